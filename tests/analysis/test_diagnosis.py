@@ -1,0 +1,146 @@
+"""The bias/variance table: the lectures' examples, the house plan's JSON, and the edges."""
+
+import json
+
+import pytest
+
+from tuner.analysis import Diagnosis, ErrorEstimate, diagnose
+from tuner.errors import ArgumentError
+
+
+def lecture(train: float, dev: float, *, n_train: int = 30_000, n_dev: int = 10_000, **options: object) -> Diagnosis:
+    """Diagnose a train and a dev error in per cent."""
+    counted = ErrorEstimate.counted
+    train_error, dev_error = counted(train / 100 * n_train, n_train), counted(dev / 100 * n_dev, n_dev)
+    return diagnose(train=train_error, dev=dev_error, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("train", "dev", "verdict"),
+    [
+        (1, 11, "high_variance"),
+        (15, 16, "high_bias"),
+        (15, 30, "high_bias_and_variance"),
+        (0.5, 1, "low_bias_and_variance"),
+    ],
+)
+def test_the_lectures_four_examples(train: float, dev: float, verdict: str) -> None:
+    """Train and dev error of the cat classifier, with a person at about 0 %."""
+    found = lecture(train, dev)
+    assert found.verdict == verdict
+    assert found.undecided == []
+
+
+def test_blurry_images() -> None:
+    """Where the best possible error is 15 %, a train error of 15 % is no bias."""
+    assert lecture(15, 16, baseline=0.15).verdict == "low_bias_and_variance"
+
+
+def test_three_hundred_dev_examples_cannot_tell() -> None:
+    """The same errors on 300 dev examples leave the variance open; the bias stays high."""
+    found = lecture(15, 16, n_dev=300)
+    assert found.verdict == "high_bias"
+    assert found.undecided == ["variance"]
+    assert found.gaps["variance"].level == "undecided"
+    assert 0.025 < found.gaps["variance"].chance_high < 0.975
+
+
+def test_the_summary_has_the_house_plans_shape() -> None:
+    """Keys and their order are those that programs rely on."""
+    found = diagnose(
+        train=ErrorEstimate.counted(1, 1078),
+        dev=ErrorEstimate.counted(7, 360),
+        dev_corrected=ErrorEstimate(value=0.024, n=360, low_from=0.022),
+        majority=0.9,
+        logistic_regression=0.04,
+    ).to_dict()
+    assert list(found) == ["errors", "gaps", "verdict", "undecided", "larger_gap"]
+    assert list(found["errors"]) == [
+        "baseline", "train", "dev", "dev_corrected", "test", "majority", "logistic_regression",
+    ]  # fmt: skip
+    assert found["errors"]["baseline"] == {"value": 0.0, "given": False}
+    assert list(found["errors"]["dev"]) == ["value", "low", "high", "n"]
+    assert list(found["errors"]["dev_corrected"]) == ["value", "low", "high"]
+    assert found["errors"]["test"] is None
+    assert found["errors"]["majority"] == {"value": 0.9}
+    assert list(found["gaps"]) == ["avoidable_bias", "variance"]
+    assert list(found["gaps"]["variance"]) == ["value", "low", "high", "level", "chance_high"]
+    assert found["verdict"] == "undecided"
+    assert found["undecided"] == ["variance"]
+    assert found["larger_gap"] == "variance"
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_the_variance_uses_the_corrected_error() -> None:
+    """What remains after allowing for the best of many is what the gap is taken from."""
+    corrected = ErrorEstimate(value=0.15, n=10_000)
+    found = lecture(1, 11, dev_corrected=corrected)
+    assert found.gaps["variance"].value == pytest.approx(0.14)
+    assert found.to_dict()["errors"]["dev"]["value"] == pytest.approx(0.11)
+
+
+def test_with_train_dev_the_mismatch_is_taken_apart() -> None:
+    """Variance is train-dev − train, mismatch is dev − train-dev (lectures: 1, 1.5, 10 % is mismatch)."""
+    found = lecture(1, 10, train_dev=ErrorEstimate.counted(150, 10_000))
+    assert found.gaps["variance"].value == pytest.approx(0.005)
+    assert found.gaps["data_mismatch"].value == pytest.approx(0.085)
+    assert found.gaps["data_mismatch"].level == "high"
+    assert found.verdict == "low_bias_and_variance"
+    assert list(found.to_dict()["errors"])[:3] == ["baseline", "train", "train_dev"]
+
+
+def test_dev_overfit_is_test_minus_raw_dev() -> None:
+    """The corrected dev error already allows for the choice; the raw one shows it."""
+    found = lecture(1, 5, dev_corrected=ErrorEstimate(value=0.09, n=10_000), test=ErrorEstimate.counted(900, 10_000))
+    assert found.gaps["dev_overfit"].value == pytest.approx(0.04)
+    assert found.gaps["dev_overfit"].level == "high"
+
+
+def test_a_counted_baseline_brings_its_own_interval() -> None:
+    """3 of 200 wrong is not exactly 1.5 %."""
+    exact, counted = lecture(3, 4, baseline=0.015), lecture(3, 4, baseline={"wrong": 3, "of": 200})
+    assert counted.gaps["avoidable_bias"].value == pytest.approx(exact.gaps["avoidable_bias"].value)
+    assert counted.gaps["avoidable_bias"].low < exact.gaps["avoidable_bias"].low
+    baseline = counted.to_dict()["errors"]["baseline"]
+    assert baseline["n"] == 200
+    assert baseline["given"] is True
+
+
+@pytest.mark.parametrize("gap", [0.005, 0.01, 0.02, 0.05, 0.2])
+def test_the_chance_agrees_with_the_level(gap: float) -> None:
+    """High is a chance above 97.5 %, low one below 2.5 %."""
+    found = lecture(1, 5, n_dev=500, material_gap=gap).gaps["variance"]
+    chance_says = "high" if found.chance_high > 0.975 else "low" if found.chance_high < 0.025 else "undecided"
+    assert found.level == chance_says
+
+
+def test_without_a_complete_trial_nothing_is_claimed() -> None:
+    """No network yet: no gap, no number, undecided."""
+    found = diagnose(train=None, dev=None).to_dict()
+    assert found["verdict"] == "undecided"
+    assert found["undecided"] == ["avoidable_bias", "variance"]
+    assert found["larger_gap"] is None
+    assert found["errors"]["train"] is None
+    assert found["gaps"] == {}
+
+
+def test_an_empty_dev_set_is_unknown_not_zero() -> None:
+    """Nothing counted: the value is null, the gap undecided."""
+    found = diagnose(train=ErrorEstimate.counted(1, 100), dev=ErrorEstimate.counted(0, 0)).to_dict()
+    assert found["errors"]["dev"] == {"value": None, "low": 0.0, "high": 1.0, "n": 0}
+    assert found["gaps"]["variance"]["level"] == "undecided"
+    assert found["larger_gap"] == "avoidable_bias"
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize("baseline", [1.5, {"wrong": 3}, {"wrong": 5, "of": 4}, {"wrong": 0, "of": 0}])
+def test_an_impossible_baseline_is_refused(baseline: object) -> None:
+    """A baseline is a fraction or a count."""
+    with pytest.raises(ArgumentError):
+        lecture(1, 5, baseline=baseline)
+
+
+def test_an_impossible_material_gap_is_refused() -> None:
+    """Two per cent is 0.02, not 2."""
+    with pytest.raises(ArgumentError, match=r"material_gap must be in \[0, 1\], got 2"):
+        lecture(1, 5, material_gap=2)

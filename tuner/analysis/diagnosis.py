@@ -1,0 +1,200 @@
+"""The bias/variance table: errors, gaps between them, the level of each gap and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import Any
+
+from scipy.optimize import brentq
+
+from tuner.analysis.intervals import ErrorEstimate, difference_interval
+from tuner.errors import ArgumentError
+
+Baseline = float | Mapping[str, int] | ErrorEstimate | None
+"""What a person, or the best possible model, reaches: an error, ``{"wrong": 3, "of": 200}``, or None where unknown."""
+
+GAPS = ("avoidable_bias", "variance", "data_mismatch", "dev_overfit")
+Z_CERTAIN = 8.0  # beyond eight standard errors a normal chance is 0 or 1 in double precision
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A difference of two errors, its 95 % interval, and what it says against ``material_gap``.
+
+    ``level`` is "high" where the lower end is above the material gap, "low" where the upper end is below, otherwise
+    "undecided". ``chance_high`` is the confidence that the gap exceeds the material gap: the level at which a one-sided
+    interval of the same kind would just touch it, so that "high" is a chance above 0.975 and "low" one below 0.025.
+    """
+
+    value: float
+    low: float
+    high: float
+    level: str
+    chance_high: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the gap as it stands in ``summary.json``."""
+        names = ("value", "low", "high", "level", "chance_high")
+        return {name: _number(getattr(self, name)) for name in names}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """Errors, gaps and verdict of one chosen network; ``to_dict`` has the shape of ``summary.json``.
+
+    ``errors`` maps "baseline", "train", "train_dev", "dev", "dev_corrected", "test" to an estimate, None where there is
+    none; ``references`` maps "majority" and "logistic_regression" to the error of those lines on the dev set.
+    """
+
+    errors: Mapping[str, ErrorEstimate | None]
+    gaps: Mapping[str, Gap]
+    material_gap: float
+    baseline_given: bool
+    references: Mapping[str, float | None] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        """high_bias, high_variance, high_bias_and_variance, low_bias_and_variance or undecided."""
+        levels = [self.gaps[name].level if name in self.gaps else "undecided" for name in GAPS[:2]]
+        high = [word for word, level in zip(("bias", "variance"), levels, strict=True) if level == "high"]
+        if high:
+            return "high_" + "_and_".join(high)
+        return "low_bias_and_variance" if levels == ["low", "low"] else "undecided"
+
+    @property
+    def undecided(self) -> list[str]:
+        """The gaps that could not be told from the material gap, in the table's order."""
+        if not self.gaps:
+            return list(GAPS[:2])
+        return [name for name, gap in self.gaps.items() if gap.level == "undecided"]
+
+    @property
+    def larger_gap(self) -> str | None:
+        """Which of avoidable bias and variance is larger; bias where they are equal; None where unknown."""
+        known = [name for name in GAPS[:2] if name in self.gaps and not math.isnan(self.gaps[name].value)]
+        return max(known, key=lambda name: self.gaps[name].value) if known else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the parts errors, gaps, verdict, undecided and larger_gap of ``summary.json`` as plain JSON values."""
+        errors: dict[str, Any] = {"baseline": self._baseline_dict()}
+        for name in ("train", "train_dev", "dev", "dev_corrected", "test"):
+            estimate = self.errors.get(name)
+            if estimate is not None:
+                errors[name] = _estimate_dict(estimate, with_n=name != "dev_corrected")
+            elif name != "train_dev":
+                errors[name] = None
+        for name, value in self.references.items():
+            errors[name] = None if value is None else {"value": _number(value)}
+        return {
+            "errors": errors,
+            "gaps": {name: gap.to_dict() for name, gap in self.gaps.items()},
+            "verdict": self.verdict,
+            "undecided": self.undecided,
+            "larger_gap": self.larger_gap,
+        }
+
+    def _baseline_dict(self) -> dict[str, Any]:
+        baseline = self.errors["baseline"]
+        assert baseline is not None
+        found = {"value": baseline.value} if baseline.n is None else _estimate_dict(baseline, with_n=True)
+        return found | {"given": self.baseline_given}
+
+
+def diagnose(
+    *,
+    train: ErrorEstimate | None,
+    dev: ErrorEstimate | None,
+    dev_corrected: ErrorEstimate | None = None,
+    train_dev: ErrorEstimate | None = None,
+    test: ErrorEstimate | None = None,
+    baseline: Baseline = None,
+    material_gap: float = 0.02,
+    majority: float | None = None,
+    logistic_regression: float | None = None,
+) -> Diagnosis:
+    """Build the bias/variance table of one network from its counted errors.
+
+    avoidable bias = train − baseline; variance = dev − train, or train-dev − train where there is a train-dev set; data
+    mismatch = dev − train-dev; dev overfit = test − raw dev. Variance and mismatch use ``dev_corrected`` (None: nothing
+    competed, the raw dev error is the corrected one). Without a baseline it is taken as 0. ``train`` and ``dev`` None
+    (no complete trial yet): no gaps, undecided.  (source: lectures)
+    """
+    if not 0 <= material_gap <= 1:
+        raise ArgumentError(f"material_gap must be in [0, 1], got {material_gap}")
+    errors: dict[str, ErrorEstimate | None] = {
+        "baseline": baseline_estimate(baseline),
+        "train": train,
+        "train_dev": train_dev,
+        "dev": dev,
+        "dev_corrected": dev if dev_corrected is None else dev_corrected,
+        "test": test,
+    }
+    pairs = {
+        "avoidable_bias": ("train", "baseline"),
+        "variance": ("dev_corrected" if train_dev is None else "train_dev", "train"),
+        "data_mismatch": ("dev_corrected", "train_dev"),
+        "dev_overfit": ("test", "dev"),
+    }
+    gaps = {}
+    for name, (upper, lower) in pairs.items():
+        a, b = errors[upper], errors[lower]
+        if a is not None and b is not None:
+            gaps[name] = gap_between(a, b, material_gap)
+    return Diagnosis(
+        errors=errors,
+        gaps=gaps,
+        material_gap=material_gap,
+        baseline_given=baseline is not None,
+        references={"majority": majority, "logistic_regression": logistic_regression},
+    )
+
+
+def baseline_estimate(baseline: Baseline) -> ErrorEstimate:
+    """Turn a baseline into an estimate: exact for a number, counted for ``{"wrong", "of"}``, exactly 0 for None."""
+    if isinstance(baseline, ErrorEstimate):
+        return baseline
+    if isinstance(baseline, Mapping):
+        if set(baseline) != {"wrong", "of"}:
+            raise ArgumentError(f"a counted baseline is {{wrong = 3, of = 200}}, got {dict(baseline)}")
+        if baseline["of"] < 1:
+            raise ArgumentError(f"a counted baseline needs at least one example, got of={baseline['of']}")
+        return ErrorEstimate.counted(baseline["wrong"], baseline["of"])
+    return ErrorEstimate.exact(0.0 if baseline is None else baseline)
+
+
+def gap_between(a: ErrorEstimate, b: ErrorEstimate, material_gap: float) -> Gap:
+    """Compute the gap a − b with Newcombe's interval and its level; undecided where an error is unknown (NaN)."""
+    value = a.value - b.value
+    if math.isnan(value):
+        return Gap(math.nan, -1.0, 1.0, "undecided", 0.5)
+    low, high = difference_interval(a, b)
+    level = "high" if low > material_gap else "low" if high < material_gap else "undecided"
+    return Gap(value, low, high, level, _chance_above(a, b, material_gap))
+
+
+def _chance_above(a: ErrorEstimate, b: ErrorEstimate, line: float) -> float:
+    """Φ(z) for the z at which the one-sided end of a − b meets ``line``; 0 or 1 for two exact errors."""
+
+    def end_minus_line(z: float) -> float:
+        low, high = difference_interval(a, b, abs(z))
+        return (low if z >= 0 else high) - line
+
+    if end_minus_line(Z_CERTAIN) > 0:
+        return 1.0
+    if end_minus_line(-Z_CERTAIN) <= 0:
+        return 0.0
+    return NormalDist().cdf(float(brentq(end_minus_line, -Z_CERTAIN, Z_CERTAIN, xtol=1e-6)))
+
+
+def _estimate_dict(estimate: ErrorEstimate, *, with_n: bool) -> dict[str, Any]:
+    low, high = estimate.interval()
+    found = {"value": _number(estimate.value), "low": low, "high": high}
+    return found | {"n": estimate.n} if with_n else found
+
+
+def _number(value: Any) -> Any:
+    """JSON has no NaN: an unknown number is null."""
+    return None if isinstance(value, float) and math.isnan(value) else value

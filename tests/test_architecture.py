@@ -1,0 +1,82 @@
+"""The house plan, held against the imports as they are."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "tuner"
+
+FLOORS = {
+    "errors": 0,
+    "nn": 1,
+    "data": 1,
+    "analysis": 1,
+    "trial": 2,
+    "study": 2,
+    "storage": 2,
+    "running": 3,
+    "reporting": 3,
+    "modeling": 3,
+    "api": 4,
+    "estimator": 4,
+    "cli": 4,
+}
+
+OPTUNA_ROOMS = {"study", "storage", "running", "reporting"}
+SQLALCHEMY_ROOMS = {"storage"}
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    """The folder or module directly below the package that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> list[tuple[int, str]]:
+    """Every imported module as (line, absolute dotted name); relative imports are resolved."""
+    found = []
+    package = ("tuner", *path.relative_to(PACKAGE).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) + "." if node.level else ""
+            stem = (base + (node.module or "")).rstrip(".")
+            found += [(node.lineno, f"{stem}.{alias.name}") for alias in node.names]
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down_only(path: Path) -> None:
+    """A module imports only from lower floors or from its own room."""
+    room = room_of(path)
+    for line, name in imports_of(path):
+        parts = name.split(".")
+        if parts[0] != "tuner" or room == "__init__":
+            continue
+        target = parts[1] if len(parts) > 1 else "__init__"
+        if target not in FLOORS or target == room:
+            continue
+        assert FLOORS[target] < FLOORS[room], f"{path}:{line}: floor {FLOORS[room]} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_libraries_stay_in_their_rooms(path: Path) -> None:
+    """Optuna, SQLAlchemy and the network's NumPy-only rule keep to the rooms that own them."""
+    room = room_of(path)
+    for line, name in imports_of(path):
+        top = name.split(".")[0]
+        if top == "optuna":
+            assert room in OPTUNA_ROOMS, f"{path}:{line}: optuna outside its rooms"
+        if top in {"sqlalchemy", "alembic"}:
+            assert room in SQLALCHEMY_ROOMS, f"{path}:{line}: SQL outside storage"
+        if room == "nn" and top in {"pandas", "scipy", "sklearn", "rich", "typer", "pydantic"}:
+            raise AssertionError(f"{path}:{line}: nn is NumPy only, found {name}")
+
+
+def test_every_room_stands_on_a_floor() -> None:
+    """Each folder or module of the package is on the plan."""
+    rooms = {room_of(path) for path in MODULES} - {"__init__", "__main__"}
+    assert rooms <= set(FLOORS)

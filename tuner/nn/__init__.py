@@ -1,0 +1,33 @@
+"""The network and its training.  NumPy only: this room knows no Optuna, pandas, SQL or file."""
+
+from tuner.nn.activations import ACTIVATIONS
+from tuner.nn.architecture import Architecture
+from tuner.nn.examples import Examples
+from tuner.nn.hyperparameters import Hyperparameters, idle_hyperparameters
+from tuner.nn.initializers import INITIALIZERS
+from tuner.nn.losses import OUTPUTS
+from tuner.nn.network import LayerReport, TrainedNetwork
+from tuner.nn.optimizers import OPTIMIZERS
+from tuner.nn.schedules import SCHEDULES
+from tuner.nn.stopping import MONITORS, Stopping
+from tuner.nn.training import PENALTY_PER, EpochMetrics, TrainingRun, train
+
+__all__ = [
+    "ACTIVATIONS",
+    "INITIALIZERS",
+    "MONITORS",
+    "OPTIMIZERS",
+    "OUTPUTS",
+    "PENALTY_PER",
+    "SCHEDULES",
+    "Architecture",
+    "EpochMetrics",
+    "Examples",
+    "Hyperparameters",
+    "LayerReport",
+    "Stopping",
+    "TrainedNetwork",
+    "TrainingRun",
+    "idle_hyperparameters",
+    "train",
+]

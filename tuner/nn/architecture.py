@@ -1,0 +1,103 @@
+"""The shape of a network, and how its one flat parameter vector θ divides into weights and biases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuner.errors import ArgumentError
+from tuner.nn.activations import ACTIVATIONS
+from tuner.nn.arguments import integer, one_of
+from tuner.nn.arrays import Array
+from tuner.nn.initializers import INITIALIZERS
+from tuner.nn.losses import OUTPUTS
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Layer widths, activation and output of a fully connected network.
+
+    Without hidden layers it is softmax or logistic regression.  The output "softmax" has one unit a class; "sigmoid"
+    has one unit in all, whose value is the probability of class 1, and needs exactly two classes.
+    """
+
+    n_features: int
+    hidden: tuple[int, ...]
+    n_classes: int
+    activation: str = "relu"
+    output: str = "softmax"
+
+    def __post_init__(self) -> None:
+        integer("n_features", self.n_features, low=1)
+        integer("n_classes", self.n_classes, low=2)
+        one_of("activation", self.activation, ACTIVATIONS)
+        one_of("output", self.output, OUTPUTS)
+        for width in self.hidden:
+            integer("hidden", width, low=1)
+        if self.output == "sigmoid" and self.n_classes != 2:
+            raise ArgumentError(f'output "sigmoid" needs exactly 2 classes, got {self.n_classes}; use "softmax"')
+
+    @property
+    def n_outputs(self) -> int:
+        """Units of the output layer."""
+        return 1 if self.output == "sigmoid" else self.n_classes
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Units of every layer, the input first and the output last."""
+        return (self.n_features, *self.hidden, self.n_outputs)
+
+    @property
+    def n_layers(self) -> int:
+        """Layers with weights: the hidden ones and the output."""
+        return len(self.hidden) + 1
+
+    @property
+    def n_parameters(self) -> int:
+        """Entries of θ."""
+        return sum(w.stop - w.start + b.stop - b.start for w, b in self.slices())
+
+    def slices(self) -> list[tuple[slice, slice]]:
+        """Where each layer's W and b lie in θ: W1, b1, W2, b2, …, each W row by row as (n_in, n_out)."""
+        found, start = [], 0
+        for n_in, n_out in zip(self.widths, self.widths[1:], strict=False):
+            middle = start + n_in * n_out
+            found.append((slice(start, middle), slice(middle, middle + n_out)))
+            start = middle + n_out
+        return found
+
+    def views(self, theta: Array) -> list[tuple[Array, Array]]:
+        """(W, b) of every layer as views of θ.
+
+        θ of shape (n_parameters,) gives W (n_in, n_out) and b (n_out,); a leading axis of K networks is kept.
+        """
+        if theta.shape[-1] != self.n_parameters:
+            raise ArgumentError(f"theta must have {self.n_parameters} entries for {self.widths}, got {theta.shape[-1]}")
+        shapes = zip(self.widths, self.widths[1:], strict=False)
+        lead = theta.shape[:-1]
+        return [
+            (theta[..., w].reshape(*lead, n_in, n_out), theta[..., b])
+            for (w, b), (n_in, n_out) in zip(self.slices(), shapes, strict=True)
+        ]
+
+    def initial(self, rng: np.random.Generator, initializer: str) -> Array:
+        """A fresh θ in float64: weights drawn layer by layer from the input on, biases 0."""
+        one_of("initializer", initializer, INITIALIZERS)
+        theta = np.zeros(self.n_parameters)
+        for W, _ in self.views(theta):
+            W[...] = INITIALIZERS[initializer](rng, *W.shape)
+        return theta
+
+    def flatten(self, parameters: Sequence[tuple[Array, Array]]) -> Array:
+        """The θ that holds these (W, b), one pair a layer."""
+        if len(parameters) != self.n_layers:
+            raise ArgumentError(f"parameters must have {self.n_layers} (W, b) pairs, got {len(parameters)}")
+        theta = np.zeros(self.n_parameters)
+        for layer, ((W, b), (given_W, given_b)) in enumerate(zip(self.views(theta), parameters, strict=True), start=1):
+            for name, view, given in (("W", W, given_W), ("b", b, given_b)):
+                if np.shape(given) != view.shape:
+                    raise ArgumentError(f"{name}{layer} must have shape {view.shape}, got {np.shape(given)}")
+                view[...] = given
+        return theta

@@ -1,0 +1,87 @@
+"""One network's hyperparameters: what a study may search, with the bounds of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tuner.errors import ArgumentError
+from tuner.nn.activations import ACTIVATIONS
+from tuner.nn.arguments import integer, number, one_of, power_of_two
+from tuner.nn.initializers import INITIALIZERS
+from tuner.nn.optimizers import OPTIMIZERS
+from tuner.nn.schedules import SCHEDULES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hyperparameters:
+    """The settings of one network and its training; every field is checked when the object is made.
+
+    ``lambda_`` (L2) and ``l1`` act as λ/(2m) Σ w² and λ₁/(2m) Σ |w|.  ``keep_prob`` is one for all hidden layers, or
+    one per hidden layer.  ``alpha`` is the learning rate; ``beta`` the momentum, adam's β₁ too; ``beta2`` is rmsprop's and
+    adam's.  ``batch_size`` is "full" or a power of two (1: stochastic gradient descent).  ``decay_rate`` and
+    ``decay_epochs`` belong to the schedule (see ``schedules``); ``warmup_epochs`` precedes any schedule.
+    """
+
+    hidden: tuple[int, ...] = ()
+    activation: str = "relu"
+    initializer: str = "he"
+    lambda_: float = 0.0
+    l1: float = 0.0
+    keep_prob: float | tuple[float, ...] = 1.0
+    alpha: float = 0.1
+    beta: float = 0.9
+    beta2: float = 0.999
+    batch_size: int | Literal["full"] = 64
+    optimizer: str = "momentum"
+    schedule: str = "constant"
+    decay_rate: float = 1.0
+    decay_epochs: int = 10
+    warmup_epochs: int = 0
+
+    def __post_init__(self) -> None:
+        for width in self.hidden:
+            integer("hidden", width, low=1)
+        one_of("activation", self.activation, ACTIVATIONS)
+        one_of("initializer", self.initializer, INITIALIZERS)
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
+        one_of("schedule", self.schedule, SCHEDULES)
+        number("lambda", self.lambda_, low=0)
+        number("l1", self.l1, low=0)
+        number("alpha", self.alpha, above=0)
+        number("beta", self.beta, low=0, below=1)
+        number("beta2", self.beta2, low=0, below=1)
+        number("decay_rate", self.decay_rate, low=0)
+        integer("decay_epochs", self.decay_epochs, low=1)
+        integer("warmup_epochs", self.warmup_epochs, low=0)
+        if self.batch_size != "full":
+            power_of_two("batch_size", self.batch_size)
+        self._check_keep_prob()
+
+    def _check_keep_prob(self) -> None:
+        """Each in (0, 1], and one per hidden layer where several are given."""
+        several = self.keep_prob if isinstance(self.keep_prob, tuple) else (self.keep_prob,)
+        for keep_prob in several:
+            number("keep_prob", keep_prob, above=0, high=1)
+        if isinstance(self.keep_prob, tuple) and len(several) != len(self.hidden):
+            raise ArgumentError(
+                f"keep_prob must be one number or {len(self.hidden)} (one per hidden layer), got {len(several)}"
+            )
+
+    @property
+    def keep_probs(self) -> tuple[float, ...]:
+        """keep_prob of every hidden layer."""
+        return self.keep_prob if isinstance(self.keep_prob, tuple) else (self.keep_prob,) * len(self.hidden)
+
+
+def idle_hyperparameters(hyperparameters: Hyperparameters) -> frozenset[str]:
+    """The fields that have no effect on this network, such as ``beta`` under gradient descent.
+
+    A search space is static, so such knobs are sampled all the same; who reads the trial should not learn from them.
+    """
+    optimizer = OPTIMIZERS[hyperparameters.optimizer].knobs
+    schedule = SCHEDULES[hyperparameters.schedule].knobs
+    used = optimizer | schedule
+    known = {"beta", "beta2", "decay_rate", "decay_epochs"}
+    without_hidden = frozenset() if hyperparameters.hidden else frozenset({"activation", "keep_prob"})
+    return frozenset(known - used) | without_hidden

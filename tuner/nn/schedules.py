@@ -1,0 +1,62 @@
+"""Learning-rate schedules: α as a factor of the α that was asked for, constant within an epoch.
+
+Epochs are counted from 0 here, so that the first epoch trains with α itself (but for the warm-up).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Schedule(NamedTuple):
+    """``factor(epoch, decay_rate, decay_epochs, max_epochs)``, and the knobs of Hyperparameters that it uses."""
+
+    factor: Callable[[int, float, int, int], float]
+    knobs: frozenset[str]
+
+
+def _constant(epoch: int, rate: float, interval: int, max_epochs: int) -> float:
+    """α"""
+    return 1.0
+
+
+def _inverse_time(epoch: int, rate: float, interval: int, max_epochs: int) -> float:
+    """α / (1 + decay_rate · epoch), the lectures' learning-rate decay."""
+    return 1.0 / (1.0 + rate * epoch)
+
+
+def _step(epoch: int, rate: float, interval: int, max_epochs: int) -> float:
+    """α / (1 + decay_rate · ⌊epoch / decay_epochs⌋), the lectures' discrete staircase."""
+    return 1.0 / (1.0 + rate * (epoch // interval))
+
+
+def _exponential(epoch: int, rate: float, interval: int, max_epochs: int) -> float:
+    """α · e^(−decay_rate · epoch).  The lectures' 0.95^epoch is decay_rate = 0.0513; here 0 always means no decay."""
+    return math.exp(-rate * epoch)
+
+
+def _cosine(epoch: int, rate: float, interval: int, max_epochs: int) -> float:
+    """α · (1 + cos(π · epoch / max_epochs)) / 2, above 0 in every epoch.  (Loshchilov & Hutter 2017, no restarts)"""
+    return 0.5 * (1.0 + math.cos(math.pi * min(epoch, max_epochs - 1) / max_epochs))
+
+
+SCHEDULES: dict[str, Schedule] = {
+    "constant": Schedule(_constant, frozenset()),
+    "inverse_time": Schedule(_inverse_time, frozenset({"decay_rate"})),
+    "step": Schedule(_step, frozenset({"decay_rate", "decay_epochs"})),
+    "exponential": Schedule(_exponential, frozenset({"decay_rate"})),
+    "cosine": Schedule(_cosine, frozenset()),
+}
+
+
+def rate_factor(
+    schedule: str, epoch: int, *, decay_rate: float, decay_epochs: int, warmup_epochs: int, max_epochs: int
+) -> float:
+    """The factor of α in an epoch (from 0): the schedule's, times a linear warm-up.
+
+    The warm-up is (epoch + 1) / (warmup_epochs + 1) in the first ``warmup_epochs`` epochs: never 0, and 1 right after.
+    """
+    warmup = min(1.0, (epoch + 1) / (warmup_epochs + 1))
+    return warmup * SCHEDULES[schedule].factor(epoch, decay_rate, decay_epochs, max_epochs)

@@ -1,0 +1,59 @@
+"""When training ends, and which epoch was the best."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tuner.nn.arguments import integer, number, one_of
+
+MONITORS = ("error", "cost", "balanced_error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping:
+    """The end of training: at ``max_epochs``, or early.
+
+    An epoch is better if it lowers the monitored dev value by more than ``min_improvement``.  Training stops once
+    ``patience`` epochs in a row were not better and at least ``min_updates`` updates were made (an epoch may have very
+    few); ``patience=None`` never stops early.  ``monitor`` is the dev set's error, cost, or balanced error (the mean
+    over classes of the error within a class).
+    """
+
+    max_epochs: int = 100
+    patience: int | None = 10
+    min_updates: int = 500
+    min_improvement: float = 0.0
+    monitor: str = "error"
+
+    def __post_init__(self) -> None:
+        integer("max_epochs", self.max_epochs, low=1)
+        if self.patience is not None:
+            integer("patience", self.patience, low=1)
+        integer("min_updates", self.min_updates, low=0)
+        number("min_improvement", self.min_improvement, low=0)
+        one_of("monitor", self.monitor, MONITORS)
+
+
+class EarlyStopping:
+    """Follows one network's monitored value from epoch to epoch."""
+
+    def __init__(self, stopping: Stopping) -> None:
+        self._stopping = stopping
+        self.best_value = math.inf
+        self.best_epoch = 0
+        self.best_updates = 0
+
+    def better(self, value: float, *, epoch: int, updates: int) -> bool:
+        """Whether this epoch (from 1) is the best so far; it is remembered then.  NaN is never better."""
+        if self.best_epoch and not value < self.best_value - self._stopping.min_improvement:
+            return False
+        if math.isnan(value):
+            return False
+        self.best_value, self.best_epoch, self.best_updates = value, epoch, updates
+        return True
+
+    def exhausted(self, *, epoch: int, updates: int) -> bool:
+        """Whether patience has run out after this epoch."""
+        patience = self._stopping.patience
+        return patience is not None and epoch - self.best_epoch >= patience and updates >= self._stopping.min_updates

@@ -4,19 +4,55 @@ No file, no SQL and no Optuna here: what is analysed arrives as counts and array
 frozen dataclasses with intervals.
 """
 
+from tuner.analysis.comparison import Resolution, chance_as_good, not_distinguishable, resolution, sober_choice
+from tuner.analysis.counting import (
+    ClassError,
+    SeedsError,
+    class_errors,
+    diagnose_predictions,
+    effective_examples,
+    folds_train_error,
+    majority_error,
+    seeds_error,
+)
 from tuner.analysis.diagnosis import GAPS, Baseline, Diagnosis, Gap, diagnose
 from tuner.analysis.intervals import Z95, ErrorEstimate, difference_interval, wilson
+from tuner.analysis.selection import (
+    Competition,
+    NetworkRun,
+    bootstrap_corrected_error,
+    corrected_dev_error,
+    rechosen_error,
+)
 from tuner.analysis.smoothing import exponentially_weighted_average
 
 __all__ = [
     "GAPS",
     "Z95",
     "Baseline",
+    "ClassError",
+    "Competition",
     "Diagnosis",
     "ErrorEstimate",
     "Gap",
+    "NetworkRun",
+    "Resolution",
+    "SeedsError",
+    "bootstrap_corrected_error",
+    "chance_as_good",
+    "class_errors",
+    "corrected_dev_error",
     "diagnose",
+    "diagnose_predictions",
     "difference_interval",
+    "effective_examples",
     "exponentially_weighted_average",
+    "folds_train_error",
+    "majority_error",
+    "not_distinguishable",
+    "rechosen_error",
+    "resolution",
+    "seeds_error",
+    "sober_choice",
     "wilson",
 ]

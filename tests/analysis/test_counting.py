@@ -1,0 +1,113 @@
+"""Errors by class, group, fold and seed, and the verdict on anyone's predictions."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tuner.analysis import (
+    class_errors,
+    diagnose_predictions,
+    effective_examples,
+    folds_train_error,
+    majority_error,
+    seeds_error,
+    wilson,
+)
+from tuner.errors import ArgumentError
+
+
+def test_every_class_has_its_own_error() -> None:
+    """Two of three cats and none of five dogs."""
+    y = np.array([0, 0, 0, 1, 1, 1, 1, 1])
+    wrong = np.array([1, 1, 0, 0, 0, 0, 0, 0], dtype=bool)
+    cat, dog = class_errors(y, wrong, ["cat", "dog"])
+    assert (cat.name, cat.estimate.value, cat.estimate.n) == ("cat", 2 / 3, 3)
+    assert (dog.estimate.value, dog.estimate.low) == (0.0, 0.0)
+
+
+def test_a_class_absent_from_dev_is_unknown() -> None:
+    """No example of it: the error is not zero."""
+    found = class_errors(np.array([0, 0]), np.array([True, False]), ["seen", "absent"])[1].estimate
+    assert math.isnan(found.value)
+    assert (found.low, found.high, found.n) == (0.0, 1.0, 0)
+
+
+def test_copies_in_a_group_count_once() -> None:
+    """Ten copies of each of 200 examples are worth about 200."""
+    bits = np.random.default_rng(0).random(200) < 0.2
+    found = effective_examples(np.repeat(bits, 10), np.repeat(np.arange(200), 10), rng=np.random.default_rng(1))
+    assert found == pytest.approx(200, rel=0.1)
+
+
+def test_groups_without_likeness_cost_little() -> None:
+    """Examples that are wrong independently of their group keep most of their number."""
+    bits = np.random.default_rng(2).random(2000) < 0.2
+    found = effective_examples(bits, np.arange(2000) // 2, rng=np.random.default_rng(3))
+    assert found > 1500
+
+
+def test_without_an_error_each_group_counts_once() -> None:
+    """Zero errors say nothing about how alike a group is."""
+    assert effective_examples(np.zeros(100, dtype=bool), np.arange(100) // 10, rng=np.random.default_rng(0)) == 10
+
+
+def test_one_group_is_one_example() -> None:
+    """Nothing to resample."""
+    assert effective_examples(np.array([0, 1, 1]), np.zeros(3, dtype=int), rng=np.random.default_rng(0)) == 1
+
+
+def test_rows_of_folds_count_once() -> None:
+    """Five folds train on every row four times."""
+    found = folds_train_error([4, 8, 4, 8, 8], [80] * 5)
+    assert (found.value, found.n) == (0.08, 100)
+
+
+def test_one_network_counts_its_own_rows() -> None:
+    """Without folds it is the plain count."""
+    assert folds_train_error([3], [60]).n == 60
+
+
+def test_seeds_widen_the_interval() -> None:
+    """Three trainings that differ say less about the hyperparameters than their examples alone."""
+    wrong = np.arange(1000) < np.array([[80], [100], [120]])
+    found = seeds_error(wrong)
+    assert found is not None
+    low, high = wilson(100, 1000)
+    assert found.value == pytest.approx(0.1)
+    assert found.low < low < high < found.high
+    half = 4.302653 * 0.02 / np.sqrt(3)
+    assert found.high == pytest.approx(0.1 + np.hypot(high - 0.1, half), abs=1e-6)
+
+
+def test_one_seed_has_no_second_line() -> None:
+    """Its spread is not known."""
+    assert seeds_error(np.zeros((1, 10), dtype=bool)) is None
+
+
+def test_predictions_of_any_type_are_diagnosed() -> None:
+    """Labels may be words, and columns of a table; the majority line comes along."""
+    y_train, y_dev = pd.Series(["cat"] * 600 + ["dog"] * 400), pd.Series(["cat"] * 500 + ["dog"] * 500)
+    said = y_dev.where(np.arange(1000) >= 200, "dog")
+    found = diagnose_predictions(y_train, y_train, y_dev, said, baseline=0.0)
+    assert found.verdict == "high_variance"
+    assert found.to_dict()["errors"]["majority"] == {"value": 0.5}
+    assert found.to_dict()["errors"]["baseline"] == {"value": 0.0, "given": True}
+
+
+def test_labels_and_probabilities_are_not_mixed_up() -> None:
+    """A table of probabilities is refused with both shapes."""
+    with pytest.raises(ArgumentError, match=r"\(4,\) and \(4, 2\)"):
+        diagnose_predictions(np.zeros(4), np.zeros((4, 2)), np.zeros(4), np.zeros(4))
+
+
+def test_predictions_of_nothing_are_undecided() -> None:
+    """Empty lists are no error, and no verdict."""
+    assert diagnose_predictions([], [], [], []).verdict == "undecided"
+
+
+def test_majority_of_training_may_be_absent_from_dev() -> None:
+    """Then it is always wrong."""
+    assert majority_error([0, 0, 1], [1, 1]) == 1.0
+    assert majority_error([], [1]) is None

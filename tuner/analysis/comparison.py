@@ -1,0 +1,108 @@
+"""Trials against the best on the same dev examples: which cannot be told apart, and which of them to prefer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom, norm, rankdata
+
+DETECTABLE = 2.8  # 1.96 + 0.84: seen in four of five repetitions at a two-sided 5 %
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What differences this dev set can show.
+
+    ``difference``: the least difference of two trials' errors that would be seen in four of five such dev sets.
+    ``examples``: dev examples at which the best and its runner-up would be seen apart if their errors stay as they are;
+    None where they have the same error, as no number of examples is known to separate them then.
+    """
+
+    difference: float
+    discordant: float
+    examples: int | None
+
+
+def chance_as_good(
+    wrong: NDArray[np.generic], best: int, groups: NDArray[np.integer] | None = None
+) -> NDArray[np.float64]:
+    """One-sided p of each trial against ``best``: how likely so bad a showing is if it were as good.
+
+    ``wrong``: (trials, n_dev) bits at each trial's best epoch: exact McNemar, P(Bin(b + c, ½) ≥ b) with b examples that
+    only the best has right and c that only the other has right. Shares of several networks, or examples in ``groups``:
+    the paired normal test on the (groups') differences instead.
+    """
+    rows = np.asarray(wrong)
+    if groups is None and (rows.dtype == bool or bool(np.isin(rows, (0, 1)).all())):
+        bits = rows.astype(np.float32)
+        both = bits @ bits[best]
+        b, c = bits.sum(axis=1) - both, bits[best].sum() - both
+        return np.asarray(binom.sf(b - 1, b + c, 0.5), dtype=np.float64)
+    more = rows.astype(np.float64) - rows[best]
+    if groups is not None:
+        unit = np.unique(groups, return_inverse=True)[1]
+        summed = np.zeros((len(more), int(unit.max()) + 1))
+        np.add.at(summed.T, unit, more.T)
+        more = summed
+    spread = more.std(axis=1) * math.sqrt(more.shape[1])
+    z = np.divide(more.sum(axis=1), spread, out=np.zeros(len(more)), where=spread > 0)
+    return np.asarray(norm.sf(z), dtype=np.float64)
+
+
+def not_distinguishable(
+    wrong: NDArray[np.generic], best: int, groups: NDArray[np.integer] | None = None
+) -> NDArray[np.intp]:
+    """Trials the dev set cannot tell from ``best`` (itself included): p above 0.05/(N − 1), in their order.
+
+    Holds the truly best trial with 95 % confidence. Not "as good": a member may be several points worse.
+    """
+    alone = max(len(wrong) - 1, 1)
+    kept = chance_as_good(wrong, best, groups) > 0.05 / alone
+    kept[best] = True
+    return np.flatnonzero(kept)
+
+
+def resolution(wrong: NDArray[np.generic], best: int, members: NDArray[np.intp]) -> Resolution | None:
+    """Say what the dev set resolves among the ``members`` that it cannot tell from ``best``; None with one trial.
+
+    2.8·√(discordant share / n), the share on which two trials differ being the members' median against the best (the
+    runner-up's where nobody else is a member).
+    """
+    rows = np.asarray(wrong, dtype=np.float32)
+    n = rows.shape[1]
+    if len(rows) < 2 or n == 0:
+        return None
+    errors = rows.mean(axis=1)
+    errors[best] = np.inf
+    runner_up = int(errors.argmin())
+    others = members[members != best]
+    differ = np.abs(rows[others if len(others) else [runner_up]] - rows[best]).mean(axis=1)
+    discordant = float(np.median(differ))
+    behind = float(rows[runner_up].mean() - rows[best].mean())
+    apart = float(np.abs(rows[runner_up] - rows[best]).mean())
+    examples = None if behind <= 0 else max(n, math.ceil(DETECTABLE**2 * apart / behind**2))
+    return Resolution(DETECTABLE * math.sqrt(discordant / n), discordant, examples)
+
+
+def sober_choice(
+    wrong: NDArray[np.generic], best: int, n_parameters: NDArray[np.integer], regularisation: NDArray[np.floating]
+) -> int:
+    """Place of the simplest and most regularised trial within one paired standard error of ``best``.
+
+    Fewest parameters first; among these the highest mean rank over the columns of ``regularisation`` (trials, knobs),
+    where more means more regularised (λ, −keep_prob, …); then the least error, then the first.
+    """
+    rows = np.asarray(wrong, dtype=np.float64)
+    more = rows - rows[best]
+    behind = more.mean(axis=1)
+    within = behind <= more.std(axis=1) / math.sqrt(max(rows.shape[1], 1))
+    within[best] = True
+    near = np.flatnonzero(within)
+    near = near[n_parameters[near] == n_parameters[near].min()]
+    strength = np.zeros(len(near))
+    if regularisation.shape[1]:
+        strength = rankdata(regularisation[near], axis=0).mean(axis=1)
+    return int(near[np.lexsort((near, behind[near], -strength))[0]])

@@ -1,0 +1,135 @@
+"""Errors counted on examples that come in classes, groups, folds or under several seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student
+
+from tuner.analysis.diagnosis import Baseline, Diagnosis, diagnose
+from tuner.analysis.intervals import ErrorEstimate
+from tuner.errors import ArgumentError
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class ClassError:
+    """A class's own error on a set: ``estimate`` is NaN with the interval (0, 1) where the class is absent."""
+
+    name: str
+    estimate: ErrorEstimate
+
+
+@dataclass(frozen=True, slots=True)
+class SeedsError:
+    """Mean error of "these hyperparameters" over ``seeds`` trainings, with its interval from examples and seeds."""
+
+    value: float
+    low: float
+    high: float
+    seeds: int
+
+
+def class_errors(y: NDArray[np.integer], wrong: NDArray[np.generic], class_names: Sequence[str]) -> list[ClassError]:
+    """Error within every class; ``y``: (n,) class indices, ``wrong``: (n,) bits or shares of networks."""
+    of = np.bincount(y, minlength=len(class_names))
+    wrongs = np.bincount(y, weights=np.asarray(wrong, dtype=np.float64), minlength=len(class_names))
+    return [
+        ClassError(name, ErrorEstimate.counted(float(k), int(n)))
+        for name, k, n in zip(class_names, wrongs, of, strict=True)
+    ]
+
+
+def effective_examples(
+    wrong: NDArray[np.generic], groups: NDArray[np.integer], *, rng: np.random.Generator, resamples: int = RESAMPLES
+) -> float:
+    """How many independent examples these are worth, from resampling whole groups.
+
+    n_eff = p(1 − p) / variance of the error over the resamples, between what it would be if whole groups were wrong
+    together (n² / Σ sizes²) and n. Without any error (or any right one) nothing shows, and each group counts once.
+    """
+    bits = np.asarray(wrong, dtype=np.float64)
+    unit = np.unique(groups, return_inverse=True)[1]
+    sizes = np.bincount(unit)
+    wrongs = np.bincount(unit, weights=bits)
+    p = bits.mean()
+    if len(sizes) < 2 or not 0 < p < 1:
+        return float(len(sizes))
+    times = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=resamples)
+    variance = float(((times @ wrongs) / (times @ sizes)).var()) * len(sizes) / (len(sizes) - 1)
+    least = len(bits) / float((sizes**2).sum() / sizes.sum())
+    return float(np.clip(p * (1 - p) / variance if variance else len(bits), least, len(bits)))
+
+
+def folds_train_error(wrong: Sequence[int], n: Sequence[int]) -> ErrorEstimate:
+    """Train error over K folds: every row was trained on K − 1 times, and counts once."""
+    k = len(wrong)
+    if k == 1:
+        return ErrorEstimate.counted(wrong[0], n[0])
+    return ErrorEstimate.counted(sum(wrong) / (k - 1), round(sum(n) / (k - 1)))
+
+
+def seeds_error(wrong: NDArray[np.generic]) -> SeedsError | None:
+    """Mean over seeds with the interval that examples and seeds leave; ``wrong``: (K, n) bits; None for one seed.
+
+    The examples' part is Wilson's at the mean, the seeds' part t(K − 1)·s/√K; lengths are added in quadrature, as for a
+    difference of two independent errors.
+    """
+    rows = np.asarray(wrong, dtype=np.float64)
+    k, n = rows.shape
+    if k < 2 or n == 0:
+        return None
+    each = rows.mean(axis=1)
+    mean = float(each.mean())
+    low, high = ErrorEstimate.counted(mean * n, n).interval()
+    seeds = float(student.ppf(0.975, k - 1) * each.std(ddof=1) / math.sqrt(k))
+    return SeedsError(
+        mean, max(0.0, mean - math.hypot(mean - low, seeds)), min(1.0, mean + math.hypot(high - mean, seeds)), k
+    )
+
+
+def majority_error(y_train: ArrayLike, y: ArrayLike) -> float | None:
+    """Error on ``y`` of always saying the commonest class of ``y_train``; None where one of them is empty."""
+    seen, asked = np.asarray(y_train), np.asarray(y)
+    if not len(seen) or not len(asked):
+        return None
+    classes, counts = np.unique(seen, return_counts=True)
+    return float(np.mean(asked != classes[counts.argmax()]))
+
+
+def diagnose_predictions(
+    y_train: ArrayLike,
+    predicted_train: ArrayLike,
+    y_dev: ArrayLike,
+    predicted_dev: ArrayLike,
+    *,
+    baseline: Baseline = None,
+    material_gap: float = 0.02,
+) -> Diagnosis:
+    """Bias and variance of anyone's classifier, from its labels on the training and on the dev set.
+
+    Class labels of any type, (n_train,) and (n_dev,). The dev set must not have chosen the classifier: its error is
+    taken as it is.
+    """
+    return diagnose(
+        train=_count_wrong("train", y_train, predicted_train),
+        dev=_count_wrong("dev", y_dev, predicted_dev),
+        baseline=baseline,
+        material_gap=material_gap,
+        majority=majority_error(y_train, y_dev),
+    )
+
+
+def _count_wrong(name: str, y: ArrayLike, predicted: ArrayLike) -> ErrorEstimate:
+    truth, said = np.asarray(y), np.asarray(predicted)
+    if truth.ndim != 1 or said.shape != truth.shape:
+        raise ArgumentError(
+            f"y_{name} and predicted_{name} must be class labels of one length, "
+            f"got shapes {truth.shape} and {said.shape}"
+        )
+    return ErrorEstimate.counted(int(np.count_nonzero(truth != said)), len(truth))

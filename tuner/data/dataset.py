@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +33,42 @@ class Part:
     dev: Table
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnSummary:
+    """One column as ``tuner data`` prints it.  ``features`` is the number of inputs it became, 0 if it is not used.
+
+    ``missing`` counts the training rows (with folds: all rows outside the test set) without a value.
+    """
+
+    name: str
+    kind: str
+    encoding: str
+    features: int
+    missing: int
+    why: str = ""
+
+
+class Reader(Protocol):
+    """Where a dataset's raw rows can be had again, for what the arrays no longer show."""
+
+    def assemble(self) -> Any:
+        """Return the rows, split and typed, as they were before encoding (an ``Assembly``)."""
+        ...
+
+
 @dataclass(frozen=True)
 class Dataset:
-    """Prepared data: encoded and normalised by what the training rows alone show (each fold's own, with folds)."""
+    """Prepared data: encoded and normalised by what the training rows alone show (each fold's own, with folds).
+
+    parts: one; with folds K, whose dev tables together are all rows outside the test set.
+    train_dev, test: None where there is none; with folds ``test`` is not encoded (``read_part`` does it).
+    sizes: rows in train, dev, train_dev, test; with folds train = dev = all rows outside the test set.
+    dev_groups: (n_dev,) group codes in the order of ``dev_rows``, None without a group column.
+    class_counts: (n_classes,) rows of each class outside the test set.
+    fingerprint: SHA-256 over the contents of the data files; settings are not part of it.
+    encodings: one plain-JSON encoding for each part.
+    stored: the cache entry's folder, which another process opens with ``open_prepared``; None if nothing is cached.
+    """
 
     parts: tuple[Part, ...]
     train_dev: Table | None
@@ -43,12 +76,19 @@ class Dataset:
     class_names: tuple[str, ...]
     feature_names: tuple[str, ...]
     sizes: dict[str, int]
+    class_counts: Ints
     dev_groups: Ints | None
     test_rows: Ints
     fingerprint: str
     path: Path | None
+    target: str
     encodings: tuple[dict[str, Any], ...]
+    columns: tuple[ColumnSummary, ...]
+    split_text: str
+    image: tuple[int, ...] | None = None
     notices: tuple[str, ...] = field(default=())
+    stored: Path | None = None
+    reader: Reader | None = field(default=None, repr=False, compare=False)
 
     @property
     def n_classes(self) -> int:
@@ -59,6 +99,16 @@ class Dataset:
     def n_features(self) -> int:
         """Number of inputs of a network."""
         return len(self.feature_names)
+
+    @property
+    def n_train(self) -> int:
+        """Rows that one network trains on: λ acts as λ/m with this m (with folds the smallest fold's)."""
+        return min(len(part.train) for part in self.parts)
+
+    @property
+    def majority_share(self) -> float:
+        """Share of the largest class outside the test set: 1 minus the error of always answering it."""
+        return float(self.class_counts.max() / self.class_counts.sum())
 
     @property
     def encoding(self) -> dict[str, Any]:

@@ -1,74 +1,168 @@
-"""From a definition's ``[data]`` section to a ``Dataset``."""
+"""The room's front door: a definition's ``[data]`` section, a frame or arrays in, a ``Dataset`` out."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from tuner.data.dataset import Dataset, Part, Table
+from tuner.data.dataset import Dataset, Table
 from tuner.data.settings import DataSettings
-from tuner.data.splitting import draw_split
-from tuner.errors import DataError
+from tuner.errors import ArgumentError, DataError
 
-
-def load_dataset(settings: DataSettings, folder: Path) -> Dataset:
-    """Read, split, encode and normalise what ``settings`` describe; relative paths are relative to ``folder``."""
+if TYPE_CHECKING:
     import pandas as pd
 
-    if settings.source is None:
-        raise DataError("[data] source is missing: name the file that holds the rows")
-    path = (folder / settings.source).resolve()
-    if not path.is_file():
-        raise DataError(f"{path}: no such file ([data] source)")
-    frame = pd.read_csv(path)
-    if settings.target not in frame.columns:
-        raise DataError(f"{path.name}: no column {settings.target!r}, found {', '.join(map(str, frame.columns[:10]))}")
-    labels = frame.pop(str(settings.target))
-    classes, y = np.unique(labels.to_numpy(), return_inverse=True)
-    y = y.astype(np.int64)
-    split = draw_split(y, dev=settings.split.dev, test=settings.split.test, folds=settings.folds, seed=settings.seed)
-    raw = frame.to_numpy(dtype=np.float64)
-    varies = raw[np.concatenate(split.train)].std(axis=0) > 0
-    parts, encodings = [], []
-    test = None
-    for train_rows, dev_rows in zip(split.train, split.dev, strict=True):
-        mean, scale = raw[train_rows].mean(axis=0), raw[train_rows].std(axis=0)
-        scale[scale == 0] = 1
+    from tuner.data.assembling import Assembly
+    from tuner.data.encoding import Encoding
 
-        def table(
-            rows: NDArray[np.int64], mean: NDArray[np.float64] = mean, scale: NDArray[np.float64] = scale
-        ) -> Table:
-            X = ((raw[rows] - mean) / scale)[:, varies]
-            return Table(np.ascontiguousarray(X, dtype=np.float32), y[rows], rows)
 
-        parts.append(Part(table(train_rows), table(dev_rows)))
-        encoding: dict[str, Any] = {"mean": mean.tolist(), "scale": scale.tolist()}
-        encodings.append(encoding)
-        if settings.folds is None and len(split.test):
-            test = table(split.test)
-    outside = len(y) - len(split.test)
-    sizes = {
-        "train": outside if settings.folds else len(split.train[0]),
-        "dev": outside if settings.folds else len(split.dev[0]),
-        "train_dev": 0,
-        "test": len(split.test),
-    }
-    with path.open("rb") as file:
-        fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
-    return Dataset(
-        parts=tuple(parts),
-        train_dev=None,
-        test=test,
-        class_names=tuple(str(name) for name in classes),
-        feature_names=tuple(str(name) for name, keep in zip(frame.columns, varies, strict=True) if keep),
-        sizes=sizes,
-        dev_groups=None,
-        test_rows=split.test,
-        fingerprint=fingerprint,
-        path=path,
-        encodings=tuple(encodings),
-    )
+def load_dataset(settings: DataSettings, folder: Path, *, cache: bool = True) -> Dataset:
+    """Read, split, encode and normalise what ``settings`` describe; relative paths are relative to ``folder``.
+
+    With ``cache`` the arrays come from, or go to, the user's cache folder and are mapped read-only.  Raises DataError.
+    """
+    from tuner.data.assembling import FileReader
+    from tuner.data.preparing import cache_key, prepare
+
+    reader = FileReader(settings, folder)
+    path = reader.paths()["source"]
+    reader.measure()
+    key = cache_key(settings, reader.fingerprint(), path) if cache else None
+    found = _cached(key, reader)
+    return found if found is not None else prepare(reader.assemble(), reader, key)
+
+
+def _cached(key: str | None, reader: Any) -> Dataset | None:
+    from tuner.data.cache import cache_folder
+
+    return None if key is None else _open(cache_folder() / key, reader)
+
+
+def _open(folder: Path, reader: Any) -> Dataset | None:
+    from tuner.data.cache import read_entry
+    from tuner.data.preparing import dataset_of
+
+    entry = read_entry(folder)
+    return None if entry is None else dataset_of(*entry, stored=folder, reader=reader)
+
+
+def open_prepared(folder: Path) -> Dataset:
+    """Open a dataset that another process has prepared (its ``stored``), sharing its arrays; raises DataError."""
+    dataset = _open(folder, None)
+    if dataset is None:
+        raise DataError(f"{folder}: no prepared data there (any more), expected a cache entry")
+    return dataset
+
+
+def dataset_from_frame(
+    frame: pd.DataFrame, target: str, settings: DataSettings | None = None, *, cache: bool = True
+) -> Dataset:
+    """Prepare a pandas DataFrame; its index is not a column.  ``settings`` may hold everything but files."""
+    import pandas as pd
+
+    from tuner.data.assembling import raw_of_frame
+
+    settings = _without_files(settings or DataSettings(), target)
+    raw = raw_of_frame(frame, "the data frame")
+    content = hashlib.sha256(repr([(name, str(dtype)) for name, dtype in raw.frame.dtypes.items()]).encode())
+    for name in range(raw.frame.shape[1]):
+        try:
+            content.update(pd.util.hash_pandas_object(raw.frame.iloc[:, name], index=False).to_numpy().tobytes())
+        except TypeError as error:
+            raise DataError(
+                f"the data frame, column {raw.frame.columns[name]!r}: {error}, expected one value a row"
+            ) from error
+    return _prepare_raw(raw, settings, content.hexdigest(), cache=cache)
+
+
+def dataset_from_arrays(
+    X: ArrayLike, y: ArrayLike, settings: DataSettings | None = None, *, cache: bool = True
+) -> Dataset:
+    """Prepare X (n, n_columns), or images (n, height, width[, channels]), and y (n,) classes."""
+    from tuner.data.sources.arrays import raw_of_arrays
+
+    x, labels = np.asarray(X), np.asarray(y)
+    settings = _without_files(settings or DataSettings(), "y")
+    raw = raw_of_arrays(x, labels, "the arrays", "y")
+    if not len(x):
+        raise DataError("the arrays: no rows, expected at least one example of each class")
+    content = hashlib.sha256(repr((x.shape, x.dtype.str, labels.dtype.str)).encode())
+    content.update(np.ascontiguousarray(x).data)
+    content.update(repr(labels.tolist()).encode())
+    return _prepare_raw(raw, settings, content.hexdigest(), cache=cache)
+
+
+def _without_files(settings: DataSettings, target: str) -> DataSettings:
+    for key in ("source", "dev", "test"):
+        if getattr(settings, key) is not None:
+            raise ArgumentError(
+                f"settings.{key} = {getattr(settings, key)!r}: no file expected, the rows are handed over"
+            )
+    return settings.model_copy(update={"target": target})
+
+
+def _prepare_raw(raw: Any, settings: DataSettings, content: str, *, cache: bool) -> Dataset:
+    from tuner.data.assembling import FrameReader
+    from tuner.data.preparing import cache_key, prepare
+
+    reader = FrameReader(settings, raw, content)
+    key = cache_key(settings, content, None) if cache else None
+    found = _cached(key, reader)
+    return found if found is not None else prepare(reader.assemble(), reader, key)
+
+
+# --- raw rows again ---------------------------------------------------------------------------------------------------
+
+
+def assembly_of(dataset: Dataset) -> Assembly:
+    """Read a dataset's rows again; refused if they are no longer those it was prepared from."""
+    if dataset.reader is None:
+        raise DataError("the data: prepared by another process, the rows themselves are not at hand here")
+    assembly: Assembly = dataset.reader.assemble()
+    if assembly.fingerprint != dataset.fingerprint:
+        raise DataError(f"{dataset.path}: changed since it was loaded, expected the same contents")
+    return assembly
+
+
+def fit_on_all(dataset: Dataset) -> tuple[Table, Table | None, Encoding]:
+    """Encode for a final network: fitted on all rows outside the test set (train, train-dev, dev).
+
+    Returns those rows, the test rows (None without a test set) and the encoding.
+    """
+    from tuner.data.assembling import Selection
+    from tuner.data.preparing import encode_selection, fit_encodings
+
+    assembly = assembly_of(dataset)
+    in_source = [each.rows for each in assembly.outside_test if each.table == "source"]
+    # a dev file may be of another distribution than train: what is learnt, is learnt from the training file
+    encoding = fit_encodings(assembly, (Selection("source", np.sort(np.concatenate(in_source))),))[0]
+    tables = [encode_selection(assembly, encoding, "all", each, _in_memory) for each in assembly.outside_test]
+    whole = Table(*(np.concatenate([getattr(table, field) for table in tables]) for field in ("X", "y", "rows")))
+    test = None if assembly.test is None else encode_selection(assembly, encoding, "test", assembly.test, _in_memory)
+    return whole, test, encoding
+
+
+def read_part(dataset: Dataset, name: str, encoding: Encoding) -> Table:
+    """Encode "train", "dev", "train_dev" or "test" (with folds: train and dev are all rows outside the test set)."""
+    from tuner.data.preparing import encode_selection
+
+    assembly = assembly_of(dataset)
+    folds = len(assembly.train) > 1
+    outside = assembly.outside_test[0]
+    selection = {
+        "train": outside if folds else assembly.train[0],
+        "dev": outside if folds else assembly.dev[0],
+        "train_dev": assembly.train_dev,
+        "test": assembly.test,
+    }.get(name)
+    if selection is None:
+        raise DataError(f"the data: no {name} set, expected one of those that the split has")
+    return encode_selection(assembly, encoding, name, selection, _in_memory)
+
+
+def _in_memory(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    return np.zeros(shape, dtype=dtype)

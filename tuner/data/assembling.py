@@ -1,0 +1,374 @@
+"""Rows read, labelled, split and typed: all that happens before a network's inputs are made of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.dates import detect_format, seconds_of
+from tuner.data.kinds import decide_kinds
+from tuner.data.settings import DataSettings
+from tuner.data.sources import files_of, find_file, source_of
+from tuner.data.sources.delimited import target_among
+from tuner.data.sources.raw import Raw, Wanted
+from tuner.data.splitting import Request, Split, draw_split, read_split
+from tuner.data.tables import Column, RawTable, TextColumn, TypedTable, nearest, raw_table, text_column, typed_table
+from tuner.data.targets import find_classes, match_labels, read_labels, target_name
+from tuner.errors import DataError
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Rows of one of the study's tables: "source", "dev" or "test"."""
+
+    table: str
+    rows: Ints
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """Everything about the data but the arrays.
+
+    tables, y: by table; a table's y are class indices.  train, dev: one selection for each network.
+    ``drawn`` says that the product drew the dev (or test) rows at random from the rows they are compared with.
+    """
+
+    settings: DataSettings
+    tables: dict[str, TypedTable]
+    y: dict[str, Ints]
+    class_names: tuple[str, ...]
+    target: str
+    source_columns: tuple[str, ...]
+    columns: dict[str, Column]
+    train: tuple[Selection, ...]
+    dev: tuple[Selection, ...]
+    train_dev: Selection | None
+    test: Selection | None
+    groups: dict[str, TextColumn]
+    image: tuple[int, ...] | None
+    fingerprint: str
+    path: Path | None
+    split_text: str
+    notices: tuple[str, ...] = field(default=())
+
+    @property
+    def outside_test(self) -> tuple[Selection, ...]:
+        """Return all rows that a final network may learn from."""
+        if len(self.train) > 1:
+            return (Selection("source", np.sort(np.concatenate([dev.rows for dev in self.dev]))),)
+        return (*self.train, *((self.train_dev,) if self.train_dev else ()), *self.dev)
+
+    @property
+    def seen(self) -> Selection:
+        """Return the rows that kinds of columns are told from: the training rows, of all folds together."""
+        return self.train[0] if len(self.train) == 1 else self.outside_test[0]
+
+
+# --- where rows come from ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FileReader:
+    """The data files of a definition that lies in ``folder``."""
+
+    settings: DataSettings
+    folder: Path
+
+    def paths(self) -> dict[str, Path]:
+        """Return the absolute path of each table's file, found and of a known kind."""
+        if self.settings.source is None:
+            raise DataError("[data] source is missing, expected the name of the file that holds the rows")
+        named = {"source": self.settings.source, "dev": self.settings.dev, "test": self.settings.test}
+        return {key: find_file(self.folder, name, key) for key, name in named.items() if name is not None}
+
+    def measure(self) -> None:
+        """Refuse files too large for the memory; nothing has been read yet."""
+        for path in self.paths().values():
+            source_of(path).measure(path, self.settings)
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 over the contents of all data files, in the order source, dev, test."""
+        total = hashlib.sha256()
+        for key, path in self.paths().items():
+            for file in files_of(path, self.settings.target if key == "source" else None):
+                try:
+                    with file.open("rb") as opened:
+                        total.update(hashlib.file_digest(opened, "sha256").digest())
+                except OSError as error:
+                    raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
+        return total.hexdigest()
+
+    def raws(self) -> Iterator[tuple[str, Raw]]:
+        """Read the files, the source first: the others have its columns and its text columns."""
+        wanted = Wanted(self.settings, text=_overruled_text(self.settings))
+        for key, path in self.paths().items():
+            raw = source_of(path).read(path, wanted)
+            raw = replace(raw, frame=raw.frame.rename(columns=str))
+            yield key, raw
+            if key == "source":
+                wanted = replace(wanted, names=tuple(raw.frame.columns), text=wanted.text | _text_columns(raw))
+
+    def assemble(self) -> Assembly:
+        """Read, label, split and type the rows."""
+        path = self.paths()["source"]
+        return assemble(dict(self.raws()), self.settings, self.fingerprint(), path)
+
+
+@dataclass(frozen=True)
+class FrameReader:
+    """Rows that are in memory already."""
+
+    settings: DataSettings
+    raw: Raw
+    content: str
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the contents, computed when the rows were handed over."""
+        return self.content
+
+    def assemble(self) -> Assembly:
+        """Label, split and type the rows."""
+        return assemble({"source": self.raw}, self.settings, self.content, None)
+
+
+def _overruled_text(settings: DataSettings) -> frozenset[str]:
+    """Name the columns that must be read as text since the definition says what they are."""
+    return frozenset(
+        name for name in settings.columns if settings.column(name).kind in ("categorical", "date", "boolean")
+    )
+
+
+def _text_columns(raw: Raw) -> frozenset[str]:
+    """Name the columns in which the reader found text; one read as text elsewhere keeps its categories' spelling."""
+    return frozenset(str(name) for name, dtype in raw.frame.dtypes.items() if getattr(dtype, "kind", "O") in "OTU")
+
+
+# --- assembling -------------------------------------------------------------------------------------------------------
+
+
+def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, path: Path | None) -> Assembly:
+    """Label, split and type rows that have been read."""
+    source = raws["source"]
+    refuse_repeated_names(source)
+    target = target_name(source, settings)
+    notices = [notice for raw in raws.values() for notice in raw.notices]
+    labels = {key: read_labels(raw, _target_in(raw, target), settings.missing) for key, raw in raws.items()}
+    class_names, y = find_classes(source, target, labels["source"], settings)
+    every_y = {"source": y}
+    for key in labels.keys() - {"source"}:
+        every_y[key], found = match_labels(raws[key], target, labels[key], class_names)
+        notices += found
+    special = _special_columns(source, settings)
+    groups = _groups(raws, special.get("group"))
+    split = _split(source, settings, special, y, groups, raws)
+    skip = frozenset({target, *(name for name in special.values() if name not in settings.columns)})
+    tables = {key: raw_table(_with_columns_of(source, raw), skip, settings.missing) for key, raw in raws.items()}
+    train = tuple(Selection("source", rows) for rows in split.train)
+    seen = split.train[0] if len(train) == 1 else np.sort(np.concatenate(split.dev))
+    columns = decide_kinds(tables["source"], seen, settings)
+    notices += missing_classes(class_names, [y[rows] for rows in split.train])
+    image = _image(settings, source, tables["source"], columns)
+    typed = {key: typed_table(table, columns) for key, table in tables.items()}
+    return Assembly(
+        settings=settings,
+        tables=typed,
+        y=every_y,
+        class_names=class_names,
+        target=target,
+        source_columns=tuple(str(name) for name in source.frame.columns),
+        columns=columns,
+        train=train,
+        dev=tuple(Selection("source", rows) for rows in split.dev) or (_all_rows("dev", every_y),),
+        train_dev=Selection("source", split.train_dev) if len(split.train_dev) else None,
+        test=_all_rows("test", every_y)
+        if "test" in raws
+        else (Selection("source", split.test) if len(split.test) else None),
+        groups=groups,
+        image=image,
+        fingerprint=fingerprint,
+        path=path,
+        split_text=describe_split(settings, special),
+        notices=(*notices, *(notice for table in typed.values() for notice in table.notices)),
+    )
+
+
+def missing_classes(class_names: tuple[str, ...], training: list[Ints]) -> list[str]:
+    """Refuse training rows of one class only; note classes that a network never sees (not drawn class by class)."""
+    found = []
+    for y in training:
+        counts = np.bincount(y, minlength=len(class_names))
+        if (counts > 0).sum() < 2:
+            name = class_names[int(counts.argmax())]
+            raise DataError(
+                f"[data] split: all {len(y):,} training rows are of class {name!r}, expected two classes or more"
+            )
+        found += [f"class {class_names[label]!r} has no training row" for label in np.flatnonzero(counts == 0)]
+    return list(dict.fromkeys(found))
+
+
+def _all_rows(key: str, y: dict[str, Ints]) -> Selection:
+    return Selection(key, np.arange(len(y[key])))
+
+
+def refuse_repeated_names(raw: Raw) -> None:
+    """Refuse a frame in which two columns have one name."""
+    names = [str(name) for name in raw.frame.columns]
+    repeated = (
+        next((name for place, name in enumerate(names) if name in names[:place]), None)
+        if len(set(names)) < len(names)
+        else None
+    )
+    if repeated is not None:
+        raise DataError(f"{raw.where}: column name {repeated!r} stands twice, expected each name once")
+
+
+def _target_in(raw: Raw, target: str) -> str:
+    if raw.labels is None and target not in raw.frame.columns:
+        names = tuple(str(name) for name in raw.frame.columns)
+        raise DataError(
+            f"{raw.where}: no column {target!r} (the target of the training file); {nearest(target, names)}"
+        )
+    return target
+
+
+def _with_columns_of(source: Raw, raw: Raw) -> Raw:
+    """Return another file's rows with the source's columns, in the source's order; others are left out."""
+    if raw is source:
+        return raw
+    names = list(source.frame.columns)
+    present = tuple(str(name) for name in raw.frame.columns)
+    absent = next((name for name in names if name not in set(present)), None)
+    if absent is not None:
+        raise DataError(
+            f"{raw.where}: no column {absent!r}, which the training file has; {nearest(str(absent), present)}"
+        )
+    return raw if list(present) == names else replace(raw, frame=raw.frame[names])
+
+
+def _special_columns(raw: Raw, settings: DataSettings) -> dict[str, str]:
+    """Return the columns that the split goes by: {"group": name} and the like."""
+    names = tuple(str(name) for name in raw.frame.columns)
+    special = {}
+    for key in ("split_column", "group", "time"):
+        wanted = getattr(settings, key)
+        if wanted is not None:
+            found = target_among(names, wanted)
+            if found is None:
+                raise DataError(f"{raw.where}: no column {wanted!r} ([data] {key}); {nearest(str(wanted), names)}")
+            special[key] = found
+    return special
+
+
+def _full_text(raw: Raw, name: str, what: str) -> TextColumn:
+    """Return a column as text, refusing rows that have none."""
+    column = text_column(raw.frame[name], f"{raw.where}, column {name!r}", frozenset({""}))
+    absent = np.flatnonzero(column.codes < 0)
+    if len(absent):
+        raise DataError(f"{raw.at(int(absent[0]), name)}: no value, expected a {what} in every row")
+    return column
+
+
+def _groups(raws: dict[str, Raw], name: str | None) -> dict[str, TextColumn]:
+    return {} if name is None else {key: _full_text(_named(raw, name), name, "group") for key, raw in raws.items()}
+
+
+def _named(raw: Raw, name: str) -> Raw:
+    if name not in raw.frame.columns:
+        raise DataError(f"{raw.where}: no column {name!r}, which the training file is grouped by")
+    return raw
+
+
+def _split(
+    source: Raw,
+    settings: DataSettings,
+    special: dict[str, str],
+    y: Ints,
+    groups: dict[str, TextColumn],
+    raws: dict[str, Raw],
+) -> Split:
+    request = Request(
+        y=y,
+        sizes=settings.split,
+        seed=settings.seed,
+        folds=settings.folds,
+        groups=groups["source"].codes if groups else None,
+        moments=_moments(source, special["time"]) if "time" in special else None,
+        own_dev=len(raws["dev"].frame) if "dev" in raws else None,
+        own_test=len(raws["test"].frame) if "test" in raws else None,
+    )
+    if "split_column" in special:
+        column = _full_text(source, special["split_column"], "part")
+        return read_split(column.levels, column.codes, f"{source.where}, column {special['split_column']!r}", request)
+    return draw_split(request)
+
+
+def _moments(raw: Raw, name: str) -> NDArray[np.float64]:
+    """Return a time column as numbers that grow with time."""
+    series = raw.frame[name]
+    if getattr(series.dtype, "kind", "O") == "M":
+        values = seconds_of(series)
+    elif getattr(series.dtype, "kind", "O") in "iuf":
+        values = series.to_numpy(dtype=np.float64)
+    else:
+        text = _full_text(raw, name, "time")
+        found = detect_format(list(text.levels), np.bincount(text.codes))
+        values = seconds_of(text.levels, found[0] if found else "ISO8601")[text.codes]
+    bad = np.flatnonzero(np.isnan(values))
+    if len(bad):
+        cell = series.iloc[int(bad[0])]
+        raise DataError(
+            f"{raw.at(int(bad[0]), name)}: {str(cell)!r} is no time, expected a date or a number ([data] time)"
+        )
+    return values
+
+
+def _image(settings: DataSettings, raw: Raw, table: RawTable, columns: dict[str, Column]) -> tuple[int, ...] | None:
+    """Return the inputs' image shape, given or the file's own, if every column is a pixel."""
+    image = settings.image or raw.image
+    if image is None:
+        return None
+    if int(np.prod(image)) != len(table.names):
+        shape = " × ".join(map(str, image))
+        raise DataError(
+            f"{raw.where}: {len(table.names)} columns, expected {int(np.prod(image))} pixels for [data] image = {shape}"
+        )
+    other = next((column for column in columns.values() if column.kind not in ("numeric", "boolean")), None)
+    if other is not None:
+        raise DataError(
+            f"{raw.where}, column {other.name!r}: {other.kind}, expected numbers in every pixel of an image"
+        )
+    return image
+
+
+def describe_split(settings: DataSettings, special: dict[str, str]) -> str:
+    """Say in a few words how the parts came about."""
+    if "split_column" in special:
+        how = f"as column {special['split_column']!r} names it"
+    elif "time" in special:
+        how = f"the latest rows by {special['time']!r} are dev and test"
+    elif "group" in special:
+        how = f"drawn by groups of {special['group']!r}, seed {settings.seed}"
+    else:
+        how = f"drawn at random, stratified by class, seed {settings.seed}"
+    own = [key for key in ("dev", "test") if getattr(settings, key) is not None]
+    files = f"; {' and '.join(own)} from files of their own" if own else ""
+    folds = f"; {settings.folds} folds, every row outside the test set is dev once" if settings.folds else ""
+    return how + folds + files
+
+
+def raw_of_frame(frame: Any, where: str) -> Raw:
+    """Take a DataFrame as a source; its index is not a column."""
+    if not len(frame):
+        raise DataError(f"{where}: no rows, expected at least one example of each class")
+    return Raw(frame.rename(columns=str), where, lambda row: f"row {row}")

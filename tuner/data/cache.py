@@ -1,0 +1,140 @@
+"""Prepared arrays in the user's cache folder: made once, then mapped read-only by every process that uses them.
+
+An entry is a folder of ``.npy`` files and ``meta.json``, built beside its place and renamed into it, so that it is
+there whole or not at all.  Entries of a data file's earlier contents, and entries unused for a month, are removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+UNUSED_SECONDS = 30 * 86_400
+ENTRY = re.compile(r"[0-9a-f]{40}|\.building-.*")  # nothing else in the folder is ever touched
+BUILDING_SECONDS = 86_400  # what is still unfinished after a day was left behind by a process that died
+
+
+def cache_folder() -> Path:
+    """Return the folder of all entries, in ``TUNER_CACHE`` or else the system's place for a user's caches."""
+    named = os.environ.get("TUNER_CACHE")
+    if named:
+        return Path(named).expanduser().absolute() / "data"
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("tuner", appauthor=False)) / "data"
+
+
+class Store:
+    """Arrays being prepared: in files where the cache folder can be written to, else in memory.
+
+    A context manager; an entry that was not committed is removed on leaving.
+    """
+
+    def __init__(self, key: str | None) -> None:
+        self._key = key
+        self._folder: Path | None = None
+        self._arrays: list[str] = []
+
+    def __enter__(self) -> Self:
+        if self._key is not None:
+            with contextlib.suppress(OSError):
+                root = cache_folder()
+                root.mkdir(parents=True, exist_ok=True)
+                self._folder = Path(tempfile.mkdtemp(prefix=".building-", dir=root))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def zeros(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Return an array of zeros to be filled; the space on the disk is reserved before it is mapped.
+
+        (A mapped file without space behind it would end the process with SIGBUS when it is written to.)
+        """
+        if self._folder is not None:
+            path = self._folder / f"{name}.npy"
+            try:
+                array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+                with path.open("r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+            except (OSError, ValueError):  # no space, no such call here, or an array without a single cell
+                self._give_up()
+            else:
+                self._arrays.append(name)
+                return array
+        return np.zeros(shape, dtype=dtype)
+
+    def _give_up(self) -> None:
+        """Keep the rest in memory: what is mapped already stays readable although its file is gone."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = None
+
+    def commit(self, meta: dict[str, Any]) -> Path | None:
+        """Move the finished entry to its place; returns it, or None where nothing could be kept."""
+        if self._folder is None or self._key is None:
+            return None
+        final = cache_folder() / self._key
+        try:
+            (self._folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+            self._folder.chmod(0o700)
+            with contextlib.suppress(OSError):  # another process was first: its entry has the same contents
+                self._folder.rename(final)
+                self._folder = None
+        except OSError:
+            return None
+        remove_old_entries(final, meta)
+        return final if final.is_dir() else None
+
+
+def read_entry(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
+    """Return an entry's meta data and its arrays, mapped read-only; None where it is absent or damaged."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        arrays = {
+            name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray)
+            for name in meta["arrays"]
+        }
+        os.utime(folder / "meta.json")
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return None
+    return meta, arrays
+
+
+def remove_entry(folder: Path) -> None:
+    """Remove one entry; a process that has it mapped keeps its arrays."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_old_entries(kept: Path, meta: dict[str, Any]) -> None:
+    """Remove what is out of date: the same file's other contents, entries unused for long, builds left behind."""
+    now = time.time()
+    with contextlib.suppress(OSError):
+        for folder in kept.parent.iterdir():
+            if folder != kept and ENTRY.fullmatch(folder.name) and _is_old(folder, meta, now):
+                remove_entry(folder)
+
+
+def _is_old(folder: Path, meta: dict[str, Any], now: float) -> bool:
+    try:
+        if folder.name.startswith(".building-"):
+            return now - folder.stat().st_mtime > BUILDING_SECONDS
+        path = folder / "meta.json"
+        if now - path.stat().st_mtime > UNUSED_SECONDS:
+            return True
+        other = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    same_file = meta.get("path") is not None and other.get("path") == meta["path"]
+    return same_file and other.get("fingerprint") != meta.get("fingerprint")

@@ -1,0 +1,79 @@
+"""Dates: from text to seconds, and from seconds to the numbers a network can use."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Doubles = NDArray[np.float64]
+
+DAY = 86_400.0
+YEAR = 365.2425 * DAY  # the Gregorian calendar's mean year
+MONDAY = 4 * DAY  # 1970-01-05, the first Monday of the epoch
+
+# Where several formats read every cell, the first one stands: of 03/04/2024, the month first.
+DATE_FORMATS = (
+    "ISO8601",
+    "%Y/%m/%d",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%d.%m.%Y",
+    "%d-%m-%Y",
+    "%Y/%m/%d %H:%M",
+    "%Y/%m/%d %H:%M:%S",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M",
+    "%d/%m/%Y %H:%M:%S",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y %H:%M:%S",
+    "%d-%b-%Y",
+    "%d %b %Y",
+    "%b %d, %Y",
+    "%Y%m%d",
+)
+DATE_LIKE = re.compile(r"\d{4}-\d\d|\d[/.-]\d|\d[ -][A-Za-z]{3}[ -]\d|[A-Za-z]{3} \d{1,2}, \d{4}")
+
+PARTS = ("time", "year_sin", "year_cos", "week_sin", "week_cos", "day_sin", "day_cos")
+
+
+def seconds_of(values: Any, date_format: str | None = None) -> Doubles:
+    """Return seconds since 1970 (UTC), NaN where a value is no date of this format."""
+    import pandas as pd
+
+    if date_format is None:
+        moments = pd.to_datetime(pd.Series(values), utc=True)
+    else:
+        moments = pd.to_datetime(pd.Series(values, dtype=object), format=date_format, errors="coerce", utc=True)
+    seconds = (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    return np.asarray(seconds.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+
+
+def detect_format(levels: list[str], counts: NDArray[np.int64]) -> tuple[str, float] | None:
+    """Return the format that reads most cells and their share, or None if the text does not look like dates."""
+    sample = levels[:50]
+    if sum(DATE_LIKE.search(level) is not None for level in sample) < 0.9 * len(sample):
+        return None
+    best, share = None, 0.0
+    for date_format in DATE_FORMATS:
+        if np.isnan(seconds_of(sample, date_format)).mean() > 0.5:
+            continue
+        read = float(counts[~np.isnan(seconds_of(levels, date_format))].sum() / counts.sum())
+        if read > share:
+            best, share = date_format, read
+        if share == 1.0:
+            break
+    return None if best is None else (best, share)
+
+
+def date_parts(seconds: Doubles) -> Doubles:
+    """Return (n, 7): the time in days, then sine and cosine of its place in the year, the week and the day."""
+    parts = np.empty((len(seconds), len(PARTS)))
+    parts[:, 0] = seconds / DAY
+    for place, (origin, period) in enumerate(((0.0, YEAR), (MONDAY, 7 * DAY), (0.0, DAY))):
+        angle = 2 * np.pi * ((seconds - origin) % period) / period
+        parts[:, 1 + 2 * place], parts[:, 2 + 2 * place] = np.sin(angle), np.cos(angle)
+    return parts

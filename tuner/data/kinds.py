@@ -1,0 +1,120 @@
+"""What each column is, told from the training rows and from what the definition says about it."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.dates import detect_format
+from tuner.data.settings import ColumnSettings, DataSettings
+from tuner.data.tables import BOOLEAN_WORDS, Column, RawTable, TextColumn, as_text, level_numbers, nearest
+from tuner.errors import DataError
+
+Ints = NDArray[np.int64]
+
+BAD_SHARE = 0.01  # a column with fewer other cells than this is numbers (or dates) with bad cells, not text
+SINGLE_BAD_FROM = 20  # rows from which one single other cell is a bad cell, too
+DISTINCT_FROM = 10  # rows from which text that never repeats identifies rows
+COUNTER_NAME = re.compile(r"column_0|unnamed.*|index|id|row|row_?(id|number|num|no)|.*_id|.*Id|nr|no", re.IGNORECASE)
+
+
+def decide_kinds(table: RawTable, rows: Ints, settings: DataSettings) -> dict[str, Column]:
+    """Return every column's kind as the given (training) rows show it."""
+    for name in settings.columns:
+        if name not in table.names and name not in table.raw.frame.columns:
+            raise DataError(f"{table.raw.where}: no column {name!r} ([data.columns]); {nearest(name, table.names)}")
+    return {name: _decide(table, name, rows, settings.column(name)) for name in table.names}
+
+
+def _decide(table: RawTable, name: str, rows: Ints, chosen: ColumnSettings) -> Column:
+    if chosen.kind is not None:
+        return _as_chosen(table, name, rows, chosen.kind)
+    if name in table.booleans:
+        return Column(name, "boolean")
+    if name in table.moments:
+        return Column(name, "date")
+    if name in table.text:
+        return _read_text(name, table.text[name], rows, counts_of(table.text[name], rows))
+    values = table.number(name)
+    if COUNTER_NAME.fullmatch(name) and _counts_rows(values):
+        return Column(name, "drop", "numbers the rows one by one")
+    return Column(name, "numeric")
+
+
+def counts_of(column: TextColumn, rows: Ints) -> Ints:
+    """Return how often each level stands in the given rows."""
+    codes = column.codes[rows]
+    return np.bincount(codes[codes >= 0], minlength=len(column.levels))
+
+
+def _counts_rows(values: NDArray[np.generic]) -> bool:
+    return len(values) >= DISTINCT_FROM and bool(np.all(np.diff(values.astype(np.float64)) == 1))
+
+
+def _as_chosen(table: RawTable, name: str, rows: Ints, kind: str) -> Column:
+    why = "as [data.columns] says"
+    if kind in ("numeric", "boolean") and name in table.moments:
+        raise DataError(f"{table.raw.where}, column {name!r}: holds dates, expected a {kind} column ([data.columns])")
+    if kind == "date" and name not in table.moments:
+        text = as_text(table, name)
+        present = counts_of(text, rows)
+        found = detect_format(
+            [level for level, count in zip(text.levels, present, strict=True) if count], present[present > 0]
+        )
+        return Column(name, kind, why, date_format=found[0] if found else "ISO8601", overruled=True)
+    if kind == "boolean":
+        words = _words(table, name, rows)
+        return Column(name, kind, why, words=words, overruled=True)
+    return Column(name, kind, why, overruled=True)
+
+
+def _words(table: RawTable, name: str, rows: Ints) -> tuple[str, str] | None:
+    """Return the two words of a column that the definition calls boolean; None where it holds numbers."""
+    text = as_text(table, name)
+    levels = sorted({level.lower() for level, count in zip(text.levels, counts_of(text, rows), strict=True) if count})
+    if len(levels) > 2:
+        raise DataError(
+            f"{table.raw.where}, column {name!r}: {len(levels)} different values in the training rows, "
+            "expected two at most (boolean in [data.columns])"
+        )
+    if name not in table.text:
+        return None
+    known = next((pair for pair in BOOLEAN_WORDS if set(levels) <= set(pair)), None)
+    return known or ((levels[0], levels[1]) if len(levels) == 2 else ("", levels[0] if levels else "true"))
+
+
+def _read_text(name: str, column: TextColumn, rows: Ints, counts: Ints) -> Column:
+    """Tell what text is: numbers or dates with bad cells, two words, a name for each row, or categories."""
+    present = int(counts.sum())
+    if not present:
+        return Column(name, "drop", "no value in the training rows")
+    if _mostly(~np.isnan(level_numbers(column.levels)), counts):
+        return Column(name, "numeric")
+    seen = [level for level, count in zip(column.levels, counts, strict=True) if count]
+    found = detect_format(seen, counts[counts > 0])
+    if found is not None and _few_bad(present - round(found[1] * present), present):
+        return Column(name, "date", date_format=found[0])
+    lowered = {level.lower() for level in seen}
+    words = next((pair for pair in BOOLEAN_WORDS if lowered == set(pair)), None)
+    if words is not None:
+        return Column(name, "boolean", words=words)
+    if len(seen) == present and present >= DISTINCT_FROM:
+        return Column(name, "drop", "all values differ: it identifies rows")
+    return Column(name, "categorical", _note_numbers(column, counts))
+
+
+def _few_bad(bad: int, present: int) -> bool:
+    return bad < BAD_SHARE * present or (bad == 1 and present >= SINGLE_BAD_FROM)
+
+
+def _mostly(good: NDArray[np.bool_], counts: Ints) -> bool:
+    present, bad = int(counts.sum()), int(counts[~good].sum())
+    return bad == 0 or _few_bad(bad, present)
+
+
+def _note_numbers(column: TextColumn, counts: Ints) -> str:
+    numeric = ~np.isnan(level_numbers(column.levels))
+    share = counts[numeric].sum() / counts.sum()
+    return f"text, though {share:.0%} of its cells are numbers" if share > 0.5 else ""

@@ -1,0 +1,250 @@
+"""From assembled rows to the arrays of a ``Dataset``: one encoding for each network, one table for each part."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.assembling import Assembly, Selection
+from tuner.data.cache import Store, read_entry
+from tuner.data.dataset import ColumnSummary, Dataset, Part, Reader, Table
+from tuner.data.encoding import Encoding, FittedColumn, encode, encoding_of, fit_columns, lay_out
+from tuner.data.settings import DataSettings
+from tuner.data.sources.memory import refuse_if_too_large
+from tuner.errors import DataError
+
+Zeros = Callable[[str, tuple[int, ...], Any], NDArray[Any]]
+
+FORMAT = 1  # of cache entries: a change here, or in how arrays are made, leaves older entries unused
+
+
+def cache_key(settings: DataSettings, fingerprint: str, path: Path | None) -> str:
+    """Return the name of a cache entry: data contents, settings, place of the file and this code's format."""
+    text = json.dumps([FORMAT, settings.model_dump(mode="json"), fingerprint, str(path)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+# --- encodings --------------------------------------------------------------------------------------------------------
+
+
+def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list[Encoding]:
+    """Fit one encoding on each selection's rows alone; all of them have one layout."""
+    fits = [
+        fit_columns(assembly.tables[each.table], assembly.columns, each.rows, assembly.settings, assembly.image)
+        for each in selections
+    ]
+    placed, names = lay_out(fits)
+    if not names:
+        raise DataError(
+            f"{assembly.path or 'the rows'}: no column is left to learn from ({_reasons(fits[0])}); "
+            "[data.columns] can overrule this"
+        )
+    return [
+        encoding_of(
+            columns,
+            names,
+            source_columns=assembly.source_columns,
+            target=assembly.target,
+            image=assembly.image,
+            missing=assembly.settings.missing,
+        )
+        for columns in placed
+    ]
+
+
+def _reasons(columns: tuple[FittedColumn, ...]) -> str:
+    shown = [f"{column.name!r}: {column.why}" for column in columns[:3]]
+    return "; ".join(shown) + ("; …" if len(columns) > 3 else "") or "the target is the only one"
+
+
+def encode_selection(assembly: Assembly, encoding: Encoding, name: str, selection: Selection, zeros: Zeros) -> Table:
+    """Encode a selection's rows into arrays that ``zeros`` provides."""
+    n = len(selection)
+    X = zeros(f"{name}.X", (n, encoding.n_features), np.float32)
+    encode(encoding, assembly.tables[selection.table], selection.rows, X)
+    y = zeros(f"{name}.y", (n,), np.int64)
+    y[:] = assembly.y[selection.table][selection.rows]
+    rows = zeros(f"{name}.rows", (n,), np.int64)
+    rows[:] = selection.rows
+    return Table(X, y, rows)
+
+
+def named_selections(assembly: Assembly) -> Iterator[tuple[str, int, Selection]]:
+    """Yield each table to be encoded: its name, the network whose encoding it takes, its rows."""
+    for k, (train, dev) in enumerate(zip(assembly.train, assembly.dev, strict=True)):
+        yield f"train{k}", k, train
+        yield f"dev{k}", k, dev
+    if assembly.train_dev is not None:
+        yield "train_dev", 0, assembly.train_dev
+    if assembly.test is not None and len(assembly.train) == 1:
+        yield "test", 0, assembly.test
+
+
+# --- the dataset ------------------------------------------------------------------------------------------------------
+
+
+def prepare(assembly: Assembly, reader: Reader, key: str | None) -> Dataset:
+    """Encode all parts, into the cache where ``key`` is given and its folder can be written to."""
+    encodings = fit_encodings(assembly, assembly.train)
+    cells = sum(len(selection) for _, _, selection in named_selections(assembly)) * encodings[0].n_features
+    refuse_if_too_large(
+        str(assembly.path or "the rows"), 4 * cells, f"the network's input of {encodings[0].n_features:,} features"
+    )
+    with Store(key) as store:
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, k, selection in named_selections(assembly):
+            table = encode_selection(assembly, encodings[k], name, selection, store.zeros)
+            arrays |= {f"{name}.X": table.X, f"{name}.y": table.y, f"{name}.rows": table.rows}
+        if assembly.test is not None and len(assembly.train) > 1:
+            arrays["test.rows"] = store.zeros("test.rows", (len(assembly.test),), np.int64)
+            arrays["test.rows"][:] = assembly.test.rows
+        if assembly.groups:
+            arrays["dev_groups"] = store.zeros("dev_groups", (sum(map(len, assembly.dev)),), np.int64)
+            arrays["dev_groups"][:] = np.concatenate(
+                [assembly.groups[dev.table].codes[dev.rows] for dev in assembly.dev]
+            )
+        meta = meta_of(assembly, encodings, list(arrays))
+        stored = store.commit(meta)
+        kept = read_entry(stored) if stored is not None else None
+        return dataset_of(*(kept or (meta, arrays)), stored=stored if kept else None, reader=reader)
+
+
+def meta_of(assembly: Assembly, encodings: list[Encoding], arrays: list[str]) -> dict[str, Any]:
+    """Return all of a dataset but its arrays, as plain JSON."""
+    folds = len(assembly.train) > 1
+    outside = sum(len(selection) for selection in assembly.outside_test)
+    counts = sum(
+        np.bincount(assembly.y[each.table][each.rows], minlength=len(assembly.class_names))
+        for each in assembly.outside_test
+    )
+    return {
+        "arrays": arrays,
+        "n_parts": len(assembly.train),
+        "class_names": list(assembly.class_names),
+        "feature_names": list(encodings[0].feature_names),
+        "sizes": {
+            "train": outside if folds else len(assembly.train[0]),
+            "dev": outside if folds else len(assembly.dev[0]),
+            "train_dev": len(assembly.train_dev or ()),
+            "test": len(assembly.test or ()),
+        },
+        "class_counts": np.asarray(counts).tolist(),
+        "fingerprint": assembly.fingerprint,
+        "path": None if assembly.path is None else str(assembly.path),
+        "target": assembly.target,
+        "encodings": [encoding.to_json() for encoding in encodings],
+        "columns": summarise(assembly, encodings),
+        "split_text": assembly.split_text,
+        "image": None if assembly.image is None else list(assembly.image),
+        "notices": [*assembly.notices, *column_notices(encodings)],
+    }
+
+
+def dataset_of(
+    meta: dict[str, Any], arrays: dict[str, NDArray[Any]], *, stored: Path | None, reader: Reader | None
+) -> Dataset:
+    """Put a dataset together from what ``meta_of`` keeps and the arrays."""
+    for array in arrays.values():
+        array.flags.writeable = False
+
+    def table(name: str) -> Table:
+        return Table(arrays[f"{name}.X"], arrays[f"{name}.y"], arrays[f"{name}.rows"])
+
+    return Dataset(
+        parts=tuple(Part(table(f"train{k}"), table(f"dev{k}")) for k in range(meta["n_parts"])),
+        train_dev=table("train_dev") if "train_dev.X" in arrays else None,
+        test=table("test") if "test.X" in arrays else None,
+        class_names=tuple(meta["class_names"]),
+        feature_names=tuple(meta["feature_names"]),
+        sizes=meta["sizes"],
+        class_counts=np.array(meta["class_counts"], dtype=np.int64),
+        dev_groups=arrays.get("dev_groups"),
+        test_rows=arrays.get("test.rows", np.empty(0, dtype=np.int64)),
+        fingerprint=meta["fingerprint"],
+        path=None if meta["path"] is None else Path(meta["path"]),
+        target=meta["target"],
+        encodings=tuple(meta["encodings"]),
+        columns=tuple(ColumnSummary(**column) for column in meta["columns"]),
+        split_text=meta["split_text"],
+        image=None if meta["image"] is None else tuple(meta["image"]),
+        notices=tuple(meta["notices"]),
+        stored=stored,
+        reader=reader,
+    )
+
+
+# --- what people read -------------------------------------------------------------------------------------------------
+
+
+def summarise(assembly: Assembly, encodings: list[Encoding]) -> list[dict[str, Any]]:
+    """Return each column's summary as plain JSON."""
+    typed = assembly.tables[assembly.seen.table]
+    rows = assembly.seen.rows
+    missing: dict[str, int] = {}
+    for numbers in typed.numbers:
+        if numbers.values.dtype.kind == "f":
+            counts = np.isnan(numbers.values[rows]).sum(axis=0)
+            missing |= dict(zip(numbers.names, counts.tolist(), strict=True))
+    missing |= {name: int(np.isnan(seconds[rows]).sum()) for name, seconds in typed.dates.items()}
+    missing |= {name: int((text.codes[rows] < 0).sum()) for name, text in typed.categories.items()}
+    return [
+        {
+            "name": same[0].name,
+            "kind": same[0].kind,
+            "encoding": encoding_text(same),
+            "features": len({feature.position for column in same for feature in column.features}),
+            "missing": missing.get(same[0].name, 0),
+            "why": unused_why(same) or same[0].why,
+        }
+        for same in zip(*(encoding.columns for encoding in encodings), strict=True)
+    ]
+
+
+def unused_why(same: tuple[FittedColumn, ...]) -> str:
+    """Say why a column became no input in any fold; empty if it did."""
+    return "" if any(column.features for column in same) else same[0].why or "not used"
+
+
+def encoding_text(same: tuple[FittedColumn, ...]) -> str:
+    """Say how a column (as fitted by each fold) is encoded."""
+    features = {feature.key: feature for column in same for feature in column.features}.values()
+    parts = [feature.part for feature in features]
+    if not parts:
+        return "not used"
+    column = same[0]
+    if column.kind == "categorical":
+        words = [f"one-hot, {parts.count('level')} categories"] + (["rare ones together"] if "rare" in parts else [])
+    elif column.kind == "date":
+        words = ["time" + (", place in the " + ", ".join(_periods(parts)) if _periods(parts) else "")]
+    else:
+        words = ["0/1, normalised" if column.kind == "boolean" else "normalised"]
+    if "missing" in parts:
+        words.append(
+            "missing apart" if column.kind == "categorical" else f"missing: {column.fill:.6g} and an indicator"
+        )
+    return ", ".join(words)
+
+
+def _periods(parts: list[str]) -> list[str]:
+    return [period for period in ("year", "week", "day") if f"{period}_sin" in parts or f"{period}_cos" in parts]
+
+
+def column_notices(encodings: list[Encoding]) -> list[str]:
+    """Say which columns are left out and why, columns of one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for same in zip(*(encoding.columns for encoding in encodings), strict=True):
+        why = unused_why(same)
+        if why:
+            reasons.setdefault(why, []).append(same[0].name)
+    return [f"left out ({why}): {_some(names)}" for why, names in reasons.items()]
+
+
+def _some(names: list[str], most: int = 8) -> str:
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,147 @@
+"""NPZ and IDX: arrays that come with their shape, so that images are recognised as images."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.settings import DataSettings
+from tuner.data.sources.memory import refuse_if_too_large
+from tuner.data.sources.opening import open_binary, read_bytes, unpacked_size
+from tuner.data.sources.raw import Raw, Wanted, by_row
+from tuner.errors import DataError
+
+# The third byte of an IDX file: the type of its numbers, big-endian.  (yann.lecun.com/exdb/mnist)
+IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def column_names(shape: tuple[int, ...]) -> list[str]:
+    """Name the columns of examples of this shape: x_0, x_1, … or pixel_ROW_COLUMN(_CHANNEL)."""
+    if len(shape) == 1:
+        return [f"x_{position}" for position in range(shape[0])]
+    return ["pixel_" + "_".join(map(str, index)) for index in np.ndindex(shape)]
+
+
+def raw_of_arrays(x: NDArray[Any], y: NDArray[Any], where: str, target: str) -> Raw:
+    """Make a table of x (n, …) and y (n,); x is viewed, not copied."""
+    import pandas as pd
+
+    if x.ndim < 2 or x.ndim > 4:
+        raise DataError(
+            f"{where}: x has shape {x.shape}, expected (rows, columns) or (rows, height, width[, channels])"
+        )
+    if x.dtype.kind not in "buif":
+        raise DataError(f"{where}: x holds {x.dtype}, expected numbers")
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or len(y) != len(x):
+        raise DataError(f"{where}: y has shape {y.shape}, expected one class for each of the {len(x)} rows of x")
+    shape = x.shape[1:]
+    frame = pd.DataFrame(x.reshape(len(x), -1), columns=column_names(shape), copy=False)
+    return Raw(frame, where, by_row, target=target, labels=pd.Series(y), image=shape if len(shape) > 1 else None)
+
+
+# --- NPZ --------------------------------------------------------------------------------------------------------------
+
+
+def _member(archive: Any, path: Path, name: str) -> NDArray[Any]:
+    found = next((key for key in archive.files if key.lower() == name), None)
+    if found is None:
+        raise DataError(f"{path}: no array {name!r}, found {', '.join(archive.files) or 'none'}; expected x and y")
+    try:
+        return np.asarray(archive[found])
+    except ValueError as error:
+        raise DataError(f"{path}: array {found!r} holds Python objects, expected numbers ({error})") from error
+    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        raise DataError(f"{path}: array {found!r} is truncated or damaged ({error})") from error
+
+
+def read_npz(path: Path, wanted: Wanted) -> Raw:
+    """Read the arrays ``x`` and ``y`` of an NPZ file; nothing pickled is ever loaded."""
+    try:
+        archive = np.load(path, allow_pickle=False)
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
+        raise DataError(f"{path}: not an NPZ archive ({error})") from error
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise DataError(f"{path}: holds one bare array, expected an NPZ archive with x and y")
+    with archive:
+        target = wanted.settings.target
+        return raw_of_arrays(
+            _member(archive, path, "x"),
+            _member(archive, path, "y"),
+            str(path),
+            target if isinstance(target, str) else "y",
+        )
+
+
+def measure_npz(path: Path, settings: DataSettings) -> None:
+    """Refuse an archive whose arrays will not fit into memory."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{path}: not an NPZ archive ({error})") from error
+    refuse_if_too_large(str(path), 2 * size, "its arrays")
+
+
+# --- IDX --------------------------------------------------------------------------------------------------------------
+
+
+def _idx_header(path: Path, file: IO[bytes]) -> tuple[str, tuple[int, ...]]:
+    magic = read_bytes(path, 4, file=file)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES or not magic[3]:
+        shown = " ".join(f"{byte:02x}" for byte in magic) or "nothing"
+        raise DataError(f"{path}: not an IDX file: starts with {shown}, expected 00 00, a type (08 to 0e) and a rank")
+    sizes = read_bytes(path, 4 * magic[3], file=file)
+    if len(sizes) < 4 * magic[3]:
+        raise DataError(f"{path}: IDX header ends after {4 + len(sizes)} bytes, expected {magic[3]} dimensions")
+    return IDX_TYPES[magic[2]], tuple(int(size) for size in np.frombuffer(sizes, dtype=">u4"))
+
+
+def _idx_array(path: Path) -> NDArray[Any]:
+    with open_binary(path) as file:
+        dtype, shape = _idx_header(path, file)
+        data = read_bytes(path, file=file)
+    expected = math.prod(shape) * np.dtype(dtype).itemsize
+    if len(data) != expected:
+        raise DataError(
+            f"{path}: {len(data)} bytes of data, expected {expected} for {' × '.join(map(str, shape))} (the IDX header)"
+        )
+    array = np.frombuffer(data, dtype=dtype).reshape(shape)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def labels_path(path: Path, target: str | int | None) -> Path:
+    """Return the labels' file of an images' file: the target if it names a file, else images-idx3 -> labels-idx1."""
+    if isinstance(target, str) and (path.parent / target).is_file():
+        named = path.parent / target
+    else:
+        named = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1"))
+    if named == path or not named.is_file():
+        raise DataError(f"{path}: no file of its labels, expected {named.name} beside it ([data] target may name it)")
+    return named
+
+
+def read_idx(path: Path, wanted: Wanted) -> Raw:
+    """Read images in MNIST's format together with the file of their labels."""
+    target = wanted.settings.target if not wanted.names else None  # a named labels file belongs to the source alone
+    labels = labels_path(path, target)
+    x, y = _idx_array(path), _idx_array(labels)
+    if y.ndim != 1 or len(y) != len(x):
+        raise DataError(f"{labels}: {len(y)} labels, expected {len(x)}, one for each example of {path.name}")
+    return raw_of_arrays(x, y, str(path), "label")
+
+
+def measure_idx(path: Path, settings: DataSettings) -> None:
+    """Refuse a file whose header promises, or whose size means, more than fits into memory."""
+    with open_binary(path) as file:
+        dtype, shape = _idx_header(path, file)
+    bytes_ = min(math.prod(shape), max(unpacked_size(path), 1)) if shape else 0
+    refuse_if_too_large(
+        str(path), bytes_ * (1 + 4 / np.dtype(dtype).itemsize), f"{' × '.join(map(str, shape))} numbers"
+    )

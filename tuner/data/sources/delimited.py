@@ -1,0 +1,445 @@
+"""CSV, TSV and their relatives: dialect detected or given, every line's shape checked before pandas reads it."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tuner.data.settings import DataSettings
+from tuner.data.sources.memory import refuse_if_too_large
+from tuner.data.sources.opening import open_binary, read_bytes, unpacked_size
+from tuner.data.sources.raw import Raw, Wanted
+from tuner.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HEAD = 1 << 18  # bytes looked at to detect the dialect
+SCAN = 1 << 24  # bytes scanned at once for ragged lines
+DELIMITERS = (";", "\t", "|", ",")  # where two fit alike, a comma may be the decimal sign
+QUOTE, NEWLINE = ord('"'), ord("\n")
+
+# What pandas takes for a missing value, and "?", which the UCI repository writes.
+MISSING = frozenset(
+    {"", "?", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "<NA>", "#N/A", "#NA", "NaT"}
+)
+MISSING_LABELS = MISSING - {"None", "n/a"}  # both are names of classes, too
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one file is written.  ``start`` is the byte where the rows begin, ``first_line`` that line's number."""
+
+    encoding: str
+    delimiter: str
+    decimal: str
+    names: tuple[str, ...]
+    start: int
+    first_line: int
+    notices: tuple[str, ...] = ()
+
+
+def looks_numeric(cell: str) -> bool:
+    """Whether a cell reads as a number."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+# --- encoding ---------------------------------------------------------------------------------------------------------
+
+
+def detect_encoding(path: Path, head: bytes) -> str:
+    """Return UTF-8 or UTF-16 by their marks, UTF-8 where the head is valid UTF-8, else Windows-1252."""
+    for mark, name in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if head.startswith(mark):
+            return name
+    zero = head.find(b"\0")
+    if zero >= 0:
+        raise DataError(f"{path}: not a text file (byte 0x00 at offset {zero}), expected a table of text")
+    control = sum(head.count(bytes([code])) for code in range(1, 32) if code not in (9, 10, 12, 13))
+    if control > len(head) // 100:
+        raise DataError(
+            f"{path}: not a text file ({control} control characters near its start), expected a table of text"
+        )
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def to_utf8(path: Path, data: bytes, encoding: str, *, given: bool) -> tuple[bytes, str]:
+    """Return the text as UTF-8 bytes without a mark, and the encoding that was really used."""
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if encoding.startswith("utf-8") and data.isascii():
+        return data, encoding
+    try:
+        text = data.decode(encoding)
+    except LookupError as error:
+        raise DataError(
+            f"{path}: unknown encoding {encoding!r} ([data] encoding), expected a name such as utf-8"
+        ) from error
+    except UnicodeDecodeError as error:
+        if encoding == "utf-8" and not given:
+            return to_utf8(path, data, "cp1252", given=True)
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}, line {line}: byte 0x{data[error.start]:02x} is not {encoding}, expected the file's [data] encoding"
+        ) from error
+    if "\0" in text:
+        raise DataError(
+            f"{path}: not a text file (a zero byte in line {text.count(chr(10), 0, text.find(chr(0))) + 1})"
+        )
+    return (data if encoding == "utf-8" else text.encode()), encoding
+
+
+def with_newlines(data: bytes) -> bytes:
+    """Give a file of the old Macintosh (CR alone ends a line) the newline that the rest of this module counts."""
+    return data.replace(b"\r", b"\n") if b"\r" in data and b"\n" not in data else data
+
+
+# --- dialect ----------------------------------------------------------------------------------------------------------
+
+
+def records(text: str, delimiter: str) -> list[list[str]]:
+    """Split text into records of stripped cells, blank lines left out, up to a quote that never closes."""
+    found: list[list[str]] = []
+    try:
+        for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True):
+            cells = [cell.strip() for cell in record]
+            if any(cells):
+                found.append(cells)
+    except csv.Error:
+        pass
+    return found
+
+
+def usual_width(rows: list[list[str]]) -> tuple[int, float]:
+    """Return the most frequent number of cells and the share of rows that have it."""
+    if not rows:
+        return 0, 0.0
+    width, count = Counter(map(len, rows)).most_common(1)[0]
+    return width, count / len(rows)
+
+
+def detect_delimiter(path: Path, text: str) -> str:
+    """Return the delimiter that gives the most lines one and the same width above 1."""
+    best, score = None, 0.0
+    for delimiter in DELIMITERS:
+        width, share = usual_width(records(text, delimiter))
+        if width > 1 and share > score:
+            best, score = delimiter, share
+    if best is None:
+        raise DataError(
+            f"{path}, line 1: one column only (no comma, tab, semicolon or | between cells): {shorten(text.strip())}; "
+            "expected a target and at least one more column (name another [data] delimiter if there is one)"
+        )
+    return best
+
+
+def detect_decimal(rows: list[list[str]], delimiter: str) -> str:
+    """Return "," where cells such as 3,14 stand in a file of another delimiter and none such as 3.14 does."""
+    if delimiter == ",":
+        return "."
+    cells = [cell for row in rows for cell in row]
+    commas = any("," in cell and looks_numeric(cell.replace(",", ".", 1)) for cell in cells)
+    points = any("." in cell and looks_numeric(cell) for cell in cells)
+    return "," if commas and not points else "."
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """Return the start of a text's first line, quoted."""
+    line = text.splitlines()[0] if text else ""
+    return repr(line if len(line) <= most else line[: most - 1] + "…")
+
+
+def complete_lines(head: bytes, *, whole: bool) -> str:
+    """Decode the head up to its last complete line."""
+    if not whole:
+        head = head[: head.rfind(b"\n") + 1] or head
+    return head.decode("utf-8", errors="replace")
+
+
+def header_names(path: Path, cells: list[str]) -> tuple[str, ...]:
+    """Return the column names of a header line; an empty one is named by its position."""
+    names = tuple(name or f"column_{position}" for position, name in enumerate(cells))
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            raise DataError(
+                f"{path}, line 1: column name {name!r} stands twice (columns {names.index(name) + 1} "
+                f"and {position + 1}), expected each name once"
+            )
+    return names
+
+
+def detect_dialect(path: Path, head: bytes, encoding: str, wanted: Wanted, *, whole: bool) -> Dialect:
+    """Find out how a file is written from its first bytes (already UTF-8); what the definition gives is not guessed."""
+    settings = wanted.settings
+    text = complete_lines(head, whole=whole)
+    if not text.strip():
+        raise DataError(f"{path}: is empty, expected {'a header and ' if settings.header else ''}rows")
+    delimiter = settings.delimiter or ("\t" if ".tsv" in path.suffixes else detect_delimiter(path, text))
+    rows = records(text, delimiter)
+    refuse_wrong_delimiter(path, settings, delimiter, rows, text)
+    decimal = settings.decimal or detect_decimal(rows[1:], delimiter)
+    notices = [f"{path.name}: numbers are read with a decimal comma"] if decimal == "," else []
+    if encoding == "cp1252":
+        notices.append(f"{path.name}: not UTF-8, read as Windows-1252; [data] encoding names another")
+    skipped = bytes_of_first_lines(head, 0)
+    if settings.header:
+        names = header_names(path, rows[0])
+        start = bytes_of_first_lines(head, 1)
+        if any(looks_numeric(cell) for cell in rows[0]):
+            notices.append(
+                f"{path.name}: line 1 is taken for column names though some are numbers; header = false if not"
+            )
+    else:
+        width = usual_width(rows)[0]
+        junk = len(rows) > 1 and len(rows[0]) == 1 and width > 1
+        if junk:
+            notices.append(f"{path.name}: line 1 skipped, it is no row: {shorten(rows[0][0])}")
+        start = bytes_of_first_lines(head, 1) if junk else skipped
+        names = positional_names(width, wanted)
+    first_line = head.count(b"\n", 0, start) + 1
+    return Dialect(encoding, delimiter, decimal, names, start, first_line, tuple(notices))
+
+
+def positional_names(width: int, wanted: Wanted) -> tuple[str, ...]:
+    """Name the columns of a file without a header: column_0, column_1, … or as in the study's source."""
+    if len(wanted.names) == width:
+        return wanted.names
+    target = wanted.settings.target
+    without = tuple(name for name in wanted.names if name != target)
+    return without if len(without) == width else tuple(f"column_{position}" for position in range(width))
+
+
+def refuse_wrong_delimiter(
+    path: Path, settings: DataSettings, delimiter: str, rows: list[list[str]], text: str
+) -> None:
+    """Refuse a given delimiter that leaves one column where another one makes several."""
+    if usual_width(rows)[0] > 1:
+        return
+    hint = ""
+    for other in DELIMITERS:
+        if other != delimiter and usual_width(records(text, other))[0] > 1:
+            hint = f"; {other!r} looks right"
+            break
+    origin = "[data] delimiter" if settings.delimiter else "its suffix"
+    raise DataError(
+        f"{path}, line 1: one column only when split at {delimiter!r} ({origin}): {shorten(text.strip())}{hint}"
+    )
+
+
+def bytes_of_first_lines(head: bytes, count: int) -> int:
+    """Return the offset after the first ``count`` lines that are not blank; a newline inside quotes ends no line."""
+    offset, found = 0, 0
+    while offset < len(head):
+        end, quotes = offset, 0
+        while True:
+            newline = head.find(b"\n", end)
+            stop = len(head) if newline < 0 else newline
+            quotes += head.count(b'"', end, stop)
+            end = stop + 1
+            if newline < 0 or quotes % 2 == 0:
+                break
+        if head[offset:stop].strip():
+            if found == count:
+                return offset
+            found += 1
+        offset = min(end, len(head))
+    return offset
+
+
+# --- shape ------------------------------------------------------------------------------------------------------------
+
+
+def line_is_regular(data: bytes, dialect: Dialect) -> bool:
+    """Whether every line that is not empty has as many delimiters outside quotes as the names need.
+
+    One vectorised pass: a quote toggles "inside", so the parity of the quotes so far says which delimiters count.
+    """
+    expected = len(dialect.names) - 1
+    inside, open_count, length = 0, 0, 0  # the state carried over a block's end
+    for begin in range(dialect.start, len(data), SCAN):
+        block = np.frombuffer(data, dtype=np.uint8, offset=begin, count=min(SCAN, len(data) - begin))
+        delimiters, newlines = block == ord(dialect.delimiter), block == NEWLINE
+        quotes = block == QUOTE
+        if inside or quotes.any():
+            outside = (np.bitwise_xor.accumulate(quotes.view(np.uint8)) ^ inside) == 0
+            inside = 0 if outside[-1] else 1
+            delimiters &= outside
+            newlines &= outside
+        ends = np.flatnonzero(newlines)
+        before = np.searchsorted(np.flatnonzero(delimiters), ends)
+        counts = np.diff(before, prepend=0)
+        lengths = np.diff(ends, prepend=-1) - 1
+        if len(ends):
+            counts[0] += open_count
+            lengths[0] += length
+            open_count, length = int(delimiters.sum() - before[-1]), len(block) - int(ends[-1]) - 1
+        else:
+            open_count, length = open_count + int(delimiters.sum()), length + len(block)
+        if np.any((counts != expected) & (lengths > 1)):  # length 1: the CR of an empty line
+            return False
+    return inside == 0 and (open_count == expected or length <= 1)
+
+
+def each_record(data: bytes, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """Yield each record that is not blank with the number of the line it begins in; slow, for messages."""
+    text = io.StringIO(data[dialect.start :].decode("utf-8", errors="replace"), newline="")
+    reader = csv.reader(text, delimiter=dialect.delimiter, skipinitialspace=True, strict=True)
+    line = dialect.first_line
+    for record in reader:
+        if any(cell.strip() for cell in record) or len(record) > 1:
+            yield line, record
+        line = dialect.first_line + reader.line_num
+
+
+def refuse_ragged(where: str, data: bytes, dialect: Dialect) -> None:
+    """Name the first line whose number of cells is not that of the names; quoting is followed exactly here."""
+    expected = len(dialect.names)
+    line = dialect.first_line - 1
+    try:
+        for line, record in each_record(data, dialect):
+            if len(record) != expected:
+                found = f"{len(record)} cell{'s' if len(record) != 1 else ''}"
+                text = shorten(dialect.delimiter.join(record))
+                raise DataError(f"{where}, line {line}: {found}, expected {expected}: {text}")
+    except csv.Error as error:
+        raise DataError(f"{where}, after line {line}: {error}, expected a closing quote") from error
+
+
+def line_of_row(data: bytes, dialect: Dialect, row: int) -> str:
+    """Return "line 17" for a row number, found by reading up to it."""
+    for number, (line, _) in enumerate(each_record(data, dialect)):
+        if number == row:
+            return f"line {line}"
+    return f"row {row}"
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def parse(where: str, data: bytes, dialect: Dialect, wanted: Wanted, target: str | None) -> pd.DataFrame:
+    """Read UTF-8 bytes from ``dialect.start`` on; a column becomes numbers only if all its cells are numbers."""
+    import pandas as pd
+
+    if not line_is_regular(data, dialect):
+        refuse_ragged(where, data, dialect)
+    extra = set(wanted.settings.missing)
+    missing = dict.fromkeys(dialect.names, sorted(MISSING | extra))
+    if target is not None:
+        missing[target] = sorted(MISSING_LABELS | extra)
+    buffer = io.BytesIO(data)
+    buffer.seek(dialect.start)
+    try:
+        return pd.read_csv(
+            buffer,
+            sep=dialect.delimiter,
+            decimal=dialect.decimal,
+            header=None,
+            names=list(dialect.names),
+            index_col=False,
+            dtype=dict.fromkeys(wanted.text.intersection(dialect.names), str),
+            na_values=missing,
+            keep_default_na=False,
+            skipinitialspace=True,
+            low_memory=False,
+        )
+    except pd.errors.ParserError as error:
+        raise DataError(f"{where}: {str(error).strip().splitlines()[-1]}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where}: {error.reason}; name the file's [data] encoding") from error
+
+
+def target_among(names: tuple[str, ...], target: str | int | None) -> str | None:
+    """Return the name that the definition's target means: a name, or a position from 0 (negative: from the end)."""
+    if isinstance(target, str) and target in names:
+        return target
+    try:
+        position = int(target) if target is not None else len(names)
+    except ValueError:
+        return None
+    return names[position] if -len(names) <= position < len(names) else None
+
+
+def read_delimited(path: Path, wanted: Wanted) -> Raw:
+    """Read a whole file of delimited text."""
+    data = read_bytes(path)
+    head = data[:HEAD]
+    given = wanted.settings.encoding
+    data, encoding = to_utf8(path, data, given or detect_encoding(path, head), given=given is not None)
+    data = with_newlines(data)
+    dialect = detect_dialect(path, data[:HEAD], encoding, wanted, whole=len(data) <= HEAD)
+    frame = parse(str(path), data, dialect, wanted, target_among(dialect.names, wanted.settings.target))
+    if not len(frame):
+        raise DataError(f"{path}: no rows after the header, expected at least one example of each class")
+    return Raw(frame, str(path), lambda row: line_of_row(data, dialect, row), notices=dialect.notices)
+
+
+def measure_delimited(path: Path, settings: DataSettings) -> None:
+    """Refuse a file that, by its size and its first lines, will not fit into memory."""
+    head = read_bytes(path, HEAD)
+    size = unpacked_size(path)
+    lines = head.count(b"\n") + 1
+    delimiter = (settings.delimiter or max(DELIMITERS, key=lambda sign: head.count(sign.encode()))).encode()
+    columns = head.count(delimiter) // lines + 1
+    rows = size / max(len(head) / lines, 1) if head else 0
+    # the text itself, 8 bytes a cell in the frame, 4 in the network's input, 2 for what comes and goes
+    refuse_if_too_large(str(path), size + rows * columns * 14, f"about {rows:,.0f} rows of {columns} columns")
+
+
+def read_chunks(path: Path, wanted: Wanted, size: int) -> Iterator[Raw]:
+    """Yield a file's rows in pieces of about ``size`` bytes, cut between records; for applying a model to many rows."""
+    with open_binary(path) as file:
+        head = read_bytes(path, size, file=file)
+        given = wanted.settings.encoding
+        encoding = given or detect_encoding(path, head[:HEAD])
+        decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
+        dialect: Dialect | None = None
+        rest, packed, row = b"", head, 0
+        while True:
+            final = len(packed) < size
+            data = with_newlines(rest + (packed if encoding == "utf-8" else decoder.decode(packed, final).encode()))
+            if dialect is None:
+                dialect = detect_dialect(path, data[:HEAD], encoding, wanted, whole=len(data) <= HEAD)
+            end = len(data) if final else last_record_end(data)
+            frame = parse(str(path), data[:end], dialect, wanted, None)
+            if len(frame):
+                yield Raw(frame, str(path), rows_from(row), notices=dialect.notices)
+            row += len(frame)
+            dialect = replace(dialect, start=0)
+            if final:
+                return
+            rest, packed = data[end:], read_bytes(path, size, file=file)
+
+
+def rows_from(first: int) -> Callable[[int], str]:
+    """Name the rows of a piece that begins at row ``first`` of its file."""
+    return lambda row: f"row {first + row}"
+
+
+def last_record_end(data: bytes) -> int:
+    """Return the offset after the last newline outside quotes, 0 if there is none."""
+    block = np.frombuffer(data, dtype=np.uint8)
+    newlines = block == NEWLINE
+    quotes = block == QUOTE
+    if quotes.any():
+        newlines &= np.bitwise_xor.accumulate(quotes.view(np.uint8)) == 0
+    ends = np.flatnonzero(newlines)
+    return int(ends[-1]) + 1 if len(ends) else 0

@@ -1,0 +1,55 @@
+"""What every source yields: a frame, and how messages name its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tuner.data.settings import DataSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a reader must know besides the file itself.
+
+    ``names`` are the columns of the study's source where this is another of its files, ``text`` those of its columns
+    that hold text there: read as text here too, so that the category "1" never becomes the number 1.
+    """
+
+    settings: DataSettings
+    names: tuple[str, ...] = ()
+    text: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """One file's rows as read, every column in it; ``line_of`` turns a row number into "line 17" for messages.
+
+    ``labels`` are the target's cells where the format keeps them apart from the columns, ``target`` is their name then.
+    """
+
+    frame: pd.DataFrame
+    where: str
+    line_of: Callable[[int], str]
+    target: str | None = None
+    labels: pd.Series[Any] | None = None
+    image: tuple[int, ...] | None = None
+    notices: tuple[str, ...] = field(default=())
+
+    def at(self, row: int, column: str | None = None) -> str:
+        """Name one cell: "file, line 17, column 'age'"."""
+        place = f"{self.where}, {self.line_of(row)}"
+        return place if column is None else f"{place}, column {column!r}"
+
+    def cells(self, name: str) -> pd.Series[Any]:
+        """Return one column, or the labels if they go by this name."""
+        return self.labels if self.labels is not None and name == self.target else self.frame[name]
+
+
+def by_row(row: int) -> str:
+    """Name a row of a source that has no lines, counted from 0 as NumPy and pandas do."""
+    return f"row {row}"

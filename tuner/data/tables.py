@@ -1,0 +1,290 @@
+"""Columns as NumPy sees them: a matrix of numbers, text as codes with levels, moments in seconds.
+
+A frame becomes a ``RawTable`` by its types alone; which kind a column is, is decided from the training rows
+(``kinds.py``); a ``Table`` of those kinds is what an encoding is fitted on and applied to.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.dates import seconds_of
+from tuner.data.sources.delimited import MISSING
+from tuner.data.sources.raw import Raw
+from tuner.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Doubles = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+LARGEST = 1e100  # the square of a larger number is infinite soon: a stand-in for "missing", not a measurement
+
+# Pairs of words, false first, that make a column boolean.
+BOOLEAN_WORDS = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"))
+
+
+@dataclass(frozen=True, slots=True)
+class TextColumn:
+    """Text as codes: row i holds ``levels[codes[i]]``, or nothing where the code is -1.  Levels are sorted."""
+
+    codes: Codes
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Columns of numbers side by side: values (n, len(names)) of any number type, NaN where missing."""
+
+    names: tuple[str, ...]
+    values: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RawTable:
+    """One file's columns by type; ``names`` in the order of the file."""
+
+    raw: Raw
+    names: tuple[str, ...]
+    numbers: Numbers
+    text: dict[str, TextColumn]
+    moments: dict[str, Doubles]
+    booleans: frozenset[str]
+
+    def __len__(self) -> int:
+        return len(self.raw.frame)
+
+    def number(self, name: str) -> NDArray[Any]:
+        """Return one column of the matrix of numbers."""
+        column: NDArray[Any] = self.numbers.values[:, self.numbers.names.index(name)]
+        return column
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What one column is: its kind, why, and what reading it takes (a date's format, a boolean's words)."""
+
+    name: str
+    kind: str
+    why: str = ""
+    date_format: str | None = None
+    words: tuple[str, str] | None = None
+    overruled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TypedTable:
+    """One file's columns by kind: blocks of numbers (booleans as 0 and 1), dates in seconds, categories."""
+
+    n_rows: int
+    numbers: tuple[Numbers, ...]
+    dates: dict[str, Doubles]
+    categories: dict[str, TextColumn]
+    notices: tuple[str, ...] = field(default=())
+
+
+# --- from a frame -----------------------------------------------------------------------------------------------------
+
+
+def text_of(value: object) -> str:
+    """Write a cell as text: whole numbers without a point, so that 3 and 3.0 are one category."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value).strip()
+
+
+def text_column(values: Any, where: str, missing: frozenset[str] = frozenset()) -> TextColumn:
+    """Code a column's cells by their text; cells that differ in outer spaces alone are one level."""
+    import pandas as pd
+
+    try:
+        codes, uniques = pd.factorize(values, use_na_sentinel=True)
+    except TypeError as error:
+        raise DataError(f"{where}: holds lists or other containers, expected one value a row") from error
+    texts = [text_of(value) for value in uniques]
+    levels = sorted(set(texts) - missing)
+    place = {level: position for position, level in enumerate(levels)}
+    renumber = np.array([*(place.get(text, -1) for text in texts), -1], dtype=np.int64)
+    return TextColumn(renumber[codes], tuple(levels))
+
+
+def _is_date(dtype: Any) -> bool:
+    return getattr(dtype, "kind", "") == "M"
+
+
+def raw_table(raw: Raw, skip: frozenset[str], missing: tuple[str, ...]) -> RawTable:
+    """Sort a frame's columns by type; those in ``skip`` (the target, the split's own) are left out."""
+    import pandas as pd
+    from pandas.api import types
+
+    frame, absent = raw.frame, MISSING | set(missing)
+    names = tuple(str(name) for name in frame.columns if name not in skip)
+    numeric, text, moments, booleans = [], {}, {}, set()
+    for name in names:
+        series = frame[name]
+        where = f"{raw.where}, column {name!r}"
+        if isinstance(series.dtype, pd.CategoricalDtype):
+            text[name] = text_column(series, where, absent)
+        elif types.is_bool_dtype(series.dtype):
+            booleans.add(name)
+            numeric.append(name)
+        elif types.is_timedelta64_dtype(series.dtype) or types.is_complex_dtype(series.dtype):
+            raise DataError(f"{where}: holds {series.dtype}, expected numbers, text, booleans or dates")
+        elif types.is_numeric_dtype(series.dtype):
+            numeric.append(name)
+        elif _is_date(series.dtype):
+            moments[name] = seconds_of(series)
+        else:
+            text[name] = text_column(series, where, absent)
+    return RawTable(raw, names, number_matrix(frame, numeric), text, moments, frozenset(booleans))
+
+
+def number_matrix(frame: pd.DataFrame, names: list[str]) -> Numbers:
+    """Return columns as one matrix, without a copy where the frame holds them as one; NaN where missing."""
+    picked = frame if len(names) == frame.shape[1] else frame[names]
+    if all(isinstance(dtype, np.dtype) for dtype in picked.dtypes):
+        values = picked.to_numpy()
+        if values.dtype.kind in "buif":
+            return Numbers(tuple(names), values)
+    return Numbers(tuple(names), picked.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+# --- by kind ----------------------------------------------------------------------------------------------------------
+
+
+def typed_table(table: RawTable, columns: Mapping[str, Column]) -> TypedTable:
+    """Read every column as its kind; a cell that cannot be read so is refused with its place."""
+    refuse_infinite(table)
+    native = [name for name in table.numbers.names if columns[name].kind in ("numeric", "boolean")]
+    blocks = [_native_block(table, native)] if native else []
+    parsed: dict[str, Doubles] = {}
+    dates: dict[str, Doubles] = {}
+    categories: dict[str, TextColumn] = {}
+    notices: list[str] = []
+    for name in table.names:
+        column = columns[name]
+        if column.kind == "drop" or name in native:
+            continue
+        if column.kind == "categorical":
+            categories[name] = as_text(table, name)
+        elif column.kind == "date":
+            dates[name] = _dates(table, column, notices)
+        else:
+            parsed[name] = _parsed_numbers(table, column, notices)
+    if parsed:
+        blocks.append(Numbers(tuple(parsed), np.column_stack(list(parsed.values()))))
+    return TypedTable(len(table), tuple(blocks), dates, categories, tuple(notices))
+
+
+def _native_block(table: RawTable, names: list[str]) -> Numbers:
+    if len(names) == len(table.numbers.names):
+        return table.numbers
+    places = [table.numbers.names.index(name) for name in names]
+    return Numbers(tuple(names), table.numbers.values[:, places])
+
+
+def as_text(table: RawTable, name: str) -> TextColumn:
+    """Return a column of any type as text."""
+    if name in table.text:
+        return table.text[name]
+    if name in table.moments:
+        return text_column(table.raw.frame[name].astype(str).where(table.raw.frame[name].notna()), name)
+    values = table.number(name)
+    if name in table.booleans:
+        return text_column(np.where(np.isnan(values.astype(np.float64)), np.nan, values).astype(object), name)
+    return text_column(values, name)
+
+
+def level_numbers(levels: tuple[str, ...]) -> Doubles:
+    """Read levels as numbers, NaN where one is none."""
+    import pandas as pd
+
+    return np.asarray(pd.to_numeric(pd.Series(levels, dtype=object), errors="coerce"), dtype=np.float64)
+
+
+def _spread(column: TextColumn, values: Doubles) -> Doubles:
+    """Return each row's value, given each level's; NaN where the row has none."""
+    spread: Doubles = np.append(values, np.nan)[column.codes]
+    return spread
+
+
+def _refuse_or_note(table: RawTable, column: Column, unread: NDArray[np.bool_], what: str, notices: list[str]) -> None:
+    """Refuse cells that cannot be read as the column's kind; if the definition insists on it, they are missing."""
+    text = table.text[column.name]
+    rows = np.flatnonzero((text.codes >= 0) & np.append(unread, False)[text.codes])
+    if not len(rows):
+        return
+    first = int(rows[0])
+    value = text.levels[text.codes[first]]
+    if not column.overruled:
+        raise DataError(
+            f"{table.raw.at(first, column.name)}: {value!r} is no {what}, expected one as in the column's other cells; "
+            f'mend it, or say [data] missing = [{value!r}] or, under [data.columns], {column.name} = "categorical"'
+        )
+    notices.append(f"column {column.name!r}: {len(rows)} cells are no {what} and count as missing (first: {value!r})")
+
+
+def _parsed_numbers(table: RawTable, column: Column, notices: list[str]) -> Doubles:
+    if column.name in table.moments:
+        return table.moments[column.name]
+    text = table.text[column.name]
+    if column.kind == "boolean":
+        words = column.words or BOOLEAN_WORDS[0]
+        return _spread(text, np.array([_word_value(level, words) for level in text.levels], dtype=np.float64))
+    values = level_numbers(text.levels)
+    _refuse_or_note(table, column, np.isnan(values), "number", notices)
+    spread = _spread(text, values)
+    _refuse_large(table, column.name, spread)
+    return spread
+
+
+def _word_value(level: str, words: tuple[str, str]) -> float:
+    return {words[0]: 0.0, words[1]: 1.0}.get(level.lower(), np.nan)
+
+
+def _dates(table: RawTable, column: Column, notices: list[str]) -> Doubles:
+    if column.name in table.moments:
+        return table.moments[column.name]
+    text = as_text(table, column.name)
+    values = seconds_of(text.levels, column.date_format or "ISO8601")
+    if column.name in table.text:
+        _refuse_or_note(table, column, np.isnan(values), "date", notices)
+    return _spread(text, values)
+
+
+def refuse_infinite(table: RawTable) -> None:
+    """Refuse infinite and absurdly large numbers, naming the first."""
+    values = table.numbers.values
+    if values.dtype.kind != "f" or not values.size:
+        return
+    with np.errstate(invalid="ignore", over="ignore"):
+        largest = np.fmax.reduce(values, axis=0, initial=-np.inf), np.fmin.reduce(values, axis=0, initial=np.inf)
+        bad = np.flatnonzero((largest[0] > LARGEST) | (largest[1] < -LARGEST))
+    if len(bad):
+        _refuse_large(table, table.numbers.names[bad[0]], values[:, bad[0]])
+
+
+def _refuse_large(table: RawTable, name: str, values: NDArray[Any]) -> None:
+    with np.errstate(invalid="ignore"):
+        rows = np.flatnonzero(np.abs(values) > LARGEST)
+    if len(rows):
+        row = int(rows[0])
+        raise DataError(f"{table.raw.at(row, name)}: {values[row]:g} found, expected a finite number or an empty cell")
+
+
+def nearest(name: str, names: tuple[str, ...]) -> str:
+    """Return a hint for a name that is not among ``names``: the nearest one, or the first few."""
+    close = difflib.get_close_matches(name, names, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    return f"found {shown or 'no columns'}"

@@ -1,0 +1,121 @@
+"""The target column: its classes, and every reason why it is not one of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.settings import DataSettings
+from tuner.data.sources.delimited import MISSING_LABELS, looks_numeric, target_among
+from tuner.data.sources.raw import Raw
+from tuner.data.tables import TextColumn, nearest, text_column
+from tuner.errors import DataError
+
+Ints = NDArray[np.int64]
+
+MANY = 20  # distinct numbers up to which a numeric target is always taken as classes
+MOST_WHOLE = 100  # distinct whole numbers up to which well-filled classes are believed
+ROWS_A_CLASS = 10
+
+
+def target_name(raw: Raw, settings: DataSettings) -> str:
+    """Return the target's column: as the definition names it, else the one that the format itself has."""
+    names = tuple(str(name) for name in raw.frame.columns)
+    if raw.target is not None:
+        return raw.target
+    if settings.target is None:
+        raise DataError(f"{raw.where}: no target named ([data] target or --target); {nearest('', names)}")
+    found = target_among(names, settings.target)
+    if found is not None:
+        return found
+    hint = ""
+    if settings.header and any(looks_numeric(name) for name in names):
+        hint = "; line 1 looks like a row, not like names: header = false if it is one"
+    raise DataError(
+        f"{raw.where}: no column {settings.target!r} ([data] target); {nearest(str(settings.target), names)}{hint}"
+    )
+
+
+def read_labels(raw: Raw, name: str, missing: Sequence[str]) -> TextColumn:
+    """Return the target's cells as text; a row without one is refused."""
+    labels = text_column(raw.cells(name), f"{raw.where}, column {name!r}", MISSING_LABELS | set(missing))
+    absent = np.flatnonzero(labels.codes < 0)
+    if len(absent):
+        more = f" (and {len(absent) - 1} more rows)" if len(absent) > 1 else ""
+        raise DataError(f"{raw.at(int(absent[0]), name)}: no class in the target{more}, expected one in every row")
+    return labels
+
+
+def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings) -> tuple[tuple[str, ...], Ints]:
+    """Return the class names, numbers in their order and text in the alphabet's, and each row's class index."""
+    counts = np.bincount(labels.codes, minlength=len(labels.levels))
+    where = f"{raw.where}, column {name!r}"
+    if len(labels.levels) < 2:
+        raise DataError(
+            f"{where}: every row is of class {labels.levels[0]!r}, expected two classes or more in the target"
+        )
+    chosen = settings.column(name).kind
+    numbers = _numbers(labels.levels)
+    if numbers is not None and chosen != "categorical":
+        _refuse_regression(where, numbers, len(labels.codes))
+    if len(labels.levels) == len(labels.codes):
+        raise DataError(
+            f"{where}: as many classes as rows ({len(labels.codes)}), expected classes with several rows each"
+        )
+    single = np.flatnonzero(counts == 1)
+    if len(single):
+        level = int(single[0])
+        row = int(np.flatnonzero(labels.codes == level)[0])
+        others = f" (so have {len(single) - 1} other classes)" if len(single) > 1 else ""
+        raise DataError(
+            f"{raw.at(row, name)}: class {labels.levels[level]!r} has this one example only{others}, "
+            "expected two or more: one to learn from and one to be compared on"
+        )
+    if numbers is None:
+        return labels.levels, labels.codes
+    order = np.argsort(numbers, kind="stable")
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return tuple(labels.levels[level] for level in order), place[labels.codes]
+
+
+def _numbers(levels: tuple[str, ...]) -> NDArray[np.float64] | None:
+    return np.array([float(level) for level in levels]) if all(looks_numeric(level) for level in levels) else None
+
+
+def _refuse_regression(where: str, numbers: NDArray[Any], n: int) -> None:
+    """Refuse numbers that measure: many different ones, broken ones, or too many for the rows."""
+    distinct = len(numbers)
+    whole = bool(np.all(numbers == np.round(numbers)))
+    if distinct <= MANY or (whole and distinct <= MOST_WHOLE and n >= ROWS_A_CLASS * distinct):
+        return
+    raise DataError(
+        f"{where}: {distinct:,} different numbers in {n:,} rows of the target: classification only, expected classes "
+        '(if these numbers do name classes, say "categorical" for it under [data.columns])'
+    )
+
+
+def match_labels(raw: Raw, name: str, labels: TextColumn, class_names: tuple[str, ...]) -> tuple[Ints, tuple[str, ...]]:
+    """Return another file's class indices by the training file's names, and notices.
+
+    The official test file of UCI's adult ends each label with a dot: where labels differ by that alone, it is taken off.
+    """
+    known = {label: index for index, label in enumerate(class_names)}
+    levels: tuple[str, ...] = labels.levels
+    notices: tuple[str, ...] = ()
+    if not set(levels) <= set(known):
+        stripped = tuple(level.removesuffix(".").rstrip() for level in levels)
+        if set(stripped) <= set(known):
+            notices = (f"{raw.where}: the labels' trailing dot is taken off ({levels[0]!r} is {stripped[0]!r})",)
+            levels = stripped
+    unknown = next((place for place, level in enumerate(levels) if level not in known), None)
+    if unknown is not None:
+        row = int(np.flatnonzero(labels.codes == unknown)[0])
+        raise DataError(
+            f"{raw.at(row, name)}: class {levels[unknown]!r} is not in the training file; "
+            f"{nearest(levels[unknown], class_names)}"
+        )
+    return np.array([known[level] for level in levels], dtype=np.int64)[labels.codes], notices

@@ -1,0 +1,201 @@
+"""Studies as the storage room reads them, made up by hand: no database, no training."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import numpy as np
+
+from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
+from tuner.trial import draw_dev_folds
+
+BEGAN = datetime.datetime(2026, 3, 1, 8, 0, tzinfo=datetime.UTC)
+
+DEFINITION = """
+name = "{name}"
+[data]
+source = "made.csv"
+target = "label"
+{data}
+[training]
+max_epochs = {epochs}
+patience = 5
+min_updates = 0
+seeds = {seeds}
+[space]
+lambda = {{ log_uniform = [1e-3, 10.0] }}
+keep_prob = {{ uniform = [0.5, 1.0] }}
+alpha = {{ log_uniform = [1e-2, 1.0] }}
+beta = {{ one_minus_log_uniform = [0.8, 0.99] }}
+batch_size = {{ power_of_two = [16, 128] }}
+initializer = {{ choice = ["he", "xavier", "lecun"] }}
+[search]
+trials = {trials}
+[diagnosis]
+{diagnosis}
+"""
+
+
+def make_study(
+    n_trials: int = 24,
+    *,
+    name: str = "made",
+    n_train: int = 1000,
+    n_dev: int = 400,
+    n_test: int = 400,
+    n_train_dev: int = 0,
+    epochs: int = 12,
+    folds: int = 0,
+    seeds: int = 1,
+    bias: float = 0.01,
+    variance: float = 0.05,
+    class_names: tuple[str, ...] = ("0", "1", "2"),
+    data: str = "",
+    diagnosis: str = "material_gap = 0.02",
+    facts: dict[str, Any] | None = None,
+    seed: int = 0,
+) -> StudyRecord:
+    """Make a study whose trials have about ``bias`` train error and ``variance`` more on dev; every fifth is pruned."""
+    rng = np.random.default_rng(seed)
+    n_dev = n_train if folds else n_dev
+    definition = DEFINITION.format(
+        name=name,
+        data=f"folds = {folds}\n{data}" if folds else data,
+        seeds=seeds,
+        epochs=epochs,
+        trials=max(n_trials, 1),
+        diagnosis=diagnosis,
+    )
+    sizes = {"train": n_train, "dev": n_dev, "train_dev": n_train_dev, "test": n_test}
+    record = StudyRecord(
+        name=name,
+        storage="sqlite:///studies/tuner.db",
+        definition=definition,
+        identity={},
+        fingerprint="0f" * 32,
+        data_path="made.csv",
+        facts={"class_names": list(class_names), "sizes": sizes, "n_features": 8, "notices": [], **(facts or {})},
+        encoding={},
+        budget=n_trials,
+        created=BEGAN,
+        dev_rows=np.arange(n_dev),
+        dev_y=rng.integers(0, len(class_names), n_dev),
+        dev_groups=None,
+        dev_fold=draw_dev_folds(n_dev, None, 0),
+        test_rows=np.arange(n_test) + n_dev,
+        test_looks=[],
+        trials=[],
+    )
+    hardness = rng.beta(0.5, 4, n_dev)  # the same examples are hard for every trial
+    for number in range(n_trials):
+        record.trials.append(make_trial(record, number, hardness, epochs, folds, seeds, bias, variance, rng))
+    return record
+
+
+def make_trial(
+    record: StudyRecord,
+    number: int,
+    hardness: np.ndarray,
+    epochs: int,
+    folds: int,
+    seeds: int,
+    bias: float,
+    variance: float,
+    rng: np.random.Generator,
+) -> TrialRecord:
+    """Make one trial; λ raises its train error, and with it the gap falls."""
+    params = draw_params(rng)
+    pull = np.log10(params["lambda"]) / 4
+    worse = rng.exponential(0.3)
+    train = float(np.clip(bias * (1 + worse) * 2**pull, 0, 0.6))
+    dev = float(np.clip(train + variance * (1 + worse) * 2**-pull, 0.001, 0.8))
+    pruned = number >= 10 and number % 5 == 4
+    ran = max(1, epochs // 3) if pruned else epochs
+    chunks = np.array_split(np.arange(len(record.dev_y)), folds) if folds else [np.arange(len(record.dev_y))] * seeds
+    networks = [make_network(record, rows, hardness, ran, train, dev, folds, rng) for rows in chunks]
+    wrong, of = sum(n.dev_wrong for n in networks), sum(n.n_dev for n in networks)
+    began = BEGAN + datetime.timedelta(seconds=2 * number)
+    return TrialRecord(
+        number=number,
+        state="pruned" if pruned else "complete",
+        stop_reason="pruned" if pruned else "patience",
+        params=params,
+        sampled={},
+        value=wrong / of,
+        seed=1000 + number,
+        exploring=number < 10,
+        best_epoch=max(n.best_epoch for n in networks),
+        epochs=ran,
+        seconds=0.1 * ran,
+        started=began,
+        finished=began + datetime.timedelta(seconds=0.1 * ran),
+        attempts=1,
+        reason=None,
+        rung_values={},
+        networks=networks,
+    )
+
+
+def draw_params(rng: np.random.Generator) -> dict[str, Any]:
+    """Draw a point of the definition's space, as people read it."""
+    return {
+        "lambda": float(10 ** rng.uniform(-3, 1)),
+        "keep_prob": float(rng.uniform(0.5, 1)),
+        "alpha": float(10 ** rng.uniform(-2, 0)),
+        "beta": float(1 - 10 ** rng.uniform(-2, np.log10(0.2))),
+        "batch_size": int(2 ** rng.integers(4, 8)),
+        "initializer": str(rng.choice(["he", "xavier", "lecun"])),
+        "hidden": "64-32",
+        "activation": "relu",
+    }
+
+
+def make_network(
+    record: StudyRecord,
+    rows: np.ndarray,
+    hardness: np.ndarray,
+    epochs: int,
+    train: float,
+    dev: float,
+    folds: int,
+    rng: np.random.Generator,
+) -> NetworkRecord:
+    """Make a network whose errors fall to ``train`` and ``dev`` over its epochs."""
+    sizes = record.sizes
+    n_train = sizes["train"] - (len(rows) if folds else 0)
+    falling = np.exp(-np.arange(1, epochs + 1) / max(epochs / 5, 1))
+    noise = rng.normal(0, 0.05, epochs)
+    threshold = np.quantile(hardness + rng.normal(0, 0.1, len(hardness)), 1 - dev)
+    bits = (hardness[rows] + rng.normal(0, 0.1, len(rows))) > threshold
+    dev_error = bits.mean() + 0.4 * falling * (1 + noise)
+    best = int(dev_error.argmin())
+    dev_error[best] = bits.mean()
+    fold_sizes = np.bincount(record.dev_fold[rows], minlength=20)
+    at_best = np.bincount(record.dev_fold[rows], weights=bits, minlength=20)
+    fold_wrong = np.minimum(at_best + rng.poisson(0.4 * falling[:, None] * fold_sizes), fold_sizes)
+    fold_wrong[best] = at_best
+    n_train_dev = sizes["train_dev"] or None
+    return NetworkRecord(
+        stop_reason="patience",
+        best_epoch=best + 1,
+        epochs=epochs,
+        updates=16 * (best + 1),
+        n_train=n_train,
+        train_wrong=round(train * n_train),
+        train_cost=2 * train + 0.01,
+        n_dev=len(rows),
+        dev_wrong=int(bits.sum()),
+        dev_cost=3 * float(bits.mean()) + 0.01,
+        dev_bits=bits,
+        curve={
+            "train_cost": 2 * (train + 0.5 * falling),
+            "train_error": np.clip(train + 0.5 * falling * (1 + noise), 0, 1),
+            "dev_cost": 3 * dev_error,
+            "dev_error": np.clip(dev_error, 0, 1),
+            "seconds": np.full(epochs, 0.1),
+        },
+        dev_fold_wrong=fold_wrong.astype(np.uint16),
+        n_train_dev=n_train_dev,
+        train_dev_wrong=None if n_train_dev is None else round((train + 0.5 * (dev - train)) * n_train_dev),
+    )

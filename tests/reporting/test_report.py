@@ -1,0 +1,106 @@
+"""The report's numbers and files."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.reporting.building import make_study
+from tuner.reporting import build_report
+
+TRIAL_COLUMNS = [
+    *("number", "state", "stop_reason", "lambda", "keep_prob", "alpha", "beta", "batch_size", "initializer", "hidden"),
+    *("activation", "value", "train_error", "dev_error", "train_cost", "dev_cost", "avoidable_bias", "variance"),
+    *("best_epoch", "epochs", "seed", "seconds"),
+]
+
+
+def test_the_trials_have_the_house_plans_columns() -> None:
+    """Every hyperparameter of the study stands between what ended a trial and its value."""
+    report = build_report(make_study())
+    assert list(report.trials.columns) == TRIAL_COLUMNS
+    assert len(report.trials) == 24
+
+
+def test_the_epochs_have_the_house_plans_columns() -> None:
+    """One row an epoch that was run, pruned trials included."""
+    record = make_study()
+    epochs = build_report(record).epochs
+    assert list(epochs.columns) == ["number", "epoch", "train_cost", "train_error", "dev_cost", "dev_error", "seconds"]
+    assert len(epochs) == sum(trial.epochs or 0 for trial in record.trials)
+
+
+def test_bias_and_variance_of_a_trial_are_differences_of_its_errors() -> None:
+    """Avoidable bias counts from the baseline in force, variance is dev less train."""
+    row = build_report(make_study(), baseline=0.005).trials.iloc[3]
+    assert row["avoidable_bias"] == pytest.approx(row["train_error"] - 0.005)
+    assert row["variance"] == pytest.approx(row["dev_error"] - row["train_error"])
+
+
+def test_with_a_train_dev_set_the_variance_stops_there() -> None:
+    """Train-dev comes from the training distribution: what lies between it and dev is mismatch."""
+    report = build_report(make_study(n_train_dev=300))
+    network = report.record.trials[3].networks[0]
+    assert network.n_train_dev is not None
+    assert network.train_dev_wrong is not None
+    expected = network.train_dev_wrong / network.n_train_dev - network.train_wrong / network.n_train
+    assert report.trials["variance"][3] == pytest.approx(expected)
+    assert "data_mismatch" in report.summary["gaps"]
+
+
+def test_folds_are_counted_together() -> None:
+    """With folds every row outside the test set is a dev row once, and its errors add up."""
+    report = build_report(make_study(folds=5))
+    best = report.best
+    assert best is not None
+    dev = report.summary["errors"]["dev"]
+    assert dev["n"] == 1000
+    assert dev["value"] == pytest.approx(sum(network.dev_wrong for network in best.networks) / 1000)
+
+
+def test_the_summary_has_the_house_plans_keys() -> None:
+    """What programs rely on, in its order; it survives JSON."""
+    summary = build_report(make_study()).summary
+    assert list(summary) == [
+        *("study", "trials", "best", "errors", "gaps", "verdict", "undecided", "larger_gap", "actions"),
+    ]
+    assert summary["trials"] == {"complete": 22, "pruned": 2, "failed": 0, "diverged": 0}
+    assert list(summary["best"]) == ["number", "dev_error", "train_error", "params"]
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+
+
+def test_baseline_and_material_gap_overrule_the_definition() -> None:
+    """``tuner report --baseline --material-gap`` decides at once, without a new search."""
+    record = make_study(bias=0.1, variance=0.001, n_train=5000, n_dev=5000, diagnosis="baseline_error = 0.1")
+    assert build_report(record).avoidable_bias.level == "low"  # type: ignore[union-attr]
+    assert build_report(record, baseline=0.02).avoidable_bias.level == "high"  # type: ignore[union-attr]
+    assert build_report(record, baseline=0.02, material_gap=0.5).avoidable_bias.level == "low"  # type: ignore[union-attr]
+
+
+def test_all_files_are_written(tmp_path: Path) -> None:
+    """Page, Markdown, two tables and the summary; nothing temporary stays."""
+    folder = build_report(make_study()).write(tmp_path)
+    assert folder == tmp_path / "made"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"report.html", "report.md", "trials.csv", "epochs.csv", "summary.json"}
+
+
+@pytest.mark.parametrize("n_trials", [0, 1])
+def test_a_study_that_has_hardly_begun(n_trials: int, tmp_path: Path) -> None:
+    """Without a complete trial there is nothing to diagnose, and that is said."""
+    report = build_report(make_study(n_trials))
+    report.write(tmp_path)
+    assert (report.best is None) == (n_trials == 0)
+    assert (("No complete trial" in report.text()) == (n_trials == 0)) is True
+
+
+def test_all_trials_diverged(tmp_path: Path) -> None:
+    """A study without a single usable network still has its pages."""
+    record = make_study(5)
+    record.trials[:] = [dataclasses.replace(trial, stop_reason="diverged", value=1.0) for trial in record.trials]
+    report = build_report(record)
+    report.write(tmp_path)
+    assert report.verdict == "undecided"
+    assert report.summary["best"] is None
+    assert report.summary["trials"]["diverged"] == 5

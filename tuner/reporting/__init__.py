@@ -1,0 +1,6 @@
+"""What a person reads: frames -> figures and tables -> HTML, Markdown, CSV, JSON and the terminal."""
+
+from tuner.reporting.frames import epochs_frame, trials_frame
+from tuner.reporting.report import Action, Report, build_report
+
+__all__ = ["Action", "Report", "build_report", "epochs_frame", "trials_frame"]

@@ -1,0 +1,120 @@
+"""A study as data frames: one row a trial, one row an epoch; the columns of ``trials.csv`` and ``epochs.csv``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.storage import CURVE_COLUMNS, NetworkRecord, StudyRecord, TrialRecord
+from tuner.study import KNOBS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+
+
+def params_of(record: StudyRecord) -> list[str]:
+    """Names of the hyperparameters that any trial has, in the order of the knobs."""
+    found = {name for trial in record.trials for name in trial.params}
+    return [name for name in KNOBS if name in found] + sorted(found - set(KNOBS))
+
+
+def train_error(trial: TrialRecord) -> float | None:
+    """Wrong over counted training examples at the best epochs, all networks together; None without networks."""
+    return _share(trial, lambda network: network.train_wrong, lambda network: network.n_train)
+
+
+def train_dev_error(trial: TrialRecord) -> float | None:
+    """Count the same on the train-dev set; None where there is none."""
+    if any(network.n_train_dev is None for network in trial.networks):
+        return None
+    return _share(trial, lambda network: network.train_dev_wrong or 0, lambda network: network.n_train_dev or 0)
+
+
+def dev_error(trial: TrialRecord) -> float | None:
+    """Wrong over dev examples: all of them with folds, the mean over networks with seeds."""
+    return _share(trial, lambda network: network.dev_wrong, lambda network: network.n_dev)
+
+
+def _share(
+    trial: TrialRecord, wrong: Callable[[NetworkRecord], int], counted: Callable[[NetworkRecord], int]
+) -> float | None:
+    of = sum(counted(network) for network in trial.networks)
+    return sum(wrong(network) for network in trial.networks) / of if of else None
+
+
+def _cost(costs: Sequence[float], sizes: Sequence[int]) -> float | None:
+    return float(np.average(costs, weights=sizes)) if sum(sizes) else None
+
+
+def mean_curve(trial: TrialRecord) -> dict[str, Array]:
+    """``name -> (epochs,)``: the mean over the trial's networks, weighted by their examples.
+
+    A network that has stopped keeps its last values, so that the mean never jumps because one of them dropped out;
+    ``seconds`` are those of all networks together, which train side by side.
+    """
+    networks = [network for network in trial.networks if len(network.curve.get("seconds", ()))]
+    if not networks:
+        return {name: np.zeros(0) for name in CURVE_COLUMNS}
+    if len(networks) == 1:
+        return dict(networks[0].curve)
+    length = max(len(network.curve["seconds"]) for network in networks)
+    found = {}
+    for name in CURVE_COLUMNS:
+        curves = [network.curve[name] for network in networks]
+        if name == "seconds":
+            found[name] = np.max([np.pad(curve, (0, length - len(curve))) for curve in curves], axis=0)
+            continue
+        weights = [network.n_dev if name.startswith("dev") else network.n_train for network in networks]
+        held = [np.pad(curve, (0, length - len(curve)), mode="edge") for curve in curves]
+        found[name] = np.average(held, axis=0, weights=weights)
+    return found
+
+
+def trials_frame(record: StudyRecord, baseline: float = 0.0) -> pd.DataFrame:
+    """One row a trial, whatever its state; ``avoidable_bias`` is measured from ``baseline``."""
+    import pandas as pd
+
+    names = params_of(record)
+    columns = (
+        *("number", "state", "stop_reason", *names, "value", "train_error", "dev_error", "train_cost", "dev_cost"),
+        *("avoidable_bias", "variance", "best_epoch", "epochs", "seed", "seconds"),
+    )
+    rows = [_trial_row(trial, names, baseline) for trial in record.trials]
+    frame = pd.DataFrame.from_records(rows, columns=list(columns))
+    whole = dict.fromkeys(("number", "best_epoch", "epochs", "seed"), "Int64")
+    return frame.astype(whole)
+
+
+def _trial_row(trial: TrialRecord, names: list[str], baseline: float) -> tuple[Any, ...]:
+    networks = trial.networks
+    train, dev, train_dev = train_error(trial), dev_error(trial), train_dev_error(trial)
+    upper = dev if train_dev is None else train_dev
+    return (
+        *(trial.number, trial.state, trial.stop_reason, *(trial.params.get(name) for name in names)),
+        *(trial.value, train, dev),
+        _cost([network.train_cost for network in networks], [network.n_train for network in networks]),
+        _cost([network.dev_cost for network in networks], [network.n_dev for network in networks]),
+        None if train is None else train - baseline,
+        None if train is None or upper is None else upper - train,
+        *(trial.best_epoch, trial.epochs, trial.seed, trial.seconds),
+    )
+
+
+def epochs_frame(record: StudyRecord) -> pd.DataFrame:
+    """One row an epoch of a trial; with several networks their mean, as :func:`mean_curve` has it."""
+    import pandas as pd
+
+    curves = [mean_curve(trial) for trial in record.trials]
+    lengths = [len(curve["seconds"]) for curve in curves]
+    columns: dict[str, Any] = {
+        "number": np.repeat([trial.number for trial in record.trials], lengths).astype(np.int64),
+        "epoch": np.concatenate([np.arange(1, length + 1) for length in lengths] or [np.zeros(0, np.int64)]),
+    }
+    for name in CURVE_COLUMNS:
+        columns[name] = np.concatenate([curve[name] for curve in curves] or [np.zeros(0)])
+    return pd.DataFrame(columns)

@@ -1,0 +1,122 @@
+"""``report.html``: one file that opens from disk, needs no network and runs no script but its own."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from tuner.reporting.figures import FIGURES
+from tuner.reporting.rows import class_rows, error_rows, gap_rows
+from tuner.reporting.wording import percent, span, value
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from tuner.reporting.report import Report
+
+STATIC_ROWS = 25  # trials that stand in the page itself: what print and a reader without scripts see
+COLOURS = {"undecided": "undecided", "low_bias_and_variance": "low"}
+
+
+def page(report: Report) -> str:
+    """Write the whole page."""
+    script = _resource("script.js")
+    data = _table_data(report)
+    figures = {key: figure for key, draw in FIGURES.items() if (figure := draw(report)) is not None}
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            record=report.record,
+            figures=figures,
+            style=_resource("style.css"),
+            script=script,
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            data=embedded({**data, "dots": {key: _dots(f.trials) for key, f in figures.items() if f.trials}}),
+            columns=data["columns"],
+            static_rows=_static_rows(report, data["values"]),
+            **_tables(report),
+        )
+    )
+
+
+def fragment(report: Report) -> str:
+    """Write the verdict and the tables for a notebook, without script."""
+    return (
+        _environment()
+        .get_template("fragment.html")
+        .render(report=report, record=report.record, style=_resource("style.css"), **_tables(report))
+    )
+
+
+def embedded(data: Any) -> str:
+    """JSON that can stand inside a script element: no ``<`` that could end it."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _tables(report: Report) -> dict[str, Any]:
+    record = report.record
+    return {
+        "colour": COLOURS.get(report.verdict, "high"),
+        "error_rows": error_rows(report.diagnosis, len(record.test_looks), len(record.test_rows) > 0),
+        "gap_rows": gap_rows(report.diagnosis),
+        "class_rows": class_rows(record, report.best),
+    }
+
+
+def _table_data(report: Report) -> dict[str, Any]:
+    """List the trials column by column, numbers rounded to what a table shows."""
+    frame = report.trials
+    columns = [name for name in frame.columns if name != "seed"]
+    return {
+        "columns": columns,
+        "values": [[_plain(v) for v in frame[name].tolist()] for name in columns],
+    }
+
+
+def _static_rows(report: Report, values: list[list[Any]]) -> list[list[Any]]:
+    """Pick the best trials, complete ones first."""
+    trials = report.record.trials
+    order = sorted(range(len(trials)), key=lambda k: (not trials[k].is_judged, trials[k].value or 0.0, k))
+    return [[column[k] for column in values] for k in order[:STATIC_ROWS]]
+
+
+def _plain(v: Any) -> Any:
+    if v is None or (isinstance(v, float) and not math.isfinite(v)) or str(v) == "<NA>":
+        return None
+    if isinstance(v, float):
+        return float(f"{v:.4g}")
+    return v if isinstance(v, bool | int | str) else value(v)
+
+
+def _dots(trials: dict[int, tuple[float, float]]) -> list[list[float]]:
+    """Numbers, xs and ys of the dots."""
+    return [list(trials), [round(x, 1) for x, _ in trials.values()], [round(y, 1) for _, y in trials.values()]]
+
+
+@cache
+def _resource(name: str) -> str:
+    return (files("tuner.reporting") / "templates" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("tuner.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "shown": value}
+    environment.globals |= {"span": span}
+    return environment

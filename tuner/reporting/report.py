@@ -1,0 +1,174 @@
+"""The report of one study: its numbers, and the faces they are shown with."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuner.analysis import Baseline, Diagnosis, Gap
+from tuner.reporting.diagnosing import diagnose_study
+from tuner.reporting.files import write_files
+from tuner.reporting.frames import dev_error, epochs_frame, train_error, trials_frame
+from tuner.reporting.wording import assumption, figures_sentence, gap_sentence, headline
+from tuner.storage import StudyRecord, TrialRecord
+from tuner.study import StudyDefinition, parse_definition
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do next: why, what speaks for it in this study, and the command that does it."""
+
+    action: str
+    why: str
+    command: str
+    evidence: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the action as it stands in ``summary.json``."""
+        return {"action": self.action, "why": self.why, "command": self.command, "evidence": self.evidence}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a study says; made by :func:`build_report`.
+
+    ``baseline`` and ``material_gap`` are those in force; ``made`` is when the report was built, in UTC.
+    """
+
+    record: StudyRecord
+    definition: StudyDefinition
+    best: TrialRecord | None
+    diagnosis: Diagnosis
+    actions: tuple[Action, ...]
+    made: datetime.datetime
+
+    @property
+    def verdict(self) -> str:
+        """high_bias, high_variance, high_bias_and_variance, low_bias_and_variance or undecided."""
+        return self.diagnosis.verdict
+
+    @property
+    def avoidable_bias(self) -> Gap | None:
+        """Train error less baseline; None as long as no trial is complete."""
+        return self.diagnosis.gaps.get("avoidable_bias")
+
+    @property
+    def variance(self) -> Gap | None:
+        """Dev error (or train-dev error) less train error; None as long as no trial is complete."""
+        return self.diagnosis.gaps.get("variance")
+
+    @property
+    def sentences(self) -> list[str]:
+        """The verdict in plain sentences: what it is, the figures that carry it, the gaps, what is assumed."""
+        line = self.diagnosis.material_gap
+        told = [headline(self.diagnosis), figures_sentence(self.diagnosis, self.n_competing)]
+        told += [gap_sentence(name, gap, line) for name, gap in self.diagnosis.gaps.items()]
+        return [sentence for sentence in [*told, assumption(self.diagnosis)] if sentence]
+
+    @property
+    def n_competing(self) -> int:
+        """Complete trials that did not diverge: those the best was picked from."""
+        return sum(trial.is_judged for trial in self.record.trials)
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial: the columns of ``trials.csv``."""
+        baseline = self.diagnosis.errors["baseline"]
+        assert baseline is not None
+        return trials_frame(self.record, baseline.value)
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """One row an epoch: the columns of ``epochs.csv``."""
+        return epochs_frame(self.record)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What ``summary.json`` holds and ``tuner report --json`` prints."""
+        return {
+            "study": self.record.name,
+            "trials": self.record.count(),
+            "best": self._best_dict(),
+            **self.diagnosis.to_dict(),
+            "actions": [action.to_dict() for action in self.actions],
+        }
+
+    def _best_dict(self) -> dict[str, Any] | None:
+        best = self.best
+        if best is None:
+            return None
+        errors = {"dev_error": dev_error(best), "train_error": train_error(best)}
+        return {"number": best.number, **errors, "params": best.params}
+
+    def write(self, folder: str | Path) -> Path:
+        """Write ``<folder>/<study>/`` with its five files, each of which appears whole; return that folder."""
+        from tuner.reporting.markdown import markdown
+        from tuner.reporting.page import page
+
+        contents: dict[str, Callable[[], str]] = {
+            "report.html": lambda: page(self),
+            "report.md": lambda: markdown(self),
+            "trials.csv": lambda: self.trials.to_csv(index=False),
+            "epochs.csv": lambda: self.epochs.to_csv(index=False),
+            "summary.json": lambda: json_text(self.summary),
+        }
+        target = Path(folder) / self.record.name
+        write_files(target, contents)
+        return target
+
+    def text(self, width: int = 100) -> str:
+        """Write what ``tuner report`` prints, without colour."""
+        from tuner.reporting.terminal import plain
+
+        return plain(self, width)
+
+    def __rich__(self) -> RenderableType:
+        from tuner.reporting.terminal import renderable
+
+        return renderable(self)
+
+    def _repr_html_(self) -> str:
+        from tuner.reporting.page import fragment
+
+        return fragment(self)
+
+
+def build_report(
+    record: StudyRecord,
+    *,
+    baseline: Baseline = None,
+    material_gap: float | None = None,
+) -> Report:
+    """Build the report of a stored study; ``baseline`` and ``material_gap`` overrule its ``[diagnosis]``."""
+    definition = parse_definition(record.definition, f"study {record.name!r}")
+    said = definition.diagnosis
+    best = record.best
+    diagnosis = diagnose_study(
+        record,
+        best,
+        said.baseline_error if baseline is None else baseline,  # type: ignore[arg-type]
+        said.material_gap if material_gap is None else material_gap,
+    )
+    return Report(
+        record=record,
+        definition=definition,
+        best=best,
+        diagnosis=diagnosis,
+        actions=(),
+        made=datetime.datetime.now(datetime.UTC),
+    )
+
+
+def json_text(of: Any) -> str:
+    """JSON as it is written to a file: two blanks a level, no NaN, a newline at the end."""
+    import json
+
+    return json.dumps(of, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,124 @@
+"""The rows of the report's tables, the same for the terminal, Markdown and HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuner.analysis import Diagnosis, ErrorEstimate
+from tuner.reporting.wording import ERROR_NAMES, GAP_NAMES, chance, percent, points, span
+from tuner.storage import StudyRecord, TrialRecord
+
+GAP_FORMULAS = {
+    "avoidable_bias": "train − baseline",
+    "variance": "dev, corrected − train",
+    "data_mismatch": "dev, corrected − train-dev",
+    "dev_overfit": "test − dev",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """One line of the error table, as text."""
+
+    key: str
+    name: str
+    value: str
+    interval: str
+    rests_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """One line of the gap table, as text; ``level`` is high, low or undecided."""
+
+    key: str
+    name: str
+    formula: str
+    value: str
+    interval: str
+    level: str
+    chance: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """How often examples of one class were wrong."""
+
+    name: str
+    n: int
+    estimate: ErrorEstimate
+
+
+def error_rows(diagnosis: Diagnosis, looks_at_test: int, has_test: bool) -> list[ErrorRow]:
+    """Baseline, train, train-dev, dev, corrected dev and test, as far as they exist, then the reference lines."""
+    rows = []
+    for key, name in ERROR_NAMES.items():
+        estimate = diagnosis.errors.get(key)
+        if key == "baseline":
+            rows.append(_baseline_row(diagnosis))
+        elif estimate is not None and not (key == "dev_corrected" and estimate is diagnosis.errors["dev"]):
+            rests_on = (
+                "allowing for the choice of trial and epoch" if key == "dev_corrected" else f"{estimate.n:,} rows"
+            )
+            if key == "test":
+                rests_on += f", opened {'once' if looks_at_test == 1 else f'{looks_at_test} times'}"
+            rows.append(ErrorRow(key, name, percent(estimate.value), span(estimate.low, estimate.high), rests_on))
+        elif key == "test" and has_test:
+            rows.append(ErrorRow(key, name, "sealed", "", "not looked at"))
+    names = {"majority": "commonest class", "logistic_regression": "logistic regression"}
+    for key, name in names.items():
+        if (error := diagnosis.references.get(key)) is not None:
+            rows.append(ErrorRow(key, name, percent(error), "", "for comparison, on dev"))
+    return rows
+
+
+def _baseline_row(diagnosis: Diagnosis) -> ErrorRow:
+    baseline = diagnosis.errors["baseline"]
+    assert baseline is not None
+    if not diagnosis.baseline_given:
+        return ErrorRow("baseline", "baseline", percent(0.0), "", "not given, taken as 0")
+    if baseline.n is None:
+        return ErrorRow("baseline", "baseline", percent(baseline.value), "", "as given")
+    interval = span(baseline.low, baseline.high)
+    return ErrorRow("baseline", "baseline", percent(baseline.value), interval, f"{baseline.n:,} examples, as given")
+
+
+def gap_rows(diagnosis: Diagnosis) -> list[GapRow]:
+    """Avoidable bias, variance and, where they exist, data mismatch and overfitting to dev."""
+    corrected = diagnosis.errors.get("dev_corrected") is not diagnosis.errors.get("dev")
+    rows = []
+    for name, gap in diagnosis.gaps.items():
+        formula = GAP_FORMULAS[name]
+        if name == "variance" and diagnosis.errors.get("train_dev") is not None:
+            formula = "train-dev − train"
+        if not corrected:
+            formula = formula.replace("dev, corrected", "dev")
+        interval = span(gap.low, gap.high)
+        rows.append(
+            GapRow(name, GAP_NAMES[name], formula, points(gap.value), interval, gap.level, chance(gap.chance_high))
+        )
+    return rows
+
+
+def class_rows(record: StudyRecord, best: TrialRecord | None) -> list[ClassRow]:
+    """Count the best trial's dev error for every class; with seeds, the mean of its networks."""
+    if best is None or not best.networks:
+        return []
+    shares = dev_wrong(best, len(record.dev_y))
+    n_classes = len(record.class_names)
+    there = np.bincount(record.dev_y, minlength=n_classes)
+    wrong = np.bincount(record.dev_y, weights=shares, minlength=n_classes)
+    return [
+        ClassRow(name, int(n), ErrorEstimate(value=float(w / n) if n else float("nan"), n=int(n)))
+        for name, n, w in zip(record.class_names, there, wrong, strict=True)
+    ]
+
+
+def dev_wrong(trial: TrialRecord, n_dev: int) -> np.ndarray:
+    """(n_dev,) share of the trial's networks that have each dev example wrong: 0 or 1, but for several seeds."""
+    bits = [network.dev_bits for network in trial.networks]
+    if sum(map(len, bits)) == n_dev:
+        return np.concatenate(bits).astype(float)
+    return np.asarray(np.mean(bits, axis=0, dtype=float))

@@ -1,0 +1,215 @@
+"""A small drawing board: scales, axes, lines, bands and dots as SVG text, coloured by the page's style sheet.
+
+Static SVG shows without a script, prints, and costs a page some ten bytes a point; a plotting library would add four
+megabytes to every page that people mail to each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Maps ``low`` … ``high`` to pixels ``start`` … ``end``; ``kind`` linear, sqrt (stretched near 0) or log."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    kind: str = "linear"
+
+    def __call__(self, values: ArrayLike) -> Floats:
+        """Pixels of the values; values outside are drawn at the edge."""
+        forward = FORWARD[self.kind]
+        low, high = forward(np.asarray(self.low, float)), forward(np.asarray(self.high, float))
+        inside = np.clip(np.asarray(values, float), min(self.low, self.high), max(self.low, self.high))
+        share = (forward(inside) - low) / (high - low) if high != low else np.full(np.shape(values), 0.5)
+        return self.start + share * (self.end - self.start)
+
+    def ticks(self, about: int = 5) -> list[float]:
+        """Round values to label the axis at, about so many."""
+        if self.kind == "log":
+            return _log_ticks(self.low, self.high, about)
+        if self.kind == "sqrt":
+            return _sqrt_ticks(self.low, self.high)
+        return _linear_ticks(self.low, self.high, about)
+
+
+FORWARD: dict[str, Callable[[Floats], Floats]] = {
+    "linear": lambda v: v,
+    "sqrt": lambda v: np.sqrt(np.maximum(v, 0)),
+    "log": np.log10,
+}
+
+
+def _linear_ticks(low: float, high: float, about: int) -> list[float]:
+    if not high > low:
+        return [low]
+    raw = (high - low) / max(about, 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(k * step, 12) for k in range(first, last + 1)]
+
+
+def _sqrt_ticks(low: float, high: float) -> list[float]:
+    """Of 0, 1, 2, 5, 10, … those that keep a distance from each other once the root is taken."""
+    candidates = [0.0, *(m * 10.0**e for e in range(-4, 1) for m in (1, 2, 5))]
+    distance = (math.sqrt(high) - math.sqrt(low)) / 7
+    chosen: list[float] = []
+    for tick in reversed([c for c in candidates if low <= c <= high * 1.0001]):
+        if not chosen or math.sqrt(chosen[-1]) - math.sqrt(tick) >= distance:
+            chosen.append(tick)
+    return sorted(chosen)
+
+
+def _log_ticks(low: float, high: float, about: int) -> list[float]:
+    bottom, top = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    decades = top - bottom
+    marks = (1,) if decades > about else (1, 3) if decades > 2 else (1, 2, 5)
+    step = max(1, math.ceil(decades / max(about, 1)))
+    found = [m * 10.0**e for e in range(bottom, top + 1, step) for m in marks]
+    return [v for v in found if low * 0.999 <= v <= high * 1.001]
+
+
+def number(value: float) -> str:
+    """Write a coordinate: one decimal, none where it is 0."""
+    text = f"{value:.1f}"
+    return text[:-2] if text.endswith(".0") else text
+
+
+def points(xs: ArrayLike, ys: ArrayLike) -> str:
+    """Coordinates as ``x,y x,y``."""
+    pairs = zip(np.asarray(xs, float).tolist(), np.asarray(ys, float).tolist(), strict=True)
+    return " ".join(f"{number(x)},{number(y)}" for x, y in pairs)
+
+
+def tag(name: str, content: str = "", **attributes: Any) -> str:
+    """One element; ``class_`` and names with ``_`` become ``class`` and names with ``-``; values are escaped."""
+    given = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(number(v) if isinstance(v, float) else str(v))}"'
+        for key, v in attributes.items()
+        if v is not None
+    )
+    return f"<{name}{given}>{content}</{name}>" if content else f"<{name}{given}/>"
+
+
+@dataclass
+class Plot:
+    """One drawing of ``width`` × ``height`` units with margins (top, right, bottom, left) around its frame."""
+
+    width: int = 460
+    height: int = 320
+    margins: tuple[int, int, int, int] = (14, 14, 44, 50)
+    parts: list[str] = field(default_factory=list)
+
+    @property
+    def left(self) -> float:
+        """Left edge of the frame."""
+        return self.margins[3]
+
+    @property
+    def right(self) -> float:
+        """Right edge of the frame."""
+        return self.width - self.margins[1]
+
+    @property
+    def top(self) -> float:
+        """Upper edge of the frame."""
+        return self.margins[0]
+
+    @property
+    def bottom(self) -> float:
+        """Lower edge of the frame."""
+        return self.height - self.margins[2]
+
+    def x_scale(self, low: float, high: float, kind: str = "linear") -> Scale:
+        """Make a scale over the frame's width."""
+        return Scale(low, high, self.left, self.right, kind)
+
+    def y_scale(self, low: float, high: float, kind: str = "linear") -> Scale:
+        """Make a scale over the frame's height, upwards."""
+        return Scale(low, high, self.bottom, self.top, kind)
+
+    def x_axis(
+        self, scale: Scale, title: str, label: Callable[[float], str], ticks: Iterable[float] | None = None
+    ) -> None:
+        """Grid lines, labels and the axis's title below the frame."""
+        for tick in scale.ticks() if ticks is None else ticks:
+            x = float(scale(tick))
+            self.line((x, x), (self.top, self.bottom), "grid")
+            self.text(x, self.bottom + 16, label(tick), "tick", "middle")
+        self.text((self.left + self.right) / 2, self.height - 8, title, "axis", "middle")
+
+    def y_axis(
+        self, scale: Scale, title: str, label: Callable[[float], str], ticks: Iterable[float] | None = None
+    ) -> None:
+        """Grid lines, labels and the axis's title left of the frame, written upwards."""
+        for tick in scale.ticks() if ticks is None else ticks:
+            y = float(scale(tick))
+            self.line((self.left, self.right), (y, y), "grid")
+            self.text(self.left - 7, y + 4, label(tick), "tick", "end")
+        middle = (self.top + self.bottom) / 2
+        turned = f"rotate(-90 14 {number(middle)})"
+        self.parts.append(
+            tag("text", escape(title), x=14, y=middle, class_="axis", text_anchor="middle", transform=turned)
+        )
+
+    def line(self, xs: ArrayLike, ys: ArrayLike, css: str, **attributes: Any) -> None:
+        """Draw a line through pixels."""
+        self.parts.append(tag("polyline", points=points(xs, ys), class_=css, **attributes))
+
+    def band(self, xs: ArrayLike, lows: ArrayLike, highs: ArrayLike, css: str) -> None:
+        """Fill the area between two lines."""
+        xs = np.asarray(xs, float)
+        outline = points(np.concatenate([xs, xs[::-1]]), np.concatenate([np.asarray(lows), np.asarray(highs)[::-1]]))
+        self.parts.append(tag("polygon", points=outline, class_=css))
+
+    def dots(self, xs: ArrayLike, ys: ArrayLike, css: str) -> None:
+        """Many dots as one path: strokes without length whose round ends are the dots (their width is the style's)."""
+        pairs = list(zip(np.asarray(xs, float).tolist(), np.asarray(ys, float).tolist(), strict=True))
+        if pairs:
+            path = "".join(f"M{number(x)} {number(y)}h0" for x, y in pairs)
+            self.parts.append(tag("path", d=path, class_=f"dots {css}"))
+
+    def circle(self, x: float, y: float, radius: float, css: str, **attributes: Any) -> None:
+        """Draw a circle around a pixel."""
+        self.parts.append(tag("circle", cx=float(x), cy=float(y), r=radius, class_=css, **attributes))
+
+    def rect(self, x: float, y: float, width: float, height: float, css: str, **attributes: Any) -> None:
+        """Draw a rectangle from its upper left corner."""
+        sizes = {"width": max(float(width), 0.0), "height": max(float(height), 0.0), **attributes}
+        self.parts.append(tag("rect", x=float(x), y=float(y), class_=css, **sizes))
+
+    def text(self, x: float, y: float, text: str, css: str, anchor: str = "start") -> None:
+        """Write a line of text that starts, ends or has its middle at a pixel."""
+        self.parts.append(tag("text", escape(text), x=float(x), y=float(y), class_=css, text_anchor=anchor))
+
+    def svg(self, key: str, alt: str) -> str:
+        """Return the drawing as an SVG element whose alternative text is ``alt``."""
+        described = tag("title", escape(alt))
+        return (
+            f'<svg id="{escape(key)}" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(alt)}">'
+            f"{described}{''.join(self.parts)}</svg>"
+        )
+
+
+def span_of(values: Sequence[float] | Floats, padding: float = 0.04) -> tuple[float, float]:
+    """Lowest and highest value with some room on both sides; never an empty span."""
+    found = np.asarray(values, float)
+    found = found[np.isfinite(found)]
+    if not len(found):
+        return 0.0, 1.0
+    low, high = float(found.min()), float(found.max())
+    room = padding * (high - low) or 0.05 * abs(high) or 0.01
+    return low - room, high + room

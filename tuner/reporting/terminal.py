@@ -1,0 +1,86 @@
+"""The report in a terminal: the bias/variance table in colour, the verdict, what to do next."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from tuner.reporting.rows import error_rows, gap_rows
+from tuner.reporting.wording import value
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+    from tuner.reporting.report import Report
+
+COLOURS = {"high": "bold red", "low": "green", "undecided": "yellow"}
+
+
+def renderable(report: Report) -> RenderableType:
+    """Everything as one rich renderable."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    told, *rest = report.sentences
+    parts: list[RenderableType] = [_trials_line(report)]
+    if report.best is not None:
+        parts += ["", _error_table(report), "", _gap_table(report)]
+    level = {"undecided": "yellow", "low_bias_and_variance": "green"}.get(report.verdict, "bold red")
+    parts += ["", Text(told, style=level), *(Text(sentence) for sentence in rest)]
+    if report.actions:
+        parts += ["", Text("Do next", style="bold")]
+    for place, action in enumerate(report.actions, start=1):
+        parts.append(Text(f"{place}. {action.why}"))
+        if action.command:
+            parts.append(Padding(Text(action.command, style="cyan", no_wrap=True, overflow="ignore"), (0, 0, 0, 3)))
+    return Group(*parts)
+
+
+def plain(report: Report, width: int) -> str:
+    """Write the same without colour, lines ending where the words do."""
+    from rich.console import Console
+
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None, force_terminal=False, legacy_windows=False).print(report)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _trials_line(report: Report) -> Text:
+    from rich.text import Text
+
+    counts = report.record.count()
+    told = ", ".join(f"{number} {state}" for state, number in counts.items() if number or state == "complete")
+    line = Text(f"{report.record.name}: {told}")
+    if report.best is not None:
+        shown = {name: report.best.params[name] for name in report.best.params}
+        line.append(f"\nbest trial {report.best.number}: ")
+        line.append(", ".join(f"{name} {value(of)}" for name, of in shown.items()), style="bold")
+    return line
+
+
+def _error_table(report: Report) -> Table:
+    table = _table("error", "", "95 % interval", "rests on")
+    for row in error_rows(report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0):
+        table.add_row(row.name, row.value, row.interval, row.rests_on)
+    return table
+
+
+def _gap_table(report: Report) -> Table:
+    from rich.text import Text
+
+    table = _table("gap, in points", "", "95 % interval", "level", "chance it is high", "")
+    for row in gap_rows(report.diagnosis):
+        table.add_row(row.name, row.value, row.interval, Text(row.level, COLOURS[row.level]), row.chance, row.formula)
+    return table
+
+
+def _table(*headings: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if place == 1 else "left", no_wrap=place < 3)
+    return table

@@ -1,0 +1,148 @@
+"""Numbers and verdicts as a person reads them: errors in per cent, gaps in points, plain sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from tuner.analysis import Diagnosis, ErrorEstimate, Gap
+
+ERROR_NAMES = {
+    "baseline": "baseline",
+    "train": "train",
+    "train_dev": "train-dev",
+    "dev": "dev",
+    "dev_corrected": "dev, corrected",
+    "test": "test",
+}
+
+GAP_NAMES = {
+    "avoidable_bias": "avoidable bias",
+    "variance": "variance",
+    "data_mismatch": "data mismatch",
+    "dev_overfit": "overfitting to dev",
+}
+
+HEADLINES = {
+    "high_bias": "High bias: the network is wrong too often even on the examples it learnt from.",
+    "high_variance": "High variance: the network does worse on new examples than on those it learnt from.",
+    "high_bias_and_variance": "High bias and high variance: the network is wrong too often on the examples it learnt "
+    "from, and worse still on new ones.",
+    "low_bias_and_variance": "Low bias and low variance: neither gap matters at the line that was set.",
+}
+
+NO_TRIAL = "No complete trial yet, so there is nothing to diagnose."
+
+
+def percent(error: float | None, sign: str = " %") -> str:
+    """Write an error as per cent: 2.4 %; below 1 % with a second decimal, 0.14 %; a dash where unknown."""
+    return "–" if error is None or math.isnan(error) else points(error) + sign
+
+
+def points(difference: float) -> str:
+    """Write a difference of errors in points of per cent, with the sign − in front of negative ones."""
+    hundredfold = 100 * difference
+    text = f"{hundredfold:.1f}" if abs(hundredfold) >= 0.95 or round(hundredfold, 2) == 0 else f"{hundredfold:.2f}"
+    return "0.0" if text == "-0.0" else text.replace("-", "−")
+
+
+def span(low: float, high: float) -> str:
+    """Write the two ends of an interval, in per cent or points."""
+    return f"{points(low)} to {points(high)}"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """``1 trial``, ``1,797 trials``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def join(words: Sequence[str], last: str = "and") -> str:
+    """Join words: ``a``, ``a and b``, ``a, b and c``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else ""
+
+
+def value(of: Any) -> str:
+    """Write a hyperparameter's value, short: four significant digits, trailing zeros dropped."""
+    if of is None or (isinstance(of, float) and math.isnan(of)):
+        return ""
+    if isinstance(of, list | tuple):
+        return ", ".join(map(value, of))
+    if isinstance(of, bool) or not isinstance(of, float):
+        return str(of)
+    return f"{of:.4g}".replace("e-0", "e-").replace("e+0", "e+")
+
+
+def duration(seconds: float) -> str:
+    """``0.4 s``, ``42 s``, ``3 min 20 s``, ``5 h 12 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def headline(diagnosis: Diagnosis) -> str:
+    """Say the verdict in one sentence, with what could not be told."""
+    if not diagnosis.gaps:
+        return NO_TRIAL
+    open_gaps = join([GAP_NAMES[name] for name in diagnosis.undecided if name in ("avoidable_bias", "variance")], "or")
+    if diagnosis.verdict == "undecided":
+        return f"Cannot tell yet whether {open_gaps} is high: the examples counted are too few for that."
+    told = HEADLINES[diagnosis.verdict]
+    return told + (f" Whether {open_gaps} is high too cannot be told yet." if open_gaps else "")
+
+
+def figures_sentence(diagnosis: Diagnosis, n_trials: int) -> str:
+    """Give the figures that carry the verdict: error on new examples, and what knows nothing, beside it."""
+    dev, corrected = diagnosis.errors.get("dev"), diagnosis.errors.get("dev_corrected")
+    if dev is None or corrected is None:
+        return ""
+    allowed = corrected is not dev
+    told = f"On new examples it is wrong on {_with_interval(corrected)}"
+    if allowed:
+        told += f", after allowing for picking the best of {count(n_trials, 'trial')} (counted: {percent(dev.value)})"
+    return told + _references_clause(diagnosis) + "."
+
+
+def _with_interval(estimate: ErrorEstimate) -> str:
+    return f"{percent(estimate.value)} (95 % interval {span(estimate.low, estimate.high)})"
+
+
+def _references_clause(diagnosis: Diagnosis) -> str:
+    named = {"majority": "always answering the commonest class", "logistic_regression": "logistic regression"}
+    parts = [
+        f"{words} on {percent(error)}"
+        for name, words in named.items()
+        if (error := diagnosis.references.get(name)) is not None
+    ]
+    return f"; {join(parts)}" if parts else ""
+
+
+def gap_sentence(name: str, gap: Gap, line: float) -> str:
+    """One gap against the line: its size, its interval and its level."""
+    size = f"{GAP_NAMES[name].capitalize()} is {points(gap.value)} points ({span(gap.low, gap.high)})"
+    where = {
+        "high": f"above the line of {points(line)}",
+        "low": f"below the line of {points(line)}",
+        "undecided": f"on both sides of the line of {points(line)} ({chance(gap.chance_high)} that it is high)",
+    }
+    return f"{size}, {where[gap.level]}."
+
+
+def chance(of: float) -> str:
+    """Write a chance in whole per cent, never quite 0 or 100 %."""
+    return "under 1 %" if of < 0.01 else "over 99 %" if of > 0.99 else f"{round(100 * of)} %"
+
+
+def assumption(diagnosis: Diagnosis) -> str:
+    """Say what the avoidable bias rests on."""
+    baseline = diagnosis.errors["baseline"]
+    assert baseline is not None
+    if not diagnosis.baseline_given:
+        return "No baseline was given: it is taken as 0 %, as if a perfect answer were possible."
+    rests = f", counted on {baseline.n:,} examples" if baseline.n is not None else ""
+    return f"Baseline: {percent(baseline.value)}{rests}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -21,12 +22,19 @@ from tuner.errors import DataError
 
 Zeros = Callable[[str, tuple[int, ...], Any], NDArray[Any]]
 
-FORMAT = 1  # of cache entries: a change here, or in how arrays are made, leaves older entries unused
+
+@functools.cache
+def code_digest() -> str:
+    """Return a digest of this room's code: arrays made by other code are not those this code would make."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def cache_key(settings: DataSettings, fingerprint: str, path: Path | None) -> str:
-    """Return the name of a cache entry: data contents, settings, place of the file and this code's format."""
-    text = json.dumps([FORMAT, settings.model_dump(mode="json"), fingerprint, str(path)], sort_keys=True)
+    """Return the name of a cache entry: what the data hold, how they are to be read, where they lie, by which code."""
+    text = json.dumps([code_digest(), settings.model_dump(mode="json"), fingerprint, str(path)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
@@ -223,7 +231,7 @@ def encoding_text(same: tuple[FittedColumn, ...]) -> str:
     elif column.kind == "date":
         words = ["time" + (", place in the " + ", ".join(_periods(parts)) if _periods(parts) else "")]
     else:
-        words = ["0/1, normalised" if column.kind == "boolean" else "normalised"]
+        words = ["0 or 1" if column.kind == "boolean" else "normalised"]
     if "missing" in parts:
         words.append(
             "missing apart" if column.kind == "categorical" else f"missing: {column.fill:.6g} and an indicator"

@@ -101,7 +101,7 @@ def _refuse_regression(where: str, numbers: NDArray[Any], n: int) -> None:
 def match_labels(raw: Raw, name: str, labels: TextColumn, class_names: tuple[str, ...]) -> tuple[Ints, tuple[str, ...]]:
     """Return another file's class indices by the training file's names, and notices.
 
-    The official test file of UCI's adult ends each label with a dot: where labels differ by that alone, it is taken off.
+    The official test file of UCI's adult ends each label with a dot: where labels differ by that alone, it goes.
     """
     known = {label: index for index, label in enumerate(class_names)}
     levels: tuple[str, ...] = labels.levels

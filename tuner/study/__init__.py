@@ -1,0 +1,39 @@
+"""What is searched: the definition (TOML), the space, the samplers and pruners."""
+
+from tuner.study.definition import (
+    METRICS,
+    Source,
+    StudyDefinition,
+    identity_changes,
+    nearest,
+    parse_definition,
+    read_definition,
+    validate_definition,
+)
+from tuner.study.knobs import KNOBS
+from tuner.study.making import DataShape, make_definition, rename_definition, uses_folds
+from tuner.study.ranges import Range
+from tuner.study.space import Space
+from tuner.study.strategies import PRUNERS, SAMPLERS, explores, rungs
+
+__all__ = [
+    "KNOBS",
+    "METRICS",
+    "PRUNERS",
+    "SAMPLERS",
+    "DataShape",
+    "Range",
+    "Source",
+    "Space",
+    "StudyDefinition",
+    "explores",
+    "identity_changes",
+    "make_definition",
+    "nearest",
+    "parse_definition",
+    "read_definition",
+    "rename_definition",
+    "rungs",
+    "uses_folds",
+    "validate_definition",
+]

@@ -1,0 +1,306 @@
+"""A study definition: the TOML file a search is made from, validated, with one line for every refusal."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from tuner.data import DataSettings
+from tuner.errors import DefinitionError
+from tuner.nn import ACTIVATIONS, Stopping
+from tuner.study.knobs import KNOBS, format_hidden
+from tuner.study.ranges import Range
+from tuner.study.space import Space
+from tuner.study.strategies import PRUNERS, SAMPLERS, rungs
+
+METRICS = ("error", "balanced_error", "cost")
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+
+
+class Section(BaseModel):
+    """A table of the definition: unknown keys are refused, and no text is taken for a number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _value_or_range(value: Any) -> str:
+    return "range" if isinstance(value, dict | Range) else "value"
+
+
+Entry = Annotated[
+    Annotated[bool | int | float | str | list[float], Tag("value")] | Annotated[Range, Tag("range")],
+    Discriminator(_value_or_range),
+]
+"""What stands behind a key of [space]: a plain value fixes the hyperparameter, a table searches it."""
+
+
+def _known(table: Mapping[str, Any] | tuple[str, ...], what: str) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if value not in table:
+            raise ValueError(f"expected {what}: one of {', '.join(table)}")
+        return value
+
+    return BeforeValidator(check)
+
+
+class NetworkSection(Section):
+    """[network]: what does not change from trial to trial, unless [space] searches it."""
+
+    hidden: list[Annotated[int, Field(ge=1)]] = Field([64, 32], description="units of each hidden layer; [] for none")
+    activation: Annotated[str, _known(tuple(ACTIVATIONS), "an activation")] = Field(
+        "relu", description="of the hidden layers"
+    )
+    output: Literal["softmax", "sigmoid"] = Field(
+        "softmax", description="softmax for any number of classes, sigmoid for two"
+    )
+
+
+class TrainingSection(Section):
+    """[training]: when a network's training ends, and what its cost is."""
+
+    max_epochs: int = Field(100, ge=1, description="passes over the training set at the most")
+    patience: int = Field(10, ge=1, description="epochs without a better dev result after which training stops")
+    min_updates: int = Field(500, ge=0, description="gradient steps that patience waits for at the least")
+    min_improvement: float = Field(0.0, ge=0, description="a smaller gain does not count as better")
+    monitor: Literal["error", "cost"] = Field("error", description="what early stopping watches on the dev set")
+    penalty_per: Literal["train_set", "mini_batch"] = Field(
+        "train_set", description="what m is in λ/(2m): the training set, or the mini-batch"
+    )
+    seeds: int = Field(1, ge=1, le=64, description="networks a trial trains side by side; its value is their mean")
+
+    @property
+    def stopping(self) -> Stopping:
+        """The trainer's own form of these settings."""
+        return Stopping(
+            max_epochs=self.max_epochs,
+            patience=self.patience,
+            min_updates=self.min_updates,
+            min_improvement=self.min_improvement,
+            monitor=self.monitor,
+        )
+
+
+class SearchSection(Section):
+    """[search]: how many trials, chosen how, judged by what."""
+
+    trials: int = Field(100, ge=1, description="the study's budget: complete and pruned trials in all")
+    metric: Annotated[str, _known(METRICS, "a metric")] = Field("error", description="what a trial's value is")
+    sampler: Annotated[str, _known(SAMPLERS, "a sampler")] = Field("tpe", description="how trials are drawn")
+    explore: float = Field(0.25, ge=0, le=1, description="share of trials drawn at random and never pruned")
+    pruner: Annotated[str, _known(PRUNERS, "a pruner")] = Field("median", description="how hopeless trials are ended")
+    seed: int = Field(0, ge=0, lt=2**63, description="every random draw of the search descends from it")
+    max_attempts: int = Field(3, ge=1, description="how often a trial is begun before it counts as failed")
+    trial_timeout: float | None = Field(None, gt=0, description="seconds a trial may take")
+    target_error: float | None = Field(None, ge=0, le=1, description="the study ends once the best value is this low")
+    stop_after_no_progress: int | None = Field(
+        None, ge=1, description="the study ends after so many finished trials without a better one"
+    )
+
+
+class DiagnosisSection(Section):
+    """[diagnosis]: what the report compares with; may be changed at any time."""
+
+    baseline_error: float | dict[Literal["wrong", "of"], int] | None = Field(
+        None, description="human-level or Bayes error: a number, or { wrong = 3, of = 200 }"
+    )
+    material_gap: float = Field(0.02, gt=0, lt=1, description="a gap smaller than this does not matter")
+
+    @field_validator("baseline_error")
+    @classmethod
+    def _is_a_share(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            if set(value) != {"wrong", "of"} or not 0 <= value["wrong"] <= value["of"] or value["of"] < 1:
+                raise ValueError("expected { wrong = W, of = N } with 0 <= W <= N")
+        elif value is not None and not 0 <= value < 1:
+            raise ValueError("expected an error between 0 and 1")
+        return value
+
+
+class StudyDefinition(BaseModel):
+    """Everything a study is made from; the parsed form of one TOML file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=f"^{NAME_PATTERN}$", max_length=100, description="letters, digits, '.', '_' and '-'")
+    data: DataSettings
+    network: NetworkSection = NetworkSection()
+    training: TrainingSection = TrainingSection()
+    space: dict[str, Entry] = Field(default_factory=dict, description="a plain value fixes, a table searches")
+    search: SearchSection = SearchSection()
+    diagnosis: DiagnosisSection = DiagnosisSection()
+
+    @field_validator("space", mode="before")
+    @classmethod
+    def _knobs_are_known(cls, entries: Any) -> Any:
+        if not isinstance(entries, dict):
+            raise ValueError("expected a table of hyperparameters")
+        for name in entries:
+            if name not in KNOBS:
+                raise ValueError(f"unknown key {name!r}{nearest(name, KNOBS)}")
+        return entries
+
+    @model_validator(mode="after")
+    def _entries_are_possible(self) -> StudyDefinition:
+        for name, entry in self.space.items():
+            knob = KNOBS[name]
+            if isinstance(entry, Range) and entry.kind not in knob.kinds:
+                raise ValueError(f"space.{name}: expected {' or '.join(knob.kinds)}, got {entry.kind}")
+            for value in entry.ends if isinstance(entry, Range) else [entry]:
+                expected = knob.check(value)
+                if expected:
+                    raise ValueError(f"space.{name}: must be {expected}, got {value!r}")
+        if self.data.folds is not None and self.training.seeds > 1:
+            raise ValueError(f"training.seeds: expected 1 where data.folds is given, got {self.training.seeds}")
+        return self
+
+    @cached_property
+    def searched_space(self) -> Space:
+        """The space with what [network] fixes; [space] has the last word."""
+        network = {"hidden": format_hidden(self.network.hidden), "activation": self.network.activation}
+        return Space({**network, **self.space})
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs after which a trial may be pruned; none without a pruner."""
+        return () if self.search.pruner == "none" else rungs(self.training.max_epochs)
+
+    def identity(self, fingerprint: str) -> dict[str, Any]:
+        """What a study may never change: as flat ``{"space.alpha": …}`` so that a refusal can name what did.
+
+        The paths of the data are left out: the fingerprint says what is in the files, wherever they lie.
+        """
+        parsed = self.model_dump(mode="json", exclude_none=True, exclude={"data": {"source", "dev", "test"}})
+        sections = {key: parsed[key] for key in ("data", "network", "training", "space")}
+        search = {key: parsed["search"][key] for key in ("metric", "sampler", "pruner", "seed")}
+        return dict(flatten({"name": self.name, **sections, "search": search, "data.fingerprint": fingerprint}))
+
+
+@dataclass(frozen=True)
+class Source:
+    """A definition with its text and the folder its paths are relative to."""
+
+    definition: StudyDefinition
+    text: str
+    folder: Path
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested tables as (dotted key, value); a range counts as a value."""
+    for key, value in table.items():
+        if isinstance(value, Mapping) and prefix != "space.":
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def identity_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What differs between two identities, one ``key: old -> new`` each."""
+    return [
+        f"{key}: {json.dumps(old.get(key))} -> {json.dumps(new.get(key))}"
+        for key in [*old, *(key for key in new if key not in old)]
+        if old.get(key) != new.get(key)
+    ]
+
+
+def read_definition(path: Path) -> StudyDefinition:
+    """Parse and validate a definition file.  Raises DefinitionError with one line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DefinitionError(f"{path}: no such file; expected a study definition (TOML)") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DefinitionError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+    return parse_definition(text, str(path))
+
+
+def parse_definition(text: str, where: str) -> StudyDefinition:
+    """Validate the text of a definition; ``where`` names it in messages.  Raises DefinitionError with one line."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DefinitionError(f"{where}: not valid TOML: {error}") from None
+    return validate_definition(table, where)
+
+
+def validate_definition(table: Mapping[str, Any], where: str) -> StudyDefinition:
+    """Validate a parsed definition; ``where`` names it in messages.  Raises DefinitionError with one line."""
+    try:
+        return StudyDefinition.model_validate(table)
+    except ValidationError as error:
+        raise DefinitionError(f"{where}: {explain(error)}") from None
+
+
+def explain(error: ValidationError) -> str:
+    """The first problem of a validation as ``key: what was expected, got value``, and how many more there are."""
+    problems = error.errors()
+    first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
+    location = [str(part) for part in first["loc"] if part not in ("value", "range")]
+    key = ".".join(location)
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        section = section_at(location[:-1])
+        text = f"unknown key {key!r}{nearest(location[-1], section)}"
+    elif first["type"] == "missing":
+        text = f"{key} is missing"
+    elif message.startswith(f"{key.split('.')[0]}."):
+        text = message
+    else:
+        message = message[:1].lower() + message[1:]
+        got = "" if "got " in message or "unknown key" in message else f", got {shorten(first['input'])}"
+        text = f"{key}: {message}{got}" if key else f"{message}{got}"
+    return text + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+
+
+def section_at(location: list[str]) -> list[str]:
+    """The keys known at a place of the definition."""
+    model: Any = StudyDefinition
+    if location[:1] == ["space"]:
+        return list(Range.model_fields)
+    for part in location:
+        field = getattr(model, "model_fields", {}).get(part)
+        model = next(_models_in(field.annotation), None) if field else None
+    return list(getattr(model, "model_fields", {}))
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is not None:
+        for part in typing.get_args(annotation):
+            yield from _models_in(part)
+
+
+def nearest(name: str, known: typing.Iterable[str]) -> str:
+    """A hint that names the closest known key, or all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known here: {', '.join(known)}" if known else ""
+
+
+def shorten(value: Any, length: int = 60) -> str:
+    """A value for a message, not longer than a line can bear."""
+    text = re.sub(r"\s+", " ", repr(value))
+    return text if len(text) <= length else text[: length - 1] + "…"

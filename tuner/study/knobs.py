@@ -1,0 +1,128 @@
+"""Every hyperparameter a definition can fix or search: its bounds, its default and where it goes.
+
+To add one is one line of ``KNOBS`` (and, if the network needs it, a field of ``tuner.nn.Hyperparameters``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, Hyperparameters
+from tuner.study.ranges import is_power_of_two
+
+Check = Callable[[Any], str | None]
+"""Says what was expected of a value, or None if the value is fine."""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _number(expected: str, holds: Callable[[float], bool]) -> Check:
+    return lambda value: None if _is_number(value) and holds(value) else expected
+
+
+def _one_of(table: Collection[str]) -> Check:
+    return lambda value: None if isinstance(value, str) and value in table else f"one of {', '.join(table)}"
+
+
+def _batch_size(value: Any) -> str | None:
+    if value == "full" or (_is_number(value) and is_power_of_two(value)):
+        return None
+    return 'a power of two (1, 2, 4, …, 64, 128, …) or "full"'
+
+
+def _keep_prob(value: Any) -> str | None:
+    shares = value if isinstance(value, list | tuple) else [value]
+    if shares and all(_is_number(share) and 0 < share <= 1 for share in shares):
+        return None
+    return "in (0, 1]"
+
+
+def _hidden(value: Any) -> str | None:
+    try:
+        parse_hidden(value)
+    except (ValueError, TypeError, AttributeError):
+        return 'widths of the hidden layers, like "64-32" (or "none")'
+    return None
+
+
+def parse_hidden(text: str) -> tuple[int, ...]:
+    """``"64-32"`` as (64, 32); ``"none"`` is no hidden layer: logistic or softmax regression."""
+    if text == "none":
+        return ()
+    widths = tuple(int(part) for part in text.split("-"))
+    if min(widths) < 1:
+        raise ValueError(f"a hidden layer has at least one unit, got {text!r}")
+    return widths
+
+
+def format_hidden(hidden: Collection[int]) -> str:
+    """The inverse of :func:`parse_hidden`."""
+    return "-".join(map(str, hidden)) or "none"
+
+
+def _as_is(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One hyperparameter: what it may be, which ranges suit it, and what it does.
+
+    ``field`` is its name in :class:`tuner.nn.Hyperparameters` (None: it belongs to the data augmentation), ``kinds``
+    the
+    ranges it can be searched over, ``higher_is_simpler`` whether a larger value regularises more (None: neither).
+    """
+
+    field: str | None
+    check: Check
+    kinds: tuple[str, ...]
+    help: str
+    always_shown: bool = False
+    parse: Callable[[Any], Any] = _as_is
+    higher_is_simpler: bool | None = None
+
+    @property
+    def default(self) -> Any:
+        """The value where a definition says nothing."""
+        return getattr(Hyperparameters(), self.field) if self.field else 0.0
+
+
+_SCALES = ("log_uniform", "uniform", "choice")
+_SHARES = ("uniform", "log_uniform", "choice")
+_MEMORIES = ("one_minus_log_uniform", "uniform", "choice")
+_STRENGTH = _number(">= 0", lambda v: v >= 0)
+_PROBABILITY = _number("in [0, 1]", lambda v: 0 <= v <= 1)
+
+KNOBS: dict[str, Knob] = {
+    "lambda": Knob(
+        "lambda_", _number(">= 0", lambda v: v >= 0), _SCALES, "L2 penalty, acts as λ/m", True, higher_is_simpler=True
+    ),
+    "keep_prob": Knob(
+        "keep_prob",
+        _keep_prob,
+        _SHARES,
+        "share of units kept by dropout; one number or one per layer",
+        True,
+        higher_is_simpler=False,
+    ),
+    "alpha": Knob("alpha", _number("> 0", lambda v: v > 0), _SCALES, "learning rate", True),
+    "beta": Knob("beta", _number("in [0, 1)", lambda v: 0 <= v < 1), _MEMORIES, "momentum (Adam's β₁)", True),
+    "batch_size": Knob(
+        "batch_size", _batch_size, ("power_of_two", "choice"), 'mini-batch size, a power of two or "full"', True
+    ),
+    "initializer": Knob("initializer", _one_of(INITIALIZERS), ("choice",), "how the weights start", True),
+    "hidden": Knob("hidden", _hidden, ("choice",), 'widths of the hidden layers, like "64-32"', parse=parse_hidden),
+    "activation": Knob("activation", _one_of(ACTIVATIONS), ("choice",), "of the hidden layers"),
+    "l1": Knob("l1", _number(">= 0", lambda v: v >= 0), _SCALES, "L1 penalty, acts as λ₁/m", higher_is_simpler=True),
+    "optimizer": Knob("optimizer", _one_of(OPTIMIZERS), ("choice",), "how a gradient becomes a step"),
+    "beta2": Knob(
+        "beta2", _number("in [0, 1)", lambda v: 0 <= v < 1), _MEMORIES, "memory of the squared gradient (RMSprop, Adam)"
+    ),
+    "schedule": Knob("schedule", _one_of(SCHEDULES), ("choice",), "how the learning rate falls"),
+}
+"""In the order in which trials show them."""

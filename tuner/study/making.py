@@ -1,0 +1,124 @@
+"""A definition made for a data file: ranges that suit the data, and a comment that explains each line."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tomlkit
+
+from tuner.study.definition import StudyDefinition
+
+FOLDS_BELOW = 5000
+IMBALANCED = 0.05
+SMALLEST_BATCH = 16
+ALIGN = 38
+
+
+@dataclass(frozen=True, slots=True)
+class DataShape:
+    """What the ranges depend on: rows outside the test set, training rows of one network, inputs, rows of each
+    class.
+    """
+
+    n_rows: int
+    n_train: int
+    n_features: int
+    class_counts: Sequence[int]
+
+    @property
+    def is_imbalanced(self) -> bool:
+        """Whether the rarest class has at most 5 % of the rows of two classes (or of its even share of more)."""
+        total, k = sum(self.class_counts), len(self.class_counts)
+        return min(self.class_counts) / total <= IMBALANCED * 2 / k
+
+
+def uses_folds(n_rows: int) -> bool:
+    """Small data: five folds make an answer of what one dev set leaves undecided."""
+    return n_rows < FOLDS_BELOW
+
+
+def make_definition(name: str, source: str, target: str | int | None, shape: DataShape, *, data: str = "") -> str:
+    """The TOML text of a definition for a data file; ``source`` relative to where the text will lie.
+
+    λ from m·1e-6 to m·1e-2 (it acts as λ/m), batch size 16 to about m/16, β up to 0.99 while an epoch has fewer than
+    100 updates.  ``data`` are further lines of [data].
+    """
+    m = shape.n_train
+    largest = 2 ** max(5, min(12, math.floor(math.log2(max(m / 16, 1)))))
+    longest_memory = 0.99 if m / math.sqrt(SMALLEST_BATCH * largest) < 100 else 0.999
+    hidden = [64, 32] if m < 20_000 else [128, 64]
+    metric = "balanced_error" if shape.is_imbalanced else "error"
+    lines = [
+        f"# Made for {source}: {shape.n_rows:,} rows to train and choose on, {shape.n_features} inputs, "
+        f"{len(shape.class_counts)} classes.",
+        f"name = {json.dumps(name)}",
+        "",
+        "[data]",
+        _line("source", json.dumps(source), "relative to this file"),
+        _line("target", json.dumps(target), "the column to predict") if target is not None else None,
+        _line("folds", "5", "small data: every row outside the test set serves as dev once")
+        if uses_folds(shape.n_rows)
+        else None,
+        data or None,
+        _line("seed", "0", "of the split alone: another search seed never moves the test set"),
+        "",
+        "[network]",
+        _line("hidden", json.dumps(hidden), "units of each hidden layer; [] is logistic regression"),
+        _line("activation", '"relu"', "relu, leaky_relu, tanh or sigmoid"),
+        "",
+        "[training]",
+        _line("max_epochs", "100", "passes over the training set at the most"),
+        _line("patience", "10", "epochs without a better dev error (and at least 500 updates)"),
+        "",
+        "[space]" + " " * (ALIGN - 7) + "# a plain value fixes a hyperparameter, a table searches it",
+        _line(
+            "lambda", f"{{ log_uniform = [{_number(m * 1e-6)}, {_number(m * 1e-2)}] }}", "L2 penalty; acts as lambda/m"
+        ),
+        _line("keep_prob", "{ uniform = [0.5, 1.0] }", "dropout: the share of units that is kept"),
+        _line("alpha", "{ log_uniform = [0.01, 1.0] }", "learning rate"),
+        _line(
+            "beta", f"{{ one_minus_log_uniform = [0.8, {longest_memory}] }}", "momentum: a memory of 1/(1 - beta) steps"
+        ),
+        _line("batch_size", f"{{ power_of_two = [{SMALLEST_BATCH}, {largest}] }}", "examples in a mini-batch"),
+        _line("initializer", '{ choice = ["he", "xavier", "lecun"] }', "how the weights start"),
+        "",
+        "[search]",
+        _line("trials", "100", "the study's budget: complete + pruned trials in all"),
+        _line("metric", json.dumps(metric), _why_metric(metric)),
+        _line("sampler", '"tpe"', "or random"),
+        _line("explore", "0.25", "this share is drawn at random and never pruned"),
+        _line("pruner", '"median"', "or hyperband, none"),
+        _line("seed", "0", "every random draw of the search descends from it"),
+        "",
+        "[diagnosis]" + " " * (ALIGN - 11) + "# may be changed at any time",
+        "# " + _line("baseline_error", "0.05", "human-level or Bayes error, if known"),
+        _line("material_gap", "0.02", "a gap smaller than this does not matter"),
+    ]
+    return "\n".join(line for line in lines if line is not None) + "\n"
+
+
+def _line(key: str, value: str, comment: str) -> str:
+    return f"{key} = {value}".ljust(ALIGN) + f"# {comment}"
+
+
+def _number(value: float) -> str:
+    """Two digits are enough for the end of a range."""
+    return repr(float(f"{value:.2g}"))
+
+
+def _why_metric(metric: str) -> str:
+    if metric == "balanced_error":
+        return "mean of the classes' errors: one class is rare, and the plain error would ignore it"
+    return "or balanced_error (mean of the classes' errors), cost"
+
+
+def rename_definition(text: str, definition: StudyDefinition, name: str) -> str:
+    """The same definition under another name, comments kept."""
+    if definition.name == name:
+        return text
+    document = tomlkit.parse(text)
+    document["name"] = name
+    return tomlkit.dumps(document)

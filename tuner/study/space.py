@@ -1,0 +1,117 @@
+"""What is searched: the ranges of a definition, their Optuna distributions, and the hyperparameters they turn into."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from tuner.nn import Hyperparameters
+from tuner.study.knobs import KNOBS
+from tuner.study.ranges import Range
+
+Value = Any
+"""A hyperparameter's value as people write it: a number, ``"full"``, ``"he"``, ``"64-32"``."""
+
+
+def optuna_name(knob: str, kind: str) -> str:
+    """The parameter's name in Optuna's tables: the scale it is sampled on is part of the name."""
+    prefix = {"one_minus_log_uniform": "one_minus_", "power_of_two": "log2_"}.get(kind, "")
+    return prefix + knob
+
+
+def distribution_of(searched: Range) -> BaseDistribution:
+    """The Optuna distribution of a range, on the scale it is sampled on."""
+    kind, bounds = searched.kind, searched.bounds
+    if kind == "choice":
+        return CategoricalDistribution(tuple(bounds))
+    low, high = bounds
+    if kind == "uniform":
+        return FloatDistribution(low, high)
+    if kind == "log_uniform":
+        return FloatDistribution(low, high, log=True)
+    if kind == "one_minus_log_uniform":
+        return FloatDistribution(_one_minus(high), _one_minus(low), log=True)
+    return IntDistribution(int(math.log2(low)), int(math.log2(high)))
+
+
+def _one_minus(value: float) -> float:
+    """1 − value without the binary dust: 1 − 0.99 is 0.01, so that tables show the number that was typed."""
+    return round(1.0 - value, 15)
+
+
+def sampled_to_value(kind: str, sampled: Any) -> Value:
+    """What Optuna sampled, as the value people read."""
+    if kind == "one_minus_log_uniform":
+        return _one_minus(sampled)
+    if kind == "power_of_two":
+        return int(2**sampled)
+    return sampled
+
+
+def value_to_sampled(kind: str, value: Value) -> Any:
+    """The inverse of :func:`sampled_to_value`, for hand-picked and borrowed trials."""
+    if kind == "one_minus_log_uniform":
+        return _one_minus(value)
+    if kind == "power_of_two":
+        return int(math.log2(value))
+    return value
+
+
+class Space:
+    """The fixed values and the ranges of a definition, and the way from one to the other.
+
+    ``fixed`` maps a knob to its value, ``searched`` a knob to its :class:`Range`; together they hold every knob
+    the definition has something to say about, and the defaults of the six that are always shown.
+    """
+
+    def __init__(self, entries: Mapping[str, Value | Range]) -> None:
+        self.fixed: dict[str, Value] = {}
+        self.searched: dict[str, Range] = {}
+        for name, knob in KNOBS.items():
+            entry = entries.get(name)
+            if isinstance(entry, Range):
+                self.searched[name] = entry
+            elif entry is not None:
+                self.fixed[name] = entry
+            elif knob.always_shown:
+                self.fixed[name] = knob.default
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Optuna's name and distribution of every searched knob, in a fixed order (the space is static)."""
+        return {optuna_name(name, r.kind): distribution_of(r) for name, r in sorted(self.searched.items())}
+
+    def values(self, sampled: Mapping[str, Any]) -> dict[str, Value]:
+        """Every knob with its value as people read it, from what Optuna sampled; in the order of the knobs."""
+        found = dict(self.fixed)
+        for name, searched in self.searched.items():
+            found[name] = sampled_to_value(searched.kind, sampled[optuna_name(name, searched.kind)])
+        return {name: found[name] for name in KNOBS if name in found}
+
+    def sampled(self, values: Mapping[str, Value]) -> dict[str, Any]:
+        """Optuna's parameters for the searched knobs among ``values``; the rest is left to the sampler."""
+        return {
+            optuna_name(name, searched.kind): value_to_sampled(searched.kind, values[name])
+            for name, searched in self.searched.items()
+            if name in values
+        }
+
+    def holds(self, values: Mapping[str, Value]) -> bool:
+        """Whether a point (every knob with its value) lies in this space, fixed values included."""
+        for name, fixed in self.fixed.items():
+            if name in values and values[name] != fixed:
+                return False
+        return all(name in values and self.searched[name].contains(values[name]) for name in self.searched)
+
+    def hyperparameters(self, values: Mapping[str, Value]) -> Hyperparameters:
+        """The network's own settings for a point of the space (augmentation strengths are the data's)."""
+        found = {knob.field: knob.parse(values[name]) for name, knob in KNOBS.items() if knob.field and name in values}
+        return Hyperparameters(**found)

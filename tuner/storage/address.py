@@ -1,0 +1,106 @@
+"""Where a database lies: its URL, its file, and whether that is a place SQLite can be trusted on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError as SQLAlchemyArgumentError
+
+from tuner.errors import StorageError
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    [
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "davfs",
+        "fuse.ceph",
+        "fuse.glusterfs",
+        "fuse.s3fs",
+        "fuse.sshfs",
+        "gfs2",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "smb3",
+        "smbfs",
+    ]
+)
+MOUNTS = Path("/proc/self/mountinfo")
+
+
+def parse_url(text: str) -> URL:
+    """A SQLAlchemy URL, with PostgreSQL's driver filled in and a SQLite file made absolute.
+
+    Raises StorageError for what is no URL (a plain path gets the URL that would work).
+    """
+    try:
+        url = make_url(text)
+    except SQLAlchemyArgumentError:
+        hint = f"; did you mean sqlite:///{text}?" if "://" not in text and text else ""
+        raise StorageError(
+            f"--storage {text!r} is not a database URL; expected sqlite:///FILE or postgresql://USER@HOST/DATABASE{hint}"
+        ) from None
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise StorageError(f"{mask(url)}: expected a SQLite or PostgreSQL database, got {url.get_backend_name()!r}")
+    if url.get_backend_name() == "sqlite":
+        if url.database in (None, "", ":memory:"):
+            raise StorageError(f"{text}: a database in memory is gone with its process; expected sqlite:///FILE")
+        url = url.set(database=os.path.abspath(str(url.database)))
+    return url
+
+
+def sqlite_url(path: Path) -> URL:
+    """The URL of a SQLite file."""
+    return URL.create("sqlite", database=os.path.abspath(path))
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """The file behind a SQLite URL; None for a server."""
+    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+
+def mask(url: URL) -> str:
+    """The URL as it may be shown: a password becomes ``***``."""
+    return url.render_as_string(hide_password=True)
+
+
+def shown(url: URL) -> str:
+    """What names the database to a person: the file's absolute path, or the masked URL."""
+    return str(sqlite_file(url) or mask(url))
+
+
+def refuse_network_file_system(path: Path) -> None:
+    """SQLite's locks and shared memory do not work between machines.  Raises StorageError for such a folder."""
+    kind = file_system_of(path)
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise StorageError(
+            f"{path} lies on a network file system ({kind}), where SQLite loses trials; "
+            "use --storage postgresql://USER@HOST/DATABASE, or --storage sqlite:////A/LOCAL/FILE.db"
+        )
+
+
+def file_system_of(path: Path) -> str | None:
+    """The type of the file system a path lies on, as the kernel's table of mounts names it."""
+    try:
+        table = MOUNTS.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    target = os.path.realpath(path)
+    best: tuple[int, str] | None = None
+    for line in table.splitlines():
+        left, _, right = line.partition(" - ")
+        mount = left.split()[4].encode().decode("unicode_escape")
+        inside = target == mount or target.startswith(mount.rstrip("/") + "/")
+        if inside and (best is None or len(mount) >= best[0]):
+            best = (len(mount), right.split()[0])
+    return best[1] if best else None

@@ -1,0 +1,246 @@
+"""Who runs which trial: claims that are exact in number, end with their owner, and are never two on one trial."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from optuna.trial import TrialState
+from sqlalchemy.engine import Connection
+
+from tuner.storage import tables
+from tuner.storage.database import Database, new_key
+from tuner.storage.owner import Owner
+
+CLAIM_SECONDS = 60.0
+HEARTBEAT_SECONDS = 15.0
+
+CRASHED = "crashed"
+OUT_OF_MEMORY = "out of memory"
+WALL_LIMIT = "wall limit"
+
+_COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run one trial; ``token`` proves it, ``attempt`` counts from 1."""
+
+    trial_id: int
+    number: int
+    token: str
+    attempt: int
+    checkpoint: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a claim is checked against: ``call`` names the search that claims.
+
+    ``extra`` None: the study's own budget, complete + pruned + running trials of the study.  Otherwise: so many
+    trials of
+    this one call, whatever the study's budget says.
+    """
+
+    call: str
+    extra: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a study, or a call, is: what counts, what runs, what is allowed in all."""
+
+    counted: int
+    running: int
+    allowed: int
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing more is to be done or waited for."""
+        return self.counted >= self.allowed
+
+
+def claim_trial(
+    database: Database, study_id: int, budget: Budget, *, max_attempts: int, owner: Owner
+) -> tuple[Claim | None, Standing]:
+    """Take the next trial, if the budget has one left: a waiting one first (lowest number), else a new one.
+
+    One transaction: claims whose owner is gone are ended, the budget is checked, the trial is made or taken.
+    """
+
+    def work(connection: Connection) -> tuple[Claim | None, Standing]:
+        now = database.now(connection)
+        allowed = _lock_study(connection, study_id)
+        _end_dead_claims(connection, study_id, now, max_attempts)
+        standing = _standing(connection, study_id, budget, allowed)
+        if standing.counted + standing.running >= standing.allowed:
+            return None, standing
+        return _take(connection, study_id, budget.call, owner, now), standing
+
+    return database.write(work)
+
+
+def _lock_study(connection: Connection, study_id: int) -> int:
+    """The study's budget, its row held until the transaction ends (SQLite: the whole file already is)."""
+    query = sa.select(tables.studies.c.budget).where(tables.studies.c.study_id == study_id).with_for_update()
+    return int(connection.execute(query).scalar_one())
+
+
+def _end_dead_claims(connection: Connection, study_id: int, now: float, max_attempts: int) -> None:
+    c = tables.claims.c
+    live = connection.execute(
+        sa.select(c.trial_id, c.owner, c.expires, c.attempts).where(c.study_id == study_id, c.token.is_not(None))
+    ).all()
+    for trial_id, owner_json, expires, attempts in live:
+        owner = Owner.from_json(owner_json)
+        if expires >= now and not owner.is_gone():
+            continue
+        reason = f"{CRASHED}: {owner} {'ended' if owner.is_gone() else 'was not heard of'} in attempt {attempts}"
+        if attempts >= max_attempts:
+            end_claim(connection, trial_id, reason)
+            set_state(connection, trial_id, TrialState.FAIL, now)
+            _set_stop_reason(connection, trial_id, "failed")
+        else:
+            _free_claim(connection, trial_id, reason)
+
+
+def _standing(connection: Connection, study_id: int, budget: Budget, allowed: int) -> Standing:
+    t = tables.optuna_trials.c
+    query = sa.select(t.state, sa.func.count()).where(t.study_id == study_id).group_by(t.state)
+    if budget.extra is not None:
+        claims = tables.claims.c
+        query = query.join(tables.claims, claims.trial_id == t.trial_id).where(claims.call == budget.call)
+    counts: dict[TrialState, int] = dict(connection.execute(query))
+    counted = sum(counts.get(state, 0) for state in _COUNTED)
+    return Standing(counted, counts.get(TrialState.RUNNING, 0), allowed if budget.extra is None else budget.extra)
+
+
+def _take(connection: Connection, study_id: int, call: str, owner: Owner, now: float) -> Claim:
+    t, c = tables.optuna_trials.c, tables.claims.c
+    token = uuid.uuid4().hex
+    held = {"token": token, "call": call, "owner": owner.to_json(), "claimed": now, "expires": now + CLAIM_SECONDS}
+    waiting = connection.execute(
+        sa.select(t.trial_id, t.number)
+        .where(t.study_id == study_id, t.state == TrialState.WAITING)
+        .order_by(t.number)
+        .limit(1)
+    ).one_or_none()
+    if waiting is None:
+        number = connection.execute(
+            sa.select(sa.func.coalesce(sa.func.max(t.number), -1) + 1).where(t.study_id == study_id)
+        ).scalar_one()
+        trial_id = insert_trial(connection, study_id, number, TrialState.RUNNING, now)
+    else:
+        trial_id, number = waiting
+        set_state(connection, trial_id, TrialState.RUNNING, now)
+    before = connection.execute(sa.select(c.attempts, c.checkpoint).where(c.trial_id == trial_id)).one_or_none()
+    if before is None:
+        connection.execute(tables.claims.insert().values(trial_id=trial_id, study_id=study_id, attempts=1, **held))
+        return Claim(trial_id, number, token, 1, None)
+    attempt = before.attempts + 1
+    connection.execute(tables.claims.update().where(c.trial_id == trial_id).values(attempts=attempt, **held))
+    return Claim(trial_id, number, token, attempt, before.checkpoint)
+
+
+def renew(database: Database, claim: Claim) -> bool:
+    """Push the expiry on; False if the claim is no longer ours (its trial was taken over)."""
+
+    def work(connection: Connection) -> bool:
+        c = tables.claims.c
+        expires = database.now(connection) + CLAIM_SECONDS
+        mine = (c.trial_id == claim.trial_id) & (c.token == claim.token)
+        return connection.execute(tables.claims.update().where(mine).values(expires=expires)).rowcount == 1
+
+    return database.write(work)
+
+
+def put_back(database: Database, claim: Claim, checkpoint: bytes | None = None) -> bool:
+    """Let the trial wait for whoever comes next, as if this attempt had not been; False if it was no longer ours."""
+
+    def work(connection: Connection) -> bool:
+        if not is_held(connection, claim):
+            return False
+        c = tables.claims.c
+        connection.execute(
+            tables.claims.update()
+            .where(c.trial_id == claim.trial_id)
+            .values(attempts=c.attempts - 1, checkpoint=checkpoint)
+        )
+        _free_claim(connection, claim.trial_id, "put back")
+        return True
+
+    return database.write(work)
+
+
+def fail(database: Database, claim: Claim, reason: str) -> bool:
+    """The trial failed for good, for this reason; False if it was no longer ours."""
+
+    def work(connection: Connection) -> bool:
+        if not is_held(connection, claim):
+            return False
+        end_claim(connection, claim.trial_id, reason)
+        set_state(connection, claim.trial_id, TrialState.FAIL, database.now(connection))
+        _set_stop_reason(connection, claim.trial_id, "failed")
+        return True
+
+    return database.write(work)
+
+
+def is_held(connection: Connection, claim: Claim) -> bool:
+    """Whether the claim is still ours; on a server its row is locked until the transaction ends."""
+    c = tables.claims.c
+    query = sa.select(c.token).where(c.trial_id == claim.trial_id).with_for_update()
+    return connection.execute(query).scalar_one_or_none() == claim.token
+
+
+def end_claim(connection: Connection, trial_id: int, reason: str | None) -> None:
+    """No one runs this trial any more, nor will."""
+    connection.execute(
+        tables.claims.update()
+        .where(tables.claims.c.trial_id == trial_id)
+        .values(token=None, reason=reason, checkpoint=None)
+    )
+
+
+def _free_claim(connection: Connection, trial_id: int, reason: str) -> None:
+    """Back to the waiting trials, its parameters and seed kept."""
+    connection.execute(
+        tables.claims.update().where(tables.claims.c.trial_id == trial_id).values(token=None, reason=reason)
+    )
+    t = tables.optuna_trials.c
+    connection.execute(
+        tables.optuna_trials.update()
+        .where(t.trial_id == trial_id)
+        .values(state=TrialState.WAITING, datetime_start=None)
+    )
+
+
+def _set_stop_reason(connection: Connection, trial_id: int, reason: str) -> None:
+    connection.execute(tables.trials.update().where(tables.trials.c.trial_id == trial_id).values(stop_reason=reason))
+
+
+def insert_trial(connection: Connection, study_id: int, number: int, state: TrialState, now: float) -> int:
+    """A new row in Optuna's table of trials; its id."""
+    values: dict[str, Any] = {"number": number, "study_id": study_id, "state": state}
+    if state is TrialState.RUNNING:
+        values["datetime_start"] = utc(now)
+    result = connection.execute(tables.optuna_trials.insert().values(values))
+    return new_key(result)
+
+
+def set_state(connection: Connection, trial_id: int, state: TrialState, now: float) -> None:
+    """Move a trial to a state, with the time that Optuna's table keeps for it."""
+    column = "datetime_start" if state is TrialState.RUNNING else "datetime_complete"
+    connection.execute(
+        tables.optuna_trials.update()
+        .where(tables.optuna_trials.c.trial_id == trial_id)
+        .values({"state": state, column: utc(now)})
+    )
+
+
+def utc(seconds: float) -> datetime.datetime:
+    """Naive UTC, as Optuna's tables hold times."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).replace(tzinfo=None)

@@ -1,0 +1,122 @@
+"""What a sampler and a pruner look at: a study's finished and running trials as Optuna's frozen trials."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.engine import Connection
+
+from tuner.storage import tables
+from tuner.storage.database import Database
+
+CHUNK = 500
+
+
+class History:
+    """A study's finished trials, in the order they finished, and those that run; ``refresh`` reads only what is new."""
+
+    def __init__(self, database: Database, study_id: int, distributions: Mapping[str, BaseDistribution]) -> None:
+        self._database = database
+        self._study_id = study_id
+        self._distributions = distributions
+        self._last = 0
+        self.finished: list[FrozenTrial] = []
+        self.running: list[FrozenTrial] = []
+
+    def refresh(self) -> None:
+        """Bring the trials up to date."""
+        t, o = tables.trials.c, tables.optuna_trials.c
+        columns = (o.trial_id, o.number, o.state, o.datetime_start, o.datetime_complete)
+        with self._database.reading() as connection:
+            new = connection.execute(
+                sa.select(*columns, t.finish_order)
+                .join(tables.trials, t.trial_id == o.trial_id)
+                .where(t.study_id == self._study_id, t.finish_order > self._last)
+                .order_by(t.finish_order)
+            ).all()
+            running = connection.execute(
+                sa.select(*columns).where(o.study_id == self._study_id, o.state == TrialState.RUNNING)
+            ).all()
+            self.finished += self._frozen(connection, new)
+            self.running = self._frozen(connection, running)
+        if new:
+            self._last = new[-1].finish_order
+
+    def _frozen(self, connection: Connection, rows: Any) -> list[FrozenTrial]:
+        ids = [row.trial_id for row in rows]
+        params = self._params(connection, ids)
+        v, i, s = tables.optuna_values.c, tables.optuna_intermediate_values.c, tables.optuna_trial_system_attributes.c
+        values = dict(_in_chunks(connection, sa.select(v.trial_id, v.value), v.trial_id, ids))
+        rungs: dict[int, dict[int, float]] = defaultdict(dict)
+        for trial_id, step, value in _in_chunks(
+            connection, sa.select(i.trial_id, i.step, i.intermediate_value), i.trial_id, ids
+        ):
+            rungs[trial_id][step] = value
+        attributes: dict[int, dict[str, Any]] = defaultdict(dict)
+        for trial_id, key, text in _in_chunks(connection, sa.select(s.trial_id, s.key, s.value_json), s.trial_id, ids):
+            attributes[trial_id][key] = json.loads(text)
+        return [
+            frozen_trial(
+                row.number,
+                row.state,
+                params[row.trial_id],
+                self._distributions,
+                trial_id=row.trial_id,
+                value=values.get(row.trial_id),
+                rung_values=rungs[row.trial_id],
+                system_attributes=attributes[row.trial_id],
+                started=row.datetime_start,
+                finished=row.datetime_complete,
+            )
+            for row in rows
+        ]
+
+    def _params(self, connection: Connection, ids: list[int]) -> dict[int, dict[str, Any]]:
+        p = tables.optuna_params.c
+        found: dict[int, dict[str, Any]] = defaultdict(dict)
+        query = sa.select(p.trial_id, p.param_name, p.param_value)
+        for trial_id, name, value in _in_chunks(connection, query, p.trial_id, ids):
+            if name in self._distributions:
+                found[trial_id][name] = self._distributions[name].to_external_repr(value)
+        return found
+
+
+def _in_chunks(connection: Connection, query: sa.Select[Any], column: Any, ids: list[int]) -> Any:
+    """The rows of a query for these trials, without a statement longer than a database allows."""
+    for start in range(0, len(ids), CHUNK):
+        yield from connection.execute(query.where(column.in_(ids[start : start + CHUNK])))
+
+
+def frozen_trial(
+    number: int,
+    state: TrialState,
+    params: Mapping[str, Any],
+    distributions: Mapping[str, BaseDistribution],
+    *,
+    trial_id: int,
+    value: float | None = None,
+    rung_values: Mapping[int, float] | None = None,
+    system_attributes: Mapping[str, Any] | None = None,
+    started: Any = None,
+    finished: Any = None,
+) -> FrozenTrial:
+    """Optuna's form of a trial; its distributions are the study's own (the space is static)."""
+    return FrozenTrial(
+        number=number,
+        state=state,
+        value=value,
+        datetime_start=started,
+        datetime_complete=finished,
+        params=dict(params),
+        distributions={name: distributions[name] for name in params},
+        user_attrs={},
+        system_attrs=dict(system_attributes or {}),
+        intermediate_values=dict(rung_values or {}),
+        trial_id=trial_id,
+    )

@@ -1,0 +1,236 @@
+"""A whole study read back, for the report: in bulk, in one consistent view, without holding up a writer."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from optuna.trial import TrialState
+from sqlalchemy.engine import Connection
+
+from tuner.storage import tables
+from tuner.storage.address import mask
+from tuner.storage.database import Database
+from tuner.storage.records import CURVE_COLUMNS, N_DEV_FOLDS, NetworkRecord
+from tuner.storage.studies import get_study
+
+STATES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+}
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial as it lies in the database; ``params`` are named and scaled as people read them."""
+
+    number: int
+    state: str
+    stop_reason: str | None
+    params: dict[str, Any]
+    sampled: dict[str, float]
+    value: float | None
+    seed: int | None
+    exploring: bool
+    best_epoch: int | None
+    epochs: int | None
+    seconds: float | None
+    started: datetime.datetime | None
+    finished: datetime.datetime | None
+    attempts: int
+    reason: str | None
+    rung_values: dict[int, float]
+    networks: list[NetworkRecord] = field(default_factory=list)
+
+    @property
+    def is_judged(self) -> bool:
+        """Complete and not diverged: its errors mean what they say."""
+        return self.state == "complete" and self.stop_reason != "diverged"
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A study with all its trials, in the order of their numbers.
+
+    ``dev_rows``, ``dev_y``, ``dev_groups``, ``dev_fold`` run over the dev examples in the order of every
+    ``dev_bits``; with folds the
+    networks of a trial hold consecutive stretches of them, with several seeds each network holds them all.
+    """
+
+    name: str
+    storage: str
+    definition: str
+    identity: dict[str, Any]
+    fingerprint: str
+    data_path: str
+    facts: dict[str, Any]
+    encoding: dict[str, Any]
+    budget: int
+    created: datetime.datetime
+    dev_rows: np.ndarray
+    dev_y: np.ndarray
+    dev_groups: np.ndarray | None
+    dev_fold: np.ndarray
+    test_rows: np.ndarray
+    test_looks: list[dict[str, Any]]
+    trials: list[TrialRecord]
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes, in the order of their indices."""
+        return list(self.facts["class_names"])
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Rows in train, dev, train_dev and test."""
+        return dict(self.facts["sizes"])
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The complete trial with the lowest value, the earliest of equals; None as long as none is judged."""
+        judged = [trial for trial in self.trials if trial.is_judged]
+        return min(judged, key=lambda trial: (trial.value, trial.number), default=None)
+
+    def count(self) -> dict[str, int]:
+        """Trials by state: complete, pruned, failed; diverged ones are among the complete."""
+        states = [trial.state for trial in self.trials]
+        counts = {state: states.count(state) for state in ("complete", "pruned", "failed")}
+        return counts | {"diverged": sum(trial.stop_reason == "diverged" for trial in self.trials)}
+
+
+def read_study(database: Database, name: str) -> StudyRecord:
+    """Read everything about a study.  Raises UsageError where there is none of that name."""
+    stored = get_study(database, name)
+    s = tables.studies.c
+    with database.reading() as connection:
+        row = connection.execute(sa.select(tables.studies).where(s.study_id == stored.study_id)).one()
+        looks = connection.execute(
+            sa.select(tables.test_looks).where(tables.test_looks.c.study_id == stored.study_id)
+        ).all()
+        trials = _read_trials(connection, stored.study_id)
+    groups = row.dev_groups
+    return StudyRecord(
+        name=stored.name,
+        storage=mask(database.url),
+        definition=row.definition,
+        identity=json.loads(row.identity),
+        fingerprint=row.fingerprint,
+        data_path=row.data_path,
+        facts=json.loads(row.facts),
+        encoding=json.loads(row.encoding),
+        budget=row.budget,
+        created=datetime.datetime.fromtimestamp(row.created, datetime.UTC),
+        dev_rows=np.frombuffer(row.dev_rows, "<i8"),
+        dev_y=np.frombuffer(row.dev_classes, "<i4").astype(np.int64),
+        dev_groups=None if groups is None else np.frombuffer(groups, "<i8"),
+        dev_fold=np.frombuffer(row.dev_folds, "u1"),
+        test_rows=np.frombuffer(row.test_rows, "<i8"),
+        test_looks=[dict(look._mapping) for look in looks],
+        trials=trials,
+    )
+
+
+def _read_trials(connection: Connection, study_id: int) -> list[TrialRecord]:
+    o, t, c, v = tables.optuna_trials.c, tables.trials.c, tables.claims.c, tables.optuna_values.c
+    rows = connection.execute(
+        sa.select(
+            *(o.trial_id, o.number, o.state, o.datetime_start, o.datetime_complete),
+            *(t.hyperparameters, t.seed, t.exploring, t.stop_reason, t.best_epoch, t.epochs, t.seconds),
+            *(c.attempts, c.reason, v.value),
+        )
+        .select_from(tables.optuna_trials)
+        .outerjoin(tables.trials, t.trial_id == o.trial_id)
+        .outerjoin(tables.claims, c.trial_id == o.trial_id)
+        .outerjoin(tables.optuna_values, v.trial_id == o.trial_id)
+        .where(o.study_id == study_id)
+        .order_by(o.number)
+    ).all()
+    ids = sa.select(o.trial_id).where(o.study_id == study_id).scalar_subquery()
+    p, i = tables.optuna_params.c, tables.optuna_intermediate_values.c
+    sampled: dict[int, dict[str, float]] = defaultdict(dict)
+    for trial_id, name, value in connection.execute(
+        sa.select(p.trial_id, p.param_name, p.param_value).where(p.trial_id.in_(ids))
+    ):
+        sampled[trial_id][name] = value
+    rungs: dict[int, dict[int, float]] = defaultdict(dict)
+    for trial_id, step, value in connection.execute(
+        sa.select(i.trial_id, i.step, i.intermediate_value).where(i.trial_id.in_(ids)).order_by(i.step)
+    ):
+        rungs[trial_id][step] = value
+    networks = _read_networks(connection, ids)
+    return [_trial(row, sampled[row.trial_id], rungs[row.trial_id], networks[row.trial_id]) for row in rows]
+
+
+def _trial(row: Any, sampled: dict[str, float], rungs: dict[int, float], networks: list[NetworkRecord]) -> TrialRecord:
+    return TrialRecord(
+        number=row.number,
+        state=STATES[row.state],
+        stop_reason=row.stop_reason,
+        params=json.loads(row.hyperparameters) if row.hyperparameters else {},
+        sampled=sampled,
+        value=row.value,
+        seed=row.seed,
+        exploring=bool(row.exploring),
+        best_epoch=row.best_epoch,
+        epochs=row.epochs,
+        seconds=row.seconds,
+        started=_aware(row.datetime_start),
+        finished=_aware(row.datetime_complete),
+        attempts=row.attempts or 0,
+        reason=row.reason,
+        rung_values=rungs,
+        networks=networks,
+    )
+
+
+def _aware(naive: datetime.datetime | None) -> datetime.datetime | None:
+    return None if naive is None else naive.replace(tzinfo=datetime.UTC)
+
+
+def _read_networks(connection: Connection, ids: Any) -> dict[int, list[NetworkRecord]]:
+    n, e = tables.networks.c, tables.epochs.c
+    curves: dict[tuple[int, int], list[Any]] = defaultdict(list)
+    query = (
+        sa.select(e.trial_id, e.network, *(e[name] for name in CURVE_COLUMNS), e.dev_fold_wrong)
+        .where(e.trial_id.in_(ids))
+        .order_by(e.trial_id, e.network, e.epoch)
+    )
+    for row in connection.execute(query):
+        curves[row[0], row[1]].append(row)
+    found: dict[int, list[NetworkRecord]] = defaultdict(list)
+    for row in connection.execute(
+        sa.select(tables.networks).where(n.trial_id.in_(ids)).order_by(n.trial_id, n.network)
+    ):
+        found[row.trial_id].append(_network(row, curves[row.trial_id, row.network]))
+    return found
+
+
+def _network(row: Any, epochs: list[Any]) -> NetworkRecord:
+    columns = list(zip(*epochs, strict=True)) or [()] * (len(CURVE_COLUMNS) + 3)
+    folds = np.frombuffer(b"".join(columns[-1]), "<u2").reshape(-1, N_DEV_FOLDS)
+    bits = np.unpackbits(np.frombuffer(row.dev_bits, np.uint8), count=row.n_dev).astype(bool)
+    return NetworkRecord(
+        stop_reason=row.stop_reason,
+        best_epoch=row.best_epoch,
+        epochs=row.epochs,
+        updates=row.updates,
+        n_train=row.n_train,
+        train_wrong=row.train_wrong,
+        train_cost=row.train_cost,
+        n_dev=row.n_dev,
+        dev_wrong=row.dev_wrong,
+        dev_cost=row.dev_cost,
+        dev_bits=bits,
+        curve={name: np.array(columns[2 + k], float) for k, name in enumerate(CURVE_COLUMNS)},
+        dev_fold_wrong=folds,
+        n_train_dev=row.n_train_dev,
+        train_dev_wrong=row.train_dev_wrong,
+    )

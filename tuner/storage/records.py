@@ -1,0 +1,240 @@
+"""What a trial was drawn with and what came of it: written in one transaction, read back in bulk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.trial import TrialState
+from sqlalchemy.engine import Connection
+
+from tuner.storage import tables
+from tuner.storage.claims import Claim, end_claim, is_held, set_state
+from tuner.storage.database import Database
+
+N_DEV_FOLDS = 20
+CURVE_COLUMNS = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a trial runs with: Optuna's parameters, every hyperparameter as people read it, its seed, whether it
+    explores.
+    """
+
+    sampled: dict[str, Any]
+    hyperparameters: dict[str, Any]
+    seed: int
+    exploring: bool
+
+
+@dataclass(frozen=True)
+class NetworkRecord:
+    """One network of a trial, as of its best epoch.
+
+    ``dev_bits`` (n_dev,) bool: which dev examples it got wrong; ``curve`` name -> (epochs,) float64;
+    ``dev_fold_wrong`` (epochs, 20) uint16: wrong dev examples in each of the study's 20 dev folds after every epoch.
+    """
+
+    stop_reason: str
+    best_epoch: int
+    epochs: int
+    updates: int
+    n_train: int
+    train_wrong: int
+    train_cost: float
+    n_dev: int
+    dev_wrong: int
+    dev_cost: float
+    dev_bits: np.ndarray
+    curve: dict[str, np.ndarray] = field(default_factory=dict)
+    dev_fold_wrong: np.ndarray = field(default_factory=lambda: np.zeros((0, N_DEV_FOLDS), np.uint16))
+    n_train_dev: int | None = None
+    train_dev_wrong: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished trial tells: its value, the values at the rungs it passed, its networks."""
+
+    value: float
+    pruned: bool
+    stop_reason: str
+    rung_values: dict[int, float]
+    networks: Sequence[NetworkRecord]
+    seconds: float
+    system_attributes: dict[str, Any] = field(default_factory=dict)
+
+
+def write_drawn(
+    database: Database, claim: Claim, study_id: int, drawn: Drawn, distributions: Mapping[str, BaseDistribution]
+) -> bool:
+    """Note what the trial will run with, before it runs; False if the claim is no longer ours."""
+
+    def work(connection: Connection) -> bool:
+        if not is_held(connection, claim):
+            return False
+        insert_drawn(connection, claim.trial_id, study_id, drawn, distributions)
+        return True
+
+    return database.write(work)
+
+
+def insert_drawn(
+    connection: Connection,
+    trial_id: int,
+    study_id: int,
+    drawn: Drawn,
+    distributions: Mapping[str, BaseDistribution],
+) -> None:
+    """The parameters in Optuna's table and the rest in ours; a hand-picked trial's given parameters are replaced."""
+    connection.execute(tables.optuna_params.delete().where(tables.optuna_params.c.trial_id == trial_id))
+    insert_params(connection, trial_id, drawn.sampled, distributions)
+    connection.execute(
+        tables.trials.insert().values(
+            trial_id=trial_id,
+            study_id=study_id,
+            seed=drawn.seed,
+            exploring=drawn.exploring,
+            hyperparameters=json.dumps(drawn.hyperparameters),
+        )
+    )
+
+
+def insert_params(
+    connection: Connection, trial_id: int, sampled: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
+) -> None:
+    """Rows of Optuna's table of parameters."""
+    rows = [
+        {
+            "trial_id": trial_id,
+            "param_name": name,
+            "param_value": distributions[name].to_internal_repr(value),
+            "distribution_json": distribution_to_json(distributions[name]),
+        }
+        for name, value in sampled.items()
+    ]
+    if rows:
+        connection.execute(tables.optuna_params.insert(), rows)
+
+
+def read_drawn(
+    database: Database, trial_id: int, distributions: Mapping[str, BaseDistribution]
+) -> tuple[Drawn | None, dict[str, Any]]:
+    """What an earlier attempt of this trial drew, or None; and the parameters given to it by hand, if any."""
+    t, p = tables.trials.c, tables.optuna_params.c
+    with database.reading() as connection:
+        row = connection.execute(
+            sa.select(t.hyperparameters, t.seed, t.exploring).where(t.trial_id == trial_id)
+        ).one_or_none()
+        params = connection.execute(sa.select(p.param_name, p.param_value).where(p.trial_id == trial_id)).all()
+    sampled = {name: distributions[name].to_external_repr(value) for name, value in params if name in distributions}
+    if row is None:
+        return None, sampled
+    return Drawn(sampled, json.loads(row.hyperparameters), row.seed, row.exploring), {}
+
+
+def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outcome) -> bool:
+    """Everything about a finished trial in one transaction; False (and nothing written) if it was taken over."""
+    network_rows, epoch_rows = _network_rows(claim.trial_id, outcome), _epoch_rows(claim.trial_id, outcome)
+
+    def work(connection: Connection) -> bool:
+        if not is_held(connection, claim):
+            return False
+        _tell_optuna(connection, claim.trial_id, outcome, database.now(connection))
+        t = tables.trials.c
+        finished = sa.select(sa.func.coalesce(sa.func.max(t.finish_order), 0) + 1).where(t.study_id == study_id)
+        if not database.is_sqlite:  # the order of finishing is counted per study, so one at a time
+            connection.execute(
+                sa.select(tables.studies.c.study_id).where(tables.studies.c.study_id == study_id).with_for_update()
+            )
+        connection.execute(
+            tables.trials.update()
+            .where(t.trial_id == claim.trial_id)
+            .values(
+                finish_order=connection.execute(finished).scalar_one(),
+                stop_reason=outcome.stop_reason,
+                best_epoch=max((n.best_epoch for n in outcome.networks), default=0),
+                epochs=max((n.epochs for n in outcome.networks), default=0),
+                seconds=outcome.seconds,
+            )
+        )
+        if network_rows:
+            connection.execute(tables.networks.insert(), network_rows)
+        if epoch_rows:
+            connection.execute(tables.epochs.insert(), epoch_rows)
+        end_claim(connection, claim.trial_id, None)
+        return True
+
+    return database.write(work)
+
+
+def _tell_optuna(connection: Connection, trial_id: int, outcome: Outcome, now: float) -> None:
+    set_state(connection, trial_id, TrialState.PRUNED if outcome.pruned else TrialState.COMPLETE, now)
+    connection.execute(
+        tables.optuna_values.insert().values(
+            trial_id=trial_id, objective=0, value=outcome.value, value_type=tables.FINITE
+        )
+    )
+    if outcome.rung_values:
+        rows = [
+            {
+                "trial_id": trial_id,
+                "step": step,
+                "intermediate_value": value,
+                "intermediate_value_type": tables.FINITE_INTERMEDIATE,
+            }
+            for step, value in outcome.rung_values.items()
+        ]
+        connection.execute(tables.optuna_intermediate_values.insert(), rows)
+    if outcome.system_attributes:
+        attributes = [
+            {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
+            for key, value in outcome.system_attributes.items()
+        ]
+        connection.execute(tables.optuna_trial_system_attributes.insert(), attributes)
+
+
+def _network_rows(trial_id: int, outcome: Outcome) -> list[dict[str, Any]]:
+    return [
+        {
+            "trial_id": trial_id,
+            "network": index,
+            "stop_reason": network.stop_reason,
+            "best_epoch": network.best_epoch,
+            "epochs": network.epochs,
+            "updates": network.updates,
+            "n_train": network.n_train,
+            "train_wrong": network.train_wrong,
+            "train_cost": network.train_cost,
+            "n_train_dev": network.n_train_dev,
+            "train_dev_wrong": network.train_dev_wrong,
+            "n_dev": network.n_dev,
+            "dev_wrong": network.dev_wrong,
+            "dev_cost": network.dev_cost,
+            "dev_bits": np.packbits(network.dev_bits).tobytes(),
+        }
+        for index, network in enumerate(outcome.networks)
+    ]
+
+
+def _epoch_rows(trial_id: int, outcome: Outcome) -> list[dict[str, Any]]:
+    rows = []
+    for index, network in enumerate(outcome.networks):
+        folds = network.dev_fold_wrong.astype("<u2")
+        columns = [network.curve[name].tolist() for name in CURVE_COLUMNS]
+        for epoch, values in enumerate(zip(*columns, strict=True), start=1):
+            row = dict(zip(CURVE_COLUMNS, values, strict=True))
+            row |= {
+                "trial_id": trial_id,
+                "network": index,
+                "epoch": epoch,
+                "dev_fold_wrong": folds[epoch - 1].tobytes(),
+            }
+            rows.append(row)
+    return rows

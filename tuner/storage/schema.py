@@ -1,0 +1,254 @@
+"""Opening a database: made whole or not at all, looked at before anything is written, upgraded after a backup."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from tuner.errors import StorageError
+from tuner.storage import tables
+from tuner.storage.address import refuse_network_file_system, shown, sqlite_file, sqlite_url
+from tuner.storage.database import Database, retrying
+
+MIGRATIONS: list[Callable[[Connection], None]] = []
+"""``MIGRATIONS[n]`` brings our tables from schema version n + 1 to n + 2; to change a table, append one function."""
+
+SQLITE_MAGIC = b"SQLite format 3\x00"
+SCHEMA_LOCK = 0x74756E6572  # "tuner": the key of the advisory lock that creation and upgrade hold on a server
+
+
+def open_database(url: URL, *, create: bool) -> Database:
+    """Open the database of a URL; with ``create`` it is made, with its folder, where there is none.
+
+    Raises StorageError, leaving what lies there untouched, for anything that is not a tuner database of this version.
+    """
+    path = sqlite_file(url)
+    if path is None:
+        return _open_server(url, create=create)
+    refuse_network_file_system(path.parent if path.parent.exists() else Path.cwd())
+    if not path.exists():
+        if not create:
+            raise StorageError(f"{path}: no such database; `tuner search STUDY` makes one")
+        _create_file(path)
+    version, optuna_version = _look(path)
+    database = Database(url)
+    if _is_behind(url, version, optuna_version):
+        back_up(path, path.with_name(f"{path.name}.before-{time.strftime('%Y%m%d-%H%M%S')}"))
+        _upgrade(database)
+    return database
+
+
+def _is_behind(url: URL, version: int, optuna_version: str) -> bool:
+    """Whether a schema must be upgraded.  Asking Optuna costs half a second, so only where its version is another."""
+    if version < tables.SCHEMA_VERSION:
+        return True
+    if optuna_version == optuna.__version__:
+        return False
+    storage = _optuna_storage(url)
+    try:
+        return bool(storage.get_current_version() != storage.get_head_version())
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _optuna_storage(url: URL) -> optuna.storages.RDBStorage:
+    options = {"poolclass": sa.pool.NullPool}
+    return optuna.storages.RDBStorage(mask_free(url), engine_kwargs=options, skip_compatibility_check=True)
+
+
+def _create_file(path: Path) -> None:
+    """Make the database under another name and link it into place: of many that try at once, one wins."""
+    try:
+        path.parent.mkdir(parents=False, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be created: {error.strerror}; expected a folder one can write to") from None
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        connection = sqlite3.connect(temporary)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.close()
+        _make_tables(sqlite_url(temporary))
+        os.chmod(temporary, 0o666 & ~_umask())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass  # another process was quicker; its file is as good as ours
+        except OSError:  # a file system without hard links: rename cannot refuse to overwrite, so look once more
+            if not path.exists():
+                os.rename(temporary, path)
+    except (OSError, sqlite3.Error, sa.exc.DBAPIError) as error:
+        raise StorageError(f"{path}: cannot be created: {' '.join(str(error).split())[:200]}") from None
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            Path(name + suffix).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask_now = os.umask(0)
+    os.umask(mask_now)
+    return mask_now
+
+
+def _make_tables(url: URL) -> None:
+    """Optuna's tables and ours in an empty database."""
+    options: dict[str, Any] = {"poolclass": sa.pool.NullPool}
+    path = sqlite_file(url)
+    if path is not None:  # nobody sees the file before it is whole, so it need not be synced statement by statement
+        options["creator"] = lambda: _unsynced(path)
+    storage = optuna.storages.RDBStorage(mask_free(url), engine_kwargs=options)
+    with storage.engine.begin() as connection:
+        tables.metadata.create_all(connection)
+        connection.execute(
+            tables.versions.insert().values(schema_version=tables.SCHEMA_VERSION, optuna_version=optuna.__version__)
+        )
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+def _unsynced(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA synchronous=OFF")
+    return connection
+
+
+def mask_free(url: URL) -> str:
+    """The URL with its password, for the libraries that connect; never for printing."""
+    return url.render_as_string(hide_password=False)
+
+
+def _look(path: Path) -> tuple[int, str]:
+    """(our schema version, Optuna's version) of a file, read without writing a byte.  Raises StorageError."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(SQLITE_MAGIC))
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be opened: {error.strerror}; expected a SQLite database") from None
+    if magic != SQLITE_MAGIC:
+        found = "an empty file" if not magic else "not a SQLite database"
+        raise StorageError(f"{path}: is {found}; expected a database made by tuner (name another file with --storage)")
+    try:
+        return _versions_in(path)
+    except sqlite3.Error as error:
+        raise StorageError(f"{path}: cannot be read: {error}; expected a database made by tuner") from None
+
+
+def _versions_in(path: Path) -> tuple[int, str]:
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)
+    try:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables.versions.name not in names:
+            kind = (
+                "an Optuna database without tuner's tables"
+                if "alembic_version" in names
+                else "somebody else's database"
+            )
+            raise StorageError(f"{path}: is {kind}; it was left as it is: name another file with --storage")
+        version, optuna_version = connection.execute(
+            "SELECT schema_version, optuna_version FROM tuner_version"
+        ).fetchone()
+    finally:
+        connection.close()
+    _refuse_newer(str(path), version)
+    return version, optuna_version
+
+
+def _refuse_newer(where: str, version: int) -> None:
+    if version > tables.SCHEMA_VERSION:
+        raise StorageError(
+            f"{where}: was made by a newer tuner (schema {version}, this one knows {tables.SCHEMA_VERSION}); "
+            "upgrade with pip install --upgrade tuner-search"
+        )
+
+
+def back_up(path: Path, target: Path) -> None:
+    """A consistent copy of a SQLite file while others write (SQLite's online backup), renamed into place when whole."""
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    os.close(handle)
+    try:
+        source = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)
+        copy = sqlite3.connect(name)
+        try:
+            source.backup(copy)
+        finally:
+            copy.close()
+            source.close()
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, target)
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            Path(name + suffix).unlink(missing_ok=True)
+
+
+def _upgrade(database: Database) -> None:
+    """Run what is missing, in order, in one transaction; Optuna's own schema goes first, by Optuna's own code."""
+    storage = _optuna_storage(database.url)
+    try:
+        if storage.get_current_version() != storage.get_head_version():
+            if storage.get_current_version() not in storage.get_all_versions():
+                raise StorageError(
+                    f"{database.name}: was written by a newer Optuna than {optuna.__version__}; upgrade optuna"
+                )
+            storage.upgrade()
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+    def upgrade(connection: Connection) -> None:
+        version = connection.execute(sa.select(tables.versions.c.schema_version)).scalar_one()
+        for migration in MIGRATIONS[version - 1 :]:
+            migration(connection)
+        connection.execute(
+            tables.versions.update().values(schema_version=tables.SCHEMA_VERSION, optuna_version=optuna.__version__)
+        )
+
+    database.write(upgrade)
+
+
+def _open_server(url: URL, *, create: bool) -> Database:
+    """The same on PostgreSQL: creation and upgrade hold an advisory lock."""
+    database = Database(url)
+    try:
+        found = retrying(lambda: _server_versions(database))
+        if found is None and not create:
+            raise StorageError(
+                f"{database.name}: holds no tuner studies; `tuner search STUDY --storage URL` makes the tables"
+            )
+        if found is None or _is_behind(url, *found):
+            with database.engine.connect() as lock:
+                lock.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": SCHEMA_LOCK})
+                try:
+                    found = _server_versions(database)
+                    if found is None:
+                        _make_tables(url)
+                    elif _is_behind(url, *found):
+                        _upgrade(database)
+                finally:
+                    lock.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": SCHEMA_LOCK})
+    except sa.exc.DBAPIError as error:
+        reason = " ".join(str(error.orig).split())
+        raise StorageError(f"{shown(url)}: cannot be opened: {reason[:300]}") from None
+    return database
+
+
+def _server_versions(database: Database) -> tuple[int, str] | None:
+    with database.engine.connect() as connection:
+        names = set(sa.inspect(connection).get_table_names())
+        if tables.versions.name in names:
+            version, optuna_version = connection.execute(sa.select(tables.versions)).one()
+            _refuse_newer(database.name, version)
+            return version, optuna_version
+    if "alembic_version" in names:
+        raise StorageError(f"{database.name}: is an Optuna database without tuner's tables; name another database")
+    return None

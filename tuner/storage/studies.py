@@ -1,0 +1,252 @@
+"""The studies of a database: made once, found by name, never continued under another identity unasked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+from sqlalchemy.engine import Connection
+
+from tuner.errors import UsageError
+from tuner.storage import tables
+from tuner.storage.database import Database, new_key
+
+
+@dataclass(frozen=True)
+class NewStudy:
+    """All that is kept of a study besides its trials; arrays run over the dev examples in the order of their bits."""
+
+    name: str
+    definition: str
+    identity: dict[str, Any]
+    fingerprint: str
+    data_path: str
+    dev_rows: np.ndarray
+    dev_classes: np.ndarray
+    dev_groups: np.ndarray | None
+    dev_folds: np.ndarray
+    test_rows: np.ndarray
+    budget: int
+    encoding: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStudy:
+    """A study as it lies in the database, without its trials."""
+
+    study_id: int
+    name: str
+    definition: str
+    identity: dict[str, Any]
+    fingerprint: str
+    data_path: str
+    facts: dict[str, Any]
+    budget: int
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class StudyLine:
+    """One line of ``tuner studies``."""
+
+    name: str
+    budget: int
+    complete: int
+    pruned: int
+    failed: int
+    running: int
+    waiting: int
+    best: float | None
+    created: float
+    data_path: str
+
+
+def find_study(database: Database, name: str) -> StoredStudy | None:
+    """The study of this name, or None."""
+    with database.reading() as connection:
+        return _find(connection, name)
+
+
+def get_study(database: Database, name: str) -> StoredStudy:
+    """The study of this name.  Raises UsageError naming those there are."""
+    found = find_study(database, name)
+    if found is None:
+        names = study_names(database)
+        there = f"it holds {', '.join(names)}" if names else "it holds none yet"
+        raise UsageError(f"no study {name!r} in {database.name}; {there}")
+    return found
+
+
+def read_dev_set(database: Database, study_id: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers and class indices of a study's dev examples."""
+    s = tables.studies.c
+    with database.reading() as connection:
+        row = connection.execute(sa.select(s.dev_rows, s.dev_classes).where(s.study_id == study_id)).one()
+    return np.frombuffer(row.dev_rows, "<i8"), np.frombuffer(row.dev_classes, "<i4")
+
+
+def study_names(database: Database) -> list[str]:
+    """All studies of ours, oldest first."""
+    s, o = tables.studies.c, tables.optuna_studies.c
+    with database.reading() as connection:
+        query = sa.select(o.study_name).join(tables.studies, s.study_id == o.study_id).order_by(s.created)
+        return list(connection.execute(query).scalars())
+
+
+def ensure_study(database: Database, study: NewStudy) -> tuple[StoredStudy, bool]:
+    """The study of that name, made if there is none (of many that try at once, one makes it); and whether it is new."""
+
+    def work(connection: Connection) -> tuple[StoredStudy, bool]:
+        if not database.is_sqlite:
+            connection.execute(sa.text("LOCK TABLE tuner_studies IN SHARE ROW EXCLUSIVE MODE"))
+        found = _find(connection, study.name)
+        if found is not None:
+            return found, False
+        _insert(connection, study, database.now(connection))
+        made = _find(connection, study.name)
+        assert made is not None
+        return made, True
+
+    found = find_study(database, study.name)
+    return (found, False) if found is not None else database.write(work)
+
+
+def _find(connection: Connection, name: str) -> StoredStudy | None:
+    s, o = tables.studies.c, tables.optuna_studies.c
+    row = connection.execute(
+        sa.select(
+            s.study_id, o.study_name, s.definition, s.identity, s.fingerprint, s.data_path, s.facts, s.budget, s.created
+        )
+        .join(tables.optuna_studies, s.study_id == o.study_id)
+        .where(o.study_name == name)
+    ).one_or_none()
+    return None if row is None else _stored(row)
+
+
+def _stored(row: Any) -> StoredStudy:
+    return StoredStudy(
+        study_id=row.study_id,
+        name=row.study_name,
+        definition=row.definition,
+        identity=json.loads(row.identity),
+        fingerprint=row.fingerprint,
+        data_path=row.data_path,
+        facts=json.loads(row.facts),
+        budget=row.budget,
+        created=row.created,
+    )
+
+
+def _insert(connection: Connection, study: NewStudy, now: float) -> None:
+    study_id = new_key(connection.execute(tables.optuna_studies.insert().values(study_name=study.name)))
+    connection.execute(
+        tables.optuna_directions.insert().values(study_id=study_id, direction=StudyDirection.MINIMIZE, objective=0)
+    )
+    groups = study.dev_groups
+    connection.execute(
+        tables.studies.insert().values(
+            study_id=study_id,
+            definition=study.definition,
+            identity=json.dumps(study.identity),
+            fingerprint=study.fingerprint,
+            data_path=study.data_path,
+            facts=json.dumps(study.facts),
+            encoding=json.dumps(study.encoding),
+            dev_rows=study.dev_rows.astype("<i8").tobytes(),
+            dev_classes=study.dev_classes.astype("<i4").tobytes(),
+            dev_groups=None if groups is None else groups.astype("<i8").tobytes(),
+            dev_folds=study.dev_folds.astype("u1").tobytes(),
+            test_rows=study.test_rows.astype("<i8").tobytes(),
+            budget=study.budget,
+            created=now,
+        )
+    )
+
+
+def update_study(database: Database, study_id: int, **values: Any) -> None:
+    """Set columns of a study's row (its definition and identity after ``--allow-changed``, its budget, its facts)."""
+    encoded = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in values.items()}
+    database.write(
+        lambda connection: connection.execute(
+            tables.studies.update().where(tables.studies.c.study_id == study_id).values(**encoded)
+        )
+    )
+
+
+def raise_budget(database: Database, study_id: int, *, to: int = 0, by: int = 0) -> int:
+    """Raise the study's budget to ``to`` in all, or by ``by``; never lower it.  Returns the budget as it is then."""
+
+    def work(connection: Connection) -> int:
+        s = tables.studies.c
+        query = sa.select(s.budget).where(s.study_id == study_id).with_for_update()
+        budget = max(connection.execute(query).scalar_one() + by, to)
+        connection.execute(tables.studies.update().where(s.study_id == study_id).values(budget=budget))
+        return int(budget)
+
+    return database.write(work)
+
+
+def study_lines(database: Database) -> list[StudyLine]:
+    """What the database holds, one line a study, oldest first."""
+    s, o, t, v = tables.studies.c, tables.optuna_studies.c, tables.optuna_trials.c, tables.optuna_values.c
+    with database.reading() as connection:
+        rows = connection.execute(
+            sa.select(s.study_id, o.study_name, s.budget, s.created, s.data_path)
+            .join(tables.optuna_studies, s.study_id == o.study_id)
+            .order_by(s.created)
+        ).all()
+        counts = {
+            (study_id, state): count
+            for study_id, state, count in connection.execute(
+                sa.select(t.study_id, t.state, sa.func.count()).group_by(t.study_id, t.state)
+            )
+        }
+        best: dict[int, float] = dict(
+            connection.execute(
+                sa.select(t.study_id, sa.func.min(v.value))
+                .join(tables.optuna_values, v.trial_id == t.trial_id)
+                .where(t.state == TrialState.COMPLETE)
+                .group_by(t.study_id)
+            )
+            .tuples()
+            .all()
+        )
+    return [
+        StudyLine(
+            name=row.study_name,
+            budget=row.budget,
+            complete=counts.get((row.study_id, TrialState.COMPLETE), 0),
+            pruned=counts.get((row.study_id, TrialState.PRUNED), 0),
+            failed=counts.get((row.study_id, TrialState.FAIL), 0),
+            running=counts.get((row.study_id, TrialState.RUNNING), 0),
+            waiting=counts.get((row.study_id, TrialState.WAITING), 0),
+            best=best.get(row.study_id),
+            created=row.created,
+            data_path=row.data_path,
+        )
+        for row in rows
+    ]
+
+
+def delete_study(database: Database, name: str) -> None:
+    """Remove a study and all its trials, from Optuna's tables and ours, in one transaction.  Raises UsageError."""
+    study_id = get_study(database, name).study_id
+
+    def work(connection: Connection) -> None:
+        ours = sa.select(tables.optuna_trials.c.trial_id).where(tables.optuna_trials.c.study_id == study_id)
+        for table in [*reversed(tables.optuna_metadata.sorted_tables), *reversed(tables.metadata.sorted_tables)]:
+            if "trial_id" in table.c and table is not tables.optuna_trials:
+                connection.execute(table.delete().where(table.c.trial_id.in_(ours)))
+        connection.execute(tables.optuna_trials.delete().where(tables.optuna_trials.c.study_id == study_id))
+        for table in [*reversed(tables.optuna_metadata.sorted_tables), *reversed(tables.metadata.sorted_tables)]:
+            if "study_id" in table.c and table is not tables.optuna_studies:
+                connection.execute(table.delete().where(table.c.study_id == study_id))
+        connection.execute(tables.optuna_studies.delete().where(tables.optuna_studies.c.study_id == study_id))
+
+    database.write(work)

@@ -1,0 +1,141 @@
+"""Our tables, beside Optuna's own in the same database.  Each fact has one owner.
+
+Optuna's tables hold studies, trials, states, parameters, values and intermediate values; ours hold what Optuna has no
+place for.  Byte columns are little-endian NumPy arrays; ``*_bits`` are packed, most significant bit first.
+"""
+
+from __future__ import annotations
+
+from optuna.storages._rdb import models
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+versions = Table(
+    "tuner_version",
+    metadata,
+    Column("schema_version", Integer, primary_key=True, autoincrement=False),
+    Column("optuna_version", String(64), nullable=False),
+)
+
+studies = Table(
+    "tuner_studies",
+    metadata,
+    Column("study_id", Integer, primary_key=True, autoincrement=False),
+    Column("definition", Text, nullable=False),
+    Column("identity", Text, nullable=False),
+    Column("fingerprint", String(128), nullable=False),
+    Column("data_path", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("encoding", Text, nullable=False),
+    Column("dev_rows", LargeBinary, nullable=False),
+    Column("dev_classes", LargeBinary, nullable=False),
+    Column("dev_groups", LargeBinary),
+    Column("dev_folds", LargeBinary, nullable=False),
+    Column("test_rows", LargeBinary, nullable=False),
+    Column("budget", Integer, nullable=False),
+    Column("created", Double, nullable=False),
+)
+
+claims = Table(
+    "tuner_claims",
+    metadata,
+    Column("trial_id", Integer, primary_key=True, autoincrement=False),
+    Column("study_id", Integer, nullable=False, index=True),
+    Column("token", String(32)),
+    Column("call", String(32)),
+    Column("owner", Text, nullable=False),
+    Column("claimed", Double, nullable=False),
+    Column("expires", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", Text),
+    Column("checkpoint", LargeBinary),
+)
+
+trials = Table(
+    "tuner_trials",
+    metadata,
+    Column("trial_id", Integer, primary_key=True, autoincrement=False),
+    Column("study_id", Integer, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("exploring", Boolean, nullable=False),
+    Column("hyperparameters", Text, nullable=False),
+    Column("finish_order", Integer),
+    Column("stop_reason", String(64)),
+    Column("best_epoch", Integer),
+    Column("epochs", Integer),
+    Column("seconds", Double),
+    Index("ix_tuner_trials_finish", "study_id", "finish_order"),
+)
+
+networks = Table(
+    "tuner_networks",
+    metadata,
+    Column("trial_id", Integer, primary_key=True, autoincrement=False),
+    Column("network", Integer, primary_key=True, autoincrement=False),
+    Column("stop_reason", String(64), nullable=False),
+    Column("best_epoch", Integer, nullable=False),
+    Column("epochs", Integer, nullable=False),
+    Column("updates", Integer, nullable=False),
+    Column("n_train", Integer, nullable=False),
+    Column("train_wrong", Integer, nullable=False),
+    Column("train_cost", Double, nullable=False),
+    Column("n_train_dev", Integer),
+    Column("train_dev_wrong", Integer),
+    Column("n_dev", Integer, nullable=False),
+    Column("dev_wrong", Integer, nullable=False),
+    Column("dev_cost", Double, nullable=False),
+    Column("dev_bits", LargeBinary, nullable=False),
+)
+
+epochs = Table(
+    "tuner_epochs",
+    metadata,
+    Column("trial_id", Integer, primary_key=True, autoincrement=False),
+    Column("network", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("train_cost", Double, nullable=False),
+    Column("train_error", Double, nullable=False),
+    Column("dev_cost", Double, nullable=False),
+    Column("dev_error", Double, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("dev_fold_wrong", LargeBinary, nullable=False),
+)
+
+test_looks = Table(
+    "tuner_test_looks",
+    metadata,
+    Column("look_id", Integer, primary_key=True),
+    Column("study_id", Integer, nullable=False, index=True),
+    Column("trial_number", Integer),
+    Column("looked", Double, nullable=False),
+    Column("wrong", Integer, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("model", Text, nullable=False),
+)
+
+optuna_metadata = models.BaseModel.metadata
+optuna_studies = models.StudyModel.__table__
+optuna_directions = models.StudyDirectionModel.__table__
+optuna_trials = models.TrialModel.__table__
+optuna_params = models.TrialParamModel.__table__
+optuna_values = models.TrialValueModel.__table__
+optuna_intermediate_values = models.TrialIntermediateValueModel.__table__
+optuna_trial_system_attributes = models.TrialSystemAttributeModel.__table__
+
+FINITE = models.TrialValueModel.TrialValueType.FINITE
+FINITE_INTERMEDIATE = models.TrialIntermediateValueModel.TrialIntermediateValueType.FINITE

@@ -1,0 +1,200 @@
+"""From what a user types to a definition and a database: TOML path, data file, or the name of a study."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tuner.data import Dataset, DataSettings, load_dataset
+from tuner.errors import UsageError
+from tuner.storage import (
+    URL,
+    Database,
+    find_study,
+    open_database,
+    parse_url,
+    shown,
+    sqlite_file,
+    sqlite_url,
+    study_names,
+)
+from tuner.study import DataShape, Source, make_definition, nearest, parse_definition, rename_definition, uses_folds
+
+STUDIES = Path("studies")
+DATABASE = "tuner.db"
+STORAGE_VARIABLE = "TUNER_STORAGE"
+DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".npz", ".gz", ".xz", ".zst", ".data", ".idx")
+
+
+@dataclass(frozen=True)
+class Located:
+    """A study that was found: its name, its definition where one lies outside the database, and its database.
+
+    ``unwritten``: where the definition just made for a data file belongs, once everything else has proved possible.
+    """
+
+    name: str
+    source: Source | None
+    url: URL
+    unwritten: Path | None = None
+
+
+def shipped_studies() -> Path:
+    """The folder of the studies that ship with the product: in the wheel, or beside the package in a checkout."""
+    packaged = Path(__file__).parents[1] / "shipped"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "studies"
+
+
+def storage_url(storage: str | None, beside: Path | None = None) -> URL:
+    """The database that is meant: named, else in TUNER_STORAGE, else the ``tuner.db`` of the studies' folder."""
+    given = storage or os.environ.get(STORAGE_VARIABLE)
+    return parse_url(given) if given else sqlite_url((beside or STUDIES) / DATABASE)
+
+
+def locate(study: str, storage: str | None = None, *, target: str | None = None) -> Located:
+    """Find what STUDY means, making a definition for a data file that has none.  Raises UsageError with what there
+    is.
+    """
+    if is_path(study):
+        path = Path(study)
+        if path.suffix == ".toml":
+            source = read_source(path)
+            return Located(source.definition.name, source, storage_url(storage, path.parent))
+        url = storage_url(storage)
+        where = STUDIES / f"{study_name_of(path)}.toml"
+        if where.exists():
+            source = read_source(where)
+            _check_same_data(where, source, path, target)
+            return Located(source.definition.name, source, url)
+        text = definition_for_data(path, target, where.parent)
+        source = Source(parse_definition(text, str(where)), text, where.absolute().parent)
+        return Located(source.definition.name, source, url, unwritten=where)
+    url = storage_url(storage)
+    here = STUDIES / f"{study}.toml"
+    if here.exists():
+        source = read_source(here)
+        return Located(source.definition.name, source, url)
+    if is_stored(url, study):
+        return Located(study, None, url)
+    shipped = shipped_studies() / f"{study}.toml"
+    if shipped.exists():
+        return Located(study, read_source(shipped), url)
+    raise UsageError(_not_found(study, url))
+
+
+def is_path(study: str) -> bool:
+    """Anything with a slash or the suffix of a file is a path; the rest is a name."""
+    return "/" in study or study.endswith((".toml", *DATA_SUFFIXES))
+
+
+def is_stored(url: URL, name: str) -> bool:
+    """Whether a database that exists holds a study of this name; nothing is created."""
+    path = sqlite_file(url)
+    if path is not None and not path.exists():
+        return False
+    database = open_database(url, create=False)
+    try:
+        return find_study(database, name) is not None
+    finally:
+        database.close()
+
+
+def _not_found(study: str, url: URL) -> str:
+    path = sqlite_file(url)
+    stored = study_names(open_database(url, create=False)) if path is None or path.exists() else []
+    files = [path.stem for folder in (STUDIES, shipped_studies()) for path in sorted(folder.glob("*.toml"))]
+    known = list(dict.fromkeys([*files, *stored]))
+    return (
+        f"no study {study!r}: no {STUDIES / study}.toml, none of that name in {shown(url)}, "
+        f"none shipped{nearest(study, known)} (a data file needs its path: tuner search {study}.csv --target COLUMN)"
+    )
+
+
+def read_source(path: Path) -> Source:
+    """A definition file with its text and folder."""
+    text = _read_text(path)
+    return Source(parse_definition(text, str(path)), text, path.resolve().parent)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; expected a study definition (TOML) or a data file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+
+
+def stored_source(database: Database, name: str) -> Source:
+    """The definition of a study that only the database holds."""
+    stored = find_study(database, name)
+    if stored is None:
+        raise UsageError(f"no study {name!r} in {database.name}")
+    definition = parse_definition(stored.definition, f"study {name!r} in {database.name}")
+    return Source(definition, stored.definition, Path(stored.facts["folder"]))
+
+
+def renamed(source: Source, name: str) -> Source:
+    """The same definition under another name."""
+    text = rename_definition(source.text, source.definition, name)
+    return Source(parse_definition(text, f"--name {name}"), text, source.folder)
+
+
+def _check_same_data(where: Path, source: Source, path: Path, target: str | None) -> None:
+    """A definition that is there is used, unless it is about something else than what was asked for."""
+    data = source.definition.data
+    named = (source.folder / data.source).resolve() if data.source else None
+    if named != path.resolve():
+        raise UsageError(f"{where} is there already and is about {named}, not {path}; rename one of the two")
+    if target is not None and str(data.target) != target:
+        raise UsageError(f"{where} is there already and predicts {data.target!r}, not {target!r}; edit or rename it")
+
+
+def study_name_of(path: Path) -> str:
+    """The name of a data file's study: the file's name without its suffixes, as a study may be called."""
+    name = path.name
+    while Path(name).suffix in DATA_SUFFIXES:
+        name = Path(name).stem
+    cleaned = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name).lstrip("._-")
+    return cleaned or "study"
+
+
+def definition_for_data(path: Path, target: str | None, folder: Path) -> str:
+    """The text of a definition for a data file, to lie in ``folder``.  Raises DataError, UsageError."""
+    if not path.exists():
+        raise UsageError(f"{path}: no such file; expected a study definition (TOML) or a data file")
+    if target is None and not path.name.endswith(".npz"):
+        raise UsageError(f"{path}: which column is to be predicted? Say so with --target COLUMN")
+    settings = DataSettings(source=str(path.resolve()), target=target)
+    dataset = load_dataset(settings, Path.cwd())
+    relative = os.path.relpath(path.resolve(), folder.resolve())
+    return make_definition(study_name_of(path), relative, target, shape_of(dataset))
+
+
+def shape_of(dataset: Dataset) -> DataShape:
+    """What the ranges of a new definition depend on."""
+    part = dataset.parts[0]
+    n_rows = len(part.train) + len(part.dev)
+    n_train = n_rows * 4 // 5 if uses_folds(n_rows) else len(part.train)
+    return DataShape(
+        n_rows, n_train, dataset.n_features, np.bincount(part.train.y, minlength=dataset.n_classes).tolist()
+    )
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file whole, or not at all; never over one that is there."""
+    path.parent.mkdir(exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(name, 0o644)
+        os.link(name, path)
+    except FileExistsError:
+        raise UsageError(f"{path}: is there already; it was left as it is") from None
+    finally:
+        os.unlink(name)

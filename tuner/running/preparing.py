@@ -1,0 +1,134 @@
+"""From a definition to a study in the database: everything that can be refused is refused before a file is made."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from tuner.data import Dataset
+from tuner.errors import StorageError
+from tuner.storage import (
+    URL,
+    Database,
+    NewStudy,
+    StoredStudy,
+    ensure_study,
+    find_study,
+    get_study,
+    open_database,
+    read_dev_set,
+    sqlite_file,
+    update_study,
+)
+from tuner.study import Source, StudyDefinition, identity_changes, parse_definition
+from tuner.trial import draw_dev_folds
+
+VERSIONS = ("tuner-search", "numpy", "optuna", "sqlalchemy", "pandas")
+
+
+@dataclass(frozen=True)
+class PreparedStudy:
+    """A study that can be searched: in the database, its data in memory."""
+
+    database: Database
+    stored: StoredStudy
+    definition: StudyDefinition
+    dataset: Dataset
+    dev_folds: np.ndarray
+
+    @property
+    def headline(self) -> str:
+        """The study, its database and its data, in one line."""
+        sizes = self.dataset.sizes
+        rows = ", ".join(f"{name} {n:,}" for name, n in sizes.items() if n)
+        data = self.stored.data_path or "arrays"
+        return f"study {self.stored.name} · database {self.database.name} · data {data} ({rows})"
+
+
+def prepare(source: Source, dataset: Dataset, url: URL, *, allow_changed: bool = False) -> PreparedStudy:
+    """Find or make the study of a definition.  Raises StorageError where it exists under another identity."""
+    definition = source.definition
+    identity = definition.identity(dataset.fingerprint)
+    path = sqlite_file(url)
+    if path is not None and path.exists():  # refused before anything is written
+        database = open_database(url, create=False)
+        found = find_study(database, definition.name)
+        if found is not None and not allow_changed:
+            refuse_changed(found, identity, database.name)
+    database = open_database(url, create=True)
+    dev_folds = draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed)
+    new = NewStudy(
+        name=definition.name,
+        definition=source.text,
+        identity=identity,
+        fingerprint=dataset.fingerprint,
+        data_path=str(dataset.path or ""),
+        dev_rows=dataset.dev_rows,
+        dev_classes=dataset.dev_y,
+        dev_groups=dataset.dev_groups,
+        dev_folds=dev_folds,
+        test_rows=dataset.test_rows,
+        budget=definition.search.trials,
+        encoding=dataset.encoding,
+        facts=facts_of(dataset, source),
+    )
+    stored, is_new = ensure_study(database, new)
+    if not is_new:
+        stored = _continue(database, stored, new, allow_changed=allow_changed)
+    return PreparedStudy(database, stored, definition, dataset, dev_folds)
+
+
+def _continue(database: Database, stored: StoredStudy, new: NewStudy, *, allow_changed: bool) -> StoredStudy:
+    """Bring what is free to change up to date: the definition's text, its budget, [diagnosis]."""
+    changed: dict[str, Any] = {}
+    if identity_changes(stored.identity, new.identity):
+        if not allow_changed:
+            refuse_changed(stored, new.identity, database.name)
+        _refuse_other_dev_set(database, stored, new)
+        changed = {"identity": new.identity, "fingerprint": new.fingerprint, "data_path": new.data_path}
+    if stored.definition != new.definition:
+        changed["definition"] = new.definition
+        before = parse_definition(stored.definition, f"study {stored.name!r}").search.trials
+        if before != new.budget:  # an edited budget is meant; one raised by --total or submit stays
+            changed["budget"] = new.budget
+    if changed:
+        update_study(database, stored.study_id, **changed)
+    return get_study(database, stored.name)
+
+
+def _refuse_other_dev_set(database: Database, stored: StoredStudy, new: NewStudy) -> None:
+    """Trials are compared example by example, which needs the same dev examples throughout."""
+    rows, classes = read_dev_set(database, stored.study_id)
+    if not (np.array_equal(rows, new.dev_rows) and np.array_equal(classes, new.dev_classes)):
+        raise StorageError(
+            f"study {stored.name!r} in {database.name} was judged on other dev examples ({len(rows)} rows, now "
+            f"{len(new.dev_rows)}); --allow-changed cannot mix them: start a new study with --name {stored.name}-2"
+        )
+
+
+def refuse_changed(stored: StoredStudy, identity: dict[str, Any], where: str) -> None:
+    """Raise StorageError if the study would be continued as another one, naming what changed and the way out."""
+    changes = identity_changes(stored.identity, identity)
+    if changes:
+        raise StorageError(
+            f"study {stored.name!r} in {where} was made from another definition: {'; '.join(changes)}. "
+            f"Start a new study with: tuner search {stored.name} --name {stored.name}-2 --from {stored.name} "
+            "(or continue with --allow-changed)"
+        )
+
+
+def facts_of(dataset: Dataset, source: Source) -> dict[str, Any]:
+    """What the report says about the data and the versions that read it."""
+    versions = {"python": platform.python_version()} | {name: version(name) for name in VERSIONS}
+    return {
+        "class_names": list(dataset.class_names),
+        "sizes": dataset.sizes,
+        "n_features": dataset.n_features,
+        "folder": str(source.folder),
+        "notices": list(dataset.notices),
+        "versions": versions,
+    }

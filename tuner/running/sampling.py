@@ -1,0 +1,145 @@
+"""Drawing a trial's hyperparameters, and asking whether to go on, from what the study has seen so far."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Any, NoReturn
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from tuner.storage import Drawn, History, frozen_trial
+from tuner.study import PRUNERS, SAMPLERS, StudyDefinition, explores
+from tuner.trial import trial_seed
+
+SEEN_BEST = 1000
+SEEN_NEWEST = 1000
+
+
+class Snapshot(BaseStorage):
+    """A study's trials as they are in memory, for Optuna's samplers and pruners: nothing here is read from a
+    database.
+    """
+
+    def __init__(self, name: str, trials: Sequence[FrozenTrial]) -> None:
+        self._name = name
+        self._trials = list(trials)
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        """There is one study."""
+        return 0
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        """The study's name, which Hyperband derives its brackets from."""
+        return self._name
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        """Values are errors or costs."""
+        return [StudyDirection.MINIMIZE]
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        """None are kept."""
+        return {}
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """None are kept."""
+        return {}
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """The trials in these states."""
+        return self._trials if states is None else [trial for trial in self._trials if trial.state in states]
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """One trial."""
+        return next(trial for trial in self._trials if trial._trial_id == trial_id)
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Kept with the trial in memory; whoever asked the sampler or pruner stores it."""
+        self.get_trial(trial_id).system_attrs[key] = value
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise NotImplementedError("a snapshot is not written to")
+
+    create_new_study = delete_study = set_study_user_attr = set_study_system_attr = _refuse
+    get_all_studies = create_new_trial = set_trial_param = set_trial_state_values = _refuse
+    set_trial_intermediate_value = set_trial_user_attr = _refuse
+
+
+def draw(definition: StudyDefinition, history: History, number: int, given: Mapping[str, Any]) -> Drawn:
+    """What trial ``number`` runs with; ``given`` are parameters picked by hand.  Depends on the history and the
+    number alone.
+    """
+    space = definition.searched_space
+    seed = trial_seed(definition.search.seed, number)
+    exploring = not given and explores(number, definition.search.explore)
+    sampler = SAMPLERS["random" if exploring else definition.search.sampler](seed & 0xFFFFFFFF)
+    now = frozen_trial(number, TrialState.RUNNING, {}, space.distributions, trial_id=-1)
+    others = [trial for trial in history.running if trial.number != number and trial.params]
+    study = _study(definition, [*_seen(history.finished), *others, now], sampler=sampler)
+    wanted = {name: d for name, d in space.distributions.items() if name not in given and not d.single()}
+    sampled = {**only_values(space.distributions), **given, **sampler.sample_relative(study, now, wanted)}
+    for name, distribution in wanted.items():
+        if name not in sampled:
+            sampled[name] = sampler.sample_independent(study, now, name, distribution)
+    sampled = {name: sampled[name] for name in space.distributions}
+    return Drawn(sampled, space.values(sampled), seed, exploring)
+
+
+def only_values(distributions: Mapping[str, BaseDistribution]) -> dict[str, Any]:
+    """The values of those parameters that can have only one; samplers refuse or warn of them."""
+    return {
+        name: d.choices[0] if isinstance(d, CategoricalDistribution) else d.low  # type: ignore[attr-defined]
+        for name, d in distributions.items()
+        if d.single()
+    }
+
+
+def _seen(finished: list[FrozenTrial]) -> list[FrozenTrial]:
+    """What the sampler sees of a large study: its cost grows with the trials, the good of the middling old ones does
+    not.
+    """
+    if len(finished) <= SEEN_BEST + SEEN_NEWEST:
+        return finished
+    old, new = finished[:-SEEN_NEWEST], finished[-SEEN_NEWEST:]
+    best = sorted(old, key=lambda trial: (trial.value, trial.number))[:SEEN_BEST]
+    return sorted(best, key=lambda trial: trial.number) + new
+
+
+class Pruning:
+    """Whether a trial is hopeless beside the others, asked at its rungs; ``attributes`` is what the pruner noted."""
+
+    def __init__(self, definition: StudyDefinition, history: History, number: int, drawn: Drawn) -> None:
+        self._definition = definition
+        self._history = history
+        self._number = number
+        self._drawn = drawn
+        self._pruner = PRUNERS[definition.search.pruner](definition.training.max_epochs)
+        self.attributes: dict[str, Any] = {}
+
+    def __call__(self, rung_values: dict[int, float]) -> bool:
+        """True if the trial should end now; one that explores never should."""
+        if self._drawn.exploring:
+            return False
+        self._history.refresh()
+        now = frozen_trial(
+            self._number,
+            TrialState.RUNNING,
+            self._drawn.sampled,
+            self._definition.searched_space.distributions,
+            trial_id=-1,
+            rung_values=rung_values,
+            system_attributes=self.attributes,
+        )
+        study = _study(self._definition, [*self._history.finished, now], pruner=self._pruner)
+        pruned = bool(self._pruner.prune(study, now))
+        self.attributes = dict(now.system_attrs)
+        return pruned
+
+
+def _study(definition: StudyDefinition, trials: Sequence[FrozenTrial], **strategies: Any) -> optuna.Study:
+    return optuna.Study(definition.name, Snapshot(definition.name, trials), **strategies)

@@ -1,0 +1,35 @@
+"""Hyperparameter search that says whether a network suffers from bias or from variance, and what to do next.
+
+The public names are looked up when they are used, so that ``import tuner`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuner.api import Report, Study, load_study, search
+    from tuner.errors import TunerError
+
+__all__ = ["Report", "Study", "TunerError", "load_study", "search"]
+
+_HOMES = {
+    "Report": "tuner.api",
+    "Study": "tuner.api",
+    "TunerError": "tuner.errors",
+    "load_study": "tuner.api",
+    "search": "tuner.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("tuner-search")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tuner' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,51 @@
+"""The command line: one module a command, imported when it is used; plain help imports no more than typer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+# One BLAS thread a process: small products gain nothing from more, and workers would fight for the cores.
+# It must be set before NumPy is first imported.
+for _variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run ``tuner``; every error of ours is one line on stderr, here and nowhere else."""
+    import typer
+
+    from tuner.cli.app import command
+    from tuner.errors import TunerError
+
+    given = sys.argv[1:] if arguments is None else arguments
+    show_traceback = "--traceback" in given
+    given = [argument for argument in given if argument != "--traceback"]
+    try:
+        status = command().main(given, prog_name="tuner", standalone_mode=False)
+    except TunerError as error:
+        if show_traceback:
+            raise
+        sys.exit(_complain(str(error), error.exit_status))
+    except typer.Exit as error:
+        sys.exit(error.exit_code)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" (see {context.command_path} --help)" if context is not None else ""
+        sys.exit(_complain(error.format_message().rstrip(".") + hint, error.exit_code))
+    except typer.Abort:
+        sys.exit(130)
+    except MemoryError:
+        sys.exit(_complain("out of memory; use fewer workers, or a smaller network or batch size", 1))
+    except Exception as error:
+        if show_traceback:
+            raise
+        sys.exit(_complain(f"a fault of tuner's own: {type(error).__name__}: {error} (--traceback shows where)", 1))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(message: str, status: int) -> int:
+    line = " ".join(message.split())
+    print(f"tuner: {line}", file=sys.stderr)
+    return status

@@ -1,0 +1,111 @@
+"""The table of commands, and the group that imports a command's module when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+COMMANDS = {
+    "search": "Run trials until the study's budget is complete.",
+    "report": "Bias, variance, and what to do next.",
+    "studies": "What the database holds.",
+    "trials": "The trials of a study, as a table or CSV.",
+}
+"""Name -> what it does; the module is ``tuner.cli.<name>_command`` with a typer function of the same name."""
+
+FIRST_STEPS = """\
+tuner searches the hyperparameters of a neural network and tells whether it suffers from bias or from variance.
+
+Start with your own data or with the digits that come along:
+  tuner search my.csv --target COLUMN      search, then print the verdict
+  tuner search digits                      the same on 1,797 handwritten digits
+  tuner report digits                      write reports/digits/report.html
+
+All commands: tuner --help"""
+
+
+class LazyCommands(MutableMapping[str, Any]):
+    """The commands of the table; a module is imported when its command is looked up."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in COMMANDS:
+            raise KeyError(name)
+        if name not in self._loaded:
+            module = importlib.import_module(f"tuner.cli.{name.replace('-', '_')}_command")
+            app = typer.Typer(rich_markup_mode=None, add_completion=False)
+            app.command(name, help=COMMANDS[name])(getattr(module, name.replace("-", "_")))
+            self._loaded[name] = get_command(app)
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class LazyGroup(TyperGroup):
+    """A group whose help and completion come from the table alone."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = LazyCommands()
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Complete a command's name without importing its module."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from typer._click.shell_completion import CompletionItem
+
+        return [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    rich_markup_mode=None,
+    invoke_without_command=True,
+    help="Hyperparameter search that says whether your network suffers from bias or from variance.",
+    epilog="Every command takes --traceback, which shows the whole error.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"tuner {version('tuner-search')}")
+        raise typer.Exit
+
+
+@app.callback()
+def tuner(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Say what to do first, where no command was given."""
+    if context.invoked_subcommand is None:
+        typer.echo(FIRST_STEPS)
+
+
+def command() -> Any:
+    """The whole command line as one command."""
+    return get_command(app)

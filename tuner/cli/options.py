@@ -1,0 +1,53 @@
+"""Options that several commands share, and the values they are written in."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from tuner.errors import UsageError
+
+StudyArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY", help="A definition (TOML), a data file, or the name of a study.", show_default=False
+    ),
+]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="URL",
+        envvar="TUNER_STORAGE",
+        help="The database [default: studies/tuner.db].",
+        show_default=False,
+        show_envvar=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
+FailAboveOption = Annotated[
+    float | None,
+    typer.Option(
+        "--fail-above", metavar="E", help="Exit with status 4 if the best dev error is above E.", min=0, max=1
+    ),
+]
+
+ABOVE = 4
+"""Exit status where ``--fail-above`` strikes."""
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds_of(text: str, option: str) -> float:
+    """``90``, ``90s``, ``30m``, ``2h``, ``1d`` or ``1h30m`` in seconds.  Raises UsageError naming the option."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise UsageError(f"{option}: expected a time like 90s, 30m or 2h, got {text!r}")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def is_above(error: float | None, limit: float | None) -> bool:
+    """Whether ``--fail-above`` strikes; a study without a judged trial is above every limit."""
+    return limit is not None and (error is None or error > limit)

@@ -1,0 +1,30 @@
+"""``tuner studies``: one line a study."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import typer
+
+from tuner.cli.options import JsonOption, StorageOption
+
+
+def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
+    """List the studies of the database, oldest first."""
+    from tuner.running import list_studies
+
+    where, lines = list_studies(storage)
+    if as_json:
+        typer.echo(json.dumps({"storage": where, "studies": [asdict(line) for line in lines]}))
+        return
+    typer.echo(f"database {where}: {len(lines) or 'no'} {'study' if len(lines) == 1 else 'studies'}")
+    if lines:
+        width = max(5, *(len(line.name) for line in lines))
+        typer.echo(f"{'study':{width}}  {'done':>11}  {'failed':>6}  {'running':>7}  {'best value':>10}  data")
+    for line in lines:
+        best = "-" if line.best is None else f"{line.best:.4f}"
+        done = f"{line.complete + line.pruned}/{line.budget}"
+        typer.echo(
+            f"{line.name:{width}}  {done:>11}  {line.failed:>6}  {line.running:>7}  {best:>10}  {line.data_path}"
+        )

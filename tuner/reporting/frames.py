@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.storage import CURVE_COLUMNS, NetworkRecord, StudyRecord, TrialRecord
-from tuner.study import KNOBS
+from tuner.study import KNOBS, parse_definition
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,10 +75,13 @@ def mean_curve(trial: TrialRecord) -> dict[str, Array]:
     return found
 
 
-def trials_frame(record: StudyRecord, baseline: float = 0.0) -> pd.DataFrame:
-    """One row a trial, whatever its state; ``avoidable_bias`` is measured from ``baseline``."""
+def trials_frame(record: StudyRecord, baseline: float | None = None) -> pd.DataFrame:
+    """One row a trial, whatever its state; ``avoidable_bias`` counts from ``baseline`` (None: the definition's, or 0)."""
     import pandas as pd
 
+    if baseline is None:
+        said = parse_definition(record.definition, f"study {record.name!r}").diagnosis.baseline_error
+        baseline = said["wrong"] / said["of"] if isinstance(said, dict) else said or 0.0
     names = params_of(record)
     columns = (
         *("number", "state", "stop_reason", *names, "value", "train_error", "dev_error", "train_cost", "dev_cost"),

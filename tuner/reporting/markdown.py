@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from tuner.reporting.rows import class_rows, error_rows, gap_rows
+from tuner.reporting.rows import error_rows, gap_rows
 from tuner.reporting.wording import percent, span, value
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ def markdown(report: Report) -> str:
     record = report.record
     told, *rest = report.sentences
     parts = [f"# {escape(record.name)}", f"**{told}**", " ".join(rest), *_actions(report)]
+    if report.remarks:
+        parts.append("\n".join(f"- {escape(remark)}" for remark in report.remarks))
     if report.best is not None:
         parts += ["## Bias and variance", *_tables(report), "## Best trial", *_best(report)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -50,7 +52,6 @@ def _actions(report: Report) -> list[str]:
 def _tables(report: Report) -> list[str]:
     errors = error_rows(report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0)
     gaps = gap_rows(report.diagnosis)
-    classes = class_rows(report.record, report.best)
     return [
         table(
             ("error", "", "95 % interval", "rests on"),
@@ -65,8 +66,8 @@ def _tables(report: Report) -> list[str]:
         table(
             ("class", "dev error", "95 % interval", "dev rows"),
             (
-                (row.name, percent(row.estimate.value), span(row.estimate.low, row.estimate.high), row.n)
-                for row in classes
+                (row.name, percent(row.estimate.value), span(row.estimate.low, row.estimate.high), row.estimate.n)
+                for row in report.findings.classes
             ),
             right=(1, 3),
         ),

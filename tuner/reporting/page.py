@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from tuner.reporting.figures import FIGURES
-from tuner.reporting.rows import class_rows, error_rows, gap_rows
+from tuner.reporting.rows import error_rows, gap_rows
 from tuner.reporting.wording import percent, span, value
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _tables(report: Report) -> dict[str, Any]:
         "colour": COLOURS.get(report.verdict, "high"),
         "error_rows": error_rows(report.diagnosis, len(record.test_looks), len(record.test_rows) > 0),
         "gap_rows": gap_rows(report.diagnosis),
-        "class_rows": class_rows(record, report.best),
+        "class_rows": report.findings.classes,
     }
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.analysis import Baseline, Diagnosis, Gap
-from tuner.reporting.diagnosing import diagnose_study
 from tuner.reporting.files import write_files
+from tuner.reporting.findings import Findings, find
 from tuner.reporting.frames import dev_error, epochs_frame, train_error, trials_frame
+from tuner.reporting.remarks import remarks
 from tuner.reporting.wording import assumption, figures_sentence, gap_sentence, headline
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition, parse_definition
@@ -45,10 +46,19 @@ class Report:
 
     record: StudyRecord
     definition: StudyDefinition
-    best: TrialRecord | None
-    diagnosis: Diagnosis
+    findings: Findings
     actions: tuple[Action, ...]
     made: datetime.datetime
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """Errors, gaps and verdict of the best trial."""
+        return self.findings.diagnosis
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The complete trial with the lowest value; None as long as there is none."""
+        return self.findings.best
 
     @property
     def verdict(self) -> str:
@@ -69,14 +79,14 @@ class Report:
     def sentences(self) -> list[str]:
         """The verdict in plain sentences: what it is, the figures that carry it, the gaps, what is assumed."""
         line = self.diagnosis.material_gap
-        told = [headline(self.diagnosis), figures_sentence(self.diagnosis, self.n_competing)]
+        told = [headline(self.diagnosis), figures_sentence(self.diagnosis, len(self.findings.judged))]
         told += [gap_sentence(name, gap, line) for name, gap in self.diagnosis.gaps.items()]
         return [sentence for sentence in [*told, assumption(self.diagnosis)] if sentence]
 
-    @property
-    def n_competing(self) -> int:
-        """Complete trials that did not diverge: those the best was picked from."""
-        return sum(trial.is_judged for trial in self.record.trials)
+    @cached_property
+    def remarks(self) -> list[str]:
+        """What else has to be known: what the dev set cannot tell, looks at the test set, what is still running."""
+        return remarks(self)
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -150,18 +160,16 @@ def build_report(
     """Build the report of a stored study; ``baseline`` and ``material_gap`` overrule its ``[diagnosis]``."""
     definition = parse_definition(record.definition, f"study {record.name!r}")
     said = definition.diagnosis
-    best = record.best
-    diagnosis = diagnose_study(
+    findings = find(
         record,
-        best,
+        definition,
         said.baseline_error if baseline is None else baseline,  # type: ignore[arg-type]
         said.material_gap if material_gap is None else material_gap,
     )
     return Report(
         record=record,
         definition=definition,
-        best=best,
-        diagnosis=diagnosis,
+        findings=findings,
         actions=(),
         made=datetime.datetime.now(datetime.UTC),
     )

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from tuner.analysis import Diagnosis, ErrorEstimate
+from tuner.analysis import Diagnosis
 from tuner.reporting.wording import ERROR_NAMES, GAP_NAMES, chance, percent, points, span
-from tuner.storage import StudyRecord, TrialRecord
 
 GAP_FORMULAS = {
     "avoidable_bias": "train − baseline",
@@ -40,15 +37,6 @@ class GapRow:
     interval: str
     level: str
     chance: str
-
-
-@dataclass(frozen=True, slots=True)
-class ClassRow:
-    """How often examples of one class were wrong."""
-
-    name: str
-    n: int
-    estimate: ErrorEstimate
 
 
 def error_rows(diagnosis: Diagnosis, looks_at_test: int, has_test: bool) -> list[ErrorRow]:
@@ -100,25 +88,3 @@ def gap_rows(diagnosis: Diagnosis) -> list[GapRow]:
             GapRow(name, GAP_NAMES[name], formula, points(gap.value), interval, gap.level, chance(gap.chance_high))
         )
     return rows
-
-
-def class_rows(record: StudyRecord, best: TrialRecord | None) -> list[ClassRow]:
-    """Count the best trial's dev error for every class; with seeds, the mean of its networks."""
-    if best is None or not best.networks:
-        return []
-    shares = dev_wrong(best, len(record.dev_y))
-    n_classes = len(record.class_names)
-    there = np.bincount(record.dev_y, minlength=n_classes)
-    wrong = np.bincount(record.dev_y, weights=shares, minlength=n_classes)
-    return [
-        ClassRow(name, int(n), ErrorEstimate(value=float(w / n) if n else float("nan"), n=int(n)))
-        for name, n, w in zip(record.class_names, there, wrong, strict=True)
-    ]
-
-
-def dev_wrong(trial: TrialRecord, n_dev: int) -> np.ndarray:
-    """(n_dev,) share of the trial's networks that have each dev example wrong: 0 or 1, but for several seeds."""
-    bits = [network.dev_bits for network in trial.networks]
-    if sum(map(len, bits)) == n_dev:
-        return np.concatenate(bits).astype(float)
-    return np.asarray(np.mean(bits, axis=0, dtype=float))

@@ -1,0 +1,101 @@
+"""What else a reader has to know: what the dev set cannot tell, looks at the test set, what is still running."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuner.analysis import ErrorEstimate
+from tuner.reporting.frames import dev_error
+from tuner.reporting.wording import count, percent, points, span, value
+
+if TYPE_CHECKING:
+    from tuner.reporting.report import Report
+
+
+def remarks(report: Report) -> list[str]:
+    """All remarks that apply, as sentences."""
+    told = [_progress(report), _alike(report), _resolution(report), _sober(report), _seeds(report), _groups(report)]
+    return [sentence for sentence in [*told, *_test_looks(report)] if sentence]
+
+
+def _progress(report: Report) -> str:
+    counts = report.record.count()
+    done, budget = counts["complete"] + counts["pruned"], report.record.budget
+    running = sum(trial.state == "running" for trial in report.record.trials)
+    if done >= budget and not running:
+        return ""
+    return f"The search is not finished: {done:,} of {count(budget, 'trial')} done" + (
+        f", {running} running." if running else "."
+    )
+
+
+def _alike(report: Report) -> str:
+    members, judged = report.findings.not_distinguishable, len(report.findings.judged)
+    if judged < 2:
+        return ""
+    if len(members) == 1:
+        return f"The best trial is better than each of the other {judged - 1:,} by more than chance on these dev rows."
+    return (
+        f"{len(members):,} of {count(judged, 'complete trial')} are not distinguishable from the best on these dev rows: "
+        "with 95 % confidence the truly best is among them, but any single one of them may be worse."
+    )
+
+
+def _resolution(report: Report) -> str:
+    found = report.findings.resolution
+    if found is None:
+        return ""
+    told = f"This dev set shows differences between trials of about {points(found.difference)} points and more"
+    if found.examples is None:
+        return f"{told}; best and runner-up have the same error, and no number of examples is known to separate them."
+    if found.examples > len(report.record.dev_y):
+        return f"{told}; to see best and runner-up apart would take about {found.examples:,} dev rows."
+    return f"{told}."
+
+
+def _sober(report: Report) -> str:
+    sober, best = report.findings.sober, report.best
+    if sober is None or best is None or sober.number == best.number:
+        return ""
+    differing = {name: of for name, of in sober.params.items() if of != best.params.get(name)}
+    shown = ", ".join(f"{name} {value(of)}" for name, of in differing.items())
+    return (
+        f"The sober choice is trial {sober.number}: the simplest and most regularised within one standard error of the "
+        f"best (dev error {percent(dev_error(sober))}; {shown})."
+    )
+
+
+def _seeds(report: Report) -> str:
+    seeds = report.findings.seeds
+    if seeds is None:
+        return ""
+    return (
+        f"These hyperparameters, over {seeds.seeds} seeds: dev error {percent(seeds.value)} "
+        f"({span(seeds.low, seeds.high)}, examples and seeds together)."
+    )
+
+
+def _groups(report: Report) -> str:
+    dev = report.diagnosis.errors.get("dev")
+    if report.record.dev_groups is None or dev is None or dev.n_effective is None:
+        return ""
+    return (
+        f"Dev rows come in groups that are wrong together: {count(len(report.record.dev_y), 'row')} count as "
+        f"{dev.n_effective:,.0f} independent ones."
+    )
+
+
+def _test_looks(report: Report) -> list[str]:
+    looks, best = report.record.test_looks, report.best
+    told = []
+    if len(looks) > 1:
+        told.append(
+            f"The test set was opened {len(looks)} times: an error that was looked at more than once may have guided "
+            "choices, and is no longer a clean one."
+        )
+    others = [look for look in looks if best is None or look["trial_number"] != best.number]
+    for look in others[-1:]:
+        error = ErrorEstimate.counted(look["wrong"], look["n"])
+        trial = "" if look["trial_number"] is None else f" of trial {look['trial_number']}"
+        told.append(f"Test error of the model{trial}: {percent(error.value)} ({span(error.low, error.high)}).")
+    return told

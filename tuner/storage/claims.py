@@ -113,7 +113,7 @@ def _standing(connection: Connection, study_id: int, budget: Budget, allowed: in
     if budget.extra is not None:
         claims = tables.claims.c
         query = query.join(tables.claims, claims.trial_id == t.trial_id).where(claims.call == budget.call)
-    counts: dict[TrialState, int] = dict(connection.execute(query))
+    counts = {row[0]: row[1] for row in connection.execute(query)}
     counted = sum(counts.get(state, 0) for state in _COUNTED)
     return Standing(counted, counts.get(TrialState.RUNNING, 0), allowed if budget.extra is None else budget.extra)
 

@@ -66,7 +66,7 @@ def read_counts(database: Database, study_id: int, call: str) -> Counts:
 def _states(connection: Connection, study_id: int, call: str | None) -> dict[TrialState, int]:
     o = tables.optuna_trials.c
     query = sa.select(o.state, sa.func.count()).where(o.study_id == study_id).group_by(o.state)
-    return dict(connection.execute(_of_call(query, call)))
+    return {row[0]: row[1] for row in connection.execute(_of_call(query, call))}
 
 
 def _of_call(query: sa.Select[Any], call: str | None) -> sa.Select[Any]:
@@ -84,7 +84,7 @@ def _counts(connection: Connection, study_id: int, call: str | None, states: dic
         .where(o.study_id == study_id, t.stop_reason == "diverged")
         .group_by(o.state)
     )
-    found: dict[TrialState, int] = dict(connection.execute(_of_call(diverged, call)))
+    found = {row[0]: row[1] for row in connection.execute(_of_call(diverged, call))}
     return Counts(
         complete=states.get(TrialState.COMPLETE, 0),
         pruned=states.get(TrialState.PRUNED, 0),

@@ -76,7 +76,7 @@ def mean_curve(trial: TrialRecord) -> dict[str, Array]:
 
 
 def trials_frame(record: StudyRecord, baseline: float | None = None) -> pd.DataFrame:
-    """One row a trial, whatever its state; ``avoidable_bias`` counts from ``baseline`` (None: the definition's, or 0)."""
+    """One row a trial, whatever its state; ``baseline`` None: the definition's, or 0."""
     import pandas as pd
 
     if baseline is None:

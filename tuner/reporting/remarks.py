@@ -34,10 +34,10 @@ def _alike(report: Report) -> str:
     if judged < 2:
         return ""
     if len(members) == 1:
-        return f"The best trial is better than each of the other {judged - 1:,} by more than chance on these dev rows."
+        return f"The best trial beats each of the other {judged - 1:,} by more than chance on these dev rows."
     return (
-        f"{len(members):,} of {count(judged, 'complete trial')} are not distinguishable from the best on these dev rows: "
-        "with 95 % confidence the truly best is among them, but any single one of them may be worse."
+        f"{len(members):,} of {count(judged, 'complete trial')} are not distinguishable from the best on these dev "
+        "rows: with 95 % confidence the truly best is among them, but any single one of them may be worse."
     )
 
 

@@ -110,7 +110,7 @@ class Plot:
 
     width: int = 460
     height: int = 320
-    margins: tuple[int, int, int, int] = (14, 14, 44, 50)
+    margins: tuple[int, int, int, int] = (32, 14, 44, 48)
     parts: list[str] = field(default_factory=list)
 
     @property
@@ -154,16 +154,12 @@ class Plot:
     def y_axis(
         self, scale: Scale, title: str, label: Callable[[float], str], ticks: Iterable[float] | None = None
     ) -> None:
-        """Grid lines, labels and the axis's title left of the frame, written upwards."""
+        """Grid lines and labels, and the axis's title above its upper end."""
         for tick in scale.ticks() if ticks is None else ticks:
             y = float(scale(tick))
             self.line((self.left, self.right), (y, y), "grid")
             self.text(self.left - 7, y + 4, label(tick), "tick", "end")
-        middle = (self.top + self.bottom) / 2
-        turned = f"rotate(-90 14 {number(middle)})"
-        self.parts.append(
-            tag("text", escape(title), x=14, y=middle, class_="axis", text_anchor="middle", transform=turned)
-        )
+        self.text(2, self.top - 12, title, "axis")
 
     def line(self, xs: ArrayLike, ys: ArrayLike, css: str, **attributes: Any) -> None:
         """Draw a line through pixels."""
@@ -202,6 +198,11 @@ class Plot:
             f'<svg id="{escape(key)}" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(alt)}">'
             f"{described}{''.join(self.parts)}</svg>"
         )
+
+
+def percent_tick(error: float) -> str:
+    """Label an axis of errors: ``0.5 %``, ``10 %``."""
+    return f"{100 * error:g} %"
 
 
 def span_of(values: Sequence[float] | Floats, padding: float = 0.04) -> tuple[float, float]:

@@ -9,13 +9,12 @@ import numpy as np
 from tuner.analysis import exponentially_weighted_average
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import mean_curve
-from tuner.reporting.svg import Plot
-from tuner.reporting.wording import percent
+from tuner.reporting.svg import Plot, percent_tick
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
-BETA = 0.8
+WINDOW = 1 / 15  # of the epochs: what the average looks back on
 
 
 def curves(report: Report) -> Figure | None:
@@ -30,11 +29,12 @@ def curves(report: Report) -> Figure | None:
     x = plot.x_scale(1, max(len(epochs), 2))
     y = plot.y_scale(0, max(float(highest) * 1.05, 0.01), "sqrt")
     plot.x_axis(x, "epoch", lambda v: f"{v:.0f}", [t for t in x.ticks() if t == int(t)])
-    plot.y_axis(y, "error", lambda v: percent(v, "%"))
+    plot.y_axis(y, "error", percent_tick)
+    beta = 1 - 1 / max(WINDOW * len(epochs), 2)
     for name in ("train", "dev"):
         values = curve[f"{name}_error"]
         plot.line(x(epochs), y(values), f"raw {name}")
-        plot.line(x(epochs), y(exponentially_weighted_average(values, BETA)), f"smooth {name}")
+        plot.line(x(epochs), y(exponentially_weighted_average(values, beta)), f"smooth {name}")
     if best.best_epoch:
         at = float(x(best.best_epoch))
         plot.line((at, at), (plot.top, plot.bottom), "mark")

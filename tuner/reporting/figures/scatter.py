@@ -8,14 +8,15 @@ import numpy as np
 
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error, train_error
-from tuner.reporting.svg import Plot, Scale
-from tuner.reporting.wording import count, percent, points
+from tuner.reporting.svg import Plot, Scale, percent_tick
+from tuner.reporting.wording import count, points
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
 GAPS = (0.05, 0.1, 0.2, 0.4)
+LABEL_WIDTH = 48
 LEGEND = {"complete": "complete trial", "explored": "drawn at random", "pruned": "pruned, as of its last epoch"}
 
 
@@ -29,8 +30,8 @@ def scatter(report: Report) -> Figure | None:
     top = _limit(np.concatenate([train[np.isfinite(train)], dev]))
     plot = Plot(height=400)
     x, y = plot.x_scale(0, top, "sqrt"), plot.y_scale(0, top, "sqrt")
-    plot.x_axis(x, "train error", lambda v: percent(v, "%"), _ticks(x))
-    plot.y_axis(y, "dev error", lambda v: percent(v, "%"), _ticks(y))
+    plot.x_axis(x, "train error", percent_tick)
+    plot.y_axis(y, "dev error", percent_tick)
     _equal_gaps(plot, x, y, top, report.diagnosis.material_gap)
     px, py = x(train), y(dev)
     kinds = np.array([_kind(trial) for trial in shown])
@@ -60,22 +61,20 @@ def _limit(errors: np.ndarray) -> float:
     return min(1.0, max(1.05 * min(highest, 2 * most), 0.01))
 
 
-def _ticks(scale: Scale) -> list[float]:
-    return scale.ticks()
-
-
 def _equal_gaps(plot: Plot, x: Scale, y: Scale, top: float, line: float) -> None:
-    """Lines on which dev − train is the same: none, the material gap, and some larger ones."""
+    """Lines on which dev − train is the same: none, the material gap, and some larger ones, named where they leave."""
     train = np.linspace(0, 1, 60) ** 2 * top
-    wanted = [0.0, line, *(gap for gap in GAPS if gap > 1.5 * line)]
-    for gap in wanted:
-        along = train[train + gap <= top]
-        if len(along) < 2:
+    free = plot.right + LABEL_WIDTH
+    for gap in [0.0, line, *(gap for gap in GAPS if gap > 1.5 * line)]:
+        along = np.append(train[train + gap < top], max(top - gap, 0.0))
+        if top - gap <= 0:
             continue
-        css = "diagonal" if gap == 0 else "line" if gap == line else "gap"
-        plot.line(x(along), y(along + gap), css)
-        label = "dev = train" if gap == 0 else f"gap {points(gap)}"
-        plot.text(float(x(along[-1])) - 4, float(y(along[-1] + gap)) + 12, label, "note", "end")
+        plot.line(x(along), y(along + gap), "diagonal" if gap == 0 else "line" if gap == line else "gap")
+        end = float(x(along[-1]))
+        if gap and plot.left + LABEL_WIDTH < end < free - LABEL_WIDTH:
+            plot.text(end, plot.top - 5, f"gap {points(gap)}", "note", "middle")
+            free = end
+    plot.text(float(x(0.5 * top)) + 8, float(y(0.5 * top)) + 14, "dev = train", "note halo")
 
 
 def _sentence(report: Report, beyond: int) -> str:

@@ -80,6 +80,9 @@
   const mark = (row) => {
     marked = row;
     document.querySelectorAll("circle.marked").forEach((old) => old.remove());
+    document.querySelectorAll("[data-trial]").forEach((line) => {
+      line.classList.toggle("marked", Number(line.dataset.trial) === column.number[row]);
+    });
     document.querySelectorAll("figure[data-figure]").forEach((figure) => {
       const dots = data.dots[figure.dataset.figure];
       const k = dots ? dots[0].indexOf(column.number[row]) : -1;
@@ -139,6 +142,14 @@
       tip.hidden = true;
       mark(row).scrollIntoView({ block: "center" });
     });
+  });
+
+  document.querySelectorAll("[data-trial]").forEach((line) => {
+    const row = place.get(Number(line.dataset.trial));
+    line.style.cursor = "pointer";
+    line.addEventListener("pointermove", (event) => tell(row, event));
+    line.addEventListener("pointerleave", () => { tip.hidden = true; });
+    line.addEventListener("click", () => { tip.hidden = true; mark(row).scrollIntoView({ block: "center" }); });
   });
 
   document.querySelectorAll("button.copy").forEach((button) => {

@@ -1,0 +1,92 @@
+"""Parallel coordinates: one line a trial through its hyperparameters to its dev error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tuner.reporting.axes import KnobAxis, knob_axes
+from tuner.reporting.figures.figure import Figure
+from tuner.reporting.frames import dev_error
+from tuner.reporting.svg import Plot, Scale, percent_tick
+from tuner.reporting.wording import count
+from tuner.storage import TrialRecord
+
+if TYPE_CHECKING:
+    from tuner.reporting.report import Report
+
+MOST_LINES = 240  # beyond that lines hide each other and the page grows
+SHADES = 5
+
+
+def parallel(report: Report) -> Figure | None:
+    """Complete trials, the better the darker; of very many the best and an even sample of the rest."""
+    axes = knob_axes(report.definition)
+    judged = sorted(report.findings.judged, key=lambda trial: (trial.value, trial.number))
+    if len(judged) < 2 or not axes:
+        return None
+    shown = _sample(judged)
+    errors = np.array([dev_error(trial) for trial in shown], float)
+    top = max(min(float(errors.max()), 3 * float(np.quantile(errors, 0.75))), float(errors.min()) + 1e-9)
+    plot = Plot(width=960, height=340, margins=(34, 46, 26, 46))
+    y = plot.y_scale(top, float(errors.min()))
+    xs = np.linspace(plot.left, plot.right, len(axes) + 1)
+    for shade, trial, error in reversed(list(zip(_shades(len(shown)), shown, errors, strict=True))):
+        _trial_line(plot, axes, xs, trial, float(y(error)), shade)
+    for x, axis in zip(xs, axes, strict=False):
+        _knob(plot, float(x), axis)
+    _error_axis(plot, float(xs[-1]), y)
+    all_ = count(len(judged), "complete trial")
+    which = f"The {all_}" if len(shown) == len(judged) else f"The best and a sample of the rest, {len(shown)} of {all_}"
+    return Figure(
+        title="Where the good trials lie",
+        sentence=(
+            f"{which}, one line each, the stronger the lower its dev error (right axis, lowest on top). Where strong "
+            "lines run together, a value matters and is found; where they spread over a whole axis, it matters little."
+        ),
+        svg=plot.svg(
+            "parallel", f"Parallel coordinates of {count(len(shown), 'trial')} over {len(axes)} hyperparameters"
+        ),
+        legend=tuple((f"shade{k}", words) for k, words in ((0, "best fifth"), (2, "middle"), (4, "worst fifth"))),
+        wide=True,
+    )
+
+
+def _sample(judged: list[TrialRecord]) -> list[TrialRecord]:
+    """All, or the better half of the places for the best and the other half spread evenly over the rest."""
+    if len(judged) <= MOST_LINES:
+        return judged
+    half = MOST_LINES // 2
+    rest = np.linspace(half, len(judged) - 1, MOST_LINES - half).astype(int)
+    return judged[:half] + [judged[k] for k in rest]
+
+
+def _shades(n: int) -> list[int]:
+    return [k * SHADES // n for k in range(n)]
+
+
+def _trial_line(plot: Plot, axes: list[KnobAxis], xs: np.ndarray, trial: TrialRecord, end: float, shade: int) -> None:
+    places = [axis.position(trial.params.get(axis.name)) for axis in axes]
+    if None in places:
+        return
+    ys = [plot.bottom - place * (plot.bottom - plot.top) for place in places if place is not None]
+    plot.line(xs, [*ys, end], f"trial shade{shade}", data_trial=trial.number)
+
+
+def _knob(plot: Plot, x: float, axis: KnobAxis) -> None:
+    plot.line((x, x), (plot.top, plot.bottom), "pole")
+    plot.text(x, plot.top - 16, axis.name, "axis", "middle")
+    for place, label in axis.ticks():
+        y = plot.bottom - place * (plot.bottom - plot.top)
+        plot.line((x - 3, x + 3), (y, y), "pole")
+        plot.text(x + 6, y + 4, label, "tick halo")
+
+
+def _error_axis(plot: Plot, x: float, y: Scale) -> None:
+    plot.line((x, x), (plot.top, plot.bottom), "pole")
+    plot.text(x, plot.top - 16, "dev error", "axis", "middle")
+    for tick in Scale(y.high, y.low, 0, 1).ticks(5):
+        at = float(y(tick))
+        plot.line((x - 3, x + 3), (at, at), "pole")
+        plot.text(x + 6, at + 4, percent_tick(tick), "tick halo")

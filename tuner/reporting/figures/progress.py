@@ -1,0 +1,61 @@
+"""Best dev error so far: whether more trials would still help."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tuner.reporting.figures.figure import Figure
+from tuner.reporting.frames import dev_error
+from tuner.reporting.svg import Plot, percent_tick
+from tuner.reporting.wording import count, percent
+
+if TYPE_CHECKING:
+    from tuner.reporting.report import Report
+
+
+def progress(report: Report) -> Figure | None:
+    """Every complete trial in the order in which they ended, and the lowest dev error up to each."""
+    judged = sorted(report.findings.judged, key=_ended)
+    if len(judged) < 2:
+        return None
+    errors = np.array([dev_error(trial) for trial in judged], float)
+    explored = np.array([trial.exploring for trial in judged])
+    so_far = np.minimum.accumulate(errors)
+    top = max(min(float(errors.max()), 3 * float(np.quantile(errors, 0.75))) * 1.05, 0.01)
+    plot = Plot()
+    x, y = plot.x_scale(0, len(judged)), plot.y_scale(0, top, "sqrt")
+    place = np.arange(1, len(judged) + 1)
+    plot.x_axis(x, "complete trials, in the order they ended", lambda v: f"{v:,.0f}")
+    plot.y_axis(y, "dev error", percent_tick)
+    px, py = x(place), y(errors)
+    plot.dots(px[~explored], py[~explored], "complete faint")
+    plot.dots(px[explored], py[explored], "explored faint")
+    plot.line(np.repeat(x(np.append(place, len(judged))), 2)[1:-1], np.repeat(y(so_far), 2), "smooth best")
+    last = int(np.flatnonzero(so_far == so_far[-1])[0]) + 1
+    return Figure(
+        title="Best so far",
+        sentence=(
+            f"The lowest dev error, {percent(float(so_far[-1]))}, was first reached by the {_ordinal(last)} of "
+            f"{count(len(judged), 'complete trial')}. A line that is still falling at the right asks for more trials; "
+            "one that has long been flat does not."
+        ),
+        svg=plot.svg("progress", f"Lowest dev error over {count(len(judged), 'complete trial')}"),
+        legend=(
+            ("best-line", "lowest so far"),
+            ("complete", "trial the sampler chose"),
+            *((("explored", "drawn at random"),) if explored.any() else ()),
+        ),
+        trials={t.number: (float(a), float(b)) for t, a, b in zip(judged, px, py, strict=True)},
+    )
+
+
+def _ended(trial: object) -> tuple[float, int]:
+    finished = getattr(trial, "finished", None)
+    return (finished.timestamp() if finished else 0.0, getattr(trial, "number", 0))
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"

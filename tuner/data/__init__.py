@@ -1,6 +1,14 @@
-"""From a file to honest train, dev and test sets: sources, encoding, splits, folds, normalisation, augmentation."""
+"""From a file to honest train, dev and test sets: sources, encoding, splits, folds, normalisation, augmentation.
 
+``load_dataset`` is the front door.  What reads raw rows (pandas, the encoding, the honesty checks) is imported when it is
+used: a worker process that maps prepared arrays needs none of it.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from tuner.data.augmentation import AUGMENTATIONS, Augmentation, make_augment
 from tuner.data.dataset import ColumnSummary, Dataset, Part, Table
+from tuner.data.describing import describe
 from tuner.data.loading import (
     dataset_from_arrays,
     dataset_from_frame,
@@ -8,21 +16,46 @@ from tuner.data.loading import (
     load_dataset,
     open_prepared,
     read_part,
+    read_rows,
 )
 from tuner.data.settings import ColumnSettings, DataSettings, SplitSettings
 
+if TYPE_CHECKING:
+    from tuner.data.encoding import Encoding
+    from tuner.data.honesty import Finding, check_honesty
+
 __all__ = [
+    "AUGMENTATIONS",
+    "Augmentation",
     "ColumnSettings",
     "ColumnSummary",
     "DataSettings",
     "Dataset",
+    "Encoding",
+    "Finding",
     "Part",
     "SplitSettings",
     "Table",
+    "check_honesty",
     "dataset_from_arrays",
     "dataset_from_frame",
+    "describe",
     "fit_on_all",
     "load_dataset",
+    "make_augment",
     "open_prepared",
     "read_part",
+    "read_rows",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Encoding":
+        from tuner.data.encoding import Encoding
+
+        return Encoding
+    if name in ("Finding", "check_honesty"):
+        from tuner.data import honesty
+
+        return getattr(honesty, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

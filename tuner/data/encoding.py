@@ -200,17 +200,21 @@ def moments_of(values: NDArray[Any], rows: Ints) -> Moments:
     count, mean, square = np.zeros(width), np.zeros(width), np.zeros(width)
     low, high = np.full(width, np.inf), np.full(width, -np.inf)
     for _, piece in chunks(rows, width):
-        chunk = values[piece].astype(np.float64)
-        absent = np.isnan(chunk)
-        n = len(piece) - absent.sum(axis=0)
-        chunk_mean = np.where(absent, 0.0, chunk).sum(axis=0) / np.maximum(n, 1)
-        off = np.where(absent, 0.0, chunk - chunk_mean)
+        raw = values[piece]
+        low, high = np.fmin(low, np.fmin.reduce(raw, axis=0)), np.fmax(high, np.fmax.reduce(raw, axis=0))
+        chunk = raw.astype(np.float64)
+        n, chunk_mean = np.full(width, len(piece)), chunk.mean(axis=0)
+        chunk -= chunk_mean
+        if np.isnan(chunk_mean).any():
+            absent = np.isnan(raw)
+            n = len(piece) - absent.sum(axis=0)
+            chunk_mean = np.where(absent, 0.0, raw).sum(axis=0) / np.maximum(n, 1)
+            chunk = np.where(absent, 0.0, raw - chunk_mean)
         total = np.maximum(count + n, 1)
         step = chunk_mean - mean
-        square += (off * off).sum(axis=0) + step * step * count * n / total
+        square += np.einsum("ij,ij->j", chunk, chunk) + step * step * count * n / total
         mean += step * n / total
         count += n
-        low, high = np.fmin(low, np.fmin.reduce(chunk, axis=0)), np.fmax(high, np.fmax.reduce(chunk, axis=0))
     scale = np.sqrt(square / np.maximum(count, 1))
     return Moments(count.astype(np.int64), mean, scale, low, high)
 

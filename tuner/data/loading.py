@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tuner.data.dataset import Dataset, Table
+from tuner.data.dataset import Dataset, Floats, Table
 from tuner.data.settings import DataSettings
 from tuner.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from tuner.data.assembling import Assembly
@@ -162,6 +164,19 @@ def read_part(dataset: Dataset, name: str, encoding: Encoding) -> Table:
     if selection is None:
         raise DataError(f"the data: no {name} set, expected one of those that the split has")
     return encode_selection(assembly, encoding, name, selection, _in_memory)
+
+
+def read_rows(path: Path, encoding: Encoding, settings: DataSettings) -> Iterator[tuple[pd.DataFrame, Floats]]:
+    """Yield a file's raw rows and X in pieces of many rows, for a model to predict; the target may be absent.
+
+    ``settings`` say how the study's files are written; text is read piece by piece, so that memory stays small.
+    """
+    from tuner.data.sources import read_pieces
+    from tuner.data.sources.raw import Wanted
+
+    wanted = Wanted(settings, encoding.source_columns, encoding.text_columns, encoding.target)
+    for raw in read_pieces(path, wanted):
+        yield raw.frame, encoding.transform_raw(raw)
 
 
 def _in_memory(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:

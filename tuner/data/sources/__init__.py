@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.data.settings import DataSettings
 from tuner.data.sources.arrays import labels_path, measure_idx, measure_npz, read_idx, read_npz
-from tuner.data.sources.delimited import measure_delimited, read_delimited
+from tuner.data.sources.delimited import measure_delimited, read_chunks, read_delimited
 from tuner.data.sources.opening import COMPRESSIONS
 from tuner.data.sources.parquet import measure_parquet, read_parquet
 from tuner.data.sources.raw import Raw, Wanted
 from tuner.errors import DataError
 
-__all__ = ["SOURCES", "Raw", "Source", "Wanted", "files_of", "find_file", "source_of"]
+__all__ = ["SOURCES", "Raw", "Source", "Wanted", "files_of", "find_file", "read_pieces", "source_of"]
+
+PIECE = 1 << 24  # bytes of text that are read at once when a model is applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,18 @@ def source_of(path: Path) -> Source:
     raise DataError(
         f"{path}: unknown kind of file, expected one of {', '.join(SOURCES)} (or with {', '.join(COMPRESSIONS)})"
     )
+
+
+def read_pieces(path: Path, wanted: Wanted) -> Iterator[Raw]:
+    """Yield a file's rows piece by piece where the format allows it, else all at once."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    source = source_of(path)
+    if source is _DELIMITED:
+        yield from read_chunks(path, wanted, PIECE)
+        return
+    source.measure(path, wanted.settings)
+    yield source.read(path, wanted)
 
 
 def find_file(folder: Path, name: str, key: str) -> Path:

@@ -223,8 +223,7 @@ def positional_names(width: int, wanted: Wanted) -> tuple[str, ...]:
     """Name the columns of a file without a header: column_0, column_1, … or as in the study's source."""
     if len(wanted.names) == width:
         return wanted.names
-    target = wanted.settings.target
-    without = tuple(name for name in wanted.names if name != target)
+    without = tuple(name for name in wanted.names if name != wanted.target)
     return without if len(without) == width else tuple(f"column_{position}" for position in range(width))
 
 

@@ -17,12 +17,14 @@ class Wanted:
     """What a reader must know besides the file itself.
 
     ``names`` are the columns of the study's source where this is another of its files, ``text`` those of its columns
-    that hold text there: read as text here too, so that the category "1" never becomes the number 1.
+    that hold text there: read as text here too, so that the category "1" never becomes the number 1.  ``target`` is
+    the source's target column: rows to be predicted may come without it.
     """
 
     settings: DataSettings
     names: tuple[str, ...] = ()
     text: frozenset[str] = frozenset()
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,446 @@
+"""Checks of what makes a verdict dishonest: shared rows, moved distributions, leaking columns, unbalanced classes.
+
+Two-sample tests run only where the product did not draw the split at random (there, only false alarms are possible).
+Kolmogorov-Smirnov for numbers and dates, χ² with rare levels pooled for categories, missingness apart, Holm's
+correction over all of them.  A column is named where its adjusted p is below 0.01 *and* D, or the total variation
+distance, is at least 0.1: at 10,000 rows any trifle is significant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.assembling import Assembly, Selection
+from tuner.data.dataset import Dataset
+from tuner.data.encoding import encode
+from tuner.data.loading import assembly_of
+from tuner.data.preparing import fit_encodings
+from tuner.data.splitting import generator
+from tuner.data.tables import TextColumn, TypedTable
+
+Ints = NDArray[np.int64]
+Doubles = NDArray[np.float64]
+
+LEAST_ROWS = 200  # a side, for any two-sample test
+MOST_ROWS = 10_000  # a side, sampled
+SIGNIFICANT = 0.01
+MATERIAL = 0.1  # of D or of the total variation distance
+LEAST_EXPECTED = 5  # of a level in the χ² test; rarer levels are pooled
+AUC_SPEAKS = 0.55
+Z = 1.959963984540054  # the normal distribution's 97.5 % point
+LEAK_ROWS = 20_000
+LEAK_LEAST_ROWS = 50
+LEAK = 0.05  # a column that leaves less than this share of the majority's error predicts almost perfectly
+UNBALANCED = 0.9
+RATIO = 10
+SAMPLE_STREAM = 3  # of the split's seed
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to know about the data; ``kind`` is for programs, ``text`` for people.
+
+    kind: same_rows, class_shares, distribution, missingness, classifier, not_compared, leakage or imbalance.
+    """
+
+    kind: str
+    severity: str
+    text: str
+    parts: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    evidence: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {**asdict(self), "parts": list(self.parts), "columns": list(self.columns)}
+
+
+def check_honesty(dataset: Dataset) -> tuple[Finding, ...]:
+    """Read the dataset's raw rows again and return what they give reason to say; raises DataError if they are gone."""
+    return tuple(findings(assembly_of(dataset)))
+
+
+def findings(assembly: Assembly) -> Iterator[Finding]:
+    """Yield every finding, the gravest kinds first."""
+    yield from same_rows(assembly)
+    yield from leaking_columns(assembly)
+    for pair in compared_pairs(assembly):
+        yield from compare(assembly, pair)
+    yield from unbalanced_classes(assembly)
+
+
+def percent(share: float) -> str:
+    """Write a share for people: 4.7 %."""
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.1f} %"
+
+
+# --- the same row in two splits ---------------------------------------------------------------------------------------
+
+
+def row_hashes(table: TypedTable, y: Ints) -> NDArray[np.uint64]:
+    """Return one 64-bit hash a row over all used columns and the class; equal rows have equal hashes."""
+    total = _mixed(y.astype(np.uint64), "the class")
+    for numbers in table.numbers:
+        for place, name in enumerate(numbers.names):
+            total += _mixed(_bits(numbers.values[:, place]), name)
+    for name, seconds in table.dates.items():
+        total += _mixed(_bits(seconds), name)
+    for name, text in table.categories.items():
+        levels = [int.from_bytes(hashlib.blake2b(level.encode(), digest_size=8).digest()) for level in text.levels]
+        total += _mixed(np.array([*levels, 0], dtype=np.uint64)[text.codes], name)
+    return total
+
+
+def _bits(values: NDArray[Any]) -> NDArray[np.uint64]:
+    numbers = values.astype(np.float64) + 0.0  # -0.0 becomes 0.0
+    numbers[np.isnan(numbers)] = np.nan
+    return numbers.view(np.uint64)
+
+
+def _mixed(bits: NDArray[np.uint64], name: str) -> NDArray[np.uint64]:
+    """Scramble one column's bits by its name (splitmix64's finaliser), so that swapped cells change the sum."""
+    mixed = bits ^ np.uint64(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def same_rows(assembly: Assembly) -> Iterator[Finding]:
+    """Say how many rows of one part stand in another one, too: their error says nothing about new rows."""
+    hashes = {key: row_hashes(table, assembly.y[key]) for key, table in assembly.tables.items()}
+    parts = {name: hashes[part.table][part.rows] for name, part in named_parts(assembly).items()}
+    if len(assembly.train) > 1:
+        yield from _same_rows_in_folds([hashes["source"][dev.rows] for dev in assembly.dev])
+        parts.pop("train")
+    for left, right in combinations(parts, 2):
+        shared = int(np.isin(parts[right], parts[left]).sum())
+        if shared:
+            share = shared / len(parts[right])
+            text = (
+                f"{shared:,} of {len(parts[right]):,} {right} rows ({percent(share)}) stand in {left} too, "
+                "the same in every column"
+            )
+            yield Finding("same_rows", _grave(share), text, (left, right), evidence={"rows": shared, "share": share})
+
+
+def _same_rows_in_folds(folds: list[NDArray[np.uint64]]) -> Iterator[Finding]:
+    values, place = np.unique(np.concatenate(folds), return_inverse=True)
+    fold = np.repeat(np.arange(len(folds)), [len(each) for each in folds])
+    first, last = np.full(len(values), len(folds)), np.full(len(values), -1)
+    np.minimum.at(first, place, fold)
+    np.maximum.at(last, place, fold)
+    shared = int((first != last)[place].sum())
+    if shared:
+        share = shared / len(place)
+        twins = f"{shared:,} of {len(place):,} rows ({percent(share)})"
+        text = f"{twins} have a twin in another fold, the same in every column"
+        yield Finding("same_rows", _grave(share), text, ("train", "dev"), evidence={"rows": shared, "share": share})
+
+
+def _grave(share: float) -> str:
+    return "warning" if share >= 0.01 else "note"
+
+
+def named_parts(assembly: Assembly) -> dict[str, Selection]:
+    """Return the parts by name; with folds, train and dev are all rows outside the test set."""
+    if len(assembly.train) > 1:
+        parts = {"train": assembly.outside_test[0], "train_dev": None, "dev": assembly.outside_test[0]}
+    else:
+        parts = {"train": assembly.train[0], "train_dev": assembly.train_dev, "dev": assembly.dev[0]}
+    return {name: part for name, part in {**parts, "test": assembly.test}.items() if part is not None}
+
+
+# --- one distribution? ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two parts that the product did not draw at random from the same rows."""
+
+    left: str
+    right: str
+    a: Selection
+    b: Selection
+
+
+def compared_pairs(assembly: Assembly) -> list[Pair]:
+    """Return train against dev and dev against test, as far as they were not drawn at random."""
+    settings, parts = assembly.settings, named_parts(assembly)
+    ordered = settings.split_column is not None or settings.time is not None
+    pairs = []
+    if len(assembly.train) == 1 and (ordered or settings.dev is not None):
+        pairs.append(Pair("train", "dev", parts["train"], parts["dev"]))
+    if "test" in parts and (ordered or settings.dev is not None or settings.test is not None):
+        pairs.append(Pair("dev", "test", parts["dev"], parts["test"]))
+    return pairs
+
+
+def compare(assembly: Assembly, pair: Pair) -> Iterator[Finding]:
+    """Test whether two parts look like one distribution: classes, columns, and a classifier that tells them apart."""
+    parts = (pair.left, pair.right)
+    short = min(len(pair.a), len(pair.b))
+    if short < LEAST_ROWS:
+        text = f"{pair.left} and {pair.right} are not compared: {short} rows, {LEAST_ROWS} are needed a side"
+        yield Finding("not_compared", "note", text, parts)
+        return
+    rng = generator(assembly.settings.seed, SAMPLE_STREAM)
+    a, b = (Selection(part.table, sampled(rng, part.rows, MOST_ROWS)) for part in (pair.a, pair.b))
+    verb = "the distribution moved" if assembly.settings.time is not None else "not one distribution"
+    yield from _compare_classes(assembly, parts, a, b, verb)
+    yield from _compare_columns(assembly, parts, a, b, verb)
+    yield from _compare_by_classifier(assembly, parts, a, b, verb)
+
+
+def sampled(rng: np.random.Generator, rows: Ints, most: int) -> Ints:
+    """Return at most ``most`` of the rows, drawn without replacement."""
+    return rows if len(rows) <= most else np.sort(rng.choice(rows, most, replace=False))
+
+
+def chi_square(a: Ints, b: Ints) -> tuple[float, float]:
+    """Return p and the total variation distance of two vectors of counts; levels expected less than 5 times are pooled.
+
+    Pearson's χ² of a 2 × levels table without continuity correction; p is 1 where one level is left.
+    """
+    from scipy.stats import chi2
+
+    both, smaller = a + b, min(a.sum(), b.sum())
+    rare = both * (smaller / both.sum()) < LEAST_EXPECTED
+    table = np.array([[*side[~rare], side[rare].sum()] for side in (a, b)], dtype=np.float64)
+    table = table[:, table.sum(axis=0) > 0]
+    if table.shape[1] < 2:
+        return 1.0, 0.0
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    statistic = float(((table - expected) ** 2 / expected).sum())
+    shares = table / table.sum(axis=1, keepdims=True)
+    return float(chi2.sf(statistic, table.shape[1] - 1)), float(np.abs(shares[0] - shares[1]).sum() / 2)
+
+
+def holm(p: list[float]) -> Doubles:
+    """Return Holm's adjusted p values.  (Holm 1979)"""
+    values = np.array(p)
+    order = np.argsort(values, kind="stable")
+    stepped = np.maximum.accumulate(values[order] * (len(values) - np.arange(len(values))))
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
+
+
+def _compare_classes(
+    assembly: Assembly, parts: tuple[str, str], a: Selection, b: Selection, verb: str
+) -> Iterator[Finding]:
+    n_classes = len(assembly.class_names)
+    left, right = (np.bincount(assembly.y[each.table][each.rows], minlength=n_classes) for each in (a, b))
+    p, distance = chi_square(left, right)
+    if p < SIGNIFICANT and distance >= MATERIAL:
+        difference = np.abs(left / left.sum() - right / right.sum())
+        most = int(difference.argmax())
+        shares = percent(left[most] / left.sum()), percent(right[most] / right.sum())
+        text = (
+            f"{parts[0]} and {parts[1]}: class shares differ ({verb}): class {assembly.class_names[most]!r} has "
+            f"{shares[0]} of the {parts[0]} rows and {shares[1]} of the {parts[1]} rows"
+        )
+        yield Finding("class_shares", "warning", text, parts, evidence={"p": p, "total_variation": distance})
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """One test of one column: kind "distribution" or "missingness", its p and its size (D or total variation)."""
+
+    kind: str
+    column: str
+    p: float
+    size: float
+    measure: str
+
+
+def _compare_columns(
+    assembly: Assembly, parts: tuple[str, str], a: Selection, b: Selection, verb: str
+) -> Iterator[Finding]:
+    tests = list(column_tests(assembly, a, b))
+    adjusted = holm([test.p for test in tests])
+    for test, p in zip(tests, adjusted, strict=True):
+        if p < SIGNIFICANT and test.size >= MATERIAL:
+            what = "values" if test.kind == "distribution" else "share of missing cells"
+            text = (
+                f"{parts[0]} and {parts[1]}: the {what} of column {test.column!r} differ ({verb}): "
+                f"{test.measure} {test.size:.2f}, adjusted p {p:.2g}"
+            )
+            yield Finding(
+                test.kind, "warning", text, parts, (test.column,), {"p_adjusted": float(p), "size": test.size}
+            )
+
+
+def column_tests(assembly: Assembly, a: Selection, b: Selection) -> Iterator[Tested]:
+    """Yield the tests of every used column between two samples."""
+    left, right = assembly.tables[a.table], assembly.tables[b.table]
+    for name, values_a, values_b in _numbers_of(left, right, a.rows, b.rows):
+        present_a, present_b = values_a[~np.isnan(values_a)], values_b[~np.isnan(values_b)]
+        yield from _missing_test(name, len(values_a), len(present_a), len(values_b), len(present_b))
+        if len(present_a) and len(present_b):
+            p, distance = kolmogorov_smirnov(present_a, present_b)
+            yield Tested("distribution", name, p, distance, "D")
+    for name, text in left.categories.items():
+        counts_a, counts_b = level_counts(text, a.rows, right.categories[name], b.rows)
+        yield from _missing_test(name, len(a), int(counts_a.sum()), len(b), int(counts_b.sum()))
+        if counts_a.sum() and counts_b.sum():
+            p, distance = chi_square(counts_a, counts_b)
+            yield Tested("distribution", name, p, distance, "total variation")
+
+
+def _numbers_of(
+    left: TypedTable, right: TypedTable, rows_a: Ints, rows_b: Ints
+) -> Iterator[tuple[str, Doubles, Doubles]]:
+    """Yield numbers and dates of both tables, column by column, as float64."""
+    other = {name: (block.values, place) for block in right.numbers for place, name in enumerate(block.names)}
+    for block in left.numbers:
+        for place, name in enumerate(block.names):
+            values, there = other[name]
+            yield name, block.values[rows_a, place].astype(np.float64), values[rows_b, there].astype(np.float64)
+    for name, seconds in left.dates.items():
+        yield name, seconds[rows_a], right.dates[name][rows_b]
+
+
+def _missing_test(name: str, n_a: int, present_a: int, n_b: int, present_b: int) -> Iterator[Tested]:
+    if present_a < n_a or present_b < n_b:
+        p, distance = chi_square(np.array([present_a, n_a - present_a]), np.array([present_b, n_b - present_b]))
+        yield Tested("missingness", name, p, distance, "difference")
+
+
+def kolmogorov_smirnov(a: Doubles, b: Doubles) -> tuple[float, float]:
+    """Return the asymptotic two-sided p and D, the largest distance of the two distribution functions."""
+    from scipy.stats import ks_2samp
+
+    result = ks_2samp(a, b, method="asymp")
+    return float(result.pvalue), float(result.statistic)
+
+
+def level_counts(left: TextColumn, rows_a: Ints, right: TextColumn, rows_b: Ints) -> tuple[Ints, Ints]:
+    """Count the levels of two columns over the union of their levels."""
+    levels = sorted(set(left.levels) | set(right.levels))
+    place = {level: position for position, level in enumerate(levels)}
+    counts = []
+    for column, rows in ((left, rows_a), (right, rows_b)):
+        codes = np.array([*(place[level] for level in column.levels), -1], dtype=np.int64)[column.codes[rows]]
+        counts.append(np.bincount(codes[codes >= 0], minlength=len(levels)))
+    return counts[0], counts[1]
+
+
+def _compare_by_classifier(
+    assembly: Assembly, parts: tuple[str, str], a: Selection, b: Selection, verb: str
+) -> Iterator[Finding]:
+    """Train boosted trees on one half of both samples to tell them apart; they speak if the other half lets them."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    encoding = fit_encodings(assembly, assembly.train[:1])[0]
+    X = np.zeros((len(a) + len(b), encoding.n_features), dtype=np.float32)
+    encode(encoding, assembly.tables[a.table], a.rows, X[: len(a)])
+    encode(encoding, assembly.tables[b.table], b.rows, X[len(a) :])
+    side = np.repeat([0, 1], [len(a), len(b)])
+    order = generator(assembly.settings.seed, SAMPLE_STREAM + 1).permutation(len(X))
+    half, other = order[::2], order[1::2]
+    model = HistGradientBoostingClassifier(
+        max_iter=30, max_leaf_nodes=8, max_bins=63, early_stopping=False, random_state=0
+    )
+    with threadpool_limits(1):  # trees this small spend more time on waking threads than they save
+        model.fit(X[half], side[half])
+        score = model.predict_proba(X[other])[:, 1]
+    auc, low = auc_with_limit(score, side[other] == 1)
+    if auc >= AUC_SPEAKS and low > 0.5:
+        text = (
+            f"{parts[0]} and {parts[1]}: a classifier tells their rows apart ({verb}): "
+            f"AUC {auc:.2f}, at least {low:.2f}, where 0.5 is chance"
+        )
+        yield Finding("classifier", "warning", text, parts, evidence={"auc": auc, "low": low})
+
+
+def auc_with_limit(score: Doubles, positive: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the area under the ROC curve and its lower 95 % limit.  (Hanley & McNeil 1982)"""
+    from scipy.stats import rankdata
+
+    n_yes, n_no = int(positive.sum()), int((~positive).sum())
+    auc = float((rankdata(score)[positive].sum() - n_yes * (n_yes + 1) / 2) / (n_yes * n_no))
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = (auc * (1 - auc) + (n_yes - 1) * (q1 - auc**2) + (n_no - 1) * (q2 - auc**2)) / (n_yes * n_no)
+    return auc, auc - Z * max(variance, 0.0) ** 0.5
+
+
+# --- leakage and balance ----------------------------------------------------------------------------------------------
+
+
+def leaking_columns(assembly: Assembly) -> Iterator[Finding]:
+    """Name each column that predicts the target almost perfectly by itself, on training rows it was not fitted on."""
+    seen = assembly.seen
+    rng = generator(assembly.settings.seed, SAMPLE_STREAM + 2)
+    rows = rng.permutation(sampled(rng, seen.rows, LEAK_ROWS))
+    if len(rows) < LEAK_LEAST_ROWS:
+        return
+    y = assembly.y[seen.table][rows]
+    majority = int(np.bincount(y).argmax())
+    chance = float((y != majority).mean())
+    for name, codes in _coded_columns(assembly.tables[seen.table], rows):
+        error = one_column_error(codes, y, majority)
+        if error <= LEAK * chance:
+            text = (
+                f"column {name!r} predicts the target almost perfectly by itself: error {percent(error)}, where always "
+                f"answering {assembly.class_names[majority]!r} errs in {percent(chance)}; would it be known in time?"
+            )
+            yield Finding("leakage", "warning", text, ("train",), (name,), {"error": error, "majority_error": chance})
+
+
+def _coded_columns(table: TypedTable, rows: Ints) -> Iterator[tuple[str, Ints]]:
+    """Yield each column's cells as codes from 0: categories, distinct numbers, or bins of equally many numbers."""
+    for name, values, _ in _numbers_of(table, table, rows, rows[:0]):
+        yield name, _bins(values)
+    for name, text in table.categories.items():
+        yield name, text.codes[rows] + 1
+
+
+def _bins(values: Doubles) -> Ints:
+    """Return codes of numbers, 0 where missing; of many distinct ones, bins of equally many in the first half."""
+    present = values[~np.isnan(values)]
+    distinct = np.unique(present)
+    most = int(np.clip(len(values) // 8, 8, 256))
+    if len(distinct) > most:
+        half = values[::2]
+        distinct = np.unique(np.quantile(half[~np.isnan(half)], np.linspace(0, 1, most + 1)[1:-1]))
+    codes: Ints = np.searchsorted(distinct, values, side="right") + 1
+    codes[np.isnan(values)] = 0
+    return codes
+
+
+def one_column_error(codes: Ints, y: Ints, majority: int) -> float:
+    """Return the error of answering each code's most frequent class, learnt on each half and scored on the other."""
+    n_codes, n_classes = int(codes.max()) + 1, int(y.max()) + 1
+    wrong = 0
+    for first in (0, 1):
+        fit, score = slice(first, None, 2), slice(1 - first, None, 2)
+        counts = np.bincount(codes[fit] * n_classes + y[fit], minlength=n_codes * n_classes).reshape(n_codes, n_classes)
+        answer = np.where(counts.sum(axis=1) > 0, counts.argmax(axis=1), majority)
+        wrong += int((answer[codes[score]] != y[score]).sum())
+    return wrong / len(y)
+
+
+def unbalanced_classes(assembly: Assembly) -> Iterator[Finding]:
+    """Say when one class is nearly all, or a class nearly nothing."""
+    seen = assembly.seen
+    counts = np.bincount(assembly.y[seen.table][seen.rows], minlength=len(assembly.class_names))
+    shares = counts / counts.sum()
+    most, least = int(shares.argmax()), int(shares.argmin())
+    if shares[most] < UNBALANCED and counts[most] < RATIO * counts[least]:
+        return
+    text = (
+        f"unbalanced classes: {percent(shares[most])} of the rows are of class {assembly.class_names[most]!r}, "
+        f"{percent(shares[least])} of class {assembly.class_names[least]!r}; always answering the first errs in "
+        f'{percent(1 - shares[most])} ([search] metric = "balanced_error" counts every class alike)'
+    )
+    severity = "warning" if shares[most] >= UNBALANCED else "note"
+    evidence = {"largest": float(shares[most]), "smallest": float(shares[least])}
+    yield Finding("imbalance", severity, text, ("train",), evidence=evidence)

@@ -1,7 +1,7 @@
 """From a file to honest train, dev and test sets: sources, encoding, splits, folds, normalisation, augmentation.
 
-``load_dataset`` is the front door.  What reads raw rows (pandas, the encoding, the honesty checks) is imported when it is
-used: a worker process that maps prepared arrays needs none of it.
+``load_dataset`` is the front door.  What reads raw rows (pandas, the encoding, the honesty checks) is imported when
+it is used: a worker process that maps prepared arrays needs none of it.
 """
 
 from typing import TYPE_CHECKING, Any

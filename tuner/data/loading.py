@@ -90,8 +90,6 @@ def dataset_from_arrays(
     x, labels = np.asarray(X), np.asarray(y)
     settings = _without_files(settings or DataSettings(), "y")
     raw = raw_of_arrays(x, labels, "the arrays", "y")
-    if not len(x):
-        raise DataError("the arrays: no rows, expected at least one example of each class")
     content = hashlib.sha256(repr((x.shape, x.dtype.str, labels.dtype.str)).encode())
     content.update(np.ascontiguousarray(x).data)
     content.update(repr(labels.tolist()).encode())
@@ -174,7 +172,7 @@ def read_rows(path: Path, encoding: Encoding, settings: DataSettings) -> Iterato
     from tuner.data.sources import read_pieces
     from tuner.data.sources.raw import Wanted
 
-    wanted = Wanted(settings, encoding.source_columns, encoding.text_columns, encoding.target)
+    wanted = Wanted(settings, encoding.source_columns, encoding.text_columns, encoding.target, labelled=False)
     for raw in read_pieces(path, wanted):
         yield raw.frame, encoding.transform_raw(raw)
 

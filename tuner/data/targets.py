@@ -111,11 +111,10 @@ def match_labels(raw: Raw, name: str, labels: TextColumn, class_names: tuple[str
         if set(stripped) <= set(known):
             notices = (f"{raw.where}: the labels' trailing dot is taken off ({levels[0]!r} is {stripped[0]!r})",)
             levels = stripped
-    unknown = next((place for place, level in enumerate(levels) if level not in known), None)
-    if unknown is not None:
-        row = int(np.flatnonzero(labels.codes == unknown)[0])
-        raise DataError(
-            f"{raw.at(row, name)}: class {levels[unknown]!r} is not in the training file; "
-            f"{nearest(levels[unknown], class_names)}"
-        )
-    return np.array([known[level] for level in levels], dtype=np.int64)[labels.codes], notices
+    y = np.array([known.get(level, -1) for level in levels], dtype=np.int64)[labels.codes]
+    unknown = np.flatnonzero(y < 0)
+    if len(unknown):
+        label = levels[labels.codes[unknown[0]]]
+        place = raw.at(int(unknown[0]), name)
+        raise DataError(f"{place}: class {label!r} is not in the training file; {nearest(label, class_names)}")
+    return y, notices

@@ -27,8 +27,8 @@ def column_names(shape: tuple[int, ...]) -> list[str]:
     return ["pixel_" + "_".join(map(str, index)) for index in np.ndindex(shape)]
 
 
-def raw_of_arrays(x: NDArray[Any], y: NDArray[Any], where: str, target: str) -> Raw:
-    """Make a table of x (n, …) and y (n,); x is viewed, not copied."""
+def raw_of_arrays(x: NDArray[Any], y: NDArray[Any] | None, where: str, target: str) -> Raw:
+    """Make a table of x (n, …) and y (n,); x is viewed, not copied.  Rows to be predicted have no y."""
     import pandas as pd
 
     if x.ndim < 2 or x.ndim > 4:
@@ -37,13 +37,22 @@ def raw_of_arrays(x: NDArray[Any], y: NDArray[Any], where: str, target: str) -> 
         )
     if x.dtype.kind not in "buif":
         raise DataError(f"{where}: x holds {x.dtype}, expected numbers")
-    if y.ndim == 2 and y.shape[1] == 1:
+    if y is not None and y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
-    if y.ndim != 1 or len(y) != len(x):
+    if y is not None and (y.ndim != 1 or len(y) != len(x)):
         raise DataError(f"{where}: y has shape {y.shape}, expected one class for each of the {len(x)} rows of x")
+    if not len(x):
+        raise DataError(f"{where}: no rows, expected at least one example of each class")
     shape = x.shape[1:]
     frame = pd.DataFrame(x.reshape(len(x), -1), columns=column_names(shape), copy=False)
-    return Raw(frame, where, by_row, target=target, labels=pd.Series(y), image=shape if len(shape) > 1 else None)
+    return Raw(
+        frame,
+        where,
+        by_row,
+        target=target,
+        labels=None if y is None else pd.Series(y),
+        image=shape if len(shape) > 1 else None,
+    )
 
 
 # --- NPZ --------------------------------------------------------------------------------------------------------------
@@ -70,13 +79,10 @@ def read_npz(path: Path, wanted: Wanted) -> Raw:
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise DataError(f"{path}: holds one bare array, expected an NPZ archive with x and y")
     with archive:
-        target = wanted.settings.target
-        return raw_of_arrays(
-            _member(archive, path, "x"),
-            _member(archive, path, "y"),
-            str(path),
-            target if isinstance(target, str) else "y",
-        )
+        x = _member(archive, path, "x")
+        y = _member(archive, path, "y") if wanted.labelled else None
+    target = wanted.settings.target
+    return raw_of_arrays(x, y, str(path), target if isinstance(target, str) else "y")
 
 
 def measure_npz(path: Path, settings: DataSettings) -> None:
@@ -129,9 +135,12 @@ def labels_path(path: Path, target: str | int | None) -> Path:
 
 def read_idx(path: Path, wanted: Wanted) -> Raw:
     """Read images in MNIST's format together with the file of their labels."""
+    x = _idx_array(path)
+    if not wanted.labelled:
+        return raw_of_arrays(x, None, str(path), "label")
     target = wanted.settings.target if not wanted.names else None  # a named labels file belongs to the source alone
     labels = labels_path(path, target)
-    x, y = _idx_array(path), _idx_array(labels)
+    y = _idx_array(labels)
     if y.ndim != 1 or len(y) != len(x):
         raise DataError(f"{labels}: {len(y)} labels, expected {len(x)}, one for each example of {path.name}")
     return raw_of_arrays(x, y, str(path), "label")

@@ -99,7 +99,7 @@ def to_utf8(path: Path, data: bytes, encoding: str, *, given: bool) -> tuple[byt
             return to_utf8(path, data, "cp1252", given=True)
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{path}, line {line}: byte 0x{data[error.start]:02x} is not {encoding}, expected its [data] encoding"
+            f"{path}, line {line}: byte 0x{data[error.start]:02x} is not {encoding}; [data] encoding must name its own"
         ) from error
     if "\0" in text:
         raise DataError(

@@ -16,12 +16,23 @@ from tuner.analysis.counting import (
     seeds_error,
 )
 from tuner.analysis.diagnosis import GAPS, Baseline, Diagnosis, Gap, diagnose
+from tuner.analysis.effects import (
+    Effect,
+    KnobCurve,
+    KnobEffect,
+    KnobEffects,
+    diverged_shares,
+    knob_effects,
+)
 from tuner.analysis.intervals import Z95, ErrorEstimate, difference_interval, wilson
+from tuner.analysis.knobs import Knob
+from tuner.analysis.learning_curve import LearningCurve, LearningPoint, Prediction, fit_learning_curve
 from tuner.analysis.selection import (
     Competition,
     NetworkRun,
     bootstrap_corrected_error,
     corrected_dev_error,
+    epoch_corrected_errors,
     rechosen_error,
 )
 from tuner.analysis.smoothing import exponentially_weighted_average
@@ -33,9 +44,17 @@ __all__ = [
     "ClassError",
     "Competition",
     "Diagnosis",
+    "Effect",
     "ErrorEstimate",
     "Gap",
+    "Knob",
+    "KnobCurve",
+    "KnobEffect",
+    "KnobEffects",
+    "LearningCurve",
+    "LearningPoint",
     "NetworkRun",
+    "Prediction",
     "Resolution",
     "SeedsError",
     "bootstrap_corrected_error",
@@ -45,9 +64,13 @@ __all__ = [
     "diagnose",
     "diagnose_predictions",
     "difference_interval",
+    "diverged_shares",
     "effective_examples",
+    "epoch_corrected_errors",
     "exponentially_weighted_average",
+    "fit_learning_curve",
     "folds_train_error",
+    "knob_effects",
     "majority_error",
     "not_distinguishable",
     "rechosen_error",

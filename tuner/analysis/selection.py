@@ -109,6 +109,15 @@ def rechosen_error(competition: Competition, *, rng: np.random.Generator, splits
     return held_wrong / (competition.looks * float((sizes @ scored_on).sum()))
 
 
+def epoch_corrected_errors(
+    runs: Sequence[NetworkRun], fold_sizes: NDArray[np.integer], *, patience: int | None, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """(K,) dev error of each network after allowing for the choice of its own epoch, and of nothing else."""
+    wrong = np.zeros((1, int(fold_sizes.sum())))
+    alone = [Competition(trials=[[run]], fold_sizes=fold_sizes, wrong=wrong, patience=patience) for run in runs]
+    return np.array([rechosen_error(one, rng=rng) for one in alone])
+
+
 def _split_folds(sizes: Array, splits: int, rng: np.random.Generator) -> Array:
     """(folds, splits) 1 where a fold chooses, 0 where it scores; empty folds are as if they were not there."""
     filled = np.flatnonzero(sizes)

@@ -1,0 +1,150 @@
+"""What each knob does to train error and to the gap, on a surface whose effects are known."""
+
+import numpy as np
+import pytest
+
+from tuner.analysis import Knob, diverged_shares, knob_effects
+from tuner.errors import ArgumentError
+
+LAMBDA = Knob(name="lambda", kind="log_uniform", bounds=(1e-3, 10.0))
+BETA = Knob(name="beta", kind="one_minus_log_uniform", bounds=(0.8, 0.99))
+BATCH = Knob(name="batch_size", kind="power_of_two", bounds=(16, 128))
+INITIALIZER = Knob(name="initializer", kind="choice", bounds=("he", "xavier", "zeros"))
+HIDDEN = Knob(name="hidden", kind="choice", bounds=("16", "32", "64"), ordered=True)
+KNOBS = [LAMBDA, BETA, BATCH, INITIALIZER, HIDDEN]
+
+
+def random_trials(n: int, rng: np.random.Generator) -> tuple[list[dict[str, object]], np.ndarray, np.ndarray]:
+    """λ raises train error by 0.10 and lowers the gap by 0.06 over its range, zeros cost 0.05, the rest nothing."""
+    params, train, gap = [], [], []
+    for _ in range(n):
+        u = rng.random(2)
+        initializer = str(rng.choice(INITIALIZER.bounds))
+        params.append(
+            {
+                "lambda": LAMBDA.from_unit(u[0]),
+                "beta": BETA.from_unit(u[1]),
+                "batch_size": int(rng.choice([16, 32, 64, 128])),
+                "initializer": initializer,
+                "hidden": str(rng.choice(HIDDEN.bounds)),
+            }
+        )
+        train.append(0.02 + 0.10 * u[0] + 0.05 * (initializer == "zeros") + rng.normal(0, 0.004))
+        gap.append(0.08 - 0.06 * u[0] + rng.normal(0, 0.008))
+    return params, np.array(train), np.array(gap)
+
+
+def test_known_effects_are_found() -> None:
+    """λ pulls train error up and the gap down; upper less lower quarter is 0.75 of the range."""
+    rng = np.random.default_rng(0)
+    params, train, gap = random_trials(60, rng)
+    found = knob_effects(KNOBS, params, train, gap, np.ones(60, dtype=bool), int(train.argmin()), rng=rng)
+    assert found is not None
+    effects = {(effect.knob, effect.level): effect for effect in found.effects}
+    pull = effects["lambda", None]
+    assert pull.train.low < 0.075 < pull.train.high
+    assert pull.gap.low < -0.045 < pull.gap.high
+    assert pull.train.decided
+    assert pull.gap.decided
+    assert pull.train_near_best.decided
+    zeros = effects["initializer", "zeros"]
+    assert zeros.train.low < 0.05 < zeros.train.high
+    assert zeros.train.decided
+    assert not zeros.gap.decided
+    assert not effects["beta", None].train.decided
+    assert found.trials == found.exploring == 60
+    assert not found.where_the_search_looked
+
+
+def test_curves_run_only_where_trials_lie() -> None:
+    """No trial above the middle of λ's range: no curve there."""
+    rng = np.random.default_rng(1)
+    params, train, gap = random_trials(80, rng)
+    low = [i for i, trial in enumerate(params) if LAMBDA.to_unit([trial["lambda"]])[0] < 0.5]
+    found = knob_effects(
+        KNOBS, [params[i] for i in low], train[low], gap[low], np.zeros(len(low), dtype=bool), 0, rng=rng
+    )
+    assert found is not None
+    curves = {curve.knob: curve for curve in found.curves}
+    assert LAMBDA.to_unit(curves["lambda"].values).max() < 0.6
+    assert curves["batch_size"].values == (16, 32, 64, 128)
+    assert curves["initializer"].values == ("he", "xavier", "zeros")
+    assert curves["hidden"].values == ("16", "32", "64")
+    assert curves["lambda"].train.shape == (len(curves["lambda"].values), 3)
+    assert found.where_the_search_looked
+
+
+def test_few_trials_say_nothing() -> None:
+    """Nine trials are no surface."""
+    rng = np.random.default_rng(2)
+    params, train, gap = random_trials(9, rng)
+    assert knob_effects(KNOBS, params, train, gap, np.ones(9, dtype=bool), 0, rng=rng) is None
+
+
+def test_equal_errors_have_no_effect() -> None:
+    """All networks learn everything: the effects on train error are 0, not a failure."""
+    rng = np.random.default_rng(3)
+    params, _, gap = random_trials(20, rng)
+    found = knob_effects(KNOBS, params, np.zeros(20), gap, np.ones(20, dtype=bool), 0, rng=rng)
+    assert found is not None
+    assert all(effect.train.value == 0 and not effect.train.decided for effect in found.effects)
+
+
+def test_a_fixed_knob_has_no_effect_to_show() -> None:
+    """A knob with one value in all trials is left out."""
+    rng = np.random.default_rng(4)
+    params, train, gap = random_trials(20, rng)
+    for trial in params:
+        trial["beta"] = 0.9
+    found = knob_effects(KNOBS, params, train, gap, np.ones(20, dtype=bool), 0, rng=rng)
+    assert found is not None
+    assert "beta" not in {effect.knob for effect in found.effects}
+
+
+def test_a_choice_no_longer_offered_is_left_out() -> None:
+    """Trials from before the definition changed do not stop the report."""
+    rng = np.random.default_rng(5)
+    params, train, gap = random_trials(20, rng)
+    params[3]["initializer"] = "forgotten"
+    found = knob_effects(KNOBS, params, train, gap, np.ones(20, dtype=bool), 7, rng=rng)
+    assert found is not None
+    assert found.trials == 19
+
+
+def test_thousands_of_trials_are_thinned() -> None:
+    """As many as a process can take, the best and the exploring among them."""
+    rng = np.random.default_rng(6)
+    params, train, gap = random_trials(1000, rng)
+    found = knob_effects([LAMBDA, BETA], params, train, gap, rng.random(1000) < 0.25, int(train.argmin()), rng=rng)
+    assert found is not None
+    assert found.trials == 1000
+    assert found.effects[0].train.decided
+
+
+@pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.name)
+def test_positions_lead_back_to_values(knob: Knob) -> None:
+    """Both ways of the sampled scale."""
+    for value in knob.bounds:
+        assert knob.from_unit(float(knob.to_unit([value])[0])) == pytest.approx(value)
+
+
+def test_beta_is_measured_by_its_memory() -> None:
+    """1 − β is log-uniform: the middle of 0.8 to 0.99 is 1 − √(0.2·0.01); more memory is higher."""
+    assert BETA.from_unit(0.5) == pytest.approx(1 - np.sqrt(0.2 * 0.01))
+    assert BETA.to_unit([0.8, 0.99]).tolist() == pytest.approx([0.0, 1.0])
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    """The message names the kind and the knob."""
+    with pytest.raises(ArgumentError, match=r"got 'normal' \(alpha\)"):
+        Knob(name="alpha", kind="normal", bounds=(0, 1))
+
+
+def test_diverged_trials_are_counted_along_a_knob() -> None:
+    """Where in its range the failures lie."""
+    alpha = Knob(name="alpha", kind="log_uniform", bounds=(1e-2, 1e2))
+    found = diverged_shares(alpha, [0.02, 0.5, 5.0, 50.0, 90.0], np.array([False, False, False, True, True]))
+    assert [row[2:] for row in found] == [(0, 1), (0, 1), (0, 1), (2, 2)]
+    assert found[-1][:2] == pytest.approx((10.0, 100.0))
+    choices = diverged_shares(INITIALIZER, ["he", "zeros"], np.array([False, True]))
+    assert choices == [("he", "he", 0, 1), ("xavier", "xavier", 0, 0), ("zeros", "zeros", 1, 1)]

@@ -1,0 +1,213 @@
+"""What each knob does to bias and to variance, apart: its effect on train error and on the gap, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm, qmc
+from threadpoolctl import threadpool_limits
+
+from tuner.analysis.intervals import Z95
+from tuner.analysis.knobs import Floats, Knob, columns
+from tuner.analysis.surface import Surface
+
+LEAST_TRIALS = 10  # below, there is nothing to fit
+ENOUGH_EXPLORING = 20  # below, the trials show where the search looked rather than the space
+MOST_TRIALS = 150  # a process takes time with the cube of its trials; these are as many as a report can wait for
+POINTS = 32  # of the space that an average runs over
+CURVE_POINTS = 13
+CURVE_NEIGHBOUR = 1 / 12  # a curve is drawn where a trial lies within so much of the knob's range
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A change of an error, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def decided(self) -> bool:
+        """Whether its sign is certain: the interval excludes 0."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnobEffect:
+    """A knob's pull on bias (``train``: train error) and on variance (``gap``: dev − train), averaged over the space.
+
+    Upper less lower quarter of its range, on the scale it was sampled on. For a knob without order (``level`` names the
+    choice) this choice less the mean of the others, at a level that allows for looking at every choice.
+    ``*_near_best``: the same with all other knobs as in the best trial.
+    """
+
+    knob: str
+    level: str | None
+    train: Effect
+    gap: Effect
+    train_near_best: Effect
+    gap_near_best: Effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnobCurve:
+    """Mean train error and gap along a knob, averaged over the others, at ``values`` that have trials near them.
+
+    ``train``, ``gap``: (points, 3): mean, lower and upper end.
+    """
+
+    knob: str
+    values: tuple[Any, ...]
+    train: Floats
+    gap: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnobEffects:
+    """Every searched knob's effects and curves, and the number of trials behind them."""
+
+    effects: tuple[KnobEffect, ...]
+    curves: tuple[KnobCurve, ...]
+    trials: int
+    exploring: int
+
+    @property
+    def where_the_search_looked(self) -> bool:
+        """Whether too few trials were drawn at random for this to be said of the whole space."""
+        return self.exploring < ENOUGH_EXPLORING
+
+
+def knob_effects(
+    knobs: Sequence[Knob],
+    params: Sequence[Mapping[str, Any]],
+    train_error: Floats,
+    gap: Floats,
+    exploring: NDArray[np.bool_],
+    best: int,
+    *,
+    rng: np.random.Generator,
+) -> KnobEffects | None:
+    """Fit a surface to the train errors and one to the gaps, and read every knob's effect from them.
+
+    One entry a complete trial that did not diverge: ``params`` by knob name, ``train_error`` and ``gap`` (dev − train),
+    whether it was drawn at random, and the place of the ``best``. Trials with a choice that is no longer offered are
+    left out. None with fewer than 10 trials or no knob that varies.
+    """
+    known = np.array([all(knob.offers(trial[knob.name]) for knob in knobs) for trial in params], dtype=bool)
+    kept = [trial for trial, stays in zip(params, known, strict=True) if stays]
+    varied = [knob for knob in knobs if len({knob.to_unit([trial[knob.name]])[0] for trial in kept}) > 1]
+    if len(kept) < LEAST_TRIALS or not varied or not known[best]:
+        return None
+    random, best = exploring[known], int(known[:best].sum())
+    positions = np.column_stack([knob.to_unit([trial[knob.name] for trial in kept]) for knob in varied])
+    used = _representatives(random, best, rng)
+    X = columns(varied, positions[used])
+    with threadpool_limits(1):  # matrices this small are not worth a second thread, and a search may be running beside
+        surfaces = [Surface(X, y[known][used], random[used], rng) for y in (train_error, gap)]
+        reader = _Reader(varied, positions[best], surfaces, rng)
+        effects = [effect for place in range(len(varied)) for effect in reader.effects(place)]
+        curves = [reader.curve(place, positions[:, place]) for place in range(len(varied))]
+    return KnobEffects(effects=tuple(effects), curves=tuple(curves), trials=len(kept), exploring=int(random.sum()))
+
+
+def diverged_shares(knob: Knob, values: Sequence[Any], diverged: NDArray[np.bool_]) -> list[tuple[Any, Any, int, int]]:
+    """(from, to, diverged, trials) in each quarter of a knob's range, or at each choice."""
+    position = knob.to_unit(values)
+    if knob.categorical:
+        places = [(float(i), float(i), position == i) for i in range(len(knob.bounds))]
+    else:
+        quarter = np.minimum((position * 4).astype(int), 3)
+        places = [(i / 4, (i + 1) / 4, quarter == i) for i in range(4)]
+    return [
+        (knob.from_unit(low), knob.from_unit(high), int(diverged[inside].sum()), int(inside.sum()))
+        for low, high, inside in places
+    ]
+
+
+def _representatives(exploring: NDArray[np.bool_], best: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """At most MOST_TRIALS trials: half of them exploring where there are so many, and always the best."""
+    n = len(exploring)
+    if n <= MOST_TRIALS:
+        return np.arange(n)
+    rank = np.where(exploring, rng.random(n), 1 + rng.random(n))
+    wandering = np.argsort(rank)[: min(int(exploring.sum()), MOST_TRIALS // 2)]
+    rest = np.setdiff1d(np.arange(n), [*wandering, best])
+    others = rng.choice(rest, size=MOST_TRIALS - len(np.union1d(wandering, [best])), replace=False)
+    return np.union1d(np.union1d(wandering, [best]), others)
+
+
+class _Reader:
+    """Averages of the two surfaces over points that differ in one knob alone."""
+
+    def __init__(
+        self, knobs: Sequence[Knob], at_best: Floats, surfaces: Sequence[Surface], rng: np.random.Generator
+    ) -> None:
+        self.knobs = knobs
+        self.surfaces = surfaces
+        self.u = qmc.Sobol(len(knobs), rng=rng).random(POINTS)
+        self.space = np.column_stack([knob.spread(u) for knob, u in zip(knobs, self.u.T, strict=True)])
+        self.near_best = np.tile(at_best, (POINTS, 1))
+
+    def effects(self, place: int) -> list[KnobEffect]:
+        """One effect of an ordered knob, one of each choice otherwise."""
+        knob = self.knobs[place]
+        u = self.u[:, place]
+        if not knob.categorical:
+            return [self._effect(place, None, [knob.quarter(u, upper=True)], [knob.quarter(u, upper=False)], Z95)]
+        n = len(knob.bounds)
+        each = [np.full(POINTS, float(i)) for i in range(n)]
+        z = float(norm.ppf(1 - 0.025 / n))
+        return [
+            self._effect(place, str(choice), [each[i]], each[:i] + each[i + 1 :], z)
+            for i, choice in enumerate(knob.bounds)
+        ]
+
+    def _effect(self, place: int, level: str | None, upper: list[Floats], lower: list[Floats], z: float) -> KnobEffect:
+        found = []
+        for points in (self.space, self.near_best):
+            high, low = (self._points(points, place, ends) for ends in (upper, lower))
+            for surface in self.surfaces:
+                value, error = surface.contrast(high, low)
+                found.append(Effect(value, value - z * error, value + z * error))
+        train, gap, train_near_best, gap_near_best = found
+        return KnobEffect(
+            knob=self.knobs[place].name,
+            level=level,
+            train=train,
+            gap=gap,
+            train_near_best=train_near_best,
+            gap_near_best=gap_near_best,
+        )
+
+    def _points(self, points: Floats, place: int, ends: list[Floats]) -> Floats:
+        """Copies of the points with one knob's positions replaced, as columns."""
+        copies = []
+        for positions in ends:
+            copy = points.copy()
+            copy[:, place] = positions
+            copies.append(copy)
+        return columns(self.knobs, np.vstack(copies))
+
+    def curve(self, place: int, positions: Floats) -> KnobCurve:
+        """Means along one knob, at its levels or at evenly spaced positions, where trials lie."""
+        knob = self.knobs[place]
+        count = knob.levels or CURVE_POINTS
+        grid = np.arange(count) / (1 if knob.categorical else max(count - 1, 1))
+        near = np.abs(grid[:, None] - positions).min(axis=1) <= CURVE_NEIGHBOUR
+        lines: list[list[tuple[float, float, float]]] = [[], []]
+        for position in grid[near]:
+            points = self._points(self.space, place, [np.full(POINTS, position)])
+            for line, surface in zip(lines, self.surfaces, strict=True):
+                value, error = surface.contrast(points)
+                line.append((value, value - Z95 * error, value + Z95 * error))
+        return KnobCurve(
+            knob=knob.name,
+            values=tuple(knob.from_unit(float(position)) for position in grid[near]),
+            train=np.array(lines[0]),
+            gap=np.array(lines[1]),
+        )

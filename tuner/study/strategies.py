@@ -30,7 +30,7 @@ def _median(max_epochs: int) -> BasePruner:
 def _hyperband(max_epochs: int) -> BasePruner:
     """Successive halving in several brackets, from the first rung to the last."""
     return optuna.pruners.HyperbandPruner(
-        min_resource=rungs(max_epochs)[0], max_resource=max_epochs, reduction_factor=2
+        min_resource=[*rungs(max_epochs), max_epochs][0], max_resource=max_epochs, reduction_factor=2
     )
 
 

@@ -1,0 +1,77 @@
+"""``tuner report``, ``studies`` and ``trials`` on a searched study."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from tests.conftest import Run
+
+
+def test_report_writes_its_files_and_prints_the_verdict(small_study: Path, run: Run) -> None:
+    """Five files in reports/small, and the table and verdict in the terminal."""
+    run("search", "small")
+    result = run("report", "small")
+    assert result.returncode == 0, result.stderr
+    folder = Path("reports/small")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "epochs.csv",
+        "report.html",
+        "report.md",
+        "summary.json",
+        "trials.csv",
+    ]
+    assert "avoidable bias" in result.stdout
+    assert "variance" in result.stdout
+    printed = json.loads(run("report", "small", "--json").stdout)
+    assert printed == json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+
+
+def test_baseline_and_material_gap_change_the_verdict_at_once(small_study: Path, run: Run) -> None:
+    """The same trials, judged against another line."""
+    run("search", "small")
+    strict = json.loads(run("report", "small", "--json", "--material-gap", "0.001").stdout)
+    lax = json.loads(run("report", "small", "--json", "--material-gap", "0.9", "--baseline", "0.05").stdout)
+    assert strict["errors"]["baseline"] == {"value": 0.0, "given": False}
+    assert lax["errors"]["baseline"] == {"value": 0.05, "given": True}
+    assert lax["verdict"] == "low_bias_and_variance"
+    assert strict["verdict"] != lax["verdict"]
+
+
+def test_studies_lists_what_the_database_holds(small_study: Path, run: Run) -> None:
+    """One line a study; a database that is not there holds none and is not made."""
+    assert "no studies" in run("studies").stdout
+    assert not (small_study.parent / "tuner.db").exists()
+    run("search", "small")
+    listed = json.loads(run("studies", "--json").stdout)["studies"]
+    assert [(line["name"], line["budget"], line["complete"] + line["pruned"]) for line in listed] == [("small", 4, 4)]
+    assert "small" in run("studies").stdout
+
+
+def test_trials_are_the_rows_of_trials_csv(small_study: Path, run: Run) -> None:
+    """``--csv`` prints the columns of the report's trials.csv."""
+    run("search", "small")
+    run("report", "small")
+    printed = run("trials", "small", "--csv").stdout
+    assert printed == Path("reports/small/trials.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    assert [row["number"] for row in rows] == ["0", "1", "2", "3"]
+    assert "initializer" in run("trials", "small").stdout
+
+
+def test_a_study_is_found_by_name_from_the_database_alone(small_study: Path, run: Run) -> None:
+    """Where its definition file is gone, the database still knows the study."""
+    run("search", "small")
+    small_study.unlink()
+    assert run("report", "small").returncode == 0
+    assert run("search", "small", "--trials", 1).returncode == 0
+
+
+def test_a_toml_path_uses_the_database_beside_it(small_study: Path, run: Run) -> None:
+    """``tuner search elsewhere/small.toml`` keeps its trials in elsewhere/tuner.db."""
+    elsewhere = Path("elsewhere")
+    small_study.parent.rename(elsewhere)
+    assert run("search", "elsewhere/small.toml").returncode == 0
+    assert (elsewhere / "tuner.db").exists()
+    assert not Path("studies").exists()
+    assert run("report", "elsewhere/small.toml").returncode == 0

@@ -1,0 +1,188 @@
+"""``tuner search`` as its user meets it: real processes, their output and their exit status."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SMALL_STUDY, Run, small_table
+
+
+def trial_numbers(database: Path) -> list[int]:
+    """The numbers of the finished trials."""
+    connection = sqlite3.connect(database)
+    rows = connection.execute(
+        "SELECT number FROM trials WHERE state IN ('COMPLETE', 'PRUNED') ORDER BY number"
+    ).fetchall()
+    connection.close()
+    return [number for (number,) in rows]
+
+
+def assert_refused(result: object, *parts: str) -> None:
+    """Exit status 2, nothing on stdout, and one line on stderr that holds the parts."""
+    assert result.returncode == 2, result.stderr  # type: ignore[attr-defined]
+    assert result.stdout == ""  # type: ignore[attr-defined]
+    lines = result.stderr.splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 1, lines
+    for part in parts:
+        assert part in lines[0]
+
+
+def test_a_search_completes_its_budget_and_says_so(small_study: Path, run: Run) -> None:
+    """The first line names study, database and data; the last lines the best trial; the budget is exact."""
+    result = run("search", "small")
+    assert result.returncode == 0, result.stderr
+    first = result.stdout.splitlines()[0]
+    assert "small" in first
+    assert str(small_study.parent / "tuner.db") in first
+    assert str(small_study.parent / "small.csv") in first
+    assert "best: trial" in result.stdout
+    assert trial_numbers(small_study.parent / "tuner.db") == [0, 1, 2, 3]
+
+
+def test_a_finished_study_is_left_alone(small_study: Path, run: Run) -> None:
+    """The second search of a finished study says that there is nothing to do, and does nothing."""
+    run("search", "small")
+    result = run("search", "small")
+    assert result.returncode == 0
+    assert "nothing to do" in result.stdout
+    assert trial_numbers(small_study.parent / "tuner.db") == [0, 1, 2, 3]
+
+
+def test_json_is_one_object_with_the_keys_of_the_plan(small_study: Path, run: Run) -> None:
+    """``--json`` prints one object on stdout, and nothing else there."""
+    result = run("search", "small", "--json")
+    found = json.loads(result.stdout)
+    assert list(found) == ["study", "storage", "seconds", "run", "trials", "best"]
+    assert found["study"] == "small"
+    assert found["run"] == found["trials"]
+    assert found["run"]["complete"] + found["run"]["pruned"] == 4
+    assert list(found["best"]) == ["number", "dev_error", "train_error", "params"]
+    assert {"lambda", "keep_prob", "alpha", "beta", "batch_size", "initializer"} <= set(found["best"]["params"])
+
+
+def test_trials_adds_exactly_so_many(small_study: Path, run: Run) -> None:
+    """``--trials 3`` on a finished study makes three more, whatever the budget says."""
+    run("search", "small")
+    found = json.loads(run("search", "small", "--trials", 3, "--json").stdout)
+    assert found["run"]["complete"] + found["run"]["pruned"] == 3
+    assert trial_numbers(small_study.parent / "tuner.db") == list(range(7))
+
+
+def test_two_workers_share_the_budget(small_study: Path, run: Run) -> None:
+    """Two processes make the budget's trials, each number once."""
+    result = run("search", "small", "--workers", 2, "--total", 12)
+    assert result.returncode == 0, result.stderr
+    assert trial_numbers(small_study.parent / "tuner.db") == list(range(12))
+
+
+def test_a_data_file_needs_no_definition(workplace: Path, run: Run) -> None:
+    """``tuner search my.csv --target kind`` writes studies/my.toml and searches; the second call uses that file."""
+    (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
+    first = run("search", "my.csv", "--target", "kind", "--trials", 1)
+    assert first.returncode == 0, first.stderr
+    text = (workplace / "studies" / "my.toml").read_text(encoding="utf-8")
+    assert 'source = "../my.csv"' in text
+    second = run("search", "my.csv", "--target", "kind", "--trials", 1)
+    assert second.returncode == 0, second.stderr
+    assert (workplace / "studies" / "my.toml").read_text(encoding="utf-8") == text
+    assert trial_numbers(workplace / "studies" / "tuner.db") == [0, 1]
+
+
+def test_fail_above_ends_with_status_4(small_study: Path, run: Run) -> None:
+    """A best dev error above ``--fail-above`` is exit status 4; one below is 0."""
+    assert run("search", "small", "--fail-above", "0.0001").returncode == 4
+    assert run("search", "small", "--fail-above", "0.9").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("keep_prob", "keep_prop", ["studies/small.toml", "'keep_prop'", "'keep_prob'"]),
+        ("[0.7, 1.0]", "[1.0, 0.7]", ["studies/small.toml", "space.keep_prob", "[1.0, 0.7]"]),
+        ("[16, 32]", "[16, 33]", ["space.batch_size", "33", "power"]),
+        ("{ uniform = [0.7, 1.0] }", "0", ["space.keep_prob", "(0, 1]", "0"]),
+        ("[search]", "[search", ["studies/small.toml", "TOML"]),
+        ('target = "kind"', 'target = "sort"', ["'sort'", "kind"]),
+        ('"small.csv"', '"gone.csv"', ["gone.csv"]),
+    ],
+)
+def test_a_bad_definition_is_refused_and_nothing_written(
+    small_study: Path, run: Run, old: str, new: str, parts: list[str]
+) -> None:
+    """One line, exit status 2, no database."""
+    small_study.write_text(SMALL_STUDY.replace(old, new, 1), encoding="utf-8")
+    assert_refused(run("search", "small"), *parts)
+    assert sorted(path.name for path in small_study.parent.iterdir()) == ["small.csv", "small.toml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("", ["my.csv", "empty"]),
+        ("width,height,kind\n", ["my.csv"]),
+        (
+            small_table().replace(",c\n", ",a\n").replace(",b\n", ",a\n"),
+            ["my.csv", "kind", "every row is of class 'a'"],
+        ),
+        (small_table() + "1.0,2.0,\n", ["my.csv", "kind", "152"]),
+        (small_table() + "1.0,2.0,rare\n", ["my.csv", "'rare'", "1"]),
+        (small_table(600) + "1.0,tall,a\n", ["my.csv", "height", "'tall'", "602"]),
+    ],
+)
+def test_bad_data_is_refused_and_nothing_written(workplace: Path, run: Run, text: str, parts: list[str]) -> None:
+    """One line naming the file, the row or column and the value; no definition, no database."""
+    (workplace / "my.csv").write_text(text, encoding="utf-8")
+    assert_refused(run("search", "my.csv", "--target", "kind"), *parts)
+    assert not (workplace / "studies").exists()
+
+
+def test_a_data_file_needs_a_target(workplace: Path, run: Run) -> None:
+    """Without --target nobody knows what is to be predicted."""
+    (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
+    assert_refused(run("search", "my.csv"), "my.csv", "--target COLUMN")
+
+
+def test_a_numeric_target_is_refused(workplace: Path, run: Run) -> None:
+    """Very many numeric values are no classes."""
+    (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
+    assert_refused(run("search", "my.csv", "--target", "width"), "my.csv", "width", "classification only")
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("studies/other.db", ["studies/other.db", "sqlite:///"]),
+        ("mysql://host/name", ["mysql"]),
+        ("sqlite:////no/such/folder/tuner.db", ["/no/such/folder/tuner.db"]),
+        ("sqlite:///studies/small.toml", ["small.toml", "not a SQLite database"]),
+    ],
+)
+def test_a_bad_storage_is_refused(small_study: Path, run: Run, url: str, parts: list[str]) -> None:
+    """A database that cannot be opened is one line and exit status 2; nothing is written."""
+    assert_refused(run("search", "small", "--storage", url), *parts)
+    assert sorted(path.name for path in small_study.parent.iterdir()) == ["small.csv", "small.toml"]
+    assert small_study.read_text(encoding="utf-8") == SMALL_STUDY
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["search", "smal"], ["'smal'", "did you mean 'small'?"]),
+        (["search", "gone.toml"], ["gone.toml", "no such file"]),
+        (["search", "gone.csv", "--target", "y"], ["gone.csv", "no such file"]),
+        (["search", "studies/tuner.csv"], ["tuner.csv", "no such file"]),
+        (["search", "small", "--timeout", "soon"], ["--timeout", "'soon'", "30m"]),
+        (["search", "small", "--trials", "0"], ["--trials", "greater than or equal to 1"]),
+        (["search", "small", "--trials", "1", "--total", "2"], ["--trials", "--total"]),
+        (["search", "small", "--wrokers", "2"], ["--wrokers", "--workers"]),
+        (["search"], ["STUDY", "tuner search --help"]),
+        (["serach", "small"], ["'serach'", "'search'"]),
+        (["report", "small"], ["small", "never searched", "tuner search small"]),
+    ],
+)
+def test_wrong_usage_is_one_line(small_study: Path, run: Run, arguments: list[str], parts: list[str]) -> None:
+    """What was typed wrong is named, with what would be right."""
+    assert_refused(run(*arguments), *parts)
+    assert not (small_study.parent / "tuner.db").exists()

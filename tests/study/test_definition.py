@@ -1,0 +1,119 @@
+"""A definition is read whole, or refused in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from tuner.errors import DefinitionError
+from tuner.study import identity_changes, parse_definition, read_definition
+
+SHIPPED = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
+DIGITS = (Path(__file__).parents[2] / "studies" / "digits.toml").read_text(encoding="utf-8")
+
+
+def refusal(old: str, new: str) -> str:
+    """The message for the digits definition with one place changed."""
+    assert old in DIGITS
+    with pytest.raises(DefinitionError) as caught:
+        parse_definition(DIGITS.replace(old, new, 1), "studies/digits.toml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_definitions_are_valid(path: Path) -> None:
+    """Every definition that ships is read without complaint, under the name of its file."""
+    assert read_definition(path).name == path.stem
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_definitions_have_one_key_a_line(path: Path) -> None:
+    """A line of a shipped file is empty, a comment, a table or one key at its start."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        code = line.split("#")[0].rstrip()
+        assert not code or code.startswith("[") or code.split(" = ")[0].isidentifier(), line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("keep_prob =", "keep_prop =", ["space", "'keep_prop'", "did you mean 'keep_prob'?"]),
+        ("patience =", "patienc =", ["training.patienc", "did you mean 'patience'?"]),
+        ("[search]", "[serach]", ["'serach'", "did you mean 'search'?"]),
+        ("target =", "taget =", ["data.taget", "did you mean 'target'?"]),
+        ("[0.5, 1.0]", "[1.0, 0.5]", ["space.keep_prob", "[1.0, 0.5]", "low <= high"]),
+        ("[16, 128]", "[16, 100]", ["space.batch_size", "powers of two", "100"]),
+        ("{ power_of_two = [16, 128] }", "48", ["space.batch_size", "power of two", "48"]),
+        ("{ power_of_two = [16, 128] }", "{ uniform = [16, 128] }", ["space.batch_size", "power_of_two", "uniform"]),
+        ("[0.5, 1.0]", "[0.0, 1.0]", ["space.keep_prob", "(0, 1]", "0.0"]),
+        ("{ uniform = [0.5, 1.0] }", "0", ["space.keep_prob", "(0, 1]", "got 0"]),
+        ("{ uniform = [0.5, 1.0] }", "1.2", ["space.keep_prob", "(0, 1]", "1.2"]),
+        ("[1e-3, 10.0]", "[0.0, 10.0]", ["space.lambda", "low > 0", "0.0"]),
+        ("[1e-2, 1.0]", "[1e-2, nan]", ["space.alpha", "finite"]),
+        ("[0.8, 0.99]", "[0.8, 1.0]", ["space.beta", "high < 1", "1.0"]),
+        ("{ uniform = [0.5, 1.0] }", "{ unifrom = [0.5, 1.0] }", ["unifrom", "did you mean 'uniform'?"]),
+        ('["he", "xavier", "lecun"]', '["he", "glorot"]', ["space.initializer", "'glorot'", "xavier"]),
+        ('["he", "xavier", "lecun"]', "[]", ["space.initializer", "at least 1"]),
+        ("patience = 10", "patience = 0", ["training.patience", "greater than or equal to 1", "0"]),
+        ("patience = 10", 'patience = "ten"', ["training.patience", "integer", "'ten'"]),
+        ("max_epochs = 100", "max_epochs = true", ["training.max_epochs", "integer", "True"]),
+        ('sampler = "tpe"', 'sampler = "tpa"', ["search.sampler", "tpe, random", "'tpa'"]),
+        ("[64, 32]", "[64, 0]", ["network.hidden", "0"]),
+        ('name = "digits"', 'name = "my digits"', ["name", "'my digits'"]),
+        ('name = "digits"', "", ["name is missing"]),
+        ("material_gap = 0.01", "material_gap = 2", ["diagnosis.material_gap", "2"]),
+        ("material_gap = 0.01", "baseline_error = { wrong = 3, of = 2 }", ["diagnosis.baseline_error", "W <= N"]),
+        ("[network]", "[network", ["not valid TOML", "line"]),
+        ("max_epochs = 100", "seeds = 3", ["training.seeds", "data.folds", "3"]),
+    ],
+)
+def test_refusals_name_the_file_the_key_and_the_value(old: str, new: str, parts: list[str]) -> None:
+    """A definition that cannot be used is refused in one line that says where, what, and what was expected."""
+    message = refusal(old, new)
+    assert "\n" not in message
+    assert message.startswith("studies/digits.toml: ")
+    for part in parts:
+        assert part in message
+
+
+def test_missing_file_is_named() -> None:
+    """A definition that is not there is refused by its path."""
+    with pytest.raises(DefinitionError, match=r"nowhere\.toml: no such file"):
+        read_definition(Path("nowhere.toml"))
+
+
+def test_identity_leaves_out_comments_budget_and_diagnosis() -> None:
+    """What is free to change does not change the identity."""
+    edited = "# a new comment\n" + DIGITS.replace("trials = 100", "trials = 7").replace("gap = 0.01", "gap = 0.5")
+    before, after = (parse_definition(text, "x").identity("f") for text in (DIGITS, edited))
+    assert identity_changes(before, after) == []
+
+
+def test_identity_leaves_out_where_the_data_lies() -> None:
+    """The fingerprint says what is in the file; its path may change from machine to machine."""
+    edited = DIGITS.replace("data/digits.csv.gz", "/mnt/elsewhere/digits.csv.gz")
+    before, after = (parse_definition(text, "x").identity("f") for text in (DIGITS, edited))
+    assert identity_changes(before, after) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "change"),
+    [
+        ("patience = 10", "patience = 11", "training.patience: 10 -> 11"),
+        ("[64, 32]", "[64]", "network.hidden: [64, 32] -> [64]"),
+        ('metric = "error"', 'metric = "cost"', 'search.metric: "error" -> "cost"'),
+        ("{ uniform = [0.5, 1.0] }", "1.0", 'space.keep_prob: {"uniform": [0.5, 1.0]} -> 1.0'),
+        ("folds = 5", "", "data.folds: 5 -> null"),
+    ],
+)
+def test_identity_changes_are_named_old_to_new(old: str, new: str, change: str) -> None:
+    """Each key that differs is named with its old and its new value."""
+    before, after = (parse_definition(text, "x").identity("f") for text in (DIGITS, DIGITS.replace(old, new, 1)))
+    assert identity_changes(before, after) == [change]
+
+
+def test_identity_holds_the_fingerprint() -> None:
+    """Other data is another study."""
+    definition = parse_definition(DIGITS, "x")
+    assert identity_changes(definition.identity("a"), definition.identity("b")) == [
+        'data.fingerprint: "a" -> "b"',
+    ]

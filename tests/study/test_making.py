@@ -1,0 +1,57 @@
+"""Definitions made for a data file."""
+
+import pytest
+
+from tuner.study import DataShape, make_definition, parse_definition, rename_definition
+
+
+def made(n: int, *, classes: tuple[int, ...] = (50, 50), name: str = "made") -> str:
+    """The text for data of n rows, 80 % of them for training."""
+    return make_definition(name, "../made.csv", "y", DataShape(n, n * 4 // 5, 7, classes))
+
+
+@pytest.mark.parametrize("n", [30, 1000, 4999, 5000, 60_000, 1_000_000])
+def test_a_made_definition_is_valid(n: int) -> None:
+    """Whatever the size of the data, what was written can be read."""
+    definition = parse_definition(made(n), "made.toml")
+    assert (definition.data.source, definition.data.target) == ("../made.csv", "y")
+
+
+def test_ranges_follow_the_data() -> None:
+    """λ from m·1e-6 to m·1e-2 and batches from 16 to about m/16, for m = 8,000 training rows."""
+    space = parse_definition(made(10_000), "made.toml").searched_space
+    assert space.searched["lambda"].bounds == pytest.approx((8e-3, 80.0))
+    assert space.searched["batch_size"].bounds == (16, 256)
+
+
+def test_small_data_uses_folds() -> None:
+    """Below 5,000 rows every row outside the test set serves as dev once; above, one dev set does."""
+    assert parse_definition(made(4999), "made.toml").data.folds == 5
+    assert parse_definition(made(5000), "made.toml").data.folds is None
+
+
+def test_long_momentum_needs_many_updates_an_epoch() -> None:
+    """β reaches 0.99 while an epoch has few updates, and 0.999 on large data."""
+    assert parse_definition(made(2000), "made.toml").searched_space.searched["beta"].bounds == (0.8, 0.99)
+    assert parse_definition(made(1_000_000), "made.toml").searched_space.searched["beta"].bounds == (0.8, 0.999)
+
+
+def test_a_rare_class_asks_for_the_balanced_error() -> None:
+    """At 95:5 the plain error would reward ignoring the rare class."""
+    assert parse_definition(made(1000, classes=(950, 50)), "made.toml").search.metric == "balanced_error"
+    assert parse_definition(made(1000, classes=(900, 100)), "made.toml").search.metric == "error"
+
+
+def test_every_key_is_explained() -> None:
+    """Each line of the text that sets something says why."""
+    for line in made(1000).splitlines():
+        if " = " in line and not line.startswith(("#", "name")):
+            assert "# " in line, line
+
+
+def test_renaming_keeps_the_comments() -> None:
+    """A study that goes on from another one is the same text under another name."""
+    text = made(1000)
+    renamed = rename_definition(text, parse_definition(text, "x"), "made-2")
+    assert parse_definition(renamed, "x").name == "made-2"
+    assert renamed == text.replace('name = "made"', 'name = "made-2"')

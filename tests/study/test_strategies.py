@@ -1,0 +1,42 @@
+"""Which trials explore, where trials are compared, and the tables of strategies."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuner.study import PRUNERS, SAMPLERS, explores, rungs
+
+
+@given(st.floats(0, 1), st.integers(40, 400))
+def test_the_share_of_exploring_trials_is_kept(share: float, n: int) -> None:
+    """Of n trials as many explore as the share says, and the first ten at least."""
+    found = sum(explores(number, share) for number in range(n))
+    assert found == max(10 if share > 0 else 0, int(n * share + 1e-9))
+
+
+def test_the_first_ten_explore() -> None:
+    """The sampler knows nothing yet; then a quarter of 100 makes 25."""
+    exploring = [number for number in range(100) if explores(number, 0.25)]
+    assert exploring[:11] == [*range(10), 43]
+    assert len(exploring) == 25
+
+
+@pytest.mark.parametrize(
+    ("max_epochs", "expected"), [(100, (33, 50, 75)), (6, (2, 3, 4)), (3, (1, 2)), (2, (1,)), (1, ())]
+)
+def test_rungs_come_before_the_last_epoch(max_epochs: int, expected: tuple[int, ...]) -> None:
+    """A third, a half and three quarters of the way, as far as they differ."""
+    assert rungs(max_epochs) == expected
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_is_made_from_a_seed(name: str) -> None:
+    """Any 32-bit seed makes a sampler."""
+    assert SAMPLERS[name](2**32 - 1) is not None
+
+
+@pytest.mark.parametrize("name", PRUNERS)
+@pytest.mark.parametrize("max_epochs", [1, 2, 10, 1000])
+def test_every_pruner_is_made_for_any_number_of_epochs(name: str, max_epochs: int) -> None:
+    """Short trainings have few rungs or none, and a pruner all the same."""
+    assert PRUNERS[name](max_epochs) is not None

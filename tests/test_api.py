@@ -1,0 +1,46 @@
+"""The Python face: ``search``, ``load_study`` and what they return."""
+
+from pathlib import Path
+
+import pytest
+
+import tuner
+from tuner.errors import InputError, UsageError
+
+
+def test_search_returns_the_study(small_study: Path) -> None:
+    """A search in Python is the search of the command line: same budget, same database."""
+    study = tuner.search("small")
+    assert study.name == "small"
+    assert study.storage == f"sqlite:///{small_study.parent / 'tuner.db'}"
+    assert list(study.trials()["number"]) == [0, 1, 2, 3]
+
+
+def test_a_study_is_found_again(small_study: Path) -> None:
+    """``load_study`` finds by name, or by path, what was searched before."""
+    searched = tuner.search("small", trials=2)
+    for found in (tuner.load_study("small"), tuner.load_study(small_study)):
+        assert found.trials().equals(searched.trials())
+
+
+def test_report_carries_the_verdict_and_writes_its_files(small_study: Path) -> None:
+    """A report has its verdict, gaps and actions at hand, and writes the same files as ``tuner report``."""
+    report = tuner.search("small").report(baseline=0.05)
+    assert report.verdict in report.summary["verdict"]
+    assert report.variance.low <= report.variance.value <= report.variance.high
+    assert report.summary["errors"]["baseline"] == {"value": 0.05, "given": True}
+    folder = report.write("reports")
+    assert (folder / "report.html").is_file()
+
+
+def test_two_workers_from_python(small_study: Path) -> None:
+    """Workers are processes here too."""
+    assert len(tuner.search("small", workers=2, total=8).trials()) == 8
+
+
+def test_a_study_that_is_not_there_is_an_error(workplace: Path) -> None:
+    """The package's own error, which names what was looked for."""
+    with pytest.raises(UsageError, match="no study 'nothing'"):
+        tuner.load_study("nothing")
+    with pytest.raises(InputError, match=r"gone\.csv"):
+        tuner.search("gone.csv", target="y")

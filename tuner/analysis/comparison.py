@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, norm, rankdata
+from scipy.special import betainc, ndtr
 
 DETECTABLE = 2.8  # 1.96 + 0.84: seen in four of five repetitions at a two-sided 5 %
 
@@ -39,8 +39,9 @@ def chance_as_good(
     if groups is None and (rows.dtype == bool or bool(np.isin(rows, (0, 1)).all())):
         bits = rows.astype(np.float32)
         both = bits @ bits[best]
-        b, c = bits.sum(axis=1) - both, bits[best].sum() - both
-        return np.asarray(binom.sf(b - 1, b + c, 0.5), dtype=np.float64)
+        b, c = (bits.sum(axis=1) - both).astype(np.float64), (bits[best].sum() - both).astype(np.float64)
+        # P(Bin(n, ½) ≥ b) is the incomplete beta function I_½(b, n − b + 1), and 1 at b = 0.
+        return np.where(b > 0, betainc(np.maximum(b, 1), c + 1, 0.5), 1.0)
     more = rows.astype(np.float64) - rows[best]
     if groups is not None:
         unit = np.unique(groups, return_inverse=True)[1]
@@ -49,7 +50,7 @@ def chance_as_good(
         more = summed
     spread = more.std(axis=1) * math.sqrt(more.shape[1])
     z = np.divide(more.sum(axis=1), spread, out=np.zeros(len(more)), where=spread > 0)
-    return np.asarray(norm.sf(z), dtype=np.float64)
+    return np.asarray(ndtr(-z), dtype=np.float64)
 
 
 def not_distinguishable(
@@ -92,7 +93,7 @@ def sober_choice(
 ) -> int:
     """Place of the simplest and most regularised trial within one paired standard error of ``best``.
 
-    Fewest parameters first; among these the highest mean rank over the columns of ``regularisation`` (trials, knobs),
+    Fewest parameters first; of these the one that outdoes most others in ``regularisation`` (trials, knobs),
     where more means more regularised (λ, −keep_prob, …); then the least error, then the first.
     """
     rows = np.asarray(wrong, dtype=np.float64)
@@ -104,5 +105,6 @@ def sober_choice(
     near = near[n_parameters[near] == n_parameters[near].min()]
     strength = np.zeros(len(near))
     if regularisation.shape[1]:
-        strength = rankdata(regularisation[near], axis=0).mean(axis=1)
+        weaker = regularisation[near][:, None] > regularisation[near][None]
+        strength = weaker.sum(axis=1).mean(axis=1)
     return int(near[np.lexsort((near, behind[near], -strength))[0]])

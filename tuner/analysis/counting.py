@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from tuner.analysis.diagnosis import Baseline, Diagnosis, diagnose
 from tuner.analysis.intervals import ErrorEstimate
@@ -87,7 +87,7 @@ def seeds_error(wrong: NDArray[np.generic]) -> SeedsError | None:
     each = rows.mean(axis=1)
     mean = float(each.mean())
     low, high = ErrorEstimate.counted(mean * n, n).interval()
-    seeds = float(student.ppf(0.975, k - 1) * each.std(ddof=1) / math.sqrt(k))
+    seeds = float(stdtrit(k - 1, 0.975) * each.std(ddof=1) / math.sqrt(k))
     return SeedsError(
         mean, max(0.0, mean - math.hypot(mean - low, seeds)), min(1.0, mean + math.hypot(high - mean, seeds)), k
     )

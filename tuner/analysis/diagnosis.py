@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any
 
-from scipy.optimize import brentq
-
 from tuner.analysis.intervals import ErrorEstimate, difference_interval
 from tuner.errors import ArgumentError
 
@@ -17,6 +15,7 @@ Baseline = float | Mapping[str, int] | ErrorEstimate | None
 """What a person, or the best possible model, reaches: an error, ``{"wrong": 3, "of": 200}``, or None where unknown."""
 
 GAPS = ("avoidable_bias", "variance", "data_mismatch", "dev_overfit")
+BISECTIONS = 40  # 16 standard errors halved to 1e-11
 Z_CERTAIN = 8.0  # beyond eight standard errors a normal chance is 0 or 1 in double precision
 
 
@@ -186,7 +185,11 @@ def _chance_above(a: ErrorEstimate, b: ErrorEstimate, line: float) -> float:
         return 1.0
     if end_minus_line(-Z_CERTAIN) <= 0:
         return 0.0
-    return NormalDist().cdf(float(brentq(end_minus_line, -Z_CERTAIN, Z_CERTAIN, xtol=1e-6)))
+    low, high = -Z_CERTAIN, Z_CERTAIN
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if end_minus_line(middle) > 0 else (low, middle)
+    return NormalDist().cdf((low + high) / 2)
 
 
 def _estimate_dict(estimate: ErrorEstimate, *, with_n: bool) -> dict[str, Any]:

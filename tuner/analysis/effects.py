@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, qmc
-from threadpoolctl import threadpool_limits
 
 from tuner.analysis.intervals import Z95
 from tuner.analysis.knobs import Floats, Knob, columns
@@ -98,6 +97,8 @@ def knob_effects(
     whether it was drawn at random, and the place of the ``best``. Trials with a choice that is no longer offered are
     left out. None with fewer than 10 trials or no knob that varies.
     """
+    from threadpoolctl import threadpool_limits
+
     known = np.array([all(knob.offers(trial[knob.name]) for knob in knobs) for trial in params], dtype=bool)
     kept = [trial for trial, stays in zip(params, known, strict=True) if stays]
     varied = [knob for knob in knobs if len({knob.to_unit([trial[knob.name]])[0] for trial in kept}) > 1]
@@ -149,6 +150,8 @@ class _Reader:
     ) -> None:
         self.knobs = knobs
         self.surfaces = surfaces
+        from scipy.stats import qmc
+
         self.u = qmc.Sobol(len(knobs), rng=rng).random(POINTS)
         self.space = np.column_stack([knob.spread(u) for knob, u in zip(knobs, self.u.T, strict=True)])
         self.near_best = np.tile(at_best, (POINTS, 1))
@@ -161,7 +164,7 @@ class _Reader:
             return [self._effect(place, None, [knob.quarter(u, upper=True)], [knob.quarter(u, upper=False)], Z95)]
         n = len(knob.bounds)
         each = [np.full(POINTS, float(i)) for i in range(n)]
-        z = float(norm.ppf(1 - 0.025 / n))
+        z = NormalDist().inv_cdf(1 - 0.025 / n)
         return [
             self._effect(place, str(choice), [each[i]], each[:i] + each[i + 1 :], z)
             for i, choice in enumerate(knob.bounds)

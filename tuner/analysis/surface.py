@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
-from scipy.optimize import minimize
 
 Floats = NDArray[np.float64]
 
@@ -77,6 +76,7 @@ class Surface:
 
     def _sample(self, rng: np.random.Generator) -> list[_Process]:
         """Draw kernel hyperparameters from Laplace's approximation of their posterior, weighted by the posterior."""
+        from scipy.optimize import minimize
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
 

@@ -23,7 +23,7 @@ COUNTER_NAME = re.compile(r"column_0|unnamed.*|index|id|row|row_?(id|number|num|
 def decide_kinds(table: RawTable, rows: Ints, settings: DataSettings) -> dict[str, Column]:
     """Return every column's kind as the given (training) rows show it."""
     for name in settings.columns:
-        if name not in table.names and name not in table.raw.frame.columns:
+        if name not in table.names and name not in table.raw.frame.columns and name != table.raw.target:
             raise DataError(f"{table.raw.where}: no column {name!r} ([data.columns]); {nearest(name, table.names)}")
     return {name: _decide(table, name, rows, settings.column(name)) for name in table.names}
 

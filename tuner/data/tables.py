@@ -7,6 +7,8 @@ A frame becomes a ``RawTable`` by its types alone; which kind a column is, is de
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.dates import seconds_of
-from tuner.data.sources.delimited import MISSING
+from tuner.data.sources.delimited import MISSING, looks_numeric
 from tuner.data.sources.raw import Raw
 from tuner.errors import DataError
 
@@ -145,7 +147,8 @@ def raw_table(raw: Raw, skip: frozenset[str], missing: tuple[str, ...]) -> RawTa
             moments[name] = seconds_of(series)
         else:
             text[name] = text_column(series, where, absent)
-    return RawTable(raw, names, number_matrix(frame, numeric), text, moments, frozenset(booleans))
+    numbers = without_stand_ins(number_matrix(frame, numeric), missing)
+    return RawTable(raw, names, numbers, text, moments, frozenset(booleans))
 
 
 def number_matrix(frame: pd.DataFrame, names: list[str]) -> Numbers:
@@ -156,6 +159,16 @@ def number_matrix(frame: pd.DataFrame, names: list[str]) -> Numbers:
         if values.dtype.kind in "buif":
             return Numbers(tuple(names), values)
     return Numbers(tuple(names), picked.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def without_stand_ins(numbers: Numbers, missing: tuple[str, ...]) -> Numbers:
+    """Empty the cells that hold a number which the definition calls missing (-999 and the like)."""
+    stand_ins = [float(cell) for cell in missing if looks_numeric(cell)]
+    if not stand_ins or not numbers.names:
+        return numbers
+    values = numbers.values.astype(np.float64)
+    values[np.isin(values, stand_ins)] = np.nan
+    return Numbers(numbers.names, values)
 
 
 # --- by kind ----------------------------------------------------------------------------------------------------------
@@ -228,9 +241,10 @@ def _refuse_or_note(table: RawTable, column: Column, unread: NDArray[np.bool_], 
     if not column.overruled:
         raise DataError(
             f"{table.raw.at(first, column.name)}: {value!r} is no {what}, expected one as in the column's other cells; "
-            f'mend it, or say [data] missing = [{value!r}] or, under [data.columns], {column.name} = "categorical"'
+            f"mend it, or say [data] missing = [{value!r}] or, under [data.columns], {toml_key(column.name)} = "
+            '"categorical"'
         )
-    notices.append(f"column {column.name!r}: {len(rows)} cells are no {what} and count as missing (first: {value!r})")
+    notices.append(f"column {column.name!r}: cells that are no {what} count as missing: {len(rows)}, first {value!r}")
 
 
 def _parsed_numbers(table: RawTable, column: Column, notices: list[str]) -> Doubles:
@@ -279,6 +293,11 @@ def _refuse_large(table: RawTable, name: str, values: NDArray[Any]) -> None:
     if len(rows):
         row = int(rows[0])
         raise DataError(f"{table.raw.at(row, name)}: {values[row]:g} found, expected a finite number or an empty cell")
+
+
+def toml_key(name: str) -> str:
+    """Write a column's name as a TOML key."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
 
 
 def nearest(name: str, names: tuple[str, ...]) -> str:

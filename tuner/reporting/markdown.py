@@ -6,11 +6,17 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from tuner.reporting.rows import error_rows, gap_rows
-from tuner.reporting.wording import percent, span, value
+from tuner.reporting.frames import dev_error, train_error
+from tuner.reporting.honesty import honesty
+from tuner.reporting.provenance import provenance
+from tuner.reporting.rows import MOST_CLASSES, class_rows, error_rows, gap_rows
+from tuner.reporting.wording import percent, points, span, value
 
 if TYPE_CHECKING:
+    from tuner.reporting.comparing import Comparison
     from tuner.reporting.report import Report
+
+TOP_TRIALS = 10
 
 
 def markdown(report: Report) -> str:
@@ -22,7 +28,19 @@ def markdown(report: Report) -> str:
         parts.append("\n".join(f"- {escape(remark)}" for remark in report.remarks))
     if report.best is not None:
         parts += ["## Bias and variance", *_tables(report), "## Best trial", *_best(report)]
+        parts += [*_pulls(report), *_top_trials(report)]
+    if found := honesty(record):
+        parts += ["## What the checks of the data found", "\n".join(f"- {escape(notice)}" for notice in found)]
+    parts += ["## Where this comes from", table(("", ""), provenance(report))]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """Write studies side by side."""
+    names = [escape(report.record.name) for report in comparison.reports]
+    rows = ((row.name, *row.cells) for row in comparison.rows)
+    sentences = "\n\n".join(escape(sentence) for sentence in comparison.sentences)
+    return f"# {' and '.join(names)}\n\n{sentences}\n\n{table(('', *names), rows)}\n"
 
 
 def escape(text: object) -> str:
@@ -67,7 +85,7 @@ def _tables(report: Report) -> list[str]:
             ("class", "dev error", "95 % interval", "dev rows"),
             (
                 (row.name, percent(row.estimate.value), span(row.estimate.low, row.estimate.high), row.estimate.n)
-                for row in report.findings.classes
+                for row in class_rows(report.findings.classes)[:MOST_CLASSES]
             ),
             right=(1, 3),
         ),
@@ -78,3 +96,37 @@ def _best(report: Report) -> list[str]:
     assert report.best is not None
     rows = [(name, value(of)) for name, of in report.best.params.items()]
     return [f"Trial {report.best.number}:", table(("hyperparameter", "value"), rows)]
+
+
+def _pulls(report: Report) -> list[str]:
+    found = report.pulls
+    if found is None:
+        return []
+    rows = [
+        (
+            row.knob if row.level is None else f"{row.knob} {row.level}",
+            *(points(row.train.value), span(row.train.low, row.train.high)),
+            *(points(row.gap.value), span(row.gap.low, row.gap.high)),
+        )
+        for row in found.effects
+    ]
+    told = (
+        "Change from the lower to the upper quarter of each range (a choice: against the others), in points, with 95 % "
+        f"intervals, from {found.trials:,} complete trials."
+    )
+    headings = ("", "train error (bias)", "95 % interval", "gap (variance)", "95 % interval")
+    return ["## What each hyperparameter pulls on", told, table(headings, rows, right=(1, 3))]
+
+
+def _top_trials(report: Report) -> list[str]:
+    ranked = sorted(report.findings.judged, key=lambda trial: (trial.value, trial.number))[:TOP_TRIALS]
+    names = [name for name in ranked[0].params if len({str(trial.params.get(name)) for trial in ranked}) > 1]
+    rows = [
+        (
+            *(trial.number, percent(dev_error(trial)), percent(train_error(trial))),
+            *(value(trial.params.get(name)) for name in names),
+        )
+        for trial in ranked
+    ]
+    headings = ("trial", "dev error", "train error", *map(escape, names))
+    return ["## The best trials", table(headings, rows, right=(0, 1, 2))]

@@ -11,14 +11,20 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from tuner.reporting.figures import FIGURES
-from tuner.reporting.rows import error_rows, gap_rows
+from tuner.reporting.figures.gaps import gaps
+from tuner.reporting.figures.scatter import scatter
+from tuner.reporting.honesty import honesty
+from tuner.reporting.provenance import about, provenance
+from tuner.reporting.rows import MOST_CLASSES, class_rows, error_rows, gap_rows
 from tuner.reporting.wording import percent, span, value
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from tuner.reporting.comparing import Comparison
     from tuner.reporting.report import Report
 
+BESIDE = "Bias and variance"  # its figures stand beside the table
 STATIC_ROWS = 25  # trials that stand in the page itself: what print and a reader without scripts see
 COLOURS = {"undecided": "undecided", "low_bias_and_variance": "low"}
 
@@ -27,14 +33,23 @@ def page(report: Report) -> str:
     """Write the whole page."""
     script = _resource("script.js")
     data = _table_data(report)
-    figures = {key: figure for key, draw in FIGURES.items() if (figure := draw(report)) is not None}
+    sections = {
+        heading: {key: figure for key, draw in drawings.items() if (figure := draw(report)) is not None}
+        for heading, drawings in FIGURES.items()
+    }
+    figures = {key: figure for section in sections.values() for key, figure in section.items()}
     return (
         _environment()
         .get_template("report.html")
         .render(
             report=report,
             record=report.record,
-            figures=figures,
+            beside=sections.pop(BESIDE),
+            sections={heading: found for heading, found in sections.items() if found},
+            about=about(report),
+            most_classes=MOST_CLASSES,
+            honesty=honesty(report.record),
+            provenance=provenance(report),
             style=_resource("style.css"),
             script=script,
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -55,6 +70,19 @@ def fragment(report: Report) -> str:
     )
 
 
+def comparison_page(comparison: Comparison) -> str:
+    """Write the page of studies side by side."""
+    figures = [{"gaps": gaps(report), "scatter": scatter(report)} for report in comparison.reports]
+    template = _environment().get_template("comparison.html")
+    return template.render(comparison=comparison, figures=figures, style=_resource("style.css"), whole=True)
+
+
+def comparison_fragment(comparison: Comparison) -> str:
+    """Write the table and the sentences for a notebook."""
+    template = _environment().get_template("comparison.html")
+    return template.render(comparison=comparison, figures=[], style=_resource("style.css"), whole=False)
+
+
 def embedded(data: Any) -> str:
     """JSON that can stand inside a script element: no ``<`` that could end it."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -67,7 +95,7 @@ def _tables(report: Report) -> dict[str, Any]:
         "colour": COLOURS.get(report.verdict, "high"),
         "error_rows": error_rows(report.diagnosis, len(record.test_looks), len(record.test_rows) > 0),
         "gap_rows": gap_rows(report.diagnosis),
-        "class_rows": report.findings.classes,
+        "class_rows": class_rows(report.findings.classes),
     }
 
 

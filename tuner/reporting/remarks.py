@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuner.analysis import ErrorEstimate
 from tuner.reporting.frames import dev_error
-from tuner.reporting.wording import count, percent, points, span, value
+from tuner.reporting.wording import count, percent, points, rounded, span, value
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
 def remarks(report: Report) -> list[str]:
     """All remarks that apply, as sentences."""
-    told = [_progress(report), _alike(report), _resolution(report), _sober(report), _seeds(report), _groups(report)]
+    news = "" if report.news is None else report.news.sentence()
+    told = [
+        news,
+        _progress(report),
+        _alike(report),
+        _resolution(report),
+        _sober(report),
+        _seeds(report),
+        _groups(report),
+    ]
     return [sentence for sentence in [*told, *_test_looks(report)] if sentence]
 
 
@@ -49,7 +58,7 @@ def _resolution(report: Report) -> str:
     if found.examples is None:
         return f"{told}; best and runner-up have the same error, and no number of examples is known to separate them."
     if found.examples > len(report.record.dev_y):
-        return f"{told}; to see best and runner-up apart would take about {found.examples:,} dev rows."
+        return f"{told}; to see best and runner-up apart would take about {rounded(found.examples)} dev rows."
     return f"{told}."
 
 

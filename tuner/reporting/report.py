@@ -9,10 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.analysis import Baseline, Diagnosis, Gap
+from tuner.analysis import Baseline, Diagnosis, Gap, KnobEffects
 from tuner.reporting.files import write_files
 from tuner.reporting.findings import Findings, find
 from tuner.reporting.frames import dev_error, epochs_frame, train_error, trials_frame
+from tuner.reporting.news import News, find_news
+from tuner.reporting.pulls import Importances, find_importances, find_pulls
 from tuner.reporting.remarks import remarks
 from tuner.reporting.wording import assumption, figures_sentence, gap_sentence, headline
 from tuner.storage import StudyRecord, TrialRecord
@@ -49,6 +51,7 @@ class Report:
     findings: Findings
     actions: tuple[Action, ...]
     made: datetime.datetime
+    news: News | None = None
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -84,6 +87,16 @@ class Report:
         return [sentence for sentence in [*told, assumption(self.diagnosis)] if sentence]
 
     @cached_property
+    def pulls(self) -> KnobEffects | None:
+        """Each hyperparameter's pull on bias and on variance; None with too few trials."""
+        return find_pulls(self.record, self.definition, self.findings)
+
+    @cached_property
+    def importances(self) -> Importances | None:
+        """Each hyperparameter's share of what separates good trials from the rest; None with too few trials."""
+        return find_importances(self.definition, self.findings)
+
+    @cached_property
     def remarks(self) -> list[str]:
         """What else has to be known: what the dev set cannot tell, looks at the test set, what is still running."""
         return remarks(self)
@@ -109,6 +122,7 @@ class Report:
             "best": self._best_dict(),
             **self.diagnosis.to_dict(),
             "actions": [action.to_dict() for action in self.actions],
+            **({} if self.news is None else {"since": self.news.to_dict()}),
         }
 
     def _best_dict(self) -> dict[str, Any] | None:
@@ -156,8 +170,13 @@ def build_report(
     *,
     baseline: Baseline = None,
     material_gap: float | None = None,
+    since: datetime.timedelta | None = None,
 ) -> Report:
-    """Build the report of a stored study; ``baseline`` and ``material_gap`` overrule its ``[diagnosis]``."""
+    """Build the report of a stored study.
+
+    ``baseline`` (an error, or ``{"wrong": 3, "of": 200}``) and ``material_gap`` overrule its ``[diagnosis]``; ``since``
+    adds what is new since so long ago.
+    """
     definition = parse_definition(record.definition, f"study {record.name!r}")
     said = definition.diagnosis
     findings = find(
@@ -166,12 +185,14 @@ def build_report(
         said.baseline_error if baseline is None else baseline,  # type: ignore[arg-type]
         said.material_gap if material_gap is None else material_gap,
     )
+    now = datetime.datetime.now(datetime.UTC)
     return Report(
         record=record,
         definition=definition,
         findings=findings,
         actions=(),
-        made=datetime.datetime.now(datetime.UTC),
+        made=now,
+        news=None if since is None else find_news(record, since, now),
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuner.analysis import Diagnosis
+from tuner.analysis import ClassError, Diagnosis
 from tuner.reporting.wording import ERROR_NAMES, GAP_NAMES, chance, percent, points, span
 
 GAP_FORMULAS = {
@@ -13,6 +14,8 @@ GAP_FORMULAS = {
     "data_mismatch": "dev, corrected − train-dev",
     "dev_overfit": "test − dev",
 }
+
+MOST_CLASSES = 20  # that a table shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +91,10 @@ def gap_rows(diagnosis: Diagnosis) -> list[GapRow]:
             GapRow(name, GAP_NAMES[name], formula, points(gap.value), interval, gap.level, chance(gap.chance_high))
         )
     return rows
+
+
+def class_rows(classes: Sequence[ClassError]) -> list[ClassError]:
+    """Sort very many classes so that those wrong most often come first; few of them stay in their own order."""
+    if len(classes) <= MOST_CLASSES:
+        return list(classes)
+    return sorted(classes, key=lambda row: -row.estimate.value if row.estimate.n else 1.0)

@@ -63,14 +63,16 @@ def _linear_ticks(low: float, high: float, about: int) -> list[float]:
 
 
 def _sqrt_ticks(low: float, high: float) -> list[float]:
-    """Of 0, 1, 2, 5, 10, … those that keep a distance from each other once the root is taken."""
-    candidates = [0.0, *(m * 10.0**e for e in range(-4, 1) for m in (1, 2, 5))]
+    """Of 1, 2, 5, 10, … those that keep a distance from each other and from 0 once the root is taken; and 0."""
+    candidates = [m * 10.0**e for e in range(-5, 2) for m in (1, 2, 5)]
     distance = (math.sqrt(high) - math.sqrt(low)) / 7
     chosen: list[float] = []
     for tick in reversed([c for c in candidates if low <= c <= high * 1.0001]):
-        if not chosen or math.sqrt(chosen[-1]) - math.sqrt(tick) >= distance:
-            chosen.append(tick)
-    return sorted(chosen)
+        if math.sqrt(tick) - math.sqrt(low) >= distance and (
+            not chosen or math.sqrt(chosen[-1]) - math.sqrt(tick) >= distance
+        ):
+            chosen.append(round(tick, 12))
+    return [low, *sorted(chosen)]
 
 
 def _log_ticks(low: float, high: float, about: int) -> list[float]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from tuner.reporting.comparing import Comparison
     from tuner.reporting.report import Report
 
 COLOURS = {"high": "bold red", "low": "green", "undecided": "yellow"}
@@ -40,7 +41,18 @@ def renderable(report: Report) -> RenderableType:
     return Group(*parts)
 
 
-def plain(report: Report, width: int) -> str:
+def comparison_renderable(comparison: Comparison) -> RenderableType:
+    """Draw the studies' table, lines that differ in bold, and the sentences below."""
+    from rich.console import Group
+    from rich.text import Text
+
+    table = _table("", *(report.record.name for report in comparison.reports))
+    for row in comparison.rows:
+        table.add_row(row.name, *(Text(cell, "bold" if row.differs else "dim") for cell in row.cells))
+    return Group(table, "", *(Text(sentence) for sentence in comparison.sentences))
+
+
+def plain(report: Report | Comparison, width: int) -> str:
     """Write the same without colour, lines ending where the words do."""
     from rich.console import Console
 
@@ -63,7 +75,7 @@ def _trials_line(report: Report) -> Text:
 
 
 def _error_table(report: Report) -> Table:
-    table = _table("error", "", "95 % interval", "rests on")
+    table = _table("error", "", "95 % interval", "rests on", right=1)
     for row in error_rows(report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0):
         table.add_row(row.name, row.value, row.interval, row.rests_on)
     return table
@@ -72,16 +84,17 @@ def _error_table(report: Report) -> Table:
 def _gap_table(report: Report) -> Table:
     from rich.text import Text
 
-    table = _table("gap, in points", "", "95 % interval", "level", "chance it is high", "")
+    table = _table("gap, in points", "", "95 % interval", "level", "chance it is high", "", right=1)
     for row in gap_rows(report.diagnosis):
         table.add_row(row.name, row.value, row.interval, Text(row.level, COLOURS[row.level]), row.chance, row.formula)
     return table
 
 
-def _table(*headings: str) -> Table:
+def _table(*headings: str, right: int | None = None) -> Table:
+    """Make a table without rules; column ``right`` is aligned to the right."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
     for place, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if place == 1 else "left", no_wrap=place < 3)
+        table.add_column(heading, justify="right" if place == right else "left", no_wrap=place < 3)
     return table

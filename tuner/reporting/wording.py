@@ -57,6 +57,16 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def rounded(number: int) -> str:
+    """Write a large number as one knows it, to two digits: ``120,000``."""
+    return f"{int(float(f'{number:.2g}')):,}"
+
+
+def share(of: float) -> str:
+    """Write a share in whole per cent: ``31 %``."""
+    return f"{100 * of:.0f} %"
+
+
 def join(words: Sequence[str], last: str = "and") -> str:
     """Join words: ``a``, ``a and b``, ``a, b and c``."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else ""

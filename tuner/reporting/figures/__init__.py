@@ -1,6 +1,6 @@
-"""The figures of the page, in its order: each a function of the report that draws one, or None where there is nothing.
+"""The figures of the page: each a function of the report that draws one, or None where there is nothing to draw.
 
-To add one is one module and one line of ``FIGURES``.
+To add one is one module and one line of ``FIGURES``, under the heading where it belongs.
 """
 
 from __future__ import annotations
@@ -8,24 +8,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tuner.reporting.figures.curves import curves
+from tuner.reporting.figures.along import along
+from tuner.reporting.figures.curves import curves, next_curves
 from tuner.reporting.figures.effort import effort
+from tuner.reporting.figures.failures import failures
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.figures.gaps import gaps
+from tuner.reporting.figures.importance import importance
 from tuner.reporting.figures.parallel import parallel
 from tuner.reporting.figures.progress import progress
+from tuner.reporting.figures.pull import pull
 from tuner.reporting.figures.scatter import scatter
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
-FIGURES: dict[str, Callable[[Report], Figure | None]] = {
-    "gaps": gaps,
-    "scatter": scatter,
-    "curves": curves,
-    "progress": progress,
-    "effort": effort,
-    "parallel": parallel,
+FIGURES: dict[str, dict[str, Callable[[Report], Figure | None]]] = {
+    "Bias and variance": {"gaps": gaps},
+    "Every trial": {"scatter": scatter, "curves": curves, "next_curves": next_curves},
+    "What each hyperparameter does": {"pull": pull, "importance": importance, "along": along},
+    "How the search went": {"progress": progress, "effort": effort, "failures": failures, "parallel": parallel},
 }
+"""Heading -> key -> drawing, in the page's order; those of "Bias and variance" stand beside its table."""
 
 __all__ = ["FIGURES", "Figure"]

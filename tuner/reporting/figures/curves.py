@@ -8,43 +8,82 @@ import numpy as np
 
 from tuner.analysis import exponentially_weighted_average
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.frames import mean_curve
+from tuner.reporting.frames import dev_error, mean_curve
 from tuner.reporting.svg import Plot, percent_tick
+from tuner.reporting.wording import count, percent
+from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
 WINDOW = 1 / 15  # of the epochs: what the average looks back on
+NEXT_BEST = 6
+LEGEND = (("train", "train error"), ("dev", "dev error"))
 
 
 def curves(report: Report) -> Figure | None:
     """Train and dev error of the best trial over its epochs."""
     best = report.best
-    curve = mean_curve(best) if best is not None else {}
-    if best is None or not len(curve["seconds"]):
+    if best is None or not len(mean_curve(best)["seconds"]):
         return None
     plot = Plot(height=400)
-    epochs = np.arange(1, len(curve["seconds"]) + 1)
-    highest = max(curve["train_error"].max(), curve["dev_error"].max())
-    x = plot.x_scale(1, max(len(epochs), 2))
-    y = plot.y_scale(0, max(float(highest) * 1.05, 0.01), "sqrt")
-    plot.x_axis(x, "epoch", lambda v: f"{v:.0f}", [t for t in x.ticks() if t == int(t)])
-    plot.y_axis(y, "error", percent_tick)
-    beta = 1 - 1 / max(WINDOW * len(epochs), 2)
-    for name in ("train", "dev"):
-        values = curve[f"{name}_error"]
-        plot.line(x(epochs), y(values), f"raw {name}")
-        plot.line(x(epochs), y(exponentially_weighted_average(values, beta)), f"smooth {name}")
-    if best.best_epoch:
-        at = float(x(best.best_epoch))
-        plot.line((at, at), (plot.top, plot.bottom), "mark")
+    epochs = _draw(plot, best, _highest([best]))
     return Figure(
-        title=f"Learning curves of trial {best.number}",
+        title=f"Learning curves of the best trial, number {best.number}",
         sentence=(
             "Where the dev line has stopped falling while the train line goes on, more epochs add variance; where both "
             f"still fall, training ended early. The upright line is the best epoch, {best.best_epoch}. Thick lines are "
             "the bias-corrected exponentially weighted average, thin ones what was measured."
         ),
-        svg=plot.svg("curves", f"Train and dev error of trial {best.number} over {len(epochs)} epochs"),
-        legend=(("train", "train error"), ("dev", "dev error")),
+        svg=plot.svg("curves", f"Train and dev error of trial {best.number} over {count(epochs, 'epoch')}"),
+        legend=LEGEND,
     )
+
+
+def next_curves(report: Report) -> Figure | None:
+    """The same for the trials that come next, all on one scale."""
+    ranked = sorted(report.findings.judged, key=lambda trial: (trial.value, trial.number))
+    shown = [trial for trial in ranked[1 : NEXT_BEST + 1] if len(mean_curve(trial)["seconds"])]
+    if not shown:
+        return None
+    highest = _highest(shown)
+    drawn = []
+    for trial in shown:
+        plot = Plot(width=310, height=220, margins=(34, 12, 40, 42))
+        epochs = _draw(plot, trial, highest, title=f"trial {trial.number}, dev error {percent(dev_error(trial))}")
+        drawn.append(plot.svg(f"curve-{trial.number}", f"Errors of trial {trial.number} over {count(epochs, 'epoch')}"))
+    return Figure(
+        title="Learning curves of the next best trials",
+        sentence=(
+            "Curves that look alike come from settings that train alike; one that ends far below its neighbours by a "
+            "single dip owes its rank to luck."
+        ),
+        svg=f'<div class="small">{"".join(drawn)}</div>',
+        legend=LEGEND,
+        wide=True,
+    )
+
+
+def _highest(trials: list[TrialRecord]) -> float:
+    """Where the error axis ends: not above what the first epochs of most trials have."""
+    found = [float(np.max(mean_curve(trial)[name])) for trial in trials for name in ("train_error", "dev_error")]
+    return max(min(max(found), 2 * float(np.median(found))) * 1.05, 0.01)
+
+
+def _draw(plot: Plot, trial: TrialRecord, highest: float, title: str = "error") -> int:
+    """Draw axes, curves and the best epoch; return the number of epochs."""
+    curve = mean_curve(trial)
+    epochs = np.arange(1, len(curve["seconds"]) + 1)
+    x = plot.x_scale(1, max(len(epochs), 2))
+    y = plot.y_scale(0, highest, "sqrt")
+    plot.x_axis(x, "epoch", lambda v: f"{v:.0f}", [t for t in x.ticks() if t == int(t)])
+    plot.y_axis(y, title, percent_tick)
+    beta = 1 - 1 / max(WINDOW * len(epochs), 2)
+    for name in ("train", "dev"):
+        values = curve[f"{name}_error"]
+        plot.line(x(epochs), y(values), f"raw {name}")
+        plot.line(x(epochs), y(exponentially_weighted_average(values, beta)), f"smooth {name}")
+    if trial.best_epoch:
+        at = float(x(trial.best_epoch))
+        plot.line((at, at), (plot.top, plot.bottom), "mark")
+    return len(epochs)

@@ -9,6 +9,7 @@ import numpy as np
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.svg import Plot
 from tuner.reporting.wording import count, duration
+from tuner.reporting.wording import share as in_per_cent
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ def _sentence(report: Report, ran: list[TrialRecord]) -> str:
         spared = max(0.0, len(short) * float(np.mean(whole)) - sum(short))
         share = spared / (spared + sum(whole) + sum(short))
         told += (
-            f" Pruning ended {count(len(short), 'trial')} early, which spared about {share:.0%} of the epochs that all "
-            "would have run."
+            f" Pruning ended {count(len(short), 'trial')} early, which spared about {in_per_cent(share)} "
+            "of the epochs that all would have run."
         )
     else:
         told += " No trial was pruned."

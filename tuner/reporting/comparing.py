@@ -1,0 +1,197 @@
+"""Studies side by side: ``tuner report A B``."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuner.analysis import Baseline, chance_as_good, difference_interval
+from tuner.errors import ArgumentError
+from tuner.reporting.files import write_files
+from tuner.reporting.findings import dev_wrong
+from tuner.reporting.report import Report, build_report, json_text
+from tuner.reporting.rows import error_rows, gap_rows
+from tuner.reporting.wording import chance, count, percent, points, span, value
+from tuner.storage import StudyRecord
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True)
+class ComparedRow:
+    """One line of the table: what it is about, and what each study has there."""
+
+    name: str
+    cells: tuple[str, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether the studies do not all have the same."""
+        return len(set(self.cells)) > 1
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The best networks of a study and of the first one on the same dev rows.
+
+    ``only_first`` dev rows are wrong in the first alone, ``only_other`` in the other alone; ``chance_equal``: how
+    likely so large a difference is if both were equally good (two-sided McNemar).
+    """
+
+    only_first: float
+    only_other: float
+    chance_equal: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Reports of two or more studies, the first of which the others are held against."""
+
+    reports: tuple[Report, ...]
+
+    @property
+    def name(self) -> str:
+        """The folder the comparison is written to."""
+        return "-vs-".join(report.record.name for report in self.reports)
+
+    @property
+    def sentences(self) -> list[str]:
+        """Each study's verdict against the first one's."""
+        return [_against(self.reports[0], other) for other in self.reports[1:]]
+
+    @property
+    def rows(self) -> list[ComparedRow]:
+        """Errors, gaps, trials and best hyperparameters, a column each study."""
+        columns = [_column(report) for report in self.reports]
+        names = list(dict.fromkeys(name for column in columns for name in column))
+        return [ComparedRow(name, tuple(column.get(name, "–") for column in columns)) for name in names]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The studies' summaries, and how the others differ from the first."""
+        return {
+            "studies": [report.summary for report in self.reports],
+            "differences": [_difference_dict(self.reports[0], other) for other in self.reports[1:]],
+        }
+
+    def write(self, folder: str | Path) -> Path:
+        """Write ``<folder>/<A>-vs-<B>/`` with page, Markdown and JSON; return that folder."""
+        from tuner.reporting.markdown import comparison_markdown
+        from tuner.reporting.page import comparison_page
+
+        contents: dict[str, Callable[[], str]] = {
+            "report.html": lambda: comparison_page(self),
+            "report.md": lambda: comparison_markdown(self),
+            "summary.json": lambda: json_text(self.summary),
+        }
+        target = Path(folder) / self.name
+        write_files(target, contents)
+        return target
+
+    def text(self, width: int = 100) -> str:
+        """Write the table and the sentences without colour."""
+        from tuner.reporting.terminal import plain
+
+        return plain(self, width)
+
+    def __rich__(self) -> RenderableType:
+        from tuner.reporting.terminal import comparison_renderable
+
+        return comparison_renderable(self)
+
+    def _repr_html_(self) -> str:
+        from tuner.reporting.page import comparison_fragment
+
+        return comparison_fragment(self)
+
+
+def compare(
+    records: Sequence[StudyRecord],
+    *,
+    baseline: Baseline = None,
+    material_gap: float | None = None,
+    since: datetime.timedelta | None = None,
+) -> Comparison:
+    """Put two or more studies side by side, paired where their dev rows are the same."""
+    if len(records) < 2:
+        raise ArgumentError(f"a comparison needs at least two studies, got {len(records)}")
+    return Comparison(
+        tuple(build_report(record, baseline=baseline, material_gap=material_gap, since=since) for record in records)
+    )
+
+
+def pair(first: Report, other: Report) -> Pairing | None:
+    """Compare two best networks row by row; None where they were not judged on the same dev rows."""
+    a, b = first.record, other.record
+    same = a.fingerprint == b.fingerprint and np.array_equal(np.sort(a.dev_rows), np.sort(b.dev_rows))
+    if not same or first.best is None or other.best is None:
+        return None
+    rows = [_in_row_order(report) for report in (first, other)]
+    wrong = np.stack(rows)
+    worse = int(wrong.sum(axis=1).argmax())
+    groups = None if a.dev_groups is None else a.dev_groups[np.argsort(a.dev_rows, kind="stable")]
+    p = float(chance_as_good(wrong, 1 - worse, groups)[worse])
+    more = rows[0].astype(float) - rows[1]
+    return Pairing(float(more[more > 0].sum()), float(np.abs(more[more < 0]).sum()), min(1.0, 2 * p))
+
+
+def _in_row_order(report: Report) -> np.ndarray:
+    assert report.best is not None
+    wrong = dev_wrong(report.best, len(report.record.dev_y))
+    return wrong[np.argsort(report.record.dev_rows, kind="stable")]
+
+
+def _against(first: Report, other: Report) -> str:
+    names = f"{other.record.name} against {first.record.name}"
+    a, b = (report.diagnosis.errors.get("dev_corrected") for report in (first, other))
+    if a is None or b is None:
+        return f"{names}: no complete trial in {first.record.name if a is None else other.record.name} yet."
+    low, high = difference_interval(b, a)
+    told = f"{names}: dev error {percent(b.value)} against {percent(a.value)} (corrected)"
+    paired = pair(first, other)
+    if paired is None:
+        apart = "" if low > 0 or high < 0 else ", which is within chance"
+        return f"{told}, a difference of {points(b.value - a.value)} points ({span(low, high)}){apart}. Other dev rows."
+    return (
+        f"{told}. On the same {count(len(first.record.dev_y), 'dev row')}, {paired.only_first:,.0f} are wrong only in "
+        f"{first.record.name}'s best trial and {paired.only_other:,.0f} only in {other.record.name}'s: "
+        f"{chance(paired.chance_equal)} chance of that if both were equally good."
+    )
+
+
+def _difference_dict(first: Report, other: Report) -> dict[str, Any]:
+    found: dict[str, Any] = {"study": other.record.name, "against": first.record.name}
+    a, b = (report.diagnosis.errors.get("dev_corrected") for report in (first, other))
+    if a is not None and b is not None:
+        low, high = difference_interval(b, a)
+        found["dev_corrected"] = {"value": b.value - a.value, "low": low, "high": high}
+    paired = pair(first, other)
+    found["paired"] = paired and {
+        "only_first_wrong": paired.only_first,
+        "only_other_wrong": paired.only_other,
+        "chance_equal": paired.chance_equal,
+    }
+    return found
+
+
+def _column(report: Report) -> dict[str, str]:
+    """What one study has to show, by the names of the table's lines."""
+    counts = report.record.count()
+    column = {
+        "verdict": report.verdict.replace("_", " "),
+        "trials": ", ".join(f"{number} {state}" for state, number in counts.items() if number),
+    }
+    for error in error_rows(report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0):
+        column[f"{error.name} error"] = error.value + (f" ({error.interval})" if error.interval else "")
+    for gap in gap_rows(report.diagnosis):
+        column[gap.name] = f"{gap.value} ({gap.interval}), {gap.level}"
+    if report.best is not None:
+        column["best trial"] = str(report.best.number)
+        column |= {name: value(of) for name, of in report.best.params.items()}
+    return column

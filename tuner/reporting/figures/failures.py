@@ -1,0 +1,57 @@
+"""Where training diverged: the share of such trials along the learning rate, or whichever knob shows it best."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuner.analysis import diverged_shares
+from tuner.reporting.figures.figure import Figure
+from tuner.reporting.pulls import searched_knobs
+from tuner.reporting.svg import Plot
+from tuner.reporting.wording import count, value
+
+if TYPE_CHECKING:
+    from tuner.reporting.report import Report
+
+ROW = 26
+
+
+def failures(report: Report) -> Figure | None:
+    """One bar a quarter of the range of the knob along which divergence differs most; alpha where none differs more."""
+    trials = [trial for trial in report.record.trials if trial.state in ("complete", "pruned")]
+    diverged = np.array([trial.stop_reason == "diverged" for trial in trials])
+    knobs = [k for k in searched_knobs(report.definition) if all(k.name in trial.params for trial in trials)]
+    if not diverged.any() or not knobs:
+        return None
+    shares = {k.name: diverged_shares(k, [trial.params[k.name] for trial in trials], diverged) for k in knobs}
+    name = max(shares, key=lambda name: (_spread(shares[name]), name == "alpha"))
+    rows = [row for row in shares[name] if row[3]]
+    plot = Plot(height=ROW * len(rows) + 40, margins=(26, 84, 14, 132))
+    plot.text(plot.left - 8, plot.top - 10, name, "axis", "end")
+    x = plot.x_scale(0, max(0.1, *(failed / of for *_, failed, of in rows)))
+    for place, (low, high, failed, of) in enumerate(rows):
+        y = plot.top + ROW * place
+        plot.text(plot.left - 8, y + ROW / 2 + 4, _between(low, high), "name", "end")
+        width = float(x(failed / of)) - plot.left
+        plot.rect(plot.left, y + 4, max(width, 1.0), ROW - 8, "bar diverged")
+        plot.text(plot.left + width + 6, y + ROW / 2 + 4, f"{failed} of {of}", "tick")
+    return Figure(
+        title="Where training diverged",
+        sentence=(
+            f"{count(int(diverged.sum()), 'trial')} of {len(trials):,} diverged; they count as bad, and are left out "
+            f"of the other figures. The share differs most along {name}."
+        ),
+        svg=plot.svg("failures", f"Share of diverged trials along {name}"),
+    )
+
+
+def _spread(rows: list[tuple[Any, Any, int, int]]) -> float:
+    """Range of the shares, each drawn towards the middle as if two more trials had been run."""
+    shares = [(failed + 0.5) / (of + 2) for *_, failed, of in rows]
+    return max(shares) - min(shares)
+
+
+def _between(low: Any, high: Any) -> str:
+    return value(low) if low == high else f"{value(low)} to {value(high)}"

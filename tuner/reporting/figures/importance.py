@@ -1,0 +1,42 @@
+"""How much of the difference between good and other trials each hyperparameter accounts for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuner.reporting.figures.figure import Figure
+from tuner.reporting.svg import Plot
+from tuner.reporting.wording import count
+from tuner.reporting.wording import share as in_per_cent
+
+if TYPE_CHECKING:
+    from tuner.reporting.report import Report
+
+ROW = 26
+
+
+def importance(report: Report) -> Figure | None:
+    """One bar a hyperparameter, the largest share on top."""
+    found = report.importances
+    if found is None:
+        return None
+    plot = Plot(height=ROW * len(found.shares) + 26, margins=(8, 52, 18, 112))
+    x = plot.x_scale(0, max(found.shares.values()))
+    for place, (name, share) in enumerate(found.shares.items()):
+        y = plot.top + ROW * place
+        plot.text(plot.left - 8, y + ROW / 2 + 4, name, "name", "end")
+        width = max(float(x(share)) - plot.left, 1.0)
+        plot.rect(plot.left, y + 4, width, ROW - 8, "bar train")
+        plot.text(plot.left + width + 6, y + ROW / 2 + 4, f"{in_per_cent(share)}", "tick")
+    first = next(iter(found.shares))
+    where = (
+        f"From {count(found.trials, 'trial')} drawn at random over the whole space."
+        if found.of_the_space
+        else f"Too few trials were drawn at random, so this rests on all {found.trials} complete ones: it says what "
+        "mattered where the search looked."
+    )
+    return Figure(
+        title="What separates good trials from the rest",
+        sentence=f"Shares of importance (PED-ANOVA); {first} counts most. {where}",
+        svg=plot.svg("importance", ", ".join(f"{name} {in_per_cent(share)}" for name, share in found.shares.items())),
+    )

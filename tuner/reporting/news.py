@@ -1,0 +1,64 @@
+"""What happened since a moment: for jobs that report every night."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.reporting.frames import dev_error
+from tuner.reporting.provenance import when
+from tuner.reporting.wording import join, percent
+from tuner.storage import StudyRecord, TrialRecord
+
+
+@dataclass(frozen=True)
+class News:
+    """Trials that ended after ``since``, and the best trial before and after them."""
+
+    since: datetime.datetime
+    trials: dict[str, int]
+    before: TrialRecord | None
+    now: TrialRecord | None
+
+    @property
+    def best_changed(self) -> bool:
+        """Whether another trial is the best one now."""
+        return (self.before and self.before.number) != (self.now and self.now.number)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the news as they stand in ``summary.json`` where ``--since`` was given."""
+        return {
+            "since": self.since.isoformat(timespec="seconds"),
+            "trials": self.trials,
+            "best_changed": self.best_changed,
+            "best_before": None if self.before is None else _short(self.before),
+        }
+
+    def sentence(self) -> str:
+        """Say what is new, and whether the best changed."""
+        kinds = [f"{n:,} {state}" for state, n in self.trials.items() if n]
+        told = f"Since {when(self.since)}: {join(kinds) if kinds else 'no trial'} ended."
+        if self.now is None:
+            return told
+        now = f"trial {self.now.number} at {percent(dev_error(self.now))}"
+        if self.before is None:
+            return f"{told} The first best one is {now}."
+        if not self.best_changed:
+            return f"{told} The best is still {now}."
+        return f"{told} The best changed from trial {self.before.number} at {percent(dev_error(self.before))} to {now}."
+
+
+def find_news(record: StudyRecord, since: datetime.timedelta, now: datetime.datetime) -> News:
+    """Compare the study as it is with what it was ``since`` ago."""
+    moment = now - since
+    new = [trial for trial in record.trials if trial.finished is not None and trial.finished > moment]
+    old = [trial for trial in record.trials if trial.is_judged and trial.finished and trial.finished <= moment]
+    counts = {state: sum(trial.state == state for trial in new) for state in ("complete", "pruned", "failed")}
+    counts["diverged"] = sum(trial.stop_reason == "diverged" for trial in new)
+    before = min(old, key=lambda trial: (trial.value, trial.number), default=None)
+    return News(moment, counts, before, record.best)
+
+
+def _short(trial: TrialRecord) -> dict[str, Any]:
+    return {"number": trial.number, "dev_error": dev_error(trial)}

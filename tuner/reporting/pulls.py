@@ -1,0 +1,114 @@
+"""What each hyperparameter does: its pull on bias and on variance, and its share of the differences between trials."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tuner.analysis import Knob as AnalysisKnob
+from tuner.analysis import KnobEffects, knob_effects
+from tuner.reporting.findings import Findings
+from tuner.reporting.frames import dev_error, train_error
+from tuner.storage import StudyRecord, TrialRecord
+from tuner.study import KNOBS, StudyDefinition
+from tuner.study.space import optuna_name
+
+ENOUGH_EXPLORING = 20  # random trials below which importances describe where the search looked, not the space
+LEAST_TRIALS = 10
+BEST = 5  # trials at the least that importance separates from the rest
+STREAM = 8  # of the study's seed, apart from the search's own draws
+
+
+@dataclass(frozen=True, slots=True)
+class Importances:
+    """Each knob's share of what separates good trials from the rest, largest first; the shares add up to 1.
+
+    ``trials`` they rest on; ``of_the_space``: drawn at random over all of it, else where the search happened to look.
+    """
+
+    shares: dict[str, float]
+    trials: int
+    of_the_space: bool
+
+
+def searched_knobs(definition: StudyDefinition) -> list[AnalysisKnob]:
+    """The searched hyperparameters as the analysis wants them; networks and numbers to choose from are ordered."""
+    return [
+        AnalysisKnob(name=name, kind=entry.kind, **_bounds(name, entry.kind, entry.bounds))
+        for name, entry in definition.searched_space.searched.items()
+    ]
+
+
+def _bounds(name: str, kind: str, bounds: Any) -> dict[str, Any]:
+    if kind != "choice":
+        return {"bounds": tuple(bounds)}
+    if all(isinstance(choice, int | float) and not isinstance(choice, bool) for choice in bounds):
+        return {"bounds": sorted(bounds), "ordered": True}
+    if name == "hidden":
+        by_size = sorted(bounds, key=lambda choice: (math.prod(KNOBS["hidden"].parse(choice) or (0,)), choice))
+        return {"bounds": by_size, "ordered": True}
+    return {"bounds": list(bounds)}
+
+
+def find_pulls(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> KnobEffects | None:
+    """Effects of every searched hyperparameter, from the complete trials; None where they are too few."""
+    knobs = searched_knobs(definition)
+    trials = [trial for trial in findings.judged if all(knob.name in trial.params for knob in knobs)]
+    if findings.best not in trials or not knobs:
+        return None
+    train = np.array([train_error(trial) for trial in trials], float)
+    dev = np.array([dev_error(trial) for trial in trials], float)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # many small matrices: threads that wait for each other took five times as long
+        return knob_effects(
+            knobs,
+            [trial.params for trial in trials],
+            train,
+            dev - train,
+            np.array([trial.exploring for trial in trials]),
+            trials.index(findings.best),
+            rng=np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,))),
+        )
+
+
+def find_importances(definition: StudyDefinition, findings: Findings) -> Importances | None:
+    """PED-ANOVA over the exploring trials alone where there are enough of them, else over all complete trials.
+
+    On the sampler's own trials a knob without effect often outranks a true one, since they crowd together.
+    (Watanabe, Bansal & Hutter 2023)
+    """
+    searched = definition.searched_space.searched
+    names = {optuna_name(name, entry.kind): name for name, entry in searched.items()}
+    sampled = [trial for trial in findings.judged if names.keys() <= trial.sampled.keys()]
+    exploring = [trial for trial in sampled if trial.exploring]
+    of_the_space = len(exploring) >= ENOUGH_EXPLORING
+    trials = exploring if of_the_space else sampled
+    if len(trials) < LEAST_TRIALS or len(searched) < 2 or len({trial.value for trial in trials}) < 2:
+        return None
+    shares = {names[key]: share for key, share in _ped_anova(definition, trials).items()}
+    total = sum(shares.values())
+    if not total > 0:
+        return None
+    ranked = sorted(shares.items(), key=lambda item: -item[1])
+    return Importances({name: share / total for name, share in ranked}, len(trials), of_the_space)
+
+
+def _ped_anova(definition: StudyDefinition, trials: list[TrialRecord]) -> dict[str, float]:
+    """Importance of every sampled parameter for being among the best tenth, or the best five."""
+    import optuna
+
+    distributions = definition.searched_space.distributions
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study()
+    for trial in trials:
+        params = {name: d.to_external_repr(trial.sampled[name]) for name, d in distributions.items()}
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=trial.value))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=max(0.1, BEST / len(trials)))
+        return optuna.importance.get_param_importances(study, evaluator=evaluator, normalize=False)

@@ -2,15 +2,18 @@
 
 from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.architecture import Architecture
+from tuner.nn.diagnostics import LayerReport
 from tuner.nn.examples import Examples
+from tuner.nn.gradient_check import EntryCheck, GradientCheck, PartCheck, PointCheck, check_gradients
 from tuner.nn.hyperparameters import Hyperparameters, idle_hyperparameters
 from tuner.nn.initializers import INITIALIZERS
 from tuner.nn.losses import OUTPUTS
-from tuner.nn.network import LayerReport, TrainedNetwork
+from tuner.nn.network import TrainedNetwork
 from tuner.nn.optimizers import OPTIMIZERS
+from tuner.nn.plan import PENALTY_PER
 from tuner.nn.schedules import SCHEDULES
 from tuner.nn.stopping import MONITORS, Stopping
-from tuner.nn.training import PENALTY_PER, EpochMetrics, TrainingRun, train
+from tuner.nn.training import EpochMetrics, TrainingRun, train
 
 __all__ = [
     "ACTIVATIONS",
@@ -21,13 +24,18 @@ __all__ = [
     "PENALTY_PER",
     "SCHEDULES",
     "Architecture",
+    "EntryCheck",
     "EpochMetrics",
     "Examples",
+    "GradientCheck",
     "Hyperparameters",
     "LayerReport",
+    "PartCheck",
+    "PointCheck",
     "Stopping",
     "TrainedNetwork",
     "TrainingRun",
+    "check_gradients",
     "idle_hyperparameters",
     "train",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -57,15 +58,19 @@ class Architecture:
     @property
     def n_parameters(self) -> int:
         """Entries of θ."""
-        return sum(w.stop - w.start + b.stop - b.start for w, b in self.slices())
+        return self.n_weights + sum(self.widths[1:])
+
+    @property
+    def n_weights(self) -> int:
+        """Entries of θ that are weights; they come first, so that a penalty goes over one run of memory."""
+        return sum(n_in * n_out for n_in, n_out in pairwise(self.widths))
 
     def slices(self) -> list[tuple[slice, slice]]:
-        """Where each layer's W and b lie in θ: W1, b1, W2, b2, …, each W row by row as (n_in, n_out)."""
-        found, start = [], 0
-        for n_in, n_out in zip(self.widths, self.widths[1:], strict=False):
-            middle = start + n_in * n_out
-            found.append((slice(start, middle), slice(middle, middle + n_out)))
-            start = middle + n_out
+        """Where each layer's W and b lie in θ: W1, W2, …, b1, b2, …, each W row by row as (n_in, n_out)."""
+        found, w, b = [], 0, self.n_weights
+        for n_in, n_out in pairwise(self.widths):
+            found.append((slice(w, w + n_in * n_out), slice(b, b + n_out)))
+            w, b = w + n_in * n_out, b + n_out
         return found
 
     def views(self, theta: Array) -> list[tuple[Array, Array]]:
@@ -75,7 +80,7 @@ class Architecture:
         """
         if theta.shape[-1] != self.n_parameters:
             raise ArgumentError(f"theta must have {self.n_parameters} entries for {self.widths}, got {theta.shape[-1]}")
-        shapes = zip(self.widths, self.widths[1:], strict=False)
+        shapes = pairwise(self.widths)
         lead = theta.shape[:-1]
         return [
             (theta[..., w].reshape(*lead, n_in, n_out), theta[..., b])

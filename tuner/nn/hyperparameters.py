@@ -18,8 +18,8 @@ class Hyperparameters:
     """The settings of one network and its training; every field is checked when the object is made.
 
     ``lambda_`` (L2) and ``l1`` act as λ/(2m) Σ w² and λ₁/(2m) Σ |w|.  ``keep_prob`` is one for all hidden layers, or
-    one per hidden layer.  ``alpha`` is the learning rate; ``beta`` the momentum, adam's β₁ too; ``beta2`` is rmsprop's and
-    adam's.  ``batch_size`` is "full" or a power of two (1: stochastic gradient descent).  ``decay_rate`` and
+    one per hidden layer.  ``alpha`` is the learning rate; ``beta`` the momentum, adam's β₁ too; ``beta2`` is rmsprop's
+    and adam's.  ``batch_size`` is "full" or a power of two (1: stochastic gradient descent).  ``decay_rate`` and
     ``decay_epochs`` belong to the schedule (see ``schedules``); ``warmup_epochs`` precedes any schedule.
     """
 

@@ -1,7 +1,8 @@
 """Output layers: from logits to probabilities, classes, losses and the gradient of the loss.
 
-Logits are (..., n, n_outputs) and classes (..., n).  Losses are cross-entropy computed from the logits, so that a
-probability which rounds to 0 or 1 still has a finite loss.
+Logits are (..., n_outputs, n): with examples along the last axis, sums and maxima over the classes go over whole rows,
+which NumPy does ten times faster than along the short side.  Losses are cross-entropy computed from the logits, so that
+a probability which rounds to 0 or 1 still has a finite loss.
 """
 
 from __future__ import annotations
@@ -15,77 +16,89 @@ from tuner.nn.arrays import Array, Ints
 
 
 class Output(NamedTuple):
-    """``losses(logits, y)`` (..., n); ``delta(logits, y)`` turns logits into ∂loss/∂logits in place;
-    ``probabilities(logits)`` (..., n, n_classes); ``classes(logits)`` (..., n).
+    """How an output layer is read; y (n,) are class numbers.
+
+    ``losses(logits, y)`` and ``classes(logits)`` are (..., n), ``probabilities(logits)`` (..., n_classes, n).
+    ``targets(y, out)`` writes what the probabilities should be to ``out`` (n_outputs, n).
+    ``delta(logits, targets, weight, row)`` turns logits into the gradient of Σ weight · loss in place, where
+    ``targets`` were multiplied by weight before; ``row`` is a (..., 1, n) buffer that may be written over.
     """
 
     losses: Callable[[Array, Ints], Array]
-    delta: Callable[[Array, Ints], None]
-    probabilities: Callable[[Array], Array]
     classes: Callable[[Array], Ints]
-
-
-def _softmax(logits: Array) -> None:
-    """e^z / Σ e^z in place; the largest logit is subtracted first, so nothing overflows."""
-    logits -= logits.max(axis=-1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(axis=-1, keepdims=True)
+    probabilities: Callable[[Array], Array]
+    targets: Callable[[Ints, Array], object]
+    delta: Callable[[Array, Array, Array, Array], None]
 
 
 def _softmax_losses(logits: Array, y: Ints) -> Array:
-    """Log Σ e^z − z_y"""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    chosen = np.take_along_axis(shifted, y[..., None], axis=-1)[..., 0]
-    return np.asarray(np.log(np.exp(shifted).sum(axis=-1)) - chosen)
-
-
-def _softmax_delta(logits: Array, y: Ints) -> None:
-    """softmax(z) − onehot(y)"""
-    _softmax(logits)
-    index = y[..., None]
-    np.put_along_axis(logits, index, np.take_along_axis(logits, index, axis=-1) - 1, axis=-1)
-
-
-def _softmax_probabilities(logits: Array) -> Array:
-    """softmax(z)"""
-    found = logits.copy()
-    _softmax(found)
-    return found
+    """−log p_y = log Σ e^z − z_y, with the largest logit subtracted first, so that nothing overflows."""
+    shifted = logits - logits.max(axis=-2, keepdims=True)
+    chosen = shifted[..., y, np.arange(len(y))]
+    return np.asarray(np.log(np.exp(shifted, out=shifted).sum(axis=-2)) - chosen)
 
 
 def _softmax_classes(logits: Array) -> Ints:
     """The class of the largest logit, the first of equals."""
-    return np.asarray(logits.argmax(axis=-1))
+    return np.asarray(logits.argmax(axis=-2))
 
 
-def _sigmoid(z: Array) -> Array:
-    """(1 + tanh(z/2)) / 2, which overflows for no z."""
-    return np.asarray((np.tanh(z * 0.5) + 1) * 0.5)
+def _softmax_probabilities(logits: Array) -> Array:
+    """e^z / Σ e^z"""
+    e = np.exp(logits - logits.max(axis=-2, keepdims=True))
+    return np.asarray(e / e.sum(axis=-2, keepdims=True))
+
+
+def _softmax_targets(y: Ints, out: Array) -> None:
+    """1 for the example's class, 0 for the others."""
+    np.equal(y, np.arange(len(out))[:, None], out)
+
+
+def _softmax_delta(logits: Array, targets: Array, weight: Array, row: Array) -> None:
+    """∂/∂z = weight · (softmax(z) − onehot(y))"""
+    np.maximum.reduce(logits, axis=-2, keepdims=True, out=row)
+    np.subtract(logits, row, logits)
+    np.exp(logits, logits)
+    np.add.reduce(logits, axis=-2, keepdims=True, out=row)
+    np.divide(weight, row, row)
+    np.multiply(logits, row, logits)
+    np.subtract(logits, targets, logits)
 
 
 def _sigmoid_losses(logits: Array, y: Ints) -> Array:
-    """log(1 + e^−z) + (1 − y) z, as max(z, 0) − y z + log(1 + e^−|z|)"""
-    z = logits[..., 0]
-    return np.asarray(np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))).astype(z.dtype, copy=False)
-
-
-def _sigmoid_delta(logits: Array, y: Ints) -> None:
-    """sigmoid(z) − y"""
-    logits[..., 0] = _sigmoid(logits[..., 0]) - y
-
-
-def _sigmoid_probabilities(logits: Array) -> Array:
-    """(1 − p, p)"""
-    p = _sigmoid(logits)
-    return np.concatenate([1 - p, p], axis=-1)
+    """log(1 + e^z) − y z, as max(z, 0) − y z + log(1 + e^−|z|)"""
+    z = logits[..., 0, :]
+    return np.asarray(np.maximum(z, 0) - z * y.astype(z.dtype) + np.log1p(np.exp(-np.abs(z))))
 
 
 def _sigmoid_classes(logits: Array) -> Ints:
-    """Class 1 where p > ½."""
-    return (logits[..., 0] > 0).astype(np.int64)
+    """Class 1 where its probability is above ½."""
+    return (logits[..., 0, :] > 0).astype(np.int64)
+
+
+def _sigmoid_probabilities(logits: Array) -> Array:
+    """(1 − p, p) with p = 1 / (1 + e^−z) = (1 + tanh(z/2)) / 2, which overflows for no z."""
+    half = 0.5 * np.tanh(0.5 * logits)
+    return np.concatenate([0.5 - half, 0.5 + half], axis=-2)
+
+
+def _sigmoid_targets(y: Ints, out: Array) -> None:
+    """1 for class 1"""
+    out[0] = y
+
+
+def _sigmoid_delta(logits: Array, targets: Array, weight: Array, row: Array) -> None:
+    """∂/∂z = weight · (sigmoid(z) − y)"""
+    half = logits.dtype.type(0.5)
+    np.multiply(logits, half, logits)
+    np.tanh(logits, logits)
+    np.multiply(logits, half, logits)
+    np.add(logits, half, logits)
+    np.multiply(logits, weight, logits)
+    np.subtract(logits, targets, logits)
 
 
 OUTPUTS: dict[str, Output] = {
-    "softmax": Output(_softmax_losses, _softmax_delta, _softmax_probabilities, _softmax_classes),
-    "sigmoid": Output(_sigmoid_losses, _sigmoid_delta, _sigmoid_probabilities, _sigmoid_classes),
+    "softmax": Output(_softmax_losses, _softmax_classes, _softmax_probabilities, _softmax_targets, _softmax_delta),
+    "sigmoid": Output(_sigmoid_losses, _sigmoid_classes, _sigmoid_probabilities, _sigmoid_targets, _sigmoid_delta),
 }

@@ -45,13 +45,15 @@ class EarlyStopping:
         self.best_updates = 0
 
     def better(self, value: float, *, epoch: int, updates: int) -> bool:
-        """Whether this epoch (from 1) is the best so far; it is remembered then.  NaN is never better."""
+        """Whether this epoch (from 1) is the best so far; it is remembered then."""
         if self.best_epoch and not value < self.best_value - self._stopping.min_improvement:
-            return False
-        if math.isnan(value):
             return False
         self.best_value, self.best_epoch, self.best_updates = value, epoch, updates
         return True
+
+    def latest(self, *, epoch: int, updates: int) -> None:
+        """Take the epoch as the best: without a dev set there is nothing to choose by."""
+        self.best_epoch, self.best_updates = epoch, updates
 
     def exhausted(self, *, epoch: int, updates: int) -> bool:
         """Whether patience has run out after this epoch."""

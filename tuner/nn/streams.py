@@ -1,8 +1,8 @@
 """Randomness: every draw of a network descends from its seed, each purpose from a stream of its own.
 
-Separate streams keep the bits where settings change what is drawn: a network with dropout sees the same initial weights
-and the same order of examples as one without.  SFC64 draws masks faster than any other generator of NumPy, and its state
-is four words, so that a checkpoint can hold it.
+Separate streams keep the bits where settings change what is drawn: a network with dropout sees the same initial
+weights and the same order of examples as one without.  SFC64 draws masks faster than any other generator of NumPy, and
+its state is four words, so that a checkpoint can hold it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,107 @@
+"""Going back to the end of an epoch: in memory after every epoch, and as arrays where training was interrupted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuner.errors import ArgumentError
+from tuner.nn.arrays import Array
+from tuner.nn.cohort import Cohort
+from tuner.nn.lane import CURVE, Lane
+from tuner.nn.plan import Plan
+from tuner.nn.streams import set_state, state_of
+
+
+@dataclass(frozen=True)
+class Start:
+    """Everything of a cohort that an epoch changes, as it was before."""
+
+    theta: Array
+    slots: list[Array]
+    alphas: list[float]
+    updates: list[int]
+    streams: list[list[Array]]
+
+    @classmethod
+    def of(cls, cohort: Cohort) -> Start:
+        """The cohort as it is now."""
+        return cls(
+            cohort.theta.copy(),
+            [slot.copy() for slot in cohort.slots],
+            list(cohort.alphas),
+            [lane.updates for lane in cohort.lanes],
+            [[state_of(rng) for rng in lane.streams.values()] for lane in cohort.lanes],
+        )
+
+    def put_back(self, cohort: Cohort) -> None:
+        """Undo what the epoch has done."""
+        cohort.theta[...] = self.theta
+        for slot, before in zip(cohort.slots, self.slots, strict=True):
+            slot[...] = before
+        cohort.alphas = list(self.alphas)
+        for k, lane in enumerate(cohort.lanes):
+            self._put_back_lane(k, lane)
+
+    def alone(self, cohort: Cohort, k: int) -> Cohort:
+        """The k-th network before the epoch, as a cohort of its own."""
+        lane = cohort.lanes[k]
+        self._put_back_lane(k, lane)
+        found = Cohort(cohort.plan, [lane], self.theta[k : k + 1], [slot[k : k + 1] for slot in self.slots])
+        found.alphas = [self.alphas[k]]
+        return found
+
+    def _put_back_lane(self, k: int, lane: Lane) -> None:
+        lane.updates = self.updates[k]
+        for rng, state in zip(lane.streams.values(), self.streams[k], strict=True):
+            set_state(rng, state)
+
+
+def checkpoint_of(plan: Plan, epoch: int, lanes: list[Lane], cohort: Cohort) -> dict[str, Array]:
+    """Everything that the next epochs and the result depend on, as arrays."""
+    found = {"epoch": np.array(epoch), "shape": np.array([len(lanes), plan.architecture.n_parameters])}
+    for lane in lanes:
+        best = lane.stopping
+        values = {
+            "stop_reason": np.array(lane.stop_reason),
+            "numbers": np.array([best.best_epoch, best.best_updates, lane.updates, lane.diverged_layer or 0]),
+            "values": np.array([best.best_value, lane.monitored]),
+            "best_theta": lane.best_theta,
+            "wrong": np.array([lane.best_wrong, lane.dev_wrong]),
+            "curve": np.array([lane.curve[name] for name in CURVE]),
+            "streams": np.array([state_of(rng) for rng in lane.streams.values()]),
+        }
+        found |= {f"{lane.number}.{name}": value for name, value in values.items()}
+    for k, lane in enumerate(cohort.lanes):
+        found[f"{lane.number}.theta"] = cohort.theta[k].copy()
+        found[f"{lane.number}.slots"] = np.array([slot[k] for slot in cohort.slots])
+        found[f"{lane.number}.alpha"] = np.array(cohort.alphas[k])
+    return found
+
+
+def restore(plan: Plan, lanes: list[Lane], found: dict[str, Array]) -> tuple[int, Cohort]:
+    """Put fresh lanes back to a checkpoint: the epochs done, and the cohort that goes on."""
+    shape = [len(lanes), plan.architecture.n_parameters]
+    if "shape" not in found or list(found["shape"]) != shape:
+        kept = "something else" if "shape" not in found else "{} networks of {} parameters".format(*found["shape"])
+        raise ArgumentError(f"resume must be a checkpoint of {shape[0]} networks of {shape[1]} parameters, got {kept}")
+    for lane in lanes:
+        own = {key.partition(".")[2]: value for key, value in found.items() if key.startswith(f"{lane.number}.")}
+        best_epoch, best_updates, lane.updates, layer = (int(value) for value in own["numbers"])
+        lane.stopping.best_epoch, lane.stopping.best_updates = best_epoch, best_updates
+        lane.stopping.best_value, lane.monitored = (float(value) for value in own["values"])
+        lane.stop_reason, lane.diverged_layer = str(own["stop_reason"]), layer or None
+        lane.best_theta = own["best_theta"].astype(plan.dtype)
+        lane.best_wrong, lane.dev_wrong = own["wrong"].astype(bool)
+        lane.curve = dict(zip(CURVE, own["curve"].tolist(), strict=True))
+        for rng, words in zip(lane.streams.values(), own["streams"], strict=True):
+            set_state(rng, words)
+    running = [lane for lane in lanes if lane.running]
+    theta = np.array([found[f"{lane.number}.theta"] for lane in running]).reshape(len(running), shape[1])
+    slots = [
+        np.array([found[f"{lane.number}.slots"][slot] for lane in running]) for slot in range(plan.optimizer.n_slots)
+    ]
+    cohort = Cohort(plan, running, theta, slots)
+    cohort.alphas = [float(found[f"{lane.number}.alpha"]) for lane in running]
+    return int(found["epoch"]), cohort

@@ -1,0 +1,294 @@
+"""The networks that still train, side by side: their arrays, and how an epoch goes over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tuner.errors import ArgumentError
+from tuner.nn.arrays import Array, Ints
+from tuner.nn.dropout import draw_mask
+from tuner.nn.lane import Lane
+from tuner.nn.losses import OUTPUTS
+from tuner.nn.memory import aligned
+from tuner.nn.optimizers import Rates
+from tuner.nn.plan import Augment, Plan, checked_order
+from tuner.nn.propagation import Batch, TrainingPass
+from tuner.nn.updates import Penalty, Update
+
+BLOCK_BYTES = 1 << 20
+"""What a block of mini-batches, gathered at once, may hold of examples and masks: half of a level-2 cache."""
+
+
+class Group(NamedTuple):
+    """The networks first to stop of a cohort, taking a mini-batch of this many rows together."""
+
+    first: int
+    stop: int
+    rows: int
+
+
+class Step(NamedTuple):
+    """A group's mini-batch, the ``number``-th of the epoch from 0, bound to its place in the block."""
+
+    number: int
+    group: Group
+    training: TrainingPass
+    update: Update
+    X: Array
+    batch: Batch
+
+
+class Block(NamedTuple):
+    """Mini-batches that are gathered at once: of each network the examples start to stop of its order.
+
+    ``shares`` holds for each network one over the rows of the mini-batch that an example is in.
+    """
+
+    ranges: list[tuple[int, int]]
+    shares: list[Array]
+    steps: list[Step]
+
+
+class Coefficients(NamedTuple):
+    """What a group's steps of one epoch multiply with."""
+
+    rates: Rates
+    penalty: Penalty
+
+
+class Buffers:
+    """A block of mini-batches of K networks: examples, targets, weights of examples, and masks."""
+
+    def __init__(self, plan: Plan, lanes: Sequence[Lane], rows: int) -> None:
+        K, shape = len(lanes), plan.architecture
+        self.X = aligned((K, rows, shape.n_features), plan.dtype)
+        self.targets = aligned((K, shape.n_outputs, rows), plan.dtype)
+        self.weight = aligned((K, 1, rows), plan.dtype)
+        self.masks: list[Array | None] = []
+        for layer, width in enumerate(shape.hidden):
+            dropped = any(lane.hyperparameters.keep_probs[layer] < 1 for lane in lanes)
+            self.masks.append(aligned((K, rows, width), plan.dtype) if dropped else None)
+
+    def at(self, group: Group, start: int, training: TrainingPass) -> tuple[Array, Batch]:
+        """The mini-batch of a group that begins at this row."""
+        part, rows = slice(group.first, group.stop), slice(start, start + group.rows)
+        masks = [None if mask is None else mask[part, rows] for mask in self.masks]
+        X = self.X[part, rows]
+        return X, training.batch(X, self.targets[part, :, rows], self.weight[part, :, rows], masks)
+
+
+class Cohort:
+    """K networks in arrays with a leading axis: θ, gradient and slots are (K, n_parameters)."""
+
+    def __init__(self, plan: Plan, lanes: Sequence[Lane], theta: Array, slots: Sequence[Array] | None = None) -> None:
+        self.plan = plan
+        self.lanes = list(lanes)
+        shape = (len(lanes), plan.architecture.n_parameters)
+        self.theta, self.gradient = aligned(shape, plan.dtype), aligned(shape, plan.dtype)
+        self.slots = [aligned(shape, plan.dtype) for _ in range(plan.optimizer.n_slots)]
+        self.theta[...] = theta
+        for slot, given in zip(self.slots, slots or (), strict=False):
+            slot[...] = given
+        self.alphas = [0.0] * len(lanes)
+        self.last: Step | None = None
+        self._groups: dict[Group, tuple[TrainingPass, Update]] = {}
+        self._blocks = self._lay_out()
+
+    def keep(self, places: Sequence[int]) -> Cohort:
+        """The cohort of the networks at these places."""
+        chosen = list(places)
+        slots = [slot[chosen] for slot in self.slots]
+        found = Cohort(self.plan, [self.lanes[k] for k in chosen], self.theta[chosen], slots)
+        found.alphas = [self.alphas[k] for k in chosen]
+        return found
+
+    # The layout of an epoch: the same in each, since neither sizes nor buffers change.
+
+    def _lay_out(self) -> list[Block]:
+        """Every mini-batch of an epoch, bound to buffers.
+
+        A block holds as many mini-batches as one network alone would have in it, so that masks are drawn in the same
+        portions however many networks there are.
+        """
+        sizes = [_batch_sizes(len(lane.train), self.plan.batch_rows(lane.number)) for lane in self.lanes]
+        largest, longest = max(size[0] for size in sizes), max(map(len, sizes))
+        per_block = max(1, BLOCK_BYTES // (largest * self._row_bytes()))
+        self._buffers = Buffers(self.plan, self.lanes, largest * min(per_block, longest))
+        blocks = []
+        for first in range(0, longest, per_block):
+            within = [size[first : first + per_block] for size in sizes]
+            ranges = [(sum(size[:first]), sum(size[: first + per_block])) for size in sizes]
+            shares = [np.repeat(1 / np.array(size, dtype=np.float64), size).astype(self.plan.dtype) for size in within]
+            blocks.append(Block(ranges, shares, self._steps(first, within)))
+        return blocks
+
+    def _row_bytes(self) -> int:
+        """What one example takes in a block."""
+        masked = any(keep < 1 for lane in self.lanes for keep in lane.hyperparameters.keep_probs)
+        shape = self.plan.architecture
+        return (shape.n_features + masked * sum(shape.hidden)) * np.dtype(self.plan.dtype).itemsize
+
+    def _steps(self, first: int, sizes: list[list[int]]) -> list[Step]:
+        """The steps of one block, from the rows of each network's mini-batches.
+
+        Networks whose mini-batches differ in size, as the last of an epoch may, take theirs one after the other.
+        """
+        steps = []
+        for place in range(max(map(len, sizes))):
+            rows = [size[place] if place < len(size) else 0 for size in sizes]
+            alike = len(set(rows)) == 1
+            groups = [Group(0, len(rows), rows[0])] if alike else [Group(k, k + 1, r) for k, r in enumerate(rows) if r]
+            for group in groups:
+                training, update = self._bound(group)
+                X, batch = self._buffers.at(group, sum(sizes[group.first][:place]), training)
+                steps.append(Step(first + place, group, training, update, X, batch))
+        return steps
+
+    def _bound(self, group: Group) -> tuple[TrainingPass, Update]:
+        """The pass and the update of a group, made once."""
+        if group not in self._groups:
+            part = slice(group.first, group.stop)
+            theta, gradient, slots = self.theta[part], self.gradient[part], [slot[part] for slot in self.slots]
+            architecture = self.plan.architecture
+            self._groups[group] = (
+                TrainingPass(architecture, theta, gradient, group.rows),
+                Update(self.plan.optimizer, theta, gradient, slots, architecture.n_weights),
+            )
+        return self._groups[group]
+
+    # One epoch.
+
+    def train_epoch(self, epoch: int, should_stop: Callable[[], bool] | None = None) -> bool:
+        """One pass over the examples; ``epoch`` counts from 0.  False where ``should_stop`` ended it."""
+        self._set_alphas(epoch)
+        orders = [self._order(lane, epoch) for lane in self.lanes]
+        coefficients = {group: self._coefficients(group) for group in self._groups}
+        for block in self._blocks:
+            self._fill(block, orders)
+            for step in block.steps:
+                if should_stop is not None and should_stop():
+                    return False
+                self.last = step
+                step.training.run(step.batch)
+                rates, penalty = coefficients[step.group]
+                if self.plan.optimizer.corrected:
+                    rates = self._corrected(rates, step)
+                step.update(rates, penalty)
+            # The gradient of the last bias is a sum over all logits: not finite once anything before it was not.
+            if not np.isfinite(self.gradient[:, -1]).any():
+                break
+        for lane in self.lanes:
+            lane.updates += -(-len(lane.train) // self.plan.batch_rows(lane.number))
+        return True
+
+    def first_gradient(self) -> Array:
+        """The gradient (K, n_parameters) of the first mini-batch with its penalty, as the optimizer gets it."""
+        self._set_alphas(0)
+        block = self._blocks[0]
+        step = block.steps[0]
+        self._fill(block, [self._order(lane, 0) for lane in self.lanes])
+        step.training.run(step.batch)
+        step.update.penalise(self._coefficients(step.group).penalty)
+        return self.gradient
+
+    def _set_alphas(self, epoch: int) -> None:
+        """The learning rates of this epoch; slots that are multiples of them follow."""
+        alphas = [lane.alpha(epoch) for lane in self.lanes]
+        if self.plan.optimizer.follows_alpha:
+            for k, (old, new) in enumerate(zip(self.alphas, alphas, strict=True)):
+                if old not in (0.0, new):
+                    for slot in self.slots:
+                        slot[k] *= self.plan.dtype(new / old)
+        self.alphas = alphas
+
+    def _order(self, lane: Lane, epoch: int) -> Ints | None:
+        """The order in which a network sees its examples; None is as they are."""
+        if self.plan.order is not None:
+            return checked_order(self.plan.order(epoch + 1), len(lane.train))
+        if lane.hyperparameters.batch_size == "full":
+            return None
+        return lane.streams["shuffles"].permutation(len(lane.train))
+
+    def _coefficients(self, group: Group) -> Coefficients:
+        """Rates and penalty of a group in this epoch; the penalty is scaled as the gradient is."""
+        lanes = self.lanes[group.first : group.stop]
+        alphas = self.alphas[group.first : group.stop]
+        settings = [lane.hyperparameters for lane in lanes]
+        rates = Rates(
+            alpha=self._column(alphas),
+            beta=self._column([hp.beta for hp in settings]),
+            beta2=self._column([hp.beta2 for hp in settings]),
+        )
+        share = [
+            self._scale(lane, alpha) / (group.rows if self.plan.penalty_per == "mini_batch" else len(lane.train))
+            for lane, alpha in zip(lanes, alphas, strict=True)
+        ]
+        l2 = [hp.lambda_ * one for hp, one in zip(settings, share, strict=True)]
+        l1 = [hp.l1 / 2 * one for hp, one in zip(settings, share, strict=True)]
+        return Coefficients(
+            rates, Penalty(self._column(l2) if any(l2) else None, self._column(l1) if any(l1) else None)
+        )
+
+    def _column(self, values: Sequence[float]) -> Array:
+        """One number where all are the same, which NumPy goes over faster, else a column."""
+        column = np.array(values, dtype=self.plan.dtype)
+        return column[0, ...] if (column == column[0]).all() else column[:, None]
+
+    def _corrected(self, rates: Rates, step: Step) -> Rates:
+        """The rates with the corrections of this step."""
+        lanes = self.lanes[step.group.first : step.group.stop]
+        numbers = [lane.updates + step.number + 1 for lane in lanes]
+        both = [
+            self._column([1 - beta**number for beta, number in zip(betas, numbers, strict=True)])
+            for betas in zip(*((lane.hyperparameters.beta, lane.hyperparameters.beta2) for lane in lanes), strict=True)
+        ]
+        return rates._replace(correction=both[0], correction2=both[1])
+
+    def _scale(self, lane: Lane, alpha: float) -> float:
+        """What the optimizer wants a network's gradient multiplied by."""
+        return self.plan.optimizer.scale(alpha, lane.hyperparameters.beta)
+
+    # One block.
+
+    def _fill(self, block: Block, orders: list[Ints | None]) -> None:
+        """Gather the examples of a block, weigh them, and draw its masks."""
+        targets = OUTPUTS[self.plan.architecture.output].targets
+        X, y, weight = self._buffers.X, self._buffers.targets, self._buffers.weight
+        for k, (lane, (start, stop), share) in enumerate(zip(self.lanes, block.ranges, block.shares, strict=True)):
+            order, rows = orders[k], stop - start
+            chosen = np.arange(start, stop) if order is None else order[start:stop]
+            # "clip" promises that no index is out of bounds, which spares np.take a buffer.
+            np.take(lane.train.X, chosen, axis=0, out=X[k, :rows], mode="clip")
+            targets(lane.train.y[chosen], y[k, :, :rows])
+            np.multiply(share, self.plan.dtype(self._scale(lane, self.alphas[k])), weight[k, 0, :rows])
+            if lane.train.weights is not None:
+                weight[k, 0, :rows] *= lane.train.weights[chosen]
+            self._draw_masks(k, lane, rows)
+        np.multiply(y, weight, y)
+        if self.plan.augment is not None:
+            self._augment(self.plan.augment, block)
+
+    def _draw_masks(self, k: int, lane: Lane, rows: int) -> None:
+        for mask, keep_prob in zip(self._buffers.masks, lane.hyperparameters.keep_probs, strict=True):
+            if mask is not None and keep_prob < 1:
+                draw_mask(lane.streams["masks"], keep_prob, mask[k, :rows])
+            elif mask is not None:
+                mask[k] = 1
+
+    def _augment(self, augment: Augment, block: Block) -> None:
+        """Change the mini-batches of a block, each by its network's own stream."""
+        for step in block.steps:
+            for k, lane in enumerate(self.lanes[step.group.first : step.group.stop]):
+                X = step.X[k]
+                changed = np.asarray(augment(lane.streams["augmentation"], X.copy()))
+                if changed.shape != X.shape:
+                    raise ArgumentError(f"augment must return shape {X.shape}, got {changed.shape}")
+                X[...] = changed
+
+
+def _batch_sizes(n: int, rows: int) -> list[int]:
+    """Rows of each mini-batch of an epoch; the last one has what is left."""
+    return [rows] * (n // rows) + ([n % rows] if n % rows else [])

@@ -1,0 +1,76 @@
+"""Vanishing and exploding gradients: what each layer looks like, and which one gave way first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuner.nn.activations import ACTIVATIONS
+from tuner.nn.architecture import Architecture
+from tuner.nn.arrays import Array
+from tuner.nn.examples import Examples
+from tuner.nn.losses import OUTPUTS
+from tuner.nn.propagation import TrainingPass
+
+DEAD_SLOPE = 1e-6
+"""A unit is dead where its activation is flatter than this for every example: nothing can move its weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReport:
+    """One layer after one epoch, over a sample of the training set, keep_prob 1 and no penalty.
+
+    ``layer`` counts from 1, the last is the output.  ``gradient_norm`` is the Frobenius norm of ∂J/∂W,
+    ``activation_norm`` the root mean square of the layer's activations (of the logits, for the output), so that layers
+    of different width compare, and ``dead`` the fraction of its units that are dead (0 for the output).
+    """
+
+    epoch: int
+    layer: int
+    gradient_norm: float
+    activation_norm: float
+    dead: float
+
+
+def describe_layers(architecture: Architecture, theta: Array, examples: Examples, epoch: int) -> list[LayerReport]:
+    """Every layer of one network, θ (n_parameters,), from the input on."""
+    n = len(examples)
+    gradient = np.zeros((1, len(theta)), dtype=theta.dtype)
+    training = TrainingPass(architecture, theta[None], gradient, n)
+    targets = np.empty((1, architecture.n_outputs, n), dtype=theta.dtype)
+    OUTPUTS[architecture.output].targets(examples.y, targets[0])
+    weight = np.full((1, 1, n), 1 / n, dtype=theta.dtype)
+    batch = training.batch(examples.X[None], targets * weight, weight, [None] * len(architecture.hidden))
+    training.forward(batch)
+    activations = [training.activations[layer][0] for layer in range(len(architecture.hidden))]
+    slope = ACTIVATIONS[architecture.activation].slope
+    dead = [float((slope(a) < DEAD_SLOPE).all(axis=0).mean()) for a in activations]
+    norms = [_root_mean_square(a) for a in [*activations, training.logits]]
+    training.backward(batch)
+    gradients = [float(np.linalg.norm(W.astype(np.float64))) for W, _ in architecture.views(gradient[0])]
+    rows = zip(gradients, norms, [*dead, 0.0], strict=True)
+    return [LayerReport(epoch, layer, *row) for layer, row in enumerate(rows, start=1)]
+
+
+def _root_mean_square(values: Array) -> float:
+    return float(np.sqrt(np.square(values, dtype=np.float64).mean()))
+
+
+def first_overflow(architecture: Architecture, activations: Sequence[Array], gradient: Array, theta: Array) -> int:
+    """The layer, from 1, where a step first met NaN or infinity.
+
+    In the order of the step: activations from the input on, gradients from the output back (θ (n_parameters,) and its
+    gradient of one network), and then the weights.  The output's activations show in its gradient.
+    """
+    layers = range(1, architecture.n_layers + 1)
+    gradients, weights = architecture.views(gradient), architecture.views(theta)
+    forward = [layer for layer, a in enumerate(activations, start=1) if not np.isfinite(a).all()]
+    backward = [layer for layer in reversed(layers) if not _finite(gradients[layer - 1])]
+    updated = [layer for layer in layers if not _finite(weights[layer - 1])]
+    return next(iter([*forward, *backward, *updated, architecture.n_layers]))
+
+
+def _finite(parameters: tuple[Array, Array]) -> bool:
+    return all(bool(np.isfinite(one).all()) for one in parameters)

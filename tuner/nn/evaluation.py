@@ -1,0 +1,62 @@
+"""Cost and error of networks on a set of examples, with keep_prob 1 and without the penalty."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tuner.nn.architecture import Architecture
+from tuner.nn.arrays import Array, Bools
+from tuner.nn.examples import Examples
+from tuner.nn.losses import OUTPUTS
+from tuner.nn.propagation import ForwardPass
+
+CHUNK = 512
+"""Rows that go through the networks at once: their activations stay in the cache."""
+
+
+class Measured(NamedTuple):
+    """Mean cost, error (fraction classified wrongly) and which examples are wrong, of one network."""
+
+    cost: float
+    error: float
+    wrong: Bools
+
+
+class Evaluation:
+    """K networks on one set of examples, again and again as θ (K, n_parameters) changes."""
+
+    def __init__(self, architecture: Architecture, theta: Array, examples: Examples) -> None:
+        self._output = OUTPUTS[architecture.output]
+        self._examples = examples
+        self._K, n = len(theta), len(examples)
+        passes = {size: ForwardPass(architecture, theta, size) for size in {min(n, CHUNK), n % CHUNK} - {0}}
+        starts = range(0, n, CHUNK)
+        self._chunks = [(slice(start, start + CHUNK), passes[min(CHUNK, n - start)]) for start in starts]
+
+    def measure(self) -> list[Measured]:
+        """Every network as it is now."""
+        X, y, weights = self._examples.X, self._examples.y, self._examples.weights
+        losses = np.empty((self._K, len(y)), dtype=X.dtype)
+        wrong = np.empty((self._K, len(y)), dtype=bool)
+        for rows, forward in self._chunks:
+            logits = forward.evaluate(X[None, rows])
+            losses[:, rows] = self._output.losses(logits, y[rows])
+            np.not_equal(self._output.classes(logits), y[rows], out=wrong[:, rows])
+        if weights is not None:
+            losses *= weights / weights.mean()
+        # One network at a time, so that a sum has the same bits however many networks there are.
+        return [
+            Measured(float(losses[k].mean(dtype=np.float64)), int(np.count_nonzero(wrong[k])) / len(y), wrong[k])
+            for k in range(self._K)
+        ]
+
+
+def logits_of(architecture: Architecture, theta: Array, X: Array) -> Array:
+    """Logits (n_outputs, n) of one network, θ (n_parameters,), for X (n, n_features) of the same dtype."""
+    found = np.empty((architecture.n_outputs, len(X)), dtype=theta.dtype)
+    for start in range(0, len(X), CHUNK):
+        chunk = X[None, start : start + CHUNK]
+        found[:, start : start + CHUNK] = ForwardPass(architecture, theta[None], chunk.shape[1]).evaluate(chunk)[0]
+    return found

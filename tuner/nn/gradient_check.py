@@ -1,0 +1,270 @@
+"""The gradient check: the gradient that trains, held against differences of the cost that is reported.
+
+Central differences over the flat θ in float64, (J(θ+ε) − J(θ−ε)) / 2ε, and for each part of θ and for all of it
+‖numeric − analytic‖ / (‖numeric‖ + ‖analytic‖).  A correct gradient scores about 1e-9 at ε = 1e-5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tuner.nn.architecture import Architecture
+from tuner.nn.arguments import integer, number
+from tuner.nn.arrays import Array, Ints
+from tuner.nn.cohort import Cohort
+from tuner.nn.examples import Examples
+from tuner.nn.hyperparameters import Hyperparameters
+from tuner.nn.lane import Lane
+from tuner.nn.losses import OUTPUTS
+from tuner.nn.plan import Plan
+from tuner.nn.propagation import ForwardPass
+from tuner.nn.stopping import Stopping
+from tuner.nn.streams import Seed
+from tuner.nn.training import train
+
+GREAT, LOOK, WRONG = 1e-7, 1e-5, 1e-3
+EXAMPLES = 64
+SHOWN = 3
+UPDATES = 50
+
+
+def gradient_verdict(difference: float) -> str:
+    """Read a relative difference: "great" below 1e-7, "look" to 1e-5, "worry" above, "wrong" above 1e-3."""
+    if difference < GREAT:
+        return "great"
+    if difference <= LOOK:
+        return "look"
+    return "worry" if difference <= WRONG else "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryCheck:
+    """One entry of W (row, column) or of b (unit), numbers from 0."""
+
+    index: tuple[int, ...]
+    analytic: float
+    numeric: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartCheck:
+    """A layer's W or b: ``checked`` of its ``size`` entries were compared; ``worst`` are those that differ most.
+
+    Entries whose step would carry a ReLU, or a weight under L1, over its kink have no derivative there; they are
+    ``skipped``.
+    """
+
+    layer: int
+    name: str
+    size: int
+    checked: int
+    skipped: int
+    relative_difference: float
+    worst: list[EntryCheck]
+
+    @property
+    def verdict(self) -> str:
+        """The reading of its relative difference."""
+        return gradient_verdict(self.relative_difference)
+
+
+@dataclass(frozen=True, slots=True)
+class PointCheck:
+    """The check at one θ: that of the initialisation (``updates`` 0), or after some training."""
+
+    updates: int
+    cost: float
+    relative_difference: float
+    parts: list[PartCheck]
+
+    @property
+    def verdict(self) -> str:
+        """The reading of its relative difference."""
+        return gradient_verdict(self.relative_difference)
+
+
+@dataclass(frozen=True, slots=True)
+class GradientCheck:
+    """The whole check; ``keep_prob_forced`` says that the network has dropout, which was switched off."""
+
+    points: list[PointCheck]
+    n_parameters: int
+    n_examples: int
+    epsilon: float
+    lambda_: float
+    l1: float
+    keep_prob_forced: bool
+
+    @property
+    def relative_difference(self) -> float:
+        """The largest of all points."""
+        return max(point.relative_difference for point in self.points)
+
+    @property
+    def verdict(self) -> str:
+        """The reading of the largest relative difference."""
+        return gradient_verdict(self.relative_difference)
+
+    @property
+    def passed(self) -> bool:
+        """Whether no point is above 1e-5."""
+        return self.relative_difference <= LOOK
+
+
+def check_gradients(
+    examples: Examples,
+    *,
+    n_classes: int,
+    hyperparameters: Hyperparameters,
+    seed: Seed,
+    output: str = "softmax",
+    penalty_per: str = "train_set",
+    epsilon: float = 1e-5,
+    entries: int = 100,
+) -> GradientCheck:
+    """Check the gradient at initialisation and after 50 updates or more of training with these hyperparameters.
+
+    The cost is that of 64 evenly spaced examples, penalty included, keep_prob 1.  Of each W and each b at most
+    ``entries`` entries are compared, drawn by the seed: a cost is computed twice for each.
+    """
+    number("epsilon", epsilon, above=0, high=1e-2)
+    integer("entries", entries, low=1)
+    settings = replace(hyperparameters, keep_prob=1.0)
+    known = examples.checked("examples", n_classes=n_classes, dtype=np.float64)
+    some = _evenly_spaced(known, EXAMPLES)
+    architecture = Architecture(known.X.shape[1], settings.hidden, n_classes, settings.activation, output)
+    whole = replace(settings, optimizer="gradient_descent", alpha=1.0, batch_size="full", schedule="constant")
+    whole = replace(whole, warmup_epochs=0)
+    plan = Plan(architecture, [some], None, [whole], Stopping(), penalty_per, np.float64, None, None)
+    lane = Lane(0, plan, seed, None)
+    steps = -(-len(known) // (len(known) if settings.batch_size == "full" else settings.batch_size))
+    epochs = -(-UPDATES // steps)
+    (trained,) = train(
+        known,
+        None,
+        n_classes=n_classes,
+        hyperparameters=settings,
+        seeds=[seed],
+        stopping=Stopping(max_epochs=epochs, patience=None),
+        output=output,
+        penalty_per=penalty_per,
+        dtype=np.float64,
+    ).networks
+    points = []
+    for theta, updates in ((lane.best_theta, 0), (trained.theta, trained.updates)):
+        analytic = Cohort(plan, [lane], theta[None]).first_gradient()[0]
+        chosen = _stratified(architecture, lane.streams["shuffles"], entries)
+        cost = Cost(architecture, some, whole, epsilon)
+        points.append(compare_gradients(architecture, theta, analytic, cost, chosen, updates=updates))
+    return GradientCheck(
+        points,
+        architecture.n_parameters,
+        len(some),
+        epsilon,
+        settings.lambda_,
+        settings.l1,
+        keep_prob_forced=settings != hyperparameters,
+    )
+
+
+class Cost:
+    """J(θ) on a few examples, penalty included; the side of every kink on which θ lies."""
+
+    def __init__(
+        self, architecture: Architecture, examples: Examples, settings: Hyperparameters, epsilon: float
+    ) -> None:
+        self.epsilon = epsilon
+        self._architecture = architecture
+        self._examples = examples
+        self._settings = settings
+        self._theta = np.zeros((1, architecture.n_parameters))
+        self._forward = ForwardPass(architecture, self._theta, len(examples))
+
+    def __call__(self, theta: Array) -> float:
+        """J(θ)"""
+        self._theta[0] = theta
+        y, weights, m = self._examples.y, self._examples.weights, len(self._examples)
+        logits = self._forward.evaluate(self._examples.X[None])[0]
+        losses = OUTPUTS[self._architecture.output].losses(logits, y)
+        w = theta[: self._architecture.n_weights]
+        penalty = self._settings.lambda_ * float(w @ w) + self._settings.l1 * float(np.abs(w).sum())
+        return float((losses if weights is None else losses * weights).sum()) / m + penalty / (2 * m)
+
+    def sides(self) -> Array:
+        """On which side of its kink every unit was in the last call."""
+        if self._architecture.activation not in ("relu", "leaky_relu") or not self._forward.activations:
+            return np.zeros(0, dtype=bool)
+        return np.concatenate([(a > 0).ravel() for a in self._forward.activations])
+
+    def crosses(self, value: float) -> bool:
+        """Whether a step of ε carries this weight over the kink of the L1 penalty."""
+        return self._settings.l1 > 0 and 0 < abs(value) < self.epsilon
+
+
+def compare_gradients(
+    architecture: Architecture,
+    theta: Array,
+    analytic: Array,
+    cost: Cost,
+    chosen: list[tuple[Ints, Ints]],
+    *,
+    updates: int,
+) -> PointCheck:
+    """Hold an analytic gradient (n_parameters,) against differences of the cost, at chosen entries of each W and b."""
+    theta = theta.astype(np.float64)
+    parts, compared = [], []
+    for layer, (slices, entries) in enumerate(zip(architecture.slices(), chosen, strict=True), start=1):
+        shapes = architecture.widths[layer - 1 : layer + 1], architecture.widths[layer : layer + 1]
+        for name, place, some, shape in zip("Wb", slices, entries, shapes, strict=True):
+            pairs = {int(entry): _numeric(cost, theta, place.start + int(entry), name) for entry in some}
+            kept = {entry: value for entry, value in pairs.items() if value is not None}
+            a = analytic[place][list(kept)]
+            n = np.array(list(kept.values()))
+            order = np.argsort(-np.abs(a - n), kind="stable")[:SHOWN]
+            worst = [
+                EntryCheck(tuple(int(i) for i in np.unravel_index(list(kept)[k], shape)), float(a[k]), float(n[k]))
+                for k in order
+            ]
+            size, skipped = place.stop - place.start, len(pairs) - len(kept)
+            parts.append(PartCheck(layer, name, size, len(kept), skipped, relative_difference(a, n), worst))
+            compared.append((a, n))
+    everything = [np.concatenate(one) for one in zip(*compared, strict=True)]
+    return PointCheck(updates, cost(theta), relative_difference(*everything), parts)
+
+
+def relative_difference(analytic: Array, numeric: Array) -> float:
+    """‖numeric − analytic‖ / (‖numeric‖ + ‖analytic‖), and 0 where both are 0."""
+    total = float(np.linalg.norm(analytic) + np.linalg.norm(numeric))
+    return float(np.linalg.norm(numeric - analytic)) / total if total else 0.0
+
+
+def _numeric(cost: Cost, theta: Array, entry: int, name: str) -> float | None:
+    """The central difference at one entry of θ, or None at a kink."""
+    value = theta[entry]
+    if name == "W" and cost.crosses(value):
+        return None
+    found = []
+    for step in (cost.epsilon, -cost.epsilon):
+        theta[entry] = value + step
+        found.append((cost(theta), cost.sides()))
+    theta[entry] = value
+    (above, sides), (below, other) = found
+    return (above - below) / (2 * cost.epsilon) if np.array_equal(sides, other) else None
+
+
+def _stratified(architecture: Architecture, rng: np.random.Generator, entries: int) -> list[tuple[Ints, Ints]]:
+    """The entries of each W and b that are compared: all, or as many as asked for."""
+
+    def some(part: slice) -> Ints:
+        size = part.stop - part.start
+        return np.sort(rng.choice(size, size=min(entries, size), replace=False))
+
+    return [(some(w), some(b)) for w, b in architecture.slices()]
+
+
+def _evenly_spaced(examples: Examples, most: int) -> Examples:
+    chosen = np.linspace(0, len(examples) - 1, min(most, len(examples))).astype(np.int64)
+    weights = None if examples.weights is None else examples.weights[chosen]
+    return Examples(examples.X[chosen], examples.y[chosen], weights)

@@ -1,0 +1,101 @@
+"""One of the networks that train side by side: what is its own, and how far it has come."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tuner.nn.arrays import Array
+from tuner.nn.diagnostics import LayerReport
+from tuner.nn.evaluation import Measured
+from tuner.nn.plan import Plan
+from tuner.nn.schedules import rate_factor
+from tuner.nn.stopping import EarlyStopping
+from tuner.nn.streams import Seed, streams
+
+CURVE = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds")
+
+WORST_COST = 1e6
+"""Stands for the cost of a network that has none, since it diverged: finite, so that it can be stored and ranked."""
+
+
+class Lane:
+    """Data, random streams, best epoch and curve of one network."""
+
+    def __init__(self, number: int, plan: Plan, seed: Seed, initial: Array | None) -> None:
+        self.number = number
+        self.plan = plan
+        self.hyperparameters = plan.hyperparameters[number]
+        self.train = plan.trains[number]
+        self.dev = None if plan.devs is None else plan.devs[number]
+        self.streams = streams(seed)
+        if initial is None:
+            initial = plan.architecture.initial(self.streams["initialisation"], self.hyperparameters.initializer)
+        self.best_theta = initial.astype(plan.dtype)
+        self.stopping = EarlyStopping(plan.stopping)
+        self.curve: dict[str, list[float]] = {name: [] for name in CURVE}
+        self.monitored = math.nan
+        n_dev = 0 if self.dev is None else len(self.dev)
+        self.dev_wrong = np.ones(n_dev, dtype=bool)
+        self.best_wrong = np.ones(n_dev, dtype=bool)
+        self.updates = 0
+        self.stop_reason = ""
+        self.diverged_layer: int | None = None
+        self.reports: list[LayerReport] = []
+
+    @property
+    def running(self) -> bool:
+        """Whether the network still trains."""
+        return not self.stop_reason
+
+    def alpha(self, epoch: int) -> float:
+        """The learning rate of an epoch, from 0."""
+        hp = self.hyperparameters
+        return hp.alpha * rate_factor(
+            hp.schedule,
+            epoch,
+            decay_rate=hp.decay_rate,
+            decay_epochs=hp.decay_epochs,
+            warmup_epochs=hp.warmup_epochs,
+            max_epochs=self.plan.stopping.max_epochs,
+        )
+
+    def judge(self, epoch: int, theta: Array, train: Measured, dev: Measured | None) -> None:
+        """Take in an epoch (from 1) that ended with finite costs: is it the best, is it the last?"""
+        if dev is None:
+            self._append(train.cost, train.error, math.nan, math.nan)
+            self.stopping.latest(epoch=epoch, updates=self.updates)
+            self.best_theta = theta.copy()
+            return
+        self._append(train.cost, train.error, dev.cost, dev.error)
+        self.dev_wrong = dev.wrong
+        self.monitored = self._monitored(dev)
+        if self.stopping.better(self.monitored, epoch=epoch, updates=self.updates):
+            self.best_theta = theta.copy()
+            self.best_wrong = dev.wrong
+        if self.stopping.exhausted(epoch=epoch, updates=self.updates):
+            self.stop_reason = "patience"
+
+    def diverge(self, layer: int) -> None:
+        """Take in an epoch whose costs were not finite."""
+        self.stop_reason = "diverged"
+        self.diverged_layer = layer
+        self._append(WORST_COST, 1.0, *((math.nan, math.nan) if self.dev is None else (WORST_COST, 1.0)))
+        self.dev_wrong = np.ones_like(self.dev_wrong)
+        if self.dev is not None:
+            self.monitored = WORST_COST if self.plan.stopping.monitor == "cost" else 1.0
+
+    def _append(self, train_cost: float, train_error: float, dev_cost: float, dev_error: float) -> None:
+        for name, value in zip(CURVE, (train_cost, train_error, dev_cost, dev_error), strict=False):
+            self.curve[name].append(value)
+
+    def _monitored(self, dev: Measured) -> float:
+        """The value that early stopping follows."""
+        monitor = self.plan.stopping.monitor
+        if monitor == "balanced_error":
+            assert self.dev is not None
+            counts = np.bincount(self.dev.y)
+            wrong = np.bincount(self.dev.y, weights=dev.wrong)
+            return float((wrong[counts > 0] / counts[counts > 0]).mean())
+        return dev.cost if monitor == "cost" else dev.error

@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from tuner.data import DataSettings
+from tuner.data import AUGMENTATIONS, DataSettings
 from tuner.errors import DefinitionError
 from tuner.nn import ACTIVATIONS, Stopping
 from tuner.study.knobs import KNOBS, format_hidden
@@ -170,6 +170,10 @@ class StudyDefinition(BaseModel):
                 expected = knob.check(value)
                 if expected:
                     raise ValueError(f"space.{name}: must be {expected}, got {value!r}")
+        if self.data.image is None:
+            for name in self.space:
+                if name in AUGMENTATIONS:
+                    raise ValueError(f"space.{name}: expected data.image = [height, width] beside an augmentation")
         if self.data.folds is not None and self.training.seeds > 1:
             raise ValueError(f"training.seeds: expected 1 where data.folds is given, got {self.training.seeds}")
         return self

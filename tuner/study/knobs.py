@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.data import AUGMENTATIONS
 from tuner.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, Hyperparameters
 from tuner.study.ranges import is_power_of_two
 
@@ -95,8 +96,15 @@ class Knob:
 _SCALES = ("log_uniform", "uniform", "choice")
 _SHARES = ("uniform", "log_uniform", "choice")
 _MEMORIES = ("one_minus_log_uniform", "uniform", "choice")
-_STRENGTH = _number(">= 0", lambda v: v >= 0)
-_PROBABILITY = _number("in [0, 1]", lambda v: 0 <= v <= 1)
+
+
+def _count(least: int) -> Check:
+    return lambda value: None if isinstance(value, int) and value >= least else f"a whole number >= {least}"
+
+
+def _strength(most: float) -> Check:
+    return _number(f"in [0, {most:g}]", lambda v: 0 <= v <= most)
+
 
 KNOBS: dict[str, Knob] = {
     "lambda": Knob(
@@ -124,5 +132,12 @@ KNOBS: dict[str, Knob] = {
         "beta2", _number("in [0, 1)", lambda v: 0 <= v < 1), _MEMORIES, "memory of the squared gradient (RMSprop, Adam)"
     ),
     "schedule": Knob("schedule", _one_of(SCHEDULES), ("choice",), "how the learning rate falls"),
+    "decay_rate": Knob("decay_rate", _number(">= 0", lambda v: v >= 0), _SCALES, "how fast the schedule lowers it"),
+    "decay_epochs": Knob("decay_epochs", _count(1), ("choice", "power_of_two"), "epochs a step of the schedule lasts"),
+    "warmup_epochs": Knob("warmup_epochs", _count(0), ("choice",), "epochs in which the rate rises to alpha first"),
+    **{
+        name: Knob(None, _strength(augmentation.most), _SHARES, f"augmentation: {augmentation.unit}")
+        for name, augmentation in AUGMENTATIONS.items()
+    },
 }
 """In the order in which trials show them."""

@@ -13,7 +13,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from tuner.nn import Hyperparameters
+from tuner.data import AUGMENTATIONS
+from tuner.nn import Hyperparameters, idle_hyperparameters
 from tuner.study.knobs import KNOBS
 from tuner.study.ranges import Range
 
@@ -115,3 +116,15 @@ class Space:
         """The network's own settings for a point of the space (augmentation strengths are the data's)."""
         found = {knob.field: knob.parse(values[name]) for name, knob in KNOBS.items() if knob.field and name in values}
         return Hyperparameters(**found)
+
+    def augmentation(self, values: Mapping[str, Value]) -> dict[str, float]:
+        """The strengths of the data augmentation at a point of the space."""
+        return {name: float(values[name]) for name in AUGMENTATIONS if name in values}
+
+    def idle(self, values: Mapping[str, Value]) -> list[str]:
+        """The hyperparameters that do nothing at this point, such as beta under gradient descent.
+
+        The space is static, so they are sampled all the same; nothing should be concluded from them.
+        """
+        fields = idle_hyperparameters(self.hyperparameters(values))
+        return [name for name in values if KNOBS[name].field in fields]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tuner.analysis import Diagnosis, ErrorEstimate, diagnose
+from tuner.analysis import Diagnosis, ErrorEstimate, diagnose, examples_to_decide
 from tuner.errors import ArgumentError
 
 
@@ -144,3 +144,24 @@ def test_an_impossible_material_gap_is_refused() -> None:
     """Two per cent is 0.02, not 2."""
     with pytest.raises(ArgumentError, match=r"material_gap must be in \[0, 1\], got 2"):
         lecture(1, 5, material_gap=2)
+
+
+def test_how_many_dev_examples_would_decide() -> None:
+    """300 leave the variance of (15, 16) open; the number named decides it, and one per cent fewer hardly."""
+    needed = examples_to_decide(lecture(15, 16, n_dev=300), "variance")
+    assert needed is not None
+    assert needed[0] == "dev"
+    assert lecture(15, 16, n_dev=needed[1]).undecided == []
+    assert lecture(15, 16, n_dev=round(0.95 * needed[1])).undecided == ["variance"]
+
+
+def test_no_number_of_examples_decides_a_gap_on_the_line() -> None:
+    """A variance of exactly two points against a line of two points; and a train error too uncertain by itself."""
+    assert examples_to_decide(lecture(15, 17), "variance") is None
+    assert examples_to_decide(lecture(10, 13, n_train=100), "variance") is None
+
+
+def test_a_decided_gap_needs_no_more_examples() -> None:
+    """There is nothing to add, nor where there is no gap."""
+    assert examples_to_decide(lecture(1, 11), "variance") is None
+    assert examples_to_decide(lecture(1, 11), "data_mismatch") is None

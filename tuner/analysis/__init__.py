@@ -15,7 +15,7 @@ from tuner.analysis.counting import (
     majority_error,
     seeds_error,
 )
-from tuner.analysis.diagnosis import GAPS, Baseline, Diagnosis, Gap, diagnose
+from tuner.analysis.diagnosis import GAPS, Baseline, Diagnosis, Gap, diagnose, examples_to_decide
 from tuner.analysis.effects import (
     Effect,
     KnobCurve,
@@ -67,6 +67,7 @@ __all__ = [
     "diverged_shares",
     "effective_examples",
     "epoch_corrected_errors",
+    "examples_to_decide",
     "exponentially_weighted_average",
     "fit_learning_curve",
     "folds_train_error",

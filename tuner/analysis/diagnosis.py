@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Any
 
@@ -15,6 +15,14 @@ Baseline = float | Mapping[str, int] | ErrorEstimate | None
 """What a person, or the best possible model, reaches: an error, ``{"wrong": 3, "of": 200}``, or None where unknown."""
 
 GAPS = ("avoidable_bias", "variance", "data_mismatch", "dev_overfit")
+_PAIRS = {
+    "avoidable_bias": ("train", "baseline"),
+    "variance": ("dev_corrected", "train"),
+    "data_mismatch": ("dev_corrected", "train_dev"),
+    "dev_overfit": ("test", "dev"),
+}
+_PAIRS_WITH_TRAIN_DEV = _PAIRS | {"variance": ("train_dev", "train")}
+MOST_EXAMPLES = 100_000_000  # a gap that so many do not decide lies on the line for all one can know
 BISECTIONS = 40  # 16 standard errors halved to 1e-11
 Z_CERTAIN = 8.0  # beyond eight standard errors a normal chance is 0 or 1 in double precision
 
@@ -131,14 +139,8 @@ def diagnose(
         "dev_corrected": dev if dev_corrected is None else dev_corrected,
         "test": test,
     }
-    pairs = {
-        "avoidable_bias": ("train", "baseline"),
-        "variance": ("dev_corrected" if train_dev is None else "train_dev", "train"),
-        "data_mismatch": ("dev_corrected", "train_dev"),
-        "dev_overfit": ("test", "dev"),
-    }
     gaps = {}
-    for name, (upper, lower) in pairs.items():
+    for name, (upper, lower) in (_PAIRS if train_dev is None else _PAIRS_WITH_TRAIN_DEV).items():
         a, b = errors[upper], errors[lower]
         if a is not None and b is not None:
             gaps[name] = gap_between(a, b, material_gap)
@@ -172,6 +174,43 @@ def gap_between(a: ErrorEstimate, b: ErrorEstimate, material_gap: float) -> Gap:
     low, high = difference_interval(a, b)
     level = "high" if low > material_gap else "low" if high < material_gap else "undecided"
     return Gap(value, low, high, level, _chance_above(a, b, material_gap))
+
+
+def examples_to_decide(diagnosis: Diagnosis, name: str) -> tuple[str, int] | None:
+    """Which set would need how many examples for gap ``name`` to be decided, if the errors stay as they are.
+
+    ("dev", 1900) for the variance; the sets are "dev", "train" (avoidable bias), "train_dev" or "test". None where the
+    gap is decided or unknown, or where no number would do: it lies on the line, or the other error's interval is too
+    wide.
+    """
+    gap = diagnosis.gaps.get(name)
+    if gap is None or gap.level != "undecided" or math.isnan(gap.value):
+        return None
+    upper, lower = _PAIRS_WITH_TRAIN_DEV[name] if diagnosis.errors.get("train_dev") else _PAIRS[name]
+    a, b = diagnosis.errors[upper], diagnosis.errors[lower]
+    if a is None or b is None or not a.n:
+        return None
+
+    def decided(n: int) -> bool:
+        low, high = difference_interval(_as_if(a, n), b)
+        return low > diagnosis.material_gap or high < diagnosis.material_gap
+
+    least, most = a.n, a.n
+    while not decided(most):
+        if most > MOST_EXAMPLES:
+            return None
+        least, most = most, 2 * most
+    while most - least > max(1, most // 100):
+        middle = (least + most) // 2
+        least, most = (least, middle) if decided(middle) else (middle, most)
+    return ("dev" if upper == "dev_corrected" else upper), most
+
+
+def _as_if(estimate: ErrorEstimate, n: int) -> ErrorEstimate:
+    """The same error counted on ``n`` examples."""
+    assert estimate.n is not None
+    effective = None if estimate.n_effective is None else estimate.n_effective * n / estimate.n
+    return replace(estimate, n=n, n_effective=effective)
 
 
 def _chance_above(a: ErrorEstimate, b: ErrorEstimate, line: float) -> float:

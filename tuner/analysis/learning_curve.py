@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.analysis.words import percent, percent_range
+from tuner.analysis.words import percent, span
 from tuner.errors import ArgumentError
 
 Floats = NDArray[np.float64]
@@ -83,7 +83,7 @@ class LearningCurve:
         """Say what twice the data would bring, and what is not certain about it."""
         found = (
             f"Twice the data would bring dev error from {percent(self.today)} to about {percent(self.twice.value)} "
-            f"({percent_range(self.twice.low, self.twice.high)})"
+            f"({span(self.twice.low, self.twice.high)})"
         )
         if not self.enough_sizes:
             return f"{found}; {len(self.sizes)} sizes are too few to trust the curve, {ENOUGH_SIZES} are needed."

@@ -5,19 +5,25 @@ from __future__ import annotations
 import math
 
 
-def percent(share: float, digits: int | None = None) -> str:
-    """A share in per cent, "3.1 %"; two digits below 1 %, so that small errors are not all 0.1 %; "unknown" for NaN."""
+def points(share: float) -> str:
+    """A share as points of per cent: one decimal, two below 0.95; "−" in front of negative ones, "unknown" for NaN."""
     if math.isnan(share):
         return "unknown"
-    return f"{_number(share, digits)} %"
+    hundredfold = 100 * share
+    text = f"{hundredfold:.1f}" if abs(hundredfold) >= 0.95 or round(hundredfold, 2) == 0 else f"{hundredfold:.2f}"
+    return "0.0" if text == "-0.0" else text.replace("-", "−")
 
 
-def percent_range(low: float, high: float) -> str:
-    """Two ends of an interval in per cent, "1.9-2.9 %" with an en dash."""
-    return f"{_number(low, None)}–{_number(high, None)} %"
+def percent(share: float) -> str:
+    """A share in per cent: "3.1 %", "0.14 %"."""
+    return f"{points(share)} %"
 
 
-def _number(share: float, digits: int | None) -> str:
-    if digits is None:
-        digits = 2 if 0 < abs(share) < 0.01 else 1
-    return f"{100 * share:.{digits}f}".replace("-", "−")
+def span(low: float, high: float) -> str:
+    """Two ends of an interval as points: "1.9–2.9"."""
+    return f"{points(low)}–{points(high)}"
+
+
+def number(value: float) -> str:
+    """A hyperparameter's value, short: "0.0001", "64", "1e-06"."""
+    return f"{value:.3g}"

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
+LETTER = 7.2  # units that a letter takes at the size of labels
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -78,7 +80,7 @@ def _sqrt_ticks(low: float, high: float) -> list[float]:
 def _log_ticks(low: float, high: float, about: int) -> list[float]:
     bottom, top = math.floor(math.log10(low)), math.ceil(math.log10(high))
     decades = top - bottom
-    marks = (1,) if decades > about else (1, 3) if decades > 2 else (1, 2, 5)
+    marks = (1,) if decades > 2 else (1, 2, 5)
     step = max(1, math.ceil(decades / max(about, 1)))
     found = [m * 10.0**e for e in range(bottom, top + 1, step) for m in marks]
     return [v for v in found if low * 0.999 <= v <= high * 1.001]
@@ -200,6 +202,17 @@ class Plot:
             f'<svg id="{escape(key)}" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(alt)}">'
             f"{described}{''.join(self.parts)}</svg>"
         )
+
+
+def label_width(labels: Iterable[str], most: int = 170) -> int:
+    """Room that the longest of some labels needs beside a drawing; longer ones are cut by :func:`cut`."""
+    return min(most, 16 + round(LETTER * max((len(text) for text in labels), default=0)))
+
+
+def cut(text: str, width: float) -> str:
+    """Shorten a label to a width, with an ellipsis."""
+    letters = int((width - 16) / LETTER)
+    return text if len(text) <= letters else text[: letters - 1] + "…"
 
 
 def percent_tick(error: float) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from tuner.analysis import diverged_shares
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.pulls import searched_knobs
-from tuner.reporting.svg import Plot
+from tuner.reporting.svg import Plot, label_width
 from tuner.reporting.wording import count, value
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ def failures(report: Report) -> Figure | None:
     shares = {k.name: diverged_shares(k, [trial.params[k.name] for trial in trials], diverged) for k in knobs}
     name = max(shares, key=lambda name: (_spread(shares[name]), name == "alpha"))
     rows = [row for row in shares[name] if row[3]]
-    plot = Plot(height=ROW * len(rows) + 40, margins=(26, 84, 14, 132))
+    plot = Plot(
+        height=ROW * len(rows) + 40,
+        margins=(26, 84, 14, label_width([name, *(_between(low, high) for low, high, *_ in rows)])),
+    )
     plot.text(plot.left - 8, plot.top - 10, name, "axis", "end")
     x = plot.x_scale(0, max(0.1, *(failed / of for *_, failed, of in rows)))
     for place, (low, high, failed, of) in enumerate(rows):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.svg import Plot
+from tuner.reporting.svg import Plot, label_width
 from tuner.reporting.wording import count
 from tuner.reporting.wording import share as in_per_cent
 
@@ -20,7 +20,7 @@ def importance(report: Report) -> Figure | None:
     found = report.importances
     if found is None:
         return None
-    plot = Plot(height=ROW * len(found.shares) + 26, margins=(8, 52, 18, 112))
+    plot = Plot(height=ROW * len(found.shares) + 26, margins=(8, 52, 18, label_width(found.shares)))
     x = plot.x_scale(0, max(found.shares.values()))
     for place, (name, share) in enumerate(found.shares.items()):
         y = plot.top + ROW * place

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from tuner.analysis import Effect, KnobEffect, KnobEffects
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.svg import Plot, Scale
+from tuner.reporting.svg import Plot, Scale, cut, label_width
 from tuner.reporting.wording import count, join, points, span
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
 ROW = 26
-LABELS = 112
 BETWEEN = 34
 MOST_NAMED = 3
 
@@ -24,7 +23,9 @@ def pull(report: Report) -> Figure | None:
     if found is None:
         return None
     rows = found.effects
-    plot = Plot(height=ROW * len(rows) + 92, margins=(46, 12, 46, LABELS))
+    labels = [label(row) for row in rows]
+    room = label_width(labels)
+    plot = Plot(height=ROW * len(rows) + 92, margins=(46, 12, 46, room))
     middle = (plot.left + plot.right) / 2
     reach = max(
         0.002, *(abs(end) for row in rows for end in (row.train.low, row.train.high, row.gap.low, row.gap.high))
@@ -38,7 +39,7 @@ def pull(report: Report) -> Figure | None:
         _frame(plot, scale, title, css)
     for place, row in enumerate(rows):
         y = plot.top + ROW * (place + 0.5)
-        plot.text(plot.left - 8, y + 4, label(row), "name", "end")
+        plot.text(plot.left - 8, y + 4, cut(labels[place], room), "name", "end")
         for scale, effect, css in zip(panels, (row.train, row.gap), ("train", "dev"), strict=True):
             _effect(plot, scale, effect, y, css)
     plot.text((plot.left + plot.right) / 2, plot.height - 6, "change in points", "axis", "middle")
@@ -59,7 +60,7 @@ def _frame(plot: Plot, scale: Scale, title: str, css: str) -> None:
     plot.text((scale.start + scale.end) / 2, plot.top - 26, title, "axis", "middle")
     plot.text(scale.start, plot.top - 9, "◂ less", "note")
     plot.text(scale.end, plot.top - 9, "more ▸", "note", "end")
-    outer = scale.ticks(3)[-1]
+    outer = Scale(0, scale.high, 0, 1).ticks(3)[-1]
     for tick in (-outer, 0.0, outer):
         x = float(scale(tick))
         plot.line((x, x), (plot.top, plot.bottom), "pole" if tick == 0 else "grid")

@@ -9,7 +9,7 @@
   const numeric = data.values.map((values) => values.every((v) => v === null || typeof v === "number"));
   const place = new Map(column.number.map((number, row) => [number, row]));
   let order = column.number.map((_, row) => row);
-  let sorted = { k: data.columns.indexOf("number"), up: true };
+  let sorted = { k: data.columns.indexOf("value"), up: true };
   let limit = PAGE;
   let marked = null;
 

@@ -1,0 +1,179 @@
+"""The page in a real headless Chromium: what is drawn, what a mouse does, what a phone and a printer see."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reporting.browser import CHROMIUM, Tab, chromium
+from tests.reporting.building import make_study
+from tuner.reporting import build_report, compare
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+# Texts of one drawing that lie on each other by more than a sliver, in any figure.
+OVERLAPS = """
+[...document.querySelectorAll("svg")].flatMap((svg) => {
+  const boxes = [...svg.querySelectorAll("text")].map((t) => [t.textContent, t.getBoundingClientRect()]);
+  const found = [];
+  boxes.forEach(([a, p], i) => boxes.slice(i + 1).forEach(([b, q]) => {
+    const w = Math.min(p.right, q.right) - Math.max(p.left, q.left);
+    const h = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);
+    if (w > 1.5 && h > 4) found.push(`${svg.id}: ${a} / ${b}`);
+  }));
+  return found;
+})
+"""
+OUTSIDE = """
+[...document.querySelectorAll("svg")].flatMap((svg) => {
+  const frame = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll("text")].filter((t) => {
+    const box = t.getBoundingClientRect();
+    return box.left < frame.left - 2 || box.right > frame.right + 2;
+  }).map((t) => `${svg.id}: ${t.textContent}`);
+})
+"""
+DOT = """
+(() => {
+  const figure = document.querySelector("#figure-scatter"), svg = figure.querySelector("svg");
+  svg.scrollIntoView({ block: "center" });
+  const dots = JSON.parse(document.getElementById("data").textContent).dots.scatter;
+  const box = svg.getBoundingClientRect(), scale = box.width / svg.viewBox.baseVal.width;
+  return { number: dots[0][7], x: box.left + dots[1][7] * scale, y: box.top + dots[2][7] * scale };
+})()
+"""
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    """One browser for all tests of this file."""
+    with chromium(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of 70 trials."""
+    folder = build_report(make_study(70, epochs=30)).write(tmp_path_factory.mktemp("reports"))
+    return folder / "report.html"
+
+
+def column(tab: Tab, name: str) -> list[Any]:
+    """What the table shows under a heading."""
+    script = f"""(() => {{
+      const heads = [...document.querySelectorAll("#trials thead th")].map((th) => th.textContent.trim());
+      const at = heads.indexOf("{name}");
+      return [...document.querySelectorAll("#trials tbody tr")].map((tr) => tr.cells[at].textContent);
+    }})()"""
+    found: list[Any] = tab.run(script)
+    return found
+
+
+def test_the_page_loads_nothing_and_reports_no_error(tab: Tab, path: Path) -> None:
+    """Its own policy would forbid it, and would log an error."""
+    tab.errors.clear()
+    tab.requests.clear()
+    tab.open(path)
+    assert tab.run("document.body.classList.contains('scripted')")
+    assert tab.errors == []
+    assert set(tab.requests) <= {path.resolve().as_uri()}
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (1200, True), (390, False), (768, False)])
+def test_no_label_lies_on_another_or_outside_its_drawing(tab: Tab, path: Path, width: int, dark: bool) -> None:
+    """At a desk, on a tablet and on a phone."""
+    tab.open(path, width=width, dark=dark)
+    assert tab.run(OVERLAPS) == []
+    assert tab.run(OUTSIDE) == []
+
+
+@pytest.mark.parametrize("width", [390, 768, 1200])
+def test_the_page_never_scrolls_sideways(tab: Tab, path: Path, width: int) -> None:
+    """Wide tables and drawings scroll in their own boxes."""
+    tab.open(path, width=width)
+    assert tab.run("document.documentElement.scrollWidth") <= width
+
+
+def test_dark_is_dark_and_print_is_light(tab: Tab, path: Path) -> None:
+    """The background follows the reader's wish on the screen, and is white on paper."""
+    background = "getComputedStyle(document.body).backgroundColor"
+    tab.open(path, dark=True)
+    assert tab.run(background) == "rgb(20, 23, 27)"
+    tab.open(path, dark=True, media="print")
+    assert tab.run(background) == "rgb(255, 255, 255)"
+
+
+def test_a_click_on_a_heading_sorts(tab: Tab, path: Path) -> None:
+    """Numbers as numbers; a second click turns them round; unknown values stay at the end."""
+    tab.open(path)
+    tab.run("[...document.querySelectorAll('#trials thead button')].find((b) => b.textContent == 'alpha').click()")
+    values = [float(text) for text in column(tab, "alpha")]
+    assert values == sorted(values)
+    tab.run("[...document.querySelectorAll('#trials thead button')].find((b) => b.textContent == 'alpha').click()")
+    assert [float(text) for text in column(tab, "alpha")] == sorted(
+        (float(text) for text in column(tab, "alpha")), reverse=True
+    )
+
+
+def test_the_table_is_searched_by_words_and_conditions(tab: Tab, path: Path) -> None:
+    """``pruned alpha<0.1`` shows pruned trials with a small learning rate."""
+    tab.open(path)
+    tab.run(
+        "(() => { const i = document.querySelector('#trials input'); i.value = 'pruned alpha<0.1';"
+        " i.dispatchEvent(new Event('input')); })()"
+    )
+    assert set(column(tab, "state")) == {"pruned"}
+    assert all(float(text) < 0.1 for text in column(tab, "alpha"))
+
+
+def test_hovering_over_a_dot_names_its_trial(tab: Tab, path: Path) -> None:
+    """The hyperparameters appear beside the mouse, inside the window, and go when it leaves."""
+    tab.open(path)
+    dot = tab.run(DOT)
+    tab.hover(dot["x"], dot["y"])
+    assert tab.run("document.querySelector('.tip').hidden") is False
+    assert "keep_prob" in tab.run("document.querySelector('.tip').textContent")
+    assert tab.run("document.querySelector('.tip').getBoundingClientRect().right <= innerWidth")
+    tab.hover(2, 2)
+    assert tab.run("document.querySelector('.tip').hidden") is True
+
+
+def test_a_click_on_a_dot_marks_its_trial(tab: Tab, path: Path) -> None:
+    """In the table, which comes into view, and in every figure."""
+    tab.open(path)
+    dot = tab.run(DOT)
+    tab.click(dot["x"], dot["y"])
+    assert tab.run("document.querySelectorAll('#trials tr.marked').length") == 1
+    assert tab.run("document.querySelectorAll('circle.marked').length") >= 1
+    box = tab.run(
+        "(() => { const b = document.querySelector('tr.marked').getBoundingClientRect(); return [b.top, b.bottom]; })()"
+    )
+    assert 0 <= box[0] < box[1] <= 900
+
+
+def test_the_table_without_scripts_shows_the_best(tab: Tab, path: Path) -> None:
+    """A mail program that runs no scripts still shows verdict, figures and the best trials."""
+    tab.call("Emulation.setScriptExecutionDisabled", value=True)
+    tab.open(path)
+    tab.call("Emulation.setScriptExecutionDisabled", value=False)
+    assert tab.run("document.querySelectorAll('#trials tbody tr').length") == 25
+    assert tab.run("getComputedStyle(document.querySelector('#trials input').parentElement).display") == "none"
+
+
+@pytest.mark.parametrize("n_trials", [0, 1, 3])
+def test_pages_of_hardly_any_trials(tab: Tab, tmp_path: Path, n_trials: int) -> None:
+    """No error, no overlap."""
+    folder = build_report(make_study(n_trials)).write(tmp_path)
+    tab.errors.clear()
+    tab.open(folder / "report.html")
+    assert tab.errors == []
+    assert tab.run(OVERLAPS) == []
+
+
+def test_a_comparison_fits_too(tab: Tab, tmp_path: Path) -> None:
+    """Two studies on a phone."""
+    folder = compare([make_study(12, name="a"), make_study(12, name="b", seed=1)]).write(tmp_path)
+    tab.open(folder / "report.html", width=390)
+    assert tab.run("document.documentElement.scrollWidth") <= 390
+    assert tab.run(OVERLAPS) == []

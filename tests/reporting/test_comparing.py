@@ -1,0 +1,86 @@
+"""Studies side by side, and what is new since yesterday."""
+
+import dataclasses
+import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.reporting.building import BEGAN, make_study
+from tuner.errors import ArgumentError
+from tuner.reporting import build_report, compare
+from tuner.reporting.comparing import pair
+from tuner.reporting.news import find_news
+
+
+def test_the_same_dev_rows_are_compared_one_by_one() -> None:
+    """Counts of rows that only one of the two best trials has wrong."""
+    first, other = (build_report(make_study(12, name=name, seed=seed)) for name, seed in (("a", 0), ("b", 1)))
+    found = pair(first, other)
+    assert found is not None
+    a, b = (report.summary["errors"]["dev"] for report in (first, other))
+    assert found.only_first - found.only_other == pytest.approx(400 * (a["value"] - b["value"]))
+    assert 0 < found.chance_equal <= 1
+
+
+def test_other_dev_rows_are_compared_as_two_samples() -> None:
+    """Without common rows there is only the difference of two errors."""
+    records = [make_study(12, name="a"), make_study(12, name="b", n_dev=300)]
+    found = compare(records)
+    assert found.summary["differences"][0]["paired"] is None
+    assert "Other dev rows" in found.sentences[0]
+
+
+def test_a_comparison_is_written_and_read(tmp_path: Path) -> None:
+    """Page, Markdown and JSON in a folder named after both."""
+    folder = compare([make_study(12, name="a"), make_study(12, name="b", seed=1)]).write(tmp_path)
+    assert folder.name == "a-vs-b"
+    assert {path.name for path in folder.iterdir()} == {"report.html", "report.md", "summary.json"}
+    assert "| verdict |" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_study_without_trials_can_be_compared() -> None:
+    """It is named as the one that has none."""
+    found = compare([make_study(12, name="a"), make_study(0, name="b")])
+    assert found.sentences == ["b against a: no complete trial in b yet."]
+    assert "a" in found.text()
+    assert "<table" in found._repr_html_()
+
+
+def test_one_study_is_no_comparison() -> None:
+    """The mistake is named."""
+    with pytest.raises(ArgumentError, match="at least two studies, got 1"):
+        compare([make_study(3)])
+
+
+def test_news_name_the_new_trials_and_the_new_best() -> None:
+    """What a nightly mail says."""
+    record = make_study(20)
+    news = find_news(record, datetime.timedelta(seconds=30), BEGAN + datetime.timedelta(seconds=41))
+    assert sum(news.trials.values()) == sum(
+        trial.finished > BEGAN + datetime.timedelta(seconds=11) for trial in record.trials if trial.finished
+    )
+    assert news.before is not None
+    assert news.now is not None
+    told = "The best is still" if news.before.number == news.now.number else "The best changed from"
+    assert told in news.sentence()
+
+
+def test_news_of_a_quiet_night() -> None:
+    """Nothing ended, and the best is what it was."""
+    report = build_report(make_study(6), since=datetime.timedelta(hours=1))
+    assert report.news is not None
+    assert not report.news.best_changed
+    assert "no trial ended. The best is still" in report.text().replace("\n", " ")
+    assert report.summary["since"]["best_changed"] is False
+
+
+def test_news_of_a_first_night() -> None:
+    """Everything is new."""
+    record = make_study(6)
+    now = BEGAN + datetime.timedelta(hours=1)
+    news = find_news(record, datetime.timedelta(days=1), now)
+    assert news.before is None
+    assert "The first best one is" in news.sentence()
+    empty = find_news(dataclasses.replace(record, trials=[]), datetime.timedelta(days=1), now)
+    assert empty.sentence().endswith("no trial ended.")

@@ -1,0 +1,117 @@
+"""From a stored study to arrays for the analysis."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests.reporting.building import make_study
+from tuner.reporting import build_report
+from tuner.reporting.findings import dev_wrong
+
+
+def test_with_folds_the_bits_are_laid_end_to_end() -> None:
+    """Each network judged its own stretch of the dev rows."""
+    record = make_study(3, folds=4)
+    wrong = dev_wrong(record.trials[0], len(record.dev_y))
+    assert wrong.shape == (1000,)
+    assert wrong.sum() == sum(network.dev_wrong for network in record.trials[0].networks)
+
+
+def test_with_seeds_a_dev_example_is_wrong_in_shares() -> None:
+    """Each network judged every dev row."""
+    record = make_study(3, seeds=4)
+    wrong = dev_wrong(record.trials[0], len(record.dev_y))
+    assert wrong.shape == (400,)
+    assert set(np.unique(wrong)) <= {0.0, 0.25, 0.5, 0.75, 1.0}
+    report = build_report(record)
+    assert report.findings.seeds is not None
+    assert any("over 4 seeds" in remark for remark in report.remarks)
+
+
+def test_the_corrected_error_allows_for_the_choice() -> None:
+    """Picking the best of many on the same dev rows is optimistic."""
+    errors = build_report(make_study(60)).summary["errors"]
+    assert errors["dev_corrected"]["value"] > errors["dev"]["value"]
+
+
+def test_the_same_study_gives_the_same_report() -> None:
+    """The random splits of the correction descend from the study's seed."""
+    record = make_study(30)
+    assert build_report(record).summary == build_report(record).summary
+
+
+def test_a_look_at_the_test_set_unseals_it() -> None:
+    """From then on its error and the overfitting to dev are shown, and more than one look is warned about."""
+    record = make_study(30)
+    best = build_report(record).best
+    assert best is not None
+    assert build_report(record).summary["errors"]["test"] is None
+    look = {"trial_number": best.number, "looked": 1.8e9, "wrong": 30, "n": 400, "model": "made.tuner"}
+    opened = build_report(dataclasses.replace(record, test_looks=[look]))
+    assert opened.summary["errors"]["test"]["value"] == pytest.approx(0.075)
+    assert "dev_overfit" in opened.summary["gaps"]
+    assert "opened once" in opened.text()
+    twice = build_report(dataclasses.replace(record, test_looks=[look, look]))
+    assert any("opened 2 times" in remark for remark in twice.remarks)
+
+
+def test_another_trials_look_is_not_the_best_trials_test_error() -> None:
+    """The test error of the sober choice says nothing about the best trial's gap."""
+    look = {"trial_number": 999, "looked": 1.8e9, "wrong": 30, "n": 400, "model": "made.tuner"}
+    report = build_report(dataclasses.replace(make_study(30), test_looks=[look]))
+    assert report.summary["errors"]["test"] is None
+    assert any("Test error of the model of trial 999: 7.5 %" in remark for remark in report.remarks)
+
+
+def test_reference_lines_come_from_the_studys_facts() -> None:
+    """Logistic regression is fitted once per study; the commonest class can be counted here."""
+    plain = build_report(make_study(3)).summary["errors"]
+    assert 0.5 < plain["majority"]["value"] < 0.75
+    assert plain["logistic_regression"] is None
+    facts = {"references": {"majority": 0.7, "logistic_regression": 0.09}}
+    given = build_report(make_study(3, facts=facts)).summary["errors"]
+    assert given["majority"] == {"value": 0.7}
+    assert given["logistic_regression"] == {"value": 0.09}
+
+
+def test_groups_count_for_less() -> None:
+    """Rows that are wrong together are fewer independent ones."""
+    record = make_study(12)
+    grouped = dataclasses.replace(record, dev_groups=np.repeat(np.arange(40), 10))
+    report = build_report(grouped)
+    assert any("come in groups" in remark for remark in report.remarks)
+    plain, wide = (build_report(r).summary["errors"]["dev"] for r in (record, grouped))
+    assert wide["high"] - wide["low"] >= plain["high"] - plain["low"]
+
+
+def test_an_unfinished_study_says_so() -> None:
+    """Trials that run and a budget that is not used up."""
+    record = make_study(12)
+    running = dataclasses.replace(record.trials[3], state="running", networks=[], value=None, finished=None)
+    trials = [*record.trials[:3], running, *record.trials[4:]]
+    report = build_report(dataclasses.replace(record, trials=trials, budget=100))
+    assert report.remarks[0] == "The search is not finished: 11 of 100 trials done, 1 running."
+
+
+def test_importance_prefers_trials_drawn_at_random() -> None:
+    """With enough of them the sampler's own choices are left out."""
+    record = make_study(60)
+    few = build_report(record).importances
+    assert few is not None
+    assert not few.of_the_space
+    record.trials[:] = [dataclasses.replace(trial, exploring=trial.number < 30) for trial in record.trials]
+    many = build_report(record).importances
+    assert many is not None
+    assert many.of_the_space
+    assert many.trials < 30
+    assert sum(many.shares.values()) == pytest.approx(1)
+
+
+def test_lambda_pulls_bias_up_and_variance_down() -> None:
+    """The made studies are built so; the page's own figure must show it."""
+    pulls = build_report(make_study(80, n_dev=2000, bias=0.05, variance=0.1)).pulls
+    assert pulls is not None
+    row = next(effect for effect in pulls.effects if effect.knob == "lambda")
+    assert row.train.value > 0
+    assert row.gap.value < 0

@@ -1,0 +1,136 @@
+"""The page: what stands in its text, without a browser."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.reporting.building import make_study
+from tuner.reporting import build_report
+from tuner.reporting.page import embedded, page
+
+HOSTILE = ("<script>alert(1)</script>", "a|b", "&amp;", '"><img src=x onerror=alert(1)>', "naïve 🦋")
+
+
+class Reader(HTMLParser):
+    """Collects the tags and checks that those opened are closed."""
+
+    VOID = frozenset({"meta", "br", "input", "link", "img", "hr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag and wait for its end."""
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag that ends itself."""
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Match the tag that was opened last."""
+        assert self.open.pop() == tag
+
+
+def read(html: str) -> Reader:
+    """Parse a page."""
+    reader = Reader()
+    reader.feed(html)
+    assert reader.open == []
+    return reader
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    """The page of a study of 60 trials."""
+    return page(build_report(make_study(60, epochs=20)))
+
+
+def test_the_page_is_well_formed(html: str) -> None:
+    """Every element that is opened is closed, in order."""
+    assert len(read(html).tags) > 200
+
+
+def test_nothing_is_fetched(html: str) -> None:
+    """No address stands in the page, and its policy forbids all loading."""
+    assert "http://" not in html.replace("http://www.w3.org/2000/svg", "")
+    assert "https://" not in html
+    assert all(tag not in ("link", "img", "iframe", "object") for tag, _ in read(html).tags)
+    assert "default-src 'none'" in html
+
+
+def test_every_drawing_has_alternative_text(html: str) -> None:
+    """A reader who cannot see a figure is told what it shows."""
+    drawings = [attributes for tag, attributes in read(html).tags if tag == "svg"]
+    assert len(drawings) > 8
+    assert all(attributes["aria-label"] and attributes["role"] == "img" for attributes in drawings)
+
+
+def test_every_figure_says_what_to_see(html: str) -> None:
+    """Each caption has its title and a sentence after it."""
+    captions = re.findall(r"<figcaption><h3>(.+?)</h3>(.*?)</figcaption>", html, re.DOTALL)
+    assert len(captions) >= 8
+    assert all(len(sentence.strip()) > 40 for _, sentence in captions)
+
+
+def test_no_coordinate_is_unknown(html: str) -> None:
+    """NaN in a drawing would be an empty figure."""
+    drawings = "".join(re.findall(r"<svg.*?</svg>", html, re.DOTALL))
+    assert "nan" not in drawings.lower().replace("dominan", "")
+    assert "inf" not in re.sub(r"[a-z]*inform[a-z]*", "", drawings.lower())
+
+
+def test_names_are_text() -> None:
+    """Classes, notices and the study's definition may hold anything; none of it becomes an element."""
+    record = make_study(class_names=HOSTILE, facts={"notices": [f"column {name}" for name in HOSTILE]})
+    html = page(build_report(record))
+    tags = read(html).tags
+    assert sum(tag == "script" for tag, _ in tags) == 2
+    assert all(tag != "img" and "onerror" not in attributes for tag, attributes in tags)
+    assert "&lt;script&gt;alert(1)" in html
+
+
+def test_embedded_data_cannot_end_its_script() -> None:
+    """A value that looks like a closing tag stays a value."""
+    text = embedded({"a": "</script><b>", "c": ["\u2028"]})
+    assert "<" not in text
+    assert json.loads(text) == {"a": "</script><b>", "c": ["\u2028"]}
+
+
+@pytest.mark.parametrize("n_trials", [1, 2, 3, 11])
+def test_few_trials(n_trials: int) -> None:
+    """A page for hardly any trials leaves out what cannot be drawn."""
+    html = page(build_report(make_study(n_trials)))
+    assert "Train against dev error" in html
+    read(html)
+
+
+@pytest.mark.parametrize("options", [{"folds": 4}, {"seeds": 3}, {"n_train_dev": 200}, {"n_test": 0}])
+def test_other_kinds_of_study(options: dict[str, int]) -> None:
+    """Folds, seeds, a train-dev set, no test set."""
+    read(page(build_report(make_study(**options))))  # type: ignore[arg-type]
+
+
+def test_very_many_classes_are_cut_to_the_worst() -> None:
+    """A thousand classes do not make a table of a thousand lines."""
+    report = build_report(make_study(3, class_names=tuple(f"class {k}" for k in range(300))))
+    assert page(report).count('scope="row">class ') == 20
+
+
+def test_the_page_does_not_grow_with_epochs_or_lines() -> None:
+    """The example that is kept and mailed stays well under 400 KiB, data of all trials included."""
+    assert len(page(build_report(make_study(300, epochs=30))).encode()) < 300 * 1024
+
+
+def test_a_notebook_sees_the_verdict_without_script() -> None:
+    """``report`` as the last line of a cell shows verdict and tables."""
+    html = build_report(make_study())._repr_html_()
+    read(html)
+    assert "<script" not in html
+    assert "avoidable bias" in html

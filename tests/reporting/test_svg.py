@@ -1,0 +1,56 @@
+"""Scales, ticks and the drawing board."""
+
+import numpy as np
+import pytest
+
+from tuner.reporting.svg import Plot, Scale, tag
+
+
+@pytest.mark.parametrize("kind", ["linear", "sqrt", "log"])
+def test_a_scale_takes_its_ends_to_the_frames_ends(kind: str) -> None:
+    """Low and high are drawn at the edges, what lies outside too."""
+    scale = Scale(0.01, 1.0, 50.0, 450.0, kind)
+    assert scale([0.01, 1.0, 5.0, 0.001]).tolist() == [50.0, 450.0, 450.0, 50.0]
+
+
+def test_an_upward_scale_may_run_backwards() -> None:
+    """Values that fall upwards: the lowest error on top."""
+    scale = Scale(0.3, 0.1, 300.0, 20.0)
+    assert scale([0.3, 0.2, 0.1]).tolist() == pytest.approx([300.0, 160.0, 20.0])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "kind", "expected"),
+    [
+        (0, 100, "linear", [0, 20, 40, 60, 80, 100]),
+        (1, 30, "linear", [10, 20, 30]),
+        (1e-3, 10, "log", [0.001, 0.01, 0.1, 1, 10]),
+        (0, 0.06, "sqrt", [0, 0.002, 0.01, 0.02, 0.05]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, kind: str, expected: list[float]) -> None:
+    """Labels that people read at a glance."""
+    assert Scale(low, high, 0, 1, kind).ticks() == pytest.approx(expected)
+
+
+def test_sqrt_ticks_keep_apart() -> None:
+    """Near zero the labels would lie on each other."""
+    for high in np.geomspace(0.004, 1, 40):
+        scale = Scale(0, float(high), 0, 400, "sqrt")
+        assert np.diff(scale(scale.ticks())).min() > 30
+
+
+def test_texts_and_attributes_are_escaped() -> None:
+    """Names come from files of other people."""
+    plot = Plot()
+    plot.text(1, 2, "<b>&", "note")
+    assert "&lt;b&gt;&amp;" in plot.svg("key", 'a "quote"')
+    assert "&quot;quote&quot;" in plot.svg("key", 'a "quote"')
+    assert tag("line", x="<") == '<line x="&lt;"/>'
+
+
+def test_dots_are_one_path() -> None:
+    """Ten thousand dots must not be ten thousand elements."""
+    plot = Plot()
+    plot.dots(range(10_000), range(10_000), "complete")
+    assert len(plot.parts) == 1

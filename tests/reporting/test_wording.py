@@ -1,0 +1,68 @@
+"""Numbers and verdicts in words."""
+
+import pytest
+
+from tuner.analysis import ErrorEstimate, diagnose
+from tuner.reporting import wording
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(0.0, "0.0 %"), (0.0014, "0.14 %"), (0.0096, "1.0 %"), (0.024, "2.4 %"), (0.898, "89.8 %"), (None, "–")],
+)
+def test_errors_are_written_in_per_cent(error: float | None, expected: str) -> None:
+    """One decimal, a second one below one per cent."""
+    assert wording.percent(error) == expected
+
+
+def test_negative_differences_have_a_true_minus() -> None:
+    """A hyphen could be taken for a dash."""
+    assert wording.points(-0.0123) == "−1.2"
+    assert wording.points(-0.000001) == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [(0.010000000000000002, "0.01"), (1e-06, "1e-6"), (64, "64"), ("he", "he"), ([0.8, 0.5], "0.8, 0.5"), (None, "")],
+)
+def test_values_are_short(of: object, expected: str) -> None:
+    """Four digits, and no binary dust."""
+    assert wording.value(of) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0.42, "0.4 s"), (59.7, "1 min 0 s"), (200, "3 min 20 s"), (18720, "5 h 12 min")]
+)
+def test_durations(seconds: float, expected: str) -> None:
+    """Two units at the most."""
+    assert wording.duration(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("train", "dev", "words"),
+    [
+        ((10, 1000), (110, 1000), "High variance"),
+        ((150, 1000), (160, 1000), "High bias"),
+        ((150, 1000), (300, 1000), "High bias and high variance"),
+        ((50, 100_000), (100, 100_000), "Low bias and low variance"),
+        ((20, 1000), (40, 1000), "Cannot tell yet whether avoidable bias or variance is high"),
+    ],
+)
+def test_the_verdict_in_a_sentence(train: tuple[int, int], dev: tuple[int, int], words: str) -> None:
+    """The lectures' four cases, and the one they leave out."""
+    found = diagnose(train=ErrorEstimate.counted(*train), dev=ErrorEstimate.counted(*dev))
+    assert wording.headline(found).startswith(words)
+
+
+def test_what_was_not_told_is_said_beside_what_was() -> None:
+    """High bias with few dev examples: the variance stays open."""
+    found = diagnose(train=ErrorEstimate.counted(1500, 10_000), dev=ErrorEstimate.counted(48, 300))
+    assert wording.headline(found).endswith("Whether variance is high too cannot be told yet.")
+
+
+def test_a_baseline_that_was_not_given_is_owned_up_to() -> None:
+    """Zero is an assumption, and called one."""
+    found = diagnose(train=ErrorEstimate.counted(1, 10), dev=ErrorEstimate.counted(1, 10))
+    assert "taken as 0 %" in wording.assumption(found)
+    given = diagnose(train=None, dev=None, baseline={"wrong": 3, "of": 200})
+    assert wording.assumption(given) == "Baseline: 1.5 %, counted on 200 examples."

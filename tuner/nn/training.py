@@ -195,7 +195,9 @@ class Trainer:
     def _drop_stopped(self) -> None:
         """Go on with the networks that still train."""
         running = [k for k, lane in enumerate(self.cohort.lanes) if lane.running]
-        if len(running) < len(self.cohort.lanes):
+        if not running:
+            self.cohort.lanes.clear()
+        elif len(running) < len(self.cohort.lanes):
             self.cohort = self.cohort.keep(running)
             self._prepare()
 

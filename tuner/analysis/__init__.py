@@ -24,9 +24,11 @@ from tuner.analysis.effects import (
     diverged_shares,
     knob_effects,
 )
+from tuner.analysis.evidence import Evidence, KnobState, count_duplicates, diverging_from, knob_states
 from tuner.analysis.intervals import Z95, ErrorEstimate, difference_interval, wilson
 from tuner.analysis.knobs import Knob
 from tuner.analysis.learning_curve import LearningCurve, LearningPoint, Prediction, fit_learning_curve
+from tuner.analysis.recipe import RECIPE, Action, next_name, recipe
 from tuner.analysis.selection import (
     Competition,
     NetworkRun,
@@ -39,18 +41,22 @@ from tuner.analysis.smoothing import exponentially_weighted_average
 
 __all__ = [
     "GAPS",
+    "RECIPE",
     "Z95",
+    "Action",
     "Baseline",
     "ClassError",
     "Competition",
     "Diagnosis",
     "Effect",
     "ErrorEstimate",
+    "Evidence",
     "Gap",
     "Knob",
     "KnobCurve",
     "KnobEffect",
     "KnobEffects",
+    "KnobState",
     "LearningCurve",
     "LearningPoint",
     "NetworkRun",
@@ -61,10 +67,12 @@ __all__ = [
     "chance_as_good",
     "class_errors",
     "corrected_dev_error",
+    "count_duplicates",
     "diagnose",
     "diagnose_predictions",
     "difference_interval",
     "diverged_shares",
+    "diverging_from",
     "effective_examples",
     "epoch_corrected_errors",
     "examples_to_decide",
@@ -72,9 +80,12 @@ __all__ = [
     "fit_learning_curve",
     "folds_train_error",
     "knob_effects",
+    "knob_states",
     "majority_error",
+    "next_name",
     "not_distinguishable",
     "rechosen_error",
+    "recipe",
     "resolution",
     "seeds_error",
     "sober_choice",

@@ -1,0 +1,275 @@
+"""The lectures' recipe: which action the evidence leads to, and what it would change."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tuner.analysis import (
+    RECIPE,
+    Evidence,
+    Knob,
+    KnobState,
+    count_duplicates,
+    diverging_from,
+    knob_states,
+    next_name,
+    recipe,
+)
+
+HEALTHY = Evidence(
+    study="digits",
+    bias="low",
+    variance="low",
+    bias_value=0.001,
+    variance_value=0.008,
+    train_error=0.001,
+    dev_error=0.009,
+    dev_high=0.015,
+    logistic_regression=0.04,
+    n_train=1078,
+    n_dev=360,
+    hidden="64-32",
+    hidden_is_largest=False,
+    best_epoch=40,
+    max_epochs=100,
+    trials=80,
+    pruned=20,
+    budget=100,
+    searched=6,
+    since_best=40,
+)
+LAMBDA = KnobState(
+    name="lambda", kind="log_uniform", low=1e-3, high=10.0, best=1.0, position=0.75, near_low=0, near_high=0, strength=1
+)
+KEEP_PROB = KnobState(
+    name="keep_prob", kind="uniform", low=0.5, high=1.0, best=0.6, position=0.2, near_low=0, near_high=0, strength=-1
+)
+
+
+def names(evidence: Evidence) -> list[str]:
+    """Actions in their order."""
+    return [action.action for action in recipe(evidence)]
+
+
+def action(evidence: Evidence, name: str):
+    """The action of that name."""
+    return next(found for found in recipe(evidence) if found.action == name)
+
+
+def test_a_healthy_study_is_evaluated() -> None:
+    """Both gaps low: train the network, open the test set, nothing else."""
+    assert names(HEALTHY) == ["evaluate_once"]
+    assert recipe(HEALTHY)[0].command == "tuner train digits"
+
+
+def test_a_baseline_comes_first() -> None:
+    """High bias against an assumed 0 % is a question first."""
+    biased = replace(HEALTHY, bias="high", bias_value=0.15, train_error=0.15, hidden_is_largest=True)
+    assert names(biased)[:2] == ["give_baseline", "bigger_network"]
+    assert recipe(biased)[0].command == "tuner report digits --baseline E"
+    assert names(replace(biased, baseline_given=True))[0] == "bigger_network"
+
+
+def test_high_bias_follows_the_lectures() -> None:
+    """Train longer, a bigger network, less regularisation: each where the study leaves room for it."""
+    biased = replace(
+        HEALTHY, bias="high", bias_value=0.1, train_error=0.1, baseline_given=True, hidden_is_largest=True,
+        still_falling=True, knobs=(LAMBDA, KEEP_PROB),
+    )  # fmt: skip
+    assert names(biased)[:3] == ["train_longer", "bigger_network", "less_regularisation"]
+    assert action(biased, "train_longer").changes == {"training.max_epochs": 200}
+    assert action(biased, "bigger_network").changes == {"space.hidden": {"choice": ["64-32", "128-64", "256-128"]}}
+    eased = action(biased, "less_regularisation").changes
+    assert eased == {
+        "space.lambda": {"log_uniform": [1e-4, 3.0]},
+        "space.keep_prob": {"uniform": [0.55, 1.0]},
+    }
+
+
+def test_logistic_regression_grows_a_hidden_layer() -> None:
+    """Twice no layer is none; the bigger network of a linear model has one layer."""
+    linear = replace(HEALTHY, bias="high", train_error=0.1, baseline_given=True, hidden="none", hidden_is_largest=True)
+    assert action(linear, "bigger_network").changes == {"space.hidden": {"choice": ["none", "16", "32"]}}
+
+
+def test_without_room_another_architecture_is_left() -> None:
+    """High bias, larger networks tried, epochs enough, nothing to ease."""
+    biased = replace(HEALTHY, bias="high", train_error=0.1, baseline_given=True)
+    assert names(biased)[0] == "other_architecture"
+    assert recipe(biased)[0].command == ""
+
+
+def test_a_knob_that_does_not_hold_bias_up_is_left_alone() -> None:
+    """λ that certainly lowers the train error is no reason for bias."""
+    biased = replace(
+        HEALTHY, bias="high", train_error=0.1, baseline_given=True, knobs=(replace(LAMBDA, pull_on_bias=-1),)
+    )
+    assert "less_regularisation" not in names(biased)
+
+
+def test_high_variance_follows_the_lectures() -> None:
+    """More data, more regularisation, augmentation where examples are images."""
+    varied = replace(HEALTHY, variance="high", variance_value=0.08, knobs=(LAMBDA, KEEP_PROB), images=True)
+    assert names(varied)[:3] == ["more_data", "more_regularisation", "augmentation"]
+    assert action(varied, "more_data").command == "tuner learning-curve digits"
+    assert action(varied, "more_regularisation").changes["space.lambda"] == {"log_uniform": [0.333, 100.0]}
+    assert action(varied, "more_regularisation").changes["space.keep_prob"] == {"uniform": [0.25, 0.65]}
+
+
+def test_a_measured_curve_says_what_more_data_brings() -> None:
+    """The sentence has today's error, the expected one and its interval; a flat curve takes the action away."""
+    varied = replace(
+        HEALTHY, variance="high", variance_value=0.02, curve_today=0.031, curve_twice=0.024, curve_low=0.019,
+        curve_high=0.029, curve_helps=True,
+    )  # fmt: skip
+    assert "from 3.1 % to about 2.4 % (1.9–2.9)" in recipe(varied)[0].why
+    assert recipe(varied)[0].expected_gain == "about 0.70 points with twice the data"
+    assert "more_data" not in names(replace(varied, curve_helps=False))
+
+
+def test_mismatch_and_dev_overfit_have_their_remedies() -> None:
+    """Make train resemble dev; a bigger dev set."""
+    found = names(replace(HEALTHY, mismatch="high", mismatch_value=0.05, dev_overfit="high", dev_overfit_value=0.03))
+    assert found == ["resemble_dev", "bigger_dev_set"]
+
+
+def test_an_open_variance_asks_for_folds() -> None:
+    """1,078 + 360 rows as folds are more than the 900 that would decide."""
+    found = recipe(replace(HEALTHY, variance="undecided", dev_needed=900))
+    assert [one.action for one in found] == ["use_folds"]
+    assert "all 1,438 rows" in found[0].why
+    assert "about 900 would decide" in found[0].why
+    assert found[0].changes == {"data.folds": 5}
+
+
+def test_folds_that_may_not_do_are_said_to() -> None:
+    """5,000 needed, 1,438 there: folds help, and the number is named."""
+    assert names(replace(HEALTHY, variance="undecided", dev_needed=5000)) == ["use_folds", "more_dev_examples"]
+
+
+@pytest.mark.parametrize("settings", [{"folds": 5}, {"n_train": 900_000}])
+def test_folds_are_not_proposed_where_they_are_or_cost_too_much(settings: dict[str, int]) -> None:
+    """Then only more dev examples are left."""
+    found = names(replace(HEALTHY, variance="undecided", dev_needed=5000, **settings))
+    assert found == ["more_dev_examples"]
+
+
+def test_a_pressed_edge_is_widened_to_a_value() -> None:
+    """α at its end for most of the ten best: a decade more."""
+    alpha = KnobState(
+        name="alpha", kind="log_uniform", low=1e-2, high=1.0, best=0.97, position=0.99, near_low=0.0, near_high=0.7
+    )
+    found = action(replace(HEALTHY, knobs=(alpha,)), "widen_range")
+    assert found.changes == {"space.alpha": {"log_uniform": [0.01, 10.0]}}
+    assert "alpha up to 10" in found.why
+
+
+def test_a_natural_limit_is_not_widened() -> None:
+    """keep_prob = 1 is all of it."""
+    pressed = replace(KEEP_PROB, best=1.0, position=1.0, near_high=1.0)
+    assert "widen_range" not in names(replace(HEALTHY, knobs=(pressed,)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "expected"),
+    [("one_minus_log_uniform", 0.8, 0.99, [0.8, 0.9967]), ("power_of_two", 16, 128, [16, 256])],
+)
+def test_ranges_are_widened_on_their_own_scale(kind: str, low: float, high: float, expected: list[float]) -> None:
+    """Three times the memory; a doubling."""
+    knob = KnobState(name="k", kind=kind, low=low, high=high, best=high, position=1.0, near_low=0.0, near_high=1.0)
+    assert action(replace(HEALTHY, knobs=(knob,)), "widen_range").changes == {"space.k": {kind: expected}}
+
+
+def test_diverged_trials_lower_the_learning_rate() -> None:
+    """A fifth diverged, most above 0.5."""
+    alpha = KnobState(
+        name="alpha", kind="log_uniform", low=1e-2, high=1.0, best=0.1, position=0.5, near_low=0.0, near_high=0.0
+    )
+    found = action(replace(HEALTHY, diverged=20, diverged_above=0.5, knobs=(alpha,)), "fewer_diverged")
+    assert found.changes == {"space.alpha": {"log_uniform": [0.01, 0.5]}}
+    assert "20 of 100 trials diverged, most of them with α above 0.5" in found.why
+
+
+def test_nothing_but_divergence_is_still_advice() -> None:
+    """All diverged: no complete trial to diagnose, but the reason is known."""
+    assert names(Evidence(study="digits", diverged=10, budget=10)) == ["fewer_diverged"]
+    assert names(Evidence(study="digits")) == ["run_search"]
+
+
+def test_an_unfinished_search_goes_on() -> None:
+    """The budget is there to be used."""
+    found = action(replace(HEALTHY, trials=30, pruned=10), "more_trials")
+    assert found.command == "tuner search digits"
+
+
+def test_a_small_budget_is_said_to_be_small() -> None:
+    """Ten trials for six knobs."""
+    found = action(replace(HEALTHY, trials=10, pruned=0, budget=10, since_best=5), "more_trials")
+    assert found.command == "tuner search digits --trials 50"
+
+
+def test_a_late_best_asks_for_more_and_a_plateau_for_an_end() -> None:
+    """The last trial was the best; or the first third was."""
+    assert "more_trials" in names(replace(HEALTHY, since_best=0))
+    assert "stop_searching" in names(replace(HEALTHY, since_best=70))
+
+
+def test_other_ills_of_a_search_are_named() -> None:
+    """Duplicates, pruned winners, and a linear model that does as well."""
+    found = names(replace(HEALTHY, duplicates=40, pruned_winners=2, logistic_regression=0.012))
+    assert found == ["evaluate_once", "gentler_pruning", "fewer_duplicates", "compare_logistic_regression"]
+
+
+def test_commands_carry_the_storage_and_quote_the_study() -> None:
+    """What is printed can be pasted."""
+    evidence = replace(HEALTHY, study="my study", options="--storage x.db", variance="undecided")
+    assert recipe(evidence)[0].command == (
+        "tuner refine 'my study' --output 'studies/my study-2.toml' --storage x.db"
+        " && tuner search 'studies/my study-2.toml' --from 'my study' --storage x.db"
+    )
+
+
+@pytest.mark.parametrize(
+    ("study", "following"), [("digits", "digits-2"), ("digits-2", "digits-3"), ("studies/churn.toml", "churn-2")]
+)
+def test_the_next_study_has_the_next_number(study: str, following: str) -> None:
+    """A name goes on counting."""
+    assert next_name(study) == following
+
+
+@pytest.mark.parametrize("step", RECIPE)
+def test_every_action_survives_bare_evidence(step: str) -> None:
+    """Levels high and everything else unknown: an action or none, never a failure; its summary is plain JSON."""
+    for level in ("high", "undecided", "low", None):
+        bare = Evidence(study="s", bias=level, variance=level, mismatch=level, dev_overfit=level, trials=3)
+        found = RECIPE[step](bare)
+        if found is not None:
+            assert list(json.loads(json.dumps(found.to_dict(), allow_nan=False))) == [
+                "action", "why", "command", "evidence",
+            ]  # fmt: skip
+
+
+def test_states_of_knobs_come_from_the_trials() -> None:
+    """Twenty trials, the better the larger α: pressed at its upper end."""
+    alpha = Knob(name="alpha", kind="log_uniform", bounds=(1e-2, 1.0))
+    initializer = Knob(name="initializer", kind="choice", bounds=("he", "zeros"))
+    params = [{"alpha": alpha.from_unit(1 - i / 100), "initializer": "he"} for i in range(20)]
+    found = knob_states([alpha, initializer], params, np.arange(20) / 100, 0, strengths={"alpha": 1})
+    assert [state.name for state in found] == ["alpha"]
+    assert (found[0].near_high, found[0].near_low, found[0].strength) == (1.0, 0.0, 1)
+    assert found[0].position == pytest.approx(1.0)
+    assert found[0].pull_on_bias is None
+
+
+def test_the_rate_above_which_trials_diverge() -> None:
+    """The cut lies between the largest that trained and the smallest that did not; without a pattern there is none."""
+    assert diverging_from([0.01, 0.1, 0.4, 0.9], np.array([False, False, True, True])) == pytest.approx(0.2)
+    assert diverging_from([0.01, 0.1, 0.4, 0.9], np.array([True, False, False, False])) is None
+    assert diverging_from([0.01, 0.1], np.array([False, False])) is None
+
+
+def test_repeated_hyperparameters_are_counted() -> None:
+    """Two of three are the same."""
+    assert count_duplicates([{"a": 1, "b": "x"}, {"a": 1, "b": "x"}, {"a": 2, "b": "x"}]) == 1

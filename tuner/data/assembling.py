@@ -16,7 +16,7 @@ from tuner.data.kinds import decide_kinds
 from tuner.data.settings import DataSettings
 from tuner.data.sources import files_of, find_file, source_of
 from tuner.data.sources.delimited import target_among
-from tuner.data.sources.raw import Raw, Wanted
+from tuner.data.sources.raw import Raw, Wanted, by_row
 from tuner.data.splitting import Request, Split, draw_split, read_split
 from tuner.data.tables import Column, RawTable, TextColumn, TypedTable, nearest, raw_table, text_column, typed_table
 from tuner.data.targets import find_classes, match_labels, read_labels, target_name
@@ -371,4 +371,4 @@ def raw_of_frame(frame: Any, where: str) -> Raw:
     """Take a DataFrame as a source; its index is not a column."""
     if not len(frame):
         raise DataError(f"{where}: no rows, expected at least one example of each class")
-    return Raw(frame.rename(columns=str), where, lambda row: f"row {row}")
+    return Raw(frame.rename(columns=str), where, by_row)

@@ -89,7 +89,8 @@ class Store:
         try:
             (self._folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
             self._folder.chmod(0o700)
-            with contextlib.suppress(OSError):  # another process was first: its entry has the same contents
+            if read_entry(final) is None:  # else another process was first: its entry has the same contents
+                remove_entry(final)
                 self._folder.rename(final)
                 self._folder = None
         except OSError:

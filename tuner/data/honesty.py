@@ -385,8 +385,8 @@ def leaking_columns(assembly: Assembly) -> Iterator[Finding]:
     y = assembly.y[seen.table][rows]
     majority = int(np.bincount(y).argmax())
     chance = float((y != majority).mean())
-    for name, codes in _coded_columns(assembly.tables[seen.table], rows):
-        error = one_column_error(codes, y, majority)
+    for name, codes, ordered in _coded_columns(assembly.tables[seen.table], rows):
+        error = one_column_error(codes, y, majority, ordered=ordered)
         if error <= LEAK * chance:
             text = (
                 f"column {name!r} predicts the target almost perfectly by itself: error {percent(error)}, where always "
@@ -395,12 +395,12 @@ def leaking_columns(assembly: Assembly) -> Iterator[Finding]:
             yield Finding("leakage", "warning", text, ("train",), (name,), {"error": error, "majority_error": chance})
 
 
-def _coded_columns(table: TypedTable, rows: Ints) -> Iterator[tuple[str, Ints]]:
-    """Yield each column's cells as codes from 0: categories, distinct numbers, or bins of equally many numbers."""
+def _coded_columns(table: TypedTable, rows: Ints) -> Iterator[tuple[str, Ints, bool]]:
+    """Yield each column's cells as codes, 0 where missing, and whether their order means something."""
     for name, values, _ in _numbers_of(table, table, rows, rows[:0]):
-        yield name, _bins(values)
+        yield name, _bins(values), True
     for name, text in table.categories.items():
-        yield name, text.codes[rows] + 1
+        yield name, text.codes[rows] + 1, False
 
 
 def _bins(values: Doubles) -> Ints:
@@ -416,14 +416,21 @@ def _bins(values: Doubles) -> Ints:
     return codes
 
 
-def one_column_error(codes: Ints, y: Ints, majority: int) -> float:
-    """Return the error of answering each code's most frequent class, learnt on each half and scored on the other."""
+def one_column_error(codes: Ints, y: Ints, majority: int, *, ordered: bool) -> float:
+    """Return the error of answering each code's most frequent class, learnt on each half and scored on the other.
+
+    A code that the one half lacks is answered like the next lower one where codes are ordered, else by the majority.
+    """
     n_codes, n_classes = int(codes.max()) + 1, int(y.max()) + 1
     wrong = 0
     for first in (0, 1):
         fit, score = slice(first, None, 2), slice(1 - first, None, 2)
         counts = np.bincount(codes[fit] * n_classes + y[fit], minlength=n_codes * n_classes).reshape(n_codes, n_classes)
-        answer = np.where(counts.sum(axis=1) > 0, counts.argmax(axis=1), majority)
+        known = counts.sum(axis=1) > 0
+        answer = np.where(known, counts.argmax(axis=1), majority)
+        if ordered:
+            lower = np.maximum.accumulate(np.where(known, np.arange(n_codes), -1))
+            answer[1:] = np.where(lower[1:] > 0, answer[lower[1:]], answer[1:])
         wrong += int((answer[codes[score]] != y[score]).sum())
     return wrong / len(y)
 

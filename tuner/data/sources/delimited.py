@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import io
 from collections import Counter
@@ -116,16 +117,24 @@ def with_newlines(data: bytes) -> bytes:
 # --- dialect ----------------------------------------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def long_cells() -> Iterator[None]:
+    """Let cells be as long as they are; the csv module's limit is one for the whole process."""
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
+
+
 def records(text: str, delimiter: str) -> list[list[str]]:
     """Split text into records of stripped cells, blank lines left out, up to a quote that never closes."""
     found: list[list[str]] = []
-    try:
+    with long_cells(), contextlib.suppress(csv.Error):
         for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True):
             cells = [cell.strip() for cell in record]
             if any(cells):
                 found.append(cells)
-    except csv.Error:
-        pass
     return found
 
 
@@ -303,10 +312,11 @@ def each_record(data: bytes, dialect: Dialect) -> Iterator[tuple[int, list[str]]
     text = io.StringIO(data[dialect.start :].decode("utf-8", errors="replace"), newline="")
     reader = csv.reader(text, delimiter=dialect.delimiter, skipinitialspace=True, strict=True)
     line = dialect.first_line
-    for record in reader:
-        if any(cell.strip() for cell in record) or len(record) > 1:
-            yield line, record
-        line = dialect.first_line + reader.line_num
+    with long_cells():
+        for record in reader:
+            if any(cell.strip() for cell in record) or len(record) > 1:
+                yield line, record
+            line = dialect.first_line + reader.line_num
 
 
 def refuse_ragged(where: str, data: bytes, dialect: Dialect) -> None:

@@ -1,0 +1,231 @@
+"""Honesty checks: each speaks where it should, two-sample tests never where the product drew the split at random."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from tests.data.conftest import people
+from tuner.data import DataSettings, Finding, check_honesty, dataset_from_frame
+from tuner.data.honesty import auc_with_limit, chi_square, holm
+
+
+def findings(frame: pd.DataFrame, **settings: Any) -> dict[str, list[Finding]]:
+    """Return what a frame gives reason to say, by kind."""
+    found: dict[str, list[Finding]] = {}
+    for finding in check_honesty(dataset_from_frame(frame, "rich", DataSettings(**settings), cache=False)):
+        found.setdefault(finding.kind, []).append(finding)
+    return found
+
+
+def parted(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose dev and test rows are drawn like ``right``'s, its training rows like ``left``'s."""
+    half = len(right) // 2
+    words = ["train"] * len(left) + ["dev"] * half + ["test"] * (len(right) - half)
+    return pd.concat([left, right], ignore_index=True).assign(part=words)
+
+
+def test_clean_data_give_no_findings() -> None:
+    """Nothing is said about one table drawn at random, nor about parts named by a column but of one distribution."""
+    assert findings(people(1000)) == {}
+    assert findings(parted(people(2000, 1), people(2000, 2)), split_column="part") == {}
+
+
+# --- the same row twice -----------------------------------------------------------------------------------------------
+
+
+def test_the_same_row_in_two_parts() -> None:
+    """Rows of dev that stand in train are counted, their identifiers aside."""
+    left, right = people(600, 1), people(400, 2)
+    right.iloc[:30] = left.iloc[100:130].to_numpy()
+    frame = parted(left, right).assign(name=[f"row {k}" for k in range(1000)])
+    [finding] = findings(frame, split_column="part")["same_rows"]
+    assert finding.parts == ("train", "dev")
+    assert finding.evidence["rows"] == 30
+    assert finding.text.startswith("30 of 200 dev rows (15.0 %) stand in train too")
+
+
+def test_twins_in_different_folds() -> None:
+    """With folds, rows are counted whose twin is in another fold."""
+    frame = pd.concat([people(300, 1)] * 2, ignore_index=True)
+    [finding, *_] = findings(frame, folds=5, split={"test": 0})["same_rows"]
+    assert finding.evidence["rows"] == pytest.approx(600 * 0.8, abs=60)
+
+
+def test_swapped_cells_are_not_the_same_row() -> None:
+    """Rows that hold the same numbers in other columns are different rows."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(300, 2))
+    frame = pd.DataFrame(np.concatenate([a, a[:, ::-1]]), columns=["x", "y"])
+    frame["rich"] = np.resize(["yes", "no"], 600)
+    assert "same_rows" not in findings(frame)
+
+
+# --- one distribution? ------------------------------------------------------------------------------------------------
+
+
+def moved(**changes: Any) -> pd.DataFrame:
+    """Return parts of 800 and 2 x 400 rows of which dev and test have the given columns."""
+    return parted(people(800, 1), people(800, 2).assign(**changes))
+
+
+def test_moved_numbers_are_named() -> None:
+    """A shifted column is named with its D; the others are not."""
+    found = findings(moved(age=people(800, 2)["age"] + 5), split_column="part")
+    assert [finding.columns for finding in found["distribution"]] == [("age",)]
+    assert found["distribution"][0].parts == ("train", "dev")
+    assert "not one distribution" in found["distribution"][0].text
+
+
+def test_moved_categories_are_named() -> None:
+    """Other shares of categories are named."""
+    found = findings(moved(job=np.resize(["clerk", "cook", "clerk", "smith"], 800)), split_column="part")
+    assert [finding.columns for finding in found["distribution"]] == [("job",)]
+
+
+def test_missing_cells_are_compared_apart() -> None:
+    """A column that is empty more often is named for its missingness, not for its values."""
+    ages = people(800, 2)["age"].where(np.arange(800) % 3 > 0)
+    found = findings(moved(age=ages), split_column="part")
+    assert [finding.columns for finding in found["missingness"]] == [("age",)]
+    assert "distribution" not in found
+
+
+def test_trifles_are_not_named() -> None:
+    """At 10,000 rows a side, a shift of a twentieth of σ is significant, but no matter."""
+    frame = parted(people(10_000, 1), people(20_000, 2))
+    frame.loc[10_000:, "age"] += 0.5
+    a, b = frame["age"][:10_000], frame["age"][10_000:20_000]
+    assert stats.ks_2samp(a, b).pvalue < 0.01
+    assert "distribution" not in findings(frame, split_column="part")
+
+
+def test_class_shares_between_dev_and_test() -> None:
+    """Dev and test with other shares of classes are named with both shares."""
+    frame = parted(people(800, 1), people(800, 2))
+    frame.loc[1200:, "rich"] = np.resize(["yes", "yes", "yes", "yes", "no"], 400)
+    texts = [finding.text for finding in findings(frame, split_column="part")["class_shares"]]
+    assert any("dev and test: class shares differ" in text and "80.0 % of the test rows" in text for text in texts)
+
+
+def test_a_classifier_tells_what_no_column_shows() -> None:
+    """Parts whose columns agree one by one, but not together, are told apart by a classifier."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=3000)
+    sign = np.where(np.arange(3000) < 1500, 1.0, -1.0)
+    frame = pd.DataFrame({"x": x, "z": sign * x + rng.normal(0, 0.5, 3000), "rich": rng.choice(["a", "b"], 3000)})
+    frame["part"] = np.repeat(["train", "dev", "test"], [1500, 750, 750])
+    found = findings(frame, split_column="part")
+    assert "distribution" not in found
+    assert [finding.parts for finding in found["classifier"]] == [("train", "dev")]
+    assert found["classifier"][0].evidence["low"] > 0.5
+
+
+def test_a_time_split_says_that_the_distribution_moved() -> None:
+    """With a time column a drift is no error: the distribution moved."""
+    frame = people(2000).assign(day=np.arange(2000))
+    frame["age"] += frame["day"] / 50
+    found = findings(frame, time="day")
+    assert {finding.columns for finding in found["distribution"]} == {("age",)}
+    assert all("the distribution moved" in finding.text for finding in found["distribution"])
+
+
+def test_few_rows_are_not_compared() -> None:
+    """Below 200 rows a side the tests say that they were not run."""
+    found = findings(parted(people(300, 1), people(300, 2).assign(age=1000.0 + np.arange(300))), split_column="part")
+    assert set(found) == {"not_compared"}
+    assert found["not_compared"][0].text == "train and dev are not compared: 150 rows, 200 are needed a side"
+
+
+def test_random_splits_are_not_compared() -> None:
+    """Where the product drew the split, no two-sample test is run, whatever the rows."""
+    for settings in ({}, {"folds": 4}, {"group": "family"}):
+        frame = people(1500).assign(family=np.arange(1500) // 100)
+        frame["age"] = frame["family"] * 10.0 + frame["age"]
+        assert not {"distribution", "classifier", "class_shares"} & set(findings(frame, **settings))
+
+
+# --- leakage and balance ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("leak", ["number", "category", "missing"])
+def test_leaking_columns(leak: str) -> None:
+    """A column that gives the class away by its value, its category or its absence is named."""
+    frame = people(1000)
+    yes = (frame["rich"] == "yes").to_numpy()
+    noise = np.random.default_rng(1).random(1000)
+    frame["leak"] = {
+        "number": yes + 0.9 * noise,
+        "category": np.where(yes, np.where(noise < 0.5, "a", "b"), "c"),
+        "missing": np.where(yes, noise, np.nan),
+    }[leak]
+    [finding] = findings(frame)["leakage"]
+    assert finding.columns == ("leak",)
+    assert "almost perfectly by itself" in finding.text
+
+
+def test_a_good_column_is_no_leak() -> None:
+    """A column that errs in a tenth of the rows is a good one, no leak; nor is an identifier."""
+    frame = people(1000)
+    flipped = np.random.default_rng(0).random(1000) < 0.1
+    frame["good"] = np.where(flipped, "other", frame["rich"])
+    frame["name"] = [f"{word} {k}" for k, word in enumerate(frame["rich"])]
+    assert "leakage" not in findings(frame)
+
+
+def test_imbalance() -> None:
+    """95:5 is said with both shares and the metric that counts classes alike; 80:20 is not."""
+    frame = people(1000).assign(rich=np.resize(["no"] * 19 + ["yes"], 1000))
+    [finding] = findings(frame)["imbalance"]
+    assert "95.0 % of the rows are of class 'no'" in finding.text
+    assert "balanced_error" in finding.text
+    assert "imbalance" not in findings(people(1000).assign(rich=np.resize(["no"] * 4 + ["yes"], 1000)))
+
+
+# --- the statistics ---------------------------------------------------------------------------------------------------
+
+
+def test_chi_square_is_pearsons() -> None:
+    """P is that of SciPy's contingency test; the distance is half the sum of the shares' differences."""
+    a, b = np.array([30, 50, 20]), np.array([45, 40, 15])
+    p, distance = chi_square(a, b)
+    assert p == pytest.approx(stats.chi2_contingency([a, b], correction=False).pvalue)
+    assert distance == pytest.approx(0.15)
+
+
+def test_rare_levels_are_pooled() -> None:
+    """Levels expected less than five times a side are tested together."""
+    a, b = np.array([100, 3, 2, 4]), np.array([100, 1, 4, 5])
+    assert chi_square(a, b)[0] == pytest.approx(stats.chi2_contingency([[100, 9], [100, 10]], correction=False).pvalue)
+
+
+def test_holm_by_hand() -> None:
+    """0.01, 0.04, 0.03 become 0.03, 0.06, 0.06."""
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_auc_by_hand() -> None:
+    """Of 2 x 2 pairs three are in order: 0.75; ties count half."""
+    assert auc_with_limit(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))[0] == 0.75
+    assert auc_with_limit(np.array([1.0, 1.0]), np.array([False, True]))[0] == 0.5
+
+
+def test_a_hundred_columns_raise_no_false_alarm() -> None:
+    """Holm's correction keeps 100 columns of noise silent in five draws."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        frame = pd.DataFrame(rng.normal(size=(800, 100)), columns=[f"x{k}" for k in range(100)])
+        frame["rich"] = rng.choice(["a", "b"], 800)
+        frame["part"] = np.repeat(["train", "dev", "test"], [400, 200, 200])
+        assert not {"distribution", "missingness"} & set(findings(frame, split_column="part"))
+
+
+def test_findings_are_plain_json() -> None:
+    """A finding as a dictionary holds lists, numbers and text."""
+    [finding] = findings(people(1000).assign(rich=np.resize(["no"] * 19 + ["yes"], 1000)))["imbalance"]
+    assert finding.to_dict()["parts"] == ["train"]
+    assert finding.to_dict()["severity"] == "warning"

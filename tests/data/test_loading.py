@@ -1,0 +1,320 @@
+"""Loading: separate files, frames and arrays, the cache, what people are told."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.data.conftest import Load, Write, people
+from tuner.data import (
+    DataSettings,
+    check_honesty,
+    dataset_from_arrays,
+    dataset_from_frame,
+    describe,
+    load_dataset,
+    open_prepared,
+)
+from tuner.data import cache as cache_module
+from tuner.errors import ArgumentError, DataError
+
+ROOT = Path(__file__).parents[2]
+
+
+def entries(tmp_path: Path) -> list[Path]:
+    """The cache's entries, unfinished ones included."""
+    return sorted((tmp_path / "cache" / "data").glob("*"))
+
+
+def test_digits() -> None:
+    """The data set that ships: 1,797 rows, ten classes, three pixels that never vary."""
+    dataset = load_dataset(DataSettings(source="data/digits.csv.gz", target="label"), ROOT / "studies", cache=False)
+    assert dataset.sizes == {"train": 1078, "dev": 360, "train_dev": 0, "test": 359}
+    assert dataset.class_names == tuple("0123456789")
+    assert dataset.n_features == 61
+    assert dataset.path == ROOT / "studies" / "data" / "digits.csv.gz"
+
+
+ADULT = """\
+39, State-gov, 77516, Bachelors, 13, Never-married, <=50K
+50, ?, 83311, Bachelors, 13, Married-civ-spouse, >50K
+38, Private, 215646, HS-grad, 9, Divorced, <=50K
+"""
+
+
+def test_adult_and_its_test_file(write: Write, load: Load) -> None:
+    """No header, spaces after commas, ? for missing; a test file with a junk line, a blank line and dotted labels."""
+    write("adult.data", ADULT * 20 + "\n")
+    write("adult.txt", "|1x3 Cross validator\n" + ADULT.replace("K\n", "K.\n") * 10 + "\n")
+    dataset = load("adult.data", test="adult.txt", header=False, target=6)
+    assert dataset.class_names == ("<=50K", ">50K")
+    assert dataset.sizes["test"] == 30
+    assert dataset.test is not None
+    assert dataset.test.y.tolist() == [0, 1, 0] * 10
+    assert "column_1 (missing)" in dataset.feature_names
+    assert any("'|1x3 Cross validator'" in notice for notice in dataset.notices)
+    assert any("trailing dot is taken off ('<=50K.' is '<=50K')" in notice for notice in dataset.notices)
+
+
+def test_other_files_must_fit_the_source(write: Write, load: Load) -> None:
+    """A test file with another column, another class, or text in a numeric column is refused by line."""
+    write("a.csv", people())
+    write("b.csv", people().rename(columns={"hours": "minutes"}))
+    write("c.csv", people().replace({"rich": {"yes": "perhaps"}}))
+    write("d.csv", people().astype({"age": object}).replace({"age": {people().age[4]: "old"}}))
+    for name, message in (
+        ("b.csv", "b.csv: no column 'hours', which the training file has; found"),
+        ("c.csv", r"c.csv, line \d+, column 'rich': class 'perhaps' is not in the training file"),
+        ("d.csv", "d.csv, line 6, column 'age': 'old' is no number"),
+    ):
+        with pytest.raises(DataError, match=message):
+            load("a.csv", test=name)
+
+
+def test_columns_of_other_files_may_stand_in_another_order(write: Write, load: Load) -> None:
+    """Columns go by name, and those of no use are left out."""
+    write("a.csv", people())
+    write("b.csv", people()[["rich", "job", "hours", "age"]].assign(more=1))
+    assert np.array_equal(load("a.csv", test="a.csv").test.X, load("a.csv", test="b.csv").test.X)  # type: ignore[union-attr]
+
+
+def test_the_fingerprint_is_of_the_contents(write: Write, load: Load) -> None:
+    """Settings, times and places do not change the fingerprint; a changed cell of any file does."""
+    write("a.csv", people())
+    write("b.csv", people())
+    write("c.csv", people(seed=1))
+    one = load("a.csv").fingerprint
+    assert load("b.csv", seed=3, folds=4).fingerprint == one
+    assert load("c.csv").fingerprint != one
+    assert load("a.csv", test="c.csv").fingerprint not in {one, load("a.csv", test="b.csv").fingerprint}
+
+
+# --- frames and arrays ------------------------------------------------------------------------------------------------
+
+
+def test_a_frame_is_a_file(write: Write, load: Load) -> None:
+    """A frame gives the arrays that its file gives, whatever its index."""
+    write("p.csv", people())
+    frame = people().set_index(np.arange(200)[::-1])
+    one, other = load("p.csv"), dataset_from_frame(frame, "rich")
+    assert np.array_equal(one.parts[0].train.X, other.parts[0].train.X)
+    assert other.path is None
+    assert dataset_from_frame(people(seed=1), "rich").fingerprint != other.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (people().head(0), "no rows"),
+        (people().assign(rich=None), "no class in the target"),
+        (pd.concat([people(), people()[["age"]]], axis=1), "column name 'age' stands twice"),
+        (people().assign(job=[[1]] * 200), "column 'job'"),
+        (people().assign(job=1j), "holds complex128, expected numbers"),
+        (people().assign(age=np.inf), "row 0, column 'age': inf found"),
+    ],
+)
+def test_bad_frames(frame: pd.DataFrame, message: str) -> None:
+    """What a frame can do wrong is refused with its row and column."""
+    with pytest.raises(DataError, match=message):
+        dataset_from_frame(frame, "rich")
+
+
+def test_a_frame_with_a_file_in_its_settings() -> None:
+    """Rows are handed over or named, not both."""
+    with pytest.raises(ArgumentError, match=r"settings.test = 't.csv': no file expected"):
+        dataset_from_frame(people(), "rich", DataSettings(test="t.csv"))
+
+
+def test_arrays_and_images() -> None:
+    """X and y become a dataset; X of images brings its shape."""
+    rng = np.random.default_rng(0)
+    flat = dataset_from_arrays(rng.normal(size=(90, 4)), np.arange(90) % 3)
+    assert flat.feature_names == ("x_0", "x_1", "x_2", "x_3")
+    assert flat.image is None
+    image = dataset_from_arrays(rng.normal(size=(90, 4, 5, 3)), np.resize(["a", "b"], 90))
+    assert image.image == (4, 5, 3)
+    assert image.feature_names[:3] == ("pixel_0_0_0", "pixel_0_0_1", "pixel_0_0_2")
+    channels = image.parts[0].train.X.reshape(-1, 3)
+    assert channels.mean(axis=0) == pytest.approx(0, abs=1e-5)
+    assert channels.std(axis=0) == pytest.approx(1, abs=1e-5)
+
+
+# --- the cache --------------------------------------------------------------------------------------------------------
+
+
+def test_the_cache_is_used_and_shared(
+    write: Write, load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second load maps the first one's arrays, read-only, without reading the table again."""
+    write("p.csv", people())
+    first = load("p.csv", cache=True)
+    monkeypatch.setattr("tuner.data.sources.delimited.parse", None)
+    second = load("p.csv", cache=True)
+    assert first.stored == second.stored == entries(tmp_path)[0]
+    for dataset in (first, second, open_prepared(entries(tmp_path)[0])):
+        X = dataset.parts[0].train.X
+        assert np.array_equal(X, first.parts[0].train.X)
+        assert not X.flags.writeable
+        assert isinstance(X.base, np.memmap) or X.base is not None
+    assert second.encoding == first.encoding
+    assert second.columns == first.columns
+
+
+def test_a_changed_file_is_noticed_and_its_old_entry_removed(write: Write, load: Load, tmp_path: Path) -> None:
+    """New contents under an old name and an old time make a new entry; the old one goes."""
+    path = write("p.csv", people())
+    times = path.stat()
+    before = load("p.csv", cache=True)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("cook", "cock"), encoding="utf-8")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    after = load("p.csv", cache=True)
+    assert "job=cock" in after.feature_names
+    assert after.fingerprint != before.fingerprint
+    assert entries(tmp_path) == [after.stored]
+    assert before.parts[0].train.X.sum() == pytest.approx(before.parts[0].train.X.sum())  # still mapped
+
+
+def test_other_settings_have_entries_of_their_own(write: Write, load: Load, tmp_path: Path) -> None:
+    """A split by another seed does not remove, and is not taken for, the first one."""
+    write("p.csv", people())
+    one, other = load("p.csv", cache=True), load("p.csv", cache=True, seed=1)
+    assert len(entries(tmp_path)) == 2
+    assert not np.array_equal(one.test_rows, other.test_rows)
+
+
+def test_unused_entries_and_builds_left_behind_are_removed(write: Write, load: Load, tmp_path: Path) -> None:
+    """Entries unused for a month go, and what a killed process left; files that are not ours stay."""
+    write("p.csv", people())
+    write("q.csv", people(seed=1))
+    old = load("q.csv", cache=True).stored
+    assert old is not None
+    os.utime(old / "meta.json", (0, 0))
+    left = old.parent / ".building-x"
+    left.mkdir()
+    os.utime(left, (0, 0))
+    (old.parent / "mine").mkdir()
+    os.utime(old.parent / "mine", (0, 0))
+    stored = load("p.csv", cache=True).stored
+    assert set(entries(tmp_path)) == {stored, old.parent / "mine"}
+
+
+@pytest.mark.parametrize("damage", ["truncated", "no meta", "bad meta", "no array"])
+def test_a_damaged_entry_is_made_again(write: Write, load: Load, damage: str) -> None:
+    """An entry that is not whole is not used."""
+    write("p.csv", people())
+    before = load("p.csv", cache=True)
+    assert before.stored is not None
+    expected = before.parts[0].train.X.copy()
+    victim = before.stored / ("meta.json" if "meta" in damage else "train0.X.npy")
+    content = victim.read_bytes()
+    victim.unlink()
+    if damage in ("truncated", "bad meta"):
+        victim.write_bytes(content[: len(content) // 2])
+    assert np.array_equal(load("p.csv", cache=True).parts[0].train.X, expected)
+    with_entry = load("p.csv", cache=True)
+    assert with_entry.stored is not None
+    assert np.array_equal(with_entry.parts[0].train.X, expected)
+
+
+def test_without_a_cache_folder_arrays_stay_in_memory(
+    write: Write, load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache folder that cannot be made, or a full disk, is no reason to fail."""
+    write("p.csv", people())
+    expected = load("p.csv").parts[0].train.X
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TUNER_CACHE", str(tmp_path / "file"))
+    assert load("p.csv", cache=True).stored is None
+    monkeypatch.setenv("TUNER_CACHE", str(tmp_path / "full"))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    dataset = load("p.csv", cache=True)
+    assert dataset.stored is None
+    assert np.array_equal(dataset.parts[0].train.X, expected)
+    assert list((tmp_path / "full" / "data").iterdir()) == []
+
+
+def test_refused_data_leave_nothing_behind(write: Write, load: Load, tmp_path: Path) -> None:
+    """A refusal writes nothing, not even an empty cache folder."""
+    write("p.csv", people().assign(rich="yes"))
+    with pytest.raises(DataError):
+        load("p.csv", cache=True)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without TUNER_CACHE, entries lie in the system's place for a user's caches."""
+    monkeypatch.delenv("TUNER_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_module.cache_folder() == tmp_path / "tuner" / "data"
+
+
+def test_open_prepared_of_nothing(tmp_path: Path) -> None:
+    """A cache entry that is gone is an error of the data."""
+    with pytest.raises(DataError, match="no prepared data there"):
+        open_prepared(tmp_path)
+
+
+def test_rows_that_changed_since(write: Write, load: Load) -> None:
+    """What reads the rows again notices that they are others now."""
+    path = write("p.csv", people())
+    dataset = load("p.csv")
+    path.write_text(path.read_text(encoding="utf-8").replace("cook", "cock"), encoding="utf-8")
+    with pytest.raises(DataError, match="changed since it was loaded"):
+        check_honesty(dataset)
+
+
+def test_a_dataset_can_be_sent_to_another_process(write: Write, load: Load) -> None:
+    """Datasets of files and of frames survive pickling."""
+    write("p.csv", people())
+    for dataset in (load("p.csv", cache=True), dataset_from_frame(people(), "rich")):
+        again = pickle.loads(pickle.dumps(dataset))
+        assert np.array_equal(again.parts[0].train.X, dataset.parts[0].train.X)
+        assert check_honesty(again) == check_honesty(dataset)
+
+
+# --- what people are told ---------------------------------------------------------------------------------------------
+
+
+def test_describe_is_plain_json(write: Write, load: Load) -> None:
+    """The description names columns, kinds, encodings, missing cells, sizes and the split."""
+    frame = people().assign(same=1)
+    frame.loc[::4, "hours"] = None
+    write("p.csv", frame)
+    shown = json.loads(json.dumps(describe(load("p.csv"))))
+    assert shown["sizes"] == {"train": 120, "dev": 40, "train_dev": 0, "test": 40}
+    assert shown["split"] == "drawn at random, stratified by class, seed 0"
+    by_name = {column["name"]: column for column in shown["columns"]}
+    assert by_name["age"] == {
+        "name": "age",
+        "kind": "numeric",
+        "encoding": "normalised",
+        "features": 1,
+        "missing": 0,
+        "why": "",
+    }
+    assert by_name["hours"]["missing"] > 20
+    assert "an indicator" in by_name["hours"]["encoding"]
+    assert by_name["job"]["encoding"] == "one-hot, 3 categories"
+    assert by_name["same"]["why"] == "the same value in every training row"
+    assert shown["features"] == 6
+    assert sum(entry["rows"] for entry in shown["classes"]) == 160
+
+
+def test_what_a_definition_is_made_from(write: Write, load: Load) -> None:
+    """Training rows, features and the majority's share are there to set ranges by."""
+    write("p.csv", people(400).assign(rich=np.resize(["no"] * 19 + ["yes"], 400)))
+    dataset = load("p.csv")
+    assert (dataset.n_train, dataset.n_features, dataset.n_classes) == (240, 5, 2)
+    assert dataset.majority_share == pytest.approx(0.95)
+    assert dataset.class_counts.sum() == 320

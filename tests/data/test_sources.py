@@ -1,0 +1,334 @@
+"""Sources: every format read alike, every dialect found, every kind of damage refused in one line."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zstandard
+
+from tests.data.conftest import Load, Write, people
+from tuner.data import Dataset
+from tuner.data.sources import SOURCES, source_of
+from tuner.data.sources.delimited import SCAN
+from tuner.data.sources.opening import unpacked_size
+from tuner.errors import DataError
+
+HEADER = "age,hours,job,rich"
+
+
+def lines(n: int = 200) -> list[str]:
+    """The rows of ``people`` as CSV lines, after their header."""
+    return people(n).to_csv(index=False).splitlines()
+
+
+def changed(line: int, text: str) -> list[str]:
+    """The lines with one (counted from 1) replaced."""
+    rows = lines()
+    rows[line - 1] = text
+    return rows
+
+
+def same(one: Dataset, other: Dataset) -> bool:
+    """Whether two datasets hold the same numbers."""
+    a, b = one.parts[0].train, other.parts[0].train
+    return one.feature_names == other.feature_names and np.array_equal(a.X, b.X) and np.array_equal(a.y, b.y)
+
+
+# --- dialects ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "settings"),
+    [
+        ("p.tsv", "\n".join(lines()).replace(",", "\t"), {}),
+        ("p.csv", "\n".join(lines()).replace(",", "|"), {}),
+        ("p.csv", "\n".join(lines()).replace(",", ";").replace(".", ","), {}),
+        ("p.csv", "\n".join(lines()).replace(",", "#"), {"delimiter": "#"}),
+        ("p.csv", "\r\n".join(lines()), {}),
+        ("p.csv", "\r".join(lines()), {}),
+        ("p.csv", "\n".join(lines()).replace(",", ",  "), {}),
+        ("p.csv", "\n\n" + "\n\n".join(lines()) + "\n\n\n", {}),
+        ("p.txt", "\n".join(lines()).replace("cook", '"cook"'), {}),
+        ("p.data", "\n".join(lines()[1:]), {"header": False, "target": 3}),
+        ("p.csv", "\n".join(lines()[1:]), {"header": False, "target": "-1"}),
+        ("p.csv", "\n".join(["|1x3 Cross validator", *lines()[1:]]), {"header": False, "target": "column_3"}),
+        ("p.csv", ("\n".join(lines())).encode("utf-8-sig"), {}),
+        ("p.csv", ("\n".join(lines())).encode("utf-16"), {}),
+        ("p.csv.gz", gzip.compress("\n".join(lines()).encode()), {}),
+        ("p.csv.xz", lzma.compress("\n".join(lines()).encode()), {}),
+        ("p.csv.zst", zstandard.compress("\n".join(lines()).encode()), {}),
+    ],
+)
+def test_dialects(write: Write, load: Load, name: str, content: Any, settings: dict[str, Any]) -> None:
+    """Delimiter, decimal sign, line ends, quotes, header, encoding and compression do not change what is read."""
+    write("plain.csv", lines())
+    write(name, content)
+    found, plain = load(name, **settings), load("plain.csv")
+    assert np.array_equal(found.parts[0].train.X, plain.parts[0].train.X)
+    assert found.class_names == plain.class_names
+
+
+def test_zstd_in_several_frames(write: Write, load: Load) -> None:
+    """A zstd file of several frames, as parallel compressors write it, is read whole."""
+    text = "\n".join(lines()).encode()
+    write("p.csv.zst", zstandard.compress(text[:1000]) + zstandard.compress(text[1000:]))
+    write("plain.csv", lines())
+    assert same(load("p.csv.zst"), load("plain.csv"))
+
+
+def test_windows_text_is_read_with_a_notice(write: Write, load: Load) -> None:
+    """Text that is not UTF-8 is read as Windows-1252, which is said."""
+    write("p.csv", "\n".join(lines()).replace("cook", "köchin").encode("cp1252"))
+    dataset = load("p.csv")
+    assert "job=köchin" in dataset.feature_names
+    assert any("Windows-1252" in notice for notice in dataset.notices)
+
+
+def test_quoted_cells_may_hold_delimiters_and_newlines(write: Write, load: Load) -> None:
+    """What stands in quotes ends no cell and no line."""
+    write("p.csv", "\n".join(lines()).replace("cook", '"cook, ""chef""\nof all"'))
+    assert any("chef" in name for name in load("p.csv").feature_names)
+
+
+def test_inch_marks_inside_cells(write: Write, load: Load) -> None:
+    """A quote in the middle of a cell is a character like any other."""
+    write("p.csv", "\n".join(lines()).replace("cook", '5" cook'))
+    assert 'job=5" cook' in load("p.csv").feature_names
+
+
+def test_scans_longer_than_a_block(write: Write, load: Load) -> None:
+    """A line that is ragged beyond the first block of the scan is found, with its number."""
+    wide = "x" * 200_000
+    rows = [HEADER, *[f'1,2,"{wide}",no' for _ in range(SCAN // 200_000 + 2)], "3,4,a,yes", "3,4,yes"]
+    write("p.csv", rows)
+    with pytest.raises(DataError, match=rf"line {len(rows)}: 3 cells, expected 4"):
+        load("p.csv")
+
+
+# --- damage -----------------------------------------------------------------------------------------------------------
+
+BAD_TEXT: list[tuple[Any, dict[str, Any], str]] = [
+    ("", {}, "is empty, expected a header and rows"),
+    (" \n\n", {}, "is empty"),
+    ([HEADER], {}, "no rows after the header"),
+    (lines(), {"delimiter": ";"}, "line 1: one column only when split at ';'.*',' looks right"),
+    (changed(7, "1,2,cook,yes,5"), {}, "line 7: 5 cells, expected 4"),
+    (changed(9, "1,2,cook"), {}, "line 9: 3 cells, expected 4"),
+    (changed(50, '"1,2,cook,yes'), {}, "expected a closing quote"),
+    (changed(1, "age,age,job,rich"), {}, r"column name 'age' stands twice \(columns 1 and 2\)"),
+    (changed(12, "oops,2,cook,yes"), {}, "line 12, column 'age': 'oops' is no number.*missing = .'oops'.*categorical"),
+    (changed(12, "inf,2,cook,yes"), {}, "line 12, column 'age': inf found, expected a finite number"),
+    (changed(12, "-1e200,2,cook,yes"), {}, "line 12, column 'age': -1e\\+200 found"),
+    (changed(12, "1,2,cook,"), {}, "line 12, column 'rich': no class in the target"),
+    (changed(12, "1,2,cook,maybe"), {}, "line 12, column 'rich': class 'maybe' has this one example only"),
+    (lines(), {"target": "ritch"}, "no column 'ritch'.*did you mean 'rich'"),
+    (lines(), {"target": None}, "no target named"),
+    (lines()[1:], {}, "line 1 looks like a row, not like names: header = false"),
+    (lines(), {"target": "age"}, "different numbers in 200 rows of the target: classification only"),
+    (lines(), {"columns": {"agee": "drop"}}, "no column 'agee'.*did you mean 'age'"),
+    (lines(), {"columns": dict.fromkeys(["age", "hours", "job"], "drop")}, "no column is left to learn from"),
+    (lines(), {"group": "family"}, r"no column 'family' \(\[data\] group\)"),
+    (lines(), {"time": "job"}, "line 2, column 'job': '.*' is no time"),
+    (lines(), {"encoding": "utf-99"}, "unknown encoding 'utf-99'"),
+    (lines(), {"image": [2, 2]}, "3 columns, expected 4 pixels"),
+    (b"PK\x03\x04\x00\x00 not text", {}, "not a text file .byte 0x00 at offset 4"),
+    (bytes(range(1, 256)) * 20, {}, "not a text file"),
+    ("\n".join(lines()).replace("cook", "köchin").encode("latin-1"), {"encoding": "utf-8"}, "is not utf-8"),
+    (["rich", "yes", "no"], {}, "one column only"),
+]
+
+
+@pytest.mark.parametrize(("content", "settings", "message"), BAD_TEXT)
+def test_bad_text(write: Write, load: Load, content: Any, settings: dict[str, Any], message: str) -> None:
+    """Each kind of bad table is one line that names the file, the place, the value and what was expected."""
+    path = write("p.csv", content)
+    with pytest.raises(DataError, match=message) as caught:
+        load("p.csv", **settings)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (["same"] * 200, "every row is of class 'same'"),
+        ([f"c{k}" for k in range(200)], "as many classes as rows"),
+        (list(range(200)), "classification only"),
+        (np.linspace(0, 1, 200).round(1).tolist() * 1, None),
+        ((np.arange(200) % 30 + 0.5).tolist(), "classification only"),
+    ],
+)
+def test_targets(write: Write, load: Load, classes: list[Any], message: str | None) -> None:
+    """A target of one class, of a class for each row, or of measured numbers is refused; few numbers are classes."""
+    write("p.csv", people().assign(rich=classes))
+    if message is None:
+        assert load("p.csv").n_classes == 11
+        return
+    with pytest.raises(DataError, match=message):
+        load("p.csv")
+
+
+def test_many_numbers_may_be_declared_classes(write: Write, load: Load) -> None:
+    """A definition can insist that numbers name classes; they are then read as text."""
+    write("p.csv", people(900).assign(rich=np.arange(900) % 150))
+    with pytest.raises(DataError, match="classification only"):
+        load("p.csv")
+    assert load("p.csv", columns={"rich": "categorical"}).n_classes == 150
+
+
+def test_classes_are_in_the_order_of_their_numbers(write: Write, load: Load) -> None:
+    """Class 2 comes before class 10."""
+    write("p.csv", people().assign(rich=np.resize([10, 2, 1], 200)))
+    assert load("p.csv").class_names == ("1", "2", "10")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("p.csv.gz", gzip.compress("\n".join(lines()).encode())[:-400], "truncated or damaged .gz data"),
+        ("p.csv.gz", b"hello, world", "not gzip data, though its name ends in .gz"),
+        ("p.csv.xz", lzma.compress("\n".join(lines()).encode())[:-400], "truncated or damaged .xz data"),
+        ("p.csv.zst", zstandard.compress("\n".join(lines()).encode())[:-400], "truncated or damaged .zst data"),
+        ("p.csv.zst", b"hello, world", "truncated or damaged .zst data"),
+        ("p.npz", b"hello, world", "not an NPZ archive"),
+        ("p-images-idx3-ubyte", b"hello, world", "not an IDX file: starts with 68 65 6c 6c"),
+        ("p.docx", b"hello, world", "unknown kind of file, expected one of .csv, .tsv"),
+        ("p.parquet", b"hello, world", "not a Parquet file, or damaged|Parquet needs pyarrow"),
+    ],
+)
+def test_bad_files(write: Write, load: Load, name: str, content: bytes, message: str) -> None:
+    """Truncated and mistaken files are one clear line."""
+    write(name, content)
+    with pytest.raises(DataError, match=message) as caught:
+        load(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder(load: Load, tmp_path: Path) -> None:
+    """A path that leads nowhere, or to a folder, is named absolutely with its key."""
+    with pytest.raises(DataError, match=r"/none.csv: no such file \(\[data\] source\)"):
+        load("none.csv")
+    (tmp_path / "d.csv").mkdir()
+    with pytest.raises(DataError, match="is a folder"):
+        load("d.csv")
+
+
+def test_too_large_for_the_memory_is_refused_unread(load: Load, write: Write) -> None:
+    """A file of a petabyte (with holes) is refused by its size, before anything is read."""
+    path = write("p.csv", lines())
+    with path.open("r+b") as file:
+        file.truncate(1 << 43)
+    with pytest.raises(DataError, match=r"would need about .* GB of memory, but .* are free"):
+        load("p.csv")
+
+
+def test_unpacked_size_of_gzip(write: Write) -> None:
+    """The size that gzip keeps is believed where it can be true."""
+    text = "\n".join(lines()).encode()
+    assert unpacked_size(write("p.csv.gz", gzip.compress(text))) == len(text)
+
+
+# --- arrays -----------------------------------------------------------------------------------------------------------
+
+
+def idx(array: np.ndarray) -> bytes:
+    """Write an array of bytes in IDX."""
+    return (
+        bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(np.uint8).tobytes()
+    )
+
+
+@pytest.fixture
+def images(write: Write) -> np.ndarray:
+    """120 made images of 4 x 5 pixels, written as IDX (gz) with their labels and as NPZ."""
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (120, 4, 5)), np.arange(120) % 3
+    write("t-images-idx3-ubyte.gz", gzip.compress(idx(x)))
+    write("t-labels-idx1-ubyte.gz", gzip.compress(idx(y)))
+    np.savez(write("t.npz", b""), x=x.astype(np.uint8), y=y)
+    return x
+
+
+def test_idx_and_npz_are_images(images: np.ndarray, load: Load) -> None:
+    """Images keep their shape, all their pixels, and one mean and deviation for all pixels."""
+    one, other = load("t-images-idx3-ubyte.gz", target=None), load("t.npz", target="y")
+    assert one.image == other.image == (4, 5)
+    assert one.n_features == 20
+    assert same(one, other)
+    train = one.parts[0].train
+    raw = images[train.rows].reshape(-1, 20)
+    assert pytest.approx((raw - raw.mean()) / raw.std(), abs=1e-5) == train.X
+
+
+def test_labels_may_be_named(write: Write, load: Load) -> None:
+    """The labels' file can be named as the target where its name does not follow from the images' name."""
+    x = np.random.default_rng(0).integers(0, 256, (60, 2, 2))
+    write("pics.idx", idx(x))
+    write("classes.idx", idx(np.arange(60) % 2))
+    assert load("pics.idx", target="classes.idx").class_names == ("0", "1")
+    with pytest.raises(DataError, match="no file of its labels"):
+        load("pics.idx", target=None)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 2, 2) + b"1234567", "7 bytes of data, expected 8 for 2 × 2 × 2"),
+        (bytes([0, 0, 8, 3]) + b"\0\0", "IDX header ends after 6 bytes"),
+        (idx(np.zeros((3, 2, 2))), "2 labels, expected 3"),
+    ],
+)
+def test_bad_idx(write: Write, load: Load, content: bytes, message: str) -> None:
+    """Lengths that do not fit the header are refused with both numbers."""
+    write("a-images-idx3-ubyte", content)
+    write("a-labels-idx1-ubyte", idx(np.array([0, 1])))
+    with pytest.raises(DataError, match=message):
+        load("a-images-idx3-ubyte", target=None)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": np.array([[1, "a"]], dtype=object), "y": np.array([0])}, "holds Python objects"),
+        ({"x": np.ones((4, 2))}, "no array 'y', found x"),
+        ({"x": np.ones((4, 2)), "y": np.arange(3)}, r"y has shape \(3,\)"),
+        ({"x": np.array([["a"], ["b"]]), "y": np.arange(2)}, "expected numbers"),
+        ({"x": np.ones(4), "y": np.arange(4)}, r"x has shape \(4,\)"),
+    ],
+)
+def test_bad_npz(tmp_path: Path, load: Load, arrays: dict[str, Any], message: str) -> None:
+    """Objects are never unpickled; shapes and types that do not fit are refused."""
+    np.savez(tmp_path / "p.npz", **arrays)
+    with pytest.raises(DataError, match=message):
+        load("p.npz", target="y")
+
+
+def test_parquet(tmp_path: Path, write: Write, load: Load) -> None:
+    """A Parquet file gives the same arrays as the CSV of the same table."""
+    pytest.importorskip("pyarrow")
+    people().to_parquet(tmp_path / "p.parquet")
+    write("p.csv", people())
+    assert same(load("p.parquet"), load("p.csv"))
+
+
+def test_nested_parquet_is_refused(tmp_path: Path, load: Load) -> None:
+    """A column of lists is no column of features."""
+    pytest.importorskip("pyarrow")
+    people(4).assign(tags=[[1], [2], [3], [4]]).to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(DataError, match="column 'tags': holds lists"):
+        load("p.parquet")
+
+
+@pytest.mark.parametrize("suffix", SOURCES)
+def test_every_suffix_leads_to_its_source(suffix: str) -> None:
+    """The table's suffixes are found, in capitals too, and below a compression where that is possible."""
+    assert source_of(Path(f"a{suffix}")) is SOURCES[suffix]
+    assert source_of(Path(f"A{suffix.upper()}")) is SOURCES[suffix]
+    if SOURCES[suffix].compressed:
+        assert source_of(Path(f"a{suffix}.gz")) is SOURCES[suffix]

@@ -1,16 +1,31 @@
 """How trials run: claim, draw, run, record; processes on one machine, more of them on many."""
 
-from tuner.running.opening import StudyRequest, list_studies, open_study, open_to_read, read_record
+from tuner.running.estimating import Estimate, estimate_search
+from tuner.running.opening import (
+    StudyRequest,
+    list_studies,
+    load_study_data,
+    make_definition_file,
+    open_data_in_memory,
+    open_study,
+    open_to_read,
+    read_record,
+)
 from tuner.running.preparing import PreparedStudy, prepare
 from tuner.running.search import Report, SearchRequest, SearchResult, run_search
 
 __all__ = [
+    "Estimate",
     "PreparedStudy",
     "Report",
     "SearchRequest",
     "SearchResult",
     "StudyRequest",
+    "estimate_search",
     "list_studies",
+    "load_study_data",
+    "make_definition_file",
+    "open_data_in_memory",
     "open_study",
     "open_to_read",
     "prepare",

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from tuner.data import load_dataset
-from tuner.errors import UsageError
-from tuner.running.catalog import Located, locate, renamed, storage_url, stored_source, write_new
+from tuner.data import Dataset, DataSettings, dataset_from_arrays, dataset_from_frame, load_dataset
+from tuner.errors import ArgumentError, UsageError
+from tuner.running.catalog import (
+    STUDIES,
+    Located,
+    definition_for_data,
+    locate,
+    renamed,
+    shape_of,
+    storage_url,
+    stored_source,
+    study_name_of,
+    write_new,
+)
 from tuner.running.preparing import PreparedStudy, prepare
 from tuner.storage import (
     Database,
@@ -19,7 +32,7 @@ from tuner.storage import (
     sqlite_file,
     study_lines,
 )
-from tuner.study import Source
+from tuner.study import Source, make_definition, parse_definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +53,58 @@ def open_study(request: StudyRequest) -> PreparedStudy:
     Everything that can be refused is refused before a file is made.
     """
     located = locate(request.study, request.storage, target=request.target)
-    source = located.source or _stored(located)
-    if request.name is not None:
-        source = renamed(source, request.name)
-    dataset = load_dataset(source.definition.data, source.folder)
+    source, dataset = _load(located, request)
     study = prepare(source, dataset, located.url, allow_changed=request.allow_changed)
     if located.unwritten is not None:
         write_new(located.unwritten, source.text)
     return study
+
+
+def open_data_in_memory(
+    data: Any, target: Any, *, name: str | None, storage: str | None, allow_changed: bool
+) -> PreparedStudy:
+    """Open the study of a DataFrame (``target`` names a column) or of arrays (``target`` holds the classes).
+
+    Its definition is made for the data; without a name it is called after the data, so that the same data find it
+    again.
+    """
+    column = target if isinstance(target, str) else None
+    if target is None:
+        raise ArgumentError("target: expected a column of the DataFrame, or the classes of the rows, got None")
+
+    def load(settings: DataSettings) -> Dataset:
+        if column is not None:
+            return dataset_from_frame(data, column, settings)
+        return dataset_from_arrays(data, target, settings)
+
+    dataset = load(DataSettings())
+    name = name or f"data-{dataset.fingerprint[:8]}"
+    text = make_definition(name, None, column, shape_of(dataset))
+    source = Source(parse_definition(text, f"study {name!r}"), text, Path.cwd())
+    return prepare(source, load(source.definition.data), storage_url(storage), allow_changed=allow_changed)
+
+
+def load_study_data(request: StudyRequest) -> tuple[Source, Dataset]:
+    """The study's definition and its data, for what needs no database; nothing is written."""
+    return _load(locate(request.study, request.storage, target=request.target), request)
+
+
+def _load(located: Located, request: StudyRequest) -> tuple[Source, Dataset]:
+    source = located.source or _stored(located)
+    if request.name is not None:
+        source = renamed(source, request.name)
+    return source, load_dataset(source.definition.data, source.folder)
+
+
+def make_definition_file(path: Path, target: str | None) -> Path:
+    """Write the definition of a data file that has none yet, and return where.  Raises UsageError if there is one."""
+    where = STUDIES / f"{study_name_of(path)}.toml"
+    if where.exists():
+        raise UsageError(f"{where} is there already; it was left as it is: search it with tuner search {where.stem}")
+    text = definition_for_data(path, target, where.parent)
+    load_dataset(parse_definition(text, str(where)).data, where.absolute().parent)  # what cannot be searched is refused
+    write_new(where, text)
+    return where
 
 
 def _stored(located: Located) -> Source:

@@ -55,10 +55,7 @@ def prepare(source: Source, dataset: Dataset, url: URL, *, allow_changed: bool =
     identity = definition.identity(dataset.fingerprint)
     path = sqlite_file(url)
     if path is not None and path.exists():  # refused before anything is written
-        database = open_database(url, create=False)
-        found = find_study(database, definition.name)
-        if found is not None and not allow_changed:
-            refuse_changed(found, identity, database.name)
+        _refuse_early(url, definition.name, identity, allow_changed=allow_changed)
     database = open_database(url, create=True)
     dev_folds = draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed)
     new = NewStudy(
@@ -80,6 +77,16 @@ def prepare(source: Source, dataset: Dataset, url: URL, *, allow_changed: bool =
     if not is_new:
         stored = _continue(database, stored, new, allow_changed=allow_changed)
     return PreparedStudy(database, stored, definition, dataset, dev_folds)
+
+
+def _refuse_early(url: URL, name: str, identity: dict[str, Any], *, allow_changed: bool) -> None:
+    database = open_database(url, create=False)
+    try:
+        found = find_study(database, name)
+        if found is not None and not allow_changed:
+            refuse_changed(found, identity, database.name)
+    finally:
+        database.close()
 
 
 def _continue(database: Database, stored: StoredStudy, new: NewStudy, *, allow_changed: bool) -> StoredStudy:

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
-import sys
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
-from tuner.errors import SearchError, TunerError
+from tuner.errors import SearchError, StorageError
+from tuner.running.goal import Goal
 from tuner.running.preparing import PreparedStudy
-from tuner.running.worker import POLL_SECONDS, StopSignal, Task, Worker
-from tuner.storage import Budget, Counts, Database, Progress, mask, raise_budget, read_counts, read_progress
+from tuner.running.processes import run_processes
+from tuner.running.signals import StopSignal
+from tuner.running.worker import Task, Worker
+from tuner.storage import (
+    Budget,
+    Counts,
+    Database,
+    History,
+    Progress,
+    mask,
+    raise_budget,
+    read_counts,
+    read_progress,
+)
 
-DEATHS = 3
-FAILED = 70
-"""Exit status of a worker process that sent its error to the parent."""
 SECONDS_BETWEEN_REPORTS = 0.2
 
 
@@ -31,8 +35,7 @@ class SearchRequest:
     """What one call of ``search`` asks for.
 
     ``trials``: exactly so many more by this call; ``total``: raise the study's budget to so many in all; neither:
-    complete the
-    study's budget.  ``timeout`` in seconds.
+    complete the study's budget.  ``timeout`` in seconds.
     """
 
     trials: int | None = None
@@ -52,6 +55,7 @@ class SearchResult:
     progress: Progress
     signal: int | None = None
     timed_out: bool = False
+    ended_early: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As ``tuner search --json`` prints it."""
@@ -78,9 +82,12 @@ class SearchResult:
         done = run.complete + run.pruned
         total = counts.complete + counts.pruned
         if done == run.failed == 0 and self.signal is None and not self.timed_out:
-            first = f"nothing to do: the study is finished ({total} trials); --trials N adds N more"
+            why = self.ended_early or f"{total} trials"
+            first = f"nothing to do: the study is finished ({why}); --trials N adds N more"
         else:
             first = f"{done} trials in {self.seconds:.1f} s{_details(run)}; {total} of {self.progress.budget} in all"
+            if self.ended_early and total < self.progress.budget:
+                first += f"\nended early: {self.ended_early}"
         if best is None:
             return f"{first}\nno trial has a usable result yet"
         params = ", ".join(f"{name} {_short(value)}" for name, value in json.loads(best.hyperparameters).items())
@@ -129,23 +136,38 @@ def run_search(study: PreparedStudy, request: SearchRequest, on_progress: OnProg
         budget=Budget(call, request.trials),
         deadline=None if request.timeout is None else began + request.timeout,
     )
-    before = read_progress(database, stored.study_id)
-    watch = _Watch(database, task, request, before, on_progress)
-    with StopSignal().listening() as stop:
-        if request.workers == 1:
-            Worker(database, task, stop, watch.look).work()
-        else:
-            _run_processes(database, task, request.workers, stop, watch)
-    watch.look(always=True)
-    return SearchResult(
-        study=stored.name,
-        storage=mask(database.url),
-        seconds=time.monotonic() - began,
-        run=read_counts(database, stored.study_id, call),
-        progress=read_progress(database, stored.study_id),
-        signal=stop.number,
-        timed_out=task.deadline is not None and time.monotonic() >= task.deadline,
-    )
+    watch = _Watch(database, task, request, read_progress(database, stored.study_id), on_progress)
+    stop = StopSignal()
+    try:
+        with stop.listening():
+            if request.workers == 1:
+                Worker(database, task, stop, watch.look).work()
+            else:
+                run_processes(database, task, request.workers, stop, watch.look)
+        watch.look(always=True)
+        return SearchResult(
+            study=stored.name,
+            storage=mask(database.url),
+            seconds=time.monotonic() - began,
+            run=read_counts(database, stored.study_id, call),
+            progress=read_progress(database, stored.study_id),
+            signal=stop.number,
+            timed_out=task.deadline is not None and time.monotonic() >= task.deadline,
+            ended_early=_reason_to_end(database, task),
+        )
+    except StorageError as error:  # it could be opened, so nothing that was asked for is wrong
+        raise SearchError(str(error)) from error
+    finally:
+        database.close()
+
+
+def _reason_to_end(database: Database, task: Task) -> str | None:
+    goal = Goal(task.definition)
+    if not goal.is_set:
+        return None
+    history = History(database, task.study_id, task.definition.searched_space.distributions)
+    history.refresh()
+    return goal.reached(history.finished)
 
 
 class _Watch:
@@ -170,62 +192,3 @@ class _Watch:
         extra = self._request.trials
         allowed = progress.budget if extra is None else self._counted_before + extra
         self._on_progress(Report(progress, allowed, self._request.workers))
-
-
-def _run_processes(database: Database, task: Task, workers: int, stop: StopSignal, watch: _Watch) -> None:
-    """Fork the workers (they share the data's memory), follow them, and replace one that dies; three deaths end it."""
-    database.close()  # connections must not cross a fork
-    context = multiprocessing.get_context("fork")
-    running = [_start(context, database, task) for _ in range(workers)]
-    deaths: list[str] = []
-    error: TunerError | None = None
-    told = False
-    while running:
-        time.sleep(POLL_SECONDS / 5)
-        watch.look()
-        if (stop or error or len(deaths) >= DEATHS) and not told:
-            told = True
-            for process, _ in running:
-                os.kill(process.pid or 0, signal.SIGTERM)
-        for entry in [entry for entry in running if not entry[0].is_alive()]:
-            running.remove(entry)
-            process, messages = entry
-            process.join()
-            if process.exitcode == FAILED:
-                error = error or messages.recv()
-            elif process.exitcode != 0:
-                deaths.append(_death(process.exitcode or 0))
-                if not told and len(deaths) < DEATHS:
-                    running.append(_start(context, database, task))
-    if error is not None:
-        raise error
-    if len(deaths) >= DEATHS:
-        raise SearchError(
-            f"{len(deaths)} workers died, the last one {deaths[-1]}; use fewer workers or less memory, "
-            f"then go on with: tuner search {task.definition.name}"
-        )
-
-
-def _start(context: Any, database: Database, task: Task) -> tuple[BaseProcess, Connection]:
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(database, task, sender), daemon=True)
-    process.start()
-    sender.close()
-    return process, receiver
-
-
-def _work(database: Database, task: Task, messages: Connection) -> None:
-    """A worker process: errors go to the parent, which prints them once."""
-    try:
-        with StopSignal().listening() as stop:
-            Worker(Database(database.url), task, stop).work()
-    except TunerError as error:
-        messages.send(error)
-        sys.exit(FAILED)
-
-
-def _death(exit_code: int) -> str:
-    if exit_code >= 0:
-        return f"with exit status {exit_code}"
-    name = signal.Signals(-exit_code).name
-    return f"by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import signal
-import threading
+import enum
+import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
-from optuna.trial import TrialState
 from threadpoolctl import threadpool_limits
 
-from tuner.data import Dataset
+from tuner.data import Dataset, make_augment
 from tuner.errors import SearchError, StorageError
+from tuner.running.goal import Goal
+from tuner.running.heartbeat import Heartbeat
+from tuner.running.outcome import outcome_of
 from tuner.running.sampling import Pruning, draw
 from tuner.storage import (
-    HEARTBEAT_SECONDS,
     OUT_OF_MEMORY,
     WALL_LIMIT,
     Budget,
@@ -26,29 +26,26 @@ from tuner.storage import (
     Database,
     Drawn,
     History,
-    NetworkRecord,
-    Outcome,
     Owner,
-    Standing,
     claim_trial,
     fail,
     put_back,
     read_drawn,
-    renew,
     write_drawn,
     write_outcome,
 )
 from tuner.study import StudyDefinition
-from tuner.trial import TrialResult, TrialSettings, run_trial
+from tuner.trial import Augment, TrialResult, TrialSettings, run_trial
 
 FAILURES_IN_A_ROW = 3
 CHECKPOINT_SECONDS = 60.0
-POLL_SECONDS = 0.25
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
+"""Seconds between two looks for work, where trials run elsewhere."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker needs to know of a study."""
+    """What a worker needs to know of a study; ``deadline`` is a time of :func:`time.monotonic`."""
 
     study_id: int
     definition: StudyDefinition
@@ -60,89 +57,40 @@ class Task:
     @property
     def settings(self) -> TrialSettings:
         """What all trials have in common."""
-        training = self.definition.training
-        return TrialSettings(
-            stopping=training.stopping,
-            metric=self.definition.search.metric,
-            seeds=training.seeds,
-            output=self.definition.network.output,
-            penalty_per=training.penalty_per,
-            rungs=self.definition.rungs,
-        )
+        return trial_settings(self.definition)
 
 
-@dataclass
-class StopSignal:
-    """Set by SIGINT or SIGTERM; everything that lasts asks it."""
-
-    number: int | None = None
-
-    def __bool__(self) -> bool:
-        return self.number is not None
-
-    @contextmanager
-    def listening(self) -> Iterator[StopSignal]:
-        """Catch the two signals while the block runs (in the main thread; elsewhere Python allows no handlers).
-
-        A second one takes its usual effect, for who cannot wait.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield self
-            return
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-        def note(number: int, _: FrameType | None) -> None:
-            self.number = number
-            signal.signal(number, before[signal.Signals(number)])
-
-        for number in before:
-            signal.signal(number, note)
-        try:
-            yield self
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+def trial_settings(definition: StudyDefinition) -> TrialSettings:
+    """What all trials of a definition have in common, in the trial's own words."""
+    training = definition.training
+    return TrialSettings(
+        stopping=training.stopping,
+        metric=definition.search.metric,
+        seeds=training.seeds,
+        output=definition.network.output,
+        penalty_per=training.penalty_per,
+        rungs=definition.rungs,
+    )
 
 
-class Heartbeat:
-    """A thread that renews the claim of the trial at hand; ``lost`` once somebody else has taken the trial over."""
+class Step(enum.Enum):
+    """What came of a worker's look for work."""
 
-    def __init__(self, database: Database, claim: Claim, seconds: float = HEARTBEAT_SECONDS) -> None:
-        self._database = database
-        self._claim = claim
-        self._seconds = seconds
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
-        self.lost = False
-
-    def _beat(self) -> None:
-        while not self._done.wait(self._seconds):
-            try:
-                self.lost = not renew(self._database, self._claim)
-            except StorageError:
-                continue  # the expiry is four beats away: the next one may get through
-            if self.lost:
-                return
-
-    def __enter__(self) -> Heartbeat:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
+    RAN = "ran a trial, to its end or until it was told to stop"
+    WAITING = "all that is allowed runs elsewhere"
+    FINISHED = "nothing is left to do"
 
 
 @dataclass
 class Worker:
     """Runs trials of one study, one after the other.
 
-    ``on_trial()`` is called after each; ``stop`` ends the work at once, the trial at hand put back.
+    ``on_trial()`` is called after each; once ``stop()`` is true the work ends, the trial at hand put back.
     """
 
     database: Database
     task: Task
-    stop: StopSignal
+    stop: Callable[[], bool]
     on_trial: Callable[[], None] = lambda: None
     failures: list[str] = field(default_factory=list)
 
@@ -150,84 +98,94 @@ class Worker:
         definition = self.task.definition
         self._distributions = definition.searched_space.distributions
         self._history = History(self.database, self.task.study_id, self._distributions)
+        self._goal = Goal(definition)
         self._owner = Owner.this_process()
 
     def work(self) -> None:
-        """Until the budget is complete, the time is up, or somebody says stop.  Raises SearchError after three
-        failures.
-        """
-        with threadpool_limits(limits=1):
-            while not self._should_end():
-                claim, standing = self._claim()
-                if claim is not None:
-                    self._run(claim)
-                    self.on_trial()
-                elif standing.is_complete:
-                    return
-                else:
-                    time.sleep(POLL_SECONDS)  # trials run elsewhere: wait for them, take over the dead
+        """Until nothing is left to do, the time is up, or somebody says stop.
 
-    def _claim(self) -> tuple[Claim | None, Standing]:
-        return claim_trial(
+        Raises SearchError after three failures in a row.
+        """
+        pause = SHORTEST_PAUSE
+        with threadpool_limits(limits=1):
+            while not self._must_stop():
+                step = self.step()
+                if step is Step.FINISHED:
+                    return
+                if step is Step.RAN:
+                    pause = SHORTEST_PAUSE
+                    self.on_trial()
+                else:
+                    time.sleep(random.uniform(0.5, 1) * pause)
+                    pause = min(2 * pause, LONGEST_PAUSE)
+
+    def step(self) -> Step:
+        """Take one trial and run it, if there is one to take; trials of dead workers come first."""
+        if self._goal_is_reached():
+            return Step.FINISHED
+        claim, standing = claim_trial(
             self.database,
             self.task.study_id,
             self.task.budget,
             max_attempts=self.task.definition.search.max_attempts,
             owner=self._owner,
         )
-
-    def _should_end(self) -> bool:
-        return self._must_stop() or self._goal_is_reached()
-
-    def _time_is_up(self) -> bool:
-        return self.task.deadline is not None and time.monotonic() >= self.task.deadline
+        if claim is None:
+            return Step.FINISHED if standing.is_complete else Step.WAITING
+        self._run(claim)
+        return Step.RAN
 
     def _goal_is_reached(self) -> bool:
-        """Whether ``target_error`` or ``stop_after_no_progress`` ends the study early."""
-        search = self.task.definition.search
-        if search.target_error is None and search.stop_after_no_progress is None:
+        """Whether the study ends early; trials that this call was asked for by number are run all the same."""
+        if not self._goal.is_set or self.task.budget.extra is not None:
             return False
         self._history.refresh()
-        best, since = float("inf"), 0
-        for trial in self._history.finished:
-            value = trial.value if trial.state is TrialState.COMPLETE else None
-            better = value is not None and value < best
-            best, since = (value, 0) if value is not None and better else (best, since + 1)
-        reached = search.target_error is not None and best <= search.target_error
-        return reached or (search.stop_after_no_progress is not None and since >= search.stop_after_no_progress)
+        return self._goal.reached(self._history.finished) is not None
 
     def _run(self, claim: Claim) -> None:
         """One trial, from the draw to the record; whatever happens, its claim has ended afterwards."""
         began = time.monotonic()
         with Heartbeat(self.database, claim) as heartbeat:
-            drawn = self._draw(claim)
-            if drawn is None:
-                return
-            pruning = Pruning(self.task.definition, self._history, claim.number, drawn)
             try:
-                result = run_trial(
-                    self.task.dataset,
-                    self.task.definition.searched_space.hyperparameters(drawn.hyperparameters),
-                    self.task.settings,
-                    seed=drawn.seed,
-                    dev_folds=self.task.dev_folds,
-                    prune=pruning,
-                    should_stop=lambda: heartbeat.lost or self._must_stop() or self._is_over(began),
-                    checkpoint=claim.checkpoint,
-                )
-            except MemoryError:
-                self._failed(claim, OUT_OF_MEMORY)
-            except Exception as error:
-                self._failed(claim, f"{type(error).__name__}: {error}")
-            else:
-                self._end(claim, result, pruning.attributes, began)
+                drawn = self._draw(claim)
+                if drawn is not None:
+                    self._train(claim, drawn, heartbeat, began)
+            except StorageError:
+                raise  # the database cannot be written: the claim ends by itself
+            except BaseException:
+                with suppress(StorageError):
+                    put_back(self.database, claim, claim.checkpoint)
+                raise
+
+    def _train(self, claim: Claim, drawn: Drawn, heartbeat: Heartbeat, began: float) -> None:
+        pruning = Pruning(self.task.definition, self._history, claim.number, drawn)
+        try:
+            result = run_trial(
+                self.task.dataset,
+                self.task.definition.searched_space.hyperparameters(drawn.hyperparameters),
+                self.task.settings,
+                seed=drawn.seed,
+                dev_folds=self.task.dev_folds,
+                augment=self._augment(drawn),
+                prune=pruning,
+                should_stop=lambda: heartbeat.lost or self._must_stop() or self._is_over(began),
+                checkpoint=claim.checkpoint,
+            )
+        except StorageError:
+            raise  # the pruner reads the database, and its trouble is not the trial's
+        except MemoryError:
+            self._failed(claim, OUT_OF_MEMORY)
+        except Exception as error:
+            self._failed(claim, f"{type(error).__name__}: {error}")
+        else:
+            self._end(claim, result, pruning.attributes, began)
 
     def _end(self, claim: Claim, result: TrialResult, attributes: dict[str, Any], began: float) -> None:
         """Record the result, or put the trial back; where it was taken over meanwhile, neither has an effect."""
         if result.stop_reason != "interrupted":
             write_outcome(self.database, claim, self.task.study_id, outcome_of(result, self.task.dataset, attributes))
             self.failures.clear()
-        elif self._is_over(began):
+        elif self._is_over(began) and not self._must_stop():
             limit = self.task.definition.search.trial_timeout
             self._failed(claim, f"{WALL_LIMIT}: longer than trial_timeout = {limit:g} s")
         else:
@@ -235,17 +193,21 @@ class Worker:
             put_back(self.database, claim, result.checkpoint if lasted else claim.checkpoint)
 
     def _must_stop(self) -> bool:
-        return bool(self.stop) or self._time_is_up()
+        return self.stop() or (self.task.deadline is not None and time.monotonic() >= self.task.deadline)
 
     def _is_over(self, began: float) -> bool:
         """Whether a trial has lasted longer than ``trial_timeout`` allows."""
         limit = self.task.definition.search.trial_timeout
         return limit is not None and time.monotonic() - began > limit
 
+    def _augment(self, drawn: Drawn) -> Augment | None:
+        """The trial's data augmentation, if its definition has any."""
+        image = self.task.definition.data.image
+        strengths = self.task.definition.searched_space.augmentation(drawn.hyperparameters)
+        return make_augment(strengths, image) if image is not None else None
+
     def _draw(self, claim: Claim) -> Drawn | None:
-        """What the trial runs with: as drawn by an earlier attempt, or drawn now; None if the claim was lost
-        meanwhile.
-        """
+        """What the trial runs with: as drawn by an earlier attempt, or drawn now; None if the claim was lost."""
         before, given = read_drawn(self.database, claim.trial_id, self._distributions)
         if before is not None:
             return before
@@ -262,40 +224,3 @@ class Worker:
                 f"{FAILURES_IN_A_ROW} trials in a row failed, the last one (trial {claim.number}) with {reason}; "
                 f"mend the cause, then go on with: tuner search {self.task.definition.name}"
             )
-
-
-def outcome_of(result: TrialResult, dataset: Dataset, attributes: dict[str, Any]) -> Outcome:
-    """A trial's result as it is recorded."""
-    parts = dataset.parts
-    networks = []
-    for k, network in enumerate(result.networks):
-        part = parts[k] if len(parts) > 1 else parts[0]
-        n_train, n_dev = len(part.train), len(part.dev)
-        networks.append(
-            NetworkRecord(
-                stop_reason=network.stop_reason,
-                best_epoch=network.best_epoch,
-                epochs=network.epochs,
-                updates=network.updates,
-                n_train=n_train,
-                train_wrong=round(network.train_error * n_train),
-                train_cost=network.train_cost,
-                n_dev=n_dev,
-                dev_wrong=int(network.dev_wrong.sum()),
-                dev_cost=network.dev_cost,
-                dev_bits=network.dev_wrong,
-                curve=network.curve,
-                dev_fold_wrong=result.dev_fold_wrong[k],
-                n_train_dev=None if dataset.train_dev is None else len(dataset.train_dev),
-                train_dev_wrong=None if result.train_dev_wrong is None else result.train_dev_wrong[k],
-            )
-        )
-    return Outcome(
-        value=result.value,
-        pruned=result.stop_reason == "pruned",
-        stop_reason=result.stop_reason,
-        rung_values=result.rung_values,
-        networks=networks,
-        seconds=result.seconds,
-        system_attributes=attributes,
-    )

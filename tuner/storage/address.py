@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
@@ -43,10 +44,11 @@ def parse_url(text: str) -> URL:
     """
     try:
         url = make_url(text)
-    except SQLAlchemyArgumentError:
+    except (SQLAlchemyArgumentError, ValueError):
         hint = f"; did you mean sqlite:///{text}?" if "://" not in text and text else ""
         raise StorageError(
-            f"--storage {text!r} is not a database URL; expected sqlite:///FILE or postgresql://USER@HOST/DATABASE{hint}"
+            f"--storage {without_password(text)!r} is not a database URL; "
+            f"expected sqlite:///FILE or postgresql://USER@HOST/DATABASE{hint}"
         ) from None
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
@@ -54,7 +56,9 @@ def parse_url(text: str) -> URL:
         raise StorageError(f"{mask(url)}: expected a SQLite or PostgreSQL database, got {url.get_backend_name()!r}")
     if url.get_backend_name() == "sqlite":
         if url.database in (None, "", ":memory:"):
-            raise StorageError(f"{text}: a database in memory is gone with its process; expected sqlite:///FILE")
+            raise StorageError(
+                f"{without_password(text)}: a database in memory is gone with its process; expected sqlite:///FILE"
+            )
         url = url.set(database=os.path.abspath(str(url.database)))
     return url
 
@@ -70,8 +74,14 @@ def sqlite_file(url: URL) -> Path | None:
 
 
 def mask(url: URL) -> str:
-    """The URL as it may be shown: a password becomes ``***``."""
-    return url.render_as_string(hide_password=True)
+    """The URL as it may be shown: a password becomes ``***``, wherever it stands."""
+    return without_password(url.render_as_string(hide_password=True))
+
+
+def without_password(text: str) -> str:
+    """A command line or a URL, even a malformed one, with every password in it replaced by ``***``."""
+    text = re.sub(r"(:/+[^:/?#@\s]*):[^\s]*@", r"\1:***@", text)
+    return re.sub(r"([?&]\w*pass\w*=)[^&\s]*", r"\1***", text, flags=re.IGNORECASE)
 
 
 def shown(url: URL) -> str:

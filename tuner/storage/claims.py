@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +12,14 @@ import sqlalchemy as sa
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
+from tuner.errors import StorageError
 from tuner.storage import tables
 from tuner.storage.database import Database, new_key
 from tuner.storage.owner import Owner
 
-CLAIM_SECONDS = 60.0
-HEARTBEAT_SECONDS = 15.0
+CLAIM_SECONDS = float(os.environ.get("TUNER_CLAIM_SECONDS", "60"))
+"""How long a claim lasts without a heartbeat; the variable is for tests, which cannot wait a minute."""
+HEARTBEAT_SECONDS = CLAIM_SECONDS / 4
 
 CRASHED = "crashed"
 OUT_OF_MEMORY = "out of memory"
@@ -41,8 +44,7 @@ class Budget:
     """What a claim is checked against: ``call`` names the search that claims.
 
     ``extra`` None: the study's own budget, complete + pruned + running trials of the study.  Otherwise: so many
-    trials of
-    this one call, whatever the study's budget says.
+    trials of this one call, whatever the study's budget says.
     """
 
     call: str
@@ -73,7 +75,7 @@ def claim_trial(
 
     def work(connection: Connection) -> tuple[Claim | None, Standing]:
         now = database.now(connection)
-        allowed = _lock_study(connection, study_id)
+        allowed = lock_study(connection, study_id)
         _end_dead_claims(connection, study_id, now, max_attempts)
         standing = _standing(connection, study_id, budget, allowed)
         if standing.counted + standing.running >= standing.allowed:
@@ -83,28 +85,42 @@ def claim_trial(
     return database.write(work)
 
 
-def _lock_study(connection: Connection, study_id: int) -> int:
-    """The study's budget, its row held until the transaction ends (SQLite: the whole file already is)."""
+def lock_study(connection: Connection, study_id: int) -> int:
+    """The study's budget, its row held until the transaction ends (SQLite: the whole file already is).
+
+    Whoever changes a study's trials takes this lock first, so that no two wait for each other's.
+    """
     query = sa.select(tables.studies.c.budget).where(tables.studies.c.study_id == study_id).with_for_update()
-    return int(connection.execute(query).scalar_one())
+    budget = connection.execute(query).scalar_one_or_none()
+    if budget is None:
+        raise StorageError("the study was deleted while it was searched")
+    return int(budget)
 
 
 def _end_dead_claims(connection: Connection, study_id: int, now: float, max_attempts: int) -> None:
+    """Let the trials of dead owners wait for somebody else, or fail where they were begun too often."""
     c = tables.claims.c
     live = connection.execute(
         sa.select(c.trial_id, c.owner, c.expires, c.attempts).where(c.study_id == study_id, c.token.is_not(None))
     ).all()
     for trial_id, owner_json, expires, attempts in live:
         owner = Owner.from_json(owner_json)
-        if expires >= now and not owner.is_gone():
+        is_gone = owner.is_gone()
+        if expires >= now and not is_gone:
+            if expires > now + CLAIM_SECONDS:  # the clock was put back since: the owner has one more expiry's time
+                _expire_at(connection, trial_id, now + CLAIM_SECONDS)
             continue
-        reason = f"{CRASHED}: {owner} {'ended' if owner.is_gone() else 'was not heard of'} in attempt {attempts}"
+        reason = f"{CRASHED}: {owner} {'ended' if is_gone else 'was not heard of'} in attempt {attempts}"
         if attempts >= max_attempts:
             end_claim(connection, trial_id, reason)
             set_state(connection, trial_id, TrialState.FAIL, now)
             _set_stop_reason(connection, trial_id, "failed")
         else:
             _free_claim(connection, trial_id, reason)
+
+
+def _expire_at(connection: Connection, trial_id: int, expires: float) -> None:
+    connection.execute(tables.claims.update().where(tables.claims.c.trial_id == trial_id).values(expires=expires))
 
 
 def _standing(connection: Connection, study_id: int, budget: Budget, allowed: int) -> Standing:

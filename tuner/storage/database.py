@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -14,23 +16,26 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tuner.errors import StorageError
-from tuner.storage.address import shown, sqlite_file
+from tuner.storage.address import shown, sqlite_file, without_password
 
 T = TypeVar("T")
 
-BUSY_SECONDS = 60
-ATTEMPTS = 8
-FULL = ("disk is full", "no space left", "disk I/O error")
+BUSY_SECONDS = 5.0
+"""How long one attempt waits for SQLite's lock; short, so that a signal is heard in between."""
+PATIENCE_SECONDS = 120.0
+"""How long a transaction is tried again while the database is busy."""
+FULL = ("disk is full", "no space left", "disk i/o error")
 READ_ONLY = ("readonly database", "read-only")
 BUSY = ("locked", "busy", "too many clients", "too many connections", "remaining connection slots", "deadlock detected")
+GONE = ("connection refused", "starting up", "shutting down", "terminating connection", "consuming input failed")
 
 
 class Database:
     """One database, opened by one process.
 
     SQLite is put in WAL mode with a long busy timeout; a transaction that writes begins IMMEDIATE, so that
-    it has its turn before it looks, and one that reads never blocks a writer.  On PostgreSQL at most two connections
-    are open: one for the work, one for the heartbeat.
+    it has its turn before it looks, and one that reads never blocks a writer.  On PostgreSQL one connection is kept
+    for the work, and a second one is made for as long as a heartbeat meets it: never more than two.
     """
 
     def __init__(self, url: URL) -> None:
@@ -48,17 +53,35 @@ class Database:
         """The URL with its password: for connecting again, never for showing."""
         return self.url.render_as_string(hide_password=False)
 
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work(connection)`` in a transaction that only reads; tried again like :meth:`write`, for a worker."""
+
+        def read_once() -> T:
+            with self._view() as connection:
+                return work(connection)
+
+        with self._translating_errors():
+            return retrying(read_once)
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that only reads: one consistent view, no lock that a writer would wait for."""
-        with self._translating_errors(), self.engine.connect() as connection, connection.begin():
+        with self._translating_errors(), self._view() as connection:
             yield connection
+
+    @contextmanager
+    def _view(self) -> Iterator[Connection]:
+        with retrying(self.engine.connect, server_may_be_away=False) as connection:
+            if not self.is_sqlite:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work(connection)`` in a transaction that has the write lock from its first statement.
 
-        Retried, with jitter, as long as the database says it is busy; ``work`` may therefore run more than once,
-        but takes effect once.
+        Tried again, with jitter, as long as the database is busy or its server away; ``work`` may therefore run more
+        than once, but takes effect once: a transaction whose commit was asked for is not repeated.
         """
         with self._translating_errors():
             return retrying(lambda: self._write_once(work))
@@ -66,8 +89,17 @@ class Database:
     def _write_once(self, work: Callable[[Connection], T]) -> T:
         with self.engine.connect() as connection:
             connection = connection.execution_options(tuner_begin="IMMEDIATE")
-            with connection.begin():
-                return work(connection)
+            transaction = connection.begin()
+            try:
+                result = work(connection)
+            except BaseException:
+                transaction.rollback()
+                raise
+            try:
+                transaction.commit()
+            except OperationalError as error:
+                raise _CommitError(error) from error
+            return result
 
     def now(self, connection: Connection) -> float:
         """Seconds since 1970 by the clock that all claims of this database go by."""
@@ -76,27 +108,41 @@ class Database:
         return float(connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
 
     def close(self) -> None:
-        """Give all connections back (before a fork, and at the end)."""
+        """Give all connections back (before a fork, and at the end); the next use makes new ones."""
         self.engine.dispose()
 
     @contextmanager
     def _translating_errors(self) -> Iterator[None]:
         try:
             yield
+        except _CommitError as error:
+            raise StorageError(f"{self.name}: {_explain(error.cause)}") from error.cause
         except DBAPIError as error:
             raise StorageError(f"{self.name}: {_explain(error)}") from error
 
 
+class _CommitError(Exception):
+    """A commit that failed: whether it took effect may be unknown, so that it must not be tried again."""
+
+    def __init__(self, cause: OperationalError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
 def _explain(error: DBAPIError) -> str:
     text = " ".join(str(error.orig).split())
-    lowered = text.lower()
-    if any(sign.lower() in lowered for sign in FULL):
+    if _is_one_of(FULL, error):
         return f"cannot be written ({text}); make room on its disk and start the same command again: nothing is lost"
-    if any(sign in lowered for sign in READ_ONLY):
+    if _is_one_of(READ_ONLY, error):
         return f"cannot be written ({text}); expected a file and folder this user may write to"
-    if any(sign in lowered for sign in BUSY):
-        return f"stayed busy through {ATTEMPTS} attempts ({text}); start the same command again: nothing is lost"
-    return text
+    if _is_one_of(BUSY, error):
+        return f"was busy for {PATIENCE_SECONDS:.0f} s ({text}); start the same command again: nothing is lost"
+    return without_password(text)
+
+
+def _is_one_of(signs: tuple[str, ...], error: DBAPIError) -> bool:
+    text = str(error.orig).lower()
+    return any(sign in text for sign in signs)
 
 
 def new_key(result: sa.CursorResult[Any]) -> int:
@@ -105,36 +151,25 @@ def new_key(result: sa.CursorResult[Any]) -> int:
     return int(result.inserted_primary_key[0])
 
 
-def retrying(action: Callable[[], T]) -> T:
-    """Call ``action`` until the database is no longer busy, at most ATTEMPTS times, waiting longer each time."""
-    for attempt in range(1, ATTEMPTS + 1):
+def retrying(action: Callable[[], T], *, server_may_be_away: bool = True) -> T:
+    """Call ``action`` again, after ever longer pauses, while the database is busy (or its server restarts)."""
+    began = time.monotonic()
+    pause = 0.05
+    while True:
         try:
             return action()
         except OperationalError as error:
-            if attempt == ATTEMPTS or not any(sign in str(error.orig).lower() for sign in BUSY):
+            is_away = server_may_be_away and (error.connection_invalidated or _is_one_of(GONE, error))
+            if not (is_away or _is_one_of(BUSY, error)) or time.monotonic() - began > PATIENCE_SECONDS:
                 raise
-            time.sleep(random.uniform(0.05, 0.1) * 2**attempt)
-    raise AssertionError("unreachable")
+        time.sleep(random.uniform(0.5, 1) * pause)
+        pause = min(2 * pause, 2.0)
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    # mode=rw: opening must not create; a new database is made whole, elsewhere, and moved into place.
-    engine = sa.create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(
-            f"{sqlite_file(url).as_uri()}?mode=rw",  # type: ignore[union-attr]
-            uri=True,
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        ),
-        poolclass=sa.pool.QueuePool,
-    )
-
-    @sa.event.listens_for(engine, "connect")
-    def _settings(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
+    path = sqlite_file(url)
+    assert path is not None
+    engine = sa.create_engine("sqlite://", creator=lambda: _connect(path), poolclass=sa.pool.QueuePool)
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -143,10 +178,44 @@ def _sqlite_engine(url: URL) -> Engine:
     return engine
 
 
+def _connect(path: Path) -> sqlite3.Connection:
+    if not os.access(path, os.W_OK) or not (os.access(path.parent, os.W_OK) or _has_wal(path)):
+        return connect_to_read(path)
+    # mode=rw: opening must not create; a new database is made whole, elsewhere, and moved into place.
+    connection = _connect_as(path, "mode=rw")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    return connection
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write: not to the file, and nothing beside it unless somebody has the file open.
+
+    Opening a file in WAL mode makes two files beside it, even to read; where nobody has left any there, the file is
+    all there is, and SQLite may take it as it stands (``immutable``).
+    """
+    return _connect_as(path, "mode=ro" if _has_wal(path) else "mode=ro&immutable=1")
+
+
+def _has_wal(path: Path) -> bool:
+    return path.with_name(path.name + "-wal").exists()
+
+
+def _connect_as(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.as_uri()}?{mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+
+
 def _server_engine(url: URL) -> Engine:
     try:
         return sa.create_engine(
-            url, pool_size=2, max_overflow=0, pool_pre_ping=True, connect_args={"connect_timeout": 10}
+            url,
+            pool_size=1,
+            max_overflow=1,
+            pool_timeout=PATIENCE_SECONDS,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 10, "application_name": "tuner"},
         )
     except ModuleNotFoundError as error:
         raise StorageError(

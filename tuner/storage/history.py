@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import Connection
 
@@ -25,6 +25,7 @@ class History:
         self._database = database
         self._study_id = study_id
         self._distributions = distributions
+        self._reader = ParamReader(distributions)
         self._last = 0
         self.finished: list[FrozenTrial] = []
         self.running: list[FrozenTrial] = []
@@ -33,7 +34,8 @@ class History:
         """Bring the trials up to date."""
         t, o = tables.trials.c, tables.optuna_trials.c
         columns = (o.trial_id, o.number, o.state, o.datetime_start, o.datetime_complete)
-        with self._database.reading() as connection:
+
+        def work(connection: Connection) -> tuple[int, list[FrozenTrial], list[FrozenTrial]]:
             new = connection.execute(
                 sa.select(*columns, t.finish_order)
                 .join(tables.trials, t.trial_id == o.trial_id)
@@ -43,10 +45,11 @@ class History:
             running = connection.execute(
                 sa.select(*columns).where(o.study_id == self._study_id, o.state == TrialState.RUNNING)
             ).all()
-            self.finished += self._frozen(connection, new)
-            self.running = self._frozen(connection, running)
-        if new:
-            self._last = new[-1].finish_order
+            last = new[-1].finish_order if new else self._last
+            return last, self._frozen(connection, new), self._frozen(connection, running)
+
+        self._last, finished, self.running = self._database.read(work)
+        self.finished += finished
 
     def _frozen(self, connection: Connection, rows: Any) -> list[FrozenTrial]:
         ids = [row.trial_id for row in rows]
@@ -80,11 +83,36 @@ class History:
     def _params(self, connection: Connection, ids: list[int]) -> dict[int, dict[str, Any]]:
         p = tables.optuna_params.c
         found: dict[int, dict[str, Any]] = defaultdict(dict)
-        query = sa.select(p.trial_id, p.param_name, p.param_value)
-        for trial_id, name, value in _in_chunks(connection, query, p.trial_id, ids):
-            if name in self._distributions:
-                found[trial_id][name] = self._distributions[name].to_external_repr(value)
+        query = sa.select(p.trial_id, p.param_name, p.param_value, p.distribution_json)
+        for trial_id, name, value, written_as in _in_chunks(connection, query, p.trial_id, ids):
+            known, external = self._reader.read(name, value, written_as)
+            if known:
+                found[trial_id][name] = external
         return found
+
+
+class ParamReader:
+    """Parameters as Optuna's table holds them, in terms of the study's present distributions.
+
+    After ``--allow-changed`` a value may have been written under another range or list of choices, whose numbering
+    the stored number follows.
+    """
+
+    def __init__(self, distributions: Mapping[str, BaseDistribution]) -> None:
+        self._now = {name: (d, distribution_to_json(d)) for name, d in distributions.items()}
+
+    def read(self, name: str, value: float, written_as: str) -> tuple[bool, Any]:
+        """Whether the parameter is still searched and the value within its range; and the value."""
+        if name not in self._now:
+            return False, None
+        distribution, text = self._now[name]
+        if written_as == text:
+            return True, distribution.to_external_repr(value)
+        external = json_to_distribution(written_as).to_external_repr(value)
+        try:
+            return distribution._contains(distribution.to_internal_repr(external)), external
+        except ValueError:  # a choice that is no longer there
+            return False, external
 
 
 def _in_chunks(connection: Connection, query: sa.Select[Any], column: Any, ids: list[int]) -> Any:

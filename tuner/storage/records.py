@@ -14,8 +14,9 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
 from tuner.storage import tables
-from tuner.storage.claims import Claim, end_claim, is_held, set_state
+from tuner.storage.claims import Claim, end_claim, is_held, lock_study, set_state
 from tuner.storage.database import Database
+from tuner.storage.history import ParamReader
 
 N_DEV_FOLDS = 20
 CURVE_COLUMNS = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds")
@@ -128,12 +129,16 @@ def read_drawn(
 ) -> tuple[Drawn | None, dict[str, Any]]:
     """What an earlier attempt of this trial drew, or None; and the parameters given to it by hand, if any."""
     t, p = tables.trials.c, tables.optuna_params.c
-    with database.reading() as connection:
-        row = connection.execute(
-            sa.select(t.hyperparameters, t.seed, t.exploring).where(t.trial_id == trial_id)
-        ).one_or_none()
-        params = connection.execute(sa.select(p.param_name, p.param_value).where(p.trial_id == trial_id)).all()
-    sampled = {name: distributions[name].to_external_repr(value) for name, value in params if name in distributions}
+
+    def work(connection: Connection) -> tuple[Any, Any]:
+        drawn = sa.select(t.hyperparameters, t.seed, t.exploring).where(t.trial_id == trial_id)
+        params = sa.select(p.param_name, p.param_value, p.distribution_json).where(p.trial_id == trial_id)
+        return connection.execute(drawn).one_or_none(), connection.execute(params).all()
+
+    row, params = database.read(work)
+    reader = ParamReader(distributions)
+    read = {name: reader.read(name, value, written_as) for name, value, written_as in params}
+    sampled = {name: value for name, (fits, value) in read.items() if fits}
     if row is None:
         return None, sampled
     return Drawn(sampled, json.loads(row.hyperparameters), row.seed, row.exploring), {}
@@ -144,15 +149,12 @@ def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outc
     network_rows, epoch_rows = _network_rows(claim.trial_id, outcome), _epoch_rows(claim.trial_id, outcome)
 
     def work(connection: Connection) -> bool:
+        lock_study(connection, study_id)  # the order of finishing is counted per study, so one at a time
         if not is_held(connection, claim):
             return False
         _tell_optuna(connection, claim.trial_id, outcome, database.now(connection))
         t = tables.trials.c
         finished = sa.select(sa.func.coalesce(sa.func.max(t.finish_order), 0) + 1).where(t.study_id == study_id)
-        if not database.is_sqlite:  # the order of finishing is counted per study, so one at a time
-            connection.execute(
-                sa.select(tables.studies.c.study_id).where(tables.studies.c.study_id == study_id).with_for_update()
-            )
         connection.execute(
             tables.trials.update()
             .where(t.trial_id == claim.trial_id)

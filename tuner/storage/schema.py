@@ -6,7 +6,8 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from sqlalchemy.engine import URL, Connection
 
 from tuner.errors import StorageError
 from tuner.storage import tables
-from tuner.storage.address import refuse_network_file_system, shown, sqlite_file, sqlite_url
-from tuner.storage.database import Database, retrying
+from tuner.storage.address import refuse_network_file_system, shown, sqlite_file, sqlite_url, without_password
+from tuner.storage.database import Database, connect_to_read, retrying
 
 MIGRATIONS: list[Callable[[Connection], None]] = []
 """``MIGRATIONS[n]`` brings our tables from schema version n + 1 to n + 2; to change a table, append one function."""
@@ -39,46 +40,51 @@ def open_database(url: URL, *, create: bool) -> Database:
         if not create:
             raise StorageError(f"{path}: no such database; `tuner search STUDY` makes one")
         _create_file(path)
-    version, optuna_version = _look(path)
-    database = Database(url)
-    if _is_behind(url, version, optuna_version):
-        back_up(path, path.with_name(f"{path.name}.before-{time.strftime('%Y%m%d-%H%M%S')}"))
-        _upgrade(database)
-    return database
-
-
-def _is_behind(url: URL, version: int, optuna_version: str) -> bool:
-    """Whether a schema must be upgraded.  Asking Optuna costs half a second, so only where its version is another."""
-    if version < tables.SCHEMA_VERSION:
-        return True
-    if optuna_version == optuna.__version__:
-        return False
-    storage = _optuna_storage(url)
-    try:
-        return bool(storage.get_current_version() != storage.get_head_version())
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
-
-
-def _optuna_storage(url: URL) -> optuna.storages.RDBStorage:
-    options = {"poolclass": sa.pool.NullPool}
-    return optuna.storages.RDBStorage(mask_free(url), engine_kwargs=options, skip_compatibility_check=True)
+    if _is_behind(url, *_look(path)):
+        _upgrade_file(url, path)
+    return Database(url)
 
 
 def _create_file(path: Path) -> None:
     """Make the database under another name and link it into place: of many that try at once, one wins."""
     try:
         path.parent.mkdir(parents=False, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+        with _alone_in(path.parent):
+            if not path.exists():
+                _make_file(path)
     except OSError as error:
         raise StorageError(f"{path}: cannot be created: {error.strerror}; expected a folder one can write to") from None
+    except (sqlite3.Error, sa.exc.DBAPIError) as error:
+        raise StorageError(f"{path}: cannot be created: {' '.join(str(error).split())[:200]}") from None
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, where the system has such: others that would make the same file wait, and find it.
+
+    It only spares work: without it (Windows, some file systems) each makes the file, and one of them links it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _make_file(path: Path) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
-        connection = sqlite3.connect(temporary)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.close()
+        with closing(sqlite3.connect(temporary)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
         _make_tables(sqlite_url(temporary))
         os.chmod(temporary, 0o666 & ~_umask())
         try:
@@ -88,11 +94,14 @@ def _create_file(path: Path) -> None:
         except OSError:  # a file system without hard links: rename cannot refuse to overwrite, so look once more
             if not path.exists():
                 os.rename(temporary, path)
-    except (OSError, sqlite3.Error, sa.exc.DBAPIError) as error:
-        raise StorageError(f"{path}: cannot be created: {' '.join(str(error).split())[:200]}") from None
     finally:
-        for suffix in ("", "-wal", "-shm"):
-            Path(name + suffix).unlink(missing_ok=True)
+        _remove_file(temporary)
+
+
+def _remove_file(path: Path) -> None:
+    """Remove a SQLite file and what SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _umask() -> int:
@@ -107,13 +116,14 @@ def _make_tables(url: URL) -> None:
     path = sqlite_file(url)
     if path is not None:  # nobody sees the file before it is whole, so it need not be synced statement by statement
         options["creator"] = lambda: _unsynced(path)
-    storage = optuna.storages.RDBStorage(mask_free(url), engine_kwargs=options)
+    storage = optuna.storages.RDBStorage(with_password(url), engine_kwargs=options)
+    storage.remove_session()
     with storage.engine.begin() as connection:
         tables.metadata.create_all(connection)
+        connection.execute(sa.text(tables.TRIALS_BY_STATE))
         connection.execute(
             tables.versions.insert().values(schema_version=tables.SCHEMA_VERSION, optuna_version=optuna.__version__)
         )
-    storage.remove_session()
     storage.engine.dispose()
 
 
@@ -123,7 +133,7 @@ def _unsynced(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def mask_free(url: URL) -> str:
+def with_password(url: URL) -> str:
     """The URL with its password, for the libraries that connect; never for printing."""
     return url.render_as_string(hide_password=False)
 
@@ -139,28 +149,20 @@ def _look(path: Path) -> tuple[int, str]:
         found = "an empty file" if not magic else "not a SQLite database"
         raise StorageError(f"{path}: is {found}; expected a database made by tuner (name another file with --storage)")
     try:
-        return _versions_in(path)
+        with closing(connect_to_read(path)) as connection:
+            found_versions = _versions_in(path, connection)
     except sqlite3.Error as error:
         raise StorageError(f"{path}: cannot be read: {error}; expected a database made by tuner") from None
+    _refuse_newer(str(path), found_versions[0])
+    return found_versions
 
 
-def _versions_in(path: Path) -> tuple[int, str]:
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)
-    try:
-        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if tables.versions.name not in names:
-            kind = (
-                "an Optuna database without tuner's tables"
-                if "alembic_version" in names
-                else "somebody else's database"
-            )
-            raise StorageError(f"{path}: is {kind}; it was left as it is: name another file with --storage")
-        version, optuna_version = connection.execute(
-            "SELECT schema_version, optuna_version FROM tuner_version"
-        ).fetchone()
-    finally:
-        connection.close()
-    _refuse_newer(str(path), version)
+def _versions_in(path: Path, connection: sqlite3.Connection) -> tuple[int, str]:
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables.versions.name not in names:
+        kind = "an Optuna database without tuner's tables" if "alembic_version" in names else "somebody else's database"
+        raise StorageError(f"{path}: is {kind}; it was left as it is: name another file with --storage")
+    version, optuna_version = connection.execute("SELECT schema_version, optuna_version FROM tuner_version").fetchone()
     return version, optuna_version
 
 
@@ -172,38 +174,70 @@ def _refuse_newer(where: str, version: int) -> None:
         )
 
 
+def _is_behind(url: URL, version: int, optuna_version: str) -> bool:
+    """Whether a schema must be upgraded.  Asking Optuna costs half a second, so only where its version is another.
+
+    Raises StorageError where Optuna's tables are newer than the Optuna that is installed.
+    """
+    if optuna_version != optuna.__version__:
+        with _optuna_storage(url) as storage:
+            current = storage.get_current_version()
+            if current not in storage.get_all_versions():
+                raise StorageError(
+                    f"{shown(url)}: was written by Optuna {optuna_version}, whose tables Optuna {optuna.__version__} "
+                    "does not know; upgrade with pip install --upgrade optuna"
+                )
+            if current != storage.get_head_version():
+                return True
+    return version < tables.SCHEMA_VERSION
+
+
+@contextmanager
+def _optuna_storage(url: URL) -> Iterator[optuna.storages.RDBStorage]:
+    options = {"poolclass": sa.pool.NullPool}
+    storage = optuna.storages.RDBStorage(with_password(url), engine_kwargs=options, skip_compatibility_check=True)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
 def back_up(path: Path, target: Path) -> None:
     """A consistent copy of a SQLite file while others write (SQLite's online backup), renamed into place when whole."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     os.close(handle)
+    temporary = Path(name)
     try:
-        source = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)
-        copy = sqlite3.connect(name)
-        try:
+        with (
+            closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)) as source,
+            closing(sqlite3.connect(temporary)) as copy,
+        ):
             source.backup(copy)
-        finally:
-            copy.close()
-            source.close()
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, target)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, target)
     finally:
-        for suffix in ("", "-wal", "-shm"):
-            Path(name + suffix).unlink(missing_ok=True)
+        _remove_file(temporary)
+
+
+def _upgrade_file(url: URL, path: Path) -> None:
+    """Copy the file aside, then upgrade it; of several that would, one does."""
+    with _alone_in(path.parent):
+        if not _is_behind(url, *_look(path)):
+            return
+        back_up(path, path.with_name(f"{path.name}.before-{time.strftime('%Y%m%d-%H%M%S')}"))
+        database = Database(url)
+        try:
+            _upgrade(database)
+        finally:
+            database.close()
 
 
 def _upgrade(database: Database) -> None:
     """Run what is missing, in order, in one transaction; Optuna's own schema goes first, by Optuna's own code."""
-    storage = _optuna_storage(database.url)
-    try:
+    with _optuna_storage(database.url) as storage:
         if storage.get_current_version() != storage.get_head_version():
-            if storage.get_current_version() not in storage.get_all_versions():
-                raise StorageError(
-                    f"{database.name}: was written by a newer Optuna than {optuna.__version__}; upgrade optuna"
-                )
             storage.upgrade()
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
 
     def upgrade(connection: Connection) -> None:
         version = connection.execute(sa.select(tables.versions.c.schema_version)).scalar_one()
@@ -217,38 +251,43 @@ def _upgrade(database: Database) -> None:
 
 
 def _open_server(url: URL, *, create: bool) -> Database:
-    """The same on PostgreSQL: creation and upgrade hold an advisory lock."""
+    """The same on PostgreSQL: creation and upgrade hold an advisory lock, and with it the one other connection."""
     database = Database(url)
     try:
-        found = retrying(lambda: _server_versions(database))
-        if found is None and not create:
-            raise StorageError(
-                f"{database.name}: holds no tuner studies; `tuner search STUDY --storage URL` makes the tables"
-            )
-        if found is None or _is_behind(url, *found):
-            with database.engine.connect() as lock:
-                lock.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": SCHEMA_LOCK})
-                try:
-                    found = _server_versions(database)
-                    if found is None:
-                        _make_tables(url)
-                    elif _is_behind(url, *found):
-                        _upgrade(database)
-                finally:
-                    lock.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": SCHEMA_LOCK})
+        with retrying(database.engine.connect, server_may_be_away=False) as connection:
+            found = _server_versions(database, connection)
+            if found is None and not create:
+                raise StorageError(
+                    f"{database.name}: holds no tuner studies; `tuner search STUDY --storage URL` makes the tables"
+                )
+            if found is not None and not _is_behind(url, *found):
+                return database
+            connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": SCHEMA_LOCK})
+            try:
+                found = _server_versions(database, connection)
+                connection.commit()  # an open transaction would hold up the changes of tables below
+                if found is None:
+                    _make_tables(url)
+                elif _is_behind(url, *found):
+                    _upgrade(database)
+            finally:
+                connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": SCHEMA_LOCK})
     except sa.exc.DBAPIError as error:
-        reason = " ".join(str(error.orig).split())
+        database.close()
+        reason = without_password(" ".join(str(error.orig).split()))
         raise StorageError(f"{shown(url)}: cannot be opened: {reason[:300]}") from None
+    except StorageError:
+        database.close()
+        raise
     return database
 
 
-def _server_versions(database: Database) -> tuple[int, str] | None:
-    with database.engine.connect() as connection:
-        names = set(sa.inspect(connection).get_table_names())
-        if tables.versions.name in names:
-            version, optuna_version = connection.execute(sa.select(tables.versions)).one()
-            _refuse_newer(database.name, version)
-            return version, optuna_version
+def _server_versions(database: Database, connection: Connection) -> tuple[int, str] | None:
+    names = set(sa.inspect(connection).get_table_names())
+    if tables.versions.name in names:
+        version, optuna_version = connection.execute(sa.select(tables.versions)).one()
+        _refuse_newer(database.name, version)
+        return version, optuna_version
     if "alembic_version" in names:
         raise StorageError(f"{database.name}: is an Optuna database without tuner's tables; name another database")
     return None

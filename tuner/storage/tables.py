@@ -55,15 +55,21 @@ claims = Table(
     "tuner_claims",
     metadata,
     Column("trial_id", Integer, primary_key=True, autoincrement=False),
-    Column("study_id", Integer, nullable=False, index=True),
+    Column("study_id", Integer, nullable=False),
     Column("token", String(32)),
-    Column("call", String(32)),
+    Column("call", String(32), index=True),
     Column("owner", Text, nullable=False),
     Column("claimed", Double, nullable=False),
     Column("expires", Double, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("reason", Text),
     Column("checkpoint", LargeBinary),
+)
+Index(
+    "ix_tuner_claims_live",
+    claims.c.study_id,
+    sqlite_where=claims.c.token.is_not(None),
+    postgresql_where=claims.c.token.is_not(None),
 )
 
 trials = Table(
@@ -136,6 +142,9 @@ optuna_params = models.TrialParamModel.__table__
 optuna_values = models.TrialValueModel.__table__
 optuna_intermediate_values = models.TrialIntermediateValueModel.__table__
 optuna_trial_system_attributes = models.TrialSystemAttributeModel.__table__
+
+TRIALS_BY_STATE = "CREATE INDEX tuner_trials_by_state ON trials (study_id, state, number)"
+"""Optuna has no index that finds the trials of a study in one state, or the last number, without reading them all."""
 
 FINITE = models.TrialValueModel.TrialValueType.FINITE
 FINITE_INTERMEDIATE = models.TrialIntermediateValueModel.TrialIntermediateValueType.FINITE

@@ -1,0 +1,146 @@
+"""Small studies that are searched in this process or another, and what their databases hold."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import SMALL_STUDY, small_table
+from tuner.running import PreparedStudy, SearchRequest, SearchResult, StudyRequest, open_study, run_search
+
+Rows = list[tuple[Any, ...]]
+Edit = Callable[..., Path]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+LASTING = {"max_epochs = 6": "max_epochs = 1500", "patience = 2": "patience = 1500", "trials = 4": "trials = 2"}
+"""Changes that make a trial of the small study last a second or two."""
+ENDLESS = {"max_epochs = 6": "max_epochs = 10_000_000", "patience = 2": "patience = 10_000_000"}
+"""Changes that make it last for hours."""
+
+
+@pytest.fixture
+def edit(workplace: Path) -> Edit:
+    """Write ``studies/small.toml`` (and its data) with parts of the text replaced; a missing part is an error."""
+
+    def write(changes: dict[str, str] | None = None) -> Path:
+        text = SMALL_STUDY
+        for old, new in (changes or {}).items():
+            assert old in text
+            text = text.replace(old, new)
+        folder = workplace / "studies"
+        folder.mkdir(exist_ok=True)
+        if not (folder / "small.csv").exists():
+            (folder / "small.csv").write_text(small_table(), encoding="utf-8")
+        (folder / "small.toml").write_text(text, encoding="utf-8")
+        return folder / "tuner.db"
+
+    return write
+
+
+@pytest.fixture
+def start(workplace: Path) -> Iterator[Start]:
+    """Start ``tuner ARGUMENTS`` and go on; what still runs at the end of the test is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def tuner(*arguments: object, **environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tuner", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
+        )
+        started.append(process)
+        return process
+
+    yield tuner
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def search(study: str = "small", storage: str | None = None, **request: Any) -> SearchResult:
+    """A search in this process."""
+    opened = open_study(StudyRequest(study, storage=storage))
+    return run_search(opened, SearchRequest(**request))
+
+
+def opened(study: str = "small", storage: str | None = None, **request: Any) -> PreparedStudy:
+    """A study ready to be searched."""
+    return open_study(StudyRequest(study, storage=storage, **request))
+
+
+def rows(database: Path, query: str) -> Rows:
+    """What a query finds."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def states(database: Path) -> Rows:
+    """Number and state of every trial."""
+    return rows(database, "SELECT number, state FROM trials ORDER BY number")
+
+
+def finished(database: Path) -> list[int]:
+    """The numbers of the complete and pruned trials, one entry a record."""
+    query = (
+        "SELECT number FROM trials JOIN tuner_networks USING (trial_id) "
+        "WHERE state IN ('COMPLETE', 'PRUNED') ORDER BY number"
+    )
+    return [number for (number,) in rows(database, query)]
+
+
+def fingerprint(database: Path) -> Rows:
+    """Every trial to the last bit: number, state, parameters, seed, value, errors, costs, epochs, curves."""
+    trials = rows(
+        database,
+        "SELECT number, state, seed, exploring, hyperparameters, finish_order, t.stop_reason, t.best_epoch, t.epochs, "
+        "value, n.train_wrong, hex(n.train_cost), n.dev_wrong, hex(n.dev_cost), hex(n.dev_bits) FROM trials "
+        "JOIN tuner_trials t USING (trial_id) LEFT JOIN trial_values USING (trial_id) "
+        "LEFT JOIN tuner_networks n USING (trial_id) ORDER BY number",
+    )
+    params = rows(
+        database,
+        "SELECT number, param_name, param_value FROM trials JOIN trial_params USING (trial_id) ORDER BY 1, 2",
+    )
+    epochs = rows(
+        database,
+        "SELECT number, epoch, train_cost, train_error, dev_cost, dev_error, hex(dev_fold_wrong) FROM trials "
+        "JOIN tuner_epochs USING (trial_id) ORDER BY 1, 2",
+    )
+    rungs = rows(
+        database,
+        "SELECT number, step, intermediate_value FROM trials JOIN trial_intermediate_values USING (trial_id) "
+        "ORDER BY 1, 2",
+    )
+    return [*trials, *params, *epochs, *rungs]
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    """Wait until a condition holds, and return what it gave."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("waited in vain")
+
+
+def is_training(database: Path, n: int = 1) -> bool:
+    """Whether so many trials are drawn and running."""
+    query = "SELECT count(*) FROM trials JOIN tuner_trials USING (trial_id) WHERE state = 'RUNNING'"
+    try:
+        return database.exists() and rows(database, query)[0][0] >= n
+    except sqlite3.OperationalError:  # being made
+        return False

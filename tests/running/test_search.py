@@ -1,0 +1,241 @@
+"""A search as a whole: budgets to the trial, ends of every kind, and what may change between two searches."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import SMALL_STUDY
+from tests.running.conftest import ENDLESS, Edit, fingerprint, finished, opened, rows, search, states
+from tuner.errors import SearchError, StorageError
+from tuner.running import SearchRequest, run_search, worker
+from tuner.storage import Database
+from tuner.trial import trial_seed
+
+
+def test_the_budget_is_completed_once(edit: Edit) -> None:
+    """The first search makes the budget's trials; the second says that there is nothing to do, and does nothing."""
+    database = edit()
+    result = search()
+    assert (result.run.complete + result.run.pruned, finished(database)) == (4, [0, 1, 2, 3])
+    before = fingerprint(database)
+    result = search()
+    assert result.text().startswith("nothing to do: the study is finished (4 trials)")
+    assert result.run.complete == 0
+    assert fingerprint(database) == before
+
+
+def test_trials_adds_exactly_so_many(edit: Edit) -> None:
+    """``trials=3`` on a finished study makes three more; on an unfinished one three of its budget."""
+    database = edit()
+    assert search(trials=3).run.complete == 3
+    search()
+    assert finished(database) == [0, 1, 2, 3]
+    search(trials=3)
+    assert finished(database) == list(range(7))
+    search()
+    assert finished(database) == list(range(7))
+
+
+def test_total_raises_the_budget_for_good(edit: Edit) -> None:
+    """``total=6`` is remembered; a lower total takes nothing away."""
+    database = edit()
+    search(total=6)
+    assert finished(database) == list(range(6))
+    assert search(total=2).progress.budget == 6
+
+
+def test_an_edited_budget_is_obeyed(edit: Edit) -> None:
+    """Another ``trials`` in the definition is meant; comments and [diagnosis] are free to change too."""
+    database = edit()
+    search()
+    edit({"trials = 4": "trials = 5 # more\n[diagnosis]\nmaterial_gap = 0.5"})
+    search()
+    assert finished(database) == list(range(5))
+    assert "material_gap" in rows(database, "SELECT definition FROM tuner_studies")[0][0]
+
+
+def test_two_workers_make_the_same_number(edit: Edit) -> None:
+    """Processes share the budget; none makes a trial twice."""
+    database = edit()
+    search(total=20, workers=2)
+    assert finished(database) == list(range(20))
+
+
+def test_the_same_search_gives_the_same_trials(edit: Edit, workplace: Path) -> None:
+    """All that is drawn descends from the seed and the trial's number."""
+    database = edit({"trials = 4": "trials = 14"})
+    search()
+    first = fingerprint(database)
+    database.unlink()
+    search(trials=5)
+    search()
+    assert fingerprint(database) == first
+
+
+def test_a_timeout_ends_in_time_and_is_done(edit: Edit) -> None:
+    """The running trial is put back, not failed; it counts as no attempt."""
+    database = edit(ENDLESS)
+    result = search(timeout=1.0)
+    assert (result.timed_out, result.signal, result.run.failed) == (True, None, 0)
+    assert states(database) == [(0, "WAITING")]
+    assert rows(database, "SELECT attempts, reason FROM tuner_claims") == [(0, "put back")]
+
+
+def test_a_diverged_trial_is_complete_with_a_bad_value(edit: Edit) -> None:
+    """The sampler learns to keep away from what made the numbers overflow."""
+    database = edit({"alpha = { log_uniform = [1e-2, 1.0] }": "alpha = 1e30"})
+    result = search()
+    assert (result.run.complete, result.run.diverged, result.run.failed) == (4, 4, 0)
+    assert {value for (value,) in rows(database, "SELECT value FROM trial_values")} == {1.0}
+    assert result.progress.best is None
+    assert "no trial has a usable result yet" in result.text()
+
+
+def test_three_failures_in_a_row_stop_the_search(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cause is named, and the command to go on with; failed trials are replaced later, beyond the budget."""
+    database = edit()
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ValueError("bad node")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "run_trial", broken)
+        with pytest.raises(SearchError, match=r"3 trials in a row failed.*ValueError: bad node.*tuner search small"):
+            search()
+    assert states(database) == [(0, "FAIL"), (1, "FAIL"), (2, "FAIL")]
+    search()
+    assert finished(database) == [3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_single_failure_is_replaced(edit: Edit, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    """Out of memory is a failed trial with its reason; the search goes on to its full budget."""
+    database = edit()
+    whole = worker.run_trial
+
+    def sometimes(*arguments: Any, **options: Any) -> Any:
+        if options["seed"] == first_seed:
+            raise MemoryError
+        return whole(*arguments, **options)
+
+    study = opened()
+    first_seed = trial_seed(0, 0)
+    monkeypatch.setattr(worker, "run_trial", sometimes)
+    result = run_search(study, SearchRequest(workers=workers))
+    assert (result.run.failed, finished(database)) == (1, [1, 2, 3, 4])
+    assert rows(database, "SELECT reason FROM tuner_claims ORDER BY trial_id LIMIT 1") == [("out of memory",)]
+
+
+def test_a_trial_that_takes_too_long_fails(edit: Edit) -> None:
+    """``trial_timeout`` is a bound on the wall time of one trial."""
+    database = edit({**ENDLESS, "trials = 4": "trials = 4\ntrial_timeout = 0.2"})
+    with pytest.raises(SearchError, match=r"3 trials in a row failed.*wall limit.*trial_timeout = 0.2"):
+        search()
+    assert [state for _, state in states(database)] == ["FAIL"] * 3
+
+
+def test_a_target_ends_the_study_early(edit: Edit) -> None:
+    """Once a trial is good enough no more are started, now or later; trials asked for by number still are."""
+    database = edit({"trials = 4": "trials = 400\ntarget_error = 0.5"})
+    result = search()
+    n = len(finished(database))
+    assert n < 400
+    assert "reached target_error = 0.5" in result.text()
+    assert "nothing to do: the study is finished (the best value" in search().text()
+    search(trials=1)
+    assert len(finished(database)) == n + 1
+
+
+def test_a_study_that_gets_no_better_ends_early(edit: Edit) -> None:
+    """``stop_after_no_progress = 5``: the best trial is followed by exactly five others."""
+    database = edit({"trials = 4": "trials = 400\nstop_after_no_progress = 5"})
+    result = search()
+    assert "5 trials without a better one" in result.text()
+    query = "SELECT value FROM trials JOIN trial_values USING (trial_id) WHERE state = 'COMPLETE' ORDER BY number"
+    values = [value for (value,) in rows(database, query)]
+    numbers = finished(database)
+    assert result.progress.best is not None
+    assert min(values) == result.progress.best.value
+    assert len(numbers) - 1 - result.progress.best.number == 5
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "change"),
+    [
+        ("hidden = [4]", "hidden = [5]", "network.hidden: [4] -> [5]"),
+        ("[0.7, 1.0]", "[0.8, 1.0]", "space.keep_prob"),
+        ("max_epochs = 6", "max_epochs = 7", "training.max_epochs: 6 -> 7"),
+        ("trials = 4", 'trials = 4\nsampler = "random"', 'search.sampler: "tpe" -> "random"'),
+    ],
+)
+def test_another_definition_is_refused(edit: Edit, old: str, new: str, change: str) -> None:
+    """The refusal names what changed, old -> new, and the command that starts a new study from this one."""
+    database = edit()
+    search()
+    before = fingerprint(database)
+    edit({old: new})
+    with pytest.raises(StorageError) as refused:
+        search()
+    assert change in str(refused.value)
+    assert "tuner search small --name small-2 --from small" in str(refused.value)
+    assert "--allow-changed" in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert fingerprint(database) == before
+
+
+def test_other_data_is_refused(edit: Edit) -> None:
+    """The same definition on data whose bytes differ is another study."""
+    database = edit()
+    search()
+    table = database.parent / "small.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("0.", "9.", 1), encoding="utf-8")
+    with pytest.raises(StorageError, match="fingerprint"):
+        search()
+
+
+def test_a_changed_study_goes_on_where_that_is_allowed(edit: Edit) -> None:
+    """``--allow-changed`` keeps the trials and takes the new definition, another list of choices too."""
+    database = edit()
+    search()
+    changed = {'["he", "xavier"]': '["zeros", "xavier", "lecun"]', "trials = 4": "trials = 14"}
+    edit(changed)
+    run_search(opened(allow_changed=True), SearchRequest())
+    assert finished(database) == list(range(14))
+    assert search().run.complete == 0
+
+
+def test_a_failing_database_is_no_failed_trial(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the record cannot be written the search ends with the reason; the trial runs again next time."""
+    database = edit()
+    study = opened()
+    whole = Database.write
+    calls: list[object] = []
+
+    def full(self: Database, work: Any) -> Any:
+        calls.append(work)
+        if len(calls) > 4:
+            raise StorageError("tuner.db: cannot be written (database or disk is full); make room on its disk")
+        return whole(self, work)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "write", full)
+        with pytest.raises(SearchError, match="make room") as stopped:
+            run_search(study, SearchRequest())
+    assert stopped.value.exit_status == 1
+    assert [state for _, state in states(database)] == ["COMPLETE", "RUNNING"]
+    with closing(sqlite3.connect(database)) as connection:  # this process lives on, so its claim would have to expire
+        connection.execute("UPDATE tuner_claims SET expires = 0")
+        connection.commit()
+    search()
+    assert finished(database) == [0, 1, 2, 3]
+
+
+def test_the_small_study_is_as_it_is_written_down() -> None:
+    """The texts that tests replace are there."""
+    for part in ENDLESS:
+        assert part in SMALL_STUDY

@@ -1,0 +1,70 @@
+"""Being stopped: by Ctrl-C, by SIGTERM, by a kill; real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.running.conftest import ENDLESS, LASTING, Edit, Start, finished, is_training, rows, search, states, wait_for
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_signal_puts_the_running_trial_back(
+    edit: Edit, start: Start, number: signal.Signals, status: int, workers: int
+) -> None:
+    """A trial that would take hours is put back at once; the exit status and the last line say what happened."""
+    database = edit(ENDLESS)
+    process = start("search", "small", "--workers", workers)
+    wait_for(lambda: is_training(database, workers))
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == status
+    last = errors.splitlines()[-1]
+    assert f"stopped by {number.name}" in last
+    assert "tuner search small" in last
+    assert states(database) == [(k, "WAITING") for k in range(workers)]
+    assert rows(database, "SELECT token, attempts, reason FROM tuner_claims") == [(None, 0, "put back")] * workers
+
+
+def test_the_next_run_completes_what_was_stopped(edit: Edit, start: Start) -> None:
+    """No number twice, none missing."""
+    database = edit(LASTING)
+    process = start("search", "small")
+    wait_for(lambda: is_training(database))
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert [state for _, state in states(database)] == ["WAITING"]
+    assert search().run.complete == 2
+    assert finished(database) == [0, 1]
+
+
+def test_workers_end_with_their_parent(edit: Edit, start: Start) -> None:
+    """``kill -9`` of a search with two workers leaves no worker behind; their trials are put back."""
+    database = edit(ENDLESS)
+    process = start("search", "small", "--workers", 2)
+    wait_for(lambda: is_training(database, 2))
+    process.kill()
+    process.communicate(timeout=20)
+    wait_for(lambda: states(database) == [(0, "WAITING"), (1, "WAITING")])
+
+
+def test_a_worker_that_dies_is_replaced(edit: Edit, start: Start) -> None:
+    """One of two workers is killed: its trial is taken over, and the budget completed."""
+    database = edit({**LASTING, "trials = 4": "trials = 4"})
+    process = start("search", "small", "--workers", 2)
+    wait_for(lambda: is_training(database, 2))
+    (worker, *_) = children_of(process.pid)
+    os.kill(worker, signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert finished(database) == [0, 1, 2, 3]
+    assert rows(database, "SELECT count(*) FROM tuner_claims WHERE attempts = 2") == [(1,)]
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]

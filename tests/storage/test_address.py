@@ -1,0 +1,82 @@
+"""Addresses: URLs, files, and passwords that never show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tuner.errors import StorageError
+from tuner.storage import address, mask, parse_url, shown, sqlite_file
+from tuner.storage.address import file_system_of, refuse_network_file_system, without_password
+
+
+def test_a_sqlite_file_is_made_absolute(workplace: Path) -> None:
+    """What is shown and kept does not depend on the current folder."""
+    url = parse_url("sqlite:///studies/tuner.db")
+    assert sqlite_file(url) == workplace / "studies" / "tuner.db"
+    assert shown(url) == str(workplace / "studies" / "tuner.db")
+
+
+def test_postgresql_gets_its_driver() -> None:
+    """The URL people write is enough."""
+    assert parse_url("postgresql://me@host/name").drivername == "postgresql+psycopg"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("studies/tuner.db", ["did you mean sqlite:///studies/tuner.db?"]),
+        ("mysql://host/name", ["'mysql'"]),
+        ("sqlite://", ["in memory"]),
+        ("sqlite:///:memory:", ["in memory"]),
+        ("postgresql://me:secret@host:port/name", ["not a database URL"]),
+    ],
+)
+def test_other_addresses_are_refused(text: str, parts: list[str]) -> None:
+    """One line with the address that would work."""
+    with pytest.raises(StorageError) as refused:
+        parse_url(text)
+    for part in parts:
+        assert part in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://me:secret@host/name",
+        "postgresql://me:s/secret@x@host/name",
+        "postgresql://host/name?user=me&password=secret",
+        "postgresql://host/name?sslpassword=secret&user=me",
+        "tuner search digits --storage postgresql://me:secret@host/name --quiet",
+        "postgresql:/me:secret@host",
+    ],
+)
+def test_passwords_are_masked(text: str) -> None:
+    """Wherever a password stands in a URL, it is not shown."""
+    assert "secret" not in without_password(text)
+    assert "***" in without_password(text)
+
+
+def test_a_masked_url_keeps_the_rest() -> None:
+    """Who, where and what stay readable."""
+    assert mask(parse_url("postgresql://me:secret@host:5432/name")) == "postgresql+psycopg://me:***@host:5432/name"
+
+
+def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longest mount point that holds the path counts; the message names the option that works."""
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+        "40 22 0:40 / /net/home\\040dir rw shared:1 - nfs4 server:/home rw\n"
+        "41 40 8:2 / /net/home\\040dir/scratch rw - xfs /dev/sdb1 rw\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(address, "MOUNTS", mounts)
+    assert file_system_of(Path("/srv/x")) == "ext4"
+    assert file_system_of(Path("/net/home dir/me")) == "nfs4"
+    assert file_system_of(Path("/net/home dir/scratch/me")) == "xfs"
+    with pytest.raises(StorageError, match=r"nfs4.*--storage postgresql://"):
+        refuse_network_file_system(Path("/net/home dir/me"))
+    refuse_network_file_system(Path("/net/home dir/scratch"))

@@ -1,0 +1,151 @@
+"""Records: written whole or not at all, and read back to the bit."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import optuna
+import pytest
+import sqlalchemy as sa
+from optuna.trial import TrialState
+
+from tests.storage.conftest import DISTRIBUTIONS, drawn, make_study, outcome, take_and_draw
+from tuner.errors import StorageError
+from tuner.storage import Database, History, read_counts, read_progress, read_study, tables, write_outcome
+
+
+def count(database: Database, table: sa.Table) -> int:
+    """Rows in a table."""
+    with database.reading() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+
+
+def test_everything_about_a_trial_comes_back(database: Database) -> None:
+    """Parameters, seed, value, rungs, networks, bits and curves."""
+    study = make_study(database)
+    claim = take_and_draw(database, study)
+    written = outcome(0.3)
+    assert write_outcome(database, claim, study, written)
+    trial = read_study(database, "made").trials[0]
+    assert (trial.number, trial.state, trial.stop_reason, trial.value) == (0, "complete", "patience", 0.3)
+    assert (trial.params, trial.seed, trial.exploring) == (drawn().hyperparameters, 1000, True)
+    assert (trial.best_epoch, trial.epochs, trial.seconds, trial.rung_values) == (3, 3, 0.3, {1: 0.5, 2: 0.3})
+    expected, found = written.networks[0], trial.networks[0]
+    for field in dataclasses.fields(expected):
+        if field.name != "curve":
+            np.testing.assert_array_equal(getattr(found, field.name), getattr(expected, field.name))
+    for name, values in expected.curve.items():
+        np.testing.assert_array_equal(found.curve[name], values)
+
+
+def test_a_record_is_written_whole_or_not_at_all(database: Database) -> None:
+    """What fails half-way leaves no trace: the trial still runs, without a value, rungs or networks."""
+    study = make_study(database)
+    claim = take_and_draw(database, study)
+    good = outcome()
+    bad = dataclasses.replace(good, networks=[dataclasses.replace(good.networks[0], dev_cost=None)])
+    with pytest.raises(StorageError):
+        write_outcome(database, claim, study, bad)
+    trial = read_study(database, "made").trials[0]
+    assert (trial.state, trial.value, trial.rung_values, trial.networks) == ("running", None, {}, [])
+    assert write_outcome(database, claim, study, good)
+
+
+def test_optuna_opens_the_same_study(database: Database) -> None:
+    """Optuna's own tools see the trials, their parameters, values and intermediate values."""
+    study = make_study(database)
+    assert write_outcome(database, take_and_draw(database, study), study, outcome(0.3))
+    assert write_outcome(database, take_and_draw(database, study), study, outcome(0.4, pruned=True))
+    storage = optuna.storages.RDBStorage(database.address)
+    loaded = optuna.load_study(study_name="made", storage=storage)
+    assert [trial.state for trial in loaded.trials] == [TrialState.COMPLETE, TrialState.PRUNED]
+    assert loaded.best_trial.value == 0.3
+    assert loaded.best_trial.params == drawn().sampled
+    assert loaded.best_trial.intermediate_values == {1: 0.5, 2: 0.3}
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+def test_history_reads_only_what_is_new(database: Database) -> None:
+    """Finished trials come in the order they finished; running ones as they are now."""
+    study = make_study(database, budget=9)
+    claims = [take_and_draw(database, study) for _ in range(3)]
+    history = History(database, study, DISTRIBUTIONS)
+    history.refresh()
+    assert ([t.number for t in history.finished], [t.number for t in history.running]) == ([], [0, 1, 2])
+    for claim in (claims[2], claims[0]):
+        assert write_outcome(database, claim, study, outcome())
+    before = list(history.finished)
+    history.refresh()
+    assert [t.number for t in history.finished] == [2, 0]
+    assert [t.number for t in history.running] == [1]
+    assert before == []
+    first = history.finished[0]
+    history.refresh()
+    assert history.finished[0] is first
+
+
+def test_history_translates_what_was_drawn_from_another_list_of_choices(database: Database) -> None:
+    """The stored number of a choice follows the list it was drawn from; a choice that is gone is left out."""
+    study = make_study(database)
+    assert write_outcome(database, take_and_draw(database, study), study, outcome())
+    changed = optuna.distributions.CategoricalDistribution(("zeros", "lecun", "xavier"))
+    history = History(database, study, {**DISTRIBUTIONS, "initializer": changed})
+    history.refresh()
+    assert history.finished[0].params["initializer"] == "xavier"
+    gone = optuna.distributions.CategoricalDistribution(("he", "zeros"))
+    history = History(database, study, {**DISTRIBUTIONS, "initializer": gone})
+    history.refresh()
+    assert list(history.finished[0].params) == ["alpha"]
+
+
+def test_progress_counts_and_names_the_best(database: Database) -> None:
+    """Diverged trials are complete ones, but never the best; ties go to the earlier trial."""
+    study = make_study(database, budget=9)
+    for value, changes in [
+        (0.0, {"stop_reason": "diverged"}),
+        (0.3, {}),
+        (0.2, {}),
+        (0.2, {}),
+        (0.1, {"pruned": True}),
+    ]:
+        assert write_outcome(database, take_and_draw(database, study), study, outcome(value, **changes))
+    progress = read_progress(database, study)
+    counts = progress.counts
+    assert (counts.complete, counts.pruned, counts.failed, counts.diverged) == (4, 1, 0, 1)
+    assert progress.best is not None
+    assert (progress.best.number, progress.best.dev_error, progress.best.train_error) == (2, 0.2, 0.1)
+    assert read_counts(database, study, "another call").complete == 0
+    assert read_counts(database, study, "a") == counts
+
+
+def test_a_reader_never_waits_for_a_writer(database: Database) -> None:
+    """While a transaction writes, a report sees the study as it was before."""
+    study = make_study(database)
+    claim = take_and_draw(database, study)
+
+    def work(connection: sa.Connection) -> str:
+        connection.execute(tables.claims.update().values(reason="half written"))
+        other = Database(database.url)
+        try:
+            return read_study(other, "made").trials[0].state
+        finally:
+            other.close()
+
+    assert database.write(work) == "running"
+    assert claim.number == 0
+
+
+def test_busy_is_waited_for(sqlite: Database) -> None:
+    """A transaction that finds the file locked is tried again until it has its turn."""
+    tries = []
+
+    def work(connection: sa.Connection) -> str:
+        tries.append(connection)
+        if len(tries) < 3:
+            raise sa.exc.OperationalError("", {}, Exception("database is locked"))
+        return "done"
+
+    assert sqlite.write(work) == "done"
+    assert len(tries) == 3

@@ -1,0 +1,273 @@
+"""Opening: made once, refused without a byte changed, upgraded after a backup."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import alembic.command
+import optuna
+import pytest
+import sqlalchemy as sa
+
+from tests.databases import new_postgresql
+from tests.storage.conftest import make_study, outcome, take_and_draw
+from tuner.errors import StorageError
+from tuner.storage import (
+    back_up,
+    open_database,
+    parse_url,
+    raise_budget,
+    read_study,
+    schema,
+    sqlite_url,
+    study_names,
+    tables,
+    write_outcome,
+)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Every file of a folder with its hash."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def change(path: Path, *statements: str) -> None:
+    """Run SQL on a file, leaving one file behind."""
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+def make(path: Path) -> None:
+    """A tuner database with one finished trial."""
+    database = open_database(sqlite_url(path), create=True)
+    study = make_study(database)
+    assert write_outcome(database, take_and_draw(database, study), study, outcome())
+    database.close()
+
+
+def make_optuna(path: Path) -> None:
+    """A database as Optuna alone makes it."""
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+def make_newer(path: Path) -> None:
+    """A database of a tuner to come."""
+    make(path)
+    change(path, "UPDATE tuner_version SET schema_version = 99")
+
+
+def make_newer_optuna(path: Path) -> None:
+    """A database whose Optuna tables are of an Optuna to come."""
+    make(path)
+    change(
+        path,
+        "UPDATE tuner_version SET optuna_version = '99.0'",
+        "UPDATE alembic_version SET version_num = 'v99.0.0.a'",
+    )
+
+
+@pytest.mark.parametrize("create", [True, False])
+@pytest.mark.parametrize(
+    ("make_file", "parts"),
+    [
+        (make_newer, ["newer tuner", "99", "pip install --upgrade tuner-search"]),
+        (make_newer_optuna, ["Optuna 99.0", "pip install --upgrade optuna"]),
+        (make_optuna, ["Optuna database without tuner's tables"]),
+        (lambda path: change(path, "CREATE TABLE customers (name TEXT)"), ["somebody else's database"]),
+        (lambda path: path.write_text("name = 1\n", encoding="utf-8"), ["not a SQLite database"]),
+        (lambda path: path.write_bytes(b"SQLite format 3\x00" + bytes(range(256)) * 8), ["cannot be read"]),
+        (lambda path: path.write_bytes(b""), ["an empty file"]),
+        (lambda path: path.mkdir(), ["cannot be opened"]),
+    ],
+)
+def test_what_is_not_ours_is_refused_and_left_as_it_was(
+    tmp_path: Path, make_file: object, parts: list[str], create: bool
+) -> None:
+    """One line that says what it is; not a byte of it changes, and nothing appears beside it."""
+    path = tmp_path / "tuner.db"
+    make_file(path)  # type: ignore[operator]
+    before = {} if path.is_dir() else contents(tmp_path)
+    with pytest.raises(StorageError) as refused:
+        open_database(sqlite_url(path), create=create)
+    for part in [str(path), *parts]:
+        assert part in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert before == ({} if path.is_dir() else contents(tmp_path))
+
+
+def test_reading_makes_nothing(tmp_path: Path) -> None:
+    """A database that is not there is not made for whoever only reads; nor is its folder."""
+    with pytest.raises(StorageError, match="no such database"):
+        open_database(sqlite_url(tmp_path / "gone" / "tuner.db"), create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_last_folder_is_made(tmp_path: Path) -> None:
+    """``studies/`` is made; a path that was mistyped further up is not."""
+    open_database(sqlite_url(tmp_path / "studies" / "tuner.db"), create=True).close()
+    assert contents(tmp_path / "studies").keys() == {"tuner.db"}
+    with pytest.raises(StorageError, match="cannot be created"):
+        open_database(sqlite_url(tmp_path / "no" / "such" / "tuner.db"), create=True)
+
+
+def test_a_database_is_in_wal_mode(tmp_path: Path) -> None:
+    """Readers do not block writers."""
+    make(tmp_path / "tuner.db")
+    with closing(sqlite3.connect(tmp_path / "tuner.db")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_many_that_create_at_once_make_one(tmp_path: Path) -> None:
+    """Twelve processes open one new file in the same moment: all get it, and only it is left."""
+    script = (
+        "import sys, time\n"
+        "from tuner.storage import open_database, parse_url\n"
+        "time.sleep(max(0, float(sys.argv[2]) - time.time()))\n"
+        "database = open_database(parse_url(sys.argv[1]), create=True)\n"
+        "with database.reading() as connection:\n"
+        "    print(connection.exec_driver_sql('SELECT count(*) FROM tuner_version').scalar_one())\n"
+        "database.close()\n"
+    )
+    arguments = [sys.executable, "-c", script, f"sqlite:///{tmp_path / 'tuner.db'}", str(time.time() + 3)]
+    processes = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    assert [process.communicate(timeout=60)[0] for process in processes] == ["1\n"] * 6
+    assert contents(tmp_path).keys() == {"tuner.db"}
+
+
+def test_an_older_schema_is_upgraded_after_a_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The migrations run in order, once; the file as it was lies beside it."""
+    path = tmp_path / "tuner.db"
+    make(path)
+    steps = [
+        lambda connection: connection.execute(sa.text("ALTER TABLE tuner_trials ADD COLUMN note TEXT")),
+        lambda connection: connection.execute(sa.text("UPDATE tuner_trials SET note = 'upgraded'")),
+    ]
+    monkeypatch.setattr(schema, "MIGRATIONS", steps)
+    monkeypatch.setattr(tables, "SCHEMA_VERSION", 3)
+    open_database(sqlite_url(path), create=True).close()
+    open_database(sqlite_url(path), create=True).close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT note FROM tuner_trials").fetchall() == [("upgraded",)]
+        assert connection.execute("SELECT schema_version FROM tuner_version").fetchall() == [(3,)]
+    (backup,) = tmp_path.glob("tuner.db.before-*")
+    with closing(sqlite3.connect(backup)) as connection:
+        assert connection.execute("SELECT schema_version FROM tuner_version").fetchall() == [(1,)]
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All migrations are one transaction."""
+    path = tmp_path / "tuner.db"
+    make(path)
+    steps = [
+        lambda connection: connection.execute(sa.text("ALTER TABLE tuner_trials ADD COLUMN note TEXT")),
+        lambda connection: connection.execute(sa.text("UPDATE no_such_table SET note = 1")),
+    ]
+    monkeypatch.setattr(schema, "MIGRATIONS", steps)
+    monkeypatch.setattr(tables, "SCHEMA_VERSION", 3)
+    with pytest.raises(StorageError, match="no_such_table"):
+        open_database(sqlite_url(path), create=True)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT schema_version FROM tuner_version").fetchall() == [(1,)]
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(tuner_trials)")]
+    assert "note" not in columns
+
+
+def test_older_tables_of_optuna_are_upgraded_too(tmp_path: Path) -> None:
+    """What Optuna 3.0 left is brought to the Optuna that is installed, by Optuna's own migrations, after a backup."""
+    path = tmp_path / "tuner.db"
+    make(path)
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+    config = storage._version_manager._create_alembic_config()
+    storage.remove_session()
+    storage.engine.dispose()
+    head = storage.get_head_version()
+    alembic.command.stamp(config, "v3.0.0.d")
+    change(path, "UPDATE tuner_version SET optuna_version = '3.0.0'")
+    database = open_database(sqlite_url(path), create=False)
+    assert read_study(database, "made").trials[0].state == "complete"
+    database.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (head,)
+        assert connection.execute("SELECT optuna_version FROM tuner_version").fetchone() == (optuna.__version__,)
+    assert len(list(tmp_path.glob("tuner.db.before-*"))) == 1
+
+
+def test_a_backup_is_a_database(tmp_path: Path) -> None:
+    """It opens, and holds what the file held, although somebody has the file open."""
+    path = tmp_path / "tuner.db"
+    make(path)
+    database = open_database(sqlite_url(path), create=False)
+    with database.reading():
+        back_up(path, tmp_path / "copy.db")
+    database.close()
+    copy = open_database(sqlite_url(tmp_path / "copy.db"), create=False)
+    assert read_study(copy, "made").best is not None
+    copy.close()
+
+
+def read_and_write_as_nobody(path: Path, answers: Connection) -> None:
+    """Send what a process that may not write reads, and what it is told when it writes."""
+    os.setuid(65534)
+    database = open_database(sqlite_url(path), create=False)
+    state = read_study(database, "made").trials[0].state
+    try:
+        raise_budget(database, 1, to=99)
+    except StorageError as error:
+        answers.send((state, str(error)))
+    database.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody who may not write")
+@pytest.mark.parametrize("open_folder", [True, False])
+def test_a_file_one_may_not_write_to_can_be_read(tmp_path: Path, open_folder: bool) -> None:
+    """A report of a protected file works; a search is one clear line, and the file stays as it was."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    path = folder / "tuner.db"
+    make(path)
+    path.chmod(0o444)
+    folder.chmod(0o777 if open_folder else 0o555)
+    before = contents(folder)
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=read_and_write_as_nobody, args=(path, sender))
+    process.start()
+    sender.close()
+    state, refusal = receiver.recv()
+    process.join()
+    assert state == "complete"
+    assert str(path) in refusal
+    assert "expected a file and folder this user may write to" in refusal
+    assert contents(folder) == before
+
+
+def test_a_server_without_our_tables_is_refused_to_readers() -> None:
+    """Readers make nothing on a server either; whoever creates makes the tables once."""
+    url = new_postgresql()
+    with pytest.raises(StorageError, match="holds no tuner studies"):
+        open_database(url, create=False)
+    database = open_database(url, create=True)
+    assert study_names(database) == []
+    database.close()
+
+
+def test_a_server_that_is_not_there_is_one_line() -> None:
+    """The reason, and no password."""
+    pytest.importorskip("psycopg")
+    with pytest.raises(StorageError, match="cannot be opened") as refused:
+        open_database(parse_url("postgresql://me:secret@127.0.0.1:1/name"), create=True)
+    assert "secret" not in str(refused.value)
+    assert "\n" not in str(refused.value)

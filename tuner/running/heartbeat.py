@@ -1,0 +1,37 @@
+"""Keeping a claim alive while its trial trains."""
+
+from __future__ import annotations
+
+import threading
+
+from tuner.errors import StorageError
+from tuner.storage import HEARTBEAT_SECONDS, Claim, Database, renew
+
+
+class Heartbeat:
+    """A thread that renews the claim of the trial at hand; ``lost`` once somebody else has taken the trial over."""
+
+    def __init__(self, database: Database, claim: Claim, seconds: float = HEARTBEAT_SECONDS) -> None:
+        self._database = database
+        self._claim = claim
+        self._seconds = seconds
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
+        self.lost = False
+
+    def _beat(self) -> None:
+        while not self._done.wait(self._seconds):
+            try:
+                self.lost = not renew(self._database, self._claim)
+            except StorageError:
+                continue  # the expiry is four beats away: the next one may get through
+            if self.lost:
+                return
+
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join(timeout=self._seconds)  # a beat may hang in a busy database; it cannot do harm any more

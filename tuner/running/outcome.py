@@ -1,0 +1,46 @@
+"""From what a trial's training returned to what is recorded of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tuner.data import Dataset
+from tuner.storage import NetworkRecord, Outcome
+from tuner.trial import TrialResult
+
+
+def outcome_of(result: TrialResult, dataset: Dataset, attributes: dict[str, Any]) -> Outcome:
+    """A trial's result as it is recorded."""
+    parts = dataset.parts
+    networks = []
+    for k, network in enumerate(result.networks):
+        part = parts[k] if len(parts) > 1 else parts[0]
+        n_train, n_dev = len(part.train), len(part.dev)
+        networks.append(
+            NetworkRecord(
+                stop_reason=network.stop_reason,
+                best_epoch=network.best_epoch,
+                epochs=network.epochs,
+                updates=network.updates,
+                n_train=n_train,
+                train_wrong=round(network.train_error * n_train),
+                train_cost=network.train_cost,
+                n_dev=n_dev,
+                dev_wrong=int(network.dev_wrong.sum()),
+                dev_cost=network.dev_cost,
+                dev_bits=network.dev_wrong,
+                curve=network.curve,
+                dev_fold_wrong=result.dev_fold_wrong[k],
+                n_train_dev=None if dataset.train_dev is None else len(dataset.train_dev),
+                train_dev_wrong=None if result.train_dev_wrong is None else result.train_dev_wrong[k],
+            )
+        )
+    return Outcome(
+        value=result.value,
+        pruned=result.stop_reason == "pruned",
+        stop_reason=result.stop_reason,
+        rung_values=result.rung_values,
+        networks=networks,
+        seconds=result.seconds,
+        system_attributes=attributes,
+    )

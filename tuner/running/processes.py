@@ -1,0 +1,128 @@
+"""Several workers on this machine: forked, followed, and replaced where one dies."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from tuner.errors import SearchError, TunerError
+from tuner.running.signals import StopSignal
+from tuner.running.worker import Task, Worker
+from tuner.storage import Database, read_counts
+
+DEATHS_IN_A_ROW = 3
+SENT_ITS_ERROR = 70
+"""Exit status of a worker process whose error the parent will raise."""
+POLL_SECONDS = 0.05
+
+
+def run_processes(
+    database: Database, task: Task, workers: int, stop: StopSignal, on_progress: Callable[[], None]
+) -> None:
+    """Run a task on so many processes, which share the data's memory, until all have ended.
+
+    A worker's error ends them all and is raised here; one that dies is replaced, unless three die in a row.
+    """
+    database.close()  # connections must not cross a fork
+    crew = _Crew(database, task)
+    crew.hire(workers)
+    while crew.running:
+        time.sleep(POLL_SECONDS)
+        on_progress()
+        if stop() or crew.has_failed:
+            crew.dismiss()
+        crew.look_after()
+    crew.raise_error()
+
+
+@dataclass
+class _Crew:
+    """The worker processes of one search."""
+
+    database: Database
+    task: Task
+    running: list[tuple[BaseProcess, Connection]] = field(default_factory=list)
+    deaths: list[str] = field(default_factory=list)
+    error: TunerError | None = None
+    is_dismissed: bool = False
+    finished_at_last_death: int = -1
+
+    @property
+    def has_failed(self) -> bool:
+        return self.error is not None or len(self.deaths) >= DEATHS_IN_A_ROW
+
+    def hire(self, workers: int) -> None:
+        context: Any = multiprocessing.get_context("fork")
+        for _ in range(workers):
+            receiver, sender = context.Pipe(duplex=False)
+            process = context.Process(target=_work, args=(self.database, self.task, os.getpid(), sender), daemon=True)
+            process.start()
+            sender.close()
+            self.running.append((process, receiver))
+
+    def dismiss(self) -> None:
+        """Tell all to put their trials back and end."""
+        if not self.is_dismissed:
+            self.is_dismissed = True
+            for process, _ in self.running:
+                process.terminate()
+
+    def look_after(self) -> None:
+        """Take leave of those that ended, and replace those that died."""
+        for entry in [entry for entry in self.running if not entry[0].is_alive()]:
+            process, messages = entry
+            self.running.remove(entry)
+            process.join()
+            if process.exitcode == SENT_ITS_ERROR:
+                self.error = self.error or messages.recv()
+            elif process.exitcode != 0:
+                self._mourn(process.exitcode or 0)
+            messages.close()
+
+    def _mourn(self, exit_code: int) -> None:
+        counts = read_counts(self.database, self.task.study_id, self.task.budget.call)
+        self.database.close()
+        finished = counts.complete + counts.pruned
+        if finished > self.finished_at_last_death:
+            self.deaths.clear()
+        self.finished_at_last_death = finished
+        self.deaths.append(_death(exit_code))
+        if not (self.is_dismissed or self.has_failed):
+            self.hire(1)
+
+    def raise_error(self) -> None:
+        if self.error is not None:
+            raise self.error
+        if len(self.deaths) >= DEATHS_IN_A_ROW:
+            raise SearchError(
+                f"{len(self.deaths)} workers in a row died, the last one {self.deaths[-1]}; use fewer workers or less "
+                f"memory, then go on with: tuner search {self.task.definition.name}"
+            )
+
+
+def _work(database: Database, task: Task, parent: int, messages: Connection) -> None:
+    """A worker process: errors go to the parent, which shows them once."""
+    try:
+        with StopSignal(parent).listening() as stop:
+            Worker(Database(database.url), task, stop).work()
+    except TunerError as error:
+        messages.send(error)
+        sys.exit(SENT_ITS_ERROR)
+    except Exception as error:
+        messages.send(SearchError(f"a fault of tuner's own: {type(error).__name__}: {error}"))
+        sys.exit(SENT_ITS_ERROR)
+
+
+def _death(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f"with exit status {exit_code}"
+    name = signal.Signals(-exit_code).name
+    return f"by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")

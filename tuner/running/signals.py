@@ -1,0 +1,46 @@
+"""Being told to stop: SIGINT and SIGTERM noted, not suffered; a parent that is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+
+@dataclass
+class StopSignal:
+    """What everything that lasts asks whether to end: after SIGINT or SIGTERM, or once the parent process is gone."""
+
+    parent: int | None = None
+    number: int | None = None
+
+    def __call__(self) -> bool:
+        """Whether to stop."""
+        return self.number is not None or (self.parent is not None and os.getppid() != self.parent)
+
+    @contextmanager
+    def listening(self) -> Iterator[StopSignal]:
+        """Catch the two signals while the block runs (in the main thread; elsewhere Python allows no handlers).
+
+        A second one takes its usual effect, for who cannot wait.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def note(number: int, _: FrameType | None) -> None:
+            self.number = number
+            signal.signal(number, before[signal.Signals(number)])
+
+        for number in before:
+            signal.signal(number, note)
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -73,13 +73,14 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     wrong = np.stack([dev_wrong(trial, len(record.dev_y)) for trial in judged])
     groups = record.dev_groups
     members = not_distinguishable(wrong, place, groups)
+    sizes = n_parameters(record, definition, [trial.params.get("hidden") for trial in judged])
     return Findings(
         best=best,
         judged=judged,
         diagnosis=_diagnosis(record, definition, judged, place, wrong, baseline, material_gap),
         classes=tuple(class_errors(record.dev_y, wrong[place], record.class_names)),
         not_distinguishable=tuple(judged[k].number for k in members),
-        sober=judged[sober_choice(wrong, place, _n_parameters(record, definition, judged), _strengths(judged))],
+        sober=judged[sober_choice(wrong, place, sizes, _strengths(judged))],
         resolution=resolution(wrong, place, members),
         seeds=_seeds_error(best, len(record.dev_y)),
     )
@@ -171,16 +172,16 @@ def references(record: StudyRecord) -> tuple[float | None, float | None]:
     return stored.get("majority", commonest), stored.get("logistic_regression")
 
 
-def _n_parameters(record: StudyRecord, definition: StudyDefinition, trials: Sequence[TrialRecord]) -> NDArray[np.int64]:
-    """Entries of θ of every trial's network."""
-    found: dict[Any, int] = {}
-    for hidden in {trial.params.get("hidden") for trial in trials}:
-        widths = definition.network.hidden if hidden is None else KNOBS["hidden"].parse(hidden)
+def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Sequence[str | None]) -> NDArray[np.int64]:
+    """Entries of θ of networks with these hidden layers ("64-32"; None: those of the definition)."""
+    found: dict[str | None, int] = {}
+    for layers in set(hidden):
+        widths = definition.network.hidden if layers is None else KNOBS["hidden"].parse(layers)
         shape = Architecture(
             record.facts["n_features"], tuple(widths), len(record.class_names), output=definition.network.output
         )
-        found[hidden] = shape.n_parameters
-    return np.array([found[trial.params.get("hidden")] for trial in trials], dtype=np.int64)
+        found[layers] = shape.n_parameters
+    return np.array([found[layers] for layers in hidden], dtype=np.int64)
 
 
 def _strengths(trials: Sequence[TrialRecord]) -> NDArray[np.float64]:

@@ -61,8 +61,10 @@ def _actions(report: Report) -> list[str]:
         return []
     lines = []
     for place, action in enumerate(report.actions, start=1):
+        gain = f" Expected gain: {escape(action.expected_gain)}." if action.expected_gain else ""
         lines.append(
-            f"{place}. {escape(action.why)}" + (f"\n   ```\n   {action.command}\n   ```" if action.command else "")
+            f"{place}. {escape(action.why)}{gain}"
+            + (f"\n   ```\n   {action.command}\n   ```" if action.command else "")
         )
     return ["## Do next", "\n".join(lines)]
 

@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.analysis import Baseline, Diagnosis, Gap, KnobEffects
+from tuner.analysis import Action, Baseline, Diagnosis, Gap, KnobEffects
+from tuner.reporting.advice import advise
 from tuner.reporting.files import write_files
 from tuner.reporting.findings import Findings, find
 from tuner.reporting.frames import dev_error, epochs_frame, train_error, trials_frame
@@ -26,20 +27,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Action:
-    """One thing to do next: why, what speaks for it in this study, and the command that does it."""
-
-    action: str
-    why: str
-    command: str
-    evidence: dict[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the action as it stands in ``summary.json``."""
-        return {"action": self.action, "why": self.why, "command": self.command, "evidence": self.evidence}
-
-
-@dataclass(frozen=True)
 class Report:
     """What a study says; made by :func:`build_report`.
 
@@ -49,7 +36,6 @@ class Report:
     record: StudyRecord
     definition: StudyDefinition
     findings: Findings
-    actions: tuple[Action, ...]
     made: datetime.datetime
     news: News | None = None
 
@@ -81,15 +67,19 @@ class Report:
     @property
     def sentences(self) -> list[str]:
         """The verdict in plain sentences: what it is, the figures that carry it, the gaps, what is assumed."""
-        line = self.diagnosis.material_gap
         told = [headline(self.diagnosis), figures_sentence(self.diagnosis, len(self.findings.judged))]
-        told += [gap_sentence(name, gap, line) for name, gap in self.diagnosis.gaps.items()]
+        told += [gap_sentence(self.diagnosis, name) for name in self.diagnosis.gaps]
         return [sentence for sentence in [*told, assumption(self.diagnosis)] if sentence]
 
     @cached_property
     def pulls(self) -> KnobEffects | None:
         """Each hyperparameter's pull on bias and on variance; None with too few trials."""
         return find_pulls(self.record, self.definition, self.findings)
+
+    @cached_property
+    def actions(self) -> list[Action]:
+        """What to do next, the most useful first."""
+        return advise(self)
 
     @cached_property
     def importances(self) -> Importances | None:
@@ -190,7 +180,6 @@ def build_report(
         record=record,
         definition=definition,
         findings=findings,
-        actions=(),
         made=now,
         news=None if since is None else find_news(record, since, now),
     )

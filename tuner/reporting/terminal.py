@@ -35,7 +35,8 @@ def renderable(report: Report) -> RenderableType:
     if report.actions:
         parts += ["", Text("Do next", style="bold")]
     for place, action in enumerate(report.actions, start=1):
-        parts.append(Text(f"{place}. {action.why}"))
+        gain = f" Expected gain: {action.expected_gain}." if action.expected_gain else ""
+        parts.append(Text(f"{place}. {action.why}{gain}"))
         if action.command:
             parts.append(Padding(Text(action.command, style="cyan", no_wrap=True, overflow="ignore"), (0, 0, 0, 3)))
     return Group(*parts)

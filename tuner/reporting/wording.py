@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tuner.analysis import Diagnosis, ErrorEstimate, Gap
+from tuner.analysis import Diagnosis, ErrorEstimate, examples_to_decide
+from tuner.analysis.words import points as points
 
 ERROR_NAMES = {
     "baseline": "baseline",
@@ -40,16 +41,9 @@ def percent(error: float | None, sign: str = " %") -> str:
     return "–" if error is None or math.isnan(error) else points(error) + sign
 
 
-def points(difference: float) -> str:
-    """Write a difference of errors in points of per cent, with the sign − in front of negative ones."""
-    hundredfold = 100 * difference
-    text = f"{hundredfold:.1f}" if abs(hundredfold) >= 0.95 or round(hundredfold, 2) == 0 else f"{hundredfold:.2f}"
-    return "0.0" if text == "-0.0" else text.replace("-", "−")
-
-
 def span(low: float, high: float) -> str:
-    """Write the two ends of an interval, in per cent or points."""
-    return f"{points(low)} to {points(high)}"
+    """Write the two ends of an interval, in per cent or points: ``1.9–2.9``; ``−0.3 to 0.2`` where a sign is in it."""
+    return f"{points(low)} to {points(high)}" if low < 0 else f"{points(low)}–{points(high)}"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
@@ -132,15 +126,23 @@ def _references_clause(diagnosis: Diagnosis) -> str:
     return f"; {join(parts)}" if parts else ""
 
 
-def gap_sentence(name: str, gap: Gap, line: float) -> str:
-    """One gap against the line: its size, its interval and its level."""
+def gap_sentence(diagnosis: Diagnosis, name: str) -> str:
+    """One gap against the line: its size, its interval and its level; if undecided, what would decide it."""
+    gap, line = diagnosis.gaps[name], points(diagnosis.material_gap)
     size = f"{GAP_NAMES[name].capitalize()} is {points(gap.value)} points ({span(gap.low, gap.high)})"
-    where = {
-        "high": f"above the line of {points(line)}",
-        "low": f"below the line of {points(line)}",
-        "undecided": f"on both sides of the line of {points(line)} ({chance(gap.chance_high)} that it is high)",
-    }
-    return f"{size}, {where[gap.level]}."
+    if gap.level != "undecided":
+        return f"{size}, {'above' if gap.level == 'high' else 'below'} the line of {line}."
+    open_ = f"{size}, on both sides of the line of {line}: {chance(gap.chance_high)} that it is high."
+    return f"{open_} {_price(diagnosis, name)}"
+
+
+def _price(diagnosis: Diagnosis, name: str) -> str:
+    """Say how many examples would decide a gap."""
+    needed = examples_to_decide(diagnosis, name)
+    if needed is None:
+        return "No number of examples is known to decide it."
+    which, examples = needed
+    return f"About {rounded(examples)} {ERROR_NAMES[which]} examples would, if the errors stay as they are."
 
 
 def chance(of: float) -> str:

@@ -1,0 +1,98 @@
+"""What to do next: evidence from the study, commands that exist."""
+
+import dataclasses
+import shlex
+import tomllib
+from typing import Any
+
+import pytest
+
+from tests.reporting.building import make_study
+from tuner.cli.app import COMMANDS as CLI_COMMANDS
+from tuner.reporting import build_report
+from tuner.reporting.advice import COMMANDS, evidence_of, toml
+from tuner.storage import StudyRecord
+
+IN_THE_RECIPE = {"search", "report", "refine", "learning-curve", "train"}
+
+
+def high_bias(**options: Any) -> StudyRecord:
+    """A study whose network misses a fifth of its training examples."""
+    return make_study(30, bias=0.2, variance=0.01, n_train=4000, n_dev=3000, **options)
+
+
+def high_variance(**options: Any) -> StudyRecord:
+    """A study whose network is far worse on dev."""
+    return make_study(30, bias=0.005, variance=0.2, n_dev=3000, **options)
+
+
+def test_commands_are_those_of_the_command_line() -> None:
+    """An action's command can be typed; one that is new on the command line is no longer left out."""
+    assert IN_THE_RECIPE & set(CLI_COMMANDS) == COMMANDS
+
+
+@pytest.mark.parametrize("make", [high_bias, high_variance, make_study])
+def test_every_command_begins_with_one_that_exists(make: Any) -> None:
+    """Nothing is advised that the reader cannot do."""
+    for action in build_report(make()).actions:
+        words = shlex.split(action.command)
+        assert not words or (words[0] == "tuner" and words[1] in COMMANDS)
+
+
+def test_high_bias_without_a_baseline_asks_for_one_first() -> None:
+    """20 % may be all that a person reaches, too."""
+    actions = build_report(high_bias()).actions
+    assert actions[0].action == "give_baseline"
+    assert {"bigger_network", "less_regularisation"} & {action.action for action in actions}
+
+
+def test_with_a_baseline_it_is_not_asked_for_again() -> None:
+    """``--baseline`` counts as given."""
+    names = {action.action for action in build_report(high_bias(), baseline=0.01).actions}
+    assert "give_baseline" not in names
+
+
+def test_high_variance_wants_data_and_regularisation() -> None:
+    """The lectures' recipe."""
+    names = [action.action for action in build_report(high_variance()).actions]
+    assert "more_data" in names
+    assert "more_regularisation" in names
+
+
+def test_a_study_without_trials_is_told_to_search() -> None:
+    """There is nothing else to be said."""
+    actions = build_report(make_study(0)).actions
+    assert actions[0].action == "run_search"
+    assert actions[0].command.startswith("tuner search made")
+
+
+def test_another_database_is_named_in_commands() -> None:
+    """Typed in another folder, the command still finds the study; a password is not written down."""
+    record = dataclasses.replace(make_study(0), storage="postgresql+psycopg://me:***@host/db")
+    assert build_report(record).actions[0].command == 'tuner search made --storage "$TUNER_STORAGE"'
+    record = dataclasses.replace(make_study(0), storage="sqlite:////data/my studies.db")
+    assert build_report(record).actions[0].command == "tuner search made --storage 'sqlite:////data/my studies.db'"
+
+
+def test_diverged_trials_use_the_budget_up() -> None:
+    """A finished study with diverged trials is not called unfinished."""
+    record = make_study(30)
+    record.trials[3] = dataclasses.replace(record.trials[3], stop_reason="diverged", value=1.0)
+    evidence = evidence_of(build_report(record))
+    assert evidence.diverged == 1
+    assert evidence.trials + evidence.pruned == evidence.budget
+
+
+def test_edits_are_toml() -> None:
+    """What the reader is told to write can be written."""
+    changes = {"log_uniform": [0.001, 10.0]}
+    assert tomllib.loads(f"x = {toml(changes)}") == {"x": changes}
+    assert tomllib.loads(f"x = {toml(['64-32', 2, True])}") == {"x": ["64-32", 2, True]}
+
+
+def test_actions_stand_in_summary_and_page() -> None:
+    """Programs read what people read."""
+    report = build_report(high_variance())
+    summary = report.summary["actions"]
+    assert [list(action) for action in summary] == [["action", "why", "command", "evidence"]] * len(summary)
+    assert report.actions[0].why.split(";")[0][:40] in report.text().replace("\n", " ")

@@ -1,0 +1,179 @@
+"""What to do next: a study's evidence for the recipe, and commands that can be typed as they stand."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuner.analysis import (
+    Action,
+    Evidence,
+    count_duplicates,
+    diverging_from,
+    examples_to_decide,
+    knob_states,
+    next_name,
+    recipe,
+)
+from tuner.reporting.findings import n_parameters
+from tuner.reporting.pulls import searched_knobs
+from tuner.storage import StudyRecord, TrialRecord
+from tuner.study import KNOBS
+
+if TYPE_CHECKING:
+    from tuner.reporting.report import Report
+
+COMMANDS = frozenset({"search", "report"})
+"""The commands of the recipe that the command line has; an action whose command is not there yet says what to edit."""
+
+LATE = 0.9  # of the epochs: a best epoch beyond was reached while the error still fell
+
+
+def advise(report: Report) -> list[Action]:
+    """Ranked actions, each with a command that works in the folder the report was made in, or none."""
+    return [_typable(report.record, action) for action in recipe(evidence_of(report))]
+
+
+def evidence_of(report: Report) -> Evidence:
+    """Everything the recipe looks at, from the report's own numbers."""
+    record, definition, best = report.record, report.definition, report.best
+    counts, diagnosis = record.count(), report.diagnosis
+    errors = diagnosis.errors
+    corrected, train = errors.get("dev_corrected"), errors.get("train")
+    needed = examples_to_decide(diagnosis, "variance")
+    return Evidence(
+        study=record.name,
+        options=_storage_option(record),
+        **_gaps(report),
+        material_gap=diagnosis.material_gap,
+        baseline_given=diagnosis.baseline_given,
+        train_error=None if train is None else train.value,
+        dev_error=None if corrected is None else corrected.value,
+        dev_high=None if corrected is None else corrected.high,
+        logistic_regression=diagnosis.references.get("logistic_regression"),
+        n_train=record.sizes["train"],
+        n_dev=len(record.dev_y),
+        folds=definition.data.folds,
+        dev_needed=needed[1] if needed is not None and needed[0] == "dev" else None,
+        images=definition.data.image is not None,
+        augmented=any(KNOBS[name].field is None for name in definition.space),
+        **_network(report),
+        best_epoch=0 if best is None else best.best_epoch or 0,
+        max_epochs=definition.training.max_epochs,
+        still_falling=_still_falling(best, definition.training.max_epochs),
+        trials=len(report.findings.judged),
+        budget=record.budget - counts["diverged"],  # as ``trials``, without those that diverged
+        searched=len(definition.searched_space.searched),
+        since_best=_since(record, best),
+        diverged=counts["diverged"],
+        diverged_above=_diverged_above(record),
+        duplicates=count_duplicates([trial.params for trial in report.findings.judged]),
+        pruned=counts["pruned"],
+        pruned_winners=_pruned_winners(record, best),
+        knobs=() if best is None else _knob_states(report, best),
+    )
+
+
+def _gaps(report: Report) -> dict[str, Any]:
+    names = {
+        "bias": "avoidable_bias",
+        "variance": "variance",
+        "mismatch": "data_mismatch",
+        "dev_overfit": "dev_overfit",
+    }
+    gaps = {short: report.diagnosis.gaps[name] for short, name in names.items() if name in report.diagnosis.gaps}
+    levels = {short: gap.level for short, gap in gaps.items()}
+    return levels | {f"{short}_value": gap.value for short, gap in gaps.items()}
+
+
+def _network(report: Report) -> dict[str, Any]:
+    """The best trial's layers, and whether no larger network was searched."""
+    if report.best is None:
+        return {}
+    definition = report.definition
+    hidden = report.best.params.get("hidden")
+    searched = definition.searched_space.searched.get("hidden")
+    choices = [hidden] if searched is None else [*searched.bounds]
+    sizes = n_parameters(report.record, definition, [hidden, *choices])
+    return {"hidden": hidden, "hidden_is_largest": bool(sizes[0] >= max(sizes))}
+
+
+def _still_falling(best: TrialRecord | None, max_epochs: int) -> bool:
+    return best is not None and best.stop_reason == "max_epochs" and (best.best_epoch or 0) >= LATE * max_epochs
+
+
+def _since(record: StudyRecord, best: TrialRecord | None) -> int:
+    """Trials that ended after the best one."""
+    if best is None or best.finished is None:
+        return 0
+    return sum(trial.finished is not None and trial.finished > best.finished for trial in record.trials)
+
+
+def _diverged_above(record: StudyRecord) -> float | None:
+    tried = [trial for trial in record.trials if trial.stop_reason and isinstance(trial.params.get("alpha"), float)]
+    return diverging_from(
+        [trial.params["alpha"] for trial in tried], np.array([trial.stop_reason == "diverged" for trial in tried])
+    )
+
+
+def _pruned_winners(record: StudyRecord, best: TrialRecord | None) -> int:
+    """Pruned trials that were already better than the best when they were stopped."""
+    if best is None or best.value is None:
+        return 0
+    pruned = [trial.value for trial in record.trials if trial.state == "pruned" and trial.value is not None]
+    return sum(value < best.value for value in pruned)
+
+
+def _knob_states(report: Report, best: TrialRecord) -> Any:
+    knobs = searched_knobs(report.definition)
+    trials = [trial for trial in report.findings.judged if all(knob.name in trial.params for knob in knobs)]
+    if best not in trials:
+        return ()
+    signs = {True: 1, False: -1, None: 0}
+    return knob_states(
+        knobs,
+        [trial.params for trial in trials],
+        np.array([trial.value for trial in trials], float),
+        trials.index(best),
+        effects=report.pulls,
+        strengths={name: signs[knob.higher_is_simpler] for name, knob in KNOBS.items()},
+    )
+
+
+def _storage_option(record: StudyRecord) -> str:
+    """``--storage URL`` where the study does not lie in the current folder's own database."""
+    default = Path("studies/tuner.db").resolve()
+    if record.storage.removeprefix("sqlite:///").split("?")[0] == str(default):
+        return ""
+    return '--storage "$TUNER_STORAGE"' if "***" in record.storage else f"--storage {shlex.quote(record.storage)}"
+
+
+def _typable(record: StudyRecord, action: Action) -> Action:
+    """The action with a command that exists: without ``tuner refine``, the edits it would make and a search of them."""
+    words = action.command.split()
+    if not words or words[1] in COMMANDS:
+        return action
+    if not action.changes:
+        return dataclasses.replace(action, command="")
+    name = next_name(record.name)
+    search = f"tuner search {record.name} --name {name} --from {record.name} {_storage_option(record)}".rstrip()
+    edits = "; ".join(f"{key} = {toml(value)}" for key, value in action.changes.items())
+    return dataclasses.replace(action, why=f"{action.why} Edit the definition: {edits}.", command=search)
+
+
+def toml(value: Any) -> str:
+    """A value as it is written in a definition."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {toml(of)}" for key, of in value.items()) + " }"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Sequence):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return f"{value:g}" if isinstance(value, float) and value != int(value) else repr(value)

@@ -195,6 +195,17 @@ def test_values_far_out_stay_finite() -> None:
     assert np.isfinite(dataset.parts[0].dev.X).all()
 
 
+def test_images_of_a_table_keep_every_pixel() -> None:
+    """With ``image`` a CSV's columns are pixels: constant ones stay, μ and σ are those of all pixels together."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.integers(0, 16, (200, 6)), columns=list("abcdef")).assign(a=0, rich=np.arange(200) % 2)
+    dataset = prepare(frame, image=[2, 3])
+    rows = dataset.parts[0].train.rows
+    raw = frame.loc[rows, list("abcdef")].to_numpy()
+    assert dataset.image == (2, 3)
+    assert pytest.approx((raw - raw.mean()) / raw.std(), abs=1e-5) == dataset.parts[0].train.X
+
+
 # --- categories and dates ---------------------------------------------------------------------------------------------
 
 

@@ -223,6 +223,20 @@ def test_a_damaged_entry_is_made_again(write: Write, load: Load, damage: str) ->
     assert np.array_equal(with_entry.parts[0].train.X, expected)
 
 
+def test_arrays_lost_in_a_power_cut_are_made_again(write: Write, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrays written before the machine last started are compared with their checksums."""
+    write("p.csv", people())
+    before = load("p.csv", cache=True)
+    assert before.stored is not None
+    expected = before.parts[0].train.X.copy()
+    monkeypatch.setattr(cache_module, "boot_id", lambda: "the next start")
+    assert load("p.csv", cache=True).stored == before.stored
+    with (before.stored / "train0.X.npy").open("r+b") as file:
+        file.seek(-400, os.SEEK_END)
+        file.write(bytes(400))
+    assert np.array_equal(load("p.csv", cache=True).parts[0].train.X, expected)
+
+
 def test_without_a_cache_folder_arrays_stay_in_memory(
     write: Write, load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

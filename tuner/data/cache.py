@@ -13,6 +13,7 @@ import re
 import shutil
 import tempfile
 import time
+import zlib
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,7 +44,7 @@ class Store:
     def __init__(self, key: str | None) -> None:
         self._key = key
         self._folder: Path | None = None
-        self._arrays: list[str] = []
+        self._arrays: dict[str, NDArray[Any]] = {}
 
     def __enter__(self) -> Self:
         if self._key is not None:
@@ -65,13 +66,16 @@ class Store:
         if self._folder is not None:
             path = self._folder / f"{name}.npy"
             try:
+                size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+                if shutil.disk_usage(self._folder).free < 2 * size:  # a cache does not fill the user's disk
+                    raise OSError("the disk is nearly full")
                 array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
                 with path.open("r+b") as file:
                     os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
             except (OSError, ValueError):  # no space, no such call here, or an array without a single cell
                 self._give_up()
             else:
-                self._arrays.append(name)
+                self._arrays[name] = array
                 return array
         return np.zeros(shape, dtype=dtype)
 
@@ -87,7 +91,9 @@ class Store:
             return None
         final = cache_folder() / self._key
         try:
-            (self._folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+            sums = {name: zlib.crc32(array.data) for name, array in self._arrays.items()}
+            kept = {**meta, "boot": boot_id(), "checksums": sums}
+            (self._folder / "meta.json").write_text(json.dumps(kept), encoding="utf-8")
             self._folder.chmod(0o700)
             if read_entry(final) is None:  # else another process was first: its entry has the same contents
                 remove_entry(final)
@@ -99,17 +105,34 @@ class Store:
         return final if final.is_dir() else None
 
 
+def boot_id() -> str:
+    """Return what tells one run of this machine from the next; empty where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
 def read_entry(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
-    """Return an entry's meta data and its arrays, mapped read-only; None where it is absent or damaged."""
+    """Return an entry's meta data and its arrays, mapped read-only; None where it is absent or damaged.
+
+    Arrays are not forced to the disk when they are written, so after a power cut their files may hold zeros: what was
+    written before the machine last started, or by another machine, is compared with its checksums.
+    """
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         arrays = {
             name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray)
             for name in meta["arrays"]
         }
-        os.utime(folder / "meta.json")
+        if meta["boot"] != boot_id() and any(
+            zlib.crc32(arrays[name].data) != meta["checksums"][name] for name in arrays
+        ):
+            return None
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
+    with contextlib.suppress(OSError):  # a cache that may only be read serves as well
+        os.utime(folder / "meta.json")
     return meta, arrays
 
 

@@ -37,8 +37,7 @@ def _decide(table: RawTable, name: str, rows: Ints, chosen: ColumnSettings) -> C
         return Column(name, "date")
     if name in table.text:
         return _read_text(name, table.text[name], rows, counts_of(table.text[name], rows))
-    values = table.number(name)
-    if COUNTER_NAME.fullmatch(name) and _counts_rows(values):
+    if COUNTER_NAME.fullmatch(name) and _counts_rows(table.number(name)):
         return Column(name, "drop", "numbers the rows one by one")
     return Column(name, "numeric")
 

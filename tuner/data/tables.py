@@ -177,8 +177,8 @@ def without_stand_ins(numbers: Numbers, missing: tuple[str, ...]) -> Numbers:
 def typed_table(table: RawTable, columns: Mapping[str, Column]) -> TypedTable:
     """Read every column as its kind; a cell that cannot be read so is refused with its place."""
     refuse_infinite(table)
-    native = [name for name in table.numbers.names if columns[name].kind in ("numeric", "boolean")]
-    blocks = [_native_block(table, native)] if native else []
+    native = {name: None for name in table.numbers.names if columns[name].kind in ("numeric", "boolean")}
+    blocks = [_native_block(table, list(native))] if native else []
     parsed: dict[str, Doubles] = {}
     dates: dict[str, Doubles] = {}
     categories: dict[str, TextColumn] = {}
@@ -201,7 +201,8 @@ def typed_table(table: RawTable, columns: Mapping[str, Column]) -> TypedTable:
 def _native_block(table: RawTable, names: list[str]) -> Numbers:
     if len(names) == len(table.numbers.names):
         return table.numbers
-    places = [table.numbers.names.index(name) for name in names]
+    place_of = {name: place for place, name in enumerate(table.numbers.names)}
+    places = [place_of[name] for name in names]
     return Numbers(tuple(names), table.numbers.values[:, places])
 
 

@@ -187,10 +187,11 @@ def complete_lines(head: bytes, *, whole: bool) -> str:
 def header_names(path: Path, cells: list[str]) -> tuple[str, ...]:
     """Return the column names of a header line; an empty one is named by its position."""
     names = tuple(name or f"column_{position}" for position, name in enumerate(cells))
+    first: dict[str, int] = {}
     for position, name in enumerate(names):
-        if name in names[:position]:
+        if first.setdefault(name, position) != position:
             raise DataError(
-                f"{path}, line 1: column name {name!r} stands twice (columns {names.index(name) + 1} "
+                f"{path}, line 1: column name {name!r} stands twice (columns {first[name] + 1} "
                 f"and {position + 1}), expected each name once"
             )
     return names

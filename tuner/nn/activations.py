@@ -36,17 +36,19 @@ def _relu(z: Array) -> None:
 def _bind_relu(z: Array, slope: Array, delta: Array) -> tuple[Step, Step]:
     """g'(z) = 1 where z > 0, else 0, as a mask of bits.
 
-    The sign bit, shifted over the whole number and inverted, is all ones where z is positive; "and" with that mask is
-    the activation as well as its gradient.  Whole numbers of the float's width go through NumPy faster than comparing,
-    converting and multiplying do.  A NaN whose sign is set becomes 0 here, but not in ``value``, which judges an epoch.
+    Taken as a whole number, z > 0 is positive, 0 is 0, z < 0 negative: the sign of its negative, shifted over all bits,
+    is all ones just where z > 0, and "and" with that mask is the activation as well as its gradient.  Whole numbers go
+    through NumPy faster than comparing, converting and multiplying do.  (At 0 the slope has to be 0: a unit whose
+    inputs are all dead lies exactly there.)  A NaN whose sign bit is set becomes 0 here, but not in ``value``, by which
+    an epoch is judged.
     """
     whole = np.dtype(f"i{z.itemsize}")
     bits, mask, change = z.view(whole), slope.view(whole), delta.view(whole)
     width = np.array(8 * z.itemsize - 1, dtype=whole)
 
     def forward() -> None:
-        np.right_shift(bits, width, mask)
-        np.invert(mask, mask)
+        np.negative(bits, mask)
+        np.right_shift(mask, width, mask)
         np.bitwise_and(bits, mask, bits)
 
     def backward() -> None:

@@ -14,9 +14,10 @@ from tuner.nn.lane import Lane
 from tuner.nn.losses import OUTPUTS
 from tuner.nn.memory import aligned
 from tuner.nn.optimizers import Rates
+from tuner.nn.penalties import Penalty
 from tuner.nn.plan import Augment, Plan, checked_order
 from tuner.nn.propagation import Batch, TrainingPass
-from tuner.nn.updates import Penalty, Update
+from tuner.nn.updates import Update
 
 BLOCK_BYTES = 1 << 20
 """What a block of mini-batches, gathered at once, may hold of examples and masks: half of a level-2 cache."""
@@ -187,12 +188,16 @@ class Cohort:
     def first_gradient(self) -> Array:
         """The gradient (K, n_parameters) of the first mini-batch with its penalty, as the optimizer gets it."""
         self._set_alphas(0)
-        block = self._blocks[0]
-        step = block.steps[0]
-        self._fill(block, [self._order(lane, 0) for lane in self.lanes])
+        self._fill(self._blocks[0], [self._order(lane, 0) for lane in self.lanes])
+        step = self.first_step
         step.training.run(step.batch)
         step.update.penalise(self._coefficients(step.group).penalty)
         return self.gradient
+
+    @property
+    def first_step(self) -> Step:
+        """The first step of an epoch."""
+        return self._blocks[0].steps[0]
 
     def _set_alphas(self, epoch: int) -> None:
         """The learning rates of this epoch; slots that are multiples of them follow."""

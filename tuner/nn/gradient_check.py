@@ -18,6 +18,7 @@ from tuner.nn.examples import Examples
 from tuner.nn.hyperparameters import Hyperparameters
 from tuner.nn.lane import Lane
 from tuner.nn.losses import OUTPUTS
+from tuner.nn.penalties import penalty_cost
 from tuner.nn.plan import Plan
 from tuner.nn.propagation import ForwardPass
 from tuner.nn.stopping import Stopping
@@ -25,7 +26,6 @@ from tuner.nn.streams import Seed
 from tuner.nn.training import train
 
 GREAT, LOOK, WRONG = 1e-7, 1e-5, 1e-3
-EXAMPLES = 64
 SHOWN = 3
 UPDATES = 50
 
@@ -123,17 +123,19 @@ def check_gradients(
     penalty_per: str = "train_set",
     epsilon: float = 1e-5,
     entries: int = 100,
+    examples_used: int = 64,
 ) -> GradientCheck:
     """Check the gradient at initialisation and after 50 updates or more of training with these hyperparameters.
 
-    The cost is that of 64 evenly spaced examples, penalty included, keep_prob 1.  Of each W and each b at most
-    ``entries`` entries are compared, drawn by the seed: a cost is computed twice for each.
+    The cost is that of ``examples_used`` evenly spaced examples, penalty included, keep_prob 1.  Of each W and each b
+    at most ``entries`` entries are compared, drawn by the seed: a cost is computed twice for each.
     """
     number("epsilon", epsilon, above=0, high=1e-2)
     integer("entries", entries, low=1)
+    integer("examples_used", examples_used, low=1)
     settings = replace(hyperparameters, keep_prob=1.0)
     known = examples.checked("examples", n_classes=n_classes, dtype=np.float64)
-    some = _evenly_spaced(known, EXAMPLES)
+    some = _evenly_spaced(known, examples_used)
     architecture = Architecture(known.X.shape[1], settings.hidden, n_classes, settings.activation, output)
     whole = replace(settings, optimizer="gradient_descent", alpha=1.0, batch_size="full", schedule="constant")
     whole = replace(whole, warmup_epochs=0)
@@ -189,8 +191,8 @@ class Cost:
         logits = self._forward.evaluate(self._examples.X[None])[0]
         losses = OUTPUTS[self._architecture.output].losses(logits, y)
         w = theta[: self._architecture.n_weights]
-        penalty = self._settings.lambda_ * float(w @ w) + self._settings.l1 * float(np.abs(w).sum())
-        return float((losses if weights is None else losses * weights).sum()) / m + penalty / (2 * m)
+        penalty = penalty_cost(w, lambda_=self._settings.lambda_, l1=self._settings.l1, m=m)
+        return float((losses if weights is None else losses * weights).mean()) + penalty
 
     def sides(self) -> Array:
         """On which side of its kink every unit was in the last call."""

@@ -57,6 +57,7 @@ def rate_factor(
     """The factor of α in an epoch (from 0): the schedule's, times a linear warm-up.
 
     The warm-up is (epoch + 1) / (warmup_epochs + 1) in the first ``warmup_epochs`` epochs: never 0, and 1 right after.
+    No factor is below 1e-12: momentum keeps α v, which has to follow when α changes and would be lost at 0.
     """
     warmup = min(1.0, (epoch + 1) / (warmup_epochs + 1))
-    return warmup * SCHEDULES[schedule].factor(epoch, decay_rate, decay_epochs, max_epochs)
+    return max(warmup * SCHEDULES[schedule].factor(epoch, decay_rate, decay_epochs, max_epochs), 1e-12)

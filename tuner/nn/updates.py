@@ -9,16 +9,10 @@ import numpy as np
 from tuner.nn.arrays import Array
 from tuner.nn.memory import aligned
 from tuner.nn.optimizers import Optimizer, Rates
+from tuner.nn.penalties import Penalty
 
 BLOCK = 32768
 """Entries that are updated at a time: θ, gradient, slots and scratch of a block fit a core's level-2 cache."""
-
-
-class Penalty(NamedTuple):
-    """What is added to the gradient of every weight w: l2 · w + l1 · sign w; None where there is none."""
-
-    l2: Array | None
-    l1: Array | None
 
 
 class _Block(NamedTuple):
@@ -48,21 +42,10 @@ class Update:
     def __call__(self, rates: Rates, penalty: Penalty) -> None:
         """Add the penalty's gradient and step; the gradient is written over."""
         for block in self._blocks:
-            _penalise(*block.weights, penalty)
+            penalty.add(*block.weights)
             self._update(block.theta, block.slots, block.gradient, block.scratch, rates)
 
     def penalise(self, penalty: Penalty) -> None:
         """Add the penalty's gradient alone."""
         for block in self._blocks:
-            _penalise(*block.weights, penalty)
-
-
-def _penalise(theta: Array, gradient: Array, scratch: Array, penalty: Penalty) -> None:
-    """Add l2 · θ + l1 · sign θ to the gradient."""
-    if penalty.l2 is not None:
-        np.multiply(theta, penalty.l2, scratch)
-        np.add(gradient, scratch, gradient)
-    if penalty.l1 is not None:
-        np.sign(theta, scratch)
-        np.multiply(scratch, penalty.l1, scratch)
-        np.add(gradient, scratch, gradient)
+            penalty.add(*block.weights)

@@ -1,0 +1,44 @@
+"""Small data and shortcuts that several tests of this room share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tuner.nn import Examples, Hyperparameters, Stopping, TrainingRun, train
+
+FIGURES: dict[str, Any] = json.loads((Path(__file__).parent / "figures.json").read_text(encoding="utf-8"))
+
+
+def blobs(n: int = 200, *, n_features: int = 6, n_classes: int = 3, seed: int = 0, spread: float = 1.0) -> Examples:
+    """Gaussian clouds, one a class, that overlap a little."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(1234).standard_normal((n_classes, n_features))
+    y = rng.integers(0, n_classes, n)
+    X = centres[y] + spread * rng.standard_normal((n, n_features))
+    return Examples(X.astype(np.float32), y)
+
+
+def trained(
+    hyperparameters: Hyperparameters | list[Hyperparameters],
+    *,
+    seeds: tuple[int, ...] = (0,),
+    epochs: int = 5,
+    data: Examples | list[Examples] | None = None,
+    dev: Examples | list[Examples] | None = None,
+    patience: int | None = None,
+    **others: Any,
+) -> TrainingRun:
+    """A short training on blobs."""
+    return train(
+        data if data is not None else blobs(),
+        dev if dev is not None else blobs(60, seed=1),
+        n_classes=others.pop("n_classes", 3),
+        hyperparameters=hyperparameters,
+        seeds=seeds,
+        stopping=others.pop("stopping", Stopping(max_epochs=epochs, patience=patience)),
+        **others,
+    )

@@ -1,0 +1,112 @@
+"""Vanishing and exploding gradients show layer by layer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.nn.helpers import blobs, trained
+from tuner.nn import ACTIVATIONS, Architecture, Hyperparameters
+from tuner.nn.diagnostics import LayerReport, describe_layers, first_overflow
+
+DEEP = Hyperparameters(hidden=(16,) * 6, activation="tanh", alpha=1e-3, batch_size=32)
+
+
+def layers_of(hyperparameters: Hyperparameters) -> list[LayerReport]:
+    """The layers after one epoch."""
+    return trained(hyperparameters, epochs=1, report_epochs=[1]).networks[0].layers
+
+
+def test_layers_are_reported_at_the_epochs_asked_for() -> None:
+    """One report a layer and epoch, from the input on, of each network."""
+    run = trained(DEEP, seeds=(0, 1), epochs=5, report_epochs=[1, 4])
+    for network in run.networks:
+        assert [(one.epoch, one.layer) for one in network.layers] == [(e, n) for e in (1, 4) for n in range(1, 8)]
+    assert run.networks[0].layers != run.networks[1].layers
+    assert not trained(DEEP, epochs=2).networks[0].layers
+
+
+def test_small_weights_make_signals_and_gradients_vanish() -> None:
+    """With a standard deviation of 0.01 activations shrink towards the output and gradients towards the input."""
+    layers = layers_of(replace(DEEP, initializer="random_small"))
+    assert layers[5].activation_norm < 1e-4 * layers[0].activation_norm
+    assert layers[0].gradient_norm < 1e-2 * layers[-1].gradient_norm
+
+
+def test_xavier_keeps_them_alive() -> None:
+    """With Xavier's variance both stay within a factor of ten through seven layers."""
+    layers = layers_of(replace(DEEP, initializer="xavier"))
+    activations = [layer.activation_norm for layer in layers[:-1]]
+    gradients = [layer.gradient_norm for layer in layers]
+    assert max(activations) < 10 * min(activations)
+    assert max(gradients) < 10 * min(gradients)
+
+
+def test_large_weights_saturate() -> None:
+    """With a standard deviation of 10 every tanh unit lies at its ends."""
+    layers = layers_of(replace(DEEP, initializer="random_large"))
+    assert min(layer.activation_norm for layer in layers[:-1]) > 0.9
+    assert max(layer.activation_norm for layer in layers_of(replace(DEEP, initializer="xavier"))[:-1]) < 0.9
+
+
+@pytest.mark.parametrize(("activation", "dead"), [("relu", 0.25), ("tanh", 0.25), ("sigmoid", 0.25), ("leaky_relu", 0)])
+def test_dead_units_are_counted(activation: str, dead: float) -> None:
+    """Two of eight units whose biases lie far below 0 answer to no example; a leaky unit always does."""
+    architecture = Architecture(6, (8,), 3, activation)
+    theta = architecture.initial(np.random.default_rng(0), "he")
+    architecture.views(theta)[0][1][:2] = -1e6
+    first, output = describe_layers(architecture, theta, blobs(50, n_features=6), 3)
+    assert first.dead == dead
+    assert output.dead == 0
+    assert (first.epoch, first.layer, output.layer) == (3, 1, 2)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_norms_are_what_they_say(activation: str) -> None:
+    """The root mean square of activations, by hand."""
+    architecture = Architecture(6, (8,), 3, activation)
+    theta = architecture.initial(np.random.default_rng(0), "he")
+    data = blobs(50)
+    (W, b), (V, c) = architecture.views(theta)
+    a = data.X @ W + b
+    ACTIVATIONS[activation].value(a)
+    layers = describe_layers(architecture, theta, data, 1)
+    assert layers[0].activation_norm == pytest.approx(np.sqrt((a**2).mean()))
+    assert layers[1].activation_norm == pytest.approx(np.sqrt(((a @ V + c) ** 2).mean()))
+    z = a @ V + c
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    p[np.arange(50), data.y] -= 1
+    assert layers[1].gradient_norm == pytest.approx(np.linalg.norm(a.T @ p / 50))
+
+
+@pytest.mark.parametrize(
+    ("where", "layer"),
+    [("activation 2", 2), ("gradient 3", 3), ("gradients 1 and 3", 3), ("theta 1", 1), ("logits", 3)],
+)
+def test_the_first_overflow_of_a_step(where: str, layer: int) -> None:
+    """Activations are met from the input on, then gradients from the output back, then the weights."""
+    architecture = Architecture(4, (3, 3), 2)
+    activations = [np.zeros((5, 3)), np.zeros((5, 3))]
+    gradient, theta = np.zeros((2, architecture.n_parameters))
+    gradients, weights = architecture.views(gradient), architecture.views(theta)
+    if where == "activation 2":
+        activations[1][0, 0] = np.inf
+        gradients[0][0][:] = np.nan
+    if where.startswith("gradient"):
+        gradients[2][1][0] = np.nan
+    if where == "gradients 1 and 3":
+        gradients[0][0][0, 0] = np.inf
+    if where == "theta 1":
+        weights[0][0][0, 0] = np.inf
+    assert first_overflow(architecture, activations, gradient, theta) == layer
+
+
+def test_divergence_names_the_layer() -> None:
+    """A huge learning rate breaks a deep network at a hidden layer, found without slowing the others."""
+    network = trained(replace(DEEP, activation="relu", alpha=1e12)).networks[0]
+    assert network.stop_reason == "diverged"
+    assert network.diverged_layer is not None
+    assert 1 <= network.diverged_layer <= 7

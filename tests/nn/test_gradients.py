@@ -1,0 +1,96 @@
+"""The gradient that trains, against differences of the cost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.nn.helpers import blobs
+from tuner.errors import ArgumentError
+from tuner.nn import ACTIVATIONS, Examples, Hyperparameters, check_gradients
+
+PENALTIES = {"none": {}, "l2": {"lambda_": 0.7}, "l1": {"l1": 0.3}, "both": {"lambda_": 0.7, "l1": 0.3}}
+HIDDEN = {1: (), 2: (7,), 3: (7, 5), 4: (7, 5, 4)}
+
+
+@pytest.mark.parametrize("depth", HIDDEN)
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_gradients_are_exact(activation: str, output: str, penalty: str, depth: int) -> None:
+    """Below 1e-7 over all of θ at initialisation and after training, in every combination and with any weights."""
+    n_classes = 2 if output == "sigmoid" else 3
+    data = blobs(40, n_classes=n_classes)
+    weights = np.random.default_rng(5).uniform(0, 2, len(data))
+    result = check_gradients(
+        Examples(data.X, data.y, weights),
+        n_classes=n_classes,
+        hyperparameters=Hyperparameters(
+            hidden=HIDDEN[depth], activation=activation, batch_size=16, initializer="xavier", **PENALTIES[penalty]
+        ),
+        seed=depth,
+        output=output,
+        entries=10_000,
+    )
+    assert [point.updates > 0 for point in result.points] == [False, True]
+    for point in result.points:
+        assert sum(part.checked + part.skipped for part in point.parts) == result.n_parameters
+        assert sum(part.skipped for part in point.parts) < 0.05 * result.n_parameters
+        assert point.relative_difference < 1e-7, point
+    assert result.passed
+
+
+@pytest.mark.parametrize("rows", [64, 128, 512])
+def test_gradients_of_cut_products_are_exact(rows: int) -> None:
+    """Layers wide enough for their products to be cut into blocks have the right gradient, too."""
+    data = blobs(rows, n_features=96, n_classes=4)
+    result = check_gradients(
+        data,
+        n_classes=4,
+        hyperparameters=Hyperparameters(hidden=(192, 160), lambda_=0.1),
+        seed=0,
+        entries=20,
+        examples_used=rows,
+    )
+    assert result.n_examples == rows
+    assert result.relative_difference < 1e-7
+
+
+def test_keep_prob_is_forced_to_1_and_said() -> None:
+    """A network with dropout is checked without it, and the result says so."""
+    dropped = check_gradients(
+        blobs(30), n_classes=3, hyperparameters=Hyperparameters(hidden=(5,), keep_prob=0.5), seed=0
+    )
+    plain = check_gradients(blobs(30), n_classes=3, hyperparameters=Hyperparameters(hidden=(5,)), seed=0)
+    assert dropped.keep_prob_forced
+    assert not plain.keep_prob_forced
+    assert dropped.points == plain.points
+
+
+def test_a_large_network_is_sampled_by_layer() -> None:
+    """Of each W and b at most so many entries are compared; the worst stand side by side."""
+    result = check_gradients(
+        blobs(30), n_classes=3, hyperparameters=Hyperparameters(hidden=(20, 10)), seed=0, entries=15
+    )
+    parts = result.points[0].parts
+    assert [(part.layer, part.name) for part in parts] == [(n, name) for n in (1, 2, 3) for name in "Wb"]
+    assert all(part.checked + part.skipped == min(15, part.size) for part in parts)
+    worst = parts[0].worst[0]
+    assert len(worst.index) == 2
+    assert worst.analytic == pytest.approx(worst.numeric, rel=1e-4, abs=1e-8)
+
+
+def test_the_check_repeats_with_its_seed() -> None:
+    """The same seed compares the same entries of the same network."""
+    first, second = (
+        check_gradients(blobs(30), n_classes=3, hyperparameters=Hyperparameters(hidden=(30,)), seed=7, entries=9)
+        for _ in range(2)
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize("epsilon", [0.0, -1e-5, float("nan"), 1.0])
+def test_epsilon_has_bounds(epsilon: float) -> None:
+    """A step of 0 divides by it; a large one is no derivative."""
+    with pytest.raises(ArgumentError, match="epsilon must be in"):
+        check_gradients(blobs(30), n_classes=3, hyperparameters=Hyperparameters(), seed=0, epsilon=epsilon)

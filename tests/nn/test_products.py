@@ -1,0 +1,65 @@
+"""Products cut into blocks are the products, whatever the shape and the machine."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tuner.nn import products
+from tuner.nn.memory import CACHE_LINE, aligned
+from tuner.nn.products import Backward, Forward, WeightGradient
+
+SHAPES = [
+    (64, 64, 64),
+    (128, 784, 256),
+    (512, 64, 64),
+    (512, 64, 32),
+    (256, 512, 128),
+    (300, 97, 131),
+    (1, 5, 3),
+    (1024, 130, 70),
+]
+
+
+@pytest.fixture(params=[True, False], ids=["small kernels", "no small kernels"])
+def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both kinds of machine."""
+    monkeypatch.setattr(products, "small_kernels", lambda: request.param)
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize(("shape", "K"), [*product(SHAPES, [1, 2])], ids=str)
+def test_products(shape: tuple[int, int, int], K: int) -> None:
+    """Forward, ∂J/∂W and backward of K networks equal NumPy's."""
+    rows, n_in, n_out = shape
+    rng = np.random.default_rng(0)
+    x, W, d = (rng.standard_normal((K, *size)) for size in ((rows, n_in), (n_in, n_out), (rows, n_out)))
+    z, e, g = np.zeros((K, rows, n_out)), np.zeros((K, rows, n_in)), np.zeros((K, n_in * n_out + 3))
+    forward = Forward(W, z)
+    forward(forward.view(x))
+    np.testing.assert_allclose(z, x @ W, atol=1e-9)
+    view = g[:, : n_in * n_out].reshape(K, n_in, n_out)
+    weights = WeightGradient(d, view)
+    weights(weights.view(x))
+    np.testing.assert_allclose(view, x.swapaxes(1, 2) @ d, atol=1e-9)
+    assert not g[:, n_in * n_out :].any()
+    backward = Backward(d, W, e)
+    backward()
+    np.testing.assert_allclose(e, d @ W.swapaxes(1, 2), atol=1e-9)
+    W *= 2
+    backward()
+    np.testing.assert_allclose(e, d @ W.swapaxes(1, 2), atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+@pytest.mark.parametrize("shape", [(3,), (5, 7), (1, 2, 3), (0, 4)])
+def test_aligned(shape: tuple[int, ...], dtype: Any) -> None:
+    """Buffers begin on a cache line, are zero, and have their shape and dtype."""
+    found = aligned(shape, dtype)
+    assert found.shape == shape
+    assert found.dtype == dtype
+    assert found.ctypes.data % CACHE_LINE == 0 or not found.size
+    assert not found.any()

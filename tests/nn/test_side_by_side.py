@@ -1,0 +1,128 @@
+"""K networks side by side: each is, to the bit, the network that it would be alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.nn.helpers import blobs, trained
+from tuner.errors import ArgumentError
+from tuner.nn import ACTIVATIONS, OPTIMIZERS, Examples, Hyperparameters, Stopping, TrainedNetwork
+
+BASE = Hyperparameters(hidden=(12, 7), batch_size=32, alpha=0.3, lambda_=0.1)
+
+
+def same(a: TrainedNetwork, b: TrainedNetwork) -> bool:
+    """Whether two networks have the same bits, from their weights to their curves."""
+    values = [(a.theta, b.theta), (a.dev_wrong, b.dev_wrong)]
+    values += [(a.curve[name], b.curve[name]) for name in a.curve if name != "seconds"]
+    numbers = ("best_epoch", "epochs", "updates", "stop_reason", "train_cost", "train_error", "dev_cost", "dev_error")
+    return all(np.array_equal(x, y) for x, y in values) and all(getattr(a, n) == getattr(b, n) for n in numbers)
+
+
+def alone(settings: list[Hyperparameters], seeds: tuple[int, ...], **others: Any) -> list[TrainedNetwork]:
+    """Each network trained by itself."""
+    found = []
+    for k, (one, seed) in enumerate(zip(settings, seeds, strict=True)):
+        own = {name: value[k] if isinstance(value, list) else value for name, value in others.items()}
+        found += trained(one, seeds=(seed,), **own).networks
+    return found
+
+
+@pytest.mark.parametrize("keep_prob", [1.0, 0.7])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_seeds(activation: str, optimizer: str, keep_prob: float) -> None:
+    """Several seeds of one setting, on shared examples."""
+    alpha = 0.3 if optimizer in ("gradient_descent", "momentum") else 0.01
+    one = replace(BASE, activation=activation, optimizer=optimizer, keep_prob=keep_prob, alpha=alpha)
+    seeds = (3, 4, 5)
+    together = trained(one, seeds=seeds).networks
+    assert all(same(a, b) for a, b in zip(together, alone([one] * 3, seeds), strict=True))
+    assert not np.array_equal(together[0].theta, together[1].theta)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_hyperparameters_of_their_own(optimizer: str) -> None:
+    """λ, L1, α, β, β₂, keep_prob, initializer and schedule may differ from network to network."""
+    base = replace(BASE, optimizer=optimizer, alpha=0.02)
+    settings = [
+        base,
+        replace(base, lambda_=3.0, l1=0.5, beta=0.5, schedule="inverse_time", decay_rate=0.5),
+        replace(base, keep_prob=(0.8, 1.0), alpha=0.05, beta2=0.9, initializer="xavier_uniform"),
+        replace(base, keep_prob=0.5, schedule="cosine", warmup_epochs=2),
+    ]
+    seeds = (1, 1, 2, 3)
+    together = trained(settings, seeds=seeds).networks
+    assert all(same(a, b) for a, b in zip(together, alone(settings, seeds), strict=True))
+
+
+@pytest.mark.parametrize("batch_size", [1, 16, 64, 256, "full"])
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+def test_folds_of_different_sizes(optimizer: str, batch_size: Any) -> None:
+    """Each network has its own rows, a few more or fewer than the next: so do its mini-batches."""
+    one = replace(BASE, batch_size=batch_size, optimizer=optimizer, alpha=0.02, keep_prob=0.8)
+    whole = blobs(130)
+    folds = [np.arange(len(whole)) % 4 == k for k in range(4)]
+    folds[0][1] = True  # sizes 34, 33, 32, 32
+    trains = [Examples(whole.X[~fold], whole.y[~fold]) for fold in folds]
+    devs = [Examples(whole.X[fold], whole.y[fold]) for fold in folds]
+    assert len({len(fold) for fold in trains}) == 3
+    seeds, settings = (1, 2, 3, 4), [one] * 4
+    others = {"data": trains, "dev": devs, "epochs": 3}
+    together = trained(settings, seeds=seeds, **others).networks
+    assert all(same(a, b) for a, b in zip(together, alone(settings, seeds, **others), strict=True))
+
+
+def test_networks_that_stop_early_leave_the_others_alone() -> None:
+    """A network that diverges or runs out of patience does not change the rest."""
+    settings = [BASE, replace(BASE, alpha=1e30), replace(BASE, alpha=1e-6), replace(BASE, keep_prob=0.6)]
+    seeds = (0, 1, 2, 3)
+    stopping = Stopping(max_epochs=12, patience=3, min_updates=0)
+    together = trained(settings, seeds=seeds, stopping=stopping).networks
+    assert {network.stop_reason for network in together} >= {"diverged", "patience"}
+    assert len({network.epochs for network in together}) > 1
+    assert all(same(a, b) for a, b in zip(together, alone(settings, seeds, stopping=stopping), strict=True))
+
+
+def test_weights_augmentation_and_wide_layers() -> None:
+    """Example weights, an augmentation that draws, and layers whose products are cut into blocks."""
+    data, dev = blobs(300, n_features=40), blobs(100, n_features=40, seed=1)
+    data = Examples(data.X, data.y, np.random.default_rng(2).uniform(0, 3, len(data)))
+    one = Hyperparameters(hidden=(128, 64), batch_size=256, keep_prob=0.9)
+
+    def noise(rng: np.random.Generator, X: Any) -> Any:
+        return X + 0.1 * rng.standard_normal(X.shape)
+
+    others: dict[str, Any] = {"data": data, "dev": dev, "augment": noise, "epochs": 3}
+    seeds = (0, 1)
+    together = trained(one, seeds=seeds, **others).networks
+    assert all(same(a, b) for a, b in zip(together, alone([one] * 2, seeds, **others), strict=True))
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_two_classes_without_hidden_layers(output: str) -> None:
+    """Logistic regression, in both of its forms, side by side."""
+    one = Hyperparameters(batch_size=16)
+    others: dict[str, Any] = {
+        "data": blobs(90, n_classes=2),
+        "dev": blobs(40, n_classes=2, seed=1),
+        "output": output,
+        "n_classes": 2,
+        "dtype": np.float64,
+    }
+    seeds = (0, 1, 2)
+    together = trained(one, seeds=seeds, **others).networks
+    assert all(same(a, b) for a, b in zip(together, alone([one] * 3, seeds, **others), strict=True))
+
+
+@pytest.mark.parametrize(
+    "change", [{"hidden": (5,)}, {"activation": "tanh"}, {"optimizer": "adam"}, {"batch_size": 64}], ids=str
+)
+def test_what_must_agree(change: dict[str, Any]) -> None:
+    """Networks of another shape, batch size or optimizer cannot train side by side; the error names the field."""
+    with pytest.raises(ArgumentError, match=f"must agree in {next(iter(change))}"):
+        trained([BASE, replace(BASE, **change)], seeds=(0, 1))

@@ -1,0 +1,164 @@
+"""The tables: what each initializer, schedule and activation is by definition."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from tuner.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, OUTPUTS, SCHEDULES, Hyperparameters, idle_hyperparameters
+from tuner.nn.optimizers import Rates
+from tuner.nn.schedules import rate_factor
+
+N_IN, N_OUT = 300, 200
+VARIANCES = {
+    "zeros": 0.0,
+    "random_small": 1e-4,
+    "random_large": 100.0,
+    "xavier": 2 / (N_IN + N_OUT),
+    "xavier_uniform": 2 / (N_IN + N_OUT),
+    "lecun": 1 / N_IN,
+    "lecun_uniform": 1 / N_IN,
+    "he": 2 / N_IN,
+    "he_uniform": 2 / N_IN,
+}
+
+
+@pytest.mark.parametrize("name", INITIALIZERS)
+def test_variance_of_initial_weights(name: str) -> None:
+    """Each initializer has the variance of its paper and the mean 0; uniform ones stay within √(3 Var)."""
+    W = INITIALIZERS[name](np.random.default_rng(0), N_IN, N_OUT)
+    assert W.shape == (N_IN, N_OUT)
+    assert W.var() == pytest.approx(VARIANCES[name], rel=0.03)
+    assert abs(W.mean()) <= 4 * math.sqrt(VARIANCES[name] / W.size)
+    if name.endswith("uniform"):
+        assert np.abs(W).max() <= math.sqrt(3 * VARIANCES[name])
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_slopes_are_derivatives(name: str) -> None:
+    """What is kept in a forward step, what is told from the activation, and the difference quotient agree."""
+    activation = ACTIVATIONS[name]
+    z = np.array([-3.0, -0.7, -1e-3, 1e-3, 0.4, 2.5])
+    ends = [z + 1e-6, z - 1e-6]
+    for end in ends:
+        activation.value(end)
+    expected = (ends[0] - ends[1]) / 2e-6
+    a, slope, delta = z.copy(), np.zeros(6), np.ones(6)
+    forward, backward = activation.bind(a, slope, delta)
+    forward()
+    backward()
+    np.testing.assert_allclose(delta, expected, atol=1e-8)
+    np.testing.assert_allclose(activation.slope(a), expected, atol=1e-8)
+    value = z.copy()
+    activation.value(value)
+    np.testing.assert_array_equal(a, value)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_relu_is_flat_at_0(dtype: type) -> None:
+    """At z = 0 the slope is 0: there lies every unit whose inputs are all dead."""
+    z = np.array([0.0, -1.0, 1.0], dtype=dtype)
+    delta = np.ones_like(z)
+    forward, backward = ACTIVATIONS["relu"].bind(z, np.zeros_like(z), delta)
+    forward()
+    backward()
+    assert list(delta) == [0, 0, 1]
+    assert list(z) == [0, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "tanh", "sigmoid"])
+def test_activations_take_any_number(name: str) -> None:
+    """Large numbers of both signs neither overflow nor become NaN."""
+    z = np.array([-3e38, -100, 100, 3e38], dtype=np.float32)
+    with np.errstate(over="raise", invalid="raise"):
+        ACTIVATIONS[name].value(z)
+    assert np.isfinite(z).all()
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_losses_are_stable_cross_entropy(name: str) -> None:
+    """−log of the class's probability, finite even where that rounds to 0."""
+    units = 1 if name == "sigmoid" else 3
+    logits = np.random.default_rng(0).standard_normal((units, 50)) * 3
+    y = np.random.default_rng(1).integers(0, 2, 50)
+    p = OUTPUTS[name].probabilities(logits)
+    np.testing.assert_allclose(p.sum(axis=0), 1)
+    np.testing.assert_allclose(OUTPUTS[name].losses(logits, y), -np.log(p[y, np.arange(50)]), atol=1e-12)
+    np.testing.assert_array_equal(OUTPUTS[name].classes(logits), p.argmax(axis=0))
+    extreme = np.zeros((units, 2))
+    extreme[0] = [1e4, -1e4]
+    losses = OUTPUTS[name].losses(extreme, np.array([0, 1] if name == "sigmoid" else [1, 0]))
+    np.testing.assert_allclose(losses, 1e4, rtol=1e-4)
+
+
+def factors(name: str, **knobs: float) -> list[float]:
+    """The factors of α in the first eight epochs of a hundred."""
+    settings = {"decay_rate": 0.5, "decay_epochs": 3, "warmup_epochs": 0, "max_epochs": 100} | knobs
+    return [rate_factor(name, epoch, **settings) for epoch in range(8)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("constant", [1] * 8),
+        ("inverse_time", [1 / (1 + 0.5 * e) for e in range(8)]),
+        ("step", [1, 1, 1, 1 / 1.5, 1 / 1.5, 1 / 1.5, 1 / 2, 1 / 2]),
+        ("exponential", [math.exp(-0.5 * e) for e in range(8)]),
+        ("cosine", [(1 + math.cos(math.pi * e / 100)) / 2 for e in range(8)]),
+    ],
+)
+def test_schedules(name: str, expected: list[float]) -> None:
+    """Each schedule is its formula; the first epoch has α itself."""
+    assert set(SCHEDULES) == {"constant", "inverse_time", "step", "exponential", "cosine"}
+    assert factors(name) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_learning_rates_stay_positive(name: str) -> None:
+    """α never becomes 0, however fast and long it decays: momentum keeps multiples of it."""
+    assert min(factors(name, max_epochs=8, decay_rate=1e6)) > 0
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_warm_up_is_linear(name: str) -> None:
+    """Three epochs of warm-up have ¼, ½ and ¾ of what the schedule says, the fourth all of it."""
+    ratios = np.array(factors(name, warmup_epochs=3)) / np.array(factors(name))
+    np.testing.assert_allclose(ratios, [0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers_go_downhill(name: str) -> None:
+    """Each finds the minimum of ½ Σ c x² from any start, for two networks with rates of their own."""
+    optimizer = OPTIMIZERS[name]
+    c = np.array([[1.0, 3.0], [0.5, 2.0]])
+    theta, alphas, betas = np.array([[2.0, -1.0], [-3.0, 1.5]]), [0.05, 0.03], [0.9, 0.8]
+    slots = [np.zeros_like(theta) for _ in range(optimizer.n_slots)]
+    scale = np.array([[optimizer.scale(a, b)] for a, b in zip(alphas, betas, strict=True)])
+    for step in range(1, 801):
+        rates = Rates(
+            alpha=np.array(alphas)[:, None],
+            beta=np.array(betas)[:, None],
+            beta2=np.array(0.99),
+            correction=1 - np.array(betas)[:, None] ** step,
+            correction2=np.array(1 - 0.99**step),
+        )
+        optimizer.update(theta, slots, c * theta * scale, np.zeros_like(theta), rates)
+    assert np.abs(theta).max() < 0.06
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, {"beta2", "decay_rate", "decay_epochs"}),
+        ({"optimizer": "gradient_descent"}, {"beta", "beta2", "decay_rate", "decay_epochs"}),
+        ({"optimizer": "rmsprop", "schedule": "exponential"}, {"beta", "decay_epochs"}),
+        ({"optimizer": "adam", "schedule": "step"}, set()),
+        ({"optimizer": "adam", "schedule": "step", "hidden": ()}, {"activation", "keep_prob"}),
+    ],
+)
+def test_idle_hyperparameters(settings: dict[str, object], expected: set[str]) -> None:
+    """Knobs that the optimizer, the schedule or the lack of hidden layers makes idle."""
+    given = Hyperparameters(**({"hidden": (4,)} | settings))  # type: ignore[arg-type]
+    assert idle_hyperparameters(given) == expected

@@ -1,0 +1,302 @@
+"""What train() promises: reproducible, early stopping, best weights back, honest numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.nn.helpers import blobs, trained
+from tuner.nn import (
+    ACTIVATIONS,
+    INITIALIZERS,
+    OPTIMIZERS,
+    SCHEDULES,
+    Architecture,
+    EpochMetrics,
+    Examples,
+    Hyperparameters,
+    Stopping,
+    train,
+)
+from tuner.nn.arrays import Array
+from tuner.nn.lane import WORST_COST
+
+BASE = Hyperparameters(hidden=(12, 7), batch_size=32, alpha=0.3)
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    """Twice the same call, twice the same θ; another seed, another θ."""
+    one = replace(BASE, keep_prob=0.8)
+    first, second, other = (trained(one, seeds=(seed,)).networks[0] for seed in (1, 1, 2))
+    assert np.array_equal(first.theta, second.theta)
+    assert not np.array_equal(first.theta, other.theta)
+
+
+def test_a_seed_sequence_is_not_used_up() -> None:
+    """The same SeedSequence given twice trains the same network; an int is the SeedSequence of that int."""
+    root = np.random.SeedSequence(5)
+    child = root.spawn(1)[0]
+    runs = [trained(BASE, seeds=(seed,)).networks[0].theta for seed in (root, root, 5, child)]  # type: ignore[arg-type]
+    assert np.array_equal(runs[0], runs[1])
+    assert np.array_equal(runs[0], runs[2])
+    assert not np.array_equal(runs[0], runs[3])
+
+
+def test_streams_are_separate() -> None:
+    """Dropout and an augmentation that draws change neither the initial weights nor the order of examples."""
+    seen: dict[str, list[Array]] = {"plain": [], "noisy": []}
+
+    def watch(name: str) -> Any:
+        def augment(rng: np.random.Generator, X: Array) -> Array:
+            seen[name].append(X.copy())
+            if name == "noisy":
+                rng.random(17)
+            return X
+
+        return augment
+
+    trained(BASE, augment=watch("plain"), epochs=2)
+    trained(replace(BASE, keep_prob=0.5), augment=watch("noisy"), epochs=2)
+    assert all(np.array_equal(a, b) for a, b in zip(seen["plain"], seen["noisy"], strict=True))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtype(dtype: Any) -> None:
+    """θ has the dtype that was asked for; both dtypes begin and stay close together."""
+    network = trained(BASE, dtype=dtype, epochs=2).networks[0]
+    other = trained(BASE, dtype=np.float64, epochs=2).networks[0]
+    assert network.theta.dtype == dtype
+    np.testing.assert_allclose(network.theta, other.theta, atol=1e-4)
+
+
+@pytest.mark.parametrize("table", ["optimizer", "activation", "schedule"])
+def test_every_strategy_learns(table: str) -> None:
+    """Each entry of each table brings the train error of easy blobs near 0."""
+    names = {"optimizer": OPTIMIZERS, "activation": ACTIVATIONS, "schedule": SCHEDULES}[table]
+    for name in names:
+        alpha = 0.01 if name in ("rmsprop", "adam") else 0.5
+        one = replace(BASE, alpha=alpha, initializer="xavier", decay_rate=0.01, **{table: name})
+        network = trained(one, data=blobs(spread=0.3), dev=blobs(60, seed=1, spread=0.3), epochs=25).networks[0]
+        assert network.train_error < 0.05, name
+
+
+@pytest.mark.parametrize("initializer", INITIALIZERS)
+def test_every_initializer_begins_finite(initializer: str) -> None:
+    """Even weights ten times too large have a finite cost after an epoch, thanks to a loss from the logits."""
+    one = replace(BASE, initializer=initializer, alpha=1e-3)
+    network = trained(one, epochs=1).networks[0]
+    assert network.stop_reason == "max_epochs"
+    assert np.isfinite(network.train_cost)
+
+
+def test_train_numbers_are_exact() -> None:
+    """Train error and cost are those of every training example at the best weights, not of the curve's sample."""
+    data = blobs(3000)
+    network = trained(replace(BASE, keep_prob=0.6), data=data).networks[0]
+    proba = network.predict_proba(data.X)
+    assert network.train_error == (network.predict(data.X) != data.y).mean()
+    assert network.train_cost == pytest.approx(-np.log(proba[np.arange(3000), data.y]).mean(), rel=1e-5)
+
+
+def test_dev_numbers_are_of_the_best_epoch() -> None:
+    """Dev error, cost and bits belong to the weights that come back."""
+    dev = blobs(60, seed=1)
+    network = trained(BASE, dev=dev, epochs=20).networks[0]
+    assert np.array_equal(network.dev_wrong, network.predict(dev.X) != dev.y)
+    assert network.dev_error == network.dev_wrong.mean() == network.curve["dev_error"].min()
+    assert network.best_epoch == 1 + int(network.curve["dev_error"].argmin())
+    assert network.dev_cost == network.curve["dev_cost"][network.best_epoch - 1]
+    assert network.updates == network.best_epoch * 7
+
+
+def test_the_curve_has_one_value_an_epoch() -> None:
+    """Costs, errors and seconds, as long as the training."""
+    network = trained(BASE, epochs=6).networks[0]
+    assert network.epochs == 6
+    assert {name: values.shape for name, values in network.curve.items()} == dict.fromkeys(
+        ("train_cost", "train_error", "dev_cost", "dev_error", "seconds"), (6,)
+    )
+    assert (network.curve["seconds"] > 0).all()
+
+
+def test_without_a_dev_set_the_last_weights_come_back() -> None:
+    """No early stopping, no dev numbers."""
+    network = train(
+        blobs(), None, n_classes=3, hyperparameters=BASE, seeds=[0], stopping=Stopping(max_epochs=4, patience=1)
+    ).networks[0]
+    assert network.epochs == network.best_epoch == 4
+    assert np.isnan(network.dev_error)
+    assert network.dev_wrong.shape == (0,)
+    assert network.stop_reason == "max_epochs"
+    assert network.train_error < 0.3
+
+
+def test_patience_waits_for_enough_updates() -> None:
+    """Patience counts epochs, but an epoch of 7 updates is no reason to stop before min_updates were made."""
+    hopeless = replace(BASE, alpha=1e-9)
+    early = trained(hopeless, stopping=Stopping(max_epochs=50, patience=2, min_updates=0)).networks[0]
+    later = trained(hopeless, stopping=Stopping(max_epochs=50, patience=2, min_updates=70)).networks[0]
+    assert (early.epochs, early.best_epoch, early.stop_reason) == (3, 1, "patience")
+    assert (later.epochs, later.best_epoch, later.stop_reason) == (10, 1, "patience")
+
+
+def test_min_improvement() -> None:
+    """An epoch that is better by no more than that is not better."""
+    slow = replace(BASE, alpha=1e-4)
+    stopping = Stopping(max_epochs=30, patience=2, min_updates=0, monitor="cost")
+    assert trained(slow, stopping=stopping).networks[0].epochs == 30
+    assert trained(slow, stopping=replace(stopping, min_improvement=0.5)).networks[0].epochs == 3
+
+
+@pytest.mark.parametrize("monitor", ["error", "cost", "balanced_error"])
+def test_monitor(monitor: str) -> None:
+    """The best epoch is that of the value asked for, and that value is told."""
+    data = blobs(200, seed=1)
+    rare = (data.y != 2) | (np.cumsum(data.y == 2) <= 4)
+    dev = Examples(data.X[rare], data.y[rare])
+    told: list[EpochMetrics] = []
+    network = trained(
+        BASE, dev=dev, stopping=Stopping(max_epochs=15, patience=None, monitor=monitor), on_epoch=told.append
+    ).networks[0]
+    values = [metrics.monitored[0] for metrics in told]
+    assert network.best_epoch == 1 + int(np.argmin(values))
+    wrong = told[3].dev_wrong[0]
+    by_class = np.mean([wrong[dev.y == c].mean() for c in np.unique(dev.y)])
+    expected = {"error": wrong.mean(), "cost": told[3].dev_cost[0], "balanced_error": by_class}[monitor]
+    assert values[3] == pytest.approx(expected)
+
+
+def test_on_epoch_is_told_every_epoch() -> None:
+    """Epochs from 1, arrays with one entry a network, and who still trains."""
+    told: list[EpochMetrics] = []
+    settings = [BASE, replace(BASE, alpha=1e30)]
+    run = trained(settings, seeds=(0, 1), epochs=4, on_epoch=told.append)
+    assert [metrics.epoch for metrics in told] == [1, 2, 3, 4]
+    assert [list(metrics.running) for metrics in told] == [[True, False]] * 4
+    for metrics in told:
+        assert metrics.train_cost.shape == metrics.dev_error.shape == (2,)
+        assert [len(wrong) for wrong in metrics.dev_wrong] == [60, 60]
+        assert metrics.dev_error[0] == metrics.dev_wrong[0].mean()
+    assert [metrics.dev_error[0] for metrics in told] == list(run.networks[0].curve["dev_error"])
+
+
+def test_on_epoch_can_end_training() -> None:
+    """True from on_epoch stops every network: it was pruned."""
+    run = trained(BASE, seeds=(0, 1), epochs=9, on_epoch=lambda metrics: metrics.epoch == 3)
+    assert [(network.epochs, network.stop_reason) for network in run.networks] == [(3, "stopped")] * 2
+    assert run.checkpoint is None
+
+
+def test_divergence_is_a_result() -> None:
+    """A network that diverges before any epoch ends well has error 1, a finite cost, and names its layer."""
+    network = trained(replace(BASE, alpha=1e30)).networks[0]
+    assert network.stop_reason == "diverged"
+    assert network.diverged_layer in {1, 2, 3}
+    assert (network.best_epoch, network.epochs) == (0, 1)
+    assert network.train_error == network.dev_error == 1.0
+    assert network.train_cost == network.dev_cost == WORST_COST
+    assert network.dev_wrong.all()
+    assert np.isfinite(network.theta).all()
+
+
+def test_divergence_later_keeps_the_best_epoch() -> None:
+    """What was good before the weights exploded stays."""
+    one = replace(BASE, optimizer="gradient_descent", alpha=0.3, schedule="constant")
+    good = trained(one, epochs=3).networks[0]
+
+    def poison(rng: np.random.Generator, X: Array) -> Array:
+        calls.append(1)
+        return X if len(calls) <= 21 else X * 1e30
+
+    calls: list[int] = []
+    network = trained(one, epochs=9, augment=poison).networks[0]
+    assert network.stop_reason == "diverged"
+    assert network.best_epoch == good.best_epoch
+    assert np.array_equal(network.theta, good.theta)
+    assert network.curve["dev_error"][-1] == 1.0
+
+
+def test_example_weights() -> None:
+    """Weight 2 counts as the example twice, and only ratios of weights matter."""
+    data = blobs(64)
+    doubled = Examples(np.concatenate([data.X, data.X[:32]]), np.concatenate([data.y, data.y[:32]]))
+    one = replace(BASE, batch_size="full", lambda_=0.0)
+    twice = trained(one, data=doubled, dtype=np.float64).networks[0]
+    for factor in (1.0, 7.0):
+        weights = factor * np.r_[np.full(32, 2.0), np.ones(32)]
+        weighted = trained(one, data=Examples(data.X, data.y, weights), dtype=np.float64).networks[0]
+        np.testing.assert_allclose(weighted.theta, twice.theta, atol=1e-10)
+        assert weighted.train_cost == pytest.approx(twice.train_cost)
+
+
+def test_penalty_per_mini_batch() -> None:
+    """λ per mini-batch of 32 of 192 examples is six times λ per training set."""
+    data = blobs(192)
+    one = replace(BASE, lambda_=0.5, l1=0.2)
+    batch = trained(one, data=data, penalty_per="mini_batch").networks[0]
+    train_set = trained(replace(one, lambda_=3.0, l1=1.2), data=data).networks[0]
+    np.testing.assert_allclose(batch.theta, train_set.theta, atol=1e-5)
+
+
+def test_l2_without_momentum_is_weight_decay() -> None:
+    """One step shrinks every weight by 1 − αλ/m beside the step of the loss, and leaves biases alone."""
+    one = Hyperparameters(hidden=(5,), optimizer="gradient_descent", batch_size="full", alpha=0.1)
+    others: dict[str, Any] = {"epochs": 1, "dtype": np.float64}
+    start = Architecture(6, (5,), 3).initial(np.random.default_rng(0), "he")
+    plain, decayed = (
+        trained(replace(one, lambda_=lambda_), initial=start, **others).networks[0] for lambda_ in (0.0, 8.0)
+    )
+    n = plain.architecture.n_weights
+    np.testing.assert_allclose(decayed.theta[:n], plain.theta[:n] - 0.1 * 8.0 / 200 * start[:n], atol=1e-12)
+    np.testing.assert_array_equal(decayed.theta[n:], plain.theta[n:])
+
+
+def test_l1_makes_weights_small() -> None:
+    """With L1 more weights come near 0."""
+    plain, sparse = (trained(replace(BASE, l1=l1), epochs=40).networks[0] for l1 in (0.0, 20.0))
+    assert (np.abs(sparse.theta) < 0.02).mean() > 2 * (np.abs(plain.theta) < 0.02).mean()
+
+
+def test_a_batch_larger_than_the_data_is_the_whole_of_it() -> None:
+    """Batch size 512 on 200 examples makes one update an epoch."""
+    network = trained(replace(BASE, batch_size=512), epochs=3).networks[0]
+    assert network.updates == network.best_epoch
+
+
+def test_mean_over_the_last_smaller_mini_batch() -> None:
+    """The last mini-batch of an epoch is averaged over its own rows."""
+    data = blobs(40)
+    one = Hyperparameters(optimizer="gradient_descent", batch_size=32, alpha=1.0)
+    order = np.arange(40)
+    whole = replace(one, batch_size="full")
+    theta = start = Architecture(6, (), 3).initial(np.random.default_rng(0), "he")
+    for rows in (order[:32], order[32:]):
+        part = Examples(data.X[rows], data.y[rows])
+        theta = trained(whole, data=part, epochs=1, dtype=np.float64, initial=theta).networks[0].theta
+    run = trained(one, data=data, epochs=1, dtype=np.float64, order=lambda epoch: order, initial=start)
+    np.testing.assert_allclose(run.networks[0].theta, theta, atol=1e-12)
+
+
+def test_initial_parameters_may_be_given() -> None:
+    """One θ for all networks, or one each."""
+    architecture = trained(BASE, epochs=1).networks[0].architecture
+    thetas = np.stack([architecture.initial(np.random.default_rng(seed), "he") for seed in (1, 2)])
+    shared = trained(BASE, seeds=(0, 0), initial=thetas[0]).networks
+    own = trained(BASE, seeds=(0, 0), initial=thetas).networks
+    assert np.array_equal(shared[0].theta, shared[1].theta)
+    assert np.array_equal(shared[0].theta, own[0].theta)
+    assert not np.array_equal(own[0].theta, own[1].theta)
+
+
+def test_predictions() -> None:
+    """Probabilities are (n, n_classes), sum to 1, and the class is the most probable one; float64 input will do."""
+    network = trained(BASE).networks[0]
+    X = blobs(700, seed=3).X.astype(np.float64)
+    proba = network.predict_proba(X)
+    assert proba.shape == (700, 3)
+    np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-5)
+    assert np.array_equal(proba.argmax(axis=1), network.predict(X))
+    assert network.predict(X[:0]).shape == (0,)

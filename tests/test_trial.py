@@ -1,0 +1,175 @@
+"""One trial: what its value is, when it ends, and that it can be interrupted to the bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tuner.data import Dataset, DataSettings, dataset_from_frame
+from tuner.nn import Hyperparameters, Stopping
+from tuner.trial import (
+    TrialResult,
+    TrialSettings,
+    draw_dev_folds,
+    network_seeds,
+    run_trial,
+    trial_seed,
+    value_of,
+)
+
+HYPERPARAMETERS = Hyperparameters(hidden=(4,), alpha=0.3, keep_prob=0.9, batch_size=16)
+STOPPING = Stopping(max_epochs=12, patience=100, min_updates=0)
+
+
+def make_dataset(folds: int | None = None) -> Dataset:
+    """A hundred and fifty rows of three overlapping classes."""
+    rng = np.random.default_rng(0)
+    y = np.arange(150) % 3
+    X = rng.normal(size=(150, 2)) + np.array([[0, 0], [2, 0], [0, 2]])[y]
+    frame = pd.DataFrame({"width": X[:, 0], "height": X[:, 1], "kind": [f"class {k}" for k in y]})
+    return dataset_from_frame(frame, "kind", DataSettings(target="kind", folds=folds))
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    """One dev set of thirty rows."""
+    return make_dataset()
+
+
+@pytest.fixture(scope="module")
+def folded() -> Dataset:
+    """Five folds."""
+    return make_dataset(folds=5)
+
+
+def run(
+    dataset: Dataset, *, stopping: Stopping = STOPPING, hyper: Any = HYPERPARAMETERS, **options: Any
+) -> TrialResult:
+    """A trial with the settings that matter to a test."""
+    fields = ("metric", "seeds", "rungs")
+    settings = TrialSettings(stopping=stopping, **{name: options.pop(name) for name in fields if name in options})
+    folds = draw_dev_folds(len(dataset.dev_rows), None, 0)
+    return run_trial(dataset, hyper, settings, seed=7, dev_folds=folds, **options)
+
+
+def same(one: TrialResult, other: TrialResult) -> None:
+    """Assert that two results are equal to the last bit, but for the time they took."""
+    assert (one.value, one.stop_reason, one.rung_values) == (other.value, other.stop_reason, other.rung_values)
+    for a, b in zip(one.networks, other.networks, strict=True):
+        np.testing.assert_array_equal(a.theta, b.theta)
+        np.testing.assert_array_equal(a.dev_wrong, b.dev_wrong)
+        for name in ("train_cost", "train_error", "dev_cost", "dev_error"):
+            np.testing.assert_array_equal(a.curve[name], b.curve[name])
+    for left, right in zip(one.dev_fold_wrong, other.dev_fold_wrong, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_dev_folds_are_of_equal_size_and_keep_groups_whole() -> None:
+    """Twenty folds; each group lies in one of them."""
+    assert sorted(np.bincount(draw_dev_folds(45, None, 3), minlength=20)) == [2] * 15 + [3] * 5
+    groups = np.repeat(np.arange(40), 3)
+    folds = draw_dev_folds(120, groups, 3)
+    assert all(len(set(folds[groups == group])) == 1 for group in range(40))
+    np.testing.assert_array_equal(folds, draw_dev_folds(120, groups, 3))
+
+
+def test_seeds_descend_from_search_seed_and_number() -> None:
+    """Every trial and network has its own; they fit in a signed 64-bit column."""
+    seeds = {trial_seed(search, number) for search in range(10) for number in range(100)}
+    assert len(seeds) == 1000
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    first, second = network_seeds(5, 2)
+    assert first.generate_state(1) != second.generate_state(1)
+
+
+def test_a_trials_value_is_its_networks_dev_error(dataset: Dataset) -> None:
+    """At the best epoch, which the folds' counts add up to."""
+    result = run(dataset)
+    (network,) = result.networks
+    assert result.value == network.dev_wrong.mean() == network.dev_error
+    counts = result.dev_fold_wrong[0]
+    assert counts.shape == (12, 20)
+    assert counts[network.best_epoch - 1].sum() == network.dev_wrong.sum()
+    np.testing.assert_allclose(counts.sum(axis=1) / 30, network.curve["dev_error"])
+
+
+def test_with_folds_all_dev_rows_count_once(folded: Dataset) -> None:
+    """The value is the wrong rows of all folds over all rows."""
+    result = run(folded)
+    assert len(result.networks) == 5
+    wrong = np.concatenate([network.dev_wrong for network in result.networks])
+    assert len(wrong) == len(folded.dev_rows)
+    assert result.value == wrong.mean()
+
+
+def test_with_seeds_the_networks_errors_are_averaged(dataset: Dataset) -> None:
+    """Three networks that differ in their seed alone, each judged on all dev rows."""
+    result = run(dataset, seeds=3)
+    assert [len(network.dev_wrong) for network in result.networks] == [30, 30, 30]
+    assert result.value == pytest.approx(np.mean([network.dev_error for network in result.networks]))
+
+
+def test_each_metric_is_what_it_says(dataset: Dataset) -> None:
+    """Error, the mean of the classes' errors, and cost, from a hand-worked set of wrong rows."""
+    wrong = np.zeros(30, bool)
+    wrong[np.flatnonzero(dataset.dev_y == 1)[:5]] = True
+    n = np.bincount(dataset.dev_y)
+    assert value_of("error", dataset, [wrong], [0.4]) == 5 / 30
+    assert value_of("balanced_error", dataset, [wrong], [0.4]) == pytest.approx(5 / n[1] / 3)
+    assert value_of("cost", dataset, [wrong], [0.4]) == 0.4
+
+
+def test_a_trial_is_pruned_at_its_rung(dataset: Dataset) -> None:
+    """The pruner sees the best value up to each rung, and ends the trial there."""
+    asked: list[dict[int, float]] = []
+
+    def prune(rung_values: dict[int, float]) -> bool:
+        asked.append(rung_values)
+        return len(asked) == 2
+
+    result = run(dataset, rungs=(4, 6, 9), prune=prune)
+    assert [list(values) for values in asked] == [[4], [4, 6]]
+    assert (result.stop_reason, result.networks[0].epochs) == ("pruned", 6)
+    errors = result.networks[0].curve["dev_error"]
+    assert result.rung_values == {4: min(errors[:4]), 6: min(errors[:6])}
+
+
+def test_a_trial_that_ends_before_a_rung_has_its_final_value_there(dataset: Dataset) -> None:
+    """Others are compared with it there all the same."""
+    result = run(dataset, stopping=Stopping(max_epochs=5, patience=100, min_updates=0), rungs=(4, 6, 9))
+    assert list(result.rung_values) == [4, 6, 9]
+    assert result.rung_values[6] == result.rung_values[9] == result.value
+
+
+def test_a_diverged_trial_has_the_worst_value(dataset: Dataset) -> None:
+    """Finite, so that the sampler learns from it."""
+    wild = Hyperparameters(hidden=(4,), alpha=1e30, batch_size=16)
+    assert (run(dataset, hyper=wild).stop_reason, run(dataset, hyper=wild).value) == ("diverged", 1.0)
+    assert run(dataset, hyper=wild, metric="cost").value == 1e6
+
+
+@pytest.mark.parametrize("which", ["dataset", "folded"])
+@pytest.mark.parametrize("batches", [1, 20, 47])
+def test_an_interrupted_trial_goes_on_to_the_same_bits(
+    which: str, batches: int, request: pytest.FixtureRequest
+) -> None:
+    """Stopped in the middle of an epoch, stored as bytes and resumed: as if nothing had been."""
+    data = request.getfixturevalue(which)
+    whole = run(data, rungs=(2, 6))
+    asked = []
+
+    def stop() -> bool:
+        asked.append(None)
+        return len(asked) > batches
+
+    part = run(data, rungs=(2, 6), should_stop=stop)
+    assert part.stop_reason == "interrupted"
+    same(run(data, rungs=(2, 6), checkpoint=part.checkpoint), whole)
+
+
+def test_the_same_trial_twice_is_the_same(dataset: Dataset) -> None:
+    """Nothing is drawn that does not descend from the seed."""
+    same(run(dataset), run(dataset))

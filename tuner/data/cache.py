@@ -125,9 +125,8 @@ def read_entry(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] |
             name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray)
             for name in meta["arrays"]
         }
-        if meta["boot"] != boot_id() and any(
-            zlib.crc32(arrays[name].data) != meta["checksums"][name] for name in arrays
-        ):
+        sums = {} if meta["boot"] == boot_id() else meta["checksums"]
+        if any(zlib.crc32(arrays[name].data) != expected for name, expected in sums.items()):
             return None
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None

@@ -18,11 +18,14 @@ Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class SplitSettings(BaseModel):
     """Sizes of the parts that are drawn from ``source``; a missing one is min(20 %, 10 000) of its rows."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     dev: Size | None = None
+    """Rows that trials are compared on: a fraction below 1, or a number of rows."""
     test: Size | None = None
+    """Rows that stay sealed until the end: a fraction below 1, a number of rows, or 0 for none."""
     train_dev: Size | None = None
+    """Rows carved from train where dev has its own file; by default as many as dev, at most min(20 %, 10 000)."""
 
     @model_validator(mode="after")
     def _sizes_are_fractions_or_counts(self) -> Self:
@@ -38,12 +41,16 @@ class SplitSettings(BaseModel):
 class ColumnSettings(BaseModel):
     """What one column is, where the definition overrules what its training cells look like."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     kind: Kind | None = None
+    """What the column is; "drop" leaves it out."""
     fill: Literal["median", "mean"] | float | None = None
+    """What missing numbers become: the training rows' median (the default) or mean, or a number."""
     indicator: bool | None = None
+    """Whether missing cells raise a flag of their own, as they do by default where the training rows have any."""
     rare: Annotated[int, Field(ge=1)] | None = None
+    """Training rows that a category needs for a flag of its own; by default 2 to 10, a 200th of the rows between."""
 
 
 class DataSettings(BaseModel):
@@ -53,25 +60,42 @@ class DataSettings(BaseModel):
     ``test`` are files of their own where they exist.  ``seed`` governs the split alone.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     source: str | None = None
+    """The file that holds the rows, relative to the definition."""
     target: str | int | None = None
+    """The column of classes: its name, or its position from 0 (from the end if negative).  NPZ and IDX need none."""
     dev: str | None = None
+    """A file of dev rows, where they are not drawn from ``source``."""
     test: str | None = None
+    """A file of test rows, where they are not drawn from ``source``."""
     header: bool = True
+    """Whether the first line names the columns; without it they are column_0, column_1, ..."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """What stands between cells; by default a comma, tab, semicolon or | is found out."""
     decimal: Literal[".", ","] | None = None
+    """The decimal sign of numbers; by default found out where cells are not separated by commas."""
     encoding: str | None = None
+    """The text's encoding; by default UTF-8 or UTF-16, else Windows-1252 (with a notice)."""
     missing: tuple[str, ...] = ()
+    """Cells that mean "no value", besides the empty one, ?, NA, NaN, null, None and their like."""
     columns: dict[str, Kind | ColumnSettings] = Field(default_factory=dict)
+    """What columns are, where it is not what they look like: NAME = "categorical", or { kind = ..., rare = 20 }."""
     image: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, max_length=3)] | None = None
+    """The inputs' shape where each column is a pixel: [height, width] or [height, width, channels]."""
     split: SplitSettings = SplitSettings()
+    """Sizes of the dev and test sets that are drawn from ``source``."""
     split_column: str | int | None = None
+    """A column that names each row's part: train, dev or test."""
     group: str | int | None = None
+    """A column whose rows of one value stay on one side of every border."""
     time: str | int | None = None
+    """A column by which the latest rows are test, and those before them dev."""
     folds: Annotated[int, Field(ge=2, le=20)] | None = None
+    """Every row outside the test set serves as dev once, in this many folds."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Of the split alone: another search seed never moves the test set."""
 
     @model_validator(mode="after")
     def _keys_agree(self) -> Self:

@@ -1,11 +1,14 @@
 """The Python face: ``search``, ``load_study`` and what they return."""
 
+import io
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import tuner
-from tuner.errors import InputError, UsageError
+from tests.conftest import small_table
+from tuner.errors import ArgumentError, InputError, UsageError
 
 
 def test_search_returns_the_study(small_study: Path) -> None:
@@ -44,3 +47,28 @@ def test_a_study_that_is_not_there_is_an_error(workplace: Path) -> None:
         tuner.load_study("nothing")
     with pytest.raises(InputError, match=r"gone\.csv"):
         tuner.search("gone.csv", target="y")
+
+
+def test_a_data_frame_is_searched(workplace: Path) -> None:
+    """Rows in memory need no file; the same rows find their study again, other rows make another one."""
+    frame = pd.read_csv(io.StringIO(small_table()))
+    study = tuner.search(frame, target="kind", trials=1)
+    again = tuner.search(frame, target="kind", trials=1)
+    other = tuner.search(frame.iloc[:120], target="kind", trials=1)
+    assert study.name == again.name != other.name
+    assert len(again.trials()) == 2
+    assert study.report().summary["trials"]["complete"] == 2
+
+
+def test_arrays_are_searched(workplace: Path) -> None:
+    """X of shape (n, n_features) with n classes, under a name of one's own."""
+    frame = pd.read_csv(io.StringIO(small_table()))
+    study = tuner.search(frame[["width", "height"]].to_numpy(), target=frame["kind"].to_numpy(), trials=1, name="mine")
+    assert study.name == "mine"
+    assert len(study.trials()) == 1
+
+
+def test_rows_without_a_target_are_refused(workplace: Path) -> None:
+    """What is to be predicted must be said."""
+    with pytest.raises(ArgumentError, match="target"):
+        tuner.search(pd.read_csv(io.StringIO(small_table())))

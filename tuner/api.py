@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.reporting import Report, build_report, trials_frame
-from tuner.running import SearchRequest, StudyRequest, open_study, open_to_read, read_record, run_search
+from tuner.running import (
+    SearchRequest,
+    StudyRequest,
+    open_data_in_memory,
+    open_study,
+    open_to_read,
+    read_record,
+    run_search,
+)
 from tuner.storage import mask, parse_url
 
 if TYPE_CHECKING:
@@ -48,9 +56,9 @@ class Study:
 
 
 def search(
-    study: str | Path,
+    study: Any,
     *,
-    target: str | None = None,
+    target: Any = None,
     trials: int | None = None,
     total: int | None = None,
     workers: int = 1,
@@ -62,13 +70,18 @@ def search(
 ) -> Study:
     """Search the hyperparameters of a study and return it; the same call again goes on where the last one ended.
 
-    ``study``: a TOML path, a data file (with ``target``), or a name.  ``trials``: exactly so many more by this call;
+    ``study``: a TOML path, a data file (``target`` names a column), or a name; or a DataFrame (``target`` names a
+    column), or
+    an array (n, n_features) (``target`` holds the n classes).  ``trials``: exactly so many more by this call;
     ``total``: so
     many in all; neither: the study's budget.  ``timeout`` in seconds.  Raises a TunerError for what cannot be
     searched, and
     KeyboardInterrupt after putting the running trial back.
     """
-    opened = open_study(StudyRequest(str(study), target, storage, name, from_study, allow_changed))
+    if isinstance(study, str | Path):
+        opened = open_study(StudyRequest(str(study), target, storage, name, from_study, allow_changed))
+    else:
+        opened = open_data_in_memory(study, target, name=name, storage=storage, allow_changed=allow_changed)
     result = run_search(opened, SearchRequest(trials, total, workers, timeout))
     if result.signal == signal.SIGINT:
         raise KeyboardInterrupt

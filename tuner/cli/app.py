@@ -15,6 +15,11 @@ COMMANDS = {
     "report": "Bias, variance, and what to do next.",
     "studies": "What the database holds.",
     "trials": "The trials of a study, as a table or CSV.",
+    "init": "Write a commented definition for a data file.",
+    "check": "Validate everything, train one epoch, and estimate time and memory.",
+    "data": "Columns, encoding, splits and honesty checks of the data.",
+    "gradcheck": "The gradient check, layer by layer.",
+    "schema": "The JSON schema of a definition.",
 }
 """Name -> what it does; the module is ``tuner.cli.<name>_command`` with a typer function of the same name."""
 

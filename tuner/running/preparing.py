@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tuner.data import Dataset
+from tuner.data import Dataset, check_honesty
 from tuner.errors import StorageError
+from tuner.running.references import reference_lines
 from tuner.storage import (
     URL,
     Database,
@@ -74,7 +75,9 @@ def prepare(source: Source, dataset: Dataset, url: URL, *, allow_changed: bool =
         facts=facts_of(dataset, source),
     )
     stored, is_new = ensure_study(database, new)
-    if not is_new:
+    if is_new:
+        update_study(database, stored.study_id, facts=new.facts | judged_once(definition, dataset))
+    else:
         stored = _continue(database, stored, new, allow_changed=allow_changed)
     return PreparedStudy(database, stored, definition, dataset, dev_folds)
 
@@ -126,6 +129,14 @@ def refuse_changed(stored: StoredStudy, identity: dict[str, Any], where: str) ->
             f"Start a new study with: tuner search {stored.name} --name {stored.name}-2 --from {stored.name} "
             "(or continue with --allow-changed)"
         )
+
+
+def judged_once(definition: StudyDefinition, dataset: Dataset) -> dict[str, Any]:
+    """What is found out once per study, by the process that made it: reference lines and honesty checks."""
+    return {
+        "references": reference_lines(definition, dataset),
+        "honesty": [finding.to_dict() for finding in check_honesty(dataset)],
+    }
 
 
 def facts_of(dataset: Dataset, source: Source) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tuner.study.definition import StudyDefinition
 FOLDS_BELOW = 5000
 IMBALANCED = 0.05
 SMALLEST_BATCH = 16
-ALIGN = 38
+ALIGN = 44
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,12 @@ def uses_folds(n_rows: int) -> bool:
     return n_rows < FOLDS_BELOW
 
 
-def make_definition(name: str, source: str, target: str | int | None, shape: DataShape, *, data: str = "") -> str:
-    """The TOML text of a definition for a data file; ``source`` relative to where the text will lie.
+def make_definition(name: str, source: str | None, target: str | None, shape: DataShape) -> str:
+    """The TOML text of a definition; ``source`` is a data file, relative to where the text will lie, or None for
+    arrays.
 
     λ from m·1e-6 to m·1e-2 (it acts as λ/m), batch size 16 to about m/16, β up to 0.99 while an epoch has fewer than
-    100 updates.  ``data`` are further lines of [data].
+    100 updates.
     """
     m = shape.n_train
     largest = 2 ** max(5, min(12, math.floor(math.log2(max(m / 16, 1)))))
@@ -52,17 +53,16 @@ def make_definition(name: str, source: str, target: str | int | None, shape: Dat
     hidden = [64, 32] if m < 20_000 else [128, 64]
     metric = "balanced_error" if shape.is_imbalanced else "error"
     lines = [
-        f"# Made for {source}: {shape.n_rows:,} rows to train and choose on, {shape.n_features} inputs, "
-        f"{len(shape.class_counts)} classes.",
+        f"# Made for {source or 'data in memory'}: {shape.n_rows:,} rows to train and choose on, "
+        f"{shape.n_features} inputs, {len(shape.class_counts)} classes.",
         f"name = {json.dumps(name)}",
         "",
         "[data]",
-        _line("source", json.dumps(source), "relative to this file"),
+        _line("source", json.dumps(source), "relative to this file") if source is not None else None,
         _line("target", json.dumps(target), "the column to predict") if target is not None else None,
         _line("folds", "5", "small data: every row outside the test set serves as dev once")
         if uses_folds(shape.n_rows)
         else None,
-        data or None,
         _line("seed", "0", "of the split alone: another search seed never moves the test set"),
         "",
         "[network]",

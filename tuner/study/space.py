@@ -105,6 +105,20 @@ class Space:
             if name in values
         }
 
+    def middle(self) -> dict[str, Value]:
+        """The point in the middle of every range, on the scale it is sampled on; the first of every choice."""
+        sampled: dict[str, Any] = {}
+        for name, distribution in self.distributions.items():
+            if isinstance(distribution, CategoricalDistribution):
+                sampled[name] = distribution.choices[0]
+            elif isinstance(distribution, IntDistribution):
+                sampled[name] = (distribution.low + distribution.high) // 2
+            elif isinstance(distribution, FloatDistribution) and distribution.log:
+                sampled[name] = math.sqrt(distribution.low * distribution.high)
+            else:
+                sampled[name] = (distribution.low + distribution.high) / 2  # type: ignore[attr-defined]
+        return self.values(sampled)
+
     def holds(self, values: Mapping[str, Value]) -> bool:
         """Whether a point (every knob with its value) lies in this space, fixed values included."""
         for name, fixed in self.fixed.items():

@@ -1,0 +1,103 @@
+"""``tuner init``, ``check``, ``data``, ``gradcheck`` and ``schema``: what can be known without a search."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SMALL_STUDY, Run, small_table
+from tuner.study import read_definition
+
+
+def test_init_writes_a_commented_definition_once(workplace: Path, run: Run) -> None:
+    """The definition can be searched as it stands; a second call leaves it as it is and says so."""
+    (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
+    result = run("init", "my.csv", "--target", "kind")
+    assert result.returncode == 0, result.stderr
+    assert "tuner search my" in result.stdout
+    written = workplace / "studies" / "my.toml"
+    assert read_definition(written).name == "my"
+    text = written.read_text(encoding="utf-8")
+    again = run("init", "my.csv", "--target", "kind")
+    assert again.returncode == 2
+    assert "studies/my.toml is there already" in again.stderr
+    assert written.read_text(encoding="utf-8") == text
+    assert not (workplace / "studies" / "tuner.db").exists()
+
+
+def test_init_writes_nothing_for_data_that_cannot_be_searched(workplace: Path, run: Run) -> None:
+    """A target that is not there is refused before a file is made."""
+    (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
+    result = run("init", "my.csv", "--target", "sort")
+    assert result.returncode == 2
+    assert "'sort'" in result.stderr
+    assert not (workplace / "studies").exists()
+
+
+def test_check_estimates_time_and_memory_and_writes_nothing(small_study: Path, run: Run) -> None:
+    """One epoch is trained, and multiplied by what the definition allows."""
+    result = run("check", "small", "--json")
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["trials"] == 4
+    assert found["n_parameters"] == 2 * 4 + 4 + 4 * 3 + 3
+    assert found["seconds_at_most"] == pytest.approx(4 * 6 * found["epoch_seconds"])
+    assert 0 < found["seconds_at_least"] <= found["seconds_at_most"]
+    assert found["peak_bytes"] > found["data_bytes"] > 0
+    assert "memory" in run("check", "small").stdout
+    assert not (small_study.parent / "tuner.db").exists()
+
+
+def test_data_shows_columns_splits_and_findings(small_study: Path, run: Run) -> None:
+    """Every column with its kind, the sizes of the splits, and the notices."""
+    text = small_table().replace("width,height,kind", "width,height,kind,same").replace("\n", ",1\n")
+    text = text.replace("same,1", "same")
+    (small_study.parent / "small.csv").write_text(text, encoding="utf-8")
+    shown = run("data", "small").stdout
+    for part in ("width", "numeric", "train 90", "dev 30", "test 30", "'same'"):
+        assert part in shown
+    found = json.loads(run("data", "small", "--json").stdout)
+    assert found["sizes"] == {"train": 90, "dev": 30, "train_dev": 0, "test": 30}
+    assert [column["name"] for column in found["columns"]] == ["width", "height", "same"]
+
+
+def test_gradcheck_passes_on_our_network(small_study: Path, run: Run) -> None:
+    """Both points are great, keep_prob is forced to 1 and said so, the penalty is included."""
+    result = run("gradcheck", "small")
+    assert result.returncode == 0, result.stderr
+    assert "keep_prob forced to 1" in result.stdout
+    assert "penalty included" in result.stdout
+    found = json.loads(run("gradcheck", "small", "--json").stdout)
+    assert found["passed"]
+    assert found["verdict"] == "great"
+    assert [point["updates"] > 0 for point in found["points"]] == [False, True]
+
+
+def test_gradcheck_exits_1_on_a_wrong_gradient(small_study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gradient that is twice too large is found, and is exit status 1."""
+    from typer.testing import CliRunner
+
+    from tuner.cli.app import app
+    from tuner.nn.cohort import Cohort
+
+    right = Cohort.first_gradient
+    monkeypatch.setattr(Cohort, "first_gradient", lambda self: right(self) * 2)
+    result = CliRunner().invoke(app, ["gradcheck", "small"])
+    assert result.exit_code == 1
+    assert "wrong" in result.stdout
+
+
+def test_schema_knows_the_sections_and_keys(run: Run) -> None:
+    """What is printed is a JSON schema with every section of a definition."""
+    schema = json.loads(run("schema").stdout)
+    assert set(schema["properties"]) == {"name", "data", "network", "training", "space", "search", "diagnosis"}
+    assert "patience" in json.dumps(schema)
+
+
+def test_an_augmentation_needs_an_image(small_study: Path, run: Run) -> None:
+    """A strength without ``data.image`` is refused by its key."""
+    small_study.write_text(SMALL_STUDY.replace("[space]", "[space]\nshift = 1"), encoding="utf-8")
+    result = run("check", "small")
+    assert result.returncode == 2
+    assert "space.shift" in result.stderr
+    assert "data.image" in result.stderr

@@ -1,0 +1,58 @@
+"""``tuner check``: everything that can be known before a search."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+
+if TYPE_CHECKING:
+    from tuner.running import Estimate
+
+MEGABYTE = 1_000_000
+
+
+def check(
+    study: StudyArgument,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="COL", help="The column of a data file to predict.")
+    ] = None,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read definition and data as a search would, train one epoch, and say what the whole search would take."""
+    from tuner.running import StudyRequest, estimate_search, load_study_data
+
+    source, dataset = load_study_data(StudyRequest(study, target, storage))
+    definition = source.definition
+    estimate = estimate_search(definition, dataset)
+    if as_json:
+        typer.echo(json.dumps({"study": definition.name, "trials": definition.search.trials, **estimate.to_dict()}))
+        return
+    rows = ", ".join(f"{name} {n:,}" for name, n in dataset.sizes.items() if n)
+    typer.echo(f"study {definition.name} · data {dataset.path or 'arrays'} ({rows})")
+    typer.echo(f"searched: {', '.join(definition.searched_space.searched) or 'nothing; all is fixed'}")
+    typer.echo(_text(definition.search.trials, estimate))
+
+
+def _text(trials: int, estimate: Estimate) -> str:
+    networks = f"{estimate.n_networks} networks of " if estimate.n_networks > 1 else "a network of "
+    return (
+        f"one epoch: {networks}{estimate.n_parameters:,} parameters, {estimate.updates_per_epoch} updates each, "
+        f"{estimate.epoch_seconds:.2g} s\n"
+        f"{trials} trials: {duration(estimate.seconds_at_least)} to {duration(estimate.seconds_at_most)} by one worker "
+        "(every trial stops as early, or as late, as it may)\n"
+        f"memory: {estimate.data_bytes / MEGABYTE:,.0f} MB of data, {estimate.peak_bytes / MEGABYTE:,.0f} MB in all; "
+        "workers share the data"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: two figures of the largest unit that fits."""
+    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.2g} s"

@@ -1,0 +1,73 @@
+"""``tuner data``: what the program sees in a data file."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+
+
+def data(
+    study: StudyArgument,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="COL", help="The column of a data file to predict.")
+    ] = None,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show columns, encoding, splits, and what makes a verdict on these data doubtful."""
+    from tuner.data import check_honesty, describe
+    from tuner.running import StudyRequest, load_study_data
+
+    source, dataset = load_study_data(StudyRequest(study, target, storage))
+    found = describe(dataset)
+    findings = [finding.to_dict() for finding in check_honesty(dataset)]
+    if as_json:
+        typer.echo(json.dumps({"study": source.definition.name, **found, "findings": findings}))
+        return
+    typer.echo(
+        f"study {source.definition.name} · data {found['source'] or 'arrays'} · fingerprint {found['fingerprint'][:16]}"
+    )
+    for line in [*_sizes(found), "", *_columns(found["columns"]), "", *_findings(found["notices"], findings)]:
+        typer.echo(line)
+
+
+def _sizes(found: dict[str, Any]) -> list[str]:
+    sizes = ", ".join(f"{name} {n:,}" for name, n in found["sizes"].items() if n)
+    classes = ", ".join(f"{entry['name']} {entry['rows']:,}" for entry in found["classes"][:12])
+    more = f", … ({len(found['classes'])} classes)" if len(found["classes"]) > 12 else ""
+    folds = f" in {found['folds']} folds" if found["folds"] else ""
+    return [
+        f"rows: {sizes}{folds} ({found['split']})",
+        f"target {found['target']}: {classes}{more}",
+        f"inputs of the network: {found['features']:,}",
+    ]
+
+
+def _columns(columns: list[dict[str, Any]]) -> list[str]:
+    """One line a column; long runs of columns that are treated alike are told in one."""
+    lines: list[str] = []
+    start = 0
+    while start < len(columns):
+        end = start + 1
+        while end < len(columns) and _treatment(columns[end]) == _treatment(columns[start]):
+            end += 1
+        names = columns[start]["name"] if end == start + 1 else f"{columns[start]['name']} … {columns[end - 1]['name']}"
+        count = "" if end == start + 1 else f" ({end - start} columns)"
+        lines.append(f"  {names}{count}: {_treatment(columns[start])}")
+        start = end
+    return ["columns:", *lines]
+
+
+def _treatment(column: dict[str, Any]) -> str:
+    missing = f", {column['missing']:,} missing" if column["missing"] else ""
+    return f"{column['kind']}, {column['encoding']}{missing}"
+
+
+def _findings(notices: list[str], findings: list[dict[str, Any]]) -> list[str]:
+    lines = [f"  · {notice}" for notice in notices]
+    lines += [f"  · {finding['severity']}: {finding['text']}" for finding in findings]
+    return ["to know:", *lines] if lines else ["to know: nothing; no check found anything to say"]

@@ -1,0 +1,84 @@
+"""``tuner gradcheck``: is the gradient that trains the gradient of the cost?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+
+if TYPE_CHECKING:
+    from tuner.nn import GradientCheck, PointCheck
+
+FAILED = 1
+
+
+def gradcheck(
+    study: StudyArgument,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="COL", help="The column of a data file to predict.")
+    ] = None,
+    entries: Annotated[
+        int, typer.Option("--entries", metavar="N", min=1, help="Entries of each W and b that are compared.")
+    ] = 100,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare gradients with central differences, layer by layer, in the middle of the study's space."""
+    from tuner.nn import Examples, check_gradients
+    from tuner.running import StudyRequest, load_study_data
+
+    source, dataset = load_study_data(StudyRequest(study, target, storage))
+    definition = source.definition
+    space = definition.searched_space
+    train = dataset.parts[0].train
+    found = check_gradients(
+        Examples(train.X, train.y),
+        n_classes=dataset.n_classes,
+        hyperparameters=space.hyperparameters(space.middle()),
+        seed=definition.search.seed,
+        output=definition.network.output,
+        penalty_per=definition.training.penalty_per,
+        entries=entries,
+    )
+    if as_json:
+        typer.echo(
+            json.dumps({"study": definition.name, **asdict(found), "verdict": found.verdict, "passed": found.passed})
+        )
+    else:
+        typer.echo(_text(definition.name, found))
+    if not found.passed:
+        raise typer.Exit(FAILED)
+
+
+def _text(name: str, found: GradientCheck) -> str:
+    notes = [f"{found.n_parameters:,} parameters, {found.n_examples} examples, ε = {found.epsilon:g}, float64"]
+    if found.lambda_ or found.l1:
+        notes.append(f"penalty included (lambda {found.lambda_:.4g}, l1 {found.l1:.4g})")
+    if found.keep_prob_forced:
+        notes.append("keep_prob forced to 1: dropout has no fixed gradient")
+    lines = [f"study {name}: {'; '.join(notes)}"]
+    for point in found.points:
+        lines += ["", _title(point), *_table(point)]
+    return "\n".join([*lines, "", f"{found.verdict}: relative difference {found.relative_difference:.2e}"])
+
+
+def _title(point: PointCheck) -> str:
+    when = "at initialisation" if point.updates == 0 else f"after {point.updates} updates"
+    return f"{when}: relative difference {point.relative_difference:.2e} ({point.verdict}), cost {point.cost:.4f}"
+
+
+def _table(point: PointCheck) -> list[str]:
+    lines = [f"  {'part':5} {'checked':>14} {'difference':>11}  {'worst entry':16} {'analytic':>13} {'numeric':>13}"]
+    for part in point.parts:
+        worst = part.worst[0] if part.worst else None
+        entry = "" if worst is None else f"{part.name}{part.layer}[{', '.join(map(str, worst.index))}]"
+        values = "" if worst is None else f"{worst.analytic:>13.6e} {worst.numeric:>13.6e}"
+        checked = f"{part.checked:,} of {part.size:,}"
+        lines.append(
+            f"  {part.name + str(part.layer):5} {checked:>14} {part.relative_difference:>11.2e}  {entry:16} {values}"
+        )
+    return lines

@@ -228,6 +228,18 @@ def test_too_large_for_the_memory_is_refused_unread(load: Load, write: Write) ->
         load("p.csv")
 
 
+def test_memory_that_runs_out_while_reading(load: Load, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the estimate was too low, the refusal is still one line that names the file."""
+    path = write("p.csv", lines())
+
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("tuner.data.sources.delimited.parse", exhausted)
+    with pytest.raises(DataError, match=f"{path}: needs more memory than there is"):
+        load("p.csv")
+
+
 def test_unpacked_size_of_gzip(write: Write) -> None:
     """The size that gzip keeps is believed where it can be true."""
     text = "\n".join(lines()).encode()

@@ -35,7 +35,10 @@ def load_dataset(settings: DataSettings, folder: Path, *, cache: bool = True) ->
     reader.measure()
     key = cache_key(settings, reader.fingerprint(), path) if cache else None
     found = _cached(key, reader)
-    return found if found is not None else prepare(reader.assemble(), reader, key)
+    try:
+        return found if found is not None else prepare(reader.assemble(), reader, key)
+    except MemoryError as error:  # the estimate was too low, or another process took what was free
+        raise DataError(f"{path}: needs more memory than there is: keep fewer rows or columns") from error
 
 
 def _cached(key: str | None, reader: Any) -> Dataset | None:

@@ -111,3 +111,19 @@ def test_majority_of_training_may_be_absent_from_dev() -> None:
     """Then it is always wrong."""
     assert majority_error([0, 0, 1], [1, 1]) == 1.0
     assert majority_error([], [1]) is None
+
+
+def test_grouped_intervals_cover_where_plain_ones_do_not() -> None:
+    """Thirty groups of about twenty, 2 % wrong, mostly together: at least 90 % of 300 intervals hold the truth."""
+    rng = np.random.default_rng(4)
+    groups = np.repeat(np.arange(30), 20)
+    grouped = plain = 0
+    for _ in range(300):
+        wrong = rng.random(600) < rng.beta(0.02 * 7 / 3, 0.98 * 7 / 3, size=30)[groups]
+        effective = effective_examples(wrong, groups, rng=rng, resamples=200)
+        low, high = wilson(wrong.mean() * effective, effective)
+        grouped += low <= 0.02 <= high
+        low, high = wilson(int(wrong.sum()), 600)
+        plain += low <= 0.02 <= high
+    assert grouped >= 0.9 * 300
+    assert plain < 0.75 * 300

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
 from tuner.analysis.diagnosis import Baseline, Diagnosis, diagnose
-from tuner.analysis.intervals import ErrorEstimate
+from tuner.analysis.intervals import Z95, ErrorEstimate
 from tuner.errors import ArgumentError
 
 RESAMPLES = 2000
@@ -50,8 +50,11 @@ def effective_examples(
 ) -> float:
     """How many independent examples these are worth, from resampling whole groups.
 
-    n_eff = p(1 − p) / variance of the error over the resamples, between what it would be if whole groups were wrong
-    together (n² / Σ sizes²) and n. Without any error (or any right one) nothing shows, and each group counts once.
+    n_eff = p(1 − p) / variance of the error over the resamples, less what so few groups leave uncertain about that
+    variance: times (1.96 / t)² with Student's t at as many degrees of freedom as groups have an error (or a right one,
+    if these are fewer). Between what it would be if whole groups were wrong together (n² / Σ sizes²) and n. Without any
+    error (or any right one) nothing shows, and each group counts once.  (Korn & Graubard 1998 take the groups' number
+    for the degrees of freedom, which covers too little where errors are rare.)
     """
     bits = np.asarray(wrong, dtype=np.float64)
     unit = np.unique(groups, return_inverse=True)[1]
@@ -63,7 +66,9 @@ def effective_examples(
     times = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=resamples)
     variance = float(((times @ wrongs) / (times @ sizes)).var()) * len(sizes) / (len(sizes) - 1)
     least = len(bits) / float((sizes**2).sum() / sizes.sum())
-    return float(np.clip(p * (1 - p) / variance if variance else len(bits), least, len(bits)))
+    telling = int(min((wrongs > 0).sum(), (wrongs < sizes).sum(), len(sizes) - 1))
+    known = (Z95 / stdtrit(telling, 0.975)) ** 2
+    return float(np.clip(known * p * (1 - p) / variance if variance else len(bits), least, len(bits)))
 
 
 def folds_train_error(wrong: Sequence[int], n: Sequence[int]) -> ErrorEstimate:

@@ -131,7 +131,7 @@ def test_examples(change: str, part: str) -> None:
         ({"order": lambda epoch: np.zeros(200, int)}, "order must hold each of 0 to 199 once"),
         ({"augment": lambda rng, X: X[:, :2]}, r"augment must return shape \(64, 6\), got \(64, 2\)"),
     ],
-    ids=str,
+    ids=lambda given: "-".join(given) if isinstance(given, dict) else "",
 )
 def test_train(others: dict[str, Any], message: str) -> None:
     """Arguments that do not fit together."""

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from tuner.errors import UsageError
+
+LINES = 2000  # of a table of numbers that are formatted at once
 
 
 def write_files(folder: Path, contents: Mapping[str, Callable[[], str]]) -> None:
@@ -23,3 +30,30 @@ def write_files(folder: Path, contents: Mapping[str, Callable[[], str]]) -> None
                 temporary.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"{folder}: the report cannot be written: {error.strerror}") from None
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Write a table as CSV, None as an empty cell; without pandas, whose import takes longer than this."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def csv_of_numbers(columns: Mapping[str, np.ndarray]) -> str:
+    """Write columns of whole and other numbers as CSV, the latter to 9 digits.
+
+    Thousands of lines are formatted by one ``%``: five times as fast as pandas with the half million epochs of a large
+    study.
+    """
+    formats = ["%d" if np.issubdtype(column.dtype, np.integer) else "%.9g" for column in columns.values()]
+    line = ",".join(formats) + "\n"
+    parts = [",".join(columns) + "\n"]
+    n = len(next(iter(columns.values())))
+    for start in range(0, n, LINES):
+        cells = np.empty((min(LINES, n - start), len(columns)), dtype=object)
+        for place, column in enumerate(columns.values()):
+            cells[:, place] = column[start : start + LINES].tolist()
+        parts.append((line * len(cells)) % tuple(cells.ravel()))
+    return "".join(parts)

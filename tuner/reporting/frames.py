@@ -75,22 +75,19 @@ def mean_curve(trial: TrialRecord) -> dict[str, Array]:
     return found
 
 
-def trials_frame(record: StudyRecord, baseline: float | None = None) -> pd.DataFrame:
-    """One row a trial, whatever its state; ``baseline`` None: the definition's, or 0."""
-    import pandas as pd
+def trial_columns(record: StudyRecord) -> list[str]:
+    """Name the columns of ``trials.csv``."""
+    return [
+        *("number", "state", "stop_reason", *params_of(record)),
+        *("value", "train_error", "dev_error", "train_cost", "dev_cost", "avoidable_bias", "variance"),
+        *("best_epoch", "epochs", "seed", "seconds"),
+    ]
 
-    if baseline is None:
-        said = parse_definition(record.definition, f"study {record.name!r}").diagnosis.baseline_error
-        baseline = said["wrong"] / said["of"] if isinstance(said, dict) else said or 0.0
+
+def trial_rows(record: StudyRecord, baseline: float) -> list[tuple[Any, ...]]:
+    """One row a trial, whatever its state, in the order of :func:`trial_columns`; None where nothing is known."""
     names = params_of(record)
-    columns = (
-        *("number", "state", "stop_reason", *names, "value", "train_error", "dev_error", "train_cost", "dev_cost"),
-        *("avoidable_bias", "variance", "best_epoch", "epochs", "seed", "seconds"),
-    )
-    rows = [_trial_row(trial, names, baseline) for trial in record.trials]
-    frame = pd.DataFrame.from_records(rows, columns=list(columns))
-    whole = dict.fromkeys(("number", "best_epoch", "epochs", "seed"), "Int64")
-    return frame.astype(whole)
+    return [_trial_row(trial, names, baseline) for trial in record.trials]
 
 
 def _trial_row(trial: TrialRecord, names: list[str], baseline: float) -> tuple[Any, ...]:
@@ -108,16 +105,32 @@ def _trial_row(trial: TrialRecord, names: list[str], baseline: float) -> tuple[A
     )
 
 
-def epochs_frame(record: StudyRecord) -> pd.DataFrame:
-    """One row an epoch of a trial; with several networks their mean, as :func:`mean_curve` has it."""
+def trials_frame(record: StudyRecord, baseline: float | None = None) -> pd.DataFrame:
+    """One row a trial, whatever its state; ``baseline`` None: the definition's, or 0."""
     import pandas as pd
 
+    if baseline is None:
+        said = parse_definition(record.definition, f"study {record.name!r}").diagnosis.baseline_error
+        baseline = said["wrong"] / said["of"] if isinstance(said, dict) else said or 0.0
+    frame = pd.DataFrame.from_records(trial_rows(record, baseline), columns=trial_columns(record))
+    return frame.astype(dict.fromkeys(("number", "best_epoch", "epochs", "seed"), "Int64"))
+
+
+def epoch_columns(record: StudyRecord) -> dict[str, NDArray[Any]]:
+    """Name -> column of ``epochs.csv``, one row an epoch of a trial, as :func:`mean_curve` has it."""
     curves = [mean_curve(trial) for trial in record.trials]
     lengths = [len(curve["seconds"]) for curve in curves]
-    columns: dict[str, Any] = {
+    columns: dict[str, NDArray[Any]] = {
         "number": np.repeat([trial.number for trial in record.trials], lengths).astype(np.int64),
         "epoch": np.concatenate([np.arange(1, length + 1) for length in lengths] or [np.zeros(0, np.int64)]),
     }
     for name in CURVE_COLUMNS:
         columns[name] = np.concatenate([curve[name] for curve in curves] or [np.zeros(0)])
-    return pd.DataFrame(columns)
+    return columns
+
+
+def epochs_frame(record: StudyRecord) -> pd.DataFrame:
+    """One row an epoch of a trial; with several networks their mean, as :func:`mean_curve` has it."""
+    import pandas as pd
+
+    return pd.DataFrame(epoch_columns(record))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.reporting.figures import FIGURES
 from tuner.reporting.figures.gaps import gaps
 from tuner.reporting.figures.scatter import scatter
+from tuner.reporting.frames import trial_columns
 from tuner.reporting.honesty import honesty
 from tuner.reporting.provenance import about, provenance
 from tuner.reporting.rows import MOST_CLASSES, class_rows, error_rows, gap_rows
@@ -101,12 +102,11 @@ def _tables(report: Report) -> dict[str, Any]:
 
 def _table_data(report: Report) -> dict[str, Any]:
     """List the trials column by column, numbers rounded to what a table shows."""
-    frame = report.trials
-    columns = [name for name in frame.columns if name != "seed"]
-    return {
-        "columns": columns,
-        "values": [[_plain(v) for v in frame[name].tolist()] for name in columns],
-    }
+    names = trial_columns(report.record)
+    columns = [name for name in names if name != "seed"]
+    rows = report.trial_rows
+    values = {name: [_plain(row[k]) for row in rows] for k, name in enumerate(names)}
+    return {"columns": columns, "values": [values[name] for name in columns]}
 
 
 def _static_rows(report: Report, values: list[list[Any]]) -> list[list[Any]]:
@@ -117,11 +117,9 @@ def _static_rows(report: Report, values: list[list[Any]]) -> list[list[Any]]:
 
 
 def _plain(v: Any) -> Any:
-    if v is None or (isinstance(v, float) and not math.isfinite(v)) or str(v) == "<NA>":
-        return None
     if isinstance(v, float):
-        return float(f"{v:.4g}")
-    return v if isinstance(v, bool | int | str) else value(v)
+        return float(f"{v:.4g}") if math.isfinite(v) else None
+    return v if v is None or isinstance(v, bool | int | str) else value(v)
 
 
 def _dots(trials: dict[int, tuple[float, float]]) -> list[list[float]]:

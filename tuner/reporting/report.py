@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.analysis import Action, Baseline, Diagnosis, Gap, KnobEffects
 from tuner.reporting.advice import advise
-from tuner.reporting.files import write_files
+from tuner.reporting.files import csv_of_numbers, csv_text, write_files
 from tuner.reporting.findings import Findings, find
-from tuner.reporting.frames import dev_error, epochs_frame, train_error, trials_frame
+from tuner.reporting.frames import (
+    dev_error,
+    epoch_columns,
+    epochs_frame,
+    train_error,
+    trial_columns,
+    trial_rows,
+    trials_frame,
+)
 from tuner.reporting.news import News, find_news
 from tuner.reporting.pulls import Importances, find_importances, find_pulls
 from tuner.reporting.remarks import remarks
@@ -94,9 +102,18 @@ class Report:
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row a trial: the columns of ``trials.csv``."""
+        return trials_frame(self.record, self._baseline)
+
+    @cached_property
+    def trial_rows(self) -> list[tuple[Any, ...]]:
+        """The same as plain tuples."""
+        return trial_rows(self.record, self._baseline)
+
+    @property
+    def _baseline(self) -> float:
         baseline = self.diagnosis.errors["baseline"]
         assert baseline is not None
-        return trials_frame(self.record, baseline.value)
+        return baseline.value
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
@@ -130,8 +147,8 @@ class Report:
         contents: dict[str, Callable[[], str]] = {
             "report.html": lambda: page(self),
             "report.md": lambda: markdown(self),
-            "trials.csv": lambda: self.trials.to_csv(index=False),
-            "epochs.csv": lambda: self.epochs.to_csv(index=False),
+            "trials.csv": lambda: csv_text(trial_columns(self.record), self.trial_rows),
+            "epochs.csv": lambda: csv_of_numbers(epoch_columns(self.record)),
             "summary.json": lambda: json_text(self.summary),
         }
         target = Path(folder) / self.record.name

@@ -75,7 +75,8 @@ def test_the_variance_uses_the_corrected_error() -> None:
     """What remains after allowing for the best of many is what the gap is taken from."""
     corrected = ErrorEstimate(value=0.15, n=10_000)
     found = lecture(1, 11, dev_corrected=corrected)
-    assert found.gaps["variance"].value == pytest.approx(0.14)
+    assert found.variance is not None
+    assert found.variance.value == pytest.approx(0.14)
     assert found.to_dict()["errors"]["dev"]["value"] == pytest.approx(0.11)
 
 
@@ -116,7 +117,9 @@ def test_the_chance_agrees_with_the_level(gap: float) -> None:
 
 def test_without_a_complete_trial_nothing_is_claimed() -> None:
     """No network yet: no gap, no number, undecided."""
-    found = diagnose(train=None, dev=None).to_dict()
+    nothing = diagnose(train=None, dev=None)
+    assert nothing.variance is nothing.avoidable_bias is None
+    found = nothing.to_dict()
     assert found["verdict"] == "undecided"
     assert found["undecided"] == ["avoidable_bias", "variance"]
     assert found["larger_gap"] is None

@@ -149,9 +149,9 @@ def test_folds_that_may_not_do_are_said_to() -> None:
     assert names(replace(HEALTHY, variance="undecided", dev_needed=5000)) == ["use_folds", "more_dev_examples"]
 
 
-@pytest.mark.parametrize("settings", [{"folds": 5}, {"n_train": 900_000}])
-def test_folds_are_not_proposed_where_they_are_or_cost_too_much(settings: dict[str, int]) -> None:
-    """Then only more dev examples are left."""
+@pytest.mark.parametrize("settings", [{"folds": 5}, {"n_train": 900_000}, {"can_fold": False}])
+def test_folds_are_not_proposed_where_they_cannot_be(settings: dict[str, int]) -> None:
+    """They are there, cost too much, or dev is a file of its own: only more dev examples are left."""
     found = names(replace(HEALTHY, variance="undecided", dev_needed=5000, **settings))
     assert found == ["more_dev_examples"]
 

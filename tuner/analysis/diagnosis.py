@@ -63,6 +63,16 @@ class Diagnosis:
     references: Mapping[str, float | None] = field(default_factory=dict)
 
     @property
+    def avoidable_bias(self) -> Gap | None:
+        """Train error less baseline; None where nothing was measured."""
+        return self.gaps.get("avoidable_bias")
+
+    @property
+    def variance(self) -> Gap | None:
+        """Dev (or train-dev) error less train error; None where nothing was measured."""
+        return self.gaps.get("variance")
+
+    @property
     def verdict(self) -> str:
         """high_bias, high_variance, high_bias_and_variance, low_bias_and_variance or undecided."""
         levels = [self.gaps[name].level if name in self.gaps else "undecided" for name in GAPS[:2]]

@@ -47,6 +47,7 @@ class Evidence:
     "high", "low", "undecided" or None (not measured); gaps and errors are fractions; what is unknown is None.
     ``hidden``: the best trial's layers, ("64-32"); ``hidden_is_largest``: no larger network was searched.
     ``since_best``: trials finished after the best one. ``diverged_above``: an α above which most trials diverged.
+    ``can_fold``: dev examples come from the training rows' source, not from a file of their own.
     ``pruned_winners``: pruned trials that were already better than the best when they were stopped.
     """
 
@@ -69,6 +70,7 @@ class Evidence:
     n_train: int = 0
     n_dev: int = 0
     folds: int | None = None
+    can_fold: bool = True
     dev_needed: int | None = None
     images: bool = False
     augmented: bool = False

@@ -275,7 +275,8 @@ def bigger_dev_set(evidence: Evidence) -> Action | None:
 def use_folds(evidence: Evidence) -> Action | None:
     """Every row outside the test set could serve as dev once."""
     rows = evidence.n_train + evidence.n_dev
-    if "undecided" not in (evidence.variance, evidence.mismatch) or evidence.folds or rows > MOST_ROWS_FOR_FOLDS:
+    undecided = "undecided" in (evidence.variance, evidence.mismatch)
+    if not undecided or evidence.folds or not evidence.can_fold or rows > MOST_ROWS_FOR_FOLDS:
         return None
     enough = evidence.dev_needed is not None and evidence.dev_needed <= rows
     return Action(

@@ -121,7 +121,7 @@ def make_trial(
         state="pruned" if pruned else "complete",
         stop_reason="pruned" if pruned else "patience",
         params=params,
-        sampled=sampled_of(params),
+        sampled={},
         value=wrong / of,
         seed=1000 + number,
         exploring=number < 10,
@@ -148,17 +148,6 @@ def draw_params(rng: np.random.Generator) -> dict[str, Any]:
         "initializer": str(rng.choice(["he", "xavier", "lecun"])),
         "hidden": "64-32",
         "activation": "relu",
-    }
-
-
-def sampled_of(params: dict[str, Any]) -> dict[str, float]:
-    """Write the parameters as Optuna's table has them."""
-    choices = ["he", "xavier", "lecun"]
-    return {
-        **{name: params[name] for name in ("lambda", "keep_prob", "alpha")},
-        "one_minus_beta": 1 - params["beta"],
-        "log2_batch_size": float(np.log2(params["batch_size"])),
-        "initializer": float(choices.index(params["initializer"])),
     }
 
 

@@ -21,7 +21,7 @@ from tuner.analysis import (
     recipe,
 )
 from tuner.reporting.findings import n_parameters
-from tuner.reporting.pulls import searched_knobs
+from tuner.reporting.pulls import in_space, searched_knobs
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import KNOBS
 
@@ -131,7 +131,7 @@ def _pruned_winners(record: StudyRecord, best: TrialRecord | None) -> int:
 
 def _knob_states(report: Report, best: TrialRecord) -> Any:
     knobs = searched_knobs(report.definition)
-    trials = [trial for trial in report.findings.judged if all(knob.name in trial.params for knob in knobs)]
+    trials = in_space(report.definition, report.findings.judged)
     if best not in trials:
         return ()
     signs = {True: 1, False: -1, None: 0}
@@ -148,7 +148,7 @@ def _knob_states(report: Report, best: TrialRecord) -> Any:
 def _storage_option(record: StudyRecord) -> str:
     """``--storage URL`` where the study does not lie in the current folder's own database."""
     default = Path("studies/tuner.db").resolve()
-    if record.storage.removeprefix("sqlite:///").split("?")[0] == str(default):
+    if Path(record.storage.removeprefix("sqlite:///").split("?")[0]).resolve() == default:
         return ""
     return '--storage "$TUNER_STORAGE"' if "***" in record.storage else f"--storage {shlex.quote(record.storage)}"
 

@@ -178,7 +178,7 @@ def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Seque
     for layers in set(hidden):
         widths = definition.network.hidden if layers is None else KNOBS["hidden"].parse(layers)
         shape = Architecture(
-            record.facts["n_features"], tuple(widths), len(record.class_names), output=definition.network.output
+            record.facts.get("n_features", 1), tuple(widths), len(record.class_names), output=definition.network.output
         )
         found[layers] = shape.n_parameters
     return np.array([found[layers] for layers in hidden], dtype=np.int64)

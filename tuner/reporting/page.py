@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import math
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,11 @@ def embedded(data: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
+def unbroken(text: str) -> str:
+    """Keep a number and its unit on one line."""
+    return re.sub(r"(?<=\d) (?=%|points\b)", "\u00a0", text)
+
+
 def _tables(report: Report) -> dict[str, Any]:
     record = report.record
     return {
@@ -143,6 +149,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "shown": value}
+    environment.filters |= {"percent": percent, "shown": value, "unbroken": unbroken}
     environment.globals |= {"span": span}
     return environment

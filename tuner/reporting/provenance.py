@@ -6,7 +6,7 @@ import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuner.reporting.wording import count, join
+from tuner.reporting.wording import count, join, times
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -78,7 +78,7 @@ def _test_set(report: Report) -> str:
     if not looks:
         return "never opened"
     dates = ", ".join(when(datetime.datetime.fromtimestamp(look["looked"], datetime.UTC)) for look in looks[-5:])
-    return f"opened {'once' if len(looks) == 1 else f'{len(looks)} times'} ({dates})"
+    return f"opened {times(len(looks))} ({dates})"
 
 
 def _last(report: Report) -> str:

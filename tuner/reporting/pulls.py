@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +55,20 @@ def _bounds(name: str, kind: str, bounds: Any) -> dict[str, Any]:
     return {"bounds": list(bounds)}
 
 
+def in_space(definition: StudyDefinition, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Those trials that lie in the searched ranges: hand-picked ones, or ones of an earlier definition, may not."""
+    searched = definition.searched_space.searched
+    return [
+        trial
+        for trial in trials
+        if all(name in trial.params and entry.contains(trial.params[name]) for name, entry in searched.items())
+    ]
+
+
 def find_pulls(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> KnobEffects | None:
     """Effects of every searched hyperparameter, from the complete trials; None where they are too few."""
     knobs = searched_knobs(definition)
-    trials = [trial for trial in findings.judged if all(knob.name in trial.params for knob in knobs)]
+    trials = in_space(definition, findings.judged)
     if findings.best not in trials or not knobs:
         return None
     train = np.array([train_error(trial) for trial in trials], float)
@@ -83,14 +94,14 @@ def find_importances(definition: StudyDefinition, findings: Findings) -> Importa
     (Watanabe, Bansal & Hutter 2023)
     """
     searched = definition.searched_space.searched
-    names = {optuna_name(name, entry.kind): name for name, entry in searched.items()}
-    sampled = [trial for trial in findings.judged if names.keys() <= trial.sampled.keys()]
-    exploring = [trial for trial in sampled if trial.exploring]
+    inside = in_space(definition, findings.judged)
+    exploring = [trial for trial in inside if trial.exploring]
     of_the_space = len(exploring) >= ENOUGH_EXPLORING
-    trials = exploring if of_the_space else sampled
+    trials = exploring if of_the_space else inside
     if len(trials) < LEAST_TRIALS or len(searched) < 2 or len({trial.value for trial in trials}) < 2:
         return None
-    shares = {names[key]: share for key, share in _ped_anova(definition, trials).items()}
+    found = _ped_anova(definition, trials)
+    shares = {name: found[optuna_name(name, entry.kind)] for name, entry in searched.items()}
     total = sum(shares.values())
     if not total > 0:
         return None
@@ -102,12 +113,12 @@ def _ped_anova(definition: StudyDefinition, trials: list[TrialRecord]) -> dict[s
     """Importance of every sampled parameter for being among the best tenth, or the best five."""
     import optuna
 
-    distributions = definition.searched_space.distributions
+    space = definition.searched_space
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study()
     for trial in trials:
-        params = {name: d.to_external_repr(trial.sampled[name]) for name, d in distributions.items()}
-        study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=trial.value))
+        params = space.sampled(trial.params)
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=space.distributions, value=trial.value))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=max(0.1, BEST / len(trials)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuner.analysis import ErrorEstimate
 from tuner.reporting.frames import dev_error
-from tuner.reporting.wording import count, percent, points, rounded, span, value
+from tuner.reporting.wording import count, percent, points, rounded, span, times, value
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -99,7 +99,7 @@ def _test_looks(report: Report) -> list[str]:
     told = []
     if len(looks) > 1:
         told.append(
-            f"The test set was opened {len(looks)} times: an error that was looked at more than once may have guided "
+            f"The test set was opened {times(len(looks))}: an error that was looked at more than once may have guided "
             "choices, and is no longer a clean one."
         )
     others = [look for look in looks if best is None or look["trial_number"] != best.number]

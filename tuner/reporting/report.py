@@ -76,7 +76,11 @@ class Report:
     def sentences(self) -> list[str]:
         """The verdict in plain sentences: what it is, the figures that carry it, the gaps, what is assumed."""
         told = [headline(self.diagnosis), figures_sentence(self.diagnosis, len(self.findings.judged))]
-        told += [gap_sentence(self.diagnosis, name) for name in self.diagnosis.gaps]
+        told += [
+            gap_sentence(self.diagnosis, name)
+            for name, gap in self.diagnosis.gaps.items()
+            if name in ("avoidable_bias", "variance") or gap.level == "high"
+        ]
         return [sentence for sentence in [*told, assumption(self.diagnosis)] if sentence]
 
     @cached_property

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuner.analysis import ClassError, Diagnosis
-from tuner.reporting.wording import ERROR_NAMES, GAP_NAMES, chance, percent, points, span
+from tuner.reporting.wording import ERROR_NAMES, GAP_NAMES, chance, percent, points, span, times
 
 GAP_FORMULAS = {
     "avoidable_bias": "train − baseline",
@@ -54,7 +54,7 @@ def error_rows(diagnosis: Diagnosis, looks_at_test: int, has_test: bool) -> list
                 "allowing for the choice of trial and epoch" if key == "dev_corrected" else f"{estimate.n:,} rows"
             )
             if key == "test":
-                rests_on += f", opened {'once' if looks_at_test == 1 else f'{looks_at_test} times'}"
+                rests_on += f", opened {times(looks_at_test)}"
             rows.append(ErrorRow(key, name, percent(estimate.value), span(estimate.low, estimate.high), rests_on))
         elif key == "test" and has_test:
             rows.append(ErrorRow(key, name, "sealed", "", "not looked at"))

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
+MANY = 1000  # dots beyond which they are drawn smaller
 LETTER = 7.2  # units that a letter takes at the size of labels
 
 
@@ -180,7 +181,7 @@ class Plot:
         pairs = list(zip(np.asarray(xs, float).tolist(), np.asarray(ys, float).tolist(), strict=True))
         if pairs:
             path = "".join(f"M{number(x)} {number(y)}h0" for x, y in pairs)
-            self.parts.append(tag("path", d=path, class_=f"dots {css}"))
+            self.parts.append(tag("path", d=path, class_=f"dots {css}{' many' if len(pairs) > MANY else ''}"))
 
     def circle(self, x: float, y: float, radius: float, css: str, **attributes: Any) -> None:
         """Draw a circle around a pixel."""

@@ -51,6 +51,11 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def times(number: int) -> str:
+    """Write how often: ``once``, ``twice``, ``3 times``."""
+    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
+
+
 def rounded(number: int) -> str:
     """Write a large number as one knows it, to two digits: ``120,000``."""
     return f"{int(float(f'{number:.2g}')):,}"
@@ -142,7 +147,7 @@ def _price(diagnosis: Diagnosis, name: str) -> str:
     if needed is None:
         return "No number of examples is known to decide it."
     which, examples = needed
-    return f"About {rounded(examples)} {ERROR_NAMES[which]} examples would, if the errors stay as they are."
+    return f"About {rounded(examples)} {ERROR_NAMES[which]} examples would decide it, if the errors stay as they are."
 
 
 def chance(of: float) -> str:

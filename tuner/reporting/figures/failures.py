@@ -8,7 +8,7 @@ import numpy as np
 
 from tuner.analysis import diverged_shares
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.pulls import searched_knobs
+from tuner.reporting.pulls import in_space, searched_knobs
 from tuner.reporting.svg import Plot, label_width
 from tuner.reporting.wording import count, value
 
@@ -20,9 +20,10 @@ ROW = 26
 
 def failures(report: Report) -> Figure | None:
     """One bar a quarter of the range of the knob along which divergence differs most; alpha where none differs more."""
-    trials = [trial for trial in report.record.trials if trial.state in ("complete", "pruned")]
+    ended = [trial for trial in report.record.trials if trial.state in ("complete", "pruned")]
+    trials = in_space(report.definition, ended)
     diverged = np.array([trial.stop_reason == "diverged" for trial in trials])
-    knobs = [k for k in searched_knobs(report.definition) if all(k.name in trial.params for trial in trials)]
+    knobs = searched_knobs(report.definition)
     if not diverged.any() or not knobs:
         return None
     shares = {k.name: diverged_shares(k, [trial.params[k.name] for trial in trials], diverged) for k in knobs}

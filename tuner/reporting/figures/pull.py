@@ -64,7 +64,7 @@ def _frame(plot: Plot, scale: Scale, title: str, css: str) -> None:
     for tick in (-outer, 0.0, outer):
         x = float(scale(tick))
         plot.line((x, x), (plot.top, plot.bottom), "pole" if tick == 0 else "grid")
-        plot.text(x, plot.bottom + 16, points(tick) if tick else "0", "tick", "middle")
+        plot.text(x, plot.bottom + 16, f"{100 * tick:g}".replace("-", "−"), "tick", "middle")
 
 
 def _effect(plot: Plot, scale: Scale, effect: Effect, y: float, css: str) -> None:

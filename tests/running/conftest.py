@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import SMALL_STUDY, small_table
-from tuner.running import PreparedStudy, SearchRequest, SearchResult, StudyRequest, open_study, run_search
+from tuner.running import PreparedStudy, SearchRequest, SearchResult, StudyRequest, open_study, preparing, run_search
 
 Rows = list[tuple[Any, ...]]
 Edit = Callable[..., Path]
@@ -28,8 +28,12 @@ ENDLESS = {"max_epochs = 6": "max_epochs = 10_000_000", "patience = 2": "patienc
 
 
 @pytest.fixture
-def edit(workplace: Path) -> Edit:
-    """Write ``studies/small.toml`` (and its data) with parts of the text replaced; a missing part is an error."""
+def edit(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
+    """Write ``studies/small.toml`` (and its data) with parts of the text replaced; a missing part is an error.
+
+    The reference lines of a new study, which other tests look at, are not computed in this process.
+    """
+    monkeypatch.setattr(preparing, "judged_once", lambda *_: {})
 
     def write(changes: dict[str, str] | None = None) -> Path:
         text = SMALL_STUDY

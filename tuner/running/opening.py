@@ -54,7 +54,7 @@ def open_study(request: StudyRequest) -> PreparedStudy:
     """
     located = locate(request.study, request.storage, target=request.target)
     source, dataset = _load(located, request)
-    study = prepare(source, dataset, located.url, allow_changed=request.allow_changed)
+    study = prepare(source, dataset, located.url, from_study=request.from_study, allow_changed=request.allow_changed)
     if located.unwritten is not None:
         write_new(located.unwritten, source.text)
     return study

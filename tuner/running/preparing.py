@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from tuner.data import Dataset, check_honesty
-from tuner.errors import StorageError
+from tuner.errors import StorageError, UsageError
 from tuner.running.references import reference_lines
+from tuner.running.warm_start import n_repeated, offers_from
 from tuner.storage import (
     URL,
     Database,
     NewStudy,
+    Offer,
     StoredStudy,
     ensure_study,
     find_study,
@@ -47,16 +49,24 @@ class PreparedStudy:
         sizes = self.dataset.sizes
         rows = ", ".join(f"{name} {n:,}" for name, n in sizes.items() if n)
         data = self.stored.data_path or "arrays"
-        return f"study {self.stored.name} · database {self.database.name} · data {data} ({rows})"
+        return f"study {self.stored.name} · database {self.database.name} · data {data} ({rows}){self._origin}"
+
+    @property
+    def _origin(self) -> str:
+        begun = self.stored.facts.get("from")
+        return f" · begun with {begun['trials']} trials of {begun['study']}" if begun else ""
 
 
-def prepare(source: Source, dataset: Dataset, url: URL, *, allow_changed: bool = False) -> PreparedStudy:
-    """Find or make the study of a definition.  Raises StorageError where it exists under another identity."""
+def prepare(
+    source: Source, dataset: Dataset, url: URL, *, from_study: str | None = None, allow_changed: bool = False
+) -> PreparedStudy:
+    """Find or make the study of a definition; a new one begins with the trials of ``from_study``.
+
+    Raises StorageError where it exists under another identity, and UsageError where ``from_study`` does not.
+    """
     definition = source.definition
     identity = definition.identity(dataset.fingerprint)
-    path = sqlite_file(url)
-    if path is not None and path.exists():  # refused before anything is written
-        _refuse_early(url, definition.name, identity, allow_changed=allow_changed)
+    offers = _look_first(url, definition, identity, from_study=from_study, allow_changed=allow_changed)
     database = open_database(url, create=True)
     dev_folds = draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed)
     new = NewStudy(
@@ -72,7 +82,10 @@ def prepare(source: Source, dataset: Dataset, url: URL, *, allow_changed: bool =
         test_rows=dataset.test_rows,
         budget=definition.search.trials,
         encoding=dataset.encoding,
-        facts=facts_of(dataset, source),
+        facts=facts_of(dataset, source) | ({"from": {"study": from_study, "trials": len(offers)}} if offers else {}),
+        offers=offers,
+        n_repeated=n_repeated(offers, definition.search.trials),
+        distributions=definition.searched_space.distributions,
     )
     stored, is_new = ensure_study(database, new)
     if is_new:
@@ -82,12 +95,25 @@ def prepare(source: Source, dataset: Dataset, url: URL, *, allow_changed: bool =
     return PreparedStudy(database, stored, definition, dataset, dev_folds)
 
 
-def _refuse_early(url: URL, name: str, identity: dict[str, Any], *, allow_changed: bool) -> None:
+def _look_first(
+    url: URL, definition: StudyDefinition, identity: dict[str, Any], *, from_study: str | None, allow_changed: bool
+) -> list[Offer]:
+    """Refuse what can be refused before anything is written; the trials a new study begins with."""
+    path = sqlite_file(url)
+    if path is not None and not path.exists():
+        if from_study is not None:
+            raise UsageError(f"--from {from_study}: there is no {path} yet that could hold such a study")
+        return []
+    if path is None and from_study is None:
+        return []  # a server's tables may have to be made first; what follows looks again
     database = open_database(url, create=False)
     try:
-        found = find_study(database, name)
-        if found is not None and not allow_changed:
-            refuse_changed(found, identity, database.name)
+        found = find_study(database, definition.name)
+        if found is not None:
+            if not allow_changed:
+                refuse_changed(found, identity, database.name)
+            return []
+        return offers_from(database, from_study, definition, identity) if from_study else []
     finally:
         database.close()
 

@@ -11,13 +11,15 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset
-from tuner.nn import Hyperparameters
+from tuner.nn import Hyperparameters, Stopping
 from tuner.running.worker import trial_settings
 from tuner.study import StudyDefinition
 from tuner.trial import draw_dev_folds, run_trial
 
 PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 """λ/m of the logistic regressions that are tried; the one with the least dev error is the line."""
+SHORT = Stopping(max_epochs=100, patience=10)
+"""When a logistic regression ends, however long the study's own networks may train: a search should not wait."""
 MOST_TREES = 1000
 MOST_CELLS = 1e7
 """Trees to grow, and rows × inputs, beyond which gradient boosting would hold up the search by more than seconds."""
@@ -45,7 +47,7 @@ def majority(dataset: Dataset) -> float:
 
 def logistic_regression(definition: StudyDefinition, dataset: Dataset) -> float:
     """Our own network without a hidden layer, over a few strengths of λ, with Adam and early stopping."""
-    settings = replace(trial_settings(definition), metric="error", seeds=1, rungs=())
+    settings = replace(trial_settings(definition), metric="error", seeds=1, rungs=(), stopping=SHORT)
     m = len(dataset.parts[0].train)
     folds = draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed)
     batch = int(2 ** np.clip(np.round(np.log2(max(m / 64, 1))), 5, 9))

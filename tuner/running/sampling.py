@@ -80,7 +80,7 @@ def draw(definition: StudyDefinition, history: History, number: int, given: Mapp
     sampler = SAMPLERS["random" if exploring else definition.search.sampler](seed & 0xFFFFFFFF)
     now = frozen_trial(number, TrialState.RUNNING, {}, space.distributions, trial_id=-1)
     others = [trial for trial in history.running if trial.number != number and trial.params]
-    study = _study(definition, [*_seen(history.finished), *others, now], sampler=sampler)
+    study = _study(definition, [*history.offered, *_seen(history.finished), *others, now], sampler=sampler)
     wanted = {name: d for name, d in space.distributions.items() if name not in given and not d.single()}
     sampled = {**only_values(space.distributions), **given, **sampler.sample_relative(study, now, wanted)}
     for name, distribution in wanted.items():

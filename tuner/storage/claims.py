@@ -145,10 +145,8 @@ def _take(connection: Connection, study_id: int, call: str, owner: Owner, now: f
         .limit(1)
     ).one_or_none()
     if waiting is None:
-        number = connection.execute(
-            sa.select(sa.func.coalesce(sa.func.max(t.number), -1) + 1).where(t.study_id == study_id)
-        ).scalar_one()
-        trial_id = insert_trial(connection, study_id, number, TrialState.RUNNING, now)
+        number = next_number(connection, study_id)
+        trial_id = insert_trial(connection, study_id, number, TrialState.RUNNING, started=now)
     else:
         trial_id, number = waiting
         set_state(connection, trial_id, TrialState.RUNNING, now)
@@ -238,11 +236,20 @@ def _set_stop_reason(connection: Connection, trial_id: int, reason: str) -> None
     connection.execute(tables.trials.update().where(tables.trials.c.trial_id == trial_id).values(stop_reason=reason))
 
 
-def insert_trial(connection: Connection, study_id: int, number: int, state: TrialState, now: float) -> int:
+def next_number(connection: Connection, study_id: int) -> int:
+    """The number after a study's last trial."""
+    t = tables.optuna_trials.c
+    query = sa.select(sa.func.coalesce(sa.func.max(t.number), -1) + 1).where(t.study_id == study_id)
+    return int(connection.execute(query).scalar_one())
+
+
+def insert_trial(
+    connection: Connection, study_id: int, number: int, state: TrialState, *, started: float | None = None
+) -> int:
     """A new row in Optuna's table of trials; its id."""
     values: dict[str, Any] = {"number": number, "study_id": study_id, "state": state}
-    if state is TrialState.RUNNING:
-        values["datetime_start"] = utc(now)
+    if started is not None:
+        values["datetime_start"] = utc(started)
     result = connection.execute(tables.optuna_trials.insert().values(values))
     return new_key(result)
 

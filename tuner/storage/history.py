@@ -19,7 +19,10 @@ CHUNK = 500
 
 
 class History:
-    """A study's finished trials, in the order they finished, and those that run; ``refresh`` reads only what is new."""
+    """A study's finished trials, in the order they finished, and those that run; ``refresh`` reads only what is new.
+
+    ``offered``: another study's trials that this one began with (``--from``), as if they had been finished before.
+    """
 
     def __init__(self, database: Database, study_id: int, distributions: Mapping[str, BaseDistribution]) -> None:
         self._database = database
@@ -27,8 +30,27 @@ class History:
         self._distributions = distributions
         self._reader = ParamReader(distributions)
         self._last = 0
+        self._offered: list[FrozenTrial] | None = None
         self.finished: list[FrozenTrial] = []
         self.running: list[FrozenTrial] = []
+
+    @property
+    def offered(self) -> list[FrozenTrial]:
+        """The worst first; they never change."""
+        if self._offered is None:
+            self._offered = self._database.read(self._read_offered)
+        return self._offered
+
+    def _read_offered(self, connection: Connection) -> list[FrozenTrial]:
+        query = sa.select(tables.studies.c.offered).where(tables.studies.c.study_id == self._study_id)
+        offers = json.loads(connection.execute(query).scalar_one() or "[]")
+        ranked = [(k, sampled, value) for k, (sampled, value) in enumerate(offers, start=1) if value is not None]
+        return [
+            frozen_trial(-k, TrialState.COMPLETE, sampled, self._distributions, trial_id=-1 - k, value=value)
+            for k, sampled, value in reversed(ranked)
+            if sampled.keys() == self._distributions.keys()
+            and all(contains(self._distributions[name], given) for name, given in sampled.items())
+        ]
 
     def refresh(self) -> None:
         """Bring the trials up to date."""
@@ -109,10 +131,15 @@ class ParamReader:
         if written_as == text:
             return True, distribution.to_external_repr(value)
         external = json_to_distribution(written_as).to_external_repr(value)
-        try:
-            return distribution._contains(distribution.to_internal_repr(external)), external
-        except ValueError:  # a choice that is no longer there
-            return False, external
+        return contains(distribution, external), external
+
+
+def contains(distribution: BaseDistribution, external: Any) -> bool:
+    """Whether a value can be drawn from a distribution."""
+    try:
+        return bool(distribution._contains(distribution.to_internal_repr(external)))
+    except ValueError:  # a choice that is not there
+        return False
 
 
 def _in_chunks(connection: Connection, query: sa.Select[Any], column: Any, ids: list[int]) -> Any:

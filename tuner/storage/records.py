@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
 from tuner.storage import tables
-from tuner.storage.claims import Claim, end_claim, is_held, lock_study, set_state
+from tuner.storage.claims import Claim, end_claim, insert_trial, is_held, lock_study, next_number, set_state
 from tuner.storage.database import Database
 from tuner.storage.history import ParamReader
 
@@ -122,6 +122,28 @@ def insert_params(
     ]
     if rows:
         connection.execute(tables.optuna_params.insert(), rows)
+
+
+def enqueue_trial(
+    database: Database, study_id: int, sampled: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
+) -> int:
+    """Let a trial with these parameters wait to be run next, those left out drawn then; its number."""
+
+    def work(connection: Connection) -> int:
+        lock_study(connection, study_id)
+        return insert_waiting(connection, study_id, sampled, distributions)
+
+    return database.write(work)
+
+
+def insert_waiting(
+    connection: Connection, study_id: int, sampled: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
+) -> int:
+    """A new trial that waits; its number."""
+    number = next_number(connection, study_id)
+    trial_id = insert_trial(connection, study_id, number, TrialState.WAITING)
+    insert_params(connection, trial_id, sampled, distributions)
+    return number
 
 
 def read_drawn(

@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
 from tuner.errors import UsageError
 from tuner.storage import tables
+from tuner.storage.claims import lock_study
 from tuner.storage.database import Database, new_key
+from tuner.storage.records import insert_waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A trial of another study that a new one begins with.
+
+    ``sampled``: Optuna's parameters; ``value`` is None where the other study's values mean something else.
+    """
+
+    sampled: dict[str, Any]
+    value: float | None
 
 
 @dataclass(frozen=True)
 class NewStudy:
-    """All that is kept of a study besides its trials; arrays run over the dev examples in the order of their bits."""
+    """All that is kept of a study besides its trials; arrays run over the dev examples in the order of their bits.
+
+    ``offers``: trials of another study, the best first, that the sampler knows from the start; the first
+    ``n_repeated`` of them wait to be run again.
+    """
 
     name: str
     definition: str
@@ -34,6 +53,9 @@ class NewStudy:
     budget: int
     encoding: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    offers: Sequence[Offer] = ()
+    n_repeated: int = 0
+    distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +103,20 @@ def get_study(database: Database, name: str) -> StoredStudy:
         there = f"it holds {', '.join(names)}" if names else "it holds none yet"
         raise UsageError(f"no study {name!r} in {database.name}; {there}")
     return found
+
+
+def read_points(database: Database, study_id: int) -> list[tuple[dict[str, Any], float]]:
+    """Hyperparameters and value of every complete trial that did not diverge, the best first."""
+    o, t, v = tables.optuna_trials.c, tables.trials.c, tables.optuna_values.c
+    query = (
+        sa.select(t.hyperparameters, v.value)
+        .join(tables.optuna_trials, o.trial_id == t.trial_id)
+        .join(tables.optuna_values, v.trial_id == t.trial_id)
+        .where(t.study_id == study_id, o.state == TrialState.COMPLETE, t.stop_reason != "diverged")
+        .order_by(v.value, o.number)
+    )
+    with database.reading() as connection:
+        return [(json.loads(text), value) for text, value in connection.execute(query)]
 
 
 def read_dev_set(database: Database, study_id: int) -> tuple[np.ndarray, np.ndarray]:
@@ -149,6 +185,8 @@ def _insert(connection: Connection, study: NewStudy, now: float) -> None:
         tables.optuna_directions.insert().values(study_id=study_id, direction=StudyDirection.MINIMIZE, objective=0)
     )
     groups = study.dev_groups
+    for offer in study.offers[: study.n_repeated]:
+        insert_waiting(connection, study_id, offer.sampled, study.distributions)
     connection.execute(
         tables.studies.insert().values(
             study_id=study_id,
@@ -163,6 +201,7 @@ def _insert(connection: Connection, study: NewStudy, now: float) -> None:
             dev_groups=None if groups is None else groups.astype("<i8").tobytes(),
             dev_folds=study.dev_folds.astype("u1").tobytes(),
             test_rows=study.test_rows.astype("<i8").tobytes(),
+            offered=json.dumps([[o.sampled, o.value] for o in study.offers]) if study.offers else None,
             budget=study.budget,
             created=now,
         )
@@ -183,11 +222,9 @@ def raise_budget(database: Database, study_id: int, *, to: int = 0, by: int = 0)
     """Raise the study's budget to ``to`` in all, or by ``by``; never lower it.  Returns the budget as it is then."""
 
     def work(connection: Connection) -> int:
-        s = tables.studies.c
-        query = sa.select(s.budget).where(s.study_id == study_id).with_for_update()
-        budget = max(connection.execute(query).scalar_one() + by, to)
-        connection.execute(tables.studies.update().where(s.study_id == study_id).values(budget=budget))
-        return int(budget)
+        budget = max(lock_study(connection, study_id) + by, to)
+        connection.execute(tables.studies.update().where(tables.studies.c.study_id == study_id).values(budget=budget))
+        return budget
 
     return database.write(work)
 

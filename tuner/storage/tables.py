@@ -47,6 +47,7 @@ studies = Table(
     Column("dev_groups", LargeBinary),
     Column("dev_folds", LargeBinary, nullable=False),
     Column("test_rows", LargeBinary, nullable=False),
+    Column("offered", Text),
     Column("budget", Integer, nullable=False),
     Column("created", Double, nullable=False),
 )

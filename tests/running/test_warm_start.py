@@ -1,0 +1,122 @@
+"""``--from``: a new study that begins with the trials of another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.running.conftest import Edit, fingerprint, finished, opened, rows, search
+from tuner.errors import UsageError
+from tuner.running import PreparedStudy, SearchRequest, run_search
+from tuner.running.sampling import draw
+from tuner.storage import History, find_study
+
+
+def history_of(study: PreparedStudy) -> History:
+    """What the sampler of a study sees."""
+    found = History(study.database, study.stored.study_id, study.definition.searched_space.distributions)
+    found.refresh()
+    return found
+
+
+def points(database: Path, name: str) -> list[tuple[int, float, float]]:
+    """Number, alpha and value of the complete trials, the best first."""
+    query = (
+        "SELECT number, json_extract(hyperparameters, '$.alpha'), value FROM trials JOIN studies USING (study_id) "
+        f"JOIN tuner_trials USING (trial_id) JOIN trial_values USING (trial_id) WHERE study_name = '{name}' "
+        "AND state = 'COMPLETE' ORDER BY value, number"
+    )
+    return rows(database, query)  # type: ignore[return-value]
+
+
+def test_the_best_trials_that_fit_run_first_and_all_are_known(edit: Edit) -> None:
+    """The new study's first trials are the old one's best; its sampler knows all that lie in the new space."""
+    database = edit({"trials = 4": "trials = 16"})
+    search()
+    old = points(database, "small")
+    edit({"trials = 4": "trials = 16", "[1e-2, 1.0]": "[0.1, 1.0]"})
+    study = opened(name="small-2", from_study="small")
+    fitting = [alpha for _, alpha, _ in old if alpha >= 0.1]
+    assert 4 < len(fitting) < len(old)
+    assert f"begun with {len(fitting)} trials of small" in study.headline
+    offered = history_of(study).offered
+    assert [trial.params["alpha"] for trial in reversed(offered)] == fitting
+    run_search(study, SearchRequest(trials=4))
+    new = sorted(points(database, "small-2"))
+    assert [alpha for _, alpha, _ in new] == fitting[:4]
+
+
+def test_the_same_trials_have_the_same_values(edit: Edit) -> None:
+    """The old values count where metric and dev examples are the same, and only there."""
+    database = edit({"trials = 4": "trials = 8"})
+    search()
+    best = points(database, "small")[0][2]
+    assert history_of(opened(name="small-2", from_study="small")).offered[-1].value == best
+    edit({"trials = 4": 'trials = 8\nmetric = "cost"'})
+    study = opened(name="small-3", from_study="small")
+    assert history_of(study).offered == []
+    assert rows(database, "SELECT count(*) FROM trials WHERE state = 'WAITING'") == [(4,)]
+
+
+def test_what_the_old_study_does_later_changes_nothing(edit: Edit) -> None:
+    """The trials to begin with are settled once; the same command goes on, the old study may be deleted."""
+    database = edit({"trials = 4": "trials = 12"})
+    search()
+    first = opened(name="small-2", from_study="small")
+    run_search(first, SearchRequest(trials=3))
+    search(trials=5)
+    again = opened(name="small-2", from_study="small")
+    history = history_of(again)
+    assert len(history.offered) == json.loads(rows(database, "SELECT facts FROM tuner_studies")[1][0])["from"]["trials"]
+    run_search(again, SearchRequest())
+    assert (
+        len(points(database, "small-2")) + rows(database, "SELECT count(*) FROM trials WHERE state = 'PRUNED'")[0][0]
+        >= 12
+    )
+
+
+def test_the_sampler_looks_at_them(edit: Edit) -> None:
+    """A trial that is not random is drawn otherwise than without them."""
+    edit({"trials = 4": "trials = 14"})
+    search()
+    history = history_of(opened(name="small-2", from_study="small"))
+    study = opened()
+    number = 12
+    knowing = draw(study.definition, history, number, {})
+    history._offered = []
+    assert draw(study.definition, history, number, {}).sampled != knowing.sampled
+
+
+def test_a_study_of_a_toml_of_its_own_may_begin_with_another(edit: Edit, workplace: Path) -> None:
+    """``tuner search other.toml --from small``: the name is the definition's."""
+    database = edit({})
+    search()
+    text = (workplace / "studies" / "small.toml").read_text(encoding="utf-8")
+    other = workplace / "studies" / "other.toml"
+    other.write_text(text.replace('name = "small"', 'name = "other"').replace("[0.7, 1.0]", "[0.6, 1.0]"), "utf-8")
+    study = opened("studies/other.toml", from_study="small")
+    assert (study.stored.name, study.stored.facts["from"]) == ("other", {"study": "small", "trials": 4})
+    assert finished(database) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("request_", "part"),
+    [
+        ({"name": "small-2", "from_study": "smal"}, "no study 'smal'"),
+        ({"from_study": "small"}, "cannot begin with its own trials"),
+    ],
+)
+def test_a_study_to_begin_with_must_be_another_that_exists(edit: Edit, request_: dict[str, str], part: str) -> None:
+    """One line, and no new study."""
+    database = edit()
+    with pytest.raises(UsageError, match=r"no .*db yet"):
+        opened(name="small-2", from_study="small")
+    assert not database.exists()
+    opened(name="first").database.close()
+    before = fingerprint(database)
+    with pytest.raises(UsageError, match=part):
+        opened(**request_)
+    assert fingerprint(database) == before
+    assert find_study(opened(name="first").database, "small-2") is None

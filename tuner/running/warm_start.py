@@ -1,0 +1,47 @@
+"""``--from OLD``: a new study that begins with what another one found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tuner.errors import UsageError
+from tuner.storage import Database, Offer, get_study, read_points
+from tuner.study import KNOBS, StudyDefinition
+
+MOST_OFFERS = 1000
+MOST_REPEATED = 5
+SAME_MEANING = ("data.", "search.metric")
+"""What two studies must share for the value of a trial to mean the same in both."""
+
+
+def offers_from(
+    database: Database, old_name: str, definition: StudyDefinition, identity: dict[str, Any]
+) -> list[Offer]:
+    """The complete trials of another study that lie in this one's space, the best first.
+
+    Their values come along where both studies judge by the same metric on the same dev examples.  Raises UsageError
+    where there is no such study.
+    """
+    if old_name == definition.name:
+        raise UsageError(f"--from {old_name}: a study cannot begin with its own trials; name the new one with --name")
+    old = get_study(database, old_name)
+    is_comparable = _meaning(old.identity) == _meaning(identity)
+    space = definition.searched_space
+    defaults = {name: knob.default for name, knob in KNOBS.items()}
+    offers: list[Offer] = []
+    for values, value in read_points(database, old.study_id):
+        point = defaults | values
+        if space.holds(point) and space.searched:
+            offer = Offer(space.sampled(point), value if is_comparable else None)
+            if all(offer.sampled != other.sampled for other in offers[:MOST_REPEATED]):
+                offers.append(offer)
+    return offers[:MOST_OFFERS]
+
+
+def n_repeated(offers: list[Offer], budget: int) -> int:
+    """How many of them are run again: the new study's best must be a trial of its own."""
+    return min(len(offers), MOST_REPEATED, max(1, budget // 4))
+
+
+def _meaning(identity: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in identity.items() if key.startswith(SAME_MEANING)}

@@ -59,6 +59,7 @@ def evidence_of(report: Report) -> Evidence:
         n_train=record.sizes["train"],
         n_dev=len(record.dev_y),
         folds=definition.data.folds,
+        can_fold=definition.data.dev is None and definition.data.time is None and definition.data.split_column is None,
         dev_needed=needed[1] if needed is not None and needed[0] == "dev" else None,
         images=definition.data.image is not None,
         augmented=any(KNOBS[name].field is None for name in definition.space),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,16 +58,8 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     judged = tuple(trial for trial in record.trials if trial.is_judged and trial.networks)
     best = min(judged, key=lambda trial: (trial.value, trial.number), default=None)
     if best is None:
-        majority, logistic = references(record)
-        diagnosis = diagnose(
-            train=None,
-            dev=None,
-            baseline=baseline,
-            material_gap=material_gap,
-            majority=majority,
-            logistic_regression=logistic,
-        )
-        return Findings(None, judged, diagnosis)
+        diagnosis = diagnose(train=None, dev=None, baseline=baseline, material_gap=material_gap)
+        return Findings(None, judged, replace(diagnosis, references=references(record)))
     place = judged.index(best)
     wrong = np.stack([dev_wrong(trial, len(record.dev_y)) for trial in judged])
     groups = record.dev_groups
@@ -108,8 +99,7 @@ def _diagnosis(
         groups=record.dev_groups,
     )
     corrected = corrected_dev_error(competition, place, rng=rng, n_effective=effective)
-    majority, logistic = references(record)
-    return diagnose(
+    diagnosis = diagnose(
         train=train_estimate(best, n_dev),
         dev=ErrorEstimate.counted(float(wrong[place].sum()), n_dev, effective),
         dev_corrected=corrected if competition.had_a_choice else None,
@@ -117,9 +107,8 @@ def _diagnosis(
         test=test_estimate(record, best),
         baseline=baseline,
         material_gap=material_gap,
-        majority=majority,
-        logistic_regression=logistic,
     )
+    return replace(diagnosis, references=references(record))
 
 
 def covers_once(trial: TrialRecord, n_dev: int) -> bool:
@@ -164,12 +153,11 @@ def test_estimate(record: StudyRecord, best: TrialRecord) -> ErrorEstimate | Non
     return ErrorEstimate.counted(looks[-1]["wrong"], looks[-1]["n"]) if looks else None
 
 
-def references(record: StudyRecord) -> tuple[float | None, float | None]:
-    """Dev errors of the commonest class and of logistic regression, as the study's facts have them."""
-    stored: Mapping[str, Any] = record.facts.get("references", {})
+def references(record: StudyRecord) -> dict[str, float | None]:
+    """Dev errors of what a tuned network has to beat, as the study's facts have them; some lines may be unknown."""
     counts = np.bincount(record.dev_y)
     commonest = float(1 - counts.max() / counts.sum()) if counts.sum() else None
-    return stored.get("majority", commonest), stored.get("logistic_regression")
+    return {"majority": commonest, "logistic_regression": None, **record.facts.get("references", {})}
 
 
 def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Sequence[str | None]) -> NDArray[np.int64]:

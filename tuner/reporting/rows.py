@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuner.analysis import ClassError, Diagnosis
-from tuner.reporting.wording import ERROR_NAMES, GAP_NAMES, chance, percent, points, span, times
+from tuner.reporting.wording import ERROR_NAMES, GAP_NAMES, REFERENCE_NAMES, chance, percent, points, span, times
 
 GAP_FORMULAS = {
     "avoidable_bias": "train − baseline",
@@ -58,8 +58,7 @@ def error_rows(diagnosis: Diagnosis, looks_at_test: int, has_test: bool) -> list
             rows.append(ErrorRow(key, name, percent(estimate.value), span(estimate.low, estimate.high), rests_on))
         elif key == "test" and has_test:
             rows.append(ErrorRow(key, name, "sealed", "", "not looked at"))
-    names = {"majority": "commonest class", "logistic_regression": "logistic regression"}
-    for key, name in names.items():
+    for key, name in REFERENCE_NAMES.items():
         if (error := diagnosis.references.get(key)) is not None:
             rows.append(ErrorRow(key, name, percent(error), "", "for comparison, on dev"))
     return rows

@@ -25,6 +25,12 @@ GAP_NAMES = {
     "dev_overfit": "overfitting to dev",
 }
 
+REFERENCE_NAMES = {
+    "majority": "commonest class",
+    "logistic_regression": "logistic regression",
+    "gradient_boosting": "gradient boosting",
+}
+
 HEADLINES = {
     "high_bias": "High bias: the network is wrong too often even on the examples it learnt from.",
     "high_variance": "High variance: the network does worse on new examples than on those it learnt from.",
@@ -122,10 +128,9 @@ def _with_interval(estimate: ErrorEstimate) -> str:
 
 
 def _references_clause(diagnosis: Diagnosis) -> str:
-    named = {"majority": "always answering the commonest class", "logistic_regression": "logistic regression"}
     parts = [
-        f"{words} on {percent(error)}"
-        for name, words in named.items()
+        f"{'always answering the ' if name == 'majority' else ''}{words} on {percent(error)}"
+        for name, words in REFERENCE_NAMES.items()
         if (error := diagnosis.references.get(name)) is not None
     ]
     return f"; {join(parts)}" if parts else ""

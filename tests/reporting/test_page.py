@@ -1,5 +1,6 @@
 """The page: what stands in its text, without a browser."""
 
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -134,3 +135,24 @@ def test_a_notebook_sees_the_verdict_without_script() -> None:
     read(html)
     assert "<script" not in html
     assert "avoidable bias" in html
+
+
+def test_a_study_with_everything() -> None:
+    """Train-dev set, opened test set, diverged trials, all reference lines, a counted baseline, data notices."""
+    lines = {"majority": 0.7, "logistic_regression": 0.04, "gradient_boosting": 0.03}
+    notice = {"kind": "leakage", "text": "column id predicts the target by itself"}
+    record = make_study(60, n_train_dev=300, facts={"references": lines, "honesty": [notice]})
+    for k in (3, 9, 20, 31):
+        params = {**record.trials[k].params, "alpha": 0.9 + k / 1000}
+        record.trials[k] = dataclasses.replace(record.trials[k], stop_reason="diverged", value=1.0, params=params)
+    best = build_report(record).best
+    assert best is not None
+    look = {"trial_number": best.number, "looked": 1.8e9, "wrong": 30, "n": 400, "model": "made.tuner"}
+    record = dataclasses.replace(record, test_looks=[look])
+    html = page(build_report(record, baseline={"wrong": 3, "of": 200}))
+    read(html)
+    for words in (
+        *("Where training diverged", "4 of", "gradient boosting", "overfitting to dev", "data mismatch", "opened once"),
+        *("200 examples, as given", "column id predicts the target by itself"),
+    ):
+        assert words in html

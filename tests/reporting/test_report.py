@@ -4,10 +4,12 @@ import dataclasses
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.reporting.building import make_study
-from tuner.reporting import build_report
+from tuner.errors import UsageError
+from tuner.reporting import build_report, trials_frame
 
 TRIAL_COLUMNS = [
     *("number", "state", "stop_reason", "lambda", "keep_prob", "alpha", "beta", "batch_size", "initializer", "hidden"),
@@ -104,3 +106,46 @@ def test_all_trials_diverged(tmp_path: Path) -> None:
     assert report.verdict == "undecided"
     assert report.summary["best"] is None
     assert report.summary["trials"]["diverged"] == 5
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    """A file stands where the folder should be."""
+    (tmp_path / "reports").write_text("no folder")
+    with pytest.raises(UsageError, match="the report cannot be written"):
+        build_report(make_study(3)).write(tmp_path / "reports")
+
+
+def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
+    """The same files, whole, with nothing left over."""
+    build_report(make_study(3)).write(tmp_path)
+    folder = build_report(make_study(12)).write(tmp_path)
+    assert json.loads((folder / "summary.json").read_text())["trials"]["complete"] == 12
+    assert len(list(folder.iterdir())) == 5
+
+
+def test_the_files_hold_what_the_frames_hold(tmp_path: Path) -> None:
+    """Written without pandas, read with it."""
+    report = build_report(make_study(24, folds=3), baseline=0.01)
+    folder = report.write(tmp_path)
+    trials, epochs = (pd.read_csv(folder / name) for name in ("trials.csv", "epochs.csv"))
+    pd.testing.assert_frame_equal(trials, report.trials, check_dtype=False)
+    pd.testing.assert_frame_equal(epochs, report.epochs, check_dtype=False, rtol=1e-8)
+
+
+def test_trials_count_their_bias_from_the_definitions_baseline() -> None:
+    """``tuner trials --csv`` says what the report says."""
+    record = make_study(3, diagnosis="baseline_error = { wrong = 1, of = 100 }")
+    pd.testing.assert_frame_equal(trials_frame(record), build_report(record).trials)
+    plain = make_study(3)
+    assert (trials_frame(plain)["avoidable_bias"] == trials_frame(plain)["train_error"]).all()
+
+
+def test_a_trial_that_runs_has_a_row_with_gaps() -> None:
+    """Waiting and running trials are rows, too; what is not known is empty."""
+    record = make_study(3)
+    record.trials[1] = dataclasses.replace(
+        record.trials[1], state="running", value=None, networks=[], stop_reason=None, best_epoch=None, epochs=None
+    )
+    report = build_report(record)
+    assert report.trials["dev_error"].isna().tolist() == [False, True, False]
+    assert len(report.epochs) == 24

@@ -7,7 +7,7 @@ megabytes to every page that people mail to each other.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -219,14 +219,3 @@ def cut(text: str, width: float) -> str:
 def percent_tick(error: float) -> str:
     """Label an axis of errors: ``0.5 %``, ``10 %``."""
     return f"{100 * error:g} %"
-
-
-def span_of(values: Sequence[float] | Floats, padding: float = 0.04) -> tuple[float, float]:
-    """Lowest and highest value with some room on both sides; never an empty span."""
-    found = np.asarray(values, float)
-    found = found[np.isfinite(found)]
-    if not len(found):
-        return 0.0, 1.0
-    low, high = float(found.min()), float(found.max())
-    room = padding * (high - low) or 0.05 * abs(high) or 0.01
-    return low - room, high + room

@@ -20,6 +20,12 @@ COMMANDS = {
     "data": "Columns, encoding, splits and honesty checks of the data.",
     "gradcheck": "The gradient check, layer by layer.",
     "schema": "The JSON schema of a definition.",
+    "submit": "Raise a study's budget, for whichever worker comes by.",
+    "worker": "Run whatever is open in the database; --forever is a service.",
+    "enqueue": "Pick the next trial's hyperparameters by hand.",
+    "delete": "Remove a study and its trials from the database.",
+    "backup": "Copy the database into a new file while others write.",
+    "merge": "Bring the studies and trials of another database in.",
 }
 """Name -> what it does; the module is ``tuner.cli.<name>_command`` with a typer function of the same name."""
 

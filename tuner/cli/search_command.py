@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 from typing import Annotated
@@ -84,4 +85,6 @@ def _more_cores(workers: int) -> str:
 
 
 def _again() -> str:
-    return "tuner " + " ".join(sys.argv[1:])
+    from tuner.storage import without_password
+
+    return "tuner " + without_password(shlex.join(sys.argv[1:]))

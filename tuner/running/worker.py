@@ -76,7 +76,8 @@ def trial_settings(definition: StudyDefinition) -> TrialSettings:
 class Step(enum.Enum):
     """What came of a worker's look for work."""
 
-    RAN = "ran a trial, to its end or until it was told to stop"
+    RAN = "ran a trial to its end"
+    STOPPED = "put a trial back, told to stop, or lost it"
     WAITING = "all that is allowed runs elsewhere"
     FINISHED = "nothing is left to do"
 
@@ -112,7 +113,7 @@ class Worker:
                 step = self.step()
                 if step is Step.FINISHED:
                     return
-                if step is Step.RAN:
+                if step is not Step.WAITING:
                     pause = SHORTEST_PAUSE
                     self.on_trial()
                 else:
@@ -132,8 +133,7 @@ class Worker:
         )
         if claim is None:
             return Step.FINISHED if standing.is_complete else Step.WAITING
-        self._run(claim)
-        return Step.RAN
+        return Step.RAN if self._run(claim) else Step.STOPPED
 
     def _goal_is_reached(self) -> bool:
         """Whether the study ends early; trials that this call was asked for by number are run all the same."""
@@ -142,14 +142,16 @@ class Worker:
         self._history.refresh()
         return self._goal.reached(self._history.finished) is not None
 
-    def _run(self, claim: Claim) -> None:
-        """One trial, from the draw to the record; whatever happens, its claim has ended afterwards."""
+    def _run(self, claim: Claim) -> bool:
+        """One trial, from the draw to the record; whatever happens, its claim has ended afterwards.
+
+        False if it did not come to its end here.
+        """
         began = time.monotonic()
         with Heartbeat(self.database, claim) as heartbeat:
             try:
                 drawn = self._draw(claim)
-                if drawn is not None:
-                    self._train(claim, drawn, heartbeat, began)
+                return drawn is not None and self._train(claim, drawn, heartbeat, began)
             except StorageError:
                 raise  # the database cannot be written: the claim ends by itself
             except BaseException:
@@ -157,7 +159,7 @@ class Worker:
                     put_back(self.database, claim, claim.checkpoint)
                 raise
 
-    def _train(self, claim: Claim, drawn: Drawn, heartbeat: Heartbeat, began: float) -> None:
+    def _train(self, claim: Claim, drawn: Drawn, heartbeat: Heartbeat, began: float) -> bool:
         pruning = Pruning(self.task.definition, self._history, claim.number, drawn)
         try:
             result = run_trial(
@@ -174,23 +176,23 @@ class Worker:
         except StorageError:
             raise  # the pruner reads the database, and its trouble is not the trial's
         except MemoryError:
-            self._failed(claim, OUT_OF_MEMORY)
+            return self._failed(claim, OUT_OF_MEMORY)
         except Exception as error:
-            self._failed(claim, f"{type(error).__name__}: {error}")
-        else:
-            self._end(claim, result, pruning.attributes, began)
+            return self._failed(claim, f"{type(error).__name__}: {error}")
+        return self._end(claim, result, pruning.attributes, began)
 
-    def _end(self, claim: Claim, result: TrialResult, attributes: dict[str, Any], began: float) -> None:
+    def _end(self, claim: Claim, result: TrialResult, attributes: dict[str, Any], began: float) -> bool:
         """Record the result, or put the trial back; where it was taken over meanwhile, neither has an effect."""
         if result.stop_reason != "interrupted":
-            write_outcome(self.database, claim, self.task.study_id, outcome_of(result, self.task.dataset, attributes))
             self.failures.clear()
-        elif self._is_over(began) and not self._must_stop():
+            outcome = outcome_of(result, self.task.dataset, attributes)
+            return write_outcome(self.database, claim, self.task.study_id, outcome)
+        if self._is_over(began) and not self._must_stop():
             limit = self.task.definition.search.trial_timeout
-            self._failed(claim, f"{WALL_LIMIT}: longer than trial_timeout = {limit:g} s")
-        else:
-            lasted = time.monotonic() - began > CHECKPOINT_SECONDS
-            put_back(self.database, claim, result.checkpoint if lasted else claim.checkpoint)
+            return self._failed(claim, f"{WALL_LIMIT}: longer than trial_timeout = {limit:g} s")
+        lasted = time.monotonic() - began > CHECKPOINT_SECONDS
+        put_back(self.database, claim, result.checkpoint if lasted else claim.checkpoint)
+        return False
 
     def _must_stop(self) -> bool:
         return self.stop() or (self.task.deadline is not None and time.monotonic() >= self.task.deadline)
@@ -216,11 +218,12 @@ class Worker:
         held = write_drawn(self.database, claim, self.task.study_id, drawn, self._distributions)
         return drawn if held else None
 
-    def _failed(self, claim: Claim, reason: str) -> None:
-        fail(self.database, claim, reason)
+    def _failed(self, claim: Claim, reason: str) -> bool:
+        was_ours = fail(self.database, claim, reason)
         self.failures.append(reason)
         if len(self.failures) >= FAILURES_IN_A_ROW:
             raise SearchError(
                 f"{FAILURES_IN_A_ROW} trials in a row failed, the last one (trial {claim.number}) with {reason}; "
                 f"mend the cause, then go on with: tuner search {self.task.definition.name}"
             )
+        return was_ours

@@ -2,7 +2,7 @@
 
 from sqlalchemy.engine import URL
 
-from tuner.storage.address import mask, parse_url, shown, sqlite_file, sqlite_url
+from tuner.storage.address import mask, parse_url, shown, sqlite_file, sqlite_url, without_password
 from tuner.storage.claims import (
     CLAIM_SECONDS,
     HEARTBEAT_SECONDS,
@@ -18,6 +18,7 @@ from tuner.storage.claims import (
 )
 from tuner.storage.database import Database
 from tuner.storage.history import History, frozen_trial
+from tuner.storage.merging import Merged, merge_database
 from tuner.storage.owner import Owner
 from tuner.storage.progress import BestTrial, Counts, Progress, read_counts, read_progress
 from tuner.storage.reading import StudyRecord, TrialRecord, read_study
@@ -63,6 +64,7 @@ __all__ = [
     "Database",
     "Drawn",
     "History",
+    "Merged",
     "NetworkRecord",
     "NewStudy",
     "Offer",
@@ -84,6 +86,7 @@ __all__ = [
     "frozen_trial",
     "get_study",
     "mask",
+    "merge_database",
     "open_database",
     "parse_url",
     "put_back",
@@ -101,6 +104,7 @@ __all__ = [
     "study_lines",
     "study_names",
     "update_study",
+    "without_password",
     "write_drawn",
     "write_outcome",
 ]

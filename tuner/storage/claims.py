@@ -134,6 +134,13 @@ def _standing(connection: Connection, study_id: int, budget: Budget, allowed: in
     return Standing(counted, counts.get(TrialState.RUNNING, 0), allowed if budget.extra is None else budget.extra)
 
 
+def count_finished(connection: Connection, study_id: int) -> int:
+    """Complete and pruned trials of a study."""
+    t = tables.optuna_trials.c
+    query = sa.select(sa.func.count()).where(t.study_id == study_id, t.state.in_(_COUNTED))
+    return int(connection.execute(query).scalar_one())
+
+
 def _take(connection: Connection, study_id: int, call: str, owner: Owner, now: float) -> Claim:
     t, c = tables.optuna_trials.c, tables.claims.c
     token = uuid.uuid4().hex

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from tuner.errors import UsageError
 from tuner.storage import tables
-from tuner.storage.claims import lock_study
+from tuner.storage.claims import count_finished, lock_study
 from tuner.storage.database import Database, new_key
 from tuner.storage.records import insert_waiting
 
@@ -219,10 +219,16 @@ def update_study(database: Database, study_id: int, **values: Any) -> None:
 
 
 def raise_budget(database: Database, study_id: int, *, to: int = 0, by: int = 0) -> int:
-    """Raise the study's budget to ``to`` in all, or by ``by``; never lower it.  Returns the budget as it is then."""
+    """Raise the study's budget to ``to`` in all, or by ``by`` beyond what is allowed or done; never lower it.
+
+    Returns the budget as it is then.
+    """
 
     def work(connection: Connection) -> int:
-        budget = max(lock_study(connection, study_id) + by, to)
+        budget = lock_study(connection, study_id)
+        if by:
+            budget = max(budget, count_finished(connection, study_id)) + by
+        budget = max(budget, to)
         connection.execute(tables.studies.update().where(tables.studies.c.study_id == study_id).values(budget=budget))
         return budget
 
@@ -244,16 +250,15 @@ def study_lines(database: Database) -> list[StudyLine]:
                 sa.select(t.study_id, t.state, sa.func.count()).group_by(t.study_id, t.state)
             )
         }
-        best: dict[int, float] = dict(
-            connection.execute(
+        best = {
+            study_id: value
+            for study_id, value in connection.execute(
                 sa.select(t.study_id, sa.func.min(v.value))
                 .join(tables.optuna_values, v.trial_id == t.trial_id)
                 .where(t.state == TrialState.COMPLETE)
                 .group_by(t.study_id)
             )
-            .tuples()
-            .all()
-        )
+        }
     return [
         StudyLine(
             name=row.study_name,

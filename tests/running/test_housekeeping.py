@@ -1,0 +1,154 @@
+"""Budget for others, hand-picked trials, copies, merges, deletions: as the command line offers them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from tests.running.conftest import Edit, finished, rows, search, states
+from tuner.errors import StorageError, UsageError
+from tuner.running import StudyRequest
+from tuner.running.housekeeping import backup, delete, enqueue, look_before_deleting, merge, submit
+from tuner.storage import open_database, sqlite_url, study_names
+
+SMALL = StudyRequest("small")
+
+
+def test_submit_makes_the_study_and_raises_its_budget(edit: Edit) -> None:
+    """Without ``trials`` the definition's own budget is open; each call with it adds as many."""
+    database = edit()
+    assert submit(SMALL, None).open_trials == 4
+    assert submit(SMALL, 3).open_trials == 7
+    assert submit(SMALL, 2).progress.budget == 9
+    assert states(database) == []
+    search()
+    assert finished(database) == list(range(9))
+    assert submit(SMALL, None).open_trials == 0
+
+
+def test_a_picked_trial_runs_first_with_what_was_picked(edit: Edit) -> None:
+    """Values are those people write; the rest is drawn."""
+    database = edit()
+    _, number = enqueue(SMALL, {"beta": 0.9, "batch_size": 32, "initializer": "xavier"})
+    assert number == 0
+    search(trials=1)
+    (text,) = rows(database, "SELECT hyperparameters FROM tuner_trials")[0]
+    found = json.loads(text)
+    assert (found["beta"], found["batch_size"], found["initializer"]) == (0.9, 32, "xavier")
+    assert 0.01 <= found["alpha"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        ({"alhpa": 0.1}, ["'alhpa'", "did you mean 'alpha'?"]),
+        ({"alpha": 2.0}, ["alpha = 2.0", "log_uniform = [0.01, 1.0]"]),
+        ({"alpha": "much"}, ["alpha", "'much'"]),
+        ({"batch_size": 24}, ["batch_size", "power of two", "24"]),
+        ({"initializer": "lecun"}, ["initializer = lecun", "'he', 'xavier'"]),
+        ({"activation": "tanh"}, ["activation is fixed at relu", "tanh"]),
+    ],
+)
+def test_what_cannot_be_run_is_not_picked(edit: Edit, values: dict[str, object], parts: list[str]) -> None:
+    """A name, a value or a range that does not fit is one line, and no trial waits."""
+    database = edit()
+    with pytest.raises(UsageError) as refused:
+        enqueue(SMALL, values)
+    for part in parts:
+        assert part in str(refused.value)
+    assert states(database) == []
+
+
+def test_delete_removes_one_study(edit: Edit) -> None:
+    """What would be lost is told first."""
+    database = edit()
+    search()
+    submit(StudyRequest("small", name="other"), None)
+    condemned = look_before_deleting("small", None)
+    assert (condemned.study, condemned.counts.complete + condemned.counts.pruned) == ("small", 4)
+    delete("small", None)
+    assert rows(database, "SELECT study_name FROM studies") == [("other",)]
+    with pytest.raises(UsageError, match="no study 'small'"):
+        look_before_deleting("small", None)
+
+
+def test_a_backup_is_a_new_file(edit: Edit, workplace: Path) -> None:
+    """Never over one that is there; the copy can be searched on."""
+    edit()
+    search(trials=2)
+    source, size = backup(Path("copy.db"), None)
+    assert source == str(workplace / "studies" / "tuner.db")
+    assert size == (workplace / "copy.db").stat().st_size
+    with pytest.raises(UsageError, match=r"copy\.db: is there already"):
+        backup(Path("copy.db"), None)
+    with pytest.raises(UsageError, match="no folder"):
+        backup(Path("gone/copy.db"), None)
+    search(storage="sqlite:///copy.db")
+    assert sorted(path.name for path in workplace.glob("*copy*")) == ["copy.db"]
+    assert finished(workplace / "copy.db") == [0, 1, 2, 3]
+
+
+def test_merge_makes_the_database_it_merges_into(edit: Edit, workplace: Path) -> None:
+    """``tuner merge other.db`` where nothing was searched yet; the other file stays as it was."""
+    database = edit()
+    search(storage="sqlite:///other.db")
+    before = (workplace / "other.db").read_bytes()
+    name, merged = merge("other.db", None)
+    assert name == str(database)
+    assert [(one.study, one.added) for one in merged] == [("small", 4)]
+    assert (workplace / "other.db").read_bytes() == before
+    assert search().run.complete == 0
+    with pytest.raises(UsageError, match="is the database itself"):
+        merge("studies/tuner.db", None)
+
+
+def test_a_merge_that_is_refused_changes_nothing(edit: Edit, workplace: Path) -> None:
+    """The study of that name was made from another definition."""
+    database = edit()
+    search()
+    edit({"[0.7, 1.0]": "[0.8, 1.0]"})
+    search(storage="sqlite:///other.db")
+    before = rows(database, "SELECT * FROM trials"), rows(database, "SELECT * FROM tuner_epochs")
+    with pytest.raises(StorageError, match=r"space\.keep_prob"):
+        merge("other.db", None)
+    assert before == (rows(database, "SELECT * FROM trials"), rows(database, "SELECT * FROM tuner_epochs"))
+    with pytest.raises(StorageError, match="no such database"):
+        merge("gone.db", None)
+
+
+def test_what_is_not_a_database_is_not_merged(edit: Edit, workplace: Path) -> None:
+    """Nor is anything made for it."""
+    edit()
+    with closing(sqlite3.connect("foreign.db")) as connection:
+        connection.execute("CREATE TABLE customers (name TEXT)")
+    with pytest.raises(StorageError, match="somebody else's database"):
+        merge("foreign.db", None)
+    assert not (workplace / "studies" / "tuner.db").exists()
+
+
+def test_the_commands_say_what_they_did(edit: Edit, run: Run) -> None:
+    """submit, enqueue, worker, backup, merge and delete, as typed."""
+    edit()
+    result = run("submit", "small", "--trials", 1)
+    assert "5 of 5 trials are open; `tuner worker` runs them" in result.stdout, result.stderr
+    assert json.loads(run("enqueue", "small", "alpha=0.5", "--json").stdout)["number"] == 0
+    result = run("worker")
+    assert "5 trials (small 5)" in result.stdout, result.stderr
+    assert (
+        "trial 5 is next: initializer he; run it with: tuner search small --trials 1"
+        in run("enqueue", "small", "initializer=he").stdout
+    )
+    assert "copy.db" in run("backup", "copy.db").stdout
+    result = run("delete", "small")
+    assert result.returncode == 2
+    assert "--yes" in result.stderr
+    assert "deleted: study small with 5 trials" in run("delete", "small", "--yes").stdout
+    assert "small (new): 6 trials added" in run("merge", "copy.db").stdout
+    database = open_database(sqlite_url(Path("studies/tuner.db")), create=False)
+    assert study_names(database) == ["small"]
+    database.close()

@@ -1,0 +1,90 @@
+"""Studies: made once, found by name, given more budget, deleted whole."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from tests.storage.conftest import DISTRIBUTIONS, make_study, new_study, outcome, take, take_and_draw
+from tuner.storage import (
+    Database,
+    delete_study,
+    enqueue_trial,
+    ensure_study,
+    find_study,
+    raise_budget,
+    read_drawn,
+    study_lines,
+    study_names,
+    tables,
+    write_outcome,
+)
+
+
+def test_a_study_is_made_once(database: Database) -> None:
+    """The second that would make it gets the first one's."""
+    first, is_new = ensure_study(database, new_study(budget=4))
+    assert is_new
+    second, is_new = ensure_study(database, new_study(budget=5))
+    assert not is_new
+    assert second == first
+    assert study_names(database) == ["made"]
+    assert find_study(database, "other") is None
+
+
+def test_a_budget_only_rises(database: Database) -> None:
+    """To a total, or by a number beyond what is allowed or done."""
+    study = make_study(database, budget=4)
+    assert raise_budget(database, study, to=6) == 6
+    assert raise_budget(database, study, to=5) == 6
+    assert raise_budget(database, study, by=2) == 8
+    for _ in range(10):
+        assert write_outcome(database, take_and_draw(database, study, extra=99), study, outcome())
+    assert raise_budget(database, study, by=2) == 12
+
+
+def test_a_picked_trial_is_the_next(database: Database) -> None:
+    """Its parameters wait with it; what was not picked is left to the draw."""
+    study = make_study(database)
+    assert take_and_draw(database, study).number == 0
+    assert enqueue_trial(database, study, {"alpha": 0.5}, DISTRIBUTIONS) == 1
+    assert enqueue_trial(database, study, {"initializer": "he"}, DISTRIBUTIONS) == 2
+    claim = take(database, study)
+    assert claim.number == 1
+    assert read_drawn(database, claim.trial_id, DISTRIBUTIONS) == (None, {"alpha": 0.5})
+    assert [take(database, study).number for _ in range(2)] == [2, 3]
+
+
+def test_a_line_sums_a_study_up(database: Database) -> None:
+    """Trials by state, and the best value of the complete ones."""
+    study = make_study(database, budget=9)
+    for value, pruned in [(0.3, False), (0.1, True), (0.2, False)]:
+        assert write_outcome(database, take_and_draw(database, study), study, outcome(value, pruned=pruned))
+    take_and_draw(database, study)
+    enqueue_trial(database, study, {}, DISTRIBUTIONS)
+    (line,) = study_lines(database)
+    assert (line.name, line.budget, line.complete, line.pruned, line.failed) == ("made", 9, 2, 1, 0)
+    assert (line.running, line.waiting, line.best) == (1, 1, 0.2)
+
+
+def test_a_deleted_study_leaves_nothing(database: Database) -> None:
+    """Not a row in Optuna's tables or ours, but for the other study's."""
+    keep = make_study(database, "keep")
+    assert write_outcome(database, take_and_draw(database, keep), keep, outcome())
+    before = row_counts(database)
+    study = make_study(database, "gone")
+    assert write_outcome(database, take_and_draw(database, study), study, outcome())
+    take_and_draw(database, study)
+    enqueue_trial(database, study, {"alpha": 0.5}, DISTRIBUTIONS)
+    assert row_counts(database) != before
+    delete_study(database, "gone")
+    assert row_counts(database) == before
+
+
+def row_counts(database: Database) -> dict[str, int]:
+    """Rows of every table."""
+    every = [*tables.metadata.sorted_tables, *tables.optuna_metadata.sorted_tables]
+    with database.reading() as connection:
+        return {
+            table.name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+            for table in every
+        }

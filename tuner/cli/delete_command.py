@@ -1,0 +1,33 @@
+"""``tuner delete``: a study and its trials, for good."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from tuner.cli.options import StorageOption, StudyArgument
+from tuner.errors import UsageError
+
+
+def delete(
+    study: StudyArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    storage: StorageOption = None,
+) -> None:
+    """Remove a study and its trials from the database; its definition and its reports stay."""
+    from tuner.running.housekeeping import delete as delete_study
+    from tuner.running.housekeeping import look_before_deleting
+
+    condemned = look_before_deleting(study, storage)
+    counts = condemned.counts
+    trials = counts.complete + counts.pruned + counts.failed
+    what = f"study {condemned.study} with {trials} trials in {condemned.storage}"
+    running = f"; {condemned.running} are running now" if condemned.running else ""
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"{what} would be deleted{running}; nobody is here to ask, so say --yes")
+        typer.confirm(f"Delete {what}{running}?", abort=True, err=True)
+    delete_study(study, storage)
+    typer.echo(f"deleted: {what}")

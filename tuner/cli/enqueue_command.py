@@ -1,0 +1,46 @@
+"""``tuner enqueue``: a trial picked by hand."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+from tuner.errors import UsageError
+
+
+def enqueue(
+    study: StudyArgument,
+    values: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME=VALUE...", help="Hyperparameters; those left out are drawn.", show_default=False),
+    ],
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a trial with these hyperparameters be the next one to run."""
+    picked = dict(_parse(text) for text in values)
+
+    from tuner.running import StudyRequest
+    from tuner.running.housekeeping import enqueue as enqueue_values
+
+    submitted, number = enqueue_values(StudyRequest(study, storage=storage), picked)
+    if as_json:
+        typer.echo(json.dumps({"study": submitted.study, "number": number, "params": picked}))
+        return
+    typer.echo(submitted.headline)
+    shown = ", ".join(f"{name} {value}" for name, value in picked.items())
+    more = "" if submitted.open_trials else " --trials 1"
+    typer.echo(f"trial {number} is next: {shown}; run it with: tuner search {submitted.study}{more}")
+
+
+def _parse(text: str) -> tuple[str, Any]:
+    name, sign, value = text.partition("=")
+    if not sign or not name or not value:
+        raise UsageError(f"expected NAME=VALUE like alpha=0.1, got {text!r}")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value

@@ -1,0 +1,37 @@
+"""``tuner submit``: more budget for whichever worker comes by."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+
+
+def submit(
+    study: StudyArgument,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="COL", help="The column of a data file to predict.")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", metavar="N", min=1, help="Raise the study's budget by N.")
+    ] = None,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make sure the study is in the database, raise its budget by --trials, and leave the work to `tuner worker`."""
+    from tuner.running import StudyRequest
+    from tuner.running.housekeeping import submit as submit_study
+
+    submitted = submit_study(StudyRequest(study, target, storage), trials)
+    if as_json:
+        found = {"study": submitted.study, "budget": submitted.progress.budget, "open": submitted.open_trials}
+        typer.echo(json.dumps(found))
+        return
+    typer.echo(submitted.headline)
+    if submitted.open_trials:
+        typer.echo(f"{submitted.open_trials} of {submitted.progress.budget} trials are open; `tuner worker` runs them")
+    else:
+        typer.echo(f"all {submitted.progress.budget} trials are done; --trials N adds N more")

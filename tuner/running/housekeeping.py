@@ -1,0 +1,164 @@
+"""What is done to a database besides searching: more budget, hand-picked trials, deleting, copying, merging."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import UsageError
+from tuner.running.catalog import storage_url
+from tuner.running.opening import StudyRequest, open_study, open_to_read
+from tuner.storage import (
+    Counts,
+    Merged,
+    Progress,
+    back_up,
+    delete_study,
+    enqueue_trial,
+    get_study,
+    merge_database,
+    open_database,
+    parse_url,
+    raise_budget,
+    read_progress,
+    shown,
+    sqlite_file,
+    sqlite_url,
+)
+from tuner.study import KNOBS, StudyDefinition, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A study as it stands after a change to it; ``headline`` names study, database and data."""
+
+    study: str
+    headline: str
+    progress: Progress
+
+    @property
+    def open_trials(self) -> int:
+        """Trials that are still to be finished."""
+        counts = self.progress.counts
+        return max(0, self.progress.budget - counts.complete - counts.pruned)
+
+
+def submit(request: StudyRequest, trials: int | None) -> Submitted:
+    """Make sure that the study is in its database, and raise its budget by ``trials``; nothing is run."""
+    study = open_study(request)
+    try:
+        if trials is not None:
+            raise_budget(study.database, study.stored.study_id, by=trials)
+        return Submitted(study.stored.name, study.headline, read_progress(study.database, study.stored.study_id))
+    finally:
+        study.database.close()
+
+
+def enqueue(request: StudyRequest, values: Mapping[str, Any]) -> tuple[Submitted, int]:
+    """Let a trial with these hyperparameters be the next to run, the others drawn; and its number.
+
+    Raises UsageError for a hyperparameter that the study does not search, or a value outside its range.
+    """
+    study = open_study(request)
+    try:
+        check_point(study.definition, values)
+        space = study.definition.searched_space
+        searched = {name: value for name, value in values.items() if name in space.searched}
+        number = enqueue_trial(
+            study.database,
+            study.stored.study_id,
+            space.sampled(searched),
+            study.definition.searched_space.distributions,
+        )
+        progress = read_progress(study.database, study.stored.study_id)
+        return Submitted(study.stored.name, study.headline, progress), number
+    finally:
+        study.database.close()
+
+
+def check_point(definition: StudyDefinition, values: Mapping[str, Any]) -> None:
+    """Raise UsageError for the first value that cannot be run in this study."""
+    space = definition.searched_space
+    for name, value in values.items():
+        if name not in KNOBS:
+            raise UsageError(f"unknown hyperparameter {name!r}{nearest(name, KNOBS)}")
+        expected = KNOBS[name].check(value)
+        if expected:
+            raise UsageError(f"{name} must be {expected}, got {value!r}")
+        if name in space.searched:
+            searched = space.searched[name]
+            if not searched.contains(value):
+                raise UsageError(
+                    f"{name} = {value} is outside what {definition.name} searches: {searched.kind} = "
+                    f"{list(searched.bounds)}"
+                )
+        elif space.fixed.get(name, KNOBS[name].default) != value:
+            fixed = space.fixed.get(name, KNOBS[name].default)
+            raise UsageError(f"{name} is fixed at {fixed} in {definition.name}, got {value}; [space] would search it")
+
+
+@dataclass(frozen=True, slots=True)
+class Condemned:
+    """A study that is about to be deleted, for the question that is asked first."""
+
+    study: str
+    storage: str
+    counts: Counts
+    running: int
+
+
+def look_before_deleting(study: str, storage: str | None) -> Condemned:
+    """What would be lost.  Raises UsageError where there is no such study."""
+    database, name = open_to_read(study, storage)
+    try:
+        progress = read_progress(database, get_study(database, name).study_id)
+        return Condemned(name, database.name, progress.counts, progress.running)
+    finally:
+        database.close()
+
+
+def delete(study: str, storage: str | None) -> None:
+    """Remove a study and its trials from the database; its definition and reports stay."""
+    database, name = open_to_read(study, storage)
+    try:
+        delete_study(database, name)
+    finally:
+        database.close()
+
+
+def backup(file: Path, storage: str | None) -> tuple[str, int]:
+    """Copy the database into a new file while others write; what was copied, and the bytes of the copy.
+
+    Raises UsageError where the file is there already, or the database is on a server.
+    """
+    url = storage_url(storage)
+    path = sqlite_file(url)
+    if path is None:
+        raise UsageError(f"{shown(url)}: a server is backed up with its own tools (pg_dump); or `tuner merge` from it")
+    if os.path.lexists(file):
+        raise UsageError(f"{file}: is there already; it was left as it is: name a new file")
+    if not file.absolute().parent.is_dir():
+        raise UsageError(f"{file}: there is no folder {file.parent}; expected one that exists")
+    open_database(url, create=False).close()
+    back_up(path, file.absolute())
+    return shown(url), file.stat().st_size
+
+
+def merge(other: str, storage: str | None) -> tuple[str, list[Merged]]:
+    """Bring the studies and trials of another database in, all or none; where to, and what came of each study."""
+    source_url = parse_url(other) if "://" in other else sqlite_url(Path(other))
+    target_url = storage_url(storage)
+    if source_url == target_url:
+        raise UsageError(f"{shown(source_url)}: is the database itself; expected another one to merge into it")
+    source = open_database(source_url, create=False)
+    try:
+        target = open_database(target_url, create=True)
+        try:
+            return target.name, merge_database(source, target)
+        finally:
+            target.close()
+    finally:
+        source.close()

@@ -1,0 +1,219 @@
+"""Bringing the studies and trials of another database in: whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+from sqlalchemy.engine import Connection
+
+from tuner.errors import StorageError
+from tuner.storage import tables
+from tuner.storage.claims import lock_study, next_number
+from tuner.storage.database import Database, new_key
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+CHUNK = 200
+"""Trials copied at a time: their epochs are many rows."""
+
+_OPTUNA_ROWS = tuple(
+    table
+    for table in tables.optuna_metadata.sorted_tables
+    if "trial_id" in table.c and table.name not in ("trials", "trial_heartbeats")
+)
+_OUR_ROWS = (tables.networks, tables.epochs)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What came of one study: trials brought in, trials that were there already, trials left because they run."""
+
+    study: str
+    is_new: bool
+    added: int
+    known: int
+    left: int
+
+
+def merge_database(source: Database, target: Database) -> list[Merged]:
+    """Copy every study of ``source`` into ``target``, in one transaction.
+
+    A study that is not there comes with its trials as they are numbered, those that wait included.  Into one that is
+    there come the finished trials it does not hold yet, under new numbers; one that is there under another identity
+    refuses the whole merge.  Trials that run stay where they run.  Raises StorageError, and nothing was merged.
+    """
+
+    def work(into: Connection) -> list[Merged]:
+        if not target.is_sqlite:
+            into.execute(sa.text("LOCK TABLE tuner_studies IN SHARE ROW EXCLUSIVE MODE"))
+        with source.reading() as out:
+            s, o = tables.studies.c, tables.optuna_studies.c
+            query = (
+                sa.select(tables.studies, o.study_name).join(tables.optuna_studies, o.study_id == s.study_id)
+            ).order_by(s.created)
+            return [_merge_study(out, into, dict(row._mapping)) for row in out.execute(query).all()]
+
+    return target.write(work)
+
+
+def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Merged:
+    name = study.pop("study_name")
+    found = into.execute(
+        sa.select(tables.studies)
+        .join(tables.optuna_studies, tables.optuna_studies.c.study_id == tables.studies.c.study_id)
+        .where(tables.optuna_studies.c.study_name == name)
+    ).one_or_none()
+    old_id = study["study_id"]
+    if found is None:
+        _refuse_foreign(into, name)
+        new_id = _insert_study(into, name, study)
+        wanted = _trials(out, old_id, (*FINISHED, TrialState.WAITING))
+        _copy(out, into, new_id, wanted)
+        _copy_test_looks(out, into, old_id, new_id)
+        return Merged(name, True, len(wanted), 0, _count_others(out, old_id, wanted))
+    _refuse_another(name, study, found)
+    lock_study(into, found.study_id)
+    there = {_sameness(trial) for trial in _trials(into, found.study_id, FINISHED)}
+    offered = _trials(out, old_id, FINISHED)
+    wanted = [trial for trial in offered if _sameness(trial) not in there]
+    first = next_number(into, found.study_id)
+    renumbered = [dict(trial, number=first + k) for k, trial in enumerate(wanted)]
+    _copy(out, into, found.study_id, renumbered)
+    known = len(offered) - len(wanted)
+    return Merged(name, False, len(wanted), known, _count_others(out, old_id, offered))
+
+
+def _refuse_foreign(into: Connection, name: str) -> None:
+    o = tables.optuna_studies.c
+    if into.execute(sa.select(o.study_id).where(o.study_name == name)).first() is not None:
+        raise StorageError(f"study {name!r} is there already, made by Optuna alone; nothing was merged")
+
+
+def _refuse_another(name: str, study: Mapping[str, Any], found: Any) -> None:
+    mine, other = json.loads(found.identity), json.loads(study["identity"])
+    changed = [key for key in [*mine, *other] if mine.get(key) != other.get(key)]
+    if changed or (found.dev_rows, found.dev_classes) != (study["dev_rows"], study["dev_classes"]):
+        differs = ", ".join(dict.fromkeys(changed)) or "the dev examples"
+        raise StorageError(
+            f"study {name!r} is in both databases, but made from different definitions ({differs}); nothing was "
+            "merged: merge into another database with --storage, or delete one of the two"
+        )
+
+
+def _insert_study(into: Connection, name: str, study: dict[str, Any]) -> int:
+    new_id = new_key(into.execute(tables.optuna_studies.insert().values(study_name=name)))
+    into.execute(
+        tables.optuna_directions.insert().values(study_id=new_id, direction=StudyDirection.MINIMIZE, objective=0)
+    )
+    into.execute(tables.studies.insert().values({**study, "study_id": new_id}))
+    return new_id
+
+
+def _trials(connection: Connection, study_id: int, states: tuple[TrialState, ...]) -> list[dict[str, Any]]:
+    """Optuna's row of each trial in these states with ours beside it, in the order of their numbers."""
+    o, t, v = tables.optuna_trials.c, tables.trials.c, tables.optuna_values.c
+    ours = [column.label(f"tuner_{column.name}") for column in t]
+    query = (
+        sa.select(tables.optuna_trials, *ours, v.value.label("tuner_value"))
+        .select_from(tables.optuna_trials)
+        .outerjoin(tables.trials, t.trial_id == o.trial_id)
+        .outerjoin(tables.optuna_values, v.trial_id == o.trial_id)
+        .where(o.study_id == study_id, o.state.in_(states))
+        .order_by(o.number)
+    )
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def _sameness(trial: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What two copies of one trial share, whatever their numbers: what it ran with and what came of it."""
+    return trial["tuner_seed"], trial["tuner_hyperparameters"], trial["tuner_value"], trial["state"]
+
+
+def _count_others(out: Connection, study_id: int, wanted: list[dict[str, Any]]) -> int:
+    o = tables.optuna_trials.c
+    query = sa.select(sa.func.count()).select_from(tables.optuna_trials).where(o.study_id == study_id)
+    return int(out.execute(query).scalar_one()) - len(wanted)
+
+
+def _copy(out: Connection, into: Connection, new_id: int, trials: list[dict[str, Any]]) -> None:
+    """Copy trials with everything that hangs on them, as the last ones to finish."""
+    t = tables.trials.c
+    query = sa.select(sa.func.coalesce(sa.func.max(t.finish_order), 0)).where(t.study_id == new_id)
+    order = int(into.execute(query).scalar_one())
+    in_order = sorted((trial for trial in trials if trial["tuner_finish_order"]), key=_finished)
+    orders = {trial["trial_id"]: order + k for k, trial in enumerate(in_order, start=1)}
+    for chunk in _chunks(trials):
+        ids = _insert_trials(into, new_id, chunk, orders)
+        for table in (*_OPTUNA_ROWS, *_OUR_ROWS):
+            _copy_rows(out, into, table, ids)
+        _copy_claims(out, into, new_id, ids)
+
+
+def _finished(trial: Mapping[str, Any]) -> int:
+    return int(trial["tuner_finish_order"])
+
+
+def _chunks(trials: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    for start in range(0, len(trials), CHUNK):
+        yield trials[start : start + CHUNK]
+
+
+def _insert_trials(
+    into: Connection, new_id: int, chunk: list[dict[str, Any]], orders: Mapping[int, int]
+) -> dict[int, int]:
+    """The trials' own rows, in Optuna's table and ours; old id -> new id."""
+    columns = [column.name for column in tables.optuna_trials.c if column.name not in ("trial_id", "study_id")]
+    rows = [{"study_id": new_id, **{name: trial[name] for name in columns}} for trial in chunk]
+    insert = tables.optuna_trials.insert().returning(tables.optuna_trials.c.trial_id, sort_by_parameter_order=True)
+    new_ids = into.execute(insert, rows).scalars().all()
+    ids = {trial["trial_id"]: new for trial, new in zip(chunk, new_ids, strict=True)}
+    ours = [
+        {
+            **{column.name: trial[f"tuner_{column.name}"] for column in tables.trials.c},
+            "trial_id": ids[trial["trial_id"]],
+            "study_id": new_id,
+            "finish_order": orders.get(trial["trial_id"]),
+        }
+        for trial in chunk
+        if trial["tuner_trial_id"] is not None
+    ]
+    if ours:
+        into.execute(tables.trials.insert(), ours)
+    return ids
+
+
+def _copy_rows(out: Connection, into: Connection, table: sa.Table, ids: Mapping[int, int]) -> None:
+    """Rows that belong to a trial; keys of their own, which Optuna's tables have, are given anew."""
+    keys = [column.name for column in table.primary_key if column.name not in ("trial_id", "network", "epoch")]
+    query = sa.select(table).where(table.c.trial_id.in_(ids)).order_by(*table.primary_key)
+    rows = [dict(row._mapping) for row in out.execute(query)]
+    for row in rows:
+        row["trial_id"] = ids[row["trial_id"]]
+        for key in keys:
+            del row[key]
+    if rows:
+        into.execute(table.insert(), rows)
+
+
+def _copy_claims(out: Connection, into: Connection, new_id: int, ids: Mapping[int, int]) -> None:
+    """Attempts, reasons and checkpoints; nobody holds or asked for a trial that was brought in."""
+    query = sa.select(tables.claims).where(tables.claims.c.trial_id.in_(ids))
+    rows = [dict(row._mapping) for row in out.execute(query)]
+    for row in rows:
+        row |= {"trial_id": ids[row["trial_id"]], "study_id": new_id, "token": None, "call": None}
+    if rows:
+        into.execute(tables.claims.insert(), rows)
+
+
+def _copy_test_looks(out: Connection, into: Connection, old_id: int, new_id: int) -> None:
+    looks = out.execute(sa.select(tables.test_looks).where(tables.test_looks.c.study_id == old_id)).all()
+    rows = [dict(look._mapping) | {"study_id": new_id} for look in looks]
+    for row in rows:
+        del row["look_id"]
+    if rows:
+        into.execute(tables.test_looks.insert(), rows)

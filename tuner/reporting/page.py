@@ -92,8 +92,8 @@ def embedded(data: Any) -> str:
 
 
 def unbroken(text: str) -> str:
-    """Keep a number and its unit on one line."""
-    return re.sub(r"(?<=\d) (?=%|points\b)", "\u00a0", text)
+    """Keep a number and its unit, and the two ends of an interval, on one line."""
+    return re.sub(r"(?<=\d)–(?=\d)", "–\u2060", re.sub(r"(?<=\d) (?=%|points\b)", "\u00a0", text))
 
 
 def _tables(report: Report) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def test_l2_cost() -> None:
     """Cross-entropy from given probabilities plus λ/(2m) Σ w²."""
     figure = UNIT["L2_cost"]
     probabilities, y = np.array(figure["AL"]), np.array(figure["Y"])[0]
-    losses = OUTPUTS["sigmoid"].losses(np.log(probabilities / (1 - probabilities)), y)
+    losses, _ = OUTPUTS["sigmoid"].assess(np.log(probabilities / (1 - probabilities)), y)
     weights = np.concatenate([W.ravel() for W, _ in parameters_of(figure)])
     penalty = penalty_cost(weights, lambda_=figure["lambd"], l1=0.0, m=figure["m"])
     expected = figure["expected"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class Start:
     slots: list[Array]
     alphas: list[float]
     updates: list[int]
-    streams: list[list[Array]]
+    streams: list[list[Any]]
 
     @classmethod
     def of(cls, cohort: Cohort) -> Start:
@@ -32,7 +33,7 @@ class Start:
             [slot.copy() for slot in cohort.slots],
             list(cohort.alphas),
             [lane.updates for lane in cohort.lanes],
-            [[state_of(rng) for rng in lane.streams.values()] for lane in cohort.lanes],
+            [[rng.bit_generator.state for rng in lane.streams.values()] for lane in cohort.lanes],
         )
 
     def put_back(self, cohort: Cohort) -> None:
@@ -55,7 +56,7 @@ class Start:
     def _put_back_lane(self, k: int, lane: Lane) -> None:
         lane.updates = self.updates[k]
         for rng, state in zip(lane.streams.values(), self.streams[k], strict=True):
-            set_state(rng, state)
+            rng.bit_generator.state = state
 
 
 def checkpoint_of(plan: Plan, epoch: int, lanes: list[Lane], cohort: Cohort) -> dict[str, Array]:

@@ -167,6 +167,7 @@ class Cohort:
         self._set_alphas(epoch)
         orders = [self._order(lane, epoch) for lane in self.lanes]
         coefficients = {group: self._coefficients(group) for group in self._groups}
+        corrected = self.plan.optimizer.corrected
         for block in self._blocks:
             self._fill(block, orders)
             for step in block.steps:
@@ -175,7 +176,7 @@ class Cohort:
                 self.last = step
                 step.training.run(step.batch)
                 rates, penalty = coefficients[step.group]
-                if self.plan.optimizer.corrected:
+                if corrected:
                     rates = self._corrected(rates, step)
                 step.update(rates, penalty)
             # The gradient of the last bias is a sum over all logits: not finite once anything before it was not.

@@ -38,17 +38,13 @@ class Evaluation:
     def measure(self) -> list[Measured]:
         """Every network as it is now."""
         X, y, weights = self._examples.X, self._examples.y, self._examples.weights
-        losses = np.empty((self._K, len(y)), dtype=X.dtype)
-        wrong = np.empty((self._K, len(y)), dtype=bool)
-        for rows, forward in self._chunks:
-            logits = forward.evaluate(X[None, rows])
-            losses[:, rows] = self._output.losses(logits, y[rows])
-            np.not_equal(self._output.classes(logits), y[rows], out=wrong[:, rows])
+        parts = [self._output.assess(forward.evaluate(X[None, rows]), y[rows]) for rows, forward in self._chunks]
+        losses, wrong = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         if weights is not None:
-            losses *= weights / weights.mean()
+            losses = losses * (weights / (weights.mean() or 1))
         # One network at a time, so that a sum has the same bits however many networks there are.
         return [
-            Measured(float(losses[k].mean(dtype=np.float64)), int(np.count_nonzero(wrong[k])) / len(y), wrong[k])
+            Measured(float(np.add.reduce(losses[k])) / len(y), int(np.count_nonzero(wrong[k])) / len(y), wrong[k])
             for k in range(self._K)
         ]
 

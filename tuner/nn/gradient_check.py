@@ -189,7 +189,7 @@ class Cost:
         self._theta[0] = theta
         y, weights, m = self._examples.y, self._examples.weights, len(self._examples)
         logits = self._forward.evaluate(self._examples.X[None])[0]
-        losses = OUTPUTS[self._architecture.output].losses(logits, y)
+        losses, _ = OUTPUTS[self._architecture.output].assess(logits, y)
         w = theta[: self._architecture.n_weights]
         penalty = penalty_cost(w, lambda_=self._settings.lambda_, l1=self._settings.l1, m=m)
         return float((losses if weights is None else losses * weights).mean()) + penalty

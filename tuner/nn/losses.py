@@ -12,30 +12,40 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tuner.nn.arrays import Array, Ints
+from tuner.nn.arrays import Array, Bools, Ints
 
 
 class Output(NamedTuple):
     """How an output layer is read; y (n,) are class numbers.
 
-    ``losses(logits, y)`` and ``classes(logits)`` are (..., n), ``probabilities(logits)`` (..., n_classes, n).
+    ``classes(logits)`` are (..., n), ``probabilities(logits)`` (..., n_classes, n).
+    ``assess(logits, y)`` are the losses and which examples are wrong, (..., n); the logits are written over.
     ``targets(y, out)`` writes what the probabilities should be to ``out`` (n_outputs, n).
     ``delta(logits, targets, weight, row)`` turns logits into the gradient of Σ weight · loss in place, where
     ``targets`` were multiplied by weight before; ``row`` is a (..., 1, n) buffer that may be written over.
     """
 
-    losses: Callable[[Array, Ints], Array]
     classes: Callable[[Array], Ints]
     probabilities: Callable[[Array], Array]
+    assess: Callable[[Array, Ints], tuple[Array, Bools]]
     targets: Callable[[Ints, Array], object]
     delta: Callable[[Array, Array, Array, Array], None]
 
 
-def _softmax_losses(logits: Array, y: Ints) -> Array:
-    """−log p_y = log Σ e^z − z_y, with the largest logit subtracted first, so that nothing overflows."""
-    shifted = logits - logits.max(axis=-2, keepdims=True)
-    chosen = shifted[..., y, np.arange(len(y))]
-    return np.asarray(np.log(np.exp(shifted, out=shifted).sum(axis=-2)) - chosen)
+def _softmax_assess(logits: Array, y: Ints) -> tuple[Array, Bools]:
+    """−log p_y = log Σ e^z − z_y, with the largest logit subtracted first, so that nothing overflows.
+
+    An example is right if its logit is the largest; where several are, as in a network of zeros, the first one counts.
+    """
+    largest = np.maximum.reduce(logits, axis=-2, keepdims=True)
+    alone = np.count_nonzero(logits == largest) == largest.size
+    wrong = None if alone else _softmax_classes(logits) != y
+    np.subtract(logits, largest, out=logits)
+    flat = logits.reshape(*logits.shape[:-2], -1)
+    chosen = flat.take(y * len(y) + np.arange(len(y)), axis=-1)
+    np.exp(logits, out=logits)
+    losses = np.log(np.add.reduce(logits, axis=-2)) - chosen
+    return losses, np.not_equal(chosen, 0) if wrong is None else wrong
 
 
 def _softmax_classes(logits: Array) -> Ints:
@@ -65,10 +75,11 @@ def _softmax_delta(logits: Array, targets: Array, weight: Array, row: Array) -> 
     np.subtract(logits, targets, logits)
 
 
-def _sigmoid_losses(logits: Array, y: Ints) -> Array:
+def _sigmoid_assess(logits: Array, y: Ints) -> tuple[Array, Bools]:
     """log(1 + e^z) − y z, as max(z, 0) − y z + log(1 + e^−|z|)"""
     z = logits[..., 0, :]
-    return np.asarray(np.maximum(z, 0) - z * y.astype(z.dtype) + np.log1p(np.exp(-np.abs(z))))
+    losses = np.maximum(z, 0) - z * y.astype(z.dtype) + np.log1p(np.exp(-np.abs(z)))
+    return losses, _sigmoid_classes(logits) != y
 
 
 def _sigmoid_classes(logits: Array) -> Ints:
@@ -99,6 +110,6 @@ def _sigmoid_delta(logits: Array, targets: Array, weight: Array, row: Array) -> 
 
 
 OUTPUTS: dict[str, Output] = {
-    "softmax": Output(_softmax_losses, _softmax_classes, _softmax_probabilities, _softmax_targets, _softmax_delta),
-    "sigmoid": Output(_sigmoid_losses, _sigmoid_classes, _sigmoid_probabilities, _sigmoid_targets, _sigmoid_delta),
+    "softmax": Output(_softmax_classes, _softmax_probabilities, _softmax_assess, _softmax_targets, _softmax_delta),
+    "sigmoid": Output(_sigmoid_classes, _sigmoid_probabilities, _sigmoid_assess, _sigmoid_targets, _sigmoid_delta),
 }

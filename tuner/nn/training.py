@@ -36,9 +36,9 @@ from tuner.nn.plan import (
 from tuner.nn.stopping import Stopping
 from tuner.nn.streams import Seed
 
-CURVE_ROWS = 256
-CURVE_SHARE = 16
-"""The curve's train cost is of a sixteenth of the training set, and at least of 256 examples."""
+CURVE_ALL, CURVE_ROWS, CURVE_SHARE = 512, 128, 16
+"""The curve's train cost and error are of all examples up to 512, else of a sixteenth, and at least of 128: with a dev
+set of a third of the training set, measuring both then takes less than 15 % of an epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +249,9 @@ class Trainer:
 def _sample(examples: Examples) -> Examples:
     """Evenly spaced rows of a training set for its curve: the same in every epoch and for every seed."""
     n = len(examples)
-    chosen = np.arange(n)[:: max(1, n // max(CURVE_ROWS, n // CURVE_SHARE))]
+    if n <= CURVE_ALL:
+        return examples
+    chosen = np.arange(0, n, n // max(CURVE_ROWS, n // CURVE_SHARE))
     weights = None if examples.weights is None else examples.weights[chosen]
     return Examples(examples.X[chosen], examples.y[chosen], weights)
 

@@ -1,0 +1,343 @@
+"""Microseconds per mini-batch step: this trainer, scikit-learn, PyTorch, and the floor that matrix products set.
+
+    python benchmarks/trainer.py [--rounds 7] [--seconds 0.15]
+
+One BLAS thread, one process, one run.  Every contender trains whole epochs over the same data, shuffled, with momentum
+and L2 (weight decay), and its time is divided by the steps; evaluation is measured by itself.  The floor is the matrix
+products of a step as NumPy does them, and nothing else.  Times are the process's CPU time, and contenders take turns, so
+that whatever else the machine does meets all of them alike; shown is each one's fastest round, and goals are held against
+the median of the rounds' ratios.  scikit-learn has no dropout: beside keep_prob 0.8 stands its time without.  PyTorch is
+skipped where it is not installed.
+"""
+
+from __future__ import annotations
+
+import os
+
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"  # has to be set before NumPy is imported
+
+import argparse
+import importlib.util
+import math
+import platform
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from tuner.nn import Architecture, Examples, Hyperparameters, Stopping, train
+from tuner.nn.cohort import Cohort
+from tuner.nn.lane import Lane
+from tuner.nn.memory import UFUNC_BUFFER, aligned
+from tuner.nn.plan import Plan
+
+Epochs = Callable[[int], None]
+"""Trains so many epochs."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Layer widths and the rows of a mini-batch."""
+
+    widths: tuple[int, ...]
+    batch_size: int
+
+    @property
+    def wide(self) -> bool:
+        """Whether the products outweigh everything else."""
+        return self.widths[0] > 64
+
+    @property
+    def steps(self) -> int:
+        """Mini-batches in an epoch of the data used here."""
+        return 8192 // self.batch_size
+
+    def __str__(self) -> str:
+        return f"{'-'.join(map(str, self.widths))} batch {self.batch_size}"
+
+
+SHAPES = [
+    Shape((64, 64, 32, 10), 64),
+    Shape((64, 64, 32, 10), 512),
+    Shape((64, 20, 10), 64),
+    Shape((784, 256, 128, 10), 128),
+    Shape((784, 256, 128, 10), 1024),
+    Shape((784, 512, 512, 256, 10), 256),
+]
+SIDE_BY_SIDE = [Shape((64, 20, 10), 64), Shape((64, 64, 32, 10), 64)]
+NETWORKS = [1, 2, 4, 8, 16, 32]
+
+ALPHA, BETA, WEIGHT_DECAY = 0.01, 0.9, 1e-4
+
+
+def examples_of(shape: Shape, n: int) -> Examples:
+    """Random examples; what they are does not matter to the time."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, shape.widths[0]), dtype=np.float32)
+    return Examples(X, rng.integers(0, shape.widths[-1], n))
+
+
+def settings_of(shape: Shape, keep_prob: float, n: int) -> Hyperparameters:
+    """The hyperparameters that mean what the peers' do: α (1−β) is their learning rate, λ/m their weight decay."""
+    return Hyperparameters(
+        hidden=shape.widths[1:-1],
+        keep_prob=keep_prob,
+        batch_size=shape.batch_size,
+        alpha=ALPHA / (1 - BETA),
+        beta=BETA,
+        lambda_=WEIGHT_DECAY * n,
+    )
+
+
+def this_trainer(shape: Shape, keep_prob: float, data: Examples, *, networks: int = 1) -> Epochs:
+    """The steps of ``tuner.nn.train``: shuffling, gathering, masks, both passes and the update."""
+    settings = settings_of(shape, keep_prob, len(data))
+    architecture = Architecture(shape.widths[0], shape.widths[1:-1], shape.widths[-1])
+    plan = Plan(
+        architecture=architecture,
+        trains=[data] * networks,
+        devs=None,
+        hyperparameters=[settings] * networks,
+        stopping=Stopping(),
+        penalty_per="train_set",
+        dtype=np.float32,
+        augment=None,
+        order=None,
+    )
+    lanes = [Lane(number, plan, number, None) for number in range(networks)]
+    cohort = Cohort(plan, lanes, np.array([lane.best_theta for lane in lanes]))
+
+    def epochs(count: int) -> None:
+        with np.errstate(all="ignore"):
+            np.setbufsize(UFUNC_BUFFER)
+            for _ in range(count):
+                cohort.train_epoch(0, lambda: False)
+
+    return epochs
+
+
+def scikit_learn(shape: Shape, data: Examples) -> Epochs:
+    """``MLPClassifier(solver="sgd")``, without early stopping."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    def epochs(count: int) -> None:
+        model = MLPClassifier(
+            hidden_layer_sizes=shape.widths[1:-1],
+            solver="sgd",
+            alpha=WEIGHT_DECAY,
+            batch_size=shape.batch_size,
+            learning_rate_init=ALPHA,
+            momentum=BETA,
+            nesterovs_momentum=False,
+            max_iter=count,
+            n_iter_no_change=count + 1,
+            random_state=0,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(data.X, data.y)
+
+    return epochs
+
+
+def pytorch(shape: Shape, keep_prob: float, data: Examples) -> Epochs:
+    """The plain loop: linear layers, ReLU, dropout, cross-entropy, SGD with momentum and weight decay."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    layers: list[Any] = []
+    for n_in, n_out in pairwise(shape.widths):
+        layers += [torch.nn.Linear(n_in, n_out), torch.nn.ReLU()]
+        layers += [torch.nn.Dropout(1 - keep_prob)] if keep_prob < 1 else []
+    network = torch.nn.Sequential(*layers[: -1 if keep_prob == 1 else -2])
+    optimizer = torch.optim.SGD(network.parameters(), lr=ALPHA, momentum=BETA, weight_decay=WEIGHT_DECAY)
+    loss = torch.nn.CrossEntropyLoss()
+    X, y = torch.from_numpy(data.X), torch.from_numpy(data.y)
+
+    def epochs(count: int) -> None:
+        for _ in range(count):
+            order = torch.randperm(len(y))
+            for start in range(0, len(y), shape.batch_size):
+                chosen = order[start : start + shape.batch_size]
+                optimizer.zero_grad()
+                loss(network(X[chosen]), y[chosen]).backward()
+                optimizer.step()
+
+    return epochs
+
+
+def floor(shape: Shape) -> Epochs:
+    """The products of every step: forward, ∂J/∂W, and back through all layers but the first."""
+    rng = np.random.default_rng(0)
+
+    def filled(rows: int, columns: int) -> Any:
+        array = aligned((rows, columns), np.float32)
+        array[...] = rng.standard_normal(array.shape)
+        return array
+
+    pairs, rows = list(pairwise(shape.widths)), shape.batch_size
+    inputs, outputs = [filled(rows, n_in) for n_in, _ in pairs], [filled(rows, n_out) for _, n_out in pairs]
+    weights, gradients = [filled(*pair) for pair in pairs], [filled(*pair) for pair in pairs]
+    deltas, backs = [filled(rows, n_out) for _, n_out in pairs], [filled(rows, n_in) for n_in, _ in pairs]
+    products = [(inputs[k], weights[k], outputs[k]) for k in range(len(pairs))]
+    for k in reversed(range(len(pairs))):
+        products.append((inputs[k].T, deltas[k], gradients[k]))
+        if k:
+            products.append((deltas[k], weights[k].T, backs[k]))
+
+    def epochs(count: int) -> None:
+        for _ in range(count * shape.steps):
+            for a, b, out in products:
+                np.matmul(a, b, out)
+
+    return epochs
+
+
+def take_turns(contenders: dict[str, Epochs], *, rounds: int, seconds: float, steps: int) -> dict[str, list[float]]:
+    """Microseconds a step of each contender in each round."""
+    counts = {}
+    for name, epochs in contenders.items():
+        epochs(2)  # warm up
+        began = time.process_time()
+        epochs(2)
+        counts[name] = max(1, math.ceil(2 * seconds / (time.process_time() - began)))
+    found: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, epochs in contenders.items():
+            began = time.process_time()
+            epochs(counts[name])
+            found[name].append(1e6 * (time.process_time() - began) / (counts[name] * steps))
+    return found
+
+
+def ratio(times: dict[str, list[float]], above: str, below: str) -> float:
+    """The median over rounds of one contender's time divided by another's."""
+    return statistics.median(a / b for a, b in zip(times[above], times[below], strict=True))
+
+
+def steps_table(rounds: int, seconds: float, with_torch: bool) -> list[tuple[Shape, float, dict[str, float]]]:
+    """Print the first table; shapes, keep_prob and the ratios that goals speak of."""
+    print(
+        "| network | keep_prob | floor | this trainer | scikit-learn | PyTorch | of the floor | × sklearn | × PyTorch |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    found = []
+    for shape in SHAPES:
+        data = examples_of(shape, shape.steps * shape.batch_size)
+        for keep_prob in (1.0, 0.8):
+            contenders = {
+                "floor": floor(shape),
+                "tuner": this_trainer(shape, keep_prob, data),
+                "sklearn": scikit_learn(shape, data),
+            }
+            if with_torch:
+                contenders["torch"] = pytorch(shape, keep_prob, data)
+            times = take_turns(contenders, rounds=rounds, seconds=seconds, steps=shape.steps)
+            ratios = {"floor": ratio(times, "tuner", "floor")}
+            ratios |= {name: ratio(times, name, "tuner") for name in ("sklearn", "torch") if name in times}
+            found.append((shape, keep_prob, ratios))
+            best = [f"{min(times[name]):.0f}" if name in times else "–" for name in (*contenders, "torch")][:4]
+            shown = [f"{ratios[name]:.2f}" if name in ratios else "–" for name in ("floor", "sklearn", "torch")]
+            print(f"| {shape} | {keep_prob:g} | {' | '.join(best + shown)} |", flush=True)
+    return found
+
+
+def goals(found: list[tuple[Shape, float, dict[str, float]]]) -> None:
+    """Print each goal with what was reached."""
+
+    def least(name: str, *, wide: bool) -> float:
+        return min((ratios[name] for shape, _, ratios in found if shape.wide == wide and name in ratios), default=0.0)
+
+    def most(keep_prob: float) -> float:
+        return max(ratios["floor"] for shape, keep, ratios in found if shape.wide and keep == keep_prob)
+
+    peers = [min(ratios[name] for name in ("sklearn", "torch") if name in ratios) for s, _, ratios in found if s.wide]
+    print()
+    for text, reached, goal, at_least in (
+        ("small shapes: times faster than scikit-learn, least", least("sklearn", wide=False), 3.5, True),
+        ("small shapes: times faster than PyTorch, least", least("torch", wide=False), 5.0, True),
+        ("wide shapes: times faster than the faster peer, least", min(peers), 1.0, True),
+        ("wide shapes: the same, geometric mean", statistics.geometric_mean(peers), 1.35, True),
+        ("wide shapes: times the floor, most", most(1.0), 1.2, False),
+        ("wide shapes: times the floor with dropout, most", most(0.8), 1.35, False),
+    ):
+        passed = reached >= goal if at_least else reached <= goal
+        print(f"- {text}: {reached:.2f} (goal {goal:g}, {'reached' if passed else 'not reached'})")
+
+
+def side_by_side_table(rounds: int, seconds: float) -> None:
+    """Print microseconds a step and network for K networks at once."""
+    print(f"\n| network, microseconds a step and network at K = | {' | '.join(map(str, NETWORKS))} |")
+    print("|---" * (len(NETWORKS) + 1) + "|")
+    for shape in SIDE_BY_SIDE:
+        data = examples_of(shape, shape.steps * shape.batch_size)
+        for keep_prob in (1.0, 0.8):
+            contenders = {str(K): this_trainer(shape, keep_prob, data, networks=K) for K in NETWORKS}
+            times = take_turns(contenders, rounds=rounds, seconds=seconds, steps=shape.steps)
+            shown = " | ".join(f"{min(times[str(K)]) / K:.1f}" for K in NETWORKS)
+            print(f"| {shape}, keep_prob {keep_prob:g} | {shown} |", flush=True)
+
+
+def evaluation_table(rounds: int) -> None:
+    """Print the share of an epoch that measuring train and dev error takes."""
+    print("\n| network | train examples | dev examples | epoch, ms | of it evaluation |")
+    print("|---|---|---|---|---|")
+    for shape, n, n_dev in (
+        (SHAPES[0], 1078, 360),
+        (SHAPES[2], 1078, 360),
+        (SHAPES[0], 8192, 2048),
+        (SHAPES[3], 8192, 1638),
+        (SHAPES[5], 8192, 1638),
+    ):
+        data, dev = examples_of(shape, n), examples_of(shape, n_dev)
+        epochs = max(3, round(200_000 / n / (50 if shape.wide else 1)))
+        alone = this_trainer(shape, 1.0, data)
+        alone(2)
+        shares, whole = [], []
+        for _ in range(rounds):
+            began = time.process_time()
+            alone(epochs)
+            steps = (time.process_time() - began) / epochs
+            run = train(
+                data,
+                dev,
+                n_classes=10,
+                hyperparameters=settings_of(shape, 1.0, n),
+                seeds=[0],
+                stopping=Stopping(max_epochs=epochs, patience=None),
+            )
+            whole.append(float(np.median(run.networks[0].curve["seconds"])))
+            shares.append(1 - steps / whole[-1])
+        share = statistics.median(shares)
+        print(f"| {shape} | {n} | {n_dev} | {1e3 * min(whole):.2f} | {100 * share:.0f} % |", flush=True)
+    print("\n- evaluation: goal at most 15 % of an epoch")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7, help="how often the contenders take turns")
+    parser.add_argument("--seconds", type=float, default=0.15, help="how long each turn lasts")
+    arguments = parser.parse_args()
+    with_torch = importlib.util.find_spec("torch") is not None
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}")
+    print(f"BLAS {blas['name']} {blas['version']}, one thread\n")
+    if not with_torch:
+        print("PyTorch is not installed, its column is left out: pip install torch==2.13.0\n")
+    found = steps_table(arguments.rounds, arguments.seconds, with_torch)
+    goals(found)
+    side_by_side_table(arguments.rounds, arguments.seconds)
+    evaluation_table(arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

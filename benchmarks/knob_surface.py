@@ -1,0 +1,133 @@
+"""A made surface of train error and gap over six knobs, two of which do nothing, searched by the real sampler."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+from scipy.stats import qmc
+
+from benchmarks.goals import Goal, rate_goal
+from tuner.analysis import Knob, KnobEffect, knob_effects
+from tuner.study.ranges import Range
+from tuner.study.space import distribution_of, optuna_name, sampled_to_value
+from tuner.study.strategies import SAMPLERS, explores
+
+SPACE = {
+    "lambda": Range(log_uniform=(1e-3, 10.0)),
+    "keep_prob": Range(uniform=(0.5, 1.0)),
+    "alpha": Range(log_uniform=(1e-2, 1.0)),
+    "beta": Range(one_minus_log_uniform=(0.8, 0.99)),
+    "batch_size": Range(power_of_two=(16, 128)),
+    "initializer": Range(choice=["he", "xavier", "lecun"]),
+}
+NULL = ("beta", "initializer")
+KNOBS = [Knob(name=name, kind=given.kind, bounds=tuple(given.bounds)) for name, given in SPACE.items()]
+TRIALS, EXPLORE, N_TRAIN, N_DEV = 100, 0.25, 1000, 500
+TRAIN_SPREAD, GAP_SPREAD = 0.10, 0.15  # of the logarithms, from training to training
+POINTS = 2048
+
+
+def surface(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean train error and gap at positions ``u`` (n, 6) of the knobs' ranges.
+
+    λ and dropout raise the train error, slow (low α, large batches) and wild learning rates too; λ closes the gap, the
+    more so the faster the network learns.
+    """
+    lambda_, keep, alpha, _, batch, _ = u.T
+    slow = np.clip(0.45 - alpha + 0.15 * batch, 0, None)
+    wild = np.clip(alpha - 0.8, 0, None)
+    train = 0.01 + 0.12 * lambda_**2 * (0.5 + 0.5 * alpha) + 0.05 * (1 - keep) ** 1.5 + 0.5 * slow**2 + 2 * wild**2
+    gap = 0.01 + 0.07 * (1 - lambda_) * np.exp(-3 * slow) * (0.5 + 0.5 * keep) + 0.015 * batch
+    return train * np.exp(TRAIN_SPREAD**2 / 2), gap * np.exp(GAP_SPREAD**2 / 2)
+
+
+def positions(params: list[dict[str, Any]]) -> np.ndarray:
+    """(n, 6) positions of trials in the knobs' ranges."""
+    return np.column_stack([knob.to_unit([trial[knob.name] for trial in params]) for knob in KNOBS])
+
+
+def search(seed: int) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray, np.ndarray]:
+    """Search the surface as a study would: (params, train error, gap, exploring) of every trial."""
+    rng = np.random.default_rng(seed)
+    study = optuna.create_study()
+    names = {optuna_name(name, given.kind): name for name, given in SPACE.items()}
+    distributions = {optuna_name(name, given.kind): distribution_of(given) for name, given in SPACE.items()}
+    params, train, dev, exploring = [], [], [], []
+    for number in range(TRIALS):
+        exploring.append(explores(number, EXPLORE))
+        study.sampler = SAMPLERS["random" if exploring[-1] else "tpe"](int(rng.integers(2**31)))
+        trial = study.ask(distributions)
+        params.append(
+            {names[key]: sampled_to_value(SPACE[names[key]].kind, value) for key, value in trial.params.items()}
+        )
+        mean_train, mean_gap = (float(error[0]) for error in surface(positions(params[-1:])))
+        rate = mean_train * np.exp(rng.normal(-(TRAIN_SPREAD**2) / 2, TRAIN_SPREAD))
+        behind = mean_gap * np.exp(rng.normal(-(GAP_SPREAD**2) / 2, GAP_SPREAD))
+        train.append(rng.binomial(N_TRAIN, min(rate, 1)) / N_TRAIN)
+        dev.append(rng.binomial(N_DEV, min(rate + behind, 1)) / N_DEV)
+        study.tell(trial, dev[-1])
+    return params, np.array(train), np.array(dev) - np.array(train), np.array(exploring)
+
+
+def true_effects(effect: KnobEffect, around: np.ndarray | None) -> tuple[float, float]:
+    """Effect on train error and gap, averaged over the space, or with all other knobs as in ``around`` (6,)."""
+    place = [knob.name for knob in KNOBS].index(effect.knob)
+    knob = KNOBS[place]
+    u = qmc.Sobol(len(KNOBS), rng=0).random(POINTS)
+    points = np.column_stack([each.spread(column) for each, column in zip(KNOBS, u.T, strict=True)])
+    if around is not None:
+        points[:] = around
+    if knob.categorical:
+        return 0.0, 0.0  # the only choice of the surface is one that does nothing
+    ends = []
+    for upper in (True, False):
+        points[:, place] = knob.quarter(u[:, place], upper=upper)
+        ends.append([float(error.mean()) for error in surface(points)])
+    return ends[0][0] - ends[1][0], ends[0][1] - ends[1][1]
+
+
+def judge_knobs(number: int, *, seed: int) -> list[dict[str, Any]]:
+    """One search: a row an effect, with its truth."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        params, train, gap, exploring = search(seed * 1000 + number)
+    best = int((train + gap).argmin())
+    found = knob_effects(KNOBS, params, train, gap, exploring, best, rng=np.random.default_rng(number))
+    assert found is not None
+    rows = []
+    for effect in found.effects:
+        for where, around in (("space", None), ("near_best", positions(params)[best])):
+            for target, truth in zip(("train", "gap"), true_effects(effect, around), strict=True):
+                claim = getattr(effect, target if around is None else f"{target}_near_best")
+                rows.append(
+                    {
+                        "search": number,
+                        "where": where,
+                        "knob": effect.knob,
+                        "target": target,
+                        "covered": claim.low <= truth <= claim.high,
+                        "decided": claim.decided,
+                        "sign_right": claim.value * truth > 0,
+                    }
+                )
+    return rows
+
+
+def knob_goals(rows: pd.DataFrame) -> list[Goal]:
+    """Coverage on average and for each knob, signs, and knobs that do nothing called all the same."""
+    goals = []
+    for where, some in rows.groupby("where", sort=False):
+        goals.append(rate_goal(f"knobs ({where}) covered on average", some.covered, some.search, low=0.90))
+        for (knob, target), claims in some.groupby(["knob", "target"], sort=False):
+            goals.append(rate_goal(f"  {knob} on {target} covered", claims.covered, claims.search, low=0.80))
+        real = some[~some.knob.isin(NULL) & some.decided]
+        goals.append(rate_goal(f"knobs ({where}) signs right where decided", real.sign_right, real.search, low=0.98))
+        for (knob, target), claims in some[some.knob.isin(NULL)].groupby(["knob", "target"], sort=False):
+            called = claims.groupby("search").decided.any()
+            goals.append(rate_goal(f"  {knob} on {target} called", called, called.index, high=0.10))
+    return goals

@@ -75,3 +75,30 @@ def test_a_toml_path_uses_the_database_beside_it(small_study: Path, run: Run) ->
     assert (elsewhere / "tuner.db").exists()
     assert not Path("studies").exists()
     assert run("report", "elsewhere/small.toml").returncode == 0
+
+
+def test_an_edited_diagnosis_takes_effect_at_once(small_study: Path, run: Run) -> None:
+    """[diagnosis] is no part of the study's identity: the report follows the file, without a new search."""
+    run("search", "small")
+    with small_study.open("a", encoding="utf-8") as file:
+        file.write("\n[diagnosis]\nbaseline_error = 0.07\n")
+    found = json.loads(run("report", "small", "--json").stdout)
+    assert found["errors"]["baseline"] == {"value": 0.07, "given": True}
+
+
+def test_two_studies_stand_side_by_side(small_study: Path, run: Run) -> None:
+    """``tuner report A B`` compares, paired where the dev rows are the same."""
+    run("search", "small")
+    run("search", "small", "--name", "other", "--trials", 2)
+    result = run("report", "small", "other")
+    assert result.returncode == 0, result.stderr
+    assert Path("reports/small-vs-other/report.html").is_file()
+    found = json.loads(run("report", "small", "other", "--json").stdout)
+    assert [study["study"] for study in found["studies"]] == ["small", "other"]
+
+
+def test_since_says_what_is_new(small_study: Path, run: Run) -> None:
+    """``--since 24h`` is for nightly jobs; a time that is none is refused."""
+    run("search", "small")
+    assert "since" in json.loads(run("report", "small", "--since", "24h", "--json").stdout)
+    assert run("report", "small", "--since", "yesterday").returncode == 2

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +16,11 @@ from tuner.cli.options import (
     JsonOption,
     StorageOption,
     is_above,
+    seconds_of,
 )
+
+if TYPE_CHECKING:
+    from tuner.reporting import Comparison, Report
 
 
 def report(
@@ -30,26 +36,49 @@ def report(
     material_gap: Annotated[
         float | None, typer.Option("--material-gap", metavar="E", min=0, max=1, help="A smaller gap does not matter.")
     ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Also say what is new since 24h, 7d, …")
+    ] = None,
     fail_above: FailAboveOption = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write report.html, report.md, trials.csv, epochs.csv and summary.json, and print the table and the verdict."""
-    from tuner.reporting import build_report
+    age = None if since is None else datetime.timedelta(seconds=seconds_of(since, "--since"))
+
+    from tuner.reporting import build_report, compare
     from tuner.running import read_record
 
-    above = False
-    for study in studies:
-        record = read_record(study, storage)
-        found = build_report(record, baseline=baseline, material_gap=material_gap)
-        folder = found.write(output)
-        if as_json:
-            typer.echo(json.dumps(found.summary))
-        else:
-            typer.echo(found.text())
-            typer.echo(f"\nwritten: {folder / 'report.html'}")
-        best = found.summary["best"]
-        above |= is_above(best["dev_error"] if best else None, fail_above)
+    records = [read_record(study, storage) for study in studies]
+    judged: dict[str, Any] = {"baseline": baseline, "material_gap": material_gap, "since": age}
+    reports = [build_report(record, **judged) for record in records]
+    shown = reports[0] if len(reports) == 1 else compare(records, **judged)
+    page = shown.write(output) / "report.html"
+    if as_json:
+        typer.echo(json.dumps(shown.summary))
+    else:
+        _print(shown)
+        typer.echo(f"\nwritten: {page}")
+    if open_page:
+        typer.launch(str(page))
+    above = [report for report in reports if is_above(_best_error(report), fail_above)]
     if above:
-        typer.echo(f"tuner: the best dev error is above --fail-above {fail_above:g}", err=True)
+        names = ", ".join(report.record.name for report in above)
+        typer.echo(f"tuner: the best dev error of {names} is above --fail-above {fail_above:g}", err=True)
         raise typer.Exit(ABOVE)
+
+
+def _best_error(report: Report) -> float | None:
+    best = report.summary["best"]
+    return best["dev_error"] if best else None
+
+
+def _print(shown: Report | Comparison) -> None:
+    """In colour where somebody looks, as plain text elsewhere."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(shown)
+    else:
+        typer.echo(shown.text())

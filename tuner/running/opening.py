@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from tuner.storage import (
     sqlite_file,
     study_lines,
 )
-from tuner.study import Source, make_definition, parse_definition
+from tuner.study import Source, identity_changes, make_definition, parse_definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +116,19 @@ def _stored(located: Located) -> Source:
 
 
 def read_record(study: str, storage: str | None = None) -> StudyRecord:
-    """Everything the database holds about a study.  Raises UsageError where it was never searched."""
+    """Everything the database holds about a study.  Raises UsageError where it was never searched.
+
+    What is free to change ([diagnosis]) is as the definition file says now, where there is one.
+    """
     database, name = open_to_read(study, storage)
     try:
-        return read_study(database, name)
+        record = read_study(database, name)
     finally:
         database.close()
+    source = locate(study, storage).source
+    if source is None or identity_changes(record.identity, source.definition.identity(record.fingerprint)):
+        return record
+    return replace(record, definition=source.text)
 
 
 def open_to_read(study: str, storage: str | None = None) -> tuple[Database, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sqlite3
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +150,19 @@ def is_training(database: Path, n: int = 1) -> bool:
         return database.exists() and rows(database, query)[0][0] >= n
     except sqlite3.OperationalError:  # being made
         return False
+
+
+def forked(work: Callable[[], object], n: int = 1) -> list[BaseProcess]:
+    """Start so many processes of this one, everything imported, that do ``work``; an error is exit status 1."""
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=work, daemon=True) for _ in range(n)]
+    for process in processes:
+        process.start()
+    return processes
+
+
+def statuses(processes: list[BaseProcess], seconds: float = 300) -> list[int | None]:
+    """The exit statuses of processes, once all have ended."""
+    for process in processes:
+        process.join(seconds)
+    return [process.exitcode for process in processes]

@@ -1,0 +1,86 @@
+"""Many uncoordinated processes on one database: exact budgets, no number twice, readers that see whole trials."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.running.conftest import Edit, finished, forked, rows, search, states, statuses, wait_for
+from tuner.running import StudyRequest, load_study_data, open_to_read
+from tuner.storage import read_study
+
+
+def check_exact(file: Path, budget: int) -> None:
+    """Exactly the budget's trials, each number once, each with one record, none left running or waiting."""
+    assert finished(file) == list(range(budget))
+    assert {state for _, state in states(file)} <= {"COMPLETE", "PRUNED"}
+    assert rows(file, "SELECT count(*) FROM studies") == [(1,)]
+    order = [n for (n,) in rows(file, "SELECT finish_order FROM tuner_trials ORDER BY finish_order")]
+    assert order == list(range(1, budget + 1))
+    assert rows(file, "SELECT count(*) FROM tuner_claims WHERE token IS NOT NULL OR attempts != 1") == [(0,)]
+
+
+def test_64_workers_start_in_the_same_moment_on_a_new_file(edit: Edit) -> None:
+    """None fails, the file is made once, and the count is exact."""
+    file = edit({"trials = 4": "trials = 100"})
+    load_study_data(StudyRequest("small"))  # what is imported now need not be imported 64 times
+    begin = time.monotonic() + 1
+
+    def work() -> None:
+        time.sleep(max(0, begin - time.monotonic()))
+        search()
+
+    assert statuses(forked(work, 64)) == [0] * 64
+    assert [path.name for path in file.parent.glob("*.db*")] == ["tuner.db"]
+    check_exact(file, 100)
+
+
+@pytest.mark.slow
+def test_64_commands_start_in_the_same_moment_on_a_new_file(edit: Edit) -> None:
+    """The same with ``tuner search`` as a user or a batch system starts it."""
+    file = edit({"trials = 4": "trials = 200"})
+    command = [sys.executable, "-m", "tuner", "search", "small", "--quiet"]
+    processes = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(64)
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, errors
+    check_exact(file, 200)
+
+
+def test_every_call_adds_its_own_trials(edit: Edit) -> None:
+    """Four calls of ``--trials 5`` at once, and one that completes the budget: none takes another's."""
+    file = edit({"trials = 4": "trials = 10"})
+    search()
+    assert statuses([*forked(lambda: search(trials=5), 4), *forked(search, 2)]) == [0] * 6
+    check_exact(file, 30)
+    calls = rows(file, "SELECT count(*) FROM tuner_claims GROUP BY call ORDER BY 1")
+    assert calls == [(5,), (5,), (5,), (5,), (10,)]
+
+
+def test_a_report_is_consistent_while_16_workers_write(edit: Edit) -> None:
+    """Every look finds each finished trial whole, and never fewer of them than before."""
+    file = edit({"trials = 4": "trials = 120"})
+    processes = forked(search, 16)
+    wait_for(lambda: file.exists() and rows(file, "SELECT count(*) FROM tuner_networks")[0][0] > 0)
+    before, looks = 0, 0
+    while before < 120:
+        database, name = open_to_read("small")
+        record = read_study(database, name)
+        database.close()
+        judged = [trial for trial in record.trials if trial.state in ("complete", "pruned")]
+        assert len(judged) >= before
+        for trial in judged:
+            (network,) = trial.networks
+            assert trial.value is not None
+            assert len(network.curve["dev_error"]) == network.epochs == len(network.dev_fold_wrong)
+            assert network.dev_bits.sum() == network.dev_wrong
+        before, looks = len(judged), looks + 1
+    assert statuses(processes) == [0] * 16
+    assert looks > 1
+    check_exact(file, 120)

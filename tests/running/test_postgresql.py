@@ -1,0 +1,191 @@
+"""The same on PostgreSQL: a real server, few connections, its clock, and its absence."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from tests.conftest import Run
+from tests.databases import new_postgresql, server
+from tests.running.conftest import LASTING, Edit, Rows, forked, opened, search, statuses, wait_for
+from tuner.running import SearchRequest, run_search
+from tuner.running.housekeeping import merge
+from tuner.storage import (
+    CLAIM_SECONDS,
+    URL,
+    Budget,
+    Owner,
+    claim_trial,
+    database,
+    open_database,
+    parse_url,
+    read_study,
+    sqlite_url,
+)
+
+OURS = "FROM pg_stat_activity WHERE application_name = 'tuner' AND datname = current_database()"
+"""The connections that workers of a test's database hold."""
+
+
+@pytest.fixture
+def url() -> URL:
+    """An empty database on a real server."""
+    return new_postgresql()
+
+
+def text(url: URL) -> str:
+    """A URL as it is typed, its password included."""
+    return url.render_as_string(hide_password=False)
+
+
+def query(url: URL, statement: str) -> Rows:
+    """What the server answers."""
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.text(statement))]
+
+
+def finished(url: URL) -> list[int]:
+    """The numbers of the complete and pruned trials, one entry a record."""
+    statement = (
+        "SELECT number FROM trials JOIN tuner_networks USING (trial_id) "
+        "WHERE state IN ('COMPLETE', 'PRUNED') ORDER BY number"
+    )
+    return [row[0] for row in query(url, statement)]
+
+
+def test_a_search_is_the_same_as_on_sqlite(edit: Edit, url: URL) -> None:
+    """The database makes no difference to what is drawn, trained and pruned."""
+    edit({"max_epochs = 6": "max_epochs = 20", "trials = 4": "trials = 16"})
+    search(storage=text(url))
+    search()
+    here = open_database(sqlite_url(edit().parent / "tuner.db"), create=False)
+    there = open_database(url, create=False)
+    for one, other in zip(read_study(here, "small").trials, read_study(there, "small").trials, strict=True):
+        assert (one.number, one.state, one.params, one.value, one.rung_values) == (
+            other.number,
+            other.state,
+            other.params,
+            other.value,
+            other.rung_values,
+        )
+    here.close()
+    there.close()
+
+
+def test_many_processes_start_at_once_on_a_new_server(edit: Edit, url: URL) -> None:
+    """The tables are made once, the budget is exact, and no number is there twice."""
+    edit({"trials = 4": "trials = 60"})
+    assert statuses(forked(lambda: search(storage=text(url)), 16)) == [0] * 16
+    assert finished(url) == list(range(60))
+    assert query(url, "SELECT count(*) FROM studies") == [(1,)]
+
+
+def test_a_worker_holds_at_most_two_connections(edit: Edit, url: URL) -> None:
+    """One for its work, and a second one while a heartbeat meets it."""
+    edit({**LASTING, "trials = 4": "trials = 8"})
+    study = opened(storage=text(url))
+    study.database.close()
+    most = 0
+    statement = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tuner' AND datname = current_database()"
+    )
+    processes = forked(lambda: search(storage=text(url)), 4)
+    while any(process.is_alive() for process in processes):
+        most = max(most, query(url, statement)[0][0])
+        time.sleep(0.02)
+    assert statuses(processes) == [0] * 4
+    assert 1 <= most <= 8
+
+
+@pytest.fixture
+def crowded(url: URL) -> URL:
+    """The database as a user sees it who may have three connections to it, with a password."""
+    role = f"role_{url.database}"
+    server().psql(f"CREATE ROLE {role} LOGIN PASSWORD 'se:cr@t' CONNECTION LIMIT 3;")
+    server().psql(f"ALTER DATABASE {url.database} OWNER TO {role};")
+    return url.set(username=role, password="se:cr@t")
+
+
+def test_too_many_clients_are_waited_for(edit: Edit, crowded: URL) -> None:
+    """Eight workers where three connections are allowed: each waits for its turn, and the study is completed."""
+    edit({"trials = 4": "trials = 24"})
+    search(storage=text(crowded), trials=1)
+    assert statuses(forked(lambda: search(storage=text(crowded)), 8)) == [0] * 8
+    assert finished(crowded) == list(range(24))
+
+
+def test_a_password_is_never_shown(edit: Edit, crowded: URL, run: Run) -> None:
+    """Neither in headline, JSON, lists, refusals nor the command to go on with."""
+    edit()
+    storage = text(crowded)
+    assert "se%3Acr%40t" in storage
+    outputs = [
+        run("search", "small", "--storage", storage, "--json"),
+        run("studies", "--storage", storage),
+        run("trials", "gone", "--storage", storage),
+        run("search", "small", "--storage", storage.replace("role_", "nobody_")),
+    ]
+    assert [result.returncode for result in outputs] == [0, 0, 2, 2]
+    for result in outputs:
+        assert "***" in result.stdout + result.stderr
+        for secret in ("se%3Acr%40t", "se:cr@t", "cr%40t", "cr@t"):
+            assert secret not in result.stdout + result.stderr
+
+
+def test_claims_go_by_the_servers_clock(edit: Edit, url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose clock is a day ahead neither takes living trials over nor holds its own for a day."""
+    edit()
+    study = opened(storage=text(url))
+    study_id, owner = study.stored.study_id, Owner("elsewhere", "boot", "name space", 1, "1")
+    first, _ = claim_trial(study.database, study_id, Budget("a"), max_attempts=3, owner=owner)
+    real = time.time
+    monkeypatch.setattr(database.time, "time", lambda: real() + 86400)
+    second, _ = claim_trial(study.database, study_id, Budget("a"), max_attempts=3, owner=owner)
+    assert first is not None
+    assert second is not None
+    assert (first.number, second.number) == (0, 1)
+    ahead = query(url, "SELECT max(expires) - extract(epoch FROM now()) FROM tuner_claims")[0][0]
+    assert 0 < ahead <= CLAIM_SECONDS
+    study.database.close()
+
+
+def test_a_server_that_drops_its_connections_is_met_again(edit: Edit, url: URL) -> None:
+    """A restart in the middle of a search costs patience, not trials."""
+    edit({"trials = 4": "trials = 40"})
+    study = opened(storage=text(url))
+    results: list[int] = []
+
+    def work() -> None:
+        results.append(run_search(study, SearchRequest()).run.complete)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    statement = f"SELECT count(pg_terminate_backend(pid)) {OURS}"
+    for goal in (3, 9, 15):
+        wait_for(lambda goal=goal: len(finished(url)) >= goal or not thread.is_alive())
+        query(url, statement)
+    thread.join()
+    assert finished(url) == list(range(40))
+    assert results
+
+
+def test_a_file_is_merged_into_a_server(edit: Edit, url: URL) -> None:
+    """From one machine's SQLite to the database of many; the search goes on there."""
+    edit({"trials = 4": "trials = 6"})
+    search(trials=4)
+    _, merged = merge(str(edit({"trials = 4": "trials = 6"})), text(url))
+    assert [(one.study, one.is_new, one.added) for one in merged] == [("small", True, 4)]
+    search(storage=text(url))
+    assert finished(url) == list(range(6))
+
+
+def test_two_workers_of_one_search(edit: Edit, url: URL) -> None:
+    """``--workers 2`` on a server; connections do not cross the fork."""
+    edit()
+    search(storage=text(url), total=12, workers=2)
+    assert finished(url) == list(range(12))
+    assert parse_url(text(url)) == url

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tuner.data import Dataset
+from tuner.nn import TrainedNetwork
 from tuner.storage import NetworkRecord, Outcome
 from tuner.trial import TrialResult
 
@@ -18,7 +19,7 @@ def outcome_of(result: TrialResult, dataset: Dataset, attributes: dict[str, Any]
         n_train, n_dev = len(part.train), len(part.dev)
         networks.append(
             NetworkRecord(
-                stop_reason=network.stop_reason,
+                stop_reason=_reason(network),
                 best_epoch=network.best_epoch,
                 epochs=network.epochs,
                 updates=network.updates,
@@ -44,3 +45,10 @@ def outcome_of(result: TrialResult, dataset: Dataset, attributes: dict[str, Any]
         seconds=result.seconds,
         system_attributes=attributes,
     )
+
+
+def _reason(network: TrainedNetwork) -> str:
+    """Why a network's training ended; one that diverged names the layer where it began."""
+    if network.diverged_layer is None:
+        return network.stop_reason
+    return f"{network.stop_reason} in layer {network.diverged_layer}"

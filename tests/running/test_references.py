@@ -1,0 +1,44 @@
+"""Reference lines: what a tuned network must beat to be worth its trouble."""
+
+import pandas as pd
+import pytest
+
+from tests.conftest import Run
+from tests.running.conftest import Edit
+from tuner.data import DataSettings, dataset_from_frame
+from tuner.running import StudyRequest, load_study_data, read_record, references
+
+
+def test_majority_is_the_commonest_class_of_the_training_rows() -> None:
+    """With 60 % of one class and one value everywhere, the line is 40 %."""
+    frame = pd.DataFrame({"x": [float(n % 7) for n in range(200)], "kind": ["a", "a", "a", "b", "b"] * 40})
+    dataset = dataset_from_frame(frame, "kind", DataSettings())
+    assert references.majority(dataset) == pytest.approx(0.4)
+
+
+def test_logistic_regression_separates_what_a_line_can(edit: Edit) -> None:
+    """Three overlapping clouds around the corners of a triangle are a linear problem."""
+    edit()
+    source, dataset = load_study_data(StudyRequest("small"))
+    error = references.logistic_regression(source.definition, dataset)
+    assert error < 0.4 < references.majority(dataset)
+
+
+def test_gradient_boosting_is_left_out_where_it_would_hold_up_the_search(
+    edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small data has the third line; beyond the limits there is none."""
+    edit()
+    source, dataset = load_study_data(StudyRequest("small"))
+    assert "gradient_boosting" in references.reference_lines(source.definition, dataset)
+    monkeypatch.setattr(references, "MOST_CELLS", 1.0)
+    assert "gradient_boosting" not in references.reference_lines(source.definition, dataset)
+
+
+def test_a_new_study_keeps_its_lines_and_the_report_shows_them(edit: Edit, run: Run) -> None:
+    """They are computed once, by whoever makes the study, and stand in the report."""
+    edit()
+    run("search", "small", "--trials", 1)
+    kept = read_record("small").facts["references"]
+    assert set(kept) == {"majority", "logistic_regression", "gradient_boosting"}
+    assert "logistic regression" in run("report", "small").stdout

@@ -97,3 +97,8 @@ def test_of_equally_small_networks_the_most_regularised() -> None:
 def test_a_lone_trial_is_the_sober_choice() -> None:
     """There is nothing else to choose."""
     assert sober_choice(bits(5), 0, np.array([10]), np.zeros((1, 0))) == 0
+
+
+def test_without_dev_examples_the_best_stays_the_choice() -> None:
+    """Nothing says that the smaller network is as good."""
+    assert sober_choice(np.zeros((2, 0), dtype=bool), 0, np.array([20, 10]), np.zeros((2, 0))) == 0

@@ -54,7 +54,9 @@ def test_without_an_error_each_group_counts_once() -> None:
 
 
 def test_one_group_is_one_example() -> None:
-    """Nothing to resample."""
+    """Nothing to resample; nor where there are no examples at all."""
+    nothing = np.zeros(0, dtype=int)
+    assert effective_examples(nothing, nothing, rng=np.random.default_rng(0)) == 0
     assert effective_examples(np.array([0, 1, 1]), np.zeros(3, dtype=int), rng=np.random.default_rng(0)) == 1
 
 

@@ -97,9 +97,11 @@ def sober_choice(
     where more means more regularised (λ, −keep_prob, …); then the least error, then the first.
     """
     rows = np.asarray(wrong, dtype=np.float64)
+    if rows.shape[1] == 0:
+        return best
     more = rows - rows[best]
     behind = more.mean(axis=1)
-    within = behind <= more.std(axis=1) / math.sqrt(max(rows.shape[1], 1))
+    within = behind <= more.std(axis=1) / math.sqrt(rows.shape[1])
     within[best] = True
     near = np.flatnonzero(within)
     near = near[n_parameters[near] == n_parameters[near].min()]

@@ -60,7 +60,7 @@ def effective_examples(
     unit = np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(unit)
     wrongs = np.bincount(unit, weights=bits)
-    p = bits.mean()
+    p = wrongs.sum() / max(len(bits), 1)
     if len(sizes) < 2 or not 0 < p < 1:
         return float(len(sizes))
     times = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=resamples)

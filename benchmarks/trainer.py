@@ -101,7 +101,7 @@ def this_trainer(shape: Shape, keep_prob: float, data: Examples, *, networks: in
     architecture = Architecture(shape.widths[0], shape.widths[1:-1], shape.widths[-1])
     plan = Plan(
         architecture=architecture,
-        trains=[data] * networks,
+        trains=[data.prepared("train", n_classes=shape.widths[-1], dtype=np.float32)] * networks,
         devs=None,
         hyperparameters=[settings] * networks,
         stopping=Stopping(),

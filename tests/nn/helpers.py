@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tuner.nn import Examples, Hyperparameters, Stopping, TrainingRun, train
+from tuner.nn.examples import Prepared
 
 FIGURES: dict[str, Any] = json.loads((Path(__file__).parent / "figures.json").read_text(encoding="utf-8"))
 
@@ -20,6 +21,11 @@ def blobs(n: int = 200, *, n_features: int = 6, n_classes: int = 3, seed: int = 
     y = rng.integers(0, n_classes, n)
     X = centres[y] + spread * rng.standard_normal((n, n_features))
     return Examples(X.astype(np.float32), y)
+
+
+def prepared(examples: Examples, *, n_classes: int = 3, dtype: Any = np.float64) -> Prepared:
+    """The examples as a network takes them."""
+    return examples.prepared("examples", n_classes=n_classes, dtype=dtype)
 
 
 def trained(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.nn.helpers import blobs, trained
-from tuner.nn import Architecture, Examples, Hyperparameters, Stopping
+from tests.nn.helpers import blobs, prepared, trained
+from tuner.nn import Architecture, Hyperparameters, Stopping
 from tuner.nn.arrays import Array
 from tuner.nn.cohort import Cohort
 from tuner.nn.dropout import draw_mask
@@ -53,7 +53,7 @@ def test_extreme_keep_probs_still_keep_and_drop(keep_prob: float) -> None:
 def cohort_of(keep_prob: float | tuple[float, ...]) -> Cohort:
     """One network on 64 examples, with the masks of its first mini-batch drawn."""
     settings = replace(BASE, keep_prob=keep_prob)
-    data = Examples(blobs(64).X, blobs(64).y)
+    data = prepared(blobs(64), dtype=np.float32)
     plan = Plan(Architecture(6, (12, 7), 3), [data], None, [settings], Stopping(), "train_set", np.float32, None, None)
     lane = Lane(0, plan, 0, None)
     cohort = Cohort(plan, [lane], lane.best_theta[None])

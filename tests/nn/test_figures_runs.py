@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tests.nn.helpers import FIGURES
+from tests.nn.helpers import FIGURES, prepared
 from tuner.nn import Architecture, Examples, Hyperparameters, Stopping, TrainedNetwork, train
 from tuner.nn.arrays import Array
 from tuner.nn.cohort import Cohort
@@ -84,7 +84,7 @@ def full_batch(scale: str) -> tuple[TrainedNetwork, float]:
         initial=theta,
     )
     architecture = run.networks[0].architecture
-    (first,) = Evaluation(architecture, theta[None], DATA["circles_train"]).measure()
+    (first,) = Evaluation(architecture, theta[None], prepared(DATA["circles_train"], n_classes=2)).measure()
     return run.networks[0], first.cost
 
 
@@ -138,7 +138,7 @@ class Replay:
         self._order = np.arange(300)
         plan = Plan(
             architecture=Architecture(2, (5, 2), 2, "relu", "sigmoid"),
-            trains=[DATA["moons"]],
+            trains=[prepared(DATA["moons"], n_classes=2)],
             devs=None,
             hyperparameters=[settings],
             stopping=Stopping(max_epochs=RUNS[name]["epochs"]),
@@ -170,7 +170,9 @@ class Replay:
 
     def measured(self, examples: Examples) -> Measured:
         """The network as it is, on these examples."""
-        return Evaluation(self.cohort.plan.architecture, self.cohort.theta, examples).measure()[0]
+        return Evaluation(self.cohort.plan.architecture, self.cohort.theta, prepared(examples, n_classes=2)).measure()[
+            0
+        ]
 
 
 @pytest.mark.parametrize("name", list(OPTIMIZERS))

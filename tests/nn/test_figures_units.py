@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.nn.helpers import FIGURES
+from tests.nn.helpers import FIGURES, prepared
 from tuner.nn import Architecture, Examples, Hyperparameters, Stopping, train
 from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.arrays import Array
 from tuner.nn.cohort import Cohort
+from tuner.nn.examples import Prepared, with_ones
 from tuner.nn.gradient_check import Cost, compare_gradients, gradient_verdict, relative_difference
 from tuner.nn.initializers import INITIALIZERS
 from tuner.nn.lane import Lane
@@ -35,13 +36,13 @@ def parameters_of(figure: dict[str, Any], *, prefix: str = "", layers: int = 3) 
     ]
 
 
-def network_of(figure: dict[str, Any]) -> tuple[Architecture, Array, Examples]:
+def network_of(figure: dict[str, Any]) -> tuple[Architecture, Array, Prepared]:
     """Architecture, θ and examples of a figure: ReLU, ReLU, sigmoid."""
     parameters = parameters_of(figure)
     n_features, *hidden = (W.shape[0] for W, _ in parameters)
     architecture = Architecture(n_features, tuple(hidden), 2, "relu", "sigmoid")
-    examples = Examples(np.array(figure["X"]).T.copy(), np.array(figure["Y"])[0])
-    return architecture, architecture.flatten(parameters), examples
+    examples = Examples(np.array(figure["X"]).T, np.array(figure["Y"])[0])
+    return architecture, architecture.flatten(parameters), prepared(examples, n_classes=2)
 
 
 def pass_of(figure: dict[str, Any], masks: list[Array | None]) -> tuple[TrainingPass, Array, list[Any]]:
@@ -51,7 +52,7 @@ def pass_of(figure: dict[str, Any], masks: list[Array | None]) -> tuple[Training
     gradient = np.zeros((1, theta.size))
     training = TrainingPass(architecture, theta[None], gradient, n)
     weight = np.full((1, 1, n), 1 / n)
-    batch = training.batch(examples.X[None], examples.y[None, None] * weight, weight, masks)
+    batch = training.batch(examples.inputs[None], examples.y[None, None] * weight, weight, masks)
     training.forward(batch)
     return training, gradient, [batch]
 
@@ -83,10 +84,11 @@ def test_forward() -> None:
     """Probabilities of a network, and the first layer before its activation."""
     figure = UNIT["forward_plain"]
     architecture, theta, examples = network_of(figure)
-    logits = ForwardPass(architecture, theta[None], len(examples)).evaluate(examples.X[None])[0]
+    logits = ForwardPass(architecture, theta[None], len(examples)).evaluate(examples.inputs[None])[0]
     np.testing.assert_allclose(OUTPUTS["sigmoid"].probabilities(logits)[1:], figure["expected"]["AL"], atol=1e-8)
     first = Architecture(3, (), 2)
-    z = ForwardPass(first, first.flatten(parameters_of(figure)[:1])[None], len(examples)).evaluate(examples.X[None])
+    theta = first.flatten(parameters_of(figure)[:1])
+    z = ForwardPass(first, theta[None], len(examples)).evaluate(examples.inputs[None])
     np.testing.assert_allclose(z[0], figure["expected"]["Z1"], atol=figure["tol"])
 
 
@@ -102,7 +104,10 @@ def test_l2_backward() -> None:
 def test_dropout_forward() -> None:
     """Probabilities under given masks, activations divided by keep_prob."""
     figure = UNIT["dropout_forward"]
-    masks: list[Array | None] = [np.array(figure[name]).T[None] / figure["keep_prob"] for name in ("D1", "D2")]
+    # A mask has a last column for the ones that biases multiply.
+    masks: list[Array | None] = [
+        with_ones(np.array(figure[name]).T / figure["keep_prob"], np.float64)[None] for name in ("D1", "D2")
+    ]
     training, _, _ = pass_of(figure, masks)
     found = OUTPUTS["sigmoid"].probabilities(training.logits[0])[1:]
     np.testing.assert_allclose(found, figure["expected"]["AL"], atol=figure["tol"])

@@ -36,22 +36,24 @@ def test_products(shape: tuple[int, int, int], K: int) -> None:
     """Forward, ∂J/∂W and backward of K networks equal NumPy's."""
     rows, n_in, n_out = shape
     rng = np.random.default_rng(0)
-    x, W, d = (rng.standard_normal((K, *size)) for size in ((rows, n_in), (n_in, n_out), (rows, n_out)))
-    z, e, g = np.zeros((K, rows, n_out)), np.zeros((K, rows, n_in)), np.zeros((K, n_in * n_out + 3))
-    forward = Forward(W, z)
+    x, W, d = (rng.standard_normal((K, *size)) for size in ((rows, n_in + 1), (n_in + 1, n_out), (rows, n_out + 7)))
+    x[..., -1] = 1
+    # As in a network, z, d and e are columns of longer rows, W and g parts of longer vectors.
+    z, e = np.zeros((K, rows, n_out + 3)), np.zeros((K, rows, n_in + 5))
+    g = np.zeros((K, (n_in + 1) * n_out + 3))
+    forward = Forward(W, z[..., :n_out])
     forward(forward.view(x))
-    np.testing.assert_allclose(z, x @ W, atol=1e-9)
-    view = g[:, : n_in * n_out].reshape(K, n_in, n_out)
-    weights = WeightGradient(d, view)
+    np.testing.assert_allclose(z[..., :n_out], x @ W, atol=1e-9)
+    matrix, d = g[:, :-3].reshape(K, n_in + 1, n_out), d[..., :n_out]
+    weights = WeightGradient(d, matrix)
     weights(weights.view(x))
-    np.testing.assert_allclose(view, x.swapaxes(1, 2) @ d, atol=1e-9)
-    assert not g[:, n_in * n_out :].any()
-    backward = Backward(d, W, e)
-    backward()
-    np.testing.assert_allclose(e, d @ W.swapaxes(1, 2), atol=1e-9)
-    W *= 2
-    backward()
-    np.testing.assert_allclose(e, d @ W.swapaxes(1, 2), atol=1e-9)
+    np.testing.assert_allclose(matrix, x.swapaxes(1, 2) @ d, atol=1e-9)
+    backward = Backward(d, W[:, :-1], e[..., :n_in])
+    for _ in range(2):
+        backward()
+        np.testing.assert_allclose(e[..., :n_in], d @ W[:, :-1].swapaxes(1, 2), atol=1e-9)
+        W *= 2
+    assert not any(rest.any() for rest in (z[..., n_out:], e[..., n_in:], g[:, -3:]))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])

@@ -249,9 +249,10 @@ def test_l2_without_momentum_is_weight_decay() -> None:
     plain, decayed = (
         trained(replace(one, lambda_=lambda_), initial=start, **others).networks[0] for lambda_ in (0.0, 8.0)
     )
-    n = plain.architecture.n_weights
-    np.testing.assert_allclose(decayed.theta[:n], plain.theta[:n] - 0.1 * 8.0 / 200 * start[:n], atol=1e-12)
-    np.testing.assert_array_equal(decayed.theta[n:], plain.theta[n:])
+    views = (plain.architecture.views(theta) for theta in (start, plain.theta, decayed.theta))
+    for (W0, _), (W1, b1), (W2, b2) in zip(*views, strict=True):
+        np.testing.assert_allclose(W2, W1 - 0.1 * 8.0 / 200 * W0, atol=1e-12)
+        np.testing.assert_array_equal(b2, b1)
 
 
 def test_l1_makes_weights_small() -> None:

@@ -58,34 +58,32 @@ class Architecture:
     @property
     def n_parameters(self) -> int:
         """Entries of θ."""
-        return self.n_weights + sum(self.widths[1:])
-
-    @property
-    def n_weights(self) -> int:
-        """Entries of θ that are weights; they come first, so that a penalty goes over one run of memory."""
-        return sum(n_in * n_out for n_in, n_out in pairwise(self.widths))
+        return sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.widths))
 
     def slices(self) -> list[tuple[slice, slice]]:
-        """Where each layer's W and b lie in θ: W1, W2, …, b1, b2, …, each W row by row as (n_in, n_out)."""
-        found, w, b = [], 0, self.n_weights
+        """Where each layer's W and b lie in θ: W1, b1, W2, b2, …, each W row by row as (n_in, n_out)."""
+        found, start = [], 0
         for n_in, n_out in pairwise(self.widths):
-            found.append((slice(w, w + n_in * n_out), slice(b, b + n_out)))
-            w, b = w + n_in * n_out, b + n_out
+            middle = start + n_in * n_out
+            found.append((slice(start, middle), slice(middle, middle + n_out)))
+            start = middle + n_out
         return found
 
-    def views(self, theta: Array) -> list[tuple[Array, Array]]:
-        """(W, b) of every layer as views of θ.
+    def matrices(self, theta: Array) -> list[Array]:
+        """Every layer as a view (n_in + 1, n_out) of θ: W, and b as its last row.
 
-        θ of shape (n_parameters,) gives W (n_in, n_out) and b (n_out,); a leading axis of K networks is kept.
+        It multiplies inputs with a last column of ones.  θ is (n_parameters,); a leading axis of K networks is kept.
         """
         if theta.shape[-1] != self.n_parameters:
             raise ArgumentError(f"theta must have {self.n_parameters} entries for {self.widths}, got {theta.shape[-1]}")
-        shapes = pairwise(self.widths)
-        lead = theta.shape[:-1]
         return [
-            (theta[..., w].reshape(*lead, n_in, n_out), theta[..., b])
-            for (w, b), (n_in, n_out) in zip(self.slices(), shapes, strict=True)
+            theta[..., w.start : b.stop].reshape(*theta.shape[:-1], n_in + 1, n_out)
+            for (w, b), (n_in, n_out) in zip(self.slices(), pairwise(self.widths), strict=True)
         ]
+
+    def views(self, theta: Array) -> list[tuple[Array, Array]]:
+        """(W, b) of every layer as views of θ: W (n_in, n_out) and b (n_out,), after any leading axis of θ."""
+        return [(matrix[..., :-1, :], matrix[..., -1, :]) for matrix in self.matrices(theta)]
 
     def initial(self, rng: np.random.Generator, initializer: str) -> Array:
         """A fresh θ in float64: weights drawn layer by layer from the input on, biases 0."""

@@ -12,7 +12,7 @@ from tuner.nn.arrays import Array, Ints
 from tuner.nn.dropout import draw_mask
 from tuner.nn.lane import Lane
 from tuner.nn.losses import OUTPUTS
-from tuner.nn.memory import aligned
+from tuner.nn.memory import aligned, row_length
 from tuner.nn.optimizers import Rates
 from tuner.nn.penalties import Penalty
 from tuner.nn.plan import Augment, Plan, checked_order
@@ -65,20 +65,20 @@ class Buffers:
 
     def __init__(self, plan: Plan, lanes: Sequence[Lane], rows: int) -> None:
         K, shape = len(lanes), plan.architecture
-        self.X = aligned((K, rows, shape.n_features), plan.dtype)
+        self.inputs = aligned((K, rows, shape.n_features + 1), plan.dtype)
         self.targets = aligned((K, shape.n_outputs, rows), plan.dtype)
         self.weight = aligned((K, 1, rows), plan.dtype)
         self.masks: list[Array | None] = []
         for layer, width in enumerate(shape.hidden):
             dropped = any(lane.hyperparameters.keep_probs[layer] < 1 for lane in lanes)
-            self.masks.append(aligned((K, rows, width), plan.dtype) if dropped else None)
+            self.masks.append(aligned((K, rows, row_length(width)), plan.dtype) if dropped else None)
 
     def at(self, group: Group, start: int, training: TrainingPass) -> tuple[Array, Batch]:
-        """The mini-batch of a group that begins at this row."""
+        """X and the views of the mini-batch of a group that begins at this row."""
         part, rows = slice(group.first, group.stop), slice(start, start + group.rows)
         masks = [None if mask is None else mask[part, rows] for mask in self.masks]
-        X = self.X[part, rows]
-        return X, training.batch(X, self.targets[part, :, rows], self.weight[part, :, rows], masks)
+        inputs = self.inputs[part, rows]
+        return inputs[..., :-1], training.batch(inputs, self.targets[part, :, rows], self.weight[part, :, rows], masks)
 
 
 class Cohort:
@@ -156,7 +156,7 @@ class Cohort:
             architecture = self.plan.architecture
             self._groups[group] = (
                 TrainingPass(architecture, theta, gradient, group.rows),
-                Update(self.plan.optimizer, theta, gradient, slots, architecture.n_weights),
+                Update(self.plan.optimizer, architecture, theta, gradient, slots),
             )
         return self._groups[group]
 
@@ -262,12 +262,12 @@ class Cohort:
     def _fill(self, block: Block, orders: list[Ints | None]) -> None:
         """Gather the examples of a block, weigh them, and draw its masks."""
         targets = OUTPUTS[self.plan.architecture.output].targets
-        X, y, weight = self._buffers.X, self._buffers.targets, self._buffers.weight
+        inputs, y, weight = self._buffers.inputs, self._buffers.targets, self._buffers.weight
         for k, (lane, (start, stop), share) in enumerate(zip(self.lanes, block.ranges, block.shares, strict=True)):
             order, rows = orders[k], stop - start
             chosen = np.arange(start, stop) if order is None else order[start:stop]
             # "clip" promises that no index is out of bounds, which spares np.take a buffer.
-            np.take(lane.train.X, chosen, axis=0, out=X[k, :rows], mode="clip")
+            np.take(lane.train.inputs, chosen, axis=0, out=inputs[k, :rows], mode="clip")
             targets(lane.train.y[chosen], y[k, :, :rows])
             np.multiply(share, self.plan.dtype(self._scale(lane, self.alphas[k])), weight[k, 0, :rows])
             if lane.train.weights is not None:

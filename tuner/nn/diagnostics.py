@@ -10,7 +10,7 @@ import numpy as np
 from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
-from tuner.nn.examples import Examples
+from tuner.nn.examples import Prepared
 from tuner.nn.losses import OUTPUTS
 from tuner.nn.propagation import TrainingPass
 
@@ -34,7 +34,7 @@ class LayerReport:
     dead: float
 
 
-def describe_layers(architecture: Architecture, theta: Array, examples: Examples, epoch: int) -> list[LayerReport]:
+def describe_layers(architecture: Architecture, theta: Array, examples: Prepared, epoch: int) -> list[LayerReport]:
     """Every layer of one network, θ (n_parameters,), from the input on."""
     n = len(examples)
     gradient = np.zeros((1, len(theta)), dtype=theta.dtype)
@@ -42,7 +42,7 @@ def describe_layers(architecture: Architecture, theta: Array, examples: Examples
     targets = np.empty((1, architecture.n_outputs, n), dtype=theta.dtype)
     OUTPUTS[architecture.output].targets(examples.y, targets[0])
     weight = np.full((1, 1, n), 1 / n, dtype=theta.dtype)
-    batch = training.batch(examples.X[None], targets * weight, weight, [None] * len(architecture.hidden))
+    batch = training.batch(examples.inputs[None], targets * weight, weight, [None] * len(architecture.hidden))
     training.forward(batch)
     activations = [training.activations[layer][0] for layer in range(len(architecture.hidden))]
     slope = ACTIVATIONS[architecture.activation].slope

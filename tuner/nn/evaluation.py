@@ -8,7 +8,7 @@ import numpy as np
 
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array, Bools
-from tuner.nn.examples import Examples
+from tuner.nn.examples import Prepared, with_ones
 from tuner.nn.losses import OUTPUTS
 from tuner.nn.propagation import ForwardPass
 
@@ -27,7 +27,7 @@ class Measured(NamedTuple):
 class Evaluation:
     """K networks on one set of examples, again and again as θ (K, n_parameters) changes."""
 
-    def __init__(self, architecture: Architecture, theta: Array, examples: Examples) -> None:
+    def __init__(self, architecture: Architecture, theta: Array, examples: Prepared) -> None:
         self._output = OUTPUTS[architecture.output]
         self._examples = examples
         self._K, n = len(theta), len(examples)
@@ -37,8 +37,8 @@ class Evaluation:
 
     def measure(self) -> list[Measured]:
         """Every network as it is now."""
-        X, y, weights = self._examples.X, self._examples.y, self._examples.weights
-        parts = [self._output.assess(forward.evaluate(X[None, rows]), y[rows]) for rows, forward in self._chunks]
+        inputs, y, weights = self._examples.inputs, self._examples.y, self._examples.weights
+        parts = [self._output.assess(forward.evaluate(inputs[None, rows]), y[rows]) for rows, forward in self._chunks]
         losses, wrong = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         if weights is not None:
             losses = losses * (weights / (weights.mean() or 1))
@@ -50,9 +50,9 @@ class Evaluation:
 
 
 def logits_of(architecture: Architecture, theta: Array, X: Array) -> Array:
-    """Logits (n_outputs, n) of one network, θ (n_parameters,), for X (n, n_features) of the same dtype."""
+    """Logits (n_outputs, n) of one network, θ (n_parameters,), for X (n, n_features)."""
     found = np.empty((architecture.n_outputs, len(X)), dtype=theta.dtype)
     for start in range(0, len(X), CHUNK):
-        chunk = X[None, start : start + CHUNK]
-        found[:, start : start + CHUNK] = ForwardPass(architecture, theta[None], chunk.shape[1]).evaluate(chunk)[0]
+        inputs = with_ones(X[start : start + CHUNK], theta.dtype)
+        found[:, start : start + CHUNK] = ForwardPass(architecture, theta[None], len(inputs)).evaluate(inputs[None])[0]
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +25,8 @@ class Examples:
     def __len__(self) -> int:
         return len(self.y)
 
-    def checked(self, name: str, *, n_classes: int, dtype: type[np.floating]) -> Examples:
-        """The same examples as contiguous arrays of this dtype; refuses what cannot be trained on.
+    def prepared(self, name: str, *, n_classes: int, dtype: type[np.floating]) -> Prepared:
+        """The same examples as a network takes them; refuses what cannot be trained on.
 
         ``name`` says which set an error is about.
         """
@@ -34,16 +35,15 @@ class Examples:
             raise ArgumentError(f"{name}: X must be (n, n_features) and y (n,), got {X.shape} and {y.shape}")
         if not len(y):
             raise ArgumentError(f"{name} must have at least 1 example, got 0")
-        X = np.ascontiguousarray(X, dtype=dtype)
         _finite(f"{name}: X", X)
         if not np.issubdtype(y.dtype, np.integer):
             raise ArgumentError(f"{name}: y must be integers, got {y.dtype}")
         if y.min() < 0 or y.max() >= n_classes:
             found = y.min() if y.min() < 0 else y.max()
             raise ArgumentError(f"{name}: y must be classes 0 to {n_classes - 1}, got {found}")
-        return Examples(X, y.astype(np.int64, copy=False), self._checked_weights(name, dtype))
+        return Prepared(with_ones(X, dtype), y.astype(np.int64, copy=False), self._relative_weights(name, dtype))
 
-    def _checked_weights(self, name: str, dtype: type[np.floating]) -> Array | None:
+    def _relative_weights(self, name: str, dtype: type[np.floating]) -> Array | None:
         """Weights as multiples of their mean."""
         if self.weights is None:
             return None
@@ -54,6 +54,40 @@ class Examples:
         if weights.min() < 0 or not weights.sum() > 0:
             raise ArgumentError(f"{name}: weights must be at least 0 and not all 0, got {weights.min():g}")
         return np.asarray(weights / weights.mean(), dtype=dtype)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Checked examples: ``inputs`` (n, n_features + 1) is X with a last column of ones, which the biases multiply.
+
+    So adding a bias and summing its gradient are a part of the matrix products, and cost nothing.  ``weights`` are
+    multiples of their mean.
+    """
+
+    inputs: Array
+    y: Ints
+    weights: Array | None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def n_features(self) -> int:
+        """Columns of X."""
+        return int(self.inputs.shape[1]) - 1
+
+    def rows(self, chosen: Ints) -> Prepared:
+        """Some of the examples."""
+        weights = None if self.weights is None else self.weights[chosen]
+        return Prepared(self.inputs[chosen], self.y[chosen], weights)
+
+
+def with_ones(X: Array, dtype: Any) -> Array:
+    """X with a last column of ones, C-contiguous."""
+    found = np.empty((X.shape[0], X.shape[1] + 1), dtype=dtype)
+    found[:, :-1] = X
+    found[:, -1] = 1
+    return found
 
 
 def _finite(name: str, values: Array) -> None:

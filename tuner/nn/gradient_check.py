@@ -14,7 +14,7 @@ from tuner.nn.architecture import Architecture
 from tuner.nn.arguments import integer, number
 from tuner.nn.arrays import Array, Ints
 from tuner.nn.cohort import Cohort
-from tuner.nn.examples import Examples
+from tuner.nn.examples import Examples, Prepared
 from tuner.nn.hyperparameters import Hyperparameters
 from tuner.nn.lane import Lane
 from tuner.nn.losses import OUTPUTS
@@ -134,9 +134,9 @@ def check_gradients(
     integer("entries", entries, low=1)
     integer("examples_used", examples_used, low=1)
     settings = replace(hyperparameters, keep_prob=1.0)
-    known = examples.checked("examples", n_classes=n_classes, dtype=np.float64)
-    some = _evenly_spaced(known, examples_used)
-    architecture = Architecture(known.X.shape[1], settings.hidden, n_classes, settings.activation, output)
+    known = examples.prepared("examples", n_classes=n_classes, dtype=np.float64)
+    some = known.rows(np.linspace(0, len(known) - 1, min(examples_used, len(known))).astype(np.int64))
+    architecture = Architecture(known.n_features, settings.hidden, n_classes, settings.activation, output)
     whole = replace(settings, optimizer="gradient_descent", alpha=1.0, batch_size="full", schedule="constant")
     whole = replace(whole, warmup_epochs=0)
     plan = Plan(architecture, [some], None, [whole], Stopping(), penalty_per, np.float64, None, None)
@@ -144,7 +144,7 @@ def check_gradients(
     steps = -(-len(known) // (len(known) if settings.batch_size == "full" else settings.batch_size))
     epochs = -(-UPDATES // steps)
     (trained,) = train(
-        known,
+        examples,
         None,
         n_classes=n_classes,
         hyperparameters=settings,
@@ -175,7 +175,7 @@ class Cost:
     """J(θ) on a few examples, penalty included; the side of every kink on which θ lies."""
 
     def __init__(
-        self, architecture: Architecture, examples: Examples, settings: Hyperparameters, epsilon: float
+        self, architecture: Architecture, examples: Prepared, settings: Hyperparameters, epsilon: float
     ) -> None:
         self.epsilon = epsilon
         self._architecture = architecture
@@ -188,9 +188,9 @@ class Cost:
         """J(θ)"""
         self._theta[0] = theta
         y, weights, m = self._examples.y, self._examples.weights, len(self._examples)
-        logits = self._forward.evaluate(self._examples.X[None])[0]
+        logits = self._forward.evaluate(self._examples.inputs[None])[0]
         losses, _ = OUTPUTS[self._architecture.output].assess(logits, y)
-        w = theta[: self._architecture.n_weights]
+        w = np.concatenate([W.ravel() for W, _ in self._architecture.views(theta)])
         penalty = penalty_cost(w, lambda_=self._settings.lambda_, l1=self._settings.l1, m=m)
         return float((losses if weights is None else losses * weights).mean()) + penalty
 
@@ -264,9 +264,3 @@ def _stratified(architecture: Architecture, rng: np.random.Generator, entries: i
         return np.sort(rng.choice(size, size=min(entries, size), replace=False))
 
     return [(some(w), some(b)) for w, b in architecture.slices()]
-
-
-def _evenly_spaced(examples: Examples, most: int) -> Examples:
-    chosen = np.linspace(0, len(examples) - 1, min(most, len(examples))).astype(np.int64)
-    weights = None if examples.weights is None else examples.weights[chosen]
-    return Examples(examples.X[chosen], examples.y[chosen], weights)

@@ -11,8 +11,20 @@ from tuner.nn.arrays import Array
 CACHE_LINE = 64
 
 UFUNC_BUFFER = 1024
-"""Elements of NumPy's ufunc buffer while training (the default is 8192).  An inner loop that is shorter than the
-buffer, such as adding a bias to rows of 64, is first copied into it, which takes longer than the loop itself."""
+"""Elements of NumPy's ufunc buffer while training (the default is 8192).  Where an operand is broadcast or has gaps and
+its rows are shorter than the buffer, NumPy copies it there first, which takes longer than the operation itself."""
+
+
+WIDE_ROW = 128
+
+
+def row_length(width: int) -> int:
+    """Entries of a buffer's row that holds so many activations and a one.
+
+    Wide rows are filled up to whole cache lines, without which products that read across them take a fifth longer; in
+    narrow ones the fill would cost more than it brings.
+    """
+    return width + 1 if width < WIDE_ROW else (width // 16 + 1) * 16
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> Array:

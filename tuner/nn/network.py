@@ -52,7 +52,7 @@ class TrainedNetwork:
 
     def _logits(self, X: Array) -> Array:
         """(n_outputs, n)"""
-        X = np.ascontiguousarray(X, dtype=self.theta.dtype)
+        X = np.asarray(X)
         if X.ndim != 2 or X.shape[1] != self.architecture.n_features:
             raise ArgumentError(f"X must have shape (n, {self.architecture.n_features}), got {X.shape}")
         return logits_of(self.architecture, self.theta, X)

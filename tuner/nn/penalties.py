@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,15 +22,22 @@ class Penalty(NamedTuple):
     l2: Array | None
     l1: Array | None
 
-    def add(self, weights: Array, gradient: Array, scratch: Array) -> None:
-        """Add it to the gradient (K, n) of weights (K, n)."""
+    def add(self, theta: Array, gradient: Array, scratch: Array, biases: Sequence[Array]) -> None:
+        """Add it to the gradient (K, n) of θ (K, n); ``biases`` are the places of ``scratch`` that belong to them."""
         if self.l2 is not None:
-            np.multiply(weights, self.l2, scratch)
-            np.add(gradient, scratch, gradient)
+            np.multiply(theta, self.l2, scratch)
+            _add_but_for(biases, gradient, scratch)
         if self.l1 is not None:
-            np.sign(weights, scratch)
+            np.sign(theta, scratch)
             np.multiply(scratch, self.l1, scratch)
-            np.add(gradient, scratch, gradient)
+            _add_but_for(biases, gradient, scratch)
+
+
+def _add_but_for(biases: Sequence[Array], gradient: Array, scratch: Array) -> None:
+    """Add scratch to the gradient, with 0 for the biases."""
+    for bias in biases:
+        bias.fill(0)
+    np.add(gradient, scratch, gradient)
 
 
 def penalty_cost(weights: Array, *, lambda_: float, l1: float, m: int) -> float:

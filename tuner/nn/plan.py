@@ -11,7 +11,7 @@ import numpy as np
 from tuner.errors import ArgumentError
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array, Ints
-from tuner.nn.examples import Examples
+from tuner.nn.examples import Examples, Prepared
 from tuner.nn.hyperparameters import Hyperparameters
 from tuner.nn.optimizers import OPTIMIZERS, Optimizer
 from tuner.nn.stopping import Stopping
@@ -27,8 +27,8 @@ class Plan:
     """One training of K networks; lists have one entry a network."""
 
     architecture: Architecture
-    trains: list[Examples]
-    devs: list[Examples] | None
+    trains: list[Prepared]
+    devs: list[Prepared] | None
     hyperparameters: list[Hyperparameters]
     stopping: Stopping
     penalty_per: str
@@ -57,16 +57,16 @@ def each(name: str, given: Any, kind: type, K: int) -> list[Any]:
     return several
 
 
-def checked_sets(
+def prepared_sets(
     name: str, sets: list[Examples], architecture: Architecture, dtype: type[np.floating[Any]]
-) -> list[Examples]:
+) -> list[Prepared]:
     """Every set checked and converted once, however many networks share it."""
-    done: dict[int, Examples] = {}
+    done: dict[int, Prepared] = {}
     for examples in sets:
         if id(examples) in done:
             continue
-        done[id(examples)] = examples.checked(name, n_classes=architecture.n_classes, dtype=dtype)
-        found = done[id(examples)].X.shape[1]
+        done[id(examples)] = examples.prepared(name, n_classes=architecture.n_classes, dtype=dtype)
+        found = done[id(examples)].n_features
         if found != architecture.n_features:
             raise ArgumentError(f"{name}: X must have {architecture.n_features} columns, got {found}")
     return [done[id(examples)] for examples in sets]

@@ -80,45 +80,52 @@ class Forward:
 
 
 class WeightGradient:
-    """g := xᵀ @ d for K networks: x (K, rows, n_in), d (K, rows, n_out), g (K, n_in, n_out)."""
+    """g := xᵀ @ d for K networks: x (K, rows, n_in + 1), whose last column is ones, d (K, rows, n_out).
+
+    g is (K, n_in + 1, n_out).  A short batch is cut into blocks of g's entries, but for the last row: with the biases,
+    their number would seldom divide.  A long one is cut into blocks of rows, whose products are then added up.
+    """
 
     def __init__(self, d: Array, g: Array) -> None:
         K, rows, n_out = d.shape
-        n_in = g.shape[1]
-        self._g = g
-        self._sums: Array | None = None
-        self._cut = (1, 1)
-        self._rows = 1
+        n_in = g.shape[1] - 1
+        self._d, self._g = d, g
+        self._cut, self._parts = (1, 1), 1
         if rows <= SHORT_BATCH:
             self._cut = _tiles(n_in, rows, n_out)
         elif small_kernels() and rows * n_in * n_out > SMALL_PRODUCT:
-            parts = _parts(rows, SMALL_PRODUCT // (n_in * n_out))
-            self._rows = parts if parts and rows // parts >= BLOCK_COLUMNS else 1
+            parts = _parts(rows, SMALL_PRODUCT // ((n_in + 1) * n_out))
+            self._parts = parts if parts and rows // parts >= BLOCK_COLUMNS else 1
         down, across = self._cut
-        if self._rows > 1:
-            self._sums = aligned((K, self._rows, n_in, n_out), g.dtype)
-            self._d, self._out = d.reshape(K, self._rows, -1, n_out), self._sums
+        if self._parts > 1:
+            self._sums = aligned((K, self._parts, n_in + 1, n_out), g.dtype)
+            self._d_parts = d.reshape(K, self._parts, rows // self._parts, n_out)
         elif down * across > 1:
-            self._d = d.reshape(K, rows, across, -1).swapaxes(1, 2)[:, None]
-            self._out = g.reshape(K, down, n_in // down, across, -1).swapaxes(2, 3)
-        else:
-            self._d, self._out = d, g
+            self._ones = np.ones((1, rows), dtype=g.dtype)
+            self._d_blocks = d.reshape(K, rows, across, n_out // across).swapaxes(1, 2)[:, None]
+            self._blocks = g[:, :-1].reshape(K, down, n_in // down, across, n_out // across).swapaxes(2, 3)
 
     def view(self, x: Array) -> Array:
         """How x has to be seen."""
-        K, rows, n_in = x.shape
+        K, rows, columns = x.shape
         down, across = self._cut
-        if self._rows > 1:
-            return x.reshape(K, self._rows, rows // self._rows, n_in).swapaxes(2, 3)
+        if self._parts > 1:
+            return x.reshape(K, self._parts, rows // self._parts, columns).swapaxes(2, 3)
         if down * across > 1:
-            return x.reshape(K, rows, down, n_in // down).transpose(0, 2, 3, 1)[:, :, None]
+            blocks = x[:, :, :-1].reshape(K, rows, down, (columns - 1) // down)
+            return blocks.transpose(0, 2, 3, 1)[:, :, None]
         return x.swapaxes(1, 2)
 
     def __call__(self, x_view: Array) -> None:
         """Multiply."""
-        np.matmul(x_view, self._d, self._out)
-        if self._sums is not None:
+        if self._parts > 1:
+            np.matmul(x_view, self._d_parts, self._sums)
             np.add.reduce(self._sums, axis=1, out=self._g)
+        elif self._cut != (1, 1):
+            np.matmul(x_view, self._d_blocks, self._blocks)
+            np.matmul(self._ones, self._d, self._g[:, -1:])
+        else:
+            np.matmul(x_view, self._d, self._g)
 
 
 class Backward:

@@ -1,7 +1,8 @@
 """Forward and backward passes of K networks of one architecture, side by side along a leading axis.
 
 Everything is bound to its buffers when a pass is made: a step is a fixed list of calls that allocate nothing.  Examples
-are rows, but the output layer holds them as columns (see ``losses``).
+are rows, but the output layer holds them as columns (see ``losses``).  Inputs and activations have a last column of
+ones, so that a layer is one matrix whose last row is its bias.
 """
 
 from __future__ import annotations
@@ -15,32 +16,8 @@ from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
 from tuner.nn.losses import OUTPUTS
-from tuner.nn.memory import UFUNC_BUFFER, aligned
+from tuner.nn.memory import aligned, row_length
 from tuner.nn.products import Backward, Forward, WeightGradient
-
-
-class Bias:
-    """z += b for z (K, rows, n) and b (K, n).
-
-    Rows of 64 are too short a loop for NumPy, so that several are taken at once: b is repeated to a tile of at least
-    UFUNC_BUFFER entries, and z is seen as rows of that length.
-    """
-
-    def __init__(self, b: Array, z: Array) -> None:
-        K, rows, n = z.shape
-        repeats = 1
-        while repeats * n < UFUNC_BUFFER and rows % (2 * repeats) == 0 and rows >= 16 * repeats:
-            repeats *= 2
-        self._b = b[:, None, :]
-        self._tile = aligned((K, repeats, n), z.dtype) if repeats > 1 else None
-        self._row = self._b if self._tile is None else self._tile.reshape(K, 1, repeats * n)
-        self._z = z.reshape(K, rows // repeats, repeats * n)
-
-    def __call__(self) -> None:
-        """Add."""
-        if self._tile is not None:
-            np.copyto(self._tile, self._b)
-        np.add(self._z, self._row, self._z)
 
 
 class ForwardPass:
@@ -48,39 +25,37 @@ class ForwardPass:
 
     def __init__(self, architecture: Architecture, theta: Array, rows: int) -> None:
         K = len(theta)
-        *hidden, (W, b) = architecture.views(theta)
-        self.activations = [aligned((K, rows, W.shape[2]), theta.dtype) for W, _ in hidden]
+        *hidden, output = architecture.matrices(theta)
+        widths = architecture.hidden
+        self._full = [aligned((K, rows, row_length(width)), theta.dtype) for width in widths]
+        self._ones = [full[..., width] for full, width in zip(self._full, widths, strict=True)]
+        self.activations = [full[..., :width] for full, width in zip(self._full, widths, strict=True)]
+        extended = [full[..., : width + 1] for full, width in zip(self._full, widths, strict=True)]
         self.logits = aligned((K, architecture.n_outputs, rows), theta.dtype)
-        self._products = [Forward(W, z) for (W, _), z in zip(hidden, self.activations, strict=True)]
-        self._biases = [Bias(b, z) for (_, b), z in zip(hidden, self.activations, strict=True)]
-        following = zip(self._products[1:], self.activations, strict=False)
-        self._inputs = [product.view(a) for product, a in following]
-        self._W_output, self._b_output = W.swapaxes(1, 2), b[:, :, None]
+        self._products = [Forward(matrix, z) for matrix, z in zip(hidden, self.activations, strict=True)]
+        self._inputs = [product.view(a) for product, a in zip(self._products[1:], extended, strict=False)]
+        self._last = extended[-1].swapaxes(1, 2) if hidden else None
+        self._extended = extended
+        self._output = output.swapaxes(1, 2)
         self._value = ACTIVATIONS[architecture.activation].value
 
-    def evaluate(self, X: Array) -> Array:
-        """The logits (K, n_outputs, rows) of X, (K, rows, n_features) or (1, rows, n_features) for all."""
-        x = X
-        for number, (product, add_bias, z) in enumerate(
-            zip(self._products, self._biases, self.activations, strict=True)
-        ):
-            product(self._inputs[number - 1] if number else product.view(np.broadcast_to(X, (len(z), *X.shape[1:]))))
-            add_bias()
-            self._value(z)
-            x = z
-        self._output(x.swapaxes(1, 2))
+    def evaluate(self, inputs: Array) -> Array:
+        """The logits (K, n_outputs, rows) of inputs (1, rows, n_features + 1), the same for all networks."""
+        for number, (product, full) in enumerate(zip(self._products, self._full, strict=True)):
+            shared = np.broadcast_to(inputs, (len(full), *inputs.shape[1:])) if not number else inputs
+            product(self._inputs[number - 1] if number else product.view(shared))
+            self._value(full)
+            self._ones[number].fill(1)
+        np.matmul(self._output, inputs.swapaxes(1, 2) if self._last is None else self._last, self.logits)
         return self.logits
-
-    def _output(self, x_columns: Array) -> None:
-        np.matmul(self._W_output, x_columns, self.logits)
-        np.add(self.logits, self._b_output, self.logits)
 
 
 class Batch(NamedTuple):
     """A mini-batch as a pass has to see it.
 
-    ``targets`` and ``weight`` are those of ``losses.Output.delta``; a mask holds 0 or 1/keep_prob for each hidden unit,
-    or is None where nothing is dropped.
+    ``forward``, ``gradient`` and ``columns`` are its inputs for the first layer's two products and, without hidden
+    layers, for the output.  ``targets`` and ``weight`` are those of ``losses.Output.delta``.  A mask (K, rows,
+    row_length(width)) holds 0 or 1/keep_prob for each hidden unit, and is None where nothing is dropped.
     """
 
     forward: Array
@@ -96,34 +71,30 @@ class TrainingPass(ForwardPass):
 
     def __init__(self, architecture: Architecture, theta: Array, gradient: Array, rows: int) -> None:
         super().__init__(architecture, theta, rows)
-        K = len(theta)
-        *hidden, (W, _) = architecture.views(theta)
-        *gradients, (self._gW_output, self._gb_output) = architecture.views(gradient)
+        *hidden, output = architecture.matrices(theta)
+        *gradients, self._output_gradient = architecture.matrices(gradient)
         self._delta = OUTPUTS[architecture.output].delta
-        self._row = aligned((K, 1, rows), theta.dtype)
-        self._deltas = [aligned(a.shape, a.dtype) for a in self.activations]
+        self._row = aligned((len(theta), 1, rows), theta.dtype)
+        # Deltas have rows as long as the activations', with 0 at their ends: over whole buffers NumPy needs no loop.
+        self._deltas = [aligned(full.shape, full.dtype) for full in self._full]
+        deltas = [full[..., :width] for full, width in zip(self._deltas, architecture.hidden, strict=True)]
+        slopes = [aligned(full.shape, full.dtype) for full in self._full]
         bind = ACTIVATIONS[architecture.activation].bind
-        slopes = [aligned(a.shape, a.dtype) for a in self.activations]
-        self._bound = [bind(z, s, d) for z, s, d in zip(self.activations, slopes, self._deltas, strict=True)]
-        self._weight_products = [WeightGradient(d, gW) for d, (gW, _) in zip(self._deltas, gradients, strict=True)]
-        self._gb = [gb[:, None, :] for _, gb in gradients]
-        self._ones = np.ones((1, rows), dtype=theta.dtype)
-        self._back = [
-            Backward(self._deltas[number], hidden[number][0], self._deltas[number - 1])
-            for number in range(1, len(hidden))
-        ]
-        following = zip(self._weight_products[1:], self.activations, strict=False)
-        self._gradient_inputs = [product.view(a) for product, a in following]
-        if hidden:
-            self._columns = self.activations[-1].swapaxes(1, 2)
-            self._back_output = Backward(self.logits.swapaxes(1, 2), W, self._deltas[-1])
+        bound = [bind(*buffers) for buffers in zip(self._full, slopes, self._deltas, strict=True)]
+        self._activate, self._through = [forward for forward, _ in bound], [backward for _, backward in bound]
+        self._weights = [WeightGradient(delta, g) for delta, g in zip(deltas, gradients, strict=True)]
+        self._gradient_inputs = [product.view(a) for product, a in zip(self._weights[1:], self._extended, strict=False)]
+        self._errors = self.logits.swapaxes(1, 2)
+        above = [*deltas[1:], self._errors]
+        matrices = [*hidden[1:], output]
+        self._back = [Backward(d, W[:, :-1], e) for d, W, e in zip(above, matrices, deltas, strict=False)]
 
-    def batch(self, X: Array, targets: Array, weight: Array, masks: Sequence[Array | None]) -> Batch:
-        """Views of a mini-batch X (K, rows, n_features), made once for the place in a buffer where it lies."""
-        if not self.activations:
-            return Batch(X, X, X.swapaxes(1, 2), targets, weight, masks)
-        columns = X.swapaxes(1, 2)
-        return Batch(self._products[0].view(X), self._weight_products[0].view(X), columns, targets, weight, masks)
+    def batch(self, inputs: Array, targets: Array, weight: Array, masks: Sequence[Array | None]) -> Batch:
+        """Views of a mini-batch (K, rows, n_features + 1), made once for the place in a buffer where it lies."""
+        columns = inputs.swapaxes(1, 2)
+        if not self._products:
+            return Batch(inputs, inputs, columns, targets, weight, masks)
+        return Batch(self._products[0].view(inputs), self._weights[0].view(inputs), columns, targets, weight, masks)
 
     def run(self, batch: Batch) -> None:
         """Write the gradient of Σ weight · loss."""
@@ -134,28 +105,21 @@ class TrainingPass(ForwardPass):
         """Fill the activations, masked, and the logits."""
         for number, product in enumerate(self._products):
             product(self._inputs[number - 1] if number else batch.forward)
-            self._biases[number]()
-            self._bound[number][0]()
+            self._activate[number]()
             mask = batch.masks[number]
             if mask is not None:
-                np.multiply(self.activations[number], mask, self.activations[number])
-        self._output(self._columns if self._products else batch.columns)
+                np.multiply(self._full[number], mask, self._full[number])
+            self._ones[number].fill(1)
+        np.matmul(self._output, batch.columns if self._last is None else self._last, self.logits)
 
     def backward(self, batch: Batch) -> None:
         """Write the gradient, after ``forward``; the logits are written over."""
-        d = self.logits
-        self._delta(d, batch.targets, batch.weight, self._row)
-        rows = d.swapaxes(1, 2)
-        np.matmul(self._columns if self._products else batch.columns, rows, self._gW_output)
-        np.add.reduce(d, axis=2, out=self._gb_output)
-        if self._products:
-            self._back_output()
+        self._delta(self.logits, batch.targets, batch.weight, self._row)
+        np.matmul(batch.columns if self._last is None else self._last, self._errors, self._output_gradient)
         for number in reversed(range(len(self._products))):
-            delta, mask = self._deltas[number], batch.masks[number]
+            self._back[number]()
+            mask = batch.masks[number]
             if mask is not None:
-                np.multiply(delta, mask, delta)
-            self._bound[number][1]()
-            if number:
-                self._back[number - 1]()
-            self._weight_products[number](self._gradient_inputs[number - 1] if number else batch.gradient)
-            np.matmul(self._ones, delta, self._gb[number])
+                np.multiply(self._deltas[number], mask, self._deltas[number])
+            self._through[number]()
+            self._weights[number](self._gradient_inputs[number - 1] if number else batch.gradient)

@@ -18,7 +18,7 @@ from tuner.nn.checkpoint import Start, checkpoint_of, restore
 from tuner.nn.cohort import Cohort
 from tuner.nn.diagnostics import describe_layers, first_overflow
 from tuner.nn.evaluation import Evaluation, Measured
-from tuner.nn.examples import Examples
+from tuner.nn.examples import Examples, Prepared
 from tuner.nn.hyperparameters import Hyperparameters
 from tuner.nn.lane import CURVE, WORST_COST, Lane
 from tuner.nn.memory import UFUNC_BUFFER
@@ -29,9 +29,9 @@ from tuner.nn.plan import (
     Order,
     Plan,
     check_agreement,
-    checked_sets,
     each,
     initial_thetas,
+    prepared_sets,
 )
 from tuner.nn.stopping import Stopping
 from tuner.nn.streams import Seed
@@ -113,8 +113,8 @@ def train(
     architecture = Architecture(n_features, tuple(settings[0].hidden), n_classes, settings[0].activation, output)
     plan = Plan(
         architecture=architecture,
-        trains=checked_sets("train", trains, architecture, dtype),
-        devs=None if dev is None else checked_sets("dev", each("dev", dev, Examples, K), architecture, dtype),
+        trains=prepared_sets("train", trains, architecture, dtype),
+        devs=None if dev is None else prepared_sets("dev", each("dev", dev, Examples, K), architecture, dtype),
         hyperparameters=settings,
         stopping=stopping,
         penalty_per=penalty_per,
@@ -161,7 +161,7 @@ class Trainer:
         self._train = self._evaluations([self.samples[id(lane.train)] for lane in lanes])
         self._dev = self._evaluations([lane.dev for lane in lanes if lane.dev is not None])
 
-    def _evaluations(self, sets: Sequence[Examples]) -> list[Evaluation]:
+    def _evaluations(self, sets: Sequence[Prepared]) -> list[Evaluation]:
         """One evaluation where all networks share the examples, else one each."""
         architecture, theta = self.plan.architecture, self.cohort.theta
         if len({id(examples) for examples in sets}) == 1:
@@ -246,14 +246,12 @@ class Trainer:
         return self.on_epoch(metrics)
 
 
-def _sample(examples: Examples) -> Examples:
+def _sample(examples: Prepared) -> Prepared:
     """Evenly spaced rows of a training set for its curve: the same in every epoch and for every seed."""
     n = len(examples)
     if n <= CURVE_ALL:
         return examples
-    chosen = np.arange(0, n, n // max(CURVE_ROWS, n // CURVE_SHARE))
-    weights = None if examples.weights is None else examples.weights[chosen]
-    return Examples(examples.X[chosen], examples.y[chosen], weights)
+    return examples.rows(np.arange(0, n, n // max(CURVE_ROWS, n // CURVE_SHARE)))
 
 
 def _finished(lane: Lane) -> TrainedNetwork:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
 from tuner.nn.memory import aligned
 from tuner.nn.optimizers import Optimizer, Rates
@@ -20,32 +21,40 @@ class _Block(NamedTuple):
     slots: list[Array]
     gradient: Array
     scratch: Array
-    weights: tuple[Array, Array, Array]
+    biases: list[Array]
 
 
 class Update:
-    """An optimizer bound to θ, gradient and slots, each (K, n_parameters), of which the first n_weights are weights."""
+    """An optimizer bound to θ, gradient and slots, each (K, n_parameters)."""
 
-    def __init__(self, optimizer: Optimizer, theta: Array, gradient: Array, slots: list[Array], n_weights: int) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        architecture: Architecture,
+        theta: Array,
+        gradient: Array,
+        slots: list[Array],
+    ) -> None:
         K, size = theta.shape
         self._update = optimizer.update
         width = size if K * size <= 2 * BLOCK else max(1024, BLOCK // K)
         scratch = aligned((K, min(width, size)), theta.dtype)
         self._blocks = []
         for start in range(0, size, width):
-            part = np.s_[:, start : min(start + width, size)]
-            columns = scratch[:, : theta[part].shape[1]]
-            w = np.s_[:, : max(0, min(n_weights - start, columns.shape[1]))]
-            weights = (theta[part][w], gradient[part][w], columns[w])
-            self._blocks.append(_Block(theta[part], [slot[part] for slot in slots], gradient[part], columns, weights))
+            stop = min(start + width, size)
+            within = scratch[:, : stop - start]
+            ends = [(max(b.start, start), min(b.stop, stop)) for _, b in architecture.slices()]
+            biases = [within[:, low - start : high - start] for low, high in ends if low < high]
+            part = np.s_[:, start:stop]
+            self._blocks.append(_Block(theta[part], [slot[part] for slot in slots], gradient[part], within, biases))
 
     def __call__(self, rates: Rates, penalty: Penalty) -> None:
         """Add the penalty's gradient and step; the gradient is written over."""
-        for block in self._blocks:
-            penalty.add(*block.weights)
-            self._update(block.theta, block.slots, block.gradient, block.scratch, rates)
+        for theta, slots, gradient, scratch, biases in self._blocks:
+            penalty.add(theta, gradient, scratch, biases)
+            self._update(theta, slots, gradient, scratch, rates)
 
     def penalise(self, penalty: Penalty) -> None:
         """Add the penalty's gradient alone."""
-        for block in self._blocks:
-            penalty.add(*block.weights)
+        for theta, _, gradient, scratch, biases in self._blocks:
+            penalty.add(theta, gradient, scratch, biases)

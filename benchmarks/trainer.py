@@ -2,12 +2,12 @@
 
     python benchmarks/trainer.py [--rounds 7] [--seconds 0.15]
 
-One BLAS thread, one process, one run.  Every contender trains whole epochs over the same data, shuffled, with momentum
-and L2 (weight decay), and its time is divided by the steps; evaluation is measured by itself.  The floor is the matrix
-products of a step as NumPy does them, and nothing else.  Times are the process's CPU time, and contenders take turns, so
-that whatever else the machine does meets all of them alike; shown is each one's fastest round, and goals are held against
-the median of the rounds' ratios.  scikit-learn has no dropout: beside keep_prob 0.8 stands its time without.  PyTorch is
-skipped where it is not installed.
+One BLAS thread, one process, one run. Every contender trains whole epochs over the same data, shuffled, with momentum
+and L2 (weight decay), and its time is divided by the steps; evaluation is measured by itself. The floor is the matrix
+products of a step as NumPy does them, and nothing else. Times are the process's CPU time, and contenders take turns,
+so that whatever else the machine does meets all of them alike; shown is each one's fastest round, and goals are held
+against the median of the rounds' ratios. scikit-learn has no dropout: beside keep_prob 0.8 stands its time without.
+PyTorch is skipped where it is not installed.
 """
 
 from __future__ import annotations

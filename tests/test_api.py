@@ -72,3 +72,12 @@ def test_rows_without_a_target_are_refused(workplace: Path) -> None:
     """What is to be predicted must be said."""
     with pytest.raises(ArgumentError, match="target"):
         tuner.search(pd.read_csv(io.StringIO(small_table())))
+
+
+def test_anyones_predictions_are_diagnosed(workplace: Path) -> None:
+    """A classifier that knows its training rows and guesses on dev has high variance."""
+    y = ["yes", "no"] * 500
+    found = tuner.diagnose(y, y, y, ["yes"] * 1000, baseline=0.05)
+    assert found.verdict == "high_variance"
+    assert found.variance.value == 0.5
+    assert found.avoidable_bias.level == "low"

@@ -9,18 +9,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tuner.analysis import diagnose_predictions as diagnose
     from tuner.api import Report, Study, load_study, search
     from tuner.errors import TunerError
 
-__all__ = ["Report", "Study", "TunerError", "load_study", "search"]
+__all__ = ["Report", "Study", "TunerError", "diagnose", "load_study", "search"]
 
 _HOMES = {
-    "Report": "tuner.api",
-    "Study": "tuner.api",
-    "TunerError": "tuner.errors",
-    "load_study": "tuner.api",
-    "search": "tuner.api",
+    "Report": ("tuner.api", "Report"),
+    "Study": ("tuner.api", "Study"),
+    "TunerError": ("tuner.errors", "TunerError"),
+    "diagnose": ("tuner.analysis", "diagnose_predictions"),
+    "load_study": ("tuner.api", "load_study"),
+    "search": ("tuner.api", "search"),
 }
+"""Public name -> (module, name there)."""
 
 
 def __getattr__(name: str) -> Any:
@@ -28,7 +31,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("importlib.metadata").version("tuner-search")
     if name not in _HOMES:
         raise AttributeError(f"module 'tuner' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(module), attribute)
 
 
 def __dir__() -> list[str]:

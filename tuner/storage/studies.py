@@ -251,8 +251,8 @@ def study_lines(database: Database) -> list[StudyLine]:
             )
         }
         best = {
-            study_id: value
-            for study_id, value in connection.execute(
+            row[0]: row[1]
+            for row in connection.execute(
                 sa.select(t.study_id, sa.func.min(v.value))
                 .join(tables.optuna_values, v.trial_id == t.trial_id)
                 .where(t.state == TrialState.COMPLETE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
 import sqlite3
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, redirect_stderr, redirect_stdout
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import SMALL_STUDY, small_table
+from tuner.cli import main
 from tuner.running import PreparedStudy, SearchRequest, SearchResult, StudyRequest, open_study, preparing, run_search
 
 Rows = list[tuple[Any, ...]]
@@ -79,6 +81,14 @@ def search(study: str = "small", storage: str | None = None, **request: Any) -> 
     """A search in this process."""
     opened = open_study(StudyRequest(study, storage=storage))
     return run_search(opened, SearchRequest(**request))
+
+
+def command(*arguments: object) -> tuple[int, str, str]:
+    """``tuner ARGUMENTS`` in this process: its exit status, and what it wrote on stdout and stderr."""
+    output, errors = io.StringIO(), io.StringIO()
+    with redirect_stdout(output), redirect_stderr(errors), pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return int(ended.value.code or 0), output.getvalue(), errors.getvalue()
 
 
 def opened(study: str = "small", storage: str | None = None, **request: Any) -> PreparedStudy:

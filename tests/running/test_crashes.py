@@ -142,22 +142,36 @@ def test_a_heartbeat_outlives_a_database_that_is_busy(edit: Edit, monkeypatch: p
 
 
 def test_a_long_trial_is_put_back_with_a_checkpoint(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What ran for over a minute goes on where it was, to the same bits; a short one begins again."""
+    """What ran for over a minute goes on where it was, to the same bits; a short attempt keeps what there is."""
     file = edit(LASTING)
     search()
     expected = fingerprint(file)
     for path in file.parent.glob("tuner.db*"):
         path.unlink()
-    monkeypatch.setattr(worker, "CHECKPOINT_SECONDS", 0.1)
-    search(timeout=0.4)
+    monkeypatch.setattr(worker, "CHECKPOINT_SECONDS", 0)
+    search_batches(2000)
     (size,) = rows(file, "SELECT max(length(checkpoint)) FROM tuner_claims")[0]
     assert size > 1000
     monkeypatch.setattr(worker, "CHECKPOINT_SECONDS", 60)
-    search(timeout=0.2)
+    search_batches(500)
     assert rows(file, "SELECT max(length(checkpoint)) FROM tuner_claims") == [(size,)]
     search()
     assert fingerprint(file) == expected
     assert rows(file, "SELECT count(checkpoint) FROM tuner_claims") == [(0,)]
+
+
+def search_batches(most: int) -> None:
+    """A search that is told to stop after so many mini-batches."""
+    study = opened()
+    asked: list[None] = []
+
+    def stop() -> bool:
+        asked.append(None)
+        return len(asked) > most
+
+    task = worker.Task(study.stored.study_id, study.definition, study.dataset, study.dev_folds, Budget("a"))
+    worker.Worker(study.database, task, stop).work()
+    study.database.close()
 
 
 def test_clocks_may_go_backwards(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:

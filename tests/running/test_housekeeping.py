@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
-from tests.running.conftest import Edit, finished, rows, search, states
+from tests.running.conftest import Edit, command, finished, rows, search, states
 from tuner.errors import StorageError, UsageError
 from tuner.running import StudyRequest
 from tuner.running.housekeeping import backup, delete, enqueue, look_before_deleting, merge, submit
-from tuner.storage import open_database, sqlite_url, study_names
 
 SMALL = StudyRequest("small")
 
@@ -131,24 +131,49 @@ def test_what_is_not_a_database_is_not_merged(edit: Edit, workplace: Path) -> No
     assert not (workplace / "studies" / "tuner.db").exists()
 
 
-def test_the_commands_say_what_they_did(edit: Edit, run: Run) -> None:
+def test_the_commands_say_what_they_did(edit: Edit) -> None:
     """submit, enqueue, worker, backup, merge and delete, as typed."""
     edit()
-    result = run("submit", "small", "--trials", 1)
-    assert "5 of 5 trials are open; `tuner worker` runs them" in result.stdout, result.stderr
-    assert json.loads(run("enqueue", "small", "alpha=0.5", "--json").stdout)["number"] == 0
-    result = run("worker")
-    assert "5 trials (small 5)" in result.stdout, result.stderr
-    assert (
-        "trial 5 is next: initializer he; run it with: tuner search small --trials 1"
-        in run("enqueue", "small", "initializer=he").stdout
-    )
-    assert "copy.db" in run("backup", "copy.db").stdout
-    result = run("delete", "small")
-    assert result.returncode == 2
-    assert "--yes" in result.stderr
-    assert "deleted: study small with 5 trials" in run("delete", "small", "--yes").stdout
-    assert "small (new): 6 trials added" in run("merge", "copy.db").stdout
-    database = open_database(sqlite_url(Path("studies/tuner.db")), create=False)
-    assert study_names(database) == ["small"]
-    database.close()
+    assert "5 of 5 trials are open; `tuner worker` runs them" in command("submit", "small", "--trials", 1)[1]
+    assert json.loads(command("enqueue", "small", "alpha=0.5", "--json")[1])["number"] == 0
+    assert "5 trials (small 5)" in command("worker")[1]
+    assert "all 5 trials are done; --trials N adds N more" in command("submit", "small")[1]
+    output = command("enqueue", "small", "initializer=he")[1]
+    assert "trial 5 is next: initializer he; run it with: tuner search small --trials 1" in output
+    assert "copy.db" in command("backup", "copy.db")[1]
+    assert "deleted: study small with 5 trials" in command("delete", "small", "--yes")[1]
+    assert "small (new): 6 trials added" in command("merge", "copy.db")[1]
+    assert "1 study" in command("studies")[1]
+
+
+def test_nothing_is_deleted_unasked(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody can be asked, --yes is needed; who is asked and says no keeps the study."""
+    database = edit()
+    search()
+    status, _, errors = command("delete", "small")
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "study small with 4 trials" in errors
+    assert "--yes" in errors
+    monkeypatch.setattr(sys, "stdin", TerminalWithAnAnswer("n\n"))
+    assert command("delete", "small")[0] == 130
+    assert finished(database) == [0, 1, 2, 3]
+    monkeypatch.setattr(sys, "stdin", TerminalWithAnAnswer("y\n"))
+    assert command("delete", "small")[0] == 0
+    assert rows(database, "SELECT count(*) FROM studies") == [(0,)]
+
+
+class TerminalWithAnAnswer(io.StringIO):
+    """Somebody who types."""
+
+    def isatty(self) -> bool:
+        """Somebody is there."""
+        return True
+
+
+@pytest.mark.parametrize("text", ["alpha", "=0.1", "alpha="])
+def test_a_picked_value_has_a_name(edit: Edit, text: str) -> None:
+    """What is no NAME=VALUE is one line."""
+    edit()
+    status, _, errors = command("enqueue", "small", text)
+    assert status == 2
+    assert f"expected NAME=VALUE like alpha=0.1, got {text!r}" in errors

@@ -8,9 +8,8 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from tests.conftest import Run
 from tests.databases import new_postgresql, server
-from tests.running.conftest import LASTING, Edit, Rows, forked, opened, search, statuses, wait_for
+from tests.running.conftest import LASTING, Edit, Rows, command, forked, opened, search, statuses, wait_for
 from tuner.running import SearchRequest, run_search
 from tuner.running.housekeeping import merge
 from tuner.storage import (
@@ -86,7 +85,7 @@ def test_many_processes_start_at_once_on_a_new_server(edit: Edit, url: URL) -> N
 
 def test_a_worker_holds_at_most_two_connections(edit: Edit, url: URL) -> None:
     """One for its work, and a second one while a heartbeat meets it."""
-    edit({**LASTING, "trials = 4": "trials = 8"})
+    edit({**LASTING, "trials = 4": "trials = 5"})
     study = opened(storage=text(url))
     study.database.close()
     most = 0
@@ -118,22 +117,23 @@ def test_too_many_clients_are_waited_for(edit: Edit, crowded: URL) -> None:
     assert finished(crowded) == list(range(24))
 
 
-def test_a_password_is_never_shown(edit: Edit, crowded: URL, run: Run) -> None:
+def test_a_password_is_never_shown(edit: Edit, crowded: URL) -> None:
     """Neither in headline, JSON, lists, refusals nor the command to go on with."""
     edit()
     storage = text(crowded)
     assert "se%3Acr%40t" in storage
-    outputs = [
-        run("search", "small", "--storage", storage, "--json"),
-        run("studies", "--storage", storage),
-        run("trials", "gone", "--storage", storage),
-        run("search", "small", "--storage", storage.replace("role_", "nobody_")),
+    shown = [
+        command("search", "small", "--storage", storage, "--json"),
+        command("studies", "--storage", storage),
+        command("trials", "gone", "--storage", storage),
+        command("search", "small", "--storage", storage.replace("role_", "nobody_")),
+        command("backup", "copy.db", "--storage", storage),
     ]
-    assert [result.returncode for result in outputs] == [0, 0, 2, 2]
-    for result in outputs:
-        assert "***" in result.stdout + result.stderr
+    assert [status for status, _, _ in shown] == [0, 0, 2, 2, 2]
+    for _, output, errors in shown:
+        assert "***" in output + errors
         for secret in ("se%3Acr%40t", "se:cr@t", "cr%40t", "cr@t"):
-            assert secret not in result.stdout + result.stderr
+            assert secret not in output + errors
 
 
 def test_claims_go_by_the_servers_clock(edit: Edit, url: URL, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,8 +36,16 @@ def search(
         int | None, typer.Option("--total", metavar="N", min=1, help="Raise the study's budget to N in all.")
     ] = None,
     workers: Annotated[
-        int, typer.Option("--workers", metavar="K", min=1, max=1024, help="Processes on this machine.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="K",
+            min=1,
+            max=1024,
+            help="Processes on this machine [default: 1], or Dask workers [default: all].",
+            show_default=False,
+        ),
+    ] = None,
     timeout: Annotated[
         str | None, typer.Option("--timeout", metavar="TIME", help="End after 90s, 30m, 2h, …; done so far is kept.")
     ] = None,
@@ -49,6 +57,12 @@ def search(
     allow_changed: Annotated[
         bool, typer.Option("--allow-changed", help="Continue a study although its definition changed.")
     ] = False,
+    executor: Annotated[
+        str, typer.Option("--executor", metavar="NAME", help="Where the workers run: processes, or dask.")
+    ] = "processes",
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="The Dask scheduler, like tcp://host:8786.")
+    ] = None,
     storage: StorageOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
     as_json: JsonOption = False,
@@ -58,11 +72,12 @@ def search(
         raise UsageError("--trials and --total: expected one of them (N more by this call, or N in all)")
     limit = None if timeout is None else seconds_of(timeout, "--timeout")
 
-    from tuner.running import SearchRequest, StudyRequest, open_study, run_search
+    from tuner.running import SearchRequest, StudyRequest, check_executor, open_study, run_search
 
+    check_executor(executor, scheduler, storage)
     opened = open_study(StudyRequest(study, target, storage, name, from_study, allow_changed))
-    typer.echo(opened.headline + _more_cores(workers), err=as_json)
-    request = SearchRequest(trials, total, workers, limit)
+    typer.echo(opened.headline + ("" if scheduler or workers else _more_cores()), err=as_json)
+    request = SearchRequest(trials, total, workers, limit, scheduler)
     with show_progress(quiet=quiet or as_json) as on_progress:
         result = run_search(opened, request, on_progress)
     if as_json:
@@ -79,9 +94,9 @@ def search(
         raise typer.Exit(ABOVE)
 
 
-def _more_cores(workers: int) -> str:
+def _more_cores() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return f" · --workers {cores} would use all {cores} cores" if workers == 1 and cores > 1 else ""
+    return f" · --workers {cores} would use all {cores} cores" if cores > 1 else ""
 
 
 def _again() -> str:

@@ -1,5 +1,6 @@
 """How trials run: claim, draw, run, record; processes on one machine, more of them on many."""
 
+from tuner.running.cluster import check_executor
 from tuner.running.estimating import Estimate, estimate_search
 from tuner.running.opening import (
     StudyRequest,
@@ -21,6 +22,7 @@ __all__ = [
     "SearchRequest",
     "SearchResult",
     "StudyRequest",
+    "check_executor",
     "estimate_search",
     "list_studies",
     "load_study_data",

@@ -96,16 +96,16 @@ def is_stored(url: URL, name: str) -> bool:
     path = sqlite_file(url)
     if path is not None and not path.exists():
         return False
-    database = open_database(url, create=False)
-    try:
+    with open_database(url, create=False) as database:
         return find_study(database, name) is not None
-    finally:
-        database.close()
 
 
 def _not_found(study: str, url: URL) -> str:
     path = sqlite_file(url)
-    stored = study_names(open_database(url, create=False)) if path is None or path.exists() else []
+    stored: list[str] = []
+    if path is None or path.exists():
+        with open_database(url, create=False) as database:
+            stored = study_names(database)
     files = [path.stem for folder in (STUDIES, shipped_studies()) for path in sorted(folder.glob("*.toml"))]
     known = list(dict.fromkeys([*files, *stored]))
     return (

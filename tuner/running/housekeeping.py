@@ -49,12 +49,10 @@ class Submitted:
 def submit(request: StudyRequest, trials: int | None) -> Submitted:
     """Make sure that the study is in its database, and raise its budget by ``trials``; nothing is run."""
     study = open_study(request)
-    try:
+    with study.database as database:
         if trials is not None:
-            raise_budget(study.database, study.stored.study_id, by=trials)
-        return Submitted(study.stored.name, study.headline, read_progress(study.database, study.stored.study_id))
-    finally:
-        study.database.close()
+            raise_budget(database, study.stored.study_id, by=trials)
+        return Submitted(study.stored.name, study.headline, read_progress(database, study.stored.study_id))
 
 
 def enqueue(request: StudyRequest, values: Mapping[str, Any]) -> tuple[Submitted, int]:
@@ -63,20 +61,12 @@ def enqueue(request: StudyRequest, values: Mapping[str, Any]) -> tuple[Submitted
     Raises UsageError for a hyperparameter that the study does not search, or a value outside its range.
     """
     study = open_study(request)
-    try:
+    with study.database as database:
         check_point(study.definition, values)
-        space = study.definition.searched_space
+        space, study_id = study.definition.searched_space, study.stored.study_id
         searched = {name: value for name, value in values.items() if name in space.searched}
-        number = enqueue_trial(
-            study.database,
-            study.stored.study_id,
-            space.sampled(searched),
-            study.definition.searched_space.distributions,
-        )
-        progress = read_progress(study.database, study.stored.study_id)
-        return Submitted(study.stored.name, study.headline, progress), number
-    finally:
-        study.database.close()
+        number = enqueue_trial(database, study_id, space.sampled(searched), space.distributions)
+        return Submitted(study.stored.name, study.headline, read_progress(database, study_id)), number
 
 
 def check_point(definition: StudyDefinition, values: Mapping[str, Any]) -> None:
@@ -113,20 +103,16 @@ class Condemned:
 def look_before_deleting(study: str, storage: str | None) -> Condemned:
     """What would be lost.  Raises UsageError where there is no such study."""
     database, name = open_to_read(study, storage)
-    try:
+    with database:
         progress = read_progress(database, get_study(database, name).study_id)
         return Condemned(name, database.name, progress.counts, progress.running)
-    finally:
-        database.close()
 
 
 def delete(study: str, storage: str | None) -> None:
     """Remove a study and its trials from the database; its definition and reports stay."""
     database, name = open_to_read(study, storage)
-    try:
+    with database:
         delete_study(database, name)
-    finally:
-        database.close()
 
 
 def backup(file: Path, storage: str | None) -> tuple[str, int]:
@@ -153,12 +139,5 @@ def merge(other: str, storage: str | None) -> tuple[str, list[Merged]]:
     target_url = storage_url(storage)
     if source_url == target_url:
         raise UsageError(f"{shown(source_url)}: is the database itself; expected another one to merge into it")
-    source = open_database(source_url, create=False)
-    try:
-        target = open_database(target_url, create=True)
-        try:
-            return target.name, merge_database(source, target)
-        finally:
-            target.close()
-    finally:
-        source.close()
+    with open_database(source_url, create=False) as source, open_database(target_url, create=True) as target:
+        return target.name, merge_database(source, target)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.data import Dataset, DataSettings, dataset_from_arrays, dataset_from_frame, load_dataset
-from tuner.errors import ArgumentError, UsageError
+from tuner.errors import ArgumentError, TunerError, UsageError
 from tuner.running.catalog import (
     STUDIES,
     Located,
@@ -108,11 +108,8 @@ def make_definition_file(path: Path, target: str | None) -> Path:
 
 
 def _stored(located: Located) -> Source:
-    database = open_database(located.url, create=False)
-    try:
+    with open_database(located.url, create=False) as database:
         return stored_source(database, located.name)
-    finally:
-        database.close()
 
 
 def read_record(study: str, storage: str | None = None) -> StudyRecord:
@@ -142,7 +139,11 @@ def open_to_read(study: str, storage: str | None = None) -> tuple[Database, str]
             f"study {located.name!r} was never searched: there is no {path}; start with: tuner search {study}"
         )
     database = open_database(located.url, create=False)
-    get_study(database, located.name)
+    try:
+        get_study(database, located.name)
+    except TunerError:
+        database.close()
+        raise
     return database, located.name
 
 
@@ -152,8 +153,5 @@ def list_studies(storage: str | None = None) -> tuple[str, list[StudyLine]]:
     path = sqlite_file(url)
     if path is not None and not path.exists():
         return shown(url), []
-    database = open_database(url, create=False)
-    try:
+    with open_database(url, create=False) as database:
         return database.name, study_lines(database)
-    finally:
-        database.close()

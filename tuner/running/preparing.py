@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tuner.data import Dataset, check_honesty
-from tuner.errors import StorageError, UsageError
+from tuner.errors import StorageError, TunerError, UsageError
 from tuner.running.references import reference_lines
 from tuner.running.warm_start import n_repeated, offers_from
 from tuner.storage import (
@@ -87,11 +87,15 @@ def prepare(
         n_repeated=n_repeated(offers, definition.search.trials),
         distributions=definition.searched_space.distributions,
     )
-    stored, is_new = ensure_study(database, new)
-    if is_new:
-        update_study(database, stored.study_id, facts=new.facts | judged_once(definition, dataset))
-    else:
-        stored = _continue(database, stored, new, allow_changed=allow_changed)
+    try:
+        stored, is_new = ensure_study(database, new)
+        if is_new:
+            update_study(database, stored.study_id, facts=new.facts | judged_once(definition, dataset))
+        else:
+            stored = _continue(database, stored, new, allow_changed=allow_changed)
+    except TunerError:
+        database.close()
+        raise
     return PreparedStudy(database, stored, definition, dataset, dev_folds)
 
 
@@ -106,16 +110,13 @@ def _look_first(
         return []
     if path is None and from_study is None:
         return []  # a server's tables may have to be made first; what follows looks again
-    database = open_database(url, create=False)
-    try:
+    with open_database(url, create=False) as database:
         found = find_study(database, definition.name)
         if found is not None:
             if not allow_changed:
                 refuse_changed(found, identity, database.name)
             return []
         return offers_from(database, from_study, definition, identity) if from_study else []
-    finally:
-        database.close()
 
 
 def _continue(database: Database, stored: StoredStudy, new: NewStudy, *, allow_changed: bool) -> StoredStudy:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tuner.errors import SearchError, StorageError
+from tuner.running.cluster import run_on_cluster
 from tuner.running.goal import Goal
 from tuner.running.preparing import PreparedStudy
 from tuner.running.processes import run_processes
@@ -35,13 +36,15 @@ class SearchRequest:
     """What one call of ``search`` asks for.
 
     ``trials``: exactly so many more by this call; ``total``: raise the study's budget to so many in all; neither:
-    complete the study's budget.  ``timeout`` in seconds.
+    complete the study's budget.  ``timeout`` in seconds.  ``workers``: processes on this machine (one, if not said),
+    or, where ``scheduler`` is the address of a Dask cluster, Dask workers at the most (all, if not said).
     """
 
     trials: int | None = None
     total: int | None = None
-    workers: int = 1
+    workers: int | None = None
     timeout: float | None = None
+    scheduler: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,6 @@ class Report:
 
     progress: Progress
     allowed: int
-    workers: int
 
 
 OnProgress = Callable[[Report], None]
@@ -140,7 +142,9 @@ def run_search(study: PreparedStudy, request: SearchRequest, on_progress: OnProg
     stop = StopSignal()
     try:
         with stop.listening():
-            if request.workers == 1:
+            if request.scheduler is not None:
+                run_on_cluster(database, task, request.scheduler, request.workers, stop, watch.look)
+            elif request.workers is None or request.workers == 1:
                 Worker(database, task, stop, watch.look).work()
             else:
                 run_processes(database, task, request.workers, stop, watch.look)
@@ -191,4 +195,4 @@ class _Watch:
         progress = read_progress(self._database, self._task.study_id)
         extra = self._request.trials
         allowed = progress.budget if extra is None else self._counted_before + extra
-        self._on_progress(Report(progress, allowed, self._request.workers))
+        self._on_progress(Report(progress, allowed))

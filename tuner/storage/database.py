@@ -111,6 +111,12 @@ class Database:
         """Give all connections back (before a fork, and at the end); the next use makes new ones."""
         self.engine.dispose()
 
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     @contextmanager
     def _translating_errors(self) -> Iterator[None]:
         try:

@@ -226,11 +226,8 @@ def _upgrade_file(url: URL, path: Path) -> None:
         if not _is_behind(url, *_look(path)):
             return
         back_up(path, path.with_name(f"{path.name}.before-{time.strftime('%Y%m%d-%H%M%S')}"))
-        database = Database(url)
-        try:
+        with Database(url) as database:
             _upgrade(database)
-        finally:
-            database.close()
 
 
 def _upgrade(database: Database) -> None:

@@ -4,18 +4,14 @@
 
 One BLAS thread, one process, one run. Every contender trains whole epochs over the same data, shuffled, with momentum
 and L2 (weight decay), and its time is divided by the steps; evaluation is measured by itself. The floor is the matrix
-products of a step as NumPy does them, and nothing else. Times are the process's CPU time, and contenders take turns,
-so that whatever else the machine does meets all of them alike; shown is each one's fastest round, and goals are held
-against the median of the rounds' ratios. scikit-learn has no dropout: beside keep_prob 0.8 stands its time without.
-PyTorch is skipped where it is not installed.
+products of a step as NumPy does them, and nothing else.
+
+Times are the process's CPU time, and contenders take turns, so that whatever else the machine does meets all of them
+alike. Shown is each one's fastest round; ratios are medians over the rounds. scikit-learn has no dropout: beside
+keep_prob 0.8 stands its time without, and no goal is held against that. PyTorch is skipped where it is not installed.
 """
 
 from __future__ import annotations
-
-import os
-
-for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = "1"  # has to be set before NumPy is imported
 
 import argparse
 import importlib.util
@@ -30,6 +26,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from tuner.nn import Architecture, Examples, Hyperparameters, Stopping, train
 from tuner.nn.cohort import Cohort
@@ -223,8 +220,18 @@ def ratio(times: dict[str, list[float]], above: str, below: str) -> float:
     return statistics.median(a / b for a, b in zip(times[above], times[below], strict=True))
 
 
-def steps_table(rounds: int, seconds: float, with_torch: bool) -> list[tuple[Shape, float, dict[str, float]]]:
-    """Print the first table; shapes, keep_prob and the ratios that goals speak of."""
+@dataclass(frozen=True)
+class Measured:
+    """A shape with a keep_prob: its time over the floor, and the peers' times over its own."""
+
+    shape: Shape
+    keep_prob: float
+    of_floor: float
+    peers: dict[str, float]
+
+
+def steps_table(rounds: int, seconds: float, with_torch: bool) -> list[Measured]:
+    """Print the first table."""
     print(
         "| network | keep_prob | floor | this trainer | scikit-learn | PyTorch | of the floor | × sklearn | × PyTorch |"
     )
@@ -241,36 +248,44 @@ def steps_table(rounds: int, seconds: float, with_torch: bool) -> list[tuple[Sha
             if with_torch:
                 contenders["torch"] = pytorch(shape, keep_prob, data)
             times = take_turns(contenders, rounds=rounds, seconds=seconds, steps=shape.steps)
-            ratios = {"floor": ratio(times, "tuner", "floor")}
-            ratios |= {name: ratio(times, name, "tuner") for name in ("sklearn", "torch") if name in times}
-            found.append((shape, keep_prob, ratios))
-            best = [f"{min(times[name]):.0f}" if name in times else "–" for name in (*contenders, "torch")][:4]
-            shown = [f"{ratios[name]:.2f}" if name in ratios else "–" for name in ("floor", "sklearn", "torch")]
-            print(f"| {shape} | {keep_prob:g} | {' | '.join(best + shown)} |", flush=True)
+            peers = {name: ratio(times, name, "tuner") for name in ("sklearn", "torch") if name in times}
+            found.append(Measured(shape, keep_prob, ratio(times, "tuner", "floor"), peers))
+            names = ("floor", "tuner", "sklearn", "torch")
+            best = [f"{min(times[name]):.0f}" if name in times else "–" for name in names]
+            ratios = [f"{peers[name]:.2f}" if name in peers else "–" for name in names[2:]]
+            shown = " | ".join([*best, f"{found[-1].of_floor:.2f}", *ratios])
+            print(f"| {shape} | {keep_prob:g} | {shown} |", flush=True)
     return found
 
 
-def goals(found: list[tuple[Shape, float, dict[str, float]]]) -> None:
+def goals(found: list[Measured]) -> None:
     """Print each goal with what was reached."""
 
-    def least(name: str, *, wide: bool) -> float:
-        return min((ratios[name] for shape, _, ratios in found if shape.wide == wide and name in ratios), default=0.0)
+    def ratios(name: str, *, wide: bool) -> list[float]:
+        """A peer's, where it does the same work: scikit-learn has no dropout."""
+        return [
+            one.peers[name]
+            for one in found
+            if one.shape.wide == wide and name in one.peers and (name == "torch" or one.keep_prob == 1)
+        ]
 
-    def most(keep_prob: float) -> float:
-        return max(ratios["floor"] for shape, keep, ratios in found if shape.wide and keep == keep_prob)
+    def floors(keep_prob: float) -> list[float]:
+        return [one.of_floor for one in found if one.shape.wide and one.keep_prob == keep_prob]
 
-    peers = [min(ratios[name] for name in ("sklearn", "torch") if name in ratios) for s, _, ratios in found if s.wide]
+    lines = [
+        ("wide shapes: times the floor, most", max(floors(1.0)), 1.2, False),
+        ("wide shapes: times the floor with dropout, most", max(floors(0.8)), 1.35, False),
+    ]
+    for name, least in (("sklearn", 3.5), ("torch", 5.0)):
+        if ratios(name, wide=False):
+            wide = ratios(name, wide=True)
+            lines.append((f"small shapes: times faster than {name}, least", min(ratios(name, wide=False)), least, True))
+            lines.append((f"wide shapes: times faster than {name}, least", min(wide), 1.0, True))
+            lines.append((f"wide shapes: times faster than {name}, mean", statistics.geometric_mean(wide), 1.35, True))
     print()
-    for text, reached, goal, at_least in (
-        ("small shapes: times faster than scikit-learn, least", least("sklearn", wide=False), 3.5, True),
-        ("small shapes: times faster than PyTorch, least", least("torch", wide=False), 5.0, True),
-        ("wide shapes: times faster than the faster peer, least", min(peers), 1.0, True),
-        ("wide shapes: the same, geometric mean", statistics.geometric_mean(peers), 1.35, True),
-        ("wide shapes: times the floor, most", most(1.0), 1.2, False),
-        ("wide shapes: times the floor with dropout, most", most(0.8), 1.35, False),
-    ):
-        passed = reached >= goal if at_least else reached <= goal
-        print(f"- {text}: {reached:.2f} (goal {goal:g}, {'reached' if passed else 'not reached'})")
+    for text, reached, goal, at_least in lines:
+        kept = reached >= goal if at_least else reached <= goal
+        print(f"- {text}: {reached:.2f} (goal {goal:g}, {'reached' if kept else 'not reached'})")
 
 
 def side_by_side_table(rounds: int, seconds: float) -> None:
@@ -287,7 +302,7 @@ def side_by_side_table(rounds: int, seconds: float) -> None:
 
 
 def evaluation_table(rounds: int) -> None:
-    """Print the share of an epoch that measuring train and dev error takes."""
+    """Print the share of an epoch that measuring train and dev error takes: what ``train`` takes beyond the steps."""
     print("\n| network | train examples | dev examples | epoch, ms | of it evaluation |")
     print("|---|---|---|---|---|")
     for shape, n, n_dev in (
@@ -298,26 +313,26 @@ def evaluation_table(rounds: int) -> None:
         (SHAPES[5], 8192, 1638),
     ):
         data, dev = examples_of(shape, n), examples_of(shape, n_dev)
-        epochs = max(3, round(200_000 / n / (50 if shape.wide else 1)))
-        alone = this_trainer(shape, 1.0, data)
-        alone(2)
-        shares, whole = [], []
+        steps_alone = this_trainer(shape, 1.0, data)
+
+        def whole(epochs: int, data: Examples = data, dev: Examples = dev, shape: Shape = shape) -> None:
+            stopping = Stopping(max_epochs=epochs, patience=None)
+            settings = settings_of(shape, 1.0, len(data))
+            train(data, dev, n_classes=10, hyperparameters=settings, seeds=[0], stopping=stopping)
+
+        steps_alone(2)
+        few, many = (2, 6) if shape.wide else (50, 150)
+        epochs, shares = [], []
         for _ in range(rounds):
-            began = time.process_time()
-            alone(epochs)
-            steps = (time.process_time() - began) / epochs
-            run = train(
-                data,
-                dev,
-                n_classes=10,
-                hyperparameters=settings_of(shape, 1.0, n),
-                seeds=[0],
-                stopping=Stopping(max_epochs=epochs, patience=None),
-            )
-            whole.append(float(np.median(run.networks[0].curve["seconds"])))
-            shares.append(1 - steps / whole[-1])
+            marks = [time.process_time()]
+            for contender, count in ((steps_alone, many - few), (whole, few), (whole, many)):
+                contender(count)
+                marks.append(time.process_time())
+            steps, start, end = (after - before for before, after in pairwise(marks))
+            epochs.append((end - start) / (many - few))
+            shares.append(1 - steps / (end - start))
         share = statistics.median(shares)
-        print(f"| {shape} | {n} | {n_dev} | {1e3 * min(whole):.2f} | {100 * share:.0f} % |", flush=True)
+        print(f"| {shape} | {n} | {n_dev} | {1e3 * min(epochs):.2f} | {100 * share:.0f} % |", flush=True)
     print("\n- evaluation: goal at most 15 % of an epoch")
 
 
@@ -333,10 +348,10 @@ def main() -> None:
     print(f"BLAS {blas['name']} {blas['version']}, one thread\n")
     if not with_torch:
         print("PyTorch is not installed, its column is left out: pip install torch==2.13.0\n")
-    found = steps_table(arguments.rounds, arguments.seconds, with_torch)
-    goals(found)
-    side_by_side_table(arguments.rounds, arguments.seconds)
-    evaluation_table(arguments.rounds)
+    with threadpool_limits(1):
+        goals(steps_table(arguments.rounds, arguments.seconds, with_torch))
+        side_by_side_table(arguments.rounds, arguments.seconds)
+        evaluation_table(arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tuner.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, OUTPUTS, SCHEDULES, Hyperparameters, idle_hyperparameters
+from tuner.nn.arrays import Array, Bools, Ints
 from tuner.nn.optimizers import Rates
 from tuner.nn.schedules import rate_factor
 
@@ -77,6 +78,11 @@ def test_activations_take_any_number(name: str) -> None:
     assert np.isfinite(z).all()
 
 
+def assess(name: str, logits: Array, y: Ints) -> tuple[Array, Bools]:
+    """Losses and wrong examples; the logits stay as they are."""
+    return OUTPUTS[name].assess(logits.copy(), OUTPUTS[name].labels(y))
+
+
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_losses_are_stable_cross_entropy(name: str) -> None:
     """−log of the class's probability, finite even where that rounds to 0."""
@@ -86,21 +92,21 @@ def test_losses_are_stable_cross_entropy(name: str) -> None:
     p = OUTPUTS[name].probabilities(logits)
     np.testing.assert_allclose(p.sum(axis=0), 1)
     np.testing.assert_array_equal(OUTPUTS[name].classes(logits), p.argmax(axis=0))
-    losses, wrong = OUTPUTS[name].assess(logits.copy(), y)
+    losses, wrong = assess(name, logits, y)
     np.testing.assert_allclose(losses, -np.log(p[y, np.arange(50)]), atol=1e-12)
     np.testing.assert_array_equal(wrong, p.argmax(axis=0) != y)
     extreme = np.zeros((units, 2))
     extreme[0] = [1e4, -1e4]
-    losses, _ = OUTPUTS[name].assess(extreme, np.array([0, 1] if name == "sigmoid" else [1, 0]))
+    losses, _ = assess(name, extreme, np.array([0, 1] if name == "sigmoid" else [1, 0]))
     np.testing.assert_allclose(losses, 1e4, rtol=1e-4)
 
 
 def test_equal_logits_count_as_the_first_class() -> None:
     """A network of zeros is right about class 0 and wrong about all others, as its predictions are."""
     logits, y = np.zeros((3, 4)), np.array([0, 1, 2, 0])
-    assert list(OUTPUTS["softmax"].assess(logits.copy(), y)[1]) == [False, True, True, False]
+    assert list(assess("softmax", logits, y)[1]) == [False, True, True, False]
     assert list(OUTPUTS["softmax"].classes(logits)) == [0, 0, 0, 0]
-    assert list(OUTPUTS["sigmoid"].assess(logits[:1].copy(), y[[0, 1, 0, 1]])[1]) == [False, True, False, True]
+    assert list(assess("sigmoid", logits[:1], y[[0, 1, 0, 1]])[1]) == [False, True, False, True]
 
 
 def factors(name: str, **knobs: float) -> list[float]:

@@ -32,19 +32,22 @@ class Evaluation:
         self._examples = examples
         self._K, n = len(theta), len(examples)
         passes = {size: ForwardPass(architecture, theta, size) for size in {min(n, CHUNK), n % CHUNK} - {0}}
-        starts = range(0, n, CHUNK)
-        self._chunks = [(slice(start, start + CHUNK), passes[min(CHUNK, n - start)]) for start in starts]
+        self._chunks = []
+        for start in range(0, n, CHUNK):
+            rows = slice(start, min(start + CHUNK, n))
+            labels = self._output.labels(examples.y[rows])
+            self._chunks.append((examples.inputs[None, rows], labels, passes[len(labels)]))
 
     def measure(self) -> list[Measured]:
         """Every network as it is now."""
-        inputs, y, weights = self._examples.inputs, self._examples.y, self._examples.weights
-        parts = [self._output.assess(forward.evaluate(inputs[None, rows]), y[rows]) for rows, forward in self._chunks]
+        n, weights = len(self._examples), self._examples.weights
+        parts = [self._output.assess(forward.evaluate(inputs), labels) for inputs, labels, forward in self._chunks]
         losses, wrong = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         if weights is not None:
             losses = losses * (weights / (weights.mean() or 1))
         # One network at a time, so that a sum has the same bits however many networks there are.
         return [
-            Measured(float(np.add.reduce(losses[k])) / len(y), int(np.count_nonzero(wrong[k])) / len(y), wrong[k])
+            Measured(float(np.add.reduce(losses[k])) / n, int(np.count_nonzero(wrong[k])) / n, wrong[k])
             for k in range(self._K)
         ]
 

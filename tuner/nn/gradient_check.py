@@ -189,7 +189,8 @@ class Cost:
         self._theta[0] = theta
         y, weights, m = self._examples.y, self._examples.weights, len(self._examples)
         logits = self._forward.evaluate(self._examples.inputs[None])[0]
-        losses, _ = OUTPUTS[self._architecture.output].assess(logits, y)
+        output = OUTPUTS[self._architecture.output]
+        losses, _ = output.assess(logits, output.labels(y))
         w = np.concatenate([W.ravel() for W, _ in self._architecture.views(theta)])
         penalty = penalty_cost(w, lambda_=self._settings.lambda_, l1=self._settings.l1, m=m)
         return float((losses if weights is None else losses * weights).mean()) + penalty

@@ -19,7 +19,8 @@ class Output(NamedTuple):
     """How an output layer is read; y (n,) are class numbers.
 
     ``classes(logits)`` are (..., n), ``probabilities(logits)`` (..., n_classes, n).
-    ``assess(logits, y)`` are the losses and which examples are wrong, (..., n); the logits are written over.
+    ``assess(logits, labels)`` are the losses and which examples are wrong, (..., n); the logits are written over, and
+    ``labels(y)`` are made once for examples that are assessed again and again.
     ``targets(y, out)`` writes what the probabilities should be to ``out`` (n_outputs, n).
     ``delta(logits, targets, weight, row)`` turns logits into the gradient of Σ weight · loss in place, where
     ``targets`` were multiplied by weight before; ``row`` is a (..., 1, n) buffer that may be written over.
@@ -27,22 +28,27 @@ class Output(NamedTuple):
 
     classes: Callable[[Array], Ints]
     probabilities: Callable[[Array], Array]
+    labels: Callable[[Ints], Ints]
     assess: Callable[[Array, Ints], tuple[Array, Bools]]
     targets: Callable[[Ints, Array], object]
     delta: Callable[[Array, Array, Array, Array], None]
 
 
-def _softmax_assess(logits: Array, y: Ints) -> tuple[Array, Bools]:
+def _softmax_labels(y: Ints) -> Ints:
+    """Where in the logits (n_outputs, n), taken as one row, each example's own lies."""
+    return y * len(y) + np.arange(len(y))
+
+
+def _softmax_assess(logits: Array, labels: Ints) -> tuple[Array, Bools]:
     """−log p_y = log Σ e^z − z_y, with the largest logit subtracted first, so that nothing overflows.
 
     An example is right if its logit is the largest; where several are, as in a network of zeros, the first one counts.
     """
     largest = np.maximum.reduce(logits, axis=-2, keepdims=True)
     alone = np.count_nonzero(logits == largest) == largest.size
-    wrong = None if alone else _softmax_classes(logits) != y
+    wrong = None if alone else _softmax_classes(logits) != labels // len(labels)
     np.subtract(logits, largest, out=logits)
-    flat = logits.reshape(*logits.shape[:-2], -1)
-    chosen = flat.take(y * len(y) + np.arange(len(y)), axis=-1)
+    chosen = logits.reshape(*logits.shape[:-2], -1).take(labels, axis=-1)
     np.exp(logits, out=logits)
     losses = np.log(np.add.reduce(logits, axis=-2)) - chosen
     return losses, np.not_equal(chosen, 0) if wrong is None else wrong
@@ -73,6 +79,11 @@ def _softmax_delta(logits: Array, targets: Array, weight: Array, row: Array) -> 
     np.divide(weight, row, row)
     np.multiply(logits, row, logits)
     np.subtract(logits, targets, logits)
+
+
+def _sigmoid_labels(y: Ints) -> Ints:
+    """The classes themselves."""
+    return y
 
 
 def _sigmoid_assess(logits: Array, y: Ints) -> tuple[Array, Bools]:
@@ -110,6 +121,10 @@ def _sigmoid_delta(logits: Array, targets: Array, weight: Array, row: Array) -> 
 
 
 OUTPUTS: dict[str, Output] = {
-    "softmax": Output(_softmax_classes, _softmax_probabilities, _softmax_assess, _softmax_targets, _softmax_delta),
-    "sigmoid": Output(_sigmoid_classes, _sigmoid_probabilities, _sigmoid_assess, _sigmoid_targets, _sigmoid_delta),
+    "softmax": Output(
+        _softmax_classes, _softmax_probabilities, _softmax_labels, _softmax_assess, _softmax_targets, _softmax_delta
+    ),
+    "sigmoid": Output(
+        _sigmoid_classes, _sigmoid_probabilities, _sigmoid_labels, _sigmoid_assess, _sigmoid_targets, _sigmoid_delta
+    ),
 }

@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "tuner"
 
 FLOORS = {
     "errors": 0,
+    "places": 0,
     "nn": 1,
     "data": 1,
     "analysis": 1,

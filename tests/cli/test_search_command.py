@@ -30,14 +30,16 @@ def assert_refused(result: object, *parts: str) -> None:
 
 
 def test_a_search_completes_its_budget_and_says_so(small_study: Path, run: Run) -> None:
-    """The first line names study, database and data; the last lines the best trial; the budget is exact."""
+    """The first line names study, database and data; then verdict and page; the budget is exact."""
     result = run("search", "small")
     assert result.returncode == 0, result.stderr
     first = result.stdout.splitlines()[0]
     assert "small" in first
     assert str(small_study.parent / "tuner.db") in first
     assert str(small_study.parent / "small.csv") in first
-    assert "best: trial" in result.stdout
+    assert "best trial" in result.stdout
+    assert "avoidable bias" in result.stdout
+    assert "tuner report small --open" in result.stdout
     assert trial_numbers(small_study.parent / "tuner.db") == [0, 1, 2, 3]
 
 

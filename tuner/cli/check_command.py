@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+from tuner.cli.progress import duration
 
 if TYPE_CHECKING:
     from tuner.running import Estimate
@@ -48,11 +49,3 @@ def _text(trials: int, estimate: Estimate) -> str:
         f"memory: {estimate.data_bytes / MEGABYTE:,.0f} MB of data, {estimate.peak_bytes / MEGABYTE:,.0f} MB in all; "
         "workers share the data"
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: two figures of the largest unit that fits."""
-    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.2g} s"

@@ -7,12 +7,16 @@ from typing import Annotated
 
 import typer
 
+from tuner.cli.completion import study_names
 from tuner.errors import UsageError
 
 StudyArgument = Annotated[
     str,
     typer.Argument(
-        metavar="STUDY", help="A definition (TOML), a data file, or the name of a study.", show_default=False
+        metavar="STUDY",
+        help="A definition (TOML), a data file, or the name of a study.",
+        show_default=False,
+        autocompletion=study_names,
     ),
 ]
 StorageOption = Annotated[

@@ -1,58 +1,84 @@
-"""What is shown on stderr while a search runs: a bar in a terminal, a line a minute elsewhere."""
+"""What is shown on stderr while a search runs: a bar in a terminal, a line a minute elsewhere, or JSON lines."""
 
 from __future__ import annotations
 
+import datetime
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from tuner.errors import UsageError
 
 if TYPE_CHECKING:
     from tuner.running import Report
+    from tuner.storage import EndedTrial
 
 SECONDS_BETWEEN_LINES = 60.0
+FORMATS = ("text", "json")
+
+
+def check_log_format(log_format: str) -> None:
+    """Raise UsageError for a format of logs that there is not."""
+    if log_format not in FORMATS:
+        raise UsageError(f"--log-format: expected {' or '.join(FORMATS)}, got {log_format!r}")
 
 
 @contextmanager
-def show_progress(*, quiet: bool) -> Iterator[Callable[[Report], None] | None]:
-    """Yield what a search calls with its progress, or None where nothing is to be shown."""
-    if quiet:
+def show_progress(*, quiet: bool, verbose: bool, log_format: str) -> Iterator[Callable[[Report], None] | None]:
+    """Yield what a search calls with its progress, or None where nothing is to be shown.
+
+    ``verbose``: a line for every trial that ends; ``log_format`` "json": every line is an object.
+    """
+    if log_format == "json":
+        yield JsonLines(verbose=verbose)
+    elif quiet:
         yield None
     elif sys.stderr.isatty():
-        with _bar() as update:
+        with _bar(verbose=verbose) as update:
             yield update
     else:
-        yield _Lines()
+        yield TextLines(verbose=verbose)
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[Report], None]]:
+def _bar(*, verbose: bool) -> Iterator[Callable[[Report], None]]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (
         TextColumn("[bold]trials"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[note]}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
+    with Progress(*columns, console=Console(stderr=True, highlight=False), transient=False) as progress:
         task = progress.add_task("trials", total=None, note="")
 
         def update(report: Report) -> None:
-            counts = report.progress.counts
-            progress.update(task, completed=counts.complete + counts.pruned, total=report.allowed, note=_note(report))
+            if verbose:
+                for trial in report.ended:
+                    progress.console.print(ended_text(trial), markup=False)
+            progress.update(task, completed=report.done, total=report.allowed, note=progress_text(report))
 
         yield update
 
 
-def _note(report: Report) -> str:
+def progress_text(report: Report) -> str:
+    """Best dev error and its gap, speed, time left, workers, and what did not go well, in one line."""
     counts, best = report.progress.counts, report.progress.best
     parts = []
     if best is not None:
-        parts.append(f"best dev {best.dev_error:.2%}, gap {best.dev_error - best.train_error:+.2%}")
+        parts.append(f"best dev error {best.dev_error:.2%}, gap {best.dev_error - best.train_error:+.2%}")
+    if report.new:
+        parts.append(_speed(report.new / report.seconds))
+        if report.allowed > report.done:
+            parts.append(f"{duration((report.allowed - report.done) * report.seconds / report.new)} left")
+    if report.progress.running:
+        parts.append(f"{report.progress.running} running")
     parts += [
         f"{n} {name}"
         for n, name in ((counts.pruned, "pruned"), (counts.diverged, "diverged"), (counts.failed, "failed"))
@@ -61,19 +87,89 @@ def _note(report: Report) -> str:
     return " · ".join(parts)
 
 
-class _Lines:
+def _speed(per_second: float) -> str:
+    return f"{per_second:.3g} trials/s" if per_second >= 0.1 else f"{60 * per_second:.2g} trials/min"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: two or three figures of the largest unit that fits."""
+    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def ended_text(trial: EndedTrial) -> str:
+    """One trial that ended, in one line."""
+    parts = [trial.state if trial.reason is None else f"{trial.state}: {trial.reason}"]
+    if trial.value is not None:
+        parts.append(f"value {trial.value:.4g}")
+    if trial.epochs is not None:
+        parts.append(f"{trial.epochs} epochs ({trial.stop_reason})")
+    if trial.seconds is not None:
+        parts.append(duration(trial.seconds))
+    parts += [
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in trial.params.items()
+    ]
+    return f"trial {trial.number} {', '.join(parts)}"
+
+
+class TextLines:
     """One line a minute with the time: calm in a log or a cron mail."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, verbose: bool) -> None:
+        self._verbose = verbose
         self._last = time.monotonic()
 
     def __call__(self, report: Report) -> None:
+        """Print what is due."""
+        if self._verbose:
+            for trial in report.ended:
+                self.say(ended_text(trial))
         now = time.monotonic()
-        if now - self._last < SECONDS_BETWEEN_LINES:
-            return
-        self._last = now
-        counts = report.progress.counts
-        done = counts.complete + counts.pruned
-        print(
-            f"{time.strftime('%H:%M:%S')} {done}/{report.allowed} trials · {_note(report)}", file=sys.stderr, flush=True
-        )
+        if now - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = now
+            self.say(f"{report.done} of {report.allowed} trials · {progress_text(report)}")
+
+    def say(self, text: str) -> None:
+        """One line with the time."""
+        print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+class JsonLines:
+    """The same as JSON, one object a line."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        self._verbose = verbose
+        self._last = time.monotonic()
+
+    def __call__(self, report: Report) -> None:
+        """Print what is due."""
+        if self._verbose:
+            for trial in report.ended:
+                log_json("trial", **asdict(trial))
+        now = time.monotonic()
+        if now - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = now
+            log_json("progress", **_fields(report))
+
+
+def _fields(report: Report) -> dict[str, Any]:
+    best = report.progress.best
+    return {
+        "done": report.done,
+        "allowed": report.allowed,
+        "seconds": round(report.seconds, 3),
+        "trials_per_second": round(report.new / report.seconds, 4) if report.new else None,
+        "running": report.progress.running,
+        **asdict(report.progress.counts),
+        "best": None
+        if best is None
+        else {"number": best.number, "dev_error": best.dev_error, "train_error": best.train_error},
+    }
+
+
+def log_json(event: str, **fields: Any) -> None:
+    """One line of a log that machines read: ``time`` (UTC), ``event``, and what belongs to it."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    print(json.dumps({"time": now, "event": event, **fields}), file=sys.stderr, flush=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuner.cli.completion import study_names
 from tuner.cli.options import (
     ABOVE,
     FailAboveOption,
@@ -18,14 +18,21 @@ from tuner.cli.options import (
     is_above,
     seconds_of,
 )
+from tuner.cli.printing import print_report
 
 if TYPE_CHECKING:
-    from tuner.reporting import Comparison, Report
+    from tuner.reporting import Report
 
 
 def report(
     studies: Annotated[
-        list[str], typer.Argument(metavar="STUDY...", help="One study, or two side by side.", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="STUDY...",
+            help="One study, or two side by side.",
+            show_default=False,
+            autocompletion=study_names,
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", metavar="DIR", help="Where the report's folder is written.")
@@ -58,7 +65,7 @@ def report(
     if as_json:
         typer.echo(json.dumps(shown.summary))
     else:
-        _print(shown)
+        print_report(shown)
         typer.echo(f"\nwritten: {page}")
     if open_page:
         typer.launch(str(page))
@@ -72,13 +79,3 @@ def report(
 def _best_error(report: Report) -> float | None:
     best = report.summary["best"]
     return best["dev_error"] if best else None
-
-
-def _print(shown: Report | Comparison) -> None:
-    """In colour where somebody looks, as plain text elsewhere."""
-    if sys.stdout.isatty():
-        from rich.console import Console
-
-        Console().print(shown)
-    else:
-        typer.echo(shown.text())

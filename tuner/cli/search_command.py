@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -20,8 +20,12 @@ from tuner.cli.options import (
     is_above,
     seconds_of,
 )
-from tuner.cli.progress import show_progress
+from tuner.cli.printing import print_report
+from tuner.cli.progress import check_log_format, log_json, show_progress
 from tuner.errors import UsageError
+
+if TYPE_CHECKING:
+    from tuner.running import PreparedStudy, SearchResult
 
 
 def search(
@@ -64,12 +68,18 @@ def search(
         str | None, typer.Option("--scheduler", metavar="ADDRESS", help="The Dask scheduler, like tcp://host:8786.")
     ] = None,
     storage: StorageOption = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no verdict, only the result.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Also a line for every trial that ends.")] = False,
+    log_format: Annotated[
+        str,
+        typer.Option("--log-format", metavar="NAME", help="Logs on stderr: text, or json, an object a line."),
+    ] = "text",
     as_json: JsonOption = False,
 ) -> None:
     """Complete the study's budget; the same command again goes on where the last one ended."""
     if trials is not None and total is not None:
         raise UsageError("--trials and --total: expected one of them (N more by this call, or N in all)")
+    check_log_format(log_format)
     limit = None if timeout is None else seconds_of(timeout, "--timeout")
 
     from tuner.running import SearchRequest, StudyRequest, check_executor, open_study, run_search
@@ -77,16 +87,22 @@ def search(
     check_executor(executor, scheduler, storage)
     opened = open_study(StudyRequest(study, target, storage, name, from_study, allow_changed))
     typer.echo(opened.headline + ("" if scheduler or workers else _more_cores()), err=as_json)
+    if log_format == "json":
+        log_json("started", study=opened.stored.name, storage=opened.database.name, data=opened.stored.data_path)
     request = SearchRequest(trials, total, workers, limit, scheduler)
-    with show_progress(quiet=quiet or as_json) as on_progress:
+    with show_progress(quiet=quiet or as_json, verbose=verbose, log_format=log_format) as on_progress:
         result = run_search(opened, request, on_progress)
+    if log_format == "json":
+        log_json("ended", **result.to_dict(), signal=result.signal)
     if as_json:
         typer.echo(json.dumps(result.to_dict()))
-    else:
+    elif quiet or result.signal is not None:
         typer.echo(result.text())
+    else:
+        typer.echo(f"{result.headline}\n")
+        _print_verdict(opened)
     if result.signal is not None:
-        typer.echo(f"tuner: stopped by {signal.Signals(result.signal).name}; go on with: {_again()}", err=True)
-        raise typer.Exit(128 + result.signal)
+        _say_how_to_go_on(result, trials)
     best = result.progress.best
     if is_above(best.dev_error if best else None, fail_above):
         found = f"is {best.dev_error:.4g}" if best else "is not known yet"
@@ -99,7 +115,34 @@ def _more_cores() -> str:
     return f" · --workers {cores} would use all {cores} cores" if cores > 1 else ""
 
 
-def _again() -> str:
+def _print_verdict(opened: PreparedStudy) -> None:
+    """What ``tuner report`` prints, and the command that writes the page."""
+    from tuner.reporting import build_report, report_command
+    from tuner.running import read_prepared
+
+    record = read_prepared(opened)
+    print_report(build_report(record))
+    typer.echo(f"\nreports/{record.name}/report.html, with all figures and trials, is written by:")
+    typer.echo(f"   {report_command(record)} --open")
+
+
+def _say_how_to_go_on(result: SearchResult, trials: int | None) -> NoReturn:
+    """Name the signal and the command that does the rest, and end with the signal's status."""
+    assert result.signal is not None
+    rest = None if trials is None else trials - result.run.complete - result.run.pruned
+    stopped = f"tuner: stopped by {signal.Signals(result.signal).name}; running trials were put back"
+    typer.echo(stopped if rest == 0 else f"{stopped}; go on with: {again(sys.argv[1:], rest)}", err=True)
+    raise typer.Exit(128 + result.signal)
+
+
+def again(arguments: list[str], trials: int | None) -> str:
+    """The command line once more, with ``--trials`` as many as are left of them; no password in it."""
     from tuner.storage import without_password
 
-    return "tuner " + without_password(shlex.join(sys.argv[1:]))
+    left = list(arguments)
+    for place, word in enumerate(arguments):
+        if trials is not None and word == "--trials":
+            left[place + 1] = str(trials)
+        elif trials is not None and word.startswith("--trials="):
+            left[place] = f"--trials={trials}"
+    return "tuner " + without_password(shlex.join(left))

@@ -1,8 +1,18 @@
 """What a person reads: frames -> figures and tables -> HTML, Markdown, CSV, JSON and the terminal."""
 
 from tuner.analysis import Action
+from tuner.reporting.advice import report_command
 from tuner.reporting.comparing import Comparison, compare
 from tuner.reporting.frames import epochs_frame, trials_frame
 from tuner.reporting.report import Report, build_report
 
-__all__ = ["Action", "Comparison", "Report", "build_report", "compare", "epochs_frame", "trials_frame"]
+__all__ = [
+    "Action",
+    "Comparison",
+    "Report",
+    "build_report",
+    "compare",
+    "epochs_frame",
+    "report_command",
+    "trials_frame",
+]

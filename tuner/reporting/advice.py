@@ -146,6 +146,11 @@ def _knob_states(report: Report, best: TrialRecord) -> Any:
     )
 
 
+def report_command(record: StudyRecord) -> str:
+    """The command that writes a study's page, from the current folder."""
+    return f"tuner report {record.name} {_storage_option(record)}".rstrip()
+
+
 def _storage_option(record: StudyRecord) -> str:
     """``--storage URL`` where the study does not lie in the current folder's own database."""
     default = Path("studies/tuner.db").resolve()

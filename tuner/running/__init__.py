@@ -10,6 +10,7 @@ from tuner.running.opening import (
     open_data_in_memory,
     open_study,
     open_to_read,
+    read_prepared,
     read_record,
 )
 from tuner.running.preparing import PreparedStudy, prepare
@@ -31,6 +32,7 @@ __all__ = [
     "open_study",
     "open_to_read",
     "prepare",
+    "read_prepared",
     "read_record",
     "run_search",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 
 from tuner.data import Dataset, DataSettings, load_dataset
 from tuner.errors import UsageError
+from tuner.places import DATA_SUFFIXES, DATABASE, STORAGE_VARIABLE, STUDIES, shipped_studies
 from tuner.storage import (
     URL,
     Database,
@@ -24,11 +25,6 @@ from tuner.storage import (
 )
 from tuner.study import DataShape, Source, make_definition, nearest, parse_definition, rename_definition, uses_folds
 
-STUDIES = Path("studies")
-DATABASE = "tuner.db"
-STORAGE_VARIABLE = "TUNER_STORAGE"
-DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".npz", ".gz", ".xz", ".zst", ".data", ".idx")
-
 
 @dataclass(frozen=True)
 class Located:
@@ -41,12 +37,6 @@ class Located:
     source: Source | None
     url: URL
     unwritten: Path | None = None
-
-
-def shipped_studies() -> Path:
-    """The folder of the studies that ship with the product: in the wheel, or beside the package in a checkout."""
-    packaged = Path(__file__).parents[1] / "shipped"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "studies"
 
 
 def storage_url(storage: str | None, beside: Path | None = None) -> URL:

@@ -8,8 +8,8 @@ from typing import Any
 
 from tuner.data import Dataset, DataSettings, dataset_from_arrays, dataset_from_frame, load_dataset
 from tuner.errors import ArgumentError, TunerError, UsageError
+from tuner.places import STUDIES
 from tuner.running.catalog import (
-    STUDIES,
     Located,
     definition_for_data,
     locate,
@@ -126,6 +126,14 @@ def read_record(study: str, storage: str | None = None) -> StudyRecord:
     if source is None or identity_changes(record.identity, source.definition.identity(record.fingerprint)):
         return record
     return replace(record, definition=source.text)
+
+
+def read_prepared(study: PreparedStudy) -> StudyRecord:
+    """Everything the database holds about a study that was just searched."""
+    try:
+        return read_study(study.database, study.stored.name)
+    finally:
+        study.database.close()
 
 
 def open_to_read(study: str, storage: str | None = None) -> tuple[Database, str]:

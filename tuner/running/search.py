@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ from tuner.storage import (
     Budget,
     Counts,
     Database,
+    EndedTrial,
+    EndedTrials,
     History,
     Progress,
     mask,
@@ -29,6 +32,7 @@ from tuner.storage import (
 )
 
 SECONDS_BETWEEN_REPORTS = 0.2
+SECONDS_BETWEEN_LOOKS_IN = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +83,10 @@ class SearchResult:
             },
         }
 
-    def text(self) -> str:
-        """The result in a few lines, for a person."""
-        run, counts, best = self.run, self.progress.counts, self.progress.best
+    @property
+    def headline(self) -> str:
+        """What this call did, and how far the study is."""
+        run, counts = self.run, self.progress.counts
         done = run.complete + run.pruned
         total = counts.complete + counts.pruned
         if done == run.failed == 0 and self.signal is None and not self.timed_out:
@@ -91,11 +96,17 @@ class SearchResult:
             first = f"{done} trials in {self.seconds:.1f} s{_details(run)}; {total} of {self.progress.budget} in all"
             if self.ended_early and total < self.progress.budget:
                 first += f"\nended early: {self.ended_early}"
+        return first
+
+    def text(self) -> str:
+        """The result in a few lines, for a person."""
+        best = self.progress.best
         if best is None:
-            return f"{first}\nno trial has a usable result yet"
+            return f"{self.headline}\nno trial has a usable result yet"
         params = ", ".join(f"{name} {_short(value)}" for name, value in json.loads(best.hyperparameters).items())
         return (
-            f"{first}\nbest: trial {best.number}, dev error {best.dev_error:.2%}, train error {best.train_error:.2%}\n"
+            f"{self.headline}\n"
+            f"best: trial {best.number}, dev error {best.dev_error:.2%}, train error {best.train_error:.2%}\n"
             f"      {params}"
         )
 
@@ -111,10 +122,22 @@ def _short(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is shown while a search runs; ``allowed`` is the number of finished trials it works towards."""
+    """What is shown while a search runs; ``allowed`` is the number of finished trials it works towards.
+
+    ``new`` trials (by anyone) finished in the ``seconds`` since the search began; ``ended`` are those of which nobody
+    was told before.
+    """
 
     progress: Progress
     allowed: int
+    new: int = 0
+    seconds: float = 0.0
+    ended: Sequence[EndedTrial] = ()
+
+    @property
+    def done(self) -> int:
+        """Finished trials of the study: complete and pruned ones."""
+        return self.progress.counts.complete + self.progress.counts.pruned
 
 
 OnProgress = Callable[[Report], None]
@@ -138,14 +161,15 @@ def run_search(study: PreparedStudy, request: SearchRequest, on_progress: OnProg
         budget=Budget(call, request.trials),
         deadline=None if request.timeout is None else began + request.timeout,
     )
-    watch = _Watch(database, task, request, read_progress(database, stored.study_id), on_progress)
+    watch = _Watch(database, task, request, on_progress)
+    watch.look(always=True)
     stop = StopSignal()
     try:
         with stop.listening():
             if request.scheduler is not None:
                 run_on_cluster(database, task, request.scheduler, request.workers, stop, watch.look)
             elif request.workers is None or request.workers == 1:
-                Worker(database, task, stop, watch.look).work()
+                Worker(database, task, lambda: watch.look_in() or stop(), watch.look).work()
             else:
                 run_processes(database, task, request.workers, stop, watch.look)
         watch.look(always=True)
@@ -177,22 +201,39 @@ def _reason_to_end(database: Database, task: Task) -> str | None:
 class _Watch:
     """Reads the progress for whoever shows it, not more often than an eye can follow."""
 
-    def __init__(
-        self, database: Database, task: Task, request: SearchRequest, before: Progress, on_progress: OnProgress | None
-    ) -> None:
+    def __init__(self, database: Database, task: Task, request: SearchRequest, on_progress: OnProgress | None) -> None:
         self._database = database
-        self._task = task
-        self._request = request
-        self._counted_before = before.counts.complete + before.counts.pruned
+        self._study_id = task.study_id
+        self._extra = request.trials
         self._on_progress = on_progress
-        self._last = 0.0
+        self._began = self._last = time.monotonic()
+        if on_progress is not None:
+            counts = read_progress(database, task.study_id).counts
+            self._done_before = counts.complete + counts.pruned
+            self._ended = EndedTrials(database, task.study_id)
 
     def look(self, always: bool = False) -> None:
+        """After a trial, or while processes are waited for; trouble with showing is no trouble of the search."""
         now = time.monotonic()
         if self._on_progress is None or (now - self._last < SECONDS_BETWEEN_REPORTS and not always):
             return
         self._last = now
-        progress = read_progress(self._database, self._task.study_id)
-        extra = self._request.trials
-        allowed = progress.budget if extra is None else self._counted_before + extra
-        self._on_progress(Report(progress, allowed))
+        with suppress(StorageError):
+            self._on_progress(self._report(now))
+
+    def look_in(self) -> bool:
+        """The same in the middle of a trial, less often.  Returns False, so that it can stand beside a stop signal."""
+        if time.monotonic() - self._last >= SECONDS_BETWEEN_LOOKS_IN:
+            self.look()
+        return False
+
+    def _report(self, now: float) -> Report:
+        progress = read_progress(self._database, self._study_id)
+        done = progress.counts.complete + progress.counts.pruned
+        return Report(
+            progress=progress,
+            allowed=progress.budget if self._extra is None else self._done_before + self._extra,
+            new=done - self._done_before,
+            seconds=now - self._began,
+            ended=self._ended.new(),
+        )

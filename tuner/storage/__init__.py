@@ -20,7 +20,7 @@ from tuner.storage.database import Database
 from tuner.storage.history import History, frozen_trial
 from tuner.storage.merging import Merged, merge_database
 from tuner.storage.owner import Owner
-from tuner.storage.progress import BestTrial, Counts, Progress, read_counts, read_progress
+from tuner.storage.progress import BestTrial, Counts, EndedTrial, EndedTrials, Progress, read_counts, read_progress
 from tuner.storage.reading import StudyRecord, TrialRecord, read_study
 from tuner.storage.records import (
     CURVE_COLUMNS,
@@ -63,6 +63,8 @@ __all__ = [
     "Counts",
     "Database",
     "Drawn",
+    "EndedTrial",
+    "EndedTrials",
     "History",
     "Merged",
     "NetworkRecord",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,78 @@ class Progress:
     running: int
     budget: int
     best: BestTrial | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedTrial:
+    """A trial that ended, for whoever follows a search; ``reason`` says why one failed."""
+
+    number: int
+    state: str
+    stop_reason: str | None
+    value: float | None
+    epochs: int | None
+    seconds: float | None
+    params: dict[str, Any]
+    reason: str | None = None
+
+
+class EndedTrials:
+    """The trials of a study that have ended since the last look."""
+
+    def __init__(self, database: Database, study_id: int) -> None:
+        self._database = database
+        self._study_id = study_id
+        self._last = 0
+        self._failed: set[int] = set()
+        self.new()
+
+    def new(self) -> list[EndedTrial]:
+        """Those nobody has been told of yet, in the order they ended; failed ones last."""
+        with self._database.reading() as connection:
+            finished, failed = self._finished(connection), self._failures(connection)
+        self._failed |= {row.number for row in failed}
+        if finished:
+            self._last = finished[-1].finish_order
+        return [_ended(row, row.state.name.lower()) for row in finished] + [
+            _ended(row, "failed", row.reason) for row in failed
+        ]
+
+    def _finished(self, connection: Connection) -> Any:
+        o, t, v = tables.optuna_trials.c, tables.trials.c, tables.optuna_values.c
+        return connection.execute(
+            sa.select(o.number, o.state, v.value, tables.trials)
+            .join(tables.trials, t.trial_id == o.trial_id)
+            .outerjoin(tables.optuna_values, v.trial_id == o.trial_id)
+            .where(t.study_id == self._study_id, t.finish_order > self._last)
+            .order_by(t.finish_order)
+        ).all()
+
+    def _failures(self, connection: Connection) -> list[Any]:
+        """Few, so that all are read: only finished trials are numbered in their order."""
+        o, t, c = tables.optuna_trials.c, tables.trials.c, tables.claims.c
+        rows = connection.execute(
+            sa.select(o.number, sa.null().label("value"), c.reason, tables.trials)
+            .select_from(tables.optuna_trials)
+            .outerjoin(tables.trials, t.trial_id == o.trial_id)
+            .outerjoin(tables.claims, c.trial_id == o.trial_id)
+            .where(o.study_id == self._study_id, o.state == TrialState.FAIL)
+            .order_by(o.number)
+        ).all()
+        return [row for row in rows if row.number not in self._failed]
+
+
+def _ended(row: Any, state: str, reason: str | None = None) -> EndedTrial:
+    return EndedTrial(
+        number=row.number,
+        state=state,
+        stop_reason=row.stop_reason,
+        value=row.value,
+        epochs=row.epochs,
+        seconds=row.seconds,
+        params=json.loads(row.hyperparameters) if row.hyperparameters else {},
+        reason=reason,
+    )
 
 
 def read_progress(database: Database, study_id: int) -> Progress:

@@ -1,0 +1,63 @@
+"""Shell completion: as the shells ask for it, without the libraries that take time."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from tuner.cli.completion import study_names
+
+
+def completed(line: str) -> list[str]:
+    """What bash is offered at the end of a command line."""
+    words = line.split(" ")
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_TUNER_COMPLETE": "complete_bash"}
+    result = subprocess.run(
+        [sys.executable, "-m", "tuner"], env=os.environ | asked, capture_output=True, text=True, check=True
+    )
+    return result.stdout.split()
+
+
+def test_commands_and_options_are_completed(workplace: Path) -> None:
+    """By what was typed of them."""
+    assert completed("tuner se") == ["search"]
+    assert "--workers" in completed("tuner search --w")
+
+
+def test_studies_are_completed_by_name(small_study: Path, run: Run) -> None:
+    """Those defined here, those in the database, and the one that ships."""
+    run("search", "small", "--trials", 1, "--name", "small-2")
+    assert completed("tuner report sm") == ["small", "small-2"]
+    assert completed("tuner search dig") == ["digits"]
+
+
+def test_completion_imports_nothing_that_takes_time(small_study: Path) -> None:
+    """Neither Optuna nor pandas, NumPy or SQLAlchemy."""
+    script = (
+        "import sys\nfrom tuner.cli import main\n"
+        "try:\n    main([])\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'rich', 'numpy', 'pandas', 'optuna', 'sqlalchemy'} & set(sys.modules)))"
+    )
+    asked = {"COMP_WORDS": "tuner search ", "COMP_CWORD": "2", "_TUNER_COMPLETE": "complete_bash"}
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | asked, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split()[:2] == ["small", "digits"]
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("storage", ["postgresql://nowhere/none", "sqlite:///gone.db", "sqlite:///studies/small.toml"])
+def test_a_database_that_cannot_be_read_completes_nothing(
+    small_study: Path, monkeypatch: pytest.MonkeyPatch, storage: str
+) -> None:
+    """A server is not asked; a file that is missing or no database is no error."""
+    monkeypatch.setenv("TUNER_STORAGE", storage)
+    assert study_names("") == ["small", "digits"]
+
+
+def test_an_installation_line_is_shown(run: Run) -> None:
+    """``--show-completion`` prints the script for the shell."""
+    assert "_TUNER_COMPLETE" in run("--show-completion", "bash").stdout + run("--show-completion").stdout

@@ -1,0 +1,179 @@
+"""What a search shows while it runs, and how it ends: in a real terminal, in a log, as JSON."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from tuner.cli import progress
+from tuner.cli.progress import JsonLines, TextLines, duration, progress_text
+from tuner.cli.search_command import again
+from tuner.running import Report
+from tuner.storage import BestTrial, Counts, EndedTrial, Progress
+
+BEST = BestTrial(3, 0.05, 0.05, 0.01, "{}")
+RUNNING = Report(Progress(Counts(30, 6, 1, 2), 2, 100, BEST), 100, new=16, seconds=8.0)
+ENDED = EndedTrial(7, "pruned", "pruned", 0.25, 4, 1.5, {"alpha": 0.123456, "initializer": "he"})
+
+
+class Terminal:
+    """A process whose three streams are one pseudo-terminal; ``shown`` is all it has written."""
+
+    def __init__(self, *arguments: str) -> None:
+        leader, follower = pty.openpty()
+        self._leader = leader
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tuner", *arguments],
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            start_new_session=True,
+            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # it becomes the controlling terminal
+        )
+        os.close(follower)
+        self.shown = ""
+
+    def read_until(self, pattern: str, seconds: float = 60) -> None:
+        """Read until the pattern stands in what was shown, or the process has ended."""
+        end = time.monotonic() + seconds
+        while not re.search(pattern, self.shown):
+            assert time.monotonic() < end, self.shown
+            try:
+                self.shown += os.read(self._leader, 4096).decode(errors="replace")
+            except OSError:
+                return
+
+    def press(self, keys: bytes) -> None:
+        """Type into the terminal."""
+        os.write(self._leader, keys)
+
+    def wait(self) -> int:
+        """Read the rest; the exit status."""
+        with suppress(OSError):
+            while text := os.read(self._leader, 4096):
+                self.shown += text.decode(errors="replace")
+        os.close(self._leader)
+        return self.process.wait(60)
+
+
+def test_a_terminal_shows_a_bar_and_then_the_verdict(small_study: Path) -> None:
+    """Trials, best error and gap while it runs; table, verdict and the page's command at the end."""
+    terminal = Terminal("search", "small")
+    assert terminal.wait() == 0
+    for part in ("4/4", "best dev error", "gap", "trials/s", "avoidable bias", "Do next", "tuner report small --open"):
+        assert part in terminal.shown, part
+
+
+def test_control_c_puts_the_trial_back_and_says_how_to_go_on(small_study: Path, run: Run) -> None:
+    """Exit status 130, no trial left running, and a command that does exactly the rest."""
+    terminal = Terminal("search", "small", "--trials", "400")
+    terminal.read_until(r"[1-9]\d*/400")
+    terminal.press(b"\x03")
+    assert terminal.wait() == 130
+    found = re.search(r"go on with: tuner search small --trials (\d+)", terminal.shown)
+    assert found
+    line = json.loads(run("studies", "--json").stdout)["studies"][0]
+    assert line["running"] == 0
+    assert line["complete"] + line["pruned"] == 400 - int(found[1])
+
+
+def test_quiet_prints_the_result_alone(small_study: Path, run: Run) -> None:
+    """The first line and the best trial: no progress, no verdict."""
+    result = run("search", "small", "--quiet")
+    assert result.stderr == ""
+    assert "best: trial" in result.stdout
+    assert "avoidable bias" not in result.stdout
+
+
+def test_verbose_json_logs_tell_every_trial(small_study: Path, run: Run) -> None:
+    """Every line on stderr is an object with time and event; stdout stays for people."""
+    result = run("search", "small", "--verbose", "--log-format", "json")
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    assert [line["event"] for line in lines] == ["started", *["trial"] * 4, "ended"]
+    assert sorted(line["number"] for line in lines[1:-1]) == [0, 1, 2, 3]
+    assert all(line["time"].endswith("+00:00") for line in lines)
+    assert lines[-1]["trials"]["failed"] == 0
+    assert "avoidable bias" in result.stdout
+
+
+def test_a_log_format_that_there_is_not_is_refused(small_study: Path, run: Run) -> None:
+    """By the option's name, before anything is made."""
+    result = run("search", "small", "--log-format", "xml")
+    assert result.returncode == 2
+    assert "--log-format: expected text or json, got 'xml'" in result.stderr
+    assert not (small_study.parent / "tuner.db").exists()
+
+
+def test_the_line_of_progress_says_all_that_matters() -> None:
+    """16 trials in 8 s are 2 a second; 64 more take 32 s."""
+    assert progress_text(RUNNING) == (
+        "best dev error 5.00%, gap +4.00% · 2 trials/s · 32 s left · 2 running · 6 pruned · 2 diverged · 1 failed"
+    )
+
+
+def test_before_the_first_trial_nothing_is_claimed() -> None:
+    """No speed, no time left, no best."""
+    assert progress_text(Report(Progress(Counts(), 1, 100, None), 100, seconds=3.0)) == "1 running"
+
+
+def test_a_log_gets_one_line_a_minute(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing within the minute; then a line with the time of day."""
+    lines = TextLines(verbose=False)
+    lines(RUNNING)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    lines(RUNNING)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d 36 of 100 trials · best dev error .*\n", capsys.readouterr().err)
+
+
+def test_a_json_log_gets_the_same_as_fields(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One object a minute."""
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    JsonLines(verbose=False)(RUNNING)
+    found = json.loads(capsys.readouterr().err)
+    assert (found["event"], found["done"], found["allowed"], found["trials_per_second"]) == ("progress", 36, 100, 2.0)
+    assert found["best"] == {"number": 3, "dev_error": 0.05, "train_error": 0.01}
+
+
+def test_a_trial_that_ended_is_one_line() -> None:
+    """State, value, epochs, time and hyperparameters; a failed one says why."""
+    assert progress.ended_text(ENDED) == (
+        "trial 7 pruned, value 0.25, 4 epochs (pruned), 1.5 s, alpha 0.1235, initializer he"
+    )
+    failed = EndedTrial(8, "failed", "failed", None, None, None, {}, "out of memory")
+    assert progress.ended_text(failed) == "trial 8 failed: out of memory"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.5, "0.5 s"), (42, "42 s"), (150, "2.5 min"), (9000, "2.5 h"), (259200, "3 days")]
+)
+def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
+    """In the largest unit of which there are two."""
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["search", "digits"], "tuner search digits"),
+        (["search", "digits", "--trials", "50"], "tuner search digits --trials 12"),
+        (["search", "digits", "--trials=50", "--quiet"], "tuner search digits --trials=12 --quiet"),
+        (
+            ["search", "digits", "--storage", "postgresql://me:secret@host/db"],
+            "tuner search digits --storage 'postgresql://me:***@host/db'",
+        ),
+    ],
+)
+def test_the_command_that_goes_on_does_the_rest(arguments: list[str], line: str) -> None:
+    """``--trials`` becomes what is left of it; a password is not repeated."""
+    assert again(arguments, 12).replace("'", "") == line.replace("'", "")

@@ -1,0 +1,41 @@
+"""What the shell completes: names of studies, looked up without importing anything that takes time."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from tuner.places import DATABASE, STORAGE_VARIABLE, STUDIES, shipped_studies
+
+SQLITE = "sqlite:///"
+PATIENCE = 0.2
+"""Seconds to wait for a database that is busy: a key was pressed, and somebody waits."""
+
+
+def study_names(incomplete: str) -> list[str]:
+    """The studies that begin with what was typed: here, in the database, and those that ship with the product.
+
+    The definitions' own names are their files' as a rule; the room ``storage`` is left alone because its libraries
+    take a second to import, so a database on a server is not asked.
+    """
+    folders = (STUDIES, shipped_studies())
+    files = [path.stem for folder in folders for path in sorted(folder.glob("*.toml"))]
+    return [name for name in dict.fromkeys([*files, *_stored()]) if name.startswith(incomplete)]
+
+
+def _stored() -> Iterator[str]:
+    given = os.environ.get(STORAGE_VARIABLE)
+    if given and not given.startswith(SQLITE):
+        return
+    path = Path(given.removeprefix(SQLITE)) if given else STUDIES / DATABASE
+    if not path.is_file():
+        return
+    try:
+        uri = f"{path.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE)) as connection:
+            yield from (name for (name,) in connection.execute("SELECT study_name FROM studies ORDER BY study_id"))
+    except sqlite3.Error:
+        return

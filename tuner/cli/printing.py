@@ -1,0 +1,21 @@
+"""A report as a terminal shows it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from tuner.reporting import Comparison, Report
+
+
+def print_report(shown: Report | Comparison) -> None:
+    """In colour where somebody looks, as plain text elsewhere."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(shown)
+    else:
+        typer.echo(shown.text(), nl=False)

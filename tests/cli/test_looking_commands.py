@@ -25,6 +25,41 @@ def test_init_writes_a_commented_definition_once(workplace: Path, run: Run) -> N
     assert not (workplace / "studies" / "tuner.db").exists()
 
 
+def test_init_names_the_schema_that_it_writes(workplace: Path, run: Run) -> None:
+    """An editor that opens the definition finds the schema beside it, and finds nothing to complain of."""
+    (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
+    run("init", "my.csv", "--target", "kind")
+    first = (workplace / "studies" / "my.toml").read_text(encoding="utf-8").splitlines()[0]
+    assert first == "#:schema ./study.schema.json"
+    assert (workplace / "studies" / "study.schema.json").read_text(encoding="utf-8") == run("schema").stdout
+
+
+def test_init_example_puts_the_digits_here(workplace: Path, run: Run) -> None:
+    """Definition, data and schema, ready to be searched; a second call leaves an edited one as it is."""
+    result = run("init", "--example")
+    assert result.returncode == 0, result.stderr
+    assert "tuner search digits" in result.stdout
+    folder = workplace / "studies"
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*")) == [
+        "data/digits.csv.gz",
+        "digits.toml",
+        "study.schema.json",
+    ]
+    assert str(folder / "data" / "digits.csv.gz") in run("check", "digits").stdout
+    (folder / "digits.toml").write_text("# mine", encoding="utf-8")
+    assert "studies/digits.toml is there already" in run("init", "--example").stderr
+    assert (folder / "digits.toml").read_text(encoding="utf-8") == "# mine"
+
+
+@pytest.mark.parametrize("arguments", [[], ["my.csv", "--example"]])
+def test_init_takes_data_or_the_example(run: Run, arguments: list[str]) -> None:
+    """Neither, or both, is refused with both commands."""
+    result = run("init", *arguments)
+    assert result.returncode == 2
+    assert "tuner init my.csv --target COLUMN" in result.stderr
+    assert "--example" in result.stderr
+
+
 def test_init_writes_nothing_for_data_that_cannot_be_searched(workplace: Path, run: Run) -> None:
     """A target that is not there is refused before a file is made."""
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
@@ -92,6 +127,14 @@ def test_schema_knows_the_sections_and_keys(run: Run) -> None:
     schema = json.loads(run("schema").stdout)
     assert set(schema["properties"]) == {"name", "data", "network", "training", "space", "search", "diagnosis"}
     assert "patience" in json.dumps(schema)
+
+
+def test_the_schema_that_ships_is_the_one_that_is_printed(run: Run) -> None:
+    """``tuner schema > studies/study.schema.json`` renews it; the shipped study names it."""
+    folder = Path(__file__).parents[2] / "studies"
+    kept, printed = (folder / "study.schema.json").read_text(encoding="utf-8"), run("schema").stdout
+    assert kept == printed, "renew it with: tuner schema > studies/study.schema.json"
+    assert (folder / "digits.toml").read_text(encoding="utf-8").startswith("#:schema ./study.schema.json\n")
 
 
 def test_an_augmentation_needs_an_image(small_study: Path, run: Run) -> None:

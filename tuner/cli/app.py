@@ -32,12 +32,19 @@ COMMANDS = {
 FIRST_STEPS = """\
 tuner searches the hyperparameters of a neural network and tells whether it suffers from bias or from variance.
 
-Start with your own data or with the digits that come along:
-  tuner search my.csv --target COLUMN      search, then print the verdict
-  tuner search digits                      the same on 1,797 handwritten digits
-  tuner report digits                      write reports/digits/report.html
+Start with your own data, a table with one row an example and one column to predict:
+  tuner search my.csv --target COLUMN      search, then print the verdict and what to do next
 
-All commands: tuner --help"""
+or with 1,797 handwritten digits that come along (about a minute):
+  tuner search digits                      search them
+  tuner init --example                     or first put their definition here, to read and to edit
+
+Then:
+  tuner studies                            what was searched here
+  tuner report digits --open               the page with all figures
+  tuner doctor                             is this machine fit for it?
+
+All commands: tuner --help. One of them: tuner search --help."""
 
 
 class LazyCommands(MutableMapping[str, Any]):

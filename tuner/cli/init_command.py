@@ -1,4 +1,4 @@
-"""``tuner init``: a commented definition for a data file."""
+"""``tuner init``: a commented definition for a data file, or the example that ships."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from typing import Annotated
 
 import typer
 
+from tuner.errors import UsageError
+
 
 def init(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="The data file.", show_default=False)],
+    data: Annotated[Path | None, typer.Argument(metavar="DATA", help="The data file.", show_default=False)] = None,
     target: Annotated[str | None, typer.Option("--target", metavar="COL", help="The column to predict.")] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Instead of DATA: put the digits study and its data here.")
+    ] = False,
 ) -> None:
     """Write studies/NAME.toml, with ranges that suit the data; an existing file is left as it is."""
-    from tuner.running import make_definition_file
+    if example == (data is not None):
+        raise UsageError("expected a data file (tuner init my.csv --target COLUMN), or --example for the digits study")
 
-    written = make_definition_file(data, target)
+    from tuner.running import make_definition_file, write_example
+
+    written = write_example() if data is None else make_definition_file(data, target)
     typer.echo(f"written: {written}; edit it, then: tuner search {written.stem}")

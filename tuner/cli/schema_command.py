@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import typer
 
 
 def schema() -> None:
     """Print the JSON schema that editors complete and check definitions with."""
-    from tuner.study import StudyDefinition
+    from tuner.study import schema_text
 
-    typer.echo(json.dumps(StudyDefinition.model_json_schema(), indent=2))
+    typer.echo(schema_text(), nl=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import numpy as np
 
 from tuner.data import Dataset, DataSettings, load_dataset
 from tuner.errors import UsageError
-from tuner.places import DATA_SUFFIXES, DATABASE, STORAGE_VARIABLE, STUDIES, shipped_studies
+from tuner.places import DATA_SUFFIXES, DATABASE, SCHEMA, STORAGE_VARIABLE, STUDIES, shipped_studies
 from tuner.storage import (
     URL,
     Database,
@@ -23,7 +25,16 @@ from tuner.storage import (
     sqlite_url,
     study_names,
 )
-from tuner.study import DataShape, Source, make_definition, nearest, parse_definition, rename_definition, uses_folds
+from tuner.study import (
+    DataShape,
+    Source,
+    make_definition,
+    nearest,
+    parse_definition,
+    rename_definition,
+    schema_text,
+    uses_folds,
+)
 
 
 @dataclass(frozen=True)
@@ -175,16 +186,54 @@ def shape_of(dataset: Dataset) -> DataShape:
     )
 
 
+def write_definition(path: Path, text: str) -> None:
+    """Write a definition, never over one that is there, and beside it the schema that its first line names."""
+    write_new(path, text)
+    schema = path.with_name(SCHEMA)
+    current = schema_text()
+    if not schema.exists() or schema.read_text(encoding="utf-8") != current:
+        write_whole(schema, current)
+
+
+def write_example() -> Path:
+    """Put the study that ships here, with its data: ``studies/digits.toml``.  Raises UsageError if it is here."""
+    where = STUDIES / "digits.toml"
+    if where.exists():
+        raise UsageError(f"{where} is there already; it was left as it is: search it with tuner search {where.stem}")
+    shipped = shipped_studies()
+    data = STUDIES / "data" / "digits.csv.gz"
+    data.parent.mkdir(parents=True, exist_ok=True)
+    if not data.exists():
+        write_whole(data, (shipped / "data" / data.name).read_bytes())
+    write_definition(where, (shipped / where.name).read_text(encoding="utf-8"))
+    return where
+
+
 def write_new(path: Path, text: str) -> None:
     """Write a file whole, or not at all; never over one that is there."""
     path.parent.mkdir(exist_ok=True)
+    with _written_aside(path, text.encode()) as name:
+        try:
+            os.link(name, path)
+        except FileExistsError:
+            raise UsageError(f"{path}: is there already; it was left as it is") from None
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a half."""
+    with _written_aside(path, content.encode() if isinstance(content, str) else content) as name:
+        os.replace(name, path)
+
+
+@contextmanager
+def _written_aside(path: Path, content: bytes) -> Iterator[str]:
+    """A temporary file beside ``path`` with its content; gone afterwards, if it still has that name."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         os.chmod(name, 0o644)
-        os.link(name, path)
-    except FileExistsError:
-        raise UsageError(f"{path}: is there already; it was left as it is") from None
+        yield name
     finally:
-        os.unlink(name)
+        with suppress(FileNotFoundError):
+            os.unlink(name)

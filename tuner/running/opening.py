@@ -18,7 +18,7 @@ from tuner.running.catalog import (
     storage_url,
     stored_source,
     study_name_of,
-    write_new,
+    write_definition,
 )
 from tuner.running.preparing import PreparedStudy, prepare
 from tuner.storage import (
@@ -56,7 +56,7 @@ def open_study(request: StudyRequest) -> PreparedStudy:
     source, dataset = _load(located, request)
     study = prepare(source, dataset, located.url, from_study=request.from_study, allow_changed=request.allow_changed)
     if located.unwritten is not None:
-        write_new(located.unwritten, source.text)
+        write_definition(located.unwritten, source.text)
     return study
 
 
@@ -103,7 +103,7 @@ def make_definition_file(path: Path, target: str | None) -> Path:
         raise UsageError(f"{where} is there already; it was left as it is: search it with tuner search {where.stem}")
     text = definition_for_data(path, target, where.parent)
     load_dataset(parse_definition(text, str(where)).data, where.absolute().parent)  # what cannot be searched is refused
-    write_new(where, text)
+    write_definition(where, text)
     return where
 
 

@@ -13,6 +13,7 @@ from tuner.study.definition import (
 from tuner.study.knobs import KNOBS
 from tuner.study.making import DataShape, make_definition, rename_definition, uses_folds
 from tuner.study.ranges import Range
+from tuner.study.schema import SCHEMA_LINE, definition_schema, schema_text
 from tuner.study.space import Space
 from tuner.study.strategies import PRUNERS, SAMPLERS, explores, rungs
 
@@ -21,11 +22,13 @@ __all__ = [
     "METRICS",
     "PRUNERS",
     "SAMPLERS",
+    "SCHEMA_LINE",
     "DataShape",
     "Range",
     "Source",
     "Space",
     "StudyDefinition",
+    "definition_schema",
     "explores",
     "identity_changes",
     "make_definition",
@@ -34,6 +37,7 @@ __all__ = [
     "read_definition",
     "rename_definition",
     "rungs",
+    "schema_text",
     "uses_folds",
     "validate_definition",
 ]

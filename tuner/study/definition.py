@@ -8,7 +8,7 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,22 +55,22 @@ Entry = Annotated[
 """What stands behind a key of [space]: a plain value fixes the hyperparameter, a table searches it."""
 
 
-def _known(table: Mapping[str, Any] | tuple[str, ...], what: str) -> BeforeValidator:
+def _known(table: Collection[str], what: str) -> BeforeValidator:
+    """A name of a table: others are refused with those there are, and the schema lists them."""
+
     def check(value: Any) -> Any:
         if value not in table:
             raise ValueError(f"expected {what}: one of {', '.join(table)}")
         return value
 
-    return BeforeValidator(check)
+    return BeforeValidator(check, json_schema_input_type=Literal[tuple(table)])
 
 
 class NetworkSection(Section):
     """[network]: what does not change from trial to trial, unless [space] searches it."""
 
     hidden: list[Annotated[int, Field(ge=1)]] = Field([64, 32], description="units of each hidden layer; [] for none")
-    activation: Annotated[str, _known(tuple(ACTIVATIONS), "an activation")] = Field(
-        "relu", description="of the hidden layers"
-    )
+    activation: Annotated[str, _known(ACTIVATIONS, "an activation")] = Field("relu", description="of the hidden layers")
     output: Literal["softmax", "sigmoid"] = Field(
         "softmax", description="softmax for any number of classes, sigmoid for two"
     )

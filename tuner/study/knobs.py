@@ -76,7 +76,8 @@ class Knob:
 
     ``field`` is its name in :class:`tuner.nn.Hyperparameters` (None: it belongs to the data augmentation), ``kinds``
     the
-    ranges it can be searched over, ``higher_is_simpler`` whether a larger value regularises more (None: neither).
+    ranges it can be searched over, ``higher_is_simpler`` whether a larger value regularises more (None: neither),
+    ``options`` the names it is one of, where it is a name.
     """
 
     field: str | None
@@ -86,6 +87,7 @@ class Knob:
     always_shown: bool = False
     parse: Callable[[Any], Any] = _as_is
     higher_is_simpler: bool | None = None
+    options: tuple[str, ...] = ()
 
     @property
     def default(self) -> Any:
@@ -106,6 +108,10 @@ def _strength(most: float) -> Check:
     return _number(f"in [0, {most:g}]", lambda v: 0 <= v <= most)
 
 
+def _named(field: str, table: Collection[str], text: str, always_shown: bool = False) -> Knob:
+    return Knob(field, _one_of(table), ("choice",), text, always_shown, options=tuple(table))
+
+
 KNOBS: dict[str, Knob] = {
     "lambda": Knob(
         "lambda_", _number(">= 0", lambda v: v >= 0), _SCALES, "L2 penalty, acts as λ/m", True, higher_is_simpler=True
@@ -123,15 +129,15 @@ KNOBS: dict[str, Knob] = {
     "batch_size": Knob(
         "batch_size", _batch_size, ("power_of_two", "choice"), 'mini-batch size, a power of two or "full"', True
     ),
-    "initializer": Knob("initializer", _one_of(INITIALIZERS), ("choice",), "how the weights start", True),
+    "initializer": _named("initializer", INITIALIZERS, "how the weights start", True),
     "hidden": Knob("hidden", _hidden, ("choice",), 'widths of the hidden layers, like "64-32"', parse=parse_hidden),
-    "activation": Knob("activation", _one_of(ACTIVATIONS), ("choice",), "of the hidden layers"),
+    "activation": _named("activation", ACTIVATIONS, "of the hidden layers"),
     "l1": Knob("l1", _number(">= 0", lambda v: v >= 0), _SCALES, "L1 penalty, acts as λ₁/m", higher_is_simpler=True),
-    "optimizer": Knob("optimizer", _one_of(OPTIMIZERS), ("choice",), "how a gradient becomes a step"),
+    "optimizer": _named("optimizer", OPTIMIZERS, "how a gradient becomes a step"),
     "beta2": Knob(
         "beta2", _number("in [0, 1)", lambda v: 0 <= v < 1), _MEMORIES, "memory of the squared gradient (RMSprop, Adam)"
     ),
-    "schedule": Knob("schedule", _one_of(SCHEDULES), ("choice",), "how the learning rate falls"),
+    "schedule": _named("schedule", SCHEDULES, "how the learning rate falls"),
     "decay_rate": Knob("decay_rate", _number(">= 0", lambda v: v >= 0), _SCALES, "how fast the schedule lowers it"),
     "decay_epochs": Knob("decay_epochs", _count(1), ("choice", "power_of_two"), "epochs a step of the schedule lasts"),
     "warmup_epochs": Knob("warmup_epochs", _count(0), ("choice",), "epochs in which the rate rises to alpha first"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import tomlkit
 
 from tuner.study.definition import StudyDefinition
+from tuner.study.schema import SCHEMA_LINE
 
 FOLDS_BELOW = 5000
 IMBALANCED = 0.05
@@ -53,6 +54,7 @@ def make_definition(name: str, source: str | None, target: str | None, shape: Da
     hidden = [64, 32] if m < 20_000 else [128, 64]
     metric = "balanced_error" if shape.is_imbalanced else "error"
     lines = [
+        SCHEMA_LINE if source is not None else None,
         f"# Made for {source or 'data in memory'}: {shape.n_rows:,} rows to train and choose on, "
         f"{shape.n_features} inputs, {len(shape.class_counts)} classes.",
         f"name = {json.dumps(name)}",

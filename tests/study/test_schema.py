@@ -1,0 +1,55 @@
+"""The JSON schema, asked the questions an editor asks it."""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuner.study import KNOBS, definition_schema
+
+jsonschema = pytest.importorskip("jsonschema")
+Complaints = Callable[[dict[str, Any]], list[str]]
+DIGITS = Path(__file__).parents[2] / "studies" / "digits.toml"
+
+
+@pytest.fixture(scope="module")
+def complaints() -> Complaints:
+    """What an editor would underline in a definition."""
+    schema = definition_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    return lambda table: [".".join(map(str, error.absolute_path)) for error in validator.iter_errors(table)]
+
+
+def test_the_shipped_study_fits(complaints: Complaints) -> None:
+    """Nothing is underlined."""
+    assert complaints(tomllib.loads(DIGITS.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "where"),
+    [
+        ("space", "alpah = 0.1", "space"),
+        ("space", 'initializer = "hee"', "space.initializer"),
+        ("space", "alpha = { power_of_two = [1, 2] }", "space.alpha"),
+        ("space", "alpha = { uniform = [1, 2], choice = [1] }", "space.alpha"),
+        ("space", "alpha = {}", "space.alpha"),
+        ("search", 'sampler = "gp"', "search.sampler"),
+        ("search", "trails = 5", "search"),
+        ("training", "max_epochs = 0", "training.max_epochs"),
+    ],
+)
+def test_what_the_program_refuses_is_underlined(complaints: Complaints, section: str, line: str, where: str) -> None:
+    """Unknown keys, names and ranges, each at its place."""
+    table = {"name": "x", "data": {"source": "x.csv", "target": "y"}, section: tomllib.loads(line)}
+    assert complaints(table) == [where]
+
+
+@pytest.mark.parametrize("name", KNOBS)
+def test_every_hyperparameter_is_completed_with_a_sentence(name: str) -> None:
+    """Each with what it is, and its default is a value it may have."""
+    entry = definition_schema()["properties"]["space"]["properties"][name]
+    assert entry["description"] == KNOBS[name].help
+    assert entry["anyOf"][1]["properties"].keys() == set(KNOBS[name].kinds)

@@ -8,15 +8,18 @@ import pytest
 
 from tuner.analysis import (
     RECIPE,
+    ChoiceState,
     Evidence,
     Knob,
     KnobState,
+    choice_states,
     count_duplicates,
     diverging_from,
     knob_states,
     next_name,
     recipe,
 )
+from tuner.analysis.evidence import good_region
 
 HEALTHY = Evidence(
     study="digits",
@@ -83,9 +86,19 @@ def test_high_bias_follows_the_lectures() -> None:
     assert action(biased, "bigger_network").changes == {"space.hidden": {"choice": ["64-32", "128-64", "256-128"]}}
     eased = action(biased, "less_regularisation").changes
     assert eased == {
-        "space.lambda": {"log_uniform": [1e-4, 3.0]},
+        "space.lambda": {"log_uniform": [1e-3, 3.0]},
         "space.keep_prob": {"uniform": [0.55, 1.0]},
     }
+
+
+def test_with_variance_high_too_only_what_certainly_holds_bias_up_is_eased() -> None:
+    """Less of a regularisation that may not matter would only add variance."""
+    both = replace(
+        HEALTHY, bias="high", variance="high", train_error=0.1, baseline_given=True,
+        knobs=(replace(LAMBDA, pull_on_bias=1), replace(KEEP_PROB, pull_on_bias=0)),
+    )  # fmt: skip
+    assert list(action(both, "less_regularisation").changes) == ["space.lambda"]
+    assert list(action(both, "more_regularisation").changes) == ["space.keep_prob"]
 
 
 def test_logistic_regression_grows_a_hidden_layer() -> None:
@@ -114,7 +127,7 @@ def test_high_variance_follows_the_lectures() -> None:
     varied = replace(HEALTHY, variance="high", variance_value=0.08, knobs=(LAMBDA, KEEP_PROB), images=True)
     assert names(varied)[:3] == ["more_data", "more_regularisation", "augmentation"]
     assert action(varied, "more_data").command == "tuner learning-curve digits"
-    assert action(varied, "more_regularisation").changes["space.lambda"] == {"log_uniform": [0.333, 100.0]}
+    assert action(varied, "more_regularisation").changes["space.lambda"] == {"log_uniform": [0.333, 10.0]}
     assert action(varied, "more_regularisation").changes["space.keep_prob"] == {"uniform": [0.25, 0.65]}
 
 
@@ -164,6 +177,71 @@ def test_a_pressed_edge_is_widened_to_a_value() -> None:
     found = action(replace(HEALTHY, knobs=(alpha,)), "widen_range")
     assert found.changes == {"space.alpha": {"log_uniform": [0.01, 10.0]}}
     assert "alpha up to 10" in found.why
+
+
+def test_ranges_are_narrowed_to_where_good_trials_lie() -> None:
+    """From coarse to fine, on each scale, rounded outwards; a range that would hardly shrink stays."""
+    alpha = KnobState(
+        name="alpha", kind="log_uniform", low=1e-2, high=1.0, best=0.1, position=0.5, near_low=0, near_high=0,
+        good=(0.25, 0.76),
+    )  # fmt: skip
+    beta = replace(alpha, name="beta", kind="one_minus_log_uniform", low=0.8, high=0.99, best=0.9, good=(0.0, 0.5))
+    batch = replace(alpha, name="batch_size", kind="power_of_two", low=16, high=128, best=32, good=(0.1, 0.6))
+    wide = replace(alpha, name="decay_rate", good=(0.05, 0.9))
+    found = action(replace(HEALTHY, variance="undecided", folds=5, knobs=(alpha, beta, batch, wide)), "narrow_range")
+    assert found.changes == {
+        "space.alpha": {"log_uniform": [0.031, 0.34]},
+        "space.beta": {"one_minus_log_uniform": [0.8, 0.956]},
+        "space.batch_size": {"power_of_two": [16, 64]},
+    }
+    assert found.reasons.keys() == found.changes.keys()
+    assert "narrow_range" not in names(replace(HEALTHY, knobs=(alpha,)))
+
+
+def test_hopeless_choices_are_left_out() -> None:
+    """Zeros as a start never make a good trial."""
+    starts = ChoiceState(name="initializer", choices=("he", "zeros", "lecun"), best="he", hopeless=("zeros",))
+    found = action(replace(HEALTHY, variance="undecided", folds=5, choices=(starts,)), "narrow_range")
+    assert found.changes == {"space.initializer": {"choice": ["he", "lecun"]}}
+
+
+def test_one_key_is_changed_by_one_action() -> None:
+    """λ that more regularisation moves is neither widened nor narrowed as well; a new network keeps its ranges."""
+    pressed = replace(LAMBDA, near_high=1.0, good=(0.5, 0.6))
+    varied = replace(HEALTHY, variance="high", variance_value=0.08, knobs=(pressed,))
+    assert [one.action for one in recipe(varied) if one.changes] == ["more_regularisation"]
+    grown = replace(
+        HEALTHY,
+        bias="high",
+        train_error=0.1,
+        hidden_is_largest=True,
+        knobs=(replace(LAMBDA, strength=0, good=(0.5, 0.6)),),
+    )
+    assert [one.action for one in recipe(grown) if one.changes] == ["bigger_network"]
+
+
+def test_good_trials_mark_a_region_with_a_margin() -> None:
+    """Ten of forty trials, between 0.4 and 0.5: a tenth of the range, and 39 % of it further at each end."""
+    position = np.concatenate([np.linspace(0.4, 0.5, 10), np.linspace(0, 1, 30)])
+    low, high = good_region(position, np.arange(40.0))
+    assert (low, high) == (pytest.approx(0.4 - 0.0395, abs=1e-4), pytest.approx(0.5 + 0.0395, abs=1e-4))
+    assert good_region(position[:19], np.arange(19.0)) is None
+
+
+def test_a_knob_that_does_not_matter_keeps_its_range() -> None:
+    """Good trials anywhere: in 95 of 100 cases each end stays within a hundredth of where it is."""
+    rng = np.random.default_rng(0)
+    regions = np.array([good_region(rng.random(80), rng.random(80)) for _ in range(400)])
+    assert np.mean(regions[:, 0] == 0) > 0.93
+    assert np.mean(regions[:, 1] == 1) > 0.93
+
+
+def test_choices_without_a_good_trial_are_hopeless_once_tried_often() -> None:
+    """Twelve times in vain is no accident, three times may be."""
+    knob = Knob(name="initializer", kind="choice", bounds=("he", "zeros", "lecun"))
+    starts = ["he"] * 25 + ["lecun"] * 3 + ["zeros"] * 12
+    (found,) = choice_states([knob], [{"initializer": start} for start in starts], np.arange(40.0), 0)
+    assert (found.best, found.hopeless) == ("he", ("zeros",))
 
 
 def test_a_natural_limit_is_not_widened() -> None:
@@ -216,6 +294,22 @@ def test_a_late_best_asks_for_more_and_a_plateau_for_an_end() -> None:
     assert "stop_searching" in names(replace(HEALTHY, since_best=70))
 
 
+def test_few_trials_and_a_plateau_do_not_contradict_each_other() -> None:
+    """54 trials for six knobs, 43 without a better one: few, so that the plateau proves nothing yet."""
+    found = names(replace(HEALTHY, trials=44, pruned=10, budget=54, since_best=43))
+    assert "more_trials" in found
+    assert "stop_searching" not in found
+
+
+def test_diverged_trials_are_spent_but_tell_little() -> None:
+    """30 of 100 diverged: the budget is used up, and 70 are enough for six knobs but not for eight."""
+    spent = replace(HEALTHY, trials=60, pruned=10, diverged=30)
+    assert "more_trials" not in names(spent)
+    found = action(replace(spent, searched=8), "more_trials")
+    assert found.why.startswith("70 trials that did not diverge (30 did) are few for 8 searched")
+    assert found.command == "tuner search digits --trials 50"
+
+
 def test_other_ills_of_a_search_are_named() -> None:
     """Duplicates, pruned winners, and a linear model that does as well."""
     found = names(replace(HEALTHY, duplicates=40, pruned_winners=2, logistic_regression=0.012))
@@ -261,6 +355,13 @@ def test_states_of_knobs_come_from_the_trials() -> None:
     assert (found[0].near_high, found[0].near_low, found[0].strength) == (1.0, 0.0, 1)
     assert found[0].position == pytest.approx(1.0)
     assert found[0].pull_on_bias is None
+
+
+def test_ten_of_few_trials_are_no_choice() -> None:
+    """Ten trials at an end are all there are: nothing presses against it."""
+    alpha = Knob(name="alpha", kind="uniform", bounds=(0.0, 1.0))
+    (found,) = knob_states([alpha], [{"alpha": 0.99}] * 10, np.arange(10.0), 0)
+    assert found.near_high == 0.0
 
 
 def test_the_rate_above_which_trials_diverge() -> None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import shlex
-import tomllib
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from tests.reporting.building import make_study
 from tuner.cli.app import COMMANDS as CLI_COMMANDS
 from tuner.reporting import build_report
-from tuner.reporting.advice import COMMANDS, evidence_of, toml
+from tuner.reporting.advice import COMMANDS, evidence_of
 from tuner.storage import StudyRecord
 
 IN_THE_RECIPE = {"search", "report", "refine", "learning-curve", "train"}
@@ -80,14 +79,24 @@ def test_diverged_trials_use_the_budget_up() -> None:
     record.trials[3] = dataclasses.replace(record.trials[3], stop_reason="diverged", value=1.0)
     evidence = evidence_of(build_report(record))
     assert evidence.diverged == 1
-    assert evidence.trials + evidence.pruned == evidence.budget
+    assert evidence.trials + evidence.pruned + evidence.diverged == evidence.budget
 
 
-def test_edits_are_toml() -> None:
-    """What the reader is told to write can be written."""
-    changes = {"log_uniform": [0.001, 10.0]}
-    assert tomllib.loads(f"x = {toml(changes)}") == {"x": changes}
-    assert tomllib.loads(f"x = {toml(['64-32', 2, True])}") == {"x": ["64-32", 2, True]}
+def test_commands_judge_as_the_report_does() -> None:
+    """A baseline and a line that the definition does not know go along, so that refine sees the same verdict."""
+    report = build_report(high_bias(), baseline=0.01, material_gap=0.03)
+    command = next(action.command for action in report.actions if "refine" in action.command)
+    assert command.startswith("tuner refine made --baseline 0.01 --material-gap 0.03 --output studies/made-2.toml")
+    said = build_report(high_bias(diagnosis="baseline_error = 0.01\nmaterial_gap = 0.03"))
+    assert next(action.command for action in said.actions if "refine" in action.command) == (
+        "tuner refine made --output studies/made-2.toml && tuner search studies/made-2.toml --from made"
+    )
+
+
+def test_a_command_is_printed_whole() -> None:
+    """Cut off at the terminal's width it could not be typed."""
+    report = build_report(high_bias())
+    assert all(action.command in report.text(width=40) for action in report.actions)
 
 
 def test_actions_stand_in_summary_and_page() -> None:

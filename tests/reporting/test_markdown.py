@@ -34,6 +34,6 @@ def test_markdown_says_the_same_as_the_terminal() -> None:
 
 
 def test_the_terminal_keeps_to_its_width() -> None:
-    """Nothing is cut off, nothing wraps in the middle of a number."""
+    """Nothing is cut off, nothing wraps in the middle of a number; commands stay whole, however long."""
     text = build_report(make_study(40)).text(width=80)
-    assert max(map(len, text.splitlines())) <= 80
+    assert all(len(line) <= 80 for line in text.splitlines() if not line.startswith("   tuner "))

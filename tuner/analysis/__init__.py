@@ -4,6 +4,7 @@ No file, no SQL and no Optuna here: what is analysed arrives as counts and array
 frozen dataclasses with intervals.
 """
 
+from tuner.analysis.action import Action, next_name
 from tuner.analysis.comparison import Resolution, chance_as_good, not_distinguishable, resolution, sober_choice
 from tuner.analysis.counting import (
     ClassError,
@@ -24,11 +25,19 @@ from tuner.analysis.effects import (
     diverged_shares,
     knob_effects,
 )
-from tuner.analysis.evidence import Evidence, KnobState, count_duplicates, diverging_from, knob_states
+from tuner.analysis.evidence import (
+    ChoiceState,
+    Evidence,
+    KnobState,
+    choice_states,
+    count_duplicates,
+    diverging_from,
+    knob_states,
+)
 from tuner.analysis.intervals import Z95, ErrorEstimate, difference_interval, wilson
 from tuner.analysis.knobs import Knob
 from tuner.analysis.learning_curve import LearningCurve, LearningPoint, Prediction, fit_learning_curve
-from tuner.analysis.recipe import RECIPE, Action, next_name, recipe
+from tuner.analysis.recipe import RECIPE, recipe
 from tuner.analysis.selection import (
     Competition,
     NetworkRun,
@@ -45,6 +54,7 @@ __all__ = [
     "Z95",
     "Action",
     "Baseline",
+    "ChoiceState",
     "ClassError",
     "Competition",
     "Diagnosis",
@@ -65,6 +75,7 @@ __all__ = [
     "SeedsError",
     "bootstrap_corrected_error",
     "chance_as_good",
+    "choice_states",
     "class_errors",
     "corrected_dev_error",
     "count_duplicates",

@@ -14,6 +14,9 @@ from tuner.analysis.knobs import Knob
 
 TOP = 10  # best trials whose place in a range tells whether the search pressed against its end
 EDGE = 0.1  # outermost tenth of a range
+GOOD_SHARE = 0.25  # of the trials: those that show where to look more closely
+FEWEST_GOOD = 5  # good trials below which they show nothing
+CHANCE = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +26,8 @@ class KnobState:
     ``low``, ``high``: the range; ``best``: the best trial's value and ``position`` its place in the range, 0 to 1.
     ``near_low``, ``near_high``: share of the ten best trials in the outermost tenth. ``strength``: 1 where more
     regularises more (λ), −1 where less does (keep_prob), otherwise 0. ``pull_on_bias``, ``pull_on_variance``: the
-    effect's sign where it is certain, 0 where it is not, None where effects are not known.
+    effect's sign where it is certain, 0 where it is not, None where effects are not known. ``good``: the positions
+    between which good trials lie (:func:`good_region`), None where too few trials tell.
     """
 
     name: str
@@ -37,6 +41,19 @@ class KnobState:
     strength: int = 0
     pull_on_bias: int | None = None
     pull_on_variance: int | None = None
+    good: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceState:
+    """Where a search stands in a knob with choices: the best trial's, and those that are never among the good trials
+    although they were tried so often that this is no accident.
+    """
+
+    name: str
+    choices: tuple[Any, ...]
+    best: Any
+    hopeless: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +65,16 @@ class Evidence:
     ``hidden``: the best trial's layers, ("64-32"); ``hidden_is_largest``: no larger network was searched.
     ``since_best``: trials finished after the best one. ``diverged_above``: an α above which most trials diverged.
     ``can_fold``: dev examples come from the training rows' source, not from a file of their own.
-    ``pruned_winners``: pruned trials that were already better than the best when they were stopped.
+    ``pruned_winners``: pruned trials that were already better than the best when they were stopped. ``trials`` are the
+    complete ones that did not diverge; the ``budget`` counts the pruned and the diverged ones, too.
+    ``judged_by``: options that set the line and the baseline, as far as the definition does not. ``decided``: keys of
+    the definition that an action ranked higher already changes.
     """
 
     study: str
     options: str = ""
+    judged_by: str = ""
+    decided: frozenset[str] = frozenset()
     bias: str | None = None
     variance: str | None = None
     mismatch: str | None = None
@@ -89,6 +111,7 @@ class Evidence:
     pruned: int = 0
     pruned_winners: int = 0
     knobs: tuple[KnobState, ...] = ()
+    choices: tuple[ChoiceState, ...] = ()
     curve_today: float | None = None
     curve_twice: float | None = None
     curve_low: float | None = None
@@ -112,6 +135,7 @@ def knob_states(
     """
     pulls = {} if effects is None else {effect.knob: effect for effect in effects.effects if effect.level is None}
     top = np.argsort(values, kind="stable")[:TOP]
+    chosen = len(values) >= 2 * TOP  # of fewer, the ten best are hardly better than the rest
     states = []
     for knob in knobs:
         if knob.kind == "choice" or knob.bounds[0] == knob.bounds[1]:
@@ -126,12 +150,56 @@ def knob_states(
                 high=knob.bounds[1],
                 best=params[best][knob.name],
                 position=float(position[best]),
-                near_low=float(np.mean(position[top] <= EDGE)),
-                near_high=float(np.mean(position[top] >= 1 - EDGE)),
+                near_low=float(np.mean(position[top] <= EDGE)) if chosen else 0.0,
+                near_high=float(np.mean(position[top] >= 1 - EDGE)) if chosen else 0.0,
                 strength=(strengths or {}).get(knob.name, 0),
                 pull_on_bias=_sign(pull, "train"),
                 pull_on_variance=_sign(pull, "gap"),
+                good=good_region(position, values),
             )
+        )
+    return tuple(states)
+
+
+def good_region(position: NDArray[np.floating], values: NDArray[np.floating]) -> tuple[float, float] | None:
+    """Positions, 0 to 1, beyond which good trials are not to be expected: the rule of "coarse to fine".
+
+    Good is the best quarter of the trials, so the best one is always inside. If good trials lie evenly on an unknown
+    stretch, and n of them reach from a to b, then it ends beyond b + (b − a)(0.05^(−1/(n−1)) − 1)
+    with a chance of 5 %, and likewise below a. A knob that does not matter has good trials everywhere and keeps its
+    range; few trials narrow little. None with fewer than five good trials.
+    """
+    n = int(GOOD_SHARE * len(values))
+    if n < FEWEST_GOOD:
+        return None
+    good = position[np.argsort(values, kind="stable")[:n]]
+    low, high = float(good.min()), float(good.max())
+    further = (high - low) * (CHANCE ** (-1 / (n - 1)) - 1)
+    return max(low - further, 0.0), min(high + further, 1.0)
+
+
+def choice_states(
+    knobs: Sequence[Knob], params: Sequence[Mapping[str, Any]], values: NDArray[np.floating], best: int
+) -> tuple[ChoiceState, ...]:
+    """Where the search stands in every knob with choices; arguments as those of :func:`knob_states`.
+
+    A choice is hopeless if it was tried n times, never among the best quarter, and chance alone would do that with
+    (3/4)^n < 5 %: eleven times.
+    """
+    good = np.argsort(values, kind="stable")[: int(GOOD_SHARE * len(values))]
+    states = []
+    for knob in knobs:
+        if knob.kind != "choice" or len(knob.bounds) < 2:
+            continue
+        tried = [trial[knob.name] for trial in params]
+        among_good = {tried[place] for place in good}
+        hopeless = [
+            choice
+            for choice in knob.bounds
+            if choice not in among_good and (1 - GOOD_SHARE) ** tried.count(choice) < CHANCE
+        ]
+        states.append(
+            ChoiceState(name=knob.name, choices=tuple(knob.bounds), best=tried[best], hopeless=tuple(hopeless))
         )
     return tuple(states)
 

@@ -13,6 +13,7 @@ from typer.main import get_command
 COMMANDS = {
     "search": "Run trials until the study's budget is complete.",
     "report": "Bias, variance, and what to do next.",
+    "refine": "Write the next definition: the report's advice as changed lines.",
     "studies": "What the database holds.",
     "trials": "The trials of a study, as a table or CSV.",
     "init": "Write a commented definition for a data file.",

@@ -37,6 +37,12 @@ FailAboveOption = Annotated[
         "--fail-above", metavar="E", help="Exit with status 4 if the best dev error is above E.", min=0, max=1
     ),
 ]
+BaselineOption = Annotated[
+    float | None, typer.Option("--baseline", metavar="E", min=0, max=1, help="Human-level or Bayes error.")
+]
+MaterialGapOption = Annotated[
+    float | None, typer.Option("--material-gap", metavar="E", min=0, max=1, help="A smaller gap does not matter.")
+]
 
 ABOVE = 4
 """Exit status where ``--fail-above`` strikes."""

@@ -16,6 +16,6 @@ def print_report(shown: Report | Comparison) -> None:
     if sys.stdout.isatty():
         from rich.console import Console
 
-        Console().print(shown)
+        Console().print(shown, crop=False)  # a command that is cut off cannot be typed
     else:
         typer.echo(shown.text(), nl=False)

@@ -12,8 +12,10 @@ import typer
 from tuner.cli.completion import study_names
 from tuner.cli.options import (
     ABOVE,
+    BaselineOption,
     FailAboveOption,
     JsonOption,
+    MaterialGapOption,
     StorageOption,
     is_above,
     seconds_of,
@@ -37,12 +39,8 @@ def report(
     output: Annotated[
         Path, typer.Option("--output", metavar="DIR", help="Where the report's folder is written.")
     ] = Path("reports"),
-    baseline: Annotated[
-        float | None, typer.Option("--baseline", metavar="E", min=0, max=1, help="Human-level or Bayes error.")
-    ] = None,
-    material_gap: Annotated[
-        float | None, typer.Option("--material-gap", metavar="E", min=0, max=1, help="A smaller gap does not matter.")
-    ] = None,
+    baseline: BaselineOption = None,
+    material_gap: MaterialGapOption = None,
     since: Annotated[
         str | None, typer.Option("--since", metavar="TIME", help="Also say what is new since 24h, 7d, …")
     ] = None,

@@ -4,15 +4,18 @@ from tuner.analysis import Action
 from tuner.reporting.advice import report_command
 from tuner.reporting.comparing import Comparison, compare
 from tuner.reporting.frames import epochs_frame, trials_frame
+from tuner.reporting.refining import Refinement, refine
 from tuner.reporting.report import Report, build_report
 
 __all__ = [
     "Action",
     "Comparison",
+    "Refinement",
     "Report",
     "build_report",
     "compare",
     "epochs_frame",
+    "refine",
     "report_command",
     "trials_frame",
 ]

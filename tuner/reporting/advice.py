@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,11 @@ import numpy as np
 from tuner.analysis import (
     Action,
     Evidence,
+    choice_states,
     count_duplicates,
     diverging_from,
     examples_to_decide,
     knob_states,
-    next_name,
     recipe,
 )
 from tuner.reporting.findings import n_parameters
@@ -28,15 +27,15 @@ from tuner.study import KNOBS
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
-COMMANDS = frozenset({"search", "report"})
-"""The commands of the recipe that the command line has; an action whose command is not there yet says what to edit."""
+COMMANDS = frozenset({"search", "report", "refine"})
+"""The commands of the recipe that the command line has."""
 
 LATE = 0.9  # of the epochs: a best epoch beyond was reached while the error still fell
 
 
 def advise(report: Report) -> list[Action]:
     """Ranked actions, each with a command that works in the folder the report was made in, or none."""
-    return [_typable(report.record, action) for action in recipe(evidence_of(report))]
+    return [_typable(action) for action in recipe(evidence_of(report))]
 
 
 def evidence_of(report: Report) -> Evidence:
@@ -48,7 +47,8 @@ def evidence_of(report: Report) -> Evidence:
     needed = examples_to_decide(diagnosis, "variance")
     return Evidence(
         study=record.name,
-        options=_storage_option(record),
+        options=storage_option(record),
+        judged_by=_judged_by(report),
         **_gaps(report),
         material_gap=diagnosis.material_gap,
         baseline_given=diagnosis.baseline_given,
@@ -68,7 +68,7 @@ def evidence_of(report: Report) -> Evidence:
         max_epochs=definition.training.max_epochs,
         still_falling=_still_falling(best, definition.training.max_epochs),
         trials=len(report.findings.judged),
-        budget=record.budget - counts["diverged"],  # as ``trials``, without those that diverged
+        budget=record.budget,
         searched=len(definition.searched_space.searched),
         since_best=_since(record, best),
         diverged=counts["diverged"],
@@ -76,7 +76,7 @@ def evidence_of(report: Report) -> Evidence:
         duplicates=count_duplicates([trial.params for trial in report.findings.judged]),
         pruned=counts["pruned"],
         pruned_winners=_pruned_winners(record, best),
-        knobs=() if best is None else _knob_states(report, best),
+        **_knobs(report),
     )
 
 
@@ -130,28 +130,48 @@ def _pruned_winners(record: StudyRecord, best: TrialRecord | None) -> int:
     return sum(value < best.value for value in pruned)
 
 
-def _knob_states(report: Report, best: TrialRecord) -> Any:
+def _knobs(report: Report) -> dict[str, Any]:
+    """Where the search stands in every range and every choice."""
     knobs = searched_knobs(report.definition)
     trials = in_space(report.definition, report.findings.judged)
-    if best not in trials:
-        return ()
+    if report.best not in trials:
+        return {}
     signs = {True: 1, False: -1, None: 0}
-    return knob_states(
-        knobs,
-        [trial.params for trial in trials],
-        np.array([trial.value for trial in trials], float),
-        trials.index(best),
-        effects=report.pulls,
-        strengths={name: signs[knob.higher_is_simpler] for name, knob in KNOBS.items()},
-    )
+    params = [trial.params for trial in trials]
+    values = np.array([trial.value for trial in trials], float)
+    best = trials.index(report.best)
+    strengths = {name: signs[knob.higher_is_simpler] for name, knob in KNOBS.items()}
+    return {
+        "knobs": knob_states(knobs, params, values, best, effects=report.pulls, strengths=strengths),
+        "choices": choice_states(knobs, params, values, best),
+    }
 
 
 def report_command(record: StudyRecord) -> str:
     """The command that writes a study's page, from the current folder."""
-    return f"tuner report {record.name} {_storage_option(record)}".rstrip()
+    return f"tuner report {record.name} {storage_option(record)}".rstrip()
 
 
-def _storage_option(record: StudyRecord) -> str:
+def _judged_by(report: Report) -> str:
+    """Options of a command that is to judge as this report does, where it does not judge as the definition says."""
+    said, judged = report.definition.diagnosis, report.diagnosis
+    options = []
+    baseline = judged.errors["baseline"]
+    if judged.baseline_given and baseline is not None and not is_said(said.baseline_error, baseline.value):
+        options.append(f"--baseline {baseline.value:.6g}")
+    if judged.material_gap != said.material_gap:
+        options.append(f"--material-gap {judged.material_gap:.6g}")
+    return " ".join(options)
+
+
+def is_said(baseline: Any, value: float) -> bool:
+    """Whether the definition's baseline is this error."""
+    if isinstance(baseline, dict):
+        return bool(baseline["wrong"] / baseline["of"] == value)
+    return bool(baseline == value)
+
+
+def storage_option(record: StudyRecord) -> str:
     """``--storage URL`` where the study does not lie in the current folder's own database."""
     default = Path("studies/tuner.db").resolve()
     if Path(record.storage.removeprefix("sqlite:///").split("?")[0]).resolve() == default:
@@ -159,27 +179,7 @@ def _storage_option(record: StudyRecord) -> str:
     return '--storage "$TUNER_STORAGE"' if "***" in record.storage else f"--storage {shlex.quote(record.storage)}"
 
 
-def _typable(record: StudyRecord, action: Action) -> Action:
-    """The action with a command that exists: without ``tuner refine``, the edits it would make and a search of them."""
+def _typable(action: Action) -> Action:
+    """The action without a command that is not there yet."""
     words = action.command.split()
-    if not words or words[1] in COMMANDS:
-        return action
-    if not action.changes:
-        return dataclasses.replace(action, command="")
-    name = next_name(record.name)
-    search = f"tuner search {record.name} --name {name} --from {record.name} {_storage_option(record)}".rstrip()
-    edits = "; ".join(f"{key} = {toml(value)}" for key, value in action.changes.items())
-    return dataclasses.replace(action, why=f"{action.why} Edit the definition: {edits}.", command=search)
-
-
-def toml(value: Any) -> str:
-    """A value as it is written in a definition."""
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {toml(of)}" for key, of in value.items()) + " }"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Sequence):
-        return "[" + ", ".join(map(toml, value)) + "]"
-    return f"{value:g}" if isinstance(value, float) and value != int(value) else repr(value)
+    return action if not words or words[1] in COMMANDS else dataclasses.replace(action, command="")

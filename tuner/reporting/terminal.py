@@ -22,7 +22,6 @@ COLOURS = {"high": "bold red", "low": "green", "undecided": "yellow"}
 def renderable(report: Report) -> RenderableType:
     """Everything as one rich renderable."""
     from rich.console import Group
-    from rich.padding import Padding
     from rich.text import Text
 
     told, *rest = report.sentences
@@ -38,7 +37,7 @@ def renderable(report: Report) -> RenderableType:
         gain = f" Expected gain: {action.expected_gain}." if action.expected_gain else ""
         parts.append(Text(f"{place}. {action.why}{gain}"))
         if action.command:
-            parts.append(Padding(Text(action.command, style="cyan", no_wrap=True, overflow="ignore"), (0, 0, 0, 3)))
+            parts.append(Text(f"   {action.command}", style="cyan", no_wrap=True, overflow="ignore"))
     return Group(*parts)
 
 
@@ -58,7 +57,9 @@ def plain(report: Report | Comparison, width: int) -> str:
     from rich.console import Console
 
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None, force_terminal=False, legacy_windows=False).print(report)
+    Console(file=out, width=width, color_system=None, force_terminal=False, legacy_windows=False).print(
+        report, crop=False
+    )
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 

@@ -1,6 +1,6 @@
 """How trials run: claim, draw, run, record; processes on one machine, more of them on many."""
 
-from tuner.running.catalog import write_example
+from tuner.running.catalog import write_definition, write_example
 from tuner.running.cluster import check_executor
 from tuner.running.estimating import Estimate, estimate_search
 from tuner.running.opening import (
@@ -36,5 +36,6 @@ __all__ = [
     "read_prepared",
     "read_record",
     "run_search",
+    "write_definition",
     "write_example",
 ]

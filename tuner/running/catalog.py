@@ -87,6 +87,11 @@ def locate(study: str, storage: str | None = None, *, target: str | None = None)
     raise UsageError(_not_found(study, url))
 
 
+def name_of(study: str) -> str:
+    """The name of a study in its database: that which its definition gives, where a definition is named."""
+    return read_source(Path(study)).definition.name if study.endswith(".toml") else study
+
+
 def is_path(study: str) -> bool:
     """Anything with a slash or the suffix of a file is a path; the rest is a name."""
     return "/" in study or study.endswith((".toml", *DATA_SUFFIXES))
@@ -211,7 +216,10 @@ def write_example() -> Path:
 
 def write_new(path: Path, text: str) -> None:
     """Write a file whole, or not at all; never over one that is there."""
-    path.parent.mkdir(exist_ok=True)
+    try:
+        path.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}; expected a folder one can write to") from None
     with _written_aside(path, text.encode()) as name:
         try:
             os.link(name, path)

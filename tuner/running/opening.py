@@ -13,6 +13,7 @@ from tuner.running.catalog import (
     Located,
     definition_for_data,
     locate,
+    name_of,
     renamed,
     shape_of,
     storage_url,
@@ -54,7 +55,8 @@ def open_study(request: StudyRequest) -> PreparedStudy:
     """
     located = locate(request.study, request.storage, target=request.target)
     source, dataset = _load(located, request)
-    study = prepare(source, dataset, located.url, from_study=request.from_study, allow_changed=request.allow_changed)
+    old = None if request.from_study is None else name_of(request.from_study)
+    study = prepare(source, dataset, located.url, from_study=old, allow_changed=request.allow_changed)
     if located.unwritten is not None:
         write_definition(located.unwritten, source.text)
     return study

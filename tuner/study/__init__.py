@@ -10,8 +10,9 @@ from tuner.study.definition import (
     read_definition,
     validate_definition,
 )
+from tuner.study.editing import Edit, edit_definition, move_definition, rename_definition, toml, value_at
 from tuner.study.knobs import KNOBS
-from tuner.study.making import DataShape, make_definition, rename_definition, uses_folds
+from tuner.study.making import DataShape, make_definition, uses_folds
 from tuner.study.ranges import Range
 from tuner.study.schema import SCHEMA_LINE, definition_schema, schema_text
 from tuner.study.space import Space
@@ -24,20 +25,25 @@ __all__ = [
     "SAMPLERS",
     "SCHEMA_LINE",
     "DataShape",
+    "Edit",
     "Range",
     "Source",
     "Space",
     "StudyDefinition",
     "definition_schema",
+    "edit_definition",
     "explores",
     "identity_changes",
     "make_definition",
+    "move_definition",
     "nearest",
     "parse_definition",
     "read_definition",
     "rename_definition",
     "rungs",
     "schema_text",
+    "toml",
     "uses_folds",
     "validate_definition",
+    "value_at",
 ]

@@ -7,9 +7,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import tomlkit
-
-from tuner.study.definition import StudyDefinition
 from tuner.study.schema import SCHEMA_LINE
 
 FOLDS_BELOW = 5000
@@ -115,12 +112,3 @@ def _why_metric(metric: str) -> str:
     if metric == "balanced_error":
         return "mean of the classes' errors: one class is rare, and the plain error would ignore it"
     return "or balanced_error (mean of the classes' errors), cost"
-
-
-def rename_definition(text: str, definition: StudyDefinition, name: str) -> str:
-    """The same definition under another name, comments kept."""
-    if definition.name == name:
-        return text
-    document = tomlkit.parse(text)
-    document["name"] = name
-    return tomlkit.dumps(document)

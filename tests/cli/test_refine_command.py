@@ -1,0 +1,117 @@
+"""``tuner refine``: the next definition, and the search that goes on from it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.conftest import Run
+from tuner.cli import main
+from tuner.study import read_definition
+
+Here = Callable[..., SimpleNamespace]
+
+
+@pytest.fixture
+def here(workplace: Path, capsys: pytest.CaptureFixture[str]) -> Here:
+    """Run ``tuner ARGUMENTS`` in this process: a process of its own takes seconds to start."""
+
+    def tuner(*arguments: str) -> SimpleNamespace:
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        out, err = capsys.readouterr()
+        return SimpleNamespace(returncode=ended.value.code, stdout=out, stderr=err)
+
+    return tuner
+
+
+@pytest.fixture
+def searched(small_study: Path, here: Here) -> Path:
+    """A searched study whose bias is certainly high: everything is wrong against a baseline of 0 %."""
+    text = small_study.read_text(encoding="utf-8") + "[diagnosis]\nmaterial_gap = 0.0001\nbaseline_error = 0.0\n"
+    small_study.write_text(text, encoding="utf-8")
+    here("search", "small")
+    return small_study
+
+
+def test_the_reports_first_action_becomes_a_definition_and_its_search(searched: Path, run: Run) -> None:
+    """The command the report names writes what it proposes, and the search goes on from the old study's trials."""
+    first = json.loads(run("report", "small", "--json").stdout)["actions"][0]
+    assert "tuner refine small --output studies/small-2.toml" in first["command"]
+    refine, search = (part.split()[1:] for part in first["command"].split(" && "))
+    written = json.loads(run(*refine, "--json").stdout)
+    proposed = {change["key"]: change for change in written["changes"]}
+    assert "space.hidden" in proposed
+    definition = read_definition(Path("studies/small-2.toml"))
+    assert definition.name == "small-2"
+    assert definition.space["hidden"].bounds == proposed["space.hidden"]["new"]["choice"] == ["4", "8", "16"]
+    assert proposed["space.hidden"]["old"] == "4"
+    result = run(*search, "--trials", "2")
+    assert result.returncode == 0, result.stderr
+    assert "begun with" in result.stdout
+
+
+def test_every_changed_line_has_its_reason(searched: Path, here: Here) -> None:
+    """What is printed is what the file says."""
+    printed = here("refine", "small").stdout
+    lines = Path("studies/small-2.toml").read_text(encoding="utf-8").splitlines()
+    told = [line.removeprefix("space.") for line in printed.splitlines() if line.startswith("space.")]
+    assert told
+    for line in told:
+        value, reason = line.split("  # ")
+        assert f"{value} # {reason}" in lines
+
+
+def test_a_file_is_never_overwritten(searched: Path, here: Here) -> None:
+    """The second time it says so; another name can be given, and is the next study's."""
+    here("refine", "small")
+    before = Path("studies/small-2.toml").read_bytes()
+    again = here("refine", "small")
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "studies/small-2.toml is there already and was left as it is" in again.stderr
+    assert Path("studies/small-2.toml").read_bytes() == before
+    assert here("refine", "small", "--output", "studies/other.toml").returncode == 0
+    assert read_definition(Path("studies/other.toml")).name == "other"
+
+
+def test_where_nothing_needs_a_change_nothing_is_written(small_study: Path, here: Here) -> None:
+    """Neither gap matters at a line of 90 points."""
+    here("search", "small")
+    result = here("refine", "small", "--material-gap", "0.9")
+    assert result.returncode == 0
+    assert "nothing in the definition needs a change; nothing was written" in result.stdout
+    assert not Path("studies/small-2.toml").exists()
+    printed = json.loads(here("refine", "small", "--material-gap", "0.9", "--json").stdout)
+    assert printed == {"study": "small", "changes": [], "output": None, "name": None, "command": None}
+
+
+def test_baseline_and_line_of_the_command_go_into_the_definition(searched: Path, here: Here) -> None:
+    """The next study is judged as this one was."""
+    here("refine", "small", "--baseline", "0.01", "--material-gap", "0.002")
+    diagnosis = read_definition(Path("studies/small-2.toml")).diagnosis
+    assert (diagnosis.baseline_error, diagnosis.material_gap) == (0.01, 0.002)
+
+
+def test_an_impossible_output_is_one_line(searched: Path, here: Here) -> None:
+    """Nothing is written, and the line says what was expected."""
+    impossible = {
+        "studies/next.txt": "expected a file that ends in .toml",
+        "elsewhere/small.toml": "needs another name than 'small'",
+        "no/such/next.toml": "no/such/next.toml: cannot be written",
+        "studies/a b.toml": "got 'a b'",
+    }
+    for output, said in impossible.items():
+        result = here("refine", "small", "--output", output)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert said in result.stderr
+        assert result.stderr.count("\n") == 1
+        assert not Path(output).exists()
+
+
+def test_a_definition_can_be_named_as_the_old_study(searched: Path, here: Here) -> None:
+    """``--from`` takes a TOML path as well as a name."""
+    here("refine", "small")
+    result = here("search", "studies/small-2.toml", "--from", "studies/small.toml", "--trials", "1")
+    assert "trials of small" in result.stdout, result.stderr

@@ -1,0 +1,89 @@
+"""Another definition from a definition's text: the lines that change, each with its reason; the rest as it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.items import InlineTable
+
+from tuner.study.definition import StudyDefinition
+from tuner.study.schema import SCHEMA_LINE
+
+FILES = ("source", "dev", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One key of a definition ("space.alpha"), what it becomes, and why, in a few words."""
+
+    key: str
+    value: Any
+    why: str
+
+
+def rename_definition(text: str, definition: StudyDefinition, name: str) -> str:
+    """The same definition under another name, comments kept."""
+    if definition.name == name:
+        return text
+    document = tomlkit.parse(text)
+    document["name"] = name
+    return tomlkit.dumps(document)
+
+
+def edit_definition(text: str, edits: Sequence[Edit], heading: str) -> str:
+    """The definition with some keys changed or added; each such line ends with a comment: the reason.
+
+    Other lines, their order and their comments stay. ``heading`` is the comment above everything.
+    """
+    document = tomlkit.parse(text)
+    for edit in edits:
+        section, _, key = edit.key.rpartition(".")
+        if section not in document:
+            document[section] = tomlkit.table()
+        table: Any = document[section]
+        table[key] = tomlkit.value(toml(edit.value))
+        whole_line = table if isinstance(table, InlineTable) else table[key]
+        whole_line.comment(" ".join(edit.why.split()))
+    lines = tomlkit.dumps(document).rstrip().split("\n")
+    lines.insert(lines[0] == SCHEMA_LINE, f"# {heading}")  # what names the schema is looked for in the first line
+    return "\n".join(lines) + "\n"
+
+
+def move_definition(text: str, old_folder: Path, new_folder: Path) -> str:
+    """The definition with the paths of its data files as seen from another folder: relative below its parent."""
+    if old_folder.resolve() == new_folder.resolve():
+        return text
+    document = tomlkit.parse(text)
+    data: Any = document["data"]
+    for key in FILES:
+        if key in data:
+            file = (old_folder / data[key]).resolve()
+            near = file.is_relative_to(new_folder.resolve().parent)
+            data[key] = os.path.relpath(file, new_folder.resolve()) if near else str(file)
+    return tomlkit.dumps(document)
+
+
+def value_at(text: str, key: str) -> Any:
+    """What stands behind a key of a definition's text ("space.alpha"); None if nothing does."""
+    found: Any = tomlkit.parse(text).unwrap()
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def toml(value: Any) -> str:
+    """A value as it is written in a definition."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {toml(of)}" for key, of in value.items()) + " }"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Sequence):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return repr(value)

@@ -84,11 +84,13 @@ def test_forward() -> None:
     """Probabilities of a network, and the first layer before its activation."""
     figure = UNIT["forward_plain"]
     architecture, theta, examples = network_of(figure)
-    logits = ForwardPass(architecture, theta[None], len(examples)).evaluate(examples.inputs[None])[0]
+    forward = ForwardPass(architecture, theta[None], len(examples))
+    logits = forward.evaluate(forward.see(examples.inputs[None]))[0]
     np.testing.assert_allclose(OUTPUTS["sigmoid"].probabilities(logits)[1:], figure["expected"]["AL"], atol=1e-8)
     first = Architecture(3, (), 2)
     theta = first.flatten(parameters_of(figure)[:1])
-    z = ForwardPass(first, theta[None], len(examples)).evaluate(examples.inputs[None])
+    forward = ForwardPass(first, theta[None], len(examples))
+    z = forward.evaluate(forward.see(examples.inputs[None]))
     np.testing.assert_allclose(z[0], figure["expected"]["Z1"], atol=figure["tol"])
 
 

@@ -36,12 +36,13 @@ class Evaluation:
         for start in range(0, n, CHUNK):
             rows = slice(start, min(start + CHUNK, n))
             labels = self._output.labels(examples.y[rows])
-            self._chunks.append((examples.inputs[None, rows], labels, passes[len(labels)]))
+            forward = passes[len(labels)]
+            self._chunks.append((forward.see(examples.inputs[None, rows]), labels, forward))
 
     def measure(self) -> list[Measured]:
         """Every network as it is now."""
         n, weights = len(self._examples), self._examples.weights
-        parts = [self._output.assess(forward.evaluate(inputs), labels) for inputs, labels, forward in self._chunks]
+        parts = [self._output.assess(forward.evaluate(seen), labels) for seen, labels, forward in self._chunks]
         losses, wrong = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         if weights is not None:
             losses = losses * (weights / (weights.mean() or 1))
@@ -57,5 +58,6 @@ def logits_of(architecture: Architecture, theta: Array, X: Array) -> Array:
     found = np.empty((architecture.n_outputs, len(X)), dtype=theta.dtype)
     for start in range(0, len(X), CHUNK):
         inputs = with_ones(X[start : start + CHUNK], theta.dtype)
-        found[:, start : start + CHUNK] = ForwardPass(architecture, theta[None], len(inputs)).evaluate(inputs[None])[0]
+        forward = ForwardPass(architecture, theta[None], len(inputs))
+        found[:, start : start + CHUNK] = forward.evaluate(forward.see(inputs[None]))[0]
     return found

@@ -183,12 +183,13 @@ class Cost:
         self._settings = settings
         self._theta = np.zeros((1, architecture.n_parameters))
         self._forward = ForwardPass(architecture, self._theta, len(examples))
+        self._seen = self._forward.see(examples.inputs[None])
 
     def __call__(self, theta: Array) -> float:
         """J(θ)"""
         self._theta[0] = theta
         y, weights, m = self._examples.y, self._examples.weights, len(self._examples)
-        logits = self._forward.evaluate(self._examples.inputs[None])[0]
+        logits = self._forward.evaluate(self._seen)[0]
         output = OUTPUTS[self._architecture.output]
         losses, _ = output.assess(logits, output.labels(y))
         w = np.concatenate([W.ravel() for W, _ in self._architecture.views(theta)])

@@ -39,14 +39,19 @@ class ForwardPass:
         self._output = output.swapaxes(1, 2)
         self._value = ACTIVATIONS[architecture.activation].value
 
-    def evaluate(self, inputs: Array) -> Array:
-        """The logits (K, n_outputs, rows) of inputs (1, rows, n_features + 1), the same for all networks."""
+    def see(self, inputs: Array) -> Array:
+        """Inputs (1, rows, n_features + 1), the same for all networks, as ``evaluate`` takes them."""
+        if not self._products:
+            return inputs.swapaxes(1, 2)
+        return self._products[0].view(np.broadcast_to(inputs, (len(self._full[0]), *inputs.shape[1:])))
+
+    def evaluate(self, seen: Array) -> Array:
+        """The logits (K, n_outputs, rows) of inputs, which the next call writes over."""
         for number, (product, full) in enumerate(zip(self._products, self._full, strict=True)):
-            shared = np.broadcast_to(inputs, (len(full), *inputs.shape[1:])) if not number else inputs
-            product(self._inputs[number - 1] if number else product.view(shared))
+            product(self._inputs[number - 1] if number else seen)
             self._value(full)
             self._ones[number].fill(1)
-        np.matmul(self._output, inputs.swapaxes(1, 2) if self._last is None else self._last, self.logits)
+        np.matmul(self._output, seen if self._last is None else self._last, self.logits)
         return self.logits
 
 

@@ -148,7 +148,7 @@ class Trainer:
         self.should_stop = should_stop
         self.report_epochs = report_epochs
         self.epoch = 0
-        self.samples = {id(lane.train): _sample(lane.train) for lane in lanes}
+        self.samples = {id(lane.train): curve_sample(lane.train) for lane in lanes}
         if resume is None:
             self.cohort = Cohort(plan, lanes, np.array([lane.best_theta for lane in lanes]))
         else:
@@ -246,7 +246,7 @@ class Trainer:
         return self.on_epoch(metrics)
 
 
-def _sample(examples: Prepared) -> Prepared:
+def curve_sample(examples: Prepared) -> Prepared:
     """Evenly spaced rows of a training set for its curve: the same in every epoch and for every seed."""
     n = len(examples)
     if n <= CURVE_ALL:

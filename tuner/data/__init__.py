@@ -7,6 +7,7 @@ it is used: a worker process that maps prepared arrays needs none of it.
 from typing import TYPE_CHECKING, Any
 
 from tuner.data.augmentation import AUGMENTATIONS, Augmentation, make_augment
+from tuner.data.cache import cache_folder
 from tuner.data.dataset import ColumnSummary, Dataset, Part, Table
 from tuner.data.describing import describe
 from tuner.data.loading import (
@@ -36,6 +37,7 @@ __all__ = [
     "Part",
     "SplitSettings",
     "Table",
+    "cache_folder",
     "check_honesty",
     "dataset_from_arrays",
     "dataset_from_frame",

@@ -3,6 +3,7 @@
 from tuner.running.catalog import write_definition, write_example
 from tuner.running.cluster import check_executor
 from tuner.running.estimating import Estimate, estimate_search
+from tuner.running.machine import check_machine
 from tuner.running.opening import (
     StudyRequest,
     list_studies,
@@ -25,6 +26,7 @@ __all__ = [
     "SearchResult",
     "StudyRequest",
     "check_executor",
+    "check_machine",
     "estimate_search",
     "list_studies",
     "load_study_data",

@@ -17,6 +17,7 @@ from tuner.storage.claims import (
     renew,
 )
 from tuner.storage.database import Database
+from tuner.storage.health import Check, check_database
 from tuner.storage.history import History, frozen_trial
 from tuner.storage.merging import Merged, merge_database
 from tuner.storage.owner import Owner
@@ -59,6 +60,7 @@ __all__ = [
     "WALL_LIMIT",
     "BestTrial",
     "Budget",
+    "Check",
     "Claim",
     "Counts",
     "Database",
@@ -79,6 +81,7 @@ __all__ = [
     "StudyRecord",
     "TrialRecord",
     "back_up",
+    "check_database",
     "claim_trial",
     "delete_study",
     "enqueue_trial",

@@ -1,0 +1,102 @@
+"""``tuner doctor``: what it looks at, and when it says that something is wrong."""
+
+import json
+import shutil
+import sqlite3
+from collections import namedtuple
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.conftest import Run
+from tuner.running import machine
+from tuner.storage import address, check_database, health, sqlite_url
+
+
+def found(database: Path) -> dict[str, tuple[bool, str]]:
+    """The checks of a database file, by their names."""
+    return {check.name: (check.passed, check.found) for check in check_database(sqlite_url(database))}
+
+
+def test_a_sound_machine_is_told_so_and_nothing_is_created(workplace: Path, run: Run) -> None:
+    """Versions, BLAS, cores, file system, database, disk, cache and a timed step; exit status 0."""
+    result = run("doctor", "--json")
+    assert result.returncode == 0, result.stdout
+    told = json.loads(result.stdout)
+    assert told["passed"]
+    names = [check["name"] for check in told["checks"]]
+    assert names == ["versions", "BLAS", "cores", "file system", "database", "disk", "cache", "training step"]
+    assert list(workplace.iterdir()) == []
+
+
+def test_a_searched_database_is_read_written_and_in_wal_mode(small_study: Path, run: Run) -> None:
+    """What a search made passes, and is counted."""
+    run("search", "small", "--trials", 1)
+    result = run("doctor")
+    assert result.returncode == 0, result.stdout
+    assert "can be read and written; 1 study" in result.stdout
+    assert "WAL mode" in result.stdout
+
+
+def test_what_is_no_database_is_wrong(workplace: Path, run: Run) -> None:
+    """Exit status 1, and the last line names what is wrong."""
+    (workplace / "studies").mkdir()
+    (workplace / "studies" / "tuner.db").write_text("no database", encoding="utf-8")
+    result = run("doctor")
+    assert result.returncode == 1
+    assert "WRONG  database" in result.stdout
+    assert result.stdout.splitlines()[-1] == "wrong: database"
+
+
+def test_a_database_that_lost_its_mode_is_wrong(tmp_path: Path) -> None:
+    """A reader would hold up every writer."""
+    with closing(sqlite3.connect(tmp_path / "tuner.db")) as connection:
+        connection.execute("CREATE TABLE t (a)")
+    check = health._check_mode(tmp_path / "tuner.db")
+    assert not check.passed
+    assert "not in WAL mode" in check.found
+
+
+def test_a_network_file_system_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refusal names the --storage line that works."""
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"1 1 0:1 / {tmp_path.resolve()} rw - nfs4 server:/x rw\n", encoding="utf-8")
+    monkeypatch.setattr(address, "MOUNTS", mounts)
+    passed, text = found(tmp_path / "tuner.db")["file system"]
+    assert not passed
+    assert "postgresql://" in text
+
+
+def test_a_full_disk_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below 200 MB a search would soon stop."""
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10**9, 10**9, 10**6))
+    passed, text = found(tmp_path / "tuner.db")["disk"]
+    assert not passed
+    assert "make room" in text
+
+
+def test_a_server_that_does_not_answer_is_wrong() -> None:
+    """With the driver's own reason, and no password."""
+    pytest.importorskip("psycopg")
+    (check,) = check_database(sa.make_url("postgresql+psycopg://me:secret@127.0.0.1:1/none"))
+    assert not check.passed
+    assert "secret" not in check.found
+
+
+def test_a_missing_library_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named, with what to do."""
+    monkeypatch.setattr(machine, "LIBRARIES", ("numpy", "no-such-library"))
+    check = machine._check_versions()
+    assert not check.passed
+    assert "missing: no-such-library" in check.found
+
+
+def test_a_slow_step_and_a_blas_that_cannot_be_held_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both say what to look at."""
+    monkeypatch.setattr(machine, "SLOW_STEP", 0.0)
+    assert "is the machine busy?" in machine._check_step().found
+    monkeypatch.setattr(machine, "threadpool_info", list)
+    assert "OMP_NUM_THREADS=1" in machine._check_blas().found

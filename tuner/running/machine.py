@@ -1,0 +1,96 @@
+"""Whether this machine is fit for a search: versions, BLAS and its threads, memory, the database, one training step."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from tuner.data import cache_folder
+from tuner.nn import Examples, Hyperparameters, Stopping, train
+from tuner.running.catalog import storage_url
+from tuner.storage import Check, check_database
+
+LIBRARIES = ("tuner-search", "numpy", "scipy", "pandas", "optuna", "sqlalchemy", "scikit-learn")
+EXTRAS = ("pyarrow", "psycopg", "distributed", "optuna-dashboard")
+SLOW_STEP = 5e-3
+"""Seconds of a step that takes 0.1 ms on a machine of 2020: where it takes 50 times that, something is wrong."""
+STEPS = 200
+
+
+def check_machine(storage: str | None = None) -> list[Check]:
+    """Everything in the order in which it is told.  Nothing is created."""
+    return [
+        _check_versions(),
+        _check_blas(),
+        _check_cores(),
+        *check_database(storage_url(storage)),
+        _check_cache(),
+        _check_step(),
+    ]
+
+
+def _check_versions() -> Check:
+    found, missing = [f"python {platform.python_version()}"], []
+    for name in LIBRARIES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    extras = [f"{name} {version(name)}" for name in EXTRAS if _is_installed(name)]
+    text = ", ".join(found) + (f"; extras: {', '.join(extras)}" if extras else "; no extras")
+    if missing:
+        return Check("versions", False, f"{text}; missing: {', '.join(missing)} (pip install tuner-search again)")
+    return Check("versions", True, text)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _check_blas() -> Check:
+    libraries = [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
+    if not libraries:
+        return Check("BLAS", False, "none that can be held to one thread a worker; set OMP_NUM_THREADS=1 yourself")
+    told = {f"{entry['internal_api']} {entry['version']} ({entry['num_threads']} threads here)" for entry in libraries}
+    return Check("BLAS", True, f"{', '.join(sorted(told))}; a worker uses one thread")
+
+
+def _check_cores() -> Check:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return Check("cores", True, f"{cores} for this process (--workers {cores} uses all), {memory:.1f} GB of memory")
+
+
+def _check_cache() -> Check:
+    """Where arrays read from a data file are kept for the next search; without it each search reads the file anew."""
+    folder = cache_folder()
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if os.access(nearest, os.W_OK):
+        return Check("cache", True, str(folder))
+    return Check("cache", True, f"none: {folder} cannot be written; TUNER_CACHE names another folder")
+
+
+def _check_step() -> Check:
+    """Time a step of a network of 64 inputs, 64 and 32 hidden units and 10 classes, 64 examples at a time."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((64 * STEPS, 64), dtype=np.float32), rng.integers(0, 10, 64 * STEPS)
+    settings = Hyperparameters(hidden=(64, 32), batch_size=64)
+    with threadpool_limits(limits=1):
+        began = time.perf_counter()
+        run = train(
+            Examples(X, y), None, n_classes=10, hyperparameters=settings, seeds=[0], stopping=Stopping(max_epochs=1)
+        )
+        seconds = (time.perf_counter() - began) / run.networks[0].updates
+    told = f"{1e6 * seconds:,.0f} µs for 64 examples through 64-64-32-10"
+    if seconds <= SLOW_STEP:
+        return Check("training step", True, told)
+    return Check("training step", False, f"{told}, expected less than {1e6 * SLOW_STEP:,.0f}: is the machine busy?")

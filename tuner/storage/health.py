@@ -1,0 +1,94 @@
+"""Whether a database can be used from here: where it lies, who may write, and in which mode it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from tuner.errors import StorageError
+from tuner.storage.address import file_system_of, refuse_network_file_system, shown, sqlite_file, sqlite_url
+from tuner.storage.schema import open_database
+from tuner.storage.studies import study_names
+
+LEAST_FREE = 200_000_000
+"""Bytes below which a search would soon stop for want of room: a thousand trials with their curves take about 20 MB."""
+
+WAL = b"\x02\x02"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at, what was found, and whether a search can live with it."""
+
+    name: str
+    passed: bool
+    found: str
+
+
+def check_database(url: URL) -> list[Check]:
+    """Look at the database of a URL, which need not exist yet; nothing is created."""
+    path = sqlite_file(url)
+    if path is None:
+        return [_check_server(url)]
+    folder = _nearest_folder(path.parent)
+    checks = [_check_place(folder), _check_file(path, folder)]
+    if path.exists() and checks[1].passed:
+        checks.append(_check_mode(path))
+    return [*checks, _check_disk(folder)]
+
+
+def _nearest_folder(folder: Path) -> Path:
+    """The folder itself, or the one in which it would be made."""
+    return folder if folder.exists() else folder.parent
+
+
+def _check_place(folder: Path) -> Check:
+    try:
+        refuse_network_file_system(folder)
+    except StorageError as error:
+        return Check("file system", False, str(error))
+    return Check("file system", True, f"{file_system_of(folder) or 'unknown'}, on this machine")
+
+
+def _check_file(path: Path, folder: Path) -> Check:
+    if not os.access(folder, os.W_OK):
+        return Check("database", False, f"{folder} cannot be written by this user; name another place with --storage")
+    if not path.exists():
+        return Check("database", True, f"{path} does not exist yet; the first search makes it")
+    try:
+        with open_database(sqlite_url(path), create=False) as database:
+            n_studies = len(study_names(database))
+            database.write(lambda connection: connection.execute(sa.text("SELECT 1")))
+    except StorageError as error:
+        return Check("database", False, str(error))
+    return Check("database", True, f"{path} can be read and written; {_studies(n_studies)}")
+
+
+def _check_mode(path: Path) -> Check:
+    """In WAL mode readers never wait for a writer; bytes 18 and 19 of the file say so, whoever has it open."""
+    with path.open("rb") as file:
+        is_wal = file.read(20)[18:] == WAL
+    return Check("journal", is_wal, "WAL mode" if is_wal else f"{path} is not in WAL mode, and readers hold it up")
+
+
+def _check_disk(folder: Path) -> Check:
+    free = shutil.disk_usage(folder).free
+    room = f"{free / 1e9:,.1f} GB free in {folder.resolve()}"
+    return Check("disk", free >= LEAST_FREE, room if free >= LEAST_FREE else f"{room}: make room before a search")
+
+
+def _check_server(url: URL) -> Check:
+    try:
+        with open_database(url, create=False) as database:
+            return Check("database", True, f"{shown(url)} answers; {_studies(len(study_names(database)))}")
+    except StorageError as error:
+        return Check("database", "holds no tuner studies" in str(error), str(error))
+
+
+def _studies(n: int) -> str:
+    return f"{n} {'study' if n == 1 else 'studies'}"

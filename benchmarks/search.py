@@ -97,8 +97,8 @@ def against_the_script(folder: Path, trials: int, seeds: int) -> list[Goal]:
         goal = write_definition(folder, f"reach-{seed}", trials=40 * trials, seed=seed, target=best)
         reached, counts = run_tuner(goal, folder, core)
         print(
-            f"  seed {seed}: {trials / plain:.1f} trials a second by the script, {trials / mine:.1f} by tuner; its best "
-            f"dev error {best:.4f} after {plain_best:.1f} s, by tuner after {reached:.1f} s "
+            f"  seed {seed}: {trials / plain:.1f} trials a second by the script, {trials / mine:.1f} by tuner; its "
+            f"best dev error {best:.4f} after {plain_best:.1f} s, by tuner after {reached:.1f} s "
             f"({counts['complete'] + counts['pruned']} trials)",
             flush=True,
         )

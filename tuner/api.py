@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,19 +68,20 @@ def search(
     name: str | None = None,
     from_study: str | None = None,
     allow_changed: bool = False,
+    allow_trainers: Sequence[str] = (),
 ) -> Study:
     """Search the hyperparameters of a study and return it; the same call again goes on where the last one ended.
 
     ``study``: a TOML path, a data file (``target`` names a column), or a name; or a DataFrame (``target`` names a
     column), or
     an array (n, n_features) (``target`` holds the n classes).  ``trials``: exactly so many more by this call;
-    ``total``: so
-    many in all; neither: the study's budget.  ``timeout`` in seconds.  Raises a TunerError for what cannot be
-    searched, and
-    KeyboardInterrupt after putting the running trial back.
+    ``total``: so many in all; neither: the study's budget.  ``timeout`` in seconds.  ``allow_trainers``: trainers of
+    your own, "package.module:function", that may be run though only the database names them.  Raises a TunerError for
+    what cannot be searched, and KeyboardInterrupt after putting the running trial back.
     """
     if isinstance(study, str | Path):
-        opened = open_study(StudyRequest(str(study), target, storage, name, from_study, allow_changed))
+        request = StudyRequest(str(study), target, storage, name, from_study, allow_changed, tuple(allow_trainers))
+        opened = open_study(request)
     else:
         opened = open_data_in_memory(study, target, name=name, storage=storage, allow_changed=allow_changed)
     result = run_search(opened, SearchRequest(trials, total, workers, timeout))

@@ -44,7 +44,7 @@ def test_a_record_is_written_whole_or_not_at_all(database: Database) -> None:
     study = make_study(database)
     claim = take_and_draw(database, study)
     good = outcome()
-    bad = dataclasses.replace(good, networks=[dataclasses.replace(good.networks[0], dev_cost=None)])
+    bad = dataclasses.replace(good, networks=[dataclasses.replace(good.networks[0], dev_wrong=None)])
     with pytest.raises(StorageError):
         write_outcome(database, claim, study, bad)
     trial = read_study(database, "made").trials[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import math
 import multiprocessing
 import os
 import sqlite3
@@ -19,11 +21,12 @@ import optuna
 import pytest
 import sqlalchemy as sa
 
-from tests.databases import new_postgresql
+from tests.databases import KINDS, new_postgresql, new_url
 from tests.storage.conftest import make_study, outcome, take_and_draw
 from tuner.errors import StorageError
 from tuner.storage import (
     back_up,
+    migrations,
     open_database,
     parse_url,
     raise_budget,
@@ -156,16 +159,52 @@ def test_an_older_schema_is_upgraded_after_a_backup(tmp_path: Path, monkeypatch:
         lambda connection: connection.execute(sa.text("ALTER TABLE tuner_trials ADD COLUMN note TEXT")),
         lambda connection: connection.execute(sa.text("UPDATE tuner_trials SET note = 'upgraded'")),
     ]
-    monkeypatch.setattr(schema, "MIGRATIONS", steps)
-    monkeypatch.setattr(tables, "SCHEMA_VERSION", 3)
+    before = tables.SCHEMA_VERSION
+    monkeypatch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, *steps])
+    monkeypatch.setattr(tables, "SCHEMA_VERSION", before + 2)
     open_database(sqlite_url(path), create=True).close()
     open_database(sqlite_url(path), create=True).close()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT note FROM tuner_trials").fetchall() == [("upgraded",)]
-        assert connection.execute("SELECT schema_version FROM tuner_version").fetchall() == [(3,)]
+        assert connection.execute("SELECT schema_version FROM tuner_version").fetchall() == [(before + 2,)]
     (backup,) = tmp_path.glob("tuner.db.before-*")
     with closing(sqlite3.connect(backup)) as connection:
-        assert connection.execute("SELECT schema_version FROM tuner_version").fetchall() == [(1,)]
+        assert connection.execute("SELECT schema_version FROM tuner_version").fetchall() == [(before,)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_costs_may_be_unknown_after_the_upgrade(tmp_path: Path, kind: str) -> None:
+    """Tables as the first version made them take NULL for a cost afterwards, and keep their rows."""
+    with open_database(new_url(kind, tmp_path), create=True) as database:
+        study = make_study(database)
+        assert write_outcome(database, take_and_draw(database, study), study, outcome())
+        before = read_study(database, "made").trials[0].networks[0]
+        database.write(_forbid_unknown_costs)
+        nan = dataclasses.replace(before, dev_cost=math.nan)
+        unknown = dataclasses.replace(outcome(), networks=[nan])
+        claim = take_and_draw(database, study)
+        with pytest.raises(StorageError):
+            write_outcome(database, claim, study, unknown)
+        database.write(migrations.allow_unknown_costs)
+        assert write_outcome(database, claim, study, unknown)
+        first, second = (trial.networks[0] for trial in read_study(database, "made").trials)
+        assert (first.dev_cost, first.curve["dev_cost"].tolist()) == (0.4, before.curve["dev_cost"].tolist())
+        assert math.isnan(second.dev_cost)
+
+
+def _forbid_unknown_costs(connection: sa.Connection) -> None:
+    for table in ("tuner_networks", "tuner_epochs"):
+        if connection.dialect.name != "sqlite":
+            connection.execute(
+                sa.text(f"ALTER TABLE {table} ALTER train_cost SET NOT NULL, ALTER dev_cost SET NOT NULL")
+            )
+            continue
+        query = f"SELECT sql FROM sqlite_master WHERE name = '{table}'"
+        definition = connection.execute(sa.text(query)).scalar_one().replace("_cost DOUBLE", "_cost DOUBLE NOT NULL")
+        connection.execute(sa.text(f"ALTER TABLE {table} RENAME TO old"))
+        connection.execute(sa.text(definition))
+        connection.execute(sa.text(f"INSERT INTO {table} SELECT * FROM old"))
+        connection.execute(sa.text("DROP TABLE old"))
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,12 +215,13 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pyt
         lambda connection: connection.execute(sa.text("ALTER TABLE tuner_trials ADD COLUMN note TEXT")),
         lambda connection: connection.execute(sa.text("UPDATE no_such_table SET note = 1")),
     ]
-    monkeypatch.setattr(schema, "MIGRATIONS", steps)
-    monkeypatch.setattr(tables, "SCHEMA_VERSION", 3)
+    before = tables.SCHEMA_VERSION
+    monkeypatch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, *steps])
+    monkeypatch.setattr(tables, "SCHEMA_VERSION", before + 2)
     with pytest.raises(StorageError, match="no_such_table"):
         open_database(sqlite_url(path), create=True)
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT schema_version FROM tuner_version").fetchall() == [(1,)]
+        assert connection.execute("SELECT schema_version FROM tuner_version").fetchall() == [(before,)]
         columns = [row[1] for row in connection.execute("PRAGMA table_info(tuner_trials)")]
     assert "note" not in columns
 

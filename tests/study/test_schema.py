@@ -47,6 +47,14 @@ def test_what_the_program_refuses_is_underlined(complaints: Complaints, section:
     assert complaints(table) == [where]
 
 
+def test_a_trainer_makes_names_free(complaints: Complaints) -> None:
+    """Its own hyperparameters are not underlined; ranges that do not exist, and our own out of bounds, are."""
+    table = {"name": "x", "data": {"source": "x.csv", "target": "y"}, "network": {"trainer": "mine:fit"}}
+    assert complaints({**table, "space": {"dropout": {"uniform": [0.0, 0.5]}, "deep": True, "alpha": 0.1}}) == []
+    assert complaints({**table, "space": {"dropout": {"unifrom": [0.0, 0.5]}}}) == ["space.dropout"]
+    assert complaints({**table, "space": {"alpha": {"power_of_two": [1, 2]}}}) == ["space.alpha"]
+
+
 @pytest.mark.parametrize("name", KNOBS)
 def test_every_hyperparameter_is_completed_with_a_sentence(name: str) -> None:
     """Each with what it is, and its default is a value it may have."""

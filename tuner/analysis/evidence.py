@@ -63,6 +63,7 @@ class Evidence:
     ``study`` is how the study is named in commands, ``options`` what follows it there (``--storage URL``). Levels are
     "high", "low", "undecided" or None (not measured); gaps and errors are fractions; what is unknown is None.
     ``hidden``: the best trial's layers, ("64-32"); ``hidden_is_largest``: no larger network was searched.
+    ``trainer``: the user's own, where it trains the models instead.
     ``since_best``: trials finished after the best one. ``diverged_above``: an α above which most trials diverged.
     ``can_fold``: dev examples come from the training rows' source, not from a file of their own.
     ``pruned_winners``: pruned trials that were already better than the best when they were stopped. ``trials`` are the
@@ -96,6 +97,7 @@ class Evidence:
     dev_needed: int | None = None
     images: bool = False
     augmented: bool = False
+    trainer: str | None = None
     hidden: str | None = None
     hidden_is_largest: bool = True
     best_epoch: int = 0

@@ -129,7 +129,10 @@ def other_architecture(evidence: Evidence) -> Action | None:
     return Action(
         action="other_architecture",
         why="The network is large enough, trained long enough and hardly regularised, and still misses its training "
-        "examples: other features, another activation or optimiser, or cleaner labels are what is left.",
+        "examples: other features, another activation or optimiser, or cleaner labels are what is left."
+        if evidence.trainer is None
+        else f"Nothing that was searched lets the models of {evidence.trainer} learn their training examples: larger "
+        "or other models, longer training, other features, or cleaner labels are what is left.",
         evidence={"train_error": evidence.train_error, "hidden": evidence.hidden},
         expected_gain=_at_most(evidence.bias_value, "avoidable bias"),
     )
@@ -146,8 +149,9 @@ def more_data(evidence: Evidence) -> Action | None:
         return Action(
             action="more_data",
             why=f"Dev error is {points(evidence.variance_value or 0.0)} points above train error with "
-            f"{evidence.n_train:,} training examples; the learning curve tells what more of them would bring.",
-            command=command(evidence, "learning-curve"),
+            f"{evidence.n_train:,} training examples"
+            + ("; the learning curve tells what more of them would bring." if evidence.trainer is None else "."),
+            command=command(evidence, "learning-curve") if evidence.trainer is None else "",
             evidence={"n_train": evidence.n_train, "variance": evidence.variance_value},
             expected_gain=_at_most(evidence.variance_value, "variance"),
         )
@@ -282,7 +286,7 @@ def evaluate_once(evidence: Evidence) -> Action | None:
     return Action(
         action="evaluate_once",
         why="Neither gap matters at this line: train the chosen network, and open the test set once.",
-        command=command(evidence, "train"),
+        command=command(evidence, "train") if evidence.trainer is None else "",
         evidence={"avoidable_bias": evidence.bias_value, "variance": evidence.variance_value},
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, StudyArgument
 from tuner.cli.progress import duration
 
 if TYPE_CHECKING:
@@ -21,29 +21,48 @@ def check(
     target: Annotated[
         str | None, typer.Option("--target", metavar="COL", help="The column of a data file to predict.")
     ] = None,
+    allow_trainer: AllowTrainerOption = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read definition and data as a search would, train one epoch, and say what the whole search would take."""
-    from tuner.running import StudyRequest, estimate_search, load_study_data
+    from tuner.running import StudyRequest, estimate_search, load_to_run
 
-    source, dataset = load_study_data(StudyRequest(study, target, storage))
+    request = StudyRequest(study, target, storage, allow_trainers=tuple(allow_trainer or ()))
+    source, dataset, trainer = load_to_run(request)
     definition = source.definition
-    estimate = estimate_search(definition, dataset)
+    estimate = estimate_search(definition, dataset, trainer)
     if as_json:
         typer.echo(json.dumps({"study": definition.name, "trials": definition.search.trials, **estimate.to_dict()}))
         return
     rows = ", ".join(f"{name} {n:,}" for name, n in dataset.sizes.items() if n)
     typer.echo(f"study {definition.name} · data {dataset.path or 'arrays'} ({rows})")
     typer.echo(f"searched: {', '.join(definition.searched_space.searched) or 'nothing; all is fixed'}")
-    typer.echo(_text(definition.search.trials, estimate))
+    ran = _one_epoch(estimate) if trainer is None else _one_call(trainer.name, estimate)
+    typer.echo(_text(definition.search.trials, ran, estimate))
 
 
-def _text(trials: int, estimate: Estimate) -> str:
+def _one_epoch(estimate: Estimate) -> str:
     networks = f"{estimate.n_networks} networks of " if estimate.n_networks > 1 else "a network of "
     return (
         f"one epoch: {networks}{estimate.n_parameters:,} parameters, {estimate.updates_per_epoch} updates each, "
-        f"{estimate.epoch_seconds:.2g} s\n"
+        f"{estimate.epoch_seconds:.2g} s"
+    )
+
+
+def _one_call(trainer: str, estimate: Estimate) -> str:
+    networks = f"; a trial calls it {estimate.n_networks} times" if estimate.n_networks > 1 else ""
+    if estimate.epoch_seconds is None:
+        return f"trainer {trainer}: ran to its end, and its labels are as they should be{networks}"
+    return (
+        f"trainer {trainer}: one epoch in {estimate.epoch_seconds:.2g} s; it was ended there, before it returned labels"
+        f"{networks}"
+    )
+
+
+def _text(trials: int, ran: str, estimate: Estimate) -> str:
+    return (
+        f"{ran}\n"
         f"{trials} trials: {duration(estimate.seconds_at_least)} to {duration(estimate.seconds_at_most)} by one worker "
         "(every trial stops as early, or as late, as it may)\n"
         f"memory: {estimate.data_bytes / MEGABYTE:,.0f} MB of data, {estimate.peak_bytes / MEGABYTE:,.0f} MB in all; "

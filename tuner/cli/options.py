@@ -30,6 +30,15 @@ StorageOption = Annotated[
         show_envvar=False,
     ),
 ]
+AllowTrainerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-trainer",
+        metavar="PACKAGE.MODULE:FUNCTION",
+        help="A trainer of your own that may be run though only the database names it.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
 FailAboveOption = Annotated[
     float | None,

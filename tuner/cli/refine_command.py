@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuner.cli.options import BaselineOption, JsonOption, MaterialGapOption, StorageOption, StudyArgument
+from tuner.cli.options import (
+    AllowTrainerOption,
+    BaselineOption,
+    JsonOption,
+    MaterialGapOption,
+    StorageOption,
+    StudyArgument,
+)
 
 if TYPE_CHECKING:
     from tuner.reporting import Refinement, Report
@@ -25,6 +32,7 @@ def refine(
     ] = None,
     baseline: BaselineOption = None,
     material_gap: MaterialGapOption = None,
+    allow_trainer: AllowTrainerOption = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,8 +41,9 @@ def refine(
     from tuner.places import STUDIES
     from tuner.reporting import build_report
     from tuner.reporting import refine as refined
-    from tuner.running import read_record, write_definition
+    from tuner.running import read_record, refuse_stored_trainer, write_definition
 
+    refuse_stored_trainer(study, storage, allow_trainer or ())
     report = build_report(read_record(study, storage), baseline=baseline, material_gap=material_gap)
     path = output or STUDIES / f"{next_name(report.record.name)}.toml"
     found = refined(report, path)

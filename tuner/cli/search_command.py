@@ -13,6 +13,7 @@ import typer
 
 from tuner.cli.options import (
     ABOVE,
+    AllowTrainerOption,
     FailAboveOption,
     JsonOption,
     StorageOption,
@@ -67,6 +68,7 @@ def search(
     scheduler: Annotated[
         str | None, typer.Option("--scheduler", metavar="ADDRESS", help="The Dask scheduler, like tcp://host:8786.")
     ] = None,
+    allow_trainer: AllowTrainerOption = None,
     storage: StorageOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no verdict, only the result.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Also a line for every trial that ends.")] = False,
@@ -85,7 +87,8 @@ def search(
     from tuner.running import SearchRequest, StudyRequest, check_executor, open_study, run_search
 
     check_executor(executor, scheduler, storage)
-    opened = open_study(StudyRequest(study, target, storage, name, from_study, allow_changed))
+    trainers = tuple(allow_trainer or ())
+    opened = open_study(StudyRequest(study, target, storage, name, from_study, allow_changed, trainers))
     typer.echo(opened.headline + ("" if scheduler or workers else _more_cores()), err=as_json)
     if log_format == "json":
         log_json("started", study=opened.stored.name, storage=opened.database.name, data=opened.stored.data_path)

@@ -22,7 +22,7 @@ from tuner.analysis import (
 from tuner.reporting.findings import n_parameters
 from tuner.reporting.pulls import in_space, searched_knobs
 from tuner.storage import StudyRecord, TrialRecord
-from tuner.study import KNOBS
+from tuner.study import FREE, KNOBS
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -35,7 +35,9 @@ LATE = 0.9  # of the epochs: a best epoch beyond was reached while the error sti
 
 def advise(report: Report) -> list[Action]:
     """Ranked actions, each with a command that works in the folder the report was made in, or none."""
-    return [_typable(action) for action in recipe(evidence_of(report))]
+    trainer = report.definition.network.trainer
+    actions = [_typable(action) for action in recipe(evidence_of(report))]
+    return actions if trainer is None else [_for_trainer(action, trainer) for action in actions]
 
 
 def evidence_of(report: Report) -> Evidence:
@@ -61,8 +63,9 @@ def evidence_of(report: Report) -> Evidence:
         folds=definition.data.folds,
         can_fold=definition.data.dev is None and definition.data.time is None and definition.data.split_column is None,
         dev_needed=needed[1] if needed is not None and needed[0] == "dev" else None,
-        images=definition.data.image is not None,
-        augmented=any(KNOBS[name].field is None for name in definition.space),
+        images=definition.data.image is not None and definition.network.trainer is None,
+        augmented=any(KNOBS.get(name, FREE).field is None for name in definition.space),
+        trainer=definition.network.trainer,
         **_network(report),
         best_epoch=0 if best is None else best.best_epoch or 0,
         max_epochs=definition.training.max_epochs,
@@ -94,7 +97,7 @@ def _gaps(report: Report) -> dict[str, Any]:
 
 def _network(report: Report) -> dict[str, Any]:
     """The best trial's layers, and whether no larger network was searched."""
-    if report.best is None:
+    if report.best is None or report.definition.network.trainer is not None:
         return {}
     definition = report.definition
     hidden = report.best.params.get("hidden")
@@ -177,6 +180,13 @@ def storage_option(record: StudyRecord) -> str:
     if Path(record.storage.removeprefix("sqlite:///").split("?")[0]).resolve() == default:
         return ""
     return '--storage "$TUNER_STORAGE"' if "***" in record.storage else f"--storage {shlex.quote(record.storage)}"
+
+
+def _for_trainer(action: Action, trainer: str) -> Action:
+    """The action of a study whose models a trainer of the user's own makes: a search has to name it."""
+    if action.command.startswith("tuner search "):
+        return dataclasses.replace(action, command=f"{action.command} --allow-trainer {trainer}")
+    return action
 
 
 def _typable(action: Action) -> Action:

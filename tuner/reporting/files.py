@@ -42,7 +42,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def csv_of_numbers(columns: Mapping[str, np.ndarray]) -> str:
-    """Write columns of whole and other numbers as CSV, the latter to 9 digits.
+    """Write columns of whole and other numbers as CSV, the latter to 9 digits, NaN as an empty cell.
 
     Thousands of lines are formatted by one ``%``: five times as fast as pandas with the half million epochs of a large
     study.
@@ -55,5 +55,6 @@ def csv_of_numbers(columns: Mapping[str, np.ndarray]) -> str:
         cells = np.empty((min(LINES, n - start), len(columns)), dtype=object)
         for place, column in enumerate(columns.values()):
             cells[:, place] = column[start : start + LINES].tolist()
-        parts.append((line * len(cells)) % tuple(cells.ravel()))
+        text = (line * len(cells)) % tuple(cells.ravel())
+        parts.append(text.replace("nan", ""))
     return "".join(parts)

@@ -65,13 +65,15 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     groups = record.dev_groups
     members = not_distinguishable(wrong, place, groups)
     sizes = n_parameters(record, definition, [trial.params.get("hidden") for trial in judged])
+    strengths = _strengths(judged)
+    can_be_sober = bool(sizes.any() or strengths.size)
     return Findings(
         best=best,
         judged=judged,
         diagnosis=_diagnosis(record, definition, judged, place, wrong, baseline, material_gap),
         classes=tuple(class_errors(record.dev_y, wrong[place], record.class_names)),
         not_distinguishable=tuple(judged[k].number for k in members),
-        sober=judged[sober_choice(wrong, place, sizes, _strengths(judged))],
+        sober=judged[sober_choice(wrong, place, sizes, strengths)] if can_be_sober else None,
         resolution=resolution(wrong, place, members),
         seeds=_seeds_error(best, len(record.dev_y)),
     )
@@ -91,7 +93,7 @@ def _diagnosis(
     rng = np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,)))
     effective = None if record.dev_groups is None else effective_examples(wrong[place], record.dev_groups, rng=rng)
     competition = Competition(
-        trials=[[_run(network, definition) for network in trial.networks] for trial in judged],
+        trials=[_runs(trial, record, definition) for trial in judged],
         fold_sizes=np.bincount(record.dev_fold, minlength=20),
         wrong=wrong,
         patience=definition.training.patience,
@@ -124,8 +126,23 @@ def dev_wrong(trial: TrialRecord, n_dev: int) -> NDArray[np.generic]:
     return np.asarray(np.mean(bits, axis=0, dtype=np.float32))
 
 
+def _runs(trial: TrialRecord, record: StudyRecord, definition: StudyDefinition) -> list[NetworkRun]:
+    """A trial's networks, epoch by epoch, and the first epoch after which patience could end each.
+
+    Of a trainer of the user's own only what it returned is known: that counts as one epoch, which nobody chose.
+    """
+    if definition.network.trainer is not None:
+        ends = np.cumsum([network.n_dev for network in trial.networks])
+        once = covers_once(trial, len(record.dev_y))
+        folds = np.split(record.dev_fold, ends[:-1]) if once else [record.dev_fold] * len(ends)
+        return [
+            NetworkRun(fold_wrong=np.bincount(fold[network.dev_bits], minlength=20)[None])
+            for network, fold in zip(trial.networks, folds, strict=True)
+        ]
+    return [_run(network, definition) for network in trial.networks]
+
+
 def _run(network: NetworkRecord, definition: StudyDefinition) -> NetworkRun:
-    """A network's epochs, and the first of them after which patience could end it."""
     updates = network.updates / network.best_epoch if network.best_epoch else 1.0
     first = math.ceil(definition.training.min_updates / max(updates, 1.0))
     return NetworkRun(fold_wrong=network.dev_fold_wrong, first_stop=max(first, 1))
@@ -161,7 +178,12 @@ def references(record: StudyRecord) -> dict[str, float | None]:
 
 
 def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Sequence[str | None]) -> NDArray[np.int64]:
-    """Entries of θ of networks with these hidden layers ("64-32"; None: those of the definition)."""
+    """Entries of θ of networks with these hidden layers ("64-32"; None: those of the definition).
+
+    All 0 where a trainer of the user's own makes the models, whose size nobody knows.
+    """
+    if definition.network.trainer is not None:
+        return np.zeros(len(hidden), dtype=np.int64)
     found: dict[str | None, int] = {}
     for layers in set(hidden):
         widths = definition.network.hidden if layers is None else KNOBS["hidden"].parse(layers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,8 @@ def _share(
 
 
 def _cost(costs: Sequence[float], sizes: Sequence[int]) -> float | None:
-    return float(np.average(costs, weights=sizes)) if sum(sizes) else None
+    found = float(np.average(costs, weights=sizes)) if sum(sizes) else math.nan
+    return None if math.isnan(found) else found
 
 
 def mean_curve(trial: TrialRecord) -> dict[str, Array]:
@@ -101,7 +103,7 @@ def _trial_row(trial: TrialRecord, names: list[str], baseline: float) -> tuple[A
         _cost([network.dev_cost for network in networks], [network.n_dev for network in networks]),
         None if train is None else train - baseline,
         None if train is None or upper is None else upper - train,
-        *(trial.best_epoch, trial.epochs, trial.seed, trial.seconds),
+        *(trial.best_epoch or None, trial.epochs, trial.seed, trial.seconds),
     )
 
 

@@ -70,7 +70,9 @@ def _actions(report: Report) -> list[str]:
 
 
 def _tables(report: Report) -> list[str]:
-    errors = error_rows(report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0)
+    errors = error_rows(
+        report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0, report.chosen
+    )
     gaps = gap_rows(report.diagnosis)
     return [
         table(

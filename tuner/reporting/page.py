@@ -100,7 +100,7 @@ def _tables(report: Report) -> dict[str, Any]:
     record = report.record
     return {
         "colour": COLOURS.get(report.verdict, "high"),
-        "error_rows": error_rows(report.diagnosis, len(record.test_looks), len(record.test_rows) > 0),
+        "error_rows": error_rows(report.diagnosis, len(record.test_looks), len(record.test_rows) > 0, report.chosen),
         "gap_rows": gap_rows(report.diagnosis),
         "class_rows": class_rows(report.findings.classes),
     }

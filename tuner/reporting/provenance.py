@@ -21,6 +21,7 @@ def provenance(report: Report) -> list[tuple[str, str]]:
         ("data", _data(report)),
         ("fingerprint", record.fingerprint),
         ("split", _split(report)),
+        ("trainer", definition.network.trainer or ""),
         ("search", f"sampler {search.sampler}, pruner {search.pruner}, metric {search.metric}, seed {search.seed}"),
         ("best trial", "" if best is None else f"number {best.number}, seed {best.seed}"),
         ("test set", _test_set(report)),

@@ -18,6 +18,7 @@ def remarks(report: Report) -> list[str]:
     told = [
         news,
         _progress(report),
+        _trainer(report),
         _alike(report),
         _resolution(report),
         _sober(report),
@@ -35,6 +36,16 @@ def _progress(report: Report) -> str:
         return ""
     return f"The search is not finished: {done:,} of {count(budget, 'trial')} done" + (
         f", {running} running." if running else "."
+    )
+
+
+def _trainer(report: Report) -> str:
+    trainer = report.definition.network.trainer
+    if trainer is None or report.best is None:
+        return ""
+    return (
+        f"The models are trained by {trainer}. What it chose on the dev rows within a trial, such as the epoch, is not "
+        "seen here: the corrected dev error allows for the choice among trials alone, and may be too low."
     )
 
 

@@ -73,6 +73,11 @@ class Report:
         return self.diagnosis.gaps.get("variance")
 
     @property
+    def chosen(self) -> str:
+        """The choice that the corrected dev error allows for; the epochs of a trainer of one's own are not seen."""
+        return "trial and epoch" if self.definition.network.trainer is None else "trial"
+
+    @property
     def sentences(self) -> list[str]:
         """The verdict in plain sentences: what it is, the figures that carry it, the gaps, what is assumed."""
         told = [headline(self.diagnosis), figures_sentence(self.diagnosis, len(self.findings.judged))]

@@ -42,17 +42,20 @@ class GapRow:
     chance: str
 
 
-def error_rows(diagnosis: Diagnosis, looks_at_test: int, has_test: bool) -> list[ErrorRow]:
-    """Baseline, train, train-dev, dev, corrected dev and test, as far as they exist, then the reference lines."""
+def error_rows(
+    diagnosis: Diagnosis, looks_at_test: int, has_test: bool, chosen: str = "trial and epoch"
+) -> list[ErrorRow]:
+    """Baseline, train, train-dev, dev, corrected dev and test, as far as they exist, then the reference lines.
+
+    ``chosen``: the choice that the corrected error allows for.
+    """
     rows = []
     for key, name in ERROR_NAMES.items():
         estimate = diagnosis.errors.get(key)
         if key == "baseline":
             rows.append(_baseline_row(diagnosis))
         elif estimate is not None and not (key == "dev_corrected" and estimate is diagnosis.errors["dev"]):
-            rests_on = (
-                "allowing for the choice of trial and epoch" if key == "dev_corrected" else f"{estimate.n:,} rows"
-            )
+            rests_on = f"allowing for the choice of {chosen}" if key == "dev_corrected" else f"{estimate.n:,} rows"
             if key == "test":
                 rests_on += f", opened {times(looks_at_test)}"
             rows.append(ErrorRow(key, name, percent(estimate.value), span(estimate.low, estimate.high), rests_on))

@@ -78,7 +78,9 @@ def _trials_line(report: Report) -> Text:
 
 def _error_table(report: Report) -> Table:
     table = _table("error", "", "95 % interval", "rests on", right=1)
-    for row in error_rows(report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0):
+    for row in error_rows(
+        report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0, report.chosen
+    ):
         table.add_row(row.name, row.value, row.interval, row.rests_on)
     return table
 

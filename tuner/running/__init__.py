@@ -8,12 +8,14 @@ from tuner.running.opening import (
     StudyRequest,
     list_studies,
     load_study_data,
+    load_to_run,
     make_definition_file,
     open_data_in_memory,
     open_study,
     open_to_read,
     read_prepared,
     read_record,
+    refuse_stored_trainer,
 )
 from tuner.running.preparing import PreparedStudy, prepare
 from tuner.running.search import Report, SearchRequest, SearchResult, run_search
@@ -30,6 +32,7 @@ __all__ = [
     "estimate_search",
     "list_studies",
     "load_study_data",
+    "load_to_run",
     "make_definition_file",
     "open_data_in_memory",
     "open_study",
@@ -37,6 +40,7 @@ __all__ = [
     "prepare",
     "read_prepared",
     "read_record",
+    "refuse_stored_trainer",
     "run_search",
     "write_definition",
     "write_example",

@@ -10,6 +10,9 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset
+from tuner.errors import UsageError
+from tuner.running.foreign import TrialError, run_foreign_trial
+from tuner.running.trainers import Trainer
 from tuner.running.worker import trial_settings
 from tuner.study import StudyDefinition
 from tuner.trial import draw_dev_folds, run_trial
@@ -22,13 +25,14 @@ class Estimate:
     """Seconds of one epoch and of whole searches by one worker; bytes of the data and of the process at its peak.
 
     ``seconds_at_most``: every trial runs all its epochs.  ``seconds_at_least``: every trial stops as soon as patience
-    allows.
+    allows.  Of a trainer of the user's own parameters and updates are unknown, and so are the seconds of an epoch where
+    it reports none to speak of: the seconds of a search are then those of its whole calls.
     """
 
     n_networks: int
-    n_parameters: int
-    updates_per_epoch: int
-    epoch_seconds: float
+    n_parameters: int | None
+    updates_per_epoch: int | None
+    epoch_seconds: float | None
     seconds_at_least: float
     seconds_at_most: float
     data_bytes: int
@@ -39,8 +43,13 @@ class Estimate:
         return asdict(self)
 
 
-def estimate_search(definition: StudyDefinition, dataset: Dataset) -> Estimate:
-    """Train one epoch and multiply; what is drawn (batch size, layers) makes real trials faster or slower."""
+def estimate_search(definition: StudyDefinition, dataset: Dataset, trainer: Trainer | None = None) -> Estimate:
+    """Train one epoch and multiply; what is drawn (batch size, layers) makes real trials faster or slower.
+
+    Raises UsageError where the user's own trainer fails.
+    """
+    if trainer is not None:
+        return _estimate_foreign(definition, dataset, trainer)
     space = definition.searched_space
     values = space.middle()
     settings = trial_settings(definition)
@@ -66,6 +75,45 @@ def estimate_search(definition: StudyDefinition, dataset: Dataset) -> Estimate:
         epoch_seconds=result.seconds,
         seconds_at_least=trials * result.seconds * min(fewest, stopping.max_epochs),
         seconds_at_most=trials * result.seconds * stopping.max_epochs,
-        data_bytes=sum(table.X.nbytes + table.y.nbytes for part in dataset.parts for table in (part.train, part.dev)),
-        peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_PER_UNIT,
+        **_memory(dataset),
+    )
+
+
+def _memory(dataset: Dataset) -> dict[str, int]:
+    tables = [table for part in dataset.parts for table in (part.train, part.dev)]
+    return {
+        "data_bytes": sum(table.X.nbytes + table.y.nbytes for table in tables),
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_PER_UNIT,
+    }
+
+
+def _estimate_foreign(definition: StudyDefinition, dataset: Dataset, trainer: Trainer) -> Estimate:
+    """Call the trainer in the middle of the space, and end it after the second epoch that it reports."""
+    settings = trial_settings(definition)
+    epochs = settings.stopping.max_epochs
+    try:
+        with threadpool_limits(limits=1):
+            outcome = run_foreign_trial(
+                trainer,
+                dataset,
+                definition.searched_space.middle(),
+                replace(settings, rungs=(min(2, epochs),)),
+                seed=definition.search.seed,
+                prune=lambda _: True,
+            )
+    except TrialError as error:
+        raise UsageError(str(error)) from error
+    assert outcome is not None  # nobody tells it to stop
+    n_networks = len(dataset.parts) if len(dataset.parts) > 1 else settings.seeds
+    epoch_seconds = float(outcome.networks[0].curve["seconds"][-1]) if outcome.pruned else None
+    once = outcome.seconds if epoch_seconds is None else epoch_seconds * n_networks
+    trials = definition.search.trials
+    return Estimate(
+        n_networks=n_networks,
+        n_parameters=None,
+        updates_per_epoch=None,
+        epoch_seconds=epoch_seconds,
+        seconds_at_least=trials * once,
+        seconds_at_most=trials * once * (epochs if outcome.pruned else 1),
+        **_memory(dataset),
     )

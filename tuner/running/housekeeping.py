@@ -28,7 +28,7 @@ from tuner.storage import (
     sqlite_file,
     sqlite_url,
 )
-from tuner.study import KNOBS, StudyDefinition, nearest
+from tuner.study import FREE, KNOBS, StudyDefinition, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,12 @@ def enqueue(request: StudyRequest, values: Mapping[str, Any]) -> tuple[Submitted
 def check_point(definition: StudyDefinition, values: Mapping[str, Any]) -> None:
     """Raise UsageError for the first value that cannot be run in this study."""
     space = definition.searched_space
+    known = KNOBS if definition.network.trainer is None else definition.space
     for name, value in values.items():
-        if name not in KNOBS:
-            raise UsageError(f"unknown hyperparameter {name!r}{nearest(name, KNOBS)}")
-        expected = KNOBS[name].check(value)
+        if name not in known:
+            raise UsageError(f"unknown hyperparameter {name!r}{nearest(name, known)}")
+        knob = KNOBS.get(name, FREE)
+        expected = knob.check(value)
         if expected:
             raise UsageError(f"{name} must be {expected}, got {value!r}")
         if name in space.searched:
@@ -85,8 +87,7 @@ def check_point(definition: StudyDefinition, values: Mapping[str, Any]) -> None:
                     f"{name} = {value} is outside what {definition.name} searches: {searched.kind} = "
                     f"{list(searched.bounds)}"
                 )
-        elif space.fixed.get(name, KNOBS[name].default) != value:
-            fixed = space.fixed.get(name, KNOBS[name].default)
+        elif (fixed := space.fixed.get(name, knob.default)) != value:
             raise UsageError(f"{name} is fixed at {fixed} in {definition.name}, got {value}; [space] would search it")
 
 

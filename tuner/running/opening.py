@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tuner.running.catalog import (
     write_definition,
 )
 from tuner.running.preparing import PreparedStudy, prepare
+from tuner.running.trainers import Trainer, permitted_trainer
 from tuner.storage import (
     Database,
     StudyLine,
@@ -38,7 +40,11 @@ from tuner.study import Source, identity_changes, make_definition, parse_definit
 
 @dataclass(frozen=True, slots=True)
 class StudyRequest:
-    """Which study is meant: STUDY, and the options that say where it lies and what it is called."""
+    """Which study is meant: STUDY, and the options that say where it lies and what it is called.
+
+    ``allow_trainers``: trainers of the user's own that may be run though only the database names them; None: nothing
+    will be run at all.
+    """
 
     study: str
     target: str | None = None
@@ -46,6 +52,7 @@ class StudyRequest:
     name: str | None = None
     from_study: str | None = None
     allow_changed: bool = False
+    allow_trainers: tuple[str, ...] | None = None
 
 
 def open_study(request: StudyRequest) -> PreparedStudy:
@@ -54,12 +61,13 @@ def open_study(request: StudyRequest) -> PreparedStudy:
     Everything that can be refused is refused before a file is made.
     """
     located = locate(request.study, request.storage, target=request.target)
-    source, dataset = _load(located, request)
+    source, trainer = _source(located, request)
+    dataset = load_dataset(source.definition.data, source.folder)
     old = None if request.from_study is None else name_of(request.from_study)
     study = prepare(source, dataset, located.url, from_study=old, allow_changed=request.allow_changed)
     if located.unwritten is not None:
         write_definition(located.unwritten, source.text)
-    return study
+    return replace(study, trainer=trainer)
 
 
 def open_data_in_memory(
@@ -88,14 +96,28 @@ def open_data_in_memory(
 
 def load_study_data(request: StudyRequest) -> tuple[Source, Dataset]:
     """The study's definition and its data, for what needs no database; nothing is written."""
-    return _load(locate(request.study, request.storage, target=request.target), request)
+    source, dataset, _ = load_to_run(replace(request, allow_trainers=None))
+    return source, dataset
 
 
-def _load(located: Located, request: StudyRequest) -> tuple[Source, Dataset]:
+def load_to_run(request: StudyRequest) -> tuple[Source, Dataset, Trainer | None]:
+    """The same, with the trainer of the user's own that the study has and this request permits."""
+    source, trainer = _source(locate(request.study, request.storage, target=request.target), request)
+    return source, load_dataset(source.definition.data, source.folder), trainer
+
+
+def _source(located: Located, request: StudyRequest) -> tuple[Source, Trainer | None]:
+    """The definition that is meant, and its trainer where one may and will be run: it can be imported then."""
     source = located.source or _stored(located)
     if request.name is not None:
         source = renamed(source, request.name)
-    return source, load_dataset(source.definition.data, source.folder)
+    if request.allow_trainers is None:
+        return source, None
+    folder = None if located.source is None else source.folder
+    trainer = permitted_trainer(source.definition, file_folder=folder, allowed=request.allow_trainers)
+    if trainer is not None:
+        trainer.load()
+    return source, trainer
 
 
 def make_definition_file(path: Path, target: str | None) -> Path:
@@ -136,6 +158,13 @@ def read_prepared(study: PreparedStudy) -> StudyRecord:
         return read_study(study.database, study.stored.name)
     finally:
         study.database.close()
+
+
+def refuse_stored_trainer(study: str, storage: str | None, allowed: Collection[str]) -> None:
+    """Raise UsageError where a file written from the definition would permit a trainer that only the database names."""
+    located = locate(study, storage)
+    if located.source is None:
+        permitted_trainer(_stored(located).definition, file_folder=None, allowed=allowed)
 
 
 def open_to_read(study: str, storage: str | None = None) -> tuple[Database, str]:

@@ -12,6 +12,7 @@ import numpy as np
 from tuner.data import Dataset, check_honesty
 from tuner.errors import StorageError, TunerError, UsageError
 from tuner.running.references import reference_lines
+from tuner.running.trainers import Trainer
 from tuner.running.warm_start import n_repeated, offers_from
 from tuner.storage import (
     URL,
@@ -35,13 +36,14 @@ VERSIONS = ("tuner-search", "numpy", "optuna", "sqlalchemy", "pandas")
 
 @dataclass(frozen=True)
 class PreparedStudy:
-    """A study that can be searched: in the database, its data in memory."""
+    """A study that can be searched: in the database, its data in memory, its trainer (if it has one) permitted."""
 
     database: Database
     stored: StoredStudy
     definition: StudyDefinition
     dataset: Dataset
     dev_folds: np.ndarray
+    trainer: Trainer | None = None
 
     @property
     def headline(self) -> str:

@@ -160,6 +160,7 @@ def run_search(study: PreparedStudy, request: SearchRequest, on_progress: OnProg
         dev_folds=study.dev_folds,
         budget=Budget(call, request.trials),
         deadline=None if request.timeout is None else began + request.timeout,
+        trainer=study.trainer,
     )
     watch = _Watch(database, task, request, on_progress)
     watch.look(always=True)

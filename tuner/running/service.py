@@ -13,6 +13,7 @@ from tuner.data import load_dataset
 from tuner.errors import InputError, SearchError, StorageError
 from tuner.running.catalog import storage_url, stored_source
 from tuner.running.signals import StopSignal
+from tuner.running.trainers import permitted_trainer
 from tuner.running.worker import LONGEST_PAUSE, Step, Task, Worker
 from tuner.storage import Budget, Database, StoredStudy, StudyLine, get_study, open_database, study_lines
 from tuner.trial import draw_dev_folds
@@ -30,11 +31,16 @@ class ServiceResult:
     signal: int | None
 
 
-def run_service(storage: str | None, *, forever: bool, on_event: Callable[[str], None]) -> ServiceResult:
-    """Serve a database.  One that is to be served for ever is made where there is none yet."""
+def run_service(
+    storage: str | None, *, forever: bool, on_event: Callable[[str], None], allow_trainers: tuple[str, ...] = ()
+) -> ServiceResult:
+    """Serve a database.  One that is to be served for ever is made where there is none yet.
+
+    Of the studies with a trainer of their own, those are served whose trainer is one of ``allow_trainers``.
+    """
     database = open_database(storage_url(storage), create=forever)
     stop = StopSignal()
-    service = Service(database, stop, on_event)
+    service = Service(database, stop, on_event, allow_trainers)
     on_event(f"worker on database {database.name}")
     try:
         with stop.listening():
@@ -56,6 +62,7 @@ class Service:
     database: Database
     stop: Callable[[], bool]
     on_event: Callable[[str], None] = lambda text: None
+    allow_trainers: tuple[str, ...] = ()
     served: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -121,6 +128,9 @@ class Service:
     def _make_worker(self, stored: StoredStudy) -> Worker:
         source = stored_source(self.database, stored.name)
         definition = source.definition
+        trainer = permitted_trainer(definition, file_folder=None, allowed=self.allow_trainers)
+        if trainer is not None:
+            trainer.load()
         dataset = load_dataset(definition.data, source.folder)
         if dataset.fingerprint != stored.fingerprint:
             raise StorageError(f"{dataset.path} is not the data it was made from; expected the same bytes here")
@@ -130,6 +140,7 @@ class Service:
             dataset=dataset,
             dev_folds=draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed),
             budget=Budget(self._call),
+            trainer=trainer,
         )
         return Worker(self.database, task, self.stop)
 

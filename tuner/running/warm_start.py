@@ -10,7 +10,7 @@ from tuner.study import KNOBS, StudyDefinition
 
 MOST_OFFERS = 1000
 MOST_REPEATED = 5
-SAME_MEANING = ("data.", "search.metric")
+SAME_MEANING = ("data.", "search.metric", "network.trainer")
 """What two studies must share for the value of a trial to mean the same in both."""
 
 
@@ -27,7 +27,8 @@ def offers_from(
     old = get_study(database, old_name)
     is_comparable = _meaning(old.identity) == _meaning(identity)
     space = definition.searched_space
-    defaults = {name: knob.default for name, knob in KNOBS.items()}
+    own = definition.network.trainer is None
+    defaults = {name: knob.default for name, knob in KNOBS.items()} if own else {}
     offers: list[Offer] = []
     for values, value in read_points(database, old.study_id):
         point = defaults | values

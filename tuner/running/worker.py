@@ -7,17 +7,19 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset, make_augment
-from tuner.errors import SearchError, StorageError
+from tuner.errors import SearchError, StorageError, UsageError
+from tuner.running.foreign import TrialError, run_foreign_trial
 from tuner.running.goal import Goal
 from tuner.running.heartbeat import Heartbeat
 from tuner.running.outcome import outcome_of
 from tuner.running.sampling import Pruning, draw
+from tuner.running.trainers import Trainer
 from tuner.storage import (
     OUT_OF_MEMORY,
     WALL_LIMIT,
@@ -26,6 +28,7 @@ from tuner.storage import (
     Database,
     Drawn,
     History,
+    Outcome,
     Owner,
     claim_trial,
     fail,
@@ -35,7 +38,7 @@ from tuner.storage import (
     write_outcome,
 )
 from tuner.study import StudyDefinition
-from tuner.trial import Augment, TrialResult, TrialSettings, run_trial
+from tuner.trial import Augment, TrialSettings, run_trial
 
 FAILURES_IN_A_ROW = 3
 CHECKPOINT_SECONDS = 60.0
@@ -45,7 +48,10 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker needs to know of a study; ``deadline`` is a time of :func:`time.monotonic`."""
+    """What a worker needs to know of a study; ``deadline`` is a time of :func:`time.monotonic`.
+
+    ``trainer`` is the one of the definition, once it has been permitted.
+    """
 
     study_id: int
     definition: StudyDefinition
@@ -53,6 +59,11 @@ class Task:
     dev_folds: Any
     budget: Budget
     deadline: float | None = None
+    trainer: Trainer | None = None
+
+    def __post_init__(self) -> None:
+        if self.definition.network.trainer != (None if self.trainer is None else self.trainer.name):
+            raise UsageError(f"trainer {self.definition.network.trainer}: expected one that was permitted")
 
     @property
     def settings(self) -> TrialSettings:
@@ -71,6 +82,11 @@ def trial_settings(definition: StudyDefinition) -> TrialSettings:
         penalty_per=training.penalty_per,
         rungs=definition.rungs,
     )
+
+
+ShouldStop = Callable[[], bool]
+Trained = tuple[Outcome | None, bytes | None]
+"""What came of a trial; None where it was interrupted, then with a checkpoint if there is one."""
 
 
 class Step(enum.Enum):
@@ -161,37 +177,62 @@ class Worker:
 
     def _train(self, claim: Claim, drawn: Drawn, heartbeat: Heartbeat, began: float) -> bool:
         pruning = Pruning(self.task.definition, self._history, claim.number, drawn)
+
+        def should_stop() -> bool:
+            return heartbeat.lost or self._must_stop() or self._is_over(began)
+
+        train = self._train_own if self.task.trainer is None else self._train_foreign
         try:
-            result = run_trial(
-                self.task.dataset,
-                self.task.definition.searched_space.hyperparameters(drawn.hyperparameters),
-                self.task.settings,
-                seed=drawn.seed,
-                dev_folds=self.task.dev_folds,
-                augment=self._augment(drawn),
-                prune=pruning,
-                should_stop=lambda: heartbeat.lost or self._must_stop() or self._is_over(began),
-                checkpoint=claim.checkpoint,
-            )
+            outcome, checkpoint = train(claim, drawn, pruning, should_stop)
         except StorageError:
             raise  # the pruner reads the database, and its trouble is not the trial's
         except MemoryError:
             return self._failed(claim, OUT_OF_MEMORY)
+        except TrialError as error:
+            return self._failed(claim, str(error))
         except Exception as error:
             return self._failed(claim, f"{type(error).__name__}: {error}")
-        return self._end(claim, result, pruning.attributes, began)
+        return self._end(claim, outcome, checkpoint, began)
 
-    def _end(self, claim: Claim, result: TrialResult, attributes: dict[str, Any], began: float) -> bool:
-        """Record the result, or put the trial back; where it was taken over meanwhile, neither has an effect."""
-        if result.stop_reason != "interrupted":
+    def _train_own(self, claim: Claim, drawn: Drawn, pruning: Pruning, should_stop: ShouldStop) -> Trained:
+        result = run_trial(
+            self.task.dataset,
+            self.task.definition.searched_space.hyperparameters(drawn.hyperparameters),
+            self.task.settings,
+            seed=drawn.seed,
+            dev_folds=self.task.dev_folds,
+            augment=self._augment(drawn),
+            prune=pruning,
+            should_stop=should_stop,
+            checkpoint=claim.checkpoint,
+        )
+        if result.stop_reason == "interrupted":
+            return None, result.checkpoint
+        return outcome_of(result, self.task.dataset, pruning.attributes), None
+
+    def _train_foreign(self, claim: Claim, drawn: Drawn, pruning: Pruning, should_stop: ShouldStop) -> Trained:
+        assert self.task.trainer is not None
+        outcome = run_foreign_trial(
+            self.task.trainer,
+            self.task.dataset,
+            drawn.hyperparameters,
+            self.task.settings,
+            seed=drawn.seed,
+            prune=pruning,
+            should_stop=should_stop,
+        )
+        return None if outcome is None else replace(outcome, system_attributes=pruning.attributes), None
+
+    def _end(self, claim: Claim, outcome: Outcome | None, checkpoint: bytes | None, began: float) -> bool:
+        """Record what came of it, or put the trial back; where it was taken over meanwhile, neither has an effect."""
+        if outcome is not None:
             self.failures.clear()
-            outcome = outcome_of(result, self.task.dataset, attributes)
             return write_outcome(self.database, claim, self.task.study_id, outcome)
         if self._is_over(began) and not self._must_stop():
             limit = self.task.definition.search.trial_timeout
             return self._failed(claim, f"{WALL_LIMIT}: longer than trial_timeout = {limit:g} s")
         lasted = time.monotonic() - began > CHECKPOINT_SECONDS
-        put_back(self.database, claim, result.checkpoint if lasted else claim.checkpoint)
+        put_back(self.database, claim, checkpoint if lasted else claim.checkpoint)
         return False
 
     def _must_stop(self) -> bool:

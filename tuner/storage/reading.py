@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -216,7 +217,7 @@ def _read_networks(connection: Connection, ids: Any) -> dict[int, list[NetworkRe
 def _network(row: Any, epochs: list[Any]) -> NetworkRecord:
     columns = list(zip(*epochs, strict=True)) or [()] * (len(CURVE_COLUMNS) + 3)
     folds = np.frombuffer(b"".join(columns[-1]), "<u2").reshape(-1, N_DEV_FOLDS)
-    bits = np.unpackbits(np.frombuffer(row.dev_bits, np.uint8), count=row.n_dev).astype(bool)
+    bits = np.unpackbits(np.frombuffer(row.dev_bits, np.uint8), count=row.n_dev if row.dev_bits else 0).astype(bool)
     return NetworkRecord(
         stop_reason=row.stop_reason,
         best_epoch=row.best_epoch,
@@ -224,10 +225,10 @@ def _network(row: Any, epochs: list[Any]) -> NetworkRecord:
         updates=row.updates,
         n_train=row.n_train,
         train_wrong=row.train_wrong,
-        train_cost=row.train_cost,
+        train_cost=math.nan if row.train_cost is None else row.train_cost,
         n_dev=row.n_dev,
         dev_wrong=row.dev_wrong,
-        dev_cost=row.dev_cost,
+        dev_cost=math.nan if row.dev_cost is None else row.dev_cost,
         dev_bits=bits,
         curve={name: np.array(columns[2 + k], float) for k, name in enumerate(CURVE_COLUMNS)},
         dev_fold_wrong=folds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,8 @@ class NetworkRecord:
 
     ``dev_bits`` (n_dev,) bool: which dev examples it got wrong; ``curve`` name -> (epochs,) float64;
     ``dev_fold_wrong`` (epochs, 20) uint16: wrong dev examples in each of the study's 20 dev folds after every epoch.
+    Of a network that a trainer of the user's own trained, costs are unknown (NaN, stored as NULL) and so is
+    ``dev_fold_wrong`` (no rows); where it was pruned, ``dev_bits`` are too (no entries).
     """
 
     stop_reason: str
@@ -224,6 +227,11 @@ def _tell_optuna(connection: Connection, trial_id: int, outcome: Outcome, now: f
         connection.execute(tables.optuna_trial_system_attributes.insert(), attributes)
 
 
+def _known(value: float) -> float | None:
+    """NaN, what is not known, as NULL: SQLite has no NaN."""
+    return None if math.isnan(value) else value
+
+
 def _network_rows(trial_id: int, outcome: Outcome) -> list[dict[str, Any]]:
     return [
         {
@@ -235,12 +243,12 @@ def _network_rows(trial_id: int, outcome: Outcome) -> list[dict[str, Any]]:
             "updates": network.updates,
             "n_train": network.n_train,
             "train_wrong": network.train_wrong,
-            "train_cost": network.train_cost,
+            "train_cost": _known(network.train_cost),
             "n_train_dev": network.n_train_dev,
             "train_dev_wrong": network.train_dev_wrong,
             "n_dev": network.n_dev,
             "dev_wrong": network.dev_wrong,
-            "dev_cost": network.dev_cost,
+            "dev_cost": _known(network.dev_cost),
             "dev_bits": np.packbits(network.dev_bits).tobytes(),
         }
         for index, network in enumerate(outcome.networks)
@@ -253,12 +261,12 @@ def _epoch_rows(trial_id: int, outcome: Outcome) -> list[dict[str, Any]]:
         folds = network.dev_fold_wrong.astype("<u2")
         columns = [network.curve[name].tolist() for name in CURVE_COLUMNS]
         for epoch, values in enumerate(zip(*columns, strict=True), start=1):
-            row = dict(zip(CURVE_COLUMNS, values, strict=True))
+            row: dict[str, Any] = dict(zip(CURVE_COLUMNS, map(_known, values), strict=True))
             row |= {
                 "trial_id": trial_id,
                 "network": index,
                 "epoch": epoch,
-                "dev_fold_wrong": folds[epoch - 1].tobytes(),
+                "dev_fold_wrong": folds[epoch - 1].tobytes() if len(folds) else b"",
             }
             rows.append(row)
     return rows

@@ -1,7 +1,9 @@
 """Our tables, beside Optuna's own in the same database.  Each fact has one owner.
 
 Optuna's tables hold studies, trials, states, parameters, values and intermediate values; ours hold what Optuna has no
-place for.  Byte columns are little-endian NumPy arrays; ``*_bits`` are packed, most significant bit first.
+place for.  Byte columns are little-endian NumPy arrays; ``*_bits`` are packed, most significant bit first.  A cost is
+NULL, and ``dev_fold_wrong`` empty, where a trainer of the user's own does not tell; ``dev_bits`` are empty where such a
+trial was pruned.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -100,12 +102,12 @@ networks = Table(
     Column("updates", Integer, nullable=False),
     Column("n_train", Integer, nullable=False),
     Column("train_wrong", Integer, nullable=False),
-    Column("train_cost", Double, nullable=False),
+    Column("train_cost", Double),
     Column("n_train_dev", Integer),
     Column("train_dev_wrong", Integer),
     Column("n_dev", Integer, nullable=False),
     Column("dev_wrong", Integer, nullable=False),
-    Column("dev_cost", Double, nullable=False),
+    Column("dev_cost", Double),
     Column("dev_bits", LargeBinary, nullable=False),
 )
 
@@ -115,9 +117,9 @@ epochs = Table(
     Column("trial_id", Integer, primary_key=True, autoincrement=False),
     Column("network", Integer, primary_key=True, autoincrement=False),
     Column("epoch", Integer, primary_key=True, autoincrement=False),
-    Column("train_cost", Double, nullable=False),
+    Column("train_cost", Double),
     Column("train_error", Double, nullable=False),
-    Column("dev_cost", Double, nullable=False),
+    Column("dev_cost", Double),
     Column("dev_error", Double, nullable=False),
     Column("seconds", Double, nullable=False),
     Column("dev_fold_wrong", LargeBinary, nullable=False),

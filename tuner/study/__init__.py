@@ -11,7 +11,7 @@ from tuner.study.definition import (
     validate_definition,
 )
 from tuner.study.editing import Edit, edit_definition, move_definition, rename_definition, toml, value_at
-from tuner.study.knobs import KNOBS
+from tuner.study.knobs import FREE, KNOBS
 from tuner.study.making import DataShape, make_definition, uses_folds
 from tuner.study.ranges import Range
 from tuner.study.schema import SCHEMA_LINE, definition_schema, schema_text
@@ -19,6 +19,7 @@ from tuner.study.space import Space
 from tuner.study.strategies import PRUNERS, SAMPLERS, explores, rungs
 
 __all__ = [
+    "FREE",
     "KNOBS",
     "METRICS",
     "PRUNERS",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,14 +23,16 @@ from pydantic import (
     Field,
     Tag,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from tuner.data import AUGMENTATIONS, DataSettings
-from tuner.errors import DefinitionError
+from tuner.errors import DefinitionError, UsageError
 from tuner.nn import ACTIVATIONS, Stopping
-from tuner.study.knobs import KNOBS, format_hidden
+from tuner.study.foreign import check_free_name, check_trainer, refuse_twins, refuse_unseen
+from tuner.study.knobs import FREE, KNOBS, format_hidden
 from tuner.study.ranges import Range
 from tuner.study.space import Space
 from tuner.study.strategies import PRUNERS, SAMPLERS, rungs
@@ -73,6 +76,9 @@ class NetworkSection(Section):
     activation: Annotated[str, _known(ACTIVATIONS, "an activation")] = Field("relu", description="of the hidden layers")
     output: Literal["softmax", "sigmoid"] = Field(
         "softmax", description="softmax for any number of classes, sigmoid for two"
+    )
+    trainer: Annotated[str, AfterValidator(check_trainer)] | None = Field(
+        None, description="package.module:function that trains in the network's place"
     )
 
 
@@ -152,18 +158,32 @@ class StudyDefinition(BaseModel):
 
     @field_validator("space", mode="before")
     @classmethod
-    def _knobs_are_known(cls, entries: Any) -> Any:
+    def _knobs_are_known(cls, entries: Any, info: ValidationInfo) -> Any:
         if not isinstance(entries, dict):
             raise ValueError("expected a table of hyperparameters")
+        network = info.data.get("network")  # None where [network] itself was refused
         for name in entries:
-            if name not in KNOBS:
+            if name in KNOBS or network is None:
+                continue
+            if network.trainer is None:
                 raise ValueError(f"unknown key {name!r}{nearest(name, KNOBS)}")
+            check_free_name(name)
         return entries
+
+    @model_validator(mode="after")
+    def _trainer_sees_what_is_said(self) -> StudyDefinition:
+        if self.network.trainer is not None:
+            refuse_unseen("network", self.network)
+            refuse_unseen("training", self.training)
+            refuse_twins(self.space)
+            if self.search.metric == "cost":
+                raise ValueError("search.metric: expected error or balanced_error beside network.trainer, got 'cost'")
+        return self
 
     @model_validator(mode="after")
     def _entries_are_possible(self) -> StudyDefinition:
         for name, entry in self.space.items():
-            knob = KNOBS[name]
+            knob = KNOBS.get(name, FREE)
             if isinstance(entry, Range) and entry.kind not in knob.kinds:
                 raise ValueError(f"space.{name}: expected {' or '.join(knob.kinds)}, got {entry.kind}")
             for value in entry.ends if isinstance(entry, Range) else [entry]:
@@ -180,9 +200,19 @@ class StudyDefinition(BaseModel):
 
     @cached_property
     def searched_space(self) -> Space:
-        """The space with what [network] fixes; [space] has the last word."""
+        """The space with what [network] fixes; [space] has the last word, and with a trainer the only one."""
+        if self.network.trainer is not None:
+            return Space(self.space, defaults=False)
         network = {"hidden": format_hidden(self.network.hidden), "activation": self.network.activation}
         return Space({**network, **self.space})
+
+    def require_own_network(self, command: str) -> None:
+        """Raise UsageError where a trainer takes its place: ``command`` can do nothing for the trainer's models."""
+        if self.network.trainer is not None:
+            raise UsageError(
+                f"{command}: expected a study of tuner's own network, got {self.name!r}, whose trainer is "
+                f"{self.network.trainer}"
+            )
 
     @property
     def rungs(self) -> tuple[int, ...]:

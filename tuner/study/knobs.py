@@ -12,7 +12,7 @@ from typing import Any
 
 from tuner.data import AUGMENTATIONS
 from tuner.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, Hyperparameters
-from tuner.study.ranges import is_power_of_two
+from tuner.study.ranges import Range, is_power_of_two
 
 Check = Callable[[Any], str | None]
 """Says what was expected of a value, or None if the value is fine."""
@@ -101,7 +101,11 @@ _MEMORIES = ("one_minus_log_uniform", "uniform", "choice")
 
 
 def _count(least: int) -> Check:
-    return lambda value: None if isinstance(value, int) and value >= least else f"a whole number >= {least}"
+    def check(value: Any) -> str | None:
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        return None if is_whole and value >= least else f"a whole number >= {least}"
+
+    return check
 
 
 def _strength(most: float) -> Check:
@@ -147,3 +151,15 @@ KNOBS: dict[str, Knob] = {
     },
 }
 """In the order in which trials show them."""
+
+
+def _plain(value: Any) -> str | None:
+    if isinstance(value, str | bool) or _is_number(value):
+        return None
+    if isinstance(value, list | tuple) and all(_is_number(one) for one in value):
+        return None
+    return "a finite number, a text, true or false"
+
+
+FREE = Knob(None, _plain, tuple(Range.model_fields), "a hyperparameter of the study's own trainer")
+"""What every name that is not in ``KNOBS`` stands for where the study has a trainer of its own."""

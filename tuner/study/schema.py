@@ -7,7 +7,7 @@ from typing import Any
 
 from tuner.places import SCHEMA
 from tuner.study.definition import StudyDefinition
-from tuner.study.knobs import KNOBS, Knob
+from tuner.study.knobs import FREE, KNOBS, Knob
 from tuner.study.ranges import Range
 
 SCHEMA_LINE = f"#:schema ./{SCHEMA}"
@@ -15,16 +15,21 @@ SCHEMA_LINE = f"#:schema ./{SCHEMA}"
 
 
 def definition_schema() -> dict[str, Any]:
-    """The schema as it stands beside definitions; [space] lists every hyperparameter with the ranges it can have."""
+    """The schema as it stands beside definitions; [space] lists every hyperparameter with the ranges it can have.
+
+    Where [network] names a trainer, other names may stand there too.
+    """
     schema = StudyDefinition.model_json_schema()
     ranges = schema["$defs"].pop("Range")["properties"]
     schema["properties"]["space"] = {
         "type": "object",
         "description": "a plain value fixes a hyperparameter, a table searches it",
-        "additionalProperties": False,
+        "additionalProperties": _entry(FREE, ranges),
         "properties": {name: _entry(knob, ranges) for name, knob in KNOBS.items()},
     }
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    has_trainer = {"required": ["network"], "properties": {"network": {"required": ["trainer"]}}}
+    known = {"properties": {"space": {"propertyNames": {"enum": list(KNOBS)}}}}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "if": has_trainer, "else": known}
 
 
 def schema_text() -> str:
@@ -65,5 +70,6 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "integer": (1, 16),
     "string": ("full", "64-32"),
     "array": ([0.9, 0.5],),
+    "boolean": (True,),
 }
 """Values by which the kinds a hyperparameter takes are found out: a check is a function, and says nothing of kinds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from optuna.distributions import (
@@ -66,24 +66,31 @@ def value_to_sampled(kind: str, value: Value) -> Any:
     return value
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names of hyperparameters as trials show them: the knobs in their order, then the others as they come."""
+    given = list(names)
+    return [name for name in KNOBS if name in given] + [name for name in given if name not in KNOBS]
+
+
 class Space:
     """The fixed values and the ranges of a definition, and the way from one to the other.
 
     ``fixed`` maps a knob to its value, ``searched`` a knob to its :class:`Range`; together they hold every knob
-    the definition has something to say about, and the defaults of the six that are always shown.
+    the definition has something to say about, and (with ``defaults``) those of the six that are always shown.  Names
+    that are no knobs are the hyperparameters of a trainer of the study's own, which has no defaults of ours.
     """
 
-    def __init__(self, entries: Mapping[str, Value | Range]) -> None:
+    def __init__(self, entries: Mapping[str, Value | Range], *, defaults: bool = True) -> None:
         self.fixed: dict[str, Value] = {}
         self.searched: dict[str, Range] = {}
-        for name, knob in KNOBS.items():
-            entry = entries.get(name)
+        if defaults:
+            entries = {name: knob.default for name, knob in KNOBS.items() if knob.always_shown} | dict(entries)
+        for name in in_order(entries):
+            entry = entries[name]
             if isinstance(entry, Range):
                 self.searched[name] = entry
-            elif entry is not None:
+            else:
                 self.fixed[name] = entry
-            elif knob.always_shown:
-                self.fixed[name] = knob.default
 
     @property
     def distributions(self) -> dict[str, BaseDistribution]:
@@ -95,7 +102,7 @@ class Space:
         found = dict(self.fixed)
         for name, searched in self.searched.items():
             found[name] = sampled_to_value(searched.kind, sampled[optuna_name(name, searched.kind)])
-        return {name: found[name] for name in KNOBS if name in found}
+        return {name: found[name] for name in in_order(found)}
 
     def sampled(self, values: Mapping[str, Value]) -> dict[str, Any]:
         """Optuna's parameters for the searched knobs among ``values``; the rest is left to the sampler."""

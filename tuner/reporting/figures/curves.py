@@ -28,12 +28,13 @@ def curves(report: Report) -> Figure | None:
         return None
     plot = Plot(height=400)
     epochs = _draw(plot, best, _highest([best]))
+    mark = f"The upright line is the best epoch, {best.best_epoch}. " if best.best_epoch else ""
     return Figure(
         title=f"Learning curves of the best trial, number {best.number}",
         sentence=(
             "Where the dev line has stopped falling while the train line goes on, more epochs add variance; where both "
-            f"still fall, training ended early. The upright line is the best epoch, {best.best_epoch}. Thick lines are "
-            "the bias-corrected exponentially weighted average, thin ones what was measured."
+            f"still fall, training ended early. {mark}Thick lines are the bias-corrected exponentially weighted "
+            "average, thin ones what was measured."
         ),
         svg=plot.svg("curves", f"Train and dev error of trial {best.number} over {count(epochs, 'epoch')}"),
         legend=LEGEND,

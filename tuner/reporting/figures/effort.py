@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
 BARS = 24
-ENDS = {"patience": "no longer improving", "max_epochs": "all epochs run", "pruned": "pruned", "diverged": "diverged"}
+ENDS = {
+    "patience": "no longer improving",
+    "returned": "ended by its trainer",
+    "max_epochs": "all epochs run",
+    "pruned": "pruned",
+    "diverged": "diverged",
+}
 
 
 def effort(report: Report) -> Figure | None:

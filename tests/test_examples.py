@@ -1,0 +1,76 @@
+"""The examples of trainers of one's own, run as a user would."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import tuner
+from tests.conftest import Run
+from tuner.reporting import Report
+
+HERE = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def examples(workplace: Path) -> Path:
+    """The folder of the examples, and the data they read, below the current one."""
+    shutil.copytree(HERE / "examples", workplace / "examples", ignore=shutil.ignore_patterns("__pycache__", "*.db*"))
+    shutil.copytree(HERE / "studies", workplace / "studies", ignore=shutil.ignore_patterns("*.db*"))
+    return workplace / "examples"
+
+
+def test_the_scikit_learn_example_is_searched(examples: Path, run: Run) -> None:
+    """K nearest neighbours are right on most digits, and the report says who trained them."""
+    result = run("search", "examples/sklearn-digits.toml", "--trials", 3)
+    assert (result.returncode, "trained by sklearn_trainer:fit" in result.stdout) == (0, True), result.stderr
+    best = tuner.load_study("examples/sklearn-digits.toml").report().best
+    assert best is not None
+    assert best.value is not None
+    assert best.value < 0.06
+
+
+def test_the_pytorch_example_is_searched(examples: Path, run: Run) -> None:
+    """A network of PyTorch's reports its epochs."""
+    pytest.importorskip("torch")
+    shorter(examples / "torch-digits.toml", {"max_epochs = 100": "max_epochs = 4"})
+    result = run("search", "examples/torch-digits.toml", "--trials", 2)
+    assert result.returncode == 0, result.stderr
+    report = tuner.load_study("examples/torch-digits.toml").report()
+    assert report.epochs["dev_error"].between(0, 1).all()
+    assert len(report.epochs) == 8
+
+
+@pytest.mark.slow
+def test_our_network_and_pytorchs_get_the_same_verdict(examples: Path) -> None:
+    """The same architecture, ranges and search on the digits: high variance at a line of half a point, alike."""
+    pytest.importorskip("torch")
+    path = examples / "torch-digits.toml"
+    shorter(path, {"[search]": "[diagnosis]\nmaterial_gap = 0.005\n[search]"})
+    ours = path.read_text(encoding="utf-8").replace("torch-digits", "our-digits")
+    line = next(line for line in ours.splitlines() if line.startswith("trainer ="))
+    (examples / "our-digits.toml").write_text(ours.replace(line, "hidden = [64, 32]"), encoding="utf-8")
+    mine, torchs = (searched(examples / f"{name}-digits.toml") for name in ("our", "torch"))
+    assert mine.verdict == torchs.verdict == "high_variance"
+    for name in ("train", "dev"):
+        first, second = mine.diagnosis.errors[name], torchs.diagnosis.errors[name]
+        assert first is not None
+        assert second is not None
+        assert first.low <= second.high
+        assert second.low <= first.high
+
+
+def searched(path: Path) -> Report:
+    """The report of eight trials."""
+    return tuner.search(path, trials=8, workers=2).report()
+
+
+def shorter(path: Path, changes: dict[str, str]) -> None:
+    """Replace parts of a definition."""
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")

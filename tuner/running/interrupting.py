@@ -1,0 +1,56 @@
+"""Ending somebody else's function that does not ask whether it should go on."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+SECONDS_BETWEEN_LOOKS = 0.2
+
+
+class TrialEnded(BaseException):
+    """Raised within a trainer to end its trial; no ``Exception``, so that a trainer's own handlers let it pass."""
+
+
+@contextmanager
+def interruptible(should_stop: Callable[[], bool], busy: threading.Lock) -> Iterator[None]:
+    """Raise TrialEnded in the block, soon after ``should_stop()`` has become true, but not while ``busy`` is held.
+
+    Another thread asks five times a second.  Python delivers the exception between two of its instructions: a long
+    call into a library's C code ends first.
+    """
+    watcher = _Watcher(should_stop, threading.get_ident(), busy)
+    watcher.start()
+    try:
+        yield
+    finally:
+        watcher.leave()
+
+
+class _Watcher(threading.Thread):
+    def __init__(self, should_stop: Callable[[], bool], target: int, busy: threading.Lock) -> None:
+        super().__init__(daemon=True)
+        self._should_stop = should_stop
+        self._target = ctypes.c_ulong(target)
+        self._left = threading.Event()
+        self._busy = busy
+
+    def run(self) -> None:
+        while not self._left.wait(SECONDS_BETWEEN_LOOKS):
+            if self._should_stop():
+                with self._busy:
+                    if not self._left.is_set():
+                        self._raise(ctypes.py_object(TrialEnded))
+                return
+
+    def leave(self) -> None:
+        """End the watch; an exception that was sent and has not arrived yet is taken back."""
+        with self._busy:
+            self._left.set()
+            self._raise(None)
+        self.join()
+
+    def _raise(self, exception: ctypes.py_object[type[TrialEnded]] | None) -> None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(self._target, exception)

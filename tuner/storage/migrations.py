@@ -1,0 +1,33 @@
+"""Changes of our tables since the first release of the schema, each from one version to the next.
+
+A migration changes the tables as its database has them: it does not read ``tables``, which later versions change again.
+"""
+
+from __future__ import annotations
+
+import re
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+
+def allow_unknown_costs(connection: Connection) -> None:
+    """Costs may be NULL: a trainer of the user's own reports errors alone."""
+    for table in ("tuner_networks", "tuner_epochs"):
+        _allow_null(connection, table, ("train_cost", "dev_cost"))
+
+
+def _allow_null(connection: Connection, table: str, columns: tuple[str, ...]) -> None:
+    """Drop NOT NULL of columns; SQLite can only do so by making the table anew and copying its rows."""
+    if connection.dialect.name != "sqlite":
+        drops = ", ".join(f"ALTER COLUMN {column} DROP NOT NULL" for column in columns)
+        connection.execute(sa.text(f"ALTER TABLE {table} {drops}"))
+        return
+    query = sa.text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :table")
+    definition = connection.execute(query, {"table": table}).scalar_one()
+    for column in columns:
+        definition = re.sub(rf"(\b{column} \w+) NOT NULL", r"\1", definition)
+    connection.execute(sa.text(f"ALTER TABLE {table} RENAME TO {table}_before"))
+    connection.execute(sa.text(definition))
+    connection.execute(sa.text(f"INSERT INTO {table} SELECT * FROM {table}_before"))
+    connection.execute(sa.text(f"DROP TABLE {table}_before"))

@@ -22,6 +22,7 @@ COMMANDS = {
     "gradcheck": "The gradient check, layer by layer.",
     "schema": "The JSON schema of a definition.",
     "doctor": "Is this machine, and the database, fit for a search?",
+    "dashboard": "Optuna's dashboard on the same database.",
     "submit": "Raise a study's budget, for whichever worker comes by.",
     "worker": "Run whatever is open in the database; --forever is a service.",
     "enqueue": "Pick the next trial's hyperparameters by hand.",

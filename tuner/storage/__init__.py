@@ -33,7 +33,7 @@ from tuner.storage.records import (
     write_drawn,
     write_outcome,
 )
-from tuner.storage.schema import back_up, open_database
+from tuner.storage.schema import back_up, open_database, optuna_storage
 from tuner.storage.studies import (
     NewStudy,
     Offer,
@@ -93,6 +93,7 @@ __all__ = [
     "mask",
     "merge_database",
     "open_database",
+    "optuna_storage",
     "parse_url",
     "put_back",
     "raise_budget",

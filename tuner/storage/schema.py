@@ -204,6 +204,12 @@ def _optuna_storage(url: URL) -> Iterator[optuna.storages.RDBStorage]:
         storage.engine.dispose()
 
 
+def optuna_storage(url: URL) -> optuna.storages.RDBStorage:
+    """Optuna's own view of a database of ours, for its tools; the caller disposes of its engine.  Nothing is made."""
+    open_database(url, create=False).close()
+    return optuna.storages.RDBStorage(with_password(url), skip_compatibility_check=True, skip_table_creation=True)
+
+
 def back_up(path: Path, target: Path) -> None:
     """A consistent copy of a SQLite file while others write (SQLite's online backup), renamed into place when whole."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)

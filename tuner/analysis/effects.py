@@ -150,9 +150,8 @@ class _Reader:
     ) -> None:
         self.knobs = knobs
         self.surfaces = surfaces
-        from scipy.stats import qmc
-
-        self.u = qmc.Sobol(len(knobs), rng=rng).random(POINTS)
+        # A Latin hypercube: every knob's range is met evenly, whatever the others do.
+        self.u = (rng.random((POINTS, len(knobs))).argsort(axis=0) + rng.random((POINTS, len(knobs)))) / POINTS
         self.space = np.column_stack([knob.spread(u) for knob, u in zip(knobs, self.u.T, strict=True)])
         self.near_best = np.tile(at_best, (POINTS, 1))
 

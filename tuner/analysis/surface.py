@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.optimize import Bounds, minimize
+from scipy.spatial.distance import cdist
 
 Floats = NDArray[np.float64]
 
@@ -16,15 +18,62 @@ Floats = NDArray[np.float64]
 SIGNAL, LENGTH, NOISE = (0.0, 1.0), (0.0, 1.0), (-4.0, 1.0)
 SLOPE_VARIANCE = 4.0  # a straight slope of twice the target's spread over a knob's range is nothing unusual
 SAMPLES = 16
+SIGNAL_BOUNDS, LENGTH_BOUNDS, NOISE_BOUNDS = (1e-3, 1e3), (1e-2, 1e3), (1e-6, 1e1)
+JITTER = 1e-10  # keeps the covariance of two equal trials invertible
+SQRT5 = math.sqrt(5)
 STIFFEST = 0.25  # least curvature of the log posterior: no hyperparameter is sampled wider than two prior deviations
 CHECKERS = 10  # random trials from which the intervals' honesty can be judged
+
+
+class Kernel:
+    """σ² Matérn-5/2(r) + 4 x·x′ with r² = Σ ((x − x′)/ℓ)², from θ = log(σ², ℓ of every column, noise variance).
+
+    (Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, 4.2)
+    """
+
+    def __init__(self, theta: Floats) -> None:
+        self.signal = math.exp(theta[0])
+        self.lengths: Floats = np.exp(theta[1:-1])
+        self.noise = math.exp(theta[-1]) + JITTER
+
+    def __call__(self, a: Floats, b: Floats) -> Floats:
+        """Covariance of f between the rows of two arrays, (len(a), len(b)), without the noise."""
+        r = SQRT5 * cdist(a / self.lengths, b / self.lengths)
+        found: Floats = self.signal * (1 + r + r * r / 3) * np.exp(-r) + SLOPE_VARIANCE * (a @ b.T)
+        return found
+
+
+class Likelihood:
+    """The log marginal likelihood of θ for targets ``y`` (n,) at ``X`` (n, columns), and its gradient.
+
+    (Rasmussen & Williams 2006, equations 2.30 and 5.9)
+    """
+
+    def __init__(self, X: Floats, y: Floats) -> None:
+        self.y = y
+        self.squares = np.square(X[:, None] - X).transpose(2, 0, 1).reshape(X.shape[1], -1)
+        self.slopes = SLOPE_VARIANCE * (X @ X.T)
+
+    def __call__(self, theta: Floats) -> tuple[float, Floats]:
+        """Log likelihood and its derivative by every entry of θ."""
+        kernel, n = Kernel(theta), len(self.y)
+        scaled = self.squares / np.square(kernel.lengths)[:, None]
+        r = SQRT5 * np.sqrt(scaled.sum(axis=0)).reshape(n, n)
+        falling = kernel.signal * np.exp(-r)
+        matern = falling * (1 + r + r * r / 3)
+        factor = cholesky(matern + self.slopes + kernel.noise * np.eye(n), lower=True)
+        alpha = cho_solve((factor, True), self.y)
+        value = -0.5 * self.y @ alpha - np.log(np.diag(factor)).sum() - 0.5 * n * math.log(2 * math.pi)
+        through = 0.5 * (np.outer(alpha, alpha) - cho_solve((factor, True), np.eye(n)))
+        by_length = scaled @ (through * falling * (1 + r)).ravel() * (5 / 3)
+        return float(value), np.array([(through * matern).sum(), *by_length, np.trace(through) * kernel.noise])
 
 
 @dataclass(frozen=True, slots=True)
 class _Process:
     """One set of the kernel's hyperparameters, and the data seen through it."""
 
-    kernel: Any
+    kernel: Kernel
     factor: Floats
     alpha: Floats
     weight: float
@@ -65,48 +114,39 @@ class Surface:
         return value, math.sqrt(max(variance, 0.0)) * self.scale * self.widening
 
     def _contrast(self, process: _Process, upper: Floats, lower: Floats | None) -> tuple[float, float]:
-        k = process.kernel.k1  # without the noise
+        k = process.kernel
         with_data = k(upper, self.X).mean(axis=0)
-        prior = k(upper).mean()
+        prior = k(upper, upper).mean()
         if lower is not None:
             with_data = with_data - k(lower, self.X).mean(axis=0)
-            prior = prior + k(lower).mean() - 2 * k(upper, lower).mean()
+            prior = prior + k(lower, lower).mean() - 2 * k(upper, lower).mean()
         explained = solve_triangular(process.factor, with_data, lower=True)
         return float(with_data @ process.alpha), max(float(prior - explained @ explained), 0.0)
 
     def _sample(self, rng: np.random.Generator) -> list[_Process]:
         """Draw kernel hyperparameters from Laplace's approximation of their posterior, weighted by the posterior."""
-        from scipy.optimize import minimize
-        from sklearn.gaussian_process import GaussianProcessRegressor
-        from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
-
         d = self.X.shape[1]
-        slopes = ConstantKernel(SLOPE_VARIANCE, "fixed") * DotProduct(0.0, "fixed")
-        kernel = ConstantKernel(1.0, (1e-3, 1e3)) * Matern(np.ones(d), (1e-2, 1e3), nu=2.5) + slopes
-        kernel = kernel + WhiteKernel(math.exp(NOISE[0]), (1e-6, 1e1))
-        model = GaussianProcessRegressor(kernel, optimizer=None).fit(self.X, self.y)
         prior = np.array([SIGNAL, *[LENGTH] * d, NOISE])
-        bounds = kernel.bounds
+        bounds = np.log([SIGNAL_BOUNDS, *[LENGTH_BOUNDS] * d, NOISE_BOUNDS])
+        within = Bounds(bounds[:, 0], bounds[:, 1])
+        likelihood = Likelihood(self.X, self.y)
 
         def cost(theta: Floats) -> tuple[float, Floats]:
-            log_likelihood, slope = model.log_marginal_likelihood(theta, eval_gradient=True, clone_kernel=False)
+            log_likelihood, slope = likelihood(theta)
             z = (theta - prior[:, 0]) / prior[:, 1]
             return float(0.5 * z @ z - log_likelihood), z / prior[:, 1] - slope
 
-        best = minimize(cost, prior[:, 0], jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": 60}).x
+        best = minimize(cost, prior[:, 0], jac=True, bounds=within, method="L-BFGS-B", options={"maxiter": 60}).x
         curvature, axes = np.linalg.eigh(_hessian(cost, best))
         steps = rng.standard_normal((SAMPLES, d + 2))
         thetas = np.clip(best + (steps / np.sqrt(np.maximum(curvature, STIFFEST))) @ axes.T, bounds[:, 0], bounds[:, 1])
         log_weights = np.array([-cost(theta)[0] for theta in thetas]) + 0.5 * (steps**2).sum(axis=1)
         weights = np.exp(log_weights - log_weights.max())
-        return [
-            self._process(kernel.clone_with_theta(t), w) for t, w in zip(thetas, weights / weights.sum(), strict=True)
-        ]
+        return [self._process(theta, weight) for theta, weight in zip(thetas, weights / weights.sum(), strict=True)]
 
-    def _process(self, kernel: Any, weight: float) -> _Process:
-        K = kernel(self.X)
-        K[np.diag_indices_from(K)] += 1e-10
-        factor = cholesky(K, lower=True)
+    def _process(self, theta: Floats, weight: float) -> _Process:
+        kernel = Kernel(theta)
+        factor = cholesky(kernel(self.X, self.X) + kernel.noise * np.eye(len(self.y)), lower=True)
         return _Process(kernel, factor, cho_solve((factor, True), self.y), weight)
 
     def _widening(self, checkers: NDArray[np.bool_]) -> float:

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tuner.analysis import diagnose_predictions as diagnose
-    from tuner.api import Report, Study, load_study, search
+    from tuner.api import Model, Report, Study, load_model, load_study, search
     from tuner.errors import TunerError
 
-__all__ = ["Report", "Study", "TunerError", "diagnose", "load_study", "search"]
+__all__ = ["Model", "Report", "Study", "TunerError", "diagnose", "load_model", "load_study", "search"]
 
 _HOMES = {
+    "Model": ("tuner.api", "Model"),
     "Report": ("tuner.api", "Report"),
     "Study": ("tuner.api", "Study"),
     "TunerError": ("tuner.errors", "TunerError"),
     "diagnose": ("tuner.analysis", "diagnose_predictions"),
+    "load_model": ("tuner.api", "load_model"),
     "load_study": ("tuner.api", "load_study"),
     "search": ("tuner.api", "search"),
 }

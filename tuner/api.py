@@ -1,36 +1,47 @@
-"""The Python face: ``search``, ``load_study`` and what they return."""
+"""The Python face: ``search``, ``load_study``, ``load_model`` and what they return."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from tuner.data import Dataset
+from tuner.errors import ArgumentError
+from tuner.modeling import TRAIN_DEV, FitRequest, Model, fit_model, load_model
 from tuner.reporting import Report, build_report, trials_frame
 from tuner.running import (
     SearchRequest,
     StudyRequest,
+    load_searched,
     open_data_in_memory,
     open_study,
     open_to_read,
     read_record,
     run_search,
+    trial_settings,
 )
-from tuner.storage import mask, parse_url
+from tuner.storage import get_study, mask, parse_url
+from tuner.study import parse_definition
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Report", "Study", "load_study", "search"]
+__all__ = ["Model", "Report", "Study", "load_model", "load_study", "search"]
 
 
 class Study:
-    """A study in its database: trials, report.  Made by :func:`search` and :func:`load_study`."""
+    """A study in its database: trials, report, model.  Made by :func:`search` and :func:`load_study`."""
 
-    def __init__(self, name: str, address: str) -> None:
+    def __init__(
+        self, name: str, address: str, *, data: str = "", typed: str | None = None, dataset: Dataset | None = None
+    ) -> None:
         self.name = name
+        self.data = data or "arrays"
         self._address = address
+        self._typed = typed or name
+        self._dataset = dataset
 
     @property
     def storage(self) -> str:
@@ -51,6 +62,38 @@ class Study:
         gap does not matter.  Both stand in for [diagnosis] of the definition.
         """
         return build_report(read_record(self.name, self._address), baseline=baseline, material_gap=material_gap)
+
+    def train(
+        self,
+        *,
+        trial: int | None = None,
+        sober: bool = False,
+        seeds: int = 1,
+        on: Literal["train", "train+dev"] = "train",
+        ensemble: bool = False,
+    ) -> Model:
+        """Train a trial's network again, to the bit, and return it as a model; the best trial unless another is named.
+
+        ``sober``: the report's sober choice.  ``seeds``: over several seeds; ``model.repetition`` has their errors.
+        ``on="train+dev"``: one network on all rows outside the test set, for as many updates as the trial's best epoch
+        had; with folds that is done anyway.  ``ensemble`` keeps the networks of all folds or seeds.  Raises a
+        TunerError for what cannot be trained.
+        """
+        if on not in ("train", TRAIN_DEV):
+            raise ArgumentError(f'on must be "train" or "train+dev", got {on!r}')
+        if seeds < 1:
+            raise ArgumentError(f"seeds must be at least 1, got {seeds}")
+        if sober and trial is not None:
+            raise ArgumentError(f"sober and trial: expected one of them, got trial={trial}")
+        record, dataset = load_searched(self._typed, self._address, self._dataset)
+        definition = parse_definition(record.definition, f"study {self.name!r}")
+        definition.require_own_network("tuner train")
+        if sober:
+            choice = build_report(record).findings.sober
+            trial = None if choice is None else choice.number
+        return fit_model(
+            record, dataset, trial_settings(definition), FitRequest(trial=trial, seeds=seeds, on=on, ensemble=ensemble)
+        )
 
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()
@@ -89,12 +132,19 @@ def search(
         raise KeyboardInterrupt
     if result.signal is not None:
         raise SystemExit(128 + result.signal)
-    return Study(result.study, opened.database.address)
+    typed = str(study) if isinstance(study, str | Path) else None
+    return Study(
+        result.study,
+        opened.database.address,
+        data=opened.stored.data_path,
+        typed=typed,
+        dataset=None if typed else opened.dataset,
+    )
 
 
 def load_study(study: str | Path, *, storage: str | None = None) -> Study:
     """A study that was searched before.  Raises UsageError where there is none."""
     database, name = open_to_read(str(study), storage)
-    address = database.address
-    database.close()
-    return Study(name, address)
+    with database:
+        stored = get_study(database, name)
+    return Study(name, database.address, data=stored.data_path, typed=str(study))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.nn.helpers import blobs, trained
+from tuner.errors import ArgumentError
 from tuner.nn import (
     ACTIVATIONS,
     INITIALIZERS,
@@ -301,3 +302,30 @@ def test_predictions() -> None:
     np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-5)
     assert np.array_equal(proba.argmax(axis=1), network.predict(X))
     assert network.predict(X[:0]).shape == (0,)
+
+
+def test_a_number_of_updates_may_end_training_within_an_epoch() -> None:
+    """Three mini-batches of 32 are an epoch of the first 96 examples; ten updates are one epoch of seven and three."""
+    data = blobs(200)
+    hp = replace(BASE, lambda_=0.0)
+
+    def network(n: int, **stopping: Any) -> Any:
+        how = Stopping(max_epochs=10, patience=None, **stopping)
+        part = Examples(data.X[:n], data.y[:n])
+        run = train(part, None, n_classes=3, hyperparameters=hp, seeds=[0], stopping=how, order=lambda _: np.arange(n))
+        return run.networks[0]
+
+    cut = network(200, max_updates=3)
+    assert (cut.updates, cut.epochs, cut.stop_reason) == (3, 1, "max_updates")
+    whole = network(96, max_updates=3)
+    np.testing.assert_array_equal(cut.theta, whole.theta)
+    more = network(200, max_updates=10)
+    assert (more.updates, more.epochs) == (10, 2)
+    assert network(200, max_updates=70).stop_reason == "max_updates"
+    assert network(200).updates == 70
+
+
+def test_updates_must_agree_side_by_side() -> None:
+    """Networks whose epochs have different numbers of updates cannot end at one number together."""
+    with pytest.raises(ArgumentError, match="got 2 to 7"):
+        trained(BASE, data=[blobs(200), blobs(64)], seeds=(0, 1), stopping=Stopping(max_updates=3))

@@ -16,6 +16,8 @@ COMMANDS = {
     "refine": "Write the next definition: the report's advice as changed lines.",
     "studies": "What the database holds.",
     "trials": "The trials of a study, as a table or CSV.",
+    "train": "Train the chosen trial again, to the bit, and save it as a model.",
+    "predict": "Predict the rows of a file with a model.",
     "init": "Write a commented definition for a data file.",
     "check": "Validate everything, train one epoch, and estimate time and memory.",
     "data": "Columns, encoding, splits and honesty checks of the data.",

@@ -17,11 +17,13 @@ from tuner.data.loading import (
     load_dataset,
     open_prepared,
     read_part,
+    read_parts,
     read_rows,
 )
 from tuner.data.settings import ColumnSettings, DataSettings, SplitSettings
 
 if TYPE_CHECKING:
+    from tuner.data.applying import class_indices, read_labelled, rows_frame
     from tuner.data.encoding import Encoding
     from tuner.data.honesty import Finding, check_honesty
 
@@ -39,6 +41,7 @@ __all__ = [
     "Table",
     "cache_folder",
     "check_honesty",
+    "class_indices",
     "dataset_from_arrays",
     "dataset_from_frame",
     "describe",
@@ -46,8 +49,11 @@ __all__ = [
     "load_dataset",
     "make_augment",
     "open_prepared",
+    "read_labelled",
     "read_part",
+    "read_parts",
     "read_rows",
+    "rows_frame",
 ]
 
 
@@ -60,4 +66,8 @@ def __getattr__(name: str) -> Any:
         from tuner.data import honesty
 
         return getattr(honesty, name)
+    if name in ("class_indices", "read_labelled", "rows_frame"):
+        from tuner.data import applying
+
+        return getattr(applying, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

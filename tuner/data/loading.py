@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from tuner.data.assembling import Assembly
+    from tuner.data.assembling import Assembly, Selection
     from tuner.data.encoding import Encoding
 
 
@@ -144,38 +145,59 @@ def fit_on_all(dataset: Dataset) -> tuple[Table, Table | None, Encoding]:
     # a dev file may be of another distribution than train: what is learnt, is learnt from the training file
     encoding = fit_encodings(assembly, (Selection("source", np.sort(np.concatenate(in_source))),))[0]
     tables = [encode_selection(assembly, encoding, "all", each, _in_memory) for each in assembly.outside_test]
-    whole = Table(*(np.concatenate([getattr(table, field) for table in tables]) for field in ("X", "y", "rows")))
+    whole = joined(tables)
     test = None if assembly.test is None else encode_selection(assembly, encoding, "test", assembly.test, _in_memory)
     return whole, test, encoding
 
 
 def read_part(dataset: Dataset, name: str, encoding: Encoding) -> Table:
     """Encode "train", "dev", "train_dev" or "test" (with folds: train and dev are all rows outside the test set)."""
+    return read_parts(dataset, (name,), encoding)[name]
+
+
+def read_parts(dataset: Dataset, names: Iterable[str], encoding: Encoding) -> dict[str, Table]:
+    """Encode several parts, reading the rows once; "outside_test" is everything that a final network learns from."""
     from tuner.data.preparing import encode_selection
 
     assembly = assembly_of(dataset)
     folds = len(assembly.train) > 1
-    outside = assembly.outside_test[0]
-    selection = {
-        "train": outside if folds else assembly.train[0],
-        "dev": outside if folds else assembly.dev[0],
-        "train_dev": assembly.train_dev,
-        "test": assembly.test,
-    }.get(name)
-    if selection is None:
-        raise DataError(f"the data: no {name} set, expected one of those that the split has")
-    return encode_selection(assembly, encoding, name, selection, _in_memory)
+    outside = assembly.outside_test
+    selections: dict[str, Sequence[Selection | None]] = {
+        "train": [outside[0] if folds else assembly.train[0]],
+        "dev": [outside[0] if folds else assembly.dev[0]],
+        "train_dev": [assembly.train_dev],
+        "test": [assembly.test],
+        "outside_test": outside,
+    }
+    found = {}
+    for name in names:
+        chosen = [each for each in selections.get(name, [None]) if each is not None]
+        if not chosen:
+            raise DataError(f"the data: no {name} set, expected one of those that the split has")
+        found[name] = joined([encode_selection(assembly, encoding, name, each, _in_memory) for each in chosen])
+    return found
 
 
-def read_rows(path: Path, encoding: Encoding, settings: DataSettings) -> Iterator[tuple[pd.DataFrame, Floats]]:
+def joined(tables: Sequence[Table]) -> Table:
+    """Several tables as one, one below the other."""
+    if len(tables) == 1:
+        return tables[0]
+    return Table(*(np.concatenate([getattr(table, field) for table in tables]) for field in ("X", "y", "rows")))
+
+
+def read_rows(
+    path: Path, encoding: Encoding, settings: DataSettings, *, keep: Iterable[str] = ()
+) -> Iterator[tuple[pd.DataFrame, Floats]]:
     """Yield a file's raw rows and X in pieces of many rows, for a model to predict; the target may be absent.
 
     ``settings`` say how the study's files are written; text is read piece by piece, so that memory stays small.
+    Columns named by ``keep`` are read as text, as they stand.
     """
     from tuner.data.sources import read_pieces
     from tuner.data.sources.raw import Wanted
 
-    wanted = Wanted(settings, encoding.source_columns, encoding.text_columns, encoding.target, labelled=False)
+    text = encoding.text_columns | set(keep)
+    wanted = Wanted(settings, encoding.source_columns, text, encoding.target, labelled=False)
     for raw in read_pieces(path, wanted):
         yield raw.frame, encoding.transform_raw(raw)
 

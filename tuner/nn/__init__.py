@@ -8,7 +8,7 @@ from tuner.nn.gradient_check import EntryCheck, GradientCheck, PartCheck, PointC
 from tuner.nn.hyperparameters import Hyperparameters, idle_hyperparameters
 from tuner.nn.initializers import INITIALIZERS
 from tuner.nn.losses import OUTPUTS
-from tuner.nn.network import TrainedNetwork
+from tuner.nn.network import Network, TrainedNetwork
 from tuner.nn.optimizers import OPTIMIZERS
 from tuner.nn.plan import PENALTY_PER
 from tuner.nn.schedules import SCHEDULES
@@ -30,6 +30,7 @@ __all__ = [
     "GradientCheck",
     "Hyperparameters",
     "LayerReport",
+    "Network",
     "PartCheck",
     "PointCheck",
     "Stopping",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -163,14 +164,22 @@ class Cohort:
     # One epoch.
 
     def train_epoch(self, epoch: int, should_stop: Callable[[], bool] | None = None) -> bool:
-        """One pass over the examples; ``epoch`` counts from 0.  False where ``should_stop`` ended it."""
+        """One pass over the examples; ``epoch`` counts from 0.  False where ``should_stop`` ended it.
+
+        Where ``max_updates`` fall within it, it is cut short there.
+        """
+        allowed = self._updates_left()
         self._set_alphas(epoch)
         orders = [self._order(lane, epoch) for lane in self.lanes]
         coefficients = {group: self._coefficients(group) for group in self._groups}
         corrected = self.plan.optimizer.corrected
         for block in self._blocks:
+            if block.steps[0].number >= allowed:
+                break
             self._fill(block, orders)
             for step in block.steps:
+                if step.number >= allowed:
+                    break
                 if should_stop is not None and should_stop():
                     return False
                 self.last = step
@@ -183,8 +192,13 @@ class Cohort:
             if not np.isfinite(self.gradient[:, -1]).any():
                 break
         for lane in self.lanes:
-            lane.updates += -(-len(lane.train) // self.plan.batch_rows(lane.number))
+            lane.updates += int(min(self.plan.updates_an_epoch(lane.number), allowed))
         return True
+
+    def _updates_left(self) -> float:
+        """Updates until ``max_updates``: the same for all networks, as the plan has made sure."""
+        most = self.plan.stopping.max_updates
+        return math.inf if most is None else most - self.lanes[0].updates
 
     def first_gradient(self) -> Array:
         """The gradient (K, n_parameters) of the first mini-batch with its penalty, as the optimizer gets it."""

@@ -67,6 +67,7 @@ class Lane:
             self._append(train.cost, train.error, math.nan, math.nan)
             self.stopping.latest(epoch=epoch, updates=self.updates)
             self.best_theta = theta.copy()
+            self._end_at_max_updates()
             return
         self._append(train.cost, train.error, dev.cost, dev.error)
         self.dev_wrong = dev.wrong
@@ -76,6 +77,12 @@ class Lane:
             self.best_wrong = dev.wrong
         if self.stopping.exhausted(epoch=epoch, updates=self.updates):
             self.stop_reason = "patience"
+        self._end_at_max_updates()
+
+    def _end_at_max_updates(self) -> None:
+        most = self.plan.stopping.max_updates
+        if most is not None and self.updates >= most:
+            self.stop_reason = self.stop_reason or "max_updates"
 
     def diverge(self, layer: int) -> None:
         """Take in an epoch whose costs were not finite."""

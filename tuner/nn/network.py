@@ -15,32 +15,16 @@ from tuner.nn.losses import OUTPUTS
 
 
 @dataclass(frozen=True)
-class TrainedNetwork:
-    """One network after training.
-
-    θ is that of the best epoch, and so are ``train_*`` and ``dev_*``: keep_prob 1, no augmentation, costs without the
-    penalty, the train error over every training example.  Without a dev set the last epoch is the best one, the dev
-    values are NaN and ``dev_wrong`` is empty.  ``curve`` holds one value an epoch: train_cost and train_error (of an
-    evenly spaced sample of the training set), dev_cost, dev_error, seconds.  ``updates`` are those to the best epoch.
-    ``stop_reason`` is "patience", "max_epochs", "diverged", "stopped" (by ``on_epoch``) or "interrupted".
-
-    A network that diverged before any epoch ended well has ``best_epoch`` 0, its initial θ, error 1 and cost 1e6.
-    """
+class Network:
+    """A network that can be asked: its shape, and θ (n_parameters,)."""
 
     architecture: Architecture
     theta: Array = field(repr=False)
-    best_epoch: int
-    epochs: int
-    updates: int
-    stop_reason: str
-    diverged_layer: int | None
-    curve: dict[str, Array] = field(repr=False)
-    train_cost: float
-    train_error: float
-    dev_cost: float
-    dev_error: float
-    dev_wrong: Bools = field(repr=False)
-    layers: list[LayerReport] = field(repr=False)
+
+    def classify(self, X: Array) -> tuple[Ints, Array]:
+        """The most probable class of each row, (n,), and class probabilities (n, n_classes), in one pass."""
+        output, logits = OUTPUTS[self.architecture.output], self._logits(X)
+        return output.classes(logits), np.ascontiguousarray(output.probabilities(logits).T)
 
     def predict_proba(self, X: Array) -> Array:
         """Class probabilities (n, n_classes) for X (n, n_features)."""
@@ -56,3 +40,31 @@ class TrainedNetwork:
         if X.ndim != 2 or X.shape[1] != self.architecture.n_features:
             raise ArgumentError(f"X must have shape (n, {self.architecture.n_features}), got {X.shape}")
         return logits_of(self.architecture, self.theta, X)
+
+
+@dataclass(frozen=True)
+class TrainedNetwork(Network):
+    """One network after training.
+
+    θ is that of the best epoch, and so are ``train_*`` and ``dev_*``: keep_prob 1, no augmentation, costs without the
+    penalty, the train error over every training example.  Without a dev set the last epoch is the best one, the dev
+    values are NaN and ``dev_wrong`` is empty.  ``curve`` holds one value an epoch: train_cost and train_error (of an
+    evenly spaced sample of the training set), dev_cost, dev_error, seconds.  ``updates`` are those to the best epoch.
+    ``stop_reason`` is "patience", "max_epochs", "max_updates", "diverged", "stopped" (by ``on_epoch``) or
+    "interrupted".
+
+    A network that diverged before any epoch ended well has ``best_epoch`` 0, its initial θ, error 1 and cost 1e6.
+    """
+
+    best_epoch: int
+    epochs: int
+    updates: int
+    stop_reason: str
+    diverged_layer: int | None
+    curve: dict[str, Array] = field(repr=False)
+    train_cost: float
+    train_error: float
+    dev_cost: float
+    dev_error: float
+    dev_wrong: Bools = field(repr=False)
+    layers: list[LayerReport] = field(repr=False)

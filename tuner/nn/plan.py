@@ -46,6 +46,10 @@ class Plan:
         size = self.hyperparameters[number].batch_size
         return len(self.trains[number]) if size == "full" else min(int(size), len(self.trains[number]))
 
+    def updates_an_epoch(self, number: int) -> int:
+        """Mini-batches in one pass over a network's training examples."""
+        return -(-len(self.trains[number]) // self.batch_rows(number))
+
 
 def each(name: str, given: Any, kind: type, K: int) -> list[Any]:
     """One for each of K networks, from one for all or a sequence."""
@@ -79,6 +83,15 @@ def check_agreement(settings: Sequence[Hyperparameters]) -> None:
         if len(values) > 1:
             found = " and ".join(sorted(map(str, values)))
             raise ArgumentError(f"networks side by side must agree in {name}, got {found}")
+
+
+def check_updates(plan: Plan) -> None:
+    """Networks side by side that end after so many updates must make the same number of them in an epoch."""
+    found = sorted({plan.updates_an_epoch(number) for number in range(len(plan.trains))})
+    if plan.stopping.max_updates is not None and len(found) > 1:
+        raise ArgumentError(
+            f"max_updates needs as many updates an epoch in every network, got {found[0]} to {found[-1]}"
+        )
 
 
 def initial_thetas(initial: Array | Sequence[Array] | None, K: int, architecture: Architecture) -> list[Array | None]:

@@ -16,7 +16,8 @@ class Stopping:
 
     An epoch is better if it lowers the monitored dev value by more than ``min_improvement``.  Training stops once
     ``patience`` epochs in a row were not better and at least ``min_updates`` updates were made (an epoch may have very
-    few); ``patience=None`` never stops early.  ``monitor`` is the dev set's error, cost, or balanced error (the mean
+    few); ``patience=None`` never stops early.  ``max_updates`` ends it after so many updates at the latest, within an
+    epoch if need be.  ``monitor`` is the dev set's error, cost, or balanced error (the mean
     over classes of the error within a class).
     """
 
@@ -25,9 +26,12 @@ class Stopping:
     min_updates: int = 500
     min_improvement: float = 0.0
     monitor: str = "error"
+    max_updates: int | None = None
 
     def __post_init__(self) -> None:
         integer("max_epochs", self.max_epochs, low=1)
+        if self.max_updates is not None:
+            integer("max_updates", self.max_updates, low=1)
         if self.patience is not None:
             integer("patience", self.patience, low=1)
         integer("min_updates", self.min_updates, low=0)

@@ -29,6 +29,7 @@ from tuner.nn.plan import (
     Order,
     Plan,
     check_agreement,
+    check_updates,
     each,
     initial_thetas,
     prepared_sets,
@@ -122,6 +123,7 @@ def train(
         augment=augment,
         order=order,
     )
+    check_updates(plan)
     begins = initial_thetas(initial, K, architecture)
     lanes = [Lane(number, plan, seed, begin) for number, (seed, begin) in enumerate(zip(seeds, begins, strict=True))]
     with np.errstate(all="ignore"):  # overflow is how a network diverges, and is told as that

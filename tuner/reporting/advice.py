@@ -27,7 +27,7 @@ from tuner.study import FREE, KNOBS
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
-COMMANDS = frozenset({"search", "report", "refine"})
+COMMANDS = frozenset({"search", "report", "refine", "train"})
 """The commands of the recipe that the command line has."""
 
 LATE = 0.9  # of the epochs: a best epoch beyond was reached while the error still fell

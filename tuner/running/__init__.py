@@ -7,6 +7,7 @@ from tuner.running.machine import check_machine
 from tuner.running.opening import (
     StudyRequest,
     list_studies,
+    load_searched,
     load_study_data,
     load_to_run,
     make_definition_file,
@@ -19,6 +20,7 @@ from tuner.running.opening import (
 )
 from tuner.running.preparing import PreparedStudy, prepare
 from tuner.running.search import Report, SearchRequest, SearchResult, run_search
+from tuner.running.worker import trial_settings
 
 __all__ = [
     "Estimate",
@@ -31,6 +33,7 @@ __all__ = [
     "check_machine",
     "estimate_search",
     "list_studies",
+    "load_searched",
     "load_study_data",
     "load_to_run",
     "make_definition_file",
@@ -42,6 +45,7 @@ __all__ = [
     "read_record",
     "refuse_stored_trainer",
     "run_search",
+    "trial_settings",
     "write_definition",
     "write_example",
 ]

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tuner.data import Dataset, DataSettings, dataset_from_arrays, dataset_from_frame, load_dataset
-from tuner.errors import ArgumentError, TunerError, UsageError
+from tuner.errors import ArgumentError, DataError, TunerError, UsageError
 from tuner.places import STUDIES
 from tuner.running.catalog import (
     Located,
@@ -165,6 +167,28 @@ def refuse_stored_trainer(study: str, storage: str | None, allowed: Collection[s
     located = locate(study, storage)
     if located.source is None:
         permitted_trainer(_stored(located).definition, file_folder=None, allowed=allowed)
+
+
+def load_searched(
+    study: str, storage: str | None = None, dataset: Dataset | None = None
+) -> tuple[StudyRecord, Dataset]:
+    """A study that was searched, and its data: those of the search, or refused.  ``dataset``: what is in memory."""
+    record = read_record(study, storage)
+    source = locate(study, storage).source
+    folder = Path(record.facts["folder"]) if source is None else source.folder
+    definition = parse_definition(record.definition, f"study {record.name!r}")
+    if dataset is None and definition.data.source is None:
+        raise UsageError(
+            f"study {record.name!r} was searched on rows handed over in memory: train it on the Study that "
+            "tuner.search(rows, …) returns"
+        )
+    dataset = load_dataset(definition.data, folder) if dataset is None else dataset
+    if dataset.fingerprint != record.fingerprint or not np.array_equal(dataset.dev_rows, record.dev_rows):
+        raise DataError(
+            f"{dataset.path or 'the rows'}: not as they were when study {record.name!r} was searched (fingerprint "
+            f"{dataset.fingerprint[:12]}, recorded {record.fingerprint[:12]}); expected the same file"
+        )
+    return record, dataset
 
 
 def open_to_read(study: str, storage: str | None = None) -> tuple[Database, str]:

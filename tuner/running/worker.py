@@ -12,7 +12,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from tuner.data import Dataset, make_augment
+from tuner.data import Dataset
 from tuner.errors import SearchError, StorageError, UsageError
 from tuner.running.foreign import TrialError, run_foreign_trial
 from tuner.running.goal import Goal
@@ -38,7 +38,7 @@ from tuner.storage import (
     write_outcome,
 )
 from tuner.study import StudyDefinition
-from tuner.trial import Augment, TrialSettings, run_trial
+from tuner.trial import TrialSettings, run_trial
 
 FAILURES_IN_A_ROW = 3
 CHECKPOINT_SECONDS = 60.0
@@ -201,7 +201,7 @@ class Worker:
             self.task.settings,
             seed=drawn.seed,
             dev_folds=self.task.dev_folds,
-            augment=self._augment(drawn),
+            augment=self.task.definition.augment(drawn.hyperparameters),
             prune=pruning,
             should_stop=should_stop,
             checkpoint=claim.checkpoint,
@@ -242,12 +242,6 @@ class Worker:
         """Whether a trial has lasted longer than ``trial_timeout`` allows."""
         limit = self.task.definition.search.trial_timeout
         return limit is not None and time.monotonic() - began > limit
-
-    def _augment(self, drawn: Drawn) -> Augment | None:
-        """The trial's data augmentation, if its definition has any."""
-        image = self.task.definition.data.image
-        strengths = self.task.definition.searched_space.augmentation(drawn.hyperparameters)
-        return make_augment(strengths, image) if image is not None else None
 
     def _draw(self, claim: Claim) -> Drawn | None:
         """What the trial runs with: as drawn by an earlier attempt, or drawn now; None if the claim was lost."""

@@ -113,8 +113,9 @@ def read_study(database: Database, name: str) -> StudyRecord:
     s = tables.studies.c
     with database.reading() as connection:
         row = connection.execute(sa.select(tables.studies).where(s.study_id == stored.study_id)).one()
+        look = tables.test_looks.c
         looks = connection.execute(
-            sa.select(tables.test_looks).where(tables.test_looks.c.study_id == stored.study_id)
+            sa.select(tables.test_looks).where(look.study_id == stored.study_id).order_by(look.looked, look.look_id)
         ).all()
         trials = _read_trials(connection, stored.study_id)
     groups = row.dev_groups
@@ -134,7 +135,7 @@ def read_study(database: Database, name: str) -> StudyRecord:
         dev_groups=None if groups is None else np.frombuffer(groups, "<i8"),
         dev_fold=np.frombuffer(row.dev_folds, "u1"),
         test_rows=np.frombuffer(row.test_rows, "<i8"),
-        test_looks=[dict(look._mapping) for look in looks],
+        test_looks=[dict(seen._mapping) for seen in looks],
         trials=trials,
     )
 

@@ -8,12 +8,13 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -28,7 +29,7 @@ from pydantic import (
     model_validator,
 )
 
-from tuner.data import AUGMENTATIONS, DataSettings
+from tuner.data import AUGMENTATIONS, DataSettings, make_augment
 from tuner.errors import DefinitionError, UsageError
 from tuner.nn import ACTIVATIONS, Stopping
 from tuner.study.foreign import check_free_name, check_trainer, refuse_twins, refuse_unseen
@@ -37,6 +38,7 @@ from tuner.study.ranges import Range
 from tuner.study.space import Space
 from tuner.study.strategies import PRUNERS, SAMPLERS, rungs
 
+Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 METRICS = ("error", "balanced_error", "cost")
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
@@ -218,6 +220,11 @@ class StudyDefinition(BaseModel):
     def rungs(self) -> tuple[int, ...]:
         """The epochs after which a trial may be pruned; none without a pruner."""
         return () if self.search.pruner == "none" else rungs(self.training.max_epochs)
+
+    def augment(self, values: Mapping[str, Any]) -> Augment | None:
+        """The data augmentation at a point of the space; None where there is none."""
+        image = self.data.image
+        return None if image is None else make_augment(self.searched_space.augmentation(values), image)
 
     def identity(self, fingerprint: str) -> dict[str, Any]:
         """What a study may never change: as flat ``{"space.alpha": …}`` so that a refusal can name what did.

@@ -429,7 +429,8 @@ def read_chunks(path: Path, wanted: Wanted, size: int) -> Iterator[Raw]:
             if dialect is None:
                 dialect = detect_dialect(path, data[:HEAD], encoding, wanted, whole=len(data) <= HEAD)
             end = len(data) if final else last_record_end(data)
-            frame = parse(str(path), data[:end], dialect, wanted, None)
+            target = target_among(dialect.names, wanted.target) if wanted.labelled else None
+            frame = parse(str(path), data[:end], dialect, wanted, target)
             if len(frame):
                 yield Raw(frame, str(path), rows_from(row), notices=dialect.notices)
             row += len(frame)

@@ -1,0 +1,219 @@
+"""The model file: what was saved comes back, and everything else is refused with one line."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.modeling.conftest import mixed_rows
+from tuner import load_model
+from tuner.errors import ModelError, TunerError
+from tuner.modeling import Model
+from tuner.modeling.archive import DIGEST, MARK, unpack
+
+Members = dict[str, bytes]
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def members_of(content: bytes) -> Members:
+    """The members of a model file."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def sealed(content: bytes) -> bytes:
+    """The bytes with a checksum that is right."""
+    body = content[:-DIGEST]
+    return body + hashlib.sha256(body).hexdigest().encode()
+
+
+def forged(members: Members, compression: int = zipfile.ZIP_STORED) -> bytes:
+    """A file of these members, checksum and all, as somebody would make it who knows the format."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+        archive.comment = MARK + b"0" * DIGEST
+    return sealed(buffer.getvalue())
+
+
+def npy(array: Any, **how: Any) -> bytes:
+    """An array as the bytes of an NPY file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, **how)
+    return buffer.getvalue()
+
+
+def with_card(members: Members, **changes: Any) -> Members:
+    """The members with entries of ``model.json`` replaced."""
+    card = json.loads(members["model.json"])
+    return members | {"model.json": json.dumps(card | changes).encode()}
+
+
+def test_what_was_saved_comes_back(model_bytes: bytes, tmp_path: Path) -> None:
+    """The same answers to the bit, and saved again the same bytes."""
+    (tmp_path / "a.tuner").write_bytes(model_bytes)
+    model = load_model(tmp_path / "a.tuner")
+    again = load_model(model.save(tmp_path / "b.tuner"))
+    rows = mixed_rows(50, seed=1)
+    assert (tmp_path / "b.tuner").read_bytes() == model_bytes
+    assert np.array_equal(model.predict_proba(rows), again.predict_proba(rows))
+
+
+def test_numpy_alone_can_read_the_weights(model_bytes: bytes) -> None:
+    """The weights lie in the file as plain arrays, layer by layer."""
+    with np.load(io.BytesIO(model_bytes), allow_pickle=False) as arrays:
+        shapes = {name: arrays[name].shape for name in arrays.files if name != "model.json"}
+    assert list(shapes) == ["0/W1", "0/b1", "0/W2", "0/b2"]
+    assert shapes["0/W1"][1:] == shapes["0/b1"] == (6,)
+    assert shapes["0/W2"] == (6, 3)
+
+
+@QUICK
+@given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
+def test_any_altered_byte_is_found(model_bytes: bytes, place: float, flip: int) -> None:
+    """Whichever byte is changed, to whatever: the checksum says so."""
+    content = bytearray(model_bytes)
+    content[int(place * len(content))] ^= flip
+    with pytest.raises(ModelError):
+        unpack(bytes(content), "m.tuner")
+
+
+@QUICK
+@given(share=st.floats(0, 1, exclude_max=True))
+def test_any_truncation_is_found(model_bytes: bytes, share: float) -> None:
+    """A file that ends too early is refused wherever it ends."""
+    with pytest.raises(ModelError):
+        unpack(model_bytes[: int(share * len(model_bytes))], "m.tuner")
+
+
+@QUICK
+@given(
+    flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=4),
+)
+def test_an_altered_file_with_a_right_checksum_does_no_harm(model_bytes: bytes, flips: list[tuple[float, int]]) -> None:
+    """Somebody who can compute the checksum gets an error of ours, or a model that answers; nothing else happens."""
+    content = bytearray(model_bytes)
+    for place, flip in flips:
+        content[int(place * len(content))] ^= flip
+    try:
+        model = Model(*unpack(sealed(bytes(content)), "m.tuner"))
+        answers = model.predict_proba(mixed_rows(20))
+    except TunerError:
+        return
+    assert answers.shape == (20, len(model.classes_))
+
+
+def _nan(array: np.ndarray) -> np.ndarray:
+    array = array.copy()
+    array.flat[0] = np.nan
+    return array
+
+
+FORGERIES: dict[str, tuple[Callable[[Members], Members], str]] = {
+    "no card": (lambda m: {k: v for k, v in m.items() if k != "model.json"}, "no model.json"),
+    "a path that climbs out": (lambda m: m | {"../../x.npy": b"x"}, r"holds \.\./\.\./x\.npy, which no model does"),
+    "an absolute path": (lambda m: m | {"/etc/passwd": b"x"}, "holds /etc/passwd"),
+    "weights missing": (lambda m: {k: v for k, v in m.items() if k != "0/b2.npy"}, "0/b2.npy is missing"),
+    "objects": (lambda m: m | {"0/b2.npy": npy(np.array([{}, 1, 2], object), allow_pickle=True)}, "holds object"),
+    "doubles": (lambda m: m | {"0/b2.npy": npy(np.zeros(3))}, "holds float64, expected float32"),
+    "another shape": (lambda m: m | {"0/b2.npy": npy(np.zeros(4, "f4"))}, r"shape \(4,\), expected \(3,\)"),
+    "a shape of 2^60": (
+        lambda m: m | {"0/b2.npy": npy(np.zeros(3, "f4")).replace(b"(3,), ", b"(1152921504606846976,), ")},
+        "is no NPY array|has shape",
+    ),
+    "too few bytes": (lambda m: m | {"0/b2.npy": npy(np.zeros(3, "f4"))[:-4]}, "8 bytes of weights, expected 12"),
+    "NaN": (lambda m: m | {"0/b2.npy": npy(_nan(np.zeros(3, "f4")))}, "holds nan, expected finite weights"),
+    "a pickle": (lambda m: m | {"0/b2.npy": b"\x80\x04K\x01."}, "is no NPY array"),
+    "no JSON": (lambda m: m | {"model.json": b"{"}, "is not JSON"),
+    "a list": (lambda m: m | {"model.json": b"[]"}, "model.json is no model's"),
+    "NaN in JSON": (lambda m: m | {"model.json": b'{"format": NaN}'}, "NaN in it"),
+    "a deep JSON": (lambda m: m | {"model.json": b"[" * 200_000}, "is not JSON"),
+    "a later format": (lambda m: with_card(m, format=2), "has format 2, expected 1"),
+    "an unknown key": (lambda m: with_card(m, code="import os"), "code: extra inputs are not permitted"),
+    "no classes": (lambda m: with_card(m, class_names=[]), "class_names"),
+    "classes that do not fit": (lambda m: with_card(m, class_names=["a", "b"]), "2 class_names for a network of 3"),
+    "a million networks": (lambda m: with_card(m, updates=[1] * 1_000_000), "do not fit into"),
+    "an unknown activation": (
+        lambda m: with_card(m, architecture=json.loads(m["model.json"])["architecture"] | {"activation": "exec"}),
+        "activation must be one of",
+    ),
+    "a network of 2^60 weights": (
+        lambda m: with_card(m, architecture=json.loads(m["model.json"])["architecture"] | {"hidden": [2**55]}),
+        "do not fit into",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forgery_is_refused(model_bytes: bytes, name: str) -> None:
+    """A file made to do harm, its checksum right: one line that says what is wrong."""
+    forge, message = FORGERIES[name]
+    with pytest.raises(ModelError, match=message) as caught:
+        unpack(forged(forge(members_of(model_bytes))), "m.tuner")
+    assert str(caught.value).startswith("m.tuner")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_feature_outside_the_inputs_is_refused(model_bytes: bytes) -> None:
+    """An encoding cannot write beside the networks' inputs."""
+    members = members_of(model_bytes)
+    encodings = json.loads(members["model.json"])["encodings"]
+    encodings[0]["columns"][0]["features"][0]["position"] = 10**6
+    with pytest.raises(ModelError, match="features stand at"):
+        unpack(forged(with_card(members, encodings=encodings)), "m.tuner")
+
+
+def test_a_zip_bomb_is_not_unpacked(model_bytes: bytes) -> None:
+    """A member of a few kilobytes that claims a gigabyte is refused before a byte of it is unpacked."""
+    members = members_of(model_bytes) | {"0/b2.npy": b"\0" * 50_000_000}
+    bomb = forged(members, zipfile.ZIP_DEFLATED)
+    assert len(bomb) < 200_000
+    with pytest.raises(ModelError, match="claim to hold more than the file"):
+        unpack(bomb, "m.tuner")
+
+
+def test_a_member_that_stands_twice_is_refused(model_bytes: bytes) -> None:
+    """Two members of one name: nobody can tell which is meant."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("model.json", b"{}")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("model.json", b"{}")
+        archive.comment = MARK + b"0" * DIGEST
+    with pytest.raises(ModelError, match="stands in it twice"):
+        unpack(sealed(buffer.getvalue()), "m.tuner")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"a,b\n1,2\n", b"PK\x05\x06" + b"\0" * 18])
+def test_what_is_no_model_is_told_so(tmp_path: Path, content: bytes) -> None:
+    """Another file, an empty one, an empty zip; and one that is not there, or a folder."""
+    (tmp_path / "m.tuner").write_bytes(content)
+    for path in (tmp_path / "m.tuner", tmp_path / "none.tuner", tmp_path):
+        with pytest.raises(ModelError, match=r"expected|cannot be read"):
+            load_model(path)
+
+
+def test_hostile_names_do_not_reach_the_terminal(model_bytes: bytes) -> None:
+    """An escape sequence in a name is shown as text."""
+    with pytest.raises(ModelError) as caught:
+        unpack(forged(members_of(model_bytes) | {"\x1b[2J": b"x"}), "m.tuner")
+    assert "\x1b" not in str(caught.value)
+
+
+def test_frames_may_have_no_rows(model_bytes: bytes) -> None:
+    """No rows in, no rows out."""
+    model = Model(*unpack(model_bytes, "m.tuner"))
+    assert model.predict_proba(pd.DataFrame(mixed_rows().iloc[:0])).shape == (0, 3)

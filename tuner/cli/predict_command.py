@@ -1,0 +1,37 @@
+"""``tuner predict``: raw rows in, predictions out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A file by tuner train.", show_default=False)]
+
+
+def predict(
+    model: ModelArgument,
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Rows in a format of training; no target needed.", show_default=False)
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="A .csv, .csv.gz or .parquet file [default: CSV on stdout]."),
+    ] = None,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="One more column for each class.")] = False,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option("--keep", metavar="COL", help="Copy this column of DATA, like an id; repeatable."),
+    ] = None,
+) -> None:
+    """Predict every row, in the order of DATA: a column ``predicted``."""
+    from tuner.modeling import load_model, predict_file
+
+    found = load_model(model)
+    rows = predict_file(found, data, output, sys.stdout, probabilities=probabilities, keep=tuple(keep or ()))
+    to = "" if output is None else f" -> {output}"
+    typer.echo(
+        f"study {found.card.study} · {found.card.described()} · data {data} ({rows:,} rows){to}", err=output is None
+    )

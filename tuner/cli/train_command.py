@@ -1,0 +1,111 @@
+"""``tuner train``: the chosen trial again, saved as a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+from tuner.errors import UsageError
+
+if TYPE_CHECKING:
+    from tuner.modeling import Model
+
+MODELS = Path("models")
+
+
+def train(
+    study: StudyArgument,
+    trial: Annotated[
+        int | None, typer.Option("--trial", metavar="N", min=0, help="This trial [default: the best].")
+    ] = None,
+    sober: Annotated[
+        bool, typer.Option("--sober", help="The report's sober choice: simplest within one standard error of the best.")
+    ] = False,
+    seeds: Annotated[int, typer.Option("--seeds", metavar="K", min=1, help="Over K seeds; shows the spread.")] = 1,
+    on: Annotated[
+        Literal["train", "train+dev"],
+        typer.Option("--on", help="train+dev: one network on all rows outside the test set."),
+    ] = "train",
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Keep the networks of all folds or seeds, and average them.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="The model [default: models/STUDY.tuner].")
+    ] = None,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the chosen trial again, to the bit, and save it as one file."""
+    if sober and trial is not None:
+        raise UsageError("--sober and --trial: expected one of them")
+
+    import tuner
+    from tuner.modeling import replaced_by
+
+    found = tuner.load_study(study, storage=storage)
+    file = output or MODELS / f"{found.name}.tuner"
+    before = replaced_by(file, found.name)
+    typer.echo(f"study {found.name} · database {found.storage} · data {found.data}", err=as_json)
+    model = found.train(trial=trial, sober=sober, seeds=seeds, on=on, ensemble=ensemble)
+    model.save(file)
+    if as_json:
+        typer.echo(json.dumps(_dict(model, file)))
+    else:
+        typer.echo("\n".join(_lines(model)))
+        typer.echo(f"written: {file}" + ("" if before is None else f" (in place of {before})"))
+    if model.repetition is not None and not model.repetition.is_exact:
+        typer.echo(f"tuner: {_not_exact(model)}", err=True)
+
+
+def _dict(model: Model, file: Path) -> dict[str, Any]:
+    card, again = model.card, model.repetition
+    seeds: dict[str, Any] | None = None
+    if again is not None and again.spread is not None:
+        seeds = {"train_errors": again.train_errors, "dev_errors": again.dev_errors}
+        seeds |= {"mean": again.spread.value, "low": again.spread.low, "high": again.spread.high}
+    return {
+        "study": card.study,
+        "storage": card.storage,
+        "trial": card.trial,
+        "params": card.params,
+        "model": str(file.absolute()),
+        "kind": card.kind,
+        "rows": card.rows,
+        "networks": len(model.networks),
+        "updates": card.updates,
+        "repeated": None if again is None else again.is_exact,
+        "differences": [] if again is None else again.differences,
+        "seeds": seeds,
+        "errors": model.errors,
+    }
+
+
+def _lines(model: Model) -> list[str]:
+    card, again = model.card, model.repetition
+    size = model.networks[0].architecture.n_parameters
+    lines = [f"model: {card.described()} ({size:,} parameters{' each' if len(model.networks) > 1 else ''})"]
+    if again is not None and again.is_exact:
+        lines.append(f"trial {card.trial} repeated to the bit")
+    if again is not None and again.spread is not None:
+        spread = again.spread
+        errors = ", ".join(f"{error:.2%}" for error in again.dev_errors)
+        lines.append(f"dev error over {spread.seeds} seeds: {errors}")
+        lines.append(f"  mean {spread.value:.2%} ({spread.low:.2%} to {spread.high:.2%}, examples and seeds together)")
+    for name, error in card.errors.items():
+        shown = f"{error.value:.2%} ({error.low:.2%} to {error.high:.2%}, {error.n:,} rows)"
+        lines.append(f"{name} error {shown}: of {error.of}")
+    return lines
+
+
+def _not_exact(model: Model) -> str:
+    assert model.repetition is not None
+    found = model.repetition.differences
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return (
+        f"trial {model.card.trial} was not repeated to the bit: {found[0]}{more}; other versions or another kind of "
+        "machine trained it, and the model's errors are those counted now"
+    )

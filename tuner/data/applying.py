@@ -1,0 +1,63 @@
+"""Raw rows for a fitted encoding: frames and arrays handed over, labelled files, labels as class indices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.encoding import Encoding
+from tuner.data.settings import DataSettings
+from tuner.data.sources import read_pieces
+from tuner.data.sources.raw import Raw, Wanted
+from tuner.data.tables import text_of
+from tuner.data.targets import match_labels, read_labels
+from tuner.errors import ArgumentError, DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Ints = NDArray[np.int64]
+
+
+def rows_frame(X: Any, encoding: Encoding) -> pd.DataFrame:
+    """Raw rows as a frame with the names of the columns: a DataFrame as it is, an array by the columns' order.
+
+    An array has the columns of training in their order, without the target; images may keep their shape.
+    """
+    import pandas as pd
+
+    if isinstance(X, pd.DataFrame):
+        return X
+    values = np.asarray(X)
+    names = [name for name in encoding.source_columns if name != encoding.target]
+    if values.ndim < 2 or int(np.prod(values.shape[1:])) != len(names):
+        raise ArgumentError(f"X must have shape (n, {len(names)}), one column for each of training, got {values.shape}")
+    frame = pd.DataFrame(values.reshape(len(values), -1), columns=names)
+    return frame.infer_objects() if values.dtype.kind == "O" else frame
+
+
+def class_indices(y: Any, class_names: Sequence[str]) -> Ints:
+    """Labels of any type as class indices, (n,); -1 for a label that is no class."""
+    place = {name: index for index, name in enumerate(class_names)}
+    return np.array([place.get(text_of(label), -1) for label in np.asarray(y).ravel()], dtype=np.int64)
+
+
+def read_labelled(
+    path: Path, encoding: Encoding, settings: DataSettings, class_names: tuple[str, ...]
+) -> Iterator[tuple[pd.DataFrame, Ints]]:
+    """Yield a labelled file's raw rows and class indices piece by piece.  Raises DataError without a target."""
+    wanted = Wanted(settings, encoding.source_columns, encoding.text_columns, encoding.target)
+    for raw in read_pieces(path, wanted):
+        yield raw.frame, match_labels(raw, *_labels(raw, encoding.target, settings), class_names)[0]
+
+
+def _labels(raw: Raw, target: str, settings: DataSettings) -> tuple[str, Any]:
+    """The target's name in this file, and its cells."""
+    name = target if raw.target is None else raw.target
+    if raw.labels is None and name not in raw.frame.columns:
+        raise DataError(f"{raw.where}: no column {name!r} (the target), which counting errors takes")
+    return name, read_labels(raw, name, settings.missing)

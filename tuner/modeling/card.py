@@ -1,0 +1,234 @@
+"""What a model file says about its networks, as checked JSON: where they come from, and how raw rows enter them."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from tuner.analysis import ErrorEstimate
+from tuner.data import DataSettings, Encoding
+from tuner.errors import ModelError, TunerError
+from tuner.nn import Architecture
+from tuner.study import StudyDefinition, parse_definition
+
+FORMAT = 1
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Names = tuple[str, ...]
+
+
+class Section(BaseModel):
+    """A part of the JSON: unknown keys and other types than expected are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class FeatureCard(Section):
+    """One input of the networks, as ``tuner.data.encoding.Feature``."""
+
+    part: Literal[
+        "value",
+        "time",
+        "year_sin",
+        "year_cos",
+        "week_sin",
+        "week_cos",
+        "day_sin",
+        "day_cos",
+        "level",
+        "rare",
+        "missing",
+    ]
+    mean: Finite
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    level: str
+    position: Count
+
+
+class ColumnCard(Section):
+    """One column, as ``tuner.data.encoding.FittedColumn``."""
+
+    name: str
+    kind: Literal["numeric", "boolean", "categorical", "date", "drop"]
+    why: str
+    date_format: str | None
+    words: Annotated[list[str], Field(min_length=2, max_length=2)] | None
+    overruled: bool
+    fill: Finite | None
+    features: list[FeatureCard]
+
+    @model_validator(mode="after")
+    def _features_suit_the_kind(self) -> Self:
+        parts = {feature.part for feature in self.features}
+        allowed = {
+            "categorical": {"level", "rare", "missing"},
+            "date": {
+                "time",
+                "missing",
+                *(f"{period}_{f}" for period in ("year", "week", "day") for f in ("sin", "cos")),
+            },
+            "drop": set(),
+        }.get(self.kind, {"value", "missing"})
+        if not parts <= allowed:
+            raise ValueError(f"column {self.name!r} of kind {self.kind} has a feature {min(parts - allowed)!r}")
+        if parts and self.fill is None and self.kind != "categorical":
+            raise ValueError(f"column {self.name!r} has no fill, expected a number")
+        return self
+
+
+class EncodingCard(Section):
+    """A fitted encoding, as ``tuner.data.Encoding.to_json`` writes it."""
+
+    version: Literal[1]
+    columns: list[ColumnCard]
+    n_features: Annotated[int, Field(ge=1)]
+    source_columns: list[str]
+    target: str
+    image: list[Annotated[int, Field(ge=1)]] | None
+    missing: list[str]
+    feature_names: list[str]
+
+    @model_validator(mode="after")
+    def _every_input_has_a_place(self) -> Self:
+        names = [column.name for column in self.columns]
+        if len(set(names)) < len(names):
+            raise ValueError("two columns have one name")
+        places = [feature.position for column in self.columns for feature in column.features]
+        if len(set(places)) < len(places) or (places and max(places) >= self.n_features):
+            raise ValueError(f"features stand at {len(set(places))} different places, expected {self.n_features}")
+        if len(self.feature_names) != self.n_features:
+            raise ValueError(f"{len(self.feature_names)} feature_names, expected {self.n_features}")
+        return self
+
+
+class ArchitectureCard(Section):
+    """The networks' shape, as ``tuner.nn.Architecture``."""
+
+    n_features: Annotated[int, Field(ge=1)]
+    hidden: list[Annotated[int, Field(ge=1)]]
+    n_classes: Annotated[int, Field(ge=2)]
+    activation: str
+    output: str
+
+    @property
+    def architecture(self) -> Architecture:
+        """The trainer's own form."""
+        return Architecture(self.n_features, tuple(self.hidden), self.n_classes, self.activation, self.output)
+
+
+class ErrorCard(Section):
+    """An error that was counted, with its 95 % interval, and whose it is: that of this model or of others."""
+
+    value: Share
+    low: Share
+    high: Share
+    n: Count
+    of: str
+
+    @classmethod
+    def counted(cls, estimate: ErrorEstimate, of: str) -> Self | None:
+        """An estimate with its owner; None where nothing was counted."""
+        if not estimate.n or math.isnan(estimate.value):
+            return None
+        return cls(value=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n, of=of)
+
+
+class Card(Section):
+    """``model.json``.
+
+    ``kind``: "trial" (a trial's network again), "final" (one afresh on ``rows``), "ensemble" (several, whose
+    probabilities are averaged).  ``rows`` is "train", "train+dev" or, in an ensemble of folds, "folds".
+    ``errors`` each say whose they are.
+    """
+
+    format: Literal[1]
+    study: str
+    storage: str
+    definition: str
+    folder: str
+    data_path: str
+    fingerprint: str
+    trial: Count
+    params: dict[str, Any]
+    seed: Count
+    kind: Literal["trial", "final", "ensemble"]
+    rows: Literal["train", "train+dev", "folds"]
+    n_rows: Count
+    updates: Annotated[list[Count], Field(min_length=1)]
+    repeated: bool | None
+    architecture: ArchitectureCard
+    class_names: Annotated[list[str], Field(min_length=2)]
+    encodings: Annotated[list[EncodingCard], Field(min_length=1)]
+    errors: dict[str, ErrorCard]
+    references: dict[str, Finite | None]
+    versions: dict[str, str]
+
+    @field_validator("class_names")
+    @classmethod
+    def _names_differ(cls, names: list[str]) -> list[str]:
+        if len(set(names)) < len(names):
+            raise ValueError("two classes have one name")
+        return names
+
+    @model_validator(mode="after")
+    def _the_parts_fit(self) -> Self:
+        shape = self.architecture
+        if len(self.class_names) != shape.n_classes:
+            raise ValueError(f"{len(self.class_names)} class_names for a network of {shape.n_classes} classes")
+        if len(self.encodings) not in (1, len(self.updates)):
+            raise ValueError(f"{len(self.encodings)} encodings for {len(self.updates)} networks")
+        for encoding in self.encodings:
+            if encoding.n_features != shape.n_features:
+                raise ValueError(f"an encoding of {encoding.n_features} features for {shape.n_features} inputs")
+        return self
+
+    @property
+    def parsed_definition(self) -> StudyDefinition:
+        """The study's definition."""
+        return parse_definition(self.definition, f"study {self.study!r}")
+
+    @property
+    def data_settings(self) -> DataSettings:
+        """How the study's files are written."""
+        return self.parsed_definition.data
+
+    def fitted_encodings(self) -> list[Encoding]:
+        """The encodings, one for all networks or one each."""
+        return [Encoding.from_json(encoding.model_dump()) for encoding in self.encodings]
+
+    def described(self) -> str:
+        """What the model is, in a few words."""
+        n = len(self.updates)
+        if self.kind == "trial":
+            return f"the network of trial {self.trial}"
+        if self.kind == "ensemble" and self.rows == "folds":
+            return f"{n} networks of trial {self.trial}, one a fold, their probabilities averaged"
+        rows = (
+            f"fitted on all {self.n_rows:,} rows outside the test set" if self.rows == "train+dev" else "of its seeds"
+        )
+        if self.kind == "ensemble":
+            return f"{n} networks of trial {self.trial}, {rows}, their probabilities averaged"
+        return f"one network with trial {self.trial}'s hyperparameters, {rows}, for {self.updates[0]:,} updates"
+
+
+def read_card(plain: Any, where: str) -> Card:
+    """A card from parsed JSON.  Raises ModelError with one line."""
+    if isinstance(plain, dict) and plain.get("format") != FORMAT:
+        raise ModelError(f"{where}: model.json has format {plain.get('format')!r:.40}, expected {FORMAT}")
+    try:
+        card = Card.model_validate(plain)
+        card.architecture.architecture  # noqa: B018
+        card.parsed_definition  # noqa: B018
+        card.fitted_encodings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        message = first["msg"].removeprefix("Value error, ")
+        raise ModelError(f"{where}: model.json is no model's: {key}: {message[:1].lower()}{message[1:]}") from None
+    except TunerError as error:
+        raise ModelError(f"{where}: model.json is no model's: {error}") from None
+    return card

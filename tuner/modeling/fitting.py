@@ -1,0 +1,347 @@
+"""The chosen trial again, to the bit, or one network afresh on more rows: what ``tuner train`` makes a model of."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from tuner.analysis import ErrorEstimate, effective_examples, folds_train_error, seeds_error
+from tuner.data import Dataset, Table, fit_on_all
+from tuner.errors import UsageError
+from tuner.modeling.card import ArchitectureCard, Card, EncodingCard, ErrorCard
+from tuner.modeling.model import Model, Repetition
+from tuner.nn import Architecture, Examples, Hyperparameters, Stopping, TrainedNetwork, train
+from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
+from tuner.study import StudyDefinition, parse_definition
+from tuner.trial import TrialResult, TrialSettings, network_seeds, run_trial, trial_seed
+
+VERSIONS = ("tuner-search", "numpy")
+TRAIN_DEV = "train+dev"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitRequest:
+    """What to train: a trial's number (None: the best), over how many seeds, on which rows, how many networks to keep.
+
+    ``on`` is "train+dev" for one network fitted on all rows outside the test set; with folds that is what happens
+    anyway, unless ``ensemble`` keeps the folds' networks.
+    """
+
+    trial: int | None = None
+    seeds: int = 1
+    on: str = "train"
+    ensemble: bool = False
+
+
+def fit_model(record: StudyRecord, dataset: Dataset, settings: TrialSettings, request: FitRequest) -> Model:
+    """Train the model of a trial; ``settings`` are what all trials of the study have in common.  Raises UsageError."""
+    fit = _Fit(record, dataset, settings, request, chosen_trial(record, request.trial))
+    with threadpool_limits(limits=1):
+        return fit.run()
+
+
+def chosen_trial(record: StudyRecord, number: int | None) -> TrialRecord:
+    """The trial of this number, or the best.  Raises UsageError where it left no network."""
+    if number is None:
+        if record.best is None:
+            raise UsageError(
+                f"study {record.name!r} has no complete trial to train again: run tuner search {record.name}"
+            )
+        return record.best
+    trial = next((trial for trial in record.trials if trial.number == number), None)
+    if trial is None:
+        raise UsageError(f"study {record.name!r} has no trial {number}; it has 0 to {len(record.trials) - 1}")
+    if trial.state not in ("complete", "pruned") or not trial.networks:
+        raise UsageError(f"trial {number} is {trial.state}, expected a complete or a pruned one")
+    if trial.stop_reason == "diverged" or any(network.best_epoch == 0 for network in trial.networks):
+        raise UsageError(f"trial {number} diverged: it left no network to be used, expected another trial")
+    return trial
+
+
+@dataclass
+class _Fit:
+    """One call of :func:`fit_model`, step by step."""
+
+    record: StudyRecord
+    dataset: Dataset
+    settings: TrialSettings
+    request: FitRequest
+    trial: TrialRecord
+    results: list[TrialResult] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.definition: StudyDefinition = parse_definition(self.record.definition, f"study {self.record.name!r}")
+        self.has_folds = len(self.dataset.parts) > 1
+        on_all = self.request.on == TRAIN_DEV
+        if self.has_folds and on_all and self.request.ensemble:
+            raise UsageError(
+                "--ensemble keeps the folds' networks, --on train+dev fits one on all their rows: expected one of them"
+            )
+        self.is_final = on_all or (self.has_folds and not self.request.ensemble)
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """The trial's own."""
+        return self.definition.searched_space.hyperparameters(self.trial.params)
+
+    @property
+    def seed(self) -> int:
+        """The trial's own."""
+        assert self.trial.seed is not None
+        return self.trial.seed
+
+    def run(self) -> Model:
+        """Repeat what has to be repeated, fit what has to be fitted."""
+        repetition = None if self.is_final and self.request.seeds == 1 else self._repeat()
+        model = self._final() if self.is_final else self._kept()
+        model.repetition = repetition
+        return model
+
+    # The trial again.
+
+    def _repeat(self) -> Repetition:
+        seeds = self.request.seeds
+        if self.has_folds:
+            numbers = [self.seed, *(trial_seed(self.seed, number) for number in range(1, seeds))]
+            self.results = [self._run(seed, 1) for seed in numbers]
+        else:
+            self.results = [self._run(self.seed, max(seeds, self.settings.seeds))]
+        wrong = self._dev_wrong()
+        return Repetition(
+            train_errors=self._train_errors(),
+            dev_errors=[float(row.mean()) for row in wrong],
+            differences=differences(self.trial.networks, self.results[0].networks, self.dataset),
+            spread=seeds_error(wrong),
+        )
+
+    def _run(self, seed: int, n_networks: int) -> TrialResult:
+        pruned_at = self.trial.epochs if self.trial.state == "pruned" and seed == self.seed else None
+        return run_trial(
+            self.dataset,
+            self.hyperparameters,
+            replace(self.settings, seeds=n_networks),
+            seed=seed,
+            dev_folds=self.record.dev_fold,
+            augment=self.definition.augment(self.trial.params),
+            prune=None if pruned_at is None else lambda rungs: max(rungs) >= pruned_at,
+        )
+
+    def _dev_wrong(self) -> NDArray[np.bool_]:
+        """(seeds, n_dev)"""
+        if self.has_folds:
+            return np.stack([np.concatenate([n.dev_wrong for n in result.networks]) for result in self.results])
+        return np.stack([network.dev_wrong for network in self.results[0].networks])
+
+    def _train_errors(self) -> list[float]:
+        if self.has_folds:
+            return [_train_estimate(result.networks, self.dataset).value for result in self.results]
+        return [network.train_error for network in self.results[0].networks]
+
+    def _kept(self) -> Model:
+        """The trial's networks as they are: the first seed's, or with ``ensemble`` all."""
+        networks = [network for result in self.results for network in result.networks]
+        if not self.request.ensemble:
+            networks = networks[:1]
+        encodings = list(self.dataset.encodings) * len(self.results) if self.has_folds else self.dataset.encodings
+        several = len(networks) > 1
+        model = self._model(
+            networks,
+            encodings,
+            kind="ensemble" if several else "trial",
+            rows="folds" if self.has_folds else "train",
+            n_rows=self.dataset.sizes["train"],
+            errors={},
+        )
+        errors = self._errors_of_folds() if self.has_folds else self._errors_of(model)
+        return Model(model.card.model_copy(update={"errors": errors}), [network.theta for network in networks])
+
+    def _errors_of(self, model: Model) -> dict[str, ErrorCard]:
+        """Counted again on the rows of the dataset."""
+        part, whose = self.dataset.parts[0], "this model"
+        tables = {"train": part.train, "dev": part.dev, "train_dev": self.dataset.train_dev}
+        found = {}
+        for name, table in tables.items():
+            if table is not None and len(table):
+                wrong = model.answer_encoded([table.X]).classes != table.y
+                found[name] = _estimate(wrong, self.dataset.dev_groups if name == "dev" else None)
+        return _cards({name: (estimate, whose) for name, estimate in found.items()})
+
+    def _errors_of_folds(self) -> dict[str, ErrorCard]:
+        wrong = self._dev_wrong().mean(axis=0)
+        train = _train_estimate(self.results[0].networks, self.dataset)
+        return _cards(
+            {
+                "train": (train, "its networks, each on the rows it learnt from"),
+                "dev": (_estimate(wrong, self.dataset.dev_groups), "its networks, each on the rows of its own fold"),
+            }
+        )
+
+    # One afresh.
+
+    def _final(self) -> Model:
+        """On all rows outside the test set, for the median number of updates at the trial's best epochs."""
+        whole, _, encoding = fit_on_all(self.dataset)
+        updates = max(round(statistics.median(network.updates for network in self.trial.networks)), 1)
+        before = self.dataset.n_train
+        hyperparameters, epochs = stretched(
+            self.hyperparameters, self.settings.stopping.max_epochs, before, len(whole), updates
+        )
+        run = train(
+            Examples(whole.X, whole.y),
+            None,
+            n_classes=self.dataset.n_classes,
+            hyperparameters=hyperparameters,
+            seeds=network_seeds(self.seed, self.request.seeds if self.request.ensemble else 1),
+            stopping=Stopping(max_epochs=epochs, patience=None, max_updates=updates),
+            output=self.settings.output,
+            penalty_per=self.settings.penalty_per,
+            augment=self.definition.augment(self.trial.params),
+        )
+        if any(network.stop_reason == "diverged" for network in run.networks):
+            raise UsageError(f"trial {self.trial.number}'s hyperparameters diverged on all {len(whole):,} rows")
+        return self._model(
+            run.networks,
+            [encoding.to_json()],
+            kind="ensemble" if len(run.networks) > 1 else "final",
+            rows=TRAIN_DEV,
+            n_rows=len(whole),
+            errors=self._errors_of_trial() | self._own_train_error(run.networks, whole),
+        )
+
+    def _errors_of_trial(self) -> dict[str, ErrorCard]:
+        """Those on record: a network that learnt from the dev rows has no dev error of its own."""
+        n = len(self.trial.networks)
+        whose = f"trial {self.trial.number}" + (f" ({n} {'folds' if self.has_folds else 'seeds'})" if n > 1 else "")
+        networks, n_dev = self.trial.networks, len(self.record.dev_y)
+        if self.has_folds or n == 1:
+            wrong: NDArray[Any] = np.concatenate([network.dev_bits for network in networks])
+            train = folds_train_error([n.train_wrong for n in networks], [n.n_train for n in networks])
+        else:
+            wrong = np.mean([network.dev_bits for network in networks], axis=0)
+            train = ErrorEstimate.counted(sum(n.train_wrong for n in networks) / n, networks[0].n_train)
+        assert len(wrong) == n_dev
+        return _cards({"train": (train, whose), "dev": (_estimate(wrong, self.record.dev_groups), whose)})
+
+    def _own_train_error(self, networks: Sequence[TrainedNetwork], whole: Table) -> dict[str, ErrorCard]:
+        wrong = sum(network.train_error for network in networks) / len(networks) * len(whole)
+        return _cards({TRAIN_DEV: (ErrorEstimate.counted(wrong, len(whole)), "this model, on the rows it learnt from")})
+
+    def _model(
+        self,
+        networks: Sequence[TrainedNetwork],
+        encodings: Sequence[dict[str, Any]],
+        *,
+        kind: Any,
+        rows: Any,
+        n_rows: int,
+        errors: dict[str, ErrorCard],
+    ) -> Model:
+        record = self.record
+        exact = (
+            None if not self.results else not differences(self.trial.networks, self.results[0].networks, self.dataset)
+        )
+        card = Card(
+            format=1,
+            study=record.name,
+            storage=record.storage,
+            definition=record.definition,
+            folder=str(record.facts.get("folder", "")),
+            data_path=record.data_path,
+            fingerprint=record.fingerprint,
+            trial=self.trial.number,
+            params=self.trial.params,
+            seed=self.seed,
+            kind=kind,
+            rows=rows,
+            n_rows=n_rows,
+            updates=[network.updates for network in networks],
+            repeated=exact,
+            architecture=architecture_card(networks[0].architecture),
+            class_names=list(self.dataset.class_names),
+            encodings=[EncodingCard.model_validate(encoding) for encoding in encodings],
+            errors=errors,
+            references=record.facts.get("references", {}),
+            versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
+        )
+        return Model(card, [network.theta for network in networks])
+
+
+def architecture_card(architecture: Architecture) -> ArchitectureCard:
+    """A network's shape as JSON."""
+    return ArchitectureCard(
+        n_features=architecture.n_features,
+        hidden=list(architecture.hidden),
+        n_classes=architecture.n_classes,
+        activation=architecture.activation,
+        output=architecture.output,
+    )
+
+
+def differences(stored: Sequence[NetworkRecord], now: Sequence[TrainedNetwork], dataset: Dataset) -> list[str]:
+    """What of a trial's record was not repeated to the bit, in words; a network's own seed only."""
+    found = []
+    for k, (before, network) in enumerate(zip(stored, now, strict=False)):
+        which = f"network {k}: " if len(stored) > 1 else ""
+        pairs = {
+            "best epoch": (before.best_epoch, network.best_epoch),
+            "train errors": (before.train_wrong, round(network.train_error * before.n_train)),
+            "dev errors": (before.dev_wrong, int(network.dev_wrong.sum())),
+            "train cost": (before.train_cost, network.train_cost),
+            "dev cost": (before.dev_cost, network.dev_cost),
+        }
+        unlike = [f"{what} {new!r}, recorded {old!r}" for what, (old, new) in pairs.items() if old != new]
+        if not unlike and not np.array_equal(before.dev_bits, network.dev_wrong):
+            unlike = ["other dev rows are wrong than recorded"]
+        found += [which + difference for difference in unlike]
+    return found
+
+
+def stretched(
+    hyperparameters: Hyperparameters, max_epochs: int, before: int, now: int, updates: int
+) -> tuple[Hyperparameters, int]:
+    """A learning-rate schedule for an epoch of ``now`` rows that falls, update for update, as with ``before`` rows.
+
+    Returns the hyperparameters and max_epochs; a larger epoch has more updates, so its schedule has fewer epochs.
+    """
+    size = hyperparameters.batch_size
+    per_epoch = [1 if size == "full" else -(-rows // min(int(size), rows)) for rows in (before, now)]
+    ratio = per_epoch[0] / per_epoch[1]
+    least = -(-updates // per_epoch[1])
+    if hyperparameters.schedule == "constant" and not hyperparameters.warmup_epochs:
+        return hyperparameters, least
+    rate = hyperparameters.decay_rate
+    return (
+        replace(
+            hyperparameters,
+            decay_rate=rate if hyperparameters.schedule == "step" else rate / ratio,
+            decay_epochs=max(round(hyperparameters.decay_epochs * ratio), 1),
+            warmup_epochs=round(hyperparameters.warmup_epochs * ratio),
+        ),
+        max(round(max_epochs * ratio), least),
+    )
+
+
+def _estimate(wrong: NDArray[Any], groups: NDArray[Any] | None) -> ErrorEstimate:
+    """An error counted on rows; with groups, of as many as they are worth."""
+    effective = None
+    if groups is not None:
+        effective = effective_examples(wrong, groups, rng=np.random.default_rng(0))
+    return ErrorEstimate.counted(float(wrong.sum()), len(wrong), effective)
+
+
+def _train_estimate(networks: Sequence[TrainedNetwork], dataset: Dataset) -> ErrorEstimate:
+    sizes = [len(part.train) for part in dataset.parts]
+    return folds_train_error([round(n.train_error * size) for n, size in zip(networks, sizes, strict=True)], sizes)
+
+
+def _cards(estimates: dict[str, tuple[ErrorEstimate, str]]) -> dict[str, ErrorCard]:
+    found = {name: ErrorCard.counted(*pair) for name, pair in estimates.items()}
+    return {name: card for name, card in found.items() if card is not None}

@@ -1,0 +1,151 @@
+"""The model: networks with the way from raw rows to them, used like a classifier of scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.analysis import SeedsError
+from tuner.data import Encoding, class_indices, rows_frame
+from tuner.errors import ArgumentError, ModelError, UsageError
+from tuner.modeling.archive import read_archive, write_archive
+from tuner.modeling.card import Card
+from tuner.nn import Network
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says of n rows: class indices (n,), and class probabilities (n, n_classes)."""
+
+    classes: Ints
+    probabilities: Floats
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """How training the trial again went: train and dev error of every seed, and what differs from the record.
+
+    The first seed is the trial's own.  ``spread``: the mean dev error over seeds with its interval; None for one seed.
+    """
+
+    train_errors: list[float]
+    dev_errors: list[float]
+    differences: list[str]
+    spread: SeedsError | None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the record was repeated to the bit."""
+        return not self.differences
+
+
+class Model:
+    """A trained model: ``predict``, ``predict_proba``, ``score``, ``classes_`` and ``save``.
+
+    Rows are raw, as in training: a DataFrame with the columns of the data (more are ignored, the target may be absent),
+    or an array with these columns in their order.  Several networks answer with their mean probabilities.
+    ``repetition``, in the process that trained it, is how repeating the trial went; None where that was not needed.
+    """
+
+    repetition: Repetition | None = None
+
+    def __init__(self, card: Card, thetas: Sequence[Floats]) -> None:
+        architecture = card.architecture.architecture
+        self.card = card
+        self.networks = [Network(architecture, theta) for theta in thetas]
+        self.encodings: list[Encoding] = card.fitted_encodings()
+
+    def __repr__(self) -> str:
+        return f"Model(study={self.card.study!r}, {self.card.described()})"
+
+    @cached_property
+    def classes_(self) -> NDArray[Any]:
+        """The classes in the order of the probabilities' columns: whole numbers, booleans or text, as in training."""
+        names = self.card.class_names
+        if all(name.removeprefix("-").isdecimal() and str(int(name)) == name for name in names):
+            return np.array([int(name) for name in names])
+        if set(names) == {"False", "True"}:
+            return np.array([name == "True" for name in names])
+        return np.array(names)
+
+    @property
+    def errors(self) -> dict[str, dict[str, Any]]:
+        """The errors that were counted, each with its interval and ``of``: whose it is."""
+        return {name: error.model_dump() for name, error in self.card.errors.items()}
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """The columns that the model uses."""
+        return np.array([column.name for column in self.encodings[0].columns if column.features], dtype=object)
+
+    def answer(self, frame: pd.DataFrame, X: Floats | None = None, where: str = "the rows") -> Answers:
+        """Classes and probabilities of raw rows; ``X`` is what the first encoding made of them, if that is known."""
+        inputs = [X if X is not None else self.encodings[0].transform(frame, where)]
+        inputs += [encoding.transform(frame, where) for encoding in self.encodings[1:]]
+        return self.answer_encoded(inputs)
+
+    def answer_encoded(self, inputs: Sequence[Floats]) -> Answers:
+        """The same for encoded rows, one X for all networks or one each."""
+        every = inputs if len(inputs) > 1 else [inputs[0]] * len(self.networks)
+        answers = [network.classify(X) for network, X in zip(self.networks, every, strict=True)]
+        if len(answers) == 1:
+            return Answers(*answers[0])
+        mean: Floats = np.mean([probabilities for _, probabilities in answers], axis=0, dtype=np.float32)
+        return Answers(mean.argmax(axis=1), mean)
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Class probabilities (n, n_classes), columns in the order of ``classes_``.  Raises DataError."""
+        return self.answer(rows_frame(X, self.encodings[0])).probabilities
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The most probable class of each row, (n,)."""
+        labels: NDArray[Any] = self.classes_[self.answer(rows_frame(X, self.encodings[0])).classes]
+        return labels
+
+    def score(self, X: Any, y: Any) -> float:
+        """Accuracy: the share of rows whose class is predicted; a label that is no class counts as wrong."""
+        answers = self.answer(rows_frame(X, self.encodings[0]))
+        labels = class_indices(y, self.card.class_names)
+        if len(labels) != len(answers.classes):
+            raise ArgumentError(f"y must have one label for each of the {len(answers.classes)} rows, got {len(labels)}")
+        return float(np.mean(labels == answers.classes))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model to a file, whole or not at all; what was there before is replaced."""
+        write_archive(Path(path), self.card, [network.theta for network in self.networks])
+        return Path(path)
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model that ``tuner train`` or ``Model.save`` has written.  Raises ModelError for a file that is none."""
+    return Model(*read_archive(Path(path)))
+
+
+def replaced_by(path: Path, study: str) -> str | None:
+    """What saving a model of this study to ``path`` replaces, in words; None where nothing is there.
+
+    A model can be trained again, so that one of the same study is replaced; anything else is not: UsageError.
+    """
+    if not path.exists():
+        return None
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder, expected the name of a file")
+    try:
+        card, _ = read_archive(path)
+    except ModelError:
+        raise UsageError(f"{path}: is there already and is no model; remove it, or name another --output") from None
+    if card.study != study:
+        raise UsageError(f"{path}: is a model of study {card.study!r}, not {study!r}; name another --output")
+    return f"a model of trial {card.trial}"

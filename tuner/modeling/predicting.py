@@ -1,0 +1,148 @@
+"""Predictions for files: raw rows in, a table of predictions out, piece by piece."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from threadpoolctl import threadpool_limits
+
+from tuner.data import read_rows
+from tuner.errors import DataError
+from tuner.modeling.model import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PREDICTED = "predicted"
+
+Write = Callable[["pd.DataFrame"], None]
+
+
+def predict_file(
+    model: Model,
+    data: Path,
+    output: Path | None,
+    stdout: IO[str],
+    *,
+    probabilities: bool = False,
+    keep: tuple[str, ...] = (),
+) -> int:
+    """Write the predictions for a file's rows, in their order, to ``output`` or as CSV to ``stdout``; how many rows.
+
+    The columns: those of the data named by ``keep``, then ``predicted``, then with ``probabilities`` one a class.  A
+    file appears whole or not at all.  Raises DataError.
+    """
+    rows = 0
+    with _writer(output, stdout) as write:
+        for table in predictions(model, data, probabilities=probabilities, keep=keep):
+            write(table)
+            rows += len(table)
+    return rows
+
+
+def predictions(
+    model: Model, data: Path, *, probabilities: bool = False, keep: tuple[str, ...] = ()
+) -> Iterator[pd.DataFrame]:
+    """Predictions of a file's rows, in tables of many rows."""
+    import pandas as pd
+
+    names = class_columns(model.card.class_names, (*keep, PREDICTED))
+    settings, classes = model.card.data_settings, pd.Index(model.classes_)
+    with threadpool_limits(limits=1):
+        for frame, X in read_rows(data, model.encodings[0], settings, keep=keep):
+            absent = next((name for name in keep if name not in frame.columns), None)
+            if absent is not None:
+                raise DataError(f"{data}: no column {absent!r} to keep, found {', '.join(map(str, frame.columns[:8]))}")
+            answers = model.answer(frame, X, str(data))
+            columns: dict[str, Any] = {name: frame[name].to_numpy() for name in keep}
+            columns[PREDICTED] = pd.Categorical.from_codes(answers.classes, categories=classes)
+            if probabilities:
+                columns |= dict(zip(names, answers.probabilities.T, strict=True))
+            yield pd.DataFrame(columns, copy=False)
+
+
+def class_columns(class_names: list[str], taken: tuple[str, ...]) -> list[str]:
+    """The columns of the probabilities: the classes' names, set apart from the other columns'."""
+    return [f"{name} (probability)" if name in taken else name for name in class_names]
+
+
+# --- where predictions go ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _writer(output: Path | None, stdout: IO[str]) -> Iterator[Write]:
+    if output is None:
+        yield _csv_to(stdout)
+        return
+    with _whole_file(output) as file:
+        if output.suffix == ".parquet":
+            with _parquet_to(file, output) as write:
+                yield write
+        elif output.suffix == ".gz":
+            with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as packed, io.TextIOWrapper(packed, "utf-8") as text:
+                yield _csv_to(text)
+        else:
+            with io.TextIOWrapper(file, "utf-8", newline="") as text:
+                yield _csv_to(text)
+
+
+def _csv_to(file: IO[str]) -> Write:
+    """Tables one below the other, under one header."""
+    first = True
+
+    def write(table: pd.DataFrame) -> None:
+        nonlocal first
+        table.to_csv(file, index=False, header=first, lineterminator="\n")
+        first = False
+
+    return write
+
+
+@contextmanager
+def _parquet_to(file: IO[bytes], path: Path) -> Iterator[Write]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise DataError(f"{path}: Parquet needs pyarrow: pip install 'tuner-search[parquet]'") from error
+    writer: Any = None
+
+    def write(table: pd.DataFrame) -> None:
+        nonlocal writer
+        plain = table.assign(**{PREDICTED: table[PREDICTED].astype(table[PREDICTED].cat.categories.dtype)})
+        arrow = pyarrow.Table.from_pandas(plain, preserve_index=False).replace_schema_metadata(None)
+        writer = writer or parquet.ParquetWriter(file, arrow.schema)
+        writer.write_table(arrow.cast(writer.schema))
+
+    try:
+        yield write
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file under another name until it is complete."""
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder, expected the name of a file (--output)")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -15,6 +15,7 @@ COMMANDS = {
     "report": "Bias, variance, and what to do next.",
     "refine": "Write the next definition: the report's advice as changed lines.",
     "studies": "What the database holds.",
+    "watch": "A live view of a study, whoever runs it.",
     "trials": "The trials of a study, as a table or CSV.",
     "train": "Train the chosen trial again, to the bit, and save it as a model.",
     "predict": "Predict the rows of a file with a model.",

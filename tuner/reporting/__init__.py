@@ -6,6 +6,7 @@ from tuner.reporting.comparing import Comparison, compare
 from tuner.reporting.frames import epochs_frame, trials_frame
 from tuner.reporting.refining import Refinement, refine
 from tuner.reporting.report import Report, build_report
+from tuner.reporting.watching import view
 
 __all__ = [
     "Action",
@@ -18,4 +19,5 @@ __all__ = [
     "refine",
     "report_command",
     "trials_frame",
+    "view",
 ]

@@ -46,7 +46,7 @@ def comparison_renderable(comparison: Comparison) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    table = _table("", *(report.record.name for report in comparison.reports))
+    table = plain_table("", *(report.record.name for report in comparison.reports))
     for row in comparison.rows:
         table.add_row(row.name, *(Text(cell, "bold" if row.differs else "dim") for cell in row.cells))
     return Group(table, "", *(Text(sentence) for sentence in comparison.sentences))
@@ -77,7 +77,7 @@ def _trials_line(report: Report) -> Text:
 
 
 def _error_table(report: Report) -> Table:
-    table = _table("error", "", "95 % interval", "rests on", right=1)
+    table = plain_table("error", "", "95 % interval", "rests on", right=1)
     for row in error_rows(
         report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0, report.chosen
     ):
@@ -88,13 +88,13 @@ def _error_table(report: Report) -> Table:
 def _gap_table(report: Report) -> Table:
     from rich.text import Text
 
-    table = _table("gap, in points", "", "95 % interval", "level", "chance it is high", "", right=1)
+    table = plain_table("gap, in points", "", "95 % interval", "level", "chance it is high", "", right=1)
     for row in gap_rows(report.diagnosis):
         table.add_row(row.name, row.value, row.interval, Text(row.level, COLOURS[row.level]), row.chance, row.formula)
     return table
 
 
-def _table(*headings: str, right: int | None = None) -> Table:
+def plain_table(*headings: str, right: int | None = None) -> Table:
     """Make a table without rules; column ``right`` is aligned to the right."""
     from rich.table import Table
 

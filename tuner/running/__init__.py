@@ -6,6 +6,7 @@ from tuner.running.estimating import Estimate, estimate_search
 from tuner.running.machine import check_machine
 from tuner.running.opening import (
     StudyRequest,
+    StudyView,
     list_studies,
     load_searched,
     load_study_data,
@@ -29,6 +30,7 @@ __all__ = [
     "SearchRequest",
     "SearchResult",
     "StudyRequest",
+    "StudyView",
     "check_executor",
     "check_machine",
     "estimate_search",

@@ -28,10 +28,12 @@ from tuner.running.preparing import PreparedStudy, prepare
 from tuner.running.trainers import Trainer, permitted_trainer
 from tuner.storage import (
     Database,
+    RunningTrial,
     StudyLine,
     StudyRecord,
     get_study,
     open_database,
+    read_running,
     read_study,
     shown,
     sqlite_file,
@@ -208,6 +210,22 @@ def open_to_read(study: str, storage: str | None = None) -> tuple[Database, str]
         database.close()
         raise
     return database, located.name
+
+
+class StudyView:
+    """A study that is looked at again and again, whoever runs it: its record, and the trials that run now."""
+
+    def __init__(self, study: str, storage: str | None = None) -> None:
+        self._database, self._name = open_to_read(study, storage)
+
+    def look(self) -> tuple[StudyRecord, list[RunningTrial]]:
+        """As of now."""
+        stored = get_study(self._database, self._name)
+        return read_study(self._database, self._name), read_running(self._database, stored.study_id)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._database.close()
 
 
 def list_studies(storage: str | None = None) -> tuple[str, list[StudyLine]]:

@@ -21,7 +21,17 @@ from tuner.storage.health import Check, check_database
 from tuner.storage.history import History, frozen_trial
 from tuner.storage.merging import Merged, merge_database
 from tuner.storage.owner import Owner
-from tuner.storage.progress import BestTrial, Counts, EndedTrial, EndedTrials, Progress, read_counts, read_progress
+from tuner.storage.progress import (
+    BestTrial,
+    Counts,
+    EndedTrial,
+    EndedTrials,
+    Progress,
+    RunningTrial,
+    read_counts,
+    read_progress,
+    read_running,
+)
 from tuner.storage.reading import StudyRecord, TrialRecord, read_study
 from tuner.storage.records import (
     CURVE_COLUMNS,
@@ -76,6 +86,7 @@ __all__ = [
     "Outcome",
     "Owner",
     "Progress",
+    "RunningTrial",
     "Standing",
     "StoredStudy",
     "StudyLine",
@@ -103,6 +114,7 @@ __all__ = [
     "read_drawn",
     "read_points",
     "read_progress",
+    "read_running",
     "read_study",
     "record_test_look",
     "renew",

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from tuner.storage import tables
 from tuner.storage.database import Database
+from tuner.storage.owner import Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,36 @@ class Progress:
     running: int
     budget: int
     best: BestTrial | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTrial:
+    """A trial that somebody runs: who, for how many seconds already, and in which attempt."""
+
+    number: int
+    host: str
+    pid: int
+    seconds: float
+    attempt: int
+
+
+def read_running(database: Database, study_id: int) -> list[RunningTrial]:
+    """The trials of a study that are claimed now, by their numbers; a claim past its time is nobody's."""
+    o, c = tables.optuna_trials.c, tables.claims.c
+    with database.reading() as connection:
+        now = database.now(connection)
+        rows = connection.execute(
+            sa.select(o.number, c.owner, c.claimed, c.attempts)
+            .join(tables.claims, c.trial_id == o.trial_id)
+            .where(c.study_id == study_id, c.token.is_not(None), c.expires >= now)
+            .order_by(o.number)
+        ).all()
+    owners = [Owner.from_json(row.owner) for row in rows]
+    return [
+        RunningTrial(row.number, owner.host, owner.pid, now - row.claimed, row.attempts)
+        for row, owner in zip(rows, owners, strict=True)
+        if not owner.is_gone()
+    ]
 
 
 @dataclass(frozen=True, slots=True)

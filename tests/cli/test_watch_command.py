@@ -1,0 +1,85 @@
+"""``tuner watch``: one frame in a pipe, a live picture in a terminal."""
+
+import io
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.cli.test_progress import Terminal
+from tests.conftest import Run
+from tests.reporting.building import make_study
+from tuner.reporting import build_report, view
+from tuner.reporting.watching import best_curve, seconds_a_trial
+from tuner.storage import RunningTrial
+
+
+def shown(n_trials: int, running: list[RunningTrial]) -> str:
+    """A made-up study as a terminal of 100 columns shows it."""
+    out = io.StringIO()
+    Console(file=out, width=100).print(view(build_report(make_study(n_trials)), running))
+    return out.getvalue()
+
+
+def test_a_pipe_gets_one_frame(small_study: Path, run: Run) -> None:
+    """Progress, curve, verdict and gaps; nothing is written."""
+    run("search", "small", "--quiet")
+    before = {path.name: path.stat().st_mtime for path in small_study.parent.glob("*.db")}
+    result = run("watch", "small")
+    assert result.returncode == 0, result.stderr
+    for part in ("small: 4 of 4 trials", "lowest dev error so far", "variance", "0 running"):
+        assert part in result.stdout
+    assert {path.name: path.stat().st_mtime for path in small_study.parent.glob("*.db")} == before
+
+
+def test_a_study_that_was_never_searched_is_refused(small_study: Path, run: Run) -> None:
+    """With the command that searches it."""
+    result = run("watch", "small")
+    assert result.returncode == 2
+    assert "tuner search small" in result.stderr
+
+
+def test_a_terminal_follows_a_search_of_another_process(small_study: Path, run: Run) -> None:
+    """The worker's process is named while it runs; the picture ends by itself once the study is finished."""
+    text = small_study.read_text(encoding="utf-8").replace("trials = 4", "trials = 60")
+    small_study.write_text(text, encoding="utf-8")
+    search = subprocess.Popen([sys.executable, "-m", "tuner", "search", "small", "--quiet"], stdout=subprocess.DEVNULL)
+    while not (small_study.parent / "tuner.db").exists():
+        assert search.poll() is None
+        time.sleep(0.05)
+    time.sleep(1)  # the file is there; its study follows
+    terminal = Terminal("watch", "small", "--every", "0.1s")
+    terminal.read_until(rf"process {search.pid}")
+    assert search.wait(60) == 0
+    assert terminal.wait() == 0
+    assert "60 of 60 trials" in terminal.shown
+    assert re.search(rf"process {search.pid}", terminal.shown)
+
+
+def test_workers_and_time_left_are_told_while_it_runs() -> None:
+    """The made-up trials end every two seconds: 30 a minute."""
+    told = shown(24, [RunningTrial(24, "big-machine", 4711, 75.0, 2)])
+    assert "24 of 24 trials" in told
+    assert "30 trials/min" in told
+    assert "1 running" in told
+    assert re.search(r"24\s+big-machine, process 4711\s+0:01:15\s+2", told)
+
+
+def test_before_the_first_trial_there_is_only_the_progress() -> None:
+    """No curve, no gaps, no speed."""
+    told = shown(0, [])
+    assert "0 of 0 trials" in told
+    assert "lowest dev error" not in told
+    assert seconds_a_trial(make_study(1)) is None
+
+
+def test_the_curve_falls_from_its_top_to_the_best() -> None:
+    """The first column is full, the last as high as the best error's share of the first."""
+    rows = best_curve([0.4, 0.4, 0.2, 0.1])  # type: ignore[arg-type]
+    columns = [row.partition("│")[2] for row in rows]
+    assert [row[0] for row in columns] == ["█"] * 6
+    assert [row[3] for row in columns] == [" ", " ", " ", " ", "▄", "█"]
+    assert rows[0].endswith("now 10.0 %")

@@ -32,6 +32,7 @@ def test_the_scikit_learn_example_is_searched(examples: Path, run: Run) -> None:
     assert best.value < 0.06
 
 
+@pytest.mark.slow
 def test_the_pytorch_example_is_searched(examples: Path, run: Run) -> None:
     """A network of PyTorch's reports its epochs."""
     pytest.importorskip("torch")

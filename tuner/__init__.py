@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from tuner.analysis import diagnose_predictions as diagnose
     from tuner.api import Model, Report, Study, load_model, load_study, search
     from tuner.errors import TunerError
+    from tuner.estimator import Classifier
 
-__all__ = ["Model", "Report", "Study", "TunerError", "diagnose", "load_model", "load_study", "search"]
+__all__ = ["Classifier", "Model", "Report", "Study", "TunerError", "diagnose", "load_model", "load_study", "search"]
 
 _HOMES = {
+    "Classifier": ("tuner.estimator", "Classifier"),
     "Model": ("tuner.api", "Model"),
     "Report": ("tuner.api", "Report"),
     "Study": ("tuner.api", "Study"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import hashlib
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,7 @@ from tuner.storage import (
     sqlite_file,
     study_lines,
 )
-from tuner.study import Source, identity_changes, make_definition, parse_definition
+from tuner.study import Edit, Source, edit_definition, identity_changes, make_definition, parse_definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,19 @@ def open_study(request: StudyRequest) -> PreparedStudy:
 
 
 def open_data_in_memory(
-    data: Any, target: Any, *, name: str | None, storage: str | None, allow_changed: bool
+    data: Any,
+    target: Any,
+    *,
+    name: str | None,
+    storage: str | None,
+    allow_changed: bool,
+    settings: Mapping[str, Any] | None = None,
+    cache: bool = True,
 ) -> PreparedStudy:
     """Open the study of a DataFrame (``target`` names a column) or of arrays (``target`` holds the classes).
 
-    Its definition is made for the data; without a name it is called after the data, so that the same data find it
-    again.
+    Its definition is made for the data, then ``settings`` overrule it ("search.trials": 20); without a name it is
+    called after both, so that the same data find it again.  ``cache`` keeps the prepared data for the next process.
     """
     column = target if isinstance(target, str) else None
     if target is None:
@@ -88,12 +97,20 @@ def open_data_in_memory(
 
     def load(settings: DataSettings) -> Dataset:
         if column is not None:
-            return dataset_from_frame(data, column, settings)
-        return dataset_from_arrays(data, target, settings)
+            return dataset_from_frame(data, column, settings, cache=cache)
+        return dataset_from_arrays(data, target, settings, cache=cache)
 
-    dataset = load(DataSettings())
-    name = name or f"data-{dataset.fingerprint[:8]}"
+    edits = [Edit(key, value, "as asked for") for key, value in (settings or {}).items()]
+    of_data = {edit.key.removeprefix("data."): edit.value for edit in edits if edit.key.startswith("data.")}
+    dataset = load(DataSettings.model_validate(of_data))
+    content = dataset.fingerprint
+    if settings:
+        lasting = {key: value for key, value in settings.items() if key != "search.trials"}  # a budget may be raised
+        content = hashlib.sha256(json.dumps([content, lasting], sort_keys=True).encode()).hexdigest()
+    name = name or f"data-{content[:8]}"
     text = make_definition(name, None, column, shape_of(dataset))
+    if edits:
+        text = edit_definition(text, edits, "Made and edited by a call of Python.")
     source = Source(parse_definition(text, f"study {name!r}"), text, Path.cwd())
     return prepare(source, load(source.definition.data), storage_url(storage), allow_changed=allow_changed)
 

@@ -1,0 +1,133 @@
+"""``tuner.Classifier``: an estimator like scikit-learn's own."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import tuner
+from tuner.errors import SearchError, StorageError
+
+X, Y = load_iris(return_X_y=True)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@parametrize_with_checks([tuner.Classifier()])
+def test_it_passes_scikit_learns_checks(estimator: Any, check: Any) -> None:
+    """All of ``check_estimator``, each as a test."""
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[tuner.Classifier, pd.DataFrame]:
+    """A classifier of rows with numbers, categories, booleans, dates and holes, and these rows."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "size": rng.normal(size=120),
+            "kind": pd.Categorical(rng.choice(list("xyz"), 120)),
+            "is_new": rng.random(120) > 0.5,
+            "when": pd.date_range("2020-01-01", periods=120),
+            "class": rng.integers(0, 5, 120).astype(float),
+        }
+    )
+    frame.loc[3, "size"] = np.nan
+    y = np.where((frame["kind"] == "x") | (frame["size"] > 1), "yes", "no")
+    return tuner.Classifier(trials=3, random_state=0).fit(frame, y), frame
+
+
+def test_a_data_frame_of_any_columns_is_learnt(fitted: tuple[tuner.Classifier, pd.DataFrame]) -> None:
+    """Categories, dates and holes need no pipeline, and a column may be called class."""
+    classifier, frame = fitted
+    assert classifier.feature_names_in_.tolist() == list(frame.columns)
+    assert (classifier.n_features_in_, classifier.classes_.tolist()) == (5, ["no", "yes"])
+    assert np.mean(classifier.predict(frame) == classifier.classes_[classifier.predict_proba(frame).argmax(1)]) == 1
+    unseen = frame[:2].assign(kind="unseen")
+    assert set(classifier.predict(unseen)) <= {"no", "yes"}
+    with pytest.raises(ValueError, match="now missing"):
+        classifier.predict(frame[["size", "kind"]])
+
+
+def test_it_says_what_its_search_found(fitted: tuple[tuner.Classifier, pd.DataFrame]) -> None:
+    """The report and the model are those of the study; pickled, all is still there."""
+    classifier, frame = fitted
+    assert classifier.report_.summary["trials"]["complete"] == 3
+    assert "train+dev" in classifier.model_.card.rows
+    again = pickle.loads(pickle.dumps(classifier))
+    assert (again.predict_proba(frame) == classifier.predict_proba(frame)).all()
+    assert again.report_.verdict == classifier.report_.verdict
+
+
+def test_it_works_where_estimators_do() -> None:
+    """In a pipeline under cross-validation, and in a grid search, which clone it."""
+    pipeline = make_pipeline(StandardScaler(), tuner.Classifier(trials=1, random_state=0))
+    assert cross_val_score(pipeline, X[::3], Y[::3], cv=2, error_score="raise").min() > 0.5
+    grid = GridSearchCV(tuner.Classifier(random_state=0), {"trials": [1]}, cv=2, error_score="raise").fit(
+        X[::3], Y[::3]
+    )
+    assert grid.best_params_ == {"trials": 1}
+
+
+def test_nothing_is_left_behind(workplace: Path) -> None:
+    """Without a database named, there is no file afterwards, in the folder or the cache."""
+    tuner.Classifier(trials=1).fit(X[::3], Y[::3])
+    assert list(workplace.iterdir()) == []
+
+
+def test_a_named_database_keeps_the_trials(workplace: Path) -> None:
+    """The same fit finds them and gives the same network; more trials continue the study, other data make another."""
+    storage = "sqlite:///kept.db"
+    first = tuner.Classifier(trials=2, storage=storage, random_state=0).fit(X, Y)
+    again = tuner.Classifier(trials=2, storage=storage, random_state=0).fit(X, Y)
+    assert (first.predict_proba(X) == again.predict_proba(X)).all()
+    more = tuner.Classifier(trials=3, storage=storage, random_state=0).fit(X, Y)
+    assert more.report_.record.name == first.report_.record.name
+    assert [len(each.report_.record.trials) for each in (first, again, more)] == [2, 2, 3]
+    named = tuner.Classifier(trials=1, storage=storage, name="iris", random_state=0).fit(X, Y)
+    assert len(tuner.load_study("iris", storage=storage).trials()) == len(named.report_.record.trials)
+    with pytest.raises(StorageError, match=r"study 'iris' in .* was made from another definition"):
+        tuner.Classifier(trials=1, storage=storage, name="iris").fit(X[:100], Y[:100])
+
+
+@pytest.mark.parametrize("n", [4, 7, 20])
+def test_tiny_data_are_learnt(n: int) -> None:
+    """Two rows of each class are enough: one to learn from and one to be compared on."""
+    y = np.array(["a", "a", *["b"] * (n - 2)])
+    assert set(tuner.Classifier(trials=1, random_state=0).fit(X[:n], y).predict(X)) <= {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "y", "expected"),
+    [
+        ({"trials": 0}, Y, "trials must be a whole number from 1 on, got 0"),
+        ({"trials": 2.5}, Y, "trials must be a whole number from 1 on, got 2.5"),
+        ({"workers": "two"}, Y, "workers must be a whole number from 1 on, got 'two'"),
+        ({"timeout": -1}, Y, "timeout must be seconds above 0 or None, got -1"),
+        ({"name": "a/b"}, Y, "name: string should match pattern"),
+        ({}, np.zeros(150), "expected 2 or more classes in y, got 1 class: 0.0"),
+        ({}, np.r_[1, np.zeros(149)], "expected 2 or more rows of every class, got 1 of class 1.0"),
+        ({}, X[:, 0], "Unknown label type: continuous"),
+        ({}, Y[1:], "inconsistent numbers of samples"),
+    ],
+)
+def test_what_cannot_be_learnt_is_a_value_error(changes: dict[str, Any], y: Any, expected: str) -> None:
+    """One line that names the parameter or the data, the value found and what was expected."""
+    with pytest.raises(ValueError, match=expected):
+        tuner.Classifier(**changes).fit(X, y)
+
+
+def test_a_timeout_too_short_for_a_trial_says_so() -> None:
+    """There is no network then."""
+    with pytest.raises(SearchError, match="none was complete within 1e-09 s"):
+        tuner.Classifier(timeout=1e-9).fit(X, Y)

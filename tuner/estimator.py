@@ -1,0 +1,156 @@
+"""``Classifier``: a search as an estimator of scikit-learn."""
+
+from __future__ import annotations
+
+import numbers
+import signal
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, check_random_state, column_or_1d, validate_data
+
+from tuner.errors import ArgumentError, DataError, DefinitionError, SearchError
+from tuner.modeling import TRAIN_DEV, FitRequest, Model, fit_model
+from tuner.reporting import Report, build_report
+from tuner.running import SearchRequest, open_data_in_memory, read_prepared, run_search, trial_settings
+from tuner.storage import sqlite_url
+
+FOLDS = 5
+FOLDS_BELOW = 5000
+
+
+class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A network whose hyperparameters ``fit`` searches: an estimator for pipelines, cross-validation and the like.
+
+    ``fit`` runs ``trials`` trials (or as many as end within ``timeout`` seconds) on ``workers`` processes, then trains
+    one network with the best trial's hyperparameters on all rows it was given.  No row is set aside for testing: that
+    is the caller's.  Trials are compared on 5 folds below 5,000 rows (below 10 rows, on one for each pair of rows),
+    otherwise on a fifth of the rows.  X may be a DataFrame with categorical, boolean and date columns, or numbers;
+    values may be missing.
+
+    The trials live in a database of their own, which is gone afterwards, unless ``storage`` names one; there the study
+    is called ``name``, or after data and settings, and the same fit again continues it.
+
+    Attributes: ``classes_``, ``n_features_in_``, ``feature_names_in_`` (of a DataFrame), ``model_``
+    (:class:`tuner.Model`) and ``report_`` (:class:`tuner.Report`: bias, variance, what to do next).
+    """
+
+    model_: Model
+    report_: Report
+    classes_: NDArray[Any]
+
+    def __init__(
+        self,
+        trials: int = 10,
+        *,
+        timeout: float | None = None,
+        workers: int = 1,
+        storage: str | None = None,
+        name: str | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.trials = trials
+        self.timeout = timeout
+        self.workers = workers
+        self.storage = storage
+        self.name = name
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Search, then train the best trial's network on all rows.  Raises ValueError for what cannot be learnt."""
+        self._check_parameters()
+        X = self._rows(X, y, reset=True)
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+        counts = np.bincount(labels)
+        if len(counts) < 2:
+            raise ArgumentError(f"Classifier: expected 2 or more classes in y, got 1 class: {self.classes_[0]}")
+        if counts.min() < 2:
+            label = self.classes_[counts.argmin()]
+            raise ArgumentError(f"Classifier: expected 2 or more rows of every class, got 1 of class {label}")
+        try:
+            if self.storage is not None:
+                self._search(X, labels, self.storage)
+            else:
+                with tempfile.TemporaryDirectory(prefix="tuner-") as folder:
+                    self._search(X, labels, sqlite_url(Path(folder) / "tuner.db").render_as_string())
+        except (DataError, DefinitionError) as error:
+            raise ArgumentError(str(error)) from error
+        return self
+
+    def _check_parameters(self) -> None:
+        for name in ("trials", "workers"):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
+                raise ArgumentError(f"Classifier: {name} must be a whole number from 1 on, got {value!r}")
+        if self.timeout is not None and not (isinstance(self.timeout, numbers.Real) and self.timeout > 0):
+            raise ArgumentError(f"Classifier: timeout must be seconds above 0 or None, got {self.timeout!r}")
+
+    def _search(self, X: Any, labels: NDArray[np.intp], storage: str) -> None:
+        data, target, column = _with_target(X, labels)
+        settings: dict[str, Any] = {
+            "data.columns": {column: "categorical"},  # the classes are numbered, which is no measurement
+            "data.split": {"test": 0},
+            "search.trials": int(self.trials),
+            "search.seed": self._seed(),
+        }
+        if len(labels) < FOLDS_BELOW:
+            settings["data.folds"] = min(FOLDS, len(labels) // 2)
+        opened = open_data_in_memory(
+            data, target, name=self.name, storage=storage, allow_changed=False, settings=settings, cache=False
+        )
+        result = run_search(
+            opened, SearchRequest(total=int(self.trials), workers=int(self.workers), timeout=self.timeout)
+        )
+        if result.signal is not None:
+            raise KeyboardInterrupt if result.signal == signal.SIGINT else SystemExit(128 + result.signal)
+        record = read_prepared(opened)
+        if record.best is None:
+            diverged = record.count()["diverged"]
+            why = f"all {diverged} trials diverged" if diverged else f"none was complete within {self.timeout} s"
+            raise SearchError(f"Classifier: expected a trial that leaves a network, but {why}")
+        self.report_ = build_report(record)
+        request = FitRequest(on=TRAIN_DEV)
+        self.model_ = fit_model(record, opened.dataset, trial_settings(opened.definition), request)
+
+    def _seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        """Class probabilities (n, n_classes), columns in the order of ``classes_``."""
+        check_is_fitted(self)
+        return self.model_.predict_proba(self._rows(X, reset=False))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The most probable class of each row, (n,)."""
+        check_is_fitted(self)
+        found: NDArray[Any] = self.classes_[self.model_.predict(self._rows(X, reset=False))]
+        return found
+
+    def _rows(self, X: Any, *y: Any, reset: bool) -> Any:
+        """X as scikit-learn wants it looked at: numbers checked, a DataFrame's columns compared and left."""
+        if hasattr(X, "columns") and hasattr(X, "iloc"):
+            validate_data(self, X, *y, reset=reset, skip_check_array=True)
+            return X
+        found = validate_data(self, X, *y, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
+        return found[0] if y else found
+
+
+def _with_target(X: Any, labels: NDArray[np.intp]) -> tuple[Any, Any, str]:
+    """The rows and their classes as a study takes them, a DataFrame with one more column or two arrays; its name."""
+    if not hasattr(X, "columns"):
+        return X, labels, "y"
+    target = "class"
+    while target in X.columns:
+        target += "_"
+    return X.assign(**{target: labels}), target, target

@@ -89,7 +89,14 @@ def test_data_shows_columns_splits_and_findings(small_study: Path, run: Run) -> 
     text = text.replace("same,1", "same")
     (small_study.parent / "small.csv").write_text(text, encoding="utf-8")
     shown = run("data", "small").stdout
-    for part in ("width", "numeric", "train 90", "dev 30", "test 30", "'same'"):
+    for part in (
+        "width",
+        "numeric",
+        "train 90",
+        "dev 30",
+        "test 30",
+        "same: numeric, not used: the same value in every training row",
+    ):
         assert part in shown
     found = json.loads(run("data", "small", "--json").stdout)
     assert found["sizes"] == {"train": 90, "dev": 30, "train_dev": 0, "test": 30}

@@ -143,7 +143,7 @@ def test_bad_data_is_refused_and_nothing_written(workplace: Path, run: Run, text
 def test_a_data_file_needs_a_target(workplace: Path, run: Run) -> None:
     """Without --target nobody knows what is to be predicted."""
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
-    assert_refused(run("search", "my.csv"), "my.csv", "--target COLUMN")
+    assert_refused(run("search", "my.csv"), "my.csv", "--target COLUMN", "width, height, kind")
 
 
 def test_a_numeric_target_is_refused(workplace: Path, run: Run) -> None:
@@ -179,6 +179,9 @@ def test_a_bad_storage_is_refused(small_study: Path, run: Run, url: str, parts: 
         (["search", "small", "--trials", "0"], ["--trials", "greater than or equal to 1"]),
         (["search", "small", "--trials", "1", "--total", "2"], ["--trials", "--total"]),
         (["search", "small", "--wrokers", "2"], ["--wrokers", "--workers"]),
+        (["search", "small", "--target", "width"], ["studies/small.toml", "predicts 'kind'", "'width'"]),
+        (["search", "studies/"], ["studies/ is a folder", "definition"]),
+        (["search", "."], [". is a folder"]),
         (["search"], ["STUDY", "tuner search --help"]),
         (["serach", "small"], ["'serach'", "'search'"]),
         (["report", "small"], ["small", "never searched", "tuner search small"]),

@@ -128,7 +128,7 @@ BAD_TEXT: list[tuple[Any, dict[str, Any], str]] = [
     (changed(12, "1,2,cook,"), {}, "line 12, column 'rich': no class in the target"),
     (changed(12, "1,2,cook,maybe"), {}, "line 12, column 'rich': class 'maybe' has this one example only"),
     (lines(), {"target": "ritch"}, "no column 'ritch'.*did you mean 'rich'"),
-    (lines(), {"target": None}, "no target named"),
+    (lines(), {"target": None}, "which column is to be predicted"),
     (lines()[1:], {}, "line 1 looks like a row, not like names: header = false"),
     (lines(), {"target": "age"}, "different numbers in 200 rows of the target: classification only"),
     (lines(), {"columns": {"agee": "drop"}}, "no column 'agee'.*did you mean 'age'"),

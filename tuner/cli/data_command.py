@@ -64,7 +64,8 @@ def _columns(columns: list[dict[str, Any]]) -> list[str]:
 
 def _treatment(column: dict[str, Any]) -> str:
     missing = f", {column['missing']:,} missing" if column["missing"] else ""
-    return f"{column['kind']}, {column['encoding']}{missing}"
+    why = f": {column['why']}" if not column["features"] and column["why"] else ""
+    return f"{column['kind']}, {column['encoding']}{why}{missing}"
 
 
 def _findings(notices: list[str], findings: list[dict[str, Any]]) -> list[str]:

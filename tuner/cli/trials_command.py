@@ -28,5 +28,5 @@ def trials(
         rows = json.loads(frame.to_json(orient="records"))
         typer.echo(json.dumps({"study": record.name, "storage": record.storage, "trials": rows}))
     else:
-        typer.echo(f"study {record.name} · database {record.storage} · {len(frame)} trials")
+        typer.echo(f"study {record.name} · database {record.storage.removeprefix('sqlite:///')} · {len(frame)} trials")
         typer.echo(frame.to_string(index=False, na_rep="-", float_format=lambda value: f"{value:.4g}"))

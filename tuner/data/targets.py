@@ -19,6 +19,7 @@ Ints = NDArray[np.int64]
 MANY = 20  # distinct numbers up to which a numeric target is always taken as classes
 MOST_WHOLE = 100  # distinct whole numbers up to which well-filled classes are believed
 ROWS_A_CLASS = 10
+MOST_NAMES = 40  # columns that are listed where none was named; a table's target is often its last
 
 
 def target_name(raw: Raw, settings: DataSettings) -> str:
@@ -27,7 +28,10 @@ def target_name(raw: Raw, settings: DataSettings) -> str:
     if raw.target is not None:
         return raw.target
     if settings.target is None:
-        raise DataError(f"{raw.where}: no target named ([data] target or --target); {nearest('', names)}")
+        raise DataError(
+            f"{raw.where}: which column is to be predicted? Say so with --target COLUMN (in a definition: target = "
+            f"under [data]); it has {', '.join(names[:MOST_NAMES])}{', …' if len(names) > MOST_NAMES else ''}"
+        )
     found = target_among(names, settings.target)
     if found is not None:
         return found

@@ -29,7 +29,7 @@ def write_files(folder: Path, contents: Mapping[str, Callable[[], str]]) -> None
             finally:
                 temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise UsageError(f"{folder}: the report cannot be written: {error.strerror}") from None
+        raise UsageError(f"{folder}: cannot be written: {error.strerror}; --output names another folder") from None
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -60,10 +60,13 @@ def locate(study: str, storage: str | None = None, *, target: str | None = None)
     """Find what STUDY means, making a definition for a data file that has none.  Raises UsageError with what there
     is.
     """
+    if Path(study).is_dir() and (is_path(study) or study in (".", "..")):
+        raise UsageError(f"{study} is a folder; expected a definition (TOML), a data file, or the name of a study")
     if is_path(study):
         path = Path(study)
         if path.suffix == ".toml":
             source = read_source(path)
+            _refuse_other_target(str(path), source, target)
             return Located(source.definition.name, source, storage_url(storage, path.parent))
         url = storage_url(storage)
         where = STUDIES / f"{study_name_of(path)}.toml"
@@ -78,6 +81,7 @@ def locate(study: str, storage: str | None = None, *, target: str | None = None)
     here = STUDIES / f"{study}.toml"
     if here.exists():
         source = read_source(here)
+        _refuse_other_target(str(here), source, target)
         return Located(source.definition.name, source, url)
     if is_stored(url, study):
         return Located(study, None, url)
@@ -156,8 +160,14 @@ def _check_same_data(where: Path, source: Source, path: Path, target: str | None
     named = (source.folder / data.source).resolve() if data.source else None
     if named != path.resolve():
         raise UsageError(f"{where} is there already and is about {named}, not {path}; rename one of the two")
-    if target is not None and str(data.target) != target:
-        raise UsageError(f"{where} is there already and predicts {data.target!r}, not {target!r}; edit or rename it")
+    _refuse_other_target(f"{where} is there already and", source, target)
+
+
+def _refuse_other_target(what: str, source: Source, target: str | None) -> None:
+    """``--target`` makes a definition; it does not overrule one."""
+    given = source.definition.data.target
+    if target is not None and str(given) != target:
+        raise UsageError(f"{what} predicts {given!r}, not --target {target!r}; edit or rename it")
 
 
 def study_name_of(path: Path) -> str:
@@ -173,8 +183,6 @@ def definition_for_data(path: Path, target: str | None, folder: Path) -> str:
     """The text of a definition for a data file, to lie in ``folder``.  Raises DataError, UsageError."""
     if not path.exists():
         raise UsageError(f"{path}: no such file; expected a study definition (TOML) or a data file")
-    if target is None and not path.name.endswith(".npz"):
-        raise UsageError(f"{path}: which column is to be predicted? Say so with --target COLUMN")
     settings = DataSettings(source=str(path.resolve()), target=target)
     dataset = load_dataset(settings, Path.cwd())
     relative = os.path.relpath(path.resolve(), folder.resolve())

@@ -1,8 +1,10 @@
-"""``tuner train`` and ``tuner predict`` as commands."""
+"""``tuner train``, ``evaluate`` and ``predict`` as commands."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -20,9 +22,9 @@ def trained(place: Path, model_bytes: bytes) -> Path:
     return place
 
 
-def test_train_writes_the_model_and_says_what_it_is(trained: Path, run: Run) -> None:
+def test_train_writes_the_model_and_says_what_it_is(trained: Path, here: Run) -> None:
     """The study's name, database and data, what was trained, whose errors, and what it replaces."""
-    result = run("train", "mixed")
+    result = here("train", "mixed")
     assert result.returncode == 0, result.stderr
     first, *lines = result.stdout.splitlines()
     assert first.startswith("study mixed · database ")
@@ -37,9 +39,9 @@ def _trial(text: str) -> str:
     return text.split("network of trial ")[1].split()[0]
 
 
-def test_train_prints_one_json_object(trained: Path, run: Run) -> None:
+def test_train_prints_one_json_object(trained: Path, here: Run) -> None:
     """What was trained, for programs."""
-    result = run("train", "folded", "--seeds", "2", "--json")
+    result = here("train", "folded", "--seeds", "2", "--json")
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     assert (found["study"], found["kind"], found["rows"], found["repeated"]) == ("folded", "final", "train+dev", True)
@@ -59,17 +61,17 @@ def test_train_prints_one_json_object(trained: Path, run: Run) -> None:
         (["mixed", "--output", "models"], "is a folder"),
     ],
 )
-def test_train_refuses(trained: Path, run: Run, arguments: list[str], message: str) -> None:
+def test_train_refuses(trained: Path, here: Run, arguments: list[str], message: str) -> None:
     """One line, status 2, and every file as it was."""
     before = (trained / "studies" / "mixed.csv").read_bytes()
-    result = run("train", *arguments)
+    result = here("train", *arguments)
     assert result.returncode == 2
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
     assert (trained / "studies" / "mixed.csv").read_bytes() == before
 
 
-def test_predict_prints_csv_alone_on_stdout(trained: Path, run: Run) -> None:
+def test_predict_prints_csv_alone_on_stdout(trained: Path, run: Run, here: Run) -> None:
     """The result can be piped on; what was done is said on stderr, or on stdout where a file is written."""
     mixed_rows(30, seed=3).to_csv("rows.csv", index=False)
     result = run("predict", "models/mixed.tuner", "rows.csv")
@@ -77,7 +79,7 @@ def test_predict_prints_csv_alone_on_stdout(trained: Path, run: Run) -> None:
     assert result.stdout.splitlines()[0] == "predicted"
     assert len(result.stdout.splitlines()) == 31
     assert "(30 rows)" in result.stderr
-    written = run("predict", "models/mixed.tuner", "rows.csv", "--output", "out.csv", "--probabilities")
+    written = here("predict", "models/mixed.tuner", "rows.csv", "--output", "out.csv", "--probabilities")
     assert "rows.csv (30 rows) -> out.csv" in written.stdout
     assert list(pd.read_csv("out.csv")) == ["predicted", "bad", "fair", "good"]
 
@@ -91,9 +93,111 @@ def test_predict_prints_csv_alone_on_stdout(trained: Path, run: Run) -> None:
         (["models/mixed.tuner", "studies/mixed.csv", "--output", "none/out.csv"], "cannot be written"),
     ],
 )
-def test_predict_refuses(trained: Path, run: Run, arguments: list[str], message: str) -> None:
+def test_predict_refuses(trained: Path, here: Run, arguments: list[str], message: str) -> None:
     """One line, status 2."""
-    result = run("predict", *arguments)
+    result = here("predict", *arguments)
     assert result.returncode == 2
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def own(place: Path, here: Run) -> Path:
+    """The folder of the searched studies, with a model trained there, whose database is the one beside it."""
+    assert here("train", "mixed").returncode == 0
+    return place
+
+
+def looks(place: Path) -> list[tuple[int, int, int]]:
+    """The looks that the database holds: trial, wrong, n."""
+    with closing(sqlite3.connect(place / "studies" / "tuner.db")) as connection:
+        return connection.execute("SELECT trial_number, wrong, n FROM tuner_test_looks ORDER BY look_id").fetchall()
+
+
+def test_evaluate_leaves_the_test_set_closed(own: Path, here: Run) -> None:
+    """Errors, classes, confusions, calibration and reference lines of train and dev; nothing is written down."""
+    result = here("evaluate", "models/mixed.tuner")
+    assert result.returncode == 0, result.stderr
+    for part in ("study mixed · database", "train", "dev", "log loss", "majority", "true class (rows)", "sure:"):
+        assert part in result.stdout
+    assert "test" not in result.stdout.split("reference lines")[0].partition("\n")[2]
+    assert looks(own) == []
+
+
+def test_each_look_is_written_down_and_the_report_tells(own: Path, here: Run) -> None:
+    """From the first look on: the test error and dev_overfit; from the second a warning, here and in the report."""
+    first = here("evaluate", "models/mixed.tuner", "--test", "--json")
+    assert first.returncode == 0, first.stderr
+    found = json.loads(first.stdout)
+    assert found["test_looks"] == 1
+    error = found["sets"]["test"]["error"]
+    summary = json.loads(here("report", "mixed", "--json").stdout)
+    assert summary["errors"]["test"] == error
+    gap = summary["gaps"]["dev_overfit"]
+    assert gap["value"] == pytest.approx(error["value"] - summary["errors"]["dev"]["value"])
+    assert "more than once" not in first.stderr
+    second = here("evaluate", "models/mixed.tuner", "--test")
+    assert second.returncode == 0
+    assert "opened 2 times" in second.stdout
+    assert "looked at more than once" in second.stderr
+    assert "The test set was opened twice" in here("report", "mixed").stdout.replace("\n", " ")
+    assert looks(own) == [(found["trial"], round(error["value"] * error["n"]), error["n"])] * 2
+
+
+def test_a_look_that_cannot_be_recorded_is_not_shown(own: Path, here: Run) -> None:
+    """The database is away, or cannot be written: nothing of the test set is on stdout."""
+    database = own / "studies" / "tuner.db"
+    hidden = database.rename(own / "away.db")
+    away = here("evaluate", "models/mixed.tuner", "--test")
+    assert away.returncode == 2
+    assert "a look that is not recorded is not shown" in away.stderr
+    assert "sure:" not in away.stdout
+    hidden.rename(database)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON tuner_test_looks BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        )
+    full = here("evaluate", "models/mixed.tuner", "--test", "--json")
+    assert full.returncode == 2
+    assert "cannot be written" in full.stderr
+    assert full.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["studies/mixed.csv"], "holds rows the model learnt from"),
+        (["copy.csv"], "holds rows the model learnt from"),
+        (["none.csv"], "none.csv: no such file"),
+        (["other.csv", "--test"], "--test opens the study's own test set, other.csv is another file"),
+        (["--test", "--storage", "sqlite:///other.db"], "there is no"),
+        (["--test", "--storage", "sqlite:///studies/folded.db"], "no study 'mixed'"),
+    ],
+)
+def test_evaluate_refuses(own: Path, here: Run, arguments: list[str], message: str) -> None:
+    """One line, status 2."""
+    (own / "copy.csv").write_bytes((own / "studies" / "mixed.csv").read_bytes())
+    mixed_rows(30, seed=3).to_csv("other.csv", index=False)
+    if "folded" in " ".join(arguments):
+        assert here("backup", "studies/folded.db").returncode == 0
+        assert here("delete", "mixed", "--yes", "--storage", "sqlite:///studies/folded.db").returncode == 0
+    result = here("evaluate", "models/mixed.tuner", *arguments)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_test_file_of_its_own_is_sealed_too(place: Path, here: Run) -> None:
+    """Given as DATA, it is the test set all the same."""
+    mixed_rows(60, seed=6).to_csv("studies/unseen.csv", index=False)
+    path = place / "studies" / "sealed.toml"
+    text = (place / "studies" / "mixed.toml").read_text(encoding="utf-8").replace('name = "mixed"', 'name = "sealed"')
+    path.write_text(text.replace('target = "class"', 'target = "class"\ntest = "unseen.csv"'), encoding="utf-8")
+    assert here("search", "sealed", "--trials", "1").returncode == 0
+    assert here("train", "sealed").returncode == 0
+    closed = here("evaluate", "models/sealed.tuner", "studies/unseen.csv")
+    assert closed.returncode == 2
+    assert "is the study's test set; --test opens it" in closed.stderr
+    opened = here("evaluate", "models/sealed.tuner", "studies/unseen.csv", "--test", "--json")
+    assert opened.returncode == 0, opened.stderr
+    assert json.loads(opened.stdout)["sets"]["test"]["error"]["n"] == 60

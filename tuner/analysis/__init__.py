@@ -5,6 +5,7 @@ frozen dataclasses with intervals.
 """
 
 from tuner.analysis.action import Action, next_name
+from tuner.analysis.calibration import Calibration, ReliabilityBin, calibration, confusion_matrix
 from tuner.analysis.comparison import Resolution, chance_as_good, not_distinguishable, resolution, sober_choice
 from tuner.analysis.counting import (
     ClassError,
@@ -54,6 +55,7 @@ __all__ = [
     "Z95",
     "Action",
     "Baseline",
+    "Calibration",
     "ChoiceState",
     "ClassError",
     "Competition",
@@ -71,12 +73,15 @@ __all__ = [
     "LearningPoint",
     "NetworkRun",
     "Prediction",
+    "ReliabilityBin",
     "Resolution",
     "SeedsError",
     "bootstrap_corrected_error",
+    "calibration",
     "chance_as_good",
     "choice_states",
     "class_errors",
+    "confusion_matrix",
     "corrected_dev_error",
     "count_duplicates",
     "diagnose",

@@ -18,6 +18,7 @@ COMMANDS = {
     "watch": "A live view of a study, whoever runs it.",
     "trials": "The trials of a study, as a table or CSV.",
     "train": "Train the chosen trial again, to the bit, and save it as a model.",
+    "evaluate": "Errors, confusions and calibration of a model; --test opens the test set.",
     "predict": "Predict the rows of a file with a model.",
     "init": "Write a commented definition for a data file.",
     "check": "Validate everything, train one epoch, and estimate time and memory.",

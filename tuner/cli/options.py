@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,7 @@ StudyArgument = Annotated[
         autocompletion=study_names,
     ),
 ]
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A file by tuner train.", show_default=False)]
 StorageOption = Annotated[
     str | None,
     typer.Option(

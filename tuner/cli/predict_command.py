@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A file by tuner train.", show_default=False)]
+from tuner.cli.options import ModelArgument
 
 
 def predict(

@@ -14,8 +14,10 @@ from tuner.data.loading import (
     dataset_from_arrays,
     dataset_from_frame,
     fit_on_all,
+    joined,
     load_dataset,
     open_prepared,
+    read_groups,
     read_part,
     read_parts,
     read_rows,
@@ -24,6 +26,7 @@ from tuner.data.settings import ColumnSettings, DataSettings, SplitSettings
 
 if TYPE_CHECKING:
     from tuner.data.applying import class_indices, read_labelled, rows_frame
+    from tuner.data.assembling import fingerprint_of
     from tuner.data.encoding import Encoding
     from tuner.data.honesty import Finding, check_honesty
 
@@ -45,10 +48,13 @@ __all__ = [
     "dataset_from_arrays",
     "dataset_from_frame",
     "describe",
+    "fingerprint_of",
     "fit_on_all",
+    "joined",
     "load_dataset",
     "make_augment",
     "open_prepared",
+    "read_groups",
     "read_labelled",
     "read_part",
     "read_parts",
@@ -62,6 +68,10 @@ def __getattr__(name: str) -> Any:
         from tuner.data.encoding import Encoding
 
         return Encoding
+    if name == "fingerprint_of":
+        from tuner.data.assembling import fingerprint_of
+
+        return fingerprint_of
     if name in ("Finding", "check_honesty"):
         from tuner.data import honesty
 

@@ -75,6 +75,18 @@ class Assembly:
         return self.train[0] if len(self.train) == 1 else self.outside_test[0]
 
 
+def fingerprint_of(*files: Path) -> str:
+    """Return a SHA-256 over the contents of files, one after the other."""
+    total = hashlib.sha256()
+    for file in files:
+        try:
+            with file.open("rb") as opened:
+                total.update(hashlib.file_digest(opened, "sha256").digest())
+        except OSError as error:
+            raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
+    return total.hexdigest()
+
+
 # --- where rows come from ---------------------------------------------------------------------------------------------
 
 
@@ -99,15 +111,11 @@ class FileReader:
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over the contents of all data files, in the order source, dev, test."""
-        total = hashlib.sha256()
-        for key, path in self.paths().items():
-            for file in files_of(path, self.settings.target if key == "source" else None):
-                try:
-                    with file.open("rb") as opened:
-                        total.update(hashlib.file_digest(opened, "sha256").digest())
-                except OSError as error:
-                    raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
-        return total.hexdigest()
+        paths = self.paths().items()
+        return fingerprint_of(*(f for key, path in paths for f in files_of(path, self._target(key))))
+
+    def _target(self, key: str) -> str | int | None:
+        return self.settings.target if key == "source" else None
 
     def raws(self) -> Iterator[tuple[str, Raw]]:
         """Read the files, the source first: the others have its columns and its text columns."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tuner.data.dataset import Dataset, Floats, Table
+from tuner.data.dataset import Dataset, Floats, Ints, Table
 from tuner.data.settings import DataSettings
 from tuner.errors import ArgumentError, DataError
 
@@ -176,6 +176,15 @@ def read_parts(dataset: Dataset, names: Iterable[str], encoding: Encoding) -> di
             raise DataError(f"the data: no {name} set, expected one of those that the split has")
         found[name] = joined([encode_selection(assembly, encoding, name, each, _in_memory) for each in chosen])
     return found
+
+
+def read_groups(dataset: Dataset, name: str) -> Ints | None:
+    """Group codes of the rows of ``read_part(dataset, name, …)``, "dev" or "test"; None without a group column."""
+    assembly = assembly_of(dataset)
+    selection = assembly.test if name == "test" else assembly.dev[0]
+    if selection is None or not assembly.groups:
+        return None
+    return assembly.groups[selection.table].codes[selection.rows]
 
 
 def joined(tables: Sequence[Table]) -> Table:

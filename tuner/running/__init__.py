@@ -3,6 +3,7 @@
 from tuner.running.catalog import write_definition, write_example
 from tuner.running.cluster import check_executor
 from tuner.running.estimating import Estimate, estimate_search
+from tuner.running.looking import Seal, load_models_data, own_file
 from tuner.running.machine import check_machine
 from tuner.running.opening import (
     StudyRequest,
@@ -27,6 +28,7 @@ __all__ = [
     "Estimate",
     "PreparedStudy",
     "Report",
+    "Seal",
     "SearchRequest",
     "SearchResult",
     "StudyRequest",
@@ -35,6 +37,7 @@ __all__ = [
     "check_machine",
     "estimate_search",
     "list_studies",
+    "load_models_data",
     "load_searched",
     "load_study_data",
     "load_to_run",
@@ -42,6 +45,7 @@ __all__ = [
     "open_data_in_memory",
     "open_study",
     "open_to_read",
+    "own_file",
     "prepare",
     "read_prepared",
     "read_record",

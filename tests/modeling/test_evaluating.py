@@ -1,0 +1,75 @@
+"""Judging a model: what it learnt from, what chose it, what it has never seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tuner
+from tests.modeling.conftest import mixed_rows
+from tuner.errors import DataError
+from tuner.modeling import evaluate, evaluate_file
+from tuner.running import StudyRequest, load_study_data, read_record
+
+
+def test_the_errors_of_a_repeated_trial_are_the_recorded_ones(place: Path) -> None:
+    """Train and dev; the test set stays closed unless it is asked for."""
+    model = tuner.load_study("mixed").train()
+    dataset = load_study_data(StudyRequest("mixed"))[1]
+    best = read_record("mixed").best
+    assert best is not None
+    judged = {one.name: one for one in evaluate(model, dataset)}
+    assert list(judged) == ["train", "dev"]
+    assert judged["train"].wrong == best.networks[0].train_wrong
+    assert judged["dev"].wrong == best.networks[0].dev_wrong
+    assert judged["dev"].error.low < judged["dev"].error.value < judged["dev"].error.high
+    assert judged["dev"].calibration.log_loss == pytest.approx(best.networks[0].dev_cost, rel=1e-5)
+    opened = evaluate(model, dataset, test=True)[-1]
+    assert opened.name == "test"
+    assert opened.error.n == len(dataset.test_rows)
+    assert opened.confusion.sum() == len(dataset.test_rows)
+    assert sum(one.estimate.n or 0 for one in opened.classes) == len(dataset.test_rows)
+
+
+def test_a_model_on_all_rows_has_no_dev_error_of_its_own(place: Path) -> None:
+    """The rows it learnt from are one set, called so."""
+    model = tuner.load_study("folded").train()
+    (judged,) = evaluate(model, load_study_data(StudyRequest("folded"))[1])
+    assert (judged.name, judged.note) == ("train+dev", "rows it learnt from")
+    assert judged.error.value == model.errors["train+dev"]["value"]
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_the_networks_of_folds_are_judged_on_their_own_folds(place: Path, seeds: int) -> None:
+    """Each row by the network that had not learnt from it: the dev error on file; test rows by all of them."""
+    model = tuner.load_study("folded").train(ensemble=True, seeds=seeds)
+    dataset = load_study_data(StudyRequest("folded"))[1]
+    dev, test = evaluate(model, dataset, test=True)
+    assert dev.error.value == pytest.approx(model.errors["dev"]["value"])
+    assert test.error.n == len(dataset.test_rows)
+
+
+def test_any_labelled_file(place: Path) -> None:
+    """Counted like scikit-learn would; labels that no class has are refused."""
+    model = tuner.load_study("mixed").train()
+    rows = mixed_rows(80, seed=5)
+    rows.to_csv("more.csv", index=False)
+    judged = evaluate_file(model, Path("more.csv"))
+    assert 1 - judged.error.value == pytest.approx(model.score(rows, rows["class"]))
+    assert np.trace(judged.confusion) == round(model.score(rows, rows["class"]) * 80)
+    rows.assign(**{"class": "ugly"}).to_csv("more.csv", index=False)
+    with pytest.raises(DataError, match="class 'ugly' is not in the training file"):
+        evaluate_file(model, Path("more.csv"))
+    rows.drop(columns="class").to_csv("more.csv", index=False)
+    with pytest.raises(DataError, match=r"no column 'class' \(the target\)"):
+        evaluate_file(model, Path("more.csv"))
+
+
+def test_other_data_under_the_same_name_are_refused(place: Path) -> None:
+    """A model is not judged on a file that was edited since."""
+    model = tuner.load_study("mixed").train()
+    mixed_rows(241).to_csv("studies/mixed.csv", index=False)
+    with pytest.raises(DataError, match="not the data that the model was trained on"):
+        evaluate(model, load_study_data(StudyRequest("mixed"))[1])

@@ -1,0 +1,65 @@
+"""What class probabilities are worth: the log loss, and how often a classifier that is so sure is right."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BINS = 10
+LEAST = float(np.finfo(np.float32).tiny)
+"""What a probability that has underflowed to 0 counts as in the log loss, which would be infinite."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """The examples whose most probable class has a probability in (low, high]: how sure the classifier is of them on
+    average, and the share that is right.
+    """
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """``log_loss`` is −mean log p(y); ``error`` is Σ n/N · |accuracy − confidence| over the bins that hold examples.
+
+    (Naeini et al. 2015: expected calibration error.)
+    """
+
+    log_loss: float
+    error: float
+    bins: tuple[ReliabilityBin, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers."""
+        return {"log_loss": self.log_loss, "error": self.error, "bins": [asdict(one) for one in self.bins]}
+
+
+def calibration(probabilities: NDArray[np.floating], y: NDArray[np.integer]) -> Calibration:
+    """Calibration of class probabilities (n, n_classes), n > 0, against the true classes y (n,)."""
+    p = np.asarray(probabilities, dtype=np.float64)
+    confidence, right = p.max(axis=1), p.argmax(axis=1) == y
+    place = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    bins = []
+    for k in np.unique(place):
+        inside = place == k
+        n = int(inside.sum())
+        bins.append(
+            ReliabilityBin(k / BINS, (k + 1) / BINS, n, float(confidence[inside].mean()), float(right[inside].mean()))
+        )
+    gaps = [one.n / len(y) * abs(one.accuracy - one.confidence) for one in bins]
+    losses = -np.log(np.maximum(p[np.arange(len(y)), y], LEAST))
+    return Calibration(float(losses.mean()), float(sum(gaps)), tuple(bins))
+
+
+def confusion_matrix(y: NDArray[np.integer], predicted: NDArray[np.integer], n_classes: int) -> NDArray[np.int64]:
+    """(n_classes, n_classes) counts: row the true class, column the predicted one."""
+    counts = np.bincount(np.asarray(y) * n_classes + predicted, minlength=n_classes * n_classes)
+    return counts.reshape(n_classes, n_classes).astype(np.int64)

@@ -159,9 +159,18 @@ def test_how_many_dev_examples_would_decide() -> None:
 
 
 def test_no_number_of_examples_decides_a_gap_on_the_line() -> None:
-    """A variance of exactly two points against a line of two points; and a train error too uncertain by itself."""
+    """A variance of exactly two points against a line of two points."""
     assert examples_to_decide(lecture(15, 17), "variance") is None
-    assert examples_to_decide(lecture(10, 13, n_train=100), "variance") is None
+
+
+def test_a_train_error_too_uncertain_by_itself_needs_more_of_both() -> None:
+    """With 100 training examples no dev set is large enough; the multiple of all data that is named decides it."""
+    needed = examples_to_decide(lecture(10, 13, n_train=100), "variance")
+    assert needed is not None
+    which, times = needed
+    assert which == "all"
+    assert lecture(10, 13, n_train=100 * times, n_dev=10_000 * times).undecided == []
+    assert lecture(10, 13, n_train=90 * times, n_dev=9_000 * times).undecided == ["variance"]
 
 
 def test_a_decided_gap_needs_no_more_examples() -> None:

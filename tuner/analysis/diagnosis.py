@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Any
@@ -189,9 +189,9 @@ def gap_between(a: ErrorEstimate, b: ErrorEstimate, material_gap: float) -> Gap:
 def examples_to_decide(diagnosis: Diagnosis, name: str) -> tuple[str, int] | None:
     """Which set would need how many examples for gap ``name`` to be decided, if the errors stay as they are.
 
-    ("dev", 1900) for the variance; the sets are "dev", "train" (avoidable bias), "train_dev" or "test". None where the
-    gap is decided or unknown, or where no number would do: it lies on the line, or the other error's interval is too
-    wide.
+    ("dev", 1900) for the variance; the sets are "dev", "train" (avoidable bias), "train_dev" or "test". Where that set
+    alone would not do, since the other error's interval is too wide: ("all", 4), four times the data. None where the
+    gap is decided or unknown, or where no number would do: it lies on the line.
     """
     gap = diagnosis.gaps.get(name)
     if gap is None or gap.level != "undecided" or math.isnan(gap.value):
@@ -201,11 +201,21 @@ def examples_to_decide(diagnosis: Diagnosis, name: str) -> tuple[str, int] | Non
     if a is None or b is None or not a.n:
         return None
 
-    def decided(n: int) -> bool:
-        low, high = difference_interval(_as_if(a, n), b)
+    def decides(one: ErrorEstimate, other: ErrorEstimate) -> bool:
+        low, high = difference_interval(one, other)
         return low > diagnosis.material_gap or high < diagnosis.material_gap
 
-    least, most = a.n, a.n
+    n = a.n
+    alone = _least(n, lambda size: decides(_as_if(a, size), b))
+    if alone is not None:
+        return ("dev" if upper == "dev_corrected" else upper), alone
+    together = _least(n, lambda size: decides(_as_if(a, size), _as_if(b, round(b.n * size / n)) if b.n else b))
+    return None if together is None else ("all", math.ceil(together / n))
+
+
+def _least(n: int, decided: Callable[[int], bool]) -> int | None:
+    """The smallest number of examples above ``n`` that decides, to a hundredth."""
+    least, most = n, n
     while not decided(most):
         if most > MOST_EXAMPLES:
             return None
@@ -213,7 +223,7 @@ def examples_to_decide(diagnosis: Diagnosis, name: str) -> tuple[str, int] | Non
     while most - least > max(1, most // 100):
         middle = (least + most) // 2
         least, most = (least, middle) if decided(middle) else (middle, most)
-    return ("dev" if upper == "dev_corrected" else upper), most
+    return most
 
 
 def _as_if(estimate: ErrorEstimate, n: int) -> ErrorEstimate:

@@ -150,9 +150,10 @@ def _price(diagnosis: Diagnosis, name: str) -> str:
     """Say how many examples would decide a gap."""
     needed = examples_to_decide(diagnosis, name)
     if needed is None:
-        return "No number of examples is known to decide it."
+        return "It lies so near the line that no number of examples can be named that would decide it."
     which, examples = needed
-    return f"About {rounded(examples)} {ERROR_NAMES[which]} examples would decide it, if the errors stay as they are."
+    much = f"{rounded(examples)} {ERROR_NAMES[which]} examples" if which != "all" else f"{examples:,} times the data"
+    return f"About {much} would decide it, if the errors stay as they are."
 
 
 def chance(of: float) -> str:

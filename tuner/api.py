@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tuner.analysis import LearningPoint, learning_points
 from tuner.data import Dataset
-from tuner.errors import ArgumentError
-from tuner.modeling import TRAIN_DEV, FitRequest, Model, fit_model, load_model
-from tuner.reporting import Report, build_report, trials_frame
+from tuner.errors import ArgumentError, UsageError
+from tuner.modeling import (
+    SEEDS,
+    SIZES,
+    TRAIN_DEV,
+    Course,
+    FitRequest,
+    Model,
+    fit_model,
+    load_model,
+    measure_learning_curve,
+)
+from tuner.reporting import Learning, Report, build_report, learning_of, trials_frame
 from tuner.running import (
     SearchRequest,
     StudyRequest,
@@ -22,7 +33,7 @@ from tuner.running import (
     run_search,
     trial_settings,
 )
-from tuner.storage import get_study, mask, parse_url
+from tuner.storage import get_study, mask, open_database, parse_url
 from tuner.study import parse_definition
 
 if TYPE_CHECKING:
@@ -94,6 +105,40 @@ class Study:
         return fit_model(
             record, dataset, trial_settings(definition), FitRequest(trial=trial, seeds=seeds, on=on, ensemble=ensemble)
         )
+
+    def learning_curve(
+        self,
+        *,
+        seeds: int = SEEDS,
+        sizes: int = SIZES,
+        on_size: Callable[[LearningPoint | None], object] = lambda _: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Learning:
+        """Train the best trial's hyperparameters afresh on growing random subsets: would more data help?
+
+        ``seeds`` trainings of each of ``sizes`` sizes, the whole training set among them. Finished sizes are kept in
+        the database, and the report shows them; the same call again trains what is missing. ``on_size`` is told every
+        size (None where all its networks diverged). Raises a TunerError where no trial is complete or the data changed.
+        """
+        record, dataset = load_searched(self._typed, self._address, self._dataset)
+        definition = parse_definition(record.definition, f"study {self.name!r}")
+        definition.require_own_network("tuner learning-curve")
+        trial = record.best
+        if trial is None or trial.seed is None:
+            raise UsageError(f"study {self.name!r}: no trial is complete, so that nothing is chosen; search it first")
+        course = Course(definition, dataset, record.dev_fold, trial.params, trial.seed)
+        with open_database(parse_url(self._address), create=False) as database:
+            networks = measure_learning_curve(
+                course,
+                trial,
+                database,
+                get_study(database, self.name).study_id,
+                sizes=sizes,
+                seeds=seeds,
+                on_size=lambda networks: on_size(next(iter(learning_points(networks)), None)),
+                should_stop=should_stop,
+            )
+        return learning_of(trial.number, networks)
 
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()

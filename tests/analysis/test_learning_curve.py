@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from tuner.analysis import LearningCurve, LearningPoint, NetworkRun, epoch_corrected_errors, fit_learning_curve
+from tuner.analysis import (
+    LearningCurve,
+    LearningNetwork,
+    LearningPoint,
+    NetworkRun,
+    epoch_corrected_errors,
+    fit_learning_curve,
+    learning_points,
+)
 from tuner.errors import ArgumentError
 
 SIZES = [125, 250, 500, 1000, 2000]
@@ -98,3 +106,32 @@ def test_the_choice_of_the_epoch_is_allowed_for() -> None:
     found = epoch_corrected_errors(runs, np.bincount(folds), patience=None, rng=rng)
     assert bits.mean(axis=2).min(axis=1).mean() < 0.46
     assert found.mean() == pytest.approx(0.5, abs=0.03)
+
+
+def network(n_train: int, repeat: int, part: int, wrong: list[bool], **changes: float) -> LearningNetwork:
+    """A network of a curve."""
+    fields = {"stop_reason": "patience", "best_epoch": 3, "epochs": 5, "train_wrong": 2, "error": 0.25, "seconds": 0.1}
+    return LearningNetwork(n_train=n_train, repeat=repeat, part=part, wrong=np.array(wrong), **{**fields, **changes})
+
+
+def test_folds_are_put_together_to_points() -> None:
+    """Two folds of 1 and 3 dev examples: the bits side by side, the errors weighted, in whatever order they come."""
+    networks = [
+        network(40, 0, 1, [True, False, False], error=0.4),
+        network(40, 0, 0, [True], error=0.8),
+        network(20, 0, 0, [False]),
+        network(20, 0, 1, [True, True, True]),
+    ]
+    small, large = learning_points(networks)
+    assert (small.n_train, large.n_train) == (20, 40)
+    assert large.wrong.tolist() == [[True, True, False, False]]
+    assert large.each == pytest.approx([0.5])
+    assert large.train_error == pytest.approx(0.05)
+
+
+def test_a_repeat_that_diverged_is_left_out() -> None:
+    """It says something about the learning rate, nothing about the size; a size without any other is no point."""
+    networks = [network(20, 0, 0, [True], best_epoch=0, error=1.0), network(40, 0, 0, [True], best_epoch=0)]
+    networks += [network(40, 1, 0, [False], error=0.1)]
+    (found,) = learning_points(networks)
+    assert (found.n_train, found.each.tolist()) == (40, [0.1])

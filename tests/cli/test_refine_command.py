@@ -1,34 +1,16 @@
 """``tuner refine``: the next definition, and the search that goes on from it."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from tests.conftest import Run
-from tuner.cli import main
 from tuner.study import read_definition
 
-Here = Callable[..., SimpleNamespace]
-
 
 @pytest.fixture
-def here(workplace: Path, capsys: pytest.CaptureFixture[str]) -> Here:
-    """Run ``tuner ARGUMENTS`` in this process: a process of its own takes seconds to start."""
-
-    def tuner(*arguments: str) -> SimpleNamespace:
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        out, err = capsys.readouterr()
-        return SimpleNamespace(returncode=ended.value.code, stdout=out, stderr=err)
-
-    return tuner
-
-
-@pytest.fixture
-def searched(small_study: Path, here: Here) -> Path:
+def searched(small_study: Path, here: Run) -> Path:
     """A searched study whose bias is certainly high: everything is wrong against a baseline of 0 %."""
     text = small_study.read_text(encoding="utf-8") + "[diagnosis]\nmaterial_gap = 0.0001\nbaseline_error = 0.0\n"
     small_study.write_text(text, encoding="utf-8")
@@ -53,7 +35,7 @@ def test_the_reports_first_action_becomes_a_definition_and_its_search(searched: 
     assert "begun with" in result.stdout
 
 
-def test_every_changed_line_has_its_reason(searched: Path, here: Here) -> None:
+def test_every_changed_line_has_its_reason(searched: Path, here: Run) -> None:
     """What is printed is what the file says."""
     printed = here("refine", "small").stdout
     lines = Path("studies/small-2.toml").read_text(encoding="utf-8").splitlines()
@@ -64,7 +46,7 @@ def test_every_changed_line_has_its_reason(searched: Path, here: Here) -> None:
         assert f"{value} # {reason}" in lines
 
 
-def test_a_file_is_never_overwritten(searched: Path, here: Here) -> None:
+def test_a_file_is_never_overwritten(searched: Path, here: Run) -> None:
     """The second time it says so; another name can be given, and is the next study's."""
     here("refine", "small")
     before = Path("studies/small-2.toml").read_bytes()
@@ -76,7 +58,7 @@ def test_a_file_is_never_overwritten(searched: Path, here: Here) -> None:
     assert read_definition(Path("studies/other.toml")).name == "other"
 
 
-def test_where_nothing_needs_a_change_nothing_is_written(small_study: Path, here: Here) -> None:
+def test_where_nothing_needs_a_change_nothing_is_written(small_study: Path, here: Run) -> None:
     """Neither gap matters at a line of 90 points."""
     here("search", "small")
     result = here("refine", "small", "--material-gap", "0.9")
@@ -87,14 +69,14 @@ def test_where_nothing_needs_a_change_nothing_is_written(small_study: Path, here
     assert printed == {"study": "small", "changes": [], "output": None, "name": None, "command": None}
 
 
-def test_baseline_and_line_of_the_command_go_into_the_definition(searched: Path, here: Here) -> None:
+def test_baseline_and_line_of_the_command_go_into_the_definition(searched: Path, here: Run) -> None:
     """The next study is judged as this one was."""
     here("refine", "small", "--baseline", "0.01", "--material-gap", "0.002")
     diagnosis = read_definition(Path("studies/small-2.toml")).diagnosis
     assert (diagnosis.baseline_error, diagnosis.material_gap) == (0.01, 0.002)
 
 
-def test_an_impossible_output_is_one_line(searched: Path, here: Here) -> None:
+def test_an_impossible_output_is_one_line(searched: Path, here: Run) -> None:
     """Nothing is written, and the line says what was expected."""
     impossible = {
         "studies/next.txt": "expected a file that ends in .toml",
@@ -110,7 +92,7 @@ def test_an_impossible_output_is_one_line(searched: Path, here: Here) -> None:
         assert not Path(output).exists()
 
 
-def test_a_definition_can_be_named_as_the_old_study(searched: Path, here: Here) -> None:
+def test_a_definition_can_be_named_as_the_old_study(searched: Path, here: Run) -> None:
     """``--from`` takes a TOML path as well as a name."""
     here("refine", "small")
     result = here("search", "studies/small-2.toml", "--from", "studies/small.toml", "--trials", "1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import signal
@@ -116,6 +117,21 @@ def test_a_trainer_is_searched_like_our_network(make: Make) -> None:
     assert report.trials[["shrink", "depth"]].notna().all().all()
     assert report.trials["dev_cost"].isna().all()
     assert any("not seen here" in remark for remark in report.remarks)
+
+
+def test_a_learning_curve_of_a_trainer_is_refused_and_not_advised(make: Make) -> None:
+    """Its models are not ours to train on subsets; more data is still what high variance asks for."""
+    make()
+    run_own()
+    status, _, errors = command("learning-curve", "own")
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "tuner learning-curve: expected a study of tuner's own network, got 'own'" in errors
+    record = read_record("own")
+    spread = [dataclasses.replace(trial.networks[0], train_wrong=0) for trial in record.trials]
+    for trial, network in zip(record.trials, spread, strict=True):
+        trial.networks[:] = [network]
+    first = build_report(record, material_gap=0.0001).actions[0]
+    assert (first.action, first.command) == ("more_data", "")
 
 
 def test_the_report_of_a_trainer_is_written(make: Make, workplace: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from tests.databases import KINDS, new_url
+from tuner.analysis import LearningNetwork
 from tuner.storage import (
     Budget,
     Claim,
@@ -110,6 +111,22 @@ def outcome(value: float = 0.2, *, pruned: bool = False, epochs: int = 3, stop_r
     )
     reason = "pruned" if pruned else stop_reason
     return Outcome(value, pruned, reason, {1: 0.5, 2: value}, [network], seconds=0.3)
+
+
+def learning_network(n_train: int = 20, repeat: int = 0, error: float = 0.3) -> LearningNetwork:
+    """A network of a learning curve."""
+    return LearningNetwork(
+        n_train=n_train,
+        repeat=repeat,
+        part=0,
+        stop_reason="patience",
+        best_epoch=3,
+        epochs=5,
+        train_wrong=1,
+        error=error,
+        wrong=np.arange(N_DEV) < round(error * N_DEV),
+        seconds=0.2,
+    )
 
 
 def take_and_draw(database: Database, study_id: int, **arguments: Any) -> Claim:

@@ -22,7 +22,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.databases import KINDS, new_postgresql, new_url
-from tests.storage.conftest import make_study, outcome, take_and_draw
+from tests.storage.conftest import learning_network, make_study, outcome, take_and_draw
 from tuner.errors import StorageError
 from tuner.storage import (
     back_up,
@@ -35,6 +35,7 @@ from tuner.storage import (
     sqlite_url,
     study_names,
     tables,
+    write_learning,
     write_outcome,
 )
 
@@ -205,6 +206,22 @@ def _forbid_unknown_costs(connection: sa.Connection) -> None:
         connection.execute(sa.text(definition))
         connection.execute(sa.text(f"INSERT INTO {table} SELECT * FROM old"))
         connection.execute(sa.text("DROP TABLE old"))
+
+
+def test_a_database_of_schema_1_gains_learning_curves(tmp_path: Path) -> None:
+    """Its trials stay, a learning curve can be kept, and the file as it was lies beside it."""
+    path = tmp_path / "tuner.db"
+    make(path)
+    change(path, "DROP TABLE tuner_learning", "UPDATE tuner_version SET schema_version = 1")
+    database = open_database(sqlite_url(path), create=False)
+    write_learning(database, 1, 0, [learning_network()])
+    assert [len(trial.learning) for trial in read_study(database, "made").trials] == [1]
+    assert read_study(database, "made").trials[0].state == "complete"
+    database.close()
+    (backup,) = tmp_path.glob("tuner.db.before-*")
+    with closing(sqlite3.connect(backup)) as connection:
+        assert connection.execute("SELECT schema_version FROM tuner_version").fetchall() == [(1,)]
+        assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'tuner_learning'").fetchall()
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,14 @@ from tuner.analysis.evidence import (
 )
 from tuner.analysis.intervals import Z95, ErrorEstimate, difference_interval, wilson
 from tuner.analysis.knobs import Knob
-from tuner.analysis.learning_curve import LearningCurve, LearningPoint, Prediction, fit_learning_curve
+from tuner.analysis.learning_curve import (
+    LearningCurve,
+    LearningNetwork,
+    LearningPoint,
+    Prediction,
+    fit_learning_curve,
+    learning_points,
+)
 from tuner.analysis.recipe import RECIPE, recipe
 from tuner.analysis.selection import (
     Competition,
@@ -70,6 +77,7 @@ __all__ = [
     "KnobEffects",
     "KnobState",
     "LearningCurve",
+    "LearningNetwork",
     "LearningPoint",
     "NetworkRun",
     "Prediction",
@@ -97,6 +105,7 @@ __all__ = [
     "folds_train_error",
     "knob_effects",
     "knob_states",
+    "learning_points",
     "majority_error",
     "next_name",
     "not_distinguishable",

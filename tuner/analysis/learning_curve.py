@@ -27,17 +27,68 @@ class LearningPoint:
 
     ``wrong``: (K, n_dev) dev bits at each one's best epoch. ``errors``: (K,) their dev errors after allowing for the
     choice of the epoch (:func:`tuner.analysis.epoch_corrected_errors`); None where no epoch was chosen: the counts.
+    ``train_error``: of the examples they were trained on, their mean.
     """
 
     n_train: int
     wrong: NDArray[np.bool_]
     errors: Floats | None = None
+    train_error: float | None = None
 
     @property
     def each(self) -> Floats:
         """Dev error of every network."""
         found: Floats = self.wrong.mean(axis=1) if self.errors is None else np.asarray(self.errors, dtype=np.float64)
         return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningNetwork:
+    """One network trained on ``n_train`` examples: the ``repeat``-th with seeds of its own (from 0), on one ``part``.
+
+    ``part`` is the fold, 0 without folds. ``wrong``: (n_dev of the part,) bits at its best epoch; ``error``: its dev
+    error after allowing for the choice of the epoch; ``train_wrong`` of its ``n_train`` examples.
+    """
+
+    n_train: int
+    repeat: int
+    part: int
+    stop_reason: str
+    best_epoch: int
+    epochs: int
+    train_wrong: int
+    error: float
+    wrong: NDArray[np.bool_]
+    seconds: float
+
+
+def learning_points(networks: Sequence[LearningNetwork]) -> list[LearningPoint]:
+    """One point a size. With folds the dev sets of a repeat's networks, one a fold, are together the dev set.
+
+    A repeat with a network that diverged before any epoch ended well says nothing about the size, and is left out.
+    """
+    repeats: dict[tuple[int, int], list[LearningNetwork]] = {}
+    for network in sorted(networks, key=lambda one: (one.n_train, one.repeat, one.part)):
+        repeats.setdefault((network.n_train, network.repeat), []).append(network)
+    kept = {key: group for key, group in repeats.items() if all(network.best_epoch for network in group)}
+    points = []
+    for n_train in dict.fromkeys(size for size, _ in kept):
+        groups = [group for (size, _), group in kept.items() if size == n_train]
+        points.append(
+            LearningPoint(
+                n_train=n_train,
+                wrong=np.stack([np.concatenate([network.wrong for network in group]) for group in groups]),
+                errors=np.array([_weighted_error(group) for group in groups]),
+                train_error=sum(network.train_wrong for group in groups for network in group)
+                / (n_train * sum(map(len, groups))),
+            )
+        )
+    return points
+
+
+def _weighted_error(networks: Sequence[LearningNetwork]) -> float:
+    """Dev error over all parts."""
+    return float(np.average([network.error for network in networks], weights=[len(n.wrong) for n in networks]))
 
 
 @dataclass(frozen=True, slots=True)

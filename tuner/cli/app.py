@@ -13,6 +13,7 @@ from typer.main import get_command
 COMMANDS = {
     "search": "Run trials until the study's budget is complete.",
     "report": "Bias, variance, and what to do next.",
+    "learning-curve": "Would more data help? Train on growing subsets, and look ahead.",
     "refine": "Write the next definition: the report's advice as changed lines.",
     "studies": "What the database holds.",
     "watch": "A live view of a study, whoever runs it.",

@@ -1,12 +1,16 @@
-"""The chosen network: fitted again, kept in a file, judged, used, exported."""
+"""The chosen network: fitted again, kept in a file, judged, used, exported; and would more data help it?"""
 
 from tuner.modeling.evaluating import Judgement, evaluate, evaluate_file
 from tuner.modeling.fitting import TRAIN_DEV, FitRequest, fit_model
+from tuner.modeling.learning_curve import SEEDS, SIZES, Course, measure_learning_curve
 from tuner.modeling.model import Model, Repetition, load_model, replaced_by
 from tuner.modeling.predicting import predict_file
 
 __all__ = [
+    "SEEDS",
+    "SIZES",
     "TRAIN_DEV",
+    "Course",
     "FitRequest",
     "Judgement",
     "Model",
@@ -15,6 +19,7 @@ __all__ = [
     "evaluate_file",
     "fit_model",
     "load_model",
+    "measure_learning_curve",
     "predict_file",
     "replaced_by",
 ]

@@ -4,6 +4,7 @@ from tuner.analysis import Action
 from tuner.reporting.advice import report_command
 from tuner.reporting.comparing import Comparison, compare
 from tuner.reporting.frames import epochs_frame, trials_frame
+from tuner.reporting.learning import Learning, learning_of
 from tuner.reporting.refining import Refinement, refine
 from tuner.reporting.report import Report, build_report
 from tuner.reporting.watching import view
@@ -11,11 +12,13 @@ from tuner.reporting.watching import view
 __all__ = [
     "Action",
     "Comparison",
+    "Learning",
     "Refinement",
     "Report",
     "build_report",
     "compare",
     "epochs_frame",
+    "learning_of",
     "refine",
     "report_command",
     "trials_frame",

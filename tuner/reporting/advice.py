@@ -27,7 +27,7 @@ from tuner.study import FREE, KNOBS
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
-COMMANDS = frozenset({"search", "report", "refine", "train"})
+COMMANDS = frozenset({"search", "report", "refine", "learning-curve", "train"})
 """The commands of the recipe that the command line has."""
 
 LATE = 0.9  # of the epochs: a best epoch beyond was reached while the error still fell
@@ -80,6 +80,7 @@ def evidence_of(report: Report) -> Evidence:
         pruned=counts["pruned"],
         pruned_winners=_pruned_winners(record, best),
         **_knobs(report),
+        **_curve(report),
     )
 
 
@@ -153,6 +154,21 @@ def _knobs(report: Report) -> dict[str, Any]:
 def report_command(record: StudyRecord) -> str:
     """The command that writes a study's page, from the current folder."""
     return f"tuner report {record.name} {storage_option(record)}".rstrip()
+
+
+def _curve(report: Report) -> dict[str, Any]:
+    """What the best trial's learning curve says; nothing where it has too few sizes to say anything."""
+    found = report.learning
+    if found is None or found.curve is None or not found.is_best or not found.curve.enough_sizes:
+        return {}
+    curve = found.curve
+    return {
+        "curve_today": curve.today,
+        "curve_twice": curve.twice.value,
+        "curve_low": curve.twice.low,
+        "curve_high": curve.twice.high,
+        "curve_helps": curve.helps,
+    }
 
 
 def _judged_by(report: Report) -> str:

@@ -28,7 +28,7 @@ def markdown(report: Report) -> str:
         parts.append("\n".join(f"- {escape(remark)}" for remark in report.remarks))
     if report.best is not None:
         parts += ["## Bias and variance", *_tables(report), "## Best trial", *_best(report)]
-        parts += [*_pulls(report), *_top_trials(report)]
+        parts += [*_learning(report), *_pulls(report), *_top_trials(report)]
     if found := honesty(record):
         parts += ["## What the checks of the data found", "\n".join(f"- {escape(notice)}" for notice in found)]
     parts += ["## Where this comes from", table(("", ""), provenance(report))]
@@ -100,6 +100,18 @@ def _best(report: Report) -> list[str]:
     assert report.best is not None
     rows = [(name, value(of)) for name, of in report.best.params.items()]
     return [f"Trial {report.best.number}:", table(("hyperparameter", "value"), rows)]
+
+
+def _learning(report: Report) -> list[str]:
+    found = report.learning
+    if found is None:
+        return []
+    rows = [
+        (f"{point.n_train:,}", percent(point.train_error), percent(float(point.each.mean())), len(point.wrong))
+        for point in found.points
+    ]
+    headings = ("training examples", "train error", "dev error", "trainings")
+    return ["## Would more data help?", escape(found.sentence), table(headings, rows, right=(0, 1, 2, 3))]
 
 
 def _pulls(report: Report) -> list[str]:

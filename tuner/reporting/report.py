@@ -22,6 +22,7 @@ from tuner.reporting.frames import (
     trial_rows,
     trials_frame,
 )
+from tuner.reporting.learning import Learning, find_learning
 from tuner.reporting.news import News, find_news
 from tuner.reporting.pulls import Importances, find_importances, find_pulls
 from tuner.reporting.remarks import remarks
@@ -94,6 +95,11 @@ class Report:
         return find_pulls(self.record, self.definition, self.findings)
 
     @cached_property
+    def learning(self) -> Learning | None:
+        """What ``tuner learning-curve`` measured: would more data help? None where it was not run."""
+        return find_learning(self.record)
+
+    @cached_property
     def actions(self) -> list[Action]:
         """What to do next, the most useful first."""
         return advise(self)
@@ -138,6 +144,7 @@ class Report:
             "best": self._best_dict(),
             **self.diagnosis.to_dict(),
             "actions": [action.to_dict() for action in self.actions],
+            **({} if self.learning is None else {"learning_curve": self.learning.to_dict()}),
             **({} if self.news is None else {"since": self.news.to_dict()}),
         }
 

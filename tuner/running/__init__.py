@@ -22,6 +22,7 @@ from tuner.running.opening import (
 )
 from tuner.running.preparing import PreparedStudy, prepare
 from tuner.running.search import Report, SearchRequest, SearchResult, run_search
+from tuner.running.signals import StopSignal
 from tuner.running.worker import trial_settings
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Seal",
     "SearchRequest",
     "SearchResult",
+    "StopSignal",
     "StudyRequest",
     "StudyView",
     "check_executor",

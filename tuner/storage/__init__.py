@@ -19,6 +19,7 @@ from tuner.storage.claims import (
 from tuner.storage.database import Database
 from tuner.storage.health import Check, check_database
 from tuner.storage.history import History, frozen_trial
+from tuner.storage.learning import write_learning
 from tuner.storage.merging import Merged, merge_database
 from tuner.storage.owner import Owner
 from tuner.storage.progress import (
@@ -126,5 +127,6 @@ __all__ = [
     "update_study",
     "without_password",
     "write_drawn",
+    "write_learning",
     "write_outcome",
 ]

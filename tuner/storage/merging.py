@@ -26,7 +26,7 @@ _OPTUNA_ROWS = tuple(
     for table in tables.optuna_metadata.sorted_tables
     if "trial_id" in table.c and table.name not in ("trials", "trial_heartbeats")
 )
-_OUR_ROWS = (tables.networks, tables.epochs)
+_OUR_ROWS = (tables.networks, tables.epochs, tables.learning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,13 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
         return Merged(name, True, len(wanted), 0, _count_others(out, old_id, wanted))
     _refuse_another(name, study, found)
     lock_study(into, found.study_id)
-    there = {_sameness(trial) for trial in _trials(into, found.study_id, FINISHED)}
+    there = {_sameness(trial): trial["trial_id"] for trial in _trials(into, found.study_id, FINISHED)}
     offered = _trials(out, old_id, FINISHED)
     wanted = [trial for trial in offered if _sameness(trial) not in there]
     first = next_number(into, found.study_id)
     renumbered = [dict(trial, number=first + k) for k, trial in enumerate(wanted)]
     _copy(out, into, found.study_id, renumbered)
+    _add_learning(out, into, {trial["trial_id"]: there[s] for trial in offered if (s := _sameness(trial)) in there})
     known = len(offered) - len(wanted)
     return Merged(name, False, len(wanted), known, _count_others(out, old_id, offered))
 
@@ -189,7 +190,7 @@ def _insert_trials(
 
 def _copy_rows(out: Connection, into: Connection, table: sa.Table, ids: Mapping[int, int]) -> None:
     """Rows that belong to a trial; keys of their own, which Optuna's tables have, are given anew."""
-    keys = [column.name for column in table.primary_key if column.name not in ("trial_id", "network", "epoch")]
+    keys = [column.name for column in table.primary_key if table.metadata is tables.optuna_metadata]
     query = sa.select(table).where(table.c.trial_id.in_(ids)).order_by(*table.primary_key)
     rows = [dict(row._mapping) for row in out.execute(query)]
     for row in rows:
@@ -198,6 +199,14 @@ def _copy_rows(out: Connection, into: Connection, table: sa.Table, ids: Mapping[
             del row[key]
     if rows:
         into.execute(table.insert(), rows)
+
+
+def _add_learning(out: Connection, into: Connection, ids: Mapping[int, int]) -> None:
+    """Learning curves of trials that are in both databases (id there -> id here), where there is none here."""
+    query = sa.select(tables.learning.c.trial_id).distinct()
+    measured, there = (set(connection.execute(query).scalars()) for connection in (out, into))
+    missing = {old: new for old, new in ids.items() if old in measured and new not in there}
+    _copy_rows(out, into, tables.learning, missing)
 
 
 def _copy_claims(out: Connection, into: Connection, new_id: int, ids: Mapping[int, int]) -> None:

@@ -17,6 +17,21 @@ def allow_unknown_costs(connection: Connection) -> None:
         _allow_null(connection, table, ("train_cost", "dev_cost"))
 
 
+def add_learning(connection: Connection) -> None:
+    """The networks of learning curves."""
+    key = ("trial_id", "n_train", "repeat", "part")
+    counts = ("best_epoch", "epochs", "train_wrong", "n_dev")
+    sa.Table(
+        "tuner_learning",
+        sa.MetaData(),
+        *(sa.Column(name, sa.Integer, primary_key=True, autoincrement=False) for name in key),
+        *(sa.Column(name, sa.Integer, nullable=False) for name in counts),
+        *(sa.Column(name, sa.Double, nullable=False) for name in ("error", "seconds")),
+        sa.Column("stop_reason", sa.String(64), nullable=False),
+        sa.Column("dev_bits", sa.LargeBinary, nullable=False),
+    ).create(connection)
+
+
 def _allow_null(connection: Connection, table: str, columns: tuple[str, ...]) -> None:
     """Drop NOT NULL of columns; SQLite can only do so by making the table anew and copying its rows."""
     if connection.dialect.name != "sqlite":

@@ -14,9 +14,11 @@ import sqlalchemy as sa
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
+from tuner.analysis import LearningNetwork
 from tuner.storage import tables
 from tuner.storage.address import mask
 from tuner.storage.database import Database
+from tuner.storage.learning import read_learning
 from tuner.storage.records import CURVE_COLUMNS, N_DEV_FOLDS, NetworkRecord
 from tuner.storage.studies import get_study
 
@@ -31,7 +33,10 @@ STATES = {
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial as it lies in the database; ``params`` are named and scaled as people read them."""
+    """One trial as it lies in the database; ``params`` are named and scaled as people read them.
+
+    ``learning``: the networks of its learning curve, as far as it was measured.
+    """
 
     number: int
     state: str
@@ -50,6 +55,7 @@ class TrialRecord:
     reason: str | None
     rung_values: dict[int, float]
     networks: list[NetworkRecord] = field(default_factory=list)
+    learning: list[LearningNetwork] = field(default_factory=list)
 
     @property
     def is_judged(self) -> bool:
@@ -167,11 +173,20 @@ def _read_trials(connection: Connection, study_id: int) -> list[TrialRecord]:
         sa.select(i.trial_id, i.step, i.intermediate_value).where(i.trial_id.in_(ids)).order_by(i.step)
     ):
         rungs[trial_id][step] = value
-    networks = _read_networks(connection, ids)
-    return [_trial(row, sampled[row.trial_id], rungs[row.trial_id], networks[row.trial_id]) for row in rows]
+    networks, learning = _read_networks(connection, ids), read_learning(connection, study_id)
+    return [
+        _trial(row, sampled[row.trial_id], rungs[row.trial_id], networks[row.trial_id], learning.get(row.trial_id, []))
+        for row in rows
+    ]
 
 
-def _trial(row: Any, sampled: dict[str, float], rungs: dict[int, float], networks: list[NetworkRecord]) -> TrialRecord:
+def _trial(
+    row: Any,
+    sampled: dict[str, float],
+    rungs: dict[int, float],
+    networks: list[NetworkRecord],
+    learning: list[LearningNetwork],
+) -> TrialRecord:
     return TrialRecord(
         number=row.number,
         state=STATES[row.state],
@@ -190,6 +205,7 @@ def _trial(row: Any, sampled: dict[str, float], rungs: dict[int, float], network
         reason=row.reason,
         rung_values=rungs,
         networks=networks,
+        learning=learning,
     )
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -123,6 +123,23 @@ epochs = Table(
     Column("dev_error", Double, nullable=False),
     Column("seconds", Double, nullable=False),
     Column("dev_fold_wrong", LargeBinary, nullable=False),
+)
+
+learning = Table(
+    "tuner_learning",
+    metadata,
+    Column("trial_id", Integer, primary_key=True, autoincrement=False),
+    Column("n_train", Integer, primary_key=True, autoincrement=False),
+    Column("repeat", Integer, primary_key=True, autoincrement=False),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("stop_reason", String(64), nullable=False),
+    Column("best_epoch", Integer, nullable=False),
+    Column("epochs", Integer, nullable=False),
+    Column("train_wrong", Integer, nullable=False),
+    Column("error", Double, nullable=False),
+    Column("n_dev", Integer, nullable=False),
+    Column("dev_bits", LargeBinary, nullable=False),
+    Column("seconds", Double, nullable=False),
 )
 
 test_looks = Table(

@@ -15,6 +15,7 @@ from tuner.reporting.figures.failures import failures
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.figures.gaps import gaps
 from tuner.reporting.figures.importance import importance
+from tuner.reporting.figures.learning import learning
 from tuner.reporting.figures.parallel import parallel
 from tuner.reporting.figures.progress import progress
 from tuner.reporting.figures.pull import pull
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 FIGURES: dict[str, dict[str, Callable[[Report], Figure | None]]] = {
     "Bias and variance": {"gaps": gaps},
     "Every trial": {"scatter": scatter, "curves": curves, "next_curves": next_curves},
+    "Would more data help?": {"learning": learning},
     "What each hyperparameter does": {"pull": pull, "importance": importance, "along": along},
     "How the search went": {"progress": progress, "effort": effort, "failures": failures, "parallel": parallel},
 }

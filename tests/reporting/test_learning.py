@@ -1,0 +1,113 @@
+"""The learning curve in the report: sentence, figure, table, numbers, and what it does to the advice."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from tests.reporting.building import make_study
+from tuner.analysis import LearningNetwork
+from tuner.reporting import Report, build_report
+from tuner.reporting.figures.learning import learning
+from tuner.reporting.markdown import markdown
+from tuner.reporting.page import page
+from tuner.storage import StudyRecord
+
+SIZES = (125, 250, 500, 1000)
+
+
+def networks(record: StudyRecord, slope: float, sizes: tuple[int, ...] = SIZES) -> list[LearningNetwork]:
+    """Dev errors of 30 % at 1,000 examples, 30 % + so much more at every halving; half as much train error."""
+    n_dev = len(record.dev_y)
+    difficulty = np.random.default_rng(1).permutation(n_dev) / n_dev
+    found = []
+    for n in sizes:
+        error = 0.3 + slope * np.log2(1000 / n)
+        for repeat in range(3):
+            wrong = difficulty < error + 0.002 * (repeat - 1)
+            found.append(
+                LearningNetwork(
+                    n_train=n, repeat=repeat, part=0, stop_reason="patience", best_epoch=5, epochs=9,
+                    train_wrong=n // 8, error=float(wrong.mean()), wrong=wrong, seconds=0.1,
+                )
+            )  # fmt: skip
+    return found
+
+
+def report_with(slope: float = 0.05, sizes: tuple[int, ...] = SIZES, *, best: bool = True) -> Report:
+    """A study with high variance whose best trial, or another, has a learning curve."""
+    record = make_study(30, bias=0.005, variance=0.2, n_dev=3000)
+    chosen = record.best if best else max((t for t in record.trials if t.is_judged), key=lambda trial: trial.value or 0)
+    assert chosen is not None
+    record.trials[chosen.number] = dataclasses.replace(chosen, learning=networks(record, slope, sizes))
+    return build_report(record)
+
+
+def test_the_sentence_stands_everywhere() -> None:
+    """On the page with its figure, in Markdown with its table, in the summary with its numbers, in the advice."""
+    report = report_with()
+    sentence = "Twice the data would bring dev error from 30.0 % to about "
+    assert report.learning is not None
+    assert report.learning.sentence.startswith(sentence)
+    summary = json.loads(json.dumps(report.summary))["learning_curve"]
+    assert summary["sentence"].startswith(sentence)
+    assert [point["n_train"] for point in summary["points"]] == list(SIZES)
+    assert summary["points"][0]["train_error"] == pytest.approx(0.12)
+    assert summary["helps"] is True
+    assert sentence in markdown(report)
+    assert "| 125 | 12.0 % | 45.0 % | 3 |" in markdown(report)
+    shown = page(report)
+    assert 'id="learning"' in shown
+    assert report.actions[0].action == "more_data"
+    assert report.actions[0].why.startswith(sentence)
+
+
+def test_without_a_curve_nothing_is_said_of_it() -> None:
+    """No figure, no heading, no key; the advice names the command that measures it."""
+    report = build_report(make_study(30, bias=0.005, variance=0.2, n_dev=3000))
+    assert report.learning is None
+    assert learning(report) is None
+    assert "learning_curve" not in report.summary
+    assert "Would more data help?" not in markdown(report) + page(report)
+    assert report.actions[0].command == "tuner learning-curve made"
+
+
+def test_a_flat_curve_takes_more_data_from_the_advice() -> None:
+    """Today's error is inside the interval, which is said; regularisation is what is left."""
+    report = report_with(slope=0.0)
+    assert report.learning is not None
+    assert "today's error is inside that interval" in report.learning.sentence
+    assert report.actions[0].action == "more_regularisation"
+
+
+def test_too_few_sizes_settle_nothing() -> None:
+    """Three sizes are shown and said to be few; the advice is still to measure."""
+    report = report_with(sizes=SIZES[1:])
+    assert report.learning is not None
+    assert "3 sizes are too few" in report.learning.sentence
+    assert report.actions[0].command == "tuner learning-curve made"
+
+
+def test_the_curve_of_a_trial_that_is_no_longer_the_best_is_named() -> None:
+    """It is shown as what it is, and advises nothing."""
+    report = report_with(best=False)
+    assert report.learning is not None
+    assert f"Measured with trial {report.learning.trial}, which is no longer the best." in report.learning.sentence
+    assert report.actions[0].command == "tuner learning-curve made"
+
+
+def test_a_curve_of_which_everything_diverged_is_said_to_be_none() -> None:
+    """No figure and no numbers, but no failure."""
+    report = report_with()
+    best = report.best
+    assert best is not None
+    gone = [dataclasses.replace(network, best_epoch=0, stop_reason="diverged") for network in best.learning]
+    report.record.trials[best.number] = dataclasses.replace(best, learning=gone)
+    again = build_report(report.record)
+    assert again.learning is not None
+    assert "all diverged" in again.learning.sentence
+    assert learning(again) is None
+    assert again.summary["learning_curve"]["twice"] is None

@@ -1,0 +1,55 @@
+"""``tuner learning-curve``: would more data help?"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+
+if TYPE_CHECKING:
+    from tuner.analysis import LearningPoint
+    from tuner.reporting import Learning
+
+
+def learning_curve(
+    study: StudyArgument,
+    seeds: Annotated[
+        int, typer.Option("--seeds", metavar="K", min=2, max=64, help="Trainings of each size, side by side.")
+    ] = 4,
+    sizes: Annotated[
+        int, typer.Option("--sizes", metavar="N", min=1, max=20, help="Sizes of the training set, the whole one too.")
+    ] = 5,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the best trial's hyperparameters afresh on growing random subsets; finished sizes are kept."""
+    import tuner
+    from tuner.running import StopSignal
+
+    found = tuner.load_study(study, storage=storage)
+    typer.echo(f"study {found.name} · database {found.storage} · data {found.data}", err=as_json)
+    stop = StopSignal()
+    with stop.listening():
+        learning = found.learning_curve(seeds=seeds, sizes=sizes, on_size=_tell, should_stop=stop)
+    if stop.number is not None:
+        typer.echo("tuner: stopped; finished sizes are kept, and the same command goes on", err=True)
+        raise typer.Exit(128 + stop.number)
+    typer.echo(json.dumps({"study": found.name, **learning.to_dict()}) if as_json else _text(learning))
+
+
+def _tell(point: LearningPoint | None) -> None:
+    """A size that is there, as progress."""
+    if point is not None:
+        typer.echo(f"{point.n_train:,} examples: dev error {point.each.mean():.2%}", err=True)
+
+
+def _text(learning: Learning) -> str:
+    lines = [f"\ntrial {learning.trial}, trained afresh", "examples   train error   dev error   trainings"]
+    lines += [
+        f"{point.n_train:>8,}   {point.train_error:>11.2%}   {point.each.mean():>9.2%}   {len(point.wrong):>9}"
+        for point in learning.points
+    ]
+    return "\n".join([*lines, "", learning.sentence])

@@ -1,0 +1,198 @@
+"""Would more data help: the chosen hyperparameters, trained afresh on growing random subsets of the training set.
+
+The hyperparameters stay as they are at every size, λ among them: the penalty λ/(2m)·‖W‖² beside a mean loss is a prior
+of fixed width beside a sum over m examples, so that a fixed λ rightly weighs less as examples come in (in ridge
+regression the best λ does not depend on m), and it is what the user's definition would do with twice the data. What
+limits the training is scaled instead: an epoch of fewer examples has fewer updates, and a network that was stopped too
+early would make small sizes look worse, and the curve steeper, than they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from tuner.analysis import LearningNetwork, NetworkRun, epoch_corrected_errors
+from tuner.data import Dataset, Part, Table, make_augment
+from tuner.nn import Hyperparameters, Stopping
+from tuner.storage import Database, TrialRecord, write_learning
+from tuner.study import StudyDefinition
+from tuner.trial import N_DEV_FOLDS, Augment, TrialResult, TrialSettings, run_trial
+
+SIZES = 5
+SEEDS = 4
+SMALLEST_SHARE = 1 / 16  # of the training set: smaller ones say little about the step to twice as much
+FEWEST, FEWEST_PER_CLASS = 20, 5
+LEAST_STEP = 1.25  # sizes closer together say the same thing twice
+MOST_LONGER = 4.0  # times as many epochs for few examples: after each, the whole dev set is looked at
+OnSize = Callable[[list[LearningNetwork]], object]
+STREAM = 9  # of the trial's seed: subsets and networks of the curve, apart from the trial's own
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is trained: a trial's hyperparameters (as people read them) and its seed, on the study's data."""
+
+    definition: StudyDefinition
+    dataset: Dataset
+    dev_folds: np.ndarray
+    params: Mapping[str, Any]
+    seed: int
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """The network's own settings."""
+        return self.definition.searched_space.hyperparameters(self.params)
+
+    @property
+    def augment(self) -> Augment | None:
+        """The trial's data augmentation, if its definition has any."""
+        image = self.definition.data.image
+        strengths = self.definition.searched_space.augmentation(self.params)
+        return make_augment(strengths, image) if image is not None else None
+
+    def rng(self, *key: int) -> np.random.Generator:
+        """A stream of random numbers for every use."""
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(STREAM, *key)))
+
+    def updates(self, n_train: int) -> int:
+        """Updates of an epoch."""
+        batch = self.hyperparameters.batch_size
+        return 1 if batch == "full" else math.ceil(n_train / int(batch))
+
+    def stopping(self, n_train: int) -> Stopping:
+        """The definition's limits, as many updates as they allow at full size, up to four times the epochs."""
+        usual = self.definition.training.stopping
+        longer = min(self.updates(self.dataset.n_train) / self.updates(n_train), MOST_LONGER)
+        patience = None if usual.patience is None else math.ceil(usual.patience * longer)
+        return replace(usual, max_epochs=math.ceil(usual.max_epochs * longer), patience=patience)
+
+
+def subset_sizes(n_train: int, n_classes: int, count: int = SIZES) -> list[int]:
+    """At most ``count`` sizes in equal ratios, from a sixteenth of the training set (but some of each class) to all."""
+    least = max(FEWEST, FEWEST_PER_CLASS * n_classes, math.ceil(SMALLEST_SHARE * n_train))
+    steps = math.floor(math.log(n_train / least) / math.log(LEAST_STEP)) if n_train > least else 0
+    return [round(n_train * (n_train / least) ** (-step / max(min(count - 1, steps), 1)))
+            for step in range(min(count - 1, steps), -1, -1)]  # fmt: skip
+
+
+def measure_learning_curve(
+    course: Course,
+    trial: TrialRecord,
+    database: Database,
+    study_id: int,
+    *,
+    sizes: int = SIZES,
+    seeds: int = SEEDS,
+    on_size: OnSize = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[LearningNetwork]:
+    """Train what the database does not hold of the trial's curve yet, the smallest size first, and keep each size.
+
+    A size that is held with fewer seeds is trained again. ``on_size`` is told every size, held or trained. Returns all
+    networks; of fewer sizes than asked for if ``should_stop()`` interrupted.
+    """
+    found = list(trial.learning)
+    with threadpool_limits(limits=1):
+        for size in subset_sizes(course.dataset.n_train, course.dataset.n_classes, sizes):
+            networks = [network for network in found if network.n_train == size]
+            if len({network.repeat for network in networks}) < seeds:
+                trained = train_size(course, size, seeds, should_stop)
+                if trained is None:
+                    break
+                write_learning(database, study_id, trial.number, trained)
+                found = [network for network in found if network.n_train != size] + trained
+                networks = trained
+            on_size(networks)
+    return found
+
+
+def train_size(
+    course: Course, n_train: int, seeds: int, should_stop: Callable[[], bool] = lambda: False
+) -> list[LearningNetwork] | None:
+    """Networks on ``n_train`` examples, side by side: ``seeds`` repeats, with folds one a fold in each.
+
+    Every repeat and size draws its examples anew, so that the repeats' spread holds what another training set would
+    bring, and what is luck at one size is not at the next. None if ``should_stop()`` interrupted.
+    """
+    dataset, definition = course.dataset, course.definition
+    parts = [
+        Part(random_subset(part.train, n_train, course.rng(n_train, repeat, place)), part.dev)
+        for repeat in range(seeds)
+        for place, part in enumerate(dataset.parts)
+    ]
+    settings = TrialSettings(
+        stopping=course.stopping(n_train),
+        seeds=seeds,
+        output=definition.network.output,
+        penalty_per=definition.training.penalty_per,
+    )
+    result = run_trial(
+        replace(dataset, parts=tuple(parts), train_dev=None),
+        course.hyperparameters,
+        settings,
+        seed=int(course.rng(n_train).integers(2**63)),
+        dev_folds=np.tile(course.dev_folds, seeds),
+        augment=course.augment,
+        should_stop=should_stop,
+    )
+    return None if result.stop_reason == "interrupted" else _networks(course, result, n_train)
+
+
+def _networks(course: Course, result: TrialResult, n_train: int) -> list[LearningNetwork]:
+    parts, stopping = course.dataset.parts, course.stopping(n_train)
+    ends = np.cumsum([len(part.dev) for part in parts])[:-1]
+    fold_sizes = [np.bincount(folds, minlength=N_DEV_FOLDS) for folds in np.split(course.dev_folds, ends)]
+    first_stop = max(math.ceil(stopping.min_updates / course.updates(n_train)), 1)
+    found = []
+    for index, network in enumerate(result.networks):
+        repeat, place = divmod(index, len(parts))
+        run = NetworkRun(fold_wrong=result.dev_fold_wrong[index], first_stop=first_stop)
+        errors = epoch_corrected_errors(
+            [run] if network.best_epoch else [],
+            fold_sizes[place],
+            patience=stopping.patience,
+            rng=course.rng(n_train, repeat, place, 1),
+        )
+        found.append(
+            LearningNetwork(
+                n_train=n_train,
+                repeat=repeat,
+                part=place,
+                stop_reason=network.stop_reason,
+                best_epoch=network.best_epoch,
+                epochs=network.epochs,
+                train_wrong=round(network.train_error * n_train),
+                error=float(errors[0]) if network.best_epoch else 1.0,
+                wrong=network.dev_wrong,
+                seconds=result.seconds / len(result.networks),
+            )
+        )
+    return found
+
+
+def random_subset(table: Table, n: int, rng: np.random.Generator) -> Table:
+    """``n`` random rows of a table, each class in its share."""
+    take = class_shares(np.bincount(table.y), n)
+    drawn = [rng.permutation(np.flatnonzero(table.y == label))[:count] for label, count in enumerate(take)]
+    rows = np.sort(np.concatenate(drawn))
+    return Table(table.X[rows], table.y[rows], table.rows[rows])
+
+
+def class_shares(counts: np.ndarray, n: int) -> np.ndarray:
+    """How many of ``n`` rows each class gets: its share, rounded so that they add up; one at least where there is one.
+
+    ``counts``: each class's rows, together at least ``n``; ``n`` is at least the number of classes.
+    """
+    exact = counts * (n / counts.sum())
+    take: np.ndarray = np.minimum(np.maximum(np.floor(exact), 1), counts).astype(np.int64)
+    while take.sum() < n:
+        take[np.argmax(np.where(take < counts, exact - take, -np.inf))] += 1
+    while take.sum() > n:
+        take[np.argmax(np.where(take > 1, take - exact, -np.inf))] -= 1
+    return take

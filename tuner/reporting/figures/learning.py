@@ -1,0 +1,75 @@
+"""The learning curve over examples: would more data help?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tuner.reporting.figures.figure import Figure
+from tuner.reporting.svg import Plot, Scale, percent_tick
+from tuner.reporting.wording import count, percent
+
+if TYPE_CHECKING:
+    from tuner.analysis import LearningCurve, LearningPoint
+    from tuner.reporting.report import Report
+
+LABEL = 52  # units that a size needs below the axis
+
+
+def learning(report: Report) -> Figure | None:
+    """Dev and train error over the number of training examples, and the fitted curve up to twice the data."""
+    found = report.learning
+    if found is None or found.curve is None:
+        return None
+    plot = Plot(width=940, height=360, margins=(32, 30, 44, 48))
+    x, y = _scales(plot, found.points, found.curve)
+    plot.x_axis(x, "training examples of one network", lambda v: f"{v:,.0f}", _ticks(x, found.curve))
+    plot.y_axis(y, "error", percent_tick)
+    _draw_curve(plot, x, y, found.curve)
+    for point in found.points:
+        plot.dots(x(np.full(len(point.each), point.n_train)), y(point.each), "dev faint")
+    sizes = [point.n_train for point in found.points]
+    plot.line(x(sizes), y([point.train_error or 0.0 for point in found.points]), "smooth train")
+    told = f"Dev error from {count(sizes[0], 'training example')} to {count(sizes[-1], 'training example')}"
+    return Figure(
+        title=f"The learning curve over examples, with the hyperparameters of trial {found.trial}",
+        sentence=(
+            f"{found.sentence} Each dot is one training on a random subset; the upright line is today's "
+            f"{count(sizes[-1], 'example')}. Where the dev line still falls there, more data helps; where it has met "
+            "the train line, it does not."
+        ),
+        svg=plot.svg("learning", f"{told}, and the curve fitted to it, with its 95 % band, up to twice the data"),
+        legend=(("dev", "dev error, fitted with its 95 % band"), ("train", "train error")),
+        wide=True,
+    )
+
+
+def _scales(plot: Plot, points: tuple[LearningPoint, ...], curve: LearningCurve) -> tuple[Scale, Scale]:
+    highest = max(float(point.each.max()) for point in points)
+    x = plot.x_scale(points[0].n_train, curve.twice.n_train, "log")
+    return x, plot.y_scale(0, max(highest * 1.05, 0.01), "sqrt")
+
+
+def _ticks(x: Scale, curve: LearningCurve) -> list[float]:
+    """The measured sizes and twice the largest, as far as their labels have room; the largest first."""
+    ticks: list[float] = []
+    for n in (curve.twice.n_train, *reversed(curve.sizes)):
+        if not ticks or float(x(ticks[-1]) - x(n)) >= LABEL:
+            ticks.append(n)
+    return ticks
+
+
+def _draw_curve(plot: Plot, x: Scale, y: Scale, curve: LearningCurve) -> None:
+    """The fitted line and its band; dashed beyond today's data, where nothing was measured."""
+    n = np.array([at.n_train for at in curve.predictions], float)
+    low, value, high = (np.array([getattr(at, end) for at in curve.predictions]) for end in ("low", "value", "high"))
+    plot.band(x(n), y(low), y(high), "dev")
+    measured = n <= curve.sizes[-1]
+    plot.line(x(n[measured]), y(value[measured]), "smooth dev")
+    ahead = np.flatnonzero(~measured)
+    ahead = np.concatenate([ahead[:1] - 1, ahead]) if len(ahead) else ahead
+    plot.line(x(n[ahead]), y(value[ahead]), "smooth dev ahead")
+    today = float(x(curve.sizes[-1]))
+    plot.line((today, today), (plot.top, plot.bottom), "mark")
+    plot.text(float(x(n[-1])), float(y(value[-1])) - 10, percent(curve.twice.value), "label", "end")

@@ -1,0 +1,70 @@
+"""Would more data help: a study's measured learning curve, as the report tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.analysis import LearningCurve, LearningNetwork, LearningPoint, fit_learning_curve, learning_points
+from tuner.storage import StudyRecord
+
+
+@dataclass(frozen=True)
+class Learning:
+    """The networks trained with a ``trial``'s hyperparameters on growing subsets, and the curve fitted to them.
+
+    ``is_best``: the trial is still the study's best; ``curve`` is None where every network diverged.
+    """
+
+    trial: int
+    is_best: bool
+    points: tuple[LearningPoint, ...]
+    curve: LearningCurve | None
+
+    @property
+    def sentence(self) -> str:
+        """What twice the data would bring, and how far that can be relied on."""
+        if self.curve is None:
+            return "No network of the learning curve ended an epoch well: all diverged."
+        of_another = "" if self.is_best else f" (Measured with trial {self.trial}, which is no longer the best.)"
+        return self.curve.sentence() + of_another
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``summary.json`` has it."""
+        curve = self.curve
+        return {
+            "trial": self.trial,
+            "points": [
+                {
+                    "n_train": point.n_train,
+                    "train_error": point.train_error,
+                    "dev_error": float(point.each.mean()),
+                    "seeds": len(point.wrong),
+                }
+                for point in self.points
+            ],
+            "today": None if curve is None else curve.today,
+            "twice": None
+            if curve is None
+            else {name: getattr(curve.twice, name) for name in ("n_train", "value", "low", "high")},
+            "enough_sizes": curve is not None and curve.enough_sizes,
+            "helps": curve is not None and curve.helps,
+            "sentence": self.sentence,
+        }
+
+
+def learning_of(trial: int, networks: Sequence[LearningNetwork], *, is_best: bool = True) -> Learning:
+    """Fit the curve of one trial's networks."""
+    points = learning_points(networks)
+    curve = fit_learning_curve(points) if points else None
+    return Learning(trial=trial, is_best=is_best, points=tuple(points), curve=curve)
+
+
+def find_learning(record: StudyRecord) -> Learning | None:
+    """The best trial's curve; where it has none, that of the best trial that has; None where none was measured."""
+    measured = [trial for trial in record.trials if trial.learning]
+    if not measured:
+        return None
+    best = min(measured, key=lambda trial: (not trial.is_judged, trial.value, trial.number))
+    return learning_of(best.number, best.learning, is_best=best == record.best)

@@ -1,0 +1,82 @@
+"""The networks of a learning curve: trained afresh with a trial's hyperparameters, a size of training set at a time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from tuner.analysis import LearningNetwork
+from tuner.errors import StorageError
+from tuner.storage import tables
+from tuner.storage.database import Database
+
+
+def write_learning(database: Database, study_id: int, number: int, networks: Sequence[LearningNetwork]) -> None:
+    """Keep the networks of one size, in place of what was kept of it, in one transaction.
+
+    Raises StorageError if the trial is gone.
+    """
+    o, t = tables.optuna_trials.c, tables.learning.c
+
+    def work(connection: Connection) -> None:
+        query = sa.select(o.trial_id).where(o.study_id == study_id, o.number == number)
+        trial_id = connection.execute(query).scalar_one_or_none()
+        if trial_id is None:
+            raise StorageError(
+                f"trial {number} is no longer in {database.name}, so that its learning curve has no place"
+            )
+        sizes = {network.n_train for network in networks}
+        connection.execute(tables.learning.delete().where(t.trial_id == trial_id, t.n_train.in_(sizes)))
+        connection.execute(tables.learning.insert(), [_row(trial_id, network) for network in networks])
+
+    database.write(work)
+
+
+def _row(trial_id: int, network: LearningNetwork) -> dict[str, Any]:
+    return {
+        "trial_id": trial_id,
+        "n_train": network.n_train,
+        "repeat": network.repeat,
+        "part": network.part,
+        "stop_reason": network.stop_reason,
+        "best_epoch": network.best_epoch,
+        "epochs": network.epochs,
+        "train_wrong": network.train_wrong,
+        "error": network.error,
+        "n_dev": len(network.wrong),
+        "dev_bits": np.packbits(network.wrong).tobytes(),
+        "seconds": network.seconds,
+    }
+
+
+def read_learning(connection: Connection, study_id: int) -> dict[int, list[LearningNetwork]]:
+    """The networks of every trial that has a learning curve, by the trial's id."""
+    o, t = tables.optuna_trials.c, tables.learning.c
+    query = (
+        sa.select(tables.learning)
+        .join(tables.optuna_trials, o.trial_id == t.trial_id)
+        .where(o.study_id == study_id)
+        .order_by(t.trial_id, t.n_train, t.repeat, t.part)
+    )
+    found: dict[int, list[LearningNetwork]] = defaultdict(list)
+    for row in connection.execute(query):
+        found[row.trial_id].append(
+            LearningNetwork(
+                n_train=row.n_train,
+                repeat=row.repeat,
+                part=row.part,
+                stop_reason=row.stop_reason,
+                best_epoch=row.best_epoch,
+                epochs=row.epochs,
+                train_wrong=row.train_wrong,
+                error=row.error,
+                wrong=np.unpackbits(np.frombuffer(row.dev_bits, np.uint8), count=row.n_dev).astype(bool),
+                seconds=row.seconds,
+            )
+        )
+    return found

@@ -18,7 +18,7 @@ from tests.databases import new_postgresql
 from tests.running.conftest import ENDLESS, LASTING, Edit, Start, opened, search, wait_for
 from tests.running.test_postgresql import finished, query, text
 from tuner.errors import SearchError, UsageError
-from tuner.running import check_executor, cluster
+from tuner.running import SearchRequest, check_executor, cluster, run_search
 from tuner.storage import URL
 
 pytest.importorskip("distributed", reason="needs distributed")
@@ -197,3 +197,22 @@ def test_what_cannot_work_is_refused_first(
         assert part in str(refused.value)
     assert not file.exists()
     assert not Path("studies/tuner.db").exists()
+
+
+def test_a_trainer_of_ones_own_runs_on_dask(
+    edit: Edit, url: URL, scheduler: str, add_worker: AddWorker, workplace: Path
+) -> None:
+    """A Dask worker imports it by its name, beside the definition too; where it cannot, no trial fails of it."""
+    module = workplace / "studies" / "dask_trainer.py"
+    edit({"hidden = [4]": 'trainer = "dask_trainer:fit"', "patience = 2\nmin_updates = 10\n": ""})
+    module.write_text("def fit(params, data, seed, report):\n    return data.train.y, data.dev.y\n", encoding="utf-8")
+    add_worker("127.0.0.1")
+    wait_for_workers(scheduler, 1)
+    study = opened(storage=text(url), allow_trainers=())
+    module.rename(workplace / "away.py")
+    with pytest.raises(UsageError, match="there is no module 'dask_trainer'"):
+        run_search(study, SearchRequest(scheduler=scheduler))
+    assert query(url, "SELECT count(*) FROM trials") == [(0,)]
+    (workplace / "away.py").rename(module)
+    study = opened(storage=text(url), allow_trainers=())
+    assert run_search(study, SearchRequest(scheduler=scheduler)).run.complete == 4

@@ -171,7 +171,7 @@ def test_hopeless_trials_are_pruned(make: Make) -> None:
         "def fit(params, data, seed, report):\n"
         "    error = 0.1 + 0.8 * params['shrink']\n"
         "    try:\n"
-        "        for epoch in range(1, 31):\n"
+        "        for epoch in range(1, 26):\n"
         "            report(epoch, error, error)\n"
         "    except Exception:\n"
         "        pass\n"
@@ -186,9 +186,10 @@ def test_hopeless_trials_are_pruned(make: Make) -> None:
     assert result.run.complete + result.run.pruned == 40
     record = read_record("own")
     pruned = [trial for trial in record.trials if trial.state == "pruned"]
-    assert all(0 < (trial.epochs or 0) < 30 and len(trial.networks[0].dev_bits) == 0 for trial in pruned)
+    assert all(0 < (trial.epochs or 0) < 25 and len(trial.networks[0].dev_bits) == 0 for trial in pruned)
     assert min(trial.value for trial in pruned if trial.value) >= min(t.value for t in record.trials if t.value)
-    build_report(record).actions  # noqa: B018  (a report can be made of it)
+    page = build_report(record).write("reports") / "report.html"
+    assert "ended by its trainer" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -217,6 +218,26 @@ def test_what_a_trainer_does_wrong_is_told_in_one_line(make: Make, body: str, ex
     assert ":fit " in told
     assert expected in told
     assert [trial.state for trial in read_record("own").trials] == ["failed"] * 3
+
+
+def test_a_train_dev_set_is_answered_too(make: Make, workplace: Path) -> None:
+    """Where dev rows have a file of their own, a third array of labels is expected, and data mismatch is measured."""
+    (workplace / "studies" / "dev.csv").write_text(small_table(60), encoding="utf-8")
+    changes = {
+        'target = "kind"': 'target = "kind"\ndev = "dev.csv"',
+        "trials = 4": 'trials = 2\nmetric = "balanced_error"',
+    }
+    make("def fit(params, data, seed, report):\n    return data.train.y, data.dev.y, data.train_dev.y * 0\n", changes)
+    run_own()
+    report = build_report(read_record("own"))
+    train_dev = report.diagnosis.errors["train_dev"]
+    assert train_dev is not None
+    assert train_dev.value == pytest.approx(2 / 3)
+    assert report.best is not None
+    assert report.best.value == 0
+    make("def fit(params, data, seed, report):\n    return data.train.y, data.dev.y\n", changes)
+    with pytest.raises(SearchError, match="returned 2 things, expected the predicted labels of train, dev, train_dev"):
+        run_search(opened(name="another"), SearchRequest())
 
 
 def test_labels_may_be_floats_or_lists(make: Make) -> None:

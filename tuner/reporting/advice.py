@@ -199,9 +199,10 @@ def storage_option(record: StudyRecord) -> str:
 
 
 def _for_trainer(action: Action, trainer: str) -> Action:
-    """The action of a study whose models a trainer of the user's own makes: a search has to name it."""
-    if action.command.startswith("tuner search "):
-        return dataclasses.replace(action, command=f"{action.command} --allow-trainer {trainer}")
+    """The action of a study with a trainer of the user's own, which what runs it by the study's name has to allow."""
+    first, *then = action.command.split(" && ")
+    if first.startswith(("tuner search ", "tuner refine ")):
+        return dataclasses.replace(action, command=" && ".join([f"{first} --allow-trainer {trainer}", *then]))
     return action
 
 

@@ -117,6 +117,8 @@ class Worker:
         self._history = History(self.database, self.task.study_id, self._distributions)
         self._goal = Goal(definition)
         self._owner = Owner.this_process()
+        if self.task.trainer is not None:
+            self.task.trainer.load()  # where it cannot be imported, no trial should fail of it
 
     def work(self) -> None:
         """Until nothing is left to do, the time is up, or somebody says stop.

@@ -1,0 +1,185 @@
+"""Writes docs/commands.md from the help and docs/study-file.md from the schema: ``python docs/generate.py``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tuner.cli.app import COMMANDS, command
+from tuner.study import KNOBS, Range, definition_schema
+
+DOCS = Path(__file__).parent
+WIDTH = 100
+NETWORK = ("hidden", "activation")
+GENERATED = "<!-- Written by docs/generate.py; a test fails where it is stale. -->"
+
+EXAMPLE = """\
+```toml
+#:schema ./study.schema.json
+name = "churn"
+
+[data]
+source = "churn.csv"                                  # relative to this file
+target = "churned"
+
+[network]
+hidden = [64, 32]
+
+[space]                                               # a plain value fixes, a table searches
+lambda = { log_uniform = [1e-3, 10.0] }
+keep_prob = { uniform = [0.5, 1.0] }
+alpha = { log_uniform = [1e-2, 1.0] }
+beta = { one_minus_log_uniform = [0.8, 0.99] }
+batch_size = { power_of_two = [16, 128] }
+initializer = { choice = ["he", "xavier", "lecun"] }
+
+[search]
+trials = 100
+
+[diagnosis]                                           # may be changed at any time
+baseline_error = { wrong = 26, of = 200 }             # a person was wrong on 26 of 200 examples
+material_gap = 0.02
+```"""
+
+
+def pages() -> dict[str, str]:
+    """Each generated page by its name."""
+    return {"commands.md": commands_page(), "study-file.md": study_file_page()}
+
+
+def commands_page() -> str:
+    """Every command with its help as ``tuner COMMAND --help`` prints it."""
+    group = command()
+    parts = [
+        "# Commands",
+        GENERATED,
+        "STUDY is a definition (TOML), a data file, or the name of a study: `studies/NAME.toml` in the current folder, "
+        "else a study in the database, else one that ships with the product. Exit status: 0 done, 1 failed, 2 wrong "
+        "usage, definition or data, 4 the best dev error is above `--fail-above`, 130 and 143 stopped by a signal. "
+        "Options follow the command; every command takes `--traceback`.",
+        "Shell completion, of study names too: `tuner --install-completion`.",
+    ]
+    for name, does in COMMANDS.items():
+        parts += [f"## tuner {name}", does, f"```text\n{_help(group, name)}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _help(group: Any, name: str) -> str:
+    """Without the first sentence, which stands above it, and always as wide."""
+    found = group.commands[name]
+    with group.make_context("tuner", [], terminal_width=WIDTH, resilient_parsing=True) as above:
+        context = type(above)(found, parent=above, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
+        text = found.get_help(context)
+    return "\n".join(line.rstrip() for line in text.replace(f"\n  {COMMANDS[name]}\n", "").strip().splitlines())
+
+
+def study_file_page() -> str:
+    """Every key of a definition, section by section."""
+    schema = definition_schema()
+    definitions = schema["$defs"]
+    parts = [
+        "# The study file",
+        GENERATED,
+        "A study is defined in TOML. `tuner init DATA --target COL` writes one with ranges that suit the data and a "
+        "comment on every line, `tuner check STUDY` validates one, and editors that know TOML complete and check it "
+        "by the schema its first line names (`tuner schema > studies/study.schema.json` renews that). Unknown keys "
+        "are refused with the nearest known one.",
+        EXAMPLE,
+        "What makes a study the same study: its name, the parsed `[data]`, `[network]`, `[training]` and `[space]`, "
+        "metric, sampler, pruner and seed of `[search]`, and the data's fingerprint. Comments, the budget and "
+        "`[diagnosis]` are free to change; for the rest `--name NEW --from OLD` begins a new study with what is known.",
+        "## name",
+        _sentence(schema["properties"]["name"]["description"]),
+    ]
+    for section, title in (("data", "DataSettings"), ("network", "NetworkSection"), ("training", "TrainingSection")):
+        parts += [f"## [{section}]", _table(definitions[title]["properties"], definitions)]
+        if section == "data":
+            parts += ["### split", _table(definitions["SplitSettings"]["properties"], definitions)]
+            parts += ["### columns", _table(definitions["ColumnSettings"]["properties"], definitions)]
+    parts += ["## [space]", SPACE, _knobs(), "### Ranges", _ranges()]
+    for section, title in (("search", "SearchSection"), ("diagnosis", "DiagnosisSection")):
+        parts += [f"## [{section}]", _table(definitions[title]["properties"], definitions)]
+    return "\n\n".join(parts) + "\n"
+
+
+SPACE = (
+    "A plain value fixes a hyperparameter, a table with one range searches it. The first six are always shown; one "
+    "that is left out has its default. Below a `[network] trainer` of your own the names are your function's own."
+)
+
+
+def _knobs() -> str:
+    lines = ["| hyperparameter | what it is | default | ranges |", "|---|---|---|---|"]
+    for name, knob in KNOBS.items():
+        options = f": {', '.join(knob.options)}" if knob.options else ""
+        default = f"`[network] {name}`" if name in NETWORK else _code(knob.default)
+        lines.append(f"| `{name}` | {knob.help}{options} | {default} | {', '.join(knob.kinds)} |")
+    return "\n".join(lines)
+
+
+def _ranges() -> str:
+    lines = ["| range | means |", "|---|---|"]
+    lines += [f"| `{name}` | {field.description or '[low, high]'} |" for name, field in Range.model_fields.items()]
+    return "\n".join(lines)
+
+
+def _table(properties: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """One line a key; a key without a description is a fault of the definition."""
+    lines = ["| key | what it is | values | default |", "|---|---|---|---|"]
+    for name, found in properties.items():
+        if "description" not in found:
+            raise ValueError(f"the key {name} has no description")
+        default = found.get("default")
+        shown = "" if default is None or isinstance(default, dict) or default == [] else _code(default)
+        lines.append(f"| `{name}` | {_sentence(found['description'])} | {_values(found, definitions)} | {shown} |")
+    return "\n".join(lines)
+
+
+KINDS = {
+    "string": "text",
+    "integer": "whole number",
+    "boolean": "true or false",
+    "array": "list",
+    "object": "table",
+    "null": "",
+}
+"""JSON's kinds as TOML's readers know them."""
+
+
+def _values(found: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """What may stand there, from its JSON schema."""
+    if "anyOf" in found:
+        return " or ".join(filter(None, (_values(option, definitions) for option in found["anyOf"])))
+    if "enum" in found:
+        return ", ".join(_code(option) for option in found["enum"])
+    if "$ref" in found:
+        return "a table, see below"
+    kind = found.get("type", "")
+    bounds = [
+        f"{sign} {found[key]:g}"
+        for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"))
+        if key in found
+    ]
+    names = {
+        "string": "text",
+        "integer": "whole number",
+        "boolean": "true or false",
+        "array": "list",
+        "object": "table",
+    }
+    return " ".join([names.get(kind, "" if kind == "null" else kind), ", ".join(bounds)]).strip()
+
+
+def _code(value: Any) -> str:
+    return f"`{json.dumps(value, ensure_ascii=False)}`"
+
+
+def _sentence(text: str) -> str:
+    return text.replace("|", "\\|").replace("``", "`")
+
+
+if __name__ == "__main__":
+    for page, content in pages().items():
+        (DOCS / page).write_text(content, encoding="utf-8")

@@ -55,7 +55,7 @@ def test_every_command_option_and_key_is_documented() -> None:
     assert "| `max_epochs` |" in (DOCS / "study-file.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda page: page.name)
 def test_commands_and_links_of_a_page_lead_somewhere(page: Path) -> None:
     """Every ``tuner NAME`` is a command, every relative link a file."""
     text = page.read_text("utf-8")
@@ -65,7 +65,7 @@ def test_commands_and_links_of_a_page_lead_somewhere(page: Path) -> None:
         assert (page.parent / link).exists(), link
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda page: page.name)
 def test_a_block_that_is_not_run_says_why(page: Path) -> None:
     """``sh skip: reason``; anything else is run."""
     for rest, text in blocks(page, "sh"):

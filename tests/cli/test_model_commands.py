@@ -90,11 +90,12 @@ def test_predict_prints_csv_alone_on_stdout(trained: Path, run: Run, here: Run) 
         (["studies/mixed.csv", "studies/mixed.csv"], "no model file"),
         (["models/none.tuner", "studies/mixed.csv"], "no such file; expected a model"),
         (["models/mixed.tuner", "none.csv"], "none.csv: no such file"),
-        (["models/mixed.tuner", "studies/mixed.csv", "--output", "none/out.csv"], "cannot be written"),
+        (["models/mixed.tuner", "studies/mixed.csv", "--output", "rows.csv/out.csv"], "cannot be written"),
     ],
 )
 def test_predict_refuses(trained: Path, here: Run, arguments: list[str], message: str) -> None:
     """One line, status 2."""
+    (trained / "rows.csv").touch()
     result = here("predict", *arguments)
     assert result.returncode == 2
     assert message in result.stderr
@@ -201,3 +202,14 @@ def test_a_test_file_of_its_own_is_sealed_too(place: Path, here: Run) -> None:
     opened = here("evaluate", "models/sealed.tuner", "studies/unseen.csv", "--test", "--json")
     assert opened.returncode == 0, opened.stderr
     assert json.loads(opened.stdout)["sets"]["test"]["error"]["n"] == 60
+
+
+def test_export_writes_the_graph_and_names_its_inputs(trained: Path, here: Run) -> None:
+    """What another program has to hand in."""
+    pytest.importorskip("onnx")
+    result = here("export", "models/mixed.tuner", "--onnx", "mixed.onnx")
+    assert result.returncode == 0, result.stderr
+    assert "input numbers: float64 (n, 4)" in result.stdout
+    assert "input categories: text (n, 1)" in result.stdout
+    assert (trained / "mixed.onnx").stat().st_size > 1000
+    assert here("export", "models/mixed.tuner", "--onnx", "models").returncode == 2

@@ -105,3 +105,26 @@ def test_a_missing_column_is_named(model: Model, tmp_path: Path) -> None:
     mixed_rows(30).to_csv(tmp_path / "rows.csv", index=False)
     with pytest.raises(DataError, match="no column 'id' to keep"):
         predicted(model, tmp_path / "rows.csv", keep=("id",))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_no_rows_are_a_table_without_rows(model: Model, tmp_path: Path, suffix: str) -> None:
+    """Nothing to predict tonight: the columns are there all the same."""
+    rows, path, out = mixed_rows(3).iloc[:0], tmp_path / f"rows{suffix}", tmp_path / f"out{suffix}"
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+        rows.to_parquet(path)
+    else:
+        rows.to_csv(path, index=False)
+    assert predict_file(model, path, out, io.StringIO(), probabilities=True) == 0
+    found = pd.read_parquet(out) if suffix == ".parquet" else pd.read_csv(out)
+    assert list(found) == ["predicted", "bad", "fair", "good"]
+
+
+def test_parquet_is_read_in_pieces(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every row once, in order."""
+    pytest.importorskip("pyarrow")
+    rows = mixed_rows(300, seed=4)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    monkeypatch.setattr(sources, "PIECE_ROWS", 70)
+    assert predicted(model, tmp_path / "rows.parquet")["predicted"].tolist() == model.predict(rows).tolist()

@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "Train the chosen trial again, to the bit, and save it as a model.",
     "evaluate": "Errors, confusions and calibration of a model; --test opens the test set.",
     "predict": "Predict the rows of a file with a model.",
+    "export": "Write a model as one ONNX graph.",
     "init": "Write a commented definition for a data file.",
     "check": "Validate everything, train one epoch, and estimate time and memory.",
     "data": "Columns, encoding, splits and honesty checks of the data.",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tuner.data.augmentation import AUGMENTATIONS, Augmentation, make_augment
 from tuner.data.cache import cache_folder
 from tuner.data.dataset import ColumnSummary, Dataset, Part, Table
+from tuner.data.dates import CYCLES as DATE_CYCLES
+from tuner.data.dates import DAY
 from tuner.data.describing import describe
 from tuner.data.loading import (
     dataset_from_arrays,
@@ -25,20 +27,25 @@ from tuner.data.loading import (
 from tuner.data.settings import ColumnSettings, DataSettings, SplitSettings
 
 if TYPE_CHECKING:
-    from tuner.data.applying import class_indices, read_labelled, rows_frame
+    from tuner.data.applying import class_indices, raw_columns, raw_names, read_labelled, rows_frame
     from tuner.data.assembling import fingerprint_of
-    from tuner.data.encoding import Encoding
+    from tuner.data.encoding import LARGEST_INPUT, Encoding, Feature, FittedColumn
     from tuner.data.honesty import Finding, check_honesty
 
 __all__ = [
     "AUGMENTATIONS",
+    "DATE_CYCLES",
+    "DAY",
+    "LARGEST_INPUT",
     "Augmentation",
     "ColumnSettings",
     "ColumnSummary",
     "DataSettings",
     "Dataset",
     "Encoding",
+    "Feature",
     "Finding",
+    "FittedColumn",
     "Part",
     "SplitSettings",
     "Table",
@@ -54,6 +61,8 @@ __all__ = [
     "load_dataset",
     "make_augment",
     "open_prepared",
+    "raw_columns",
+    "raw_names",
     "read_groups",
     "read_labelled",
     "read_part",
@@ -64,10 +73,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Encoding":
-        from tuner.data.encoding import Encoding
+    if name in ("LARGEST_INPUT", "Encoding", "Feature", "FittedColumn"):
+        from tuner.data import encoding
 
-        return Encoding
+        return getattr(encoding, name)
     if name == "fingerprint_of":
         from tuner.data.assembling import fingerprint_of
 
@@ -76,7 +85,7 @@ def __getattr__(name: str) -> Any:
         from tuner.data import honesty
 
         return getattr(honesty, name)
-    if name in ("class_indices", "read_labelled", "rows_frame"):
+    if name in ("class_indices", "raw_columns", "raw_names", "read_labelled", "rows_frame"):
         from tuner.data import applying
 
         return getattr(applying, name)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tuner.data.encoding import Encoding
 from tuner.data.settings import DataSettings
 from tuner.data.sources import read_pieces
-from tuner.data.sources.raw import Raw, Wanted
+from tuner.data.sources.raw import Raw, Wanted, by_row
 from tuner.data.tables import text_of
 from tuner.data.targets import match_labels, read_labels
 from tuner.errors import ArgumentError, DataError
@@ -61,3 +61,30 @@ def _labels(raw: Raw, target: str, settings: DataSettings) -> tuple[str, Any]:
     if raw.labels is None and name not in raw.frame.columns:
         raise DataError(f"{raw.where}: no column {name!r} (the target), which counting errors takes")
     return name, read_labels(raw, name, settings.missing)
+
+
+def raw_names(encoding: Encoding) -> tuple[list[str], list[str]]:
+    """The columns that an encoding uses: those of numbers, booleans and dates, and those of categories."""
+    used = [column for column in encoding.columns if column.features]
+    categories = [column.name for column in used if column.kind == "categorical"]
+    return [column.name for column in used if column.kind != "categorical"], categories
+
+
+def raw_columns(encoding: Encoding, frame: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
+    """Raw rows as two matrices with the columns of :func:`raw_names`, as they are before the encoding.
+
+    Numbers (n, p): booleans as 0 and 1, dates in seconds since 1970, NaN where missing.  Categories (n, q): text, empty
+    where missing.
+    """
+    names = raw_names(encoding)
+    typed = encoding.typed(Raw(frame.rename(columns=str), "the rows", by_row))
+    numbers = {name: block.values[:, k] for block in typed.numbers for k, name in enumerate(block.names)} | typed.dates
+    texts = {name: np.array([*text.levels, ""], dtype=object)[text.codes] for name, text in typed.categories.items()}
+    return _matrix(numbers, names[0], typed.n_rows, np.float64), _matrix(texts, names[1], typed.n_rows, object)
+
+
+def _matrix(columns: dict[str, NDArray[Any]], names: list[str], n: int, dtype: Any) -> NDArray[Any]:
+    found = np.empty((n, len(names)), dtype=dtype)
+    for k, name in enumerate(names):
+        found[:, k] = columns[name]
+    return found

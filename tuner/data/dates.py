@@ -37,6 +37,8 @@ DATE_FORMATS = (
 )
 DATE_LIKE = re.compile(r"\d{4}-\d\d|\d[/.-]\d|\d[ -][A-Za-z]{3}[ -]\d|[A-Za-z]{3} \d{1,2}, \d{4}")
 
+CYCLES = {"year": (0.0, YEAR), "week": (MONDAY, 7 * DAY), "day": (0.0, DAY)}
+"""Name -> where it begins, in seconds since 1970, and how long it lasts."""
 PARTS = ("time", "year_sin", "year_cos", "week_sin", "week_cos", "day_sin", "day_cos")
 
 
@@ -73,7 +75,7 @@ def date_parts(seconds: Doubles) -> Doubles:
     """Return (n, 7): the time in days, then sine and cosine of its place in the year, the week and the day."""
     parts = np.empty((len(seconds), len(PARTS)))
     parts[:, 0] = seconds / DAY
-    for place, (origin, period) in enumerate(((0.0, YEAR), (MONDAY, 7 * DAY), (0.0, DAY))):
+    for place, (origin, period) in enumerate(CYCLES.values()):
         angle = 2 * np.pi * ((seconds - origin) % period) / period
         parts[:, 1 + 2 * place], parts[:, 2 + 2 * place] = np.sin(angle), np.cos(angle)
     return parts

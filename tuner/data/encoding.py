@@ -137,6 +137,13 @@ class Encoding:
 
     def transform_raw(self, raw: Raw) -> Floats:
         """Do the same for rows that a source has read."""
+        typed = self.typed(raw)
+        X = np.zeros((typed.n_rows, self.n_features), dtype=np.float32)
+        encode(self, typed, np.arange(typed.n_rows), X)
+        return X
+
+    def typed(self, raw: Raw) -> TypedTable:
+        """Read every column that is used as its kind."""
         used = [column.name for column in self.columns if column.features]
         present = tuple(str(name) for name in raw.frame.columns)
         absent = [name for name in used if name not in set(present)]
@@ -146,10 +153,7 @@ class Encoding:
             )
         kept = replace(raw, frame=raw.frame[used] if list(present) != used else raw.frame)
         table = raw_table(kept, frozenset(), self.missing)
-        typed = typed_table(table, {column.name: column.column for column in self.columns})
-        X = np.zeros((len(table), self.n_features), dtype=np.float32)
-        encode(self, typed, np.arange(len(table)), X)
-        return X
+        return typed_table(table, {column.name: column.column for column in self.columns})
 
     @property
     def text_columns(self) -> frozenset[str]:

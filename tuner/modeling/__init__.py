@@ -4,6 +4,7 @@ from tuner.modeling.evaluating import Judgement, evaluate, evaluate_file
 from tuner.modeling.fitting import TRAIN_DEV, FitRequest, fit_model
 from tuner.modeling.learning_curve import SEEDS, SIZES, Course, measure_learning_curve
 from tuner.modeling.model import Model, Repetition, load_model, replaced_by
+from tuner.modeling.onnx_graph import export_onnx, onnx_inputs
 from tuner.modeling.predicting import predict_file
 
 __all__ = [
@@ -17,9 +18,11 @@ __all__ = [
     "Repetition",
     "evaluate",
     "evaluate_file",
+    "export_onnx",
     "fit_model",
     "load_model",
     "measure_learning_curve",
+    "onnx_inputs",
     "predict_file",
     "replaced_by",
 ]

@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 
 from tuner.errors import ModelError
 from tuner.modeling.card import Card, read_card
+from tuner.modeling.files import whole_file
 from tuner.nn import Architecture
 
 CARD = "model.json"
@@ -50,20 +49,10 @@ def weight_names(architecture: Architecture, n_networks: int) -> list[tuple[str,
 
 
 def write_archive(path: Path, card: Card, thetas: Sequence[Floats]) -> int:
-    """Write a model file whole, or not at all; its size in bytes.  Raises ModelError where it cannot be written."""
+    """Write a model file whole, or not at all; its size in bytes.  Raises UsageError where it cannot be written."""
     content = pack(card, thetas)
-    handle, name = -1, ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError as error:
-        if name:
-            Path(name).unlink(missing_ok=True)
-        raise ModelError(f"{path}: cannot be written: {error.strerror or error}") from error
+    with whole_file(path) as file:
+        file.write(content)
     return len(content)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from tuner.data import read_rows
 from tuner.errors import DataError
+from tuner.modeling.files import whole_file
 from tuner.modeling.model import Model
 
 if TYPE_CHECKING:
@@ -53,6 +52,7 @@ def predictions(
     """Predictions of a file's rows, in tables of many rows."""
     import pandas as pd
 
+    rows = 0
     names = class_columns(model.card.class_names, (*keep, PREDICTED))
     settings, classes = model.card.data_settings, pd.Index(model.classes_)
     with threadpool_limits(limits=1):
@@ -65,7 +65,11 @@ def predictions(
             columns[PREDICTED] = pd.Categorical.from_codes(answers.classes, categories=classes)
             if probabilities:
                 columns |= dict(zip(names, answers.probabilities.T, strict=True))
+            rows += len(frame)
             yield pd.DataFrame(columns, copy=False)
+    if not rows:  # a table without rows has its columns all the same
+        none = pd.DataFrame({name: [] for name in (*keep, PREDICTED, *(names if probabilities else ()))})
+        yield none.astype({PREDICTED: pd.CategoricalDtype(classes)})
 
 
 def class_columns(class_names: list[str], taken: tuple[str, ...]) -> list[str]:
@@ -81,7 +85,7 @@ def _writer(output: Path | None, stdout: IO[str]) -> Iterator[Write]:
     if output is None:
         yield _csv_to(stdout)
         return
-    with _whole_file(output) as file:
+    with whole_file(output) as file:
         if output.suffix == ".parquet":
             with _parquet_to(file, output) as write:
                 yield write
@@ -126,23 +130,3 @@ def _parquet_to(file: IO[bytes], path: Path) -> Iterator[Write]:
     finally:
         if writer is not None:
             writer.close()
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file under another name until it is complete."""
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder, expected the name of a file (--output)")
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        Path(name).unlink(missing_ok=True)

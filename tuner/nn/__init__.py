@@ -1,6 +1,6 @@
 """The network and its training.  NumPy only: this room knows no Optuna, pandas, SQL or file."""
 
-from tuner.nn.activations import ACTIVATIONS
+from tuner.nn.activations import ACTIVATIONS, LEAK
 from tuner.nn.architecture import Architecture
 from tuner.nn.diagnostics import LayerReport
 from tuner.nn.examples import Examples
@@ -18,6 +18,7 @@ from tuner.nn.training import EpochMetrics, TrainingRun, train
 __all__ = [
     "ACTIVATIONS",
     "INITIALIZERS",
+    "LEAK",
     "MONITORS",
     "OPTIMIZERS",
     "OUTPUTS",

@@ -10,13 +10,14 @@ from tuner.data.settings import DataSettings
 from tuner.data.sources.arrays import labels_path, measure_idx, measure_npz, read_idx, read_npz
 from tuner.data.sources.delimited import measure_delimited, read_chunks, read_delimited
 from tuner.data.sources.opening import COMPRESSIONS
-from tuner.data.sources.parquet import measure_parquet, read_parquet
+from tuner.data.sources.parquet import measure_parquet, read_parquet, read_parquet_pieces
 from tuner.data.sources.raw import Raw, Wanted
 from tuner.errors import DataError
 
 __all__ = ["SOURCES", "Raw", "Source", "Wanted", "files_of", "find_file", "read_pieces", "source_of"]
 
-PIECE = 1 << 24  # bytes of text that are read at once when a model is applied
+PIECE = 1 << 23  # bytes of text that are read at once when a model is applied
+PIECE_ROWS = 1 << 16  # rows of Parquet
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,9 @@ def read_pieces(path: Path, wanted: Wanted) -> Iterator[Raw]:
     source = source_of(path)
     if source is _DELIMITED:
         yield from read_chunks(path, wanted, PIECE)
+        return
+    if source.read is read_parquet:
+        yield from read_parquet_pieces(path, PIECE_ROWS)
         return
     source.measure(path, wanted.settings)
     yield source.read(path, wanted)

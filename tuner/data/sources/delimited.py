@@ -7,7 +7,7 @@ import contextlib
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ import numpy as np
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
 from tuner.data.sources.opening import open_binary, read_bytes, unpacked_size
-from tuner.data.sources.raw import Raw, Wanted
+from tuner.data.sources.raw import Raw, Wanted, rows_from
 from tuner.errors import DataError
 
 if TYPE_CHECKING:
@@ -438,11 +438,6 @@ def read_chunks(path: Path, wanted: Wanted, size: int) -> Iterator[Raw]:
             if final:
                 return
             rest, packed = data[end:], read_bytes(path, size, file=file)
-
-
-def rows_from(first: int) -> Callable[[int], str]:
-    """Name the rows of a piece that begins at row ``first`` of its file."""
-    return lambda row: f"row {first + row}"
 
 
 def last_record_end(data: bytes) -> int:

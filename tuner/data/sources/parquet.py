@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
-from tuner.data.sources.raw import Raw, Wanted, by_row
+from tuner.data.sources.raw import Raw, Wanted, by_row, rows_from
 from tuner.errors import DataError
 
 
@@ -28,17 +29,46 @@ def read_parquet(path: Path, wanted: Wanted) -> Raw:
     """Read a whole Parquet file; an index kept by pandas is not a column."""
     import pyarrow
 
-    file = _parquet(path)
-    nested = [field.name for field in file.schema_arrow if pyarrow.types.is_nested(field.type)]
-    if nested:
-        raise DataError(f"{path}, column {nested[0]!r}: holds lists or structs, expected one value a row")
+    file = _flat(path)
     try:
         frame = file.read(use_pandas_metadata=False).to_pandas(ignore_metadata=True)
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path}: damaged Parquet file ({str(error).splitlines()[0]})") from error
+        raise _damaged(path, error) from error
     if not len(frame):
         raise DataError(f"{path}: no rows, expected at least one example of each class")
     return Raw(frame, str(path), by_row)
+
+
+def read_parquet_pieces(path: Path, rows: int) -> Iterator[Raw]:
+    """Yield a Parquet file's rows, so many at once; for applying a model to many rows."""
+    import pyarrow
+
+    first, batches = 0, _flat(path).iter_batches(batch_size=rows)
+    while True:
+        try:
+            batch = next(batches, None)
+            if batch is None:
+                return
+            frame = batch.to_pandas(ignore_metadata=True)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise _damaged(path, error) from error
+        yield Raw(frame, str(path), rows_from(first))
+        first += len(frame)
+
+
+def _flat(path: Path) -> Any:
+    """An opened file whose cells are single values."""
+    file = _parquet(path)
+    import pyarrow
+
+    nested = [field.name for field in file.schema_arrow if pyarrow.types.is_nested(field.type)]
+    if nested:
+        raise DataError(f"{path}, column {nested[0]!r}: holds lists or structs, expected one value a row")
+    return file
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: damaged Parquet file ({str(error).splitlines()[0]})")
 
 
 def measure_parquet(path: Path, settings: DataSettings) -> None:

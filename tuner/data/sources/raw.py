@@ -56,3 +56,8 @@ class Raw:
 def by_row(row: int) -> str:
     """Name a row of a source that has no lines, counted from 0 as NumPy and pandas do."""
     return f"row {row}"
+
+
+def rows_from(first: int) -> Callable[[int], str]:
+    """Name the rows of a piece that begins at row ``first`` of its file."""
+    return lambda row: f"row {first + row}"

@@ -1,0 +1,114 @@
+"""The ONNX graph answers as the model does, from raw numbers and categories."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tuner
+from tests.modeling.conftest import mixed_rows
+from tuner.errors import UsageError
+from tuner.modeling import Model, export_onnx, onnx_inputs
+from tuner.modeling.archive import unpack
+from tuner.nn import ACTIVATIONS
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture
+def model(model_bytes: bytes) -> Model:
+    """A model of "mixed"."""
+    return Model(*unpack(model_bytes, "m.tuner"))
+
+
+def reshaped(model: Model, *, networks: int = 1, seed: int = 0, **shape: Any) -> Model:
+    """A model of another shape on the same columns, its weights drawn at random."""
+    card = model.card
+    architecture = card.architecture.model_copy(update=shape)
+    names = [f"class {k}" for k in range(architecture.n_classes)]
+    changes = {"architecture": architecture, "class_names": names, "updates": [1] * networks}
+    rng = np.random.default_rng(seed)
+    n = architecture.architecture.n_parameters
+    return Model(card.model_copy(update=changes), [rng.normal(0, 0.5, n).astype(np.float32) for _ in range(networks)])
+
+
+def rows() -> pd.DataFrame:
+    """Rows with unseen and missing cells, and one with nothing in it."""
+    frame = mixed_rows(300, seed=7)
+    frame.loc[3, "colour"] = "ultraviolet"
+    frame.loc[4] = None
+    frame.loc[5, "length"] = 1e60
+    frame.loc[6, "day"] = "1903-02-28"
+    return frame
+
+
+def check(model: Model, path: Path, frame: pd.DataFrame) -> None:
+    """The same class on every row, the same probabilities to 1e-5."""
+    export_onnx(model, path)
+    session = onnxruntime.InferenceSession(path)
+    classes, probabilities = session.run(["predicted", "probabilities"], onnx_inputs(model, frame))
+    np.testing.assert_allclose(probabilities, model.predict_proba(frame), atol=1e-5)
+    assert classes.tolist() == model.predict(frame).tolist()
+
+
+def test_every_kind_of_column(model: Model, tmp_path: Path) -> None:
+    """Numbers, booleans, dates and categories, whatever stands in the cells."""
+    check(model, tmp_path / "m.onnx", rows())
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"hidden": [7, 5]},
+        {"hidden": [7], "networks": 3},
+        {"hidden": [7], "output": "sigmoid", "n_classes": 2},
+        {"hidden": [], "output": "sigmoid", "n_classes": 2, "networks": 2},
+    ],
+    ids=str,
+)
+def test_every_shape(model: Model, tmp_path: Path, activation: str, shape: dict[str, Any]) -> None:
+    """Each activation of the table, each output, any depth, one network and several."""
+    check(reshaped(model, activation=activation, **shape), tmp_path / "m.onnx", rows())
+
+
+def test_networks_of_folds_have_each_their_encoding(place: Path) -> None:
+    """Averaged as the model averages them."""
+    model = tuner.load_study("folded").train(ensemble=True)
+    check(model, place / "m.onnx", rows())
+
+
+def test_numbers_alone_and_whole_number_classes(workplace: Path) -> None:
+    """A study of arrays: one input, and classes that are numbers."""
+    rng = np.random.default_rng(0)
+    y = np.arange(150) % 3
+    X = rng.normal(size=(150, 2)) + np.eye(3)[y][:, :2] * 3
+    model = tuner.search(X, target=y, trials=1).train()
+    frame = pd.DataFrame(X, columns=["x_0", "x_1"])
+    check(model, workplace / "m.onnx", frame)
+    assert set(onnx_inputs(model, frame)) == {"numbers"}
+
+
+def test_the_file_says_what_it_takes(model: Model, tmp_path: Path) -> None:
+    """The names of the columns and classes are in its metadata."""
+    export_onnx(model, tmp_path / "m.onnx")
+    props = {entry.key: entry.value for entry in onnx.load(tmp_path / "m.onnx").metadata_props}
+    assert json.loads(props["numbers"]) == ["length", "width", "sold", "day"]
+    assert json.loads(props["categories"]) == ["colour"]
+    assert json.loads(props["classes"]) == ["bad", "fair", "good"]
+
+
+def test_without_onnx_the_export_says_what_to_install(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line, and no file."""
+    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    with pytest.raises(UsageError, match=r"pip install 'tuner-search\[onnx\]'"):
+        export_onnx(model, tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())

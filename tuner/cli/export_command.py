@@ -1,0 +1,36 @@
+"""``tuner export``: a model for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuner.cli.options import ModelArgument
+
+
+def export(
+    model: ModelArgument,
+    onnx: Annotated[Path, typer.Option("--onnx", metavar="FILE", help="The ONNX file to write.", show_default=False)],
+) -> None:
+    """Write the encoding and the networks as one ONNX graph: raw numbers and categories in, probabilities out."""
+    from tuner.data import raw_names
+    from tuner.modeling import export_onnx, load_model
+
+    found = load_model(model)
+    size = export_onnx(found, onnx)
+    numbers, categories = raw_names(found.encodings[0])
+    typer.echo(f"study {found.card.study} · {found.card.described()}")
+    if numbers:
+        typer.echo(f"input numbers: float64 (n, {len(numbers)}), missing cells NaN: {_some(numbers)}")
+    if categories:
+        typer.echo(f"input categories: text (n, {len(categories)}), missing cells empty: {_some(categories)}")
+    typer.echo(
+        f"outputs: predicted (n,), probabilities float32 (n, {len(found.classes_)}): {_some(found.card.class_names)}"
+    )
+    typer.echo(f"written: {onnx} ({size:,} bytes)")
+
+
+def _some(names: list[str], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f", … (all {len(names)} in the file's metadata)" if len(names) > most else "")

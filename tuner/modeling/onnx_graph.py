@@ -1,0 +1,249 @@
+"""A model as one ONNX graph: raw numbers and categories in, classes and probabilities out.
+
+Inputs (the names of their columns, in order, stand in the file's metadata as JSON lists):
+
+- ``numbers``: float64 (n, p), one column for each number, boolean (0 or 1) and date (seconds since 1970, UTC) that the
+  model uses; a missing cell is NaN;
+- ``categories``: text (n, q), one column for each category, without spaces around it, whole numbers without a point; a
+  missing cell is the empty text.
+
+An input that the model has no columns for is left out.  Outputs: ``predicted`` (n,), ``probabilities`` float32 (n,
+n_classes) in the order of the classes.  float64 keeps what matters of large numbers that vary little (years, dates);
+everything after the normalisation is float32, as in training.  ``onnx_inputs`` makes the inputs of raw rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data import DATE_CYCLES, DAY, LARGEST_INPUT, Encoding, Feature, FittedColumn, raw_columns, raw_names
+from tuner.errors import UsageError
+from tuner.modeling.files import whole_file
+from tuner.modeling.model import Model
+from tuner.nn import LEAK, Network
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OPSETS = {"": 17, "ai.onnx.ml": 3}
+IR_VERSION = 8  # the oldest that these operators allow: older runtimes read it, too
+NUMBERS, CATEGORIES = "numbers", "categories"
+PREDICTED, PROBABILITIES = "predicted", "probabilities"
+
+
+def export_onnx(model: Model, path: Path) -> int:
+    """Write a model as an ONNX file, whole or not at all; its size in bytes.  Raises UsageError without onnx."""
+    try:
+        import onnx
+    except ImportError as error:
+        raise UsageError("the export needs onnx: pip install 'tuner-search[onnx]'") from error
+    graph = build_graph(model)
+    onnx.checker.check_model(graph)
+    content = graph.SerializeToString()
+    with whole_file(path) as file:
+        file.write(content)
+    return len(content)
+
+
+def onnx_inputs(model: Model, frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    """The graph's inputs for raw rows.  Raises DataError where a cell or column is not what the model takes."""
+    numbers, categories = raw_columns(model.encodings[0], frame)
+    found: dict[str, NDArray[Any]] = {NUMBERS: numbers, CATEGORIES: categories}
+    return {name: array for name, array in found.items() if array.shape[1]}
+
+
+def build_graph(model: Model) -> Any:
+    """The ONNX model."""
+    from onnx import TensorProto, helper
+
+    names = dict(zip((NUMBERS, CATEGORIES), raw_names(model.encodings[0]), strict=True))
+    types = {NUMBERS: TensorProto.DOUBLE, CATEGORIES: TensorProto.STRING}
+    nodes = _Nodes()
+    _answer(nodes, model)
+    classes = model.classes_
+    label = {"i": TensorProto.INT64, "b": TensorProto.BOOL}.get(classes.dtype.kind, TensorProto.STRING)
+    graph = helper.make_graph(
+        nodes.nodes,
+        "tuner",
+        [helper.make_tensor_value_info(name, types[name], ["n", len(of)]) for name, of in names.items() if of],
+        [
+            helper.make_tensor_value_info(PREDICTED, label, ["n"]),
+            helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["n", len(classes)]),
+        ],
+        initializer=nodes.constants,
+        doc_string=(__doc__ or "").strip(),
+    )
+    opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+    found = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="tuner")
+    shown = {"study": model.card.study, "model": model.card.described(), "classes": model.card.class_names, **names}
+    helper.set_model_props(found, {key: of if isinstance(of, str) else json.dumps(of) for key, of in shown.items()})
+    return found
+
+
+class _Nodes:
+    """The graph as it grows: nodes in the order they run, and constants."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self._numbers = count()
+
+    def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        """One operator; the name of what it yields."""
+        from onnx import helper
+
+        name = output or f"v{next(self._numbers)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
+        return name
+
+    def constant(self, value: Any, dtype: Any = None) -> str:
+        """A constant tensor; its name."""
+        from onnx import numpy_helper
+
+        name = f"c{next(self._numbers)}"
+        array = np.array(value, dtype=dtype)
+        text = array.astype(object) if array.dtype.kind == "U" else array
+        self.constants.append(numpy_helper.from_array(text, name))
+        return name
+
+
+def _answer(nodes: _Nodes, model: Model) -> None:
+    """From the inputs to the outputs; several networks answer with their mean probabilities."""
+    encoded: list[tuple[str, list[int]]] = [_encode(nodes, encoding) for encoding in model.encodings]
+    every = encoded * len(model.networks) if len(encoded) == 1 else encoded
+    alone = len(model.networks) == 1
+    found = [
+        _network(nodes, network, *inputs, output=PROBABILITIES if alone else None)
+        for network, inputs in zip(model.networks, every, strict=True)
+    ]
+    index = found[0][0]
+    if not alone:
+        mean = nodes.add("Mean", *(probabilities for _, probabilities in found), output=PROBABILITIES)
+        index = nodes.add("ArgMax", mean, axis=1, keepdims=0)
+    nodes.add("Gather", nodes.constant(model.classes_), index, axis=0, output=PREDICTED)
+
+
+def _network(nodes: _Nodes, network: Network, X: str, positions: Sequence[int], output: str | None) -> tuple[str, str]:
+    """Class indices and probabilities of one network; ``positions`` are the rows of W1 that X has columns for."""
+    shape, a = network.architecture, X
+    activation: dict[str, tuple[str, dict[str, Any]]] = {
+        "relu": ("Relu", {}),
+        "leaky_relu": ("LeakyRelu", {"alpha": LEAK}),
+        "tanh": ("Tanh", {}),
+        "sigmoid": ("Sigmoid", {}),
+    }
+    layers = shape.views(network.theta)
+    for number, (W, b) in enumerate(layers):
+        weights = W[list(positions)] if number == 0 else W
+        a = nodes.add("Add", nodes.add("MatMul", a, nodes.constant(weights)), nodes.constant(b))
+        if number < len(layers) - 1:
+            operator, attributes = activation[shape.activation]
+            a = nodes.add(operator, a, **attributes)
+    if shape.output == "softmax":
+        return nodes.add("ArgMax", a, axis=1, keepdims=0), nodes.add("Softmax", a, axis=1, output=output)
+    p = nodes.add("Sigmoid", a)
+    both = nodes.add("Concat", nodes.add("Sub", nodes.constant(1, np.float32), p), p, axis=1, output=output)
+    flat = nodes.add("Squeeze", a, nodes.constant([1], np.int64))
+    above = nodes.add("Greater", flat, nodes.constant(0, np.float32))
+    return nodes.add("Cast", above, to=_int64()), both
+
+
+# --- the encoding -----------------------------------------------------------------------------------------------------
+
+
+def _encode(nodes: _Nodes, encoding: Encoding) -> tuple[str, list[int]]:
+    """The encoded inputs, and where in X each of their columns stands."""
+    numbers, categories = raw_names(encoding)
+    place = {name: k for names in (numbers, categories) for k, name in enumerate(names)}
+    pieces: list[tuple[str, list[int]]] = []
+    values: list[tuple[int, FittedColumn, Feature]] = []
+    absent: list[tuple[int, FittedColumn, Feature]] = []
+    for column in encoding.columns:
+        for feature in column.features:
+            if column.kind != "categorical" and feature.part in ("value", "missing"):
+                (values if feature.part == "value" else absent).append((place[column.name], column, feature))
+    if values:
+        pieces.append((_values(nodes, values), [feature.position for _, _, feature in values]))
+    if absent:
+        picked = nodes.add("Gather", NUMBERS, nodes.constant([k for k, _, _ in absent], np.int64), axis=1)
+        flags = nodes.add("Cast", nodes.add("IsNaN", picked), to=_float())
+        pieces.append((flags, [feature.position for _, _, feature in absent]))
+    for column in encoding.columns:
+        if column.kind == "date" and any(feature.part != "missing" for feature in column.features):
+            pieces.append(_date(nodes, column, place[column.name]))
+        if column.kind == "categorical" and column.features:
+            pieces.append(_category(nodes, column, place[column.name]))
+    joined = pieces[0][0] if len(pieces) == 1 else nodes.add("Concat", *(name for name, _ in pieces), axis=1)
+    return joined, [position for _, positions in pieces for position in positions]
+
+
+def _values(nodes: _Nodes, values: Sequence[tuple[int, FittedColumn, Feature]]) -> str:
+    """Numbers, missing ones filled, normalised, within what float32 holds."""
+    raw = nodes.add("Gather", NUMBERS, nodes.constant([k for k, _, _ in values], np.int64), axis=1)
+    fill = nodes.constant([column.fill for _, column, _ in values], np.float64)
+    filled = nodes.add("Where", nodes.add("IsNaN", raw), fill, raw)
+    normalised = _normalised(nodes, filled, [feature for _, _, feature in values])
+    ends = (nodes.constant(sign * LARGEST_INPUT, np.float64) for sign in (-1, 1))
+    return nodes.add("Cast", nodes.add("Clip", normalised, *ends), to=_float())
+
+
+def _normalised(nodes: _Nodes, raw: str, features: Sequence[Feature]) -> str:
+    """(x − μ) / σ"""
+    mean, scale = ([getattr(feature, key) for feature in features] for key in ("mean", "scale"))
+    return nodes.add("Div", nodes.add("Sub", raw, nodes.constant(mean)), nodes.constant(scale))
+
+
+def _date(nodes: _Nodes, column: FittedColumn, place: int) -> tuple[str, list[int]]:
+    """The time in days, and sine and cosine of its place in the year, the week and the day."""
+    raw = nodes.add("Gather", NUMBERS, nodes.constant([place], np.int64), axis=1)
+    fill = nodes.constant(column.fill, np.float64)
+    seconds = nodes.add("Where", nodes.add("IsNaN", raw), fill, raw)
+    parts = {"time": nodes.add("Div", seconds, nodes.constant(DAY, np.float64))}
+    for name, (origin, period) in DATE_CYCLES.items():
+        cycles = nodes.add("Sub", seconds, nodes.constant(origin, np.float64))
+        cycles = nodes.add("Div", cycles, nodes.constant(period, np.float64))
+        share = nodes.add("Sub", cycles, nodes.add("Floor", cycles))
+        angle = nodes.add("Mul", share, nodes.constant(2 * np.pi, np.float64))
+        parts |= {f"{name}_sin": nodes.add("Sin", angle), f"{name}_cos": nodes.add("Cos", angle)}
+    features = [feature for feature in column.features if feature.part != "missing"]
+    joined = nodes.add("Concat", *(parts[feature.part] for feature in features), axis=1)
+    normalised = nodes.add("Cast", _normalised(nodes, joined, features), to=_float())
+    return normalised, [feature.position for feature in features]
+
+
+def _category(nodes: _Nodes, column: FittedColumn, place: int) -> tuple[str, list[int]]:
+    """One flag for each known category, one for the others, one for missing cells, as far as the encoding has them."""
+    slots = {feature.level: k for k, feature in enumerate(column.features) if feature.part == "level"}
+    shared = {feature.part: k for k, feature in enumerate(column.features) if feature.part != "level"}
+    none = len(column.features)
+    slots[""] = shared.get("missing", none)
+    text = nodes.add("Gather", CATEGORIES, nodes.constant(place, np.int64), axis=1)
+    slot = nodes.add(
+        "LabelEncoder",
+        text,
+        domain="ai.onnx.ml",
+        keys_strings=list(slots),
+        values_int64s=list(slots.values()),
+        default_int64=shared.get("rare", none),
+    )
+    flags = nodes.add("Gather", nodes.constant(np.eye(none + 1, none), np.float32), slot, axis=0)
+    return flags, [feature.position for feature in column.features]
+
+
+def _float() -> int:
+    from onnx import TensorProto
+
+    return int(TensorProto.FLOAT)
+
+
+def _int64() -> int:
+    from onnx import TensorProto
+
+    return int(TensorProto.INT64)

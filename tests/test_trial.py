@@ -173,3 +173,9 @@ def test_an_interrupted_trial_goes_on_to_the_same_bits(
 def test_the_same_trial_twice_is_the_same(dataset: Dataset) -> None:
     """Nothing is drawn that does not descend from the seed."""
     same(run(dataset), run(dataset))
+
+
+def test_the_layers_are_described_as_training_goes_on(dataset: Dataset) -> None:
+    """After epochs 1, 2, 5 and 10 of twelve, the hidden layer and the output."""
+    (network,) = run(dataset).networks
+    assert [(layer.epoch, layer.layer) for layer in network.layers] == [(e, k) for e in (1, 2, 5, 10) for k in (1, 2)]

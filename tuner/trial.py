@@ -66,6 +66,12 @@ def trial_seed(search_seed: int, number: int) -> int:
     return int(np.random.SeedSequence([search_seed, number]).generate_state(1, np.uint64)[0] >> 1)
 
 
+def described_epochs(max_epochs: int) -> list[int]:
+    """The epochs after which each layer is described: 1, 2, 5, 10, 20, 50 and so on."""
+    steps = (step * 10**power for power in range(len(str(max_epochs))) for step in (1, 2, 5))
+    return [epoch for epoch in steps if epoch <= max_epochs]
+
+
 def network_seeds(seed: int, n_networks: int) -> list[np.random.SeedSequence]:
     """The seeds of a trial's networks."""
     return [np.random.SeedSequence(seed, spawn_key=(network,)) for network in range(n_networks)]
@@ -105,6 +111,7 @@ def run_trial(
         augment=augment,
         on_epoch=watch,
         should_stop=should_stop,
+        report_epochs=described_epochs(settings.stopping.max_epochs),
         resume=resume,
     )
     return watch.result(run, time.perf_counter() - began)

@@ -108,6 +108,7 @@ def outcome(value: float = 0.2, *, pruned: bool = False, epochs: int = 3, stop_r
         dev_bits=bits,
         curve={**curve, "seconds": np.full(epochs, 0.1)},
         dev_fold_wrong=folds,
+        layers=[(1, 1, 0.5, 1.0, 0.25), (1, 2, 0.25, 2.0, 0.0)],
     )
     reason = "pruned" if pruned else stop_reason
     return Outcome(value, pruned, reason, {1: 0.5, 2: value}, [network], seconds=0.3)

@@ -212,7 +212,12 @@ def test_a_database_of_schema_1_gains_learning_curves(tmp_path: Path) -> None:
     """Its trials stay, a learning curve can be kept, and the file as it was lies beside it."""
     path = tmp_path / "tuner.db"
     make(path)
-    change(path, "DROP TABLE tuner_learning", "UPDATE tuner_version SET schema_version = 1")
+    change(
+        path,
+        "DROP TABLE tuner_learning",
+        "ALTER TABLE tuner_networks DROP COLUMN layers",
+        "UPDATE tuner_version SET schema_version = 1",
+    )
     database = open_database(sqlite_url(path), create=False)
     write_learning(database, 1, 0, [learning_network()])
     assert [len(trial.learning) for trial in read_study(database, "made").trials] == [1]
@@ -222,6 +227,16 @@ def test_a_database_of_schema_1_gains_learning_curves(tmp_path: Path) -> None:
     with closing(sqlite3.connect(backup)) as connection:
         assert connection.execute("SELECT schema_version FROM tuner_version").fetchall() == [(1,)]
         assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'tuner_learning'").fetchall()
+
+
+def test_a_database_of_schema_3_knows_no_layers_of_its_trials(tmp_path: Path) -> None:
+    """The column is added, and what was not recorded is empty."""
+    path = tmp_path / "tuner.db"
+    make(path)
+    change(path, "ALTER TABLE tuner_networks DROP COLUMN layers", "UPDATE tuner_version SET schema_version = 3")
+    with open_database(sqlite_url(path), create=False) as database:
+        trials = read_study(database, "made").trials
+    assert [network.layers for trial in trials for network in trial.networks] == [[]]
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from tuner.errors import ArgumentError
 from tuner.nn.arrays import Array
 from tuner.nn.cohort import Cohort
+from tuner.nn.diagnostics import LayerReport
 from tuner.nn.lane import CURVE, Lane
 from tuner.nn.plan import Plan
 from tuner.nn.streams import set_state, state_of
@@ -72,6 +73,7 @@ def checkpoint_of(plan: Plan, epoch: int, lanes: list[Lane], cohort: Cohort) -> 
             "wrong": np.array([lane.best_wrong, lane.dev_wrong]),
             "curve": np.array([lane.curve[name] for name in CURVE]),
             "streams": np.array([state_of(rng) for rng in lane.streams.values()]),
+            "reports": np.array([astuple(layer) for layer in lane.reports]).reshape(-1, 5),
         }
         found |= {f"{lane.number}.{name}": value for name, value in values.items()}
     for k, lane in enumerate(cohort.lanes):
@@ -96,6 +98,10 @@ def restore(plan: Plan, lanes: list[Lane], found: dict[str, Array]) -> tuple[int
         lane.best_theta = own["best_theta"].astype(plan.dtype)
         lane.best_wrong, lane.dev_wrong = own["wrong"].astype(bool)
         lane.curve = dict(zip(CURVE, own["curve"].tolist(), strict=True))
+        lane.reports = [
+            LayerReport(int(epoch), int(layer), *rest)
+            for epoch, layer, *rest in own.get("reports", np.zeros((0, 5))).tolist()
+        ]
         for rng, words in zip(lane.streams.values(), own["streams"], strict=True):
             set_state(rng, words)
     running = [lane for lane in lanes if lane.running]

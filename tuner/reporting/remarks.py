@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuner.analysis import ErrorEstimate
 from tuner.reporting.frames import dev_error
+from tuner.reporting.layers import layers_sentence
 from tuner.reporting.wording import count, percent, points, rounded, span, times, value
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def remarks(report: Report) -> list[str]:
         _resolution(report),
         _sober(report),
         _seeds(report),
+        layers_sentence(report.best),
         _groups(report),
     ]
     return [sentence for sentence in [*told, *_test_looks(report)] if sentence]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Any
 
 from tuner.data import Dataset
@@ -34,6 +35,7 @@ def outcome_of(result: TrialResult, dataset: Dataset, attributes: dict[str, Any]
                 dev_fold_wrong=result.dev_fold_wrong[k],
                 n_train_dev=None if dataset.train_dev is None else len(dataset.train_dev),
                 train_dev_wrong=None if result.train_dev_wrong is None else result.train_dev_wrong[k],
+                layers=[astuple(layer) for layer in network.layers],
             )
         )
     return Outcome(

@@ -32,6 +32,11 @@ def add_learning(connection: Connection) -> None:
     ).create(connection)
 
 
+def add_layers(connection: Connection) -> None:
+    """What a network's layers were like after some epochs; unknown of earlier trials."""
+    connection.execute(sa.text("ALTER TABLE tuner_networks ADD COLUMN layers TEXT"))
+
+
 def _allow_null(connection: Connection, table: str, columns: tuple[str, ...]) -> None:
     """Drop NOT NULL of columns; SQLite can only do so by making the table anew and copying its rows."""
     if connection.dialect.name != "sqlite":

@@ -251,4 +251,5 @@ def _network(row: Any, epochs: list[Any]) -> NetworkRecord:
         dev_fold_wrong=folds,
         n_train_dev=row.n_train_dev,
         train_dev_wrong=row.train_dev_wrong,
+        layers=[tuple(layer) for layer in json.loads(row.layers or "[]")],
     )

@@ -41,6 +41,7 @@ class NetworkRecord:
 
     ``dev_bits`` (n_dev,) bool: which dev examples it got wrong; ``curve`` name -> (epochs,) float64;
     ``dev_fold_wrong`` (epochs, 20) uint16: wrong dev examples in each of the study's 20 dev folds after every epoch.
+    ``layers``: a row a layer at some epochs: epoch, layer from 1, gradient norm, activation norm, share of dead units.
     Of a network that a trainer of the user's own trained, costs are unknown (NaN, stored as NULL) and so is
     ``dev_fold_wrong`` (no rows); where it was pruned, ``dev_bits`` are too (no entries).
     """
@@ -60,6 +61,7 @@ class NetworkRecord:
     dev_fold_wrong: np.ndarray = field(default_factory=lambda: np.zeros((0, N_DEV_FOLDS), np.uint16))
     n_train_dev: int | None = None
     train_dev_wrong: int | None = None
+    layers: list[tuple[int, int, float, float, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -250,6 +252,7 @@ def _network_rows(trial_id: int, outcome: Outcome) -> list[dict[str, Any]]:
             "dev_wrong": network.dev_wrong,
             "dev_cost": _known(network.dev_cost),
             "dev_bits": np.packbits(network.dev_bits).tobytes(),
+            "layers": json.dumps(network.layers),
         }
         for index, network in enumerate(outcome.networks)
     ]

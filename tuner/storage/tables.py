@@ -23,7 +23,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 metadata = MetaData()
 
@@ -109,6 +109,7 @@ networks = Table(
     Column("dev_wrong", Integer, nullable=False),
     Column("dev_cost", Double),
     Column("dev_bits", LargeBinary, nullable=False),
+    Column("layers", Text),
 )
 
 epochs = Table(

@@ -5,7 +5,12 @@ import io
 import json
 from pathlib import Path
 
+import pytest
+import typer
+from typer.testing import CliRunner
+
 from tests.conftest import Run
+from tuner.cli.app import app
 
 
 def test_report_writes_its_files_and_prints_the_verdict(small_study: Path, run: Run) -> None:
@@ -102,3 +107,14 @@ def test_since_says_what_is_new(small_study: Path, run: Run) -> None:
     run("search", "small")
     assert "since" in json.loads(run("report", "small", "--since", "24h", "--json").stdout)
     assert run("report", "small", "--since", "yesterday").returncode == 2
+
+
+def test_open_opens_the_page(small_study: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``tuner report --open`` hands the page that it wrote to the browser."""
+    run("search", "small", "--trials", 1, "--quiet")
+    opened: list[str] = []
+    monkeypatch.setattr(typer, "launch", opened.append)
+    result = CliRunner().invoke(app, ["report", "small", "--open"])
+    assert result.exit_code == 0, result.output
+    assert opened == [str(Path("reports/small/report.html"))]
+    assert Path(opened[0]).exists()

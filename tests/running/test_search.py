@@ -82,6 +82,7 @@ def test_a_timeout_ends_in_time_and_is_done(edit: Edit) -> None:
     database = edit(ENDLESS)
     result = search(timeout=1.0)
     assert (result.timed_out, result.signal, result.run.failed) == (True, None, 0)
+    assert "the time was up, and the same command goes on" in result.text()
     assert states(database) == [(0, "WAITING")]
     assert rows(database, "SELECT attempts, reason FROM tuner_claims") == [(0, "put back")]
 

@@ -94,6 +94,8 @@ class SearchResult:
             first = f"nothing to do: the study is finished ({why}); --trials N adds N more"
         else:
             first = f"{done} trials in {self.seconds:.1f} s{_details(run)}; {total} of {self.progress.budget} in all"
+            if self.timed_out and total < self.progress.budget:
+                first += "; the time was up, and the same command goes on"
             if self.ended_early and total < self.progress.budget:
                 first += f"\nended early: {self.ended_early}"
         return first

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import signal
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,14 +15,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_random_state, column_or_1d, validate_data
 
+from tuner.data import names_of
 from tuner.errors import ArgumentError, DataError, DefinitionError, SearchError
 from tuner.modeling import TRAIN_DEV, FitRequest, Model, fit_model
 from tuner.reporting import Report, build_report
 from tuner.running import SearchRequest, open_data_in_memory, read_prepared, run_search, trial_settings
 from tuner.storage import sqlite_url
+from tuner.study import uses_folds
 
 FOLDS = 5
-FOLDS_BELOW = 5000
 
 
 class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -97,14 +99,14 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ArgumentError(f"Classifier: timeout must be seconds above 0 or None, got {self.timeout!r}")
 
     def _search(self, X: Any, labels: NDArray[np.intp], storage: str) -> None:
-        data, target, column = _with_target(X, labels)
+        data, target, column = _with_target(X, np.array(names_of(self.classes_))[labels])
         settings: dict[str, Any] = {
-            "data.columns": {column: "categorical"},  # the classes are numbered, which is no measurement
+            "data.columns": {column: "categorical"},  # numbers too are classes here, and measure nothing
             "data.split": {"test": 0},
             "search.trials": int(self.trials),
             "search.seed": self._seed(),
         }
-        if len(labels) < FOLDS_BELOW:
+        if uses_folds(len(labels)):
             settings["data.folds"] = min(FOLDS, len(labels) // 2)
         opened = open_data_in_memory(
             data, target, name=self.name, storage=storage, allow_changed=False, settings=settings, cache=False
@@ -119,7 +121,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             diverged = record.count()["diverged"]
             why = f"all {diverged} trials diverged" if diverged else f"none was complete within {self.timeout} s"
             raise SearchError(f"Classifier: expected a trial that leaves a network, but {why}")
-        self.report_ = build_report(record)
+        self.report_ = build_report(record if self.storage is not None else replace(record, storage=""))
         request = FitRequest(on=TRAIN_DEV)
         self.model_ = fit_model(record, opened.dataset, trial_settings(opened.definition), request)
 
@@ -129,12 +131,13 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Class probabilities (n, n_classes), columns in the order of ``classes_``."""
         check_is_fitted(self)
-        return self.model_.predict_proba(self._rows(X, reset=False))
+        columns = [self.model_.card.class_names.index(name) for name in names_of(self.classes_)]
+        return self.model_.predict_proba(self._rows(X, reset=False))[:, columns]
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of each row, (n,)."""
-        check_is_fitted(self)
-        found: NDArray[Any] = self.classes_[self.model_.predict(self._rows(X, reset=False))]
+        places = self.predict_proba(X).argmax(axis=1)
+        found: NDArray[Any] = self.classes_[places]
         return found
 
     def _rows(self, X: Any, *y: Any, reset: bool) -> Any:
@@ -146,7 +149,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return found[0] if y else found
 
 
-def _with_target(X: Any, labels: NDArray[np.intp]) -> tuple[Any, Any, str]:
+def _with_target(X: Any, labels: NDArray[np.str_]) -> tuple[Any, Any, str]:
     """The rows and their classes as a study takes them, a DataFrame with one more column or two arrays; its name."""
     if not hasattr(X, "columns"):
         return X, labels, "y"

@@ -27,7 +27,7 @@ from tuner.data.loading import (
 from tuner.data.settings import ColumnSettings, DataSettings, SplitSettings
 
 if TYPE_CHECKING:
-    from tuner.data.applying import class_indices, raw_columns, raw_names, read_labelled, rows_frame
+    from tuner.data.applying import class_indices, names_of, raw_columns, raw_names, read_labelled, rows_frame
     from tuner.data.assembling import fingerprint_of
     from tuner.data.encoding import LARGEST_INPUT, Encoding, Feature, FittedColumn
     from tuner.data.honesty import Finding, check_honesty
@@ -60,6 +60,7 @@ __all__ = [
     "joined",
     "load_dataset",
     "make_augment",
+    "names_of",
     "open_prepared",
     "raw_columns",
     "raw_names",
@@ -85,7 +86,7 @@ def __getattr__(name: str) -> Any:
         from tuner.data import honesty
 
         return getattr(honesty, name)
-    if name in ("class_indices", "raw_columns", "raw_names", "read_labelled", "rows_frame"):
+    if name in ("class_indices", "names_of", "raw_columns", "raw_names", "read_labelled", "rows_frame"):
         from tuner.data import applying
 
         return getattr(applying, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tuner.data.encoding import Encoding
 from tuner.data.settings import DataSettings
 from tuner.data.sources import read_pieces
+from tuner.data.sources.delimited import MISSING_LABELS
 from tuner.data.sources.raw import Raw, Wanted, by_row
 from tuner.data.tables import text_of
 from tuner.data.targets import match_labels, read_labels
@@ -44,6 +45,17 @@ def class_indices(y: Any, class_names: Sequence[str]) -> Ints:
     """Labels of any type as class indices, (n,); -1 for a label that is no class."""
     place = {name: index for index, name in enumerate(class_names)}
     return np.array([place.get(text_of(label), -1) for label in np.asarray(y).ravel()], dtype=np.int64)
+
+
+def names_of(labels: Iterable[Any]) -> list[str]:
+    """A name for each of several distinct labels: its text, as the target's cells are read.
+
+    Where two texts are alike, or one means "no class", they are numbered instead.
+    """
+    names = [text_of(label) for label in labels]
+    if len(set(names)) < len(names) or not MISSING_LABELS.isdisjoint(names):
+        return [str(number) for number in range(len(names))]
+    return names
 
 
 def read_labelled(

@@ -37,6 +37,8 @@ def advise(report: Report) -> list[Action]:
     """Ranked actions, each with a command that works in the folder the report was made in, or none."""
     trainer = report.definition.network.trainer
     actions = [_typable(action) for action in recipe(evidence_of(report))]
+    if not report.record.storage:
+        return [dataclasses.replace(action, command="") for action in actions]
     return actions if trainer is None else [_for_trainer(action, trainer) for action in actions]
 
 

@@ -33,7 +33,7 @@ def provenance(report: Report) -> list[tuple[str, str]]:
             Path(record.storage.split("?")[0]).name if record.storage.startswith("sqlite") else record.storage,
         ),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
-        ("again with", f"tuner search {record.name} && tuner report {record.name}"),
+        ("again with", f"tuner search {record.name} && tuner report {record.name}" if record.storage else ""),
     ]
     return [(term, text) for term, text in told if text]
 

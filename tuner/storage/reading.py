@@ -65,7 +65,7 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """A study with all its trials, in the order of their numbers.
+    """A study with all its trials, in the order of their numbers; ``storage`` is empty once the database is gone.
 
     ``dev_rows``, ``dev_y``, ``dev_groups``, ``dev_fold`` run over the dev examples in the order of every
     ``dev_bits``; with folds the

@@ -25,6 +25,12 @@ def test_the_trials_have_the_house_plans_columns() -> None:
     assert len(report.trials) == 24
 
 
+def test_a_report_is_shown_in_a_line() -> None:
+    """Printed by accident, it does not pour out every epoch."""
+    report = build_report(make_study(name="made"))
+    assert repr(report) == f"Report(study='made', verdict='{report.verdict}')"
+
+
 def test_the_epochs_have_the_house_plans_columns() -> None:
     """One row an epoch that was run, pruned trials included."""
     record = make_study()

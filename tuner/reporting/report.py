@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What a study says; made by :func:`build_report`.
 
@@ -176,6 +176,9 @@ class Report:
         from tuner.reporting.terminal import plain
 
         return plain(self, width)
+
+    def __repr__(self) -> str:
+        return f"Report(study={self.record.name!r}, verdict={self.verdict!r})"
 
     def __rich__(self) -> RenderableType:
         from tuner.reporting.terminal import renderable

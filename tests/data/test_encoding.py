@@ -393,3 +393,12 @@ def test_read_part_encodes_what_the_folds_left_out() -> None:
     assert np.array_equal(test.X, encoding.transform(people(400))[test.rows])
     with pytest.raises(DataError, match="no train_dev set"):
         read_part(dataset, "train_dev", encoding)
+
+
+def test_whole_numbers_far_outside_are_clipped_too() -> None:
+    """A column of tiny numbers that one day holds whole ones: finite inputs, and no warning."""
+    rng = np.random.default_rng(0)
+    frame = people(100).assign(tiny=rng.normal(0, 1e-40, 100))
+    encoding = Encoding.from_json(prepare(frame).encoding)
+    X = encoding.transform(frame.assign(tiny=np.arange(100) * 10**15))
+    assert np.isfinite(X).all()

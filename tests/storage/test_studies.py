@@ -13,6 +13,8 @@ from tuner.storage import (
     find_study,
     raise_budget,
     read_drawn,
+    read_study,
+    record_test_look,
     study_lines,
     study_names,
     tables,
@@ -88,3 +90,15 @@ def row_counts(database: Database) -> dict[str, int]:
             table.name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
             for table in every
         }
+
+
+def test_looks_at_the_test_set_are_counted(database: Database) -> None:
+    """Each by its trial, in the order they were taken; another study's do not count."""
+    study, other = make_study(database), make_study(database, "other")
+    look = {"trial_number": 3, "wrong": 2, "n": 10, "model": "a.tuner"}
+    assert record_test_look(database, study, **look) == 1  # type: ignore[arg-type]
+    assert record_test_look(database, study, **{**look, "wrong": 4}) == 2  # type: ignore[arg-type]
+    assert record_test_look(database, other, **look) == 1  # type: ignore[arg-type]
+    looks = read_study(database, "made").test_looks
+    assert [(one["trial_number"], one["wrong"], one["n"]) for one in looks] == [(3, 2, 10), (3, 4, 10)]
+    assert looks[0]["looked"] <= looks[1]["looked"]

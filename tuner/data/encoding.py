@@ -411,18 +411,21 @@ def _encode_numbers(columns: list[FittedColumn], values: NDArray[Any], rows: Int
     fill = np.array([columns[place].fill for place in places], dtype=np.float64)
     into = _slice_or_places([feature.position for _, feature in value])
     whole = len(places) == values.shape[1]
-    for place, piece in chunks(rows, values.shape[1]):
-        raw = values[piece]
-        chunk = (raw if whole else raw[:, places]).astype(np.float64)
-        if values.dtype.kind == "f":
-            np.copyto(chunk, fill, where=np.isnan(chunk))
-        chunk -= mean
-        chunk /= scale
-        if values.dtype.kind == "f" and np.abs(chunk).max(initial=0) > LARGEST_INPUT:
-            np.clip(chunk, -LARGEST_INPUT, LARGEST_INPUT, out=chunk)
-        X[place, into] = chunk
-        for source, feature in absent:
-            X[place, feature.position] = np.isnan(raw[:, source])
+    with np.errstate(over="ignore"):  # what overflows is clipped
+        # whole numbers stay below the limit, unless the scale is one that only tiny numbers can have
+        far = values.dtype.kind == "f" or ((np.abs(mean) + 2.0**64) / scale).max(initial=0) > LARGEST_INPUT
+        for place, piece in chunks(rows, values.shape[1]):
+            raw = values[piece]
+            chunk = (raw if whole else raw[:, places]).astype(np.float64)
+            if values.dtype.kind == "f":
+                np.copyto(chunk, fill, where=np.isnan(chunk))
+            chunk -= mean
+            chunk /= scale
+            if far and np.abs(chunk).max(initial=0) > LARGEST_INPUT:
+                np.clip(chunk, -LARGEST_INPUT, LARGEST_INPUT, out=chunk)
+            X[place, into] = chunk
+            for source, feature in absent:
+                X[place, feature.position] = np.isnan(raw[:, source])
 
 
 def _slice_or_places(positions: list[int]) -> slice | Ints:

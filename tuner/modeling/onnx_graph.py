@@ -38,7 +38,7 @@ NUMBERS, CATEGORIES = "numbers", "categories"
 PREDICTED, PROBABILITIES = "predicted", "probabilities"
 
 
-def export_onnx(model: Model, path: Path) -> int:
+def export_onnx(model: Model, path: str | Path) -> int:
     """Write a model as an ONNX file, whole or not at all; its size in bytes.  Raises UsageError without onnx."""
     try:
         import onnx
@@ -47,7 +47,7 @@ def export_onnx(model: Model, path: Path) -> int:
     graph = build_graph(model)
     onnx.checker.check_model(graph)
     content = graph.SerializeToString()
-    with whole_file(path) as file:
+    with whole_file(Path(path)) as file:
         file.write(content)
     return len(content)
 

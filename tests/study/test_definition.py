@@ -115,5 +115,5 @@ def test_identity_holds_the_fingerprint() -> None:
     """Other data is another study."""
     definition = parse_definition(DIGITS, "x")
     assert identity_changes(definition.identity("a"), definition.identity("b")) == [
-        'data.fingerprint: "a" -> "b"',
+        'data.fingerprint: "a" -> "b" (the data changed)',
     ]

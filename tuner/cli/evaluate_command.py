@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuner.cli.options import JsonOption, ModelArgument, StorageOption
+from tuner.cli.printing import headline
 from tuner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _judge(
 
 def _headline(found: Model, data: Path | None) -> str:
     card = found.card
-    return f"study {card.study} · database {card.storage} · data {data or card.data_path or 'arrays'}"
+    return headline(card.study, card.storage, f"data {data or card.data_path or 'arrays'}")
 
 
 def _dict(found: Model, file: Path, judged: list[Judgement], looks: int | None) -> dict[str, Any]:

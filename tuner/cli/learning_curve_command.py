@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+from tuner.cli.printing import headline
 
 if TYPE_CHECKING:
     from tuner.analysis import LearningPoint
@@ -30,7 +31,7 @@ def learning_curve(
     from tuner.running import StopSignal
 
     found = tuner.load_study(study, storage=storage)
-    typer.echo(f"study {found.name} · database {found.storage} · data {found.data}", err=as_json)
+    typer.echo(headline(found.name, found.storage, f"data {found.data}"), err=as_json)
     stop = StopSignal()
     with stop.listening():
         learning = found.learning_curve(seeds=seeds, sizes=sizes, on_size=_tell, should_stop=stop)

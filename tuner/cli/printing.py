@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from tuner.reporting import Comparison, Report
 
 
+def headline(study: str, storage: str, rest: str) -> str:
+    """The first line that a command prints: the study, its database (a file by its path) and what it is about."""
+    return f"study {study} · database {storage.removeprefix('sqlite:///')} · {rest}"
+
+
 def print_report(shown: Report | Comparison) -> None:
     """In colour where somebody looks, as plain text elsewhere."""
     if sys.stdout.isatty():

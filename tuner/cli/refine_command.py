@@ -17,6 +17,7 @@ from tuner.cli.options import (
     StorageOption,
     StudyArgument,
 )
+from tuner.cli.printing import headline
 
 if TYPE_CHECKING:
     from tuner.reporting import Refinement, Report
@@ -73,7 +74,7 @@ def _summary(report: Report, found: Refinement, path: Path) -> dict[str, object]
 
 def _text(report: Report, found: Refinement, path: Path) -> str:
     record = report.record
-    lines = [f"study {record.name} · database {record.storage} · data {record.data_path}"]
+    lines = [headline(record.name, record.storage, f"data {record.data_path}")]
     if found.edits:
         lines += ["", *found.lines(), "", f"written: {path}; go on with: {_search(report, path)}"]
         return "\n".join(lines)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+from tuner.cli.printing import headline
 from tuner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def train(
     found = tuner.load_study(study, storage=storage)
     file = output or MODELS / f"{found.name}.tuner"
     before = replaced_by(file, found.name)
-    typer.echo(f"study {found.name} · database {found.storage} · data {found.data}", err=as_json)
+    typer.echo(headline(found.name, found.storage, f"data {found.data}"), err=as_json)
     model = found.train(trial=trial, sober=sober, seeds=seeds, on=on, ensemble=ensemble)
     model.save(file)
     if as_json:

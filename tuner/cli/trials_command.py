@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+from tuner.cli.printing import headline
 
 
 def trials(
@@ -28,5 +29,5 @@ def trials(
         rows = json.loads(frame.to_json(orient="records"))
         typer.echo(json.dumps({"study": record.name, "storage": record.storage, "trials": rows}))
     else:
-        typer.echo(f"study {record.name} · database {record.storage.removeprefix('sqlite:///')} · {len(frame)} trials")
+        typer.echo(headline(record.name, record.storage, f"{len(frame)} trials"))
         typer.echo(frame.to_string(index=False, na_rep="-", float_format=lambda value: f"{value:.4g}"))

@@ -40,6 +40,7 @@ from tuner.study.strategies import PRUNERS, SAMPLERS, rungs
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 METRICS = ("error", "balanced_error", "cost")
+FINGERPRINT_SHOWN = 12  # of its 64 digits: enough to see that two differ
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
@@ -258,10 +259,15 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 def identity_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What differs between two identities, one ``key: old -> new`` each."""
     return [
-        f"{key}: {json.dumps(old.get(key))} -> {json.dumps(new.get(key))}"
+        f"{key}: {_identity_text(key, old.get(key))} -> {_identity_text(key, new.get(key))}"
+        + (" (the data changed)" if key == "data.fingerprint" else "")
         for key in [*old, *(key for key in new if key not in old)]
         if old.get(key) != new.get(key)
     ]
+
+
+def _identity_text(key: str, value: Any) -> str:
+    return json.dumps(value[:FINGERPRINT_SHOWN] if key == "data.fingerprint" and value else value)
 
 
 def read_definition(path: Path) -> StudyDefinition:

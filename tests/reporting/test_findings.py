@@ -62,6 +62,8 @@ def test_another_trials_look_is_not_the_best_trials_test_error() -> None:
     report = build_report(dataclasses.replace(make_study(30), test_looks=[look]))
     assert report.summary["errors"]["test"] is None
     assert any("Test error of the model of trial 999: 7.5 %" in remark for remark in report.remarks)
+    assert "opened once, with another trial's model" in " ".join(report.text().split())
+    assert "sealed" not in report.text()
 
 
 def test_reference_lines_come_from_the_studys_facts() -> None:

@@ -60,11 +60,18 @@ def error_rows(
                 rests_on += f", opened {times(looks_at_test)}"
             rows.append(ErrorRow(key, name, percent(estimate.value), span(estimate.low, estimate.high), rests_on))
         elif key == "test" and has_test:
-            rows.append(ErrorRow(key, name, "sealed", "", "not looked at"))
+            rows.append(ErrorRow(key, name, *_closed(looks_at_test)))
     for key, name in REFERENCE_NAMES.items():
         if (error := diagnosis.references.get(key)) is not None:
             rows.append(ErrorRow(key, name, percent(error), "", "for comparison, on dev"))
     return rows
+
+
+def _closed(looks: int) -> tuple[str, str, str]:
+    """The test row's cells where nobody has seen the chosen trial's test error."""
+    if looks:
+        return "–", "", f"opened {times(looks)}, with another trial's model"
+    return "sealed", "", "not looked at"
 
 
 def _baseline_row(diagnosis: Diagnosis) -> ErrorRow:

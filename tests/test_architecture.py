@@ -77,6 +77,19 @@ def test_libraries_stay_in_their_rooms(path: Path) -> None:
             raise AssertionError(f"{path}:{line}: nn is NumPy only, found {name}")
 
 
+def test_no_module_leads_back_to_itself() -> None:
+    """No circles, not even of imports for types alone or within functions; an ``__init__`` only hands names on."""
+    files = {".".join(("tuner", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in MODULES}
+    ways = {name: {of for _, of in imports_of(path)} for name, path in files.items()}
+    names = {
+        name: {found for of in ways[name] for found in (of, of.rpartition(".")[0]) if found in files} for name in files
+    }
+    left = {name: of - {name} for name, of in names.items() if not name.endswith("__init__")}
+    while free := {name for name, of in left.items() if not of & left.keys()}:
+        left = {name: of for name, of in left.items() if name not in free}
+    assert not left
+
+
 def test_every_room_stands_on_a_floor() -> None:
     """Each folder or module of the package is on the plan."""
     rooms = {room_of(path) for path in MODULES} - {"__init__", "__main__"}

@@ -2,11 +2,10 @@
 
 from tuner.analysis import Action
 from tuner.reporting.advice import report_command
-from tuner.reporting.comparing import Comparison, compare
 from tuner.reporting.frames import epochs_frame, trials_frame
 from tuner.reporting.learning import Learning, learning_of
 from tuner.reporting.refining import Refinement, refine
-from tuner.reporting.report import Report, build_report
+from tuner.reporting.report import Comparison, Report, build_report, compare
 from tuner.reporting.watching import view
 
 __all__ = [

@@ -25,7 +25,7 @@ from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import FREE, KNOBS
 
 if TYPE_CHECKING:
-    from tuner.reporting.report import Report
+    from tuner.reporting.numbers import Numbers
 
 COMMANDS = frozenset({"search", "report", "refine", "learning-curve", "train"})
 """The commands of the recipe that the command line has."""
@@ -33,7 +33,7 @@ COMMANDS = frozenset({"search", "report", "refine", "learning-curve", "train"})
 LATE = 0.9  # of the epochs: a best epoch beyond was reached while the error still fell
 
 
-def advise(report: Report) -> list[Action]:
+def advise(report: Numbers) -> list[Action]:
     """Ranked actions, each with a command that works in the folder the report was made in, or none."""
     trainer = report.definition.network.trainer
     actions = [_typable(action) for action in recipe(evidence_of(report))]
@@ -42,7 +42,7 @@ def advise(report: Report) -> list[Action]:
     return actions if trainer is None else [_for_trainer(action, trainer) for action in actions]
 
 
-def evidence_of(report: Report) -> Evidence:
+def evidence_of(report: Numbers) -> Evidence:
     """Everything the recipe looks at, from the report's own numbers."""
     record, definition, best = report.record, report.definition, report.best
     counts, diagnosis = record.count(), report.diagnosis
@@ -86,7 +86,7 @@ def evidence_of(report: Report) -> Evidence:
     )
 
 
-def _gaps(report: Report) -> dict[str, Any]:
+def _gaps(report: Numbers) -> dict[str, Any]:
     names = {
         "bias": "avoidable_bias",
         "variance": "variance",
@@ -98,7 +98,7 @@ def _gaps(report: Report) -> dict[str, Any]:
     return levels | {f"{short}_value": gap.value for short, gap in gaps.items()}
 
 
-def _network(report: Report) -> dict[str, Any]:
+def _network(report: Numbers) -> dict[str, Any]:
     """The best trial's layers, and whether no larger network was searched."""
     if report.best is None or report.definition.network.trainer is not None:
         return {}
@@ -136,7 +136,7 @@ def _pruned_winners(record: StudyRecord, best: TrialRecord | None) -> int:
     return sum(value < best.value for value in pruned)
 
 
-def _knobs(report: Report) -> dict[str, Any]:
+def _knobs(report: Numbers) -> dict[str, Any]:
     """Where the search stands in every range and every choice."""
     knobs = searched_knobs(report.definition)
     trials = in_space(report.definition, report.findings.judged)
@@ -158,7 +158,7 @@ def report_command(record: StudyRecord) -> str:
     return f"tuner report {record.name} {storage_option(record)}".rstrip()
 
 
-def _curve(report: Report) -> dict[str, Any]:
+def _curve(report: Numbers) -> dict[str, Any]:
     """What the best trial's learning curve says; nothing where it has too few sizes to say anything."""
     found = report.learning
     if found is None or found.curve is None or not found.is_best or not found.curve.enough_sizes:
@@ -173,7 +173,7 @@ def _curve(report: Report) -> dict[str, Any]:
     }
 
 
-def _judged_by(report: Report) -> str:
+def _judged_by(report: Numbers) -> str:
     """Options of a command that is to judge as this report does, where it does not judge as the definition says."""
     said, judged = report.definition.diagnosis, report.diagnosis
     options = []

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from tuner.analysis import Baseline, chance_as_good, difference_interval
-from tuner.errors import ArgumentError
-from tuner.reporting.files import write_files
+from tuner.analysis import chance_as_good, difference_interval
+from tuner.reporting.content import Content
 from tuner.reporting.findings import dev_wrong
-from tuner.reporting.report import Report, build_report, json_text
 from tuner.reporting.rows import error_rows, gap_rows
 from tuner.reporting.wording import chance, count, percent, points, span, value
-from tuner.storage import StudyRecord
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 
 @dataclass(frozen=True)
@@ -50,10 +41,10 @@ class Pairing:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SideBySide:
     """Reports of two or more studies, the first of which the others are held against."""
 
-    reports: tuple[Report, ...]
+    reports: tuple[Content, ...]
 
     @property
     def name(self) -> str:
@@ -80,53 +71,8 @@ class Comparison:
             "differences": [_difference_dict(self.reports[0], other) for other in self.reports[1:]],
         }
 
-    def write(self, folder: str | Path) -> Path:
-        """Write ``<folder>/<A>-vs-<B>/`` with page, Markdown and JSON; return that folder."""
-        from tuner.reporting.markdown import comparison_markdown
-        from tuner.reporting.page import comparison_page
 
-        contents: dict[str, Callable[[], str]] = {
-            "report.html": lambda: comparison_page(self),
-            "report.md": lambda: comparison_markdown(self),
-            "summary.json": lambda: json_text(self.summary),
-        }
-        target = Path(folder) / self.name
-        write_files(target, contents)
-        return target
-
-    def text(self, width: int = 100) -> str:
-        """Write the table and the sentences without colour."""
-        from tuner.reporting.terminal import plain
-
-        return plain(self, width)
-
-    def __rich__(self) -> RenderableType:
-        from tuner.reporting.terminal import comparison_renderable
-
-        return comparison_renderable(self)
-
-    def _repr_html_(self) -> str:
-        from tuner.reporting.page import comparison_fragment
-
-        return comparison_fragment(self)
-
-
-def compare(
-    records: Sequence[StudyRecord],
-    *,
-    baseline: Baseline = None,
-    material_gap: float | None = None,
-    since: datetime.timedelta | None = None,
-) -> Comparison:
-    """Put two or more studies side by side, paired where their dev rows are the same."""
-    if len(records) < 2:
-        raise ArgumentError(f"a comparison needs at least two studies, got {len(records)}")
-    return Comparison(
-        tuple(build_report(record, baseline=baseline, material_gap=material_gap, since=since) for record in records)
-    )
-
-
-def pair(first: Report, other: Report) -> Pairing | None:
+def pair(first: Content, other: Content) -> Pairing | None:
     """Compare two best networks row by row; None where they were not judged on the same dev rows."""
     a, b = first.record, other.record
     same = a.fingerprint == b.fingerprint and np.array_equal(np.sort(a.dev_rows), np.sort(b.dev_rows))
@@ -141,13 +87,13 @@ def pair(first: Report, other: Report) -> Pairing | None:
     return Pairing(float(more[more > 0].sum()), float(np.abs(more[more < 0]).sum()), min(1.0, 2 * p))
 
 
-def _in_row_order(report: Report) -> np.ndarray:
+def _in_row_order(report: Content) -> np.ndarray:
     assert report.best is not None
     wrong = dev_wrong(report.best, len(report.record.dev_y))
     return wrong[np.argsort(report.record.dev_rows, kind="stable")]
 
 
-def _against(first: Report, other: Report) -> str:
+def _against(first: Content, other: Content) -> str:
     names = f"{other.record.name} against {first.record.name}"
     a, b = (report.diagnosis.errors.get("dev_corrected") for report in (first, other))
     if a is None or b is None:
@@ -165,7 +111,7 @@ def _against(first: Report, other: Report) -> str:
     )
 
 
-def _difference_dict(first: Report, other: Report) -> dict[str, Any]:
+def _difference_dict(first: Content, other: Content) -> dict[str, Any]:
     found: dict[str, Any] = {"study": other.record.name, "against": first.record.name}
     a, b = (report.diagnosis.errors.get("dev_corrected") for report in (first, other))
     if a is not None and b is not None:
@@ -180,7 +126,7 @@ def _difference_dict(first: Report, other: Report) -> dict[str, Any]:
     return found
 
 
-def _column(report: Report) -> dict[str, str]:
+def _column(report: Content) -> dict[str, str]:
     """What one study has to show, by the names of the table's lines."""
     counts = report.record.count()
     column = {

@@ -58,3 +58,10 @@ def csv_of_numbers(columns: Mapping[str, np.ndarray]) -> str:
         text = (line * len(cells)) % tuple(cells.ravel())
         parts.append(text.replace("nan", ""))
     return "".join(parts)
+
+
+def json_text(of: Any) -> str:
+    """JSON as it is written to a file: two blanks a level, no NaN, a newline at the end."""
+    import json
+
+    return json.dumps(of, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

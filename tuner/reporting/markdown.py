@@ -13,13 +13,13 @@ from tuner.reporting.rows import MOST_CLASSES, class_rows, error_rows, gap_rows
 from tuner.reporting.wording import percent, points, span, value
 
 if TYPE_CHECKING:
-    from tuner.reporting.comparing import Comparison
-    from tuner.reporting.report import Report
+    from tuner.reporting.comparing import SideBySide
+    from tuner.reporting.content import Content
 
 TOP_TRIALS = 10
 
 
-def markdown(report: Report) -> str:
+def markdown(report: Content) -> str:
     """Write the whole report as GitHub-flavoured Markdown."""
     record = report.record
     told, *rest = report.sentences
@@ -35,7 +35,7 @@ def markdown(report: Report) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def comparison_markdown(comparison: Comparison) -> str:
+def comparison_markdown(comparison: SideBySide) -> str:
     """Write studies side by side."""
     names = [escape(report.record.name) for report in comparison.reports]
     rows = ((row.name, *row.cells) for row in comparison.rows)
@@ -56,7 +56,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], right: Sequ
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
-def _actions(report: Report) -> list[str]:
+def _actions(report: Content) -> list[str]:
     if not report.actions:
         return []
     lines = []
@@ -69,7 +69,7 @@ def _actions(report: Report) -> list[str]:
     return ["## Do next", "\n".join(lines)]
 
 
-def _tables(report: Report) -> list[str]:
+def _tables(report: Content) -> list[str]:
     errors = error_rows(
         report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0, report.chosen
     )
@@ -96,13 +96,13 @@ def _tables(report: Report) -> list[str]:
     ]
 
 
-def _best(report: Report) -> list[str]:
+def _best(report: Content) -> list[str]:
     assert report.best is not None
     rows = [(name, value(of)) for name, of in report.best.params.items()]
     return [f"Trial {report.best.number}:", table(("hyperparameter", "value"), rows)]
 
 
-def _learning(report: Report) -> list[str]:
+def _learning(report: Content) -> list[str]:
     found = report.learning
     if found is None:
         return []
@@ -114,7 +114,7 @@ def _learning(report: Report) -> list[str]:
     return ["## Would more data help?", escape(found.sentence), table(headings, rows, right=(0, 1, 2, 3))]
 
 
-def _pulls(report: Report) -> list[str]:
+def _pulls(report: Content) -> list[str]:
     found = report.pulls
     if found is None:
         return []
@@ -134,7 +134,7 @@ def _pulls(report: Report) -> list[str]:
     return ["## What each hyperparameter pulls on", told, table(headings, rows, right=(1, 3))]
 
 
-def _top_trials(report: Report) -> list[str]:
+def _top_trials(report: Content) -> list[str]:
     ranked = sorted(report.findings.judged, key=lambda trial: (trial.value, trial.number))[:TOP_TRIALS]
     names = [name for name in ranked[0].params if len({str(trial.params.get(name)) for trial in ranked}) > 1]
     rows = [

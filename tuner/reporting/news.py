@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.reporting.frames import dev_error
-from tuner.reporting.provenance import when
-from tuner.reporting.wording import join, percent
+from tuner.reporting.wording import join, percent, when
 from tuner.storage import StudyRecord, TrialRecord
 
 

@@ -23,15 +23,15 @@ from tuner.reporting.wording import percent, span, value
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from tuner.reporting.comparing import Comparison
-    from tuner.reporting.report import Report
+    from tuner.reporting.comparing import SideBySide
+    from tuner.reporting.content import Content
 
 BESIDE = "Bias and variance"  # its figures stand beside the table
 STATIC_ROWS = 25  # trials that stand in the page itself: what print and a reader without scripts see
 COLOURS = {"undecided": "undecided", "low_bias_and_variance": "low"}
 
 
-def page(report: Report) -> str:
+def page(report: Content) -> str:
     """Write the whole page."""
     script = _resource("script.js")
     data = _table_data(report)
@@ -63,7 +63,7 @@ def page(report: Report) -> str:
     )
 
 
-def fragment(report: Report) -> str:
+def fragment(report: Content) -> str:
     """Write the verdict and the tables for a notebook, without script."""
     return (
         _environment()
@@ -72,14 +72,14 @@ def fragment(report: Report) -> str:
     )
 
 
-def comparison_page(comparison: Comparison) -> str:
+def comparison_page(comparison: SideBySide) -> str:
     """Write the page of studies side by side."""
     figures = [{"gaps": gaps(report), "scatter": scatter(report)} for report in comparison.reports]
     template = _environment().get_template("comparison.html")
     return template.render(comparison=comparison, figures=figures, style=_resource("style.css"), whole=True)
 
 
-def comparison_fragment(comparison: Comparison) -> str:
+def comparison_fragment(comparison: SideBySide) -> str:
     """Write the table and the sentences for a notebook."""
     template = _environment().get_template("comparison.html")
     return template.render(comparison=comparison, figures=[], style=_resource("style.css"), whole=False)
@@ -96,7 +96,7 @@ def unbroken(text: str) -> str:
     return re.sub(r"(?<=\d)–(?=\d)", "–\u2060", re.sub(r"(?<=\d) (?=%|points\b)", "\u00a0", text))
 
 
-def _tables(report: Report) -> dict[str, Any]:
+def _tables(report: Content) -> dict[str, Any]:
     record = report.record
     return {
         "colour": COLOURS.get(report.verdict, "high"),
@@ -106,7 +106,7 @@ def _tables(report: Report) -> dict[str, Any]:
     }
 
 
-def _table_data(report: Report) -> dict[str, Any]:
+def _table_data(report: Content) -> dict[str, Any]:
     """List the trials column by column, numbers rounded to what a table shows."""
     names = trial_columns(report.record)
     columns = [name for name in names if name != "seed"]
@@ -115,7 +115,7 @@ def _table_data(report: Report) -> dict[str, Any]:
     return {"columns": columns, "values": [values[name] for name in columns]}
 
 
-def _static_rows(report: Report, values: list[list[Any]]) -> list[list[Any]]:
+def _static_rows(report: Content, values: list[list[Any]]) -> list[list[Any]]:
     """Pick the best trials, complete ones first."""
     trials = report.record.trials
     order = sorted(range(len(trials)), key=lambda k: (not trials[k].is_judged, trials[k].value or 0.0, k))

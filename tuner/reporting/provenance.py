@@ -6,13 +6,13 @@ import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuner.reporting.wording import count, join, times
+from tuner.reporting.wording import count, join, times, when
 
 if TYPE_CHECKING:
-    from tuner.reporting.report import Report
+    from tuner.reporting.numbers import Numbers
 
 
-def provenance(report: Report) -> list[tuple[str, str]]:
+def provenance(report: Numbers) -> list[tuple[str, str]]:
     """Pairs of a term and what is to be said about it."""
     record, definition = report.record, report.definition
     search, versions = definition.search, record.facts.get("versions", {})
@@ -38,7 +38,7 @@ def provenance(report: Report) -> list[tuple[str, str]]:
     return [(term, text) for term, text in told if text]
 
 
-def about(report: Report) -> str:
+def about(report: Numbers) -> str:
     """Say in half a line what was searched on what, and when it was reported."""
     counts = report.record.count()
     trials = count(counts["complete"] + counts["pruned"], "trial")
@@ -49,19 +49,14 @@ def _file_name(path: str) -> str:
     return Path(path.replace("\\", "/")).name or "data given from Python"
 
 
-def when(moment: datetime.datetime) -> str:
-    """A moment in UTC, to the minute."""
-    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _data(report: Report) -> str:
+def _data(report: Numbers) -> str:
     record = report.record
     features = record.facts.get("n_features")
     told = f"{_file_name(record.data_path)}, {count(len(record.class_names), 'class', 'classes')}"
     return told + (f", {count(features, 'input')}" if features else "")
 
 
-def _split(report: Report) -> str:
+def _split(report: Numbers) -> str:
     sizes, data = report.record.sizes, report.definition.data
     names = {"train": "train", "train_dev": "train-dev", "dev": "dev", "test": "test"}
     if data.folds:
@@ -71,7 +66,7 @@ def _split(report: Report) -> str:
     return f"{told}; seed {data.seed}"
 
 
-def _test_set(report: Report) -> str:
+def _test_set(report: Numbers) -> str:
     record = report.record
     if not len(record.test_rows):
         return ""
@@ -82,6 +77,6 @@ def _test_set(report: Report) -> str:
     return f"opened {times(len(looks))} ({dates})"
 
 
-def _last(report: Report) -> str:
+def _last(report: Numbers) -> str:
     ends = [trial.finished for trial in report.record.trials if trial.finished is not None]
     return when(max(ends)) if ends else ""

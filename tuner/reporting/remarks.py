@@ -10,10 +10,10 @@ from tuner.reporting.layers import layers_sentence
 from tuner.reporting.wording import count, percent, points, rounded, span, times, value
 
 if TYPE_CHECKING:
-    from tuner.reporting.report import Report
+    from tuner.reporting.numbers import Numbers
 
 
-def remarks(report: Report) -> list[str]:
+def remarks(report: Numbers) -> list[str]:
     """All remarks that apply, as sentences."""
     news = "" if report.news is None else report.news.sentence()
     told = [
@@ -30,7 +30,7 @@ def remarks(report: Report) -> list[str]:
     return [sentence for sentence in [*told, *_test_looks(report)] if sentence]
 
 
-def _progress(report: Report) -> str:
+def _progress(report: Numbers) -> str:
     counts = report.record.count()
     done, budget = counts["complete"] + counts["pruned"], report.record.budget
     running = sum(trial.state == "running" for trial in report.record.trials)
@@ -41,7 +41,7 @@ def _progress(report: Report) -> str:
     )
 
 
-def _trainer(report: Report) -> str:
+def _trainer(report: Numbers) -> str:
     trainer = report.definition.network.trainer
     if trainer is None or report.best is None:
         return ""
@@ -51,7 +51,7 @@ def _trainer(report: Report) -> str:
     )
 
 
-def _alike(report: Report) -> str:
+def _alike(report: Numbers) -> str:
     members, judged = report.findings.not_distinguishable, len(report.findings.judged)
     if judged < 2:
         return ""
@@ -63,7 +63,7 @@ def _alike(report: Report) -> str:
     )
 
 
-def _resolution(report: Report) -> str:
+def _resolution(report: Numbers) -> str:
     found = report.findings.resolution
     if found is None:
         return ""
@@ -75,7 +75,7 @@ def _resolution(report: Report) -> str:
     return f"{told}."
 
 
-def _sober(report: Report) -> str:
+def _sober(report: Numbers) -> str:
     sober, best = report.findings.sober, report.best
     if sober is None or best is None or sober.number == best.number:
         return ""
@@ -87,7 +87,7 @@ def _sober(report: Report) -> str:
     )
 
 
-def _seeds(report: Report) -> str:
+def _seeds(report: Numbers) -> str:
     seeds = report.findings.seeds
     if seeds is None:
         return ""
@@ -97,7 +97,7 @@ def _seeds(report: Report) -> str:
     )
 
 
-def _groups(report: Report) -> str:
+def _groups(report: Numbers) -> str:
     dev = report.diagnosis.errors.get("dev")
     if report.record.dev_groups is None or dev is None or dev.n_effective is None:
         return ""
@@ -107,7 +107,7 @@ def _groups(report: Report) -> str:
     )
 
 
-def _test_looks(report: Report) -> list[str]:
+def _test_looks(report: Numbers) -> list[str]:
     looks, best = report.record.test_looks, report.best
     told = []
     if len(looks) > 1:

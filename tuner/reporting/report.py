@@ -1,159 +1,29 @@
-"""The report of one study: its numbers, and the faces they are shown with."""
+"""Reports and comparisons with the faces they are shown with: files, terminal, notebook."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tuner.analysis import Action, Baseline, Diagnosis, Gap, KnobEffects
-from tuner.reporting.advice import advise
-from tuner.reporting.files import csv_of_numbers, csv_text, write_files
-from tuner.reporting.findings import Findings, find
-from tuner.reporting.frames import (
-    dev_error,
-    epoch_columns,
-    epochs_frame,
-    train_error,
-    trial_columns,
-    trial_rows,
-    trials_frame,
-)
-from tuner.reporting.learning import Learning, find_learning
-from tuner.reporting.news import News, find_news
-from tuner.reporting.pulls import Importances, find_importances, find_pulls
-from tuner.reporting.remarks import remarks
-from tuner.reporting.wording import assumption, figures_sentence, gap_sentence, headline
-from tuner.storage import StudyRecord, TrialRecord
-from tuner.study import StudyDefinition, parse_definition
+from tuner.analysis import Baseline
+from tuner.errors import ArgumentError
+from tuner.reporting.comparing import SideBySide
+from tuner.reporting.content import Content
+from tuner.reporting.files import csv_of_numbers, csv_text, json_text, write_files
+from tuner.reporting.findings import find
+from tuner.reporting.frames import epoch_columns, trial_columns
+from tuner.reporting.news import find_news
+from tuner.storage import StudyRecord
+from tuner.study import parse_definition
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import RenderableType
 
 
-@dataclass(frozen=True, repr=False)
-class Report:
-    """What a study says; made by :func:`build_report`.
-
-    ``baseline`` and ``material_gap`` are those in force; ``made`` is when the report was built, in UTC.
-    """
-
-    record: StudyRecord
-    definition: StudyDefinition
-    findings: Findings
-    made: datetime.datetime
-    news: News | None = None
-
-    @property
-    def diagnosis(self) -> Diagnosis:
-        """Errors, gaps and verdict of the best trial."""
-        return self.findings.diagnosis
-
-    @property
-    def best(self) -> TrialRecord | None:
-        """The complete trial with the lowest value; None as long as there is none."""
-        return self.findings.best
-
-    @property
-    def verdict(self) -> str:
-        """high_bias, high_variance, high_bias_and_variance, low_bias_and_variance or undecided."""
-        return self.diagnosis.verdict
-
-    @property
-    def avoidable_bias(self) -> Gap | None:
-        """Train error less baseline; None as long as no trial is complete."""
-        return self.diagnosis.gaps.get("avoidable_bias")
-
-    @property
-    def variance(self) -> Gap | None:
-        """Dev error (or train-dev error) less train error; None as long as no trial is complete."""
-        return self.diagnosis.gaps.get("variance")
-
-    @property
-    def chosen(self) -> str:
-        """The choice that the corrected dev error allows for; the epochs of a trainer of one's own are not seen."""
-        return "trial and epoch" if self.definition.network.trainer is None else "trial"
-
-    @property
-    def sentences(self) -> list[str]:
-        """The verdict in plain sentences: what it is, the figures that carry it, the gaps, what is assumed."""
-        told = [headline(self.diagnosis), figures_sentence(self.diagnosis, len(self.findings.judged))]
-        told += [
-            gap_sentence(self.diagnosis, name)
-            for name, gap in self.diagnosis.gaps.items()
-            if name in ("avoidable_bias", "variance") or gap.level == "high"
-        ]
-        return [sentence for sentence in [*told, assumption(self.diagnosis)] if sentence]
-
-    @cached_property
-    def pulls(self) -> KnobEffects | None:
-        """Each hyperparameter's pull on bias and on variance; None with too few trials."""
-        return find_pulls(self.record, self.definition, self.findings)
-
-    @cached_property
-    def learning(self) -> Learning | None:
-        """What ``tuner learning-curve`` measured: would more data help? None where it was not run."""
-        return find_learning(self.record)
-
-    @cached_property
-    def actions(self) -> list[Action]:
-        """What to do next, the most useful first."""
-        return advise(self)
-
-    @cached_property
-    def importances(self) -> Importances | None:
-        """Each hyperparameter's share of what separates good trials from the rest; None with too few trials."""
-        return find_importances(self.definition, self.findings)
-
-    @cached_property
-    def remarks(self) -> list[str]:
-        """What else has to be known: what the dev set cannot tell, looks at the test set, what is still running."""
-        return remarks(self)
-
-    @cached_property
-    def trials(self) -> pd.DataFrame:
-        """One row a trial: the columns of ``trials.csv``."""
-        return trials_frame(self.record, self._baseline)
-
-    @cached_property
-    def trial_rows(self) -> list[tuple[Any, ...]]:
-        """The same as plain tuples."""
-        return trial_rows(self.record, self._baseline)
-
-    @property
-    def _baseline(self) -> float:
-        baseline = self.diagnosis.errors["baseline"]
-        assert baseline is not None
-        return baseline.value
-
-    @cached_property
-    def epochs(self) -> pd.DataFrame:
-        """One row an epoch: the columns of ``epochs.csv``."""
-        return epochs_frame(self.record)
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """What ``summary.json`` holds and ``tuner report --json`` prints."""
-        return {
-            "study": self.record.name,
-            "trials": self.record.count(),
-            "best": self._best_dict(),
-            **self.diagnosis.to_dict(),
-            "actions": [action.to_dict() for action in self.actions],
-            **({} if self.learning is None else {"learning_curve": self.learning.to_dict()}),
-            **({} if self.news is None else {"since": self.news.to_dict()}),
-        }
-
-    def _best_dict(self) -> dict[str, Any] | None:
-        best = self.best
-        if best is None:
-            return None
-        errors = {"dev_error": dev_error(best), "train_error": train_error(best)}
-        return {"number": best.number, **errors, "params": best.params}
+class Report(Content):
+    """What a study says; made by :func:`build_report`."""
 
     def write(self, folder: str | Path) -> Path:
         """Write ``<folder>/<study>/`` with its five files, each of which appears whole; return that folder."""
@@ -191,6 +61,40 @@ class Report:
         return fragment(self)
 
 
+class Comparison(SideBySide):
+    """Reports of two or more studies, the first of which the others are held against; made by :func:`compare`."""
+
+    def write(self, folder: str | Path) -> Path:
+        """Write ``<folder>/<A>-vs-<B>/`` with page, Markdown and JSON; return that folder."""
+        from tuner.reporting.markdown import comparison_markdown
+        from tuner.reporting.page import comparison_page
+
+        contents: dict[str, Callable[[], str]] = {
+            "report.html": lambda: comparison_page(self),
+            "report.md": lambda: comparison_markdown(self),
+            "summary.json": lambda: json_text(self.summary),
+        }
+        target = Path(folder) / self.name
+        write_files(target, contents)
+        return target
+
+    def text(self, width: int = 100) -> str:
+        """Write the table and the sentences without colour."""
+        from tuner.reporting.terminal import plain
+
+        return plain(self, width)
+
+    def __rich__(self) -> RenderableType:
+        from tuner.reporting.terminal import comparison_renderable
+
+        return comparison_renderable(self)
+
+    def _repr_html_(self) -> str:
+        from tuner.reporting.page import comparison_fragment
+
+        return comparison_fragment(self)
+
+
 def build_report(
     record: StudyRecord,
     *,
@@ -221,8 +125,16 @@ def build_report(
     )
 
 
-def json_text(of: Any) -> str:
-    """JSON as it is written to a file: two blanks a level, no NaN, a newline at the end."""
-    import json
-
-    return json.dumps(of, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def compare(
+    records: Sequence[StudyRecord],
+    *,
+    baseline: Baseline = None,
+    material_gap: float | None = None,
+    since: datetime.timedelta | None = None,
+) -> Comparison:
+    """Put two or more studies side by side, paired where their dev rows are the same."""
+    if len(records) < 2:
+        raise ArgumentError(f"a comparison needs at least two studies, got {len(records)}")
+    return Comparison(
+        tuple(build_report(record, baseline=baseline, material_gap=material_gap, since=since) for record in records)
+    )

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from tuner.reporting.comparing import Comparison
-    from tuner.reporting.report import Report
+    from tuner.reporting.comparing import SideBySide
+    from tuner.reporting.content import Content
 
 COLOURS = {"high": "bold red", "low": "green", "undecided": "yellow"}
 
 
-def renderable(report: Report) -> RenderableType:
+def renderable(report: Content) -> RenderableType:
     """Everything as one rich renderable."""
     from rich.console import Group
     from rich.text import Text
@@ -41,7 +41,7 @@ def renderable(report: Report) -> RenderableType:
     return Group(*parts)
 
 
-def comparison_renderable(comparison: Comparison) -> RenderableType:
+def comparison_renderable(comparison: SideBySide) -> RenderableType:
     """Draw the studies' table, lines that differ in bold, and the sentences below."""
     from rich.console import Group
     from rich.text import Text
@@ -52,7 +52,7 @@ def comparison_renderable(comparison: Comparison) -> RenderableType:
     return Group(table, "", *(Text(sentence) for sentence in comparison.sentences))
 
 
-def plain(report: Report | Comparison, width: int) -> str:
+def plain(report: Content | SideBySide, width: int) -> str:
     """Write the same without colour, lines ending where the words do."""
     from rich.console import Console
 
@@ -63,7 +63,7 @@ def plain(report: Report | Comparison, width: int) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _trials_line(report: Report) -> Text:
+def _trials_line(report: Content) -> Text:
     from rich.text import Text
 
     counts = report.record.count()
@@ -76,7 +76,7 @@ def _trials_line(report: Report) -> Text:
     return line
 
 
-def _error_table(report: Report) -> Table:
+def _error_table(report: Content) -> Table:
     table = plain_table("error", "", "95 % interval", "rests on", right=1)
     for row in error_rows(
         report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0, report.chosen
@@ -85,7 +85,7 @@ def _error_table(report: Report) -> Table:
     return table
 
 
-def _gap_table(report: Report) -> Table:
+def _gap_table(report: Content) -> Table:
     from rich.text import Text
 
     table = plain_table("gap, in points", "", "95 % interval", "level", "chance it is high", "", right=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -169,3 +170,8 @@ def assumption(diagnosis: Diagnosis) -> str:
         return "No baseline was given: it is taken as 0 %, as if a perfect answer were possible."
     rests = f", counted on {baseline.n:,} examples" if baseline.n is not None else ""
     return f"Baseline: {percent(baseline.value)}{rests}."
+
+
+def when(moment: datetime.datetime) -> str:
+    """A moment in UTC, to the minute."""
+    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")

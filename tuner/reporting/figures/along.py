@@ -13,10 +13,10 @@ from tuner.reporting.svg import Plot, Scale, percent_tick
 from tuner.reporting.wording import value
 
 if TYPE_CHECKING:
-    from tuner.reporting.report import Report
+    from tuner.reporting.numbers import Numbers
 
 
-def along(report: Report) -> Figure | None:
+def along(report: Numbers) -> Figure | None:
     """One small drawing a hyperparameter; all have the same scale, so that a flat one is seen to be flat."""
     found = report.pulls
     if found is None:

@@ -14,14 +14,14 @@ from tuner.reporting.wording import count, percent
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
-    from tuner.reporting.report import Report
+    from tuner.reporting.numbers import Numbers
 
 WINDOW = 1 / 15  # of the epochs: what the average looks back on
 NEXT_BEST = 6
 LEGEND = (("train", "train error"), ("dev", "dev error"))
 
 
-def curves(report: Report) -> Figure | None:
+def curves(report: Numbers) -> Figure | None:
     """Train and dev error of the best trial over its epochs."""
     best = report.best
     if best is None or not len(mean_curve(best)["seconds"]):
@@ -41,7 +41,7 @@ def curves(report: Report) -> Figure | None:
     )
 
 
-def next_curves(report: Report) -> Figure | None:
+def next_curves(report: Numbers) -> Figure | None:
     """The same for the trials that come next, all on one scale."""
     ranked = sorted(report.findings.judged, key=lambda trial: (trial.value, trial.number))
     shown = [trial for trial in ranked[1 : NEXT_BEST + 1] if len(mean_curve(trial)["seconds"])]

@@ -13,7 +13,7 @@ from tuner.reporting.wording import share as in_per_cent
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
-    from tuner.reporting.report import Report
+    from tuner.reporting.numbers import Numbers
 
 BARS = 24
 ENDS = {
@@ -25,7 +25,7 @@ ENDS = {
 }
 
 
-def effort(report: Report) -> Figure | None:
+def effort(report: Numbers) -> Figure | None:
     """A histogram of epochs run, by what ended the trial."""
     ran = [trial for trial in report.record.trials if trial.epochs and trial.state in ("complete", "pruned")]
     if len(ran) < 2:
@@ -65,7 +65,7 @@ def _end(trial: TrialRecord) -> str:
     return trial.stop_reason if trial.stop_reason in ENDS else "patience"
 
 
-def _sentence(report: Report, ran: list[TrialRecord]) -> str:
+def _sentence(report: Numbers, ran: list[TrialRecord]) -> str:
     seconds = sum(trial.seconds or 0.0 for trial in ran)
     told = f"{count(len(ran), 'trial')} took {duration(seconds)} of computing, {duration(seconds / len(ran))} each."
     whole = [trial.epochs or 0 for trial in ran if trial.state == "complete"]

@@ -13,12 +13,12 @@ from tuner.reporting.svg import Plot, label_width
 from tuner.reporting.wording import count, value
 
 if TYPE_CHECKING:
-    from tuner.reporting.report import Report
+    from tuner.reporting.numbers import Numbers
 
 ROW = 26
 
 
-def failures(report: Report) -> Figure | None:
+def failures(report: Numbers) -> Figure | None:
     """One bar a quarter of the range of the knob along which divergence differs most; alpha where none differs more."""
     ended = [trial for trial in report.record.trials if trial.state in ("complete", "pruned")]
     trials = in_space(report.definition, ended)

@@ -10,7 +10,7 @@ from tuner.reporting.svg import Plot, Scale, percent_tick
 from tuner.reporting.wording import GAP_NAMES, percent, points, span
 
 if TYPE_CHECKING:
-    from tuner.reporting.report import Report
+    from tuner.reporting.numbers import Numbers
 
 ROW = 46
 STEPS = {
@@ -21,7 +21,7 @@ STEPS = {
 }
 
 
-def gaps(report: Report) -> Figure | None:
+def gaps(report: Numbers) -> Figure | None:
     """One bar a gap, from the error below it to the error above, with its interval and the material line."""
     diagnosis = report.diagnosis
     if not diagnosis.gaps:

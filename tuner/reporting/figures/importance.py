@@ -10,12 +10,12 @@ from tuner.reporting.wording import count
 from tuner.reporting.wording import share as in_per_cent
 
 if TYPE_CHECKING:
-    from tuner.reporting.report import Report
+    from tuner.reporting.numbers import Numbers
 
 ROW = 26
 
 
-def importance(report: Report) -> Figure | None:
+def importance(report: Numbers) -> Figure | None:
     """One bar a hyperparameter, the largest share on top."""
     found = report.importances
     if found is None:

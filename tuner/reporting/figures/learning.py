@@ -12,12 +12,12 @@ from tuner.reporting.wording import count, percent
 
 if TYPE_CHECKING:
     from tuner.analysis import LearningCurve, LearningPoint
-    from tuner.reporting.report import Report
+    from tuner.reporting.numbers import Numbers
 
 LABEL = 52  # units that a size needs below the axis
 
 
-def learning(report: Report) -> Figure | None:
+def learning(report: Numbers) -> Figure | None:
     """Dev and train error over the number of training examples, and the fitted curve up to twice the data."""
     found = report.learning
     if found is None or found.curve is None:

@@ -12,10 +12,10 @@ from tuner.reporting.svg import Plot, percent_tick
 from tuner.reporting.wording import count, percent
 
 if TYPE_CHECKING:
-    from tuner.reporting.report import Report
+    from tuner.reporting.numbers import Numbers
 
 
-def progress(report: Report) -> Figure | None:
+def progress(report: Numbers) -> Figure | None:
     """Every complete trial in the order in which they ended, and the lowest dev error up to each."""
     judged = sorted(report.findings.judged, key=_ended)
     if len(judged) < 2:

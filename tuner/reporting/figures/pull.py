@@ -10,14 +10,14 @@ from tuner.reporting.svg import Plot, Scale, cut, label_width
 from tuner.reporting.wording import count, join, points, span
 
 if TYPE_CHECKING:
-    from tuner.reporting.report import Report
+    from tuner.reporting.numbers import Numbers
 
 ROW = 26
 BETWEEN = 34
 MOST_NAMED = 3
 
 
-def pull(report: Report) -> Figure | None:
+def pull(report: Numbers) -> Figure | None:
     """One row a knob (or a choice): effect on train error at the left, on the gap at the right, on one scale."""
     found = report.pulls
     if found is None:

@@ -12,34 +12,29 @@ MANY_DEAD = 0.5
 
 
 def layers_sentence(best: TrialRecord | None) -> str:
-    """Say what the gradient does on its way back and how many units are dead, on average over the trial's networks.
+    """Say which of these troubles the best trial's networks have, on average, each as it was last described.
 
-    Each network as it was last described; empty where none was.
+    Empty where there is none, or where no layer was described.
     """
     described = [_last_described(network) for network in best.networks if network.layers] if best else []
     if not described:
         return ""
-    epochs = sorted({int(layers[0, 0]) for layers in described})
     _, _, gradients, _, dead = np.mean(described, axis=0).T
-    first, last, most_dead = gradients[0], gradients[-1], float(dead.max())
-    after = f"{epochs[0]}" if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
-    told = (
-        f"In the best trial, after epoch {after}, the gradient's norm is {value(float(f'{first:.2g}'))} in the first "
-        f"layer and {value(float(f'{last:.2g}'))} in the output layer"
+    ratio, most_dead = gradients[0] / (gradients[-1] or 1.0), float(dead.max())
+    if VANISHED <= ratio <= 1 / VANISHED and most_dead <= MANY_DEAD:
+        return ""
+    if most_dead > MANY_DEAD:
+        layer = int(dead.argmax()) + 1
+        return (
+            f"In the best trial {percent(most_dead)} of the units of layer {layer} are dead and learn no more: a "
+            "smaller alpha or leaky_relu keeps them alive."
+        )
+    told = "vanishes" if ratio < VANISHED else "explodes"
+    return (
+        f"In the best trial the gradient {told} on its way back (norm {value(float(f'{gradients[0]:.2g}'))} in the "
+        f"first layer, {value(float(f'{gradients[-1]:.2g}'))} in the last): fewer layers or another initializer may "
+        "learn more."
     )
-    if len(dead) > 1:
-        told += f"; at most {percent(most_dead)} of a hidden layer's units are dead"
-    return f"{told}{_trouble(first / last if last else 1.0, most_dead)}."
-
-
-def _trouble(ratio: float, dead: float) -> str:
-    if ratio < VANISHED:
-        return ": it vanishes on its way back, so fewer layers or another initializer may learn more"
-    if ratio > 1 / VANISHED:
-        return ": it explodes on its way back, so a smaller alpha or another initializer may learn more"
-    if dead > MANY_DEAD:
-        return ", which learn no more: a smaller alpha or leaky_relu keeps them alive"
-    return ""
 
 
 def _last_described(network: NetworkRecord) -> np.ndarray:

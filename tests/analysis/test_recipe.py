@@ -139,7 +139,10 @@ def test_a_measured_curve_says_what_more_data_brings() -> None:
     )  # fmt: skip
     assert "from 3.1 % to about 2.4 % (1.9–2.9)" in recipe(varied)[0].why
     assert recipe(varied)[0].expected_gain == "about 0.70 points with twice the data"
-    assert "more_data" not in names(replace(varied, curve_helps=False))
+    flat = replace(varied, curve_high=0.032, curve_helps=False)
+    assert "more_data" not in names(flat)
+    unsure = action(replace(flat, curve_low=0.008), "more_data")
+    assert unsure.why.endswith("(0.80–3.2); today's error is inside that interval, so it may not help.")
 
 
 def test_mismatch_and_dev_overfit_have_their_remedies() -> None:

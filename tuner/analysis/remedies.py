@@ -142,8 +142,8 @@ def other_architecture(evidence: Evidence) -> Action | None:
 
 
 def more_data(evidence: Evidence) -> Action | None:
-    """The network does worse on new examples: more of them is the surest remedy, if the curve says so."""
-    if evidence.variance != "high" or evidence.curve_helps is False:
+    """The network does worse on new examples: more of them is the surest remedy, unless the curve is flat."""
+    if evidence.variance != "high" or _is_flat(evidence):
         return None
     if evidence.curve_today is None or evidence.curve_twice is None:
         return Action(
@@ -158,10 +158,21 @@ def more_data(evidence: Evidence) -> Action | None:
     return Action(
         action="more_data",
         why=f"Twice the data would bring dev error from {percent(evidence.curve_today)} to about "
-        f"{percent(evidence.curve_twice)} ({span(evidence.curve_low or 0.0, evidence.curve_high or 0.0)}).",
+        f"{percent(evidence.curve_twice)} ({span(evidence.curve_low or 0.0, evidence.curve_high or 0.0)})"
+        + ("." if evidence.curve_helps else "; today's error is inside that interval, so it may not help."),
         evidence={"n_train": evidence.n_train, "today": evidence.curve_today, "twice": evidence.curve_twice},
         expected_gain=f"about {points(evidence.curve_today - evidence.curve_twice)} points with twice the data",
     )
+
+
+def _is_flat(evidence: Evidence) -> bool:
+    """Whether even the best that twice the data may bring is less than what matters to the user.
+
+    An interval that merely contains today's error is no such thing: with a small dev set it always does.
+    """
+    if evidence.curve_helps is not False or evidence.curve_today is None or evidence.curve_low is None:
+        return False
+    return evidence.curve_today - evidence.curve_low < evidence.material_gap
 
 
 def more_regularisation(evidence: Evidence) -> Action | None:

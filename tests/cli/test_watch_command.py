@@ -59,6 +59,16 @@ def test_a_terminal_follows_a_search_of_another_process(small_study: Path, run: 
     assert re.search(rf"process {search.pid}", terminal.shown)
 
 
+def test_control_c_ends_watching_and_leaves_the_last_frame(small_study: Path, run: Run) -> None:
+    """Exit status 0: the study goes on, whoever searches it."""
+    run("search", "small", "--trials", 1, "--quiet")
+    terminal = Terminal("watch", "small")
+    terminal.read_until("1 of 4 trials")
+    terminal.press(b"\x03")
+    assert terminal.wait() == 0
+    assert terminal.shown.rstrip().splitlines()[-1].startswith("variance")
+
+
 def test_workers_and_time_left_are_told_while_it_runs() -> None:
     """The made-up trials end every two seconds: 30 a minute."""
     told = shown(24, [RunningTrial(24, "big-machine", 4711, 75.0, 2)])

@@ -105,15 +105,18 @@ def _estimate_foreign(definition: StudyDefinition, dataset: Dataset, trainer: Tr
         raise UsageError(str(error)) from error
     assert outcome is not None  # nobody tells it to stop
     n_networks = len(dataset.parts) if len(dataset.parts) > 1 else settings.seeds
-    epoch_seconds = float(outcome.networks[0].curve["seconds"][-1]) if outcome.pruned else None
-    once = outcome.seconds if epoch_seconds is None else epoch_seconds * n_networks
+    epoch_seconds, least, most = None, outcome.seconds, outcome.seconds
+    if outcome.pruned:  # what comes before the first epoch is done once, however many follow
+        seconds = outcome.networks[0].curve["seconds"].tolist()
+        first, epoch_seconds = seconds[0], seconds[-1]
+        least, most = least * n_networks, (first + epoch_seconds * (epochs - 1)) * n_networks
     trials = definition.search.trials
     return Estimate(
         n_networks=n_networks,
         n_parameters=None,
         updates_per_epoch=None,
         epoch_seconds=epoch_seconds,
-        seconds_at_least=trials * once,
-        seconds_at_most=trials * once * (epochs if outcome.pruned else 1),
+        seconds_at_least=trials * least,
+        seconds_at_most=trials * max(least, most),
         **_memory(dataset),
     )

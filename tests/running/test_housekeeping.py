@@ -117,7 +117,7 @@ def test_a_merge_that_is_refused_changes_nothing(edit: Edit, workplace: Path) ->
     with pytest.raises(StorageError, match=r"space\.keep_prob"):
         merge("other.db", None)
     assert before == (rows(database, "SELECT * FROM trials"), rows(database, "SELECT * FROM tuner_epochs"))
-    with pytest.raises(StorageError, match="no such database"):
+    with pytest.raises(UsageError, match=r"gone\.db: no such file; expected a database of tuner"):
         merge("gone.db", None)
 
 

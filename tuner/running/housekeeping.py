@@ -140,5 +140,8 @@ def merge(other: str, storage: str | None) -> tuple[str, list[Merged]]:
     target_url = storage_url(storage)
     if source_url == target_url:
         raise UsageError(f"{shown(source_url)}: is the database itself; expected another one to merge into it")
+    path = sqlite_file(source_url)
+    if path is not None and not path.exists():
+        raise UsageError(f"{path}: no such file; expected a database of tuner (a tuner.db, or a copy by tuner backup)")
     with open_database(source_url, create=False) as source, open_database(target_url, create=True) as target:
         return target.name, merge_database(source, target)

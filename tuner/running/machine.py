@@ -19,7 +19,7 @@ LIBRARIES = ("tuner-search", "numpy", "scipy", "pandas", "optuna", "sqlalchemy",
 EXTRAS = ("pyarrow", "psycopg", "distributed", "optuna-dashboard")
 SLOW_STEP = 5e-3
 """Seconds of a step that takes 0.1 ms on a machine of 2020: where it takes 50 times that, something is wrong."""
-STEPS = 200
+STEPS, ROUNDS = 50, 4
 
 
 def check_machine(storage: str | None = None) -> list[Check]:
@@ -80,17 +80,22 @@ def _check_cache() -> Check:
 
 
 def _check_step() -> Check:
-    """Time a step of a network of 64 inputs, 64 and 32 hidden units and 10 classes, 64 examples at a time."""
+    """Time a step of a network of 64 inputs, 64 and 32 hidden units and 10 classes, 64 examples at a time.
+
+    The fastest of a few rounds counts: what else the machine does for a moment says nothing about it.
+    """
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((64 * STEPS, 64), dtype=np.float32), rng.integers(0, 10, 64 * STEPS)
     settings = Hyperparameters(hidden=(64, 32), batch_size=64)
     with threadpool_limits(limits=1):
-        began = time.perf_counter()
-        run = train(
-            Examples(X, y), None, n_classes=10, hyperparameters=settings, seeds=[0], stopping=Stopping(max_epochs=1)
-        )
-        seconds = (time.perf_counter() - began) / run.networks[0].updates
+        seconds = min(_seconds_a_step(Examples(X, y), settings) for _ in range(ROUNDS))
     told = f"{1e6 * seconds:,.0f} µs for 64 examples through 64-64-32-10"
     if seconds <= SLOW_STEP:
         return Check("training step", True, told)
     return Check("training step", False, f"{told}, expected less than {1e6 * SLOW_STEP:,.0f}: is the machine busy?")
+
+
+def _seconds_a_step(data: Examples, settings: Hyperparameters) -> float:
+    began = time.perf_counter()
+    run = train(data, None, n_classes=10, hyperparameters=settings, seeds=[0], stopping=Stopping(max_epochs=1))
+    return (time.perf_counter() - began) / run.networks[0].updates

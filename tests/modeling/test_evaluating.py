@@ -48,6 +48,8 @@ def test_the_networks_of_folds_are_judged_on_their_own_folds(place: Path, seeds:
     dataset = load_study_data(StudyRequest("folded"))[1]
     dev, test = evaluate(model, dataset, test=True)
     assert dev.error.value == pytest.approx(model.errors["dev"]["value"])
+    assert f"{3 * seeds} networks" in repr(model)
+    assert ("one a fold and seed" in repr(model)) == (seeds > 1)
     assert test.error.n == len(dataset.test_rows)
 
 

@@ -206,7 +206,8 @@ class Card(Section):
         if self.kind == "trial":
             return f"the network of trial {self.trial}"
         if self.kind == "ensemble" and self.rows == "folds":
-            return f"{n} networks of trial {self.trial}, one a fold, their probabilities averaged"
+            each = "one a fold" if n == self.data_settings.folds else "one a fold and seed"
+            return f"{n} networks of trial {self.trial}, {each}, their probabilities averaged"
         rows = (
             f"fitted on all {self.n_rows:,} rows outside the test set" if self.rows == "train+dev" else "of its seeds"
         )

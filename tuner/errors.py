@@ -42,6 +42,10 @@ class StorageError(InputError):
     """A database cannot be opened, is not ours, or holds another study under this name."""
 
 
+class NoDatabaseError(StorageError):
+    """There is no database yet, or none of our tables in it: nobody searched there."""
+
+
 class ModelError(InputError):
     """A model file is damaged, hostile, or does not fit the data."""
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from tests.databases import new_postgresql, server
 from tests.running.conftest import LASTING, Edit, Rows, command, forked, opened, search, statuses, wait_for
-from tuner.running import SearchRequest, run_search
+from tuner.errors import UsageError
+from tuner.running import SearchRequest, list_studies, open_to_read, run_search
+from tuner.running.catalog import locate
 from tuner.running.housekeeping import merge
 from tuner.storage import (
     CLAIM_SECONDS,
@@ -73,6 +76,16 @@ def test_a_search_is_the_same_as_on_sqlite(edit: Edit, url: URL) -> None:
         )
     here.close()
     there.close()
+
+
+def test_an_empty_server_is_where_nobody_searched_yet(workplace: Path, url: URL) -> None:
+    """A shipped study is found by its name, the list of studies is empty, and a report says what to start with."""
+    located = locate("digits", text(url))
+    assert located.name == "digits"
+    assert list_studies(text(url))[1] == []
+    with pytest.raises(UsageError, match=r"never searched: there is no postgresql.*start with: tuner search digits"):
+        open_to_read("digits", text(url))
+    assert query(url, "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'") == [(0,)]
 
 
 def test_many_processes_start_at_once_on_a_new_server(edit: Edit, url: URL) -> None:

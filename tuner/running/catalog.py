@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tuner.data import Dataset, DataSettings, load_dataset
-from tuner.errors import UsageError
+from tuner.errors import NoDatabaseError, UsageError
 from tuner.places import DATA_SUFFIXES, DATABASE, SCHEMA, STORAGE_VARIABLE, STUDIES, shipped_studies
 from tuner.storage import (
     URL,
@@ -21,7 +21,6 @@ from tuner.storage import (
     open_database,
     parse_url,
     shown,
-    sqlite_file,
     sqlite_url,
     study_names,
 )
@@ -103,19 +102,17 @@ def is_path(study: str) -> bool:
 
 def is_stored(url: URL, name: str) -> bool:
     """Whether a database that exists holds a study of this name; nothing is created."""
-    path = sqlite_file(url)
-    if path is not None and not path.exists():
+    try:
+        with open_database(url, create=False) as database:
+            return find_study(database, name) is not None
+    except NoDatabaseError:
         return False
-    with open_database(url, create=False) as database:
-        return find_study(database, name) is not None
 
 
 def _not_found(study: str, url: URL) -> str:
-    path = sqlite_file(url)
     stored: list[str] = []
-    if path is None or path.exists():
-        with open_database(url, create=False) as database:
-            stored = study_names(database)
+    with suppress(NoDatabaseError), open_database(url, create=False) as database:
+        stored = study_names(database)
     files = [path.stem for folder in (STUDIES, shipped_studies()) for path in sorted(folder.glob("*.toml"))]
     known = list(dict.fromkeys([*files, *stored]))
     return (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tuner.data import Dataset, fingerprint_of, load_dataset
-from tuner.errors import UsageError
+from tuner.errors import NoDatabaseError, UsageError
 from tuner.places import STUDIES
 from tuner.running.catalog import storage_url
-from tuner.storage import Database, get_study, open_database, parse_url, record_test_look, shown, sqlite_file
+from tuner.storage import Database, get_study, open_database, parse_url, record_test_look, shown
 from tuner.study import StudyDefinition
 
 
@@ -45,13 +45,13 @@ def _open(storage: str | None, recorded: str) -> Database:
             f"--test: the look has to be recorded in {recorded}: name it, password and all, with --storage"
         )
     url = storage_url(storage) if storage else parse_url(recorded)
-    path = sqlite_file(url)
-    if path is not None and not path.exists():
+    try:
+        return open_database(url, create=False)
+    except NoDatabaseError:
         raise UsageError(
             f"--test: there is no {shown(url)} to record the look in, and a look that is not recorded is not shown; "
             "name the study's database with --storage"
-        )
-    return open_database(url, create=False)
+        ) from None
 
 
 def load_models_data(definition: StudyDefinition, folder: str) -> Dataset:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tuner.data import Dataset, DataSettings, dataset_from_arrays, dataset_from_frame, load_dataset
-from tuner.errors import ArgumentError, DataError, TunerError, UsageError
+from tuner.errors import ArgumentError, DataError, NoDatabaseError, TunerError, UsageError
 from tuner.places import STUDIES
 from tuner.running.catalog import (
     Located,
@@ -38,7 +38,6 @@ from tuner.storage import (
     read_running,
     read_study,
     shown,
-    sqlite_file,
     study_lines,
 )
 from tuner.study import Edit, Source, edit_definition, identity_changes, make_definition, parse_definition
@@ -215,12 +214,13 @@ def open_to_read(study: str, storage: str | None = None) -> tuple[Database, str]
     located = locate(study, storage)
     if located.unwritten is not None:
         raise UsageError(f"{study} was never searched; start with: tuner search {study} --target COLUMN")
-    path = sqlite_file(located.url)
-    if path is not None and not path.exists():
+    try:
+        database = open_database(located.url, create=False)
+    except NoDatabaseError:
+        where = shown(located.url)
         raise UsageError(
-            f"study {located.name!r} was never searched: there is no {path}; start with: tuner search {study}"
-        )
-    database = open_database(located.url, create=False)
+            f"study {located.name!r} was never searched: there is no {where}; start with: tuner search {study}"
+        ) from None
     try:
         get_study(database, located.name)
     except TunerError:
@@ -248,8 +248,8 @@ class StudyView:
 def list_studies(storage: str | None = None) -> tuple[str, list[StudyLine]]:
     """What names the database, and its studies; none where it does not exist."""
     url = storage_url(storage)
-    path = sqlite_file(url)
-    if path is not None and not path.exists():
+    try:
+        with open_database(url, create=False) as database:
+            return database.name, study_lines(database)
+    except NoDatabaseError:
         return shown(url), []
-    with open_database(url, create=False) as database:
-        return database.name, study_lines(database)

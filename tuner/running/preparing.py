@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tuner.data import Dataset, check_honesty
-from tuner.errors import StorageError, TunerError, UsageError
+from tuner.errors import NoDatabaseError, StorageError, TunerError, UsageError
 from tuner.running.references import reference_lines
 from tuner.running.trainers import Trainer
 from tuner.running.warm_start import n_repeated, offers_from
@@ -25,7 +25,7 @@ from tuner.storage import (
     get_study,
     open_database,
     read_dev_set,
-    sqlite_file,
+    shown,
     update_study,
 )
 from tuner.study import Source, StudyDefinition, identity_changes, parse_definition
@@ -105,20 +105,19 @@ def _look_first(
     url: URL, definition: StudyDefinition, identity: dict[str, Any], *, from_study: str | None, allow_changed: bool
 ) -> list[Offer]:
     """Refuse what can be refused before anything is written; the trials a new study begins with."""
-    path = sqlite_file(url)
-    if path is not None and not path.exists():
+    try:
+        with open_database(url, create=False) as database:
+            found = find_study(database, definition.name)
+            if found is not None:
+                if not allow_changed:
+                    refuse_changed(found, identity, database.name)
+                return []
+            return offers_from(database, from_study, definition, identity) if from_study else []
+    except NoDatabaseError:
         if from_study is not None:
-            raise UsageError(f"--from {from_study}: there is no {path} yet that could hold such a study")
+            where = shown(url)
+            raise UsageError(f"--from {from_study}: there is no {where} yet that could hold such a study") from None
         return []
-    if path is None and from_study is None:
-        return []  # a server's tables may have to be made first; what follows looks again
-    with open_database(url, create=False) as database:
-        found = find_study(database, definition.name)
-        if found is not None:
-            if not allow_changed:
-                refuse_changed(found, identity, database.name)
-            return []
-        return offers_from(database, from_study, definition, identity) if from_study else []
 
 
 def _continue(database: Database, stored: StoredStudy, new: NewStudy, *, allow_changed: bool) -> StoredStudy:

@@ -15,7 +15,7 @@ import optuna
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from tuner.errors import StorageError
+from tuner.errors import NoDatabaseError, StorageError
 from tuner.storage import tables
 from tuner.storage.address import refuse_network_file_system, shown, sqlite_file, sqlite_url, without_password
 from tuner.storage.database import Database, connect_to_read, retrying
@@ -39,7 +39,7 @@ def open_database(url: URL, *, create: bool) -> Database:
     refuse_network_file_system(path.parent if path.parent.exists() else Path.cwd())
     if not path.exists():
         if not create:
-            raise StorageError(f"{path}: no such database; `tuner search STUDY` makes one")
+            raise NoDatabaseError(f"{path}: no such database; `tuner search STUDY` makes one")
         _create_file(path)
     if _is_behind(url, *_look(path)):
         _upgrade_file(url, path)
@@ -261,7 +261,7 @@ def _open_server(url: URL, *, create: bool) -> Database:
         with retrying(database.engine.connect, server_may_be_away=False) as connection:
             found = _server_versions(database, connection)
             if found is None and not create:
-                raise StorageError(
+                raise NoDatabaseError(
                     f"{database.name}: holds no tuner studies; `tuner search STUDY --storage URL` makes the tables"
                 )
             if found is not None and not _is_behind(url, *found):

@@ -1,0 +1,168 @@
+"""Would more data help: what ``tuner learning-curve`` says from half of the examples, against the truth with all.
+
+    python benchmarks/learning_curve.py [--problems 200] [--seed N] [--workers 2]
+
+On every made problem the best of eight random hyperparameters is chosen on half of the training examples. Where its
+variance is above two points, which is where the report advises the command, its learning curve is measured there as
+the command does it, and the error predicted for twice as many is held against the true one: networks trained on all
+examples, counted on 20,000 fresh ones. Prints every figure beside its goal, also apart for small and large dev sets;
+ends with 1 if one is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+if __package__ in {None, ""}:
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.goals import Goal, rate_goal
+from benchmarks.made_problems import PROBLEMS, Problem
+from tuner.analysis import fit_learning_curve, learning_points, wilson
+from tuner.data import Dataset, DataSettings, Part, SplitSettings, dataset_from_arrays
+from tuner.modeling.learning_curve import SEEDS, Course, random_subset, subset_sizes, train_size
+from tuner.study import parse_definition
+from tuner.study.knobs import format_hidden
+from tuner.trial import TrialSettings, draw_dev_folds, run_trial
+
+KINDS = ("gaussian", "too_small_a_network", "too_few_examples", "label_noise")
+EXAMPLES, DEV, TRUTH = (300, 4000), (200, 6000), 20_000
+LARGE_DEV = 1000
+CANDIDATES = 8
+MATERIAL_GAP = 0.02
+TRUE_SEEDS = 8
+DEFINITION = 'name = "made"\n[data]\n[network]\nhidden = [1]\n'
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One problem: today's error, the prediction for twice the data, the truth, and the dev set's own interval."""
+
+    number: int
+    kind: str
+    n_dev: int
+    today: float
+    value: float
+    low: float
+    high: float
+    truth: float
+    dev_width: float
+
+    @property
+    def covered(self) -> bool:
+        """Whether the truth lies within the predicted interval."""
+        return self.low <= self.truth <= self.high
+
+
+def judge(number: int, seed: int) -> Outcome | None:
+    """Choose on half, measure and predict there, and look the truth up with all; None where variance is no matter."""
+    rng = np.random.default_rng([seed, number])
+    kind = KINDS[number % len(KINDS)]
+    n_dev = _log_uniform(rng, *DEV)
+    problem = replace(PROBLEMS[kind](rng, n_dev), n_train=_log_uniform(rng, *EXAMPLES), trials=CANDIDATES)
+    whole = _dataset(problem, rng)
+    train, dev = whole.parts[0].train, whole.parts[0].dev
+    half = replace(whole, parts=(Part(random_subset(train, len(train) // 2, rng), dev),), test=None)
+    course = _chosen(problem, half, rng)
+    *smaller, largest = subset_sizes(half.n_train, half.n_classes)
+    networks = train_size(course, largest, SEEDS) or []
+    (point,) = learning_points(networks)
+    if point.train_error is None or point.each.mean() - point.train_error <= MATERIAL_GAP:
+        return None
+    for size in smaller:
+        networks += train_size(course, size, SEEDS) or []
+    curve = fit_learning_curve(learning_points(networks))
+    low, high = wilson(curve.today * n_dev, n_dev)
+    twice = curve.twice
+    truth = _truth(course, whole)
+    return Outcome(number, kind, n_dev, curve.today, twice.value, twice.low, twice.high, truth, high - low)
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> int:
+    return round(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _dataset(problem: Problem, rng: np.random.Generator) -> Dataset:
+    X, y = problem.train_source.sample(problem.n_train + problem.n_dev + TRUTH, rng)
+    split = SplitSettings(dev=problem.n_dev, test=TRUTH)
+    return dataset_from_arrays(X, y, DataSettings(split=split, seed=int(rng.integers(2**31))))
+
+
+def _chosen(problem: Problem, half: Dataset, rng: np.random.Generator) -> Course:
+    """The best of some random hyperparameters, by their dev error with half of the examples."""
+    definition = parse_definition(DEFINITION, "made")
+    folds = draw_dev_folds(len(half.dev_rows), None, 0)
+    found = []
+    for drawn in problem.hyperparameters(rng):
+        params = {
+            "lambda": drawn.lambda_, "keep_prob": drawn.keep_prob, "alpha": drawn.alpha, "beta": drawn.beta,
+            "batch_size": problem.batch_size, "initializer": drawn.initializer,
+            "hidden": format_hidden(problem.hidden), "activation": "relu",
+        }  # fmt: skip
+        course = Course(definition, half, folds, params, seed=int(rng.integers(2**63)))
+        settings = TrialSettings(stopping=definition.training.stopping)
+        found.append(
+            (run_trial(half, course.hyperparameters, settings, seed=course.seed, dev_folds=folds).value, course)
+        )
+    return min(found, key=lambda one: one[0])[1]
+
+
+def _truth(course: Course, whole: Dataset) -> float:
+    """Mean true error of several trainings on all examples."""
+    assert whole.test is not None
+    settings = TrialSettings(stopping=course.definition.training.stopping, seeds=TRUE_SEEDS)
+    found = run_trial(whole, course.hyperparameters, settings, seed=course.seed + 1, dev_folds=course.dev_folds)
+    return float(np.mean([np.mean(network.predict(whole.test.X) != whole.test.y) for network in found.networks]))
+
+
+def goals(found: list[Outcome]) -> list[Goal]:
+    """The figures beside their goals."""
+    table = pd.DataFrame([vars(one) for one in found])
+    missed, unchanged = abs(table["value"] - table["truth"]), abs(table["today"] - table["truth"])
+    width, covered = table["high"] - table["low"], [one.covered for one in found]
+    ratio = float(missed.mean() / unchanged.mean())
+    return [
+        rate_goal("coverage of the 95 % interval at twice the data", covered, table.index, low=0.9),
+        Goal(name="mean width, of the dev set's own", value=float(width.mean() / table["dev_width"].mean()), high=1.6),
+        Goal(name="mean absolute error, of that of 'no change'", value=ratio, high=0.7),
+        Goal(name="mean absolute error, in points", value=100 * float(missed.mean())),
+        Goal(name="mean error of 'no change', in points", value=100 * float(unchanged.mean())),
+    ]  # fmt: skip
+
+
+def main() -> int:
+    """Judge the problems, print every figure; the exit status says whether every goal was reached."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--problems", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=20261122)
+    parser.add_argument("--workers", type=int, default=2)
+    arguments = parser.parse_args()
+    began, found, looked_at = time.perf_counter(), [], 0
+    with ProcessPoolExecutor(arguments.workers) as pool:
+        while len(found) < arguments.problems:
+            wanted = range(looked_at, looked_at + arguments.problems - len(found))
+            found += [one for one in pool.map(partial(judge, seed=arguments.seed), wanted) if one is not None]
+            looked_at = wanted.stop
+    reached = goals(found)
+    print(
+        f"{len(found)} of {looked_at} problems have a variance above {100 * MATERIAL_GAP:g} points", *reached, sep="\n"
+    )
+    for words, large in ((f"below {LARGE_DEV:,}", False), (f"from {LARGE_DEV:,}", True)):
+        some = [one for one in found if (one.n_dev >= LARGE_DEV) is large]
+        if some:
+            print(f"\ndev sets {words} examples ({len(some)})", *goals(some), sep="\n")
+    print(f"\n{time.perf_counter() - began:.0f} s")
+    return 0 if all(goal.kept() for goal in reached) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -141,7 +141,7 @@ def test_a_search_that_ends_puts_the_trials_back(edit: Edit, url: URL, scheduler
     edit(ENDLESS)
     add_worker("127.0.0.1")
     wait_for_workers(scheduler, 1)
-    result = search(storage=text(url), scheduler=scheduler, timeout=3)
+    result = search(storage=text(url), scheduler=scheduler, timeout=8)
     assert (result.timed_out, result.run.failed) == (True, 0)
     statement = "SELECT number, state FROM trials ORDER BY number"
     assert query(url, statement) == [(0, "WAITING")]

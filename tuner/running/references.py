@@ -20,9 +20,9 @@ PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 """λ/m of the logistic regressions that are tried; the one with the least dev error is the line."""
 SHORT = Stopping(max_epochs=100, patience=10)
 """When a logistic regression ends, however long the study's own networks may train: a search should not wait."""
-MOST_TREES = 1000
+MOST_TREES = 500
 MOST_CELLS = 1e7
-"""Trees to grow, and rows × inputs, beyond which gradient boosting would hold up the search by more than seconds."""
+"""Trees to grow, and rows × inputs, beyond which gradient boosting would hold up the search by over two seconds."""
 
 
 def reference_lines(definition: StudyDefinition, dataset: Dataset) -> dict[str, float]:

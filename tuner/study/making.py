@@ -41,14 +41,8 @@ def uses_folds(n_rows: int) -> bool:
 def make_definition(name: str, source: str | None, target: str | None, shape: DataShape) -> str:
     """The TOML text of a definition; ``source`` is a data file, relative to where the text will lie, or None for
     arrays.
-
-    λ from m·1e-6 to m·1e-2 (it acts as λ/m), batch size 16 to about m/16, β up to 0.99 while an epoch has fewer than
-    100 updates.
     """
-    m = shape.n_train
-    largest = 2 ** max(5, min(12, math.floor(math.log2(max(m / 16, 1)))))
-    longest_memory = 0.99 if m / math.sqrt(SMALLEST_BATCH * largest) < 100 else 0.999
-    hidden = [64, 32] if m < 20_000 else [128, 64]
+    hidden = [64, 32] if shape.n_train < 20_000 else [128, 64]
     metric = "balanced_error" if shape.is_imbalanced else "error"
     lines = [
         SCHEMA_LINE if source is not None else None,
@@ -72,17 +66,7 @@ def make_definition(name: str, source: str | None, target: str | None, shape: Da
         _line("max_epochs", "100", "passes over the training set at the most"),
         _line("patience", "10", "epochs without a better dev error (and at least 500 updates)"),
         "",
-        "[space]" + " " * (ALIGN - 7) + "# a plain value fixes a hyperparameter, a table searches it",
-        _line(
-            "lambda", f"{{ log_uniform = [{_number(m * 1e-6)}, {_number(m * 1e-2)}] }}", "L2 penalty; acts as lambda/m"
-        ),
-        _line("keep_prob", "{ uniform = [0.5, 1.0] }", "dropout: the share of units that is kept"),
-        _line("alpha", "{ log_uniform = [0.01, 1.0] }", "learning rate"),
-        _line(
-            "beta", f"{{ one_minus_log_uniform = [0.8, {longest_memory}] }}", "momentum: a memory of 1/(1 - beta) steps"
-        ),
-        _line("batch_size", f"{{ power_of_two = [{SMALLEST_BATCH}, {largest}] }}", "examples in a mini-batch"),
-        _line("initializer", '{ choice = ["he", "xavier", "lecun"] }', "how the weights start"),
+        *_space(shape.n_train),
         "",
         "[search]",
         _line("trials", "100", "the study's budget: complete + pruned trials in all"),
@@ -97,6 +81,29 @@ def make_definition(name: str, source: str | None, target: str | None, shape: Da
         _line("material_gap", "0.02", "a gap smaller than this does not matter"),
     ]
     return "\n".join(line for line in lines if line is not None) + "\n"
+
+
+def _space(m: int) -> list[str]:
+    """[space] for m training rows.
+
+    λ from m·1e-6 to m·1e-2 (it acts as λ/m), batch size 16 to about m/16, β up to 0.99 while an epoch has fewer than
+    100 updates.
+    """
+    largest = 2 ** max(5, min(12, math.floor(math.log2(max(m / 16, 1)))))
+    longest_memory = 0.99 if m / math.sqrt(SMALLEST_BATCH * largest) < 100 else 0.999
+    return [
+        "[space]" + " " * (ALIGN - 7) + "# a plain value fixes a hyperparameter, a table searches it",
+        _line(
+            "lambda", f"{{ log_uniform = [{_number(m * 1e-6)}, {_number(m * 1e-2)}] }}", "L2 penalty; acts as lambda/m"
+        ),
+        _line("keep_prob", "{ uniform = [0.5, 1.0] }", "dropout: the share of units that is kept"),
+        _line("alpha", "{ log_uniform = [0.01, 1.0] }", "learning rate"),
+        _line(
+            "beta", f"{{ one_minus_log_uniform = [0.8, {longest_memory}] }}", "momentum: a memory of 1/(1 - beta) steps"
+        ),
+        _line("batch_size", f"{{ power_of_two = [{SMALLEST_BATCH}, {largest}] }}", "examples in a mini-batch"),
+        _line("initializer", '{ choice = ["he", "xavier", "lecun"] }', "how the weights start"),
+    ]
 
 
 def _line(key: str, value: str, comment: str) -> str:

@@ -2,9 +2,11 @@
 
 import io
 import re
+import signal
 import subprocess
 import sys
 import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -12,8 +14,10 @@ from rich.console import Console
 from tests.cli.test_progress import Terminal
 from tests.conftest import Run
 from tests.reporting.building import make_study
+from tuner.errors import TunerError
 from tuner.reporting import build_report, view
 from tuner.reporting.watching import best_curve, seconds_a_trial
+from tuner.running import StudyView
 from tuner.storage import RunningTrial
 
 
@@ -44,19 +48,29 @@ def test_a_study_that_was_never_searched_is_refused(small_study: Path, run: Run)
 
 def test_a_terminal_follows_a_search_of_another_process(small_study: Path, run: Run) -> None:
     """The worker's process is named while it runs; the picture ends by itself once the study is finished."""
-    text = small_study.read_text(encoding="utf-8").replace("trials = 4", "trials = 60")
+    text = small_study.read_text(encoding="utf-8").replace("trials = 4", "trials = 200")
     small_study.write_text(text, encoding="utf-8")
     search = subprocess.Popen([sys.executable, "-m", "tuner", "search", "small", "--quiet"], stdout=subprocess.DEVNULL)
-    while not (small_study.parent / "tuner.db").exists():
-        assert search.poll() is None
-        time.sleep(0.05)
-    time.sleep(1)  # the file is there; its study follows
+    hold_in_a_trial(search)
     terminal = Terminal("watch", "small", "--every", "0.1s")
     terminal.read_until(rf"process {search.pid}")
-    assert search.wait(60) == 0
+    search.send_signal(signal.SIGCONT)
     assert terminal.wait() == 0
-    assert "60 of 60 trials" in terminal.shown
+    assert search.wait(60) == 0
     assert re.search(rf"process {search.pid}", terminal.shown)
+    assert "200 of 200 trials" in terminal.shown
+
+
+def hold_in_a_trial(search: subprocess.Popen[bytes]) -> None:
+    """Stop a search where one of its trials runs, so that however slow whoever watches is, there is one to see."""
+    while True:
+        assert search.poll() is None, "the search ended before a trial of it was seen"
+        search.send_signal(signal.SIGSTOP)
+        with suppress(TunerError), closing(StudyView("small")) as viewed:  # there may be no study yet
+            if viewed.look()[1]:
+                return
+        search.send_signal(signal.SIGCONT)
+        time.sleep(0.05)
 
 
 def test_control_c_ends_watching_and_leaves_the_last_frame(small_study: Path, run: Run) -> None:

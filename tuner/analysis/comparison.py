@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, ndtr
 
 DETECTABLE = 2.8  # 1.96 + 0.84: seen in four of five repetitions at a two-sided 5 %
 
@@ -35,6 +34,8 @@ def chance_as_good(
     only the best has right and c that only the other has right. Shares of several networks, or examples in ``groups``:
     the paired normal test on the (groups') differences instead.
     """
+    from scipy.special import betainc, ndtr
+
     rows = np.asarray(wrong)
     if groups is None and (rows.dtype == bool or bool(np.isin(rows, (0, 1)).all())):
         bits = rows.astype(np.float32)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 from tuner.analysis.diagnosis import Baseline, Diagnosis, diagnose
 from tuner.analysis.intervals import Z95, ErrorEstimate
@@ -56,6 +55,8 @@ def effective_examples(
     error (or any right one) nothing shows, and each group counts once.  (Korn & Graubard 1998 take the groups' number
     for the degrees of freedom, which covers too little where errors are rare.)
     """
+    from scipy.special import stdtrit
+
     bits = np.asarray(wrong, dtype=np.float64)
     unit = np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(unit)
@@ -85,6 +86,8 @@ def seeds_error(wrong: NDArray[np.generic]) -> SeedsError | None:
     The examples' part is Wilson's at the mean, the seeds' part t(K − 1)·s/√K; lengths are added in quadrature, as for a
     difference of two independent errors.
     """
+    from scipy.special import stdtrit
+
     rows = np.asarray(wrong, dtype=np.float64)
     k, n = rows.shape
     if k < 2 or n == 0:

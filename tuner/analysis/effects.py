@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis.intervals import Z95
 from tuner.analysis.knobs import Floats, Knob, columns
-from tuner.analysis.surface import Surface
+
+if TYPE_CHECKING:
+    from tuner.analysis.surface import Surface
 
 LEAST_TRIALS = 10  # below, there is nothing to fit
 ENOUGH_EXPLORING = 20  # below, the trials show where the search looked rather than the space
@@ -98,6 +100,8 @@ def knob_effects(
     left out. None with fewer than 10 trials or no knob that varies.
     """
     from threadpoolctl import threadpool_limits
+
+    from tuner.analysis.surface import Surface
 
     known = np.array([all(knob.offers(trial[knob.name]) for knob in knobs) for trial in params], dtype=bool)
     kept = [trial for trial, stays in zip(params, known, strict=True) if stays]

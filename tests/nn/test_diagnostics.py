@@ -9,7 +9,7 @@ import pytest
 
 from tests.nn.helpers import blobs, prepared, trained
 from tuner.nn import ACTIVATIONS, Architecture, Hyperparameters
-from tuner.nn.diagnostics import LayerReport, describe_layers, first_overflow
+from tuner.nn.diagnostics import LayerProbe, LayerReport, first_overflow
 
 DEEP = Hyperparameters(hidden=(16,) * 6, activation="tanh", alpha=1e-3, batch_size=32)
 
@@ -57,7 +57,7 @@ def test_dead_units_are_counted(activation: str, dead: float) -> None:
     architecture = Architecture(6, (8,), 3, activation)
     theta = architecture.initial(np.random.default_rng(0), "he")
     architecture.views(theta)[0][1][:2] = -1e6
-    first, output = describe_layers(architecture, theta, prepared(blobs(50)), 3)
+    first, output = LayerProbe(architecture, theta, prepared(blobs(50))).describe(3)
     assert first.dead == dead
     assert output.dead == 0
     assert (first.epoch, first.layer, output.layer) == (3, 1, 2)
@@ -72,7 +72,7 @@ def test_norms_are_what_they_say(activation: str) -> None:
     (W, b), (V, c) = architecture.views(theta)
     a = data.X @ W + b
     ACTIVATIONS[activation].value(a)
-    layers = describe_layers(architecture, theta, prepared(data), 1)
+    layers = LayerProbe(architecture, theta, prepared(data)).describe(1)
     assert layers[0].activation_norm == pytest.approx(np.sqrt((a**2).mean()))
     assert layers[1].activation_norm == pytest.approx(np.sqrt(((a @ V + c) ** 2).mean()))
     z = a @ V + c

@@ -96,6 +96,7 @@ class Cohort:
             slot[...] = given
         self.alphas = [0.0] * len(lanes)
         self.last: Step | None = None
+        self._known: tuple[list[float], dict[Group, Coefficients]] = ([], {})
         self._groups: dict[Group, tuple[TrainingPass, Update]] = {}
         self._blocks = self._lay_out()
 
@@ -171,8 +172,8 @@ class Cohort:
         allowed = self._updates_left()
         self._set_alphas(epoch)
         orders = [self._order(lane, epoch) for lane in self.lanes]
-        coefficients = {group: self._coefficients(group) for group in self._groups}
-        corrected = self.plan.optimizer.corrected
+        coefficients = self._coefficients_now()
+        corrections = self._corrections() if self.plan.optimizer.corrected else None
         for block in self._blocks:
             if block.steps[0].number >= allowed:
                 break
@@ -185,8 +186,8 @@ class Cohort:
                 self.last = step
                 step.training.run(step.batch)
                 rates, penalty = coefficients[step.group]
-                if corrected:
-                    rates = self._corrected(rates, step)
+                if corrections is not None:
+                    rates = _corrected(rates, corrections, step)
                 step.update(rates, penalty)
             # The gradient of the last bias is a sum over all logits: not finite once anything before it was not.
             if not np.isfinite(self.gradient[:, -1]).any():
@@ -232,6 +233,12 @@ class Cohort:
             return None
         return lane.streams["shuffles"].permutation(len(lane.train))
 
+    def _coefficients_now(self) -> dict[Group, Coefficients]:
+        """Every group's coefficients in this epoch; those of the last one where no learning rate has changed."""
+        if self._known[0] != self.alphas:
+            self._known = list(self.alphas), {group: self._coefficients(group) for group in self._groups}
+        return self._known[1]
+
     def _coefficients(self, group: Group) -> Coefficients:
         """Rates and penalty of a group in this epoch; the penalty is scaled as the gradient is."""
         lanes = self.lanes[group.first : group.stop]
@@ -257,15 +264,13 @@ class Cohort:
         column = np.array(values, dtype=self.plan.dtype)
         return column[0, ...] if (column == column[0]).all() else column[:, None]
 
-    def _corrected(self, rates: Rates, step: Step) -> Rates:
-        """The rates with the corrections of this step."""
-        lanes = self.lanes[step.group.first : step.group.stop]
-        numbers = [lane.updates + step.number + 1 for lane in lanes]
-        both = [
-            self._column([1 - beta**number for beta, number in zip(betas, numbers, strict=True)])
-            for betas in zip(*((lane.hyperparameters.beta, lane.hyperparameters.beta2) for lane in lanes), strict=True)
-        ]
-        return rates._replace(correction=both[0], correction2=both[1])
+    def _corrections(self) -> Array:
+        """1 − βᵗ and 1 − β₂ᵗ of every step of the epoch, (2, steps, K); (2, steps) where all networks' are the same."""
+        betas = np.array([(lane.hyperparameters.beta, lane.hyperparameters.beta2) for lane in self.lanes]).T
+        steps = 1 + np.arange(self._blocks[-1].steps[-1].number + 1)
+        numbers = steps[:, None] + np.array([lane.updates for lane in self.lanes])
+        found: Array = (1 - betas[:, None] ** numbers).astype(self.plan.dtype)
+        return found[..., 0] if (found == found[..., :1]).all() else found
 
     def _scale(self, lane: Lane, alpha: float) -> float:
         """What the optimizer wants a network's gradient multiplied by."""
@@ -307,6 +312,14 @@ class Cohort:
                 if changed.shape != X.shape:
                     raise ArgumentError(f"augment must return shape {X.shape}, got {changed.shape}")
                 X[...] = changed
+
+
+def _corrected(rates: Rates, corrections: Array, step: Step) -> Rates:
+    """The rates with the corrections of this step."""
+    both = corrections[:, step.number]
+    if both.ndim == 2:
+        both = both[:, step.group.first : step.group.stop, None]
+    return rates._replace(correction=both[0, ...], correction2=both[1, ...])
 
 
 def _batch_sizes(n: int, rows: int) -> list[int]:

@@ -34,24 +34,32 @@ class LayerReport:
     dead: float
 
 
-def describe_layers(architecture: Architecture, theta: Array, examples: Prepared, epoch: int) -> list[LayerReport]:
-    """Every layer of one network, θ (n_parameters,), from the input on."""
-    n = len(examples)
-    gradient = np.zeros((1, len(theta)), dtype=theta.dtype)
-    training = TrainingPass(architecture, theta[None], gradient, n)
-    targets = np.empty((1, architecture.n_outputs, n), dtype=theta.dtype)
-    OUTPUTS[architecture.output].targets(examples.y, targets[0])
-    weight = np.full((1, 1, n), 1 / n, dtype=theta.dtype)
-    batch = training.batch(examples.inputs[None], targets * weight, weight, [None] * len(architecture.hidden))
-    training.forward(batch)
-    activations = [training.activations[layer][0] for layer in range(len(architecture.hidden))]
-    slope = ACTIVATIONS[architecture.activation].slope
-    dead = [float((slope(a) < DEAD_SLOPE).all(axis=0).mean()) for a in activations]
-    norms = [_root_mean_square(a) for a in [*activations, training.logits]]
-    training.backward(batch)
-    gradients = [float(np.linalg.norm(W.astype(np.float64))) for W, _ in architecture.views(gradient[0])]
-    rows = zip(gradients, norms, [*dead, 0.0], strict=True)
-    return [LayerReport(epoch, layer, *row) for layer, row in enumerate(rows, start=1)]
+class LayerProbe:
+    """Describes the layers of one network on its examples, again and again as θ (n_parameters,) changes."""
+
+    def __init__(self, architecture: Architecture, theta: Array, examples: Prepared) -> None:
+        n = len(examples)
+        self._architecture = architecture
+        self._gradient = np.zeros((1, len(theta)), dtype=theta.dtype)
+        self._pass = TrainingPass(architecture, theta[None], self._gradient, n)
+        targets = np.empty((1, architecture.n_outputs, n), dtype=theta.dtype)
+        OUTPUTS[architecture.output].targets(examples.y, targets[0])
+        weight = np.full((1, 1, n), 1 / n, dtype=theta.dtype)
+        masks = [None] * len(architecture.hidden)
+        self._batch = self._pass.batch(examples.inputs[None], targets * weight, weight, masks)
+
+    def describe(self, epoch: int) -> list[LayerReport]:
+        """Every layer as it is after ``epoch``, from the input on."""
+        self._pass.forward(self._batch)
+        activations = [a[0] for a in self._pass.activations]
+        slope = ACTIVATIONS[self._architecture.activation].slope
+        dead = [float((slope(a) < DEAD_SLOPE).all(axis=0).mean()) for a in activations]
+        norms = [_root_mean_square(a) for a in [*activations, self._pass.logits]]
+        self._pass.backward(self._batch)
+        views = self._architecture.views(self._gradient[0])
+        gradients = [float(np.linalg.norm(W.astype(np.float64))) for W, _ in views]
+        rows = zip(gradients, norms, [*dead, 0.0], strict=True)
+        return [LayerReport(epoch, layer, *row) for layer, row in enumerate(rows, start=1)]
 
 
 def _root_mean_square(values: Array) -> float:

@@ -16,7 +16,7 @@ from tuner.nn.arguments import one_of
 from tuner.nn.arrays import Array, Bools
 from tuner.nn.checkpoint import Start, checkpoint_of, restore
 from tuner.nn.cohort import Cohort
-from tuner.nn.diagnostics import describe_layers, first_overflow
+from tuner.nn.diagnostics import LayerProbe, first_overflow
 from tuner.nn.evaluation import Evaluation, Measured
 from tuner.nn.examples import Examples, Prepared
 from tuner.nn.hyperparameters import Hyperparameters
@@ -162,6 +162,7 @@ class Trainer:
         lanes = self.cohort.lanes
         self._train = self._evaluations([self.samples[id(lane.train)] for lane in lanes])
         self._dev = self._evaluations([lane.dev for lane in lanes if lane.dev is not None])
+        self._probes: dict[int, LayerProbe] = {}
 
     def _evaluations(self, sets: Sequence[Prepared]) -> list[Evaluation]:
         """One evaluation where all networks share the examples, else one each."""
@@ -216,8 +217,14 @@ class Trainer:
                 continue
             lane.judge(self.epoch, theta, on_train, on_dev)
             if self.epoch in self.report_epochs:
-                sample = self.samples[id(lane.train)]
-                lane.reports += describe_layers(self.plan.architecture, theta, sample, self.epoch)
+                lane.reports += self._probe(k).describe(self.epoch)
+
+    def _probe(self, k: int) -> LayerProbe:
+        """What describes the k-th network's layers, made once."""
+        if k not in self._probes:
+            sample = self.samples[id(self.cohort.lanes[k].train)]
+            self._probes[k] = LayerProbe(self.plan.architecture, self.cohort.theta[k], sample)
+        return self._probes[k]
 
     def _broken_layer(self, k: int, start: Start) -> int:
         """The layer where a network gave way: its epoch is run again, step by step, until something is not finite.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 import random
 import time
 from collections.abc import Callable
@@ -117,6 +118,8 @@ class Worker:
         self._history = History(self.database, self.task.study_id, self._distributions)
         self._goal = Goal(definition)
         self._owner = Owner.this_process()
+        self._deadline = math.inf if self.task.deadline is None else self.task.deadline
+        self._longest = definition.search.trial_timeout or math.inf  # seconds of a trial
         if self.task.trainer is not None:
             self.task.trainer.load()  # where it cannot be imported, no trial should fail of it
 
@@ -180,8 +183,10 @@ class Worker:
     def _train(self, claim: Claim, drawn: Drawn, heartbeat: Heartbeat, began: float) -> bool:
         pruning = Pruning(self.task.definition, self._history, claim.number, drawn)
 
-        def should_stop() -> bool:
-            return heartbeat.lost or self._must_stop() or self._is_over(began)
+        ends = min(self._deadline, began + self._longest)
+
+        def should_stop() -> bool:  # asked every mini-batch, some of which last 30 µs
+            return heartbeat.lost or time.monotonic() >= ends or self.stop()
 
         train = self._train_own if self.task.trainer is None else self._train_foreign
         try:
@@ -230,20 +235,14 @@ class Worker:
         if outcome is not None:
             self.failures.clear()
             return write_outcome(self.database, claim, self.task.study_id, outcome)
-        if self._is_over(began) and not self._must_stop():
-            limit = self.task.definition.search.trial_timeout
-            return self._failed(claim, f"{WALL_LIMIT}: longer than trial_timeout = {limit:g} s")
-        lasted = time.monotonic() - began > CHECKPOINT_SECONDS
-        put_back(self.database, claim, checkpoint if lasted else claim.checkpoint)
+        lasted = time.monotonic() - began
+        if lasted >= self._longest and not self._must_stop():
+            return self._failed(claim, f"{WALL_LIMIT}: longer than trial_timeout = {self._longest:g} s")
+        put_back(self.database, claim, checkpoint if lasted > CHECKPOINT_SECONDS else claim.checkpoint)
         return False
 
     def _must_stop(self) -> bool:
-        return self.stop() or (self.task.deadline is not None and time.monotonic() >= self.task.deadline)
-
-    def _is_over(self, began: float) -> bool:
-        """Whether a trial has lasted longer than ``trial_timeout`` allows."""
-        limit = self.task.definition.search.trial_timeout
-        return limit is not None and time.monotonic() - began > limit
+        return self.stop() or time.monotonic() >= self._deadline
 
     def _draw(self, claim: Claim) -> Drawn | None:
         """What the trial runs with: as drawn by an earlier attempt, or drawn now; None if the claim was lost."""

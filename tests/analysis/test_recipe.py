@@ -134,7 +134,8 @@ def test_high_variance_follows_the_lectures() -> None:
 def test_a_measured_curve_says_what_more_data_brings() -> None:
     """The sentence has today's error, the expected one and its interval; a flat curve takes the action away."""
     varied = replace(
-        HEALTHY, variance="high", variance_value=0.02, curve_today=0.031, curve_twice=0.024, curve_low=0.019,
+        HEALTHY, variance="high", variance_value=0.02, curve_today=0.031, curve_estimate=0.031,
+        curve_twice=0.024, curve_low=0.019,
         curve_high=0.029, curve_helps=True,
     )  # fmt: skip
     assert "from 3.1 % to about 2.4 % (1.9–2.9)" in recipe(varied)[0].why

@@ -114,7 +114,7 @@ def outcome(value: float = 0.2, *, pruned: bool = False, epochs: int = 3, stop_r
     return Outcome(value, pruned, reason, {1: 0.5, 2: value}, [network], seconds=0.3)
 
 
-def learning_network(n_train: int = 20, repeat: int = 0, error: float = 0.3) -> LearningNetwork:
+def learning_network(n_train: int = 20, repeat: int = 0, error: float = 0.3, **left_out: np.ndarray) -> LearningNetwork:
     """A network of a learning curve."""
     return LearningNetwork(
         n_train=n_train,
@@ -127,6 +127,7 @@ def learning_network(n_train: int = 20, repeat: int = 0, error: float = 0.3) -> 
         error=error,
         wrong=np.arange(N_DEV) < round(error * N_DEV),
         seconds=0.2,
+        **left_out,
     )
 
 

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import alembic.command
+import numpy as np
 import optuna
 import pytest
 import sqlalchemy as sa
@@ -38,6 +39,11 @@ from tuner.storage import (
     write_learning,
     write_outcome,
 )
+
+FORGET_LEFT_OUT = [
+    f"ALTER TABLE tuner_learning DROP COLUMN {column}" for column in ("n_watched", "left_out_bits", "left_wrong_bits")
+]
+"""A learning curve as schema 4 had it."""
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -233,10 +239,33 @@ def test_a_database_of_schema_3_knows_no_layers_of_its_trials(tmp_path: Path) ->
     """The column is added, and what was not recorded is empty."""
     path = tmp_path / "tuner.db"
     make(path)
-    change(path, "ALTER TABLE tuner_networks DROP COLUMN layers", "UPDATE tuner_version SET schema_version = 3")
+    change(
+        path,
+        *FORGET_LEFT_OUT,
+        "ALTER TABLE tuner_networks DROP COLUMN layers",
+        "UPDATE tuner_version SET schema_version = 3",
+    )
     with open_database(sqlite_url(path), create=False) as database:
         trials = read_study(database, "made").trials
     assert [network.layers for trial in trials for network in trial.networks] == [[]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_learning_curve_of_schema_4_left_out_nothing_that_is_known(tmp_path: Path, kind: str) -> None:
+    """The columns are added, kept networks stay with nothing in them, and new ones are kept whole beside them."""
+    with open_database(new_url(kind, tmp_path), create=True) as database:
+        study = make_study(database)
+        assert write_outcome(database, take_and_draw(database, study), study, outcome())
+        write_learning(database, study, 0, [learning_network()])
+        database.write(lambda connection: [connection.execute(sa.text(each)) for each in FORGET_LEFT_OUT])
+        database.write(migrations.add_left_out)
+        bits = np.array([True, False, True])
+        write_learning(
+            database, study, 0, [learning_network(40, left_out=bits, left_wrong=np.array([False, False, True]))]
+        )
+        old, new = read_study(database, "made").trials[0].learning
+    assert (len(old.left_out), len(old.left_wrong), old.wrong.sum()) == (0, 0, learning_network().wrong.sum())
+    assert (new.left_out.tolist(), new.left_wrong.tolist()) == (bits.tolist(), wrong.tolist())
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

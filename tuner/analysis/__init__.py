@@ -37,14 +37,8 @@ from tuner.analysis.evidence import (
 )
 from tuner.analysis.intervals import Z95, ErrorEstimate, difference_interval, wilson
 from tuner.analysis.knobs import Knob
-from tuner.analysis.learning_curve import (
-    LearningCurve,
-    LearningNetwork,
-    LearningPoint,
-    Prediction,
-    fit_learning_curve,
-    learning_points,
-)
+from tuner.analysis.learning_curve import LearningCurve, Prediction, fit_learning_curve
+from tuner.analysis.learning_points import LearningNetwork, LearningPoint, learning_points
 from tuner.analysis.recipe import RECIPE, recipe
 from tuner.analysis.selection import (
     Competition,

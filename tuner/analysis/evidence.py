@@ -115,6 +115,7 @@ class Evidence:
     knobs: tuple[KnobState, ...] = ()
     choices: tuple[ChoiceState, ...] = ()
     curve_today: float | None = None
+    curve_estimate: float | None = None
     curve_twice: float | None = None
     curve_low: float | None = None
     curve_high: float | None = None

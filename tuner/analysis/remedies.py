@@ -6,8 +6,9 @@ from typing import Any
 
 from tuner.analysis.action import Action, command, open_knobs, refine_and_search
 from tuner.analysis.evidence import Evidence, KnobState
+from tuner.analysis.learning_curve import promise
 from tuner.analysis.next_ranges import amount, can_strengthen, shifted
-from tuner.analysis.words import number, percent, points, span
+from tuner.analysis.words import number, percent, points
 
 FOLDS = 5
 MOST_ROWS_FOR_FOLDS = 50_000  # folds train every network so often; beyond, a larger dev set is the cheaper way
@@ -145,7 +146,7 @@ def more_data(evidence: Evidence) -> Action | None:
     """The network does worse on new examples: more of them is the surest remedy, unless the curve is flat."""
     if evidence.variance != "high" or _is_flat(evidence):
         return None
-    if evidence.curve_today is None or evidence.curve_twice is None:
+    if evidence.curve_today is None or evidence.curve_estimate is None or evidence.curve_twice is None:
         return Action(
             action="more_data",
             why=f"Dev error is {points(evidence.variance_value or 0.0)} points above train error with "
@@ -157,11 +158,16 @@ def more_data(evidence: Evidence) -> Action | None:
         )
     return Action(
         action="more_data",
-        why=f"Twice the data would bring dev error from {percent(evidence.curve_today)} to about "
-        f"{percent(evidence.curve_twice)} ({span(evidence.curve_low or 0.0, evidence.curve_high or 0.0)})"
+        why=promise(
+            evidence.curve_today,
+            evidence.curve_estimate,
+            evidence.curve_twice,
+            evidence.curve_low or 0.0,
+            evidence.curve_high or 0.0,
+        )
         + ("." if evidence.curve_helps else "; today's error is inside that interval, so it may not help."),
         evidence={"n_train": evidence.n_train, "today": evidence.curve_today, "twice": evidence.curve_twice},
-        expected_gain=f"about {points(evidence.curve_today - evidence.curve_twice)} points with twice the data",
+        expected_gain=f"about {points(evidence.curve_estimate - evidence.curve_twice)} points with twice the data",
     )
 
 
@@ -170,9 +176,9 @@ def _is_flat(evidence: Evidence) -> bool:
 
     An interval that merely contains today's error is no such thing: with a small dev set it always does.
     """
-    if evidence.curve_helps is not False or evidence.curve_today is None or evidence.curve_low is None:
+    if evidence.curve_helps is not False or evidence.curve_estimate is None or evidence.curve_low is None:
         return False
-    return evidence.curve_today - evidence.curve_low < evidence.material_gap
+    return evidence.curve_estimate - evidence.curve_low < evidence.material_gap
 
 
 def more_regularisation(evidence: Evidence) -> Action | None:

@@ -48,9 +48,13 @@ def _tell(point: LearningPoint | None) -> None:
 
 
 def _text(learning: Learning) -> str:
-    lines = [f"\ntrial {learning.trial}, trained afresh", "examples   train error   dev error   trainings"]
+    lines = ["examples   train error   dev error   trainings"]
     lines += [
         f"{point.n_train:>8,}   {point.train_error:>11.2%}   {point.each.mean():>9.2%}   {len(point.wrong):>9}"
         for point in learning.points
     ]
-    return "\n".join([*lines, "", learning.sentence])
+    if learning.uses_left_out:
+        errors = [point.left_out_error for point in learning.points]
+        beside = ["error on rows left out", *("–" if error is None else f"{error:.2%}" for error in errors)]
+        lines = [f"{line}   {one:>22}" for line, one in zip(lines, beside, strict=True)]
+    return "\n".join([f"\ntrial {learning.trial}, trained afresh", *lines, "", learning.sentence])

@@ -5,12 +5,16 @@ of fixed width beside a sum over m examples, so that a fixed λ rightly weighs l
 regression the best λ does not depend on m), and it is what the user's definition would do with twice the data. What
 limits the training is scaled instead: an epoch of fewer examples has fewer updates, and a network that was stopped too
 early would make small sizes look worse, and the curve steeper, than they are.
+
+The training rows that a smaller network leaves out are fresh examples to it. Where dev was drawn from the same rows at
+random (:attr:`Course.is_one_draw`) they say of its error what dev examples say, and are kept beside them: a dev set of
+a few hundred then has thousands at its side, on which nothing was chosen.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from tuner.analysis import LearningNetwork, NetworkRun, epoch_corrected_errors
 from tuner.data import Dataset, Part, Table, make_augment
-from tuner.nn import Hyperparameters, Stopping
+from tuner.nn import Hyperparameters, Stopping, TrainedNetwork
 from tuner.storage import Database, TrialRecord, write_learning
 from tuner.study import StudyDefinition
 from tuner.trial import N_DEV_FOLDS, Augment, TrialResult, TrialSettings, run_trial
@@ -29,9 +33,11 @@ SEEDS = 4
 SMALLEST_SHARE = 1 / 16  # of the training set: smaller ones say little about the step to twice as much
 FEWEST, FEWEST_PER_CLASS = 20, 5
 LEAST_STEP = 1.25  # sizes closer together say the same thing twice
+MOST_WATCHED = 10_000  # training rows looked at where they are left out; with more, chance is no matter any longer
 MOST_LONGER = 4.0  # times as many epochs for few examples: after each, the whole dev set is looked at
 OnSize = Callable[[list[LearningNetwork]], object]
 STREAM = 9  # of the trial's seed: subsets and networks of the curve, apart from the trial's own
+WATCHED = 0  # beside the sizes, which are the next number of the stream
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,24 @@ class Course:
         image = self.definition.data.image
         strengths = self.definition.searched_space.augmentation(self.params)
         return make_augment(strengths, image) if image is not None else None
+
+    @property
+    def is_one_draw(self) -> bool:
+        """Whether training and dev rows are one random draw, row by row, so that either says the same of a network.
+
+        Not with folds (every row is a dev row already), a dev file of its own (and its train-dev set), a column that
+        says which row serves where, later rows as dev, or groups that stay together.
+        """
+        data = self.definition.data
+        ways = (data.folds, data.dev, data.split_column, data.time, data.group)
+        return all(way is None for way in ways) and len(self.dataset.parts) == 1 and self.dataset.train_dev is None
+
+    def watched(self) -> Table | None:
+        """The training rows that every network is held against where it left them out, if that is of use."""
+        if not self.is_one_draw:
+            return None
+        train = self.dataset.parts[0].train
+        return random_subset(train, min(len(train), MOST_WATCHED), self.rng(WATCHED))
 
     def rng(self, *key: int) -> np.random.Generator:
         """A stream of random numbers for every use."""
@@ -141,11 +165,11 @@ def train_size(
         augment=course.augment,
         should_stop=should_stop,
     )
-    return None if result.stop_reason == "interrupted" else _networks(course, result, n_train)
+    return None if result.stop_reason == "interrupted" else _networks(course, result, n_train, parts)
 
 
-def _networks(course: Course, result: TrialResult, n_train: int) -> list[LearningNetwork]:
-    parts, stopping = course.dataset.parts, course.stopping(n_train)
+def _networks(course: Course, result: TrialResult, n_train: int, trained_on: Sequence[Part]) -> list[LearningNetwork]:
+    parts, stopping, watched = course.dataset.parts, course.stopping(n_train), course.watched()
     ends = np.cumsum([len(part.dev) for part in parts])[:-1]
     fold_sizes = [np.bincount(folds, minlength=N_DEV_FOLDS) for folds in np.split(course.dev_folds, ends)]
     first_stop = max(math.ceil(stopping.min_updates / course.updates(n_train)), 1)
@@ -159,6 +183,7 @@ def _networks(course: Course, result: TrialResult, n_train: int) -> list[Learnin
             patience=stopping.patience,
             rng=course.rng(n_train, repeat, place, 1),
         )
+        left_out, left_wrong = _look_at_left_out(network, watched, trained_on[index].train)
         found.append(
             LearningNetwork(
                 n_train=n_train,
@@ -171,9 +196,21 @@ def _networks(course: Course, result: TrialResult, n_train: int) -> list[Learnin
                 error=float(errors[0]) if network.best_epoch else 1.0,
                 wrong=network.dev_wrong,
                 seconds=result.seconds / len(result.networks),
+                left_out=left_out,
+                left_wrong=left_wrong,
             )
         )
     return found
+
+
+def _look_at_left_out(network: TrainedNetwork, watched: Table | None, train: Table) -> tuple[np.ndarray, np.ndarray]:
+    """(n_watched,) which rows the network was not trained on, and which of these it has wrong; empty if none."""
+    left_out = np.zeros(0, bool) if watched is None else ~np.isin(watched.rows, train.rows)
+    if watched is None or not left_out.any():
+        return np.zeros(0, bool), np.zeros(0, bool)
+    wrong = np.zeros(len(watched), bool)
+    wrong[left_out] = network.predict(watched.X[left_out]) != watched.y[left_out]
+    return left_out, wrong
 
 
 def random_subset(table: Table, n: int, rng: np.random.Generator) -> Table:

@@ -166,6 +166,7 @@ def _curve(report: Numbers) -> dict[str, Any]:
     curve = found.curve
     return {
         "curve_today": curve.today,
+        "curve_estimate": curve.estimate,
         "curve_twice": curve.twice.value,
         "curve_low": curve.twice.low,
         "curve_high": curve.twice.high,

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.analysis import LearningCurve, LearningNetwork, LearningPoint, fit_learning_curve, learning_points
+from tuner.analysis import (
+    LearningCurve,
+    LearningNetwork,
+    LearningPoint,
+    Prediction,
+    fit_learning_curve,
+    learning_points,
+)
 from tuner.storage import StudyRecord
 
 
@@ -21,6 +28,11 @@ class Learning:
     is_best: bool
     points: tuple[LearningPoint, ...]
     curve: LearningCurve | None
+
+    @property
+    def uses_left_out(self) -> bool:
+        """Whether the curve rests on training rows that smaller networks left out, beside the dev set."""
+        return self.curve is not None and self.curve.left_out > 0
 
     @property
     def sentence(self) -> str:
@@ -40,18 +52,23 @@ class Learning:
                     "n_train": point.n_train,
                     "train_error": point.train_error,
                     "dev_error": float(point.each.mean()),
+                    "left_out_error": point.left_out_error,
+                    "left_out": point.n_left_out,
                     "seeds": len(point.wrong),
                 }
                 for point in self.points
             ],
             "today": None if curve is None else curve.today,
-            "twice": None
-            if curve is None
-            else {name: getattr(curve.twice, name) for name in ("n_train", "value", "low", "high")},
+            "today_estimate": _as_dict(curve.now) if curve is not None and curve.left_out else None,
+            "twice": None if curve is None else _as_dict(curve.twice),
             "enough_sizes": curve is not None and curve.enough_sizes,
             "helps": curve is not None and curve.helps,
             "sentence": self.sentence,
         }
+
+
+def _as_dict(at: Prediction) -> dict[str, Any]:
+    return {name: getattr(at, name) for name in ("n_train", "value", "low", "high")}
 
 
 def learning_of(trial: int, networks: Sequence[LearningNetwork], *, is_best: bool = True) -> Learning:

@@ -106,12 +106,15 @@ def _learning(report: Content) -> list[str]:
     found = report.learning
     if found is None:
         return []
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (f"{point.n_train:,}", percent(point.train_error), percent(float(point.each.mean())), len(point.wrong))
         for point in found.points
     ]
-    headings = ("training examples", "train error", "dev error", "trainings")
-    return ["## Would more data help?", escape(found.sentence), table(headings, rows, right=(0, 1, 2, 3))]
+    headings: tuple[str, ...] = ("training examples", "train error", "dev error", "trainings")
+    if found.uses_left_out:
+        rows = [(*row, percent(point.left_out_error)) for row, point in zip(rows, found.points, strict=True)]
+        headings = (*headings, "error on rows left out")
+    return ["## Would more data help?", escape(found.sentence), table(headings, rows, right=range(len(headings)))]
 
 
 def _pulls(report: Content) -> list[str]:

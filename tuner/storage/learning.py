@@ -50,8 +50,19 @@ def _row(trial_id: int, network: LearningNetwork) -> dict[str, Any]:
         "error": network.error,
         "n_dev": len(network.wrong),
         "dev_bits": np.packbits(network.wrong).tobytes(),
+        "n_watched": len(network.left_out) or None,
+        "left_out_bits": _packed(network.left_out),
+        "left_wrong_bits": _packed(network.left_wrong),
         "seconds": network.seconds,
     }
+
+
+def _packed(bits: np.ndarray) -> bytes | None:
+    return np.packbits(bits).tobytes() if len(bits) else None
+
+
+def _unpacked(packed: bytes | None, n: int | None) -> np.ndarray:
+    return np.unpackbits(np.frombuffer(packed or b"", np.uint8), count=n or 0).astype(bool)
 
 
 def read_learning(connection: Connection, study_id: int) -> dict[int, list[LearningNetwork]]:
@@ -75,8 +86,10 @@ def read_learning(connection: Connection, study_id: int) -> dict[int, list[Learn
                 epochs=row.epochs,
                 train_wrong=row.train_wrong,
                 error=row.error,
-                wrong=np.unpackbits(np.frombuffer(row.dev_bits, np.uint8), count=row.n_dev).astype(bool),
+                wrong=_unpacked(row.dev_bits, row.n_dev),
                 seconds=row.seconds,
+                left_out=_unpacked(row.left_out_bits, row.n_watched),
+                left_wrong=_unpacked(row.left_wrong_bits, row.n_watched),
             )
         )
     return found

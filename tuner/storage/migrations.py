@@ -37,6 +37,13 @@ def add_layers(connection: Connection) -> None:
     connection.execute(sa.text("ALTER TABLE tuner_networks ADD COLUMN layers TEXT"))
 
 
+def add_left_out(connection: Connection) -> None:
+    """Training rows that a learning curve's network left out, and has wrong; unknown of earlier ones."""
+    bits = sa.LargeBinary().compile(dialect=connection.dialect)
+    for column in ("n_watched INTEGER", f"left_out_bits {bits}", f"left_wrong_bits {bits}"):
+        connection.execute(sa.text(f"ALTER TABLE tuner_learning ADD COLUMN {column}"))
+
+
 def _allow_null(connection: Connection, table: str, columns: tuple[str, ...]) -> None:
     """Drop NOT NULL of columns; SQLite can only do so by making the table anew and copying its rows."""
     if connection.dialect.name != "sqlite":

@@ -3,7 +3,8 @@
 Optuna's tables hold studies, trials, states, parameters, values and intermediate values; ours hold what Optuna has no
 place for.  Byte columns are little-endian NumPy arrays; ``*_bits`` are packed, most significant bit first.  A cost is
 NULL, and ``dev_fold_wrong`` empty, where a trainer of the user's own does not tell; ``dev_bits`` are empty where such a
-trial was pruned.
+trial was pruned.  ``left_out_bits`` and ``left_wrong_bits`` are of ``n_watched`` training rows, the same for a whole
+learning curve; NULL where a network left out none, or where they do not stand for dev rows.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 metadata = MetaData()
 
@@ -140,6 +141,9 @@ learning = Table(
     Column("error", Double, nullable=False),
     Column("n_dev", Integer, nullable=False),
     Column("dev_bits", LargeBinary, nullable=False),
+    Column("n_watched", Integer),
+    Column("left_out_bits", LargeBinary),
+    Column("left_wrong_bits", LargeBinary),
     Column("seconds", Double, nullable=False),
 )
 

@@ -29,6 +29,7 @@ def learning(report: Numbers) -> Figure | None:
     _draw_curve(plot, x, y, found.curve)
     for point in found.points:
         plot.dots(x(np.full(len(point.each), point.n_train)), y(point.each), "dev faint")
+        plot.dots(x(np.full(len(point.left_out_each), point.n_train)), y(point.left_out_each), "left_out faint")
     sizes = [point.n_train for point in found.points]
     plot.line(x(sizes), y([point.train_error or 0.0 for point in found.points]), "smooth train")
     told = f"Dev error from {count(sizes[0], 'training example')} to {count(sizes[-1], 'training example')}"
@@ -40,13 +41,17 @@ def learning(report: Numbers) -> Figure | None:
             "the train line, it does not."
         ),
         svg=plot.svg("learning", f"{told}, and the curve fitted to it, with its 95 % band, up to twice the data"),
-        legend=(("dev", "dev error, fitted with its 95 % band"), ("train", "train error")),
+        legend=(
+            ("dev", "dev error, fitted with its 95 % band"),
+            *((("left_out", "error on training rows left out"),) if found.uses_left_out else ()),
+            ("train", "train error"),
+        ),
         wide=True,
     )
 
 
 def _scales(plot: Plot, points: tuple[LearningPoint, ...], curve: LearningCurve) -> tuple[Scale, Scale]:
-    highest = max(float(point.each.max()) for point in points)
+    highest = max(float(np.concatenate([point.each, point.left_out_each]).max()) for point in points)
     x = plot.x_scale(points[0].n_train, curve.twice.n_train, "log")
     return x, plot.y_scale(0, max(highest * 1.05, 0.01), "sqrt")
 

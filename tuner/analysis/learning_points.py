@@ -1,0 +1,209 @@
+"""What the networks of a learning curve show: each size's error and how far chance may have moved it.
+
+A network is held against the dev set, and, where they stand for dev rows, against the training rows that it left out.
+Both are estimates of the same error by independent examples, and the curve is fitted to what they say together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bits = NDArray[np.bool_]
+
+LEAST = 1e-3  # of p(1 − p)/n: all right, or all wrong alike, is no proof of a variance of zero
+
+
+def no_bits() -> Bits:
+    """Of a network that left out nothing."""
+    return np.zeros(0, dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningPoint:
+    """One size: K networks trained on ``n_train`` examples each, with seeds of their own.
+
+    ``wrong``: (K, n_dev) dev bits at each one's best epoch. ``errors``: (K,) their dev errors after allowing for the
+    choice of the epoch (:func:`tuner.analysis.epoch_corrected_errors`); None where no epoch was chosen: the counts.
+    ``train_error``: of the examples they were trained on, their mean. ``left_out``, ``left_wrong``: (K, n_watched)
+    which training rows each left out, and which of these it has wrong; None where that is of no use or not known.
+    """
+
+    n_train: int
+    wrong: Bits
+    errors: Floats | None = None
+    train_error: float | None = None
+    left_out: Bits | None = None
+    left_wrong: Bits | None = None
+
+    @property
+    def each(self) -> Floats:
+        """Dev error of every network."""
+        found: Floats = self.wrong.mean(axis=1) if self.errors is None else np.asarray(self.errors, dtype=np.float64)
+        return found
+
+    @property
+    def left_out_each(self) -> Floats:
+        """Error of every network on the rows that it left out; empty where there are none."""
+        if self.left_out is None or self.left_wrong is None:
+            return np.zeros(0)
+        found: Floats = self.left_wrong.sum(axis=1) / self.left_out.sum(axis=1)
+        return found
+
+    @property
+    def n_left_out(self) -> int:
+        """Training rows that one of the networks or more left out."""
+        return 0 if self.left_out is None else int(self.left_out.any(axis=0).sum())
+
+    @property
+    def left_out_error(self) -> float | None:
+        """Error on the left-out rows, all networks together; None where there are none."""
+        if self.left_out is None or self.left_wrong is None:
+            return None
+        return float(self.left_wrong.sum() / self.left_out.sum())
+
+    def left_out_shares(self) -> Floats:
+        """(n_watched,) how far each row moves :attr:`left_out_error` off its expected value, to first order.
+
+        With all N looks at left-out rows, row i moves it by Σ_k (wrong_ki − error)/N over the networks k that left it
+        out. Rows are independent, however often each was looked at, so that the squares add up to the variance.
+        """
+        assert self.left_out is not None
+        assert self.left_wrong is not None
+        off = self.left_wrong - self.left_out * (self.left_out_error or 0.0)
+        shares: Floats = off.sum(axis=0) / self.left_out.sum()
+        return shares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningNetwork:
+    """One network trained on ``n_train`` examples: the ``repeat``-th with seeds of its own (from 0), on one ``part``.
+
+    ``part`` is the fold, 0 without folds. ``wrong``: (n_dev of the part,) bits at its best epoch; ``error``: its dev
+    error after allowing for the choice of the epoch; ``train_wrong`` of its ``n_train`` examples. ``left_out`` and
+    ``left_wrong``: (n_watched,) which of some training rows, the same for all networks, it was not trained on, and
+    which of those it has wrong; empty where they do not stand for dev rows, or there are none.
+    """
+
+    n_train: int
+    repeat: int
+    part: int
+    stop_reason: str
+    best_epoch: int
+    epochs: int
+    train_wrong: int
+    error: float
+    wrong: Bits
+    seconds: float
+    left_out: Bits = field(default_factory=no_bits)
+    left_wrong: Bits = field(default_factory=no_bits)
+
+
+def learning_points(networks: Sequence[LearningNetwork]) -> list[LearningPoint]:
+    """One point a size. With folds the dev sets of a repeat's networks, one a fold, are together the dev set.
+
+    A repeat with a network that diverged before any epoch ended well says nothing about the size, and is left out.
+    """
+    repeats: dict[tuple[int, int], list[LearningNetwork]] = {}
+    for network in sorted(networks, key=lambda one: (one.n_train, one.repeat, one.part)):
+        repeats.setdefault((network.n_train, network.repeat), []).append(network)
+    kept = {key: group for key, group in repeats.items() if all(network.best_epoch for network in group)}
+    points = []
+    for n_train in dict.fromkeys(size for size, _ in kept):
+        groups = [group for (size, _), group in kept.items() if size == n_train]
+        every = [network for group in groups for network in group]
+        watched = all(network.left_out.any() for network in every)
+        points.append(
+            LearningPoint(
+                n_train=n_train,
+                wrong=np.stack([np.concatenate([network.wrong for network in group]) for group in groups]),
+                errors=np.array([_weighted_error(group) for group in groups]),
+                train_error=sum(network.train_wrong for network in every) / (n_train * len(every)),
+                left_out=np.stack([network.left_out for network in every]) if watched else None,
+                left_wrong=np.stack([network.left_wrong for network in every]) if watched else None,
+            )
+        )
+    return points
+
+
+def _weighted_error(networks: Sequence[LearningNetwork]) -> float:
+    """Dev error over all parts."""
+    return float(np.average([network.error for network in networks], weights=[len(n.wrong) for n in networks]))
+
+
+def left_out_rows(points: Sequence[LearningPoint]) -> int:
+    """How many training rows some network left out, at any size."""
+    found = [point.left_out.any(axis=0) for point in points if point.left_out is not None]
+    return int(np.logical_or.reduce(found).sum()) if found else 0
+
+
+def size_errors(points: Sequence[LearningPoint]) -> tuple[Floats, Floats]:
+    """(J,) each size's error by all that was measured, and the covariance (J, J) of what chance did to it.
+
+    Where no size has left-out rows that is the dev error. Otherwise the dev errors D (of all sizes) and the left-out
+    errors L (of those sizes that have them) are y = Aθ + chance, A = [I; the rows of I that L has], and returned is the
+    generalized least squares estimate θ = (AᵀV⁻¹A)⁻¹AᵀV⁻¹y with its covariance (AᵀV⁻¹A)⁻¹, which a normal likelihood
+    of θ needs and no more. In V stand the dev sample, in which all of D move together; the left-out rows, in which L
+    does, as far as they are the same rows; and the seeds, whose luck the D and L of a size share.
+    """
+    dev = np.array([point.each.mean() for point in points])
+    seeds = _seeds_variance(points)
+    by_dev = _dev_covariance(points, seeds)
+    beside = [place for place, point in enumerate(points) if point.left_out is not None]
+    if not beside:
+        return dev, by_dev
+    left_out = np.array([points[place].left_out_error for place in beside])
+    picked = np.eye(len(points))[beside]
+    both = picked * seeds
+    by_left_out = _left_out_covariance([points[place] for place in beside]) + np.diag(seeds[beside])
+    design = np.vstack([np.eye(len(points)), picked])
+    weighed = np.linalg.solve(np.block([[by_dev, both.T], [both, by_left_out]]), design)
+    covariance = np.linalg.inv(design.T @ weighed)
+    return covariance @ (weighed.T @ np.concatenate([dev, left_out])), (covariance + covariance.T) / 2
+
+
+def _seeds_variance(points: Sequence[LearningPoint]) -> Floats:
+    """(J,) what the seeds add to the variance of the sizes' mean errors: φ·p(1 − p)/K, with one φ for all sizes."""
+    shares = [point.wrong.mean() for point in points]
+    p = np.array([_inside(float(share), point.wrong.shape[1]) for share, point in zip(shares, points, strict=True)])
+    found: Floats = _seed_share(points) * p * (1 - p) / np.array([len(point.wrong) for point in points])
+    return found
+
+
+def _seed_share(points: Sequence[LearningPoint]) -> float:
+    """φ of the seeds' variance φ·p(1 − p), pooled over the sizes that have several seeds."""
+    squares = freedom = 0.0
+    for point in points:
+        each = point.each
+        p = _inside(float(each.mean()), point.wrong.shape[1])
+        squares += float(((each - each.mean()) ** 2).sum()) / (p * (1 - p))
+        freedom += len(each) - 1
+    return squares / freedom if freedom else 0.0
+
+
+def _dev_covariance(points: Sequence[LearningPoint], seeds: Floats) -> Floats:
+    """Covariance of the sizes' mean dev errors: the dev sample's, common to all, and the seeds'."""
+    shares = np.array([point.wrong.mean(axis=0) for point in points])
+    n = shares.shape[1]
+    p = np.array([_inside(float(share.mean()), n) for share in shares])
+    least = np.diag(p * (1 - p)) / n * LEAST
+    found: Floats = np.atleast_2d(np.cov(shares, bias=True)) / n + np.diag(seeds) + least
+    return found
+
+
+def _left_out_covariance(points: Sequence[LearningPoint]) -> Floats:
+    """Covariance of the sizes' left-out errors as far as the rows make it, without the seeds'."""
+    shares = np.array([point.left_out_shares() for point in points])
+    n = np.array([point.n_left_out for point in points])
+    p = np.array([_inside(point.left_out_error or 0.0, point.n_left_out) for point in points])
+    found: Floats = shares @ shares.T + np.diag(p * (1 - p) / n) * LEAST
+    return found
+
+
+def _inside(p: float, n: int) -> float:
+    """Wilson's centre, so that no errors in n examples do not mean a variance of zero."""
+    return (p * n + 2) / (n + 4)

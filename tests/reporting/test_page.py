@@ -147,7 +147,14 @@ def test_a_study_with_everything() -> None:
         record.trials[k] = dataclasses.replace(record.trials[k], stop_reason="diverged", value=1.0, params=params)
     best = build_report(record).best
     assert best is not None
-    look = {"trial_number": best.number, "looked": 1.8e9, "wrong": 30, "n": 400, "model": "made.tuner"}
+    look = {
+        "trial_number": best.number,
+        "looked": 1.8e9,
+        "wrong": 30,
+        "n": 400,
+        "n_effective": None,
+        "model": "made.tuner",
+    }
     record = dataclasses.replace(record, test_looks=[look])
     html = page(build_report(record, baseline={"wrong": 3, "of": 200}))
     read(html)

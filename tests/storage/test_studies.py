@@ -95,7 +95,7 @@ def row_counts(database: Database) -> dict[str, int]:
 def test_looks_at_the_test_set_are_counted(database: Database) -> None:
     """Each by its trial, in the order they were taken; another study's do not count."""
     study, other = make_study(database), make_study(database, "other")
-    look = {"trial_number": 3, "wrong": 2, "n": 10, "model": "a.tuner"}
+    look = {"trial_number": 3, "wrong": 2, "n": 10, "n_effective": None, "model": "a.tuner"}
     assert record_test_look(database, study, **look) == 1  # type: ignore[arg-type]
     assert record_test_look(database, study, **{**look, "wrong": 4}) == 2  # type: ignore[arg-type]
     assert record_test_look(database, other, **look) == 1  # type: ignore[arg-type]

@@ -73,8 +73,14 @@ def _judge(
     if seal is None:
         return judged, None
     opened = judged[-1]
-    n = int(opened.confusion.sum())
-    return judged, seal.record(trial=card.trial, wrong=opened.wrong, n=n, model=f"{file.name}: {card.described()}")
+    looks = seal.record(
+        trial=card.trial,
+        wrong=opened.wrong,
+        n=int(opened.confusion.sum()),
+        n_effective=opened.error.n_effective,
+        model=f"{file.name}: {card.described()}",
+    )
+    return judged, looks
 
 
 def _headline(found: Model, data: Path | None) -> str:

@@ -167,7 +167,7 @@ def train_dev_estimate(trial: TrialRecord) -> ErrorEstimate | None:
 def test_estimate(record: StudyRecord, best: TrialRecord) -> ErrorEstimate | None:
     """The last look at the test set with the best trial's network; None as long as it is sealed."""
     looks = [look for look in record.test_looks if look["trial_number"] == best.number]
-    return ErrorEstimate.counted(looks[-1]["wrong"], looks[-1]["n"]) if looks else None
+    return ErrorEstimate.counted(*(looks[-1][key] for key in ("wrong", "n", "n_effective"))) if looks else None
 
 
 def references(record: StudyRecord) -> dict[str, float | None]:

@@ -32,10 +32,12 @@ class Seal:
             raise
         self._study_id = stored.study_id
 
-    def record(self, *, trial: int, wrong: int, n: int, model: str) -> int:
+    def record(self, *, trial: int, wrong: int, n: int, n_effective: float | None, model: str) -> int:
         """Write the look down; how often the test set was looked at, this time included."""
         with self._database as database:
-            return record_test_look(database, self._study_id, trial_number=trial, wrong=wrong, n=n, model=model)
+            return record_test_look(
+                database, self._study_id, trial_number=trial, wrong=wrong, n=n, n_effective=n_effective, model=model
+            )
 
 
 def _open(storage: str | None, recorded: str) -> Database:

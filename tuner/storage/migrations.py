@@ -44,6 +44,12 @@ def add_left_out(connection: Connection) -> None:
         connection.execute(sa.text(f"ALTER TABLE tuner_learning ADD COLUMN {column}"))
 
 
+def add_effective_looks(connection: Connection) -> None:
+    """For how many independent rows a look at the test set counts; unknown of earlier looks, and so all of them."""
+    double = sa.Double().compile(dialect=connection.dialect)
+    connection.execute(sa.text(f"ALTER TABLE tuner_test_looks ADD COLUMN n_effective {double}"))
+
+
 def _allow_null(connection: Connection, table: str, columns: tuple[str, ...]) -> None:
     """Drop NOT NULL of columns; SQLite can only do so by making the table anew and copying its rows."""
     if connection.dialect.name != "sqlite":

@@ -19,9 +19,15 @@ from tuner.errors import NoDatabaseError, StorageError
 from tuner.storage import tables
 from tuner.storage.address import refuse_network_file_system, shown, sqlite_file, sqlite_url, without_password
 from tuner.storage.database import Database, connect_to_read, retrying
-from tuner.storage.migrations import add_layers, add_learning, add_left_out, allow_unknown_costs
+from tuner.storage.migrations import add_effective_looks, add_layers, add_learning, add_left_out, allow_unknown_costs
 
-MIGRATIONS: list[Callable[[Connection], None]] = [allow_unknown_costs, add_learning, add_layers, add_left_out]
+MIGRATIONS: list[Callable[[Connection], None]] = [
+    allow_unknown_costs,
+    add_learning,
+    add_layers,
+    add_left_out,
+    add_effective_looks,
+]
 """``MIGRATIONS[n]`` brings our tables from schema version n + 1 to n + 2; to change a table, append one function."""
 
 SQLITE_MAGIC = b"SQLite format 3\x00"

@@ -218,13 +218,25 @@ def update_study(database: Database, study_id: int, **values: Any) -> None:
     )
 
 
-def record_test_look(database: Database, study_id: int, *, trial_number: int, wrong: int, n: int, model: str) -> int:
-    """Note that the test set was looked at with a trial's model; how often it was, this time included."""
+def record_test_look(
+    database: Database,
+    study_id: int,
+    *,
+    trial_number: int,
+    wrong: int,
+    n: int,
+    n_effective: float | None,
+    model: str,
+) -> int:
+    """Note that the test set was looked at with a trial's model; how often it was, this time included.
+
+    ``n_effective``: for how many independent rows the ``n`` count, as groups make them; None where each is.
+    """
     looks = tables.test_looks
 
     def work(connection: Connection) -> int:
         lock_study(connection, study_id)
-        found = {"trial_number": trial_number, "wrong": wrong, "n": n, "model": model}
+        found = {"trial_number": trial_number, "wrong": wrong, "n": n, "n_effective": n_effective, "model": model}
         connection.execute(looks.insert().values(study_id=study_id, looked=database.now(connection), **found))
         query = sa.select(sa.func.count()).select_from(looks).where(looks.c.study_id == study_id)
         return int(connection.execute(query).scalar_one())

@@ -4,7 +4,8 @@ Optuna's tables hold studies, trials, states, parameters, values and intermediat
 place for.  Byte columns are little-endian NumPy arrays; ``*_bits`` are packed, most significant bit first.  A cost is
 NULL, and ``dev_fold_wrong`` empty, where a trainer of the user's own does not tell; ``dev_bits`` are empty where such a
 trial was pruned.  ``left_out_bits`` and ``left_wrong_bits`` are of ``n_watched`` training rows, the same for a whole
-learning curve; NULL where a network left out none, or where they do not stand for dev rows.
+learning curve; NULL where a network left out none, or where they do not stand for dev rows.  ``n_effective`` are the
+independent rows that ``n`` count for; NULL where each is.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 metadata = MetaData()
 
@@ -156,6 +157,7 @@ test_looks = Table(
     Column("looked", Double, nullable=False),
     Column("wrong", Integer, nullable=False),
     Column("n", Integer, nullable=False),
+    Column("n_effective", Double),
     Column("model", Text, nullable=False),
 )
 

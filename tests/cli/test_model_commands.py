@@ -92,15 +92,23 @@ def test_predict_prints_csv_alone_on_stdout(trained: Path, run: Run, here: Run) 
         (["models/none.tuner", "studies/mixed.csv"], "no such file; expected a model"),
         (["models/mixed.tuner", "none.csv"], "none.csv: no such file"),
         (["models/mixed.tuner", "studies/mixed.csv", "--output", "rows.csv/out.csv"], "cannot be written"),
+        (["models/mixed.tuner", "studies/mixed.csv", "--output", "studies/mixed.csv"], "itself, which would be lost"),
+        (["models/mixed.tuner", "studies/mixed.csv", "--output", "link.csv"], "itself, which would be lost"),
+        (["models/mixed.tuner", "studies/mixed.csv", "--output", "out.xlsx"], "ends in .csv, .csv.gz, .parquet"),
+        (["models/mixed.tuner", "studies/mixed.csv", "--output", "models/mixed.tuner"], "ends in .csv, .csv.gz"),
     ],
 )
 def test_predict_refuses(trained: Path, here: Run, arguments: list[str], message: str) -> None:
-    """One line, status 2."""
+    """One line, status 2, and the data as they were."""
     (trained / "rows.csv").touch()
+    if not (trained / "link.csv").is_symlink():
+        (trained / "link.csv").symlink_to(trained / "studies" / "mixed.csv")
+    before = (trained / "studies" / "mixed.csv").read_bytes()
     result = here("predict", *arguments)
     assert result.returncode == 2
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
+    assert (trained / "studies" / "mixed.csv").read_bytes() == before
 
 
 @pytest.fixture

@@ -27,8 +27,10 @@ def predict(
     ] = None,
 ) -> None:
     """Predict every row, in the order of DATA: a column ``predicted``."""
-    from tuner.modeling import load_model, predict_file
+    from tuner.modeling import check_output, load_model, predict_file
 
+    if output is not None:
+        check_output(output, data, model)
     found = load_model(model)
     rows = predict_file(found, data, output, sys.stdout, probabilities=probabilities, keep=tuple(keep or ()))
     to = "" if output is None else f" -> {output}"

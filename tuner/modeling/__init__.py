@@ -5,7 +5,7 @@ from tuner.modeling.fitting import TRAIN_DEV, FitRequest, fit_model
 from tuner.modeling.learning_curve import SEEDS, SIZES, Course, measure_learning_curve
 from tuner.modeling.model import Model, Repetition, load_model, replaced_by
 from tuner.modeling.onnx_graph import export_onnx, onnx_inputs
-from tuner.modeling.predicting import predict_file
+from tuner.modeling.predicting import check_output, predict_file
 
 __all__ = [
     "SEEDS",
@@ -16,6 +16,7 @@ __all__ = [
     "Judgement",
     "Model",
     "Repetition",
+    "check_output",
     "evaluate",
     "evaluate_file",
     "export_onnx",

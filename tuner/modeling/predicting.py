@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from threadpoolctl import threadpool_limits
 
 from tuner.data import read_rows
-from tuner.errors import DataError
+from tuner.errors import DataError, UsageError
 from tuner.modeling.files import whole_file
 from tuner.modeling.model import Model
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PREDICTED = "predicted"
+OUTPUTS = (".csv", ".csv.gz", ".parquet")
 
 Write = Callable[["pd.DataFrame"], None]
 
@@ -78,6 +79,15 @@ def class_columns(class_names: list[str], taken: tuple[str, ...]) -> list[str]:
 
 
 # --- where predictions go ---------------------------------------------------------------------------------------------
+
+
+def check_output(output: Path, *inputs: Path) -> None:
+    """Raise UsageError for a file of a kind that is not written, or one of those that are read: it would be lost."""
+    if not output.name.endswith(OUTPUTS):
+        raise UsageError(f"--output {output}: expected a file that ends in {', '.join(OUTPUTS)}")
+    for path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise UsageError(f"--output {output}: is {path} itself, which would be lost; expected another file")
 
 
 @contextmanager

@@ -1,5 +1,9 @@
 """Reference lines: what a tuned network must beat to be worth its trouble."""
 
+import os
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 
@@ -7,6 +11,24 @@ from tests.conftest import Run
 from tests.running.conftest import Edit
 from tuner.data import DataSettings, dataset_from_frame
 from tuner.running import StudyRequest, load_study_data, read_record, references
+
+THREADS_OF_A_FIT = """
+import sys, threadpoolctl
+from tuner.running import StudyRequest, load_study_data, references
+
+found = set()
+
+def look(frame, event, _):
+    if event == "call" and frame.f_code.co_name == "fit" and "sklearn" in frame.f_code.co_filename:
+        found.update(pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "openmp")
+
+source, dataset = load_study_data(StudyRequest("small"))
+assert "sklearn" not in sys.modules
+sys.setprofile(look)
+references.reference_lines(source.definition, dataset)
+sys.setprofile(None)
+print(sorted(found))
+"""
 
 
 def test_majority_is_the_commonest_class_of_the_training_rows() -> None:
@@ -33,6 +55,16 @@ def test_gradient_boosting_is_left_out_where_it_would_hold_up_the_search(
     assert "gradient_boosting" in references.reference_lines(source.definition, dataset)
     monkeypatch.setattr(references, "MOST_CELLS", 1.0)
     assert "gradient_boosting" not in references.reference_lines(source.definition, dataset)
+
+
+def test_gradient_boosting_keeps_to_one_thread(edit: Edit) -> None:
+    """Also where nothing loaded scikit-learn before: its threads would wait for each other on a machine that works."""
+    edit()
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS_OF_A_FIT], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout == "[1]\n"
 
 
 def test_a_new_study_keeps_its_lines_and_the_report_shows_them(edit: Edit, run: Run) -> None:

@@ -27,12 +27,11 @@ MOST_CELLS = 1e7
 
 def reference_lines(definition: StudyDefinition, dataset: Dataset) -> dict[str, float]:
     """The dev error of every reference line, by its name."""
-    with threadpool_limits(limits=1):
-        lines: dict[str, float | None] = {
-            "majority": majority(dataset),
-            "logistic_regression": logistic_regression(definition, dataset),
-            "gradient_boosting": gradient_boosting(definition, dataset),
-        }
+    lines: dict[str, float | None] = {
+        "majority": majority(dataset),
+        "logistic_regression": logistic_regression(definition, dataset),
+        "gradient_boosting": gradient_boosting(definition, dataset),
+    }
     return {name: error for name, error in lines.items() if error is not None}
 
 
@@ -52,12 +51,13 @@ def logistic_regression(definition: StudyDefinition, dataset: Dataset) -> float:
     folds = draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed)
     batch = int(2 ** np.clip(np.round(np.log2(max(m / 64, 1))), 5, 9))
     values = []
-    for penalty in PENALTIES:
-        hyperparameters = Hyperparameters(
-            lambda_=penalty * m, alpha=0.01, batch_size=batch, optimizer="adam", initializer="zeros"
-        )
-        result = run_trial(dataset, hyperparameters, settings, seed=definition.search.seed, dev_folds=folds)
-        values.append(result.value if result.stop_reason != "diverged" else 1.0)
+    with threadpool_limits(limits=1):
+        for penalty in PENALTIES:
+            hyperparameters = Hyperparameters(
+                lambda_=penalty * m, alpha=0.01, batch_size=batch, optimizer="adam", initializer="zeros"
+            )
+            result = run_trial(dataset, hyperparameters, settings, seed=definition.search.seed, dev_folds=folds)
+            values.append(result.value if result.stop_reason != "diverged" else 1.0)
     return min(values)
 
 
@@ -70,8 +70,9 @@ def gradient_boosting(definition: StudyDefinition, dataset: Dataset) -> float | 
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     wrong = 0
-    for part in dataset.parts:
-        model = HistGradientBoostingClassifier(random_state=definition.search.seed % 2**32)
-        model.fit(part.train.X, part.train.y)
-        wrong += int((model.predict(part.dev.X) != part.dev.y).sum())
+    with threadpool_limits(limits=1):  # after the import: what is limited are the thread pools that are loaded
+        for part in dataset.parts:
+            model = HistGradientBoostingClassifier(random_state=definition.search.seed % 2**32)
+            model.fit(part.train.X, part.train.y)
+            wrong += int((model.predict(part.dev.X) != part.dev.y).sum())
     return wrong / len(dataset.dev_rows)

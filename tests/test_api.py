@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -58,6 +59,38 @@ def test_a_data_frame_is_searched(workplace: Path) -> None:
     assert study.name == again.name != other.name
     assert len(again.trials()) == 2
     assert study.report().summary["trials"]["complete"] == 2
+
+
+def test_rows_in_memory_begin_with_another_study(workplace: Path) -> None:
+    """``from_study`` is as good for them as for a file, and one that is not there is refused."""
+    frame = pd.read_csv(io.StringIO(small_table()))
+    tuner.search(frame, target="kind", trials=2, name="old")
+    new = tuner.search(frame, target="kind", trials=2, name="new", from_study="old")
+    repeated = ["lambda", "keep_prob", "alpha", "beta"]
+    assert set(new.trials()["alpha"]) == set(tuner.load_study("old").trials()["alpha"])
+    assert len(new.trials()[repeated].drop_duplicates()) == 2
+    with pytest.raises(UsageError, match="no study 'nowhere'"):
+        tuner.search(frame, target="kind", trials=1, name="newer", from_study="nowhere")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"trials": 0}, "trials must be a whole number of at least 1, got 0"),
+        ({"trials": 2.5}, "trials must be a whole number of at least 1, got 2.5"),
+        ({"total": 0}, "total must be a whole number of at least 1, got 0"),
+        ({"trials": 1, "total": 2}, "trials and total: expected one of them, got 1 and 2"),
+        ({"workers": 0}, "workers must be a whole number of at least 1, got 0"),
+        ({"timeout": -1}, "timeout must be in (0, inf), got -1"),
+        ({"timeout": "5h"}, "timeout must be in (0, inf), got '5h'"),
+    ],
+)
+def test_what_no_search_can_do_is_refused(small_study: Path, arguments: dict[str, Any], expected: str) -> None:
+    """Before anything is written, with the argument, its value and what was expected."""
+    with pytest.raises(ArgumentError) as refused:
+        tuner.search("small", **arguments)
+    assert str(refused.value) == expected
+    assert not (small_study.parent / "tuner.db").exists()
 
 
 def test_arrays_are_searched(workplace: Path) -> None:

@@ -167,12 +167,16 @@ def search(
     your own, "package.module:function", that may be run though only the database names them.  Raises a TunerError for
     what cannot be searched, and KeyboardInterrupt after putting the running trial back.
     """
+    request = SearchRequest(trials, total, workers, timeout)
     if isinstance(study, str | Path):
-        request = StudyRequest(str(study), target, storage, name, from_study, allow_changed, tuple(allow_trainers))
-        opened = open_study(request)
+        opened = open_study(
+            StudyRequest(str(study), target, storage, name, from_study, allow_changed, tuple(allow_trainers))
+        )
     else:
-        opened = open_data_in_memory(study, target, name=name, storage=storage, allow_changed=allow_changed)
-    result = run_search(opened, SearchRequest(trials, total, workers, timeout))
+        opened = open_data_in_memory(
+            study, target, name=name, storage=storage, allow_changed=allow_changed, from_study=from_study
+        )
+    result = run_search(opened, request)
     if result.signal == signal.SIGINT:
         raise KeyboardInterrupt
     if result.signal is not None:

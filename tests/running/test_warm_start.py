@@ -101,6 +101,20 @@ def test_a_study_of_a_toml_of_its_own_may_begin_with_another(edit: Edit, workpla
     assert finished(database) == [0, 1, 2, 3]
 
 
+def test_from_is_told_to_have_no_effect_on_a_study_that_is_there(edit: Edit) -> None:
+    """Not where it began with that study's trials: a nightly command may be typed again; a typo is refused."""
+    edit()
+    opened(name="first").database.close()
+    opened(name="second").database.close()
+    begun = opened(name="third", from_study="first")
+    assert "begun with 0 trials of first" in begun.headline
+    again = opened(name="third", from_study="first")
+    assert again.headline == begun.headline
+    assert "--from first changes nothing" in opened(name="second", from_study="first").headline
+    with pytest.raises(UsageError, match="no study 'typo'"):
+        opened(name="second", from_study="typo")
+
+
 @pytest.mark.parametrize(
     ("request_", "part"),
     [

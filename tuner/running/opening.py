@@ -82,6 +82,7 @@ def open_data_in_memory(
     name: str | None,
     storage: str | None,
     allow_changed: bool,
+    from_study: str | None = None,
     settings: Mapping[str, Any] | None = None,
     cache: bool = True,
 ) -> PreparedStudy:
@@ -111,7 +112,8 @@ def open_data_in_memory(
     if edits:
         text = edit_definition(text, edits, "Made and edited by a call of Python.")
     source = Source(parse_definition(text, f"study {name!r}"), text, Path.cwd())
-    return prepare(source, load(source.definition.data), storage_url(storage), allow_changed=allow_changed)
+    dataset = load(source.definition.data)
+    return prepare(source, dataset, storage_url(storage), from_study=from_study, allow_changed=allow_changed)
 
 
 def load_study_data(request: StudyRequest) -> tuple[Source, Dataset]:

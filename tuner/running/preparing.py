@@ -36,7 +36,10 @@ VERSIONS = ("tuner-search", "numpy", "optuna", "sqlalchemy", "pandas")
 
 @dataclass(frozen=True)
 class PreparedStudy:
-    """A study that can be searched: in the database, its data in memory, its trainer (if it has one) permitted."""
+    """A study that can be searched: in the database, its data in memory, its trainer (if it has one) permitted.
+
+    ``ignored_from``: the study whose trials it was asked to begin with, though it had begun without them.
+    """
 
     database: Database
     stored: StoredStudy
@@ -44,6 +47,7 @@ class PreparedStudy:
     dataset: Dataset
     dev_folds: np.ndarray
     trainer: Trainer | None = None
+    ignored_from: str | None = None
 
     @property
     def headline(self) -> str:
@@ -51,12 +55,13 @@ class PreparedStudy:
         sizes = self.dataset.sizes
         rows = ", ".join(f"{name} {n:,}" for name, n in sizes.items() if n)
         data = self.stored.data_path or "arrays"
-        return f"study {self.stored.name} · database {self.database.name} · data {data} ({rows}){self._origin}"
-
-    @property
-    def _origin(self) -> str:
+        parts = [f"study {self.stored.name}", f"database {self.database.name}", f"data {data} ({rows})"]
         begun = self.stored.facts.get("from")
-        return f" · begun with {begun['trials']} trials of {begun['study']}" if begun else ""
+        if begun is not None:
+            parts.append(f"begun with {begun['trials']} trials of {begun['study']}")
+        if self.ignored_from is not None:
+            parts.append(f"--from {self.ignored_from} changes nothing: the study was there before")
+        return " · ".join(parts)
 
 
 def prepare(
@@ -84,7 +89,8 @@ def prepare(
         test_rows=dataset.test_rows,
         budget=definition.search.trials,
         encoding=dataset.encoding,
-        facts=facts_of(dataset, source) | ({"from": {"study": from_study, "trials": len(offers)}} if offers else {}),
+        facts=facts_of(dataset, source)
+        | ({"from": {"study": from_study, "trials": len(offers)}} if from_study else {}),
         offers=offers,
         n_repeated=n_repeated(offers, definition.search.trials),
         distributions=definition.searched_space.distributions,
@@ -98,7 +104,8 @@ def prepare(
     except TunerError:
         database.close()
         raise
-    return PreparedStudy(database, stored, definition, dataset, dev_folds)
+    ignored = None if from_study == _begun_with(stored) else from_study
+    return PreparedStudy(database, stored, definition, dataset, dev_folds, ignored_from=ignored)
 
 
 def _look_first(
@@ -111,6 +118,8 @@ def _look_first(
             if found is not None:
                 if not allow_changed:
                     refuse_changed(found, identity, database.name)
+                if from_study is not None and from_study != _begun_with(found):
+                    get_study(database, from_study)  # a name that is no study's is a mistake, though it has no effect
                 return []
             return offers_from(database, from_study, definition, identity) if from_study else []
     except NoDatabaseError:
@@ -118,6 +127,12 @@ def _look_first(
             where = shown(url)
             raise UsageError(f"--from {from_study}: there is no {where} yet that could hold such a study") from None
         return []
+
+
+def _begun_with(stored: StoredStudy) -> str | None:
+    """The study whose trials a study began with."""
+    begun = stored.facts.get("from")
+    return None if begun is None else str(begun["study"])
 
 
 def _continue(database: Database, stored: StoredStudy, new: NewStudy, *, allow_changed: bool) -> StoredStudy:

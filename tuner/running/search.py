@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tuner.errors import SearchError, StorageError
+from tuner.errors import ArgumentError, SearchError, StorageError
+from tuner.nn.arguments import integer, number
 from tuner.running.cluster import run_on_cluster
 from tuner.running.goal import Goal
 from tuner.running.preparing import PreparedStudy
@@ -49,6 +50,15 @@ class SearchRequest:
     workers: int | None = None
     timeout: float | None = None
     scheduler: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.trials is not None and self.total is not None:
+            raise ArgumentError(f"trials and total: expected one of them, got {self.trials} and {self.total}")
+        for name in ("trials", "total", "workers"):
+            if getattr(self, name) is not None:
+                integer(name, getattr(self, name), low=1)
+        if self.timeout is not None:
+            number("timeout", self.timeout, above=0)
 
 
 @dataclass(frozen=True, slots=True)

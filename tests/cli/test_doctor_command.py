@@ -50,6 +50,19 @@ def test_what_is_no_database_is_wrong(workplace: Path, run: Run) -> None:
     assert result.stdout.splitlines()[-1] == "wrong: database"
 
 
+def test_a_damaged_database_is_wrong(small_study: Path, run: Run) -> None:
+    """Not only what answers a question: every page is looked at, and the way out is named."""
+    run("search", "small", "--quiet")
+    with (small_study.parent / "tuner.db").open("r+b") as file:
+        file.seek(20_000)
+        file.write(bytes(range(256)) * 240)
+    result = run("doctor")
+    assert result.returncode == 1
+    assert "WRONG  database" in result.stdout
+    assert "is damaged" in result.stdout
+    assert "tuner backup" in result.stdout
+
+
 def test_a_database_that_lost_its_mode_is_wrong(tmp_path: Path) -> None:
     """A reader would hold up every writer."""
     with closing(sqlite3.connect(tmp_path / "tuner.db")) as connection:

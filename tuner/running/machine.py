@@ -16,7 +16,7 @@ from tuner.running.catalog import storage_url
 from tuner.storage import Check, check_database
 
 LIBRARIES = ("tuner-search", "numpy", "scipy", "pandas", "optuna", "sqlalchemy", "scikit-learn")
-EXTRAS = ("pyarrow", "psycopg", "distributed", "optuna-dashboard")
+EXTRAS = ("pyarrow", "psycopg", "distributed", "optuna-dashboard", "onnx")
 SLOW_STEP = 5e-3
 """Seconds of a step that takes 0.1 ms on a machine of 2020: where it takes 50 times that, something is wrong."""
 STEPS, ROUNDS = 50, 4

@@ -109,6 +109,19 @@ def test_predictions_of_nothing_are_undecided() -> None:
     assert diagnose_predictions([], [], [], []).verdict == "undecided"
 
 
+def test_a_missing_label_is_refused_not_counted_as_wrong() -> None:
+    """NaN is no class: an error made of it would be a number about nothing."""
+    with pytest.raises(ArgumentError, match="predicted_dev must be class labels, got nan at 1"):
+        diagnose_predictions([0, 1], [0, 1], [0, 1], [0, np.nan])
+
+
+@pytest.mark.parametrize("baseline", ["a", "0.1", [0.1]])
+def test_a_baseline_that_is_no_number_is_refused(baseline: object) -> None:
+    """With what it may be."""
+    with pytest.raises(ArgumentError, match=r"a baseline is an error in \[0, 1\] or"):
+        diagnose_predictions([0, 1], [0, 1], [0, 1], [0, 1], baseline=baseline)  # type: ignore[arg-type]
+
+
 def test_majority_of_training_may_be_absent_from_dev() -> None:
     """Then it is always wrong."""
     assert majority_error([0, 0, 1], [1, 1]) == 1.0

@@ -140,4 +140,8 @@ def _count_wrong(name: str, y: ArrayLike, predicted: ArrayLike) -> ErrorEstimate
             f"y_{name} and predicted_{name} must be class labels of one length, "
             f"got shapes {truth.shape} and {said.shape}"
         )
+    for labels, values in ((f"y_{name}", truth), (f"predicted_{name}", said)):
+        missing = np.flatnonzero(values != values)  # only NaN is not itself
+        if len(missing):
+            raise ArgumentError(f"{labels} must be class labels, got {values[missing[0]]} at {missing[0]}")
     return ErrorEstimate.counted(int(np.count_nonzero(truth != said)), len(truth))

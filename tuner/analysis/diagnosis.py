@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from statistics import NormalDist
 from typing import Any
 
@@ -173,6 +174,8 @@ def baseline_estimate(baseline: Baseline) -> ErrorEstimate:
         if baseline["of"] < 1:
             raise ArgumentError(f"a counted baseline needs at least one example, got of={baseline['of']}")
         return ErrorEstimate.counted(baseline["wrong"], baseline["of"])
+    if baseline is not None and not isinstance(baseline, Real):
+        raise ArgumentError(f"a baseline is an error in [0, 1] or {{wrong = 3, of = 200}}, got {baseline!r}")
     return ErrorEstimate.exact(0.0 if baseline is None else baseline)
 
 

@@ -1,17 +1,24 @@
 """The curve of error over examples: its posterior, its limits and its words."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from tuner.analysis import (
     LearningCurve,
     LearningNetwork,
     LearningPoint,
     NetworkRun,
+    Prediction,
     epoch_corrected_errors,
     fit_learning_curve,
     learning_points,
 )
+from tuner.analysis.learning_curve import _Posterior
+from tuner.analysis.learning_points import size_errors
 from tuner.errors import ArgumentError
 
 SIZES = [125, 250, 500, 1000, 2000]
@@ -135,3 +142,163 @@ def test_a_repeat_that_diverged_is_left_out() -> None:
     networks += [network(40, 1, 0, [False], error=0.1)]
     (found,) = learning_points(networks)
     assert (found.n_train, found.each.tolist()) == (40, [0.1])
+
+
+def looked_at(wrong: int, n: int, left_wrong: int, n_left: int, *, seeds: int = 1, n_train: int = 100) -> LearningPoint:
+    """Networks that all have the first so many of n dev examples and of n_left left-out rows wrong."""
+    return LearningPoint(
+        n_train=n_train,
+        wrong=np.tile(np.arange(n) < wrong, (seeds, 1)),
+        left_out=np.ones((seeds, n_left), bool),
+        left_wrong=np.tile(np.arange(n_left) < left_wrong, (seeds, 1)),
+    )
+
+
+def test_dev_and_left_out_errors_weigh_by_their_variances() -> None:
+    """20 of 100 and 120 of 300: 0.2 with variance 0.16/100 and 0.4 with 0.24/300 make (0.2·625 + 0.4·1250)/1875."""
+    estimate, covariance = size_errors([looked_at(20, 100, 120, 300)])
+    assert estimate == pytest.approx([1 / 3], abs=1e-3)
+    assert covariance == pytest.approx(np.array([[1 / 1875]]), rel=2e-3)
+
+
+def test_a_row_that_several_networks_left_out_is_one_row() -> None:
+    """Four networks that agree on every row know no more than one of them."""
+    one, four = (size_errors([looked_at(20, 100, 120, 300, seeds=seeds)]) for seeds in (1, 4))
+    assert one[0] == pytest.approx(four[0])
+    assert one[1] == pytest.approx(four[1])
+
+
+def test_rows_that_networks_left_out_in_turn_are_all_counted() -> None:
+    """Two networks, each left out half of 200 rows and has a tenth of them wrong: 0.1 with variance 0.09/200."""
+    half = np.arange(200) < 100
+    tenth = np.arange(200) % 10 == 0
+    point = replace(
+        looked_at(0, 100, 0, 1, seeds=2),
+        left_out=np.stack([half, ~half]),
+        left_wrong=np.stack([half & tenth, ~half & tenth]),
+    )
+    assert point.left_out_error == pytest.approx(0.1)
+    assert (point.left_out_shares() ** 2).sum() == pytest.approx(0.09 / 200)
+
+
+def test_the_luck_of_a_training_is_not_averaged_away_by_more_rows() -> None:
+    """Networks at 10 % and 30 % on dev: with however many left-out rows, their mean is no surer than two trainings."""
+    luck = np.array([0.1, 0.3])
+    point = replace(looked_at(20, 100, 20_000, 100_000, seeds=2), errors=luck)
+    _, covariance = size_errors([point])
+    assert covariance[0, 0] > 0.9 * luck.var(ddof=1) / 2
+
+
+def with_left_out(points: list[LearningPoint], *, n_rows: int = 4000, shift: float = 0.0) -> list[LearningPoint]:
+    """The same networks held against rows that they left out, ``shift`` more often wrong than on dev; not the largest.
+
+    As in a real curve, a row is left out by a network of n examples with the chance 1 − n/largest.
+    """
+    rng = np.random.default_rng(7)
+    difficulty = (rng.permutation(n_rows) + 0.5) / n_rows
+    found = []
+    for point in points[:-1]:
+        left_out = rng.random((len(point.wrong), n_rows)) > point.n_train / points[-1].n_train
+        wrong = left_out & (difficulty < point.wrong.mean() + shift)
+        found.append(replace(point, left_out=left_out, left_wrong=wrong))
+    return [*found, points[-1]]
+
+
+def test_left_out_rows_narrow_the_interval() -> None:
+    """4,000 rows beside 300 dev examples that say the same: half as wide, and where it was."""
+    given = points(SIZES, a=0.02, b=0.08, n_dev=300)
+    alone, both = fit_learning_curve(given), fit_learning_curve(with_left_out(given))
+    assert both.twice.high - both.twice.low < 0.6 * (alone.twice.high - alone.twice.low)
+    assert both.twice.value == pytest.approx(alone.twice.value, abs=0.01)
+    assert (alone.left_out, both.left_out) == (0, 4000)
+
+
+def test_a_lucky_dev_set_is_pulled_towards_the_rows_left_out() -> None:
+    """10 % on 300 dev examples where 4,000 other rows say four points more: most of the way to them, and said."""
+    given = points(SIZES, a=0.02, b=0.08, n_dev=300)
+    found = fit_learning_curve(with_left_out(given, shift=0.04))
+    assert found.today == pytest.approx(0.1, abs=0.001)
+    assert 0.12 < found.estimate < 0.14
+    assert found.twice.value > fit_learning_curve(given).twice.value + 0.015
+    said = f"from about {100 * found.estimate:.1f} % (10.0 % on this dev set) to about "
+    assert found.sentence().startswith(f"Twice the data would bring dev error {said}")
+
+
+def test_whether_data_help_is_asked_of_the_estimate() -> None:
+    """An unlucky dev set above the interval is no reason to collect: the estimate lies inside it."""
+    given = points(SIZES, a=0.10, b=0.001, n_dev=300)
+    found = fit_learning_curve(with_left_out(given, shift=-0.05))
+    assert found.twice.high < found.today
+    assert found.estimate < found.twice.high
+    assert not found.helps
+    assert "today's error is inside that interval" in found.sentence()
+
+
+def test_without_left_out_rows_the_dev_error_is_what_there_is() -> None:
+    """The sizes' errors as they were counted, and today's error as the sentence has always had it."""
+    given = points(SIZES, a=0.02, b=0.04)
+    estimate, _ = size_errors(given)
+    assert estimate.tolist() == [point.each.mean() for point in given]
+    found = fit_learning_curve(given)
+    assert (found.left_out, found.estimate) == (0, found.today)
+    assert "on this dev set" not in found.sentence()
+
+
+def test_a_size_kept_without_left_out_rows_has_its_dev_error_alone() -> None:
+    """Networks of an earlier version beside new ones: a size counts what all of its networks were held against."""
+    bits = {"left_out": np.array([True, True, False]), "left_wrong": np.array([True, False, False])}
+    old, new = network(20, 0, 0, [True, False]), network(40, 0, 0, [True, False])
+    mixed = [old, replace(new, **bits), replace(new, repeat=1), replace(new, n_train=80, **bits)]
+    assert [point.left_out_error for point in learning_points(mixed)] == [None, None, 0.5]
+    assert [point.n_left_out for point in learning_points(mixed)] == [0, 0, 2]
+
+
+@pytest.mark.slow
+def test_the_interval_covers_curves_drawn_from_the_prior() -> None:
+    """Small dev sets and more left-out rows, examples of every difficulty, trainings with luck: at least 90 of 100."""
+    rng = np.random.default_rng(11)
+    covered, missed, missed_alone = [], [], []
+    for _ in range(100):
+        c = float(np.clip(rng.normal(0.5, 0.35), 0.05, 1.5))
+        g, share = rng.uniform(0.02, 0.25), rng.uniform()
+        given = drawn(rng, lambda n, g=g, share=share, c=c: g * (share + (1 - share) * (n / 2000) ** -c))
+        truth = g * (share + (1 - share) * 2**-c)
+        found = twice(given)
+        alone = twice([replace(point, left_out=None, left_wrong=None) for point in given])
+        covered.append(found.low <= truth <= found.high)
+        missed.append(abs(found.value - truth))
+        missed_alone.append(abs(alone.value - truth))
+    assert np.mean(covered) >= 0.9
+    assert np.mean(missed) < 0.85 * np.mean(missed_alone)
+
+
+def twice(given: list[LearningPoint]) -> Prediction:
+    """What twice the data would bring, without the rest of the curve."""
+    sizes = np.array([point.n_train for point in given], float)
+    return _Posterior(sizes, *size_errors(given)).predict(2 * SIZES[-1])
+
+
+def drawn(rng: np.random.Generator, f: Callable[[float], float]) -> list[LearningPoint]:
+    """Four trainings a size, each some 7 % off f(n), held against 250 dev rows and those of 2,000 they left out."""
+    hard = [norm.ppf(rng.random(n)) for n in (250, 2000)]
+    found = []
+    for n in SIZES:
+        levels = [min(f(n) * (1 + 0.07 * rng.standard_normal()), 0.9) for _ in range(4)]
+        dev, train = ([_wrong(rng, each, level) for level in levels] for each in hard)
+        left_out = np.stack([rng.permutation(2000) >= n for _ in levels])
+        some = left_out.any()
+        found.append(
+            LearningPoint(
+                n_train=n,
+                wrong=np.stack(dev),
+                left_out=left_out if some else None,
+                left_wrong=left_out & np.stack(train) if some else None,
+            )
+        )
+    return found
+
+
+def _wrong(rng: np.random.Generator, hard: np.ndarray, level: float) -> np.ndarray:
+    """Bits that are wrong with the given chance, two networks' with a correlation of 0.7 on the probit scale."""
+    found: np.ndarray = np.sqrt(0.7) * hard + np.sqrt(0.3) * rng.standard_normal(len(hard)) < norm.ppf(level)
+    return found

@@ -56,6 +56,8 @@ def test_the_curve_is_measured_kept_and_reported(small_study: Path, here: Run) -
     assert found["twice"]["n_train"] == 180
     assert 0 <= found["twice"]["low"] <= found["twice"]["value"] <= found["twice"]["high"] <= 1
     assert found["sentence"].startswith("Twice the data would bring dev error from ")
+    assert found["today_estimate"]["n_train"] == 90
+    assert [point["left_out"] > 0 for point in found["points"]] == [True] * (len(found["points"]) - 1) + [False]
     summary = json.loads(here("report", "small", "--json").stdout)
     assert {"study": "small", **summary["learning_curve"]} == found
     page = Path("reports/small/report.html").read_text(encoding="utf-8")
@@ -65,6 +67,7 @@ def test_the_curve_is_measured_kept_and_reported(small_study: Path, here: Run) -
     before = rows()
     again = here("learning-curve", "small", "--seeds", "3")
     assert found["sentence"] in again.stdout
+    assert "trainings   error on rows left out" in again.stdout
     assert rows() == before
 
 

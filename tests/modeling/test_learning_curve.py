@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tuner.data import Dataset, DataSettings, SplitSettings, dataset_from_arrays
-from tuner.modeling.learning_curve import Course, class_shares, random_subset, subset_sizes, train_size
+from tests.storage.conftest import make_study, outcome, take_and_draw
+from tuner.data import Dataset, DataSettings, SplitSettings, Table, dataset_from_arrays
+from tuner.modeling import learning_curve, measure_learning_curve
+from tuner.modeling.learning_curve import (
+    Course,
+    _look_at_left_out,
+    class_shares,
+    random_subset,
+    subset_sizes,
+    train_size,
+)
+from tuner.storage import open_database, read_study, sqlite_url, write_outcome
 from tuner.study import parse_definition
 from tuner.trial import draw_dev_folds
 
@@ -83,6 +94,85 @@ def test_classes_have_their_share(counts: list[int], n: int, expected: list[int]
     assert class_shares(np.array(counts), n).tolist() == expected
 
 
+def test_what_a_network_was_not_trained_on_is_looked_at() -> None:
+    """150 training rows: a network of 40 leaves out 110, each repeat others; one of all 150 none."""
+    small, again = train_size(course(dataset()), 40, seeds=2)
+    assert [int(network.left_out.sum()) for network in (small, again)] == [110, 110]
+    assert small.left_out.tolist() != again.left_out.tolist()
+    assert not (small.left_wrong & ~small.left_out).any()
+    assert 0.02 < small.left_wrong.sum() / 110 < 0.5
+    (whole,) = train_size(course(dataset()), 150, seeds=1)
+    assert len(whole.left_out) == len(whole.left_wrong) == 0
+
+
+def test_the_rows_looked_at_are_those_left_out() -> None:
+    """20 of 30 rows are trained on: the network is asked about the other ten, and every third answer is wrong."""
+    rng = np.random.default_rng(0)
+    table = Table(rng.normal(size=(30, 3)), np.zeros(30, np.int64), np.arange(100, 130))
+    trained_on = Table(table.X[:20], table.y[:20], table.rows[:20])
+    left_out, wrong = _look_at_left_out(Says(np.arange(30) % 3 == 0), table, trained_on)
+    assert left_out.tolist() == [False] * 20 + [True] * 10
+    assert np.flatnonzero(wrong).tolist() == [20, 23, 26, 29]
+
+
+@dataclass
+class Says:
+    """A network that answers class 1 at these places of what it is asked, else class 0."""
+
+    wrong: np.ndarray
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """(n,) the answers."""
+        return self.wrong[: len(X)].astype(np.int64)
+
+
+def test_of_many_training_rows_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same ones for every network, so that what is kept stays small."""
+    monkeypatch.setattr(learning_curve, "MOST_WATCHED", 60)
+    networks = train_size(course(dataset()), 40, 2) + train_size(course(dataset()), 80, 2)
+    assert {len(network.left_out) for network in networks} == {60}
+    assert course(dataset()).watched().rows.tolist() == course(dataset()).watched().rows.tolist()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"folds": 4}, {"dev": "dev.csv"}, {"group": "who"}, {"time": "when"}, {"split_column": "part"}],
+)
+def test_rows_left_out_count_only_where_dev_was_drawn_like_them(changes: dict[str, object]) -> None:
+    """Folds have all rows in dev already; a dev file, groups, time or a split column may make dev another thing."""
+    given = course(dataset())
+    data = given.definition.data.model_copy(update=changes)
+    other = replace(given, definition=given.definition.model_copy(update={"data": data}))
+    assert given.is_one_draw
+    assert not other.is_one_draw
+    assert all(len(network.left_out) == 0 for network in train_size(other, 40, 1))
+
+
+def test_a_curve_that_was_interrupted_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    """The sizes kept before and those trained after are the same networks to the bit, left-out rows too."""
+    given = course(dataset())
+    with open_database(sqlite_url(tmp_path / "tuner.db"), create=True) as database:
+        study = make_study(database)
+        for _ in range(2):
+            assert write_outcome(database, take_and_draw(database, study), study, outcome())
+        whole, other = read_study(database, "made").trials
+        expected = measure_learning_curve(given, whole, database, study, sizes=4, seeds=2)
+        sizes: list[int] = []
+        measure_learning_curve(
+            given, other, database, study, sizes=4, seeds=2,
+            on_size=lambda networks: sizes.append(networks[0].n_train), should_stop=lambda: len(sizes) == 2,
+        )  # fmt: skip
+        other = read_study(database, "made").trials[1]
+        assert len({network.n_train for network in other.learning}) == 2
+        found = measure_learning_curve(given, other, database, study, sizes=4, seeds=2)
+        kept = read_study(database, "made").trials[1].learning
+    for one, two, three in zip(expected, found, kept, strict=True):
+        assert np.array_equal(one.left_out, two.left_out)
+        for network in (two, three):
+            fields = {**asdict(one), "seconds": network.seconds}
+            assert all(np.array_equal(value, getattr(network, name)) for name, value in fields.items())
+
+
 @pytest.mark.parametrize("folds", [None, 4])
 def test_every_repeat_is_a_training_of_its_own(folds: int | None) -> None:
     """Three repeats, with folds a network a fold in each, each on other rows; a repeat covers the dev set."""
@@ -112,6 +202,7 @@ def test_the_same_course_gives_the_same_bits() -> None:
     other = train_size(replace(course(dataset()), seed=6), 40, 2)
     assert [n.wrong.tobytes() for n in one] == [n.wrong.tobytes() for n in again]
     assert [n.error for n in one] == [n.error for n in again]
+    assert [n.left_wrong.tobytes() for n in one] == [n.left_wrong.tobytes() for n in again]
     assert [n.wrong.tobytes() for n in one] != [n.wrong.tobytes() for n in other]
 
 

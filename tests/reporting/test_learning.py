@@ -19,8 +19,13 @@ from tuner.storage import StudyRecord
 SIZES = (125, 250, 500, 1000)
 
 
-def networks(record: StudyRecord, slope: float, sizes: tuple[int, ...] = SIZES) -> list[LearningNetwork]:
-    """Dev errors of 30 % at 1,000 examples, 30 % + so much more at every halving; half as much train error."""
+def networks(
+    record: StudyRecord, slope: float, sizes: tuple[int, ...] = SIZES, *, left_out: float | None = None
+) -> list[LearningNetwork]:
+    """Dev errors of 30 % at 1,000 examples, 30 % + so much more at every halving; half as much train error.
+
+    ``left_out``: by how much the error on training rows left out (1,000 less n) is above that on dev.
+    """
     n_dev = len(record.dev_y)
     difficulty = np.random.default_rng(1).permutation(n_dev) / n_dev
     found = []
@@ -28,21 +33,30 @@ def networks(record: StudyRecord, slope: float, sizes: tuple[int, ...] = SIZES) 
         error = 0.3 + slope * np.log2(1000 / n)
         for repeat in range(3):
             wrong = difficulty < error + 0.002 * (repeat - 1)
+            bits = {}
+            if left_out is not None and n < max(sizes):
+                out = np.arange(1000) >= n
+                rows = np.random.default_rng(2).permutation(1000) / 1000
+                bits = {"left_out": out, "left_wrong": out & (rows < error + left_out)}
             found.append(
                 LearningNetwork(
                     n_train=n, repeat=repeat, part=0, stop_reason="patience", best_epoch=5, epochs=9,
-                    train_wrong=n // 8, error=float(wrong.mean()), wrong=wrong, seconds=0.1,
+                    train_wrong=n // 8, error=float(wrong.mean()), wrong=wrong, seconds=0.1, **bits,
                 )
             )  # fmt: skip
     return found
 
 
-def report_with(slope: float = 0.05, sizes: tuple[int, ...] = SIZES, *, best: bool = True) -> Report:
+def report_with(
+    slope: float = 0.05, sizes: tuple[int, ...] = SIZES, *, best: bool = True, left_out: float | None = None
+) -> Report:
     """A study with high variance whose best trial, or another, has a learning curve."""
     record = make_study(30, bias=0.005, variance=0.2, n_dev=3000)
     chosen = record.best if best else max((t for t in record.trials if t.is_judged), key=lambda trial: trial.value or 0)
     assert chosen is not None
-    record.trials[chosen.number] = dataclasses.replace(chosen, learning=networks(record, slope, sizes))
+    record.trials[chosen.number] = dataclasses.replace(
+        chosen, learning=networks(record, slope, sizes, left_out=left_out)
+    )
     return build_report(record)
 
 
@@ -63,6 +77,42 @@ def test_the_sentence_stands_everywhere() -> None:
     assert 'id="learning"' in shown
     assert report.actions[0].action == "more_data"
     assert report.actions[0].why.startswith(sentence)
+
+
+def test_rows_left_out_are_told_beside_the_dev_set() -> None:
+    """A column, a legend, the estimate in the sentence, the summary and the advice; today's dev error stays."""
+    report = report_with(left_out=0.06)
+    found = report.learning
+    assert found is not None
+    assert found.curve is not None
+    estimate = f"{100 * found.curve.estimate:.1f}"
+    assert found.curve.estimate > 0.305
+    assert found.sentence.startswith(
+        f"Twice the data would bring dev error from about {estimate} % (30.0 % on this dev set) to about "
+    )
+    summary = json.loads(json.dumps(report.summary))["learning_curve"]
+    assert summary["today"] == pytest.approx(0.3, abs=1e-3)
+    assert summary["today_estimate"]["n_train"] == 1000
+    assert summary["today_estimate"]["value"] == pytest.approx(found.curve.estimate)
+    assert [point["left_out"] for point in summary["points"]] == [875, 750, 500, 0]
+    assert summary["points"][3]["left_out_error"] is None
+    table = markdown(report)
+    assert "| trainings | error on rows left out |" in table
+    assert "| 1,000 | 12.5 % | 30.0 % | 3 | – |" in table
+    figure = learning(report)
+    assert figure is not None
+    assert ("left_out", "error on training rows left out") in figure.legend
+    assert "what they left out of 875 training rows" in figure.sentence
+    assert report.actions[0].why.startswith(found.sentence.rstrip("."))
+
+
+def test_a_curve_on_dev_alone_says_nothing_of_rows_left_out() -> None:
+    """No column, no legend, no estimate beside what the dev set says."""
+    report = report_with()
+    figure = learning(report)
+    assert figure is not None
+    assert report.summary["learning_curve"]["today_estimate"] is None
+    assert "left out" not in markdown(report) + figure.sentence + str(figure.legend)
 
 
 def test_without_a_curve_nothing_is_said_of_it() -> None:

@@ -46,7 +46,12 @@ def curves(database: Database) -> list[list[tuple[int, int, float]]]:
 def test_a_curve_belongs_to_its_trial_and_is_read_as_written(database: Database) -> None:
     """Bits, counts and words come back as they were, in the order of sizes and repeats."""
     study = with_trials(database)
-    networks = [learning_network(40, 1), learning_network(40, 0), learning_network(20)]
+    left_out, left_wrong = np.arange(11) % 3 > 0, np.arange(11) % 3 > 1
+    networks = [
+        learning_network(40, 1),
+        learning_network(40, 0),
+        learning_network(20, left_out=left_out, left_wrong=left_wrong),
+    ]
     write_learning(database, study, 1, networks)
     nothing, found = (trial.learning for trial in read_study(database, "made").trials)
     assert nothing == []
@@ -93,8 +98,11 @@ def test_they_are_merged_with_their_trials(database: Database, tmp_path: Path) -
         study = with_trials(other)
         merge_database(other, database)
         write_learning(other, study, 0, [learning_network()])
-        write_learning(other, study, 1, [learning_network(40)])
+        left = {"left_out": np.array([True, True, False]), "left_wrong": np.array([False, True, False])}
+        write_learning(other, study, 1, [learning_network(40, **left)])
         merge_database(other, database)
+        (found,) = read_study(database, "made").trials[1].learning
+        assert same(found, learning_network(40, **left))
         assert curves(database) == [[(20, 0, 0.3)], [(40, 0, 0.3)]]
         write_learning(other, study, 0, [learning_network(20, error=0.5)])
         merge_database(other, database)

@@ -259,10 +259,8 @@ def test_a_learning_curve_of_schema_4_left_out_nothing_that_is_known(tmp_path: P
         write_learning(database, study, 0, [learning_network()])
         database.write(lambda connection: [connection.execute(sa.text(each)) for each in FORGET_LEFT_OUT])
         database.write(migrations.add_left_out)
-        bits = np.array([True, False, True])
-        write_learning(
-            database, study, 0, [learning_network(40, left_out=bits, left_wrong=np.array([False, False, True]))]
-        )
+        bits, wrong = np.array([True, False, True]), np.array([False, False, True])
+        write_learning(database, study, 0, [learning_network(40, left_out=bits, left_wrong=wrong)])
         old, new = read_study(database, "made").trials[0].learning
     assert (len(old.left_out), len(old.left_wrong), old.wrong.sum()) == (0, 0, learning_network().wrong.sum())
     assert (new.left_out.tolist(), new.left_wrong.tolist()) == (bits.tolist(), wrong.tolist())

@@ -12,6 +12,7 @@ from tuner.reporting.wording import count, percent
 
 if TYPE_CHECKING:
     from tuner.analysis import LearningCurve, LearningPoint
+    from tuner.reporting.learning import Learning
     from tuner.reporting.numbers import Numbers
 
 LABEL = 52  # units that a size needs below the axis
@@ -38,7 +39,7 @@ def learning(report: Numbers) -> Figure | None:
         sentence=(
             f"{found.sentence} Each dot is one training on a random subset; the upright line is today's "
             f"{count(sizes[-1], 'example')}. Where the dev line still falls there, more data helps; where it has met "
-            "the train line, it does not."
+            f"the train line, it does not.{_beside(found)}"
         ),
         svg=plot.svg("learning", f"{told}, and the curve fitted to it, with its 95 % band, up to twice the data"),
         legend=(
@@ -47,6 +48,16 @@ def learning(report: Numbers) -> Figure | None:
             ("train", "train error"),
         ),
         wide=True,
+    )
+
+
+def _beside(found: Learning) -> str:
+    """What the curve rests on beside the dev set."""
+    if found.curve is None or not found.uses_left_out:
+        return ""
+    return (
+        f" Smaller networks are also held against what they left out of {count(found.curve.left_out, 'training row')}, "
+        "as new to them as the dev set; the curve rests on both."
     )
 
 

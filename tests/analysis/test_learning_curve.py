@@ -18,7 +18,7 @@ from tuner.analysis import (
     learning_points,
 )
 from tuner.analysis.learning_curve import _Posterior
-from tuner.analysis.learning_points import size_errors
+from tuner.analysis.learning_points import _luck_covariance, size_errors
 from tuner.errors import ArgumentError
 
 SIZES = [125, 250, 500, 1000, 2000]
@@ -187,6 +187,18 @@ def test_the_luck_of_a_training_is_not_averaged_away_by_more_rows() -> None:
     point = replace(looked_at(20, 100, 20_000, 100_000, seeds=2), errors=luck)
     _, covariance = size_errors([point])
     assert covariance[0, 0] > 0.9 * luck.var(ddof=1) / 2
+
+
+def test_trainings_on_few_examples_are_lucky_more_often() -> None:
+    """With left-out rows, 16 times the examples have an eighth of the variance, and what all trainings share is added.
+
+    Two networks at 9 % and 11 % at either size (variance 0.0002) make φ·q = 0.0002·(1 + 1/8)/2 for the larger one.
+    """
+    luck = np.array([0.09, 0.11])
+    given = [replace(looked_at(200, 2000, 1, 10, seeds=2, n_train=n), errors=luck) for n in (100, 1600)]
+    one = 0.0002 * (1 + 1 / 8) / 2
+    expected = np.array([[8 * one / 2 + one / 2, one / 2], [one / 2, one / 2 + one / 2]])
+    assert _luck_covariance(given) == pytest.approx(expected, rel=0.03)
 
 
 def with_left_out(points: list[LearningPoint], *, n_rows: int = 4000, shift: float = 0.0) -> list[LearningPoint]:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Bits = NDArray[np.bool_]
 
+LUCK_EXPONENT = 0.75  # 16 times the examples, an eighth of the trainings' variance, as on made problems
+SHARED_LUCK = 0.5  # of a training's variance at the largest size; without it intervals cover too little
 LEAST = 1e-3  # of p(1 − p)/n: all right, or all wrong alike, is no proof of a variance of zero
 
 
@@ -148,55 +150,74 @@ def size_errors(points: Sequence[LearningPoint]) -> tuple[Floats, Floats]:
     errors L (of those sizes that have them) are y = Aθ + chance, A = [I; the rows of I that L has], and returned is the
     generalized least squares estimate θ = (AᵀV⁻¹A)⁻¹AᵀV⁻¹y with its covariance (AᵀV⁻¹A)⁻¹, which a normal likelihood
     of θ needs and no more. In V stand the dev sample, in which all of D move together; the left-out rows, in which L
-    does, as far as they are the same rows; and the seeds, whose luck the D and L of a size share.
+    does, as far as they are the same rows; and the trainings, whose luck the D and L of a size share.
     """
     dev = np.array([point.each.mean() for point in points])
-    seeds = _seeds_variance(points)
-    by_dev = _dev_covariance(points, seeds)
     beside = [place for place, point in enumerate(points) if point.left_out is not None]
     if not beside:
-        return dev, by_dev
+        return dev, _dev_covariance(points) + np.diag(_seeds_variance(points))
     left_out = np.array([points[place].left_out_error for place in beside])
-    picked = np.eye(len(points))[beside]
-    both = picked * seeds
-    by_left_out = _left_out_covariance([points[place] for place in beside]) + np.diag(seeds[beside])
-    design = np.vstack([np.eye(len(points)), picked])
-    weighed = np.linalg.solve(np.block([[by_dev, both.T], [both, by_left_out]]), design)
+    design = np.vstack([np.eye(len(points)), np.eye(len(points))[beside]])
+    rows = np.zeros((len(design), len(design)))
+    rows[: len(points), : len(points)] = _dev_covariance(points)
+    rows[len(points) :, len(points) :] = _left_out_covariance([points[place] for place in beside])
+    weighed = np.linalg.solve(rows + design @ _luck_covariance(points) @ design.T, design)
     covariance = np.linalg.inv(design.T @ weighed)
     return covariance @ (weighed.T @ np.concatenate([dev, left_out])), (covariance + covariance.T) / 2
 
 
 def _seeds_variance(points: Sequence[LearningPoint]) -> Floats:
     """(J,) what the seeds add to the variance of the sizes' mean errors: φ·p(1 − p)/K, with one φ for all sizes."""
-    shares = [point.wrong.mean() for point in points]
-    p = np.array([_inside(float(share), point.wrong.shape[1]) for share, point in zip(shares, points, strict=True)])
-    found: Floats = _seed_share(points) * p * (1 - p) / np.array([len(point.wrong) for point in points])
+    found: Floats = _seed_share(points, np.ones(len(points))) * _spread(points) / _seeds(points)
     return found
 
 
-def _seed_share(points: Sequence[LearningPoint]) -> float:
-    """φ of the seeds' variance φ·p(1 − p), pooled over the sizes that have several seeds."""
+def _luck_covariance(points: Sequence[LearningPoint]) -> Floats:
+    """(J, J) what the luck of trainings adds to the sizes' mean errors, where the examples' chance no longer hides it.
+
+    A training on n of m examples has the variance φ·(n/m)^-¾·p(1 − p), and the K trainings of a size each their own.
+    Beside it stands what no spread between them shows, since all come from the one training set: half a training's.
+    """
+    sizes = np.array([point.n_train for point in points], dtype=np.float64)
+    falls = (sizes / sizes[-1]) ** -LUCK_EXPONENT
+    share, spread = _seed_share(points, falls), _spread(points)
+    shared = np.sqrt(SHARED_LUCK * share * spread)
+    found: Floats = np.diag(share * falls * spread / _seeds(points)) + np.outer(shared, shared)
+    return found
+
+
+def _seed_share(points: Sequence[LearningPoint], scales: Floats) -> float:
+    """φ of a training's variance φ·scale·p(1 − p), pooled over the sizes that have several seeds."""
     squares = freedom = 0.0
-    for point in points:
+    for point, scale in zip(points, scales, strict=True):
         each = point.each
         p = _inside(float(each.mean()), point.wrong.shape[1])
-        squares += float(((each - each.mean()) ** 2).sum()) / (p * (1 - p))
+        squares += float(((each - each.mean()) ** 2).sum()) / (scale * p * (1 - p))
         freedom += len(each) - 1
     return squares / freedom if freedom else 0.0
 
 
-def _dev_covariance(points: Sequence[LearningPoint], seeds: Floats) -> Floats:
-    """Covariance of the sizes' mean dev errors: the dev sample's, common to all, and the seeds'."""
+def _seeds(points: Sequence[LearningPoint]) -> Floats:
+    return np.array([len(point.wrong) for point in points], dtype=np.float64)
+
+
+def _spread(points: Sequence[LearningPoint]) -> Floats:
+    """(J,) p(1 − p) of the dev examples."""
+    p = np.array([_inside(float(point.wrong.mean()), point.wrong.shape[1]) for point in points])
+    found: Floats = p * (1 - p)
+    return found
+
+
+def _dev_covariance(points: Sequence[LearningPoint]) -> Floats:
+    """Covariance of the sizes' mean dev errors as far as the dev sample makes it, common to all of them."""
     shares = np.array([point.wrong.mean(axis=0) for point in points])
     n = shares.shape[1]
-    p = np.array([_inside(float(share.mean()), n) for share in shares])
-    least = np.diag(p * (1 - p)) / n * LEAST
-    found: Floats = np.atleast_2d(np.cov(shares, bias=True)) / n + np.diag(seeds) + least
+    found: Floats = np.atleast_2d(np.cov(shares, bias=True)) / n + np.diag(_spread(points)) / n * LEAST
     return found
 
 
 def _left_out_covariance(points: Sequence[LearningPoint]) -> Floats:
-    """Covariance of the sizes' left-out errors as far as the rows make it, without the seeds'."""
+    """Covariance of the sizes' left-out errors as far as the rows make it, each counted once."""
     shares = np.array([point.left_out_shares() for point in points])
     n = np.array([point.n_left_out for point in points])
     p = np.array([_inside(point.left_out_error or 0.0, point.n_left_out) for point in points])

@@ -102,7 +102,7 @@ def test_rows_left_out_are_told_beside_the_dev_set() -> None:
     figure = learning(report)
     assert figure is not None
     assert ("left_out", "error on training rows left out") in figure.legend
-    assert "what they left out of 875 training rows" in figure.sentence
+    assert "the rows that they left out (of 875 training rows)" in figure.sentence
     assert report.actions[0].why.startswith(found.sentence.rstrip("."))
 
 

@@ -55,9 +55,9 @@ def _beside(found: Learning) -> str:
     """What the curve rests on beside the dev set."""
     if found.curve is None or not found.uses_left_out:
         return ""
+    rows = count(found.curve.left_out, "training row")
     return (
-        f" Smaller networks are also held against what they left out of {count(found.curve.left_out, 'training row')}, "
-        "as new to them as the dev set; the curve rests on both."
+        f" Smaller networks are also held against the rows that they left out (of {rows}), as new to them as dev rows."
     )
 
 

@@ -32,6 +32,7 @@ from tuner.storage import (
     parse_url,
     raise_budget,
     read_study,
+    record_test_look,
     schema,
     sqlite_url,
     study_names,
@@ -44,6 +45,8 @@ FORGET_LEFT_OUT = [
     f"ALTER TABLE tuner_learning DROP COLUMN {column}" for column in ("n_watched", "left_out_bits", "left_wrong_bits")
 ]
 """A learning curve as schema 4 had it."""
+FORGET_EFFECTIVE = "ALTER TABLE tuner_test_looks DROP COLUMN n_effective"
+"""A look at the test set as schema 5 had it."""
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -220,6 +223,7 @@ def test_a_database_of_schema_1_gains_learning_curves(tmp_path: Path) -> None:
     make(path)
     change(
         path,
+        FORGET_EFFECTIVE,
         "DROP TABLE tuner_learning",
         "ALTER TABLE tuner_networks DROP COLUMN layers",
         "UPDATE tuner_version SET schema_version = 1",
@@ -241,6 +245,7 @@ def test_a_database_of_schema_3_knows_no_layers_of_its_trials(tmp_path: Path) ->
     make(path)
     change(
         path,
+        FORGET_EFFECTIVE,
         *FORGET_LEFT_OUT,
         "ALTER TABLE tuner_networks DROP COLUMN layers",
         "UPDATE tuner_version SET schema_version = 3",
@@ -264,6 +269,20 @@ def test_a_learning_curve_of_schema_4_left_out_nothing_that_is_known(tmp_path: P
         old, new = read_study(database, "made").trials[0].learning
     assert (len(old.left_out), len(old.left_wrong), old.wrong.sum()) == (0, 0, learning_network().wrong.sum())
     assert (new.left_out.tolist(), new.left_wrong.tolist()) == (bits.tolist(), wrong.tolist())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_look_of_schema_5_counts_all_its_rows(tmp_path: Path, kind: str) -> None:
+    """The column is added: earlier looks know of no groups, later ones say for how many rows theirs count."""
+    with open_database(new_url(kind, tmp_path), create=True) as database:
+        study = make_study(database)
+        database.write(lambda connection: connection.execute(sa.text(FORGET_EFFECTIVE)))
+        look = "INSERT INTO tuner_test_looks (study_id, looked, wrong, n, model) VALUES (:study, 1.0, 2, 10, 'a')"
+        database.write(lambda connection: connection.execute(sa.text(look), {"study": study}))
+        database.write(migrations.add_effective_looks)
+        record_test_look(database, study, trial_number=0, wrong=3, n=10, n_effective=4.5, model="b")
+        looks = read_study(database, "made").test_looks
+    assert [(found["wrong"], found["n"], found["n_effective"]) for found in looks] == [(2, 10, None), (3, 10, 4.5)]
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

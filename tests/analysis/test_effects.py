@@ -87,6 +87,7 @@ def test_equal_errors_have_no_effect() -> None:
     params, _, gap = random_trials(20, rng)
     found = knob_effects(KNOBS, params, np.zeros(20), gap, np.ones(20, dtype=bool), 0, rng=rng)
     assert found is not None
+    assert {effect.knob for effect in found.effects} == {knob.name for knob in KNOBS}
     assert all(effect.train.value == 0 and not effect.train.decided for effect in found.effects)
 
 

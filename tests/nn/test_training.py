@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -61,6 +62,7 @@ def test_streams_are_separate() -> None:
 
     trained(BASE, augment=watch("plain"), epochs=2)
     trained(replace(BASE, keep_prob=0.5), augment=watch("noisy"), epochs=2)
+    assert len(seen["plain"]) == 2 * math.ceil(200 / BASE.batch_size)
     assert all(np.array_equal(a, b) for a, b in zip(seen["plain"], seen["noisy"], strict=True))
 
 

@@ -33,7 +33,9 @@ def test_commands_are_those_of_the_command_line() -> None:
 @pytest.mark.parametrize("make", [high_bias, high_variance, make_study])
 def test_every_command_begins_with_one_that_exists(make: Any) -> None:
     """Nothing is advised that the reader cannot do."""
-    for action in build_report(make()).actions:
+    actions = build_report(make()).actions
+    assert actions
+    for action in actions:
         words = shlex.split(action.command)
         assert not words or (words[0] == "tuner" and words[1] in COMMANDS)
 
@@ -96,12 +98,14 @@ def test_commands_judge_as_the_report_does() -> None:
 def test_a_command_is_printed_whole() -> None:
     """Cut off at the terminal's width it could not be typed."""
     report = build_report(high_bias())
-    assert all(action.command in report.text(width=40) for action in report.actions)
+    commands = [action.command for action in report.actions]
+    assert max(map(len, commands)) > 40
+    assert all(command in report.text(width=40) for command in commands)
 
 
 def test_actions_stand_in_summary_and_page() -> None:
     """Programs read what people read."""
     report = build_report(high_variance())
     summary = report.summary["actions"]
-    assert [list(action) for action in summary] == [["action", "why", "command", "evidence"]] * len(summary)
+    assert [list(action) for action in summary] == [["action", "why", "command", "evidence"]] * len(report.actions)
     assert report.actions[0].why.split(";")[0][:40] in report.text().replace("\n", " ")

@@ -66,7 +66,9 @@ def test_a_search_is_the_same_as_on_sqlite(edit: Edit, url: URL) -> None:
     search()
     here = open_database(sqlite_url(edit().parent / "tuner.db"), create=False)
     there = open_database(url, create=False)
-    for one, other in zip(read_study(here, "small").trials, read_study(there, "small").trials, strict=True):
+    trials = read_study(here, "small").trials
+    assert len(trials) == 16
+    for one, other in zip(trials, read_study(there, "small").trials, strict=True):
         assert (one.number, one.state, one.params, one.value, one.rung_values) == (
             other.number,
             other.state,

@@ -55,7 +55,7 @@ def test_a_curve_belongs_to_its_trial_and_is_read_as_written(database: Database)
     write_learning(database, study, 1, networks)
     nothing, found = (trial.learning for trial in read_study(database, "made").trials)
     assert nothing == []
-    assert all(map(same, found, reversed(networks)))
+    assert all(same(a, b) for a, b in zip(found, reversed(networks), strict=True))
 
 
 def test_a_size_is_replaced_whole(database: Database) -> None:

@@ -333,8 +333,10 @@ def test_a_backup_is_a_database(tmp_path: Path) -> None:
         back_up(path, tmp_path / "copy.db")
     database.close()
     copy = open_database(sqlite_url(tmp_path / "copy.db"), create=False)
-    assert read_study(copy, "made").best is not None
+    assert [trial.state for trial in read_study(copy, "made").trials] == ["complete"]
     copy.close()
+    with closing(sqlite3.connect(path)) as one, closing(sqlite3.connect(tmp_path / "copy.db")) as other:
+        assert list(other.iterdump()) == list(one.iterdump())
 
 
 def read_and_write_as_nobody(path: Path, answers: Connection) -> None:

@@ -1,5 +1,6 @@
 """Which trials explore, where trials are compared, and the tables of strategies."""
 
+import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,13 +31,21 @@ def test_rungs_come_before_the_last_epoch(max_epochs: int, expected: tuple[int, 
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_every_sampler_is_made_from_a_seed(name: str) -> None:
-    """Any 32-bit seed makes a sampler."""
-    assert SAMPLERS[name](2**32 - 1) is not None
+def test_every_sampler_draws_from_its_seed_alone(name: str) -> None:
+    """The largest 32-bit seed draws the same every time, another seed something else, within the range."""
+    first, again, other = (
+        optuna.create_study(sampler=SAMPLERS[name](seed)).ask().suggest_float("x", 2, 3)
+        for seed in (2**32 - 1, 2**32 - 1, 1)
+    )
+    assert 2 <= first <= 3
+    assert first == again != other
 
 
 @pytest.mark.parametrize("name", PRUNERS)
 @pytest.mark.parametrize("max_epochs", [1, 2, 10, 1000])
-def test_every_pruner_is_made_for_any_number_of_epochs(name: str, max_epochs: int) -> None:
-    """Short trainings have few rungs or none, and a pruner all the same."""
-    assert PRUNERS[name](max_epochs) is not None
+def test_every_pruner_lets_the_first_trial_live(name: str, max_epochs: int) -> None:
+    """Short trainings have few rungs or none, and a pruner all the same; with nobody to compare, nobody is pruned."""
+    trial = optuna.create_study(pruner=PRUNERS[name](max_epochs)).ask()
+    for epoch in (*rungs(max_epochs), max_epochs):
+        trial.report(1.0, epoch)
+        assert not trial.should_prune()

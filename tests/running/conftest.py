@@ -145,12 +145,10 @@ def fingerprint(database: Path) -> Rows:
 def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait until a condition holds, and return what it gave."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
+    while not (found := condition()):
+        assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
-    raise AssertionError("waited in vain")
+    return found
 
 
 def is_training(database: Path, n: int = 1) -> bool:

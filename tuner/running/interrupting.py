@@ -42,15 +42,15 @@ class _Watcher(threading.Thread):
             if self._should_stop():
                 with self._busy:
                     if not self._left.is_set():
-                        self._raise(ctypes.py_object(TrialEnded))
+                        ctypes.pythonapi.PyThreadState_SetAsyncExc(self._target, ctypes.py_object(TrialEnded))
                 return
 
     def leave(self) -> None:
-        """End the watch; an exception that was sent and has not arrived yet is taken back."""
+        """End the watch; an exception that was sent and has not arrived yet arrives here.
+
+        It is not taken back: CPython 3.11 would then wait for an exception for ever in every thread that is traced, as
+        by a debugger or by coverage.
+        """
         with self._busy:
             self._left.set()
-            self._raise(None)
         self.join()
-
-    def _raise(self, exception: ctypes.py_object[type[TrialEnded]] | None) -> None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(self._target, exception)

@@ -4,6 +4,8 @@ import json
 import os
 import pty
 import re
+import select
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +26,15 @@ RUNNING = Report(Progress(Counts(30, 6, 1, 2), 2, 100, BEST), 100, new=16, secon
 ENDED = EndedTrial(7, "pruned", "pruned", 0.25, 4, 1.5, {"alpha": 0.123456, "initializer": "he"})
 
 
+def take_the_terminal() -> None:
+    """Become a process that a shell started in its terminal, even if these tests run in a shell's background.
+
+    There SIGINT is ignored, and children inherit that: Ctrl-C would do nothing.
+    """
+    os.close(os.open(os.ttyname(0), os.O_RDWR))  # it becomes the controlling terminal
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A process whose three streams are one pseudo-terminal; ``shown`` is all it has written."""
 
@@ -36,7 +47,7 @@ class Terminal:
             stdout=follower,
             stderr=follower,
             start_new_session=True,
-            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # it becomes the controlling terminal
+            preexec_fn=take_the_terminal,
         )
         os.close(follower)
         self.shown = ""
@@ -55,11 +66,14 @@ class Terminal:
         """Type into the terminal."""
         os.write(self._leader, keys)
 
-    def wait(self) -> int:
+    def wait(self, seconds: float = 60) -> int:
         """Read the rest; the exit status."""
+        end = time.monotonic() + seconds
         with suppress(OSError):
-            while text := os.read(self._leader, 4096):
-                self.shown += text.decode(errors="replace")
+            while select.select([self._leader], [], [], max(end - time.monotonic(), 0))[0]:
+                self.shown += os.read(self._leader, 4096).decode(errors="replace")
+            self.process.kill()
+            raise AssertionError(f"does not end: {self.shown}")
         os.close(self._leader)
         return self.process.wait(60)
 

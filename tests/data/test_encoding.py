@@ -105,6 +105,47 @@ def test_overrides(override: Any, features: list[str]) -> None:
     assert [name for name in dataset.feature_names if name.startswith("code")] == features
 
 
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [(["on", "off"], ("off", "on")), (["Yes", "no"], ("no", "yes")), ([0, 1], None), ([False, True], None)],
+)
+def test_two_values_may_be_declared_boolean(words: list[Any], kept: tuple[str, str] | None) -> None:
+    """One feature of two values; of two words the later one in the alphabet, or the one that says yes, is 1."""
+    switch = np.resize(words, 200)
+    dataset = prepare(people().assign(switch=switch), columns={"switch": "boolean"})
+    assert [name for name in dataset.feature_names if name.startswith("switch")] == ["switch"]
+    train = dataset.parts[0].train
+    place = dataset.feature_names.index("switch")
+    is_one = np.array([str(cell).lower() == str(kept[1] if kept else words[1]).lower() for cell in switch[train.rows]])
+    assert np.array_equal(train.X[:, place] > 0, is_one)
+
+
+def test_three_values_are_no_boolean() -> None:
+    """A column that the definition calls boolean has two values at most."""
+    with pytest.raises(DataError, match="column 'job': 3 different values in the training rows, expected two at most"):
+        prepare(people(), columns={"job": "boolean"})
+
+
+@pytest.mark.parametrize("kind", ["numeric", "boolean"])
+def test_dates_are_not_declared_away(kind: str) -> None:
+    """A column of dates is refused as numbers."""
+    frame = people().assign(since=pd.date_range("2020-01-01", periods=200))
+    with pytest.raises(DataError, match=f"column 'since': holds dates, expected a {kind} column"):
+        prepare(frame, columns={"since": kind})
+
+
+def test_text_may_be_declared_dates() -> None:
+    """Dates in the country's order are read as such, although half of the cells are none."""
+    days = [f"{1 + k % 28:02d}.{1 + k % 12:02d}.{2000 + k % 20}" if k % 2 else "never" for k in range(200)]
+    frame = people().assign(since=days)
+    assert summary(prepare(frame), "since").kind == "categorical"
+    dataset = prepare(frame, columns={"since": "date"})
+    assert summary(dataset, "since").kind == "date"
+    assert (
+        next(column for column in dataset.encoding["columns"] if column["name"] == "since")["date_format"] == "%d.%m.%Y"
+    )
+
+
 def test_bad_cells_under_a_percent_are_refused_and_others_are_text() -> None:
     """Fewer than 1 % of text make a numeric column with bad cells; more make it text, with a note."""
     cells = people(1000)["age"].astype(object)

@@ -77,6 +77,34 @@ def test_other_files_must_fit_the_source(write: Write, load: Load) -> None:
             load("a.csv", test=name)
 
 
+def test_other_files_have_the_target_and_the_groups(write: Write, load: Load) -> None:
+    """A dev file without the classes, or without the column that rows are grouped by, is refused by that name."""
+    whole = people().assign(family=np.arange(200) // 4)
+    write("a.csv", whole)
+    write("b.csv", whole.drop(columns="rich"))
+    write("c.csv", whole.drop(columns="family"))
+    with pytest.raises(DataError, match=r"b\.csv: no column 'rich'"):
+        load("a.csv", dev="b.csv")
+    with pytest.raises(DataError, match=r"c\.csv: no column 'family', which the training file is grouped by"):
+        load("a.csv", dev="c.csv", group="family")
+
+
+def test_every_row_belongs_to_a_group(write: Write, load: Load) -> None:
+    """An empty cell in the group column is refused by its line."""
+    frame = people().assign(family=[f"f{k // 4}" for k in range(200)])
+    frame.loc[7, "family"] = None
+    write("a.csv", frame)
+    with pytest.raises(DataError, match=r"a\.csv, line 9, column 'family': no value, expected a group in every row"):
+        load("a.csv", group="family")
+
+
+def test_pixels_are_numbers(write: Write, load: Load) -> None:
+    """An image with a column of words is refused by that column."""
+    write("a.csv", people()[["age", "hours", "job", "rich"]].assign(fourth=1.5))
+    with pytest.raises(DataError, match="column 'job': categorical, expected numbers in every pixel of an image"):
+        load("a.csv", image=[2, 2])
+
+
 def test_columns_of_other_files_may_stand_in_another_order(write: Write, load: Load) -> None:
     """Columns go by name, and those of no use are left out."""
     write("a.csv", people())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import lzma
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +314,7 @@ def test_bad_idx(write: Write, load: Load, content: bytes, message: str) -> None
         ({"x": np.ones((4, 2)), "y": np.arange(3)}, r"y has shape \(3,\)"),
         ({"x": np.array([["a"], ["b"]]), "y": np.arange(2)}, "expected numbers"),
         ({"x": np.ones(4), "y": np.arange(4)}, r"x has shape \(4,\)"),
+        ({"x": np.ones((0, 2)), "y": np.arange(0)}, "no rows, expected at least one example of each class"),
     ],
 )
 def test_bad_npz(tmp_path: Path, load: Load, arrays: dict[str, Any], message: str) -> None:
@@ -319,6 +322,70 @@ def test_bad_npz(tmp_path: Path, load: Load, arrays: dict[str, Any], message: st
     np.savez(tmp_path / "p.npz", **arrays)
     with pytest.raises(DataError, match=message):
         load("p.npz", target="y")
+
+
+def test_labels_of_npz_may_stand_in_a_column(tmp_path: Path, load: Load) -> None:
+    """Classes of shape (n, 1), as some libraries write them, are classes of shape (n,)."""
+    x, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 2
+    np.savez(tmp_path / "p.npz", x=x, y=y)
+    np.savez(tmp_path / "q.npz", x=x, y=y[:, None])
+    assert same(load("p.npz", target="y"), load("q.npz", target="y"))
+
+
+def test_what_stands_before_an_archive_is_not_skipped(tmp_path: Path, load: Load) -> None:
+    """A zip file may begin with anything; one that begins with a bare array, or with text, is no table."""
+    path = tmp_path / "p.npz"
+    np.savez(path, x=np.ones((4, 2)), y=np.arange(4) % 2)
+    archive, bare = path.read_bytes(), io.BytesIO()
+    np.save(bare, np.ones((4, 2)))
+    for first, message in (
+        (bare.getvalue(), "holds one bare array, expected an NPZ"),
+        (b"hello", "not an NPZ archive"),
+    ):
+        path.write_bytes(first + archive)
+        with pytest.raises(DataError, match=message):
+            load("p.npz", target="y")
+
+
+def test_a_damaged_member_of_an_archive(tmp_path: Path, load: Load) -> None:
+    """One changed byte is found by the archive's own checksum, and named by its array."""
+    path = tmp_path / "p.npz"
+    np.savez(path, x=np.ones((40, 2)), y=np.arange(40) % 2)
+    content = bytearray(path.read_bytes())
+    content[300] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"p\.npz: array 'x' is truncated or damaged"):
+        load("p.npz", target="y")
+
+
+def test_a_damaged_parquet_file(tmp_path: Path, load: Load) -> None:
+    """Whole at its end, where the format keeps its account, and damaged in a column: one line."""
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "p.parquet"
+    people(2000).to_parquet(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"\xff" * 2000 + content[2004:])
+    with pytest.raises(DataError, match=r"p\.parquet: damaged Parquet file") as caught:
+        load("p.parquet")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_parquet_file_without_rows(tmp_path: Path, load: Load) -> None:
+    """Columns alone are nothing to learn from."""
+    pytest.importorskip("pyarrow")
+    people().head(0).to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(DataError, match="no rows, expected at least one example of each class"):
+        load("p.parquet")
+
+
+def test_without_pyarrow_parquet_says_what_to_install(
+    write: Write, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line with the command."""
+    write("p.parquet", b"PAR1")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataError, match=r"Parquet needs pyarrow: pip install 'tuner-search\[parquet\]'"):
+        load("p.parquet")
 
 
 def test_parquet(tmp_path: Path, write: Write, load: Load) -> None:

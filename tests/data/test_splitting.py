@@ -141,6 +141,36 @@ def test_a_column_that_names_no_part(write: Write, load: Load) -> None:
         load("p.csv", split_column="part")
 
 
+def test_a_split_column_and_folds(write: Write, load: Load) -> None:
+    """The column keeps the test rows apart, folds make dev sets of the rest; a dev set of its own contradicts them."""
+    words = np.resize(["train", "train", "train", "test"], 200)
+    write("p.csv", people().assign(part=words))
+    dataset = load("p.csv", split_column="part", folds=3)
+    assert np.array_equal(dataset.test_rows, np.flatnonzero(words == "test"))
+    assert sorted(dataset.dev_rows) == np.flatnonzero(words == "train").tolist()
+    write("p.csv", people().assign(part=np.resize(["train", "dev", "test"], 200)))
+    with pytest.raises(
+        DataError, match=r"names 67 dev rows, expected train and test alone since \[data\] folds is set"
+    ):
+        load("p.csv", split_column="part", folds=3)
+
+
+@pytest.mark.parametrize(("words", "missing"), [(["train", "test"], "dev"), (["dev", "test"], "training")])
+def test_a_split_column_without_a_part(write: Write, load: Load, words: list[str], missing: str) -> None:
+    """Rows to learn from and rows to choose by have to be there."""
+    write("p.csv", people().assign(part=np.resize(words, 200)))
+    with pytest.raises(DataError, match=f"the {missing} set is empty, expected one row or more"):
+        load("p.csv", split_column="part")
+
+
+def test_a_train_dev_set_leaves_rows_to_train_on(write: Write, load: Load) -> None:
+    """As many rows as there are cannot be carved from them."""
+    for name, n, seed in (("a.csv", 100, 0), ("b.csv", 60, 1), ("c.csv", 80, 2)):
+        write(name, people(n, seed))
+    with pytest.raises(DataError, match="train_dev 100 rows of 100 leave none to train on"):
+        load("a.csv", dev="b.csv", test="c.csv", split={"train_dev": 100})
+
+
 def test_own_files_and_a_train_dev_set(write: Write, load: Load) -> None:
     """Dev and test files serve whole, and a train-dev set as large as dev is carved from train."""
     for name, n, seed in (("a.csv", 500, 0), ("b.csv", 60, 1), ("c.csv", 80, 2)):

@@ -62,6 +62,16 @@ def test_shipped_definitions_have_one_key_a_line(path: Path) -> None:
         ('name = "digits"', "", ["name is missing"]),
         ("material_gap = 0.01", "material_gap = 2", ["diagnosis.material_gap", "2"]),
         ("material_gap = 0.01", "baseline_error = { wrong = 3, of = 2 }", ["diagnosis.baseline_error", "W <= N"]),
+        ("material_gap = 0.01", "baseline_error = 1.5", ["diagnosis.baseline_error", "between 0 and 1", "1.5"]),
+        ('["he", "xavier", "lecun"]', '["he", "he"]', ["space.initializer", "names a value twice"]),
+        ("{ uniform = [0.5, 1.0] }", "{ uniform = [0.5, 1.0], choice = [1.0] }", ["space.keep_prob", "exactly one of"]),
+        ("{ uniform = [0.5, 1.0] }", "{}", ["space.keep_prob", "exactly one of", "got none"]),
+        ("seed = 0             ", "image = [8]", ["data.image", "8"]),
+        (
+            "initializer = {",
+            "flip = 0.5\ninitializer = {",
+            ["space.flip", "data.image = [height, width] beside an augmentation"],
+        ),
         ("[network]", "[network", ["not valid TOML", "line"]),
         ("max_epochs = 100", "seeds = 3", ["training.seeds", "data.folds", "3"]),
     ],
@@ -71,6 +81,7 @@ def test_refusals_name_the_file_the_key_and_the_value(old: str, new: str, parts:
     message = refusal(old, new)
     assert "\n" not in message
     assert message.startswith("studies/digits.toml: ")
+    assert "'source'" not in message  # the whole definition is no value
     for part in parts:
         assert part in message
 
@@ -79,6 +90,19 @@ def test_missing_file_is_named() -> None:
     """A definition that is not there is refused by its path."""
     with pytest.raises(DefinitionError, match=r"nowhere\.toml: no such file"):
         read_definition(Path("nowhere.toml"))
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """A definition is UTF-8."""
+    (tmp_path / "study.toml").write_bytes(b"name = '\xff'")
+    with pytest.raises(DefinitionError, match=r"study\.toml: cannot be read as UTF-8 text"):
+        read_definition(tmp_path / "study.toml")
+
+
+def test_a_space_is_a_table() -> None:
+    """Anything else has no hyperparameters."""
+    with pytest.raises(DefinitionError, match=r"x\.toml: space: expected a table of hyperparameters, got 3"):
+        parse_definition('name = "x"\nspace = 3\n[data]\nsource = "x.csv"\ntarget = "y"\n', "x.toml")
 
 
 def test_identity_leaves_out_comments_budget_and_diagnosis() -> None:

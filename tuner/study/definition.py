@@ -315,7 +315,7 @@ def explain(error: ValidationError) -> str:
     else:
         message = message[:1].lower() + message[1:]
         got = "" if "got " in message or "unknown key" in message else f", got {shorten(first['input'])}"
-        text = f"{key}: {message}{got}" if key else f"{message}{got}"
+        text = f"{key}: {message}{got}" if key else message  # without a key the input is the whole definition
     return text + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from tests.storage.conftest import DISTRIBUTIONS, drawn, make_study, outcome, take, take_and_draw
 from tuner.errors import StorageError
@@ -46,6 +49,42 @@ def owned(database: Database, claim: Claim, owner: Owner, expires_in: float = CL
 def claim_or_none(database: Database, study_id: int, attempts: int = 3) -> Claim | None:
     """What a worker of this process gets."""
     return claim_trial(database, study_id, Budget("b"), max_attempts=attempts, owner=Owner.this_process())[0]
+
+
+@contextmanager
+def unanswered_commits(database: Database) -> Iterator[None]:
+    """Every transaction's first commit takes effect, but the connection is lost before the answer is there."""
+    lost = False
+
+    def commit(connection: sa.Connection) -> None:
+        nonlocal lost
+        lost = not lost
+        if lost:
+            assert connection.connection.dbapi_connection is not None
+            connection.connection.dbapi_connection.commit()
+            raise OperationalError("COMMIT", {}, Exception("terminating connection due to administrator command"))
+
+    sa.event.listen(database.engine, "commit", commit)
+    yield
+    sa.event.remove(database.engine, "commit", commit)
+
+
+def test_a_commit_whose_answer_is_lost_takes_effect_once(database: Database) -> None:
+    """A worker's writes are sent again, find themselves done, and a trial is neither taken nor told twice."""
+    study = make_study(database, budget=9)
+    with unanswered_commits(database):
+        claim = take(database, study)
+        assert write_drawn(database, claim, study, drawn(), DISTRIBUTIONS)
+        assert renew(database, claim)
+        write_outcome(database, claim, study, outcome())
+        second = take(database, study)
+        put_back(database, second)
+        third = take(database, study)
+        fail(database, third, "crashed")
+    assert (claim.number, second.number, third.number, third.attempt) == (0, 1, 1, 1)
+    first, failed = read_study(database, "made").trials
+    assert (first.state, len(first.networks), first.params) == ("complete", 1, drawn().hyperparameters)
+    assert failed.state == "failed"
 
 
 def test_trials_are_numbered_from_zero_and_end_with_the_budget(database: Database) -> None:

@@ -72,17 +72,32 @@ def claim_trial(
 
     One transaction: claims whose owner is gone are ended, the budget is checked, the trial is made or taken.
     """
+    token = uuid.uuid4().hex
 
     def work(connection: Connection) -> tuple[Claim | None, Standing]:
         now = database.now(connection)
         allowed = lock_study(connection, study_id)
+        taken = _claimed_as(connection, token)  # by this very call, whose commit was not answered
+        if taken is not None:
+            return taken, _standing(connection, study_id, budget, allowed)
         _end_dead_claims(connection, study_id, now, max_attempts)
         standing = _standing(connection, study_id, budget, allowed)
         if standing.counted + standing.running >= standing.allowed:
             return None, standing
-        return _take(connection, study_id, budget.call, owner, now), standing
+        return _take(connection, study_id, budget.call, token, owner, now), standing
 
-    return database.write(work)
+    return database.write(work, repeatable=True)
+
+
+def _claimed_as(connection: Connection, token: str) -> Claim | None:
+    """The claim that has this token, if there is one."""
+    t, c = tables.optuna_trials.c, tables.claims.c
+    row = connection.execute(
+        sa.select(t.trial_id, t.number, c.attempts, c.checkpoint)
+        .join(tables.claims, c.trial_id == t.trial_id)
+        .where(c.token == token)
+    ).one_or_none()
+    return None if row is None else Claim(row.trial_id, row.number, token, row.attempts, row.checkpoint)
 
 
 def lock_study(connection: Connection, study_id: int) -> int:
@@ -141,9 +156,8 @@ def count_finished(connection: Connection, study_id: int) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def _take(connection: Connection, study_id: int, call: str, owner: Owner, now: float) -> Claim:
+def _take(connection: Connection, study_id: int, call: str, token: str, owner: Owner, now: float) -> Claim:
     t, c = tables.optuna_trials.c, tables.claims.c
-    token = uuid.uuid4().hex
     held = {"token": token, "call": call, "owner": owner.to_json(), "claimed": now, "expires": now + CLAIM_SECONDS}
     waiting = connection.execute(
         sa.select(t.trial_id, t.number)
@@ -175,7 +189,7 @@ def renew(database: Database, claim: Claim) -> bool:
         mine = (c.trial_id == claim.trial_id) & (c.token == claim.token)
         return connection.execute(tables.claims.update().where(mine).values(expires=expires)).rowcount == 1
 
-    return database.write(work)
+    return database.write(work, repeatable=True)
 
 
 def put_back(database: Database, claim: Claim, checkpoint: bytes | None = None) -> bool:
@@ -193,7 +207,7 @@ def put_back(database: Database, claim: Claim, checkpoint: bytes | None = None) 
         _free_claim(connection, claim.trial_id, "put back")
         return True
 
-    return database.write(work)
+    return database.write(work, repeatable=True)
 
 
 def fail(database: Database, claim: Claim, reason: str) -> bool:
@@ -207,7 +221,7 @@ def fail(database: Database, claim: Claim, reason: str) -> bool:
         _set_stop_reason(connection, claim.trial_id, "failed")
         return True
 
-    return database.write(work)
+    return database.write(work, repeatable=True)
 
 
 def is_held(connection: Connection, claim: Claim) -> bool:

@@ -78,16 +78,17 @@ class Database:
             with connection.begin():
                 yield connection
 
-    def write(self, work: Callable[[Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T], *, repeatable: bool = False) -> T:
         """Run ``work(connection)`` in a transaction that has the write lock from its first statement.
 
         Tried again, with jitter, as long as the database is busy or its server away; ``work`` may therefore run more
-        than once, but takes effect once: a transaction whose commit was asked for is not repeated.
+        than once, but takes effect once: a transaction whose commit was asked for is repeated only where ``work`` is
+        ``repeatable``: it finds out itself whether it took effect before the server's answer was lost.
         """
         with self._translating_errors():
-            return retrying(lambda: self._write_once(work))
+            return retrying(lambda: self._write_once(work, repeatable))
 
-    def _write_once(self, work: Callable[[Connection], T]) -> T:
+    def _write_once(self, work: Callable[[Connection], T], repeatable: bool) -> T:
         with self.engine.connect() as connection:
             connection = connection.execution_options(tuner_begin="IMMEDIATE")
             transaction = connection.begin()
@@ -99,6 +100,8 @@ class Database:
             try:
                 transaction.commit()
             except OperationalError as error:
+                if repeatable:
+                    raise
                 raise _CommitError(error) from error
             return result
 

@@ -85,10 +85,13 @@ def write_drawn(
     def work(connection: Connection) -> bool:
         if not is_held(connection, claim):
             return False
+        t = tables.trials.c
+        if connection.execute(sa.select(t.trial_id).where(t.trial_id == claim.trial_id)).one_or_none() is not None:
+            return True  # noted by this very call, whose commit was not answered
         insert_drawn(connection, claim.trial_id, study_id, drawn, distributions)
         return True
 
-    return database.write(work)
+    return database.write(work, repeatable=True)
 
 
 def insert_drawn(
@@ -172,7 +175,10 @@ def read_drawn(
 
 
 def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outcome) -> bool:
-    """Everything about a finished trial in one transaction; False (and nothing written) if it was taken over."""
+    """Everything about a finished trial in one transaction; False (and nothing written) if the claim is not ours.
+
+    It was taken over then, or has ended by this very call, whose commit was not answered.
+    """
     network_rows, epoch_rows = _network_rows(claim.trial_id, outcome), _epoch_rows(claim.trial_id, outcome)
 
     def work(connection: Connection) -> bool:
@@ -200,7 +206,7 @@ def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outc
         end_claim(connection, claim.trial_id, None)
         return True
 
-    return database.write(work)
+    return database.write(work, repeatable=True)
 
 
 def _tell_optuna(connection: Connection, trial_id: int, outcome: Outcome, now: float) -> None:

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 
 from tests.databases import KINDS, new_postgresql, new_url
 from tests.storage.conftest import learning_network, make_study, outcome, take_and_draw
-from tuner.errors import StorageError
+from tuner.errors import NoDatabaseError, StorageError
 from tuner.storage import (
     back_up,
     migrations,
@@ -269,6 +269,20 @@ def test_a_learning_curve_of_schema_4_left_out_nothing_that_is_known(tmp_path: P
         old, new = read_study(database, "made").trials[0].learning
     assert (len(old.left_out), len(old.left_wrong), old.wrong.sum()) == (0, 0, learning_network().wrong.sum())
     assert (new.left_out.tolist(), new.left_wrong.tolist()) == (bits.tolist(), wrong.tolist())
+
+
+def test_a_server_whose_tables_were_being_made_is_finished(tmp_path: Path) -> None:
+    """Whoever looks while they are made sees no studies yet; where their maker died, the next search makes the rest."""
+    url = new_url("postgresql", tmp_path)
+    unfinished = ("DROP INDEX tuner_trials_by_state", "DROP TABLE trial_heartbeats", "DELETE FROM tuner_version")
+    with open_database(url, create=True) as database:
+        for statement in unfinished:
+            database.write(lambda connection, statement=statement: connection.execute(sa.text(statement)))
+    with pytest.raises(NoDatabaseError):
+        open_database(url, create=False)
+    open_database(url, create=True).close()
+    with open_database(url, create=False) as database:
+        assert make_study(database) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -118,15 +118,21 @@ def _umask() -> int:
 
 
 def _make_tables(url: URL) -> None:
-    """Optuna's tables and ours in an empty database."""
+    """Our tables and Optuna's in an empty database, or what is missing of them where this was interrupted.
+
+    Ours come first, and the row of versions last: on a server others can look in between, and must take what they see
+    neither for a database of Optuna's own nor for a finished one.
+    """
     options: dict[str, Any] = {"poolclass": sa.pool.NullPool}
     path = sqlite_file(url)
     if path is not None:  # nobody sees the file before it is whole, so it need not be synced statement by statement
         options["creator"] = lambda: _unsynced(path)
+    engine = sa.create_engine(with_password(url), **options)
+    tables.metadata.create_all(engine)
+    engine.dispose()
     storage = optuna.storages.RDBStorage(with_password(url), engine_kwargs=options)
     storage.remove_session()
     with storage.engine.begin() as connection:
-        tables.metadata.create_all(connection)
         connection.execute(sa.text(tables.TRIALS_BY_STATE))
         connection.execute(
             tables.versions.insert().values(schema_version=tables.SCHEMA_VERSION, optuna_version=optuna.__version__)
@@ -293,11 +299,14 @@ def _open_server(url: URL, *, create: bool) -> Database:
 
 
 def _server_versions(database: Database, connection: Connection) -> tuple[int, str] | None:
+    """(our schema version, Optuna's version); None where there are no tables, or not all of them yet."""
     names = set(sa.inspect(connection).get_table_names())
     if tables.versions.name in names:
-        version, optuna_version = connection.execute(sa.select(tables.versions)).one()
-        _refuse_newer(database.name, version)
-        return version, optuna_version
+        row = connection.execute(sa.select(tables.versions)).one_or_none()
+        if row is None:
+            return None
+        _refuse_newer(database.name, row.schema_version)
+        return row.schema_version, row.optuna_version
     if "alembic_version" in names:
         raise StorageError(f"{database.name}: is an Optuna database without tuner's tables; name another database")
     return None

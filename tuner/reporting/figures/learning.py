@@ -56,9 +56,7 @@ def _beside(found: Learning) -> str:
     if found.curve is None or not found.uses_left_out:
         return ""
     rows = count(found.curve.left_out, "training row")
-    return (
-        f" Smaller networks are also held against the rows that they left out (of {rows}), as new to them as dev rows."
-    )
+    return f" Smaller networks are also held against the rows that they left out (of {rows}), as new to them as dev."
 
 
 def _scales(plot: Plot, points: tuple[LearningPoint, ...], curve: LearningCurve) -> tuple[Scale, Scale]:

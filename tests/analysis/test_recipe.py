@@ -67,6 +67,15 @@ def test_a_healthy_study_is_evaluated() -> None:
     assert recipe(HEALTHY)[0].command == "tuner train digits"
 
 
+def test_a_leak_comes_before_everything() -> None:
+    """Two low gaps mean nothing while a column gives the answer away: the data first, the test set last."""
+    leaking = replace(HEALTHY, data_warnings=("column 'ended' predicts the target; would it be known in time?",))
+    first, last = recipe(leaking)
+    assert (first.action, first.command) == ("check_data", "tuner data digits")
+    assert "would it be known in time? As long as that stands, no error here can be relied on." in first.why
+    assert (last.action, last.why[:4]) == ("evaluate_once", "Once")
+
+
 def test_a_baseline_comes_first() -> None:
     """High bias against an assumed 0 % is a question first."""
     biased = replace(HEALTHY, bias="high", bias_value=0.15, train_error=0.15, hidden_is_largest=True)

@@ -12,7 +12,7 @@ from tuner.reporting import build_report
 from tuner.reporting.advice import COMMANDS, evidence_of
 from tuner.storage import StudyRecord
 
-IN_THE_RECIPE = {"search", "report", "refine", "learning-curve", "train"}
+IN_THE_RECIPE = {"data", "search", "report", "refine", "learning-curve", "train"}
 
 
 def high_bias(**options: Any) -> StudyRecord:

@@ -10,6 +10,8 @@ import pytest
 from tests.reporting.building import make_study
 from tuner.errors import UsageError
 from tuner.reporting import build_report, trials_frame
+from tuner.reporting.markdown import markdown
+from tuner.reporting.page import page
 
 TRIAL_COLUMNS = [
     *("number", "state", "stop_reason", "lambda", "keep_prob", "alpha", "beta", "batch_size", "initializer", "hidden"),
@@ -155,3 +157,28 @@ def test_a_trial_that_runs_has_a_row_with_gaps() -> None:
     report = build_report(record)
     assert report.trials["dev_error"].isna().tolist() == [False, True, False]
     assert len(report.epochs) == 24
+
+
+def test_a_leak_is_read_before_any_number_is_believed() -> None:
+    """What the checks of the data warn of stands among the first lines everywhere, and first of what to do next."""
+    text = "column 'ended' predicts the target almost perfectly by itself; would it be known in time?"
+    found = [
+        {"kind": "leakage", "severity": "warning", "text": text},
+        {"kind": "imbalance", "severity": "warning", "text": "unbalanced classes"},
+        {"kind": "not_compared", "severity": "note", "text": "train and dev are not compared"},
+    ]
+    report = build_report(make_study(facts={"honesty": found}))
+    assert report.warned == [f"The checks of the data warn: {text}"]
+    assert report.actions[0].command == "tuner data made"
+    terminal = " ".join(report.text().split())
+    faces = (terminal, markdown(report), page(report), report._repr_html_())
+    for shown, actions in zip(faces, ("Do next", "## Do next", "<h2>Do next", '<ol class="actions">'), strict=True):
+        assert 0 < shown.index("The checks of the data warn") < shown.index(actions)
+
+
+def test_rows_in_memory_leave_only_the_report_to_be_typed() -> None:
+    """No other command finds data that only the process had."""
+    record = make_study(30, bias=0.2, variance=0.01, n_train=4000, n_dev=3000)
+    record = dataclasses.replace(record, definition=record.definition.replace('source = "made.csv"\n', ""))
+    commands = {action.command for action in build_report(record, baseline=0.01).actions}
+    assert commands == {""}

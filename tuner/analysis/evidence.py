@@ -68,12 +68,14 @@ class Evidence:
     ``can_fold``: dev examples come from the training rows' source, not from a file of their own.
     ``pruned_winners``: pruned trials that were already better than the best when they were stopped. ``trials`` are the
     complete ones that did not diverge; the ``budget`` counts the pruned and the diverged ones, too.
+    ``data_warnings``: what the checks of the data found that makes every number doubtful, as sentences.
     ``judged_by``: options that set the line and the baseline, as far as the definition does not. ``decided``: keys of
     the definition that an action ranked higher already changes.
     """
 
     study: str
     options: str = ""
+    data_warnings: tuple[str, ...] = ()
     judged_by: str = ""
     decided: frozenset[str] = frozenset()
     bias: str | None = None

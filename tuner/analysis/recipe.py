@@ -14,6 +14,7 @@ from tuner.analysis.remedies import (
     augmentation,
     bigger_dev_set,
     bigger_network,
+    check_data,
     evaluate_once,
     give_baseline,
     less_regularisation,
@@ -41,7 +42,8 @@ Step = Callable[[Evidence], Action | None]
 
 
 def recipe(evidence: Evidence) -> list[Action]:
-    """Rank what to do: what makes a verdict possible, then bias, variance, mismatch, dev overfit, search health.
+    """Rank what to do: what makes numbers true and a verdict possible, then bias, variance, mismatch, dev overfit,
+    search health.
 
     No two actions change the same key of the definition: the one ranked higher decides.
     """
@@ -56,6 +58,7 @@ def recipe(evidence: Evidence) -> list[Action]:
 RECIPE: dict[str, Step] = {
     step.__name__: step
     for step in (
+        check_data,
         run_search,
         give_baseline,
         train_longer,

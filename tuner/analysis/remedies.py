@@ -21,6 +21,22 @@ def _at_most(gap: float | None, name: str) -> str:
 # Before anything else.
 
 
+def check_data(evidence: Evidence) -> Action | None:
+    """The data are not what they should be, so that no number says what it seems to."""
+    if not evidence.data_warnings:
+        return None
+    first, *more = evidence.data_warnings
+    others = f" And {len(more)} more of the kind." if more else ""
+    end = "" if first.endswith("?") else "."
+    return Action(
+        action="check_data",
+        why=f"Look at the data before anything else: {first}{end}{others} As long as that stands, no error here can be "
+        "relied on.",
+        command=command(evidence, "data"),
+        evidence={"findings": list(evidence.data_warnings)},
+    )
+
+
 def run_search(evidence: Evidence) -> Action | None:
     """No complete trial yet, and not because all of them diverged."""
     if evidence.trials or evidence.diverged:
@@ -302,7 +318,12 @@ def evaluate_once(evidence: Evidence) -> Action | None:
         return None
     return Action(
         action="evaluate_once",
-        why="Neither gap matters at this line: train the chosen network, and open the test set once.",
+        why=(
+            "Once what the checks of the data found is settled, and if neither gap matters then"
+            if evidence.data_warnings
+            else "Neither gap matters at this line"
+        )
+        + ": train the chosen network, and open the test set once.",
         command=command(evidence, "train") if evidence.trainer is None else "",
         evidence={"avoidable_bias": evidence.bias_value, "variance": evidence.variance_value},
     )

@@ -27,7 +27,7 @@ from tuner.study import FREE, KNOBS
 if TYPE_CHECKING:
     from tuner.reporting.numbers import Numbers
 
-COMMANDS = frozenset({"search", "report", "refine", "learning-curve", "train"})
+COMMANDS = frozenset({"data", "search", "report", "refine", "learning-curve", "train"})
 """The commands of the recipe that the command line has."""
 
 LATE = 0.9  # of the epochs: a best epoch beyond was reached while the error still fell
@@ -39,6 +39,8 @@ def advise(report: Numbers) -> list[Action]:
     actions = [_typable(action) for action in recipe(evidence_of(report))]
     if not report.record.storage:
         return [dataclasses.replace(action, command="") for action in actions]
+    if report.definition.data.source is None:
+        return [_without_data(action) for action in actions]
     return actions if trainer is None else [_for_trainer(action, trainer) for action in actions]
 
 
@@ -52,6 +54,7 @@ def evidence_of(report: Numbers) -> Evidence:
     return Evidence(
         study=record.name,
         options=storage_option(record),
+        data_warnings=tuple(report.warnings),
         judged_by=_judged_by(report),
         **_gaps(report),
         material_gap=diagnosis.material_gap,
@@ -207,6 +210,11 @@ def _for_trainer(action: Action, trainer: str) -> Action:
     if first.startswith(("tuner search ", "tuner refine ")):
         return dataclasses.replace(action, command=" && ".join([f"{first} --allow-trainer {trainer}", *then]))
     return action
+
+
+def _without_data(action: Action) -> Action:
+    """The action of a study of rows in memory, which another process can only report on."""
+    return action if action.command.startswith("tuner report ") else dataclasses.replace(action, command="")
 
 
 def _typable(action: Action) -> Action:

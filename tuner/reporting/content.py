@@ -9,7 +9,7 @@ from tuner.analysis import Action
 from tuner.reporting.advice import advise
 from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.numbers import Numbers
-from tuner.reporting.remarks import remarks
+from tuner.reporting.remarks import remarks, warned
 from tuner.reporting.wording import assumption, figures_sentence, gap_sentence, headline
 
 
@@ -31,6 +31,11 @@ class Content(Numbers):
     def actions(self) -> list[Action]:
         """What to do next, the most useful first."""
         return advise(self)
+
+    @property
+    def warned(self) -> list[str]:
+        """What makes every number doubtful, to be read before any of them is believed."""
+        return warned(self)
 
     @cached_property
     def remarks(self) -> list[str]:

@@ -23,7 +23,9 @@ def markdown(report: Content) -> str:
     """Write the whole report as GitHub-flavoured Markdown."""
     record = report.record
     told, *rest = report.sentences
-    parts = [f"# {escape(record.name)}", f"**{told}**", " ".join(rest), *_actions(report)]
+    parts = [f"# {escape(record.name)}", f"**{told}**", " ".join(rest)]
+    parts += [f"**{escape(warning)}**" for warning in report.warned]
+    parts += _actions(report)
     if report.remarks:
         parts.append("\n".join(f"- {escape(remark)}" for remark in report.remarks))
     if report.best is not None:

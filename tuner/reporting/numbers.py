@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.analysis import Diagnosis, Gap, KnobEffects
 from tuner.reporting.findings import Findings
 from tuner.reporting.frames import epochs_frame, trial_rows, trials_frame
+from tuner.reporting.honesty import warnings
 from tuner.reporting.learning import Learning, find_learning
 from tuner.reporting.news import News
 from tuner.reporting.pulls import Importances, find_importances, find_pulls
@@ -62,6 +63,11 @@ class Numbers:
     def chosen(self) -> str:
         """The choice that the corrected dev error allows for; the epochs of a trainer of one's own are not seen."""
         return "trial and epoch" if self.definition.network.trainer is None else "trial"
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What the checks of the data found that makes every number doubtful, as sentences."""
+        return warnings(self.record)
 
     @cached_property
     def pulls(self) -> KnobEffects | None:

@@ -1,4 +1,4 @@
-"""What else a reader has to know: what the dev set cannot tell, looks at the test set, what is still running."""
+"""What else a reader has to know: what makes numbers doubtful, what the dev set cannot tell, looks at the test set."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ from tuner.reporting.wording import count, percent, points, rounded, span, times
 
 if TYPE_CHECKING:
     from tuner.reporting.numbers import Numbers
+
+MOST_WARNINGS = 3  # that stand at the top; all of them stand with the other findings of the checks
+
+
+def warned(report: Numbers) -> list[str]:
+    """What makes every number doubtful, as sentences; of many findings the first ones, and how many more there are."""
+    found = report.warnings
+    told = [f"The checks of the data warn: {text}" for text in found[:MOST_WARNINGS]]
+    more = len(found) - len(told)
+    return [*told, f"{count(more, 'more warning')} of the kind stand in the report's last part."] if more > 0 else told
 
 
 def remarks(report: Numbers) -> list[str]:

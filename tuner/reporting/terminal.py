@@ -30,6 +30,7 @@ def renderable(report: Content) -> RenderableType:
         parts += ["", _error_table(report), "", _gap_table(report)]
     level = {"undecided": "yellow", "low_bias_and_variance": "green"}.get(report.verdict, "bold red")
     parts += ["", Text(told, style=level), *(Text(sentence) for sentence in rest)]
+    parts += [Text(f"· {warning}", style="bold yellow") for warning in report.warned]
     parts += [Text(f"· {remark}", style="dim") for remark in report.remarks]
     if report.actions:
         parts += ["", Text("Do next", style="bold")]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
+from tuner.storage import NetworkRecord, StudyRecord, TrialRecord, middle_epoch
 from tuner.trial import draw_dev_folds
 
 BEGAN = datetime.datetime(2026, 3, 1, 8, 0, tzinfo=datetime.UTC)
@@ -125,7 +125,7 @@ def make_trial(
         value=wrong / of,
         seed=1000 + number,
         exploring=number < 10,
-        best_epoch=max(n.best_epoch for n in networks),
+        best_epoch=middle_epoch(networks),
         epochs=ran,
         seconds=0.1 * ran,
         started=began,

@@ -75,6 +75,22 @@ def test_another_database_is_named_in_commands() -> None:
     assert build_report(record).actions[0].command == "tuner search made --storage 'sqlite:////data/my studies.db'"
 
 
+def test_one_late_fold_is_no_reason_to_train_longer() -> None:
+    """Only where most networks of the best trial ended while still falling do all of them get more epochs."""
+
+    def still_falling(*best_epochs: int) -> bool:
+        record = make_study(1, folds=5, epochs=12)
+        networks = [
+            dataclasses.replace(network, stop_reason="max_epochs", best_epoch=epoch)
+            for network, epoch in zip(record.trials[0].networks, best_epochs, strict=True)
+        ]
+        record.trials[0] = dataclasses.replace(record.trials[0], networks=networks, stop_reason="max_epochs")
+        return evidence_of(build_report(record)).still_falling
+
+    assert not still_falling(12, 3, 3, 4, 3)
+    assert still_falling(12, 11, 12, 4, 3)
+
+
 def test_diverged_trials_use_the_budget_up() -> None:
     """A finished study with diverged trials is not called unfinished."""
     record = make_study(30)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.reporting.building import make_study
 from tuner.reporting import build_report
+from tuner.reporting.figures.curves import curves
 from tuner.reporting.page import embedded, page
 
 HOSTILE = ("<script>alert(1)</script>", "a|b", "&amp;", '"><img src=x onerror=alert(1)>', "naïve 🦋")
@@ -163,3 +164,15 @@ def test_a_study_with_everything() -> None:
         *("200 examples, as given", "column id predicts the target by itself"),
     ):
         assert words in html
+
+
+def test_every_network_marks_its_best_epoch() -> None:
+    """With folds the curves have as many upright lines as there are best epochs, and the sentence names them."""
+    record = make_study(1, folds=5)
+    trial = record.trials[0]
+    networks = [dataclasses.replace(n, best_epoch=e) for n, e in zip(trial.networks, (7, 9, 7, 5, 5), strict=True)]
+    record.trials[0] = dataclasses.replace(trial, networks=networks)
+    figure = curves(build_report(record))
+    assert figure is not None
+    assert figure.svg.count('class="mark"') == 3
+    assert "best epochs of its 5 networks, 5, 7 and 9." in figure.sentence

@@ -149,3 +149,16 @@ def test_busy_is_waited_for(sqlite: Database) -> None:
 
     assert sqlite.write(work) == "done"
     assert len(tries) == 3
+
+
+def test_a_trials_best_epoch_is_the_middle_one_of_its_networks(database: Database) -> None:
+    """Folds' best epochs 7, 19, 7, 5, 5: 7, also where an older version wrote the latest of them."""
+    study = make_study(database)
+    written = outcome()
+    networks = [dataclasses.replace(written.networks[0], best_epoch=epoch) for epoch in (7, 19, 7, 5, 5)]
+    assert write_outcome(
+        database, take_and_draw(database, study), study, dataclasses.replace(written, networks=networks)
+    )
+    assert read_study(database, "made").trials[0].best_epoch == 7
+    database.write(lambda connection: connection.execute(tables.trials.update().values(best_epoch=19)))
+    assert read_study(database, "made").trials[0].best_epoch == 7

@@ -114,7 +114,11 @@ def _network(report: Numbers) -> dict[str, Any]:
 
 
 def _still_falling(best: TrialRecord | None, max_epochs: int) -> bool:
-    return best is not None and best.stop_reason == "max_epochs" and (best.best_epoch or 0) >= LATE * max_epochs
+    """Whether most of the best trial's networks ran out of epochs while their dev error still fell."""
+    if best is None:
+        return False
+    late = [n.stop_reason == "max_epochs" and n.best_epoch >= LATE * max_epochs for n in best.networks]
+    return 2 * sum(late) > len(late)
 
 
 def _since(record: StudyRecord, best: TrialRecord | None) -> int:

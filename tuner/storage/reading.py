@@ -19,7 +19,7 @@ from tuner.storage import tables
 from tuner.storage.address import mask
 from tuner.storage.database import Database
 from tuner.storage.learning import read_learning
-from tuner.storage.records import CURVE_COLUMNS, N_DEV_FOLDS, NetworkRecord
+from tuner.storage.records import CURVE_COLUMNS, N_DEV_FOLDS, NetworkRecord, middle_epoch
 from tuner.storage.studies import get_study
 
 STATES = {
@@ -34,6 +34,8 @@ STATES = {
 @dataclass(frozen=True)
 class TrialRecord:
     """One trial as it lies in the database; ``params`` are named and scaled as people read them.
+
+    ``best_epoch``: with several networks (folds, seeds) the median of theirs.
 
     ``learning``: the networks of its learning curve, as far as it was measured.
     """
@@ -196,7 +198,7 @@ def _trial(
         value=row.value,
         seed=row.seed,
         exploring=bool(row.exploring),
-        best_epoch=row.best_epoch,
+        best_epoch=middle_epoch(networks) if networks else row.best_epoch,  # older rows hold the latest network's
         epochs=row.epochs,
         seconds=row.seconds,
         started=_aware(row.datetime_start),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,6 +63,11 @@ class NetworkRecord:
     n_train_dev: int | None = None
     train_dev_wrong: int | None = None
     layers: list[tuple[int, int, float, float, float]] = field(default_factory=list)
+
+
+def middle_epoch(networks: Sequence[NetworkRecord]) -> int:
+    """A trial's best epoch: the median of its networks' (of two in the middle the earlier); 0 without any."""
+    return statistics.median_low(network.best_epoch for network in networks) if networks else 0
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,7 @@ def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outc
             .values(
                 finish_order=connection.execute(finished).scalar_one(),
                 stop_reason=outcome.stop_reason,
-                best_epoch=max((n.best_epoch for n in outcome.networks), default=0),
+                best_epoch=middle_epoch(outcome.networks),
                 epochs=max((n.epochs for n in outcome.networks), default=0),
                 seconds=outcome.seconds,
             )

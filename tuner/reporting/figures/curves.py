@@ -10,7 +10,7 @@ from tuner.analysis import exponentially_weighted_average
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error, mean_curve
 from tuner.reporting.svg import Plot, percent_tick
-from tuner.reporting.wording import count, percent
+from tuner.reporting.wording import count, join, percent
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 WINDOW = 1 / 15  # of the epochs: what the average looks back on
 NEXT_BEST = 6
+MOST_NAMED = 6  # best epochs that a sentence lists
 LEGEND = (("train", "train error"), ("dev", "dev error"))
 
 
@@ -28,13 +29,12 @@ def curves(report: Numbers) -> Figure | None:
         return None
     plot = Plot(height=400)
     epochs = _draw(plot, best, _highest([best]))
-    mark = f"The upright line is the best epoch, {best.best_epoch}. " if best.best_epoch else ""
     return Figure(
         title=f"Learning curves of the best trial, number {best.number}",
         sentence=(
             "Where the dev line has stopped falling while the train line goes on, more epochs add variance; where both "
-            f"still fall, training ended early. {mark}Thick lines are the bias-corrected exponentially weighted "
-            "average, thin ones what was measured."
+            f"still fall, training ended early. {_mark_sentence(best)}Thick lines are the bias-corrected exponentially "
+            "weighted average, thin ones what was measured."
         ),
         svg=plot.svg("curves", f"Train and dev error of trial {best.number} over {count(epochs, 'epoch')}"),
         legend=LEGEND,
@@ -72,7 +72,7 @@ def _highest(trials: list[TrialRecord]) -> float:
 
 
 def _draw(plot: Plot, trial: TrialRecord, highest: float, title: str = "error") -> int:
-    """Draw axes, curves and the best epoch; return the number of epochs."""
+    """Draw axes, curves and the best epochs of its networks; return the number of epochs."""
     curve = mean_curve(trial)
     epochs = np.arange(1, len(curve["seconds"]) + 1)
     x = plot.x_scale(1, max(len(epochs), 2))
@@ -84,7 +84,21 @@ def _draw(plot: Plot, trial: TrialRecord, highest: float, title: str = "error") 
         values = curve[f"{name}_error"]
         plot.line(x(epochs), y(values), f"raw {name}")
         plot.line(x(epochs), y(exponentially_weighted_average(values, beta)), f"smooth {name}")
-    if trial.best_epoch:
-        at = float(x(trial.best_epoch))
+    for epoch in _best_epochs(trial):
+        at = float(x(epoch))
         plot.line((at, at), (plot.top, plot.bottom), "mark")
     return len(epochs)
+
+
+def _best_epochs(trial: TrialRecord) -> list[int]:
+    """The different best epochs of a trial's networks."""
+    return sorted({network.best_epoch for network in trial.networks if network.best_epoch})
+
+
+def _mark_sentence(trial: TrialRecord) -> str:
+    epochs = _best_epochs(trial)
+    if len(epochs) > 1:
+        networks = count(len(trial.networks), "network")
+        named = join([*map(str, epochs)]) if len(epochs) <= MOST_NAMED else f"{epochs[0]} to {epochs[-1]}"
+        return f"The upright lines are the best epochs of its {networks}, {named}. "
+    return f"The upright line is the best epoch, {epochs[0]}. " if epochs else ""

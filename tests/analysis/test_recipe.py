@@ -116,6 +116,32 @@ def test_logistic_regression_grows_a_hidden_layer() -> None:
     assert action(linear, "bigger_network").changes == {"space.hidden": {"choice": ["none", "16", "32"]}}
 
 
+def test_where_later_epochs_fit_early_stopping_is_the_reason() -> None:
+    """A network that learns its training set is neither widened nor eased, and only more regularisation is refined."""
+    both = replace(
+        HEALTHY, bias="high", variance="high", bias_value=0.15, train_error=0.15, baseline_given=True, folds=5,
+        hidden_is_largest=True, knobs=(replace(LAMBDA, pull_on_bias=1), KEEP_PROB),
+        fits_epoch=40, fits_error=0.0, best_epochs=(3, 86), dev_rows=24,
+    )  # fmt: skip
+    assert names(both)[:3] == ["steadier_stopping", "more_data", "more_regularisation"]
+    assert not {"bigger_network", "less_regularisation", "other_architecture"} & set(names(both))
+    found = action(both, "steadier_stopping")
+    assert "at epoch 40 the best trial's train error is 0.0 %" in found.why
+    assert "chose epochs 3 to 86 by the error on 24 dev rows" in found.why
+    assert found.changes == {"training.monitor": "cost"}
+    assert action(replace(both, folds=None), "steadier_stopping").changes["data.folds"] == 5
+
+
+def test_where_another_trial_fits_a_bigger_network_is_not_what_is_missing() -> None:
+    """Its size is enough, and dev preferred the trial that had learnt less."""
+    biased = replace(
+        HEALTHY, bias="high", train_error=0.1, baseline_given=True, hidden_is_largest=True, knobs=(LAMBDA,),
+        fits_trial=12, fits_error=0.003,
+    )  # fmt: skip
+    assert names(biased)[0] == "other_architecture"
+    assert "in trial 12, with one no larger, the train error falls to 0.30 %" in recipe(biased)[0].why
+
+
 def test_without_room_another_architecture_is_left() -> None:
     """High bias, larger networks tried, epochs enough, nothing to ease."""
     biased = replace(HEALTHY, bias="high", train_error=0.1, baseline_given=True)

@@ -4,13 +4,14 @@ import dataclasses
 import shlex
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.reporting.building import make_study
 from tuner.cli.app import COMMANDS as CLI_COMMANDS
 from tuner.reporting import build_report
 from tuner.reporting.advice import COMMANDS, evidence_of
-from tuner.storage import StudyRecord
+from tuner.storage import StudyRecord, TrialRecord
 
 IN_THE_RECIPE = {"data", "search", "report", "refine", "learning-curve", "train"}
 
@@ -73,6 +74,29 @@ def test_another_database_is_named_in_commands() -> None:
     assert build_report(record).actions[0].command == 'tuner search made --storage "$TUNER_STORAGE"'
     record = dataclasses.replace(make_study(0), storage="sqlite:////data/my studies.db")
     assert build_report(record).actions[0].command == "tuner search made --storage 'sqlite:////data/my studies.db'"
+
+
+def test_a_network_that_fits_in_other_epochs_or_trials_is_seen() -> None:
+    """The best trial's later epochs come first, then a trial with a network no larger; a larger one is no proof."""
+    record = high_bias()
+    best = build_report(record).best
+    assert best is not None
+    assert evidence_of(build_report(record)).fits_trial is None
+
+    def with_train_errors(trial: TrialRecord, errors: list[float], hidden: str = "64-32") -> TrialRecord:
+        curve = {**trial.networks[0].curve, "train_error": np.array(errors)}
+        networks = [dataclasses.replace(trial.networks[0], curve=curve)]
+        return dataclasses.replace(trial, networks=networks, params={**trial.params, "hidden": hidden})
+
+    falling = [*np.linspace(0.5, 0.1, 10), 0.02, 0.0]
+    record.trials[7] = with_train_errors(record.trials[7], falling, hidden="256")
+    assert evidence_of(build_report(record)).fits_trial is None
+    record.trials[7] = with_train_errors(record.trials[7], falling)
+    found = evidence_of(build_report(record))
+    assert (found.fits_epoch, found.fits_trial, found.fits_error) == (None, 7, 0.0)
+    record.trials[best.number] = with_train_errors(best, falling)
+    found = evidence_of(build_report(record))
+    assert (found.fits_epoch, found.fits_trial, found.fits_error) == (11, None, 0.02)
 
 
 def test_one_late_fold_is_no_reason_to_train_longer() -> None:

@@ -63,6 +63,9 @@ class Evidence:
     ``study`` is how the study is named in commands, ``options`` what follows it there (``--storage URL``). Levels are
     "high", "low", "undecided" or None (not measured); gaps and errors are fractions; what is unknown is None.
     ``hidden``: the best trial's layers, ("64-32"); ``hidden_is_largest``: no larger network was searched.
+    ``fits_epoch``: an epoch at which the best trial had learnt its training set down to ``fits_error``, though another
+    one was chosen; else ``fits_trial``: a trial that has, with a network no larger. ``best_epochs``: the earliest and
+    latest that early stopping chose in the best trial's networks, each on ``dev_rows`` or more by its ``monitor``.
     ``trainer``: the user's own, where it trains the models instead.
     ``since_best``: trials finished after the best one. ``diverged_above``: an α above which most trials diverged.
     ``can_fold``: dev examples come from the training rows' source, not from a file of their own.
@@ -102,6 +105,12 @@ class Evidence:
     trainer: str | None = None
     hidden: str | None = None
     hidden_is_largest: bool = True
+    fits_epoch: int | None = None
+    fits_trial: int | None = None
+    fits_error: float | None = None
+    best_epochs: tuple[int, int] = (0, 0)
+    dev_rows: int = 0
+    monitor: str = "error"
     best_epoch: int = 0
     max_epochs: int = 0
     still_falling: bool = False

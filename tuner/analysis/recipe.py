@@ -24,6 +24,7 @@ from tuner.analysis.remedies import (
     other_architecture,
     resemble_dev,
     run_search,
+    steadier_stopping,
     train_longer,
     use_folds,
 )
@@ -62,6 +63,7 @@ RECIPE: dict[str, Step] = {
         run_search,
         give_baseline,
         train_longer,
+        steadier_stopping,
         bigger_network,
         less_regularisation,
         other_architecture,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tuner.analysis.action import Action, command, open_knobs, refine_and_search
@@ -11,6 +12,7 @@ from tuner.analysis.next_ranges import amount, can_strengthen, shifted
 from tuner.analysis.words import number, percent, points
 
 FOLDS = 5
+FEW_DEV_ROWS = 1000  # on fewer, errors of epochs differ by a point and more by chance alone
 MOST_ROWS_FOR_FOLDS = 50_000  # folds train every network so often; beyond, a larger dev set is the cheaper way
 
 
@@ -80,9 +82,54 @@ def train_longer(evidence: Evidence) -> Action | None:
     )
 
 
+def steadier_stopping(evidence: Evidence) -> Action | None:
+    """The best trial's own network learns its training set, but early stopping chose an epoch before it had."""
+    if evidence.bias != "high" or evidence.fits_epoch is None or evidence.fits_error is None:
+        return None
+    first, last = evidence.best_epochs
+    chosen = f"epoch {first}" if first == last else f"epochs {first} to {last}"
+    changes: dict[str, Any] = {}
+    if evidence.dev_rows < FEW_DEV_ROWS:
+        changes = {} if evidence.monitor == "cost" else {"training.monitor": "cost"}
+        changes |= {"data.folds": FOLDS} if _can_use_folds(evidence) else {}
+    return Action(
+        action="steadier_stopping",
+        why=f"The network is large enough: at epoch {evidence.fits_epoch} the best trial's train error is "
+        f"{percent(evidence.fits_error)}. It is early stopping that holds it up, {_stopping_remedy(evidence, chosen)}",
+        command=refine_and_search(evidence) if changes else "",
+        evidence={
+            "train_error": evidence.train_error,
+            "fits_epoch": evidence.fits_epoch,
+            "fits_error": evidence.fits_error,
+            "best_epochs": [first, last],
+            "dev_rows": evidence.dev_rows,
+        },
+        expected_gain=_at_most(evidence.bias_value, "avoidable bias"),
+        changes=changes,
+        reasons=dict.fromkeys(changes, f"early stopping chose {chosen}, before the training set was learnt"),
+    )
+
+
+def _stopping_remedy(evidence: Evidence, chosen: str) -> str:
+    """Why early stopping chose so early, and what makes later epochs better."""
+    watched = f"the {evidence.monitor} on {evidence.dev_rows:,} dev rows"
+    if evidence.dev_rows >= FEW_DEV_ROWS:
+        return f"which chose {chosen} by {watched}: more data or regularisation, so that later epochs do better, helps."
+    smoother = "" if evidence.monitor == "cost" else ', their cost instead of their error (monitor = "cost")'
+    return (
+        f"which chose {chosen} by {watched}, of which an early epoch may have fewest wrong by luck. What helps is more "
+        f"dev rows or folds to choose on{smoother}, and more data or regularisation, so that later epochs do better."
+    )
+
+
+def _fits(evidence: Evidence) -> bool:
+    """Whether a network of this size, or a smaller one, has learnt its training set in this study."""
+    return evidence.fits_epoch is not None or evidence.fits_trial is not None
+
+
 def bigger_network(evidence: Evidence) -> Action | None:
     """The largest network searched is the best, and it cannot learn its own training set."""
-    if evidence.bias != "high" or evidence.hidden is None or not evidence.hidden_is_largest:
+    if evidence.bias != "high" or evidence.hidden is None or not evidence.hidden_is_largest or _fits(evidence):
         return None
     larger = [_scaled(evidence.hidden, factor) for factor in (2, 4)]
     return Action(
@@ -109,7 +156,7 @@ def _scaled(hidden: str, factor: int) -> str:
 
 def less_regularisation(evidence: Evidence) -> Action | None:
     """A regularising knob holds the training error up, or could do so, and there is room to ease it."""
-    if evidence.bias != "high":
+    if evidence.bias != "high" or _fits(evidence):
         return None
     # Where variance is high too, only what certainly holds the training error up is eased.
     pulls = (1,) if evidence.variance == "high" else (1, 0, None)
@@ -141,17 +188,33 @@ def _along(knob: KnobState, pull: int | None) -> int | None:
 
 def other_architecture(evidence: Evidence) -> Action | None:
     """High bias, and neither size, length nor regularisation explains it."""
-    if evidence.bias != "high" or any(step(evidence) for step in (train_longer, bigger_network, less_regularisation)):
+    others = (train_longer, steadier_stopping, bigger_network, less_regularisation)
+    if evidence.bias != "high" or any(step(evidence) for step in others):
         return None
     return Action(
         action="other_architecture",
-        why="The network is large enough, trained long enough and hardly regularised, and still misses its training "
-        "examples: other features, another activation or optimiser, or cleaner labels are what is left."
-        if evidence.trainer is None
-        else f"Nothing that was searched lets the models of {evidence.trainer} learn their training examples: larger "
-        "or other models, longer training, other features, or cleaner labels are what is left.",
+        why=_what_is_left(evidence),
         evidence={"train_error": evidence.train_error, "hidden": evidence.hidden},
         expected_gain=_at_most(evidence.bias_value, "avoidable bias"),
+    )
+
+
+def _what_is_left(evidence: Evidence) -> str:
+    if evidence.trainer is not None:
+        return (
+            f"Nothing that was searched lets the models of {evidence.trainer} learn their training examples: larger or "
+            "other models, longer training, other features, or cleaner labels are what is left."
+        )
+    if evidence.fits_trial is not None:
+        return (
+            f"The network is large enough: in trial {evidence.fits_trial}, with one no larger, the train error falls "
+            f"to {percent(evidence.fits_error or 0.0)}. The trial that does best on dev learnt its training set less "
+            "well, so neither a bigger network nor less regularisation is what is missing: other features, cleaner "
+            "labels or more data are."
+        )
+    return (
+        "The network is large enough, trained long enough and hardly regularised, and still misses its training "
+        "examples: other features, another activation or optimiser, or cleaner labels are what is left."
     )
 
 
@@ -274,7 +337,7 @@ def use_folds(evidence: Evidence) -> Action | None:
     """Every row outside the test set could serve as dev once."""
     rows = evidence.n_train + evidence.n_dev
     undecided = "undecided" in (evidence.variance, evidence.mismatch)
-    if not undecided or evidence.folds or not evidence.can_fold or rows > MOST_ROWS_FOR_FOLDS:
+    if not undecided or not _can_use_folds(evidence):
         return None
     enough = evidence.dev_needed is not None and evidence.dev_needed <= rows
     return Action(
@@ -291,6 +354,13 @@ def use_folds(evidence: Evidence) -> Action | None:
     )
 
 
+def _can_use_folds(evidence: Evidence) -> bool:
+    """Whether folds are still to be had: not there, possible, not too dear, and no action ranked higher has them."""
+    rows = evidence.n_train + evidence.n_dev
+    there = evidence.folds or "data.folds" in evidence.decided
+    return not there and evidence.can_fold and rows <= MOST_ROWS_FOR_FOLDS
+
+
 def _needed(evidence: Evidence, enough: bool) -> str:
     if evidence.dev_needed is None:
         return ""
@@ -300,7 +370,7 @@ def _needed(evidence: Evidence, enough: bool) -> str:
 def more_dev_examples(evidence: Evidence) -> Action | None:
     """So many dev examples would decide."""
     undecided = "undecided" in (evidence.variance, evidence.mismatch)
-    folding = use_folds(evidence)
+    folding = use_folds(replace(evidence, decided=frozenset()))  # whoever proposes folds, they are to be had
     enough = folding is not None and (evidence.dev_needed or 0) <= evidence.n_train + evidence.n_dev
     if not undecided or evidence.dev_needed is None or enough:
         return None

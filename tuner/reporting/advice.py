@@ -19,6 +19,7 @@ from tuner.analysis import (
     knob_states,
     recipe,
 )
+from tuner.reporting.capacity import fitted
 from tuner.reporting.findings import n_parameters
 from tuner.reporting.pulls import in_space, searched_knobs
 from tuner.storage import StudyRecord, TrialRecord
@@ -72,6 +73,8 @@ def evidence_of(report: Numbers) -> Evidence:
         augmented=any(KNOBS.get(name, FREE).field is None for name in definition.space),
         trainer=definition.network.trainer,
         **_network(report),
+        **fitted(report),
+        monitor=definition.training.monitor,
         best_epoch=0 if best is None else best.best_epoch or 0,
         max_epochs=definition.training.max_epochs,
         still_falling=_still_falling(best, definition.training.max_epochs),

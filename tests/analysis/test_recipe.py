@@ -80,8 +80,36 @@ def test_a_baseline_comes_first() -> None:
     """High bias against an assumed 0 % is a question first."""
     biased = replace(HEALTHY, bias="high", bias_value=0.15, train_error=0.15, hidden_is_largest=True)
     assert names(biased)[:2] == ["give_baseline", "bigger_network"]
-    assert recipe(biased)[0].command == "tuner report digits --baseline E"
+    assert (recipe(biased)[0].command, "Say so with --baseline" in recipe(biased)[0].why) == ("", True)
     assert names(replace(biased, baseline_given=True))[0] == "bigger_network"
+
+
+def test_a_simple_model_that_is_clearly_better_is_a_baseline() -> None:
+    """Gradient boosting at 2 %, the network at 43-46 %: the command has that number, and no linear model is praised."""
+    beaten = replace(
+        HEALTHY, bias="high", train_error=0.43, dev_error=0.447, dev_low=0.43, dev_high=0.46,
+        logistic_regression=0.46, gradient_boosting=0.0222, majority=0.496, judged_by="--material-gap 0.03",
+    )  # fmt: skip
+    assert names(beaten)[:2] == ["give_baseline", "compare_gradient_boosting"]
+    assert recipe(beaten)[0].command == "tuner report digits --baseline 0.0222 --material-gap 0.03"
+    assert "gradient boosting reaches 2.2 %" in recipe(beaten)[0].why
+    assert "compare_logistic_regression" not in names(beaten)
+    unsure = replace(beaten, dev_low=0.02)
+    assert "compare_gradient_boosting" not in names(unsure)
+    assert "compare_logistic_regression" not in names(unsure)
+    assert action(replace(beaten, bias="low"), "compare_gradient_boosting").command.startswith("tuner report digits")
+
+
+def test_a_network_no_better_than_the_commonest_class_is_told_so() -> None:
+    """Its interval reaches the line; where one class is mostly wrong the metric that counts it is proposed."""
+    churn = replace(HEALTHY, dev_error=0.105, dev_high=0.118, majority=0.104, commonest="no", missed=("yes", 0.84))
+    found = action(churn, "beat_majority")
+    assert "Always answering 'no' is wrong on 10.4 %" in found.why
+    assert "of class 'yes' it gets 84.0 % wrong" in found.why
+    assert 'metric = "balanced_error" in [search]' in found.why
+    assert "balanced" not in action(replace(churn, missed=None), "beat_majority").why
+    assert "beat_majority" not in names(replace(churn, metric="balanced_error"))
+    assert "beat_majority" not in names(replace(churn, dev_high=0.1))
 
 
 def test_high_bias_follows_the_lectures() -> None:

@@ -4,12 +4,14 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from tests.reporting.building import make_study
 from tuner.errors import UsageError
 from tuner.reporting import build_report, trials_frame
+from tuner.reporting.findings import dev_wrong
 from tuner.reporting.markdown import markdown
 from tuner.reporting.page import page
 
@@ -182,3 +184,14 @@ def test_rows_in_memory_leave_only_the_report_to_be_typed() -> None:
     record = dataclasses.replace(record, definition=record.definition.replace('source = "made.csv"\n', ""))
     commands = {action.command for action in build_report(record, baseline=0.01).actions}
     assert commands == {""}
+
+
+def test_simple_models_that_do_as_well_are_remarked_on() -> None:
+    """The commonest class within the network's interval, gradient boosting below it; a missed class is named."""
+    lines = {"majority": 0.05, "gradient_boosting": 0.001}
+    record = make_study(30, facts={"references": lines})
+    record.dev_y[:] = np.where(dev_wrong(build_report(record).best, len(record.dev_y)), 1, 0)
+    report = build_report(record)
+    assert "not clearly better than always answering the commonest class, wrong on 5.0 %." in report.remarks[0]
+    assert report.remarks[1] == "Gradient boosting, wrong on 0.10 %, is clearly better than the network."
+    assert "of class '1' it gets 100.0 % wrong" in next(a.why for a in report.actions if a.action == "beat_majority")

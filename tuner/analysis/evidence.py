@@ -66,6 +66,8 @@ class Evidence:
     ``fits_epoch``: an epoch at which the best trial had learnt its training set down to ``fits_error``, though another
     one was chosen; else ``fits_trial``: a trial that has, with a network no larger. ``best_epochs``: the earliest and
     latest that early stopping chose in the best trial's networks, each on ``dev_rows`` or more by its ``monitor``.
+    ``dev_low``, ``dev_high``: the ends of the corrected dev error's interval. ``majority``: the dev error of always
+    answering ``commonest``; ``missed``: the class the network has wrong most often, and how often, if more than half.
     ``trainer``: the user's own, where it trains the models instead.
     ``since_best``: trials finished after the best one. ``diverged_above``: an α above which most trials diverged.
     ``can_fold``: dev examples come from the training rows' source, not from a file of their own.
@@ -93,8 +95,14 @@ class Evidence:
     baseline_given: bool = False
     train_error: float | None = None
     dev_error: float | None = None
+    dev_low: float | None = None
     dev_high: float | None = None
+    majority: float | None = None
     logistic_regression: float | None = None
+    gradient_boosting: float | None = None
+    metric: str = "error"
+    commonest: str | None = None
+    missed: tuple[str, float] | None = None
     n_train: int = 0
     n_dev: int = 0
     folds: int | None = None

@@ -16,7 +16,6 @@ from tuner.analysis.remedies import (
     bigger_network,
     check_data,
     evaluate_once,
-    give_baseline,
     less_regularisation,
     more_data,
     more_dev_examples,
@@ -29,7 +28,6 @@ from tuner.analysis.remedies import (
     use_folds,
 )
 from tuner.analysis.search_health import (
-    compare_logistic_regression,
     fewer_diverged,
     fewer_duplicates,
     gentler_pruning,
@@ -37,6 +35,12 @@ from tuner.analysis.search_health import (
     narrow_range,
     stop_searching,
     widen_range,
+)
+from tuner.analysis.simple_models import (
+    beat_majority,
+    compare_gradient_boosting,
+    compare_logistic_regression,
+    give_baseline,
 )
 
 Step = Callable[[Evidence], Action | None]
@@ -62,6 +66,8 @@ RECIPE: dict[str, Step] = {
         check_data,
         run_search,
         give_baseline,
+        beat_majority,
+        compare_gradient_boosting,
         train_longer,
         steadier_stopping,
         bigger_network,

@@ -47,22 +47,6 @@ def run_search(evidence: Evidence) -> Action | None:
     return Action(action="run_search", why=why, command=command(evidence, "search"))
 
 
-def give_baseline(evidence: Evidence) -> Action | None:
-    """High bias against a baseline that nobody gave."""
-    if evidence.bias != "high" or evidence.baseline_given or evidence.train_error is None:
-        return None
-    why = (
-        f"The train error of {percent(evidence.train_error)} counts as bias only because no baseline was given and 0 % "
-        "was assumed: what error does a person, or the best other model, reach on these examples?"
-    )
-    return Action(
-        action="give_baseline",
-        why=why,
-        command=command(evidence, "report", "--baseline", "E"),
-        evidence={"train_error": evidence.train_error, "baseline": 0.0},
-    )
-
-
 # High bias.
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from tuner.analysis.action import Action, command, open_knobs, refine_and_search
 from tuner.analysis.evidence import Evidence
 from tuner.analysis.next_ranges import beyond, narrowed
-from tuner.analysis.words import number, percent
+from tuner.analysis.words import number
 
 PRESSED = 0.5  # share of the ten best trials in the outermost tenth of a range: the best may lie beyond
 TRIALS_PER_KNOB = 10
@@ -170,17 +170,4 @@ def stop_searching(evidence: Evidence) -> Action | None:
         why=f"The last {evidence.since_best:,} of {done:,} trials brought nothing better: more trials of this study "
         "are unlikely to.",
         evidence={"since_best": evidence.since_best, "done": done},
-    )
-
-
-def compare_logistic_regression(evidence: Evidence) -> Action | None:
-    """A linear model does as well."""
-    linear = evidence.logistic_regression
-    if linear is None or evidence.dev_high is None or evidence.dev_error is None or evidence.dev_high < linear:
-        return None
-    return Action(
-        action="compare_logistic_regression",
-        why=f"Logistic regression is wrong on {percent(linear)} of the dev examples, which the network's "
-        f"{percent(evidence.dev_error)} is not clearly below: a linear model may do.",
-        evidence={"logistic_regression": linear, "dev_error": evidence.dev_error, "dev_high": evidence.dev_high},
     )

@@ -22,6 +22,7 @@ from tuner.analysis import (
 from tuner.reporting.capacity import fitted
 from tuner.reporting.findings import n_parameters
 from tuner.reporting.pulls import in_space, searched_knobs
+from tuner.reporting.wording import REFERENCE_NAMES
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import FREE, KNOBS
 
@@ -62,8 +63,9 @@ def evidence_of(report: Numbers) -> Evidence:
         baseline_given=diagnosis.baseline_given,
         train_error=None if train is None else train.value,
         dev_error=None if corrected is None else corrected.value,
+        dev_low=None if corrected is None else corrected.low,
         dev_high=None if corrected is None else corrected.high,
-        logistic_regression=diagnosis.references.get("logistic_regression"),
+        **_reference_lines(report),
         n_train=record.sizes["train"],
         n_dev=len(record.dev_y),
         folds=definition.data.folds,
@@ -102,6 +104,19 @@ def _gaps(report: Numbers) -> dict[str, Any]:
     gaps = {short: report.diagnosis.gaps[name] for short, name in names.items() if name in report.diagnosis.gaps}
     levels = {short: gap.level for short, gap in gaps.items()}
     return levels | {f"{short}_value": gap.value for short, gap in gaps.items()}
+
+
+def _reference_lines(report: Numbers) -> dict[str, Any]:
+    """What simple models reach on dev; the commonest class there, and the one that the network mostly gets wrong."""
+    lines = {name: report.diagnosis.references.get(name) for name in REFERENCE_NAMES}
+    metric = report.definition.search.metric
+    there = [row for row in report.findings.classes if row.estimate.n]
+    if not there:
+        return {**lines, "metric": metric}
+    commonest = max(there, key=lambda row: row.estimate.n or 0)
+    worst = max(there, key=lambda row: row.estimate.value)
+    missed = (worst.name, worst.estimate.value) if worst is not commonest and worst.estimate.value > 0.5 else None
+    return {**lines, "metric": metric, "commonest": commonest.name, "missed": missed}
 
 
 def _network(report: Numbers) -> dict[str, Any]:

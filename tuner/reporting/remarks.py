@@ -28,6 +28,7 @@ def remarks(report: Numbers) -> list[str]:
     news = "" if report.news is None else report.news.sentence()
     told = [
         news,
+        *_simple_models(report),
         _progress(report),
         _trainer(report),
         _alike(report),
@@ -38,6 +39,23 @@ def remarks(report: Numbers) -> list[str]:
         _groups(report),
     ]
     return [sentence for sentence in [*told, *_test_looks(report)] if sentence]
+
+
+def _simple_models(report: Numbers) -> list[str]:
+    """Where the commonest class or gradient boosting does as well as the network, or better."""
+    corrected, lines = report.diagnosis.errors.get("dev_corrected"), report.diagnosis.references
+    majority, boosting = lines.get("majority"), lines.get("gradient_boosting")
+    if corrected is None:
+        return []
+    told = []
+    if majority is not None and corrected.high >= majority and report.definition.search.metric != "balanced_error":
+        told.append(
+            "The network is not clearly better than always answering the commonest class, wrong on "
+            f"{percent(majority)}."
+        )
+    if boosting is not None and boosting < corrected.low:
+        told.append(f"Gradient boosting, wrong on {percent(boosting)}, is clearly better than the network.")
+    return told
 
 
 def _progress(report: Numbers) -> str:

@@ -19,3 +19,8 @@ def shipped_studies() -> Path:
     """The folder of the studies that ship with the product: in the wheel, or beside the package in a checkout."""
     packaged = Path(__file__).parent / "shipped"
     return packaged if packaged.is_dir() else Path(__file__).parents[1] / "studies"
+
+
+def defined_studies() -> list[str]:
+    """The names that definitions in the current folder's ``studies/`` have taken."""
+    return sorted(path.stem for path in STUDIES.glob("*.toml"))

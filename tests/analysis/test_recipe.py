@@ -393,11 +393,28 @@ def test_commands_carry_the_storage_and_quote_the_study() -> None:
 
 
 @pytest.mark.parametrize(
-    ("study", "following"), [("digits", "digits-2"), ("digits-2", "digits-3"), ("studies/churn.toml", "churn-2")]
+    ("study", "following"),
+    [
+        ("digits", "digits-2"),
+        ("digits-2", "digits-3"),
+        ("studies/churn.toml", "churn-2"),
+        ("churn-2026-11-01", "churn-2026-11-01-2"),
+        ("churn-2026-11-12", "churn-2026-11-12-2"),
+        ("churn-2026-11-12-2", "churn-2026-11-12-3"),
+        ("churn-2026", "churn-2026-2"),
+        ("churn-007", "churn-007-2"),
+    ],
 )
 def test_the_next_study_has_the_next_number(study: str, following: str) -> None:
-    """A name goes on counting."""
+    """A name goes on counting; a date, a year and padded digits are no count."""
     assert next_name(study) == following
+
+
+def test_the_next_name_is_one_that_is_free() -> None:
+    """Printed commands skip what is there already."""
+    assert next_name("digits", {"digits", "digits-2", "digits-3"}) == "digits-4"
+    taken = replace(HEALTHY, variance="undecided", taken=frozenset({"digits-2"}))
+    assert "--output studies/digits-3.toml && tuner search studies/digits-3.toml" in recipe(taken)[0].command
 
 
 @pytest.mark.parametrize("step", RECIPE)

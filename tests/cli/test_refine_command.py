@@ -47,15 +47,16 @@ def test_every_changed_line_has_its_reason(searched: Path, here: Run) -> None:
 
 
 def test_a_file_is_never_overwritten(searched: Path, here: Run) -> None:
-    """The second time it says so; another name can be given, and is the next study's."""
+    """Named again it says so, and another name can be given; of itself the next one that is free is taken."""
     here("refine", "small")
     before = Path("studies/small-2.toml").read_bytes()
-    again = here("refine", "small")
+    again = here("refine", "small", "--output", "studies/small-2.toml")
     assert (again.returncode, again.stdout) == (2, "")
     assert "studies/small-2.toml is there already and was left as it is" in again.stderr
     assert Path("studies/small-2.toml").read_bytes() == before
     assert here("refine", "small", "--output", "studies/other.toml").returncode == 0
     assert read_definition(Path("studies/other.toml")).name == "other"
+    assert "written: studies/small-3.toml" in here("refine", "small").stdout
 
 
 def test_where_nothing_needs_a_change_nothing_is_written(small_study: Path, here: Run) -> None:

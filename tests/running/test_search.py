@@ -167,6 +167,16 @@ def test_a_study_that_gets_no_better_ends_early(edit: Edit) -> None:
     assert len(numbers) - 1 - result.progress.best.number == 5
 
 
+def test_the_way_out_of_a_changed_definition_has_a_free_name(edit: Edit) -> None:
+    """What is printed would be refused, too, if a definition or a study of that name were there."""
+    database = edit()
+    search(trials=1)
+    (database.parent / "small-2.toml").touch()
+    edit({"hidden = [4]": "hidden = [5]"})
+    with pytest.raises(StorageError, match="tuner search small --name small-3 --from small"):
+        search()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "change"),
     [

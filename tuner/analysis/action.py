@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tuner.analysis.evidence import Evidence, KnobState
+
+VERSION = re.compile(r"(.+)-([1-9]\d{0,2})")
+DATED = re.compile(r"(?:^|\D)\d{4}(-\d{2})?$")  # a year, or a year and a month: two digits behind go on with the date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +39,18 @@ class Action:
         return {"action": self.action, "why": self.why, "command": self.command, "evidence": evidence}
 
 
-def next_name(study: str) -> str:
-    """Name of the study that goes on from this one: digits, digits-2, digits-3."""
+def next_name(study: str, taken: Collection[str] = ()) -> str:
+    """Name of the study that goes on from this one, the next that is not taken: digits, digits-2, digits-3.
+
+    A number that is part of a date or of what the study is about is none of ours: churn-2026-11-01 is followed by
+    churn-2026-11-01-2.
+    """
     stem = study.rsplit("/", 1)[-1].removesuffix(".toml")
-    match = re.fullmatch(r"(.+)-(\d+)", stem)
-    return f"{match[1]}-{int(match[2]) + 1}" if match else f"{stem}-2"
+    match = VERSION.fullmatch(stem)
+    number = 1
+    if match and not (len(match[2]) == 2 and DATED.search(match[1])):
+        stem, number = match[1], int(match[2])
+    return next(name for k in itertools.count(number + 1) if (name := f"{stem}-{k}") not in taken)
 
 
 def command(evidence: Evidence, verb: str, *options: str) -> str:
@@ -50,7 +61,7 @@ def command(evidence: Evidence, verb: str, *options: str) -> str:
 
 def refine_and_search(evidence: Evidence) -> str:
     """Write the next definition, and search it."""
-    following = shlex.quote(f"studies/{next_name(evidence.study)}.toml")
+    following = shlex.quote(f"studies/{next_name(evidence.study, evidence.taken)}.toml")
     stem = shlex.quote(evidence.study.rsplit("/", 1)[-1].removesuffix(".toml"))
     search = " ".join(part for part in ("tuner search", following, "--from", stem, evidence.options) if part)
     refine = command(evidence, "refine", *filter(None, [evidence.judged_by]), "--output", following)

@@ -60,8 +60,9 @@ class ChoiceState:
 class Evidence:
     """Everything the recipe looks at.
 
-    ``study`` is how the study is named in commands, ``options`` what follows it there (``--storage URL``). Levels are
-    "high", "low", "undecided" or None (not measured); gaps and errors are fractions; what is unknown is None.
+    ``study`` is how the study is named in commands, ``options`` what follows it there (``--storage URL``), ``taken``
+    the names that no new study can have. Levels are "high", "low", "undecided" or None (not measured); gaps and errors
+    are fractions; what is unknown is None.
     ``hidden``: the best trial's layers, ("64-32"); ``hidden_is_largest``: no larger network was searched.
     ``fits_epoch``: an epoch at which the best trial had learnt its training set down to ``fits_error``, though another
     one was chosen; else ``fits_trial``: a trial that has, with a network no larger. ``best_epochs``: the earliest and
@@ -80,6 +81,7 @@ class Evidence:
 
     study: str
     options: str = ""
+    taken: frozenset[str] = frozenset()
     data_warnings: tuple[str, ...] = ()
     judged_by: str = ""
     decided: frozenset[str] = frozenset()

@@ -28,7 +28,10 @@ def refine(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", metavar="FILE", help="The next definition [default: studies/STUDY-2.toml].", show_default=False
+            "--output",
+            metavar="FILE",
+            help="The next definition [default: studies/STUDY-2.toml, or the next free name].",
+            show_default=False,
         ),
     ] = None,
     baseline: BaselineOption = None,
@@ -40,13 +43,13 @@ def refine(
     """Write the definition of the next study: the report's advice as changed lines, each with its reason."""
     from tuner.analysis import next_name
     from tuner.places import STUDIES
-    from tuner.reporting import build_report
+    from tuner.reporting import build_report, taken_names
     from tuner.reporting import refine as refined
     from tuner.running import read_record, refuse_stored_trainer, write_definition
 
     refuse_stored_trainer(study, storage, allow_trainer or ())
     report = build_report(read_record(study, storage), baseline=baseline, material_gap=material_gap)
-    path = output or STUDIES / f"{next_name(report.record.name)}.toml"
+    path = output or STUDIES / f"{next_name(report.record.name, taken_names(report.record))}.toml"
     found = refined(report, path)
     if found.edits:
         write_definition(path, found.text)

@@ -1,7 +1,7 @@
 """What a person reads: frames -> figures and tables -> HTML, Markdown, CSV, JSON and the terminal."""
 
 from tuner.analysis import Action
-from tuner.reporting.advice import report_command
+from tuner.reporting.advice import report_command, taken_names
 from tuner.reporting.frames import epochs_frame, trials_frame
 from tuner.reporting.learning import Learning, learning_of
 from tuner.reporting.refining import Refinement, refine
@@ -20,6 +20,7 @@ __all__ = [
     "learning_of",
     "refine",
     "report_command",
+    "taken_names",
     "trials_frame",
     "view",
 ]

@@ -19,6 +19,7 @@ from tuner.analysis import (
     knob_states,
     recipe,
 )
+from tuner.places import defined_studies
 from tuner.reporting.capacity import fitted
 from tuner.reporting.findings import n_parameters
 from tuner.reporting.pulls import in_space, searched_knobs
@@ -56,6 +57,7 @@ def evidence_of(report: Numbers) -> Evidence:
     return Evidence(
         study=record.name,
         options=storage_option(record),
+        taken=taken_names(record),
         data_warnings=tuple(report.warnings),
         judged_by=_judged_by(report),
         **_gaps(report),
@@ -176,6 +178,11 @@ def _knobs(report: Numbers) -> dict[str, Any]:
         "knobs": knob_states(knobs, params, values, best, effects=report.pulls, strengths=strengths),
         "choices": choice_states(knobs, params, values, best),
     }
+
+
+def taken_names(record: StudyRecord) -> frozenset[str]:
+    """Names that a new study cannot have: of the definitions here, and of the studies beside this one."""
+    return frozenset([*defined_studies(), *record.beside])
 
 
 def report_command(record: StudyRecord) -> str:

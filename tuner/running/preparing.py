@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from tuner.analysis import next_name
 from tuner.data import Dataset, check_honesty
 from tuner.errors import NoDatabaseError, StorageError, TunerError, UsageError
+from tuner.places import defined_studies
 from tuner.running.references import reference_lines
 from tuner.running.trainers import Trainer
 from tuner.running.warm_start import n_repeated, offers_from
@@ -26,6 +28,7 @@ from tuner.storage import (
     open_database,
     read_dev_set,
     shown,
+    study_names,
     update_study,
 )
 from tuner.study import Source, StudyDefinition, identity_changes, parse_definition
@@ -117,7 +120,7 @@ def _look_first(
             found = find_study(database, definition.name)
             if found is not None:
                 if not allow_changed:
-                    refuse_changed(found, identity, database.name)
+                    refuse_changed(database, found, identity)
                 if from_study is not None and from_study != _begun_with(found):
                     get_study(database, from_study)  # a name that is no study's is a mistake, though it has no effect
                 return []
@@ -140,7 +143,7 @@ def _continue(database: Database, stored: StoredStudy, new: NewStudy, *, allow_c
     changed: dict[str, Any] = {}
     if identity_changes(stored.identity, new.identity):
         if not allow_changed:
-            refuse_changed(stored, new.identity, database.name)
+            refuse_changed(database, stored, new.identity)
         _refuse_other_dev_set(database, stored, new)
         changed = {"identity": new.identity, "fingerprint": new.fingerprint, "data_path": new.data_path}
     if stored.definition != new.definition:
@@ -159,19 +162,25 @@ def _refuse_other_dev_set(database: Database, stored: StoredStudy, new: NewStudy
     if not (np.array_equal(rows, new.dev_rows) and np.array_equal(classes, new.dev_classes)):
         raise StorageError(
             f"study {stored.name!r} in {database.name} was judged on other dev examples ({len(rows)} rows, now "
-            f"{len(new.dev_rows)}); --allow-changed cannot mix them: start a new study with --name {stored.name}-2"
+            f"{len(new.dev_rows)}); --allow-changed cannot mix them: start a new study with --name "
+            f"{_free_name(database, stored)}"
         )
 
 
-def refuse_changed(stored: StoredStudy, identity: dict[str, Any], where: str) -> None:
+def refuse_changed(database: Database, stored: StoredStudy, identity: dict[str, Any]) -> None:
     """Raise StorageError if the study would be continued as another one, naming what changed and the way out."""
     changes = identity_changes(stored.identity, identity)
     if changes:
         raise StorageError(
-            f"study {stored.name!r} in {where} was made from another definition: {'; '.join(changes)}. "
-            f"Start a new study with: tuner search {stored.name} --name {stored.name}-2 --from {stored.name} "
-            "(or continue with --allow-changed)"
+            f"study {stored.name!r} in {database.name} was made from another definition: {'; '.join(changes)}. "
+            f"Start a new study with: tuner search {stored.name} --name {_free_name(database, stored)} --from "
+            f"{stored.name} (or continue with --allow-changed)"
         )
+
+
+def _free_name(database: Database, stored: StoredStudy) -> str:
+    """The next name that no study of the database and no definition here has."""
+    return next_name(stored.name, {*study_names(database), *defined_studies()})
 
 
 def judged_once(definition: StudyDefinition, dataset: Dataset) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from tuner.storage.address import mask
 from tuner.storage.database import Database
 from tuner.storage.learning import read_learning
 from tuner.storage.records import CURVE_COLUMNS, N_DEV_FOLDS, NetworkRecord, middle_epoch
-from tuner.storage.studies import get_study
+from tuner.storage.studies import get_study, study_names
 
 STATES = {
     TrialState.COMPLETE: "complete",
@@ -72,6 +72,7 @@ class StudyRecord:
     ``dev_rows``, ``dev_y``, ``dev_groups``, ``dev_fold`` run over the dev examples in the order of every
     ``dev_bits``; with folds the
     networks of a trial hold consecutive stretches of them, with several seeds each network holds them all.
+    ``beside``: the names of all studies of the database.
     """
 
     name: str
@@ -91,6 +92,7 @@ class StudyRecord:
     test_rows: np.ndarray
     test_looks: list[dict[str, Any]]
     trials: list[TrialRecord]
+    beside: tuple[str, ...] = ()
 
     @property
     def class_names(self) -> list[str]:
@@ -145,6 +147,7 @@ def read_study(database: Database, name: str) -> StudyRecord:
         test_rows=np.frombuffer(row.test_rows, "<i8"),
         test_looks=[dict(seen._mapping) for seen in looks],
         trials=trials,
+        beside=tuple(study_names(database)),
     )
 
 

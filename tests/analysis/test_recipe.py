@@ -236,6 +236,26 @@ def test_folds_are_not_proposed_where_they_cannot_be(settings: dict[str, int]) -
     assert found == ["more_dev_examples"]
 
 
+def test_an_open_verdict_asks_first_for_what_decides_it() -> None:
+    """With folds already, and no number of dev examples that would do: examples, before any fine-tuning."""
+    alpha = KnobState(
+        name="alpha", kind="log_uniform", low=1e-2, high=1.0, best=0.97, position=0.99, near_low=0.0, near_high=0.7
+    )
+    open_ = replace(
+        HEALTHY, bias="undecided", variance="undecided", folds=5, knobs=(alpha,),
+        needed=(("avoidable bias", "train", 21_000), ("variance", "all", None)),
+    )  # fmt: skip
+    assert names(open_) == ["more_examples", "widen_range"]
+    first = recipe(open_)[0]
+    assert (
+        "about 21,000 train examples would decide the avoidable bias; the variance lies too near the line" in first.why
+    )
+    assert first.command == "tuner learning-curve digits"
+    assert names(replace(open_, folds=None))[0] == "use_folds"
+    assert names(replace(open_, dev_needed=9000))[0] == "more_dev_examples"
+    assert "more_examples" not in names(replace(open_, bias="high"))
+
+
 def test_a_pressed_edge_is_widened_to_a_value() -> None:
     """α at its end for most of the ten best: a decade more."""
     alpha = KnobState(

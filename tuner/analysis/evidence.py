@@ -71,6 +71,8 @@ class Evidence:
     answering ``commonest``; ``missed``: the class the network has wrong most often, and how often, if more than half.
     ``trainer``: the user's own, where it trains the models instead.
     ``since_best``: trials finished after the best one. ``diverged_above``: an α above which most trials diverged.
+    ``dev_needed``: dev examples that would decide the variance; ``needed``: of every undecided gap its name, the set
+    that would have to be larger and its examples ("all": so many times the data; None: no number is known).
     ``can_fold``: dev examples come from the training rows' source, not from a file of their own.
     ``pruned_winners``: pruned trials that were already better than the best when they were stopped. ``trials`` are the
     complete ones that did not diverge; the ``budget`` counts the pruned and the diverged ones, too.
@@ -110,6 +112,7 @@ class Evidence:
     folds: int | None = None
     can_fold: bool = True
     dev_needed: int | None = None
+    needed: tuple[tuple[str, str, int | None], ...] = ()
     images: bool = False
     augmented: bool = False
     trainer: str | None = None

@@ -366,6 +366,37 @@ def more_dev_examples(evidence: Evidence) -> Action | None:
     )
 
 
+def more_examples(evidence: Evidence) -> Action | None:
+    """Nothing is decided, and neither folds nor a larger dev set alone would decide it."""
+    levels = (evidence.bias, evidence.variance)
+    served = use_folds(replace(evidence, decided=frozenset())) or more_dev_examples(evidence)
+    if "undecided" not in levels or "high" in levels or served:
+        return None
+    told = [_decided_by(*of) for of in evidence.needed if of[0] in ("avoidable bias", "variance")]
+    has_curve = evidence.curve_twice is not None
+    curve = evidence.trainer is None and not has_curve
+    return Action(
+        action="more_examples",
+        why=f"Whether a gap is above the line of {points(evidence.material_gap)} points cannot be told from these "
+        f"{evidence.n_dev:,} dev and {evidence.n_train:,} training examples"
+        + (f": {'; '.join(told)}" if told else "")
+        + ". More examples"
+        + (" (the learning curve tells what they would bring)" if curve else "")
+        + ", or a wider line where a gap of that size would do (--material-gap), make a verdict possible.",
+        command=command(evidence, "learning-curve") if curve else "",
+        evidence={"n_train": evidence.n_train, "n_dev": evidence.n_dev},
+    )
+
+
+def _decided_by(gap: str, which: str, examples: int | None) -> str:
+    if examples is None:
+        return f"the {gap} lies too near the line for any number of examples to be named"
+    many = (
+        f"{examples:,} times the data" if which == "all" else f"about {float(f'{examples:.2g}'):,.0f} {which} examples"
+    )
+    return f"{many} would decide the {gap}"
+
+
 def evaluate_once(evidence: Evidence) -> Action | None:
     """Neither gap matters: train the chosen network and open the test set."""
     if (evidence.bias, evidence.variance) != ("low", "low") or "high" in (evidence.mismatch, evidence.dev_overfit):

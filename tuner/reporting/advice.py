@@ -11,6 +11,7 @@ import numpy as np
 
 from tuner.analysis import (
     Action,
+    Diagnosis,
     Evidence,
     choice_states,
     count_duplicates,
@@ -23,7 +24,7 @@ from tuner.places import defined_studies
 from tuner.reporting.capacity import fitted
 from tuner.reporting.findings import n_parameters
 from tuner.reporting.pulls import in_space, searched_knobs
-from tuner.reporting.wording import REFERENCE_NAMES
+from tuner.reporting.wording import GAP_NAMES, REFERENCE_NAMES
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import FREE, KNOBS
 
@@ -53,7 +54,6 @@ def evidence_of(report: Numbers) -> Evidence:
     counts, diagnosis = record.count(), report.diagnosis
     errors = diagnosis.errors
     corrected, train = errors.get("dev_corrected"), errors.get("train")
-    needed = examples_to_decide(diagnosis, "variance")
     return Evidence(
         study=record.name,
         options=storage_option(record),
@@ -72,7 +72,7 @@ def evidence_of(report: Numbers) -> Evidence:
         n_dev=len(record.dev_y),
         folds=definition.data.folds,
         can_fold=definition.data.dev is None and definition.data.time is None and definition.data.split_column is None,
-        dev_needed=needed[1] if needed is not None and needed[0] == "dev" else None,
+        **_needed(diagnosis),
         images=definition.data.image is not None and definition.network.trainer is None,
         augmented=any(KNOBS.get(name, FREE).field is None for name in definition.space),
         trainer=definition.network.trainer,
@@ -106,6 +106,16 @@ def _gaps(report: Numbers) -> dict[str, Any]:
     gaps = {short: report.diagnosis.gaps[name] for short, name in names.items() if name in report.diagnosis.gaps}
     levels = {short: gap.level for short, gap in gaps.items()}
     return levels | {f"{short}_value": gap.value for short, gap in gaps.items()}
+
+
+def _needed(diagnosis: Diagnosis) -> dict[str, Any]:
+    """How many examples would decide the gaps that are undecided."""
+    found = {name: examples_to_decide(diagnosis, name) for name in diagnosis.gaps if name in diagnosis.undecided}
+    variance = found.get("variance")
+    return {
+        "dev_needed": variance[1] if variance is not None and variance[0] == "dev" else None,
+        "needed": tuple((GAP_NAMES[name], *(of or ("all", None))) for name, of in found.items()),
+    }
 
 
 def _reference_lines(report: Numbers) -> dict[str, Any]:

@@ -177,3 +177,11 @@ def test_a_comparison_fits_too(tab: Tab, tmp_path: Path) -> None:
     tab.open(folder / "report.html", width=390)
     assert tab.run("document.documentElement.scrollWidth") <= 390
     assert tab.run(OVERLAPS) == []
+
+
+def test_a_phone_shows_the_gap_table_and_options_whole(tab: Tab, tmp_path: Path) -> None:
+    """No column is cut off, and no option breaks after its first hyphen."""
+    folder = build_report(make_study(70, bias=0.1234, variance=0.1234)).write(tmp_path)
+    tab.open(folder / "report.html", width=390)
+    assert tab.run("(({scrollWidth: w, clientWidth: c}) => w - c)(document.querySelector('.gaps').parentElement)") <= 0
+    assert tab.run("[...document.querySelectorAll('pre .word')].every((w) => w.getClientRects().length === 1)")

@@ -22,6 +22,7 @@ from tuner.reporting.wording import percent, span, value
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
     from tuner.reporting.comparing import SideBySide
     from tuner.reporting.content import Content
@@ -96,6 +97,14 @@ def unbroken(text: str) -> str:
     return re.sub(r"(?<=\d)–(?=\d)", "–\u2060", re.sub(r"(?<=\d) (?=%|points\b)", "\u00a0", text))
 
 
+def options_whole(command: str) -> Markup:
+    """A command whose options are never broken after their hyphens; what is copied of it is as it was."""
+    from markupsafe import Markup, escape
+
+    words = (f'<span class="word">{escape(w)}</span>' if w.startswith("-") else escape(w) for w in command.split(" "))
+    return Markup(" ".join(map(str, words)))
+
+
 def _tables(report: Content) -> dict[str, Any]:
     record = report.record
     return {
@@ -149,6 +158,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "shown": value, "unbroken": unbroken}
+    environment.filters |= {"percent": percent, "shown": value, "unbroken": unbroken, "options_whole": options_whole}
     environment.globals |= {"span": span}
     return environment

@@ -247,9 +247,7 @@ def test_an_open_verdict_asks_first_for_what_decides_it() -> None:
     )  # fmt: skip
     assert names(open_) == ["more_examples", "widen_range"]
     first = recipe(open_)[0]
-    assert (
-        "about 21,000 train examples would decide the avoidable bias; the variance lies too near the line" in first.why
-    )
+    assert "about 21,000 train examples would decide the avoidable bias; the variance lies too near" in first.why
     assert first.command == "tuner learning-curve digits"
     assert names(replace(open_, folds=None))[0] == "use_folds"
     assert names(replace(open_, dev_needed=9000))[0] == "more_dev_examples"

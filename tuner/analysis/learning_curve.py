@@ -87,6 +87,9 @@ def promise(today: float, estimate: float, value: float, low: float, high: float
     begin = percent(today)
     if percent(estimate) != begin:
         begin = f"about {percent(estimate)} ({begin} on this dev set)"
+    if value >= estimate or percent(value) == percent(estimate):
+        then = f"about {percent(value)} ({span(low, high)})"
+        return f"Twice the data is not expected to lower the dev error: {begin} today, {then} then"
     return f"Twice the data would bring dev error from {begin} to about {percent(value)} ({span(low, high)})"
 
 

@@ -230,7 +230,9 @@ def more_data(evidence: Evidence) -> Action | None:
         )
         + ("." if evidence.curve_helps else "; today's error is inside that interval, so it may not help."),
         evidence={"n_train": evidence.n_train, "today": evidence.curve_today, "twice": evidence.curve_twice},
-        expected_gain=f"about {points(evidence.curve_estimate - evidence.curve_twice)} points with twice the data",
+        expected_gain=""
+        if evidence.curve_twice >= evidence.curve_estimate
+        else f"about {points(evidence.curve_estimate - evidence.curve_twice)} points with twice the data",
     )
 
 

@@ -99,12 +99,12 @@ class Study:
         record, dataset = load_searched(self._typed, self._address, self._dataset)
         definition = parse_definition(record.definition, f"study {self.name!r}")
         definition.require_own_network("tuner train")
+        report = build_report(record)
         if sober:
-            choice = build_report(record).findings.sober
+            choice = report.findings.sober
             trial = None if choice is None else choice.number
-        return fit_model(
-            record, dataset, trial_settings(definition), FitRequest(trial=trial, seeds=seeds, on=on, ensemble=ensemble)
-        )
+        request = FitRequest(trial=trial, seeds=seeds, on=on, ensemble=ensemble, corrected=report.corrected)
+        return fit_model(record, dataset, trial_settings(definition), request)
 
     def learning_curve(
         self,

@@ -122,7 +122,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             why = f"all {diverged} trials diverged" if diverged else f"none was complete within {self.timeout} s"
             raise SearchError(f"Classifier: expected a trial that leaves a network, but {why}")
         self.report_ = build_report(record if self.storage is not None else replace(record, storage=""))
-        request = FitRequest(on=TRAIN_DEV)
+        request = FitRequest(on=TRAIN_DEV, corrected=self.report_.corrected)
         self.model_ = fit_model(record, opened.dataset, trial_settings(opened.definition), request)
 
     def _seed(self) -> int:

@@ -32,8 +32,10 @@ def test_train_writes_the_model_and_says_what_it_is(trained: Path, here: Run) ->
     assert "mixed.csv" in first
     assert any(line.endswith("repeated to the bit") for line in lines)
     assert lines[-1] == f"written: models/mixed.tuner (in place of a model of trial {_trial(result.stdout)})"
-    assert "dev error" in result.stdout
+    assert "\ndev error" in result.stdout
     assert "of this model" in result.stdout
+    assert "\ncorrected dev error" in result.stdout
+    assert "on file: corrected dev error" in here("evaluate", "models/mixed.tuner").stdout
 
 
 def _trial(text: str) -> str:

@@ -39,7 +39,7 @@ def test_the_best_trial_is_repeated_to_the_bit(place: Path) -> None:
     assert model.card.trial == trial.number
     assert model.errors["dev"]["value"] == trial.networks[0].dev_wrong / trial.networks[0].n_dev
     assert model.errors["train"]["value"] == trial.networks[0].train_wrong / trial.networks[0].n_train
-    assert {error["of"] for error in model.errors.values()} == {"this model"}
+    assert {error["of"] for name, error in model.errors.items() if name != "dev_corrected"} == {"this model"}
     assert model.save("a.tuner").read_bytes() == study.train().save("b.tuner").read_bytes()
 
 
@@ -100,6 +100,18 @@ def test_several_seeds_show_the_spread(place: Path) -> None:
     np.testing.assert_allclose(ensemble.predict_proba(rows), np.mean(each, axis=0), atol=1e-6)
     assert len(ensemble.networks) == 3
     assert ensemble.card.kind == "ensemble"
+
+
+def test_a_model_of_the_best_trial_carries_the_corrected_dev_error(place: Path) -> None:
+    """The report's, whatever is made of the trial; another trial was not chosen, and has none."""
+    study = tuner.load_study("mixed")
+    corrected = study.report().summary["errors"]["dev_corrected"]
+    for on in ("train", "train+dev"):
+        found = study.train(on=on).errors["dev_corrected"]
+        assert {name: found[name] for name in corrected} == corrected
+        assert found["of"].endswith("allowing for the choice of trial and epoch")
+    other = next(trial.number for trial in read_record("mixed").trials if trial.number != best("mixed").number)
+    assert "dev_corrected" not in study.train(trial=other).errors
 
 
 def test_on_train_and_dev_the_updates_are_those_of_the_best_epoch(place: Path) -> None:

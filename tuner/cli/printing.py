@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from tuner.reporting import Comparison, Report
 
 
+ERROR_NAMES = {"dev_corrected": "corrected dev", "train_dev": "train-dev"}
+"""Of the errors that a model carries, where people call them otherwise than programs do."""
+
+
 def headline(study: str, storage: str, rest: str) -> str:
     """The first line that a command prints: the study, its database (a file by its path) and what it is about."""
     return f"study {study} · database {storage.removeprefix('sqlite:///')} · {rest}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
-from tuner.cli.printing import headline
+from tuner.cli.printing import ERROR_NAMES, headline
 from tuner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _lines(model: Model) -> list[str]:
         lines.append(f"  mean {spread.value:.2%} ({spread.low:.2%} to {spread.high:.2%}, examples and seeds together)")
     for name, error in card.errors.items():
         shown = f"{error.value:.2%} ({error.low:.2%} to {error.high:.2%}, {error.n:,} rows)"
-        lines.append(f"{name} error {shown}: of {error.of}")
+        lines.append(f"{ERROR_NAMES.get(name, name)} error {shown}: of {error.of}")
     return lines
 
 

@@ -32,13 +32,15 @@ class FitRequest:
     """What to train: a trial's number (None: the best), over how many seeds, on which rows, how many networks to keep.
 
     ``on`` is "train+dev" for one network fitted on all rows outside the test set; with folds that is what happens
-    anyway, unless ``ensemble`` keeps the folds' networks.
+    anyway, unless ``ensemble`` keeps the folds' networks. ``corrected``: the best trial's dev error after allowing for
+    the choice, which a model of that trial carries beside the counted one.
     """
 
     trial: int | None = None
     seeds: int = 1
     on: str = "train"
     ensemble: bool = False
+    corrected: ErrorEstimate | None = None
 
 
 def fit_model(record: StudyRecord, dataset: Dataset, settings: TrialSettings, request: FitRequest) -> Model:
@@ -161,6 +163,7 @@ class _Fit:
             errors={},
         )
         errors = self._errors_of_folds() if self.has_folds else self._errors_of(model)
+        errors |= self._corrected_error()
         return Model(model.card.model_copy(update={"errors": errors}), [network.theta for network in networks])
 
     def _errors_of(self, model: Model) -> dict[str, ErrorCard]:
@@ -213,7 +216,7 @@ class _Fit:
             kind="ensemble" if len(run.networks) > 1 else "final",
             rows=TRAIN_DEV,
             n_rows=len(whole),
-            errors=self._errors_of_trial() | self._own_train_error(run.networks, whole),
+            errors=self._errors_of_trial() | self._corrected_error() | self._own_train_error(run.networks, whole),
         )
 
     def _errors_of_trial(self) -> dict[str, ErrorCard]:
@@ -229,6 +232,13 @@ class _Fit:
             train = ErrorEstimate.counted(sum(n.train_wrong for n in networks) / n, networks[0].n_train)
         assert len(wrong) == n_dev
         return _cards({"train": (train, whose), "dev": (_estimate(wrong, self.record.dev_groups), whose)})
+
+    def _corrected_error(self) -> dict[str, ErrorCard]:
+        """What the report gives for the best trial: the counted dev error is the least of many, and too low."""
+        if self.request.corrected is None or self.trial is not self.record.best:
+            return {}
+        whose = f"trial {self.trial.number}, allowing for the choice of trial and epoch"
+        return _cards({"dev_corrected": (self.request.corrected, whose)})
 
     def _own_train_error(self, networks: Sequence[TrainedNetwork], whole: Table) -> dict[str, ErrorCard]:
         wrong = sum(network.train_error for network in networks) / len(networks) * len(whole)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tuner.analysis import Diagnosis, Gap, KnobEffects
+from tuner.analysis import Diagnosis, ErrorEstimate, Gap, KnobEffects
 from tuner.reporting.findings import Findings
 from tuner.reporting.frames import epochs_frame, trial_rows, trials_frame
 from tuner.reporting.honesty import warnings
@@ -58,6 +58,12 @@ class Numbers:
     def variance(self) -> Gap | None:
         """Dev error (or train-dev error) less train error; None as long as no trial is complete."""
         return self.diagnosis.gaps.get("variance")
+
+    @property
+    def corrected(self) -> ErrorEstimate | None:
+        """The best trial's dev error after allowing for the choice; None where nothing competed or none is complete."""
+        errors = self.diagnosis.errors
+        return None if errors.get("dev_corrected") is errors.get("dev") else errors["dev_corrected"]
 
     @property
     def chosen(self) -> str:

@@ -51,9 +51,7 @@ def advise(report: Numbers) -> list[Action]:
 def evidence_of(report: Numbers) -> Evidence:
     """Everything the recipe looks at, from the report's own numbers."""
     record, definition, best = report.record, report.definition, report.best
-    counts, diagnosis = record.count(), report.diagnosis
-    errors = diagnosis.errors
-    corrected, train = errors.get("dev_corrected"), errors.get("train")
+    diagnosis = report.diagnosis
     return Evidence(
         study=record.name,
         options=storage_option(record),
@@ -63,10 +61,7 @@ def evidence_of(report: Numbers) -> Evidence:
         **_gaps(report),
         material_gap=diagnosis.material_gap,
         baseline_given=diagnosis.baseline_given,
-        train_error=None if train is None else train.value,
-        dev_error=None if corrected is None else corrected.value,
-        dev_low=None if corrected is None else corrected.low,
-        dev_high=None if corrected is None else corrected.high,
+        **_errors(diagnosis),
         **_reference_lines(report),
         n_train=record.sizes["train"],
         n_dev=len(record.dev_y),
@@ -82,18 +77,35 @@ def evidence_of(report: Numbers) -> Evidence:
         best_epoch=0 if best is None else best.best_epoch or 0,
         max_epochs=definition.training.max_epochs,
         still_falling=_still_falling(best, definition.training.max_epochs),
-        trials=len(report.findings.judged),
-        budget=record.budget,
-        searched=len(definition.searched_space.searched),
-        since_best=_since(record, best),
-        diverged=counts["diverged"],
-        diverged_above=_diverged_above(record),
-        duplicates=count_duplicates([trial.params for trial in report.findings.judged]),
-        pruned=counts["pruned"],
-        pruned_winners=_pruned_winners(record, best),
+        **_search(report),
         **_knobs(report),
         **_curve(report),
     )
+
+
+def _errors(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The train error and the corrected dev error with its interval, as far as they are known."""
+    corrected, train = diagnosis.errors.get("dev_corrected"), diagnosis.errors.get("train")
+    found = {} if train is None else {"train_error": train.value}
+    if corrected is not None:
+        found |= {"dev_error": corrected.value, "dev_low": corrected.low, "dev_high": corrected.high}
+    return found
+
+
+def _search(report: Numbers) -> dict[str, Any]:
+    """How the search itself went."""
+    record, best, judged, counts = report.record, report.best, report.findings.judged, report.record.count()
+    return {
+        "trials": len(judged),
+        "budget": record.budget,
+        "searched": len(report.definition.searched_space.searched),
+        "since_best": _since(record, best),
+        "diverged": counts["diverged"],
+        "diverged_above": _diverged_above(record),
+        "duplicates": count_duplicates([trial.params for trial in judged]),
+        "pruned": counts["pruned"],
+        "pruned_winners": _pruned_winners(record, best),
+    }
 
 
 def _gaps(report: Numbers) -> dict[str, Any]:

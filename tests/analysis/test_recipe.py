@@ -97,6 +97,8 @@ def test_a_simple_model_that_is_clearly_better_is_a_baseline() -> None:
     unsure = replace(beaten, dev_low=0.02)
     assert "compare_gradient_boosting" not in names(unsure)
     assert "compare_logistic_regression" not in names(unsure)
+    near = replace(HEALTHY, dev_low=0.005, dev_error=0.009, gradient_boosting=0.0)
+    assert "compare_gradient_boosting" not in names(near)
     assert action(replace(beaten, bias="low"), "compare_gradient_boosting").command.startswith("tuner report digits")
 
 

@@ -101,7 +101,7 @@ def _stopping_remedy(evidence: Evidence, chosen: str) -> str:
         return f"which chose {chosen} by {watched}: more data or regularisation, so that later epochs do better, helps."
     smoother = "" if evidence.monitor == "cost" else ', their cost instead of their error (monitor = "cost")'
     return (
-        f"which chose {chosen} by {watched}, of which an early epoch may have fewest wrong by luck. What helps is more "
+        f"which chose {chosen} by {watched}, on which an early epoch may look best by luck. What helps is more "
         f"dev rows or folds to choose on{smoother}, and more data or regularisation, so that later epochs do better."
     )
 

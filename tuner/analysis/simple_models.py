@@ -75,6 +75,8 @@ def compare_gradient_boosting(evidence: Evidence) -> Action | None:
         return None
     if boosting >= evidence.dev_low or (linear is not None and linear <= boosting):
         return None
+    if evidence.dev_error - boosting <= evidence.material_gap:
+        return None  # better, but by less than matters
     return Action(
         action="compare_gradient_boosting",
         why=f"Gradient boosting with its defaults is wrong on {percent(boosting)} of the dev examples, clearly below "

@@ -53,7 +53,7 @@ def _simple_models(report: Numbers) -> list[str]:
             "The network is not clearly better than always answering the commonest class, wrong on "
             f"{percent(majority)}."
         )
-    if boosting is not None and boosting < corrected.low:
+    if boosting is not None and boosting < min(corrected.low, corrected.value - report.diagnosis.material_gap):
         told.append(f"Gradient boosting, wrong on {percent(boosting)}, is clearly better than the network.")
     return told
 

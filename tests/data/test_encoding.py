@@ -383,6 +383,39 @@ def test_rows_in_small_pieces(write: Write, load: Load, tmp_path: Any, monkeypat
     assert np.array_equal(np.concatenate(pieces), whole)
 
 
+def test_kept_numbers_have_the_files_decimal_comma(write: Write, load: Load, tmp_path: Any) -> None:
+    """A column that is kept as it stands is a number to the network all the same."""
+    write("m.csv", people().to_csv(index=False, sep=";", decimal=","))
+    dataset = load("m.csv")
+    encoding = Encoding.from_json(dataset.encoding)
+    [(frame, X)] = read_rows(tmp_path / "m.csv", encoding, DataSettings(), keep=["age"])
+    assert "," in frame["age"][0]
+    assert np.array_equal(X[dataset.parts[0].train.rows], dataset.parts[0].train.X)
+
+
+def test_bad_cells_among_decimal_commas(write: Write, load: Load) -> None:
+    """One bad cell does not make text of a column of numbers; it is named by its line, its column in plain letters."""
+    frame = people().rename(columns={"age": "größe"}).astype({"größe": str})
+    frame["größe"] = frame["größe"].str.replace(".", ",")
+    frame.loc[7, "größe"] = "hoch"
+    write("m.csv", frame.to_csv(index=False, sep=";"))
+    with pytest.raises(DataError, match=r'line 9, column \'größe\': \'hoch\' is no number.*"größe" = "categorical"'):
+        load("m.csv")
+
+
+def test_bad_rows_of_later_pieces_are_named_by_their_line(
+    write: Write, load: Load, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines are counted from the file's start, whichever piece the row is in."""
+    frame = people()
+    write("m.csv", frame)
+    encoding = Encoding.from_json(load("m.csv").encoding)
+    write("new.csv", frame.astype({"age": str}).assign(age=[*frame["age"][:150], "old", *frame["age"][151:]]))
+    monkeypatch.setattr("tuner.data.sources.PIECE", 500)
+    with pytest.raises(DataError, match=r"new\.csv, line 152, column 'age': 'old' is no number"):
+        list(read_rows(tmp_path / "new.csv", encoding, DataSettings()))
+
+
 def test_headerless_rows_without_their_target(write: Write, load: Load, tmp_path: Any) -> None:
     """Rows of a file without names are named by position, the target's place left out if it is absent."""
     frame = people()

@@ -91,7 +91,7 @@ def test_nothing_is_left_of_a_prediction_that_fails(model: Model, tmp_path: Path
     rows.to_csv(tmp_path / "rows.csv", index=False)
     out = tmp_path / "out.csv"
     out.write_text("before", encoding="utf-8")
-    with pytest.raises(DataError, match=r"row 25, column 'length': 'long' is no number"):
+    with pytest.raises(DataError, match=r"line 27, column 'length': 'long' is no number"):
         predict_file(model, tmp_path / "rows.csv", out, io.StringIO())
     assert out.read_text(encoding="utf-8") == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "rows.csv"]

@@ -36,7 +36,7 @@ def _decide(table: RawTable, name: str, rows: Ints, chosen: ColumnSettings) -> C
     if name in table.moments:
         return Column(name, "date")
     if name in table.text:
-        return _read_text(name, table.text[name], rows, counts_of(table.text[name], rows))
+        return _read_text(name, table, counts_of(table.text[name], rows))
     if COUNTER_NAME.fullmatch(name) and _counts_rows(table.number(name)):
         return Column(name, "drop", "numbers the rows one by one")
     return Column(name, "numeric")
@@ -84,12 +84,13 @@ def _words(table: RawTable, name: str, rows: Ints) -> tuple[str, str] | None:
     return known or ((levels[0], levels[1]) if len(levels) == 2 else ("", levels[0] if levels else "true"))
 
 
-def _read_text(name: str, column: TextColumn, rows: Ints, counts: Ints) -> Column:
+def _read_text(name: str, table: RawTable, counts: Ints) -> Column:
     """Tell what text is: numbers or dates with bad cells, two words, a name for each row, or categories."""
-    present = int(counts.sum())
+    column, present = table.text[name], int(counts.sum())
     if not present:
         return Column(name, "drop", "no value in the training rows")
-    if _mostly(~np.isnan(level_numbers(column.levels)), counts):
+    numeric = ~np.isnan(level_numbers(column.levels, table.raw.decimal))
+    if _mostly(numeric, counts):
         return Column(name, "numeric")
     seen = [level for level, count in zip(column.levels, counts, strict=True) if count]
     found = detect_format(seen, counts[counts > 0])
@@ -101,7 +102,7 @@ def _read_text(name: str, column: TextColumn, rows: Ints, counts: Ints) -> Colum
         return Column(name, "boolean", words=words)
     if len(seen) == present and present >= DISTINCT_FROM:
         return Column(name, "drop", "all values differ: it identifies rows")
-    return Column(name, "categorical", _note_numbers(column, counts))
+    return Column(name, "categorical", _note_numbers(numeric, counts))
 
 
 def _few_bad(bad: int, present: int) -> bool:
@@ -113,7 +114,6 @@ def _mostly(good: NDArray[np.bool_], counts: Ints) -> bool:
     return bad == 0 or _few_bad(bad, present)
 
 
-def _note_numbers(column: TextColumn, counts: Ints) -> str:
-    numeric = ~np.isnan(level_numbers(column.levels))
+def _note_numbers(numeric: NDArray[np.bool_], counts: Ints) -> str:
     share = counts[numeric].sum() / counts.sum()
     return f"text, though {share:.0%} of its cells are numbers" if share > 0.5 else ""

@@ -218,10 +218,12 @@ def as_text(table: RawTable, name: str) -> TextColumn:
     return text_column(values, name)
 
 
-def level_numbers(levels: tuple[str, ...]) -> Doubles:
-    """Read levels as numbers, NaN where one is none."""
+def level_numbers(levels: tuple[str, ...], decimal: str) -> Doubles:
+    """Read levels as numbers with the file's decimal sign, NaN where one is none."""
     import pandas as pd
 
+    if decimal != ".":
+        levels = tuple(level.replace(decimal, ".", 1) for level in levels)
     return np.asarray(pd.to_numeric(pd.Series(levels, dtype=object), errors="coerce"), dtype=np.float64)
 
 
@@ -255,7 +257,7 @@ def _parsed_numbers(table: RawTable, column: Column, notices: list[str]) -> Doub
     if column.kind == "boolean":
         words = column.words or BOOLEAN_WORDS[0]
         return _spread(text, np.array([_word_value(level, words) for level in text.levels], dtype=np.float64))
-    values = level_numbers(text.levels)
+    values = level_numbers(text.levels, table.raw.decimal)
     _refuse_or_note(table, column, np.isnan(values), "number", notices)
     spread = _spread(text, values)
     _refuse_large(table, column.name, spread)
@@ -298,7 +300,7 @@ def _refuse_large(table: RawTable, name: str, values: NDArray[Any]) -> None:
 
 def toml_key(name: str) -> str:
     """Write a column's name as a TOML key."""
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
 
 
 def nearest(name: str, names: tuple[str, ...]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
 from tuner.data.sources.opening import open_binary, read_bytes, unpacked_size
-from tuner.data.sources.raw import Raw, Wanted, rows_from
+from tuner.data.sources.raw import Raw, Wanted
 from tuner.errors import DataError
 
 if TYPE_CHECKING:
@@ -399,7 +399,16 @@ def read_delimited(path: Path, wanted: Wanted) -> Raw:
     frame = parse(str(path), data, dialect, wanted, target_among(dialect.names, wanted.settings.target))
     if not len(frame):
         raise DataError(f"{path}: no rows after the header, expected at least one example of each class")
-    return Raw(frame, str(path), lambda row: line_of_row(data, dialect, row), notices=dialect.notices)
+    return raw_of(path, frame, data, dialect)
+
+
+def raw_of(path: Path, frame: pd.DataFrame, data: bytes, dialect: Dialect) -> Raw:
+    """Return rows that were parsed from ``data``, which tell their lines."""
+
+    def line_of(row: int) -> str:
+        return line_of_row(data, dialect, row)
+
+    return Raw(frame, str(path), line_of, decimal=dialect.decimal, notices=dialect.notices)
 
 
 def measure_delimited(path: Path, settings: DataSettings) -> None:
@@ -422,7 +431,7 @@ def read_chunks(path: Path, wanted: Wanted, size: int) -> Iterator[Raw]:
         encoding = given or detect_encoding(path, head[:HEAD])
         decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
         dialect: Dialect | None = None
-        rest, packed, row = b"", head, 0
+        rest, packed, lines = b"", head, 0
         while True:
             final = len(packed) < size
             data = with_newlines(rest + (packed if encoding == "utf-8" else decoder.decode(packed, final).encode()))
@@ -432,11 +441,11 @@ def read_chunks(path: Path, wanted: Wanted, size: int) -> Iterator[Raw]:
             target = target_among(dialect.names, wanted.target) if wanted.labelled else None
             frame = parse(str(path), data[:end], dialect, wanted, target)
             if len(frame):
-                yield Raw(frame, str(path), rows_from(row), notices=dialect.notices)
-            row += len(frame)
-            dialect = replace(dialect, start=0)
+                yield raw_of(path, frame, data, dialect)
             if final:
                 return
+            lines += data.count(b"\n", 0, end)
+            dialect = replace(dialect, start=0, first_line=lines + 1)
             rest, packed = data[end:], read_bytes(path, size, file=file)
 
 

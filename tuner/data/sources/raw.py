@@ -33,6 +33,7 @@ class Raw:
     """One file's rows as read, every column in it; ``line_of`` turns a row number into "line 17" for messages.
 
     ``labels`` are the target's cells where the format keeps them apart from the columns, ``target`` is their name then.
+    ``decimal`` is the sign that numbers have in cells read as text.
     """
 
     frame: pd.DataFrame
@@ -41,6 +42,7 @@ class Raw:
     target: str | None = None
     labels: pd.Series[Any] | None = None
     image: tuple[int, ...] | None = None
+    decimal: str = "."
     notices: tuple[str, ...] = field(default=())
 
     def at(self, row: int, column: str | None = None) -> str:

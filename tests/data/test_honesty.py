@@ -35,6 +35,71 @@ def test_clean_data_give_no_findings() -> None:
     assert findings(parted(people(2000, 1), people(2000, 2)), split_column="part") == {}
 
 
+# --- rows that belong together ----------------------------------------------------------------------------------------
+
+
+def patients(n: int = 60, visits: int = 4) -> pd.DataFrame:
+    """A table of patients who come several times, each with one class; their numbers are in no order."""
+    rng = np.random.default_rng(0)
+    patient = np.repeat(rng.permutation(n), visits) + 1000
+    classes = np.repeat(rng.choice(["yes", "no"], n), visits)
+    return pd.DataFrame({"patient": patient, "pulse": rng.normal(70, 9, n * visits).round(1), "rich": classes})
+
+
+@pytest.mark.parametrize("written", ["{}", "P{}"])
+@pytest.mark.parametrize("settings", [{}, {"folds": 5}])
+def test_rows_of_one_patient_belong_together(written: str, settings: dict[str, Any]) -> None:
+    """A patient's number, or name, whose visits all have one class is offered as a group, until it is one."""
+    frame = patients()
+    frame["patient"] = [int(name) if written == "{}" else name for name in map(written.format, frame["patient"])]
+    [finding] = findings(frame, **settings)["groups"]
+    assert (finding.severity, finding.columns) == ("warning", ("patient",))
+    assert 'group = "patient"' in finding.text
+    assert "groups" not in findings(frame, group="patient", **settings)
+
+
+def test_a_few_wrong_labels_do_not_hide_a_group() -> None:
+    """Rows that nearly all have the class of their patient belong together, too."""
+    frame = patients(visits=8)
+    frame.loc[frame.index % 40 == 7, "rich"] = "no"
+    assert "groups" in findings(frame)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.arange(800) // 4 % 25,  # patients whose visits differ in class
+        np.sort(np.random.default_rng(2).integers(0, 100, 800)),
+        [f"place {k % 40}" for k in range(800)],
+        np.random.default_rng(1).integers(0, 5000, 800),
+    ],
+)
+def test_ordinary_columns_are_no_groups(column: Any) -> None:
+    """Repeated numbers, places, and numbers that hardly repeat say nothing about the class here."""
+    assert "groups" not in findings(people(800).assign(column=column))
+
+
+def test_a_measurement_is_no_group() -> None:
+    """Whole numbers that decide the class by their size, not by their name."""
+    frame = people(800)
+    frame["size"] = np.random.default_rng(0).integers(0, 60, 800)
+    assert "groups" not in findings(frame.assign(rich=np.where(frame["size"] > 25, "yes", "no")))
+
+
+def test_few_categories_are_no_groups() -> None:
+    """A contract or a sex that decides the class is another question, which is asked elsewhere."""
+    frame = people(800)
+    frame["contract"] = np.where(frame["rich"] == "yes", "long", "short")
+    assert "groups" not in findings(frame)
+
+
+def test_a_rare_class_makes_no_groups() -> None:
+    """Where nearly all rows are of one class anyway, rows of one value share it by chance."""
+    frame = people(1000).assign(town=[f"town {k % 100}" for k in range(1000)])
+    frame["rich"] = np.where(np.arange(1000) < 8, "yes", "no")
+    assert "groups" not in findings(frame)
+
+
 # --- the same row twice -----------------------------------------------------------------------------------------------
 
 

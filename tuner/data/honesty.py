@@ -1,4 +1,4 @@
-"""Checks of what makes a verdict dishonest: shared rows, moved distributions, leaking columns, unbalanced classes.
+"""Checks of what makes a verdict dishonest: shared rows, unnamed groups, moved distributions, leaks, rare classes.
 
 Two-sample tests run only where the product did not draw the split at random (there, only false alarms are possible).
 Kolmogorov-Smirnov for numbers and dates, χ² with rare levels pooled for categories, missingness apart, Holm's
@@ -9,6 +9,7 @@ distance, is at least 0.1: at 10,000 rows any trifle is significant.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.assembling import Assembly, Selection
+from tuner.data.belonging import belonging, may_name_groups
 from tuner.data.dataset import Dataset
 from tuner.data.encoding import encode
 from tuner.data.loading import assembly_of
@@ -47,7 +49,7 @@ SAMPLE_STREAM = 3  # of the split's seed
 class Finding:
     """One thing to know about the data; ``kind`` is for programs, ``text`` for people.
 
-    kind: same_rows, class_shares, distribution, missingness, classifier, not_compared, leakage or imbalance.
+    kind: same_rows, groups, class_shares, distribution, missingness, classifier, not_compared, leakage or imbalance.
     """
 
     kind: str
@@ -70,6 +72,7 @@ def check_honesty(dataset: Dataset) -> tuple[Finding, ...]:
 def findings(assembly: Assembly) -> Iterator[Finding]:
     """Yield every finding, the gravest kinds first."""
     yield from same_rows(assembly)
+    yield from unnamed_groups(assembly)
     yield from leaking_columns(assembly)
     for pair in compared_pairs(assembly):
         yield from compare(assembly, pair)
@@ -142,6 +145,36 @@ def _same_rows_in_folds(folds: list[NDArray[np.uint64]]) -> Iterator[Finding]:
         twins = f"{shared:,} of {len(place):,} rows ({percent(share)})"
         text = f"{twins} have a twin in another fold, the same in every column"
         yield Finding("same_rows", _grave(share), text, ("train", "dev"), evidence={"rows": shared, "share": share})
+
+
+def unnamed_groups(assembly: Assembly) -> Iterator[Finding]:
+    """Name each column whose rows of one value seem to belong together, where the split does not know of it."""
+    settings, table = assembly.settings, assembly.tables["source"]
+    if any(getattr(settings, key) is not None for key in ("group", "time", "split_column")):
+        return
+    rows = np.concatenate([part.rows for part in assembly.outside_test if part.table == "source"])
+    y = assembly.y["source"][rows]
+    for name, values, ordered in _names_of_rows(table):
+        if may_name_groups(values) and (found := belonging(values[rows], y, ordered=ordered)):
+            n = len(np.unique(values))
+            each = f"{len(values) / n:.2g}" if len(values) < 10 * n else f"{len(values) / n:,.0f}"
+            text = (
+                f"do these rows belong together? column {name!r} has {n:,} values, each in about {each} rows, "
+                "and the rows of one value (nearly) all have one class; "
+                f"[data] group = {json.dumps(name, ensure_ascii=False)} keeps them on one side of every border; "
+                "without it, errors on rows left out can be far too good"
+            )
+            evidence = {"values": float(n), "mixed": found.mixed, "mixed_by_chance": found.chance}
+            yield Finding("groups", "warning", text, ("train", "dev"), (name,), evidence)
+
+
+def _names_of_rows(table: TypedTable) -> Iterator[tuple[str, NDArray[Any], bool]]:
+    """Yield the columns that can name groups, numbers and categories, and whether their order may mean something."""
+    for block in table.numbers:
+        for place, name in enumerate(block.names):
+            yield name, block.values[:, place], True
+    for name, text in table.categories.items():
+        yield name, text.codes, False
 
 
 def _grave(share: float) -> str:

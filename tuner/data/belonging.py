@@ -1,0 +1,87 @@
+"""Rows that belong together: of a column of many values, each repeated, rows of one value that share their class.
+
+A patient's four visits, a document's sentences, a sensor's windows: split row by row, they stand on both sides of the
+border, and a network that recognises the patient seems to know the disease.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+LEAST_VALUES = 20
+LARGEST_SHARE = 0.1  # of the rows, for any one value: a category that dominates is no group
+REPEATED = 0.9  # of the rows have a value that stands at least twice
+MIXED = 0.2  # pairs of one value differ in class at most this often, as a share of what chance allows
+DEVIATIONS = 5.0  # below chance, at least
+NEIGHBOURS = 0.5  # numbers whose neighbours differ less than this share of chance are measurements, no names
+GLANCE = 1000  # rows that tell most columns apart already
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """``mixed`` of the pairs of rows of one value differ in class, where ``chance`` of all pairs do."""
+
+    mixed: float
+    chance: float
+
+
+def may_name_groups(values: NDArray[np.generic]) -> bool:
+    """Whether a column's cells (text codes, or numbers; missing: negative or NaN) can be names of groups.
+
+    Numbers must be whole; and there are many values, none dominates, and nearly all rows have one that stands twice.
+    """
+    if not _many_and_even(values[:: max(1, len(values) // GLANCE)], LEAST_VALUES // 2, 2 * LARGEST_SHARE):
+        return False
+    if values.dtype.kind == "f" and not np.all(values == np.floor(values)):  # NaN is no name either
+        return False
+    if not _many_and_even(values, LEAST_VALUES, LARGEST_SHARE):
+        return False
+    counts = np.unique(values, return_counts=True)[1]
+    return bool(counts[counts > 1].sum() >= REPEATED * len(values))
+
+
+def _many_and_even(values: NDArray[np.generic], least: int, largest: float) -> bool:
+    counts = np.unique(values, return_counts=True)[1]
+    return len(counts) >= least and bool(counts.max() <= largest * len(values))
+
+
+def belonging(groups: NDArray[np.generic], y: Ints, *, ordered: bool) -> Belonging | None:
+    """Return how far the rows of one value share their class if that is hardly chance, else None.
+
+    groups, y: (n,) each.  Under random labels of shares p the pairs of one value differ with probability 1 - Σp², and
+    the number of alike pairs has variance P(s - s²) + T(Σp³ - s²), s = Σp², for P pairs and T = Σ n(n-1)(n-2) ordered
+    pairs of pairs that share a row.  ``ordered``: the values are numbers; where neighbours are of one class, too, the
+    column measures something.
+    """
+    _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    shares = np.bincount(y) / len(y)
+    alike = float((shares**2).sum())
+    pairs = float((sizes * (sizes - 1)).sum()) / 2
+    if alike == 1.0 or not pairs:
+        return None
+    cells, counts = np.unique(codes * len(shares) + y, return_counts=True)
+    mixed = pairs - float((counts * (counts - 1)).sum()) / 2
+    triples = float((sizes * (sizes - 1.0) * (sizes - 2.0)).sum())
+    variance = pairs * (alike - alike**2) + triples * (float((shares**3).sum()) - alike**2)
+    found = Belonging(mixed / pairs, 1 - alike)
+    if found.mixed > MIXED * found.chance or mixed > pairs * found.chance - DEVIATIONS * variance**0.5:
+        return None
+    if ordered and _neighbours_differ(cells, counts, len(shares)) < NEIGHBOURS:
+        return None
+    return found
+
+
+def _neighbours_differ(cells: Ints, counts: Ints, n_classes: int) -> float:
+    """How often neighbouring values differ in their most frequent class, as a share of chance."""
+    by_size = np.lexsort((counts, cells // n_classes))
+    value = cells[by_size] // n_classes
+    largest = by_size[np.append(value[1:] != value[:-1], True)]  # the last one of each value
+    classes = cells[largest] % n_classes
+    shares = np.bincount(classes) / len(classes)
+    chance = 1 - float((shares**2).sum())
+    return float((classes[1:] != classes[:-1]).mean()) / chance if chance else 0.0

@@ -191,3 +191,54 @@ def test_wrong_usage_is_one_line(small_study: Path, run: Run, arguments: list[st
     """What was typed wrong is named, with what would be right."""
     assert_refused(run(*arguments), *parts)
     assert not (small_study.parent / "tuner.db").exists()
+
+
+def test_an_early_interrupt_leaves_nothing_and_says_how_to_go_on(
+    workplace: Path, here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while the data are judged: no study, no definition, one line with the same command."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tuner.running.preparing.judged_once", interrupt)
+    (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
+    result = here("search", "my.csv", "--target", "kind")
+    assert result.returncode == 130
+    assert result.stderr.strip() == "tuner: stopped by SIGINT; go on with: tuner search my.csv --target kind"
+    assert not (workplace / "studies").exists()
+
+
+def test_a_definition_is_written_before_its_study_is_stored(
+    workplace: Path, here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study in the database has its definition in the folder, whenever the search was interrupted."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tuner.running.preparing.judged_once", lambda *_: {})
+    monkeypatch.setattr("tuner.running.preparing.ensure_study", interrupt)
+    (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
+    assert here("search", "my.csv", "--target", "kind").returncode == 130
+    assert (workplace / "studies" / "my.toml").exists()
+
+
+def test_a_named_study_of_a_data_file_has_a_definition_of_its_name(
+    workplace: Path, here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--name`` names the file, too, so that one of another file's stem is not in the way; edits there are kept."""
+    monkeypatch.setattr("tuner.running.preparing.judged_once", lambda *_: {})
+    (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
+    (workplace / "my.tsv").write_text(small_table().replace(",", "\t"), encoding="utf-8")
+    assert here("init", "my.csv", "--target", "kind").returncode == 0
+    written = workplace / "studies" / "my.toml"
+    written.write_text(written.read_text(encoding="utf-8").replace("trials = 100", "trials = 3"), encoding="utf-8")
+    assert_refused(here("search", "my.tsv", "--target", "kind"), "my.toml is there already", "--name NEW")
+    for file, name in (("my.tsv", "tabs"), ("my.csv", "again"), ("my.csv", "again")):
+        result = here("search", file, "--target", "kind", "--name", name, "--trials", 1)
+        assert result.returncode == 0, result.stderr
+        text = (workplace / "studies" / f"{name}.toml").read_text(encoding="utf-8")
+        assert f'name = "{name}"' in text
+        assert f'source = "../{file}"' in text
+        assert ("trials = 3" in text) == (name == "again")

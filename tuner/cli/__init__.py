@@ -12,6 +12,10 @@ for _variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 
+GOING_ON = ("search", "learning-curve")
+"""Commands that keep what was done, so that the same one goes on."""
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run ``tuner``; every error of ours is one line on stderr, here and nowhere else."""
     import typer
@@ -34,8 +38,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context is not None else ""
         sys.exit(_complain(error.format_message().rstrip(".") + hint, error.exit_code))
-    except typer.Abort:
-        sys.exit(130)
+    except typer.Abort as error:
+        sys.exit(_complain(_stopped(given), 130) if isinstance(error.__cause__, KeyboardInterrupt) else 130)
     except MemoryError:
         sys.exit(_complain("out of memory; use fewer workers, or a smaller network or batch size", 1))
     except Exception as error:
@@ -43,6 +47,15 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             raise
         sys.exit(_complain(f"a fault of tuner's own: {type(error).__name__}: {error} (--traceback shows where)", 1))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _stopped(given: list[str]) -> str:
+    """What to say of a command that SIGINT ended where it does not look after signals itself."""
+    if not given or given[0] not in GOING_ON:
+        return "stopped by SIGINT"
+    from tuner.cli.search_command import again
+
+    return f"stopped by SIGINT; go on with: {again(given, None)}"
 
 
 def _complain(message: str, status: int) -> int:

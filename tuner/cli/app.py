@@ -92,6 +92,13 @@ class LazyGroup(TyperGroup):
         super().__init__(**settings)
         self.commands = LazyCommands()
 
+    def invoke(self, ctx: Any) -> Any:
+        """Let who runs the command line see that it was interrupted: typer would make a silent exit of it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise typer.Abort from error
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):

@@ -55,9 +55,11 @@ def storage_url(storage: str | None, beside: Path | None = None) -> URL:
     return parse_url(given) if given else sqlite_url((beside or STUDIES) / DATABASE)
 
 
-def locate(study: str, storage: str | None = None, *, target: str | None = None) -> Located:
+def locate(study: str, storage: str | None = None, *, target: str | None = None, name: str | None = None) -> Located:
     """Find what STUDY means, making a definition for a data file that has none.  Raises UsageError with what there
     is.
+
+    ``name``: what a study of a data file is called, and its definition, instead of after the file.
     """
     if Path(study).is_dir() and (is_path(study) or study in (".", "..")):
         raise UsageError(f"{study} is a folder; expected a definition (TOML), a data file, or the name of a study")
@@ -67,15 +69,7 @@ def locate(study: str, storage: str | None = None, *, target: str | None = None)
             source = read_source(path)
             _refuse_other_target(str(path), source, target)
             return Located(source.definition.name, source, storage_url(storage, path.parent))
-        url = storage_url(storage)
-        where = STUDIES / f"{study_name_of(path)}.toml"
-        if where.exists():
-            source = read_source(where)
-            _check_same_data(where, source, path, target)
-            return Located(source.definition.name, source, url)
-        text = definition_for_data(path, target, where.parent)
-        source = Source(parse_definition(text, str(where)), text, where.absolute().parent)
-        return Located(source.definition.name, source, url, unwritten=where)
+        return _locate_data(path, storage_url(storage), target, name)
     url = storage_url(storage)
     here = STUDIES / f"{study}.toml"
     if here.exists():
@@ -88,6 +82,24 @@ def locate(study: str, storage: str | None = None, *, target: str | None = None)
     if shipped.exists():
         return Located(study, read_source(shipped), url)
     raise UsageError(_not_found(study, url))
+
+
+def _locate_data(path: Path, url: URL, target: str | None, name: str | None) -> Located:
+    """A data file's definition: the one that is there, or one that is yet to be written."""
+    where = STUDIES / f"{name or study_name_of(path)}.toml"
+    if where.exists():
+        source = read_source(where)
+        _check_same_data(where, source, path, target)
+        return Located(source.definition.name, source, url)
+    other = STUDIES / f"{study_name_of(path)}.toml"
+    if other.exists():  # under another name, what was edited there holds as well
+        source = read_source(other)
+        with suppress(UsageError):
+            _check_same_data(other, source, path, target)
+            return Located(source.definition.name, source, url, unwritten=where)
+    text = definition_for_data(path, target, where)
+    source = Source(parse_definition(text, str(where)), text, where.absolute().parent)
+    return Located(source.definition.name, source, url, unwritten=where)
 
 
 def name_of(study: str) -> str:
@@ -156,7 +168,7 @@ def _check_same_data(where: Path, source: Source, path: Path, target: str | None
     data = source.definition.data
     named = (source.folder / data.source).resolve() if data.source else None
     if named != path.resolve():
-        raise UsageError(f"{where} is there already and is about {named}, not {path}; rename one of the two")
+        raise UsageError(f"{where} is there already and is about {named}, not {path}; name the new study: --name NEW")
     _refuse_other_target(f"{where} is there already and", source, target)
 
 
@@ -176,14 +188,14 @@ def study_name_of(path: Path) -> str:
     return cleaned or "study"
 
 
-def definition_for_data(path: Path, target: str | None, folder: Path) -> str:
-    """The text of a definition for a data file, to lie in ``folder``.  Raises DataError, UsageError."""
+def definition_for_data(path: Path, target: str | None, where: Path) -> str:
+    """The text of a definition for a data file, to be written to ``where``.  Raises DataError, UsageError."""
     if not path.exists():
         raise UsageError(f"{path}: no such file; expected a study definition (TOML) or a data file")
     settings = DataSettings(source=str(path.resolve()), target=target)
     dataset = load_dataset(settings, Path.cwd())
-    relative = os.path.relpath(path.resolve(), folder.resolve())
-    return make_definition(study_name_of(path), relative, target, shape_of(dataset))
+    relative = os.path.relpath(path.resolve(), where.parent.resolve())
+    return make_definition(where.stem, relative, target, shape_of(dataset))
 
 
 def shape_of(dataset: Dataset) -> DataShape:

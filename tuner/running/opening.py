@@ -65,14 +65,31 @@ def open_study(request: StudyRequest) -> PreparedStudy:
 
     Everything that can be refused is refused before a file is made.
     """
-    located = locate(request.study, request.storage, target=request.target)
+    located = locate(request.study, request.storage, target=request.target, name=request.name)
     source, trainer = _source(located, request)
     dataset = load_dataset(source.definition.data, source.folder)
     old = None if request.from_study is None else name_of(request.from_study)
-    study = prepare(source, dataset, located.url, from_study=old, allow_changed=request.allow_changed)
-    if located.unwritten is not None:
-        write_definition(located.unwritten, source.text)
+
+    study = prepare(
+        source,
+        dataset,
+        located.url,
+        from_study=old,
+        allow_changed=request.allow_changed,
+        write_definition=lambda: _write_made(located.unwritten, source.text),
+    )
     return replace(study, trainer=trainer)
+
+
+def _write_made(where: Path | None, text: str) -> None:
+    """Write the definition that was made for a data file; another search of it, begun just now, may have done so."""
+    if where is None:
+        return
+    try:
+        write_definition(where, text)
+    except UsageError:
+        if not where.is_file() or where.read_text(encoding="utf-8") != text:
+            raise
 
 
 def open_data_in_memory(
@@ -147,7 +164,7 @@ def make_definition_file(path: Path, target: str | None) -> Path:
     where = STUDIES / f"{study_name_of(path)}.toml"
     if where.exists():
         raise UsageError(f"{where} is there already; it was left as it is: search it with tuner search {where.stem}")
-    text = definition_for_data(path, target, where.parent)
+    text = definition_for_data(path, target, where)
     load_dataset(parse_definition(text, str(where)).data, where.absolute().parent)  # what cannot be searched is refused
     write_definition(where, text)
     return where

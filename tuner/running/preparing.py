@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -13,6 +14,7 @@ from tuner.analysis import next_name
 from tuner.data import Dataset, check_honesty
 from tuner.errors import NoDatabaseError, StorageError, TunerError, UsageError
 from tuner.places import defined_studies
+from tuner.running.catalog import is_stored
 from tuner.running.references import reference_lines
 from tuner.running.trainers import Trainer
 from tuner.running.warm_start import n_repeated, offers_from
@@ -68,47 +70,67 @@ class PreparedStudy:
 
 
 def prepare(
-    source: Source, dataset: Dataset, url: URL, *, from_study: str | None = None, allow_changed: bool = False
+    source: Source,
+    dataset: Dataset,
+    url: URL,
+    *,
+    from_study: str | None = None,
+    allow_changed: bool = False,
+    write_definition: Callable[[], None] = lambda: None,
 ) -> PreparedStudy:
     """Find or make the study of a definition; a new one begins with the trials of ``from_study``.
+
+    ``write_definition`` is called once nothing is left to refuse, before a new study is stored: whoever interrupts the
+    seconds in which its data are judged leaves nothing behind, and no study is without its definition.
 
     Raises StorageError where it exists under another identity, and UsageError where ``from_study`` does not.
     """
     definition = source.definition
     identity = definition.identity(dataset.fingerprint)
     offers = _look_first(url, definition, identity, from_study=from_study, allow_changed=allow_changed)
+    was_there = is_stored(url, definition.name)
+    judged = {} if was_there else judged_once(definition, dataset)
     database = open_database(url, create=True)
-    dev_folds = draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed)
-    new = NewStudy(
+    new = _new_study(source, dataset, offers, judged, from_study)
+    try:
+        if not was_there:
+            write_definition()
+        stored, is_new = ensure_study(database, new)
+        if not is_new:
+            stored = _continue(database, stored, new, allow_changed=allow_changed)
+        if was_there:
+            write_definition()
+    except TunerError:
+        database.close()
+        raise
+    ignored = None if from_study == _begun_with(stored) else from_study
+    return PreparedStudy(database, stored, definition, dataset, new.dev_folds, ignored_from=ignored)
+
+
+def _new_study(
+    source: Source, dataset: Dataset, offers: list[Offer], judged: dict[str, Any], from_study: str | None
+) -> NewStudy:
+    """What the database keeps of a study that is made."""
+    definition = source.definition
+    begun = {"from": {"study": from_study, "trials": len(offers)}} if from_study else {}
+    return NewStudy(
         name=definition.name,
         definition=source.text,
-        identity=identity,
+        identity=definition.identity(dataset.fingerprint),
         fingerprint=dataset.fingerprint,
         data_path=str(dataset.path or ""),
         dev_rows=dataset.dev_rows,
         dev_classes=dataset.dev_y,
         dev_groups=dataset.dev_groups,
-        dev_folds=dev_folds,
+        dev_folds=draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed),
         test_rows=dataset.test_rows,
         budget=definition.search.trials,
         encoding=dataset.encoding,
-        facts=facts_of(dataset, source)
-        | ({"from": {"study": from_study, "trials": len(offers)}} if from_study else {}),
+        facts=facts_of(dataset, source) | judged | begun,
         offers=offers,
         n_repeated=n_repeated(offers, definition.search.trials),
         distributions=definition.searched_space.distributions,
     )
-    try:
-        stored, is_new = ensure_study(database, new)
-        if is_new:
-            update_study(database, stored.study_id, facts=new.facts | judged_once(definition, dataset))
-        else:
-            stored = _continue(database, stored, new, allow_changed=allow_changed)
-    except TunerError:
-        database.close()
-        raise
-    ignored = None if from_study == _begun_with(stored) else from_study
-    return PreparedStudy(database, stored, definition, dataset, dev_folds, ignored_from=ignored)
 
 
 def _look_first(
@@ -184,7 +206,7 @@ def _free_name(database: Database, stored: StoredStudy) -> str:
 
 
 def judged_once(definition: StudyDefinition, dataset: Dataset) -> dict[str, Any]:
-    """What is found out once per study, by the process that made it: reference lines and honesty checks."""
+    """What is found out before a study is made, once: reference lines and honesty checks."""
     return {
         "references": reference_lines(definition, dataset),
         "honesty": [finding.to_dict() for finding in check_honesty(dataset)],

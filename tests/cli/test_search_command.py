@@ -242,3 +242,20 @@ def test_a_named_study_of_a_data_file_has_a_definition_of_its_name(
         assert f'name = "{name}"' in text
         assert f'source = "../{file}"' in text
         assert ("trials = 3" in text) == (name == "again")
+
+
+def test_a_total_below_the_budget_is_said_to_change_nothing(
+    small_study: Path, here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--total`` only raises: with less than the definition has, one line says so, and what the budget is."""
+    monkeypatch.setattr("tuner.running.preparing.judged_once", lambda *_: {})
+    said = "--total 2 changes nothing: the budget is 4 already"
+    assert said in here("search", "small", "--total", 2, "--quiet").stderr
+    assert "changes nothing" not in here("search", "small", "--total", 4, "--quiet").stderr
+
+
+def test_submit_says_what_is_open_and_why(small_study: Path, here: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--trials`` comes on top of what the definition of a new study opens."""
+    monkeypatch.setattr("tuner.running.preparing.judged_once", lambda *_: {})
+    found = here("submit", "small", "--trials", 3).stdout
+    assert "7 of 7 trials are open (a budget of 4, raised by 3)" in found

@@ -134,7 +134,10 @@ def test_what_is_not_a_database_is_not_merged(edit: Edit, workplace: Path) -> No
 def test_the_commands_say_what_they_did(edit: Edit) -> None:
     """submit, enqueue, worker, backup, merge and delete, as typed."""
     edit()
-    assert "5 of 5 trials are open; `tuner worker` runs them" in command("submit", "small", "--trials", 1)[1]
+    assert (
+        "5 of 5 trials are open (a budget of 4, raised by 1); `tuner worker` runs them"
+        in command("submit", "small", "--trials", 1)[1]
+    )
     assert json.loads(command("enqueue", "small", "alpha=0.5", "--json")[1])["number"] == 0
     assert "5 trials (small 5)" in command("worker")[1]
     assert "all 5 trials are done; --trials N adds N more" in command("submit", "small")[1]

@@ -93,6 +93,8 @@ def search(
     if log_format == "json":
         log_json("started", study=opened.stored.name, storage=opened.database.name, data=opened.stored.data_path)
     request = SearchRequest(trials, total, workers, limit, scheduler)
+    if total is not None and total < opened.stored.budget:
+        _say_budget_stays(total, opened.stored.budget)
     with show_progress(quiet=quiet or as_json, verbose=verbose, log_format=log_format) as on_progress:
         result = run_search(opened, request, on_progress)
     if log_format == "json":
@@ -111,6 +113,11 @@ def search(
         found = f"is {best.dev_error:.4g}" if best else "is not known yet"
         typer.echo(f"tuner: the best dev error {found}, above --fail-above {fail_above:g}", err=True)
         raise typer.Exit(ABOVE)
+
+
+def _say_budget_stays(total: int, budget: int) -> None:
+    text = f"--total {total} changes nothing: the budget is {budget} already"
+    typer.echo(f"tuner: {text} ([search] trials in the definition can lower it; --trials N runs N)", err=True)
 
 
 def _more_cores() -> str:

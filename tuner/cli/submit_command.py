@@ -16,7 +16,10 @@ def submit(
         str | None, typer.Option("--target", metavar="COL", help="The column of a data file to predict.")
     ] = None,
     trials: Annotated[
-        int | None, typer.Option("--trials", metavar="N", min=1, help="Raise the study's budget by N.")
+        int | None,
+        typer.Option(
+            "--trials", metavar="N", min=1, help="Raise its budget by N; a new study opens with its definition's."
+        ),
     ] = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
@@ -32,6 +35,8 @@ def submit(
         return
     typer.echo(submitted.headline)
     if submitted.open_trials:
-        typer.echo(f"{submitted.open_trials} of {submitted.progress.budget} trials are open; `tuner worker` runs them")
+        budget = submitted.progress.budget
+        raised = "" if trials is None else f" (a budget of {budget - trials}, raised by {trials})"
+        typer.echo(f"{submitted.open_trials} of {budget} trials are open{raised}; `tuner worker` runs them")
     else:
         typer.echo(f"all {submitted.progress.budget} trials are done; --trials N adds N more")

@@ -83,6 +83,20 @@ def test_check_estimates_time_and_memory_and_writes_nothing(small_study: Path, r
     assert not (small_study.parent / "tuner.db").exists()
 
 
+def test_what_is_to_know_of_the_data_is_told_everywhere(
+    workplace: Path, here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``init`` passes it on, ``check`` validates it, and the search that makes the study says it once, on stderr."""
+    monkeypatch.setattr("tuner.running.preparing.judged_once", lambda *_: {})
+    (workplace / "my.csv").write_text(small_table().partition("\n")[2], encoding="utf-8")
+    said = "my.csv: line 1 is taken for column names though some are numbers"
+    assert said in here("init", "my.csv", "--target", "-1").stdout
+    assert said in here("check", "my").stdout
+    assert said in str(json.loads(here("check", "my", "--json").stdout)["notices"])
+    assert said in here("search", "my", "--trials", 1).stderr
+    assert said not in here("search", "my", "--trials", 1).stderr
+
+
 def test_data_shows_columns_splits_and_findings(small_study: Path, run: Run) -> None:
     """Every column with its kind, the sizes of the splits, and the notices."""
     text = small_table().replace("width,height,kind", "width,height,kind,same").replace("\n", ",1\n")

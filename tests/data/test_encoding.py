@@ -416,6 +416,29 @@ def test_bad_rows_of_later_pieces_are_named_by_their_line(
         list(read_rows(tmp_path / "new.csv", encoding, DataSettings()))
 
 
+def test_kept_zeros_and_ones_are_what_they_were(write: Write, tmp_path: Any) -> None:
+    """A column of 0 and 1 that is boolean by the definition's word, kept as it stands."""
+    frame = people().assign(flag=np.arange(200) % 2)
+    dataset = prepare(frame, columns={"flag": "boolean"})
+    write("new.csv", frame)
+    encoding = Encoding.from_json(dataset.encoding)
+    [(_, X)] = read_rows(tmp_path / "new.csv", encoding, DataSettings(), keep=["flag"])
+    assert np.array_equal(X[dataset.parts[0].train.rows], dataset.parts[0].train.X)
+
+
+@pytest.mark.parametrize(("kind", "what"), [("numeric", "number"), ("date", "date")])
+def test_a_kind_that_no_cell_has_is_refused(kind: str, what: str) -> None:
+    """The definition may insist on a kind where some cells are bad, not where all are."""
+    with pytest.raises(DataError, match=rf"column 'job': no cell is a {what} \(one is 'clerk'\)"):
+        prepare(people(), columns={"job": kind})
+
+
+def test_a_dev_size_beside_folds_is_said_to_have_no_effect() -> None:
+    """With folds every row is dev once, whatever size was wanted."""
+    assert "split.dev = 0.2 has no effect" in prepare(people(), folds=4, split={"dev": 0.2}).notices[0]
+    assert prepare(people(), folds=4, split={"test": 0.2}).notices == ()
+
+
 def test_headerless_rows_without_their_target(write: Write, load: Load, tmp_path: Any) -> None:
     """Rows of a file without names are named by position, the target's place left out if it is absent."""
     frame = people()

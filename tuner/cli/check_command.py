@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuner.cli.data_command import findings_lines
 from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, StudyArgument
 from tuner.cli.progress import duration
 
@@ -26,20 +27,24 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Read definition and data as a search would, train one epoch, and say what the whole search would take."""
+    from tuner.data import check_honesty
     from tuner.running import StudyRequest, estimate_search, load_to_run
 
     request = StudyRequest(study, target, storage, allow_trainers=tuple(allow_trainer or ()))
     source, dataset, trainer = load_to_run(request)
     definition = source.definition
+    findings = [finding.to_dict() for finding in check_honesty(dataset)]
     estimate = estimate_search(definition, dataset, trainer)
     if as_json:
-        typer.echo(json.dumps({"study": definition.name, "trials": definition.search.trials, **estimate.to_dict()}))
+        found = {"study": definition.name, "trials": definition.search.trials, **estimate.to_dict()}
+        typer.echo(json.dumps({**found, "notices": list(dataset.notices), "findings": findings}))
         return
     rows = ", ".join(f"{name} {n:,}" for name, n in dataset.sizes.items() if n)
     typer.echo(f"study {definition.name} · data {dataset.path or 'arrays'} ({rows})")
     typer.echo(f"searched: {', '.join(definition.searched_space.searched) or 'nothing; all is fixed'}")
     ran = _one_epoch(estimate) if trainer is None else _one_call(trainer.name, estimate)
     typer.echo(_text(definition.search.trials, ran, estimate))
+    typer.echo("\n".join(findings_lines(dataset.notices, findings)))
 
 
 def _one_epoch(estimate: Estimate) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -31,7 +32,7 @@ def data(
     typer.echo(
         f"study {source.definition.name} · data {found['source'] or 'arrays'} · fingerprint {found['fingerprint'][:16]}"
     )
-    for line in [*_sizes(found), "", *_columns(found["columns"]), "", *_findings(found["notices"], findings)]:
+    for line in [*_sizes(found), "", *_columns(found["columns"]), "", *findings_lines(found["notices"], findings)]:
         typer.echo(line)
 
 
@@ -68,7 +69,8 @@ def _treatment(column: dict[str, Any]) -> str:
     return f"{column['kind']}, {column['encoding']}{why}{missing}"
 
 
-def _findings(notices: list[str], findings: list[dict[str, Any]]) -> list[str]:
+def findings_lines(notices: Sequence[str], findings: Sequence[dict[str, Any]]) -> list[str]:
+    """What makes a verdict on the data doubtful, and what was done with them, a line each."""
     lines = [f"  · {notice}" for notice in notices]
     lines += [f"  · {finding['severity']}: {finding['text']}" for finding in findings]
     return ["to know:", *lines] if lines else ["to know: nothing; no check found anything to say"]

@@ -23,5 +23,7 @@ def init(
 
     from tuner.running import make_definition_file, write_example
 
-    written = write_example() if data is None else make_definition_file(data, target)
+    written, notices = (write_example(), ()) if data is None else make_definition_file(data, target)
+    for notice in notices:
+        typer.echo(f"to know: {notice}")
     typer.echo(f"written: {written}; edit it, then: tuner search {written.stem}")

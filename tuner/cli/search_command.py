@@ -92,6 +92,9 @@ def search(
     typer.echo(opened.headline + ("" if scheduler or workers else _more_cores()), err=as_json)
     if log_format == "json":
         log_json("started", study=opened.stored.name, storage=opened.database.name, data=opened.stored.data_path)
+    elif opened.is_new and not quiet:
+        for notice in opened.notices:
+            typer.echo(f"tuner: to know: {notice}", err=True)
     request = SearchRequest(trials, total, workers, limit, scheduler)
     if total is not None and total < opened.stored.budget:
         _say_budget_stays(total, opened.stored.budget)

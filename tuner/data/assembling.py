@@ -186,6 +186,8 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     seen = split.train[0] if len(train) == 1 else np.sort(np.concatenate(split.dev))
     columns = decide_kinds(tables["source"], seen, settings)
     notices += missing_classes(class_names, [y[rows] for rows in split.train])
+    if settings.folds and settings.split.dev is not None:
+        notices.append(f"split.dev = {settings.split.dev:g} has no effect: with folds every row serves as dev once")
     image = _image(settings, source, tables["source"], columns)
     typed = {key: typed_table(table, columns) for key, table in tables.items()}
     return Assembly(

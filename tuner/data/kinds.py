@@ -7,7 +7,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dates import detect_format
+from tuner.data.dates import detect_format, seconds_of
 from tuner.data.settings import ColumnSettings, DataSettings
 from tuner.data.tables import BOOLEAN_WORDS, Column, RawTable, TextColumn, as_text, level_numbers, nearest
 from tuner.errors import DataError
@@ -56,17 +56,33 @@ def _as_chosen(table: RawTable, name: str, rows: Ints, kind: str) -> Column:
     why = "as [data.columns] says"
     if kind in ("numeric", "boolean") and name in table.moments:
         raise DataError(f"{table.raw.where}, column {name!r}: holds dates, expected a {kind} column ([data.columns])")
+    if kind == "numeric" and name in table.text:
+        _refuse_if_none_fits(table, name, rows, level_numbers(table.text[name].levels, table.raw.decimal), "number")
     if kind == "date" and name not in table.moments:
         text = as_text(table, name)
         present = counts_of(text, rows)
         found = detect_format(
             [level for level, count in zip(text.levels, present, strict=True) if count], present[present > 0]
         )
-        return Column(name, kind, why, date_format=found[0] if found else "ISO8601", overruled=True)
+        date_format = found[0] if found else "ISO8601"
+        _refuse_if_none_fits(table, name, rows, seconds_of(text.levels, date_format), "date")
+        return Column(name, kind, why, date_format=date_format, overruled=True)
     if kind == "boolean":
         words = _words(table, name, rows)
         return Column(name, kind, why, words=words, overruled=True)
     return Column(name, kind, why, overruled=True)
+
+
+def _refuse_if_none_fits(table: RawTable, name: str, rows: Ints, values: NDArray[np.float64], what: str) -> None:
+    """Refuse a kind that not one of a column's training cells can be read as; it would only be left out."""
+    text = as_text(table, name)
+    present = counts_of(text, rows) > 0
+    if present.any() and np.isnan(values[present]).all():
+        level = text.levels[int(np.flatnonzero(present)[0])]
+        raise DataError(
+            f"{table.raw.where}, column {name!r}: no cell is a {what} (one is {level!r}), as [data.columns] wants; "
+            'expected another kind, such as "categorical"'
+        )
 
 
 def _words(table: RawTable, name: str, rows: Ints) -> tuple[str, str] | None:

@@ -256,7 +256,12 @@ def _parsed_numbers(table: RawTable, column: Column, notices: list[str]) -> Doub
     text = table.text[column.name]
     if column.kind == "boolean":
         words = column.words or BOOLEAN_WORDS[0]
-        return _spread(text, np.array([_word_value(level, words) for level in text.levels], dtype=np.float64))
+        values = np.array([_word_value(level, words) for level in text.levels], dtype=np.float64)
+        if column.words is None:  # 0 and 1 in training, read as text since they are kept
+            values = np.where(np.isnan(values), level_numbers(text.levels, table.raw.decimal), values)
+        if column.overruled:
+            _refuse_or_note(table, column, np.isnan(values), f"{words[0]!r} or {words[1]!r}", notices)
+        return _spread(text, values)
     values = level_numbers(text.levels, table.raw.decimal)
     _refuse_or_note(table, column, np.isnan(values), "number", notices)
     spread = _spread(text, values)

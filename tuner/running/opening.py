@@ -159,15 +159,19 @@ def _source(located: Located, request: StudyRequest) -> tuple[Source, Trainer | 
     return source, trainer
 
 
-def make_definition_file(path: Path, target: str | None) -> Path:
-    """Write the definition of a data file that has none yet, and return where.  Raises UsageError if there is one."""
+def make_definition_file(path: Path, target: str | None) -> tuple[Path, tuple[str, ...]]:
+    """Write the definition of a data file that has none yet; where, and what is to be known of the data.
+
+    Raises UsageError if there is one.
+    """
     where = STUDIES / f"{study_name_of(path)}.toml"
     if where.exists():
         raise UsageError(f"{where} is there already; it was left as it is: search it with tuner search {where.stem}")
     text = definition_for_data(path, target, where)
-    load_dataset(parse_definition(text, str(where)).data, where.absolute().parent)  # what cannot be searched is refused
+    # what cannot be searched is refused
+    dataset = load_dataset(parse_definition(text, str(where)).data, where.absolute().parent)
     write_definition(where, text)
-    return where
+    return where, dataset.notices
 
 
 def _stored(located: Located) -> Source:

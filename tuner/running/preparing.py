@@ -53,6 +53,13 @@ class PreparedStudy:
     dev_folds: np.ndarray
     trainer: Trainer | None = None
     ignored_from: str | None = None
+    is_new: bool = False
+
+    @property
+    def notices(self) -> list[str]:
+        """What is to be known of the data, what makes a verdict doubtful last."""
+        found = [finding["text"] for finding in self.stored.facts.get("honesty", ()) if finding["severity"] != "note"]
+        return [*self.stored.facts.get("notices", ()), *found]
 
     @property
     def headline(self) -> str:
@@ -104,7 +111,7 @@ def prepare(
         database.close()
         raise
     ignored = None if from_study == _begun_with(stored) else from_study
-    return PreparedStudy(database, stored, definition, dataset, new.dev_folds, ignored_from=ignored)
+    return PreparedStudy(database, stored, definition, dataset, new.dev_folds, ignored_from=ignored, is_new=is_new)
 
 
 def _new_study(

@@ -133,6 +133,30 @@ def test_the_line_of_progress_says_all_that_matters() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (200, progress_text(RUNNING)),
+        (66, "best dev error 5.00%, gap +4.00% · 32 s left · 6 pruned · 1 failed"),
+        (60, "best dev error 5.00%, gap +4.00% · 32 s left · 1 failed"),
+        (10, "1 failed"),
+    ],
+)
+def test_a_narrow_line_says_what_matters_most(width: int, text: str) -> None:
+    """Whole parts are left out, none is cut."""
+    assert progress_text(RUNNING, width) == text
+
+
+def test_the_count_of_trials_is_whole_at_80_columns(small_study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever there is to say, the bar gives way, not the count."""
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal = Terminal("search", "small", "--trials", "30")
+    assert terminal.wait() == 0
+    drawn = [line for line in re.split(r"[\r\n]+", terminal.shown) if "best dev error" in line and "gap" in line]
+    assert drawn
+    assert all(re.search(r"\d/30 ", re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", line)) for line in drawn)
+
+
 def test_before_the_first_trial_nothing_is_claimed() -> None:
     """No speed, no time left, no best."""
     assert progress_text(Report(Progress(Counts(), 1, 100, None), 100, seconds=3.0)) == "1 running"

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_LINES = 60.0
 FORMATS = ("text", "json")
+SEPARATOR = " · "
+MATTERS_LEAST = ("speed", "running", "diverged", "pruned", "left", "best", "failed")
+"""In what order parts of the line of progress are left out where a terminal is narrow."""
+NARROWEST_BAR, WIDEST_BAR = 5, 24
 
 
 def check_log_format(log_format: str) -> None:
@@ -49,9 +53,10 @@ def _bar(*, verbose: bool) -> Iterator[Callable[[Report], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    bar = BarColumn(bar_width=WIDEST_BAR)
     columns = (
         TextColumn("[bold]trials"),
-        BarColumn(bar_width=24),
+        bar,
         MofNCompleteColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
@@ -62,29 +67,34 @@ def _bar(*, verbose: bool) -> Iterator[Callable[[Report], None]]:
             if verbose:
                 for trial in report.ended:
                     progress.console.print(ended_text(trial), markup=False)
-            progress.update(task, completed=report.done, total=report.allowed, note=progress_text(report))
+            counted = len("trials   ") + 2 * len(str(report.allowed)) + len("/ ")  # "trials ", bar, " 36/100 ", note
+            note = progress_text(report, progress.console.width - counted)
+            left = progress.console.width - counted - len(note)
+            bar.bar_width = min(left, WIDEST_BAR) if left >= NARROWEST_BAR else 0
+            progress.update(task, completed=report.done, total=report.allowed, note=note)
 
         yield update
 
 
-def progress_text(report: Report) -> str:
-    """Best dev error and its gap, speed, time left, workers, and what did not go well, in one line."""
+def progress_text(report: Report, width: int | None = None) -> str:
+    """Best dev error and its gap, speed, time left, workers, and what did not go well, in one line.
+
+    Where that is wider than ``width``, what matters least is left out.
+    """
     counts, best = report.progress.counts, report.progress.best
-    parts = []
+    parts = {}
     if best is not None:
-        parts.append(f"best dev error {best.dev_error:.2%}, gap {best.dev_error - best.train_error:+.2%}")
+        parts["best"] = f"best dev error {best.dev_error:.2%}, gap {best.dev_error - best.train_error:+.2%}"
     if report.new:
-        parts.append(_speed(report.new / report.seconds))
+        parts["speed"] = _speed(report.new / report.seconds)
         if report.allowed > report.done:
-            parts.append(f"{duration((report.allowed - report.done) * report.seconds / report.new)} left")
-    if report.progress.running:
-        parts.append(f"{report.progress.running} running")
-    parts += [
-        f"{n} {name}"
-        for n, name in ((counts.pruned, "pruned"), (counts.diverged, "diverged"), (counts.failed, "failed"))
-        if n
-    ]
-    return " · ".join(parts)
+            parts["left"] = f"{duration((report.allowed - report.done) * report.seconds / report.new)} left"
+    numbers = {"running": report.progress.running, "pruned": counts.pruned, "diverged": counts.diverged}
+    parts |= {name: f"{n} {name}" for name, n in {**numbers, "failed": counts.failed}.items() if n}
+    for name in MATTERS_LEAST:
+        if width is not None and len(SEPARATOR.join(parts.values())) > width:
+            parts.pop(name, None)
+    return SEPARATOR.join(parts.values())
 
 
 def _speed(per_second: float) -> str:

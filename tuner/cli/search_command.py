@@ -92,12 +92,9 @@ def search(
     typer.echo(opened.headline + ("" if scheduler or workers else _more_cores()), err=as_json)
     if log_format == "json":
         log_json("started", study=opened.stored.name, storage=opened.database.name, data=opened.stored.data_path)
-    elif opened.is_new and not quiet:
-        for notice in opened.notices:
-            typer.echo(f"tuner: to know: {notice}", err=True)
+    else:
+        _say_before(opened, total, quiet=quiet)
     request = SearchRequest(trials, total, workers, limit, scheduler)
-    if total is not None and total < opened.stored.budget:
-        _say_budget_stays(total, opened.stored.budget)
     with show_progress(quiet=quiet or as_json, verbose=verbose, log_format=log_format) as on_progress:
         result = run_search(opened, request, on_progress)
     if log_format == "json":
@@ -118,9 +115,15 @@ def search(
         raise typer.Exit(ABOVE)
 
 
-def _say_budget_stays(total: int, budget: int) -> None:
-    text = f"--total {total} changes nothing: the budget is {budget} already"
-    typer.echo(f"tuner: {text} ([search] trials in the definition can lower it; --trials N runs N)", err=True)
+def _say_before(opened: PreparedStudy, total: int | None, *, quiet: bool) -> None:
+    """What is to be known of a new study's data, once, and of a total that is none."""
+    notices = [f"to know: {notice}" for notice in opened.notices] if opened.is_new and not quiet else []
+    budget = opened.stored.budget
+    if total is not None and total < budget:
+        hint = "[search] trials in the definition can lower it; --trials N runs N"
+        notices.append(f"--total {total} changes nothing: the budget is {budget} already ({hint})")
+    for notice in notices:
+        typer.echo(f"tuner: {notice}", err=True)
 
 
 def _more_cores() -> str:

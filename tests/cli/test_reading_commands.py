@@ -53,6 +53,15 @@ def test_studies_lists_what_the_database_holds(small_study: Path, run: Run) -> N
     assert "small" in run("studies").stdout
 
 
+def test_a_named_database_that_is_not_there_is_a_mistake(workplace: Path, here: Run) -> None:
+    """An empty folder has no studies yet; a file that was named and is missing is refused."""
+    assert "start with: tuner search" in here("studies").stdout
+    result = here("studies", "--storage", "sqlite:///missing/folder/x.db")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "missing/folder/x.db: no such database" in result.stderr
+    assert not (workplace / "missing").exists()
+
+
 def test_trials_are_the_rows_of_trials_csv(small_study: Path, run: Run) -> None:
     """``--csv`` prints the columns of the report's trials.csv."""
     run("search", "small")

@@ -19,7 +19,9 @@ def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
         typer.echo(json.dumps({"storage": where, "studies": [asdict(line) for line in lines]}))
         return
     typer.echo(f"database {where}: {len(lines) or 'no'} {'study' if len(lines) == 1 else 'studies'}")
-    if lines:
+    if not lines:
+        typer.echo("start with: tuner search my.csv --target COLUMN, or: tuner search digits")
+    else:
         width = max(5, *(len(line.name) for line in lines))
         typer.echo(f"{'study':{width}}  {'done':>11}  {'failed':>6}  {'running':>7}  {'best value':>10}  data")
     for line in lines:

@@ -38,6 +38,7 @@ from tuner.storage import (
     read_running,
     read_study,
     shown,
+    sqlite_file,
     study_lines,
 )
 from tuner.study import Edit, Source, edit_definition, identity_changes, make_definition, parse_definition
@@ -269,10 +270,16 @@ class StudyView:
 
 
 def list_studies(storage: str | None = None) -> tuple[str, list[StudyLine]]:
-    """What names the database, and its studies; none where it does not exist."""
+    """What names the database, and its studies; none where it does not exist yet.
+
+    Raises NoDatabaseError where a file was named that does not exist: it is searched for in the wrong place.
+    """
     url = storage_url(storage)
+    file = sqlite_file(url)
     try:
         with open_database(url, create=False) as database:
             return database.name, study_lines(database)
     except NoDatabaseError:
+        if file is not None and url != storage_url(None):
+            raise
         return shown(url), []

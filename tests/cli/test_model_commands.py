@@ -62,6 +62,7 @@ def test_train_prints_one_json_object(trained: Path, here: Run) -> None:
         (["mixed", "--output", "studies/mixed.csv"], "is there already and is no model"),
         (["folded", "--output", "models/mixed.tuner"], "is a model of study 'mixed', not 'folded'"),
         (["mixed", "--output", "models"], "is a folder"),
+        (["mixed", "--output", "modles/mixed.tuner"], "no such folder modles"),
     ],
 )
 def test_train_refuses(trained: Path, here: Run, arguments: list[str], message: str) -> None:

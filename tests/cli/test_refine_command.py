@@ -82,7 +82,7 @@ def test_an_impossible_output_is_one_line(searched: Path, here: Run) -> None:
     impossible = {
         "studies/next.txt": "expected a file that ends in .toml",
         "elsewhere/small.toml": "needs another name than 'small'",
-        "no/such/next.toml": "no/such/next.toml: cannot be written",
+        "no/next.toml": "no/next.toml: cannot be written: no such folder no",
         "studies/a b.toml": "got 'a b'",
     }
     for output, said in impossible.items():
@@ -91,6 +91,7 @@ def test_an_impossible_output_is_one_line(searched: Path, here: Run) -> None:
         assert said in result.stderr
         assert result.stderr.count("\n") == 1
         assert not Path(output).exists()
+    assert not Path("no").exists()
 
 
 def test_a_definition_can_be_named_as_the_old_study(searched: Path, here: Run) -> None:

@@ -49,9 +49,12 @@ def train(
 
     found = tuner.load_study(study, storage=storage)
     file = output or MODELS / f"{found.name}.tuner"
-    before = replaced_by(file, found.name)
+    is_to_be_made = file.parent == MODELS and not MODELS.exists()
+    before = None if is_to_be_made else replaced_by(file, found.name)
     typer.echo(headline(found.name, found.storage, f"data {found.data}"), err=as_json)
     model = found.train(trial=trial, sober=sober, seeds=seeds, on=on, ensemble=ensemble)
+    if is_to_be_made:
+        MODELS.mkdir(exist_ok=True)
     model.save(file)
     if as_json:
         typer.echo(json.dumps(_dict(model, file)))

@@ -16,6 +16,7 @@ from tuner.data import Encoding, class_indices, rows_frame
 from tuner.errors import ArgumentError, ModelError, UsageError
 from tuner.modeling.archive import read_archive, write_archive
 from tuner.modeling.card import Card
+from tuner.modeling.files import refuse_no_place
 from tuner.nn import Network
 
 if TYPE_CHECKING:
@@ -138,10 +139,9 @@ def replaced_by(path: Path, study: str) -> str | None:
 
     A model can be trained again, so that one of the same study is replaced; anything else is not: UsageError.
     """
+    refuse_no_place(path)
     if not path.exists():
         return None
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder, expected the name of a file")
     try:
         card, _ = read_archive(path)
     except ModelError:

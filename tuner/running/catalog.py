@@ -234,9 +234,12 @@ def write_example() -> Path:
 def write_new(path: Path, text: str) -> None:
     """Write a file whole, or not at all; never over one that is there."""
     try:
-        path.parent.mkdir(exist_ok=True)
+        if path.parent == STUDIES:
+            path.parent.mkdir(exist_ok=True)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}; expected a folder one can write to") from None
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: cannot be written: no such folder {path.parent}; expected one that exists")
     with _written_aside(path, text.encode()) as name:
         try:
             os.link(name, path)

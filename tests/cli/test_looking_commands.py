@@ -25,6 +25,20 @@ def test_init_writes_a_commented_definition_once(workplace: Path, run: Run) -> N
     assert not (workplace / "studies" / "tuner.db").exists()
 
 
+@pytest.mark.parametrize(("folder", "source"), [("..", "../../my.csv"), ("../..", "{}/my.csv")])
+def test_init_names_files_far_away_by_their_absolute_path(
+    workplace: Path, here: Run, monkeypatch: pytest.MonkeyPatch, folder: str, source: str
+) -> None:
+    """Nearby ones move with the folder of studies; nobody counts five levels up."""
+    deep = workplace / "a" / "b"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    data = (deep / folder / "my.csv").resolve()
+    data.write_text(small_table(), encoding="utf-8")
+    assert here("init", f"{folder}/my.csv", "--target", "kind").returncode == 0
+    assert read_definition(deep / "studies" / "my.toml").data.source == source.format(data.parent)
+
+
 def test_init_names_the_schema_that_it_writes(workplace: Path, run: Run) -> None:
     """An editor that opens the definition finds the schema beside it, and finds nothing to complain of."""
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")

@@ -49,6 +49,14 @@ def test_every_key_is_explained() -> None:
     assert [line for line in lines if "# " not in line] == []
 
 
+def test_long_lines_keep_a_space_before_their_comment() -> None:
+    """Whatever stands before it, and in letters as they are typed."""
+    text = make_definition("made", "../" + "größe" * 12 + ".csv", "größe", DataShape(10**6, 10**6, 7, (50, 50)))
+    assert 'größe.csv" # relative to this file' in text
+    assert "0.999] } # momentum" in text
+    assert parse_definition(text, "made.toml").data.target == "größe"
+
+
 def test_renaming_keeps_the_comments() -> None:
     """A study that goes on from another one is the same text under another name."""
     text = made(1000)

@@ -35,6 +35,9 @@ from tuner.study import (
     uses_folds,
 )
 
+MOST_LEVELS_UP = 2
+"""Beyond, a data file is somewhere else, and its definition names it by its absolute path."""
+
 
 @dataclass(frozen=True)
 class Located:
@@ -195,7 +198,8 @@ def definition_for_data(path: Path, target: str | None, where: Path) -> str:
     settings = DataSettings(source=str(path.resolve()), target=target)
     dataset = load_dataset(settings, Path.cwd())
     relative = os.path.relpath(path.resolve(), where.parent.resolve())
-    return make_definition(where.stem, relative, target, shape_of(dataset))
+    is_near = relative.split(os.sep).count(os.pardir) <= MOST_LEVELS_UP
+    return make_definition(where.stem, relative if is_near else str(path.resolve()), target, shape_of(dataset))
 
 
 def shape_of(dataset: Dataset) -> DataShape:

@@ -39,8 +39,8 @@ def uses_folds(n_rows: int) -> bool:
 
 
 def make_definition(name: str, source: str | None, target: str | None, shape: DataShape) -> str:
-    """The TOML text of a definition; ``source`` is a data file, relative to where the text will lie, or None for
-    arrays.
+    """The TOML text of a definition; ``source`` is a data file, absolute or relative to where the text will lie, or
+    None for arrays.
     """
     hidden = [64, 32] if shape.n_train < 20_000 else [128, 64]
     metric = "balanced_error" if shape.is_imbalanced else "error"
@@ -48,11 +48,11 @@ def make_definition(name: str, source: str | None, target: str | None, shape: Da
         SCHEMA_LINE if source is not None else None,
         f"# Made for {source or 'data in memory'}: {shape.n_rows:,} rows to train and choose on, "
         f"{shape.n_features} inputs, {len(shape.class_counts)} classes.",
-        f"name = {json.dumps(name)}",
+        f"name = {_text(name)}",
         "",
         "[data]",
-        _line("source", json.dumps(source), "relative to this file") if source is not None else None,
-        _line("target", json.dumps(target), "the column to predict") if target is not None else None,
+        _line("source", _text(source), _where(source)) if source is not None else None,
+        _line("target", _text(target), "the column to predict") if target is not None else None,
         _line("folds", "5", "small data: every row outside the test set serves as dev once")
         if uses_folds(shape.n_rows)
         else None,
@@ -107,7 +107,16 @@ def _space(m: int) -> list[str]:
 
 
 def _line(key: str, value: str, comment: str) -> str:
-    return f"{key} = {value}".ljust(ALIGN) + f"# {comment}"
+    return f"{key} = {value}".ljust(ALIGN - 1) + f" # {comment}"
+
+
+def _text(value: str) -> str:
+    """Text as TOML has it: JSON's escapes, but letters as they are, and DEL escaped."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _where(source: str) -> str:
+    return "wherever this file lies" if source.startswith("/") else "relative to this file"
 
 
 def _number(value: float) -> str:

@@ -439,6 +439,12 @@ def test_a_dev_size_beside_folds_is_said_to_have_no_effect() -> None:
     assert prepare(people(), folds=4, split={"test": 0.2}).notices == ()
 
 
+def test_a_missing_date_is_filled_with_a_date() -> None:
+    """The median day, as a person writes it, not in seconds."""
+    days = pd.Series(pd.date_range("2024-01-01", periods=200).strftime("%Y-%m-%d")).where(np.arange(200) % 9 > 0)
+    assert "missing: 2024-0" in summary(prepare(people().assign(day=days)), "day").encoding
+
+
 def test_headerless_rows_without_their_target(write: Write, load: Load, tmp_path: Any) -> None:
     """Rows of a file without names are named by position, the target's place left out if it is absent."""
     frame = people()

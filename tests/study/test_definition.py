@@ -74,6 +74,14 @@ def test_shipped_definitions_have_one_key_a_line(path: Path) -> None:
         ),
         ("[network]", "[network", ["not valid TOML", "line"]),
         ("max_epochs = 100", "seeds = 3", ["training.seeds", "data.folds", "3"]),
+        (
+            "seed = 0             ",
+            "columns = { age = 'number' }",
+            ["data.columns.age: input should be 'numeric',", "'drop', got 'number'"],
+        ),
+        ("seed = 0             ", "columns = { age = { kind = 3 } }", ["data.columns.age.kind: input should", "got 3"]),
+        ("seed = 0             ", "group = 1.5", ["data.group: input should be a valid string or a valid integer"]),
+        ("seed = 0             ", "time = 't'", ["data: time and folds cannot stand together"]),
     ],
 )
 def test_refusals_name_the_file_the_key_and_the_value(old: str, new: str, parts: list[str]) -> None:
@@ -82,6 +90,8 @@ def test_refusals_name_the_file_the_key_and_the_value(old: str, new: str, parts:
     assert "\n" not in message
     assert message.startswith("studies/digits.toml: ")
     assert "'source'" not in message  # the whole definition is no value
+    assert "literal" not in message  # nor is the way to find it
+    assert "more)" not in message
     for part in parts:
         assert part in message
 

@@ -37,7 +37,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context is not None else ""
-        sys.exit(_complain(error.format_message().rstrip(".") + hint, error.exit_code))
+        message = error.format_message().replace("Value error, ", "").rstrip(".") + _got(error, given)
+        sys.exit(_complain(message + hint, error.exit_code))
     except typer.Abort as error:
         sys.exit(_complain(_stopped(given), 130) if isinstance(error.__cause__, KeyboardInterrupt) else 130)
     except MemoryError:
@@ -47,6 +48,16 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             raise
         sys.exit(_complain(f"a fault of tuner's own: {type(error).__name__}: {error} (--traceback shows where)", 1))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _got(error: Exception, given: list[str]) -> str:
+    """The value of an option that was refused, where the message does not say it."""
+    for option in getattr(getattr(error, "param", None), "opts", []):
+        for word, following in zip(given, [*given[1:], ""], strict=True):
+            value = following if word == option else word.partition("=")[2] if word.startswith(f"{option}=") else ""
+            if value and repr(value) not in str(error):
+                return f", got {value!r}"
+    return ""
 
 
 def _stopped(given: list[str]) -> str:

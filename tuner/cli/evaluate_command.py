@@ -116,7 +116,7 @@ def _lines(found: Model, judged: list[Judgement]) -> list[str]:
     for name, error in found.card.errors.items():
         if not error.of.startswith("this model"):
             shown = f"{error.value:.2%} ({error.low:.2%} to {error.high:.2%})"
-            lines.append(f"on file: {ERROR_NAMES.get(name, name)} error {shown} of {error.of}")
+            lines.append(f"kept in the model: {ERROR_NAMES.get(name, name)} error {shown} of {error.of}")
     references = [f"{name.replace('_', ' ')} {of:.2%}" for name, of in found.card.references.items() if of is not None]
     if references:
         lines.append(f"reference lines, on dev: {', '.join(references)}")

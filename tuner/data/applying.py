@@ -71,7 +71,7 @@ def _labels(raw: Raw, target: str, settings: DataSettings) -> tuple[str, Any]:
     """The target's name in this file, and its cells."""
     name = target if raw.target is None else raw.target
     if raw.labels is None and name not in raw.frame.columns:
-        raise DataError(f"{raw.where}: no column {name!r} (the target), which counting errors takes")
+        raise DataError(f"{raw.where}: no column {name!r} (the target), without which no errors can be counted")
     return name, read_labels(raw, name, settings.missing)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import hashlib
 import json
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from tuner.data.assembling import Assembly, Selection
 from tuner.data.cache import Store, read_entry
 from tuner.data.dataset import ColumnSummary, Dataset, Part, Reader, Table
+from tuner.data.dates import DAY
 from tuner.data.encoding import Encoding, FittedColumn, encode, encoding_of, fit_columns, lay_out
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
@@ -234,9 +236,17 @@ def encoding_text(same: tuple[FittedColumn, ...]) -> str:
         words = ["0 or 1" if column.kind == "boolean" else "normalised"]
     if "missing" in parts:
         words.append(
-            "missing apart" if column.kind == "categorical" else f"missing: {column.fill:.6g} and an indicator"
+            "missing apart" if column.kind == "categorical" else f"missing: {_filled(column)} and an indicator"
         )
     return ", ".join(words)
+
+
+def _filled(column: FittedColumn) -> str:
+    """What a missing cell becomes, as a person writes it."""
+    if column.kind != "date" or column.fill is None:
+        return f"{column.fill:.6g}"
+    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=column.fill)
+    return moment.strftime("%Y-%m-%d" if column.fill % DAY == 0 else "%Y-%m-%d %H:%M")
 
 
 def _periods(parts: list[str]) -> list[str]:

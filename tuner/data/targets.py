@@ -48,7 +48,8 @@ def read_labels(raw: Raw, name: str, missing: Sequence[str]) -> TextColumn:
     labels = text_column(raw.cells(name), f"{raw.where}, column {name!r}", MISSING_LABELS | set(missing))
     absent = np.flatnonzero(labels.codes < 0)
     if len(absent):
-        more = f" (and {len(absent) - 1} more rows)" if len(absent) > 1 else ""
+        others = len(absent) - 1
+        more = f" (and {others:,} more row{'s' if others > 1 else ''})" if others else ""
         raise DataError(f"{raw.at(int(absent[0]), name)}: no class in the target{more}, expected one in every row")
     return labels
 

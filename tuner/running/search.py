@@ -100,10 +100,10 @@ class SearchResult:
         done = run.complete + run.pruned
         total = counts.complete + counts.pruned
         if done == run.failed == 0 and self.signal is None and not self.timed_out:
-            why = self.ended_early or f"{total} trials"
+            why = self.ended_early or _trials(total)
             first = f"nothing to do: the study is finished ({why}); --trials N adds N more"
         else:
-            first = f"{done} trials in {self.seconds:.1f} s{_details(run)}; {total} of {self.progress.budget} in all"
+            first = f"{_trials(done)} in {self.seconds:.1f} s{_details(run)}; {total} of {self.progress.budget} in all"
             if self.timed_out and total < self.progress.budget:
                 first += "; the time was up, and the same command goes on"
             if self.ended_early and total < self.progress.budget:
@@ -121,6 +121,10 @@ class SearchResult:
             f"best: trial {best.number}, dev error {best.dev_error:.2%}, train error {best.train_error:.2%}\n"
             f"      {params}"
         )
+
+
+def _trials(n: int) -> str:
+    return f"{n} trial{'' if n == 1 else 's'}"
 
 
 def _details(counts: Counts) -> str:

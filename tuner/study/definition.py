@@ -29,7 +29,7 @@ from pydantic import (
     model_validator,
 )
 
-from tuner.data import AUGMENTATIONS, DataSettings, make_augment
+from tuner.data import AUGMENTATIONS, ColumnSettings, DataSettings, make_augment
 from tuner.errors import DefinitionError, UsageError
 from tuner.nn import ACTIVATIONS, Stopping
 from tuner.study.foreign import check_free_name, check_trainer, refuse_twins, refuse_unseen
@@ -40,6 +40,8 @@ from tuner.study.strategies import PRUNERS, SAMPLERS, rungs
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 METRICS = ("error", "balanced_error", "cost")
+TABLE_WANTED = ("model_type", "dict_type", "model_attributes_type")
+"""Problems that only say that a table was expected, where other kinds of value would do."""
 FINGERPRINT_SHOWN = 12  # of its 64 digits: enough to see that two differ
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
@@ -300,11 +302,17 @@ def validate_definition(table: Mapping[str, Any], where: str) -> StudyDefinition
 
 def explain(error: ValidationError) -> str:
     """The first problem of a validation as ``key: what was expected, got value``, and how many more there are."""
-    problems = error.errors()
-    first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
-    location = [str(part) for part in first["loc"] if part not in ("value", "range")]
+    problems = [(place_of(problem["loc"]), problem) for problem in error.errors()]
+    location, first = min(problems, key=lambda each: each[1]["type"] != "extra_forbidden")
+    elsewhere = [place[: len(location)] for place, _ in problems if place != location[: len(place)]]
+    others = len({tuple(place) for place in elsewhere if place != location})
+    # a table that is one of several possible kinds of value is best told by what is wrong within it
+    within = (each for each in problems if each[0][: len(location)] == location != each[0])
+    location, first = next(within, (location, first))
     key = ".".join(location)
-    message = first["msg"].removeprefix("Value error, ")
+    alike = [problem["msg"] for each, problem in problems if each == location and problem["type"] not in TABLE_WANTED]
+    message = " or ".join(dict.fromkeys(alike or [first["msg"]])).replace(" or Input should be ", " or ")
+    message = message.removeprefix("Value error, ").removesuffix(", got a number with a fractional part")
     if first["type"] == "extra_forbidden":
         section = section_at(location[:-1])
         text = f"unknown key {key!r}{nearest(location[-1], section)}"
@@ -314,9 +322,19 @@ def explain(error: ValidationError) -> str:
         text = message
     else:
         message = message[:1].lower() + message[1:]
-        got = "" if "got " in message or "unknown key" in message else f", got {shorten(first['input'])}"
+        is_told = "got " in message or "unknown key" in message
+        of_many = first["type"] == "value_error" and isinstance(first["input"], Mapping)  # keys that do not agree
+        got = "" if is_told or of_many else f", got {shorten(first['input'])}"
         text = f"{key}: {message}{got}" if key else message  # without a key the input is the whole definition
-    return text + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+    return text + (f" (and {others} more)" if others else "")
+
+
+def place_of(location: typing.Iterable[str | int]) -> list[str]:
+    """Where a problem is, in the definition's own words: pydantic also names which kind of value it tried."""
+    parts = [str(part) for part in location if part not in ("value", "range", ColumnSettings.__name__)]
+    while len(parts) > 2 and (parts[-1] in ("str", "int", "float", "bool") or "[" in parts[-1]):
+        parts.pop()
+    return parts
 
 
 def section_at(location: list[str]) -> list[str]:

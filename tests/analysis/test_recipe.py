@@ -76,6 +76,12 @@ def test_a_leak_comes_before_everything() -> None:
     assert (last.action, last.why[:4]) == ("evaluate_once", "Once")
 
 
+def test_what_bias_is_measured_against_is_asked_before_a_leak() -> None:
+    """A baseline that nobody gave comes first wherever bias is high; the data come next."""
+    biased = replace(HEALTHY, bias="high", bias_value=0.15, train_error=0.15, data_warnings=("12 rows stand in both",))
+    assert names(biased)[:2] == ["give_baseline", "check_data"]
+
+
 def test_a_baseline_comes_first() -> None:
     """High bias against an assumed 0 % is a question first."""
     biased = replace(HEALTHY, bias="high", bias_value=0.15, train_error=0.15, hidden_is_largest=True)

@@ -64,9 +64,9 @@ def recipe(evidence: Evidence) -> list[Action]:
 RECIPE: dict[str, Step] = {
     step.__name__: step
     for step in (
-        check_data,
         run_search,
         give_baseline,
+        check_data,
         beat_majority,
         compare_gradient_boosting,
         train_longer,

@@ -50,11 +50,12 @@ def test_what_is_no_database_is_wrong(workplace: Path, run: Run) -> None:
     assert result.stdout.splitlines()[-1] == "wrong: database"
 
 
-def test_a_damaged_database_is_wrong(small_study: Path, run: Run) -> None:
+@pytest.mark.parametrize("place", [20_000, 100_000])
+def test_a_damaged_database_is_wrong(small_study: Path, run: Run, place: int) -> None:
     """Not only what answers a question: every page is looked at, and the way out is named."""
     run("search", "small", "--quiet")
     with (small_study.parent / "tuner.db").open("r+b") as file:
-        file.seek(20_000)
+        file.seek(place)
         file.write(bytes(range(256)) * 240)
     result = run("doctor")
     assert result.returncode == 1

@@ -229,11 +229,11 @@ def test_a_failing_database_is_no_failed_trial(edit: Edit, monkeypatch: pytest.M
     whole = Database.write
     calls: list[object] = []
 
-    def full(self: Database, work: Any) -> Any:
+    def full(self: Database, work: Any, **options: Any) -> Any:
         calls.append(work)
         if len(calls) > 4:
             raise StorageError("tuner.db: cannot be written (database or disk is full); make room on its disk")
-        return whole(self, work)
+        return whole(self, work, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(Database, "write", full)

@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 120.0
 FULL = ("disk is full", "no space left", "disk i/o error")
 READ_ONLY = ("readonly database", "read-only")
 BUSY = ("locked", "busy", "too many clients", "too many connections", "remaining connection slots", "deadlock detected")
-DAMAGED = ("malformed", "not a database")
+DAMAGED = ("malformed",)
 GONE = ("connection refused", "starting up", "shutting down", "terminating connection", "consuming input failed")
 
 
@@ -147,13 +147,16 @@ def _explain(error: DBAPIError) -> str:
         return f"cannot be written ({text}); expected a file and folder this user may write to"
     if _is_one_of(BUSY, error):
         return f"was busy for {PATIENCE_SECONDS:.0f} s ({text}); start the same command again: nothing is lost"
-    if _is_one_of(DAMAGED, error):
-        return damaged(text)
-    return without_password(text)
+    return damage(text) if is_damage(text) else without_password(text)
 
 
-def damaged(text: str) -> str:
-    """What to do about a SQLite file that is not whole any more."""
+def is_damage(text: str) -> bool:
+    """Whether SQLite says that a file is not whole any more."""
+    return any(sign in text.lower() for sign in DAMAGED)
+
+
+def damage(text: str) -> str:
+    """What to do about it."""
     return f"is damaged ({text}); put a copy by tuner backup in its place, or save what is left: sqlite3 FILE .recover"
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 
 from tuner.errors import StorageError
 from tuner.storage.address import file_system_of, refuse_network_file_system, shown, sqlite_file, sqlite_url
-from tuner.storage.database import damaged
+from tuner.storage.database import damage
 from tuner.storage.schema import open_database
 from tuner.storage.studies import study_names
 
@@ -66,7 +66,7 @@ def _check_file(path: Path, folder: Path) -> Check:
             n_studies = len(study_names(database))
             fault = database.read(lambda connection: connection.execute(sa.text("PRAGMA quick_check(1)")).scalar_one())
             if fault != "ok":
-                return Check("database", False, f"{path}: {damaged(' '.join(fault.split()))}")
+                return Check("database", False, f"{path}: {damage(' '.join(fault.split()))}")
             database.write(lambda connection: connection.execute(sa.text("SELECT 1")))
     except StorageError as error:
         return Check("database", False, str(error))

@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, Connection
 from tuner.errors import NoDatabaseError, StorageError
 from tuner.storage import tables
 from tuner.storage.address import refuse_network_file_system, shown, sqlite_file, sqlite_url, without_password
-from tuner.storage.database import Database, connect_to_read, retrying
+from tuner.storage.database import Database, connect_to_read, damage, is_damage, retrying
 from tuner.storage.migrations import add_effective_looks, add_layers, add_learning, add_left_out, allow_unknown_costs
 
 MIGRATIONS: list[Callable[[Connection], None]] = [
@@ -165,7 +165,9 @@ def _look(path: Path) -> tuple[int, str]:
         with closing(connect_to_read(path)) as connection:
             found_versions = _versions_in(path, connection)
     except sqlite3.Error as error:
-        raise StorageError(f"{path}: cannot be read: {error}; expected a database made by tuner") from None
+        text = str(error)
+        reason = damage(text) if is_damage(text) else f"cannot be read: {text}; expected a database made by tuner"
+        raise StorageError(f"{path}: {reason}") from None
     _refuse_newer(str(path), found_versions[0])
     return found_versions
 

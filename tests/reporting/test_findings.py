@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.reporting.building import make_study
+from tests.reporting.building import make_look, make_study
 from tuner.reporting import build_report
 from tuner.reporting.findings import dev_wrong
 
@@ -47,14 +47,7 @@ def test_a_look_at_the_test_set_unseals_it() -> None:
     best = build_report(record).best
     assert best is not None
     assert build_report(record).summary["errors"]["test"] is None
-    look = {
-        "trial_number": best.number,
-        "looked": 1.8e9,
-        "wrong": 30,
-        "n": 400,
-        "n_effective": None,
-        "model": "made.tuner",
-    }
+    look = make_look(best.number)
     opened = build_report(dataclasses.replace(record, test_looks=[look]))
     assert opened.summary["errors"]["test"]["value"] == pytest.approx(0.075)
     assert "dev_overfit" in opened.summary["gaps"]
@@ -65,7 +58,7 @@ def test_a_look_at_the_test_set_unseals_it() -> None:
 
 def test_another_trials_look_is_not_the_best_trials_test_error() -> None:
     """The test error of the sober choice says nothing about the best trial's gap."""
-    look = {"trial_number": 999, "looked": 1.8e9, "wrong": 30, "n": 400, "n_effective": None, "model": "m.tuner"}
+    look = make_look(999)
     report = build_report(dataclasses.replace(make_study(30), test_looks=[look]))
     assert report.summary["errors"]["test"] is None
     assert any("Test error of the model of trial 999: 7.5 %" in remark for remark in report.remarks)

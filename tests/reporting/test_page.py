@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.reporting.building import make_study
+from tests.reporting.building import make_look, make_study
 from tuner.reporting import build_report
 from tuner.reporting.figures.curves import curves
 from tuner.reporting.page import embedded, page
@@ -148,14 +148,7 @@ def test_a_study_with_everything() -> None:
         record.trials[k] = dataclasses.replace(record.trials[k], stop_reason="diverged", value=1.0, params=params)
     best = build_report(record).best
     assert best is not None
-    look = {
-        "trial_number": best.number,
-        "looked": 1.8e9,
-        "wrong": 30,
-        "n": 400,
-        "n_effective": None,
-        "model": "made.tuner",
-    }
+    look = make_look(best.number)
     record = dataclasses.replace(record, test_looks=[look])
     html = page(build_report(record, baseline={"wrong": 3, "of": 200}))
     read(html)

@@ -64,8 +64,8 @@ def test_our_network_and_pytorchs_get_the_same_verdict(examples: Path) -> None:
 
 
 def searched(path: Path) -> Report:
-    """The report of eight trials."""
-    return tuner.search(path, trials=8, workers=2).report()
+    """The report of a search long enough for both to have found a good network."""
+    return tuner.search(path, trials=24, workers=2).report()
 
 
 def shorter(path: Path, changes: dict[str, str]) -> None:

@@ -72,12 +72,14 @@ def claim_trial(
 
     One transaction: claims whose owner is gone are ended, the budget is checked, the trial is made or taken.
     """
-    token = uuid.uuid4().hex
+    token, is_again = uuid.uuid4().hex, False
 
     def work(connection: Connection) -> tuple[Claim | None, Standing]:
+        nonlocal is_again
+        before, is_again = is_again, True
         now = database.now(connection)
         allowed = lock_study(connection, study_id)
-        taken = _claimed_as(connection, token)  # by this very call, whose commit was not answered
+        taken = _claimed_as(connection, token) if before else None  # by this very call: its commit was not answered
         if taken is not None:
             return taken, _standing(connection, study_id, budget, allowed)
         _end_dead_claims(connection, study_id, now, max_attempts)

@@ -114,7 +114,7 @@ def test_a_network_no_better_than_the_commonest_class_is_told_so() -> None:
     found = action(churn, "beat_majority")
     assert "Always answering 'no' is wrong on 10.4 %" in found.why
     assert "of class 'yes' it gets 84.0 % wrong" in found.why
-    assert 'metric = "balanced_error" in [search]' in found.why
+    assert '"balanced_error" as metric in [search] and monitor in [training]' in found.why
     assert "balanced" not in action(replace(churn, missed=None), "beat_majority").why
     assert "beat_majority" not in names(replace(churn, metric="balanced_error"))
     assert "beat_majority" not in names(replace(churn, dev_high=0.1))

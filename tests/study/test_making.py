@@ -37,9 +37,10 @@ def test_long_momentum_needs_many_updates_an_epoch() -> None:
 
 
 def test_a_rare_class_asks_for_the_balanced_error() -> None:
-    """At 95:5 the plain error would reward ignoring the rare class."""
-    assert parse_definition(made(1000, classes=(950, 50)), "made.toml").search.metric == "balanced_error"
-    assert parse_definition(made(1000, classes=(900, 100)), "made.toml").search.metric == "error"
+    """At 95:5 the plain error would reward ignoring the rare class, in choosing trials as in stopping them."""
+    for classes, expected in {(950, 50): "balanced_error", (900, 100): "error"}.items():
+        definition = parse_definition(made(1000, classes=classes), "made.toml")
+        assert (definition.search.metric, definition.training.stopping.monitor) == (expected, expected)
 
 
 def test_every_key_is_explained() -> None:

@@ -58,7 +58,7 @@ def beat_majority(evidence: Evidence) -> Action | None:
         name, wrong = evidence.missed
         rest = (
             f"; of class {name!r} it gets {percent(wrong)} wrong. Where that class matters, search again with "
-            'metric = "balanced_error" in [search], which counts every class alike.'
+            '"balanced_error" as metric in [search] and monitor in [training], which counts every class alike.'
         )
     return Action(
         action="beat_majority",

@@ -479,7 +479,8 @@ def unbalanced_classes(assembly: Assembly) -> Iterator[Finding]:
     text = (
         f"unbalanced classes: {percent(shares[most])} of the rows are of class {assembly.class_names[most]!r}, "
         f"{percent(shares[least])} of class {assembly.class_names[least]!r}; always answering the first errs in "
-        f'{percent(1 - shares[most])} ([search] metric = "balanced_error" counts every class alike)'
+        f'{percent(1 - shares[most])} ("balanced_error" as metric in [search] and monitor in [training] counts every '
+        "class alike)"
     )
     severity = "warning" if shares[most] >= UNBALANCED else "note"
     evidence = {"largest": float(shares[most]), "smallest": float(shares[least])}

@@ -31,7 +31,7 @@ from pydantic import (
 
 from tuner.data import AUGMENTATIONS, ColumnSettings, DataSettings, make_augment
 from tuner.errors import DefinitionError, UsageError
-from tuner.nn import ACTIVATIONS, Stopping
+from tuner.nn import ACTIVATIONS, MONITORS, Stopping
 from tuner.study.foreign import check_free_name, check_trainer, refuse_twins, refuse_unseen
 from tuner.study.knobs import FREE, KNOBS, format_hidden
 from tuner.study.ranges import Range
@@ -94,7 +94,9 @@ class TrainingSection(Section):
     patience: int = Field(10, ge=1, description="epochs without a better dev result after which training stops")
     min_updates: int = Field(500, ge=0, description="gradient steps that patience waits for at the least")
     min_improvement: float = Field(0.0, ge=0, description="a smaller gain does not count as better")
-    monitor: Literal["error", "cost"] = Field("error", description="what early stopping watches on the dev set")
+    monitor: Annotated[str, _known(MONITORS, "a monitor")] = Field(
+        "error", description="what early stopping watches on the dev set"
+    )
     penalty_per: Literal["train_set", "mini_batch"] = Field(
         "train_set", description="what m is in λ/(2m): the training set, or the mini-batch"
     )

@@ -65,6 +65,7 @@ def make_definition(name: str, source: str | None, target: str | None, shape: Da
         "[training]",
         _line("max_epochs", "100", "passes over the training set at the most"),
         _line("patience", "10", "epochs without a better dev error (and at least 500 updates)"),
+        _line("monitor", json.dumps(metric), "what patience watches: as the metric") if metric != "error" else None,
         "",
         *_space(shape.n_train),
         "",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from tuner.analysis import chance_as_good, not_distinguishable, resolution, sober_choice
+from tuner.analysis import balancing_weights, chance_as_good, not_distinguishable, resolution, sober_choice
 
 
 def bits(*counts: int, n: int = 100) -> np.ndarray:
@@ -102,3 +102,17 @@ def test_a_lone_trial_is_the_sober_choice() -> None:
 def test_without_dev_examples_the_best_stays_the_choice() -> None:
     """Nothing says that the smaller network is as good."""
     assert sober_choice(np.zeros((2, 0), dtype=bool), 0, np.array([20, 10]), np.zeros((2, 0))) == 0
+
+
+def test_weighted_examples_count_by_their_weight() -> None:
+    """Ten rare examples of weight 5 and ninety others: what is wrong among the rare ones tells trials apart."""
+    weights = balancing_weights(np.repeat([1, 0], [10, 90]))
+    misses_rare, misses_common = np.arange(100) < 9, np.arange(100) >= 91
+    both = np.stack([misses_common, misses_rare])
+    assert list(not_distinguishable(both, 0)) == [0, 1]
+    assert list(not_distinguishable(both * weights, 0)) == [0]
+    assert sober_choice(both, 0, np.array([2, 1]), np.zeros((2, 0))) == 1
+    assert sober_choice(both * weights, 0, np.array([2, 1]), np.zeros((2, 0))) == 0
+    found = resolution(both * weights, 0, np.array([0, 1]))
+    assert found is not None
+    assert found.discordant == pytest.approx((9 * 5**2 + 9 * (5 / 9) ** 2) / 100)

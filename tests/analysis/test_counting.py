@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from tuner.analysis import (
+    balanced_error,
+    balancing_weights,
     class_errors,
     diagnose_predictions,
     effective_examples,
@@ -142,3 +144,28 @@ def test_grouped_intervals_cover_where_plain_ones_do_not() -> None:
         plain += low <= 0.02 <= high
     assert grouped >= 0.9 * 300
     assert plain < 0.75 * 300
+
+
+def test_the_balanced_error_is_the_mean_over_the_classes_there_are() -> None:
+    """2 of 10 and 5 of 20 wrong: 22.5 %, and half the diagonal of the two intervals' lengths to either side."""
+    y = np.repeat([0, 1], [10, 20])
+    wrong = np.concatenate([np.arange(10) < 2, np.arange(20) < 5])
+    found = balanced_error(class_errors(y, wrong, ["a", "b", "absent"]))
+    assert found is not None
+    assert (found.value, found.n_classes) == (pytest.approx(0.225), 2)
+    (a_low, a_high), (b_low, b_high) = wilson(2, 10), wilson(5, 20)
+    assert found.low == pytest.approx(0.225 - math.hypot(0.2 - a_low, 0.25 - b_low) / 2)
+    assert found.high == pytest.approx(0.225 + math.hypot(a_high - 0.2, b_high - 0.25) / 2)
+    assert float((wrong * balancing_weights(y)).mean()) == pytest.approx(0.225)
+    assert balanced_error(class_errors(y[:0], wrong[:0], ["a", "b"])) is None
+
+
+def test_the_balanced_errors_interval_covers_what_it_should() -> None:
+    """Of 2,000 samples with 30 examples of a rare class, about 95 % have the true value in their interval."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], [400, 30])
+    covered = 0
+    for _ in range(2000):
+        found = balanced_error(class_errors(y, rng.random(430) < np.where(y, 0.4, 0.05), ["common", "rare"]))
+        covered += found is not None and found.low <= 0.225 <= found.high
+    assert 0.93 < covered / 2000 < 0.98

@@ -32,6 +32,7 @@ batch_size = {{ power_of_two = [16, 128] }}
 initializer = {{ choice = ["he", "xavier", "lecun"] }}
 [search]
 trials = {trials}
+metric = "{metric}"
 [diagnosis]
 {diagnosis}
 """
@@ -52,6 +53,7 @@ def make_study(
     variance: float = 0.05,
     class_names: tuple[str, ...] = ("0", "1", "2"),
     data: str = "",
+    metric: str = "error",
     diagnosis: str = "material_gap = 0.02",
     facts: dict[str, Any] | None = None,
     seed: int = 0,
@@ -65,6 +67,7 @@ def make_study(
         seeds=seeds,
         epochs=epochs,
         trials=max(n_trials, 1),
+        metric=metric,
         diagnosis=diagnosis,
     )
     sizes = {"train": n_train, "dev": n_dev, "train_dev": n_train_dev, "test": n_test}

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from tests.reporting.building import make_look, make_study
+from tuner.analysis import balancing_weights
 from tuner.reporting import build_report
 from tuner.reporting.findings import dev_wrong
+from tuner.storage import StudyRecord
+
+SIMPLE = {"beat_majority", "compare_gradient_boosting", "compare_logistic_regression"}
 
 
 def test_with_folds_the_bits_are_laid_end_to_end() -> None:
@@ -128,3 +132,50 @@ def test_trials_outside_the_searched_ranges_are_left_out_of_the_knobs() -> None:
     assert report.pulls is not None
     assert report.pulls.trials == len(report.findings.judged) - 1
     assert report.importances is not None
+
+
+def rare_class_study() -> StudyRecord:
+    """Three trials chosen by the balanced error: two find the rare class, the most regularised one never does."""
+    record = make_study(3, metric="balanced_error", n_dev=400, class_names=("common", "rare"))
+    y = (np.arange(400) < 20).astype(int)
+    rows = np.arange(400)
+    wrongs = [(rows < 6) | (rows >= 370), ((rows > 1) & (rows < 9)) | (rows >= 370), y == 1]
+    trials = [
+        dataclasses.replace(
+            trial,
+            value=float((wrong * balancing_weights(y)).mean()),
+            params=trial.params | {"lambda": 10.0**place, "keep_prob": 0.9 - place / 10},
+            networks=[dataclasses.replace(trial.networks[0], dev_bits=wrong, dev_wrong=int(wrong.sum()))],
+        )
+        for place, (trial, wrong) in enumerate(zip(record.trials, wrongs, strict=True))
+    ]
+    return dataclasses.replace(record, dev_y=y, trials=trials)
+
+
+def test_a_search_for_the_balanced_error_is_reported_by_it() -> None:
+    """Always answering the commonest class has the least plain error here, and is neither best nor sober."""
+    report = build_report(rare_class_study())
+    assert report.best is not None
+    assert report.best.number == 0
+    found = report.summary["best"]["balanced_error"]
+    assert found["value"] == pytest.approx(report.best.value)
+    assert found["low"] < found["value"] < found["high"]
+    assert "chose by the balanced error" in report.text()
+    assert "always answering one class has 50.0 %" in report.text()
+    assert report.findings.sober is not None
+    assert report.findings.sober.number == 1
+    assert any(f"balanced error {100 * report.findings.sober.value:.1f} %" in remark for remark in report.remarks)
+    assert report.findings.not_distinguishable == (0, 1)
+
+
+def test_lines_of_plain_error_are_not_held_against_the_balanced_error() -> None:
+    """The commonest class and gradient boosting have less plain error than a network that finds the rare class."""
+    record = rare_class_study()
+    lines = {"logistic_regression": 0.03, "gradient_boosting": 0.02}
+    record = dataclasses.replace(record, facts=record.facts | {"references": lines})
+    balanced = build_report(record)
+    assert not [action for action in balanced.actions if action.action in SIMPLE]
+    assert not any("Gradient boosting" in remark or "commonest" in remark for remark in balanced.remarks)
+    plain = build_report(dataclasses.replace(record, definition=record.definition.replace("balanced_error", "error")))
+    assert [action for action in plain.actions if action.action in SIMPLE]
+    assert "balanced_error" not in plain.summary["best"]

@@ -8,8 +8,11 @@ from tuner.analysis.action import Action, next_name
 from tuner.analysis.calibration import Calibration, ReliabilityBin, calibration, confusion_matrix
 from tuner.analysis.comparison import Resolution, chance_as_good, not_distinguishable, resolution, sober_choice
 from tuner.analysis.counting import (
+    BalancedError,
     ClassError,
     SeedsError,
+    balanced_error,
+    balancing_weights,
     class_errors,
     diagnose_predictions,
     effective_examples,
@@ -55,6 +58,7 @@ __all__ = [
     "RECIPE",
     "Z95",
     "Action",
+    "BalancedError",
     "Baseline",
     "Calibration",
     "ChoiceState",
@@ -78,6 +82,8 @@ __all__ = [
     "ReliabilityBin",
     "Resolution",
     "SeedsError",
+    "balanced_error",
+    "balancing_weights",
     "bootstrap_corrected_error",
     "calibration",
     "chance_as_good",

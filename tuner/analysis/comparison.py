@@ -31,8 +31,8 @@ def chance_as_good(
     """One-sided p of each trial against ``best``: how likely so bad a showing is if it were as good.
 
     ``wrong``: (trials, n_dev) bits at each trial's best epoch: exact McNemar, P(Bin(b + c, ½) ≥ b) with b examples that
-    only the best has right and c that only the other has right. Shares of several networks, or examples in ``groups``:
-    the paired normal test on the (groups') differences instead.
+    only the best has right and c that only the other has right. Shares of several networks, weighted examples, or
+    examples in ``groups``: the paired normal test on the (groups') differences instead.
     """
     from scipy.special import betainc, ndtr
 
@@ -71,7 +71,8 @@ def resolution(wrong: NDArray[np.generic], best: int, members: NDArray[np.intp])
     """Say what the dev set resolves among the ``members`` that it cannot tell from ``best``; None with one trial.
 
     2.8·√(discordant share / n), the share on which two trials differ being the members' median against the best (the
-    runner-up's where nobody else is a member).
+    runner-up's where nobody else is a member). Weighted examples count with the square of their weight, as they do in
+    the variance of the difference.
     """
     rows = np.asarray(wrong, dtype=np.float32)
     n = rows.shape[1]
@@ -81,10 +82,10 @@ def resolution(wrong: NDArray[np.generic], best: int, members: NDArray[np.intp])
     errors[best] = np.inf
     runner_up = int(errors.argmin())
     others = members[members != best]
-    differ = np.abs(rows[others if len(others) else [runner_up]] - rows[best]).mean(axis=1)
+    differ = np.square(rows[others if len(others) else [runner_up]] - rows[best]).mean(axis=1)
     discordant = float(np.median(differ))
     behind = float(rows[runner_up].mean() - rows[best].mean())
-    apart = float(np.abs(rows[runner_up] - rows[best]).mean())
+    apart = float(np.square(rows[runner_up] - rows[best]).mean())
     examples = None if behind <= 0 else max(n, math.ceil(DETECTABLE**2 * apart / behind**2))
     return Resolution(DETECTABLE * math.sqrt(discordant / n), discordant, examples)
 

@@ -25,6 +25,16 @@ class ClassError:
 
 
 @dataclass(frozen=True, slots=True)
+class BalancedError:
+    """Mean of the errors of the ``n_classes`` classes that a set has, with its interval."""
+
+    value: float
+    low: float
+    high: float
+    n_classes: int
+
+
+@dataclass(frozen=True, slots=True)
 class SeedsError:
     """Mean error of "these hyperparameters" over ``seeds`` trainings, with its interval from examples and seeds."""
 
@@ -42,6 +52,28 @@ def class_errors(y: NDArray[np.integer], wrong: NDArray[np.generic], class_names
         ClassError(name, ErrorEstimate.counted(float(k), int(n)))
         for name, k, n in zip(class_names, wrongs, of, strict=True)
     ]
+
+
+def balanced_error(classes: Sequence[ClassError]) -> BalancedError | None:
+    """Mean of the classes' own errors; None where no class has an example.
+
+    The classes are disjoint samples: the lengths of their Wilson intervals are added in quadrature, as for a difference
+    of two errors, and divided by their number.  (MOVER: Zou & Donner 2008)
+    """
+    there = [row.estimate for row in classes if row.estimate.n]
+    if not there:
+        return None
+    k, mean = len(there), float(np.mean([one.value for one in there]))
+    below = math.hypot(*(one.value - one.low for one in there)) / k
+    above = math.hypot(*(one.high - one.value for one in there)) / k
+    return BalancedError(mean, max(0.0, mean - below), min(1.0, mean + above), k)
+
+
+def balancing_weights(y: NDArray[np.integer]) -> NDArray[np.float64]:
+    """(n,) weights of mean 1 under which the mean of wrong examples is the balanced error: every class has as much."""
+    counts = np.bincount(y)
+    weights: NDArray[np.float64] = len(y) / (np.count_nonzero(counts) * counts[y])
+    return weights
 
 
 def effective_examples(

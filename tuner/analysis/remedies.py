@@ -74,7 +74,7 @@ def steadier_stopping(evidence: Evidence) -> Action | None:
     chosen = f"epoch {first}" if first == last else f"epochs {first} to {last}"
     changes: dict[str, Any] = {}
     if evidence.dev_rows < FEW_DEV_ROWS:
-        changes = {} if evidence.monitor == "cost" else {"training.monitor": "cost"}
+        changes = {"training.monitor": "cost"} if evidence.monitor == "error" else {}
         changes |= {"data.folds": FOLDS} if _can_use_folds(evidence) else {}
     return Action(
         action="steadier_stopping",
@@ -96,10 +96,10 @@ def steadier_stopping(evidence: Evidence) -> Action | None:
 
 def _stopping_remedy(evidence: Evidence, chosen: str) -> str:
     """Why early stopping chose so early, and what makes later epochs better."""
-    watched = f"the {evidence.monitor} on {evidence.dev_rows:,} dev rows"
+    watched = f"the {evidence.monitor.replace('_', ' ')} on {evidence.dev_rows:,} dev rows"
     if evidence.dev_rows >= FEW_DEV_ROWS:
         return f"which chose {chosen} by {watched}: more data or regularisation, so that later epochs do better, helps."
-    smoother = "" if evidence.monitor == "cost" else ', their cost instead of their error (monitor = "cost")'
+    smoother = ', their cost instead of their error (monitor = "cost")' if evidence.monitor == "error" else ""
     return (
         f"which chose {chosen} by {watched}, on which an early epoch may look best by luck. What helps is more "
         f"dev rows or folds to choose on{smoother}, and more data or regularisation, so that later epochs do better."

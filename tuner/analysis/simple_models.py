@@ -71,6 +71,8 @@ def beat_majority(evidence: Evidence) -> Action | None:
 def compare_gradient_boosting(evidence: Evidence) -> Action | None:
     """Gradient boosting does clearly better, so that the network's error can be avoided."""
     boosting, linear = evidence.gradient_boosting, evidence.logistic_regression
+    if evidence.metric == "balanced_error":
+        return None  # of which the lines' errors say nothing
     if boosting is None or evidence.dev_low is None or evidence.dev_high is None or evidence.dev_error is None:
         return None
     if boosting >= evidence.dev_low or (linear is not None and linear <= boosting):
@@ -90,6 +92,8 @@ def compare_gradient_boosting(evidence: Evidence) -> Action | None:
 def compare_logistic_regression(evidence: Evidence) -> Action | None:
     """A linear model does as well, and nothing else that is simple does far better."""
     linear, boosting = evidence.logistic_regression, evidence.gradient_boosting
+    if evidence.metric == "balanced_error":
+        return None  # of which the lines' errors say nothing
     if linear is None or evidence.dev_high is None or evidence.dev_error is None or evidence.dev_high < linear:
         return None
     if compare_gradient_boosting(evidence) or (boosting is not None and boosting < linear - evidence.material_gap):

@@ -10,7 +10,7 @@ from tuner.reporting.advice import advise
 from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.numbers import Numbers
 from tuner.reporting.remarks import remarks, warned
-from tuner.reporting.wording import assumption, figures_sentence, gap_sentence, headline
+from tuner.reporting.wording import assumption, balanced_sentence, figures_sentence, gap_sentence, headline
 
 
 class Content(Numbers):
@@ -20,6 +20,7 @@ class Content(Numbers):
     def sentences(self) -> list[str]:
         """The verdict in plain sentences: what it is, the figures that carry it, the gaps, what is assumed."""
         told = [headline(self.diagnosis), figures_sentence(self.diagnosis, len(self.findings.judged))]
+        told += [balanced_sentence(balanced)] if (balanced := self.findings.balanced) is not None else []
         told += [
             gap_sentence(self.diagnosis, name)
             for name, gap in self.diagnosis.gaps.items()
@@ -59,5 +60,7 @@ class Content(Numbers):
         best = self.best
         if best is None:
             return None
-        errors = {"dev_error": dev_error(best), "train_error": train_error(best)}
+        errors: dict[str, Any] = {"dev_error": dev_error(best), "train_error": train_error(best)}
+        if self.findings.balanced is not None:
+            errors["balanced_error"] = {key: getattr(self.findings.balanced, key) for key in ("value", "low", "high")}
         return {"number": best.number, **errors, "params": best.params}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis import (
+    BalancedError,
     Baseline,
     ClassError,
     Competition,
@@ -18,6 +19,8 @@ from tuner.analysis import (
     NetworkRun,
     Resolution,
     SeedsError,
+    balanced_error,
+    balancing_weights,
     class_errors,
     corrected_dev_error,
     diagnose,
@@ -40,7 +43,8 @@ class Findings:
     """What the analysis says about a study's best trial and about the trials it was picked from.
 
     ``judged``: complete trials that did not diverge, by number. ``not_distinguishable``: numbers of those that the dev
-    set cannot tell from the best, itself included. ``seeds``: with several seeds, the mean over them.
+    set cannot tell from the best, itself included. ``seeds``: with several seeds, the mean over them. ``balanced``: the
+    best trial's balanced error where the search chose by that, by which trials are then held against it, too.
     """
 
     best: TrialRecord | None
@@ -51,6 +55,7 @@ class Findings:
     sober: TrialRecord | None = None
     resolution: Resolution | None = None
     seeds: SeedsError | None = None
+    balanced: BalancedError | None = None
 
 
 def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, material_gap: float) -> Findings:
@@ -62,8 +67,10 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         return Findings(None, judged, replace(diagnosis, references=references(record)))
     place = judged.index(best)
     wrong = np.stack([dev_wrong(trial, len(record.dev_y)) for trial in judged])
-    groups = record.dev_groups
-    members = not_distinguishable(wrong, place, groups)
+    classes = class_errors(record.dev_y, wrong[place], record.class_names)
+    is_balanced = definition.search.metric == "balanced_error"
+    losses = wrong * balancing_weights(record.dev_y) if is_balanced else wrong
+    members = not_distinguishable(losses, place, record.dev_groups)
     sizes = n_parameters(record, definition, [trial.params.get("hidden") for trial in judged])
     strengths = _strengths(judged)
     can_be_sober = bool(sizes.any() or strengths.size)
@@ -71,11 +78,12 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         best=best,
         judged=judged,
         diagnosis=_diagnosis(record, definition, judged, place, wrong, baseline, material_gap),
-        classes=tuple(class_errors(record.dev_y, wrong[place], record.class_names)),
+        classes=tuple(classes),
         not_distinguishable=tuple(judged[k].number for k in members),
-        sober=judged[sober_choice(wrong, place, sizes, strengths)] if can_be_sober else None,
-        resolution=resolution(wrong, place, members),
+        sober=judged[sober_choice(losses, place, sizes, strengths)] if can_be_sober else None,
+        resolution=resolution(losses, place, members),
         seeds=_seeds_error(best, len(record.dev_y)),
+        balanced=balanced_error(classes) if is_balanced else None,
     )
 
 

@@ -45,10 +45,10 @@ def _simple_models(report: Numbers) -> list[str]:
     """Where the commonest class or gradient boosting does as well as the network, or better."""
     corrected, lines = report.diagnosis.errors.get("dev_corrected"), report.diagnosis.references
     majority, boosting = lines.get("majority"), lines.get("gradient_boosting")
-    if corrected is None:
+    if corrected is None or report.findings.balanced is not None:
         return []
     told = []
-    if majority is not None and corrected.high >= majority and report.definition.search.metric != "balanced_error":
+    if majority is not None and corrected.high >= majority:
         told.append(
             "The network is not clearly better than always answering the commonest class, wrong on "
             f"{percent(majority)}."
@@ -109,9 +109,12 @@ def _sober(report: Numbers) -> str:
         return ""
     differing = {name: of for name, of in sober.params.items() if of != best.params.get(name)}
     shown = ", ".join(f"{name} {value(of)}" for name, of in differing.items())
+    error = f"dev error {percent(dev_error(sober))}"
+    if report.findings.balanced is not None and sober.value is not None:
+        error = f"balanced error {percent(sober.value)}"
     return (
         f"The sober choice is trial {sober.number}: the simplest and most regularised within one standard error of the "
-        f"best (dev error {percent(dev_error(sober))}; {shown})."
+        f"best ({error}; {shown})."
     )
 
 

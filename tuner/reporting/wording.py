@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tuner.analysis import Diagnosis, ErrorEstimate, examples_to_decide
+from tuner.analysis import BalancedError, Diagnosis, ErrorEstimate, examples_to_decide
 from tuner.analysis.words import points as points
 
 ERROR_NAMES = {
@@ -122,6 +122,15 @@ def figures_sentence(diagnosis: Diagnosis, n_trials: int) -> str:
     if allowed:
         told += f", after allowing for picking the best of {count(n_trials, 'trial')} (counted: {percent(dev.value)})"
     return told + _references_clause(diagnosis) + "."
+
+
+def balanced_sentence(balanced: BalancedError) -> str:
+    """Say what a search for the balanced error found, which the plain error does not show."""
+    guess = 1 - 1 / balanced.n_classes
+    return (
+        f"The search chose by the balanced error, the mean of the classes' errors: {percent(balanced.value)} as "
+        f"counted ({span(balanced.low, balanced.high)}), where always answering one class has {percent(guess)}."
+    )
 
 
 def _with_interval(estimate: ErrorEstimate) -> str:

@@ -88,11 +88,12 @@ def test_networks_that_stop_early_leave_the_others_alone() -> None:
     assert all(same(a, b) for a, b in zip(together, alone(settings, seeds, stopping=stopping), strict=True))
 
 
-def test_weights_augmentation_and_wide_layers() -> None:
+@pytest.mark.parametrize(("hidden", "batch_size"), [((128, 64), 256), ((256, 128), 512)])
+def test_weights_augmentation_and_wide_layers(hidden: tuple[int, ...], batch_size: int) -> None:
     """Example weights, an augmentation that draws, and layers whose products are cut into blocks."""
-    data, dev = blobs(300, n_features=40), blobs(100, n_features=40, seed=1)
+    data, dev = blobs(600, n_features=40), blobs(100, n_features=40, seed=1)
     data = Examples(data.X, data.y, np.random.default_rng(2).uniform(0, 3, len(data)))
-    one = Hyperparameters(hidden=(128, 64), batch_size=256, keep_prob=0.9)
+    one = Hyperparameters(hidden=hidden, batch_size=batch_size, keep_prob=0.9)
 
     def noise(rng: np.random.Generator, X: Any) -> Any:
         return X + 0.1 * rng.standard_normal(X.shape)

@@ -9,6 +9,7 @@ depends on nothing but the shapes and the kind of machine, and each of K network
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,11 +20,15 @@ SMALL_PRODUCT = 1_000_000
 """Multiply-adds up to which OpenBLAS uses its small kernels."""
 
 BLOCK_COLUMNS = 64
+BLOCK_WIDTHS = (64, 32, 16)
+"""Columns of a block of ∂J/∂W: whole vectors of 16."""
 FEWEST_ROWS = 8
 CACHED_WEIGHTS = 1 << 20
-"""Bytes of W up to which blocks of rows may read it again and again: half of a core's level-2 cache."""
-SHORT_BATCH = 128
-"""Rows up to which ∂J/∂W is cut into blocks of entries; above, into sums over blocks of rows."""
+"""Bytes of W that stay in a core's level-2 cache while blocks of rows read it again and again."""
+GRADIENT_ROWS = 256
+"""Rows over which one product of ∂J/∂W sums; more are added up in parts."""
+GRADIENT_BLOCK = (1 << 14, 1 << 13)
+"""Entries of x and of d that a block of ∂J/∂W reads: d's stay in the level-1 cache, x's rows do not crowd them out."""
 
 
 @cache
@@ -57,18 +62,25 @@ def _tiles(rows: int, inner: int, columns: int) -> tuple[int, int]:
 
 
 class Forward:
-    """z := x @ W for K networks: x (K, rows, n_in), W (K, n_in, n_out), z (K, rows, n_out)."""
+    """z := x @ W for K networks: x (K, rows, n_in), W (K, n_in, n_out), z (K, rows, n_out).
+
+    Blocks of rows go over all of W where it stays in the cache, else blocks of W's columns go over all rows.
+    """
 
     def __init__(self, W: Array, z: Array) -> None:
         K, rows, n_out = z.shape
         n_in = W.shape[1]
-        down, across = _tiles(rows, n_in, n_out) if n_in * n_out * W.itemsize <= CACHED_WEIGHTS else (1, 1)
-        self._shape = (K, down, 1, rows // down, n_in) if down * across > 1 else (K, rows, n_in)
+        down, across = _tiles(rows, n_in, n_out)
         if down * across == 1:
+            self._shape: tuple[int, ...] = (K, rows, n_in)
             self._W, self._z = W, z
-        else:
-            self._W = W.reshape(K, n_in, across, n_out // across).transpose(0, 2, 1, 3)[:, None]
-            self._z = z.reshape(K, down, rows // down, across, n_out // across).swapaxes(2, 3)
+            return
+        self._shape = (K, down, 1, rows // down, n_in)
+        self._W = W.reshape(K, n_in, across, n_out // across).transpose(0, 2, 1, 3)[:, None]
+        self._z = z.reshape(K, down, rows // down, across, n_out // across).swapaxes(2, 3)
+        if n_in * n_out * W.itemsize > CACHED_WEIGHTS:
+            self._shape = (K, 1, down, rows // down, n_in)
+            self._W, self._z = self._W.swapaxes(1, 2), self._z.swapaxes(1, 2)
 
     def view(self, x: Array) -> Array:
         """How x has to be seen."""
@@ -79,53 +91,78 @@ class Forward:
         np.matmul(x_view, self._W, self._z)
 
 
+class _Cut(NamedTuple):
+    """How ∂J/∂W is multiplied: in so many parts of the rows, and in each in blocks, down and across, of its entries."""
+
+    parts: int = 1
+    down: int = 1
+    across: int = 1
+
+    @classmethod
+    def of(cls, rows: int, n_in: int, n_out: int) -> _Cut:
+        """Parts of the rows alone where those are small products with enough rows, blocks otherwise; or whole."""
+        if not small_kernels() or rows * n_in * n_out <= SMALL_PRODUCT:
+            return cls()
+        parts = _parts(rows, SMALL_PRODUCT // ((n_in + 1) * n_out))
+        if parts and rows // parts >= BLOCK_COLUMNS:
+            return cls(parts)
+        parts = _parts(rows, GRADIENT_ROWS)
+        part = rows // parts
+        most_down, most_across = (entries // part for entries in GRADIENT_BLOCK)
+        width = next((width for width in BLOCK_WIDTHS if width <= most_across and n_out % width == 0), n_out)
+        down = _parts(n_in, min(most_down, SMALL_PRODUCT // (part * width)))
+        if part < BLOCK_COLUMNS or width > 2 * BLOCK_COLUMNS or n_in // down < FEWEST_ROWS:
+            return cls()
+        return cls(parts, down, n_out // width)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is one product."""
+        return self == (1, 1, 1)
+
+    @property
+    def in_blocks(self) -> bool:
+        """Whether entries are cut: the biases, with which the number of rows would seldom divide, are left out."""
+        return self.down * self.across > 1
+
+
 class WeightGradient:
     """g := xᵀ @ d for K networks: x (K, rows, n_in + 1), whose last column is ones, d (K, rows, n_out).
 
-    g is (K, n_in + 1, n_out).  A short batch is cut into blocks of g's entries, but for the last row: with the biases,
-    their number would seldom divide.  A long one is cut into blocks of rows, whose products are then added up.
+    g is (K, n_in + 1, n_out).
     """
 
     def __init__(self, d: Array, g: Array) -> None:
         K, rows, n_out = d.shape
-        n_in = g.shape[1] - 1
-        self._d, self._g = d, g
-        self._cut, self._parts = (1, 1), 1
-        if rows <= SHORT_BATCH:
-            self._cut = _tiles(n_in, rows, n_out)
-        elif small_kernels() and rows * n_in * n_out > SMALL_PRODUCT:
-            parts = _parts(rows, SMALL_PRODUCT // ((n_in + 1) * n_out))
-            self._parts = parts if parts and rows // parts >= BLOCK_COLUMNS else 1
-        down, across = self._cut
-        if self._parts > 1:
-            self._sums = aligned((K, self._parts, n_in + 1, n_out), g.dtype)
-            self._d_parts = d.reshape(K, self._parts, rows // self._parts, n_out)
-        elif down * across > 1:
-            self._ones = np.ones((1, rows), dtype=g.dtype)
-            self._d_blocks = d.reshape(K, rows, across, n_out // across).swapaxes(1, 2)[:, None]
-            self._blocks = g[:, :-1].reshape(K, down, n_in // down, across, n_out // across).swapaxes(2, 3)
+        cut = self._cut = _Cut.of(rows, g.shape[1] - 1, n_out)
+        self._d, self._out, self._biases = d, g, g[:, -1:]
+        if cut.whole:
+            return
+        self._g = g[:, :-1] if cut.in_blocks else g
+        n, width, part = self._g.shape[1], n_out // cut.across, rows // cut.parts
+        self._ones = np.ones((1, rows), dtype=g.dtype)
+        self._sums = aligned((K, cut.parts, n, n_out), g.dtype) if cut.parts > 1 else self._g[:, None]
+        self._d_blocks = d.reshape(K, cut.parts, part, cut.across, width).swapaxes(2, 3)[:, :, None]
+        self._out = self._sums.reshape(K, cut.parts, cut.down, n // cut.down, cut.across, width).swapaxes(3, 4)
 
     def view(self, x: Array) -> Array:
         """How x has to be seen."""
-        K, rows, columns = x.shape
-        down, across = self._cut
-        if self._parts > 1:
-            return x.reshape(K, self._parts, rows // self._parts, columns).swapaxes(2, 3)
-        if down * across > 1:
-            blocks = x[:, :, :-1].reshape(K, rows, down, (columns - 1) // down)
-            return blocks.transpose(0, 2, 3, 1)[:, :, None]
-        return x.swapaxes(1, 2)
+        if self._cut.whole:
+            return x.swapaxes(1, 2)
+        (K, rows, _), n, cut = x.shape, self._g.shape[1], self._cut
+        blocks = x[:, :, :n].reshape(K, cut.parts, rows // cut.parts, cut.down, n // cut.down)
+        return blocks.transpose(0, 1, 3, 4, 2)[:, :, :, None]
 
     def __call__(self, x_view: Array) -> None:
         """Multiply."""
-        if self._parts > 1:
-            np.matmul(x_view, self._d_parts, self._sums)
+        if self._cut.whole:
+            np.matmul(x_view, self._d, self._out)
+            return
+        np.matmul(x_view, self._d_blocks, self._out)
+        if self._cut.parts > 1:
             np.add.reduce(self._sums, axis=1, out=self._g)
-        elif self._cut != (1, 1):
-            np.matmul(x_view, self._d_blocks, self._blocks)
-            np.matmul(self._ones, self._d, self._g[:, -1:])
-        else:
-            np.matmul(x_view, self._d, self._g)
+        if self._cut.in_blocks:
+            np.matmul(self._ones, self._d, self._biases)
 
 
 class Backward:

@@ -12,6 +12,7 @@ from tests.nn.helpers import FIGURES, prepared
 from tuner.nn import Architecture, Examples, Hyperparameters, Stopping, train
 from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.arrays import Array
+from tuner.nn.calls import run
 from tuner.nn.cohort import Cohort
 from tuner.nn.examples import Prepared, with_ones
 from tuner.nn.gradient_check import Cost, compare_gradients, gradient_verdict, relative_difference
@@ -21,7 +22,7 @@ from tuner.nn.losses import OUTPUTS
 from tuner.nn.optimizers import OPTIMIZERS, Rates
 from tuner.nn.penalties import penalty_cost
 from tuner.nn.plan import Plan
-from tuner.nn.products import Backward
+from tuner.nn.products import backward_calls
 from tuner.nn.propagation import ForwardPass, TrainingPass
 from tuner.nn.schedules import rate_factor
 
@@ -53,7 +54,7 @@ def pass_of(figure: dict[str, Any], masks: list[Array | None]) -> tuple[Training
     training = TrainingPass(architecture, theta[None], gradient, n)
     weight = np.full((1, 1, n), 1 / n)
     batch = training.batch(examples.inputs[None], examples.y[None, None] * weight, weight, masks)
-    training.forward(batch)
+    run(batch.forward)
     return training, gradient, [batch]
 
 
@@ -85,13 +86,15 @@ def test_forward() -> None:
     figure = UNIT["forward_plain"]
     architecture, theta, examples = network_of(figure)
     forward = ForwardPass(architecture, theta[None], len(examples))
-    logits = forward.evaluate(forward.see(examples.inputs[None]))[0]
-    np.testing.assert_allclose(OUTPUTS["sigmoid"].probabilities(logits)[1:], figure["expected"]["AL"], atol=1e-8)
+    run(forward.calls(examples.inputs[None]))
+    np.testing.assert_allclose(
+        OUTPUTS["sigmoid"].probabilities(forward.logits[0])[1:], figure["expected"]["AL"], atol=1e-8
+    )
     first = Architecture(3, (), 2)
     theta = first.flatten(parameters_of(figure)[:1])
     forward = ForwardPass(first, theta[None], len(examples))
-    z = forward.evaluate(forward.see(examples.inputs[None]))
-    np.testing.assert_allclose(z[0], figure["expected"]["Z1"], atol=figure["tol"])
+    run(forward.calls(examples.inputs[None]))
+    np.testing.assert_allclose(forward.logits[0], figure["expected"]["Z1"], atol=figure["tol"])
 
 
 def test_l2_backward() -> None:
@@ -124,7 +127,7 @@ def test_dropout_backward() -> None:
     d = (np.array(figure["cache"]["AL"]) - np.array(figure["Y"])).T[None]  # the notebook divides by m later
     for W, mask, a, name in ((W3, masks[1], activations[1], "dA2"), (W2, masks[0], activations[0], "dA1")):
         change = np.zeros_like(a)
-        Backward(d, np.ascontiguousarray(W)[None], change)()
+        run(backward_calls(d, np.ascontiguousarray(W)[None], change))
         change *= mask
         np.testing.assert_allclose(change[0].T, figure["expected"][name], atol=figure["tol"])
         d = change * ACTIVATIONS["relu"].slope(a)
@@ -139,8 +142,9 @@ def test_optimizer_step(name: str, optimizer: str) -> None:
     theta, g = (np.concatenate([np.ravel(figure[prefix + name]) for name in names])[None] for prefix in ("", "d"))
     chosen = OPTIMIZERS[optimizer]
     slots = [np.zeros_like(theta) for _ in range(chosen.n_slots)]
-    rates = Rates(*(np.array(value) for value in (alpha, beta, 0.0)))
-    chosen.update(theta, slots, g * chosen.scale(alpha, beta), np.zeros_like(theta), rates)
+    rates = Rates(*(np.ones(()) for _ in Rates._fields))
+    rates.set(alpha, beta, 0.0)
+    run(chosen.update(theta, slots, g * chosen.scale(alpha, beta), np.zeros_like(theta), rates))
     expected = np.concatenate([np.ravel(figure["expected"][name]) for name in names])
     np.testing.assert_allclose(theta[0], expected, atol=figure["tol"])
     for slot in slots:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tuner.nn import products
+from tuner.nn.calls import run
 from tuner.nn.memory import CACHE_LINE, aligned
-from tuner.nn.products import Backward, Forward, WeightGradient
+from tuner.nn.products import Forward, WeightGradient, backward_calls
 
 SHAPES = [
     (64, 64, 64),
@@ -45,16 +46,14 @@ def test_products(shape: tuple[int, int, int], K: int) -> None:
     # As in a network, z, d and e are columns of longer rows, W and g parts of longer vectors.
     z, e = np.zeros((K, rows, n_out + 3)), np.zeros((K, rows, n_in + 5))
     g = np.zeros((K, (n_in + 1) * n_out + 3))
-    forward = Forward(W, z[..., :n_out])
-    forward(forward.view(x))
+    run(Forward(W, z[..., :n_out]).calls(x))
     np.testing.assert_allclose(z[..., :n_out], x @ W, atol=1e-9)
     matrix, d = g[:, :-3].reshape(K, n_in + 1, n_out), d[..., :n_out]
-    weights = WeightGradient(d, matrix)
-    weights(weights.view(x))
+    run(WeightGradient(d, matrix).calls(x))
     np.testing.assert_allclose(matrix, x.swapaxes(1, 2) @ d, atol=1e-9)
-    backward = Backward(d, W[:, :-1], e[..., :n_in])
+    backward = backward_calls(d, W[:, :-1], e[..., :n_in])
     for _ in range(2):
-        backward()
+        run(backward)
         np.testing.assert_allclose(e[..., :n_in], d @ W[:, :-1].swapaxes(1, 2), atol=1e-9)
         W *= 2
     assert not any(rest.any() for rest in (z[..., n_out:], e[..., n_in:], g[:, -3:]))

@@ -9,6 +9,7 @@ import pytest
 
 from tuner.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, OUTPUTS, SCHEDULES, Hyperparameters, idle_hyperparameters
 from tuner.nn.arrays import Array, Bools, Ints
+from tuner.nn.calls import run
 from tuner.nn.optimizers import Rates
 from tuner.nn.schedules import rate_factor
 
@@ -48,8 +49,7 @@ def test_slopes_are_derivatives(name: str) -> None:
     expected = (ends[0] - ends[1]) / 2e-6
     a, slope, delta = z.copy(), np.zeros(6), np.ones(6)
     forward, backward = activation.bind(a, slope, delta)
-    forward()
-    backward()
+    run([*forward, *backward])
     np.testing.assert_allclose(delta, expected, atol=1e-8)
     np.testing.assert_allclose(activation.slope(a), expected, atol=1e-8)
     value = z.copy()
@@ -63,8 +63,7 @@ def test_relu_is_flat_at_0(dtype: type) -> None:
     z = np.array([0.0, -1.0, 1.0], dtype=dtype)
     delta = np.ones_like(z)
     forward, backward = ACTIVATIONS["relu"].bind(z, np.zeros_like(z), delta)
-    forward()
-    backward()
+    run([*forward, *backward])
     assert list(delta) == [0, 0, 1]
     assert list(z) == [0, 0, 1]
 
@@ -152,15 +151,14 @@ def test_optimizers_go_downhill(name: str) -> None:
     theta, alphas, betas = np.array([[2.0, -1.0], [-3.0, 1.5]]), [0.05, 0.03], [0.9, 0.8]
     slots = [np.zeros_like(theta) for _ in range(optimizer.n_slots)]
     scale = np.array([[optimizer.scale(a, b)] for a, b in zip(alphas, betas, strict=True)])
+    rates = Rates(*(np.ones((2, 1)) for _ in Rates._fields))
+    rates.set(np.array(alphas)[:, None], np.array(betas)[:, None], np.array(0.99))
+    g = np.zeros_like(theta)
+    calls = optimizer.update(theta, slots, g, np.zeros_like(theta), rates)
     for step in range(1, 801):
-        rates = Rates(
-            alpha=np.array(alphas)[:, None],
-            beta=np.array(betas)[:, None],
-            beta2=np.array(0.99),
-            correction=1 - np.array(betas)[:, None] ** step,
-            correction2=np.array(1 - 0.99**step),
-        )
-        optimizer.update(theta, slots, c * theta * scale, np.zeros_like(theta), rates)
+        rates.correct(1 - np.array(betas)[:, None] ** step, np.array(1 - 0.99**step))
+        g[...] = c * theta * scale
+        run(calls)
     assert np.abs(theta).max() < 0.06
 
 

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from tuner.nn.arrays import Array
+from tuner.nn.calls import Call
 
 LEAK = 0.01
 """Slope of leaky_relu left of 0.  (Maas et al. 2013)"""
 
-Step = Callable[[], object]
+Steps: TypeAlias = tuple[list[Call], list[Call]]
+"""Forward and backward."""
 
 
 class Activation(NamedTuple):
     """g and its derivative, both in place.
 
-    ``value(z)`` turns z into a = g(z); ``slope(a)`` is g'(z), told from a.  ``bind(z, slope, delta)`` returns two steps
-    over these buffers of one shape: the first turns z into g(z) and keeps g'(z) in ``slope``, the second multiplies
-    ``delta`` by it.
+    ``value(z)`` turns z into a = g(z); ``slope(a)`` is g'(z), told from a.  ``bind(z, slope, delta)`` returns the calls
+    of two steps over these buffers of one shape: the first turns z into g(z) and keeps g'(z) in ``slope``, the second
+    multiplies ``delta`` by it.
     """
 
     value: Callable[[Array], object]
     slope: Callable[[Array], Array]
-    bind: Callable[[Array, Array, Array], tuple[Step, Step]]
+    bind: Callable[[Array, Array, Array], Steps]
 
 
 def _relu(z: Array) -> None:
@@ -33,7 +36,7 @@ def _relu(z: Array) -> None:
     np.maximum(z, 0, out=z)
 
 
-def _bind_relu(z: Array, slope: Array, delta: Array) -> tuple[Step, Step]:
+def _bind_relu(z: Array, slope: Array, delta: Array) -> Steps:
     """g'(z) = 1 where z > 0, else 0, as a mask of bits.
 
     Taken as a whole number, z > 0 is positive, 0 is 0, z < 0 negative: the sign of its negative, shifted over all bits,
@@ -46,15 +49,12 @@ def _bind_relu(z: Array, slope: Array, delta: Array) -> tuple[Step, Step]:
     bits, mask, change = z.view(whole), slope.view(whole), delta.view(whole)
     width = np.array(8 * z.itemsize - 1, dtype=whole)
 
-    def forward() -> None:
-        np.negative(bits, mask)
-        np.right_shift(mask, width, mask)
-        np.bitwise_and(bits, mask, bits)
-
-    def backward() -> None:
-        np.bitwise_and(change, mask, change)
-
-    return forward, backward
+    forward: list[Call] = [
+        partial(np.negative, bits, mask),
+        partial(np.right_shift, mask, width, mask),
+        partial(np.bitwise_and, bits, mask, bits),
+    ]
+    return forward, [partial(np.bitwise_and, change, mask, change)]
 
 
 def _leaky_relu(z: Array) -> None:
@@ -62,17 +62,16 @@ def _leaky_relu(z: Array) -> None:
     np.maximum(z, z * z.dtype.type(LEAK), out=z)
 
 
-def _bind_leaky_relu(z: Array, slope: Array, delta: Array) -> tuple[Step, Step]:
+def _bind_leaky_relu(z: Array, slope: Array, delta: Array) -> Steps:
     """g'(z) = 1 where z > 0, else 0.01"""
     leak, rise = (np.array(value, dtype=z.dtype) for value in (LEAK, 1 - LEAK))
     zero = np.zeros((), dtype=z.dtype)
-
-    def forward() -> None:
-        np.greater(z, zero, slope)
-        np.multiply(slope, rise, slope)
-        np.add(slope, leak, slope)
-        np.multiply(z, slope, z)
-
+    forward: list[Call] = [
+        partial(np.greater, z, zero, slope),
+        partial(np.multiply, slope, rise, slope),
+        partial(np.add, slope, leak, slope),
+        partial(np.multiply, z, slope, z),
+    ]
     return forward, _times(delta, slope)
 
 
@@ -81,15 +80,14 @@ def _tanh(z: Array) -> None:
     np.tanh(z, out=z)
 
 
-def _bind_tanh(z: Array, slope: Array, delta: Array) -> tuple[Step, Step]:
+def _bind_tanh(z: Array, slope: Array, delta: Array) -> Steps:
     """g'(z) = 1 − a², where a = tanh(z)"""
     one = np.ones((), dtype=z.dtype)
-
-    def forward() -> None:
-        np.tanh(z, z)
-        np.multiply(z, z, slope)
-        np.subtract(one, slope, slope)
-
+    forward: list[Call] = [
+        partial(np.tanh, z, z),
+        partial(np.multiply, z, z, slope),
+        partial(np.subtract, one, slope, slope),
+    ]
     return forward, _times(delta, slope)
 
 
@@ -102,25 +100,20 @@ def _sigmoid(z: Array) -> None:
     np.add(z, half, out=z)
 
 
-def _bind_sigmoid(z: Array, slope: Array, delta: Array) -> tuple[Step, Step]:
+def _bind_sigmoid(z: Array, slope: Array, delta: Array) -> Steps:
     """g'(z) = a (1 − a), where a = sigmoid(z)"""
     one = np.ones((), dtype=z.dtype)
-
-    def forward() -> None:
-        _sigmoid(z)
-        np.subtract(one, z, slope)
-        np.multiply(slope, z, slope)
-
+    forward: list[Call] = [
+        partial(_sigmoid, z),
+        partial(np.subtract, one, z, slope),
+        partial(np.multiply, slope, z, slope),
+    ]
     return forward, _times(delta, slope)
 
 
-def _times(delta: Array, slope: Array) -> Step:
-    """The step delta := delta · slope."""
-
-    def backward() -> None:
-        np.multiply(delta, slope, delta)
-
-    return backward
+def _times(delta: Array, slope: Array) -> list[Call]:
+    """Delta := delta · slope"""
+    return [partial(np.multiply, delta, slope, delta)]
 
 
 ACTIVATIONS: dict[str, Activation] = {

@@ -10,6 +10,7 @@ import numpy as np
 
 from tuner.errors import ArgumentError
 from tuner.nn.arrays import Array, Ints
+from tuner.nn.calls import Call, run
 from tuner.nn.dropout import draw_mask
 from tuner.nn.lane import Lane
 from tuner.nn.losses import OUTPUTS
@@ -33,32 +34,26 @@ class Group(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A group's mini-batch, the ``number``-th of the epoch from 0, bound to its place in the block."""
+    """What a group does with the mini-batch at one place of the buffers; ``calls`` are both passes and the update."""
 
-    number: int
     group: Group
     training: TrainingPass
     update: Update
     X: Array
     batch: Batch
+    calls: list[Call]
 
 
 class Block(NamedTuple):
     """Mini-batches that are gathered at once: of each network the examples start to stop of its order.
 
-    ``shares`` holds for each network one over the rows of the mini-batch that an example is in.
+    ``shares`` holds for each network one over the rows of the mini-batch that an example is in.  ``steps`` have their
+    number in the epoch, from 0, before them; groups that take theirs one after the other have the same.
     """
 
     ranges: list[tuple[int, int]]
     shares: list[Array]
-    steps: list[Step]
-
-
-class Coefficients(NamedTuple):
-    """What a group's steps of one epoch multiply with."""
-
-    rates: Rates
-    penalty: Penalty
+    steps: list[tuple[int, Step]]
 
 
 class Buffers:
@@ -96,8 +91,9 @@ class Cohort:
             slot[...] = given
         self.alphas = [0.0] * len(lanes)
         self.last: Step | None = None
-        self._known: tuple[list[float], dict[Group, Coefficients]] = ([], {})
+        self._alphas_set: list[float] = []
         self._groups: dict[Group, tuple[TrainingPass, Update]] = {}
+        self._steps: dict[tuple[Group, int], Step] = {}
         self._blocks = self._lay_out()
 
     def keep(self, places: Sequence[int]) -> Cohort:
@@ -119,13 +115,13 @@ class Cohort:
         sizes = [_batch_sizes(len(lane.train), self.plan.batch_rows(lane.number)) for lane in self.lanes]
         largest, longest = max(size[0] for size in sizes), max(map(len, sizes))
         per_block = max(1, BLOCK_BYTES // (largest * self._row_bytes()))
-        self._buffers = Buffers(self.plan, self.lanes, largest * min(per_block, longest))
+        self.buffers = Buffers(self.plan, self.lanes, largest * min(per_block, longest))
         blocks = []
         for first in range(0, longest, per_block):
             within = [size[first : first + per_block] for size in sizes]
             ranges = [(sum(size[:first]), sum(size[: first + per_block])) for size in sizes]
             shares = [np.repeat(1 / np.array(size, dtype=np.float64), size).astype(self.plan.dtype) for size in within]
-            blocks.append(Block(ranges, shares, self._steps(first, within)))
+            blocks.append(Block(ranges, shares, self._steps_of(first, within)))
         return blocks
 
     def _row_bytes(self) -> int:
@@ -134,7 +130,7 @@ class Cohort:
         shape = self.plan.architecture
         return (shape.n_features + masked * sum(shape.hidden)) * np.dtype(self.plan.dtype).itemsize
 
-    def _steps(self, first: int, sizes: list[list[int]]) -> list[Step]:
+    def _steps_of(self, first: int, sizes: list[list[int]]) -> list[tuple[int, Step]]:
         """The steps of one block, from the rows of each network's mini-batches.
 
         Networks whose mini-batches differ in size, as the last of an epoch may, take theirs one after the other.
@@ -144,11 +140,17 @@ class Cohort:
             rows = [size[place] if place < len(size) else 0 for size in sizes]
             alike = len(set(rows)) == 1
             groups = [Group(0, len(rows), rows[0])] if alike else [Group(k, k + 1, r) for k, r in enumerate(rows) if r]
-            for group in groups:
-                training, update = self._bound(group)
-                X, batch = self._buffers.at(group, sum(sizes[group.first][:place]), training)
-                steps.append(Step(first + place, group, training, update, X, batch))
+            steps += [(first + place, self._step(group, sum(sizes[group.first][:place]))) for group in groups]
         return steps
+
+    def _step(self, group: Group, start: int) -> Step:
+        """A group's step on the mini-batch that begins at this row of the buffers: the same in every block."""
+        if (group, start) not in self._steps:
+            training, update = self._bound(group)
+            X, batch = self.buffers.at(group, start, training)
+            calls = [*batch.forward, *batch.backward, *update.step]
+            self._steps[group, start] = Step(group, training, update, X, batch, calls)
+        return self._steps[group, start]
 
     def _bound(self, group: Group) -> tuple[TrainingPass, Update]:
         """The pass and the update of a group, made once."""
@@ -156,11 +158,32 @@ class Cohort:
             part = slice(group.first, group.stop)
             theta, gradient, slots = self.theta[part], self.gradient[part], [slot[part] for slot in self.slots]
             architecture = self.plan.architecture
+            coefficients = self._empty_coefficients(self.lanes[part])
             self._groups[group] = (
                 TrainingPass(architecture, theta, gradient, group.rows),
-                Update(self.plan.optimizer, architecture, theta, gradient, slots),
+                Update(self.plan.optimizer, architecture, theta, gradient, slots, *coefficients),
             )
         return self._groups[group]
+
+    def _empty_coefficients(self, lanes: Sequence[Lane]) -> tuple[Rates, Penalty]:
+        """Rates and penalty of a group, to be set: numbers where they stay the same for all its networks, which NumPy
+        goes over faster, else columns.
+        """
+        settings = [lane.hyperparameters for lane in lanes]
+        alike = all(one == settings[0] for one in settings)
+        same_size = alike and len({len(lane.train) for lane in lanes}) == 1
+        in_step = same_size and len({lane.updates for lane in lanes}) == 1
+
+        def empty(alike: bool) -> Array:
+            return np.ones(() if alike else (len(lanes), 1), dtype=self.plan.dtype)
+
+        return (
+            Rates(*(empty(in_step if self.plan.optimizer.corrected else alike) for _ in Rates._fields)),
+            Penalty(
+                empty(same_size) if any(one.lambda_ for one in settings) else None,
+                empty(same_size) if any(one.l1 for one in settings) else None,
+            ),
+        )
 
     # One epoch.
 
@@ -172,23 +195,22 @@ class Cohort:
         allowed = self._updates_left()
         self._set_alphas(epoch)
         orders = [self._order(lane, epoch) for lane in self.lanes]
-        coefficients = self._coefficients_now()
+        self._set_coefficients()
         corrections = self._corrections() if self.plan.optimizer.corrected else None
         for block in self._blocks:
-            if block.steps[0].number >= allowed:
+            if block.steps[0][0] >= allowed:
                 break
             self._fill(block, orders)
-            for step in block.steps:
-                if step.number >= allowed:
+            for number, step in block.steps:
+                if number >= allowed:
                     break
                 if should_stop is not None and should_stop():
                     return False
                 self.last = step
-                step.training.run(step.batch)
-                rates, penalty = coefficients[step.group]
                 if corrections is not None:
-                    rates = _corrected(rates, corrections, step)
-                step.update(rates, penalty)
+                    _correct(step, corrections[:, number])
+                for call in step.calls:
+                    call()
             # The gradient of the last bias is a sum over all logits: not finite once anything before it was not.
             if not np.isfinite(self.gradient[:, -1]).any():
                 break
@@ -204,16 +226,16 @@ class Cohort:
     def first_gradient(self) -> Array:
         """The gradient (K, n_parameters) of the first mini-batch with its penalty, as the optimizer gets it."""
         self._set_alphas(0)
+        self._set_coefficients()
         self._fill(self._blocks[0], [self._order(lane, 0) for lane in self.lanes])
         step = self.first_step
-        step.training.run(step.batch)
-        step.update.penalise(self._coefficients(step.group).penalty)
+        run([*step.batch.forward, *step.batch.backward, *step.update.penalise])
         return self.gradient
 
     @property
     def first_step(self) -> Step:
         """The first step of an epoch."""
-        return self._blocks[0].steps[0]
+        return self._blocks[0].steps[0][1]
 
     def _set_alphas(self, epoch: int) -> None:
         """The learning rates of this epoch; slots that are multiples of them follow."""
@@ -233,44 +255,45 @@ class Cohort:
             return None
         return lane.streams["shuffles"].permutation(len(lane.train))
 
-    def _coefficients_now(self) -> dict[Group, Coefficients]:
-        """Every group's coefficients in this epoch; those of the last one where no learning rate has changed."""
-        if self._known[0] != self.alphas:
-            self._known = list(self.alphas), {group: self._coefficients(group) for group in self._groups}
-        return self._known[1]
+    def _set_coefficients(self) -> None:
+        """Tell every group's update the rates and penalties of this epoch, where a learning rate has changed."""
+        if self._alphas_set == self.alphas:
+            return
+        self._alphas_set = list(self.alphas)
+        for group, (_, update) in self._groups.items():
+            self._set_group(group, update)
 
-    def _coefficients(self, group: Group) -> Coefficients:
+    def _set_group(self, group: Group, update: Update) -> None:
         """Rates and penalty of a group in this epoch; the penalty is scaled as the gradient is."""
         lanes = self.lanes[group.first : group.stop]
         alphas = self.alphas[group.first : group.stop]
         settings = [lane.hyperparameters for lane in lanes]
-        rates = Rates(
-            alpha=self._column(alphas),
-            beta=self._column([hp.beta for hp in settings]),
-            beta2=self._column([hp.beta2 for hp in settings]),
+
+        def fitting(values: Sequence[float], where: Array) -> Array:
+            return np.array(values, dtype=self.plan.dtype)[:, None] if where.ndim else np.asarray(values[0])
+
+        rates, penalty = update.rates, update.penalty
+        rates.set(
+            fitting(alphas, rates.alpha),
+            fitting([hp.beta for hp in settings], rates.beta),
+            fitting([hp.beta2 for hp in settings], rates.beta2),
         )
         share = [
             self._scale(lane, alpha) / (group.rows if self.plan.penalty_per == "mini_batch" else len(lane.train))
             for lane, alpha in zip(lanes, alphas, strict=True)
         ]
-        l2 = [hp.lambda_ * one for hp, one in zip(settings, share, strict=True)]
-        l1 = [hp.l1 / 2 * one for hp, one in zip(settings, share, strict=True)]
-        return Coefficients(
-            rates, Penalty(self._column(l2) if any(l2) else None, self._column(l1) if any(l1) else None)
-        )
-
-    def _column(self, values: Sequence[float]) -> Array:
-        """One number where all are the same, which NumPy goes over faster, else a column."""
-        column = np.array(values, dtype=self.plan.dtype)
-        return column[0, ...] if (column == column[0]).all() else column[:, None]
+        if penalty.l2 is not None:
+            penalty.l2[...] = fitting([hp.lambda_ * one for hp, one in zip(settings, share, strict=True)], penalty.l2)
+        if penalty.l1 is not None:
+            penalty.l1[...] = fitting([hp.l1 / 2 * one for hp, one in zip(settings, share, strict=True)], penalty.l1)
 
     def _corrections(self) -> Array:
-        """1 − βᵗ and 1 − β₂ᵗ of every step of the epoch, (2, steps, K); (2, steps) where all networks' are the same."""
+        """1 − βᵗ and 1 − β₂ᵗ of every step of the epoch, (2, steps, K)."""
         betas = np.array([(lane.hyperparameters.beta, lane.hyperparameters.beta2) for lane in self.lanes]).T
-        steps = 1 + np.arange(self._blocks[-1].steps[-1].number + 1)
+        steps = 1 + np.arange(self._blocks[-1].steps[-1][0] + 1)
         numbers = steps[:, None] + np.array([lane.updates for lane in self.lanes])
         found: Array = (1 - betas[:, None] ** numbers).astype(self.plan.dtype)
-        return found[..., 0] if (found == found[..., :1]).all() else found
+        return found
 
     def _scale(self, lane: Lane, alpha: float) -> float:
         """What the optimizer wants a network's gradient multiplied by."""
@@ -281,7 +304,7 @@ class Cohort:
     def _fill(self, block: Block, orders: list[Ints | None]) -> None:
         """Gather the examples of a block, weigh them, and draw its masks."""
         targets = OUTPUTS[self.plan.architecture.output].targets
-        inputs, y, weight = self._buffers.inputs, self._buffers.targets, self._buffers.weight
+        inputs, y, weight = self.buffers.inputs, self.buffers.targets, self.buffers.weight
         for k, (lane, (start, stop), share) in enumerate(zip(self.lanes, block.ranges, block.shares, strict=True)):
             order, rows = orders[k], stop - start
             chosen = np.arange(start, stop) if order is None else order[start:stop]
@@ -297,7 +320,7 @@ class Cohort:
             self._augment(self.plan.augment, block)
 
     def _draw_masks(self, k: int, lane: Lane, rows: int) -> None:
-        for mask, keep_prob in zip(self._buffers.masks, lane.hyperparameters.keep_probs, strict=True):
+        for mask, keep_prob in zip(self.buffers.masks, lane.hyperparameters.keep_probs, strict=True):
             if mask is not None and keep_prob < 1:
                 draw_mask(lane.streams["masks"], keep_prob, mask[k, :rows])
             elif mask is not None:
@@ -305,7 +328,7 @@ class Cohort:
 
     def _augment(self, augment: Augment, block: Block) -> None:
         """Change the mini-batches of a block, each by its network's own stream."""
-        for step in block.steps:
+        for _, step in block.steps:
             for k, lane in enumerate(self.lanes[step.group.first : step.group.stop]):
                 X = step.X[k]
                 changed = np.asarray(augment(lane.streams["augmentation"], X.copy()))
@@ -314,12 +337,11 @@ class Cohort:
                 X[...] = changed
 
 
-def _corrected(rates: Rates, corrections: Array, step: Step) -> Rates:
-    """The rates with the corrections of this step."""
-    both = corrections[:, step.number]
-    if both.ndim == 2:
-        both = both[:, step.group.first : step.group.stop, None]
-    return rates._replace(correction=both[0, ...], correction2=both[1, ...])
+def _correct(step: Step, corrections: Array) -> None:
+    """Tell the update the corrections (2, K) of its step."""
+    rates, group = step.update.rates, step.group
+    own = corrections[:, group.first : group.stop, None] if rates.alpha.ndim else corrections[:, group.first]
+    rates.correct(*own)
 
 
 def _batch_sizes(n: int, rows: int) -> list[int]:

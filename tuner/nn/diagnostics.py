@@ -10,6 +10,7 @@ import numpy as np
 from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
+from tuner.nn.calls import run
 from tuner.nn.examples import Prepared
 from tuner.nn.losses import OUTPUTS
 from tuner.nn.propagation import TrainingPass
@@ -50,12 +51,12 @@ class LayerProbe:
 
     def describe(self, epoch: int) -> list[LayerReport]:
         """Every layer as it is after ``epoch``, from the input on."""
-        self._pass.forward(self._batch)
+        run(self._batch.forward)
         activations = [a[0] for a in self._pass.activations]
         slope = ACTIVATIONS[self._architecture.activation].slope
         dead = [float((slope(a) < DEAD_SLOPE).all(axis=0).mean()) for a in activations]
         norms = [_root_mean_square(a) for a in [*activations, self._pass.logits]]
-        self._pass.backward(self._batch)
+        run(self._batch.backward)
         views = self._architecture.views(self._gradient[0])
         gradients = [float(np.linalg.norm(W.astype(np.float64))) for W, _ in views]
         rows = zip(gradients, norms, [*dead, 0.0], strict=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array, Bools
+from tuner.nn.calls import run
 from tuner.nn.examples import Prepared, with_ones
 from tuner.nn.losses import OUTPUTS
 from tuner.nn.propagation import ForwardPass
@@ -37,12 +38,15 @@ class Evaluation:
             rows = slice(start, min(start + CHUNK, n))
             labels = self._output.labels(examples.y[rows])
             forward = passes[len(labels)]
-            self._chunks.append((forward.see(examples.inputs[None, rows]), labels, forward))
+            self._chunks.append((forward.calls(examples.inputs[None, rows]), labels, forward.logits))
 
     def measure(self) -> list[Measured]:
         """Every network as it is now."""
         n, weights = len(self._examples), self._examples.weights
-        parts = [self._output.assess(forward.evaluate(seen), labels) for seen, labels, forward in self._chunks]
+        parts = []
+        for calls, labels, logits in self._chunks:
+            run(calls)
+            parts.append(self._output.assess(logits, labels))
         losses, wrong = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         if weights is not None:
             losses = losses * (weights / (weights.mean() or 1))
@@ -59,5 +63,6 @@ def logits_of(architecture: Architecture, theta: Array, X: Array) -> Array:
     for start in range(0, len(X), CHUNK):
         inputs = with_ones(X[start : start + CHUNK], theta.dtype)
         forward = ForwardPass(architecture, theta[None], len(inputs))
-        found[:, start : start + CHUNK] = forward.evaluate(forward.see(inputs[None]))[0]
+        run(forward.calls(inputs[None]))
+        found[:, start : start + CHUNK] = forward.logits[0]
     return found

@@ -13,6 +13,7 @@ import numpy as np
 from tuner.nn.architecture import Architecture
 from tuner.nn.arguments import integer, number
 from tuner.nn.arrays import Array, Ints
+from tuner.nn.calls import run
 from tuner.nn.cohort import Cohort
 from tuner.nn.examples import Examples, Prepared
 from tuner.nn.hyperparameters import Hyperparameters
@@ -183,13 +184,14 @@ class Cost:
         self._settings = settings
         self._theta = np.zeros((1, architecture.n_parameters))
         self._forward = ForwardPass(architecture, self._theta, len(examples))
-        self._seen = self._forward.see(examples.inputs[None])
+        self._calls = self._forward.calls(examples.inputs[None])
 
     def __call__(self, theta: Array) -> float:
         """J(θ)"""
         self._theta[0] = theta
         y, weights, m = self._examples.y, self._examples.weights, len(self._examples)
-        logits = self._forward.evaluate(self._seen)[0]
+        run(self._calls)
+        logits = self._forward.logits[0]
         output = OUTPUTS[self._architecture.output]
         losses, _ = output.assess(logits, output.labels(y))
         w = np.concatenate([W.ravel() for W, _ in self._architecture.views(theta)])

@@ -8,11 +8,13 @@ a probability which rounds to 0 or 1 still has a finite loss.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from tuner.nn.arrays import Array, Bools, Ints
+from tuner.nn.calls import Call
 
 
 class Output(NamedTuple):
@@ -22,8 +24,8 @@ class Output(NamedTuple):
     ``assess(logits, labels)`` are the losses and which examples are wrong, (..., n); the logits are written over, and
     ``labels(y)`` are made once for examples that are assessed again and again.
     ``targets(y, out)`` writes what the probabilities should be to ``out`` (n_outputs, n).
-    ``delta(logits, targets, weight, row)`` turns logits into the gradient of Σ weight · loss in place, where
-    ``targets`` were multiplied by weight before; ``row`` is a (..., 1, n) buffer that may be written over.
+    ``delta(logits, targets, weight, row)`` are the calls that turn logits into the gradient of Σ weight · loss, in
+    place, where ``targets`` were multiplied by weight before; ``row`` is a (..., 1, n) buffer that may be written over.
     """
 
     classes: Callable[[Array], Ints]
@@ -31,7 +33,7 @@ class Output(NamedTuple):
     labels: Callable[[Ints], Ints]
     assess: Callable[[Array, Ints], tuple[Array, Bools]]
     targets: Callable[[Ints, Array], object]
-    delta: Callable[[Array, Array, Array, Array], None]
+    delta: Callable[[Array, Array, Array, Array], list[Call]]
 
 
 def _softmax_labels(y: Ints) -> Ints:
@@ -70,15 +72,18 @@ def _softmax_targets(y: Ints, out: Array) -> None:
     np.equal(y, np.arange(len(out))[:, None], out)
 
 
-def _softmax_delta(logits: Array, targets: Array, weight: Array, row: Array) -> None:
+def _softmax_delta(logits: Array, targets: Array, weight: Array, row: Array) -> list[Call]:
     """∂/∂z = weight · (softmax(z) − onehot(y))"""
-    np.maximum.reduce(logits, axis=-2, keepdims=True, out=row)
-    np.subtract(logits, row, logits)
-    np.exp(logits, logits)
-    np.add.reduce(logits, axis=-2, keepdims=True, out=row)
-    np.divide(weight, row, row)
-    np.multiply(logits, row, logits)
-    np.subtract(logits, targets, logits)
+    classes = (-2, None, row, True)  # the axis, no dtype, where the result goes, keepdims: names would cost time
+    return [
+        partial(np.maximum.reduce, logits, *classes),
+        partial(np.subtract, logits, row, logits),
+        partial(np.exp, logits, logits),
+        partial(np.add.reduce, logits, *classes),
+        partial(np.divide, weight, row, row),
+        partial(np.multiply, logits, row, logits),
+        partial(np.subtract, logits, targets, logits),
+    ]
 
 
 def _sigmoid_labels(y: Ints) -> Ints:
@@ -109,15 +114,17 @@ def _sigmoid_targets(y: Ints, out: Array) -> None:
     out[0] = y
 
 
-def _sigmoid_delta(logits: Array, targets: Array, weight: Array, row: Array) -> None:
+def _sigmoid_delta(logits: Array, targets: Array, weight: Array, row: Array) -> list[Call]:
     """∂/∂z = weight · (sigmoid(z) − y)"""
-    half = logits.dtype.type(0.5)
-    np.multiply(logits, half, logits)
-    np.tanh(logits, logits)
-    np.multiply(logits, half, logits)
-    np.add(logits, half, logits)
-    np.multiply(logits, weight, logits)
-    np.subtract(logits, targets, logits)
+    half = np.array(0.5, dtype=logits.dtype)
+    return [
+        partial(np.multiply, logits, half, logits),
+        partial(np.tanh, logits, logits),
+        partial(np.multiply, logits, half, logits),
+        partial(np.add, logits, half, logits),
+        partial(np.multiply, logits, weight, logits),
+        partial(np.subtract, logits, targets, logits),
+    ]
 
 
 OUTPUTS: dict[str, Output] = {

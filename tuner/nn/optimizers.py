@@ -6,99 +6,121 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from tuner.nn.arrays import Array
+from tuner.nn.calls import Call
 
 EPSILON = 1e-8
 """Keeps rmsprop and adam from dividing by 0; added outside the square root, as in Adam's Algorithm 1."""
 
 
-ONE = np.ones(())
-
-
 class Rates(NamedTuple):
-    """The coefficients of one step: α of this epoch, β and β₂.
+    """The coefficients of a step, () or (K, 1) each: arrays to which calls are bound, and that are written over.
 
-    ``correction`` is 1 − βᵗ and ``correction2`` 1 − β₂ᵗ in step t from 1, for slots that began at 0.
+    α, β and β₂ with 1 − β and 1 − β₂ are an epoch's.  ``correction`` is 1 − βᵗ and ``correction2`` 1 − β₂ᵗ in step t
+    from 1, for slots that began at 0, and ``corrected_alpha`` is α / ``correction``.
     """
 
     alpha: Array
     beta: Array
+    beta_rest: Array
     beta2: Array
-    correction: Array = ONE
-    correction2: Array = ONE
+    beta2_rest: Array
+    correction: Array
+    correction2: Array
+    corrected_alpha: Array
+
+    def set(self, alpha: Array | float, beta: Array | float, beta2: Array | float) -> None:
+        """Take those of an epoch, each of a shape that fits."""
+        self.alpha[...], self.beta[...], self.beta2[...] = alpha, beta, beta2
+        np.subtract(1, self.beta, self.beta_rest)
+        np.subtract(1, self.beta2, self.beta2_rest)
+
+    def correct(self, correction: Array | float, correction2: Array | float) -> None:
+        """Take the corrections of a step."""
+        self.correction[...], self.correction2[...] = correction, correction2
+        np.divide(self.alpha, self.correction, self.corrected_alpha)
 
 
 class Optimizer(NamedTuple):
     """An update in place.
 
-    ``update(theta, slots, g, scratch, rates)``: the ``n_slots`` slots begin at 0, ``scratch`` may be written over, g
-    may not.  The gradient arrives multiplied by ``scale(alpha, beta)``, which costs nothing where the loss is derived
-    and saves passes here.  ``knobs`` are the hyperparameters, beside α, that it uses.  ``follows_alpha`` says that the
-    slots are multiples of α, and have to be scaled when α changes; ``corrected`` that a step needs the corrections of
-    its number.
+    ``update(theta, slots, g, scratch, rates)`` are its calls: the ``n_slots`` slots begin at 0, ``scratch`` may be
+    written over, g may not.  The gradient arrives multiplied by ``scale(alpha, beta)``, which costs nothing where the
+    loss is derived and saves passes here.  ``knobs`` are the hyperparameters, beside α, that it uses.
+    ``follows_alpha`` says that the slots are multiples of α, and have to be scaled when α changes; ``corrected`` that a
+    step needs the corrections of its number.
     """
 
     n_slots: int
     scale: Callable[[float, float], float]
-    update: Callable[[Array, list[Array], Array, Array, Rates], None]
+    update: Callable[[Array, list[Array], Array, Array, Rates], list[Call]]
     knobs: frozenset[str]
     follows_alpha: bool = False
     corrected: bool = False
 
 
-def _gradient_descent(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rates) -> None:
+def _gradient_descent(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rates) -> list[Call]:
     """θ := θ − α g; g arrives as α g."""
-    np.subtract(theta, g, theta)
+    return [partial(np.subtract, theta, g, theta)]
 
 
-def _momentum(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rates) -> None:
+def _momentum(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rates) -> list[Call]:
     """θ := θ − α v, where v := β v + (1−β) g.
 
     The lectures' form; libraries that leave 1−β out call α (1−β) the learning rate.  g arrives as α (1−β) g, and the
     slot is α v.
     """
     (v,) = slots
-    np.multiply(v, rates.beta, v)
-    np.add(v, g, v)
-    np.subtract(theta, v, theta)
+    return [partial(np.multiply, v, rates.beta, v), partial(np.add, v, g, v), partial(np.subtract, theta, v, theta)]
 
 
-def _rmsprop(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rates) -> None:
+def _rmsprop(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rates) -> list[Call]:
     """θ := θ − α g / (√s + ε), where s := β₂ s + (1−β₂) g²."""
     (s,) = slots
-    np.multiply(g, g, scratch)
-    _average(s, scratch, rates.beta2)
-    np.sqrt(s, scratch)
-    np.add(scratch, theta.dtype.type(EPSILON), scratch)
-    np.divide(g, scratch, scratch)
-    np.multiply(scratch, rates.alpha, scratch)
-    np.subtract(theta, scratch, theta)
+    return [
+        partial(np.multiply, g, g, scratch),
+        *_average(s, scratch, rates.beta2, rates.beta2_rest),
+        partial(np.sqrt, s, scratch),
+        *_step(theta, g, scratch, rates.alpha),
+    ]
 
 
-def _adam(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rates) -> None:
+def _adam(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rates) -> list[Call]:
     """θ := θ − α v̂ / (√ŝ + ε): v as in momentum, s as in rmsprop, both bias-corrected.  (Kingma & Ba 2015)"""
     v, s = slots
-    np.multiply(g, g, scratch)
-    _average(s, scratch, rates.beta2)
-    np.copyto(scratch, g)
-    _average(v, scratch, rates.beta)
-    np.divide(s, rates.correction2, scratch)
-    np.sqrt(scratch, scratch)
-    np.add(scratch, theta.dtype.type(EPSILON), scratch)
-    np.divide(v, scratch, scratch)
-    np.multiply(scratch, rates.alpha / rates.correction, scratch)
-    np.subtract(theta, scratch, theta)
+    return [
+        partial(np.multiply, g, g, scratch),
+        *_average(s, scratch, rates.beta2, rates.beta2_rest),
+        partial(np.copyto, scratch, g),
+        *_average(v, scratch, rates.beta, rates.beta_rest),
+        partial(np.divide, s, rates.correction2, scratch),
+        partial(np.sqrt, scratch, scratch),
+        *_step(theta, v, scratch, rates.corrected_alpha),
+    ]
 
 
-def _average(slot: Array, value: Array, beta: Array) -> None:
+def _average(slot: Array, value: Array, beta: Array, rest: Array) -> list[Call]:
     """Move the slot to β slot + (1−β) value; the value is written over."""
-    np.multiply(slot, beta, slot)
-    np.multiply(value, 1 - beta, value)
-    np.add(slot, value, slot)
+    return [
+        partial(np.multiply, slot, beta, slot),
+        partial(np.multiply, value, rest, value),
+        partial(np.add, slot, value, slot),
+    ]
+
+
+def _step(theta: Array, direction: Array, root: Array, alpha: Array) -> list[Call]:
+    """θ := θ − α direction / (root + ε); the root is written over."""
+    return [
+        partial(np.add, root, np.array(EPSILON, dtype=theta.dtype), root),
+        partial(np.divide, direction, root, root),
+        partial(np.multiply, root, alpha, root),
+        partial(np.subtract, theta, root, theta),
+    ]
 
 
 OPTIMIZERS: dict[str, Optimizer] = {

@@ -6,38 +6,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from tuner.nn.arrays import Array
+from tuner.nn.calls import Call
 
 
 class Penalty(NamedTuple):
     """What is added to the gradient of every weight w: l2 · w + l1 · sign w; None where there is none.
 
-    One number for all networks, or a (K, 1) column.
+    One number for all networks, () or a (K, 1) column: arrays to which calls are bound, and that are written over.
     """
 
     l2: Array | None
     l1: Array | None
 
-    def add(self, theta: Array, gradient: Array, scratch: Array, biases: Sequence[Array]) -> None:
+    def calls(self, theta: Array, gradient: Array, scratch: Array, biases: Sequence[Array]) -> list[Call]:
         """Add it to the gradient (K, n) of θ (K, n); ``biases`` are the places of ``scratch`` that belong to them."""
+        add_but_for_biases = [*(partial(bias.fill, 0) for bias in biases), partial(np.add, gradient, scratch, gradient)]
+        found: list[Call] = []
         if self.l2 is not None:
-            np.multiply(theta, self.l2, scratch)
-            _add_but_for(biases, gradient, scratch)
+            found += [partial(np.multiply, theta, self.l2, scratch), *add_but_for_biases]
         if self.l1 is not None:
-            np.sign(theta, scratch)
-            np.multiply(scratch, self.l1, scratch)
-            _add_but_for(biases, gradient, scratch)
-
-
-def _add_but_for(biases: Sequence[Array], gradient: Array, scratch: Array) -> None:
-    """Add scratch to the gradient, with 0 for the biases."""
-    for bias in biases:
-        bias.fill(0)
-    np.add(gradient, scratch, gradient)
+            found += [partial(np.sign, theta, scratch), partial(np.multiply, scratch, self.l1, scratch)]
+            found += add_but_for_biases
+        return found
 
 
 def penalty_cost(weights: Array, *, lambda_: float, l1: float, m: int) -> float:

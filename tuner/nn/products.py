@@ -8,12 +8,13 @@ depends on nothing but the shapes and the kind of machine, and each of K network
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
 
 from tuner.nn.arrays import Array
+from tuner.nn.calls import Call
 from tuner.nn.memory import aligned
 
 SMALL_PRODUCT = 1_000_000
@@ -82,13 +83,9 @@ class Forward:
             self._shape = (K, 1, down, rows // down, n_in)
             self._W, self._z = self._W.swapaxes(1, 2), self._z.swapaxes(1, 2)
 
-    def view(self, x: Array) -> Array:
-        """How x has to be seen."""
-        return x.reshape(self._shape)
-
-    def __call__(self, x_view: Array) -> None:
-        """Multiply."""
-        np.matmul(x_view, self._W, self._z)
+    def calls(self, x: Array) -> list[Call]:
+        """Multiply this x."""
+        return [partial(np.matmul, x.reshape(self._shape), self._W, self._z)]
 
 
 class _Cut(NamedTuple):
@@ -135,56 +132,38 @@ class WeightGradient:
     def __init__(self, d: Array, g: Array) -> None:
         K, rows, n_out = d.shape
         cut = self._cut = _Cut.of(rows, g.shape[1] - 1, n_out)
-        self._d, self._out, self._biases = d, g, g[:, -1:]
+        self._d, self._g = d, g
         if cut.whole:
             return
-        self._g = g[:, :-1] if cut.in_blocks else g
-        n, width, part = self._g.shape[1], n_out // cut.across, rows // cut.parts
-        self._ones = np.ones((1, rows), dtype=g.dtype)
-        self._sums = aligned((K, cut.parts, n, n_out), g.dtype) if cut.parts > 1 else self._g[:, None]
-        self._d_blocks = d.reshape(K, cut.parts, part, cut.across, width).swapaxes(2, 3)[:, :, None]
-        self._out = self._sums.reshape(K, cut.parts, cut.down, n // cut.down, cut.across, width).swapaxes(3, 4)
+        entries = g[:, :-1] if cut.in_blocks else g
+        self._n, width = entries.shape[1], n_out // cut.across
+        sums = aligned((K, cut.parts, self._n, n_out), g.dtype) if cut.parts > 1 else entries[:, None]
+        self._blocks = sums.reshape(K, cut.parts, cut.down, self._n // cut.down, cut.across, width).swapaxes(3, 4)
+        self._d_blocks = d.reshape(K, cut.parts, rows // cut.parts, cut.across, width).swapaxes(2, 3)[:, :, None]
+        self._rest: list[Call] = []
+        if cut.parts > 1:
+            self._rest.append(partial(np.add.reduce, sums, 1, None, entries))
+        if cut.in_blocks:
+            self._rest.append(partial(np.matmul, np.ones((1, rows), dtype=g.dtype), d, g[:, -1:]))
 
-    def view(self, x: Array) -> Array:
-        """How x has to be seen."""
-        if self._cut.whole:
-            return x.swapaxes(1, 2)
-        (K, rows, _), n, cut = x.shape, self._g.shape[1], self._cut
-        blocks = x[:, :, :n].reshape(K, cut.parts, rows // cut.parts, cut.down, n // cut.down)
-        return blocks.transpose(0, 1, 3, 4, 2)[:, :, :, None]
-
-    def __call__(self, x_view: Array) -> None:
-        """Multiply."""
-        if self._cut.whole:
-            np.matmul(x_view, self._d, self._out)
-            return
-        np.matmul(x_view, self._d_blocks, self._out)
-        if self._cut.parts > 1:
-            np.add.reduce(self._sums, axis=1, out=self._g)
-        if self._cut.in_blocks:
-            np.matmul(self._ones, self._d, self._biases)
+    def calls(self, x: Array) -> list[Call]:
+        """Multiply this x."""
+        (K, rows, _), cut = x.shape, self._cut
+        if cut.whole:
+            return [partial(np.matmul, x.swapaxes(1, 2), self._d, self._g)]
+        x_blocks = x[:, :, : self._n].reshape(K, cut.parts, rows // cut.parts, cut.down, self._n // cut.down)
+        seen = x_blocks.transpose(0, 1, 3, 4, 2)[:, :, :, None]
+        return [partial(np.matmul, seen, self._d_blocks, self._blocks), *self._rest]
 
 
-class Backward:
-    """e := d @ Wᵀ for K networks: d (K, rows, n_out), W (K, n_in, n_out), e (K, rows, n_in).
+def backward_calls(d: Array, W: Array, e: Array) -> list[Call]:
+    """E := d @ Wᵀ for K networks, by W as it is then: d (K, rows, n_out), W (K, n_in, n_out), e (K, rows, n_in).
 
     The small kernels are slow on a transposed right side; where there are many rows, Wᵀ is copied before.
     """
-
-    def __init__(self, d: Array, W: Array, e: Array) -> None:
-        rows, (_, n_in, n_out) = d.shape[1], W.shape
-        self._view = W.swapaxes(1, 2)
-        self._copy: Array | None = None
-        if small_kernels() and rows >= 2 * max(n_in, n_out) and n_in * n_out * FEWEST_ROWS <= SMALL_PRODUCT:
-            self._copy = aligned(self._view.shape, W.dtype)
-        self._multiply = Forward(self._view if self._copy is None else self._copy, e)
-        self._d = self._multiply.view(d) if self._copy is not None else d
-        self._e = e
-
-    def __call__(self) -> None:
-        """Multiply, by W as it is now."""
-        if self._copy is None:
-            np.matmul(self._d, self._view, self._e)
-        else:
-            np.copyto(self._copy, self._view)
-            self._multiply(self._d)
+    rows, (_, n_in, n_out) = d.shape[1], W.shape
+    transposed = W.swapaxes(1, 2)
+    if not small_kernels() or rows < 2 * max(n_in, n_out) or n_in * n_out * FEWEST_ROWS > SMALL_PRODUCT:
+        return [partial(np.matmul, d, transposed, e)]
+    copy = aligned(transposed.shape, W.dtype)
+    return [partial(np.copyto, copy, transposed), *Forward(copy, e).calls(d)]

@@ -8,6 +8,7 @@ ones, so that a layer is one matrix whose last row is its bias.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +16,10 @@ import numpy as np
 from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
+from tuner.nn.calls import Call
 from tuner.nn.losses import OUTPUTS
 from tuner.nn.memory import aligned, row_length
-from tuner.nn.products import Backward, Forward, WeightGradient
+from tuner.nn.products import Forward, WeightGradient, backward_calls
 
 
 class ForwardPass:
@@ -28,47 +30,46 @@ class ForwardPass:
         *hidden, output = architecture.matrices(theta)
         widths = architecture.hidden
         self._full = [aligned((K, rows, row_length(width)), theta.dtype) for width in widths]
-        self._ones = [full[..., width] for full, width in zip(self._full, widths, strict=True)]
+        self._ones = [partial(full[..., width].fill, 1) for full, width in zip(self._full, widths, strict=True)]
         self.activations = [full[..., :width] for full, width in zip(self._full, widths, strict=True)]
-        extended = [full[..., : width + 1] for full, width in zip(self._full, widths, strict=True)]
+        self._extended = [full[..., : width + 1] for full, width in zip(self._full, widths, strict=True)]
         self.logits = aligned((K, architecture.n_outputs, rows), theta.dtype)
-        self._products = [Forward(matrix, z) for matrix, z in zip(hidden, self.activations, strict=True)]
-        self._inputs = [product.view(a) for product, a in zip(self._products[1:], extended, strict=False)]
-        self._last = extended[-1].swapaxes(1, 2) if hidden else None
-        self._extended = extended
+        products = [Forward(matrix, z) for matrix, z in zip(hidden, self.activations, strict=True)]
+        self._first = products[0] if products else None
+        self._later = [product.calls(a) for product, a in zip(products[1:], self._extended, strict=False)]
+        self._activate: list[list[Call]] = [
+            [partial(ACTIVATIONS[architecture.activation].value, full)] for full in self._full
+        ]
         self._output = output.swapaxes(1, 2)
-        self._value = ACTIVATIONS[architecture.activation].value
 
-    def see(self, inputs: Array) -> Array:
-        """Inputs (1, rows, n_features + 1), the same for all networks, as ``evaluate`` takes them."""
-        if not self._products:
-            return inputs.swapaxes(1, 2)
-        return self._products[0].view(np.broadcast_to(inputs, (len(self._full[0]), *inputs.shape[1:])))
+    def calls(self, inputs: Array) -> list[Call]:
+        """Fill the logits from inputs (1, rows, n_features + 1), the same for all networks."""
+        if self._first is not None:
+            inputs = np.broadcast_to(inputs, (len(self.logits), *inputs.shape[1:]))
+        return self._layers(inputs, self._activate, [None] * len(self._full))
 
-    def evaluate(self, seen: Array) -> Array:
-        """The logits (K, n_outputs, rows) of inputs, which the next call writes over."""
-        for number, (product, full) in enumerate(zip(self._products, self._full, strict=True)):
-            product(self._inputs[number - 1] if number else seen)
-            self._value(full)
-            self._ones[number].fill(1)
-        np.matmul(self._output, seen if self._last is None else self._last, self.logits)
-        return self.logits
+    def _layers(self, inputs: Array, activate: list[list[Call]], masks: Sequence[Array | None]) -> list[Call]:
+        """All layers from the input on, each with its activation and, where there is one, its mask."""
+        products = [] if self._first is None else [self._first.calls(inputs), *self._later]
+        found: list[Call] = []
+        for product, activated, full, mask, ones in zip(products, activate, self._full, masks, self._ones, strict=True):
+            found += [*product, *activated]
+            if mask is not None:
+                found.append(partial(np.multiply, full, mask, full))
+            found.append(ones)
+        last = [inputs, *self._extended][-1]
+        return [*found, partial(np.matmul, self._output, last.swapaxes(1, 2), self.logits)]
 
 
 class Batch(NamedTuple):
-    """A mini-batch as a pass has to see it.
+    """A mini-batch, bound to a pass.
 
-    ``forward``, ``gradient`` and ``columns`` are its inputs for the first layer's two products and, without hidden
-    layers, for the output.  ``targets`` and ``weight`` are those of ``losses.Output.delta``.  A mask (K, rows,
-    row_length(width)) holds 0 or 1/keep_prob for each hidden unit, and is None where nothing is dropped.
+    ``forward`` fills the activations, masked, and the logits; ``backward``, after it, writes the gradient of Σ weight ·
+    loss, and the logits over.
     """
 
-    forward: Array
-    gradient: Array
-    columns: Array
-    targets: Array
-    weight: Array
-    masks: Sequence[Array | None]
+    forward: list[Call]
+    backward: list[Call]
 
 
 class TrainingPass(ForwardPass):
@@ -87,44 +88,30 @@ class TrainingPass(ForwardPass):
         bind = ACTIVATIONS[architecture.activation].bind
         bound = [bind(*buffers) for buffers in zip(self._full, slopes, self._deltas, strict=True)]
         self._activate, self._through = [forward for forward, _ in bound], [backward for _, backward in bound]
-        self._weights = [WeightGradient(delta, g) for delta, g in zip(deltas, gradients, strict=True)]
-        self._gradient_inputs = [product.view(a) for product, a in zip(self._weights[1:], self._extended, strict=False)]
+        weights = [WeightGradient(delta, g) for delta, g in zip(deltas, gradients, strict=True)]
+        self._first_weights = weights[0] if weights else None
+        self._later_weights = [product.calls(a) for product, a in zip(weights[1:], self._extended, strict=False)]
         self._errors = self.logits.swapaxes(1, 2)
         above = [*deltas[1:], self._errors]
         matrices = [*hidden[1:], output]
-        self._back = [Backward(d, W[:, :-1], e) for d, W, e in zip(above, matrices, deltas, strict=False)]
+        self._back = [backward_calls(d, W[:, :-1], e) for d, W, e in zip(above, matrices, deltas, strict=False)]
 
     def batch(self, inputs: Array, targets: Array, weight: Array, masks: Sequence[Array | None]) -> Batch:
-        """Views of a mini-batch (K, rows, n_features + 1), made once for the place in a buffer where it lies."""
-        columns = inputs.swapaxes(1, 2)
-        if not self._products:
-            return Batch(inputs, inputs, columns, targets, weight, masks)
-        return Batch(self._products[0].view(inputs), self._weights[0].view(inputs), columns, targets, weight, masks)
+        """Bind a mini-batch (K, rows, n_features + 1) to the place in a buffer where it lies.
 
-    def run(self, batch: Batch) -> None:
-        """Write the gradient of Σ weight · loss."""
-        self.forward(batch)
-        self.backward(batch)
-
-    def forward(self, batch: Batch) -> None:
-        """Fill the activations, masked, and the logits."""
-        for number, product in enumerate(self._products):
-            product(self._inputs[number - 1] if number else batch.forward)
-            self._activate[number]()
-            mask = batch.masks[number]
+        ``targets`` and ``weight`` are those of ``losses.Output.delta``.  A mask (K, rows, row_length(width)) holds 0 or
+        1/keep_prob for each hidden unit, and is None where nothing is dropped.
+        """
+        last = [inputs, *self._extended][-1]
+        backward: list[Call] = [
+            *self._delta(self.logits, targets, weight, self._row),
+            partial(np.matmul, last.swapaxes(1, 2), self._errors, self._output_gradient),
+        ]
+        weights = [] if self._first_weights is None else [self._first_weights.calls(inputs), *self._later_weights]
+        layers = list(zip(self._back, masks, self._deltas, self._through, weights, strict=True))
+        for back, mask, delta, through, weight_gradient in reversed(layers):
+            backward += back
             if mask is not None:
-                np.multiply(self._full[number], mask, self._full[number])
-            self._ones[number].fill(1)
-        np.matmul(self._output, batch.columns if self._last is None else self._last, self.logits)
-
-    def backward(self, batch: Batch) -> None:
-        """Write the gradient, after ``forward``; the logits are written over."""
-        self._delta(self.logits, batch.targets, batch.weight, self._row)
-        np.matmul(batch.columns if self._last is None else self._last, self._errors, self._output_gradient)
-        for number in reversed(range(len(self._products))):
-            self._back[number]()
-            mask = batch.masks[number]
-            if mask is not None:
-                np.multiply(self._deltas[number], mask, self._deltas[number])
-            self._through[number]()
-            self._weights[number](self._gradient_inputs[number - 1] if number else batch.gradient)
+                backward.append(partial(np.multiply, delta, mask, delta))
+            backward += [*through, *weight_gradient]
+        return Batch(self._layers(inputs, self._activate, masks), backward)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
+from tuner.nn.calls import Call
 from tuner.nn.memory import aligned
 from tuner.nn.optimizers import Optimizer, Rates
 from tuner.nn.penalties import Penalty
@@ -16,16 +15,12 @@ BLOCK = 32768
 """Entries that are updated at a time: θ, gradient, slots and scratch of a block fit a core's level-2 cache."""
 
 
-class _Block(NamedTuple):
-    theta: Array
-    slots: list[Array]
-    gradient: Array
-    scratch: Array
-    biases: list[Array]
-
-
 class Update:
-    """An optimizer bound to θ, gradient and slots, each (K, n_parameters)."""
+    """An optimizer and a penalty, bound to θ, gradient and slots, each (K, n_parameters).
+
+    ``step`` are the calls that add the penalty's gradient and step, the gradient written over; ``penalise`` those that
+    add the penalty's gradient alone.
+    """
 
     def __init__(
         self,
@@ -34,27 +29,22 @@ class Update:
         theta: Array,
         gradient: Array,
         slots: list[Array],
+        rates: Rates,
+        penalty: Penalty,
     ) -> None:
         K, size = theta.shape
-        self._update = optimizer.update
         width = size if K * size <= 2 * BLOCK else max(1024, BLOCK // K)
         scratch = aligned((K, min(width, size)), theta.dtype)
-        self._blocks = []
+        self.rates, self.penalty = rates, penalty
+        self.step: list[Call] = []
+        self.penalise: list[Call] = []
         for start in range(0, size, width):
             stop = min(start + width, size)
             within = scratch[:, : stop - start]
             ends = [(max(b.start, start), min(b.stop, stop)) for _, b in architecture.slices()]
             biases = [within[:, low - start : high - start] for low, high in ends if low < high]
             part = np.s_[:, start:stop]
-            self._blocks.append(_Block(theta[part], [slot[part] for slot in slots], gradient[part], within, biases))
-
-    def __call__(self, rates: Rates, penalty: Penalty) -> None:
-        """Add the penalty's gradient and step; the gradient is written over."""
-        for theta, slots, gradient, scratch, biases in self._blocks:
-            penalty.add(theta, gradient, scratch, biases)
-            self._update(theta, slots, gradient, scratch, rates)
-
-    def penalise(self, penalty: Penalty) -> None:
-        """Add the penalty's gradient alone."""
-        for theta, _, gradient, scratch, biases in self._blocks:
-            penalty.add(theta, gradient, scratch, biases)
+            penalised = penalty.calls(theta[part], gradient[part], within, biases)
+            self.penalise += penalised
+            self.step += penalised
+            self.step += optimizer.update(theta[part], [slot[part] for slot in slots], gradient[part], within, rates)

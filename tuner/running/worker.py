@@ -43,6 +43,7 @@ from tuner.trial import TrialSettings, run_trial
 
 FAILURES_IN_A_ROW = 3
 CHECKPOINT_SECONDS = 60.0
+SECONDS_BETWEEN_LOOKS = 0.005  # whether to stop in the middle of a trial: what is asked costs more than the clock
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 """Seconds between two looks for work, where trials run elsewhere."""
 
@@ -184,9 +185,15 @@ class Worker:
         pruning = Pruning(self.task.definition, self._history, claim.number, drawn)
 
         ends = min(self._deadline, began + self._longest)
+        looked = -math.inf
 
         def should_stop() -> bool:  # asked every mini-batch, some of which last 30 µs
-            return heartbeat.lost or time.monotonic() >= ends or self.stop()
+            nonlocal looked
+            now = time.monotonic()
+            if now - looked < SECONDS_BETWEEN_LOOKS:
+                return False
+            looked = now
+            return heartbeat.lost or now >= ends or self.stop()
 
         train = self._train_own if self.task.trainer is None else self._train_foreign
         try:

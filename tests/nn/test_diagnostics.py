@@ -9,6 +9,7 @@ import pytest
 
 from tests.nn.helpers import blobs, prepared, trained
 from tuner.nn import ACTIVATIONS, Architecture, Hyperparameters
+from tuner.nn.calls import run
 from tuner.nn.diagnostics import LayerProbe, LayerReport, first_overflow
 
 DEEP = Hyperparameters(hidden=(16,) * 6, activation="tanh", alpha=1e-3, batch_size=32)
@@ -71,7 +72,7 @@ def test_norms_are_what_they_say(activation: str) -> None:
     data = blobs(50)
     (W, b), (V, c) = architecture.views(theta)
     a = data.X @ W + b
-    ACTIVATIONS[activation].value(a)
+    run(ACTIVATIONS[activation].value(a))
     layers = LayerProbe(architecture, theta, prepared(data)).describe(1)
     assert layers[0].activation_norm == pytest.approx(np.sqrt((a**2).mean()))
     assert layers[1].activation_norm == pytest.approx(np.sqrt(((a @ V + c) ** 2).mean()))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.arrays import Array, Bools, Ints
 from tuner.nn.calls import Call
 
@@ -116,12 +117,8 @@ def _sigmoid_targets(y: Ints, out: Array) -> None:
 
 def _sigmoid_delta(logits: Array, targets: Array, weight: Array, row: Array) -> list[Call]:
     """∂/∂z = weight · (sigmoid(z) − y)"""
-    half = np.array(0.5, dtype=logits.dtype)
     return [
-        partial(np.multiply, logits, half, logits),
-        partial(np.tanh, logits, logits),
-        partial(np.multiply, logits, half, logits),
-        partial(np.add, logits, half, logits),
+        *ACTIVATIONS["sigmoid"].value(logits),
         partial(np.multiply, logits, weight, logits),
         partial(np.subtract, logits, targets, logits),
     ]

@@ -8,7 +8,7 @@ ones, so that a layer is one matrix whose last row is its bias.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -37,16 +37,19 @@ class ForwardPass:
         products = [Forward(matrix, z) for matrix, z in zip(hidden, self.activations, strict=True)]
         self._first = products[0] if products else None
         self._later = [product.calls(a) for product, a in zip(products[1:], self._extended, strict=False)]
-        self._activate: list[list[Call]] = [
-            [partial(ACTIVATIONS[architecture.activation].value, full)] for full in self._full
-        ]
+        self._activation = ACTIVATIONS[architecture.activation]
         self._output = output.swapaxes(1, 2)
 
     def calls(self, inputs: Array) -> list[Call]:
         """Fill the logits from inputs (1, rows, n_features + 1), the same for all networks."""
         if self._first is not None:
             inputs = np.broadcast_to(inputs, (len(self.logits), *inputs.shape[1:]))
-        return self._layers(inputs, self._activate, [None] * len(self._full))
+        return self._layers(inputs, self._values, [None] * len(self._full))
+
+    @cached_property
+    def _values(self) -> list[list[Call]]:
+        """Every layer's activation, without what a backward pass needs."""
+        return [self._activation.value(full) for full in self._full]
 
     def _layers(self, inputs: Array, activate: list[list[Call]], masks: Sequence[Array | None]) -> list[Call]:
         """All layers from the input on, each with its activation and, where there is one, its mask."""
@@ -85,8 +88,7 @@ class TrainingPass(ForwardPass):
         self._deltas = [aligned(full.shape, full.dtype) for full in self._full]
         deltas = [full[..., :width] for full, width in zip(self._deltas, architecture.hidden, strict=True)]
         slopes = [aligned(full.shape, full.dtype) for full in self._full]
-        bind = ACTIVATIONS[architecture.activation].bind
-        bound = [bind(*buffers) for buffers in zip(self._full, slopes, self._deltas, strict=True)]
+        bound = [self._activation.bind(*buffers) for buffers in zip(self._full, slopes, self._deltas, strict=True)]
         self._activate, self._through = [forward for forward, _ in bound], [backward for _, backward in bound]
         weights = [WeightGradient(delta, g) for delta, g in zip(deltas, gradients, strict=True)]
         self._first_weights = weights[0] if weights else None

@@ -68,11 +68,12 @@ def masks_of(cohort: Cohort) -> list[Array | None]:
 
 
 def test_one_keep_prob_for_each_layer() -> None:
-    """Layers with keep_prob 1 have no mask; there is never one for the output."""
+    """Layers with keep_prob 1 have no mask; there is never one for the output, nor for what biases multiply."""
     first, second = masks_of(cohort_of((1.0, 0.5)))
     assert first is None
     assert second is not None
-    assert set(np.unique(second)) == {0.0, 2.0}
+    assert set(np.unique(second[..., :-1])) == {0.0, 2.0}
+    assert (second[..., -1] == 1).all()
     assert len(masks_of(cohort_of(0.5))) == 2
 
 

@@ -48,7 +48,7 @@ def test_slopes_are_derivatives(name: str) -> None:
         run(activation.value(end))
     expected = (ends[0] - ends[1]) / 2e-6
     a, slope, delta = z.copy(), np.zeros(6), np.ones(6)
-    forward, backward = activation.bind(a, slope, delta)
+    forward, backward = activation.bind(a, slope, delta, None)
     run([*forward, *backward])
     np.testing.assert_allclose(delta, expected, atol=1e-8)
     np.testing.assert_allclose(activation.slope(a), expected, atol=1e-8)
@@ -62,7 +62,7 @@ def test_relu_is_flat_at_0(dtype: type) -> None:
     """At z = 0 the slope is 0: there lies every unit whose inputs are all dead."""
     z = np.array([0.0, -1.0, 1.0], dtype=dtype)
     delta = np.ones_like(z)
-    forward, backward = ACTIVATIONS["relu"].bind(z, np.zeros_like(z), delta)
+    forward, backward = ACTIVATIONS["relu"].bind(z, np.zeros_like(z), delta, None)
     run([*forward, *backward])
     assert list(delta) == [0, 0, 1]
     assert list(z) == [0, 0, 1]

@@ -22,14 +22,16 @@ Steps: TypeAlias = tuple[list[Call], list[Call]]
 class Activation(NamedTuple):
     """g and its derivative, both in place.
 
-    ``value(z)`` are the calls that turn z into a = g(z); ``slope(a)`` is g'(z), told from a.  ``bind(z, slope, delta)``
-    returns the calls of two steps over these buffers of one shape: the first turns z into g(z) and keeps g'(z) in
-    ``slope``, the second multiplies ``delta`` by it.
+    ``value(z)`` are the calls that turn z into a = g(z); ``slope(a)`` is g'(z), told from a.  ``bind(z, slope, delta,
+    mask)`` returns the calls of two steps over these buffers of one shape: the first turns z into g(z) and keeps g'(z)
+    in ``slope``, both multiplied by the dropout mask if there is one, and the second multiplies ``delta`` by it.
+    ``keeps_one`` says that g(1) = 1, so that a column of ones need not be written again.
     """
 
     value: Callable[[Array], list[Call]]
     slope: Callable[[Array], Array]
-    bind: Callable[[Array, Array, Array], Steps]
+    bind: Callable[[Array, Array, Array, Array | None], Steps]
+    keeps_one: bool = False
 
 
 def _relu(z: Array) -> list[Call]:
@@ -37,25 +39,24 @@ def _relu(z: Array) -> list[Call]:
     return [partial(np.maximum, z, aligned(z.shape, z.dtype), out=z)]
 
 
-def _bind_relu(z: Array, slope: Array, delta: Array) -> Steps:
-    """g'(z) = 1 where z > 0, else 0, as a mask of bits.
+def _bind_relu(z: Array, slope: Array, delta: Array, mask: Array | None) -> Steps:
+    """g'(z) = 1 where z > 0, else 0, as bits.
 
     Taken as a whole number, z > 0 is positive, 0 is 0, z < 0 negative: the sign of its negative, shifted over all bits,
-    is all ones just where z > 0, and "and" with that mask is the activation as well as its gradient.  Whole numbers go
+    is all ones just where z > 0, and "and" with that is the activation as well as its gradient.  Whole numbers go
     through NumPy faster than comparing, converting and multiplying do.  (At 0 the slope has to be 0: a unit whose
     inputs are all dead lies exactly there.)  A NaN whose sign bit is set becomes 0 here, but not in ``value``, by which
     an epoch is judged.
     """
     whole = np.dtype(f"i{z.itemsize}")
-    bits, mask, change = z.view(whole), slope.view(whole), delta.view(whole)
+    bits, positive, change = z.view(whole), slope.view(whole), delta.view(whole)
     width = np.array(8 * z.itemsize - 1, dtype=whole)
-
-    forward: list[Call] = [
-        partial(np.negative, bits, mask),
-        partial(np.right_shift, mask, width, mask),
-        partial(np.bitwise_and, bits, mask, bits),
-    ]
-    return forward, [partial(np.bitwise_and, change, mask, change)]
+    forward: list[Call] = [partial(np.negative, bits, positive), partial(np.right_shift, positive, width, positive)]
+    if mask is None:
+        forward.append(partial(np.bitwise_and, bits, positive, bits))
+        return forward, [partial(np.bitwise_and, change, positive, change)]
+    forward += [partial(np.bitwise_and, positive, mask.view(whole), positive), partial(np.multiply, z, slope, z)]
+    return forward, _times(delta, slope)
 
 
 def _leaky_relu(z: Array) -> list[Call]:
@@ -64,7 +65,7 @@ def _leaky_relu(z: Array) -> list[Call]:
     return [partial(np.multiply, z, np.array(LEAK, dtype=z.dtype), leaked), partial(np.maximum, z, leaked, out=z)]
 
 
-def _bind_leaky_relu(z: Array, slope: Array, delta: Array) -> Steps:
+def _bind_leaky_relu(z: Array, slope: Array, delta: Array, mask: Array | None) -> Steps:
     """g'(z) = 1 where z > 0, else 0.01"""
     leak, rise = (np.array(value, dtype=z.dtype) for value in (LEAK, 1 - LEAK))
     zero = np.zeros((), dtype=z.dtype)
@@ -72,6 +73,7 @@ def _bind_leaky_relu(z: Array, slope: Array, delta: Array) -> Steps:
         partial(np.greater, z, zero, slope),
         partial(np.multiply, slope, rise, slope),
         partial(np.add, slope, leak, slope),
+        *_times(slope, mask),
         partial(np.multiply, z, slope, z),
     ]
     return forward, _times(delta, slope)
@@ -82,13 +84,15 @@ def _tanh(z: Array) -> list[Call]:
     return [partial(np.tanh, z, z)]
 
 
-def _bind_tanh(z: Array, slope: Array, delta: Array) -> Steps:
+def _bind_tanh(z: Array, slope: Array, delta: Array, mask: Array | None) -> Steps:
     """g'(z) = 1 − a², where a = tanh(z)"""
     one = np.ones((), dtype=z.dtype)
     forward: list[Call] = [
         *_tanh(z),
         partial(np.multiply, z, z, slope),
         partial(np.subtract, one, slope, slope),
+        *_times(slope, mask),
+        *_times(z, mask),
     ]
     return forward, _times(delta, slope)
 
@@ -100,26 +104,28 @@ def _sigmoid(z: Array) -> list[Call]:
     return [halve, partial(np.tanh, z, z), halve, partial(np.add, z, half, z)]
 
 
-def _bind_sigmoid(z: Array, slope: Array, delta: Array) -> Steps:
+def _bind_sigmoid(z: Array, slope: Array, delta: Array, mask: Array | None) -> Steps:
     """g'(z) = a (1 − a), where a = sigmoid(z)"""
     one = np.ones((), dtype=z.dtype)
     forward: list[Call] = [
         *_sigmoid(z),
         partial(np.subtract, one, z, slope),
         partial(np.multiply, slope, z, slope),
+        *_times(slope, mask),
+        *_times(z, mask),
     ]
     return forward, _times(delta, slope)
 
 
-def _times(delta: Array, slope: Array) -> list[Call]:
-    """Delta := delta · slope"""
-    return [partial(np.multiply, delta, slope, delta)]
+def _times(a: Array, b: Array | None) -> list[Call]:
+    """Multiply a by b, if there is one."""
+    return [] if b is None else [partial(np.multiply, a, b, a)]
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "relu": Activation(_relu, lambda a: np.asarray(a > 0, dtype=a.dtype), _bind_relu),
+    "relu": Activation(_relu, lambda a: np.asarray(a > 0, dtype=a.dtype), _bind_relu, keeps_one=True),
     "leaky_relu": Activation(
-        _leaky_relu, lambda a: np.where(a > 0, a.dtype.type(1), a.dtype.type(LEAK)), _bind_leaky_relu
+        _leaky_relu, lambda a: np.where(a > 0, a.dtype.type(1), a.dtype.type(LEAK)), _bind_leaky_relu, keeps_one=True
     ),
     "tanh": Activation(_tanh, lambda a: 1 - a * a, _bind_tanh),
     "sigmoid": Activation(_sigmoid, lambda a: a * (1 - a), _bind_sigmoid),

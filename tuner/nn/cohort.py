@@ -320,9 +320,12 @@ class Cohort:
             self._augment(self.plan.augment, block)
 
     def _draw_masks(self, k: int, lane: Lane, rows: int) -> None:
-        for mask, keep_prob in zip(self.buffers.masks, lane.hyperparameters.keep_probs, strict=True):
+        """A network's masks of a block; the ones behind the activations, which biases multiply, are never dropped."""
+        widths, keep_probs = self.plan.architecture.hidden, lane.hyperparameters.keep_probs
+        for mask, width, keep_prob in zip(self.buffers.masks, widths, keep_probs, strict=True):
             if mask is not None and keep_prob < 1:
                 draw_mask(lane.streams["masks"], keep_prob, mask[k, :rows])
+                mask[k, :rows, width] = 1
             elif mask is not None:
                 mask[k] = 1
 

@@ -16,7 +16,7 @@ import numpy as np
 from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
-from tuner.nn.calls import Call
+from tuner.nn.calls import Call, run
 from tuner.nn.losses import OUTPUTS
 from tuner.nn.memory import aligned, row_length
 from tuner.nn.products import Forward, WeightGradient, backward_calls
@@ -30,7 +30,10 @@ class ForwardPass:
         *hidden, output = architecture.matrices(theta)
         widths = architecture.hidden
         self._full = [aligned((K, rows, row_length(width)), theta.dtype) for width in widths]
-        self._ones = [partial(full[..., width].fill, 1) for full, width in zip(self._full, widths, strict=True)]
+        self._ones: list[Call] = [
+            partial(full[..., width].fill, 1) for full, width in zip(self._full, widths, strict=True)
+        ]
+        run(self._ones)
         self.activations = [full[..., :width] for full, width in zip(self._full, widths, strict=True)]
         self._extended = [full[..., : width + 1] for full, width in zip(self._full, widths, strict=True)]
         self.logits = aligned((K, architecture.n_outputs, rows), theta.dtype)
@@ -44,22 +47,21 @@ class ForwardPass:
         """Fill the logits from inputs (1, rows, n_features + 1), the same for all networks."""
         if self._first is not None:
             inputs = np.broadcast_to(inputs, (len(self.logits), *inputs.shape[1:]))
-        return self._layers(inputs, self._values, [None] * len(self._full))
+        return self._layers(inputs, self._values)
 
     @cached_property
     def _values(self) -> list[list[Call]]:
         """Every layer's activation, without what a backward pass needs."""
         return [self._activation.value(full) for full in self._full]
 
-    def _layers(self, inputs: Array, activate: list[list[Call]], masks: Sequence[Array | None]) -> list[Call]:
-        """All layers from the input on, each with its activation and, where there is one, its mask."""
+    def _layers(self, inputs: Array, activate: Sequence[list[Call]]) -> list[Call]:
+        """All layers from the input on, each with its activation."""
         products = [] if self._first is None else [self._first.calls(inputs), *self._later]
         found: list[Call] = []
-        for product, activated, full, mask, ones in zip(products, activate, self._full, masks, self._ones, strict=True):
+        for product, activated, ones in zip(products, activate, self._ones, strict=True):
             found += [*product, *activated]
-            if mask is not None:
-                found.append(partial(np.multiply, full, mask, full))
-            found.append(ones)
+            if not self._activation.keeps_one:
+                found.append(ones)
         last = [inputs, *self._extended][-1]
         return [*found, partial(np.matmul, self._output, last.swapaxes(1, 2), self.logits)]
 
@@ -87,9 +89,7 @@ class TrainingPass(ForwardPass):
         # Deltas have rows as long as the activations', with 0 at their ends: over whole buffers NumPy needs no loop.
         self._deltas = [aligned(full.shape, full.dtype) for full in self._full]
         deltas = [full[..., :width] for full, width in zip(self._deltas, architecture.hidden, strict=True)]
-        slopes = [aligned(full.shape, full.dtype) for full in self._full]
-        bound = [self._activation.bind(*buffers) for buffers in zip(self._full, slopes, self._deltas, strict=True)]
-        self._activate, self._through = [forward for forward, _ in bound], [backward for _, backward in bound]
+        self._slopes = [aligned(full.shape, full.dtype) for full in self._full]
         weights = [WeightGradient(delta, g) for delta, g in zip(deltas, gradients, strict=True)]
         self._first_weights = weights[0] if weights else None
         self._later_weights = [product.calls(a) for product, a in zip(weights[1:], self._extended, strict=False)]
@@ -102,18 +102,16 @@ class TrainingPass(ForwardPass):
         """Bind a mini-batch (K, rows, n_features + 1) to the place in a buffer where it lies.
 
         ``targets`` and ``weight`` are those of ``losses.Output.delta``.  A mask (K, rows, row_length(width)) holds 0 or
-        1/keep_prob for each hidden unit, and is None where nothing is dropped.
+        1/keep_prob for each hidden unit, then a 1, and is None where nothing is dropped.
         """
+        buffers = zip(self._full, self._slopes, self._deltas, masks, strict=True)
+        bound = [self._activation.bind(*buffer) for buffer in buffers]
         last = [inputs, *self._extended][-1]
         backward: list[Call] = [
             *self._delta(self.logits, targets, weight, self._row),
             partial(np.matmul, last.swapaxes(1, 2), self._errors, self._output_gradient),
         ]
         weights = [] if self._first_weights is None else [self._first_weights.calls(inputs), *self._later_weights]
-        layers = list(zip(self._back, masks, self._deltas, self._through, weights, strict=True))
-        for back, mask, delta, through, weight_gradient in reversed(layers):
-            backward += back
-            if mask is not None:
-                backward.append(partial(np.multiply, delta, mask, delta))
-            backward += [*through, *weight_gradient]
-        return Batch(self._layers(inputs, self._activate, masks), backward)
+        for back, (_, through), weight_gradient in reversed(list(zip(self._back, bound, weights, strict=True))):
+            backward += [*back, *through, *weight_gradient]
+        return Batch(self._layers(inputs, [activate for activate, _ in bound]), backward)

@@ -92,6 +92,7 @@ class Cohort:
         self.alphas = [0.0] * len(lanes)
         self.last: Step | None = None
         self._alphas_set: list[float] = []
+        self._even = all(lane.train.weights is None for lane in lanes)
         self._groups: dict[Group, tuple[TrainingPass, Update]] = {}
         self._steps: dict[tuple[Group, int], Step] = {}
         self._blocks = self._lay_out()
@@ -160,7 +161,7 @@ class Cohort:
             architecture = self.plan.architecture
             coefficients = self._empty_coefficients(self.lanes[part])
             self._groups[group] = (
-                TrainingPass(architecture, theta, gradient, group.rows),
+                TrainingPass(architecture, theta, gradient, group.rows, even=self._even),
                 Update(self.plan.optimizer, architecture, theta, gradient, slots, *coefficients),
             )
         return self._groups[group]
@@ -260,11 +261,11 @@ class Cohort:
         if self._alphas_set == self.alphas:
             return
         self._alphas_set = list(self.alphas)
-        for group, (_, update) in self._groups.items():
-            self._set_group(group, update)
+        for group, (training, update) in self._groups.items():
+            self._set_group(group, training, update)
 
-    def _set_group(self, group: Group, update: Update) -> None:
-        """Rates and penalty of a group in this epoch; the penalty is scaled as the gradient is."""
+    def _set_group(self, group: Group, training: TrainingPass, update: Update) -> None:
+        """Weights, rates and penalty of a group in this epoch; the penalty is scaled as the gradient is."""
         lanes = self.lanes[group.first : group.stop]
         alphas = self.alphas[group.first : group.stop]
         settings = [lane.hyperparameters for lane in lanes]
@@ -278,9 +279,11 @@ class Cohort:
             fitting([hp.beta for hp in settings], rates.beta),
             fitting([hp.beta2 for hp in settings], rates.beta2),
         )
+        scales = [self._scale(lane, alpha) for lane, alpha in zip(lanes, alphas, strict=True)]
+        training.weigh([scale / group.rows for scale in scales])
         share = [
-            self._scale(lane, alpha) / (group.rows if self.plan.penalty_per == "mini_batch" else len(lane.train))
-            for lane, alpha in zip(lanes, alphas, strict=True)
+            scale / (group.rows if self.plan.penalty_per == "mini_batch" else len(lane.train))
+            for lane, scale in zip(lanes, scales, strict=True)
         ]
         if penalty.l2 is not None:
             penalty.l2[...] = fitting([hp.lambda_ * one for hp, one in zip(settings, share, strict=True)], penalty.l2)

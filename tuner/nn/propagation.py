@@ -17,7 +17,7 @@ from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
 from tuner.nn.calls import Call, run
-from tuner.nn.losses import OUTPUTS
+from tuner.nn.losses import OUTPUTS, SUMMED_BY_PRODUCT
 from tuner.nn.memory import aligned, row_length
 from tuner.nn.products import Forward, WeightGradient, backward_calls
 
@@ -78,14 +78,21 @@ class Batch(NamedTuple):
 
 
 class TrainingPass(ForwardPass):
-    """Gradients of K networks for mini-batches of a fixed number of rows; they are written to ``gradient``."""
+    """Gradients of K networks for mini-batches of a fixed number of rows; they are written to ``gradient``.
 
-    def __init__(self, architecture: Architecture, theta: Array, gradient: Array, rows: int) -> None:
+    ``even`` promises that all examples of a network have the same weight, the one that ``weigh`` is told.
+    """
+
+    def __init__(
+        self, architecture: Architecture, theta: Array, gradient: Array, rows: int, *, even: bool = False
+    ) -> None:
         super().__init__(architecture, theta, rows)
         *hidden, output = architecture.matrices(theta)
         *gradients, self._output_gradient = architecture.matrices(gradient)
-        self._delta = OUTPUTS[architecture.output].delta
-        self._row = aligned((len(theta), 1, rows), theta.dtype)
+        K, k = len(theta), architecture.n_outputs
+        summed = even and k * k * rows <= SUMMED_BY_PRODUCT
+        self._inverse = aligned((K, k, k), theta.dtype) if summed else None
+        self._delta = OUTPUTS[architecture.output].delta(self.logits, self._inverse)
         # Deltas have rows as long as the activations', with 0 at their ends: over whole buffers NumPy needs no loop.
         self._deltas = [aligned(full.shape, full.dtype) for full in self._full]
         deltas = [full[..., :width] for full, width in zip(self._deltas, architecture.hidden, strict=True)]
@@ -98,6 +105,12 @@ class TrainingPass(ForwardPass):
         matrices = [*hidden[1:], output]
         self._back = [backward_calls(d, W[:, :-1], e) for d, W, e in zip(above, matrices, deltas, strict=False)]
 
+    def weigh(self, weights: Sequence[float]) -> None:
+        """Take the weight (K,) of a network's examples, where that is one."""
+        if self._inverse is not None:
+            most = np.finfo(self._inverse.dtype).max  # a weight may be 0, and 0 times infinity must not be met
+            self._inverse[...] = [[[min(1 / weight, most) if weight else most]] for weight in weights]
+
     def batch(self, inputs: Array, targets: Array, weight: Array, masks: Sequence[Array | None]) -> Batch:
         """Bind a mini-batch (K, rows, n_features + 1) to the place in a buffer where it lies.
 
@@ -108,7 +121,7 @@ class TrainingPass(ForwardPass):
         bound = [self._activation.bind(*buffer) for buffer in buffers]
         last = [inputs, *self._extended][-1]
         backward: list[Call] = [
-            *self._delta(self.logits, targets, weight, self._row),
+            *self._delta(targets, weight),
             partial(np.matmul, last.swapaxes(1, 2), self._errors, self._output_gradient),
         ]
         weights = [] if self._first_weights is None else [self._first_weights.calls(inputs), *self._later_weights]

@@ -123,7 +123,16 @@ BAD_TEXT: list[tuple[Any, dict[str, Any], str]] = [
     (changed(7, "1,2,cook,yes,5"), {}, "line 7: 5 cells, expected 4"),
     (changed(9, "1,2,cook"), {}, "line 9: 3 cells, expected 4"),
     (changed(50, '"1,2,cook,yes'), {}, "expected a closing quote"),
-    (changed(1, "age,age,job,rich"), {}, r"column name 'age' stands twice \(columns 1 and 2\)"),
+    (
+        changed(1, "age,age,job,rich"),
+        {},
+        r"column name 'age' stands twice \(columns 1 and 2\), expected each name once$",
+    ),
+    (
+        changed(1, "31,0,0,yes"),
+        {},
+        r"'0' stands twice \(columns 2 and 3\).*header = false in \[data\] if line 1 is a row",
+    ),
     (changed(12, "oops,2,cook,yes"), {}, "line 12, column 'age': 'oops' is no number.*missing = .'oops'.*categorical"),
     (changed(12, "inf,2,cook,yes"), {}, "line 12, column 'age': inf found, expected a finite number"),
     (changed(12, "-1e200,2,cook,yes"), {}, "line 12, column 'age': -1e\\+200 found"),

@@ -190,9 +190,10 @@ def header_names(path: Path, cells: list[str]) -> tuple[str, ...]:
     first: dict[str, int] = {}
     for position, name in enumerate(names):
         if first.setdefault(name, position) != position:
+            way_out = "; header = false in [data] if line 1 is a row" if looks_numeric(name) else ""
             raise DataError(
                 f"{path}, line 1: column name {name!r} stands twice (columns {first[name] + 1} "
-                f"and {position + 1}), expected each name once"
+                f"and {position + 1}), expected each name once{way_out}"
             )
     return names
 

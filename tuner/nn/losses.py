@@ -31,7 +31,7 @@ class Output(NamedTuple):
     ``classes(logits)`` are (..., n), ``probabilities(logits)`` (..., n_classes, n).
     ``assess(logits, labels)`` are the losses and which examples are wrong, (..., n); the logits are written over, and
     ``labels(y)`` are made once for examples that are assessed again and again.
-    ``targets(y, out)`` writes what the probabilities should be to ``out`` (n_outputs, n).
+    ``targets(y, out)`` writes what the probabilities should be to ``out`` (..., n_outputs, n), for y (..., n).
     ``delta(logits, inverse)(targets, weight)`` are the calls that turn logits into the gradient of Σ weight · loss, in
     place, where ``targets`` were multiplied by weight before.  ``inverse`` (..., n_outputs, n_outputs) holds 1 / weight
     everywhere, or is None where examples have weights of their own, or ``SUMMED_BY_PRODUCT`` is exceeded.
@@ -78,7 +78,7 @@ def _softmax_probabilities(logits: Array) -> Array:
 
 def _softmax_targets(y: Ints, out: Array) -> None:
     """1 for the example's class, 0 for the others."""
-    np.equal(y, np.arange(len(out))[:, None], out)
+    np.equal(y[..., None, :], np.arange(out.shape[-2])[:, None], out)
 
 
 def _softmax_delta(logits: Array, inverse: Array | None) -> Delta:
@@ -132,7 +132,7 @@ def _sigmoid_probabilities(logits: Array) -> Array:
 
 def _sigmoid_targets(y: Ints, out: Array) -> None:
     """1 for class 1"""
-    out[0] = y
+    out[..., 0, :] = y
 
 
 def _sigmoid_delta(logits: Array, inverse: Array | None) -> Delta:

@@ -17,6 +17,7 @@ from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.arrays import Array, Bools, Ints
 from tuner.nn.calls import Call
 from tuner.nn.memory import aligned
+from tuner.nn.products import product_call
 
 SUMMED_BY_PRODUCT = 1 << 16
 """Multiply-adds up to which a product sums over the classes faster than a reduction does."""
@@ -96,7 +97,7 @@ def _softmax_delta(logits: Array, inverse: Array | None) -> Delta:
     ]
     if inverse is not None:
         sums = aligned(logits.shape, logits.dtype)
-        powers += [partial(np.matmul, inverse, logits, sums), partial(np.divide, logits, sums, logits)]
+        powers += [product_call(inverse, logits, sums), partial(np.divide, logits, sums, logits)]
         return lambda targets, weight: [*powers, partial(np.subtract, logits, targets, logits)]
     powers.append(partial(np.add.reduce, logits, *classes))
     return lambda targets, weight: [

@@ -19,7 +19,7 @@ from tuner.nn.arrays import Array
 from tuner.nn.calls import Call, run
 from tuner.nn.losses import OUTPUTS, SUMMED_BY_PRODUCT
 from tuner.nn.memory import aligned, row_length
-from tuner.nn.products import Forward, WeightGradient, backward_calls
+from tuner.nn.products import Forward, WeightGradient, backward_calls, product_call
 
 
 class ForwardPass:
@@ -63,7 +63,7 @@ class ForwardPass:
             if not self._activation.keeps_one:
                 found.append(ones)
         last = [inputs, *self._extended][-1]
-        return [*found, partial(np.matmul, self._output, last.swapaxes(1, 2), self.logits)]
+        return [*found, product_call(self._output, last.swapaxes(1, 2), self.logits)]
 
 
 class Batch(NamedTuple):
@@ -122,7 +122,7 @@ class TrainingPass(ForwardPass):
         last = [inputs, *self._extended][-1]
         backward: list[Call] = [
             *self._delta(targets, weight),
-            partial(np.matmul, last.swapaxes(1, 2), self._errors, self._output_gradient),
+            product_call(last.swapaxes(1, 2), self._errors, self._output_gradient),
         ]
         weights = [] if self._first_weights is None else [self._first_weights.calls(inputs), *self._later_weights]
         for back, (_, through), weight_gradient in reversed(list(zip(self._back, bound, weights, strict=True))):

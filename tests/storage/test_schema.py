@@ -7,6 +7,7 @@ import hashlib
 import math
 import multiprocessing
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -142,6 +143,27 @@ def test_a_database_is_in_wal_mode(tmp_path: Path) -> None:
     make(tmp_path / "tuner.db")
     with closing(sqlite3.connect(tmp_path / "tuner.db")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def everything(path: Path) -> list[str]:
+    """Optuna's tables and their rows as SQL, in an order of their own."""
+    with closing(sqlite3.connect(path)) as connection:
+        return sorted(line for line in connection.iterdump() if "tuner_" not in line)
+
+
+def test_optunas_tables_are_as_optuna_makes_them(tmp_path: Path) -> None:
+    """A new file's tables, indexes, versions and revision are those that Optuna itself would have made."""
+    open_database(sqlite_url(tmp_path / "tuner.db"), create=True).close()
+    make_optuna(tmp_path / "optuna.db")
+    assert everything(tmp_path / "tuner.db") == everything(tmp_path / "optuna.db")
+
+
+def test_migrations_in_another_form_are_left_to_optuna(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an Optuna to come writes them differently, it makes its tables itself."""
+    monkeypatch.setattr(schema, "REVISIONS", re.compile("revision: str"))
+    open_database(sqlite_url(tmp_path / "tuner.db"), create=True).close()
+    make_optuna(tmp_path / "optuna.db")
+    assert everything(tmp_path / "tuner.db") == everything(tmp_path / "optuna.db")
 
 
 def test_many_that_create_at_once_make_one(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -162,6 +163,7 @@ test_looks = Table(
 )
 
 optuna_metadata = models.BaseModel.metadata
+optuna_versions = models.VersionInfoModel.__table__
 optuna_studies = models.StudyModel.__table__
 optuna_directions = models.StudyDirectionModel.__table__
 optuna_trials = models.TrialModel.__table__
@@ -170,8 +172,17 @@ optuna_values = models.TrialValueModel.__table__
 optuna_intermediate_values = models.TrialIntermediateValueModel.__table__
 optuna_trial_system_attributes = models.TrialSystemAttributeModel.__table__
 
+alembic_version = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Which of Optuna's migrations its tables have been through."""
+
 TRIALS_BY_STATE = "CREATE INDEX tuner_trials_by_state ON trials (study_id, state, number)"
 """Optuna has no index that finds the trials of a study in one state, or the last number, without reading them all."""
 
+OPTUNA_SCHEMA_VERSION = models.SCHEMA_VERSION
 FINITE = models.TrialValueModel.TrialValueType.FINITE
 FINITE_INTERMEDIATE = models.TrialIntermediateValueModel.TrialIntermediateValueType.FINITE

@@ -18,6 +18,7 @@ from tuner.data import (
     dataset_from_arrays,
     dataset_from_frame,
     describe,
+    honesty,
     load_dataset,
     open_prepared,
 )
@@ -310,10 +311,26 @@ def test_open_prepared_of_nothing(tmp_path: Path) -> None:
 def test_rows_that_changed_since(write: Write, load: Load) -> None:
     """What reads the rows again notices that they are others now."""
     path = write("p.csv", people())
-    dataset = load("p.csv")
+    dataset, kept = load("p.csv"), load("p.csv", cache=True)
+    check_honesty(kept)
     path.write_text(path.read_text(encoding="utf-8").replace("cook", "cock"), encoding="utf-8")
-    with pytest.raises(DataError, match="changed since it was loaded"):
-        check_honesty(dataset)
+    for each in (dataset, kept):
+        with pytest.raises(DataError, match="changed since it was loaded"):
+            check_honesty(each)
+
+
+def test_rows_are_checked_once(write: Write, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they give reason to say is kept with the arrays; where that is damaged, they are read again."""
+    write("p.csv", people().assign(twin=lambda frame: frame["rich"]))
+    dataset = load("p.csv", cache=True)
+    found = check_honesty(dataset)
+    assert [finding.kind for finding in found] == ["leakage"]
+    with monkeypatch.context() as patched:
+        patched.setattr(honesty, "assembly_of", lambda _: pytest.fail("the rows are read again"))
+        assert check_honesty(load("p.csv", cache=True)) == found
+    assert dataset.stored is not None
+    (dataset.stored / honesty.KEPT).write_bytes(bytes(100))
+    assert check_honesty(load("p.csv", cache=True)) == found
 
 
 def test_a_dataset_can_be_sent_to_another_process(write: Write, load: Load) -> None:

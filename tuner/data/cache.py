@@ -1,7 +1,8 @@
 """Prepared arrays in the user's cache folder: made once, then mapped read-only by every process that uses them.
 
 An entry is a folder of ``.npy`` files and ``meta.json``, built beside its place and renamed into it, so that it is
-there whole or not at all.  Entries of a data file's earlier contents, and entries unused for a month, are removed.
+there whole or not at all.  What was found out about it once may lie beside them.  Entries of a data file's earlier
+contents, and entries unused for a month, are removed.
 """
 
 from __future__ import annotations
@@ -133,6 +134,26 @@ def read_entry(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] |
     with contextlib.suppress(OSError):  # a cache that may only be read serves as well
         os.utime(folder / "meta.json")
     return meta, arrays
+
+
+def read_beside(folder: Path, name: str) -> Any:
+    """Return what ``write_beside`` kept; None where it is absent or damaged."""
+    try:
+        return json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def write_beside(folder: Path, name: str, found: Any) -> None:
+    """Keep what was found out about an entry, as JSON beside its arrays: whole, or where that is impossible not at all.
+
+    It is as old as the entry, and goes with it.
+    """
+    with contextlib.suppress(OSError):
+        handle, building = tempfile.mkstemp(dir=folder)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(found, file)
+        os.replace(building, folder / name)
 
 
 def remove_entry(folder: Path) -> None:

@@ -51,6 +51,10 @@ class ColumnSummary:
 class Reader(Protocol):
     """Where a dataset's raw rows can be had again, for what the arrays no longer show."""
 
+    def fingerprint(self) -> str:
+        """Return what tells these rows from others, as they are now."""
+        ...
+
     def assemble(self) -> Any:
         """Return the rows, split and typed, as they were before encoding (an ``Assembly``)."""
         ...

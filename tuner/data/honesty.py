@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from tuner.data.assembling import Assembly, Selection
 from tuner.data.belonging import belonging, may_name_groups
+from tuner.data.cache import read_beside, write_beside
 from tuner.data.dataset import Dataset
 from tuner.data.encoding import encode
-from tuner.data.loading import assembly_of
+from tuner.data.loading import assembly_of, check_rows
 from tuner.data.preparing import fit_encodings
 from tuner.data.splitting import generator
 from tuner.data.tables import TextColumn, TypedTable
@@ -43,6 +44,7 @@ LEAK = 0.05  # a column that leaves less than this share of the majority's error
 UNBALANCED = 0.9
 RATIO = 10
 SAMPLE_STREAM = 3  # of the split's seed
+KEPT = "honesty.json"  # in a cache entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,25 @@ class Finding:
         """Return plain JSON."""
         return {**asdict(self), "parts": list(self.parts), "columns": list(self.columns)}
 
+    @classmethod
+    def from_dict(cls, found: dict[str, Any]) -> Finding:
+        """Return the finding that ``to_dict`` made plain."""
+        return cls(**{**found, "parts": tuple(found["parts"]), "columns": tuple(found["columns"])})
+
 
 def check_honesty(dataset: Dataset) -> tuple[Finding, ...]:
-    """Read the dataset's raw rows again and return what they give reason to say; raises DataError if they are gone."""
-    return tuple(findings(assembly_of(dataset)))
+    """Return what the dataset's raw rows give reason to say; raises DataError if they are gone, or others now.
+
+    They are read again for it, once: what was found is kept with the prepared arrays.
+    """
+    kept = None if dataset.stored is None else read_beside(dataset.stored, KEPT)
+    if kept is not None:
+        check_rows(dataset)
+        return tuple(map(Finding.from_dict, kept))
+    found = tuple(findings(assembly_of(dataset)))
+    if dataset.stored is not None:
+        write_beside(dataset.stored, KEPT, [finding.to_dict() for finding in found])
+    return found
 
 
 def findings(assembly: Assembly) -> Iterator[Finding]:

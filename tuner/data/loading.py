@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tuner.data.dataset import Dataset, Floats, Ints, Table
+from tuner.data.dataset import Dataset, Floats, Ints, Reader, Table
 from tuner.data.settings import DataSettings
 from tuner.errors import ArgumentError, DataError
 
@@ -124,12 +124,25 @@ def _prepare_raw(raw: Any, settings: DataSettings, content: str, *, cache: bool)
 
 def assembly_of(dataset: Dataset) -> Assembly:
     """Read a dataset's rows again; refused if they are no longer those it was prepared from."""
+    assembly: Assembly = _reader_of(dataset).assemble()
+    _refuse_changed(dataset, assembly.fingerprint)
+    return assembly
+
+
+def check_rows(dataset: Dataset) -> None:
+    """Refuse a dataset whose rows are gone, or no longer those it was prepared from, without reading them."""
+    _refuse_changed(dataset, _reader_of(dataset).fingerprint())
+
+
+def _reader_of(dataset: Dataset) -> Reader:
     if dataset.reader is None:
         raise DataError("the data: prepared by another process, the rows themselves are not at hand here")
-    assembly: Assembly = dataset.reader.assemble()
-    if assembly.fingerprint != dataset.fingerprint:
+    return dataset.reader
+
+
+def _refuse_changed(dataset: Dataset, fingerprint: str) -> None:
+    if fingerprint != dataset.fingerprint:
         raise DataError(f"{dataset.path}: changed since it was loaded, expected the same contents")
-    return assembly
 
 
 def fit_on_all(dataset: Dataset) -> tuple[Table, Table | None, Encoding]:

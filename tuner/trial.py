@@ -236,7 +236,8 @@ def value_of(
         return float(np.average(np.asarray(dev_cost, float), weights=sizes))
     sets = [np.concatenate(list(dev_wrong))] if len(dataset.parts) > 1 else list(dev_wrong)
     if metric == "error":
-        return float(np.mean([wrong.mean() for wrong in sets]))
+        errors = [np.count_nonzero(wrong) / len(wrong) for wrong in sets]
+        return errors[0] if len(errors) == 1 else float(np.mean(errors))
     y = dataset.dev_y
     counts = np.bincount(y)
     there = counts > 0

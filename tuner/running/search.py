@@ -240,7 +240,7 @@ class _Watch:
 
     def look_in(self) -> bool:
         """The same in the middle of a trial, less often.  Returns False, so that it can stand beside a stop signal."""
-        if time.monotonic() - self._last >= SECONDS_BETWEEN_LOOKS_IN:
+        if self._on_progress is not None and time.monotonic() - self._last >= SECONDS_BETWEEN_LOOKS_IN:
             self.look()
         return False
 

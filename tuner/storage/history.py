@@ -68,7 +68,8 @@ class History:
                 sa.select(*columns).where(o.study_id == self._study_id, o.state == TrialState.RUNNING)
             ).all()
             last = new[-1].finish_order if new else self._last
-            return last, self._frozen(connection, new), self._frozen(connection, running)
+            trials = self._frozen(connection, [*new, *running])
+            return last, trials[: len(new)], trials[len(new) :]
 
         self._last, finished, self.running = self._database.read(work)
         self.finished += finished

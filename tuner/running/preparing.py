@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from tuner.analysis import next_name
 from tuner.data import Dataset, check_honesty
 from tuner.errors import NoDatabaseError, StorageError, TunerError, UsageError
 from tuner.places import defined_studies
@@ -209,6 +208,8 @@ def refuse_changed(database: Database, stored: StoredStudy, identity: dict[str, 
 
 def _free_name(database: Database, stored: StoredStudy) -> str:
     """The next name that no study of the database and no definition here has."""
+    from tuner.analysis import next_name
+
     return next_name(stored.name, {*study_names(database), *defined_studies()})
 
 

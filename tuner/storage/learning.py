@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from tuner.analysis import LearningNetwork
 from tuner.errors import StorageError
 from tuner.storage import tables
 from tuner.storage.database import Database
+
+if TYPE_CHECKING:
+    from tuner.analysis import LearningNetwork
 
 
 def write_learning(database: Database, study_id: int, number: int, networks: Sequence[LearningNetwork]) -> None:
@@ -67,6 +69,8 @@ def _unpacked(packed: bytes | None, n: int | None) -> np.ndarray:
 
 def read_learning(connection: Connection, study_id: int) -> dict[int, list[LearningNetwork]]:
     """The networks of every trial that has a learning curve, by the trial's id."""
+    from tuner.analysis import LearningNetwork  # what is analysed is no matter of whoever only runs trials
+
     o, t = tables.optuna_trials.c, tables.learning.c
     query = (
         sa.select(tables.learning)

@@ -7,20 +7,22 @@ import json
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sqlalchemy as sa
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
-from tuner.analysis import LearningNetwork
 from tuner.storage import tables
 from tuner.storage.address import mask
 from tuner.storage.database import Database
 from tuner.storage.learning import read_learning
 from tuner.storage.records import CURVE_COLUMNS, N_DEV_FOLDS, NetworkRecord, middle_epoch
 from tuner.storage.studies import get_study, study_names
+
+if TYPE_CHECKING:
+    from tuner.analysis import LearningNetwork
 
 STATES = {
     TrialState.COMPLETE: "complete",

@@ -27,6 +27,26 @@ WALL_LIMIT = "wall limit"
 
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 
+_o, _c = tables.optuna_trials.c, tables.claims.c
+_BUDGET = sa.select(tables.studies.c.budget).where(tables.studies.c.study_id == tables.STUDY).with_for_update()
+_LIVE_CLAIMS = sa.select(_c.trial_id, _c.owner, _c.expires, _c.attempts).where(
+    _c.study_id == tables.STUDY, _c.token.is_not(None)
+)
+_STATES = sa.select(_o.state, sa.func.count()).where(_o.study_id == tables.STUDY).group_by(_o.state)
+_STATES_OF_A_CALL = _STATES.join(tables.claims, _c.trial_id == _o.trial_id).where(_c.call == sa.bindparam("of_call"))
+_NEXT_NUMBER = sa.select(sa.func.coalesce(sa.func.max(_o.number), -1) + 1).where(_o.study_id == tables.STUDY)
+_FIRST_WAITING = (
+    sa.select(_o.trial_id, _o.number)
+    .where(_o.study_id == tables.STUDY, _o.state == TrialState.WAITING)
+    .order_by(_o.number)
+    .limit(1)
+)
+_ATTEMPTS = sa.select(_c.attempts, _c.checkpoint).where(_c.trial_id == tables.TRIAL)
+_TOKEN = sa.select(_c.token).where(_c.trial_id == tables.TRIAL).with_for_update()
+_CHANGE_CLAIM = tables.claims.update().where(_c.trial_id == tables.TRIAL)
+_CHANGE_TRIAL = tables.optuna_trials.update().where(_o.trial_id == tables.TRIAL)
+"""The columns that change are given beside the trial, by their names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -107,8 +127,7 @@ def lock_study(connection: Connection, study_id: int) -> int:
 
     Whoever changes a study's trials takes this lock first, so that no two wait for each other's.
     """
-    query = sa.select(tables.studies.c.budget).where(tables.studies.c.study_id == study_id).with_for_update()
-    budget = connection.execute(query).scalar_one_or_none()
+    budget = connection.execute(_BUDGET, {"study": study_id}).scalar_one_or_none()
     if budget is None:
         raise StorageError("the study was deleted while it was searched")
     return int(budget)
@@ -116,16 +135,13 @@ def lock_study(connection: Connection, study_id: int) -> int:
 
 def _end_dead_claims(connection: Connection, study_id: int, now: float, max_attempts: int) -> None:
     """Let the trials of dead owners wait for somebody else, or fail where they were begun too often."""
-    c = tables.claims.c
-    live = connection.execute(
-        sa.select(c.trial_id, c.owner, c.expires, c.attempts).where(c.study_id == study_id, c.token.is_not(None))
-    ).all()
+    live = connection.execute(_LIVE_CLAIMS, {"study": study_id}).all()
     for trial_id, owner_json, expires, attempts in live:
         owner = Owner.from_json(owner_json)
         is_gone = owner.is_gone()
         if expires >= now and not is_gone:
             if expires > now + CLAIM_SECONDS:  # the clock was put back since: the owner has one more expiry's time
-                _expire_at(connection, trial_id, now + CLAIM_SECONDS)
+                connection.execute(_CHANGE_CLAIM, {"trial": trial_id, "expires": now + CLAIM_SECONDS})
             continue
         reason = f"{CRASHED}: {owner} {'ended' if is_gone else 'was not heard of'} in attempt {attempts}"
         if attempts >= max_attempts:
@@ -136,17 +152,12 @@ def _end_dead_claims(connection: Connection, study_id: int, now: float, max_atte
             _free_claim(connection, trial_id, reason)
 
 
-def _expire_at(connection: Connection, trial_id: int, expires: float) -> None:
-    connection.execute(tables.claims.update().where(tables.claims.c.trial_id == trial_id).values(expires=expires))
-
-
 def _standing(connection: Connection, study_id: int, budget: Budget, allowed: int) -> Standing:
-    t = tables.optuna_trials.c
-    query = sa.select(t.state, sa.func.count()).where(t.study_id == study_id).group_by(t.state)
-    if budget.extra is not None:
-        claims = tables.claims.c
-        query = query.join(tables.claims, claims.trial_id == t.trial_id).where(claims.call == budget.call)
-    counts = {row[0]: row[1] for row in connection.execute(query)}
+    if budget.extra is None:
+        rows = connection.execute(_STATES, {"study": study_id})
+    else:
+        rows = connection.execute(_STATES_OF_A_CALL, {"study": study_id, "of_call": budget.call})
+    counts = {row[0]: row[1] for row in rows}
     counted = sum(counts.get(state, 0) for state in _COUNTED)
     return Standing(counted, counts.get(TrialState.RUNNING, 0), allowed if budget.extra is None else budget.extra)
 
@@ -159,26 +170,20 @@ def count_finished(connection: Connection, study_id: int) -> int:
 
 
 def _take(connection: Connection, study_id: int, call: str, token: str, owner: Owner, now: float) -> Claim:
-    t, c = tables.optuna_trials.c, tables.claims.c
     held = {"token": token, "call": call, "owner": owner.to_json(), "claimed": now, "expires": now + CLAIM_SECONDS}
-    waiting = connection.execute(
-        sa.select(t.trial_id, t.number)
-        .where(t.study_id == study_id, t.state == TrialState.WAITING)
-        .order_by(t.number)
-        .limit(1)
-    ).one_or_none()
+    waiting = connection.execute(_FIRST_WAITING, {"study": study_id}).one_or_none()
     if waiting is None:
         number = next_number(connection, study_id)
         trial_id = insert_trial(connection, study_id, number, TrialState.RUNNING, started=now)
     else:
         trial_id, number = waiting
         set_state(connection, trial_id, TrialState.RUNNING, now)
-    before = connection.execute(sa.select(c.attempts, c.checkpoint).where(c.trial_id == trial_id)).one_or_none()
+    before = connection.execute(_ATTEMPTS, {"trial": trial_id}).one_or_none()
     if before is None:
-        connection.execute(tables.claims.insert().values(trial_id=trial_id, study_id=study_id, attempts=1, **held))
+        connection.execute(tables.claims.insert(), {"trial_id": trial_id, "study_id": study_id, "attempts": 1, **held})
         return Claim(trial_id, number, token, 1, None)
     attempt = before.attempts + 1
-    connection.execute(tables.claims.update().where(c.trial_id == trial_id).values(attempts=attempt, **held))
+    connection.execute(_CHANGE_CLAIM, {"trial": trial_id, "attempts": attempt, **held})
     return Claim(trial_id, number, token, attempt, before.checkpoint)
 
 
@@ -228,31 +233,18 @@ def fail(database: Database, claim: Claim, reason: str) -> bool:
 
 def is_held(connection: Connection, claim: Claim) -> bool:
     """Whether the claim is still ours; on a server its row is locked until the transaction ends."""
-    c = tables.claims.c
-    query = sa.select(c.token).where(c.trial_id == claim.trial_id).with_for_update()
-    return connection.execute(query).scalar_one_or_none() == claim.token
+    return bool(connection.execute(_TOKEN, {"trial": claim.trial_id}).scalar_one_or_none() == claim.token)
 
 
 def end_claim(connection: Connection, trial_id: int, reason: str | None) -> None:
     """No one runs this trial any more, nor will."""
-    connection.execute(
-        tables.claims.update()
-        .where(tables.claims.c.trial_id == trial_id)
-        .values(token=None, reason=reason, checkpoint=None)
-    )
+    connection.execute(_CHANGE_CLAIM, {"trial": trial_id, "token": None, "reason": reason, "checkpoint": None})
 
 
 def _free_claim(connection: Connection, trial_id: int, reason: str) -> None:
     """Back to the waiting trials, its parameters and seed kept."""
-    connection.execute(
-        tables.claims.update().where(tables.claims.c.trial_id == trial_id).values(token=None, reason=reason)
-    )
-    t = tables.optuna_trials.c
-    connection.execute(
-        tables.optuna_trials.update()
-        .where(t.trial_id == trial_id)
-        .values(state=TrialState.WAITING, datetime_start=None)
-    )
+    connection.execute(_CHANGE_CLAIM, {"trial": trial_id, "token": None, "reason": reason})
+    connection.execute(_CHANGE_TRIAL, {"trial": trial_id, "state": TrialState.WAITING, "datetime_start": None})
 
 
 def _set_stop_reason(connection: Connection, trial_id: int, reason: str) -> None:
@@ -261,9 +253,7 @@ def _set_stop_reason(connection: Connection, trial_id: int, reason: str) -> None
 
 def next_number(connection: Connection, study_id: int) -> int:
     """The number after a study's last trial."""
-    t = tables.optuna_trials.c
-    query = sa.select(sa.func.coalesce(sa.func.max(t.number), -1) + 1).where(t.study_id == study_id)
-    return int(connection.execute(query).scalar_one())
+    return int(connection.execute(_NEXT_NUMBER, {"study": study_id}).scalar_one())
 
 
 def insert_trial(
@@ -273,18 +263,13 @@ def insert_trial(
     values: dict[str, Any] = {"number": number, "study_id": study_id, "state": state}
     if started is not None:
         values["datetime_start"] = utc(started)
-    result = connection.execute(tables.optuna_trials.insert().values(values))
-    return new_key(result)
+    return new_key(connection.execute(tables.optuna_trials.insert(), values))
 
 
 def set_state(connection: Connection, trial_id: int, state: TrialState, now: float) -> None:
     """Move a trial to a state, with the time that Optuna's table keeps for it."""
     column = "datetime_start" if state is TrialState.RUNNING else "datetime_complete"
-    connection.execute(
-        tables.optuna_trials.update()
-        .where(tables.optuna_trials.c.trial_id == trial_id)
-        .values({"state": state, column: utc(now)})
-    )
+    connection.execute(_CHANGE_TRIAL, {"trial": trial_id, "state": state, column: utc(now)})
 
 
 def utc(seconds: float) -> datetime.datetime:

@@ -16,6 +16,22 @@ from tuner.storage import tables
 from tuner.storage.database import Database
 
 CHUNK = 500
+_IDS: sa.BindParameter[list[int]] = sa.bindparam("ids", expanding=True)
+
+_t, _o, _p = tables.trials.c, tables.optuna_trials.c, tables.optuna_params.c
+_v, _i, _s = tables.optuna_values.c, tables.optuna_intermediate_values.c, tables.optuna_trial_system_attributes.c
+_COLUMNS = (_o.trial_id, _o.number, _o.state, _o.datetime_start, _o.datetime_complete)
+_FINISHED = (
+    sa.select(*_COLUMNS, _t.finish_order)
+    .join(tables.trials, _t.trial_id == _o.trial_id)
+    .where(_t.study_id == tables.STUDY, _t.finish_order > sa.bindparam("last"))
+    .order_by(_t.finish_order)
+)
+_RUNNING = sa.select(*_COLUMNS).where(_o.study_id == tables.STUDY, _o.state == TrialState.RUNNING)
+_VALUES = sa.select(_v.trial_id, _v.value).where(_v.trial_id.in_(_IDS))
+_RUNGS = sa.select(_i.trial_id, _i.step, _i.intermediate_value).where(_i.trial_id.in_(_IDS))
+_ATTRIBUTES = sa.select(_s.trial_id, _s.key, _s.value_json).where(_s.trial_id.in_(_IDS))
+_PARAMS = sa.select(_p.trial_id, _p.param_name, _p.param_value, _p.distribution_json).where(_p.trial_id.in_(_IDS))
 
 
 class History:
@@ -54,19 +70,10 @@ class History:
 
     def refresh(self) -> None:
         """Bring the trials up to date."""
-        t, o = tables.trials.c, tables.optuna_trials.c
-        columns = (o.trial_id, o.number, o.state, o.datetime_start, o.datetime_complete)
 
         def work(connection: Connection) -> tuple[int, list[FrozenTrial], list[FrozenTrial]]:
-            new = connection.execute(
-                sa.select(*columns, t.finish_order)
-                .join(tables.trials, t.trial_id == o.trial_id)
-                .where(t.study_id == self._study_id, t.finish_order > self._last)
-                .order_by(t.finish_order)
-            ).all()
-            running = connection.execute(
-                sa.select(*columns).where(o.study_id == self._study_id, o.state == TrialState.RUNNING)
-            ).all()
+            new = connection.execute(_FINISHED, {"study": self._study_id, "last": self._last}).all()
+            running = connection.execute(_RUNNING, {"study": self._study_id}).all()
             last = new[-1].finish_order if new else self._last
             trials = self._frozen(connection, [*new, *running])
             return last, trials[: len(new)], trials[len(new) :]
@@ -77,15 +84,12 @@ class History:
     def _frozen(self, connection: Connection, rows: Any) -> list[FrozenTrial]:
         ids = [row.trial_id for row in rows]
         params = self._params(connection, ids)
-        v, i, s = tables.optuna_values.c, tables.optuna_intermediate_values.c, tables.optuna_trial_system_attributes.c
-        values = dict(_in_chunks(connection, sa.select(v.trial_id, v.value), v.trial_id, ids))
+        values = dict(_in_chunks(connection, _VALUES, ids))
         rungs: dict[int, dict[int, float]] = defaultdict(dict)
-        for trial_id, step, value in _in_chunks(
-            connection, sa.select(i.trial_id, i.step, i.intermediate_value), i.trial_id, ids
-        ):
+        for trial_id, step, value in _in_chunks(connection, _RUNGS, ids):
             rungs[trial_id][step] = value
         attributes: dict[int, dict[str, Any]] = defaultdict(dict)
-        for trial_id, key, text in _in_chunks(connection, sa.select(s.trial_id, s.key, s.value_json), s.trial_id, ids):
+        for trial_id, key, text in _in_chunks(connection, _ATTRIBUTES, ids):
             attributes[trial_id][key] = json.loads(text)
         return [
             frozen_trial(
@@ -104,10 +108,8 @@ class History:
         ]
 
     def _params(self, connection: Connection, ids: list[int]) -> dict[int, dict[str, Any]]:
-        p = tables.optuna_params.c
         found: dict[int, dict[str, Any]] = defaultdict(dict)
-        query = sa.select(p.trial_id, p.param_name, p.param_value, p.distribution_json)
-        for trial_id, name, value, written_as in _in_chunks(connection, query, p.trial_id, ids):
+        for trial_id, name, value, written_as in _in_chunks(connection, _PARAMS, ids):
             known, external = self._reader.read(name, value, written_as)
             if known:
                 found[trial_id][name] = external
@@ -143,10 +145,10 @@ def contains(distribution: BaseDistribution, external: Any) -> bool:
         return False
 
 
-def _in_chunks(connection: Connection, query: sa.Select[Any], column: Any, ids: list[int]) -> Any:
+def _in_chunks(connection: Connection, query: sa.Select[Any], ids: list[int]) -> Any:
     """The rows of a query for these trials, without a statement longer than a database allows."""
     for start in range(0, len(ids), CHUNK):
-        yield from connection.execute(query.where(column.in_(ids[start : start + CHUNK])))
+        yield from connection.execute(query, {"ids": ids[start : start + CHUNK]})
 
 
 def frozen_trial(

@@ -21,6 +21,12 @@ from tuner.storage.database import Database
 from tuner.storage.history import ParamReader
 
 N_DEV_FOLDS = 20
+_t, _p = tables.trials.c, tables.optuna_params.c
+_NOTED = sa.select(_t.hyperparameters, _t.seed, _t.exploring).where(_t.trial_id == tables.TRIAL)
+_PARAMS = sa.select(_p.param_name, _p.param_value, _p.distribution_json).where(_p.trial_id == tables.TRIAL)
+_FORGET_PARAMS = tables.optuna_params.delete().where(_p.trial_id == tables.TRIAL)
+_LAST_FINISHED = sa.select(sa.func.coalesce(sa.func.max(_t.finish_order), 0)).where(_t.study_id == tables.STUDY)
+_CHANGE_TRIAL = tables.trials.update().where(_t.trial_id == tables.TRIAL)
 CURVE_COLUMNS = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds")
 
 
@@ -91,8 +97,7 @@ def write_drawn(
     def work(connection: Connection) -> bool:
         if not is_held(connection, claim):
             return False
-        t = tables.trials.c
-        if connection.execute(sa.select(t.trial_id).where(t.trial_id == claim.trial_id)).one_or_none() is not None:
+        if connection.execute(_NOTED, {"trial": claim.trial_id}).one_or_none() is not None:
             return True  # noted by this very call, whose commit was not answered
         insert_drawn(connection, claim.trial_id, study_id, drawn, distributions)
         return True
@@ -108,17 +113,16 @@ def insert_drawn(
     distributions: Mapping[str, BaseDistribution],
 ) -> None:
     """The parameters in Optuna's table and the rest in ours; a hand-picked trial's given parameters are replaced."""
-    connection.execute(tables.optuna_params.delete().where(tables.optuna_params.c.trial_id == trial_id))
+    connection.execute(_FORGET_PARAMS, {"trial": trial_id})
     insert_params(connection, trial_id, drawn.sampled, distributions)
-    connection.execute(
-        tables.trials.insert().values(
-            trial_id=trial_id,
-            study_id=study_id,
-            seed=drawn.seed,
-            exploring=drawn.exploring,
-            hyperparameters=json.dumps(drawn.hyperparameters),
-        )
-    )
+    row = {
+        "trial_id": trial_id,
+        "study_id": study_id,
+        "seed": drawn.seed,
+        "exploring": drawn.exploring,
+        "hyperparameters": json.dumps(drawn.hyperparameters),
+    }
+    connection.execute(tables.trials.insert(), row)
 
 
 def insert_params(
@@ -164,12 +168,10 @@ def read_drawn(
     database: Database, trial_id: int, distributions: Mapping[str, BaseDistribution]
 ) -> tuple[Drawn | None, dict[str, Any]]:
     """What an earlier attempt of this trial drew, or None; and the parameters given to it by hand, if any."""
-    t, p = tables.trials.c, tables.optuna_params.c
 
     def work(connection: Connection) -> tuple[Any, Any]:
-        drawn = sa.select(t.hyperparameters, t.seed, t.exploring).where(t.trial_id == trial_id)
-        params = sa.select(p.param_name, p.param_value, p.distribution_json).where(p.trial_id == trial_id)
-        return connection.execute(drawn).one_or_none(), connection.execute(params).all()
+        of = {"trial": trial_id}
+        return connection.execute(_NOTED, of).one_or_none(), connection.execute(_PARAMS, of).all()
 
     row, params = database.read(work)
     reader = ParamReader(distributions)
@@ -192,19 +194,15 @@ def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outc
         if not is_held(connection, claim):
             return False
         _tell_optuna(connection, claim.trial_id, outcome, database.now(connection))
-        t = tables.trials.c
-        finished = sa.select(sa.func.coalesce(sa.func.max(t.finish_order), 0) + 1).where(t.study_id == study_id)
-        connection.execute(
-            tables.trials.update()
-            .where(t.trial_id == claim.trial_id)
-            .values(
-                finish_order=connection.execute(finished).scalar_one(),
-                stop_reason=outcome.stop_reason,
-                best_epoch=middle_epoch(outcome.networks),
-                epochs=max((n.epochs for n in outcome.networks), default=0),
-                seconds=outcome.seconds,
-            )
-        )
+        changed = {
+            "trial": claim.trial_id,
+            "finish_order": connection.execute(_LAST_FINISHED, {"study": study_id}).scalar_one() + 1,
+            "stop_reason": outcome.stop_reason,
+            "best_epoch": middle_epoch(outcome.networks),
+            "epochs": max((n.epochs for n in outcome.networks), default=0),
+            "seconds": outcome.seconds,
+        }
+        connection.execute(_CHANGE_TRIAL, changed)
         if network_rows:
             connection.execute(tables.networks.insert(), network_rows)
         if epoch_rows:
@@ -217,11 +215,8 @@ def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outc
 
 def _tell_optuna(connection: Connection, trial_id: int, outcome: Outcome, now: float) -> None:
     set_state(connection, trial_id, TrialState.PRUNED if outcome.pruned else TrialState.COMPLETE, now)
-    connection.execute(
-        tables.optuna_values.insert().values(
-            trial_id=trial_id, objective=0, value=outcome.value, value_type=tables.FINITE
-        )
-    )
+    value = {"trial_id": trial_id, "objective": 0, "value": outcome.value, "value_type": tables.FINITE}
+    connection.execute(tables.optuna_values.insert(), value)
     if outcome.rung_values:
         rows = [
             {

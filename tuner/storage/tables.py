@@ -14,6 +14,7 @@ from optuna.storages._rdb import models
 from sqlalchemy import (
     DDL,
     BigInteger,
+    BindParameter,
     Boolean,
     Column,
     Double,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     event,
 )
 
@@ -185,3 +187,7 @@ TRIALS_BY_STATE = "CREATE INDEX tuner_trials_by_state ON trials (study_id, state
 OPTUNA_SCHEMA_VERSION = models.SCHEMA_VERSION
 FINITE = models.TrialValueModel.TrialValueType.FINITE
 FINITE_INTERMEDIATE = models.TrialIntermediateValueModel.TrialIntermediateValueType.FINITE
+
+STUDY: BindParameter[int] = bindparam("study")
+TRIAL: BindParameter[int] = bindparam("trial")
+"""Whose rows are meant, in the statements of every trial: made once, for to make one takes longer than to run it."""

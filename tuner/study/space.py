@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 from optuna.distributions import (
@@ -92,7 +93,7 @@ class Space:
             else:
                 self.fixed[name] = entry
 
-    @property
+    @cached_property
     def distributions(self) -> dict[str, BaseDistribution]:
         """Optuna's name and distribution of every searched knob, in a fixed order (the space is static)."""
         return {optuna_name(name, r.kind): distribution_of(r) for name, r in sorted(self.searched.items())}

@@ -14,8 +14,8 @@ for _variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 
-ALLOCATIONS = 50_000
-"""Objects that are made before garbage is looked for: importing makes 300,000, of which none is garbage."""
+ALLOCATIONS = 200_000
+"""Objects that are made before garbage is looked for: importing makes as many, and none is; a trial leaves ten."""
 
 GOING_ON = ("search", "learning-curve")
 """Commands that keep what was done, so that the same one goes on."""

@@ -55,8 +55,9 @@ def write_split(folder: Path) -> Path:
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """One BLAS thread, and a cache of its own."""
-    return os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TUNER_CACHE": str(cache)}
+    """One BLAS thread, a cache of its own, and compiled modules kept, as both sides' libraries are."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TUNER_CACHE": str(cache)}
 
 
 def run(command: list[str], folder: Path, cores: set[int]) -> tuple[float, str]:

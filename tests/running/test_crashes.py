@@ -143,6 +143,7 @@ def test_a_heartbeat_outlives_a_database_that_is_busy(edit: Edit, monkeypatch: p
 
 def test_a_long_trial_is_put_back_with_a_checkpoint(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ran for over a minute goes on where it was, to the same bits; a short attempt keeps what there is."""
+    monkeypatch.setattr(worker, "SECONDS_BETWEEN_LOOKS", 0)  # asked every mini-batch, which are counted here
     file = edit(LASTING)
     search()
     expected = fingerprint(file)

@@ -72,6 +72,42 @@ def test_one_size_is_no_curve_but_no_failure() -> None:
     assert not found.enough_sizes
 
 
+@pytest.mark.parametrize(
+    ("train_error", "fall"), [(None, 1.55), (0.0, 1.55), (0.04, 0.93), (0.08, 0.31), (0.099, 0.0), (0.2, 0.0)]
+)
+def test_more_data_bring_a_part_of_the_gap_to_the_train_error(train_error: float | None, fall: float) -> None:
+    """Of one size the prior alone says it: half of the gap, on average, times 1 − 2^−c, on average 0.31.
+
+    10 % on many dev examples. Trained to 0, or nothing known, the gap is all of it; at train error there is none left.
+    """
+    (point,) = points([200_000], a=0.02, b=0.8, n_dev=50_000)
+    found = fit_learning_curve([replace(point, train_error=train_error)])
+    assert 100 * (found.now.value - found.twice.value) == pytest.approx(fall, abs=0.03)
+
+
+def test_a_gap_that_chance_can_make_is_pulled_in() -> None:
+    """8 % beside 5 % on the training set: on 200 dev examples (± 1.9) it may be less, on 50,000 it is what it is."""
+    (small,) = points([2000], a=0.0, b=0.08, n_dev=200)
+    (large,) = points([2000], a=0.0, b=0.08, n_dev=50_000)
+    known = [fit_learning_curve([replace(point, train_error=0.05)]).now.value for point in (small, large)]
+    assert 0.055 < known[0] < 0.075
+    assert known[1] == pytest.approx(0.08, abs=0.001)
+    assert fit_learning_curve([small]).now.value == pytest.approx(0.08, abs=0.001)
+
+
+def test_the_nearer_the_train_error_the_less_is_expected() -> None:
+    """The same dev errors on 300 examples fall by 1.0 point trained to 0, as with nothing known, by 0.6 near them."""
+    given = points(SIZES, a=0.02, b=0.04, n_dev=300)
+
+    def fall(train_error: float | None) -> float:
+        found = fit_learning_curve([replace(point, train_error=train_error) for point in given])
+        return 100 * (found.now.value - found.twice.value)
+
+    assert fall(0.0) == pytest.approx(fall(None), abs=0.1)
+    assert fall(0.055) < fall(0.03) < fall(0.0)
+    assert fall(0.055) < 0.65 * fall(0.0)
+
+
 def test_nothing_is_predicted_beyond_twice_the_data() -> None:
     """The curve drawn ends there."""
     found = fit_learning_curve(points(SIZES, a=0.02, b=0.04))
@@ -266,15 +302,23 @@ def test_a_size_kept_without_left_out_rows_has_its_dev_error_alone() -> None:
 
 
 @pytest.mark.slow
-def test_the_interval_covers_curves_drawn_from_the_prior() -> None:
-    """Small dev sets and more left-out rows, examples of every difficulty, trainings with luck: at least 90 of 100."""
+@pytest.mark.parametrize("trained", [False, True])
+def test_the_interval_covers_curves_drawn_from_the_prior(trained: bool) -> None:
+    """Small dev sets and more left-out rows, examples of every difficulty, trainings with luck: at least 90 of 100.
+
+    Without a train error, and with one anywhere below the dev error, counted on 2,000 examples.
+    """
     rng = np.random.default_rng(11)
     covered, missed, missed_alone = [], [], []
     for _ in range(100):
         c = float(np.clip(rng.normal(0.5, 0.35), 0.05, 1.5))
         g, share = rng.uniform(0.02, 0.25), rng.uniform()
-        given = drawn(rng, lambda n, g=g, share=share, c=c: g * (share + (1 - share) * (n / 2000) ** -c))
-        truth = g * (share + (1 - share) * 2**-c)
+        t = rng.uniform(0, g) if trained else 0.0
+        a = t + share * (g - t)
+        given = drawn(rng, lambda n, a=a, b=g - a, c=c: a + b * (n / 2000) ** -c)
+        if trained:
+            given[-1] = replace(given[-1], train_error=rng.binomial(2000, t) / 2000)
+        truth = a + (g - a) * 2**-c
         found = twice(given)
         alone = twice([replace(point, left_out=None, left_wrong=None) for point in given])
         covered.append(found.low <= truth <= found.high)
@@ -287,7 +331,7 @@ def test_the_interval_covers_curves_drawn_from_the_prior() -> None:
 def twice(given: list[LearningPoint]) -> Prediction:
     """What twice the data would bring, without the rest of the curve."""
     sizes = np.array([point.n_train for point in given], float)
-    return _Posterior(sizes, *size_errors(given)).predict(2 * SIZES[-1])
+    return _Posterior(sizes, *size_errors(given), given[-1].train_error).predict(2 * SIZES[-1])
 
 
 def drawn(rng: np.random.Generator, f: Callable[[float], float]) -> list[LearningPoint]:

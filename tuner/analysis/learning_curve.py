@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.analysis.learning_points import LearningPoint, left_out_rows, size_errors
+from tuner.analysis.learning_points import LearningPoint, inside, left_out_rows, size_errors
 from tuner.analysis.words import percent, span
 from tuner.errors import ArgumentError
 
@@ -18,7 +19,9 @@ Floats = NDArray[np.float64]
 FURTHEST = 2.0  # never beyond twice the largest size
 ENOUGH_SIZES = 4  # three parameters, and one size that can contradict them
 EXPONENT_MEAN, EXPONENT_SD, EXPONENT_RANGE = 0.5, 0.35, (0.05, 1.5)
-GRID = 41
+STEPS = 41  # of the curve that is drawn
+G_GRID, TRAIN_GRID, SHARE_GRID, EXPONENT_GRID = 41, 7, 21, 21
+NOTHING = 1e-9  # of the largest weight: such points change no figure, and are most of them
 G_SPAN = 5.0  # standard errors around the error at the largest size
 
 
@@ -96,16 +99,17 @@ def promise(today: float, estimate: float, value: float, low: float, high: float
 def fit_learning_curve(points: Sequence[LearningPoint]) -> LearningCurve:
     """Fit f(n) = a + b·n^−c with a, b ≥ 0 and c ~ N(0.5, 0.35) on 0.05-1.5, on a grid.
 
-    The grid runs over g = f(largest size), a/g and c, flat in the first two. The likelihood is normal, with the
-    sizes' errors and their covariance as :func:`size_errors` has them from the dev set and, where they are known, from
-    left-out training rows. Predicted is the mean over trainings, not the luck of a single one.
+    The grid runs over g = f(largest size), over what can be the expected train error t there, over where between the
+    two the limit a lies, and over c (see :class:`_Posterior`). The likelihood is normal, with the sizes' errors and
+    their covariance as :func:`size_errors` has them from the dev set and, where they are known, from left-out training
+    rows. Predicted is the mean over trainings, not the luck of a single one.
     """
     given = sorted(points, key=lambda point: point.n_train)
     if not given or given[-1].wrong.size == 0:
         raise ArgumentError("a learning curve needs at least one size with a dev set, got none")
     sizes = np.array([point.n_train for point in given], dtype=np.float64)
-    curve = _Posterior(sizes, *size_errors(given))
-    ahead = np.unique(np.round(np.geomspace(sizes[0], FURTHEST * sizes[-1], GRID)).astype(int))
+    curve = _Posterior(sizes, *size_errors(given), given[-1].train_error)
+    ahead = np.unique(np.round(np.geomspace(sizes[0], FURTHEST * sizes[-1], STEPS)).astype(int))
     return LearningCurve(
         sizes=tuple(int(n) for n in sizes),
         errors=tuple(float(point.each.mean()) for point in given),
@@ -117,23 +121,44 @@ def fit_learning_curve(points: Sequence[LearningPoint]) -> LearningCurve:
 
 
 class _Posterior:
-    """Weights of every (g, a/g, c) of the grid; f(n) = a + (g − a)(n/n_max)^−c."""
+    """Weights of every (g, t, s, c) of the grid; f(n) = a + (g − a)(n/n_max)^−c with a = t + s·(g − t).
 
-    def __init__(self, sizes: Floats, errors: Floats, covariance: Floats) -> None:
+    With the hyperparameters as they are, more examples raise the expected train error t and lower the dev error, both
+    towards the limit a. So what more data can bring is a part of the gap g − t, and s is flat on [0, 1]. Of t is known
+    the ``train_error`` of the largest size, which n other training examples would move by √(t(1 − t)/n). Where t comes
+    out above g, nothing is left to gain: a = g. Without a train error t is 0.
+
+    Most gaps are small, and a dev set that happens to be hard makes its own look large. With τ the standard error of
+    the measured gap, τ/(τ + gap) is flat on [0, 1], the uniform shrinkage prior: what chance can make is pulled in, a
+    gap of many τ is left alone.
+    """
+
+    def __init__(self, sizes: Floats, errors: Floats, covariance: Floats, train_error: float | None = None) -> None:
         self.largest = sizes[-1]
         sd = math.sqrt(covariance[-1, -1])
         low, high = max(errors[-1] - G_SPAN * sd, 0.0), min(errors[-1] + G_SPAN * sd, 1.0)
-        c = np.linspace(*EXPONENT_RANGE, GRID)
-        self.g, share, self.c = (
+        trains, train_sd = _expected_train_errors(train_error, int(self.largest))
+        self.g, t, share, self.c = (
             grid.ravel()
-            for grid in np.meshgrid(np.linspace(low, high, GRID), np.linspace(0, 1, GRID), c, indexing="ij")
+            for grid in np.meshgrid(
+                np.linspace(low, high, G_GRID),
+                trains,
+                (np.arange(SHARE_GRID) + 0.5) / SHARE_GRID,
+                np.linspace(*EXPONENT_RANGE, EXPONENT_GRID),
+                indexing="ij",
+            )
         )
-        self.a = share * self.g
+        gap = np.maximum(self.g - t, 0.0)
+        self.a = self.g - (1 - share) * gap
         misfit = np.array([self.at(n) for n in sizes]) - errors[:, None]
         log = -0.5 * (misfit * np.linalg.solve(covariance, misfit)).sum(axis=0)
         log -= 0.5 * ((self.c - EXPONENT_MEAN) / EXPONENT_SD) ** 2
-        self.weights = np.exp(log - log.max())
-        self.weights /= self.weights.sum()
+        if train_error is not None:
+            log -= 2 * np.log(gap + math.hypot(sd, train_sd))
+        weights = np.exp(log - log.max())
+        kept = weights > NOTHING
+        self.g, self.a, self.c = self.g[kept], self.a[kept], self.c[kept]
+        self.weights = weights[kept] / weights[kept].sum()
 
     def at(self, n: float) -> Floats:
         """f(n) at every point of the grid."""
@@ -146,3 +171,13 @@ class _Posterior:
         order = np.argsort(f)
         low, high = np.interp([0.025, 0.975], np.cumsum(self.weights[order]), f[order])
         return Prediction(n, float(self.weights @ f), float(low), float(high))
+
+
+def _expected_train_errors(train_error: float | None, n: int) -> tuple[Floats, float]:
+    """Equally likely values of the train error that n examples are expected to have, and its standard error."""
+    if train_error is None:
+        return np.zeros(1), 0.0
+    p = inside(train_error, n)
+    sd = math.sqrt(p * (1 - p) / n)
+    moved = [NormalDist(train_error, sd).inv_cdf((place + 0.5) / TRAIN_GRID) for place in range(TRAIN_GRID)]
+    return np.maximum(moved, 0.0), sd

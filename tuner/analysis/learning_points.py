@@ -191,7 +191,7 @@ def _seed_share(points: Sequence[LearningPoint], scales: Floats) -> float:
     squares = freedom = 0.0
     for point, scale in zip(points, scales, strict=True):
         each = point.each
-        p = _inside(float(each.mean()), point.wrong.shape[1])
+        p = inside(float(each.mean()), point.wrong.shape[1])
         squares += float(((each - each.mean()) ** 2).sum()) / (scale * p * (1 - p))
         freedom += len(each) - 1
     return squares / freedom if freedom else 0.0
@@ -203,7 +203,7 @@ def _seeds(points: Sequence[LearningPoint]) -> Floats:
 
 def _spread(points: Sequence[LearningPoint]) -> Floats:
     """(J,) p(1 − p) of the dev examples."""
-    p = np.array([_inside(float(point.wrong.mean()), point.wrong.shape[1]) for point in points])
+    p = np.array([inside(float(point.wrong.mean()), point.wrong.shape[1]) for point in points])
     found: Floats = p * (1 - p)
     return found
 
@@ -220,11 +220,11 @@ def _left_out_covariance(points: Sequence[LearningPoint]) -> Floats:
     """Covariance of the sizes' left-out errors as far as the rows make it, each counted once."""
     shares = np.array([point.left_out_shares() for point in points])
     n = np.array([point.n_left_out for point in points])
-    p = np.array([_inside(point.left_out_error or 0.0, point.n_left_out) for point in points])
+    p = np.array([inside(point.left_out_error or 0.0, point.n_left_out) for point in points])
     found: Floats = shares @ shares.T + np.diag(p * (1 - p) / n) * LEAST
     return found
 
 
-def _inside(p: float, n: int) -> float:
+def inside(p: float, n: int) -> float:
     """Wilson's centre, so that no errors in n examples do not mean a variance of zero."""
     return (p * n + 2) / (n + 4)

@@ -282,13 +282,24 @@ def test_whether_data_help_is_asked_of_the_estimate() -> None:
     assert "today's error is inside that interval" in found.sentence()
 
 
+def test_a_gap_that_chance_can_make_is_said_to_be_smaller() -> None:
+    """8 % on 200 dev examples, alone, beside 5 % on the training set: what the curve thinks of it stands first."""
+    given = [replace(point, train_error=0.05) for point in points(SIZES, a=0.07, b=0.01, n_dev=200)]
+    found = fit_learning_curve(given)
+    assert (found.left_out, found.today) == (0, pytest.approx(0.08))
+    assert found.twice.value < found.estimate < 0.075
+    said = f"from about {100 * found.estimate:.1f} % (8.0 % on this dev set) to about "
+    assert found.sentence().startswith(f"Twice the data would bring dev error {said}")
+
+
 def test_without_left_out_rows_the_dev_error_is_what_there_is() -> None:
-    """The sizes' errors as they were counted, and today's error as the sentence has always had it."""
+    """The sizes' errors as they were counted; where they lie on a curve, today's as the sentence has it."""
     given = points(SIZES, a=0.02, b=0.04)
     estimate, _ = size_errors(given)
     assert estimate.tolist() == [point.each.mean() for point in given]
     found = fit_learning_curve(given)
-    assert (found.left_out, found.estimate) == (0, found.today)
+    assert found.left_out == 0
+    assert found.estimate == pytest.approx(found.today, abs=5e-4)
     assert "on this dev set" not in found.sentence()
 
 

@@ -63,8 +63,10 @@ def report_with(
 def test_the_sentence_stands_everywhere() -> None:
     """On the page with its figure, in Markdown with its table, in the summary with its numbers, in the advice."""
     report = report_with()
-    sentence = "Twice the data would bring dev error from 30.0 % to about "
     assert report.learning is not None
+    assert report.learning.curve is not None
+    estimate = f"{100 * report.learning.curve.estimate:.1f}"
+    sentence = f"Twice the data would bring dev error from about {estimate} % (30.0 % on this dev set) to about "
     assert report.learning.sentence.startswith(sentence)
     summary = json.loads(json.dumps(report.summary))["learning_curve"]
     assert summary["sentence"].startswith(sentence)
@@ -107,11 +109,11 @@ def test_rows_left_out_are_told_beside_the_dev_set() -> None:
 
 
 def test_a_curve_on_dev_alone_says_nothing_of_rows_left_out() -> None:
-    """No column, no legend, no estimate beside what the dev set says."""
+    """No column, no legend; today's estimate is the curve's."""
     report = report_with()
     figure = learning(report)
     assert figure is not None
-    assert report.summary["learning_curve"]["today_estimate"] is None
+    assert report.summary["learning_curve"]["today_estimate"]["value"] == pytest.approx(0.306, abs=0.01)
     assert "left out" not in markdown(report) + figure.sentence + str(figure.legend)
 
 

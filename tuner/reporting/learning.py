@@ -59,7 +59,7 @@ class Learning:
                 for point in self.points
             ],
             "today": None if curve is None else curve.today,
-            "today_estimate": _as_dict(curve.now) if curve is not None and curve.left_out else None,
+            "today_estimate": None if curve is None else _as_dict(curve.now),
             "twice": None if curve is None else _as_dict(curve.twice),
             "enough_sizes": curve is not None and curve.enough_sizes,
             "helps": curve is not None and curve.helps,

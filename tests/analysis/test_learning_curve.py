@@ -18,7 +18,7 @@ from tuner.analysis import (
     learning_points,
 )
 from tuner.analysis.learning_curve import _Posterior, promise
-from tuner.analysis.learning_points import _luck_covariance, size_errors
+from tuner.analysis.learning_points import _luck_covariance, shared_luck, size_errors
 from tuner.errors import ArgumentError
 
 SIZES = [125, 250, 500, 1000, 2000]
@@ -125,6 +125,27 @@ def test_seeds_that_differ_widen_the_interval() -> None:
         return curve.twice.high - curve.twice.low
 
     assert width(fit_learning_curve(shaken)) > 1.2 * width(fit_learning_curve(calm))
+
+
+def test_more_trainings_do_not_average_the_training_set_away() -> None:
+    """40 trainings with a standard deviation of one point at 6 %, all errors known: half of the variance stays.
+
+    At twice the data, 4.8 %, it is 2^-¾·0.048·0.952/(0.06·0.94) = 0.48 of that: ± 1.96·√(½·0.48) = 0.96 points.
+    """
+    calm = points(SIZES, a=0.02, b=0.04, n_dev=20_000, seeds=40)
+    luck = np.tile([-0.01, 0.01], 20) / (0.06 * 0.94) ** 0.5
+    spread = [p.each * (1 - p.each) * (p.n_train / 2000) ** -0.75 for p in calm]
+    shaken = [replace(p, errors=p.each + luck * some**0.5) for p, some in zip(calm, spread, strict=True)]
+    assert shared_luck(shaken) * 0.06 * 0.94 == pytest.approx(0.5 * 0.01**2, rel=0.1)
+    sizes = np.array(SIZES, float)
+    alone, both = (
+        _Posterior(sizes, np.array([p.each.mean() for p in calm]), np.eye(5) * 1e-10, None, each)
+        for each in (0.0, shared_luck(shaken))
+    )
+    known, found = alone.predict(4000), both.predict(4000)
+    assert known.high - known.low < 0.002
+    assert (found.high - found.low) / 2 == pytest.approx(0.0096, rel=0.1)
+    assert found.value == known.value
 
 
 def test_no_errors_at_all_is_a_curve_too() -> None:
@@ -342,7 +363,7 @@ def test_the_interval_covers_curves_drawn_from_the_prior(trained: bool) -> None:
 def twice(given: list[LearningPoint]) -> Prediction:
     """What twice the data would bring, without the rest of the curve."""
     sizes = np.array([point.n_train for point in given], float)
-    return _Posterior(sizes, *size_errors(given), given[-1].train_error).predict(2 * SIZES[-1])
+    return _Posterior(sizes, *size_errors(given), given[-1].train_error, shared_luck(given)).predict(2 * SIZES[-1])
 
 
 def drawn(rng: np.random.Generator, f: Callable[[float], float]) -> list[LearningPoint]:

@@ -10,7 +10,14 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.analysis.learning_points import LearningPoint, inside, left_out_rows, size_errors
+from tuner.analysis.learning_points import (
+    LUCK_EXPONENT,
+    LearningPoint,
+    inside,
+    left_out_rows,
+    shared_luck,
+    size_errors,
+)
 from tuner.analysis.words import percent, span
 from tuner.errors import ArgumentError
 
@@ -21,7 +28,8 @@ ENOUGH_SIZES = 4  # three parameters, and one size that can contradict them
 EXPONENT_MEAN, EXPONENT_SD, EXPONENT_RANGE = 0.5, 0.35, (0.05, 1.5)
 STEPS = 41  # of the curve that is drawn
 G_GRID, TRAIN_GRID, SHARE_GRID, EXPONENT_GRID = 41, 7, 21, 21
-NOTHING = 1e-9  # of the largest weight: such points change no figure, and are most of them
+LIKELY, LUCK_GRID = 400, 41  # equally likely values of a predicted error, and of the luck around each
+NOTHING = 1e-6  # of the largest weight: such points change no figure, and are most of them
 G_SPAN = 5.0  # standard errors around the error at the largest size
 
 
@@ -102,13 +110,14 @@ def fit_learning_curve(points: Sequence[LearningPoint]) -> LearningCurve:
     The grid runs over g = f(largest size), over what can be the expected train error t there, over where between the
     two the limit a lies, and over c (see :class:`_Posterior`). The likelihood is normal, with the sizes' errors and
     their covariance as :func:`size_errors` has them from the dev set and, where they are known, from left-out training
-    rows. Predicted is the mean over trainings, not the luck of a single one.
+    rows. Predicted is the mean over trainings, not the luck of a single one; the interval has room for the luck of the
+    one training set that they will come from (:func:`shared_luck`), which no number of trainings averages away.
     """
     given = sorted(points, key=lambda point: point.n_train)
     if not given or given[-1].wrong.size == 0:
         raise ArgumentError("a learning curve needs at least one size with a dev set, got none")
     sizes = np.array([point.n_train for point in given], dtype=np.float64)
-    curve = _Posterior(sizes, *size_errors(given), given[-1].train_error)
+    curve = _Posterior(sizes, *size_errors(given), given[-1].train_error, shared_luck(given))
     ahead = np.unique(np.round(np.geomspace(sizes[0], FURTHEST * sizes[-1], STEPS)).astype(int))
     return LearningCurve(
         sizes=tuple(int(n) for n in sizes),
@@ -133,8 +142,16 @@ class _Posterior:
     gap of many τ is left alone.
     """
 
-    def __init__(self, sizes: Floats, errors: Floats, covariance: Floats, train_error: float | None = None) -> None:
+    def __init__(
+        self,
+        sizes: Floats,
+        errors: Floats,
+        covariance: Floats,
+        train_error: float | None = None,
+        luck: float = 0.0,
+    ) -> None:
         self.largest = sizes[-1]
+        self.luck = luck
         sd = math.sqrt(covariance[-1, -1])
         low, high = max(errors[-1] - G_SPAN * sd, 0.0), min(errors[-1] + G_SPAN * sd, 1.0)
         trains, train_sd = _expected_train_errors(train_error, int(self.largest))
@@ -143,7 +160,7 @@ class _Posterior:
             for grid in np.meshgrid(
                 np.linspace(low, high, G_GRID),
                 trains,
-                (np.arange(SHARE_GRID) + 0.5) / SHARE_GRID,
+                _middles(SHARE_GRID),
                 np.linspace(*EXPONENT_RANGE, EXPONENT_GRID),
                 indexing="ij",
             )
@@ -166,10 +183,16 @@ class _Posterior:
         return f
 
     def predict(self, n: int) -> Prediction:
-        """Mean of f(n), and its 2.5 % and 97.5 % points."""
+        """Mean of f(n), and the 2.5 % and 97.5 % points of what the luck of a training set makes of it.
+
+        Smaller ones than the largest are drawn from that, and share its luck.
+        """
         f = self.at(n)
         order = np.argsort(f)
-        low, high = np.interp([0.025, 0.975], np.cumsum(self.weights[order]), f[order])
+        likely = np.interp(_middles(LIKELY), np.cumsum(self.weights[order]), f[order])
+        sd = np.sqrt(self.luck * max(n / self.largest, 1.0) ** -LUCK_EXPONENT * likely * (1 - likely))
+        moved = np.clip(likely + np.outer(_normal_points(LUCK_GRID), sd), 0.0, 1.0)
+        low, high = np.quantile(moved, [0.025, 0.975])
         return Prediction(n, float(self.weights @ f), float(low), float(high))
 
 
@@ -179,5 +202,15 @@ def _expected_train_errors(train_error: float | None, n: int) -> tuple[Floats, f
         return np.zeros(1), 0.0
     p = inside(train_error, n)
     sd = math.sqrt(p * (1 - p) / n)
-    moved = [NormalDist(train_error, sd).inv_cdf((place + 0.5) / TRAIN_GRID) for place in range(TRAIN_GRID)]
-    return np.maximum(moved, 0.0), sd
+    return np.maximum(train_error + sd * _normal_points(TRAIN_GRID), 0.0), sd
+
+
+def _normal_points(count: int) -> Floats:
+    """Equally likely points of a standard normal."""
+    return np.array([NormalDist().inv_cdf(place) for place in _middles(count)])
+
+
+def _middles(count: int) -> Floats:
+    """Of so many equal parts of [0, 1]."""
+    found: Floats = (np.arange(count) + 0.5) / count
+    return found

@@ -166,6 +166,11 @@ def size_errors(points: Sequence[LearningPoint]) -> tuple[Floats, Floats]:
     return covariance @ (weighed.T @ np.concatenate([dev, left_out])), (covariance + covariance.T) / 2
 
 
+def shared_luck(points: Sequence[LearningPoint]) -> float:
+    """λ of the variance λ·(n/m)^-¾·p(1 − p) by which trainings on n examples of one training set all move together."""
+    return SHARED_LUCK * _seed_share(points, _falls(points))
+
+
 def _seeds_variance(points: Sequence[LearningPoint]) -> Floats:
     """(J,) what the seeds add to the variance of the sizes' mean errors: φ·p(1 − p)/K, with one φ for all sizes."""
     found: Floats = _seed_share(points, np.ones(len(points))) * _spread(points) / _seeds(points)
@@ -178,11 +183,17 @@ def _luck_covariance(points: Sequence[LearningPoint]) -> Floats:
     A training on n of m examples has the variance φ·(n/m)^-¾·p(1 − p), and the K trainings of a size each their own.
     Beside it stands what no spread between them shows, since all come from the one training set: half a training's.
     """
-    sizes = np.array([point.n_train for point in points], dtype=np.float64)
-    falls = (sizes / sizes[-1]) ** -LUCK_EXPONENT
+    falls = _falls(points)
     share, spread = _seed_share(points, falls), _spread(points)
     shared = np.sqrt(SHARED_LUCK * share * spread)
     found: Floats = np.diag(share * falls * spread / _seeds(points)) + np.outer(shared, shared)
+    return found
+
+
+def _falls(points: Sequence[LearningPoint]) -> Floats:
+    """(J,) the trainings' variance at each size, of that at the largest."""
+    sizes = np.array([point.n_train for point in points], dtype=np.float64)
+    found: Floats = (sizes / sizes[-1]) ** -LUCK_EXPONENT
     return found
 
 

@@ -108,6 +108,16 @@ def test_the_nearer_the_train_error_the_less_is_expected() -> None:
     assert fall(0.055) < 0.65 * fall(0.0)
 
 
+def test_the_interval_holds_what_the_train_error_speaks_against() -> None:
+    """A train error near the dev error lets little be expected; what the sizes alone say stays possible."""
+    given = points(SIZES, a=0.02, b=0.05, n_dev=300)
+    alone = fit_learning_curve(given)
+    known = fit_learning_curve([replace(point, train_error=point.each.mean() - 0.005) for point in given])
+    assert known.twice.value > alone.twice.value
+    assert known.twice.low == alone.twice.low
+    assert known.twice.high >= alone.twice.high
+
+
 def test_nothing_is_predicted_beyond_twice_the_data() -> None:
     """The curve drawn ends there."""
     found = fit_learning_curve(points(SIZES, a=0.02, b=0.04))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -111,22 +111,32 @@ def fit_learning_curve(points: Sequence[LearningPoint]) -> LearningCurve:
     two the limit a lies, and over c (see :class:`_Posterior`). The likelihood is normal, with the sizes' errors and
     their covariance as :func:`size_errors` has them from the dev set and, where they are known, from left-out training
     rows. Predicted is the mean over trainings, not the luck of a single one; the interval has room for the luck of the
-    one training set that they will come from (:func:`shared_luck`), which no number of trainings averages away.
+    one training set that they will come from (:func:`shared_luck`), which no number of trainings averages away, and
+    holds what the fit without the train error says, too: early stopping and dropout bend what the train error tells.
     """
     given = sorted(points, key=lambda point: point.n_train)
     if not given or given[-1].wrong.size == 0:
         raise ArgumentError("a learning curve needs at least one size with a dev set, got none")
     sizes = np.array([point.n_train for point in given], dtype=np.float64)
-    curve = _Posterior(sizes, *size_errors(given), given[-1].train_error, shared_luck(given))
+    fits = [
+        _Posterior(sizes, *size_errors(given), train_error, shared_luck(given))
+        for train_error in dict.fromkeys((given[-1].train_error, None))
+    ]
     ahead = np.unique(np.round(np.geomspace(sizes[0], FURTHEST * sizes[-1], STEPS)).astype(int))
     return LearningCurve(
         sizes=tuple(int(n) for n in sizes),
         errors=tuple(float(point.each.mean()) for point in given),
         seeds=min(len(point.wrong) for point in given),
-        predictions=tuple(curve.predict(int(n)) for n in ahead),
-        now=curve.predict(int(sizes[-1])),
+        predictions=tuple(_predict(fits, int(n)) for n in ahead),
+        now=_predict(fits, int(sizes[-1])),
         left_out=left_out_rows(given),
     )
+
+
+def _predict(fits: Sequence[_Posterior], n: int) -> Prediction:
+    """What the first fit expects, with an interval that holds the others' as well."""
+    found = [fit.predict(n) for fit in fits]
+    return replace(found[0], low=min(one.low for one in found), high=max(one.high for one in found))
 
 
 class _Posterior:

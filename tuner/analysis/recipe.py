@@ -49,7 +49,7 @@ Step = Callable[[Evidence], Action | None]
 
 def recipe(evidence: Evidence) -> list[Action]:
     """Rank what to do: what makes numbers true and a verdict possible, then bias, variance, mismatch, dev overfit,
-    search health.
+    search health.  That a simple model does better comes after what makes the network better.
 
     No two actions change the same key of the definition: the one ranked higher decides.
     """
@@ -68,7 +68,6 @@ RECIPE: dict[str, Step] = {
         give_baseline,
         check_data,
         beat_majority,
-        compare_gradient_boosting,
         train_longer,
         steadier_stopping,
         bigger_network,
@@ -77,6 +76,7 @@ RECIPE: dict[str, Step] = {
         more_data,
         more_regularisation,
         augmentation,
+        compare_gradient_boosting,
         resemble_dev,
         bigger_dev_set,
         use_folds,

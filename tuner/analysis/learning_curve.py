@@ -157,8 +157,8 @@ class _Posterior:
         sizes: Floats,
         errors: Floats,
         covariance: Floats,
-        train_error: float | None = None,
-        luck: float = 0.0,
+        train_error: float | None,
+        luck: float,
     ) -> None:
         self.largest = sizes[-1]
         self.luck = luck

@@ -229,8 +229,7 @@ class Cohort:
                 self.last = step
                 if corrections is not None:
                     _correct(step, corrections[:, number])
-                for call in step.calls:
-                    call()
+                run(step.calls)
             # The gradient of the last bias is a sum over all logits: not finite once anything before it was not.
             if not np.isfinite(self.gradient[:, -1]).any():
                 break

@@ -24,6 +24,7 @@ SUMMED_BY_PRODUCT = 1 << 16
 
 
 Delta: TypeAlias = Callable[[Array, Array], list[Call]]
+"""From targets and weight to the calls that write the gradient."""
 
 
 class Output(NamedTuple):

@@ -168,7 +168,9 @@ class WeightGradient:
 
 
 def backward_calls(d: Array, W: Array, e: Array) -> list[Call]:
-    """E := d @ Wᵀ for K networks, by W as it is then: d (K, rows, n_out), W (K, n_in, n_out), e (K, rows, n_in).
+    """Multiply back, e := d @ Wᵀ for K networks, by W as it is then.
+
+    d is (K, rows, n_out), W (K, n_in, n_out), e (K, rows, n_in).
 
     The small kernels are slow on a transposed right side; where there are many rows, Wᵀ is copied before.
     """

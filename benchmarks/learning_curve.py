@@ -30,7 +30,7 @@ from benchmarks.goals import Goal, rate_goal
 from benchmarks.made_problems import PROBLEMS, Problem
 from tuner.analysis import fit_learning_curve, learning_points, wilson
 from tuner.data import Dataset, DataSettings, Part, SplitSettings, dataset_from_arrays
-from tuner.modeling.learning_curve import SEEDS, Course, random_subset, subset_sizes, train_size
+from tuner.modeling.learning_curve import SEEDS, LearningCurveTask, random_subset, subset_sizes, train_size
 from tuner.study import parse_definition
 from tuner.study.knobs import format_hidden
 from tuner.trial import TrialSettings, draw_dev_folds, run_trial
@@ -111,7 +111,7 @@ def _dataset(problem: Problem, rng: np.random.Generator) -> Dataset:
     return dataset_from_arrays(X, y, DataSettings(split=split, seed=int(rng.integers(2**31))))
 
 
-def _chosen(problem: Problem, half: Dataset, rng: np.random.Generator) -> Course:
+def _chosen(problem: Problem, half: Dataset, rng: np.random.Generator) -> LearningCurveTask:
     """The best of some random hyperparameters, by their dev error with half of the examples."""
     definition = parse_definition(DEFINITION, "made")
     folds = draw_dev_folds(len(half.dev_rows), None, 0)
@@ -122,7 +122,7 @@ def _chosen(problem: Problem, half: Dataset, rng: np.random.Generator) -> Course
             "batch_size": problem.batch_size, "initializer": drawn.initializer,
             "hidden": format_hidden(problem.hidden), "activation": "relu",
         }  # fmt: skip
-        course = Course(definition, half, folds, params, seed=int(rng.integers(2**63)))
+        course = LearningCurveTask(definition, half, folds, params, seed=int(rng.integers(2**63)))
         settings = TrialSettings(stopping=definition.training.stopping)
         found.append(
             (run_trial(half, course.hyperparameters, settings, seed=course.seed, dev_folds=folds).value, course)
@@ -130,7 +130,7 @@ def _chosen(problem: Problem, half: Dataset, rng: np.random.Generator) -> Course
     return min(found, key=lambda one: one[0])[1]
 
 
-def _truth(course: Course, whole: Dataset) -> float:
+def _truth(course: LearningCurveTask, whole: Dataset) -> float:
     """Mean true error of several trainings on all examples."""
     assert whole.test is not None
     settings = TrialSettings(stopping=course.definition.training.stopping, seeds=TRUE_SEEDS)

@@ -18,10 +18,9 @@ from pathlib import Path
 
 import tuner
 from tuner.analysis import ErrorEstimate
-from tuner.running import StudyRequest, load_study_data, read_record
-from tuner.running.worker import trial_settings
 from tuner.storage import TrialRecord
-from tuner.trial import draw_dev_folds, run_trial
+from tuner.trial import draw_dev_folds, run_trial, trial_settings
+from tuner.workspace import StudyRequest, load_study_data, read_record
 
 ADULT = """\
 name = "adult"

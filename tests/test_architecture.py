@@ -9,19 +9,23 @@ PACKAGE = Path(__file__).parents[1] / "tuner"
 
 FLOORS = {
     "errors": 0,
-    "places": 0,
+    "formatting": 0,
+    "paths": 0,
     "nn": 1,
     "data": 1,
     "analysis": 1,
-    "trial": 2,
     "study": 2,
     "storage": 2,
-    "running": 3,
-    "reporting": 3,
-    "modeling": 3,
-    "api": 4,
-    "estimator": 4,
-    "cli": 4,
+    "trial": 3,
+    "trainers": 3,
+    "reference_models": 4,
+    "workspace": 5,
+    "reporting": 5,
+    "modeling": 5,
+    "running": 6,
+    "api": 7,
+    "estimator": 7,
+    "cli": 7,
 }
 
 OPTUNA_ROOMS = {"study", "storage", "running", "reporting"}

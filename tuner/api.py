@@ -14,27 +14,19 @@ from tuner.modeling import (
     SEEDS,
     SIZES,
     TRAIN_DEV,
-    Course,
     FitRequest,
+    LearningCurveTask,
     Model,
     fit_model,
     load_model,
     measure_learning_curve,
 )
 from tuner.reporting import Learning, Report, build_report, learning_of, trials_frame
-from tuner.running import (
-    SearchRequest,
-    StudyRequest,
-    load_searched,
-    open_data_in_memory,
-    open_study,
-    open_to_read,
-    read_record,
-    run_search,
-    trial_settings,
-)
+from tuner.running import SearchRequest, run_search
 from tuner.storage import get_study, mask, open_database, parse_url
 from tuner.study import parse_definition
+from tuner.trial import trial_settings
+from tuner.workspace import StudyRequest, load_searched, open_data_in_memory, open_study, open_to_read, read_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +118,7 @@ class Study:
         trial = record.best
         if trial is None or trial.seed is None:
             raise UsageError(f"study {self.name!r}: no trial is complete, so that nothing is chosen; search it first")
-        course = Course(definition, dataset, record.dev_fold, trial.params, trial.seed)
+        course = LearningCurveTask(definition, dataset, record.dev_fold, trial.params, trial.seed)
         with open_database(parse_url(self._address), create=False) as database:
             networks = measure_learning_curve(
                 course,

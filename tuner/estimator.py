@@ -19,9 +19,11 @@ from tuner.data import names_of
 from tuner.errors import ArgumentError, DataError, DefinitionError, SearchError
 from tuner.modeling import TRAIN_DEV, FitRequest, Model, fit_model
 from tuner.reporting import Report, build_report
-from tuner.running import SearchRequest, open_data_in_memory, read_prepared, run_search, trial_settings
+from tuner.running import SearchRequest, run_search
 from tuner.storage import sqlite_url
 from tuner.study import uses_folds
+from tuner.trial import trial_settings
+from tuner.workspace import open_data_in_memory, read_prepared
 
 FOLDS = 5
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from tuner.data import Dataset
 from tuner.nn import EpochMetrics, Examples, Hyperparameters, Stopping, TrainedNetwork, TrainingRun, train
+from tuner.study import StudyDefinition
 
 N_DEV_FOLDS = 20
 WORST = {"error": 1.0, "balanced_error": 1.0, "cost": 1e6}
@@ -32,6 +33,19 @@ class TrialSettings:
     output: str = "softmax"
     penalty_per: str = "train_set"
     rungs: tuple[int, ...] = ()
+
+
+def trial_settings(definition: StudyDefinition) -> TrialSettings:
+    """What all trials of a definition have in common, in the trial's own words."""
+    training = definition.training
+    return TrialSettings(
+        stopping=training.stopping,
+        metric=definition.search.metric,
+        seeds=training.seeds,
+        output=definition.network.output,
+        penalty_per=training.penalty_per,
+        rungs=definition.rungs,
+    )
 
 
 @dataclass(frozen=True)

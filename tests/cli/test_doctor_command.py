@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import Run
-from tuner.running import machine
 from tuner.storage import address, check_database, health, sqlite_url
+from tuner.workspace import machine
 
 
 def found(database: Path) -> dict[str, tuple[bool, str]]:

@@ -101,7 +101,7 @@ def test_what_is_to_know_of_the_data_is_told_everywhere(
     workplace: Path, here: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``init`` passes it on, ``check`` validates it, and the search that makes the study says it once, on stderr."""
-    monkeypatch.setattr("tuner.running.preparing.judged_once", lambda *_: {})
+    monkeypatch.setattr("tuner.workspace.creating.judged_once", lambda *_: {})
     (workplace / "my.csv").write_text(small_table().partition("\n")[2], encoding="utf-8")
     said = "my.csv: line 1 is taken for column names though some are numbers"
     assert said in here("init", "my.csv", "--target", "-1").stdout

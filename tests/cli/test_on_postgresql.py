@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Run
 from tests.databases import new_postgresql
-from tuner.running.dashboard import Dashboard
+from tuner.workspace.dashboard import Dashboard
 
 pytestmark = pytest.mark.slow
 

@@ -17,8 +17,8 @@ from tests.reporting.building import make_study
 from tuner.errors import TunerError
 from tuner.reporting import build_report, view
 from tuner.reporting.watching import best_curve, seconds_a_trial
-from tuner.running import StudyView
 from tuner.storage import RunningTrial
+from tuner.workspace import StudyView
 
 
 def shown(n_trials: int, running: list[RunningTrial]) -> str:

@@ -14,11 +14,11 @@ import pytest
 from tests.data.conftest import Load, Write, people
 from tuner.data import (
     DataSettings,
-    check_honesty,
+    check_data_quality,
+    data_checks,
     dataset_from_arrays,
     dataset_from_frame,
     describe,
-    honesty,
     load_dataset,
     open_prepared,
 )
@@ -312,25 +312,25 @@ def test_rows_that_changed_since(write: Write, load: Load) -> None:
     """What reads the rows again notices that they are others now."""
     path = write("p.csv", people())
     dataset, kept = load("p.csv"), load("p.csv", cache=True)
-    check_honesty(kept)
+    check_data_quality(kept)
     path.write_text(path.read_text(encoding="utf-8").replace("cook", "cock"), encoding="utf-8")
     for each in (dataset, kept):
         with pytest.raises(DataError, match="changed since it was loaded"):
-            check_honesty(each)
+            check_data_quality(each)
 
 
 def test_rows_are_checked_once(write: Write, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     """What they give reason to say is kept with the arrays; where that is damaged, they are read again."""
     write("p.csv", people().assign(twin=lambda frame: frame["rich"]))
     dataset = load("p.csv", cache=True)
-    found = check_honesty(dataset)
+    found = check_data_quality(dataset)
     assert [finding.kind for finding in found] == ["leakage"]
     with monkeypatch.context() as patched:
-        patched.setattr(honesty, "assembly_of", lambda _: pytest.fail("the rows are read again"))
-        assert check_honesty(load("p.csv", cache=True)) == found
+        patched.setattr(data_checks, "assembly_of", lambda _: pytest.fail("the rows are read again"))
+        assert check_data_quality(load("p.csv", cache=True)) == found
     assert dataset.stored is not None
-    (dataset.stored / honesty.KEPT).write_bytes(bytes(100))
-    assert check_honesty(load("p.csv", cache=True)) == found
+    (dataset.stored / data_checks.KEPT).write_bytes(bytes(100))
+    assert check_data_quality(load("p.csv", cache=True)) == found
 
 
 def test_a_dataset_can_be_sent_to_another_process(write: Write, load: Load) -> None:
@@ -339,7 +339,7 @@ def test_a_dataset_can_be_sent_to_another_process(write: Write, load: Load) -> N
     for dataset in (load("p.csv", cache=True), dataset_from_frame(people(), "rich")):
         again = pickle.loads(pickle.dumps(dataset))
         assert np.array_equal(again.parts[0].train.X, dataset.parts[0].train.X)
-        assert check_honesty(again) == check_honesty(dataset)
+        assert check_data_quality(again) == check_data_quality(dataset)
 
 
 # --- what people are told ---------------------------------------------------------------------------------------------

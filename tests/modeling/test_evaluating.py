@@ -11,7 +11,7 @@ import tuner
 from tests.modeling.conftest import mixed_rows
 from tuner.errors import DataError
 from tuner.modeling import evaluate, evaluate_file
-from tuner.running import StudyRequest, load_study_data, read_record
+from tuner.workspace import StudyRequest, load_study_data, read_record
 
 
 def test_the_errors_of_a_repeated_trial_are_the_recorded_ones(place: Path) -> None:

@@ -18,8 +18,8 @@ from tests.modeling.conftest import mixed_rows
 from tuner.errors import ArgumentError, DataError, UsageError
 from tuner.modeling.fitting import stretched
 from tuner.nn import Hyperparameters
-from tuner.running import read_record
 from tuner.storage import TrialRecord
+from tuner.workspace import read_record
 
 
 def best(study: str) -> TrialRecord:

@@ -12,7 +12,7 @@ from tests.storage.conftest import make_study, outcome, take_and_draw
 from tuner.data import Dataset, DataSettings, SplitSettings, Table, dataset_from_arrays
 from tuner.modeling import learning_curve, measure_learning_curve
 from tuner.modeling.learning_curve import (
-    Course,
+    LearningCurveTask,
     _look_at_left_out,
     class_shares,
     random_subset,
@@ -57,10 +57,10 @@ def dataset(n: int = 200, folds: int | None = None) -> Dataset:
     return dataset_from_arrays(X, y, DataSettings(folds=folds, **split))
 
 
-def course(data: Dataset, epochs: int = 8) -> Course:
+def course(data: Dataset, epochs: int = 8) -> LearningCurveTask:
     """The definition's one point on these data."""
     folds = draw_dev_folds(len(data.dev_rows), None, 0)
-    return Course(parse_definition(DEFINITION.format(epochs=epochs), "made"), data, folds, PARAMS, seed=5)
+    return LearningCurveTask(parse_definition(DEFINITION.format(epochs=epochs), "made"), data, folds, PARAMS, seed=5)
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_large_initialisation_run() -> None:
     for step, band in run["costs"].items():
         if step != "0":
             low, high = band
-            assert low <= network.curve["train_cost"][int(step) - 1] <= high
+            assert low <= round(network.curve["train_cost"][int(step) - 1], 4) <= high  # printed with four decimals
     assert accuracy(network, DATA["circles_train"]) == pytest.approx(run["train_acc"])
     assert accuracy(network, DATA["circles_test"]) == pytest.approx(run["test_acc"])
 

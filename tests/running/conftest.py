@@ -19,7 +19,8 @@ import pytest
 
 from tests.conftest import SMALL_STUDY, small_table
 from tuner.cli import main
-from tuner.running import PreparedStudy, SearchRequest, SearchResult, StudyRequest, open_study, preparing, run_search
+from tuner.running import SearchRequest, SearchResult, run_search
+from tuner.workspace import PreparedStudy, StudyRequest, creating, open_study
 
 Rows = list[tuple[Any, ...]]
 Edit = Callable[..., Path]
@@ -37,7 +38,7 @@ def edit(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
 
     The reference lines of a new study, which other tests look at, are not computed in this process.
     """
-    monkeypatch.setattr(preparing, "judged_once", lambda *_: {})
+    monkeypatch.setattr(creating, "judged_once", lambda *_: {})
 
     def write(changes: dict[str, str] | None = None) -> Path:
         text = SMALL_STUDY

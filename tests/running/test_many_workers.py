@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.running.conftest import Edit, finished, forked, rows, search, states, statuses, wait_for
-from tuner.running import StudyRequest, load_study_data, open_to_read
 from tuner.storage import read_study
+from tuner.workspace import StudyRequest, load_study_data, open_to_read
 
 
 def check_exact(file: Path, budget: int) -> None:

@@ -12,9 +12,7 @@ import sqlalchemy as sa
 from tests.databases import new_postgresql, server
 from tests.running.conftest import LASTING, Edit, Rows, command, forked, opened, search, statuses, wait_for
 from tuner.errors import UsageError
-from tuner.running import SearchRequest, list_studies, open_to_read, run_search
-from tuner.running.catalog import locate
-from tuner.running.housekeeping import merge
+from tuner.running import SearchRequest, run_search
 from tuner.storage import (
     CLAIM_SECONDS,
     URL,
@@ -27,6 +25,9 @@ from tuner.storage import (
     read_study,
     sqlite_url,
 )
+from tuner.workspace import list_studies, open_to_read
+from tuner.workspace.administration import merge
+from tuner.workspace.locating import locate
 
 OURS = "FROM pg_stat_activity WHERE application_name = 'tuner' AND datname = current_database()"
 """The connections that workers of a test's database hold."""

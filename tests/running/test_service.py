@@ -9,9 +9,9 @@ import pytest
 
 from tests.running.conftest import ENDLESS, LASTING, Edit, Start, finished, is_training, rows, search, states, wait_for
 from tuner.errors import SearchError, StorageError
-from tuner.running import StudyRequest
-from tuner.running.housekeeping import submit
 from tuner.running.service import ServiceResult, run_service
+from tuner.workspace import StudyRequest
+from tuner.workspace.administration import submit
 
 SECOND = StudyRequest("small", name="second")
 

@@ -16,11 +16,11 @@ from tuner.storage import (
     Budget,
     Claim,
     Database,
-    Drawn,
     NetworkRecord,
     NewStudy,
     Outcome,
     Owner,
+    SampledTrial,
     claim_trial,
     ensure_study,
     open_database,
@@ -83,10 +83,10 @@ def take(database: Database, study_id: int, call: str = "a", extra: int | None =
     return claim
 
 
-def drawn(number: int = 0) -> Drawn:
+def drawn(number: int = 0) -> SampledTrial:
     """What a trial runs with."""
     sampled = {"alpha": 0.1 + number / 100, "initializer": "xavier"}
-    return Drawn(sampled, {"lambda": 0.0, **sampled}, 1000 + number, exploring=number == 0)
+    return SampledTrial(sampled, {"lambda": 0.0, **sampled}, 1000 + number, exploring=number == 0)
 
 
 def outcome(value: float = 0.2, *, pruned: bool = False, epochs: int = 3, stop_reason: str = "patience") -> Outcome:

@@ -13,8 +13,8 @@ from tests.storage.conftest import DISTRIBUTIONS, drawn, make_study, new_study, 
 from tuner.errors import StorageError
 from tuner.storage import (
     Database,
-    Drawn,
     History,
+    SampledTrial,
     StudyRecord,
     TrialRecord,
     ensure_study,
@@ -45,7 +45,7 @@ def run_trials(database: Database, study: int, values: list[float], seed: int = 
     for value in values:
         claim = take(database, study, extra=100, call="x")
         point = drawn(claim.number)
-        own = Drawn(point.sampled, point.hyperparameters, point.seed + seed, point.exploring)
+        own = SampledTrial(point.sampled, point.hyperparameters, point.seed + seed, point.exploring)
         assert write_drawn(database, claim, study, own, DISTRIBUTIONS)
         assert write_outcome(database, claim, study, outcome(value))
 

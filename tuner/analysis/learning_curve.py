@@ -18,8 +18,8 @@ from tuner.analysis.learning_points import (
     shared_luck,
     size_errors,
 )
-from tuner.analysis.words import percent, span
 from tuner.errors import ArgumentError
+from tuner.formatting import percent, span
 
 Floats = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from tuner.analysis.action import Action, command, open_knobs, refine_and_search
 from tuner.analysis.evidence import Evidence, KnobState
 from tuner.analysis.learning_curve import promise
 from tuner.analysis.next_ranges import amount, can_strengthen, shifted
-from tuner.analysis.words import number, percent, points
+from tuner.formatting import number, percent, points
 
 FOLDS = 5
 FEW_DEV_ROWS = 1000  # on fewer, errors of epochs differ by a point and more by chance alone

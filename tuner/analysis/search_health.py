@@ -8,7 +8,7 @@ from typing import Any
 from tuner.analysis.action import Action, command, open_knobs, refine_and_search
 from tuner.analysis.evidence import Evidence
 from tuner.analysis.next_ranges import beyond, narrowed
-from tuner.analysis.words import number
+from tuner.formatting import number
 
 PRESSED = 0.5  # share of the ten best trials in the outermost tenth of a range: the best may lie beyond
 TRIALS_PER_KNOB = 10

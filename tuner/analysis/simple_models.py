@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuner.analysis.action import Action, command
 from tuner.analysis.evidence import Evidence
-from tuner.analysis.words import percent, span
+from tuner.formatting import percent, span
 
 
 def give_baseline(evidence: Evidence) -> Action | None:

@@ -15,7 +15,7 @@ def backup(
     storage: StorageOption = None,
 ) -> None:
     """Copy the SQLite database into a new file, consistent although searches go on."""
-    from tuner.running.housekeeping import backup as back_up
+    from tuner.workspace.administration import backup as back_up
 
     source, size = back_up(file, storage)
     typer.echo(f"{source} copied to {file.absolute()} ({size:,} bytes)")

@@ -27,13 +27,14 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Read definition and data as a search would, train one epoch, and say what the whole search would take."""
-    from tuner.data import check_honesty
-    from tuner.running import StudyRequest, estimate_search, load_to_run
+    from tuner.data import check_data_quality
+    from tuner.running import estimate_search
+    from tuner.workspace import StudyRequest, load_to_run
 
     request = StudyRequest(study, target, storage, allow_trainers=tuple(allow_trainer or ()))
     source, dataset, trainer = load_to_run(request)
     definition = source.definition
-    findings = [finding.to_dict() for finding in check_honesty(dataset)]
+    findings = [finding.to_dict() for finding in check_data_quality(dataset)]
     estimate = estimate_search(definition, dataset, trainer)
     if as_json:
         found = {"study": definition.name, "trials": definition.search.trials, **estimate.to_dict()}

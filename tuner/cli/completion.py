@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from tuner.places import DATABASE, STORAGE_VARIABLE, STUDIES, shipped_studies
+from tuner.paths import DATABASE, STORAGE_VARIABLE, STUDIES, shipped_studies
 
 SQLITE = "sqlite:///"
 PATIENCE = 0.2

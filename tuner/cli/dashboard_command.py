@@ -16,7 +16,7 @@ def dashboard(
     storage: StorageOption = None,
 ) -> None:
     """Show the database in optuna-dashboard (extra: dashboard) until Ctrl-C; nothing can be changed there."""
-    from tuner.running.dashboard import Dashboard
+    from tuner.workspace.dashboard import Dashboard
 
     served = Dashboard(storage, host, port)
     typer.echo(f"database {served.database} · {served.url} · end with Ctrl-C")

@@ -20,12 +20,12 @@ def data(
     as_json: JsonOption = False,
 ) -> None:
     """Show columns, encoding, splits, and what makes a verdict on these data doubtful."""
-    from tuner.data import check_honesty, describe
-    from tuner.running import StudyRequest, load_study_data
+    from tuner.data import check_data_quality, describe
+    from tuner.workspace import StudyRequest, load_study_data
 
     source, dataset = load_study_data(StudyRequest(study, target, storage))
     found = describe(dataset)
-    findings = [finding.to_dict() for finding in check_honesty(dataset)]
+    findings = [finding.to_dict() for finding in check_data_quality(dataset)]
     if as_json:
         typer.echo(json.dumps({"study": source.definition.name, **found, "findings": findings}))
         return

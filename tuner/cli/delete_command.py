@@ -17,8 +17,8 @@ def delete(
     storage: StorageOption = None,
 ) -> None:
     """Remove a study and its trials from the database; its definition and its reports stay."""
-    from tuner.running.housekeeping import delete as delete_study
-    from tuner.running.housekeeping import look_before_deleting
+    from tuner.workspace.administration import delete as delete_study
+    from tuner.workspace.administration import look_before_deleting
 
     condemned = look_before_deleting(study, storage)
     counts = condemned.counts

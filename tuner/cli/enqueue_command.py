@@ -23,8 +23,8 @@ def enqueue(
     """Let a trial with these hyperparameters be the next one to run."""
     picked = dict(_parse(text) for text in values)
 
-    from tuner.running import StudyRequest
-    from tuner.running.housekeeping import enqueue as enqueue_values
+    from tuner.workspace import StudyRequest
+    from tuner.workspace.administration import enqueue as enqueue_values
 
     submitted, number = enqueue_values(StudyRequest(study, storage=storage), picked)
     if as_json:

@@ -13,7 +13,7 @@ from tuner.cli.printing import ERROR_NAMES, headline
 from tuner.errors import UsageError
 
 if TYPE_CHECKING:
-    from tuner.modeling import Judgement, Model
+    from tuner.modeling import Evaluation, Model
 
 MOST_CLASSES = 20  # a larger confusion matrix is for programs: --json has it
 
@@ -49,11 +49,11 @@ def evaluate(
 
 def _judge(
     found: Model, file: Path, data: Path | None, test: bool, storage: str | None
-) -> tuple[list[Judgement], int | None]:
+) -> tuple[list[Evaluation], int | None]:
     """The judgements, and how often the test set was opened; the look is recorded before it is shown."""
     from tuner.modeling import evaluate as judge
     from tuner.modeling import evaluate_file
-    from tuner.running import Seal, load_models_data, own_file
+    from tuner.workspace import Seal, load_models_data, own_file
 
     card = found.card
     if data is not None:
@@ -88,7 +88,7 @@ def _headline(found: Model, data: Path | None) -> str:
     return headline(card.study, card.storage, f"data {data or card.data_path or 'arrays'}")
 
 
-def _dict(found: Model, file: Path, judged: list[Judgement], looks: int | None) -> dict[str, Any]:
+def _dict(found: Model, file: Path, judged: list[Evaluation], looks: int | None) -> dict[str, Any]:
     card = found.card
     return {
         "study": card.study,
@@ -103,7 +103,7 @@ def _dict(found: Model, file: Path, judged: list[Judgement], looks: int | None) 
     }
 
 
-def _lines(found: Model, judged: list[Judgement]) -> list[str]:
+def _lines(found: Model, judged: list[Evaluation]) -> list[str]:
     lines = [f"model: {found.card.described()}", ""]
     width = max(len(one.name) for one in judged)
     lines.append(f"{'':{width}}   error  95 % interval           rows  log loss  calibration error")
@@ -123,7 +123,7 @@ def _lines(found: Model, judged: list[Judgement]) -> list[str]:
     return [*lines, *_detail(judged[-1])]
 
 
-def _detail(one: Judgement) -> list[str]:
+def _detail(one: Evaluation) -> list[str]:
     """The classes, the confusions and the reliability curve of one set."""
     lines = ["", f"{one.name}: errors by class"]
     width = max(len(each.name) for each in one.classes)
@@ -139,7 +139,7 @@ def _detail(one: Judgement) -> list[str]:
     return lines
 
 
-def _confusion(one: Judgement) -> list[str]:
+def _confusion(one: Evaluation) -> list[str]:
     names = [each.name for each in one.classes]
     cells = [[f"{count:,}" for count in row] for row in one.confusion]
     widths = [max(len(name), *(len(row[k]) for row in cells)) for k, name in enumerate(names)]

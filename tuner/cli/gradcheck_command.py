@@ -29,7 +29,7 @@ def gradcheck(
 ) -> None:
     """Compare gradients with central differences, layer by layer, in the middle of the study's space."""
     from tuner.nn import Examples, check_gradients
-    from tuner.running import StudyRequest, load_study_data
+    from tuner.workspace import StudyRequest, load_study_data
 
     source, dataset = load_study_data(StudyRequest(study, target, storage))
     definition = source.definition

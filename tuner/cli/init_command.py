@@ -21,7 +21,7 @@ def init(
     if example == (data is not None):
         raise UsageError("expected a data file (tuner init my.csv --target COLUMN), or --example for the digits study")
 
-    from tuner.running import make_definition_file, write_example
+    from tuner.workspace import make_definition_file, write_example
 
     written, notices = (write_example(), ()) if data is None else make_definition_file(data, target)
     for notice in notices:

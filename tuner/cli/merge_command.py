@@ -16,7 +16,7 @@ def merge(
     storage: StorageOption = None,
 ) -> None:
     """Bring all studies and trials of another database in, or nothing if one of them does not fit."""
-    from tuner.running.housekeeping import merge as merge_databases
+    from tuner.workspace.administration import merge as merge_databases
 
     name, merged = merge_databases(other, storage)
     typer.echo(f"database {name}: merged {len(merged)} {'study' if len(merged) == 1 else 'studies'}")

@@ -42,10 +42,10 @@ def refine(
 ) -> None:
     """Write the definition of the next study: the report's advice as changed lines, each with its reason."""
     from tuner.analysis import next_name
-    from tuner.places import STUDIES
+    from tuner.paths import STUDIES
     from tuner.reporting import build_report, taken_names
     from tuner.reporting import refine as refined
-    from tuner.running import read_record, refuse_stored_trainer, write_definition
+    from tuner.workspace import read_record, refuse_stored_trainer, write_definition
 
     refuse_stored_trainer(study, storage, allow_trainer or ())
     report = build_report(read_record(study, storage), baseline=baseline, material_gap=material_gap)

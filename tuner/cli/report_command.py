@@ -53,7 +53,7 @@ def report(
     age = None if since is None else datetime.timedelta(seconds=seconds_of(since, "--since"))
 
     from tuner.reporting import build_report, compare
-    from tuner.running import read_record
+    from tuner.workspace import read_record
 
     records = [read_record(study, storage) for study in studies]
     judged: dict[str, Any] = {"baseline": baseline, "material_gap": material_gap, "since": age}

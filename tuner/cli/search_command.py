@@ -26,7 +26,8 @@ from tuner.cli.progress import check_log_format, log_json, show_progress
 from tuner.errors import UsageError
 
 if TYPE_CHECKING:
-    from tuner.running import PreparedStudy, SearchResult
+    from tuner.running import SearchResult
+    from tuner.workspace import PreparedStudy
 
 
 def search(
@@ -84,7 +85,8 @@ def search(
     check_log_format(log_format)
     limit = None if timeout is None else seconds_of(timeout, "--timeout")
 
-    from tuner.running import SearchRequest, StudyRequest, check_executor, open_study, run_search
+    from tuner.running import SearchRequest, check_executor, run_search
+    from tuner.workspace import StudyRequest, open_study
 
     check_executor(executor, scheduler, storage)
     trainers = tuple(allow_trainer or ())
@@ -134,7 +136,7 @@ def _more_cores() -> str:
 def _print_verdict(opened: PreparedStudy) -> None:
     """What ``tuner report`` prints, and the command that writes the page."""
     from tuner.reporting import build_report, report_command
-    from tuner.running import read_prepared
+    from tuner.workspace import read_prepared
 
     record = read_prepared(opened)
     print_report(build_report(record))

@@ -12,7 +12,7 @@ from tuner.cli.options import JsonOption, StorageOption
 
 def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     """List the studies of the database, oldest first."""
-    from tuner.running import list_studies
+    from tuner.workspace import list_studies
 
     where, lines = list_studies(storage)
     if as_json:

@@ -25,8 +25,8 @@ def submit(
     as_json: JsonOption = False,
 ) -> None:
     """Make sure the study is in the database, raise its budget by --trials, and leave the work to `tuner worker`."""
-    from tuner.running import StudyRequest
-    from tuner.running.housekeeping import submit as submit_study
+    from tuner.workspace import StudyRequest
+    from tuner.workspace.administration import submit as submit_study
 
     submitted = submit_study(StudyRequest(study, target, storage), trials)
     if as_json:

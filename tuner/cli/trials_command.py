@@ -19,7 +19,7 @@ def trials(
 ) -> None:
     """Show the trials, in the order of their numbers."""
     from tuner.reporting import trials_frame
-    from tuner.running import read_record
+    from tuner.workspace import read_record
 
     record = read_record(study, storage)
     frame = trials_frame(record)

@@ -14,7 +14,7 @@ from tuner.cli.options import StorageOption, StudyArgument, seconds_of
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from tuner.running import StudyView
+    from tuner.workspace import StudyView
 
 SHARE = 10
 """Of the time between two looks at the least this many times what a look takes: watching must not slow the search."""
@@ -30,7 +30,7 @@ def watch(
 
     from rich.console import Console
 
-    from tuner.running import StudyView
+    from tuner.workspace import StudyView
 
     console = Console(width=None if sys.stdout.isatty() else 100)
     viewed = StudyView(study, storage)

@@ -29,8 +29,8 @@ from tuner.data.settings import ColumnSettings, DataSettings, SplitSettings
 if TYPE_CHECKING:
     from tuner.data.applying import class_indices, names_of, raw_columns, raw_names, read_labelled, rows_frame
     from tuner.data.assembling import fingerprint_of
+    from tuner.data.data_checks import Finding, check_data_quality
     from tuner.data.encoding import LARGEST_INPUT, Encoding, Feature, FittedColumn
-    from tuner.data.honesty import Finding, check_honesty
 
 __all__ = [
     "AUGMENTATIONS",
@@ -50,7 +50,7 @@ __all__ = [
     "SplitSettings",
     "Table",
     "cache_folder",
-    "check_honesty",
+    "check_data_quality",
     "class_indices",
     "dataset_from_arrays",
     "dataset_from_frame",
@@ -82,10 +82,10 @@ def __getattr__(name: str) -> Any:
         from tuner.data.assembling import fingerprint_of
 
         return fingerprint_of
-    if name in ("Finding", "check_honesty"):
-        from tuner.data import honesty
+    if name in ("Finding", "check_data_quality"):
+        from tuner.data import data_checks
 
-        return getattr(honesty, name)
+        return getattr(data_checks, name)
     if name in ("class_indices", "names_of", "raw_columns", "raw_names", "read_labelled", "rows_frame"):
         from tuner.data import applying
 

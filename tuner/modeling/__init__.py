@@ -1,8 +1,8 @@
 """The chosen network: fitted again, kept in a file, judged, used, exported; and would more data help it?"""
 
-from tuner.modeling.evaluating import Judgement, evaluate, evaluate_file
+from tuner.modeling.evaluating import Evaluation, evaluate, evaluate_file
 from tuner.modeling.fitting import TRAIN_DEV, FitRequest, fit_model
-from tuner.modeling.learning_curve import SEEDS, SIZES, Course, measure_learning_curve
+from tuner.modeling.learning_curve import SEEDS, SIZES, LearningCurveTask, measure_learning_curve
 from tuner.modeling.model import Model, Repetition, load_model, replaced_by
 from tuner.modeling.onnx_graph import export_onnx, onnx_inputs
 from tuner.modeling.predicting import check_output, predict_file
@@ -11,9 +11,9 @@ __all__ = [
     "SEEDS",
     "SIZES",
     "TRAIN_DEV",
-    "Course",
+    "Evaluation",
     "FitRequest",
-    "Judgement",
+    "LearningCurveTask",
     "Model",
     "Repetition",
     "check_output",

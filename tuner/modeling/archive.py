@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.errors import ModelError
-from tuner.modeling.card import Card, read_card
 from tuner.modeling.files import whole_file
+from tuner.modeling.metadata import Card, read_card
 from tuner.nn import Architecture
 
 CARD = "model.json"

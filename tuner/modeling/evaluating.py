@@ -23,7 +23,7 @@ from tuner.analysis import (
 )
 from tuner.data import Dataset, Table, joined, read_groups, read_labelled, read_parts
 from tuner.errors import DataError
-from tuner.modeling.model import Answers, Model
+from tuner.modeling.model import Model, Predictions
 
 Ints = NDArray[np.int64]
 
@@ -31,7 +31,7 @@ LEARNT = "rows it learnt from"
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Evaluation:
     """How a model does on one set.  ``note`` says what the set is to the model; confusion rows are true classes."""
 
     name: str
@@ -58,7 +58,7 @@ class Judgement:
         }
 
 
-def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Judgement]:
+def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Evaluation]:
     """Judge a model on the sets of its study; on the test set only if it is asked for.  Raises DataError."""
     if dataset.fingerprint != model.card.fingerprint:
         raise DataError(
@@ -79,7 +79,7 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Judg
     return judged
 
 
-def evaluate_file(model: Model, path: Path) -> Judgement:
+def evaluate_file(model: Model, path: Path) -> Evaluation:
     """Judge a model on the rows of a labelled file.  Raises DataError."""
     card = model.card
     with threadpool_limits(limits=1):
@@ -89,7 +89,9 @@ def evaluate_file(model: Model, path: Path) -> Judgement:
         ]
     if not pieces:
         raise DataError(f"{path}: no rows, expected some to count errors on")
-    answers = Answers(*(np.concatenate([getattr(a, key) for a, _ in pieces]) for key in ("classes", "probabilities")))
+    answers = Predictions(
+        *(np.concatenate([getattr(a, key) for a, _ in pieces]) for key in ("classes", "probabilities"))
+    )
     return _judge(model, path.name, "another file", answers, np.concatenate([y for _, y in pieces]), None)
 
 
@@ -105,15 +107,15 @@ def _notes(model: Model, dataset: Dataset) -> dict[str, str]:
     return {name: note for name, note in there.items() if dataset.sizes.get(name)}
 
 
-def _out_of_fold(model: Model, dataset: Dataset) -> Judgement:
+def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation:
     """Each row outside the test set by the network that had not learnt from it."""
     outside = [read_parts(dataset, ["dev"], encoding)["dev"] for encoding in model.encodings]
     answers, tables = [], []
     for network, (part, table) in enumerate(zip(_parts(dataset, len(outside)), outside, strict=True)):
         rows = np.searchsorted(table.rows, part)
         tables.append(Table(table.X[rows], table.y[rows], part))
-        answers.append(Answers(*model.networks[network].classify(tables[-1].X)))
-    every = Answers(*(np.concatenate([getattr(a, key) for a in answers]) for key in ("classes", "probabilities")))
+        answers.append(Predictions(*model.networks[network].classify(tables[-1].X)))
+    every = Predictions(*(np.concatenate([getattr(a, key) for a in answers]) for key in ("classes", "probabilities")))
     groups = None if dataset.dev_groups is None else np.tile(dataset.dev_groups, len(outside) // len(dataset.parts))
     note = "each row by the network of its fold, which had not learnt from it"
     return _judge(model, "dev", note, every, joined(tables).y, groups)
@@ -125,14 +127,14 @@ def _parts(dataset: Dataset, n_networks: int) -> Iterable[Ints]:
 
 
 def _judge(
-    model: Model, name: str, note: str, answers: Answers, y: Ints, groups: NDArray[np.integer] | None
-) -> Judgement:
+    model: Model, name: str, note: str, answers: Predictions, y: Ints, groups: NDArray[np.integer] | None
+) -> Evaluation:
     wrong = answers.classes != y
     names: Sequence[str] = model.card.class_names
     effective = None
     if groups is not None:
         effective = effective_examples(wrong, groups, rng=np.random.default_rng(0))
-    return Judgement(
+    return Evaluation(
         name=name,
         note=note,
         error=ErrorEstimate.counted(int(wrong.sum()), len(y), effective),

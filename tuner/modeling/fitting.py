@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from tuner.analysis import ErrorEstimate, effective_examples, folds_train_error, seeds_error
 from tuner.data import Dataset, Table, fit_on_all
 from tuner.errors import UsageError
-from tuner.modeling.card import ArchitectureCard, Card, EncodingCard, ErrorCard
+from tuner.modeling.metadata import ArchitectureCard, Card, EncodingCard, ErrorCard
 from tuner.modeling.model import Model, Repetition
 from tuner.nn import Architecture, Examples, Hyperparameters, Stopping, TrainedNetwork, train
 from tuner.storage import NetworkRecord, StudyRecord, TrialRecord

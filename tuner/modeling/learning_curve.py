@@ -7,8 +7,8 @@ limits the training is scaled instead: an epoch of fewer examples has fewer upda
 early would make small sizes look worse, and the curve steeper, than they are.
 
 The training rows that a smaller network leaves out are fresh examples to it. Where dev was drawn from the same rows at
-random (:attr:`Course.is_one_draw`) they say of its error what dev examples say, and are kept beside them: a dev set of
-a few hundred then has thousands at its side, on which nothing was chosen.
+random (:attr:`LearningCurveTask.is_one_draw`) they say of its error what dev examples say, and are kept beside them: a
+dev set of a few hundred then has thousands at its side, on which nothing was chosen.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WATCHED = 0  # beside the sizes, which are the next number of the stream
 
 
 @dataclass(frozen=True)
-class Course:
+class LearningCurveTask:
     """What is trained: a trial's hyperparameters (as people read them) and its seed, on the study's data."""
 
     definition: StudyDefinition
@@ -106,7 +106,7 @@ def subset_sizes(n_train: int, n_classes: int, count: int = SIZES) -> list[int]:
 
 
 def measure_learning_curve(
-    course: Course,
+    course: LearningCurveTask,
     trial: TrialRecord,
     database: Database,
     study_id: int,
@@ -137,7 +137,7 @@ def measure_learning_curve(
 
 
 def train_size(
-    course: Course, n_train: int, seeds: int, should_stop: Callable[[], bool] = lambda: False
+    course: LearningCurveTask, n_train: int, seeds: int, should_stop: Callable[[], bool] = lambda: False
 ) -> list[LearningNetwork] | None:
     """Networks on ``n_train`` examples, side by side: ``seeds`` repeats, with folds one a fold in each.
 
@@ -168,7 +168,9 @@ def train_size(
     return None if result.stop_reason == "interrupted" else _networks(course, result, n_train, parts)
 
 
-def _networks(course: Course, result: TrialResult, n_train: int, trained_on: Sequence[Part]) -> list[LearningNetwork]:
+def _networks(
+    course: LearningCurveTask, result: TrialResult, n_train: int, trained_on: Sequence[Part]
+) -> list[LearningNetwork]:
     parts, stopping, watched = course.dataset.parts, course.stopping(n_train), course.watched()
     ends = np.cumsum([len(part.dev) for part in parts])[:-1]
     fold_sizes = [np.bincount(folds, minlength=N_DEV_FOLDS) for folds in np.split(course.dev_folds, ends)]

@@ -15,8 +15,8 @@ from tuner.analysis import SeedsError
 from tuner.data import Encoding, class_indices, rows_frame
 from tuner.errors import ArgumentError, ModelError, UsageError
 from tuner.modeling.archive import read_archive, write_archive
-from tuner.modeling.card import Card
 from tuner.modeling.files import refuse_no_place
+from tuner.modeling.metadata import Card
 from tuner.nn import Network
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """What a model says of n rows: class indices (n,), and class probabilities (n, n_classes)."""
 
     classes: Ints
@@ -91,20 +91,20 @@ class Model:
         """The columns that the model uses."""
         return np.array([column.name for column in self.encodings[0].columns if column.features], dtype=object)
 
-    def answer(self, frame: pd.DataFrame, X: Floats | None = None, where: str = "the rows") -> Answers:
+    def answer(self, frame: pd.DataFrame, X: Floats | None = None, where: str = "the rows") -> Predictions:
         """Classes and probabilities of raw rows; ``X`` is what the first encoding made of them, if that is known."""
         inputs = [X if X is not None else self.encodings[0].transform(frame, where)]
         inputs += [encoding.transform(frame, where) for encoding in self.encodings[1:]]
         return self.answer_encoded(inputs)
 
-    def answer_encoded(self, inputs: Sequence[Floats]) -> Answers:
+    def answer_encoded(self, inputs: Sequence[Floats]) -> Predictions:
         """The same for encoded rows, one X for all networks or one each."""
         every = inputs if len(inputs) > 1 else [inputs[0]] * len(self.networks)
         answers = [network.classify(X) for network, X in zip(self.networks, every, strict=True)]
         if len(answers) == 1:
-            return Answers(*answers[0])
+            return Predictions(*answers[0])
         mean: Floats = np.mean([probabilities for _, probabilities in answers], axis=0, dtype=np.float32)
-        return Answers(mean.argmax(axis=1), mean)
+        return Predictions(mean.argmax(axis=1), mean)
 
     def predict_proba(self, X: Any) -> Floats:
         """Class probabilities (n, n_classes), columns in the order of ``classes_``.  Raises DataError."""

@@ -20,11 +20,11 @@ from tuner.analysis import (
     knob_states,
     recipe,
 )
-from tuner.places import defined_studies
+from tuner.paths import defined_studies
 from tuner.reporting.capacity import fitted
+from tuner.reporting.effects import in_space, searched_knobs
 from tuner.reporting.findings import n_parameters
-from tuner.reporting.pulls import in_space, searched_knobs
-from tuner.reporting.wording import GAP_NAMES, REFERENCE_NAMES
+from tuner.reporting.sentences import GAP_NAMES, REFERENCE_NAMES
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import FREE, KNOBS
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.reporting.sentences import value
 from tuner.reporting.svg import Scale
-from tuner.reporting.wording import value
 from tuner.study import Range, StudyDefinition
 
 

@@ -11,7 +11,7 @@ from tuner.analysis import chance_as_good, difference_interval
 from tuner.reporting.content import Content
 from tuner.reporting.findings import dev_wrong
 from tuner.reporting.rows import error_rows, gap_rows
-from tuner.reporting.wording import chance, count, percent, points, span, value
+from tuner.reporting.sentences import chance, count, percent, points, span, value
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Any
 from tuner.analysis import Action
 from tuner.reporting.advice import advise
 from tuner.reporting.frames import dev_error, train_error
+from tuner.reporting.notes import remarks, warned
 from tuner.reporting.numbers import Numbers
-from tuner.reporting.remarks import remarks, warned
-from tuner.reporting.wording import assumption, balanced_sentence, figures_sentence, gap_sentence, headline
+from tuner.reporting.sentences import assumption, balanced_sentence, figures_sentence, gap_sentence, headline
 
 
 class Content(Numbers):

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.frames import dev_error, train_error
-from tuner.reporting.honesty import honesty
 from tuner.reporting.provenance import provenance
 from tuner.reporting.rows import MOST_CLASSES, class_rows, error_rows, gap_rows
-from tuner.reporting.wording import percent, points, span, value
+from tuner.reporting.sentences import percent, points, span, value
 
 if TYPE_CHECKING:
     from tuner.reporting.comparing import SideBySide
@@ -31,7 +31,7 @@ def markdown(report: Content) -> str:
     if report.best is not None:
         parts += ["## Bias and variance", *_tables(report), "## Best trial", *_best(report)]
         parts += [*_learning(report), *_pulls(report), *_top_trials(report)]
-    if found := honesty(record):
+    if found := found_in_data(record):
         parts += ["## What the checks of the data found", "\n".join(f"- {escape(notice)}" for notice in found)]
     parts += ["## Where this comes from", table(("", ""), provenance(report))]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.reporting.frames import dev_error
-from tuner.reporting.wording import join, percent, when
+from tuner.reporting.sentences import join, percent, when
 from tuner.storage import StudyRecord, TrialRecord
 
 

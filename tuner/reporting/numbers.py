@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tuner.analysis import Diagnosis, ErrorEstimate, Gap, KnobEffects
+from tuner.reporting.data_checks import warnings
+from tuner.reporting.effects import Importances, find_effects, find_importances
 from tuner.reporting.findings import Findings
 from tuner.reporting.frames import epochs_frame, trial_rows, trials_frame
-from tuner.reporting.honesty import warnings
 from tuner.reporting.learning import Learning, find_learning
 from tuner.reporting.news import News
-from tuner.reporting.pulls import Importances, find_importances, find_pulls
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition
 
@@ -78,7 +78,7 @@ class Numbers:
     @cached_property
     def pulls(self) -> KnobEffects | None:
         """Each hyperparameter's pull on bias and on variance; None with too few trials."""
-        return find_pulls(self.record, self.definition, self.findings)
+        return find_effects(self.record, self.definition, self.findings)
 
     @cached_property
     def learning(self) -> Learning | None:

@@ -11,14 +11,14 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.figures import FIGURES
 from tuner.reporting.figures.gaps import gaps
 from tuner.reporting.figures.scatter import scatter
 from tuner.reporting.frames import trial_columns
-from tuner.reporting.honesty import honesty
 from tuner.reporting.provenance import about, provenance
 from tuner.reporting.rows import MOST_CLASSES, class_rows, error_rows, gap_rows
-from tuner.reporting.wording import percent, span, value
+from tuner.reporting.sentences import percent, span, value
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -51,7 +51,7 @@ def page(report: Content) -> str:
             sections={heading: found for heading, found in sections.items() if found},
             about=about(report),
             most_classes=MOST_CLASSES,
-            honesty=honesty(report.record),
+            honesty=found_in_data(report.record),
             provenance=provenance(report),
             style=_resource("style.css"),
             script=script,

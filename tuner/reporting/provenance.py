@@ -6,7 +6,7 @@ import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuner.reporting.wording import count, join, times, when
+from tuner.reporting.sentences import count, join, times, when
 
 if TYPE_CHECKING:
     from tuner.reporting.numbers import Numbers

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.errors import UsageError
 from tuner.reporting.advice import is_said
-from tuner.reporting.wording import count
+from tuner.reporting.sentences import count
 from tuner.study import Edit, edit_definition, move_definition, parse_definition, rename_definition, toml, value_at
 
 if TYPE_CHECKING:

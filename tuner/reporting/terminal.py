@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from tuner.reporting.rows import error_rows, gap_rows
-from tuner.reporting.wording import value
+from tuner.reporting.sentences import value
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -11,8 +11,8 @@ import numpy as np
 from tuner.reporting.content import Content
 from tuner.reporting.frames import dev_error
 from tuner.reporting.rows import gap_rows
+from tuner.reporting.sentences import count, percent
 from tuner.reporting.terminal import COLOURS, plain_table
-from tuner.reporting.wording import count, percent
 from tuner.storage import RunningTrial, StudyRecord
 
 if TYPE_CHECKING:

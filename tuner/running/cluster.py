@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuner.errors import SearchError, StorageError, TunerError, UsageError
-from tuner.running.catalog import storage_url
 from tuner.running.worker import Task, Worker
 from tuner.storage import Database, parse_url, read_progress, shown, sqlite_file
+from tuner.workspace.locating import storage_url
 
 EXECUTORS = ("processes", "dask")
 POLL_SECONDS = 0.2

@@ -11,11 +11,10 @@ from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset
 from tuner.errors import UsageError
-from tuner.running.foreign import TrialError, run_foreign_trial
-from tuner.running.trainers import Trainer
-from tuner.running.worker import trial_settings
+from tuner.running.custom_trainer import TrialError, run_custom_trial
 from tuner.study import StudyDefinition
-from tuner.trial import draw_dev_folds, run_trial
+from tuner.trainers import Trainer
+from tuner.trial import draw_dev_folds, run_trial, trial_settings
 
 BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss: bytes on macOS, KiB elsewhere
 
@@ -49,7 +48,7 @@ def estimate_search(definition: StudyDefinition, dataset: Dataset, trainer: Trai
     Raises UsageError where the user's own trainer fails.
     """
     if trainer is not None:
-        return _estimate_foreign(definition, dataset, trainer)
+        return _estimate_custom(definition, dataset, trainer)
     space = definition.searched_space
     values = space.middle()
     settings = trial_settings(definition)
@@ -87,13 +86,13 @@ def _memory(dataset: Dataset) -> dict[str, int]:
     }
 
 
-def _estimate_foreign(definition: StudyDefinition, dataset: Dataset, trainer: Trainer) -> Estimate:
+def _estimate_custom(definition: StudyDefinition, dataset: Dataset, trainer: Trainer) -> Estimate:
     """Call the trainer in the middle of the space, and end it after the second epoch that it reports."""
     settings = trial_settings(definition)
     epochs = settings.stopping.max_epochs
     try:
         with threadpool_limits(limits=1):
-            outcome = run_foreign_trial(
+            outcome = run_custom_trial(
                 trainer,
                 dataset,
                 definition.searched_space.middle(),

@@ -33,7 +33,7 @@ def run_processes(
     """
     database.close()  # connections must not cross a fork
     crew = _Crew(database, task)
-    crew.hire(workers)
+    crew.start(workers)
     while crew.running:
         time.sleep(POLL_SECONDS)
         on_progress()
@@ -59,7 +59,7 @@ class _Crew:
     def has_failed(self) -> bool:
         return self.error is not None or len(self.deaths) >= DEATHS_IN_A_ROW
 
-    def hire(self, workers: int) -> None:
+    def start(self, workers: int) -> None:
         context: Any = multiprocessing.get_context("fork")
         for _ in range(workers):
             receiver, sender = context.Pipe(duplex=False)
@@ -84,10 +84,10 @@ class _Crew:
             if process.exitcode == SENT_ITS_ERROR:
                 self.error = self.error or messages.recv()
             elif process.exitcode != 0:
-                self._mourn(process.exitcode or 0)
+                self._record_death(process.exitcode or 0)
             messages.close()
 
-    def _mourn(self, exit_code: int) -> None:
+    def _record_death(self, exit_code: int) -> None:
         counts = read_counts(self.database, self.task.study_id, self.task.budget.call)
         self.database.close()
         finished = counts.complete + counts.pruned
@@ -96,7 +96,7 @@ class _Crew:
         self.finished_at_last_death = finished
         self.deaths.append(_death(exit_code))
         if not (self.is_dismissed or self.has_failed):
-            self.hire(1)
+            self.start(1)
 
     def raise_error(self) -> None:
         if self.error is not None:

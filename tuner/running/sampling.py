@@ -11,7 +11,7 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.storage import Drawn, History, frozen_trial
+from tuner.storage import History, SampledTrial, frozen_trial
 from tuner.study import PRUNERS, SAMPLERS, StudyDefinition, explores
 from tuner.trial import trial_seed
 
@@ -70,7 +70,7 @@ class Snapshot(BaseStorage):
     set_trial_intermediate_value = set_trial_user_attr = _refuse
 
 
-def draw(definition: StudyDefinition, history: History, number: int, given: Mapping[str, Any]) -> Drawn:
+def draw(definition: StudyDefinition, history: History, number: int, given: Mapping[str, Any]) -> SampledTrial:
     """What trial ``number`` runs with; ``given`` are parameters picked by hand.  Depends on the history and the
     number alone.
     """
@@ -87,7 +87,7 @@ def draw(definition: StudyDefinition, history: History, number: int, given: Mapp
         if name not in sampled:
             sampled[name] = sampler.sample_independent(study, now, name, distribution)
     sampled = {name: sampled[name] for name in space.distributions}
-    return Drawn(sampled, space.values(sampled), seed, exploring)
+    return SampledTrial(sampled, space.values(sampled), seed, exploring)
 
 
 def only_values(distributions: Mapping[str, BaseDistribution]) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _seen(finished: list[FrozenTrial]) -> list[FrozenTrial]:
 class Pruning:
     """Whether a trial is hopeless beside the others, asked at its rungs; ``attributes`` is what the pruner noted."""
 
-    def __init__(self, definition: StudyDefinition, history: History, number: int, drawn: Drawn) -> None:
+    def __init__(self, definition: StudyDefinition, history: History, number: int, drawn: SampledTrial) -> None:
         self._definition = definition
         self._history = history
         self._number = number

@@ -14,7 +14,6 @@ from tuner.errors import ArgumentError, SearchError, StorageError
 from tuner.nn.arguments import integer, number
 from tuner.running.cluster import run_on_cluster
 from tuner.running.goal import Goal
-from tuner.running.preparing import PreparedStudy
 from tuner.running.processes import run_processes
 from tuner.running.signals import StopSignal
 from tuner.running.worker import Task, Worker
@@ -31,6 +30,7 @@ from tuner.storage import (
     read_counts,
     read_progress,
 )
+from tuner.workspace.creating import PreparedStudy
 
 SECONDS_BETWEEN_REPORTS = 0.2
 SECONDS_BETWEEN_LOOKS_IN = 1.0

@@ -11,12 +11,12 @@ from threadpoolctl import threadpool_limits
 
 from tuner.data import load_dataset
 from tuner.errors import InputError, SearchError, StorageError
-from tuner.running.catalog import storage_url, stored_source
 from tuner.running.signals import StopSignal
-from tuner.running.trainers import permitted_trainer
 from tuner.running.worker import LONGEST_PAUSE, Step, Task, Worker
 from tuner.storage import Budget, Database, StoredStudy, StudyLine, get_study, open_database, study_lines
+from tuner.trainers import permitted_trainer
 from tuner.trial import draw_dev_folds
+from tuner.workspace.locating import storage_url, stored_source
 
 MOST_STUDIES = 8
 """Studies whose data are kept in memory at a time."""

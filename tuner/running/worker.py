@@ -15,22 +15,21 @@ from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset
 from tuner.errors import SearchError, StorageError, UsageError
-from tuner.running.foreign import TrialError, run_foreign_trial
+from tuner.running.custom_trainer import TrialError, run_custom_trial
 from tuner.running.goal import Goal
 from tuner.running.heartbeat import Heartbeat
 from tuner.running.outcome import outcome_of
 from tuner.running.sampling import Pruning, draw
-from tuner.running.trainers import Trainer
 from tuner.storage import (
     OUT_OF_MEMORY,
     WALL_LIMIT,
     Budget,
     Claim,
     Database,
-    Drawn,
     History,
     Outcome,
     Owner,
+    SampledTrial,
     claim_trial,
     fail,
     put_back,
@@ -39,7 +38,8 @@ from tuner.storage import (
     write_outcome,
 )
 from tuner.study import StudyDefinition
-from tuner.trial import TrialSettings, run_trial
+from tuner.trainers import Trainer
+from tuner.trial import TrialSettings, run_trial, trial_settings
 
 FAILURES_IN_A_ROW = 3
 CHECKPOINT_SECONDS = 60.0
@@ -71,19 +71,6 @@ class Task:
     def settings(self) -> TrialSettings:
         """What all trials have in common."""
         return trial_settings(self.definition)
-
-
-def trial_settings(definition: StudyDefinition) -> TrialSettings:
-    """What all trials of a definition have in common, in the trial's own words."""
-    training = definition.training
-    return TrialSettings(
-        stopping=training.stopping,
-        metric=definition.search.metric,
-        seeds=training.seeds,
-        output=definition.network.output,
-        penalty_per=training.penalty_per,
-        rungs=definition.rungs,
-    )
 
 
 ShouldStop = Callable[[], bool]
@@ -181,7 +168,7 @@ class Worker:
                     put_back(self.database, claim, claim.checkpoint)
                 raise
 
-    def _train(self, claim: Claim, drawn: Drawn, heartbeat: Heartbeat, began: float) -> bool:
+    def _train(self, claim: Claim, drawn: SampledTrial, heartbeat: Heartbeat, began: float) -> bool:
         pruning = Pruning(self.task.definition, self._history, claim.number, drawn)
 
         ends = min(self._deadline, began + self._longest)
@@ -195,7 +182,7 @@ class Worker:
             looked = now
             return heartbeat.lost or now >= ends or self.stop()
 
-        train = self._train_own if self.task.trainer is None else self._train_foreign
+        train = self._train_own if self.task.trainer is None else self._train_custom
         try:
             outcome, checkpoint = train(claim, drawn, pruning, should_stop)
         except StorageError:
@@ -208,7 +195,7 @@ class Worker:
             return self._failed(claim, f"{type(error).__name__}: {error}")
         return self._end(claim, outcome, checkpoint, began)
 
-    def _train_own(self, claim: Claim, drawn: Drawn, pruning: Pruning, should_stop: ShouldStop) -> Trained:
+    def _train_own(self, claim: Claim, drawn: SampledTrial, pruning: Pruning, should_stop: ShouldStop) -> Trained:
         result = run_trial(
             self.task.dataset,
             self.task.definition.searched_space.hyperparameters(drawn.hyperparameters),
@@ -224,9 +211,9 @@ class Worker:
             return None, result.checkpoint
         return outcome_of(result, self.task.dataset, pruning.attributes), None
 
-    def _train_foreign(self, claim: Claim, drawn: Drawn, pruning: Pruning, should_stop: ShouldStop) -> Trained:
+    def _train_custom(self, claim: Claim, drawn: SampledTrial, pruning: Pruning, should_stop: ShouldStop) -> Trained:
         assert self.task.trainer is not None
-        outcome = run_foreign_trial(
+        outcome = run_custom_trial(
             self.task.trainer,
             self.task.dataset,
             drawn.hyperparameters,
@@ -251,7 +238,7 @@ class Worker:
     def _must_stop(self) -> bool:
         return self.stop() or time.monotonic() >= self._deadline
 
-    def _draw(self, claim: Claim) -> Drawn | None:
+    def _draw(self, claim: Claim) -> SampledTrial | None:
         """What the trial runs with: as drawn by an earlier attempt, or drawn now; None if the claim was lost."""
         before, given = read_drawn(self.database, claim.trial_id, self._distributions)
         if before is not None:

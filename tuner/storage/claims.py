@@ -72,7 +72,7 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BudgetStatus:
     """How far a study, or a call, is: what counts, what runs, what is allowed in all."""
 
     counted: int
@@ -87,14 +87,14 @@ class Standing:
 
 def claim_trial(
     database: Database, study_id: int, budget: Budget, *, max_attempts: int, owner: Owner
-) -> tuple[Claim | None, Standing]:
+) -> tuple[Claim | None, BudgetStatus]:
     """Take the next trial, if the budget has one left: a waiting one first (lowest number), else a new one.
 
     One transaction: claims whose owner is gone are ended, the budget is checked, the trial is made or taken.
     """
     token, is_again = uuid.uuid4().hex, False
 
-    def work(connection: Connection) -> tuple[Claim | None, Standing]:
+    def work(connection: Connection) -> tuple[Claim | None, BudgetStatus]:
         nonlocal is_again
         before, is_again = is_again, True
         now = database.now(connection)
@@ -152,14 +152,14 @@ def _end_dead_claims(connection: Connection, study_id: int, now: float, max_atte
             _free_claim(connection, trial_id, reason)
 
 
-def _standing(connection: Connection, study_id: int, budget: Budget, allowed: int) -> Standing:
+def _standing(connection: Connection, study_id: int, budget: Budget, allowed: int) -> BudgetStatus:
     if budget.extra is None:
         rows = connection.execute(_STATES, {"study": study_id})
     else:
         rows = connection.execute(_STATES_OF_A_CALL, {"study": study_id, "of_call": budget.call})
     counts = {row[0]: row[1] for row in rows}
     counted = sum(counts.get(state, 0) for state in _COUNTED)
-    return Standing(counted, counts.get(TrialState.RUNNING, 0), allowed if budget.extra is None else budget.extra)
+    return BudgetStatus(counted, counts.get(TrialState.RUNNING, 0), allowed if budget.extra is None else budget.extra)
 
 
 def count_finished(connection: Connection, study_id: int) -> int:

@@ -31,7 +31,7 @@ CURVE_COLUMNS = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds"
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class SampledTrial:
     """What a trial runs with: Optuna's parameters, every hyperparameter as people read it, its seed, whether it
     explores.
     """
@@ -90,7 +90,7 @@ class Outcome:
 
 
 def write_drawn(
-    database: Database, claim: Claim, study_id: int, drawn: Drawn, distributions: Mapping[str, BaseDistribution]
+    database: Database, claim: Claim, study_id: int, drawn: SampledTrial, distributions: Mapping[str, BaseDistribution]
 ) -> bool:
     """Note what the trial will run with, before it runs; False if the claim is no longer ours."""
 
@@ -109,7 +109,7 @@ def insert_drawn(
     connection: Connection,
     trial_id: int,
     study_id: int,
-    drawn: Drawn,
+    drawn: SampledTrial,
     distributions: Mapping[str, BaseDistribution],
 ) -> None:
     """The parameters in Optuna's table and the rest in ours; a hand-picked trial's given parameters are replaced."""
@@ -166,7 +166,7 @@ def insert_waiting(
 
 def read_drawn(
     database: Database, trial_id: int, distributions: Mapping[str, BaseDistribution]
-) -> tuple[Drawn | None, dict[str, Any]]:
+) -> tuple[SampledTrial | None, dict[str, Any]]:
     """What an earlier attempt of this trial drew, or None; and the parameters given to it by hand, if any."""
 
     def work(connection: Connection) -> tuple[Any, Any]:
@@ -179,7 +179,7 @@ def read_drawn(
     sampled = {name: value for name, (fits, value) in read.items() if fits}
     if row is None:
         return None, sampled
-    return Drawn(sampled, json.loads(row.hyperparameters), row.seed, row.exploring), {}
+    return SampledTrial(sampled, json.loads(row.hyperparameters), row.seed, row.exploring), {}
 
 
 def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outcome) -> bool:

@@ -22,7 +22,7 @@ from tuner.storage.records import insert_waiting
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class WarmStartTrial:
     """A trial of another study that a new one begins with.
 
     ``sampled``: Optuna's parameters; ``value`` is None where the other study's values mean something else.
@@ -53,7 +53,7 @@ class NewStudy:
     budget: int
     encoding: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
-    offers: Sequence[Offer] = ()
+    offers: Sequence[WarmStartTrial] = ()
     n_repeated: int = 0
     distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
 

@@ -32,7 +32,7 @@ from pydantic import (
 from tuner.data import AUGMENTATIONS, ColumnSettings, DataSettings, make_augment
 from tuner.errors import DefinitionError, UsageError
 from tuner.nn import ACTIVATIONS, MONITORS, Stopping
-from tuner.study.foreign import check_free_name, check_trainer, refuse_twins, refuse_unseen
+from tuner.study.custom_trainer import check_free_name, check_trainer, refuse_twins, refuse_unseen
 from tuner.study.knobs import FREE, KNOBS, format_hidden
 from tuner.study.ranges import Range
 from tuner.study.space import Space

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tuner.places import SCHEMA
+from tuner.paths import SCHEMA
 from tuner.study.definition import StudyDefinition
 from tuner.study.knobs import FREE, KNOBS, Knob
 from tuner.study.ranges import Range

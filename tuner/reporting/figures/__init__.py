@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tuner.reporting.figures.along import along
 from tuner.reporting.figures.curves import curves, next_curves
+from tuner.reporting.figures.effects import pull
 from tuner.reporting.figures.effort import effort
 from tuner.reporting.figures.failures import failures
 from tuner.reporting.figures.figure import Figure
@@ -18,7 +19,6 @@ from tuner.reporting.figures.importance import importance
 from tuner.reporting.figures.learning import learning
 from tuner.reporting.figures.parallel import parallel
 from tuner.reporting.figures.progress import progress
-from tuner.reporting.figures.pull import pull
 from tuner.reporting.figures.scatter import scatter
 
 if TYPE_CHECKING:

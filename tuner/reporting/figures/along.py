@@ -9,8 +9,8 @@ import numpy as np
 from tuner.analysis import KnobCurve
 from tuner.reporting.axes import KnobAxis, knob_axes
 from tuner.reporting.figures.figure import Figure
+from tuner.reporting.sentences import value
 from tuner.reporting.svg import Plot, Scale, percent_tick
-from tuner.reporting.wording import value
 
 if TYPE_CHECKING:
     from tuner.reporting.numbers import Numbers

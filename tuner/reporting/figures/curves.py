@@ -9,8 +9,8 @@ import numpy as np
 from tuner.analysis import exponentially_weighted_average
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error, mean_curve
+from tuner.reporting.sentences import count, join, percent
 from tuner.reporting.svg import Plot, percent_tick
-from tuner.reporting.wording import count, join, percent
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:

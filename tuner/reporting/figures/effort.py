@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuner.reporting.figures.figure import Figure
+from tuner.reporting.sentences import count, duration
+from tuner.reporting.sentences import share as in_per_cent
 from tuner.reporting.svg import Plot
-from tuner.reporting.wording import count, duration
-from tuner.reporting.wording import share as in_per_cent
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuner.analysis import diverged_shares
+from tuner.reporting.effects import in_space, searched_knobs
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.pulls import in_space, searched_knobs
+from tuner.reporting.sentences import count, value
 from tuner.reporting.svg import Plot, label_width
-from tuner.reporting.wording import count, value
 
 if TYPE_CHECKING:
     from tuner.reporting.numbers import Numbers

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from tuner.analysis import Diagnosis
 from tuner.reporting.figures.figure import Figure
+from tuner.reporting.sentences import GAP_NAMES, percent, points, span
 from tuner.reporting.svg import Plot, Scale, percent_tick
-from tuner.reporting.wording import GAP_NAMES, percent, points, span
 
 if TYPE_CHECKING:
     from tuner.reporting.numbers import Numbers

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuner.reporting.figures.figure import Figure
+from tuner.reporting.sentences import count
+from tuner.reporting.sentences import share as in_per_cent
 from tuner.reporting.svg import Plot, label_width
-from tuner.reporting.wording import count
-from tuner.reporting.wording import share as in_per_cent
 
 if TYPE_CHECKING:
     from tuner.reporting.numbers import Numbers

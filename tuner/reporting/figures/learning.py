@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuner.reporting.figures.figure import Figure
+from tuner.reporting.sentences import count, percent
 from tuner.reporting.svg import Plot, Scale, percent_tick
-from tuner.reporting.wording import count, percent
 
 if TYPE_CHECKING:
     from tuner.analysis import LearningCurve, LearningPoint

@@ -9,8 +9,8 @@ import numpy as np
 from tuner.reporting.axes import KnobAxis, knob_axes
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error
+from tuner.reporting.sentences import count
 from tuner.reporting.svg import Plot, Scale, percent_tick
-from tuner.reporting.wording import count
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:

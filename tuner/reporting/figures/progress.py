@@ -8,8 +8,8 @@ import numpy as np
 
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error
+from tuner.reporting.sentences import count, percent
 from tuner.reporting.svg import Plot, percent_tick
-from tuner.reporting.wording import count, percent
 
 if TYPE_CHECKING:
     from tuner.reporting.numbers import Numbers

@@ -8,8 +8,8 @@ import numpy as np
 
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error, train_error
+from tuner.reporting.sentences import count, points
 from tuner.reporting.svg import Plot, Scale, percent_tick
-from tuner.reporting.wording import count, points
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tuner.analysis import BalancedError, Diagnosis, ErrorEstimate, examples_to_decide
-from tuner.analysis.words import points as points
+from tuner.formatting import points as points
 
 ERROR_NAMES = {
     "baseline": "baseline",

@@ -65,7 +65,7 @@ def in_space(definition: StudyDefinition, trials: Iterable[TrialRecord]) -> list
     ]
 
 
-def find_pulls(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> KnobEffects | None:
+def find_effects(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> KnobEffects | None:
     """Effects of every searched hyperparameter, from the complete trials; None where they are too few."""
     knobs = searched_knobs(definition)
     trials = in_space(definition, findings.judged)

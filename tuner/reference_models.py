@@ -12,9 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset
 from tuner.nn import Hyperparameters, Stopping
-from tuner.running.worker import trial_settings
 from tuner.study import StudyDefinition
-from tuner.trial import draw_dev_folds, run_trial
+from tuner.trial import draw_dev_folds, run_trial, trial_settings
 
 PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 """λ/m of the logistic regressions that are tried; the one with the least dev error is the line."""
@@ -25,7 +24,7 @@ MOST_CELLS = 1e7
 """Trees to grow, and rows × inputs, beyond which gradient boosting would hold up the search by over two seconds."""
 
 
-def reference_lines(definition: StudyDefinition, dataset: Dataset) -> dict[str, float]:
+def reference_errors(definition: StudyDefinition, dataset: Dataset) -> dict[str, float]:
     """The dev error of every reference line, by its name."""
     lines: dict[str, float | None] = {
         "majority": majority(dataset),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from tuner.analysis import Effect, KnobEffect, KnobEffects
 from tuner.reporting.figures.figure import Figure
+from tuner.reporting.sentences import count, join, points, span
 from tuner.reporting.svg import Plot, Scale, cut, label_width
-from tuner.reporting.wording import count, join, points, span
 
 if TYPE_CHECKING:
     from tuner.reporting.numbers import Numbers

@@ -13,7 +13,7 @@ import numpy as np
 
 from tuner.data import Dataset, DataSettings, load_dataset
 from tuner.errors import NoDatabaseError, UsageError
-from tuner.places import DATA_SUFFIXES, DATABASE, SCHEMA, STORAGE_VARIABLE, STUDIES, shipped_studies
+from tuner.paths import DATA_SUFFIXES, DATABASE, SCHEMA, STORAGE_VARIABLE, STUDIES, shipped_studies
 from tuner.storage import (
     URL,
     Database,

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import UsageError
-from tuner.running.catalog import storage_url
-from tuner.running.opening import StudyRequest, open_study, open_to_read
 from tuner.storage import (
     Counts,
     Merged,
@@ -29,6 +27,8 @@ from tuner.storage import (
     sqlite_url,
 )
 from tuner.study import FREE, KNOBS, StudyDefinition, nearest
+from tuner.workspace.locating import storage_url
+from tuner.workspace.opening import StudyRequest, open_study, open_to_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def check_point(definition: StudyDefinition, values: Mapping[str, Any]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Condemned:
+class DeletionPreview:
     """A study that is about to be deleted, for the question that is asked first."""
 
     study: str
@@ -101,12 +101,12 @@ class Condemned:
     running: int
 
 
-def look_before_deleting(study: str, storage: str | None) -> Condemned:
+def look_before_deleting(study: str, storage: str | None) -> DeletionPreview:
     """What would be lost.  Raises UsageError where there is no such study."""
     database, name = open_to_read(study, storage)
     with database:
         progress = read_progress(database, get_study(database, name).study_id)
-        return Condemned(name, database.name, progress.counts, progress.running)
+        return DeletionPreview(name, database.name, progress.counts, progress.running)
 
 
 def delete(study: str, storage: str | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tuner.analysis import ErrorEstimate
 from tuner.reporting.frames import dev_error
 from tuner.reporting.layers import layers_sentence
-from tuner.reporting.wording import count, percent, points, rounded, span, times, value
+from tuner.reporting.sentences import count, percent, points, rounded, span, times, value
 
 if TYPE_CHECKING:
     from tuner.reporting.numbers import Numbers

@@ -71,7 +71,7 @@ class Finding:
         return cls(**{**found, "parts": tuple(found["parts"]), "columns": tuple(found["columns"])})
 
 
-def check_honesty(dataset: Dataset) -> tuple[Finding, ...]:
+def check_data_quality(dataset: Dataset) -> tuple[Finding, ...]:
     """Return what the dataset's raw rows give reason to say; raises DataError if they are gone, or others now.
 
     They are read again for it, once: what was found is kept with the prepared arrays.

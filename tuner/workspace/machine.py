@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from tuner.data import cache_folder
 from tuner.nn import Examples, Hyperparameters, Stopping, train
-from tuner.running.catalog import storage_url
 from tuner.storage import Check, check_database
+from tuner.workspace.locating import storage_url
 
 LIBRARIES = ("tuner-search", "numpy", "scipy", "pandas", "optuna", "sqlalchemy", "scikit-learn")
 EXTRAS = ("pyarrow", "psycopg", "distributed", "optuna-dashboard", "onnx")

@@ -10,19 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from tuner.data import Dataset, check_honesty
+from tuner.data import Dataset, check_data_quality
 from tuner.errors import NoDatabaseError, StorageError, TunerError, UsageError
-from tuner.places import defined_studies
-from tuner.running.catalog import is_stored
-from tuner.running.references import reference_lines
-from tuner.running.trainers import Trainer
-from tuner.running.warm_start import n_repeated, offers_from
+from tuner.paths import defined_studies
+from tuner.reference_models import reference_errors
 from tuner.storage import (
     URL,
     Database,
     NewStudy,
-    Offer,
     StoredStudy,
+    WarmStartTrial,
     ensure_study,
     find_study,
     get_study,
@@ -33,7 +30,10 @@ from tuner.storage import (
     update_study,
 )
 from tuner.study import Source, StudyDefinition, identity_changes, parse_definition
+from tuner.trainers import Trainer
 from tuner.trial import draw_dev_folds
+from tuner.workspace.locating import is_stored
+from tuner.workspace.warm_start import n_repeated, offers_from
 
 VERSIONS = ("tuner-search", "numpy", "optuna", "sqlalchemy", "pandas")
 
@@ -114,7 +114,7 @@ def prepare(
 
 
 def _new_study(
-    source: Source, dataset: Dataset, offers: list[Offer], judged: dict[str, Any], from_study: str | None
+    source: Source, dataset: Dataset, offers: list[WarmStartTrial], judged: dict[str, Any], from_study: str | None
 ) -> NewStudy:
     """What the database keeps of a study that is made."""
     definition = source.definition
@@ -141,7 +141,7 @@ def _new_study(
 
 def _look_first(
     url: URL, definition: StudyDefinition, identity: dict[str, Any], *, from_study: str | None, allow_changed: bool
-) -> list[Offer]:
+) -> list[WarmStartTrial]:
     """Refuse what can be refused before anything is written; the trials a new study begins with."""
     try:
         with open_database(url, create=False) as database:
@@ -216,8 +216,8 @@ def _free_name(database: Database, stored: StoredStudy) -> str:
 def judged_once(definition: StudyDefinition, dataset: Dataset) -> dict[str, Any]:
     """What is found out before a study is made, once: reference lines and honesty checks."""
     return {
-        "references": reference_lines(definition, dataset),
-        "honesty": [finding.to_dict() for finding in check_honesty(dataset)],
+        "references": reference_errors(definition, dataset),
+        "honesty": [finding.to_dict() for finding in check_data_quality(dataset)],
     }
 
 

@@ -13,21 +13,7 @@ import numpy as np
 
 from tuner.data import Dataset, DataSettings, dataset_from_arrays, dataset_from_frame, load_dataset
 from tuner.errors import ArgumentError, DataError, NoDatabaseError, TunerError, UsageError
-from tuner.places import STUDIES
-from tuner.running.catalog import (
-    Located,
-    definition_for_data,
-    locate,
-    name_of,
-    renamed,
-    shape_of,
-    storage_url,
-    stored_source,
-    study_name_of,
-    write_definition,
-)
-from tuner.running.preparing import PreparedStudy, prepare
-from tuner.running.trainers import Trainer, permitted_trainer
+from tuner.paths import STUDIES
 from tuner.storage import (
     Database,
     RunningTrial,
@@ -42,6 +28,20 @@ from tuner.storage import (
     study_lines,
 )
 from tuner.study import Edit, Source, edit_definition, identity_changes, make_definition, parse_definition
+from tuner.trainers import Trainer, permitted_trainer
+from tuner.workspace.creating import PreparedStudy, prepare
+from tuner.workspace.locating import (
+    Located,
+    definition_for_data,
+    locate,
+    name_of,
+    renamed,
+    shape_of,
+    storage_url,
+    stored_source,
+    study_name_of,
+    write_definition,
+)
 
 
 @dataclass(frozen=True, slots=True)

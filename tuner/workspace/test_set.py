@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tuner.data import Dataset, fingerprint_of, load_dataset
 from tuner.errors import NoDatabaseError, UsageError
-from tuner.places import STUDIES
-from tuner.running.catalog import storage_url
+from tuner.paths import STUDIES
 from tuner.storage import Database, get_study, open_database, parse_url, record_test_look, shown
 from tuner.study import StudyDefinition
+from tuner.workspace.locating import storage_url
 
 
 class Seal:

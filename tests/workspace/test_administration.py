@@ -13,8 +13,8 @@ import pytest
 
 from tests.running.conftest import Edit, command, finished, rows, search, states
 from tuner.errors import StorageError, UsageError
-from tuner.running import StudyRequest
-from tuner.running.housekeeping import backup, delete, enqueue, look_before_deleting, merge, submit
+from tuner.workspace import StudyRequest
+from tuner.workspace.administration import backup, delete, enqueue, look_before_deleting, merge, submit
 
 SMALL = StudyRequest("small")
 

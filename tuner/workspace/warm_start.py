@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tuner.errors import UsageError
-from tuner.storage import Database, Offer, get_study, read_points
+from tuner.storage import Database, WarmStartTrial, get_study, read_points
 from tuner.study import KNOBS, StudyDefinition
 
 MOST_OFFERS = 1000
@@ -16,7 +16,7 @@ SAME_MEANING = ("data.", "search.metric", "network.trainer")
 
 def offers_from(
     database: Database, old_name: str, definition: StudyDefinition, identity: dict[str, Any]
-) -> list[Offer]:
+) -> list[WarmStartTrial]:
     """The complete trials of another study that lie in this one's space, the best first.
 
     Their values come along where both studies judge by the same metric on the same dev examples.  Raises UsageError
@@ -29,17 +29,17 @@ def offers_from(
     space = definition.searched_space
     own = definition.network.trainer is None
     defaults = {name: knob.default for name, knob in KNOBS.items()} if own else {}
-    offers: list[Offer] = []
+    offers: list[WarmStartTrial] = []
     for values, value in read_points(database, old.study_id):
         point = defaults | values
         if space.holds(point) and space.searched:
-            offer = Offer(space.sampled(point), value if is_comparable else None)
+            offer = WarmStartTrial(space.sampled(point), value if is_comparable else None)
             if all(offer.sampled != other.sampled for other in offers[:MOST_REPEATED]):
                 offers.append(offer)
     return offers[:MOST_OFFERS]
 
 
-def n_repeated(offers: list[Offer], budget: int) -> int:
+def n_repeated(offers: list[WarmStartTrial], budget: int) -> int:
     """How many of them are run again: the new study's best must be a trial of its own."""
     return min(len(offers), MOST_REPEATED, max(1, budget // 4))
 

@@ -8,8 +8,8 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from tuner.errors import UsageError
-from tuner.running.catalog import storage_url
 from tuner.storage import optuna_storage, shown
+from tuner.workspace.locating import storage_url
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 READING = ("GET", "HEAD", "OPTIONS")

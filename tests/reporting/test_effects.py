@@ -1,7 +1,7 @@
 """Hyperparameters as the analysis wants them."""
 
 from tests.reporting.building import make_study
-from tuner.reporting.pulls import searched_knobs
+from tuner.reporting.effects import searched_knobs
 from tuner.study import parse_definition
 
 

@@ -18,8 +18,8 @@ import numpy as np
 from tuner.data import Dataset, Part, Table
 from tuner.errors import StorageError
 from tuner.running.interrupting import TrialEnded, interruptible
-from tuner.running.trainers import Trainer, one_line
 from tuner.storage import NetworkRecord, Outcome
+from tuner.trainers import Trainer, one_line
 from tuner.trial import TrialSettings, network_seeds, value_of
 
 Prune = Callable[[dict[int, float]], bool]
@@ -51,7 +51,7 @@ class TrainerData:
         return len(self.class_names)
 
 
-def run_foreign_trial(
+def run_custom_trial(
     trainer: Trainer,
     dataset: Dataset,
     params: Mapping[str, Any],

@@ -9,9 +9,10 @@ import pytest
 
 from tests.running.conftest import Edit, fingerprint, finished, opened, rows, search
 from tuner.errors import UsageError
-from tuner.running import PreparedStudy, SearchRequest, run_search
+from tuner.running import SearchRequest, run_search
 from tuner.running.sampling import draw
 from tuner.storage import History, find_study
+from tuner.workspace import PreparedStudy
 
 
 def history_of(study: PreparedStudy) -> History:

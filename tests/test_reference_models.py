@@ -9,12 +9,14 @@ import pytest
 
 from tests.conftest import Run
 from tests.running.conftest import Edit
+from tuner import reference_models
 from tuner.data import DataSettings, dataset_from_frame
-from tuner.running import StudyRequest, load_study_data, read_record, references
+from tuner.workspace import StudyRequest, load_study_data, read_record
 
 THREADS_OF_A_FIT = """
 import sys, threadpoolctl
-from tuner.running import StudyRequest, load_study_data, references
+from tuner import reference_models
+from tuner.workspace import StudyRequest, load_study_data
 
 found = set()
 
@@ -25,7 +27,7 @@ def look(frame, event, _):
 source, dataset = load_study_data(StudyRequest("small"))
 assert "sklearn" not in sys.modules
 sys.setprofile(look)
-references.reference_lines(source.definition, dataset)
+reference_models.reference_errors(source.definition, dataset)
 sys.setprofile(None)
 print(sorted(found))
 """
@@ -35,15 +37,15 @@ def test_majority_is_the_commonest_class_of_the_training_rows() -> None:
     """With 60 % of one class and one value everywhere, the line is 40 %."""
     frame = pd.DataFrame({"x": [float(n % 7) for n in range(200)], "kind": ["a", "a", "a", "b", "b"] * 40})
     dataset = dataset_from_frame(frame, "kind", DataSettings())
-    assert references.majority(dataset) == pytest.approx(0.4)
+    assert reference_models.majority(dataset) == pytest.approx(0.4)
 
 
 def test_logistic_regression_separates_what_a_line_can(edit: Edit) -> None:
     """Three overlapping clouds around the corners of a triangle are a linear problem."""
     edit()
     source, dataset = load_study_data(StudyRequest("small"))
-    error = references.logistic_regression(source.definition, dataset)
-    assert error < 0.4 < references.majority(dataset)
+    error = reference_models.logistic_regression(source.definition, dataset)
+    assert error < 0.4 < reference_models.majority(dataset)
 
 
 def test_gradient_boosting_is_left_out_where_it_would_hold_up_the_search(
@@ -52,9 +54,9 @@ def test_gradient_boosting_is_left_out_where_it_would_hold_up_the_search(
     """Small data has the third line; beyond the limits there is none."""
     edit()
     source, dataset = load_study_data(StudyRequest("small"))
-    assert "gradient_boosting" in references.reference_lines(source.definition, dataset)
-    monkeypatch.setattr(references, "MOST_CELLS", 1.0)
-    assert "gradient_boosting" not in references.reference_lines(source.definition, dataset)
+    assert "gradient_boosting" in reference_models.reference_errors(source.definition, dataset)
+    monkeypatch.setattr(reference_models, "MOST_CELLS", 1.0)
+    assert "gradient_boosting" not in reference_models.reference_errors(source.definition, dataset)
 
 
 def test_gradient_boosting_keeps_to_one_thread(edit: Edit) -> None:

@@ -10,14 +10,14 @@ import pytest
 from scipy import stats
 
 from tests.data.conftest import people
-from tuner.data import DataSettings, Finding, check_honesty, dataset_from_frame
-from tuner.data.honesty import auc_with_limit, chi_square, holm
+from tuner.data import DataSettings, Finding, check_data_quality, dataset_from_frame
+from tuner.data.data_checks import auc_with_limit, chi_square, holm
 
 
 def findings(frame: pd.DataFrame, **settings: Any) -> dict[str, list[Finding]]:
     """Return what a frame gives reason to say, by kind."""
     found: dict[str, list[Finding]] = {}
-    for finding in check_honesty(dataset_from_frame(frame, "rich", DataSettings(**settings), cache=False)):
+    for finding in check_data_quality(dataset_from_frame(frame, "rich", DataSettings(**settings), cache=False)):
         found.setdefault(finding.kind, []).append(finding)
     return found
 

@@ -11,7 +11,7 @@ NO_FAULT = ("imbalance",)
 """Kinds of findings that make numbers hard to read, not wrong."""
 
 
-def honesty(record: StudyRecord) -> list[str]:
+def found_in_data(record: StudyRecord) -> list[str]:
     """List every finding once, as a sentence, in the order of the checks."""
     found = [notice for key in KEYS for notice in record.facts.get(key) or ()]
     return list(dict.fromkeys(str(n["text"]) if isinstance(n, Mapping) else str(n) for n in found))

@@ -93,8 +93,8 @@ def test_a_diverged_trial_is_complete_with_a_bad_value(edit: Edit) -> None:
     result = search()
     assert (result.run.complete, result.run.diverged, result.run.failed) == (4, 4, 0)
     assert {value for (value,) in rows(database, "SELECT value FROM trial_values")} == {1.0}
-    reasons = {reason for (reason,) in rows(database, "SELECT stop_reason FROM tuner_networks")}
-    assert reasons <= {"diverged in layer 1", "diverged in layer 2"}
+    reasons = set(rows(database, "SELECT stop_reason, diverged_layer FROM tuner_networks"))
+    assert reasons <= {("diverged", 1), ("diverged", 2)}
     assert result.progress.best is None
     assert "no trial has a usable result yet" in result.text()
 

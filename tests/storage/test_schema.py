@@ -49,6 +49,9 @@ FORGET_LEFT_OUT = [
 FORGET_EFFECTIVE = "ALTER TABLE tuner_test_looks DROP COLUMN n_effective"
 """A look at the test set as schema 5 had it."""
 
+FORGET_DIVERGED = "ALTER TABLE tuner_networks DROP COLUMN diverged_layer"
+"""A network as schema 6 had it."""
+
 
 def contents(folder: Path) -> dict[str, str]:
     """Every file of a folder with its hash."""
@@ -246,6 +249,7 @@ def test_a_database_of_schema_1_gains_learning_curves(tmp_path: Path) -> None:
     change(
         path,
         FORGET_EFFECTIVE,
+        FORGET_DIVERGED,
         "DROP TABLE tuner_learning",
         "ALTER TABLE tuner_networks DROP COLUMN layers",
         "UPDATE tuner_version SET schema_version = 1",
@@ -268,6 +272,7 @@ def test_a_database_of_schema_3_knows_no_layers_of_its_trials(tmp_path: Path) ->
     change(
         path,
         FORGET_EFFECTIVE,
+        FORGET_DIVERGED,
         *FORGET_LEFT_OUT,
         "ALTER TABLE tuner_networks DROP COLUMN layers",
         "UPDATE tuner_version SET schema_version = 3",
@@ -319,6 +324,22 @@ def test_a_look_of_schema_5_counts_all_its_rows(tmp_path: Path, kind: str) -> No
         record_test_look(database, study, trial_number=0, wrong=3, n=10, n_effective=4.5, model="b")
         looks = read_study(database, "made").test_looks
     assert [(found["wrong"], found["n"], found["n_effective"]) for found in looks] == [(2, 10, None), (3, 10, 4.5)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_layer_of_schema_6_leaves_the_text(tmp_path: Path, kind: str) -> None:
+    """Where a stop reason named the layer in which a network diverged, the layer gets its own column."""
+    reasons = ["diverged in layer 2", "patience", "diverged in layer 11", "diverged"]
+    with open_database(new_url(kind, tmp_path), create=True) as database:
+        study = make_study(database)
+        network = outcome().networks[0]
+        networks = [dataclasses.replace(network, stop_reason=reason) for reason in reasons]
+        finished = dataclasses.replace(outcome(), networks=networks)
+        assert write_outcome(database, take_and_draw(database, study), study, finished)
+        database.write(lambda connection: connection.execute(sa.text(FORGET_DIVERGED)))
+        database.write(migrations.upgrade_to_7)
+        found = [(each.stop_reason, each.diverged_layer) for each in read_study(database, "made").trials[0].networks]
+    assert found == [("diverged", 2), ("patience", None), ("diverged", 11), ("diverged", None)]
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

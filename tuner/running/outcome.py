@@ -6,7 +6,6 @@ from dataclasses import astuple
 from typing import Any
 
 from tuner.data import Dataset
-from tuner.nn import TrainedNetwork
 from tuner.storage import NetworkRecord, Outcome
 from tuner.trial import TrialResult
 
@@ -20,7 +19,7 @@ def outcome_of(result: TrialResult, dataset: Dataset, attributes: dict[str, Any]
         n_train, n_dev = len(part.train), len(part.dev)
         networks.append(
             NetworkRecord(
-                stop_reason=_reason(network),
+                stop_reason=network.stop_reason,
                 best_epoch=network.best_epoch,
                 epochs=network.epochs,
                 updates=network.updates,
@@ -35,6 +34,7 @@ def outcome_of(result: TrialResult, dataset: Dataset, attributes: dict[str, Any]
                 dev_fold_wrong=result.dev_fold_wrong[k],
                 n_train_dev=None if dataset.train_dev is None else len(dataset.train_dev),
                 train_dev_wrong=None if result.train_dev_wrong is None else result.train_dev_wrong[k],
+                diverged_layer=network.diverged_layer,
                 layers=[astuple(layer) for layer in network.layers],
             )
         )
@@ -47,10 +47,3 @@ def outcome_of(result: TrialResult, dataset: Dataset, attributes: dict[str, Any]
         seconds=result.seconds,
         system_attributes=attributes,
     )
-
-
-def _reason(network: TrainedNetwork) -> str:
-    """Why a network's training ended; one that diverged names the layer where it began."""
-    if network.diverged_layer is None:
-        return network.stop_reason
-    return f"{network.stop_reason} in layer {network.diverged_layer}"

@@ -50,6 +50,23 @@ def add_effective_looks(connection: Connection) -> None:
     connection.execute(sa.text(f"ALTER TABLE tuner_test_looks ADD COLUMN n_effective {double}"))
 
 
+def upgrade_to_7(connection: Connection) -> None:
+    """All changes of schema 7."""
+    _add_diverged_layer(connection)
+
+
+def _add_diverged_layer(connection: Connection) -> None:
+    """The layer in which a network diverged, until then within the text of its stop reason ("diverged in layer 2")."""
+    connection.execute(sa.text("ALTER TABLE tuner_networks ADD COLUMN diverged_layer INTEGER"))
+    text = "diverged in layer "
+    connection.execute(
+        sa.text(
+            "UPDATE tuner_networks SET stop_reason = 'diverged', "
+            f"diverged_layer = CAST(substr(stop_reason, {len(text) + 1}) AS INTEGER) WHERE stop_reason LIKE '{text}%'"
+        )
+    )
+
+
 def _allow_null(connection: Connection, table: str, columns: tuple[str, ...]) -> None:
     """Drop NOT NULL of columns; SQLite can only do so by making the table anew and copying its rows."""
     if connection.dialect.name != "sqlite":

@@ -259,4 +259,5 @@ def _network(row: Any, epochs: list[Any]) -> NetworkRecord:
         n_train_dev=row.n_train_dev,
         train_dev_wrong=row.train_dev_wrong,
         layers=[tuple(layer) for layer in json.loads(row.layers or "[]")],
+        diverged_layer=row.diverged_layer,
     )

@@ -48,6 +48,7 @@ class NetworkRecord:
 
     ``dev_bits`` (n_dev,) bool: which dev examples it got wrong; ``curve`` name -> (epochs,) float64;
     ``dev_fold_wrong`` (epochs, 20) uint16: wrong dev examples in each of the study's 20 dev folds after every epoch.
+    ``diverged_layer``: the layer, from 1, in which a diverged network's values stopped being finite first.
     ``layers``: a row a layer at some epochs: epoch, layer from 1, gradient norm, activation norm, share of dead units.
     Of a network that a trainer of the user's own trained, costs are unknown (NaN, stored as NULL) and so is
     ``dev_fold_wrong`` (no rows); where it was pruned, ``dev_bits`` are too (no entries).
@@ -69,6 +70,7 @@ class NetworkRecord:
     n_train_dev: int | None = None
     train_dev_wrong: int | None = None
     layers: list[tuple[int, int, float, float, float]] = field(default_factory=list)
+    diverged_layer: int | None = None
 
 
 def middle_epoch(networks: Sequence[NetworkRecord]) -> int:
@@ -260,6 +262,7 @@ def _network_rows(trial_id: int, outcome: Outcome) -> list[dict[str, Any]]:
             "dev_cost": _known(network.dev_cost),
             "dev_bits": np.packbits(network.dev_bits).tobytes(),
             "layers": json.dumps(network.layers),
+            "diverged_layer": network.diverged_layer,
         }
         for index, network in enumerate(outcome.networks)
     ]

@@ -20,7 +20,14 @@ from tuner.errors import NoDatabaseError, StorageError
 from tuner.storage import tables
 from tuner.storage.address import refuse_network_file_system, shown, sqlite_file, sqlite_url, without_password
 from tuner.storage.database import Database, connect_to_read, damage, is_damage, retrying
-from tuner.storage.migrations import add_effective_looks, add_layers, add_learning, add_left_out, allow_unknown_costs
+from tuner.storage.migrations import (
+    add_effective_looks,
+    add_layers,
+    add_learning,
+    add_left_out,
+    allow_unknown_costs,
+    upgrade_to_7,
+)
 
 MIGRATIONS: list[Callable[[Connection], None]] = [
     allow_unknown_costs,
@@ -28,6 +35,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_layers,
     add_left_out,
     add_effective_looks,
+    upgrade_to_7,
 ]
 """``MIGRATIONS[n]`` brings our tables from schema version n + 1 to n + 2; to change a table, append one function."""
 

@@ -30,7 +30,7 @@ from sqlalchemy import (
     event,
 )
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 metadata = MetaData()
 
@@ -114,6 +114,7 @@ networks = Table(
     Column("dev_cost", Double),
     Column("dev_bits", LargeBinary, nullable=False),
     Column("layers", Text),
+    Column("diverged_layer", Integer),
 )
 
 epochs = Table(

@@ -21,6 +21,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from tuner.files import write_whole
+
 UNUSED_SECONDS = 30 * 86_400
 ENTRY = re.compile(r"[0-9a-f]{40}|\.building-.*")  # nothing else in the folder is ever touched
 BUILDING_SECONDS = 86_400  # what is still unfinished after a day was left behind by a process that died
@@ -150,10 +152,7 @@ def write_beside(folder: Path, name: str, found: Any) -> None:
     It is as old as the entry, and goes with it.
     """
     with contextlib.suppress(OSError):
-        handle, building = tempfile.mkstemp(dir=folder)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(found, file)
-        os.replace(building, folder / name)
+        write_whole(folder / name, json.dumps(found))
 
 
 def remove_entry(folder: Path) -> None:

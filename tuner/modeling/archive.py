@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.errors import ModelError
-from tuner.modeling.files import whole_file
+from tuner.files import whole_file
 from tuner.modeling.metadata import Card, read_card
 from tuner.nn import Architecture
 

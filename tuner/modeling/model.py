@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from tuner.analysis import SeedsError
 from tuner.data import Encoding, class_indices, rows_frame
 from tuner.errors import ArgumentError, ModelError, UsageError
+from tuner.files import refuse_no_place
 from tuner.modeling.archive import read_archive, write_archive
-from tuner.modeling.files import refuse_no_place
 from tuner.modeling.metadata import Card
 from tuner.nn import Network
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from tuner.data import DATE_CYCLES, DAY, LARGEST_INPUT, Encoding, Feature, FittedColumn, raw_columns, raw_names
 from tuner.errors import UsageError
-from tuner.modeling.files import whole_file
+from tuner.files import whole_file
 from tuner.modeling.model import Model
 from tuner.nn import LEAK, Network
 

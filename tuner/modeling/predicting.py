@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from tuner.data import read_rows
 from tuner.errors import DataError, UsageError
-from tuner.modeling.files import whole_file
+from tuner.files import whole_file
 from tuner.modeling.model import Model
 
 if TYPE_CHECKING:

@@ -1,10 +1,9 @@
-"""Writing files so that a reader sees the old one or the new one, never a half."""
+"""The texts of a report's files: CSV and JSON, and writing them."""
 
 from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,22 +11,18 @@ from typing import Any
 import numpy as np
 
 from tuner.errors import UsageError
+from tuner.files import write_whole
 
 LINES = 2000  # of a table of numbers that are formatted at once
 
 
 def write_files(folder: Path, contents: Mapping[str, Callable[[], str]]) -> None:
-    """Write each text to a temporary name beside its file, then rename it.  Raises UsageError where that is refused."""
+    """Write each text whole or not at all; the folder is made.  Raises UsageError where that is refused."""
     texts = {name: text() for name, text in contents.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            temporary = folder / f".{name}.{os.getpid()}"
-            try:
-                temporary.write_text(text, encoding="utf-8", newline="")
-                temporary.replace(folder / name)
-            finally:
-                temporary.unlink(missing_ok=True)
+            write_whole(folder / name, text)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror}; --output names another folder") from None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from tuner.errors import NoDatabaseError, StorageError
+from tuner.files import move_new, temporary_beside
 from tuner.storage import tables
 from tuner.storage.address import refuse_network_file_system, shown, sqlite_file, sqlite_url, without_password
 from tuner.storage.database import Database, connect_to_read, damage, is_damage, retrying
@@ -97,35 +97,23 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _make_file(path: Path) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with _database_beside(path) as temporary:
         with closing(sqlite3.connect(temporary)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
         _make_tables(sqlite_url(temporary))
-        os.chmod(temporary, 0o666 & ~_umask())
+        with suppress(FileExistsError):  # another process was quicker; its file is as good as ours
+            move_new(temporary, path)
+
+
+@contextmanager
+def _database_beside(path: Path) -> Iterator[Path]:
+    """A temporary file for a database; removed with what SQLite keeps beside it."""
+    with temporary_beside(path) as temporary:
         try:
-            os.link(temporary, path)
-        except FileExistsError:
-            pass  # another process was quicker; its file is as good as ours
-        except OSError:  # a file system without hard links: rename cannot refuse to overwrite, so look once more
-            if not path.exists():
-                os.rename(temporary, path)
-    finally:
-        _remove_file(temporary)
-
-
-def _remove_file(path: Path) -> None:
-    """Remove a SQLite file and what SQLite keeps beside it."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask_now = os.umask(0)
-    os.umask(mask_now)
-    return mask_now
+            yield temporary
+        finally:
+            for suffix in ("-wal", "-shm", "-journal"):
+                temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
 
 
 def _make_tables(url: URL) -> None:
@@ -262,19 +250,13 @@ def optuna_storage(url: URL) -> optuna.storages.RDBStorage:
 
 def back_up(path: Path, target: Path) -> None:
     """A consistent copy of a SQLite file while others write (SQLite's online backup), renamed into place when whole."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with _database_beside(target) as temporary:
         with (
             closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)) as source,
             closing(sqlite3.connect(temporary)) as copy,
         ):
             source.backup(copy)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
-    finally:
-        _remove_file(temporary)
+        temporary.replace(target)
 
 
 def _upgrade_file(url: URL, path: Path) -> None:

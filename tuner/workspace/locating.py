@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import numpy as np
 
 from tuner.data import Dataset, DataSettings, load_dataset
 from tuner.errors import NoDatabaseError, UsageError
+from tuner.files import write_new, write_whole
 from tuner.paths import DATA_SUFFIXES, DATABASE, SCHEMA, STORAGE_VARIABLE, STUDIES, shipped_studies
 from tuner.storage import (
     URL,
@@ -214,6 +213,11 @@ def shape_of(dataset: Dataset) -> DataShape:
 
 def write_definition(path: Path, text: str) -> None:
     """Write a definition, never over one that is there, and beside it the schema that its first line names."""
+    try:
+        if path.parent == STUDIES:
+            path.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}; expected a folder one can write to") from None
     write_new(path, text)
     schema = path.with_name(SCHEMA)
     current = schema_text()
@@ -233,39 +237,3 @@ def write_example() -> Path:
         write_whole(data, (shipped / "data" / data.name).read_bytes())
     write_definition(where, (shipped / where.name).read_text(encoding="utf-8"))
     return where
-
-
-def write_new(path: Path, text: str) -> None:
-    """Write a file whole, or not at all; never over one that is there."""
-    try:
-        if path.parent == STUDIES:
-            path.parent.mkdir(exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}; expected a folder one can write to") from None
-    if not path.parent.is_dir():
-        raise UsageError(f"{path}: cannot be written: no such folder {path.parent}; expected one that exists")
-    with _written_aside(path, text.encode()) as name:
-        try:
-            os.link(name, path)
-        except FileExistsError:
-            raise UsageError(f"{path}: is there already; it was left as it is") from None
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a half."""
-    with _written_aside(path, content.encode() if isinstance(content, str) else content) as name:
-        os.replace(name, path)
-
-
-@contextmanager
-def _written_aside(path: Path, content: bytes) -> Iterator[str]:
-    """A temporary file beside ``path`` with its content; gone afterwards, if it still has that name."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o644)
-        yield name
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(name)

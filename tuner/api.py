@@ -90,7 +90,7 @@ class Study:
             raise ArgumentError(f"sober and trial: expected one of them, got trial={trial}")
         record, dataset = load_searched(self._typed, self._address, self._dataset)
         definition = parse_definition(record.definition, f"study {self.name!r}")
-        definition.require_own_network("tuner train")
+        definition.require_training_again("tuner train")
         report = build_report(record)
         if sober:
             choice = report.findings.sober
@@ -114,7 +114,7 @@ class Study:
         """
         record, dataset = load_searched(self._typed, self._address, self._dataset)
         definition = parse_definition(record.definition, f"study {self.name!r}")
-        definition.require_own_network("tuner learning-curve")
+        definition.require_training_again("tuner learning-curve")
         trial = record.best
         if trial is None or trial.seed is None:
             raise UsageError(f"study {self.name!r}: no trial is complete, so that nothing is chosen; search it first")

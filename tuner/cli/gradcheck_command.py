@@ -33,7 +33,7 @@ def gradcheck(
 
     source, dataset = load_study_data(StudyRequest(study, target, storage))
     definition = source.definition
-    definition.require_own_network("tuner gradcheck")
+    definition.require_training_again("tuner gradcheck")
     space = definition.searched_space
     train = dataset.parts[0].train
     found = check_gradients(

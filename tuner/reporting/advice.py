@@ -68,7 +68,7 @@ def evidence_of(report: Numbers) -> Evidence:
         folds=definition.data.folds,
         can_fold=definition.data.dev is None and definition.data.time is None and definition.data.split_column is None,
         **_needed(diagnosis),
-        images=definition.data.image is not None and definition.network.trainer is None,
+        images=definition.data.image is not None and definition.trainer_kind.augments,
         augmented=any(KNOBS.get(name, FREE).field is None for name in definition.space),
         trainer=definition.network.trainer,
         **_network(report),
@@ -145,7 +145,7 @@ def _reference_lines(report: Numbers) -> dict[str, Any]:
 
 def _network(report: Numbers) -> dict[str, Any]:
     """The best trial's layers, and whether no larger network was searched."""
-    if report.best is None or report.definition.network.trainer is not None:
+    if report.best is None or not report.definition.trainer_kind.has_size:
         return {}
     definition = report.definition
     hidden = report.best.params.get("hidden")

@@ -19,7 +19,7 @@ def fitted(report: Numbers) -> dict[str, Any]:
     """
     best, errors = report.best, report.diagnosis.errors
     baseline, train = errors["baseline"], errors.get("train")
-    if best is None or baseline is None or train is None or report.definition.network.trainer is not None:
+    if best is None or baseline is None or train is None or not report.definition.trainer_kind.has_size:
         return {}
     line = baseline.value + report.diagnosis.material_gap
     chosen = [network.best_epoch for network in best.networks]

@@ -137,9 +137,9 @@ def dev_wrong(trial: TrialRecord, n_dev: int) -> NDArray[np.generic]:
 def _runs(trial: TrialRecord, record: StudyRecord, definition: StudyDefinition) -> list[NetworkRun]:
     """A trial's networks, epoch by epoch, and the first epoch after which patience could end each.
 
-    Of a trainer of the user's own only what it returned is known: that counts as one epoch, which nobody chose.
+    Where the dev folds of each epoch are not recorded, what was returned counts as one epoch, which nobody chose.
     """
-    if definition.network.trainer is not None:
+    if not definition.trainer_kind.has_dev_folds:
         ends = np.cumsum([network.n_dev for network in trial.networks])
         once = covers_once(trial, len(record.dev_y))
         folds = np.split(record.dev_fold, ends[:-1]) if once else [record.dev_fold] * len(ends)
@@ -188,9 +188,9 @@ def references(record: StudyRecord) -> dict[str, float | None]:
 def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Sequence[str | None]) -> NDArray[np.int64]:
     """Entries of θ of networks with these hidden layers ("64-32"; None: those of the definition).
 
-    All 0 where a trainer of the user's own makes the models, whose size nobody knows.
+    All 0 where the size of the trainer's models is unknown.
     """
-    if definition.network.trainer is not None:
+    if not definition.trainer_kind.has_size:
         return np.zeros(len(hidden), dtype=np.int64)
     found: dict[str | None, int] = {}
     for layers in set(hidden):

@@ -70,12 +70,12 @@ def _progress(report: Numbers) -> str:
 
 
 def _trainer(report: Numbers) -> str:
-    trainer = report.definition.network.trainer
-    if trainer is None or report.best is None:
+    if report.definition.trainer_kind.has_dev_folds or report.best is None:
         return ""
     return (
-        f"The models are trained by {trainer}. What it chose on the dev rows within a trial, such as the epoch, is not "
-        "seen here: the corrected dev error allows for the choice among trials alone, and may be too low."
+        f"The models are trained by {report.definition.network.trainer}. What it chose on the dev rows within a trial, "
+        "such as the epoch, is not seen here: the corrected dev error allows for the choice among trials alone, and "
+        "may be too low."
     )
 
 

@@ -67,8 +67,8 @@ class Numbers:
 
     @property
     def chosen(self) -> str:
-        """The choice that the corrected dev error allows for; the epochs of a trainer of one's own are not seen."""
-        return "trial and epoch" if self.definition.network.trainer is None else "trial"
+        """The choice that the corrected dev error allows for."""
+        return self.definition.trainer_kind.chosen
 
     @cached_property
     def warnings(self) -> list[str]:

@@ -32,11 +32,11 @@ from pydantic import (
 from tuner.data import AUGMENTATIONS, ColumnSettings, DataSettings, make_augment
 from tuner.errors import DefinitionError, UsageError
 from tuner.nn import ACTIVATIONS, MONITORS, Stopping
-from tuner.study.custom_trainer import check_free_name, check_trainer, refuse_twins, refuse_unseen
 from tuner.study.knobs import FREE, KNOBS, format_hidden
 from tuner.study.ranges import Range
 from tuner.study.space import Space
 from tuner.study.strategies import PRUNERS, SAMPLERS, rungs
+from tuner.study.trainer_kinds import TrainerKind, check_free_name, check_trainer, kind_of, refuse_twins
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 METRICS = ("error", "balanced_error", "cost")
@@ -172,19 +172,20 @@ class StudyDefinition(BaseModel):
         for name in entries:
             if name in KNOBS or network is None:
                 continue
-            if network.trainer is None:
+            if kind_of(network.trainer).knows_knobs:
                 raise ValueError(f"unknown key {name!r}{nearest(name, KNOBS)}")
             check_free_name(name)
         return entries
 
     @model_validator(mode="after")
     def _trainer_sees_what_is_said(self) -> StudyDefinition:
-        if self.network.trainer is not None:
-            refuse_unseen("network", self.network)
-            refuse_unseen("training", self.training)
+        kind = self.trainer_kind
+        kind.check_keys("network", self.network)
+        kind.check_keys("training", self.training)
+        if not kind.knows_knobs:
             refuse_twins(self.space)
-            if self.search.metric == "cost":
-                raise ValueError("search.metric: expected error or balanced_error beside network.trainer, got 'cost'")
+        if not kind.has_cost and self.search.metric == "cost":
+            raise ValueError("search.metric: expected error or balanced_error beside network.trainer, got 'cost'")
         return self
 
     @model_validator(mode="after")
@@ -205,17 +206,22 @@ class StudyDefinition(BaseModel):
             raise ValueError(f"training.seeds: expected 1 where data.folds is given, got {self.training.seeds}")
         return self
 
+    @property
+    def trainer_kind(self) -> TrainerKind:
+        """What may be said to the trainer, and of its models."""
+        return kind_of(self.network.trainer)
+
     @cached_property
     def searched_space(self) -> Space:
-        """The space with what [network] fixes; [space] has the last word, and with a trainer the only one."""
-        if self.network.trainer is not None:
+        """The space with what [network] fixes; [space] has the last word, with a custom trainer the only one."""
+        if not self.trainer_kind.knows_knobs:
             return Space(self.space, defaults=False)
         network = {"hidden": format_hidden(self.network.hidden), "activation": self.network.activation}
         return Space({**network, **self.space})
 
-    def require_own_network(self, command: str) -> None:
-        """Raise UsageError where a trainer takes its place: ``command`` can do nothing for the trainer's models."""
-        if self.network.trainer is not None:
+    def require_training_again(self, command: str) -> None:
+        """Raise UsageError where a trial's training cannot be repeated, which ``command`` needs."""
+        if not self.trainer_kind.can_train_again:
             raise UsageError(
                 f"{command}: expected a study of tuner's own network, got {self.name!r}, whose trainer is "
                 f"{self.network.trainer}"

@@ -72,7 +72,7 @@ def enqueue(request: StudyRequest, values: Mapping[str, Any]) -> tuple[Submitted
 def check_point(definition: StudyDefinition, values: Mapping[str, Any]) -> None:
     """Raise UsageError for the first value that cannot be run in this study."""
     space = definition.searched_space
-    known = KNOBS if definition.network.trainer is None else definition.space
+    known = definition.trainer_kind.known(definition.space)
     for name, value in values.items():
         if name not in known:
             raise UsageError(f"unknown hyperparameter {name!r}{nearest(name, known)}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from tuner.errors import UsageError
 from tuner.storage import Database, WarmStartTrial, get_study, read_points
-from tuner.study import KNOBS, StudyDefinition
+from tuner.study import StudyDefinition
 
 MOST_OFFERS = 1000
 MOST_REPEATED = 5
@@ -27,8 +27,7 @@ def offers_from(
     old = get_study(database, old_name)
     is_comparable = _meaning(old.identity) == _meaning(identity)
     space = definition.searched_space
-    own = definition.network.trainer is None
-    defaults = {name: knob.default for name, knob in KNOBS.items()} if own else {}
+    defaults = definition.trainer_kind.defaults
     offers: list[WarmStartTrial] = []
     for values, value in read_points(database, old.study_id):
         point = defaults | values

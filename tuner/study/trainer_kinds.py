@@ -1,0 +1,122 @@
+"""The kinds of trainers: what a definition may say to each, and what a report may say of the models it makes.
+
+To add a kind is one :class:`TrainerKind`, and a class in ``tuner.trainers`` that trains.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from tuner.study.knobs import KNOBS
+from tuner.study.ranges import Range
+from tuner.study.space import optuna_name
+
+_TRAINER = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+_FREE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+
+_RECORDED = (
+    *("number", "state", "stop_reason", "value", "train_error", "dev_error", "train_cost", "dev_cost"),
+    *("avoidable_bias", "variance", "best_epoch", "epochs", "epoch", "seed", "seconds"),
+)
+"""What every trial records under these names; a hyperparameter needs another one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainerKind:
+    """What holds for all trainers of a kind.
+
+    ``knows_knobs``: it obeys tuner's hyperparameters and their defaults, and no other names.  ``ignored``: for each
+    section the keys without effect on it.  ``has_size``: its models are networks with known layers and parameters.
+    ``has_cost``: their costs are recorded.  ``has_dev_folds``: the wrong examples of each dev fold are recorded after
+    every epoch, so that the selection correction allows for the choice of the epoch.  ``augments``: it augments images.
+    ``can_train_again``: a trial's training can be repeated, or made on other rows.
+    """
+
+    knows_knobs: bool
+    has_size: bool
+    has_cost: bool
+    has_dev_folds: bool
+    augments: bool
+    can_train_again: bool
+    ignored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The hyperparameters that have a value where a definition does not name them."""
+        return {name: knob.default for name, knob in KNOBS.items()} if self.knows_knobs else {}
+
+    @property
+    def chosen(self) -> str:
+        """The choice that the selection correction allows for."""
+        return "trial and epoch" if self.has_dev_folds else "trial"
+
+    def known(self, space: Mapping[str, Any]) -> Collection[str]:
+        """The names that a trial's hyperparameters may have."""
+        return KNOBS if self.knows_knobs else space
+
+    def check_keys(self, section: str, given: BaseModel) -> None:
+        """Raise ValueError for the first key of a section that has no effect on this kind."""
+        for key in self.ignored.get(section, ()):
+            if key in given.model_fields_set:
+                raise ValueError(
+                    f"{section}.{key}: expected no such key beside network.trainer, which would not see it, got "
+                    f"{getattr(given, key)!r}; what the trainer should see belongs in [space]"
+                )
+
+
+OWN_NETWORK = TrainerKind(
+    knows_knobs=True, has_size=True, has_cost=True, has_dev_folds=True, augments=True, can_train_again=True
+)
+"""tuner's own network."""
+
+CUSTOM_TRAINER = TrainerKind(
+    knows_knobs=False,
+    has_size=False,
+    has_cost=False,
+    has_dev_folds=False,
+    augments=False,
+    can_train_again=False,
+    ignored={
+        "network": ("hidden", "activation", "output"),
+        "training": ("patience", "min_updates", "min_improvement", "monitor", "penalty_per"),
+    },
+)
+"""A function of the user's own, ``[network] trainer``."""
+
+
+def kind_of(trainer: str | None) -> TrainerKind:
+    """The kind that ``[network] trainer`` asks for."""
+    return OWN_NETWORK if trainer is None else CUSTOM_TRAINER
+
+
+def check_trainer(value: str) -> str:
+    """Raise ValueError unless a text names a function of a module."""
+    if not _TRAINER.fullmatch(value) or len(value) > 200:
+        raise ValueError(f"expected package.module:function, got {value!r}")
+    return value
+
+
+def check_free_name(name: str) -> None:
+    """Raise ValueError for a name that a hyperparameter which tuner does not know cannot have."""
+    if not _FREE_NAME.fullmatch(name):
+        raise ValueError(f"space.{name}: expected a name of letters, digits and '_', got {name!r}")
+    if name in _RECORDED:
+        raise ValueError(f"space.{name}: expected another name, like n_{name}, got one that every trial records itself")
+
+
+def refuse_twins(space: Mapping[str, Any]) -> None:
+    """Raise ValueError where two ranges would be one parameter in Optuna's tables, like log2_n and n in powers of
+    two.
+    """
+    seen: dict[str, str] = {}
+    for name, entry in space.items():
+        sampled = optuna_name(name, entry.kind) if isinstance(entry, Range) else name
+        if sampled in seen:
+            raise ValueError(f"space.{name}: expected another name, got one that is sampled as {seen[sampled]!r} is")
+        seen[sampled] = name

@@ -3,7 +3,7 @@
 import pytest
 
 from tuner.analysis import ErrorEstimate, diagnose
-from tuner.reporting import wording
+from tuner.reporting import sentences
 
 
 @pytest.mark.parametrize(
@@ -12,13 +12,13 @@ from tuner.reporting import wording
 )
 def test_errors_are_written_in_per_cent(error: float | None, expected: str) -> None:
     """One decimal, a second one below one per cent."""
-    assert wording.percent(error) == expected
+    assert sentences.percent(error) == expected
 
 
 def test_negative_differences_have_a_true_minus() -> None:
     """A hyphen could be taken for a dash."""
-    assert wording.points(-0.0123) == "−1.2"
-    assert wording.points(-0.000001) == "0.0"
+    assert sentences.points(-0.0123) == "−1.2"
+    assert sentences.points(-0.000001) == "0.0"
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_negative_differences_have_a_true_minus() -> None:
 )
 def test_values_are_short(of: object, expected: str) -> None:
     """Four digits, and no binary dust."""
-    assert wording.value(of) == expected
+    assert sentences.value(of) == expected
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_values_are_short(of: object, expected: str) -> None:
 )
 def test_durations(seconds: float, expected: str) -> None:
     """Two units at the most."""
-    assert wording.duration(seconds) == expected
+    assert sentences.duration(seconds) == expected
 
 
 @pytest.mark.parametrize(
@@ -51,18 +51,18 @@ def test_durations(seconds: float, expected: str) -> None:
 def test_the_verdict_in_a_sentence(train: tuple[int, int], dev: tuple[int, int], words: str) -> None:
     """The lectures' four cases, and the one they leave out."""
     found = diagnose(train=ErrorEstimate.counted(*train), dev=ErrorEstimate.counted(*dev))
-    assert wording.headline(found).startswith(words)
+    assert sentences.headline(found).startswith(words)
 
 
 def test_what_was_not_told_is_said_beside_what_was() -> None:
     """High bias with few dev examples: the variance stays open."""
     found = diagnose(train=ErrorEstimate.counted(1500, 10_000), dev=ErrorEstimate.counted(48, 300))
-    assert wording.headline(found).endswith("Whether variance is high too cannot be told yet.")
+    assert sentences.headline(found).endswith("Whether variance is high too cannot be told yet.")
 
 
 def test_a_baseline_that_was_not_given_is_owned_up_to() -> None:
     """Zero is an assumption, and called one."""
     found = diagnose(train=ErrorEstimate.counted(1, 10), dev=ErrorEstimate.counted(1, 10))
-    assert "taken as 0 %" in wording.assumption(found)
+    assert "taken as 0 %" in sentences.assumption(found)
     given = diagnose(train=None, dev=None, baseline={"wrong": 3, "of": 200})
-    assert wording.assumption(given) == "Baseline: 1.5 %, counted on 200 examples."
+    assert sentences.assumption(given) == "Baseline: 1.5 %, counted on 200 examples."

@@ -211,7 +211,9 @@ def _date(nodes: _Nodes, column: FittedColumn, place: int) -> tuple[str, list[in
         cycles = nodes.add("Div", cycles, nodes.constant(period, np.float64))
         share = nodes.add("Sub", cycles, nodes.add("Floor", cycles))
         angle = nodes.add("Mul", share, nodes.constant(2 * np.pi, np.float64))
-        parts |= {f"{name}_sin": nodes.add("Sin", angle), f"{name}_cos": nodes.add("Cos", angle)}
+        # cos x = sin(x + π/2): many versions of onnxruntime have no Cos of float64.
+        ahead = nodes.add("Add", angle, nodes.constant(np.pi / 2, np.float64))
+        parts |= {f"{name}_sin": nodes.add("Sin", angle), f"{name}_cos": nodes.add("Sin", ahead)}
     features = [feature for feature in column.features if feature.part != "missing"]
     joined = nodes.add("Concat", *(parts[feature.part] for feature in features), axis=1)
     normalised = nodes.add("Cast", _normalised(nodes, joined, features), to=_float())

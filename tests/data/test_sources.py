@@ -16,9 +16,9 @@ import zstandard
 
 from tests.data.conftest import Load, Write, people
 from tuner.data import Dataset
-from tuner.data.sources import SOURCES, source_of
+from tuner.data.sources import SOURCES, format_of
 from tuner.data.sources.delimited import SCAN
-from tuner.data.sources.opening import unpacked_size
+from tuner.data.sources.opening import DataFile, unpacked_size
 from tuner.errors import DataError
 
 HEADER = "age,hours,job,rich"
@@ -254,7 +254,8 @@ def test_memory_that_runs_out_while_reading(load: Load, write: Write, monkeypatc
 def test_unpacked_size_of_gzip(write: Write) -> None:
     """The size that gzip keeps is believed where it can be true."""
     text = "\n".join(lines()).encode()
-    assert unpacked_size(write("p.csv.gz", gzip.compress(text))) == len(text)
+    with DataFile(write("p.csv.gz", gzip.compress(text))) as file:
+        assert unpacked_size(file) == len(text)
 
 
 # --- arrays -----------------------------------------------------------------------------------------------------------
@@ -416,7 +417,7 @@ def test_nested_parquet_is_refused(tmp_path: Path, load: Load) -> None:
 @pytest.mark.parametrize("suffix", SOURCES)
 def test_every_suffix_leads_to_its_source(suffix: str) -> None:
     """The table's suffixes are found, in capitals too, and below a compression where that is possible."""
-    assert source_of(Path(f"a{suffix}")) is SOURCES[suffix]
-    assert source_of(Path(f"A{suffix.upper()}")) is SOURCES[suffix]
+    assert format_of(Path(f"a{suffix}")) is SOURCES[suffix]
+    assert format_of(Path(f"A{suffix.upper()}")) is SOURCES[suffix]
     if SOURCES[suffix].compressed:
-        assert source_of(Path(f"a{suffix}.gz")) is SOURCES[suffix]
+        assert format_of(Path(f"a{suffix}.gz")) is SOURCES[suffix]

@@ -13,9 +13,12 @@ from tuner.data.dates import CYCLES as DATE_CYCLES
 from tuner.data.dates import DAY
 from tuner.data.describing import describe
 from tuner.data.loading import (
+    arrays_reader,
+    dataset_from,
     dataset_from_arrays,
     dataset_from_frame,
     fit_on_all,
+    frame_reader,
     joined,
     load_dataset,
     open_prepared,
@@ -24,11 +27,11 @@ from tuner.data.loading import (
     read_parts,
     read_rows,
 )
+from tuner.data.reading import FileReader, RowReader, fingerprint_of
 from tuner.data.settings import ColumnSettings, DataSettings, SplitSettings
 
 if TYPE_CHECKING:
     from tuner.data.applying import class_indices, names_of, raw_columns, raw_names, read_labelled, rows_frame
-    from tuner.data.assembling import fingerprint_of
     from tuner.data.data_checks import Finding, check_data_quality
     from tuner.data.encoding import LARGEST_INPUT, Encoding, Feature, FittedColumn
 
@@ -44,19 +47,24 @@ __all__ = [
     "Dataset",
     "Encoding",
     "Feature",
+    "FileReader",
     "Finding",
     "FittedColumn",
     "Part",
+    "RowReader",
     "SplitSettings",
     "Table",
+    "arrays_reader",
     "cache_folder",
     "check_data_quality",
     "class_indices",
+    "dataset_from",
     "dataset_from_arrays",
     "dataset_from_frame",
     "describe",
     "fingerprint_of",
     "fit_on_all",
+    "frame_reader",
     "joined",
     "load_dataset",
     "make_augment",
@@ -78,10 +86,6 @@ def __getattr__(name: str) -> Any:
         from tuner.data import encoding
 
         return getattr(encoding, name)
-    if name == "fingerprint_of":
-        from tuner.data.assembling import fingerprint_of
-
-        return fingerprint_of
     if name in ("Finding", "check_data_quality"):
         from tuner.data import data_checks
 

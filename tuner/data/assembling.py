@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,8 @@ from numpy.typing import NDArray
 from tuner.data.dates import detect_format, seconds_of
 from tuner.data.kinds import decide_kinds
 from tuner.data.settings import DataSettings
-from tuner.data.sources import files_of, find_file, source_of
 from tuner.data.sources.delimited import target_among
-from tuner.data.sources.raw import Raw, Wanted, by_row
+from tuner.data.sources.raw import Raw, by_row
 from tuner.data.splitting import Request, Split, draw_split, read_split
 from tuner.data.tables import Column, RawTable, TextColumn, TypedTable, nearest, raw_table, text_column, typed_table
 from tuner.data.targets import find_classes, match_labels, read_labels, target_name
@@ -73,93 +70,6 @@ class Assembly:
     def seen(self) -> Selection:
         """Return the rows that kinds of columns are told from: the training rows, of all folds together."""
         return self.train[0] if len(self.train) == 1 else self.outside_test[0]
-
-
-def fingerprint_of(*files: Path) -> str:
-    """Return a SHA-256 over the contents of files, one after the other."""
-    total = hashlib.sha256()
-    for file in files:
-        try:
-            with file.open("rb") as opened:
-                total.update(hashlib.file_digest(opened, "sha256").digest())
-        except OSError as error:
-            raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
-    return total.hexdigest()
-
-
-# --- where rows come from ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class FileReader:
-    """The data files of a definition that lies in ``folder``."""
-
-    settings: DataSettings
-    folder: Path
-
-    def paths(self) -> dict[str, Path]:
-        """Return the absolute path of each table's file, found and of a known kind."""
-        if self.settings.source is None:
-            raise DataError("[data] source is missing, expected the name of the file that holds the rows")
-        named = {"source": self.settings.source, "dev": self.settings.dev, "test": self.settings.test}
-        return {key: find_file(self.folder, name, key) for key, name in named.items() if name is not None}
-
-    def measure(self) -> None:
-        """Refuse files too large for the memory; nothing has been read yet."""
-        for path in self.paths().values():
-            source_of(path).measure(path, self.settings)
-
-    def fingerprint(self) -> str:
-        """Return a SHA-256 over the contents of all data files, in the order source, dev, test."""
-        paths = self.paths().items()
-        return fingerprint_of(*(f for key, path in paths for f in files_of(path, self._target(key))))
-
-    def _target(self, key: str) -> str | int | None:
-        return self.settings.target if key == "source" else None
-
-    def raws(self) -> Iterator[tuple[str, Raw]]:
-        """Read the files, the source first: the others have its columns and its text columns."""
-        wanted = Wanted(self.settings, text=_overruled_text(self.settings))
-        for key, path in self.paths().items():
-            raw = source_of(path).read(path, wanted)
-            raw = replace(raw, frame=raw.frame.rename(columns=str))
-            yield key, raw
-            if key == "source":
-                wanted = replace(wanted, names=tuple(raw.frame.columns), text=wanted.text | _text_columns(raw))
-
-    def assemble(self) -> Assembly:
-        """Read, label, split and type the rows."""
-        path = self.paths()["source"]
-        return assemble(dict(self.raws()), self.settings, self.fingerprint(), path)
-
-
-@dataclass(frozen=True)
-class FrameReader:
-    """Rows that are in memory already."""
-
-    settings: DataSettings
-    raw: Raw
-    content: str
-
-    def fingerprint(self) -> str:
-        """Return the SHA-256 of the contents, computed when the rows were handed over."""
-        return self.content
-
-    def assemble(self) -> Assembly:
-        """Label, split and type the rows."""
-        return assemble({"source": self.raw}, self.settings, self.content, None)
-
-
-def _overruled_text(settings: DataSettings) -> frozenset[str]:
-    """Name the columns that must be read as text since the definition says what they are."""
-    return frozenset(
-        name for name in settings.columns if settings.column(name).kind in ("categorical", "date", "boolean")
-    )
-
-
-def _text_columns(raw: Raw) -> frozenset[str]:
-    """Name the columns in which the reader found text; one read as text elsewhere keeps its categories' spelling."""
-    return frozenset(str(name) for name, dtype in raw.frame.dtypes.items() if getattr(dtype, "kind", "O") in "OTU")
 
 
 # --- assembling -------------------------------------------------------------------------------------------------------

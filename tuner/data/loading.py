@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tuner.data.dataset import Dataset, Floats, Ints, Reader, Table
+from tuner.data.reading import FileReader, FrameReader, RowReader
 from tuner.data.settings import DataSettings
 from tuner.errors import ArgumentError, DataError
 
@@ -28,27 +29,28 @@ def load_dataset(settings: DataSettings, folder: Path, *, cache: bool = True) ->
 
     With ``cache`` the arrays come from, or go to, the user's cache folder and are mapped read-only.  Raises DataError.
     """
-    from tuner.data.assembling import FileReader
+    return dataset_from(FileReader(settings, folder), cache=cache)
+
+
+def dataset_from(reader: RowReader, *, cache: bool = True) -> Dataset:
+    """The same for rows that may have been read already: inside ``with reader:`` they are not read again."""
+    from tuner.data.cache import cache_folder
     from tuner.data.preparing import cache_key, prepare
 
-    reader = FileReader(settings, folder)
-    path = reader.paths()["source"]
-    reader.measure()
-    key = cache_key(settings, reader.fingerprint(), path) if cache else None
-    found = _cached(key, reader)
-    try:
-        return found if found is not None else prepare(reader.assemble(), reader, key)
-    except MemoryError as error:  # the estimate was too low, or another process took what was free
-        raise DataError(f"{path}: needs more memory than there is: keep fewer rows or columns") from error
+    with reader:
+        path = reader.path
+        reader.measure()
+        key = cache_key(reader.settings, reader.fingerprint(), path) if cache else None
+        found = None if key is None else _open(cache_folder() / key, reader)
+        try:
+            return found if found is not None else prepare(reader.assemble(), reader.encodings(), reader, key)
+        except MemoryError as error:  # the estimate was too low, or another process took what was free
+            raise DataError(
+                f"{path or 'the rows'}: needs more memory than there is: keep fewer rows or columns"
+            ) from error
 
 
-def _cached(key: str | None, reader: Any) -> Dataset | None:
-    from tuner.data.cache import cache_folder
-
-    return None if key is None else _open(cache_folder() / key, reader)
-
-
-def _open(folder: Path, reader: Any) -> Dataset | None:
+def _open(folder: Path, reader: Reader | None) -> Dataset | None:
     from tuner.data.cache import read_entry
     from tuner.data.preparing import dataset_of
 
@@ -68,11 +70,23 @@ def dataset_from_frame(
     frame: pd.DataFrame, target: str, settings: DataSettings | None = None, *, cache: bool = True
 ) -> Dataset:
     """Prepare a pandas DataFrame; its index is not a column.  ``settings`` may hold everything but files."""
+    return dataset_from(frame_reader(frame, target, settings or DataSettings()), cache=cache)
+
+
+def dataset_from_arrays(
+    X: ArrayLike, y: ArrayLike, settings: DataSettings | None = None, *, cache: bool = True
+) -> Dataset:
+    """Prepare X (n, n_columns), or images (n, height, width[, channels]), and y (n,) classes."""
+    return dataset_from(arrays_reader(X, y, settings or DataSettings()), cache=cache)
+
+
+def frame_reader(frame: pd.DataFrame, target: str, settings: DataSettings) -> FrameReader:
+    """A DataFrame's rows, hashed."""
     import pandas as pd
 
     from tuner.data.assembling import raw_of_frame
 
-    settings = _without_files(settings or DataSettings(), target)
+    settings = _without_files(settings, target)
     raw = raw_of_frame(frame, "the data frame")
     content = hashlib.sha256(repr([(name, str(dtype)) for name, dtype in raw.frame.dtypes.items()]).encode())
     for name in range(raw.frame.shape[1]):
@@ -82,22 +96,20 @@ def dataset_from_frame(
             raise DataError(
                 f"the data frame, column {raw.frame.columns[name]!r}: {error}, expected one value a row"
             ) from error
-    return _prepare_raw(raw, settings, content.hexdigest(), cache=cache)
+    return FrameReader(settings, raw, content.hexdigest())
 
 
-def dataset_from_arrays(
-    X: ArrayLike, y: ArrayLike, settings: DataSettings | None = None, *, cache: bool = True
-) -> Dataset:
-    """Prepare X (n, n_columns), or images (n, height, width[, channels]), and y (n,) classes."""
+def arrays_reader(X: ArrayLike, y: ArrayLike, settings: DataSettings) -> FrameReader:
+    """The rows of two arrays, hashed."""
     from tuner.data.sources.arrays import raw_of_arrays
 
     x, labels = np.asarray(X), np.asarray(y)
-    settings = _without_files(settings or DataSettings(), "y")
+    settings = _without_files(settings, "y")
     raw = raw_of_arrays(x, labels, "the arrays", "y")
     content = hashlib.sha256(repr((x.shape, x.dtype.str, labels.dtype.str)).encode())
     content.update(np.ascontiguousarray(x).data)
     content.update(repr(labels.tolist()).encode())
-    return _prepare_raw(raw, settings, content.hexdigest(), cache=cache)
+    return FrameReader(settings, raw, content.hexdigest())
 
 
 def _without_files(settings: DataSettings, target: str) -> DataSettings:
@@ -107,16 +119,6 @@ def _without_files(settings: DataSettings, target: str) -> DataSettings:
                 f"settings.{key} = {getattr(settings, key)!r}: no file expected, the rows are handed over"
             )
     return settings.model_copy(update={"target": target})
-
-
-def _prepare_raw(raw: Any, settings: DataSettings, content: str, *, cache: bool) -> Dataset:
-    from tuner.data.assembling import FrameReader
-    from tuner.data.preparing import cache_key, prepare
-
-    reader = FrameReader(settings, raw, content)
-    key = cache_key(settings, content, None) if cache else None
-    found = _cached(key, reader)
-    return found if found is not None else prepare(reader.assemble(), reader, key)
 
 
 # --- raw rows again ---------------------------------------------------------------------------------------------------

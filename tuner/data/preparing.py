@@ -99,9 +99,8 @@ def named_selections(assembly: Assembly) -> Iterator[tuple[str, int, Selection]]
 # --- the dataset ------------------------------------------------------------------------------------------------------
 
 
-def prepare(assembly: Assembly, reader: Reader, key: str | None) -> Dataset:
+def prepare(assembly: Assembly, encodings: list[Encoding], reader: Reader, key: str | None) -> Dataset:
     """Encode all parts, into the cache where ``key`` is given and its folder can be written to."""
-    encodings = fit_encodings(assembly, assembly.train)
     cells = sum(len(selection) for _, _, selection in named_selections(assembly)) * encodings[0].n_features
     refuse_if_too_large(
         str(assembly.path or "the rows"), 4 * cells, f"the network's input of {encodings[0].n_features:,} features"

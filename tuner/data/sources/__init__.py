@@ -4,54 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tuner.data.settings import DataSettings
 from tuner.data.sources.arrays import labels_path, measure_idx, measure_npz, read_idx, read_npz
 from tuner.data.sources.delimited import measure_delimited, read_chunks, read_delimited
-from tuner.data.sources.opening import COMPRESSIONS
+from tuner.data.sources.opening import COMPRESSIONS, DataFile
 from tuner.data.sources.parquet import measure_parquet, read_parquet, read_parquet_pieces
 from tuner.data.sources.raw import Raw, Wanted
 from tuner.errors import DataError
 
-__all__ = ["SOURCES", "Raw", "Source", "Wanted", "files_of", "find_file", "read_pieces", "source_of"]
+__all__ = ["SOURCES", "DataFile", "FileFormat", "Raw", "Wanted", "find_file", "format_of", "open_file", "read_pieces"]
 
 PIECE = 1 << 23  # bytes of text that are read at once when a model is applied
 PIECE_ROWS = 1 << 16  # rows of Parquet
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class FileFormat:
     """A file format: ``measure`` refuses what is too large for the memory, ``read`` yields its rows."""
 
-    read: Callable[[Path, Wanted], Raw]
-    measure: Callable[[Path, DataSettings], None]
+    read: Callable[[DataFile, Wanted], Raw]
+    measure: Callable[[DataFile, DataSettings], None]
     compressed: bool = True
 
 
-_DELIMITED = Source(read_delimited, measure_delimited)
-_IDX = Source(read_idx, measure_idx)
+_DELIMITED = FileFormat(read_delimited, measure_delimited)
+_IDX = FileFormat(read_idx, measure_idx)
 
-SOURCES: dict[str, Source] = {
+SOURCES: dict[str, FileFormat] = {
     ".csv": _DELIMITED,
     ".tsv": _DELIMITED,
     ".txt": _DELIMITED,
     ".data": _DELIMITED,
-    ".parquet": Source(read_parquet, measure_parquet, compressed=False),
-    ".npz": Source(read_npz, measure_npz, compressed=False),
+    ".parquet": FileFormat(read_parquet, measure_parquet, compressed=False),
+    ".npz": FileFormat(read_npz, measure_npz, compressed=False),
     ".idx": _IDX,
     "-ubyte": _IDX,
 }
 
 
-def source_of(path: Path) -> Source:
+def format_of(path: Path) -> FileFormat:
     """Return the format of a file by its suffix, below a compression's suffix if there is one."""
     name = path.name.lower()
     compression = next((suffix for suffix in COMPRESSIONS if name.endswith(suffix)), "")
     stem = name.removesuffix(compression)
-    for suffix, source in SOURCES.items():
-        if stem.endswith(suffix) and (source.compressed or not compression):
-            return source
+    for suffix, found in SOURCES.items():
+        if stem.endswith(suffix) and (found.compressed or not compression):
+            return found
     raise DataError(
         f"{path}: unknown kind of file, expected one of {', '.join(SOURCES)} (or with {', '.join(COMPRESSIONS)})"
     )
@@ -61,15 +62,17 @@ def read_pieces(path: Path, wanted: Wanted) -> Iterator[Raw]:
     """Yield a file's rows piece by piece where the format allows it, else all at once."""
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    source = source_of(path)
-    if source is _DELIMITED:
+    kind = format_of(path)
+    if kind is _DELIMITED:
         yield from read_chunks(path, wanted, PIECE)
         return
-    if source.read is read_parquet:
-        yield from read_parquet_pieces(path, PIECE_ROWS)
-        return
-    source.measure(path, wanted.settings)
-    yield source.read(path, wanted)
+    labels = partial(labels_path, path, None) if kind is _IDX and wanted.labelled else None
+    with DataFile(path, labels, stream=True) as file:
+        if kind.read is read_parquet:
+            yield from read_parquet_pieces(file, PIECE_ROWS)
+            return
+        kind.measure(file, wanted.settings)
+        yield kind.read(file, wanted)
 
 
 def find_file(folder: Path, name: str, key: str) -> Path:
@@ -79,10 +82,10 @@ def find_file(folder: Path, name: str, key: str) -> Path:
         raise DataError(f"{path}: is a folder, expected a data file ([data] {key})")
     if not path.is_file():
         raise DataError(f"{path}: no such file ([data] {key})")
-    source_of(path)
+    format_of(path)
     return path
 
 
-def files_of(path: Path, target: str | int | None) -> list[Path]:
-    """Return every file that reading ``path`` touches: the labels of IDX images are a file of their own."""
-    return [path, labels_path(path, target)] if source_of(path) is _IDX else [path]
+def open_file(path: Path, target: str | int | None) -> DataFile:
+    """Open a data file with every other that reading it touches: the labels of IDX images are a file of their own."""
+    return DataFile(path, partial(labels_path, path, target) if format_of(path) is _IDX else None)

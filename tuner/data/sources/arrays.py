@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
-from tuner.data.sources.opening import open_binary, read_bytes, unpacked_size
+from tuner.data.sources.opening import DataFile, read_bytes, unpacked_size
 from tuner.data.sources.raw import Raw, Wanted, by_row
 from tuner.errors import DataError
 
@@ -70,10 +70,11 @@ def _member(archive: Any, path: Path, name: str) -> NDArray[Any]:
         raise DataError(f"{path}: array {found!r} is truncated or damaged ({error})") from error
 
 
-def read_npz(path: Path, wanted: Wanted) -> Raw:
+def read_npz(file: DataFile, wanted: Wanted) -> Raw:
     """Read the arrays ``x`` and ``y`` of an NPZ file; nothing pickled is ever loaded."""
+    path = file.path
     try:
-        archive = np.load(path, allow_pickle=False)
+        archive = np.load(file.rewound(), allow_pickle=False)
     except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
         raise DataError(f"{path}: not an NPZ archive ({error})") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
@@ -85,34 +86,35 @@ def read_npz(path: Path, wanted: Wanted) -> Raw:
     return raw_of_arrays(x, y, str(path), target if isinstance(target, str) else "y")
 
 
-def measure_npz(path: Path, settings: DataSettings) -> None:
+def measure_npz(file: DataFile, settings: DataSettings) -> None:
     """Refuse an archive whose arrays will not fit into memory."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file.rewound()) as archive:
             size = sum(member.file_size for member in archive.infolist())
     except zipfile.BadZipFile as error:
-        raise DataError(f"{path}: not an NPZ archive ({error})") from error
-    refuse_if_too_large(str(path), 2 * size, "its arrays")
+        raise DataError(f"{file.path}: not an NPZ archive ({error})") from error
+    refuse_if_too_large(str(file.path), 2 * size, "its arrays")
 
 
 # --- IDX --------------------------------------------------------------------------------------------------------------
 
 
 def _idx_header(path: Path, file: IO[bytes]) -> tuple[str, tuple[int, ...]]:
-    magic = read_bytes(path, 4, file=file)
+    magic = read_bytes(path, file, 4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES or not magic[3]:
         shown = " ".join(f"{byte:02x}" for byte in magic) or "nothing"
         raise DataError(f"{path}: not an IDX file: starts with {shown}, expected 00 00, a type (08 to 0e) and a rank")
-    sizes = read_bytes(path, 4 * magic[3], file=file)
+    sizes = read_bytes(path, file, 4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         raise DataError(f"{path}: IDX header ends after {4 + len(sizes)} bytes, expected {magic[3]} dimensions")
     return IDX_TYPES[magic[2]], tuple(int(size) for size in np.frombuffer(sizes, dtype=">u4"))
 
 
-def _idx_array(path: Path) -> NDArray[Any]:
-    with open_binary(path) as file:
-        dtype, shape = _idx_header(path, file)
-        data = read_bytes(path, file=file)
+def _idx_array(file: DataFile) -> NDArray[Any]:
+    path = file.path
+    with file.unpacked() as opened:
+        dtype, shape = _idx_header(path, opened)
+        data = read_bytes(path, opened)
     expected = math.prod(shape) * np.dtype(dtype).itemsize
     if len(data) != expected:
         raise DataError(
@@ -133,24 +135,24 @@ def labels_path(path: Path, target: str | int | None) -> Path:
     return named
 
 
-def read_idx(path: Path, wanted: Wanted) -> Raw:
+def read_idx(file: DataFile, wanted: Wanted) -> Raw:
     """Read images in MNIST's format together with the file of their labels."""
-    x = _idx_array(path)
-    if not wanted.labelled:
-        return raw_of_arrays(x, None, str(path), "label")
-    target = wanted.settings.target if not wanted.names else None  # a named labels file belongs to the source alone
-    labels = labels_path(path, target)
-    y = _idx_array(labels)
+    x = _idx_array(file)
+    if file.labels is None:
+        return raw_of_arrays(x, None, str(file.path), "label")
+    y = _idx_array(file.labels)
     if y.ndim != 1 or len(y) != len(x):
-        raise DataError(f"{labels}: {len(y)} labels, expected {len(x)}, one for each example of {path.name}")
-    return raw_of_arrays(x, y, str(path), "label")
+        raise DataError(
+            f"{file.labels.path}: {len(y)} labels, expected {len(x)}, one for each example of {file.path.name}"
+        )
+    return raw_of_arrays(x, y, str(file.path), "label")
 
 
-def measure_idx(path: Path, settings: DataSettings) -> None:
+def measure_idx(file: DataFile, settings: DataSettings) -> None:
     """Refuse a file whose header promises, or whose size means, more than fits into memory."""
-    with open_binary(path) as file:
-        dtype, shape = _idx_header(path, file)
-    bytes_ = min(math.prod(shape), max(unpacked_size(path), 1)) if shape else 0
+    with file.unpacked() as opened:
+        dtype, shape = _idx_header(file.path, opened)
+    bytes_ = min(math.prod(shape), max(unpacked_size(file), 1)) if shape else 0
     refuse_if_too_large(
-        str(path), bytes_ * (1 + 4 / np.dtype(dtype).itemsize), f"{' × '.join(map(str, shape))} numbers"
+        str(file.path), bytes_ * (1 + 4 / np.dtype(dtype).itemsize), f"{' × '.join(map(str, shape))} numbers"
     )

@@ -16,7 +16,7 @@ import numpy as np
 
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
-from tuner.data.sources.opening import open_binary, read_bytes, unpacked_size
+from tuner.data.sources.opening import DataFile, read_bytes, unpacked_size
 from tuner.data.sources.raw import Raw, Wanted
 from tuner.errors import DataError
 
@@ -389,9 +389,11 @@ def target_among(names: tuple[str, ...], target: str | int | None) -> str | None
     return names[position] if -len(names) <= position < len(names) else None
 
 
-def read_delimited(path: Path, wanted: Wanted) -> Raw:
+def read_delimited(file: DataFile, wanted: Wanted) -> Raw:
     """Read a whole file of delimited text."""
-    data = read_bytes(path)
+    path = file.path
+    with file.unpacked() as opened:
+        data = read_bytes(path, opened)
     head = data[:HEAD]
     given = wanted.settings.encoding
     data, encoding = to_utf8(path, data, given or detect_encoding(path, head), given=given is not None)
@@ -412,22 +414,23 @@ def raw_of(path: Path, frame: pd.DataFrame, data: bytes, dialect: Dialect) -> Ra
     return Raw(frame, str(path), line_of, decimal=dialect.decimal, notices=dialect.notices)
 
 
-def measure_delimited(path: Path, settings: DataSettings) -> None:
+def measure_delimited(file: DataFile, settings: DataSettings) -> None:
     """Refuse a file that, by its size and its first lines, will not fit into memory."""
-    head = read_bytes(path, HEAD)
-    size = unpacked_size(path)
+    with file.unpacked() as opened:
+        head = read_bytes(file.path, opened, HEAD)
+    size = unpacked_size(file)
     lines = head.count(b"\n") + 1
     delimiter = (settings.delimiter or max(DELIMITERS, key=lambda sign: head.count(sign.encode()))).encode()
     columns = head.count(delimiter) // lines + 1
     rows = size / max(len(head) / lines, 1) if head else 0
     # the text itself, 8 bytes a cell in the frame, 4 in the network's input, 2 for what comes and goes
-    refuse_if_too_large(str(path), size + rows * columns * 14, f"about {rows:,.0f} rows of {columns} columns")
+    refuse_if_too_large(str(file.path), size + rows * columns * 14, f"about {rows:,.0f} rows of {columns} columns")
 
 
 def read_chunks(path: Path, wanted: Wanted, size: int) -> Iterator[Raw]:
     """Yield a file's rows in pieces of about ``size`` bytes, cut between records; for applying a model to many rows."""
-    with open_binary(path) as file:
-        head = read_bytes(path, size, file=file)
+    with DataFile(path, stream=True) as opened, opened.unpacked() as file:
+        head = read_bytes(path, file, size)
         given = wanted.settings.encoding
         encoding = given or detect_encoding(path, head[:HEAD])
         decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
@@ -447,7 +450,7 @@ def read_chunks(path: Path, wanted: Wanted, size: int) -> Iterator[Raw]:
                 return
             lines += data.count(b"\n", 0, end)
             dialect = replace(dialect, start=0, first_line=lines + 1)
-            rest, packed = data[end:], read_bytes(path, size, file=file)
+            rest, packed = data[end:], read_bytes(path, file, size)
 
 
 def last_record_end(data: bytes) -> int:

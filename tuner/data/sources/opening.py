@@ -1,25 +1,106 @@
-"""Opening files, compressed or not: damage and truncation become one clear line."""
+"""Opening files once, compressed or not: damage and truncation become one clear line."""
 
 from __future__ import annotations
 
+import functools
 import gzip
+import hashlib
 import io
 import lzma
+import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from tuner.errors import DataError
+
+IN_MEMORY = 1 << 26
+"""Bytes up to which a file is read whole, so that it is read once and not once to hash and once to parse it."""
+
+
+class DataFile:
+    """A data file, opened once: the bytes that are hashed are the bytes that are parsed.
+
+    A file of at most ``IN_MEMORY`` bytes is read whole; a larger one is streamed twice from one descriptor, and
+    ``refuse_changed`` tells where it was written to in between.  ``find_labels`` names the other file of IDX images.
+    """
+
+    def __init__(self, path: Path, find_labels: Callable[[], Path] | None = None, *, stream: bool = False) -> None:
+        self.path = path
+        self._find_labels = find_labels
+        try:
+            self._descriptor = path.open("rb")
+            self._stat = os.fstat(self._descriptor.fileno())
+            whole = not stream and self._stat.st_size <= IN_MEMORY
+            self.raw: IO[bytes] = io.BytesIO(self._descriptor.read()) if whole else self._descriptor
+        except OSError as error:
+            raise cannot_be_read(path, error) from error
+
+    @functools.cached_property
+    def labels(self) -> DataFile | None:
+        """The file of the labels, opened when it is first asked for; None where the rows hold them."""
+        return None if self._find_labels is None else DataFile(self._find_labels())
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk."""
+        return self._stat.st_size
+
+    @functools.cached_property
+    def digests(self) -> list[bytes]:
+        """The SHA-256 of the contents, then that of the labels' file."""
+        try:
+            own = hashlib.file_digest(self.rewound(), "sha256").digest()  # type: ignore[arg-type]
+        except OSError as error:
+            raise cannot_be_read(self.path, error) from error
+        return [own, *(self.labels.digests if self.labels is not None else ())]
+
+    def rewound(self) -> IO[bytes]:
+        """The bytes as they are on the disk, from the first one on."""
+        self.raw.seek(0)
+        return self.raw
+
+    @contextmanager
+    def unpacked(self) -> Iterator[IO[bytes]]:
+        """The bytes, decompressed as the suffix says, from the first one on."""
+        suffix = compression_of(self.path)
+        if suffix is None:
+            yield self.rewound()
+            return
+        with COMPRESSIONS[suffix](self.rewound()) as file:
+            yield file
+
+    def refuse_changed(self) -> None:
+        """Raise DataError where the file was written to since it was opened."""
+        now = os.fstat(self._descriptor.fileno())
+        if any(getattr(now, name) != getattr(self._stat, name) for name in ("st_size", "st_mtime_ns", "st_ctime_ns")):
+            raise DataError(f"{self.path}: was written to while it was read; expected a file that stays as it is")
+        if self.labels is not None:
+            self.labels.refuse_changed()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._descriptor.close()
+        if self.__dict__.get("labels") is not None:
+            self.__dict__["labels"].__exit__()
+
+
+def cannot_be_read(path: Path, error: OSError) -> DataError:
+    """The error of a file that the system does not give."""
+    return DataError(f"{path}: cannot be read: {error.strerror or error}")
 
 
 class ZstdFile(io.RawIOBase):
     """A zstd stream read forward; unlike the library's own reader it notices a stream that ends too early."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         import zstandard
 
-        self._file = path.open("rb")
+        self._file = file
         self._new = zstandard.ZstdDecompressor().decompressobj
         self._frame = self._new()
         self._fresh = True
@@ -28,11 +109,6 @@ class ZstdFile(io.RawIOBase):
     def readable(self) -> bool:
         """Say that this is a stream to read from."""
         return True
-
-    def close(self) -> None:
-        """Close the file below."""
-        self._file.close()
-        super().close()
 
     def readinto(self, buffer: Any) -> int:
         """Fill ``buffer`` with the next bytes; 0 at the end."""
@@ -55,19 +131,19 @@ class ZstdFile(io.RawIOBase):
         return size
 
 
-def _gzip(path: Path) -> IO[bytes]:
-    return io.BufferedReader(gzip.GzipFile(path))
+def _gzip(file: IO[bytes]) -> IO[bytes]:
+    return io.BufferedReader(gzip.GzipFile(fileobj=file))
 
 
-def _xz(path: Path) -> IO[bytes]:
-    return io.BufferedReader(lzma.LZMAFile(path))
+def _xz(file: IO[bytes]) -> IO[bytes]:
+    return io.BufferedReader(lzma.LZMAFile(file))
 
 
-def _zstd(path: Path) -> IO[bytes]:
-    return io.BufferedReader(ZstdFile(path))
+def _zstd(file: IO[bytes]) -> IO[bytes]:
+    return io.BufferedReader(ZstdFile(file))
 
 
-COMPRESSIONS: dict[str, Callable[[Path], IO[bytes]]] = {".gz": _gzip, ".xz": _xz, ".zst": _zstd}
+COMPRESSIONS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {".gz": _gzip, ".xz": _xz, ".zst": _zstd}
 
 
 def compression_of(path: Path) -> str | None:
@@ -76,46 +152,36 @@ def compression_of(path: Path) -> str | None:
     return suffix if suffix in COMPRESSIONS else None
 
 
-def open_binary(path: Path) -> IO[bytes]:
-    """Open a file for reading, decompressed as its suffix says."""
-    suffix = compression_of(path)
-    return path.open("rb") if suffix is None else COMPRESSIONS[suffix](path)
-
-
 def _damage() -> tuple[type[Exception], ...]:
     import zstandard
 
     return (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError)
 
 
-def read_bytes(path: Path, most: int = -1, *, file: IO[bytes] | None = None) -> bytes:
-    """Read a whole file, or its first (``file``: next) ``most`` bytes, decompressed."""
+def read_bytes(path: Path, file: IO[bytes], most: int = -1) -> bytes:
+    """Read the next ``most`` decompressed bytes, or all; ``path`` names the file in messages."""
     try:
-        if file is not None:
-            return file.read(most)
-        with open_binary(path) as opened:
-            return opened.read(most)
+        return file.read(most)
     except OSError as error:
         if isinstance(error, gzip.BadGzipFile):
             raise DataError(f"{path}: not gzip data, though its name ends in .gz ({error})") from error
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise cannot_be_read(path, error) from error
     except _damage() as error:
         raise DataError(f"{path}: truncated or damaged {path.suffix} data ({error})") from error
 
 
-def unpacked_size(path: Path) -> int:
+def unpacked_size(file: DataFile) -> int:
     """Estimate a file's decompressed size in bytes, from sizes alone: nothing is unpacked.
 
     gzip keeps the last member's size modulo 4 GiB in the last four bytes; tables seldom shrink below a twelfth.
     """
-    size = path.stat().st_size
-    suffix = compression_of(path)
+    size = file.size
+    suffix = compression_of(file.path)
     if suffix is None:
         return size
     if suffix == ".gz" and size >= 18:
-        with path.open("rb") as file:
-            file.seek(-4, io.SEEK_END)
-            kept = int.from_bytes(file.read(4), "little")
+        file.raw.seek(-4, io.SEEK_END)
+        kept = int.from_bytes(file.raw.read(4), "little")
         while kept < 0.9 * size:
             kept += 1 << 32
         return kept if kept < 12 * size or kept < 1 << 28 else 4 * size

@@ -3,47 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
+from tuner.data.sources.opening import DataFile
 from tuner.data.sources.raw import Raw, Wanted, by_row, rows_from
 from tuner.errors import DataError
 
 
-def _parquet(path: Path) -> Any:
+def _parquet(file: DataFile) -> Any:
     try:
         from pyarrow import parquet
     except ImportError as error:
-        raise DataError(f"{path}: Parquet needs pyarrow: pip install 'tuner-search[parquet]'") from error
+        raise DataError(f"{file.path}: Parquet needs pyarrow: pip install 'tuner-search[parquet]'") from error
     import pyarrow
 
     try:
-        return parquet.ParquetFile(path)
+        return parquet.ParquetFile(file.rewound())
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a Parquet file, or damaged ({str(error).splitlines()[0]})") from error
+        raise DataError(f"{file.path}: not a Parquet file, or damaged ({str(error).splitlines()[0]})") from error
 
 
-def read_parquet(path: Path, wanted: Wanted) -> Raw:
+def read_parquet(file: DataFile, wanted: Wanted) -> Raw:
     """Read a whole Parquet file; an index kept by pandas is not a column."""
     import pyarrow
 
-    file = _flat(path)
+    table = _flat(file)
     try:
-        frame = file.read(use_pandas_metadata=False).to_pandas(ignore_metadata=True)
+        frame = table.read(use_pandas_metadata=False).to_pandas(ignore_metadata=True)
     except (pyarrow.ArrowException, OSError) as error:
-        raise _damaged(path, error) from error
+        raise _damaged(file, error) from error
     if not len(frame):
-        raise DataError(f"{path}: no rows, expected at least one example of each class")
-    return Raw(frame, str(path), by_row)
+        raise DataError(f"{file.path}: no rows, expected at least one example of each class")
+    return Raw(frame, str(file.path), by_row)
 
 
-def read_parquet_pieces(path: Path, rows: int) -> Iterator[Raw]:
+def read_parquet_pieces(file: DataFile, rows: int) -> Iterator[Raw]:
     """Yield a Parquet file's rows, so many at once; for applying a model to many rows."""
     import pyarrow
 
-    first, batches = 0, _flat(path).iter_batches(batch_size=rows)
+    first, batches = 0, _flat(file).iter_batches(batch_size=rows)
     while True:
         try:
             batch = next(batches, None)
@@ -51,29 +51,29 @@ def read_parquet_pieces(path: Path, rows: int) -> Iterator[Raw]:
                 return
             frame = batch.to_pandas(ignore_metadata=True)
         except (pyarrow.ArrowException, OSError) as error:
-            raise _damaged(path, error) from error
-        yield Raw(frame, str(path), rows_from(first))
+            raise _damaged(file, error) from error
+        yield Raw(frame, str(file.path), rows_from(first))
         first += len(frame)
 
 
-def _flat(path: Path) -> Any:
-    """An opened file whose cells are single values."""
-    file = _parquet(path)
+def _flat(file: DataFile) -> Any:
+    """A table whose cells are single values."""
+    table = _parquet(file)
     import pyarrow
 
-    nested = [field.name for field in file.schema_arrow if pyarrow.types.is_nested(field.type)]
+    nested = [field.name for field in table.schema_arrow if pyarrow.types.is_nested(field.type)]
     if nested:
-        raise DataError(f"{path}, column {nested[0]!r}: holds lists or structs, expected one value a row")
-    return file
+        raise DataError(f"{file.path}, column {nested[0]!r}: holds lists or structs, expected one value a row")
+    return table
 
 
-def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path}: damaged Parquet file ({str(error).splitlines()[0]})")
+def _damaged(file: DataFile, error: Exception) -> DataError:
+    return DataError(f"{file.path}: damaged Parquet file ({str(error).splitlines()[0]})")
 
 
-def measure_parquet(path: Path, settings: DataSettings) -> None:
+def measure_parquet(file: DataFile, settings: DataSettings) -> None:
     """Refuse a file that, by its own account, will not fit into memory."""
-    meta = _parquet(path).metadata
+    meta = _parquet(file).metadata
     refuse_if_too_large(
-        str(path), meta.num_rows * meta.num_columns * 24, f"{meta.num_rows:,} rows of {meta.num_columns} columns"
+        str(file.path), meta.num_rows * meta.num_columns * 24, f"{meta.num_rows:,} rows of {meta.num_columns} columns"
     )

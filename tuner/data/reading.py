@@ -1,0 +1,227 @@
+"""Where rows come from: the data files of a definition, or rows in memory.  Each is opened, hashed and parsed once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from tuner.data.settings import DataSettings
+from tuner.errors import DataError
+
+if TYPE_CHECKING:
+    from tuner.data.assembling import Assembly
+    from tuner.data.encoding import Encoding
+    from tuner.data.sources import DataFile, Raw
+
+SPLIT_KEYS = frozenset({"source", "split", "split_column", "group", "time", "folds", "seed", "image"})
+"""Keys of [data] that do not change how a file's text is parsed."""
+
+
+def fingerprint_of(*files: Path) -> str:
+    """Return a SHA-256 over the contents of files, one after the other."""
+    from tuner.data.sources import DataFile
+
+    digests = []
+    for path in files:
+        with DataFile(path, stream=True) as file:
+            digests += file.digests
+    return _fingerprint(digests)
+
+
+def _fingerprint(digests: list[bytes]) -> str:
+    return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+@dataclass
+class _Kept:
+    """What was opened, hashed and parsed; readers of the same files share it."""
+
+    blocks: int = 0
+    stack: ExitStack = field(default_factory=ExitStack)
+    files: dict[str, DataFile] = field(default_factory=dict)
+    fingerprint: str | None = None
+    raws: dict[str, Raw] | None = None
+    assemblies: dict[str, Assembly] = field(default_factory=dict)
+    encodings: dict[str, list[Encoding]] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Close the files, and let go of the rows."""
+        self.stack.close()
+        self.files, self.fingerprint, self.raws = {}, None, None
+        self.assemblies, self.encodings = {}, {}
+
+
+class RowReader:
+    """Rows that can be had again, for what prepared arrays no longer show.
+
+    A context manager that may be entered again inside: what is read is kept until the outermost block ends.
+    """
+
+    def __init__(self, settings: DataSettings) -> None:
+        self.settings = settings
+        self._kept = _Kept()
+
+    def __enter__(self) -> Self:
+        self._kept.blocks += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kept.blocks -= 1
+        if not self._kept.blocks:
+            self._kept.forget()
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_kept": _Kept()}  # another process reads for itself
+
+    @property
+    def path(self) -> Path | None:
+        """The file of the training rows; None for rows in memory."""
+        return None
+
+    def measure(self) -> None:
+        """Refuse what is too large for the memory; nothing has been parsed yet."""
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 over the contents."""
+        raise NotImplementedError
+
+    def raws(self) -> dict[str, Raw]:
+        """Return the parsed rows of each table: "source", "dev", "test"."""
+        raise NotImplementedError
+
+    def assemble(self) -> Assembly:
+        """Label, split and type the rows."""
+        from tuner.data.assembling import assemble
+
+        with self:
+            found = self._kept.assemblies.get(self._key)
+            if found is None:
+                found = assemble(self.raws(), self.settings, self.fingerprint(), self.path)
+                self._kept.assemblies[self._key] = found
+            return found
+
+    def encodings(self) -> list[Encoding]:
+        """Fit the encoding of each network on its training rows."""
+        from tuner.data.preparing import fit_encodings
+
+        with self:
+            found = self._kept.encodings.get(self._key)
+            if found is None:
+                assembly = self.assemble()
+                found = self._kept.encodings[self._key] = fit_encodings(assembly, assembly.train)
+            return found
+
+    @property
+    def _key(self) -> str:
+        return self.settings.model_dump_json(exclude={"source"})
+
+
+class FileReader(RowReader):
+    """The data files of a definition that lies in ``folder``."""
+
+    def __init__(self, settings: DataSettings, folder: Path) -> None:
+        super().__init__(settings)
+        self.folder = folder
+
+    def paths(self) -> dict[str, Path]:
+        """Return the absolute path of each table's file, found and of a known kind."""
+        from tuner.data.sources import find_file
+
+        if self.settings.source is None:
+            raise DataError("[data] source is missing, expected the name of the file that holds the rows")
+        named = {"source": self.settings.source, "dev": self.settings.dev, "test": self.settings.test}
+        return {key: find_file(self.folder, name, key) for key, name in named.items() if name is not None}
+
+    @property
+    def path(self) -> Path:
+        """The file of the training rows."""
+        return self.paths()["source"]
+
+    def with_settings(self, settings: DataSettings, folder: Path) -> FileReader:
+        """Return a reader of the same files under other settings, which shares what this one has read, where it may."""
+        other = FileReader(settings, folder)
+        changed = {key for key in DataSettings.model_fields if getattr(settings, key) != getattr(self.settings, key)}
+        if changed <= SPLIT_KEYS and other.paths() == self.paths():
+            other._kept = self._kept
+        return other
+
+    def measure(self) -> None:
+        """Refuse files too large for the memory; nothing has been parsed yet."""
+        from tuner.data.sources import format_of
+
+        with self:
+            for file in self._files().values():
+                format_of(file.path).measure(file, self.settings)
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 over the contents of all data files, in the order source, dev, test."""
+        with self:
+            if self._kept.fingerprint is None:
+                self._kept.fingerprint = _fingerprint([d for file in self._files().values() for d in file.digests])
+            return self._kept.fingerprint
+
+    def raws(self) -> dict[str, Raw]:
+        """Parse the files, the source first: the others have its columns and its text columns."""
+        with self:
+            if self._kept.raws is None:
+                self.fingerprint()
+                self._kept.raws = dict(self._parsed())
+            return self._kept.raws
+
+    def _files(self) -> dict[str, DataFile]:
+        from tuner.data.sources import open_file
+
+        if not self._kept.files:
+            for key, path in self.paths().items():
+                file = open_file(path, self.settings.target if key == "source" else None)
+                self._kept.files[key] = self._kept.stack.enter_context(file)
+        return self._kept.files
+
+    def _parsed(self) -> Iterator[tuple[str, Raw]]:
+        from tuner.data.sources import Wanted, format_of
+
+        wanted = Wanted(self.settings, text=_overruled_text(self.settings))
+        for key, file in self._files().items():
+            raw = format_of(file.path).read(file, wanted)
+            file.refuse_changed()
+            raw = replace(raw, frame=raw.frame.rename(columns=str))
+            yield key, raw
+            if key == "source":
+                wanted = replace(wanted, names=tuple(raw.frame.columns), text=wanted.text | _text_columns(raw))
+
+
+class FrameReader(RowReader):
+    """Rows that are in memory already; ``content`` is their SHA-256, computed when they were handed over."""
+
+    def __init__(self, settings: DataSettings, raw: Raw, content: str) -> None:
+        super().__init__(settings)
+        self._raw = raw
+        self._content = content
+
+    def with_settings(self, settings: DataSettings) -> FrameReader:
+        """Return a reader of the same rows under other settings."""
+        return FrameReader(settings, self._raw, self._content)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the contents."""
+        return self._content
+
+    def raws(self) -> dict[str, Raw]:
+        """Return the rows."""
+        return {"source": self._raw}
+
+
+def _overruled_text(settings: DataSettings) -> frozenset[str]:
+    """Name the columns that must be read as text since the definition says what they are."""
+    return frozenset(
+        name for name in settings.columns if settings.column(name).kind in ("categorical", "date", "boolean")
+    )
+
+
+def _text_columns(raw: Raw) -> frozenset[str]:
+    """Name the columns in which the reader found text; one read as text elsewhere keeps its categories' spelling."""
+    return frozenset(str(name) for name, dtype in raw.frame.dtypes.items() if getattr(dtype, "kind", "O") in "OTU")

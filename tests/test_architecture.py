@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "tuner"
 FLOORS = {
     "errors": -1,  # what every floor may raise
     "files": 0,
+    "commands": 0,
     "formatting": 0,
     "paths": 0,
     "nn": 1,

@@ -17,7 +17,7 @@ from tuner.analysis import (
     fit_learning_curve,
     learning_points,
 )
-from tuner.analysis.learning_curve import _Posterior, promise
+from tuner.analysis.learning_curve import _Posterior
 from tuner.analysis.learning_points import _luck_covariance, shared_luck, size_errors
 from tuner.errors import ArgumentError
 
@@ -404,6 +404,10 @@ def _wrong(rng: np.random.Generator, hard: np.ndarray, level: float) -> np.ndarr
 
 def test_an_error_that_is_not_expected_to_fall_is_said_to_stay() -> None:
     """From 10.5 % "to about 10.6 %" would be no promise."""
-    told = promise(0.105, 0.105, 0.106, 0.09, 0.12)
-    assert told == "Twice the data is not expected to lower the dev error: 10.5 % today, about 10.6 % (9.0–12.0) then"
-    assert promise(0.105, 0.105, 0.094, 0.08, 0.11).startswith("Twice the data would bring dev error from 10.5 %")
+    now = Prediction(1000, 0.105, 0.09, 0.12)
+    worse, better = (
+        LearningCurve(sizes=(1000,), errors=(0.105,), seeds=1, predictions=(then,), now=now).promise()
+        for then in (Prediction(2000, 0.106, 0.09, 0.12), Prediction(2000, 0.094, 0.08, 0.11))
+    )
+    assert worse == "Twice the data is not expected to lower the dev error: 10.5 % today, about 10.6 % (9.0–12.0) then"
+    assert better.startswith("Twice the data would bring dev error from 10.5 %")

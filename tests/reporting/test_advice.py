@@ -1,4 +1,4 @@
-"""What to do next: evidence from the study, commands that exist."""
+"""What to do next: the study's state, commands that exist."""
 
 import dataclasses
 import shlex
@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from tests.reporting.building import make_study
-from tuner.cli.app import COMMANDS as CLI_COMMANDS
+from tuner.analysis import Fit
+from tuner.cli.app import COMMANDS
 from tuner.reporting import build_report
-from tuner.reporting.advice import COMMANDS, evidence_of
+from tuner.reporting.advice import state_of
 from tuner.storage import StudyRecord, TrialRecord
-
-IN_THE_RECIPE = {"data", "search", "report", "refine", "learning-curve", "train"}
 
 
 def high_bias(**options: Any) -> StudyRecord:
@@ -24,11 +23,6 @@ def high_bias(**options: Any) -> StudyRecord:
 def high_variance(**options: Any) -> StudyRecord:
     """A study whose network is far worse on dev."""
     return make_study(30, bias=0.005, variance=0.2, n_dev=3000, **options)
-
-
-def test_commands_are_those_of_the_command_line() -> None:
-    """An action's command can be typed; one that is new on the command line is no longer left out."""
-    assert IN_THE_RECIPE & set(CLI_COMMANDS) == COMMANDS
 
 
 @pytest.mark.parametrize("make", [high_bias, high_variance, make_study])
@@ -81,7 +75,7 @@ def test_a_network_that_fits_in_other_epochs_or_trials_is_seen() -> None:
     record = high_bias()
     best = build_report(record).best
     assert best is not None
-    assert evidence_of(build_report(record)).fits_trial is None
+    assert state_of(build_report(record)).fit is None
 
     def with_train_errors(trial: TrialRecord, errors: list[float], hidden: str = "64-32") -> TrialRecord:
         curve = {**trial.networks[0].curve, "train_error": np.array(errors)}
@@ -90,38 +84,38 @@ def test_a_network_that_fits_in_other_epochs_or_trials_is_seen() -> None:
 
     falling = [*np.linspace(0.5, 0.1, 10), 0.02, 0.0]
     record.trials[7] = with_train_errors(record.trials[7], falling, hidden="256")
-    assert evidence_of(build_report(record)).fits_trial is None
+    assert state_of(build_report(record)).fit is None
     record.trials[7] = with_train_errors(record.trials[7], falling)
-    found = evidence_of(build_report(record))
-    assert (found.fits_epoch, found.fits_trial, found.fits_error) == (None, 7, 0.0)
+    assert state_of(build_report(record)).fit == Fit(0.0, trial=7)
     record.trials[best.number] = with_train_errors(best, falling)
-    found = evidence_of(build_report(record))
-    assert (found.fits_epoch, found.fits_trial, found.fits_error) == (11, None, 0.02)
+    assert state_of(build_report(record)).fit == Fit(0.02, epoch=11)
 
 
 def test_one_late_fold_is_no_reason_to_train_longer() -> None:
     """Only where most networks of the best trial ended while still falling do all of them get more epochs."""
 
-    def still_falling(*best_epochs: int) -> bool:
+    def still_improving(*best_epochs: int) -> bool:
         record = make_study(1, folds=5, epochs=12)
         networks = [
             dataclasses.replace(network, stop_reason="max_epochs", best_epoch=epoch)
             for network, epoch in zip(record.trials[0].networks, best_epochs, strict=True)
         ]
         record.trials[0] = dataclasses.replace(record.trials[0], networks=networks, stop_reason="max_epochs")
-        return evidence_of(build_report(record)).still_falling
+        best = state_of(build_report(record)).best
+        assert best is not None
+        return best.still_improving
 
-    assert not still_falling(12, 3, 3, 4, 3)
-    assert still_falling(12, 11, 12, 4, 3)
+    assert not still_improving(12, 3, 3, 4, 3)
+    assert still_improving(12, 11, 12, 4, 3)
 
 
 def test_diverged_trials_use_the_budget_up() -> None:
     """A finished study with diverged trials is not called unfinished."""
     record = make_study(30)
     record.trials[3] = dataclasses.replace(record.trials[3], stop_reason="diverged", value=1.0)
-    evidence = evidence_of(build_report(record))
-    assert evidence.diverged == 1
-    assert evidence.trials + evidence.pruned + evidence.diverged == evidence.budget
+    search = state_of(build_report(record)).search
+    assert search.diverged == 1
+    assert search.done == search.budget
 
 
 def test_commands_judge_as_the_report_does() -> None:

@@ -114,11 +114,11 @@ def test_importance_prefers_trials_drawn_at_random() -> None:
     assert sum(many.shares.values()) == pytest.approx(1)
 
 
-def test_lambda_pulls_bias_up_and_variance_down() -> None:
+def test_lambda_raises_bias_and_lowers_variance() -> None:
     """The made studies are built so; the page's own figure must show it."""
-    pulls = build_report(make_study(80, n_dev=2000, bias=0.05, variance=0.1)).pulls
-    assert pulls is not None
-    row = next(effect for effect in pulls.effects if effect.knob == "lambda")
+    effects = build_report(make_study(80, n_dev=2000, bias=0.05, variance=0.1)).effects
+    assert effects is not None
+    row = next(effect for effect in effects.effects if effect.knob == "lambda")
     assert row.train.value > 0
     assert row.gap.value < 0
 
@@ -129,8 +129,8 @@ def test_trials_outside_the_searched_ranges_are_left_out_of_the_knobs() -> None:
     strange = dataclasses.replace(record.trials[5], params={**record.trials[5].params, "initializer": "zeros"})
     record.trials[5] = strange
     report = build_report(record)
-    assert report.pulls is not None
-    assert report.pulls.trials == len(report.findings.judged) - 1
+    assert report.effects is not None
+    assert report.effects.trials == len(report.findings.judged) - 1
     assert report.importances is not None
 
 

@@ -1,10 +1,19 @@
-"""Numbers in, numbers out: intervals, bias and variance, selection, effects, learning curve, recipe.
+"""Numbers in, numbers out: intervals, bias and variance, selection, effects, learning curve, actions.
 
 No file, no SQL and no Optuna here: what is analysed arrives as counts and arrays, what is found leaves as small
 frozen dataclasses with intervals.
 """
 
-from tuner.analysis.action import Action, next_name
+from tuner.analysis.actions import (
+    ACTIONS,
+    Action,
+    BestTrial,
+    DataState,
+    Fit,
+    StudyState,
+    Verb,
+    rank_actions,
+)
 from tuner.analysis.calibration import Calibration, ReliabilityBin, calibration, confusion_matrix
 from tuner.analysis.comparison import Resolution, chance_as_good, not_distinguishable, resolution, sober_choice
 from tuner.analysis.counting import (
@@ -29,20 +38,12 @@ from tuner.analysis.effects import (
     diverged_shares,
     knob_effects,
 )
-from tuner.analysis.evidence import (
-    ChoiceState,
-    Evidence,
-    KnobState,
-    choice_states,
-    count_duplicates,
-    diverging_from,
-    knob_states,
-)
 from tuner.analysis.intervals import Z95, ErrorEstimate, difference_interval, wilson
 from tuner.analysis.knobs import Knob
 from tuner.analysis.learning_curve import LearningCurve, Prediction, fit_learning_curve
 from tuner.analysis.learning_points import LearningNetwork, LearningPoint, learning_points
-from tuner.analysis.recipe import RECIPE, recipe
+from tuner.analysis.range_states import ChoiceState, RangeState, choice_states, range_states
+from tuner.analysis.search_health import SearchHealth, count_duplicates, diverging_from
 from tuner.analysis.selection import (
     Competition,
     NetworkRun,
@@ -54,34 +55,39 @@ from tuner.analysis.selection import (
 from tuner.analysis.smoothing import exponentially_weighted_average
 
 __all__ = [
+    "ACTIONS",
     "GAPS",
-    "RECIPE",
     "Z95",
     "Action",
     "BalancedError",
     "Baseline",
+    "BestTrial",
     "Calibration",
     "ChoiceState",
     "ClassError",
     "Competition",
+    "DataState",
     "Diagnosis",
     "Effect",
     "ErrorEstimate",
-    "Evidence",
+    "Fit",
     "Gap",
     "Knob",
     "KnobCurve",
     "KnobEffect",
     "KnobEffects",
-    "KnobState",
     "LearningCurve",
     "LearningNetwork",
     "LearningPoint",
     "NetworkRun",
     "Prediction",
+    "RangeState",
     "ReliabilityBin",
     "Resolution",
+    "SearchHealth",
     "SeedsError",
+    "StudyState",
+    "Verb",
     "balanced_error",
     "balancing_weights",
     "bootstrap_corrected_error",
@@ -104,13 +110,12 @@ __all__ = [
     "fit_learning_curve",
     "folds_train_error",
     "knob_effects",
-    "knob_states",
     "learning_points",
     "majority_error",
-    "next_name",
     "not_distinguishable",
+    "range_states",
+    "rank_actions",
     "rechosen_error",
-    "recipe",
     "resolution",
     "seeds_error",
     "sober_choice",

@@ -40,7 +40,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnobEffect:
-    """A knob's pull on bias (``train``: train error) and on variance (``gap``: dev − train), averaged over the space.
+    """A knob's effect on bias (``train``: train error) and on variance (``gap``: dev − train), averaged over the space.
 
     Upper less lower quarter of its range, on the scale it was sampled on. For a knob without order (``level`` names the
     choice) this choice less the mean of the others, at a level that allows for looking at every choice.

@@ -83,25 +83,31 @@ class LearningCurve:
         """Whether the interval at twice the data lies below the estimate of today's error."""
         return self.enough_sizes and self.twice.high < self.estimate
 
+    def is_flat(self, material_gap: float) -> bool:
+        """Whether even the best that twice the data may bring is less than the material gap.
+
+        An interval that merely contains today's error is not enough: with a small dev set it always does.
+        """
+        return not self.helps and self.estimate - self.twice.low < material_gap
+
+    def promise(self) -> str:
+        """What twice the data would bring; an estimate that reads otherwise than today's dev error stands beside it."""
+        twice, begin = self.twice, percent(self.today)
+        if percent(self.estimate) != begin:
+            begin = f"about {percent(self.estimate)} ({begin} on this dev set)"
+        then = f"about {percent(twice.value)} ({span(twice.low, twice.high)})"
+        if twice.value >= self.estimate or percent(twice.value) == percent(self.estimate):
+            return f"Twice the data is not expected to lower the dev error: {begin} today, {then} then"
+        return f"Twice the data would bring dev error from {begin} to {then}"
+
     def sentence(self) -> str:
         """Say what twice the data would bring, and what is not certain about it."""
-        found = promise(self.today, self.estimate, self.twice.value, self.twice.low, self.twice.high)
+        found = self.promise()
         if not self.enough_sizes:
             return f"{found}; {len(self.sizes)} sizes are too few to trust the curve, {ENOUGH_SIZES} are needed."
         if not self.helps:
             return f"{found}; today's error is inside that interval, so more data may not help."
         return f"{found}."
-
-
-def promise(today: float, estimate: float, value: float, low: float, high: float) -> str:
-    """What twice the data would bring; an ``estimate`` that reads otherwise than today's dev error stands beside it."""
-    begin = percent(today)
-    if percent(estimate) != begin:
-        begin = f"about {percent(estimate)} ({begin} on this dev set)"
-    if value >= estimate or percent(value) == percent(estimate):
-        then = f"about {percent(value)} ({span(low, high)})"
-        return f"Twice the data is not expected to lower the dev error: {begin} today, {then} then"
-    return f"Twice the data would bring dev error from {begin} to about {percent(value)} ({span(low, high)})"
 
 
 def fit_learning_curve(points: Sequence[LearningPoint]) -> LearningCurve:

@@ -6,24 +6,24 @@ from __future__ import annotations
 
 import math
 
-from tuner.analysis.evidence import KnobState
+from tuner.analysis.range_states import RangeState
 
 WORTH = 0.8  # of the range's width: what narrows it by less is not worth a change
 CLOSE = 0.75  # of the way to the end: what is left of the range is little
 DUST = 1e-9  # a value with two digits is rounded to itself
 
 
-def amount(knob: KnobState) -> float:
+def amount(knob: RangeState) -> float:
     """How much a knob regularises at the best trial, 0 to 1 of its range."""
     return knob.position if knob.strength > 0 else 1 - knob.position
 
 
-def can_strengthen(knob: KnobState) -> bool:
+def can_strengthen(knob: RangeState) -> bool:
     """Whether there is anything beyond, or a good part of the range left."""
     return amount(knob) < CLOSE or beyond(knob, upper=knob.strength > 0) is not None
 
 
-def beyond(knob: KnobState, *, upper: bool) -> float | None:
+def beyond(knob: RangeState, *, upper: bool) -> float | None:
     """The next end of a range on one side: a decade, a doubling, or half its width on; None at a natural limit."""
     if knob.kind == "log_uniform":
         return knob.high * 10 if upper else knob.low / 10
@@ -39,7 +39,7 @@ def beyond(knob: KnobState, *, upper: bool) -> float | None:
     return None if end == (knob.high if upper else knob.low) else end
 
 
-def shifted(knob: KnobState, *, stronger: bool) -> dict[str, list[float]]:
+def shifted(knob: RangeState, *, stronger: bool) -> dict[str, list[float]]:
     """A range from a little on the near side of the best value to the far end; beyond it, where the best is close."""
     upper = stronger == (knob.strength > 0)
     far = knob.high if upper else knob.low
@@ -55,7 +55,7 @@ def shifted(knob: KnobState, *, stronger: bool) -> dict[str, list[float]]:
     return {knob.kind: [near, far] if upper else [far, near]}
 
 
-def narrowed(knob: KnobState) -> dict[str, list[float]] | None:
+def narrowed(knob: RangeState) -> dict[str, list[float]] | None:
     """The range where good trials lie, its ends rounded outwards; None where it is hardly narrower than now."""
     if knob.good is None or knob.good[1] - knob.good[0] > WORTH:
         return None
@@ -67,7 +67,7 @@ def narrowed(knob: KnobState) -> dict[str, list[float]] | None:
     return {knob.kind: [low, high]}
 
 
-def _outwards(knob: KnobState, position: float, *, upper: bool) -> float:
+def _outwards(knob: RangeState, position: float, *, upper: bool) -> float:
     """The value at a position of the range, rounded away from its middle, never beyond its end."""
     if not 0 < position < 1:
         return knob.high if upper else knob.low

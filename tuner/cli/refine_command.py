@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,15 +40,13 @@ def refine(
     as_json: JsonOption = False,
 ) -> None:
     """Write the definition of the next study: the report's advice as changed lines, each with its reason."""
-    from tuner.analysis import next_name
-    from tuner.paths import STUDIES
-    from tuner.reporting import build_report, taken_names
+    from tuner.reporting import build_report, next_definition
     from tuner.reporting import refine as refined
     from tuner.workspace import read_record, refuse_stored_trainer, write_definition
 
     refuse_stored_trainer(study, storage, allow_trainer or ())
     report = build_report(read_record(study, storage), baseline=baseline, material_gap=material_gap)
-    path = output or STUDIES / f"{next_name(report.record.name, taken_names(report.record))}.toml"
+    path = output or next_definition(report.record)
     found = refined(report, path)
     if found.edits:
         write_definition(path, found.text)
@@ -59,15 +56,11 @@ def refine(
         typer.echo(_text(report, found, path))
 
 
-def _search(report: Report, path: Path) -> str:
-    from tuner.reporting.advice import storage_option
-
-    parts = ["tuner search", shlex.quote(str(path)), "--from", report.record.name, storage_option(report.record)]
-    return " ".join(part for part in parts if part)
-
-
 def _summary(report: Report, found: Refinement, path: Path) -> dict[str, object]:
-    written = {"output": str(path), "name": found.name, "command": _search(report, path)}
+    from tuner.reporting import search_next_command
+
+    command = search_next_command(report.record, path)
+    written = {"output": str(path), "name": found.name, "command": command}
     return {
         "study": found.study,
         "changes": found.changes(),
@@ -76,10 +69,12 @@ def _summary(report: Report, found: Refinement, path: Path) -> dict[str, object]
 
 
 def _text(report: Report, found: Refinement, path: Path) -> str:
+    from tuner.reporting import search_next_command
+
     record = report.record
     lines = [headline(record.name, record.storage, f"data {record.data_path}")]
     if found.edits:
-        lines += ["", *found.lines(), "", f"written: {path}; go on with: {_search(report, path)}"]
+        lines += ["", *found.lines(), "", f"written: {path}; go on with: {search_next_command(record, path)}"]
         return "\n".join(lines)
     lines.append("nothing in the definition needs a change; nothing was written")
     if report.actions:

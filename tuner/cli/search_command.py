@@ -141,7 +141,7 @@ def _print_verdict(opened: PreparedStudy) -> None:
     record = read_prepared(opened)
     print_report(build_report(record))
     typer.echo(f"\nreports/{record.name}/report.html, with all figures and trials, is written by:")
-    typer.echo(f"   {report_command(record)} --open")
+    typer.echo(f"   {report_command(record, '--open')}")
 
 
 def _say_how_to_go_on(result: SearchResult, trials: int | None) -> NoReturn:

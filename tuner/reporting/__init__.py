@@ -1,7 +1,7 @@
 """What a person reads: frames -> figures and tables -> HTML, Markdown, CSV, JSON and the terminal."""
 
 from tuner.analysis import Action
-from tuner.reporting.advice import report_command, taken_names
+from tuner.reporting.commands import next_definition, report_command, search_next_command
 from tuner.reporting.frames import epochs_frame, trials_frame
 from tuner.reporting.learning import Learning, learning_of
 from tuner.reporting.refining import Refinement, refine
@@ -18,9 +18,10 @@ __all__ = [
     "compare",
     "epochs_frame",
     "learning_of",
+    "next_definition",
     "refine",
     "report_command",
-    "taken_names",
+    "search_next_command",
     "trials_frame",
     "view",
 ]

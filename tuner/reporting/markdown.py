@@ -30,7 +30,7 @@ def markdown(report: Content) -> str:
         parts.append("\n".join(f"- {escape(remark)}" for remark in report.remarks))
     if report.best is not None:
         parts += ["## Bias and variance", *_tables(report), "## Best trial", *_best(report)]
-        parts += [*_learning(report), *_pulls(report), *_top_trials(report)]
+        parts += [*_learning(report), *_effects(report), *_top_trials(report)]
     if found := found_in_data(record):
         parts += ["## What the checks of the data found", "\n".join(f"- {escape(notice)}" for notice in found)]
     parts += ["## Where this comes from", table(("", ""), provenance(report))]
@@ -119,8 +119,8 @@ def _learning(report: Content) -> list[str]:
     return ["## Would more data help?", escape(found.sentence), table(headings, rows, right=range(len(headings)))]
 
 
-def _pulls(report: Content) -> list[str]:
-    found = report.pulls
+def _effects(report: Content) -> list[str]:
+    found = report.effects
     if found is None:
         return []
     rows = [

@@ -76,8 +76,8 @@ class Numbers:
         return warnings(self.record)
 
     @cached_property
-    def pulls(self) -> KnobEffects | None:
-        """Each hyperparameter's pull on bias and on variance; None with too few trials."""
+    def effects(self) -> KnobEffects | None:
+        """Each hyperparameter's effect on bias and on variance; None with too few trials."""
         return find_effects(self.record, self.definition, self.findings)
 
     @cached_property

@@ -6,6 +6,7 @@ import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuner.reporting.commands import again_commands
 from tuner.reporting.sentences import count, join, times, when
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def provenance(report: Numbers) -> list[tuple[str, str]]:
             Path(record.storage.split("?")[0]).name if record.storage.startswith("sqlite") else record.storage,
         ),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
-        ("again with", f"tuner search {record.name} && tuner report {record.name}" if record.storage else ""),
+        ("again with", again_commands(record)),
     ]
     return [(term, text) for term, text in told if text]
 

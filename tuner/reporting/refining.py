@@ -1,4 +1,4 @@
-"""The next definition: what the recipe's actions change in a study's own, line by line, each with its reason."""
+"""The next definition: what the actions change in a study's own, line by line, each with its reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import UsageError
-from tuner.reporting.advice import is_said
+from tuner.reporting.commands import is_given
 from tuner.reporting.sentences import count
 from tuner.study import Edit, edit_definition, move_definition, parse_definition, rename_definition, toml, value_at
 
@@ -85,7 +85,7 @@ def _diagnosis(report: Content) -> list[Edit]:
     said, judged = report.definition.diagnosis, report.diagnosis
     baseline = judged.errors["baseline"]
     edits = []
-    if judged.baseline_given and baseline is not None and not is_said(said.baseline_error, baseline.value):
+    if judged.baseline_given and baseline is not None and not is_given(said.baseline_error, baseline.value):
         edits.append(Edit("diagnosis.baseline_error", baseline.value, "as given with --baseline"))
     if judged.material_gap != said.material_gap:
         edits.append(Edit("diagnosis.material_gap", judged.material_gap, "as given with --material-gap"))

@@ -13,6 +13,7 @@ from tuner.study.definition import (
 from tuner.study.editing import Edit, edit_definition, move_definition, rename_definition, toml, value_at
 from tuner.study.knobs import FREE, KNOBS
 from tuner.study.making import DataShape, make_definition, uses_folds
+from tuner.study.names import next_name
 from tuner.study.ranges import Range
 from tuner.study.schema import SCHEMA_LINE, definition_schema, schema_text
 from tuner.study.space import Space
@@ -38,6 +39,7 @@ __all__ = [
     "make_definition",
     "move_definition",
     "nearest",
+    "next_name",
     "parse_definition",
     "read_definition",
     "rename_definition",

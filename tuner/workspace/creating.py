@@ -208,7 +208,7 @@ def refuse_changed(database: Database, stored: StoredStudy, identity: dict[str, 
 
 def _free_name(database: Database, stored: StoredStudy) -> str:
     """The next name that no study of the database and no definition here has."""
-    from tuner.analysis import next_name
+    from tuner.study import next_name
 
     return next_name(stored.name, {*study_names(database), *defined_studies()})
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def along(report: Numbers) -> Figure | None:
     """One small drawing a hyperparameter; all have the same scale, so that a flat one is seen to be flat."""
-    found = report.pulls
+    found = report.effects
     if found is None:
         return None
     axes = {axis.name: axis for axis in knob_axes(report.definition)}

@@ -19,7 +19,7 @@ MOST_NAMED = 3
 
 def pull(report: Numbers) -> Figure | None:
     """One row a knob (or a choice): effect on train error at the left, on the gap at the right, on one scale."""
-    found = report.pulls
+    found = report.effects
     if found is None:
         return None
     rows = found.effects

@@ -1,93 +1,152 @@
-"""The lectures' recipe: which action the evidence leads to, and what it would change."""
+"""The lectures' recipe: which actions a study's state leads to, and what they would change."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tuner import analysis
 from tuner.analysis import (
-    RECIPE,
+    ACTIONS,
+    Action,
+    BestTrial,
     ChoiceState,
-    Evidence,
+    ClassError,
+    DataState,
+    Diagnosis,
+    ErrorEstimate,
+    Fit,
+    Gap,
     Knob,
-    KnobState,
+    LearningCurve,
+    Prediction,
+    RangeState,
+    SearchHealth,
+    StudyState,
+    Verb,
     choice_states,
     count_duplicates,
+    diagnose,
     diverging_from,
-    knob_states,
-    next_name,
-    recipe,
+    range_states,
+    rank_actions,
 )
-from tuner.analysis.evidence import good_region
+from tuner.analysis.range_states import good_region
 
-HEALTHY = Evidence(
-    study="digits",
-    bias="low",
-    variance="low",
-    bias_value=0.001,
-    variance_value=0.008,
-    train_error=0.001,
-    dev_error=0.009,
-    dev_high=0.015,
-    logistic_regression=0.04,
-    n_train=1078,
-    n_dev=360,
-    hidden="64-32",
-    hidden_is_largest=False,
-    best_epoch=40,
-    max_epochs=100,
-    trials=80,
-    pruned=20,
-    budget=100,
-    searched=6,
-    since_best=40,
-)
-LAMBDA = KnobState(
+LAMBDA = RangeState(
     name="lambda", kind="log_uniform", low=1e-3, high=10.0, best=1.0, position=0.75, near_low=0, near_high=0, strength=1
 )
-KEEP_PROB = KnobState(
+KEEP_PROB = RangeState(
     name="keep_prob", kind="uniform", low=0.5, high=1.0, best=0.6, position=0.2, near_low=0, near_high=0, strength=-1
 )
+ALPHA = RangeState(
+    name="alpha", kind="log_uniform", low=1e-2, high=1.0, best=0.1, position=0.5, near_low=0.0, near_high=0.0
+)
+GAPS = {"bias": "avoidable_bias", "variance": "variance", "mismatch": "data_mismatch", "dev_overfit": "dev_overfit"}
+HEALTHY: dict[str, Any] = {}
+"""What is different from a healthy study, as :func:`state` takes it."""
 
 
-def names(evidence: Evidence) -> list[str]:
+def diagnosis(given: dict[str, Any]) -> Diagnosis:
+    """Levels as given; errors on 1,078 training and 360 dev examples where nothing else is said."""
+    train, dev, rows = given.pop("train_error", 0.001), given.pop("dev_error", 0.009), given.pop("dev_examples", 360)
+    levels = {"bias": given.pop("bias", "low"), "variance": given.pop("variance", "low")}
+    levels |= {name: given.pop(name, None) for name in ("mismatch", "dev_overfit")}
+    values = {"bias": train, "variance": dev - train, "mismatch": 0.0, "dev_overfit": 0.0}
+    values |= {name: given.pop(f"{name}_value") for name in levels if f"{name}_value" in given}
+    names = ("majority", "logistic_regression", "gradient_boosting")
+    return Diagnosis(
+        errors={
+            "baseline": ErrorEstimate.exact(0.0),
+            "train": ErrorEstimate(value=train, n=1078),
+            "dev": ErrorEstimate(value=dev, n=rows),
+            "dev_corrected": ErrorEstimate(value=dev, n=rows),
+        },
+        gaps={
+            GAPS[name]: Gap(values[name], values[name] - 0.01, values[name] + 0.01, level, 0.5)
+            for name, level in levels.items()
+            if level
+        },
+        material_gap=0.02,
+        baseline_given=given.pop("baseline_given", False),
+        references={"logistic_regression": 0.04} | {name: given.pop(name) for name in names if name in given},
+    )
+
+
+def state(**given: Any) -> StudyState:
+    """A healthy study, with what is different given by the names of the parts' fields."""
+    parts: dict[str, Any] = {"diagnosis": diagnosis(given)}
+    for name, part in {
+        "data": {"n_train": 1078, "n_dev": 360},
+        "search": {"trials": 80, "pruned": 20, "budget": 100, "searched": 6, "since_best": 40},
+        "best": {"hidden": "64-32", "is_largest": False, "best_epoch": 40, "max_epochs": 100},
+    }.items():
+        kind = {"data": DataState, "search": SearchHealth, "best": BestTrial}[name]
+        fields = kind.__dataclass_fields__
+        parts[name] = kind(**part | {key: given.pop(key) for key in list(given) if key in fields})
+    return StudyState(**parts, **given)
+
+
+def ranked(case: dict[str, Any]) -> list[Action]:
+    """All actions."""
+    return rank_actions(state(**case))
+
+
+def names(case: dict[str, Any]) -> list[str]:
     """Actions in their order."""
-    return [action.action for action in recipe(evidence)]
+    return [action.action for action in ranked(case)]
 
 
-def action(evidence: Evidence, name: str):
+def action(case: dict[str, Any], name: str) -> Action:
     """The action of that name."""
-    return next(found for found in recipe(evidence) if found.action == name)
+    return next(found for found in ranked(case) if found.action == name)
+
+
+def curve(twice: float, low: float, high: float) -> LearningCurve:
+    """Measured at four sizes, 3.1 % at the largest."""
+    then = Prediction(2156, twice, low, high)
+    now = Prediction(1078, 0.031, 0.025, 0.037)
+    return LearningCurve(
+        sizes=(135, 270, 539, 1078), errors=(0.2, 0.1, 0.05, 0.031), seeds=3, predictions=(now, then), now=now
+    )
+
+
+def case(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A case with more that is different."""
+    return base | changes
 
 
 def test_a_healthy_study_is_evaluated() -> None:
     """Both gaps low: train the network, open the test set, nothing else."""
     assert names(HEALTHY) == ["evaluate_once"]
-    assert recipe(HEALTHY)[0].command == "tuner train digits"
+    assert ranked(HEALTHY)[0].verb is Verb.TRAIN
 
 
 def test_a_leak_comes_before_everything() -> None:
     """Two low gaps mean nothing while a column gives the answer away: the data first, the test set last."""
-    leaking = replace(HEALTHY, data_warnings=("column 'ended' predicts the target; would it be known in time?",))
-    first, last = recipe(leaking)
-    assert (first.action, first.command) == ("check_data", "tuner data digits")
+    leaking = case(HEALTHY, warnings=("column 'ended' predicts the target; would it be known in time?",))
+    first, last = ranked(leaking)
+    assert (first.action, first.verb) == ("check_data", Verb.DATA)
     assert "would it be known in time? As long as that stands, no error here can be relied on." in first.why
     assert (last.action, last.why[:4]) == ("evaluate_once", "Once")
 
 
 def test_what_bias_is_measured_against_is_asked_before_a_leak() -> None:
     """A baseline that nobody gave comes first wherever bias is high; the data come next."""
-    biased = replace(HEALTHY, bias="high", bias_value=0.15, train_error=0.15, data_warnings=("12 rows stand in both",))
+    biased = case(HEALTHY, bias="high", bias_value=0.15, train_error=0.15, warnings=("12 rows stand in both",))
     assert names(biased)[:2] == ["give_baseline", "check_data"]
 
 
 def test_a_baseline_comes_first() -> None:
     """High bias against an assumed 0 % is a question first."""
-    biased = replace(HEALTHY, bias="high", bias_value=0.15, train_error=0.15, hidden_is_largest=True)
+    biased = case(HEALTHY, bias="high", bias_value=0.15, train_error=0.15, is_largest=True)
     assert names(biased)[:2] == ["give_baseline", "bigger_network"]
-    assert (recipe(biased)[0].command, "Say so with --baseline" in recipe(biased)[0].why) == ("", True)
-    assert names(replace(biased, baseline_given=True))[0] == "bigger_network"
+    assert (ranked(biased)[0].verb, "Say so with --baseline" in ranked(biased)[0].why) == (None, True)
+    assert names(case(biased, baseline_given=True))[0] == "bigger_network"
 
 
 def test_a_simple_model_that_is_clearly_better_is_a_baseline() -> None:
@@ -95,39 +154,38 @@ def test_a_simple_model_that_is_clearly_better_is_a_baseline() -> None:
 
     What makes the network better comes before the comparison.
     """
-    beaten = replace(
-        HEALTHY, bias="high", train_error=0.43, dev_error=0.447, dev_low=0.43, dev_high=0.46,
-        logistic_regression=0.46, gradient_boosting=0.0222, majority=0.496, judged_by="--material-gap 0.03",
+    beaten = case(HEALTHY, bias="high", train_error=0.43, dev_error=0.447, dev_examples=4000,
+        logistic_regression=0.46, gradient_boosting=0.0222, majority=0.496,
     )  # fmt: skip
     assert names(beaten)[:3] == ["give_baseline", "other_architecture", "compare_gradient_boosting"]
-    assert recipe(beaten)[0].command == "tuner report digits --baseline 0.0222 --material-gap 0.03"
-    assert "gradient boosting reaches 2.2 %" in recipe(beaten)[0].why
+    assert (ranked(beaten)[0].verb, ranked(beaten)[0].options) == (Verb.REPORT, {"baseline": 0.0222})
+    assert "gradient boosting reaches 2.2 %" in ranked(beaten)[0].why
     assert "compare_logistic_regression" not in names(beaten)
-    unsure = replace(beaten, dev_low=0.02)
+    unsure = case(beaten, gradient_boosting=0.4, dev_examples=100)
     assert "compare_gradient_boosting" not in names(unsure)
     assert "compare_logistic_regression" not in names(unsure)
-    near = replace(HEALTHY, dev_low=0.005, dev_error=0.009, gradient_boosting=0.0)
+    near = case(HEALTHY, dev_examples=10_000, gradient_boosting=0.0)
     assert "compare_gradient_boosting" not in names(near)
-    assert action(replace(beaten, bias="low"), "compare_gradient_boosting").command.startswith("tuner report digits")
+    assert action(case(beaten, bias="low"), "compare_gradient_boosting").options == {"baseline": 0.0222}
 
 
 def test_a_network_no_better_than_the_commonest_class_is_told_so() -> None:
     """Its interval reaches the line; where one class is mostly wrong the metric that counts it is proposed."""
-    churn = replace(HEALTHY, dev_error=0.105, dev_high=0.118, majority=0.104, commonest="no", missed=("yes", 0.84))
+    classes = tuple(ClassError(name, ErrorEstimate.counted(*of)) for name, of in (("no", (8, 320)), ("yes", (84, 100))))
+    churn = case(HEALTHY, dev_error=0.105, majority=0.104, classes=classes)
     found = action(churn, "beat_majority")
     assert "Always answering 'no' is wrong on 10.4 %" in found.why
     assert "of class 'yes' it gets 84.0 % wrong" in found.why
     assert '"balanced_error" as metric in [search] and monitor in [training]' in found.why
-    assert "balanced" not in action(replace(churn, missed=None), "beat_majority").why
-    assert "beat_majority" not in names(replace(churn, metric="balanced_error"))
-    assert "beat_majority" not in names(replace(churn, dev_high=0.1))
+    assert "balanced" not in action(case(churn, classes=classes[:1]), "beat_majority").why
+    assert "beat_majority" not in names(case(churn, metric="balanced_error"))
+    assert "beat_majority" not in names(case(churn, dev_error=0.09, dev_examples=10_000))
 
 
 def test_high_bias_follows_the_lectures() -> None:
     """Train longer, a bigger network, less regularisation: each where the study leaves room for it."""
-    biased = replace(
-        HEALTHY, bias="high", bias_value=0.1, train_error=0.1, baseline_given=True, hidden_is_largest=True,
-        still_falling=True, knobs=(LAMBDA, KEEP_PROB),
+    biased = case(HEALTHY, bias="high", bias_value=0.1, train_error=0.1, baseline_given=True, is_largest=True,
+        still_improving=True, ranges=(LAMBDA, KEEP_PROB),
     )  # fmt: skip
     assert names(biased)[:3] == ["train_longer", "bigger_network", "less_regularisation"]
     assert action(biased, "train_longer").changes == {"training.max_epochs": 200}
@@ -141,9 +199,8 @@ def test_high_bias_follows_the_lectures() -> None:
 
 def test_with_variance_high_too_only_what_certainly_holds_bias_up_is_eased() -> None:
     """Less of a regularisation that may not matter would only add variance."""
-    both = replace(
-        HEALTHY, bias="high", variance="high", train_error=0.1, baseline_given=True,
-        knobs=(replace(LAMBDA, pull_on_bias=1), replace(KEEP_PROB, pull_on_bias=0)),
+    both = case(HEALTHY, bias="high", variance="high", train_error=0.1, baseline_given=True,
+        ranges=(replace(LAMBDA, effect_on_bias=1), replace(KEEP_PROB, effect_on_bias=0)),
     )  # fmt: skip
     assert list(action(both, "less_regularisation").changes) == ["space.lambda"]
     assert list(action(both, "more_regularisation").changes) == ["space.keep_prob"]
@@ -151,16 +208,15 @@ def test_with_variance_high_too_only_what_certainly_holds_bias_up_is_eased() -> 
 
 def test_logistic_regression_grows_a_hidden_layer() -> None:
     """Twice no layer is none; the bigger network of a linear model has one layer."""
-    linear = replace(HEALTHY, bias="high", train_error=0.1, baseline_given=True, hidden="none", hidden_is_largest=True)
+    linear = case(HEALTHY, bias="high", train_error=0.1, baseline_given=True, hidden="none", is_largest=True)
     assert action(linear, "bigger_network").changes == {"space.hidden": {"choice": ["none", "16", "32"]}}
 
 
 def test_where_later_epochs_fit_early_stopping_is_the_reason() -> None:
     """A network that learns its training set is neither widened nor eased, and only more regularisation is refined."""
-    both = replace(
-        HEALTHY, bias="high", variance="high", bias_value=0.15, train_error=0.15, baseline_given=True, folds=5,
-        hidden_is_largest=True, knobs=(replace(LAMBDA, pull_on_bias=1), KEEP_PROB),
-        fits_epoch=40, fits_error=0.0, best_epochs=(3, 86), dev_rows=24,
+    both = case(HEALTHY, bias="high", variance="high", bias_value=0.15, train_error=0.15, baseline_given=True, folds=5,
+        is_largest=True, ranges=(replace(LAMBDA, effect_on_bias=1), KEEP_PROB),
+        fit=Fit(0.0, epoch=40), chosen_epochs=(3, 86), dev_rows=24,
     )  # fmt: skip
     assert names(both)[:3] == ["steadier_stopping", "more_data", "more_regularisation"]
     assert not {"bigger_network", "less_regularisation", "other_architecture"} & set(names(both))
@@ -168,67 +224,62 @@ def test_where_later_epochs_fit_early_stopping_is_the_reason() -> None:
     assert "at epoch 40 the best trial's train error is 0.0 %" in found.why
     assert "chose epochs 3 to 86 by the error on 24 dev rows" in found.why
     assert found.changes == {"training.monitor": "cost"}
-    assert action(replace(both, folds=None), "steadier_stopping").changes["data.folds"] == 5
+    assert action(case(both, folds=None), "steadier_stopping").changes["data.folds"] == 5
 
 
 def test_where_another_trial_fits_a_bigger_network_is_not_what_is_missing() -> None:
     """Its size is enough, and dev preferred the trial that had learnt less."""
-    biased = replace(
-        HEALTHY, bias="high", train_error=0.1, baseline_given=True, hidden_is_largest=True, knobs=(LAMBDA,),
-        fits_trial=12, fits_error=0.003,
+    biased = case(HEALTHY, bias="high", train_error=0.1, baseline_given=True, is_largest=True, ranges=(LAMBDA,),
+        fit=Fit(0.003, trial=12),
     )  # fmt: skip
     assert names(biased)[0] == "other_architecture"
-    assert "in trial 12, with one no larger, the train error falls to 0.30 %" in recipe(biased)[0].why
+    assert "in trial 12, with one no larger, the train error falls to 0.30 %" in ranked(biased)[0].why
 
 
 def test_without_room_another_architecture_is_left() -> None:
     """High bias, larger networks tried, epochs enough, nothing to ease."""
-    biased = replace(HEALTHY, bias="high", train_error=0.1, baseline_given=True)
+    biased = case(HEALTHY, bias="high", train_error=0.1, baseline_given=True)
     assert names(biased)[0] == "other_architecture"
-    assert recipe(biased)[0].command == ""
+    assert ranked(biased)[0].verb is None
 
 
 def test_a_knob_that_does_not_hold_bias_up_is_left_alone() -> None:
     """λ that certainly lowers the train error is no reason for bias."""
-    biased = replace(
-        HEALTHY, bias="high", train_error=0.1, baseline_given=True, knobs=(replace(LAMBDA, pull_on_bias=-1),)
-    )
+    harmless = replace(LAMBDA, effect_on_bias=-1)
+    biased = case(HEALTHY, bias="high", train_error=0.1, baseline_given=True, ranges=(harmless,))
     assert "less_regularisation" not in names(biased)
 
 
 def test_high_variance_follows_the_lectures() -> None:
     """More data, more regularisation, augmentation where examples are images."""
-    varied = replace(HEALTHY, variance="high", variance_value=0.08, knobs=(LAMBDA, KEEP_PROB), images=True)
+    varied = case(HEALTHY, variance="high", variance_value=0.08, ranges=(LAMBDA, KEEP_PROB), images=True)
     assert names(varied)[:3] == ["more_data", "more_regularisation", "augmentation"]
-    assert action(varied, "more_data").command == "tuner learning-curve digits"
+    assert action(varied, "more_data").verb is Verb.LEARNING_CURVE
     assert action(varied, "more_regularisation").changes["space.lambda"] == {"log_uniform": [0.333, 10.0]}
     assert action(varied, "more_regularisation").changes["space.keep_prob"] == {"uniform": [0.25, 0.65]}
 
 
 def test_a_measured_curve_says_what_more_data_brings() -> None:
     """The sentence has today's error, the expected one and its interval; a flat curve takes the action away."""
-    varied = replace(
-        HEALTHY, variance="high", variance_value=0.02, curve_today=0.031, curve_estimate=0.031,
-        curve_twice=0.024, curve_low=0.019,
-        curve_high=0.029, curve_helps=True,
+    varied = case(HEALTHY, variance="high", variance_value=0.02, curve=curve(0.024, 0.019, 0.029)
     )  # fmt: skip
-    assert "from 3.1 % to about 2.4 % (1.9–2.9)" in recipe(varied)[0].why
-    assert recipe(varied)[0].expected_gain == "about 0.70 points with twice the data"
-    flat = replace(varied, curve_high=0.032, curve_helps=False)
+    assert "from 3.1 % to about 2.4 % (1.9–2.9)" in ranked(varied)[0].why
+    assert ranked(varied)[0].expected_gain == "about 0.70 points with twice the data"
+    flat = case(varied, curve=curve(0.024, 0.019, 0.032))
     assert "more_data" not in names(flat)
-    unsure = action(replace(flat, curve_low=0.008), "more_data")
+    unsure = action(case(flat, curve=curve(0.024, 0.008, 0.032)), "more_data")
     assert unsure.why.endswith("(0.80–3.2); today's error is inside that interval, so it may not help.")
 
 
 def test_mismatch_and_dev_overfit_have_their_remedies() -> None:
     """Make train resemble dev; a bigger dev set."""
-    found = names(replace(HEALTHY, mismatch="high", mismatch_value=0.05, dev_overfit="high", dev_overfit_value=0.03))
+    found = names(case(HEALTHY, mismatch="high", mismatch_value=0.05, dev_overfit="high", dev_overfit_value=0.03))
     assert found == ["resemble_dev", "bigger_dev_set"]
 
 
 def test_an_open_variance_asks_for_folds() -> None:
     """1,078 + 360 rows as folds are more than the 900 that would decide."""
-    found = recipe(replace(HEALTHY, variance="undecided", dev_needed=900))
+    found = ranked(case(HEALTHY, variance="undecided", dev_error=0.0116))
     assert [one.action for one in found] == ["use_folds"]
     assert "all 1,438 rows" in found[0].why
     assert "about 900 would decide" in found[0].why
@@ -236,84 +287,83 @@ def test_an_open_variance_asks_for_folds() -> None:
 
 
 def test_folds_that_may_not_do_are_said_to() -> None:
-    """5,000 needed, 1,438 there: folds help, and the number is named."""
-    assert names(replace(HEALTHY, variance="undecided", dev_needed=5000)) == ["use_folds", "more_dev_examples"]
+    """4,905 needed, 1,438 there: folds help, and the number is named."""
+    assert names(case(HEALTHY, variance="undecided", dev_error=0.0169)) == ["use_folds", "more_dev_examples"]
 
 
 @pytest.mark.parametrize("settings", [{"folds": 5}, {"n_train": 900_000}, {"can_fold": False}])
 def test_folds_are_not_proposed_where_they_cannot_be(settings: dict[str, int]) -> None:
     """They are there, cost too much, or dev is a file of its own: only more dev examples are left."""
-    found = names(replace(HEALTHY, variance="undecided", dev_needed=5000, **settings))
+    found = names(case(HEALTHY, variance="undecided", dev_error=0.0169, **settings))
     assert found == ["more_dev_examples"]
 
 
 def test_an_open_verdict_asks_first_for_what_decides_it() -> None:
     """With folds already, and no number of dev examples that would do: examples, before any fine-tuning."""
-    alpha = KnobState(
+    alpha = RangeState(
         name="alpha", kind="log_uniform", low=1e-2, high=1.0, best=0.97, position=0.99, near_low=0.0, near_high=0.7
     )
-    open_ = replace(
-        HEALTHY, bias="undecided", variance="undecided", folds=5, knobs=(alpha,),
-        needed=(("avoidable bias", "train", 21_000), ("variance", "all", None)),
+    open_ = case(HEALTHY, bias="undecided", variance="undecided", folds=5, ranges=(alpha,),
+        train_error=0.0181, dev_error=0.0381, logistic_regression=0.2,
     )  # fmt: skip
     assert names(open_) == ["more_examples", "widen_range"]
-    first = recipe(open_)[0]
+    first = ranked(open_)[0]
     assert "about 21,000 train examples would decide the avoidable bias; the variance lies too near" in first.why
-    assert first.command == "tuner learning-curve digits"
-    assert names(replace(open_, folds=None))[0] == "use_folds"
-    assert names(replace(open_, dev_needed=9000))[0] == "more_dev_examples"
-    assert "more_examples" not in names(replace(open_, bias="high"))
+    assert first.verb is Verb.LEARNING_CURVE
+    assert names(case(open_, folds=None))[0] == "use_folds"
+    assert names(case(open_, dev_error=0.05))[0] == "more_dev_examples"
+    assert "more_examples" not in names(case(open_, bias="high"))
 
 
 def test_a_pressed_edge_is_widened_to_a_value() -> None:
     """α at its end for most of the ten best: a decade more."""
-    alpha = KnobState(
+    alpha = RangeState(
         name="alpha", kind="log_uniform", low=1e-2, high=1.0, best=0.97, position=0.99, near_low=0.0, near_high=0.7
     )
-    found = action(replace(HEALTHY, knobs=(alpha,)), "widen_range")
+    found = action(case(HEALTHY, ranges=(alpha,)), "widen_range")
     assert found.changes == {"space.alpha": {"log_uniform": [0.01, 10.0]}}
     assert "alpha up to 10" in found.why
 
 
 def test_ranges_are_narrowed_to_where_good_trials_lie() -> None:
     """From coarse to fine, on each scale, rounded outwards; a range that would hardly shrink stays."""
-    alpha = KnobState(
+    alpha = RangeState(
         name="alpha", kind="log_uniform", low=1e-2, high=1.0, best=0.1, position=0.5, near_low=0, near_high=0,
         good=(0.25, 0.76),
     )  # fmt: skip
     beta = replace(alpha, name="beta", kind="one_minus_log_uniform", low=0.8, high=0.99, best=0.9, good=(0.0, 0.5))
     batch = replace(alpha, name="batch_size", kind="power_of_two", low=16, high=128, best=32, good=(0.1, 0.6))
     wide = replace(alpha, name="decay_rate", good=(0.05, 0.9))
-    found = action(replace(HEALTHY, variance="undecided", folds=5, knobs=(alpha, beta, batch, wide)), "narrow_range")
+    found = action(case(HEALTHY, variance="undecided", folds=5, ranges=(alpha, beta, batch, wide)), "narrow_range")
     assert found.changes == {
         "space.alpha": {"log_uniform": [0.031, 0.34]},
         "space.beta": {"one_minus_log_uniform": [0.8, 0.956]},
         "space.batch_size": {"power_of_two": [16, 64]},
     }
     assert found.reasons.keys() == found.changes.keys()
-    assert "narrow_range" not in names(replace(HEALTHY, knobs=(alpha,)))
+    assert "narrow_range" not in names(case(HEALTHY, ranges=(alpha,)))
 
 
 def test_hopeless_choices_are_left_out() -> None:
     """Zeros as a start never make a good trial."""
     starts = ChoiceState(name="initializer", choices=("he", "zeros", "lecun"), best="he", hopeless=("zeros",))
-    found = action(replace(HEALTHY, variance="undecided", folds=5, choices=(starts,)), "narrow_range")
+    found = action(case(HEALTHY, variance="undecided", folds=5, choices=(starts,)), "narrow_range")
     assert found.changes == {"space.initializer": {"choice": ["he", "lecun"]}}
 
 
 def test_one_key_is_changed_by_one_action() -> None:
     """λ that more regularisation moves is neither widened nor narrowed as well; a new network keeps its ranges."""
     pressed = replace(LAMBDA, near_high=1.0, good=(0.5, 0.6))
-    varied = replace(HEALTHY, variance="high", variance_value=0.08, knobs=(pressed,))
-    assert [one.action for one in recipe(varied) if one.changes] == ["more_regularisation"]
-    grown = replace(
+    varied = case(HEALTHY, variance="high", variance_value=0.08, ranges=(pressed,))
+    assert [one.action for one in ranked(varied) if one.changes] == ["more_regularisation"]
+    grown = case(
         HEALTHY,
         bias="high",
         train_error=0.1,
-        hidden_is_largest=True,
-        knobs=(replace(LAMBDA, strength=0, good=(0.5, 0.6)),),
+        is_largest=True,
+        ranges=(replace(LAMBDA, strength=0, good=(0.5, 0.6)),),
     )
-    assert [one.action for one in recipe(grown) if one.changes] == ["bigger_network"]
+    assert [one.action for one in ranked(grown) if one.changes] == ["bigger_network"]
 
 
 def test_good_trials_mark_a_region_with_a_margin() -> None:
@@ -343,7 +393,7 @@ def test_choices_without_a_good_trial_are_hopeless_once_tried_often() -> None:
 def test_a_natural_limit_is_not_widened() -> None:
     """keep_prob = 1 is all of it."""
     pressed = replace(KEEP_PROB, best=1.0, position=1.0, near_high=1.0)
-    assert "widen_range" not in names(replace(HEALTHY, knobs=(pressed,)))
+    assert "widen_range" not in names(case(HEALTHY, ranges=(pressed,)))
 
 
 @pytest.mark.parametrize(
@@ -352,106 +402,79 @@ def test_a_natural_limit_is_not_widened() -> None:
 )
 def test_ranges_are_widened_on_their_own_scale(kind: str, low: float, high: float, expected: list[float]) -> None:
     """Three times the memory; a doubling."""
-    knob = KnobState(name="k", kind=kind, low=low, high=high, best=high, position=1.0, near_low=0.0, near_high=1.0)
-    assert action(replace(HEALTHY, knobs=(knob,)), "widen_range").changes == {"space.k": {kind: expected}}
+    knob = RangeState(name="k", kind=kind, low=low, high=high, best=high, position=1.0, near_low=0.0, near_high=1.0)
+    assert action(case(HEALTHY, ranges=(knob,)), "widen_range").changes == {"space.k": {kind: expected}}
 
 
 def test_diverged_trials_lower_the_learning_rate() -> None:
     """A fifth diverged, most above 0.5."""
-    alpha = KnobState(
+    alpha = RangeState(
         name="alpha", kind="log_uniform", low=1e-2, high=1.0, best=0.1, position=0.5, near_low=0.0, near_high=0.0
     )
-    found = action(replace(HEALTHY, diverged=20, diverged_above=0.5, knobs=(alpha,)), "fewer_diverged")
+    found = action(case(HEALTHY, diverged=20, diverged_above=0.5, ranges=(alpha,)), "fewer_diverged")
     assert found.changes == {"space.alpha": {"log_uniform": [0.01, 0.5]}}
     assert "20 of 100 trials diverged, most of them with α above 0.5" in found.why
 
 
 def test_nothing_but_divergence_is_still_advice() -> None:
     """All diverged: no complete trial to diagnose, but the reason is known."""
-    assert names(Evidence(study="digits", diverged=10, budget=10)) == ["fewer_diverged"]
-    assert names(Evidence(study="digits")) == ["run_search"]
+    nothing = StudyState(diagnosis=diagnose(train=None, dev=None), data=DataState(n_train=1078, n_dev=360))
+    diverged = replace(nothing, search=SearchHealth(diverged=10, budget=10))
+    assert [action.action for action in rank_actions(diverged)] == ["fewer_diverged"]
+    assert [action.action for action in rank_actions(nothing)] == ["run_search"]
 
 
 def test_an_unfinished_search_goes_on() -> None:
     """The budget is there to be used."""
-    found = action(replace(HEALTHY, trials=30, pruned=10), "more_trials")
-    assert found.command == "tuner search digits"
+    found = action(case(HEALTHY, trials=30, pruned=10), "more_trials")
+    assert (found.verb, found.options) == (Verb.SEARCH, {})
 
 
 def test_a_small_budget_is_said_to_be_small() -> None:
     """Ten trials for six knobs."""
-    found = action(replace(HEALTHY, trials=10, pruned=0, budget=10, since_best=5), "more_trials")
-    assert found.command == "tuner search digits --trials 50"
+    found = action(case(HEALTHY, trials=10, pruned=0, budget=10, since_best=5), "more_trials")
+    assert (found.verb, found.options) == (Verb.SEARCH, {"trials": 50})
 
 
 def test_a_late_best_asks_for_more_and_a_plateau_for_an_end() -> None:
     """The last trial was the best; or the first third was."""
-    assert "more_trials" in names(replace(HEALTHY, since_best=0))
-    assert "stop_searching" in names(replace(HEALTHY, since_best=70))
+    assert "more_trials" in names(case(HEALTHY, since_best=0))
+    assert "stop_searching" in names(case(HEALTHY, since_best=70))
 
 
 def test_few_trials_and_a_plateau_do_not_contradict_each_other() -> None:
     """54 trials for six knobs, 43 without a better one: few, so that the plateau proves nothing yet."""
-    found = names(replace(HEALTHY, trials=44, pruned=10, budget=54, since_best=43))
+    found = names(case(HEALTHY, trials=44, pruned=10, budget=54, since_best=43))
     assert "more_trials" in found
     assert "stop_searching" not in found
 
 
 def test_diverged_trials_are_spent_but_tell_little() -> None:
     """30 of 100 diverged: the budget is used up, and 70 are enough for six knobs but not for eight."""
-    spent = replace(HEALTHY, trials=60, pruned=10, diverged=30)
+    spent = case(HEALTHY, trials=60, pruned=10, diverged=30)
     assert "more_trials" not in names(spent)
-    found = action(replace(spent, searched=8), "more_trials")
+    found = action(case(spent, searched=8), "more_trials")
     assert found.why.startswith("70 trials that did not diverge (30 did) are few for 8 searched")
-    assert found.command == "tuner search digits --trials 50"
+    assert (found.verb, found.options) == (Verb.SEARCH, {"trials": 50})
 
 
 def test_other_ills_of_a_search_are_named() -> None:
     """Duplicates, pruned winners, and a linear model that does as well."""
-    found = names(replace(HEALTHY, duplicates=40, pruned_winners=2, logistic_regression=0.012))
+    found = names(case(HEALTHY, duplicates=40, pruned_winners=2, logistic_regression=0.012))
     assert found == ["evaluate_once", "gentler_pruning", "fewer_duplicates", "compare_logistic_regression"]
 
 
-def test_commands_carry_the_storage_and_quote_the_study() -> None:
-    """What is printed can be pasted."""
-    evidence = replace(HEALTHY, study="my study", options="--storage x.db", variance="undecided")
-    assert recipe(evidence)[0].command == (
-        "tuner refine 'my study' --output 'studies/my study-2.toml' --storage x.db"
-        " && tuner search 'studies/my study-2.toml' --from 'my study' --storage x.db"
-    )
-
-
-@pytest.mark.parametrize(
-    ("study", "following"),
-    [
-        ("digits", "digits-2"),
-        ("digits-2", "digits-3"),
-        ("studies/churn.toml", "churn-2"),
-        ("churn-2026-11-01", "churn-2026-11-01-2"),
-        ("churn-2026-11-12", "churn-2026-11-12-2"),
-        ("churn-2026-11-12-2", "churn-2026-11-12-3"),
-        ("churn-2026", "churn-2026-2"),
-        ("churn-007", "churn-007-2"),
-    ],
-)
-def test_the_next_study_has_the_next_number(study: str, following: str) -> None:
-    """A name goes on counting; a date, a year and padded digits are no count."""
-    assert next_name(study) == following
-
-
-def test_the_next_name_is_one_that_is_free() -> None:
-    """Printed commands skip what is there already."""
-    assert next_name("digits", {"digits", "digits-2", "digits-3"}) == "digits-4"
-    taken = replace(HEALTHY, variance="undecided", taken=frozenset({"digits-2"}))
-    assert "--output studies/digits-3.toml && tuner search studies/digits-3.toml" in recipe(taken)[0].command
-
-
-@pytest.mark.parametrize("step", RECIPE)
-def test_every_action_survives_bare_evidence(step: str) -> None:
+@pytest.mark.parametrize("name", ACTIONS)
+def test_every_action_survives_a_bare_state(name: str) -> None:
     """Levels high and everything else unknown: an action or none, never a failure; its summary is plain JSON."""
     for level in ("high", "undecided", "low", None):
-        bare = Evidence(study="s", bias=level, variance=level, mismatch=level, dev_overfit=level, trials=3)
-        found = RECIPE[step](bare)
+        gaps = {} if level is None else {gap: Gap(0.03, 0.0, 0.1, level, 0.5) for gap in GAPS.values()}
+        bare = StudyState(
+            diagnosis=replace(diagnose(train=None, dev=None), gaps=gaps),
+            data=DataState(n_train=0, n_dev=0),
+            search=SearchHealth(trials=3),
+        )
+        found = ACTIONS[name](bare)
         summary = found and json.loads(json.dumps(found.to_dict(), allow_nan=False))
         assert summary is None or list(summary) == ["action", "why", "command", "evidence"]
 
@@ -461,17 +484,17 @@ def test_states_of_knobs_come_from_the_trials() -> None:
     alpha = Knob(name="alpha", kind="log_uniform", bounds=(1e-2, 1.0))
     initializer = Knob(name="initializer", kind="choice", bounds=("he", "zeros"))
     params = [{"alpha": alpha.from_unit(1 - i / 100), "initializer": "he"} for i in range(20)]
-    found = knob_states([alpha, initializer], params, np.arange(20) / 100, 0, strengths={"alpha": 1})
+    found = range_states([alpha, initializer], params, np.arange(20) / 100, 0, strengths={"alpha": 1})
     assert [state.name for state in found] == ["alpha"]
     assert (found[0].near_high, found[0].near_low, found[0].strength) == (1.0, 0.0, 1)
     assert found[0].position == pytest.approx(1.0)
-    assert found[0].pull_on_bias is None
+    assert found[0].effect_on_bias is None
 
 
 def test_ten_of_few_trials_are_no_choice() -> None:
     """Ten trials at an end are all there are: nothing presses against it."""
     alpha = Knob(name="alpha", kind="uniform", bounds=(0.0, 1.0))
-    (found,) = knob_states([alpha], [{"alpha": 0.99}] * 10, np.arange(10.0), 0)
+    (found,) = range_states([alpha], [{"alpha": 0.99}] * 10, np.arange(10.0), 0)
     assert found.near_high == 0.0
 
 
@@ -485,3 +508,9 @@ def test_the_rate_above_which_trials_diverge() -> None:
 def test_repeated_hyperparameters_are_counted() -> None:
     """Two of three are the same."""
     assert count_duplicates([{"a": 1, "b": "x"}, {"a": 1, "b": "x"}, {"a": 2, "b": "x"}]) == 1
+
+
+def test_the_analysis_writes_no_commands() -> None:
+    """An action says what is to be done; how that is typed depends on names, databases and shells."""
+    package = Path(analysis.__file__).parent
+    assert [path for path in package.rglob("*.py") if re.search(r"\btuner (?!\.)[a-z-]+\b", path.read_text())] == []

@@ -1,0 +1,95 @@
+"""Actions as commands that can be typed as they are printed."""
+
+import dataclasses
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from tests.reporting.building import make_study
+from tuner.analysis import ACTIONS, Action, Verb, diagnose
+from tuner.cli.app import COMMANDS, app
+from tuner.reporting.commands import command_of, next_definition
+from tuner.storage import StudyRecord
+from tuner.study import parse_definition
+
+SPACES = dataclasses.replace(make_study(0, name="made"), storage="sqlite:////data/my studies.db")
+
+
+def command(record: StudyRecord, verb: Verb | None, trainer: str | None = None, **options: float) -> str:
+    """The command of an action, as a report on this study prints it."""
+    definition = parse_definition(record.definition, "made")
+    if trainer is not None:
+        network = definition.network.model_copy(update={"trainer": trainer})
+        definition = definition.model_copy(update={"network": network})
+    judged = diagnose(train=None, dev=None, material_gap=0.03)
+    return command_of(Action(action="one", why="", verb=verb, options=options), record, definition, judged)
+
+
+def test_options_follow_the_study() -> None:
+    """What an action asks for, then what the report judges by, which the definition does not say."""
+    record = make_study(0)
+    assert command(record, Verb.TRAIN) == "tuner train made"
+    assert command(record, Verb.DATA) == "tuner data made"
+    assert command(record, Verb.LEARNING_CURVE) == "tuner learning-curve made"
+    assert command(record, Verb.SEARCH, trials=12_345) == "tuner search made --trials 12345"
+    assert command(record, Verb.REPORT, baseline=0.0222) == "tuner report made --baseline 0.0222 --material-gap 0.03"
+    assert command(record, None) == ""
+
+
+def test_refining_is_two_commands() -> None:
+    """The next definition, and the search of it that begins with the trials of this one; spaces are quoted."""
+    storage = "--storage 'sqlite:////data/my studies.db'"
+    assert command(SPACES, Verb.REFINE) == (
+        f"tuner refine made --material-gap 0.03 --output studies/made-2.toml {storage}"
+        f" && tuner search studies/made-2.toml --from made {storage}"
+    )
+    named = dataclasses.replace(SPACES, name="my study")
+    assert "tuner refine 'my study' --material-gap 0.03 --output 'studies/my study-2.toml'" in command(
+        named, Verb.REFINE
+    )
+    assert "tuner search 'studies/my study-2.toml' --from 'my study'" in command(named, Verb.REFINE)
+
+
+def test_a_custom_trainer_is_allowed_where_a_command_runs_it_by_the_studys_name() -> None:
+    """Search and refine; the search of the definition that refine wrote reads the trainer from there."""
+    record, allowed = make_study(0), "--allow-trainer mine:train"
+    assert command(record, Verb.SEARCH, "mine:train") == f"tuner search made {allowed}"
+    refine, search = command(record, Verb.REFINE, "mine:train").split(" && ")
+    assert refine.endswith(allowed)
+    assert allowed not in search
+    assert allowed not in command(record, Verb.REPORT, "mine:train")
+
+
+def test_the_next_definition_has_a_free_name() -> None:
+    """Studies beside this one have taken theirs."""
+    assert next_definition(dataclasses.replace(make_study(0), beside=["made", "made-2"])) == Path("studies/made-3.toml")
+
+
+def test_only_a_report_can_be_typed_about_data_in_memory() -> None:
+    """No other process has the rows; a study that no database holds cannot be named at all."""
+    record = make_study(0)
+    memory = dataclasses.replace(record, definition=record.definition.replace('source = "made.csv"\n', ""))
+    assert {verb for verb in Verb if command(memory, verb)} == {Verb.REPORT}
+    assert {command(dataclasses.replace(record, storage=""), verb) for verb in Verb} == {""}
+
+
+@pytest.mark.parametrize("trainer", [None, "mine:train"])
+@pytest.mark.parametrize("verb", Verb)
+def test_the_command_line_parses_what_any_action_prints(verb: Verb, trainer: str | None) -> None:
+    """Every verb, with the options that actions give it, is one that exists and takes them."""
+    options = {Verb.SEARCH: {"trials": 50}, Verb.REPORT: {"baseline": 0.05}}.get(verb, {})
+    lines = command(SPACES, verb, trainer, **options)
+    for line in lines.split(" && "):
+        program, name, *arguments = shlex.split(line)
+        assert program == "tuner"
+        assert name in COMMANDS
+        parser = get_command(app).commands[name]
+        parser.make_context(name, arguments)
+
+
+def test_verbs_are_what_actions_use() -> None:
+    """A verb without an action would be a command that nobody prints."""
+    assert ACTIONS
+    assert set(Verb) <= set(COMMANDS)

@@ -1,0 +1,159 @@
+"""What a high avoidable bias calls for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tuner.analysis.actions.action import Action, Verb
+from tuner.analysis.actions.ranges import described, effects_as_evidence
+from tuner.analysis.actions.state import BestTrial, StudyState
+from tuner.analysis.next_ranges import amount, shifted
+from tuner.formatting import number, percent
+
+FOLDS = 5
+FEW_DEV_ROWS = 1000  # on fewer, errors of epochs differ by a point and more by chance alone
+BIAS = "avoidable_bias"
+
+
+def train_longer(state: StudyState) -> Action | None:
+    """The error was still falling when the epochs ran out."""
+    best = state.best
+    if not state.is_high(BIAS) or best is None or not best.still_improving:
+        return None
+    return Action(
+        action="train_longer",
+        why=f"The best trial was still improving when it ended: its best epoch is {best.best_epoch} of at most "
+        f"{best.max_epochs}.",
+        verb=Verb.REFINE,
+        evidence={"best_epoch": best.best_epoch, "max_epochs": best.max_epochs},
+        expected_gain=state.gain(BIAS),
+        changes={"training.max_epochs": 2 * best.max_epochs},
+        reasons={"training.max_epochs": f"the best trial was still improving at epoch {best.best_epoch}"},
+    )
+
+
+def steadier_stopping(state: StudyState) -> Action | None:
+    """The best trial's own network learns its training set, but early stopping chose an epoch before it had."""
+    best, fit = state.best, state.fit
+    if not state.is_high(BIAS) or best is None or fit is None or fit.epoch is None:
+        return None
+    first, last = best.chosen_epochs
+    chosen = f"epoch {first}" if first == last else f"epochs {first} to {last}"
+    changes = _steadier_choice(state, best)
+    return Action(
+        action="steadier_stopping",
+        why=f"The network is large enough: at epoch {fit.epoch} the best trial's train error is {percent(fit.error)}. "
+        f"It is early stopping that holds it up, {_why_it_stopped(best, chosen)}",
+        verb=Verb.REFINE if changes else None,
+        evidence={
+            "train_error": state.train_error,
+            "fits_epoch": fit.epoch,
+            "fits_error": fit.error,
+            "best_epochs": [first, last],
+            "dev_rows": best.dev_rows,
+        },
+        expected_gain=state.gain(BIAS),
+        changes=changes,
+        reasons=dict.fromkeys(changes, f"early stopping chose {chosen}, before the training set was learnt"),
+    )
+
+
+def _steadier_choice(state: StudyState, best: BestTrial) -> dict[str, Any]:
+    """What makes the choice of an epoch less a matter of chance."""
+    if best.dev_rows >= FEW_DEV_ROWS:
+        return {}
+    folds = state.data.may_use_folds and "data.folds" not in state.changed
+    return ({"training.monitor": "cost"} if best.monitor == "error" else {}) | ({"data.folds": FOLDS} if folds else {})
+
+
+def _why_it_stopped(best: BestTrial, chosen: str) -> str:
+    """Why early stopping chose so early, and what makes later epochs better."""
+    watched = f"the {best.monitor.replace('_', ' ')} on {best.dev_rows:,} dev rows"
+    if best.dev_rows >= FEW_DEV_ROWS:
+        return f"which chose {chosen} by {watched}: more data or regularisation, so that later epochs do better, helps."
+    smoother = ', their cost instead of their error (monitor = "cost")' if best.monitor == "error" else ""
+    return (
+        f"which chose {chosen} by {watched}, on which an early epoch may look best by luck. What helps is more "
+        f"dev rows or folds to choose on{smoother}, and more data or regularisation, so that later epochs do better."
+    )
+
+
+def bigger_network(state: StudyState) -> Action | None:
+    """The largest network searched is the best, and it cannot learn its own training set."""
+    best = state.best
+    if not state.is_high(BIAS) or best is None or best.hidden is None or not best.is_largest or best.fit is not None:
+        return None
+    larger = [_scaled(best.hidden, factor) for factor in (2, 4)]
+    missed = percent(state.train_error or 0.0)
+    return Action(
+        action="bigger_network",
+        why=f"The network misses {missed} of the examples it learnt from, and no network larger than {best.hidden} was "
+        "tried.",
+        verb=Verb.REFINE,
+        evidence={"hidden": best.hidden, "proposed": larger},
+        expected_gain=state.gain(BIAS),
+        changes={"space.hidden": {"choice": [best.hidden, *larger]}},
+        reasons={"space.hidden": f"a bigger network: the largest tried misses {missed} of its training examples"},
+    )
+
+
+def _scaled(hidden: str, factor: int) -> str:
+    """Every layer so many times as wide; from no layer to one of 16 and of 32 units."""
+    if hidden == "none":
+        return str(8 * factor)
+    return "-".join(str(factor * int(width)) for width in hidden.split("-"))
+
+
+def less_regularisation(state: StudyState) -> Action | None:
+    """A regularizing hyperparameter holds the train error up, or could do so, and there is room to ease it."""
+    if not state.is_high(BIAS) or state.fit is not None:
+        return None
+    # Where variance is high too, only what certainly holds the train error up is eased.
+    signs = (1,) if state.is_high("variance") else (1, 0, None)
+    eased = [one for one in state.ranges if one.strength and amount(one) > 0.25 and one.stronger_on_bias in signs]
+    eased.sort(key=lambda one: (one.effect_on_bias != one.strength, -amount(one)))
+    if not eased:
+        return None
+    return Action(
+        action="less_regularisation",
+        why=f"Regularisation keeps the network from learning its training set: {described(eased)} can be eased.",
+        verb=Verb.REFINE,
+        evidence=effects_as_evidence(eased, "bias"),
+        expected_gain=state.gain(BIAS),
+        changes={f"space.{one.name}": shifted(one, stronger=False) for one in eased},
+        reasons={
+            f"space.{one.name}": f"less regularisation: {number(one.best)} was best, bias is high" for one in eased
+        },
+    )
+
+
+def other_architecture(state: StudyState) -> Action | None:
+    """High bias, and neither size, length nor regularization explains it."""
+    others = (train_longer, steadier_stopping, bigger_network, less_regularisation)
+    if not state.is_high(BIAS) or any(action(state) for action in others):
+        return None
+    return Action(
+        action="other_architecture",
+        why=_what_is_left(state),
+        evidence={"train_error": state.train_error, "hidden": None if state.best is None else state.best.hidden},
+        expected_gain=state.gain(BIAS),
+    )
+
+
+def _what_is_left(state: StudyState) -> str:
+    if state.custom_trainer is not None:
+        return (
+            f"Nothing that was searched lets the models of {state.custom_trainer} learn their training examples: "
+            "larger or other models, longer training, other features, or cleaner labels are what is left."
+        )
+    if state.fit is not None and state.fit.trial is not None:
+        return (
+            f"The network is large enough: in trial {state.fit.trial}, with one no larger, the train error falls to "
+            f"{percent(state.fit.error)}. The trial that does best on dev learnt its training set less well, so "
+            "neither a bigger network nor less regularisation is what is missing: other features, cleaner labels or "
+            "more data are."
+        )
+    return (
+        "The network is large enough, trained long enough and hardly regularised, and still misses its training "
+        "examples: other features, another activation or optimiser, or cleaner labels are what is left."
+    )

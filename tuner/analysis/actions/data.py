@@ -1,0 +1,121 @@
+"""What the examples call for: faults in them, data mismatch, a dev set that is too small to decide."""
+
+from __future__ import annotations
+
+from tuner.analysis.actions.action import Action, Verb
+from tuner.analysis.actions.bias import FOLDS
+from tuner.analysis.actions.state import StudyState
+from tuner.analysis.diagnosis import examples_to_decide
+from tuner.formatting import points
+
+
+def check_data(state: StudyState) -> Action | None:
+    """The data are not what they should be, so that no number says what it seems to."""
+    if not state.data.warnings:
+        return None
+    first, *more = state.data.warnings
+    others = f" And {len(more)} more of the kind." if more else ""
+    end = "" if first.endswith("?") else "."
+    return Action(
+        action="check_data",
+        why=f"Look at the data before anything else: {first}{end}{others} As long as that stands, no error here can be "
+        "relied on.",
+        verb=Verb.DATA,
+        evidence={"findings": list(state.data.warnings)},
+    )
+
+
+def resemble_dev(state: StudyState) -> Action | None:
+    """Dev examples differ from training examples."""
+    if not state.is_high("data_mismatch"):
+        return None
+    mismatch = state.size("data_mismatch")
+    return Action(
+        action="resemble_dev",
+        why=f"Dev error is {points(mismatch or 0.0)} points above the error on train-dev examples: look at what is "
+        "wrong in dev, and collect or make training examples like it.",
+        evidence={"data_mismatch": mismatch},
+        expected_gain=state.gain("data_mismatch"),
+    )
+
+
+def bigger_dev_set(state: StudyState) -> Action | None:
+    """The best trial was chosen by chance differences on the dev set."""
+    if not state.is_high("dev_overfit"):
+        return None
+    overfit, n_dev, trials = state.size("dev_overfit"), state.data.n_dev, state.search.trials
+    return Action(
+        action="bigger_dev_set",
+        why=f"Test error is {points(overfit or 0.0)} points above the dev error by which the trial was chosen: "
+        f"{n_dev:,} dev examples are too few for {trials:,} trials.",
+        evidence={"dev_overfit": overfit, "n_dev": n_dev, "trials": trials},
+    )
+
+
+def use_folds(state: StudyState) -> Action | None:
+    """Every row outside the test set could serve as dev once."""
+    if not state.folds_would_serve or "data.folds" in state.changed:
+        return None
+    rows, n_dev = state.data.rows, state.data.n_dev
+    return Action(
+        action="use_folds",
+        why=f"{n_dev:,} dev examples cannot tell the variance from the line of "
+        f"{points(state.diagnosis.material_gap)} points. With {FOLDS} folds all {rows:,} rows outside the test set are "
+        f"dev examples once{_whether_that_decides(state)}.",
+        verb=Verb.REFINE,
+        evidence={"n_dev": n_dev, "rows": rows, "needed": state.dev_needed},
+        changes={"data.folds": FOLDS},
+        reasons={"data.folds": f"{n_dev:,} dev examples leave the variance undecided; so all {rows:,} serve as dev"},
+    )
+
+
+def _whether_that_decides(state: StudyState) -> str:
+    needed = state.dev_needed
+    if needed is None:
+        return ""
+    return f"; about {needed:,} would decide" + ("" if state.folds_would_decide else ", so it helps but may not do")
+
+
+def more_dev_examples(state: StudyState) -> Action | None:
+    """A larger dev set would decide, and folds cannot make it so large."""
+    needed, n_dev = state.dev_needed, state.data.n_dev
+    enough = state.folds_would_serve and state.folds_would_decide
+    if not state.is_undecided("variance", "data_mismatch") or needed is None or enough:
+        return None
+    return Action(
+        action="more_dev_examples",
+        why=f"{n_dev:,} dev examples leave the gap undecided; about {needed:,} would decide it if the errors stay as "
+        "they are.",
+        evidence={"n_dev": n_dev, "needed": needed},
+    )
+
+
+def more_examples(state: StudyState) -> Action | None:
+    """Nothing is decided, and neither folds nor a larger dev set alone would decide it."""
+    gaps = ("avoidable_bias", "variance")
+    if not state.is_undecided(*gaps) or state.is_high(*gaps) or state.folds_would_serve or more_dev_examples(state):
+        return None
+    needed = [_examples_needed(state, gap) for gap in gaps if state.is_undecided(gap)]
+    curve = state.custom_trainer is None and state.curve is None
+    return Action(
+        action="more_examples",
+        why=f"Whether a gap is above the line of {points(state.diagnosis.material_gap)} points cannot be told from "
+        f"these {state.data.n_dev:,} dev and {state.data.n_train:,} training examples: {'; '.join(needed)}. More "
+        "examples"
+        + (" (the learning curve tells what they would bring)" if curve else "")
+        + ", or a wider line where a gap of that size would do (--material-gap), make a verdict possible.",
+        verb=Verb.LEARNING_CURVE if curve else None,
+        evidence={"n_train": state.data.n_train, "n_dev": state.data.n_dev},
+    )
+
+
+def _examples_needed(state: StudyState, gap: str) -> str:
+    """How many examples, of which set, would decide a gap."""
+    needed, name = examples_to_decide(state.diagnosis, gap), gap.replace("_", " ")
+    if needed is None:
+        return f"the {name} lies too near the line for any number of examples to be named"
+    which, examples = needed
+    many = (
+        f"{examples:,} times the data" if which == "all" else f"about {float(f'{examples:.2g}'):,.0f} {which} examples"
+    )
+    return f"{many} would decide the {name}"

@@ -1,0 +1,186 @@
+"""What the search itself calls for: more trials, other ranges, an end."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tuner.analysis.actions.action import Action, Verb
+from tuner.analysis.actions.state import StudyState
+from tuner.analysis.next_ranges import beyond, narrowed
+from tuner.formatting import number
+
+PRESSED = 0.5  # share of the ten best trials in the outermost tenth of a range: the best may lie beyond
+GAPS = ("avoidable_bias", "variance")
+
+
+def run_search(state: StudyState) -> Action | None:
+    """No complete trial yet, and not because all of them diverged."""
+    if state.search.trials or state.search.diverged:
+        return None
+    why = "No trial is complete yet, so there is nothing to diagnose."
+    return Action(action="run_search", why=why, verb=Verb.SEARCH)
+
+
+def evaluate_once(state: StudyState) -> Action | None:
+    """Neither gap matters: train the chosen network and evaluate it on the test set."""
+    if not state.is_low(*GAPS) or state.is_high("data_mismatch", "dev_overfit"):
+        return None
+    return Action(
+        action="evaluate_once",
+        why=(
+            "Once what the checks of the data found is settled, and if neither gap matters then"
+            if state.data.warnings
+            else "Neither gap matters at this line"
+        )
+        + ": train the chosen network, and open the test set once.",
+        verb=Verb.TRAIN if state.custom_trainer is None else None,
+        evidence={gap: state.size(gap) for gap in GAPS},
+    )
+
+
+def fewer_diverged(state: StudyState) -> Action | None:
+    """Training blew up too often."""
+    search, above = state.search, state.search.diverged_above
+    if not search.diverges_often:
+        return None
+    alpha = next((one for one in state.open_ranges if one.name == "alpha"), None)
+    where = "" if above is None else f", most of them with α above {number(above)}"
+    changes: dict[str, Any] = {}
+    if alpha is not None and above is not None and alpha.low < above < alpha.high:
+        changes["space.alpha"] = {alpha.kind: [alpha.low, float(number(above))]}
+    return Action(
+        action="fewer_diverged",
+        why=f"{search.diverged:,} of {search.trials + search.diverged:,} trials diverged{where}: smaller learning "
+        "rates, or a warm-up, leave more of the budget to trials that count.",
+        verb=Verb.REFINE if changes else None,
+        evidence={"diverged": search.diverged, "alpha_above": above},
+        changes=changes,
+        reasons=dict.fromkeys(changes, "most trials above diverged"),
+    )
+
+
+def widen_range(state: StudyState) -> Action | None:
+    """The best trials press against the end of a range."""
+    changes, reasons, widened, evidence = {}, {}, [], {}
+    for one in state.open_ranges:
+        bounds = [one.low, one.high]
+        for pressed, upper in ((one.near_low, False), (one.near_high, True)):
+            end = beyond(one, upper=upper)
+            if pressed >= PRESSED and end is not None:
+                bounds[upper] = end
+                key = f"space.{one.name}"
+                changes[key] = {one.kind: bounds}
+                which = "last" if upper else "first"
+                reasons[key] = f"wider: {100 * pressed:.0f} % of the best trials lie in its {which} tenth"
+                widened.append(f"{one.name} {'up' if upper else 'down'} to {number(end)}")
+                evidence[one.name] = {"best": one.best, "low": one.low, "high": one.high}
+    if not changes:
+        return None
+    return Action(
+        action="widen_range",
+        why="The best trials lie at the end of a range, and better ones may lie beyond: widen "
+        f"{' and '.join(widened)}.",
+        verb=Verb.REFINE,
+        evidence=evidence,
+        changes=changes,
+        reasons=reasons,
+    )
+
+
+def narrow_range(state: StudyState) -> Action | None:
+    """From coarse to fine: good trials lie in a part of a range, or never at a choice."""
+    if "space.hidden" in state.changed or state.is_low(*GAPS):
+        return None  # another network may want another learning rate; and where no gap matters, nor does the rest
+    changes: dict[str, Any] = {}
+    for one in state.open_ranges:
+        settled = not one.strength or not state.is_high(*GAPS)
+        closer = narrowed(one) if settled else None
+        if closer is not None:
+            changes[f"space.{one.name}"] = closer
+    for choice in state.choices:
+        if choice.hopeless and f"space.{choice.name}" not in state.changed:
+            left = [each for each in choice.choices if each not in choice.hopeless]
+            changes[f"space.{choice.name}"] = {"choice": left}
+    if not changes:
+        return None
+    names = [key.removeprefix("space.") for key in changes]
+    return Action(
+        action="narrow_range",
+        why="The best quarter of the trials lies in a part of what was searched: from coarse to fine, look more "
+        f"closely at {_listed(names)}.",
+        verb=Verb.REFINE,
+        evidence={name: changes[f"space.{name}"] for name in names},
+        changes=changes,
+        reasons=dict.fromkeys(changes, "coarse to fine: the best quarter of the trials lies here"),
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def gentler_pruning(state: StudyState) -> Action | None:
+    """Trials were stopped that were better than the one that won."""
+    search = state.search
+    if not search.pruned_winners:
+        return None
+    return Action(
+        action="gentler_pruning",
+        why=f"{search.pruned_winners} of {search.pruned} pruned trials were already better than the best trial when "
+        "they were stopped.",
+        verb=Verb.REFINE,
+        evidence={"pruned": search.pruned, "pruned_winners": search.pruned_winners},
+        changes={"search.pruner": "none"},
+        reasons={"search.pruner": "pruned trials were better than the best when they were stopped"},
+    )
+
+
+def fewer_duplicates(state: StudyState) -> Action | None:
+    """The space is so small that trials repeat."""
+    search = state.search
+    if not search.repeats_often:
+        return None
+    return Action(
+        action="fewer_duplicates",
+        why=f"{search.duplicates} of {search.trials} trials repeat hyperparameters that were tried before: the "
+        "space is exhausted, so search more knobs or wider ranges.",
+        evidence={"duplicates": search.duplicates, "trials": search.trials},
+    )
+
+
+def more_trials(state: StudyState) -> Action | None:
+    """The budget is not used up, too small for so many hyperparameters, or the best came late."""
+    search = state.search
+    if not search.trials:
+        return None
+    evidence = {"done": search.done, "budget": search.budget, "since_best": search.since_best}
+    if search.done < search.budget:
+        why = f"{search.done:,} of {search.budget:,} trials are done."
+        return Action(action="more_trials", why=why, verb=Verb.SEARCH, evidence=evidence)
+    too_few = search.informative < search.wanted
+    if not too_few and not search.improved_late:
+        return None
+    lost = f" that did not diverge ({search.diverged:,} did)" if search.diverged else ""
+    why = (
+        f"{search.informative:,} trials{lost} are few for {search.searched} searched hyperparameters; about "
+        f"{search.wanted:,} would do."
+        if too_few
+        else f"The best trial is one of the last {search.since_best + 1:,} of {search.done:,}: the search may not be "
+        "done."
+    )
+    more = max(search.wanted - search.informative, math.ceil(search.done / 2))
+    return Action(action="more_trials", why=why, verb=Verb.SEARCH, options={"trials": more}, evidence=evidence)
+
+
+def stop_searching(state: StudyState) -> Action | None:
+    """A long plateau of a search with enough trials: more of the same will not help."""
+    search = state.search
+    if not search.is_exhausted:
+        return None
+    return Action(
+        action="stop_searching",
+        why=f"The last {search.since_best:,} of {search.done:,} trials brought nothing better: more trials of this "
+        "study are unlikely to.",
+        evidence={"since_best": search.since_best, "done": search.done},
+    )

@@ -1,0 +1,110 @@
+"""What the reference models call for: what much simpler models than the network reach on dev."""
+
+from __future__ import annotations
+
+from tuner.analysis.actions.action import Action, Verb
+from tuner.analysis.actions.state import StudyState
+from tuner.formatting import percent, span
+
+
+def give_baseline(state: StudyState) -> Action | None:
+    """High bias against a baseline that nobody gave."""
+    if not state.is_high("avoidable_bias") or state.diagnosis.baseline_given or state.train_error is None:
+        return None
+    reached = _reached(state)
+    rest = (
+        "what error does a person, or the best other model, reach on these examples? Say so with --baseline, as 0.05 "
+        "for 5 %."
+        if reached is None
+        else f"{reached[0]} reaches {percent(reached[1])} on the dev examples, so the baseline is no higher than that."
+    )
+    return Action(
+        action="give_baseline",
+        why=f"The train error of {percent(state.train_error)} counts as bias only because no baseline was given and "
+        f"0 % was assumed: {rest}",
+        verb=None if reached is None else Verb.REPORT,
+        options={} if reached is None else {"baseline": reached[1]},
+        evidence={
+            "train_error": state.train_error,
+            "baseline": 0.0,
+            **({} if reached is None else {"reached": reached[1]}),
+        },
+    )
+
+
+def _reached(state: StudyState) -> tuple[str, float] | None:
+    """The simple model that is clearly better than the network, and better than it is on its training set, if any."""
+    errors = {name: state.diagnosis.references.get(name) for name in ("logistic_regression", "gradient_boosting")}
+    known = [(error, name.replace("_", " ")) for name, error in errors.items() if error is not None]
+    if not known or state.dev is None or state.train_error is None:
+        return None
+    error, name = min(known)
+    return (name, error) if error < min(state.dev.low, state.train_error) else None
+
+
+def beat_majority(state: StudyState) -> Action | None:
+    """The network is not clearly better than an answer that needs no data."""
+    majority, dev = state.diagnosis.references.get("majority"), state.dev
+    if majority is None or dev is None or dev.high < majority:
+        return None
+    if state.metric == "balanced_error":
+        return None  # then it is not this error that the search lowers
+    commonest = max(state.classes, key=lambda row: row.estimate.n or 0, default=None)
+    missed = max(state.classes, key=lambda row: row.estimate.value, default=None)
+    if missed is None or missed is commonest or missed.estimate.value <= 0.5:
+        rest = ": what it has learnt hardly holds for new examples."
+    else:
+        rest = (
+            f"; of class {missed.name!r} it gets {percent(missed.estimate.value)} wrong. Where that class matters, "
+            'search again with "balanced_error" as metric in [search] and monitor in [training], which counts every '
+            "class alike."
+        )
+    return Action(
+        action="beat_majority",
+        why=f"Always answering {commonest and commonest.name!r} is wrong on {percent(majority)} of the dev examples, "
+        f"which the network's {percent(dev.value)} is not clearly below{rest}",
+        evidence={"majority": majority, "dev_error": dev.value, "dev_high": dev.high},
+    )
+
+
+def compare_gradient_boosting(state: StudyState) -> Action | None:
+    """Gradient boosting does clearly better, so that the network's error can be avoided."""
+    references, dev = state.diagnosis.references, state.dev
+    boosting, linear = references.get("gradient_boosting"), references.get("logistic_regression")
+    if state.metric == "balanced_error":
+        return None  # of which the reference models' errors say nothing
+    if boosting is None or dev is None:
+        return None
+    if boosting >= dev.low or (linear is not None and linear <= boosting):
+        return None
+    if dev.value - boosting <= state.diagnosis.material_gap:
+        return None  # better, but by less than matters
+    known = state.diagnosis.baseline_given or state.is_high("avoidable_bias")
+    return Action(
+        action="compare_gradient_boosting",
+        why=f"Gradient boosting with its defaults is wrong on {percent(boosting)} of the dev examples, clearly below "
+        f"the network's {percent(dev.value)} ({span(dev.low, dev.high)}): so much of the error can be avoided. That "
+        "model may do, and its error is a baseline that the network has yet to reach.",
+        verb=None if known else Verb.REPORT,
+        options={} if known else {"baseline": boosting},
+        evidence={"gradient_boosting": boosting, "dev_error": dev.value, "dev_low": dev.low},
+    )
+
+
+def compare_logistic_regression(state: StudyState) -> Action | None:
+    """A linear model does as well, and nothing else that is simple does far better."""
+    references, dev = state.diagnosis.references, state.dev
+    linear, boosting = references.get("logistic_regression"), references.get("gradient_boosting")
+    if state.metric == "balanced_error":
+        return None  # of which the reference models' errors say nothing
+    if linear is None or dev is None or dev.high < linear:
+        return None
+    far_better = boosting is not None and boosting < linear - state.diagnosis.material_gap
+    if far_better or compare_gradient_boosting(state):
+        return None
+    return Action(
+        action="compare_logistic_regression",
+        why=f"Logistic regression is wrong on {percent(linear)} of the dev examples, which the network's "
+        f"{percent(dev.value)} is not clearly below: a linear model may do.",
+        evidence={"logistic_regression": linear, "dev_error": dev.value, "dev_high": dev.high},
+    )

@@ -1,0 +1,163 @@
+"""What is known of a study when its next actions are chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from tuner.analysis.counting import ClassError
+from tuner.analysis.diagnosis import Diagnosis, examples_to_decide
+from tuner.analysis.intervals import ErrorEstimate
+from tuner.analysis.learning_curve import LearningCurve
+from tuner.analysis.range_states import ChoiceState, RangeState
+from tuner.analysis.search_health import SearchHealth
+from tuner.formatting import points
+
+MOST_ROWS_FOR_FOLDS = 50_000  # folds train every network so often; beyond, a larger dev set is the cheaper way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataState:
+    """The study's examples.
+
+    ``can_fold``: dev examples come from the training rows' source, not from a file of their own. ``images``: examples
+    can be shifted and rotated; ``augmented``: they are. ``warnings``: what the data checks found that makes every
+    number doubtful, as sentences.
+    """
+
+    n_train: int
+    n_dev: int
+    folds: int | None = None
+    can_fold: bool = True
+    images: bool = False
+    augmented: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Examples outside the test set."""
+        return self.n_train + self.n_dev
+
+    @property
+    def may_use_folds(self) -> bool:
+        """Whether folds are possible, affordable and not used yet."""
+        return not self.folds and self.can_fold and self.rows <= MOST_ROWS_FOR_FOLDS
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A proof that the best trial's network is large enough: the train ``error`` fell below baseline and material gap
+    in another ``epoch`` of the best trial, else in another ``trial`` with a network no larger.
+    """
+
+    error: float
+    epoch: int | None = None
+    trial: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestTrial:
+    """How the best trial's networks trained.
+
+    ``hidden``: their layers ("64-32"), None with a custom trainer; ``is_largest``: no larger network was searched.
+    ``best_epoch`` of ``max_epochs``; ``chosen_epochs``: the earliest and latest that early stopping chose in the
+    networks, by ``monitor`` on ``dev_rows`` or more. ``still_improving``: most networks ran out of epochs while their
+    dev error still fell. ``fit``: see :class:`Fit`, None where no network of this size learned its training set.
+    """
+
+    hidden: str | None = None
+    is_largest: bool = True
+    best_epoch: int = 0
+    max_epochs: int = 0
+    chosen_epochs: tuple[int, int] = (0, 0)
+    monitor: str = "error"
+    dev_rows: int = 0
+    still_improving: bool = False
+    fit: Fit | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyState:
+    """Everything actions are chosen by; numbers about one study and the health of its search.
+
+    ``best`` is None as long as there is no complete trial; ``curve`` as long as it was not measured at enough sizes.
+    ``classes``: the best trial's error on each class. ``metric``: what the search minimizes. ``changed``: keys of the
+    definition that an action ranked higher already changes.
+    """
+
+    diagnosis: Diagnosis
+    data: DataState
+    search: SearchHealth = field(default_factory=SearchHealth)
+    best: BestTrial | None = None
+    classes: tuple[ClassError, ...] = ()
+    metric: str = "error"
+    ranges: tuple[RangeState, ...] = ()
+    choices: tuple[ChoiceState, ...] = ()
+    curve: LearningCurve | None = None
+    custom_trainer: str | None = None
+    changed: frozenset[str] = frozenset()
+
+    def after(self, changes: frozenset[str]) -> StudyState:
+        """The same study once actions ranked higher have changed these keys of the definition."""
+        return replace(self, changed=self.changed | changes)
+
+    def level(self, gap: str) -> str | None:
+        """``high``, ``low`` or ``undecided``; None where the gap was not measured."""
+        return self.diagnosis.gaps[gap].level if gap in self.diagnosis.gaps else None
+
+    def is_high(self, *gaps: str) -> bool:
+        """Whether any of these gaps is high."""
+        return any(self.level(gap) == "high" for gap in gaps)
+
+    def is_undecided(self, *gaps: str) -> bool:
+        """Whether any of these gaps is undecided."""
+        return any(self.level(gap) == "undecided" for gap in gaps)
+
+    def is_low(self, *gaps: str) -> bool:
+        """Whether all of these gaps are low."""
+        return all(self.level(gap) == "low" for gap in gaps)
+
+    def size(self, gap: str) -> float | None:
+        """A gap's value; None where it was not measured."""
+        return self.diagnosis.gaps[gap].value if gap in self.diagnosis.gaps else None
+
+    def gain(self, gap: str) -> str:
+        """What closing a gap can bring at most, in words."""
+        size = self.size(gap)
+        return "" if size is None else f"at most {points(size)} points, the {gap.replace('_', ' ')}"
+
+    @property
+    def train_error(self) -> float | None:
+        """The best trial's train error."""
+        train = self.diagnosis.errors.get("train")
+        return None if train is None else train.value
+
+    @property
+    def dev(self) -> ErrorEstimate | None:
+        """The best trial's dev error, selection-corrected."""
+        return self.diagnosis.errors.get("dev_corrected")
+
+    @property
+    def fit(self) -> Fit | None:
+        """The proof that the best trial's network is large enough, if there is one."""
+        return None if self.best is None else self.best.fit
+
+    @property
+    def open_ranges(self) -> list[RangeState]:
+        """The ranges that no action ranked higher changes."""
+        return [state for state in self.ranges if f"space.{state.name}" not in self.changed]
+
+    @property
+    def dev_needed(self) -> int | None:
+        """Dev examples that would decide the variance; None where it is decided or no number would."""
+        needed = examples_to_decide(self.diagnosis, "variance")
+        return needed[1] if needed is not None and needed[0] == "dev" else None
+
+    @property
+    def folds_would_serve(self) -> bool:
+        """Whether folds would make a dev set large enough to decide more, and are possible."""
+        return self.data.may_use_folds and self.is_undecided("variance", "data_mismatch")
+
+    @property
+    def folds_would_decide(self) -> bool:
+        """Whether the rows outside the test set are as many dev examples as are needed."""
+        return self.dev_needed is not None and self.dev_needed <= self.data.rows

@@ -1,0 +1,85 @@
+"""What a high variance calls for: more data, more regularization, augmentation."""
+
+from __future__ import annotations
+
+from tuner.analysis.actions.action import Action, Verb
+from tuner.analysis.actions.ranges import described, effects_as_evidence
+from tuner.analysis.actions.state import StudyState
+from tuner.analysis.next_ranges import amount, can_strengthen, shifted
+from tuner.formatting import number, points
+
+
+def more_data(state: StudyState) -> Action | None:
+    """The network does worse on new examples: more of them is the surest way, unless the learning curve is flat."""
+    if not state.is_high("variance"):
+        return None
+    if state.curve is None:
+        return _measure_curve(state)
+    curve, twice = state.curve, state.curve.twice.value
+    if curve.is_flat(state.diagnosis.material_gap):
+        return None
+    return Action(
+        action="more_data",
+        why=curve.promise() + ("." if curve.helps else "; today's error is inside that interval, so it may not help."),
+        evidence={"n_train": state.data.n_train, "today": curve.today, "twice": twice},
+        expected_gain=""
+        if twice >= curve.estimate
+        else f"about {points(curve.estimate - twice)} points with twice the data",
+    )
+
+
+def _measure_curve(state: StudyState) -> Action:
+    """More data, and the command that measures what they would bring; a custom trainer has no learning curve."""
+    variance, curve = state.size("variance"), state.custom_trainer is None
+    return Action(
+        action="more_data",
+        why=f"Dev error is {points(variance or 0.0)} points above train error with {state.data.n_train:,} training "
+        "examples" + ("; the learning curve tells what more of them would bring." if curve else "."),
+        verb=Verb.LEARNING_CURVE if curve else None,
+        evidence={"n_train": state.data.n_train, "variance": variance},
+        expected_gain=state.gain("variance"),
+    )
+
+
+def more_regularisation(state: StudyState) -> Action | None:
+    """A regularizing hyperparameter closes the gap, or could do so, and can be turned further."""
+    if not state.is_high("variance"):
+        return None
+    turned = [
+        one
+        for one in state.open_ranges
+        if one.strength and one.stronger_on_variance in (-1, 0, None) and can_strengthen(one)
+    ]
+    turned.sort(key=lambda one: (one.effect_on_variance != -one.strength, amount(one)))
+    if not turned:
+        return None
+    return Action(
+        action="more_regularisation",
+        why="The network fits what it has seen better than what it has not: more regularisation through "
+        f"{described(turned)}.",
+        verb=Verb.REFINE,
+        evidence=effects_as_evidence(turned, "variance"),
+        expected_gain=state.gain("variance"),
+        changes={f"space.{one.name}": shifted(one, stronger=True) for one in turned},
+        reasons={
+            f"space.{one.name}": f"more regularisation: {number(one.best)} was best, variance is high" for one in turned
+        },
+    )
+
+
+def augmentation(state: StudyState) -> Action | None:
+    """Images can be shifted and rotated into more examples."""
+    if not state.is_high("variance") or not state.data.images or state.data.augmented:
+        return None
+    return Action(
+        action="augmentation",
+        why="Shifted and slightly turned copies of the images are more training examples for nothing.",
+        verb=Verb.REFINE,
+        evidence={"n_train": state.data.n_train},
+        expected_gain=state.gain("variance"),
+        changes={"space.shift": {"uniform": [0.0, 2.0]}, "space.rotation": {"uniform": [0.0, 15.0]}},
+        reasons={
+            "space.shift": "pixels; shifted copies are more examples",
+            "space.rotation": "degrees; so are turned ones",
+        },
+    )

@@ -1,0 +1,86 @@
+"""The commands that do what a report advises, as they are typed in the folder the report was made in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tuner.analysis import Action, Diagnosis, Verb
+from tuner.commands import STORAGE_FROM_ENVIRONMENT, command_text
+from tuner.paths import DATABASE, STUDIES, defined_studies
+from tuner.storage import StudyRecord
+from tuner.study import StudyDefinition, next_name
+
+
+def command_of(action: Action, record: StudyRecord, definition: StudyDefinition, judged: Diagnosis) -> str:
+    """The command that does an action; empty where it takes a person, or where no other process has the data.
+
+    A study without a database cannot be named; one of rows in memory can only be reported on. ``judged``: what the
+    command has to judge by, too.
+    """
+    in_memory = definition.data.source is None
+    if action.verb is None or not record.storage or (in_memory and action.verb is not Verb.REPORT):
+        return ""
+    storage = storage_options(record)
+    trainer = definition.network.trainer
+    allowed = [] if trainer is None else ["--allow-trainer", trainer]
+    if action.verb is Verb.REFINE:
+        following = next_definition(record)
+        how = [*judged_options(definition, judged), "--output", following, *storage, *allowed]
+        return f"{command_text('refine', record.name, *how)} && {search_next_command(record, following)}"
+    options: list[str] = []
+    for name, given in action.options.items():
+        options += [f"--{name}", str(given) if isinstance(given, int) else f"{given:.4g}"]
+    if action.verb is Verb.REPORT:
+        options += judged_options(definition, judged)
+    if action.verb is Verb.SEARCH:
+        storage = storage + allowed
+    return command_text(action.verb, record.name, *options, *storage)
+
+
+def report_command(record: StudyRecord, *options: str) -> str:
+    """The command that writes a study's page, from the current folder."""
+    return command_text("report", record.name, *storage_options(record), *options)
+
+
+def search_next_command(record: StudyRecord, definition: Path) -> str:
+    """The command that searches the definition that follows a study, beginning with the study's trials."""
+    return command_text("search", definition, "--from", record.name, *storage_options(record))
+
+
+def again_commands(record: StudyRecord) -> str:
+    """The commands that repeat a study and its report; empty for one that no database holds."""
+    if not record.storage:
+        return ""
+    return f"{command_text('search', record.name)} && {command_text('report', record.name)}"
+
+
+def next_definition(record: StudyRecord) -> Path:
+    """The file of the definition that follows a study: its name is free here and beside the study."""
+    return STUDIES / f"{next_name(record.name, {*defined_studies(), *record.beside})}.toml"
+
+
+def judged_options(definition: StudyDefinition, judged: Diagnosis) -> list[str]:
+    """The options of a command that is to judge as ``judged`` does, where the definition says otherwise."""
+    given = definition.diagnosis
+    baseline = judged.errors["baseline"]
+    options = []
+    if judged.baseline_given and baseline is not None and not is_given(given.baseline_error, baseline.value):
+        options += ["--baseline", f"{baseline.value:.6g}"]
+    if judged.material_gap != given.material_gap:
+        options += ["--material-gap", f"{judged.material_gap:.6g}"]
+    return options
+
+
+def is_given(baseline: Any, value: float) -> bool:
+    """Whether the definition's baseline is this error."""
+    if isinstance(baseline, dict):
+        return bool(baseline["wrong"] / baseline["of"] == value)
+    return bool(baseline == value)
+
+
+def storage_options(record: StudyRecord) -> list[str]:
+    """``--storage URL`` where the study is not in the current folder's own database."""
+    if Path(record.storage.removeprefix("sqlite:///").split("?")[0]).resolve() == (STUDIES / DATABASE).resolve():
+        return []
+    return ["--storage", STORAGE_FROM_ENVIRONMENT if "***" in record.storage else record.storage]

@@ -13,7 +13,7 @@ from scipy.stats import qmc
 from benchmarks.goals import Goal, rate_goal
 from tuner.analysis import Knob, KnobEffect, knob_effects
 from tuner.study.ranges import Range
-from tuner.study.space import distribution_of, optuna_name, sampled_to_value
+from tuner.study.space import distribution_of, optuna_name
 from tuner.study.strategies import SAMPLERS, explores
 
 SPACE = {
@@ -54,16 +54,14 @@ def search(seed: int) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray, np.
     """Search the surface as a study would: (params, train error, gap, exploring) of every trial."""
     rng = np.random.default_rng(seed)
     study = optuna.create_study()
-    names = {optuna_name(name, given.kind): name for name, given in SPACE.items()}
-    distributions = {optuna_name(name, given.kind): distribution_of(given) for name, given in SPACE.items()}
+    names = {optuna_name(name, given): name for name, given in SPACE.items()}
+    distributions = {optuna_name(name, given): distribution_of(given) for name, given in SPACE.items()}
     params, train, dev, exploring = [], [], [], []
     for number in range(TRIALS):
         exploring.append(explores(number, EXPLORE))
         study.sampler = SAMPLERS["random" if exploring[-1] else "tpe"](int(rng.integers(2**31)))
         trial = study.ask(distributions)
-        params.append(
-            {names[key]: sampled_to_value(SPACE[names[key]].kind, value) for key, value in trial.params.items()}
-        )
+        params.append({names[key]: SPACE[names[key]].scale.from_sampled(value) for key, value in trial.params.items()})
         mean_train, mean_gap = (float(error[0]) for error in surface(positions(params[-1:])))
         rate = mean_train * np.exp(rng.normal(-(TRAIN_SPREAD**2) / 2, TRAIN_SPREAD))
         behind = mean_gap * np.exp(rng.normal(-(GAP_SPREAD**2) / 2, GAP_SPREAD))

@@ -13,6 +13,7 @@ FLOORS = {
     "commands": 0,
     "formatting": 0,
     "paths": 0,
+    "scales": 0,
     "nn": 1,
     "data": 1,
     "analysis": 1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.errors import ArgumentError
+from tuner.scales import SCALES, Scale
 
 Floats = NDArray[np.float64]
-
-SCALES: dict[str, Callable[[float], float]] = {
-    "uniform": float,
-    "log_uniform": math.log,
-    "one_minus_log_uniform": lambda value: -math.log(1 - value),
-    "power_of_two": math.log2,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,50 +30,37 @@ class Knob:
     ordered: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind not in SCALES and self.kind != "choice":
-            raise ArgumentError(
-                f"kind must be one of {', '.join([*SCALES, 'choice'])}, got {self.kind!r} ({self.name})"
-            )
+        if self.kind not in SCALES:
+            raise ArgumentError(f"kind must be one of {', '.join(SCALES)}, got {self.kind!r} ({self.name})")
+
+    @property
+    def scale(self) -> Scale:
+        """What owns everything that depends on the kind."""
+        return SCALES[self.kind]
 
     @property
     def levels(self) -> int | None:
         """How many values it has; None for a continuous one."""
-        if self.kind == "choice":
-            return len(self.bounds)
-        if self.kind == "power_of_two":
-            return round(math.log2(self.bounds[1] / self.bounds[0])) + 1
-        return None
+        return self.scale.levels(self.bounds)
 
     @property
     def categorical(self) -> bool:
         """Whether its values have no order."""
-        return self.kind == "choice" and not self.ordered
+        return not (self.scale.is_numeric or self.ordered)
 
     def offers(self, value: Any) -> bool:
         """Whether a value has a place on this knob: any number, or one of the choices."""
-        return self.kind != "choice" or value in self.bounds
+        return self.scale.is_numeric or value in self.bounds
 
     def to_unit(self, values: Sequence[Any]) -> Floats:
         """Values as positions from 0 to 1 on the sampled scale; the number of the choice for a categorical knob."""
-        if self.kind == "choice":
-            places = np.array([list(self.bounds).index(value) for value in values], dtype=np.float64)
-            return places if self.categorical else places / max(len(self.bounds) - 1, 1)
-        scale = SCALES[self.kind]
-        low, high = scale(self.bounds[0]), scale(self.bounds[1])
-        scaled = np.array([scale(value) for value in values], dtype=np.float64)
-        return (scaled - low) / ((high - low) or 1.0)
+        if self.categorical:
+            return np.array([list(self.bounds).index(value) for value in values], dtype=np.float64)
+        return np.array([self.scale.position(self.bounds, value) for value in values], dtype=np.float64)
 
     def from_unit(self, position: float) -> Any:
         """Inverse of :meth:`to_unit` for one position."""
-        if self.kind == "choice":
-            return self.bounds[round(position if self.categorical else position * (len(self.bounds) - 1))]
-        low, high = (SCALES[self.kind](bound) for bound in self.bounds)
-        scaled = low + position * (high - low)
-        if self.kind == "log_uniform":
-            return math.exp(scaled)
-        if self.kind == "one_minus_log_uniform":
-            return 1 - math.exp(-scaled)
-        return 2 ** round(scaled) if self.kind == "power_of_two" else scaled
+        return self.bounds[round(position)] if self.categorical else self.scale.value_at(self.bounds, position)
 
     def spread(self, u: Floats) -> Floats:
         """Positions over the whole range from uniform numbers ``u`` in [0, 1)."""

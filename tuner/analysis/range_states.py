@@ -85,7 +85,7 @@ def range_states(
     chosen = len(values) >= 2 * TOP  # of fewer, the ten best are hardly better than the rest
     states = []
     for knob in knobs:
-        if knob.kind == "choice" or knob.bounds[0] == knob.bounds[1]:
+        if not knob.scale.is_numeric or knob.bounds[0] == knob.bounds[1]:
             continue
         position = knob.to_unit([trial[knob.name] for trial in params])
         effect = by_name.get(knob.name)
@@ -136,7 +136,7 @@ def choice_states(
     good = np.argsort(values, kind="stable")[: int(GOOD_SHARE * len(values))]
     states = []
     for knob in knobs:
-        if knob.kind != "choice" or len(knob.bounds) < 2:
+        if knob.scale.is_numeric or len(knob.bounds) < 2:
             continue
         tried = [trial[knob.name] for trial in params]
         among_good = {tried[place] for place in good}

@@ -15,7 +15,7 @@ from tuner.analysis import KnobEffects, knob_effects
 from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error, train_error
 from tuner.storage import StudyRecord, TrialRecord
-from tuner.study import KNOBS, StudyDefinition
+from tuner.study import KNOBS, Range, StudyDefinition
 from tuner.study.space import optuna_name
 
 ENOUGH_EXPLORING = 20  # random trials below which importances describe where the search looked, not the space
@@ -39,13 +39,14 @@ class Importances:
 def searched_knobs(definition: StudyDefinition) -> list[AnalysisKnob]:
     """The searched hyperparameters as the analysis wants them; networks and numbers to choose from are ordered."""
     return [
-        AnalysisKnob(name=name, kind=entry.kind, **_bounds(name, entry.kind, entry.bounds))
+        AnalysisKnob(name=name, kind=entry.kind, **_bounds(name, entry))
         for name, entry in definition.searched_space.searched.items()
     ]
 
 
-def _bounds(name: str, kind: str, bounds: Any) -> dict[str, Any]:
-    if kind != "choice":
+def _bounds(name: str, searched: Range) -> dict[str, Any]:
+    bounds = searched.bounds
+    if searched.scale.is_numeric:
         return {"bounds": tuple(bounds)}
     if all(isinstance(choice, int | float) and not isinstance(choice, bool) for choice in bounds):
         return {"bounds": sorted(bounds), "ordered": True}
@@ -101,7 +102,7 @@ def find_importances(definition: StudyDefinition, findings: Findings) -> Importa
     if len(trials) < LEAST_TRIALS or len(searched) < 2 or len({trial.value for trial in trials}) < 2:
         return None
     found = _ped_anova(definition, trials)
-    shares = {name: found[optuna_name(name, entry.kind)] for name, entry in searched.items()}
+    shares = {name: found[optuna_name(name, entry)] for name, entry in searched.items()}
     total = sum(shares.values())
     if not total > 0:
         return None

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tuner.scales import linear_ticks, log_ticks
+
 Floats = NDArray[np.float64]
 
 MANY = 1000  # dots beyond which they are drawn smaller
@@ -42,10 +44,10 @@ class Scale:
     def ticks(self, about: int = 5) -> list[float]:
         """Round values to label the axis at, about so many."""
         if self.kind == "log":
-            return _log_ticks(self.low, self.high, about)
+            return log_ticks(self.low, self.high, about)
         if self.kind == "sqrt":
             return _sqrt_ticks(self.low, self.high)
-        return _linear_ticks(self.low, self.high, about)
+        return linear_ticks(self.low, self.high, about)
 
 
 FORWARD: dict[str, Callable[[Floats], Floats]] = {
@@ -53,16 +55,6 @@ FORWARD: dict[str, Callable[[Floats], Floats]] = {
     "sqrt": lambda v: np.sqrt(np.maximum(v, 0)),
     "log": np.log10,
 }
-
-
-def _linear_ticks(low: float, high: float, about: int) -> list[float]:
-    if not high > low:
-        return [low]
-    raw = (high - low) / max(about, 1)
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(k * step, 12) for k in range(first, last + 1)]
 
 
 def _sqrt_ticks(low: float, high: float) -> list[float]:
@@ -76,15 +68,6 @@ def _sqrt_ticks(low: float, high: float) -> list[float]:
         ):
             chosen.append(round(tick, 12))
     return [low, *sorted(chosen)]
-
-
-def _log_ticks(low: float, high: float, about: int) -> list[float]:
-    bottom, top = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    decades = top - bottom
-    marks = (1,) if decades > 2 else (1, 2, 5)
-    step = max(1, math.ceil(decades / max(about, 1)))
-    found = [m * 10.0**e for e in range(bottom, top + 1, step) for m in marks]
-    return [v for v in found if low * 0.999 <= v <= high * 1.001]
 
 
 def number(value: float) -> str:

@@ -194,7 +194,7 @@ class StudyDefinition(BaseModel):
             knob = KNOBS.get(name, FREE)
             if isinstance(entry, Range) and entry.kind not in knob.kinds:
                 raise ValueError(f"space.{name}: expected {' or '.join(knob.kinds)}, got {entry.kind}")
-            for value in entry.ends if isinstance(entry, Range) else [entry]:
+            for value in entry.bounds if isinstance(entry, Range) else [entry]:
                 expected = knob.check(value)
                 if expected:
                     raise ValueError(f"space.{name}: must be {expected}, got {value!r}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from tuner.data import AUGMENTATIONS
 from tuner.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, Hyperparameters
-from tuner.study.ranges import Range, is_power_of_two
+from tuner.scales import SCALES, is_power_of_two
 
 Check = Callable[[Any], str | None]
 """Says what was expected of a value, or None if the value is fine."""
@@ -161,5 +161,5 @@ def _plain(value: Any) -> str | None:
     return "a finite number, a text, true or false"
 
 
-FREE = Knob(None, _plain, tuple(Range.model_fields), "a hyperparameter of the study's own trainer")
+FREE = Knob(None, _plain, tuple(SCALES), "a hyperparameter of the study's own trainer")
 """What every name that is not in ``KNOBS`` stands for where the study has a trainer of its own."""

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from tuner.paths import SCHEMA
+from tuner.scales import SCALES
 from tuner.study.definition import StudyDefinition
 from tuner.study.knobs import FREE, KNOBS, Knob
-from tuner.study.ranges import Range
 
 SCHEMA_LINE = f"#:schema ./{SCHEMA}"
 """The first line of a definition, by which editors (Taplo, Even Better TOML, Tombi) find its schema."""
@@ -45,7 +45,7 @@ def _entry(knob: Knob, ranges: dict[str, Any]) -> dict[str, Any]:
         "additionalProperties": False,
         "minProperties": 1,
         "maxProperties": 1,
-        "properties": {kind: _range(ranges[kind], knob) for kind in Range.model_fields if kind in knob.kinds},
+        "properties": {kind: _range(ranges[kind], knob) for kind in SCALES if kind in knob.kinds},
     }
     return {"description": knob.help, "anyOf": [_value(knob), table]}
 

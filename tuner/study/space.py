@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -23,48 +23,31 @@ Value = Any
 """A hyperparameter's value as people write it: a number, ``"full"``, ``"he"``, ``"64-32"``."""
 
 
-def optuna_name(knob: str, kind: str) -> str:
+_DISTRIBUTIONS: dict[str, Callable[..., BaseDistribution]] = {
+    "float": FloatDistribution,
+    "log_float": lambda low, high: FloatDistribution(low, high, log=True),
+    "int": IntDistribution,
+    "categorical": lambda *choices: CategoricalDistribution(choices),
+}
+"""Kind of :class:`tuner.scales.Distribution` -> Optuna's distribution, from its values."""
+
+_MIDDLES: dict[str, Callable[..., Any]] = {
+    "float": lambda low, high: (low + high) / 2,
+    "log_float": lambda low, high: math.sqrt(low * high),
+    "int": lambda low, high: (low + high) // 2,
+    "categorical": lambda *choices: choices[0],
+}
+
+
+def optuna_name(name: str, searched: Range) -> str:
     """The parameter's name in Optuna's tables: the scale it is sampled on is part of the name."""
-    prefix = {"one_minus_log_uniform": "one_minus_", "power_of_two": "log2_"}.get(kind, "")
-    return prefix + knob
+    return searched.scale.prefix + name
 
 
 def distribution_of(searched: Range) -> BaseDistribution:
     """The Optuna distribution of a range, on the scale it is sampled on."""
-    kind, bounds = searched.kind, searched.bounds
-    if kind == "choice":
-        return CategoricalDistribution(tuple(bounds))
-    low, high = bounds
-    if kind == "uniform":
-        return FloatDistribution(low, high)
-    if kind == "log_uniform":
-        return FloatDistribution(low, high, log=True)
-    if kind == "one_minus_log_uniform":
-        return FloatDistribution(_one_minus(high), _one_minus(low), log=True)
-    return IntDistribution(int(math.log2(low)), int(math.log2(high)))
-
-
-def _one_minus(value: float) -> float:
-    """1 − value without the binary dust: 1 − 0.99 is 0.01, so that tables show the number that was typed."""
-    return round(1.0 - value, 15)
-
-
-def sampled_to_value(kind: str, sampled: Any) -> Value:
-    """What Optuna sampled, as the value people read."""
-    if kind == "one_minus_log_uniform":
-        return _one_minus(sampled)
-    if kind == "power_of_two":
-        return int(2**sampled)
-    return sampled
-
-
-def value_to_sampled(kind: str, value: Value) -> Any:
-    """The inverse of :func:`sampled_to_value`, for hand-picked and borrowed trials."""
-    if kind == "one_minus_log_uniform":
-        return _one_minus(value)
-    if kind == "power_of_two":
-        return int(math.log2(value))
-    return value
+    drawn = searched.scale.distribution(searched.bounds)
+    return _DISTRIBUTIONS[drawn.kind](*drawn.values)
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -96,36 +79,27 @@ class Space:
     @cached_property
     def distributions(self) -> dict[str, BaseDistribution]:
         """Optuna's name and distribution of every searched knob, in a fixed order (the space is static)."""
-        return {optuna_name(name, r.kind): distribution_of(r) for name, r in sorted(self.searched.items())}
+        return {optuna_name(name, r): distribution_of(r) for name, r in sorted(self.searched.items())}
 
     def values(self, sampled: Mapping[str, Any]) -> dict[str, Value]:
         """Every knob with its value as people read it, from what Optuna sampled; in the order of the knobs."""
         found = dict(self.fixed)
         for name, searched in self.searched.items():
-            found[name] = sampled_to_value(searched.kind, sampled[optuna_name(name, searched.kind)])
+            found[name] = searched.scale.from_sampled(sampled[optuna_name(name, searched)])
         return {name: found[name] for name in in_order(found)}
 
     def sampled(self, values: Mapping[str, Value]) -> dict[str, Any]:
         """Optuna's parameters for the searched knobs among ``values``; the rest is left to the sampler."""
         return {
-            optuna_name(name, searched.kind): value_to_sampled(searched.kind, values[name])
+            optuna_name(name, searched): searched.scale.to_sampled(values[name])
             for name, searched in self.searched.items()
             if name in values
         }
 
     def middle(self) -> dict[str, Value]:
         """The point in the middle of every range, on the scale it is sampled on; the first of every choice."""
-        sampled: dict[str, Any] = {}
-        for name, distribution in self.distributions.items():
-            if isinstance(distribution, CategoricalDistribution):
-                sampled[name] = distribution.choices[0]
-            elif isinstance(distribution, IntDistribution):
-                sampled[name] = (distribution.low + distribution.high) // 2
-            elif isinstance(distribution, FloatDistribution) and distribution.log:
-                sampled[name] = math.sqrt(distribution.low * distribution.high)
-            else:
-                sampled[name] = (distribution.low + distribution.high) / 2  # type: ignore[attr-defined]
-        return self.values(sampled)
+        drawn = {optuna_name(name, r): r.scale.distribution(r.bounds) for name, r in self.searched.items()}
+        return self.values({name: _MIDDLES[of.kind](*of.values) for name, of in drawn.items()})
 
     def holds(self, values: Mapping[str, Value]) -> bool:
         """Whether a point (every knob with its value) lies in this space, fixed values included."""

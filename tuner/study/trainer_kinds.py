@@ -116,7 +116,7 @@ def refuse_twins(space: Mapping[str, Any]) -> None:
     """
     seen: dict[str, str] = {}
     for name, entry in space.items():
-        sampled = optuna_name(name, entry.kind) if isinstance(entry, Range) else name
+        sampled = optuna_name(name, entry) if isinstance(entry, Range) else name
         if sampled in seen:
             raise ValueError(f"space.{name}: expected another name, got one that is sampled as {seen[sampled]!r} is")
         seen[sampled] = name

@@ -56,7 +56,7 @@ def _panel(axis: KnobAxis, curve: KnobCurve, top: float, place: int) -> str:
     positions = np.array([axis.position(of) for of in curve.values], float)
     order = np.argsort(positions)
     for name, line in (("train", curve.train), ("dev", curve.gap)):
-        _line(plot, x(positions[order]), line[order], y, name, joined=axis.searched.kind != "choice")
+        _line(plot, x(positions[order]), line[order], y, name, joined=axis.searched.scale.is_numeric)
     told = f"Train error and gap along {axis.name}, from {value(curve.values[0])} to {value(curve.values[-1])}"
     return plot.svg(f"along-{place}", told)
 

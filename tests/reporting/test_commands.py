@@ -2,13 +2,16 @@
 
 import dataclasses
 import shlex
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
 
+from tests.analysis.test_actions import ALPHA, LAMBDA, state
 from tests.reporting.building import make_study
-from tuner.analysis import ACTIONS, Action, Verb, diagnose
+from tuner.analysis import ACTIONS, Action, Fit, Verb, diagnose
 from tuner.cli.app import COMMANDS, app
 from tuner.reporting.commands import command_of, next_definition
 from tuner.storage import StudyRecord
@@ -25,6 +28,15 @@ def command(record: StudyRecord, verb: Verb | None, trainer: str | None = None, 
         definition = definition.model_copy(update={"network": network})
     judged = diagnose(train=None, dev=None, material_gap=0.03)
     return command_of(Action(action="one", why="", verb=verb, options=options), record, definition, judged)
+
+
+def parse(lines: str) -> None:
+    """Let the command line parse what is printed; it exits or raises where it cannot."""
+    for line in filter(None, lines.split(" && ")):
+        program, name, *arguments = shlex.split(line)
+        assert program == "tuner"
+        assert name in COMMANDS
+        get_command(app).commands[name].make_context(name, arguments)
 
 
 def test_options_follow_the_study() -> None:
@@ -80,16 +92,45 @@ def test_only_a_report_can_be_typed_about_data_in_memory() -> None:
 def test_the_command_line_parses_what_any_action_prints(verb: Verb, trainer: str | None) -> None:
     """Every verb, with the options that actions give it, is one that exists and takes them."""
     options = {Verb.SEARCH: {"trials": 50}, Verb.REPORT: {"baseline": 0.05}}.get(verb, {})
-    lines = command(SPACES, verb, trainer, **options)
-    for line in lines.split(" && "):
-        program, name, *arguments = shlex.split(line)
-        assert program == "tuner"
-        assert name in COMMANDS
-        parser = get_command(app).commands[name]
-        parser.make_context(name, arguments)
+    parse(command(SPACES, verb, trainer, **options))
 
 
-def test_verbs_are_what_actions_use() -> None:
-    """A verb without an action would be a command that nobody prints."""
-    assert ACTIONS
-    assert set(Verb) <= set(COMMANDS)
+HIGH = {"bias": "high", "variance": "high", "baseline_given": True}
+PROPOSED: dict[str, dict[str, Any]] = {
+    "run_search": {"trials": 0},
+    "give_baseline": {"bias": "high", "train_error": 0.2, "gradient_boosting": 0.001, "dev_error": 0.2},
+    "check_data": {"warnings": ("column 'ended' predicts the target",)},
+    "beat_majority": {"majority": 0.001},
+    "train_longer": {**HIGH, "still_improving": True},
+    "steadier_stopping": {**HIGH, "fit": Fit(0.0, epoch=3)},
+    "bigger_network": {**HIGH, "is_largest": True},
+    "less_regularisation": {**HIGH, "ranges": (replace(LAMBDA, effect_on_bias=1),)},
+    "other_architecture": HIGH,
+    "more_data": HIGH,
+    "more_regularisation": {**HIGH, "ranges": (LAMBDA,)},
+    "augmentation": {**HIGH, "images": True},
+    "compare_gradient_boosting": {"gradient_boosting": 0.001, "dev_error": 0.2},
+    "resemble_dev": {"mismatch": "high"},
+    "bigger_dev_set": {"dev_overfit": "high"},
+    "use_folds": {"variance": "undecided"},
+    "more_dev_examples": {"variance": "undecided", "dev_error": 0.0116, "folds": 5},
+    "more_examples": {"variance": "undecided", "train_error": 0.0181, "dev_error": 0.0381, "folds": 5},
+    "evaluate_once": {},
+    "fewer_diverged": {"diverged": 40, "diverged_above": 0.5, "ranges": (ALPHA,)},
+    "widen_range": {"ranges": (replace(ALPHA, near_high=1.0),)},
+    "gentler_pruning": {"pruned_winners": 3},
+    "narrow_range": {"bias": "undecided", "ranges": (replace(ALPHA, good=(0.4, 0.6)),)},
+    "more_trials": {"searched": 20},
+    "fewer_duplicates": {"duplicates": 60},
+    "stop_searching": {"since_best": 90},
+    "compare_logistic_regression": {"logistic_regression": 0.001},
+}
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_every_actions_command_is_one_that_the_command_line_parses(name: str) -> None:
+    """A new action needs a case here; what it asks for is typed as it is printed, and taken."""
+    found = ACTIONS[name](state(**PROPOSED[name]))
+    assert found is not None
+    assert found.changes.keys() == found.reasons.keys()
+    parse(command(SPACES, found.verb, **found.options))

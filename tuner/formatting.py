@@ -1,8 +1,10 @@
-"""Numbers as people read them."""
+"""Numbers, times, lists and names as people read them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 def points(share: float) -> str:
@@ -14,16 +16,96 @@ def points(share: float) -> str:
     return "0.0" if text == "-0.0" else text.replace("-", "−")
 
 
-def percent(share: float) -> str:
-    """A share in per cent: "3.1 %", "0.14 %"."""
-    return f"{points(share)} %"
+def percent(error: float | None, sign: str = " %") -> str:
+    """Write an error as per cent: 2.4 %; below 1 % with a second decimal, 0.14 %; a dash where unknown."""
+    return "–" if error is None or math.isnan(error) else points(error) + sign
 
 
 def span(low: float, high: float) -> str:
-    """Two ends of an interval as points: "1.9–2.9"."""
-    return f"{points(low)}–{points(high)}"
+    """Write the two ends of an interval, in per cent or points: ``1.9–2.9``; ``−0.3 to 0.2`` where a sign is in it."""
+    return f"{points(low)} to {points(high)}" if low < 0 else f"{points(low)}–{points(high)}"
+
+
+def share(of: float) -> str:
+    """Write a share in whole per cent: ``31 %``."""
+    return f"{100 * of:.0f} %"
+
+
+def rounded(number: int) -> str:
+    """Write a large number as one knows it, to two digits: ``120,000``."""
+    return f"{int(float(f'{number:.2g}')):,}"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """``1 trial``, ``1,797 trials``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def times(number: int) -> str:
+    """Write how often: ``once``, ``twice``, ``3 times``."""
+    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
+
+
+def value(of: Any) -> str:
+    """Write a hyperparameter's value, short: four significant digits, trailing zeros dropped."""
+    if of is None or (isinstance(of, float) and math.isnan(of)):
+        return ""
+    if isinstance(of, list | tuple):
+        return ", ".join(map(value, of))
+    if isinstance(of, bool) or not isinstance(of, float):
+        return str(of)
+    return f"{of:.4g}".replace("e-0", "e-").replace("e+0", "e+")
 
 
 def number(value: float) -> str:
     """A hyperparameter's value, short: "0.0001", "64", "1e-06"."""
     return f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """``0.4 s``, ``42 s``, ``3 min 20 s``, ``5 h 12 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def rough_duration(seconds: float) -> str:
+    """An estimate or a trial's time: two or three figures of the largest unit of which there are two, ``2.5 min``."""
+    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def join(words: Sequence[str], last: str = "and") -> str:
+    """Join words: ``a``, ``a and b``, ``a, b and c``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else ""
+
+
+def one_line(text: object) -> str:
+    """The text with every run of white space as one blank."""
+    return " ".join(str(text).split())
+
+
+def error_line(error: BaseException) -> str:
+    """An error as ``Type: message`` on one line of at most 300 characters of message."""
+    message = one_line(error)[:300]
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """The start of a text where it is longer than ``most`` characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint that names the nearest of the known names; empty where none is near."""
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else ""

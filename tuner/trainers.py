@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import UsageError
+from tuner.formatting import error_line
 from tuner.study import StudyDefinition, nearest
 
 
@@ -39,7 +40,7 @@ class Trainer:
             ) from error
         except Exception as error:
             raise UsageError(
-                f"trainer {self.name}: importing {module_name} failed with {one_line(error)}; expected a module that "
+                f"trainer {self.name}: importing {module_name} failed with {error_line(error)}; expected a module that "
                 "python can import"
             ) from error
         function: Callable[..., Any] | None = getattr(module, function_name, None)
@@ -70,9 +71,3 @@ def permitted_trainer(
         )
     here = Path.cwd()
     return Trainer(name, tuple(dict.fromkeys([here] if file_folder is None else [file_folder, here])))
-
-
-def one_line(error: BaseException) -> str:
-    """An error of somebody else's code as ``Type: message``, on one line of bearable length."""
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message[:300]}" if message else type(error).__name__

@@ -16,8 +16,9 @@ import pytest
 
 from tests.conftest import Run
 from tuner.cli import progress
-from tuner.cli.progress import JsonLines, TextLines, duration, progress_text
+from tuner.cli.progress import JsonLines, TextLines, progress_text
 from tuner.cli.search_command import again
+from tuner.formatting import rough_duration
 from tuner.running import Report
 from tuner.storage import BestTrial, Counts, EndedTrial, Progress
 
@@ -197,7 +198,7 @@ def test_a_trial_that_ended_is_one_line() -> None:
 )
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
     """In the largest unit of which there are two."""
-    assert duration(seconds) == text
+    assert rough_duration(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tuner import formatting
 from tuner.analysis import ErrorEstimate, diagnose
 from tuner.reporting import sentences
 
@@ -12,13 +13,13 @@ from tuner.reporting import sentences
 )
 def test_errors_are_written_in_per_cent(error: float | None, expected: str) -> None:
     """One decimal, a second one below one per cent."""
-    assert sentences.percent(error) == expected
+    assert formatting.percent(error) == expected
 
 
 def test_negative_differences_have_a_true_minus() -> None:
     """A hyphen could be taken for a dash."""
-    assert sentences.points(-0.0123) == "−1.2"
-    assert sentences.points(-0.000001) == "0.0"
+    assert formatting.points(-0.0123) == "−1.2"
+    assert formatting.points(-0.000001) == "0.0"
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_negative_differences_have_a_true_minus() -> None:
 )
 def test_values_are_short(of: object, expected: str) -> None:
     """Four digits, and no binary dust."""
-    assert sentences.value(of) == expected
+    assert formatting.value(of) == expected
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_values_are_short(of: object, expected: str) -> None:
 )
 def test_durations(seconds: float, expected: str) -> None:
     """Two units at the most."""
-    assert sentences.duration(seconds) == expected
+    assert formatting.duration(seconds) == expected
 
 
 @pytest.mark.parametrize(

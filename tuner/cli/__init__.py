@@ -54,7 +54,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Exception as error:
         if show_traceback:
             raise
-        sys.exit(_complain(f"a fault of tuner's own: {type(error).__name__}: {error} (--traceback shows where)", 1))
+        from tuner.formatting import error_line
+
+        sys.exit(_complain(f"a fault of tuner's own: {error_line(error)} (--traceback shows where)", 1))
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -78,6 +80,7 @@ def _stopped(given: list[str]) -> str:
 
 
 def _complain(message: str, status: int) -> int:
-    line = " ".join(message.split())
-    print(f"tuner: {line}", file=sys.stderr)
+    from tuner.formatting import one_line
+
+    print(f"tuner: {one_line(message)}", file=sys.stderr)
     return status

@@ -9,7 +9,7 @@ import typer
 
 from tuner.cli.data_command import findings_lines
 from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, StudyArgument
-from tuner.cli.progress import duration
+from tuner.formatting import rough_duration
 
 if TYPE_CHECKING:
     from tuner.running import Estimate
@@ -67,9 +67,10 @@ def _one_call(trainer: str, estimate: Estimate) -> str:
 
 
 def _text(trials: int, ran: str, estimate: Estimate) -> str:
+    least, most = rough_duration(estimate.seconds_at_least), rough_duration(estimate.seconds_at_most)
     return (
         f"{ran}\n"
-        f"{trials} trials: {duration(estimate.seconds_at_least)} to {duration(estimate.seconds_at_most)} by one worker "
+        f"{trials} trials: {least} to {most} by one worker "
         "(every trial stops as early, or as late, as it may)\n"
         f"memory: {estimate.data_bytes / MEGABYTE:,.0f} MB of data, {estimate.peak_bytes / MEGABYTE:,.0f} MB in all; "
         "workers share the data"

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tuner.cli.options import StorageOption
+from tuner.formatting import count
 
 
 def merge(
@@ -19,7 +20,7 @@ def merge(
     from tuner.workspace.administration import merge as merge_databases
 
     name, merged = merge_databases(other, storage)
-    typer.echo(f"database {name}: merged {len(merged)} {'study' if len(merged) == 1 else 'studies'}")
+    typer.echo(f"database {name}: merged {count(len(merged), 'study', 'studies')}")
     for one in merged:
         known = f", {one.known} there already" if one.known else ""
         left = f", {one.left} left that are not finished there" if one.left else ""

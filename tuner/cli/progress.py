@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import UsageError
+from tuner.formatting import rough_duration
 
 if TYPE_CHECKING:
     from tuner.running import Report
@@ -88,7 +89,7 @@ def progress_text(report: Report, width: int | None = None) -> str:
     if report.new:
         parts["speed"] = _speed(report.new / report.seconds)
         if report.allowed > report.done:
-            parts["left"] = f"{duration((report.allowed - report.done) * report.seconds / report.new)} left"
+            parts["left"] = f"{rough_duration((report.allowed - report.done) * report.seconds / report.new)} left"
     numbers = {"running": report.progress.running, "pruned": counts.pruned, "diverged": counts.diverged}
     parts |= {name: f"{n} {name}" for name, n in {**numbers, "failed": counts.failed}.items() if n}
     for name in MATTERS_LEAST:
@@ -101,14 +102,6 @@ def _speed(per_second: float) -> str:
     return f"{per_second:.3g} trials/s" if per_second >= 0.1 else f"{60 * per_second:.2g} trials/min"
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: two or three figures of the largest unit that fits."""
-    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-
-
 def ended_text(trial: EndedTrial) -> str:
     """One trial that ended, in one line."""
     parts = [trial.state if trial.reason is None else f"{trial.state}: {trial.reason}"]
@@ -117,7 +110,7 @@ def ended_text(trial: EndedTrial) -> str:
     if trial.epochs is not None:
         parts.append(f"{trial.epochs} epochs ({trial.stop_reason})")
     if trial.seconds is not None:
-        parts.append(duration(trial.seconds))
+        parts.append(rough_duration(trial.seconds))
     parts += [
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in trial.params.items()
     ]

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption
+from tuner.formatting import count
 
 
 def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
@@ -18,7 +19,7 @@ def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         typer.echo(json.dumps({"storage": where, "studies": [asdict(line) for line in lines]}))
         return
-    typer.echo(f"database {where}: {len(lines) or 'no'} {'study' if len(lines) == 1 else 'studies'}")
+    typer.echo(f"database {where}: {count(len(lines), 'study', 'studies') if lines else 'no studies'}")
     if not lines:
         typer.echo("start with: tuner search my.csv --target COLUMN, or: tuner search digits")
     else:

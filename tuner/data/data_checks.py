@@ -27,6 +27,7 @@ from tuner.data.loading import assembly_of, check_rows
 from tuner.data.preparing import fit_encodings
 from tuner.data.splitting import generator
 from tuner.data.tables import TextColumn, TypedTable
+from tuner.formatting import percent
 
 Ints = NDArray[np.int64]
 Doubles = NDArray[np.float64]
@@ -94,11 +95,6 @@ def findings(assembly: Assembly) -> Iterator[Finding]:
     for pair in compared_pairs(assembly):
         yield from compare(assembly, pair)
     yield from unbalanced_classes(assembly)
-
-
-def percent(share: float) -> str:
-    """Write a share for people: 4.7 %."""
-    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.1f} %"
 
 
 # --- the same row in two splits ---------------------------------------------------------------------------------------

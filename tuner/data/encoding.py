@@ -31,6 +31,7 @@ from tuner.data.settings import ColumnSettings, DataSettings
 from tuner.data.sources.raw import Raw, by_row
 from tuner.data.tables import Column, Numbers, TextColumn, TypedTable, nearest, raw_table, typed_table
 from tuner.errors import DataError
+from tuner.formatting import error_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +129,7 @@ class Encoding:
                 feature_names=tuple(plain["feature_names"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"encoding: malformed ({type(error).__name__}: {error})") from error
+            raise DataError(f"encoding: malformed ({error_line(error)})") from error
 
     def transform(self, frame: pd.DataFrame, where: str = "the rows") -> Floats:
         """Return X (n, n_features) float32 for raw rows: extra columns are ignored, a missing one is refused."""

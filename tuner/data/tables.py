@@ -6,7 +6,6 @@ A frame becomes a ``RawTable`` by its types alone; which kind a column is, is de
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from tuner.data.dates import seconds_of
 from tuner.data.sources.delimited import MISSING, looks_numeric
 from tuner.data.sources.raw import Raw
 from tuner.errors import DataError
+from tuner.formatting import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -310,8 +310,5 @@ def toml_key(name: str) -> str:
 
 def nearest(name: str, names: tuple[str, ...]) -> str:
     """Return a hint for a name that is not among ``names``: the nearest one, or the first few."""
-    close = difflib.get_close_matches(name, names, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
     shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
-    return f"found {shown or 'no columns'}"
+    return did_you_mean(name, names) or f"found {shown or 'no columns'}"

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from tuner.errors import ModelError
 from tuner.files import whole_file
+from tuner.formatting import shorten
 from tuner.modeling.metadata import Card, read_card
 from tuner.nn import Architecture
 
@@ -180,7 +181,6 @@ def _array(data: bytes | None, shape: tuple[int, ...], where: str) -> Floats:
     return array
 
 
-def _shown(text: str, most: int = 60) -> str:
+def _shown(text: str) -> str:
     """A foreign text for a message: quoted where it holds what a terminal would act on, and not too long."""
-    line = text if text.isprintable() else ascii(text)
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return shorten(text if text.isprintable() else ascii(text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.reporting.sentences import value
+from tuner.formatting import value
 from tuner.study import Range, StudyDefinition
 
 

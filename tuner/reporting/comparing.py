@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from tuner.analysis import chance_as_good, difference_interval
+from tuner.formatting import count, percent, points, span, value
 from tuner.reporting.content import Content
 from tuner.reporting.findings import dev_wrong
 from tuner.reporting.rows import error_rows, gap_rows
-from tuner.reporting.sentences import chance, count, percent, points, span, value
+from tuner.reporting.sentences import chance
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tuner.reporting.sentences import percent, value
+from tuner.formatting import percent, value
 from tuner.storage import NetworkRecord, TrialRecord
 
 VANISHED = 1e-3  # of the last layer's gradient: with so little, the first layers stay what they were initialised to

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from tuner.formatting import one_line, percent, points, span, value
 from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.provenance import provenance
 from tuner.reporting.rows import MOST_CLASSES, class_rows, error_rows, gap_rows
-from tuner.reporting.sentences import percent, points, span, value
 
 if TYPE_CHECKING:
     from tuner.reporting.comparing import SideBySide
@@ -47,7 +47,7 @@ def comparison_markdown(comparison: SideBySide) -> str:
 
 def escape(text: object) -> str:
     """Text that Markdown and the HTML within it take as it stands."""
-    flat = re.sub(r"\s+", " ", str(text))
+    flat = one_line(text)
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", flat).replace("&", "&amp;")
 
 

@@ -6,8 +6,9 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.formatting import join, percent
 from tuner.reporting.frames import dev_error
-from tuner.reporting.sentences import join, percent, when
+from tuner.reporting.sentences import when
 from tuner.storage import StudyRecord, TrialRecord
 
 

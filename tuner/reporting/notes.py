@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuner.analysis import ErrorEstimate
+from tuner.formatting import count, percent, points, rounded, span, times, value
 from tuner.reporting.frames import dev_error
 from tuner.reporting.layers import layers_sentence
-from tuner.reporting.sentences import count, percent, points, rounded, span, times, value
 
 if TYPE_CHECKING:
     from tuner.reporting.numbers import Numbers

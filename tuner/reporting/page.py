@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from tuner.formatting import percent, span, value
 from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.figures import FIGURES
 from tuner.reporting.figures.gaps import gaps
@@ -18,7 +19,6 @@ from tuner.reporting.figures.scatter import scatter
 from tuner.reporting.frames import trial_columns
 from tuner.reporting.provenance import about, provenance
 from tuner.reporting.rows import MOST_CLASSES, class_rows, error_rows, gap_rows
-from tuner.reporting.sentences import percent, span, value
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -6,8 +6,9 @@ import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuner.formatting import count, join, times
 from tuner.reporting.commands import again_commands
-from tuner.reporting.sentences import count, join, times, when
+from tuner.reporting.sentences import when
 
 if TYPE_CHECKING:
     from tuner.reporting.numbers import Numbers

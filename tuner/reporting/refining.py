@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import UsageError
+from tuner.formatting import count
 from tuner.reporting.commands import is_given
-from tuner.reporting.sentences import count
 from tuner.study import Edit, edit_definition, move_definition, parse_definition, rename_definition, toml, value_at
 
 if TYPE_CHECKING:

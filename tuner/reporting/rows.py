@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuner.analysis import ClassError, Diagnosis
-from tuner.reporting.sentences import ERROR_NAMES, GAP_NAMES, REFERENCE_NAMES, chance, percent, points, span, times
+from tuner.formatting import percent, points, span, times
+from tuner.reporting.sentences import ERROR_NAMES, GAP_NAMES, REFERENCE_NAMES, chance
 
 GAP_FORMULAS = {
     "avoidable_bias": "train − baseline",

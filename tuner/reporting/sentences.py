@@ -1,14 +1,11 @@
-"""Numbers and verdicts as a person reads them: errors in per cent, gaps in points, plain sentences."""
+"""Verdicts as a person reads them: plain sentences."""
 
 from __future__ import annotations
 
 import datetime
-import math
-from collections.abc import Sequence
-from typing import Any
 
 from tuner.analysis import BalancedError, Diagnosis, ErrorEstimate, examples_to_decide
-from tuner.formatting import points as points
+from tuner.formatting import count, join, percent, points, rounded, span
 
 ERROR_NAMES = {
     "baseline": "baseline",
@@ -41,64 +38,6 @@ HEADLINES = {
 }
 
 NO_TRIAL = "No complete trial yet, so there is nothing to diagnose."
-
-
-def percent(error: float | None, sign: str = " %") -> str:
-    """Write an error as per cent: 2.4 %; below 1 % with a second decimal, 0.14 %; a dash where unknown."""
-    return "–" if error is None or math.isnan(error) else points(error) + sign
-
-
-def span(low: float, high: float) -> str:
-    """Write the two ends of an interval, in per cent or points: ``1.9–2.9``; ``−0.3 to 0.2`` where a sign is in it."""
-    return f"{points(low)} to {points(high)}" if low < 0 else f"{points(low)}–{points(high)}"
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """``1 trial``, ``1,797 trials``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def times(number: int) -> str:
-    """Write how often: ``once``, ``twice``, ``3 times``."""
-    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
-
-
-def rounded(number: int) -> str:
-    """Write a large number as one knows it, to two digits: ``120,000``."""
-    return f"{int(float(f'{number:.2g}')):,}"
-
-
-def share(of: float) -> str:
-    """Write a share in whole per cent: ``31 %``."""
-    return f"{100 * of:.0f} %"
-
-
-def join(words: Sequence[str], last: str = "and") -> str:
-    """Join words: ``a``, ``a and b``, ``a, b and c``."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else ""
-
-
-def value(of: Any) -> str:
-    """Write a hyperparameter's value, short: four significant digits, trailing zeros dropped."""
-    if of is None or (isinstance(of, float) and math.isnan(of)):
-        return ""
-    if isinstance(of, list | tuple):
-        return ", ".join(map(value, of))
-    if isinstance(of, bool) or not isinstance(of, float):
-        return str(of)
-    return f"{of:.4g}".replace("e-0", "e-").replace("e+0", "e+")
-
-
-def duration(seconds: float) -> str:
-    """``0.4 s``, ``42 s``, ``3 min 20 s``, ``5 h 12 min``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def headline(diagnosis: Diagnosis) -> str:

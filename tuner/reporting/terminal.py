@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from tuner.formatting import value
 from tuner.reporting.rows import error_rows, gap_rows
-from tuner.reporting.sentences import value
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

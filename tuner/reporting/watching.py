@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tuner.formatting import count, percent
 from tuner.reporting.content import Content
 from tuner.reporting.frames import dev_error
 from tuner.reporting.rows import gap_rows
-from tuner.reporting.sentences import count, percent
 from tuner.reporting.terminal import COLOURS, plain_table
 from tuner.storage import RunningTrial, StudyRecord
 

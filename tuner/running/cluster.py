@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuner.errors import SearchError, StorageError, TunerError, UsageError
+from tuner.formatting import error_line, one_line
 from tuner.running.worker import Task, Worker
 from tuner.storage import Database, parse_url, read_progress, shown, sqlite_file
 from tuner.workspace.locating import storage_url
@@ -51,7 +52,7 @@ def connect(scheduler: str) -> Any:
     try:
         return distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)[:200]
         raise UsageError(f"--scheduler {scheduler}: no Dask scheduler answers there ({reason})") from None
 
 
@@ -164,7 +165,7 @@ class _Crew:
         if isinstance(error, TunerError):
             raise error
         if type(error).__name__ not in ("KilledWorker", "FutureCancelledError", "NoValidWorkerError"):
-            raise SearchError(f"a Dask worker failed with {type(error).__name__}: {error}") from error
+            raise SearchError(f"a Dask worker failed with {error_line(error)}") from error
 
     def dismiss(self) -> None:
         """Cancel what runs: the workers notice, and put their trials back."""

@@ -17,9 +17,10 @@ import numpy as np
 
 from tuner.data import Dataset, Part, Table
 from tuner.errors import StorageError
+from tuner.formatting import error_line
 from tuner.running.interrupting import TrialEnded, interruptible
 from tuner.storage import NetworkRecord, Outcome
-from tuner.trainers import Trainer, one_line
+from tuner.trainers import Trainer
 from tuner.trial import TrialSettings, network_seeds, value_of
 
 Prune = Callable[[dict[int, float]], bool]
@@ -189,7 +190,7 @@ def _call(
         report.stopped = not report.pruned
         return None
     except (Exception, SystemExit) as error:
-        raise TrialError(f"trainer {name} raised {one_line(error)}{_place(error)}") from error
+        raise TrialError(f"trainer {name} raised {error_line(error)}{_place(error)}") from error
 
 
 def _place(error: BaseException) -> str:
@@ -218,7 +219,7 @@ def _checked_labels(what: str, labels: Any, n: int, n_classes: int) -> np.ndarra
     try:
         found = np.asarray(labels)
     except Exception as error:
-        raise TrialError(f"{what} that are no array ({one_line(error)}), {expected}") from error
+        raise TrialError(f"{what} that are no array ({error_line(error)}), {expected}") from error
     if found.shape != (n,):
         hint = "; take the argmax of probabilities" if found.shape == (n, n_classes) else ""
         raise TrialError(f"{what} of shape {found.shape}, {expected}{hint}")

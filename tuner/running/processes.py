@@ -14,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from tuner.errors import SearchError, TunerError
+from tuner.formatting import error_line
 from tuner.running.signals import StopSignal
 from tuner.running.worker import Task, Worker
 from tuner.storage import Database, read_counts
@@ -117,7 +118,7 @@ def _work(database: Database, task: Task, parent: int, messages: Connection) -> 
         messages.send(error)
         sys.exit(SENT_ITS_ERROR)
     except Exception as error:
-        messages.send(SearchError(f"a fault of tuner's own: {type(error).__name__}: {error}"))
+        messages.send(SearchError(f"a fault of tuner's own: {error_line(error)}"))
         sys.exit(SENT_ITS_ERROR)
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tuner.errors import ArgumentError, SearchError, StorageError
+from tuner.formatting import count, value
 from tuner.nn.arguments import integer, number
 from tuner.running.cluster import run_on_cluster
 from tuner.running.goal import Goal
@@ -100,10 +101,11 @@ class SearchResult:
         done = run.complete + run.pruned
         total = counts.complete + counts.pruned
         if done == run.failed == 0 and self.signal is None and not self.timed_out:
-            why = self.ended_early or _trials(total)
+            why = self.ended_early or count(total, "trial")
             first = f"nothing to do: the study is finished ({why}); --trials N adds N more"
         else:
-            first = f"{_trials(done)} in {self.seconds:.1f} s{_details(run)}; {total} of {self.progress.budget} in all"
+            first = f"{count(done, 'trial')} in {self.seconds:.1f} s{_details(run)}; "
+            first += f"{total} of {self.progress.budget} in all"
             if self.timed_out and total < self.progress.budget:
                 first += "; the time was up, and the same command goes on"
             if self.ended_early and total < self.progress.budget:
@@ -115,7 +117,7 @@ class SearchResult:
         best = self.progress.best
         if best is None:
             return f"{self.headline}\nno trial has a usable result yet"
-        params = ", ".join(f"{name} {_short(value)}" for name, value in json.loads(best.hyperparameters).items())
+        params = ", ".join(f"{name} {value(of)}" for name, of in json.loads(best.hyperparameters).items())
         return (
             f"{self.headline}\n"
             f"best: trial {best.number}, dev error {best.dev_error:.2%}, train error {best.train_error:.2%}\n"
@@ -123,17 +125,9 @@ class SearchResult:
         )
 
 
-def _trials(n: int) -> str:
-    return f"{n} trial{'' if n == 1 else 's'}"
-
-
 def _details(counts: Counts) -> str:
     parts = [f"{n} {name}" for name, n in asdict(counts).items() if n and name != "complete"]
     return f" ({', '.join(parts)})" if parts else ""
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset
 from tuner.errors import SearchError, StorageError, UsageError
+from tuner.formatting import error_line
 from tuner.running.custom_trainer import TrialError, run_custom_trial
 from tuner.running.goal import Goal
 from tuner.running.heartbeat import Heartbeat
@@ -192,7 +193,7 @@ class Worker:
         except TrialError as error:
             return self._failed(claim, str(error))
         except Exception as error:
-            return self._failed(claim, f"{type(error).__name__}: {error}")
+            return self._failed(claim, error_line(error))
         return self._end(claim, outcome, checkpoint, began)
 
     def _train_own(self, claim: Claim, drawn: SampledTrial, pruning: Pruning, should_stop: ShouldStop) -> Trained:

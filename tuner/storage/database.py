@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tuner.errors import StorageError
+from tuner.formatting import one_line
 from tuner.storage.address import shown, sqlite_file, without_password
 
 T = TypeVar("T")
@@ -140,7 +141,7 @@ class _CommitError(Exception):
 
 
 def _explain(error: DBAPIError) -> str:
-    text = " ".join(str(error.orig).split())
+    text = one_line(error.orig)
     if _is_one_of(FULL, error):
         return f"cannot be written ({text}); make room on its disk and start the same command again: nothing is lost"
     if _is_one_of(READ_ONLY, error):

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from tuner.errors import StorageError
+from tuner.formatting import count, one_line
 from tuner.storage.address import file_system_of, refuse_network_file_system, shown, sqlite_file, sqlite_url
 from tuner.storage.database import damage
 from tuner.storage.schema import open_database
@@ -66,11 +67,11 @@ def _check_file(path: Path, folder: Path) -> Check:
             n_studies = len(study_names(database))
             fault = database.read(lambda connection: connection.execute(sa.text("PRAGMA quick_check(1)")).scalar_one())
             if fault != "ok":
-                return Check("database", False, f"{path}: {damage(' '.join(fault.split()))}")
+                return Check("database", False, f"{path}: {damage(one_line(fault))}")
             database.write(lambda connection: connection.execute(sa.text("SELECT 1")))
     except StorageError as error:
         return Check("database", False, str(error))
-    return Check("database", True, f"{path} can be read and written; {_studies(n_studies)}")
+    return Check("database", True, f"{path} can be read and written; {count(n_studies, 'study', 'studies')}")
 
 
 def _check_mode(path: Path) -> Check:
@@ -89,10 +90,8 @@ def _check_disk(folder: Path) -> Check:
 def _check_server(url: URL) -> Check:
     try:
         with open_database(url, create=False) as database:
-            return Check("database", True, f"{shown(url)} answers; {_studies(len(study_names(database)))}")
+            return Check(
+                "database", True, f"{shown(url)} answers; {count(len(study_names(database)), 'study', 'studies')}"
+            )
     except StorageError as error:
         return Check("database", "holds no tuner studies" in str(error), str(error))
-
-
-def _studies(n: int) -> str:
-    return f"{n} {'study' if n == 1 else 'studies'}"

@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, Connection
 
 from tuner.errors import NoDatabaseError, StorageError
 from tuner.files import move_new, temporary_beside
+from tuner.formatting import one_line
 from tuner.storage import tables
 from tuner.storage.address import refuse_network_file_system, shown, sqlite_file, sqlite_url, without_password
 from tuner.storage.database import Database, connect_to_read, damage, is_damage, retrying
@@ -73,7 +74,7 @@ def _create_file(path: Path) -> None:
     except OSError as error:
         raise StorageError(f"{path}: cannot be created: {error.strerror}; expected a folder one can write to") from None
     except (sqlite3.Error, sa.exc.DBAPIError) as error:
-        raise StorageError(f"{path}: cannot be created: {' '.join(str(error).split())[:200]}") from None
+        raise StorageError(f"{path}: cannot be created: {one_line(error)[:200]}") from None
 
 
 @contextmanager
@@ -310,7 +311,7 @@ def _open_server(url: URL, *, create: bool) -> Database:
                 connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": SCHEMA_LOCK})
     except sa.exc.DBAPIError as error:
         database.close()
-        reason = without_password(" ".join(str(error.orig).split()))
+        reason = without_password(one_line(error.orig))
         raise StorageError(f"{shown(url)}: cannot be opened: {reason[:300]}") from None
     except StorageError:
         database.close()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
 import tomllib
 import types
 import typing
@@ -31,6 +29,7 @@ from pydantic import (
 
 from tuner.data import AUGMENTATIONS, ColumnSettings, DataSettings, make_augment
 from tuner.errors import DefinitionError, UsageError
+from tuner.formatting import did_you_mean, one_line, shorten
 from tuner.nn import ACTIVATIONS, MONITORS, Stopping
 from tuner.study.knobs import FREE, KNOBS, format_hidden
 from tuner.study.ranges import Range
@@ -332,7 +331,7 @@ def explain(error: ValidationError) -> str:
         message = message[:1].lower() + message[1:]
         is_told = "got " in message or "unknown key" in message
         of_many = first["type"] == "value_error" and isinstance(first["input"], Mapping)  # keys that do not agree
-        got = "" if is_told or of_many else f", got {shorten(first['input'])}"
+        got = "" if is_told or of_many else f", got {shorten(one_line(repr(first['input'])))}"
         text = f"{key}: {message}{got}" if key else message  # without a key the input is the whole definition
     return text + (f" (and {others} more)" if others else "")
 
@@ -367,13 +366,4 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 def nearest(name: str, known: typing.Iterable[str]) -> str:
     """A hint that names the closest known key, or all of them."""
     known = list(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known here: {', '.join(known)}" if known else ""
-
-
-def shorten(value: Any, length: int = 60) -> str:
-    """A value for a message, not longer than a line can bear."""
-    text = re.sub(r"\s+", " ", repr(value))
-    return text if len(text) <= length else text[: length - 1] + "…"
+    return f"; {did_you_mean(name, known) or 'known here: ' + ', '.join(known)}" if known else ""

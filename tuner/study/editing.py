@@ -11,6 +11,7 @@ from typing import Any
 import tomlkit
 from tomlkit.items import InlineTable
 
+from tuner.formatting import one_line
 from tuner.study.definition import StudyDefinition
 from tuner.study.schema import SCHEMA_LINE
 
@@ -48,7 +49,7 @@ def edit_definition(text: str, edits: Sequence[Edit], heading: str) -> str:
         table: Any = document[section]
         table[key] = tomlkit.value(toml(edit.value))
         whole_line = table if isinstance(table, InlineTable) else table[key]
-        whole_line.comment(" ".join(edit.why.split()))
+        whole_line.comment(one_line(edit.why))
     lines = tomlkit.dumps(document).rstrip().split("\n")
     lines.insert(lines[0] == SCHEMA_LINE, f"# {heading}")  # what names the schema is looked for in the first line
     return "\n".join(lines) + "\n"

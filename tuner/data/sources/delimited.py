@@ -19,6 +19,7 @@ from tuner.data.sources.memory import refuse_if_too_large
 from tuner.data.sources.opening import DataFile, read_bytes, unpacked_size
 from tuner.data.sources.raw import Raw, Wanted
 from tuner.errors import DataError
+from tuner.formatting import shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,7 +156,7 @@ def detect_delimiter(path: Path, text: str) -> str:
             best, score = delimiter, share
     if best is None:
         raise DataError(
-            f"{path}, line 1: one column only (no comma, tab, semicolon or | between cells): {shorten(text.strip())}; "
+            f"{path}, line 1: one column only (no comma, tab, semicolon or | between cells): {_quoted(text.strip())}; "
             "expected a target and at least one more column (name another [data] delimiter if there is one)"
         )
     return best
@@ -171,10 +172,9 @@ def detect_decimal(rows: list[list[str]], delimiter: str) -> str:
     return "," if commas and not points else "."
 
 
-def shorten(text: str, most: int = 60) -> str:
+def _quoted(text: str) -> str:
     """Return the start of a text's first line, quoted."""
-    line = text.splitlines()[0] if text else ""
-    return repr(line if len(line) <= most else line[: most - 1] + "…")
+    return repr(shorten(text.splitlines()[0] if text else ""))
 
 
 def complete_lines(head: bytes, *, whole: bool) -> str:
@@ -223,7 +223,7 @@ def detect_dialect(path: Path, head: bytes, encoding: str, wanted: Wanted, *, wh
         width = usual_width(rows)[0]
         junk = len(rows) > 1 and len(rows[0]) == 1 and width > 1
         if junk:
-            notices.append(f"{path.name}: line 1 skipped, it is no row: {shorten(rows[0][0])}")
+            notices.append(f"{path.name}: line 1 skipped, it is no row: {_quoted(rows[0][0])}")
         start = bytes_of_first_lines(head, 1) if junk else skipped
         names = positional_names(width, wanted)
     first_line = head.count(b"\n", 0, start) + 1
@@ -251,7 +251,7 @@ def refuse_wrong_delimiter(
             break
     origin = "[data] delimiter" if settings.delimiter else "its suffix"
     raise DataError(
-        f"{path}, line 1: one column only when split at {delimiter!r} ({origin}): {shorten(text.strip())}{hint}"
+        f"{path}, line 1: one column only when split at {delimiter!r} ({origin}): {_quoted(text.strip())}{hint}"
     )
 
 
@@ -329,7 +329,7 @@ def refuse_ragged(where: str, data: bytes, dialect: Dialect) -> None:
         for line, record in each_record(data, dialect):
             if len(record) != expected:
                 found = f"{len(record)} cell{'s' if len(record) != 1 else ''}"
-                text = shorten(dialect.delimiter.join(record))
+                text = _quoted(dialect.delimiter.join(record))
                 raise DataError(f"{where}, line {line}: {found}, expected {expected}: {text}")
     except csv.Error as error:
         raise DataError(f"{where}, after line {line}: {error}, expected a closing quote") from error

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuner.analysis import KnobCurve
+from tuner.formatting import value
 from tuner.reporting.axes import KnobAxis, knob_axes
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.sentences import value
 from tuner.reporting.svg import Plot, Scale, percent_tick
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuner.analysis import exponentially_weighted_average
+from tuner.formatting import count, join, percent
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error, mean_curve
-from tuner.reporting.sentences import count, join, percent
 from tuner.reporting.svg import Plot, percent_tick
 from tuner.storage import TrialRecord
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuner.analysis import Effect, KnobEffect, KnobEffects
+from tuner.formatting import count, join, points, span
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.sentences import count, join, points, span
 from tuner.reporting.svg import Plot, Scale, cut, label_width
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tuner.formatting import count, duration
+from tuner.formatting import share as in_per_cent
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.sentences import count, duration
-from tuner.reporting.sentences import share as in_per_cent
 from tuner.reporting.svg import Plot
 from tuner.storage import TrialRecord
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuner.analysis import diverged_shares
+from tuner.formatting import count, value
 from tuner.reporting.effects import in_space, searched_knobs
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.sentences import count, value
 from tuner.reporting.svg import Plot, label_width
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuner.analysis import Diagnosis
+from tuner.formatting import percent, points, span
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.sentences import GAP_NAMES, percent, points, span
+from tuner.reporting.sentences import GAP_NAMES
 from tuner.reporting.svg import Plot, Scale, percent_tick
 
 if TYPE_CHECKING:

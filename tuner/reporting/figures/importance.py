@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuner.formatting import count
+from tuner.formatting import share as in_per_cent
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.sentences import count
-from tuner.reporting.sentences import share as in_per_cent
 from tuner.reporting.svg import Plot, label_width
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tuner.formatting import count, percent
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.sentences import count, percent
 from tuner.reporting.svg import Plot, Scale, percent_tick
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tuner.formatting import count
 from tuner.reporting.axes import KnobAxis, knob_axes
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error
-from tuner.reporting.sentences import count
 from tuner.reporting.svg import Plot, Scale, percent_tick
 from tuner.storage import TrialRecord
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tuner.formatting import count, percent
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error
-from tuner.reporting.sentences import count, percent
 from tuner.reporting.svg import Plot, percent_tick
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tuner.formatting import count, points
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error, train_error
-from tuner.reporting.sentences import count, points
 from tuner.reporting.svg import Plot, Scale, percent_tick
 from tuner.storage import TrialRecord
 

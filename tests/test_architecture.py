@@ -101,3 +101,8 @@ def test_every_room_stands_on_a_floor() -> None:
     """Each folder or module of the package is on the plan."""
     rooms = {room_of(path) for path in MODULES} - {"__init__", "__main__"}
     assert rooms <= set(FLOORS)
+
+
+def test_the_package_is_typed() -> None:
+    """Type checkers of other projects read the annotations; the build takes every file of the folder."""
+    assert (PACKAGE / "py.typed").read_text(encoding="utf-8") == ""

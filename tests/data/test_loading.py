@@ -20,7 +20,6 @@ from tuner.data import (
     dataset_from_frame,
     describe,
     load_dataset,
-    open_prepared,
 )
 from tuner.data import cache as cache_module
 from tuner.errors import ArgumentError, DataError
@@ -186,7 +185,7 @@ def test_the_cache_is_used_and_shared(
     monkeypatch.setattr("tuner.data.sources.delimited.parse", None)
     second = load("p.csv", cache=True)
     assert first.stored == second.stored == entries(tmp_path)[0]
-    for dataset in (first, second, open_prepared(entries(tmp_path)[0])):
+    for dataset in (first, second):
         X = dataset.parts[0].train.X
         assert np.array_equal(X, first.parts[0].train.X)
         assert not X.flags.writeable
@@ -302,12 +301,6 @@ def test_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert cache_module.cache_folder() == tmp_path / "tuner" / "data"
 
 
-def test_open_prepared_of_nothing(tmp_path: Path) -> None:
-    """A cache entry that is gone is an error of the data."""
-    with pytest.raises(DataError, match="no prepared data there"):
-        open_prepared(tmp_path)
-
-
 def test_rows_that_changed_since(write: Write, load: Load) -> None:
     """What reads the rows again notices that they are others now."""
     path = write("p.csv", people())
@@ -371,9 +364,8 @@ def test_describe_is_plain_json(write: Write, load: Load) -> None:
 
 
 def test_what_a_definition_is_made_from(write: Write, load: Load) -> None:
-    """Training rows, features and the majority's share are there to set ranges by."""
+    """Training rows, features and classes are there to set ranges by."""
     write("p.csv", people(400).assign(rich=np.resize(["no"] * 19 + ["yes"], 400)))
     dataset = load("p.csv")
     assert (dataset.n_train, dataset.n_features, dataset.n_classes) == (240, 5, 2)
-    assert dataset.majority_share == pytest.approx(0.95)
     assert dataset.class_counts.sum() == 320

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from tuner.cli.data_command import findings_lines
-from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, StudyArgument
+from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, StudyArgument, TargetOption
 from tuner.formatting import rough_duration
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ MEGABYTE = 1_000_000
 
 def check(
     study: StudyArgument,
-    target: Annotated[
-        str | None, typer.Option("--target", metavar="COL", help="The column of a data file to predict.")
-    ] = None,
+    target: TargetOption = None,
     allow_trainer: AllowTrainerOption = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,

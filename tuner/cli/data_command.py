@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+from tuner.cli.options import JsonOption, StorageOption, StudyArgument, TargetOption
 
 
 def data(
     study: StudyArgument,
-    target: Annotated[
-        str | None, typer.Option("--target", metavar="COL", help="The column of a data file to predict.")
-    ] = None,
+    target: TargetOption = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:

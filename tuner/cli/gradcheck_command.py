@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+from tuner.cli.options import JsonOption, StorageOption, StudyArgument, TargetOption
 
 if TYPE_CHECKING:
     from tuner.nn import GradientCheck, PointCheck
@@ -18,9 +18,7 @@ FAILED = 1
 
 def gradcheck(
     study: StudyArgument,
-    target: Annotated[
-        str | None, typer.Option("--target", metavar="COL", help="The column of a data file to predict.")
-    ] = None,
+    target: TargetOption = None,
     entries: Annotated[
         int, typer.Option("--entries", metavar="N", min=1, help="Entries of each W and b that are compared.")
     ] = 100,

@@ -41,6 +41,9 @@ AllowTrainerOption = Annotated[
         show_default=False,
     ),
 ]
+TargetOption = Annotated[
+    str | None, typer.Option("--target", metavar="COL", help="The column of a data file to predict.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
 FailAboveOption = Annotated[
     float | None,

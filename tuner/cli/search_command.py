@@ -18,6 +18,7 @@ from tuner.cli.options import (
     JsonOption,
     StorageOption,
     StudyArgument,
+    TargetOption,
     is_above,
     seconds_of,
 )
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
 
 def search(
     study: StudyArgument,
-    target: Annotated[
-        str | None, typer.Option("--target", metavar="COL", help="The column of a data file to predict.")
-    ] = None,
+    target: TargetOption = None,
     trials: Annotated[
         int | None, typer.Option("--trials", metavar="N", min=1, help="Exactly N more trials by this call.")
     ] = None,

@@ -7,14 +7,12 @@ from typing import Annotated
 
 import typer
 
-from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+from tuner.cli.options import JsonOption, StorageOption, StudyArgument, TargetOption
 
 
 def submit(
     study: StudyArgument,
-    target: Annotated[
-        str | None, typer.Option("--target", metavar="COL", help="The column of a data file to predict.")
-    ] = None,
+    target: TargetOption = None,
     trials: Annotated[
         int | None,
         typer.Option(

@@ -71,7 +71,7 @@ class Dataset:
     class_counts: (n_classes,) rows of each class outside the test set.
     fingerprint: SHA-256 over the contents of the data files; settings are not part of it.
     encodings: one plain-JSON encoding for each part.
-    stored: the cache entry's folder, which another process opens with ``open_prepared``; None if nothing is cached.
+    stored: the cache entry's folder; None if nothing is cached.
     """
 
     parts: tuple[Part, ...]
@@ -108,11 +108,6 @@ class Dataset:
     def n_train(self) -> int:
         """Rows that one network trains on: λ acts as λ/m with this m (with folds the smallest fold's)."""
         return min(len(part.train) for part in self.parts)
-
-    @property
-    def majority_share(self) -> float:
-        """Share of the largest class outside the test set: 1 minus the error of always answering it."""
-        return float(self.class_counts.max() / self.class_counts.sum())
 
     @property
     def encoding(self) -> dict[str, Any]:

@@ -58,14 +58,6 @@ def _open(folder: Path, reader: Reader | None) -> Dataset | None:
     return None if entry is None else dataset_of(*entry, stored=folder, reader=reader)
 
 
-def open_prepared(folder: Path) -> Dataset:
-    """Open a dataset that another process has prepared (its ``stored``), sharing its arrays; raises DataError."""
-    dataset = _open(folder, None)
-    if dataset is None:
-        raise DataError(f"{folder}: no prepared data there (any more), expected a cache entry")
-    return dataset
-
-
 def dataset_from_frame(
     frame: pd.DataFrame, target: str, settings: DataSettings | None = None, *, cache: bool = True
 ) -> Dataset:

@@ -12,6 +12,7 @@ FLOORS = {
     "files": 0,
     "commands": 0,
     "formatting": 0,
+    "outcomes": 0,
     "paths": 0,
     "scales": 0,
     "nn": 1,

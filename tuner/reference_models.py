@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset
 from tuner.nn import Hyperparameters, Stopping
+from tuner.outcomes import StopReason
 from tuner.study import StudyDefinition
 from tuner.trial import draw_dev_folds, run_trial, trial_settings
 
@@ -56,7 +57,7 @@ def logistic_regression(definition: StudyDefinition, dataset: Dataset) -> float:
                 lambda_=penalty * m, alpha=0.01, batch_size=batch, optimizer="adam", initializer="zeros"
             )
             result = run_trial(dataset, hyperparameters, settings, seed=definition.search.seed, dev_folds=folds)
-            values.append(result.value if result.stop_reason != "diverged" else 1.0)
+            values.append(result.value if result.stop_reason != StopReason.DIVERGED else 1.0)
     return min(values)
 
 

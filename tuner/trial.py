@@ -12,6 +12,7 @@ import numpy as np
 
 from tuner.data import Dataset
 from tuner.nn import EpochMetrics, Examples, Hyperparameters, Stopping, TrainedNetwork, TrainingRun, train
+from tuner.outcomes import StopReason
 from tuner.study import StudyDefinition
 
 N_DEV_FOLDS = 20
@@ -52,13 +53,13 @@ def trial_settings(definition: StudyDefinition) -> TrialSettings:
 class TrialResult:
     """A trial's value at its networks' best epochs, and the networks.
 
-    ``stop_reason`` is "patience", "max_epochs", "diverged", "pruned" or "interrupted" (then ``checkpoint`` goes on).
+    Where the ``stop_reason`` is INTERRUPTED, ``checkpoint`` goes on.
     ``rung_values``: the best value up to each rung; a trial that ended before a rung has its final value there.
     ``dev_fold_wrong``: for each network (epochs, 20), its wrong dev examples in each dev fold after every epoch.
     """
 
     value: float
-    stop_reason: str
+    stop_reason: StopReason
     rung_values: dict[int, float]
     networks: list[TrainedNetwork]
     dev_fold_wrong: list[np.ndarray]
@@ -178,9 +179,9 @@ class _Watch:
             self.settings.metric, self.dataset, [n.dev_wrong for n in networks], [n.dev_cost for n in networks]
         )
         reason = self._stop_reason(networks)
-        if reason == "diverged":
+        if reason == StopReason.DIVERGED:
             value = WORST[self.settings.metric]
-        if reason not in ("pruned", "interrupted"):
+        if reason not in (StopReason.PRUNED, StopReason.INTERRUPTED):
             for rung in self.settings.rungs:
                 self.rung_values.setdefault(rung, value)
         return TrialResult(
@@ -197,15 +198,14 @@ class _Watch:
             checkpoint=None if run.checkpoint is None else self.checkpoint(run.checkpoint),
         )
 
-    def _stop_reason(self, networks: Sequence[TrainedNetwork]) -> str:
+    def _stop_reason(self, networks: Sequence[TrainedNetwork]) -> StopReason:
         reasons = {network.stop_reason for network in networks}
-        if "interrupted" in reasons:
-            return "interrupted"
-        if "diverged" in reasons:
-            return "diverged"
+        for reason in (StopReason.INTERRUPTED, StopReason.DIVERGED):
+            if reason in reasons:
+                return reason
         if self.pruned:
-            return "pruned"
-        return "max_epochs" if "max_epochs" in reasons else "patience"
+            return StopReason.PRUNED
+        return StopReason.MAX_EPOCHS if StopReason.MAX_EPOCHS in reasons else StopReason.PATIENCE
 
     def _train_dev_wrong(self, networks: Sequence[TrainedNetwork]) -> list[int] | None:
         table = self.dataset.train_dev

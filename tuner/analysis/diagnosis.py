@@ -11,6 +11,7 @@ from typing import Any
 
 from tuner.analysis.intervals import ErrorEstimate, difference_interval
 from tuner.errors import ArgumentError
+from tuner.outcomes import Level, Verdict
 
 Baseline = float | Mapping[str, int] | ErrorEstimate | None
 """What a person, or the best possible model, reaches: an error, ``{"wrong": 3, "of": 200}``, or None where unknown."""
@@ -23,6 +24,11 @@ _PAIRS = {
     "dev_overfit": ("test", "dev"),
 }
 _PAIRS_WITH_TRAIN_DEV = _PAIRS | {"variance": ("train_dev", "train")}
+_VERDICTS = {
+    (True, False): Verdict.HIGH_BIAS,
+    (False, True): Verdict.HIGH_VARIANCE,
+    (True, True): Verdict.HIGH_BIAS_AND_VARIANCE,
+}
 MOST_EXAMPLES = 100_000_000  # a gap that so many do not decide lies on the line for all one can know
 BISECTIONS = 40  # 16 standard errors halved to 1e-11
 Z_CERTAIN = 8.0  # beyond eight standard errors a normal chance is 0 or 1 in double precision
@@ -32,15 +38,15 @@ Z_CERTAIN = 8.0  # beyond eight standard errors a normal chance is 0 or 1 in dou
 class Gap:
     """A difference of two errors, its 95 % interval, and what it says against ``material_gap``.
 
-    ``level`` is "high" where the lower end is above the material gap, "low" where the upper end is below, otherwise
-    "undecided". ``chance_high`` is the confidence that the gap exceeds the material gap: the level at which a one-sided
+    ``level`` is HIGH where the lower end is above the material gap, LOW where the upper end is below, otherwise
+    UNDECIDED. ``chance_high`` is the confidence that the gap exceeds the material gap: the level at which a one-sided
     interval of the same kind would just touch it, so that "high" is a chance above 0.975 and "low" one below 0.025.
     """
 
     value: float
     low: float
     high: float
-    level: str
+    level: Level
     chance_high: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,20 +80,20 @@ class Diagnosis:
         return self.gaps.get("variance")
 
     @property
-    def verdict(self) -> str:
-        """high_bias, high_variance, high_bias_and_variance, low_bias_and_variance or undecided."""
-        levels = [self.gaps[name].level if name in self.gaps else "undecided" for name in GAPS[:2]]
-        high = [word for word, level in zip(("bias", "variance"), levels, strict=True) if level == "high"]
-        if high:
-            return "high_" + "_and_".join(high)
-        return "low_bias_and_variance" if levels == ["low", "low"] else "undecided"
+    def verdict(self) -> Verdict:
+        """Every one of bias and variance that is high; low only if both are; else undecided."""
+        levels = [self.gaps[name].level if name in self.gaps else Level.UNDECIDED for name in GAPS[:2]]
+        bias, variance = (level == Level.HIGH for level in levels)
+        if bias or variance:
+            return _VERDICTS[bias, variance]
+        return Verdict.LOW_BIAS_AND_VARIANCE if set(levels) == {Level.LOW} else Verdict.UNDECIDED
 
     @property
     def undecided(self) -> list[str]:
         """The gaps that could not be told from the material gap, in the table's order."""
         if not self.gaps:
             return list(GAPS[:2])
-        return [name for name, gap in self.gaps.items() if gap.level == "undecided"]
+        return [name for name, gap in self.gaps.items() if gap.level == Level.UNDECIDED]
 
     @property
     def larger_gap(self) -> str | None:
@@ -183,9 +189,9 @@ def gap_between(a: ErrorEstimate, b: ErrorEstimate, material_gap: float) -> Gap:
     """Compute the gap a − b with Newcombe's interval and its level; undecided where an error is unknown (NaN)."""
     value = a.value - b.value
     if math.isnan(value):
-        return Gap(math.nan, -1.0, 1.0, "undecided", 0.5)
+        return Gap(math.nan, -1.0, 1.0, Level.UNDECIDED, 0.5)
     low, high = difference_interval(a, b)
-    level = "high" if low > material_gap else "low" if high < material_gap else "undecided"
+    level = Level.HIGH if low > material_gap else Level.LOW if high < material_gap else Level.UNDECIDED
     return Gap(value, low, high, level, _chance_above(a, b, material_gap))
 
 
@@ -197,7 +203,7 @@ def examples_to_decide(diagnosis: Diagnosis, name: str) -> tuple[str, int] | Non
     gap is decided or unknown, or where no number would do: it lies on the line.
     """
     gap = diagnosis.gaps.get(name)
-    if gap is None or gap.level != "undecided" or math.isnan(gap.value):
+    if gap is None or gap.level != Level.UNDECIDED or math.isnan(gap.value):
         return None
     upper, lower = _PAIRS_WITH_TRAIN_DEV[name] if diagnosis.errors.get("train_dev") else _PAIRS[name]
     a, b = diagnosis.errors[upper], diagnosis.errors[lower]

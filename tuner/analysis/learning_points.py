@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.outcomes import StopReason
+
 Floats = NDArray[np.float64]
 Bits = NDArray[np.bool_]
 
@@ -94,7 +96,7 @@ class LearningNetwork:
     n_train: int
     repeat: int
     part: int
-    stop_reason: str
+    stop_reason: StopReason
     best_epoch: int
     epochs: int
     train_wrong: int

@@ -19,6 +19,7 @@ from tuner.errors import UsageError
 from tuner.modeling.metadata import ArchitectureCard, Card, EncodingCard, ErrorCard
 from tuner.modeling.model import Model, Repetition
 from tuner.nn import Architecture, Examples, Hyperparameters, Stopping, TrainedNetwork, train
+from tuner.outcomes import StopReason, TrialState
 from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
 from tuner.study import StudyDefinition, parse_definition
 from tuner.trial import TrialResult, TrialSettings, network_seeds, run_trial, trial_seed
@@ -61,9 +62,9 @@ def chosen_trial(record: StudyRecord, number: int | None) -> TrialRecord:
     trial = next((trial for trial in record.trials if trial.number == number), None)
     if trial is None:
         raise UsageError(f"study {record.name!r} has no trial {number}; it has 0 to {len(record.trials) - 1}")
-    if trial.state not in ("complete", "pruned") or not trial.networks:
+    if not trial.has_result or not trial.networks:
         raise UsageError(f"trial {number} is {trial.state}, expected a complete or a pruned one")
-    if trial.stop_reason == "diverged" or any(network.best_epoch == 0 for network in trial.networks):
+    if trial.has_diverged or any(network.best_epoch == 0 for network in trial.networks):
         raise UsageError(f"trial {number} diverged: it left no network to be used, expected another trial")
     return trial
 
@@ -125,7 +126,7 @@ class _Fit:
         )
 
     def _run(self, seed: int, n_networks: int) -> TrialResult:
-        pruned_at = self.trial.epochs if self.trial.state == "pruned" and seed == self.seed else None
+        pruned_at = self.trial.epochs if self.trial.state == TrialState.PRUNED and seed == self.seed else None
         return run_trial(
             self.dataset,
             self.hyperparameters,
@@ -208,7 +209,7 @@ class _Fit:
             penalty_per=self.settings.penalty_per,
             augment=self.definition.augment(self.trial.params),
         )
-        if any(network.stop_reason == "diverged" for network in run.networks):
+        if any(network.stop_reason == StopReason.DIVERGED for network in run.networks):
             raise UsageError(f"trial {self.trial.number}'s hyperparameters diverged on all {len(whole):,} rows")
         return self._model(
             run.networks,

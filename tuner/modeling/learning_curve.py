@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_limits
 from tuner.analysis import LearningNetwork, NetworkRun, epoch_corrected_errors
 from tuner.data import Dataset, Part, Table, make_augment
 from tuner.nn import Hyperparameters, Stopping, TrainedNetwork
+from tuner.outcomes import StopReason
 from tuner.storage import Database, TrialRecord, write_learning
 from tuner.study import StudyDefinition
 from tuner.trial import N_DEV_FOLDS, Augment, TrialResult, TrialSettings, run_trial
@@ -165,7 +166,7 @@ def train_size(
         augment=course.augment,
         should_stop=should_stop,
     )
-    return None if result.stop_reason == "interrupted" else _networks(course, result, n_train, parts)
+    return None if result.stop_reason == StopReason.INTERRUPTED else _networks(course, result, n_train, parts)
 
 
 def _networks(

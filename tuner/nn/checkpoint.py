@@ -14,6 +14,7 @@ from tuner.nn.diagnostics import LayerReport
 from tuner.nn.lane import CURVE, Lane
 from tuner.nn.plan import Plan
 from tuner.nn.streams import set_state, state_of
+from tuner.outcomes import StopReason
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def checkpoint_of(plan: Plan, epoch: int, lanes: list[Lane], cohort: Cohort) -> 
     for lane in lanes:
         best = lane.stopping
         values = {
-            "stop_reason": np.array(lane.stop_reason),
+            "stop_reason": np.array(lane.stop_reason or ""),
             "numbers": np.array([best.best_epoch, best.best_updates, lane.updates, lane.diverged_layer or 0]),
             "values": np.array([best.best_value, lane.monitored]),
             "best_theta": lane.best_theta,
@@ -94,7 +95,8 @@ def restore(plan: Plan, lanes: list[Lane], found: dict[str, Array]) -> tuple[int
         best_epoch, best_updates, lane.updates, layer = (int(value) for value in own["numbers"])
         lane.stopping.best_epoch, lane.stopping.best_updates = best_epoch, best_updates
         lane.stopping.best_value, lane.monitored = (float(value) for value in own["values"])
-        lane.stop_reason, lane.diverged_layer = str(own["stop_reason"]), layer or None
+        reason = str(own["stop_reason"])
+        lane.stop_reason, lane.diverged_layer = StopReason(reason) if reason else None, layer or None
         lane.best_theta = own["best_theta"].astype(plan.dtype)
         lane.best_wrong, lane.dev_wrong = own["wrong"].astype(bool)
         lane.curve = dict(zip(CURVE, own["curve"].tolist(), strict=True))

@@ -13,6 +13,7 @@ from tuner.nn.plan import Plan
 from tuner.nn.schedules import rate_factor
 from tuner.nn.stopping import EarlyStopping
 from tuner.nn.streams import Seed, streams
+from tuner.outcomes import StopReason
 
 CURVE = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds")
 
@@ -40,14 +41,14 @@ class Lane:
         self.dev_wrong = np.ones(n_dev, dtype=bool)
         self.best_wrong = np.ones(n_dev, dtype=bool)
         self.updates = 0
-        self.stop_reason = ""
+        self.stop_reason: StopReason | None = None
         self.diverged_layer: int | None = None
         self.reports: list[LayerReport] = []
 
     @property
     def running(self) -> bool:
         """Whether the network still trains."""
-        return not self.stop_reason
+        return self.stop_reason is None
 
     def alpha(self, epoch: int) -> float:
         """The learning rate of an epoch, from 0."""
@@ -76,17 +77,17 @@ class Lane:
             self.best_theta = theta.copy()
             self.best_wrong = dev.wrong
         if self.stopping.exhausted(epoch=epoch, updates=self.updates):
-            self.stop_reason = "patience"
+            self.stop_reason = StopReason.PATIENCE
         self._end_at_max_updates()
 
     def _end_at_max_updates(self) -> None:
         most = self.plan.stopping.max_updates
         if most is not None and self.updates >= most:
-            self.stop_reason = self.stop_reason or "max_updates"
+            self.stop_reason = self.stop_reason or StopReason.MAX_UPDATES
 
     def diverge(self, layer: int) -> None:
         """Take in an epoch whose costs were not finite."""
-        self.stop_reason = "diverged"
+        self.stop_reason = StopReason.DIVERGED
         self.diverged_layer = layer
         self._append(WORST_COST, 1.0, *((math.nan, math.nan) if self.dev is None else (WORST_COST, 1.0)))
         self.dev_wrong = np.ones_like(self.dev_wrong)

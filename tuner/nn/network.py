@@ -12,6 +12,7 @@ from tuner.nn.arrays import Array, Bools, Ints
 from tuner.nn.diagnostics import LayerReport
 from tuner.nn.evaluation import logits_of
 from tuner.nn.losses import OUTPUTS
+from tuner.outcomes import StopReason
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,13 @@ class TrainedNetwork(Network):
     penalty, the train error over every training example.  Without a dev set the last epoch is the best one, the dev
     values are NaN and ``dev_wrong`` is empty.  ``curve`` holds one value an epoch: train_cost and train_error (of an
     evenly spaced sample of the training set), dev_cost, dev_error, seconds.  ``updates`` are those to the best epoch.
-    ``stop_reason`` is "patience", "max_epochs", "max_updates", "diverged", "stopped" (by ``on_epoch``) or
-    "interrupted".
-
     A network that diverged before any epoch ended well has ``best_epoch`` 0, its initial θ, error 1 and cost 1e6.
     """
 
     best_epoch: int
     epochs: int
     updates: int
-    stop_reason: str
+    stop_reason: StopReason
     diverged_layer: int | None
     curve: dict[str, Array] = field(repr=False)
     train_cost: float

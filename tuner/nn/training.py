@@ -36,6 +36,7 @@ from tuner.nn.plan import (
 )
 from tuner.nn.stopping import Stopping
 from tuner.nn.streams import Seed
+from tuner.outcomes import StopReason
 
 CURVE_ALL, CURVE_ROWS, CURVE_SHARE = 512, 128, 16
 """The curve's train cost and error are of all examples up to 512, else of a sixteenth, and at least of 128: with a dev
@@ -180,17 +181,17 @@ class Trainer:
             if not self.cohort.train_epoch(self.epoch, self.should_stop):
                 start.put_back(self.cohort)
                 checkpoint = checkpoint_of(self.plan, self.epoch, self.lanes, self.cohort)
-                self._end("interrupted")
+                self._end(StopReason.INTERRUPTED)
                 break
             self.epoch += 1
             self._judge(start)
             if self._told(time.perf_counter() - began) is True:
-                self._end("stopped")
+                self._end(StopReason.STOPPED)
             self._drop_stopped()
-        self._end("max_epochs")
+        self._end(StopReason.MAX_EPOCHS)
         return TrainingRun([_finished(lane) for lane in self.lanes], checkpoint)
 
-    def _end(self, reason: str) -> None:
+    def _end(self, reason: StopReason) -> None:
         """Stop every network that still trains."""
         for lane in self.cohort.lanes:
             lane.stop_reason = lane.stop_reason or reason
@@ -272,6 +273,7 @@ def _finished(lane: Lane) -> TrainedNetwork:
     if best:
         (train,) = Evaluation(architecture, lane.best_theta[None], lane.train).measure()
         dev_cost, dev_error = float(curve["dev_cost"][best - 1]), float(curve["dev_error"][best - 1])
+    assert lane.stop_reason is not None
     return TrainedNetwork(
         architecture=architecture,
         theta=lane.best_theta,

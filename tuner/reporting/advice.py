@@ -20,6 +20,7 @@ from tuner.analysis import (
     range_states,
     rank_actions,
 )
+from tuner.outcomes import TrialState
 from tuner.reporting.best_trial import best_trial
 from tuner.reporting.commands import command_of
 from tuner.reporting.effects import in_space, searched_knobs
@@ -78,7 +79,7 @@ def _data(report: Numbers) -> DataState:
 def _search_health(report: Numbers) -> SearchHealth:
     """How the search itself went."""
     record, best, counts = report.record, report.best, report.record.count()
-    pruned = [trial.value for trial in record.trials if trial.state == "pruned" and trial.value is not None]
+    pruned = [trial.value for trial in record.trials if trial.state == TrialState.PRUNED and trial.value is not None]
     return SearchHealth(
         trials=len(report.findings.judged),
         pruned=counts["pruned"],
@@ -96,9 +97,7 @@ def _search_health(report: Numbers) -> SearchHealth:
 
 def _diverged_above(record: StudyRecord) -> float | None:
     tried = [trial for trial in record.trials if trial.stop_reason and isinstance(trial.params.get("alpha"), float)]
-    return diverging_from(
-        [trial.params["alpha"] for trial in tried], np.array([trial.stop_reason == "diverged" for trial in tried])
-    )
+    return diverging_from([trial.params["alpha"] for trial in tried], np.array([trial.has_diverged for trial in tried]))
 
 
 def _ranges_and_choices(report: Numbers) -> tuple[tuple[RangeState, ...], tuple[ChoiceState, ...]]:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tuner.analysis import BestTrial, Fit
+from tuner.outcomes import StopReason
 from tuner.reporting.findings import n_parameters
 from tuner.reporting.frames import mean_curve, train_error
 from tuner.storage import TrialRecord
@@ -49,7 +50,7 @@ def _size(report: Numbers, best: TrialRecord) -> tuple[str | None, bool]:
 
 def _still_improving(best: TrialRecord, max_epochs: int) -> bool:
     """Whether most of the best trial's networks ran out of epochs while their dev error still fell."""
-    late = [n.stop_reason == "max_epochs" and n.best_epoch >= LATE * max_epochs for n in best.networks]
+    late = [n.stop_reason == StopReason.MAX_EPOCHS and n.best_epoch >= LATE * max_epochs for n in best.networks]
     return 2 * sum(late) > len(late)
 
 
@@ -73,7 +74,7 @@ def _find_fit(report: Numbers, best: TrialRecord) -> Fit | None:
 
 def _best_fitted(report: Numbers, best: TrialRecord) -> TrialRecord | None:
     """The trial, of those with a network no larger than the best one's, that learned its training set best."""
-    others = [t for t in report.record.trials if t.networks and t is not best and t.stop_reason != "diverged"]
+    others = [t for t in report.record.trials if t.networks and t is not best and not t.has_diverged]
     sizes = n_parameters(report.record, report.definition, [t.params.get("hidden") for t in [best, *others]])
     return min((t for t, size in zip(others, sizes[1:], strict=True) if size <= sizes[0]), key=_lowest, default=None)
 

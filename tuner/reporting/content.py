@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from tuner.analysis import Action
+from tuner.outcomes import Level
 from tuner.reporting.advice import advise
 from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.notes import remarks, warned
@@ -24,7 +25,7 @@ class Content(Numbers):
         told += [
             gap_sentence(self.diagnosis, name)
             for name, gap in self.diagnosis.gaps.items()
-            if name in ("avoidable_bias", "variance") or gap.level == "high"
+            if name in ("avoidable_bias", "variance") or gap.level == Level.HIGH
         ]
         return [sentence for sentence in [*told, assumption(self.diagnosis)] if sentence]
 

@@ -9,7 +9,7 @@ from typing import Any
 from tuner.formatting import join, percent
 from tuner.reporting.frames import dev_error
 from tuner.reporting.sentences import when
-from tuner.storage import StudyRecord, TrialRecord
+from tuner.storage import StudyRecord, TrialRecord, count_trials
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,8 @@ def find_news(record: StudyRecord, since: datetime.timedelta, now: datetime.date
     moment = now - since
     new = [trial for trial in record.trials if trial.finished is not None and trial.finished > moment]
     old = [trial for trial in record.trials if trial.is_judged and trial.finished and trial.finished <= moment]
-    counts = {state: sum(trial.state == state for trial in new) for state in ("complete", "pruned", "failed")}
-    counts["diverged"] = sum(trial.stop_reason == "diverged" for trial in new)
     before = min(old, key=lambda trial: (trial.value, trial.number), default=None)
-    return News(moment, counts, before, record.best)
+    return News(moment, count_trials(new), before, record.best)
 
 
 def _short(trial: TrialRecord) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuner.analysis import ErrorEstimate
 from tuner.formatting import count, percent, points, rounded, span, times, value
+from tuner.outcomes import TrialState
 from tuner.reporting.frames import dev_error
 from tuner.reporting.layers import layers_sentence
 
@@ -61,7 +62,7 @@ def _simple_models(report: Numbers) -> list[str]:
 def _progress(report: Numbers) -> str:
     counts = report.record.count()
     done, budget = counts["complete"] + counts["pruned"], report.record.budget
-    running = sum(trial.state == "running" for trial in report.record.trials)
+    running = sum(trial.state == TrialState.RUNNING for trial in report.record.trials)
     if done >= budget and not running:
         return ""
     return f"The search is not finished: {done:,} of {count(budget, 'trial')} done" + (

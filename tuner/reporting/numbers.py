@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tuner.analysis import Diagnosis, ErrorEstimate, Gap, KnobEffects
+from tuner.outcomes import Verdict
 from tuner.reporting.data_checks import warnings
 from tuner.reporting.effects import Importances, find_effects, find_importances
 from tuner.reporting.findings import Findings
@@ -45,8 +46,8 @@ class Numbers:
         return self.findings.best
 
     @property
-    def verdict(self) -> str:
-        """high_bias, high_variance, high_bias_and_variance, low_bias_and_variance or undecided."""
+    def verdict(self) -> Verdict:
+        """Which of avoidable bias and variance are high."""
         return self.diagnosis.verdict
 
     @property

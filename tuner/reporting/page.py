@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from tuner.formatting import percent, span, value
+from tuner.outcomes import Level, Verdict
 from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.figures import FIGURES
 from tuner.reporting.figures.gaps import gaps
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 BESIDE = "Bias and variance"  # its figures stand beside the table
 STATIC_ROWS = 25  # trials that stand in the page itself: what print and a reader without scripts see
-COLOURS = {"undecided": "undecided", "low_bias_and_variance": "low"}
+COLOURS = {Verdict.UNDECIDED: Level.UNDECIDED, Verdict.LOW_BIAS_AND_VARIANCE: Level.LOW}
 
 
 def page(report: Content) -> str:
@@ -108,7 +109,7 @@ def options_whole(command: str) -> Markup:
 def _tables(report: Content) -> dict[str, Any]:
     record = report.record
     return {
-        "colour": COLOURS.get(report.verdict, "high"),
+        "colour": COLOURS.get(report.verdict, Level.HIGH),
         "error_rows": error_rows(report.diagnosis, len(record.test_looks), len(record.test_rows) > 0, report.chosen),
         "gap_rows": gap_rows(report.diagnosis),
         "class_rows": class_rows(report.findings.classes),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tuner.analysis import ClassError, Diagnosis
 from tuner.formatting import percent, points, span, times
+from tuner.outcomes import Level
 from tuner.reporting.sentences import ERROR_NAMES, GAP_NAMES, REFERENCE_NAMES, chance
 
 GAP_FORMULAS = {
@@ -32,14 +33,14 @@ class ErrorRow:
 
 @dataclass(frozen=True, slots=True)
 class GapRow:
-    """One line of the gap table, as text; ``level`` is high, low or undecided."""
+    """One line of the gap table, as text."""
 
     key: str
     name: str
     formula: str
     value: str
     interval: str
-    level: str
+    level: Level
     chance: str
 
 

@@ -6,6 +6,7 @@ import datetime
 
 from tuner.analysis import BalancedError, Diagnosis, ErrorEstimate, examples_to_decide
 from tuner.formatting import count, join, percent, points, rounded, span
+from tuner.outcomes import Level, Verdict
 
 ERROR_NAMES = {
     "baseline": "baseline",
@@ -30,11 +31,11 @@ REFERENCE_NAMES = {
 }
 
 HEADLINES = {
-    "high_bias": "High bias: the network is wrong too often even on the examples it learnt from.",
-    "high_variance": "High variance: the network does worse on new examples than on those it learnt from.",
-    "high_bias_and_variance": "High bias and high variance: the network is wrong too often on the examples it learnt "
-    "from, and worse still on new ones.",
-    "low_bias_and_variance": "Low bias and low variance: neither gap matters at the line that was set.",
+    Verdict.HIGH_BIAS: "High bias: the network is wrong too often even on the examples it learnt from.",
+    Verdict.HIGH_VARIANCE: "High variance: the network does worse on new examples than on those it learnt from.",
+    Verdict.HIGH_BIAS_AND_VARIANCE: "High bias and high variance: the network is wrong too often on the examples it "
+    "learnt from, and worse still on new ones.",
+    Verdict.LOW_BIAS_AND_VARIANCE: "Low bias and low variance: neither gap matters at the line that was set.",
 }
 
 NO_TRIAL = "No complete trial yet, so there is nothing to diagnose."
@@ -45,7 +46,7 @@ def headline(diagnosis: Diagnosis) -> str:
     if not diagnosis.gaps:
         return NO_TRIAL
     open_gaps = join([GAP_NAMES[name] for name in diagnosis.undecided if name in ("avoidable_bias", "variance")], "or")
-    if diagnosis.verdict == "undecided":
+    if diagnosis.verdict == Verdict.UNDECIDED:
         return f"Cannot tell yet whether {open_gaps} is high: the examples counted are too few for that."
     told = HEADLINES[diagnosis.verdict]
     return told + (f" Whether {open_gaps} is high too cannot be told yet." if open_gaps else "")
@@ -89,8 +90,8 @@ def gap_sentence(diagnosis: Diagnosis, name: str) -> str:
     """One gap against the line: its size, its interval and its level; if undecided, what would decide it."""
     gap, line = diagnosis.gaps[name], points(diagnosis.material_gap)
     size = f"{GAP_NAMES[name].capitalize()} is {points(gap.value)} points ({span(gap.low, gap.high)})"
-    if gap.level != "undecided":
-        return f"{size}, {'above' if gap.level == 'high' else 'below'} the line of {line}."
+    if gap.level != Level.UNDECIDED:
+        return f"{size}, {'above' if gap.level == Level.HIGH else 'below'} the line of {line}."
     open_ = f"{size}, on both sides of the line of {line}: {chance(gap.chance_high)} that it is high."
     return f"{open_} {_price(diagnosis, name)}"
 

@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from tuner.formatting import value
+from tuner.outcomes import Level, TrialState, Verdict
 from tuner.reporting.rows import error_rows, gap_rows
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from tuner.reporting.comparing import SideBySide
     from tuner.reporting.content import Content
 
-COLOURS = {"high": "bold red", "low": "green", "undecided": "yellow"}
+COLOURS = {Level.HIGH: "bold red", Level.LOW: "green", Level.UNDECIDED: "yellow"}
 
 
 def renderable(report: Content) -> RenderableType:
@@ -28,7 +29,7 @@ def renderable(report: Content) -> RenderableType:
     parts: list[RenderableType] = [_trials_line(report)]
     if report.best is not None:
         parts += ["", _error_table(report), "", _gap_table(report)]
-    level = {"undecided": "yellow", "low_bias_and_variance": "green"}.get(report.verdict, "bold red")
+    level = {Verdict.UNDECIDED: "yellow", Verdict.LOW_BIAS_AND_VARIANCE: "green"}.get(report.verdict, "bold red")
     parts += ["", Text(told, style=level), *(Text(sentence) for sentence in rest)]
     parts += [Text(f"· {warning}", style="bold yellow") for warning in report.warned]
     parts += [Text(f"· {remark}", style="dim") for remark in report.remarks]
@@ -68,7 +69,7 @@ def _trials_line(report: Content) -> Text:
     from rich.text import Text
 
     counts = report.record.count()
-    told = ", ".join(f"{number} {state}" for state, number in counts.items() if number or state == "complete")
+    told = ", ".join(f"{number} {state}" for state, number in counts.items() if number or state == TrialState.COMPLETE)
     line = Text(f"{report.record.name}: {told}")
     if report.best is not None:
         shown = {name: report.best.params[name] for name in report.best.params}

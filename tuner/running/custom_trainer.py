@@ -18,6 +18,7 @@ import numpy as np
 from tuner.data import Dataset, Part, Table
 from tuner.errors import StorageError
 from tuner.formatting import error_line
+from tuner.outcomes import StopReason
 from tuner.running.interrupting import TrialEnded, interruptible
 from tuner.storage import NetworkRecord, Outcome
 from tuner.trainers import Trainer
@@ -79,7 +80,7 @@ def run_custom_trial(
         returned = _call(trainer.name, function, params, data, number, report, should_stop)
         if report.pruned:
             networks.append(_pruned(report, data))
-            return _outcome(networks, report.best_dev_error, "pruned", report.rung_values, began)
+            return _outcome(networks, report.best_dev_error, StopReason.PRUNED, report.rung_values, began)
         if report.stopped:
             return None
         networks.append(_judged(report, data, _labels(trainer.name, returned, data)))
@@ -88,7 +89,8 @@ def run_custom_trial(
             rung_values = {rung: report.rung_values.get(rung, own) for rung in settings.rungs}
     value = value_of(settings.metric, dataset, [network.dev_bits for network in networks], [])
     reasons = {network.stop_reason for network in networks}
-    return _outcome(networks, value, "max_epochs" if "max_epochs" in reasons else "returned", rung_values, began)
+    reason = StopReason.MAX_EPOCHS if StopReason.MAX_EPOCHS in reasons else StopReason.RETURNED
+    return _outcome(networks, value, reason, rung_values, began)
 
 
 @dataclass
@@ -239,7 +241,7 @@ def _judged(report: EpochReport, data: TrainerData, labels: list[np.ndarray]) ->
     train_dev = data.train_dev
     epochs = len(report.curve)
     return NetworkRecord(
-        stop_reason="max_epochs" if epochs >= report.max_epochs else "returned",
+        stop_reason=StopReason.MAX_EPOCHS if epochs >= report.max_epochs else StopReason.RETURNED,
         best_epoch=_epoch_of(dev_error, report, len(wrong)),
         epochs=epochs,
         updates=0,
@@ -270,7 +272,7 @@ def _pruned(report: EpochReport, data: TrainerData) -> NetworkRecord:
     train_error, dev_error, _ = report.curve[best]
     n_train, n_dev = len(data.train), len(data.dev)
     return NetworkRecord(
-        stop_reason="pruned",
+        stop_reason=StopReason.PRUNED,
         best_epoch=best + 1,
         epochs=len(report.curve),
         updates=0,
@@ -292,11 +294,11 @@ def _curve(report: EpochReport) -> dict[str, np.ndarray]:
 
 
 def _outcome(
-    networks: list[NetworkRecord], value: float, reason: str, rung_values: dict[int, float], began: float
+    networks: list[NetworkRecord], value: float, reason: StopReason, rung_values: dict[int, float], began: float
 ) -> Outcome:
     return Outcome(
         value=value,
-        pruned=reason == "pruned",
+        pruned=reason == StopReason.PRUNED,
         stop_reason=reason,
         rung_values=rung_values,
         networks=networks,

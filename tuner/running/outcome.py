@@ -6,6 +6,7 @@ from dataclasses import astuple
 from typing import Any
 
 from tuner.data import Dataset
+from tuner.outcomes import StopReason
 from tuner.storage import NetworkRecord, Outcome
 from tuner.trial import TrialResult
 
@@ -40,7 +41,7 @@ def outcome_of(result: TrialResult, dataset: Dataset, attributes: dict[str, Any]
         )
     return Outcome(
         value=result.value,
-        pruned=result.stop_reason == "pruned",
+        pruned=result.stop_reason == StopReason.PRUNED,
         stop_reason=result.stop_reason,
         rung_values=result.rung_values,
         networks=networks,

@@ -13,6 +13,7 @@ from typing import Any
 from tuner.errors import ArgumentError, SearchError, StorageError
 from tuner.formatting import count, value
 from tuner.nn.arguments import integer, number
+from tuner.outcomes import TrialState
 from tuner.running.cluster import run_on_cluster
 from tuner.running.goal import Goal
 from tuner.running.processes import run_processes
@@ -126,7 +127,7 @@ class SearchResult:
 
 
 def _details(counts: Counts) -> str:
-    parts = [f"{n} {name}" for name, n in asdict(counts).items() if n and name != "complete"]
+    parts = [f"{n} {name}" for name, n in asdict(counts).items() if n and name != TrialState.COMPLETE]
     return f" ({', '.join(parts)})" if parts else ""
 
 

@@ -16,14 +16,13 @@ from threadpoolctl import threadpool_limits
 from tuner.data import Dataset
 from tuner.errors import SearchError, StorageError, UsageError
 from tuner.formatting import error_line
+from tuner.outcomes import FailureCause, StopReason
 from tuner.running.custom_trainer import TrialError, run_custom_trial
 from tuner.running.goal import Goal
 from tuner.running.heartbeat import Heartbeat
 from tuner.running.outcome import outcome_of
 from tuner.running.sampling import Pruning, draw
 from tuner.storage import (
-    OUT_OF_MEMORY,
-    WALL_LIMIT,
     Budget,
     Claim,
     Database,
@@ -189,7 +188,7 @@ class Worker:
         except StorageError:
             raise  # the pruner reads the database, and its trouble is not the trial's
         except MemoryError:
-            return self._failed(claim, OUT_OF_MEMORY)
+            return self._failed(claim, FailureCause.OUT_OF_MEMORY)
         except TrialError as error:
             return self._failed(claim, str(error))
         except Exception as error:
@@ -208,7 +207,7 @@ class Worker:
             should_stop=should_stop,
             checkpoint=claim.checkpoint,
         )
-        if result.stop_reason == "interrupted":
+        if result.stop_reason == StopReason.INTERRUPTED:
             return None, result.checkpoint
         return outcome_of(result, self.task.dataset, pruning.attributes), None
 
@@ -232,7 +231,7 @@ class Worker:
             return write_outcome(self.database, claim, self.task.study_id, outcome)
         lasted = time.monotonic() - began
         if lasted >= self._longest and not self._must_stop():
-            return self._failed(claim, f"{WALL_LIMIT}: longer than trial_timeout = {self._longest:g} s")
+            return self._failed(claim, f"{FailureCause.WALL_LIMIT}: longer than trial_timeout = {self._longest:g} s")
         put_back(self.database, claim, checkpoint if lasted > CHECKPOINT_SECONDS else claim.checkpoint)
         return False
 

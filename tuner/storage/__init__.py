@@ -6,8 +6,6 @@ from tuner.storage.address import mask, parse_url, shown, sqlite_file, sqlite_ur
 from tuner.storage.claims import (
     CLAIM_SECONDS,
     HEARTBEAT_SECONDS,
-    OUT_OF_MEMORY,
-    WALL_LIMIT,
     Budget,
     BudgetStatus,
     Claim,
@@ -33,7 +31,7 @@ from tuner.storage.progress import (
     read_progress,
     read_running,
 )
-from tuner.storage.reading import StudyRecord, TrialRecord, read_study
+from tuner.storage.reading import StudyRecord, TrialRecord, count_trials, read_study
 from tuner.storage.records import (
     CURVE_COLUMNS,
     NetworkRecord,
@@ -68,9 +66,7 @@ __all__ = [
     "CLAIM_SECONDS",
     "CURVE_COLUMNS",
     "HEARTBEAT_SECONDS",
-    "OUT_OF_MEMORY",
     "URL",
-    "WALL_LIMIT",
     "BestTrial",
     "Budget",
     "BudgetStatus",
@@ -97,6 +93,7 @@ __all__ = [
     "back_up",
     "check_database",
     "claim_trial",
+    "count_trials",
     "delete_study",
     "enqueue_trial",
     "ensure_study",

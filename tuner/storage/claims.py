@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
 from tuner.errors import StorageError
+from tuner.outcomes import FailureCause, StopReason
 from tuner.storage import tables
 from tuner.storage.database import Database, new_key
 from tuner.storage.owner import Owner
@@ -20,10 +21,6 @@ from tuner.storage.owner import Owner
 CLAIM_SECONDS = float(os.environ.get("TUNER_CLAIM_SECONDS", "60"))
 """How long a claim lasts without a heartbeat; the variable is for tests, which cannot wait a minute."""
 HEARTBEAT_SECONDS = CLAIM_SECONDS / 4
-
-CRASHED = "crashed"
-OUT_OF_MEMORY = "out of memory"
-WALL_LIMIT = "wall limit"
 
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -143,11 +140,11 @@ def _end_dead_claims(connection: Connection, study_id: int, now: float, max_atte
             if expires > now + CLAIM_SECONDS:  # the clock was put back since: the owner has one more expiry's time
                 connection.execute(_CHANGE_CLAIM, {"trial": trial_id, "expires": now + CLAIM_SECONDS})
             continue
-        reason = f"{CRASHED}: {owner} {'ended' if is_gone else 'was not heard of'} in attempt {attempts}"
+        reason = f"{FailureCause.CRASHED}: {owner} {'ended' if is_gone else 'was not heard of'} in attempt {attempts}"
         if attempts >= max_attempts:
             end_claim(connection, trial_id, reason)
             set_state(connection, trial_id, TrialState.FAIL, now)
-            _set_stop_reason(connection, trial_id, "failed")
+            _set_stop_reason(connection, trial_id, StopReason.FAILED)
         else:
             _free_claim(connection, trial_id, reason)
 
@@ -225,7 +222,7 @@ def fail(database: Database, claim: Claim, reason: str) -> bool:
             return False
         end_claim(connection, claim.trial_id, reason)
         set_state(connection, claim.trial_id, TrialState.FAIL, database.now(connection))
-        _set_stop_reason(connection, claim.trial_id, "failed")
+        _set_stop_reason(connection, claim.trial_id, StopReason.FAILED)
         return True
 
     return database.write(work, repeatable=True)
@@ -247,7 +244,7 @@ def _free_claim(connection: Connection, trial_id: int, reason: str) -> None:
     connection.execute(_CHANGE_TRIAL, {"trial": trial_id, "state": TrialState.WAITING, "datetime_start": None})
 
 
-def _set_stop_reason(connection: Connection, trial_id: int, reason: str) -> None:
+def _set_stop_reason(connection: Connection, trial_id: int, reason: StopReason) -> None:
     connection.execute(tables.trials.update().where(tables.trials.c.trial_id == trial_id).values(stop_reason=reason))
 
 

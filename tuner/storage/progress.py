@@ -10,9 +10,12 @@ import sqlalchemy as sa
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
+from tuner import outcomes
+from tuner.outcomes import StopReason
 from tuner.storage import tables
 from tuner.storage.database import Database
 from tuner.storage.owner import Owner
+from tuner.storage.reading import STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,8 @@ class EndedTrial:
     """A trial that ended, for whoever follows a search; ``reason`` says why one failed."""
 
     number: int
-    state: str
-    stop_reason: str | None
+    state: outcomes.TrialState
+    stop_reason: StopReason | None
     value: float | None
     epochs: int | None
     seconds: float | None
@@ -107,8 +110,8 @@ class EndedTrials:
         self._failed |= {row.number for row in failed}
         if finished:
             self._last = finished[-1].finish_order
-        return [_ended(row, row.state.name.lower()) for row in finished] + [
-            _ended(row, "failed", row.reason) for row in failed
+        return [_ended(row, STATES[row.state]) for row in finished] + [
+            _ended(row, outcomes.TrialState.FAILED, row.reason) for row in failed
         ]
 
     def _finished(self, connection: Connection) -> Any:
@@ -135,7 +138,7 @@ class EndedTrials:
         return [row for row in rows if row.number not in self._failed]
 
 
-def _ended(row: Any, state: str, reason: str | None = None) -> EndedTrial:
+def _ended(row: Any, state: outcomes.TrialState, reason: str | None = None) -> EndedTrial:
     return EndedTrial(
         number=row.number,
         state=state,
@@ -185,7 +188,7 @@ def _counts(connection: Connection, study_id: int, call: str | None, states: dic
     diverged = (
         sa.select(o.state, sa.func.count())
         .join(tables.trials, t.trial_id == o.trial_id)
-        .where(o.study_id == study_id, t.stop_reason == "diverged")
+        .where(o.study_id == study_id, t.stop_reason == StopReason.DIVERGED)
         .group_by(o.state)
     )
     found = {row[0]: row[1] for row in connection.execute(_of_call(diverged, call))}
@@ -203,7 +206,7 @@ def _best(connection: Connection, study_id: int) -> BestTrial | None:
         sa.select(o.trial_id, o.number, v.value, t.hyperparameters)
         .join(tables.optuna_values, v.trial_id == o.trial_id)
         .join(tables.trials, t.trial_id == o.trial_id)
-        .where(o.study_id == study_id, o.state == TrialState.COMPLETE, t.stop_reason != "diverged")
+        .where(o.study_id == study_id, o.state == TrialState.COMPLETE, t.stop_reason != StopReason.DIVERGED)
         .order_by(v.value, o.number)
         .limit(1)
     ).one_or_none()

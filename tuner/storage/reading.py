@@ -6,6 +6,7 @@ import datetime
 import json
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ import sqlalchemy as sa
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
+from tuner import outcomes
+from tuner.outcomes import StopReason
 from tuner.storage import tables
 from tuner.storage.address import mask
 from tuner.storage.database import Database
@@ -25,11 +28,11 @@ if TYPE_CHECKING:
     from tuner.analysis import LearningNetwork
 
 STATES = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "waiting",
+    TrialState.COMPLETE: outcomes.TrialState.COMPLETE,
+    TrialState.PRUNED: outcomes.TrialState.PRUNED,
+    TrialState.FAIL: outcomes.TrialState.FAILED,
+    TrialState.RUNNING: outcomes.TrialState.RUNNING,
+    TrialState.WAITING: outcomes.TrialState.WAITING,
 }
 
 
@@ -43,8 +46,8 @@ class TrialRecord:
     """
 
     number: int
-    state: str
-    stop_reason: str | None
+    state: outcomes.TrialState
+    stop_reason: StopReason | None
     params: dict[str, Any]
     sampled: dict[str, float]
     value: float | None
@@ -62,9 +65,19 @@ class TrialRecord:
     learning: list[LearningNetwork] = field(default_factory=list)
 
     @property
+    def has_diverged(self) -> bool:
+        """Whether a network's values stopped being finite."""
+        return self.stop_reason == StopReason.DIVERGED
+
+    @property
+    def has_result(self) -> bool:
+        """Complete or pruned: it has a value and networks."""
+        return self.state in (outcomes.TrialState.COMPLETE, outcomes.TrialState.PRUNED)
+
+    @property
     def is_judged(self) -> bool:
         """Complete and not diverged: its errors mean what they say."""
-        return self.state == "complete" and self.stop_reason != "diverged"
+        return self.state == outcomes.TrialState.COMPLETE and not self.has_diverged
 
 
 @dataclass(frozen=True)
@@ -114,9 +127,17 @@ class StudyRecord:
 
     def count(self) -> dict[str, int]:
         """Trials by state: complete, pruned, failed; diverged ones are among the complete."""
-        states = [trial.state for trial in self.trials]
-        counts = {state: states.count(state) for state in ("complete", "pruned", "failed")}
-        return counts | {"diverged": sum(trial.stop_reason == "diverged" for trial in self.trials)}
+        return count_trials(self.trials)
+
+
+def count_trials(trials: Iterable[TrialRecord]) -> dict[str, int]:
+    """Trials by how they ended: complete, pruned, failed; diverged ones are among the complete."""
+    counts = dict.fromkeys(("complete", "pruned", "failed", "diverged"), 0)
+    for trial in trials:
+        if trial.state in counts:
+            counts[trial.state] += 1
+        counts["diverged"] += trial.has_diverged
+    return counts
 
 
 def read_study(database: Database, name: str) -> StudyRecord:

@@ -15,6 +15,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
+from tuner.outcomes import StopReason
 from tuner.storage import tables
 from tuner.storage.claims import Claim, end_claim, insert_trial, is_held, lock_study, next_number, set_state
 from tuner.storage.database import Database
@@ -54,7 +55,7 @@ class NetworkRecord:
     ``dev_fold_wrong`` (no rows); where it was pruned, ``dev_bits`` are too (no entries).
     """
 
-    stop_reason: str
+    stop_reason: StopReason
     best_epoch: int
     epochs: int
     updates: int
@@ -84,7 +85,7 @@ class Outcome:
 
     value: float
     pruned: bool
-    stop_reason: str
+    stop_reason: StopReason
     rung_values: dict[int, float]
     networks: Sequence[NetworkRecord]
     seconds: float

@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
 from tuner.errors import UsageError
+from tuner.outcomes import StopReason
 from tuner.storage import tables
 from tuner.storage.claims import count_finished, lock_study
 from tuner.storage.database import Database, new_key
@@ -112,7 +113,7 @@ def read_points(database: Database, study_id: int) -> list[tuple[dict[str, Any],
         sa.select(t.hyperparameters, v.value)
         .join(tables.optuna_trials, o.trial_id == t.trial_id)
         .join(tables.optuna_values, v.trial_id == t.trial_id)
-        .where(t.study_id == study_id, o.state == TrialState.COMPLETE, t.stop_reason != "diverged")
+        .where(t.study_id == study_id, o.state == TrialState.COMPLETE, t.stop_reason != StopReason.DIVERGED)
         .order_by(v.value, o.number)
     )
     with database.reading() as connection:

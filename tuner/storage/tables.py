@@ -17,6 +17,7 @@ from sqlalchemy import (
     BindParameter,
     Boolean,
     Column,
+    Dialect,
     Double,
     Index,
     Integer,
@@ -26,11 +27,30 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     bindparam,
     event,
 )
 
+from tuner.outcomes import StopReason
+
 SCHEMA_VERSION = 7
+
+
+class StopReasonText(TypeDecorator[StopReason]):
+    """A stop reason as its text."""
+
+    impl = String(64)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """As the column holds it."""
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StopReason | None:
+        """As the rest of the package compares it."""
+        return None if value is None else StopReason(value)
+
 
 metadata = MetaData()
 
@@ -88,7 +108,7 @@ trials = Table(
     Column("exploring", Boolean, nullable=False),
     Column("hyperparameters", Text, nullable=False),
     Column("finish_order", Integer),
-    Column("stop_reason", String(64)),
+    Column("stop_reason", StopReasonText),
     Column("best_epoch", Integer),
     Column("epochs", Integer),
     Column("seconds", Double),
@@ -100,7 +120,7 @@ networks = Table(
     metadata,
     Column("trial_id", Integer, primary_key=True, autoincrement=False),
     Column("network", Integer, primary_key=True, autoincrement=False),
-    Column("stop_reason", String(64), nullable=False),
+    Column("stop_reason", StopReasonText, nullable=False),
     Column("best_epoch", Integer, nullable=False),
     Column("epochs", Integer, nullable=False),
     Column("updates", Integer, nullable=False),
@@ -138,7 +158,7 @@ learning = Table(
     Column("n_train", Integer, primary_key=True, autoincrement=False),
     Column("repeat", Integer, primary_key=True, autoincrement=False),
     Column("part", Integer, primary_key=True, autoincrement=False),
-    Column("stop_reason", String(64), nullable=False),
+    Column("stop_reason", StopReasonText, nullable=False),
     Column("best_epoch", Integer, nullable=False),
     Column("epochs", Integer, nullable=False),
     Column("train_wrong", Integer, nullable=False),

@@ -11,6 +11,7 @@ from tuner.analysis.learning_curve import LearningCurve
 from tuner.analysis.range_states import ChoiceState, RangeState
 from tuner.analysis.search_health import SearchHealth
 from tuner.formatting import points
+from tuner.outcomes import Level
 
 MOST_ROWS_FOR_FOLDS = 50_000  # folds train every network so often; beyond, a larger dev set is the cheaper way
 
@@ -100,21 +101,21 @@ class StudyState:
         """The same study once actions ranked higher have changed these keys of the definition."""
         return replace(self, changed=self.changed | changes)
 
-    def level(self, gap: str) -> str | None:
-        """``high``, ``low`` or ``undecided``; None where the gap was not measured."""
+    def level(self, gap: str) -> Level | None:
+        """None where the gap was not measured."""
         return self.diagnosis.gaps[gap].level if gap in self.diagnosis.gaps else None
 
     def is_high(self, *gaps: str) -> bool:
         """Whether any of these gaps is high."""
-        return any(self.level(gap) == "high" for gap in gaps)
+        return any(self.level(gap) == Level.HIGH for gap in gaps)
 
     def is_undecided(self, *gaps: str) -> bool:
         """Whether any of these gaps is undecided."""
-        return any(self.level(gap) == "undecided" for gap in gaps)
+        return any(self.level(gap) == Level.UNDECIDED for gap in gaps)
 
     def is_low(self, *gaps: str) -> bool:
         """Whether all of these gaps are low."""
-        return all(self.level(gap) == "low" for gap in gaps)
+        return all(self.level(gap) == Level.LOW for gap in gaps)
 
     def size(self, gap: str) -> float | None:
         """A gap's value; None where it was not measured."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from tuner.formatting import count, duration
 from tuner.formatting import share as in_per_cent
+from tuner.outcomes import StopReason, TrialState
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.svg import Plot
 from tuner.storage import TrialRecord
@@ -17,17 +18,17 @@ if TYPE_CHECKING:
 
 BARS = 24
 ENDS = {
-    "patience": "no longer improving",
-    "returned": "ended by its trainer",
-    "max_epochs": "all epochs run",
-    "pruned": "pruned",
-    "diverged": "diverged",
+    StopReason.PATIENCE: "no longer improving",
+    StopReason.RETURNED: "ended by its trainer",
+    StopReason.MAX_EPOCHS: "all epochs run",
+    StopReason.PRUNED: "pruned",
+    StopReason.DIVERGED: "diverged",
 }
 
 
 def effort(report: Numbers) -> Figure | None:
     """A histogram of epochs run, by what ended the trial."""
-    ran = [trial for trial in report.record.trials if trial.epochs and trial.state in ("complete", "pruned")]
+    ran = [trial for trial in report.record.trials if trial.epochs and trial.has_result]
     if len(ran) < 2:
         return None
     epochs = np.array([trial.epochs for trial in ran], float)
@@ -61,15 +62,15 @@ def _edges(max_epochs: int, most: float) -> np.ndarray:
     return np.arange(0, max(max_epochs, int(most)) + step, step) + 0.5
 
 
-def _end(trial: TrialRecord) -> str:
-    return trial.stop_reason if trial.stop_reason in ENDS else "patience"
+def _end(trial: TrialRecord) -> StopReason:
+    return trial.stop_reason if trial.stop_reason in ENDS else StopReason.PATIENCE
 
 
 def _sentence(report: Numbers, ran: list[TrialRecord]) -> str:
     seconds = sum(trial.seconds or 0.0 for trial in ran)
     told = f"{count(len(ran), 'trial')} took {duration(seconds)} of computing, {duration(seconds / len(ran))} each."
-    whole = [trial.epochs or 0 for trial in ran if trial.state == "complete"]
-    short = [trial.epochs or 0 for trial in ran if trial.state == "pruned"]
+    whole = [trial.epochs or 0 for trial in ran if trial.state == TrialState.COMPLETE]
+    short = [trial.epochs or 0 for trial in ran if trial.state == TrialState.PRUNED]
     if short and whole:
         spared = max(0.0, len(short) * float(np.mean(whole)) - sum(short))
         share = spared / (spared + sum(whole) + sum(short))
@@ -79,7 +80,7 @@ def _sentence(report: Numbers, ran: list[TrialRecord]) -> str:
         )
     else:
         told += " No trial was pruned."
-    at_limit = sum(trial.stop_reason == "max_epochs" for trial in ran)
+    at_limit = sum(trial.stop_reason == StopReason.MAX_EPOCHS for trial in ran)
     if at_limit:
         told += f" {count(at_limit, 'trial')} ran into the limit of {report.definition.training.max_epochs} epochs."
     return told

@@ -20,9 +20,9 @@ ROW = 26
 
 def failures(report: Numbers) -> Figure | None:
     """One bar a quarter of the range of the knob along which divergence differs most; alpha where none differs more."""
-    ended = [trial for trial in report.record.trials if trial.state in ("complete", "pruned")]
+    ended = [trial for trial in report.record.trials if trial.has_result]
     trials = in_space(report.definition, ended)
-    diverged = np.array([trial.stop_reason == "diverged" for trial in trials])
+    diverged = np.array([trial.has_diverged for trial in trials])
     knobs = searched_knobs(report.definition)
     if not diverged.any() or not knobs:
         return None

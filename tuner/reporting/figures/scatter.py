@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuner.formatting import count, points
+from tuner.outcomes import TrialState
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.svg import Plot, Scale, percent_tick
@@ -22,7 +23,7 @@ LEGEND = {"complete": "complete trial", "explored": "drawn at random", "pruned":
 
 def scatter(report: Numbers) -> Figure | None:
     """Every trial that has errors, on axes stretched near zero; diverged ones are only counted."""
-    shown = [t for t in report.record.trials if t.networks and t.stop_reason != "diverged"]
+    shown = [t for t in report.record.trials if t.networks and not t.has_diverged]
     if not shown or report.best is None:
         return None
     train = np.array([train_error(trial) for trial in shown], float)
@@ -50,7 +51,7 @@ def scatter(report: Numbers) -> Figure | None:
 
 
 def _kind(trial: TrialRecord) -> str:
-    if trial.state != "complete":
+    if trial.state != TrialState.COMPLETE:
         return "pruned"
     return "explored" if trial.exploring else "complete"
 

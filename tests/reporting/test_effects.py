@@ -1,7 +1,11 @@
 """Hyperparameters as the analysis wants them."""
 
+import dataclasses
+
 from tests.reporting.building import make_study
+from tuner.reporting import build_report
 from tuner.reporting.effects import searched_knobs
+from tuner.storage import StudyRecord
 from tuner.study import parse_definition
 
 
@@ -16,3 +20,45 @@ def test_choices_with_an_order_are_ordered() -> None:
     assert knobs["hidden"].ordered
     assert list(knobs["l1"].bounds) == [0.001, 0.1]
     assert not knobs["initializer"].ordered
+
+
+def with_optimizers(optimizer: str, names: list[str]) -> StudyRecord:
+    """A study that has ``optimizer`` in its space, and whose trials take the names in turn."""
+    record = make_study(40)
+    definition = record.definition.replace("[search]", f"optimizer = {optimizer}\n[search]")
+    trials = [
+        dataclasses.replace(trial, params=trial.params | {"optimizer": names[trial.number % len(names)]})
+        for trial in record.trials
+    ]
+    return dataclasses.replace(record, definition=definition, trials=trials)
+
+
+def test_a_hyperparameter_that_never_acts_has_no_effect() -> None:
+    """Gradient descent has no momentum: beta was drawn, and did nothing."""
+    found = build_report(with_optimizers('"gradient_descent"', ["gradient_descent"])).effects
+    assert found is not None
+    assert "beta" not in {effect.knob for effect in found.effects}
+    assert "alpha" in {effect.knob for effect in found.effects}
+
+
+def test_effects_are_learned_where_a_hyperparameter_acts() -> None:
+    """What was drawn for beta in trials of gradient descent changes no effect; what momentum used does."""
+    names = ["gradient_descent", "momentum"]
+    record = with_optimizers('{ choice = ["gradient_descent", "momentum"] }', names)
+
+    def changed(optimizer: str) -> StudyRecord:
+        beta = {"beta": 0.81}
+        trials = [
+            dataclasses.replace(trial, params=trial.params | beta) if trial.params["optimizer"] == optimizer else trial
+            for trial in record.trials
+        ]
+        return dataclasses.replace(record, trials=trials)
+
+    effects = build_report(record).effects
+    assert effects is not None
+    assert "beta" in {effect.knob for effect in effects.effects}
+    idle, used = (build_report(changed(name)).effects for name in names)
+    assert idle is not None
+    assert used is not None
+    assert idle.effects == effects.effects
+    assert used.effects != effects.effects

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,13 +79,26 @@ def find_effects(record: StudyRecord, definition: StudyDefinition, findings: Fin
     with threadpool_limits(1):  # many small matrices: threads that wait for each other took five times as long
         return knob_effects(
             knobs,
-            [trial.params for trial in trials],
+            _without_idle(definition, trials),
             train,
             dev - train,
             np.array([trial.exploring for trial in trials]),
             trials.index(findings.best),
             rng=np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,))),
         )
+
+
+def _without_idle(definition: StudyDefinition, trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
+    """The trials' hyperparameters, those that did nothing in a trial in the middle of their range, as if never drawn.
+
+    A surface then learns from the trials in which they act alone; one that acts in no trial has no effect at all.
+    """
+    space = definition.searched_space
+    if not definition.trainer_kind.knows_knobs:  # what a custom trainer does with its hyperparameters is unknown
+        return [trial.params for trial in trials]
+    middle = space.middle()
+    idle = [space.idle(space.fixed | trial.params) for trial in trials]
+    return [trial.params | {name: middle[name] for name in names} for trial, names in zip(trials, idle, strict=True)]
 
 
 def find_importances(definition: StudyDefinition, findings: Findings) -> Importances | None:

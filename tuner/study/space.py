@@ -118,9 +118,9 @@ class Space:
         return {name: float(values[name]) for name in AUGMENTATIONS if name in values}
 
     def idle(self, values: Mapping[str, Value]) -> list[str]:
-        """The hyperparameters that do nothing at this point, such as beta under gradient descent.
+        """The searched hyperparameters that do nothing at this point, such as beta under gradient descent.
 
         The space is static, so they are sampled all the same; nothing should be concluded from them.
         """
         fields = idle_hyperparameters(self.hyperparameters(values))
-        return [name for name in values if KNOBS[name].field in fields]
+        return [name for name in self.searched if KNOBS[name].field in fields]

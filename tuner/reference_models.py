@@ -1,10 +1,11 @@
-"""Reference lines: what always answering the commonest class, logistic regression and gradient boosting reach on dev.
+"""Reference models: what the majority class, logistic regression and gradient boosting reach on dev.
 
 A tuned network is worth its trouble only where it is clearly better than these; they are computed once per study.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -25,14 +26,23 @@ MOST_CELLS = 1e7
 """Trees to grow, and rows × inputs, beyond which gradient boosting would hold up the search by over two seconds."""
 
 
-def reference_errors(definition: StudyDefinition, dataset: Dataset) -> dict[str, float]:
-    """The dev error of every reference line, by its name."""
-    lines: dict[str, float | None] = {
+ShouldStop = Callable[[], bool]
+
+
+class TrainingStoppedError(Exception):
+    """The training was told to stop."""
+
+
+def reference_errors(
+    definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False
+) -> dict[str, float]:
+    """The dev error of every reference model, by its name.  Raises TrainingStoppedError."""
+    errors: dict[str, float | None] = {
         "majority": majority(dataset),
-        "logistic_regression": logistic_regression(definition, dataset),
-        "gradient_boosting": gradient_boosting(definition, dataset),
+        "logistic_regression": logistic_regression(definition, dataset, should_stop),
+        "gradient_boosting": gradient_boosting(definition, dataset, should_stop),
     }
-    return {name: error for name, error in lines.items() if error is not None}
+    return {name: error for name, error in errors.items() if error is not None}
 
 
 def majority(dataset: Dataset) -> float:
@@ -44,7 +54,9 @@ def majority(dataset: Dataset) -> float:
     return wrong / len(dataset.dev_rows)
 
 
-def logistic_regression(definition: StudyDefinition, dataset: Dataset) -> float:
+def logistic_regression(
+    definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False
+) -> float:
     """Our own network without a hidden layer, over a few strengths of λ, with Adam and early stopping."""
     settings = replace(trial_settings(definition), metric="error", seeds=1, rungs=(), stopping=SHORT)
     m = len(dataset.parts[0].train)
@@ -56,12 +68,23 @@ def logistic_regression(definition: StudyDefinition, dataset: Dataset) -> float:
             hyperparameters = Hyperparameters(
                 lambda_=penalty * m, alpha=0.01, batch_size=batch, optimizer="adam", initializer="zeros"
             )
-            result = run_trial(dataset, hyperparameters, settings, seed=definition.search.seed, dev_folds=folds)
+            result = run_trial(
+                dataset,
+                hyperparameters,
+                settings,
+                seed=definition.search.seed,
+                dev_folds=folds,
+                should_stop=should_stop,
+            )
+            if result.stop_reason == StopReason.INTERRUPTED:
+                raise TrainingStoppedError
             values.append(result.value if result.stop_reason != StopReason.DIVERGED else 1.0)
     return min(values)
 
 
-def gradient_boosting(definition: StudyDefinition, dataset: Dataset) -> float | None:
+def gradient_boosting(
+    definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False
+) -> float | None:
     """Scikit-learn's histogram gradient boosting with its defaults; None where it would take longer than a search."""
     trees = 100 * len(dataset.parts) * (1 if dataset.n_classes == 2 else dataset.n_classes)
     cells = sum(part.train.X.size for part in dataset.parts)
@@ -72,6 +95,8 @@ def gradient_boosting(definition: StudyDefinition, dataset: Dataset) -> float | 
     wrong = 0
     with threadpool_limits(limits=1):  # after the import: what is limited are the thread pools that are loaded
         for part in dataset.parts:
+            if should_stop():
+                raise TrainingStoppedError
             model = HistGradientBoostingClassifier(random_state=definition.search.seed % 2**32)
             model.fit(part.train.X, part.train.y)
             wrong += int((model.predict(part.dev.X) != part.dev.y).sum())

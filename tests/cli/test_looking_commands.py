@@ -97,11 +97,8 @@ def test_check_estimates_time_and_memory_and_writes_nothing(small_study: Path, r
     assert not (small_study.parent / "tuner.db").exists()
 
 
-def test_what_is_to_know_of_the_data_is_told_everywhere(
-    workplace: Path, here: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_to_know_of_the_data_is_told_everywhere(workplace: Path, here: Run) -> None:
     """``init`` passes it on, ``check`` validates it, and the search that makes the study says it once, on stderr."""
-    monkeypatch.setattr("tuner.workspace.creating.judged_once", lambda *_: {})
     (workplace / "my.csv").write_text(small_table().partition("\n")[2], encoding="utf-8")
     said = "my.csv: line 1 is taken for column names though some are numbers"
     assert said in here("init", "my.csv", "--target", "-1").stdout

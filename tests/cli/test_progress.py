@@ -19,11 +19,11 @@ from tuner.cli import progress
 from tuner.cli.progress import JsonLines, TextLines, progress_text
 from tuner.cli.search_command import again
 from tuner.formatting import rough_duration
-from tuner.running import Report
+from tuner.running import SearchProgress
 from tuner.storage import BestTrial, Counts, EndedTrial, Progress
 
 BEST = BestTrial(3, 0.05, 0.05, 0.01, "{}")
-RUNNING = Report(Progress(Counts(30, 6, 1, 2), 2, 100, BEST), 100, new=16, seconds=8.0)
+RUNNING = SearchProgress(Progress(Counts(30, 6, 1, 2), 2, 100, BEST), 100, new=16, seconds=8.0)
 ENDED = EndedTrial(7, "pruned", "pruned", 0.25, 4, 1.5, {"alpha": 0.123456, "initializer": "he"})
 
 
@@ -160,7 +160,7 @@ def test_the_count_of_trials_is_whole_at_80_columns(small_study: Path, monkeypat
 
 def test_before_the_first_trial_nothing_is_claimed() -> None:
     """No speed, no time left, no best."""
-    assert progress_text(Report(Progress(Counts(), 1, 100, None), 100, seconds=3.0)) == "1 running"
+    assert progress_text(SearchProgress(Progress(Counts(), 1, 100, None), 100, seconds=3.0)) == "1 running"
 
 
 def test_a_log_gets_one_line_a_minute(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

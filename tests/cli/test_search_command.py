@@ -203,7 +203,7 @@ def test_an_early_interrupt_leaves_nothing_and_says_how_to_go_on(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tuner.workspace.creating.judged_once", interrupt)
+    monkeypatch.setattr("tuner.workspace.creating.check_data_quality", interrupt)
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
     result = here("search", "my.csv", "--target", "kind")
     assert result.returncode == 130
@@ -219,18 +219,14 @@ def test_a_definition_is_written_before_its_study_is_stored(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tuner.workspace.creating.judged_once", lambda *_: {})
     monkeypatch.setattr("tuner.workspace.creating.ensure_study", interrupt)
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
     assert here("search", "my.csv", "--target", "kind").returncode == 130
     assert (workplace / "studies" / "my.toml").exists()
 
 
-def test_a_named_study_of_a_data_file_has_a_definition_of_its_name(
-    workplace: Path, here: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_named_study_of_a_data_file_has_a_definition_of_its_name(workplace: Path, here: Run) -> None:
     """``--name`` names the file, too, so that one of another file's stem is not in the way; edits there are kept."""
-    monkeypatch.setattr("tuner.workspace.creating.judged_once", lambda *_: {})
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
     (workplace / "my.tsv").write_text(small_table().replace(",", "\t"), encoding="utf-8")
     assert here("init", "my.csv", "--target", "kind").returncode == 0
@@ -246,18 +242,14 @@ def test_a_named_study_of_a_data_file_has_a_definition_of_its_name(
         assert ("trials = 3" in text) == (name == "again")
 
 
-def test_a_total_below_the_budget_is_said_to_change_nothing(
-    small_study: Path, here: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_total_below_the_budget_is_said_to_change_nothing(small_study: Path, here: Run) -> None:
     """``--total`` only raises: with less than the definition has, one line says so, and what the budget is."""
-    monkeypatch.setattr("tuner.workspace.creating.judged_once", lambda *_: {})
     said = "--total 2 changes nothing: the budget is 4 already"
     assert said in here("search", "small", "--total", 2, "--quiet").stderr
     assert "changes nothing" not in here("search", "small", "--total", 4, "--quiet").stderr
 
 
-def test_submit_says_what_is_open_and_why(small_study: Path, here: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_submit_says_what_is_open_and_why(small_study: Path, here: Run) -> None:
     """``--trials`` comes on top of what the definition of a new study opens."""
-    monkeypatch.setattr("tuner.workspace.creating.judged_once", lambda *_: {})
     found = here("submit", "small", "--trials", 3).stdout
     assert "7 of 7 trials are open (a budget of 4, raised by 3)" in found

@@ -19,8 +19,8 @@ import pytest
 
 from tests.conftest import SMALL_STUDY, small_table
 from tuner.cli import main
-from tuner.running import SearchRequest, SearchResult, run_search
-from tuner.workspace import PreparedStudy, StudyRequest, creating, open_study
+from tuner.running import SearchRequest, SearchResult, reference_job, run_search
+from tuner.workspace import PreparedStudy, StudyRequest, open_study
 
 Rows = list[tuple[Any, ...]]
 Edit = Callable[..., Path]
@@ -36,9 +36,9 @@ ENDLESS = {"max_epochs = 6": "max_epochs = 10_000_000", "patience = 2": "patienc
 def edit(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
     """Write ``studies/small.toml`` (and its data) with parts of the text replaced; a missing part is an error.
 
-    The reference lines of a new study, which other tests look at, are not computed in this process.
+    The reference models of a new study, which other tests look at, are not trained in this process.
     """
-    monkeypatch.setattr(creating, "judged_once", lambda *_: {})
+    monkeypatch.setattr(reference_job, "reference_errors", lambda *_: {"majority": 0.6})
 
     def write(changes: dict[str, str] | None = None) -> Path:
         text = SMALL_STUDY

@@ -34,7 +34,7 @@ from tests.running.conftest import (
 from tuner.errors import SearchError
 from tuner.running import heartbeat, worker
 from tuner.running.heartbeat import Heartbeat
-from tuner.storage import Budget, Owner, claim_trial, database, put_back
+from tuner.storage import Budget, Owner, claim_trial, database, put_back, renew
 
 REFUSED = 77
 """Exit status of a forked process that met the error it should."""
@@ -107,7 +107,7 @@ def test_a_heartbeat_notices_that_the_trial_was_taken_over(edit: Edit) -> None:
     study = opened()
     claim, _ = claim_trial(study.database, study.stored.study_id, Budget("a"), max_attempts=3, owner=owner())
     assert claim is not None
-    with Heartbeat(study.database, claim, seconds=0.02) as beat:
+    with Heartbeat(lambda: renew(study.database, claim), seconds=0.02) as beat:
         assert not beat.lost
         assert put_back(study.database, claim)
         wait_for(lambda: beat.lost)
@@ -119,23 +119,21 @@ def owner() -> Owner:
     return Owner.this_process()
 
 
-def test_a_heartbeat_outlives_a_database_that_is_busy(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_heartbeat_outlives_a_database_that_is_busy(edit: Edit) -> None:
     """A beat that does not get through is followed by another one."""
     edit(ENDLESS)
     study = opened()
     claim, _ = claim_trial(study.database, study.stored.study_id, Budget("a"), max_attempts=3, owner=owner())
     assert claim is not None
     beats: list[bool] = []
-    whole = heartbeat.renew
 
-    def sometimes(*arguments: Any) -> bool:
+    def sometimes() -> bool:
         beats.append(True)
         if len(beats) < 3:
             raise heartbeat.StorageError("busy")
-        return whole(*arguments)
+        return renew(study.database, claim)
 
-    monkeypatch.setattr(heartbeat, "renew", sometimes)
-    with Heartbeat(study.database, claim, seconds=0.01) as beat:
+    with Heartbeat(sometimes, seconds=0.01) as beat:
         wait_for(lambda: len(beats) > 4)
         assert not beat.lost
     study.database.close()

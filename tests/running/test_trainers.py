@@ -16,10 +16,10 @@ from tests.conftest import small_table
 from tests.running.conftest import Start, command, is_training, rows, states, wait_for
 from tuner.errors import DefinitionError, SearchError, UsageError
 from tuner.reporting import build_report
-from tuner.running import SearchRequest, run_search
+from tuner.running import SearchRequest, reference_job, run_search
 from tuner.running.service import run_service
 from tuner.study import parse_definition
-from tuner.workspace import PreparedStudy, StudyRequest, creating, open_study, read_record
+from tuner.workspace import PreparedStudy, StudyRequest, open_study, read_record
 from tuner.workspace.administration import enqueue, merge, submit
 
 STUDY = """\
@@ -59,7 +59,7 @@ Make = Callable[..., Path]
 @pytest.fixture
 def make(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Write ``studies/own.toml``, its data, and its trainer as a module of a name of its own."""
-    monkeypatch.setattr(creating, "judged_once", lambda *_: {})
+    monkeypatch.setattr(reference_job, "reference_errors", lambda *_: {"majority": 0.6})
     monkeypatch.setattr("sys.path", ["", *__import__("sys").path])
     folder = workplace / "studies"
     folder.mkdir()

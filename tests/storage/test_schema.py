@@ -51,6 +51,8 @@ FORGET_EFFECTIVE = "ALTER TABLE tuner_test_looks DROP COLUMN n_effective"
 
 FORGET_DIVERGED = "ALTER TABLE tuner_networks DROP COLUMN diverged_layer"
 """A network as schema 6 had it."""
+FORGET_JOBS = "DROP TABLE tuner_jobs"
+"""Studies as schema 6 had them: their reference models were trained when they were made."""
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -250,6 +252,7 @@ def test_a_database_of_schema_1_gains_learning_curves(tmp_path: Path) -> None:
         path,
         FORGET_EFFECTIVE,
         FORGET_DIVERGED,
+        FORGET_JOBS,
         "DROP TABLE tuner_learning",
         "ALTER TABLE tuner_networks DROP COLUMN layers",
         "UPDATE tuner_version SET schema_version = 1",
@@ -273,6 +276,7 @@ def test_a_database_of_schema_3_knows_no_layers_of_its_trials(tmp_path: Path) ->
         path,
         FORGET_EFFECTIVE,
         FORGET_DIVERGED,
+        FORGET_JOBS,
         *FORGET_LEFT_OUT,
         "ALTER TABLE tuner_networks DROP COLUMN layers",
         "UPDATE tuner_version SET schema_version = 3",
@@ -336,7 +340,8 @@ def test_the_layer_of_schema_6_leaves_the_text(tmp_path: Path, kind: str) -> Non
         networks = [dataclasses.replace(network, stop_reason=reason) for reason in reasons]
         finished = dataclasses.replace(outcome(), networks=networks)
         assert write_outcome(database, take_and_draw(database, study), study, finished)
-        database.write(lambda connection: connection.execute(sa.text(FORGET_DIVERGED)))
+        for forget in (FORGET_DIVERGED, FORGET_JOBS):
+            database.write(lambda connection, text=forget: connection.execute(sa.text(text)))
         database.write(migrations.upgrade_to_7)
         found = [(each.stop_reason, each.diverged_layer) for each in read_study(database, "made").trials[0].networks]
     assert found == [("diverged", 2), ("patience", None), ("diverged", 11), ("diverged", None)]

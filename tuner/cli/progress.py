@@ -15,7 +15,7 @@ from tuner.errors import UsageError
 from tuner.formatting import rough_duration
 
 if TYPE_CHECKING:
-    from tuner.running import Report
+    from tuner.running import SearchProgress
     from tuner.storage import EndedTrial
 
 SECONDS_BETWEEN_LINES = 60.0
@@ -33,7 +33,7 @@ def check_log_format(log_format: str) -> None:
 
 
 @contextmanager
-def show_progress(*, quiet: bool, verbose: bool, log_format: str) -> Iterator[Callable[[Report], None] | None]:
+def show_progress(*, quiet: bool, verbose: bool, log_format: str) -> Iterator[Callable[[SearchProgress], None] | None]:
     """Yield what a search calls with its progress, or None where nothing is to be shown.
 
     ``verbose``: a line for every trial that ends; ``log_format`` "json": every line is an object.
@@ -50,7 +50,7 @@ def show_progress(*, quiet: bool, verbose: bool, log_format: str) -> Iterator[Ca
 
 
 @contextmanager
-def _bar(*, verbose: bool) -> Iterator[Callable[[Report], None]]:
+def _bar(*, verbose: bool) -> Iterator[Callable[[SearchProgress], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -64,7 +64,7 @@ def _bar(*, verbose: bool) -> Iterator[Callable[[Report], None]]:
     with Progress(*columns, console=Console(stderr=True, highlight=False), transient=False) as progress:
         task = progress.add_task("trials", total=None, note="")
 
-        def update(report: Report) -> None:
+        def update(report: SearchProgress) -> None:
             if verbose:
                 for trial in report.ended:
                     progress.console.print(ended_text(trial), markup=False)
@@ -77,7 +77,7 @@ def _bar(*, verbose: bool) -> Iterator[Callable[[Report], None]]:
         yield update
 
 
-def progress_text(report: Report, width: int | None = None) -> str:
+def progress_text(report: SearchProgress, width: int | None = None) -> str:
     """Best dev error and its gap, speed, time left, workers, and what did not go well, in one line.
 
     Where that is wider than ``width``, what matters least is left out.
@@ -124,7 +124,7 @@ class TextLines:
         self._verbose = verbose
         self._last = time.monotonic()
 
-    def __call__(self, report: Report) -> None:
+    def __call__(self, report: SearchProgress) -> None:
         """Print what is due."""
         if self._verbose:
             for trial in report.ended:
@@ -146,7 +146,7 @@ class JsonLines:
         self._verbose = verbose
         self._last = time.monotonic()
 
-    def __call__(self, report: Report) -> None:
+    def __call__(self, report: SearchProgress) -> None:
         """Print what is due."""
         if self._verbose:
             for trial in report.ended:
@@ -157,7 +157,7 @@ class JsonLines:
             log_json("progress", **_fields(report))
 
 
-def _fields(report: Report) -> dict[str, Any]:
+def _fields(report: SearchProgress) -> dict[str, Any]:
     best = report.progress.best
     return {
         "done": report.done,

@@ -2,12 +2,12 @@
 
 from tuner.running.cluster import check_executor
 from tuner.running.estimating import Estimate, estimate_search
-from tuner.running.search import Report, SearchRequest, SearchResult, run_search
+from tuner.running.search import SearchProgress, SearchRequest, SearchResult, run_search
 from tuner.running.signals import StopSignal
 
 __all__ = [
     "Estimate",
-    "Report",
+    "SearchProgress",
     "SearchRequest",
     "SearchResult",
     "StopSignal",

@@ -69,16 +69,16 @@ def run_on_cluster(
     A Dask worker that is lost loses nothing: its trial is taken over by another one, as from any dead worker.
     """
     client = connect(scheduler)
-    crew = _Crew(client, database.address, replace(task, deadline=None), task.deadline, workers)
+    dask_workers = _DaskWorkers(client, database.address, replace(task, deadline=None), task.deadline, workers)
     try:
-        while not crew.is_done:
-            if stop() or crew.time_is_up:
+        while not dask_workers.is_done:
+            if stop() or dask_workers.time_is_up:
                 break
-            crew.look_after()
+            dask_workers.look_after()
             on_progress()
             time.sleep(POLL_SECONDS)
-        if not crew.is_done:
-            crew.dismiss()
+        if not dask_workers.is_done:
+            dask_workers.dismiss()
             _wait_for_put_back(database, task)
     except (OSError, TimeoutError) as error:
         raise SearchError(
@@ -96,7 +96,7 @@ def _wait_for_put_back(database: Database, task: Task) -> None:
 
 
 @dataclass
-class _Crew:
+class _DaskWorkers:
     """The Dask workers that run one search."""
 
     client: Any

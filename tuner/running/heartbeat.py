@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from tuner.errors import StorageError
-from tuner.storage import HEARTBEAT_SECONDS, Claim, Database, renew
+from tuner.storage import HEARTBEAT_SECONDS
 
 
 class Heartbeat:
-    """A thread that renews the claim of the trial at hand; ``lost`` once somebody else has taken the trial over."""
+    """A thread that calls ``renew()`` for the claim at hand; ``lost`` once somebody else has taken it over."""
 
-    def __init__(self, database: Database, claim: Claim, seconds: float = HEARTBEAT_SECONDS) -> None:
-        self._database = database
-        self._claim = claim
+    def __init__(self, renew: Callable[[], bool], seconds: float = HEARTBEAT_SECONDS) -> None:
+        self._renew = renew
         self._seconds = seconds
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
@@ -22,7 +22,7 @@ class Heartbeat:
     def _beat(self) -> None:
         while not self._done.wait(self._seconds):
             try:
-                self.lost = not renew(self._database, self._claim)
+                self.lost = not self._renew()
             except StorageError:
                 continue  # the expiry is four beats away: the next one may get through
             if self.lost:

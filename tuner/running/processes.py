@@ -33,19 +33,19 @@ def run_processes(
     A worker's error ends them all and is raised here; one that dies is replaced, unless three die in a row.
     """
     database.close()  # connections must not cross a fork
-    crew = _Crew(database, task)
-    crew.start(workers)
-    while crew.running:
+    processes = _WorkerProcesses(database, task)
+    processes.start(workers)
+    while processes.running:
         time.sleep(POLL_SECONDS)
         on_progress()
-        if stop() or crew.has_failed:
-            crew.dismiss()
-        crew.look_after()
-    crew.raise_error()
+        if stop() or processes.has_failed:
+            processes.dismiss()
+        processes.look_after()
+    processes.raise_error()
 
 
 @dataclass
-class _Crew:
+class _WorkerProcesses:
     """The worker processes of one search."""
 
     database: Database

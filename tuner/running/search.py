@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -132,7 +133,7 @@ def _details(counts: Counts) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class SearchProgress:
     """What is shown while a search runs; ``allowed`` is the number of finished trials it works towards.
 
     ``new`` trials (by anyone) finished in the ``seconds`` since the search began; ``ended`` are those of which nobody
@@ -151,7 +152,7 @@ class Report:
         return self.progress.counts.complete + self.progress.counts.pruned
 
 
-OnProgress = Callable[[Report], None]
+OnProgress = Callable[[SearchProgress], None]
 
 
 def run_search(study: PreparedStudy, request: SearchRequest, on_progress: OnProgress | None = None) -> SearchResult:
@@ -173,15 +174,18 @@ def run_search(study: PreparedStudy, request: SearchRequest, on_progress: OnProg
         deadline=None if request.timeout is None else began + request.timeout,
         trainer=study.trainer,
     )
-    watch = _Watch(database, task, request, on_progress)
+    watch = _ProgressReporter(database, task, request, on_progress)
     watch.look(always=True)
     stop = StopSignal()
+    ends = math.inf if task.deadline is None else task.deadline
     try:
         with stop.listening():
             if request.scheduler is not None:
                 run_on_cluster(database, task, request.scheduler, request.workers, stop, watch.look)
             elif request.workers is None or request.workers == 1:
-                Worker(database, task, lambda: watch.look_in() or stop(), watch.look).work()
+                worker = Worker(database, task, lambda: watch.look_in() or stop(), watch.look)
+                worker.work()
+                ends = worker.deadline
             else:
                 run_processes(database, task, request.workers, stop, watch.look)
         watch.look(always=True)
@@ -192,7 +196,7 @@ def run_search(study: PreparedStudy, request: SearchRequest, on_progress: OnProg
             run=read_counts(database, stored.study_id, call),
             progress=read_progress(database, stored.study_id),
             signal=stop.number,
-            timed_out=task.deadline is not None and time.monotonic() >= task.deadline,
+            timed_out=time.monotonic() >= ends,
             ended_early=_reason_to_end(database, task),
         )
     except StorageError as error:  # it could be opened, so nothing that was asked for is wrong
@@ -210,7 +214,7 @@ def _reason_to_end(database: Database, task: Task) -> str | None:
     return goal.reached(history.finished)
 
 
-class _Watch:
+class _ProgressReporter:
     """Reads the progress for whoever shows it, not more often than an eye can follow."""
 
     def __init__(self, database: Database, task: Task, request: SearchRequest, on_progress: OnProgress | None) -> None:
@@ -239,10 +243,10 @@ class _Watch:
             self.look()
         return False
 
-    def _report(self, now: float) -> Report:
+    def _report(self, now: float) -> SearchProgress:
         progress = read_progress(self._database, self._study_id)
         done = progress.counts.complete + progress.counts.pruned
-        return Report(
+        return SearchProgress(
             progress=progress,
             allowed=progress.budget if self._extra is None else self._done_before + self._extra,
             new=done - self._done_before,

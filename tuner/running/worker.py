@@ -21,6 +21,7 @@ from tuner.running.custom_trainer import TrialError, run_custom_trial
 from tuner.running.goal import Goal
 from tuner.running.heartbeat import Heartbeat
 from tuner.running.outcome import outcome_of
+from tuner.running.reference_job import ReferenceJob
 from tuner.running.sampling import Pruning, draw
 from tuner.storage import (
     Budget,
@@ -34,6 +35,7 @@ from tuner.storage import (
     fail,
     put_back,
     read_drawn,
+    renew,
     write_drawn,
     write_outcome,
 )
@@ -106,7 +108,9 @@ class Worker:
         self._history = History(self.database, self.task.study_id, self._distributions)
         self._goal = Goal(definition)
         self._owner = Owner.this_process()
-        self._deadline = math.inf if self.task.deadline is None else self.task.deadline
+        task = self.task
+        self.references = ReferenceJob(self.database, task.study_id, definition, task.dataset, self._owner)
+        self.deadline = math.inf if self.task.deadline is None else self.task.deadline
         self._longest = definition.search.trial_timeout or math.inf  # seconds of a trial
         if self.task.trainer is not None:
             self.task.trainer.load()  # where it cannot be imported, no trial should fail of it
@@ -131,8 +135,10 @@ class Worker:
 
     def step(self) -> Step:
         """Take one trial and run it, if there is one to take; trials of dead workers come first."""
+        if not self._advance_references():
+            return Step.STOPPED
         if self._goal_is_reached():
-            return Step.FINISHED
+            return self._finished
         claim, standing = claim_trial(
             self.database,
             self.task.study_id,
@@ -141,8 +147,20 @@ class Worker:
             owner=self._owner,
         )
         if claim is None:
-            return Step.FINISHED if standing.is_complete else Step.WAITING
+            return self._finished if standing.is_complete else Step.WAITING
         return Step.RAN if self._run(claim) else Step.STOPPED
+
+    def _advance_references(self) -> bool:
+        """Train a new study's reference models, if nobody does; the time it takes is none of the trials'."""
+        before = self.references.seconds
+        was_done = self.references.advance(self.stop)
+        self.deadline += self.references.seconds - before
+        return was_done
+
+    @property
+    def _finished(self) -> Step:
+        """What is left when no trial is: the reference models that another worker trains are waited for."""
+        return Step.FINISHED if self.references.is_done else Step.WAITING
 
     def _goal_is_reached(self) -> bool:
         """Whether the study ends early; trials that this call was asked for by number are run all the same."""
@@ -157,7 +175,7 @@ class Worker:
         False if it did not come to its end here.
         """
         began = time.monotonic()
-        with Heartbeat(self.database, claim) as heartbeat:
+        with Heartbeat(lambda: renew(self.database, claim)) as heartbeat:
             try:
                 drawn = self._draw(claim)
                 return drawn is not None and self._train(claim, drawn, heartbeat, began)
@@ -171,7 +189,7 @@ class Worker:
     def _train(self, claim: Claim, drawn: SampledTrial, heartbeat: Heartbeat, began: float) -> bool:
         pruning = Pruning(self.task.definition, self._history, claim.number, drawn)
 
-        ends = min(self._deadline, began + self._longest)
+        ends = min(self.deadline, began + self._longest)
         looked = -math.inf
 
         def should_stop() -> bool:  # asked every mini-batch, some of which last 30 µs
@@ -236,7 +254,7 @@ class Worker:
         return False
 
     def _must_stop(self) -> bool:
-        return self.stop() or time.monotonic() >= self._deadline
+        return self.stop() or time.monotonic() >= self.deadline
 
     def _draw(self, claim: Claim) -> SampledTrial | None:
         """What the trial runs with: as drawn by an earlier attempt, or drawn now; None if the claim was lost."""

@@ -17,6 +17,7 @@ from tuner.storage.claims import (
 from tuner.storage.database import Database
 from tuner.storage.health import Check, check_database
 from tuner.storage.history import History, frozen_trial
+from tuner.storage.jobs import JobClaim, claim_job, finish_job, put_back_job, renew_job
 from tuner.storage.learning import write_learning
 from tuner.storage.merging import Merged, merge_database
 from tuner.storage.owner import Owner
@@ -77,6 +78,7 @@ __all__ = [
     "EndedTrial",
     "EndedTrials",
     "History",
+    "JobClaim",
     "Merged",
     "NetworkRecord",
     "NewStudy",
@@ -92,6 +94,7 @@ __all__ = [
     "WarmStartTrial",
     "back_up",
     "check_database",
+    "claim_job",
     "claim_trial",
     "count_trials",
     "delete_study",
@@ -99,6 +102,7 @@ __all__ = [
     "ensure_study",
     "fail",
     "find_study",
+    "finish_job",
     "frozen_trial",
     "get_study",
     "mask",
@@ -108,6 +112,7 @@ __all__ = [
     "optuna_storage",
     "parse_url",
     "put_back",
+    "put_back_job",
     "raise_budget",
     "read_counts",
     "read_dev_set",
@@ -118,6 +123,7 @@ __all__ = [
     "read_study",
     "record_test_look",
     "renew",
+    "renew_job",
     "shown",
     "sqlite_file",
     "sqlite_url",

@@ -56,6 +56,11 @@ class Claim:
     checkpoint: bytes | None
 
 
+def is_dead(owner: str, expires: float, now: float) -> bool:
+    """Whether a claim has ended although nobody ended it: its time is up, or its owner's process is gone."""
+    return expires < now or Owner.from_json(owner).is_gone()
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """What a claim is checked against: ``call`` names the search that claims.

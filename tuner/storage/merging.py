@@ -75,6 +75,7 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
         wanted = _trials(out, old_id, (*FINISHED, TrialState.WAITING))
         _copy(out, into, new_id, wanted)
         _copy_test_looks(out, into, old_id, new_id)
+        _copy_job(out, into, old_id, new_id)
         return Merged(name, True, len(wanted), 0, _count_others(out, old_id, wanted))
     _refuse_another(name, study, found)
     lock_study(into, found.study_id)
@@ -217,6 +218,12 @@ def _copy_claims(out: Connection, into: Connection, new_id: int, ids: Mapping[in
         row |= {"trial_id": ids[row["trial_id"]], "study_id": new_id, "token": None, "call": None}
     if rows:
         into.execute(tables.claims.insert(), rows)
+
+
+def _copy_job(out: Connection, into: Connection, old_id: int, new_id: int) -> None:
+    """Reference models that are not trained yet are trained by whoever searches the study here."""
+    for job in out.execute(sa.select(tables.jobs).where(tables.jobs.c.study_id == old_id)):
+        into.execute(tables.jobs.insert(), dict(job._mapping) | {"study_id": new_id, "token": None})
 
 
 def _copy_test_looks(out: Connection, into: Connection, old_id: int, new_id: int) -> None:

@@ -53,6 +53,22 @@ def add_effective_looks(connection: Connection) -> None:
 def upgrade_to_7(connection: Connection) -> None:
     """All changes of schema 7."""
     _add_diverged_layer(connection)
+    _add_jobs(connection)
+
+
+def _add_jobs(connection: Connection) -> None:
+    """The reference models of a new study, to be trained once; earlier studies have theirs."""
+    sa.Table(
+        "tuner_jobs",
+        sa.MetaData(),
+        sa.Column("study_id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("token", sa.String(32)),
+        sa.Column("owner", sa.Text),
+        sa.Column("expires", sa.Double),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("reason", sa.Text),
+        sa.Column("finished", sa.Double),
+    ).create(connection)
 
 
 def _add_diverged_layer(connection: Connection) -> None:

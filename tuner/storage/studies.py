@@ -185,6 +185,7 @@ def _insert(connection: Connection, study: NewStudy, now: float) -> None:
     connection.execute(
         tables.optuna_directions.insert().values(study_id=study_id, direction=StudyDirection.MINIMIZE, objective=0)
     )
+    connection.execute(tables.jobs.insert().values(study_id=study_id, attempts=0))
     groups = study.dev_groups
     for offer in study.offers[: study.n_repeated]:
         insert_waiting(connection, study_id, offer.sampled, study.distributions)

@@ -99,6 +99,19 @@ LIVE_CLAIMS = DDL("CREATE INDEX ix_tuner_claims_live ON tuner_claims (study_id) 
 """As SQL: an ``Index`` with a condition imports the dialect of every kind of database."""
 event.listen(claims, "after_create", LIVE_CLAIMS)
 
+jobs = Table(
+    "tuner_jobs",
+    metadata,
+    Column("study_id", Integer, primary_key=True, autoincrement=False),
+    Column("token", String(32)),
+    Column("owner", Text),
+    Column("expires", Double),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", Text),
+    Column("finished", Double),
+)
+"""The reference models of each new study, to be trained once; a study of 0.1 has them in its facts."""
+
 trials = Table(
     "tuner_trials",
     metadata,

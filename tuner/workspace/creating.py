@@ -13,7 +13,6 @@ import numpy as np
 from tuner.data import Dataset, check_data_quality
 from tuner.errors import NoDatabaseError, StorageError, TunerError, UsageError
 from tuner.paths import defined_studies
-from tuner.reference_models import reference_errors
 from tuner.storage import (
     URL,
     Database,
@@ -95,9 +94,9 @@ def prepare(
     identity = definition.identity(dataset.fingerprint)
     offers = _look_first(url, definition, identity, from_study=from_study, allow_changed=allow_changed)
     was_there = is_stored(url, definition.name)
-    judged = {} if was_there else judged_once(definition, dataset)
+    checked = {} if was_there else {"honesty": [finding.to_dict() for finding in check_data_quality(dataset)]}
     database = open_database(url, create=True)
-    new = _new_study(source, dataset, offers, judged, from_study)
+    new = _new_study(source, dataset, offers, checked, from_study)
     try:
         if not was_there:
             write_definition()
@@ -114,7 +113,7 @@ def prepare(
 
 
 def _new_study(
-    source: Source, dataset: Dataset, offers: list[WarmStartTrial], judged: dict[str, Any], from_study: str | None
+    source: Source, dataset: Dataset, offers: list[WarmStartTrial], checked: dict[str, Any], from_study: str | None
 ) -> NewStudy:
     """What the database keeps of a study that is made."""
     definition = source.definition
@@ -132,7 +131,7 @@ def _new_study(
         test_rows=dataset.test_rows,
         budget=definition.search.trials,
         encoding=dataset.encoding,
-        facts=facts_of(dataset, source) | judged | begun,
+        facts=facts_of(dataset, source) | checked | begun,
         offers=offers,
         n_repeated=n_repeated(offers, definition.search.trials),
         distributions=definition.searched_space.distributions,
@@ -211,14 +210,6 @@ def _free_name(database: Database, stored: StoredStudy) -> str:
     from tuner.study import next_name
 
     return next_name(stored.name, {*study_names(database), *defined_studies()})
-
-
-def judged_once(definition: StudyDefinition, dataset: Dataset) -> dict[str, Any]:
-    """What is found out before a study is made, once: reference lines and honesty checks."""
-    return {
-        "references": reference_errors(definition, dataset),
-        "honesty": [finding.to_dict() for finding in check_data_quality(dataset)],
-    }
 
 
 def facts_of(dataset: Dataset, source: Source) -> dict[str, Any]:

@@ -1,0 +1,137 @@
+"""The reference models of a new study: trained once, by whoever comes first, and by another one if that one dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.running.conftest import (
+    ENDLESS,
+    Edit,
+    Start,
+    finished,
+    forked,
+    opened,
+    rows,
+    search,
+    states,
+    statuses,
+    wait_for,
+)
+from tuner.reference_models import reference_errors
+from tuner.running import reference_job
+from tuner.workspace import StudyRequest, read_record
+from tuner.workspace.administration import submit
+
+
+def job(file: Path) -> tuple[object, ...]:
+    """Attempts of the study's job, whether it is finished, whether somebody holds it, and why it failed."""
+    (found,) = rows(file, "SELECT attempts, finished IS NOT NULL, token IS NOT NULL, reason FROM tuner_jobs")
+    return found
+
+
+def models(file: Path) -> list[str]:
+    """The reference models whose errors are stored."""
+    return sorted(json.loads(rows(file, "SELECT facts FROM tuner_studies")[0][0]).get("references", {}))
+
+
+ALL = ["gradient_boosting", "logistic_regression", "majority"]
+
+
+def slow(seconds: float, log: Path) -> object:
+    """Reference models that take so long, and note who trains them."""
+
+    def train(_: object, __: object, should_stop: object) -> dict[str, float]:
+        with log.open("a") as file:
+            print(os.getpid(), file=file)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if should_stop():  # type: ignore[operator]
+                raise reference_job.TrainingStoppedError
+            time.sleep(0.01)
+        return {"majority": 0.5}
+
+    return train
+
+
+def test_creating_a_study_trains_nothing(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``submit`` leaves the job to the first worker; one trial then has it done before."""
+    file = edit()
+    monkeypatch.setattr(reference_job, "reference_errors", reference_errors)
+    submit(StudyRequest("small"), None)
+    assert (job(file), models(file)) == ((0, 0, 0, None), [])
+    search(trials=1)
+    assert (job(file), models(file)) == ((1, 1, 0, None), ALL)
+
+
+def test_sixteen_processes_that_start_at_once_train_the_models_once(
+    edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others run trials meanwhile, and all wait for the models at the end."""
+    file = edit({"trials = 4": "trials = 20"})
+    monkeypatch.setattr(reference_job, "reference_errors", slow(8, tmp_path / "log"))
+    processes = forked(search, 16)
+    wait_for(lambda: file.exists() and finished(file))
+    assert job(file) == (1, 0, 1, None)
+    assert statuses(processes) == [0] * 16
+    assert (job(file), models(file)) == ((1, 1, 0, None), ["majority"])
+    assert len((tmp_path / "log").read_text().split()) == 1
+
+
+def test_a_killed_worker_is_replaced_by_another(edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kill -9 in the middle: a living worker takes the job over."""
+    edit({"trials = 4": "trials = 2"})
+    monkeypatch.setattr(reference_job, "reference_errors", slow(600, tmp_path / "log"))
+    (first,) = forked(search)
+    wait_for(lambda: (tmp_path / "log").exists() and (tmp_path / "log").read_text().strip())
+    monkeypatch.setattr(reference_job, "reference_errors", slow(0, tmp_path / "log"))
+    (second,) = forked(search)
+    file = tmp_path / "studies" / "tuner.db"
+    wait_for(lambda: [state for _, state in states(file)] == ["COMPLETE"] * 2)
+    os.kill(first.pid or 0, signal.SIGKILL)
+    first.join()
+    assert statuses([second]) == [0]
+    assert (job(file), models(file)) == ((2, 1, 0, None), ["majority"])
+
+
+def test_an_interrupted_job_is_requeued(edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGINT ends it within a second, and it counts as if it had not been begun."""
+    file = edit(ENDLESS)
+    monkeypatch.setattr(reference_job, "reference_errors", slow(600, tmp_path / "log"))
+    (process,) = forked(search)
+    wait_for(lambda: (tmp_path / "log").exists() and (tmp_path / "log").read_text().strip())
+    began = time.monotonic()
+    os.kill(process.pid or 0, signal.SIGINT)
+    statuses([process], 20)
+    assert time.monotonic() - began < 3
+    assert job(file) == (0, 0, 0, "re-queued")
+    assert states(file) == []
+
+
+def test_models_that_cannot_be_trained_are_no_failure_of_the_search(
+    edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search completes its budget; a notice says why the models are missing."""
+
+    def fail(*_: object) -> dict[str, float]:
+        raise MemoryError("too large")
+
+    file = edit()
+    monkeypatch.setattr(reference_job, "reference_errors", fail)
+    assert search().progress.counts.complete + search().progress.counts.pruned == 4
+    assert (job(file), models(file)) == ((1, 1, 0, "MemoryError: too large"), [])
+    assert "the reference models could not be trained: MemoryError: too large" in read_record("small").facts["notices"]
+
+
+def test_a_service_does_the_job_too(edit: Edit, start: Start) -> None:
+    """``tuner worker`` on a study that was only submitted."""
+    file = edit()
+    opened().database.close()
+    process = start("worker")
+    assert process.wait(60) == 0
+    assert (job(file), models(file)) == ((1, 1, 0, None), ALL)

@@ -130,11 +130,11 @@ class Pool:
         fold_wrong = (dev.astype(np.float32) @ in_fold).astype(np.uint16)
         return Competition(
             trials=[
-                [NetworkRun(fold_wrong=epochs[:n], first_stop=self.problem.first_stop)]
+                [NetworkRun(fold_losses=epochs[:n], first_stop=self.problem.first_stop)]
                 for epochs, n in zip(fold_wrong, run, strict=True)
             ],
             fold_sizes=np.bincount(fold, minlength=FOLDS),
-            wrong=at_best,
+            losses=at_best,
             patience=self.problem.patience,
         )
 
@@ -339,7 +339,9 @@ def speed_goal() -> Goal:
     rng = np.random.default_rng(0)
     runs = rng.binomial(100, 0.1, size=(10_000, 50, FOLDS)).astype(np.uint16)
     competition = Competition(
-        trials=[[NetworkRun(fold_wrong=run)] for run in runs], fold_sizes=np.full(FOLDS, 100), wrong=np.zeros((1, 2000))
+        trials=[[NetworkRun(fold_losses=run)] for run in runs],
+        fold_sizes=np.full(FOLDS, 100),
+        losses=np.zeros((1, 2000)),
     )
     began = time.perf_counter()
     rechosen_error(competition, rng=rng)

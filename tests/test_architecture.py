@@ -8,10 +8,12 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "tuner"
 
 FLOORS = {
+    "dev_layout": -1,
     "errors": -1,  # what every floor may raise
     "files": 0,
     "commands": 0,
     "formatting": 0,
+    "metrics": 0,
     "outcomes": 0,
     "paths": 0,
     "scales": 0,

@@ -9,15 +9,16 @@ import pandas as pd
 import pytest
 
 from tuner.data import Dataset, DataSettings, dataset_from_frame
+from tuner.metrics import METRICS, Measured
 from tuner.nn import Hyperparameters, Stopping
 from tuner.trial import (
     TrialResult,
     TrialSettings,
+    dev_layout,
     draw_dev_folds,
     network_seeds,
     run_trial,
     trial_seed,
-    value_of,
 )
 
 HYPERPARAMETERS = Hyperparameters(hidden=(4,), alpha=0.3, keep_prob=0.9, batch_size=16)
@@ -63,7 +64,7 @@ def same(one: TrialResult, other: TrialResult) -> None:
         np.testing.assert_array_equal(a.dev_wrong, b.dev_wrong)
         for name in ("train_cost", "train_error", "dev_cost", "dev_error"):
             np.testing.assert_array_equal(a.curve[name], b.curve[name])
-    for left, right in zip(one.dev_fold_wrong, other.dev_fold_wrong, strict=True):
+    for left, right in zip(one.dev_fold_losses, other.dev_fold_losses, strict=True):
         np.testing.assert_array_equal(left, right)
 
 
@@ -90,7 +91,7 @@ def test_a_trials_value_is_its_networks_dev_error(dataset: Dataset) -> None:
     result = run(dataset)
     (network,) = result.networks
     assert result.value == network.dev_wrong.mean() == network.dev_error
-    counts = result.dev_fold_wrong[0]
+    counts = result.dev_fold_losses[0]
     assert counts.shape == (12, 20)
     assert counts[network.best_epoch - 1].sum() == network.dev_wrong.sum()
     np.testing.assert_allclose(counts.sum(axis=1) / 30, network.curve["dev_error"])
@@ -117,9 +118,9 @@ def test_each_metric_is_what_it_says(dataset: Dataset) -> None:
     wrong = np.zeros(30, bool)
     wrong[np.flatnonzero(dataset.dev_y == 1)[:5]] = True
     n = np.bincount(dataset.dev_y)
-    assert value_of("error", dataset, [wrong], [0.4]) == 5 / 30
-    assert value_of("balanced_error", dataset, [wrong], [0.4]) == pytest.approx(5 / n[1] / 3)
-    assert value_of("cost", dataset, [wrong], [0.4]) == 0.4
+    layout, measured = dev_layout(dataset, 1), Measured(0.4, 5 / 30, wrong, np.full(30, 0.4))
+    values = {name: metric.value(layout, [measured], dataset.dev_y) for name, metric in METRICS.items()}
+    assert values == {"error": 5 / 30, "balanced_error": pytest.approx(5 / n[1] / 3), "cost": 0.4}
 
 
 def test_a_trial_is_pruned_at_its_rung(dataset: Dataset) -> None:

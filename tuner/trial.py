@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 
 from tuner.data import Dataset
+from tuner.dev_layout import N_DEV_FOLDS, DevLayout
+from tuner.metrics import METRICS, Measured
 from tuner.nn import EpochMetrics, Examples, Hyperparameters, Stopping, TrainedNetwork, TrainingRun, train
 from tuner.outcomes import StopReason
 from tuner.study import StudyDefinition
-
-N_DEV_FOLDS = 20
-WORST = {"error": 1.0, "balanced_error": 1.0, "cost": 1e6}
-"""A diverged trial's value: finite, so that the sampler learns to keep away (NaN would tell it nothing)."""
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
@@ -55,14 +53,16 @@ class TrialResult:
 
     Where the ``stop_reason`` is INTERRUPTED, ``checkpoint`` goes on.
     ``rung_values``: the best value up to each rung; a trial that ended before a rung has its final value there.
-    ``dev_fold_wrong``: for each network (epochs, 20), its wrong dev examples in each dev fold after every epoch.
+    ``dev_losses``: for each network (n_dev,), its dev examples' losses at its best epoch, as the metric has them.
+    ``dev_fold_losses``: for each network (epochs, 20), their sums over each dev fold after every epoch, float64.
     """
 
     value: float
     stop_reason: StopReason
     rung_values: dict[int, float]
     networks: list[TrainedNetwork]
-    dev_fold_wrong: list[np.ndarray]
+    dev_losses: list[np.ndarray]
+    dev_fold_losses: list[np.ndarray]
     train_dev_wrong: list[int] | None
     seconds: float
     checkpoint: bytes | None = None
@@ -110,16 +110,16 @@ def run_trial(
     and interrupts it.  ``checkpoint`` continues an interrupted trial to the same bits.
     """
     began = time.perf_counter()
-    watch = _Watch(dataset, settings, dev_folds, prune)
+    layout = dev_layout(dataset, settings.seeds)
+    watch = _Watch(dataset, settings, layout, dev_folds, prune)
     resume = None if checkpoint is None else watch.restore(checkpoint)
     trains, devs = _examples(dataset)
-    n_networks = len(trains) if len(trains) > 1 else settings.seeds
     run = train(
-        trains if len(trains) > 1 else trains[0],
-        devs if len(devs) > 1 else devs[0],
+        layout.each(trains),
+        layout.each(devs),
         n_classes=dataset.n_classes,
         hyperparameters=hyperparameters,
-        seeds=network_seeds(seed, n_networks),
+        seeds=network_seeds(seed, layout.n_networks),
         stopping=settings.stopping,
         output=settings.output,
         penalty_per=settings.penalty_per,
@@ -132,6 +132,11 @@ def run_trial(
     return watch.result(run, time.perf_counter() - began)
 
 
+def dev_layout(dataset: Dataset, seeds: int) -> DevLayout:
+    """How the networks of a trial on this data share its dev rows."""
+    return DevLayout.planned([len(part.dev) for part in dataset.parts], seeds)
+
+
 def _examples(dataset: Dataset) -> tuple[list[Examples], list[Examples]]:
     trains = [Examples(part.train.X, part.train.y) for part in dataset.parts]
     devs = [Examples(part.dev.X, part.dev.y) for part in dataset.parts]
@@ -140,47 +145,46 @@ def _examples(dataset: Dataset) -> tuple[list[Examples], list[Examples]]:
 
 @dataclass
 class _Watch:
-    """Follows the networks from epoch to epoch: counts the dev folds, and asks at the rungs whether to go on."""
+    """Follows the networks from epoch to epoch: sums the dev folds' losses, and asks at the rungs whether to go on."""
 
     dataset: Dataset
     settings: TrialSettings
+    layout: DevLayout
     dev_folds: np.ndarray
     prune: Callable[[dict[int, float]], bool] | None
     pruned: bool = False
     best_value: float = np.inf
     rung_values: dict[int, float] = field(default_factory=dict)
-    fold_wrong: list[list[np.ndarray]] = field(default_factory=list)
+    fold_losses: list[list[np.ndarray]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.metric = METRICS[self.settings.metric]
+        self.y = self.dataset.dev_y
+        self.folds = self.layout.split(self.dev_folds)
 
     def __call__(self, metrics: EpochMetrics) -> bool:
-        folds = self._folds(len(metrics.dev_wrong))
-        self.fold_wrong.append(
+        self.fold_losses.append(
             [
-                np.bincount(fold[wrong], minlength=N_DEV_FOLDS).astype(np.uint16)
-                for fold, wrong in zip(folds, metrics.dev_wrong, strict=True)
+                np.bincount(fold, weights=self.metric.losses(measured), minlength=N_DEV_FOLDS)
+                for fold, measured in zip(self.folds, metrics.on_dev, strict=True)
             ]
         )
-        value = value_of(self.settings.metric, self.dataset, metrics.dev_wrong, metrics.dev_cost)
+        value = self._value(metrics.on_dev)
         self.best_value = min(self.best_value, value)
         if metrics.epoch in self.settings.rungs and metrics.running.any():
             self.rung_values[metrics.epoch] = self.best_value
             self.pruned = self.prune is not None and self.prune(dict(self.rung_values))
         return self.pruned
 
-    def _folds(self, n_networks: int) -> list[np.ndarray]:
-        """The dev folds of each network's own dev examples."""
-        if len(self.dataset.parts) == 1:
-            return [self.dev_folds] * n_networks
-        ends = np.cumsum([len(part.dev) for part in self.dataset.parts])[:-1]
-        return np.split(self.dev_folds, ends)
+    def _value(self, networks: Sequence[Measured]) -> float:
+        return self.metric.value(self.layout, networks, self.y)
 
     def result(self, run: TrainingRun, seconds: float) -> TrialResult:
         networks = run.networks
-        value = value_of(
-            self.settings.metric, self.dataset, [n.dev_wrong for n in networks], [n.dev_cost for n in networks]
-        )
+        value = self._value([network.on_dev for network in networks])
         reason = self._stop_reason(networks)
         if reason == StopReason.DIVERGED:
-            value = WORST[self.settings.metric]
+            value = self.metric.worst
         if reason not in (StopReason.PRUNED, StopReason.INTERRUPTED):
             for rung in self.settings.rungs:
                 self.rung_values.setdefault(rung, value)
@@ -189,8 +193,9 @@ class _Watch:
             stop_reason=reason,
             rung_values=dict(sorted(self.rung_values.items())),
             networks=networks,
-            dev_fold_wrong=[
-                np.array([epoch[k] for epoch in self.fold_wrong[: network.epochs]], np.uint16).reshape(-1, N_DEV_FOLDS)
+            dev_losses=[self.metric.losses(network.on_dev) for network in networks],
+            dev_fold_losses=[
+                np.array([epoch[k] for epoch in self.fold_losses[: network.epochs]]).reshape(-1, N_DEV_FOLDS)
                 for k, network in enumerate(networks)
             ],
             train_dev_wrong=self._train_dev_wrong(networks),
@@ -217,10 +222,9 @@ class _Watch:
         """The trainer's checkpoint with what this watch has seen, as the bytes of an NPZ archive."""
         epochs = int(arrays["epoch"])
         buffer = io.BytesIO()
-        seen = np.array(self.fold_wrong[:epochs], np.uint16)
         rungs = np.array([(r, v) for r, v in self.rung_values.items() if r <= epochs], np.float64).reshape(-1, 2)
         everything: dict[str, Any] = arrays | {
-            "watch.fold_wrong": seen,
+            "watch.fold_wrong": np.array(self.fold_losses[:epochs]),  # its name since 0.1
             "watch.rungs": rungs,
             "watch.best_value": np.array(self.best_value),
         }
@@ -231,28 +235,7 @@ class _Watch:
         """The inverse of :meth:`checkpoint`; returns the trainer's part."""
         with np.load(io.BytesIO(checkpoint), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-        self.fold_wrong = [list(epoch) for epoch in arrays.pop("watch.fold_wrong")]
+        self.fold_losses = [list(epoch) for epoch in arrays.pop("watch.fold_wrong")]
         self.rung_values = {int(rung): float(value) for rung, value in arrays.pop("watch.rungs")}
         self.best_value = float(arrays.pop("watch.best_value"))
         return arrays
-
-
-def value_of(
-    metric: str, dataset: Dataset, dev_wrong: Sequence[np.ndarray], dev_cost: Sequence[float] | np.ndarray
-) -> float:
-    """A trial's value from its networks' wrong dev examples and dev costs.
-
-    With folds the networks' dev sets together are the dev set; with seeds each network has all of it, and the value
-    is the mean over networks.
-    """
-    if metric == "cost":
-        sizes = [len(wrong) for wrong in dev_wrong]
-        return float(np.average(np.asarray(dev_cost, float), weights=sizes))
-    sets = [np.concatenate(list(dev_wrong))] if len(dataset.parts) > 1 else list(dev_wrong)
-    if metric == "error":
-        errors = [np.count_nonzero(wrong) / len(wrong) for wrong in sets]
-        return errors[0] if len(errors) == 1 else float(np.mean(errors))
-    y = dataset.dev_y
-    counts = np.bincount(y)
-    there = counts > 0
-    return float(np.mean([(np.bincount(y, weights=wrong)[there] / counts[there]).mean() for wrong in sets]))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from tuner.analysis import balancing_weights, chance_as_good, not_distinguishable, resolution, sober_choice
+from tuner.analysis import chance_as_good, not_distinguishable, resolution, sober_choice
+from tuner.metrics import BALANCED_ERROR
 
 
 def bits(*counts: int, n: int = 100) -> np.ndarray:
@@ -106,7 +107,7 @@ def test_without_dev_examples_the_best_stays_the_choice() -> None:
 
 def test_weighted_examples_count_by_their_weight() -> None:
     """Ten rare examples of weight 5 and ninety others: what is wrong among the rare ones tells trials apart."""
-    weights = balancing_weights(np.repeat([1, 0], [10, 90]))
+    weights = BALANCED_ERROR.weighted(np.ones(100), np.repeat([1, 0], [10, 90]))
     misses_rare, misses_common = np.arange(100) < 9, np.arange(100) >= 91
     both = np.stack([misses_common, misses_rare])
     assert list(not_distinguishable(both, 0)) == [0, 1]

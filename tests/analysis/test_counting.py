@@ -7,17 +7,16 @@ import pandas as pd
 import pytest
 
 from tuner.analysis import (
-    balanced_error,
-    balancing_weights,
     class_errors,
+    class_weighted_error,
     diagnose_predictions,
     effective_examples,
-    folds_train_error,
     majority_error,
     seeds_error,
     wilson,
 )
 from tuner.errors import ArgumentError
+from tuner.metrics import BALANCED_ERROR, one_each
 
 
 def test_every_class_has_its_own_error() -> None:
@@ -60,17 +59,6 @@ def test_one_group_is_one_example() -> None:
     nothing = np.zeros(0, dtype=int)
     assert effective_examples(nothing, nothing, rng=np.random.default_rng(0)) == 0
     assert effective_examples(np.array([0, 1, 1]), np.zeros(3, dtype=int), rng=np.random.default_rng(0)) == 1
-
-
-def test_rows_of_folds_count_once() -> None:
-    """Five folds train on every row four times."""
-    found = folds_train_error([4, 8, 4, 8, 8], [80] * 5)
-    assert (found.value, found.n) == (0.08, 100)
-
-
-def test_one_network_counts_its_own_rows() -> None:
-    """Without folds it is the plain count."""
-    assert folds_train_error([3], [60]).n == 60
 
 
 def test_seeds_widen_the_interval() -> None:
@@ -150,14 +138,14 @@ def test_the_balanced_error_is_the_mean_over_the_classes_there_are() -> None:
     """2 of 10 and 5 of 20 wrong: 22.5 %, and half the diagonal of the two intervals' lengths to either side."""
     y = np.repeat([0, 1], [10, 20])
     wrong = np.concatenate([np.arange(10) < 2, np.arange(20) < 5])
-    found = balanced_error(class_errors(y, wrong, ["a", "b", "absent"]))
+    found = class_weighted_error(class_errors(y, wrong, ["a", "b", "absent"]), one_each)
     assert found is not None
-    assert (found.value, found.n_classes) == (pytest.approx(0.225), 2)
+    assert (found.value, found.guess) == (pytest.approx(0.225), 0.5)
     (a_low, a_high), (b_low, b_high) = wilson(2, 10), wilson(5, 20)
     assert found.low == pytest.approx(0.225 - math.hypot(0.2 - a_low, 0.25 - b_low) / 2)
     assert found.high == pytest.approx(0.225 + math.hypot(a_high - 0.2, b_high - 0.25) / 2)
-    assert float((wrong * balancing_weights(y)).mean()) == pytest.approx(0.225)
-    assert balanced_error(class_errors(y[:0], wrong[:0], ["a", "b"])) is None
+    assert float(BALANCED_ERROR.weighted(wrong, y).mean()) == pytest.approx(0.225)
+    assert class_weighted_error(class_errors(y[:0], wrong[:0], ["a", "b"]), one_each) is None
 
 
 def test_the_balanced_errors_interval_covers_what_it_should() -> None:
@@ -166,6 +154,7 @@ def test_the_balanced_errors_interval_covers_what_it_should() -> None:
     y = np.repeat([0, 1], [400, 30])
     covered = 0
     for _ in range(2000):
-        found = balanced_error(class_errors(y, rng.random(430) < np.where(y, 0.4, 0.05), ["common", "rare"]))
+        classes = class_errors(y, rng.random(430) < np.where(y, 0.4, 0.05), ["common", "rare"])
+        found = class_weighted_error(classes, one_each)
         covered += found is not None and found.low <= 0.225 <= found.high
     assert 0.93 < covered / 2000 < 0.98

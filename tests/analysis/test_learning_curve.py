@@ -176,7 +176,7 @@ def test_the_choice_of_the_epoch_is_allowed_for() -> None:
     rng = np.random.default_rng(1)
     folds = np.arange(400) % 20
     bits = rng.random((4, 30, 400)) < 0.5
-    runs = [NetworkRun(fold_wrong=net.astype(int) @ np.eye(20, dtype=int)[folds]) for net in bits]
+    runs = [NetworkRun(fold_losses=net.astype(int) @ np.eye(20, dtype=int)[folds]) for net in bits]
     found = epoch_corrected_errors(runs, np.bincount(folds), patience=None, rng=rng)
     assert bits.mean(axis=2).min(axis=1).mean() < 0.46
     assert found.mean() == pytest.approx(0.5, abs=0.03)

@@ -21,17 +21,17 @@ def competition(
     trials, at_best = [], []
     for number, trial in enumerate(bits):
         run = trial[: epochs[number]] if epochs else trial
-        trials.append([NetworkRun(fold_wrong=run.astype(int) @ onehot, first_stop=first)])
+        trials.append([NetworkRun(fold_losses=run.astype(int) @ onehot, first_stop=first)])
         at_best.append(run[run.sum(axis=1).argmin()])
     sizes = np.bincount(folds, minlength=20)
-    return Competition(trials=trials, fold_sizes=sizes, wrong=np.array(at_best), patience=patience)
+    return Competition(trials=trials, fold_sizes=sizes, losses=np.array(at_best), patience=patience)
 
 
 def reenacted(given: Competition, chosen_on: np.ndarray) -> float:
     """Error on the other folds of what patience and the least error choose on these, one step after another."""
     best_wrong, winner, winner_epoch = np.inf, 0, 0
     for number, (run,) in enumerate(given.trials):
-        curve = run.fold_wrong[:, chosen_on].sum(axis=1)
+        curve = run.fold_losses[:, chosen_on].sum(axis=1)
         least, best = curve[0], 0
         for epoch in range(1, len(curve)):
             if given.patience is not None and epoch - 1 - best >= given.patience and epoch >= run.first_stop:
@@ -41,7 +41,7 @@ def reenacted(given: Competition, chosen_on: np.ndarray) -> float:
         if least < best_wrong:
             best_wrong, winner, winner_epoch = least, number, best
     held = np.setdiff1d(np.arange(20), chosen_on)
-    return float(given.trials[winner][0].fold_wrong[winner_epoch, held].sum() / given.fold_sizes[held].sum())
+    return float(given.trials[winner][0].fold_losses[winner_epoch, held].sum() / given.fold_sizes[held].sum())
 
 
 @pytest.mark.parametrize(("patience", "first"), [(None, 1), (2, 1), (3, 6)])
@@ -61,9 +61,9 @@ def test_the_best_of_many_coins_is_a_coin() -> None:
     """A hundred trials that guess: the best looks like 40 %, the corrected error says half."""
     rng = np.random.default_rng(1)
     given = competition(rng.random((100, 10, 200)) < 0.5, rng.permutation(np.arange(200) % 20))
-    best = int(given.wrong.mean(axis=1).argmin())
+    best = int(given.losses.mean(axis=1).argmin())
     found = corrected_dev_error(given, best, rng=rng)
-    assert given.wrong[best].mean() <= 0.4
+    assert given.losses[best].mean() <= 0.4
     assert found.low < 0.5 < found.high
     assert found.value == pytest.approx(0.5, abs=0.04)
 
@@ -80,7 +80,7 @@ def test_the_lower_end_is_the_smaller_of_two() -> None:
     """Wilson at the re-chosen value, or at the bootstrap's where that is lower; the upper end is at the value alone."""
     rng = np.random.default_rng(3)
     given = competition(rng.random((30, 20, 300)) < 0.2, np.arange(300) % 20)
-    best = int(given.wrong.mean(axis=1).argmin())
+    best = int(given.losses.mean(axis=1).argmin())
     found = corrected_dev_error(given, best, rng=np.random.default_rng(0))
     assert found.low_from is not None
     assert found.low == min(wilson(found.value * 300, 300)[0], wilson(found.low_from * 300, 300)[0])
@@ -100,8 +100,8 @@ def test_a_choice_by_another_metric_is_not_below_its_raw_error() -> None:
     rng = np.random.default_rng(5)
     bits = rng.random((20, 5, 400)) < 0.3
     given = competition(bits, np.arange(400) % 20)
-    worst = int(given.wrong.mean(axis=1).argmax())
-    assert corrected_dev_error(given, worst, rng=rng).value > given.wrong[worst].mean()
+    worst = int(given.losses.mean(axis=1).argmax())
+    assert corrected_dev_error(given, worst, rng=rng).value > given.losses[worst].mean()
 
 
 def test_folds_add_up_and_seeds_average() -> None:
@@ -112,11 +112,11 @@ def test_folds_add_up_and_seeds_average() -> None:
     bits = rng.random((10, 3, 4, 300)) < 0.3
     third = np.arange(300) // 100 == np.arange(3)[:, None]
     sizes = np.bincount(folds)
-    split = [[NetworkRun(fold_wrong=(net & third[i]) @ onehot) for i, net in enumerate(trial)] for trial in bits]
-    shared = [[NetworkRun(fold_wrong=net.astype(int) @ onehot) for net in trial] for trial in bits]
+    split = [[NetworkRun(fold_losses=(net & third[i]) @ onehot) for i, net in enumerate(trial)] for trial in bits]
+    shared = [[NetworkRun(fold_losses=net.astype(int) @ onehot) for net in trial] for trial in bits]
     wrong = bits[:, 0, 0]
-    of_folds = rechosen_error(Competition(trials=split, fold_sizes=sizes, wrong=wrong), rng=rng)
-    of_seeds = rechosen_error(Competition(trials=shared, fold_sizes=sizes, wrong=wrong, looks=3), rng=rng)
+    of_folds = rechosen_error(Competition(trials=split, fold_sizes=sizes, losses=wrong), rng=rng)
+    of_seeds = rechosen_error(Competition(trials=shared, fold_sizes=sizes, losses=wrong, looks=3), rng=rng)
     assert of_folds == pytest.approx(0.3, abs=0.05)
     assert of_seeds == pytest.approx(0.3, abs=0.05)
 

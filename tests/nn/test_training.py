@@ -166,7 +166,7 @@ def test_monitor(monitor: str) -> None:
     ).networks[0]
     values = [metrics.monitored[0] for metrics in told]
     assert network.best_epoch == 1 + int(np.argmin(values))
-    wrong = told[3].dev_wrong[0]
+    wrong = told[3].on_dev[0].wrong
     by_class = np.mean([wrong[dev.y == c].mean() for c in np.unique(dev.y)])
     expected = {"error": wrong.mean(), "cost": told[3].dev_cost[0], "balanced_error": by_class}[monitor]
     assert values[3] == pytest.approx(expected)
@@ -181,8 +181,8 @@ def test_on_epoch_is_told_every_epoch() -> None:
     assert [list(metrics.running) for metrics in told] == [[True, False]] * 4
     for metrics in told:
         assert metrics.train_cost.shape == metrics.dev_error.shape == (2,)
-        assert [len(wrong) for wrong in metrics.dev_wrong] == [60, 60]
-        assert metrics.dev_error[0] == metrics.dev_wrong[0].mean()
+        assert [len(measured.wrong) for measured in metrics.on_dev] == [60, 60]
+        assert metrics.dev_error[0] == metrics.on_dev[0].wrong.mean()
     assert [metrics.dev_error[0] for metrics in told] == list(run.networks[0].curve["dev_error"])
 
 

@@ -196,7 +196,7 @@ def make_network(
         n_dev=len(rows),
         dev_wrong=int(bits.sum()),
         dev_cost=3 * float(bits.mean()) + 0.01,
-        dev_bits=bits,
+        dev_losses=bits,
         curve={
             "train_cost": 2 * (train + 0.5 * falling),
             "train_error": np.clip(train + 0.5 * falling * (1 + noise), 0, 1),
@@ -204,7 +204,7 @@ def make_network(
             "dev_error": np.clip(dev_error, 0, 1),
             "seconds": np.full(epochs, 0.1),
         },
-        dev_fold_wrong=fold_wrong.astype(np.uint16),
+        dev_fold_losses=fold_wrong.astype(np.uint16),
         n_train_dev=n_train_dev,
         train_dev_wrong=None if n_train_dev is None else round((train + 0.5 * (dev - train)) * n_train_dev),
     )

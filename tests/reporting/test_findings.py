@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.reporting.building import make_look, make_study
-from tuner.analysis import balancing_weights
+from tuner.metrics import BALANCED_ERROR
 from tuner.reporting import build_report
-from tuner.reporting.findings import dev_wrong
+from tuner.reporting.findings import dev_losses
 from tuner.storage import StudyRecord
 
 SIMPLE = {"beat_majority", "compare_gradient_boosting", "compare_logistic_regression"}
@@ -17,7 +17,7 @@ SIMPLE = {"beat_majority", "compare_gradient_boosting", "compare_logistic_regres
 def test_with_folds_the_bits_are_laid_end_to_end() -> None:
     """Each network judged its own stretch of the dev rows."""
     record = make_study(3, folds=4)
-    wrong = dev_wrong(record.trials[0], len(record.dev_y))
+    wrong = dev_losses(record, record.trials[0])
     assert wrong.shape == (1000,)
     assert wrong.sum() == sum(network.dev_wrong for network in record.trials[0].networks)
 
@@ -25,7 +25,7 @@ def test_with_folds_the_bits_are_laid_end_to_end() -> None:
 def test_with_seeds_a_dev_example_is_wrong_in_shares() -> None:
     """Each network judged every dev row."""
     record = make_study(3, seeds=4)
-    wrong = dev_wrong(record.trials[0], len(record.dev_y))
+    wrong = dev_losses(record, record.trials[0])
     assert wrong.shape == (400,)
     assert set(np.unique(wrong)) <= {0.0, 0.25, 0.5, 0.75, 1.0}
     report = build_report(record)
@@ -143,9 +143,9 @@ def rare_class_study() -> StudyRecord:
     trials = [
         dataclasses.replace(
             trial,
-            value=float((wrong * balancing_weights(y)).mean()),
+            value=float(BALANCED_ERROR.weighted(wrong, y).mean()),
             params=trial.params | {"lambda": 10.0**place, "keep_prob": 0.9 - place / 10},
-            networks=[dataclasses.replace(trial.networks[0], dev_bits=wrong, dev_wrong=int(wrong.sum()))],
+            networks=[dataclasses.replace(trial.networks[0], dev_losses=wrong, dev_wrong=int(wrong.sum()))],
         )
         for place, (trial, wrong) in enumerate(zip(record.trials, wrongs, strict=True))
     ]

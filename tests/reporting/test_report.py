@@ -11,7 +11,7 @@ import pytest
 from tests.reporting.building import make_study
 from tuner.errors import UsageError
 from tuner.reporting import build_report, trials_frame
-from tuner.reporting.findings import dev_wrong
+from tuner.reporting.findings import dev_losses
 from tuner.reporting.markdown import markdown
 from tuner.reporting.page import page
 
@@ -190,7 +190,7 @@ def test_simple_models_that_do_as_well_are_remarked_on() -> None:
     """The commonest class within the network's interval, gradient boosting below it; a missed class is named."""
     lines = {"majority": 0.05, "gradient_boosting": 0.001}
     record = make_study(30, facts={"references": lines})
-    record.dev_y[:] = np.where(dev_wrong(build_report(record).best, len(record.dev_y)), 1, 0)
+    record.dev_y[:] = np.where(dev_losses(record, build_report(record).best), 1, 0)
     report = build_report(record)
     assert "not clearly better than always answering the commonest class, wrong on 5.0 %." in report.remarks[0]
     assert report.remarks[1] == "Gradient boosting, wrong on 0.10 %, is clearly better than the network."

@@ -78,8 +78,8 @@ def test_a_report_is_consistent_while_16_workers_write(edit: Edit) -> None:
         for trial in judged:
             (network,) = trial.networks
             assert trial.value is not None
-            assert len(network.curve["dev_error"]) == network.epochs == len(network.dev_fold_wrong)
-            assert network.dev_bits.sum() == network.dev_wrong
+            assert len(network.curve["dev_error"]) == network.epochs == len(network.dev_fold_losses)
+            assert network.dev_losses.sum() == network.dev_wrong
         before, looks = len(judged), looks + 1
     assert statuses(processes) == [0] * 16
     assert looks > 1

@@ -109,10 +109,10 @@ def test_a_trainer_is_searched_like_our_network(make: Make) -> None:
         (network,) = trial.networks
         assert set(trial.params) == {"lambda", "shrink", "depth"}
         assert (trial.value, network.n_train, network.n_dev) == (network.dev_wrong / 30, 90, 30)
-        assert network.dev_bits.sum() == network.dev_wrong
+        assert network.dev_losses.sum() == network.dev_wrong
         assert network.curve["dev_error"].tolist() == [trial.value] * 6
         assert math.isnan(network.dev_cost)
-        assert len(network.dev_fold_wrong) == 0
+        assert len(network.dev_fold_losses) == 0
     assert rows(database, "SELECT count(*) FROM tuner_epochs WHERE train_cost IS NULL AND dev_cost IS NULL") == [(24,)]
     report = build_report(record)
     assert report.trials[["shrink", "depth"]].notna().all().all()
@@ -187,7 +187,7 @@ def test_hopeless_trials_are_pruned(make: Make) -> None:
     assert result.run.complete + result.run.pruned == 40
     record = read_record("own")
     pruned = [trial for trial in record.trials if trial.state == "pruned"]
-    assert all(0 < (trial.epochs or 0) < 25 and len(trial.networks[0].dev_bits) == 0 for trial in pruned)
+    assert all(0 < (trial.epochs or 0) < 25 and len(trial.networks[0].dev_losses) == 0 for trial in pruned)
     assert min(trial.value for trial in pruned if trial.value) >= min(t.value for t in record.trials if t.value)
     page = build_report(record).write("reports") / "report.html"
     assert "ended by its trainer" in page.read_text(encoding="utf-8")

@@ -105,9 +105,9 @@ def outcome(value: float = 0.2, *, pruned: bool = False, epochs: int = 3, stop_r
         n_dev=N_DEV,
         dev_wrong=int(bits.sum()),
         dev_cost=0.4,
-        dev_bits=bits,
+        dev_losses=bits,
         curve={**curve, "seconds": np.full(epochs, 0.1)},
-        dev_fold_wrong=folds,
+        dev_fold_losses=folds,
         layers=[(1, 1, 0.5, 1.0, 0.25), (1, 2, 0.25, 2.0, 0.0)],
     )
     reason = "pruned" if pruned else stop_reason

@@ -53,7 +53,7 @@ def run_trials(database: Database, study: int, values: list[float], seed: int = 
 def essence(trial: TrialRecord) -> tuple[object, ...]:
     """What must survive a merge."""
     network = trial.networks[0] if trial.networks else None
-    bits = None if network is None else (network.dev_bits.tobytes(), network.dev_fold_wrong.tobytes())
+    bits = None if network is None else (network.dev_losses.tobytes(), network.dev_fold_losses.tobytes())
     curve = None if network is None else {name: values.tobytes() for name, values in network.curve.items()}
     return trial.state, trial.params, trial.sampled, trial.value, trial.seed, trial.rung_values, bits, curve
 

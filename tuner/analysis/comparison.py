@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,18 +26,16 @@ class Resolution:
     examples: int | None
 
 
-def chance_as_good(
-    wrong: NDArray[np.generic], best: int, groups: NDArray[np.integer] | None = None
-) -> NDArray[np.float64]:
+def chance_as_good(losses: NDArray[Any], best: int, groups: NDArray[np.integer] | None = None) -> NDArray[np.float64]:
     """One-sided p of each trial against ``best``: how likely so bad a showing is if it were as good.
 
-    ``wrong``: (trials, n_dev) bits at each trial's best epoch: exact McNemar, P(Bin(b + c, ½) ≥ b) with b examples that
-    only the best has right and c that only the other has right. Shares of several networks, weighted examples, or
-    examples in ``groups``: the paired normal test on the (groups') differences instead.
+    ``losses``: (trials, n_dev) at each trial's best epoch. All 0 or 1: exact McNemar, P(Bin(b + c, ½) ≥ b)
+    with b examples that only the best has right and c that only the other has right. Other losses (means over several
+    networks, weighted ones), or examples in ``groups``: the paired normal test on the (groups') differences instead.
     """
     from scipy.special import betainc, ndtr
 
-    rows = np.asarray(wrong)
+    rows = np.asarray(losses)
     if groups is None and (rows.dtype == bool or bool(np.isin(rows, (0, 1)).all())):
         bits = rows.astype(np.float32)
         both = bits @ bits[best]
@@ -54,27 +53,25 @@ def chance_as_good(
     return np.asarray(ndtr(-z), dtype=np.float64)
 
 
-def not_distinguishable(
-    wrong: NDArray[np.generic], best: int, groups: NDArray[np.integer] | None = None
-) -> NDArray[np.intp]:
+def not_distinguishable(losses: NDArray[Any], best: int, groups: NDArray[np.integer] | None = None) -> NDArray[np.intp]:
     """Trials the dev set cannot tell from ``best`` (itself included): p above 0.05/(N − 1), in their order.
 
     Holds the truly best trial with 95 % confidence. Not "as good": a member may be several points worse.
     """
-    alone = max(len(wrong) - 1, 1)
-    kept = chance_as_good(wrong, best, groups) > 0.05 / alone
+    alone = max(len(losses) - 1, 1)
+    kept = chance_as_good(losses, best, groups) > 0.05 / alone
     kept[best] = True
     return np.flatnonzero(kept)
 
 
-def resolution(wrong: NDArray[np.generic], best: int, members: NDArray[np.intp]) -> Resolution | None:
+def resolution(losses: NDArray[Any], best: int, members: NDArray[np.intp]) -> Resolution | None:
     """Say what the dev set resolves among the ``members`` that it cannot tell from ``best``; None with one trial.
 
     2.8·√(discordant share / n), the share on which two trials differ being the members' median against the best (the
     runner-up's where nobody else is a member). Weighted examples count with the square of their weight, as they do in
     the variance of the difference.
     """
-    rows = np.asarray(wrong, dtype=np.float32)
+    rows = np.asarray(losses, dtype=np.float32)
     n = rows.shape[1]
     if len(rows) < 2 or n == 0:
         return None
@@ -91,14 +88,14 @@ def resolution(wrong: NDArray[np.generic], best: int, members: NDArray[np.intp])
 
 
 def sober_choice(
-    wrong: NDArray[np.generic], best: int, n_parameters: NDArray[np.integer], regularisation: NDArray[np.floating]
+    losses: NDArray[Any], best: int, n_parameters: NDArray[np.integer], regularisation: NDArray[np.floating]
 ) -> int:
     """Place of the simplest and most regularised trial within one paired standard error of ``best``.
 
     Fewest parameters first; of these the one that outdoes most others in ``regularisation`` (trials, knobs),
     where more means more regularised (λ, −keep_prob, …); then the least error, then the first.
     """
-    rows = np.asarray(wrong, dtype=np.float64)
+    rows = np.asarray(losses, dtype=np.float64)
     if rows.shape[1] == 0:
         return best
     more = rows - rows[best]

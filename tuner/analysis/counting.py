@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from tuner.analysis.intervals import Z95, ErrorEstimate
 from tuner.errors import ArgumentError
 
 RESAMPLES = 2000
+Weights = Callable[[NDArray[np.integer]], NDArray[np.floating]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,16 @@ class ClassError:
 
 
 @dataclass(frozen=True, slots=True)
-class BalancedError:
-    """Mean of the errors of the ``n_classes`` classes that a set has, with its interval."""
+class ClassWeightedError:
+    """Weighted mean of the errors of the classes that a set has, with its interval.
+
+    ``guess``: the least that always answering one class has.
+    """
 
     value: float
     low: float
     high: float
-    n_classes: int
+    guess: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +58,22 @@ def class_errors(y: NDArray[np.integer], wrong: NDArray[np.generic], class_names
     ]
 
 
-def balanced_error(classes: Sequence[ClassError]) -> BalancedError | None:
-    """Mean of the classes' own errors; None where no class has an example.
+def class_weighted_error(classes: Sequence[ClassError], weights: Weights) -> ClassWeightedError | None:
+    """Mean of the classes' own errors, weighted by ``weights(rows of each class)``; None where no class has an example.
 
-    The classes are disjoint samples: the lengths of their Wilson intervals are added in quadrature, as for a difference
-    of two errors, and divided by their number.  (MOVER: Zou & Donner 2008)
+    The classes are disjoint samples: the lengths of their Wilson intervals, times their shares of the weight, are added
+    in quadrature, as for a difference of two errors.  (MOVER: Zou & Donner 2008)
     """
-    there = [row.estimate for row in classes if row.estimate.n]
-    if not there:
+    counts = np.array([row.estimate.n or 0 for row in classes])
+    if not counts.any():
         return None
-    k, mean = len(there), float(np.mean([one.value for one in there]))
-    below = math.hypot(*(one.value - one.low for one in there)) / k
-    above = math.hypot(*(one.high - one.value for one in there)) / k
-    return BalancedError(mean, max(0.0, mean - below), min(1.0, mean + above), k)
-
-
-def balancing_weights(y: NDArray[np.integer]) -> NDArray[np.float64]:
-    """(n,) weights of mean 1 under which the mean of wrong examples is the balanced error: every class has as much."""
-    counts = np.bincount(y)
-    weights: NDArray[np.float64] = len(y) / (np.count_nonzero(counts) * counts[y])
-    return weights
+    there = [row.estimate for row in classes if row.estimate.n]
+    weight = np.asarray(weights(counts), dtype=np.float64)[counts > 0]
+    total = float(weight.sum())
+    mean = float(np.average([one.value for one in there], weights=weight))
+    below = math.hypot(*(w * (one.value - one.low) for w, one in zip(weight, there, strict=True))) / total
+    above = math.hypot(*(w * (one.high - one.value) for w, one in zip(weight, there, strict=True))) / total
+    return ClassWeightedError(mean, max(0.0, mean - below), min(1.0, mean + above), 1 - float(weight.max()) / total)
 
 
 def effective_examples(
@@ -102,14 +102,6 @@ def effective_examples(
     telling = int(min((wrongs > 0).sum(), (wrongs < sizes).sum(), len(sizes) - 1))
     known = (Z95 / stdtrit(telling, 0.975)) ** 2
     return float(np.clip(known * p * (1 - p) / variance if variance else len(bits), least, len(bits)))
-
-
-def folds_train_error(wrong: Sequence[int], n: Sequence[int]) -> ErrorEstimate:
-    """Train error over K folds: every row was trained on K − 1 times, and counts once."""
-    k = len(wrong)
-    if k == 1:
-        return ErrorEstimate.counted(wrong[0], n[0])
-    return ErrorEstimate.counted(sum(wrong) / (k - 1), round(sum(n) / (k - 1)))
 
 
 def seeds_error(wrong: NDArray[np.generic]) -> SeedsError | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ SPLITS = 200
 HELD_OUT = 0.25  # of the folds: 5 of 20 score what the other 15 choose
 RESAMPLES = 200
 CHUNK = 64  # networks whose epochs are followed at once: what fits a processor's cache
-NEVER_BETTER = 1e6  # wrong examples of a fold after training ended; with float32 counts stay exact up to 1.6e7
+NEVER_BETTER = 1e6  # a fold's losses after training ended; with float32 counts stay exact up to 1.6e7
 CONTENDING = (
     5.0  # the difference of two trials in a resample has at most √(sum of their wrong) for a standard deviation
 )
@@ -30,11 +31,12 @@ CONTENDING = (
 class NetworkRun:
     """How one network of a trial fared on the dev set, epoch by epoch.
 
-    ``fold_wrong``: (epochs run, folds) wrong dev examples of each fold after each epoch. ``first_stop``: the first
-    epoch (from 1) after which patience may end training: the one that reaches the minimum number of updates.
+    ``fold_losses``: (epochs run, folds) sums of the dev examples' losses over each fold after each epoch.
+    ``first_stop``: the first epoch (from 1) after which patience may end training: the one that reaches the minimum
+    number of updates.
     """
 
-    fold_wrong: NDArray[np.integer]
+    fold_losses: NDArray[Any]
     first_stop: int = 1
 
 
@@ -43,15 +45,15 @@ class Competition:
     """Everything that was looked at on one dev set before one network was chosen.
 
     ``trials``: the networks of every complete trial, one each, or K with folds or seeds. ``fold_sizes``: (folds,) dev
-    examples in each fold. ``wrong``: (trials, n_dev) whether each dev example is wrong at the trial's best epoch (with
-    seeds: the share of its networks that have it wrong). ``looks``: networks of a trial that judge one dev example: K
+    examples in each fold. ``losses``: (trials, n_dev) loss of each dev example at the trial's best epoch (with seeds:
+    the mean over its networks). ``looks``: networks of a trial that judge one dev example: K
     with seeds, otherwise 1. ``patience``: epochs without a better error that end training, None: never. ``groups``:
     (n_dev,) numbers of examples that stay together.
     """
 
     trials: Sequence[Sequence[NetworkRun]]
     fold_sizes: NDArray[np.integer]
-    wrong: NDArray[np.generic]
+    losses: NDArray[Any]
     patience: int | None = 10
     looks: int = 1
     groups: NDArray[np.integer] | None = None
@@ -64,7 +66,7 @@ class Competition:
     @property
     def had_a_choice(self) -> bool:
         """Whether more than one trial or epoch competed."""
-        return len(self.trials) > 1 or any(len(run.fold_wrong) > 1 for trial in self.trials for run in trial)
+        return len(self.trials) > 1 or any(len(run.fold_losses) > 1 for trial in self.trials for run in trial)
 
 
 def corrected_dev_error(
@@ -77,44 +79,44 @@ def corrected_dev_error(
     the error, ``best`` does not have the least error, and both values are shifted by what it has more. Raw where
     nothing competed.
     """
-    errors = np.asarray(competition.wrong, dtype=np.float64).mean(axis=1) if competition.n else np.zeros(1)
+    errors = np.asarray(competition.losses, dtype=np.float64).mean(axis=1) if competition.n else np.zeros(1)
     raw = float(errors[best])
     if not competition.had_a_choice or not competition.n:
         return ErrorEstimate(value=raw, n=competition.n, n_effective=n_effective)
     more = raw - float(errors.min())
     rechosen = min(rechosen_error(competition, rng=rng) + more, 1.0)
-    bootstrapped = min(bootstrap_corrected_error(competition.wrong, competition.groups, rng=rng) + more, 1.0)
+    bootstrapped = min(bootstrap_corrected_error(competition.losses, competition.groups, rng=rng) + more, 1.0)
     return ErrorEstimate(value=rechosen, n=competition.n, n_effective=n_effective, low_from=bootstrapped)
 
 
 def rechosen_error(competition: Competition, *, rng: np.random.Generator, splits: int = SPLITS) -> float:
     """Error, on held-out folds, of what would have been chosen on the others, over random splits of the folds.
 
-    On three quarters of the folds every network's epoch is chosen again (least wrong, first of equals, as far as
-    patience would have let it run among the epochs that were run) and then the trial with the least wrong in all; it
-    is scored on the other quarter. Returned is wrong over scored examples, both summed over the splits.
+    On three quarters of the folds every network's epoch is chosen again (least loss, first of equals, as far as
+    patience would have let it run among the epochs that were run) and then the trial with the least loss in all; it
+    is scored on the other quarter. Returned is the loss over scored examples, both summed over the splits.
     """
     sizes = competition.fold_sizes.astype(np.float32)
     chosen_on = _split_folds(sizes, splits, rng)
     owner = np.repeat(np.arange(len(competition.trials)), [len(networks) for networks in competition.trials])
     runs = [run for networks in competition.trials for run in networks]
-    wrong, epochs = _best_epochs(runs, chosen_on, competition.patience)
+    least, epochs = _best_epochs(runs, chosen_on, competition.patience)
     of_trial = np.zeros((len(competition.trials), chosen_on.shape[1]), dtype=np.float32)
-    np.add.at(of_trial, owner, wrong)
+    np.add.at(of_trial, owner, least)
     scored_on = 1 - chosen_on
-    held_wrong = 0.0
+    held_loss = 0.0
     for split, winner in enumerate(of_trial.argmin(axis=0)):
         for network in np.flatnonzero(owner == winner):
-            held_wrong += float(runs[network].fold_wrong[epochs[network, split]] @ scored_on[:, split])
-    return held_wrong / (competition.looks * float((sizes @ scored_on).sum()))
+            held_loss += float(runs[network].fold_losses[epochs[network, split]] @ scored_on[:, split])
+    return held_loss / (competition.looks * float((sizes @ scored_on).sum()))
 
 
 def epoch_corrected_errors(
     runs: Sequence[NetworkRun], fold_sizes: NDArray[np.integer], *, patience: int | None, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """(K,) dev error of each network after allowing for the choice of its own epoch, and of nothing else."""
-    wrong = np.zeros((1, int(fold_sizes.sum())))
-    alone = [Competition(trials=[[run]], fold_sizes=fold_sizes, wrong=wrong, patience=patience) for run in runs]
+    losses = np.zeros((1, int(fold_sizes.sum())))
+    alone = [Competition(trials=[[run]], fold_sizes=fold_sizes, losses=losses, patience=patience) for run in runs]
     return np.array([rechosen_error(one, rng=rng) for one in alone])
 
 
@@ -129,68 +131,68 @@ def _split_folds(sizes: Array, splits: int, rng: np.random.Generator) -> Array:
 
 
 def _best_epochs(runs: Sequence[NetworkRun], chosen_on: Array, patience: int | None) -> tuple[Array, NDArray[np.intp]]:
-    """(networks, splits) least wrong on the choosing folds, and the epoch (from 0) it comes from."""
+    """(networks, splits) least loss on the choosing folds, and the epoch (from 0) it comes from."""
     splits = chosen_on.shape[1]
-    wrong = np.empty((len(runs), splits), dtype=np.float32)
+    least = np.empty((len(runs), splits), dtype=np.float32)
     epochs = np.empty((len(runs), splits), dtype=np.intp)
     # Networks of similar length are followed together, so that little of the padding is computed.
-    order = np.argsort([len(run.fold_wrong) for run in runs], kind="stable")
+    order = np.argsort([len(run.fold_losses) for run in runs], kind="stable")
     for start in range(0, len(order), CHUNK):
         some = order[start : start + CHUNK]
-        wrong[some], epochs[some] = _follow([runs[i] for i in some], chosen_on, patience)
-    return wrong, epochs
+        least[some], epochs[some] = _follow([runs[i] for i in some], chosen_on, patience)
+    return least, epochs
 
 
 def _follow(runs: Sequence[NetworkRun], chosen_on: Array, patience: int | None) -> tuple[Array, NDArray[np.intp]]:
     """Early stopping, epoch by epoch, for some networks and all splits at once."""
-    longest = max(len(run.fold_wrong) for run in runs)
+    longest = max(len(run.fold_losses) for run in runs)
     padded = np.full((len(runs), longest, len(chosen_on)), NEVER_BETTER, dtype=np.float32)
     for row, run in zip(padded, runs, strict=True):
-        row[: len(run.fold_wrong)] = run.fold_wrong
-    wrong = padded @ chosen_on
+        row[: len(run.fold_losses)] = run.fold_losses
+    losses = padded @ chosen_on
     first_stop = np.array([[run.first_stop] for run in runs])
-    least = wrong[:, 0].copy()
+    least = losses[:, 0].copy()
     best = np.zeros(least.shape, dtype=np.int32)
     training = np.ones(least.shape, dtype=bool)
     for epoch in range(1, longest):
         if patience is not None:
             training &= (epoch - 1 - best < patience) | (epoch < first_stop)
-        better = (wrong[:, epoch] < least) & training
-        np.copyto(least, wrong[:, epoch], where=better)
+        better = (losses[:, epoch] < least) & training
+        np.copyto(least, losses[:, epoch], where=better)
         best[better] = epoch
     return least, best.astype(np.intp)
 
 
 def bootstrap_corrected_error(
-    wrong: NDArray[np.generic],
+    losses: NDArray[Any],
     groups: NDArray[np.integer] | None = None,
     *,
     rng: np.random.Generator,
     resamples: int = RESAMPLES,
 ) -> float:
-    """Choose the trial with the least wrong on a bootstrap sample of the dev set, score it on the examples left out.
+    """Choose the trial with the least loss on a bootstrap sample of the dev set, score it on the examples left out.
 
-    ``wrong``: (trials, n_dev) at each trial's best epoch. Resamples whole groups where ``groups`` are given. Wrong over
+    ``losses``: (trials, n_dev) at each trial's best epoch. Resamples whole groups where ``groups`` are given. Loss over
     left-out examples, both summed over the resamples. (BBC-CV: Tsamardinos, Greasidou & Borboudakis 2018)
     """
-    bits = np.asarray(wrong)
-    n = bits.shape[1]
+    rows = np.asarray(losses)
+    n = rows.shape[1]
     unit = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
     n_units = int(unit.max()) + 1
-    bits = bits[_contenders(bits, np.bincount(unit))].astype(np.float32)
+    rows = rows[_contenders(rows, np.bincount(unit))].astype(np.float32)
     times = rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=resamples)[:, unit].T
     left_out = (times == 0).astype(np.float32)
     scored = left_out.sum(axis=0) > 0
     if not scored.any():
-        return float(bits.mean(axis=1).min())
-    winners = (bits @ times.astype(np.float32)).argmin(axis=0)
-    held_wrong = np.einsum("ij,ji->i", bits[winners], left_out)
-    return float(held_wrong[scored].sum() / left_out.sum())
+        return float(rows.mean(axis=1).min())
+    winners = (rows @ times.astype(np.float32)).argmin(axis=0)
+    held_loss = np.einsum("ij,ji->i", rows[winners], left_out)
+    return float(held_loss[scored].sum() / left_out.sum())
 
 
-def _contenders(bits: NDArray[np.generic], sizes: NDArray[np.integer]) -> NDArray[np.intp]:
+def _contenders(losses: NDArray[Any], sizes: NDArray[np.integer]) -> NDArray[np.intp]:
     """Trials that a resample of groups of these sizes could choose, in their order."""
-    wrong = bits.sum(axis=1, dtype=np.float64)
-    least = wrong.min()
+    total = losses.sum(axis=1, dtype=np.float64)
+    least = total.min()
     alike = float((sizes**2).sum() / sizes.sum())
-    return np.flatnonzero(wrong - least <= CONTENDING * np.sqrt(alike * (wrong + least + 1)))
+    return np.flatnonzero(total - least <= CONTENDING * np.sqrt(alike * (total + least + 1)))

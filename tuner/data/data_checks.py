@@ -28,6 +28,7 @@ from tuner.data.preparing import fit_encodings
 from tuner.data.splitting import generator
 from tuner.data.tables import TextColumn, TypedTable
 from tuner.formatting import percent
+from tuner.metrics import BALANCED_ERROR
 
 Ints = NDArray[np.int64]
 Doubles = NDArray[np.float64]
@@ -492,8 +493,8 @@ def unbalanced_classes(assembly: Assembly) -> Iterator[Finding]:
     text = (
         f"unbalanced classes: {percent(shares[most])} of the rows are of class {assembly.class_names[most]!r}, "
         f"{percent(shares[least])} of class {assembly.class_names[least]!r}; always answering the first errs in "
-        f'{percent(1 - shares[most])} ("balanced_error" as metric in [search] and monitor in [training] counts every '
-        "class alike)"
+        f'{percent(1 - shares[most])} ("{BALANCED_ERROR.name}" as metric in [search] and monitor in [training] counts '
+        "every class alike)"
     )
     severity = "warning" if shares[most] >= UNBALANCED else "note"
     evidence = {"largest": float(shares[most]), "smallest": float(shares[least])}

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tuner.analysis import ErrorEstimate, effective_examples, folds_train_error, seeds_error
+from tuner.analysis import ErrorEstimate, effective_examples, seeds_error
 from tuner.data import Dataset, Table, fit_on_all
 from tuner.errors import UsageError
 from tuner.modeling.metadata import ArchitectureCard, Card, EncodingCard, ErrorCard
@@ -22,7 +22,7 @@ from tuner.nn import Architecture, Examples, Hyperparameters, Stopping, TrainedN
 from tuner.outcomes import StopReason, TrialState
 from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
 from tuner.study import StudyDefinition, parse_definition
-from tuner.trial import TrialResult, TrialSettings, network_seeds, run_trial, trial_seed
+from tuner.trial import TrialResult, TrialSettings, dev_layout, network_seeds, run_trial, trial_seed
 
 VERSIONS = ("tuner-search", "numpy")
 TRAIN_DEV = "train+dev"
@@ -82,7 +82,8 @@ class _Fit:
 
     def __post_init__(self) -> None:
         self.definition: StudyDefinition = parse_definition(self.record.definition, f"study {self.record.name!r}")
-        self.has_folds = len(self.dataset.parts) > 1
+        self.layout = dev_layout(self.dataset, self.settings.seeds)
+        self.has_folds = self.layout.has_folds
         on_all = self.request.on == TRAIN_DEV
         if self.has_folds and on_all and self.request.ensemble:
             raise UsageError(
@@ -139,9 +140,9 @@ class _Fit:
 
     def _dev_wrong(self) -> NDArray[np.bool_]:
         """(seeds, n_dev)"""
-        if self.has_folds:
-            return np.stack([np.concatenate([n.dev_wrong for n in result.networks]) for result in self.results])
-        return np.stack([network.dev_wrong for network in self.results[0].networks])
+        sets = [dev_layout(self.dataset, len(result.networks)).sets([n.dev_wrong for n in result.networks])
+                for result in self.results]  # fmt: skip
+        return np.concatenate(sets)
 
     def _train_errors(self) -> list[float]:
         if self.has_folds:
@@ -224,14 +225,12 @@ class _Fit:
         """Those on record: a network that learnt from the dev rows has no dev error of its own."""
         n = len(self.trial.networks)
         whose = f"trial {self.trial.number}" + (f" ({n} {'folds' if self.has_folds else 'seeds'})" if n > 1 else "")
-        networks, n_dev = self.trial.networks, len(self.record.dev_y)
-        if self.has_folds or n == 1:
-            wrong: NDArray[Any] = np.concatenate([network.dev_bits for network in networks])
-            train = folds_train_error([n.train_wrong for n in networks], [n.n_train for n in networks])
-        else:
-            wrong = np.mean([network.dev_bits for network in networks], axis=0)
-            train = ErrorEstimate.counted(sum(n.train_wrong for n in networks) / n, networks[0].n_train)
-        assert len(wrong) == n_dev
+        networks, layout = self.trial.networks, self.record.dev_layout(self.trial)
+        wrong = np.mean(layout.sets([network.dev_losses for network in networks]), axis=0)
+        train = ErrorEstimate.counted(
+            *layout.train_loss([n.train_wrong for n in networks], [n.n_train for n in networks])
+        )
+        assert len(wrong) == layout.n_dev
         return _cards({"train": (train, whose), "dev": (_estimate(wrong, self.record.dev_groups), whose)})
 
     def _corrected_error(self) -> dict[str, ErrorCard]:
@@ -309,7 +308,7 @@ def differences(stored: Sequence[NetworkRecord], now: Sequence[TrainedNetwork], 
             "dev cost": (before.dev_cost, network.dev_cost),
         }
         unlike = [f"{what} {new!r}, recorded {old!r}" for what, (old, new) in pairs.items() if old != new]
-        if not unlike and not np.array_equal(before.dev_bits, network.dev_wrong):
+        if not unlike and not np.array_equal(before.dev_losses, network.dev_wrong):
             unlike = ["other dev rows are wrong than recorded"]
         found += [which + difference for difference in unlike]
     return found
@@ -350,7 +349,8 @@ def _estimate(wrong: NDArray[Any], groups: NDArray[Any] | None) -> ErrorEstimate
 
 def _train_estimate(networks: Sequence[TrainedNetwork], dataset: Dataset) -> ErrorEstimate:
     sizes = [len(part.train) for part in dataset.parts]
-    return folds_train_error([round(n.train_error * size) for n, size in zip(networks, sizes, strict=True)], sizes)
+    wrong = [round(n.train_error * size) for n, size in zip(networks, sizes, strict=True)]
+    return ErrorEstimate.counted(*dev_layout(dataset, 1).train_loss(wrong, sizes))
 
 
 def _cards(estimates: dict[str, tuple[ErrorEstimate, str]]) -> dict[str, ErrorCard]:

@@ -23,11 +23,12 @@ from threadpoolctl import threadpool_limits
 
 from tuner.analysis import LearningNetwork, NetworkRun, epoch_corrected_errors
 from tuner.data import Dataset, Part, Table, make_augment
+from tuner.dev_layout import N_DEV_FOLDS
 from tuner.nn import Hyperparameters, Stopping, TrainedNetwork
 from tuner.outcomes import StopReason
 from tuner.storage import Database, TrialRecord, write_learning
 from tuner.study import StudyDefinition
-from tuner.trial import N_DEV_FOLDS, Augment, TrialResult, TrialSettings, run_trial
+from tuner.trial import Augment, TrialResult, TrialSettings, dev_layout, run_trial
 
 SIZES = 5
 SEEDS = 4
@@ -173,13 +174,13 @@ def _networks(
     course: LearningCurveTask, result: TrialResult, n_train: int, trained_on: Sequence[Part]
 ) -> list[LearningNetwork]:
     parts, stopping, watched = course.dataset.parts, course.stopping(n_train), course.watched()
-    ends = np.cumsum([len(part.dev) for part in parts])[:-1]
-    fold_sizes = [np.bincount(folds, minlength=N_DEV_FOLDS) for folds in np.split(course.dev_folds, ends)]
+    layout = dev_layout(course.dataset, 1)
+    fold_sizes = [np.bincount(folds, minlength=N_DEV_FOLDS) for folds in layout.split(course.dev_folds)]
     first_stop = max(math.ceil(stopping.min_updates / course.updates(n_train)), 1)
     found = []
     for index, network in enumerate(result.networks):
         repeat, place = divmod(index, len(parts))
-        run = NetworkRun(fold_wrong=result.dev_fold_wrong[index], first_stop=first_stop)
+        run = NetworkRun(fold_losses=result.dev_fold_losses[index], first_stop=first_stop)
         errors = epoch_corrected_errors(
             [run] if network.best_epoch else [],
             fold_sizes[place],

@@ -12,14 +12,13 @@ from tuner.nn.network import Network, TrainedNetwork
 from tuner.nn.optimizers import OPTIMIZERS
 from tuner.nn.plan import PENALTY_PER
 from tuner.nn.schedules import SCHEDULES
-from tuner.nn.stopping import MONITORS, Stopping
+from tuner.nn.stopping import Stopping
 from tuner.nn.training import EpochMetrics, TrainingRun, train
 
 __all__ = [
     "ACTIVATIONS",
     "INITIALIZERS",
     "LEAK",
-    "MONITORS",
     "OPTIMIZERS",
     "OUTPUTS",
     "PENALTY_PER",

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from tuner.errors import ArgumentError
-from tuner.nn.arrays import Array
+from tuner.metrics import Measured
+from tuner.nn.arrays import Array, Bools
 from tuner.nn.cohort import Cohort
 from tuner.nn.diagnostics import LayerReport
-from tuner.nn.lane import CURVE, Lane
+from tuner.nn.lane import CURVE, Lane, worst_measured
 from tuner.nn.plan import Plan
 from tuner.nn.streams import set_state, state_of
 from tuner.outcomes import StopReason
@@ -71,7 +72,8 @@ def checkpoint_of(plan: Plan, epoch: int, lanes: list[Lane], cohort: Cohort) -> 
             "numbers": np.array([best.best_epoch, best.best_updates, lane.updates, lane.diverged_layer or 0]),
             "values": np.array([best.best_value, lane.monitored]),
             "best_theta": lane.best_theta,
-            "wrong": np.array([lane.best_wrong, lane.dev_wrong]),
+            "wrong": np.array([lane.best_on_dev.wrong, lane.on_dev.wrong]),
+            "losses": np.array([lane.best_on_dev.losses, lane.on_dev.losses]),
             "curve": np.array([lane.curve[name] for name in CURVE]),
             "streams": np.array([state_of(rng) for rng in lane.streams.values()]),
             "reports": np.array([astuple(layer) for layer in lane.reports]).reshape(-1, 5),
@@ -82,6 +84,14 @@ def checkpoint_of(plan: Plan, epoch: int, lanes: list[Lane], cohort: Cohort) -> 
         found[f"{lane.number}.slots"] = np.array([slot[k] for slot in cohort.slots])
         found[f"{lane.number}.alpha"] = np.array(cohort.alphas[k])
     return found
+
+
+def _measured(lane: Lane, epoch: int, wrong: Bools, losses: Array) -> Measured:
+    """The dev set as it was after an epoch, from 1; 0 is before any."""
+    epoch = min(epoch, len(lane.curve["dev_cost"]))
+    if not epoch:
+        return worst_measured(lane.dev)
+    return Measured(lane.curve["dev_cost"][epoch - 1], lane.curve["dev_error"][epoch - 1], wrong, losses)
 
 
 def restore(plan: Plan, lanes: list[Lane], found: dict[str, Array]) -> tuple[int, Cohort]:
@@ -98,8 +108,12 @@ def restore(plan: Plan, lanes: list[Lane], found: dict[str, Array]) -> tuple[int
         reason = str(own["stop_reason"])
         lane.stop_reason, lane.diverged_layer = StopReason(reason) if reason else None, layer or None
         lane.best_theta = own["best_theta"].astype(plan.dtype)
-        lane.best_wrong, lane.dev_wrong = own["wrong"].astype(bool)
         lane.curve = dict(zip(CURVE, own["curve"].tolist(), strict=True))
+        losses = own.get("losses", np.full(own["wrong"].shape, np.nan))  # 0.1 did not keep them, nor need them
+        lane.best_on_dev, lane.on_dev = (
+            _measured(lane, epoch, *rows)
+            for epoch, *rows in zip((best_epoch, int(found["epoch"])), own["wrong"].astype(bool), losses, strict=True)
+        )
         lane.reports = [
             LayerReport(int(epoch), int(layer), *rest)
             for epoch, layer, *rest in own.get("reports", np.zeros((0, 5))).tolist()

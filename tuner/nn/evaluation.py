@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
+from tuner.metrics import Measured
 from tuner.nn.architecture import Architecture
-from tuner.nn.arrays import Array, Bools
+from tuner.nn.arrays import Array
 from tuner.nn.calls import run
 from tuner.nn.examples import Prepared, with_ones
 from tuner.nn.losses import OUTPUTS
@@ -15,14 +14,6 @@ from tuner.nn.propagation import ForwardPass
 
 CHUNK = 512
 """Rows that go through the networks at once: their activations stay in the cache."""
-
-
-class Measured(NamedTuple):
-    """Mean cost, error (fraction classified wrongly) and which examples are wrong, of one network."""
-
-    cost: float
-    error: float
-    wrong: Bools
 
 
 class Evaluation:
@@ -52,7 +43,7 @@ class Evaluation:
             losses = losses * (weights / (weights.mean() or 1))
         # One network at a time, so that a sum has the same bits however many networks there are.
         return [
-            Measured(float(np.add.reduce(losses[k])) / n, int(np.count_nonzero(wrong[k])) / n, wrong[k])
+            Measured(float(np.add.reduce(losses[k])) / n, int(np.count_nonzero(wrong[k])) / n, wrong[k], losses[k])
             for k in range(self._K)
         ]
 

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
+from tuner.metrics import METRICS, Measured
 from tuner.nn.arrays import Array
 from tuner.nn.diagnostics import LayerReport
-from tuner.nn.evaluation import Measured
+from tuner.nn.examples import Prepared
 from tuner.nn.plan import Plan
 from tuner.nn.schedules import rate_factor
 from tuner.nn.stopping import EarlyStopping
@@ -37,9 +38,7 @@ class Lane:
         self.stopping = EarlyStopping(plan.stopping)
         self.curve: dict[str, list[float]] = {name: [] for name in CURVE}
         self.monitored = math.nan
-        n_dev = 0 if self.dev is None else len(self.dev)
-        self.dev_wrong = np.ones(n_dev, dtype=bool)
-        self.best_wrong = np.ones(n_dev, dtype=bool)
+        self.on_dev = self.best_on_dev = worst_measured(self.dev)
         self.updates = 0
         self.stop_reason: StopReason | None = None
         self.diverged_layer: int | None = None
@@ -71,11 +70,12 @@ class Lane:
             self._end_at_max_updates()
             return
         self._append(train.cost, train.error, dev.cost, dev.error)
-        self.dev_wrong = dev.wrong
-        self.monitored = self._monitored(dev)
+        self.on_dev = dev
+        assert self.dev is not None
+        self.monitored = METRICS[self.plan.stopping.monitor].of(dev, self.dev.y)
         if self.stopping.better(self.monitored, epoch=epoch, updates=self.updates):
             self.best_theta = theta.copy()
-            self.best_wrong = dev.wrong
+            self.best_on_dev = dev
         if self.stopping.exhausted(epoch=epoch, updates=self.updates):
             self.stop_reason = StopReason.PATIENCE
         self._end_at_max_updates()
@@ -89,21 +89,19 @@ class Lane:
         """Take in an epoch whose costs were not finite."""
         self.stop_reason = StopReason.DIVERGED
         self.diverged_layer = layer
-        self._append(WORST_COST, 1.0, *((math.nan, math.nan) if self.dev is None else (WORST_COST, 1.0)))
-        self.dev_wrong = np.ones_like(self.dev_wrong)
+        self.on_dev = worst_measured(self.dev)
+        self._append(WORST_COST, 1.0, self.on_dev.cost, self.on_dev.error)
         if self.dev is not None:
-            self.monitored = WORST_COST if self.plan.stopping.monitor == "cost" else 1.0
+            self.monitored = METRICS[self.plan.stopping.monitor].worst
 
     def _append(self, train_cost: float, train_error: float, dev_cost: float, dev_error: float) -> None:
         for name, value in zip(CURVE, (train_cost, train_error, dev_cost, dev_error), strict=False):
             self.curve[name].append(value)
 
-    def _monitored(self, dev: Measured) -> float:
-        """The value that early stopping follows."""
-        monitor = self.plan.stopping.monitor
-        if monitor == "balanced_error":
-            assert self.dev is not None
-            counts = np.bincount(self.dev.y)
-            wrong = np.bincount(self.dev.y, weights=dev.wrong)
-            return float((wrong[counts > 0] / counts[counts > 0]).mean())
-        return dev.cost if monitor == "cost" else dev.error
+
+def worst_measured(examples: Prepared | None) -> Measured:
+    """What stands for a network without finite costs, on examples: all of them wrong; NaN where there are none."""
+    if examples is None:
+        return Measured(math.nan, math.nan, np.zeros(0, dtype=bool), np.zeros(0))
+    n = len(examples)
+    return Measured(WORST_COST, 1.0, np.ones(n, dtype=bool), np.full(n, WORST_COST))

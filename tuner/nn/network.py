@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tuner.errors import ArgumentError
+from tuner.metrics import Measured
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array, Bools, Ints
 from tuner.nn.diagnostics import LayerReport
@@ -62,7 +63,20 @@ class TrainedNetwork(Network):
     curve: dict[str, Array] = field(repr=False)
     train_cost: float
     train_error: float
-    dev_cost: float
-    dev_error: float
-    dev_wrong: Bools = field(repr=False)
+    on_dev: Measured = field(repr=False)
     layers: list[LayerReport] = field(repr=False)
+
+    @property
+    def dev_cost(self) -> float:
+        """Mean cost on the dev set."""
+        return self.on_dev.cost
+
+    @property
+    def dev_error(self) -> float:
+        """Share of the dev set that is wrong."""
+        return self.on_dev.error
+
+    @property
+    def dev_wrong(self) -> Bools:
+        """(n_dev,) which dev examples are wrong."""
+        return self.on_dev.wrong

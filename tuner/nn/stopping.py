@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from tuner.metrics import METRICS
 from tuner.nn.arguments import integer, number, one_of
-
-MONITORS = ("error", "cost", "balanced_error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +16,7 @@ class Stopping:
     An epoch is better if it lowers the monitored dev value by more than ``min_improvement``.  Training stops once
     ``patience`` epochs in a row were not better and at least ``min_updates`` updates were made (an epoch may have very
     few); ``patience=None`` never stops early.  ``max_updates`` ends it after so many updates at the latest, within an
-    epoch if need be.  ``monitor`` is the dev set's error, cost, or balanced error (the mean
-    over classes of the error within a class).
+    epoch if need be.  ``monitor`` names the metric of the dev set that is followed.
     """
 
     max_epochs: int = 100
@@ -36,7 +34,7 @@ class Stopping:
             integer("patience", self.patience, low=1)
         integer("min_updates", self.min_updates, low=0)
         number("min_improvement", self.min_improvement, low=0)
-        one_of("monitor", self.monitor, MONITORS)
+        one_of("monitor", self.monitor, METRICS)
 
 
 class EarlyStopping:

@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from tuner.errors import ArgumentError
+from tuner.metrics import Measured
 from tuner.nn.architecture import Architecture
 from tuner.nn.arguments import one_of
 from tuner.nn.arrays import Array, Bools
 from tuner.nn.checkpoint import Start, checkpoint_of, restore
 from tuner.nn.cohort import Cohort
 from tuner.nn.diagnostics import LayerProbe, first_overflow
-from tuner.nn.evaluation import Evaluation, Measured
+from tuner.nn.evaluation import Evaluation
 from tuner.nn.examples import Examples, Prepared
 from tuner.nn.hyperparameters import Hyperparameters
-from tuner.nn.lane import CURVE, WORST_COST, Lane
+from tuner.nn.lane import CURVE, Lane, worst_measured
 from tuner.nn.memory import UFUNC_BUFFER
 from tuner.nn.network import TrainedNetwork
 from tuner.nn.plan import (
@@ -48,7 +49,8 @@ class EpochMetrics:
     """What an epoch ended with; arrays have one entry a network, and a stopped network keeps its last values.
 
     ``train_*`` are of an evenly spaced sample of the training set.  ``monitored`` is the dev value that early stopping
-    follows.  ``seconds`` is what the epoch took for all networks together, evaluation included.
+    follows, ``on_dev`` what the dev set was measured to.  ``seconds`` is what the epoch took for all networks together,
+    evaluation included.
     """
 
     epoch: int
@@ -57,7 +59,7 @@ class EpochMetrics:
     dev_cost: Array
     dev_error: Array
     monitored: Array
-    dev_wrong: list[Bools] = field(repr=False)
+    on_dev: list[Measured] = field(repr=False)
     running: Bools
     seconds: float
 
@@ -249,7 +251,7 @@ class Trainer:
             epoch=self.epoch,
             **last,
             monitored=np.array([lane.monitored for lane in self.lanes]),
-            dev_wrong=[lane.dev_wrong for lane in self.lanes],
+            on_dev=[lane.on_dev for lane in self.lanes],
             running=np.array([lane.running for lane in self.lanes]),
             seconds=seconds,
         )
@@ -268,11 +270,9 @@ def _finished(lane: Lane) -> TrainedNetwork:
     """The network of a lane at its best epoch."""
     curve = {name: np.array(values) for name, values in lane.curve.items()}
     best, architecture = lane.stopping.best_epoch, lane.plan.architecture
-    train = Measured(WORST_COST, 1.0, np.zeros(0, dtype=bool))
-    dev_cost, dev_error = (math.nan, math.nan) if lane.dev is None else (WORST_COST, 1.0)
+    train, dev = worst_measured(lane.train), lane.best_on_dev
     if best:
         (train,) = Evaluation(architecture, lane.best_theta[None], lane.train).measure()
-        dev_cost, dev_error = float(curve["dev_cost"][best - 1]), float(curve["dev_error"][best - 1])
     assert lane.stop_reason is not None
     return TrainedNetwork(
         architecture=architecture,
@@ -285,8 +285,6 @@ def _finished(lane: Lane) -> TrainedNetwork:
         curve=curve,
         train_cost=train.cost,
         train_error=train.error,
-        dev_cost=dev_cost,
-        dev_error=dev_error,
-        dev_wrong=lane.best_wrong,
+        on_dev=dev,
         layers=lane.reports,
     )

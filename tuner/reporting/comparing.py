@@ -10,7 +10,7 @@ import numpy as np
 from tuner.analysis import chance_as_good, difference_interval
 from tuner.formatting import count, percent, points, span, value
 from tuner.reporting.content import Content
-from tuner.reporting.findings import dev_wrong
+from tuner.reporting.findings import dev_losses
 from tuner.reporting.rows import error_rows, gap_rows
 from tuner.reporting.sentences import chance
 
@@ -90,7 +90,7 @@ def pair(first: Content, other: Content) -> Pairing | None:
 
 def _in_row_order(report: Content) -> np.ndarray:
     assert report.best is not None
-    wrong = dev_wrong(report.best, len(report.record.dev_y))
+    wrong = dev_losses(report.record, report.best)
     return wrong[np.argsort(report.record.dev_rows, kind="stable")]
 
 

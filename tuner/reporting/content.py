@@ -11,7 +11,7 @@ from tuner.reporting.advice import advise
 from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.notes import remarks, warned
 from tuner.reporting.numbers import Numbers
-from tuner.reporting.sentences import assumption, balanced_sentence, figures_sentence, gap_sentence, headline
+from tuner.reporting.sentences import assumption, figures_sentence, gap_sentence, headline, weighted_sentence
 
 
 class Content(Numbers):
@@ -21,7 +21,8 @@ class Content(Numbers):
     def sentences(self) -> list[str]:
         """The verdict in plain sentences: what it is, the figures that carry it, the gaps, what is assumed."""
         told = [headline(self.diagnosis), figures_sentence(self.diagnosis, len(self.findings.judged))]
-        told += [balanced_sentence(balanced)] if (balanced := self.findings.balanced) is not None else []
+        if (weighted := self.findings.weighted) is not None:
+            told.append(weighted_sentence(self.findings.metric, weighted))
         told += [
             gap_sentence(self.diagnosis, name)
             for name, gap in self.diagnosis.gaps.items()
@@ -62,6 +63,6 @@ class Content(Numbers):
         if best is None:
             return None
         errors: dict[str, Any] = {"dev_error": dev_error(best), "train_error": train_error(best)}
-        if self.findings.balanced is not None:
-            errors["balanced_error"] = {key: getattr(self.findings.balanced, key) for key in ("value", "low", "high")}
+        if (weighted := self.findings.weighted) is not None:
+            errors[self.findings.metric.name] = {key: getattr(weighted, key) for key in ("value", "low", "high")}
         return {"number": best.number, **errors, "params": best.params}

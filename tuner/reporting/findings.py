@@ -5,32 +5,33 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis import (
-    BalancedError,
     Baseline,
     ClassError,
+    ClassWeightedError,
     Competition,
     Diagnosis,
     ErrorEstimate,
     NetworkRun,
     Resolution,
     SeedsError,
-    balanced_error,
-    balancing_weights,
     class_errors,
+    class_weighted_error,
     corrected_dev_error,
     diagnose,
     effective_examples,
-    folds_train_error,
     not_distinguishable,
     resolution,
     seeds_error,
     sober_choice,
 )
+from tuner.dev_layout import N_DEV_FOLDS, DevLayout
+from tuner.metrics import ERROR, METRICS, Metric
 from tuner.nn import Architecture
 from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
 from tuner.study import KNOBS, StudyDefinition
@@ -43,19 +44,20 @@ class Findings:
     """What the analysis says about a study's best trial and about the trials it was picked from.
 
     ``judged``: complete trials that did not diverge, by number. ``not_distinguishable``: numbers of those that the dev
-    set cannot tell from the best, itself included. ``seeds``: with several seeds, the mean over them. ``balanced``: the
-    best trial's balanced error where the search chose by that, by which trials are then held against it, too.
+    set cannot tell from the best, itself included. ``seeds``: with several seeds, the mean over them. ``metric``: what
+    the search chose by, and trials are compared by. ``weighted``: the best trial's, where that weights the classes.
     """
 
     best: TrialRecord | None
     judged: tuple[TrialRecord, ...]
     diagnosis: Diagnosis
+    metric: Metric = ERROR
     classes: tuple[ClassError, ...] = ()
     not_distinguishable: tuple[int, ...] = ()
     sober: TrialRecord | None = None
     resolution: Resolution | None = None
     seeds: SeedsError | None = None
-    balanced: BalancedError | None = None
+    weighted: ClassWeightedError | None = None
 
 
 def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, material_gap: float) -> Findings:
@@ -66,24 +68,25 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         diagnosis = diagnose(train=None, dev=None, baseline=baseline, material_gap=material_gap)
         return Findings(None, judged, replace(diagnosis, references=references(record)))
     place = judged.index(best)
-    wrong = np.stack([dev_wrong(trial, len(record.dev_y)) for trial in judged])
-    classes = class_errors(record.dev_y, wrong[place], record.class_names)
-    is_balanced = definition.search.metric == "balanced_error"
-    losses = wrong * balancing_weights(record.dev_y) if is_balanced else wrong
-    members = not_distinguishable(losses, place, record.dev_groups)
+    metric = METRICS[definition.search.metric]
+    losses = np.stack([dev_losses(record, trial) for trial in judged])
+    classes = class_errors(record.dev_y, losses[place], record.class_names) if metric.counts_wrong else []
+    weighted = metric.weighted(losses, record.dev_y)
+    members = not_distinguishable(weighted, place, record.dev_groups)
     sizes = n_parameters(record, definition, [trial.params.get("hidden") for trial in judged])
     strengths = _strengths(judged)
     can_be_sober = bool(sizes.any() or strengths.size)
     return Findings(
         best=best,
         judged=judged,
-        diagnosis=_diagnosis(record, definition, judged, place, wrong, baseline, material_gap),
+        diagnosis=_diagnosis(record, definition, judged, place, losses, baseline, material_gap),
+        metric=metric,
         classes=tuple(classes),
         not_distinguishable=tuple(judged[k].number for k in members),
-        sober=judged[sober_choice(losses, place, sizes, strengths)] if can_be_sober else None,
-        resolution=resolution(losses, place, members),
-        seeds=_seeds_error(best, len(record.dev_y)),
-        balanced=balanced_error(classes) if is_balanced else None,
+        sober=judged[sober_choice(weighted, place, sizes, strengths)] if can_be_sober else None,
+        resolution=resolution(weighted, place, members),
+        seeds=_seeds_error(record, best) if metric.counts_wrong else None,
+        weighted=None if metric.class_weights is None else class_weighted_error(classes, metric.class_weights),
     )
 
 
@@ -92,27 +95,32 @@ def _diagnosis(
     definition: StudyDefinition,
     judged: Sequence[TrialRecord],
     place: int,
-    wrong: NDArray[np.generic],
+    losses: NDArray[Any],
     baseline: Baseline,
     material_gap: float,
 ) -> Diagnosis:
+    """Bias and variance of the share of wrong rows, corrected where trials were chosen by wrong rows."""
     best = judged[place]
-    n_dev = len(record.dev_y)
+    layout, n_dev = record.dev_layout(best), len(record.dev_y)
+    counts_wrong = METRICS[definition.search.metric].counts_wrong
+    wrong = float(losses[place].sum() if counts_wrong else sum(one.dev_wrong for one in best.networks) / layout.looks)
     rng = np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,)))
-    effective = None if record.dev_groups is None else effective_examples(wrong[place], record.dev_groups, rng=rng)
+    effective = None if record.dev_groups is None else effective_examples(losses[place], record.dev_groups, rng=rng)
     competition = Competition(
         trials=[_runs(trial, record, definition) for trial in judged],
-        fold_sizes=np.bincount(record.dev_fold, minlength=20),
-        wrong=wrong,
+        fold_sizes=np.bincount(record.dev_fold, minlength=N_DEV_FOLDS),
+        losses=losses,
         patience=definition.training.patience,
-        looks=1 if covers_once(best, n_dev) else len(best.networks),
+        looks=layout.looks,
         groups=record.dev_groups,
     )
-    corrected = corrected_dev_error(competition, place, rng=rng, n_effective=effective)
+    corrected = None
+    if competition.had_a_choice and counts_wrong:
+        corrected = corrected_dev_error(competition, place, rng=rng, n_effective=effective)
     diagnosis = diagnose(
-        train=train_estimate(best, n_dev),
-        dev=ErrorEstimate.counted(float(wrong[place].sum()), n_dev, effective),
-        dev_corrected=corrected if competition.had_a_choice else None,
+        train=_train_estimate(best, layout),
+        dev=ErrorEstimate.counted(wrong, n_dev, effective),
+        dev_corrected=corrected,
         train_dev=train_dev_estimate(best),
         test=test_estimate(record, best),
         baseline=baseline,
@@ -121,17 +129,9 @@ def _diagnosis(
     return replace(diagnosis, references=references(record))
 
 
-def covers_once(trial: TrialRecord, n_dev: int) -> bool:
-    """Whether the networks' dev sets together are the dev set (one network, or folds), not one each (seeds)."""
-    return sum(network.n_dev for network in trial.networks) == n_dev
-
-
-def dev_wrong(trial: TrialRecord, n_dev: int) -> NDArray[np.generic]:
-    """(n_dev,) which dev examples a trial has wrong; with several seeds the share of its networks that have."""
-    bits = [network.dev_bits for network in trial.networks]
-    if len(bits) == 1 or covers_once(trial, n_dev):
-        return np.concatenate(bits)
-    return np.asarray(np.mean(bits, axis=0, dtype=np.float32))
+def dev_losses(record: StudyRecord, trial: TrialRecord) -> NDArray[Any]:
+    """(n_dev,) a trial's loss of each dev example; with several seeds the mean over its networks."""
+    return record.dev_layout(trial).row_losses([network.dev_losses for network in trial.networks])
 
 
 def _runs(trial: TrialRecord, record: StudyRecord, definition: StudyDefinition) -> list[NetworkRun]:
@@ -140,11 +140,9 @@ def _runs(trial: TrialRecord, record: StudyRecord, definition: StudyDefinition) 
     Where the dev folds of each epoch are not recorded, what was returned counts as one epoch, which nobody chose.
     """
     if not definition.trainer_kind.has_dev_folds:
-        ends = np.cumsum([network.n_dev for network in trial.networks])
-        once = covers_once(trial, len(record.dev_y))
-        folds = np.split(record.dev_fold, ends[:-1]) if once else [record.dev_fold] * len(ends)
+        folds = record.dev_layout(trial).split(record.dev_fold)
         return [
-            NetworkRun(fold_wrong=np.bincount(fold[network.dev_bits], minlength=20)[None])
+            NetworkRun(fold_losses=np.bincount(fold, weights=network.dev_losses, minlength=N_DEV_FOLDS)[None])
             for network, fold in zip(trial.networks, folds, strict=True)
         ]
     return [_run(network, definition) for network in trial.networks]
@@ -153,16 +151,13 @@ def _runs(trial: TrialRecord, record: StudyRecord, definition: StudyDefinition) 
 def _run(network: NetworkRecord, definition: StudyDefinition) -> NetworkRun:
     updates = network.updates / network.best_epoch if network.best_epoch else 1.0
     first = math.ceil(definition.training.min_updates / max(updates, 1.0))
-    return NetworkRun(fold_wrong=network.dev_fold_wrong, first_stop=max(first, 1))
+    return NetworkRun(fold_losses=network.dev_fold_losses, first_stop=max(first, 1))
 
 
-def train_estimate(trial: TrialRecord, n_dev: int) -> ErrorEstimate:
+def _train_estimate(trial: TrialRecord, layout: DevLayout) -> ErrorEstimate:
     """Train error of a trial's networks; rows that several of them trained on count once."""
     wrong = [network.train_wrong for network in trial.networks]
-    of = [network.n_train for network in trial.networks]
-    if covers_once(trial, n_dev):
-        return folds_train_error(wrong, of)
-    return ErrorEstimate.counted(sum(wrong) / len(wrong), of[0])
+    return ErrorEstimate.counted(*layout.train_loss(wrong, [network.n_train for network in trial.networks]))
 
 
 def train_dev_estimate(trial: TrialRecord) -> ErrorEstimate | None:
@@ -213,7 +208,5 @@ def _strengths(trials: Sequence[TrialRecord]) -> NDArray[np.float64]:
     return np.stack(columns, axis=1) if columns else np.zeros((len(trials), 0))
 
 
-def _seeds_error(best: TrialRecord, n_dev: int) -> SeedsError | None:
-    if covers_once(best, n_dev):
-        return None
-    return seeds_error(np.stack([network.dev_bits for network in best.networks]))
+def _seeds_error(record: StudyRecord, best: TrialRecord) -> SeedsError | None:
+    return seeds_error(np.stack(record.dev_layout(best).sets([network.dev_losses for network in best.networks])))

@@ -46,7 +46,7 @@ def _simple_models(report: Numbers) -> list[str]:
     """Where the commonest class or gradient boosting does as well as the network, or better."""
     corrected, lines = report.diagnosis.errors.get("dev_corrected"), report.diagnosis.references
     majority, boosting = lines.get("majority"), lines.get("gradient_boosting")
-    if corrected is None or report.findings.balanced is not None:
+    if corrected is None or report.findings.weighted is not None:
         return []
     told = []
     if majority is not None and corrected.high >= majority:
@@ -111,8 +111,8 @@ def _sober(report: Numbers) -> str:
     differing = {name: of for name, of in sober.params.items() if of != best.params.get(name)}
     shown = ", ".join(f"{name} {value(of)}" for name, of in differing.items())
     error = f"dev error {percent(dev_error(sober))}"
-    if report.findings.balanced is not None and sober.value is not None:
-        error = f"balanced error {percent(sober.value)}"
+    if report.findings.weighted is not None and sober.value is not None:
+        error = f"{report.findings.metric.label} {percent(sober.value)}"
     return (
         f"The sober choice is trial {sober.number}: the simplest and most regularised within one standard error of the "
         f"best ({error}; {shown})."

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 
-from tuner.analysis import BalancedError, Diagnosis, ErrorEstimate, examples_to_decide
+from tuner.analysis import ClassWeightedError, Diagnosis, ErrorEstimate, examples_to_decide
 from tuner.formatting import count, join, percent, points, rounded, span
+from tuner.metrics import Metric
 from tuner.outcomes import Level, Verdict
 
 ERROR_NAMES = {
@@ -64,12 +65,11 @@ def figures_sentence(diagnosis: Diagnosis, n_trials: int) -> str:
     return told + _references_clause(diagnosis) + "."
 
 
-def balanced_sentence(balanced: BalancedError) -> str:
-    """Say what a search for the balanced error found, which the plain error does not show."""
-    guess = 1 - 1 / balanced.n_classes
+def weighted_sentence(metric: Metric, error: ClassWeightedError) -> str:
+    """Say what a search found whose metric weights the classes, which the plain error does not show."""
     return (
-        f"The search chose by the balanced error, the mean of the classes' errors: {percent(balanced.value)} as "
-        f"counted ({span(balanced.low, balanced.high)}), where always answering one class has {percent(guess)}."
+        f"The search chose by the {metric.label}, the {metric.meaning}: {percent(error.value)} as counted "
+        f"({span(error.low, error.high)}), where always answering one class has {percent(error.guess)}."
     )
 
 

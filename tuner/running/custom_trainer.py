@@ -18,11 +18,12 @@ import numpy as np
 from tuner.data import Dataset, Part, Table
 from tuner.errors import StorageError
 from tuner.formatting import error_line
+from tuner.metrics import METRICS
 from tuner.outcomes import StopReason
 from tuner.running.interrupting import TrialEnded, interruptible
 from tuner.storage import NetworkRecord, Outcome
 from tuner.trainers import Trainer
-from tuner.trial import TrialSettings, network_seeds, value_of
+from tuner.trial import TrialSettings, dev_layout, network_seeds
 
 Prune = Callable[[dict[int, float]], bool]
 
@@ -70,11 +71,12 @@ def run_custom_trial(
     """
     began = time.perf_counter()
     function = trainer.load()
-    n_networks = len(dataset.parts) if len(dataset.parts) > 1 else settings.seeds
+    layout = dev_layout(dataset, settings.seeds)
     networks: list[NetworkRecord] = []
     rung_values: dict[int, float] = {}
-    for k, stream in enumerate(network_seeds(seed, n_networks)):
-        data = _data(dataset, dataset.parts[k % len(dataset.parts)])
+    streams = network_seeds(seed, layout.n_networks)
+    for k, (stream, part) in enumerate(zip(streams, layout.each(dataset.parts), strict=True)):
+        data = _data(dataset, part)
         report = EpochReport(trainer.name, settings, prune if k == 0 else None, should_stop)
         number = int(stream.generate_state(1, np.uint32)[0])
         returned = _call(trainer.name, function, params, data, number, report, should_stop)
@@ -87,7 +89,7 @@ def run_custom_trial(
         if k == 0:
             own = networks[0].dev_wrong / max(networks[0].n_dev, 1)
             rung_values = {rung: report.rung_values.get(rung, own) for rung in settings.rungs}
-    value = value_of(settings.metric, dataset, [network.dev_bits for network in networks], [])
+    value = METRICS[settings.metric].of_losses(layout, [network.dev_losses for network in networks], dataset.dev_y)
     reasons = {network.stop_reason for network in networks}
     reason = StopReason.MAX_EPOCHS if StopReason.MAX_EPOCHS in reasons else StopReason.RETURNED
     return _outcome(networks, value, reason, rung_values, began)
@@ -251,7 +253,7 @@ def _judged(report: EpochReport, data: TrainerData, labels: list[np.ndarray]) ->
         n_dev=len(wrong),
         dev_wrong=int(wrong.sum()),
         dev_cost=math.nan,
-        dev_bits=wrong,
+        dev_losses=wrong,
         curve=_curve(report),
         n_train_dev=None if train_dev is None else len(train_dev),
         train_dev_wrong=None if train_dev is None else int((labels[2] != train_dev.y).sum()),
@@ -282,7 +284,7 @@ def _pruned(report: EpochReport, data: TrainerData) -> NetworkRecord:
         n_dev=n_dev,
         dev_wrong=round(dev_error * n_dev),
         dev_cost=math.nan,
-        dev_bits=np.zeros(0, bool),
+        dev_losses=np.zeros(0, bool),
         curve=_curve(report),
     )
 

@@ -14,7 +14,7 @@ from tuner.errors import UsageError
 from tuner.running.custom_trainer import TrialError, run_custom_trial
 from tuner.study import StudyDefinition
 from tuner.trainers import Trainer
-from tuner.trial import draw_dev_folds, run_trial, trial_settings
+from tuner.trial import dev_layout, draw_dev_folds, run_trial, trial_settings
 
 BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss: bytes on macOS, KiB elsewhere
 
@@ -103,7 +103,7 @@ def _estimate_custom(definition: StudyDefinition, dataset: Dataset, trainer: Tra
     except TrialError as error:
         raise UsageError(str(error)) from error
     assert outcome is not None  # nobody tells it to stop
-    n_networks = len(dataset.parts) if len(dataset.parts) > 1 else settings.seeds
+    n_networks = dev_layout(dataset, settings.seeds).n_networks
     epoch_seconds, least, most = None, outcome.seconds, outcome.seconds
     if outcome.pruned:  # what comes before the first epoch is done once, however many follow
         seconds = outcome.networks[0].curve["seconds"].tolist()

@@ -8,15 +8,14 @@ from typing import Any
 from tuner.data import Dataset
 from tuner.outcomes import StopReason
 from tuner.storage import NetworkRecord, Outcome
-from tuner.trial import TrialResult
+from tuner.trial import TrialResult, dev_layout
 
 
 def outcome_of(result: TrialResult, dataset: Dataset, attributes: dict[str, Any]) -> Outcome:
     """A trial's result as it is recorded."""
-    parts = dataset.parts
     networks = []
-    for k, network in enumerate(result.networks):
-        part = parts[k] if len(parts) > 1 else parts[0]
+    parts = dev_layout(dataset, len(result.networks)).each(dataset.parts)
+    for k, (network, part) in enumerate(zip(result.networks, parts, strict=True)):
         n_train, n_dev = len(part.train), len(part.dev)
         networks.append(
             NetworkRecord(
@@ -30,9 +29,9 @@ def outcome_of(result: TrialResult, dataset: Dataset, attributes: dict[str, Any]
                 n_dev=n_dev,
                 dev_wrong=int(network.dev_wrong.sum()),
                 dev_cost=network.dev_cost,
-                dev_bits=network.dev_wrong,
+                dev_losses=result.dev_losses[k],
                 curve=network.curve,
-                dev_fold_wrong=result.dev_fold_wrong[k],
+                dev_fold_losses=result.dev_fold_losses[k],
                 n_train_dev=None if dataset.train_dev is None else len(dataset.train_dev),
                 train_dev_wrong=None if result.train_dev_wrong is None else result.train_dev_wrong[k],
                 diverged_layer=network.diverged_layer,

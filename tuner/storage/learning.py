@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tuner.errors import StorageError
 from tuner.storage import tables
 from tuner.storage.database import Database
+from tuner.storage.losses import pack_losses, unpack_losses
 
 if TYPE_CHECKING:
     from tuner.analysis import LearningNetwork
@@ -51,20 +51,12 @@ def _row(trial_id: int, network: LearningNetwork) -> dict[str, Any]:
         "train_wrong": network.train_wrong,
         "error": network.error,
         "n_dev": len(network.wrong),
-        "dev_bits": np.packbits(network.wrong).tobytes(),
+        "dev_bits": pack_losses(network.wrong),
         "n_watched": len(network.left_out) or None,
-        "left_out_bits": _packed(network.left_out),
-        "left_wrong_bits": _packed(network.left_wrong),
+        "left_out_bits": pack_losses(network.left_out) or None,
+        "left_wrong_bits": pack_losses(network.left_wrong) or None,
         "seconds": network.seconds,
     }
-
-
-def _packed(bits: np.ndarray) -> bytes | None:
-    return np.packbits(bits).tobytes() if len(bits) else None
-
-
-def _unpacked(packed: bytes | None, n: int | None) -> np.ndarray:
-    return np.unpackbits(np.frombuffer(packed or b"", np.uint8), count=n or 0).astype(bool)
 
 
 def read_learning(connection: Connection, study_id: int) -> dict[int, list[LearningNetwork]]:
@@ -90,10 +82,10 @@ def read_learning(connection: Connection, study_id: int) -> dict[int, list[Learn
                 epochs=row.epochs,
                 train_wrong=row.train_wrong,
                 error=row.error,
-                wrong=_unpacked(row.dev_bits, row.n_dev),
+                wrong=unpack_losses(row.dev_bits, row.n_dev),
                 seconds=row.seconds,
-                left_out=_unpacked(row.left_out_bits, row.n_watched),
-                left_wrong=_unpacked(row.left_wrong_bits, row.n_watched),
+                left_out=unpack_losses(row.left_out_bits, row.n_watched),
+                left_wrong=unpack_losses(row.left_wrong_bits, row.n_watched),
             )
         )
     return found

@@ -16,12 +16,14 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
 from tuner import outcomes
+from tuner.dev_layout import DevLayout
 from tuner.outcomes import StopReason
 from tuner.storage import tables
 from tuner.storage.address import mask
 from tuner.storage.database import Database
 from tuner.storage.learning import read_learning
-from tuner.storage.records import CURVE_COLUMNS, N_DEV_FOLDS, NetworkRecord, middle_epoch
+from tuner.storage.losses import unpack_fold_losses, unpack_losses
+from tuner.storage.records import CURVE_COLUMNS, NetworkRecord, middle_epoch
 from tuner.storage.studies import get_study, study_names
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ class StudyRecord:
     """A study with all its trials, in the order of their numbers; ``storage`` is empty once the database is gone.
 
     ``dev_rows``, ``dev_y``, ``dev_groups``, ``dev_fold`` run over the dev examples in the order of every
-    ``dev_bits``; with folds the
+    ``dev_losses``; with folds the
     networks of a trial hold consecutive stretches of them, with several seeds each network holds them all.
     ``beside``: the names of all studies of the database.
     """
@@ -108,6 +110,10 @@ class StudyRecord:
     test_looks: list[dict[str, Any]]
     trials: list[TrialRecord]
     beside: tuple[str, ...] = ()
+
+    def dev_layout(self, trial: TrialRecord) -> DevLayout:
+        """How a trial's networks share the dev rows."""
+        return DevLayout(tuple(network.n_dev for network in trial.networks), len(self.dev_y))
 
     @property
     def class_names(self) -> list[str]:
@@ -261,8 +267,6 @@ def _read_networks(connection: Connection, ids: Any) -> dict[int, list[NetworkRe
 
 def _network(row: Any, epochs: list[Any]) -> NetworkRecord:
     columns = list(zip(*epochs, strict=True)) or [()] * (len(CURVE_COLUMNS) + 3)
-    folds = np.frombuffer(b"".join(columns[-1]), "<u2").reshape(-1, N_DEV_FOLDS)
-    bits = np.unpackbits(np.frombuffer(row.dev_bits, np.uint8), count=row.n_dev if row.dev_bits else 0).astype(bool)
     return NetworkRecord(
         stop_reason=row.stop_reason,
         best_epoch=row.best_epoch,
@@ -274,9 +278,9 @@ def _network(row: Any, epochs: list[Any]) -> NetworkRecord:
         n_dev=row.n_dev,
         dev_wrong=row.dev_wrong,
         dev_cost=math.nan if row.dev_cost is None else row.dev_cost,
-        dev_bits=bits,
+        dev_losses=unpack_losses(row.dev_bits, row.n_dev),
         curve={name: np.array(columns[2 + k], float) for k, name in enumerate(CURVE_COLUMNS)},
-        dev_fold_wrong=folds,
+        dev_fold_losses=unpack_fold_losses(columns[-1]),
         n_train_dev=row.n_train_dev,
         train_dev_wrong=row.train_dev_wrong,
         layers=[tuple(layer) for layer in json.loads(row.layers or "[]")],

@@ -15,13 +15,14 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
+from tuner.dev_layout import N_DEV_FOLDS
 from tuner.outcomes import StopReason
 from tuner.storage import tables
 from tuner.storage.claims import Claim, end_claim, insert_trial, is_held, lock_study, next_number, set_state
 from tuner.storage.database import Database
 from tuner.storage.history import ParamReader
+from tuner.storage.losses import pack_fold_losses, pack_losses
 
-N_DEV_FOLDS = 20
 _t, _p = tables.trials.c, tables.optuna_params.c
 _NOTED = sa.select(_t.hyperparameters, _t.seed, _t.exploring).where(_t.trial_id == tables.TRIAL)
 _PARAMS = sa.select(_p.param_name, _p.param_value, _p.distribution_json).where(_p.trial_id == tables.TRIAL)
@@ -47,12 +48,13 @@ class SampledTrial:
 class NetworkRecord:
     """One network of a trial, as of its best epoch.
 
-    ``dev_bits`` (n_dev,) bool: which dev examples it got wrong; ``curve`` name -> (epochs,) float64;
-    ``dev_fold_wrong`` (epochs, 20) uint16: wrong dev examples in each of the study's 20 dev folds after every epoch.
+    ``dev_losses`` (n_dev,): its dev examples' losses, bool where all are 0 or 1, else float32.
+    ``curve`` name -> (epochs,) float64;
+    ``dev_fold_losses`` (epochs, 20): their sums over each of the study's 20 dev folds after every epoch.
     ``diverged_layer``: the layer, from 1, in which a diverged network's values stopped being finite first.
     ``layers``: a row a layer at some epochs: epoch, layer from 1, gradient norm, activation norm, share of dead units.
     Of a network that a trainer of the user's own trained, costs are unknown (NaN, stored as NULL) and so is
-    ``dev_fold_wrong`` (no rows); where it was pruned, ``dev_bits`` are too (no entries).
+    ``dev_fold_losses`` (no rows); where it was pruned, ``dev_losses`` are too (no entries).
     """
 
     stop_reason: StopReason
@@ -65,9 +67,9 @@ class NetworkRecord:
     n_dev: int
     dev_wrong: int
     dev_cost: float
-    dev_bits: np.ndarray
+    dev_losses: np.ndarray
     curve: dict[str, np.ndarray] = field(default_factory=dict)
-    dev_fold_wrong: np.ndarray = field(default_factory=lambda: np.zeros((0, N_DEV_FOLDS), np.uint16))
+    dev_fold_losses: np.ndarray = field(default_factory=lambda: np.zeros((0, N_DEV_FOLDS), np.uint16))
     n_train_dev: int | None = None
     train_dev_wrong: int | None = None
     layers: list[tuple[int, int, float, float, float]] = field(default_factory=list)
@@ -261,7 +263,7 @@ def _network_rows(trial_id: int, outcome: Outcome) -> list[dict[str, Any]]:
             "n_dev": network.n_dev,
             "dev_wrong": network.dev_wrong,
             "dev_cost": _known(network.dev_cost),
-            "dev_bits": np.packbits(network.dev_bits).tobytes(),
+            "dev_bits": pack_losses(network.dev_losses),
             "layers": json.dumps(network.layers),
             "diverged_layer": network.diverged_layer,
         }
@@ -272,7 +274,7 @@ def _network_rows(trial_id: int, outcome: Outcome) -> list[dict[str, Any]]:
 def _epoch_rows(trial_id: int, outcome: Outcome) -> list[dict[str, Any]]:
     rows = []
     for index, network in enumerate(outcome.networks):
-        folds = network.dev_fold_wrong.astype("<u2")
+        folds = pack_fold_losses(network.dev_fold_losses)
         columns = [network.curve[name].tolist() for name in CURVE_COLUMNS]
         for epoch, values in enumerate(zip(*columns, strict=True), start=1):
             row: dict[str, Any] = dict(zip(CURVE_COLUMNS, map(_known, values), strict=True))
@@ -280,7 +282,7 @@ def _epoch_rows(trial_id: int, outcome: Outcome) -> list[dict[str, Any]]:
                 "trial_id": trial_id,
                 "network": index,
                 "epoch": epoch,
-                "dev_fold_wrong": folds[epoch - 1].tobytes() if len(folds) else b"",
+                "dev_fold_wrong": folds[epoch - 1] if len(folds) else b"",
             }
             rows.append(row)
     return rows

@@ -1,7 +1,6 @@
 """What is searched: the definition (TOML), the space, the samplers and pruners."""
 
 from tuner.study.definition import (
-    METRICS,
     Source,
     StudyDefinition,
     identity_changes,
@@ -22,7 +21,6 @@ from tuner.study.strategies import PRUNERS, SAMPLERS, explores, rungs
 __all__ = [
     "FREE",
     "KNOBS",
-    "METRICS",
     "PRUNERS",
     "SAMPLERS",
     "SCHEMA_LINE",

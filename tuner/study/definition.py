@@ -30,7 +30,8 @@ from pydantic import (
 from tuner.data import AUGMENTATIONS, ColumnSettings, DataSettings, make_augment
 from tuner.errors import DefinitionError, UsageError
 from tuner.formatting import did_you_mean, one_line, shorten
-from tuner.nn import ACTIVATIONS, MONITORS, Stopping
+from tuner.metrics import METRICS
+from tuner.nn import ACTIVATIONS, Stopping
 from tuner.study.knobs import FREE, KNOBS, format_hidden
 from tuner.study.ranges import Range
 from tuner.study.space import Space
@@ -38,7 +39,6 @@ from tuner.study.strategies import PRUNERS, SAMPLERS, rungs
 from tuner.study.trainer_kinds import TrainerKind, check_free_name, check_trainer, kind_of, refuse_twins
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
-METRICS = ("error", "balanced_error", "cost")
 TABLE_WANTED = ("model_type", "dict_type", "model_attributes_type")
 """Problems that only say that a table was expected, where other kinds of value would do."""
 FINGERPRINT_SHOWN = 12  # of its 64 digits: enough to see that two differ
@@ -93,7 +93,7 @@ class TrainingSection(Section):
     patience: int = Field(10, ge=1, description="epochs without a better dev result after which training stops")
     min_updates: int = Field(500, ge=0, description="gradient steps that patience waits for at the least")
     min_improvement: float = Field(0.0, ge=0, description="a smaller gain does not count as better")
-    monitor: Annotated[str, _known(MONITORS, "a monitor")] = Field(
+    monitor: Annotated[str, _known(METRICS, "a monitor")] = Field(
         "error", description="what early stopping watches on the dev set"
     )
     penalty_per: Literal["train_set", "mini_batch"] = Field(
@@ -183,8 +183,9 @@ class StudyDefinition(BaseModel):
         kind.check_keys("training", self.training)
         if not kind.knows_knobs:
             refuse_twins(self.space)
-        if not kind.has_cost and self.search.metric == "cost":
-            raise ValueError("search.metric: expected error or balanced_error beside network.trainer, got 'cost'")
+        if not kind.has_cost and not METRICS[self.search.metric].from_labels:
+            possible = " or ".join(metric.name for metric in METRICS.values() if metric.from_labels)
+            raise ValueError(f"search.metric: expected {possible} beside network.trainer, got {self.search.metric!r}")
         return self
 
     @model_validator(mode="after")

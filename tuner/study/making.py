@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tuner.metrics import BALANCED_ERROR, ERROR, METRICS, Metric
 from tuner.study.schema import SCHEMA_LINE
 
 FOLDS_BELOW = 5000
@@ -43,7 +44,7 @@ def make_definition(name: str, source: str | None, target: str | None, shape: Da
     None for arrays.
     """
     hidden = [64, 32] if shape.n_train < 20_000 else [128, 64]
-    metric = "balanced_error" if shape.is_imbalanced else "error"
+    metric = BALANCED_ERROR if shape.is_imbalanced else ERROR
     lines = [
         SCHEMA_LINE if source is not None else None,
         f"# Made for {source or 'data in memory'}: {shape.n_rows:,} rows to train and choose on, "
@@ -65,13 +66,13 @@ def make_definition(name: str, source: str | None, target: str | None, shape: Da
         "[training]",
         _line("max_epochs", "100", "passes over the training set at the most"),
         _line("patience", "10", "epochs without a better dev error (and at least 500 updates)"),
-        _line("monitor", json.dumps(metric), "what patience watches: as the metric") if metric != "error" else None,
+        _line("monitor", _text(metric.name), "what patience watches: as the metric") if metric is not ERROR else None,
         "",
         *_space(shape.n_train),
         "",
         "[search]",
         _line("trials", "100", "the study's budget: complete + pruned trials in all"),
-        _line("metric", json.dumps(metric), _why_metric(metric)),
+        _line("metric", _text(metric.name), metric.why or _other_metrics(metric)),
         _line("sampler", '"tpe"', "or random"),
         _line("explore", "0.25", "this share is drawn at random and never pruned"),
         _line("pruner", '"median"', "or hyperband, none"),
@@ -125,7 +126,6 @@ def _number(value: float) -> str:
     return repr(float(f"{value:.2g}"))
 
 
-def _why_metric(metric: str) -> str:
-    if metric == "balanced_error":
-        return "mean of the classes' errors: one class is rare, and the plain error would ignore it"
-    return "or balanced_error (mean of the classes' errors), cost"
+def _other_metrics(chosen: Metric) -> str:
+    others = [metric for metric in METRICS.values() if metric is not chosen]
+    return "or " + ", ".join(f"{one.name} ({one.meaning})" if one.meaning else one.name for one in others)

@@ -9,6 +9,7 @@ from tuner.analysis.actions.ranges import described, effects_as_evidence
 from tuner.analysis.actions.state import BestTrial, StudyState
 from tuner.analysis.next_ranges import amount, shifted
 from tuner.formatting import number, percent
+from tuner.metrics import METRICS
 
 FOLDS = 5
 FEW_DEV_ROWS = 1000  # on fewer, errors of epochs differ by a point and more by chance alone
@@ -63,15 +64,20 @@ def _steadier_choice(state: StudyState, best: BestTrial) -> dict[str, Any]:
     if best.dev_rows >= FEW_DEV_ROWS:
         return {}
     folds = state.data.may_use_folds and "data.folds" not in state.changed
-    return ({"training.monitor": "cost"} if best.monitor == "error" else {}) | ({"data.folds": FOLDS} if folds else {})
+    smoother = METRICS[best.monitor].less_noisy
+    return ({"training.monitor": smoother} if smoother else {}) | ({"data.folds": FOLDS} if folds else {})
 
 
 def _why_it_stopped(best: BestTrial, chosen: str) -> str:
     """Why early stopping chose so early, and what makes later epochs better."""
-    watched = f"the {best.monitor.replace('_', ' ')} on {best.dev_rows:,} dev rows"
+    monitor = METRICS[best.monitor]
+    watched = f"the {monitor.label} on {best.dev_rows:,} dev rows"
     if best.dev_rows >= FEW_DEV_ROWS:
         return f"which chose {chosen} by {watched}: more data or regularisation, so that later epochs do better, helps."
-    smoother = ', their cost instead of their error (monitor = "cost")' if best.monitor == "error" else ""
+    smoother = ""
+    if monitor.less_noisy is not None:
+        other = METRICS[monitor.less_noisy]
+        smoother = f', their {other.label} instead of their {monitor.label} (monitor = "{other.name}")'
     return (
         f"which chose {chosen} by {watched}, on which an early epoch may look best by luck. What helps is more "
         f"dev rows or folds to choose on{smoother}, and more data or regularisation, so that later epochs do better."

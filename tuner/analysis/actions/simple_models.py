@@ -5,6 +5,7 @@ from __future__ import annotations
 from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.state import StudyState
 from tuner.formatting import percent, span
+from tuner.metrics import BALANCED_ERROR, METRICS
 
 
 def give_baseline(state: StudyState) -> Action | None:
@@ -47,7 +48,7 @@ def beat_majority(state: StudyState) -> Action | None:
     majority, dev = state.diagnosis.references.get("majority"), state.dev
     if majority is None or dev is None or dev.high < majority:
         return None
-    if state.metric == "balanced_error":
+    if METRICS[state.metric].class_weights is not None:
         return None  # then it is not this error that the search lowers
     commonest = max(state.classes, key=lambda row: row.estimate.n or 0, default=None)
     missed = max(state.classes, key=lambda row: row.estimate.value, default=None)
@@ -56,8 +57,8 @@ def beat_majority(state: StudyState) -> Action | None:
     else:
         rest = (
             f"; of class {missed.name!r} it gets {percent(missed.estimate.value)} wrong. Where that class matters, "
-            'search again with "balanced_error" as metric in [search] and monitor in [training], which counts every '
-            "class alike."
+            f'search again with "{BALANCED_ERROR.name}" as metric in [search] and monitor in [training], which counts '
+            "every class alike."
         )
     return Action(
         action="beat_majority",
@@ -71,7 +72,7 @@ def compare_gradient_boosting(state: StudyState) -> Action | None:
     """Gradient boosting does clearly better, so that the network's error can be avoided."""
     references, dev = state.diagnosis.references, state.dev
     boosting, linear = references.get("gradient_boosting"), references.get("logistic_regression")
-    if state.metric == "balanced_error":
+    if METRICS[state.metric].class_weights is not None:
         return None  # of which the reference models' errors say nothing
     if boosting is None or dev is None:
         return None
@@ -95,7 +96,7 @@ def compare_logistic_regression(state: StudyState) -> Action | None:
     """A linear model does as well, and nothing else that is simple does far better."""
     references, dev = state.diagnosis.references, state.dev
     linear, boosting = references.get("logistic_regression"), references.get("gradient_boosting")
-    if state.metric == "balanced_error":
+    if METRICS[state.metric].class_weights is not None:
         return None  # of which the reference models' errors say nothing
     if linear is None or dev is None or dev.high < linear:
         return None

@@ -1,0 +1,118 @@
+"""The table of metrics: what each makes of rows' losses, and that an entry is all that a new one takes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tuner
+from tests.conftest import SMALL_STUDY, small_table
+from tuner.dev_layout import DevLayout
+from tuner.metrics import METRICS, Measured, Metric, cross_entropies
+
+ADDED = '''
+def rare_counts_triple(counts: Array) -> Array:
+    """The rarest class counts three times as much as any other."""
+    return np.where(counts == counts[counts > 0].min(), 3.0, 1.0) * (counts > 0)
+
+
+METRICS["rare_error"] = Metric(
+    name="rare_error", label="rare error", meaning="error with its weight on the rarest class", worst=1.0,
+    class_weights=rare_counts_triple,
+)
+METRICS["log_loss"] = Metric(
+    name="log_loss", label="log loss", worst=1e6, losses=cross_entropies, from_labels=False
+)
+'''
+
+Y = np.array([0, 0, 0, 1])
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_an_entry_says_all_that_is_asked_of_it(name: str) -> None:
+    """Its own name, a direction, and a finite worst value above that of the worst network's rows."""
+    metric, n = METRICS[name], len(Y)
+    worst = Measured(1e6, 1.0, np.ones(n, dtype=bool), np.full(n, 1e6))
+    assert (metric.name, metric.direction) == (name, "minimize")
+    assert metric.of(worst, Y) == metric.value(DevLayout.planned([n], 1), [worst], Y) == metric.worst
+    assert np.isfinite(metric.worst)
+
+
+def test_weighted_losses_have_the_metric_for_a_mean() -> None:
+    """One of three rows of a class and the only one of another: 2/3 balanced, 1/2 plain."""
+    losses = np.array([1, 0, 0, 1], dtype=bool)
+    expected = {"error": 1 / 2, "balanced_error": 2 / 3}
+    for name, value in expected.items():
+        assert METRICS[name].mean(losses, Y) == pytest.approx(value)
+        assert METRICS[name].weighted(losses, Y).mean() == pytest.approx(value)
+
+
+def test_real_losses_are_averaged_over_networks() -> None:
+    """Of folds over all rows, of seeds over each network's own mean."""
+    log_loss = Metric(name="log_loss", label="log loss", worst=1e6, losses=cross_entropies)
+    halves = [Measured(0, 0, np.zeros(2, dtype=bool), np.array(own)) for own in ([0.5, 1.5], [2.0, 4.0])]
+    assert log_loss.value(DevLayout((2, 2), 4), halves, Y) == 2
+    assert log_loss.value(DevLayout((2, 2), 2), halves, Y[:2]) == 2
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package with two more entries in the one table."""
+    folder = tmp_path_factory.mktemp("extended")
+    package = Path(tuner.__file__).parent
+    shutil.copytree(package, folder / "tuner", ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "tuner" / "metrics.py").open("a", encoding="utf-8") as table:
+        table.write(ADDED)
+    return folder
+
+
+@pytest.mark.parametrize("layout", ["", "folds = 3\n", "seeds = 2\n"], ids=["holdout", "folds", "seeds"])
+@pytest.mark.parametrize("name", ["rare_error", "log_loss"])
+def test_a_new_metric_is_searched_stopped_by_and_reported(
+    name: str, layout: str, extended: Path, tmp_path: Path
+) -> None:
+    """Its value is the mean of the losses that are kept of each dev row; the report tells of it."""
+    text = SMALL_STUDY.replace("[search]\n", f'[search]\nmetric = "{name}"\n')
+    section = "[data]\n" if layout.startswith("folds") else "[training]\n"
+    text = text.replace("[training]\n", f'[training]\nmonitor = "{name}"\n').replace(section, section + layout)
+    (tmp_path / "small.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "small.csv").write_text(small_table(), encoding="utf-8")
+    script = f"""
+import json, numpy as np, tuner
+from tuner.metrics import METRICS
+study = tuner.search("small.toml")
+report = study.report()
+record, findings = report.record, report.findings
+best = record.best
+losses = record.dev_layout(best).sets([network.dev_losses for network in best.networks])
+print(json.dumps({{
+    "value": best.value,
+    "mean": float(np.mean([METRICS["{name}"].mean(of, record.dev_y) for of in losses])),
+    "at_best": [float(n.dev_fold_losses[n.best_epoch - 1].sum()) for n in best.networks],
+    "sums": [float(n.dev_losses.sum()) for n in best.networks],
+    "kinds": sorted({{str(n.dev_losses.dtype) for n in best.networks}}),
+    "summary": report.summary["best"], "sentences": report.sentences,
+}}))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(extended)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    found = json.loads(run.stdout.splitlines()[-1])
+    assert found["value"] == pytest.approx(found["mean"], rel=1e-5)
+    assert found["at_best"] == pytest.approx(found["sums"], rel=1e-5)
+    assert found["kinds"] == (["bool"] if name == "rare_error" else ["float32"])
+    assert found["summary"]["dev_error"] < 0.5
+    if name == "rare_error":
+        assert found["summary"]["rare_error"]["value"] == pytest.approx(found["value"])
+        assert any("The search chose by the rare error" in sentence for sentence in found["sentences"])

@@ -1,0 +1,129 @@
+"""What trials and epochs are chosen by: means over the dev rows of a loss that every row has.
+
+`METRICS` is the one table: definitions, early stopping, trials and reports read from it, none asks for a metric by its
+name.  To add one is an entry here, and a class where its value is no mean of a row's loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tuner.dev_layout import DevLayout
+
+Array = npt.NDArray[Any]
+
+
+class Measured(NamedTuple):
+    """One network on n examples: its mean cost, error (share classified wrongly), and of each row whether it is wrong
+    and its cross-entropy, both (n,).
+    """
+
+    cost: float
+    error: float
+    wrong: npt.NDArray[np.bool_]
+    losses: Array
+
+
+def wrong_rows(measured: Measured) -> Array:
+    """The 0/1 loss of each row, (n,) bool."""
+    return measured.wrong
+
+
+def cross_entropies(measured: Measured) -> Array:
+    """The cross-entropy −log p_y of each row, (n,) floats."""
+    return measured.losses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A mean of the rows' losses, or with ``class_weights`` the weighted mean of the classes' mean losses.
+
+    ``label``: its name in a sentence; ``meaning``: what it is, where the name does not say it; ``why``: why a
+    definition is made with it.  ``worst``: the value of a trial that diverged, finite so that the sampler keeps away.
+    ``losses``: (n,) losses of the rows, by which trials are compared.  ``class_weights``: from the rows of each class,
+    (n_classes,), to its relative weight, 0 where it has none.  ``from_labels``: whether predicted labels are enough.
+    ``less_noisy``: the metric to stop by instead where dev rows are few.
+    """
+
+    name: str
+    label: str
+    worst: float
+    meaning: str = ""
+    why: str = ""
+    direction: Literal["minimize"] = "minimize"
+    losses: Callable[[Measured], Array] = wrong_rows
+    class_weights: Callable[[Array], Array] | None = None
+    from_labels: bool = True
+    less_noisy: str | None = None
+
+    @property
+    def counts_wrong(self) -> bool:
+        """Whether a row's loss is 1 where it is wrong and else 0."""
+        return self.losses is wrong_rows
+
+    def mean(self, losses: Array, y: Array) -> float:
+        """The metric of a set of rows from their losses (n,) and class indices (n,)."""
+        if self.class_weights is None:
+            total = np.count_nonzero(losses) if losses.dtype == bool else float(np.add.reduce(losses))
+            return float(total / len(losses))
+        counts = np.bincount(y)
+        there = counts > 0
+        of_classes = np.bincount(y, weights=losses)[there] / counts[there]
+        return float(np.average(of_classes, weights=self.class_weights(counts)[there]))
+
+    def of(self, measured: Measured, y: Array) -> float:
+        """What early stopping follows: the metric of one network's dev rows."""
+        return self.mean(self.losses(measured), y)
+
+    def value(self, layout: DevLayout, networks: Sequence[Measured], y: Array) -> float:
+        """A trial's value from what its networks' dev rows were measured to, ``y`` (n_dev,) their class indices."""
+        return self.of_losses(layout, [self.losses(one) for one in networks], y)
+
+    def of_losses(self, layout: DevLayout, networks: Sequence[Array], y: Array) -> float:
+        """A trial's value from its networks' losses: the mean over the sets that cover all dev rows."""
+        values = [self.mean(losses, y) for losses in layout.sets(networks)]
+        return values[0] if len(values) == 1 else float(np.mean(values))
+
+    def weighted(self, losses: Array, y: Array) -> Array:
+        """Losses (..., n) whose plain mean is the metric: a row counts as much as its class's weight gives it."""
+        if self.class_weights is None:
+            return losses
+        counts = np.bincount(y)
+        weights = self.class_weights(counts)
+        return np.asarray(losses * (len(y) * weights[y] / (weights.sum() * counts[y])))
+
+
+class Cost(Metric):
+    """Mean cost of the networks on their dev rows; trials are compared by the rows that they get wrong."""
+
+    def of(self, measured: Measured, y: Array) -> float:
+        """The network's own mean cost."""
+        return measured.cost
+
+    def value(self, layout: DevLayout, networks: Sequence[Measured], y: Array) -> float:
+        """The mean of the networks' costs, each as often as it has dev rows."""
+        return float(np.average([one.cost for one in networks], weights=layout.sizes))
+
+
+def one_each(counts: Array) -> Array:
+    """The same weight for every class that has rows."""
+    return np.asarray(counts > 0, dtype=np.float64)
+
+
+ERROR = Metric(name="error", label="error", worst=1.0, less_noisy="cost")
+BALANCED_ERROR = Metric(
+    name="balanced_error",
+    label="balanced error",
+    meaning="mean of the classes' errors",
+    why="one class is rare, and the plain error would ignore it",
+    worst=1.0,
+    class_weights=one_each,
+)
+COST = Cost(name="cost", label="cost", worst=1e6, from_labels=False)
+
+METRICS = {metric.name: metric for metric in (ERROR, BALANCED_ERROR, COST)}

@@ -9,15 +9,34 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tuner.analysis import Action, Diagnosis, ErrorEstimate, Gap
     from tuner.analysis import diagnose_predictions as diagnose
     from tuner.api import Model, Report, Study, load_model, load_study, search
     from tuner.errors import TunerError
     from tuner.estimator import Classifier
 
-__all__ = ["Classifier", "Model", "Report", "Study", "TunerError", "diagnose", "load_model", "load_study", "search"]
+__all__ = [
+    "Action",
+    "Classifier",
+    "Diagnosis",
+    "ErrorEstimate",
+    "Gap",
+    "Model",
+    "Report",
+    "Study",
+    "TunerError",
+    "diagnose",
+    "load_model",
+    "load_study",
+    "search",
+]
 
 _HOMES = {
+    "Action": ("tuner.analysis", "Action"),
     "Classifier": ("tuner.estimator", "Classifier"),
+    "Diagnosis": ("tuner.analysis", "Diagnosis"),
+    "ErrorEstimate": ("tuner.analysis", "ErrorEstimate"),
+    "Gap": ("tuner.analysis", "Gap"),
     "Model": ("tuner.api", "Model"),
     "Report": ("tuner.api", "Report"),
     "Study": ("tuner.api", "Study"),

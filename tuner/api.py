@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
-from tuner.analysis import LearningPoint, learning_points
+from numpy.typing import ArrayLike
+
+from tuner.analysis import Baseline, LearningPoint, learning_points
 from tuner.data import Dataset
 from tuner.errors import ArgumentError, UsageError
 from tuner.modeling import (
@@ -58,7 +60,7 @@ class Study:
         """All trials, one row each, with the columns of ``trials.csv``."""
         return trials_frame(read_record(self.name, self._address))
 
-    def report(self, *, baseline: Any = None, material_gap: float | None = None) -> Report:
+    def report(self, *, baseline: Baseline = None, material_gap: float | None = None) -> Report:
         """Errors, gaps, verdict and next actions, as of now.
 
         ``baseline``: human-level or Bayes error, a number or ``{"wrong": 3, "of": 200}``; ``material_gap``: a smaller
@@ -137,9 +139,9 @@ class Study:
 
 
 def search(
-    study: Any,
+    study: str | Path | pd.DataFrame | ArrayLike,
     *,
-    target: Any = None,
+    target: str | ArrayLike | None = None,
     trials: int | None = None,
     total: int | None = None,
     workers: int = 1,
@@ -153,16 +155,17 @@ def search(
     """Search the hyperparameters of a study and return it; the same call again goes on where the last one ended.
 
     ``study``: a TOML path, a data file (``target`` names a column), or a name; or a DataFrame (``target`` names a
-    column), or
-    an array (n, n_features) (``target`` holds the n classes).  ``trials``: exactly so many more by this call;
-    ``total``: so many in all; neither: the study's budget.  ``timeout`` in seconds.  ``allow_trainers``: trainers of
-    your own, "package.module:function", that may be run though only the database names them.  Raises a TunerError for
-    what cannot be searched, and KeyboardInterrupt after putting the running trial back.
+    column), or an array (n, n_features) (``target`` holds the n classes).  ``trials``: exactly so many more by this
+    call; ``total``: so many in all; neither: the study's budget.  ``timeout`` in seconds.  ``allow_trainers``: custom
+    trainers, "package.module:function", that may be run although only the database names them.  Raises a TunerError
+    for what cannot be searched, and KeyboardInterrupt after the running trial was re-queued.
     """
     request = SearchRequest(trials, total, workers, timeout)
     if isinstance(study, str | Path):
         opened = open_study(
-            StudyRequest(str(study), target, storage, name, from_study, allow_changed, tuple(allow_trainers))
+            StudyRequest(
+                str(study), cast("str | None", target), storage, name, from_study, allow_changed, tuple(allow_trainers)
+            )
         )
     else:
         opened = open_data_in_memory(

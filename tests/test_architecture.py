@@ -23,7 +23,7 @@ FLOORS = {
     "study": 2,
     "storage": 2,
     "trial": 3,
-    "trainers": 3,
+    "trainers": 4,
     "reference_models": 4,
     "workspace": 5,
     "reporting": 5,

@@ -35,6 +35,7 @@ from tuner.errors import SearchError
 from tuner.running import heartbeat, worker
 from tuner.running.heartbeat import Heartbeat
 from tuner.storage import Budget, Owner, claim_trial, database, put_back, renew
+from tuner.trainers import own
 
 REFUSED = 77
 """Exit status of a forked process that met the error it should."""
@@ -168,7 +169,7 @@ def search_batches(most: int) -> None:
         asked.append(None)
         return len(asked) > most
 
-    task = worker.Task(study.stored.study_id, study.definition, study.dataset, study.dev_folds, Budget("a"))
+    task = worker.Task(study.stored.study_id, study.trainer, study.dataset, study.dev_folds, Budget("a"))
     worker.Worker(study.database, task, stop).work()
     study.database.close()
 
@@ -190,7 +191,7 @@ def test_a_bad_node_does_not_spoil_the_study(edit: Edit) -> None:
         def broken(*_: Any, **__: Any) -> None:
             raise OSError("no such device")
 
-        worker.run_trial = broken  # type: ignore[assignment]
+        own.run_trial = broken  # type: ignore[assignment]
         with pytest.raises(SearchError, match=r"3 trials in a row failed.*no such device"):
             search()
         os._exit(REFUSED)

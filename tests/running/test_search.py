@@ -12,8 +12,9 @@ import pytest
 from tests.conftest import SMALL_STUDY
 from tests.running.conftest import ENDLESS, Edit, fingerprint, finished, opened, rows, search, states
 from tuner.errors import SearchError, StorageError
-from tuner.running import SearchRequest, run_search, worker
+from tuner.running import SearchRequest, run_search
 from tuner.storage import Database
+from tuner.trainers import own
 from tuner.trial import trial_seed
 
 
@@ -107,7 +108,7 @@ def test_three_failures_in_a_row_stop_the_search(edit: Edit, monkeypatch: pytest
         raise ValueError("bad node")
 
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "run_trial", broken)
+        patch.setattr(own, "run_trial", broken)
         with pytest.raises(SearchError, match=r"3 trials in a row failed.*ValueError: bad node.*tuner search small"):
             search()
     assert states(database) == [(0, "FAIL"), (1, "FAIL"), (2, "FAIL")]
@@ -119,7 +120,7 @@ def test_three_failures_in_a_row_stop_the_search(edit: Edit, monkeypatch: pytest
 def test_a_single_failure_is_replaced(edit: Edit, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     """Out of memory is a failed trial with its reason; the search goes on to its full budget."""
     database = edit()
-    whole = worker.run_trial
+    whole = own.run_trial
 
     def sometimes(*arguments: Any, **options: Any) -> Any:
         if options["seed"] == first_seed:
@@ -128,7 +129,7 @@ def test_a_single_failure_is_replaced(edit: Edit, monkeypatch: pytest.MonkeyPatc
 
     study = opened()
     first_seed = trial_seed(0, 0)
-    monkeypatch.setattr(worker, "run_trial", sometimes)
+    monkeypatch.setattr(own, "run_trial", sometimes)
     result = run_search(study, SearchRequest(workers=workers))
     assert (result.run.failed, finished(database)) == (1, [1, 2, 3, 4])
     assert rows(database, "SELECT reason FROM tuner_claims ORDER BY trial_id LIMIT 1") == [("out of memory",)]

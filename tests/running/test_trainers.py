@@ -19,6 +19,7 @@ from tuner.reporting import build_report
 from tuner.running import SearchRequest, reference_job, run_search
 from tuner.running.service import run_service
 from tuner.study import parse_definition
+from tuner.trainers import OwnNetwork
 from tuner.workspace import PreparedStudy, StudyRequest, open_study, read_record
 from tuner.workspace.administration import enqueue, merge, submit
 
@@ -334,7 +335,7 @@ def test_merging_and_warm_start_run_nothing(make: Make, workplace: Path) -> None
     lines = [line for line in text.splitlines() if not line.startswith(("trainer", "depth"))]
     (workplace / "studies" / "ours.toml").write_text("\n".join(lines).replace('"own"', '"ours"'), encoding="utf-8")
     study = opened("ours", from_study="own")
-    assert study.trainer is None
+    assert isinstance(study.trainer, OwnNetwork)
     assert run_search(study, SearchRequest(trials=1)).run.complete == 1
 
 

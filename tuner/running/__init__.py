@@ -1,17 +1,14 @@
 """How trials run: claim, draw, run, record; processes on one machine, more of them on many."""
 
 from tuner.running.cluster import check_executor
-from tuner.running.estimating import Estimate, estimate_search
 from tuner.running.search import SearchProgress, SearchRequest, SearchResult, run_search
 from tuner.running.signals import StopSignal
 
 __all__ = [
-    "Estimate",
     "SearchProgress",
     "SearchRequest",
     "SearchResult",
     "StopSignal",
     "check_executor",
-    "estimate_search",
     "run_search",
 ]

@@ -167,12 +167,11 @@ def run_search(study: PreparedStudy, request: SearchRequest, on_progress: OnProg
     call = uuid.uuid4().hex
     task = Task(
         study_id=stored.study_id,
-        definition=study.definition,
+        trainer=study.trainer,
         dataset=study.dataset,
         dev_folds=study.dev_folds,
         budget=Budget(call, request.trials),
         deadline=None if request.timeout is None else began + request.timeout,
-        trainer=study.trainer,
     )
     watch = _ProgressReporter(database, task, request, on_progress)
     watch.look(always=True)

@@ -14,7 +14,7 @@ from tuner.errors import InputError, SearchError, StorageError
 from tuner.running.signals import StopSignal
 from tuner.running.worker import LONGEST_PAUSE, Step, Task, Worker
 from tuner.storage import Budget, Database, StoredStudy, StudyLine, get_study, open_database, study_lines
-from tuner.trainers import permitted_trainer
+from tuner.trainers import trainer_of
 from tuner.trial import draw_dev_folds
 from tuner.workspace.locating import storage_url, stored_source
 
@@ -128,19 +128,17 @@ class Service:
     def _make_worker(self, stored: StoredStudy) -> Worker:
         source = stored_source(self.database, stored.name)
         definition = source.definition
-        trainer = permitted_trainer(definition, file_folder=None, allowed=self.allow_trainers)
-        if trainer is not None:
-            trainer.load()
+        trainer = trainer_of(definition, allowed=self.allow_trainers)
+        trainer.prepare()
         dataset = load_dataset(definition.data, source.folder)
         if dataset.fingerprint != stored.fingerprint:
             raise StorageError(f"{dataset.path} is not the data it was made from; expected the same bytes here")
         task = Task(
             study_id=stored.study_id,
-            definition=definition,
+            trainer=trainer,
             dataset=dataset,
             dev_folds=draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed),
             budget=Budget(self._call),
-            trainer=trainer,
         )
         return Worker(self.database, task, self.stop)
 

@@ -14,13 +14,11 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset
-from tuner.errors import SearchError, StorageError, UsageError
+from tuner.errors import SearchError, StorageError
 from tuner.formatting import error_line
-from tuner.outcomes import FailureCause, StopReason
-from tuner.running.custom_trainer import TrialError, run_custom_trial
+from tuner.outcomes import FailureCause
 from tuner.running.goal import Goal
 from tuner.running.heartbeat import Heartbeat
-from tuner.running.outcome import outcome_of
 from tuner.running.reference_job import ReferenceJob
 from tuner.running.sampling import Pruning, draw
 from tuner.storage import (
@@ -28,7 +26,6 @@ from tuner.storage import (
     Claim,
     Database,
     History,
-    Outcome,
     Owner,
     SampledTrial,
     claim_trial,
@@ -40,8 +37,8 @@ from tuner.storage import (
     write_outcome,
 )
 from tuner.study import StudyDefinition
-from tuner.trainers import Trainer
-from tuner.trial import TrialSettings, run_trial, trial_settings
+from tuner.trainers import Interrupted, Trainer, TrialError, TrialRequest
+from tuner.trial import trial_settings
 
 FAILURES_IN_A_ROW = 3
 CHECKPOINT_SECONDS = 60.0
@@ -52,32 +49,19 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker needs to know of a study; ``deadline`` is a time of :func:`time.monotonic`.
-
-    ``trainer`` is the one of the definition, once it has been permitted.
-    """
+    """What a worker needs to know of a study; ``deadline`` is a time of :func:`time.monotonic`."""
 
     study_id: int
-    definition: StudyDefinition
+    trainer: Trainer
     dataset: Dataset
     dev_folds: Any
     budget: Budget
     deadline: float | None = None
-    trainer: Trainer | None = None
-
-    def __post_init__(self) -> None:
-        if self.definition.network.trainer != (None if self.trainer is None else self.trainer.name):
-            raise UsageError(f"trainer {self.definition.network.trainer}: expected one that was permitted")
 
     @property
-    def settings(self) -> TrialSettings:
-        """What all trials have in common."""
-        return trial_settings(self.definition)
-
-
-ShouldStop = Callable[[], bool]
-Trained = tuple[Outcome | None, bytes | None]
-"""What came of a trial; None where it was interrupted, then with a checkpoint if there is one."""
+    def definition(self) -> StudyDefinition:
+        """The study's definition, for which the trainer was permitted."""
+        return self.trainer.definition
 
 
 class Step(enum.Enum):
@@ -112,8 +96,8 @@ class Worker:
         self.references = ReferenceJob(self.database, task.study_id, definition, task.dataset, self._owner)
         self.deadline = math.inf if self.task.deadline is None else self.task.deadline
         self._longest = definition.search.trial_timeout or math.inf  # seconds of a trial
-        if self.task.trainer is not None:
-            self.task.trainer.load()  # where it cannot be imported, no trial should fail of it
+        self._settings = trial_settings(definition)
+        self.task.trainer.prepare()  # where it cannot be imported, no trial should fail of it
 
     def work(self) -> None:
         """Until nothing is left to do, the time is up, or somebody says stop.
@@ -200,9 +184,18 @@ class Worker:
             looked = now
             return heartbeat.lost or now >= ends or self.stop()
 
-        train = self._train_own if self.task.trainer is None else self._train_custom
+        request = TrialRequest(
+            dataset=self.task.dataset,
+            values=drawn.hyperparameters,
+            settings=self._settings,
+            seed=drawn.seed,
+            dev_folds=self.task.dev_folds,
+            prune=pruning,
+            should_stop=should_stop,
+            checkpoint=claim.checkpoint,
+        )
         try:
-            outcome, checkpoint = train(claim, drawn, pruning, should_stop)
+            outcome = self.task.trainer.run(request)
         except StorageError:
             raise  # the pruner reads the database, and its trouble is not the trial's
         except MemoryError:
@@ -211,46 +204,18 @@ class Worker:
             return self._failed(claim, str(error))
         except Exception as error:
             return self._failed(claim, error_line(error))
-        return self._end(claim, outcome, checkpoint, began)
-
-    def _train_own(self, claim: Claim, drawn: SampledTrial, pruning: Pruning, should_stop: ShouldStop) -> Trained:
-        result = run_trial(
-            self.task.dataset,
-            self.task.definition.searched_space.hyperparameters(drawn.hyperparameters),
-            self.task.settings,
-            seed=drawn.seed,
-            dev_folds=self.task.dev_folds,
-            augment=self.task.definition.augment(drawn.hyperparameters),
-            prune=pruning,
-            should_stop=should_stop,
-            checkpoint=claim.checkpoint,
+        if isinstance(outcome, Interrupted):
+            return self._interrupted(claim, outcome, time.monotonic() - began)
+        self.failures.clear()
+        return write_outcome(
+            self.database, claim, self.task.study_id, replace(outcome, system_attributes=pruning.attributes)
         )
-        if result.stop_reason == StopReason.INTERRUPTED:
-            return None, result.checkpoint
-        return outcome_of(result, self.task.dataset, pruning.attributes), None
 
-    def _train_custom(self, claim: Claim, drawn: SampledTrial, pruning: Pruning, should_stop: ShouldStop) -> Trained:
-        assert self.task.trainer is not None
-        outcome = run_custom_trial(
-            self.task.trainer,
-            self.task.dataset,
-            drawn.hyperparameters,
-            self.task.settings,
-            seed=drawn.seed,
-            prune=pruning,
-            should_stop=should_stop,
-        )
-        return None if outcome is None else replace(outcome, system_attributes=pruning.attributes), None
-
-    def _end(self, claim: Claim, outcome: Outcome | None, checkpoint: bytes | None, began: float) -> bool:
-        """Record what came of it, or put the trial back; where it was taken over meanwhile, neither has an effect."""
-        if outcome is not None:
-            self.failures.clear()
-            return write_outcome(self.database, claim, self.task.study_id, outcome)
-        lasted = time.monotonic() - began
+    def _interrupted(self, claim: Claim, interrupted: Interrupted, lasted: float) -> bool:
+        """Put the trial back; where it was taken over meanwhile, that has no effect."""
         if lasted >= self._longest and not self._must_stop():
             return self._failed(claim, f"{FailureCause.WALL_LIMIT}: longer than trial_timeout = {self._longest:g} s")
-        put_back(self.database, claim, checkpoint if lasted > CHECKPOINT_SECONDS else claim.checkpoint)
+        put_back(self.database, claim, interrupted.checkpoint if lasted > CHECKPOINT_SECONDS else claim.checkpoint)
         return False
 
     def _must_stop(self) -> bool:

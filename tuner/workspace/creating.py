@@ -29,7 +29,7 @@ from tuner.storage import (
     update_study,
 )
 from tuner.study import Source, StudyDefinition, identity_changes, parse_definition
-from tuner.trainers import Trainer
+from tuner.trainers import Trainer, trainer_of
 from tuner.trial import draw_dev_folds
 from tuner.workspace.locating import is_stored
 from tuner.workspace.warm_start import n_repeated, offers_from
@@ -39,7 +39,7 @@ VERSIONS = ("tuner-search", "numpy", "optuna", "sqlalchemy", "pandas")
 
 @dataclass(frozen=True)
 class PreparedStudy:
-    """A study that can be searched: in the database, its data in memory, its trainer (if it has one) permitted.
+    """A study that can be searched: in the database, its data in memory, its trainer permitted where it will be run.
 
     ``ignored_from``: the study whose trials it was asked to begin with, though it had begun without them.
     """
@@ -49,7 +49,7 @@ class PreparedStudy:
     definition: StudyDefinition
     dataset: Dataset
     dev_folds: np.ndarray
-    trainer: Trainer | None = None
+    trainer: Trainer
     ignored_from: str | None = None
     is_new: bool = False
 
@@ -109,7 +109,16 @@ def prepare(
         database.close()
         raise
     ignored = None if from_study == _begun_with(stored) else from_study
-    return PreparedStudy(database, stored, definition, dataset, new.dev_folds, ignored_from=ignored, is_new=is_new)
+    return PreparedStudy(
+        database,
+        stored,
+        definition,
+        dataset,
+        new.dev_folds,
+        trainer_of(definition),
+        ignored_from=ignored,
+        is_new=is_new,
+    )
 
 
 def _new_study(

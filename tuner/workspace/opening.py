@@ -28,7 +28,7 @@ from tuner.storage import (
     study_lines,
 )
 from tuner.study import Edit, Source, edit_definition, identity_changes, make_definition, parse_definition
-from tuner.trainers import Trainer, permitted_trainer
+from tuner.trainers import Trainer, trainer_of
 from tuner.workspace.creating import PreparedStudy, prepare
 from tuner.workspace.locating import (
     Located,
@@ -48,8 +48,8 @@ from tuner.workspace.locating import (
 class StudyRequest:
     """Which study is meant: STUDY, and the options that say where it lies and what it is called.
 
-    ``allow_trainers``: trainers of the user's own that may be run though only the database names them; None: nothing
-    will be run at all.
+    ``allow_trainers``: custom trainers that may be run though only the database names them; None: nothing will be run
+    at all.
     """
 
     study: str
@@ -140,23 +140,21 @@ def load_study_data(request: StudyRequest) -> tuple[Source, Dataset]:
     return source, dataset
 
 
-def load_to_run(request: StudyRequest) -> tuple[Source, Dataset, Trainer | None]:
-    """The same, with the trainer of the user's own that the study has and this request permits."""
+def load_to_run(request: StudyRequest) -> tuple[Source, Dataset, Trainer]:
+    """The same, with the study's trainer, which this request permits."""
     source, trainer = _source(locate(request.study, request.storage, target=request.target), request)
     return source, load_dataset(source.definition.data, source.folder), trainer
 
 
-def _source(located: Located, request: StudyRequest) -> tuple[Source, Trainer | None]:
-    """The definition that is meant, and its trainer where one may and will be run: it can be imported then."""
+def _source(located: Located, request: StudyRequest) -> tuple[Source, Trainer]:
+    """The definition that is meant, and its trainer; where it may and will be run, it can be imported."""
     source = located.source or _stored(located)
     if request.name is not None:
         source = renamed(source, request.name)
-    if request.allow_trainers is None:
-        return source, None
     folder = None if located.source is None else source.folder
-    trainer = permitted_trainer(source.definition, file_folder=folder, allowed=request.allow_trainers)
-    if trainer is not None:
-        trainer.load()
+    trainer = trainer_of(source.definition, file_folder=folder, allowed=request.allow_trainers)
+    if request.allow_trainers is not None:
+        trainer.prepare()
     return source, trainer
 
 
@@ -208,7 +206,7 @@ def refuse_stored_trainer(study: str, storage: str | None, allowed: Collection[s
     """Raise UsageError where a file written from the definition would permit a trainer that only the database names."""
     located = locate(study, storage)
     if located.source is None:
-        permitted_trainer(_stored(located).definition, file_folder=None, allowed=allowed)
+        trainer_of(_stored(located).definition, allowed=allowed)
 
 
 def load_searched(

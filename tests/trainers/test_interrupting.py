@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from tuner.running.interrupting import TrialEnded, interruptible
+from tuner.trainers.interrupting import TrialEnded, interruptible
 
 TRACED = """
 import sys, threading
-from tuner.running.interrupting import interruptible
+from tuner.trainers.interrupting import interruptible
 
 sys.settrace(lambda *_: None)
 with interruptible(lambda: False, threading.Lock()):

@@ -1,4 +1,4 @@
-"""A trial of a trainer of the user's own: one call a network, what it reports, and the labels it returns."""
+"""A custom trainer: one call of a function per network, what it reports, and the labels it returns."""
 
 from __future__ import annotations
 
@@ -6,30 +6,27 @@ import contextlib
 import copy
 import math
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset, Part, Table
-from tuner.errors import StorageError
+from tuner.errors import StorageError, UsageError
 from tuner.formatting import error_line
 from tuner.metrics import METRICS
 from tuner.outcomes import StopReason
-from tuner.running.interrupting import TrialEnded, interruptible
 from tuner.storage import NetworkRecord, Outcome
-from tuner.trainers import Trainer
-from tuner.trial import TrialSettings, dev_layout, network_seeds
-
-Prune = Callable[[dict[int, float]], bool]
-
-
-class TrialError(TrialEnded):
-    """What a trainer did wrong, in one line: an exception of its own, or a result that is none."""
+from tuner.study import StudyDefinition
+from tuner.trainers.epoch_report import EpochReport
+from tuner.trainers.function import TrainerFunction
+from tuner.trainers.interrupting import TrialEnded, interruptible
+from tuner.trainers.trainer import Estimate, Interrupted, TrialError, TrialRequest, memory_used
+from tuner.trial import dev_layout, network_seeds, trial_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,106 +51,97 @@ class TrainerData:
         return len(self.class_names)
 
 
-def run_custom_trial(
-    trainer: Trainer,
-    dataset: Dataset,
-    params: Mapping[str, Any],
-    settings: TrialSettings,
-    *,
-    seed: int,
-    prune: Prune | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
-) -> Outcome | None:
-    """Call the trainer once for each network, one after the other; what came of it, None if it was told to stop.
+@dataclass(frozen=True, slots=True)
+class CustomTrainer:
+    """Calls the function that the definition names; ``function`` is None where it may not be run here."""
 
-    A trial of several networks (folds, seeds) is pruned by the first one's epochs, which are compared with the first
-    one's of other trials.  Raises TrialError where the trainer fails.
-    """
-    began = time.perf_counter()
-    function = trainer.load()
-    layout = dev_layout(dataset, settings.seeds)
-    networks: list[NetworkRecord] = []
-    rung_values: dict[int, float] = {}
-    streams = network_seeds(seed, layout.n_networks)
-    for k, (stream, part) in enumerate(zip(streams, layout.each(dataset.parts), strict=True)):
-        data = _data(dataset, part)
-        report = EpochReport(trainer.name, settings, prune if k == 0 else None, should_stop)
-        number = int(stream.generate_state(1, np.uint32)[0])
-        returned = _call(trainer.name, function, params, data, number, report, should_stop)
-        if report.pruned:
-            networks.append(_pruned(report, data))
-            return _outcome(networks, report.best_dev_error, StopReason.PRUNED, report.rung_values, began)
-        if report.stopped:
-            return None
-        networks.append(_judged(report, data, _labels(trainer.name, returned, data)))
-        if k == 0:
-            own = networks[0].dev_wrong / max(networks[0].n_dev, 1)
-            rung_values = {rung: report.rung_values.get(rung, own) for rung in settings.rungs}
-    value = METRICS[settings.metric].of_losses(layout, [network.dev_losses for network in networks], dataset.dev_y)
-    reasons = {network.stop_reason for network in networks}
-    reason = StopReason.MAX_EPOCHS if StopReason.MAX_EPOCHS in reasons else StopReason.RETURNED
-    return _outcome(networks, value, reason, rung_values, began)
-
-
-@dataclass
-class EpochReport:
-    """What a trainer calls after an epoch: ``report(epoch, train_error, dev_error)``, errors between 0 and 1.
-
-    Epochs count from 1.  Raises within the trainer where the trial is to end: it is pruned, or the search stops.
-    ``max_epochs`` is what [training] allows.
-    """
-
-    _name: str
-    _settings: TrialSettings
-    _prune: Prune | None
-    _should_stop: Callable[[], bool]
-    pruned: bool = False
-    stopped: bool = False
-    best_dev_error: float = 1.0
-    rung_values: dict[int, float] = field(default_factory=dict)
-    curve: list[tuple[float, float, float]] = field(default_factory=list)
-    busy: threading.Lock = field(default_factory=threading.Lock)
-    _last: float = field(default_factory=time.perf_counter)
+    definition: StudyDefinition
+    function: TrainerFunction | None
 
     @property
-    def max_epochs(self) -> int:
-        """The epochs that [training] allows at the most."""
-        return int(self._settings.stopping.max_epochs)
+    def name(self) -> str:
+        """``package.module:function``."""
+        return str(self.definition.network.trainer)
 
-    def __call__(self, epoch: int, train_error: float, dev_error: float) -> None:
-        """Note an epoch's errors; raise where the trial is to end."""
-        with self.busy:
-            self._hear(epoch, train_error, dev_error)
-        if self.pruned or self.stopped:
-            raise TrialEnded
+    def prepare(self) -> None:
+        """Import the function."""
+        self._load()
 
-    def _hear(self, epoch: int, train_error: float, dev_error: float) -> None:
-        now = time.perf_counter()
-        if epoch != len(self.curve) + 1:
-            raise TrialError(
-                f"trainer {self._name} reported epoch {epoch!r}, expected {len(self.curve) + 1}: epochs count from 1, "
-                "one after the other"
-            )
-        errors = [self._checked(name, error) for name, error in (("train", train_error), ("dev", dev_error))]
-        self.curve.append((errors[0], errors[1], now - self._last))
-        self._last = now
-        self.best_dev_error = min(self.best_dev_error, errors[1])
-        self.stopped = self._should_stop()
-        if epoch in self._settings.rungs and not self.stopped:
-            self.rung_values[epoch] = self.best_dev_error
-            self.pruned = self._prune is not None and self._prune(dict(self.rung_values))
+    def _load(self) -> Callable[..., Any]:
+        if self.function is None:
+            raise UsageError(f"trainer {self.name}: expected one that was permitted")
+        return self.function.load()
 
-    def _checked(self, name: str, error: Any) -> float:
+    def run(self, request: TrialRequest) -> Outcome | Interrupted:
+        """Call the function once for each network, one after the other; an interrupted trial begins anew.
+
+        A trial of several networks (folds, seeds) is pruned by the first one's epochs, which are compared with the
+        first one's of other trials.
+        """
+        began = time.perf_counter()
+        function = self._load()
+        dataset, settings = request.dataset, request.settings
+        layout = dev_layout(dataset, settings.seeds)
+        networks: list[NetworkRecord] = []
+        rung_values: dict[int, float] = {}
+        streams = network_seeds(request.seed, layout.n_networks)
+        for k, (stream, part) in enumerate(zip(streams, layout.each(dataset.parts), strict=True)):
+            data = _data(dataset, part)
+            report = EpochReport(self.name, settings, request.prune if k == 0 else None, request.should_stop)
+            seed = int(stream.generate_state(1, np.uint32)[0])
+            returned = _call(self.name, function, request.values, data, seed, report)
+            if report.pruned:
+                networks.append(_pruned(report, data))
+                return _outcome(networks, report.best_dev_error, StopReason.PRUNED, report.rung_values, began)
+            if report.stopped:
+                return Interrupted()
+            networks.append(_finished(report, data, _labels(self.name, returned, data)))
+            if k == 0:
+                own = networks[0].dev_wrong / max(networks[0].n_dev, 1)
+                rung_values = {rung: report.rung_values.get(rung, own) for rung in settings.rungs}
+        value = METRICS[settings.metric].of_losses(layout, [network.dev_losses for network in networks], dataset.dev_y)
+        reasons = {network.stop_reason for network in networks}
+        reason = StopReason.MAX_EPOCHS if StopReason.MAX_EPOCHS in reasons else StopReason.RETURNED
+        return _outcome(networks, value, reason, rung_values, began)
+
+    def estimate(self, dataset: Dataset) -> Estimate:
+        """Call the function in the middle of the space, and end it after the second epoch that it reports."""
+        definition, settings = self.definition, trial_settings(self.definition)
+        epochs = settings.stopping.max_epochs
+        request = TrialRequest(
+            dataset=dataset,
+            values=definition.searched_space.middle(),
+            settings=replace(settings, rungs=(min(2, epochs),)),
+            seed=definition.search.seed,
+            dev_folds=np.zeros(0, np.uint8),
+            prune=lambda _: True,
+        )
         try:
-            value = float(error)
-        except (TypeError, ValueError):
-            value = math.nan
-        if not 0 <= value <= 1:
-            raise TrialError(
-                f"trainer {self._name} reported a {name} error of {error!r} in epoch {len(self.curve) + 1}, expected "
-                "the share that is wrong, between 0 and 1"
-            )
-        return value
+            with threadpool_limits(limits=1):
+                outcome = self.run(request)
+        except TrialError as error:
+            raise UsageError(str(error)) from error
+        assert isinstance(outcome, Outcome)  # nothing stops it
+        n_networks = dev_layout(dataset, settings.seeds).n_networks
+        ran, epoch_seconds = "ran to its end, and its labels are as they should be", None
+        least = most = outcome.seconds
+        if outcome.pruned:  # what comes before the first epoch is done once, however many follow
+            seconds = outcome.networks[0].curve["seconds"].tolist()
+            first, epoch_seconds = seconds[0], seconds[-1]
+            least, most = least * n_networks, (first + epoch_seconds * (epochs - 1)) * n_networks
+            ran = f"one epoch in {epoch_seconds:.2g} s; it was ended there, before it returned labels"
+        calls = f"; a trial calls it {n_networks} times" if n_networks > 1 else ""
+        trials = definition.search.trials
+        return Estimate(
+            n_networks=n_networks,
+            n_parameters=None,
+            updates_per_epoch=None,
+            epoch_seconds=epoch_seconds,
+            seconds_at_least=trials * least,
+            seconds_at_most=trials * max(least, most),
+            ran=f"trainer {self.name}: {ran}{calls}",
+            **memory_used(dataset),
+        )
 
 
 def _data(dataset: Dataset, part: Part) -> TrainerData:
@@ -182,11 +170,10 @@ def _call(
     data: TrainerData,
     seed: int,
     report: EpochReport,
-    should_stop: Callable[[], bool],
 ) -> Any:
     """What the trainer returns; ``report`` says whether it was ended.  What it prints goes to stderr."""
     try:
-        with contextlib.redirect_stdout(sys.stderr), interruptible(should_stop, report.busy):
+        with contextlib.redirect_stdout(sys.stderr), interruptible(report.should_stop, report.busy):
             return function(copy.deepcopy(dict(params)), data, seed, report)
     except (TrialError, MemoryError, StorageError):
         raise
@@ -236,7 +223,7 @@ def _checked_labels(what: str, labels: Any, n: int, n_classes: int) -> np.ndarra
     return found.astype(np.int64)
 
 
-def _judged(report: EpochReport, data: TrainerData, labels: list[np.ndarray]) -> NetworkRecord:
+def _finished(report: EpochReport, data: TrainerData, labels: list[np.ndarray]) -> NetworkRecord:
     """The record of a network whose labels are known; its costs, updates and errors by dev fold are not."""
     wrong = labels[1] != data.dev.y
     dev_error = float(wrong.mean()) if len(wrong) else 0.0

@@ -1,26 +1,21 @@
-"""Trainers of the user's own, ``[network] trainer``: who may run one, and the function it names.
-
-A shared database must not become a way to run code.  So a function is run only if it stands in the definition file
-that was given here, or was named on this command line; what the database's copy of a definition says is not enough,
-and no folder that the database names is searched for it.
-"""
+"""The function that a custom trainer calls: permitted, and imported where it is needed."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tuner.errors import UsageError
 from tuner.formatting import error_line
-from tuner.study import StudyDefinition, nearest
+from tuner.study import nearest
 
 
 @dataclass(frozen=True, slots=True)
-class Trainer:
+class TrainerFunction:
     """A function that may be run here: ``package.module:function``, and the folders its module may also lie in."""
 
     name: str
@@ -51,23 +46,3 @@ class Trainer:
                 f"{there}"
             )
         return function
-
-
-def permitted_trainer(
-    definition: StudyDefinition, *, file_folder: Path | None, allowed: Collection[str]
-) -> Trainer | None:
-    """The definition's trainer, or None where it has none.
-
-    ``file_folder`` is where the definition file lies that was given here, None where the definition comes from the
-    database; ``allowed`` are the names given with --allow-trainer.  Raises UsageError where neither permits it.
-    """
-    name = definition.network.trainer
-    if name is None:
-        return None
-    if file_folder is None and name not in allowed:
-        raise UsageError(
-            f"study {definition.name!r} runs a trainer, {name}, that only the database names; to run it here, say "
-            f"--allow-trainer {name} (or give the definition file)"
-        )
-    here = Path.cwd()
-    return Trainer(name, tuple(dict.fromkeys([here] if file_folder is None else [file_folder, here])))

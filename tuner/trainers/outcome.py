@@ -1,9 +1,8 @@
-"""From what a trial's training returned to what is recorded of it."""
+"""From the result of a trial of tuner's own network to what is recorded of it."""
 
 from __future__ import annotations
 
 from dataclasses import astuple
-from typing import Any
 
 from tuner.data import Dataset
 from tuner.outcomes import StopReason
@@ -11,7 +10,7 @@ from tuner.storage import NetworkRecord, Outcome
 from tuner.trial import TrialResult, dev_layout
 
 
-def outcome_of(result: TrialResult, dataset: Dataset, attributes: dict[str, Any]) -> Outcome:
+def outcome_of(result: TrialResult, dataset: Dataset) -> Outcome:
     """A trial's result as it is recorded."""
     networks = []
     parts = dev_layout(dataset, len(result.networks)).each(dataset.parts)
@@ -45,5 +44,4 @@ def outcome_of(result: TrialResult, dataset: Dataset, attributes: dict[str, Any]
         rung_values=result.rung_values,
         networks=networks,
         seconds=result.seconds,
-        system_attributes=attributes,
     )

@@ -1,0 +1,78 @@
+"""tuner's own network as a trainer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from threadpoolctl import threadpool_limits
+
+from tuner.data import Dataset
+from tuner.outcomes import StopReason
+from tuner.storage import Outcome
+from tuner.study import StudyDefinition
+from tuner.trainers.outcome import outcome_of
+from tuner.trainers.trainer import Estimate, Interrupted, TrialRequest, memory_used
+from tuner.trial import TrialResult, draw_dev_folds, run_trial, trial_settings
+
+
+@dataclass(frozen=True, slots=True)
+class OwnNetwork:
+    """Trains the network that a definition describes, all networks of a trial side by side."""
+
+    definition: StudyDefinition
+
+    def prepare(self) -> None:
+        """Do nothing: everything is imported."""
+
+    def run(self, request: TrialRequest) -> Outcome | Interrupted:
+        """Train the trial's networks; a checkpoint continues an interrupted trial bit for bit."""
+        result = self.train(request)
+        if result.stop_reason == StopReason.INTERRUPTED:
+            return Interrupted(result.checkpoint)
+        return outcome_of(result, request.dataset)
+
+    def train(self, request: TrialRequest) -> TrialResult:
+        """The same, with the trained networks themselves."""
+        return run_trial(
+            request.dataset,
+            self.definition.searched_space.hyperparameters(request.values),
+            request.settings,
+            seed=request.seed,
+            dev_folds=request.dev_folds,
+            augment=self.definition.augment(request.values),
+            prune=request.prune,
+            should_stop=request.should_stop,
+            checkpoint=request.checkpoint,
+        )
+
+    def estimate(self, dataset: Dataset) -> Estimate:
+        """Train one epoch and multiply; batch size and layers of real trials make them faster or slower."""
+        definition = self.definition
+        values = definition.searched_space.middle()
+        settings = trial_settings(definition)
+        stopping = settings.stopping
+        request = TrialRequest(
+            dataset=dataset,
+            values=values,
+            settings=replace(settings, stopping=replace(stopping, max_epochs=1), rungs=()),
+            seed=definition.search.seed,
+            dev_folds=draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed),
+        )
+        with threadpool_limits(limits=1):
+            result = self.train(request)
+        batch = values["batch_size"]
+        updates = 1 if batch == "full" else -(-len(dataset.parts[0].train) // int(batch))
+        fewest = max(stopping.patience or 0, -(-stopping.min_updates // updates))
+        trials, n_networks = definition.search.trials, len(result.networks)
+        n_parameters = result.networks[0].architecture.n_parameters
+        return Estimate(
+            n_networks=n_networks,
+            n_parameters=n_parameters,
+            updates_per_epoch=updates,
+            epoch_seconds=result.seconds,
+            seconds_at_least=trials * result.seconds * min(fewest, stopping.max_epochs),
+            seconds_at_most=trials * result.seconds * stopping.max_epochs,
+            ran=f"one epoch: {f'{n_networks} networks' if n_networks > 1 else 'a network'} of {n_parameters:,} "
+            f"parameters, {updates} updates each, {result.seconds:.2g} s",
+            **memory_used(dataset),
+        )

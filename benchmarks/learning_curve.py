@@ -80,22 +80,22 @@ def judge(number: int, seed: int, every: bool = False) -> Outcome | None:
     whole = _dataset(problem, rng)
     train, dev = whole.parts[0].train, whole.parts[0].dev
     half = replace(whole, parts=(Part(random_subset(train, len(train) // 2, rng), dev),), test=None)
-    course = _chosen(problem, half, rng)
+    task = _chosen(problem, half, rng)
     *smaller, largest = subset_sizes(half.n_train, half.n_classes)
-    networks = train_size(course, largest, SEEDS) or []
+    networks = train_size(task, largest, SEEDS) or []
     (point,) = learning_points(networks) or (None,)
     if point is None or point.train_error is None:
         return None
     if not every and point.each.mean() - point.train_error <= MATERIAL_GAP:
         return None
     for size in smaller:
-        networks += train_size(course, size, SEEDS) or []
+        networks += train_size(task, size, SEEDS) or []
     points = learning_points(networks)
     curve = fit_learning_curve(points)
     alone = fit_learning_curve([replace(point, left_out=None, left_wrong=None) for point in points])
     low, high = wilson(curve.today * n_dev, n_dev)
     twice = curve.twice
-    truth = _truth(course, whole)
+    truth = _truth(task, whole)
     return Outcome(
         number, kind, n_dev, curve.today, twice.value, twice.low, twice.high, truth, high - low, alone.twice.value
     )
@@ -122,19 +122,17 @@ def _chosen(problem: Problem, half: Dataset, rng: np.random.Generator) -> Learni
             "batch_size": problem.batch_size, "initializer": drawn.initializer,
             "hidden": format_hidden(problem.hidden), "activation": "relu",
         }  # fmt: skip
-        course = LearningCurveTask(definition, half, folds, params, seed=int(rng.integers(2**63)))
+        task = LearningCurveTask(definition, half, folds, params, seed=int(rng.integers(2**63)))
         settings = TrialSettings(stopping=definition.training.stopping)
-        found.append(
-            (run_trial(half, course.hyperparameters, settings, seed=course.seed, dev_folds=folds).value, course)
-        )
+        found.append((run_trial(half, task.hyperparameters, settings, seed=task.seed, dev_folds=folds).value, task))
     return min(found, key=lambda one: one[0])[1]
 
 
-def _truth(course: LearningCurveTask, whole: Dataset) -> float:
+def _truth(task: LearningCurveTask, whole: Dataset) -> float:
     """Mean true error of several trainings on all examples."""
     assert whole.test is not None
-    settings = TrialSettings(stopping=course.definition.training.stopping, seeds=TRUE_SEEDS)
-    found = run_trial(whole, course.hyperparameters, settings, seed=course.seed + 1, dev_folds=course.dev_folds)
+    settings = TrialSettings(stopping=task.definition.training.stopping, seeds=TRUE_SEEDS)
+    found = run_trial(whole, task.hyperparameters, settings, seed=task.seed + 1, dev_folds=task.dev_folds)
     return float(np.mean([np.mean(network.predict(whole.test.X) != whole.test.y) for network in found.networks]))
 
 

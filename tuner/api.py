@@ -120,10 +120,10 @@ class Study:
         trial = record.best
         if trial is None or trial.seed is None:
             raise UsageError(f"study {self.name!r}: no trial is complete, so that nothing is chosen; search it first")
-        course = LearningCurveTask(definition, dataset, record.dev_fold, trial.params, trial.seed)
+        task = LearningCurveTask(definition, dataset, record.dev_fold, trial.params, trial.seed)
         with open_database(parse_url(self._address), create=False) as database:
             networks = measure_learning_curve(
-                course,
+                task,
                 trial,
                 database,
                 get_study(database, self.name).study_id,

@@ -13,7 +13,7 @@ from tuner.data import Dataset, DataSettings, SplitSettings, Table, dataset_from
 from tuner.modeling import learning_curve, measure_learning_curve
 from tuner.modeling.learning_curve import (
     LearningCurveTask,
-    _look_at_left_out,
+    _left_out_errors,
     class_shares,
     random_subset,
     subset_sizes,
@@ -57,7 +57,7 @@ def dataset(n: int = 200, folds: int | None = None) -> Dataset:
     return dataset_from_arrays(X, y, DataSettings(folds=folds, **split))
 
 
-def course(data: Dataset, epochs: int = 8) -> LearningCurveTask:
+def task(data: Dataset, epochs: int = 8) -> LearningCurveTask:
     """The definition's one point on these data."""
     folds = draw_dev_folds(len(data.dev_rows), None, 0)
     return LearningCurveTask(parse_definition(DEFINITION.format(epochs=epochs), "made"), data, folds, PARAMS, seed=5)
@@ -96,12 +96,12 @@ def test_classes_have_their_share(counts: list[int], n: int, expected: list[int]
 
 def test_what_a_network_was_not_trained_on_is_looked_at() -> None:
     """150 training rows: a network of 40 leaves out 110, each repeat others; one of all 150 none."""
-    small, again = train_size(course(dataset()), 40, seeds=2)
+    small, again = train_size(task(dataset()), 40, seeds=2)
     assert [int(network.left_out.sum()) for network in (small, again)] == [110, 110]
     assert small.left_out.tolist() != again.left_out.tolist()
     assert not (small.left_wrong & ~small.left_out).any()
     assert 0.02 < small.left_wrong.sum() / 110 < 0.5
-    (whole,) = train_size(course(dataset()), 150, seeds=1)
+    (whole,) = train_size(task(dataset()), 150, seeds=1)
     assert len(whole.left_out) == len(whole.left_wrong) == 0
 
 
@@ -110,7 +110,7 @@ def test_the_rows_looked_at_are_those_left_out() -> None:
     rng = np.random.default_rng(0)
     table = Table(rng.normal(size=(30, 3)), np.zeros(30, np.int64), np.arange(100, 130))
     trained_on = Table(table.X[:20], table.y[:20], table.rows[:20])
-    left_out, wrong = _look_at_left_out(Says(np.arange(30) % 3 == 0), table, trained_on)
+    left_out, wrong = _left_out_errors(Says(np.arange(30) % 3 == 0), table, trained_on)
     assert left_out.tolist() == [False] * 20 + [True] * 10
     assert np.flatnonzero(wrong).tolist() == [20, 23, 26, 29]
 
@@ -129,9 +129,9 @@ class Says:
 def test_of_many_training_rows_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same ones for every network, so that what is kept stays small."""
     monkeypatch.setattr(learning_curve, "MOST_WATCHED", 60)
-    networks = train_size(course(dataset()), 40, 2) + train_size(course(dataset()), 80, 2)
+    networks = train_size(task(dataset()), 40, 2) + train_size(task(dataset()), 80, 2)
     assert {len(network.left_out) for network in networks} == {60}
-    assert course(dataset()).watched().rows.tolist() == course(dataset()).watched().rows.tolist()
+    assert task(dataset()).watched().rows.tolist() == task(dataset()).watched().rows.tolist()
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_of_many_training_rows_some_are_looked_at(monkeypatch: pytest.MonkeyPatc
 )
 def test_rows_left_out_count_only_where_dev_was_drawn_like_them(changes: dict[str, object]) -> None:
     """Folds have all rows in dev already; a dev file, groups, time or a split column may make dev another thing."""
-    given = course(dataset())
+    given = task(dataset())
     data = given.definition.data.model_copy(update=changes)
     other = replace(given, definition=given.definition.model_copy(update={"data": data}))
     assert given.is_one_draw
@@ -150,7 +150,7 @@ def test_rows_left_out_count_only_where_dev_was_drawn_like_them(changes: dict[st
 
 def test_a_curve_that_was_interrupted_ends_as_one_that_was_not(tmp_path: Path) -> None:
     """The sizes kept before and those trained after are the same networks to the bit, left-out rows too."""
-    given = course(dataset())
+    given = task(dataset())
     with open_database(sqlite_url(tmp_path / "tuner.db"), create=True) as database:
         study = make_study(database)
         for _ in range(2):
@@ -177,7 +177,7 @@ def test_a_curve_that_was_interrupted_ends_as_one_that_was_not(tmp_path: Path) -
 def test_every_repeat_is_a_training_of_its_own(folds: int | None) -> None:
     """Three repeats, with folds a network a fold in each, each on other rows; a repeat covers the dev set."""
     data = dataset(folds=folds)
-    found = train_size(course(data), 40, seeds=3)
+    found = train_size(task(data), 40, seeds=3)
     parts = len(data.parts)
     assert [(n.repeat, n.part) for n in found] == [(r, p) for r in range(3) for p in range(parts)]
     for repeat in range(3):
@@ -196,10 +196,10 @@ def test_the_largest_subset_is_the_whole_training_set() -> None:
     assert np.array_equal(table.y[np.searchsorted(table.rows, some.rows)], some.y)
 
 
-def test_the_same_course_gives_the_same_bits() -> None:
+def test_the_same_task_gives_the_same_bits() -> None:
     """A curve is repeated from the trial's seed alone; another trial's is another one."""
-    one, again = (train_size(course(dataset()), 40, 2) for _ in range(2))
-    other = train_size(replace(course(dataset()), seed=6), 40, 2)
+    one, again = (train_size(task(dataset()), 40, 2) for _ in range(2))
+    other = train_size(replace(task(dataset()), seed=6), 40, 2)
     assert [n.wrong.tobytes() for n in one] == [n.wrong.tobytes() for n in again]
     assert [n.error for n in one] == [n.error for n in again]
     assert [n.left_wrong.tobytes() for n in one] == [n.left_wrong.tobytes() for n in again]
@@ -210,10 +210,10 @@ def test_fewer_examples_have_more_epochs() -> None:
     """150 rows are 10 updates an epoch, 80 are 5, 20 are 2: as many updates, up to four times the epochs."""
     data = dataset()
     assert data.n_train == 150
-    stopping = [course(data).stopping(n) for n in (150, 80, 20)]
+    stopping = [task(data).stopping(n) for n in (150, 80, 20)]
     assert [(s.max_epochs, s.patience, s.min_updates) for s in stopping] == [(8, 3, 20), (16, 6, 20), (32, 12, 20)]
 
 
 def test_what_is_interrupted_is_not_kept() -> None:
     """Half a size would look like a whole one."""
-    assert train_size(course(dataset()), 40, 2, should_stop=lambda: True) is None
+    assert train_size(task(dataset()), 40, 2, should_stop=lambda: True) is None

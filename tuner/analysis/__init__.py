@@ -14,7 +14,7 @@ from tuner.analysis.actions import (
     Verb,
     rank_actions,
 )
-from tuner.analysis.calibration import Calibration, ReliabilityBin, calibration, confusion_matrix
+from tuner.analysis.calibration import Calibration, ReliabilityBin, calibration
 from tuner.analysis.comparison import Resolution, chance_as_good, not_distinguishable, resolution, sober_choice
 from tuner.analysis.counting import (
     ClassError,
@@ -92,7 +92,6 @@ __all__ = [
     "choice_states",
     "class_errors",
     "class_weighted_error",
-    "confusion_matrix",
     "corrected_dev_error",
     "count_duplicates",
     "diagnose",

@@ -57,9 +57,3 @@ def calibration(probabilities: NDArray[np.floating], y: NDArray[np.integer]) -> 
     gaps = [one.n / len(y) * abs(one.accuracy - one.confidence) for one in bins]
     losses = -np.log(np.maximum(p[np.arange(len(y)), y], LEAST))
     return Calibration(float(losses.mean()), float(sum(gaps)), tuple(bins))
-
-
-def confusion_matrix(y: NDArray[np.integer], predicted: NDArray[np.integer], n_classes: int) -> NDArray[np.int64]:
-    """(n_classes, n_classes) counts: row the true class, column the predicted one."""
-    counts = np.bincount(np.asarray(y) * n_classes + predicted, minlength=n_classes * n_classes)
-    return counts.reshape(n_classes, n_classes).astype(np.int64)

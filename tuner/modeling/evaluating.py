@@ -1,4 +1,4 @@
-"""A model, judged: errors with intervals, classes, confusions and calibration on every set it may be judged on."""
+"""Evaluate a model: errors with intervals, classes, confusion matrix and calibration on every set it may use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from tuner.analysis import (
     ErrorEstimate,
     calibration,
     class_errors,
-    confusion_matrix,
     effective_examples,
 )
 from tuner.data import Dataset, Table, joined, read_groups, read_labelled, read_parts
@@ -28,11 +27,15 @@ from tuner.modeling.model import Model, Predictions
 Ints = NDArray[np.int64]
 
 LEARNT = "rows it learnt from"
+"""What the training rows are to a model."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a model does on one set.  ``note`` says what the set is to the model; confusion rows are true classes."""
+    """A model's errors on one set.  ``note`` says what the set is to the model.
+
+    ``confusion`` (n_classes, n_classes): counts of rows, true classes down, predicted ones across.
+    """
 
     name: str
     note: str
@@ -43,15 +46,15 @@ class Evaluation:
 
     @property
     def wrong(self) -> int:
-        """Rows that are classified wrongly."""
+        """Number of rows that are classified wrongly."""
         return int(self.confusion.sum() - np.trace(self.confusion))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers; an error that could not be counted is null."""
+        """Return plain numbers; an error on no rows is null."""
         return {
             "note": self.note,
-            "error": _estimate(self.error),
-            "classes": {one.name: _estimate(one.estimate) for one in self.classes},
+            "error": _plain(self.error),
+            "classes": {one.name: _plain(one.estimate) for one in self.classes},
             "confusion": self.confusion.tolist(),
             "log_loss": self.calibration.log_loss,
             "calibration": self.calibration.to_dict(),
@@ -59,7 +62,7 @@ class Evaluation:
 
 
 def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Evaluation]:
-    """Judge a model on the sets of its study; on the test set only if it is asked for.  Raises DataError."""
+    """Evaluate a model on the sets of its study, on the test set only with ``test``.  Raises DataError."""
     if dataset.fingerprint != model.card.fingerprint:
         raise DataError(
             f"{dataset.path}: not the data that the model was trained on (fingerprint {dataset.fingerprint[:12]}, "
@@ -67,32 +70,30 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
         )
     with threadpool_limits(limits=1):
         names = list(_notes(model, dataset)) if model.card.rows != "folds" else []
-        judged = [] if names else [_out_of_fold(model, dataset)]
+        evaluations = [] if names else [_out_of_fold(model, dataset)]
         names += ["test"] if test else []
         tables = [read_parts(dataset, names, encoding) for encoding in model.encodings] if names else []
         for name in names:
-            inputs = [each[name] for each in tables]
+            encoded = [each[name] for each in tables]
             note = {**_notes(model, dataset), "test": "never seen in training or choosing"}[name]
             groups = read_groups(dataset, name) if dataset.dev_groups is not None and name in ("dev", "test") else None
-            answers = model.answer_encoded([table.X for table in inputs])
-            judged.append(_judge(model, _shown(name), note, answers, inputs[0].y, groups))
-    return judged
+            predictions = model.classify_encoded([table.X for table in encoded])
+            evaluations.append(_evaluation(model, _shown(name), note, predictions, encoded[0].y, groups))
+    return evaluations
 
 
 def evaluate_file(model: Model, path: Path) -> Evaluation:
-    """Judge a model on the rows of a labelled file.  Raises DataError."""
+    """Evaluate a model on the rows of a labelled file.  Raises DataError."""
     card = model.card
     with threadpool_limits(limits=1):
         pieces = [
-            (model.answer(frame, where=str(path)), y)
+            (model.classify(frame, where=str(path)), y)
             for frame, y in read_labelled(path, model.encodings[0], card.data_settings, tuple(card.class_names))
         ]
     if not pieces:
         raise DataError(f"{path}: no rows, expected some to count errors on")
-    answers = Predictions(
-        *(np.concatenate([getattr(a, key) for a, _ in pieces]) for key in ("classes", "probabilities"))
-    )
-    return _judge(model, path.name, "another file", answers, np.concatenate([y for _, y in pieces]), None)
+    predictions = Predictions.joined([predictions for predictions, _ in pieces])
+    return _evaluation(model, path.name, "another file", predictions, np.concatenate([y for _, y in pieces]), None)
 
 
 def _shown(name: str) -> str:
@@ -100,51 +101,57 @@ def _shown(name: str) -> str:
 
 
 def _notes(model: Model, dataset: Dataset) -> dict[str, str]:
-    """The sets outside the test set, and what each is to the model."""
+    """Name the sets outside the test set, and say what each is to the model."""
     if model.card.rows == "train+dev":
         return {"outside_test": LEARNT}
-    there = {"train": LEARNT, "dev": "chosen on it: trial and epoch", "train_dev": "like the training rows, not learnt"}
-    return {name: note for name, note in there.items() if dataset.sizes.get(name)}
+    notes = {"train": LEARNT, "dev": "chosen on it: trial and epoch", "train_dev": "like the training rows, not learnt"}
+    return {name: note for name, note in notes.items() if dataset.sizes.get(name)}
 
 
 def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation:
-    """Each row outside the test set by the network that had not learnt from it."""
+    """Evaluate each row outside the test set with the network that was not trained on it."""
     outside = [read_parts(dataset, ["dev"], encoding)["dev"] for encoding in model.encodings]
-    answers, tables = [], []
+    predictions, tables = [], []
     for network, (part, table) in enumerate(zip(_parts(dataset, len(outside)), outside, strict=True)):
         rows = np.searchsorted(table.rows, part)
         tables.append(Table(table.X[rows], table.y[rows], part))
-        answers.append(Predictions(*model.networks[network].classify(tables[-1].X)))
-    every = Predictions(*(np.concatenate([getattr(a, key) for a in answers]) for key in ("classes", "probabilities")))
+        predictions.append(Predictions(*model.networks[network].classify(tables[-1].X)))
     groups = None if dataset.dev_groups is None else np.tile(dataset.dev_groups, len(outside) // len(dataset.parts))
     note = "each row by the network of its fold, which had not learnt from it"
-    return _judge(model, "dev", note, every, joined(tables).y, groups)
+    return _evaluation(model, "dev", note, Predictions.joined(predictions), joined(tables).y, groups)
 
 
 def _parts(dataset: Dataset, n_networks: int) -> Iterable[Ints]:
-    """The dev rows of each network; several seeds of the folds go over them again."""
+    """List the dev rows of each network; with several seeds the folds repeat."""
     return [part.dev.rows for part in dataset.parts] * (n_networks // len(dataset.parts))
 
 
-def _judge(
-    model: Model, name: str, note: str, answers: Predictions, y: Ints, groups: NDArray[np.integer] | None
+def _evaluation(
+    model: Model, name: str, note: str, predictions: Predictions, y: Ints, groups: NDArray[np.integer] | None
 ) -> Evaluation:
-    wrong = answers.classes != y
+    from sklearn.metrics import confusion_matrix
+
+    wrong = predictions.classes != y
     names: Sequence[str] = model.card.class_names
-    effective = None
-    if groups is not None:
-        effective = effective_examples(wrong, groups, rng=np.random.default_rng(0))
     return Evaluation(
         name=name,
         note=note,
-        error=ErrorEstimate.counted(int(wrong.sum()), len(y), effective),
+        error=estimate_error(wrong, groups),
         classes=class_errors(y, wrong, names),
-        confusion=confusion_matrix(y, answers.classes, len(names)),
-        calibration=calibration(answers.probabilities, y),
+        confusion=confusion_matrix(y, predictions.classes, labels=range(len(names))),
+        calibration=calibration(predictions.probabilities, y),
     )
 
 
-def _estimate(found: ErrorEstimate) -> dict[str, Any] | None:
-    if math.isnan(found.value):
+def estimate_error(wrong: NDArray[Any], groups: NDArray[np.integer] | None) -> ErrorEstimate:
+    """Estimate the error from which rows are wrong (n,), or how often each is; groups of rows (n,) are dependent."""
+    effective = None
+    if groups is not None:
+        effective = effective_examples(wrong, groups, rng=np.random.default_rng(0))
+    return ErrorEstimate.counted(float(wrong.sum()), len(wrong), effective)
+
+
+def _plain(error: ErrorEstimate) -> dict[str, Any] | None:
+    if math.isnan(error.value):
         return None
-    return {"value": found.value, "low": found.low, "high": found.high, "n": found.n}
+    return {"value": error.value, "low": error.low, "high": error.high, "n": error.n}

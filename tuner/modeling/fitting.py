@@ -1,4 +1,4 @@
-"""The chosen trial again, to the bit, or one network afresh on more rows: what ``tuner train`` makes a model of."""
+"""``tuner train``: repeat the chosen trial bit for bit, or train one network on more rows, and make it a model."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tuner.analysis import ErrorEstimate, effective_examples, seeds_error
+from tuner.analysis import ErrorEstimate, seeds_error
 from tuner.data import Dataset, Table, fit_on_all
 from tuner.errors import UsageError
+from tuner.modeling.evaluating import estimate_error
 from tuner.modeling.metadata import ArchitectureCard, Card, EncodingCard, ErrorCard
 from tuner.modeling.model import Model, Repetition
 from tuner.nn import Architecture, Examples, Hyperparameters, Stopping, TrainedNetwork, train
 from tuner.outcomes import StopReason, TrialState
 from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
 from tuner.study import StudyDefinition, parse_definition
-from tuner.trial import TrialResult, TrialSettings, dev_layout, network_seeds, run_trial, trial_seed
+from tuner.trainers import OwnNetwork, TrialRequest
+from tuner.trial import TrialResult, TrialSettings, dev_layout, network_seeds, trial_seed
 
 VERSIONS = ("tuner-search", "numpy")
 TRAIN_DEV = "train+dev"
@@ -30,11 +32,11 @@ TRAIN_DEV = "train+dev"
 
 @dataclass(frozen=True, kw_only=True)
 class FitRequest:
-    """What to train: a trial's number (None: the best), over how many seeds, on which rows, how many networks to keep.
+    """Which trial to train (None: the best), over how many seeds, on which rows, and which networks to keep.
 
-    ``on`` is "train+dev" for one network fitted on all rows outside the test set; with folds that is what happens
-    anyway, unless ``ensemble`` keeps the folds' networks. ``corrected``: the best trial's dev error after allowing for
-    the choice, which a model of that trial carries beside the counted one.
+    ``on`` is "train+dev" for one network fitted on all rows outside the test set; with folds that is the default,
+    unless ``ensemble`` keeps the folds' networks.  ``corrected``: the best trial's dev error (selection-corrected),
+    which a model of that trial carries beside the measured one.
     """
 
     trial: int | None = None
@@ -93,23 +95,23 @@ class _Fit:
 
     @property
     def hyperparameters(self) -> Hyperparameters:
-        """The trial's own."""
+        """Those of the trial."""
         return self.definition.searched_space.hyperparameters(self.trial.params)
 
     @property
     def seed(self) -> int:
-        """The trial's own."""
+        """Those of the trial."""
         assert self.trial.seed is not None
         return self.trial.seed
 
     def run(self) -> Model:
-        """Repeat what has to be repeated, fit what has to be fitted."""
+        """Repeat the trial where it is needed, and make the model."""
         repetition = None if self.is_final and self.request.seeds == 1 else self._repeat()
         model = self._final() if self.is_final else self._kept()
         model.repetition = repetition
         return model
 
-    # The trial again.
+    # The repeated trial.
 
     def _repeat(self) -> Repetition:
         seeds = self.request.seeds
@@ -128,14 +130,15 @@ class _Fit:
 
     def _run(self, seed: int, n_networks: int) -> TrialResult:
         pruned_at = self.trial.epochs if self.trial.state == TrialState.PRUNED and seed == self.seed else None
-        return run_trial(
-            self.dataset,
-            self.hyperparameters,
-            replace(self.settings, seeds=n_networks),
-            seed=seed,
-            dev_folds=self.record.dev_fold,
-            augment=self.definition.augment(self.trial.params),
-            prune=None if pruned_at is None else lambda rungs: max(rungs) >= pruned_at,
+        return OwnNetwork(self.definition).train(
+            TrialRequest(
+                dataset=self.dataset,
+                values=self.trial.params,
+                settings=replace(self.settings, seeds=n_networks),
+                seed=seed,
+                dev_folds=self.record.dev_fold,
+                prune=None if pruned_at is None else lambda rungs: max(rungs) >= pruned_at,
+            )
         )
 
     def _dev_wrong(self) -> NDArray[np.bool_]:
@@ -150,7 +153,7 @@ class _Fit:
         return [network.train_error for network in self.results[0].networks]
 
     def _kept(self) -> Model:
-        """The trial's networks as they are: the first seed's, or with ``ensemble`` all."""
+        """Keep the trial's networks: the first seed's, or with ``ensemble`` all."""
         networks = [network for result in self.results for network in result.networks]
         if not self.request.ensemble:
             networks = networks[:1]
@@ -169,30 +172,31 @@ class _Fit:
         return Model(model.card.model_copy(update={"errors": errors}), [network.theta for network in networks])
 
     def _errors_of(self, model: Model) -> dict[str, ErrorCard]:
-        """Counted again on the rows of the dataset."""
+        """Measure the errors on the rows of the dataset."""
         part, whose = self.dataset.parts[0], "this model"
         tables = {"train": part.train, "dev": part.dev, "train_dev": self.dataset.train_dev}
-        found = {}
+        estimates = {}
         for name, table in tables.items():
             if table is not None and len(table):
-                wrong = model.answer_encoded([table.X]).classes != table.y
-                found[name] = _estimate(wrong, self.dataset.dev_groups if name == "dev" else None)
-        return _cards({name: (estimate, whose) for name, estimate in found.items()})
+                wrong = model.classify_encoded([table.X]).classes != table.y
+                estimates[name] = (estimate_error(wrong, self.dataset.dev_groups if name == "dev" else None), whose)
+        return _cards(estimates)
 
     def _errors_of_folds(self) -> dict[str, ErrorCard]:
         wrong = self._dev_wrong().mean(axis=0)
         train = _train_estimate(self.results[0].networks, self.dataset)
+        dev = estimate_error(wrong, self.dataset.dev_groups)
         return _cards(
             {
                 "train": (train, "its networks, each on the rows it learnt from"),
-                "dev": (_estimate(wrong, self.dataset.dev_groups), "its networks, each on the rows of its own fold"),
+                "dev": (dev, "its networks, each on the rows of its own fold"),
             }
         )
 
-    # One afresh.
+    # One network on all rows outside the test set.
 
     def _final(self) -> Model:
-        """On all rows outside the test set, for the median number of updates at the trial's best epochs."""
+        """Train on all rows outside the test set, for the median number of updates at the trial's best epochs."""
         whole, _, encoding = fit_on_all(self.dataset)
         updates = max(round(statistics.median(network.updates for network in self.trial.networks)), 1)
         before = self.dataset.n_train
@@ -222,7 +226,7 @@ class _Fit:
         )
 
     def _errors_of_trial(self) -> dict[str, ErrorCard]:
-        """Those on record: a network that learnt from the dev rows has no dev error of its own."""
+        """Take the recorded errors: a network trained on the dev rows has no dev error of its own."""
         n = len(self.trial.networks)
         whose = f"trial {self.trial.number}" + (f" ({n} {'folds' if self.has_folds else 'seeds'})" if n > 1 else "")
         networks, layout = self.trial.networks, self.record.dev_layout(self.trial)
@@ -231,10 +235,10 @@ class _Fit:
             *layout.train_loss([n.train_wrong for n in networks], [n.n_train for n in networks])
         )
         assert len(wrong) == layout.n_dev
-        return _cards({"train": (train, whose), "dev": (_estimate(wrong, self.record.dev_groups), whose)})
+        return _cards({"train": (train, whose), "dev": (estimate_error(wrong, self.record.dev_groups), whose)})
 
     def _corrected_error(self) -> dict[str, ErrorCard]:
-        """What the report gives for the best trial: the counted dev error is the least of many, and too low."""
+        """Take the report's for the best trial: the measured dev error is the lowest of many, and too low."""
         if self.request.corrected is None or self.trial is not self.record.best:
             return {}
         whose = f"trial {self.trial.number}, allowing for the choice of trial and epoch"
@@ -285,7 +289,7 @@ class _Fit:
 
 
 def architecture_card(architecture: Architecture) -> ArchitectureCard:
-    """A network's shape as JSON."""
+    """Describe a network's shape as JSON."""
     return ArchitectureCard(
         n_features=architecture.n_features,
         hidden=list(architecture.hidden),
@@ -296,7 +300,7 @@ def architecture_card(architecture: Architecture) -> ArchitectureCard:
 
 
 def differences(stored: Sequence[NetworkRecord], now: Sequence[TrainedNetwork], dataset: Dataset) -> list[str]:
-    """What of a trial's record was not repeated to the bit, in words; a network's own seed only."""
+    """Say what of a trial's record was not repeated bit for bit, network by network."""
     found = []
     for k, (before, network) in enumerate(zip(stored, now, strict=False)):
         which = f"network {k}: " if len(stored) > 1 else ""
@@ -339,14 +343,6 @@ def stretched(
     )
 
 
-def _estimate(wrong: NDArray[Any], groups: NDArray[Any] | None) -> ErrorEstimate:
-    """An error counted on rows; with groups, of as many as they are worth."""
-    effective = None
-    if groups is not None:
-        effective = effective_examples(wrong, groups, rng=np.random.default_rng(0))
-    return ErrorEstimate.counted(float(wrong.sum()), len(wrong), effective)
-
-
 def _train_estimate(networks: Sequence[TrainedNetwork], dataset: Dataset) -> ErrorEstimate:
     sizes = [len(part.train) for part in dataset.parts]
     wrong = [round(n.train_error * size) for n, size in zip(networks, sizes, strict=True)]
@@ -354,5 +350,5 @@ def _train_estimate(networks: Sequence[TrainedNetwork], dataset: Dataset) -> Err
 
 
 def _cards(estimates: dict[str, tuple[ErrorEstimate, str]]) -> dict[str, ErrorCard]:
-    found = {name: ErrorCard.counted(*pair) for name, pair in estimates.items()}
-    return {name: card for name, card in found.items() if card is not None}
+    cards = {name: ErrorCard.counted(*pair) for name, pair in estimates.items()}
+    return {name: card for name, card in cards.items() if card is not None}

@@ -22,20 +22,21 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tuner.analysis import LearningNetwork, NetworkRun, epoch_corrected_errors
-from tuner.data import Dataset, Part, Table, make_augment
+from tuner.data import Dataset, Part, Table
 from tuner.dev_layout import N_DEV_FOLDS
 from tuner.nn import Hyperparameters, Stopping, TrainedNetwork
 from tuner.outcomes import StopReason
 from tuner.storage import Database, TrialRecord, write_learning
 from tuner.study import StudyDefinition
-from tuner.trial import Augment, TrialResult, TrialSettings, dev_layout, run_trial
+from tuner.trainers import OwnNetwork, TrialRequest
+from tuner.trial import TrialResult, TrialSettings, dev_layout
 
 SIZES = 5
 SEEDS = 4
 SMALLEST_SHARE = 1 / 16  # of the training set: smaller ones say little about the step to twice as much
 FEWEST, FEWEST_PER_CLASS = 20, 5
 LEAST_STEP = 1.25  # sizes closer together say the same thing twice
-MOST_WATCHED = 10_000  # training rows looked at where they are left out (kept curves rest on the number staying)
+MOST_WATCHED = 10_000  # training rows evaluated where they are left out (kept curves need the number to stay)
 MOST_LONGER = 4.0  # times as many epochs for few examples: after each, the whole dev set is looked at
 OnSize = Callable[[list[LearningNetwork]], object]
 STREAM = 9  # of the trial's seed: subsets and networks of the curve, apart from the trial's own
@@ -44,7 +45,7 @@ WATCHED = 0  # beside the sizes, which are the next number of the stream
 
 @dataclass(frozen=True)
 class LearningCurveTask:
-    """What is trained: a trial's hyperparameters (as people read them) and its seed, on the study's data."""
+    """A trial's hyperparameters (as people read them) and its seed, and the study's data to train them on."""
 
     definition: StudyDefinition
     dataset: Dataset
@@ -58,13 +59,6 @@ class LearningCurveTask:
         return self.definition.searched_space.hyperparameters(self.params)
 
     @property
-    def augment(self) -> Augment | None:
-        """The trial's data augmentation, if its definition has any."""
-        image = self.definition.data.image
-        strengths = self.definition.searched_space.augmentation(self.params)
-        return make_augment(strengths, image) if image is not None else None
-
-    @property
     def is_one_draw(self) -> bool:
         """Whether training and dev rows are one random draw, row by row, so that either says the same of a network.
 
@@ -76,23 +70,23 @@ class LearningCurveTask:
         return all(way is None for way in ways) and len(self.dataset.parts) == 1 and self.dataset.train_dev is None
 
     def watched(self) -> Table | None:
-        """The training rows that every network is held against where it left them out, if that is of use."""
+        """The training rows on which each network that left them out is evaluated; None where that is of no use."""
         if not self.is_one_draw:
             return None
         train = self.dataset.parts[0].train
         return random_subset(train, min(len(train), MOST_WATCHED), self.rng(WATCHED))
 
     def rng(self, *key: int) -> np.random.Generator:
-        """A stream of random numbers for every use."""
+        """A random number generator of its own for each key."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(STREAM, *key)))
 
     def updates(self, n_train: int) -> int:
-        """Updates of an epoch."""
+        """Number of updates in an epoch."""
         batch = self.hyperparameters.batch_size
         return 1 if batch == "full" else math.ceil(n_train / int(batch))
 
     def stopping(self, n_train: int) -> Stopping:
-        """The definition's limits, as many updates as they allow at full size, up to four times the epochs."""
+        """The definition's limits, with as many updates as at full size and at most four times the epochs."""
         usual = self.definition.training.stopping
         longer = min(self.updates(self.dataset.n_train) / self.updates(n_train), MOST_LONGER)
         patience = None if usual.patience is None else math.ceil(usual.patience * longer)
@@ -108,7 +102,7 @@ def subset_sizes(n_train: int, n_classes: int, count: int = SIZES) -> list[int]:
 
 
 def measure_learning_curve(
-    course: LearningCurveTask,
+    task: LearningCurveTask,
     trial: TrialRecord,
     database: Database,
     study_id: int,
@@ -120,64 +114,65 @@ def measure_learning_curve(
 ) -> list[LearningNetwork]:
     """Train what the database does not hold of the trial's curve yet, the smallest size first, and keep each size.
 
-    A size that is held with fewer seeds is trained again. ``on_size`` is told every size, held or trained. Returns all
-    networks; of fewer sizes than asked for if ``should_stop()`` interrupted.
+    A size that is held with fewer seeds is trained again. ``on_size`` is called with the networks of every
+    size, held or trained. Returns all networks; of fewer sizes than asked for if ``should_stop()`` interrupted.
     """
-    found = list(trial.learning)
+    networks = list(trial.learning)
     with threadpool_limits(limits=1):
-        for size in subset_sizes(course.dataset.n_train, course.dataset.n_classes, sizes):
-            networks = [network for network in found if network.n_train == size]
-            if len({network.repeat for network in networks}) < seeds:
-                trained = train_size(course, size, seeds, should_stop)
+        for size in subset_sizes(task.dataset.n_train, task.dataset.n_classes, sizes):
+            of_size = [network for network in networks if network.n_train == size]
+            if len({network.repeat for network in of_size}) < seeds:
+                trained = train_size(task, size, seeds, should_stop)
                 if trained is None:
                     break
                 write_learning(database, study_id, trial.number, trained)
-                found = [network for network in found if network.n_train != size] + trained
-                networks = trained
-            on_size(networks)
-    return found
+                networks = [network for network in networks if network.n_train != size] + trained
+                of_size = trained
+            on_size(of_size)
+    return networks
 
 
 def train_size(
-    course: LearningCurveTask, n_train: int, seeds: int, should_stop: Callable[[], bool] = lambda: False
+    task: LearningCurveTask, n_train: int, seeds: int, should_stop: Callable[[], bool] = lambda: False
 ) -> list[LearningNetwork] | None:
     """Networks on ``n_train`` examples, side by side: ``seeds`` repeats, with folds one a fold in each.
 
     Every repeat and size draws its examples anew, so that the repeats' spread holds what another training set would
     bring, and what is luck at one size is not at the next. None if ``should_stop()`` interrupted.
     """
-    dataset, definition = course.dataset, course.definition
+    dataset, definition = task.dataset, task.definition
     parts = [
-        Part(random_subset(part.train, n_train, course.rng(n_train, repeat, place)), part.dev)
+        Part(random_subset(part.train, n_train, task.rng(n_train, repeat, place)), part.dev)
         for repeat in range(seeds)
         for place, part in enumerate(dataset.parts)
     ]
     settings = TrialSettings(
-        stopping=course.stopping(n_train),
+        stopping=task.stopping(n_train),
         seeds=seeds,
         output=definition.network.output,
         penalty_per=definition.training.penalty_per,
     )
-    result = run_trial(
-        replace(dataset, parts=tuple(parts), train_dev=None),
-        course.hyperparameters,
-        settings,
-        seed=int(course.rng(n_train).integers(2**63)),
-        dev_folds=np.tile(course.dev_folds, seeds),
-        augment=course.augment,
-        should_stop=should_stop,
+    result = OwnNetwork(definition).train(
+        TrialRequest(
+            dataset=replace(dataset, parts=tuple(parts), train_dev=None),
+            values=task.params,
+            settings=settings,
+            seed=int(task.rng(n_train).integers(2**63)),
+            dev_folds=np.tile(task.dev_folds, seeds),
+            should_stop=should_stop,
+        )
     )
-    return None if result.stop_reason == StopReason.INTERRUPTED else _networks(course, result, n_train, parts)
+    return None if result.stop_reason == StopReason.INTERRUPTED else _networks(task, result, n_train, parts)
 
 
 def _networks(
-    course: LearningCurveTask, result: TrialResult, n_train: int, trained_on: Sequence[Part]
+    task: LearningCurveTask, result: TrialResult, n_train: int, trained_on: Sequence[Part]
 ) -> list[LearningNetwork]:
-    parts, stopping, watched = course.dataset.parts, course.stopping(n_train), course.watched()
-    layout = dev_layout(course.dataset, 1)
-    fold_sizes = [np.bincount(folds, minlength=N_DEV_FOLDS) for folds in layout.split(course.dev_folds)]
-    first_stop = max(math.ceil(stopping.min_updates / course.updates(n_train)), 1)
-    found = []
+    parts, stopping, watched = task.dataset.parts, task.stopping(n_train), task.watched()
+    layout = dev_layout(task.dataset, 1)
+    fold_sizes = [np.bincount(folds, minlength=N_DEV_FOLDS) for folds in layout.split(task.dev_folds)]
+    first_stop = max(math.ceil(stopping.min_updates / task.updates(n_train)), 1)
+    networks = []
     for index, network in enumerate(result.networks):
         repeat, place = divmod(index, len(parts))
         run = NetworkRun(fold_losses=result.dev_fold_losses[index], first_stop=first_stop)
@@ -185,10 +180,10 @@ def _networks(
             [run] if network.best_epoch else [],
             fold_sizes[place],
             patience=stopping.patience,
-            rng=course.rng(n_train, repeat, place, 1),
+            rng=task.rng(n_train, repeat, place, 1),
         )
-        left_out, left_wrong = _look_at_left_out(network, watched, trained_on[index].train)
-        found.append(
+        left_out, left_wrong = _left_out_errors(network, watched, trained_on[index].train)
+        networks.append(
             LearningNetwork(
                 n_train=n_train,
                 repeat=repeat,
@@ -204,10 +199,10 @@ def _networks(
                 left_wrong=left_wrong,
             )
         )
-    return found
+    return networks
 
 
-def _look_at_left_out(network: TrainedNetwork, watched: Table | None, train: Table) -> tuple[np.ndarray, np.ndarray]:
+def _left_out_errors(network: TrainedNetwork, watched: Table | None, train: Table) -> tuple[np.ndarray, np.ndarray]:
     """(n_watched,) which rows the network was not trained on, and which of these it has wrong; empty if none."""
     left_out = np.zeros(0, bool) if watched is None else ~np.isin(watched.rows, train.rows)
     if watched is None or not left_out.any():

@@ -1,4 +1,4 @@
-"""What a model file says about its networks, as checked JSON: where they come from, and how raw rows enter them."""
+"""The metadata of a model file, as checked JSON: where its networks come from, and how raw rows are encoded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ FORMAT = 1
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
-Names = tuple[str, ...]
 
 
 class Section(BaseModel):
@@ -116,12 +115,12 @@ class ArchitectureCard(Section):
 
     @property
     def architecture(self) -> Architecture:
-        """The trainer's own form."""
+        """The architecture itself.  Raises ArgumentError for an activation or output that does not exist."""
         return Architecture(self.n_features, tuple(self.hidden), self.n_classes, self.activation, self.output)
 
 
 class ErrorCard(Section):
-    """An error that was counted, with its 95 % interval, and whose it is: that of this model or of others."""
+    """A measured error with its 95% interval; ``of`` says whose it is: this model's, or that of other networks."""
 
     value: Share
     low: Share
@@ -131,7 +130,7 @@ class ErrorCard(Section):
 
     @classmethod
     def counted(cls, estimate: ErrorEstimate, of: str) -> Self | None:
-        """An estimate with its owner; None where nothing was counted."""
+        """Make the card of an estimate; None where it is of no rows."""
         if not estimate.n or math.isnan(estimate.value):
             return None
         return cls(value=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n, of=of)
@@ -201,7 +200,7 @@ class Card(Section):
         return [Encoding.from_json(encoding.model_dump()) for encoding in self.encodings]
 
     def described(self) -> str:
-        """What the model is, in a few words."""
+        """Say in a few words what the model is."""
         n = len(self.updates)
         if self.kind == "trial":
             return f"the network of trial {self.trial}"
@@ -217,7 +216,7 @@ class Card(Section):
 
 
 def read_card(plain: Any, where: str) -> Card:
-    """A card from parsed JSON.  Raises ModelError with one line."""
+    """Check parsed JSON.  Raises ModelError with one line."""
     if isinstance(plain, dict) and plain.get("format") != FORMAT:
         raise ModelError(f"{where}: model.json has format {plain.get('format')!r:.40}, expected {FORMAT}")
     try:

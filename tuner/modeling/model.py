@@ -28,15 +28,21 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of n rows: class indices (n,), and class probabilities (n, n_classes)."""
+    """Class indices (n,) and class probabilities (n, n_classes) of n rows."""
 
     classes: Ints
     probabilities: Floats
 
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """Concatenate the predictions of several sets of rows."""
+        classes = np.concatenate([part.classes for part in parts])
+        return cls(classes, np.concatenate([part.probabilities for part in parts]))
+
 
 @dataclass(frozen=True)
 class Repetition:
-    """How training the trial again went: train and dev error of every seed, and what differs from the record.
+    """The train and dev errors of a trial trained again, one per seed, and what differs from its record.
 
     The first seed is the trial's own.  ``spread``: the mean dev error over seeds with its interval; None for one seed.
     """
@@ -48,7 +54,7 @@ class Repetition:
 
     @property
     def is_exact(self) -> bool:
-        """Whether the record was repeated to the bit."""
+        """Whether the record was repeated bit for bit."""
         return not self.differences
 
 
@@ -56,8 +62,8 @@ class Model:
     """A trained model: ``predict``, ``predict_proba``, ``score``, ``classes_`` and ``save``.
 
     Rows are raw, as in training: a DataFrame with the columns of the data (more are ignored, the target may be absent),
-    or an array with these columns in their order.  Several networks answer with their mean probabilities.
-    ``repetition``, in the process that trained it, is how repeating the trial went; None where that was not needed.
+    or an array with these columns in their order.  The probabilities of several networks are averaged.
+    ``repetition``, in the process that trained it: the errors of the repeated trial, None where none was repeated.
     """
 
     repetition: Repetition | None = None
@@ -73,7 +79,7 @@ class Model:
 
     @cached_property
     def classes_(self) -> NDArray[Any]:
-        """The classes in the order of the probabilities' columns: whole numbers, booleans or text, as in training."""
+        """The classes in the order of the probabilities' columns: integers, booleans or text, as in training."""
         names = self.card.class_names
         if all(name.removeprefix("-").isdecimal() and str(int(name)) == name for name in names):
             return np.array([int(name) for name in names])
@@ -83,7 +89,7 @@ class Model:
 
     @property
     def errors(self) -> dict[str, dict[str, Any]]:
-        """The errors that were counted, each with its interval and ``of``: whose it is."""
+        """The measured errors, each with its interval and ``of``: whose error it is."""
         return {name: error.model_dump() for name, error in self.card.errors.items()}
 
     @property
@@ -91,37 +97,37 @@ class Model:
         """The columns that the model uses."""
         return np.array([column.name for column in self.encodings[0].columns if column.features], dtype=object)
 
-    def answer(self, frame: pd.DataFrame, X: Floats | None = None, where: str = "the rows") -> Predictions:
-        """Classes and probabilities of raw rows; ``X`` is what the first encoding made of them, if that is known."""
+    def classify(self, frame: pd.DataFrame, X: Floats | None = None, where: str = "the rows") -> Predictions:
+        """Classes and probabilities of raw rows; ``X``: the rows encoded by the first encoding, if they are at hand."""
         inputs = [X if X is not None else self.encodings[0].transform(frame, where)]
         inputs += [encoding.transform(frame, where) for encoding in self.encodings[1:]]
-        return self.answer_encoded(inputs)
+        return self.classify_encoded(inputs)
 
-    def answer_encoded(self, inputs: Sequence[Floats]) -> Predictions:
-        """The same for encoded rows, one X for all networks or one each."""
+    def classify_encoded(self, inputs: Sequence[Floats]) -> Predictions:
+        """Classes and probabilities of encoded rows, one X for all networks or one each."""
         every = inputs if len(inputs) > 1 else [inputs[0]] * len(self.networks)
-        answers = [network.classify(X) for network, X in zip(self.networks, every, strict=True)]
-        if len(answers) == 1:
-            return Predictions(*answers[0])
-        mean: Floats = np.mean([probabilities for _, probabilities in answers], axis=0, dtype=np.float32)
+        predictions = [Predictions(*network.classify(X)) for network, X in zip(self.networks, every, strict=True)]
+        if len(predictions) == 1:
+            return predictions[0]
+        mean: Floats = np.mean([each.probabilities for each in predictions], axis=0, dtype=np.float32)
         return Predictions(mean.argmax(axis=1), mean)
 
     def predict_proba(self, X: Any) -> Floats:
         """Class probabilities (n, n_classes), columns in the order of ``classes_``.  Raises DataError."""
-        return self.answer(rows_frame(X, self.encodings[0])).probabilities
+        return self.classify(rows_frame(X, self.encodings[0])).probabilities
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of each row, (n,)."""
-        labels: NDArray[Any] = self.classes_[self.answer(rows_frame(X, self.encodings[0])).classes]
+        labels: NDArray[Any] = self.classes_[self.classify(rows_frame(X, self.encodings[0])).classes]
         return labels
 
     def score(self, X: Any, y: Any) -> float:
-        """Accuracy: the share of rows whose class is predicted; a label that is no class counts as wrong."""
-        answers = self.answer(rows_frame(X, self.encodings[0]))
+        """Accuracy: the share of rows whose class is predicted; a label that is not a class is wrong."""
+        predicted = self.classify(rows_frame(X, self.encodings[0])).classes
         labels = class_indices(y, self.card.class_names)
-        if len(labels) != len(answers.classes):
-            raise ArgumentError(f"y must have one label for each of the {len(answers.classes)} rows, got {len(labels)}")
-        return float(np.mean(labels == answers.classes))
+        if len(labels) != len(predicted):
+            raise ArgumentError(f"y must have one label for each of the {len(predicted)} rows, got {len(labels)}")
+        return float(np.mean(labels == predicted))
 
     def save(self, path: str | Path) -> Path:
         """Write the model to a file, whole or not at all; what was there before is replaced."""
@@ -135,7 +141,7 @@ def load_model(path: str | Path) -> Model:
 
 
 def replaced_by(path: Path, study: str) -> str | None:
-    """What saving a model of this study to ``path`` replaces, in words; None where nothing is there.
+    """Say what saving a model of this study to ``path`` replaces; None where there is no file.
 
     A model can be trained again, so that one of the same study is replaced; anything else is not: UsageError.
     """

@@ -61,11 +61,11 @@ def predictions(
             absent = next((name for name in keep if name not in frame.columns), None)
             if absent is not None:
                 raise DataError(f"{data}: no column {absent!r} to keep, found {', '.join(map(str, frame.columns[:8]))}")
-            answers = model.answer(frame, X, str(data))
+            predicted = model.classify(frame, X, str(data))
             columns: dict[str, Any] = {name: frame[name].to_numpy() for name in keep}
-            columns[PREDICTED] = pd.Categorical.from_codes(answers.classes, categories=classes)
+            columns[PREDICTED] = pd.Categorical.from_codes(predicted.classes, categories=classes)
             if probabilities:
-                columns |= dict(zip(names, answers.probabilities.T, strict=True))
+                columns |= dict(zip(names, predicted.probabilities.T, strict=True))
             rows += len(frame)
             yield pd.DataFrame(columns, copy=False)
     if not rows:  # a table without rows has its columns all the same

@@ -14,15 +14,16 @@ import pytest
 from tests.conftest import SMALL_STUDY, small_table
 from tuner.data import Dataset, load_dataset
 from tuner.errors import SearchError
+from tuner.outcomes import StopReason
 from tuner.reporting import build_report
-from tuner.running import SearchRequest, SearchResult, run_search
+from tuner.running import SearchRequest, SearchResult, reference_job, run_search
 from tuner.storage import NetworkRecord, Outcome
 from tuner.storage.records import CURVE_COLUMNS
 from tuner.study import StudyDefinition, parse_definition
 from tuner.trainers import CustomTrainer, Estimate, Interrupted, OwnNetwork, Trainer, TrainerFunction, TrialRequest
 from tuner.trainers.trainer import memory_used
 from tuner.trial import draw_dev_folds, trial_settings
-from tuner.workspace import StudyRequest, creating, open_study, read_record
+from tuner.workspace import StudyRequest, open_study, read_record
 
 CUSTOM_STUDY = "\n".join(
     line for line in SMALL_STUDY.splitlines() if not line.startswith(("hidden", "patience", "min_updates"))
@@ -54,7 +55,7 @@ class Constant:
         value = float(wrong.mean())
         pruned = bool(request.settings.rungs) and request.prune is not None
         pruned = pruned and request.prune({request.settings.rungs[0]: value})
-        reason = "pruned" if pruned else "max_epochs"
+        reason = StopReason.PRUNED if pruned else StopReason.MAX_EPOCHS
         network = NetworkRecord(
             reason, 1, 1, 1, len(part.train), int((part.train.y != 0).sum()), math.nan, len(wrong), int(wrong.sum()),
             math.nan, np.zeros(0, bool) if pruned else wrong, dict.fromkeys(CURVE_COLUMNS, np.array([value])),
@@ -104,7 +105,7 @@ class Case:
 @pytest.fixture(params=TRAINERS)
 def case(request: pytest.FixtureRequest, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     """Each trainer of the table."""
-    monkeypatch.setattr(creating, "judged_once", lambda *_: {})
+    monkeypatch.setattr(reference_job, "reference_errors", lambda *_: {"majority": 0.6})
     monkeypatch.setattr("sys.path", [*__import__("sys").path])
     text, make = TRAINERS[request.param]
     folder = workplace / "studies"

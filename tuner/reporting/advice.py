@@ -57,7 +57,9 @@ def state_of(report: Numbers) -> StudyState:
         ranges=ranges,
         choices=choices,
         curve=learning.curve if learning is not None and measured else None,
-        custom_trainer=report.definition.network.trainer,
+        trainer=report.definition.network.trainer or "",
+        has_size=report.definition.trainer_kind.has_size,
+        can_train_again=report.definition.trainer_kind.can_train_again,
     )
 
 

@@ -147,9 +147,9 @@ def other_architecture(state: StudyState) -> Action | None:
 
 
 def _what_is_left(state: StudyState) -> str:
-    if state.custom_trainer is not None:
+    if not state.has_size:
         return (
-            f"Nothing that was searched lets the models of {state.custom_trainer} learn their training examples: "
+            f"Nothing that was searched lets the models of {state.trainer} learn their training examples: "
             "larger or other models, longer training, other features, or cleaner labels are what is left."
         )
     if state.fit is not None and state.fit.trial is not None:

@@ -96,7 +96,7 @@ def more_examples(state: StudyState) -> Action | None:
     if not state.is_undecided(*gaps) or state.is_high(*gaps) or state.folds_would_serve or more_dev_examples(state):
         return None
     needed = [_examples_needed(state, gap) for gap in gaps if state.is_undecided(gap)]
-    curve = state.custom_trainer is None and state.curve is None
+    curve = state.can_train_again and state.curve is None
     return Action(
         action="more_examples",
         why=f"Whether a gap is above the line of {points(state.diagnosis.material_gap)} points cannot be told from "

@@ -34,7 +34,7 @@ def evaluate_once(state: StudyState) -> Action | None:
             else "Neither gap matters at this line"
         )
         + ": train the chosen network, and open the test set once.",
-        verb=Verb.TRAIN if state.custom_trainer is None else None,
+        verb=Verb.TRAIN if state.can_train_again else None,
         evidence={gap: state.size(gap) for gap in GAPS},
     )
 

@@ -82,7 +82,8 @@ class StudyState:
 
     ``best`` is None as long as there is no complete trial; ``curve`` as long as it was not measured at enough sizes.
     ``classes``: the best trial's error on each class. ``metric``: what the search minimizes. ``changed``: keys of the
-    definition that an action ranked higher already changes.
+    definition that an action ranked higher already changes. ``trainer``: the name of a custom one; ``has_size``: its
+    models have known layers; ``can_train_again``: it trains a trial again, and on fewer examples.
     """
 
     diagnosis: Diagnosis
@@ -94,7 +95,9 @@ class StudyState:
     ranges: tuple[RangeState, ...] = ()
     choices: tuple[ChoiceState, ...] = ()
     curve: LearningCurve | None = None
-    custom_trainer: str | None = None
+    trainer: str = ""
+    has_size: bool = True
+    can_train_again: bool = True
     changed: frozenset[str] = frozenset()
 
     def after(self, changes: frozenset[str]) -> StudyState:

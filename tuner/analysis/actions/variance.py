@@ -29,8 +29,8 @@ def more_data(state: StudyState) -> Action | None:
 
 
 def _measure_curve(state: StudyState) -> Action:
-    """More data, and the command that measures what they would bring; a custom trainer has no learning curve."""
-    variance, curve = state.size("variance"), state.custom_trainer is None
+    """More data, and the command that measures what they would bring; none where it cannot be measured."""
+    variance, curve = state.size("variance"), state.can_train_again
     return Action(
         action="more_data",
         why=f"Dev error is {points(variance or 0.0)} points above train error with {state.data.n_train:,} training "

@@ -13,8 +13,8 @@ from scipy.stats import qmc
 from benchmarks.goals import Goal, rate_goal
 from tuner.analysis import Knob, KnobEffect, knob_effects
 from tuner.study.ranges import Range
-from tuner.study.space import distribution_of, optuna_name
-from tuner.study.strategies import SAMPLERS, explores
+from tuner.study.space import Space, distribution_of, optuna_name
+from tuner.study.strategies import SAMPLERS, Draw, explores
 
 SPACE = {
     "lambda": Range(log_uniform=(1e-3, 10.0)),
@@ -59,7 +59,9 @@ def search(seed: int) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray, np.
     params, train, dev, exploring = [], [], [], []
     for number in range(TRIALS):
         exploring.append(explores(number, EXPLORE))
-        study.sampler = SAMPLERS["random" if exploring[-1] else "tpe"](int(rng.integers(2**31)))
+        study.sampler = SAMPLERS["random" if exploring[-1] else "tpe"](
+            Draw(number, int(rng.integers(2**31)), 0, Space(SPACE))
+        )
         trial = study.ask(distributions)
         params.append({names[key]: SPACE[names[key]].scale.from_sampled(value) for key, value in trial.params.items()})
         mean_train, mean_gap = (float(error[0]) for error in surface(positions(params[-1:])))

@@ -36,7 +36,7 @@ def test_the_shipped_study_fits(complaints: Complaints) -> None:
         ("space", "alpha = { power_of_two = [1, 2] }", "space.alpha"),
         ("space", "alpha = { uniform = [1, 2], choice = [1] }", "space.alpha"),
         ("space", "alpha = {}", "space.alpha"),
-        ("search", 'sampler = "gp"', "search.sampler"),
+        ("search", 'sampler = "bayes"', "search.sampler"),
         ("search", "trails = 5", "search"),
         ("training", "max_epochs = 0", "training.max_epochs"),
     ],

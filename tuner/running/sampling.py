@@ -3,71 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.storages import BaseStorage
+from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.storage import History, SampledTrial, frozen_trial
-from tuner.study import PRUNERS, SAMPLERS, StudyDefinition, explores
+from tuner.study import PRUNERS, SAMPLERS, Draw, StudyDefinition, explores
 from tuner.trial import trial_seed
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # each draw makes a study in memory, and Optuna tells of each
 
 SEEN_BEST = 1000
 SEEN_NEWEST = 1000
 
 
-class Snapshot(BaseStorage):
-    """A study's trials as they are in memory, for Optuna's samplers and pruners: nothing here is read from a
-    database.
+class TrialsInMemory(InMemoryStorage):
+    """A study of trials that are in memory under their own numbers and ids, for Optuna's samplers and pruners.
+
+    Adding them one by one would copy each and number them anew: 2,000 of them for every draw.
     """
 
-    def __init__(self, name: str, trials: Sequence[FrozenTrial]) -> None:
-        self._name = name
-        self._trials = list(trials)
-
-    def get_study_id_from_name(self, study_name: str) -> int:
-        """There is one study."""
-        return 0
-
-    def get_study_name_from_id(self, study_id: int) -> str:
-        """The study's name, which Hyperband derives its brackets from."""
-        return self._name
-
-    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
-        """Values are errors or costs."""
-        return [StudyDirection.MINIMIZE]
-
-    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
-        """None are kept."""
-        return {}
-
-    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """None are kept."""
-        return {}
+    def __init__(self, trials: Sequence[FrozenTrial]) -> None:
+        super().__init__()
+        self._frozen = list(trials)
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         """The trials in these states."""
-        return self._trials if states is None else [trial for trial in self._trials if trial.state in states]
+        return self._frozen if states is None else [trial for trial in self._frozen if trial.state in states]
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """One trial."""
-        return next(trial for trial in self._trials if trial._trial_id == trial_id)
+        return next(trial for trial in self._frozen if trial._trial_id == trial_id)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Kept with the trial in memory; whoever asked the sampler or pruner stores it."""
         self.get_trial(trial_id).system_attrs[key] = value
-
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise NotImplementedError("a snapshot is not written to")
-
-    create_new_study = delete_study = set_study_user_attr = set_study_system_attr = _refuse
-    get_all_studies = create_new_trial = set_trial_param = set_trial_state_values = _refuse
-    set_trial_intermediate_value = set_trial_user_attr = _refuse
 
 
 def draw(definition: StudyDefinition, history: History, number: int, given: Mapping[str, Any]) -> SampledTrial:
@@ -77,17 +53,23 @@ def draw(definition: StudyDefinition, history: History, number: int, given: Mapp
     space = definition.searched_space
     seed = trial_seed(definition.search.seed, number)
     exploring = not given and explores(number, definition.search.explore)
-    sampler = SAMPLERS["random" if exploring else definition.search.sampler](seed & 0xFFFFFFFF)
+    made_from = Draw(number, seed & 0xFFFFFFFF, definition.search.seed & 0xFFFFFFFF, space)
+    sampler = SAMPLERS[definition.search.sampler](made_from)  # made in any case: what it needs is missed at once
+    if exploring:
+        sampler = SAMPLERS["random"](made_from)
     now = frozen_trial(number, TrialState.RUNNING, {}, space.distributions, trial_id=-1)
     others = [trial for trial in history.running if trial.number != number and trial.params]
     study = _study(definition, [*history.offered, *_seen(history.finished), *others, now], sampler=sampler)
     wanted = {name: d for name, d in space.distributions.items() if name not in given and not d.single()}
-    sampled = {**only_values(space.distributions), **given, **sampler.sample_relative(study, now, wanted)}
-    for name, distribution in wanted.items():
-        if name not in sampled:
-            sampled[name] = sampler.sample_independent(study, now, name, distribution)
+    sampled = {**only_values(space.distributions), **given}
+    if wanted:
+        sampler.before_trial(study, now)
+        sampled |= sampler.sample_relative(study, now, wanted)
+        for name in [name for name in wanted if name not in sampled]:
+            sampled[name] = sampler.sample_independent(study, now, name, wanted[name])
     sampled = {name: sampled[name] for name in space.distributions}
-    return SampledTrial(sampled, space.values(sampled), seed, exploring)
+    attributes = {} if given else dict(now.system_attrs)  # a hand-picked point is none of the sampler's own
+    return SampledTrial(sampled, space.values(sampled), seed, exploring, attributes)
 
 
 def only_values(distributions: Mapping[str, BaseDistribution]) -> dict[str, Any]:
@@ -142,4 +124,6 @@ class Pruning:
 
 
 def _study(definition: StudyDefinition, trials: Sequence[FrozenTrial], **strategies: Any) -> optuna.Study:
-    return optuna.Study(definition.name, Snapshot(definition.name, trials), **strategies)
+    storage = TrialsInMemory(trials)
+    storage.create_new_study([StudyDirection.MINIMIZE], definition.name)  # Hyperband's brackets depend on the name
+    return optuna.Study(definition.name, storage, **strategies)

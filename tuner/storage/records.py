@@ -35,13 +35,14 @@ CURVE_COLUMNS = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds"
 @dataclass(frozen=True, slots=True)
 class SampledTrial:
     """What a trial runs with: Optuna's parameters, every hyperparameter as people read it, its seed, whether it
-    explores.
+    explores, and what the sampler noted of it.
     """
 
     sampled: dict[str, Any]
     hyperparameters: dict[str, Any]
     seed: int
     exploring: bool
+    system_attributes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,13 @@ def insert_drawn(
         "hyperparameters": json.dumps(drawn.hyperparameters),
     }
     connection.execute(tables.trials.insert(), row)
+    _insert_system_attributes(connection, trial_id, drawn.system_attributes)
+
+
+def _insert_system_attributes(connection: Connection, trial_id: int, attributes: Mapping[str, Any]) -> None:
+    rows = [{"trial_id": trial_id, "key": key, "value_json": json.dumps(value)} for key, value in attributes.items()]
+    if rows:
+        connection.execute(tables.optuna_trial_system_attributes.insert(), rows)
 
 
 def insert_params(
@@ -233,12 +241,7 @@ def _tell_optuna(connection: Connection, trial_id: int, outcome: Outcome, now: f
             for step, value in outcome.rung_values.items()
         ]
         connection.execute(tables.optuna_intermediate_values.insert(), rows)
-    if outcome.system_attributes:
-        attributes = [
-            {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
-            for key, value in outcome.system_attributes.items()
-        ]
-        connection.execute(tables.optuna_trial_system_attributes.insert(), attributes)
+    _insert_system_attributes(connection, trial_id, outcome.system_attributes)
 
 
 def _known(value: float) -> float | None:

@@ -16,7 +16,7 @@ from tuner.study.names import next_name
 from tuner.study.ranges import Range
 from tuner.study.schema import SCHEMA_LINE, definition_schema, schema_text
 from tuner.study.space import Space
-from tuner.study.strategies import PRUNERS, SAMPLERS, explores, rungs
+from tuner.study.strategies import PRUNERS, SAMPLERS, Draw, explores, rungs
 
 __all__ = [
     "FREE",
@@ -25,6 +25,7 @@ __all__ = [
     "SAMPLERS",
     "SCHEMA_LINE",
     "DataShape",
+    "Draw",
     "Edit",
     "Range",
     "Source",

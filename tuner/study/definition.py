@@ -118,7 +118,9 @@ class SearchSection(Section):
 
     trials: int = Field(100, ge=1, description="the study's budget: complete and pruned trials in all")
     metric: Annotated[str, _known(METRICS, "a metric")] = Field("error", description="what a trial's value is")
-    sampler: Annotated[str, _known(SAMPLERS, "a sampler")] = Field("tpe", description="how trials are drawn")
+    sampler: Annotated[str, _known(SAMPLERS, "a sampler")] = Field(
+        "tpe", description="how trials are drawn; cmaes draws choices at random, grid takes the ticks of every range"
+    )
     explore: float = Field(0.25, ge=0, le=1, description="share of trials drawn at random and never pruned")
     pruner: Annotated[str, _known(PRUNERS, "a pruner")] = Field("median", description="how hopeless trials are ended")
     seed: int = Field(0, ge=0, lt=2**63, description="every random draw of the search descends from it")

@@ -2,24 +2,133 @@
 
 from __future__ import annotations
 
+import importlib.util
+import math
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
+
+from tuner.errors import UsageError
+from tuner.study.space import Space, optuna_name
+
+GRID_POINTS = 10_000  # a finer grid would not be finished, and takes longer to list than a trial to draw
+POPULATION = 20  # half of a usual budget is then drawn by the algorithm, not at random
 
 
-def _tpe(seed: int) -> BaseSampler:
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What a sampler is made from for one trial: the trial's number and seed, the study's seed, and the space.
+
+    Both seeds have 32 bits.
+    """
+
+    number: int
+    seed: int
+    study_seed: int
+    space: Space
+
+
+def _tpe(draw: Draw) -> BaseSampler:
     """Multivariate tree-structured Parzen estimator; running trials count as bad, so that workers spread out."""
-    return optuna.samplers.TPESampler(seed=seed)
+    return optuna.samplers.TPESampler(seed=draw.seed)
 
 
-def _random(seed: int) -> BaseSampler:
-    return optuna.samplers.RandomSampler(seed=seed)
+def _random(draw: Draw) -> BaseSampler:
+    return optuna.samplers.RandomSampler(seed=draw.seed)
 
 
-SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {"tpe": _tpe, "random": _random}
-"""Name -> sampler made afresh for one trial from that trial's own seed."""
+class _Sobol(optuna.samplers.QMCSampler):
+    """The point of a scrambled Sobol sequence that has the trial's number; the study's seed scrambles it."""
+
+    def __init__(self, draw: Draw) -> None:
+        independent = optuna.samplers.RandomSampler(seed=draw.seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            super().__init__(scramble=True, seed=draw.study_seed, independent_sampler=independent)
+        self._number = draw.number
+
+    def _find_sample_id(self, study: optuna.Study, search_space: dict[str, BaseDistribution]) -> int:
+        """Not a count in the study's attributes, which two workers would read at once."""
+        return self._number
+
+
+def _gp(draw: Draw) -> BaseSampler:
+    """Gaussian process with expected improvement."""
+    _require("gp", "torch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.GPSampler(seed=draw.seed)
+
+
+class _NumericCmaEs(optuna.samplers.CmaEsSampler):
+    """CMA-ES over the numbers, two of them at least; choices, and a single number, are drawn at random."""
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Values of the numbers."""
+        numbers = {name: d for name, d in search_space.items() if not isinstance(d, CategoricalDistribution)}
+        return super().sample_relative(study, trial, numbers) if len(numbers) > 1 else {}
+
+
+def _cmaes(draw: Draw) -> BaseSampler:
+    _require("cmaes", "cmaes")
+    independent = optuna.samplers.RandomSampler(seed=draw.seed)
+    return _NumericCmaEs(seed=draw.seed, independent_sampler=independent, warn_independent_sampling=False)
+
+
+def _grid(draw: Draw) -> BaseSampler:
+    """Every combination of the ticks of the ranges, in an order that the study's seed shuffles."""
+    return optuna.samplers.GridSampler(grid_of(draw.space), seed=draw.study_seed)
+
+
+def grid_of(space: Space) -> dict[str, list[Any]]:
+    """Optuna's name of every searched hyperparameter and its levels: the ticks of its scale, and every choice.
+
+    Fewer ticks where there would be more than 10,000 points; where even the ends make more, all combinations of these.
+    """
+    for about in (4, 3, 2, 1):
+        grid = {
+            optuna_name(name, r): [r.scale.to_sampled(value) for _, value in r.scale.spaced_ticks(r.bounds, about)]
+            for name, r in space.searched.items()
+        }
+        if math.prod(map(len, grid.values())) <= GRID_POINTS:
+            break
+    return grid
+
+
+def _nsgaii(draw: Draw) -> BaseSampler:
+    """Genetic algorithm; with one objective, the best of a generation have the next one's trials as children."""
+    return optuna.samplers.NSGAIISampler(population_size=POPULATION, seed=draw.seed)
+
+
+def _require(sampler: str, module: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise UsageError(
+            f"search.sampler: {sampler!r} needs the package {module}, which is not installed: "
+            f"pip install 'tuner-search[{sampler}]'"
+        )
+
+
+SAMPLERS: dict[str, Callable[[Draw], BaseSampler]] = {
+    "tpe": _tpe,
+    "random": _random,
+    "qmc": _Sobol,
+    "gp": _gp,
+    "cmaes": _cmaes,
+    "grid": _grid,
+    "nsgaii": _nsgaii,
+}
+"""Name -> sampler made afresh for one trial. What it draws depends on this, the study's trials and their attributes;
+``before_trial`` is called, ``after_trial`` is not: those of Optuna keep constraints there, and end ``Study.optimize``.
+"""
 
 
 def _median(max_epochs: int) -> BasePruner:

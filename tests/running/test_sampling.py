@@ -1,0 +1,158 @@
+"""Every sampler and pruner through the real draw, and through a short search."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from tuner.errors import UsageError
+from tuner.running.sampling import Pruning, draw
+from tuner.storage import SampledTrial, frozen_trial
+from tuner.study import PRUNERS, SAMPLERS, StudyDefinition
+from tuner.study.strategies import GRID_POINTS, grid_of
+
+MIXED = {
+    "alpha": {"log_uniform": [0.01, 1.0]},
+    "keep_prob": {"uniform": [0.5, 1.0]},
+    "batch_size": {"power_of_two": [16, 128]},
+    "initializer": {"choice": ["he", "xavier", "lecun"]},
+    "beta": {"one_minus_log_uniform": [0.9, 0.9]},
+}
+CHOICES = {"initializer": {"choice": ["he", "xavier", "lecun"]}, "activation": {"choice": ["relu", "tanh"]}}
+NEEDED = {"gp": "torch", "cmaes": "cmaes"}
+INSTALLED = [name for name in SAMPLERS if importlib.util.find_spec(NEEDED.get(name, "optuna"))]
+
+
+@dataclass
+class Trials:
+    """A history in memory."""
+
+    finished: list[FrozenTrial] = field(default_factory=list)
+    running: list[FrozenTrial] = field(default_factory=list)
+    offered: list[FrozenTrial] = field(default_factory=list)
+
+    def refresh(self) -> None:
+        """Nothing is read."""
+
+
+def a_study(sampler: str, space: dict[str, Any] = MIXED, pruner: str = "none", explore: float = 0.0) -> StudyDefinition:
+    """A definition with this sampler."""
+    search = {"sampler": sampler, "pruner": pruner, "explore": explore}
+    data = {"source": "x.csv", "target": "y"}
+    return StudyDefinition.model_validate({"name": "study", "data": data, "space": space, "search": search})
+
+
+def trial_of(definition: StudyDefinition, number: int, drawn: SampledTrial, running: bool = False) -> FrozenTrial:
+    """A drawn trial as the history has it, with a value that says how good it is."""
+    state = TrialState.RUNNING if running else TrialState.COMPLETE
+    value = abs(drawn.hyperparameters["alpha"] - 0.1) + number % 3 / 1000
+    distributions = definition.searched_space.distributions
+    return frozen_trial(
+        number,
+        state,
+        drawn.sampled,
+        distributions,
+        trial_id=number + 1,
+        value=None if running else value,
+        system_attributes=drawn.system_attributes,
+    )
+
+
+def search(definition: StudyDefinition, n: int, given: dict[int, dict[str, Any]] | None = None) -> list[SampledTrial]:
+    """Draw n trials one after the other; each is finished when the next but one is drawn, as with two workers."""
+    history, found = Trials(), []
+    for number in range(n):
+        found.append(draw(definition, history, number, (given or {}).get(number, {})))
+        history.finished += [trial_of(definition, t.number, found[t.number]) for t in history.running]
+        history.running = [trial_of(definition, number, found[number], running=True)]
+    return found
+
+
+@pytest.mark.parametrize(
+    "space", [MIXED, CHOICES, {"alpha": MIXED["alpha"]}, {}], ids=["mixed", "choices", "one", "none"]
+)
+@pytest.mark.parametrize("name", INSTALLED)
+def test_every_sampler_draws_inside_every_space_and_repeats_itself(name: str, space: dict[str, Any]) -> None:
+    """Two workers, hand-picked trials, single values: every point lies in the space; the same again from the start."""
+    definition = a_study(name, space)
+    given = {
+        3: definition.searched_space.sampled({"alpha": 0.5}),
+        4: definition.searched_space.sampled({"initializer": "he"}),
+    }
+    found = search(definition, 50, given)
+    assert all(definition.searched_space.holds(trial.hyperparameters) for trial in found)
+    again = search(definition, 50, given)
+    assert [trial.sampled for trial in found] == [trial.sampled for trial in again]
+    if "alpha" in space:
+        assert found[3].hyperparameters["alpha"] == 0.5
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_trials_differ(name: str) -> None:
+    """A sampler that drew the same seed or point every time would search nothing."""
+    found = search(a_study(name), 40)
+    assert len({tuple(trial.sampled.values()) for trial in found}) > 20
+
+
+def test_a_sobol_sequence_spreads_evenly() -> None:
+    """Of 64 points 16 lie in each quarter of a range; pseudo-random ones would be off by three or so."""
+    quarters = [int((t.sampled["keep_prob"] - 0.5) / 0.125) for t in search(a_study("qmc"), 64)]
+    assert [quarters.count(quarter) for quarter in range(4)] == [16] * 4
+
+
+def test_a_grid_is_met_point_by_point() -> None:
+    """As many different points as trials, until there are no more."""
+    found = search(a_study("grid", CHOICES | {"alpha": {"log_uniform": [0.1, 0.1]}}), 6)
+    assert len({tuple(trial.sampled.values()) for trial in found}) == 6
+
+
+def test_a_grid_stays_small() -> None:
+    """Its levels are the scale's ticks, fewer where there would be too many points."""
+    assert grid_of(a_study("grid", {"alpha": MIXED["alpha"]}).searched_space) == {
+        "alpha": [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0]
+    }
+    names = ("lambda", "l1", "alpha", "decay_rate")
+    space = {name: {"log_uniform": [1e-6, 1.0]} for name in names} | MIXED
+    grid = grid_of(a_study("grid", space).searched_space)
+    sizes = [len(levels) for levels in grid.values()]
+    assert math.prod(sizes) <= GRID_POINTS
+
+
+def test_cmaes_and_nsgaii_leave_their_notes_with_the_trial() -> None:
+    """Without the generation and the state noted in the trials, they would begin anew with each."""
+    pytest.importorskip("cmaes")
+    assert any(key.startswith("cma:optimizer") for t in search(a_study("cmaes"), 40) for key in t.system_attributes)
+    generations = [
+        v for t in search(a_study("nsgaii"), 60) for k, v in t.system_attributes.items() if "generation" in k
+    ]
+    assert max(generations) >= 2
+
+
+def test_what_a_sampler_needs_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package that is missing, and how to install it."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"'gp' needs the package torch.*pip install 'tuner-search\[gp\]'"):
+        draw(a_study("gp", explore=1.0), Trials(), 0, {})
+
+
+@pytest.mark.parametrize("pruner", PRUNERS)
+@pytest.mark.parametrize("sampler", INSTALLED)
+def test_every_pruner_judges_what_every_sampler_drew(sampler: str, pruner: str) -> None:
+    """With nobody to compare, nobody is pruned."""
+    definition = a_study(sampler, pruner=pruner)
+    drawn = draw(definition, Trials(), 0, {})
+    assert not Pruning(definition, Trials(), 0, drawn)({33: 0.5})
+
+
+def test_no_sampler_warns() -> None:
+    """What Optuna warns of is for its own loop."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in INSTALLED:
+            search(a_study(name), 12)

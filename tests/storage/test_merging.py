@@ -21,6 +21,7 @@ from tuner.storage import (
     fail,
     merge_database,
     open_database,
+    optuna_internals,
     put_back,
     read_drawn,
     read_study,
@@ -135,7 +136,7 @@ def test_another_identity_refuses_the_whole_merge(database: Database, other: Dat
 
 def test_a_study_of_optuna_alone_is_not_mixed_in(database: Database, other: Database) -> None:
     """The name is taken by something that has no dev set."""
-    database.write(lambda connection: connection.execute(tables.optuna_studies.insert().values(study_name="made")))
+    database.write(lambda connection: connection.execute(optuna_internals.studies.insert().values(study_name="made")))
     make_study(other)
     with pytest.raises(StorageError, match="made by Optuna alone"):
         merge_database(other, database)

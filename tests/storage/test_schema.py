@@ -30,6 +30,7 @@ from tuner.storage import (
     back_up,
     migrations,
     open_database,
+    optuna_internals,
     parse_url,
     raise_budget,
     read_study,
@@ -165,7 +166,7 @@ def test_optunas_tables_are_as_optuna_makes_them(tmp_path: Path) -> None:
 
 def test_migrations_in_another_form_are_left_to_optuna(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where an Optuna to come writes them differently, it makes its tables itself."""
-    monkeypatch.setattr(schema, "REVISIONS", re.compile("revision: str"))
+    monkeypatch.setattr(optuna_internals, "REVISIONS", re.compile("revision: str"))
     open_database(sqlite_url(tmp_path / "tuner.db"), create=True).close()
     make_optuna(tmp_path / "optuna.db")
     assert everything(tmp_path / "tuner.db") == everything(tmp_path / "optuna.db")

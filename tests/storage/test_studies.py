@@ -11,6 +11,7 @@ from tuner.storage import (
     enqueue_trial,
     ensure_study,
     find_study,
+    optuna_internals,
     raise_budget,
     read_drawn,
     read_study,
@@ -84,7 +85,7 @@ def test_a_deleted_study_leaves_nothing(database: Database) -> None:
 
 def row_counts(database: Database) -> dict[str, int]:
     """Rows of every table."""
-    every = [*tables.metadata.sorted_tables, *tables.optuna_metadata.sorted_tables]
+    every = [*tables.metadata.sorted_tables, *optuna_internals.metadata.sorted_tables]
     with database.reading() as connection:
         return {
             table.name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()

@@ -108,9 +108,9 @@ class LazyGroup(TyperGroup):
         """Complete a command's name without importing its module."""
         if incomplete.startswith("-"):
             return super().shell_complete(ctx, incomplete)
-        from typer._click.shell_completion import CompletionItem
+        from tuner.cli.typer_internals import completion
 
-        return [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [completion(name, text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
 
 
 app = typer.Typer(

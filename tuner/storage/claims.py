@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from tuner.errors import StorageError
 from tuner.outcomes import FailureCause, StopReason
-from tuner.storage import tables
+from tuner.storage import optuna_internals, tables
 from tuner.storage.database import Database, new_key
 from tuner.storage.owner import Owner
 
@@ -24,7 +24,7 @@ HEARTBEAT_SECONDS = CLAIM_SECONDS / 4
 
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 
-_o, _c = tables.optuna_trials.c, tables.claims.c
+_o, _c = optuna_internals.trials.c, tables.claims.c
 _BUDGET = sa.select(tables.studies.c.budget).where(tables.studies.c.study_id == tables.STUDY).with_for_update()
 _LIVE_CLAIMS = sa.select(_c.trial_id, _c.owner, _c.expires, _c.attempts).where(
     _c.study_id == tables.STUDY, _c.token.is_not(None)
@@ -41,7 +41,7 @@ _FIRST_WAITING = (
 _ATTEMPTS = sa.select(_c.attempts, _c.checkpoint).where(_c.trial_id == tables.TRIAL)
 _TOKEN = sa.select(_c.token).where(_c.trial_id == tables.TRIAL).with_for_update()
 _CHANGE_CLAIM = tables.claims.update().where(_c.trial_id == tables.TRIAL)
-_CHANGE_TRIAL = tables.optuna_trials.update().where(_o.trial_id == tables.TRIAL)
+_CHANGE_TRIAL = optuna_internals.trials.update().where(_o.trial_id == tables.TRIAL)
 """The columns that change are given beside the trial, by their names."""
 
 
@@ -115,7 +115,7 @@ def claim_trial(
 
 def _claimed_as(connection: Connection, token: str) -> Claim | None:
     """The claim that has this token, if there is one."""
-    t, c = tables.optuna_trials.c, tables.claims.c
+    t, c = optuna_internals.trials.c, tables.claims.c
     row = connection.execute(
         sa.select(t.trial_id, t.number, c.attempts, c.checkpoint)
         .join(tables.claims, c.trial_id == t.trial_id)
@@ -166,7 +166,7 @@ def _standing(connection: Connection, study_id: int, budget: Budget, allowed: in
 
 def count_finished(connection: Connection, study_id: int) -> int:
     """Complete and pruned trials of a study."""
-    t = tables.optuna_trials.c
+    t = optuna_internals.trials.c
     query = sa.select(sa.func.count()).where(t.study_id == study_id, t.state.in_(_COUNTED))
     return int(connection.execute(query).scalar_one())
 
@@ -265,7 +265,7 @@ def insert_trial(
     values: dict[str, Any] = {"number": number, "study_id": study_id, "state": state}
     if started is not None:
         values["datetime_start"] = utc(started)
-    return new_key(connection.execute(tables.optuna_trials.insert(), values))
+    return new_key(connection.execute(optuna_internals.trials.insert(), values))
 
 
 def set_state(connection: Connection, trial_id: int, state: TrialState, now: float) -> None:

@@ -12,14 +12,15 @@ from optuna.distributions import BaseDistribution, distribution_to_json, json_to
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import Connection
 
-from tuner.storage import tables
+from tuner.storage import optuna_internals, tables
 from tuner.storage.database import Database
 
 CHUNK = 500
 _IDS: sa.BindParameter[list[int]] = sa.bindparam("ids", expanding=True)
 
-_t, _o, _p = tables.trials.c, tables.optuna_trials.c, tables.optuna_params.c
-_v, _i, _s = tables.optuna_values.c, tables.optuna_intermediate_values.c, tables.optuna_trial_system_attributes.c
+_t, _o, _p = tables.trials.c, optuna_internals.trials.c, optuna_internals.params.c
+_v, _i = optuna_internals.values.c, optuna_internals.intermediate_values.c
+_s = optuna_internals.trial_system_attributes.c
 _COLUMNS = (_o.trial_id, _o.number, _o.state, _o.datetime_start, _o.datetime_complete)
 _FINISHED = (
     sa.select(*_COLUMNS, _t.finish_order)
@@ -65,7 +66,7 @@ class History:
             frozen_trial(-k, TrialState.COMPLETE, sampled, self._distributions, trial_id=-1 - k, value=value)
             for k, sampled, value in reversed(ranked)
             if sampled.keys() == self._distributions.keys()
-            and all(contains(self._distributions[name], given) for name, given in sampled.items())
+            and all(optuna_internals.contains(self._distributions[name], given) for name, given in sampled.items())
         ]
 
     def refresh(self) -> None:
@@ -134,15 +135,7 @@ class ParamReader:
         if written_as == text:
             return True, distribution.to_external_repr(value)
         external = json_to_distribution(written_as).to_external_repr(value)
-        return contains(distribution, external), external
-
-
-def contains(distribution: BaseDistribution, external: Any) -> bool:
-    """Whether a value can be drawn from a distribution."""
-    try:
-        return bool(distribution._contains(distribution.to_internal_repr(external)))
-    except ValueError:  # a choice that is not there
-        return False
+        return optuna_internals.contains(distribution, external), external
 
 
 def _in_chunks(connection: Connection, query: sa.Select[Any], ids: list[int]) -> Any:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tuner.errors import StorageError
-from tuner.storage import tables
+from tuner.storage import optuna_internals, tables
 from tuner.storage.database import Database
 from tuner.storage.losses import pack_losses, unpack_losses
 
@@ -23,7 +23,7 @@ def write_learning(database: Database, study_id: int, number: int, networks: Seq
 
     Raises StorageError if the trial is gone.
     """
-    o, t = tables.optuna_trials.c, tables.learning.c
+    o, t = optuna_internals.trials.c, tables.learning.c
 
     def work(connection: Connection) -> None:
         query = sa.select(o.trial_id).where(o.study_id == study_id, o.number == number)
@@ -63,10 +63,10 @@ def read_learning(connection: Connection, study_id: int) -> dict[int, list[Learn
     """The networks of every trial that has a learning curve, by the trial's id."""
     from tuner.analysis import LearningNetwork  # what is analysed is no matter of whoever only runs trials
 
-    o, t = tables.optuna_trials.c, tables.learning.c
+    o, t = optuna_internals.trials.c, tables.learning.c
     query = (
         sa.select(tables.learning)
-        .join(tables.optuna_trials, o.trial_id == t.trial_id)
+        .join(optuna_internals.trials, o.trial_id == t.trial_id)
         .where(o.study_id == study_id)
         .order_by(t.trial_id, t.n_train, t.repeat, t.part)
     )

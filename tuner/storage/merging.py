@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
 from tuner.errors import StorageError
-from tuner.storage import tables
+from tuner.storage import optuna_internals, tables
 from tuner.storage.claims import lock_study, next_number
 from tuner.storage.database import Database, new_key
 
@@ -23,7 +23,7 @@ CHUNK = 200
 
 _OPTUNA_ROWS = tuple(
     table
-    for table in tables.optuna_metadata.sorted_tables
+    for table in optuna_internals.metadata.sorted_tables
     if "trial_id" in table.c and table.name not in ("trials", "trial_heartbeats")
 )
 _OUR_ROWS = (tables.networks, tables.epochs, tables.learning)
@@ -52,9 +52,9 @@ def merge_database(source: Database, target: Database) -> list[Merged]:
         if not target.is_sqlite:
             into.execute(sa.text("LOCK TABLE tuner_studies IN SHARE ROW EXCLUSIVE MODE"))
         with source.reading() as out:
-            s, o = tables.studies.c, tables.optuna_studies.c
+            s, o = tables.studies.c, optuna_internals.studies.c
             query = (
-                sa.select(tables.studies, o.study_name).join(tables.optuna_studies, o.study_id == s.study_id)
+                sa.select(tables.studies, o.study_name).join(optuna_internals.studies, o.study_id == s.study_id)
             ).order_by(s.created)
             return [_merge_study(out, into, dict(row._mapping)) for row in out.execute(query).all()]
 
@@ -65,8 +65,8 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
     name = study.pop("study_name")
     found = into.execute(
         sa.select(tables.studies)
-        .join(tables.optuna_studies, tables.optuna_studies.c.study_id == tables.studies.c.study_id)
-        .where(tables.optuna_studies.c.study_name == name)
+        .join(optuna_internals.studies, optuna_internals.studies.c.study_id == tables.studies.c.study_id)
+        .where(optuna_internals.studies.c.study_name == name)
     ).one_or_none()
     old_id = study["study_id"]
     if found is None:
@@ -91,7 +91,7 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
 
 
 def _refuse_foreign(into: Connection, name: str) -> None:
-    o = tables.optuna_studies.c
+    o = optuna_internals.studies.c
     if into.execute(sa.select(o.study_id).where(o.study_name == name)).first() is not None:
         raise StorageError(f"study {name!r} is there already, made by Optuna alone; nothing was merged")
 
@@ -108,9 +108,9 @@ def _refuse_another(name: str, study: Mapping[str, Any], found: Any) -> None:
 
 
 def _insert_study(into: Connection, name: str, study: dict[str, Any]) -> int:
-    new_id = new_key(into.execute(tables.optuna_studies.insert().values(study_name=name)))
+    new_id = new_key(into.execute(optuna_internals.studies.insert().values(study_name=name)))
     into.execute(
-        tables.optuna_directions.insert().values(study_id=new_id, direction=StudyDirection.MINIMIZE, objective=0)
+        optuna_internals.directions.insert().values(study_id=new_id, direction=StudyDirection.MINIMIZE, objective=0)
     )
     into.execute(tables.studies.insert().values({**study, "study_id": new_id}))
     return new_id
@@ -118,13 +118,13 @@ def _insert_study(into: Connection, name: str, study: dict[str, Any]) -> int:
 
 def _trials(connection: Connection, study_id: int, states: tuple[TrialState, ...]) -> list[dict[str, Any]]:
     """Optuna's row of each trial in these states with ours beside it, in the order of their numbers."""
-    o, t, v = tables.optuna_trials.c, tables.trials.c, tables.optuna_values.c
+    o, t, v = optuna_internals.trials.c, tables.trials.c, optuna_internals.values.c
     ours = [column.label(f"tuner_{column.name}") for column in t]
     query = (
-        sa.select(tables.optuna_trials, *ours, v.value.label("tuner_value"))
-        .select_from(tables.optuna_trials)
+        sa.select(optuna_internals.trials, *ours, v.value.label("tuner_value"))
+        .select_from(optuna_internals.trials)
         .outerjoin(tables.trials, t.trial_id == o.trial_id)
-        .outerjoin(tables.optuna_values, v.trial_id == o.trial_id)
+        .outerjoin(optuna_internals.values, v.trial_id == o.trial_id)
         .where(o.study_id == study_id, o.state.in_(states))
         .order_by(o.number)
     )
@@ -137,8 +137,8 @@ def _sameness(trial: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _count_others(out: Connection, study_id: int, wanted: list[dict[str, Any]]) -> int:
-    o = tables.optuna_trials.c
-    query = sa.select(sa.func.count()).select_from(tables.optuna_trials).where(o.study_id == study_id)
+    o = optuna_internals.trials.c
+    query = sa.select(sa.func.count()).select_from(optuna_internals.trials).where(o.study_id == study_id)
     return int(out.execute(query).scalar_one()) - len(wanted)
 
 
@@ -169,9 +169,10 @@ def _insert_trials(
     into: Connection, new_id: int, chunk: list[dict[str, Any]], orders: Mapping[int, int]
 ) -> dict[int, int]:
     """The trials' own rows, in Optuna's table and ours; old id -> new id."""
-    columns = [column.name for column in tables.optuna_trials.c if column.name not in ("trial_id", "study_id")]
+    columns = [column.name for column in optuna_internals.trials.c if column.name not in ("trial_id", "study_id")]
     rows = [{"study_id": new_id, **{name: trial[name] for name in columns}} for trial in chunk]
-    insert = tables.optuna_trials.insert().returning(tables.optuna_trials.c.trial_id, sort_by_parameter_order=True)
+    table = optuna_internals.trials
+    insert = table.insert().returning(table.c.trial_id, sort_by_parameter_order=True)
     new_ids = into.execute(insert, rows).scalars().all()
     ids = {trial["trial_id"]: new for trial, new in zip(chunk, new_ids, strict=True)}
     ours = [
@@ -191,7 +192,7 @@ def _insert_trials(
 
 def _copy_rows(out: Connection, into: Connection, table: sa.Table, ids: Mapping[int, int]) -> None:
     """Rows that belong to a trial; keys of their own, which Optuna's tables have, are given anew."""
-    keys = [column.name for column in table.primary_key if table.metadata is tables.optuna_metadata]
+    keys = [column.name for column in table.primary_key if table.metadata is optuna_internals.metadata]
     query = sa.select(table).where(table.c.trial_id.in_(ids)).order_by(*table.primary_key)
     rows = [dict(row._mapping) for row in out.execute(query)]
     for row in rows:

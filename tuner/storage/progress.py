@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from tuner import outcomes
 from tuner.outcomes import StopReason
-from tuner.storage import tables
+from tuner.storage import optuna_internals, tables
 from tuner.storage.database import Database
 from tuner.storage.owner import Owner
 from tuner.storage.reading import STATES
@@ -62,7 +62,7 @@ class RunningTrial:
 
 def read_running(database: Database, study_id: int) -> list[RunningTrial]:
     """The trials of a study that are claimed now, by their numbers; a claim past its time is nobody's."""
-    o, c = tables.optuna_trials.c, tables.claims.c
+    o, c = optuna_internals.trials.c, tables.claims.c
     with database.reading() as connection:
         now = database.now(connection)
         rows = connection.execute(
@@ -115,21 +115,21 @@ class EndedTrials:
         ]
 
     def _finished(self, connection: Connection) -> Any:
-        o, t, v = tables.optuna_trials.c, tables.trials.c, tables.optuna_values.c
+        o, t, v = optuna_internals.trials.c, tables.trials.c, optuna_internals.values.c
         return connection.execute(
             sa.select(o.number, o.state, v.value, tables.trials)
             .join(tables.trials, t.trial_id == o.trial_id)
-            .outerjoin(tables.optuna_values, v.trial_id == o.trial_id)
+            .outerjoin(optuna_internals.values, v.trial_id == o.trial_id)
             .where(t.study_id == self._study_id, t.finish_order > self._last)
             .order_by(t.finish_order)
         ).all()
 
     def _failures(self, connection: Connection) -> list[Any]:
         """Few, so that all are read: only finished trials are numbered in their order."""
-        o, t, c = tables.optuna_trials.c, tables.trials.c, tables.claims.c
+        o, t, c = optuna_internals.trials.c, tables.trials.c, tables.claims.c
         rows = connection.execute(
             sa.select(o.number, sa.null().label("value"), c.reason, tables.trials)
-            .select_from(tables.optuna_trials)
+            .select_from(optuna_internals.trials)
             .outerjoin(tables.trials, t.trial_id == o.trial_id)
             .outerjoin(tables.claims, c.trial_id == o.trial_id)
             .where(o.study_id == self._study_id, o.state == TrialState.FAIL)
@@ -171,7 +171,7 @@ def read_counts(database: Database, study_id: int, call: str) -> Counts:
 
 
 def _states(connection: Connection, study_id: int, call: str | None) -> dict[TrialState, int]:
-    o = tables.optuna_trials.c
+    o = optuna_internals.trials.c
     query = sa.select(o.state, sa.func.count()).where(o.study_id == study_id).group_by(o.state)
     return {row[0]: row[1] for row in connection.execute(_of_call(query, call))}
 
@@ -180,11 +180,11 @@ def _of_call(query: sa.Select[Any], call: str | None) -> sa.Select[Any]:
     if call is None:
         return query
     c = tables.claims.c
-    return query.join(tables.claims, c.trial_id == tables.optuna_trials.c.trial_id).where(c.call == call)
+    return query.join(tables.claims, c.trial_id == optuna_internals.trials.c.trial_id).where(c.call == call)
 
 
 def _counts(connection: Connection, study_id: int, call: str | None, states: dict[TrialState, int]) -> Counts:
-    o, t = tables.optuna_trials.c, tables.trials.c
+    o, t = optuna_internals.trials.c, tables.trials.c
     diverged = (
         sa.select(o.state, sa.func.count())
         .join(tables.trials, t.trial_id == o.trial_id)
@@ -201,10 +201,10 @@ def _counts(connection: Connection, study_id: int, call: str | None, states: dic
 
 
 def _best(connection: Connection, study_id: int) -> BestTrial | None:
-    o, t, v, n = tables.optuna_trials.c, tables.trials.c, tables.optuna_values.c, tables.networks.c
+    o, t, v, n = optuna_internals.trials.c, tables.trials.c, optuna_internals.values.c, tables.networks.c
     row = connection.execute(
         sa.select(o.trial_id, o.number, v.value, t.hyperparameters)
-        .join(tables.optuna_values, v.trial_id == o.trial_id)
+        .join(optuna_internals.values, v.trial_id == o.trial_id)
         .join(tables.trials, t.trial_id == o.trial_id)
         .where(o.study_id == study_id, o.state == TrialState.COMPLETE, t.stop_reason != StopReason.DIVERGED)
         .order_by(v.value, o.number)

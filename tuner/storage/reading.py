@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from tuner import outcomes
 from tuner.dev_layout import DevLayout
 from tuner.outcomes import StopReason
-from tuner.storage import tables
+from tuner.storage import optuna_internals, tables
 from tuner.storage.address import mask
 from tuner.storage.database import Database
 from tuner.storage.learning import read_learning
@@ -181,22 +181,22 @@ def read_study(database: Database, name: str) -> StudyRecord:
 
 
 def _read_trials(connection: Connection, study_id: int) -> list[TrialRecord]:
-    o, t, c, v = tables.optuna_trials.c, tables.trials.c, tables.claims.c, tables.optuna_values.c
+    o, t, c, v = optuna_internals.trials.c, tables.trials.c, tables.claims.c, optuna_internals.values.c
     rows = connection.execute(
         sa.select(
             *(o.trial_id, o.number, o.state, o.datetime_start, o.datetime_complete),
             *(t.hyperparameters, t.seed, t.exploring, t.stop_reason, t.best_epoch, t.epochs, t.seconds),
             *(c.attempts, c.reason, v.value),
         )
-        .select_from(tables.optuna_trials)
+        .select_from(optuna_internals.trials)
         .outerjoin(tables.trials, t.trial_id == o.trial_id)
         .outerjoin(tables.claims, c.trial_id == o.trial_id)
-        .outerjoin(tables.optuna_values, v.trial_id == o.trial_id)
+        .outerjoin(optuna_internals.values, v.trial_id == o.trial_id)
         .where(o.study_id == study_id)
         .order_by(o.number)
     ).all()
     ids = sa.select(o.trial_id).where(o.study_id == study_id).scalar_subquery()
-    p, i = tables.optuna_params.c, tables.optuna_intermediate_values.c
+    p, i = optuna_internals.params.c, optuna_internals.intermediate_values.c
     sampled: dict[int, dict[str, float]] = defaultdict(dict)
     for trial_id, name, value in connection.execute(
         sa.select(p.trial_id, p.param_name, p.param_value).where(p.trial_id.in_(ids))

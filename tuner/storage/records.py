@@ -17,16 +17,16 @@ from sqlalchemy.engine import Connection
 
 from tuner.dev_layout import N_DEV_FOLDS
 from tuner.outcomes import StopReason
-from tuner.storage import tables
+from tuner.storage import optuna_internals, tables
 from tuner.storage.claims import Claim, end_claim, insert_trial, is_held, lock_study, next_number, set_state
 from tuner.storage.database import Database
 from tuner.storage.history import ParamReader
 from tuner.storage.losses import pack_fold_losses, pack_losses
 
-_t, _p = tables.trials.c, tables.optuna_params.c
+_t, _p = tables.trials.c, optuna_internals.params.c
 _NOTED = sa.select(_t.hyperparameters, _t.seed, _t.exploring).where(_t.trial_id == tables.TRIAL)
 _PARAMS = sa.select(_p.param_name, _p.param_value, _p.distribution_json).where(_p.trial_id == tables.TRIAL)
-_FORGET_PARAMS = tables.optuna_params.delete().where(_p.trial_id == tables.TRIAL)
+_FORGET_PARAMS = optuna_internals.params.delete().where(_p.trial_id == tables.TRIAL)
 _LAST_FINISHED = sa.select(sa.func.coalesce(sa.func.max(_t.finish_order), 0)).where(_t.study_id == tables.STUDY)
 _CHANGE_TRIAL = tables.trials.update().where(_t.trial_id == tables.TRIAL)
 CURVE_COLUMNS = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds")
@@ -135,7 +135,7 @@ def insert_drawn(
 def _insert_system_attributes(connection: Connection, trial_id: int, attributes: Mapping[str, Any]) -> None:
     rows = [{"trial_id": trial_id, "key": key, "value_json": json.dumps(value)} for key, value in attributes.items()]
     if rows:
-        connection.execute(tables.optuna_trial_system_attributes.insert(), rows)
+        connection.execute(optuna_internals.trial_system_attributes.insert(), rows)
 
 
 def insert_params(
@@ -152,7 +152,7 @@ def insert_params(
         for name, value in sampled.items()
     ]
     if rows:
-        connection.execute(tables.optuna_params.insert(), rows)
+        connection.execute(optuna_internals.params.insert(), rows)
 
 
 def enqueue_trial(
@@ -228,19 +228,19 @@ def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outc
 
 def _tell_optuna(connection: Connection, trial_id: int, outcome: Outcome, now: float) -> None:
     set_state(connection, trial_id, TrialState.PRUNED if outcome.pruned else TrialState.COMPLETE, now)
-    value = {"trial_id": trial_id, "objective": 0, "value": outcome.value, "value_type": tables.FINITE}
-    connection.execute(tables.optuna_values.insert(), value)
+    value = {"trial_id": trial_id, "objective": 0, "value": outcome.value, "value_type": optuna_internals.FINITE}
+    connection.execute(optuna_internals.values.insert(), value)
     if outcome.rung_values:
         rows = [
             {
                 "trial_id": trial_id,
                 "step": step,
                 "intermediate_value": value,
-                "intermediate_value_type": tables.FINITE_INTERMEDIATE,
+                "intermediate_value_type": optuna_internals.FINITE_INTERMEDIATE,
             }
             for step, value in outcome.rung_values.items()
         ]
-        connection.execute(tables.optuna_intermediate_values.insert(), rows)
+        connection.execute(optuna_internals.intermediate_values.insert(), rows)
     _insert_system_attributes(connection, trial_id, outcome.system_attributes)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from sqlalchemy.engine import URL, Connection
 from tuner.errors import NoDatabaseError, StorageError
 from tuner.files import move_new, temporary_beside
 from tuner.formatting import one_line
-from tuner.storage import tables
+from tuner.storage import optuna_internals, tables
 from tuner.storage.address import refuse_network_file_system, shown, sqlite_file, sqlite_url, without_password
 from tuner.storage.database import Database, connect_to_read, damage, is_damage, retrying
 from tuner.storage.migrations import (
@@ -41,8 +40,6 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
 """``MIGRATIONS[n]`` brings our tables from schema version n + 1 to n + 2; to change a table, append one function."""
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
-REVISIONS = re.compile(r'^revision = "(.+)"\ndown_revision = (?:"(.+)"|None)$', re.MULTILINE)
-"""Which of Optuna's migrations a file is, and which comes before it."""
 SCHEMA_LOCK = 0x74756E6572  # "tuner": the key of the advisory lock that creation and upgrade hold on a server
 
 
@@ -129,7 +126,7 @@ def _make_tables(url: URL) -> None:
         options["creator"] = lambda: _unsynced(path)
     engine = sa.create_engine(with_password(url), **options)
     tables.metadata.create_all(engine)
-    revision = None if path is None else _newest_revision()
+    revision = None if path is None else optuna_internals.newest_revision()
     if revision is None:
         storage = optuna.storages.RDBStorage(with_password(url), engine_kwargs=options)
         storage.remove_session()
@@ -146,23 +143,14 @@ def _make_tables(url: URL) -> None:
 
 def _make_optuna_tables(connection: Connection, revision: str) -> None:
     """The same as Optuna makes in an empty file, without Alembic: to load it takes longer than all else here."""
-    tables.optuna_metadata.create_all(connection)
-    tables.alembic_version.create(connection)
-    connection.execute(tables.alembic_version.insert().values(version_num=revision))
+    optuna_internals.metadata.create_all(connection)
+    optuna_internals.alembic_version.create(connection)
+    connection.execute(optuna_internals.alembic_version.insert().values(version_num=revision))
     connection.execute(
-        tables.optuna_versions.insert().values(
-            schema_version=tables.OPTUNA_SCHEMA_VERSION, library_version=optuna.__version__
+        optuna_internals.versions.insert().values(
+            schema_version=optuna_internals.SCHEMA_VERSION, library_version=optuna.__version__
         )
     )
-
-
-def _newest_revision() -> str | None:
-    """The one of Optuna's migrations that none follows; None where their files are not as they are known here."""
-    folder = Path(optuna.__file__).parent / "storages" / "_rdb" / "alembic" / "versions"
-    found = [REVISIONS.search(path.read_text(encoding="utf-8")) for path in folder.glob("*.py")]
-    ways = [each.groups() for each in found if each is not None]
-    newest = {revision for revision, _ in ways} - {before for _, before in ways}
-    return newest.pop() if len(ways) == len(found) and len(newest) == 1 else None
 
 
 def _unsynced(path: Path) -> sqlite3.Connection:

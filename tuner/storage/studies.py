@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from tuner.errors import UsageError
 from tuner.outcomes import StopReason
-from tuner.storage import tables
+from tuner.storage import optuna_internals, tables
 from tuner.storage.claims import count_finished, lock_study
 from tuner.storage.database import Database, new_key
 from tuner.storage.records import insert_waiting
@@ -108,11 +108,11 @@ def get_study(database: Database, name: str) -> StoredStudy:
 
 def read_points(database: Database, study_id: int) -> list[tuple[dict[str, Any], float]]:
     """Hyperparameters and value of every complete trial that did not diverge, the best first."""
-    o, t, v = tables.optuna_trials.c, tables.trials.c, tables.optuna_values.c
+    o, t, v = optuna_internals.trials.c, tables.trials.c, optuna_internals.values.c
     query = (
         sa.select(t.hyperparameters, v.value)
-        .join(tables.optuna_trials, o.trial_id == t.trial_id)
-        .join(tables.optuna_values, v.trial_id == t.trial_id)
+        .join(optuna_internals.trials, o.trial_id == t.trial_id)
+        .join(optuna_internals.values, v.trial_id == t.trial_id)
         .where(t.study_id == study_id, o.state == TrialState.COMPLETE, t.stop_reason != StopReason.DIVERGED)
         .order_by(v.value, o.number)
     )
@@ -130,7 +130,7 @@ def read_dev_set(database: Database, study_id: int) -> tuple[np.ndarray, np.ndar
 
 def study_names(database: Database) -> list[str]:
     """All studies of ours, oldest first."""
-    s, o = tables.studies.c, tables.optuna_studies.c
+    s, o = tables.studies.c, optuna_internals.studies.c
     with database.reading() as connection:
         query = sa.select(o.study_name).join(tables.studies, s.study_id == o.study_id).order_by(s.created)
         return list(connection.execute(query).scalars())
@@ -155,12 +155,12 @@ def ensure_study(database: Database, study: NewStudy) -> tuple[StoredStudy, bool
 
 
 def _find(connection: Connection, name: str) -> StoredStudy | None:
-    s, o = tables.studies.c, tables.optuna_studies.c
+    s, o = tables.studies.c, optuna_internals.studies.c
     row = connection.execute(
         sa.select(
             s.study_id, o.study_name, s.definition, s.identity, s.fingerprint, s.data_path, s.facts, s.budget, s.created
         )
-        .join(tables.optuna_studies, s.study_id == o.study_id)
+        .join(optuna_internals.studies, s.study_id == o.study_id)
         .where(o.study_name == name)
     ).one_or_none()
     return None if row is None else _stored(row)
@@ -181,9 +181,9 @@ def _stored(row: Any) -> StoredStudy:
 
 
 def _insert(connection: Connection, study: NewStudy, now: float) -> None:
-    study_id = new_key(connection.execute(tables.optuna_studies.insert().values(study_name=study.name)))
+    study_id = new_key(connection.execute(optuna_internals.studies.insert().values(study_name=study.name)))
     connection.execute(
-        tables.optuna_directions.insert().values(study_id=study_id, direction=StudyDirection.MINIMIZE, objective=0)
+        optuna_internals.directions.insert().values(study_id=study_id, direction=StudyDirection.MINIMIZE, objective=0)
     )
     connection.execute(tables.jobs.insert().values(study_id=study_id, attempts=0))
     groups = study.dev_groups
@@ -265,11 +265,11 @@ def raise_budget(database: Database, study_id: int, *, to: int = 0, by: int = 0)
 
 def study_lines(database: Database) -> list[StudyLine]:
     """What the database holds, one line a study, oldest first."""
-    s, o, t, v = tables.studies.c, tables.optuna_studies.c, tables.optuna_trials.c, tables.optuna_values.c
+    s, o, t, v = tables.studies.c, optuna_internals.studies.c, optuna_internals.trials.c, optuna_internals.values.c
     with database.reading() as connection:
         rows = connection.execute(
             sa.select(s.study_id, o.study_name, s.budget, s.created, s.data_path)
-            .join(tables.optuna_studies, s.study_id == o.study_id)
+            .join(optuna_internals.studies, s.study_id == o.study_id)
             .order_by(s.created)
         ).all()
         counts = {
@@ -282,7 +282,7 @@ def study_lines(database: Database) -> list[StudyLine]:
             row[0]: row[1]
             for row in connection.execute(
                 sa.select(t.study_id, sa.func.min(v.value))
-                .join(tables.optuna_values, v.trial_id == t.trial_id)
+                .join(optuna_internals.values, v.trial_id == t.trial_id)
                 .where(t.state == TrialState.COMPLETE)
                 .group_by(t.study_id)
             )
@@ -309,14 +309,14 @@ def delete_study(database: Database, name: str) -> None:
     study_id = get_study(database, name).study_id
 
     def work(connection: Connection) -> None:
-        ours = sa.select(tables.optuna_trials.c.trial_id).where(tables.optuna_trials.c.study_id == study_id)
-        for table in [*reversed(tables.optuna_metadata.sorted_tables), *reversed(tables.metadata.sorted_tables)]:
-            if "trial_id" in table.c and table is not tables.optuna_trials:
+        ours = sa.select(optuna_internals.trials.c.trial_id).where(optuna_internals.trials.c.study_id == study_id)
+        for table in [*reversed(optuna_internals.metadata.sorted_tables), *reversed(tables.metadata.sorted_tables)]:
+            if "trial_id" in table.c and table is not optuna_internals.trials:
                 connection.execute(table.delete().where(table.c.trial_id.in_(ours)))
-        connection.execute(tables.optuna_trials.delete().where(tables.optuna_trials.c.study_id == study_id))
-        for table in [*reversed(tables.optuna_metadata.sorted_tables), *reversed(tables.metadata.sorted_tables)]:
-            if "study_id" in table.c and table is not tables.optuna_studies:
+        connection.execute(optuna_internals.trials.delete().where(optuna_internals.trials.c.study_id == study_id))
+        for table in [*reversed(optuna_internals.metadata.sorted_tables), *reversed(tables.metadata.sorted_tables)]:
+            if "study_id" in table.c and table is not optuna_internals.studies:
                 connection.execute(table.delete().where(table.c.study_id == study_id))
-        connection.execute(tables.optuna_studies.delete().where(tables.optuna_studies.c.study_id == study_id))
+        connection.execute(optuna_internals.studies.delete().where(optuna_internals.studies.c.study_id == study_id))
 
     database.write(work)

@@ -10,7 +10,6 @@ independent rows that ``n`` count for; NULL where each is.
 
 from __future__ import annotations
 
-from optuna.storages._rdb import models
 from sqlalchemy import (
     DDL,
     BigInteger,
@@ -23,7 +22,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -197,30 +195,8 @@ test_looks = Table(
     Column("model", Text, nullable=False),
 )
 
-optuna_metadata = models.BaseModel.metadata
-optuna_versions = models.VersionInfoModel.__table__
-optuna_studies = models.StudyModel.__table__
-optuna_directions = models.StudyDirectionModel.__table__
-optuna_trials = models.TrialModel.__table__
-optuna_params = models.TrialParamModel.__table__
-optuna_values = models.TrialValueModel.__table__
-optuna_intermediate_values = models.TrialIntermediateValueModel.__table__
-optuna_trial_system_attributes = models.TrialSystemAttributeModel.__table__
-
-alembic_version = Table(
-    "alembic_version",
-    MetaData(),
-    Column("version_num", String(32), nullable=False),
-    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
-)
-"""Which of Optuna's migrations its tables have been through."""
-
 TRIALS_BY_STATE = "CREATE INDEX tuner_trials_by_state ON trials (study_id, state, number)"
 """Optuna has no index that finds the trials of a study in one state, or the last number, without reading them all."""
-
-OPTUNA_SCHEMA_VERSION = models.SCHEMA_VERSION
-FINITE = models.TrialValueModel.TrialValueType.FINITE
-FINITE_INTERMEDIATE = models.TrialIntermediateValueModel.TrialIntermediateValueType.FINITE
 
 STUDY: BindParameter[int] = bindparam("study")
 TRIAL: BindParameter[int] = bindparam("trial")

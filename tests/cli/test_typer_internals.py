@@ -1,0 +1,44 @@
+"""What of Typer is not public is as it was, and in one module."""
+
+import ast
+from importlib.metadata import version
+from pathlib import Path
+
+import typer
+
+import tuner
+
+PACKAGE = Path(tuner.__file__).parent
+
+
+def test_completions_are_made_as_before() -> None:
+    """A name with its help; where not, the installed Typer is the reason."""
+    upgrade = (
+        f"Typer {version('typer')} changed typer._click.shell_completion.CompletionItem: mend cli/typer_internals.py"
+    )
+    try:
+        from tuner.cli.typer_internals import completion
+
+        found = completion("search", "Complete the budget.")
+    except (ImportError, TypeError) as error:
+        raise AssertionError(upgrade) from error
+    assert (found.value, found.help) == ("search", "Complete the budget."), upgrade
+
+
+def test_a_group_completes_commands_as_before() -> None:
+    """The method that the command line overrides is still there to be overridden."""
+    upgrade = f"Typer {version('typer')} has no TyperGroup.{{}} any more: mend cli/app.py"
+    for method in ("shell_complete", "format_commands", "invoke", "list_commands", "get_command"):
+        assert hasattr(typer.core.TyperGroup, method), upgrade.format(method)
+
+
+def test_private_parts_of_typer_are_touched_in_one_module() -> None:
+    """An upgrade is mended in one place."""
+    found = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.name != "typer_internals.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("typer._")
+    ]
+    assert found == []

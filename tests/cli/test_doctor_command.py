@@ -7,11 +7,12 @@ from collections import namedtuple
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 import sqlalchemy as sa
 
 from tests.conftest import Run
-from tuner.storage import address, check_database, health, sqlite_url
+from tuner.storage import check_database, health, sqlite_url
 from tuner.workspace import machine
 
 
@@ -75,9 +76,9 @@ def test_a_database_that_lost_its_mode_is_wrong(tmp_path: Path) -> None:
 
 def test_a_network_file_system_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The refusal names the --storage line that works."""
-    mounts = tmp_path / "mountinfo"
-    mounts.write_text(f"1 1 0:1 / {tmp_path.resolve()} rw - nfs4 server:/x rw\n", encoding="utf-8")
-    monkeypatch.setattr(address, "MOUNTS", mounts)
+    mount = namedtuple("mount", "device mountpoint fstype opts")
+    mounts = [mount("server:/x", str(tmp_path.resolve()), "nfs4", "rw")]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: mounts)
     passed, text = found(tmp_path / "tuner.db")["file system"]
     assert not passed
     assert "postgresql://" in text

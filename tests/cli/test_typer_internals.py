@@ -13,9 +13,7 @@ PACKAGE = Path(tuner.__file__).parent
 
 def test_completions_are_made_as_before() -> None:
     """A name with its help; where not, the installed Typer is the reason."""
-    upgrade = (
-        f"Typer {version('typer')} changed typer._click.shell_completion.CompletionItem: mend cli/typer_internals.py"
-    )
+    upgrade = f"Typer {version('typer')} changed its CompletionItem: mend tuner/cli/typer_internals.py"
     try:
         from tuner.cli.typer_internals import completion
 

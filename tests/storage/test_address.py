@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tuner.errors import StorageError
-from tuner.storage import address, mask, parse_url, shown, sqlite_file
+from tuner.storage import mask, parse_url, shown, sqlite_file
 from tuner.storage.address import file_system_of, refuse_network_file_system, without_password
+
+Mount = namedtuple("Mount", "device mountpoint fstype opts")
 
 
 def test_a_sqlite_file_is_made_absolute(workplace: Path) -> None:
@@ -64,16 +68,11 @@ def test_a_masked_url_keeps_the_rest() -> None:
     assert mask(parse_url("postgresql://me:secret@host:5432/name")) == "postgresql+psycopg://me:***@host:5432/name"
 
 
-def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_file_system_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The longest mount point that holds the path counts; the message names the option that works."""
-    mounts = tmp_path / "mountinfo"
-    mounts.write_text(
-        "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
-        "40 22 0:40 / /net/home\\040dir rw shared:1 - nfs4 server:/home rw\n"
-        "41 40 8:2 / /net/home\\040dir/scratch rw - xfs /dev/sdb1 rw\n",
-        encoding="utf-8",
-    )
-    monkeypatch.setattr(address, "MOUNTS", mounts)
+    mounts = [("/", "ext4"), ("/net/home dir", "nfs4"), ("/net/home dir/scratch", "xfs")]
+    partitions = [Mount("/dev/sda1", place, kind, "rw") for place, kind in mounts]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: partitions)
     assert file_system_of(Path("/srv/x")) == "ext4"
     assert file_system_of(Path("/net/home dir/me")) == "nfs4"
     assert file_system_of(Path("/net/home dir/scratch/me")) == "xfs"

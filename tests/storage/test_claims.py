@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
@@ -15,13 +22,16 @@ from tests.storage.conftest import DISTRIBUTIONS, drawn, make_study, outcome, ta
 from tuner.errors import StorageError
 from tuner.storage import (
     CLAIM_SECONDS,
+    HEARTBEAT_SECONDS,
     Budget,
     Claim,
     Database,
     Owner,
     claim_trial,
+    claims,
     delete_study,
     fail,
+    owner,
     put_back,
     read_drawn,
     read_study,
@@ -49,6 +59,13 @@ def owned(database: Database, claim: Claim, owner: Owner, expires_in: float = CL
 def claim_or_none(database: Database, study_id: int, attempts: int = 3) -> Claim | None:
     """What a worker of this process gets."""
     return claim_trial(database, study_id, Budget("b"), max_attempts=attempts, owner=Owner.this_process())[0]
+
+
+def claim_row(database: Database, claim: Claim) -> dict[str, Any]:
+    """What is on record of a claim."""
+    query = sa.select(tables.claims).where(tables.claims.c.trial_id == claim.trial_id)
+    with database.reading() as connection:
+        return dict(connection.execute(query).one()._mapping)
 
 
 @contextmanager
@@ -204,6 +221,66 @@ def test_a_trial_begun_too_often_fails_with_its_reason(database: Database) -> No
     assert "attempt 2" in record.reason
 
 
+def test_a_trial_that_was_drawn_and_begun_too_often_says_that_it_failed(database: Database) -> None:
+    """What stopped it is on record beside its parameters; it has ended, and it is nobody's."""
+    study = make_study(database, budget=1)
+    claim = take_and_draw(database, study)
+    owned(database, claim, DEAD)
+    assert claim_or_none(database, study, attempts=1) is not None
+    record = read_study(database, "made").trials[0]
+    assert (record.state, record.stop_reason, record.params["alpha"]) == ("failed", "failed", 0.1)
+    assert record.started is not None
+    assert record.finished is not None
+    assert record.started <= record.finished
+    assert claim_row(database, claim)["token"] is None
+
+
+def test_a_failed_trial_says_that_it_failed(database: Database) -> None:
+    """The reason with its claim, the kind of end with its parameters; its checkpoint is of no use any more."""
+    study = make_study(database)
+    assert put_back(database, take_and_draw(database, study), b"checkpoint")
+    claim = take(database, study)
+    assert fail(database, claim, "out of memory")
+    record = read_study(database, "made").trials[0]
+    assert (record.state, record.stop_reason, record.reason) == ("failed", "failed", "out of memory")
+    assert record.finished is not None
+    assert {key: claim_row(database, claim)[key] for key in ("token", "checkpoint")} == {
+        "token": None,
+        "checkpoint": None,
+    }
+
+
+@pytest.mark.parametrize("ended", ["put back", "crashed"])
+def test_a_trial_that_waits_again_has_not_started(database: Database, ended: str) -> None:
+    """Its start is the next attempt's: a trial that waits has none, as one that was never begun."""
+    study = make_study(database, budget=1)
+    claim = take_and_draw(database, study)
+    assert read_study(database, "made").trials[0].started is not None
+    if ended == "put back":
+        assert put_back(database, claim)
+    else:
+        owned(database, claim, DEAD)
+        with database.reading() as connection:
+            now = database.now(connection)
+        database.write(lambda connection: claims._end_dead_claims(connection, study, now, 3))
+    record = read_study(database, "made").trials[0]
+    assert (record.state, record.started, record.finished) == ("waiting", None, None)
+    assert record.reason is not None
+    assert record.reason.startswith(ended)
+    take(database, study)
+    assert read_study(database, "made").trials[0].started is not None
+
+
+def test_a_crash_keeps_the_checkpoint(database: Database) -> None:
+    """What an earlier attempt left is where the next one goes on."""
+    study = make_study(database)
+    assert put_back(database, take_and_draw(database, study), b"checkpoint")
+    claim = take(database, study)
+    owned(database, claim, DEAD)
+    again = take(database, study)
+    assert (again.number, again.attempt, again.checkpoint) == (0, 2, b"checkpoint")
+
+
 def test_a_clock_put_back_keeps_nobody_waiting(database: Database) -> None:
     """A claim that seems to last for hours was made before the clock was put back: it gets one expiry's time."""
     study = make_study(database)
@@ -225,6 +302,60 @@ def test_a_process_started_later_with_the_same_number_is_another() -> None:
     assert Owner.from_json(here.to_json()) == here
 
 
+def test_a_process_that_ended_is_gone_even_while_its_parent_has_not_noticed() -> None:
+    """A zombie still has its number and its start, but runs nothing."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    started = owner._started(process.pid)
+    assert started is not None
+    other = dataclasses.replace(Owner.this_process(), pid=process.pid, started=started)
+    assert not other.is_gone()
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays a zombie until it is waited for
+    assert psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE
+    assert other.is_gone()
+    process.communicate()
+    assert other.is_gone()
+
+
+def test_a_process_that_may_not_be_looked_at_is_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's process may be hidden: only the expiry ends its claims."""
+
+    def hidden(self: psutil.Process) -> str:
+        raise psutil.AccessDenied(self.pid)
+
+    monkeypatch.setattr(psutil.Process, "status", hidden)
+    assert not Owner.this_process().is_gone()
+    assert not dataclasses.replace(Owner.this_process(), started="1").is_gone()
+
+
+@pytest.mark.parametrize("field", ["boot", "started"])
+def test_what_is_not_known_of_a_process_is_no_sign_of_its_end(field: str) -> None:
+    """Where a system does not say, a claim ends by its expiry alone."""
+    assert not dataclasses.replace(DEAD, **{field: "unknown"}).is_gone()
+
+
+def test_a_process_of_another_container_is_not_gone() -> None:
+    """Its number means another process here."""
+    assert not dataclasses.replace(DEAD, namespace="pid:[1]").is_gone()
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="compares with Linux's own table of processes")
+def test_a_start_is_counted_as_the_first_version_did() -> None:
+    """Owners on record are noted in clock ticks since boot; a start that is one second off is the same."""
+    ticks = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    here = Owner.this_process()
+    assert abs(int(here.started) - int(ticks)) <= 1
+    assert not dataclasses.replace(here, started=str(int(ticks) + 100)).is_gone()
+    assert dataclasses.replace(here, started=str(int(ticks) + 1000)).is_gone()
+
+
+def test_an_owner_names_its_process() -> None:
+    """As a person looks for it."""
+    assert str(ELSEWHERE) == "process 1 on elsewhere"
+    assert Owner.this_process().pid == os.getpid()
+    assert Owner.this_process().host == socket.gethostname()
+
+
 def test_a_deleted_study_is_a_clear_line(database: Database) -> None:
     """A worker whose study was deleted learns so."""
     study = make_study(database)
@@ -240,8 +371,9 @@ def test_a_deleted_study_is_a_clear_line(database: Database) -> None:
 def test_a_claim_lasts_as_long_as_it_says(sqlite: Database) -> None:
     """Four heartbeats fit into an expiry."""
     study = make_study(sqlite)
+    began = time.time()
     claim = take(sqlite, study)
-    with sqlite.reading() as connection:
-        expires = connection.execute(sa.select(tables.claims.c.expires)).scalar_one()
-    assert time.time() < expires <= time.time() + CLAIM_SECONDS
+    expires = claim_row(sqlite, claim)["expires"]
+    assert began + CLAIM_SECONDS <= expires <= time.time() + CLAIM_SECONDS
+    assert CLAIM_SECONDS == 4 * HEARTBEAT_SECONDS
     assert claim.attempt == 1

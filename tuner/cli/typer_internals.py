@@ -11,6 +11,6 @@ from typing import Any
 from typer._click.shell_completion import CompletionItem
 
 
-def completion(name: str, help: str) -> Any:
-    """One word that the shell may complete to, with its explanation."""
-    return CompletionItem(name, help=help)
+def completion(name: str, explanation: str) -> Any:
+    """One word that the shell may complete to."""
+    return CompletionItem(name, help=explanation)

@@ -34,7 +34,6 @@ NETWORK_FILE_SYSTEMS = frozenset(
         "smbfs",
     ]
 )
-MOUNTS = Path("/proc/self/mountinfo")
 
 
 def parse_url(text: str) -> URL:
@@ -100,17 +99,17 @@ def refuse_network_file_system(path: Path) -> None:
 
 
 def file_system_of(path: Path) -> str | None:
-    """The type of the file system a path lies on, as the kernel's table of mounts names it."""
+    """The type of the file system a path lies on, as the system's table of mounts names it; None where it has none."""
+    import psutil
+
     try:
-        table = MOUNTS.read_text(encoding="utf-8", errors="replace")
+        mounts = psutil.disk_partitions(all=True)
     except OSError:
         return None
-    target = os.path.realpath(path)
-    best: tuple[int, str] | None = None
-    for line in table.splitlines():
-        left, _, right = line.partition(" - ")
-        mount = left.split()[4].encode().decode("unicode_escape")
-        inside = target == mount or target.startswith(mount.rstrip("/") + "/")
-        if inside and (best is None or len(mount) >= best[0]):
-            best = (len(mount), right.split()[0])
-    return best[1] if best else None
+    target = Path(os.path.realpath(path))
+    around = [
+        (len(Path(mount.mountpoint).parts), k)
+        for k, mount in enumerate(mounts)
+        if target.is_relative_to(mount.mountpoint)
+    ]
+    return mounts[max(around)[1]].fstype if around else None

@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from tuner.errors import StorageError
+from tuner.errors import NoDatabaseError, StorageError
 from tuner.formatting import count, one_line
 from tuner.storage.address import file_system_of, refuse_network_file_system, shown, sqlite_file, sqlite_url
 from tuner.storage.database import damage
@@ -94,4 +94,4 @@ def _check_server(url: URL) -> Check:
                 "database", True, f"{shown(url)} answers; {count(len(study_names(database)), 'study', 'studies')}"
             )
     except StorageError as error:
-        return Check("database", "holds no tuner studies" in str(error), str(error))
+        return Check("database", isinstance(error, NoDatabaseError), str(error))

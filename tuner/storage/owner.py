@@ -9,7 +9,11 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
-PROC = Path("/proc")
+UNKNOWN = "unknown"
+TICKS = 100
+"""A second's clock ticks: the unit in which Linux counts start times."""
+SAME_START = 2 * TICKS
+"""Start times that differ less are of one process: the clock may be set between two looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Owner:
     def this_process(cls) -> Owner:
         """The calling process (after a fork: the child)."""
         pid = os.getpid()
-        return cls(socket.gethostname(), _boot(), _namespace(), pid, _started(pid) or "unknown")
+        return cls(socket.gethostname(), _boot(), _namespace(), pid, _started(pid) or UNKNOWN)
 
     def to_json(self) -> str:
         """As the claim's column holds it."""
@@ -44,9 +48,12 @@ class Owner:
         """
         if (self.boot, self.namespace) != (_boot(), _namespace()):
             return False
-        if self.boot == "unknown" or self.started == "unknown":
+        if UNKNOWN in (self.boot, self.started):
             return False
-        return _started(self.pid) != self.started
+        started = _started(self.pid)
+        if started is None or started == UNKNOWN:
+            return started is None
+        return abs(int(started) - int(self.started)) > SAME_START
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
@@ -54,25 +61,38 @@ class Owner:
 
 @lru_cache(maxsize=1)
 def _boot() -> str:
+    """The kernel's name for this boot; elsewhere than on Linux its time."""
+    import psutil
+
     try:
-        return (PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
-        return "unknown"
+        return str(round(psutil.boot_time()))
 
 
 @lru_cache(maxsize=1)
 def _namespace() -> str:
     try:
-        return os.readlink(PROC / "self/ns/pid")
+        return os.readlink("/proc/self/ns/pid")
     except OSError:
         return socket.gethostname()
 
 
 def _started(pid: int) -> str | None:
-    """The kernel's start time of a process (clock ticks since boot); None where there is none, or only its corpse."""
+    """When a process started, in clock ticks; None where there is none, or only its corpse; UNKNOWN where it is hidden.
+
+    On Linux since boot, since the clock may be changed; elsewhere since 1970, as the system noted it then.
+    """
+    import psutil
+
     try:
-        text = (PROC / str(pid) / "stat").read_text()
-    except OSError:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+                return None
+            origin = psutil.boot_time() if psutil.LINUX else 0.0
+            return str(round((process.create_time() - origin) * TICKS))
+    except psutil.AccessDenied:
+        return UNKNOWN
+    except psutil.NoSuchProcess:
         return None
-    fields = text.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else fields[19]

@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 
 from tests.reporting.building import make_study
-from tuner.analysis import Fit
+from tuner.analysis import Fit, StudyState
 from tuner.cli.app import COMMANDS
 from tuner.reporting import build_report
 from tuner.reporting.advice import state_of
 from tuner.storage import StudyRecord, TrialRecord
+
+
+def state(record: StudyRecord) -> StudyState:
+    """What actions are chosen by."""
+    report = build_report(record)
+    return state_of(record, report.definition, report.findings, report.effects, report.learning)
 
 
 def high_bias(**options: Any) -> StudyRecord:
@@ -75,7 +81,7 @@ def test_a_network_that_fits_in_other_epochs_or_trials_is_seen() -> None:
     record = high_bias()
     best = build_report(record).best
     assert best is not None
-    assert state_of(build_report(record)).fit is None
+    assert state(record).fit is None
 
     def with_train_errors(trial: TrialRecord, errors: list[float], hidden: str = "64-32") -> TrialRecord:
         curve = {**trial.networks[0].curve, "train_error": np.array(errors)}
@@ -84,11 +90,11 @@ def test_a_network_that_fits_in_other_epochs_or_trials_is_seen() -> None:
 
     falling = [*np.linspace(0.5, 0.1, 10), 0.02, 0.0]
     record.trials[7] = with_train_errors(record.trials[7], falling, hidden="256")
-    assert state_of(build_report(record)).fit is None
+    assert state(record).fit is None
     record.trials[7] = with_train_errors(record.trials[7], falling)
-    assert state_of(build_report(record)).fit == Fit(0.0, trial=7)
+    assert state(record).fit == Fit(0.0, trial=7)
     record.trials[best.number] = with_train_errors(best, falling)
-    assert state_of(build_report(record)).fit == Fit(0.02, epoch=11)
+    assert state(record).fit == Fit(0.02, epoch=11)
 
 
 def test_one_late_fold_is_no_reason_to_train_longer() -> None:
@@ -101,7 +107,7 @@ def test_one_late_fold_is_no_reason_to_train_longer() -> None:
             for network, epoch in zip(record.trials[0].networks, best_epochs, strict=True)
         ]
         record.trials[0] = dataclasses.replace(record.trials[0], networks=networks, stop_reason="max_epochs")
-        best = state_of(build_report(record)).best
+        best = state(record).best
         assert best is not None
         return best.still_improving
 
@@ -113,7 +119,7 @@ def test_diverged_trials_use_the_budget_up() -> None:
     """A finished study with diverged trials is not called unfinished."""
     record = make_study(30)
     record.trials[3] = dataclasses.replace(record.trials[3], stop_reason="diverged", value=1.0)
-    search = state_of(build_report(record)).search
+    search = state(record).search
     assert search.diverged == 1
     assert search.done == search.budget
 

@@ -1,11 +1,13 @@
 """What a person reads: frames -> figures and tables -> HTML, Markdown, CSV, JSON and the terminal."""
 
 from tuner.analysis import Action
+from tuner.reporting.building import build_report, compare
 from tuner.reporting.commands import next_definition, report_command, search_next_command
+from tuner.reporting.comparing import Comparison
 from tuner.reporting.frames import epochs_frame, trials_frame
 from tuner.reporting.learning import Learning, learning_of
 from tuner.reporting.refining import Refinement, refine
-from tuner.reporting.report import Comparison, Report, build_report, compare
+from tuner.reporting.report import Report
 from tuner.reporting.watching import view
 
 __all__ = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from tuner.analysis import (
     Action,
     ChoiceState,
     DataState,
+    KnobEffects,
     RangeState,
     SearchHealth,
     StudyState,
@@ -23,49 +23,58 @@ from tuner.analysis import (
 from tuner.outcomes import TrialState
 from tuner.reporting.best_trial import best_trial
 from tuner.reporting.commands import command_of
+from tuner.reporting.data_checks import warnings
 from tuner.reporting.effects import in_space, searched_knobs
+from tuner.reporting.findings import Findings
+from tuner.reporting.learning import Learning
 from tuner.storage import StudyRecord
-from tuner.study import FREE, KNOBS
-
-if TYPE_CHECKING:
-    from tuner.reporting.numbers import Numbers
+from tuner.study import FREE, KNOBS, StudyDefinition
 
 STRENGTHS = {name: {True: 1, False: -1, None: 0}[knob.higher_is_simpler] for name, knob in KNOBS.items()}
 
 
-def advise(report: Numbers) -> list[Action]:
+def advise(
+    record: StudyRecord,
+    definition: StudyDefinition,
+    findings: Findings,
+    effects: KnobEffects | None,
+    learning: Learning | None,
+) -> list[Action]:
     """Ranked actions, each with a command that works in the folder the report was made in, or none."""
-    judged = report.diagnosis
     return [
-        replace(action, command=command_of(action, report.record, report.definition, judged))
-        for action in rank_actions(state_of(report))
+        replace(action, command=command_of(action, record, definition, findings.diagnosis))
+        for action in rank_actions(state_of(record, definition, findings, effects, learning))
     ]
 
 
-def state_of(report: Numbers) -> StudyState:
-    """Everything that actions are chosen by, from the report's own numbers."""
-    found, learning = report.findings, report.learning
-    ranges, choices = _ranges_and_choices(report)
+def state_of(
+    record: StudyRecord,
+    definition: StudyDefinition,
+    findings: Findings,
+    effects: KnobEffects | None,
+    learning: Learning | None,
+) -> StudyState:
+    """Everything that actions are chosen by, from what was found in the study."""
+    ranges, choices = _ranges_and_choices(definition, findings, effects)
     measured = learning is not None and learning.is_best and learning.curve is not None and learning.curve.enough_sizes
     return StudyState(
-        diagnosis=report.diagnosis,
-        data=_data(report),
-        search=_search_health(report),
-        best=best_trial(report),
-        classes=tuple(row for row in found.classes if row.estimate.n),
-        metric=report.definition.search.metric,
+        diagnosis=findings.diagnosis,
+        data=_data(record, definition),
+        search=_search_health(record, definition, findings),
+        best=best_trial(record, definition, findings),
+        classes=tuple(row for row in findings.classes if row.estimate.n),
+        metric=definition.search.metric,
         ranges=ranges,
         choices=choices,
         curve=learning.curve if learning is not None and measured else None,
-        trainer=report.definition.network.trainer or "",
-        has_size=report.definition.trainer_kind.has_size,
-        can_train_again=report.definition.trainer_kind.can_train_again,
+        trainer=definition.network.trainer or "",
+        has_size=definition.trainer_kind.has_size,
+        can_train_again=definition.trainer_kind.can_train_again,
     )
 
 
-def _data(report: Numbers) -> DataState:
+def _data(record: StudyRecord, definition: StudyDefinition) -> DataState:
     """The study's examples."""
-    record, definition = report.record, report.definition
     data = definition.data
     return DataState(
         n_train=record.sizes["train"],
@@ -74,25 +83,25 @@ def _data(report: Numbers) -> DataState:
         can_fold=data.dev is None and data.time is None and data.split_column is None,
         images=data.image is not None and definition.trainer_kind.augments,
         augmented=any(KNOBS.get(name, FREE).field is None for name in definition.space),
-        warnings=tuple(report.warnings),
+        warnings=tuple(warnings(record)),
     )
 
 
-def _search_health(report: Numbers) -> SearchHealth:
+def _search_health(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> SearchHealth:
     """How the search itself went."""
-    record, best, counts = report.record, report.best, report.record.count()
+    best, counts = findings.best, record.count()
     pruned = [trial.value for trial in record.trials if trial.state == TrialState.PRUNED and trial.value is not None]
     return SearchHealth(
-        trials=len(report.findings.judged),
+        trials=len(findings.judged),
         pruned=counts["pruned"],
         diverged=counts["diverged"],
         budget=record.budget,
-        searched=len(report.definition.searched_space.searched),
+        searched=len(definition.searched_space.searched),
         since_best=0
         if best is None or best.finished is None
         else sum(trial.finished is not None and trial.finished > best.finished for trial in record.trials),
         diverged_above=_diverged_above(record),
-        duplicates=count_duplicates([trial.params for trial in report.findings.judged]),
+        duplicates=count_duplicates([trial.params for trial in findings.judged]),
         pruned_winners=0 if best is None or best.value is None else sum(value < best.value for value in pruned),
     )
 
@@ -102,16 +111,18 @@ def _diverged_above(record: StudyRecord) -> float | None:
     return diverging_from([trial.params["alpha"] for trial in tried], np.array([trial.has_diverged for trial in tried]))
 
 
-def _ranges_and_choices(report: Numbers) -> tuple[tuple[RangeState, ...], tuple[ChoiceState, ...]]:
+def _ranges_and_choices(
+    definition: StudyDefinition, findings: Findings, effects: KnobEffects | None
+) -> tuple[tuple[RangeState, ...], tuple[ChoiceState, ...]]:
     """Where the search stands in every range and every choice."""
-    knobs = searched_knobs(report.definition)
-    trials = in_space(report.definition, report.findings.judged)
-    if report.best not in trials:
+    knobs = searched_knobs(definition)
+    trials = in_space(definition, findings.judged)
+    if findings.best not in trials:
         return (), ()
     params = [trial.params for trial in trials]
     values = np.array([trial.value for trial in trials], float)
-    best = trials.index(report.best)
+    best = trials.index(findings.best)
     return (
-        range_states(knobs, params, values, best, effects=report.effects, strengths=STRENGTHS),
+        range_states(knobs, params, values, best, effects=effects, strengths=STRENGTHS),
         choice_states(knobs, params, values, best),
     )

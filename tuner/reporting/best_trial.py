@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from tuner.analysis import BestTrial, Fit
+from tuner.analysis import BestTrial, Diagnosis, Fit
 from tuner.outcomes import StopReason
-from tuner.reporting.findings import n_parameters
+from tuner.reporting.findings import Findings, n_parameters
 from tuner.reporting.frames import mean_curve, train_error
-from tuner.storage import TrialRecord
-
-if TYPE_CHECKING:
-    from tuner.reporting.numbers import Numbers
+from tuner.storage import StudyRecord, TrialRecord
+from tuner.study import StudyDefinition
 
 LATE = 0.9  # of the epochs: a best epoch beyond was reached while the error still fell
 
 
-def best_trial(report: Numbers) -> BestTrial | None:
+def best_trial(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> BestTrial | None:
     """How the best trial trained; None as long as no trial is complete."""
-    best, training = report.best, report.definition.training
+    best, training = findings.best, definition.training
     if best is None:
         return None
     chosen = [network.best_epoch for network in best.networks]
-    hidden, is_largest = _size(report, best)
+    hidden, is_largest = _size(record, definition, best)
     return BestTrial(
         hidden=hidden,
         is_largest=is_largest,
@@ -33,18 +30,18 @@ def best_trial(report: Numbers) -> BestTrial | None:
         monitor=training.monitor,
         dev_rows=min(network.n_dev for network in best.networks),
         still_improving=_still_improving(best, training.max_epochs),
-        fit=_find_fit(report, best),
+        fit=_find_fit(record, definition, findings.diagnosis, best),
     )
 
 
-def _size(report: Numbers, best: TrialRecord) -> tuple[str | None, bool]:
+def _size(record: StudyRecord, definition: StudyDefinition, best: TrialRecord) -> tuple[str | None, bool]:
     """The best trial's layers, and whether no larger network was searched; a custom trainer's size is unknown."""
-    if not report.definition.trainer_kind.has_size:
+    if not definition.trainer_kind.has_size:
         return None, True
     hidden = best.params.get("hidden")
-    searched = report.definition.searched_space.searched.get("hidden")
+    searched = definition.searched_space.searched.get("hidden")
     choices = [hidden] if searched is None else [*searched.bounds]
-    sizes = n_parameters(report.record, report.definition, [hidden, *choices])
+    sizes = n_parameters(record, definition, [hidden, *choices])
     return hidden, bool(sizes[0] >= max(sizes))
 
 
@@ -54,28 +51,28 @@ def _still_improving(best: TrialRecord, max_epochs: int) -> bool:
     return 2 * sum(late) > len(late)
 
 
-def _find_fit(report: Numbers, best: TrialRecord) -> Fit | None:
+def _find_fit(record: StudyRecord, definition: StudyDefinition, diagnosis: Diagnosis, best: TrialRecord) -> Fit | None:
     """Where the train error is at or below baseline and material gap: in another epoch of the best trial, else in a
     trial with a network no larger; None where it never is, or where the best trial's own is.
     """
-    baseline, train = report.diagnosis.errors["baseline"], report.diagnosis.errors.get("train")
-    if baseline is None or train is None or not report.definition.trainer_kind.has_size:
+    baseline, train = diagnosis.errors["baseline"], diagnosis.errors.get("train")
+    if baseline is None or train is None or not definition.trainer_kind.has_size:
         return None
-    enough = baseline.value + report.diagnosis.material_gap
+    enough = baseline.value + diagnosis.material_gap
     if train.value <= enough:
         return None
     curve = mean_curve(best)["train_error"]
     if len(curve) and curve.min() <= enough:
         epoch = int((curve <= enough).argmax())
         return Fit(float(curve[epoch]), epoch=epoch + 1)
-    other = _best_fitted(report, best)
+    other = _best_fitted(record, definition, best)
     return None if other is None or _lowest(other) > enough else Fit(_lowest(other), trial=other.number)
 
 
-def _best_fitted(report: Numbers, best: TrialRecord) -> TrialRecord | None:
+def _best_fitted(record: StudyRecord, definition: StudyDefinition, best: TrialRecord) -> TrialRecord | None:
     """The trial, of those with a network no larger than the best one's, that learned its training set best."""
-    others = [t for t in report.record.trials if t.networks and t is not best and not t.has_diverged]
-    sizes = n_parameters(report.record, report.definition, [t.params.get("hidden") for t in [best, *others]])
+    others = [t for t in record.trials if t.networks and t is not best and not t.has_diverged]
+    sizes = n_parameters(record, definition, [t.params.get("hidden") for t in [best, *others]])
     return min((t for t, size in zip(others, sizes[1:], strict=True) if size <= sizes[0]), key=_lowest, default=None)
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tuner.analysis import chance_as_good, difference_interval
 from tuner.formatting import count, percent, points, span, value
-from tuner.reporting.content import Content
+from tuner.reporting.faces import Faces
 from tuner.reporting.findings import dev_losses
+from tuner.reporting.report import Report
 from tuner.reporting.rows import error_rows, gap_rows
 from tuner.reporting.sentences import chance
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 @dataclass(frozen=True)
@@ -42,10 +47,25 @@ class Pairing:
 
 
 @dataclass(frozen=True)
-class SideBySide:
-    """Reports of two or more studies, the first of which the others are held against."""
+class Comparison:
+    """Reports of two or more studies, the first of which the others are compared with; made by ``compare``."""
 
-    reports: tuple[Content, ...]
+    reports: tuple[Report, ...]
+    faces: Faces[Comparison]
+
+    def write(self, folder: str | Path) -> Path:
+        """Write ``<folder>/<A>-vs-<B>/`` with page, Markdown and JSON, each whole; return that folder."""
+        return self.faces.write(self, Path(folder) / self.name)
+
+    def text(self, width: int = 100) -> str:
+        """Write what ``tuner report`` prints, without color."""
+        return self.faces.text(self, width)
+
+    def __rich__(self) -> RenderableType:
+        return self.faces.terminal(self)
+
+    def _repr_html_(self) -> str:
+        return self.faces.notebook(self)
 
     @property
     def name(self) -> str:
@@ -73,7 +93,7 @@ class SideBySide:
         }
 
 
-def pair(first: Content, other: Content) -> Pairing | None:
+def pair(first: Report, other: Report) -> Pairing | None:
     """Compare two best networks row by row; None where they were not judged on the same dev rows."""
     a, b = first.record, other.record
     same = a.fingerprint == b.fingerprint and np.array_equal(np.sort(a.dev_rows), np.sort(b.dev_rows))
@@ -88,13 +108,13 @@ def pair(first: Content, other: Content) -> Pairing | None:
     return Pairing(float(more[more > 0].sum()), float(np.abs(more[more < 0]).sum()), min(1.0, 2 * p))
 
 
-def _in_row_order(report: Content) -> np.ndarray:
+def _in_row_order(report: Report) -> np.ndarray:
     assert report.best is not None
     wrong = dev_losses(report.record, report.best)
     return wrong[np.argsort(report.record.dev_rows, kind="stable")]
 
 
-def _against(first: Content, other: Content) -> str:
+def _against(first: Report, other: Report) -> str:
     names = f"{other.record.name} against {first.record.name}"
     a, b = (report.diagnosis.errors.get("dev_corrected") for report in (first, other))
     if a is None or b is None:
@@ -112,7 +132,7 @@ def _against(first: Content, other: Content) -> str:
     )
 
 
-def _difference_dict(first: Content, other: Content) -> dict[str, Any]:
+def _difference_dict(first: Report, other: Report) -> dict[str, Any]:
     found: dict[str, Any] = {"study": other.record.name, "against": first.record.name}
     a, b = (report.diagnosis.errors.get("dev_corrected") for report in (first, other))
     if a is not None and b is not None:
@@ -127,7 +147,7 @@ def _difference_dict(first: Content, other: Content) -> dict[str, Any]:
     return found
 
 
-def _column(report: Content) -> dict[str, str]:
+def _column(report: Report) -> dict[str, str]:
     """What one study has to show, by the names of the table's lines."""
     counts = report.record.count()
     column = {

@@ -13,13 +13,13 @@ from tuner.reporting.provenance import provenance
 from tuner.reporting.rows import MOST_CLASSES, class_rows, error_rows, gap_rows
 
 if TYPE_CHECKING:
-    from tuner.reporting.comparing import SideBySide
-    from tuner.reporting.content import Content
+    from tuner.reporting.comparing import Comparison
+    from tuner.reporting.report import Report
 
 TOP_TRIALS = 10
 
 
-def markdown(report: Content) -> str:
+def markdown(report: Report) -> str:
     """Write the whole report as GitHub-flavoured Markdown."""
     record = report.record
     told, *rest = report.sentences
@@ -37,7 +37,7 @@ def markdown(report: Content) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def comparison_markdown(comparison: SideBySide) -> str:
+def comparison_markdown(comparison: Comparison) -> str:
     """Write studies side by side."""
     names = [escape(report.record.name) for report in comparison.reports]
     rows = ((row.name, *row.cells) for row in comparison.rows)
@@ -58,7 +58,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], right: Sequ
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
-def _actions(report: Content) -> list[str]:
+def _actions(report: Report) -> list[str]:
     if not report.actions:
         return []
     lines = []
@@ -71,7 +71,7 @@ def _actions(report: Content) -> list[str]:
     return ["## Do next", "\n".join(lines)]
 
 
-def _tables(report: Content) -> list[str]:
+def _tables(report: Report) -> list[str]:
     errors = error_rows(
         report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0, report.chosen
     )
@@ -98,13 +98,13 @@ def _tables(report: Content) -> list[str]:
     ]
 
 
-def _best(report: Content) -> list[str]:
+def _best(report: Report) -> list[str]:
     assert report.best is not None
     rows = [(name, value(of)) for name, of in report.best.params.items()]
     return [f"Trial {report.best.number}:", table(("hyperparameter", "value"), rows)]
 
 
-def _learning(report: Content) -> list[str]:
+def _learning(report: Report) -> list[str]:
     found = report.learning
     if found is None:
         return []
@@ -119,7 +119,7 @@ def _learning(report: Content) -> list[str]:
     return ["## Would more data help?", escape(found.sentence), table(headings, rows, right=range(len(headings)))]
 
 
-def _effects(report: Content) -> list[str]:
+def _effects(report: Report) -> list[str]:
     found = report.effects
     if found is None:
         return []
@@ -139,7 +139,7 @@ def _effects(report: Content) -> list[str]:
     return ["## What each hyperparameter pulls on", told, table(headings, rows, right=(1, 3))]
 
 
-def _top_trials(report: Content) -> list[str]:
+def _top_trials(report: Report) -> list[str]:
     ranked = sorted(report.findings.judged, key=lambda trial: (trial.value, trial.number))[:TOP_TRIALS]
     names = [name for name in ranked[0].params if len({str(trial.params.get(name)) for trial in ranked}) > 1]
     rows = [

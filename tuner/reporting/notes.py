@@ -2,51 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tuner.analysis import ErrorEstimate
 from tuner.formatting import count, percent, points, rounded, span, times, value
 from tuner.outcomes import TrialState
+from tuner.reporting.data_checks import warnings
+from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error
 from tuner.reporting.layers import layers_sentence
-
-if TYPE_CHECKING:
-    from tuner.reporting.numbers import Numbers
+from tuner.reporting.news import News
+from tuner.storage import StudyRecord
+from tuner.study import StudyDefinition
 
 MOST_WARNINGS = 3  # that stand at the top; all of them stand with the other findings of the checks
 
 
-def warned(report: Numbers) -> list[str]:
+def warned(record: StudyRecord) -> list[str]:
     """What makes every number doubtful, as sentences; of many findings the first ones, and how many more there are."""
-    found = report.warnings
+    found = warnings(record)
     told = [f"The checks of the data warn: {text}" for text in found[:MOST_WARNINGS]]
     more = len(found) - len(told)
     return [*told, f"{count(more, 'more warning')} of the kind stand in the report's last part."] if more > 0 else told
 
 
-def remarks(report: Numbers) -> list[str]:
+def remarks(record: StudyRecord, definition: StudyDefinition, findings: Findings, news: News | None) -> list[str]:
     """All remarks that apply, as sentences."""
-    news = "" if report.news is None else report.news.sentence()
     told = [
-        news,
-        *_simple_models(report),
-        _progress(report),
-        _trainer(report),
-        _alike(report),
-        _resolution(report),
-        _sober(report),
-        _seeds(report),
-        layers_sentence(report.best),
-        _groups(report),
+        "" if news is None else news.sentence(),
+        *_simple_models(findings),
+        _progress(record),
+        _trainer(definition, findings),
+        _alike(findings),
+        _resolution(record, findings),
+        _sober(findings),
+        _seeds(findings),
+        layers_sentence(findings.best),
+        _groups(record, findings),
     ]
-    return [sentence for sentence in [*told, *_test_looks(report)] if sentence]
+    return [sentence for sentence in [*told, *_test_looks(record, findings)] if sentence]
 
 
-def _simple_models(report: Numbers) -> list[str]:
+def _simple_models(findings: Findings) -> list[str]:
     """Where the commonest class or gradient boosting does as well as the network, or better."""
-    corrected, lines = report.diagnosis.errors.get("dev_corrected"), report.diagnosis.references
+    corrected, lines = findings.diagnosis.errors.get("dev_corrected"), findings.diagnosis.references
     majority, boosting = lines.get("majority"), lines.get("gradient_boosting")
-    if corrected is None or report.findings.weighted is not None:
+    if corrected is None or findings.weighted is not None:
         return []
     told = []
     if majority is not None and corrected.high >= majority:
@@ -54,15 +53,15 @@ def _simple_models(report: Numbers) -> list[str]:
             "The network is not clearly better than always answering the commonest class, wrong on "
             f"{percent(majority)}."
         )
-    if boosting is not None and boosting < min(corrected.low, corrected.value - report.diagnosis.material_gap):
+    if boosting is not None and boosting < min(corrected.low, corrected.value - findings.diagnosis.material_gap):
         told.append(f"Gradient boosting, wrong on {percent(boosting)}, is clearly better than the network.")
     return told
 
 
-def _progress(report: Numbers) -> str:
-    counts = report.record.count()
-    done, budget = counts["complete"] + counts["pruned"], report.record.budget
-    running = sum(trial.state == TrialState.RUNNING for trial in report.record.trials)
+def _progress(record: StudyRecord) -> str:
+    counts = record.count()
+    done, budget = counts["complete"] + counts["pruned"], record.budget
+    running = sum(trial.state == TrialState.RUNNING for trial in record.trials)
     if done >= budget and not running:
         return ""
     return f"The search is not finished: {done:,} of {count(budget, 'trial')} done" + (
@@ -70,18 +69,18 @@ def _progress(report: Numbers) -> str:
     )
 
 
-def _trainer(report: Numbers) -> str:
-    if report.definition.trainer_kind.has_dev_folds or report.best is None:
+def _trainer(definition: StudyDefinition, findings: Findings) -> str:
+    if definition.trainer_kind.has_dev_folds or findings.best is None:
         return ""
     return (
-        f"The models are trained by {report.definition.network.trainer}. What it chose on the dev rows within a trial, "
+        f"The models are trained by {definition.network.trainer}. What it chose on the dev rows within a trial, "
         "such as the epoch, is not seen here: the corrected dev error allows for the choice among trials alone, and "
         "may be too low."
     )
 
 
-def _alike(report: Numbers) -> str:
-    members, judged = report.findings.not_distinguishable, len(report.findings.judged)
+def _alike(findings: Findings) -> str:
+    members, judged = findings.not_distinguishable, len(findings.judged)
     if judged < 2:
         return ""
     if len(members) == 1:
@@ -92,35 +91,35 @@ def _alike(report: Numbers) -> str:
     )
 
 
-def _resolution(report: Numbers) -> str:
-    found = report.findings.resolution
+def _resolution(record: StudyRecord, findings: Findings) -> str:
+    found = findings.resolution
     if found is None:
         return ""
     told = f"This dev set shows differences between trials of about {points(found.difference)} points and more"
     if found.examples is None:
         return f"{told}; best and runner-up have the same error, and no number of examples is known to separate them."
-    if found.examples > len(report.record.dev_y):
+    if found.examples > len(record.dev_y):
         return f"{told}; to see best and runner-up apart would take about {rounded(found.examples)} dev rows."
     return f"{told}."
 
 
-def _sober(report: Numbers) -> str:
-    sober, best = report.findings.sober, report.best
+def _sober(findings: Findings) -> str:
+    sober, best = findings.sober, findings.best
     if sober is None or best is None or sober.number == best.number:
         return ""
     differing = {name: of for name, of in sober.params.items() if of != best.params.get(name)}
     shown = ", ".join(f"{name} {value(of)}" for name, of in differing.items())
     error = f"dev error {percent(dev_error(sober))}"
-    if report.findings.weighted is not None and sober.value is not None:
-        error = f"{report.findings.metric.label} {percent(sober.value)}"
+    if findings.weighted is not None and sober.value is not None:
+        error = f"{findings.metric.label} {percent(sober.value)}"
     return (
         f"The sober choice is trial {sober.number}: the simplest and most regularised within one standard error of the "
         f"best ({error}; {shown})."
     )
 
 
-def _seeds(report: Numbers) -> str:
-    seeds = report.findings.seeds
+def _seeds(findings: Findings) -> str:
+    seeds = findings.seeds
     if seeds is None:
         return ""
     return (
@@ -129,18 +128,18 @@ def _seeds(report: Numbers) -> str:
     )
 
 
-def _groups(report: Numbers) -> str:
-    dev = report.diagnosis.errors.get("dev")
-    if report.record.dev_groups is None or dev is None or dev.n_effective is None:
+def _groups(record: StudyRecord, findings: Findings) -> str:
+    dev = findings.diagnosis.errors.get("dev")
+    if record.dev_groups is None or dev is None or dev.n_effective is None:
         return ""
     return (
-        f"Dev rows come in groups that are wrong together: {count(len(report.record.dev_y), 'row')} count as "
+        f"Dev rows come in groups that are wrong together: {count(len(record.dev_y), 'row')} count as "
         f"{dev.n_effective:,.0f} independent ones."
     )
 
 
-def _test_looks(report: Numbers) -> list[str]:
-    looks, best = report.record.test_looks, report.best
+def _test_looks(record: StudyRecord, findings: Findings) -> list[str]:
+    looks, best = record.test_looks, findings.best
     told = []
     if len(looks) > 1:
         told.append(

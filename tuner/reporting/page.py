@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-    from tuner.reporting.comparing import SideBySide
-    from tuner.reporting.content import Content
+    from tuner.reporting.comparing import Comparison
+    from tuner.reporting.report import Report
 
 BESIDE = "Bias and variance"  # its figures stand beside the table
 STATIC_ROWS = 25  # trials that stand in the page itself: what print and a reader without scripts see
 COLOURS = {Verdict.UNDECIDED: Level.UNDECIDED, Verdict.LOW_BIAS_AND_VARIANCE: Level.LOW}
 
 
-def page(report: Content) -> str:
+def page(report: Report) -> str:
     """Write the whole page."""
     script = _resource("script.js")
     data = _table_data(report)
@@ -65,7 +65,7 @@ def page(report: Content) -> str:
     )
 
 
-def fragment(report: Content) -> str:
+def fragment(report: Report) -> str:
     """Write the verdict and the tables for a notebook, without script."""
     return (
         _environment()
@@ -74,14 +74,14 @@ def fragment(report: Content) -> str:
     )
 
 
-def comparison_page(comparison: SideBySide) -> str:
+def comparison_page(comparison: Comparison) -> str:
     """Write the page of studies side by side."""
     figures = [{"gaps": gaps(report), "scatter": scatter(report)} for report in comparison.reports]
     template = _environment().get_template("comparison.html")
     return template.render(comparison=comparison, figures=figures, style=_resource("style.css"), whole=True)
 
 
-def comparison_fragment(comparison: SideBySide) -> str:
+def comparison_fragment(comparison: Comparison) -> str:
     """Write the table and the sentences for a notebook."""
     template = _environment().get_template("comparison.html")
     return template.render(comparison=comparison, figures=[], style=_resource("style.css"), whole=False)
@@ -106,7 +106,7 @@ def options_whole(command: str) -> Markup:
     return Markup(" ".join(map(str, words)))
 
 
-def _tables(report: Content) -> dict[str, Any]:
+def _tables(report: Report) -> dict[str, Any]:
     record = report.record
     return {
         "colour": COLOURS.get(report.verdict, Level.HIGH),
@@ -116,7 +116,7 @@ def _tables(report: Content) -> dict[str, Any]:
     }
 
 
-def _table_data(report: Content) -> dict[str, Any]:
+def _table_data(report: Report) -> dict[str, Any]:
     """List the trials column by column, numbers rounded to what a table shows."""
     names = trial_columns(report.record)
     columns = [name for name in names if name != "seed"]
@@ -125,7 +125,7 @@ def _table_data(report: Content) -> dict[str, Any]:
     return {"columns": columns, "values": [values[name] for name in columns]}
 
 
-def _static_rows(report: Content, values: list[list[Any]]) -> list[list[Any]]:
+def _static_rows(report: Report, values: list[list[Any]]) -> list[list[Any]]:
     """Pick the best trials, complete ones first."""
     trials = report.record.trials
     order = sorted(range(len(trials)), key=lambda k: (not trials[k].is_judged, trials[k].value or 0.0, k))
@@ -139,7 +139,7 @@ def _plain(v: Any) -> Any:
 
 
 def _dots(trials: dict[int, tuple[float, float]]) -> list[list[float]]:
-    """Numbers, xs and ys of the dots."""
+    """Report, xs and ys of the dots."""
     return [list(trials), [round(x, 1) for x, _ in trials.values()], [round(y, 1) for _, y in trials.values()]]
 
 

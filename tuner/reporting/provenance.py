@@ -11,10 +11,10 @@ from tuner.reporting.commands import again_commands
 from tuner.reporting.sentences import when
 
 if TYPE_CHECKING:
-    from tuner.reporting.numbers import Numbers
+    from tuner.reporting.report import Report
 
 
-def provenance(report: Numbers) -> list[tuple[str, str]]:
+def provenance(report: Report) -> list[tuple[str, str]]:
     """Pairs of a term and what is to be said about it."""
     record, definition = report.record, report.definition
     search, versions = definition.search, record.facts.get("versions", {})
@@ -40,7 +40,7 @@ def provenance(report: Numbers) -> list[tuple[str, str]]:
     return [(term, text) for term, text in told if text]
 
 
-def about(report: Numbers) -> str:
+def about(report: Report) -> str:
     """Say in half a line what was searched on what, and when it was reported."""
     counts = report.record.count()
     trials = count(counts["complete"] + counts["pruned"], "trial")
@@ -51,14 +51,14 @@ def _file_name(path: str) -> str:
     return Path(path.replace("\\", "/")).name or "data given from Python"
 
 
-def _data(report: Numbers) -> str:
+def _data(report: Report) -> str:
     record = report.record
     features = record.facts.get("n_features")
     told = f"{_file_name(record.data_path)}, {count(len(record.class_names), 'class', 'classes')}"
     return told + (f", {count(features, 'input')}" if features else "")
 
 
-def _split(report: Numbers) -> str:
+def _split(report: Report) -> str:
     sizes, data = report.record.sizes, report.definition.data
     names = {"train": "train", "train_dev": "train-dev", "dev": "dev", "test": "test"}
     if data.folds:
@@ -68,7 +68,7 @@ def _split(report: Numbers) -> str:
     return f"{told}; seed {data.seed}"
 
 
-def _test_set(report: Numbers) -> str:
+def _test_set(report: Report) -> str:
     record = report.record
     if not len(record.test_rows):
         return ""
@@ -79,6 +79,6 @@ def _test_set(report: Numbers) -> str:
     return f"opened {times(len(looks))} ({dates})"
 
 
-def _last(report: Numbers) -> str:
+def _last(report: Report) -> str:
     ends = [trial.finished for trial in report.record.trials if trial.finished is not None]
     return when(max(ends)) if ends else ""

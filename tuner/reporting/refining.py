@@ -12,7 +12,7 @@ from tuner.reporting.commands import is_given
 from tuner.study import Edit, edit_definition, move_definition, parse_definition, rename_definition, toml, value_at
 
 if TYPE_CHECKING:
-    from tuner.reporting.content import Content
+    from tuner.reporting.report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Refinement:
         ]
 
 
-def refine(report: Content, output: Path) -> Refinement:
+def refine(report: Report, output: Path) -> Refinement:
     """Turn a report's actions into the definition that is to lie at ``output``, named after that file.
 
     Every action with changes of the definition takes part, so that the report's first action is among them where it
@@ -69,7 +69,7 @@ def refine(report: Content, output: Path) -> Refinement:
     return Refinement(record.name, name, text, tuple(edits), before)
 
 
-def _before(report: Content, key: str) -> Any:
+def _before(report: Report, key: str) -> Any:
     """What a key says now: in the definition's text, or what holds where the text says nothing."""
     written = value_at(report.record.definition, key)
     if written is not None:
@@ -80,7 +80,7 @@ def _before(report: Content, key: str) -> Any:
     return getattr(getattr(report.definition, section), name)
 
 
-def _diagnosis(report: Content) -> list[Edit]:
+def _diagnosis(report: Report) -> list[Edit]:
     """The baseline and the line that this report was made with, where the definition says otherwise."""
     said, judged = report.definition.diagnosis, report.diagnosis
     baseline = judged.errors["baseline"]

@@ -1,140 +1,181 @@
-"""Reports and comparisons with the faces they are shown with: files, terminal, notebook."""
+"""What a study says: its numbers, computed when they are first asked for, and the sentences and actions about them."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tuner.analysis import Baseline
-from tuner.errors import ArgumentError
-from tuner.reporting.comparing import SideBySide
-from tuner.reporting.content import Content
-from tuner.reporting.files import csv_of_numbers, csv_text, json_text, write_files
-from tuner.reporting.findings import find
-from tuner.reporting.frames import epoch_columns, trial_columns
-from tuner.reporting.news import find_news
-from tuner.storage import StudyRecord
-from tuner.study import parse_definition
+from tuner.analysis import Action, Diagnosis, ErrorEstimate, Gap, KnobEffects
+from tuner.outcomes import Level, Verdict
+from tuner.reporting.advice import advise
+from tuner.reporting.effects import Importances, find_effects, find_importances
+from tuner.reporting.faces import Faces
+from tuner.reporting.findings import Findings
+from tuner.reporting.frames import dev_error, epochs_frame, train_error, trial_rows, trials_frame
+from tuner.reporting.learning import Learning, find_learning
+from tuner.reporting.news import News
+from tuner.reporting.notes import remarks, warned
+from tuner.reporting.sentences import assumption, figures_sentence, gap_sentence, headline, weighted_sentence
+from tuner.storage import StudyRecord, TrialRecord
+from tuner.study import StudyDefinition
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import RenderableType
 
 
-class Report(Content):
-    """What a study says; made by :func:`build_report`."""
+@dataclass(frozen=True, repr=False)
+class Report:
+    """A study, what was found in it, and when; made by ``build_report``.
 
-    def write(self, folder: str | Path) -> Path:
-        """Write ``<folder>/<study>/`` with its five files, each of which appears whole; return that folder."""
-        from tuner.reporting.markdown import markdown
-        from tuner.reporting.page import page
+    ``baseline`` and ``material_gap`` of the findings are those in force; ``made`` is in UTC; ``faces`` show it.
+    """
 
-        contents: dict[str, Callable[[], str]] = {
-            "report.html": lambda: page(self),
-            "report.md": lambda: markdown(self),
-            "trials.csv": lambda: csv_text(trial_columns(self.record), self.trial_rows),
-            "epochs.csv": lambda: csv_of_numbers(epoch_columns(self.record)),
-            "summary.json": lambda: json_text(self.summary),
-        }
-        target = Path(folder) / self.record.name
-        write_files(target, contents)
-        return target
-
-    def text(self, width: int = 100) -> str:
-        """Write what ``tuner report`` prints, without colour."""
-        from tuner.reporting.terminal import plain
-
-        return plain(self, width)
+    record: StudyRecord
+    definition: StudyDefinition
+    findings: Findings
+    made: datetime.datetime
+    faces: Faces[Report]
+    news: News | None = None
 
     def __repr__(self) -> str:
         return f"Report(study={self.record.name!r}, verdict={self.verdict!r})"
 
-    def __rich__(self) -> RenderableType:
-        from tuner.reporting.terminal import renderable
-
-        return renderable(self)
-
-    def _repr_html_(self) -> str:
-        from tuner.reporting.page import fragment
-
-        return fragment(self)
-
-
-class Comparison(SideBySide):
-    """Reports of two or more studies, the first of which the others are held against; made by :func:`compare`."""
-
     def write(self, folder: str | Path) -> Path:
-        """Write ``<folder>/<A>-vs-<B>/`` with page, Markdown and JSON; return that folder."""
-        from tuner.reporting.markdown import comparison_markdown
-        from tuner.reporting.page import comparison_page
-
-        contents: dict[str, Callable[[], str]] = {
-            "report.html": lambda: comparison_page(self),
-            "report.md": lambda: comparison_markdown(self),
-            "summary.json": lambda: json_text(self.summary),
-        }
-        target = Path(folder) / self.name
-        write_files(target, contents)
-        return target
+        """Write ``<folder>/<study>/`` with its five files, each whole; return that folder."""
+        return self.faces.write(self, Path(folder) / self.record.name)
 
     def text(self, width: int = 100) -> str:
-        """Write the table and the sentences without colour."""
-        from tuner.reporting.terminal import plain
-
-        return plain(self, width)
+        """Write what ``tuner report`` prints, without color."""
+        return self.faces.text(self, width)
 
     def __rich__(self) -> RenderableType:
-        from tuner.reporting.terminal import comparison_renderable
-
-        return comparison_renderable(self)
+        return self.faces.terminal(self)
 
     def _repr_html_(self) -> str:
-        from tuner.reporting.page import comparison_fragment
+        return self.faces.notebook(self)
 
-        return comparison_fragment(self)
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """Errors, gaps and verdict of the best trial."""
+        return self.findings.diagnosis
 
+    @property
+    def best(self) -> TrialRecord | None:
+        """The complete trial with the lowest value; None as long as there is none."""
+        return self.findings.best
 
-def build_report(
-    record: StudyRecord,
-    *,
-    baseline: Baseline = None,
-    material_gap: float | None = None,
-    since: datetime.timedelta | None = None,
-) -> Report:
-    """Build the report of a stored study.
+    @property
+    def verdict(self) -> Verdict:
+        """Which of avoidable bias and variance are high."""
+        return self.diagnosis.verdict
 
-    ``baseline`` (an error, or ``{"wrong": 3, "of": 200}``) and ``material_gap`` overrule its ``[diagnosis]``; ``since``
-    adds what is new since so long ago.
-    """
-    definition = parse_definition(record.definition, f"study {record.name!r}")
-    said = definition.diagnosis
-    findings = find(
-        record,
-        definition,
-        said.baseline_error if baseline is None else baseline,  # type: ignore[arg-type]
-        said.material_gap if material_gap is None else material_gap,
-    )
-    now = datetime.datetime.now(datetime.UTC)
-    return Report(
-        record=record,
-        definition=definition,
-        findings=findings,
-        made=now,
-        news=None if since is None else find_news(record, since, now),
-    )
+    @property
+    def avoidable_bias(self) -> Gap | None:
+        """Train error less baseline; None as long as no trial is complete."""
+        return self.diagnosis.gaps.get("avoidable_bias")
 
+    @property
+    def variance(self) -> Gap | None:
+        """Dev error (or train-dev error) less train error; None as long as no trial is complete."""
+        return self.diagnosis.gaps.get("variance")
 
-def compare(
-    records: Sequence[StudyRecord],
-    *,
-    baseline: Baseline = None,
-    material_gap: float | None = None,
-    since: datetime.timedelta | None = None,
-) -> Comparison:
-    """Put two or more studies side by side, paired where their dev rows are the same."""
-    if len(records) < 2:
-        raise ArgumentError(f"a comparison needs at least two studies, got {len(records)}")
-    return Comparison(
-        tuple(build_report(record, baseline=baseline, material_gap=material_gap, since=since) for record in records)
-    )
+    @property
+    def corrected(self) -> ErrorEstimate | None:
+        """The best trial's dev error after allowing for the choice; None where nothing competed or none is complete."""
+        errors = self.diagnosis.errors
+        return None if errors.get("dev_corrected") is errors.get("dev") else errors["dev_corrected"]
+
+    @property
+    def chosen(self) -> str:
+        """The choice that the corrected dev error allows for."""
+        return self.definition.trainer_kind.chosen
+
+    @cached_property
+    def effects(self) -> KnobEffects | None:
+        """Each hyperparameter's effect on bias and on variance; None with too few trials."""
+        return find_effects(self.record, self.definition, self.findings)
+
+    @cached_property
+    def learning(self) -> Learning | None:
+        """What ``tuner learning-curve`` measured: would more data help? None where it was not run."""
+        return find_learning(self.record)
+
+    @cached_property
+    def importances(self) -> Importances | None:
+        """Each hyperparameter's share of what separates good trials from the rest; None with too few trials."""
+        return find_importances(self.definition, self.findings)
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial: the columns of ``trials.csv``."""
+        return trials_frame(self.record, self._baseline)
+
+    @cached_property
+    def trial_rows(self) -> list[tuple[Any, ...]]:
+        """The same as plain tuples."""
+        return trial_rows(self.record, self._baseline)
+
+    @property
+    def _baseline(self) -> float:
+        baseline = self.diagnosis.errors["baseline"]
+        assert baseline is not None
+        return baseline.value
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """One row an epoch: the columns of ``epochs.csv``."""
+        return epochs_frame(self.record)
+
+    @property
+    def sentences(self) -> list[str]:
+        """The verdict in plain sentences: what it is, the figures that carry it, the gaps, what is assumed."""
+        told = [headline(self.diagnosis), figures_sentence(self.diagnosis, len(self.findings.judged))]
+        if (weighted := self.findings.weighted) is not None:
+            told.append(weighted_sentence(self.findings.metric, weighted))
+        told += [
+            gap_sentence(self.diagnosis, name)
+            for name, gap in self.diagnosis.gaps.items()
+            if name in ("avoidable_bias", "variance") or gap.level == Level.HIGH
+        ]
+        return [sentence for sentence in [*told, assumption(self.diagnosis)] if sentence]
+
+    @cached_property
+    def actions(self) -> list[Action]:
+        """What to do next, the most useful first."""
+        return advise(self.record, self.definition, self.findings, self.effects, self.learning)
+
+    @property
+    def warned(self) -> list[str]:
+        """What makes every number doubtful, to be read before any of them is believed."""
+        return warned(self.record)
+
+    @cached_property
+    def remarks(self) -> list[str]:
+        """What else has to be known: what the dev set cannot tell, looks at the test set, what is still running."""
+        return remarks(self.record, self.definition, self.findings, self.news)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What ``summary.json`` holds and ``tuner report --json`` prints."""
+        return {
+            "study": self.record.name,
+            "trials": self.record.count(),
+            "best": self._best_dict(),
+            **self.diagnosis.to_dict(),
+            "actions": [action.to_dict() for action in self.actions],
+            **({} if self.learning is None else {"learning_curve": self.learning.to_dict()}),
+            **({} if self.news is None else {"since": self.news.to_dict()}),
+        }
+
+    def _best_dict(self) -> dict[str, Any] | None:
+        best = self.best
+        if best is None:
+            return None
+        errors: dict[str, Any] = {"dev_error": dev_error(best), "train_error": train_error(best)}
+        if (weighted := self.findings.weighted) is not None:
+            errors[self.findings.metric.name] = {key: getattr(weighted, key) for key in ("value", "low", "high")}
+        return {"number": best.number, **errors, "params": best.params}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 from tuner.formatting import value
@@ -14,13 +13,13 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from tuner.reporting.comparing import SideBySide
-    from tuner.reporting.content import Content
+    from tuner.reporting.comparing import Comparison
+    from tuner.reporting.report import Report
 
 COLOURS = {Level.HIGH: "bold red", Level.LOW: "green", Level.UNDECIDED: "yellow"}
 
 
-def renderable(report: Content) -> RenderableType:
+def renderable(report: Report) -> RenderableType:
     """Everything as one rich renderable."""
     from rich.console import Group
     from rich.text import Text
@@ -43,7 +42,7 @@ def renderable(report: Content) -> RenderableType:
     return Group(*parts)
 
 
-def comparison_renderable(comparison: SideBySide) -> RenderableType:
+def comparison_renderable(comparison: Comparison) -> RenderableType:
     """Draw the studies' table, lines that differ in bold, and the sentences below."""
     from rich.console import Group
     from rich.text import Text
@@ -54,18 +53,7 @@ def comparison_renderable(comparison: SideBySide) -> RenderableType:
     return Group(table, "", *(Text(sentence) for sentence in comparison.sentences))
 
 
-def plain(report: Content | SideBySide, width: int) -> str:
-    """Write the same without colour, lines ending where the words do."""
-    from rich.console import Console
-
-    out = io.StringIO()
-    Console(file=out, width=width, color_system=None, force_terminal=False, legacy_windows=False).print(
-        report, crop=False
-    )
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
-
-
-def _trials_line(report: Content) -> Text:
+def _trials_line(report: Report) -> Text:
     from rich.text import Text
 
     counts = report.record.count()
@@ -78,7 +66,7 @@ def _trials_line(report: Content) -> Text:
     return line
 
 
-def _error_table(report: Content) -> Table:
+def _error_table(report: Report) -> Table:
     table = plain_table("error", "", "95 % interval", "rests on", right=1)
     for row in error_rows(
         report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0, report.chosen
@@ -87,7 +75,7 @@ def _error_table(report: Content) -> Table:
     return table
 
 
-def _gap_table(report: Content) -> Table:
+def _gap_table(report: Report) -> Table:
     from rich.text import Text
 
     table = plain_table("gap, in points", "", "95 % interval", "level", "chance it is high", "", right=1)

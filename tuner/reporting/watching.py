@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuner.formatting import count, percent
-from tuner.reporting.content import Content
 from tuner.reporting.frames import dev_error
+from tuner.reporting.report import Report
 from tuner.reporting.rows import gap_rows
 from tuner.reporting.terminal import COLOURS, plain_table
 from tuner.storage import RunningTrial, StudyRecord
@@ -24,7 +24,7 @@ RECENT = 20
 """Finished trials that the speed is taken from."""
 
 
-def view(report: Content, running: Sequence[RunningTrial]) -> RenderableType:
+def view(report: Report, running: Sequence[RunningTrial]) -> RenderableType:
     """Everything as one rich renderable."""
     from rich.console import Group
     from rich.text import Text

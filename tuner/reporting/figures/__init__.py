@@ -22,9 +22,9 @@ from tuner.reporting.figures.progress import progress
 from tuner.reporting.figures.scatter import scatter
 
 if TYPE_CHECKING:
-    from tuner.reporting.numbers import Numbers
+    from tuner.reporting.report import Report
 
-FIGURES: dict[str, dict[str, Callable[[Numbers], Figure | None]]] = {
+FIGURES: dict[str, dict[str, Callable[[Report], Figure | None]]] = {
     "Bias and variance": {"gaps": gaps},
     "Every trial": {"scatter": scatter, "curves": curves, "next_curves": next_curves},
     "Would more data help?": {"learning": learning},

@@ -13,10 +13,10 @@ from tuner.reporting.figures.figure import Figure
 from tuner.reporting.svg import Plot, Scale, percent_tick
 
 if TYPE_CHECKING:
-    from tuner.reporting.numbers import Numbers
+    from tuner.reporting.report import Report
 
 
-def along(report: Numbers) -> Figure | None:
+def along(report: Report) -> Figure | None:
     """One small drawing a hyperparameter; all have the same scale, so that a flat one is seen to be flat."""
     found = report.effects
     if found is None:

@@ -14,7 +14,7 @@ from tuner.reporting.svg import Plot, percent_tick
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
-    from tuner.reporting.numbers import Numbers
+    from tuner.reporting.report import Report
 
 WINDOW = 1 / 15  # of the epochs: what the average looks back on
 NEXT_BEST = 6
@@ -22,7 +22,7 @@ MOST_NAMED = 6  # best epochs that a sentence lists
 LEGEND = (("train", "train error"), ("dev", "dev error"))
 
 
-def curves(report: Numbers) -> Figure | None:
+def curves(report: Report) -> Figure | None:
     """Train and dev error of the best trial over its epochs."""
     best = report.best
     if best is None or not len(mean_curve(best)["seconds"]):
@@ -41,7 +41,7 @@ def curves(report: Numbers) -> Figure | None:
     )
 
 
-def next_curves(report: Numbers) -> Figure | None:
+def next_curves(report: Report) -> Figure | None:
     """The same for the trials that come next, all on one scale."""
     ranked = sorted(report.findings.judged, key=lambda trial: (trial.value, trial.number))
     shown = [trial for trial in ranked[1 : NEXT_BEST + 1] if len(mean_curve(trial)["seconds"])]

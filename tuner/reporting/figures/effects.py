@@ -10,14 +10,14 @@ from tuner.reporting.figures.figure import Figure
 from tuner.reporting.svg import Plot, Scale, cut, label_width
 
 if TYPE_CHECKING:
-    from tuner.reporting.numbers import Numbers
+    from tuner.reporting.report import Report
 
 ROW = 26
 BETWEEN = 34
 MOST_NAMED = 3
 
 
-def pull(report: Numbers) -> Figure | None:
+def pull(report: Report) -> Figure | None:
     """One row a knob (or a choice): effect on train error at the left, on the gap at the right, on one scale."""
     found = report.effects
     if found is None:

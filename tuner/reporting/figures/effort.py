@@ -14,7 +14,7 @@ from tuner.reporting.svg import Plot
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
-    from tuner.reporting.numbers import Numbers
+    from tuner.reporting.report import Report
 
 BARS = 24
 ENDS = {
@@ -26,7 +26,7 @@ ENDS = {
 }
 
 
-def effort(report: Numbers) -> Figure | None:
+def effort(report: Report) -> Figure | None:
     """A histogram of epochs run, by what ended the trial."""
     ran = [trial for trial in report.record.trials if trial.epochs and trial.has_result]
     if len(ran) < 2:
@@ -66,7 +66,7 @@ def _end(trial: TrialRecord) -> StopReason:
     return trial.stop_reason if trial.stop_reason in ENDS else StopReason.PATIENCE
 
 
-def _sentence(report: Numbers, ran: list[TrialRecord]) -> str:
+def _sentence(report: Report, ran: list[TrialRecord]) -> str:
     seconds = sum(trial.seconds or 0.0 for trial in ran)
     told = f"{count(len(ran), 'trial')} took {duration(seconds)} of computing, {duration(seconds / len(ran))} each."
     whole = [trial.epochs or 0 for trial in ran if trial.state == TrialState.COMPLETE]

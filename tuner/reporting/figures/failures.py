@@ -13,12 +13,12 @@ from tuner.reporting.figures.figure import Figure
 from tuner.reporting.svg import Plot, label_width
 
 if TYPE_CHECKING:
-    from tuner.reporting.numbers import Numbers
+    from tuner.reporting.report import Report
 
 ROW = 26
 
 
-def failures(report: Numbers) -> Figure | None:
+def failures(report: Report) -> Figure | None:
     """One bar a quarter of the range of the knob along which divergence differs most; alpha where none differs more."""
     ended = [trial for trial in report.record.trials if trial.has_result]
     trials = in_space(report.definition, ended)

@@ -11,7 +11,7 @@ from tuner.reporting.sentences import GAP_NAMES
 from tuner.reporting.svg import Plot, Scale, percent_tick
 
 if TYPE_CHECKING:
-    from tuner.reporting.numbers import Numbers
+    from tuner.reporting.report import Report
 
 ROW = 46
 STEPS = {
@@ -22,7 +22,7 @@ STEPS = {
 }
 
 
-def gaps(report: Numbers) -> Figure | None:
+def gaps(report: Report) -> Figure | None:
     """One bar a gap, from the error below it to the error above, with its interval and the material line."""
     diagnosis = report.diagnosis
     if not diagnosis.gaps:

@@ -10,12 +10,12 @@ from tuner.reporting.figures.figure import Figure
 from tuner.reporting.svg import Plot, label_width
 
 if TYPE_CHECKING:
-    from tuner.reporting.numbers import Numbers
+    from tuner.reporting.report import Report
 
 ROW = 26
 
 
-def importance(report: Numbers) -> Figure | None:
+def importance(report: Report) -> Figure | None:
     """One bar a hyperparameter, the largest share on top."""
     found = report.importances
     if found is None:

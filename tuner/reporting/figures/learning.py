@@ -13,12 +13,12 @@ from tuner.reporting.svg import Plot, Scale, percent_tick
 if TYPE_CHECKING:
     from tuner.analysis import LearningCurve, LearningPoint
     from tuner.reporting.learning import Learning
-    from tuner.reporting.numbers import Numbers
+    from tuner.reporting.report import Report
 
 LABEL = 52  # units that a size needs below the axis
 
 
-def learning(report: Numbers) -> Figure | None:
+def learning(report: Report) -> Figure | None:
     """Dev and train error over the number of training examples, and the fitted curve up to twice the data."""
     found = report.learning
     if found is None or found.curve is None:

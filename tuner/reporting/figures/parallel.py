@@ -14,13 +14,13 @@ from tuner.reporting.svg import Plot, Scale, percent_tick
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
-    from tuner.reporting.numbers import Numbers
+    from tuner.reporting.report import Report
 
 MOST_LINES = 240  # beyond that lines hide each other and the page grows
 SHADES = 5
 
 
-def parallel(report: Numbers) -> Figure | None:
+def parallel(report: Report) -> Figure | None:
     """Complete trials, the better the darker; of very many the best and an even sample of the rest."""
     axes = knob_axes(report.definition)
     judged = sorted(report.findings.judged, key=lambda trial: (trial.value, trial.number))

@@ -12,10 +12,10 @@ from tuner.reporting.frames import dev_error
 from tuner.reporting.svg import Plot, percent_tick
 
 if TYPE_CHECKING:
-    from tuner.reporting.numbers import Numbers
+    from tuner.reporting.report import Report
 
 
-def progress(report: Numbers) -> Figure | None:
+def progress(report: Report) -> Figure | None:
     """Every complete trial in the order in which they ended, and the lowest dev error up to each."""
     judged = sorted(report.findings.judged, key=_ended)
     if len(judged) < 2:

@@ -14,14 +14,14 @@ from tuner.reporting.svg import Plot, Scale, percent_tick
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
-    from tuner.reporting.numbers import Numbers
+    from tuner.reporting.report import Report
 
 GAPS = (0.05, 0.1, 0.2, 0.4)
 LABEL_WIDTH = 48
 LEGEND = {"complete": "complete trial", "explored": "drawn at random", "pruned": "pruned, as of its last epoch"}
 
 
-def scatter(report: Numbers) -> Figure | None:
+def scatter(report: Report) -> Figure | None:
     """Every trial that has errors, on axes stretched near zero; diverged ones are only counted."""
     shown = [t for t in report.record.trials if t.networks and not t.has_diverged]
     if not shown or report.best is None:
@@ -78,7 +78,7 @@ def _equal_gaps(plot: Plot, x: Scale, y: Scale, top: float, line: float) -> None
     plot.text(float(x(0.5 * top)) + 8, float(y(0.5 * top)) + 14, "dev = train", "note halo")
 
 
-def _sentence(report: Numbers, beyond: int) -> str:
+def _sentence(report: Report, beyond: int) -> str:
     diverged = report.record.count()["diverged"]
     told = (
         "Further right is more bias, further above the lowest line (dev = train) more variance; each line joins trials "

@@ -1,0 +1,106 @@
+"""From stored studies to reports and comparisons, with the faces they are shown with."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+
+from tuner.analysis import Baseline
+from tuner.errors import ArgumentError
+from tuner.reporting.comparing import Comparison
+from tuner.reporting.faces import Faces
+from tuner.reporting.files import csv_of_numbers, csv_text, json_text
+from tuner.reporting.findings import find
+from tuner.reporting.frames import epoch_columns, trial_columns
+from tuner.reporting.news import find_news
+from tuner.reporting.report import Report
+from tuner.reporting.terminal import comparison_renderable, renderable
+from tuner.storage import StudyRecord
+from tuner.study import parse_definition
+
+
+def _report_files(report: Report) -> dict[str, Callable[[], str]]:
+    from tuner.reporting.markdown import markdown
+    from tuner.reporting.page import page
+
+    return {
+        "report.html": lambda: page(report),
+        "report.md": lambda: markdown(report),
+        "trials.csv": lambda: csv_text(trial_columns(report.record), report.trial_rows),
+        "epochs.csv": lambda: csv_of_numbers(epoch_columns(report.record)),
+        "summary.json": lambda: json_text(report.summary),
+    }
+
+
+def _comparison_files(comparison: Comparison) -> dict[str, Callable[[], str]]:
+    from tuner.reporting.markdown import comparison_markdown
+    from tuner.reporting.page import comparison_page
+
+    return {
+        "report.html": lambda: comparison_page(comparison),
+        "report.md": lambda: comparison_markdown(comparison),
+        "summary.json": lambda: json_text(comparison.summary),
+    }
+
+
+def _report_fragment(report: Report) -> str:
+    from tuner.reporting.page import fragment
+
+    return fragment(report)
+
+
+def _comparison_fragment(comparison: Comparison) -> str:
+    from tuner.reporting.page import comparison_fragment
+
+    return comparison_fragment(comparison)
+
+
+REPORT_FACES = Faces[Report](_report_files, renderable, _report_fragment)
+COMPARISON_FACES = Faces[Comparison](_comparison_files, comparison_renderable, _comparison_fragment)
+
+
+def build_report(
+    record: StudyRecord,
+    *,
+    baseline: Baseline = None,
+    material_gap: float | None = None,
+    since: datetime.timedelta | None = None,
+) -> Report:
+    """Build the report of a stored study.
+
+    ``baseline`` (an error, or ``{"wrong": 3, "of": 200}``) and ``material_gap`` overrule its ``[diagnosis]``; ``since``
+    adds what is new since so long ago.
+    """
+    definition = parse_definition(record.definition, f"study {record.name!r}")
+    said = definition.diagnosis
+    findings = find(
+        record,
+        definition,
+        said.baseline_error if baseline is None else baseline,  # type: ignore[arg-type]
+        said.material_gap if material_gap is None else material_gap,
+    )
+    now = datetime.datetime.now(datetime.UTC)
+    return Report(
+        record=record,
+        definition=definition,
+        findings=findings,
+        made=now,
+        faces=REPORT_FACES,
+        news=None if since is None else find_news(record, since, now),
+    )
+
+
+def compare(
+    records: Sequence[StudyRecord],
+    *,
+    baseline: Baseline = None,
+    material_gap: float | None = None,
+    since: datetime.timedelta | None = None,
+) -> Comparison:
+    """Put two or more studies side by side, paired where their dev rows are the same."""
+    if len(records) < 2:
+        raise ArgumentError(f"a comparison needs at least two studies, got {len(records)}")
+    return Comparison(
+        tuple(build_report(record, baseline=baseline, material_gap=material_gap, since=since) for record in records),
+        COMPARISON_FACES,
+    )

@@ -1,0 +1,209 @@
+"""One of each strategy, added to a copy of the package in the files that CONTRIBUTING names and in no other."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SMALL_STUDY, small_table
+
+ROOT = Path(__file__).parents[1]
+MOST_FILES = 2
+
+METRIC = """
+
+METRICS["first_class_error"] = Metric(
+    name="first_class_error",
+    label="error of the first class",
+    worst=1.0,
+    class_weights=lambda counts: (np.arange(len(counts)) == 0).astype(float),
+)
+"""
+
+SAMPLER = """
+
+SAMPLERS["other_random"] = lambda draw: optuna.samplers.RandomSampler(seed=draw.seed + 1)
+"""
+
+PRUNER = """
+
+PRUNERS["percentile"] = lambda max_epochs: optuna.pruners.PercentilePruner(25.0, n_startup_trials=2)
+"""
+
+RANGE = '''
+
+class LogitUniform(Scale):
+    """ln(v / (1 - v)) is uniform, and is what is sampled."""
+
+    name = "logit_uniform"
+    description = "the log odds are uniform: for shares near 0 or 1"
+    prefix = "logit_"
+
+    def forward(self, value: float) -> float:
+        """The log odds."""
+        return math.log(value / (1 - value))
+
+    def inverse(self, scaled: float) -> float:
+        """The share."""
+        return 1 / (1 + math.exp(-scaled))
+
+    to_sampled = forward
+    from_sampled = inverse
+
+    def distribution(self, bounds: Bounds) -> Distribution:
+        """Log odds."""
+        return Distribution("float", tuple(map(self.forward, bounds)))
+
+
+SCALES["logit_uniform"] = LogitUniform()
+'''
+
+OPTIMIZER = '''
+
+def _sign(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rates) -> list[Call]:
+    """θ := θ − α sign(g)."""
+    return [
+        partial(np.sign, g, scratch),
+        partial(np.multiply, scratch, rates.alpha, scratch),
+        partial(np.subtract, theta, scratch, theta),
+    ]
+
+
+OPTIMIZERS["sign"] = Optimizer(0, lambda alpha, beta: 1.0, _sign, frozenset())
+'''
+
+INITIALIZER = """
+
+INITIALIZERS["halves"] = lambda rng, n_in, n_out: rng.uniform(-0.5, 0.5, (n_in, n_out))
+"""
+
+FIGURE = '''"""How long the longest trial took."""
+
+from tuner.reporting.figures.figure import Figure
+
+
+def longest(report):
+    """A bar and a sentence."""
+    seconds = max(trial.seconds for trial in report.record.trials if trial.seconds)
+    svg = '<svg viewBox="0 0 20 40" role="img" aria-label="Seconds"><rect width="15" height="40"/></svg>'
+    return Figure("Time", f"The longest trial took {seconds:.1f} s.", svg)
+'''
+
+COMMAND = '''"""``tuner hello``."""
+
+import typer
+
+
+def hello() -> None:
+    """Greet."""
+    typer.echo("hello")
+'''
+
+
+ADDITIONS: dict[str, dict[str, list[tuple[str, str]]]] = {
+    "a metric": {"tuner/metrics.py": [("", METRIC)]},
+    "a sampler": {"tuner/study/strategies.py": [("", SAMPLER)]},
+    "a pruner": {"tuner/study/strategies.py": [("", PRUNER)]},
+    "a range": {
+        "tuner/scales.py": [("", RANGE)],
+        "tuner/study/knobs.py": [("_SHARES = (", '_SHARES = ("logit_uniform", ')],
+    },
+    "an optimizer": {"tuner/nn/optimizers.py": [("", OPTIMIZER)]},
+    "an initializer": {"tuner/nn/initializers.py": [("", INITIALIZER)]},
+    "a figure": {
+        "tuner/reporting/figures/longest.py": [("", FIGURE)],
+        "tuner/reporting/figures/__init__.py": [
+            ("\nif TYPE_CHECKING:", "\nfrom tuner.reporting.figures.longest import longest\n\nif TYPE_CHECKING:"),
+            ('"How the search went": {', '"How the search went": {"longest": longest, '),
+        ],
+    },
+    "a command": {
+        "tuner/cli/hello_command.py": [("", COMMAND)],
+        "tuner/cli/app.py": [("COMMANDS = {", 'COMMANDS = {\n    "hello": "Greet.",')],
+    },
+}
+"""What is added -> file -> (what stands there, what takes its place); an empty text is the end of the file."""
+
+SEARCH = """\
+[search]
+trials = 12
+metric = "first_class_error"
+sampler = "other_random"
+pruner = "percentile"
+explore = 0.0"""
+
+USED = {
+    "[search]\ntrials = 4": SEARCH,
+    "uniform = [0.7, 1.0]": "logit_uniform = [0.7, 0.99]",
+    '["he", "xavier"]': '["halves"]',
+    "[space]\n": '[space]\noptimizer = "sign"\n',
+}
+"""What the small study says to use them all."""
+
+
+def test_every_row_of_the_table_is_tried() -> None:
+    """CONTRIBUTING names the files that the additions touch, at most two each."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (an? [a-z ]+) \| (.*) \|$", text, re.MULTILINE)
+    named = {what: set(re.findall(r"`([^`]+)`", files)) for what, files in rows}
+    assert named == {what: set(files) for what, files in ADDITIONS.items()}
+    assert all(len(files) <= MOST_FILES for files in named.values())
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a copy of the package that has one more of each, and a study that uses them."""
+    folder = tmp_path_factory.mktemp("extended")
+    shutil.copytree(ROOT / "tuner", folder / "tuner", ignore=shutil.ignore_patterns("__pycache__"))
+    for files in ADDITIONS.values():
+        for name, changes in files.items():
+            path = folder / name
+            text = path.read_text(encoding="utf-8") if path.exists() else ""
+            for old, new in changes:
+                assert old in text
+                text = text.replace(old, new, 1) if old else text + new
+            path.write_text(text, encoding="utf-8")
+    study = SMALL_STUDY
+    for old, new in USED.items():
+        assert old in study
+        study = study.replace(old, new)
+    (folder / "small.toml").write_text(study, encoding="utf-8")
+    (folder / "small.csv").write_text(small_table(), encoding="utf-8")
+    return folder
+
+
+def run(folder: Path, *arguments: str) -> str:
+    """Standard output of the copy's command line."""
+    command = [sys.executable, "-m", "tuner", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(folder), "TUNER_CACHE": str(folder / ".cache")}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_one_of_each_is_searched_with_and_reported(extended: Path) -> None:
+    """Definition, sampler, pruner, trainer, database, report and page follow the tables."""
+    found = json.loads(run(extended, "search", "small.toml", "--json"))
+    assert found["trials"]["complete"] + found["trials"]["pruned"] == 12
+    assert 0.7 <= found["best"]["params"]["keep_prob"] <= 0.99
+    assert found["best"]["params"]["optimizer"] == "sign"
+    assert found["best"]["params"]["initializer"] == "halves"
+    summary = json.loads(run(extended, "report", "small.toml", "--json"))
+    assert 0 <= summary["best"]["first_class_error"]["value"] <= 1
+    assert "The longest trial took" in (extended / "reports" / "small" / "report.html").read_text(encoding="utf-8")
+
+
+def test_editors_and_help_know_them(extended: Path) -> None:
+    """The schema lists the new names, ``--help`` and completion the new command."""
+    schema = run(extended, "schema")
+    for name in ("first_class_error", "other_random", "percentile", "logit_uniform", "sign", "halves"):
+        assert name in schema
+    assert "hello" in run(extended, "--help")
+    assert run(extended, "hello") == "hello\n"

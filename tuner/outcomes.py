@@ -1,8 +1,11 @@
-"""How trials, networks and diagnoses come out: every state, reason, level and verdict, as it is written and read."""
+"""How trials, networks, diagnoses and checks of data come out, as it is written and read."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class _Outcome(StrEnum):
@@ -63,3 +66,27 @@ class Verdict(_Outcome):
     HIGH_BIAS_AND_VARIANCE = "high_bias_and_variance"
     LOW_BIAS_AND_VARIANCE = "low_bias_and_variance"
     UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to know about the data; ``kind`` is for programs, ``text`` for people.
+
+    kind: same_rows, groups, class_shares, distribution, missingness, classifier, not_compared, leakage or imbalance.
+    """
+
+    kind: str
+    severity: str
+    text: str
+    parts: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    evidence: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {**asdict(self), "parts": list(self.parts), "columns": list(self.columns)}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Finding:
+        """Return the finding that ``to_dict`` made plain."""
+        return cls(**{**found, "parts": tuple(found.get("parts", ())), "columns": tuple(found.get("columns", ()))})

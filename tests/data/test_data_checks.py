@@ -10,8 +10,9 @@ import pytest
 from scipy import stats
 
 from tests.data.conftest import people
-from tuner.data import DataSettings, Finding, check_data_quality, dataset_from_frame
+from tuner.data import DataSettings, check_data_quality, dataset_from_frame
 from tuner.data.data_checks import auc_with_limit, chi_square, holm
+from tuner.outcomes import Finding
 
 
 def findings(frame: pd.DataFrame, **settings: Any) -> dict[str, list[Finding]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.storage import NetworkRecord, StudyRecord, TrialRecord, middle_epoch
+from tuner.storage import HeldOutEvaluation, NetworkRecord, StudyFacts, StudyRecord, TrialRecord, middle_epoch
 from tuner.trial import draw_dev_folds
 
 BEGAN = datetime.datetime(2026, 3, 1, 8, 0, tzinfo=datetime.UTC)
@@ -78,7 +78,9 @@ def make_study(
         identity={},
         fingerprint="0f" * 32,
         data_path="made.csv",
-        facts={"class_names": list(class_names), "sizes": sizes, "n_features": 8, "notices": [], **(facts or {})},
+        facts=StudyFacts.from_dict(
+            {"class_names": list(class_names), "sizes": sizes, "n_features": 8, "notices": [], **(facts or {})}
+        ),
         encoding={},
         budget=n_trials,
         created=BEGAN,
@@ -96,10 +98,9 @@ def make_study(
     return record
 
 
-def make_look(trial_number: int) -> dict[str, Any]:
+def make_look(trial_number: int) -> HeldOutEvaluation:
     """A look at the test set with the model of a trial: 30 of 400 rows wrong."""
-    rows = {"wrong": 30, "n": 400, "n_effective": None}
-    return {"trial_number": trial_number, "looked": 1.8e9, "model": "made.tuner", **rows}
+    return HeldOutEvaluation(trial_number, 1.8e9, wrong=30, n=400, n_effective=None, model="made.tuner")
 
 
 def make_trial(

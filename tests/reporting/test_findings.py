@@ -172,7 +172,7 @@ def test_lines_of_plain_error_are_not_held_against_the_balanced_error() -> None:
     """The commonest class and gradient boosting have less plain error than a network that finds the rare class."""
     record = rare_class_study()
     lines = {"logistic_regression": 0.03, "gradient_boosting": 0.02}
-    record = dataclasses.replace(record, facts=record.facts | {"references": lines})
+    record = dataclasses.replace(record, facts=dataclasses.replace(record.facts, references=lines))
     balanced = build_report(record)
     assert not [action for action in balanced.actions if action.action in SIMPLE]
     assert not any("Gradient boosting" in remark or "commonest" in remark for remark in balanced.remarks)

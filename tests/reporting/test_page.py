@@ -141,7 +141,7 @@ def test_a_notebook_sees_the_verdict_without_script() -> None:
 def test_a_study_with_everything() -> None:
     """Train-dev set, opened test set, diverged trials, all reference lines, a counted baseline, data notices."""
     lines = {"majority": 0.7, "logistic_regression": 0.04, "gradient_boosting": 0.03}
-    notice = {"kind": "leakage", "text": "column id predicts the target by itself"}
+    notice = {"kind": "leakage", "severity": "warning", "text": "column id predicts the target by itself"}
     record = make_study(60, n_train_dev=300, facts={"references": lines, "honesty": [notice]})
     for k in (3, 9, 20, 31):
         params = {**record.trials[k].params, "alpha": 0.9 + k / 1000}

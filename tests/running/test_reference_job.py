@@ -125,7 +125,7 @@ def test_models_that_cannot_be_trained_are_no_failure_of_the_search(
     monkeypatch.setattr(reference_job, "reference_errors", fail)
     assert search().progress.counts.complete + search().progress.counts.pruned == 4
     assert (job(file), models(file)) == ((1, 1, 0, "MemoryError: too large"), [])
-    assert "the reference models could not be trained: MemoryError: too large" in read_record("small").facts["notices"]
+    assert "the reference models could not be trained: MemoryError: too large" in read_record("small").facts.notices
 
 
 def test_a_service_does_the_job_too(edit: Edit, start: Start) -> None:

@@ -73,6 +73,6 @@ def test_a_new_study_keeps_its_lines_and_the_report_shows_them(edit: Edit, run: 
     """They are computed once, by whoever makes the study, and stand in the report."""
     edit()
     run("search", "small", "--trials", 1)
-    kept = read_record("small").facts["references"]
+    kept = read_record("small").facts.references
     assert set(kept) == {"majority", "logistic_regression", "gradient_boosting"}
     assert "logistic regression" in run("report", "small").stdout

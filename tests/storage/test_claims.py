@@ -356,6 +356,14 @@ def test_an_owner_names_its_process() -> None:
     assert Owner.this_process().host == socket.gethostname()
 
 
+@pytest.mark.skipif(not psutil.LINUX, reason="compares with what Linux says of itself")
+def test_an_owner_names_its_boot_and_its_name_space() -> None:
+    """As the kernel names them, so that no other boot's and no other container's process is taken for it."""
+    here = Owner.this_process()
+    assert here.boot == Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    assert here.namespace == os.readlink("/proc/self/ns/pid")
+
+
 def test_a_deleted_study_is_a_clear_line(database: Database) -> None:
     """A worker whose study was deleted learns so."""
     study = make_study(database)

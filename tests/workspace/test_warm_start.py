@@ -11,7 +11,7 @@ from tests.running.conftest import Edit, fingerprint, finished, opened, rows, se
 from tuner.errors import UsageError
 from tuner.running import SearchRequest, run_search
 from tuner.running.sampling import draw
-from tuner.storage import History, find_study
+from tuner.storage import Begun, History, find_study
 from tuner.workspace import PreparedStudy
 
 
@@ -98,7 +98,7 @@ def test_a_study_of_a_toml_of_its_own_may_begin_with_another(edit: Edit, workpla
     other = workplace / "studies" / "other.toml"
     other.write_text(text.replace('name = "small"', 'name = "other"').replace("[0.7, 1.0]", "[0.6, 1.0]"), "utf-8")
     study = opened("studies/other.toml", from_study="small")
-    assert (study.stored.name, study.stored.facts["from"]) == ("other", {"study": "small", "trials": 4})
+    assert (study.stored.name, study.stored.facts.begun) == ("other", Begun("small", 4))
     assert finished(database) == [0, 1, 2, 3]
 
 

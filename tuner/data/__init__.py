@@ -31,7 +31,7 @@ from tuner.data.settings import ColumnSettings, DataSettings, SplitSettings
 
 if TYPE_CHECKING:
     from tuner.data.applying import class_indices, names_of, raw_columns, raw_names, read_labelled, rows_frame
-    from tuner.data.data_checks import Finding, check_data_quality
+    from tuner.data.data_checks import check_data_quality
     from tuner.data.encoding import LARGEST_INPUT, Encoding, Feature, FittedColumn
 
 __all__ = [
@@ -47,7 +47,6 @@ __all__ = [
     "Encoding",
     "Feature",
     "FileReader",
-    "Finding",
     "FittedColumn",
     "Part",
     "RowReader",
@@ -84,7 +83,7 @@ def __getattr__(name: str) -> Any:
         from tuner.data import encoding
 
         return getattr(encoding, name)
-    if name in ("Finding", "check_data_quality"):
+    if name == "check_data_quality":
         from tuner.data import data_checks
 
         return getattr(data_checks, name)

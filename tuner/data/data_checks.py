@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -29,6 +29,7 @@ from tuner.data.splitting import generator
 from tuner.data.tables import TextColumn, TypedTable
 from tuner.formatting import percent
 from tuner.metrics import BALANCED_ERROR
+from tuner.outcomes import Finding
 
 Ints = NDArray[np.int64]
 Doubles = NDArray[np.float64]
@@ -47,30 +48,6 @@ UNBALANCED = 0.9
 RATIO = 10
 SAMPLE_STREAM = 3  # of the split's seed
 KEPT = "honesty.json"  # in a cache entry
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing to know about the data; ``kind`` is for programs, ``text`` for people.
-
-    kind: same_rows, groups, class_shares, distribution, missingness, classifier, not_compared, leakage or imbalance.
-    """
-
-    kind: str
-    severity: str
-    text: str
-    parts: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-    evidence: dict[str, float] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON."""
-        return {**asdict(self), "parts": list(self.parts), "columns": list(self.columns)}
-
-    @classmethod
-    def from_dict(cls, found: dict[str, Any]) -> Finding:
-        """Return the finding that ``to_dict`` made plain."""
-        return cls(**{**found, "parts": tuple(found["parts"]), "columns": tuple(found["columns"])})
 
 
 def check_data_quality(dataset: Dataset) -> tuple[Finding, ...]:

@@ -267,7 +267,7 @@ class _Fit:
             study=record.name,
             storage=record.storage,
             definition=record.definition,
-            folder=str(record.facts.get("folder", "")),
+            folder=record.facts.folder,
             data_path=record.data_path,
             fingerprint=record.fingerprint,
             trial=self.trial.number,
@@ -282,7 +282,7 @@ class _Fit:
             class_names=list(self.dataset.class_names),
             encodings=[EncodingCard.model_validate(encoding) for encoding in encodings],
             errors=errors,
-            references=record.facts.get("references", {}),
+            references=dict(record.facts.references or {}),
             versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
         )
         return Model(card, [network.theta for network in networks])

@@ -169,15 +169,15 @@ def train_dev_estimate(trial: TrialRecord) -> ErrorEstimate | None:
 
 def test_estimate(record: StudyRecord, best: TrialRecord) -> ErrorEstimate | None:
     """The last look at the test set with the best trial's network; None as long as it is sealed."""
-    looks = [look for look in record.test_looks if look["trial_number"] == best.number]
-    return ErrorEstimate.counted(*(looks[-1][key] for key in ("wrong", "n", "n_effective"))) if looks else None
+    looks = [look for look in record.test_looks if look.trial_number == best.number]
+    return ErrorEstimate.counted(looks[-1].wrong, looks[-1].n, looks[-1].n_effective) if looks else None
 
 
 def references(record: StudyRecord) -> dict[str, float | None]:
     """Dev errors of what a tuned network has to beat, as the study's facts have them; some lines may be unknown."""
     counts = np.bincount(record.dev_y)
     commonest = float(1 - counts.max() / counts.sum()) if counts.sum() else None
-    return {"majority": commonest, "logistic_regression": None, **record.facts.get("references", {})}
+    return {"majority": commonest, "logistic_regression": None, **(record.facts.references or {})}
 
 
 def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Sequence[str | None]) -> NDArray[np.int64]:
@@ -191,7 +191,7 @@ def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Seque
     for layers in set(hidden):
         widths = definition.network.hidden if layers is None else KNOBS["hidden"].parse(layers)
         shape = Architecture(
-            record.facts.get("n_features", 1), tuple(widths), len(record.class_names), output=definition.network.output
+            record.facts.n_features or 1, tuple(widths), len(record.class_names), output=definition.network.output
         )
         found[layers] = shape.n_parameters
     return np.array([found[layers] for layers in hidden], dtype=np.int64)

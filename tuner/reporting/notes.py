@@ -146,9 +146,9 @@ def _test_looks(record: StudyRecord, findings: Findings) -> list[str]:
             f"The test set was opened {times(len(looks))}: an error that was looked at more than once may have guided "
             "choices, and is no longer a clean one."
         )
-    others = [look for look in looks if best is None or look["trial_number"] != best.number]
+    others = [look for look in looks if best is None or look.trial_number != best.number]
     for look in others[-1:]:
-        error = ErrorEstimate.counted(look["wrong"], look["n"])
-        trial = "" if look["trial_number"] is None else f" of trial {look['trial_number']}"
+        error = ErrorEstimate.counted(look.wrong, look.n)
+        trial = "" if look.trial_number is None else f" of trial {look.trial_number}"
         told.append(f"Test error of the model{trial}: {percent(error.value)} ({span(error.low, error.high)}).")
     return told

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def provenance(report: Report) -> list[tuple[str, str]]:
     """Pairs of a term and what is to be said about it."""
     record, definition = report.record, report.definition
-    search, versions = definition.search, record.facts.get("versions", {})
+    search, versions = definition.search, record.facts.versions
     best = report.best
     told = [
         ("data", _data(report)),
@@ -53,7 +53,7 @@ def _file_name(path: str) -> str:
 
 def _data(report: Report) -> str:
     record = report.record
-    features = record.facts.get("n_features")
+    features = record.facts.n_features
     told = f"{_file_name(record.data_path)}, {count(len(record.class_names), 'class', 'classes')}"
     return told + (f", {count(features, 'input')}" if features else "")
 
@@ -75,7 +75,7 @@ def _test_set(report: Report) -> str:
     looks = record.test_looks
     if not looks:
         return "never opened"
-    dates = ", ".join(when(datetime.datetime.fromtimestamp(look["looked"], datetime.UTC)) for look in looks[-5:])
+    dates = ", ".join(when(datetime.datetime.fromtimestamp(look.looked, datetime.UTC)) for look in looks[-5:])
     return f"opened {times(len(looks))} ({dates})"
 
 

@@ -62,7 +62,7 @@ def refine(report: Report, output: Path) -> Refinement:
     before = {edit.key: _before(report, edit.key) for edit in edits}
     done = count(len(record.trials), "trial")
     text = rename_definition(record.definition, report.definition, name)
-    text = move_definition(text, Path(record.facts["folder"]), output.parent)
+    text = move_definition(text, Path(record.facts.folder), output.parent)
     said = _diagnosis(report)
     text = edit_definition(text, [*edits, *said], f"Made by tuner refine from study {record.name} after {done}.")
     parse_definition(text, f"--output {output}")

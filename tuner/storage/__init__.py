@@ -15,6 +15,7 @@ from tuner.storage.claims import (
     renew,
 )
 from tuner.storage.database import Database
+from tuner.storage.facts import Begun, StudyFacts
 from tuner.storage.health import Check, check_database
 from tuner.storage.history import History, frozen_trial
 from tuner.storage.jobs import JobClaim, claim_job, finish_job, put_back_job, renew_job
@@ -32,7 +33,7 @@ from tuner.storage.progress import (
     read_progress,
     read_running,
 )
-from tuner.storage.reading import StudyRecord, TrialRecord, count_trials, read_study
+from tuner.storage.reading import HeldOutEvaluation, StudyRecord, TrialRecord, count_trials, read_study
 from tuner.storage.records import (
     CURVE_COLUMNS,
     NetworkRecord,
@@ -68,6 +69,7 @@ __all__ = [
     "CURVE_COLUMNS",
     "HEARTBEAT_SECONDS",
     "URL",
+    "Begun",
     "BestTrial",
     "Budget",
     "BudgetStatus",
@@ -77,6 +79,7 @@ __all__ = [
     "Database",
     "EndedTrial",
     "EndedTrials",
+    "HeldOutEvaluation",
     "History",
     "JobClaim",
     "Merged",
@@ -88,6 +91,7 @@ __all__ = [
     "RunningTrial",
     "SampledTrial",
     "StoredStudy",
+    "StudyFacts",
     "StudyLine",
     "StudyRecord",
     "TrialRecord",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +12,7 @@ from sqlalchemy.engine import Connection
 from tuner.storage import tables
 from tuner.storage.claims import CLAIM_SECONDS, is_dead, lock_study
 from tuner.storage.database import Database
+from tuner.storage.facts import StudyFacts
 from tuner.storage.owner import Owner
 
 _j = tables.jobs.c
@@ -91,7 +91,7 @@ def finish_job(database: Database, claim: JobClaim, errors: dict[str, float] | s
         if isinstance(errors, str):
             facts = _with_notice(connection, claim.study_id, errors)
         else:
-            facts = _facts(connection, claim.study_id) | {"references": errors}
+            facts = replace(_facts(connection, claim.study_id), references=errors)
         _finish(connection, claim.study_id, database.now(connection), facts, reason)
         return True
 
@@ -109,17 +109,16 @@ def _change(connection: Connection, study_id: int, **values: Any) -> bool:
     return True
 
 
-def _finish(connection: Connection, study_id: int, now: float, facts: dict[str, Any], reason: str | None) -> None:
+def _finish(connection: Connection, study_id: int, now: float, facts: StudyFacts, reason: str | None) -> None:
     _change(connection, study_id, token=None, finished=now, reason=reason)
     ours = tables.studies.c.study_id == study_id
-    connection.execute(tables.studies.update().where(ours).values(facts=json.dumps(facts)))
+    connection.execute(tables.studies.update().where(ours).values(facts=facts.to_json()))
 
 
-def _facts(connection: Connection, study_id: int) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(connection.execute(_FACTS, {"study": study_id}).scalar_one())
-    return facts
+def _facts(connection: Connection, study_id: int) -> StudyFacts:
+    return StudyFacts.from_json(connection.execute(_FACTS, {"study": study_id}).scalar_one())
 
 
-def _with_notice(connection: Connection, study_id: int, reason: str) -> dict[str, Any]:
+def _with_notice(connection: Connection, study_id: int, reason: str) -> StudyFacts:
     facts = _facts(connection, study_id)
-    return facts | {"notices": [*facts.get("notices", ()), f"{FAILED}: {reason}"]}
+    return replace(facts, notices=[*facts.notices, f"{FAILED}: {reason}"])

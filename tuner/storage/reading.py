@@ -7,7 +7,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from tuner.outcomes import StopReason
 from tuner.storage import optuna_internals, tables
 from tuner.storage.address import mask
 from tuner.storage.database import Database
+from tuner.storage.facts import StudyFacts
 from tuner.storage.learning import read_learning
 from tuner.storage.losses import unpack_fold_losses, unpack_losses
 from tuner.storage.records import CURVE_COLUMNS, NetworkRecord, middle_epoch
@@ -82,6 +83,21 @@ class TrialRecord:
         return self.state == outcomes.TrialState.COMPLETE and not self.has_diverged
 
 
+@dataclass(frozen=True, slots=True)
+class HeldOutEvaluation:
+    """A trial's model, evaluated on the test set: when (seconds since 1970), and the wrong of ``n`` examples.
+
+    ``n_effective``: for how many independent rows the ``n`` count; None where each is.
+    """
+
+    trial_number: int | None
+    looked: float
+    wrong: float
+    n: int
+    n_effective: float | None
+    model: str
+
+
 @dataclass(frozen=True)
 class StudyRecord:
     """A study with all its trials, in the order of their numbers; ``storage`` is empty once the database is gone.
@@ -98,7 +114,7 @@ class StudyRecord:
     identity: dict[str, Any]
     fingerprint: str
     data_path: str
-    facts: dict[str, Any]
+    facts: StudyFacts
     encoding: dict[str, Any]
     budget: int
     created: datetime.datetime
@@ -107,7 +123,7 @@ class StudyRecord:
     dev_groups: np.ndarray | None
     dev_fold: np.ndarray
     test_rows: np.ndarray
-    test_looks: list[dict[str, Any]]
+    test_looks: list[HeldOutEvaluation]
     trials: list[TrialRecord]
     beside: tuple[str, ...] = ()
 
@@ -118,12 +134,12 @@ class StudyRecord:
     @property
     def class_names(self) -> list[str]:
         """The classes, in the order of their indices."""
-        return list(self.facts["class_names"])
+        return self.facts.class_names
 
     @property
     def sizes(self) -> dict[str, int]:
         """Rows in train, dev, train_dev and test."""
-        return dict(self.facts["sizes"])
+        return self.facts.sizes
 
     @property
     def best(self) -> TrialRecord | None:
@@ -154,7 +170,9 @@ def read_study(database: Database, name: str) -> StudyRecord:
         row = connection.execute(sa.select(tables.studies).where(s.study_id == stored.study_id)).one()
         look = tables.test_looks.c
         looks = connection.execute(
-            sa.select(tables.test_looks).where(look.study_id == stored.study_id).order_by(look.looked, look.look_id)
+            sa.select(*(look[field.name] for field in fields(HeldOutEvaluation)))
+            .where(look.study_id == stored.study_id)
+            .order_by(look.looked, look.look_id)
         ).all()
         trials = _read_trials(connection, stored.study_id)
     groups = row.dev_groups
@@ -165,7 +183,7 @@ def read_study(database: Database, name: str) -> StudyRecord:
         identity=json.loads(row.identity),
         fingerprint=row.fingerprint,
         data_path=row.data_path,
-        facts=json.loads(row.facts),
+        facts=StudyFacts.from_json(row.facts),
         encoding=json.loads(row.encoding),
         budget=row.budget,
         created=datetime.datetime.fromtimestamp(row.created, datetime.UTC),
@@ -174,7 +192,7 @@ def read_study(database: Database, name: str) -> StudyRecord:
         dev_groups=None if groups is None else np.frombuffer(groups, "<i8"),
         dev_fold=np.frombuffer(row.dev_folds, "u1"),
         test_rows=np.frombuffer(row.test_rows, "<i8"),
-        test_looks=[dict(seen._mapping) for seen in looks],
+        test_looks=[HeldOutEvaluation(*look) for look in looks],
         trials=trials,
         beside=tuple(study_names(database)),
     )

@@ -19,6 +19,7 @@ from tuner.outcomes import StopReason
 from tuner.storage import optuna_internals, tables
 from tuner.storage.claims import count_finished, lock_study
 from tuner.storage.database import Database, new_key
+from tuner.storage.facts import StudyFacts
 from tuner.storage.records import insert_waiting
 
 
@@ -52,8 +53,8 @@ class NewStudy:
     dev_folds: np.ndarray
     test_rows: np.ndarray
     budget: int
+    facts: StudyFacts
     encoding: dict[str, Any] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
     offers: Sequence[WarmStartTrial] = ()
     n_repeated: int = 0
     distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
@@ -69,7 +70,7 @@ class StoredStudy:
     identity: dict[str, Any]
     fingerprint: str
     data_path: str
-    facts: dict[str, Any]
+    facts: StudyFacts
     budget: int
     created: float
 
@@ -174,7 +175,7 @@ def _stored(row: Any) -> StoredStudy:
         identity=json.loads(row.identity),
         fingerprint=row.fingerprint,
         data_path=row.data_path,
-        facts=json.loads(row.facts),
+        facts=StudyFacts.from_json(row.facts),
         budget=row.budget,
         created=row.created,
     )
@@ -196,7 +197,7 @@ def _insert(connection: Connection, study: NewStudy, now: float) -> None:
             identity=json.dumps(study.identity),
             fingerprint=study.fingerprint,
             data_path=study.data_path,
-            facts=json.dumps(study.facts),
+            facts=study.facts.to_json(),
             encoding=json.dumps(study.encoding),
             dev_rows=study.dev_rows.astype("<i8").tobytes(),
             dev_classes=study.dev_classes.astype("<i4").tobytes(),
@@ -211,7 +212,7 @@ def _insert(connection: Connection, study: NewStudy, now: float) -> None:
 
 
 def update_study(database: Database, study_id: int, **values: Any) -> None:
-    """Set columns of a study's row (its definition and identity after ``--allow-changed``, its budget, its facts)."""
+    """Set columns of a study's row (its definition and identity after ``--allow-changed``, its budget)."""
     encoded = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in values.items()}
     database.write(
         lambda connection: connection.execute(

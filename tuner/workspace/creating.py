@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -12,12 +12,15 @@ import numpy as np
 
 from tuner.data import Dataset, check_data_quality
 from tuner.errors import NoDatabaseError, StorageError, TunerError, UsageError
+from tuner.outcomes import Finding
 from tuner.paths import defined_studies
 from tuner.storage import (
     URL,
+    Begun,
     Database,
     NewStudy,
     StoredStudy,
+    StudyFacts,
     WarmStartTrial,
     ensure_study,
     find_study,
@@ -56,8 +59,8 @@ class PreparedStudy:
     @property
     def notices(self) -> list[str]:
         """What is to be known of the data, what makes a verdict doubtful last."""
-        found = [finding["text"] for finding in self.stored.facts.get("honesty", ()) if finding["severity"] != "note"]
-        return [*self.stored.facts.get("notices", ()), *found]
+        facts = self.stored.facts
+        return [*facts.notices, *(finding.text for finding in facts.findings if finding.severity != "note")]
 
     @property
     def headline(self) -> str:
@@ -66,9 +69,9 @@ class PreparedStudy:
         rows = ", ".join(f"{name} {n:,}" for name, n in sizes.items() if n)
         data = self.stored.data_path or "arrays"
         parts = [f"study {self.stored.name}", f"database {self.database.name}", f"data {data} ({rows})"]
-        begun = self.stored.facts.get("from")
+        begun = self.stored.facts.begun
         if begun is not None:
-            parts.append(f"begun with {begun['trials']} trials of {begun['study']}")
+            parts.append(f"begun with {begun.trials} trials of {begun.study}")
         if self.ignored_from is not None:
             parts.append(f"--from {self.ignored_from} changes nothing: the study was there before")
         return " · ".join(parts)
@@ -94,9 +97,9 @@ def prepare(
     identity = definition.identity(dataset.fingerprint)
     offers = _look_first(url, definition, identity, from_study=from_study, allow_changed=allow_changed)
     was_there = is_stored(url, definition.name)
-    checked = {} if was_there else {"honesty": [finding.to_dict() for finding in check_data_quality(dataset)]}
+    findings = [] if was_there else check_data_quality(dataset)
     database = open_database(url, create=True)
-    new = _new_study(source, dataset, offers, checked, from_study)
+    new = _new_study(source, dataset, offers, findings, from_study)
     try:
         if not was_there:
             write_definition()
@@ -122,11 +125,11 @@ def prepare(
 
 
 def _new_study(
-    source: Source, dataset: Dataset, offers: list[WarmStartTrial], checked: dict[str, Any], from_study: str | None
+    source: Source, dataset: Dataset, offers: list[WarmStartTrial], findings: Sequence[Finding], from_study: str | None
 ) -> NewStudy:
     """What the database keeps of a study that is made."""
     definition = source.definition
-    begun = {"from": {"study": from_study, "trials": len(offers)}} if from_study else {}
+    begun = Begun(from_study, len(offers)) if from_study else None
     return NewStudy(
         name=definition.name,
         definition=source.text,
@@ -140,7 +143,7 @@ def _new_study(
         test_rows=dataset.test_rows,
         budget=definition.search.trials,
         encoding=dataset.encoding,
-        facts=facts_of(dataset, source) | checked | begun,
+        facts=replace(facts_of(dataset, source), findings=list(findings), begun=begun),
         offers=offers,
         n_repeated=n_repeated(offers, definition.search.trials),
         distributions=definition.searched_space.distributions,
@@ -170,8 +173,7 @@ def _look_first(
 
 def _begun_with(stored: StoredStudy) -> str | None:
     """The study whose trials a study began with."""
-    begun = stored.facts.get("from")
-    return None if begun is None else str(begun["study"])
+    return None if stored.facts.begun is None else stored.facts.begun.study
 
 
 def _continue(database: Database, stored: StoredStudy, new: NewStudy, *, allow_changed: bool) -> StoredStudy:
@@ -221,14 +223,13 @@ def _free_name(database: Database, stored: StoredStudy) -> str:
     return next_name(stored.name, {*study_names(database), *defined_studies()})
 
 
-def facts_of(dataset: Dataset, source: Source) -> dict[str, Any]:
+def facts_of(dataset: Dataset, source: Source) -> StudyFacts:
     """What the report says about the data and the versions that read it."""
-    versions = {"python": platform.python_version()} | {name: version(name) for name in VERSIONS}
-    return {
-        "class_names": list(dataset.class_names),
-        "sizes": dataset.sizes,
-        "n_features": dataset.n_features,
-        "folder": str(source.folder),
-        "notices": list(dataset.notices),
-        "versions": versions,
-    }
+    return StudyFacts(
+        class_names=list(dataset.class_names),
+        sizes=dataset.sizes,
+        n_features=dataset.n_features,
+        folder=str(source.folder),
+        notices=list(dataset.notices),
+        versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
+    )

@@ -156,7 +156,7 @@ def stored_source(database: Database, name: str) -> Source:
     if stored is None:
         raise UsageError(f"no study {name!r} in {database.name}")
     definition = parse_definition(stored.definition, f"study {name!r} in {database.name}")
-    return Source(definition, stored.definition, Path(stored.facts["folder"]))
+    return Source(definition, stored.definition, Path(stored.facts.folder))
 
 
 def renamed(source: Source, name: str) -> Source:

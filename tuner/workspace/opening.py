@@ -215,7 +215,7 @@ def load_searched(
     """A study that was searched, and its data: those of the search, or refused.  ``dataset``: what is in memory."""
     record = read_record(study, storage)
     source = locate(study, storage).source
-    folder = Path(record.facts["folder"]) if source is None else source.folder
+    folder = Path(record.facts.folder) if source is None else source.folder
     definition = parse_definition(record.definition, f"study {record.name!r}")
     if dataset is None and definition.data.source is None:
         raise UsageError(

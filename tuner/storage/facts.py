@@ -1,0 +1,75 @@
+"""What a study keeps of its data and its beginning, for those who have only the database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuner.outcomes import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The study whose trials this one began with, and how many there were."""
+
+    study: str
+    trials: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFacts:
+    """What was known when a study was made; ``references``: the reference models' dev errors, None until trained.
+
+    ``sizes``: rows in train, dev, train_dev and test; ``folder``: where the definition's relative paths begin;
+    ``versions``: of Python and the libraries.
+    """
+
+    class_names: list[str]
+    sizes: dict[str, int]
+    n_features: int | None = None
+    folder: str = ""
+    notices: list[str] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    begun: Begun | None = None
+    references: Mapping[str, float | None] | None = None
+
+    @classmethod
+    def from_json(cls, text: str) -> StudyFacts:
+        """The inverse of :meth:`to_json`; the first version left out what a study had none of."""
+        return cls.from_dict(json.loads(text))
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> StudyFacts:
+        """Facts from plain JSON values."""
+        begun = found.get("from")
+        return cls(
+            class_names=list(found["class_names"]),
+            sizes=dict(found["sizes"]),
+            n_features=found.get("n_features"),
+            folder=found.get("folder", ""),
+            notices=list(found.get("notices") or ()),
+            versions=dict(found.get("versions") or {}),
+            findings=[Finding.from_dict(finding) for finding in found.get("honesty") or ()],
+            begun=None if begun is None else Begun(**begun),
+            references=found.get("references"),
+        )
+
+    def to_json(self) -> str:
+        """As the study's column holds it; ``from`` and ``references`` only where there are any."""
+        found: dict[str, Any] = {
+            "class_names": self.class_names,
+            "sizes": self.sizes,
+            "n_features": self.n_features,
+            "folder": self.folder,
+            "notices": self.notices,
+            "versions": self.versions,
+            "honesty": [finding.to_dict() for finding in self.findings],
+        }
+        if self.begun is not None:
+            found["from"] = {"study": self.begun.study, "trials": self.begun.trials}
+        if self.references is not None:
+            found["references"] = dict(self.references)
+        return json.dumps(found)

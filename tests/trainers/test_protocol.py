@@ -17,8 +17,7 @@ from tuner.errors import SearchError
 from tuner.outcomes import StopReason
 from tuner.reporting import build_report
 from tuner.running import SearchRequest, SearchResult, reference_job, run_search
-from tuner.storage import NetworkRecord, Outcome
-from tuner.storage.records import CURVE_COLUMNS
+from tuner.storage import CURVE_COLUMNS, NetworkRecord, Outcome
 from tuner.study import StudyDefinition, parse_definition
 from tuner.trainers import CustomTrainer, Estimate, Interrupted, OwnNetwork, Trainer, TrainerFunction, TrialRequest
 from tuner.trainers.trainer import memory_used

@@ -21,6 +21,7 @@ from tuner.storage.history import History, frozen_trial
 from tuner.storage.jobs import JobClaim, claim_job, finish_job, put_back_job, renew_job
 from tuner.storage.learning import write_learning
 from tuner.storage.merging import Merged, merge_database
+from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch
 from tuner.storage.owner import Owner
 from tuner.storage.progress import (
     BestTrial,
@@ -35,12 +36,9 @@ from tuner.storage.progress import (
 )
 from tuner.storage.reading import HeldOutEvaluation, StudyRecord, TrialRecord, count_trials, read_study
 from tuner.storage.records import (
-    CURVE_COLUMNS,
-    NetworkRecord,
     Outcome,
     SampledTrial,
     enqueue_trial,
-    middle_epoch,
     read_drawn,
     write_drawn,
     write_outcome,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -40,23 +41,20 @@ def write_learning(database: Database, study_id: int, number: int, networks: Seq
 
 
 def _row(trial_id: int, network: LearningNetwork) -> dict[str, Any]:
+    """Every field that has a column of its name is that column; losses are packed."""
     return {
         "trial_id": trial_id,
-        "n_train": network.n_train,
-        "repeat": network.repeat,
-        "part": network.part,
-        "stop_reason": network.stop_reason,
-        "best_epoch": network.best_epoch,
-        "epochs": network.epochs,
-        "train_wrong": network.train_wrong,
-        "error": network.error,
+        **{name: getattr(network, name) for name in _fields_with_columns(type(network))},
         "n_dev": len(network.wrong),
         "dev_bits": pack_losses(network.wrong),
         "n_watched": len(network.left_out) or None,
         "left_out_bits": pack_losses(network.left_out) or None,
         "left_wrong_bits": pack_losses(network.left_wrong) or None,
-        "seconds": network.seconds,
     }
+
+
+def _fields_with_columns(record: type[LearningNetwork]) -> list[str]:
+    return [field.name for field in fields(record) if field.name in tables.learning.c]
 
 
 def read_learning(connection: Connection, study_id: int) -> dict[int, list[LearningNetwork]]:
@@ -70,22 +68,14 @@ def read_learning(connection: Connection, study_id: int) -> dict[int, list[Learn
         .where(o.study_id == study_id)
         .order_by(t.trial_id, t.n_train, t.repeat, t.part)
     )
+    names = _fields_with_columns(LearningNetwork)
     found: dict[int, list[LearningNetwork]] = defaultdict(list)
     for row in connection.execute(query):
-        found[row.trial_id].append(
-            LearningNetwork(
-                n_train=row.n_train,
-                repeat=row.repeat,
-                part=row.part,
-                stop_reason=row.stop_reason,
-                best_epoch=row.best_epoch,
-                epochs=row.epochs,
-                train_wrong=row.train_wrong,
-                error=row.error,
-                wrong=unpack_losses(row.dev_bits, row.n_dev),
-                seconds=row.seconds,
-                left_out=unpack_losses(row.left_out_bits, row.n_watched),
-                left_wrong=unpack_losses(row.left_wrong_bits, row.n_watched),
-            )
+        network = LearningNetwork(
+            **{name: getattr(row, name) for name in names},
+            wrong=unpack_losses(row.dev_bits, row.n_dev),
+            left_out=unpack_losses(row.left_out_bits, row.n_watched),
+            left_wrong=unpack_losses(row.left_wrong_bits, row.n_watched),
         )
+        found[row.trial_id].append(network)
     return found

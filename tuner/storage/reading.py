@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
@@ -23,8 +22,7 @@ from tuner.storage.address import mask
 from tuner.storage.database import Database
 from tuner.storage.facts import StudyFacts
 from tuner.storage.learning import read_learning
-from tuner.storage.losses import unpack_fold_losses, unpack_losses
-from tuner.storage.records import CURVE_COLUMNS, NetworkRecord, middle_epoch
+from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch, network_of
 from tuner.storage.studies import get_study, study_names
 
 if TYPE_CHECKING:
@@ -274,33 +272,10 @@ def _read_networks(connection: Connection, ids: Any) -> dict[int, list[NetworkRe
         .order_by(e.trial_id, e.network, e.epoch)
     )
     for row in connection.execute(query):
-        curves[row[0], row[1]].append(row)
+        curves[row[0], row[1]].append(row[2:])
     found: dict[int, list[NetworkRecord]] = defaultdict(list)
     for row in connection.execute(
         sa.select(tables.networks).where(n.trial_id.in_(ids)).order_by(n.trial_id, n.network)
     ):
-        found[row.trial_id].append(_network(row, curves[row.trial_id, row.network]))
+        found[row.trial_id].append(network_of(row, curves[row.trial_id, row.network]))
     return found
-
-
-def _network(row: Any, epochs: list[Any]) -> NetworkRecord:
-    columns = list(zip(*epochs, strict=True)) or [()] * (len(CURVE_COLUMNS) + 3)
-    return NetworkRecord(
-        stop_reason=row.stop_reason,
-        best_epoch=row.best_epoch,
-        epochs=row.epochs,
-        updates=row.updates,
-        n_train=row.n_train,
-        train_wrong=row.train_wrong,
-        train_cost=math.nan if row.train_cost is None else row.train_cost,
-        n_dev=row.n_dev,
-        dev_wrong=row.dev_wrong,
-        dev_cost=math.nan if row.dev_cost is None else row.dev_cost,
-        dev_losses=unpack_losses(row.dev_bits, row.n_dev),
-        curve={name: np.array(columns[2 + k], float) for k, name in enumerate(CURVE_COLUMNS)},
-        dev_fold_losses=unpack_fold_losses(columns[-1]),
-        n_train_dev=row.n_train_dev,
-        train_dev_wrong=row.train_dev_wrong,
-        layers=[tuple(layer) for layer in json.loads(row.layers or "[]")],
-        diverged_layer=row.diverged_layer,
-    )

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
-from tuner.dev_layout import N_DEV_FOLDS
 from tuner.outcomes import StopReason
 from tuner.storage import optuna_internals, tables
 from tuner.storage.claims import Claim, end_claim, insert_trial, is_held, lock_study, next_number, set_state
 from tuner.storage.database import Database
 from tuner.storage.history import ParamReader
-from tuner.storage.losses import pack_fold_losses, pack_losses
+from tuner.storage.networks import NetworkRecord, middle_epoch, rows_of_networks
 
 _t, _p = tables.trials.c, optuna_internals.params.c
 _NOTED = sa.select(_t.hyperparameters, _t.seed, _t.exploring).where(_t.trial_id == tables.TRIAL)
@@ -29,7 +25,6 @@ _PARAMS = sa.select(_p.param_name, _p.param_value, _p.distribution_json).where(_
 _FORGET_PARAMS = optuna_internals.params.delete().where(_p.trial_id == tables.TRIAL)
 _LAST_FINISHED = sa.select(sa.func.coalesce(sa.func.max(_t.finish_order), 0)).where(_t.study_id == tables.STUDY)
 _CHANGE_TRIAL = tables.trials.update().where(_t.trial_id == tables.TRIAL)
-CURVE_COLUMNS = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,43 +38,6 @@ class SampledTrial:
     seed: int
     exploring: bool
     system_attributes: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class NetworkRecord:
-    """One network of a trial, as of its best epoch.
-
-    ``dev_losses`` (n_dev,): its dev examples' losses, bool where all are 0 or 1, else float32.
-    ``curve`` name -> (epochs,) float64;
-    ``dev_fold_losses`` (epochs, 20): their sums over each of the study's 20 dev folds after every epoch.
-    ``diverged_layer``: the layer, from 1, in which a diverged network's values stopped being finite first.
-    ``layers``: a row a layer at some epochs: epoch, layer from 1, gradient norm, activation norm, share of dead units.
-    Of a network that a trainer of the user's own trained, costs are unknown (NaN, stored as NULL) and so is
-    ``dev_fold_losses`` (no rows); where it was pruned, ``dev_losses`` are too (no entries).
-    """
-
-    stop_reason: StopReason
-    best_epoch: int
-    epochs: int
-    updates: int
-    n_train: int
-    train_wrong: int
-    train_cost: float
-    n_dev: int
-    dev_wrong: int
-    dev_cost: float
-    dev_losses: np.ndarray
-    curve: dict[str, np.ndarray] = field(default_factory=dict)
-    dev_fold_losses: np.ndarray = field(default_factory=lambda: np.zeros((0, N_DEV_FOLDS), np.uint16))
-    n_train_dev: int | None = None
-    train_dev_wrong: int | None = None
-    layers: list[tuple[int, int, float, float, float]] = field(default_factory=list)
-    diverged_layer: int | None = None
-
-
-def middle_epoch(networks: Sequence[NetworkRecord]) -> int:
-    """A trial's best epoch: the median of its networks' (of two in the middle the earlier); 0 without any."""
-    return statistics.median_low(network.best_epoch for network in networks) if networks else 0
 
 
 @dataclass(frozen=True)
@@ -200,7 +158,7 @@ def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outc
 
     It was taken over then, or has ended by this very call, whose commit was not answered.
     """
-    network_rows, epoch_rows = _network_rows(claim.trial_id, outcome), _epoch_rows(claim.trial_id, outcome)
+    network_rows, epoch_rows = rows_of_networks(claim.trial_id, outcome.networks)
 
     def work(connection: Connection) -> bool:
         lock_study(connection, study_id)  # the order of finishing is counted per study, so one at a time
@@ -242,50 +200,3 @@ def _tell_optuna(connection: Connection, trial_id: int, outcome: Outcome, now: f
         ]
         connection.execute(optuna_internals.intermediate_values.insert(), rows)
     _insert_system_attributes(connection, trial_id, outcome.system_attributes)
-
-
-def _known(value: float) -> float | None:
-    """NaN, what is not known, as NULL: SQLite has no NaN."""
-    return None if math.isnan(value) else value
-
-
-def _network_rows(trial_id: int, outcome: Outcome) -> list[dict[str, Any]]:
-    return [
-        {
-            "trial_id": trial_id,
-            "network": index,
-            "stop_reason": network.stop_reason,
-            "best_epoch": network.best_epoch,
-            "epochs": network.epochs,
-            "updates": network.updates,
-            "n_train": network.n_train,
-            "train_wrong": network.train_wrong,
-            "train_cost": _known(network.train_cost),
-            "n_train_dev": network.n_train_dev,
-            "train_dev_wrong": network.train_dev_wrong,
-            "n_dev": network.n_dev,
-            "dev_wrong": network.dev_wrong,
-            "dev_cost": _known(network.dev_cost),
-            "dev_bits": pack_losses(network.dev_losses),
-            "layers": json.dumps(network.layers),
-            "diverged_layer": network.diverged_layer,
-        }
-        for index, network in enumerate(outcome.networks)
-    ]
-
-
-def _epoch_rows(trial_id: int, outcome: Outcome) -> list[dict[str, Any]]:
-    rows = []
-    for index, network in enumerate(outcome.networks):
-        folds = pack_fold_losses(network.dev_fold_losses)
-        columns = [network.curve[name].tolist() for name in CURVE_COLUMNS]
-        for epoch, values in enumerate(zip(*columns, strict=True), start=1):
-            row: dict[str, Any] = dict(zip(CURVE_COLUMNS, map(_known, values), strict=True))
-            row |= {
-                "trial_id": trial_id,
-                "network": index,
-                "epoch": epoch,
-                "dev_fold_wrong": folds[epoch - 1] if len(folds) else b"",
-            }
-            rows.append(row)
-    return rows

@@ -1,0 +1,110 @@
+"""One network of a trial, and its rows: every field that has a column of its name is that column."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from tuner.dev_layout import N_DEV_FOLDS
+from tuner.outcomes import StopReason
+from tuner.storage import tables
+from tuner.storage.losses import pack_fold_losses, pack_losses, unpack_fold_losses, unpack_losses
+
+CURVE_COLUMNS = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds")
+
+
+@dataclass(frozen=True)
+class NetworkRecord:
+    """One network of a trial, as of its best epoch.
+
+    ``dev_losses`` (n_dev,): its dev examples' losses, bool where all are 0 or 1, else float32.
+    ``curve`` name -> (epochs,) float64;
+    ``dev_fold_losses`` (epochs, 20): their sums over each of the study's 20 dev folds after every epoch.
+    ``diverged_layer``: the layer, from 1, in which a diverged network's values stopped being finite first.
+    ``layers``: a row a layer at some epochs: epoch, layer from 1, gradient norm, activation norm, share of dead units.
+    Of a network that a trainer of the user's own trained, costs are unknown (NaN, stored as NULL) and so is
+    ``dev_fold_losses`` (no rows); where it was pruned, ``dev_losses`` are too (no entries).
+    """
+
+    stop_reason: StopReason
+    best_epoch: int
+    epochs: int
+    updates: int
+    n_train: int
+    train_wrong: int
+    train_cost: float
+    n_dev: int
+    dev_wrong: int
+    dev_cost: float
+    dev_losses: np.ndarray
+    curve: dict[str, np.ndarray] = field(default_factory=dict)
+    dev_fold_losses: np.ndarray = field(default_factory=lambda: np.zeros((0, N_DEV_FOLDS), np.uint16))
+    n_train_dev: int | None = None
+    train_dev_wrong: int | None = None
+    layers: list[tuple[int, int, float, float, float]] = field(default_factory=list)
+    diverged_layer: int | None = None
+
+
+def middle_epoch(networks: Sequence[NetworkRecord]) -> int:
+    """A trial's best epoch: the median of its networks' (of two in the middle the earlier); 0 without any."""
+    return statistics.median_low(network.best_epoch for network in networks) if networks else 0
+
+
+def _known(value: float) -> float | None:
+    """NaN, what is not known, as NULL: SQLite has no NaN."""
+    return None if math.isnan(value) else value
+
+
+def _cost(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _layers(text: str | None) -> list[tuple[int, int, float, float, float]]:
+    return [tuple(layer) for layer in json.loads(text or "[]")]
+
+
+CONVERTED: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "train_cost": (_known, _cost),
+    "dev_cost": (_known, _cost),
+    "layers": (json.dumps, _layers),
+}
+"""What its column holds otherwise than its field: to the column, and back."""
+FIELDS = [each.name for each in fields(NetworkRecord) if each.name in tables.networks.c]
+
+
+def rows_of_networks(
+    trial_id: int, networks: Sequence[NetworkRecord]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A trial's rows in our tables of networks and of epochs."""
+    network_rows, epoch_rows = [], []
+    for index, network in enumerate(networks):
+        key = {"trial_id": trial_id, "network": index}
+        found = {name: getattr(network, name) for name in FIELDS}
+        found |= {name: to_column(found[name]) for name, (to_column, _) in CONVERTED.items()}
+        network_rows.append({**key, **found, "dev_bits": pack_losses(network.dev_losses)})
+        folds = pack_fold_losses(network.dev_fold_losses)
+        columns = [network.curve[name].tolist() for name in CURVE_COLUMNS]
+        for epoch, values in enumerate(zip(*columns, strict=True)):
+            curve = dict(zip(CURVE_COLUMNS, map(_known, values), strict=True))
+            losses = folds[epoch] if len(folds) else b""
+            epoch_rows.append({**key, "epoch": epoch + 1, **curve, "dev_fold_wrong": losses})
+    return network_rows, epoch_rows
+
+
+def network_of(row: Any, epochs: Sequence[Any]) -> NetworkRecord:
+    """The network of a row, and of its epochs' rows in order: CURVE_COLUMNS, then the losses by dev fold."""
+    *curves, losses = list(zip(*epochs, strict=True)) or [()] * (len(CURVE_COLUMNS) + 1)
+    found = {name: getattr(row, name) for name in FIELDS}
+    found |= {name: from_column(found[name]) for name, (_, from_column) in CONVERTED.items()}
+    return NetworkRecord(
+        **found,
+        dev_losses=unpack_losses(row.dev_bits, row.n_dev),
+        curve={name: np.array(values, float) for name, values in zip(CURVE_COLUMNS, curves, strict=True)},
+        dev_fold_losses=unpack_fold_losses(losses),
+    )

@@ -90,9 +90,8 @@ def raw_columns(encoding: Encoding, frame: pd.DataFrame) -> tuple[NDArray[np.flo
     """
     names = raw_names(encoding)
     typed = encoding.typed(Raw(frame.rename(columns=str), "the rows", by_row))
-    numbers = {name: block.values[:, k] for block in typed.numbers for k, name in enumerate(block.names)} | typed.dates
     texts = {name: np.array([*text.levels, ""], dtype=object)[text.codes] for name, text in typed.categories.items()}
-    return _matrix(numbers, names[0], typed.n_rows, np.float64), _matrix(texts, names[1], typed.n_rows, object)
+    return _matrix(typed.measured(), names[0], typed.n_rows, np.float64), _matrix(texts, names[1], typed.n_rows, object)
 
 
 def _matrix(columns: dict[str, NDArray[Any]], names: list[str], n: int, dtype: Any) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,18 @@ from tuner.data.settings import DataSettings
 from tuner.data.sources.delimited import target_among
 from tuner.data.sources.raw import Raw, by_row
 from tuner.data.splitting import Request, Split, draw_split, read_split
-from tuner.data.tables import Column, RawTable, TextColumn, TypedTable, nearest, raw_table, text_column, typed_table
+from tuner.data.tables import (
+    Column,
+    RawTable,
+    TextColumn,
+    TypedTable,
+    is_date,
+    no_column,
+    raw_table,
+    text_column,
+    typed_table,
+    with_columns,
+)
 from tuner.data.targets import find_classes, match_labels, read_labels, target_name
 from tuner.errors import DataError
 
@@ -91,7 +102,8 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     groups = _groups(raws, special.get("group"))
     split = _split(source, settings, special, y, groups, raws)
     skip = frozenset({target, *(name for name in special.values() if name not in settings.columns)})
-    tables = {key: raw_table(_with_columns_of(source, raw), skip, settings.missing) for key, raw in raws.items()}
+    aligned = {key: with_columns(raw, list(source.names), "which the training file has") for key, raw in raws.items()}
+    tables = {key: raw_table(raw, skip, settings.missing) for key, raw in aligned.items()}
     train = tuple(Selection("source", rows) for rows in split.train)
     seen = split.train[0] if len(train) == 1 else np.sort(np.concatenate(split.dev))
     columns = decide_kinds(tables["source"], seen, settings)
@@ -106,7 +118,7 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
         y=every_y,
         class_names=class_names,
         target=target,
-        source_columns=tuple(str(name) for name in source.frame.columns),
+        source_columns=source.names,
         columns=columns,
         train=train,
         dev=tuple(Selection("source", rows) for rows in split.dev) or (_all_rows("dev", every_y),),
@@ -143,49 +155,26 @@ def _all_rows(key: str, y: dict[str, Ints]) -> Selection:
 
 def refuse_repeated_names(raw: Raw) -> None:
     """Refuse a frame in which two columns have one name."""
-    names = [str(name) for name in raw.frame.columns]
-    repeated = (
-        next((name for place, name in enumerate(names) if name in names[:place]), None)
-        if len(set(names)) < len(names)
-        else None
-    )
-    if repeated is not None:
-        raise DataError(f"{raw.where}: column name {repeated!r} stands twice, expected each name once")
+    repeated = raw.frame.columns[raw.frame.columns.duplicated()]
+    if len(repeated):
+        raise DataError(f"{raw.where}: column name {repeated[0]!r} stands twice, expected each name once")
 
 
 def _target_in(raw: Raw, target: str) -> str:
     if raw.labels is None and target not in raw.frame.columns:
-        names = tuple(str(name) for name in raw.frame.columns)
-        raise DataError(
-            f"{raw.where}: no column {target!r} (the target of the training file); {nearest(target, names)}"
-        )
+        raise no_column(raw, target, " (the target of the training file)")
     return target
-
-
-def _with_columns_of(source: Raw, raw: Raw) -> Raw:
-    """Return another file's rows with the source's columns, in the source's order; others are left out."""
-    if raw is source:
-        return raw
-    names = list(source.frame.columns)
-    present = tuple(str(name) for name in raw.frame.columns)
-    absent = next((name for name in names if name not in set(present)), None)
-    if absent is not None:
-        raise DataError(
-            f"{raw.where}: no column {absent!r}, which the training file has; {nearest(str(absent), present)}"
-        )
-    return raw if list(present) == names else replace(raw, frame=raw.frame[names])
 
 
 def _special_columns(raw: Raw, settings: DataSettings) -> dict[str, str]:
     """Return the columns that the split goes by: {"group": name} and the like."""
-    names = tuple(str(name) for name in raw.frame.columns)
     special = {}
     for key in ("split_column", "group", "time"):
         wanted = getattr(settings, key)
         if wanted is not None:
-            found = target_among(names, wanted)
+            found = target_among(raw.names, wanted)
             if found is None:
-                raise DataError(f"{raw.where}: no column {wanted!r} ([data] {key}); {nearest(str(wanted), names)}")
+                raise no_column(raw, wanted, f" ([data] {key})")
             special[key] = found
     return special
 
@@ -200,13 +189,12 @@ def _full_text(raw: Raw, name: str, what: str) -> TextColumn:
 
 
 def _groups(raws: dict[str, Raw], name: str | None) -> dict[str, TextColumn]:
-    return {} if name is None else {key: _full_text(_named(raw, name), name, "group") for key, raw in raws.items()}
-
-
-def _named(raw: Raw, name: str) -> Raw:
-    if name not in raw.frame.columns:
-        raise DataError(f"{raw.where}: no column {name!r}, which the training file is grouped by")
-    return raw
+    if name is None:
+        return {}
+    for raw in raws.values():
+        if name not in raw.frame.columns:
+            raise DataError(f"{raw.where}: no column {name!r}, which the training file is grouped by")
+    return {key: _full_text(raw, name, "group") for key, raw in raws.items()}
 
 
 def _split(
@@ -236,7 +224,7 @@ def _split(
 def _moments(raw: Raw, name: str) -> NDArray[np.float64]:
     """Return a time column as numbers that grow with time."""
     series = raw.frame[name]
-    if getattr(series.dtype, "kind", "O") == "M":
+    if is_date(series):
         values = seconds_of(series)
     elif getattr(series.dtype, "kind", "O") in "iuf":
         values = series.to_numpy(dtype=np.float64)

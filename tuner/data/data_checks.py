@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -23,6 +23,7 @@ from tuner.data.belonging import belonging, may_name_groups
 from tuner.data.cache import read_beside, write_beside
 from tuner.data.dataset import Dataset
 from tuner.data.encoding import encode
+from tuner.data.kinds import counts_of
 from tuner.data.loading import assembly_of, check_rows
 from tuner.data.preparing import fit_encodings
 from tuner.data.splitting import generator
@@ -70,8 +71,8 @@ def findings(assembly: Assembly) -> Iterator[Finding]:
     yield from same_rows(assembly)
     yield from unnamed_groups(assembly)
     yield from leaking_columns(assembly)
-    for pair in compared_pairs(assembly):
-        yield from compare(assembly, pair)
+    for comparison in comparisons(assembly):
+        yield from compare(comparison)
     yield from unbalanced_classes(assembly)
 
 
@@ -81,15 +82,15 @@ def findings(assembly: Assembly) -> Iterator[Finding]:
 def row_hashes(table: TypedTable, y: Ints) -> NDArray[np.uint64]:
     """Return one 64-bit hash a row over all used columns and the class; equal rows have equal hashes."""
     total = _mixed(y.astype(np.uint64), "the class")
-    for numbers in table.numbers:
-        for place, name in enumerate(numbers.names):
-            total += _mixed(_bits(numbers.values[:, place]), name)
-    for name, seconds in table.dates.items():
-        total += _mixed(_bits(seconds), name)
+    for name, values in table.measured().items():
+        total += _mixed(_bits(values), name)
     for name, text in table.categories.items():
-        levels = [int.from_bytes(hashlib.blake2b(level.encode(), digest_size=8).digest()) for level in text.levels]
-        total += _mixed(np.array([*levels, 0], dtype=np.uint64)[text.codes], name)
+        total += _mixed(np.array([*map(_text_hash, text.levels), 0], dtype=np.uint64)[text.codes], name)
     return total
+
+
+def _text_hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
 def _bits(values: NDArray[Any]) -> NDArray[np.uint64]:
@@ -99,11 +100,10 @@ def _bits(values: NDArray[Any]) -> NDArray[np.uint64]:
 
 
 def _mixed(bits: NDArray[np.uint64], name: str) -> NDArray[np.uint64]:
-    """Scramble one column's bits by its name (splitmix64's finaliser), so that swapped cells change the sum."""
-    mixed = bits ^ np.uint64(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()))
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    return mixed ^ (mixed >> np.uint64(31))
+    """Scramble one column's bits by its name (pandas: splitmix64's finaliser), so that swapped cells change the sum."""
+    from pandas.util import hash_array
+
+    return hash_array(bits ^ np.uint64(_text_hash(name)))
 
 
 def same_rows(assembly: Assembly) -> Iterator[Finding]:
@@ -114,14 +114,8 @@ def same_rows(assembly: Assembly) -> Iterator[Finding]:
         yield from _same_rows_in_folds([hashes["source"][dev.rows] for dev in assembly.dev])
         parts.pop("train")
     for left, right in combinations(parts, 2):
-        shared = int(np.isin(parts[right], parts[left]).sum())
-        if shared:
-            share = shared / len(parts[right])
-            text = (
-                f"{shared:,} of {len(parts[right]):,} {right} rows ({percent(share)}) stand in {left} too, "
-                "the same in every column"
-            )
-            yield Finding("same_rows", _grave(share), text, (left, right), evidence={"rows": shared, "share": share})
+        shared, text = int(np.isin(parts[right], parts[left]).sum()), f"stand in {left} too"
+        yield from _same_rows(shared, len(parts[right]), f"{right} rows", text, (left, right))
 
 
 def _same_rows_in_folds(folds: list[NDArray[np.uint64]]) -> Iterator[Finding]:
@@ -131,11 +125,15 @@ def _same_rows_in_folds(folds: list[NDArray[np.uint64]]) -> Iterator[Finding]:
     np.minimum.at(first, place, fold)
     np.maximum.at(last, place, fold)
     shared = int((first != last)[place].sum())
+    yield from _same_rows(shared, len(place), "rows", "have a twin in another fold", ("train", "dev"))
+
+
+def _same_rows(shared: int, n: int, rows: str, where: str, parts: tuple[str, str]) -> Iterator[Finding]:
     if shared:
-        share = shared / len(place)
-        twins = f"{shared:,} of {len(place):,} rows ({percent(share)})"
-        text = f"{twins} have a twin in another fold, the same in every column"
-        yield Finding("same_rows", _grave(share), text, ("train", "dev"), evidence={"rows": shared, "share": share})
+        share = shared / n
+        text = f"{shared:,} of {n:,} {rows} ({percent(share)}) {where}, the same in every column"
+        severity = "warning" if share >= 0.01 else "note"
+        yield Finding("same_rows", severity, text, parts, evidence={"rows": shared, "share": share})
 
 
 def unnamed_groups(assembly: Assembly) -> Iterator[Finding]:
@@ -168,10 +166,6 @@ def _names_of_rows(table: TypedTable) -> Iterator[tuple[str, NDArray[Any], bool]
         yield name, text.codes, False
 
 
-def _grave(share: float) -> str:
-    return "warning" if share >= 0.01 else "note"
-
-
 def named_parts(assembly: Assembly) -> dict[str, Selection]:
     """Return the parts by name; with folds, train and dev are all rows outside the test set."""
     if len(assembly.train) > 1:
@@ -185,41 +179,47 @@ def named_parts(assembly: Assembly) -> dict[str, Selection]:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """Two parts that the product did not draw at random from the same rows."""
+class Comparison:
+    """Two parts that the product did not draw at random from the same rows, or samples of them."""
 
-    left: str
-    right: str
+    assembly: Assembly
+    parts: tuple[str, str]
     a: Selection
     b: Selection
 
+    @property
+    def different(self) -> str:
+        """Say what two parts of different distributions are."""
+        return "the distribution moved" if self.assembly.settings.time is not None else "not one distribution"
 
-def compared_pairs(assembly: Assembly) -> list[Pair]:
-    """Return train against dev and dev against test, as far as they were not drawn at random."""
+    def finding(self, kind: str, text: str, evidence: dict[str, float], columns: tuple[str, ...] = ()) -> Finding:
+        """Return a warning about the two parts."""
+        return Finding(kind, "warning", f"{' and '.join(self.parts)}: {text}", self.parts, columns, evidence)
+
+
+def comparisons(assembly: Assembly) -> Iterator[Comparison]:
+    """Yield train against dev and dev against test, as far as they were not drawn at random."""
     settings, parts = assembly.settings, named_parts(assembly)
-    ordered = settings.split_column is not None or settings.time is not None
-    pairs = []
-    if len(assembly.train) == 1 and (ordered or settings.dev is not None):
-        pairs.append(Pair("train", "dev", parts["train"], parts["dev"]))
-    if "test" in parts and (ordered or settings.dev is not None or settings.test is not None):
-        pairs.append(Pair("dev", "test", parts["dev"], parts["test"]))
-    return pairs
+    other_rows = settings.split_column is not None or settings.time is not None or settings.dev is not None
+    if len(assembly.train) == 1 and other_rows:
+        yield Comparison(assembly, ("train", "dev"), parts["train"], parts["dev"])
+    if "test" in parts and (other_rows or settings.test is not None):
+        yield Comparison(assembly, ("dev", "test"), parts["dev"], parts["test"])
 
 
-def compare(assembly: Assembly, pair: Pair) -> Iterator[Finding]:
+def compare(whole: Comparison) -> Iterator[Finding]:
     """Test whether two parts look like one distribution: classes, columns, and a classifier that tells them apart."""
-    parts = (pair.left, pair.right)
-    short = min(len(pair.a), len(pair.b))
+    short = min(len(whole.a), len(whole.b))
     if short < LEAST_ROWS:
-        text = f"{pair.left} and {pair.right} are not compared: {short} rows, {LEAST_ROWS} are needed a side"
-        yield Finding("not_compared", "note", text, parts)
+        text = f"{' and '.join(whole.parts)} are not compared: {short} rows, {LEAST_ROWS} are needed a side"
+        yield Finding("not_compared", "note", text, whole.parts)
         return
-    rng = generator(assembly.settings.seed, SAMPLE_STREAM)
-    a, b = (Selection(part.table, sampled(rng, part.rows, MOST_ROWS)) for part in (pair.a, pair.b))
-    verb = "the distribution moved" if assembly.settings.time is not None else "not one distribution"
-    yield from _compare_classes(assembly, parts, a, b, verb)
-    yield from _compare_columns(assembly, parts, a, b, verb)
-    yield from _compare_by_classifier(assembly, parts, a, b, verb)
+    rng = generator(whole.assembly.settings.seed, SAMPLE_STREAM)
+    a, b = (Selection(part.table, sampled(rng, part.rows, MOST_ROWS)) for part in (whole.a, whole.b))
+    samples = replace(whole, a=a, b=b)
+    yield from _compare_classes(samples)
+    yield from _compare_columns(samples)
+    yield from _compare_by_classifier(samples)
 
 
 def sampled(rng: np.random.Generator, rows: Ints, most: int) -> Ints:
@@ -232,7 +232,7 @@ def chi_square(a: Ints, b: Ints) -> tuple[float, float]:
 
     Pearson's χ² of a 2 × levels table without continuity correction; p is 1 where one level is left.
     """
-    from scipy.stats import chi2
+    from scipy.stats import chi2_contingency
 
     both, smaller = a + b, min(a.sum(), b.sum())
     rare = both * (smaller / both.sum()) < LEAST_EXPECTED
@@ -240,10 +240,8 @@ def chi_square(a: Ints, b: Ints) -> tuple[float, float]:
     table = table[:, table.sum(axis=0) > 0]
     if table.shape[1] < 2:
         return 1.0, 0.0
-    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
-    statistic = float(((table - expected) ** 2 / expected).sum())
     shares = table / table.sum(axis=1, keepdims=True)
-    return float(chi2.sf(statistic, table.shape[1] - 1)), float(np.abs(shares[0] - shares[1]).sum() / 2)
+    return float(chi2_contingency(table, correction=False).pvalue), float(np.abs(shares[0] - shares[1]).sum() / 2)
 
 
 def holm(p: list[float]) -> Doubles:
@@ -256,21 +254,16 @@ def holm(p: list[float]) -> Doubles:
     return adjusted
 
 
-def _compare_classes(
-    assembly: Assembly, parts: tuple[str, str], a: Selection, b: Selection, verb: str
-) -> Iterator[Finding]:
-    n_classes = len(assembly.class_names)
-    left, right = (np.bincount(assembly.y[each.table][each.rows], minlength=n_classes) for each in (a, b))
+def _compare_classes(both: Comparison) -> Iterator[Finding]:
+    names, y = both.assembly.class_names, both.assembly.y
+    left, right = (np.bincount(y[each.table][each.rows], minlength=len(names)) for each in (both.a, both.b))
     p, distance = chi_square(left, right)
     if p < SIGNIFICANT and distance >= MATERIAL:
-        difference = np.abs(left / left.sum() - right / right.sum())
-        most = int(difference.argmax())
-        shares = percent(left[most] / left.sum()), percent(right[most] / right.sum())
-        text = (
-            f"{parts[0]} and {parts[1]}: class shares differ ({verb}): class {assembly.class_names[most]!r} has "
-            f"{shares[0]} of the {parts[0]} rows and {shares[1]} of the {parts[1]} rows"
-        )
-        yield Finding("class_shares", "warning", text, parts, evidence={"p": p, "total_variation": distance})
+        shares = left / left.sum(), right / right.sum()
+        most = int(np.abs(shares[0] - shares[1]).argmax())
+        each = [f"{percent(share[most])} of the {part} rows" for share, part in zip(shares, both.parts, strict=True)]
+        text = f"class shares differ ({both.different}): class {names[most]!r} has {' and '.join(each)}"
+        yield both.finding("class_shares", text, {"p": p, "total_variation": distance})
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,21 +277,14 @@ class Tested:
     measure: str
 
 
-def _compare_columns(
-    assembly: Assembly, parts: tuple[str, str], a: Selection, b: Selection, verb: str
-) -> Iterator[Finding]:
-    tests = list(column_tests(assembly, a, b))
-    adjusted = holm([test.p for test in tests])
-    for test, p in zip(tests, adjusted, strict=True):
+def _compare_columns(both: Comparison) -> Iterator[Finding]:
+    tests = list(column_tests(both.assembly, both.a, both.b))
+    for test, p in zip(tests, holm([test.p for test in tests]).tolist(), strict=True):
         if p < SIGNIFICANT and test.size >= MATERIAL:
             what = "values" if test.kind == "distribution" else "share of missing cells"
-            text = (
-                f"{parts[0]} and {parts[1]}: the {what} of column {test.column!r} differ ({verb}): "
-                f"{test.measure} {test.size:.2f}, adjusted p {p:.2g}"
-            )
-            yield Finding(
-                test.kind, "warning", text, parts, (test.column,), {"p_adjusted": float(p), "size": test.size}
-            )
+            measured = f"{test.measure} {test.size:.2f}, adjusted p {p:.2g}"
+            text = f"the {what} of column {test.column!r} differ ({both.different}): {measured}"
+            yield both.finding(test.kind, text, {"p_adjusted": p, "size": test.size}, (test.column,))
 
 
 def column_tests(assembly: Assembly, a: Selection, b: Selection) -> Iterator[Tested]:
@@ -322,13 +308,9 @@ def _numbers_of(
     left: TypedTable, right: TypedTable, rows_a: Ints, rows_b: Ints
 ) -> Iterator[tuple[str, Doubles, Doubles]]:
     """Yield numbers and dates of both tables, column by column, as float64."""
-    other = {name: (block.values, place) for block in right.numbers for place, name in enumerate(block.names)}
-    for block in left.numbers:
-        for place, name in enumerate(block.names):
-            values, there = other[name]
-            yield name, block.values[rows_a, place].astype(np.float64), values[rows_b, there].astype(np.float64)
-    for name, seconds in left.dates.items():
-        yield name, seconds[rows_a], right.dates[name][rows_b]
+    other = right.measured()
+    for name, values in left.measured().items():
+        yield name, values[rows_a].astype(np.float64), other[name][rows_b].astype(np.float64)
 
 
 def _missing_test(name: str, n_a: int, present_a: int, n_b: int, present_b: int) -> Iterator[Tested]:
@@ -348,21 +330,17 @@ def kolmogorov_smirnov(a: Doubles, b: Doubles) -> tuple[float, float]:
 def level_counts(left: TextColumn, rows_a: Ints, right: TextColumn, rows_b: Ints) -> tuple[Ints, Ints]:
     """Count the levels of two columns over the union of their levels."""
     levels = sorted(set(left.levels) | set(right.levels))
-    place = {level: position for position, level in enumerate(levels)}
-    counts = []
-    for column, rows in ((left, rows_a), (right, rows_b)):
-        codes = np.array([*(place[level] for level in column.levels), -1], dtype=np.int64)[column.codes[rows]]
-        counts.append(np.bincount(codes[codes >= 0], minlength=len(levels)))
-    return counts[0], counts[1]
+    a = dict(zip(left.levels, counts_of(left, rows_a), strict=True))
+    b = dict(zip(right.levels, counts_of(right, rows_b), strict=True))
+    return np.array([a.get(level, 0) for level in levels]), np.array([b.get(level, 0) for level in levels])
 
 
-def _compare_by_classifier(
-    assembly: Assembly, parts: tuple[str, str], a: Selection, b: Selection, verb: str
-) -> Iterator[Finding]:
+def _compare_by_classifier(both: Comparison) -> Iterator[Finding]:
     """Train boosted trees on one half of both samples to tell them apart; they speak if the other half lets them."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
+    assembly, a, b = both.assembly, both.a, both.b
     encoding = fit_encodings(assembly, assembly.train[:1])[0]
     X = np.zeros((len(a) + len(b), encoding.n_features), dtype=np.float32)
     encode(encoding, assembly.tables[a.table], a.rows, X[: len(a)])
@@ -378,11 +356,9 @@ def _compare_by_classifier(
         score = model.predict_proba(X[other])[:, 1]
     auc, low = auc_with_limit(score, side[other] == 1)
     if auc >= AUC_SPEAKS and low > 0.5:
-        text = (
-            f"{parts[0]} and {parts[1]}: a classifier tells their rows apart ({verb}): "
-            f"AUC {auc:.2f}, at least {low:.2f}, where 0.5 is chance"
-        )
-        yield Finding("classifier", "warning", text, parts, evidence={"auc": auc, "low": low})
+        measured = f"AUC {auc:.2f}, at least {low:.2f}, where 0.5 is chance"
+        text = f"a classifier tells their rows apart ({both.different}): {measured}"
+        yield both.finding("classifier", text, {"auc": auc, "low": low})
 
 
 def auc_with_limit(score: Doubles, positive: NDArray[np.bool_]) -> tuple[float, float]:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from tuner.data.dates import PARTS, date_parts
 from tuner.data.settings import ColumnSettings, DataSettings
 from tuner.data.sources.raw import Raw, by_row
-from tuner.data.tables import Column, Numbers, TextColumn, TypedTable, nearest, raw_table, typed_table
+from tuner.data.tables import Column, Numbers, TextColumn, TypedTable, raw_table, typed_table, with_columns
 from tuner.errors import DataError
 from tuner.formatting import error_line
 
@@ -44,16 +44,11 @@ VERSION = 1
 CELLS_AT_ONCE = 1 << 17  # 1 MB of float64: a chunk stays in the processor's cache
 NOISE = 1e-14  # a spread this small beside the values is rounding, not variation
 MOST_LEVELS = 256
+NO_VALUE, ONE_VALUE = "no value in the training rows", "the same value in every training row"
 LARGEST_INPUT = 1e30  # float32 holds 3.4e38; a dev value this many σ out is wrong at any size
 
 # The features that one column can have, in the order they stand in X.
-PART_ORDER = {
-    "value": 0,
-    **{part: 1 + place for place, part in enumerate(PARTS)},
-    "level": 20,
-    "rare": 21,
-    "missing": 22,
-}
+PART_ORDER = ("value", *PARTS, "level", "rare", "missing")
 
 
 def rare_below(n: int) -> int:
@@ -74,26 +69,15 @@ class Feature:
     @property
     def key(self) -> tuple[int, str]:
         """Say where the feature stands among its column's."""
-        return PART_ORDER[self.part], self.level
+        return PART_ORDER.index(self.part), self.level
 
 
 @dataclass(frozen=True, slots=True)
-class FittedColumn:
+class FittedColumn(Column):
     """One column as learnt from the training rows; without features it is not used, ``why`` says so."""
 
-    name: str
-    kind: str
-    why: str = ""
-    date_format: str | None = None
-    words: tuple[str, str] | None = None
-    overruled: bool = False
     fill: float | None = None
     features: tuple[Feature, ...] = ()
-
-    @property
-    def column(self) -> Column:
-        """Return the part of this that reading a cell takes."""
-        return Column(self.name, self.kind, self.why, self.date_format, self.words, self.overruled)
 
 
 @dataclass(frozen=True)
@@ -133,8 +117,7 @@ class Encoding:
 
     def transform(self, frame: pd.DataFrame, where: str = "the rows") -> Floats:
         """Return X (n, n_features) float32 for raw rows: extra columns are ignored, a missing one is refused."""
-        named = frame.rename(columns=str)
-        return self.transform_raw(Raw(named, where, by_row))
+        return self.transform_raw(Raw(frame.rename(columns=str), where, by_row))
 
     def transform_raw(self, raw: Raw) -> Floats:
         """Do the same for rows that a source has read."""
@@ -146,22 +129,14 @@ class Encoding:
     def typed(self, raw: Raw) -> TypedTable:
         """Read every column that is used as its kind."""
         used = [column.name for column in self.columns if column.features]
-        present = tuple(str(name) for name in raw.frame.columns)
-        absent = [name for name in used if name not in set(present)]
-        if absent:
-            raise DataError(
-                f"{raw.where}: no column {absent[0]!r}, which the model uses; {nearest(absent[0], present)}"
-            )
-        kept = replace(raw, frame=raw.frame[used] if list(present) != used else raw.frame)
-        table = raw_table(kept, frozenset(), self.missing)
-        return typed_table(table, {column.name: column.column for column in self.columns})
+        table = raw_table(with_columns(raw, used, "which the model uses"), frozenset(), self.missing)
+        return typed_table(table, {column.name: column for column in self.columns})
 
     @property
     def text_columns(self) -> frozenset[str]:
         """Name the columns whose cells must be read as text."""
-        return frozenset(
-            column.name for column in self.columns if column.kind in ("categorical", "date") or column.words
-        )
+        text = ("categorical", "date")
+        return frozenset(column.name for column in self.columns if column.kind in text or column.words)
 
 
 def _plain(value: Any) -> Any:
@@ -249,7 +224,7 @@ def _fit_number(
     count, n = int(found.count[place]), len(rows)
     fitted = FittedColumn(**asdict(column))
     if not count:
-        return replace(fitted, kind="drop", why="no value in the training rows")
+        return replace(fitted, kind="drop", why=NO_VALUE)
     mean, scale, fill = float(found.mean[place]), float(found.scale[place]), float(found.mean[place])
     if isinstance(chosen.fill, float):
         fill = chosen.fill
@@ -259,10 +234,13 @@ def _fit_number(
     varies = scale > NOISE * max(abs(float(found.low[place])), abs(float(found.high[place])))
     mean, scale = (0.0, 1.0) if column.kind == "boolean" else with_fill(mean, scale, fill, count, n)
     features = [Feature("value", mean, _scale(scale))] if varies or column.overruled else []
-    if 0 < count < n and chosen.indicator is not False:
-        features.append(_flag("missing"))
-    why = column.why or ("" if features else "the same value in every training row")
-    return replace(fitted, why=why, fill=fill, features=tuple(features))
+    return _with_features(fitted, features, fill, missing=count < n and chosen.indicator is not False)
+
+
+def _with_features(fitted: FittedColumn, features: list[Feature], fill: float, *, missing: bool) -> FittedColumn:
+    """Add the flag of missing cells, and say why a column has no feature."""
+    every = (*features, _flag("missing")) if missing else tuple(features)
+    return replace(fitted, why=fitted.why or ("" if every else ONE_VALUE), fill=fill, features=every)
 
 
 def with_fill(mean: float, scale: float, fill: float, count: int, n: int) -> tuple[float, float]:
@@ -290,7 +268,7 @@ def fit_category(text: TextColumn, column: Column, rows: Ints, chosen: ColumnSet
         features.append(_flag("missing"))
     fitted = FittedColumn(**asdict(column))
     if len(features) < 2:
-        one = "no value in the training rows" if not counts.sum() else "the same value in every training row"
+        one = ONE_VALUE if counts.sum() else NO_VALUE
         scattered = f"no value stands in {least} or more training rows" if rare and not kept else one
         return replace(fitted, why=scattered)
     return replace(fitted, features=tuple(features))
@@ -302,24 +280,16 @@ def fit_date(seconds: Doubles, column: Column, rows: Ints, chosen: ColumnSetting
     present = found[~np.isnan(found)]
     fitted = FittedColumn(**asdict(column))
     if not len(present):
-        return replace(fitted, kind="drop", why="no value in the training rows")
+        return replace(fitted, kind="drop", why=NO_VALUE)
     fill = float(np.median(present))
     parts = date_parts(np.where(np.isnan(found), fill, found))
     mean, scale = parts.mean(axis=0), parts.std(axis=0)
-    features = [
-        Feature(part, float(mean[place]), float(scale[place]))
-        for place, part in enumerate(PARTS)
-        if scale[place] > 1e-9
-    ]
-    if len(present) < len(found) and chosen.indicator is not False:
-        features.append(_flag("missing"))
-    why = column.why or ("" if features else "the same value in every training row")
-    return replace(fitted, why=why, fill=fill, features=tuple(features))
+    moments = zip(PARTS, mean.tolist(), scale.tolist(), strict=True)
+    features = [Feature(*of_part) for of_part in moments if of_part[2] > 1e-9]
+    return _with_features(fitted, features, fill, missing=len(present) < len(found) and chosen.indicator is not False)
 
 
-def fit_image(
-    numbers: Numbers, columns: Mapping[str, Column], rows: Ints, image: tuple[int, ...]
-) -> list[FittedColumn]:
+def fit_image(numbers: Numbers, rows: Ints, image: tuple[int, ...]) -> list[FittedColumn]:
     """Fit an image's pixels: every one is kept, μ and σ are those of its channel over all pixels."""
     found = moments_of(numbers.values, rows)
     channel = np.arange(len(numbers.names)) % (image[2] if len(image) == 3 else 1)
@@ -342,9 +312,7 @@ def fit_columns(
     """Fit every column on the given rows alone; features have no place in X yet."""
     fitted: dict[str, FittedColumn] = {}
     for numbers in typed.numbers:
-        found = (
-            fit_numbers(numbers, columns, rows, settings) if image is None else fit_image(numbers, columns, rows, image)
-        )
+        found = fit_image(numbers, rows, image) if image else fit_numbers(numbers, columns, rows, settings)
         fitted |= {column.name: column for column in found}
     for name, text in typed.categories.items():
         fitted[name] = fit_category(text, columns[name], rows, settings.column(name))
@@ -394,18 +362,8 @@ def encode(encoding: Encoding, typed: TypedTable, rows: Ints, X: Floats) -> None
 
 
 def _encode_numbers(columns: list[FittedColumn], values: NDArray[Any], rows: Ints, X: Floats) -> None:
-    value = [
-        (place, feature)
-        for place, column in enumerate(columns)
-        for feature in column.features
-        if feature.part == "value"
-    ]
-    absent = [
-        (place, feature)
-        for place, column in enumerate(columns)
-        for feature in column.features
-        if feature.part == "missing"
-    ]
+    every = [(place, feature) for place, column in enumerate(columns) for feature in column.features]
+    value, absent = ([each for each in every if each[1].part == part] for part in ("value", "missing"))
     places = np.array([place for place, _ in value], dtype=np.int64)
     mean = np.array([feature.mean for _, feature in value])
     scale = np.array([feature.scale for _, feature in value])
@@ -454,16 +412,3 @@ def _encode_date(column: FittedColumn, seconds: Doubles, X: Floats) -> None:
     for feature in column.features:
         raw = absent if feature.part == "missing" else parts[:, PARTS.index(feature.part)]
         X[:, feature.position] = (raw - feature.mean) / feature.scale
-
-
-def encoding_of(
-    columns: tuple[FittedColumn, ...],
-    names: tuple[str, ...],
-    *,
-    source_columns: tuple[str, ...],
-    target: str,
-    image: tuple[int, ...] | None,
-    missing: tuple[str, ...],
-) -> Encoding:
-    """Bundle columns that have their places."""
-    return Encoding(columns, len(names), source_columns, target, image, missing, names)

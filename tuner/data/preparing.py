@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from tuner.data.assembling import Assembly, Selection
 from tuner.data.cache import Store, read_entry
-from tuner.data.dataset import ColumnSummary, Dataset, Part, Reader, Table
+from tuner.data.dataset import ColumnSummary, Dataset, Ints, Part, Reader, Table
 from tuner.data.dates import DAY
-from tuner.data.encoding import Encoding, FittedColumn, encode, encoding_of, fit_columns, lay_out
+from tuner.data.encoding import Encoding, FittedColumn, encode, fit_columns, lay_out
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
 from tuner.errors import DataError
@@ -55,17 +55,8 @@ def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list
             f"{assembly.path or 'the rows'}: no column is left to learn from ({_reasons(fits[0])}); "
             "[data.columns] can overrule this"
         )
-    return [
-        encoding_of(
-            columns,
-            names,
-            source_columns=assembly.source_columns,
-            target=assembly.target,
-            image=assembly.image,
-            missing=assembly.settings.missing,
-        )
-        for columns in placed
-    ]
+    common = (len(names), assembly.source_columns, assembly.target, assembly.image, assembly.settings.missing, names)
+    return [Encoding(columns, *common) for columns in placed]
 
 
 def _reasons(columns: tuple[FittedColumn, ...]) -> str:
@@ -78,11 +69,14 @@ def encode_selection(assembly: Assembly, encoding: Encoding, name: str, selectio
     n = len(selection)
     X = zeros(f"{name}.X", (n, encoding.n_features), np.float32)
     encode(encoding, assembly.tables[selection.table], selection.rows, X)
-    y = zeros(f"{name}.y", (n,), np.int64)
-    y[:] = assembly.y[selection.table][selection.rows]
-    rows = zeros(f"{name}.rows", (n,), np.int64)
-    rows[:] = selection.rows
-    return Table(X, y, rows)
+    y = _filled(zeros, f"{name}.y", assembly.y[selection.table][selection.rows])
+    return Table(X, y, _filled(zeros, f"{name}.rows", selection.rows))
+
+
+def _filled(zeros: Zeros, name: str, values: Ints) -> Ints:
+    array = zeros(name, values.shape, np.int64)
+    array[:] = values
+    return array
 
 
 def named_selections(assembly: Assembly) -> Iterator[tuple[str, int, Selection]]:
@@ -111,13 +105,10 @@ def prepare(assembly: Assembly, encodings: list[Encoding], reader: Reader, key: 
             table = encode_selection(assembly, encodings[k], name, selection, store.zeros)
             arrays |= {f"{name}.X": table.X, f"{name}.y": table.y, f"{name}.rows": table.rows}
         if assembly.test is not None and len(assembly.train) > 1:
-            arrays["test.rows"] = store.zeros("test.rows", (len(assembly.test),), np.int64)
-            arrays["test.rows"][:] = assembly.test.rows
+            arrays["test.rows"] = _filled(store.zeros, "test.rows", assembly.test.rows)
         if assembly.groups:
-            arrays["dev_groups"] = store.zeros("dev_groups", (sum(map(len, assembly.dev)),), np.int64)
-            arrays["dev_groups"][:] = np.concatenate(
-                [assembly.groups[dev.table].codes[dev.rows] for dev in assembly.dev]
-            )
+            groups = np.concatenate([assembly.groups[dev.table].codes[dev.rows] for dev in assembly.dev])
+            arrays["dev_groups"] = _filled(store.zeros, "dev_groups", groups)
         meta = meta_of(assembly, encodings, list(arrays))
         stored = store.commit(meta)
         kept = read_entry(stored) if stored is not None else None
@@ -235,12 +226,12 @@ def encoding_text(same: tuple[FittedColumn, ...]) -> str:
         words = ["0 or 1" if column.kind == "boolean" else "normalised"]
     if "missing" in parts:
         words.append(
-            "missing apart" if column.kind == "categorical" else f"missing: {_filled(column)} and an indicator"
+            "missing apart" if column.kind == "categorical" else f"missing: {_fill_text(column)} and an indicator"
         )
     return ", ".join(words)
 
 
-def _filled(column: FittedColumn) -> str:
+def _fill_text(column: FittedColumn) -> str:
     """What a missing cell becomes, as a person writes it."""
     if column.kind != "date" or column.fill is None:
         return f"{column.fill:.6g}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,6 +91,11 @@ class TypedTable:
     categories: dict[str, TextColumn]
     notices: tuple[str, ...] = field(default=())
 
+    def measured(self) -> dict[str, NDArray[Any]]:
+        """Return each column of numbers and dates, a view (n_rows,)."""
+        blocks = ((name, block.values[:, k]) for block in self.numbers for k, name in enumerate(block.names))
+        return dict(blocks) | self.dates
+
 
 # --- from a frame -----------------------------------------------------------------------------------------------------
 
@@ -119,8 +124,9 @@ def text_column(values: Any, where: str, missing: frozenset[str] = frozenset()) 
     return TextColumn(renumber[codes], tuple(levels))
 
 
-def _is_date(dtype: Any) -> bool:
-    return getattr(dtype, "kind", "") == "M"
+def is_date(series: pd.Series[Any]) -> bool:
+    """Whether a column holds moments, not text that may be read as dates."""
+    return getattr(series.dtype, "kind", "") == "M"
 
 
 def raw_table(raw: Raw, skip: frozenset[str], missing: tuple[str, ...]) -> RawTable:
@@ -129,21 +135,19 @@ def raw_table(raw: Raw, skip: frozenset[str], missing: tuple[str, ...]) -> RawTa
     from pandas.api import types
 
     frame, absent = raw.frame, MISSING | set(missing)
-    names = tuple(str(name) for name in frame.columns if name not in skip)
+    names = tuple(name for name in raw.names if name not in skip)
     numeric, text, moments, booleans = [], {}, {}, set()
     for name in names:
         series = frame[name]
         where = f"{raw.where}, column {name!r}"
-        if isinstance(series.dtype, pd.CategoricalDtype):
-            text[name] = text_column(series, where, absent)
-        elif types.is_bool_dtype(series.dtype):
+        if types.is_bool_dtype(series.dtype) and not isinstance(series.dtype, pd.CategoricalDtype):
             booleans.add(name)
             numeric.append(name)
         elif types.is_timedelta64_dtype(series.dtype) or types.is_complex_dtype(series.dtype):
             raise DataError(f"{where}: holds {series.dtype}, expected numbers, text, booleans or dates")
         elif types.is_numeric_dtype(series.dtype):
             numeric.append(name)
-        elif _is_date(series.dtype):
+        elif is_date(series):
             moments[name] = seconds_of(series)
         else:
             text[name] = text_column(series, where, absent)
@@ -177,21 +181,20 @@ def without_stand_ins(numbers: Numbers, missing: tuple[str, ...]) -> Numbers:
 def typed_table(table: RawTable, columns: Mapping[str, Column]) -> TypedTable:
     """Read every column as its kind; a cell that cannot be read so is refused with its place."""
     refuse_infinite(table)
-    native = {name: None for name in table.numbers.names if columns[name].kind in ("numeric", "boolean")}
-    blocks = [_native_block(table, list(native))] if native else []
+    native = [name for name in table.numbers.names if columns[name].kind in ("numeric", "boolean")]
+    blocks = [_native_block(table, native)] if native else []
+    others = set(table.names) - set(native)
     parsed: dict[str, Doubles] = {}
     dates: dict[str, Doubles] = {}
     categories: dict[str, TextColumn] = {}
     notices: list[str] = []
-    for name in table.names:
-        column = columns[name]
-        if column.kind == "drop" or name in native:
-            continue
+    for column in (columns[name] for name in table.names if name in others):
+        name = column.name
         if column.kind == "categorical":
             categories[name] = as_text(table, name)
         elif column.kind == "date":
             dates[name] = _dates(table, column, notices)
-        else:
+        elif column.kind != "drop":
             parsed[name] = _parsed_numbers(table, column, notices)
     if parsed:
         blocks.append(Numbers(tuple(parsed), np.column_stack(list(parsed.values()))))
@@ -201,8 +204,8 @@ def typed_table(table: RawTable, columns: Mapping[str, Column]) -> TypedTable:
 def _native_block(table: RawTable, names: list[str]) -> Numbers:
     if len(names) == len(table.numbers.names):
         return table.numbers
-    place_of = {name: place for place, name in enumerate(table.numbers.names)}
-    places = [place_of[name] for name in names]
+    wanted = set(names)
+    places = [place for place, name in enumerate(table.numbers.names) if name in wanted]
     return Numbers(tuple(names), table.numbers.values[:, places])
 
 
@@ -306,6 +309,20 @@ def _refuse_large(table: RawTable, name: str, values: NDArray[Any]) -> None:
 def toml_key(name: str) -> str:
     """Write a column's name as a TOML key."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+
+
+def with_columns(raw: Raw, names: list[str], why: str) -> Raw:
+    """Return the rows with these columns in this order; one that is missing is refused, ``why`` says who needs it."""
+    present = set(raw.names)
+    absent = next((name for name in names if name not in present), None)
+    if absent is not None:
+        raise no_column(raw, absent, f", {why}")
+    return raw if list(raw.names) == names else replace(raw, frame=raw.frame[names])
+
+
+def no_column(raw: Raw, name: object, why: str, hint: str = "") -> DataError:
+    """The error of a column that a file does not have; ``why`` says where it is named."""
+    return DataError(f"{raw.where}: no column {name!r}{why}; {nearest(str(name), raw.names)}{hint}")
 
 
 def nearest(name: str, names: tuple[str, ...]) -> str:

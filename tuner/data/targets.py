@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tuner.data.settings import DataSettings
 from tuner.data.sources.delimited import MISSING_LABELS, looks_numeric, target_among
 from tuner.data.sources.raw import Raw
-from tuner.data.tables import TextColumn, nearest, text_column
+from tuner.data.tables import TextColumn, nearest, no_column, text_column
 from tuner.errors import DataError
 
 Ints = NDArray[np.int64]
@@ -24,9 +24,9 @@ MOST_NAMES = 40  # columns that are listed where none was named; a table's targe
 
 def target_name(raw: Raw, settings: DataSettings) -> str:
     """Return the target's column: as the definition names it, else the one that the format itself has."""
-    names = tuple(str(name) for name in raw.frame.columns)
     if raw.target is not None:
         return raw.target
+    names = raw.names
     if settings.target is None:
         raise DataError(
             f"{raw.where}: which column is to be predicted? Say so with --target COLUMN (in a definition: target = "
@@ -38,9 +38,7 @@ def target_name(raw: Raw, settings: DataSettings) -> str:
     hint = ""
     if settings.header and any(looks_numeric(name) for name in names):
         hint = "; line 1 looks like a row, not like names: header = false if it is one"
-    raise DataError(
-        f"{raw.where}: no column {settings.target!r} ([data] target); {nearest(str(settings.target), names)}{hint}"
-    )
+    raise no_column(raw, settings.target, " ([data] target)", hint)
 
 
 def read_labels(raw: Raw, name: str, missing: Sequence[str]) -> TextColumn:

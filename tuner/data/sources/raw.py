@@ -45,6 +45,11 @@ class Raw:
     decimal: str = "."
     notices: tuple[str, ...] = field(default=())
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the columns."""
+        return tuple(map(str, self.frame.columns))
+
     def at(self, row: int, column: str | None = None) -> str:
         """Name one cell: "file, line 17, column 'age'"."""
         place = f"{self.where}, {self.line_of(row)}"

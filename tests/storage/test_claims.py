@@ -30,6 +30,7 @@ from tuner.storage import (
     claim_trial,
     claims,
     delete_study,
+    enqueue_trial,
     fail,
     owner,
     put_back,
@@ -102,6 +103,71 @@ def test_a_commit_whose_answer_is_lost_takes_effect_once(database: Database) -> 
     first, failed = read_study(database, "made").trials
     assert (first.state, len(first.networks), first.params) == ("complete", 1, drawn().hyperparameters)
     assert failed.state == "failed"
+
+
+@contextmanager
+def refused_commits(database: Database) -> Iterator[None]:
+    """Every transaction's first commit takes no effect, as if the server had ended before it came."""
+    refused = False
+
+    def commit(connection: sa.Connection) -> None:
+        nonlocal refused
+        refused = not refused
+        if refused:
+            assert connection.connection.dbapi_connection is not None
+            connection.connection.dbapi_connection.rollback()
+            raise OperationalError("COMMIT", {}, Exception("terminating connection due to administrator command"))
+
+    sa.event.listen(database.engine, "commit", commit)
+    yield
+    sa.event.remove(database.engine, "commit", commit)
+
+
+def test_a_commit_that_takes_no_effect_is_sent_again(database: Database) -> None:
+    """A worker's writes find themselves undone, and are done."""
+    study = make_study(database, budget=9)
+    with refused_commits(database):
+        claim = take(database, study)
+        assert write_drawn(database, claim, study, drawn(), DISTRIBUTIONS)
+        assert write_outcome(database, claim, study, outcome())
+    assert (claim.number, claim.attempt) == (0, 1)
+    assert [trial.state for trial in read_study(database, "made").trials] == ["complete"]
+
+
+@pytest.mark.parametrize("ended", ["finished", "failed", "put back"])
+def test_an_ended_claim_is_not_ended_again(database: Database, ended: str) -> None:
+    """Its owner may be gone and its time be up: a trial that nobody runs stays as it is."""
+    study = make_study(database)
+    claim = take_and_draw(database, study)
+    if ended == "finished":
+        assert write_outcome(database, claim, study, outcome())
+    elif ended == "failed":
+        assert fail(database, claim, "out of memory")
+    else:
+        assert put_back(database, claim)
+    owned(database, claim, DEAD, expires_in=-1)
+    before = read_study(database, "made").trials[0]
+    with database.reading() as connection:
+        now = database.now(connection)
+    database.write(lambda connection: claims._end_dead_claims(connection, study, now, 3))
+    after = read_study(database, "made").trials[0]
+    assert (after.state, after.reason, after.finished) == (before.state, before.reason, before.finished)
+
+
+@pytest.mark.parametrize(
+    ("owner", "expires", "expected"),
+    [(ELSEWHERE, 9.9, True), (ELSEWHERE, 10.0, False), (ELSEWHERE, 10.1, False), (DEAD, 10.1, True), (DEAD, 9.9, True)],
+)
+def test_a_claim_is_dead_once_its_time_is_up_or_its_owner_gone(owner: Owner, expires: float, expected: bool) -> None:
+    """Either is enough; at the very moment of its expiry it still holds."""
+    assert claims.is_dead(owner.to_json(), expires, 10.0) is expected
+
+
+def test_a_trial_that_waits_was_never_started(database: Database) -> None:
+    """A hand-picked trial has no start before somebody takes it."""
+    study = make_study(database)
+    enqueue_trial(database, study, {"alpha": 0.5}, DISTRIBUTIONS)
+    assert read_study(database, "made").trials[0].started is None
 
 
 def test_trials_are_numbered_from_zero_and_end_with_the_budget(database: Database) -> None:

@@ -11,7 +11,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.storage import History, SampledTrial, frozen_trial
+from tuner.storage import History, SampledTrial, frozen_trial, id_of
 from tuner.study import PRUNERS, SAMPLERS, Draw, StudyDefinition, explores
 from tuner.trial import trial_seed
 
@@ -39,7 +39,7 @@ class TrialsInMemory(InMemoryStorage):
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """One trial."""
-        return next(trial for trial in self._frozen if trial._trial_id == trial_id)
+        return next(trial for trial in self._frozen if id_of(trial) == trial_id)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Kept with the trial in memory; whoever asked the sampler or pruner stores it."""

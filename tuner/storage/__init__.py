@@ -22,6 +22,7 @@ from tuner.storage.jobs import JobClaim, claim_job, finish_job, put_back_job, re
 from tuner.storage.learning import write_learning
 from tuner.storage.merging import Merged, merge_database
 from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch
+from tuner.storage.optuna_internals import id_of
 from tuner.storage.owner import Owner
 from tuner.storage.progress import (
     BestTrial,
@@ -107,6 +108,7 @@ __all__ = [
     "finish_job",
     "frozen_trial",
     "get_study",
+    "id_of",
     "mask",
     "merge_database",
     "middle_epoch",

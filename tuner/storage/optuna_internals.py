@@ -13,6 +13,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages._rdb import models
+from optuna.trial import FrozenTrial
 from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table
 
 metadata = models.BaseModel.metadata
@@ -48,6 +49,11 @@ def newest_revision() -> str | None:
     ways = [each.groups() for each in found if each is not None]
     newest = {revision for revision, _ in ways} - {before for _, before in ways}
     return newest.pop() if len(ways) == len(found) and len(newest) == 1 else None
+
+
+def id_of(trial: FrozenTrial) -> int:
+    """The key of a trial in a storage."""
+    return int(trial._trial_id)
 
 
 def contains(distribution: BaseDistribution, external: Any) -> bool:

@@ -200,6 +200,7 @@ def test_a_call_adds_exactly_its_own_number(database: Database) -> None:
         assert write_outcome(database, take_and_draw(database, study, call="more", extra=2), study, outcome())
     claim, standing = claim_trial(database, study, Budget("more", 2), max_attempts=3, owner=Owner.this_process())
     assert claim is None
+    assert (standing.counted, standing.running, standing.allowed) == (2, 0, 2)
     assert standing.is_complete
 
 

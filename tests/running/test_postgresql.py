@@ -83,7 +83,8 @@ def test_a_search_is_the_same_as_on_sqlite(edit: Edit, url: URL) -> None:
 
 def test_an_empty_server_is_where_nobody_searched_yet(workplace: Path, url: URL) -> None:
     """A shipped study is found by its name, the list of studies is empty, and a report says what to start with."""
-    located = locate("digits", text(url))
+    with locate("digits", text(url)) as located:
+        pass
     assert located.name == "digits"
     assert list_studies(text(url))[1] == []
     with pytest.raises(UsageError, match=r"never searched: there is no postgresql.*start with: tuner search digits"):

@@ -126,7 +126,7 @@ class Service:
         return worker
 
     def _make_worker(self, stored: StoredStudy) -> Worker:
-        source = stored_source(self.database, stored.name)
+        source = stored_source(stored, self.database.name)
         definition = source.definition
         trainer = trainer_of(definition, allowed=self.allow_trainers)
         trainer.prepare()

@@ -8,7 +8,7 @@ import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -296,10 +296,17 @@ def read_definition(path: Path) -> StudyDefinition:
 def parse_definition(text: str, where: str) -> StudyDefinition:
     """Validate the text of a definition; ``where`` names it in messages.  Raises DefinitionError with one line."""
     try:
-        table = tomllib.loads(text)
+        return _parsed(text)
     except tomllib.TOMLDecodeError as error:
         raise DefinitionError(f"{where}: not valid TOML: {error}") from None
-    return validate_definition(table, where)
+    except ValidationError as error:
+        raise DefinitionError(f"{where}: {explain(error)}") from None
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> StudyDefinition:
+    """One text is parsed once, whoever asks: a definition never changes."""
+    return StudyDefinition.model_validate(tomllib.loads(text))
 
 
 def validate_definition(table: Mapping[str, Any], where: str) -> StudyDefinition:

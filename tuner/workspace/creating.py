@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from tuner.data import Dataset, check_data_quality
-from tuner.errors import NoDatabaseError, StorageError, TunerError, UsageError
+from tuner.errors import NoDatabaseError, StorageError, UsageError
 from tuner.outcomes import Finding
 from tuner.paths import defined_studies
 from tuner.storage import (
-    URL,
     Begun,
     Database,
     NewStudy,
@@ -25,7 +24,6 @@ from tuner.storage import (
     ensure_study,
     find_study,
     get_study,
-    open_database,
     read_dev_set,
     shown,
     study_names,
@@ -34,7 +32,7 @@ from tuner.storage import (
 from tuner.study import Source, StudyDefinition, identity_changes, parse_definition
 from tuner.trainers import Trainer, trainer_of
 from tuner.trial import draw_dev_folds
-from tuner.workspace.locating import is_stored
+from tuner.workspace.locating import Located
 from tuner.workspace.warm_start import n_repeated, offers_from
 
 VERSIONS = ("tuner-search", "numpy", "optuna", "sqlalchemy", "pandas")
@@ -80,7 +78,7 @@ class PreparedStudy:
 def prepare(
     source: Source,
     dataset: Dataset,
-    url: URL,
+    located: Located,
     *,
     from_study: str | None = None,
     allow_changed: bool = False,
@@ -95,22 +93,18 @@ def prepare(
     """
     definition = source.definition
     identity = definition.identity(dataset.fingerprint)
-    offers = _look_first(url, definition, identity, from_study=from_study, allow_changed=allow_changed)
-    was_there = is_stored(url, definition.name)
-    findings = [] if was_there else check_data_quality(dataset)
-    database = open_database(url, create=True)
+    found, offers = _look_first(located, definition, identity, from_study=from_study, allow_changed=allow_changed)
+    findings = [] if found is not None else check_data_quality(dataset)
     new = _new_study(source, dataset, offers, findings, from_study)
-    try:
-        if not was_there:
-            write_definition()
-        stored, is_new = ensure_study(database, new)
-        if not is_new:
-            stored = _continue(database, stored, new, allow_changed=allow_changed)
-        if was_there:
-            write_definition()
-    except TunerError:
-        database.close()
-        raise
+    database = located.make_database()
+    if found is None:
+        write_definition()
+    stored, is_new = ensure_study(database, new) if found is None else (found, False)
+    if not is_new:
+        stored = _continue(database, stored, new, allow_changed=allow_changed)
+    if found is not None:
+        write_definition()
+    located.keep_open()
     ignored = None if from_study == _begun_with(stored) else from_study
     return PreparedStudy(
         database,
@@ -151,24 +145,30 @@ def _new_study(
 
 
 def _look_first(
-    url: URL, definition: StudyDefinition, identity: dict[str, Any], *, from_study: str | None, allow_changed: bool
-) -> list[WarmStartTrial]:
-    """Refuse what can be refused before anything is written; the trials a new study begins with."""
+    located: Located,
+    definition: StudyDefinition,
+    identity: dict[str, Any],
+    *,
+    from_study: str | None,
+    allow_changed: bool,
+) -> tuple[StoredStudy | None, list[WarmStartTrial]]:
+    """Refuse what can be refused before anything is written; the study, or the trials a new one begins with."""
     try:
-        with open_database(url, create=False) as database:
-            found = find_study(database, definition.name)
-            if found is not None:
-                if not allow_changed:
-                    refuse_changed(database, found, identity)
-                if from_study is not None and from_study != _begun_with(found):
-                    get_study(database, from_study)  # a name that is no study's is a mistake, though it has no effect
-                return []
-            return offers_from(database, from_study, definition, identity) if from_study else []
+        database = located.database()
     except NoDatabaseError:
         if from_study is not None:
-            where = shown(url)
+            where = shown(located.url)
             raise UsageError(f"--from {from_study}: there is no {where} yet that could hold such a study") from None
-        return []
+        return None, []
+    known = located.stored
+    found = known if known is not None and known.name == definition.name else find_study(database, definition.name)
+    if found is None:
+        return None, offers_from(database, from_study, definition, identity) if from_study else []
+    if not allow_changed:
+        refuse_changed(database, found, identity)
+    if from_study is not None and from_study != _begun_with(found):
+        get_study(database, from_study)  # a name that is no study's is a mistake, though it has no effect
+    return found, []
 
 
 def _begun_with(stored: StoredStudy) -> str | None:
@@ -189,9 +189,10 @@ def _continue(database: Database, stored: StoredStudy, new: NewStudy, *, allow_c
         before = parse_definition(stored.definition, f"study {stored.name!r}").search.trials
         if before != new.budget:  # an edited budget is meant; one raised by --total or submit stays
             changed["budget"] = new.budget
-    if changed:
-        update_study(database, stored.study_id, **changed)
-    return get_study(database, stored.name)
+    if not changed:
+        return stored
+    update_study(database, stored.study_id, **changed)
+    return replace(stored, **changed)
 
 
 def _refuse_other_dev_set(database: Database, stored: StoredStudy, new: NewStudy) -> None:

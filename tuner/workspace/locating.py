@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tuner.data import Dataset, DataSettings, load_dataset
+from tuner.data import DataSettings, FileReader, RowReader
 from tuner.errors import NoDatabaseError, UsageError
 from tuner.files import write_new, write_whole
 from tuner.paths import DATA_SUFFIXES, DATABASE, SCHEMA, STORAGE_VARIABLE, STUDIES, shipped_studies
 from tuner.storage import (
     URL,
     Database,
+    StoredStudy,
     find_study,
     open_database,
     parse_url,
@@ -38,17 +40,50 @@ MOST_LEVELS_UP = 2
 """Beyond, a data file is somewhere else, and its definition names it by its absolute path."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Located:
     """A study that was found: its name, its definition where one lies outside the database, and its database.
 
     ``unwritten``: where the definition just made for a data file belongs, once everything else has proved possible.
+    ``reader``: the data file that was read for it.  What was read and opened is passed on, and let go by ``locate``.
     """
 
     name: str
     source: Source | None
     url: URL
     unwritten: Path | None = None
+    reader: FileReader | None = None
+    stored: StoredStudy | None = None
+    _database: Database | None = None
+
+    def database(self) -> Database:
+        """Open the database, once.  Raises NoDatabaseError where there is none."""
+        if self._database is None:
+            self._database = open_database(self.url, create=False)
+        return self._database
+
+    def make_database(self) -> Database:
+        """The same, making it where there is none."""
+        if self._database is None:
+            self._database = open_database(self.url, create=True)
+        return self._database
+
+    def keep_open(self) -> None:
+        """Leave the database open at the end of the block: who has it closes it."""
+        self._database = None
+
+    def close(self) -> None:
+        """Close the database, if it was opened."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def reader_of(self, source: Source) -> FileReader:
+        """What reads the data of the definition, sharing what was read already."""
+        data = source.definition.data
+        if self.reader is None:
+            return FileReader(data, source.folder)
+        return self.reader.with_settings(data, source.folder)
 
 
 def storage_url(storage: str | None, beside: Path | None = None) -> URL:
@@ -57,12 +92,22 @@ def storage_url(storage: str | None, beside: Path | None = None) -> URL:
     return parse_url(given) if given else sqlite_url((beside or STUDIES) / DATABASE)
 
 
-def locate(study: str, storage: str | None = None, *, target: str | None = None, name: str | None = None) -> Located:
+@contextmanager
+def locate(
+    study: str, storage: str | None = None, *, target: str | None = None, name: str | None = None
+) -> Iterator[Located]:
     """Find what STUDY means, making a definition for a data file that has none.  Raises UsageError with what there
     is.
 
     ``name``: what a study of a data file is called, and its definition, instead of after the file.
     """
+    with ExitStack() as stack:
+        located = _locate(study, storage, target, name, stack)
+        stack.callback(located.close)
+        yield located
+
+
+def _locate(study: str, storage: str | None, target: str | None, name: str | None, stack: ExitStack) -> Located:
     if Path(study).is_dir() and (is_path(study) or study in (".", "..")):
         raise UsageError(f"{study} is a folder; expected a definition (TOML), a data file, or the name of a study")
     if is_path(study):
@@ -71,22 +116,23 @@ def locate(study: str, storage: str | None = None, *, target: str | None = None,
             source = read_source(path)
             _refuse_other_target(str(path), source, target)
             return Located(source.definition.name, source, storage_url(storage, path.parent))
-        return _locate_data(path, storage_url(storage), target, name)
+        return _locate_data(path, storage_url(storage), target, name, stack)
     url = storage_url(storage)
     here = STUDIES / f"{study}.toml"
     if here.exists():
         source = read_source(here)
         _refuse_other_target(str(here), source, target)
         return Located(source.definition.name, source, url)
-    if is_stored(url, study):
-        return Located(study, None, url)
+    stored = Located(study, None, url)
+    if _holds(stored):
+        return stored
     shipped = shipped_studies() / f"{study}.toml"
     if shipped.exists():
         return Located(study, read_source(shipped), url)
     raise UsageError(_not_found(study, url))
 
 
-def _locate_data(path: Path, url: URL, target: str | None, name: str | None) -> Located:
+def _locate_data(path: Path, url: URL, target: str | None, name: str | None, stack: ExitStack) -> Located:
     """A data file's definition: the one that is there, or one that is yet to be written."""
     where = STUDIES / f"{name or study_name_of(path)}.toml"
     if where.exists():
@@ -99,9 +145,9 @@ def _locate_data(path: Path, url: URL, target: str | None, name: str | None) -> 
         with suppress(UsageError):
             _check_same_data(other, source, path, target)
             return Located(source.definition.name, source, url, unwritten=where)
-    text = definition_for_data(path, target, where)
-    source = Source(parse_definition(text, str(where)), text, where.absolute().parent)
-    return Located(source.definition.name, source, url, unwritten=where)
+    reader = stack.enter_context(data_file_reader(path, target))
+    source = definition_for_data(reader, where)
+    return Located(source.definition.name, source, url, where, reader)
 
 
 def name_of(study: str) -> str:
@@ -114,13 +160,13 @@ def is_path(study: str) -> bool:
     return "/" in study or study.endswith((".toml", *DATA_SUFFIXES))
 
 
-def is_stored(url: URL, name: str) -> bool:
-    """Whether a database that exists holds a study of this name; nothing is created."""
-    try:
-        with open_database(url, create=False) as database:
-            return find_study(database, name) is not None
-    except NoDatabaseError:
-        return False
+def _holds(located: Located) -> bool:
+    """Whether a database that exists holds the study; nothing is created."""
+    with suppress(NoDatabaseError):
+        located.stored = find_study(located.database(), located.name)
+    if located.stored is None:
+        located.close()
+    return located.stored is not None
 
 
 def _not_found(study: str, url: URL) -> str:
@@ -150,12 +196,9 @@ def _read_text(path: Path) -> str:
         raise UsageError(f"{path}: cannot be read as UTF-8 text: {error}") from None
 
 
-def stored_source(database: Database, name: str) -> Source:
+def stored_source(stored: StoredStudy, database: str) -> Source:
     """The definition of a study that only the database holds."""
-    stored = find_study(database, name)
-    if stored is None:
-        raise UsageError(f"no study {name!r} in {database.name}")
-    definition = parse_definition(stored.definition, f"study {name!r} in {database.name}")
+    definition = parse_definition(stored.definition, f"study {stored.name!r} in {database}")
     return Source(definition, stored.definition, Path(stored.facts.folder))
 
 
@@ -190,25 +233,33 @@ def study_name_of(path: Path) -> str:
     return cleaned or "study"
 
 
-def definition_for_data(path: Path, target: str | None, where: Path) -> str:
-    """The text of a definition for a data file, to be written to ``where``.  Raises DataError, UsageError."""
+def data_file_reader(path: Path, target: str | None) -> FileReader:
+    """What reads a data file that has no definition yet.  Raises UsageError."""
     if not path.exists():
         raise UsageError(f"{path}: no such file; expected a study definition (TOML) or a data file")
-    settings = DataSettings(source=str(path.resolve()), target=target)
-    dataset = load_dataset(settings, Path.cwd())
-    relative = os.path.relpath(path.resolve(), where.parent.resolve())
+    return FileReader(DataSettings(source=str(path.resolve()), target=target), Path.cwd())
+
+
+def definition_for_data(reader: FileReader, where: Path) -> Source:
+    """A definition for a data file, whose text will be written to ``where``.  Raises DataError."""
+    path = reader.path
+    reader.measure()
+    relative = os.path.relpath(path, where.parent.resolve())
     is_near = relative.split(os.sep).count(os.pardir) <= MOST_LEVELS_UP
-    return make_definition(where.stem, relative if is_near else str(path.resolve()), target, shape_of(dataset))
+    target = reader.settings.target
+    named = None if target is None else str(target)
+    text = make_definition(where.stem, relative if is_near else str(path), named, shape_of(reader))
+    return Source(parse_definition(text, str(where)), text, where.absolute().parent)
 
 
-def shape_of(dataset: Dataset) -> DataShape:
+def shape_of(reader: RowReader) -> DataShape:
     """What the ranges of a new definition depend on."""
-    part = dataset.parts[0]
-    n_rows = len(part.train) + len(part.dev)
-    n_train = n_rows * 4 // 5 if uses_folds(n_rows) else len(part.train)
-    return DataShape(
-        n_rows, n_train, dataset.n_features, np.bincount(part.train.y, minlength=dataset.n_classes).tolist()
-    )
+    assembly, encoding = reader.assemble(), reader.encodings()[0]
+    train, dev = assembly.train[0], assembly.dev[0]
+    n_rows = len(train) + len(dev)
+    n_train = n_rows * 4 // 5 if uses_folds(n_rows) else len(train)
+    counts = np.bincount(assembly.y[train.table][train.rows], minlength=len(assembly.class_names))
+    return DataShape(n_rows, n_train, encoding.n_features, counts.tolist())
 
 
 def write_definition(path: Path, text: str) -> None:

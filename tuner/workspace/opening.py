@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tuner.data import Dataset, DataSettings, dataset_from_arrays, dataset_from_frame, load_dataset
-from tuner.errors import ArgumentError, DataError, NoDatabaseError, TunerError, UsageError
+from tuner.data import Dataset, DataSettings, arrays_reader, dataset_from, frame_reader, load_dataset
+from tuner.errors import ArgumentError, DataError, NoDatabaseError, UsageError
 from tuner.paths import STUDIES
 from tuner.storage import (
     Database,
@@ -32,6 +33,7 @@ from tuner.trainers import Trainer, trainer_of
 from tuner.workspace.creating import PreparedStudy, prepare
 from tuner.workspace.locating import (
     Located,
+    data_file_reader,
     definition_for_data,
     locate,
     name_of,
@@ -66,19 +68,18 @@ def open_study(request: StudyRequest) -> PreparedStudy:
 
     Everything that can be refused is refused before a file is made.
     """
-    located = locate(request.study, request.storage, target=request.target, name=request.name)
-    source, trainer = _source(located, request)
-    dataset = load_dataset(source.definition.data, source.folder)
-    old = None if request.from_study is None else name_of(request.from_study)
-
-    study = prepare(
-        source,
-        dataset,
-        located.url,
-        from_study=old,
-        allow_changed=request.allow_changed,
-        write_definition=lambda: _write_made(located.unwritten, source.text),
-    )
+    with locate(request.study, request.storage, target=request.target, name=request.name) as located:
+        source, trainer = _source(located, request)
+        old = None if request.from_study is None else name_of(request.from_study)
+        with located.reader_of(source) as reader:
+            study = prepare(
+                source,
+                dataset_from(reader),
+                located,
+                from_study=old,
+                allow_changed=request.allow_changed,
+                write_definition=lambda: _write_made(located.unwritten, source.text),
+            )
     return replace(study, trainer=trainer)
 
 
@@ -113,25 +114,25 @@ def open_data_in_memory(
     if target is None:
         raise ArgumentError("target: expected a column of the DataFrame, or the classes of the rows, got None")
 
-    def load(settings: DataSettings) -> Dataset:
-        if column is not None:
-            return dataset_from_frame(data, column, settings, cache=cache)
-        return dataset_from_arrays(data, target, settings, cache=cache)
-
     edits = [Edit(key, value, "as asked for") for key, value in (settings or {}).items()]
     of_data = {edit.key.removeprefix("data."): edit.value for edit in edits if edit.key.startswith("data.")}
-    dataset = load(DataSettings.model_validate(of_data))
-    content = dataset.fingerprint
+    probe = DataSettings.model_validate(of_data)
+    reader = arrays_reader(data, target, probe) if column is None else frame_reader(data, column, probe)
+    content = reader.fingerprint()
     if settings:
         lasting = {key: value for key, value in settings.items() if key != "search.trials"}  # a budget may be raised
         content = hashlib.sha256(json.dumps([content, lasting], sort_keys=True).encode()).hexdigest()
     name = name or f"data-{content[:8]}"
-    text = make_definition(name, None, column, shape_of(dataset))
+    with reader:
+        reader.measure()
+        text = make_definition(name, None, column, shape_of(reader))
     if edits:
         text = edit_definition(text, edits, "Made and edited by a call of Python.")
     source = Source(parse_definition(text, f"study {name!r}"), text, Path.cwd())
-    dataset = load(source.definition.data)
-    return prepare(source, dataset, storage_url(storage), from_study=from_study, allow_changed=allow_changed)
+    with reader.with_settings(source.definition.data) as rows:
+        dataset = dataset_from(rows, cache=cache)
+        with closing(Located(name, source, storage_url(storage))) as located:
+            return prepare(source, dataset, located, from_study=from_study, allow_changed=allow_changed)
 
 
 def load_study_data(request: StudyRequest) -> tuple[Source, Dataset]:
@@ -142,13 +143,14 @@ def load_study_data(request: StudyRequest) -> tuple[Source, Dataset]:
 
 def load_to_run(request: StudyRequest) -> tuple[Source, Dataset, Trainer]:
     """The same, with the study's trainer, which this request permits."""
-    source, trainer = _source(locate(request.study, request.storage, target=request.target), request)
-    return source, load_dataset(source.definition.data, source.folder), trainer
+    with locate(request.study, request.storage, target=request.target) as located:
+        source, trainer = _source(located, request)
+        return source, dataset_from(located.reader_of(source)), trainer
 
 
 def _source(located: Located, request: StudyRequest) -> tuple[Source, Trainer]:
     """The definition that is meant, and its trainer; where it may and will be run, it can be imported."""
-    source = located.source or _stored(located)
+    source = located.source or _stored_source(located)
     if request.name is not None:
         source = renamed(source, request.name)
     folder = None if located.source is None else source.folder
@@ -156,6 +158,11 @@ def _source(located: Located, request: StudyRequest) -> tuple[Source, Trainer]:
     if request.allow_trainers is not None:
         trainer.prepare()
     return source, trainer
+
+
+def _stored_source(located: Located) -> Source:
+    assert located.stored is not None  # or it would not have been found
+    return stored_source(located.stored, shown(located.url))
 
 
 def make_definition_file(path: Path, target: str | None) -> tuple[Path, tuple[str, ...]]:
@@ -166,16 +173,11 @@ def make_definition_file(path: Path, target: str | None) -> tuple[Path, tuple[st
     where = STUDIES / f"{study_name_of(path)}.toml"
     if where.exists():
         raise UsageError(f"{where} is there already; it was left as it is: search it with tuner search {where.stem}")
-    text = definition_for_data(path, target, where)
-    # what cannot be searched is refused
-    dataset = load_dataset(parse_definition(text, str(where)).data, where.absolute().parent)
-    write_definition(where, text)
+    with data_file_reader(path, target) as reader:
+        source = definition_for_data(reader, where)
+        dataset = dataset_from(reader.with_settings(source.definition.data, source.folder))  # or it is refused
+    write_definition(where, source.text)
     return where, dataset.notices
-
-
-def _stored(located: Located) -> Source:
-    with open_database(located.url, create=False) as database:
-        return stored_source(database, located.name)
 
 
 def read_record(study: str, storage: str | None = None) -> StudyRecord:
@@ -183,12 +185,13 @@ def read_record(study: str, storage: str | None = None) -> StudyRecord:
 
     What is free to change ([diagnosis]) is as the definition file says now, where there is one.
     """
-    database, name = open_to_read(study, storage)
-    try:
-        record = read_study(database, name)
-    finally:
-        database.close()
-    source = locate(study, storage).source
+    with locate(study, storage) as located:
+        return _read_record(located, study)
+
+
+def _read_record(located: Located, study: str) -> StudyRecord:
+    record = read_study(_searched_database(located, study), located.name)
+    source = located.source
     if source is None or identity_changes(record.identity, source.definition.identity(record.fingerprint)):
         return record
     return replace(record, definition=source.text)
@@ -204,17 +207,17 @@ def read_prepared(study: PreparedStudy) -> StudyRecord:
 
 def refuse_stored_trainer(study: str, storage: str | None, allowed: Collection[str]) -> None:
     """Raise UsageError where a file written from the definition would permit a trainer that only the database names."""
-    located = locate(study, storage)
-    if located.source is None:
-        trainer_of(_stored(located).definition, allowed=allowed)
+    with locate(study, storage) as located:
+        if located.source is None:
+            trainer_of(_stored_source(located).definition, allowed=allowed)
 
 
 def load_searched(
     study: str, storage: str | None = None, dataset: Dataset | None = None
 ) -> tuple[StudyRecord, Dataset]:
     """A study that was searched, and its data: those of the search, or refused.  ``dataset``: what is in memory."""
-    record = read_record(study, storage)
-    source = locate(study, storage).source
+    with locate(study, storage) as located:
+        record, source = _read_record(located, study), located.source
     folder = Path(record.facts.folder) if source is None else source.folder
     definition = parse_definition(record.definition, f"study {record.name!r}")
     if dataset is None and definition.data.source is None:
@@ -233,22 +236,23 @@ def load_searched(
 
 def open_to_read(study: str, storage: str | None = None) -> tuple[Database, str]:
     """The database a study lies in, and its name there; nothing is created."""
-    located = locate(study, storage)
+    with locate(study, storage) as located:
+        database = _searched_database(located, study)
+        get_study(database, located.name)
+        located.keep_open()
+        return database, located.name
+
+
+def _searched_database(located: Located, study: str) -> Database:
     if located.unwritten is not None:
         raise UsageError(f"{study} was never searched; start with: tuner search {study} --target COLUMN")
     try:
-        database = open_database(located.url, create=False)
+        return located.database()
     except NoDatabaseError:
         where = shown(located.url)
         raise UsageError(
             f"study {located.name!r} was never searched: there is no {where}; start with: tuner search {study}"
         ) from None
-    try:
-        get_study(database, located.name)
-    except TunerError:
-        database.close()
-        raise
-    return database, located.name
 
 
 class StudyView:

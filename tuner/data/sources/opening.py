@@ -75,7 +75,8 @@ class DataFile:
     def refuse_changed(self) -> None:
         """Raise DataError where the file was written to since it was opened."""
         now = os.fstat(self._descriptor.fileno())
-        if any(getattr(now, name) != getattr(self._stat, name) for name in ("st_size", "st_mtime_ns", "st_ctime_ns")):
+        is_whole = self.raw is not self._descriptor
+        if not is_whole and any(getattr(now, name) != getattr(self._stat, name) for name in ("st_size", "st_mtime_ns")):
             raise DataError(f"{self.path}: was written to while it was read; expected a file that stays as it is")
         if self.labels is not None:
             self.labels.refuse_changed()

@@ -25,7 +25,7 @@ from tuner.modeling import (
 )
 from tuner.reporting import Learning, Report, build_report, learning_of, trials_frame
 from tuner.running import SearchRequest, run_search
-from tuner.storage import get_study, mask, open_database, parse_url
+from tuner.storage import mask, open_database, parse_url
 from tuner.study import parse_definition
 from tuner.trial import trial_settings
 from tuner.workspace import StudyRequest, load_searched, open_data_in_memory, open_study, open_to_read, read_record
@@ -126,7 +126,7 @@ class Study:
                 task,
                 trial,
                 database,
-                get_study(database, self.name).study_id,
+                record.study_id,
                 sizes=sizes,
                 seeds=seeds,
                 on_size=lambda networks: on_size(next(iter(learning_points(networks)), None)),
@@ -188,7 +188,6 @@ def search(
 
 def load_study(study: str | Path, *, storage: str | None = None) -> Study:
     """A study that was searched before.  Raises UsageError where there is none."""
-    database, name = open_to_read(str(study), storage)
-    with database:
-        stored = get_study(database, name)
-    return Study(name, database.address, data=stored.data_path, typed=str(study))
+    database, stored = open_to_read(str(study), storage)
+    database.close()
+    return Study(stored.name, database.address, data=stored.data_path, typed=str(study))

@@ -72,6 +72,7 @@ def make_study(
     )
     sizes = {"train": n_train, "dev": n_dev, "train_dev": n_train_dev, "test": n_test}
     record = StudyRecord(
+        study_id=1,
         name=name,
         storage="sqlite:///studies/tuner.db",
         definition=definition,

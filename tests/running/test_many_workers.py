@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.running.conftest import Edit, finished, forked, rows, search, states, statuses, wait_for
-from tuner.storage import read_study
-from tuner.workspace import StudyRequest, load_study_data, open_to_read
+from tuner.workspace import StudyRequest, load_study_data, read_record
 
 
 def check_exact(file: Path, budget: int) -> None:
@@ -70,9 +69,7 @@ def test_a_report_is_consistent_while_16_workers_write(edit: Edit) -> None:
     wait_for(lambda: file.exists() and rows(file, "SELECT count(*) FROM tuner_networks")[0][0] > 0)
     before, looks = 0, 0
     while before < 120:
-        database, name = open_to_read("small")
-        record = read_study(database, name)
-        database.close()
+        record = read_record("small")
         judged = [trial for trial in record.trials if trial.state in ("complete", "pruned")]
         assert len(judged) >= before
         for trial in judged:

@@ -17,7 +17,7 @@ from tuner.data.sources import opening
 from tuner.errors import DataError
 
 COUNTING = """
-import collections, json, sys, tomllib
+import collections, hashlib, json, sys, tomllib
 counts = collections.Counter()
 def count(event, arguments):
     if event == "open" and str(arguments[0]).endswith("my.csv"):
@@ -25,6 +25,11 @@ def count(event, arguments):
     elif event == "sqlite3.connect" and "tuner.db" in str(arguments[0]) and ".new" not in str(arguments[0]):
         counts["connections"] += 1
 sys.addaudithook(count)
+digest = hashlib.file_digest
+def hashed(file, name):
+    counts["data file hashed"] += 1
+    return digest(file, name)
+hashlib.file_digest = hashed
 loads = tomllib.loads
 def parse(text, **options):
     counts["definitions parsed"] += 1
@@ -63,13 +68,24 @@ def counted(*arguments: str) -> dict[str, int]:
 def test_a_search_opens_the_data_file_once(workplace: Path, rows: int) -> None:
     """A first one, with folds (small data) and without; and one that goes on, though its data are prepared."""
     (workplace / "my.csv").write_text(small_table(rows), encoding="utf-8")
+    once = {"data file opened": 1, "data file hashed": 1, "definitions parsed": 1}
     first = counted("search", "my.csv", "--target", "kind", "--trials", "1", "--quiet")
-    assert (first["data file opened"], first["definitions parsed"]) == (1, 1)
+    assert first == first | once
     again = counted("search", "my.csv", "--target", "kind", "--trials", "1", "--quiet")
-    assert (again["data file opened"], again["definitions parsed"]) == (1, 1)
-    assert (again["engines"], again["study read"]) == (1, 1)
+    assert again == again | once | {"engines": 1, "study read": 1}
+
+
+def test_a_report_locates_and_reads_the_study_once(workplace: Path) -> None:
+    """By its definition file, or by the name that only the database holds; the data file is left alone."""
+    (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
+    counted("search", "my.csv", "--target", "kind", "--trials", "1", "--quiet")
+    once = {"definitions parsed": 1, "engines": 1, "study read": 1}
     report = counted("report", "my")
-    assert (report.get("data file opened", 0), report["definitions parsed"], report["engines"]) == (0, 1, 1)
+    assert report == report | once
+    assert "data file opened" not in report
+    (workplace / "studies" / "my.toml").unlink()
+    report = counted("report", "my")
+    assert report == report | {"definitions parsed": 1, "engines": 1, "study read": 2}  # found by its name, then read
 
 
 def test_a_file_replaced_while_it_is_read_keeps_its_own_fingerprint(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tuner.storage.database import Database
 from tuner.storage.facts import StudyFacts
 from tuner.storage.learning import read_learning
 from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch, network_of
-from tuner.storage.studies import get_study, study_names
+from tuner.storage.studies import no_study, study_names
 
 if TYPE_CHECKING:
     from tuner.analysis import LearningNetwork
@@ -106,6 +106,7 @@ class StudyRecord:
     ``beside``: the names of all studies of the database.
     """
 
+    study_id: int
     name: str
     storage: str
     definition: str
@@ -162,20 +163,25 @@ def count_trials(trials: Iterable[TrialRecord]) -> dict[str, int]:
 
 def read_study(database: Database, name: str) -> StudyRecord:
     """Read everything about a study.  Raises UsageError where there is none of that name."""
-    stored = get_study(database, name)
-    s = tables.studies.c
+    s, o, look = tables.studies.c, optuna_internals.studies.c, tables.test_looks.c
     with database.reading() as connection:
-        row = connection.execute(sa.select(tables.studies).where(s.study_id == stored.study_id)).one()
-        look = tables.test_looks.c
+        row = connection.execute(
+            sa.select(tables.studies)
+            .join(optuna_internals.studies, s.study_id == o.study_id)
+            .where(o.study_name == name)
+        ).one_or_none()
+        if row is None:
+            raise no_study(database, name)
         looks = connection.execute(
             sa.select(*(look[field.name] for field in fields(HeldOutEvaluation)))
-            .where(look.study_id == stored.study_id)
+            .where(look.study_id == row.study_id)
             .order_by(look.looked, look.look_id)
         ).all()
-        trials = _read_trials(connection, stored.study_id)
+        trials = _read_trials(connection, row.study_id)
     groups = row.dev_groups
     return StudyRecord(
-        name=stored.name,
+        study_id=row.study_id,
+        name=name,
         storage=mask(database.url),
         definition=row.definition,
         identity=json.loads(row.identity),

@@ -101,10 +101,15 @@ def get_study(database: Database, name: str) -> StoredStudy:
     """The study of this name.  Raises UsageError naming those there are."""
     found = find_study(database, name)
     if found is None:
-        names = study_names(database)
-        there = f"it holds {', '.join(names)}" if names else "it holds none yet"
-        raise UsageError(f"no study {name!r} in {database.name}; {there}")
+        raise no_study(database, name)
     return found
+
+
+def no_study(database: Database, name: str) -> UsageError:
+    """The error for a name that no study has, with the names there are."""
+    names = study_names(database)
+    there = f"it holds {', '.join(names)}" if names else "it holds none yet"
+    return UsageError(f"no study {name!r} in {database.name}; {there}")
 
 
 def read_points(database: Database, study_id: int) -> list[tuple[dict[str, Any], float]]:

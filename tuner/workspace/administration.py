@@ -16,7 +16,6 @@ from tuner.storage import (
     back_up,
     delete_study,
     enqueue_trial,
-    get_study,
     merge_database,
     open_database,
     parse_url,
@@ -103,17 +102,17 @@ class DeletionPreview:
 
 def look_before_deleting(study: str, storage: str | None) -> DeletionPreview:
     """What would be lost.  Raises UsageError where there is no such study."""
-    database, name = open_to_read(study, storage)
+    database, stored = open_to_read(study, storage)
     with database:
-        progress = read_progress(database, get_study(database, name).study_id)
-        return DeletionPreview(name, database.name, progress.counts, progress.running)
+        progress = read_progress(database, stored.study_id)
+        return DeletionPreview(stored.name, database.name, progress.counts, progress.running)
 
 
 def delete(study: str, storage: str | None) -> None:
     """Remove a study and its trials from the database; its definition and reports stay."""
-    database, name = open_to_read(study, storage)
+    database, stored = open_to_read(study, storage)
     with database:
-        delete_study(database, name)
+        delete_study(database, stored.name)
 
 
 def backup(file: Path, storage: str | None) -> tuple[str, int]:

@@ -18,6 +18,7 @@ from tuner.paths import STUDIES
 from tuner.storage import (
     Database,
     RunningTrial,
+    StoredStudy,
     StudyLine,
     StudyRecord,
     get_study,
@@ -234,13 +235,13 @@ def load_searched(
     return record, dataset
 
 
-def open_to_read(study: str, storage: str | None = None) -> tuple[Database, str]:
-    """The database a study lies in, and its name there; nothing is created."""
+def open_to_read(study: str, storage: str | None = None) -> tuple[Database, StoredStudy]:
+    """The database a study lies in, and the study there; nothing is created."""
     with locate(study, storage) as located:
         database = _searched_database(located, study)
-        get_study(database, located.name)
+        stored = located.stored or get_study(database, located.name)
         located.keep_open()
-        return database, located.name
+        return database, stored
 
 
 def _searched_database(located: Located, study: str) -> Database:
@@ -259,12 +260,13 @@ class StudyView:
     """A study that is looked at again and again, whoever runs it: its record, and the trials that run now."""
 
     def __init__(self, study: str, storage: str | None = None) -> None:
-        self._database, self._name = open_to_read(study, storage)
+        self._database, stored = open_to_read(study, storage)
+        self._name = stored.name
 
     def look(self) -> tuple[StudyRecord, list[RunningTrial]]:
         """As of now."""
-        stored = get_study(self._database, self._name)
-        return read_study(self._database, self._name), read_running(self._database, stored.study_id)
+        record = read_study(self._database, self._name)
+        return record, read_running(self._database, record.study_id)
 
     def close(self) -> None:
         """Give the connection back."""

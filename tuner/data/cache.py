@@ -99,7 +99,7 @@ class Store:
             (self._folder / "meta.json").write_text(json.dumps(kept), encoding="utf-8")
             self._folder.chmod(0o700)
             if read_entry(final) is None:  # else another process was first: its entry has the same contents
-                remove_entry(final)
+                shutil.rmtree(final, ignore_errors=True)
                 self._folder.rename(final)
                 self._folder = None
         except OSError:
@@ -155,18 +155,16 @@ def write_beside(folder: Path, name: str, found: Any) -> None:
         write_whole(folder / name, json.dumps(found))
 
 
-def remove_entry(folder: Path) -> None:
-    """Remove one entry; a process that has it mapped keeps its arrays."""
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 def remove_old_entries(kept: Path, meta: dict[str, Any]) -> None:
-    """Remove what is out of date: the same file's other contents, entries unused for long, builds left behind."""
+    """Remove what is out of date: the same file's other contents, entries unused for long, builds left behind.
+
+    A process that has an entry mapped keeps its arrays.
+    """
     now = time.time()
     with contextlib.suppress(OSError):
         for folder in kept.parent.iterdir():
             if folder != kept and ENTRY.fullmatch(folder.name) and _is_old(folder, meta, now):
-                remove_entry(folder)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_old(folder: Path, meta: dict[str, Any], now: float) -> bool:

@@ -48,6 +48,11 @@ def counts_of(column: TextColumn, rows: Ints) -> Ints:
     return np.bincount(codes[codes >= 0], minlength=len(column.levels))
 
 
+def seen_levels(column: TextColumn, counts: Ints) -> tuple[list[str], Ints]:
+    """Return the levels that stand in some row, and how often they do."""
+    return [level for level, count in zip(column.levels, counts, strict=True) if count], counts[counts > 0]
+
+
 def _counts_rows(values: NDArray[np.generic]) -> bool:
     return len(values) >= DISTINCT_FROM and bool(np.all(np.diff(values.astype(np.float64)) == 1))
 
@@ -60,17 +65,12 @@ def _as_chosen(table: RawTable, name: str, rows: Ints, kind: str) -> Column:
         _refuse_if_none_fits(table, name, rows, level_numbers(table.text[name].levels, table.raw.decimal), "number")
     if kind == "date" and name not in table.moments:
         text = as_text(table, name)
-        present = counts_of(text, rows)
-        found = detect_format(
-            [level for level, count in zip(text.levels, present, strict=True) if count], present[present > 0]
-        )
+        found = detect_format(*seen_levels(text, counts_of(text, rows)))
         date_format = found[0] if found else "ISO8601"
         _refuse_if_none_fits(table, name, rows, seconds_of(text.levels, date_format), "date")
         return Column(name, kind, why, date_format=date_format, overruled=True)
-    if kind == "boolean":
-        words = _words(table, name, rows)
-        return Column(name, kind, why, words=words, overruled=True)
-    return Column(name, kind, why, overruled=True)
+    words = _words(table, name, rows) if kind == "boolean" else None
+    return Column(name, kind, why, words=words, overruled=True)
 
 
 def _refuse_if_none_fits(table: RawTable, name: str, rows: Ints, values: NDArray[np.float64], what: str) -> None:
@@ -88,7 +88,7 @@ def _refuse_if_none_fits(table: RawTable, name: str, rows: Ints, values: NDArray
 def _words(table: RawTable, name: str, rows: Ints) -> tuple[str, str] | None:
     """Return the two words of a column that the definition calls boolean; None where it holds numbers."""
     text = as_text(table, name)
-    levels = sorted({level.lower() for level, count in zip(text.levels, counts_of(text, rows), strict=True) if count})
+    levels = sorted({level.lower() for level in seen_levels(text, counts_of(text, rows))[0]})
     if len(levels) > 2:
         raise DataError(
             f"{table.raw.where}, column {name!r}: {len(levels)} different values in the training rows, "
@@ -106,10 +106,11 @@ def _read_text(name: str, table: RawTable, counts: Ints) -> Column:
     if not present:
         return Column(name, "drop", "no value in the training rows")
     numeric = ~np.isnan(level_numbers(column.levels, table.raw.decimal))
-    if _mostly(numeric, counts):
+    not_numeric = int(counts[~numeric].sum())
+    if not not_numeric or _few_bad(not_numeric, present):
         return Column(name, "numeric")
-    seen = [level for level, count in zip(column.levels, counts, strict=True) if count]
-    found = detect_format(seen, counts[counts > 0])
+    seen, seen_counts = seen_levels(column, counts)
+    found = detect_format(seen, seen_counts)
     if found is not None and _few_bad(present - round(found[1] * present), present):
         return Column(name, "date", date_format=found[0])
     lowered = {level.lower() for level in seen}
@@ -118,18 +119,9 @@ def _read_text(name: str, table: RawTable, counts: Ints) -> Column:
         return Column(name, "boolean", words=words)
     if len(seen) == present and present >= DISTINCT_FROM:
         return Column(name, "drop", "all values differ: it identifies rows")
-    return Column(name, "categorical", _note_numbers(numeric, counts))
+    share = (present - not_numeric) / present
+    return Column(name, "categorical", f"text, though {share:.0%} of its cells are numbers" if share > 0.5 else "")
 
 
 def _few_bad(bad: int, present: int) -> bool:
     return bad < BAD_SHARE * present or (bad == 1 and present >= SINGLE_BAD_FROM)
-
-
-def _mostly(good: NDArray[np.bool_], counts: Ints) -> bool:
-    present, bad = int(counts.sum()), int(counts[~good].sum())
-    return bad == 0 or _few_bad(bad, present)
-
-
-def _note_numbers(numeric: NDArray[np.bool_], counts: Ints) -> str:
-    share = counts[numeric].sum() / counts.sum()
-    return f"text, though {share:.0%} of its cells are numbers" if share > 0.5 else ""

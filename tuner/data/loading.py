@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tuner.data.dataset import Dataset, Floats, Ints, Reader, Table
+from tuner.data.dataset import Dataset, Floats, Ints, Table
 from tuner.data.reading import FileReader, FrameReader, RowReader
 from tuner.data.settings import DataSettings
 from tuner.errors import ArgumentError, DataError
@@ -50,7 +50,7 @@ def dataset_from(reader: RowReader, *, cache: bool = True) -> Dataset:
             ) from error
 
 
-def _open(folder: Path, reader: Reader | None) -> Dataset | None:
+def _open(folder: Path, reader: RowReader) -> Dataset | None:
     from tuner.data.cache import read_entry
     from tuner.data.preparing import dataset_of
 
@@ -118,7 +118,7 @@ def _without_files(settings: DataSettings, target: str) -> DataSettings:
 
 def assembly_of(dataset: Dataset) -> Assembly:
     """Read a dataset's rows again; refused if they are no longer those it was prepared from."""
-    assembly: Assembly = _reader_of(dataset).assemble()
+    assembly = _reader_of(dataset).assemble()
     _refuse_changed(dataset, assembly.fingerprint)
     return assembly
 
@@ -128,7 +128,7 @@ def check_rows(dataset: Dataset) -> None:
     _refuse_changed(dataset, _reader_of(dataset).fingerprint())
 
 
-def _reader_of(dataset: Dataset) -> Reader:
+def _reader_of(dataset: Dataset) -> RowReader:
     if dataset.reader is None:
         raise DataError("the data: prepared by another process, the rows themselves are not at hand here")
     return dataset.reader

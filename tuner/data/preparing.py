@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from tuner.data.assembling import Assembly, Selection
 from tuner.data.cache import Store, read_entry
-from tuner.data.dataset import ColumnSummary, Dataset, Ints, Part, Reader, Table
+from tuner.data.dataset import ColumnSummary, Dataset, Ints, Part, Table
 from tuner.data.dates import DAY
 from tuner.data.encoding import Encoding, FittedColumn, encode, fit_columns, lay_out
+from tuner.data.reading import RowReader
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
 from tuner.errors import DataError
@@ -93,12 +94,11 @@ def named_selections(assembly: Assembly) -> Iterator[tuple[str, int, Selection]]
 # --- the dataset ------------------------------------------------------------------------------------------------------
 
 
-def prepare(assembly: Assembly, encodings: list[Encoding], reader: Reader, key: str | None) -> Dataset:
+def prepare(assembly: Assembly, encodings: list[Encoding], reader: RowReader, key: str | None) -> Dataset:
     """Encode all parts, into the cache where ``key`` is given and its folder can be written to."""
     cells = sum(len(selection) for _, _, selection in named_selections(assembly)) * encodings[0].n_features
-    refuse_if_too_large(
-        str(assembly.path or "the rows"), 4 * cells, f"the network's input of {encodings[0].n_features:,} features"
-    )
+    what = f"the network's input of {encodings[0].n_features:,} features"
+    refuse_if_too_large(str(assembly.path or "the rows"), 4 * cells, what)
     with Store(key) as store:
         arrays: dict[str, NDArray[Any]] = {}
         for name, k, selection in named_selections(assembly):
@@ -147,7 +147,7 @@ def meta_of(assembly: Assembly, encodings: list[Encoding], arrays: list[str]) ->
 
 
 def dataset_of(
-    meta: dict[str, Any], arrays: dict[str, NDArray[Any]], *, stored: Path | None, reader: Reader | None
+    meta: dict[str, Any], arrays: dict[str, NDArray[Any]], *, stored: Path | None, reader: RowReader | None
 ) -> Dataset:
     """Put a dataset together from what ``meta_of`` keeps and the arrays."""
     for array in arrays.values():
@@ -247,8 +247,7 @@ def column_notices(encodings: list[Encoding]) -> list[str]:
     """Say which columns are left out and why, columns of one reason together."""
     reasons: dict[str, list[str]] = {}
     for same in zip(*(encoding.columns for encoding in encodings), strict=True):
-        why = unused_why(same)
-        if why:
+        if why := unused_why(same):
             reasons.setdefault(why, []).append(same[0].name)
     return [f"left out ({why}): {_some(names)}" for why, names in reasons.items()]
 

@@ -116,12 +116,11 @@ class Cohort:
         self._steps: dict[tuple[Group, int], Step] = {}
         self._blocks = self._lay_out()
 
-    def keep(self, places: Sequence[int]) -> Cohort:
+    def keep(self, places: list[int]) -> Cohort:
         """The cohort of the networks at these places."""
-        chosen = list(places)
-        slots = [slot[chosen] for slot in self.slots]
-        found = Cohort(self.plan, [self.lanes[k] for k in chosen], self.theta[chosen], slots)
-        found.alphas = [self.alphas[k] for k in chosen]
+        slots = [slot[places] for slot in self.slots]
+        found = Cohort(self.plan, [self.lanes[k] for k in places], self.theta[places], slots)
+        found.alphas = [self.alphas[k] for k in places]
         return found
 
     # The layout of an epoch: the same in each, since neither sizes nor buffers change.
@@ -212,7 +211,8 @@ class Cohort:
 
         Where ``max_updates`` fall within it, it is cut short there.
         """
-        allowed = self._updates_left()
+        most = self.plan.stopping.max_updates  # lanes have made the same number of updates: the plan has made sure
+        allowed = math.inf if most is None else most - self.lanes[0].updates
         self._set_alphas(epoch)
         orders = [self._order(lane, epoch) for lane in self.lanes]
         self._set_coefficients()
@@ -236,11 +236,6 @@ class Cohort:
         for lane in self.lanes:
             lane.updates += int(min(self.plan.updates_an_epoch(lane.number), allowed))
         return True
-
-    def _updates_left(self) -> float:
-        """Updates until ``max_updates``: the same for all networks, as the plan has made sure."""
-        most = self.plan.stopping.max_updates
-        return math.inf if most is None else most - self.lanes[0].updates
 
     def first_gradient(self) -> Array:
         """The gradient (K, n_parameters) of the first mini-batch with its penalty, as the optimizer gets it."""
@@ -279,8 +274,8 @@ class Cohort:
         if self._alphas_set == self.alphas:
             return
         self._alphas_set = list(self.alphas)
-        for group, (training, update) in self._groups.items():
-            self._set_group(group, training, update)
+        for group, bound in self._groups.items():
+            self._set_group(group, *bound)
 
     def _set_group(self, group: Group, training: TrainingPass, update: Update) -> None:
         """Weights, rates and penalty of a group in this epoch; the penalty is scaled as the gradient is."""
@@ -299,10 +294,8 @@ class Cohort:
         )
         scales = [self._scale(lane, alpha) for lane, alpha in zip(lanes, alphas, strict=True)]
         training.weigh([scale / group.rows for scale in scales])
-        share = [
-            scale / (group.rows if self.plan.penalty_per == "mini_batch" else len(lane.train))
-            for lane, scale in zip(lanes, scales, strict=True)
-        ]
+        per = [group.rows if self.plan.penalty_per == "mini_batch" else len(lane.train) for lane in lanes]
+        share = [scale / m for scale, m in zip(scales, per, strict=True)]
         if penalty.l2 is not None:
             penalty.l2[...] = fitting([hp.lambda_ * one for hp, one in zip(settings, share, strict=True)], penalty.l2)
         if penalty.l1 is not None:
@@ -313,8 +306,7 @@ class Cohort:
         betas = np.array([(lane.hyperparameters.beta, lane.hyperparameters.beta2) for lane in self.lanes]).T
         steps = 1 + np.arange(self._blocks[-1].steps[-1][0] + 1)
         numbers = steps[:, None] + np.array([lane.updates for lane in self.lanes])
-        found: Array = (1 - betas[:, None] ** numbers).astype(self.plan.dtype)
-        return found
+        return np.asarray(1 - betas[:, None] ** numbers, dtype=self.plan.dtype)
 
     def _scale(self, lane: Lane, alpha: float) -> float:
         """What the optimizer wants a network's gradient multiplied by."""

@@ -6,6 +6,7 @@ Central differences over the flat θ in float64, (J(θ+ε) − J(θ−ε)) / 2ε
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,11 +65,6 @@ class PartCheck:
     skipped: int
     relative_difference: float
     worst: list[EntryCheck]
-
-    @property
-    def verdict(self) -> str:
-        """The reading of its relative difference."""
-        return gradient_verdict(self.relative_difference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +138,14 @@ def check_gradients(
     whole = replace(whole, warmup_epochs=0)
     plan = Plan(architecture, [some], None, [whole], Stopping(), penalty_per, np.float64, None, None)
     lane = Lane(0, plan, seed, None)
-    steps = -(-len(known) // (len(known) if settings.batch_size == "full" else settings.batch_size))
-    epochs = -(-UPDATES // steps)
+    steps = 1 if settings.batch_size == "full" else -(-len(known) // settings.batch_size)
     (trained,) = train(
         examples,
         None,
         n_classes=n_classes,
         hyperparameters=settings,
         seeds=[seed],
-        stopping=Stopping(max_epochs=epochs, patience=None),
+        stopping=Stopping(max_epochs=-(-UPDATES // steps), patience=None),
         output=output,
         penalty_per=penalty_per,
         dtype=np.float64,
@@ -189,11 +184,10 @@ class Cost:
     def __call__(self, theta: Array) -> float:
         """J(θ)"""
         self._theta[0] = theta
-        y, weights, m = self._examples.y, self._examples.weights, len(self._examples)
+        weights, m = self._examples.weights, len(self._examples)
         run(self._calls)
-        logits = self._forward.logits[0]
         output = OUTPUTS[self._architecture.output]
-        losses, _ = output.assess(logits, output.labels(y))
+        losses, _ = output.assess(self._forward.logits[0], output.labels(self._examples.y))
         w = np.concatenate([W.ravel() for W, _ in self._architecture.views(theta)])
         penalty = penalty_cost(w, lambda_=self._settings.lambda_, l1=self._settings.l1, m=m)
         return float((losses if weights is None else losses * weights).mean()) + penalty
@@ -214,7 +208,7 @@ def compare_gradients(
     theta: Array,
     analytic: Array,
     cost: Cost,
-    chosen: list[tuple[Ints, Ints]],
+    chosen: Sequence[Sequence[Ints]],
     *,
     updates: int,
 ) -> PointCheck:
@@ -260,11 +254,7 @@ def _numeric(cost: Cost, theta: Array, entry: int, name: str) -> float | None:
     return (above - below) / (2 * cost.epsilon) if np.array_equal(sides, other) else None
 
 
-def _stratified(architecture: Architecture, rng: np.random.Generator, entries: int) -> list[tuple[Ints, Ints]]:
+def _stratified(architecture: Architecture, rng: np.random.Generator, entries: int) -> list[list[Ints]]:
     """The entries of each W and b that are compared: all, or as many as asked for."""
-
-    def some(part: slice) -> Ints:
-        size = part.stop - part.start
-        return np.sort(rng.choice(size, size=min(entries, size), replace=False))
-
-    return [(some(w), some(b)) for w, b in architecture.slices()]
+    sizes = [[part.stop - part.start for part in parts] for parts in architecture.slices()]
+    return [[np.sort(rng.choice(size, size=min(entries, size), replace=False)) for size in pair] for pair in sizes]

@@ -79,9 +79,6 @@ def idle_hyperparameters(hyperparameters: Hyperparameters) -> frozenset[str]:
 
     A search space is static, so such knobs are sampled all the same; who reads the trial should not learn from them.
     """
-    optimizer = OPTIMIZERS[hyperparameters.optimizer].knobs
-    schedule = SCHEDULES[hyperparameters.schedule].knobs
-    used = optimizer | schedule
-    known = {"beta", "beta2", "decay_rate", "decay_epochs"}
-    without_hidden = frozenset() if hyperparameters.hidden else frozenset({"activation", "keep_prob"})
-    return frozenset(known - used) | without_hidden
+    used = OPTIMIZERS[hyperparameters.optimizer].knobs | SCHEDULES[hyperparameters.schedule].knobs
+    without_hidden = () if hyperparameters.hidden else ("activation", "keep_prob")
+    return frozenset({"beta", "beta2", "decay_rate", "decay_epochs", *without_hidden}) - used

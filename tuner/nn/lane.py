@@ -63,24 +63,18 @@ class Lane:
 
     def judge(self, epoch: int, theta: Array, train: Measured, dev: Measured | None) -> None:
         """Take in an epoch (from 1) that ended with finite costs: is it the best, is it the last?"""
-        if dev is None:
+        if dev is None or self.dev is None:
             self._append(train.cost, train.error, math.nan, math.nan)
             self.stopping.latest(epoch=epoch, updates=self.updates)
             self.best_theta = theta.copy()
-            self._end_at_max_updates()
-            return
-        self._append(train.cost, train.error, dev.cost, dev.error)
-        self.on_dev = dev
-        assert self.dev is not None
-        self.monitored = METRICS[self.plan.stopping.monitor].of(dev, self.dev.y)
-        if self.stopping.better(self.monitored, epoch=epoch, updates=self.updates):
-            self.best_theta = theta.copy()
-            self.best_on_dev = dev
-        if self.stopping.exhausted(epoch=epoch, updates=self.updates):
-            self.stop_reason = StopReason.PATIENCE
-        self._end_at_max_updates()
-
-    def _end_at_max_updates(self) -> None:
+        else:
+            self._append(train.cost, train.error, dev.cost, dev.error)
+            self.on_dev = dev
+            self.monitored = METRICS[self.plan.stopping.monitor].of(dev, self.dev.y)
+            if self.stopping.better(self.monitored, epoch=epoch, updates=self.updates):
+                self.best_theta, self.best_on_dev = theta.copy(), dev
+            if self.stopping.exhausted(epoch=epoch, updates=self.updates):
+                self.stop_reason = StopReason.PATIENCE
         most = self.plan.stopping.max_updates
         if most is not None and self.updates >= most:
             self.stop_reason = self.stop_reason or StopReason.MAX_UPDATES

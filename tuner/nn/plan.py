@@ -66,11 +66,9 @@ def prepared_sets(
 ) -> list[Prepared]:
     """Every set checked and converted once, however many networks share it."""
     done: dict[int, Prepared] = {}
-    for examples in sets:
-        if id(examples) in done:
-            continue
-        done[id(examples)] = examples.prepared(name, n_classes=architecture.n_classes, dtype=dtype)
-        found = done[id(examples)].n_features
+    for key, examples in {id(examples): examples for examples in sets}.items():
+        done[key] = examples.prepared(name, n_classes=architecture.n_classes, dtype=dtype)
+        found = done[key].n_features
         if found != architecture.n_features:
             raise ArgumentError(f"{name}: X must have {architecture.n_features} columns, got {found}")
     return [done[id(examples)] for examples in sets]

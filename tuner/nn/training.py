@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -131,33 +131,27 @@ def train(
     lanes = [Lane(number, plan, seed, begin) for number, (seed, begin) in enumerate(zip(seeds, begins, strict=True))]
     with np.errstate(all="ignore"):  # overflow is how a network diverges, and is told as that
         np.setbufsize(UFUNC_BUFFER)  # until the end of this block
-        trainer = Trainer(plan, lanes, on_epoch, should_stop, frozenset(report_epochs), resume)
-        return trainer.run()
+        return Trainer(plan, lanes, on_epoch, should_stop, frozenset(report_epochs), resume).run()
 
 
+@dataclass
 class Trainer:
     """Epoch after epoch until every network has stopped."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        lanes: list[Lane],
-        on_epoch: OnEpoch | None,
-        should_stop: ShouldStop | None,
-        report_epochs: frozenset[int],
-        resume: dict[str, Array] | None,
-    ) -> None:
-        self.plan = plan
-        self.lanes = lanes
-        self.on_epoch = on_epoch
-        self.should_stop = should_stop
-        self.report_epochs = report_epochs
-        self.epoch = 0
-        self.samples = {id(lane.train): curve_sample(lane.train) for lane in lanes}
+    plan: Plan
+    lanes: list[Lane]
+    on_epoch: OnEpoch | None
+    should_stop: ShouldStop | None
+    report_epochs: frozenset[int]
+    resume: InitVar[dict[str, Array] | None]
+
+    def __post_init__(self, resume: dict[str, Array] | None) -> None:
+        self.samples = {id(lane.train): curve_sample(lane.train) for lane in self.lanes}
         if resume is None:
-            self.cohort = Cohort(plan, lanes, np.array([lane.best_theta for lane in lanes]))
+            thetas = np.array([lane.best_theta for lane in self.lanes])
+            self.epoch, self.cohort = 0, Cohort(self.plan, self.lanes, thetas)
         else:
-            self.epoch, self.cohort = restore(plan, lanes, resume)
+            self.epoch, self.cohort = restore(self.plan, self.lanes, resume)
         self._prepare()
 
     def _prepare(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import time
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -35,25 +37,22 @@ def check_machine(storage: str | None = None) -> list[Check]:
 
 
 def _check_versions() -> Check:
-    found, missing = [f"python {platform.python_version()}"], []
-    for name in LIBRARIES:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            missing.append(name)
-    extras = [f"{name} {version(name)}" for name in EXTRAS if _is_installed(name)]
-    text = ", ".join(found) + (f"; extras: {', '.join(extras)}" if extras else "; no extras")
+    found, extras = _installed(LIBRARIES), _installed(EXTRAS)
+    text = ", ".join([f"python {platform.python_version()}", *found.values()])
+    text += f"; extras: {', '.join(extras.values())}" if extras else "; no extras"
+    missing = [name for name in LIBRARIES if name not in found]
     if missing:
         return Check("versions", False, f"{text}; missing: {', '.join(missing)} (pip install tuner-search again)")
     return Check("versions", True, text)
 
 
-def _is_installed(name: str) -> bool:
-    try:
-        version(name)
-    except PackageNotFoundError:
-        return False
-    return True
+def _installed(names: Sequence[str]) -> dict[str, str]:
+    """Each library that is installed, with its version."""
+    found = {}
+    for name in names:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = f"{name} {version(name)}"
+    return found
 
 
 def _check_blas() -> Check:

@@ -9,6 +9,8 @@ import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,13 +65,10 @@ def looks_numeric(cell: str) -> bool:
 
 def detect_encoding(path: Path, head: bytes) -> str:
     """Return UTF-8 or UTF-16 by their marks, UTF-8 where the head is valid UTF-8, else Windows-1252."""
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if head.startswith(mark):
-            return name
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
     zero = head.find(b"\0")
     if zero >= 0:
         raise DataError(f"{path}: not a text file (byte 0x00 at offset {zero}), expected a table of text")
@@ -93,20 +92,17 @@ def to_utf8(path: Path, data: bytes, encoding: str, *, given: bool) -> tuple[byt
     try:
         text = data.decode(encoding)
     except LookupError as error:
-        raise DataError(
-            f"{path}: unknown encoding {encoding!r} ([data] encoding), expected a name such as utf-8"
-        ) from error
+        why = f"unknown encoding {encoding!r} ([data] encoding), expected a name such as utf-8"
+        raise DataError(f"{path}: {why}") from error
     except UnicodeDecodeError as error:
         if encoding == "utf-8" and not given:
             return to_utf8(path, data, "cp1252", given=True)
         line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}, line {line}: byte 0x{data[error.start]:02x} is not {encoding}; [data] encoding must name its own"
-        ) from error
+        why = f"byte 0x{data[error.start]:02x} is not {encoding}; [data] encoding must name its own"
+        raise DataError(f"{path}, line {line}: {why}") from error
     if "\0" in text:
-        raise DataError(
-            f"{path}: not a text file (a zero byte in line {text.count(chr(10), 0, text.find(chr(0))) + 1})"
-        )
+        line = text.count("\n", 0, text.find("\0")) + 1
+        raise DataError(f"{path}: not a text file (a zero byte in line {line})")
     return (data if encoding == "utf-8" else text.encode()), encoding
 
 
@@ -149,17 +145,14 @@ def usual_width(rows: list[list[str]]) -> tuple[int, float]:
 
 def detect_delimiter(path: Path, text: str) -> str:
     """Return the delimiter that gives the most lines one and the same width above 1."""
-    best, score = None, 0.0
-    for delimiter in DELIMITERS:
-        width, share = usual_width(records(text, delimiter))
-        if width > 1 and share > score:
-            best, score = delimiter, share
-    if best is None:
+    found = {delimiter: usual_width(records(text, delimiter)) for delimiter in DELIMITERS}
+    shares = {delimiter: share for delimiter, (width, share) in found.items() if width > 1}
+    if not shares:
         raise DataError(
             f"{path}, line 1: one column only (no comma, tab, semicolon or | between cells): {_quoted(text.strip())}; "
             "expected a target and at least one more column (name another [data] delimiter if there is one)"
         )
-    return best
+    return max(shares, key=shares.__getitem__)
 
 
 def detect_decimal(rows: list[list[str]], delimiter: str) -> str:
@@ -188,13 +181,11 @@ def header_names(path: Path, cells: list[str]) -> tuple[str, ...]:
     """Return the column names of a header line; an empty one is named by its position."""
     names = tuple(name or f"column_{position}" for position, name in enumerate(cells))
     first: dict[str, int] = {}
-    for position, name in enumerate(names):
+    for position, name in enumerate(names, start=1):
         if first.setdefault(name, position) != position:
             way_out = "; header = false in [data] if line 1 is a row" if looks_numeric(name) else ""
-            raise DataError(
-                f"{path}, line 1: column name {name!r} stands twice (columns {first[name] + 1} "
-                f"and {position + 1}), expected each name once{way_out}"
-            )
+            twice = f"stands twice (columns {first[name]} and {position}), expected each name once{way_out}"
+            raise DataError(f"{path}, line 1: column name {name!r} {twice}")
     return names
 
 
@@ -211,23 +202,21 @@ def detect_dialect(path: Path, head: bytes, encoding: str, wanted: Wanted, *, wh
     notices = [f"{path.name}: numbers are read with a decimal comma"] if decimal == "," else []
     if encoding == "cp1252":
         notices.append(f"{path.name}: not UTF-8, read as Windows-1252; [data] encoding names another")
-    skipped = bytes_of_first_lines(head, 0)
+    skipped = settings.header  # the first line is no row
     if settings.header:
         names = header_names(path, rows[0])
-        start = bytes_of_first_lines(head, 1)
         if any(looks_numeric(cell) for cell in rows[0]):
             notices.append(
                 f"{path.name}: line 1 is taken for column names though some are numbers; header = false if not"
             )
     else:
         width = usual_width(rows)[0]
-        junk = len(rows) > 1 and len(rows[0]) == 1 and width > 1
-        if junk:
+        skipped = len(rows) > 1 and len(rows[0]) == 1 and width > 1
+        if skipped:
             notices.append(f"{path.name}: line 1 skipped, it is no row: {_quoted(rows[0][0])}")
-        start = bytes_of_first_lines(head, 1) if junk else skipped
         names = positional_names(width, wanted)
-    first_line = head.count(b"\n", 0, start) + 1
-    return Dialect(encoding, delimiter, decimal, names, start, first_line, tuple(notices))
+    start = bytes_of_first_lines(head, int(skipped))
+    return Dialect(encoding, delimiter, decimal, names, start, head.count(b"\n", 0, start) + 1, tuple(notices))
 
 
 def positional_names(width: int, wanted: Wanted) -> tuple[str, ...]:
@@ -244,11 +233,8 @@ def refuse_wrong_delimiter(
     """Refuse a given delimiter that leaves one column where another one makes several."""
     if usual_width(rows)[0] > 1:
         return
-    hint = ""
-    for other in DELIMITERS:
-        if other != delimiter and usual_width(records(text, other))[0] > 1:
-            hint = f"; {other!r} looks right"
-            break
+    others = (other for other in DELIMITERS if other != delimiter and usual_width(records(text, other))[0] > 1)
+    hint = next((f"; {other!r} looks right" for other in others), "")
     origin = "[data] delimiter" if settings.delimiter else "its suffix"
     raise DataError(
         f"{path}, line 1: one column only when split at {delimiter!r} ({origin}): {_quoted(text.strip())}{hint}"
@@ -337,10 +323,8 @@ def refuse_ragged(where: str, data: bytes, dialect: Dialect) -> None:
 
 def line_of_row(data: bytes, dialect: Dialect, row: int) -> str:
     """Return "line 17" for a row number, found by reading up to it."""
-    for number, (line, _) in enumerate(each_record(data, dialect)):
-        if number == row:
-            return f"line {line}"
-    return f"row {row}"
+    record = next(islice(each_record(data, dialect), row, None), None)
+    return f"row {row}" if record is None else f"line {record[0]}"
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -407,10 +391,7 @@ def read_delimited(file: DataFile, wanted: Wanted) -> Raw:
 
 def raw_of(path: Path, frame: pd.DataFrame, data: bytes, dialect: Dialect) -> Raw:
     """Return rows that were parsed from ``data``, which tell their lines."""
-
-    def line_of(row: int) -> str:
-        return line_of_row(data, dialect, row)
-
+    line_of = partial(line_of_row, data, dialect)
     return Raw(frame, str(path), line_of, decimal=dialect.decimal, notices=dialect.notices)
 
 
@@ -460,5 +441,4 @@ def last_record_end(data: bytes) -> int:
     quotes = block == QUOTE
     if quotes.any():
         newlines &= np.bitwise_xor.accumulate(quotes.view(np.uint8)) == 0
-    ends = np.flatnonzero(newlines)
-    return int(ends[-1]) + 1 if len(ends) else 0
+    return int(np.flatnonzero(newlines).max(initial=-1)) + 1

@@ -64,15 +64,11 @@ def read_labelled(
     """Yield a labelled file's raw rows and class indices piece by piece.  Raises DataError without a target."""
     wanted = Wanted(settings, encoding.source_columns, encoding.text_columns, encoding.target)
     for raw in read_pieces(path, wanted):
-        yield raw.frame, match_labels(raw, *_labels(raw, encoding.target, settings), class_names)[0]
-
-
-def _labels(raw: Raw, target: str, settings: DataSettings) -> tuple[str, Any]:
-    """The target's name in this file, and its cells."""
-    name = target if raw.target is None else raw.target
-    if raw.labels is None and name not in raw.frame.columns:
-        raise DataError(f"{raw.where}: no column {name!r} (the target), without which no errors can be counted")
-    return name, read_labels(raw, name, settings.missing)
+        name = encoding.target if raw.target is None else raw.target
+        if raw.labels is None and name not in raw.frame.columns:
+            raise DataError(f"{raw.where}: no column {name!r} (the target), without which no errors can be counted")
+        labels = read_labels(raw, name, settings.missing)
+        yield raw.frame, match_labels(raw, name, labels, class_names)[0]
 
 
 def raw_names(encoding: Encoding) -> tuple[list[str], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,15 @@ class Assembly:
         if len(self.train) > 1:
             return (Selection("source", np.sort(np.concatenate([dev.rows for dev in self.dev]))),)
         return (*self.train, *((self.train_dev,) if self.train_dev else ()), *self.dev)
+
+    @property
+    def parts(self) -> dict[str, Selection]:
+        """Return the parts by name; with folds, train and dev are all rows outside the test set."""
+        if len(self.train) > 1:
+            parts = {"train": self.outside_test[0], "dev": self.outside_test[0], "test": self.test}
+        else:
+            parts = {"train": self.train[0], "train_dev": self.train_dev, "dev": self.dev[0], "test": self.test}
+        return {name: part for name, part in parts.items() if part is not None}
 
     @property
     def seen(self) -> Selection:
@@ -234,10 +244,9 @@ def _moments(raw: Raw, name: str) -> NDArray[np.float64]:
         values = seconds_of(text.levels, found[0] if found else "ISO8601")[text.codes]
     bad = np.flatnonzero(np.isnan(values))
     if len(bad):
-        cell = series.iloc[int(bad[0])]
-        raise DataError(
-            f"{raw.at(int(bad[0]), name)}: {str(cell)!r} is no time, expected a date or a number ([data] time)"
-        )
+        row = int(bad[0])
+        cell = f"{str(series.iloc[row])!r} is no time"
+        raise DataError(f"{raw.at(row, name)}: {cell}, expected a date or a number ([data] time)")
     return values
 
 
@@ -246,16 +255,14 @@ def _image(settings: DataSettings, raw: Raw, table: RawTable, columns: dict[str,
     image = settings.image or raw.image
     if image is None:
         return None
-    if int(np.prod(image)) != len(table.names):
-        shape = " × ".join(map(str, image))
-        raise DataError(
-            f"{raw.where}: {len(table.names)} columns, expected {int(np.prod(image))} pixels for [data] image = {shape}"
-        )
-    other = next((column for column in columns.values() if column.kind not in ("numeric", "boolean")), None)
-    if other is not None:
-        raise DataError(
-            f"{raw.where}, column {other.name!r}: {other.kind}, expected numbers in every pixel of an image"
-        )
+    pixels = math.prod(image)
+    if pixels != len(table.names):
+        expected = f"{pixels} pixels for [data] image = {' × '.join(map(str, image))}"
+        raise DataError(f"{raw.where}: {len(table.names)} columns, expected {expected}")
+    for column in columns.values():
+        if column.kind not in ("numeric", "boolean"):
+            place = f"{raw.where}, column {column.name!r}"
+            raise DataError(f"{place}: {column.kind}, expected numbers in every pixel of an image")
     return image
 
 

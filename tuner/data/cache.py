@@ -76,17 +76,12 @@ class Store:
                 with path.open("r+b") as file:
                     os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
             except (OSError, ValueError):  # no space, no such call here, or an array without a single cell
-                self._give_up()
+                shutil.rmtree(self._folder, ignore_errors=True)  # what is mapped already stays readable
+                self._folder = None
             else:
                 self._arrays[name] = array
                 return array
         return np.zeros(shape, dtype=dtype)
-
-    def _give_up(self) -> None:
-        """Keep the rest in memory: what is mapped already stays readable although its file is gone."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder = None
 
     def commit(self, meta: dict[str, Any]) -> Path | None:
         """Move the finished entry to its place; returns it, or None where nothing could be kept."""

@@ -109,7 +109,7 @@ def _mixed(bits: NDArray[np.uint64], name: str) -> NDArray[np.uint64]:
 def same_rows(assembly: Assembly) -> Iterator[Finding]:
     """Say how many rows of one part stand in another one, too: their error says nothing about new rows."""
     hashes = {key: row_hashes(table, assembly.y[key]) for key, table in assembly.tables.items()}
-    parts = {name: hashes[part.table][part.rows] for name, part in named_parts(assembly).items()}
+    parts = {name: hashes[part.table][part.rows] for name, part in assembly.parts.items()}
     if len(assembly.train) > 1:
         yield from _same_rows_in_folds([hashes["source"][dev.rows] for dev in assembly.dev])
         parts.pop("train")
@@ -166,15 +166,6 @@ def _names_of_rows(table: TypedTable) -> Iterator[tuple[str, NDArray[Any], bool]
         yield name, text.codes, False
 
 
-def named_parts(assembly: Assembly) -> dict[str, Selection]:
-    """Return the parts by name; with folds, train and dev are all rows outside the test set."""
-    if len(assembly.train) > 1:
-        parts = {"train": assembly.outside_test[0], "train_dev": None, "dev": assembly.outside_test[0]}
-    else:
-        parts = {"train": assembly.train[0], "train_dev": assembly.train_dev, "dev": assembly.dev[0]}
-    return {name: part for name, part in {**parts, "test": assembly.test}.items() if part is not None}
-
-
 # --- one distribution? ------------------------------------------------------------------------------------------------
 
 
@@ -199,7 +190,7 @@ class Comparison:
 
 def comparisons(assembly: Assembly) -> Iterator[Comparison]:
     """Yield train against dev and dev against test, as far as they were not drawn at random."""
-    settings, parts = assembly.settings, named_parts(assembly)
+    settings, parts = assembly.settings, assembly.parts
     other_rows = settings.split_column is not None or settings.time is not None or settings.dev is not None
     if len(assembly.train) == 1 and other_rows:
         yield Comparison(assembly, ("train", "dev"), parts["train"], parts["dev"])
@@ -289,13 +280,15 @@ def _compare_columns(both: Comparison) -> Iterator[Finding]:
 
 def column_tests(assembly: Assembly, a: Selection, b: Selection) -> Iterator[Tested]:
     """Yield the tests of every used column between two samples."""
+    from scipy.stats import ks_2samp
+
     left, right = assembly.tables[a.table], assembly.tables[b.table]
     for name, values_a, values_b in _numbers_of(left, right, a.rows, b.rows):
         present_a, present_b = values_a[~np.isnan(values_a)], values_b[~np.isnan(values_b)]
         yield from _missing_test(name, len(values_a), len(present_a), len(values_b), len(present_b))
         if len(present_a) and len(present_b):
-            p, distance = kolmogorov_smirnov(present_a, present_b)
-            yield Tested("distribution", name, p, distance, "D")
+            result = ks_2samp(present_a, present_b, method="asymp")
+            yield Tested("distribution", name, float(result.pvalue), float(result.statistic), "D")
     for name, text in left.categories.items():
         counts_a, counts_b = level_counts(text, a.rows, right.categories[name], b.rows)
         yield from _missing_test(name, len(a), int(counts_a.sum()), len(b), int(counts_b.sum()))
@@ -317,14 +310,6 @@ def _missing_test(name: str, n_a: int, present_a: int, n_b: int, present_b: int)
     if present_a < n_a or present_b < n_b:
         p, distance = chi_square(np.array([present_a, n_a - present_a]), np.array([present_b, n_b - present_b]))
         yield Tested("missingness", name, p, distance, "difference")
-
-
-def kolmogorov_smirnov(a: Doubles, b: Doubles) -> tuple[float, float]:
-    """Return the asymptotic two-sided p and D, the largest distance of the two distribution functions."""
-    from scipy.stats import ks_2samp
-
-    result = ks_2samp(a, b, method="asymp")
-    return float(result.pvalue), float(result.statistic)
 
 
 def level_counts(left: TextColumn, rows_a: Ints, right: TextColumn, rows_b: Ints) -> tuple[Ints, Ints]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from tuner.data.reading import RowReader
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -51,6 +48,18 @@ class ColumnSummary:
     why: str = ""
 
 
+class Reader(Protocol):
+    """Where a dataset's raw rows can be had again, for what the arrays no longer show."""
+
+    def fingerprint(self) -> str:
+        """Return what tells these rows from others, as they are now."""
+        ...
+
+    def assemble(self) -> Any:
+        """Return the rows, split and typed, as they were before encoding (an ``Assembly``)."""
+        ...
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Prepared data: encoded and normalised by what the training rows alone show (each fold's own, with folds).
@@ -83,7 +92,7 @@ class Dataset:
     image: tuple[int, ...] | None = None
     notices: tuple[str, ...] = field(default=())
     stored: Path | None = None
-    reader: RowReader | None = field(default=None, repr=False, compare=False)
+    reader: Reader | None = field(default=None, repr=False, compare=False)
 
     @property
     def n_classes(self) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tuner.data.dataset import Dataset, Floats, Ints, Table
+from tuner.data.dataset import Dataset, Floats, Ints, Reader, Table
 from tuner.data.reading import FileReader, FrameReader, RowReader
 from tuner.data.settings import DataSettings
 from tuner.errors import ArgumentError, DataError
@@ -34,28 +34,21 @@ def load_dataset(settings: DataSettings, folder: Path, *, cache: bool = True) ->
 
 def dataset_from(reader: RowReader, *, cache: bool = True) -> Dataset:
     """The same for rows that may have been read already: inside ``with reader:`` they are not read again."""
-    from tuner.data.cache import cache_folder
-    from tuner.data.preparing import cache_key, prepare
+    from tuner.data.cache import cache_folder, read_entry
+    from tuner.data.preparing import cache_key, dataset_of, prepare
 
     with reader:
         path = reader.path
         reader.measure()
         key = cache_key(reader.settings, reader.fingerprint(), path) if cache else None
-        found = None if key is None else _open(cache_folder() / key, reader)
+        if key is not None and (entry := read_entry(cache_folder() / key)) is not None:
+            return dataset_of(*entry, stored=cache_folder() / key, reader=reader)
         try:
-            return found if found is not None else prepare(reader.assemble(), reader.encodings(), reader, key)
+            return prepare(reader.assemble(), reader.encodings(), reader, key)
         except MemoryError as error:  # the estimate was too low, or another process took what was free
             raise DataError(
                 f"{path or 'the rows'}: needs more memory than there is: keep fewer rows or columns"
             ) from error
-
-
-def _open(folder: Path, reader: RowReader) -> Dataset | None:
-    from tuner.data.cache import read_entry
-    from tuner.data.preparing import dataset_of
-
-    entry = read_entry(folder)
-    return None if entry is None else dataset_of(*entry, stored=folder, reader=reader)
 
 
 def dataset_from_frame(
@@ -118,7 +111,7 @@ def _without_files(settings: DataSettings, target: str) -> DataSettings:
 
 def assembly_of(dataset: Dataset) -> Assembly:
     """Read a dataset's rows again; refused if they are no longer those it was prepared from."""
-    assembly = _reader_of(dataset).assemble()
+    assembly: Assembly = _reader_of(dataset).assemble()
     _refuse_changed(dataset, assembly.fingerprint)
     return assembly
 
@@ -128,7 +121,7 @@ def check_rows(dataset: Dataset) -> None:
     _refuse_changed(dataset, _reader_of(dataset).fingerprint())
 
 
-def _reader_of(dataset: Dataset) -> RowReader:
+def _reader_of(dataset: Dataset) -> Reader:
     if dataset.reader is None:
         raise DataError("the data: prepared by another process, the rows themselves are not at hand here")
     return dataset.reader
@@ -152,9 +145,8 @@ def fit_on_all(dataset: Dataset) -> tuple[Table, Table | None, Encoding]:
     # a dev file may be of another distribution than train: what is learnt, is learnt from the training file
     encoding = fit_encodings(assembly, (Selection("source", np.sort(np.concatenate(in_source))),))[0]
     tables = [encode_selection(assembly, encoding, "all", each, _in_memory) for each in assembly.outside_test]
-    whole = joined(tables)
     test = None if assembly.test is None else encode_selection(assembly, encoding, "test", assembly.test, _in_memory)
-    return whole, test, encoding
+    return joined(tables), test, encoding
 
 
 def read_part(dataset: Dataset, name: str, encoding: Encoding) -> Table:
@@ -167,21 +159,14 @@ def read_parts(dataset: Dataset, names: Iterable[str], encoding: Encoding) -> di
     from tuner.data.preparing import encode_selection
 
     assembly = assembly_of(dataset)
-    folds = len(assembly.train) > 1
-    outside = assembly.outside_test
-    selections: dict[str, Sequence[Selection | None]] = {
-        "train": [outside[0] if folds else assembly.train[0]],
-        "dev": [outside[0] if folds else assembly.dev[0]],
-        "train_dev": [assembly.train_dev],
-        "test": [assembly.test],
-        "outside_test": outside,
-    }
+    selections: dict[str, Sequence[Selection]] = {name: (part,) for name, part in assembly.parts.items()}
+    selections["outside_test"] = assembly.outside_test
     found = {}
     for name in names:
-        chosen = [each for each in selections.get(name, [None]) if each is not None]
-        if not chosen:
+        if name not in selections:
             raise DataError(f"the data: no {name} set, expected one of those that the split has")
-        found[name] = joined([encode_selection(assembly, encoding, name, each, _in_memory) for each in chosen])
+        tables = [encode_selection(assembly, encoding, name, each, _in_memory) for each in selections[name]]
+        found[name] = joined(tables)
     return found
 
 

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from tuner.data.assembling import Assembly, Selection
 from tuner.data.cache import Store, read_entry
-from tuner.data.dataset import ColumnSummary, Dataset, Ints, Part, Table
+from tuner.data.dataset import ColumnSummary, Dataset, Ints, Part, Reader, Table
 from tuner.data.dates import DAY
 from tuner.data.encoding import Encoding, FittedColumn, encode, fit_columns, lay_out
-from tuner.data.reading import RowReader
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
 from tuner.errors import DataError
@@ -94,7 +93,7 @@ def named_selections(assembly: Assembly) -> Iterator[tuple[str, int, Selection]]
 # --- the dataset ------------------------------------------------------------------------------------------------------
 
 
-def prepare(assembly: Assembly, encodings: list[Encoding], reader: RowReader, key: str | None) -> Dataset:
+def prepare(assembly: Assembly, encodings: list[Encoding], reader: Reader, key: str | None) -> Dataset:
     """Encode all parts, into the cache where ``key`` is given and its folder can be written to."""
     cells = sum(len(selection) for _, _, selection in named_selections(assembly)) * encodings[0].n_features
     what = f"the network's input of {encodings[0].n_features:,} features"
@@ -117,8 +116,7 @@ def prepare(assembly: Assembly, encodings: list[Encoding], reader: RowReader, ke
 
 def meta_of(assembly: Assembly, encodings: list[Encoding], arrays: list[str]) -> dict[str, Any]:
     """Return all of a dataset but its arrays, as plain JSON."""
-    folds = len(assembly.train) > 1
-    outside = sum(len(selection) for selection in assembly.outside_test)
+    parts = assembly.parts
     counts = sum(
         np.bincount(assembly.y[each.table][each.rows], minlength=len(assembly.class_names))
         for each in assembly.outside_test
@@ -128,12 +126,7 @@ def meta_of(assembly: Assembly, encodings: list[Encoding], arrays: list[str]) ->
         "n_parts": len(assembly.train),
         "class_names": list(assembly.class_names),
         "feature_names": list(encodings[0].feature_names),
-        "sizes": {
-            "train": outside if folds else len(assembly.train[0]),
-            "dev": outside if folds else len(assembly.dev[0]),
-            "train_dev": len(assembly.train_dev or ()),
-            "test": len(assembly.test or ()),
-        },
+        "sizes": {name: len(parts.get(name, ())) for name in ("train", "dev", "train_dev", "test")},
         "class_counts": np.asarray(counts).tolist(),
         "fingerprint": assembly.fingerprint,
         "path": None if assembly.path is None else str(assembly.path),
@@ -147,7 +140,7 @@ def meta_of(assembly: Assembly, encodings: list[Encoding], arrays: list[str]) ->
 
 
 def dataset_of(
-    meta: dict[str, Any], arrays: dict[str, NDArray[Any]], *, stored: Path | None, reader: RowReader | None
+    meta: dict[str, Any], arrays: dict[str, NDArray[Any]], *, stored: Path | None, reader: Reader | None
 ) -> Dataset:
     """Put a dataset together from what ``meta_of`` keeps and the arrays."""
     for array in arrays.values():

@@ -259,7 +259,8 @@ def _parsed_numbers(table: RawTable, column: Column, notices: list[str]) -> Doub
     text = table.text[column.name]
     if column.kind == "boolean":
         words = column.words or BOOLEAN_WORDS[0]
-        values = np.array([_word_value(level, words) for level in text.levels], dtype=np.float64)
+        number_of = {words[0]: 0.0, words[1]: 1.0}
+        values = np.array([number_of.get(level.lower(), np.nan) for level in text.levels], dtype=np.float64)
         if column.words is None:  # 0 and 1 in training, read as text since they are kept
             values = np.where(np.isnan(values), level_numbers(text.levels, table.raw.decimal), values)
         if column.overruled:
@@ -270,10 +271,6 @@ def _parsed_numbers(table: RawTable, column: Column, notices: list[str]) -> Doub
     spread = _spread(text, values)
     _refuse_large(table, column.name, spread)
     return spread
-
-
-def _word_value(level: str, words: tuple[str, str]) -> float:
-    return {words[0]: 0.0, words[1]: 1.0}.get(level.lower(), np.nan)
 
 
 def _dates(table: RawTable, column: Column, notices: list[str]) -> Doubles:

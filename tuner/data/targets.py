@@ -60,9 +60,9 @@ def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings
         raise DataError(
             f"{where}: every row is of class {labels.levels[0]!r}, expected two classes or more in the target"
         )
-    chosen = settings.column(name).kind
-    numbers = _numbers(labels.levels)
-    if numbers is not None and chosen != "categorical":
+    named = not all(map(looks_numeric, labels.levels))
+    numbers = None if named else np.array([float(level) for level in labels.levels])
+    if numbers is not None and settings.column(name).kind != "categorical":
         _refuse_regression(where, numbers, len(labels.codes))
     if len(labels.levels) == len(labels.codes):
         raise DataError(
@@ -83,10 +83,6 @@ def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     return tuple(labels.levels[level] for level in order), place[labels.codes]
-
-
-def _numbers(levels: tuple[str, ...]) -> NDArray[np.float64] | None:
-    return np.array([float(level) for level in levels]) if all(looks_numeric(level) for level in levels) else None
 
 
 def _refuse_regression(where: str, numbers: NDArray[Any], n: int) -> None:

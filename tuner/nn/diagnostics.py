@@ -55,16 +55,12 @@ class LayerProbe:
         activations = [a[0] for a in self._pass.activations]
         slope = ACTIVATIONS[self._architecture.activation].slope
         dead = [float((slope(a) < DEAD_SLOPE).all(axis=0).mean()) for a in activations]
-        norms = [_root_mean_square(a) for a in [*activations, self._pass.logits]]
+        norms = [float(np.sqrt(np.square(a, dtype=np.float64).mean())) for a in [*activations, self._pass.logits]]
         run(self._batch.backward)
         views = self._architecture.views(self._gradient[0])
         gradients = [float(np.linalg.norm(W.astype(np.float64))) for W, _ in views]
         rows = zip(gradients, norms, [*dead, 0.0], strict=True)
         return [LayerReport(epoch, layer, *row) for layer, row in enumerate(rows, start=1)]
-
-
-def _root_mean_square(values: Array) -> float:
-    return float(np.sqrt(np.square(values, dtype=np.float64).mean()))
 
 
 def first_overflow(architecture: Architecture, activations: Sequence[Array], gradient: Array, theta: Array) -> int:

@@ -32,9 +32,8 @@ def raw_of_arrays(x: NDArray[Any], y: NDArray[Any] | None, where: str, target: s
     import pandas as pd
 
     if x.ndim < 2 or x.ndim > 4:
-        raise DataError(
-            f"{where}: x has shape {x.shape}, expected (rows, columns) or (rows, height, width[, channels])"
-        )
+        expected = "(rows, columns) or (rows, height, width[, channels])"
+        raise DataError(f"{where}: x has shape {x.shape}, expected {expected}")
     if x.dtype.kind not in "buif":
         raise DataError(f"{where}: x holds {x.dtype}, expected numbers")
     if y is not None and y.ndim == 2 and y.shape[1] == 1:
@@ -45,14 +44,8 @@ def raw_of_arrays(x: NDArray[Any], y: NDArray[Any] | None, where: str, target: s
         raise DataError(f"{where}: no rows, expected at least one example of each class")
     shape = x.shape[1:]
     frame = pd.DataFrame(x.reshape(len(x), -1), columns=column_names(shape), copy=False)
-    return Raw(
-        frame,
-        where,
-        by_row,
-        target=target,
-        labels=None if y is None else pd.Series(y),
-        image=shape if len(shape) > 1 else None,
-    )
+    labels = None if y is None else pd.Series(y)
+    return Raw(frame, where, by_row, target, labels, image=shape if len(shape) > 1 else None)
 
 
 # --- NPZ --------------------------------------------------------------------------------------------------------------
@@ -111,15 +104,13 @@ def _idx_header(path: Path, file: IO[bytes]) -> tuple[str, tuple[int, ...]]:
 
 
 def _idx_array(file: DataFile) -> NDArray[Any]:
-    path = file.path
     with file.unpacked() as opened:
-        dtype, shape = _idx_header(path, opened)
-        data = read_bytes(path, opened)
+        dtype, shape = _idx_header(file.path, opened)
+        data = read_bytes(file.path, opened)
     expected = math.prod(shape) * np.dtype(dtype).itemsize
     if len(data) != expected:
-        raise DataError(
-            f"{path}: {len(data)} bytes of data, expected {expected} for {' × '.join(map(str, shape))} (the IDX header)"
-        )
+        why = f"expected {expected} for {' × '.join(map(str, shape))} (the IDX header)"
+        raise DataError(f"{file.path}: {len(data)} bytes of data, {why}")
     array = np.frombuffer(data, dtype=dtype).reshape(shape)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
@@ -142,9 +133,8 @@ def read_idx(file: DataFile, wanted: Wanted) -> Raw:
         return raw_of_arrays(x, None, str(file.path), "label")
     y = _idx_array(file.labels)
     if y.ndim != 1 or len(y) != len(x):
-        raise DataError(
-            f"{file.labels.path}: {len(y)} labels, expected {len(x)}, one for each example of {file.path.name}"
-        )
+        why = f"{len(y)} labels, expected {len(x)}, one for each example of {file.path.name}"
+        raise DataError(f"{file.labels.path}: {why}")
     return raw_of_arrays(x, y, str(file.path), "label")
 
 
@@ -152,7 +142,5 @@ def measure_idx(file: DataFile, settings: DataSettings) -> None:
     """Refuse a file whose header promises, or whose size means, more than fits into memory."""
     with file.unpacked() as opened:
         dtype, shape = _idx_header(file.path, opened)
-    bytes_ = min(math.prod(shape), max(unpacked_size(file), 1)) if shape else 0
-    refuse_if_too_large(
-        str(file.path), bytes_ * (1 + 4 / np.dtype(dtype).itemsize), f"{' × '.join(map(str, shape))} numbers"
-    )
+    size = min(math.prod(shape), max(unpacked_size(file), 1)) * (1 + 4 / np.dtype(dtype).itemsize)
+    refuse_if_too_large(str(file.path), size, f"{' × '.join(map(str, shape))} numbers")

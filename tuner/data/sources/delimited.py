@@ -170,13 +170,6 @@ def _quoted(text: str) -> str:
     return repr(shorten(text.splitlines()[0] if text else ""))
 
 
-def complete_lines(head: bytes, *, whole: bool) -> str:
-    """Decode the head up to its last complete line."""
-    if not whole:
-        head = head[: head.rfind(b"\n") + 1] or head
-    return head.decode("utf-8", errors="replace")
-
-
 def header_names(path: Path, cells: list[str]) -> tuple[str, ...]:
     """Return the column names of a header line; an empty one is named by its position."""
     names = tuple(name or f"column_{position}" for position, name in enumerate(cells))
@@ -192,7 +185,8 @@ def header_names(path: Path, cells: list[str]) -> tuple[str, ...]:
 def detect_dialect(path: Path, head: bytes, encoding: str, wanted: Wanted, *, whole: bool) -> Dialect:
     """Find out how a file is written from its first bytes (already UTF-8); what the definition gives is not guessed."""
     settings = wanted.settings
-    text = complete_lines(head, whole=whole)
+    complete = head if whole else head[: head.rfind(b"\n") + 1] or head
+    text = complete.decode("utf-8", errors="replace")
     if not text.strip():
         raise DataError(f"{path}: is empty, expected {'a header and ' if settings.header else ''}rows")
     delimiter = settings.delimiter or ("\t" if ".tsv" in path.suffixes else detect_delimiter(path, text))

@@ -69,7 +69,7 @@ class DataFile:
         if suffix is None:
             yield self.rewound()
             return
-        with COMPRESSIONS[suffix](self.rewound()) as file:
+        with io.BufferedReader(COMPRESSIONS[suffix](self.rewound())) as file:
             yield file
 
     def refuse_changed(self) -> None:
@@ -132,19 +132,11 @@ class ZstdFile(io.RawIOBase):
         return size
 
 
-def _gzip(file: IO[bytes]) -> IO[bytes]:
-    return io.BufferedReader(gzip.GzipFile(fileobj=file))
-
-
-def _xz(file: IO[bytes]) -> IO[bytes]:
-    return io.BufferedReader(lzma.LZMAFile(file))
-
-
-def _zstd(file: IO[bytes]) -> IO[bytes]:
-    return io.BufferedReader(ZstdFile(file))
-
-
-COMPRESSIONS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {".gz": _gzip, ".xz": _xz, ".zst": _zstd}
+COMPRESSIONS: dict[str, Callable[[IO[bytes]], Any]] = {
+    ".gz": lambda file: gzip.GzipFile(fileobj=file),
+    ".xz": lzma.LZMAFile,
+    ".zst": ZstdFile,
+}
 
 
 def compression_of(path: Path) -> str | None:
@@ -176,8 +168,7 @@ def unpacked_size(file: DataFile) -> int:
 
     gzip keeps the last member's size modulo 4 GiB in the last four bytes; tables seldom shrink below a twelfth.
     """
-    size = file.size
-    suffix = compression_of(file.path)
+    size, suffix = file.size, compression_of(file.path)
     if suffix is None:
         return size
     if suffix == ".gz" and size >= 18:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tuner.data.settings import DataSettings
@@ -17,23 +18,25 @@ def _parquet(file: DataFile) -> Any:
         from pyarrow import parquet
     except ImportError as error:
         raise DataError(f"{file.path}: Parquet needs pyarrow: pip install 'tuner-search[parquet]'") from error
+    with _damage_refused(file, "not a Parquet file, or damaged"):
+        return parquet.ParquetFile(file.rewound())
+
+
+@contextmanager
+def _damage_refused(file: DataFile, what: str) -> Iterator[None]:
     import pyarrow
 
     try:
-        return parquet.ParquetFile(file.rewound())
+        yield
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{file.path}: not a Parquet file, or damaged ({str(error).splitlines()[0]})") from error
+        raise DataError(f"{file.path}: {what} ({str(error).splitlines()[0]})") from error
 
 
 def read_parquet(file: DataFile, wanted: Wanted) -> Raw:
     """Read a whole Parquet file; an index kept by pandas is not a column."""
-    import pyarrow
-
     table = _flat(file)
-    try:
+    with _damage_refused(file, "damaged Parquet file"):
         frame = table.read(use_pandas_metadata=False).to_pandas(ignore_metadata=True)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise _damaged(file, error) from error
     if not len(frame):
         raise DataError(f"{file.path}: no rows, expected at least one example of each class")
     return Raw(frame, str(file.path), by_row)
@@ -41,17 +44,13 @@ def read_parquet(file: DataFile, wanted: Wanted) -> Raw:
 
 def read_parquet_pieces(file: DataFile, rows: int) -> Iterator[Raw]:
     """Yield a Parquet file's rows, so many at once; for applying a model to many rows."""
-    import pyarrow
-
     first, batches = 0, _flat(file).iter_batches(batch_size=rows)
     while True:
-        try:
+        with _damage_refused(file, "damaged Parquet file"):
             batch = next(batches, None)
             if batch is None:
                 return
             frame = batch.to_pandas(ignore_metadata=True)
-        except (pyarrow.ArrowException, OSError) as error:
-            raise _damaged(file, error) from error
         yield Raw(frame, str(file.path), rows_from(first))
         first += len(frame)
 
@@ -67,13 +66,8 @@ def _flat(file: DataFile) -> Any:
     return table
 
 
-def _damaged(file: DataFile, error: Exception) -> DataError:
-    return DataError(f"{file.path}: damaged Parquet file ({str(error).splitlines()[0]})")
-
-
 def measure_parquet(file: DataFile, settings: DataSettings) -> None:
     """Refuse a file that, by its own account, will not fit into memory."""
     meta = _parquet(file).metadata
-    refuse_if_too_large(
-        str(file.path), meta.num_rows * meta.num_columns * 24, f"{meta.num_rows:,} rows of {meta.num_columns} columns"
-    )
+    what = f"{meta.num_rows:,} rows of {meta.num_columns} columns"
+    refuse_if_too_large(str(file.path), meta.num_rows * meta.num_columns * 24, what)

@@ -9,21 +9,3 @@ from tuner.reporting.learning import Learning, learning_of
 from tuner.reporting.refining import Refinement, refine
 from tuner.reporting.report import Report
 from tuner.reporting.watching import view
-
-__all__ = [
-    "Action",
-    "Comparison",
-    "Learning",
-    "Refinement",
-    "Report",
-    "build_report",
-    "compare",
-    "epochs_frame",
-    "learning_of",
-    "next_definition",
-    "refine",
-    "report_command",
-    "search_next_command",
-    "trials_frame",
-    "view",
-]

@@ -3,12 +3,3 @@
 from tuner.running.cluster import check_executor
 from tuner.running.search import SearchProgress, SearchRequest, SearchResult, run_search
 from tuner.running.signals import StopSignal
-
-__all__ = [
-    "SearchProgress",
-    "SearchRequest",
-    "SearchResult",
-    "StopSignal",
-    "check_executor",
-    "run_search",
-]

@@ -6,17 +6,3 @@ from tuner.trainers.function import TrainerFunction
 from tuner.trainers.own import OwnNetwork
 from tuner.trainers.permission import trainer_of
 from tuner.trainers.trainer import Estimate, Interrupted, Trainer, TrialError, TrialRequest
-
-__all__ = [
-    "CustomTrainer",
-    "EpochReport",
-    "Estimate",
-    "Interrupted",
-    "OwnNetwork",
-    "Trainer",
-    "TrainerData",
-    "TrainerFunction",
-    "TrialError",
-    "TrialRequest",
-    "trainer_of",
-]

@@ -19,27 +19,3 @@ from tuner.workspace.opening import (
     refuse_stored_trainer,
 )
 from tuner.workspace.test_set import Seal, load_models_data, own_file
-
-__all__ = [
-    "PreparedStudy",
-    "Seal",
-    "StudyRequest",
-    "StudyView",
-    "check_machine",
-    "list_studies",
-    "load_models_data",
-    "load_searched",
-    "load_study_data",
-    "load_to_run",
-    "make_definition_file",
-    "open_data_in_memory",
-    "open_study",
-    "open_to_read",
-    "own_file",
-    "prepare",
-    "read_prepared",
-    "read_record",
-    "refuse_stored_trainer",
-    "write_definition",
-    "write_example",
-]

@@ -3,5 +3,3 @@
 from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.ranking import ACTIONS, rank_actions
 from tuner.analysis.actions.state import BestTrial, DataState, Fit, StudyState
-
-__all__ = ["ACTIONS", "Action", "BestTrial", "DataState", "Fit", "StudyState", "Verb", "rank_actions"]

@@ -25,7 +25,7 @@ import numpy as np
 from goals import Goal
 
 from tuner.data import load_dataset
-from tuner.study import read_definition
+from tuner.workspace.locating import read_source
 
 HERE = Path(__file__).parent
 DIGITS = HERE.parent / "studies" / "digits.toml"
@@ -47,7 +47,7 @@ def write_definition(folder: Path, name: str, *, trials: int, seed: int, target:
 
 def write_split(folder: Path) -> Path:
     """Write the very split that the study has, for the script."""
-    definition = read_definition(write_definition(folder, "split", trials=1, seed=0))
+    definition = read_source(write_definition(folder, "split", trials=1, seed=0)).definition
     (part,) = load_dataset(definition.data, folder).parts
     path = folder / "split.npz"
     np.savez(path, X_train=part.train.X, y_train=part.train.y, X_dev=part.dev.X, y_dev=part.dev.y)

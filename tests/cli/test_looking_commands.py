@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SMALL_STUDY, Run, small_table
-from tuner.study import read_definition
+from tuner.workspace.locating import read_source
 
 
 def test_init_writes_a_commented_definition_once(workplace: Path, run: Run) -> None:
@@ -16,7 +16,7 @@ def test_init_writes_a_commented_definition_once(workplace: Path, run: Run) -> N
     assert result.returncode == 0, result.stderr
     assert "tuner search my" in result.stdout
     written = workplace / "studies" / "my.toml"
-    assert read_definition(written).name == "my"
+    assert read_source(written).definition.name == "my"
     text = written.read_text(encoding="utf-8")
     again = run("init", "my.csv", "--target", "kind")
     assert again.returncode == 2
@@ -36,7 +36,7 @@ def test_init_names_files_far_away_by_their_absolute_path(
     data = (deep / folder / "my.csv").resolve()
     data.write_text(small_table(), encoding="utf-8")
     assert here("init", f"{folder}/my.csv", "--target", "kind").returncode == 0
-    assert read_definition(deep / "studies" / "my.toml").data.source == source.format(data.parent)
+    assert read_source(deep / "studies" / "my.toml").definition.data.source == source.format(data.parent)
 
 
 def test_init_names_the_schema_that_it_writes(workplace: Path, run: Run) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
-from tuner.study import read_definition
+from tuner.workspace.locating import read_source
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_the_reports_first_action_becomes_a_definition_and_its_search(searched: 
     written = json.loads(run(*refine, "--json").stdout)
     proposed = {change["key"]: change for change in written["changes"]}
     assert "space.hidden" in proposed
-    definition = read_definition(Path("studies/small-2.toml"))
+    definition = read_source(Path("studies/small-2.toml")).definition
     assert definition.name == "small-2"
     assert definition.space["hidden"].bounds == proposed["space.hidden"]["new"]["choice"] == ["4", "8", "16"]
     assert proposed["space.hidden"]["old"] == "4"
@@ -55,7 +55,7 @@ def test_a_file_is_never_overwritten(searched: Path, here: Run) -> None:
     assert "studies/small-2.toml is there already and was left as it is" in again.stderr
     assert Path("studies/small-2.toml").read_bytes() == before
     assert here("refine", "small", "--output", "studies/other.toml").returncode == 0
-    assert read_definition(Path("studies/other.toml")).name == "other"
+    assert read_source(Path("studies/other.toml")).definition.name == "other"
     assert "written: studies/small-3.toml" in here("refine", "small").stdout
 
 
@@ -73,7 +73,7 @@ def test_where_nothing_needs_a_change_nothing_is_written(small_study: Path, here
 def test_baseline_and_line_of_the_command_go_into_the_definition(searched: Path, here: Run) -> None:
     """The next study is judged as this one was."""
     here("refine", "small", "--baseline", "0.01", "--material-gap", "0.002")
-    diagnosis = read_definition(Path("studies/small-2.toml")).diagnosis
+    diagnosis = read_source(Path("studies/small-2.toml")).definition.diagnosis
     assert (diagnosis.baseline_error, diagnosis.material_gap) == (0.01, 0.002)
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tuner.errors import DefinitionError
-from tuner.study import identity_changes, parse_definition, read_definition
+from tuner.errors import DefinitionError, UsageError
+from tuner.study import identity_changes, parse_definition
+from tuner.workspace.locating import read_source
 
 SHIPPED = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
 DIGITS = (Path(__file__).parents[2] / "studies" / "digits.toml").read_text(encoding="utf-8")
@@ -22,7 +23,7 @@ def refusal(old: str, new: str) -> str:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_definitions_are_valid(path: Path) -> None:
     """Every definition that ships is read without complaint, under the name of its file."""
-    assert read_definition(path).name == path.stem
+    assert read_source(path).definition.name == path.stem
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -98,15 +99,15 @@ def test_refusals_name_the_file_the_key_and_the_value(old: str, new: str, parts:
 
 def test_missing_file_is_named() -> None:
     """A definition that is not there is refused by its path."""
-    with pytest.raises(DefinitionError, match=r"nowhere\.toml: no such file"):
-        read_definition(Path("nowhere.toml"))
+    with pytest.raises(UsageError, match=r"nowhere\.toml: no such file"):
+        read_source(Path("nowhere.toml"))
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     """A definition is UTF-8."""
     (tmp_path / "study.toml").write_bytes(b"name = '\xff'")
-    with pytest.raises(DefinitionError, match=r"study\.toml: cannot be read as UTF-8 text"):
-        read_definition(tmp_path / "study.toml")
+    with pytest.raises(UsageError, match=r"study\.toml: cannot be read as UTF-8 text"):
+        read_source(tmp_path / "study.toml")
 
 
 def test_a_space_is_a_table() -> None:

@@ -6,7 +6,6 @@ from tuner.study.definition import (
     identity_changes,
     nearest,
     parse_definition,
-    read_definition,
     validate_definition,
 )
 from tuner.study.editing import Edit, edit_definition, move_definition, rename_definition, toml, value_at
@@ -40,7 +39,6 @@ __all__ = [
     "nearest",
     "next_name",
     "parse_definition",
-    "read_definition",
     "rename_definition",
     "rungs",
     "schema_text",

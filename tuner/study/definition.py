@@ -282,17 +282,6 @@ def _identity_text(key: str, value: Any) -> str:
     return json.dumps(value[:FINGERPRINT_SHOWN] if key == "data.fingerprint" and value else value)
 
 
-def read_definition(path: Path) -> StudyDefinition:
-    """Parse and validate a definition file.  Raises DefinitionError with one line."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise DefinitionError(f"{path}: no such file; expected a study definition (TOML)") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DefinitionError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    return parse_definition(text, str(path))
-
-
 def parse_definition(text: str, where: str) -> StudyDefinition:
     """Validate the text of a definition; ``where`` names it in messages.  Raises DefinitionError with one line."""
     try:

@@ -64,8 +64,10 @@ def _check_blas() -> Check:
 
 
 def _check_cores() -> Check:
+    import psutil
+
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    memory = psutil.virtual_memory().total / 1e9
     return Check("cores", True, f"{cores} for this process (--workers {cores} uses all), {memory:.1f} GB of memory")
 
 

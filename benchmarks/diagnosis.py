@@ -1,6 +1,6 @@
 """How far the diagnosis can be trusted: made problems, really trained networks, and the truth beside every claim.
 
-    python benchmarks/diagnosis.py [--problems 200] [--draws 25] [--knob-seeds 60] [--seed N] [--workers 2]
+    python benchmarks/diagnosis.py [--problems 200] [--draws 25] [--surface-seeds 60] [--seed N] [--workers 2]
 
 Every problem is searched once (really trained networks) and judged on so many fresh dev and test sets. The truth is the
 chosen network's error on 20,000 fresh examples. Prints every figure beside its goal; ends with 1 if a goal is missed.
@@ -23,7 +23,7 @@ if __package__ in {None, ""}:
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.goals import Goal, rate_goal
-from benchmarks.knob_surface import judge_knobs, knob_goals
+from benchmarks.hyperparameter_surface import hyperparameter_goals, judge_hyperparameters
 from benchmarks.made_problems import Problem, early_stopping, make_problem, train_networks
 from tuner.analysis import (
     Competition,
@@ -353,21 +353,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", type=int, default=200)
     parser.add_argument("--draws", type=int, default=25)
-    parser.add_argument("--knob-seeds", type=int, default=60)
+    parser.add_argument("--surface-seeds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
     seed = int(np.random.SeedSequence().entropy % 2**31) if given.seed is None else given.seed
-    print(
-        f"seed {seed}: {given.problems} problems x {given.draws} draws, {given.knob_seeds} searches of a made surface"
-    )
+    print(f"seed {seed}: {given.problems} problems x {given.draws} draws, {given.surface_seeds} made surfaces")
     with ProcessPoolExecutor(given.workers) as workers:
         judge = partial(judge_problem, seed=seed, draws=given.draws)
         rows = pd.DataFrame([row for rows in workers.map(judge, range(given.problems)) for row in rows])
-        knobs = pd.DataFrame(
-            [row for rows in workers.map(partial(judge_knobs, seed=seed), range(given.knob_seeds)) for row in rows]
+        hyperparameters = pd.DataFrame(
+            [
+                row
+                for rows in workers.map(partial(judge_hyperparameters, seed=seed), range(given.surface_seeds))
+                for row in rows
+            ]
         )
-    goals = [*diagnosis_goals(rows), *knob_goals(knobs), speed_goal()]
+    goals = [*diagnosis_goals(rows), *hyperparameter_goals(hyperparameters), speed_goal()]
     by_kind = rows.groupby("kind")[["raw_bias", "corrected_bias", "dev_corrected.covered", "best_in_set", "set_share"]]
     print(by_kind.mean().astype(float).round(3).to_string())
     print(*goals, sep="\n")

@@ -32,7 +32,7 @@ from tuner.analysis import fit_learning_curve, learning_points, wilson
 from tuner.data import Dataset, DataSettings, Part, SplitSettings, dataset_from_arrays
 from tuner.modeling.learning_curve import SEEDS, LearningCurveTask, random_subset, subset_sizes, train_size
 from tuner.study import parse_definition
-from tuner.study.knobs import format_hidden
+from tuner.study.hyperparameters import format_hidden
 from tuner.trial import TrialSettings, draw_dev_folds, run_trial
 
 KINDS = ("gaussian", "too_small_a_network", "too_few_examples", "label_noise")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.cli.app import COMMANDS, command
-from tuner.study import KNOBS, Range, definition_schema
+from tuner.study import HYPERPARAMETERS, Range, definition_schema
 
 DOCS = Path(__file__).parent
 WIDTH = 100
@@ -98,7 +98,7 @@ def study_file_page() -> str:
         if section == "data":
             parts += ["### split", _table(definitions["SplitSettings"]["properties"], definitions)]
             parts += ["### columns", _table(definitions["ColumnSettings"]["properties"], definitions)]
-    parts += ["## [space]", SPACE, _knobs(), "### Ranges", _ranges()]
+    parts += ["## [space]", SPACE, _hyperparameters(), "### Ranges", _ranges()]
     for section, title in (("search", "SearchSection"), ("diagnosis", "DiagnosisSection")):
         parts += [f"## [{section}]", _table(definitions[title]["properties"], definitions)]
     return "\n\n".join(parts) + "\n"
@@ -110,12 +110,12 @@ SPACE = (
 )
 
 
-def _knobs() -> str:
+def _hyperparameters() -> str:
     lines = ["| hyperparameter | what it is | default | ranges |", "|---|---|---|---|"]
-    for name, knob in KNOBS.items():
-        options = f": {', '.join(knob.options)}" if knob.options else ""
-        default = f"`[network] {name}`" if name in NETWORK else _code(knob.default)
-        lines.append(f"| `{name}` | {knob.help}{options} | {default} | {', '.join(knob.kinds)} |")
+    for name, spec in HYPERPARAMETERS.items():
+        options = f": {', '.join(spec.options)}" if spec.options else ""
+        default = f"`[network] {name}`" if name in NETWORK else _code(spec.default)
+        lines.append(f"| `{name}` | {spec.help}{options} | {default} | {', '.join(spec.kinds)} |")
     return "\n".join(lines)
 
 

@@ -113,7 +113,7 @@ ADDITIONS: dict[str, dict[str, list[tuple[str, str]]]] = {
     "a pruner": {"tuner/study/strategies.py": [("", PRUNER)]},
     "a range": {
         "tuner/scales.py": [("", RANGE)],
-        "tuner/study/knobs.py": [("_SHARES = (", '_SHARES = ("logit_uniform", ')],
+        "tuner/study/hyperparameters.py": [("_SHARES = (", '_SHARES = ("logit_uniform", ')],
     },
     "an optimizer": {"tuner/nn/optimizers.py": [("", OPTIMIZER)]},
     "an initializer": {"tuner/nn/initializers.py": [("", INITIALIZER)]},

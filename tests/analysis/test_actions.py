@@ -21,10 +21,10 @@ from tuner.analysis import (
     ErrorEstimate,
     Fit,
     Gap,
-    Knob,
     LearningCurve,
     Prediction,
     RangeState,
+    SearchedHyperparameter,
     SearchHealth,
     StudyState,
     Verb,
@@ -243,7 +243,7 @@ def test_without_room_another_architecture_is_left() -> None:
     assert ranked(biased)[0].verb is None
 
 
-def test_a_knob_that_does_not_hold_bias_up_is_left_alone() -> None:
+def test_a_hyperparameter_that_does_not_hold_bias_up_is_left_alone() -> None:
     """λ that certainly lowers the train error is no reason for bias."""
     harmless = replace(LAMBDA, effect_on_bias=-1)
     biased = case(HEALTHY, bias="high", train_error=0.1, baseline_given=True, ranges=(harmless,))
@@ -374,7 +374,7 @@ def test_good_trials_mark_a_region_with_a_margin() -> None:
     assert good_region(position[:19], np.arange(19.0)) is None
 
 
-def test_a_knob_that_does_not_matter_keeps_its_range() -> None:
+def test_a_hyperparameter_that_does_not_matter_keeps_its_range() -> None:
     """Good trials anywhere: in 95 of 100 cases each end stays within a hundredth of where it is."""
     rng = np.random.default_rng(0)
     regions = np.array([good_region(rng.random(80), rng.random(80)) for _ in range(400)])
@@ -384,9 +384,9 @@ def test_a_knob_that_does_not_matter_keeps_its_range() -> None:
 
 def test_choices_without_a_good_trial_are_hopeless_once_tried_often() -> None:
     """Twelve times in vain is no accident, three times may be."""
-    knob = Knob(name="initializer", kind="choice", bounds=("he", "zeros", "lecun"))
+    hyperparameter = SearchedHyperparameter(name="initializer", kind="choice", bounds=("he", "zeros", "lecun"))
     starts = ["he"] * 25 + ["lecun"] * 3 + ["zeros"] * 12
-    (found,) = choice_states([knob], [{"initializer": start} for start in starts], np.arange(40.0), 0)
+    (found,) = choice_states([hyperparameter], [{"initializer": start} for start in starts], np.arange(40.0), 0)
     assert (found.best, found.hopeless) == ("he", ("zeros",))
 
 
@@ -402,8 +402,10 @@ def test_a_natural_limit_is_not_widened() -> None:
 )
 def test_ranges_are_widened_on_their_own_scale(kind: str, low: float, high: float, expected: list[float]) -> None:
     """Three times the memory; a doubling."""
-    knob = RangeState(name="k", kind=kind, low=low, high=high, best=high, position=1.0, near_low=0.0, near_high=1.0)
-    assert action(case(HEALTHY, ranges=(knob,)), "widen_range").changes == {"space.k": {kind: expected}}
+    hyperparameter = RangeState(
+        name="k", kind=kind, low=low, high=high, best=high, position=1.0, near_low=0.0, near_high=1.0
+    )
+    assert action(case(HEALTHY, ranges=(hyperparameter,)), "widen_range").changes == {"space.k": {kind: expected}}
 
 
 def test_diverged_trials_lower_the_learning_rate() -> None:
@@ -431,7 +433,7 @@ def test_an_unfinished_search_goes_on() -> None:
 
 
 def test_a_small_budget_is_said_to_be_small() -> None:
-    """Ten trials for six knobs."""
+    """Ten trials for six hyperparameters."""
     found = action(case(HEALTHY, trials=10, pruned=0, budget=10, since_best=5), "more_trials")
     assert (found.verb, found.options) == (Verb.SEARCH, {"trials": 50})
 
@@ -443,14 +445,14 @@ def test_a_late_best_asks_for_more_and_a_plateau_for_an_end() -> None:
 
 
 def test_few_trials_and_a_plateau_do_not_contradict_each_other() -> None:
-    """54 trials for six knobs, 43 without a better one: few, so that the plateau proves nothing yet."""
+    """54 trials for six hyperparameters, 43 without a better one: few, so that the plateau proves nothing yet."""
     found = names(case(HEALTHY, trials=44, pruned=10, budget=54, since_best=43))
     assert "more_trials" in found
     assert "stop_searching" not in found
 
 
 def test_diverged_trials_are_spent_but_tell_little() -> None:
-    """30 of 100 diverged: the budget is used up, and 70 are enough for six knobs but not for eight."""
+    """30 of 100 diverged: the budget is used up, and 70 are enough for six hyperparameters but not for eight."""
     spent = case(HEALTHY, trials=60, pruned=10, diverged=30)
     assert "more_trials" not in names(spent)
     found = action(case(spent, searched=8), "more_trials")
@@ -479,10 +481,10 @@ def test_every_action_survives_a_bare_state(name: str) -> None:
         assert summary is None or list(summary) == ["action", "why", "command", "evidence"]
 
 
-def test_states_of_knobs_come_from_the_trials() -> None:
+def test_states_of_hyperparameters_come_from_the_trials() -> None:
     """Twenty trials, the better the larger α: pressed at its upper end."""
-    alpha = Knob(name="alpha", kind="log_uniform", bounds=(1e-2, 1.0))
-    initializer = Knob(name="initializer", kind="choice", bounds=("he", "zeros"))
+    alpha = SearchedHyperparameter(name="alpha", kind="log_uniform", bounds=(1e-2, 1.0))
+    initializer = SearchedHyperparameter(name="initializer", kind="choice", bounds=("he", "zeros"))
     params = [{"alpha": alpha.from_unit(1 - i / 100), "initializer": "he"} for i in range(20)]
     found = range_states([alpha, initializer], params, np.arange(20) / 100, 0, strengths={"alpha": 1})
     assert [state.name for state in found] == ["alpha"]
@@ -493,7 +495,7 @@ def test_states_of_knobs_come_from_the_trials() -> None:
 
 def test_ten_of_few_trials_are_no_choice() -> None:
     """Ten trials at an end are all there are: nothing presses against it."""
-    alpha = Knob(name="alpha", kind="uniform", bounds=(0.0, 1.0))
+    alpha = SearchedHyperparameter(name="alpha", kind="uniform", bounds=(0.0, 1.0))
     (found,) = range_states([alpha], [{"alpha": 0.99}] * 10, np.arange(10.0), 0)
     assert found.near_high == 0.0
 

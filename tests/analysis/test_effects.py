@@ -1,17 +1,17 @@
-"""What each knob does to train error and to the gap, on a surface whose effects are known."""
+"""What each hyperparameter does to train error and to the gap, on a surface whose effects are known."""
 
 import numpy as np
 import pytest
 
-from tuner.analysis import Knob, diverged_shares, knob_effects
+from tuner.analysis import SearchedHyperparameter, diverged_shares, hyperparameter_effects
 from tuner.errors import ArgumentError
 
-LAMBDA = Knob(name="lambda", kind="log_uniform", bounds=(1e-3, 10.0))
-BETA = Knob(name="beta", kind="one_minus_log_uniform", bounds=(0.8, 0.99))
-BATCH = Knob(name="batch_size", kind="power_of_two", bounds=(16, 128))
-INITIALIZER = Knob(name="initializer", kind="choice", bounds=("he", "xavier", "zeros"))
-HIDDEN = Knob(name="hidden", kind="choice", bounds=("16", "32", "64"), ordered=True)
-KNOBS = [LAMBDA, BETA, BATCH, INITIALIZER, HIDDEN]
+LAMBDA = SearchedHyperparameter(name="lambda", kind="log_uniform", bounds=(1e-3, 10.0))
+BETA = SearchedHyperparameter(name="beta", kind="one_minus_log_uniform", bounds=(0.8, 0.99))
+BATCH = SearchedHyperparameter(name="batch_size", kind="power_of_two", bounds=(16, 128))
+INITIALIZER = SearchedHyperparameter(name="initializer", kind="choice", bounds=("he", "xavier", "zeros"))
+HIDDEN = SearchedHyperparameter(name="hidden", kind="choice", bounds=("16", "32", "64"), ordered=True)
+HYPERPARAMETERS = [LAMBDA, BETA, BATCH, INITIALIZER, HIDDEN]
 
 
 def random_trials(n: int, rng: np.random.Generator) -> tuple[list[dict[str, object]], np.ndarray, np.ndarray]:
@@ -38,9 +38,11 @@ def test_known_effects_are_found() -> None:
     """λ pulls train error up and the gap down; upper less lower quarter is 0.75 of the range."""
     rng = np.random.default_rng(0)
     params, train, gap = random_trials(60, rng)
-    found = knob_effects(KNOBS, params, train, gap, np.ones(60, dtype=bool), int(train.argmin()), rng=rng)
+    found = hyperparameter_effects(
+        HYPERPARAMETERS, params, train, gap, np.ones(60, dtype=bool), int(train.argmin()), rng=rng
+    )
     assert found is not None
-    effects = {(effect.knob, effect.level): effect for effect in found.effects}
+    effects = {(effect.hyperparameter, effect.level): effect for effect in found.effects}
     pull = effects["lambda", None]
     assert pull.train.low < 0.075 < pull.train.high
     assert pull.gap.low < -0.045 < pull.gap.high
@@ -61,11 +63,11 @@ def test_curves_run_only_where_trials_lie() -> None:
     rng = np.random.default_rng(1)
     params, train, gap = random_trials(80, rng)
     low = [i for i, trial in enumerate(params) if LAMBDA.to_unit([trial["lambda"]])[0] < 0.5]
-    found = knob_effects(
-        KNOBS, [params[i] for i in low], train[low], gap[low], np.zeros(len(low), dtype=bool), 0, rng=rng
+    found = hyperparameter_effects(
+        HYPERPARAMETERS, [params[i] for i in low], train[low], gap[low], np.zeros(len(low), dtype=bool), 0, rng=rng
     )
     assert found is not None
-    curves = {curve.knob: curve for curve in found.curves}
+    curves = {curve.hyperparameter: curve for curve in found.curves}
     assert LAMBDA.to_unit(curves["lambda"].values).max() < 0.6
     assert curves["batch_size"].values == (16, 32, 64, 128)
     assert curves["initializer"].values == ("he", "xavier", "zeros")
@@ -78,28 +80,30 @@ def test_few_trials_say_nothing() -> None:
     """Nine trials are no surface."""
     rng = np.random.default_rng(2)
     params, train, gap = random_trials(9, rng)
-    assert knob_effects(KNOBS, params, train, gap, np.ones(9, dtype=bool), 0, rng=rng) is None
+    assert hyperparameter_effects(HYPERPARAMETERS, params, train, gap, np.ones(9, dtype=bool), 0, rng=rng) is None
 
 
 def test_equal_errors_have_no_effect() -> None:
     """All networks learn everything: the effects on train error are 0, not a failure."""
     rng = np.random.default_rng(3)
     params, _, gap = random_trials(20, rng)
-    found = knob_effects(KNOBS, params, np.zeros(20), gap, np.ones(20, dtype=bool), 0, rng=rng)
+    found = hyperparameter_effects(HYPERPARAMETERS, params, np.zeros(20), gap, np.ones(20, dtype=bool), 0, rng=rng)
     assert found is not None
-    assert {effect.knob for effect in found.effects} == {knob.name for knob in KNOBS}
+    assert {effect.hyperparameter for effect in found.effects} == {
+        hyperparameter.name for hyperparameter in HYPERPARAMETERS
+    }
     assert all(effect.train.value == 0 and not effect.train.decided for effect in found.effects)
 
 
-def test_a_fixed_knob_has_no_effect_to_show() -> None:
-    """A knob with one value in all trials is left out."""
+def test_a_fixed_hyperparameter_has_no_effect_to_show() -> None:
+    """A hyperparameter with one value in all trials is left out."""
     rng = np.random.default_rng(4)
     params, train, gap = random_trials(20, rng)
     for trial in params:
         trial["beta"] = 0.9
-    found = knob_effects(KNOBS, params, train, gap, np.ones(20, dtype=bool), 0, rng=rng)
+    found = hyperparameter_effects(HYPERPARAMETERS, params, train, gap, np.ones(20, dtype=bool), 0, rng=rng)
     assert found is not None
-    assert "beta" not in {effect.knob for effect in found.effects}
+    assert "beta" not in {effect.hyperparameter for effect in found.effects}
 
 
 def test_a_choice_no_longer_offered_is_left_out() -> None:
@@ -107,7 +111,7 @@ def test_a_choice_no_longer_offered_is_left_out() -> None:
     rng = np.random.default_rng(5)
     params, train, gap = random_trials(20, rng)
     params[3]["initializer"] = "forgotten"
-    found = knob_effects(KNOBS, params, train, gap, np.ones(20, dtype=bool), 7, rng=rng)
+    found = hyperparameter_effects(HYPERPARAMETERS, params, train, gap, np.ones(20, dtype=bool), 7, rng=rng)
     assert found is not None
     assert found.trials == 19
 
@@ -116,17 +120,19 @@ def test_thousands_of_trials_are_thinned() -> None:
     """As many as a process can take, the best and the exploring among them."""
     rng = np.random.default_rng(6)
     params, train, gap = random_trials(1000, rng)
-    found = knob_effects([LAMBDA, BETA], params, train, gap, rng.random(1000) < 0.25, int(train.argmin()), rng=rng)
+    found = hyperparameter_effects(
+        [LAMBDA, BETA], params, train, gap, rng.random(1000) < 0.25, int(train.argmin()), rng=rng
+    )
     assert found is not None
     assert found.trials == 1000
     assert found.effects[0].train.decided
 
 
-@pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.name)
-def test_positions_lead_back_to_values(knob: Knob) -> None:
+@pytest.mark.parametrize("hyperparameter", HYPERPARAMETERS, ids=lambda hyperparameter: hyperparameter.name)
+def test_positions_lead_back_to_values(hyperparameter: SearchedHyperparameter) -> None:
     """Both ways of the sampled scale."""
-    for value in knob.bounds:
-        assert knob.from_unit(float(knob.to_unit([value])[0])) == pytest.approx(value)
+    for value in hyperparameter.bounds:
+        assert hyperparameter.from_unit(float(hyperparameter.to_unit([value])[0])) == pytest.approx(value)
 
 
 def test_beta_is_measured_by_its_memory() -> None:
@@ -136,14 +142,14 @@ def test_beta_is_measured_by_its_memory() -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    """The message names the kind and the knob."""
+    """The message names the kind and the hyperparameter."""
     with pytest.raises(ArgumentError, match=r"got 'normal' \(alpha\)"):
-        Knob(name="alpha", kind="normal", bounds=(0, 1))
+        SearchedHyperparameter(name="alpha", kind="normal", bounds=(0, 1))
 
 
-def test_diverged_trials_are_counted_along_a_knob() -> None:
+def test_diverged_trials_are_counted_along_a_hyperparameter() -> None:
     """Where in its range the failures lie."""
-    alpha = Knob(name="alpha", kind="log_uniform", bounds=(1e-2, 1e2))
+    alpha = SearchedHyperparameter(name="alpha", kind="log_uniform", bounds=(1e-2, 1e2))
     found = diverged_shares(alpha, [0.02, 0.5, 5.0, 50.0, 90.0], np.array([False, False, False, True, True]))
     assert [row[2:] for row in found] == [(0, 1), (0, 1), (0, 1), (2, 2)]
     assert found[-1][:2] == pytest.approx((10.0, 100.0))

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.diagnosis import diagnosis_goals, judge_problem
 from benchmarks.goals import Goal
-from benchmarks.knob_surface import judge_knobs, knob_goals
+from benchmarks.hyperparameter_surface import hyperparameter_goals, judge_hyperparameters
 
 SLACK = 3.0
 
@@ -21,10 +21,10 @@ def test_claims_hold_on_made_problems() -> None:
     assert missed(diagnosis_goals(pd.DataFrame(rows))) == []
 
 
-def test_effects_of_knobs_hold_on_a_made_surface() -> None:
-    """Coverage, signs, and knobs that do nothing, in four searches."""
-    rows = [row for number in range(4) for row in judge_knobs(number, seed=1)]
-    assert missed(knob_goals(pd.DataFrame(rows))) == []
+def test_effects_of_hyperparameters_hold_on_a_made_surface() -> None:
+    """Coverage, signs, and hyperparameters that do nothing, in four searches."""
+    rows = [row for number in range(4) for row in judge_hyperparameters(number, seed=1)]
+    assert missed(hyperparameter_goals(pd.DataFrame(rows))) == []
 
 
 @pytest.mark.slow

@@ -108,9 +108,9 @@ def test_equal_logits_count_as_the_first_class() -> None:
     assert list(assess("sigmoid", logits[:1], y[[0, 1, 0, 1]])[1]) == [False, True, False, True]
 
 
-def factors(name: str, **knobs: float) -> list[float]:
+def factors(name: str, **hyperparameters: float) -> list[float]:
     """The factors of α in the first eight epochs of a hundred."""
-    settings = {"decay_rate": 0.5, "decay_epochs": 3, "warmup_epochs": 0, "max_epochs": 100} | knobs
+    settings = {"decay_rate": 0.5, "decay_epochs": 3, "warmup_epochs": 0, "max_epochs": 100} | hyperparameters
     return [rate_factor(name, epoch, **settings) for epoch in range(8)]  # type: ignore[arg-type]
 
 
@@ -173,6 +173,6 @@ def test_optimizers_go_downhill(name: str) -> None:
     ],
 )
 def test_idle_hyperparameters(settings: dict[str, object], expected: set[str]) -> None:
-    """Knobs that the optimizer, the schedule or the lack of hidden layers makes idle."""
+    """Hyperparameters that the optimizer, the schedule or the lack of hidden layers makes idle."""
     given = Hyperparameters(**({"hidden": (4,)} | settings))  # type: ignore[arg-type]
     assert idle_hyperparameters(given) == expected

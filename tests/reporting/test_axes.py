@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tuner.reporting.axes import KnobAxis
+from tuner.reporting.axes import HyperparameterAxis
 from tuner.study import Range
 
 
@@ -23,7 +23,7 @@ from tuner.study import Range
 )
 def test_values_lie_where_they_were_sampled(searched: dict[str, Any], value: Any, place: float | None) -> None:
     """The middle of a range, on its own scale; None for what is not on it."""
-    found = KnobAxis("knob", Range(**searched)).position(value)
+    found = HyperparameterAxis("hyperparameter", Range(**searched)).position(value)
     assert found == (None if place is None else pytest.approx(place))
 
 
@@ -39,7 +39,7 @@ def test_values_lie_where_they_were_sampled(searched: dict[str, Any], value: Any
 )
 def test_the_ends_are_labelled_and_labels_keep_apart(searched: dict[str, Any]) -> None:
     """A reader sees the range, and no label on another."""
-    ticks = KnobAxis("knob", Range(**searched)).ticks()
+    ticks = HyperparameterAxis("hyperparameter", Range(**searched)).ticks()
     places = [place for place, _ in ticks]
     assert places[0] == pytest.approx(0)
     assert places[-1] == pytest.approx(1)

@@ -4,7 +4,7 @@ import dataclasses
 
 from tests.reporting.building import make_study
 from tuner.reporting import build_report
-from tuner.reporting.effects import searched_knobs
+from tuner.reporting.effects import searched_hyperparameters
 from tuner.storage import StudyRecord
 from tuner.study import parse_definition
 
@@ -15,11 +15,14 @@ def test_choices_with_an_order_are_ordered() -> None:
         "[search]",
         'hidden = { choice = ["128-64", "none", "32"] }\nl1 = { choice = [0.1, 0.001] }\n[search]',
     )
-    knobs = {knob.name: knob for knob in searched_knobs(parse_definition(text, "made.toml"))}
-    assert list(knobs["hidden"].bounds) == ["none", "32", "128-64"]
-    assert knobs["hidden"].ordered
-    assert list(knobs["l1"].bounds) == [0.001, 0.1]
-    assert not knobs["initializer"].ordered
+    hyperparameters = {
+        hyperparameter.name: hyperparameter
+        for hyperparameter in searched_hyperparameters(parse_definition(text, "made.toml"))
+    }
+    assert list(hyperparameters["hidden"].bounds) == ["none", "32", "128-64"]
+    assert hyperparameters["hidden"].ordered
+    assert list(hyperparameters["l1"].bounds) == [0.001, 0.1]
+    assert not hyperparameters["initializer"].ordered
 
 
 def with_optimizers(optimizer: str, names: list[str]) -> StudyRecord:
@@ -37,8 +40,8 @@ def test_a_hyperparameter_that_never_acts_has_no_effect() -> None:
     """Gradient descent has no momentum: beta was drawn, and did nothing."""
     found = build_report(with_optimizers('"gradient_descent"', ["gradient_descent"])).effects
     assert found is not None
-    assert "beta" not in {effect.knob for effect in found.effects}
-    assert "alpha" in {effect.knob for effect in found.effects}
+    assert "beta" not in {effect.hyperparameter for effect in found.effects}
+    assert "alpha" in {effect.hyperparameter for effect in found.effects}
 
 
 def test_effects_are_learned_where_a_hyperparameter_acts() -> None:
@@ -56,7 +59,7 @@ def test_effects_are_learned_where_a_hyperparameter_acts() -> None:
 
     effects = build_report(record).effects
     assert effects is not None
-    assert "beta" in {effect.knob for effect in effects.effects}
+    assert "beta" in {effect.hyperparameter for effect in effects.effects}
     idle, used = (build_report(changed(name)).effects for name in names)
     assert idle is not None
     assert used is not None

@@ -118,12 +118,12 @@ def test_lambda_raises_bias_and_lowers_variance() -> None:
     """The made studies are built so; the page's own figure must show it."""
     effects = build_report(make_study(80, n_dev=2000, bias=0.05, variance=0.1)).effects
     assert effects is not None
-    row = next(effect for effect in effects.effects if effect.knob == "lambda")
+    row = next(effect for effect in effects.effects if effect.hyperparameter == "lambda")
     assert row.train.value > 0
     assert row.gap.value < 0
 
 
-def test_trials_outside_the_searched_ranges_are_left_out_of_the_knobs() -> None:
+def test_trials_outside_the_searched_ranges_are_left_out_of_the_hyperparameters() -> None:
     """Hand-picked trials, or ones from before ``--allow-changed``, have values that the ranges do not hold."""
     record = make_study(40)
     strange = dataclasses.replace(record.trials[5], params={**record.trials[5].params, "initializer": "zeros"})

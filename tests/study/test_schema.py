@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tuner.study import KNOBS, definition_schema
+from tuner.study import HYPERPARAMETERS, definition_schema
 
 jsonschema = pytest.importorskip("jsonschema")
 Complaints = Callable[[dict[str, Any]], list[str]]
@@ -55,9 +55,9 @@ def test_a_trainer_makes_names_free(complaints: Complaints) -> None:
     assert complaints({**table, "space": {"alpha": {"power_of_two": [1, 2]}}}) == ["space.alpha"]
 
 
-@pytest.mark.parametrize("name", KNOBS)
+@pytest.mark.parametrize("name", HYPERPARAMETERS)
 def test_every_hyperparameter_is_completed_with_a_sentence(name: str) -> None:
     """Each with what it is, and its default is a value it may have."""
     entry = definition_schema()["properties"]["space"]["properties"][name]
-    assert entry["description"] == KNOBS[name].help
-    assert entry["anyOf"][1]["properties"].keys() == set(KNOBS[name].kinds)
+    assert entry["description"] == HYPERPARAMETERS[name].help
+    assert entry["anyOf"][1]["properties"].keys() == set(HYPERPARAMETERS[name].kinds)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tuner.nn import Hyperparameters
-from tuner.study import KNOBS, Range, Space
+from tuner.study import HYPERPARAMETERS, Range, Space
 
 SPACE = Space(
     {
@@ -35,7 +35,7 @@ def test_distributions_have_the_names_and_scales_of_the_plan() -> None:
 
 
 def test_values_are_those_people_read() -> None:
-    """Momentum is shown as beta and a batch as its size, in the order of the knobs; fixed values stand among them."""
+    """Momentum is shown as beta and a batch as its size, in the order of the table; fixed values are among them."""
     sampled = {"lambda": 0.5, "keep_prob": 0.9, "one_minus_beta": 0.1, "log2_batch_size": 5, "initializer": "he"}
     assert list(SPACE.values(sampled).items()) == [
         ("lambda", 0.5),
@@ -81,7 +81,7 @@ def test_a_point_outside_is_not_held() -> None:
 
 
 def test_hyperparameters_reach_the_network() -> None:
-    """Every value arrives in the field of its knob."""
+    """Every value arrives in the field of its hyperparameter."""
     values = {"lambda": 0.5, "keep_prob": 0.9, "alpha": 0.2, "batch_size": "full", "hidden": "8-4"}
     assert SPACE.hyperparameters(values) == Hyperparameters(
         lambda_=0.5, keep_prob=0.9, alpha=0.2, batch_size="full", hidden=(8, 4)
@@ -96,11 +96,11 @@ def test_what_is_not_said_has_the_default_of_the_network() -> None:
     assert empty.hyperparameters(empty.values({})) == Hyperparameters()
 
 
-@pytest.mark.parametrize("name", KNOBS)
-def test_every_knob_accepts_its_default(name: str) -> None:
+@pytest.mark.parametrize("name", HYPERPARAMETERS)
+def test_every_hyperparameter_accepts_its_default(name: str) -> None:
     """The default of each hyperparameter passes that hyperparameter's own check."""
-    knob = KNOBS[name]
-    default = knob.default
+    hyperparameter = HYPERPARAMETERS[name]
+    default = hyperparameter.default
     value = "-".join(map(str, default)) or "none" if name == "hidden" else default
-    assert knob.check(value) is None
+    assert hyperparameter.check(value) is None
     assert not isinstance(value, float) or math.isfinite(value)

@@ -30,14 +30,14 @@ from tuner.analysis.counting import (
 from tuner.analysis.diagnosis import GAPS, Baseline, Diagnosis, Gap, diagnose, examples_to_decide
 from tuner.analysis.effects import (
     Effect,
-    KnobCurve,
-    KnobEffect,
-    KnobEffects,
+    HyperparameterCurve,
+    HyperparameterEffect,
+    HyperparameterEffects,
     diverged_shares,
-    knob_effects,
+    hyperparameter_effects,
 )
+from tuner.analysis.hyperparameters import SearchedHyperparameter
 from tuner.analysis.intervals import Z95, ErrorEstimate, difference_interval, wilson
-from tuner.analysis.knobs import Knob
 from tuner.analysis.learning_curve import LearningCurve, Prediction, fit_learning_curve
 from tuner.analysis.learning_points import LearningNetwork, LearningPoint, learning_points
 from tuner.analysis.range_states import ChoiceState, RangeState, choice_states, range_states

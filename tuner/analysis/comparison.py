@@ -92,7 +92,7 @@ def sober_choice(
 ) -> int:
     """Place of the simplest and most regularised trial within one paired standard error of ``best``.
 
-    Fewest parameters first; of these the one that outdoes most others in ``regularisation`` (trials, knobs),
+    Fewest parameters first; of these the one that outdoes most others in ``regularisation`` (trials, hyperparameters),
     where more means more regularised (λ, −keep_prob, …); then the least error, then the first.
     """
     rows = np.asarray(losses, dtype=np.float64)

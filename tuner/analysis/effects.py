@@ -1,4 +1,4 @@
-"""What each knob does to bias and to variance, apart: its effect on train error and on the gap, with intervals."""
+"""Each hyperparameter's effect on bias and on variance: on train error and on the gap, with intervals."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.analysis.hyperparameters import Floats, SearchedHyperparameter, columns
 from tuner.analysis.intervals import Z95
-from tuner.analysis.knobs import Floats, Knob, columns
 
 if TYPE_CHECKING:
     from tuner.analysis.surface import Surface
@@ -21,7 +21,7 @@ ENOUGH_EXPLORING = 20  # below, the trials show where the search looked rather t
 MOST_TRIALS = 150  # a process takes time with the cube of its trials; these are as many as a report can wait for
 POINTS = 32  # of the space that an average runs over
 CURVE_POINTS = 13
-CURVE_NEIGHBOUR = 1 / 12  # a curve is drawn where a trial lies within so much of the knob's range
+CURVE_NEIGHBOUR = 1 / 12  # a curve is drawn where a trial lies within so much of the hyperparameter's range
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,15 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnobEffect:
-    """A knob's effect on bias (``train``: train error) and on variance (``gap``: dev − train), averaged over the space.
+class HyperparameterEffect:
+    """Effect of a hyperparameter on bias (``train``: train error) and variance (``gap``: dev − train) over the space.
 
-    Upper less lower quarter of its range, on the scale it was sampled on. For a knob without order (``level`` names the
-    choice) this choice less the mean of the others, at a level that allows for looking at every choice.
-    ``*_near_best``: the same with all other knobs as in the best trial.
+    Upper less lower quarter of its range, on the scale it was sampled on. For a hyperparameter without order (``level``
+    names the choice) this choice less the mean of the others, at a level that allows for looking at every choice.
+    ``*_near_best``: the same with all other hyperparameters as in the best trial.
     """
 
-    knob: str
+    hyperparameter: str
     level: str | None
     train: Effect
     gap: Effect
@@ -56,24 +56,24 @@ class KnobEffect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnobCurve:
-    """Mean train error and gap along a knob, averaged over the others, at ``values`` that have trials near them.
+class HyperparameterCurve:
+    """Mean train error and gap along a hyperparameter, averaged over the others, at ``values`` with trials near them.
 
     ``train``, ``gap``: (points, 3): mean, lower and upper end.
     """
 
-    knob: str
+    hyperparameter: str
     values: tuple[Any, ...]
     train: Floats
     gap: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnobEffects:
-    """Every searched knob's effects and curves, and the number of trials behind them."""
+class HyperparameterEffects:
+    """Every searched hyperparameter's effects and curves, and the number of trials behind them."""
 
-    effects: tuple[KnobEffect, ...]
-    curves: tuple[KnobCurve, ...]
+    effects: tuple[HyperparameterEffect, ...]
+    curves: tuple[HyperparameterCurve, ...]
     trials: int
     exploring: int
 
@@ -83,8 +83,8 @@ class KnobEffects:
         return self.exploring < ENOUGH_EXPLORING
 
 
-def knob_effects(
-    knobs: Sequence[Knob],
+def hyperparameter_effects(
+    hyperparameters: Sequence[SearchedHyperparameter],
     params: Sequence[Mapping[str, Any]],
     train_error: Floats,
     gap: Floats,
@@ -92,24 +92,24 @@ def knob_effects(
     best: int,
     *,
     rng: np.random.Generator,
-) -> KnobEffects | None:
-    """Fit a surface to the train errors and one to the gaps, and read every knob's effect from them.
+) -> HyperparameterEffects | None:
+    """Fit a surface to the train errors and one to the gaps, and read every hyperparameter's effect from them.
 
-    One entry a complete trial that did not diverge: ``params`` by knob name, ``train_error`` and ``gap`` (dev − train),
-    whether it was drawn at random, and the place of the ``best``. Trials with a choice that is no longer offered are
-    left out. None with fewer than 10 trials or no knob that varies.
+    One entry a complete trial that did not diverge: ``params`` by hyperparameter name, ``train_error`` and ``gap`` (dev
+    − train), whether it was drawn at random, and the place of the ``best``. Trials with a choice that is no longer
+    offered are left out. None with fewer than 10 trials or no hyperparameter that varies.
     """
     from threadpoolctl import threadpool_limits
 
     from tuner.analysis.surface import Surface
 
-    known = np.array([all(knob.offers(trial[knob.name]) for knob in knobs) for trial in params], dtype=bool)
+    known = np.array([all(one.offers(trial[one.name]) for one in hyperparameters) for trial in params], dtype=bool)
     kept = [trial for trial, stays in zip(params, known, strict=True) if stays]
-    varied = [knob for knob in knobs if len({knob.to_unit([trial[knob.name]])[0] for trial in kept}) > 1]
+    varied = [one for one in hyperparameters if len({one.to_unit([trial[one.name]])[0] for trial in kept}) > 1]
     if len(kept) < LEAST_TRIALS or not varied or not known[best]:
         return None
     random, best = exploring[known], int(known[:best].sum())
-    positions = np.column_stack([knob.to_unit([trial[knob.name] for trial in kept]) for knob in varied])
+    positions = np.column_stack([one.to_unit([trial[one.name] for trial in kept]) for one in varied])
     used = _representatives(random, best, rng)
     X = columns(varied, positions[used])
     with threadpool_limits(1):  # matrices this small are not worth a second thread, and a search may be running beside
@@ -117,19 +117,23 @@ def knob_effects(
         reader = _Reader(varied, positions[best], surfaces, rng)
         effects = [effect for place in range(len(varied)) for effect in reader.effects(place)]
         curves = [reader.curve(place, positions[:, place]) for place in range(len(varied))]
-    return KnobEffects(effects=tuple(effects), curves=tuple(curves), trials=len(kept), exploring=int(random.sum()))
+    return HyperparameterEffects(
+        effects=tuple(effects), curves=tuple(curves), trials=len(kept), exploring=int(random.sum())
+    )
 
 
-def diverged_shares(knob: Knob, values: Sequence[Any], diverged: NDArray[np.bool_]) -> list[tuple[Any, Any, int, int]]:
-    """(from, to, diverged, trials) in each quarter of a knob's range, or at each choice."""
-    position = knob.to_unit(values)
-    if knob.categorical:
-        places = [(float(i), float(i), position == i) for i in range(len(knob.bounds))]
+def diverged_shares(
+    hyperparameter: SearchedHyperparameter, values: Sequence[Any], diverged: NDArray[np.bool_]
+) -> list[tuple[Any, Any, int, int]]:
+    """(from, to, diverged, trials) in each quarter of a hyperparameter's range, or at each choice."""
+    position = hyperparameter.to_unit(values)
+    if hyperparameter.categorical:
+        places = [(float(i), float(i), position == i) for i in range(len(hyperparameter.bounds))]
     else:
         quarter = np.minimum((position * 4).astype(int), 3)
         places = [(i / 4, (i + 1) / 4, quarter == i) for i in range(4)]
     return [
-        (knob.from_unit(low), knob.from_unit(high), int(diverged[inside].sum()), int(inside.sum()))
+        (hyperparameter.from_unit(low), hyperparameter.from_unit(high), int(diverged[inside].sum()), int(inside.sum()))
         for low, high, inside in places
     ]
 
@@ -147,33 +151,45 @@ def _representatives(exploring: NDArray[np.bool_], best: int, rng: np.random.Gen
 
 
 class _Reader:
-    """Averages of the two surfaces over points that differ in one knob alone."""
+    """Averages of the two surfaces over points that differ in one hyperparameter alone."""
 
     def __init__(
-        self, knobs: Sequence[Knob], at_best: Floats, surfaces: Sequence[Surface], rng: np.random.Generator
+        self,
+        hyperparameters: Sequence[SearchedHyperparameter],
+        at_best: Floats,
+        surfaces: Sequence[Surface],
+        rng: np.random.Generator,
     ) -> None:
-        self.knobs = knobs
+        self.hyperparameters = hyperparameters
         self.surfaces = surfaces
-        # A Latin hypercube: every knob's range is met evenly, whatever the others do.
-        self.u = (rng.random((POINTS, len(knobs))).argsort(axis=0) + rng.random((POINTS, len(knobs)))) / POINTS
-        self.space = np.column_stack([knob.spread(u) for knob, u in zip(knobs, self.u.T, strict=True)])
+        # A Latin hypercube: every hyperparameter's range is met evenly, whatever the others do.
+        self.u = (
+            rng.random((POINTS, len(hyperparameters))).argsort(axis=0) + rng.random((POINTS, len(hyperparameters)))
+        ) / POINTS
+        self.space = np.column_stack([one.spread(u) for one, u in zip(hyperparameters, self.u.T, strict=True)])
         self.near_best = np.tile(at_best, (POINTS, 1))
 
-    def effects(self, place: int) -> list[KnobEffect]:
-        """One effect of an ordered knob, one of each choice otherwise."""
-        knob = self.knobs[place]
+    def effects(self, place: int) -> list[HyperparameterEffect]:
+        """One effect of an ordered hyperparameter, one of each choice otherwise."""
+        hyperparameter = self.hyperparameters[place]
         u = self.u[:, place]
-        if not knob.categorical:
-            return [self._effect(place, None, [knob.quarter(u, upper=True)], [knob.quarter(u, upper=False)], Z95)]
-        n = len(knob.bounds)
+        if not hyperparameter.categorical:
+            return [
+                self._effect(
+                    place, None, [hyperparameter.quarter(u, upper=True)], [hyperparameter.quarter(u, upper=False)], Z95
+                )
+            ]
+        n = len(hyperparameter.bounds)
         each = [np.full(POINTS, float(i)) for i in range(n)]
         z = NormalDist().inv_cdf(1 - 0.025 / n)
         return [
             self._effect(place, str(choice), [each[i]], each[:i] + each[i + 1 :], z)
-            for i, choice in enumerate(knob.bounds)
+            for i, choice in enumerate(hyperparameter.bounds)
         ]
 
-    def _effect(self, place: int, level: str | None, upper: list[Floats], lower: list[Floats], z: float) -> KnobEffect:
+    def _effect(
+        self, place: int, level: str | None, upper: list[Floats], lower: list[Floats], z: float
+    ) -> HyperparameterEffect:
         found = []
         for points in (self.space, self.near_best):
             high, low = (self._points(points, place, ends) for ends in (upper, lower))
@@ -181,8 +197,8 @@ class _Reader:
                 value, error = surface.contrast(high, low)
                 found.append(Effect(value, value - z * error, value + z * error))
         train, gap, train_near_best, gap_near_best = found
-        return KnobEffect(
-            knob=self.knobs[place].name,
+        return HyperparameterEffect(
+            hyperparameter=self.hyperparameters[place].name,
             level=level,
             train=train,
             gap=gap,
@@ -191,19 +207,19 @@ class _Reader:
         )
 
     def _points(self, points: Floats, place: int, ends: list[Floats]) -> Floats:
-        """Copies of the points with one knob's positions replaced, as columns."""
+        """Copies of the points with one hyperparameter's positions replaced, as columns."""
         copies = []
         for positions in ends:
             copy = points.copy()
             copy[:, place] = positions
             copies.append(copy)
-        return columns(self.knobs, np.vstack(copies))
+        return columns(self.hyperparameters, np.vstack(copies))
 
-    def curve(self, place: int, positions: Floats) -> KnobCurve:
-        """Means along one knob, at its levels or at evenly spaced positions, where trials lie."""
-        knob = self.knobs[place]
-        count = knob.levels or CURVE_POINTS
-        grid = np.arange(count) / (1 if knob.categorical else max(count - 1, 1))
+    def curve(self, place: int, positions: Floats) -> HyperparameterCurve:
+        """Means along one hyperparameter, at its levels or at evenly spaced positions, where trials lie."""
+        hyperparameter = self.hyperparameters[place]
+        count = hyperparameter.levels or CURVE_POINTS
+        grid = np.arange(count) / (1 if hyperparameter.categorical else max(count - 1, 1))
         near = np.abs(grid[:, None] - positions).min(axis=1) <= CURVE_NEIGHBOUR
         lines: list[list[tuple[float, float, float]]] = [[], []]
         for position in grid[near]:
@@ -211,9 +227,9 @@ class _Reader:
             for line, surface in zip(lines, self.surfaces, strict=True):
                 value, error = surface.contrast(points)
                 line.append((value, value - Z95 * error, value + Z95 * error))
-        return KnobCurve(
-            knob=knob.name,
-            values=tuple(knob.from_unit(float(position)) for position in grid[near]),
+        return HyperparameterCurve(
+            hyperparameter=hyperparameter.name,
+            values=tuple(hyperparameter.from_unit(float(position)) for position in grid[near]),
             train=np.array(lines[0]),
             gap=np.array(lines[1]),
         )

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.analysis.effects import KnobEffect, KnobEffects
-from tuner.analysis.knobs import Knob
+from tuner.analysis.effects import HyperparameterEffect, HyperparameterEffects
+from tuner.analysis.hyperparameters import SearchedHyperparameter
 
 TOP = 10  # best trials whose place in a range tells whether the search pressed against its end
 EDGE = 0.1  # outermost tenth of a range
@@ -56,8 +56,9 @@ class RangeState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceState:
-    """Where a search stands in a knob with choices: the best trial's, and those that are never among the good trials
-    although they were tried so often that this is no accident.
+    """Where a search stands in choices: the best trial's, and the ``hopeless``.
+
+    These are never among the good trials although they were tried so often that this is no accident.
     """
 
     name: str
@@ -67,39 +68,42 @@ class ChoiceState:
 
 
 def range_states(
-    knobs: Sequence[Knob],
+    hyperparameters: Sequence[SearchedHyperparameter],
     params: Sequence[Mapping[str, Any]],
     values: NDArray[np.floating],
     best: int,
     *,
-    effects: KnobEffects | None = None,
+    effects: HyperparameterEffects | None = None,
     strengths: Mapping[str, int] | None = None,
 ) -> tuple[RangeState, ...]:
-    """Where the search stands in every knob with a range (choices have no edge).
+    """Where the search stands in every hyperparameter with a range (choices have no edge).
 
-    One entry a complete trial that did not diverge: ``params`` by knob name and the ``values`` the search minimised;
-    ``best`` is the place of the best; ``strengths`` as :class:`RangeState` has them, 0 where a knob is not named.
+    One entry a complete trial that did not diverge: ``params`` by hyperparameter name and the ``values`` the search
+    minimised; ``best`` is the place of the best; ``strengths`` as :class:`RangeState` has them, 0 where a
+    hyperparameter is not named.
     """
-    by_name = {} if effects is None else {effect.knob: effect for effect in effects.effects if effect.level is None}
+    by_name = (
+        {} if effects is None else {effect.hyperparameter: effect for effect in effects.effects if effect.level is None}
+    )
     top = np.argsort(values, kind="stable")[:TOP]
     chosen = len(values) >= 2 * TOP  # of fewer, the ten best are hardly better than the rest
     states = []
-    for knob in knobs:
-        if not knob.scale.is_numeric or knob.bounds[0] == knob.bounds[1]:
+    for hyperparameter in hyperparameters:
+        if not hyperparameter.scale.is_numeric or hyperparameter.bounds[0] == hyperparameter.bounds[1]:
             continue
-        position = knob.to_unit([trial[knob.name] for trial in params])
-        effect = by_name.get(knob.name)
+        position = hyperparameter.to_unit([trial[hyperparameter.name] for trial in params])
+        effect = by_name.get(hyperparameter.name)
         states.append(
             RangeState(
-                name=knob.name,
-                kind=knob.kind,
-                low=knob.bounds[0],
-                high=knob.bounds[1],
-                best=params[best][knob.name],
+                name=hyperparameter.name,
+                kind=hyperparameter.kind,
+                low=hyperparameter.bounds[0],
+                high=hyperparameter.bounds[1],
+                best=params[best][hyperparameter.name],
                 position=float(position[best]),
                 near_low=float(np.mean(position[top] <= EDGE)) if chosen else 0.0,
                 near_high=float(np.mean(position[top] >= 1 - EDGE)) if chosen else 0.0,
-                strength=(strengths or {}).get(knob.name, 0),
+                strength=(strengths or {}).get(hyperparameter.name, 0),
                 effect_on_bias=_sign(effect, "train"),
                 effect_on_variance=_sign(effect, "gap"),
                 good=good_region(position, values),
@@ -112,9 +116,9 @@ def good_region(position: NDArray[np.floating], values: NDArray[np.floating]) ->
     """Positions, 0 to 1, beyond which good trials are not to be expected: the rule of "coarse to fine".
 
     Good is the best quarter of the trials, so the best one is always inside. If good trials lie evenly on an unknown
-    stretch, and n of them reach from a to b, then it ends beyond b + (b − a)(0.05^(−1/(n−1)) − 1)
-    with a chance of 5 %, and likewise below a. A knob that does not matter has good trials everywhere and keeps its
-    range; few trials narrow little. None with fewer than five good trials.
+    stretch, and n of them reach from a to b, then it ends beyond b + (b − a)(0.05^(−1/(n−1)) − 1) with a chance of 5 %,
+    and likewise below a. A hyperparameter that does not matter has good trials everywhere and keeps its range; few
+    trials narrow little. None with fewer than five good trials.
     """
     n = int(GOOD_SHARE * len(values))
     if n < FEWEST_GOOD:
@@ -126,32 +130,40 @@ def good_region(position: NDArray[np.floating], values: NDArray[np.floating]) ->
 
 
 def choice_states(
-    knobs: Sequence[Knob], params: Sequence[Mapping[str, Any]], values: NDArray[np.floating], best: int
+    hyperparameters: Sequence[SearchedHyperparameter],
+    params: Sequence[Mapping[str, Any]],
+    values: NDArray[np.floating],
+    best: int,
 ) -> tuple[ChoiceState, ...]:
-    """Where the search stands in every knob with choices; arguments as those of :func:`range_states`.
+    """Where the search stands in every hyperparameter with choices; arguments as those of :func:`range_states`.
 
     A choice is hopeless if it was tried n times, never among the best quarter, and chance alone would do that with
     (3/4)^n < 5 %: eleven times.
     """
     good = np.argsort(values, kind="stable")[: int(GOOD_SHARE * len(values))]
     states = []
-    for knob in knobs:
-        if knob.scale.is_numeric or len(knob.bounds) < 2:
+    for hyperparameter in hyperparameters:
+        if hyperparameter.scale.is_numeric or len(hyperparameter.bounds) < 2:
             continue
-        tried = [trial[knob.name] for trial in params]
+        tried = [trial[hyperparameter.name] for trial in params]
         among_good = {tried[place] for place in good}
         hopeless = [
             choice
-            for choice in knob.bounds
+            for choice in hyperparameter.bounds
             if choice not in among_good and (1 - GOOD_SHARE) ** tried.count(choice) < CHANCE
         ]
         states.append(
-            ChoiceState(name=knob.name, choices=tuple(knob.bounds), best=tried[best], hopeless=tuple(hopeless))
+            ChoiceState(
+                name=hyperparameter.name,
+                choices=tuple(hyperparameter.bounds),
+                best=tried[best],
+                hopeless=tuple(hopeless),
+            )
         )
     return tuple(states)
 
 
-def _sign(effect: KnobEffect | None, target: str) -> int | None:
+def _sign(effect: HyperparameterEffect | None, target: str) -> int | None:
     """Sign of an effect where it is certain, over the space or around the best trial; 0 where it is not."""
     if effect is None:
         return None

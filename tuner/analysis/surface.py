@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 # Priors of the logarithms, targets standardised and ranges from 0 to 1: signal variance, length scales, noise variance.
 SIGNAL, LENGTH, NOISE = (0.0, 1.0), (0.0, 1.0), (-4.0, 1.0)
-SLOPE_VARIANCE = 4.0  # a straight slope of twice the target's spread over a knob's range is nothing unusual
+SLOPE_VARIANCE = 4.0  # a straight slope of twice the target's spread over a hyperparameter's range is nothing unusual
 SAMPLES = 16
 SIGNAL_BOUNDS, LENGTH_BOUNDS, NOISE_BOUNDS = (1e-3, 1e3), (1e-2, 1e3), (1e-6, 1e1)
 JITTER = 1e-10  # keeps the covariance of two equal trials invertible
@@ -82,10 +82,10 @@ class _Process:
 class Surface:
     """f(x) + noise from trials ``X`` (n, columns) and ``y`` (n,): straight slopes plus a Matérn-5/2 process.
 
-    The slopes keep a weak knob from being smoothed away, as a process alone does. The kernel's hyperparameters are not
-    set to their best values but averaged over 16 draws around them (Laplace's approximation, importance weights). If
-    the exploring trials, left out one at a time, fall further from their prediction than they should, intervals are
-    widened by as much.
+    The slopes keep a weak hyperparameter from being smoothed away, as a process alone does. The kernel's
+    hyperparameters are not set to their best values but averaged over 16 draws around them (Laplace's approximation,
+    importance weights). If the exploring trials, left out one at a time, fall further from their prediction than they
+    should, intervals are widened by as much.
     """
 
     def __init__(self, X: Floats, y: Floats, exploring: NDArray[np.bool_], rng: np.random.Generator) -> None:

@@ -77,8 +77,9 @@ class Hyperparameters:
 def idle_hyperparameters(hyperparameters: Hyperparameters) -> frozenset[str]:
     """The fields that have no effect on this network, such as ``beta`` under gradient descent.
 
-    A search space is static, so such knobs are sampled all the same; who reads the trial should not learn from them.
+    A search space is static, so such hyperparameters are sampled all the same; who reads the trial should not learn
+    from them.
     """
-    used = OPTIMIZERS[hyperparameters.optimizer].knobs | SCHEDULES[hyperparameters.schedule].knobs
+    used = OPTIMIZERS[hyperparameters.optimizer].hyperparameters | SCHEDULES[hyperparameters.schedule].hyperparameters
     without_hidden = () if hyperparameters.hidden else ("activation", "keep_prob")
     return frozenset({"beta", "beta2", "decay_rate", "decay_epochs", *without_hidden}) - used

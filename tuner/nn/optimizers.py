@@ -51,7 +51,7 @@ class Optimizer(NamedTuple):
 
     ``update(theta, slots, g, scratch, rates)`` are its calls: the ``n_slots`` slots begin at 0, ``scratch`` may be
     written over, g may not.  The gradient arrives multiplied by ``scale(alpha, beta)``, which costs nothing where the
-    loss is derived and saves passes here.  ``knobs`` are the hyperparameters, beside α, that it uses.
+    loss is derived and saves passes here.  ``hyperparameters`` are those, beside α, that it uses.
     ``follows_alpha`` says that the slots are multiples of α, and have to be scaled when α changes; ``corrected`` that a
     step needs the corrections of its number.
     """
@@ -59,7 +59,7 @@ class Optimizer(NamedTuple):
     n_slots: int
     scale: Callable[[float, float], float]
     update: Callable[[Array, list[Array], Array, Array, Rates], list[Call]]
-    knobs: frozenset[str]
+    hyperparameters: frozenset[str]
     follows_alpha: bool = False
     corrected: bool = False
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 
 class Schedule(NamedTuple):
-    """``factor(epoch, decay_rate, decay_epochs, max_epochs)``, and the knobs of Hyperparameters that it uses."""
+    """``factor(epoch, decay_rate, decay_epochs, max_epochs)``, and the fields of Hyperparameters that it uses."""
 
     factor: Callable[[int, float, int, int], float]
-    knobs: frozenset[str]
+    hyperparameters: frozenset[str]
 
 
 def _constant(epoch: int, rate: float, interval: int, max_epochs: int) -> float:

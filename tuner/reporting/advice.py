@@ -10,7 +10,7 @@ from tuner.analysis import (
     Action,
     ChoiceState,
     DataState,
-    KnobEffects,
+    HyperparameterEffects,
     RangeState,
     SearchHealth,
     StudyState,
@@ -24,20 +24,20 @@ from tuner.outcomes import TrialState
 from tuner.reporting.best_trial import best_trial
 from tuner.reporting.commands import command_of
 from tuner.reporting.data_checks import warnings
-from tuner.reporting.effects import in_space, searched_knobs
+from tuner.reporting.effects import in_space, searched_hyperparameters
 from tuner.reporting.findings import Findings
 from tuner.reporting.learning import Learning
 from tuner.storage import StudyRecord
-from tuner.study import FREE, KNOBS, StudyDefinition
+from tuner.study import FREE, HYPERPARAMETERS, StudyDefinition
 
-STRENGTHS = {name: {True: 1, False: -1, None: 0}[knob.higher_is_simpler] for name, knob in KNOBS.items()}
+STRENGTHS = {name: {True: 1, False: -1, None: 0}[spec.higher_is_simpler] for name, spec in HYPERPARAMETERS.items()}
 
 
 def advise(
     record: StudyRecord,
     definition: StudyDefinition,
     findings: Findings,
-    effects: KnobEffects | None,
+    effects: HyperparameterEffects | None,
     learning: Learning | None,
 ) -> list[Action]:
     """Ranked actions, each with a command that works in the folder the report was made in, or none."""
@@ -51,7 +51,7 @@ def state_of(
     record: StudyRecord,
     definition: StudyDefinition,
     findings: Findings,
-    effects: KnobEffects | None,
+    effects: HyperparameterEffects | None,
     learning: Learning | None,
 ) -> StudyState:
     """Everything that actions are chosen by, from what was found in the study."""
@@ -82,7 +82,7 @@ def _data(record: StudyRecord, definition: StudyDefinition) -> DataState:
         folds=data.folds,
         can_fold=data.dev is None and data.time is None and data.split_column is None,
         images=data.image is not None and definition.trainer_kind.augments,
-        augmented=any(KNOBS.get(name, FREE).field is None for name in definition.space),
+        augmented=any(HYPERPARAMETERS.get(name, FREE).field is None for name in definition.space),
         warnings=tuple(warnings(record)),
     )
 
@@ -112,10 +112,10 @@ def _diverged_above(record: StudyRecord) -> float | None:
 
 
 def _ranges_and_choices(
-    definition: StudyDefinition, findings: Findings, effects: KnobEffects | None
+    definition: StudyDefinition, findings: Findings, effects: HyperparameterEffects | None
 ) -> tuple[tuple[RangeState, ...], tuple[ChoiceState, ...]]:
     """Where the search stands in every range and every choice."""
-    knobs = searched_knobs(definition)
+    hyperparameters = searched_hyperparameters(definition)
     trials = in_space(definition, findings.judged)
     if findings.best not in trials:
         return (), ()
@@ -123,6 +123,6 @@ def _ranges_and_choices(
     values = np.array([trial.value for trial in trials], float)
     best = trials.index(findings.best)
     return (
-        range_states(knobs, params, values, best, effects=effects, strengths=STRENGTHS),
-        choice_states(knobs, params, values, best),
+        range_states(hyperparameters, params, values, best, effects=effects, strengths=STRENGTHS),
+        choice_states(hyperparameters, params, values, best),
     )

@@ -10,7 +10,7 @@ from tuner.study import Range, StudyDefinition
 
 
 @dataclass(frozen=True)
-class KnobAxis:
+class HyperparameterAxis:
     """One searched hyperparameter: where on its axis (0 to 1) a value lies, and what to write beside it."""
 
     name: str
@@ -26,7 +26,7 @@ class KnobAxis:
         return [(place, value(of)) for place, of in found]
 
 
-def knob_axes(definition: StudyDefinition) -> list[KnobAxis]:
-    """The searched hyperparameters that can take more than one value, in the order of the knobs."""
+def hyperparameter_axes(definition: StudyDefinition) -> list[HyperparameterAxis]:
+    """The searched hyperparameters that can take more than one value, in their order."""
     searched = definition.searched_space.searched
-    return [KnobAxis(name, entry) for name, entry in searched.items() if len(set(map(str, entry.bounds))) > 1]
+    return [HyperparameterAxis(name, entry) for name, entry in searched.items() if len(set(map(str, entry.bounds))) > 1]

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from tuner.analysis import Knob as AnalysisKnob
-from tuner.analysis import KnobEffects, knob_effects
+from tuner.analysis import HyperparameterEffects, SearchedHyperparameter, hyperparameter_effects
 from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error, train_error
 from tuner.storage import StudyRecord, TrialRecord
-from tuner.study import KNOBS, Range, StudyDefinition
+from tuner.study import HYPERPARAMETERS, Range, StudyDefinition
 from tuner.study.space import optuna_name
 
 ENOUGH_EXPLORING = 20  # random trials below which importances describe where the search looked, not the space
@@ -26,7 +25,7 @@ STREAM = 8  # of the study's seed, apart from the search's own draws
 
 @dataclass(frozen=True, slots=True)
 class Importances:
-    """Each knob's share of what separates good trials from the rest, largest first; the shares add up to 1.
+    """Each hyperparameter's share of what separates good trials from the rest, largest first; the shares add up to 1.
 
     ``trials`` they rest on; ``of_the_space``: drawn at random over all of it, else where the search happened to look.
     """
@@ -36,10 +35,10 @@ class Importances:
     of_the_space: bool
 
 
-def searched_knobs(definition: StudyDefinition) -> list[AnalysisKnob]:
+def searched_hyperparameters(definition: StudyDefinition) -> list[SearchedHyperparameter]:
     """The searched hyperparameters as the analysis wants them; networks and numbers to choose from are ordered."""
     return [
-        AnalysisKnob(name=name, kind=entry.kind, **_bounds(name, entry))
+        SearchedHyperparameter(name=name, kind=entry.kind, **_bounds(name, entry))
         for name, entry in definition.searched_space.searched.items()
     ]
 
@@ -51,7 +50,9 @@ def _bounds(name: str, searched: Range) -> dict[str, Any]:
     if all(isinstance(choice, int | float) and not isinstance(choice, bool) for choice in bounds):
         return {"bounds": sorted(bounds), "ordered": True}
     if name == "hidden":
-        by_size = sorted(bounds, key=lambda choice: (math.prod(KNOBS["hidden"].parse(choice) or (0,)), choice))
+        by_size = sorted(
+            bounds, key=lambda choice: (math.prod(HYPERPARAMETERS["hidden"].parse(choice) or (0,)), choice)
+        )
         return {"bounds": by_size, "ordered": True}
     return {"bounds": list(bounds)}
 
@@ -66,19 +67,19 @@ def in_space(definition: StudyDefinition, trials: Iterable[TrialRecord]) -> list
     ]
 
 
-def find_effects(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> KnobEffects | None:
+def find_effects(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> HyperparameterEffects | None:
     """Effects of every searched hyperparameter, from the complete trials; None where they are too few."""
-    knobs = searched_knobs(definition)
+    hyperparameters = searched_hyperparameters(definition)
     trials = in_space(definition, findings.judged)
-    if findings.best not in trials or not knobs:
+    if findings.best not in trials or not hyperparameters:
         return None
     train = np.array([train_error(trial) for trial in trials], float)
     dev = np.array([dev_error(trial) for trial in trials], float)
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # many small matrices: threads that wait for each other took five times as long
-        return knob_effects(
-            knobs,
+        return hyperparameter_effects(
+            hyperparameters,
             _without_idle(definition, trials),
             train,
             dev - train,
@@ -94,7 +95,7 @@ def _without_idle(definition: StudyDefinition, trials: Sequence[TrialRecord]) ->
     A surface then learns from the trials in which they act alone; one that acts in no trial has no effect at all.
     """
     space = definition.searched_space
-    if not definition.trainer_kind.knows_knobs:  # what a custom trainer does with its hyperparameters is unknown
+    if not definition.trainer_kind.knows_hyperparameters:  # what a custom trainer does with them is unknown
         return [trial.params for trial in trials]
     middle = space.middle()
     idle = [space.idle(space.fixed | trial.params) for trial in trials]
@@ -104,7 +105,7 @@ def _without_idle(definition: StudyDefinition, trials: Sequence[TrialRecord]) ->
 def find_importances(definition: StudyDefinition, findings: Findings) -> Importances | None:
     """PED-ANOVA over the exploring trials alone where there are enough of them, else over all complete trials.
 
-    On the sampler's own trials a knob without effect often outranks a true one, since they crowd together.
+    On the sampler's own trials a hyperparameter without effect often outranks a true one, since they crowd together.
     (Watanabe, Bansal & Hutter 2023)
     """
     searched = definition.searched_space.searched

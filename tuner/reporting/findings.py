@@ -34,7 +34,7 @@ from tuner.dev_layout import N_DEV_FOLDS, DevLayout
 from tuner.metrics import ERROR, METRICS, Metric
 from tuner.nn import Architecture
 from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
-from tuner.study import KNOBS, StudyDefinition
+from tuner.study import HYPERPARAMETERS, StudyDefinition
 
 STREAM = 7  # of the study's seed: the correction's random splits, apart from the search's own draws
 
@@ -189,7 +189,7 @@ def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Seque
         return np.zeros(len(hidden), dtype=np.int64)
     found: dict[str | None, int] = {}
     for layers in set(hidden):
-        widths = definition.network.hidden if layers is None else KNOBS["hidden"].parse(layers)
+        widths = definition.network.hidden if layers is None else HYPERPARAMETERS["hidden"].parse(layers)
         shape = Architecture(
             record.facts.n_features or 1, tuple(widths), len(record.class_names), output=definition.network.output
         )
@@ -198,13 +198,13 @@ def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Seque
 
 
 def _strengths(trials: Sequence[TrialRecord]) -> NDArray[np.float64]:
-    """(trials, knobs) of the regularising knobs that vary; more is more regularised."""
+    """(trials, hyperparameters) of the regularising hyperparameters that vary; more is more regularised."""
     columns = []
-    for name, knob in KNOBS.items():
+    for name, spec in HYPERPARAMETERS.items():
         values = [trial.params.get(name) for trial in trials]
-        if knob.higher_is_simpler is not None and None not in values and len(set(map(str, values))) > 1:
+        if spec.higher_is_simpler is not None and None not in values and len(set(map(str, values))) > 1:
             strength = np.array([float(np.mean(value)) for value in values if value is not None])
-            columns.append(strength if knob.higher_is_simpler else -strength)
+            columns.append(strength if spec.higher_is_simpler else -strength)
     return np.stack(columns, axis=1) if columns else np.zeros((len(trials), 0))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.storage import CURVE_COLUMNS, NetworkRecord, StudyRecord, TrialRecord
-from tuner.study import KNOBS, parse_definition
+from tuner.study import HYPERPARAMETERS, parse_definition
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,9 +19,9 @@ Array = NDArray[np.float64]
 
 
 def params_of(record: StudyRecord) -> list[str]:
-    """Names of the hyperparameters that any trial has, in the order of the knobs."""
+    """Names of the hyperparameters that any trial has, in their order."""
     found = {name for trial in record.trials for name in trial.params}
-    return [name for name in KNOBS if name in found] + sorted(found - set(KNOBS))
+    return [name for name in HYPERPARAMETERS if name in found] + sorted(found - set(HYPERPARAMETERS))
 
 
 def train_error(trial: TrialRecord) -> float | None:

@@ -125,7 +125,7 @@ def _effects(report: Report) -> list[str]:
         return []
     rows = [
         (
-            row.knob if row.level is None else f"{row.knob} {row.level}",
+            row.hyperparameter if row.level is None else f"{row.hyperparameter} {row.level}",
             *(points(row.train.value), span(row.train.low, row.train.high)),
             *(points(row.gap.value), span(row.gap.low, row.gap.high)),
         )

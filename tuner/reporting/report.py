@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.analysis import Action, Diagnosis, ErrorEstimate, Gap, KnobEffects
+from tuner.analysis import Action, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects
 from tuner.outcomes import Level, Verdict
 from tuner.reporting.advice import advise
 from tuner.reporting.effects import Importances, find_effects, find_importances
@@ -95,7 +95,7 @@ class Report:
         return self.definition.trainer_kind.chosen
 
     @cached_property
-    def effects(self) -> KnobEffects | None:
+    def effects(self) -> HyperparameterEffects | None:
         """Each hyperparameter's effect on bias and on variance; None with too few trials."""
         return find_effects(self.record, self.definition, self.findings)
 

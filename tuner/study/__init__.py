@@ -9,7 +9,7 @@ from tuner.study.definition import (
     validate_definition,
 )
 from tuner.study.editing import Edit, edit_definition, move_definition, rename_definition, toml, value_at
-from tuner.study.knobs import FREE, KNOBS
+from tuner.study.hyperparameters import FREE, HYPERPARAMETERS
 from tuner.study.making import DataShape, make_definition, uses_folds
 from tuner.study.names import next_name
 from tuner.study.ranges import Range
@@ -19,7 +19,7 @@ from tuner.study.strategies import PRUNERS, SAMPLERS, Draw, explores, rungs
 
 __all__ = [
     "FREE",
-    "KNOBS",
+    "HYPERPARAMETERS",
     "PRUNERS",
     "SAMPLERS",
     "SCHEMA_LINE",

@@ -32,7 +32,7 @@ from tuner.errors import DefinitionError, UsageError
 from tuner.formatting import did_you_mean, one_line, shorten
 from tuner.metrics import METRICS
 from tuner.nn import ACTIVATIONS, Stopping
-from tuner.study.knobs import FREE, KNOBS, format_hidden
+from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, format_hidden
 from tuner.study.ranges import Range
 from tuner.study.space import Space
 from tuner.study.strategies import PRUNERS, SAMPLERS, rungs
@@ -166,15 +166,15 @@ class StudyDefinition(BaseModel):
 
     @field_validator("space", mode="before")
     @classmethod
-    def _knobs_are_known(cls, entries: Any, info: ValidationInfo) -> Any:
+    def _hyperparameters_are_known(cls, entries: Any, info: ValidationInfo) -> Any:
         if not isinstance(entries, dict):
             raise ValueError("expected a table of hyperparameters")
         network = info.data.get("network")  # None where [network] itself was refused
         for name in entries:
-            if name in KNOBS or network is None:
+            if name in HYPERPARAMETERS or network is None:
                 continue
-            if kind_of(network.trainer).knows_knobs:
-                raise ValueError(f"unknown key {name!r}{nearest(name, KNOBS)}")
+            if kind_of(network.trainer).knows_hyperparameters:
+                raise ValueError(f"unknown key {name!r}{nearest(name, HYPERPARAMETERS)}")
             check_free_name(name)
         return entries
 
@@ -183,7 +183,7 @@ class StudyDefinition(BaseModel):
         kind = self.trainer_kind
         kind.check_keys("network", self.network)
         kind.check_keys("training", self.training)
-        if not kind.knows_knobs:
+        if not kind.knows_hyperparameters:
             refuse_twins(self.space)
         if not kind.has_cost and not METRICS[self.search.metric].from_labels:
             possible = " or ".join(metric.name for metric in METRICS.values() if metric.from_labels)
@@ -193,11 +193,11 @@ class StudyDefinition(BaseModel):
     @model_validator(mode="after")
     def _entries_are_possible(self) -> StudyDefinition:
         for name, entry in self.space.items():
-            knob = KNOBS.get(name, FREE)
-            if isinstance(entry, Range) and entry.kind not in knob.kinds:
-                raise ValueError(f"space.{name}: expected {' or '.join(knob.kinds)}, got {entry.kind}")
+            spec = HYPERPARAMETERS.get(name, FREE)
+            if isinstance(entry, Range) and entry.kind not in spec.kinds:
+                raise ValueError(f"space.{name}: expected {' or '.join(spec.kinds)}, got {entry.kind}")
             for value in entry.bounds if isinstance(entry, Range) else [entry]:
-                expected = knob.check(value)
+                expected = spec.check(value)
                 if expected:
                     raise ValueError(f"space.{name}: must be {expected}, got {value!r}")
         if self.data.image is None:
@@ -216,7 +216,7 @@ class StudyDefinition(BaseModel):
     @cached_property
     def searched_space(self) -> Space:
         """The space with what [network] fixes; [space] has the last word, with a custom trainer the only one."""
-        if not self.trainer_kind.knows_knobs:
+        if not self.trainer_kind.knows_hyperparameters:
             return Space(self.space, defaults=False)
         network = {"hidden": format_hidden(self.network.hidden), "activation": self.network.activation}
         return Space({**network, **self.space})

@@ -8,7 +8,7 @@ from typing import Any
 from tuner.paths import SCHEMA
 from tuner.scales import SCALES
 from tuner.study.definition import StudyDefinition
-from tuner.study.knobs import FREE, KNOBS, Knob
+from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, HyperparameterSpec
 
 SCHEMA_LINE = f"#:schema ./{SCHEMA}"
 """The first line of a definition, by which editors (Taplo, Even Better TOML, Tombi) find its schema."""
@@ -25,10 +25,10 @@ def definition_schema() -> dict[str, Any]:
         "type": "object",
         "description": "a plain value fixes a hyperparameter, a table searches it",
         "additionalProperties": _entry(FREE, ranges),
-        "properties": {name: _entry(knob, ranges) for name, knob in KNOBS.items()},
+        "properties": {name: _entry(spec, ranges) for name, spec in HYPERPARAMETERS.items()},
     }
     has_trainer = {"required": ["network"], "properties": {"network": {"required": ["trainer"]}}}
-    known = {"properties": {"space": {"propertyNames": {"enum": list(KNOBS)}}}}
+    known = {"properties": {"space": {"propertyNames": {"enum": list(HYPERPARAMETERS)}}}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "if": has_trainer, "else": known}
 
 
@@ -37,7 +37,7 @@ def schema_text() -> str:
     return json.dumps(definition_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _entry(knob: Knob, ranges: dict[str, Any]) -> dict[str, Any]:
+def _entry(spec: HyperparameterSpec, ranges: dict[str, Any]) -> dict[str, Any]:
     """A plain value, or a table with one of the ranges that suit this hyperparameter."""
     table = {
         "type": "object",
@@ -45,23 +45,23 @@ def _entry(knob: Knob, ranges: dict[str, Any]) -> dict[str, Any]:
         "additionalProperties": False,
         "minProperties": 1,
         "maxProperties": 1,
-        "properties": {kind: _range(ranges[kind], knob) for kind in SCALES if kind in knob.kinds},
+        "properties": {kind: _range(ranges[kind], spec) for kind in SCALES if kind in spec.kinds},
     }
-    return {"description": knob.help, "anyOf": [_value(knob), table]}
+    return {"description": spec.help, "anyOf": [_value(spec), table]}
 
 
-def _value(knob: Knob) -> dict[str, Any]:
-    if knob.options:
-        return {"enum": list(knob.options)}
-    types = [name for name, example in EXAMPLES.items() if any(knob.check(value) is None for value in example)]
+def _value(spec: HyperparameterSpec) -> dict[str, Any]:
+    if spec.options:
+        return {"enum": list(spec.options)}
+    types = [name for name, example in EXAMPLES.items() if any(spec.check(value) is None for value in example)]
     return {"type": types}
 
 
-def _range(schema: dict[str, Any], knob: Knob) -> dict[str, Any]:
+def _range(schema: dict[str, Any], spec: HyperparameterSpec) -> dict[str, Any]:
     """The range without "or null", which TOML cannot write; the names of a choice where they are known."""
     found: dict[str, Any] = next(option for option in schema["anyOf"] if option.get("type") != "null")
-    if knob.options and "items" in found:
-        found = {**found, "items": {"enum": list(knob.options)}}
+    if spec.options and "items" in found:
+        found = {**found, "items": {"enum": list(spec.options)}}
     return found | {"description": schema["description"]}
 
 

@@ -16,7 +16,7 @@ from optuna.distributions import (
 
 from tuner.data import AUGMENTATIONS
 from tuner.nn import Hyperparameters, idle_hyperparameters
-from tuner.study.knobs import KNOBS
+from tuner.study.hyperparameters import HYPERPARAMETERS
 from tuner.study.ranges import Range
 
 Value = Any
@@ -51,24 +51,27 @@ def distribution_of(searched: Range) -> BaseDistribution:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Names of hyperparameters as trials show them: the knobs in their order, then the others as they come."""
+    """Names of hyperparameters as trials show them: tuner's in their order, then the others as they come."""
     given = list(names)
-    return [name for name in KNOBS if name in given] + [name for name in given if name not in KNOBS]
+    return [name for name in HYPERPARAMETERS if name in given] + [name for name in given if name not in HYPERPARAMETERS]
 
 
 class Space:
     """The fixed values and the ranges of a definition, and the way from one to the other.
 
-    ``fixed`` maps a knob to its value, ``searched`` a knob to its :class:`Range`; together they hold every knob
-    the definition has something to say about, and (with ``defaults``) those of the six that are always shown.  Names
-    that are no knobs are the hyperparameters of a trainer of the study's own, which has no defaults of ours.
+    ``fixed`` maps a hyperparameter to its value, ``searched`` a hyperparameter to its :class:`Range`; together they
+    hold every hyperparameter the definition has something to say about, and (with ``defaults``) those of the six that
+    are always shown.  Names that are no hyperparameters are the hyperparameters of a trainer of the study's own, which
+    has no defaults of ours.
     """
 
     def __init__(self, entries: Mapping[str, Value | Range], *, defaults: bool = True) -> None:
         self.fixed: dict[str, Value] = {}
         self.searched: dict[str, Range] = {}
         if defaults:
-            entries = {name: knob.default for name, knob in KNOBS.items() if knob.always_shown} | dict(entries)
+            entries = {name: spec.default for name, spec in HYPERPARAMETERS.items() if spec.always_shown} | dict(
+                entries
+            )
         for name in in_order(entries):
             entry = entries[name]
             if isinstance(entry, Range):
@@ -78,18 +81,18 @@ class Space:
 
     @cached_property
     def distributions(self) -> dict[str, BaseDistribution]:
-        """Optuna's name and distribution of every searched knob, in a fixed order (the space is static)."""
+        """Optuna's name and distribution of every searched hyperparameter, in a fixed order (the space is static)."""
         return {optuna_name(name, r): distribution_of(r) for name, r in sorted(self.searched.items())}
 
     def values(self, sampled: Mapping[str, Any]) -> dict[str, Value]:
-        """Every knob with its value as people read it, from what Optuna sampled; in the order of the knobs."""
+        """Every hyperparameter with its value as people read it, from what Optuna sampled; in their order."""
         found = dict(self.fixed)
         for name, searched in self.searched.items():
             found[name] = searched.scale.from_sampled(sampled[optuna_name(name, searched)])
         return {name: found[name] for name in in_order(found)}
 
     def sampled(self, values: Mapping[str, Value]) -> dict[str, Any]:
-        """Optuna's parameters for the searched knobs among ``values``; the rest is left to the sampler."""
+        """Optuna's parameters for the searched hyperparameters among ``values``; the rest is left to the sampler."""
         return {
             optuna_name(name, searched): searched.scale.to_sampled(values[name])
             for name, searched in self.searched.items()
@@ -102,7 +105,7 @@ class Space:
         return self.values({name: _MIDDLES[of.kind](*of.values) for name, of in drawn.items()})
 
     def holds(self, values: Mapping[str, Value]) -> bool:
-        """Whether a point (every knob with its value) lies in this space, fixed values included."""
+        """Whether a point (every hyperparameter with its value) lies in this space, fixed values included."""
         for name, fixed in self.fixed.items():
             if name in values and values[name] != fixed:
                 return False
@@ -110,7 +113,11 @@ class Space:
 
     def hyperparameters(self, values: Mapping[str, Value]) -> Hyperparameters:
         """The network's own settings for a point of the space (augmentation strengths are the data's)."""
-        found = {knob.field: knob.parse(values[name]) for name, knob in KNOBS.items() if knob.field and name in values}
+        found = {
+            spec.field: spec.parse(values[name])
+            for name, spec in HYPERPARAMETERS.items()
+            if spec.field and name in values
+        }
         return Hyperparameters(**found)
 
     def augmentation(self, values: Mapping[str, Value]) -> dict[str, float]:
@@ -123,4 +130,4 @@ class Space:
         The space is static, so they are sampled all the same; nothing should be concluded from them.
         """
         fields = idle_hyperparameters(self.hyperparameters(values))
-        return [name for name in self.searched if KNOBS[name].field in fields]
+        return [name for name in self.searched if HYPERPARAMETERS[name].field in fields]

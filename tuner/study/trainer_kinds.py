@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tuner.study.knobs import KNOBS
+from tuner.study.hyperparameters import HYPERPARAMETERS
 from tuner.study.ranges import Range
 from tuner.study.space import optuna_name
 
@@ -31,14 +31,14 @@ _RECORDED = (
 class TrainerKind:
     """What holds for all trainers of a kind.
 
-    ``knows_knobs``: it obeys tuner's hyperparameters and their defaults, and no other names.  ``ignored``: for each
-    section the keys without effect on it.  ``has_size``: its models are networks with known layers and parameters.
-    ``has_cost``: their costs are recorded.  ``has_dev_folds``: the wrong examples of each dev fold are recorded after
-    every epoch, so that the selection correction allows for the choice of the epoch.  ``augments``: it augments images.
-    ``can_train_again``: a trial's training can be repeated, or made on other rows.
+    ``knows_hyperparameters``: it obeys tuner's hyperparameters and their defaults, and no other names.  ``ignored``:
+    for each section the keys without effect on it.  ``has_size``: its models are networks with known layers and
+    parameters. ``has_cost``: their costs are recorded.  ``has_dev_folds``: the wrong examples of each dev fold are
+    recorded after every epoch, so that the selection correction allows for the choice of the epoch.  ``augments``: it
+    augments images. ``can_train_again``: a trial's training can be repeated, or made on other rows.
     """
 
-    knows_knobs: bool
+    knows_hyperparameters: bool
     has_size: bool
     has_cost: bool
     has_dev_folds: bool
@@ -49,7 +49,7 @@ class TrainerKind:
     @property
     def defaults(self) -> dict[str, Any]:
         """The hyperparameters that have a value where a definition does not name them."""
-        return {name: knob.default for name, knob in KNOBS.items()} if self.knows_knobs else {}
+        return {name: spec.default for name, spec in HYPERPARAMETERS.items()} if self.knows_hyperparameters else {}
 
     @property
     def chosen(self) -> str:
@@ -58,7 +58,7 @@ class TrainerKind:
 
     def known(self, space: Mapping[str, Any]) -> Collection[str]:
         """The names that a trial's hyperparameters may have."""
-        return KNOBS if self.knows_knobs else space
+        return HYPERPARAMETERS if self.knows_hyperparameters else space
 
     def check_keys(self, section: str, given: BaseModel) -> None:
         """Raise ValueError for the first key of a section that has no effect on this kind."""
@@ -71,12 +71,12 @@ class TrainerKind:
 
 
 OWN_NETWORK = TrainerKind(
-    knows_knobs=True, has_size=True, has_cost=True, has_dev_folds=True, augments=True, can_train_again=True
+    knows_hyperparameters=True, has_size=True, has_cost=True, has_dev_folds=True, augments=True, can_train_again=True
 )
 """tuner's own network."""
 
 CUSTOM_TRAINER = TrainerKind(
-    knows_knobs=False,
+    knows_hyperparameters=False,
     has_size=False,
     has_cost=False,
     has_dev_folds=False,

@@ -25,7 +25,7 @@ from tuner.storage import (
     sqlite_file,
     sqlite_url,
 )
-from tuner.study import FREE, KNOBS, StudyDefinition, nearest
+from tuner.study import FREE, HYPERPARAMETERS, StudyDefinition, nearest
 from tuner.workspace.locating import storage_url
 from tuner.workspace.opening import StudyRequest, open_study, open_to_read
 
@@ -75,8 +75,8 @@ def check_point(definition: StudyDefinition, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if name not in known:
             raise UsageError(f"unknown hyperparameter {name!r}{nearest(name, known)}")
-        knob = KNOBS.get(name, FREE)
-        expected = knob.check(value)
+        hyperparameter = HYPERPARAMETERS.get(name, FREE)
+        expected = hyperparameter.check(value)
         if expected:
             raise UsageError(f"{name} must be {expected}, got {value!r}")
         if name in space.searched:
@@ -86,7 +86,7 @@ def check_point(definition: StudyDefinition, values: Mapping[str, Any]) -> None:
                     f"{name} = {value} is outside what {definition.name} searches: {searched.kind} = "
                     f"{list(searched.bounds)}"
                 )
-        elif (fixed := space.fixed.get(name, knob.default)) != value:
+        elif (fixed := space.fixed.get(name, hyperparameter.default)) != value:
             raise UsageError(f"{name} is fixed at {fixed} in {definition.name}, got {value}; [space] would search it")
 
 

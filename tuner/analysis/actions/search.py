@@ -144,7 +144,7 @@ def fewer_duplicates(state: StudyState) -> Action | None:
     return Action(
         action="fewer_duplicates",
         why=f"{search.duplicates} of {search.trials} trials repeat hyperparameters that were tried before: the "
-        "space is exhausted, so search more knobs or wider ranges.",
+        "space is exhausted, so search more hyperparameters or wider ranges.",
         evidence={"duplicates": search.duplicates, "trials": search.trials},
     )
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuner.analysis import KnobCurve
+from tuner.analysis import HyperparameterCurve
 from tuner.formatting import value
-from tuner.reporting.axes import KnobAxis, knob_axes
+from tuner.reporting.axes import HyperparameterAxis, hyperparameter_axes
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.svg import Plot, Scale, percent_tick
 
@@ -21,14 +21,14 @@ def along(report: Report) -> Figure | None:
     found = report.effects
     if found is None:
         return None
-    axes = {axis.name: axis for axis in knob_axes(report.definition)}
-    shown = [curve for curve in found.curves if len(curve.values) > 1 and curve.knob in axes]
+    axes = {axis.name: axis for axis in hyperparameter_axes(report.definition)}
+    shown = [curve for curve in found.curves if len(curve.values) > 1 and curve.hyperparameter in axes]
     if not shown:
         return None
     middle = np.concatenate([np.concatenate([curve.train[:, 0], curve.gap[:, 0]]) for curve in shown])
     upper = np.concatenate([np.concatenate([curve.train[:, 2], curve.gap[:, 2]]) for curve in shown])
     top = max(min(float(upper.max()), 2 * float(middle.max())) * 1.05, 0.005)
-    drawn = "".join(_panel(axes[curve.knob], curve, top, place) for place, curve in enumerate(shown))
+    drawn = "".join(_panel(axes[curve.hyperparameter], curve, top, place) for place, curve in enumerate(shown))
     return Figure(
         title="Bias and variance along each hyperparameter",
         sentence=(
@@ -42,7 +42,7 @@ def along(report: Report) -> Figure | None:
     )
 
 
-def _panel(axis: KnobAxis, curve: KnobCurve, top: float, place: int) -> str:
+def _panel(axis: HyperparameterAxis, curve: HyperparameterCurve, top: float, place: int) -> str:
     plot = Plot(width=310, height=196, margins=(30, 12, 26, 42))
     x, y = plot.x_scale(0, 1), plot.y_scale(0, top)
     plot.text(plot.left, plot.top - 12, axis.name, "axis name")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuner.analysis import Effect, KnobEffect, KnobEffects
+from tuner.analysis import Effect, HyperparameterEffect, HyperparameterEffects
 from tuner.formatting import count, join, points, span
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.svg import Plot, Scale, cut, label_width
@@ -18,7 +18,7 @@ MOST_NAMED = 3
 
 
 def pull(report: Report) -> Figure | None:
-    """One row a knob (or a choice): effect on train error at the left, on the gap at the right, on one scale."""
+    """One row per hyperparameter or choice: effect on train error at the left, on the gap at the right, one scale."""
     found = report.effects
     if found is None:
         return None
@@ -51,9 +51,9 @@ def pull(report: Report) -> Figure | None:
     )
 
 
-def label(row: KnobEffect) -> str:
-    """Name the knob, and the choice where it has no order."""
-    return row.knob if row.level is None else f"{row.knob} {row.level}"
+def label(row: HyperparameterEffect) -> str:
+    """Name the hyperparameter, and the choice where it has no order."""
+    return row.hyperparameter if row.level is None else f"{row.hyperparameter} {row.level}"
 
 
 def _frame(plot: Plot, scale: Scale, title: str, css: str) -> None:
@@ -73,7 +73,7 @@ def _effect(plot: Plot, scale: Scale, effect: Effect, y: float, css: str) -> Non
     plot.circle(float(scale(effect.value)), y, 4.5, f"effect {css}{'' if effect.decided else ' open'}")
 
 
-def _sentence(found: KnobEffects) -> str:
+def _sentence(found: HyperparameterEffects) -> str:
     rests = (
         "Change from the lower to the upper quarter of each range (a choice: against the others), averaged over the "
         f"space, with 95 % intervals, from {count(found.trials, 'complete trial')}; filled dots are certain of their "
@@ -88,19 +88,19 @@ def _sentence(found: KnobEffects) -> str:
     return rests.strip()
 
 
-def _told(row: KnobEffect) -> str:
+def _told(row: HyperparameterEffect) -> str:
     parts = []
     for effect, what in ((row.train, "train error"), (row.gap, "the gap")):
         if effect.decided:
             verb = "raises" if effect.value > 0 else "lowers"
             parts.append(f"{verb} {what} by {points(abs(effect.value))} points")
-    who = f"more {row.knob}" if row.level is None else f"{row.knob} {row.level}"
+    who = f"more {row.hyperparameter}" if row.level is None else f"{row.hyperparameter} {row.level}"
     return f"{who} {join(parts)}"
 
 
-def _alt(rows: tuple[KnobEffect, ...]) -> str:
+def _alt(rows: tuple[HyperparameterEffect, ...]) -> str:
     return "; ".join(
-        f"{row.knob}{'' if row.level is None else ' ' + row.level}: train error {points(row.train.value)} "
+        f"{row.hyperparameter}{'' if row.level is None else ' ' + row.level}: train error {points(row.train.value)} "
         f"({span(row.train.low, row.train.high)}), gap {points(row.gap.value)} ({span(row.gap.low, row.gap.high)})"
         for row in rows
     )

@@ -1,4 +1,4 @@
-"""Where training diverged: the share of such trials along the learning rate, or whichever knob shows it best."""
+"""Where training diverged: the share of trials along the learning rate or the hyperparameter that shows it best."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from tuner.analysis import diverged_shares
 from tuner.formatting import count, value
-from tuner.reporting.effects import in_space, searched_knobs
+from tuner.reporting.effects import in_space, searched_hyperparameters
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.svg import Plot, label_width
 
@@ -19,14 +19,14 @@ ROW = 26
 
 
 def failures(report: Report) -> Figure | None:
-    """One bar a quarter of the range of the knob along which divergence differs most; alpha where none differs more."""
+    """One bar per quarter of the range along which divergence differs most; alpha's where none differs more."""
     ended = [trial for trial in report.record.trials if trial.has_result]
     trials = in_space(report.definition, ended)
     diverged = np.array([trial.has_diverged for trial in trials])
-    knobs = searched_knobs(report.definition)
-    if not diverged.any() or not knobs:
+    hyperparameters = searched_hyperparameters(report.definition)
+    if not diverged.any() or not hyperparameters:
         return None
-    shares = {k.name: diverged_shares(k, [trial.params[k.name] for trial in trials], diverged) for k in knobs}
+    shares = {k.name: diverged_shares(k, [trial.params[k.name] for trial in trials], diverged) for k in hyperparameters}
     name = max(shares, key=lambda name: (_spread(shares[name]), name == "alpha"))
     rows = [row for row in shares[name] if row[3]]
     plot = Plot(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuner.formatting import count
-from tuner.reporting.axes import KnobAxis, knob_axes
+from tuner.reporting.axes import HyperparameterAxis, hyperparameter_axes
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error
 from tuner.reporting.svg import Plot, Scale, percent_tick
@@ -22,7 +22,7 @@ SHADES = 5
 
 def parallel(report: Report) -> Figure | None:
     """Complete trials, the better the darker; of very many the best and an even sample of the rest."""
-    axes = knob_axes(report.definition)
+    axes = hyperparameter_axes(report.definition)
     judged = sorted(report.findings.judged, key=lambda trial: (trial.value, trial.number))
     if len(judged) < 2 or not axes:
         return None
@@ -35,7 +35,7 @@ def parallel(report: Report) -> Figure | None:
     for shade, trial, error in reversed(list(zip(_shades(len(shown)), shown, errors, strict=True))):
         _trial_line(plot, axes, xs, trial, float(y(error)), shade)
     for x, axis in zip(xs, axes, strict=False):
-        _knob(plot, float(x), axis)
+        _hyperparameter(plot, float(x), axis)
     _error_axis(plot, float(xs[-1]), y)
     all_ = count(len(judged), "complete trial")
     which = f"The {all_}" if len(shown) == len(judged) else f"The best and a sample of the rest, {len(shown)} of {all_}"
@@ -66,7 +66,9 @@ def _shades(n: int) -> list[int]:
     return [k * SHADES // n for k in range(n)]
 
 
-def _trial_line(plot: Plot, axes: list[KnobAxis], xs: np.ndarray, trial: TrialRecord, end: float, shade: int) -> None:
+def _trial_line(
+    plot: Plot, axes: list[HyperparameterAxis], xs: np.ndarray, trial: TrialRecord, end: float, shade: int
+) -> None:
     places = [axis.position(trial.params.get(axis.name)) for axis in axes]
     if None in places:
         return
@@ -74,7 +76,7 @@ def _trial_line(plot: Plot, axes: list[KnobAxis], xs: np.ndarray, trial: TrialRe
     plot.line(xs, [*ys, end], f"trial shade{shade}", data_trial=trial.number)
 
 
-def _knob(plot: Plot, x: float, axis: KnobAxis) -> None:
+def _hyperparameter(plot: Plot, x: float, axis: HyperparameterAxis) -> None:
     plot.line((x, x), (plot.top, plot.bottom), "pole")
     plot.text(x, plot.top - 16, axis.name, "axis", "middle")
     for place, label in axis.ticks():

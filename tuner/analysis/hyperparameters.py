@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Knob:
+class SearchedHyperparameter:
     """A searched hyperparameter: ``kind`` of range and its ``bounds`` (low, high), or the choices.
 
     The kinds are those of a study definition: uniform, log_uniform, one_minus_log_uniform, power_of_two, choice.
@@ -49,11 +49,11 @@ class Knob:
         return not (self.scale.is_numeric or self.ordered)
 
     def offers(self, value: Any) -> bool:
-        """Whether a value has a place on this knob: any number, or one of the choices."""
+        """Whether a value has a place on this hyperparameter: any number, or one of the choices."""
         return self.scale.is_numeric or value in self.bounds
 
     def to_unit(self, values: Sequence[Any]) -> Floats:
-        """Values as positions from 0 to 1 on the sampled scale; the number of the choice for a categorical knob."""
+        """Values as positions from 0 to 1 on the sampled scale; the number of the choice where they are categorical."""
         if self.categorical:
             return np.array([list(self.bounds).index(value) for value in values], dtype=np.float64)
         return np.array([self.scale.position(self.bounds, value) for value in values], dtype=np.float64)
@@ -79,14 +79,16 @@ class Knob:
         return found
 
 
-def columns(knobs: Sequence[Knob], positions: Floats) -> Floats:
-    """Positions (n, knobs) as columns of a regression: one an ordered knob, one a choice otherwise.
+def columns(hyperparameters: Sequence[SearchedHyperparameter], positions: Floats) -> Floats:
+    """Positions (n, hyperparameters) as columns of a regression: one an ordered hyperparameter, one a choice otherwise.
 
     Choices are 0 or 1/√2, so that two of them are 1 apart, as the ends of a range are.
     """
     blocks = [
-        (position[:, None] == np.arange(len(knob.bounds))) / math.sqrt(2) if knob.categorical else position[:, None]
-        for knob, position in zip(knobs, positions.T, strict=True)
+        (position[:, None] == np.arange(len(hyperparameter.bounds))) / math.sqrt(2)
+        if hyperparameter.categorical
+        else position[:, None]
+        for hyperparameter, position in zip(hyperparameters, positions.T, strict=True)
     ]
     found: Floats = np.hstack(blocks)
     return found

@@ -1,6 +1,6 @@
 """Every hyperparameter a definition can fix or search: its bounds, its default and where it goes.
 
-To add one is one line of ``KNOBS`` (and, if the network needs it, a field of ``tuner.nn.Hyperparameters``).
+To add one is one line of ``HYPERPARAMETERS`` (and, if the network needs it, a field of ``tuner.nn.Hyperparameters``).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _as_is(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Knob:
+class HyperparameterSpec:
     """One hyperparameter: what it may be, which ranges suit it, and what it does.
 
     ``field`` is its name in :class:`tuner.nn.Hyperparameters` (None: it belongs to the data augmentation), ``kinds``
@@ -112,15 +112,15 @@ def _strength(most: float) -> Check:
     return _number(f"in [0, {most:g}]", lambda v: 0 <= v <= most)
 
 
-def _named(field: str, table: Collection[str], text: str, always_shown: bool = False) -> Knob:
-    return Knob(field, _one_of(table), ("choice",), text, always_shown, options=tuple(table))
+def _named(field: str, table: Collection[str], text: str, always_shown: bool = False) -> HyperparameterSpec:
+    return HyperparameterSpec(field, _one_of(table), ("choice",), text, always_shown, options=tuple(table))
 
 
-KNOBS: dict[str, Knob] = {
-    "lambda": Knob(
+HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
+    "lambda": HyperparameterSpec(
         "lambda_", _number(">= 0", lambda v: v >= 0), _SCALES, "L2 penalty, acts as λ/m", True, higher_is_simpler=True
     ),
-    "keep_prob": Knob(
+    "keep_prob": HyperparameterSpec(
         "keep_prob",
         _keep_prob,
         _SHARES,
@@ -128,25 +128,37 @@ KNOBS: dict[str, Knob] = {
         True,
         higher_is_simpler=False,
     ),
-    "alpha": Knob("alpha", _number("> 0", lambda v: v > 0), _SCALES, "learning rate", True),
-    "beta": Knob("beta", _number("in [0, 1)", lambda v: 0 <= v < 1), _MEMORIES, "momentum (Adam's β₁)", True),
-    "batch_size": Knob(
+    "alpha": HyperparameterSpec("alpha", _number("> 0", lambda v: v > 0), _SCALES, "learning rate", True),
+    "beta": HyperparameterSpec(
+        "beta", _number("in [0, 1)", lambda v: 0 <= v < 1), _MEMORIES, "momentum (Adam's β₁)", True
+    ),
+    "batch_size": HyperparameterSpec(
         "batch_size", _batch_size, ("power_of_two", "choice"), 'mini-batch size, a power of two or "full"', True
     ),
     "initializer": _named("initializer", INITIALIZERS, "how the weights start", True),
-    "hidden": Knob("hidden", _hidden, ("choice",), 'widths of the hidden layers, like "64-32"', parse=parse_hidden),
+    "hidden": HyperparameterSpec(
+        "hidden", _hidden, ("choice",), 'widths of the hidden layers, like "64-32"', parse=parse_hidden
+    ),
     "activation": _named("activation", ACTIVATIONS, "of the hidden layers"),
-    "l1": Knob("l1", _number(">= 0", lambda v: v >= 0), _SCALES, "L1 penalty, acts as λ₁/m", higher_is_simpler=True),
+    "l1": HyperparameterSpec(
+        "l1", _number(">= 0", lambda v: v >= 0), _SCALES, "L1 penalty, acts as λ₁/m", higher_is_simpler=True
+    ),
     "optimizer": _named("optimizer", OPTIMIZERS, "how a gradient becomes a step"),
-    "beta2": Knob(
+    "beta2": HyperparameterSpec(
         "beta2", _number("in [0, 1)", lambda v: 0 <= v < 1), _MEMORIES, "memory of the squared gradient (RMSprop, Adam)"
     ),
     "schedule": _named("schedule", SCHEDULES, "how the learning rate falls"),
-    "decay_rate": Knob("decay_rate", _number(">= 0", lambda v: v >= 0), _SCALES, "how fast the schedule lowers it"),
-    "decay_epochs": Knob("decay_epochs", _count(1), ("choice", "power_of_two"), "epochs a step of the schedule lasts"),
-    "warmup_epochs": Knob("warmup_epochs", _count(0), ("choice",), "epochs in which the rate rises to alpha first"),
+    "decay_rate": HyperparameterSpec(
+        "decay_rate", _number(">= 0", lambda v: v >= 0), _SCALES, "how fast the schedule lowers it"
+    ),
+    "decay_epochs": HyperparameterSpec(
+        "decay_epochs", _count(1), ("choice", "power_of_two"), "epochs a step of the schedule lasts"
+    ),
+    "warmup_epochs": HyperparameterSpec(
+        "warmup_epochs", _count(0), ("choice",), "epochs in which the rate rises to alpha first"
+    ),
     **{
-        name: Knob(None, _strength(augmentation.most), _SHARES, f"augmentation: {augmentation.unit}")
+        name: HyperparameterSpec(None, _strength(augmentation.most), _SHARES, f"augmentation: {augmentation.unit}")
         for name, augmentation in AUGMENTATIONS.items()
     },
 }
@@ -161,5 +173,5 @@ def _plain(value: Any) -> str | None:
     return "a finite number, a text, true or false"
 
 
-FREE = Knob(None, _plain, tuple(SCALES), "a hyperparameter of the study's own trainer")
-"""What every name that is not in ``KNOBS`` stands for where the study has a trainer of its own."""
+FREE = HyperparameterSpec(None, _plain, tuple(SCALES), "a hyperparameter of the study's own trainer")
+"""What every name that is not in ``HYPERPARAMETERS`` stands for where the study has a trainer of its own."""

@@ -1,4 +1,4 @@
-"""A made surface of train error and gap over six knobs, two of which do nothing, searched by the real sampler."""
+"""A made surface of train error and gap over six hyperparameters, two without effect, searched by the real sampler."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import qmc
 
 from benchmarks.goals import Goal, rate_goal
-from tuner.analysis import Knob, KnobEffect, knob_effects
+from tuner.analysis import HyperparameterEffect, SearchedHyperparameter, hyperparameter_effects
 from tuner.study.ranges import Range
 from tuner.study.space import Space, distribution_of, optuna_name
 from tuner.study.strategies import SAMPLERS, Draw, explores
@@ -25,14 +25,16 @@ SPACE = {
     "initializer": Range(choice=["he", "xavier", "lecun"]),
 }
 NULL = ("beta", "initializer")
-KNOBS = [Knob(name=name, kind=given.kind, bounds=tuple(given.bounds)) for name, given in SPACE.items()]
+HYPERPARAMETERS = [
+    SearchedHyperparameter(name=name, kind=given.kind, bounds=tuple(given.bounds)) for name, given in SPACE.items()
+]
 TRIALS, EXPLORE, N_TRAIN, N_DEV = 100, 0.25, 1000, 500
 TRAIN_SPREAD, GAP_SPREAD = 0.10, 0.15  # of the logarithms, from training to training
 POINTS = 2048
 
 
 def surface(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean train error and gap at positions ``u`` (n, 6) of the knobs' ranges.
+    """Mean train error and gap at positions ``u`` (n, 6) of the hyperparameters' ranges.
 
     λ and dropout raise the train error, slow (low α, large batches) and wild learning rates too; λ closes the gap, the
     more so the faster the network learns.
@@ -46,8 +48,10 @@ def surface(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def positions(params: list[dict[str, Any]]) -> np.ndarray:
-    """(n, 6) positions of trials in the knobs' ranges."""
-    return np.column_stack([knob.to_unit([trial[knob.name] for trial in params]) for knob in KNOBS])
+    """(n, 6) positions of trials in the hyperparameters' ranges."""
+    return np.column_stack(
+        [hyperparameter.to_unit([trial[hyperparameter.name] for trial in params]) for hyperparameter in HYPERPARAMETERS]
+    )
 
 
 def search(seed: int) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray, np.ndarray]:
@@ -73,31 +77,33 @@ def search(seed: int) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray, np.
     return params, np.array(train), np.array(dev) - np.array(train), np.array(exploring)
 
 
-def true_effects(effect: KnobEffect, around: np.ndarray | None) -> tuple[float, float]:
-    """Effect on train error and gap, averaged over the space, or with all other knobs as in ``around`` (6,)."""
-    place = [knob.name for knob in KNOBS].index(effect.knob)
-    knob = KNOBS[place]
-    u = qmc.Sobol(len(KNOBS), rng=0).random(POINTS)
-    points = np.column_stack([each.spread(column) for each, column in zip(KNOBS, u.T, strict=True)])
+def true_effects(effect: HyperparameterEffect, around: np.ndarray | None) -> tuple[float, float]:
+    """Effect on train error and gap, averaged over the space, or with all others as in ``around`` (6,)."""
+    place = [hyperparameter.name for hyperparameter in HYPERPARAMETERS].index(effect.hyperparameter)
+    hyperparameter = HYPERPARAMETERS[place]
+    u = qmc.Sobol(len(HYPERPARAMETERS), rng=0).random(POINTS)
+    points = np.column_stack([each.spread(column) for each, column in zip(HYPERPARAMETERS, u.T, strict=True)])
     if around is not None:
         points[:] = around
-    if knob.categorical:
+    if hyperparameter.categorical:
         return 0.0, 0.0  # the only choice of the surface is one that does nothing
     ends = []
     for upper in (True, False):
-        points[:, place] = knob.quarter(u[:, place], upper=upper)
+        points[:, place] = hyperparameter.quarter(u[:, place], upper=upper)
         ends.append([float(error.mean()) for error in surface(points)])
     return ends[0][0] - ends[1][0], ends[0][1] - ends[1][1]
 
 
-def judge_knobs(number: int, *, seed: int) -> list[dict[str, Any]]:
+def judge_hyperparameters(number: int, *, seed: int) -> list[dict[str, Any]]:
     """One search: a row an effect, with its truth."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         params, train, gap, exploring = search(seed * 1000 + number)
     best = int((train + gap).argmin())
-    found = knob_effects(KNOBS, params, train, gap, exploring, best, rng=np.random.default_rng(number))
+    found = hyperparameter_effects(
+        HYPERPARAMETERS, params, train, gap, exploring, best, rng=np.random.default_rng(number)
+    )
     assert found is not None
     rows = []
     for effect in found.effects:
@@ -108,7 +114,7 @@ def judge_knobs(number: int, *, seed: int) -> list[dict[str, Any]]:
                     {
                         "search": number,
                         "where": where,
-                        "knob": effect.knob,
+                        "hyperparameter": effect.hyperparameter,
                         "target": target,
                         "covered": claim.low <= truth <= claim.high,
                         "decided": claim.decided,
@@ -118,16 +124,20 @@ def judge_knobs(number: int, *, seed: int) -> list[dict[str, Any]]:
     return rows
 
 
-def knob_goals(rows: pd.DataFrame) -> list[Goal]:
-    """Coverage on average and for each knob, signs, and knobs that do nothing called all the same."""
+def hyperparameter_goals(rows: pd.DataFrame) -> list[Goal]:
+    """Coverage on average and for each hyperparameter, signs, and how often one that does nothing is called."""
     goals = []
     for where, some in rows.groupby("where", sort=False):
-        goals.append(rate_goal(f"knobs ({where}) covered on average", some.covered, some.search, low=0.90))
-        for (knob, target), claims in some.groupby(["knob", "target"], sort=False):
-            goals.append(rate_goal(f"  {knob} on {target} covered", claims.covered, claims.search, low=0.80))
-        real = some[~some.knob.isin(NULL) & some.decided]
-        goals.append(rate_goal(f"knobs ({where}) signs right where decided", real.sign_right, real.search, low=0.98))
-        for (knob, target), claims in some[some.knob.isin(NULL)].groupby(["knob", "target"], sort=False):
+        goals.append(rate_goal(f"hyperparameters ({where}) covered on average", some.covered, some.search, low=0.90))
+        for (hyperparameter, target), claims in some.groupby(["hyperparameter", "target"], sort=False):
+            goals.append(rate_goal(f"  {hyperparameter} on {target} covered", claims.covered, claims.search, low=0.80))
+        real = some[~some.hyperparameter.isin(NULL) & some.decided]
+        goals.append(
+            rate_goal(f"hyperparameters ({where}) signs right where decided", real.sign_right, real.search, low=0.98)
+        )
+        for (hyperparameter, target), claims in some[some.hyperparameter.isin(NULL)].groupby(
+            ["hyperparameter", "target"], sort=False
+        ):
             called = claims.groupby("search").decided.any()
-            goals.append(rate_goal(f"  {knob} on {target} called", called, called.index, high=0.10))
+            goals.append(rate_goal(f"  {hyperparameter} on {target} called", called, called.index, high=0.10))
     return goals

@@ -12,10 +12,11 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.errors import UsageError
+from tuner.running import sampling
 from tuner.running.sampling import Pruning, draw
 from tuner.storage import SampledTrial, frozen_trial
 from tuner.study import PRUNERS, SAMPLERS, StudyDefinition
-from tuner.study.strategies import GRID_POINTS, grid_of
+from tuner.study.strategies import GRID_POINTS, PACKAGES, grid_of
 
 MIXED = {
     "alpha": {"log_uniform": [0.01, 1.0]},
@@ -25,8 +26,7 @@ MIXED = {
     "beta": {"one_minus_log_uniform": [0.9, 0.9]},
 }
 CHOICES = {"initializer": {"choice": ["he", "xavier", "lecun"]}, "activation": {"choice": ["relu", "tanh"]}}
-NEEDED = {"gp": "torch", "cmaes": "cmaes"}
-INSTALLED = [name for name in SAMPLERS if importlib.util.find_spec(NEEDED.get(name, "optuna"))]
+INSTALLED = [name for name in SAMPLERS if importlib.util.find_spec(PACKAGES.get(name, "optuna"))]
 
 
 @dataclass
@@ -41,9 +41,11 @@ class Trials:
         """Nothing is read."""
 
 
-def a_study(sampler: str, space: dict[str, Any] = MIXED, pruner: str = "none", explore: float = 0.0) -> StudyDefinition:
+def a_study(
+    sampler: str, space: dict[str, Any] = MIXED, pruner: str = "none", explore: float = 0.0, seed: int = 0
+) -> StudyDefinition:
     """A definition with this sampler."""
-    search = {"sampler": sampler, "pruner": pruner, "explore": explore}
+    search = {"sampler": sampler, "pruner": pruner, "explore": explore, "seed": seed}
     data = {"source": "x.csv", "target": "y"}
     return StudyDefinition.model_validate({"name": "study", "data": data, "space": space, "search": search})
 
@@ -98,6 +100,14 @@ def test_trials_differ(name: str) -> None:
     """A sampler that drew the same seed or point every time would search nothing."""
     found = search(a_study(name), 40)
     assert len({tuple(trial.sampled.values()) for trial in found}) > 20
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_every_sampler_takes_the_largest_seed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seeds have 32 bits; the largest of them is a study's and a trial's, too."""
+    monkeypatch.setattr(sampling, "trial_seed", lambda *_: 2**32 - 1)
+    definition = a_study(name, seed=2**32 - 1)
+    assert all(definition.searched_space.holds(trial.hyperparameters) for trial in search(definition, 12))
 
 
 def test_a_sobol_sequence_spreads_evenly() -> None:

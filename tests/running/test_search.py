@@ -11,11 +11,13 @@ import pytest
 
 from tests.conftest import SMALL_STUDY
 from tests.running.conftest import ENDLESS, Edit, fingerprint, finished, opened, rows, search, states
-from tuner.errors import SearchError, StorageError
+from tuner.errors import SearchError, StorageError, UsageError
 from tuner.running import SearchRequest, run_search
 from tuner.storage import Database
+from tuner.study.strategies import PACKAGES
 from tuner.trainers import own
 from tuner.trial import trial_seed
+from tuner.workspace.opening import read_record
 
 
 def test_the_budget_is_completed_once(edit: Edit) -> None:
@@ -253,3 +255,14 @@ def test_the_small_study_is_as_it_is_written_down() -> None:
     """The texts that tests replace are there."""
     for part in ENDLESS:
         assert part in SMALL_STUDY
+
+
+def test_a_missing_package_of_the_sampler_is_said_before_a_search(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line, and nothing is stored; a study that is stored can still be read."""
+    edit({"trials = 4": 'trials = 4\nsampler = "cmaes"'})
+    monkeypatch.setitem(PACKAGES, "cmaes", "math")
+    opened()
+    monkeypatch.setitem(PACKAGES, "cmaes", "no_such_package")
+    with pytest.raises(UsageError, match=r"pip install 'tuner-search\[cmaes\]'"):
+        opened(name="another", allow_trainers=())
+    assert read_record("small").name == "small"

@@ -15,7 +15,7 @@ from tuner.study.names import next_name
 from tuner.study.ranges import Range
 from tuner.study.schema import SCHEMA_LINE, definition_schema, schema_text
 from tuner.study.space import Space
-from tuner.study.strategies import PRUNERS, SAMPLERS, Draw, explores, rungs
+from tuner.study.strategies import PRUNERS, SAMPLERS, Draw, explores, require_package, rungs
 
 __all__ = [
     "FREE",
@@ -40,6 +40,7 @@ __all__ = [
     "next_name",
     "parse_definition",
     "rename_definition",
+    "require_package",
     "rungs",
     "schema_text",
     "toml",

@@ -19,6 +19,7 @@ from tuner.errors import UsageError
 from tuner.study.space import Space, optuna_name
 
 GRID_POINTS = 10_000  # a finer grid would not be finished, and takes longer to list than a trial to draw
+PACKAGES = {"gp": "torch", "cmaes": "cmaes"}  # what a sampler needs beyond Optuna
 POPULATION = 20  # half of a usual budget is then drawn by the algorithm, not at random
 
 
@@ -61,7 +62,7 @@ class _Sobol(optuna.samplers.QMCSampler):
 
 def _gp(draw: Draw) -> BaseSampler:
     """Gaussian process with expected improvement."""
-    _require("gp", "torch")
+    require_package("gp")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.samplers.GPSampler(seed=draw.seed)
@@ -79,7 +80,7 @@ class _NumericCmaEs(optuna.samplers.CmaEsSampler):
 
 
 def _cmaes(draw: Draw) -> BaseSampler:
-    _require("cmaes", "cmaes")
+    require_package("cmaes")
     independent = optuna.samplers.RandomSampler(seed=draw.seed)
     return _NumericCmaEs(seed=draw.seed, independent_sampler=independent, warn_independent_sampling=False)
 
@@ -109,8 +110,10 @@ def _nsgaii(draw: Draw) -> BaseSampler:
     return optuna.samplers.NSGAIISampler(population_size=POPULATION, seed=draw.seed)
 
 
-def _require(sampler: str, module: str) -> None:
-    if importlib.util.find_spec(module) is None:
+def require_package(sampler: str) -> None:
+    """Raise UsageError where the package that a sampler needs is not installed."""
+    module = PACKAGES.get(sampler)
+    if module is not None and importlib.util.find_spec(module) is None:
         raise UsageError(
             f"search.sampler: {sampler!r} needs the package {module}, which is not installed: "
             f"pip install 'tuner-search[{sampler}]'"

@@ -29,7 +29,15 @@ from tuner.storage import (
     sqlite_file,
     study_lines,
 )
-from tuner.study import Edit, Source, edit_definition, identity_changes, make_definition, parse_definition
+from tuner.study import (
+    Edit,
+    Source,
+    edit_definition,
+    identity_changes,
+    make_definition,
+    parse_definition,
+    require_package,
+)
 from tuner.trainers import Trainer, trainer_of
 from tuner.workspace.creating import PreparedStudy, prepare
 from tuner.workspace.locating import (
@@ -150,7 +158,7 @@ def load_to_run(request: StudyRequest) -> tuple[Source, Dataset, Trainer]:
 
 
 def _source(located: Located, request: StudyRequest) -> tuple[Source, Trainer]:
-    """The definition that is meant, and its trainer; where it may and will be run, it can be imported."""
+    """The definition that is meant, and its trainer; where it will be run, all it needs can be imported."""
     source = located.source or _stored_source(located)
     if request.name is not None:
         source = renamed(source, request.name)
@@ -158,6 +166,7 @@ def _source(located: Located, request: StudyRequest) -> tuple[Source, Trainer]:
     trainer = trainer_of(source.definition, file_folder=folder, allowed=request.allow_trainers)
     if request.allow_trainers is not None:
         trainer.prepare()
+        require_package(source.definition.search.sampler)
     return source, trainer
 
 

@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from tuner.nn import Architecture, Examples, Hyperparameters, Stopping
 from tuner.nn.cohort import Cohort
-from tuner.nn.evaluation import Evaluation
+from tuner.nn.evaluation import Evaluator
 from tuner.nn.lane import Lane
 from tuner.nn.memory import UFUNC_BUFFER, aligned
 from tuner.nn.plan import Plan
@@ -322,9 +322,9 @@ def evaluation_table(rounds: int) -> None:
         ]
         architecture = Architecture(shape.widths[0], shape.widths[1:-1], shape.widths[-1])
         theta = architecture.initial(np.random.default_rng(0), "he")[None].astype(np.float32)
-        evaluations = [Evaluation(architecture, theta, one) for one in (curve_sample(sets[0]), sets[1])]
+        evaluations = [Evaluator(architecture, theta, one) for one in (curve_sample(sets[0]), sets[1])]
 
-        def evaluate(epochs: int, evaluations: list[Evaluation] = evaluations) -> None:
+        def evaluate(epochs: int, evaluations: list[Evaluator] = evaluations) -> None:
             for _ in range(epochs):
                 for evaluation in evaluations:
                     evaluation.measure()

@@ -109,3 +109,13 @@ def test_every_room_stands_on_a_floor() -> None:
 def test_the_package_is_typed() -> None:
     """Type checkers of other projects read the annotations; the build takes every file of the folder."""
     assert (PACKAGE / "py.typed").read_text(encoding="utf-8") == ""
+
+
+def test_no_two_classes_share_a_name() -> None:
+    """A name says which concept is meant, wherever it is read."""
+    homes: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}

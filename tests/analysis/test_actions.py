@@ -13,7 +13,7 @@ from tuner import analysis
 from tuner.analysis import (
     ACTIONS,
     Action,
-    BestTrial,
+    BestTrialState,
     ChoiceState,
     ClassError,
     DataState,
@@ -85,7 +85,7 @@ def state(**given: Any) -> StudyState:
         "search": {"trials": 80, "pruned": 20, "budget": 100, "searched": 6, "since_best": 40},
         "best": {"hidden": "64-32", "is_largest": False, "best_epoch": 40, "max_epochs": 100},
     }.items():
-        kind = {"data": DataState, "search": SearchHealth, "best": BestTrial}[name]
+        kind = {"data": DataState, "search": SearchHealth, "best": BestTrialState}[name]
         fields = kind.__dataclass_fields__
         parts[name] = kind(**part | {key: given.pop(key) for key in list(given) if key in fields})
     return StudyState(**parts, **given)

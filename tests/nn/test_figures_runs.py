@@ -13,7 +13,7 @@ from tests.nn.helpers import FIGURES, prepared
 from tuner.nn import Architecture, Examples, Hyperparameters, Stopping, TrainedNetwork, train
 from tuner.nn.arrays import Array
 from tuner.nn.cohort import Cohort
-from tuner.nn.evaluation import Evaluation, Measured
+from tuner.nn.evaluation import Evaluator, Measured
 from tuner.nn.lane import Lane
 from tuner.nn.plan import Plan
 
@@ -84,7 +84,7 @@ def full_batch(scale: str) -> tuple[TrainedNetwork, float]:
         initial=theta,
     )
     architecture = run.networks[0].architecture
-    (first,) = Evaluation(architecture, theta[None], prepared(DATA["circles_train"], n_classes=2)).measure()
+    (first,) = Evaluator(architecture, theta[None], prepared(DATA["circles_train"], n_classes=2)).measure()
     return run.networks[0], first.cost
 
 
@@ -175,9 +175,7 @@ class Replay:
 
     def measured(self, examples: Examples) -> Measured:
         """The network as it is, on these examples."""
-        return Evaluation(self.cohort.plan.architecture, self.cohort.theta, prepared(examples, n_classes=2)).measure()[
-            0
-        ]
+        return Evaluator(self.cohort.plan.architecture, self.cohort.theta, prepared(examples, n_classes=2)).measure()[0]
 
 
 @pytest.mark.parametrize("name", list(OPTIMIZERS))

@@ -15,7 +15,7 @@ from tuner.nn.arrays import Array
 from tuner.nn.calls import run
 from tuner.nn.cohort import Cohort
 from tuner.nn.examples import Prepared, with_ones
-from tuner.nn.gradient_check import Cost, compare_gradients, gradient_verdict, relative_difference
+from tuner.nn.gradient_check import CostFunction, compare_gradients, gradient_verdict, relative_difference
 from tuner.nn.initializers import INITIALIZERS
 from tuner.nn.lane import Lane
 from tuner.nn.losses import OUTPUTS
@@ -201,7 +201,7 @@ def test_initialisation(name: str, initializer: str, layers: tuple[int, ...]) ->
         np.testing.assert_allclose(W.T, UNIT[name]["expected"][f"W{layer}"], atol=UNIT[name]["tol"])
 
 
-class NotebookCost(Cost):
+class NotebookCost(CostFunction):
     """The cost as the notebook computes it, from rounded probabilities: it loses seven digits where they are near 1."""
 
     def __call__(self, theta: Array) -> float:
@@ -212,7 +212,9 @@ class NotebookCost(Cost):
         return float((-np.log(p) * y - np.log(1 - p) * (1 - y)).mean())
 
 
-def point_of(epsilon: float, *, planted: bool = False, cost_of: type[Cost] = Cost) -> tuple[float, float]:
+def point_of(
+    epsilon: float, *, planted: bool = False, cost_of: type[CostFunction] = CostFunction
+) -> tuple[float, float]:
     """Cost and relative difference of the notebook's gradient check, with its planted bugs if wanted."""
     figure = UNIT["gradient_check"]
     architecture, theta, examples = network_of(figure)

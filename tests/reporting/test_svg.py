@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 
-from tuner.reporting.svg import Plot, Scale, tag
+from tuner.reporting.svg import AxisScale, Plot, tag
 
 
 @pytest.mark.parametrize("kind", ["linear", "sqrt", "log"])
 def test_a_scale_takes_its_ends_to_the_frames_ends(kind: str) -> None:
     """Low and high are drawn at the edges, what lies outside too."""
-    scale = Scale(0.01, 1.0, 50.0, 450.0, kind)
+    scale = AxisScale(0.01, 1.0, 50.0, 450.0, kind)
     assert scale([0.01, 1.0, 5.0, 0.001]).tolist() == [50.0, 450.0, 450.0, 50.0]
 
 
 def test_an_upward_scale_may_run_backwards() -> None:
     """Values that fall upwards: the lowest error on top."""
-    scale = Scale(0.3, 0.1, 300.0, 20.0)
+    scale = AxisScale(0.3, 0.1, 300.0, 20.0)
     assert scale([0.3, 0.2, 0.1]).tolist() == pytest.approx([300.0, 160.0, 20.0])
 
 
@@ -30,13 +30,13 @@ def test_an_upward_scale_may_run_backwards() -> None:
 )
 def test_ticks_are_round(low: float, high: float, kind: str, expected: list[float]) -> None:
     """Labels that people read at a glance."""
-    assert Scale(low, high, 0, 1, kind).ticks() == pytest.approx(expected)
+    assert AxisScale(low, high, 0, 1, kind).ticks() == pytest.approx(expected)
 
 
 def test_sqrt_ticks_keep_apart() -> None:
     """Near zero the labels would lie on each other."""
     for high in np.geomspace(0.004, 1, 40):
-        scale = Scale(0, float(high), 0, 400, "sqrt")
+        scale = AxisScale(0, float(high), 0, 400, "sqrt")
         assert np.diff(scale(scale.ticks())).min() > 30
 
 

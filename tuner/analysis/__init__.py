@@ -7,7 +7,7 @@ frozen dataclasses with intervals.
 from tuner.analysis.actions import (
     ACTIONS,
     Action,
-    BestTrial,
+    BestTrialState,
     DataState,
     Fit,
     StudyState,

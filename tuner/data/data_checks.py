@@ -170,7 +170,7 @@ def _names_of_rows(table: TypedTable) -> Iterator[tuple[str, NDArray[Any], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class SetComparison:
     """Two parts that the product did not draw at random from the same rows, or samples of them."""
 
     assembly: Assembly
@@ -188,17 +188,17 @@ class Comparison:
         return Finding(kind, "warning", f"{' and '.join(self.parts)}: {text}", self.parts, columns, evidence)
 
 
-def comparisons(assembly: Assembly) -> Iterator[Comparison]:
+def comparisons(assembly: Assembly) -> Iterator[SetComparison]:
     """Yield train against dev and dev against test, as far as they were not drawn at random."""
     settings, parts = assembly.settings, assembly.parts
     other_rows = settings.split_column is not None or settings.time is not None or settings.dev is not None
     if len(assembly.train) == 1 and other_rows:
-        yield Comparison(assembly, ("train", "dev"), parts["train"], parts["dev"])
+        yield SetComparison(assembly, ("train", "dev"), parts["train"], parts["dev"])
     if "test" in parts and (other_rows or settings.test is not None):
-        yield Comparison(assembly, ("dev", "test"), parts["dev"], parts["test"])
+        yield SetComparison(assembly, ("dev", "test"), parts["dev"], parts["test"])
 
 
-def compare(whole: Comparison) -> Iterator[Finding]:
+def compare(whole: SetComparison) -> Iterator[Finding]:
     """Test whether two parts look like one distribution: classes, columns, and a classifier that tells them apart."""
     short = min(len(whole.a), len(whole.b))
     if short < LEAST_ROWS:
@@ -245,7 +245,7 @@ def holm(p: list[float]) -> Doubles:
     return adjusted
 
 
-def _compare_classes(both: Comparison) -> Iterator[Finding]:
+def _compare_classes(both: SetComparison) -> Iterator[Finding]:
     names, y = both.assembly.class_names, both.assembly.y
     left, right = (np.bincount(y[each.table][each.rows], minlength=len(names)) for each in (both.a, both.b))
     p, distance = chi_square(left, right)
@@ -268,7 +268,7 @@ class Tested:
     measure: str
 
 
-def _compare_columns(both: Comparison) -> Iterator[Finding]:
+def _compare_columns(both: SetComparison) -> Iterator[Finding]:
     tests = list(column_tests(both.assembly, both.a, both.b))
     for test, p in zip(tests, holm([test.p for test in tests]).tolist(), strict=True):
         if p < SIGNIFICANT and test.size >= MATERIAL:
@@ -320,7 +320,7 @@ def level_counts(left: TextColumn, rows_a: Ints, right: TextColumn, rows_b: Ints
     return np.array([a.get(level, 0) for level in levels]), np.array([b.get(level, 0) for level in levels])
 
 
-def _compare_by_classifier(both: Comparison) -> Iterator[Finding]:
+def _compare_by_classifier(both: SetComparison) -> Iterator[Finding]:
     """Train boosted trees on one half of both samples to tell them apart; they speak if the other half lets them."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits

@@ -20,13 +20,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class Section(BaseModel):
+class MetadataSection(BaseModel):
     """A part of the JSON: unknown keys and other types than expected are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class FeatureCard(Section):
+class FeatureCard(MetadataSection):
     """One input of the networks, as ``tuner.data.encoding.Feature``."""
 
     part: Literal[
@@ -48,7 +48,7 @@ class FeatureCard(Section):
     position: Count
 
 
-class ColumnCard(Section):
+class ColumnCard(MetadataSection):
     """One column, as ``tuner.data.encoding.FittedColumn``."""
 
     name: str
@@ -79,7 +79,7 @@ class ColumnCard(Section):
         return self
 
 
-class EncodingCard(Section):
+class EncodingCard(MetadataSection):
     """A fitted encoding, as ``tuner.data.Encoding.to_json`` writes it."""
 
     version: Literal[1]
@@ -104,7 +104,7 @@ class EncodingCard(Section):
         return self
 
 
-class ArchitectureCard(Section):
+class ArchitectureCard(MetadataSection):
     """The networks' shape, as ``tuner.nn.Architecture``."""
 
     n_features: Annotated[int, Field(ge=1)]
@@ -119,7 +119,7 @@ class ArchitectureCard(Section):
         return Architecture(self.n_features, tuple(self.hidden), self.n_classes, self.activation, self.output)
 
 
-class ErrorCard(Section):
+class ErrorCard(MetadataSection):
     """A measured error with its 95% interval; ``of`` says whose it is: this model's, or that of other networks."""
 
     value: Share
@@ -136,7 +136,7 @@ class ErrorCard(Section):
         return cls(value=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n, of=of)
 
 
-class Card(Section):
+class Card(MetadataSection):
     """``model.json``.
 
     ``kind``: "trial" (a trial's network again), "final" (one afresh on ``rows``), "ensemble" (several, whose

@@ -33,7 +33,7 @@ class Group(NamedTuple):
     rows: int
 
 
-class Step(NamedTuple):
+class TrainingStep(NamedTuple):
     """What a group does with the mini-batch at one place of the buffers; ``calls`` are both passes and the update."""
 
     group: Group
@@ -53,7 +53,7 @@ class Block(NamedTuple):
 
     ranges: list[tuple[int, int]]
     shares: list[Array]
-    steps: list[tuple[int, Step]]
+    steps: list[tuple[int, TrainingStep]]
 
 
 class Buffers:
@@ -109,11 +109,11 @@ class Cohort:
         for slot, given in zip(self.slots, slots or (), strict=False):
             slot[...] = given
         self.alphas = [0.0] * len(lanes)
-        self.last: Step | None = None
+        self.last: TrainingStep | None = None
         self._alphas_set: list[float] = []
         self._even = all(lane.train.weights is None for lane in lanes)
         self._groups: dict[Group, tuple[TrainingPass, Update]] = {}
-        self._steps: dict[tuple[Group, int], Step] = {}
+        self._steps: dict[tuple[Group, int], TrainingStep] = {}
         self._blocks = self._lay_out()
 
     def keep(self, places: list[int]) -> Cohort:
@@ -149,7 +149,7 @@ class Cohort:
         shape = self.plan.architecture
         return (shape.n_features + masked * sum(shape.hidden)) * np.dtype(self.plan.dtype).itemsize
 
-    def _steps_of(self, first: int, sizes: list[list[int]]) -> list[tuple[int, Step]]:
+    def _steps_of(self, first: int, sizes: list[list[int]]) -> list[tuple[int, TrainingStep]]:
         """The steps of one block, from the rows of each network's mini-batches.
 
         Networks whose mini-batches differ in size, as the last of an epoch may, take theirs one after the other.
@@ -162,13 +162,13 @@ class Cohort:
             steps += [(first + place, self._step(group, sum(sizes[group.first][:place]))) for group in groups]
         return steps
 
-    def _step(self, group: Group, start: int) -> Step:
+    def _step(self, group: Group, start: int) -> TrainingStep:
         """A group's step on the mini-batch that begins at this row of the buffers: the same in every block."""
         if (group, start) not in self._steps:
             training, update = self._bound(group)
             X, batch = self.buffers.at(group, start, training)
             calls = [*batch.forward, *batch.backward, *update.step]
-            self._steps[group, start] = Step(group, training, update, X, batch, calls)
+            self._steps[group, start] = TrainingStep(group, training, update, X, batch, calls)
         return self._steps[group, start]
 
     def _bound(self, group: Group) -> tuple[TrainingPass, Update]:
@@ -247,7 +247,7 @@ class Cohort:
         return self.gradient
 
     @property
-    def first_step(self) -> Step:
+    def first_step(self) -> TrainingStep:
         """The first step of an epoch."""
         return self._blocks[0].steps[0][1]
 
@@ -352,7 +352,7 @@ class Cohort:
                 X[...] = changed
 
 
-def _correct(step: Step, corrections: Array) -> None:
+def _correct(step: TrainingStep, corrections: Array) -> None:
     """Tell the update the corrections (2, K) of its step."""
     rates, group = step.update.rates, step.group
     own = corrections[:, group.first : group.stop, None] if rates.alpha.ndim else corrections[:, group.first]

@@ -16,7 +16,7 @@ CHUNK = 512
 """Rows that go through the networks at once: their activations stay in the cache."""
 
 
-class Evaluation:
+class Evaluator:
     """K networks on one set of examples, again and again as θ (K, n_parameters) changes."""
 
     def __init__(self, architecture: Architecture, theta: Array, examples: Prepared) -> None:

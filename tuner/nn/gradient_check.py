@@ -154,7 +154,7 @@ def check_gradients(
     for theta, updates in ((lane.best_theta, 0), (trained.theta, trained.updates)):
         analytic = Cohort(plan, [lane], theta[None]).first_gradient()[0]
         chosen = _stratified(architecture, lane.streams["shuffles"], entries)
-        cost = Cost(architecture, some, whole, epsilon)
+        cost = CostFunction(architecture, some, whole, epsilon)
         points.append(compare_gradients(architecture, theta, analytic, cost, chosen, updates=updates))
     return GradientCheck(
         points,
@@ -167,7 +167,7 @@ def check_gradients(
     )
 
 
-class Cost:
+class CostFunction:
     """J(θ) on a few examples, penalty included; the side of every kink on which θ lies."""
 
     def __init__(
@@ -207,7 +207,7 @@ def compare_gradients(
     architecture: Architecture,
     theta: Array,
     analytic: Array,
-    cost: Cost,
+    cost: CostFunction,
     chosen: Sequence[Sequence[Ints]],
     *,
     updates: int,
@@ -240,7 +240,7 @@ def relative_difference(analytic: Array, numeric: Array) -> float:
     return float(np.linalg.norm(numeric - analytic)) / total if total else 0.0
 
 
-def _numeric(cost: Cost, theta: Array, entry: int, name: str) -> float | None:
+def _numeric(cost: CostFunction, theta: Array, entry: int, name: str) -> float | None:
     """The central difference at one entry of θ, or None at a kink."""
     value = theta[entry]
     if name == "W" and cost.crosses(value):

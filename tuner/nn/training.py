@@ -18,7 +18,7 @@ from tuner.nn.arrays import Array, Bools
 from tuner.nn.checkpoint import Start, checkpoint_of, restore
 from tuner.nn.cohort import Cohort
 from tuner.nn.diagnostics import LayerProbe, first_overflow
-from tuner.nn.evaluation import Evaluation
+from tuner.nn.evaluation import Evaluator
 from tuner.nn.examples import Examples, Prepared
 from tuner.nn.hyperparameters import Hyperparameters
 from tuner.nn.lane import CURVE, Lane, worst_measured
@@ -131,11 +131,11 @@ def train(
     lanes = [Lane(number, plan, seed, begin) for number, (seed, begin) in enumerate(zip(seeds, begins, strict=True))]
     with np.errstate(all="ignore"):  # overflow is how a network diverges, and is told as that
         np.setbufsize(UFUNC_BUFFER)  # until the end of this block
-        return Trainer(plan, lanes, on_epoch, should_stop, frozenset(report_epochs), resume).run()
+        return TrainingLoop(plan, lanes, on_epoch, should_stop, frozenset(report_epochs), resume).run()
 
 
 @dataclass
-class Trainer:
+class TrainingLoop:
     """Epoch after epoch until every network has stopped."""
 
     plan: Plan
@@ -161,12 +161,12 @@ class Trainer:
         self._dev = self._evaluations([lane.dev for lane in lanes if lane.dev is not None])
         self._probes: dict[int, LayerProbe] = {}
 
-    def _evaluations(self, sets: Sequence[Prepared]) -> list[Evaluation]:
+    def _evaluations(self, sets: Sequence[Prepared]) -> list[Evaluator]:
         """One evaluation where all networks share the examples, else one each."""
         architecture, theta = self.plan.architecture, self.cohort.theta
         if len({id(examples) for examples in sets}) == 1:
-            return [Evaluation(architecture, theta, sets[0])]
-        return [Evaluation(architecture, theta[k : k + 1], examples) for k, examples in enumerate(sets)]
+            return [Evaluator(architecture, theta, sets[0])]
+        return [Evaluator(architecture, theta[k : k + 1], examples) for k, examples in enumerate(sets)]
 
     def run(self) -> TrainingRun:
         """Train to the end."""
@@ -266,7 +266,7 @@ def _finished(lane: Lane) -> TrainedNetwork:
     best, architecture = lane.stopping.best_epoch, lane.plan.architecture
     train, dev = worst_measured(lane.train), lane.best_on_dev
     if best:
-        (train,) = Evaluation(architecture, lane.best_theta[None], lane.train).measure()
+        (train,) = Evaluator(architecture, lane.best_theta[None], lane.train).measure()
     assert lane.stop_reason is not None
     return TrainedNetwork(
         architecture=architecture,

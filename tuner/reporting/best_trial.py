@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tuner.analysis import BestTrial, Diagnosis, Fit
+from tuner.analysis import BestTrialState, Diagnosis, Fit
 from tuner.outcomes import StopReason
 from tuner.reporting.findings import Findings, n_parameters
 from tuner.reporting.frames import mean_curve, train_error
@@ -14,14 +14,14 @@ from tuner.study import StudyDefinition
 LATE = 0.9  # of the epochs: a best epoch beyond was reached while the error still fell
 
 
-def best_trial(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> BestTrial | None:
+def best_trial(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> BestTrialState | None:
     """How the best trial trained; None as long as no trial is complete."""
     best, training = findings.best, definition.training
     if best is None:
         return None
     chosen = [network.best_epoch for network in best.networks]
     hidden, is_largest = _size(record, definition, best)
-    return BestTrial(
+    return BestTrialState(
         hidden=hidden,
         is_largest=is_largest,
         best_epoch=best.best_epoch or 0,

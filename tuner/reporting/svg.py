@@ -24,7 +24,7 @@ LETTER = 7.2  # units that a letter takes at the size of labels
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class AxisScale:
     """Maps ``low`` … ``high`` to pixels ``start`` … ``end``; ``kind`` linear, sqrt (stretched near 0) or log."""
 
     low: float
@@ -121,16 +121,16 @@ class Plot:
         """Lower edge of the frame."""
         return self.height - self.margins[2]
 
-    def x_scale(self, low: float, high: float, kind: str = "linear") -> Scale:
+    def x_scale(self, low: float, high: float, kind: str = "linear") -> AxisScale:
         """Make a scale over the frame's width."""
-        return Scale(low, high, self.left, self.right, kind)
+        return AxisScale(low, high, self.left, self.right, kind)
 
-    def y_scale(self, low: float, high: float, kind: str = "linear") -> Scale:
+    def y_scale(self, low: float, high: float, kind: str = "linear") -> AxisScale:
         """Make a scale over the frame's height, upwards."""
-        return Scale(low, high, self.bottom, self.top, kind)
+        return AxisScale(low, high, self.bottom, self.top, kind)
 
     def x_axis(
-        self, scale: Scale, title: str, label: Callable[[float], str], ticks: Iterable[float] | None = None
+        self, scale: AxisScale, title: str, label: Callable[[float], str], ticks: Iterable[float] | None = None
     ) -> None:
         """Grid lines, labels and the axis's title below the frame."""
         for tick in scale.ticks() if ticks is None else ticks:
@@ -140,7 +140,7 @@ class Plot:
         self.text((self.left + self.right) / 2, self.height - 8, title, "axis", "middle")
 
     def y_axis(
-        self, scale: Scale, title: str, label: Callable[[float], str], ticks: Iterable[float] | None = None
+        self, scale: AxisScale, title: str, label: Callable[[float], str], ticks: Iterable[float] | None = None
     ) -> None:
         """Grid lines and labels, and the axis's title above its upper end."""
         for tick in scale.ticks() if ticks is None else ticks:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.ranges import described, effects_as_evidence
-from tuner.analysis.actions.state import BestTrial, StudyState
+from tuner.analysis.actions.state import BestTrialState, StudyState
 from tuner.analysis.next_ranges import amount, shifted
 from tuner.formatting import number, percent
 from tuner.metrics import METRICS
@@ -59,7 +59,7 @@ def steadier_stopping(state: StudyState) -> Action | None:
     )
 
 
-def _steadier_choice(state: StudyState, best: BestTrial) -> dict[str, Any]:
+def _steadier_choice(state: StudyState, best: BestTrialState) -> dict[str, Any]:
     """What makes the choice of an epoch less a matter of chance."""
     if best.dev_rows >= FEW_DEV_ROWS:
         return {}
@@ -68,7 +68,7 @@ def _steadier_choice(state: StudyState, best: BestTrial) -> dict[str, Any]:
     return ({"training.monitor": smoother} if smoother else {}) | ({"data.folds": FOLDS} if folds else {})
 
 
-def _why_it_stopped(best: BestTrial, chosen: str) -> str:
+def _why_it_stopped(best: BestTrialState, chosen: str) -> str:
     """Why early stopping chose so early, and what makes later epochs better."""
     monitor = METRICS[best.monitor]
     watched = f"the {monitor.label} on {best.dev_rows:,} dev rows"

@@ -56,7 +56,7 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BestTrial:
+class BestTrialState:
     """How the best trial's networks trained.
 
     ``hidden``: their layers ("64-32"), None with a custom trainer; ``is_largest``: no larger network was searched.
@@ -89,7 +89,7 @@ class StudyState:
     diagnosis: Diagnosis
     data: DataState
     search: SearchHealth = field(default_factory=SearchHealth)
-    best: BestTrial | None = None
+    best: BestTrialState | None = None
     classes: tuple[ClassError, ...] = ()
     metric: str = "error"
     ranges: tuple[RangeState, ...] = ()

@@ -10,7 +10,7 @@ from tuner.analysis import HyperparameterCurve
 from tuner.formatting import value
 from tuner.reporting.axes import HyperparameterAxis, hyperparameter_axes
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.svg import Plot, Scale, percent_tick
+from tuner.reporting.svg import AxisScale, Plot, percent_tick
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -61,7 +61,7 @@ def _panel(axis: HyperparameterAxis, curve: HyperparameterCurve, top: float, pla
     return plot.svg(f"along-{place}", told)
 
 
-def _line(plot: Plot, px: np.ndarray, line: np.ndarray, y: Scale, css: str, joined: bool) -> None:
+def _line(plot: Plot, px: np.ndarray, line: np.ndarray, y: AxisScale, css: str, joined: bool) -> None:
     if joined:
         plot.band(px, y(line[:, 1]), y(line[:, 2]), css)
         plot.line(px, y(line[:, 0]), f"smooth {css}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tuner.analysis import Effect, HyperparameterEffect, HyperparameterEffects
 from tuner.formatting import count, join, points, span
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.svg import Plot, Scale, cut, label_width
+from tuner.reporting.svg import AxisScale, Plot, cut, label_width
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -32,8 +32,8 @@ def pull(report: Report) -> Figure | None:
     )
     reach = min(reach, 4 * max(0.002, *(abs(effect.value) for row in rows for effect in (row.train, row.gap))))
     panels = (
-        Scale(-reach, reach, plot.left, middle - BETWEEN / 2),
-        Scale(-reach, reach, middle + BETWEEN / 2, plot.right),
+        AxisScale(-reach, reach, plot.left, middle - BETWEEN / 2),
+        AxisScale(-reach, reach, middle + BETWEEN / 2, plot.right),
     )
     for scale, title, css in zip(panels, ("bias (train error)", "variance (gap)"), ("train", "dev"), strict=True):
         _frame(plot, scale, title, css)
@@ -56,18 +56,18 @@ def label(row: HyperparameterEffect) -> str:
     return row.hyperparameter if row.level is None else f"{row.hyperparameter} {row.level}"
 
 
-def _frame(plot: Plot, scale: Scale, title: str, css: str) -> None:
+def _frame(plot: Plot, scale: AxisScale, title: str, css: str) -> None:
     plot.text((scale.start + scale.end) / 2, plot.top - 26, title, "axis", "middle")
     plot.text(scale.start, plot.top - 9, "◂ less", "note")
     plot.text(scale.end, plot.top - 9, "more ▸", "note", "end")
-    outer = Scale(0, scale.high, 0, 1).ticks(3)[-1]
+    outer = AxisScale(0, scale.high, 0, 1).ticks(3)[-1]
     for tick in (-outer, 0.0, outer):
         x = float(scale(tick))
         plot.line((x, x), (plot.top, plot.bottom), "pole" if tick == 0 else "grid")
         plot.text(x, plot.bottom + 16, f"{100 * tick:g}".replace("-", "−"), "tick", "middle")
 
 
-def _effect(plot: Plot, scale: Scale, effect: Effect, y: float, css: str) -> None:
+def _effect(plot: Plot, scale: AxisScale, effect: Effect, y: float, css: str) -> None:
     low, high = float(scale(effect.low)), float(scale(effect.high))
     plot.line((low, high), (y, y), f"interval {css}")
     plot.circle(float(scale(effect.value)), y, 4.5, f"effect {css}{'' if effect.decided else ' open'}")

@@ -8,7 +8,7 @@ from tuner.analysis import Diagnosis
 from tuner.formatting import percent, points, span
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.sentences import GAP_NAMES
-from tuner.reporting.svg import Plot, Scale, percent_tick
+from tuner.reporting.svg import AxisScale, Plot, percent_tick
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -54,7 +54,7 @@ def _error(diagnosis: Diagnosis, name: str) -> float:
     return 0.0 if estimate is None else estimate.value
 
 
-def _step(plot: Plot, x: Scale, diagnosis: Diagnosis, name: str, start: float, top: float) -> None:
+def _step(plot: Plot, x: AxisScale, diagnosis: Diagnosis, name: str, start: float, top: float) -> None:
     gap = diagnosis.gaps[name]
     middle = top + 29
     left, right = sorted((float(x(start)), float(x(start + gap.value))))
@@ -68,7 +68,7 @@ def _step(plot: Plot, x: Scale, diagnosis: Diagnosis, name: str, start: float, t
     plot.line((at, at), (middle - 12, middle + 12), "tickline")
 
 
-def _logistic(plot: Plot, x: Scale, diagnosis: Diagnosis) -> None:
+def _logistic(plot: Plot, x: AxisScale, diagnosis: Diagnosis) -> None:
     error = diagnosis.references.get("logistic_regression")
     if error is not None and x.low < error < x.high:
         at = float(x(error))

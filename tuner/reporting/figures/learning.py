@@ -8,7 +8,7 @@ import numpy as np
 
 from tuner.formatting import count, percent
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.svg import Plot, Scale, percent_tick
+from tuner.reporting.svg import AxisScale, Plot, percent_tick
 
 if TYPE_CHECKING:
     from tuner.analysis import LearningCurve, LearningPoint
@@ -59,13 +59,13 @@ def _beside(found: Learning) -> str:
     return f" Smaller networks are also held against the rows that they left out (of {rows}), as new to them as dev."
 
 
-def _scales(plot: Plot, points: tuple[LearningPoint, ...], curve: LearningCurve) -> tuple[Scale, Scale]:
+def _scales(plot: Plot, points: tuple[LearningPoint, ...], curve: LearningCurve) -> tuple[AxisScale, AxisScale]:
     highest = max(float(np.concatenate([point.each, point.left_out_each]).max()) for point in points)
     x = plot.x_scale(points[0].n_train, curve.twice.n_train, "log")
     return x, plot.y_scale(0, max(highest * 1.05, 0.01), "sqrt")
 
 
-def _ticks(x: Scale, curve: LearningCurve) -> list[float]:
+def _ticks(x: AxisScale, curve: LearningCurve) -> list[float]:
     """The measured sizes and twice the largest, as far as their labels have room; the largest first."""
     ticks: list[float] = []
     for n in (curve.twice.n_train, *reversed(curve.sizes)):
@@ -74,7 +74,7 @@ def _ticks(x: Scale, curve: LearningCurve) -> list[float]:
     return ticks
 
 
-def _draw_curve(plot: Plot, x: Scale, y: Scale, curve: LearningCurve) -> None:
+def _draw_curve(plot: Plot, x: AxisScale, y: AxisScale, curve: LearningCurve) -> None:
     """The fitted line and its band; dashed beyond today's data, where nothing was measured."""
     n = np.array([at.n_train for at in curve.predictions], float)
     low, value, high = (np.array([getattr(at, end) for at in curve.predictions]) for end in ("low", "value", "high"))

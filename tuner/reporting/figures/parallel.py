@@ -10,7 +10,7 @@ from tuner.formatting import count
 from tuner.reporting.axes import HyperparameterAxis, hyperparameter_axes
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error
-from tuner.reporting.svg import Plot, Scale, percent_tick
+from tuner.reporting.svg import AxisScale, Plot, percent_tick
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
@@ -85,10 +85,10 @@ def _hyperparameter(plot: Plot, x: float, axis: HyperparameterAxis) -> None:
         plot.text(x + 6, y + 4, label, "tick halo")
 
 
-def _error_axis(plot: Plot, x: float, y: Scale) -> None:
+def _error_axis(plot: Plot, x: float, y: AxisScale) -> None:
     plot.line((x, x), (plot.top, plot.bottom), "pole")
     plot.text(x, plot.top - 16, "dev error", "axis", "middle")
-    for tick in Scale(y.high, y.low, 0, 1).ticks(5):
+    for tick in AxisScale(y.high, y.low, 0, 1).ticks(5):
         at = float(y(tick))
         plot.line((x - 3, x + 3), (at, at), "pole")
         plot.text(x + 6, at + 4, percent_tick(tick), "tick halo")

@@ -10,7 +10,7 @@ from tuner.formatting import count, points
 from tuner.outcomes import TrialState
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error, train_error
-from tuner.reporting.svg import Plot, Scale, percent_tick
+from tuner.reporting.svg import AxisScale, Plot, percent_tick
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _limit(errors: np.ndarray) -> float:
     return min(1.0, max(1.05 * min(highest, 2 * most), 0.01))
 
 
-def _equal_gaps(plot: Plot, x: Scale, y: Scale, top: float, line: float) -> None:
+def _equal_gaps(plot: Plot, x: AxisScale, y: AxisScale, top: float, line: float) -> None:
     """Lines on which dev − train is the same: none, the material gap, and some larger ones, named where they leave."""
     train = np.linspace(0, 1, 60) ** 2 * top
     free = plot.right + LABEL_WIDTH

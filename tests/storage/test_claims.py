@@ -302,6 +302,15 @@ def test_a_trial_that_was_drawn_and_begun_too_often_says_that_it_failed(database
     assert claim_row(database, claim)["token"] is None
 
 
+def test_a_finished_trial_is_nobodys(database: Database) -> None:
+    """Its claim has ended with its record, in the same transaction: a second record is refused."""
+    study = make_study(database)
+    claim = take_and_draw(database, study)
+    assert write_outcome(database, claim, study, outcome())
+    assert (claim_row(database, claim)["token"], claim_row(database, claim)["reason"]) == (None, None)
+    assert not write_outcome(database, claim, study, outcome())
+
+
 def test_a_failed_trial_says_that_it_failed(database: Database) -> None:
     """The reason with its claim, the kind of end with its parameters; its checkpoint is of no use any more."""
     study = make_study(database)

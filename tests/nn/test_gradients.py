@@ -7,7 +7,8 @@ import pytest
 
 from tests.nn.helpers import blobs
 from tuner.errors import ArgumentError
-from tuner.nn import ACTIVATIONS, Examples, Hyperparameters, check_gradients
+from tuner.nn import ACTIVATIONS, Examples, Hyperparameters
+from tuner.nn.gradient_check import check_gradients
 
 PENALTIES = {"none": {}, "l2": {"lambda_": 0.7}, "l1": {"l1": 0.3}, "both": {"lambda_": 0.7, "l1": 0.3}}
 HIDDEN = {1: (), 2: (7,), 3: (7, 5), 4: (7, 5, 4)}

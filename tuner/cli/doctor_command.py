@@ -14,7 +14,7 @@ UNFIT = 1
 
 def doctor(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     """Check versions, BLAS, cores, the database, disk and cache, and time one training step; exit 1 if one is wrong."""
-    from tuner.workspace import check_machine
+    from tuner.workspace.machine import check_machine
 
     checks = check_machine(storage)
     wrong = [check.name for check in checks if not check.passed]

@@ -53,7 +53,7 @@ def _judge(
     """The judgements, and how often the test set was opened; the look is recorded before it is shown."""
     from tuner.modeling import evaluate as judge
     from tuner.modeling import evaluate_file
-    from tuner.workspace import Seal, load_models_data, own_file
+    from tuner.workspace.test_set import Seal, load_models_data, own_file
 
     card = found.card
     if data is not None:

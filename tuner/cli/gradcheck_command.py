@@ -11,7 +11,7 @@ import typer
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument, TargetOption
 
 if TYPE_CHECKING:
-    from tuner.nn import GradientCheck, PointCheck
+    from tuner.nn.gradient_check import GradientCheck, PointCheck
 
 FAILED = 1
 
@@ -26,7 +26,8 @@ def gradcheck(
     as_json: JsonOption = False,
 ) -> None:
     """Compare gradients with central differences, layer by layer, in the middle of the study's space."""
-    from tuner.nn import Examples, check_gradients
+    from tuner.nn import Examples
+    from tuner.nn.gradient_check import check_gradients
     from tuner.workspace import StudyRequest, load_study_data
 
     source, dataset = load_study_data(StudyRequest(study, target, storage))

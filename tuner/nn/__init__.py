@@ -4,7 +4,6 @@ from tuner.nn.activations import ACTIVATIONS, LEAK
 from tuner.nn.architecture import Architecture
 from tuner.nn.diagnostics import LayerReport
 from tuner.nn.examples import Examples
-from tuner.nn.gradient_check import EntryCheck, GradientCheck, PartCheck, PointCheck, check_gradients
 from tuner.nn.hyperparameters import Hyperparameters, idle_hyperparameters
 from tuner.nn.initializers import INITIALIZERS
 from tuner.nn.losses import OUTPUTS
@@ -24,19 +23,14 @@ __all__ = [
     "PENALTY_PER",
     "SCHEDULES",
     "Architecture",
-    "EntryCheck",
     "EpochMetrics",
     "Examples",
-    "GradientCheck",
     "Hyperparameters",
     "LayerReport",
     "Network",
-    "PartCheck",
-    "PointCheck",
     "Stopping",
     "TrainedNetwork",
     "TrainingRun",
-    "check_gradients",
     "idle_hyperparameters",
     "train",
 ]

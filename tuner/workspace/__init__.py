@@ -2,7 +2,6 @@
 
 from tuner.workspace.creating import PreparedStudy, prepare
 from tuner.workspace.locating import write_definition, write_example
-from tuner.workspace.machine import check_machine
 from tuner.workspace.opening import (
     StudyRequest,
     StudyView,
@@ -18,4 +17,3 @@ from tuner.workspace.opening import (
     read_record,
     refuse_stored_trainer,
 )
-from tuner.workspace.test_set import Seal, load_models_data, own_file

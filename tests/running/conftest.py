@@ -19,7 +19,8 @@ import pytest
 
 from tests.conftest import SMALL_STUDY, small_table
 from tuner.cli import main
-from tuner.running import SearchRequest, SearchResult, reference_job, run_search
+from tuner.running import SearchRequest, SearchResult, run_search
+from tuner.storage import Owner, claim_job, finish_job
 from tuner.workspace import PreparedStudy, StudyRequest, open_study
 
 Rows = list[tuple[Any, ...]]
@@ -33,12 +34,8 @@ ENDLESS = {"max_epochs = 6": "max_epochs = 10_000_000", "patience = 2": "patienc
 
 
 @pytest.fixture
-def edit(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
-    """Write ``studies/small.toml`` (and its data) with parts of the text replaced; a missing part is an error.
-
-    The reference models of a new study, which other tests look at, are not trained in this process.
-    """
-    monkeypatch.setattr(reference_job, "reference_errors", lambda *_: {"majority": 0.6})
+def edit(workplace: Path) -> Edit:
+    """Write ``studies/small.toml`` (and its data) with parts of the text replaced; a missing part is an error."""
 
     def write(changes: dict[str, str] | None = None) -> Path:
         text = SMALL_STUDY
@@ -79,9 +76,8 @@ def start(workplace: Path) -> Iterator[Start]:
 
 
 def search(study: str = "small", storage: str | None = None, **request: Any) -> SearchResult:
-    """A search in this process."""
-    opened = open_study(StudyRequest(study, storage=storage))
-    return run_search(opened, SearchRequest(**request))
+    """A search in this process, which trains no reference models."""
+    return run_search(opened(study, storage), SearchRequest(**request))
 
 
 def command(*arguments: object) -> tuple[int, str, str]:
@@ -92,9 +88,17 @@ def command(*arguments: object) -> tuple[int, str, str]:
     return int(ended.value.code or 0), output.getvalue(), errors.getvalue()
 
 
+def with_reference_models(study: PreparedStudy) -> PreparedStudy:
+    """The study, its job done where it is new: a search of it trains no reference models."""
+    claim, _ = claim_job(study.database, study.stored.study_id, max_attempts=99, owner=Owner.this_process())
+    if claim is not None:
+        finish_job(study.database, claim, {"majority": 0.6})
+    return study
+
+
 def opened(study: str = "small", storage: str | None = None, **request: Any) -> PreparedStudy:
-    """A study ready to be searched."""
-    return open_study(StudyRequest(study, storage=storage, **request))
+    """A study ready to be searched, its reference models done."""
+    return with_reference_models(open_study(StudyRequest(study, storage=storage, **request)))
 
 
 def rows(database: Path, query: str) -> Rows:

@@ -16,16 +16,13 @@ from tests.running.conftest import (
     Start,
     finished,
     forked,
-    opened,
     rows,
-    search,
     states,
     statuses,
     wait_for,
 )
-from tuner.reference_models import reference_errors
-from tuner.running import reference_job
-from tuner.workspace import StudyRequest, read_record
+from tuner.running import SearchRequest, SearchResult, reference_job, run_search
+from tuner.workspace import StudyRequest, open_study, read_record
 from tuner.workspace.administration import submit
 
 
@@ -38,6 +35,11 @@ def job(file: Path) -> tuple[object, ...]:
 def models(file: Path) -> list[str]:
     """The reference models whose errors are stored."""
     return sorted(json.loads(rows(file, "SELECT facts FROM tuner_studies")[0][0]).get("references", {}))
+
+
+def search(**request: int) -> SearchResult:
+    """A search of a study whose job may not be done."""
+    return run_search(open_study(StudyRequest("small")), SearchRequest(**request))
 
 
 ALL = ["gradient_boosting", "logistic_regression", "majority"]
@@ -59,10 +61,9 @@ def slow(seconds: float, log: Path) -> object:
     return train
 
 
-def test_creating_a_study_trains_nothing(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_creating_a_study_trains_nothing(edit: Edit) -> None:
     """``submit`` leaves the job to the first worker; one trial then has it done before."""
     file = edit()
-    monkeypatch.setattr(reference_job, "reference_errors", reference_errors)
     submit(StudyRequest("small"), None)
     assert (job(file), models(file)) == ((0, 0, 0, None), [])
     search(trials=1)
@@ -73,12 +74,25 @@ def test_sixteen_processes_that_start_at_once_train_the_models_once(
     edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others run trials meanwhile, and all wait for the models at the end."""
+    train_once(edit, tmp_path, monkeypatch, n_processes=16)
+
+
+@pytest.mark.slow
+def test_sixty_processes_that_start_at_once_train_the_models_once(
+    edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as a cluster has."""
+    train_once(edit, tmp_path, monkeypatch, n_processes=60)
+
+
+def train_once(edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_processes: int) -> None:
+    """Start so many processes on a new study, and look at its job while they run and afterwards."""
     file = edit({"trials = 4": "trials = 20"})
     monkeypatch.setattr(reference_job, "reference_errors", slow(8, tmp_path / "log"))
-    processes = forked(search, 16)
+    processes = forked(search, n_processes)
     wait_for(lambda: file.exists() and finished(file))
     assert job(file) == (1, 0, 1, None)
-    assert statuses(processes) == [0] * 16
+    assert statuses(processes) == [0] * n_processes
     assert (job(file), models(file)) == ((1, 1, 0, None), ["majority"])
     assert len((tmp_path / "log").read_text().split()) == 1
 
@@ -113,6 +127,23 @@ def test_an_interrupted_job_is_requeued(edit: Edit, tmp_path: Path, monkeypatch:
     assert states(file) == []
 
 
+def test_a_worker_does_not_ask_again_for_a_job_that_is_done(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the worker that did it nor one that finds it done: one look each, however many trials they run."""
+    edit()
+    claim, claims = reference_job.claim_job, []
+
+    def count(*arguments: object, **options: object) -> object:
+        claims.append(claim(*arguments, **options))  # type: ignore[arg-type]
+        return claims[-1]
+
+    monkeypatch.setattr(reference_job, "claim_job", count)
+    monkeypatch.setattr(reference_job, "reference_errors", lambda *_: {"majority": 0.5})
+    search(trials=3)
+    assert [is_done for _, is_done in claims] == [False]
+    search(trials=3)
+    assert [is_done for _, is_done in claims] == [False, True]
+
+
 def test_models_that_cannot_be_trained_are_no_failure_of_the_search(
     edit: Edit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,7 +162,7 @@ def test_models_that_cannot_be_trained_are_no_failure_of_the_search(
 def test_a_service_does_the_job_too(edit: Edit, start: Start) -> None:
     """``tuner worker`` on a study that was only submitted."""
     file = edit()
-    opened().database.close()
+    open_study(StudyRequest("small")).database.close()
     process = start("worker")
     assert process.wait(60) == 0
     assert (job(file), models(file)) == ((1, 1, 0, None), ALL)

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import small_table
-from tests.running.conftest import Start, command, is_training, rows, states, wait_for
+from tests.running.conftest import Start, command, is_training, rows, states, wait_for, with_reference_models
 from tuner.errors import DefinitionError, SearchError, UsageError
 from tuner.reporting import build_report
-from tuner.running import SearchRequest, reference_job, run_search
+from tuner.running import SearchRequest, run_search
 from tuner.running.service import run_service
 from tuner.study import parse_definition
 from tuner.trainers import OwnNetwork
@@ -60,7 +60,6 @@ Make = Callable[..., Path]
 @pytest.fixture
 def make(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Write ``studies/own.toml``, its data, and its trainer as a module of a name of its own."""
-    monkeypatch.setattr(reference_job, "reference_errors", lambda *_: {"majority": 0.6})
     monkeypatch.setattr("sys.path", ["", *__import__("sys").path])
     folder = workplace / "studies"
     folder.mkdir()
@@ -84,7 +83,7 @@ def make(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
 
 def opened(study: str = "own", *allowed: str, **request: Any) -> PreparedStudy:
     """A study ready to be searched by who named these trainers."""
-    return open_study(StudyRequest(study, allow_trainers=allowed, **request))
+    return with_reference_models(open_study(StudyRequest(study, allow_trainers=allowed, **request)))
 
 
 def run_own(study: str = "own", **request: Any) -> Any:

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from tests.conftest import SMALL_STUDY, small_table
+from tests.running.conftest import with_reference_models
 from tuner.data import Dataset, load_dataset
 from tuner.errors import SearchError
 from tuner.outcomes import StopReason
 from tuner.reporting import build_report
-from tuner.running import SearchRequest, SearchResult, reference_job, run_search
+from tuner.running import SearchRequest, SearchResult, run_search
 from tuner.storage import CURVE_COLUMNS, NetworkRecord, Outcome
 from tuner.study import StudyDefinition, parse_definition
 from tuner.trainers import CustomTrainer, Estimate, Interrupted, OwnNetwork, Trainer, TrainerFunction, TrialRequest
@@ -98,13 +99,13 @@ class Case:
 
     def search(self) -> SearchResult:
         """Search the study with this trainer."""
-        return run_search(replace(open_study(StudyRequest("small")), trainer=self.trainer), SearchRequest())
+        study = with_reference_models(open_study(StudyRequest("small")))
+        return run_search(replace(study, trainer=self.trainer), SearchRequest())
 
 
 @pytest.fixture(params=TRAINERS)
 def case(request: pytest.FixtureRequest, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     """Each trainer of the table."""
-    monkeypatch.setattr(reference_job, "reference_errors", lambda *_: {"majority": 0.6})
     monkeypatch.setattr("sys.path", [*__import__("sys").path])
     text, make = TRAINERS[request.param]
     folder = workplace / "studies"

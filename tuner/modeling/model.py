@@ -112,6 +112,13 @@ class Model:
         mean: Floats = np.mean([each.probabilities for each in predictions], axis=0, dtype=np.float32)
         return Predictions(mean.argmax(axis=1), mean)
 
+    def in_double_precision(self) -> Model:
+        """The same model, computing in float64.
+
+        In float32 the last bits of a row's probabilities depend on its place among the rows on some processors.
+        """
+        return Model(self.card, [network.theta.astype(np.float64) for network in self.networks])
+
     def predict_proba(self, X: Any) -> Floats:
         """Class probabilities (n, n_classes), columns in the order of ``classes_``.  Raises DataError."""
         return self.classify(rows_frame(X, self.encodings[0])).probabilities

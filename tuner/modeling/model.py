@@ -112,6 +112,7 @@ class Model:
         mean: Floats = np.mean([each.probabilities for each in predictions], axis=0, dtype=np.float32)
         return Predictions(mean.argmax(axis=1), mean)
 
+    @cached_property
     def in_double_precision(self) -> Model:
         """The same model, computing in float64.
 

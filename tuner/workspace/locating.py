@@ -276,11 +276,16 @@ def write_definition(path: Path, text: str) -> None:
         write_whole(schema, current)
 
 
+def refuse_defined(where: Path) -> None:
+    """Raise UsageError where a definition already exists."""
+    if where.exists():
+        raise UsageError(f"{where} is there already; it was left as it is: search it with tuner search {where.stem}")
+
+
 def write_example() -> Path:
     """Put the study that ships here, with its data: ``studies/digits.toml``.  Raises UsageError if it is here."""
     where = STUDIES / "digits.toml"
-    if where.exists():
-        raise UsageError(f"{where} is there already; it was left as it is: search it with tuner search {where.stem}")
+    refuse_defined(where)
     shipped = shipped_studies()
     data = STUDIES / "data" / "digits.csv.gz"
     data.parent.mkdir(parents=True, exist_ok=True)

@@ -46,6 +46,7 @@ from tuner.workspace.locating import (
     definition_for_data,
     locate,
     name_of,
+    refuse_defined,
     renamed,
     shape_of,
     storage_url,
@@ -181,8 +182,7 @@ def make_definition_file(path: Path, target: str | None) -> tuple[Path, tuple[st
     Raises UsageError if there is one.
     """
     where = STUDIES / f"{study_name_of(path)}.toml"
-    if where.exists():
-        raise UsageError(f"{where} is there already; it was left as it is: search it with tuner search {where.stem}")
+    refuse_defined(where)
     with data_file_reader(path, target) as reader:
         source = definition_for_data(reader, where)
         dataset = dataset_from(reader.with_settings(source.definition.data, source.folder))  # or it is refused

@@ -13,6 +13,9 @@ import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
+DEADLINE = 300
+"""Seconds after which a test gives up on a process: far more than a slow machine with other work takes."""
+
 SMALL_STUDY = """\
 name = "small"
 
@@ -74,7 +77,7 @@ def small_study(workplace: Path) -> Path:
 def run(workplace: Path) -> Run:
     """Run ``tuner ARGUMENTS`` as a process in the current folder."""
 
-    def tuner(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def tuner(*arguments: object, timeout: float = DEADLINE) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "tuner", *map(str, arguments)],
             capture_output=True,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SMALL_STUDY, Run, small_table
+from tests.conftest import DEADLINE, SMALL_STUDY, Run, small_table
 from tests.reporting.browser import CHROMIUM, Tab, chromium
 
 pytest.importorskip("optuna_dashboard")
@@ -36,19 +36,19 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert found, first
     yield found[0].removesuffix("/dashboard")
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=DEADLINE)
 
 
 def fetched(url: str, method: str = "GET") -> str:
     """What the server answers."""
-    with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=20) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=DEADLINE) as answer:
         text: str = answer.read().decode()
     return text
 
 
 def text_with(tab: Tab, part: str) -> str:
     """The page's text, once it holds ``part``."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + DEADLINE
     while part not in (shown := str(tab.run("document.body ? document.body.innerText : ''"))):
         assert time.monotonic() < end, shown
         time.sleep(0.2)

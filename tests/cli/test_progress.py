@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import DEADLINE, Run
 from tuner.cli import progress
 from tuner.cli.progress import JsonLines, TextLines, progress_text
 from tuner.cli.search_command import again
@@ -53,7 +53,7 @@ class Terminal:
         os.close(follower)
         self.shown = ""
 
-    def read_until(self, pattern: str, seconds: float = 60) -> None:
+    def read_until(self, pattern: str, seconds: float = DEADLINE) -> None:
         """Read until the pattern stands in what was shown, or the process has ended."""
         end = time.monotonic() + seconds
         while not re.search(pattern, self.shown):
@@ -67,7 +67,7 @@ class Terminal:
         """Type into the terminal."""
         os.write(self._leader, keys)
 
-    def wait(self, seconds: float = 60) -> int:
+    def wait(self, seconds: float = DEADLINE) -> int:
         """Read the rest; the exit status."""
         end = time.monotonic() + seconds
         with suppress(OSError):
@@ -76,7 +76,7 @@ class Terminal:
             self.process.kill()
             raise AssertionError(f"does not end: {self.shown}")
         os.close(self._leader)
-        return self.process.wait(60)
+        return self.process.wait(DEADLINE)
 
 
 def test_a_terminal_shows_a_bar_and_then_the_verdict(small_study: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import SMALL_STUDY, small_table
+from tests.conftest import DEADLINE, SMALL_STUDY, small_table
 from tuner.cli import main
 from tuner.running import SearchRequest, SearchResult, run_search
 from tuner.storage import Owner, claim_job, finish_job
@@ -147,7 +147,7 @@ def fingerprint(database: Path) -> Rows:
     return [*trials, *params, *epochs, *rungs]
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = DEADLINE) -> Any:
     """Wait until a condition holds, and return what it gave."""
     end = time.monotonic() + seconds
     while not (found := condition()):
@@ -174,7 +174,7 @@ def forked(work: Callable[[], object], n: int = 1) -> list[BaseProcess]:
     return processes
 
 
-def statuses(processes: list[BaseProcess], seconds: float = 300) -> list[int | None]:
+def statuses(processes: list[BaseProcess], seconds: float = DEADLINE) -> list[int | None]:
     """The exit statuses of processes, once all have ended."""
     for process in processes:
         process.join(seconds)

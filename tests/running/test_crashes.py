@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import DEADLINE
 from tests.running.conftest import (
     ENDLESS,
     LASTING,
@@ -90,12 +91,12 @@ def test_a_worker_that_was_paused_discards_its_result(edit: Edit, start: Start) 
     wait_for(lambda: is_training(file))
     first.send_signal(signal.SIGSTOP)
     second = start("search", "small", TUNER_CLAIM_SECONDS="1")
-    _, errors = second.communicate(timeout=60)
+    _, errors = second.communicate(timeout=DEADLINE)
     assert second.returncode == 0, errors
     assert rows(file, "SELECT attempts FROM tuner_claims ORDER BY trial_id") == [(2,), (1,)]
     before = fingerprint(file)
     first.send_signal(signal.SIGCONT)
-    output, errors = first.communicate(timeout=60)
+    output, errors = first.communicate(timeout=DEADLINE)
     assert first.returncode == 0, errors
     assert "nothing to do" in output
     assert fingerprint(file) == before

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import DEADLINE
 from tests.running.conftest import Edit, finished, forked, rows, search, states, statuses, wait_for
 from tuner.workspace import StudyRequest, load_study_data, read_record
 
@@ -47,7 +48,7 @@ def test_64_commands_start_in_the_same_moment_on_a_new_file(edit: Edit) -> None:
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(64)
     ]
     for process in processes:
-        _, errors = process.communicate(timeout=600)
+        _, errors = process.communicate(timeout=DEADLINE)
         assert process.returncode == 0, errors
     check_exact(file, 200)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import DEADLINE
 from tests.running.conftest import ENDLESS, LASTING, Edit, Start, finished, is_training, rows, search, states, wait_for
 from tuner.errors import SearchError, StorageError
 from tuner.running.service import ServiceResult, run_service
@@ -79,7 +80,7 @@ def test_a_service_waits_for_work(edit: Edit, start: Start) -> None:
     submit(SECOND, None)
     wait_for(lambda: is_training(database))
     process.send_signal(signal.SIGTERM)
-    output, errors = process.communicate(timeout=20)
+    output, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 143, errors
     assert "4 trials (small 4)" in output
     assert "stopped by SIGTERM; its trial was put back" in errors
@@ -92,6 +93,6 @@ def test_a_worker_and_a_search_share_a_study(edit: Edit, start: Start) -> None:
     submit(StudyRequest("small"), None)
     process = start("worker")
     search()
-    process.communicate(timeout=60)
+    process.communicate(timeout=DEADLINE)
     assert process.returncode == 0
     assert finished(database) == list(range(6))

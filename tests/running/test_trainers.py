@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import small_table
+from tests.conftest import DEADLINE, small_table
 from tests.running.conftest import Start, command, is_training, rows, states, wait_for, with_reference_models
 from tuner.errors import DefinitionError, SearchError, UsageError
 from tuner.reporting import build_report
@@ -262,7 +262,7 @@ def test_ctrl_c_ends_a_trainer_that_never_reports(make: Make, start: Start) -> N
     process = start("search", "own", "--json")
     wait_for(lambda: is_training(database))
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=30)
+    out, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 130, errors
     assert json.loads(out)["run"]["complete"] == 0
     assert states(database) == [(0, "WAITING")]

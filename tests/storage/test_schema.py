@@ -23,6 +23,7 @@ import optuna
 import pytest
 import sqlalchemy as sa
 
+from tests.conftest import DEADLINE
 from tests.databases import KINDS, new_postgresql, new_url
 from tests.storage.conftest import learning_network, make_study, outcome, take_and_draw
 from tuner.errors import NoDatabaseError, StorageError
@@ -185,7 +186,7 @@ def test_many_that_create_at_once_make_one(tmp_path: Path) -> None:
     )
     arguments = [sys.executable, "-c", script, f"sqlite:///{tmp_path / 'tuner.db'}", str(time.time() + 3)]
     processes = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(6)]
-    assert [process.communicate(timeout=60)[0] for process in processes] == ["1\n"] * 6
+    assert [process.communicate(timeout=DEADLINE)[0] for process in processes] == ["1\n"] * 6
     assert contents(tmp_path).keys() == {"tuner.db"}
 
 

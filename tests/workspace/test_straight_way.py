@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import small_table
+from tests.conftest import DEADLINE, small_table
 from tuner.data import DataSettings, FileReader, load_dataset
 from tuner.data.sources import opening
 from tuner.errors import DataError
@@ -57,7 +57,7 @@ print(json.dumps(counts))
 def counted(*arguments: str) -> dict[str, int]:
     """What ``tuner ARGUMENTS`` opens, reads and parses."""
     result = subprocess.run(
-        [sys.executable, "-c", COUNTING, *arguments], capture_output=True, text=True, timeout=300, env=os.environ
+        [sys.executable, "-c", COUNTING, *arguments], capture_output=True, text=True, timeout=DEADLINE, env=os.environ
     )
     assert result.returncode == 0, result.stderr
     found: dict[str, int] = json.loads(result.stdout.splitlines()[-1])

@@ -104,7 +104,7 @@ def test_fail_above_ends_with_status_4(small_study: Path, run: Run) -> None:
         ("keep_prob", "keep_prop", ["studies/small.toml", "'keep_prop'", "'keep_prob'"]),
         ("[0.7, 1.0]", "[1.0, 0.7]", ["studies/small.toml", "space.keep_prob", "[1.0, 0.7]"]),
         ("[16, 32]", "[16, 33]", ["space.batch_size", "33", "power"]),
-        ("{ uniform = [0.7, 1.0] }", "0", ["space.keep_prob", "(0, 1]", "0"]),
+        ("{ uniform = [0.7, 1.0] }", "0", ["space.keep_prob", "> 0 and ≤ 1", "0"]),
         ("[search]", "[search", ["studies/small.toml", "TOML"]),
         ('target = "kind"', 'target = "sort"', ["'sort'", "kind"]),
         ('"small.csv"', '"gone.csv"', ["gone.csv"]),

@@ -395,7 +395,7 @@ def test_a_trainer_serves_several_processes(make: Make) -> None:
         ({":fit": ".fit"}, r"network.trainer: expected package.module:function, got"),
         ({"depth = { choice": "log2_shrink = 1\nsrhink = { choise"}, "unknown key 'space.srhink.choise'"),
         ({"[search]": '[search]\nmetric = "cost"'}, "search.metric: expected error or balanced_error"),
-        ({"lambda = { log_uniform = [1e-3, 1.0] }": "lambda = -1"}, "space.lambda: must be >= 0, got -1"),
+        ({"lambda = { log_uniform = [1e-3, 1.0] }": "lambda = -1"}, "space.lambda: expected a number ≥ 0, got -1"),
     ],
 )
 def test_a_definition_says_only_what_its_trainer_sees(change: dict[str, str], expected: str) -> None:

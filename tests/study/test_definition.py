@@ -1,11 +1,19 @@
 """A definition is read whole, or refused in one line."""
 
+import math
+import re
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tuner.errors import DefinitionError, UsageError
-from tuner.study import identity_changes, parse_definition
+from tuner.metrics import METRICS
+from tuner.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
+from tuner.study import PRUNERS, SAMPLERS, definition_schema, identity_changes, parse_definition, validate_definition
+from tuner.study.known_names import KEYS, VALUES
 from tuner.workspace.locating import read_source
 
 SHIPPED = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
@@ -45,16 +53,16 @@ def test_shipped_definitions_have_one_key_a_line(path: Path) -> None:
         ("[16, 128]", "[16, 100]", ["space.batch_size", "powers of two", "100"]),
         ("{ power_of_two = [16, 128] }", "48", ["space.batch_size", "power of two", "48"]),
         ("{ power_of_two = [16, 128] }", "{ uniform = [16, 128] }", ["space.batch_size", "power_of_two", "uniform"]),
-        ("[0.5, 1.0]", "[0.0, 1.0]", ["space.keep_prob", "(0, 1]", "0.0"]),
-        ("{ uniform = [0.5, 1.0] }", "0", ["space.keep_prob", "(0, 1]", "got 0"]),
-        ("{ uniform = [0.5, 1.0] }", "1.2", ["space.keep_prob", "(0, 1]", "1.2"]),
+        ("[0.5, 1.0]", "[0.0, 1.0]", ["space.keep_prob", "> 0 and ≤ 1", "0.0"]),
+        ("{ uniform = [0.5, 1.0] }", "0", ["space.keep_prob", "> 0 and ≤ 1", "got 0"]),
+        ("{ uniform = [0.5, 1.0] }", "1.2", ["space.keep_prob", "> 0 and ≤ 1", "1.2"]),
         ("[1e-3, 10.0]", "[0.0, 10.0]", ["space.lambda", "low > 0", "0.0"]),
         ("[1e-2, 1.0]", "[1e-2, nan]", ["space.alpha", "finite"]),
         ("[0.8, 0.99]", "[0.8, 1.0]", ["space.beta", "high < 1", "1.0"]),
         ("{ uniform = [0.5, 1.0] }", "{ unifrom = [0.5, 1.0] }", ["unifrom", "did you mean 'uniform'?"]),
         ('["he", "xavier", "lecun"]', '["he", "glorot"]', ["space.initializer", "'glorot'", "xavier"]),
         ('["he", "xavier", "lecun"]', "[]", ["space.initializer", "at least 1"]),
-        ("patience = 10", "patience = 0", ["training.patience", "greater than or equal to 1", "0"]),
+        ("patience = 10", "patience = 0", ["training.patience", "an integer ≥ 1", "0"]),
         ("patience = 10", 'patience = "ten"', ["training.patience", "integer", "'ten'"]),
         ("max_epochs = 100", "max_epochs = true", ["training.max_epochs", "integer", "True"]),
         ('sampler = "tpe"', 'sampler = "tpa"', ["search.sampler", "tpe, random", "'tpa'"]),
@@ -78,10 +86,14 @@ def test_shipped_definitions_have_one_key_a_line(path: Path) -> None:
         (
             "seed = 0             ",
             "columns = { age = 'number' }",
-            ["data.columns.age: input should be 'numeric',", "'drop', got 'number'"],
+            ["data.columns.age: expected one of numeric,", "drop or a table", "got 'number'"],
         ),
-        ("seed = 0             ", "columns = { age = { kind = 3 } }", ["data.columns.age.kind: input should", "got 3"]),
-        ("seed = 0             ", "group = 1.5", ["data.group: input should be a valid string or a valid integer"]),
+        (
+            "seed = 0             ",
+            "columns = { age = { kind = 3 } }",
+            ["data.columns.age.kind: expected one of numeric", "got 3"],
+        ),
+        ("seed = 0             ", "group = 1.5", ["data.group: expected a text or an integer, got 1.5"]),
         ("seed = 0             ", "time = 't'", ["data: time and folds cannot stand together"]),
     ],
 )
@@ -95,6 +107,76 @@ def test_refusals_name_the_file_the_key_and_the_value(old: str, new: str, parts:
     assert "more)" not in message
     for part in parts:
         assert part in message
+
+
+FOREIGN = re.compile(r"[Ii]nput should|should (have|match|be)|[Ff]ield required|[Vv]alue error|a valid|unable to")
+"""How pydantic's own sentences begin."""
+ODD: list[Any] = [None, True, -1, 1.5, 10**400, math.nan, "", "many", "x" * 500, [], [None], [-1, "a"], {}, {"odd": 1}]
+
+
+def keys(schema: dict[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every key of the definition, tables and what is in them."""
+    for name, inner in schema.get("properties", {}).items():
+        yield (*prefix, name)
+        for option in (inner, *inner.get("anyOf", ())):
+            reference = option.get("$ref", "").rpartition("/")[2]
+            yield from keys(definition_schema()["$defs"][reference] if reference else option, (*prefix, name))
+
+
+@pytest.mark.parametrize("key", list(keys(definition_schema())), ids=".".join)
+def test_no_refusal_speaks_in_a_librarys_words(key: tuple[str, ...]) -> None:
+    """Whatever stands behind a key: it is accepted, or refused in our words, on one line that names the key."""
+    for odd in ODD:
+        table = tomllib.loads(DIGITS)
+        inner = table
+        for part in key[:-1]:
+            inner = inner[part] = inner.get(part) if isinstance(inner.get(part), dict) else {}
+        inner[key[-1]] = odd
+        try:
+            validate_definition(table, "x.toml")
+        except DefinitionError as error:
+            message = str(error).removeprefix("x.toml: ")
+            assert key[0] in message
+            assert not FOREIGN.search(message)
+            assert "\n" not in message
+
+
+@pytest.mark.parametrize("sentence", sorted(set(KEYS.values())))
+def test_a_key_of_another_library_is_answered_with_one_there_is(sentence: str) -> None:
+    """Each dotted name that a hint gives is a key of the definition, or of [space]."""
+    known = {".".join(key) for key in keys(definition_schema())}
+    named = re.findall(r"\b(?:data|network|training|space|search)(?:\.[a-z_]+)+", sentence)
+    assert set(named) <= known
+    assert named or "tuner search --" in sentence
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hint"),
+    [
+        ("alpha =", "learning_rate =", "the learning rate is space.alpha"),
+        ("alpha =", "lr =", "the learning rate is space.alpha"),
+        ("beta =", "momentum =", "momentum is space.beta"),
+        ("keep_prob =", "dropout =", "keep_prob = 1 − dropout"),
+        ("lambda =", "weight_decay =", "lambda = m × PyTorch's weight_decay = 2m × Keras's l2"),
+        ("hidden =", "hidden_layer_sizes =", "network.hidden = [64, 32]"),
+        ("max_epochs =", "epochs =", "training.max_epochs"),
+        ("initializer = {", 'optimizer = "SGD"\ninitializer = {', "did you mean 'gradient_descent'?"),
+        ("initializer = {", 'optimizer = "AdamW"\ninitializer = {', "did you mean 'adam'?"),
+        ('activation = "relu"', 'activation = "LeakyReLU"', "did you mean 'leaky_relu'?"),
+        ('"xavier", ', '"GlorotUniform", ', "did you mean 'xavier_uniform'?"),
+        ('sampler = "tpe"', 'sampler = "TPESampler"', "did you mean 'tpe'?"),
+        ('metric = "error"', 'metric = "accuracy"', "did you mean 'error'?"),
+    ],
+)
+def test_names_of_other_libraries_are_understood(old: str, new: str, hint: str) -> None:
+    """Who comes from PyTorch, Keras, scikit-learn or Optuna is told the name used here."""
+    assert hint in refusal(old, new)
+
+
+def test_every_suggested_value_is_one_there_is() -> None:
+    """The values that stand for other libraries' are names of a table."""
+    tables = (OPTIMIZERS, ACTIVATIONS, INITIALIZERS, SCHEDULES, METRICS, SAMPLERS, PRUNERS)
+    assert set(VALUES.values()) <= {name for table in tables for name in table}
 
 
 def test_missing_file_is_named() -> None:

@@ -1,17 +1,12 @@
 """What is searched: the definition (TOML), the space, the samplers and pruners."""
 
-from tuner.study.definition import (
-    Source,
-    StudyDefinition,
-    identity_changes,
-    nearest,
-    parse_definition,
-    validate_definition,
-)
+from tuner.study.definition import Source, StudyDefinition, identity_changes
 from tuner.study.editing import Edit, edit_definition, move_definition, rename_definition, toml, value_at
 from tuner.study.hyperparameters import FREE, HYPERPARAMETERS
+from tuner.study.known_names import nearest, nearest_key
 from tuner.study.making import DataShape, make_definition, uses_folds
 from tuner.study.names import next_name
+from tuner.study.parsing import parse_definition, validate_definition
 from tuner.study.ranges import Range
 from tuner.study.schema import SCHEMA_LINE, definition_schema, schema_text
 from tuner.study.space import Space
@@ -37,6 +32,7 @@ __all__ = [
     "make_definition",
     "move_definition",
     "nearest",
+    "nearest_key",
     "next_name",
     "parse_definition",
     "rename_definition",

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import tomllib
-import types
-import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,26 +18,23 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from tuner.data import AUGMENTATIONS, ColumnSettings, DataSettings, make_augment
-from tuner.errors import DefinitionError, UsageError
-from tuner.formatting import did_you_mean, one_line, shorten
+from tuner.data import AUGMENTATIONS, DataSettings, make_augment
+from tuner.errors import UsageError
 from tuner.metrics import METRICS
 from tuner.nn import ACTIVATIONS, Stopping
 from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, format_hidden
+from tuner.study.known_names import nearest_key, suggest
 from tuner.study.ranges import Range
 from tuner.study.space import Space
 from tuner.study.strategies import PRUNERS, SAMPLERS, rungs
 from tuner.study.trainer_kinds import TrainerKind, check_free_name, check_trainer, kind_of, refuse_twins
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
-TABLE_WANTED = ("model_type", "dict_type", "model_attributes_type")
-"""Problems that only say that a table was expected, where other kinds of value would do."""
 FINGERPRINT_SHOWN = 12  # of its 64 digits: enough to see that two differ
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
@@ -66,8 +60,8 @@ def _known(table: Collection[str], what: str) -> BeforeValidator:
     """A name of a table: others are refused with those there are, and the schema lists them."""
 
     def check(value: Any) -> Any:
-        if value not in table:
-            raise ValueError(f"expected {what}: one of {', '.join(table)}")
+        if not isinstance(value, str) or value not in table:
+            raise ValueError(f"expected {what}: one of {', '.join(table)}{suggest(value, table)}, got {value!r}")
         return value
 
     return BeforeValidator(check, json_schema_input_type=Literal[tuple(table)])
@@ -156,7 +150,11 @@ class StudyDefinition(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=f"^{NAME_PATTERN}$", max_length=100, description="letters, digits, '.', '_' and '-'")
+    name: str = Field(
+        pattern=f"^{NAME_PATTERN}$",
+        max_length=100,
+        description="letters, digits, '.', '_' or '-', the first a letter or digit",
+    )
     data: DataSettings
     network: NetworkSection = NetworkSection()
     training: TrainingSection = TrainingSection()
@@ -174,7 +172,7 @@ class StudyDefinition(BaseModel):
             if name in HYPERPARAMETERS or network is None:
                 continue
             if kind_of(network.trainer).knows_hyperparameters:
-                raise ValueError(f"unknown key {name!r}{nearest(name, HYPERPARAMETERS)}")
+                raise ValueError(f"unknown key {name!r}{nearest_key(name, HYPERPARAMETERS)}")
             check_free_name(name)
         return entries
 
@@ -199,7 +197,7 @@ class StudyDefinition(BaseModel):
             for value in entry.bounds if isinstance(entry, Range) else [entry]:
                 expected = spec.check(value)
                 if expected:
-                    raise ValueError(f"space.{name}: must be {expected}, got {value!r}")
+                    raise ValueError(f"space.{name}: expected {expected}, got {value!r}")
         if self.data.image is None:
             for name in self.space:
                 if name in AUGMENTATIONS:
@@ -280,89 +278,3 @@ def identity_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
 
 def _identity_text(key: str, value: Any) -> str:
     return json.dumps(value[:FINGERPRINT_SHOWN] if key == "data.fingerprint" and value else value)
-
-
-def parse_definition(text: str, where: str) -> StudyDefinition:
-    """Validate the text of a definition; ``where`` names it in messages.  Raises DefinitionError with one line."""
-    try:
-        return _parsed(text)
-    except tomllib.TOMLDecodeError as error:
-        raise DefinitionError(f"{where}: not valid TOML: {error}") from None
-    except ValidationError as error:
-        raise DefinitionError(f"{where}: {explain(error)}") from None
-
-
-@lru_cache(maxsize=8)
-def _parsed(text: str) -> StudyDefinition:
-    """One text is parsed once, whoever asks: a definition never changes."""
-    return StudyDefinition.model_validate(tomllib.loads(text))
-
-
-def validate_definition(table: Mapping[str, Any], where: str) -> StudyDefinition:
-    """Validate a parsed definition; ``where`` names it in messages.  Raises DefinitionError with one line."""
-    try:
-        return StudyDefinition.model_validate(table)
-    except ValidationError as error:
-        raise DefinitionError(f"{where}: {explain(error)}") from None
-
-
-def explain(error: ValidationError) -> str:
-    """The first problem of a validation as ``key: what was expected, got value``, and how many more there are."""
-    problems = [(place_of(problem["loc"]), problem) for problem in error.errors()]
-    location, first = min(problems, key=lambda each: each[1]["type"] != "extra_forbidden")
-    elsewhere = [place[: len(location)] for place, _ in problems if place != location[: len(place)]]
-    others = len({tuple(place) for place in elsewhere if place != location})
-    # a table that is one of several possible kinds of value is best told by what is wrong within it
-    within = (each for each in problems if each[0][: len(location)] == location != each[0])
-    location, first = next(within, (location, first))
-    key = ".".join(location)
-    alike = [problem["msg"] for each, problem in problems if each == location and problem["type"] not in TABLE_WANTED]
-    message = " or ".join(dict.fromkeys(alike or [first["msg"]])).replace(" or Input should be ", " or ")
-    message = message.removeprefix("Value error, ").removesuffix(", got a number with a fractional part")
-    if first["type"] == "extra_forbidden":
-        section = section_at(location[:-1])
-        text = f"unknown key {key!r}{nearest(location[-1], section)}"
-    elif first["type"] == "missing":
-        text = f"{key} is missing"
-    elif message.startswith(f"{key.split('.')[0]}."):
-        text = message
-    else:
-        message = message[:1].lower() + message[1:]
-        is_told = "got " in message or "unknown key" in message
-        of_many = first["type"] == "value_error" and isinstance(first["input"], Mapping)  # keys that do not agree
-        got = "" if is_told or of_many else f", got {shorten(one_line(repr(first['input'])))}"
-        text = f"{key}: {message}{got}" if key else message  # without a key the input is the whole definition
-    return text + (f" (and {others} more)" if others else "")
-
-
-def place_of(location: typing.Iterable[str | int]) -> list[str]:
-    """Where a problem is, in the definition's own words: pydantic also names which kind of value it tried."""
-    parts = [str(part) for part in location if part not in ("value", "range", ColumnSettings.__name__)]
-    while len(parts) > 2 and (parts[-1] in ("str", "int", "float", "bool") or "[" in parts[-1]):
-        parts.pop()
-    return parts
-
-
-def section_at(location: list[str]) -> list[str]:
-    """The keys known at a place of the definition."""
-    model: Any = StudyDefinition
-    if location[:1] == ["space"]:
-        return list(Range.model_fields)
-    for part in location:
-        field = getattr(model, "model_fields", {}).get(part)
-        model = next(_models_in(field.annotation), None) if field else None
-    return list(getattr(model, "model_fields", {}))
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    elif isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is not None:
-        for part in typing.get_args(annotation):
-            yield from _models_in(part)
-
-
-def nearest(name: str, known: typing.Iterable[str]) -> str:
-    """A hint that names the closest known key, or all of them."""
-    known = list(known)
-    return f"; {did_you_mean(name, known) or 'known here: ' + ', '.join(known)}" if known else ""

@@ -13,6 +13,7 @@ from typing import Any
 from tuner.data import AUGMENTATIONS
 from tuner.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, Hyperparameters
 from tuner.scales import SCALES, is_power_of_two
+from tuner.study.known_names import suggest
 
 Check = Callable[[Any], str | None]
 """Says what was expected of a value, or None if the value is fine."""
@@ -27,7 +28,9 @@ def _number(expected: str, holds: Callable[[float], bool]) -> Check:
 
 
 def _one_of(table: Collection[str]) -> Check:
-    return lambda value: None if isinstance(value, str) and value in table else f"one of {', '.join(table)}"
+    return lambda value: (
+        None if isinstance(value, str) and value in table else f"one of {', '.join(table)}{suggest(value, table)}"
+    )
 
 
 def _batch_size(value: Any) -> str | None:
@@ -40,7 +43,7 @@ def _keep_prob(value: Any) -> str | None:
     shares = value if isinstance(value, list | tuple) else [value]
     if shares and all(_is_number(share) and 0 < share <= 1 for share in shares):
         return None
-    return "in (0, 1]"
+    return "a number > 0 and ≤ 1, or one for each layer"
 
 
 def _hidden(value: Any) -> str | None:
@@ -103,13 +106,13 @@ _MEMORIES = ("one_minus_log_uniform", "uniform", "choice")
 def _count(least: int) -> Check:
     def check(value: Any) -> str | None:
         is_whole = isinstance(value, int) and not isinstance(value, bool)
-        return None if is_whole and value >= least else f"a whole number >= {least}"
+        return None if is_whole and value >= least else f"an integer ≥ {least}"
 
     return check
 
 
 def _strength(most: float) -> Check:
-    return _number(f"in [0, {most:g}]", lambda v: 0 <= v <= most)
+    return _number(f"a number ≥ 0 and ≤ {most:g}", lambda v: 0 <= v <= most)
 
 
 def _named(field: str, table: Collection[str], text: str, always_shown: bool = False) -> HyperparameterSpec:
@@ -118,7 +121,12 @@ def _named(field: str, table: Collection[str], text: str, always_shown: bool = F
 
 HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
     "lambda": HyperparameterSpec(
-        "lambda_", _number(">= 0", lambda v: v >= 0), _SCALES, "L2 penalty, acts as λ/m", True, higher_is_simpler=True
+        "lambda_",
+        _number("a number ≥ 0", lambda v: v >= 0),
+        _SCALES,
+        "L2 penalty, acts as λ/m",
+        True,
+        higher_is_simpler=True,
     ),
     "keep_prob": HyperparameterSpec(
         "keep_prob",
@@ -128,9 +136,9 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
         True,
         higher_is_simpler=False,
     ),
-    "alpha": HyperparameterSpec("alpha", _number("> 0", lambda v: v > 0), _SCALES, "learning rate", True),
+    "alpha": HyperparameterSpec("alpha", _number("a number > 0", lambda v: v > 0), _SCALES, "learning rate", True),
     "beta": HyperparameterSpec(
-        "beta", _number("in [0, 1)", lambda v: 0 <= v < 1), _MEMORIES, "momentum (Adam's β₁)", True
+        "beta", _number("a number ≥ 0 and < 1", lambda v: 0 <= v < 1), _MEMORIES, "momentum (Adam's β₁)", True
     ),
     "batch_size": HyperparameterSpec(
         "batch_size", _batch_size, ("power_of_two", "choice"), 'mini-batch size, a power of two or "full"', True
@@ -141,15 +149,18 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
     ),
     "activation": _named("activation", ACTIVATIONS, "of the hidden layers"),
     "l1": HyperparameterSpec(
-        "l1", _number(">= 0", lambda v: v >= 0), _SCALES, "L1 penalty, acts as λ₁/m", higher_is_simpler=True
+        "l1", _number("a number ≥ 0", lambda v: v >= 0), _SCALES, "L1 penalty, acts as λ₁/m", higher_is_simpler=True
     ),
     "optimizer": _named("optimizer", OPTIMIZERS, "how a gradient becomes a step"),
     "beta2": HyperparameterSpec(
-        "beta2", _number("in [0, 1)", lambda v: 0 <= v < 1), _MEMORIES, "memory of the squared gradient (RMSprop, Adam)"
+        "beta2",
+        _number("a number ≥ 0 and < 1", lambda v: 0 <= v < 1),
+        _MEMORIES,
+        "memory of the squared gradient (RMSprop, Adam)",
     ),
     "schedule": _named("schedule", SCHEDULES, "how the learning rate falls"),
     "decay_rate": HyperparameterSpec(
-        "decay_rate", _number(">= 0", lambda v: v >= 0), _SCALES, "how fast the schedule lowers it"
+        "decay_rate", _number("a number ≥ 0", lambda v: v >= 0), _SCALES, "how fast the schedule lowers it"
     ),
     "decay_epochs": HyperparameterSpec(
         "decay_epochs", _count(1), ("choice", "power_of_two"), "epochs a step of the schedule lasts"

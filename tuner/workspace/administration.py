@@ -25,7 +25,7 @@ from tuner.storage import (
     sqlite_file,
     sqlite_url,
 )
-from tuner.study import FREE, HYPERPARAMETERS, StudyDefinition, nearest
+from tuner.study import FREE, HYPERPARAMETERS, StudyDefinition, nearest_key
 from tuner.workspace.locating import storage_url
 from tuner.workspace.opening import StudyRequest, open_study, open_to_read
 
@@ -74,11 +74,11 @@ def check_point(definition: StudyDefinition, values: Mapping[str, Any]) -> None:
     known = definition.trainer_kind.known(definition.space)
     for name, value in values.items():
         if name not in known:
-            raise UsageError(f"unknown hyperparameter {name!r}{nearest(name, known)}")
+            raise UsageError(f"unknown hyperparameter {name!r}{nearest_key(name, known)}")
         hyperparameter = HYPERPARAMETERS.get(name, FREE)
         expected = hyperparameter.check(value)
         if expected:
-            raise UsageError(f"{name} must be {expected}, got {value!r}")
+            raise UsageError(f"{name}: expected {expected}, got {value!r}")
         if name in space.searched:
             searched = space.searched[name]
             if not searched.contains(value):

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_alone_it_says_what_to_do_first(run: Run) -> None:
 
 def test_version_is_the_packages(run: Run) -> None:
     """``--version`` prints the version of the installed distribution."""
-    assert run("--version").stdout == "tuner 0.1.0\n"
+    assert run("--version").stdout == f"tuner {version('tuner-search')}\n"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import SMALL_STUDY, small_table
@@ -84,6 +85,30 @@ INITIALIZER = """
 INITIALIZERS["halves"] = lambda rng, n_in, n_out: rng.uniform(-0.5, 0.5, (n_in, n_out))
 """
 
+ENCODER = '''class MagnitudeEncoder(ValueEncoder):
+    """The logarithm of the size, with the sign, normalised."""
+
+    reads = Reads.NUMBERS
+    parts = ("magnitude", MISSING)
+
+    def parts_of(self, values: Doubles) -> Doubles:
+        """Return sign(x) ln(1 + |x|)."""
+        return (np.sign(values) * np.log1p(np.abs(values)))[:, None]
+
+
+'''
+
+MAGNITUDE_GRAPH = '''
+
+def _magnitude(nodes: _Nodes, numbers: str) -> dict[str, str]:
+    """sign(x) ln(1 + |x|)"""
+    more = nodes.add("Add", nodes.add("Abs", numbers), nodes.constant(1, np.float64))
+    return {"magnitude": nodes.add("Mul", nodes.add("Sign", numbers), nodes.add("Log", more))}
+
+
+GRAPHS["magnitude"] = partial(_by_part, _magnitude)
+'''
+
 FIGURE = '''"""How long the longest trial took."""
 
 from tuner.reporting.figures.figure import Figure
@@ -117,6 +142,13 @@ ADDITIONS: dict[str, dict[str, list[tuple[str, str]]]] = {
     },
     "an optimizer": {"tuner/nn/optimizers.py": [("", OPTIMIZER)]},
     "an initializer": {"tuner/nn/initializers.py": [("", INITIALIZER)]},
+    "an encoder": {
+        "tuner/data/encoders.py": [
+            ("ENCODERS: dict", f"{ENCODER}ENCODERS: dict"),
+            ('"drop": Encoder(),', '"drop": Encoder(),\n    "magnitude": MagnitudeEncoder(),'),
+        ],
+        "tuner/modeling/onnx_graph.py": [("", MAGNITUDE_GRAPH)],
+    },
     "a figure": {
         "tuner/reporting/figures/longest.py": [("", FIGURE)],
         "tuner/reporting/figures/__init__.py": [
@@ -144,8 +176,23 @@ USED = {
     "uniform = [0.7, 1.0]": "logit_uniform = [0.7, 0.99]",
     '["he", "xavier"]': '["halves"]',
     "[space]\n": '[space]\noptimizer = "sign"\n',
+    "[network]\n": '[data.columns]\nwidth = "magnitude"\n\n[network]\n',
 }
 """What the small study says to use them all."""
+
+
+COMPARE = """\
+import json, numpy, onnxruntime, pandas, tuner
+from tuner.modeling import onnx_inputs
+
+model, rows = tuner.load_model("small.tuner"), pandas.read_csv("small.csv")
+rows.loc[0, "width"] = 1e6
+exported = onnxruntime.InferenceSession("small.onnx").run(["probabilities"], onnx_inputs(model, rows))[0]
+feature = model.encodings[0].columns[0].features[0]
+encoded = model.encodings[0].transform(rows)[0, 0] * feature.scale + feature.mean
+print(json.dumps([float(encoded), float(numpy.abs(exported - model.predict_proba(rows)).max())]))
+"""
+"""What the encoder makes of a million, and the largest difference between the model's answers and its graph's."""
 
 
 def test_every_row_of_the_table_is_tried() -> None:
@@ -181,7 +228,12 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, *arguments: str) -> str:
     """Standard output of the copy's command line."""
-    command = [sys.executable, "-m", "tuner", *arguments]
+    return python(folder, "-m", "tuner", *arguments)
+
+
+def python(folder: Path, *arguments: str) -> str:
+    """Standard output of Python that imports the copy."""
+    command = [sys.executable, *arguments]
     environment = os.environ | {"PYTHONPATH": str(folder), "TUNER_CACHE": str(folder / ".cache")}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -200,10 +252,27 @@ def test_one_of_each_is_searched_with_and_reported(extended: Path) -> None:
     assert "The longest trial took" in (extended / "reports" / "small" / "report.html").read_text(encoding="utf-8")
 
 
+def test_an_encoder_encodes_is_described_saved_and_exported(extended: Path) -> None:
+    """Settings, arrays, the printed table, the model file and its ONNX graph follow the table."""
+    pytest.importorskip("onnx")
+    columns = json.loads(run(extended, "data", "small.toml", "--json"))["columns"]
+    assert [(column["kind"], column["encoding"]) for column in columns] == [
+        ("magnitude", "normalised"),
+        ("numeric", "normalised"),
+    ]
+    run(extended, "search", "small.toml", "--quiet")
+    run(extended, "train", "small.toml", "--output", "small.tuner")
+    run(extended, "export", "small.tuner", "--onnx", "small.onnx")
+    compared = python(extended, "-c", COMPARE)
+    encoded, difference = json.loads(compared)
+    assert encoded == pytest.approx(np.log1p(1e6), rel=1e-5)
+    assert difference < 1e-5
+
+
 def test_editors_and_help_know_them(extended: Path) -> None:
     """The schema lists the new names, ``--help`` and completion the new command."""
     schema = run(extended, "schema")
-    for name in ("first_class_error", "other_random", "percentile", "logit_uniform", "sign", "halves"):
+    for name in ("first_class_error", "other_random", "percentile", "logit_uniform", "sign", "halves", "magnitude"):
         assert name in schema
     assert "hello" in run(extended, "--help")
     assert run(extended, "hello") == "hello\n"

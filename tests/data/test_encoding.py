@@ -11,7 +11,8 @@ import pytest
 
 from tests.data.conftest import Load, Write, people
 from tuner.data import Dataset, DataSettings, Encoding, dataset_from_frame, fit_on_all, read_part, read_rows
-from tuner.data.encoding import moments_of, rare_below
+from tuner.data.encoders import rare_below
+from tuner.data.encoding import moments_of
 from tuner.errors import DataError
 
 

@@ -176,6 +176,26 @@ def test_a_feature_outside_the_inputs_is_refused(model_bytes: bytes) -> None:
         unpack(forged(with_card(members, encodings=encodings)), "m.tuner")
 
 
+@pytest.mark.parametrize(
+    ("place", "key", "value", "message"),
+    [
+        (0, "kind", "exec", "kind: input should be 'numeric', 'boolean', 'categorical', 'date' or 'drop'"),
+        (0, "kind", "categorical", "column 'length' of kind categorical has a feature 'value'"),
+        (2, "kind", "drop", "column 'colour' of kind drop has a feature 'level'"),
+        (4, "fill", None, "column 'day' has no fill, expected a number"),
+    ],
+)
+def test_a_column_that_its_encoder_does_not_make_is_refused(
+    model_bytes: bytes, place: int, key: str, value: str | None, message: str
+) -> None:
+    """An unknown kind, features of another kind, and numbers that cannot be filled."""
+    members = members_of(model_bytes)
+    encodings = json.loads(members["model.json"])["encodings"]
+    encodings[0]["columns"][place][key] = value
+    with pytest.raises(ModelError, match=message):
+        unpack(forged(with_card(members, encodings=encodings)), "m.tuner")
+
+
 def test_a_zip_bomb_is_not_unpacked(model_bytes: bytes) -> None:
     """A member of a few kilobytes that claims a gigabyte is refused before a byte of it is unpacked."""
     members = members_of(model_bytes) | {"0/b2.npy": b"\0" * 50_000_000}

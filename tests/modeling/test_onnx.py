@@ -12,9 +12,11 @@ import pytest
 
 import tuner
 from tests.modeling.conftest import mixed_rows
+from tuner.data import ENCODERS
 from tuner.errors import UsageError
 from tuner.modeling import Model, export_onnx, onnx_inputs
 from tuner.modeling.archive import unpack
+from tuner.modeling.onnx_graph import GRAPHS
 from tuner.nn import ACTIVATIONS
 
 onnx = pytest.importorskip("onnx")
@@ -60,6 +62,12 @@ def check(model: Model, path: Path, frame: pd.DataFrame) -> None:
 def test_every_kind_of_column(model: Model, tmp_path: Path) -> None:
     """Numbers, booleans, dates and categories, whatever stands in the cells."""
     check(model, tmp_path / "m.onnx", rows())
+
+
+def test_every_encoder_has_its_graph() -> None:
+    """Blocks of numbers are made at once; every other encoder that reads cells has a line of the table."""
+    alone = {name for name, encoder in ENCODERS.items() if encoder.parts and not encoder.in_blocks}
+    assert set(GRAPHS) == alone
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -12,6 +12,7 @@ from tuner.data.dataset import ColumnSummary, Dataset, Part, Table
 from tuner.data.dates import CYCLES as DATE_CYCLES
 from tuner.data.dates import DAY
 from tuner.data.describing import describe
+from tuner.data.encoders import ENCODERS, MISSING, ColumnSettings, Feature, FittedColumn, Kind, Reads
 from tuner.data.loading import (
     arrays_reader,
     dataset_from,
@@ -27,18 +28,20 @@ from tuner.data.loading import (
     read_rows,
 )
 from tuner.data.reading import FileReader, RowReader, fingerprint_of
-from tuner.data.settings import ColumnSettings, DataSettings, SplitSettings
+from tuner.data.settings import DataSettings, SplitSettings
 
 if TYPE_CHECKING:
     from tuner.data.applying import class_indices, names_of, raw_columns, raw_names, read_labelled, rows_frame
     from tuner.data.data_checks import check_data_quality
-    from tuner.data.encoding import LARGEST_INPUT, Encoding, Feature, FittedColumn
+    from tuner.data.encoding import LARGEST_INPUT, Encoding
 
 __all__ = [
     "AUGMENTATIONS",
     "DATE_CYCLES",
     "DAY",
+    "ENCODERS",
     "LARGEST_INPUT",
+    "MISSING",
     "Augmentation",
     "ColumnSettings",
     "ColumnSummary",
@@ -48,7 +51,9 @@ __all__ = [
     "Feature",
     "FileReader",
     "FittedColumn",
+    "Kind",
     "Part",
+    "Reads",
     "RowReader",
     "SplitSettings",
     "Table",
@@ -79,7 +84,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("LARGEST_INPUT", "Encoding", "Feature", "FittedColumn"):
+    if name in ("LARGEST_INPUT", "Encoding"):
         from tuner.data import encoding
 
         return getattr(encoding, name)

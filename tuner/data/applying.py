@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.data.encoders import Reads
 from tuner.data.encoding import Encoding
 from tuner.data.settings import DataSettings
 from tuner.data.sources import read_pieces
@@ -74,8 +75,8 @@ def read_labelled(
 def raw_names(encoding: Encoding) -> tuple[list[str], list[str]]:
     """The columns that an encoding uses: those of numbers, booleans and dates, and those of categories."""
     used = [column for column in encoding.columns if column.features]
-    categories = [column.name for column in used if column.kind == "categorical"]
-    return [column.name for column in used if column.kind != "categorical"], categories
+    text = [column.name for column in used if column.encoder.reads is Reads.TEXT]
+    return [column.name for column in used if column.encoder.reads is not Reads.TEXT], text
 
 
 def raw_columns(encoding: Encoding, frame: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
@@ -86,7 +87,7 @@ def raw_columns(encoding: Encoding, frame: pd.DataFrame) -> tuple[NDArray[np.flo
     """
     names = raw_names(encoding)
     typed = encoding.typed(Raw(frame.rename(columns=str), "the rows", by_row))
-    texts = {name: np.array([*text.levels, ""], dtype=object)[text.codes] for name, text in typed.categories.items()}
+    texts = {name: np.array([*text.levels, ""], dtype=object)[text.codes] for name, text in typed.text.items()}
     return _matrix(typed.measured(), names[0], typed.n_rows, np.float64), _matrix(texts, names[1], typed.n_rows, object)
 
 

@@ -11,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.dates import detect_format, seconds_of
+from tuner.data.encoders import Column, TextColumn
 from tuner.data.kinds import decide_kinds
 from tuner.data.settings import DataSettings
 from tuner.data.sources.delimited import target_among
 from tuner.data.sources.raw import Raw, by_row
 from tuner.data.splitting import Request, Split, draw_split, read_split
 from tuner.data.tables import (
-    Column,
     RawTable,
-    TextColumn,
     TypedTable,
     is_date,
     no_column,
@@ -260,7 +259,7 @@ def _image(settings: DataSettings, raw: Raw, table: RawTable, columns: dict[str,
         expected = f"{pixels} pixels for [data] image = {' × '.join(map(str, image))}"
         raise DataError(f"{raw.where}: {len(table.names)} columns, expected {expected}")
     for column in columns.values():
-        if column.kind not in ("numeric", "boolean"):
+        if not column.encoder.in_blocks:
             place = f"{raw.where}, column {column.name!r}"
             raise DataError(f"{place}: {column.kind}, expected numbers in every pixel of an image")
     return image

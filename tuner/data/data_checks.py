@@ -84,7 +84,7 @@ def row_hashes(table: TypedTable, y: Ints) -> NDArray[np.uint64]:
     total = _mixed(y.astype(np.uint64), "the class")
     for name, values in table.measured().items():
         total += _mixed(_bits(values), name)
-    for name, text in table.categories.items():
+    for name, text in table.text.items():
         total += _mixed(np.array([*map(_text_hash, text.levels), 0], dtype=np.uint64)[text.codes], name)
     return total
 
@@ -162,7 +162,7 @@ def _names_of_rows(table: TypedTable) -> Iterator[tuple[str, NDArray[Any], bool]
     for block in table.numbers:
         for place, name in enumerate(block.names):
             yield name, block.values[:, place], True
-    for name, text in table.categories.items():
+    for name, text in table.text.items():
         yield name, text.codes, False
 
 
@@ -289,8 +289,8 @@ def column_tests(assembly: Assembly, a: Selection, b: Selection) -> Iterator[Tes
         if len(present_a) and len(present_b):
             result = ks_2samp(present_a, present_b, method="asymp")
             yield Tested("distribution", name, float(result.pvalue), float(result.statistic), "D")
-    for name, text in left.categories.items():
-        counts_a, counts_b = level_counts(text, a.rows, right.categories[name], b.rows)
+    for name, text in left.text.items():
+        counts_a, counts_b = level_counts(text, a.rows, right.text[name], b.rows)
         yield from _missing_test(name, len(a), int(counts_a.sum()), len(b), int(counts_b.sum()))
         if counts_a.sum() and counts_b.sum():
             p, distance = chi_square(counts_a, counts_b)
@@ -384,7 +384,7 @@ def _coded_columns(table: TypedTable, rows: Ints) -> Iterator[tuple[str, Ints, b
     """Yield each column's cells as codes, 0 where missing, and whether their order means something."""
     for name, values, _ in _numbers_of(table, table, rows, rows[:0]):
         yield name, _bins(values), True
-    for name, text in table.categories.items():
+    for name, text in table.text.items():
         yield name, text.codes[rows] + 1, False
 
 

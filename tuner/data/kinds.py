@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.dates import detect_format, seconds_of
-from tuner.data.settings import ColumnSettings, DataSettings
-from tuner.data.tables import BOOLEAN_WORDS, Column, RawTable, TextColumn, as_text, level_numbers, nearest
+from tuner.data.encoders import ENCODERS, NO_VALUE, Column, ColumnSettings, Reads, TextColumn
+from tuner.data.settings import DataSettings
+from tuner.data.tables import BOOLEAN_WORDS, RawTable, as_text, level_numbers, nearest
 from tuner.errors import DataError
 
 Ints = NDArray[np.int64]
@@ -58,18 +59,18 @@ def _counts_rows(values: NDArray[np.generic]) -> bool:
 
 
 def _as_chosen(table: RawTable, name: str, rows: Ints, kind: str) -> Column:
-    why = "as [data.columns] says"
-    if kind in ("numeric", "boolean") and name in table.moments:
+    why, reads = "as [data.columns] says", ENCODERS[kind].reads
+    if reads in (Reads.NUMBERS, Reads.BOOLEANS) and name in table.moments:
         raise DataError(f"{table.raw.where}, column {name!r}: holds dates, expected a {kind} column ([data.columns])")
-    if kind == "numeric" and name in table.text:
+    if reads is Reads.NUMBERS and name in table.text:
         _refuse_if_none_fits(table, name, rows, level_numbers(table.text[name].levels, table.raw.decimal), "number")
-    if kind == "date" and name not in table.moments:
+    if reads is Reads.SECONDS and name not in table.moments:
         text = as_text(table, name)
         found = detect_format(*seen_levels(text, counts_of(text, rows)))
         date_format = found[0] if found else "ISO8601"
         _refuse_if_none_fits(table, name, rows, seconds_of(text.levels, date_format), "date")
         return Column(name, kind, why, date_format=date_format, overruled=True)
-    words = _words(table, name, rows) if kind == "boolean" else None
+    words = _words(table, name, rows) if reads is Reads.BOOLEANS else None
     return Column(name, kind, why, words=words, overruled=True)
 
 
@@ -104,7 +105,7 @@ def _read_text(name: str, table: RawTable, counts: Ints) -> Column:
     """Tell what text is: numbers or dates with bad cells, two words, a name for each row, or categories."""
     column, present = table.text[name], int(counts.sum())
     if not present:
-        return Column(name, "drop", "no value in the training rows")
+        return Column(name, "drop", NO_VALUE)
     numeric = ~np.isnan(level_numbers(column.levels, table.raw.decimal))
     not_numeric = int(counts[~numeric].sum())
     if not not_numeric or _few_bad(not_numeric, present):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import hashlib
 import json
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 from tuner.data.assembling import Assembly, Selection
 from tuner.data.cache import Store, read_entry
 from tuner.data.dataset import ColumnSummary, Dataset, Ints, Part, Reader, Table
-from tuner.data.dates import DAY
-from tuner.data.encoding import Encoding, FittedColumn, encode, fit_columns, lay_out
+from tuner.data.encoders import FittedColumn
+from tuner.data.encoding import Encoding, encode, fit_columns, lay_out
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
 from tuner.errors import DataError
@@ -184,8 +183,8 @@ def summarise(assembly: Assembly, encodings: list[Encoding]) -> list[dict[str, A
         if numbers.values.dtype.kind == "f":
             counts = np.isnan(numbers.values[rows]).sum(axis=0)
             missing |= dict(zip(numbers.names, counts.tolist(), strict=True))
-    missing |= {name: int(np.isnan(seconds[rows]).sum()) for name, seconds in typed.dates.items()}
-    missing |= {name: int((text.codes[rows] < 0).sum()) for name, text in typed.categories.items()}
+    missing |= {name: int(np.isnan(seconds[rows]).sum()) for name, seconds in typed.values.items()}
+    missing |= {name: int((text.codes[rows] < 0).sum()) for name, text in typed.text.items()}
     return [
         {
             "name": same[0].name,
@@ -206,34 +205,10 @@ def unused_why(same: tuple[FittedColumn, ...]) -> str:
 
 def encoding_text(same: tuple[FittedColumn, ...]) -> str:
     """Say how a column (as fitted by each fold) is encoded."""
-    features = {feature.key: feature for column in same for feature in column.features}.values()
-    parts = [feature.part for feature in features]
-    if not parts:
-        return "not used"
-    column = same[0]
-    if column.kind == "categorical":
-        words = [f"one-hot, {parts.count('level')} categories"] + (["rare ones together"] if "rare" in parts else [])
-    elif column.kind == "date":
-        words = ["time" + (", place in the " + ", ".join(_periods(parts)) if _periods(parts) else "")]
-    else:
-        words = ["0 or 1" if column.kind == "boolean" else "normalised"]
-    if "missing" in parts:
-        words.append(
-            "missing apart" if column.kind == "categorical" else f"missing: {_fill_text(column)} and an indicator"
-        )
-    return ", ".join(words)
-
-
-def _fill_text(column: FittedColumn) -> str:
-    """What a missing cell becomes, as a person writes it."""
-    if column.kind != "date" or column.fill is None:
-        return f"{column.fill:.6g}"
-    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=column.fill)
-    return moment.strftime("%Y-%m-%d" if column.fill % DAY == 0 else "%Y-%m-%d %H:%M")
-
-
-def _periods(parts: list[str]) -> list[str]:
-    return [period for period in ("year", "week", "day") if f"{period}_sin" in parts or f"{period}_cos" in parts]
+    used = [column for column in same if column.features]
+    features = {key: feature for column in used for key, feature in column.keyed().items()}
+    parts = [feature.part for feature in features.values()]
+    return used[0].encoder.describe(used[0], parts) if used else "not used"
 
 
 def column_notices(encodings: list[Encoding]) -> list[str]:

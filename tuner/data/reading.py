@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tuner.data.encoders import Reads
 from tuner.data.settings import DataSettings
 from tuner.errors import DataError
 
@@ -217,9 +218,8 @@ class FrameReader(RowReader):
 
 def _overruled_text(settings: DataSettings) -> frozenset[str]:
     """Name the columns that must be read as text since the definition says what they are."""
-    return frozenset(
-        name for name in settings.columns if settings.column(name).kind in ("categorical", "date", "boolean")
-    )
+    as_text = {Reads.TEXT, Reads.SECONDS, Reads.BOOLEANS}
+    return frozenset(name for name in settings.columns if settings.column(name).reads in as_text)
 
 
 def _text_columns(raw: Raw) -> frozenset[str]:

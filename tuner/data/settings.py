@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Kind = Literal["numeric", "boolean", "categorical", "date", "drop"]
+from tuner.data.encoders import ColumnSettings, Kind
 
 # A part's size: below 1 a fraction of the rows, from 1 on a number of rows; 0 leaves the part out.
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -36,21 +36,6 @@ class SplitSettings(BaseModel):
         if self.dev == 0:
             raise ValueError("split.dev must be above 0: without dev rows no trial can be compared")
         return self
-
-
-class ColumnSettings(BaseModel):
-    """What one column is, where the definition overrules what its training cells look like."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    kind: Kind | None = None
-    """What the column is; "drop" leaves it out."""
-    fill: Literal["median", "mean"] | float | None = None
-    """What missing numbers become: the training rows' median (the default) or mean, or a number."""
-    indicator: bool | None = None
-    """Whether missing cells raise a flag of their own, as they do by default where the training rows have any."""
-    rare: Annotated[int, Field(ge=1)] | None = None
-    """Training rows that a category needs for a flag of its own; by default 2 to 10, a 200th of the rows between."""
 
 
 class DataSettings(BaseModel):

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.dates import seconds_of
+from tuner.data.encoders import Column, Doubles, Reads, TextColumn
 from tuner.data.sources.delimited import MISSING, looks_numeric
 from tuner.data.sources.raw import Raw
 from tuner.errors import DataError
@@ -24,21 +25,10 @@ from tuner.formatting import did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-Doubles = NDArray[np.float64]
-Codes = NDArray[np.int64]
-
 LARGEST = 1e100  # the square of a larger number is infinite soon: a stand-in for "missing", not a measurement
 
 # Pairs of words, false first, that make a column boolean.
 BOOLEAN_WORDS = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"))
-
-
-@dataclass(frozen=True, slots=True)
-class TextColumn:
-    """Text as codes: row i holds ``levels[codes[i]]``, or nothing where the code is -1.  Levels are sorted."""
-
-    codes: Codes
-    levels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,31 +60,19 @@ class RawTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """What one column is: its kind, why, and what reading it takes (a date's format, a boolean's words)."""
-
-    name: str
-    kind: str
-    why: str = ""
-    date_format: str | None = None
-    words: tuple[str, str] | None = None
-    overruled: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class TypedTable:
-    """One file's columns by kind: blocks of numbers (booleans as 0 and 1), dates in seconds, categories."""
+    """One file's columns by what their encoders take: blocks of numbers (booleans as 0 and 1), values, text."""
 
     n_rows: int
     numbers: tuple[Numbers, ...]
-    dates: dict[str, Doubles]
-    categories: dict[str, TextColumn]
+    values: dict[str, Doubles]
+    text: dict[str, TextColumn]
     notices: tuple[str, ...] = field(default=())
 
     def measured(self) -> dict[str, NDArray[Any]]:
-        """Return each column of numbers and dates, a view (n_rows,)."""
+        """Return each column of numbers (dates in seconds), a view (n_rows,)."""
         blocks = ((name, block.values[:, k]) for block in self.numbers for k, name in enumerate(block.names))
-        return dict(blocks) | self.dates
+        return dict(blocks) | self.values
 
 
 # --- from a frame -----------------------------------------------------------------------------------------------------
@@ -181,24 +159,23 @@ def without_stand_ins(numbers: Numbers, missing: tuple[str, ...]) -> Numbers:
 def typed_table(table: RawTable, columns: Mapping[str, Column]) -> TypedTable:
     """Read every column as its kind; a cell that cannot be read so is refused with its place."""
     refuse_infinite(table)
-    native = [name for name in table.numbers.names if columns[name].kind in ("numeric", "boolean")]
+    native = [name for name in table.numbers.names if columns[name].encoder.in_blocks]
     blocks = [_native_block(table, native)] if native else []
     others = set(table.names) - set(native)
     parsed: dict[str, Doubles] = {}
-    dates: dict[str, Doubles] = {}
-    categories: dict[str, TextColumn] = {}
+    values: dict[str, Doubles] = {}
+    text: dict[str, TextColumn] = {}
     notices: list[str] = []
     for column in (columns[name] for name in table.names if name in others):
-        name = column.name
-        if column.kind == "categorical":
-            categories[name] = as_text(table, name)
-        elif column.kind == "date":
-            dates[name] = _dates(table, column, notices)
-        elif column.kind != "drop":
-            parsed[name] = _parsed_numbers(table, column, notices)
+        reads = column.encoder.reads
+        if reads is Reads.TEXT:
+            text[column.name] = as_text(table, column.name)
+        elif reads is not Reads.NOTHING:
+            read = _dates if reads is Reads.SECONDS else _parsed_numbers
+            (parsed if column.encoder.in_blocks else values)[column.name] = read(table, column, notices)
     if parsed:
         blocks.append(Numbers(tuple(parsed), np.column_stack(list(parsed.values()))))
-    return TypedTable(len(table), tuple(blocks), dates, categories, tuple(notices))
+    return TypedTable(len(table), tuple(blocks), values, text, tuple(notices))
 
 
 def _native_block(table: RawTable, names: list[str]) -> Numbers:
@@ -256,8 +233,10 @@ def _refuse_or_note(table: RawTable, column: Column, unread: NDArray[np.bool_], 
 def _parsed_numbers(table: RawTable, column: Column, notices: list[str]) -> Doubles:
     if column.name in table.moments:
         return table.moments[column.name]
+    if column.name in table.numbers.names:
+        return table.number(column.name).astype(np.float64)
     text = table.text[column.name]
-    if column.kind == "boolean":
+    if column.encoder.reads is Reads.BOOLEANS:
         words = column.words or BOOLEAN_WORDS[0]
         number_of = {words[0]: 0.0, words[1]: 1.0}
         values = np.array([number_of.get(level.lower(), np.nan) for level in text.levels], dtype=np.float64)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.data.encoders import Reads, TextColumn
 from tuner.data.settings import DataSettings
 from tuner.data.sources.delimited import MISSING_LABELS, looks_numeric, target_among
 from tuner.data.sources.raw import Raw
-from tuner.data.tables import TextColumn, nearest, no_column, text_column
+from tuner.data.tables import nearest, no_column, text_column
 from tuner.errors import DataError
 
 Ints = NDArray[np.int64]
@@ -62,7 +63,7 @@ def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings
         )
     named = not all(map(looks_numeric, labels.levels))
     numbers = None if named else np.array([float(level) for level in labels.levels])
-    if numbers is not None and settings.column(name).kind != "categorical":
+    if numbers is not None and settings.column(name).reads is not Reads.TEXT:
         _refuse_regression(where, numbers, len(labels.codes))
     if len(labels.levels) == len(labels.codes):
         raise DataError(

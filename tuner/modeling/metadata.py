@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tuner.analysis import ErrorEstimate
-from tuner.data import DataSettings, Encoding
+from tuner.data import ENCODERS, DataSettings, Encoding, Kind, Reads
 from tuner.errors import ModelError, TunerError
 from tuner.nn import Architecture
 from tuner.study import StudyDefinition, parse_definition
@@ -29,19 +29,7 @@ class MetadataSection(BaseModel):
 class FeatureCard(MetadataSection):
     """One input of the networks, as ``tuner.data.encoding.Feature``."""
 
-    part: Literal[
-        "value",
-        "time",
-        "year_sin",
-        "year_cos",
-        "week_sin",
-        "week_cos",
-        "day_sin",
-        "day_cos",
-        "level",
-        "rare",
-        "missing",
-    ]
+    part: str
     mean: Finite
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     level: str
@@ -52,7 +40,7 @@ class ColumnCard(MetadataSection):
     """One column, as ``tuner.data.encoding.FittedColumn``."""
 
     name: str
-    kind: Literal["numeric", "boolean", "categorical", "date", "drop"]
+    kind: Kind
     why: str
     date_format: str | None
     words: Annotated[list[str], Field(min_length=2, max_length=2)] | None
@@ -62,19 +50,10 @@ class ColumnCard(MetadataSection):
 
     @model_validator(mode="after")
     def _features_suit_the_kind(self) -> Self:
-        parts = {feature.part for feature in self.features}
-        allowed = {
-            "categorical": {"level", "rare", "missing"},
-            "date": {
-                "time",
-                "missing",
-                *(f"{period}_{f}" for period in ("year", "week", "day") for f in ("sin", "cos")),
-            },
-            "drop": set(),
-        }.get(self.kind, {"value", "missing"})
-        if not parts <= allowed:
-            raise ValueError(f"column {self.name!r} of kind {self.kind} has a feature {min(parts - allowed)!r}")
-        if parts and self.fill is None and self.kind != "categorical":
+        parts, encoder = {feature.part for feature in self.features}, ENCODERS[self.kind]
+        if unknown := parts - set(encoder.parts):
+            raise ValueError(f"column {self.name!r} of kind {self.kind} has a feature {min(unknown)!r}")
+        if parts and self.fill is None and encoder.reads is not Reads.TEXT:
             raise ValueError(f"column {self.name!r} has no fill, expected a number")
         return self
 

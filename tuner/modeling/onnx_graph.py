@@ -15,7 +15,8 @@ everything after the normalisation is float32, as in training.  ``onnx_inputs`` 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data import DATE_CYCLES, DAY, LARGEST_INPUT, Encoding, Feature, FittedColumn, raw_columns, raw_names
+from tuner.data import (
+    DATE_CYCLES,
+    DAY,
+    LARGEST_INPUT,
+    MISSING,
+    Encoding,
+    Feature,
+    FittedColumn,
+    Reads,
+    raw_columns,
+    raw_names,
+)
 from tuner.errors import UsageError
 from tuner.files import whole_file
 from tuner.modeling.model import Model
@@ -36,6 +48,9 @@ OPSETS = {"": 17, "ai.onnx.ml": 3}
 IR_VERSION = 8  # the oldest that these operators allow: older runtimes read it, too
 NUMBERS, CATEGORIES = "numbers", "categories"
 PREDICTED, PROBABILITIES = "predicted", "probabilities"
+
+Piece = tuple[str, list[int]]
+"""What a node yields, and where in X each of its columns stands."""
 
 
 def export_onnx(model: Model, path: str | Path) -> int:
@@ -116,7 +131,7 @@ class _Nodes:
 
 def _answer(nodes: _Nodes, model: Model) -> None:
     """From the inputs to the outputs; several networks answer with their mean probabilities."""
-    encoded: list[tuple[str, list[int]]] = [_encode(nodes, encoding) for encoding in model.encodings]
+    encoded: list[Piece] = [_encode(nodes, encoding) for encoding in model.encodings]
     every = encoded * len(model.networks) if len(encoded) == 1 else encoded
     alone = len(model.networks) == 1
     found = [
@@ -158,17 +173,19 @@ def _network(nodes: _Nodes, network: Network, X: str, positions: Sequence[int], 
 # --- the encoding -----------------------------------------------------------------------------------------------------
 
 
-def _encode(nodes: _Nodes, encoding: Encoding) -> tuple[str, list[int]]:
-    """The encoded inputs, and where in X each of their columns stands."""
+def _encode(nodes: _Nodes, encoding: Encoding) -> Piece:
+    """The encoded inputs."""
     numbers, categories = raw_names(encoding)
     place = {name: k for names in (numbers, categories) for k, name in enumerate(names)}
-    pieces: list[tuple[str, list[int]]] = []
+    pieces: list[Piece] = []
     values: list[tuple[int, FittedColumn, Feature]] = []
     absent: list[tuple[int, FittedColumn, Feature]] = []
     for column in encoding.columns:
         for feature in column.features:
-            if column.kind != "categorical" and feature.part in ("value", "missing"):
-                (values if feature.part == "value" else absent).append((place[column.name], column, feature))
+            if column.encoder.in_blocks and feature.part != MISSING:
+                values.append((place[column.name], column, feature))
+            elif column.encoder.reads is not Reads.TEXT and feature.part == MISSING:
+                absent.append((place[column.name], column, feature))
     if values:
         pieces.append((_values(nodes, values), [feature.position for _, _, feature in values]))
     if absent:
@@ -176,10 +193,8 @@ def _encode(nodes: _Nodes, encoding: Encoding) -> tuple[str, list[int]]:
         flags = nodes.add("Cast", nodes.add("IsNaN", picked), to=_float())
         pieces.append((flags, [feature.position for _, _, feature in absent]))
     for column in encoding.columns:
-        if column.kind == "date" and any(feature.part != "missing" for feature in column.features):
-            pieces.append(_date(nodes, column, place[column.name]))
-        if column.kind == "categorical" and column.features:
-            pieces.append(_category(nodes, column, place[column.name]))
+        if column.features and not column.encoder.in_blocks:
+            pieces += GRAPHS[column.kind](nodes, column, place[column.name])
     joined = pieces[0][0] if len(pieces) == 1 else nodes.add("Concat", *(name for name, _ in pieces), axis=1)
     return joined, [position for _, positions in pieces for position in positions]
 
@@ -200,11 +215,23 @@ def _normalised(nodes: _Nodes, raw: str, features: Sequence[Feature]) -> str:
     return nodes.add("Div", nodes.add("Sub", raw, nodes.constant(mean)), nodes.constant(scale))
 
 
-def _date(nodes: _Nodes, column: FittedColumn, place: int) -> tuple[str, list[int]]:
-    """The time in days, and sine and cosine of its place in the year, the week and the day."""
+def _by_part(
+    parts_of: Callable[[_Nodes, str], dict[str, str]], nodes: _Nodes, column: FittedColumn, place: int
+) -> Iterator[Piece]:
+    """Functions of a number or a time, by the names of their features, from a float64 (n, 1) without missing cells."""
+    features = [feature for feature in column.features if feature.part != MISSING]
+    if not features:
+        return
     raw = nodes.add("Gather", NUMBERS, nodes.constant([place], np.int64), axis=1)
     fill = nodes.constant(column.fill, np.float64)
-    seconds = nodes.add("Where", nodes.add("IsNaN", raw), fill, raw)
+    parts = parts_of(nodes, nodes.add("Where", nodes.add("IsNaN", raw), fill, raw))
+    joined = nodes.add("Concat", *(parts[feature.part] for feature in features), axis=1)
+    normalised = nodes.add("Cast", _normalised(nodes, joined, features), to=_float())
+    yield normalised, [feature.position for feature in features]
+
+
+def _date_parts(nodes: _Nodes, seconds: str) -> dict[str, str]:
+    """The time in days, and sine and cosine of its place in the year, the week and the day."""
     parts = {"time": nodes.add("Div", seconds, nodes.constant(DAY, np.float64))}
     for name, (origin, period) in DATE_CYCLES.items():
         cycles = nodes.add("Sub", seconds, nodes.constant(origin, np.float64))
@@ -214,13 +241,10 @@ def _date(nodes: _Nodes, column: FittedColumn, place: int) -> tuple[str, list[in
         # cos x = sin(x + π/2): many versions of onnxruntime have no Cos of float64.
         ahead = nodes.add("Add", angle, nodes.constant(np.pi / 2, np.float64))
         parts |= {f"{name}_sin": nodes.add("Sin", angle), f"{name}_cos": nodes.add("Sin", ahead)}
-    features = [feature for feature in column.features if feature.part != "missing"]
-    joined = nodes.add("Concat", *(parts[feature.part] for feature in features), axis=1)
-    normalised = nodes.add("Cast", _normalised(nodes, joined, features), to=_float())
-    return normalised, [feature.position for feature in features]
+    return parts
 
 
-def _category(nodes: _Nodes, column: FittedColumn, place: int) -> tuple[str, list[int]]:
+def _category(nodes: _Nodes, column: FittedColumn, place: int) -> Iterator[Piece]:
     """One flag for each known category, one for the others, one for missing cells, as far as the encoding has them."""
     slots = {feature.level: k for k, feature in enumerate(column.features) if feature.part == "level"}
     shared = {feature.part: k for k, feature in enumerate(column.features) if feature.part != "level"}
@@ -236,7 +260,16 @@ def _category(nodes: _Nodes, column: FittedColumn, place: int) -> tuple[str, lis
         default_int64=shared.get("rare", none),
     )
     flags = nodes.add("Gather", nodes.constant(np.eye(none + 1, none), np.float32), slot, axis=0)
-    return flags, [feature.position for feature in column.features]
+    yield flags, [feature.position for feature in column.features]
+
+
+GRAPHS: dict[str, Callable[[_Nodes, FittedColumn, int], Iterator[Piece]]] = {
+    "date": partial(_by_part, _date_parts),
+    "categorical": _category,
+}
+"""Kind of column -> what makes its features, in the graph, of its place among the inputs' numbers or categories.
+
+Values of blocks, and flags of missing numbers and times, are made of all columns at once."""
 
 
 def _float() -> int:

@@ -1,0 +1,374 @@
+"""Kinds of columns, in one table: what each reads, which features it yields, how they are fitted, made and described.
+
+A column becomes one or more features:
+
+- numeric: the value, normalised by the training rows' mean μ and standard deviation σ (σ = 0 becomes 1); missing
+  cells take the training median (mean, or a given number) and, where the training rows have any, a flag says so;
+- boolean: 0 or 1, missing cells likewise;
+- categorical: one flag for each category with enough training rows; the rarer ones share one, which unseen
+  categories use too (without it they are all zeros); missing is a category of its own;
+- date: the time, and sine and cosine of its place in the year, the week and the day, as far as they vary, normalised.
+
+Flags stay 0 and 1: divided by their σ, those of rare categories would be the largest inputs.  (Measured on adult with
+four settings: 14.1 to 14.3 % test error with flags as they are, 14.9 to 15.1 % with normalised ones.)
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticKnownError
+
+from tuner.data.dates import CYCLES, DAY, PARTS, date_parts
+
+Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+NOISE = 1e-14  # a spread this small beside the values is rounding, not variation
+LEAST_SPREAD = 1e-9  # of a part of a date
+MOST_LEVELS = 256
+NO_VALUE, ONE_VALUE = "no value in the training rows", "the same value in every training row"
+VALUE, LEVEL, RARE, MISSING = "value", "level", "rare", "missing"
+
+
+class Reads(Enum):
+    """What an encoder takes a column's cells for."""
+
+    NUMBERS = auto()
+    BOOLEANS = auto()
+    SECONDS = auto()
+    TEXT = auto()
+    NOTHING = auto()
+
+
+# --- columns ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TextColumn:
+    """Text as codes: row i holds ``levels[codes[i]]``, or nothing where the code is -1.  Levels are sorted."""
+
+    codes: Ints
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberColumn:
+    """One column of a block of numbers, NaN where missing, and what the training rows show of it."""
+
+    values: NDArray[Any]
+    count: int
+    mean: float
+    scale: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What one column is: its kind, why, and what reading it takes (a date's format, a boolean's words)."""
+
+    name: str
+    kind: str
+    why: str = ""
+    date_format: str | None = None
+    words: tuple[str, str] | None = None
+    overruled: bool = False
+
+    @property
+    def encoder(self) -> Encoder[Any]:
+        """That of its kind."""
+        return ENCODERS[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One input: which part of its column it shows, its place in X, and its normalisation."""
+
+    part: str
+    mean: float
+    scale: float
+    level: str = ""
+    position: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class FittedColumn(Column):
+    """One column as learnt from the training rows; without features it is not used, ``why`` says so."""
+
+    fill: float | None = None
+    features: tuple[Feature, ...] = ()
+
+    def keyed(self) -> dict[tuple[int, str], Feature]:
+        """Return the features by what orders them: their part's place among the encoder's, and their level."""
+        return {(self.encoder.parts.index(feature.part), feature.level): feature for feature in self.features}
+
+
+def _known(kind: Any) -> Any:
+    if not isinstance(kind, str) or kind not in ENCODERS:
+        names = [repr(name) for name in ENCODERS]
+        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(names[:-1])} or {names[-1]}"})
+    return kind
+
+
+# --- encoders ---------------------------------------------------------------------------------------------------------
+
+Cells = TypeVar("Cells")
+
+
+def rare_below(n: int) -> int:
+    """Return how many of n training rows a category needs for a feature of its own: 2 to 10, a 200th between."""
+    return max(2, min(10, n // 200))
+
+
+def divisor(scale: float) -> float:
+    """Return what to divide by: σ, or 1 where it is 0."""
+    return scale if scale > 0 else 1.0
+
+
+def flag(part: str, level: str = "") -> Feature:
+    """Return a feature that is 0 or 1 and not normalised."""
+    return Feature(part, 0.0, 1.0, level)
+
+
+def slice_or_places(features: Sequence[Feature]) -> slice | Ints:
+    """Return a slice where features follow each other in X: assigning through it is several times faster."""
+    positions = [feature.position for feature in features]
+    if positions and positions == list(range(positions[0], positions[0] + len(positions))):
+        return slice(positions[0], positions[0] + len(positions))
+    return np.array(positions, dtype=np.int64)
+
+
+class Encoder(Generic[Cells]):
+    """A kind of column.  This one leaves it out.
+
+    ``parts``: the features that a column can have, in the order they stand in X; the first one bears its name.
+    ``in_blocks``: whether its columns are encoded side by side, many at once.
+    """
+
+    reads: Reads = Reads.NOTHING
+    parts: tuple[str, ...] = ()
+    in_blocks: ClassVar[bool] = False
+
+    def fit(self, column: FittedColumn, cells: Cells, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
+        """Return the column with its features, as the given (training) rows show them; they have no place in X yet."""
+        raise NotImplementedError
+
+    def encode(self, column: FittedColumn, cells: Cells, rows: Ints, X: Floats) -> None:
+        """Write the column's features of the given rows into X (len(rows), n_features), which is zero there."""
+        raise NotImplementedError
+
+    def feature_name(self, column: str, feature: Feature) -> str:
+        """Name an input for people: age, age (missing), day (week_sin)."""
+        return column if feature.part == self.parts[0] else f"{column} ({feature.part})"
+
+    def describe(self, column: FittedColumn, parts: list[str]) -> str:
+        """Say how a column is encoded that has features of these parts."""
+        if MISSING not in parts or column.fill is None:
+            return self.shown(parts)
+        return f"{self.shown(parts)}, missing: {self.cell(column.fill)} and an indicator"
+
+    def shown(self, parts: list[str]) -> str:
+        """Say how cells are encoded that are not missing."""
+        return "normalised"
+
+    def cell(self, fill: float) -> str:
+        """Write what a missing cell becomes as a person does."""
+        return f"{fill:.6g}"
+
+
+def _with_features(
+    fitted: FittedColumn, features: list[Feature], fill: float, chosen: ColumnSettings, *, absent: bool
+) -> FittedColumn:
+    """Add the flag of missing cells where there are some, and say why a column has no feature."""
+    flags = [flag(MISSING)] if absent and chosen.indicator is not False else []
+    every = (*features, *flags)
+    return replace(fitted, why=fitted.why or ("" if every else ONE_VALUE), fill=fill, features=every)
+
+
+def with_fill(mean: float, scale: float, fill: float, count: int, n: int) -> tuple[float, float]:
+    """Return μ and σ of n rows of which n − count have been given the value ``fill``."""
+    if count == n:
+        return mean, scale
+    filled = (count * mean + (n - count) * fill) / n
+    square = count * (scale**2 + (mean - filled) ** 2) + (n - count) * (fill - filled) ** 2
+    return filled, math.sqrt(square / n)
+
+
+class NumberEncoder(Encoder[NumberColumn]):
+    """A value as it is, normalised or, of booleans, 0 and 1; ``encoding`` writes blocks of such columns into X."""
+
+    parts = (VALUE, MISSING)
+    in_blocks = True
+
+    def __init__(self, reads: Reads) -> None:
+        self.reads = reads
+
+    def fit(self, column: FittedColumn, cells: NumberColumn, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
+        """Normalise by μ and σ of the rows once missing cells are filled."""
+        count, n, mean, scale = cells.count, len(rows), cells.mean, cells.scale
+        if not count:
+            return replace(column, kind="drop", why=NO_VALUE)
+        fill = mean
+        if isinstance(chosen.fill, float):
+            fill = chosen.fill
+        elif chosen.fill != "mean" and count < n:
+            present = cells.values[rows]
+            fill = float(np.median(present[~np.isnan(present)]))
+        varies = scale > NOISE * max(abs(cells.low), abs(cells.high))
+        mean, scale = (0.0, 1.0) if self.reads is Reads.BOOLEANS else with_fill(mean, scale, fill, count, n)
+        features = [Feature(VALUE, mean, divisor(scale))] if varies or column.overruled else []
+        return _with_features(column, features, fill, chosen, absent=count < n)
+
+    def shown(self, parts: list[str]) -> str:
+        """Say whether values are normalised."""
+        return "0 or 1" if self.reads is Reads.BOOLEANS else "normalised"
+
+
+class CategoryEncoder(Encoder[TextColumn]):
+    """Frequent levels by name, the others together, missing apart."""
+
+    reads = Reads.TEXT
+    parts = (LEVEL, RARE, MISSING)
+
+    def fit(self, column: FittedColumn, cells: TextColumn, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
+        """Return a flag for each level with enough rows, and for what else there is."""
+        codes, n = cells.codes[rows], len(rows)
+        counts = np.bincount(codes + 1, minlength=len(cells.levels) + 1)
+        absent, counts = int(counts[0]), counts[1:]
+        least = rare_below(n) if chosen.rare is None else chosen.rare
+        order = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
+        kept = sorted(int(level) for level in order if counts[level] >= least)
+        rare = int(counts.sum() - counts[kept].sum())
+        features = [flag(LEVEL, cells.levels[level]) for level in kept]
+        if rare:
+            features.append(flag(RARE))
+        if absent and chosen.indicator is not False:
+            features.append(flag(MISSING))
+        if len(features) < 2:
+            one = ONE_VALUE if counts.sum() else NO_VALUE
+            scattered = f"no value stands in {least} or more training rows" if rare and not kept else one
+            return replace(column, why=scattered)
+        return replace(column, features=tuple(features))
+
+    def encode(self, column: FittedColumn, cells: TextColumn, rows: Ints, X: Floats) -> None:
+        """Raise the flag of each row's level."""
+        by_level = {feature.level: place for place, feature in enumerate(column.features) if feature.part == LEVEL}
+        shared = {feature.part: place for place, feature in enumerate(column.features) if feature.part != LEVEL}
+        none = len(column.features)
+        slots = [by_level.get(level, shared.get(RARE, none)) for level in cells.levels]
+        slot = np.array([*slots, shared.get(MISSING, none)], dtype=np.int64)[cells.codes[rows]]
+        vectors = np.eye(none + 1, none, dtype=np.float32)  # the last one: no flag at all
+        X[:, slice_or_places(column.features)] = vectors[slot]
+
+    def feature_name(self, column: str, feature: Feature) -> str:
+        """Name a flag: job=clerk, job=(rare), job (missing)."""
+        named = {LEVEL: f"{column}={feature.level}", RARE: f"{column}=({RARE})"}
+        return named.get(feature.part, f"{column} ({feature.part})")
+
+    def describe(self, column: FittedColumn, parts: list[str]) -> str:
+        """Say how many flags there are."""
+        others = {RARE: "rare ones together", MISSING: "missing apart"}
+        levels = f"one-hot, {parts.count(LEVEL)} categories"
+        return ", ".join([levels, *(text for part, text in others.items() if part in parts)])
+
+
+class ValueEncoder(Encoder[Doubles]):
+    """Functions of a number or a time, each normalised; a subclass names them in ``parts`` before MISSING."""
+
+    def parts_of(self, values: Doubles) -> Doubles:
+        """Return (n, len(parts) − 1) of values (n,), none of which is missing."""
+        raise NotImplementedError
+
+    def fill(self, present: Doubles, chosen: ColumnSettings) -> float:
+        """Return what missing cells become: as chosen, the mean or the median of those present."""
+        if isinstance(chosen.fill, float):
+            return chosen.fill
+        return float(np.mean(present) if chosen.fill == "mean" else np.median(present))
+
+    def fit(self, column: FittedColumn, cells: Doubles, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
+        """Keep the parts that vary in the rows, normalised."""
+        found = cells[rows]
+        present = found[~np.isnan(found)]
+        if not len(present):
+            return replace(column, kind="drop", why=NO_VALUE)
+        fill = self.fill(present, chosen)
+        parts = self.parts_of(np.where(np.isnan(found), fill, found))
+        moments = zip(self.parts, parts.mean(axis=0).tolist(), parts.std(axis=0).tolist(), strict=False)
+        features = [Feature(*of_part) for of_part in moments if of_part[2] > LEAST_SPREAD]
+        return _with_features(column, features, fill, chosen, absent=len(present) < len(found))
+
+    def encode(self, column: FittedColumn, cells: Doubles, rows: Ints, X: Floats) -> None:
+        """Write the parts that were kept, and the flag of missing cells."""
+        found = cells[rows]
+        absent = np.isnan(found)
+        parts = self.parts_of(np.where(absent, column.fill or 0.0, found))
+        for feature in column.features:
+            raw = absent if feature.part == MISSING else parts[:, self.parts.index(feature.part)]
+            X[:, feature.position] = (raw - feature.mean) / feature.scale
+
+
+class DateEncoder(ValueEncoder):
+    """The time and its place in the year, the week and the day: the time of day of plain dates does not vary."""
+
+    reads = Reads.SECONDS
+    parts = (*PARTS, MISSING)
+
+    def parts_of(self, values: Doubles) -> Doubles:
+        """Return the time in days, sines and cosines."""
+        return date_parts(values)
+
+    def fill(self, present: Doubles, chosen: ColumnSettings) -> float:
+        """Return the median: a number that was chosen is no date."""
+        return float(np.median(present))
+
+    def shown(self, parts: list[str]) -> str:
+        """Name the cycles."""
+        periods = [period for period in CYCLES if f"{period}_sin" in parts or f"{period}_cos" in parts]
+        return "time" + (", place in the " + ", ".join(periods) if periods else "")
+
+    def cell(self, fill: float) -> str:
+        """Write a date, with its time of day where it has one."""
+        moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=fill)
+        return moment.strftime("%Y-%m-%d" if fill % DAY == 0 else "%Y-%m-%d %H:%M")
+
+
+ENCODERS: dict[str, Encoder[Any]] = {
+    "numeric": NumberEncoder(Reads.NUMBERS),
+    "boolean": NumberEncoder(Reads.BOOLEANS),
+    "categorical": CategoryEncoder(),
+    "date": DateEncoder(),
+    "drop": Encoder(),
+}
+"""Kind of column, as a definition names it -> its encoder."""
+
+Kind = Annotated[str, BeforeValidator(_known, json_schema_input_type=Literal[tuple(ENCODERS)])]
+
+
+class ColumnSettings(BaseModel):
+    """What one column is, where the definition overrules what its training cells look like."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    kind: Kind | None = None
+    """What the column is; "drop" leaves it out."""
+    fill: Literal["median", "mean"] | float | None = None
+    """What missing numbers become: the training rows' median (the default) or mean, or a number."""
+    indicator: bool | None = None
+    """Whether missing cells raise a flag of their own, as they do by default where the training rows have any."""
+    rare: Annotated[int, Field(ge=1)] | None = None
+    """Training rows that a category needs for a flag of its own; by default 2 to 10, a 200th of the rows between."""
+
+    @property
+    def reads(self) -> Reads | None:
+        """What the cells are taken for; None where the cells themselves say it."""
+        return None if self.kind is None else ENCODERS[self.kind].reads

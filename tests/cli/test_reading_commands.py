@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +44,46 @@ def test_baseline_and_material_gap_change_the_verdict_at_once(small_study: Path,
     assert lax["errors"]["baseline"] == {"value": 0.05, "given": True}
     assert lax["verdict"] == "low_bias_and_variance"
     assert strict["verdict"] != lax["verdict"]
+
+
+@pytest.mark.parametrize("text", ["5%", "5 %", "0.05"])
+def test_an_error_may_be_given_in_percent(text: str, small_study: Path, here: Run) -> None:
+    """``5%`` is 0.05, for a baseline and for the error that fails a job."""
+    here("search", "small", "--trials", 1, "--quiet")
+    shown = here("report", "small", "--json", "--baseline", text, "--fail-above", text)
+    assert json.loads(shown.stdout)["errors"]["baseline"] == {"value": 0.05, "given": True}
+    assert shown.returncode == 4
+    assert "above --fail-above 0.05" in shown.stderr
+
+
+@pytest.mark.parametrize("option", ["--baseline", "--fail-above", "--material-gap"])
+@pytest.mark.parametrize("text", ["5", "101%", "-1%", "nan", "five", "%", ""])
+def test_an_error_that_is_no_share_is_refused(option: str, text: str, here: Run) -> None:
+    """Most often 5 is meant as percent: the message shows both ways to write it."""
+    result = here("report", "small", option, text)
+    assert result.returncode == 2
+    assert f"'{option}': expected a share between 0 and 1, like 0.05 or 5%, got {text!r}" in result.stderr
+
+
+def test_a_study_is_not_compared_with_itself(small_study: Path, here: Run) -> None:
+    """The same study twice, under whatever name it is found, is a mistake, and nothing is written."""
+    here("search", "small", "--trials", 1, "--quiet")
+    result = here("report", "small", "studies/small.toml")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "a comparison needs different studies, got 'small' twice" in result.stderr
+    assert not Path("reports").exists()
+
+
+@pytest.mark.parametrize("arguments", [("studies",), ("search", "small"), ("report", "small"), ("trials", "small")])
+def test_a_reader_that_has_seen_enough_is_no_failure(arguments: tuple[str, ...], small_study: Path, here: Run) -> None:
+    """Output into a pipe that nobody reads: exit status 0, and not a word of it."""
+    here("search", "small", "--trials", 1, "--quiet")
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "tuner", *arguments]
+    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_studies_lists_what_the_database_holds(small_study: Path, run: Run) -> None:

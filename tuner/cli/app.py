@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
+import select
+import sys
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
@@ -85,6 +88,13 @@ class LazyCommands(MutableMapping[str, Any]):
         return len(COMMANDS)
 
 
+def _nobody_reads() -> bool:
+    """Whether the reader of stdout has closed it, as ``| head`` does once it has seen enough."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)  # an error is always told
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
 class LazyGroup(TyperGroup):
     """A group whose help and completion come from the table alone."""
 
@@ -93,11 +103,19 @@ class LazyGroup(TyperGroup):
         self.commands = LazyCommands()
 
     def invoke(self, ctx: Any) -> Any:
-        """Let who runs the command line see that it was interrupted: typer would make a silent exit of it."""
+        """Let whoever runs the command line see that it was interrupted, and take a reader that left for no failure.
+
+        Typer would make a silent exit of both, the second with status 1.
+        """
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise typer.Abort from error
+        except BrokenPipeError:
+            if not _nobody_reads():
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to be flushed fails no more
+            raise typer.Exit from None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands without importing them."""

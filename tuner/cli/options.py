@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated
@@ -45,17 +46,35 @@ TargetOption = Annotated[
     str | None, typer.Option("--target", metavar="COL", help="The column of a data file to predict.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
+
+
+def share(text: str) -> float:
+    """``0.05`` or ``5%`` as a share between 0 and 1."""
+    try:
+        value = float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise typer.BadParameter(f"expected a share between 0 and 1, like 0.05 or 5%, got {text!r}")
+    return value
+
+
 FailAboveOption = Annotated[
     float | None,
     typer.Option(
-        "--fail-above", metavar="E", help="Exit with status 4 if the best dev error is above E.", min=0, max=1
+        "--fail-above",
+        metavar="E",
+        parser=share,
+        help="Exit with status 4 if the best dev error is above E, like 5%.",
     ),
 ]
 BaselineOption = Annotated[
-    float | None, typer.Option("--baseline", metavar="E", min=0, max=1, help="Human-level or Bayes error.")
+    float | None,
+    typer.Option("--baseline", metavar="E", parser=share, help="Human-level or Bayes error, like 0.05 or 5%."),
 ]
 MaterialGapOption = Annotated[
-    float | None, typer.Option("--material-gap", metavar="E", min=0, max=1, help="A smaller gap does not matter.")
+    float | None,
+    typer.Option("--material-gap", metavar="E", parser=share, help="A smaller gap does not matter, like 0.02 or 2%."),
 ]
 
 ABOVE = 4

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from tuner.analysis import Baseline
 from tuner.errors import ArgumentError
+from tuner.formatting import times
 from tuner.reporting.comparing import Comparison
 from tuner.reporting.faces import Faces
 from tuner.reporting.files import csv_of_numbers, csv_text, json_text
@@ -100,6 +102,10 @@ def compare(
     """Put two or more studies side by side, paired where their dev rows are the same."""
     if len(records) < 2:
         raise ArgumentError(f"a comparison needs at least two studies, got {len(records)}")
+    names = [(record.storage, record.name) for record in records]
+    for (_, name), n in Counter(names).items():
+        if n > 1:
+            raise ArgumentError(f"a comparison needs different studies, got {name!r} {times(n)}")
     return Comparison(
         tuple(build_report(record, baseline=baseline, material_gap=material_gap, since=since) for record in records),
         COMPARISON_FACES,

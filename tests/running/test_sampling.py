@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from optuna.trial import FrozenTrial, TrialState
+from scipy.stats import qmc
 
 from tuner.errors import UsageError
 from tuner.running import sampling
 from tuner.running.sampling import Pruning, draw
 from tuner.storage import SampledTrial, frozen_trial
-from tuner.study import PRUNERS, SAMPLERS, StudyDefinition
+from tuner.study import PRUNERS, SAMPLERS, StudyDefinition, explores
 from tuner.study.strategies import GRID_POINTS, PACKAGES, grid_of
 
 MIXED = {
@@ -167,3 +168,30 @@ def test_no_sampler_warns() -> None:
         for name in INSTALLED:
             search(a_study(name), 12)
     assert not [str(warning.message) for warning in caught]
+
+
+def test_exploring_trials_follow_a_sobol_sequence() -> None:
+    """Of the first 16 exploring trials four lie in each quarter, whatever their numbers."""
+    definition = a_study("tpe", explore=0.25)
+    numbers = [number for number in range(100) if explores(number, 0.25)][:16]
+    points = [draw(definition, Trials(), number, {}).sampled["keep_prob"] for number in numbers]
+    quarters = [int((point - 0.5) / 0.125) for point in points]
+    assert [quarters.count(quarter) for quarter in range(4)] == [4] * 4
+
+
+def test_exploring_trials_have_a_low_discrepancy() -> None:
+    """Lower than pseudo-random ones have with any of 20 seeds."""
+
+    def discrepancy(sampler: str, seed: int) -> float:
+        definition = a_study("tpe", {name: MIXED[name] for name in ("alpha", "keep_prob")}, explore=1.0, seed=seed)
+        points = [list(draw(definition, Trials(), n, {}, sampler).sampled.values()) for n in range(16)]
+        scaled = [[(math.log10(alpha) + 2) / 2, (share - 0.5) / 0.5] for alpha, share in points]
+        return float(qmc.discrepancy(scaled))
+
+    assert discrepancy("qmc", 0) < min(discrepancy("random", seed) for seed in range(20))
+
+
+def test_exploring_trials_repeat_no_point_of_the_sampler() -> None:
+    """The sampler ``qmc`` follows the same sequence: all trials together go through it once."""
+    points = [trial.sampled["alpha"] for trial in search(a_study("qmc", explore=0.25), 60)]
+    assert len(set(points)) == 60

@@ -11,9 +11,11 @@ import pytest
 
 from tests.conftest import SMALL_STUDY
 from tests.running.conftest import ENDLESS, Edit, fingerprint, finished, opened, rows, search, states
+from tests.running.test_sampling import Trials
 from tuner.errors import SearchError, StorageError, UsageError
 from tuner.running import SearchRequest, run_search
-from tuner.storage import Database
+from tuner.running.sampling import draw
+from tuner.storage import Database, merge_database, open_database, sqlite_url
 from tuner.study.strategies import PACKAGES
 from tuner.trainers import own
 from tuner.trial import trial_seed
@@ -266,3 +268,69 @@ def test_a_missing_package_of_the_sampler_is_said_before_a_search(edit: Edit, mo
     with pytest.raises(UsageError, match=r"pip install 'tuner-search\[cmaes\]'"):
         opened(name="another", allow_trainers=())
     assert read_record("small").name == "small"
+
+
+def forget_exploring(database: Path) -> None:
+    """Make a study one of 0.1, whose facts do not name the sampler of exploring trials."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        changed = connection.execute("UPDATE tuner_studies SET facts = json_remove(facts, '$.exploring')")
+        assert changed.rowcount == 1
+
+
+def alphas(database: Path) -> list[float]:
+    """The exploring trials' learning rates, by number."""
+    query = "SELECT json_extract(hyperparameters, '$.alpha') FROM tuner_trials JOIN trials USING (trial_id)"
+    return [alpha for (alpha,) in rows(database, f"{query} WHERE exploring ORDER BY number")]
+
+
+def exploring_points(n: int, sampler: str) -> list[float]:
+    """The learning rates that this sampler draws for the first trials of the small study."""
+    definition = opened().definition
+    return [draw(definition, Trials(), number, {}, sampler).hyperparameters["alpha"] for number in range(n)]
+
+
+def test_a_study_of_0_1_goes_on_exploring_at_random(edit: Edit) -> None:
+    """Its exploring trials are those of the pseudo-random sampler with each trial's seed, whatever changes."""
+    database = edit()
+    opened()
+    forget_exploring(database)
+    search()
+    edit({"[0.7, 1.0]": "[0.8, 1.0]", "trials = 4": "trials = 8"})
+    run_search(opened(allow_changed=True), SearchRequest())
+    assert alphas(database) == exploring_points(8, "random")
+
+
+def test_two_workers_of_a_new_study_explore_every_point_once(edit: Edit) -> None:
+    """The exploring trials are the first points of the Sobol sequence, whoever draws them."""
+    database = edit({"trials = 4": "trials = 12"})
+    search(workers=2)
+    assert alphas(database) == exploring_points(10, "qmc")
+    assert len(set(alphas(database))) == 10
+
+
+def test_a_study_begun_with_one_of_0_1_is_new(edit: Edit) -> None:
+    """``--from`` takes its trials, not how it explored; its values count all the same."""
+    database = edit({"trials = 4": "trials = 8"})
+    search()
+    forget_exploring(database)
+    study = opened(name="small-2", from_study="small")
+    assert study.stored.facts.exploring == "qmc"
+    assert rows(database, "SELECT count(*) FROM trials WHERE state = 'WAITING'") == [(2,)]
+
+
+@pytest.mark.parametrize(("old", "sampler"), [("small.db", "qmc"), ("tuner.db", "random")])
+def test_a_study_of_0_1_and_a_new_one_merge(edit: Edit, workplace: Path, old: str, sampler: str) -> None:
+    """All trials of both are there, and the study goes on exploring as it did in the database merged into."""
+    database = edit()
+    other = workplace / "small.db"
+    for path in (database, other):
+        opened(storage=str(sqlite_url(path)))
+        if path.name == old:
+            forget_exploring(path)
+        search(storage=str(sqlite_url(path)))
+    source, target = (open_database(sqlite_url(path), create=False) for path in (other, database))
+    with closing(source), closing(target):
+        assert [(one.added, one.known) for one in merge_database(source, target)] == [(4, 0)]
+    search(trials=2)
+    assert finished(database) == list(range(10))
+    assert alphas(database)[8:] == exploring_points(10, sampler)[8:]

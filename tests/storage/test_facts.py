@@ -32,6 +32,7 @@ def test_facts_of_the_first_version_are_read_and_written_as_they_were() -> None:
     """Every key, in the same order, with the same values."""
     facts = StudyFacts.from_json(json.dumps(WRITTEN))
     assert facts.to_json() == json.dumps(WRITTEN)
+    assert facts.exploring == "random"
     assert facts.begun == Begun("small", 4)
     assert facts.findings == [
         Finding(

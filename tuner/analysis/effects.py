@@ -79,7 +79,7 @@ class HyperparameterEffects:
 
     @property
     def where_the_search_looked(self) -> bool:
-        """Whether too few trials were drawn at random for this to be said of the whole space."""
+        """Whether too few trials explored for this to be said of the whole space."""
         return self.exploring < ENOUGH_EXPLORING
 
 
@@ -96,7 +96,7 @@ def hyperparameter_effects(
     """Fit a surface to the train errors and one to the gaps, and read every hyperparameter's effect from them.
 
     One entry a complete trial that did not diverge: ``params`` by hyperparameter name, ``train_error`` and ``gap`` (dev
-    − train), whether it was drawn at random, and the place of the ``best``. Trials with a choice that is no longer
+    − train), whether it explores, and the place of the ``best``. Trials with a choice that is no longer
     offered are left out. None with fewer than 10 trials or no hyperparameter that varies.
     """
     from threadpoolctl import threadpool_limits

@@ -27,7 +27,7 @@ STREAM = 8  # of the study's seed, apart from the search's own draws
 class Importances:
     """Each hyperparameter's share of what separates good trials from the rest, largest first; the shares add up to 1.
 
-    ``trials`` they rest on; ``of_the_space``: drawn at random over all of it, else where the search happened to look.
+    ``trials`` they rest on; ``of_the_space``: exploring ones, from all over it, else where the search happened to look.
     """
 
     shares: dict[str, float]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -12,7 +13,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.storage import History, SampledTrial, frozen_trial, id_of
-from tuner.study import PRUNERS, SAMPLERS, Draw, StudyDefinition, explores
+from tuner.study import PRUNERS, SAMPLERS, Draw, StudyDefinition, explores, n_exploring
 from tuner.trial import trial_seed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # each draw makes a study in memory, and Optuna tells of each
@@ -46,7 +47,9 @@ class TrialsInMemory(InMemoryStorage):
         self.get_trial(trial_id).system_attrs[key] = value
 
 
-def draw(definition: StudyDefinition, history: History, number: int, given: Mapping[str, Any]) -> SampledTrial:
+def draw(
+    definition: StudyDefinition, history: History, number: int, given: Mapping[str, Any], exploring_with: str = "qmc"
+) -> SampledTrial:
     """What trial ``number`` runs with; ``given`` are parameters picked by hand.  Depends on the history and the
     number alone.
     """
@@ -55,8 +58,8 @@ def draw(definition: StudyDefinition, history: History, number: int, given: Mapp
     exploring = not given and explores(number, definition.search.explore)
     made_from = Draw(number, seed & 0xFFFFFFFF, definition.search.seed & 0xFFFFFFFF, space)
     sampler = SAMPLERS[definition.search.sampler](made_from)  # made in any case: what it needs is missed at once
-    if exploring:
-        sampler = SAMPLERS["random"](made_from)
+    if exploring and exploring_with != definition.search.sampler:  # or two trials would be the same point of it
+        sampler = SAMPLERS[exploring_with](replace(made_from, number=n_exploring(number, definition.search.explore)))
     now = frozen_trial(number, TrialState.RUNNING, {}, space.distributions, trial_id=-1)
     others = [trial for trial in history.running if trial.number != number and trial.params]
     study = _study(definition, [*history.offered, *_seen(history.finished), *others, now], sampler=sampler)

@@ -56,6 +56,7 @@ class Task:
     dataset: Dataset
     dev_folds: Any
     budget: Budget
+    exploring_with: str
     deadline: float | None = None
 
     @property
@@ -227,7 +228,7 @@ class Worker:
         if before is not None:
             return before
         self._history.refresh()
-        drawn = draw(self.task.definition, self._history, claim.number, given)
+        drawn = draw(self.task.definition, self._history, claim.number, given, self.task.exploring_with)
         held = write_drawn(self.database, claim, self.task.study_id, drawn, self._distributions)
         return drawn if held else None
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from tuner.outcomes import Finding
 
+AT_RANDOM = "random"
+
 
 @dataclass(frozen=True, slots=True)
 class Begun:
@@ -21,6 +23,8 @@ class Begun:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyFacts:
     """What was known when a study was made; ``references``: the reference models' dev errors, None until trained.
+
+    ``exploring``: the sampler of its exploring trials. Studies of 0.1 tell none: they began with pseudo-random ones.
 
     ``sizes``: rows in train, dev, train_dev and test; ``folder``: where the definition's relative paths begin;
     ``versions``: of Python and the libraries.
@@ -35,6 +39,7 @@ class StudyFacts:
     findings: list[Finding] = field(default_factory=list)
     begun: Begun | None = None
     references: Mapping[str, float | None] | None = None
+    exploring: str = AT_RANDOM
 
     @classmethod
     def from_json(cls, text: str) -> StudyFacts:
@@ -55,10 +60,11 @@ class StudyFacts:
             findings=[Finding.from_dict(finding) for finding in found.get("honesty") or ()],
             begun=None if begun is None else Begun(**begun),
             references=found.get("references"),
+            exploring=found.get("exploring", AT_RANDOM),
         )
 
     def to_json(self) -> str:
-        """As the study's column holds it; ``from`` and ``references`` only where there are any."""
+        """As the study's column holds it; what a study of 0.1 has not only where there is any."""
         found: dict[str, Any] = {
             "class_names": self.class_names,
             "sizes": self.sizes,
@@ -72,4 +78,6 @@ class StudyFacts:
             found["from"] = {"study": self.begun.study, "trials": self.begun.trials}
         if self.references is not None:
             found["references"] = dict(self.references)
+        if self.exploring != AT_RANDOM:
+            found["exploring"] = self.exploring
         return json.dumps(found)

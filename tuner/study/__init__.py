@@ -10,7 +10,7 @@ from tuner.study.parsing import parse_definition, validate_definition
 from tuner.study.ranges import Range
 from tuner.study.schema import SCHEMA_LINE, definition_schema, schema_text
 from tuner.study.space import Space
-from tuner.study.strategies import PRUNERS, SAMPLERS, Draw, explores, require_package, rungs
+from tuner.study.strategies import PRUNERS, SAMPLERS, Draw, explores, n_exploring, require_package, rungs
 
 __all__ = [
     "FREE",
@@ -31,6 +31,7 @@ __all__ = [
     "identity_changes",
     "make_definition",
     "move_definition",
+    "n_exploring",
     "nearest",
     "nearest_key",
     "next_name",

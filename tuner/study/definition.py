@@ -115,7 +115,9 @@ class SearchSection(Section):
     sampler: Annotated[str, _known(SAMPLERS, "a sampler")] = Field(
         "tpe", description="how trials are drawn; cmaes draws choices at random, grid takes the ticks of every range"
     )
-    explore: float = Field(0.25, ge=0, le=1, description="share of trials drawn at random and never pruned")
+    explore: float = Field(
+        0.25, ge=0, le=1, description="share of trials spread evenly over the space and never pruned"
+    )
     pruner: Annotated[str, _known(PRUNERS, "a pruner")] = Field("median", description="how hopeless trials are ended")
     seed: int = Field(0, ge=0, lt=2**63, description="every random draw of the search descends from it")
     max_attempts: int = Field(3, ge=1, description="how often a trial is begun before it counts as failed")

@@ -74,7 +74,7 @@ def make_definition(name: str, source: str | None, target: str | None, shape: Da
         _line("trials", "100", "the study's budget: complete + pruned trials in all"),
         _line("metric", _text(metric.name), metric.why or _other_metrics(metric)),
         _line("sampler", '"tpe"', "or random, qmc, gp, cmaes, grid, nsgaii"),
-        _line("explore", "0.25", "this share is drawn at random and never pruned"),
+        _line("explore", "0.25", "this share is spread evenly over the space, never pruned"),
         _line("pruner", '"median"', "or hyperband, none"),
         _line("seed", "0", "every random draw of the search descends from it"),
         "",

@@ -160,13 +160,14 @@ def rungs(max_epochs: int) -> tuple[int, ...]:
 
 
 def explores(number: int, share: float) -> bool:
-    """Whether trial ``number`` is drawn at random and never pruned.
+    """Whether trial ``number`` explores: its point is chosen whatever the results, and it is never pruned.
 
     The first ten are (the sampler knows nothing yet), then as many as keep the share: of the first n trials,
     max(min(n, 10), ⌊n·share⌋) explore. It depends on the number alone, so that a relaunch draws the same.
     """
+    return n_exploring(number + 1, share) > n_exploring(number, share)
 
-    def explored(n: int) -> int:
-        return max(min(n, 10 if share > 0 else 0), int(n * share + 1e-9))
 
-    return explored(number + 1) > explored(number)
+def n_exploring(n: int, share: float) -> int:
+    """How many of the first n trials explore."""
+    return max(min(n, 10 if share > 0 else 0), int(n * share + 1e-9))

@@ -233,4 +233,5 @@ def facts_of(dataset: Dataset, source: Source) -> StudyFacts:
         folder=str(source.folder),
         notices=list(dataset.notices),
         versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
+        exploring="qmc",
     )

@@ -84,7 +84,7 @@ def _sentence(found: HyperparameterEffects) -> str:
     told = "; ".join(_told(row) for row in decided[:MOST_NAMED])
     rests += f"{told[:1].upper()}{told[1:]}. " if told else "No hyperparameter's pull is certain yet. "
     if found.where_the_search_looked:
-        rests += f"Only {found.exploring} trials were drawn at random: this is said of where the search looked."
+        rests += f"Only {found.exploring} trials explored: this is said of where the search looked."
     return rests.strip()
 
 

@@ -30,9 +30,9 @@ def importance(report: Report) -> Figure | None:
         plot.text(plot.left + width + 6, y + ROW / 2 + 4, f"{in_per_cent(share)}", "tick")
     first = next(iter(found.shares))
     where = (
-        f"From {count(found.trials, 'trial')} drawn at random over the whole space."
+        f"From {count(found.trials, 'exploring trial')}, spread over the whole space."
         if found.of_the_space
-        else f"Too few trials were drawn at random, so this rests on all {found.trials} complete ones: it says what "
+        else f"Too few trials explored, so this rests on all {found.trials} complete ones: it says what "
         "mattered where the search looked."
     )
     return Figure(

@@ -45,7 +45,7 @@ def progress(report: Report) -> Figure | None:
         legend=(
             ("best-line", "lowest so far"),
             ("complete", "trial the sampler chose"),
-            *((("explored", "drawn at random"),) if explored.any() else ()),
+            *((("explored", "exploring trial"),) if explored.any() else ()),
         ),
         trials={t.number: (float(a), float(b)) for t, a, b in zip(judged, px, py, strict=True)},
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 GAPS = (0.05, 0.1, 0.2, 0.4)
 LABEL_WIDTH = 48
-LEGEND = {"complete": "complete trial", "explored": "drawn at random", "pruned": "pruned, as of its last epoch"}
+LEGEND = {"complete": "complete trial", "explored": "exploring trial", "pruned": "pruned, as of its last epoch"}
 
 
 def scatter(report: Report) -> Figure | None:

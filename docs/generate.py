@@ -61,8 +61,8 @@ def commands_page() -> str:
         "Options follow the command; every command takes `--traceback`.",
         "Shell completion, of study names too: `tuner --install-completion`.",
     ]
-    for name, does in COMMANDS.items():
-        parts += [f"## tuner {name}", does, f"```text\n{_help(group, name)}\n```"]
+    for name, entry in COMMANDS.items():
+        parts += [f"## tuner {name}", entry.help, f"```text\n{_help(group, name)}\n```"]
     return "\n\n".join(parts) + "\n"
 
 
@@ -72,7 +72,7 @@ def _help(group: Any, name: str) -> str:
     with group.make_context("tuner", [], terminal_width=WIDTH, resilient_parsing=True) as above:
         context = type(above)(found, parent=above, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
         text = found.get_help(context)
-    return "\n".join(line.rstrip() for line in text.replace(f"\n  {COMMANDS[name]}\n", "").strip().splitlines())
+    return "\n".join(line.rstrip() for line in text.replace(f"\n  {COMMANDS[name].help}\n", "").strip().splitlines())
 
 
 def study_file_page() -> str:

@@ -158,7 +158,7 @@ ADDITIONS: dict[str, dict[str, list[tuple[str, str]]]] = {
     },
     "a command": {
         "tuner/cli/hello_command.py": [("", COMMAND)],
-        "tuner/cli/app.py": [("COMMANDS = {", 'COMMANDS = {\n    "hello": "Greet.",')],
+        "tuner/cli/app.py": [("COMMANDS = {", 'COMMANDS = {\n    "hello": Entry(SET_UP, "Greet.", "hello"),')],
     },
 }
 """What is added -> file -> (what stands there, what takes its place); an empty text is the end of the file."""

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -10,6 +11,7 @@ import pytest
 
 from tests.conftest import Run
 from tuner.cli.app import COMMANDS
+from tuner.cli.app import command as app_command
 from tuner.cli.options import seconds_of
 from tuner.errors import UsageError
 
@@ -27,11 +29,21 @@ def test_every_option_has_help(name: str, here: Run) -> None:
     """``--help`` of a command works and explains each of its options."""
     result = here(name, "--help")
     assert result.returncode == 0
-    assert COMMANDS[name] in result.stdout
+    assert COMMANDS[name].help in " ".join(result.stdout.split())
+    assert f"Example: tuner {COMMANDS[name].example}" in result.stdout
     options = [line for line in result.stdout.partition("Options:")[2].splitlines() if line.startswith("  --")]
     assert options
     for line in options:
         assert len(line.split("  ")) > 2 or len(line) > 30, line
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_example_can_be_typed(name: str) -> None:
+    """The example that help shows has arguments and options of its command."""
+    first, *arguments = shlex.split(COMMANDS[name].example.partition(" > ")[0])
+    assert first == name
+    with app_command().commands[name].make_context(name, arguments):
+        pass
 
 
 def test_plain_help_imports_little(run: Run) -> None:

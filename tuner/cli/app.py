@@ -7,56 +7,71 @@ import os
 import select
 import sys
 from collections.abc import Iterator, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+SEARCH, UNDERSTAND, USE, DATABASE, SET_UP = "Search", "Understand", "Use a model", "Database", "Set-up"
+
+
+class Entry(NamedTuple):
+    """A line of the table of commands: the group that help lists it in, what it does, and one call of it."""
+
+    group: str
+    help: str
+    example: str
+
+
 COMMANDS = {
-    "search": "Run trials until the study's budget is complete.",
-    "report": "Bias, variance, and what to do next.",
-    "learning-curve": "Would more data help? Train on growing subsets, and look ahead.",
-    "refine": "Write the next definition: the report's advice as changed lines.",
-    "studies": "What the database holds.",
-    "watch": "A live view of a study, whoever runs it.",
-    "trials": "The trials of a study, as a table or CSV.",
-    "train": "Train the chosen trial again, to the bit, and save it as a model.",
-    "evaluate": "Errors, confusions and calibration of a model; --test opens the test set.",
-    "predict": "Predict the rows of a file with a model.",
-    "export": "Write a model as one ONNX graph.",
-    "init": "Write a commented definition for a data file.",
-    "check": "Validate everything, train one epoch, and estimate time and memory.",
-    "data": "Columns, encoding, splits and honesty checks of the data.",
-    "gradcheck": "The gradient check, layer by layer.",
-    "schema": "The JSON schema of a definition.",
-    "doctor": "Is this machine, and the database, fit for a search?",
-    "dashboard": "Optuna's dashboard on the same database.",
-    "submit": "Raise a study's budget, for whichever worker comes by.",
-    "worker": "Run whatever is open in the database; --forever is a service.",
-    "enqueue": "Pick the next trial's hyperparameters by hand.",
-    "delete": "Remove a study and its trials from the database.",
-    "backup": "Copy the database into a new file while others write.",
-    "merge": "Bring the studies and trials of another database in.",
+    "search": Entry(SEARCH, "Run trials until the study's budget is complete.", "search churn.csv --target churned"),
+    "refine": Entry(SEARCH, "Write the next definition, with the report's advice applied.", "refine churn"),
+    "enqueue": Entry(SEARCH, "Choose the next trial's hyperparameters by hand.", "enqueue churn alpha=0.1"),
+    "submit": Entry(
+        SEARCH, "Raise a study's budget; any available worker runs the trials.", "submit churn --trials 50"
+    ),
+    "worker": Entry(SEARCH, "Run open trials of every study; --forever runs as a service.", "worker --forever"),
+    "watch": Entry(SEARCH, "Follow a running study.", "watch churn"),
+    "report": Entry(UNDERSTAND, "Report bias, variance, and what to do next.", "report churn --baseline 5%"),
+    "learning-curve": Entry(UNDERSTAND, "Estimate what more training data would bring.", "learning-curve churn"),
+    "data": Entry(UNDERSTAND, "Show columns, encoding, splits and data checks.", "data churn.csv --target churned"),
+    "trials": Entry(UNDERSTAND, "List the trials of a study, as a table or CSV.", "trials churn --csv"),
+    "studies": Entry(UNDERSTAND, "List the studies of the database.", "studies"),
+    "dashboard": Entry(UNDERSTAND, "Open Optuna's dashboard on the same database.", "dashboard"),
+    "train": Entry(USE, "Train a trial again, bit for bit, and save it as a model.", "train churn"),
+    "evaluate": Entry(
+        USE, "Show a model's errors and calibration; --test uses the test set.", "evaluate models/churn.tuner"
+    ),
+    "predict": Entry(USE, "Predict the rows of a file.", "predict models/churn.tuner new.csv --output predicted.csv"),
+    "export": Entry(USE, "Write a model as one ONNX graph.", "export models/churn.tuner --onnx churn.onnx"),
+    "backup": Entry(DATABASE, "Copy the database into a new file while others write.", "backup studies/backup.db"),
+    "merge": Entry(DATABASE, "Add the studies and trials of another database.", "merge other/studies/tuner.db"),
+    "delete": Entry(DATABASE, "Delete a study and its trials.", "delete churn"),
+    "init": Entry(SET_UP, "Write a commented definition for a data file.", "init churn.csv --target churned"),
+    "check": Entry(SET_UP, "Validate a study and estimate time and memory.", "check churn"),
+    "gradcheck": Entry(SET_UP, "Check the network's gradients, layer by layer.", "gradcheck churn"),
+    "schema": Entry(SET_UP, "Print the JSON schema of a definition, for editors.", "schema > study.schema.json"),
+    "doctor": Entry(SET_UP, "Check this machine, its libraries and the database.", "doctor"),
 }
-"""Name -> what it does; the module is ``tuner.cli.<name>_command`` with a typer function of the same name."""
+"""Name -> what help says; the module is ``tuner.cli.<name>_command`` with a typer function of the same name."""
 
 FIRST_STEPS = """\
 tuner searches the hyperparameters of a neural network and tells whether it suffers from bias or from variance.
 
-Start with your own data, a table with one row an example and one column to predict:
-  tuner search my.csv --target COLUMN      search, then print the verdict and what to do next
+Start with your own table: one row per example, one column to predict.
+  tuner search my.csv --target COLUMN      search, then print what to do next and the verdict
 
-or with 1,797 handwritten digits that come along (about a minute):
-  tuner search digits                      search them
-  tuner init --example                     or first put their definition here, to read and to edit
+Or start with the 1,797 handwritten digits that are included (about a minute):
+  tuner search digits                      search
+  tuner init --example                     copy their definition here, to read and edit
 
 Then:
-  tuner studies                            what was searched here
-  tuner report digits --open               the page with all figures
-  tuner doctor                             is this machine fit for it?
+  tuner studies                            list what was searched here
+  tuner report digits --open               open the report with all figures
+  tuner doctor                             check this machine
 
-All commands: tuner --help. One of them: tuner search --help."""
+All commands: tuner --help. One command: tuner search --help."""
 
 
 class LazyCommands(MutableMapping[str, Any]):
@@ -71,7 +86,10 @@ class LazyCommands(MutableMapping[str, Any]):
         if name not in self._loaded:
             module = importlib.import_module(f"tuner.cli.{name.replace('-', '_')}_command")
             app = typer.Typer(rich_markup_mode=None, add_completion=False)
-            app.command(name, help=COMMANDS[name])(getattr(module, name.replace("-", "_")))
+            about = COMMANDS[name]
+            app.command(name, help=about.help, epilog=f"Example: tuner {about.example}")(
+                getattr(module, name.replace("-", "_"))
+            )
             self._loaded[name] = get_command(app)
         return self._loaded[name]
 
@@ -118,9 +136,10 @@ class LazyGroup(TyperGroup):
             raise typer.Exit from None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """List the commands by group without importing them."""
+        for group in dict.fromkeys(entry.group for entry in COMMANDS.values()):
+            with formatter.section(group):
+                formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items() if entry.group == group])
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """Complete a command's name without importing its module."""
@@ -128,15 +147,15 @@ class LazyGroup(TyperGroup):
             return super().shell_complete(ctx, incomplete)
         from tuner.cli.typer_internals import completion
 
-        return [completion(name, text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [completion(name, entry.help) for name, entry in COMMANDS.items() if name.startswith(incomplete)]
 
 
 app = typer.Typer(
     cls=LazyGroup,
     rich_markup_mode=None,
     invoke_without_command=True,
-    help="Hyperparameter search that says whether your network suffers from bias or from variance.",
-    epilog="Every command takes --traceback, which shows the whole error.",
+    help="Search hyperparameters, and learn whether the network suffers from bias or from variance.",
+    epilog="Every command takes --traceback, which shows the whole error. Examples: tuner COMMAND --help.",
 )
 
 

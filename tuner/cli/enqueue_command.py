@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+from tuner.commands import command_text
 from tuner.errors import UsageError
 
 
@@ -32,8 +33,8 @@ def enqueue(
         return
     typer.echo(submitted.headline)
     shown = ", ".join(f"{name} {value}" for name, value in picked.items())
-    more = "" if submitted.open_trials else " --trials 1"
-    typer.echo(f"trial {number} is next: {shown}; run it with: tuner search {submitted.study}{more}")
+    more = [] if submitted.open_trials else ["--trials", 1]
+    typer.echo(f"trial {number} is next: {shown}; run it with: {command_text('search', submitted.study, *more)}")
 
 
 def _parse(text: str) -> tuple[str, Any]:

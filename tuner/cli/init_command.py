@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tuner.commands import command_text
 from tuner.errors import UsageError
 
 
@@ -26,4 +27,4 @@ def init(
     written, notices = (write_example(), ()) if data is None else make_definition_file(data, target)
     for notice in notices:
         typer.echo(f"to know: {notice}")
-    typer.echo(f"written: {written}; edit it, then: tuner search {written.stem}")
+    typer.echo(f"written: {written}; edit it, then: {command_text('search', written.stem)}")

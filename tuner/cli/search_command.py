@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -24,6 +23,7 @@ from tuner.cli.options import (
 )
 from tuner.cli.printing import print_report
 from tuner.cli.progress import check_log_format, log_json, show_progress
+from tuner.commands import command_text
 from tuner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -162,4 +162,4 @@ def again(arguments: list[str], trials: int | None) -> str:
             left[place + 1] = str(trials)
         elif trials is not None and word.startswith("--trials="):
             left[place] = f"--trials={trials}"
-    return "tuner " + without_password(shlex.join(left))
+    return without_password(command_text(*left))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tuner.analysis import ErrorEstimate, seeds_error
+from tuner.commands import command_text
 from tuner.data import Dataset, Table, fit_on_all
 from tuner.errors import UsageError
 from tuner.modeling.evaluating import estimate_error
@@ -57,9 +58,8 @@ def chosen_trial(record: StudyRecord, number: int | None) -> TrialRecord:
     """The trial of this number, or the best.  Raises UsageError where it left no network."""
     if number is None:
         if record.best is None:
-            raise UsageError(
-                f"study {record.name!r} has no complete trial to train again: run tuner search {record.name}"
-            )
+            search = command_text("search", record.name)
+            raise UsageError(f"study {record.name!r} has no complete trial to train again: run {search}")
         return record.best
     trial = next((trial for trial in record.trials if trial.number == number), None)
     if trial is None:

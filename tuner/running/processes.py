@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from tuner.commands import command_text
 from tuner.errors import SearchError, TunerError
 from tuner.formatting import error_line
 from tuner.running.signals import StopSignal
@@ -105,7 +106,7 @@ class _WorkerProcesses:
         if len(self.deaths) >= DEATHS_IN_A_ROW:
             raise SearchError(
                 f"{len(self.deaths)} workers in a row died, the last one {self.deaths[-1]}; use fewer workers or less "
-                f"memory, then go on with: tuner search {self.task.definition.name}"
+                f"memory, then go on with: {command_text('search', self.task.definition.name)}"
             )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from tuner.commands import command_text
 from tuner.data import Dataset
 from tuner.errors import SearchError, StorageError
 from tuner.formatting import error_line
@@ -238,6 +239,6 @@ class Worker:
         if len(self.failures) >= FAILURES_IN_A_ROW:
             raise SearchError(
                 f"{FAILURES_IN_A_ROW} trials in a row failed, the last one (trial {claim.number}) with {reason}; "
-                f"mend the cause, then go on with: tuner search {self.task.definition.name}"
+                f"mend the cause, then go on with: {command_text('search', self.task.definition.name)}"
             )
         return was_ours

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tuner.commands import command_text
 from tuner.data import Dataset, check_data_quality
 from tuner.errors import NoDatabaseError, StorageError, UsageError
 from tuner.outcomes import Finding
@@ -210,10 +211,11 @@ def refuse_changed(database: Database, stored: StoredStudy, identity: dict[str, 
     """Raise StorageError if the study would be continued as another one, naming what changed and the way out."""
     changes = identity_changes(stored.identity, identity)
     if changes:
+        new_name = _free_name(database, stored)
         raise StorageError(
             f"study {stored.name!r} in {database.name} was made from another definition: {'; '.join(changes)}. "
-            f"Start a new study with: tuner search {stored.name} --name {_free_name(database, stored)} --from "
-            f"{stored.name} (or continue with --allow-changed)"
+            f"Start a new study with: {command_text('search', stored.name, '--name', new_name, '--from', stored.name)} "
+            "(or continue with --allow-changed)"
         )
 
 

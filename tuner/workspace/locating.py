@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tuner.commands import command_text
 from tuner.data import DataSettings, FileReader, RowReader
 from tuner.errors import NoDatabaseError, UsageError
 from tuner.files import write_new, write_whole
@@ -175,9 +176,10 @@ def _not_found(study: str, url: URL) -> str:
         stored = study_names(database)
     files = [path.stem for folder in (STUDIES, shipped_studies()) for path in sorted(folder.glob("*.toml"))]
     known = list(dict.fromkeys([*files, *stored]))
+    of_file = command_text("search", f"{study}.csv", "--target", "COLUMN")
     return (
         f"no study {study!r}: no {STUDIES / study}.toml, none of that name in {shown(url)}, "
-        f"none shipped{nearest(study, known)} (a data file needs its path: tuner search {study}.csv --target COLUMN)"
+        f"none shipped{nearest(study, known)} (a data file needs its path: {of_file})"
     )
 
 
@@ -279,7 +281,8 @@ def write_definition(path: Path, text: str) -> None:
 def refuse_defined(where: Path) -> None:
     """Raise UsageError where a definition already exists."""
     if where.exists():
-        raise UsageError(f"{where} is there already; it was left as it is: search it with tuner search {where.stem}")
+        search = command_text("search", where.stem)
+        raise UsageError(f"{where} is there already; it was left as it is: search it with {search}")
 
 
 def write_example() -> Path:

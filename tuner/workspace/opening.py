@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tuner.commands import command_text
 from tuner.data import Dataset, DataSettings, arrays_reader, dataset_from, frame_reader, load_dataset
 from tuner.errors import ArgumentError, DataError, NoDatabaseError, UsageError
 from tuner.paths import STUDIES
@@ -255,13 +256,14 @@ def open_to_read(study: str, storage: str | None = None) -> tuple[Database, Stor
 
 def _searched_database(located: Located, study: str) -> Database:
     if located.unwritten is not None:
-        raise UsageError(f"{study} was never searched; start with: tuner search {study} --target COLUMN")
+        start = command_text("search", study, "--target", "COLUMN")
+        raise UsageError(f"{study} was never searched; start with: {start}")
     try:
         return located.database()
     except NoDatabaseError:
-        where = shown(located.url)
+        where, start = shown(located.url), command_text("search", study)
         raise UsageError(
-            f"study {located.name!r} was never searched: there is no {where}; start with: tuner search {study}"
+            f"study {located.name!r} was never searched: there is no {where}; start with: {start}"
         ) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,11 @@ def model(model_bytes: bytes) -> Model:
 def reshaped(model: Model, *, networks: int = 1, seed: int = 0, **shape: Any) -> Model:
     """A model of another shape on the same columns, its weights drawn at random."""
     card = model.card
-    architecture = card.architecture.model_copy(update=shape)
+    architecture = replace(card.architecture, **shape)
     names = [f"class {k}" for k in range(architecture.n_classes)]
     changes = {"architecture": architecture, "class_names": names, "updates": [1] * networks}
     rng = np.random.default_rng(seed)
-    n = architecture.architecture.n_parameters
+    n = architecture.n_parameters
     return Model(card.model_copy(update=changes), [rng.normal(0, 0.5, n).astype(np.float32) for _ in range(networks)])
 
 

@@ -32,6 +32,7 @@ from tuner.data.dates import CYCLES, DAY, PARTS, date_parts
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 NOISE = 1e-14  # a spread this small beside the values is rounding, not variation
 LEAST_SPREAD = 1e-9  # of a part of a date
@@ -78,7 +79,7 @@ class Column:
     """What one column is: its kind, why, and what reading it takes (a date's format, a boolean's words)."""
 
     name: str
-    kind: str
+    kind: Kind
     why: str = ""
     date_format: str | None = None
     words: tuple[str, str] | None = None
@@ -95,8 +96,8 @@ class Feature:
     """One input: which part of its column it shows, its place in X, and its normalisation."""
 
     part: str
-    mean: float
-    scale: float
+    mean: Finite
+    scale: Annotated[Finite, Field(gt=0)]
     level: str = ""
     position: int = -1
 
@@ -105,8 +106,15 @@ class Feature:
 class FittedColumn(Column):
     """One column as learnt from the training rows; without features it is not used, ``why`` says so."""
 
-    fill: float | None = None
+    fill: Finite | None = None
     features: tuple[Feature, ...] = ()
+
+    def __post_init__(self) -> None:
+        parts = {feature.part for feature in self.features}
+        if unknown := parts - set(self.encoder.parts):
+            raise ValueError(f"column {self.name!r} of kind {self.kind} has a feature {min(unknown)!r}")
+        if parts and self.fill is None and self.encoder.reads is not Reads.TEXT:
+            raise ValueError(f"column {self.name!r} has no fill, expected a number")
 
     def keyed(self) -> dict[tuple[int, str], Feature]:
         """Return the features by what orders them: their part's place among the encoder's, and their level."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter, ValidationError
 
 from tuner.data.encoders import (
     MISSING,
@@ -34,50 +35,49 @@ from tuner.data.settings import DataSettings
 from tuner.data.sources.raw import Raw, by_row
 from tuner.data.tables import Numbers, TypedTable, raw_table, typed_table, with_columns
 from tuner.errors import DataError
-from tuner.formatting import error_line
 
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 1
 CELLS_AT_ONCE = 1 << 17  # 1 MB of float64: a chunk stays in the processor's cache
 LARGEST_INPUT = 1e30  # float32 holds 3.4e38; a dev value this many σ out is wrong at any size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Encoding:
     """A fitted encoding: ``transform`` makes a network's input of raw rows, ``to_json``/``from_json`` keep it."""
 
+    version: Literal[1] = 1
     columns: tuple[FittedColumn, ...]
-    n_features: int
+    n_features: Annotated[int, Field(ge=1)]
     source_columns: tuple[str, ...]
     target: str
-    image: tuple[int, ...] | None = None
-    missing: tuple[str, ...] = ()
-    feature_names: tuple[str, ...] = field(default=())
+    image: tuple[Annotated[int, Field(ge=1)], ...] | None
+    missing: tuple[str, ...]
+    feature_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len({column.name for column in self.columns}) < len(self.columns):
+            raise ValueError("two columns have one name")
+        places = [feature.position for column in self.columns for feature in column.features]
+        if len(set(places)) < len(places) or not all(0 <= place < self.n_features for place in places):
+            raise ValueError(f"features stand at {len(set(places))} different places, expected {self.n_features}")
+        if len(self.feature_names) != self.n_features:
+            raise ValueError(f"{len(self.feature_names)} feature_names, expected {self.n_features}")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers."""
-        return {"version": VERSION, **_plain(self)}
+        plain: dict[str, Any] = _PLAIN.dump_python(self, mode="json")
+        return plain
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Encoding:
         """Rebuild an encoding; raises DataError where the JSON is not one."""
-        if plain.get("version") != VERSION:
-            raise DataError(f"encoding: version {plain.get('version')!r} found, expected {VERSION}")
         try:
-            columns = tuple(_column_from(entry) for entry in plain["columns"])
-            return cls(
-                columns=columns,
-                n_features=int(plain["n_features"]),
-                source_columns=tuple(plain["source_columns"]),
-                target=str(plain["target"]),
-                image=tuple(plain["image"]) if plain["image"] else None,
-                missing=tuple(plain["missing"]),
-                feature_names=tuple(plain["feature_names"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"encoding: malformed ({error_line(error)})") from error
+            return _PLAIN.validate_python(plain)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise DataError(f"encoding: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
     def transform(self, frame: pd.DataFrame, where: str = "the rows") -> Floats:
         """Return X (n, n_features) float32 for raw rows: extra columns are ignored, a missing one is refused."""
@@ -103,17 +103,7 @@ class Encoding:
         return frozenset(column.name for column in self.columns if column.encoder.reads in text or column.words)
 
 
-def _plain(value: Any) -> Any:
-    """Return dataclasses as dictionaries and tuples as lists (``asdict`` copies every cell, at ten times the time)."""
-    if isinstance(value, Encoding | FittedColumn | Feature):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
-    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
-
-
-def _column_from(entry: Mapping[str, Any]) -> FittedColumn:
-    features = tuple(Feature(**feature) for feature in entry["features"])
-    words = (str(entry["words"][0]), str(entry["words"][1])) if entry["words"] else None
-    return FittedColumn(**{**entry, "features": features, "words": words})
+_PLAIN = TypeAdapter(Encoding)
 
 
 # --- fitting ----------------------------------------------------------------------------------------------------------

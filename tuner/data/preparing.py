@@ -54,8 +54,18 @@ def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list
             f"{assembly.path or 'the rows'}: no column is left to learn from ({_reasons(fits[0])}); "
             "[data.columns] can overrule this"
         )
-    common = (len(names), assembly.source_columns, assembly.target, assembly.image, assembly.settings.missing, names)
-    return [Encoding(columns, *common) for columns in placed]
+    return [
+        Encoding(
+            columns=columns,
+            n_features=len(names),
+            source_columns=assembly.source_columns,
+            target=assembly.target,
+            image=assembly.image,
+            missing=assembly.settings.missing,
+            feature_names=names,
+        )
+        for columns in placed
+    ]
 
 
 def _reasons(columns: tuple[FittedColumn, ...]) -> str:

@@ -63,7 +63,7 @@ def pack(card: Card, thetas: Sequence[Floats]) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         text = json.dumps(card.model_dump(), ensure_ascii=False, allow_nan=False, indent=1)
         archive.writestr(zipfile.ZipInfo(CARD, EPOCH), text.encode())
-        architecture = card.architecture.architecture
+        architecture = card.architecture
         arrays = [part for theta in thetas for pair in architecture.views(theta) for part in pair]
         for (name, _), array in zip(weight_names(architecture, len(thetas)), arrays, strict=True):
             member = io.BytesIO()
@@ -97,7 +97,7 @@ def unpack(content: bytes, where: str) -> tuple[Card, list[Floats]]:
     if CARD not in members:
         raise ModelError(f"{where}: no {CARD} in it, expected a model written by tuner train")
     card = read_card(_parse(members.pop(CARD), where), where)
-    architecture = card.architecture.architecture
+    architecture = card.architecture
     n_networks = len(card.updates)
     if 4 * n_networks * architecture.n_parameters > len(content):
         raise ModelError(

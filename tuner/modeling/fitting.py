@@ -15,12 +15,12 @@ from threadpoolctl import threadpool_limits
 
 from tuner.analysis import ErrorEstimate, seeds_error
 from tuner.commands import command_text
-from tuner.data import Dataset, Table, fit_on_all
+from tuner.data import Dataset, Encoding, Table, fit_on_all
 from tuner.errors import UsageError
 from tuner.modeling.evaluating import estimate_error
-from tuner.modeling.metadata import ArchitectureCard, Card, EncodingCard, ErrorCard
+from tuner.modeling.metadata import Card, ErrorCard
 from tuner.modeling.model import Model, Repetition
-from tuner.nn import Architecture, Examples, Hyperparameters, Stopping, TrainedNetwork, train
+from tuner.nn import Examples, Hyperparameters, Stopping, TrainedNetwork, train
 from tuner.outcomes import StopReason, TrialState
 from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
 from tuner.study import StudyDefinition, parse_definition
@@ -157,7 +157,8 @@ class _Fit:
         networks = [network for result in self.results for network in result.networks]
         if not self.request.ensemble:
             networks = networks[:1]
-        encodings = list(self.dataset.encodings) * len(self.results) if self.has_folds else self.dataset.encodings
+        encodings = [Encoding.from_json(each) for each in self.dataset.encodings]
+        encodings *= len(self.results) if self.has_folds else 1
         several = len(networks) > 1
         model = self._model(
             networks,
@@ -218,7 +219,7 @@ class _Fit:
             raise UsageError(f"trial {self.trial.number}'s hyperparameters diverged on all {len(whole):,} rows")
         return self._model(
             run.networks,
-            [encoding.to_json()],
+            [encoding],
             kind="ensemble" if len(run.networks) > 1 else "final",
             rows=TRAIN_DEV,
             n_rows=len(whole),
@@ -251,7 +252,7 @@ class _Fit:
     def _model(
         self,
         networks: Sequence[TrainedNetwork],
-        encodings: Sequence[dict[str, Any]],
+        encodings: Sequence[Encoding],
         *,
         kind: Any,
         rows: Any,
@@ -278,25 +279,14 @@ class _Fit:
             n_rows=n_rows,
             updates=[network.updates for network in networks],
             repeated=exact,
-            architecture=architecture_card(networks[0].architecture),
+            architecture=networks[0].architecture,
             class_names=list(self.dataset.class_names),
-            encodings=[EncodingCard.model_validate(encoding) for encoding in encodings],
+            encodings=list(encodings),
             errors=errors,
             references=dict(record.facts.references or {}),
             versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
         )
         return Model(card, [network.theta for network in networks])
-
-
-def architecture_card(architecture: Architecture) -> ArchitectureCard:
-    """Describe a network's shape as JSON."""
-    return ArchitectureCard(
-        n_features=architecture.n_features,
-        hidden=list(architecture.hidden),
-        n_classes=architecture.n_classes,
-        activation=architecture.activation,
-        output=architecture.output,
-    )
 
 
 def differences(stored: Sequence[NetworkRecord], now: Sequence[TrainedNetwork], dataset: Dataset) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tuner.analysis import ErrorEstimate
-from tuner.data import ENCODERS, DataSettings, Encoding, Kind, Reads
+from tuner.data import DataSettings, Encoding
 from tuner.errors import ModelError, TunerError
 from tuner.nn import Architecture
 from tuner.study import StudyDefinition, parse_definition
@@ -24,78 +25,6 @@ class MetadataSection(BaseModel):
     """A part of the JSON: unknown keys and other types than expected are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class FeatureCard(MetadataSection):
-    """One input of the networks, as ``tuner.data.encoding.Feature``."""
-
-    part: str
-    mean: Finite
-    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    level: str
-    position: Count
-
-
-class ColumnCard(MetadataSection):
-    """One column, as ``tuner.data.encoding.FittedColumn``."""
-
-    name: str
-    kind: Kind
-    why: str
-    date_format: str | None
-    words: Annotated[list[str], Field(min_length=2, max_length=2)] | None
-    overruled: bool
-    fill: Finite | None
-    features: list[FeatureCard]
-
-    @model_validator(mode="after")
-    def _features_suit_the_kind(self) -> Self:
-        parts, encoder = {feature.part for feature in self.features}, ENCODERS[self.kind]
-        if unknown := parts - set(encoder.parts):
-            raise ValueError(f"column {self.name!r} of kind {self.kind} has a feature {min(unknown)!r}")
-        if parts and self.fill is None and encoder.reads is not Reads.TEXT:
-            raise ValueError(f"column {self.name!r} has no fill, expected a number")
-        return self
-
-
-class EncodingCard(MetadataSection):
-    """A fitted encoding, as ``tuner.data.Encoding.to_json`` writes it."""
-
-    version: Literal[1]
-    columns: list[ColumnCard]
-    n_features: Annotated[int, Field(ge=1)]
-    source_columns: list[str]
-    target: str
-    image: list[Annotated[int, Field(ge=1)]] | None
-    missing: list[str]
-    feature_names: list[str]
-
-    @model_validator(mode="after")
-    def _every_input_has_a_place(self) -> Self:
-        names = [column.name for column in self.columns]
-        if len(set(names)) < len(names):
-            raise ValueError("two columns have one name")
-        places = [feature.position for column in self.columns for feature in column.features]
-        if len(set(places)) < len(places) or (places and max(places) >= self.n_features):
-            raise ValueError(f"features stand at {len(set(places))} different places, expected {self.n_features}")
-        if len(self.feature_names) != self.n_features:
-            raise ValueError(f"{len(self.feature_names)} feature_names, expected {self.n_features}")
-        return self
-
-
-class ArchitectureCard(MetadataSection):
-    """The networks' shape, as ``tuner.nn.Architecture``."""
-
-    n_features: Annotated[int, Field(ge=1)]
-    hidden: list[Annotated[int, Field(ge=1)]]
-    n_classes: Annotated[int, Field(ge=2)]
-    activation: str
-    output: str
-
-    @property
-    def architecture(self) -> Architecture:
-        """The architecture itself.  Raises ArgumentError for an activation or output that does not exist."""
-        return Architecture(self.n_features, tuple(self.hidden), self.n_classes, self.activation, self.output)
 
 
 class ErrorCard(MetadataSection):
@@ -138,9 +67,9 @@ class Card(MetadataSection):
     n_rows: Count
     updates: Annotated[list[Count], Field(min_length=1)]
     repeated: bool | None
-    architecture: ArchitectureCard
+    architecture: Architecture
     class_names: Annotated[list[str], Field(min_length=2)]
-    encodings: Annotated[list[EncodingCard], Field(min_length=1)]
+    encodings: Annotated[list[Encoding], Field(min_length=1)]
     errors: dict[str, ErrorCard]
     references: dict[str, Finite | None]
     versions: dict[str, str]
@@ -174,10 +103,6 @@ class Card(MetadataSection):
         """How the study's files are written."""
         return self.parsed_definition.data
 
-    def fitted_encodings(self) -> list[Encoding]:
-        """The encodings, one for all networks or one each."""
-        return [Encoding.from_json(encoding.model_dump()) for encoding in self.encodings]
-
     def described(self) -> str:
         """Say in a few words what the model is."""
         n = len(self.updates)
@@ -199,10 +124,8 @@ def read_card(plain: Any, where: str) -> Card:
     if isinstance(plain, dict) and plain.get("format") != FORMAT:
         raise ModelError(f"{where}: model.json has format {plain.get('format')!r:.40}, expected {FORMAT}")
     try:
-        card = Card.model_validate(plain)
-        card.architecture.architecture  # noqa: B018
+        card = Card.model_validate_json(json.dumps(plain))  # as JSON a list is a tuple, though checks are strict
         card.parsed_definition  # noqa: B018
-        card.fitted_encodings()
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))

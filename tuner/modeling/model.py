@@ -69,10 +69,9 @@ class Model:
     repetition: Repetition | None = None
 
     def __init__(self, card: Card, thetas: Sequence[Floats]) -> None:
-        architecture = card.architecture.architecture
         self.card = card
-        self.networks = [Network(architecture, theta) for theta in thetas]
-        self.encodings: list[Encoding] = card.fitted_encodings()
+        self.networks = [Network(card.architecture, theta) for theta in thetas]
+        self.encodings: list[Encoding] = card.encodings
 
     def __repr__(self) -> str:
         return f"Model(study={self.card.study!r}, {self.card.described()})"

@@ -58,9 +58,13 @@ class DevLayout:
             return [rows] * self.n_networks
         return np.split(rows, np.cumsum(self.sizes)[:-1])
 
+    def groups(self, networks: Sequence[T]) -> list[Sequence[T]]:
+        """The networks in groups that cover all dev rows together: one group of folds, or with seeds each by itself."""
+        return [networks] if self.has_folds else [[network] for network in networks]
+
     def sets(self, losses: Sequence[Array]) -> list[Array]:
         """The networks' losses as sets that cover all dev rows, (n_dev,) each: one, or with seeds one a network."""
-        return [np.concatenate(losses)] if self.has_folds else list(losses)
+        return [np.concatenate(group) if len(group) > 1 else group[0] for group in self.groups(losses)]
 
     def row_losses(self, losses: Sequence[Array]) -> Array:
         """A trial's loss of each dev row, (n_dev,): with seeds the mean over its networks."""

@@ -22,10 +22,9 @@ from tuner.data.assembling import Assembly, Selection
 from tuner.data.belonging import belonging, may_name_groups
 from tuner.data.cache import read_beside, write_beside
 from tuner.data.dataset import Dataset
-from tuner.data.encoding import encode
+from tuner.data.encoding import encode, fit_encodings
 from tuner.data.kinds import counts_of
 from tuner.data.loading import assembly_of, check_rows
-from tuner.data.preparing import fit_encodings
 from tuner.data.splitting import generator
 from tuner.data.tables import TextColumn, TypedTable
 from tuner.formatting import percent

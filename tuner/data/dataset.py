@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import PlainSerializer, PlainValidator
+
+from tuner.data.reading import RowReader
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -48,41 +51,20 @@ class ColumnSummary:
     why: str = ""
 
 
-class Reader(Protocol):
-    """Where a dataset's raw rows can be had again, for what the arrays no longer show."""
+@dataclass(frozen=True, kw_only=True)
+class DatasetFacts:
+    """All of a dataset but its arrays and its rows: what is kept of it as JSON.
 
-    def fingerprint(self) -> str:
-        """Return what tells these rows from others, as they are now."""
-        ...
-
-    def assemble(self) -> Any:
-        """Return the rows, split and typed, as they were before encoding (an ``Assembly``)."""
-        ...
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Prepared data: encoded and normalised by what the training rows alone show (each fold's own, with folds).
-
-    parts: one; with folds K, whose dev tables together are all rows outside the test set.
-    train_dev, test: None where there is none; with folds ``test`` is not encoded (``read_part`` does it).
     sizes: rows in train, dev, train_dev, test; with folds train = dev = all rows outside the test set.
-    dev_groups: (n_dev,) group codes in the order of ``dev_rows``, None without a group column.
     class_counts: (n_classes,) rows of each class outside the test set.
     fingerprint: SHA-256 over the contents of the data files; settings are not part of it.
     encodings: one plain-JSON encoding for each part.
-    stored: the cache entry's folder; None if nothing is cached.
     """
 
-    parts: tuple[Part, ...]
-    train_dev: Table | None
-    test: Table | None
     class_names: tuple[str, ...]
     feature_names: tuple[str, ...]
     sizes: dict[str, int]
-    class_counts: Ints
-    dev_groups: Ints | None
-    test_rows: Ints
+    class_counts: Annotated[Ints, PlainValidator(np.asarray), PlainSerializer(np.ndarray.tolist)]
     fingerprint: str
     path: Path | None
     target: str
@@ -90,9 +72,27 @@ class Dataset:
     columns: tuple[ColumnSummary, ...]
     split_text: str
     image: tuple[int, ...] | None = None
-    notices: tuple[str, ...] = field(default=())
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(DatasetFacts):
+    """Prepared data: encoded and normalised by what the training rows alone show (each fold's own, with folds).
+
+    parts: one; with folds K, whose dev tables together are all rows outside the test set.
+    train_dev, test: None where there is none; with folds ``test`` is not encoded (``read_part`` does it).
+    dev_groups: (n_dev,) group codes in the order of ``dev_rows``, None without a group column.
+    stored: the cache entry's folder; None if nothing is cached.
+    reader: where the raw rows can be had again, for what the arrays no longer show.
+    """
+
+    parts: tuple[Part, ...]
+    train_dev: Table | None
+    test: Table | None
+    dev_groups: Ints | None
+    test_rows: Ints
     stored: Path | None = None
-    reader: Reader | None = field(default=None, repr=False, compare=False)
+    reader: RowReader | None = field(default=None, repr=False, compare=False)
 
     @property
     def n_classes(self) -> int:

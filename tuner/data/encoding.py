@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter, ValidationError
 
+from tuner.data.assembling import Assembly, Selection
 from tuner.data.encoders import (
     MISSING,
     VALUE,
@@ -211,6 +212,37 @@ def lay_out(fits: Sequence[tuple[FittedColumn, ...]]) -> tuple[list[tuple[Fitted
             features = tuple(replace(feature, position=place[key]) for key, feature in column.keyed().items())
             into.append(replace(column, features=features))
     return [tuple(columns) for columns in placed], tuple(names)
+
+
+def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list[Encoding]:
+    """Fit one encoding on each selection's rows alone; all of them have one layout."""
+    fits = [
+        fit_columns(assembly.tables[each.table], assembly.columns, each.rows, assembly.settings, assembly.image)
+        for each in selections
+    ]
+    placed, names = lay_out(fits)
+    if not names:
+        raise DataError(
+            f"{assembly.path or 'the rows'}: no column is left to learn from ({_reasons(fits[0])}); "
+            "[data.columns] can overrule this"
+        )
+    return [
+        Encoding(
+            columns=columns,
+            n_features=len(names),
+            source_columns=assembly.source_columns,
+            target=assembly.target,
+            image=assembly.image,
+            missing=assembly.settings.missing,
+            feature_names=names,
+        )
+        for columns in placed
+    ]
+
+
+def _reasons(columns: tuple[FittedColumn, ...]) -> str:
+    shown = [f"{column.name!r}: {column.why}" for column in columns[:3]]
+    return "; ".join(shown) + ("; …" if len(columns) > 3 else "") or "the target is the only one"
 
 
 # --- applying ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tuner.data.dataset import Dataset, Floats, Ints, Reader, Table
+from tuner.data.dataset import Dataset, Floats, Ints, Table
 from tuner.data.reading import FileReader, FrameReader, RowReader
 from tuner.data.settings import DataSettings
 from tuner.errors import ArgumentError, DataError
@@ -111,7 +111,7 @@ def _without_files(settings: DataSettings, target: str) -> DataSettings:
 
 def assembly_of(dataset: Dataset) -> Assembly:
     """Read a dataset's rows again; refused if they are no longer those it was prepared from."""
-    assembly: Assembly = _reader_of(dataset).assemble()
+    assembly = _reader_of(dataset).assemble()
     _refuse_changed(dataset, assembly.fingerprint)
     return assembly
 
@@ -121,7 +121,7 @@ def check_rows(dataset: Dataset) -> None:
     _refuse_changed(dataset, _reader_of(dataset).fingerprint())
 
 
-def _reader_of(dataset: Dataset) -> Reader:
+def _reader_of(dataset: Dataset) -> RowReader:
     if dataset.reader is None:
         raise DataError("the data: prepared by another process, the rows themselves are not at hand here")
     return dataset.reader
@@ -138,7 +138,8 @@ def fit_on_all(dataset: Dataset) -> tuple[Table, Table | None, Encoding]:
     Returns those rows, the test rows (None without a test set) and the encoding.
     """
     from tuner.data.assembling import Selection
-    from tuner.data.preparing import encode_selection, fit_encodings
+    from tuner.data.encoding import fit_encodings
+    from tuner.data.preparing import encode_selection
 
     assembly = assembly_of(dataset)
     in_source = [each.rows for each in assembly.outside_test if each.table == "source"]

@@ -11,17 +11,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from tuner.data.assembling import Assembly, Selection
 from tuner.data.cache import Store, read_entry
-from tuner.data.dataset import ColumnSummary, Dataset, Ints, Part, Reader, Table
+from tuner.data.dataset import ColumnSummary, Dataset, DatasetFacts, Ints, Part, Table
 from tuner.data.encoders import FittedColumn
-from tuner.data.encoding import Encoding, encode, fit_columns, lay_out
+from tuner.data.encoding import Encoding, encode
+from tuner.data.reading import RowReader
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
-from tuner.errors import DataError
 
 Zeros = Callable[[str, tuple[int, ...], Any], NDArray[Any]]
+FACTS = TypeAdapter(DatasetFacts)
 
 
 @functools.cache
@@ -40,37 +42,6 @@ def cache_key(settings: DataSettings, fingerprint: str, path: Path | None) -> st
 
 
 # --- encodings --------------------------------------------------------------------------------------------------------
-
-
-def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list[Encoding]:
-    """Fit one encoding on each selection's rows alone; all of them have one layout."""
-    fits = [
-        fit_columns(assembly.tables[each.table], assembly.columns, each.rows, assembly.settings, assembly.image)
-        for each in selections
-    ]
-    placed, names = lay_out(fits)
-    if not names:
-        raise DataError(
-            f"{assembly.path or 'the rows'}: no column is left to learn from ({_reasons(fits[0])}); "
-            "[data.columns] can overrule this"
-        )
-    return [
-        Encoding(
-            columns=columns,
-            n_features=len(names),
-            source_columns=assembly.source_columns,
-            target=assembly.target,
-            image=assembly.image,
-            missing=assembly.settings.missing,
-            feature_names=names,
-        )
-        for columns in placed
-    ]
-
-
-def _reasons(columns: tuple[FittedColumn, ...]) -> str:
-    shown = [f"{column.name!r}: {column.why}" for column in columns[:3]]
-    return "; ".join(shown) + ("; …" if len(columns) > 3 else "") or "the target is the only one"
 
 
 def encode_selection(assembly: Assembly, encoding: Encoding, name: str, selection: Selection, zeros: Zeros) -> Table:
@@ -102,7 +73,7 @@ def named_selections(assembly: Assembly) -> Iterator[tuple[str, int, Selection]]
 # --- the dataset ------------------------------------------------------------------------------------------------------
 
 
-def prepare(assembly: Assembly, encodings: list[Encoding], reader: Reader, key: str | None) -> Dataset:
+def prepare(assembly: Assembly, encodings: list[Encoding], reader: RowReader, key: str | None) -> Dataset:
     """Encode all parts, into the cache where ``key`` is given and its folder can be written to."""
     cells = sum(len(selection) for _, _, selection in named_selections(assembly)) * encodings[0].n_features
     what = f"the network's input of {encodings[0].n_features:,} features"
@@ -117,41 +88,40 @@ def prepare(assembly: Assembly, encodings: list[Encoding], reader: Reader, key: 
         if assembly.groups:
             groups = np.concatenate([assembly.groups[dev.table].codes[dev.rows] for dev in assembly.dev])
             arrays["dev_groups"] = _filled(store.zeros, "dev_groups", groups)
-        meta = meta_of(assembly, encodings, list(arrays))
+        facts = FACTS.dump_python(facts_of(assembly, encodings), mode="json")
+        meta = {**facts, "arrays": list(arrays), "n_parts": len(assembly.train)}
         stored = store.commit(meta)
         kept = read_entry(stored) if stored is not None else None
         return dataset_of(*(kept or (meta, arrays)), stored=stored if kept else None, reader=reader)
 
 
-def meta_of(assembly: Assembly, encodings: list[Encoding], arrays: list[str]) -> dict[str, Any]:
-    """Return all of a dataset but its arrays, as plain JSON."""
+def facts_of(assembly: Assembly, encodings: list[Encoding]) -> DatasetFacts:
+    """Return all of a dataset but its arrays."""
     parts = assembly.parts
     counts = sum(
         np.bincount(assembly.y[each.table][each.rows], minlength=len(assembly.class_names))
         for each in assembly.outside_test
     )
-    return {
-        "arrays": arrays,
-        "n_parts": len(assembly.train),
-        "class_names": list(assembly.class_names),
-        "feature_names": list(encodings[0].feature_names),
-        "sizes": {name: len(parts.get(name, ())) for name in ("train", "dev", "train_dev", "test")},
-        "class_counts": np.asarray(counts).tolist(),
-        "fingerprint": assembly.fingerprint,
-        "path": None if assembly.path is None else str(assembly.path),
-        "target": assembly.target,
-        "encodings": [encoding.to_json() for encoding in encodings],
-        "columns": summarise(assembly, encodings),
-        "split_text": assembly.split_text,
-        "image": None if assembly.image is None else list(assembly.image),
-        "notices": [*assembly.notices, *column_notices(encodings)],
-    }
+    return DatasetFacts(
+        class_names=assembly.class_names,
+        feature_names=encodings[0].feature_names,
+        sizes={name: len(parts.get(name, ())) for name in ("train", "dev", "train_dev", "test")},
+        class_counts=np.asarray(counts),
+        fingerprint=assembly.fingerprint,
+        path=assembly.path,
+        target=assembly.target,
+        encodings=tuple(encoding.to_json() for encoding in encodings),
+        columns=summarise(assembly, encodings),
+        split_text=assembly.split_text,
+        image=assembly.image,
+        notices=(*assembly.notices, *column_notices(encodings)),
+    )
 
 
 def dataset_of(
-    meta: dict[str, Any], arrays: dict[str, NDArray[Any]], *, stored: Path | None, reader: Reader | None
+    meta: dict[str, Any], arrays: dict[str, NDArray[Any]], *, stored: Path | None, reader: RowReader
 ) -> Dataset:
-    """Put a dataset together from what ``meta_of`` keeps and the arrays."""
+    """Put a dataset together from its facts as JSON and its arrays."""
     for array in arrays.values():
         array.flags.writeable = False
 
@@ -159,23 +129,12 @@ def dataset_of(
         return Table(arrays[f"{name}.X"], arrays[f"{name}.y"], arrays[f"{name}.rows"])
 
     return Dataset(
+        **vars(FACTS.validate_python(meta)),
         parts=tuple(Part(table(f"train{k}"), table(f"dev{k}")) for k in range(meta["n_parts"])),
         train_dev=table("train_dev") if "train_dev.X" in arrays else None,
         test=table("test") if "test.X" in arrays else None,
-        class_names=tuple(meta["class_names"]),
-        feature_names=tuple(meta["feature_names"]),
-        sizes=meta["sizes"],
-        class_counts=np.array(meta["class_counts"], dtype=np.int64),
         dev_groups=arrays.get("dev_groups"),
         test_rows=arrays.get("test.rows", np.empty(0, dtype=np.int64)),
-        fingerprint=meta["fingerprint"],
-        path=None if meta["path"] is None else Path(meta["path"]),
-        target=meta["target"],
-        encodings=tuple(meta["encodings"]),
-        columns=tuple(ColumnSummary(**column) for column in meta["columns"]),
-        split_text=meta["split_text"],
-        image=None if meta["image"] is None else tuple(meta["image"]),
-        notices=tuple(meta["notices"]),
         stored=stored,
         reader=reader,
     )
@@ -184,8 +143,8 @@ def dataset_of(
 # --- what people read -------------------------------------------------------------------------------------------------
 
 
-def summarise(assembly: Assembly, encodings: list[Encoding]) -> list[dict[str, Any]]:
-    """Return each column's summary as plain JSON."""
+def summarise(assembly: Assembly, encodings: list[Encoding]) -> tuple[ColumnSummary, ...]:
+    """Return each column's summary."""
     typed = assembly.tables[assembly.seen.table]
     rows = assembly.seen.rows
     missing: dict[str, int] = {}
@@ -195,17 +154,17 @@ def summarise(assembly: Assembly, encodings: list[Encoding]) -> list[dict[str, A
             missing |= dict(zip(numbers.names, counts.tolist(), strict=True))
     missing |= {name: int(np.isnan(seconds[rows]).sum()) for name, seconds in typed.values.items()}
     missing |= {name: int((text.codes[rows] < 0).sum()) for name, text in typed.text.items()}
-    return [
-        {
-            "name": same[0].name,
-            "kind": same[0].kind,
-            "encoding": encoding_text(same),
-            "features": len({feature.position for column in same for feature in column.features}),
-            "missing": missing.get(same[0].name, 0),
-            "why": unused_why(same) or same[0].why,
-        }
+    return tuple(
+        ColumnSummary(
+            name=same[0].name,
+            kind=same[0].kind,
+            encoding=encoding_text(same),
+            features=len({feature.position for column in same for feature in column.features}),
+            missing=missing.get(same[0].name, 0),
+            why=unused_why(same) or same[0].why,
+        )
         for same in zip(*(encoding.columns for encoding in encodings), strict=True)
-    ]
+    )
 
 
 def unused_why(same: tuple[FittedColumn, ...]) -> str:

@@ -107,7 +107,7 @@ class RowReader:
 
     def encodings(self) -> list[Encoding]:
         """Fit the encoding of each network on its training rows."""
-        from tuner.data.preparing import fit_encodings
+        from tuner.data.encoding import fit_encodings
 
         with self:
             found = self._kept.encodings.get(self._key)

@@ -81,17 +81,17 @@ class _Fit:
     request: FitRequest
     trial: TrialRecord
     results: list[TrialResult] = field(default_factory=list)
+    repetition: Repetition | None = None
 
     def __post_init__(self) -> None:
         self.definition: StudyDefinition = parse_definition(self.record.definition, f"study {self.record.name!r}")
         self.layout = dev_layout(self.dataset, self.settings.seeds)
-        self.has_folds = self.layout.has_folds
         on_all = self.request.on == TRAIN_DEV
-        if self.has_folds and on_all and self.request.ensemble:
+        if self.layout.has_folds and on_all and self.request.ensemble:
             raise UsageError(
                 "--ensemble keeps the folds' networks, --on train+dev fits one on all their rows: expected one of them"
             )
-        self.is_final = on_all or (self.has_folds and not self.request.ensemble)
+        self.is_final = on_all or (self.layout.has_folds and not self.request.ensemble)
 
     @property
     def hyperparameters(self) -> Hyperparameters:
@@ -106,25 +106,25 @@ class _Fit:
 
     def run(self) -> Model:
         """Repeat the trial where it is needed, and make the model."""
-        repetition = None if self.is_final and self.request.seeds == 1 else self._repeat()
+        self.repetition = None if self.is_final and self.request.seeds == 1 else self._repeat()
         model = self._final() if self.is_final else self._kept()
-        model.repetition = repetition
+        model.repetition = self.repetition
         return model
 
     # The repeated trial.
 
     def _repeat(self) -> Repetition:
         seeds = self.request.seeds
-        if self.has_folds:
+        if self.layout.has_folds:
             numbers = [self.seed, *(trial_seed(self.seed, number) for number in range(1, seeds))]
             self.results = [self._run(seed, 1) for seed in numbers]
         else:
             self.results = [self._run(self.seed, max(seeds, self.settings.seeds))]
         wrong = self._dev_wrong()
         return Repetition(
-            train_errors=self._train_errors(),
+            train_errors=[_train_estimate(group, self.dataset).value for group in self._groups()],
             dev_errors=[float(row.mean()) for row in wrong],
-            differences=differences(self.trial.networks, self.results[0].networks, self.dataset),
+            differences=differences(self.trial.networks, self.results[0].networks),
             spread=seeds_error(wrong),
         )
 
@@ -141,34 +141,34 @@ class _Fit:
             )
         )
 
+    def _groups(self) -> list[Sequence[TrainedNetwork]]:
+        """The networks of each seed."""
+        return [
+            group
+            for result in self.results
+            for group in dev_layout(self.dataset, len(result.networks)).groups(result.networks)
+        ]
+
     def _dev_wrong(self) -> NDArray[np.bool_]:
         """(seeds, n_dev)"""
-        sets = [dev_layout(self.dataset, len(result.networks)).sets([n.dev_wrong for n in result.networks])
-                for result in self.results]  # fmt: skip
-        return np.concatenate(sets)
-
-    def _train_errors(self) -> list[float]:
-        if self.has_folds:
-            return [_train_estimate(result.networks, self.dataset).value for result in self.results]
-        return [network.train_error for network in self.results[0].networks]
+        return np.array([np.concatenate([network.dev_wrong for network in group]) for group in self._groups()])
 
     def _kept(self) -> Model:
         """Keep the trial's networks: the first seed's, or with ``ensemble`` all."""
         networks = [network for result in self.results for network in result.networks]
         if not self.request.ensemble:
             networks = networks[:1]
-        encodings = [Encoding.from_json(each) for each in self.dataset.encodings]
-        encodings *= len(self.results) if self.has_folds else 1
+        encodings = [Encoding.from_json(each) for each in self.dataset.encodings] * len(self.results)
         several = len(networks) > 1
         model = self._model(
             networks,
             encodings,
             kind="ensemble" if several else "trial",
-            rows="folds" if self.has_folds else "train",
+            rows="folds" if self.layout.has_folds else "train",
             n_rows=self.dataset.sizes["train"],
             errors={},
         )
-        errors = self._errors_of_folds() if self.has_folds else self._errors_of(model)
+        errors = self._errors_of_folds() if self.layout.has_folds else self._errors_of(model)
         errors |= self._corrected_error()
         return Model(model.card.model_copy(update={"errors": errors}), [network.theta for network in networks])
 
@@ -228,14 +228,14 @@ class _Fit:
 
     def _errors_of_trial(self) -> dict[str, ErrorCard]:
         """Take the recorded errors: a network trained on the dev rows has no dev error of its own."""
-        n = len(self.trial.networks)
-        whose = f"trial {self.trial.number}" + (f" ({n} {'folds' if self.has_folds else 'seeds'})" if n > 1 else "")
         networks, layout = self.trial.networks, self.record.dev_layout(self.trial)
+        several = f" ({len(networks)} {'folds' if layout.has_folds else 'seeds'})" if len(networks) > 1 else ""
+        whose = f"trial {self.trial.number}{several}"
         wrong = np.mean(layout.sets([network.dev_losses for network in networks]), axis=0)
+        assert len(wrong) == layout.n_dev
         train = ErrorEstimate.counted(
             *layout.train_loss([n.train_wrong for n in networks], [n.n_train for n in networks])
         )
-        assert len(wrong) == layout.n_dev
         return _cards({"train": (train, whose), "dev": (estimate_error(wrong, self.record.dev_groups), whose)})
 
     def _corrected_error(self) -> dict[str, ErrorCard]:
@@ -260,9 +260,6 @@ class _Fit:
         errors: dict[str, ErrorCard],
     ) -> Model:
         record = self.record
-        exact = (
-            None if not self.results else not differences(self.trial.networks, self.results[0].networks, self.dataset)
-        )
         card = Card(
             format=1,
             study=record.name,
@@ -278,7 +275,7 @@ class _Fit:
             rows=rows,
             n_rows=n_rows,
             updates=[network.updates for network in networks],
-            repeated=exact,
+            repeated=None if self.repetition is None else self.repetition.is_exact,
             architecture=networks[0].architecture,
             class_names=list(self.dataset.class_names),
             encodings=list(encodings),
@@ -289,7 +286,7 @@ class _Fit:
         return Model(card, [network.theta for network in networks])
 
 
-def differences(stored: Sequence[NetworkRecord], now: Sequence[TrainedNetwork], dataset: Dataset) -> list[str]:
+def differences(stored: Sequence[NetworkRecord], now: Sequence[TrainedNetwork]) -> list[str]:
     """Say what of a trial's record was not repeated bit for bit, network by network."""
     found = []
     for k, (before, network) in enumerate(zip(stored, now, strict=False)):

@@ -237,22 +237,17 @@ def refuse_wrong_delimiter(
 
 def bytes_of_first_lines(head: bytes, count: int) -> int:
     """Return the offset after the first ``count`` lines that are not blank; a newline inside quotes ends no line."""
-    offset, found = 0, 0
-    while offset < len(head):
-        end, quotes = offset, 0
-        while True:
-            newline = head.find(b"\n", end)
-            stop = len(head) if newline < 0 else newline
-            quotes += head.count(b'"', end, stop)
-            end = stop + 1
-            if newline < 0 or quotes % 2 == 0:
-                break
-        if head[offset:stop].strip():
-            if found == count:
-                return offset
-            found += 1
-        offset = min(end, len(head))
-    return offset
+    start = end = found = quotes = 0
+    for line in io.BytesIO(head):
+        end += len(line)
+        quotes += line.count(b'"')
+        if quotes % 2 == 0 or end == len(head):
+            if head[start:end].strip():
+                if found == count:
+                    return start
+                found += 1
+            start = end
+    return start
 
 
 # --- shape ------------------------------------------------------------------------------------------------------------

@@ -20,33 +20,19 @@ def _number(path: str) -> int | None:
         return None
 
 
-def _free_on_machine() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+def available_memory() -> int:
+    """Return the bytes this process may still use: of the machine, its control group and its own limit."""
+    import psutil
 
-
-def _free_in_process() -> int | None:
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit == resource.RLIM_INFINITY:
-        return None
-    try:
-        used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-    except OSError:
-        used = 0
-    return max(limit - used, 0)
-
-
-def available_memory() -> int | None:
-    """Return the bytes this process may still use: machine, control group and process limit; None if unknown."""
-    free = [_free_on_machine(), _free_in_process()]
+    free: list[int] = [psutil.virtual_memory().available]
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed != resource.RLIM_INFINITY:
+        free.append(max(allowed - psutil.Process().memory_info().vms, 0))
     for limit, usage in CGROUP_LIMITS:
         most, used = _number(limit), _number(usage)
         if most is not None and used is not None:
             free.append(max(most - used, 0))
-    return min((bytes_ for bytes_ in free if bytes_ is not None), default=None)
+    return min(free)
 
 
 def show_bytes(size: float) -> str:
@@ -61,7 +47,7 @@ def show_bytes(size: float) -> str:
 def refuse_if_too_large(where: str, need: float, what: str) -> None:
     """Refuse what needs more memory than there is, before it is loaded."""
     free = available_memory()
-    if free is not None and need > free:
+    if need > free:
         raise DataError(
             f"{where}: {what} would need about {show_bytes(need)} of memory, but {show_bytes(free)} are free: "
             "keep fewer rows or columns"

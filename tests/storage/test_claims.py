@@ -32,6 +32,7 @@ from tuner.storage import (
     delete_study,
     enqueue_trial,
     fail,
+    leases,
     owner,
     put_back,
     read_drawn,
@@ -160,7 +161,7 @@ def test_an_ended_claim_is_not_ended_again(database: Database, ended: str) -> No
 )
 def test_a_claim_is_dead_once_its_time_is_up_or_its_owner_gone(owner: Owner, expires: float, expected: bool) -> None:
     """Either is enough; at the very moment of its expiry it still holds."""
-    assert claims.is_dead(owner.to_json(), expires, 10.0) is expected
+    assert (leases.death_of(owner.to_json(), expires, 10.0) is not None) is expected
 
 
 def test_a_trial_that_waits_was_never_started(database: Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import optuna
@@ -10,9 +11,26 @@ import pytest
 import sqlalchemy as sa
 from optuna.trial import TrialState
 
-from tests.storage.conftest import DISTRIBUTIONS, drawn, make_study, outcome, take_and_draw
+from tests.storage.conftest import DISTRIBUTIONS, drawn, make_study, outcome, take, take_and_draw
 from tuner.errors import StorageError
-from tuner.storage import Database, History, read_counts, read_progress, read_study, tables, write_outcome
+from tuner.storage import (
+    Claim,
+    Database,
+    History,
+    JobClaim,
+    enqueue_trial,
+    finish_job,
+    optuna_internals,
+    raise_budget,
+    read_counts,
+    read_drawn,
+    read_progress,
+    read_study,
+    record_test_look,
+    tables,
+    write_drawn,
+    write_outcome,
+)
 
 
 def count(database: Database, table: sa.Table) -> int:
@@ -162,3 +180,62 @@ def test_a_trials_best_epoch_is_the_middle_one_of_its_networks(database: Databas
     assert read_study(database, "made").trials[0].best_epoch == 7
     database.write(lambda connection: connection.execute(tables.trials.update().values(best_epoch=19)))
     assert read_study(database, "made").trials[0].best_epoch == 7
+
+
+def test_parameters_picked_by_hand_are_replaced_by_what_the_trial_runs_with(database: Database) -> None:
+    """Each parameter has one row then, whatever was picked, and an earlier attempt's draw is kept."""
+    study = make_study(database)
+    enqueue_trial(database, study, {"alpha": 0.5}, DISTRIBUTIONS)
+    claim = take(database, study)
+    assert read_drawn(database, claim.trial_id, DISTRIBUTIONS) == (None, {"alpha": 0.5})
+    assert write_drawn(database, claim, study, drawn(), DISTRIBUTIONS)
+    assert read_drawn(database, claim.trial_id, DISTRIBUTIONS) == (drawn(), {})
+    assert count(database, optuna_internals.params) == 2
+
+
+def test_what_sampler_and_pruner_noted_is_kept_with_the_trial(database: Database) -> None:
+    """Before the trial runs, and once it has ended; Optuna's samplers and pruners find it there."""
+    study = make_study(database)
+    claim = take(database, study)
+    noted = dataclasses.replace(drawn(), system_attributes={"cma:generation": [1, 2]})
+    assert write_drawn(database, claim, study, noted, DISTRIBUTIONS)
+    history = History(database, study, DISTRIBUTIONS)
+    history.refresh()
+    assert history.running[0].system_attrs == {"cma:generation": [1, 2]}
+    ended = dataclasses.replace(outcome(), system_attributes={"completed_rung_0": 0.5})
+    assert write_outcome(database, claim, study, ended)
+    history.refresh()
+    assert history.finished[0].system_attrs == {"cma:generation": [1, 2], "completed_rung_0": 0.5}
+
+
+WRITES: dict[str, Callable[[Database, int, Claim], object]] = {
+    "claim_trial": lambda database, study, _: take(database, study),
+    "write_outcome": lambda database, study, claim: write_outcome(database, claim, study, outcome()),
+    "enqueue_trial": lambda database, study, _: enqueue_trial(database, study, {"alpha": 0.5}, DISTRIBUTIONS),
+    "raise_budget": lambda database, study, _: raise_budget(database, study, by=1),
+    "record_test_look": lambda database, study, _: record_test_look(
+        database, study, trial_number=0, wrong=1, n=10, n_effective=None, model="m"
+    ),
+    "finish_job": lambda database, study, _: finish_job(database, JobClaim(study, "another token", 1), "gone"),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_change_of_a_studys_trials_begins_with_the_studys_lock(database: Database, name: str) -> None:
+    """In one order, so that no two transactions on a server wait for each other's rows."""
+    study = make_study(database, budget=9)
+    claim = take_and_draw(database, study)
+    statements: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        if "clock_timestamp" not in statement:
+            statements.append(statement)
+
+    sa.event.listen(database.engine, "before_cursor_execute", note)
+    WRITES[name](database, study, claim)
+    sa.event.remove(database.engine, "before_cursor_execute", note)
+    first = next(
+        k for k, statement in enumerate(statements) if not statement.startswith(("BEGIN", "SELECT tuner_jobs"))
+    )
+    assert statements[first].startswith("SELECT tuner_studies.budget")
+    assert database.is_sqlite or statements[first].endswith("FOR UPDATE")

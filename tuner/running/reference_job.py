@@ -10,7 +10,7 @@ from tuner.data import Dataset
 from tuner.errors import StorageError
 from tuner.reference_models import TrainingStoppedError, reference_errors
 from tuner.running.heartbeat import Heartbeat
-from tuner.storage import Database, JobClaim, Owner, claim_job, finish_job, put_back_job, renew_job
+from tuner.storage import Database, JobClaim, Owner, claim_job, finish_job, put_back_job, renew
 from tuner.study import StudyDefinition
 
 
@@ -42,7 +42,7 @@ class ReferenceJob:
 
     def _run(self, claim: JobClaim, stop: Callable[[], bool]) -> bool:
         began = time.monotonic()
-        with Heartbeat(lambda: renew_job(self._database, claim)) as heartbeat:
+        with Heartbeat(lambda: renew(self._database, claim)) as heartbeat:
             try:
                 found = self._train(lambda: heartbeat.lost or stop())
             except BaseException as error:

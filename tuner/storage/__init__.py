@@ -3,23 +3,14 @@
 from sqlalchemy.engine import URL
 
 from tuner.storage.address import mask, parse_url, shown, sqlite_file, sqlite_url, without_password
-from tuner.storage.claims import (
-    CLAIM_SECONDS,
-    HEARTBEAT_SECONDS,
-    Budget,
-    BudgetStatus,
-    Claim,
-    claim_trial,
-    fail,
-    put_back,
-    renew,
-)
+from tuner.storage.claims import Budget, BudgetStatus, Claim, claim_trial, fail, put_back
 from tuner.storage.database import Database
 from tuner.storage.facts import Begun, StudyFacts
 from tuner.storage.health import Check, check_database
 from tuner.storage.history import History, frozen_trial
-from tuner.storage.jobs import JobClaim, claim_job, finish_job, put_back_job, renew_job
+from tuner.storage.jobs import JobClaim, claim_job, finish_job, put_back_job
 from tuner.storage.learning import write_learning
+from tuner.storage.leases import CLAIM_SECONDS, HEARTBEAT_SECONDS, renew
 from tuner.storage.merging import Merged, merge_database
 from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch
 from tuner.storage.optuna_internals import id_of

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import datetime
-import os
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
-from tuner.errors import StorageError
 from tuner.outcomes import FailureCause, StopReason
 from tuner.storage import optuna_internals, tables
 from tuner.storage.database import Database, new_key
+from tuner.storage.leases import Lease, LeasedRows, lock_study, terms, write_held
 from tuner.storage.owner import Owner
-
-CLAIM_SECONDS = float(os.environ.get("TUNER_CLAIM_SECONDS", "60"))
-"""How long a claim lasts without a heartbeat; the variable is for tests, which cannot wait a minute."""
-HEARTBEAT_SECONDS = CLAIM_SECONDS / 4
 
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 _o, _c = optuna_internals.trials.c, tables.claims.c
-_BUDGET = sa.select(tables.studies.c.budget).where(tables.studies.c.study_id == tables.STUDY).with_for_update()
 _LIVE_CLAIMS = sa.select(_c.trial_id, _c.owner, _c.expires, _c.attempts).where(
     _c.study_id == tables.STUDY, _c.token.is_not(None)
 )
@@ -39,26 +33,22 @@ _FIRST_WAITING = (
     .limit(1)
 )
 _ATTEMPTS = sa.select(_c.attempts, _c.checkpoint).where(_c.trial_id == tables.TRIAL)
-_TOKEN = sa.select(_c.token).where(_c.trial_id == tables.TRIAL).with_for_update()
-_CHANGE_CLAIM = tables.claims.update().where(_c.trial_id == tables.TRIAL)
 _CHANGE_TRIAL = optuna_internals.trials.update().where(_o.trial_id == tables.TRIAL)
 """The columns that change are given beside the trial, by their names."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """The right to run one trial; ``token`` proves it, ``attempt`` counts from 1."""
+class Claim(Lease):
+    """The right to run one trial, whose id is the key."""
 
-    trial_id: int
+    rows: ClassVar[LeasedRows] = LeasedRows(tables.claims.c.trial_id)
     number: int
-    token: str
-    attempt: int
     checkpoint: bytes | None
 
-
-def is_dead(owner: str, expires: float, now: float) -> bool:
-    """Whether a claim has ended although nobody ended it: its time is up, or its owner's process is gone."""
-    return expires < now or Owner.from_json(owner).is_gone()
+    @property
+    def trial_id(self) -> int:
+        """The trial's id in the database."""
+        return self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,37 +111,21 @@ def _claimed_as(connection: Connection, token: str) -> Claim | None:
         .join(tables.claims, c.trial_id == t.trial_id)
         .where(c.token == token)
     ).one_or_none()
-    return None if row is None else Claim(row.trial_id, row.number, token, row.attempts, row.checkpoint)
-
-
-def lock_study(connection: Connection, study_id: int) -> int:
-    """The study's budget, its row held until the transaction ends (SQLite: the whole file already is).
-
-    Whoever changes a study's trials takes this lock first, so that no two wait for each other's.
-    """
-    budget = connection.execute(_BUDGET, {"study": study_id}).scalar_one_or_none()
-    if budget is None:
-        raise StorageError("the study was deleted while it was searched")
-    return int(budget)
+    return None if row is None else Claim(row.trial_id, token, row.attempts, row.number, row.checkpoint)
 
 
 def _end_dead_claims(connection: Connection, study_id: int, now: float, max_attempts: int) -> None:
     """Let the trials of dead owners wait for somebody else, or fail where they were begun too often."""
     live = connection.execute(_LIVE_CLAIMS, {"study": study_id}).all()
-    for trial_id, owner_json, expires, attempts in live:
-        owner = Owner.from_json(owner_json)
-        is_gone = owner.is_gone()
-        if expires >= now and not is_gone:
-            if expires > now + CLAIM_SECONDS:  # the clock was put back since: the owner has one more expiry's time
-                connection.execute(_CHANGE_CLAIM, {"trial": trial_id, "expires": now + CLAIM_SECONDS})
+    for claim in live:
+        death = Claim.rows.death(connection, claim.trial_id, claim, now)
+        if death is None:
             continue
-        reason = f"{FailureCause.CRASHED}: {owner} {'ended' if is_gone else 'was not heard of'} in attempt {attempts}"
-        if attempts >= max_attempts:
-            end_claim(connection, trial_id, reason)
-            set_state(connection, trial_id, TrialState.FAIL, now)
-            _set_stop_reason(connection, trial_id, StopReason.FAILED)
+        reason = f"{FailureCause.CRASHED}: {death}"
+        if claim.attempts >= max_attempts:
+            _fail(connection, claim.trial_id, reason, now)
         else:
-            _free_claim(connection, trial_id, reason)
+            _free_claim(connection, claim.trial_id, reason)
 
 
 def _standing(connection: Connection, study_id: int, budget: Budget, allowed: int) -> BudgetStatus:
@@ -172,7 +146,7 @@ def count_finished(connection: Connection, study_id: int) -> int:
 
 
 def _take(connection: Connection, study_id: int, call: str, token: str, owner: Owner, now: float) -> Claim:
-    held = {"token": token, "call": call, "owner": owner.to_json(), "claimed": now, "expires": now + CLAIM_SECONDS}
+    held = {"call": call, "claimed": now, **terms(token, owner, now)}
     waiting = connection.execute(_FIRST_WAITING, {"study": study_id}).one_or_none()
     if waiting is None:
         number = next_number(connection, study_id)
@@ -183,74 +157,36 @@ def _take(connection: Connection, study_id: int, call: str, token: str, owner: O
     before = connection.execute(_ATTEMPTS, {"trial": trial_id}).one_or_none()
     if before is None:
         connection.execute(tables.claims.insert(), {"trial_id": trial_id, "study_id": study_id, "attempts": 1, **held})
-        return Claim(trial_id, number, token, 1, None)
+        return Claim(trial_id, token, 1, number, None)
     attempt = before.attempts + 1
-    connection.execute(_CHANGE_CLAIM, {"trial": trial_id, "attempts": attempt, **held})
-    return Claim(trial_id, number, token, attempt, before.checkpoint)
-
-
-def renew(database: Database, claim: Claim) -> bool:
-    """Push the expiry on; False if the claim is no longer ours (its trial was taken over)."""
-
-    def work(connection: Connection) -> bool:
-        c = tables.claims.c
-        expires = database.now(connection) + CLAIM_SECONDS
-        mine = (c.trial_id == claim.trial_id) & (c.token == claim.token)
-        return connection.execute(tables.claims.update().where(mine).values(expires=expires)).rowcount == 1
-
-    return database.write(work, repeatable=True)
+    Claim.rows.change(connection, trial_id, attempts=attempt, **held)
+    return Claim(trial_id, token, attempt, number, before.checkpoint)
 
 
 def put_back(database: Database, claim: Claim, checkpoint: bytes | None = None) -> bool:
     """Let the trial wait for whoever comes next, as if this attempt had not been; False if it was no longer ours."""
-
-    def work(connection: Connection) -> bool:
-        if not is_held(connection, claim):
-            return False
-        c = tables.claims.c
-        connection.execute(
-            tables.claims.update()
-            .where(c.trial_id == claim.trial_id)
-            .values(attempts=c.attempts - 1, checkpoint=checkpoint)
-        )
-        _free_claim(connection, claim.trial_id, "put back")
-        return True
-
-    return database.write(work, repeatable=True)
+    before = {"attempts": claim.attempt - 1, "checkpoint": checkpoint}
+    return write_held(database, claim, lambda connection: _free_claim(connection, claim.trial_id, "put back", **before))
 
 
 def fail(database: Database, claim: Claim, reason: str) -> bool:
     """The trial failed for good, for this reason; False if it was no longer ours."""
-
-    def work(connection: Connection) -> bool:
-        if not is_held(connection, claim):
-            return False
-        end_claim(connection, claim.trial_id, reason)
-        set_state(connection, claim.trial_id, TrialState.FAIL, database.now(connection))
-        _set_stop_reason(connection, claim.trial_id, StopReason.FAILED)
-        return True
-
-    return database.write(work, repeatable=True)
+    return write_held(
+        database, claim, lambda connection: _fail(connection, claim.trial_id, reason, database.now(connection))
+    )
 
 
-def is_held(connection: Connection, claim: Claim) -> bool:
-    """Whether the claim is still ours; on a server its row is locked until the transaction ends."""
-    return bool(connection.execute(_TOKEN, {"trial": claim.trial_id}).scalar_one_or_none() == claim.token)
-
-
-def end_claim(connection: Connection, trial_id: int, reason: str | None) -> None:
-    """No one runs this trial any more, nor will."""
-    connection.execute(_CHANGE_CLAIM, {"trial": trial_id, "token": None, "reason": reason, "checkpoint": None})
-
-
-def _free_claim(connection: Connection, trial_id: int, reason: str) -> None:
+def _free_claim(connection: Connection, trial_id: int, reason: str, **values: Any) -> None:
     """Back to the waiting trials, its parameters and seed kept."""
-    connection.execute(_CHANGE_CLAIM, {"trial": trial_id, "token": None, "reason": reason})
+    Claim.rows.end(connection, trial_id, reason, **values)
     connection.execute(_CHANGE_TRIAL, {"trial": trial_id, "state": TrialState.WAITING, "datetime_start": None})
 
 
-def _set_stop_reason(connection: Connection, trial_id: int, reason: StopReason) -> None:
-    connection.execute(tables.trials.update().where(tables.trials.c.trial_id == trial_id).values(stop_reason=reason))
+def _fail(connection: Connection, trial_id: int, reason: str, now: float) -> None:
+    Claim.rows.end(connection, trial_id, reason, checkpoint=None)
+    set_state(connection, trial_id, TrialState.FAIL, now)
+    ours = tables.trials.c.trial_id == trial_id
+    connection.execute(tables.trials.update().where(ours).values(stop_reason=StopReason.FAILED))
 
 
 def next_number(connection: Connection, study_id: int) -> int:

@@ -14,8 +14,9 @@ from sqlalchemy.engine import Connection
 
 from tuner.errors import StorageError
 from tuner.storage import optuna_internals, tables
-from tuner.storage.claims import lock_study, next_number
+from tuner.storage.claims import next_number
 from tuner.storage.database import Database, new_key
+from tuner.storage.leases import lock_study
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 CHUNK = 200

@@ -14,9 +14,10 @@ from sqlalchemy.engine import Connection
 
 from tuner.outcomes import StopReason
 from tuner.storage import optuna_internals, tables
-from tuner.storage.claims import Claim, end_claim, insert_trial, is_held, lock_study, next_number, set_state
+from tuner.storage.claims import Claim, insert_trial, next_number, set_state
 from tuner.storage.database import Database
 from tuner.storage.history import ParamReader
+from tuner.storage.leases import lock_study, write_held
 from tuner.storage.networks import NetworkRecord, middle_epoch, rows_of_networks
 
 _t, _p = tables.trials.c, optuna_internals.params.c
@@ -58,15 +59,11 @@ def write_drawn(
 ) -> bool:
     """Note what the trial will run with, before it runs; False if the claim is no longer ours."""
 
-    def work(connection: Connection) -> bool:
-        if not is_held(connection, claim):
-            return False
-        if connection.execute(_NOTED, {"trial": claim.trial_id}).one_or_none() is not None:
-            return True  # noted by this very call, whose commit was not answered
-        insert_drawn(connection, claim.trial_id, study_id, drawn, distributions)
-        return True
+    def work(connection: Connection) -> None:
+        if connection.execute(_NOTED, {"trial": claim.trial_id}).one_or_none() is None:
+            insert_drawn(connection, claim.trial_id, study_id, drawn, distributions)  # else noted by this very call
 
-    return database.write(work, repeatable=True)
+    return write_held(database, claim, work)
 
 
 def insert_drawn(
@@ -160,10 +157,7 @@ def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outc
     """
     network_rows, epoch_rows = rows_of_networks(claim.trial_id, outcome.networks)
 
-    def work(connection: Connection) -> bool:
-        lock_study(connection, study_id)  # the order of finishing is counted per study, so one at a time
-        if not is_held(connection, claim):
-            return False
+    def work(connection: Connection) -> None:
         _tell_optuna(connection, claim.trial_id, outcome, database.now(connection))
         changed = {
             "trial": claim.trial_id,
@@ -178,10 +172,9 @@ def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outc
             connection.execute(tables.networks.insert(), network_rows)
         if epoch_rows:
             connection.execute(tables.epochs.insert(), epoch_rows)
-        end_claim(connection, claim.trial_id, None)
-        return True
+        claim.rows.end(connection, claim.trial_id, None, checkpoint=None)
 
-    return database.write(work, repeatable=True)
+    return write_held(database, claim, work, study_id=study_id)  # finishing is counted per study, one at a time
 
 
 def _tell_optuna(connection: Connection, trial_id: int, outcome: Outcome, now: float) -> None:

@@ -17,9 +17,10 @@ from sqlalchemy.engine import Connection
 from tuner.errors import UsageError
 from tuner.outcomes import StopReason
 from tuner.storage import optuna_internals, tables
-from tuner.storage.claims import count_finished, lock_study
+from tuner.storage.claims import count_finished
 from tuner.storage.database import Database, new_key
 from tuner.storage.facts import StudyFacts
+from tuner.storage.leases import lock_study
 from tuner.storage.records import insert_waiting
 
 

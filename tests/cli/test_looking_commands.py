@@ -9,16 +9,16 @@ from tests.conftest import SMALL_STUDY, Run, small_table
 from tuner.workspace.locating import read_source
 
 
-def test_init_writes_a_commented_definition_once(workplace: Path, run: Run) -> None:
+def test_init_writes_a_commented_definition_once(workplace: Path, here: Run) -> None:
     """The definition can be searched as it stands; a second call leaves it as it is and says so."""
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
-    result = run("init", "my.csv", "--target", "kind")
+    result = here("init", "my.csv", "--target", "kind")
     assert result.returncode == 0, result.stderr
     assert "tuner search my" in result.stdout
     written = workplace / "studies" / "my.toml"
     assert read_source(written).definition.name == "my"
     text = written.read_text(encoding="utf-8")
-    again = run("init", "my.csv", "--target", "kind")
+    again = here("init", "my.csv", "--target", "kind")
     assert again.returncode == 2
     assert "studies/my.toml is there already" in again.stderr
     assert written.read_text(encoding="utf-8") == text
@@ -39,18 +39,18 @@ def test_init_names_files_far_away_by_their_absolute_path(
     assert read_source(deep / "studies" / "my.toml").definition.data.source == source.format(data.parent)
 
 
-def test_init_names_the_schema_that_it_writes(workplace: Path, run: Run) -> None:
+def test_init_names_the_schema_that_it_writes(workplace: Path, here: Run) -> None:
     """An editor that opens the definition finds the schema beside it, and finds nothing to complain of."""
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
-    run("init", "my.csv", "--target", "kind")
+    here("init", "my.csv", "--target", "kind")
     first = (workplace / "studies" / "my.toml").read_text(encoding="utf-8").splitlines()[0]
     assert first == "#:schema ./study.schema.json"
-    assert (workplace / "studies" / "study.schema.json").read_text(encoding="utf-8") == run("schema").stdout
+    assert (workplace / "studies" / "study.schema.json").read_text(encoding="utf-8") == here("schema").stdout
 
 
-def test_init_example_puts_the_digits_here(workplace: Path, run: Run) -> None:
+def test_init_example_puts_the_digits_here(workplace: Path, here: Run) -> None:
     """Definition, data and schema, ready to be searched; a second call leaves an edited one as it is."""
-    result = run("init", "--example")
+    result = here("init", "--example")
     assert result.returncode == 0, result.stderr
     assert "tuner search digits" in result.stdout
     folder = workplace / "studies"
@@ -59,33 +59,33 @@ def test_init_example_puts_the_digits_here(workplace: Path, run: Run) -> None:
         "digits.toml",
         "study.schema.json",
     ]
-    assert str(folder / "data" / "digits.csv.gz") in run("check", "digits").stdout
+    assert str(folder / "data" / "digits.csv.gz") in here("check", "digits").stdout
     (folder / "digits.toml").write_text("# mine", encoding="utf-8")
-    assert "studies/digits.toml is there already" in run("init", "--example").stderr
+    assert "studies/digits.toml is there already" in here("init", "--example").stderr
     assert (folder / "digits.toml").read_text(encoding="utf-8") == "# mine"
 
 
 @pytest.mark.parametrize("arguments", [[], ["my.csv", "--example"]])
-def test_init_takes_data_or_the_example(run: Run, arguments: list[str]) -> None:
+def test_init_takes_data_or_the_example(here: Run, arguments: list[str]) -> None:
     """Neither, or both, is refused with both commands."""
-    result = run("init", *arguments)
+    result = here("init", *arguments)
     assert result.returncode == 2
     assert "tuner init my.csv --target COLUMN" in result.stderr
     assert "--example" in result.stderr
 
 
-def test_init_writes_nothing_for_data_that_cannot_be_searched(workplace: Path, run: Run) -> None:
+def test_init_writes_nothing_for_data_that_cannot_be_searched(workplace: Path, here: Run) -> None:
     """A target that is not there is refused before a file is made."""
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
-    result = run("init", "my.csv", "--target", "sort")
+    result = here("init", "my.csv", "--target", "sort")
     assert result.returncode == 2
     assert "'sort'" in result.stderr
     assert not (workplace / "studies").exists()
 
 
-def test_check_estimates_time_and_memory_and_writes_nothing(small_study: Path, run: Run) -> None:
+def test_check_estimates_time_and_memory_and_writes_nothing(small_study: Path, here: Run) -> None:
     """One epoch is trained, and multiplied by what the definition allows."""
-    result = run("check", "small", "--json")
+    result = here("check", "small", "--json")
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     assert found["trials"] == 4
@@ -93,7 +93,7 @@ def test_check_estimates_time_and_memory_and_writes_nothing(small_study: Path, r
     assert found["seconds_at_most"] == pytest.approx(4 * 6 * found["epoch_seconds"])
     assert 0 < found["seconds_at_least"] <= found["seconds_at_most"]
     assert found["peak_bytes"] > found["data_bytes"] > 0
-    assert "memory" in run("check", "small").stdout
+    assert "memory" in here("check", "small").stdout
     assert not (small_study.parent / "tuner.db").exists()
 
 
@@ -108,12 +108,12 @@ def test_what_is_to_know_of_the_data_is_told_everywhere(workplace: Path, here: R
     assert said not in here("search", "my", "--trials", 1).stderr
 
 
-def test_data_shows_columns_splits_and_findings(small_study: Path, run: Run) -> None:
+def test_data_shows_columns_splits_and_findings(small_study: Path, here: Run) -> None:
     """Every column with its kind, the sizes of the splits, and the notices."""
     text = small_table().replace("width,height,kind", "width,height,kind,same").replace("\n", ",1\n")
     text = text.replace("same,1", "same")
     (small_study.parent / "small.csv").write_text(text, encoding="utf-8")
-    shown = run("data", "small").stdout
+    shown = here("data", "small").stdout
     for part in (
         "width",
         "numeric",
@@ -123,18 +123,18 @@ def test_data_shows_columns_splits_and_findings(small_study: Path, run: Run) -> 
         "same: numeric, not used: the same value in every training row",
     ):
         assert part in shown
-    found = json.loads(run("data", "small", "--json").stdout)
+    found = json.loads(here("data", "small", "--json").stdout)
     assert found["sizes"] == {"train": 90, "dev": 30, "train_dev": 0, "test": 30}
     assert [column["name"] for column in found["columns"]] == ["width", "height", "same"]
 
 
-def test_gradcheck_passes_on_our_network(small_study: Path, run: Run) -> None:
+def test_gradcheck_passes_on_our_network(small_study: Path, here: Run) -> None:
     """Both points are great, keep_prob is forced to 1 and said so, the penalty is included."""
-    result = run("gradcheck", "small")
+    result = here("gradcheck", "small")
     assert result.returncode == 0, result.stderr
     assert "keep_prob forced to 1" in result.stdout
     assert "penalty included" in result.stdout
-    found = json.loads(run("gradcheck", "small", "--json").stdout)
+    found = json.loads(here("gradcheck", "small", "--json").stdout)
     assert found["passed"]
     assert found["verdict"] == "great"
     assert [point["updates"] > 0 for point in found["points"]] == [False, True]
@@ -154,25 +154,25 @@ def test_gradcheck_exits_1_on_a_wrong_gradient(small_study: Path, monkeypatch: p
     assert "wrong" in result.stdout
 
 
-def test_schema_knows_the_sections_and_keys(run: Run) -> None:
+def test_schema_knows_the_sections_and_keys(here: Run) -> None:
     """What is printed is a JSON schema with every section of a definition."""
-    schema = json.loads(run("schema").stdout)
+    schema = json.loads(here("schema").stdout)
     assert set(schema["properties"]) == {"name", "data", "network", "training", "space", "search", "diagnosis"}
     assert "patience" in json.dumps(schema)
 
 
-def test_the_schema_that_ships_is_the_one_that_is_printed(run: Run) -> None:
+def test_the_schema_that_ships_is_the_one_that_is_printed(here: Run) -> None:
     """``tuner schema > studies/study.schema.json`` renews it; the shipped study names it."""
     folder = Path(__file__).parents[2] / "studies"
-    kept, printed = (folder / "study.schema.json").read_text(encoding="utf-8"), run("schema").stdout
+    kept, printed = (folder / "study.schema.json").read_text(encoding="utf-8"), here("schema").stdout
     assert kept == printed, "renew it with: tuner schema > studies/study.schema.json"
     assert (folder / "digits.toml").read_text(encoding="utf-8").startswith("#:schema ./study.schema.json\n")
 
 
-def test_an_augmentation_needs_an_image(small_study: Path, run: Run) -> None:
+def test_an_augmentation_needs_an_image(small_study: Path, here: Run) -> None:
     """A strength without ``data.image`` is refused by its key."""
     small_study.write_text(SMALL_STUDY.replace("[space]", "[space]\nshift = 1"), encoding="utf-8")
-    result = run("check", "small")
+    result = here("check", "small")
     assert result.returncode == 2
     assert "space.shift" in result.stderr
     assert "data.image" in result.stderr

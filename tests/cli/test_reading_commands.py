@@ -16,10 +16,10 @@ from tests.conftest import Run
 from tuner.cli.app import app
 
 
-def test_report_writes_its_files_and_prints_the_verdict(small_study: Path, run: Run) -> None:
+def test_report_writes_its_files_and_prints_the_verdict(small_study: Path, here: Run) -> None:
     """Five files in reports/small, and the table and verdict in the terminal."""
-    run("search", "small")
-    result = run("report", "small")
+    here("search", "small")
+    result = here("report", "small")
     assert result.returncode == 0, result.stderr
     folder = Path("reports/small")
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -31,15 +31,15 @@ def test_report_writes_its_files_and_prints_the_verdict(small_study: Path, run: 
     ]
     assert "avoidable bias" in result.stdout
     assert "variance" in result.stdout
-    printed = json.loads(run("report", "small", "--json").stdout)
+    printed = json.loads(here("report", "small", "--json").stdout)
     assert printed == json.loads((folder / "summary.json").read_text(encoding="utf-8"))
 
 
-def test_baseline_and_material_gap_change_the_verdict_at_once(small_study: Path, run: Run) -> None:
+def test_baseline_and_material_gap_change_the_verdict_at_once(small_study: Path, here: Run) -> None:
     """The same trials, judged against another line."""
-    run("search", "small")
-    strict = json.loads(run("report", "small", "--json", "--material-gap", "0.001").stdout)
-    lax = json.loads(run("report", "small", "--json", "--material-gap", "0.9", "--baseline", "0.05").stdout)
+    here("search", "small")
+    strict = json.loads(here("report", "small", "--json", "--material-gap", "0.001").stdout)
+    lax = json.loads(here("report", "small", "--json", "--material-gap", "0.9", "--baseline", "0.05").stdout)
     assert strict["errors"]["baseline"] == {"value": 0.0, "given": False}
     assert lax["errors"]["baseline"] == {"value": 0.05, "given": True}
     assert lax["verdict"] == "low_bias_and_variance"
@@ -86,14 +86,14 @@ def test_a_reader_that_has_seen_enough_is_no_failure(arguments: tuple[str, ...],
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_studies_lists_what_the_database_holds(small_study: Path, run: Run) -> None:
+def test_studies_lists_what_the_database_holds(small_study: Path, here: Run) -> None:
     """One line a study; a database that is not there holds none and is not made."""
-    assert "no studies" in run("studies").stdout
+    assert "no studies" in here("studies").stdout
     assert not (small_study.parent / "tuner.db").exists()
-    run("search", "small")
-    listed = json.loads(run("studies", "--json").stdout)["studies"]
+    here("search", "small")
+    listed = json.loads(here("studies", "--json").stdout)["studies"]
     assert [(line["name"], line["budget"], line["complete"] + line["pruned"]) for line in listed] == [("small", 4, 4)]
-    assert "small" in run("studies").stdout
+    assert "small" in here("studies").stdout
 
 
 def test_a_named_database_that_is_not_there_is_a_mistake(workplace: Path, here: Run) -> None:
@@ -105,65 +105,65 @@ def test_a_named_database_that_is_not_there_is_a_mistake(workplace: Path, here: 
     assert not (workplace / "missing").exists()
 
 
-def test_trials_are_the_rows_of_trials_csv(small_study: Path, run: Run) -> None:
+def test_trials_are_the_rows_of_trials_csv(small_study: Path, here: Run) -> None:
     """``--csv`` prints the columns of the report's trials.csv."""
-    run("search", "small")
-    run("report", "small")
-    printed = run("trials", "small", "--csv").stdout
+    here("search", "small")
+    here("report", "small")
+    printed = here("trials", "small", "--csv").stdout
     assert printed == Path("reports/small/trials.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(io.StringIO(printed)))
     assert [row["number"] for row in rows] == ["0", "1", "2", "3"]
-    assert "initializer" in run("trials", "small").stdout
+    assert "initializer" in here("trials", "small").stdout
 
 
-def test_a_study_is_found_by_name_from_the_database_alone(small_study: Path, run: Run) -> None:
+def test_a_study_is_found_by_name_from_the_database_alone(small_study: Path, here: Run) -> None:
     """Where its definition file is gone, the database still knows the study."""
-    run("search", "small")
+    here("search", "small")
     small_study.unlink()
-    assert run("report", "small").returncode == 0
-    assert run("search", "small", "--trials", 1).returncode == 0
+    assert here("report", "small").returncode == 0
+    assert here("search", "small", "--trials", 1).returncode == 0
 
 
-def test_a_toml_path_uses_the_database_beside_it(small_study: Path, run: Run) -> None:
+def test_a_toml_path_uses_the_database_beside_it(small_study: Path, here: Run) -> None:
     """``tuner search elsewhere/small.toml`` keeps its trials in elsewhere/tuner.db."""
     elsewhere = Path("elsewhere")
     small_study.parent.rename(elsewhere)
-    assert run("search", "elsewhere/small.toml").returncode == 0
+    assert here("search", "elsewhere/small.toml").returncode == 0
     assert (elsewhere / "tuner.db").exists()
     assert not Path("studies").exists()
-    assert run("report", "elsewhere/small.toml").returncode == 0
+    assert here("report", "elsewhere/small.toml").returncode == 0
 
 
-def test_an_edited_diagnosis_takes_effect_at_once(small_study: Path, run: Run) -> None:
+def test_an_edited_diagnosis_takes_effect_at_once(small_study: Path, here: Run) -> None:
     """[diagnosis] is no part of the study's identity: the report follows the file, without a new search."""
-    run("search", "small")
+    here("search", "small")
     with small_study.open("a", encoding="utf-8") as file:
         file.write("\n[diagnosis]\nbaseline_error = 0.07\n")
-    found = json.loads(run("report", "small", "--json").stdout)
+    found = json.loads(here("report", "small", "--json").stdout)
     assert found["errors"]["baseline"] == {"value": 0.07, "given": True}
 
 
-def test_two_studies_stand_side_by_side(small_study: Path, run: Run) -> None:
+def test_two_studies_stand_side_by_side(small_study: Path, here: Run) -> None:
     """``tuner report A B`` compares, paired where the dev rows are the same."""
-    run("search", "small")
-    run("search", "small", "--name", "other", "--trials", 2)
-    result = run("report", "small", "other")
+    here("search", "small")
+    here("search", "small", "--name", "other", "--trials", 2)
+    result = here("report", "small", "other")
     assert result.returncode == 0, result.stderr
     assert Path("reports/small-vs-other/report.html").is_file()
-    found = json.loads(run("report", "small", "other", "--json").stdout)
+    found = json.loads(here("report", "small", "other", "--json").stdout)
     assert [study["study"] for study in found["studies"]] == ["small", "other"]
 
 
-def test_since_says_what_is_new(small_study: Path, run: Run) -> None:
+def test_since_says_what_is_new(small_study: Path, here: Run) -> None:
     """``--since 24h`` is for nightly jobs; a time that is none is refused."""
-    run("search", "small")
-    assert "since" in json.loads(run("report", "small", "--since", "24h", "--json").stdout)
-    assert run("report", "small", "--since", "yesterday").returncode == 2
+    here("search", "small")
+    assert "since" in json.loads(here("report", "small", "--since", "24h", "--json").stdout)
+    assert here("report", "small", "--since", "yesterday").returncode == 2
 
 
-def test_open_opens_the_page(small_study: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_opens_the_page(small_study: Path, here: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """``tuner report --open`` hands the page that it wrote to the browser."""
-    run("search", "small", "--trials", 1, "--quiet")
+    here("search", "small", "--trials", 1, "--quiet")
     opened: list[str] = []
     monkeypatch.setattr(typer, "launch", opened.append)
     result = CliRunner().invoke(app, ["report", "small", "--open"])

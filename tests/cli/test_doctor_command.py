@@ -21,9 +21,9 @@ def found(database: Path) -> dict[str, tuple[bool, str]]:
     return {check.name: (check.passed, check.found) for check in check_database(sqlite_url(database))}
 
 
-def test_a_sound_machine_is_told_so_and_nothing_is_created(workplace: Path, run: Run) -> None:
+def test_a_sound_machine_is_told_so_and_nothing_is_created(workplace: Path, here: Run) -> None:
     """Versions, BLAS, cores, file system, database, disk, cache and a timed step; exit status 0."""
-    result = run("doctor", "--json")
+    result = here("doctor", "--json")
     assert result.returncode == 0, result.stdout
     told = json.loads(result.stdout)
     assert told["passed"]
@@ -32,33 +32,33 @@ def test_a_sound_machine_is_told_so_and_nothing_is_created(workplace: Path, run:
     assert list(workplace.iterdir()) == []
 
 
-def test_a_searched_database_is_read_written_and_in_wal_mode(small_study: Path, run: Run) -> None:
+def test_a_searched_database_is_read_written_and_in_wal_mode(small_study: Path, here: Run) -> None:
     """What a search made passes, and is counted."""
-    run("search", "small", "--trials", 1)
-    result = run("doctor")
+    here("search", "small", "--trials", 1)
+    result = here("doctor")
     assert result.returncode == 0, result.stdout
     assert "can be read and written; 1 study" in result.stdout
     assert "WAL mode" in result.stdout
 
 
-def test_what_is_no_database_is_wrong(workplace: Path, run: Run) -> None:
+def test_what_is_no_database_is_wrong(workplace: Path, here: Run) -> None:
     """Exit status 1, and the last line names what is wrong."""
     (workplace / "studies").mkdir()
     (workplace / "studies" / "tuner.db").write_text("no database", encoding="utf-8")
-    result = run("doctor")
+    result = here("doctor")
     assert result.returncode == 1
     assert "WRONG  database" in result.stdout
     assert result.stdout.splitlines()[-1] == "wrong: database"
 
 
 @pytest.mark.parametrize("place", [20_000, 100_000])
-def test_a_damaged_database_is_wrong(small_study: Path, run: Run, place: int) -> None:
+def test_a_damaged_database_is_wrong(small_study: Path, here: Run, place: int) -> None:
     """Not only what answers a question: every page is looked at, and the way out is named."""
-    run("search", "small", "--quiet")
+    here("search", "small", "--quiet")
     with (small_study.parent / "tuner.db").open("r+b") as file:
         file.seek(place)
         file.write(bytes(range(256)) * 240)
-    result = run("doctor")
+    result = here("doctor")
     assert result.returncode == 1
     assert "WRONG  database" in result.stdout
     assert "is damaged" in result.stdout

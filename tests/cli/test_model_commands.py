@@ -157,17 +157,17 @@ def test_each_look_is_written_down_and_the_report_tells(own: Path, here: Run) ->
     assert looks(own) == [(found["trial"], round(error["value"] * error["n"]), error["n"])] * 2
 
 
-def test_the_report_counts_the_groups_of_the_test_set_as_evaluate_does(small_study: Path, run: Run) -> None:
+def test_the_report_counts_the_groups_of_the_test_set_as_evaluate_does(small_study: Path, here: Run) -> None:
     """Eight copies of every row are one example: both say so, with the same interval, wider than eight rows' apart."""
     header, *rows = small_table(90).splitlines()
     copies = [f"{row},{number}" for number, row in enumerate(rows) for _ in range(8)]
     (small_study.parent / "small.csv").write_text("\n".join([f"{header},patient", *copies]), encoding="utf-8")
     text = small_study.read_text(encoding="utf-8").replace('target = "kind"', 'target = "kind"\ngroup = "patient"')
     small_study.write_text(text, encoding="utf-8")
-    assert run("search", "small", "--quiet").returncode == 0
-    assert run("train", "small").returncode == 0
-    evaluated = json.loads(run("evaluate", "models/small.tuner", "--test", "--json").stdout)["sets"]["test"]["error"]
-    assert json.loads(run("report", "small", "--json").stdout)["errors"]["test"] == evaluated
+    assert here("search", "small", "--quiet").returncode == 0
+    assert here("train", "small").returncode == 0
+    evaluated = json.loads(here("evaluate", "models/small.tuner", "--test", "--json").stdout)["sets"]["test"]["error"]
+    assert json.loads(here("report", "small", "--json").stdout)["errors"]["test"] == evaluated
     low, high = wilson(evaluated["value"] * evaluated["n"], evaluated["n"])
     assert evaluated["high"] - evaluated["low"] > 2 * (high - low)
 

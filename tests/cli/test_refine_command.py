@@ -18,19 +18,19 @@ def searched(small_study: Path, here: Run) -> Path:
     return small_study
 
 
-def test_the_reports_first_action_becomes_a_definition_and_its_search(searched: Path, run: Run) -> None:
+def test_the_reports_first_action_becomes_a_definition_and_its_search(searched: Path, here: Run) -> None:
     """The command the report names writes what it proposes, and the search goes on from the old study's trials."""
-    first = json.loads(run("report", "small", "--json").stdout)["actions"][0]
+    first = json.loads(here("report", "small", "--json").stdout)["actions"][0]
     assert "tuner refine small --output studies/small-2.toml" in first["command"]
     refine, search = (part.split()[1:] for part in first["command"].split(" && "))
-    written = json.loads(run(*refine, "--json").stdout)
+    written = json.loads(here(*refine, "--json").stdout)
     proposed = {change["key"]: change for change in written["changes"]}
     assert "space.hidden" in proposed
     definition = read_source(Path("studies/small-2.toml")).definition
     assert definition.name == "small-2"
     assert definition.space["hidden"].bounds == proposed["space.hidden"]["new"]["choice"] == ["4", "8", "16"]
     assert proposed["space.hidden"]["old"] == "4"
-    result = run(*search, "--trials", "2")
+    result = here(*search, "--trials", "2")
     assert result.returncode == 0, result.stderr
     assert "begun with" in result.stdout
 

@@ -1,4 +1,4 @@
-"""``tuner search`` as its user meets it: real processes, their output and their exit status."""
+"""``tuner search`` as its user meets it: its output and its exit status."""
 
 import json
 import sqlite3
@@ -43,10 +43,10 @@ def test_a_search_completes_its_budget_and_says_so(small_study: Path, run: Run) 
     assert trial_numbers(small_study.parent / "tuner.db") == [0, 1, 2, 3]
 
 
-def test_a_finished_study_is_left_alone(small_study: Path, run: Run) -> None:
+def test_a_finished_study_is_left_alone(small_study: Path, here: Run) -> None:
     """The second search of a finished study says that there is nothing to do, and does nothing."""
-    run("search", "small")
-    result = run("search", "small")
+    here("search", "small")
+    result = here("search", "small")
     assert result.returncode == 0
     assert "nothing to do" in result.stdout
     assert trial_numbers(small_study.parent / "tuner.db") == [0, 1, 2, 3]
@@ -64,10 +64,10 @@ def test_json_is_one_object_with_the_keys_of_the_plan(small_study: Path, run: Ru
     assert {"lambda", "keep_prob", "alpha", "beta", "batch_size", "initializer"} <= set(found["best"]["params"])
 
 
-def test_trials_adds_exactly_so_many(small_study: Path, run: Run) -> None:
+def test_trials_adds_exactly_so_many(small_study: Path, here: Run) -> None:
     """``--trials 3`` on a finished study makes three more, whatever the budget says."""
-    run("search", "small")
-    found = json.loads(run("search", "small", "--trials", 3, "--json").stdout)
+    here("search", "small")
+    found = json.loads(here("search", "small", "--trials", 3, "--json").stdout)
     assert found["run"]["complete"] + found["run"]["pruned"] == 3
     assert trial_numbers(small_study.parent / "tuner.db") == list(range(7))
 
@@ -79,23 +79,23 @@ def test_two_workers_share_the_budget(small_study: Path, run: Run) -> None:
     assert trial_numbers(small_study.parent / "tuner.db") == list(range(12))
 
 
-def test_a_data_file_needs_no_definition(workplace: Path, run: Run) -> None:
+def test_a_data_file_needs_no_definition(workplace: Path, here: Run) -> None:
     """``tuner search my.csv --target kind`` writes studies/my.toml and searches; the second call uses that file."""
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
-    first = run("search", "my.csv", "--target", "kind", "--trials", 1)
+    first = here("search", "my.csv", "--target", "kind", "--trials", 1)
     assert first.returncode == 0, first.stderr
     text = (workplace / "studies" / "my.toml").read_text(encoding="utf-8")
     assert 'source = "../my.csv"' in text
-    second = run("search", "my.csv", "--target", "kind", "--trials", 1)
+    second = here("search", "my.csv", "--target", "kind", "--trials", 1)
     assert second.returncode == 0, second.stderr
     assert (workplace / "studies" / "my.toml").read_text(encoding="utf-8") == text
     assert trial_numbers(workplace / "studies" / "tuner.db") == [0, 1]
 
 
-def test_fail_above_ends_with_status_4(small_study: Path, run: Run) -> None:
+def test_fail_above_ends_with_status_4(small_study: Path, here: Run) -> None:
     """A best dev error above ``--fail-above`` is exit status 4; one below is 0."""
-    assert run("search", "small", "--fail-above", "0.0001").returncode == 4
-    assert run("search", "small", "--fail-above", "0.9").returncode == 0
+    assert here("search", "small", "--fail-above", "0.0001").returncode == 4
+    assert here("search", "small", "--fail-above", "0.9").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -111,11 +111,11 @@ def test_fail_above_ends_with_status_4(small_study: Path, run: Run) -> None:
     ],
 )
 def test_a_bad_definition_is_refused_and_nothing_written(
-    small_study: Path, run: Run, old: str, new: str, parts: list[str]
+    small_study: Path, here: Run, old: str, new: str, parts: list[str]
 ) -> None:
     """One line, exit status 2, no database."""
     small_study.write_text(SMALL_STUDY.replace(old, new, 1), encoding="utf-8")
-    assert_refused(run("search", "small"), *parts)
+    assert_refused(here("search", "small"), *parts)
     assert sorted(path.name for path in small_study.parent.iterdir()) == ["small.csv", "small.toml"]
 
 
@@ -133,23 +133,23 @@ def test_a_bad_definition_is_refused_and_nothing_written(
         (small_table(600) + "1.0,tall,a\n", ["my.csv", "height", "'tall'", "602"]),
     ],
 )
-def test_bad_data_is_refused_and_nothing_written(workplace: Path, run: Run, text: str, parts: list[str]) -> None:
+def test_bad_data_is_refused_and_nothing_written(workplace: Path, here: Run, text: str, parts: list[str]) -> None:
     """One line naming the file, the row or column and the value; no definition, no database."""
     (workplace / "my.csv").write_text(text, encoding="utf-8")
-    assert_refused(run("search", "my.csv", "--target", "kind"), *parts)
+    assert_refused(here("search", "my.csv", "--target", "kind"), *parts)
     assert not (workplace / "studies").exists()
 
 
-def test_a_data_file_needs_a_target(workplace: Path, run: Run) -> None:
+def test_a_data_file_needs_a_target(workplace: Path, here: Run) -> None:
     """Without --target nobody knows what is to be predicted."""
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
-    assert_refused(run("search", "my.csv"), "my.csv", "--target COLUMN", "width, height, kind")
+    assert_refused(here("search", "my.csv"), "my.csv", "--target COLUMN", "width, height, kind")
 
 
-def test_a_numeric_target_is_refused(workplace: Path, run: Run) -> None:
+def test_a_numeric_target_is_refused(workplace: Path, here: Run) -> None:
     """Very many numeric values are no classes."""
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
-    assert_refused(run("search", "my.csv", "--target", "width"), "my.csv", "width", "classification only")
+    assert_refused(here("search", "my.csv", "--target", "width"), "my.csv", "width", "classification only")
 
 
 @pytest.mark.parametrize(
@@ -161,9 +161,9 @@ def test_a_numeric_target_is_refused(workplace: Path, run: Run) -> None:
         ("sqlite:///studies/small.toml", ["small.toml", "not a SQLite database"]),
     ],
 )
-def test_a_bad_storage_is_refused(small_study: Path, run: Run, url: str, parts: list[str]) -> None:
+def test_a_bad_storage_is_refused(small_study: Path, here: Run, url: str, parts: list[str]) -> None:
     """A database that cannot be opened is one line and exit status 2; nothing is written."""
-    assert_refused(run("search", "small", "--storage", url), *parts)
+    assert_refused(here("search", "small", "--storage", url), *parts)
     assert sorted(path.name for path in small_study.parent.iterdir()) == ["small.csv", "small.toml"]
     assert small_study.read_text(encoding="utf-8") == SMALL_STUDY
 
@@ -189,9 +189,9 @@ def test_a_bad_storage_is_refused(small_study: Path, run: Run, url: str, parts: 
         (["report", "small"], ["small", "never searched", "tuner search small"]),
     ],
 )
-def test_wrong_usage_is_one_line(small_study: Path, run: Run, arguments: list[str], parts: list[str]) -> None:
+def test_wrong_usage_is_one_line(small_study: Path, here: Run, arguments: list[str], parts: list[str]) -> None:
     """What was typed wrong is named, with what would be right."""
-    assert_refused(run(*arguments), *parts)
+    assert_refused(here(*arguments), *parts)
     assert not (small_study.parent / "tuner.db").exists()
 
 

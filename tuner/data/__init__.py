@@ -4,6 +4,7 @@
 it is used: a worker process that maps prepared arrays needs none of it.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tuner.data.augmentation import AUGMENTATIONS, Augmentation, make_augment
@@ -84,16 +85,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("LARGEST_INPUT", "Encoding"):
-        from tuner.data import encoding
-
-        return getattr(encoding, name)
-    if name == "check_data_quality":
-        from tuner.data import data_checks
-
-        return getattr(data_checks, name)
-    if name in ("class_indices", "names_of", "raw_columns", "raw_names", "read_labelled", "rows_frame"):
-        from tuner.data import applying
-
-        return getattr(applying, name)
+    for module in ("encoding", "applying", "data_checks") if name in __all__ else ():
+        if hasattr(found := import_module(f"tuner.data.{module}"), name):
+            return getattr(found, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -47,7 +47,7 @@ class Store:
     def __init__(self, key: str | None) -> None:
         self._key = key
         self._folder: Path | None = None
-        self._arrays: dict[str, NDArray[Any]] = {}
+        self.arrays: dict[str, NDArray[Any]] = {}
 
     def __enter__(self) -> Self:
         if self._key is not None:
@@ -79,9 +79,9 @@ class Store:
                 shutil.rmtree(self._folder, ignore_errors=True)  # what is mapped already stays readable
                 self._folder = None
             else:
-                self._arrays[name] = array
+                self.arrays[name] = array
                 return array
-        return np.zeros(shape, dtype=dtype)
+        return self.arrays.setdefault(name, np.zeros(shape, dtype=dtype))
 
     def commit(self, meta: dict[str, Any]) -> Path | None:
         """Move the finished entry to its place; returns it, or None where nothing could be kept."""
@@ -89,7 +89,7 @@ class Store:
             return None
         final = cache_folder() / self._key
         try:
-            sums = {name: zlib.crc32(array.data) for name, array in self._arrays.items()}
+            sums = {name: zlib.crc32(array.data) for name, array in self.arrays.items()}
             kept = {**meta, "boot": boot_id(), "checksums": sums}
             (self._folder / "meta.json").write_text(json.dumps(kept), encoding="utf-8")
             self._folder.chmod(0o700)

@@ -118,13 +118,11 @@ def same_rows(assembly: Assembly) -> Iterator[Finding]:
 
 
 def _same_rows_in_folds(folds: list[NDArray[np.uint64]]) -> Iterator[Finding]:
-    values, place = np.unique(np.concatenate(folds), return_inverse=True)
-    fold = np.repeat(np.arange(len(folds)), [len(each) for each in folds])
-    first, last = np.full(len(values), len(folds)), np.full(len(values), -1)
-    np.minimum.at(first, place, fold)
-    np.maximum.at(last, place, fold)
-    shared = int((first != last)[place].sum())
-    yield from _same_rows(shared, len(place), "rows", "have a twin in another fold", ("train", "dev"))
+    import pandas as pd
+
+    fold = pd.Series(np.repeat(np.arange(len(folds)), [len(each) for each in folds]))
+    shared = int((fold.groupby(np.concatenate(folds)).transform("nunique") > 1).sum())
+    yield from _same_rows(shared, len(fold), "rows", "have a twin in another fold", ("train", "dev"))
 
 
 def _same_rows(shared: int, n: int, rows: str, where: str, parts: tuple[str, str]) -> Iterator[Finding]:
@@ -282,7 +280,9 @@ def column_tests(assembly: Assembly, a: Selection, b: Selection) -> Iterator[Tes
     from scipy.stats import ks_2samp
 
     left, right = assembly.tables[a.table], assembly.tables[b.table]
-    for name, values_a, values_b in _numbers_of(left, right, a.rows, b.rows):
+    other = right.measured()
+    for name, values_a in _numbers_of(left, a.rows):
+        values_b = other[name][b.rows].astype(np.float64)
         present_a, present_b = values_a[~np.isnan(values_a)], values_b[~np.isnan(values_b)]
         yield from _missing_test(name, len(values_a), len(present_a), len(values_b), len(present_b))
         if len(present_a) and len(present_b):
@@ -296,13 +296,10 @@ def column_tests(assembly: Assembly, a: Selection, b: Selection) -> Iterator[Tes
             yield Tested("distribution", name, p, distance, "total variation")
 
 
-def _numbers_of(
-    left: TypedTable, right: TypedTable, rows_a: Ints, rows_b: Ints
-) -> Iterator[tuple[str, Doubles, Doubles]]:
-    """Yield numbers and dates of both tables, column by column, as float64."""
-    other = right.measured()
-    for name, values in left.measured().items():
-        yield name, values[rows_a].astype(np.float64), other[name][rows_b].astype(np.float64)
+def _numbers_of(table: TypedTable, rows: Ints) -> Iterator[tuple[str, Doubles]]:
+    """Yield numbers and dates, column by column, as float64."""
+    for name, values in table.measured().items():
+        yield name, values[rows].astype(np.float64)
 
 
 def _missing_test(name: str, n_a: int, present_a: int, n_b: int, present_b: int) -> Iterator[Tested]:
@@ -381,7 +378,7 @@ def leaking_columns(assembly: Assembly) -> Iterator[Finding]:
 
 def _coded_columns(table: TypedTable, rows: Ints) -> Iterator[tuple[str, Ints, bool]]:
     """Yield each column's cells as codes, 0 where missing, and whether their order means something."""
-    for name, values, _ in _numbers_of(table, table, rows, rows[:0]):
+    for name, values in _numbers_of(table, rows):
         yield name, _bins(values), True
     for name, text in table.text.items():
         yield name, text.codes[rows] + 1, False

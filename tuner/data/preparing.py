@@ -79,20 +79,18 @@ def prepare(assembly: Assembly, encodings: list[Encoding], reader: RowReader, ke
     what = f"the network's input of {encodings[0].n_features:,} features"
     refuse_if_too_large(str(assembly.path or "the rows"), 4 * cells, what)
     with Store(key) as store:
-        arrays: dict[str, NDArray[Any]] = {}
         for name, k, selection in named_selections(assembly):
-            table = encode_selection(assembly, encodings[k], name, selection, store.zeros)
-            arrays |= {f"{name}.X": table.X, f"{name}.y": table.y, f"{name}.rows": table.rows}
+            encode_selection(assembly, encodings[k], name, selection, store.zeros)
         if assembly.test is not None and len(assembly.train) > 1:
-            arrays["test.rows"] = _filled(store.zeros, "test.rows", assembly.test.rows)
+            _filled(store.zeros, "test.rows", assembly.test.rows)
         if assembly.groups:
             groups = np.concatenate([assembly.groups[dev.table].codes[dev.rows] for dev in assembly.dev])
-            arrays["dev_groups"] = _filled(store.zeros, "dev_groups", groups)
+            _filled(store.zeros, "dev_groups", groups)
         facts = FACTS.dump_python(facts_of(assembly, encodings), mode="json")
-        meta = {**facts, "arrays": list(arrays), "n_parts": len(assembly.train)}
+        meta = {**facts, "arrays": list(store.arrays), "n_parts": len(assembly.train)}
         stored = store.commit(meta)
         kept = read_entry(stored) if stored is not None else None
-        return dataset_of(*(kept or (meta, arrays)), stored=stored if kept else None, reader=reader)
+        return dataset_of(*(kept or (meta, store.arrays)), stored=stored if kept else None, reader=reader)
 
 
 def facts_of(assembly: Assembly, encodings: list[Encoding]) -> DatasetFacts:

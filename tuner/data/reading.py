@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from tuner.data.encoders import Reads
 from tuner.data.settings import DataSettings
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tuner.data.assembling import Assembly
     from tuner.data.encoding import Encoding
     from tuner.data.sources import DataFile, Raw
+
+Made = TypeVar("Made")
 
 SPLIT_KEYS = frozenset({"source", "split", "split_column", "group", "time", "folds", "seed", "image"})
 """Keys of [data] that do not change how a file's text is parsed."""
@@ -98,27 +100,23 @@ class RowReader:
         """Label, split and type the rows."""
         from tuner.data.assembling import assemble
 
-        with self:
-            found = self._kept.assemblies.get(self._key)
-            if found is None:
-                found = assemble(self.raws(), self.settings, self.fingerprint(), self.path)
-                self._kept.assemblies[self._key] = found
-            return found
+        return self._once(
+            self._kept.assemblies, lambda: assemble(self.raws(), self.settings, self.fingerprint(), self.path)
+        )
 
     def encodings(self) -> list[Encoding]:
         """Fit the encoding of each network on its training rows."""
         from tuner.data.encoding import fit_encodings
 
-        with self:
-            found = self._kept.encodings.get(self._key)
-            if found is None:
-                assembly = self.assemble()
-                found = self._kept.encodings[self._key] = fit_encodings(assembly, assembly.train)
-            return found
+        return self._once(self._kept.encodings, lambda: fit_encodings(self.assemble(), self.assemble().train))
 
-    @property
-    def _key(self) -> str:
-        return self.settings.model_dump_json(exclude={"source"})
+    def _once(self, kept: dict[str, Made], make: Callable[[], Made]) -> Made:
+        """What was made under these settings, or is now: inside ``with`` it is kept."""
+        key = self.settings.model_dump_json(exclude={"source"})
+        with self:
+            if key not in kept:
+                kept[key] = make()
+            return kept[key]
 
 
 class FileReader(RowReader):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,11 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
             note = {**_notes(model, dataset), "test": "never seen in training or choosing"}[name]
             groups = read_groups(dataset, name) if dataset.dev_groups is not None and name in ("dev", "test") else None
             predictions = model.classify_encoded([table.X for table in encoded])
-            evaluations.append(_evaluation(model, _shown(name), note, predictions, encoded[0].y, groups))
+            evaluations.append(
+                _evaluation(
+                    model, "train+dev" if name == "outside_test" else name, note, predictions, encoded[0].y, groups
+                )
+            )
     return evaluations
 
 
@@ -96,10 +100,6 @@ def evaluate_file(model: Model, path: Path) -> Evaluation:
     return _evaluation(model, path.name, "another file", predictions, np.concatenate([y for _, y in pieces]), None)
 
 
-def _shown(name: str) -> str:
-    return "train+dev" if name == "outside_test" else name
-
-
 def _notes(model: Model, dataset: Dataset) -> dict[str, str]:
     """Name the sets outside the test set, and say what each is to the model."""
     if model.card.rows == "train+dev":
@@ -112,18 +112,14 @@ def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation:
     """Evaluate each row outside the test set with the network that was not trained on it."""
     outside = [read_parts(dataset, ["dev"], encoding)["dev"] for encoding in model.encodings]
     predictions, tables = [], []
-    for network, (part, table) in enumerate(zip(_parts(dataset, len(outside)), outside, strict=True)):
-        rows = np.searchsorted(table.rows, part)
-        tables.append(Table(table.X[rows], table.y[rows], part))
+    for network, table in enumerate(outside):
+        of_fold = dataset.parts[network % len(dataset.parts)].dev.rows  # with several seeds the folds repeat
+        rows = np.searchsorted(table.rows, of_fold)
+        tables.append(Table(table.X[rows], table.y[rows], of_fold))
         predictions.append(Predictions(*model.networks[network].classify(tables[-1].X)))
     groups = None if dataset.dev_groups is None else np.tile(dataset.dev_groups, len(outside) // len(dataset.parts))
     note = "each row by the network of its fold, which had not learnt from it"
     return _evaluation(model, "dev", note, Predictions.joined(predictions), joined(tables).y, groups)
-
-
-def _parts(dataset: Dataset, n_networks: int) -> Iterable[Ints]:
-    """List the dev rows of each network; with several seeds the folds repeat."""
-    return [part.dev.rows for part in dataset.parts] * (n_networks // len(dataset.parts))
 
 
 def _evaluation(

@@ -118,6 +118,12 @@ class _Nodes:
         self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
         return name
 
+    def cast(self, name: str, to: str) -> str:
+        """The same in another of ONNX's types."""
+        from onnx import TensorProto
+
+        return self.add("Cast", name, to=TensorProto.DataType.Value(to))
+
     def constant(self, value: Any, dtype: Any = None) -> str:
         """A constant tensor; its name."""
         from onnx import numpy_helper
@@ -167,7 +173,7 @@ def _network(nodes: _Nodes, network: Network, X: str, positions: Sequence[int], 
     both = nodes.add("Concat", nodes.add("Sub", nodes.constant(1, np.float32), p), p, axis=1, output=output)
     flat = nodes.add("Squeeze", a, nodes.constant([1], np.int64))
     above = nodes.add("Greater", flat, nodes.constant(0, np.float32))
-    return nodes.add("Cast", above, to=_int64()), both
+    return nodes.cast(above, "INT64"), both
 
 
 # --- the encoding -----------------------------------------------------------------------------------------------------
@@ -190,7 +196,7 @@ def _encode(nodes: _Nodes, encoding: Encoding) -> Piece:
         pieces.append((_values(nodes, values), [feature.position for _, _, feature in values]))
     if absent:
         picked = nodes.add("Gather", NUMBERS, nodes.constant([k for k, _, _ in absent], np.int64), axis=1)
-        flags = nodes.add("Cast", nodes.add("IsNaN", picked), to=_float())
+        flags = nodes.cast(nodes.add("IsNaN", picked), "FLOAT")
         pieces.append((flags, [feature.position for _, _, feature in absent]))
     for column in encoding.columns:
         if column.features and not column.encoder.in_blocks:
@@ -206,7 +212,7 @@ def _values(nodes: _Nodes, values: Sequence[tuple[int, FittedColumn, Feature]]) 
     filled = nodes.add("Where", nodes.add("IsNaN", raw), fill, raw)
     normalised = _normalised(nodes, filled, [feature for _, _, feature in values])
     ends = (nodes.constant(sign * LARGEST_INPUT, np.float64) for sign in (-1, 1))
-    return nodes.add("Cast", nodes.add("Clip", normalised, *ends), to=_float())
+    return nodes.cast(nodes.add("Clip", normalised, *ends), "FLOAT")
 
 
 def _normalised(nodes: _Nodes, raw: str, features: Sequence[Feature]) -> str:
@@ -226,7 +232,7 @@ def _by_part(
     fill = nodes.constant(column.fill, np.float64)
     parts = parts_of(nodes, nodes.add("Where", nodes.add("IsNaN", raw), fill, raw))
     joined = nodes.add("Concat", *(parts[feature.part] for feature in features), axis=1)
-    normalised = nodes.add("Cast", _normalised(nodes, joined, features), to=_float())
+    normalised = nodes.cast(_normalised(nodes, joined, features), "FLOAT")
     yield normalised, [feature.position for feature in features]
 
 
@@ -270,15 +276,3 @@ GRAPHS: dict[str, Callable[[_Nodes, FittedColumn, int], Iterator[Piece]]] = {
 """Kind of column -> what makes its features, in the graph, of its place among the inputs' numbers or categories.
 
 Values of blocks, and flags of missing numbers and times, are made of all columns at once."""
-
-
-def _float() -> int:
-    from onnx import TensorProto
-
-    return int(TensorProto.FLOAT)
-
-
-def _int64() -> int:
-    from onnx import TensorProto
-
-    return int(TensorProto.INT64)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.data.augmentation import AUGMENTATIONS, Augmentation, make_augment
 from tuner.data.cache import cache_folder
-from tuner.data.dataset import ColumnSummary, Dataset, Part, Table
+from tuner.data.dataset import ColumnSummary, Dataset, Part, Table, describe
 from tuner.data.dates import CYCLES as DATE_CYCLES
 from tuner.data.dates import DAY
-from tuner.data.describing import describe
 from tuner.data.encoders import ENCODERS, MISSING, ColumnSettings, Feature, FittedColumn, Kind, Reads
 from tuner.data.loading import (
     arrays_reader,

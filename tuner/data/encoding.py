@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -174,7 +175,8 @@ def fit_columns(
     typed: TypedTable, columns: Mapping[str, Column], rows: Ints, settings: DataSettings, image: tuple[int, ...] | None
 ) -> tuple[FittedColumn, ...]:
     """Fit every column on the given rows alone; features have no place in X yet."""
-    fitted = {name: FittedColumn(**asdict(column)) for name, column in columns.items()}
+    known = attrgetter(*(each.name for each in fields(Column)))
+    fitted = {name: FittedColumn(*known(column)) for name, column in columns.items()}
     cells: dict[str, Any] = {**typed.values, **typed.text}
     for numbers in typed.numbers:
         if image:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tuner.data.cache import Store, cache_folder, read_entry
 from tuner.data.dataset import Dataset, Floats, Ints, Table
 from tuner.data.reading import FileReader, FrameReader, RowReader
 from tuner.data.settings import DataSettings
@@ -34,7 +35,6 @@ def load_dataset(settings: DataSettings, folder: Path, *, cache: bool = True) ->
 
 def dataset_from(reader: RowReader, *, cache: bool = True) -> Dataset:
     """The same for rows that may have been read already: inside ``with reader:`` they are not read again."""
-    from tuner.data.cache import cache_folder, read_entry
     from tuner.data.preparing import cache_key, dataset_of, prepare
 
     with reader:
@@ -139,15 +139,14 @@ def fit_on_all(dataset: Dataset) -> tuple[Table, Table | None, Encoding]:
     """
     from tuner.data.assembling import Selection
     from tuner.data.encoding import fit_encodings
-    from tuner.data.preparing import encode_selection
 
     assembly = assembly_of(dataset)
     in_source = [each.rows for each in assembly.outside_test if each.table == "source"]
     # a dev file may be of another distribution than train: what is learnt, is learnt from the training file
     encoding = fit_encodings(assembly, (Selection("source", np.sort(np.concatenate(in_source))),))[0]
-    tables = [encode_selection(assembly, encoding, "all", each, _in_memory) for each in assembly.outside_test]
-    test = None if assembly.test is None else encode_selection(assembly, encoding, "test", assembly.test, _in_memory)
-    return joined(tables), test, encoding
+    names = ["outside_test", *(["test"] if assembly.test is not None else [])]
+    found = _encoded(assembly, names, encoding)
+    return found["outside_test"], found.get("test"), encoding
 
 
 def read_part(dataset: Dataset, name: str, encoding: Encoding) -> Table:
@@ -157,16 +156,19 @@ def read_part(dataset: Dataset, name: str, encoding: Encoding) -> Table:
 
 def read_parts(dataset: Dataset, names: Iterable[str], encoding: Encoding) -> dict[str, Table]:
     """Encode several parts, reading the rows once; "outside_test" is everything that a final network learns from."""
+    return _encoded(assembly_of(dataset), names, encoding)
+
+
+def _encoded(assembly: Assembly, names: Iterable[str], encoding: Encoding) -> dict[str, Table]:
     from tuner.data.preparing import encode_selection
 
-    assembly = assembly_of(dataset)
     selections: dict[str, Sequence[Selection]] = {name: (part,) for name, part in assembly.parts.items()}
     selections["outside_test"] = assembly.outside_test
     found = {}
     for name in names:
         if name not in selections:
             raise DataError(f"the data: no {name} set, expected one of those that the split has")
-        tables = [encode_selection(assembly, encoding, name, each, _in_memory) for each in selections[name]]
+        tables = [encode_selection(assembly, encoding, name, each, Store(None).zeros) for each in selections[name]]
         found[name] = joined(tables)
     return found
 
@@ -202,7 +204,3 @@ def read_rows(
     wanted = Wanted(settings, encoding.source_columns, text, encoding.target, labelled=False)
     for raw in read_pieces(path, wanted):
         yield raw.frame, encoding.transform_raw(raw)
-
-
-def _in_memory(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    return np.zeros(shape, dtype=dtype)

@@ -81,9 +81,7 @@ def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings
     if numbers is None:
         return labels.levels, labels.codes
     order = np.argsort(numbers, kind="stable")
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    return tuple(labels.levels[level] for level in order), place[labels.codes]
+    return tuple(labels.levels[level] for level in order), np.argsort(order)[labels.codes]
 
 
 def _refuse_regression(where: str, numbers: NDArray[Any], n: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,7 @@ def test_a_trial_is_pruned_at_its_rung(dataset: Dataset) -> None:
     """The pruner sees the best value up to each rung, and ends the trial there."""
     asked: list[dict[int, float]] = []
 
-    def prune(rung_values: dict[int, float]) -> bool:
+    def prune(rung_values: dict[int, float], _: Sequence[float]) -> bool:
         asked.append(rung_values)
         return len(asked) == 2
 
@@ -136,6 +137,20 @@ def test_a_trial_is_pruned_at_its_rung(dataset: Dataset) -> None:
     assert (result.stop_reason, result.networks[0].epochs) == ("pruned", 6)
     errors = result.networks[0].curve["dev_error"]
     assert result.rung_values == {4: min(errors[:4]), 6: min(errors[:6])}
+
+
+def test_the_pruner_sees_each_network_at_its_best_so_far(folded: Dataset) -> None:
+    """With folds its error on its own dev rows, also where the networks' best epochs differ."""
+    asked: list[Sequence[float]] = []
+
+    def prune(_: dict[int, float], network_losses: Sequence[float]) -> bool:
+        asked.append(network_losses)
+        return False
+
+    result = run(folded, rungs=(4, 9), prune=prune)
+    curves = [network.curve["dev_error"] for network in result.networks]
+    assert asked == [pytest.approx([min(curve[:rung]) for curve in curves]) for rung in (4, 9)]
+    assert len(set(asked[0])) > 1
 
 
 def test_a_trial_that_ends_before_a_rung_has_its_final_value_there(dataset: Dataset) -> None:

@@ -66,6 +66,11 @@ class Metric:
         """Whether a row's loss is 1 where it is wrong and else 0."""
         return self.losses is wrong_rows
 
+    @property
+    def is_mean_of_losses(self) -> bool:
+        """Whether every row's loss counts the same."""
+        return self.class_weights is None
+
     def mean(self, losses: Array, y: Array) -> float:
         """The metric of a set of rows from their losses (n,) and class indices (n,)."""
         if self.class_weights is None:
@@ -100,6 +105,8 @@ class Metric:
 
 class Cost(Metric):
     """Mean cost of the networks on their dev rows; trials are compared by the rows that they get wrong."""
+
+    is_mean_of_losses = False
 
     def of(self, measured: Measured, y: Array) -> float:
         """The network's own mean cost."""

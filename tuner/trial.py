@@ -18,6 +18,10 @@ from tuner.outcomes import StopReason
 from tuner.study import StudyDefinition
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
+Prune = Callable[[dict[int, float], Sequence[float]], bool]
+"""Whether a trial should end, from its best value up to each rung, and from each network's mean dev loss at its best
+epoch so far.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +104,13 @@ def run_trial(
     seed: int,
     dev_folds: np.ndarray,
     augment: Augment | None = None,
-    prune: Callable[[dict[int, float]], bool] | None = None,
+    prune: Prune | None = None,
     should_stop: Callable[[], bool] | None = None,
     checkpoint: bytes | None = None,
 ) -> TrialResult:
     """Train the trial's networks and judge them on their dev examples.
 
-    ``prune(rung_values)`` is asked at every rung and may end the trial; ``should_stop()`` is asked every mini-batch
+    ``prune`` is asked at every rung and may end the trial; ``should_stop()`` is asked every mini-batch
     and interrupts it.  ``checkpoint`` continues an interrupted trial to the same bits.
     """
     began = time.perf_counter()
@@ -151,7 +155,7 @@ class _Watch:
     settings: TrialSettings
     layout: DevLayout
     dev_folds: np.ndarray
-    prune: Callable[[dict[int, float]], bool] | None
+    prune: Prune | None
     pruned: bool = False
     best_value: float = np.inf
     rung_values: dict[int, float] = field(default_factory=dict)
@@ -173,8 +177,11 @@ class _Watch:
         self.best_value = min(self.best_value, value)
         if metrics.epoch in self.settings.rungs and metrics.running.any():
             self.rung_values[metrics.epoch] = self.best_value
-            self.pruned = self.prune is not None and self.prune(dict(self.rung_values))
+            self.pruned = self.prune is not None and self.prune(dict(self.rung_values), self._network_losses())
         return self.pruned
+
+    def _network_losses(self) -> list[float]:
+        return [float(least) for least in np.sum(self.fold_losses, axis=2).min(axis=0) / self.layout.sizes]
 
     def _value(self, networks: Sequence[Measured]) -> float:
         return self.metric.value(self.layout, networks, self.y)

@@ -116,7 +116,7 @@ def finished(database: Path) -> list[int]:
     """The numbers of the complete and pruned trials, one entry a record."""
     query = (
         "SELECT number FROM trials JOIN tuner_networks USING (trial_id) "
-        "WHERE state IN ('COMPLETE', 'PRUNED') ORDER BY number"
+        "WHERE state IN ('COMPLETE', 'PRUNED') AND network = 0 ORDER BY number"
     )
     return [number for (number,) in rows(database, query)]
 

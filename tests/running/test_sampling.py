@@ -16,7 +16,7 @@ from tuner.errors import UsageError
 from tuner.running import sampling
 from tuner.running.sampling import Pruning, draw
 from tuner.storage import SampledTrial, frozen_trial
-from tuner.study import PRUNERS, SAMPLERS, StudyDefinition, explores
+from tuner.study import FOLD_PRUNERS, PRUNERS, SAMPLERS, StudyDefinition, explores
 from tuner.study.strategies import GRID_POINTS, PACKAGES, grid_of
 
 MIXED = {
@@ -26,6 +26,7 @@ MIXED = {
     "initializer": {"choice": ["he", "xavier", "lecun"]},
     "beta": {"one_minus_log_uniform": [0.9, 0.9]},
 }
+BEST_FOLDS = [0.10, 0.12, 0.14, 0.16, 0.18]
 CHOICES = {"initializer": {"choice": ["he", "xavier", "lecun"]}, "activation": {"choice": ["relu", "tanh"]}}
 INSTALLED = [name for name in SAMPLERS if importlib.util.find_spec(PACKAGES.get(name, "optuna"))]
 
@@ -41,13 +42,17 @@ class Trials:
     def refresh(self) -> None:
         """Nothing is read."""
 
+    def network_losses(self, trial_id: int, epochs: int) -> list[float]:
+        """Those of the best trial of these tests, after any epoch."""
+        return BEST_FOLDS
+
 
 def a_study(
     sampler: str, space: dict[str, Any] = MIXED, pruner: str = "none", explore: float = 0.0, seed: int = 0
 ) -> StudyDefinition:
     """A definition with this sampler."""
     search = {"sampler": sampler, "pruner": pruner, "explore": explore, "seed": seed}
-    data = {"source": "x.csv", "target": "y"}
+    data = {"source": "x.csv", "target": "y", **({"folds": 5} if pruner in FOLD_PRUNERS else {})}
     return StudyDefinition.model_validate({"name": "study", "data": data, "space": space, "search": search})
 
 
@@ -159,6 +164,27 @@ def test_every_pruner_judges_what_every_sampler_drew(sampler: str, pruner: str) 
     definition = a_study(sampler, pruner=pruner)
     drawn = draw(definition, Trials(), 0, {})
     assert not Pruning(definition, Trials(), 0, drawn)({33: 0.5})
+
+
+@pytest.mark.parametrize(
+    ("worse_by", "pruned"),
+    [
+        ([0.01, 0.02, 0.03, 0.04, 0.05], True),  # p = 1/32
+        ([0.01, -0.02, 0.03, 0.04, 0.05], True),  # 3/32
+        ([0.01, 0.02, -0.03, 0.04, 0.05], False),  # 5/32
+        ([0.0, 0.0, 0.0, 0.0, 0.0], False),
+        ([-0.01, -0.02, -0.03, -0.04, -0.05], False),
+    ],
+)
+def test_wilcoxon_prunes_what_is_worse_than_the_best_trial_over_the_folds(worse_by: list[float], pruned: bool) -> None:
+    """The share of the 32 signs of the ranks that are as bad, below a tenth; only the best complete trial counts."""
+    definition = a_study("random", pruner="wilcoxon")
+    drawn = draw(definition, Trials(), 2, {})
+    losses = [best + more for best, more in zip(BEST_FOLDS, worse_by, strict=True)]
+    best = trial_of(definition, 0, drawn)
+    assert Pruning(definition, Trials([best]), 2, drawn)({33: 0.0, 50: 0.0}, losses) == pruned
+    best.state = TrialState.PRUNED
+    assert not Pruning(definition, Trials([best]), 2, drawn)({33: 1.0}, losses)
 
 
 def test_no_sampler_warns() -> None:

@@ -109,6 +109,43 @@ def test_refusals_name_the_file_the_key_and_the_value(old: str, new: str, parts:
         assert part in message
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        (
+            "folds = 5",
+            "folds = 3",
+            "compares trials fold by fold; expected data.folds ≥ 4 or another pruner.*folds = 3",
+        ),
+        (
+            "folds = 5",
+            "",
+            "compares trials fold by fold; expected data.folds ≥ 4 or another pruner, like 'median', got no folds",
+        ),
+        ('"error"', '"balanced_error"', "compares plain errors; expected another pruner.*'balanced_error'"),
+        ('"error"', '"cost"', "compares plain errors; expected another pruner.*'cost'"),
+    ],
+)
+def test_wilcoxon_needs_folds_and_the_plain_error(old: str, new: str, found: str) -> None:
+    """With three folds no trial could be told from the best; the classes' errors in each fold are not stored."""
+    chosen = DIGITS.replace('pruner = "median"', 'pruner = "wilcoxon"')
+    assert parse_definition(chosen, "digits").search.pruner == "wilcoxon"
+    with pytest.raises(DefinitionError, match=f"search.pruner: 'wilcoxon' {found}"):
+        parse_definition(chosen.replace(old, new, 1), "digits")
+
+
+def test_wilcoxon_needs_networks_that_are_trained_together() -> None:
+    """A custom trainer has one fold after the other, so that at a rung of the first the others have no error yet."""
+    text = (
+        'name = "x"\n[data]\nsource = "x.csv"\ntarget = "y"\nfolds = 5\n[network]\ntrainer = "a:b"\n'
+        '[search]\npruner = "wilcoxon"'
+    )
+    with pytest.raises(
+        DefinitionError, match=r"search\.pruner: expected another pruner than 'wilcoxon' beside network"
+    ):
+        parse_definition(text, "x")
+
+
 FOREIGN = re.compile(r"[Ii]nput should|should (have|match|be)|[Ff]ield required|[Vv]alue error|a valid|unable to")
 """How pydantic's own sentences begin."""
 ODD: list[Any] = [None, True, -1, 1.5, 10**400, math.nan, "", "many", "x" * 500, [], [None], [-1, "a"], {}, {"odd": 1}]

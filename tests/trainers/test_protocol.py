@@ -54,7 +54,7 @@ class Constant:
         wrong = part.dev.y != 0
         value = float(wrong.mean())
         pruned = bool(request.settings.rungs) and request.prune is not None
-        pruned = pruned and request.prune({request.settings.rungs[0]: value})
+        pruned = pruned and request.prune({request.settings.rungs[0]: value}, [value])
         reason = StopReason.PRUNED if pruned else StopReason.MAX_EPOCHS
         network = NetworkRecord(
             reason, 1, 1, 1, len(part.train), int((part.train.y != 0).sum()), math.nan, len(wrong), int(wrong.sum()),
@@ -141,7 +141,7 @@ def test_the_same_trial_has_the_same_outcome(case: Case) -> None:
 def test_a_hopeless_trial_is_pruned(case: Case) -> None:
     """The rung's value is asked about; what was trained until then is recorded."""
     asked: list[dict[int, float]] = []
-    outcome = case.trainer.run(replace(case.request(), prune=lambda values: asked.append(values) or True))
+    outcome = case.trainer.run(replace(case.request(), prune=lambda values, _: asked.append(values) or True))
     assert isinstance(outcome, Outcome)
     assert outcome.pruned
     assert [list(values) for values in asked] == [[2]]

@@ -137,7 +137,7 @@ class _Fit:
                 settings=replace(self.settings, seeds=n_networks),
                 seed=seed,
                 dev_folds=self.record.dev_fold,
-                prune=None if pruned_at is None else lambda rungs: max(rungs) >= pruned_at,
+                prune=None if pruned_at is None else lambda rungs, _: max(rungs) >= pruned_at,
             )
         )
 

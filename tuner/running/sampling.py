@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.storages import InMemoryStorage
+from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.storage import History, SampledTrial, frozen_trial, id_of
-from tuner.study import PRUNERS, SAMPLERS, Draw, StudyDefinition, explores, n_exploring
+from tuner.study import FOLD_PRUNERS, PRUNERS, SAMPLERS, Draw, StudyDefinition, explores, n_exploring
 from tuner.trial import trial_seed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # each draw makes a study in memory, and Optuna tells of each
@@ -41,6 +42,10 @@ class TrialsInMemory(InMemoryStorage):
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """One trial."""
         return next(trial for trial in self._frozen if id_of(trial) == trial_id)
+
+    def get_best_trial(self, study_id: int) -> FrozenTrial:
+        """The complete trial with the lowest value."""
+        return BaseStorage.get_best_trial(self, study_id)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Kept with the trial in memory; whoever asked the sampler or pruner stores it."""
@@ -106,11 +111,14 @@ class Pruning:
         self._pruner = PRUNERS[definition.search.pruner](definition.training.max_epochs)
         self.attributes: dict[str, Any] = {}
 
-    def __call__(self, rung_values: dict[int, float]) -> bool:
+    def __call__(self, rung_values: dict[int, float], network_losses: Sequence[float] = ()) -> bool:
         """True if the trial should end now; one that explores never should."""
         if self._drawn.exploring:
             return False
         self._history.refresh()
+        others = self._history.finished
+        if self._definition.search.pruner in FOLD_PRUNERS:
+            others, rung_values = self._best(max(rung_values)), dict(enumerate(network_losses))
         now = frozen_trial(
             self._number,
             TrialState.RUNNING,
@@ -120,10 +128,19 @@ class Pruning:
             rung_values=rung_values,
             system_attributes=self.attributes,
         )
-        study = _study(self._definition, [*self._history.finished, now], pruner=self._pruner)
+        study = _study(self._definition, [*others, now], pruner=self._pruner)
         pruned = bool(self._pruner.prune(study, now))
         self.attributes = dict(now.system_attrs)
         return pruned
+
+    def _best(self, rung: int) -> list[FrozenTrial]:
+        """The best complete trial, if any, with its folds' losses at a rung in place of its values at all rungs."""
+        complete = [trial for trial in self._history.finished if trial.state is TrialState.COMPLETE]
+        if not complete:
+            return []
+        best = copy(min(complete, key=lambda trial: (trial.value, trial.number)))
+        best.intermediate_values = dict(enumerate(self._history.network_losses(id_of(best), rung)))
+        return [best]
 
 
 def _study(definition: StudyDefinition, trials: Sequence[FrozenTrial], **strategies: Any) -> optuna.Study:

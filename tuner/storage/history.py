@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from tuner.storage import optuna_internals, tables
 from tuner.storage.database import Database
+from tuner.storage.losses import unpack_fold_losses
 
 CHUNK = 500
 _IDS: sa.BindParameter[list[int]] = sa.bindparam("ids", expanding=True)
@@ -32,6 +33,13 @@ _RUNNING = sa.select(*_COLUMNS).where(_o.study_id == tables.STUDY, _o.state == T
 _VALUES = sa.select(_v.trial_id, _v.value).where(_v.trial_id.in_(_IDS))
 _RUNGS = sa.select(_i.trial_id, _i.step, _i.intermediate_value).where(_i.trial_id.in_(_IDS))
 _ATTRIBUTES = sa.select(_s.trial_id, _s.key, _s.value_json).where(_s.trial_id.in_(_IDS))
+_e, _n = tables.epochs.c, tables.networks.c
+_LOSSES = (
+    sa.select(_n.network, _n.n_dev, _e.dev_fold_wrong)
+    .join(tables.epochs, (_e.trial_id == _n.trial_id) & (_e.network == _n.network))
+    .where(_n.trial_id == tables.TRIAL, _e.epoch <= sa.bindparam("epochs"))
+    .order_by(_n.network)
+)
 _PARAMS = sa.select(_p.trial_id, _p.param_name, _p.param_value, _p.distribution_json).where(_p.trial_id.in_(_IDS))
 
 
@@ -81,6 +89,16 @@ class History:
 
         self._last, finished, self.running = self._database.read(work)
         self.finished += finished
+
+    def network_losses(self, trial_id: int, epochs: int) -> list[float]:
+        """Each network's mean dev loss at its best one of a finished trial's first so many epochs."""
+        of = {"trial": trial_id, "epochs": epochs}
+        rows = self._database.read(lambda connection: connection.execute(_LOSSES, of).all())
+        least: dict[int, float] = {}
+        for network, n_dev, packed in rows:
+            loss = float(unpack_fold_losses([packed]).sum()) / n_dev
+            least[network] = min(loss, least.get(network, loss))
+        return list(least.values())
 
     def _frozen(self, connection: Connection, rows: Any) -> list[FrozenTrial]:
         ids = [row.trial_id for row in rows]

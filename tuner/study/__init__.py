@@ -10,9 +10,10 @@ from tuner.study.parsing import parse_definition, validate_definition
 from tuner.study.ranges import Range
 from tuner.study.schema import SCHEMA_LINE, definition_schema, schema_text
 from tuner.study.space import Space
-from tuner.study.strategies import PRUNERS, SAMPLERS, Draw, explores, n_exploring, require_package, rungs
+from tuner.study.strategies import FOLD_PRUNERS, PRUNERS, SAMPLERS, Draw, explores, n_exploring, require_package, rungs
 
 __all__ = [
+    "FOLD_PRUNERS",
     "FREE",
     "HYPERPARAMETERS",
     "PRUNERS",

@@ -31,7 +31,7 @@ from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, format_hidden
 from tuner.study.known_names import nearest_key, suggest
 from tuner.study.ranges import Range
 from tuner.study.space import Space
-from tuner.study.strategies import PRUNERS, SAMPLERS, rungs
+from tuner.study.strategies import FOLD_PRUNERS, PRUNERS, SAMPLERS, rungs
 from tuner.study.trainer_kinds import TrainerKind, check_free_name, check_trainer, kind_of, refuse_twins
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
@@ -118,7 +118,9 @@ class SearchSection(Section):
     explore: float = Field(
         0.25, ge=0, le=1, description="share of trials spread evenly over the space and never pruned"
     )
-    pruner: Annotated[str, _known(PRUNERS, "a pruner")] = Field("median", description="how hopeless trials are ended")
+    pruner: Annotated[str, _known(PRUNERS, "a pruner")] = Field(
+        "median", description="how hopeless trials are ended; wilcoxon compares with the best trial, fold by fold"
+    )
     seed: int = Field(0, ge=0, lt=2**63, description="every random draw of the search descends from it")
     max_attempts: int = Field(3, ge=1, description="how often a trial is begun before it counts as failed")
     trial_timeout: float | None = Field(None, gt=0, description="seconds a trial may take")
@@ -206,6 +208,26 @@ class StudyDefinition(BaseModel):
                     raise ValueError(f"space.{name}: expected data.image = [height, width] beside an augmentation")
         if self.data.folds is not None and self.training.seeds > 1:
             raise ValueError(f"training.seeds: expected 1 where data.folds is given, got {self.training.seeds}")
+        return self
+
+    @model_validator(mode="after")
+    def _pruner_has_what_it_compares(self) -> StudyDefinition:
+        pruner, folds = self.search.pruner, self.data.folds or 0
+        fewest = FOLD_PRUNERS.get(pruner, 0)
+        if not fewest:
+            return self
+        if folds < fewest:
+            raise ValueError(
+                f"search.pruner: {pruner!r} compares trials fold by fold; expected data.folds ≥ {fewest} or another "
+                f"pruner, like 'median', got {f'data.folds = {folds}' if folds else 'no folds'}"
+            )
+        if not self.trainer_kind.has_dev_folds:
+            raise ValueError(f"search.pruner: expected another pruner than {pruner!r} beside network.trainer")
+        if not METRICS[self.search.metric].is_mean_of_losses:
+            raise ValueError(
+                f"search.pruner: {pruner!r} compares plain errors; expected another pruner, like 'median', beside "
+                f"search.metric = {self.search.metric!r}"
+            )
         return self
 
     @property

@@ -75,7 +75,7 @@ def make_definition(name: str, source: str | None, target: str | None, shape: Da
         _line("metric", _text(metric.name), metric.why or _other_metrics(metric)),
         _line("sampler", '"tpe"', "or random, qmc, gp, cmaes, grid, nsgaii"),
         _line("explore", "0.25", "this share is spread evenly over the space, never pruned"),
-        _line("pruner", '"median"', "or hyperband, none"),
+        _line("pruner", '"median"', "or hyperband, none; wilcoxon with folds"),
         _line("seed", "0", "every random draw of the search descends from it"),
         "",
         "[diagnosis]" + " " * (ALIGN - 11) + "# may be changed at any time",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,14 @@ class Draw:
     space: Space
 
 
+@contextmanager
+def _experiments() -> Iterator[None]:
+    """Without Optuna's warning that a class may change; its version is pinned."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
+
+
 def _tpe(draw: Draw) -> BaseSampler:
     """Multivariate tree-structured Parzen estimator; running trials count as bad, so that workers spread out."""
     return optuna.samplers.TPESampler(seed=draw.seed)
@@ -50,8 +59,7 @@ class _Sobol(optuna.samplers.QMCSampler):
 
     def __init__(self, draw: Draw) -> None:
         independent = optuna.samplers.RandomSampler(seed=draw.seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        with _experiments():
             super().__init__(scramble=True, seed=draw.study_seed, independent_sampler=independent)
         self._number = draw.number
 
@@ -63,8 +71,7 @@ class _Sobol(optuna.samplers.QMCSampler):
 def _gp(draw: Draw) -> BaseSampler:
     """Gaussian process with expected improvement."""
     require_package("gp")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    with _experiments():
         return optuna.samplers.GPSampler(seed=draw.seed)
 
 
@@ -146,12 +153,25 @@ def _hyperband(max_epochs: int) -> BasePruner:
     )
 
 
+def _wilcoxon(max_epochs: int) -> BasePruner:
+    """Worse than the best trial over the folds, by a one-sided signed-rank test; of five folds p is 1/32 or more."""
+    with _experiments():
+        return optuna.pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=0)
+
+
 def _none(max_epochs: int) -> BasePruner:
     return optuna.pruners.NopPruner()
 
 
-PRUNERS: dict[str, Callable[[int], BasePruner]] = {"median": _median, "hyperband": _hyperband, "none": _none}
+PRUNERS: dict[str, Callable[[int], BasePruner]] = {
+    "median": _median,
+    "hyperband": _hyperband,
+    "wilcoxon": _wilcoxon,
+    "none": _none,
+}
 """Name -> pruner for trials of at most so many epochs."""
+FOLD_PRUNERS = {"wilcoxon": 4}
+"""Pruners that compare a trial's folds with those of the best one -> the fewest folds with which they can prune."""
 
 
 def rungs(max_epochs: int) -> tuple[int, ...]:

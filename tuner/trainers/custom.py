@@ -114,7 +114,7 @@ class CustomTrainer:
             settings=replace(settings, rungs=(min(2, epochs),)),
             seed=definition.search.seed,
             dev_folds=np.zeros(0, np.uint8),
-            prune=lambda _: True,
+            prune=lambda *_: True,
         )
         try:
             with threadpool_limits(limits=1):

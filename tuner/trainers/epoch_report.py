@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuner.trainers.interrupting import TrialEnded
-from tuner.trainers.trainer import Prune, ShouldStop, TrialError
-from tuner.trial import TrialSettings
+from tuner.trainers.trainer import ShouldStop, TrialError
+from tuner.trial import Prune, TrialSettings
 
 
 @dataclass
@@ -59,7 +59,7 @@ class EpochReport:
         self.stopped = self.should_stop()
         if epoch in self._settings.rungs and not self.stopped:
             self.rung_values[epoch] = self.best_dev_error
-            self.pruned = self._prune is not None and self._prune(dict(self.rung_values))
+            self.pruned = self._prune is not None and self._prune(dict(self.rung_values), ())
 
     def _checked(self, name: str, error: Any) -> float:
         try:

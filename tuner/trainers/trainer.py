@@ -14,10 +14,9 @@ from tuner.data import Dataset
 from tuner.storage import Outcome
 from tuner.study import StudyDefinition
 from tuner.trainers.interrupting import TrialEnded
-from tuner.trial import TrialSettings
+from tuner.trial import Prune, TrialSettings
 
 BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss: bytes on macOS, KiB elsewhere
-Prune = Callable[[dict[int, float]], bool]
 ShouldStop = Callable[[], bool]
 
 
@@ -42,7 +41,7 @@ class TrialRequest:
     """One trial to run: hyperparameters as people read them, ``settings`` common to all trials, and the trial's seed.
 
     ``dev_folds`` (n_dev,): the fold of each dev example in which the selection correction counts it.
-    ``prune(rung_values)`` is asked at every rung and may end the trial; ``should_stop()`` is asked often and interrupts
+    ``prune`` is asked at every rung and may end the trial; ``should_stop()`` is asked often and interrupts
     it.  ``checkpoint``: what an interrupted attempt at this trial left.
     """
 

@@ -120,7 +120,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise KeyboardInterrupt if result.signal == signal.SIGINT else SystemExit(128 + result.signal)
         record = read_prepared(opened)
         if record.best is None:
-            diverged = record.count()["diverged"]
+            diverged = record.count().diverged
             why = f"all {diverged} trials diverged" if diverged else f"none was complete within {self.timeout} s"
             raise SearchError(f"Classifier: expected a trial that leaves a network, but {why}")
         self.report_ = build_report(record if self.storage is not None else replace(record, storage=""))

@@ -112,7 +112,7 @@ def outcome(value: float = 0.2, *, pruned: bool = False, epochs: int = 3, stop_r
         layers=[(1, 1, 0.5, 1.0, 0.25), (1, 2, 0.25, 2.0, 0.0)],
     )
     reason = "pruned" if pruned else stop_reason
-    return Outcome(value, pruned, reason, {1: 0.5, 2: value}, [network], seconds=0.3)
+    return Outcome(value, reason, {1: 0.5, 2: value}, [network], seconds=0.3)
 
 
 def learning_network(n_train: int = 20, repeat: int = 0, error: float = 0.3, **left_out: np.ndarray) -> LearningNetwork:

@@ -60,7 +60,7 @@ class Constant:
             reason, 1, 1, 1, len(part.train), int((part.train.y != 0).sum()), math.nan, len(wrong), int(wrong.sum()),
             math.nan, np.zeros(0, bool) if pruned else wrong, dict.fromkeys(CURVE_COLUMNS, np.array([value])),
         )  # fmt: skip
-        return Outcome(value, pruned, reason, dict.fromkeys(request.settings.rungs, value), [network], 0.001)
+        return Outcome(value, reason, dict.fromkeys(request.settings.rungs, value), [network], 0.001)
 
     def estimate(self, dataset: Dataset) -> Estimate:
         """Nothing takes time."""

@@ -22,8 +22,7 @@ def delete(
 
     condemned = look_before_deleting(study, storage)
     counts = condemned.counts
-    trials = counts.complete + counts.pruned + counts.failed
-    what = f"study {condemned.study} with {trials} trials in {condemned.storage}"
+    what = f"study {condemned.study} with {counts.finished + counts.failed} trials in {condemned.storage}"
     running = f"; {condemned.running} are running now" if condemned.running else ""
     if not yes:
         if not sys.stdin.isatty():

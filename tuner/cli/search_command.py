@@ -146,7 +146,7 @@ def _print_verdict(opened: PreparedStudy) -> None:
 def _say_how_to_go_on(result: SearchResult, trials: int | None) -> NoReturn:
     """Name the signal and the command that does the rest, and end with the signal's status."""
     assert result.signal is not None
-    rest = None if trials is None else trials - result.run.complete - result.run.pruned
+    rest = None if trials is None else trials - result.run.finished
     stopped = f"tuner: stopped by {signal.Signals(result.signal).name}; running trials were put back"
     typer.echo(stopped if rest == 0 else f"{stopped}; go on with: {again(sys.argv[1:], rest)}", err=True)
     raise typer.Exit(128 + result.signal)

@@ -27,7 +27,7 @@ def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
         typer.echo(f"{'study':{width}}  {'done':>11}  {'failed':>6}  {'running':>7}  {'best value':>10}  data")
     for line in lines:
         best = "-" if line.best is None else f"{line.best:.4f}"
-        done = f"{line.complete + line.pruned}/{line.budget}"
+        done = f"{line.finished}/{line.budget}"
         typer.echo(
             f"{line.name:{width}}  {done:>11}  {line.failed:>6}  {line.running:>7}  {best:>10}  {line.data_path}"
         )

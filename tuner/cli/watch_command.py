@@ -63,6 +63,5 @@ def _frame(viewed: StudyView) -> tuple[RenderableType, bool]:
     from tuner.reporting import build_report, view
 
     record, running = viewed.look()
-    counts = record.count()
-    is_finished = not running and counts["complete"] + counts["pruned"] >= record.budget
+    is_finished = not running and record.count().finished >= record.budget
     return view(build_report(record), running), is_finished

@@ -93,8 +93,8 @@ def _search_health(record: StudyRecord, definition: StudyDefinition, findings: F
     pruned = [trial.value for trial in record.trials if trial.state == TrialState.PRUNED and trial.value is not None]
     return SearchHealth(
         trials=len(findings.judged),
-        pruned=counts["pruned"],
-        diverged=counts["diverged"],
+        pruned=counts.pruned,
+        diverged=counts.diverged,
         budget=record.budget,
         searched=len(definition.searched_space.searched),
         since_best=0

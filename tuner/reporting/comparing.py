@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,7 +149,7 @@ def _difference_dict(first: Report, other: Report) -> dict[str, Any]:
 
 def _column(report: Report) -> dict[str, str]:
     """What one study has to show, by the names of the table's lines."""
-    counts = report.record.count()
+    counts = asdict(report.record.count())
     column = {
         "verdict": report.verdict.replace("_", " "),
         "trials": ", ".join(f"{number} {state}" for state, number in counts.items() if number),

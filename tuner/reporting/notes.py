@@ -59,8 +59,7 @@ def _simple_models(findings: Findings) -> list[str]:
 
 
 def _progress(record: StudyRecord) -> str:
-    counts = record.count()
-    done, budget = counts["complete"] + counts["pruned"], record.budget
+    done, budget = record.count().finished, record.budget
     running = sum(trial.state == TrialState.RUNNING for trial in record.trials)
     if done >= budget and not running:
         return ""

@@ -42,8 +42,7 @@ def provenance(report: Report) -> list[tuple[str, str]]:
 
 def about(report: Report) -> str:
     """Say in half a line what was searched on what, and when it was reported."""
-    counts = report.record.count()
-    trials = count(counts["complete"] + counts["pruned"], "trial")
+    trials = count(report.record.count().finished, "trial")
     return f"{trials} on {_file_name(report.record.data_path)}, {when(report.made)}"
 
 

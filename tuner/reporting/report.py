@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,7 +163,7 @@ class Report:
         """What ``summary.json`` holds and ``tuner report --json`` prints."""
         return {
             "study": self.record.name,
-            "trials": self.record.count(),
+            "trials": asdict(self.record.count()),
             "best": self._best_dict(),
             **self.diagnosis.to_dict(),
             "actions": [action.to_dict() for action in self.actions],

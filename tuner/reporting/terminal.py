@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tuner.formatting import value
@@ -56,7 +57,7 @@ def comparison_renderable(comparison: Comparison) -> RenderableType:
 def _trials_line(report: Report) -> Text:
     from rich.text import Text
 
-    counts = report.record.count()
+    counts = asdict(report.record.count())
     told = ", ".join(f"{number} {state}" for state, number in counts.items() if number or state == TrialState.COMPLETE)
     line = Text(f"{report.record.name}: {told}")
     if report.best is not None:

@@ -48,11 +48,11 @@ def view(report: Report, running: Sequence[RunningTrial]) -> RenderableType:
 
 def _progress(record: StudyRecord, running: Sequence[RunningTrial]) -> str:
     counts, best = record.count(), record.best
-    done = counts["complete"] + counts["pruned"]
+    done = counts.finished
     parts = [f"{record.name}: {done:,} of {count(record.budget, 'trial')}"]
     if best is not None:
         parts.append(f"best dev error {percent(dev_error(best))} (trial {best.number})")
-    parts += [f"{counts[name]:,} {name}" for name in ("pruned", "diverged", "failed") if counts[name]]
+    parts += [f"{n:,} {name}" for name in ("pruned", "diverged", "failed") if (n := getattr(counts, name))]
     seconds = seconds_a_trial(record)
     if running and seconds is not None:
         parts.append(f"{60 / seconds:.3g} trials/min")

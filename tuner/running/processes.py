@@ -90,9 +90,8 @@ class _WorkerProcesses:
             messages.close()
 
     def _record_death(self, exit_code: int) -> None:
-        counts = read_counts(self.database, self.task.study_id, self.task.budget.call)
+        finished = read_counts(self.database, self.task.study_id, self.task.budget.call).finished
         self.database.close()
-        finished = counts.complete + counts.pruned
         if finished > self.finished_at_last_death:
             self.deaths.clear()
         self.finished_at_last_death = finished

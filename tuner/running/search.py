@@ -100,8 +100,7 @@ class SearchResult:
     def headline(self) -> str:
         """What this call did, and how far the study is."""
         run, counts = self.run, self.progress.counts
-        done = run.complete + run.pruned
-        total = counts.complete + counts.pruned
+        done, total = run.finished, counts.finished
         if done == run.failed == 0 and self.signal is None and not self.timed_out:
             why = self.ended_early or count(total, "trial")
             first = f"nothing to do: the study is finished ({why}); --trials N adds N more"
@@ -149,7 +148,7 @@ class SearchProgress:
     @property
     def done(self) -> int:
         """Finished trials of the study: complete and pruned ones."""
-        return self.progress.counts.complete + self.progress.counts.pruned
+        return self.progress.counts.finished
 
 
 OnProgress = Callable[[SearchProgress], None]
@@ -224,8 +223,7 @@ class _ProgressReporter:
         self._on_progress = on_progress
         self._began = self._last = time.monotonic()
         if on_progress is not None:
-            counts = read_progress(database, task.study_id).counts
-            self._done_before = counts.complete + counts.pruned
+            self._done_before = read_progress(database, task.study_id).counts.finished
             self._ended = EndedTrials(database, task.study_id)
 
     def look(self, always: bool = False) -> None:
@@ -245,11 +243,10 @@ class _ProgressReporter:
 
     def _report(self, now: float) -> SearchProgress:
         progress = read_progress(self._database, self._study_id)
-        done = progress.counts.complete + progress.counts.pruned
         return SearchProgress(
             progress=progress,
             allowed=progress.budget if self._extra is None else self._done_before + self._extra,
-            new=done - self._done_before,
+            new=progress.counts.finished - self._done_before,
             seconds=now - self._began,
             ended=self._ended.new(),
         )

@@ -103,7 +103,7 @@ class Service:
 
     def _open_studies(self) -> list[StudyLine]:
         """Those with budget left: first where the fewest workers are, then where this one was longest ago."""
-        lines = [line for line in study_lines(self.database) if line.complete + line.pruned < line.budget]
+        lines = [line for line in study_lines(self.database) if line.finished < line.budget]
         return sorted(lines, key=lambda line: (line.running, self._last_served.get(line.name, 0.0)))
 
     def _worker_of(self, name: str) -> Worker | None:

@@ -4,6 +4,7 @@ from sqlalchemy.engine import URL
 
 from tuner.storage.address import mask, parse_url, shown, sqlite_file, sqlite_url, without_password
 from tuner.storage.claims import Budget, BudgetStatus, Claim, claim_trial, fail, put_back
+from tuner.storage.counting import Counts
 from tuner.storage.database import Database
 from tuner.storage.facts import Begun, StudyFacts
 from tuner.storage.health import Check, check_database
@@ -17,7 +18,6 @@ from tuner.storage.optuna_internals import id_of
 from tuner.storage.owner import Owner
 from tuner.storage.progress import (
     BestTrial,
-    Counts,
     EndedTrial,
     EndedTrials,
     Progress,

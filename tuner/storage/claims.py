@@ -13,18 +13,15 @@ from sqlalchemy.engine import Connection
 
 from tuner.outcomes import FailureCause, StopReason
 from tuner.storage import optuna_internals, tables
+from tuner.storage.counting import count_states
 from tuner.storage.database import Database, new_key
 from tuner.storage.leases import Lease, LeasedRows, lock_study, terms, write_held
 from tuner.storage.owner import Owner
-
-_COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 _o, _c = optuna_internals.trials.c, tables.claims.c
 _LIVE_CLAIMS = sa.select(_c.trial_id, _c.owner, _c.expires, _c.attempts).where(
     _c.study_id == tables.STUDY, _c.token.is_not(None)
 )
-_STATES = sa.select(_o.state, sa.func.count()).where(_o.study_id == tables.STUDY).group_by(_o.state)
-_STATES_OF_A_CALL = _STATES.join(tables.claims, _c.trial_id == _o.trial_id).where(_c.call == sa.bindparam("of_call"))
 _NEXT_NUMBER = sa.select(sa.func.coalesce(sa.func.max(_o.number), -1) + 1).where(_o.study_id == tables.STUDY)
 _FIRST_WAITING = (
     sa.select(_o.trial_id, _o.number)
@@ -130,19 +127,10 @@ def _end_dead_claims(connection: Connection, study_id: int, now: float, max_atte
 
 def _standing(connection: Connection, study_id: int, budget: Budget, allowed: int) -> BudgetStatus:
     if budget.extra is None:
-        rows = connection.execute(_STATES, {"study": study_id})
-    else:
-        rows = connection.execute(_STATES_OF_A_CALL, {"study": study_id, "of_call": budget.call})
-    counts = {row[0]: row[1] for row in rows}
-    counted = sum(counts.get(state, 0) for state in _COUNTED)
-    return BudgetStatus(counted, counts.get(TrialState.RUNNING, 0), allowed if budget.extra is None else budget.extra)
-
-
-def count_finished(connection: Connection, study_id: int) -> int:
-    """Complete and pruned trials of a study."""
-    t = optuna_internals.trials.c
-    query = sa.select(sa.func.count()).where(t.study_id == study_id, t.state.in_(_COUNTED))
-    return int(connection.execute(query).scalar_one())
+        states = count_states(connection, study_id)
+        return BudgetStatus(states.finished, states.running, allowed)
+    states = count_states(connection, study_id, budget.call)
+    return BudgetStatus(states.finished, states.running, budget.extra)
 
 
 def _take(connection: Connection, study_id: int, call: str, token: str, owner: Owner, now: float) -> Claim:

@@ -13,19 +13,9 @@ from sqlalchemy.engine import Connection
 from tuner import outcomes
 from tuner.outcomes import StopReason
 from tuner.storage import optuna_internals, tables
+from tuner.storage.counting import JUDGED, STATES, Counts, count_states
 from tuner.storage.database import Database
 from tuner.storage.owner import Owner
-from tuner.storage.reading import STATES
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Trials by how they ended; the diverged ones are among the complete."""
-
-    complete: int = 0
-    pruned: int = 0
-    failed: int = 0
-    diverged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +144,11 @@ def _ended(row: Any, state: outcomes.TrialState, reason: str | None = None) -> E
 def read_progress(database: Database, study_id: int) -> Progress:
     """Count the study's trials and find its best one."""
     with database.reading() as connection:
-        states = _states(connection, study_id, None)
+        states = count_states(connection, study_id)
         query = sa.select(tables.studies.c.budget).where(tables.studies.c.study_id == study_id)
         return Progress(
-            counts=_counts(connection, study_id, None, states),
-            running=states.get(TrialState.RUNNING, 0),
+            counts=states.ended(_diverged(connection, study_id)),
+            running=states.running,
             budget=connection.execute(query).scalar_one(),
             best=_best(connection, study_id),
         )
@@ -167,37 +157,20 @@ def read_progress(database: Database, study_id: int) -> Progress:
 def read_counts(database: Database, study_id: int, call: str) -> Counts:
     """Count the trials that one call of ``search`` ended."""
     with database.reading() as connection:
-        return _counts(connection, study_id, call, _states(connection, study_id, call))
+        return count_states(connection, study_id, call).ended(_diverged(connection, study_id, call))
 
 
-def _states(connection: Connection, study_id: int, call: str | None) -> dict[TrialState, int]:
-    o = optuna_internals.trials.c
-    query = sa.select(o.state, sa.func.count()).where(o.study_id == study_id).group_by(o.state)
-    return {row[0]: row[1] for row in connection.execute(_of_call(query, call))}
-
-
-def _of_call(query: sa.Select[Any], call: str | None) -> sa.Select[Any]:
-    if call is None:
-        return query
-    c = tables.claims.c
-    return query.join(tables.claims, c.trial_id == optuna_internals.trials.c.trial_id).where(c.call == call)
-
-
-def _counts(connection: Connection, study_id: int, call: str | None, states: dict[TrialState, int]) -> Counts:
-    o, t = optuna_internals.trials.c, tables.trials.c
-    diverged = (
-        sa.select(o.state, sa.func.count())
-        .join(tables.trials, t.trial_id == o.trial_id)
-        .where(o.study_id == study_id, t.stop_reason == StopReason.DIVERGED)
-        .group_by(o.state)
+def _diverged(connection: Connection, study_id: int, call: str | None = None) -> int:
+    """Complete trials that diverged."""
+    o, t, c = optuna_internals.trials.c, tables.trials.c, tables.claims.c
+    query = (
+        sa.select(sa.func.count())
+        .join_from(optuna_internals.trials, tables.trials, t.trial_id == o.trial_id)
+        .where(o.study_id == study_id, o.state == TrialState.COMPLETE, t.stop_reason == StopReason.DIVERGED)
     )
-    found = {row[0]: row[1] for row in connection.execute(_of_call(diverged, call))}
-    return Counts(
-        complete=states.get(TrialState.COMPLETE, 0),
-        pruned=states.get(TrialState.PRUNED, 0),
-        failed=states.get(TrialState.FAIL, 0),
-        diverged=found.get(TrialState.COMPLETE, 0),
-    )
+    if call is not None:
+        query = query.join(tables.claims, c.trial_id == o.trial_id).where(c.call == call)
+    return int(connection.execute(query).scalar_one())
 
 
 def _best(connection: Connection, study_id: int) -> BestTrial | None:
@@ -206,7 +179,7 @@ def _best(connection: Connection, study_id: int) -> BestTrial | None:
         sa.select(o.trial_id, o.number, v.value, t.hyperparameters)
         .join(optuna_internals.values, v.trial_id == o.trial_id)
         .join(tables.trials, t.trial_id == o.trial_id)
-        .where(o.study_id == study_id, o.state == TrialState.COMPLETE, t.stop_reason != StopReason.DIVERGED)
+        .where(o.study_id == study_id, JUDGED)
         .order_by(v.value, o.number)
         .limit(1)
     ).one_or_none()

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sqlalchemy as sa
-from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
-from tuner import outcomes
 from tuner.dev_layout import DevLayout
-from tuner.outcomes import StopReason
+from tuner.outcomes import StopReason, TrialState
 from tuner.storage import optuna_internals, tables
 from tuner.storage.address import mask
+from tuner.storage.counting import STATES, Counts, StateCounts
 from tuner.storage.database import Database
 from tuner.storage.facts import StudyFacts
 from tuner.storage.learning import read_learning
@@ -27,14 +26,6 @@ from tuner.storage.studies import no_study, study_names
 
 if TYPE_CHECKING:
     from tuner.analysis import LearningNetwork
-
-STATES = {
-    TrialState.COMPLETE: outcomes.TrialState.COMPLETE,
-    TrialState.PRUNED: outcomes.TrialState.PRUNED,
-    TrialState.FAIL: outcomes.TrialState.FAILED,
-    TrialState.RUNNING: outcomes.TrialState.RUNNING,
-    TrialState.WAITING: outcomes.TrialState.WAITING,
-}
 
 
 @dataclass(frozen=True)
@@ -47,7 +38,7 @@ class TrialRecord:
     """
 
     number: int
-    state: outcomes.TrialState
+    state: TrialState
     stop_reason: StopReason | None
     params: dict[str, Any]
     sampled: dict[str, float]
@@ -73,12 +64,12 @@ class TrialRecord:
     @property
     def has_result(self) -> bool:
         """Complete or pruned: it has a value and networks."""
-        return self.state in (outcomes.TrialState.COMPLETE, outcomes.TrialState.PRUNED)
+        return self.state in (TrialState.COMPLETE, TrialState.PRUNED)
 
     @property
     def is_judged(self) -> bool:
         """Complete and not diverged: its errors mean what they say."""
-        return self.state == outcomes.TrialState.COMPLETE and not self.has_diverged
+        return self.state == TrialState.COMPLETE and not self.has_diverged
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +137,15 @@ class StudyRecord:
         judged = [trial for trial in self.trials if trial.is_judged]
         return min(judged, key=lambda trial: (trial.value, trial.number), default=None)
 
-    def count(self) -> dict[str, int]:
-        """Trials by state: complete, pruned, failed; diverged ones are among the complete."""
+    def count(self) -> Counts:
+        """Trials by how they ended."""
         return count_trials(self.trials)
 
 
-def count_trials(trials: Iterable[TrialRecord]) -> dict[str, int]:
-    """Trials by how they ended: complete, pruned, failed; diverged ones are among the complete."""
-    counts = dict.fromkeys(("complete", "pruned", "failed", "diverged"), 0)
-    for trial in trials:
-        if trial.state in counts:
-            counts[trial.state] += 1
-        counts["diverged"] += trial.has_diverged
-    return counts
+def count_trials(trials: Sequence[TrialRecord]) -> Counts:
+    """Trials by how they ended."""
+    states = StateCounts(**Counter(str(trial.state) for trial in trials))
+    return states.ended(sum(trial.has_diverged for trial in trials))
 
 
 def read_study(database: Database, name: str) -> StudyRecord:

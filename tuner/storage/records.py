@@ -46,12 +46,16 @@ class Outcome:
     """What a finished trial tells: its value, the values at the rungs it passed, its networks."""
 
     value: float
-    pruned: bool
     stop_reason: StopReason
     rung_values: dict[int, float]
     networks: Sequence[NetworkRecord]
     seconds: float
     system_attributes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def pruned(self) -> bool:
+        """Whether it was stopped as hopeless beside others."""
+        return self.stop_reason == StopReason.PRUNED
 
 
 def write_drawn(

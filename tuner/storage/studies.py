@@ -14,10 +14,10 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
+from tuner import outcomes
 from tuner.errors import UsageError
-from tuner.outcomes import StopReason
 from tuner.storage import optuna_internals, tables
-from tuner.storage.claims import count_finished
+from tuner.storage.counting import JUDGED, STATES, Finished, count_states
 from tuner.storage.database import Database, new_key
 from tuner.storage.facts import StudyFacts
 from tuner.storage.leases import lock_study
@@ -77,7 +77,7 @@ class StoredStudy:
 
 
 @dataclass(frozen=True, slots=True)
-class StudyLine:
+class StudyLine(Finished):
     """One line of ``tuner studies``."""
 
     name: str
@@ -120,7 +120,7 @@ def read_points(database: Database, study_id: int) -> list[tuple[dict[str, Any],
         sa.select(t.hyperparameters, v.value)
         .join(optuna_internals.trials, o.trial_id == t.trial_id)
         .join(optuna_internals.values, v.trial_id == t.trial_id)
-        .where(t.study_id == study_id, o.state == TrialState.COMPLETE, t.stop_reason != StopReason.DIVERGED)
+        .where(t.study_id == study_id, JUDGED)
         .order_by(v.value, o.number)
     )
     with database.reading() as connection:
@@ -262,7 +262,7 @@ def raise_budget(database: Database, study_id: int, *, to: int = 0, by: int = 0)
     def work(connection: Connection) -> int:
         budget = lock_study(connection, study_id)
         if by:
-            budget = max(budget, count_finished(connection, study_id)) + by
+            budget = max(budget, count_states(connection, study_id).finished) + by
         budget = max(budget, to)
         connection.execute(tables.studies.update().where(tables.studies.c.study_id == study_id).values(budget=budget))
         return budget
@@ -280,7 +280,7 @@ def study_lines(database: Database) -> list[StudyLine]:
             .order_by(s.created)
         ).all()
         counts = {
-            (study_id, state): count
+            (study_id, STATES[state]): count
             for study_id, state, count in connection.execute(
                 sa.select(t.study_id, t.state, sa.func.count()).group_by(t.study_id, t.state)
             )
@@ -298,11 +298,7 @@ def study_lines(database: Database) -> list[StudyLine]:
         StudyLine(
             name=row.study_name,
             budget=row.budget,
-            complete=counts.get((row.study_id, TrialState.COMPLETE), 0),
-            pruned=counts.get((row.study_id, TrialState.PRUNED), 0),
-            failed=counts.get((row.study_id, TrialState.FAIL), 0),
-            running=counts.get((row.study_id, TrialState.RUNNING), 0),
-            waiting=counts.get((row.study_id, TrialState.WAITING), 0),
+            **{state: counts.get((row.study_id, state), 0) for state in outcomes.TrialState},
             best=best.get(row.study_id),
             created=row.created,
             data_path=row.data_path,

@@ -287,7 +287,6 @@ def _outcome(
 ) -> Outcome:
     return Outcome(
         value=value,
-        pruned=reason == StopReason.PRUNED,
         stop_reason=reason,
         rung_values=rung_values,
         networks=networks,

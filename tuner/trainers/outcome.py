@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import astuple
 
 from tuner.data import Dataset
-from tuner.outcomes import StopReason
 from tuner.storage import NetworkRecord, Outcome
 from tuner.trial import TrialResult, dev_layout
 
@@ -39,7 +38,6 @@ def outcome_of(result: TrialResult, dataset: Dataset) -> Outcome:
         )
     return Outcome(
         value=result.value,
-        pruned=result.stop_reason == StopReason.PRUNED,
         stop_reason=result.stop_reason,
         rung_values=result.rung_values,
         networks=networks,

@@ -41,8 +41,7 @@ class Submitted:
     @property
     def open_trials(self) -> int:
         """Trials that are still to be finished."""
-        counts = self.progress.counts
-        return max(0, self.progress.budget - counts.complete - counts.pruned)
+        return max(0, self.progress.budget - self.progress.counts.finished)
 
 
 def submit(request: StudyRequest, trials: int | None) -> Submitted:

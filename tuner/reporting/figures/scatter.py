@@ -79,7 +79,7 @@ def _equal_gaps(plot: Plot, x: AxisScale, y: AxisScale, top: float, line: float)
 
 
 def _sentence(report: Report, beyond: int) -> str:
-    diverged = report.record.count()["diverged"]
+    diverged = report.record.count().diverged
     told = (
         "Further right is more bias, further above the lowest line (dev = train) more variance; each line joins trials "
         "with the same gap, in points. Both axes are stretched near zero."

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
-
-import typer
 
 from tuner.cli.data_command import findings_lines
 from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, StudyArgument, TargetOption
+from tuner.cli.printing import print_result
 from tuner.formatting import rough_duration
 
 if TYPE_CHECKING:
+    from tuner.data import Dataset
+    from tuner.study import StudyDefinition
     from tuner.trainers import Estimate
 
 MEGABYTE = 1_000_000
@@ -33,23 +34,19 @@ def check(
     definition = source.definition
     findings = [finding.to_dict() for finding in check_data_quality(dataset)]
     estimate = trainer.estimate(dataset)
-    if as_json:
-        found = {"study": definition.name, "trials": definition.search.trials, **estimate.to_dict()}
-        typer.echo(json.dumps({**found, "notices": list(dataset.notices), "findings": findings}))
-        return
+    found = {"study": definition.name, "trials": definition.search.trials, **estimate.to_dict()}
+    found |= {"notices": list(dataset.notices), "findings": findings}
+    lines = [*_lines(definition, dataset, estimate), *findings_lines(dataset.notices, findings)]
+    print_result(found, lines, as_json=as_json)
+
+
+def _lines(definition: StudyDefinition, dataset: Dataset, estimate: Estimate) -> Iterator[str]:
     rows = ", ".join(f"{name} {n:,}" for name, n in dataset.sizes.items() if n)
-    typer.echo(f"study {definition.name} · data {dataset.path or 'arrays'} ({rows})")
-    typer.echo(f"searched: {', '.join(definition.searched_space.searched) or 'nothing; all is fixed'}")
-    typer.echo(_text(definition.search.trials, estimate))
-    typer.echo("\n".join(findings_lines(dataset.notices, findings)))
-
-
-def _text(trials: int, estimate: Estimate) -> str:
+    yield f"study {definition.name} · data {dataset.path or 'arrays'} ({rows})"
+    yield f"searched: {', '.join(definition.searched_space.searched) or 'nothing; all is fixed'}"
+    yield estimate.ran
     least, most = rough_duration(estimate.seconds_at_least), rough_duration(estimate.seconds_at_most)
-    return (
-        f"{estimate.ran}\n"
-        f"{trials} trials: {least} to {most} by one worker "
-        "(every trial stops as early, or as late, as it may)\n"
-        f"memory: {estimate.data_bytes / MEGABYTE:,.0f} MB of data, {estimate.peak_bytes / MEGABYTE:,.0f} MB in all; "
-        "workers share the data"
-    )
+    stops = "(every trial stops as early, or as late, as it may)"
+    yield f"{definition.search.trials} trials: {least} to {most} by one worker {stops}"
+    data, peak = estimate.data_bytes / MEGABYTE, estimate.peak_bytes / MEGABYTE
+    yield f"memory: {data:,.0f} MB of data, {peak:,.0f} MB in all; workers share the data"

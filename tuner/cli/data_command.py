@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-import typer
-
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument, TargetOption
+from tuner.cli.printing import print_result
 
 
 def data(
@@ -24,14 +22,11 @@ def data(
     source, dataset = load_study_data(StudyRequest(study, target, storage))
     found = describe(dataset)
     findings = [finding.to_dict() for finding in check_data_quality(dataset)]
-    if as_json:
-        typer.echo(json.dumps({"study": source.definition.name, **found, "findings": findings}))
-        return
-    typer.echo(
-        f"study {source.definition.name} · data {found['source'] or 'arrays'} · fingerprint {found['fingerprint'][:16]}"
-    )
-    for line in [*_sizes(found), "", *_columns(found["columns"]), "", *findings_lines(found["notices"], findings)]:
-        typer.echo(line)
+    name = source.definition.name
+    first = f"study {name} · data {found['source'] or 'arrays'} · fingerprint {found['fingerprint'][:16]}"
+    notes = findings_lines(found["notices"], findings)
+    lines = [first, *_sizes(found), "", *_columns(found["columns"]), "", *notes]
+    print_result({"study": name, **found, "findings": findings}, lines, as_json=as_json)
 
 
 def _sizes(found: dict[str, Any]) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption
+from tuner.cli.printing import print_result
 
 UNFIT = 1
 
@@ -18,12 +18,10 @@ def doctor(storage: StorageOption = None, as_json: JsonOption = False) -> None:
 
     checks = check_machine(storage)
     wrong = [check.name for check in checks if not check.passed]
-    if as_json:
-        typer.echo(json.dumps({"passed": not wrong, "checks": [asdict(check) for check in checks]}))
-    else:
-        width = max(len(check.name) for check in checks)
-        for check in checks:
-            typer.echo(f"{'ok   ' if check.passed else 'WRONG'}  {check.name:{width}}  {check.found}")
-        typer.echo(f"\nwrong: {', '.join(wrong)}" if wrong else "\nall is well; start with: tuner search STUDY")
+    width = max(len(check.name) for check in checks)
+    lines = [f"{'ok   ' if check.passed else 'WRONG'}  {check.name:{width}}  {check.found}" for check in checks]
+    lines.append(f"\nwrong: {', '.join(wrong)}" if wrong else "\nall is well; start with: tuner search STUDY")
+    found = {"passed": not wrong, "checks": [asdict(check) for check in checks]}
+    print_result(found, lines, as_json=as_json)
     if wrong:
         raise typer.Exit(UNFIT)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+from tuner.cli.printing import print_result
 from tuner.commands import command_text
 from tuner.errors import UsageError
 
@@ -28,13 +29,11 @@ def enqueue(
     from tuner.workspace.administration import enqueue as enqueue_values
 
     submitted, number = enqueue_values(StudyRequest(study, storage=storage), picked)
-    if as_json:
-        typer.echo(json.dumps({"study": submitted.study, "number": number, "params": picked}))
-        return
-    typer.echo(submitted.headline)
     shown = ", ".join(f"{name} {value}" for name, value in picked.items())
     more = [] if submitted.open_trials else ["--trials", 1]
-    typer.echo(f"trial {number} is next: {shown}; run it with: {command_text('search', submitted.study, *more)}")
+    run = f"run it with: {command_text('search', submitted.study, *more)}"
+    lines = [submitted.headline, f"trial {number} is next: {shown}; {run}"]
+    print_result({"study": submitted.study, "number": number, "params": picked}, lines, as_json=as_json)
 
 
 def _parse(text: str) -> tuple[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tuner.cli.options import JsonOption, ModelArgument, StorageOption
-from tuner.cli.printing import ERROR_NAMES, headline
+from tuner.cli.printing import ERROR_NAMES, headline, print_result
 from tuner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,10 +34,7 @@ def evaluate(
     found = load_model(model)
     typer.echo(_headline(found, data), err=as_json)
     judged, looks = _judge(found, model, data, test, storage)
-    if as_json:
-        typer.echo(json.dumps(_dict(found, model, judged, looks)))
-    else:
-        typer.echo("\n".join(_lines(found, judged)))
+    print_result(_dict(found, model, judged, looks), _lines(found, judged), as_json=as_json)
     if looks is not None:
         times = "once" if looks == 1 else f"{looks} times"
         typer.echo(f"the test set was opened {times}, which is written down in the study's database", err=as_json)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument, TargetOption
+from tuner.cli.printing import print_result
 
 if TYPE_CHECKING:
     from tuner.nn.gradient_check import GradientCheck, PointCheck
@@ -44,26 +45,24 @@ def gradcheck(
         penalty_per=definition.training.penalty_per,
         entries=entries,
     )
-    if as_json:
-        typer.echo(
-            json.dumps({"study": definition.name, **asdict(found), "verdict": found.verdict, "passed": found.passed})
-        )
-    else:
-        typer.echo(_text(definition.name, found))
+    verdict = {"verdict": found.verdict, "passed": found.passed}
+    print_result(
+        {"study": definition.name, **asdict(found), **verdict}, _lines(definition.name, found), as_json=as_json
+    )
     if not found.passed:
         raise typer.Exit(FAILED)
 
 
-def _text(name: str, found: GradientCheck) -> str:
+def _lines(name: str, found: GradientCheck) -> Iterator[str]:
     notes = [f"{found.n_parameters:,} parameters, {found.n_examples} examples, ε = {found.epsilon:g}, float64"]
     if found.lambda_ or found.l1:
         notes.append(f"penalty included (lambda {found.lambda_:.4g}, l1 {found.l1:.4g})")
     if found.keep_prob_forced:
         notes.append("keep_prob forced to 1: dropout has no fixed gradient")
-    lines = [f"study {name}: {'; '.join(notes)}"]
+    yield f"study {name}: {'; '.join(notes)}"
     for point in found.points:
-        lines += ["", _title(point), *_table(point)]
-    return "\n".join([*lines, "", f"{found.verdict}: relative difference {found.relative_difference:.2e}"])
+        yield from ["", _title(point), *_table(point)]
+    yield f"\n{found.verdict}: relative difference {found.relative_difference:.2e}"
 
 
 def _title(point: PointCheck) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
-from tuner.cli.printing import headline
+from tuner.cli.printing import headline, print_result
 
 if TYPE_CHECKING:
     from tuner.analysis import LearningPoint
@@ -38,7 +37,7 @@ def learning_curve(
     if stop.number is not None:
         typer.echo("tuner: stopped; finished sizes are kept, and the same command goes on", err=True)
         raise typer.Exit(128 + stop.number)
-    typer.echo(json.dumps({"study": found.name, **learning.to_dict()}) if as_json else _text(learning))
+    print_result({"study": found.name, **learning.to_dict()}, _lines(learning), as_json=as_json)
 
 
 def _tell(point: LearningPoint | None) -> None:
@@ -47,7 +46,7 @@ def _tell(point: LearningPoint | None) -> None:
         typer.echo(f"{point.n_train:,} examples: dev error {point.each.mean():.2%}", err=True)
 
 
-def _text(learning: Learning) -> str:
+def _lines(learning: Learning) -> list[str]:
     lines = ["examples   train error   dev error   trainings"]
     lines += [
         f"{point.n_train:>8,}   {point.train_error:>11.2%}   {point.each.mean():>9.2%}   {len(point.wrong):>9}"
@@ -57,4 +56,4 @@ def _text(learning: Learning) -> str:
         errors = [point.left_out_error for point in learning.points]
         beside = ["error on rows left out", *("–" if error is None else f"{error:.2%}" for error in errors)]
         lines = [f"{line}   {one:>22}" for line, one in zip(lines, beside, strict=True)]
-    return "\n".join([f"\ntrial {learning.trial}, trained afresh", *lines, "", learning.sentence])
+    return [f"\ntrial {learning.trial}, trained afresh", *lines, "", learning.sentence]

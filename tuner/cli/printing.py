@@ -1,9 +1,11 @@
-"""A report as a terminal shows it."""
+"""What a command prints: one JSON object, lines for a person, or a report in colour."""
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -18,6 +20,11 @@ ERROR_NAMES = {"dev_corrected": "corrected dev", "train_dev": "train-dev"}
 def headline(study: str, storage: str, rest: str) -> str:
     """The first line that a command prints: the study, its database (a file by its path) and what it is about."""
     return f"study {study} · database {storage.removeprefix('sqlite:///')} · {rest}"
+
+
+def print_result(found: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
+    """``--json``: one object on stdout; else what a person reads."""
+    typer.echo(json.dumps(found) if as_json else "\n".join(lines))
 
 
 def print_report(shown: Report | Comparison) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +16,7 @@ from tuner.cli.options import (
     StorageOption,
     StudyArgument,
 )
-from tuner.cli.printing import headline
+from tuner.cli.printing import headline, print_result
 
 if TYPE_CHECKING:
     from tuner.reporting import Refinement, Report
@@ -40,7 +40,7 @@ def refine(
     as_json: JsonOption = False,
 ) -> None:
     """Write the definition of the next study: the report's advice as changed lines, each with its reason."""
-    from tuner.reporting import build_report, next_definition
+    from tuner.reporting import build_report, next_definition, search_next_command
     from tuner.reporting import refine as refined
     from tuner.workspace import read_record, refuse_stored_trainer, write_definition
 
@@ -50,34 +50,20 @@ def refine(
     found = refined(report, path)
     if found.edits:
         write_definition(path, found.text)
-    if as_json:
-        typer.echo(json.dumps(_summary(report, found, path)))
-    else:
-        typer.echo(_text(report, found, path))
-
-
-def _summary(report: Report, found: Refinement, path: Path) -> dict[str, object]:
-    from tuner.reporting import search_next_command
-
     command = search_next_command(report.record, path)
     written = {"output": str(path), "name": found.name, "command": command}
-    return {
-        "study": found.study,
-        "changes": found.changes(),
-        **(written if found.edits else dict.fromkeys(written)),
-    }
+    there = written if found.edits else dict.fromkeys(written)
+    summary = {"study": found.study, "changes": found.changes(), **there}
+    print_result(summary, _lines(report, found, f"written: {path}; go on with: {command}"), as_json=as_json)
 
 
-def _text(report: Report, found: Refinement, path: Path) -> str:
-    from tuner.reporting import search_next_command
-
+def _lines(report: Report, found: Refinement, written: str) -> Iterator[str]:
     record = report.record
-    lines = [headline(record.name, record.storage, f"data {record.data_path}")]
+    yield headline(record.name, record.storage, f"data {record.data_path}")
     if found.edits:
-        lines += ["", *found.lines(), "", f"written: {path}; go on with: {search_next_command(record, path)}"]
-        return "\n".join(lines)
-    lines.append("nothing in the definition needs a change; nothing was written")
+        yield from ["", *found.lines(), "", written]
+        return
+    yield "nothing in the definition needs a change; nothing was written"
     if report.actions:
         first = report.actions[0]
-        lines.append(f"the report advises: {first.why}" + (f"\n  {first.command}" if first.command else ""))
-    return "\n".join(lines)
+        yield f"the report advises: {first.why}" + (f"\n  {first.command}" if first.command else "")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
-import typer
-
 from tuner.cli.options import JsonOption, StorageOption
+from tuner.cli.printing import print_result
 from tuner.formatting import count
 
 
@@ -16,18 +14,16 @@ def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     from tuner.workspace import list_studies
 
     where, lines = list_studies(storage)
-    if as_json:
-        typer.echo(json.dumps({"storage": where, "studies": [asdict(line) for line in lines]}))
-        return
-    typer.echo(f"database {where}: {count(len(lines), 'study', 'studies') if lines else 'no studies'}")
+    rows = [f"database {where}: {count(len(lines), 'study', 'studies') if lines else 'no studies'}"]
     if not lines:
-        typer.echo("start with: tuner search my.csv --target COLUMN, or: tuner search digits")
+        rows.append("start with: tuner search my.csv --target COLUMN, or: tuner search digits")
     else:
         width = max(5, *(len(line.name) for line in lines))
-        typer.echo(f"{'study':{width}}  {'done':>11}  {'failed':>6}  {'running':>7}  {'best value':>10}  data")
+        rows.append(f"{'study':{width}}  {'done':>11}  {'failed':>6}  {'running':>7}  {'best value':>10}  data")
     for line in lines:
         best = "-" if line.best is None else f"{line.best:.4f}"
         done = f"{line.finished}/{line.budget}"
-        typer.echo(
+        rows.append(
             f"{line.name:{width}}  {done:>11}  {line.failed:>6}  {line.running:>7}  {best:>10}  {line.data_path}"
         )
+    print_result({"storage": where, "studies": [asdict(line) for line in lines]}, rows, as_json=as_json)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument, TargetOption
+from tuner.cli.printing import print_result
 
 
 def submit(
@@ -27,14 +27,10 @@ def submit(
     from tuner.workspace.administration import submit as submit_study
 
     submitted = submit_study(StudyRequest(study, target, storage), trials)
-    if as_json:
-        found = {"study": submitted.study, "budget": submitted.progress.budget, "open": submitted.open_trials}
-        typer.echo(json.dumps(found))
-        return
-    typer.echo(submitted.headline)
-    if submitted.open_trials:
-        budget = submitted.progress.budget
-        raised = "" if trials is None else f" (a budget of {budget - trials}, raised by {trials})"
-        typer.echo(f"{submitted.open_trials} of {budget} trials are open{raised}; `tuner worker` runs them")
-    else:
-        typer.echo(f"all {submitted.progress.budget} trials are done; --trials N adds N more")
+    budget, left = submitted.progress.budget, submitted.open_trials
+    raised = "" if trials is None else f" (a budget of {budget - trials}, raised by {trials})"
+    told = f"all {budget} trials are done; --trials N adds N more"
+    if left:
+        told = f"{left} of {budget} trials are open{raised}; `tuner worker` runs them"
+    found = {"study": submitted.study, "budget": budget, "open": left}
+    print_result(found, [submitted.headline, told], as_json=as_json)

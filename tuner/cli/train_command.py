@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
-from tuner.cli.printing import ERROR_NAMES, headline
+from tuner.cli.printing import ERROR_NAMES, headline, print_result
 from tuner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,11 +55,8 @@ def train(
     if is_to_be_made:
         MODELS.mkdir(exist_ok=True)
     model.save(file)
-    if as_json:
-        typer.echo(json.dumps(_dict(model, file)))
-    else:
-        typer.echo("\n".join(_lines(model)))
-        typer.echo(f"written: {file}" + ("" if before is None else f" (in place of {before})"))
+    written = f"written: {file}" + ("" if before is None else f" (in place of {before})")
+    print_result(_dict(model, file), [*_lines(model), written], as_json=as_json)
     if model.repetition is not None and not model.repetition.is_exact:
         typer.echo(f"tuner: {_not_exact(model)}", err=True)
 

@@ -6,7 +6,7 @@ import importlib
 import os
 import select
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections import UserDict
 from typing import Any, NamedTuple
 
 import typer
@@ -74,36 +74,19 @@ Then:
 All commands: tuner --help. One command: tuner search --help."""
 
 
-class LazyCommands(MutableMapping[str, Any]):
+class LazyCommands(UserDict[str, Any]):
     """The commands of the table; a module is imported when its command is looked up."""
 
-    def __init__(self) -> None:
-        self._loaded: dict[str, Any] = {}
-
     def __getitem__(self, name: str) -> Any:
-        if name not in COMMANDS:
-            raise KeyError(name)
-        if name not in self._loaded:
+        if self.data[name] is None:
             module = importlib.import_module(f"tuner.cli.{name.replace('-', '_')}_command")
             app = typer.Typer(rich_markup_mode=None, add_completion=False)
             about = COMMANDS[name]
             app.command(name, help=about.help, epilog=f"Example: tuner {about.example}")(
                 getattr(module, name.replace("-", "_"))
             )
-            self._loaded[name] = get_command(app)
-        return self._loaded[name]
-
-    def __setitem__(self, name: str, command: Any) -> None:
-        self._loaded[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        del self._loaded[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(COMMANDS)
-
-    def __len__(self) -> int:
-        return len(COMMANDS)
+            self.data[name] = get_command(app)
+        return self.data[name]
 
 
 def _nobody_reads() -> bool:
@@ -118,7 +101,7 @@ class LazyGroup(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands = LazyCommands()
+        self.commands = LazyCommands(dict.fromkeys(COMMANDS))
 
     def invoke(self, ctx: Any) -> Any:
         """Let whoever runs the command line see that it was interrupted, and take a reader that left for no failure.

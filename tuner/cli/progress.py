@@ -118,7 +118,7 @@ def ended_text(trial: EndedTrial) -> str:
 
 
 class TextLines:
-    """One line a minute with the time: calm in a log or a cron mail."""
+    """Lines for a log or a cron mail: one a minute, and with ``verbose`` one for each trial that ends."""
 
     def __init__(self, *, verbose: bool) -> None:
         self._verbose = verbose
@@ -128,33 +128,36 @@ class TextLines:
         """Print what is due."""
         if self._verbose:
             for trial in report.ended:
-                self.say(ended_text(trial))
+                self.say_ended(trial)
         now = time.monotonic()
         if now - self._last >= SECONDS_BETWEEN_LINES:
             self._last = now
-            self.say(f"{report.done} of {report.allowed} trials · {progress_text(report)}")
+            self.say_progress(report)
 
-    def say(self, text: str) -> None:
-        """One line with the time."""
-        print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+    def say_ended(self, trial: EndedTrial) -> None:
+        """One trial that ended."""
+        say(ended_text(trial))
+
+    def say_progress(self, report: SearchProgress) -> None:
+        """How far the search is."""
+        say(f"{report.done} of {report.allowed} trials · {progress_text(report)}")
 
 
-class JsonLines:
+class JsonLines(TextLines):
     """The same as JSON, one object a line."""
 
-    def __init__(self, *, verbose: bool) -> None:
-        self._verbose = verbose
-        self._last = time.monotonic()
+    def say_ended(self, trial: EndedTrial) -> None:
+        """One trial that ended."""
+        log_json("trial", **asdict(trial))
 
-    def __call__(self, report: SearchProgress) -> None:
-        """Print what is due."""
-        if self._verbose:
-            for trial in report.ended:
-                log_json("trial", **asdict(trial))
-        now = time.monotonic()
-        if now - self._last >= SECONDS_BETWEEN_LINES:
-            self._last = now
-            log_json("progress", **_fields(report))
+    def say_progress(self, report: SearchProgress) -> None:
+        """How far the search is."""
+        log_json("progress", **_fields(report))
+
+
+def say(text: str) -> None:
+    """One line with the time."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 def _fields(report: SearchProgress) -> dict[str, Any]:

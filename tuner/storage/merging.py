@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,8 +75,9 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
         new_id = _insert_study(into, name, study)
         wanted = _trials(out, old_id, (*FINISHED, TrialState.WAITING))
         _copy(out, into, new_id, wanted)
-        _copy_test_looks(out, into, old_id, new_id)
-        _copy_job(out, into, old_id, new_id)
+        ids = {old_id: new_id}
+        _copy_changed(out, into, tables.test_looks, "study_id", ids, without=["look_id"])
+        _copy_changed(out, into, tables.jobs, "study_id", ids, token=None)  # unfinished, it is done here
         return Merged(name, True, len(wanted), 0, _count_others(out, old_id, wanted))
     _refuse_another(name, study, found)
     lock_study(into, found.study_id)
@@ -154,7 +155,8 @@ def _copy(out: Connection, into: Connection, new_id: int, trials: list[dict[str,
         ids = _insert_trials(into, new_id, chunk, orders)
         for table in (*_OPTUNA_ROWS, *_OUR_ROWS):
             _copy_rows(out, into, table, ids)
-        _copy_claims(out, into, new_id, ids)
+        # nobody holds or asked for a trial that was brought in
+        _copy_changed(out, into, tables.claims, "trial_id", ids, study_id=new_id, token=None, call=None)
 
 
 def _finished(trial: Mapping[str, Any]) -> int:
@@ -194,14 +196,24 @@ def _insert_trials(
 def _copy_rows(out: Connection, into: Connection, table: sa.Table, ids: Mapping[int, int]) -> None:
     """Rows that belong to a trial; keys of their own, which Optuna's tables have, are given anew."""
     keys = [column.name for column in table.primary_key if table.metadata is optuna_internals.metadata]
-    query = sa.select(table).where(table.c.trial_id.in_(ids)).order_by(*table.primary_key)
-    rows = [dict(row._mapping) for row in out.execute(query)]
-    for row in rows:
-        row["trial_id"] = ids[row["trial_id"]]
-        for key in keys:
-            del row[key]
+    _copy_changed(out, into, table, "trial_id", ids, without=keys)
+
+
+def _copy_changed(
+    out: Connection,
+    into: Connection,
+    table: sa.Table,
+    key: str,
+    ids: Mapping[int, int],
+    *,
+    without: Sequence[str] = (),
+    **changed: Any,
+) -> None:
+    """The rows of these ids, under the ids here and with these columns changed or left out."""
+    query = sa.select(table).where(table.c[key].in_(ids)).order_by(*table.primary_key)
+    rows = [{**row._mapping, **changed, key: ids[row._mapping[key]]} for row in out.execute(query)]
     if rows:
-        into.execute(table.insert(), rows)
+        into.execute(table.insert(), [{name: row[name] for name in row if name not in without} for row in rows])
 
 
 def _add_learning(out: Connection, into: Connection, ids: Mapping[int, int]) -> None:
@@ -210,28 +222,3 @@ def _add_learning(out: Connection, into: Connection, ids: Mapping[int, int]) -> 
     measured, there = (set(connection.execute(query).scalars()) for connection in (out, into))
     missing = {old: new for old, new in ids.items() if old in measured and new not in there}
     _copy_rows(out, into, tables.learning, missing)
-
-
-def _copy_claims(out: Connection, into: Connection, new_id: int, ids: Mapping[int, int]) -> None:
-    """Attempts, reasons and checkpoints; nobody holds or asked for a trial that was brought in."""
-    query = sa.select(tables.claims).where(tables.claims.c.trial_id.in_(ids))
-    rows = [dict(row._mapping) for row in out.execute(query)]
-    for row in rows:
-        row |= {"trial_id": ids[row["trial_id"]], "study_id": new_id, "token": None, "call": None}
-    if rows:
-        into.execute(tables.claims.insert(), rows)
-
-
-def _copy_job(out: Connection, into: Connection, old_id: int, new_id: int) -> None:
-    """Reference models that are not trained yet are trained by whoever searches the study here."""
-    for job in out.execute(sa.select(tables.jobs).where(tables.jobs.c.study_id == old_id)):
-        into.execute(tables.jobs.insert(), dict(job._mapping) | {"study_id": new_id, "token": None})
-
-
-def _copy_test_looks(out: Connection, into: Connection, old_id: int, new_id: int) -> None:
-    looks = out.execute(sa.select(tables.test_looks).where(tables.test_looks.c.study_id == old_id)).all()
-    rows = [dict(look._mapping) | {"study_id": new_id} for look in looks]
-    for row in rows:
-        del row["look_id"]
-    if rows:
-        into.execute(tables.test_looks.insert(), rows)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset
 from tuner.outcomes import StopReason
-from tuner.storage import Outcome
+from tuner.storage import NetworkRecord, Outcome
 from tuner.study import StudyDefinition
-from tuner.trainers.outcome import outcome_of
 from tuner.trainers.trainer import Estimate, Interrupted, TrialRequest, memory_used
-from tuner.trial import TrialResult, draw_dev_folds, run_trial, trial_settings
+from tuner.trial import TrialResult, dev_layout, draw_dev_folds, run_trial, trial_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class OwnNetwork:
         result = self.train(request)
         if result.stop_reason == StopReason.INTERRUPTED:
             return Interrupted(result.checkpoint)
-        return outcome_of(result, request.dataset)
+        return _outcome(result, request.dataset)
 
     def train(self, request: TrialRequest) -> TrialResult:
         """The same, with the trained networks themselves."""
@@ -76,3 +75,39 @@ class OwnNetwork:
             f"parameters, {updates} updates each, {result.seconds:.2g} s",
             **memory_used(dataset),
         )
+
+
+def _outcome(result: TrialResult, dataset: Dataset) -> Outcome:
+    """A trial's result as it is recorded."""
+    networks = []
+    parts = dev_layout(dataset, len(result.networks)).each(dataset.parts)
+    for k, (network, part) in enumerate(zip(result.networks, parts, strict=True)):
+        n_train, n_dev = len(part.train), len(part.dev)
+        networks.append(
+            NetworkRecord(
+                stop_reason=network.stop_reason,
+                best_epoch=network.best_epoch,
+                epochs=network.epochs,
+                updates=network.updates,
+                n_train=n_train,
+                train_wrong=round(network.train_error * n_train),
+                train_cost=network.train_cost,
+                n_dev=n_dev,
+                dev_wrong=int(network.dev_wrong.sum()),
+                dev_cost=network.dev_cost,
+                dev_losses=result.dev_losses[k],
+                curve=network.curve,
+                dev_fold_losses=result.dev_fold_losses[k],
+                n_train_dev=None if dataset.train_dev is None else len(dataset.train_dev),
+                train_dev_wrong=None if result.train_dev_wrong is None else result.train_dev_wrong[k],
+                diverged_layer=network.diverged_layer,
+                layers=[astuple(layer) for layer in network.layers],
+            )
+        )
+    return Outcome(
+        value=result.value,
+        stop_reason=result.stop_reason,
+        rung_values=result.rung_values,
+        networks=networks,
+        seconds=result.seconds,
+    )

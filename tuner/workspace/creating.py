@@ -97,7 +97,7 @@ def prepare(
     found, offers = _look_first(located, definition, identity, from_study=from_study, allow_changed=allow_changed)
     findings = [] if found is not None else check_data_quality(dataset)
     new = _new_study(source, dataset, offers, findings, from_study)
-    database = located.make_database()
+    database = located.database(create=True)
     if found is None:
         write_definition()
     stored, is_new = ensure_study(database, new) if found is None else (found, False)

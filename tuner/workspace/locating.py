@@ -57,16 +57,10 @@ class Located:
     stored: StoredStudy | None = None
     _database: Database | None = None
 
-    def database(self) -> Database:
-        """Open the database, once.  Raises NoDatabaseError where there is none."""
+    def database(self, *, create: bool = False) -> Database:
+        """Open the database, once; with ``create`` it is made.  Raises NoDatabaseError where there is none."""
         if self._database is None:
-            self._database = open_database(self.url, create=False)
-        return self._database
-
-    def make_database(self) -> Database:
-        """The same, making it where there is none."""
-        if self._database is None:
-            self._database = open_database(self.url, create=True)
+            self._database = open_database(self.url, create=create)
         return self._database
 
     def keep_open(self) -> None:

@@ -14,22 +14,13 @@ DAY = 86_400.0
 YEAR = 365.2425 * DAY  # the Gregorian calendar's mean year
 MONDAY = 4 * DAY  # 1970-01-05, the first Monday of the epoch
 
+DAYS = ("%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y")
 # Where several formats read every cell, the first one stands: of 03/04/2024, the month first.
 DATE_FORMATS = (
     "ISO8601",
-    "%Y/%m/%d",
-    "%m/%d/%Y",
-    "%d/%m/%Y",
-    "%d.%m.%Y",
+    *DAYS,
     "%d-%m-%Y",
-    "%Y/%m/%d %H:%M",
-    "%Y/%m/%d %H:%M:%S",
-    "%m/%d/%Y %H:%M",
-    "%m/%d/%Y %H:%M:%S",
-    "%d/%m/%Y %H:%M",
-    "%d/%m/%Y %H:%M:%S",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y %H:%M:%S",
+    *(f"{day} {time}" for day in DAYS for time in ("%H:%M", "%H:%M:%S")),
     "%d-%b-%Y",
     "%d %b %Y",
     "%b %d, %Y",

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.errors import ModelError
-from tuner.files import whole_file
 from tuner.formatting import shorten
 from tuner.modeling.metadata import Card, read_card
 from tuner.nn import Architecture
@@ -47,14 +46,6 @@ def weight_names(architecture: Architecture, n_networks: int) -> list[tuple[str,
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
-
-
-def write_archive(path: Path, card: Card, thetas: Sequence[Floats]) -> int:
-    """Write a model file whole, or not at all; its size in bytes.  Raises UsageError where it cannot be written."""
-    content = pack(card, thetas)
-    with whole_file(path) as file:
-        file.write(content)
-    return len(content)
 
 
 def pack(card: Card, thetas: Sequence[Floats]) -> bytes:

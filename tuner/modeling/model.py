@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from tuner.analysis import SeedsError
 from tuner.data import Encoding, class_indices, rows_frame
 from tuner.errors import ArgumentError, ModelError, UsageError
-from tuner.files import refuse_no_place
-from tuner.modeling.archive import read_archive, write_archive
+from tuner.files import refuse_no_place, whole_file
+from tuner.modeling.archive import pack, read_archive
 from tuner.modeling.metadata import Card
 from tuner.nn import Network
 
@@ -138,7 +138,8 @@ class Model:
 
     def save(self, path: str | Path) -> Path:
         """Write the model to a file, whole or not at all; what was there before is replaced."""
-        write_archive(Path(path), self.card, [network.theta for network in self.networks])
+        with whole_file(Path(path)) as file:
+            file.write(pack(self.card, [network.theta for network in self.networks]))
         return Path(path)
 
 

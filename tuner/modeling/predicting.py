@@ -54,7 +54,8 @@ def predictions(
     import pandas as pd
 
     rows = 0
-    names = class_columns(model.card.class_names, (*keep, PREDICTED))
+    taken = (*keep, PREDICTED)
+    names = [f"{name} (probability)" if name in taken else name for name in model.card.class_names]
     settings, classes = model.card.data_settings, pd.Index(model.classes_)
     with threadpool_limits(limits=1):
         for frame, X in read_rows(data, model.encodings[0], settings, keep=keep):
@@ -69,13 +70,8 @@ def predictions(
             rows += len(frame)
             yield pd.DataFrame(columns, copy=False)
     if not rows:  # a table without rows has its columns all the same
-        none = pd.DataFrame({name: [] for name in (*keep, PREDICTED, *(names if probabilities else ()))})
+        none = pd.DataFrame({name: [] for name in (*taken, *(names if probabilities else ()))})
         yield none.astype({PREDICTED: pd.CategoricalDtype(classes)})
-
-
-def class_columns(class_names: list[str], taken: tuple[str, ...]) -> list[str]:
-    """The columns of the probabilities: the classes' names, set apart from the other columns'."""
-    return [f"{name} (probability)" if name in taken else name for name in class_names]
 
 
 # --- where predictions go ---------------------------------------------------------------------------------------------

@@ -54,6 +54,11 @@ class HyperparameterEffect:
     train_near_best: Effect
     gap_near_best: Effect
 
+    @property
+    def label(self) -> str:
+        """The hyperparameter, and the choice where it has no order."""
+        return self.hyperparameter if self.level is None else f"{self.hyperparameter} {self.level}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HyperparameterCurve:

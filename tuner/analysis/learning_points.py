@@ -22,11 +22,6 @@ SHARED_LUCK = 0.5  # of a training's variance at the largest size; without it in
 LEAST = 1e-3  # of p(1 − p)/n: all right, or all wrong alike, is no proof of a variance of zero
 
 
-def no_bits() -> Bits:
-    """Of a network that left out nothing."""
-    return np.zeros(0, dtype=np.bool_)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearningPoint:
     """One size: K networks trained on ``n_train`` examples each, with seeds of their own.
@@ -103,8 +98,8 @@ class LearningNetwork:
     error: float
     wrong: Bits
     seconds: float
-    left_out: Bits = field(default_factory=no_bits)
-    left_wrong: Bits = field(default_factory=no_bits)
+    left_out: Bits = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    left_wrong: Bits = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
 
 
 def learning_points(networks: Sequence[LearningNetwork]) -> list[LearningPoint]:

@@ -154,9 +154,7 @@ def _column(report: Report) -> dict[str, str]:
         "verdict": report.verdict.replace("_", " "),
         "trials": ", ".join(f"{number} {state}" for state, number in counts.items() if number),
     }
-    for error in error_rows(
-        report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0, report.chosen
-    ):
+    for error in error_rows(report):
         column[f"{error.name} error"] = error.value + (f" ({error.interval})" if error.interval else "")
     for gap in gap_rows(report.diagnosis):
         column[gap.name] = f"{gap.value} ({gap.interval}), {gap.level}"

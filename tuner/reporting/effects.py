@@ -75,18 +75,15 @@ def find_effects(record: StudyRecord, definition: StudyDefinition, findings: Fin
         return None
     train = np.array([train_error(trial) for trial in trials], float)
     dev = np.array([dev_error(trial) for trial in trials], float)
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):  # many small matrices: threads that wait for each other took five times as long
-        return hyperparameter_effects(
-            hyperparameters,
-            _without_idle(definition, trials),
-            train,
-            dev - train,
-            np.array([trial.exploring for trial in trials]),
-            trials.index(findings.best),
-            rng=np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,))),
-        )
+    return hyperparameter_effects(
+        hyperparameters,
+        _without_idle(definition, trials),
+        train,
+        dev - train,
+        np.array([trial.exploring for trial in trials]),
+        trials.index(findings.best),
+        rng=np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,))),
+    )
 
 
 def _without_idle(definition: StudyDefinition, trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:

@@ -72,19 +72,18 @@ def _actions(report: Report) -> list[str]:
 
 
 def _tables(report: Report) -> list[str]:
-    errors = error_rows(
-        report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0, report.chosen
-    )
-    gaps = gap_rows(report.diagnosis)
     return [
         table(
             ("error", "", "95 % interval", "rests on"),
-            ((row.name, row.value, row.interval, row.rests_on) for row in errors),
+            ((row.name, row.value, row.interval, row.rests_on) for row in error_rows(report)),
             right=(1,),
         ),
         table(
             ("gap", "points", "95 % interval", "level", "chance it is high", "from"),
-            ((row.name, row.value, row.interval, row.level, row.chance, row.formula) for row in gaps),
+            (
+                (row.name, row.value, row.interval, row.level, row.chance, row.formula)
+                for row in gap_rows(report.diagnosis)
+            ),
             right=(1,),
         ),
         table(
@@ -125,7 +124,7 @@ def _effects(report: Report) -> list[str]:
         return []
     rows = [
         (
-            row.hyperparameter if row.level is None else f"{row.hyperparameter} {row.level}",
+            row.label,
             *(points(row.train.value), span(row.train.low, row.train.high)),
             *(points(row.gap.value), span(row.gap.low, row.gap.high)),
         )

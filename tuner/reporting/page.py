@@ -107,10 +107,9 @@ def options_whole(command: str) -> Markup:
 
 
 def _tables(report: Report) -> dict[str, Any]:
-    record = report.record
     return {
         "colour": COLOURS.get(report.verdict, Level.HIGH),
-        "error_rows": error_rows(report.diagnosis, len(record.test_looks), len(record.test_rows) > 0, report.chosen),
+        "error_rows": error_rows(report),
         "gap_rows": gap_rows(report.diagnosis),
         "class_rows": class_rows(report.findings.classes),
     }

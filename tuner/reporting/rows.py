@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tuner.analysis import ClassError, Diagnosis
 from tuner.formatting import percent, points, span, times
 from tuner.outcomes import Level
 from tuner.reporting.sentences import ERROR_NAMES, GAP_NAMES, REFERENCE_NAMES, chance
+
+if TYPE_CHECKING:
+    from tuner.reporting.report import Report
 
 GAP_FORMULAS = {
     "avoidable_bias": "train − baseline",
@@ -44,24 +48,22 @@ class GapRow:
     chance: str
 
 
-def error_rows(
-    diagnosis: Diagnosis, looks_at_test: int, has_test: bool, chosen: str = "trial and epoch"
-) -> list[ErrorRow]:
-    """Baseline, train, train-dev, dev, corrected dev and test, as far as they exist, then the reference lines.
-
-    ``chosen``: the choice that the corrected error allows for.
-    """
+def error_rows(report: Report) -> list[ErrorRow]:
+    """Baseline, train, train-dev, dev, corrected dev and test, as far as they exist, then the reference lines."""
+    diagnosis, looks_at_test = report.diagnosis, len(report.record.test_looks)
     rows = []
     for key, name in ERROR_NAMES.items():
         estimate = diagnosis.errors.get(key)
         if key == "baseline":
             rows.append(_baseline_row(diagnosis))
         elif estimate is not None and not (key == "dev_corrected" and estimate is diagnosis.errors["dev"]):
-            rests_on = f"allowing for the choice of {chosen}" if key == "dev_corrected" else f"{estimate.n:,} rows"
+            rests_on = (
+                f"allowing for the choice of {report.chosen}" if key == "dev_corrected" else f"{estimate.n:,} rows"
+            )
             if key == "test":
                 rests_on += f", opened {times(looks_at_test)}"
             rows.append(ErrorRow(key, name, percent(estimate.value), span(estimate.low, estimate.high), rests_on))
-        elif key == "test" and has_test:
+        elif key == "test" and len(report.record.test_rows):
             rows.append(ErrorRow(key, name, *_closed(looks_at_test)))
     for key, name in REFERENCE_NAMES.items():
         if (error := diagnosis.references.get(key)) is not None:

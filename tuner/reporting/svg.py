@@ -135,7 +135,7 @@ class Plot:
         """Grid lines, labels and the axis's title below the frame."""
         for tick in scale.ticks() if ticks is None else ticks:
             x = float(scale(tick))
-            self.line((x, x), (self.top, self.bottom), "grid")
+            self.upright(x, "grid")
             self.text(x, self.bottom + 16, label(tick), "tick", "middle")
         self.text((self.left + self.right) / 2, self.height - 8, title, "axis", "middle")
 
@@ -153,6 +153,10 @@ class Plot:
         """Draw a line through pixels."""
         self.parts.append(tag("polyline", points=points(xs, ys), class_=css, **attributes))
 
+    def upright(self, x: float, css: str) -> None:
+        """Draw a line at a pixel over the frame's height."""
+        self.line((x, x), (self.top, self.bottom), css)
+
     def band(self, xs: ArrayLike, lows: ArrayLike, highs: ArrayLike, css: str) -> None:
         """Fill the area between two lines."""
         xs = np.asarray(xs, float)
@@ -161,10 +165,9 @@ class Plot:
 
     def dots(self, xs: ArrayLike, ys: ArrayLike, css: str) -> None:
         """Many dots as one path: strokes without length whose round ends are the dots (their width is the style's)."""
-        pairs = list(zip(np.asarray(xs, float).tolist(), np.asarray(ys, float).tolist(), strict=True))
-        if pairs:
-            path = "".join(f"M{number(x)} {number(y)}h0" for x, y in pairs)
-            self.parts.append(tag("path", d=path, class_=f"dots {css}{' many' if len(pairs) > MANY else ''}"))
+        if count := np.size(xs):
+            path = "".join(f"M{at.replace(',', ' ')}h0" for at in points(xs, ys).split())
+            self.parts.append(tag("path", d=path, class_=f"dots {css}{' many' if count > MANY else ''}"))
 
     def circle(self, x: float, y: float, radius: float, css: str, **attributes: Any) -> None:
         """Draw a circle around a pixel."""

@@ -61,17 +61,14 @@ def _trials_line(report: Report) -> Text:
     told = ", ".join(f"{number} {state}" for state, number in counts.items() if number or state == TrialState.COMPLETE)
     line = Text(f"{report.record.name}: {told}")
     if report.best is not None:
-        shown = {name: report.best.params[name] for name in report.best.params}
         line.append(f"\nbest trial {report.best.number}: ")
-        line.append(", ".join(f"{name} {value(of)}" for name, of in shown.items()), style="bold")
+        line.append(", ".join(f"{name} {value(of)}" for name, of in report.best.params.items()), style="bold")
     return line
 
 
 def _error_table(report: Report) -> Table:
     table = plain_table("error", "", "95 % interval", "rests on", right=1)
-    for row in error_rows(
-        report.diagnosis, len(report.record.test_looks), len(report.record.test_rows) > 0, report.chosen
-    ):
+    for row in error_rows(report):
         table.add_row(row.name, row.value, row.interval, row.rests_on)
     return table
 

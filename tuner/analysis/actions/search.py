@@ -8,7 +8,7 @@ from typing import Any
 from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.next_ranges import beyond, narrowed
-from tuner.formatting import number
+from tuner.formatting import join, number
 
 PRESSED = 0.5  # share of the ten best trials in the outermost tenth of a range: the best may lie beyond
 GAPS = ("avoidable_bias", "variance")
@@ -108,16 +108,12 @@ def narrow_range(state: StudyState) -> Action | None:
     return Action(
         action="narrow_range",
         why="The best quarter of the trials lies in a part of what was searched: from coarse to fine, look more "
-        f"closely at {_listed(names)}.",
+        f"closely at {join(names)}.",
         verb=Verb.REFINE,
         evidence={name: changes[f"space.{name}"] for name in names},
         changes=changes,
         reasons=dict.fromkeys(changes, "coarse to fine: the best quarter of the trials lies here"),
     )
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def gentler_pruning(state: StudyState) -> Action | None:

@@ -85,8 +85,7 @@ def _draw(plot: Plot, trial: TrialRecord, highest: float, title: str = "error") 
         plot.line(x(epochs), y(values), f"raw {name}")
         plot.line(x(epochs), y(exponentially_weighted_average(values, beta)), f"smooth {name}")
     for epoch in _best_epochs(trial):
-        at = float(x(epoch))
-        plot.line((at, at), (plot.top, plot.bottom), "mark")
+        plot.upright(float(x(epoch)), "mark")
     return len(epochs)
 
 

@@ -23,8 +23,7 @@ def pull(report: Report) -> Figure | None:
     if found is None:
         return None
     rows = found.effects
-    labels = [label(row) for row in rows]
-    room = label_width(labels)
+    room = label_width(row.label for row in rows)
     plot = Plot(height=ROW * len(rows) + 92, margins=(46, 12, 46, room))
     middle = (plot.left + plot.right) / 2
     reach = max(
@@ -39,21 +38,16 @@ def pull(report: Report) -> Figure | None:
         _frame(plot, scale, title, css)
     for place, row in enumerate(rows):
         y = plot.top + ROW * (place + 0.5)
-        plot.text(plot.left - 8, y + 4, cut(labels[place], room), "name", "end")
+        plot.text(plot.left - 8, y + 4, cut(row.label, room), "name", "end")
         for scale, effect, css in zip(panels, (row.train, row.gap), ("train", "dev"), strict=True):
             _effect(plot, scale, effect, y, css)
-    plot.text((plot.left + plot.right) / 2, plot.height - 6, "change in points", "axis", "middle")
+    plot.text(middle, plot.height - 6, "change in points", "axis", "middle")
     return Figure(
         title="What each hyperparameter pulls on",
         sentence=_sentence(found),
         svg=plot.svg("pull", _alt(rows)),
         legend=(("train", "raises or lowers bias"), ("dev", "raises or lowers variance")),
     )
-
-
-def label(row: HyperparameterEffect) -> str:
-    """Name the hyperparameter, and the choice where it has no order."""
-    return row.hyperparameter if row.level is None else f"{row.hyperparameter} {row.level}"
 
 
 def _frame(plot: Plot, scale: AxisScale, title: str, css: str) -> None:
@@ -63,7 +57,7 @@ def _frame(plot: Plot, scale: AxisScale, title: str, css: str) -> None:
     outer = AxisScale(0, scale.high, 0, 1).ticks(3)[-1]
     for tick in (-outer, 0.0, outer):
         x = float(scale(tick))
-        plot.line((x, x), (plot.top, plot.bottom), "pole" if tick == 0 else "grid")
+        plot.upright(x, "pole" if tick == 0 else "grid")
         plot.text(x, plot.bottom + 16, f"{100 * tick:g}".replace("-", "−"), "tick", "middle")
 
 
@@ -94,13 +88,13 @@ def _told(row: HyperparameterEffect) -> str:
         if effect.decided:
             verb = "raises" if effect.value > 0 else "lowers"
             parts.append(f"{verb} {what} by {points(abs(effect.value))} points")
-    who = f"more {row.hyperparameter}" if row.level is None else f"{row.hyperparameter} {row.level}"
+    who = f"more {row.hyperparameter}" if row.level is None else row.label
     return f"{who} {join(parts)}"
 
 
 def _alt(rows: tuple[HyperparameterEffect, ...]) -> str:
     return "; ".join(
-        f"{row.hyperparameter}{'' if row.level is None else ' ' + row.level}: train error {points(row.train.value)} "
+        f"{row.label}: train error {points(row.train.value)} "
         f"({span(row.train.low, row.train.high)}), gap {points(row.gap.value)} ({span(row.gap.low, row.gap.high)})"
         for row in rows
     )

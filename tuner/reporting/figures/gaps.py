@@ -72,7 +72,7 @@ def _logistic(plot: Plot, x: AxisScale, diagnosis: Diagnosis) -> None:
     error = diagnosis.references.get("logistic_regression")
     if error is not None and x.low < error < x.high:
         at = float(x(error))
-        plot.line((at, at), (plot.top, plot.bottom), "gap")
+        plot.upright(at, "gap")
         anchor = "end" if at > (plot.left + plot.right) / 2 else "start"
         plot.text(
             at + (-4 if anchor == "end" else 4), plot.top, f"logistic regression {percent(error)}", "note", anchor

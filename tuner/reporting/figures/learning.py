@@ -84,6 +84,5 @@ def _draw_curve(plot: Plot, x: AxisScale, y: AxisScale, curve: LearningCurve) ->
     ahead = np.flatnonzero(~measured)
     ahead = np.concatenate([ahead[:1] - 1, ahead]) if len(ahead) else ahead
     plot.line(x(n[ahead]), y(value[ahead]), "smooth dev ahead")
-    today = float(x(curve.sizes[-1]))
-    plot.line((today, today), (plot.top, plot.bottom), "mark")
+    plot.upright(float(x(curve.sizes[-1])), "mark")
     plot.text(float(x(n[-1])), float(y(value[-1])) - 10, percent(curve.twice.value), "label", "end")

@@ -32,11 +32,12 @@ def parallel(report: Report) -> Figure | None:
     plot = Plot(width=960, height=340, margins=(34, 46, 26, 46))
     y = plot.y_scale(top, float(errors.min()))
     xs = np.linspace(plot.left, plot.right, len(axes) + 1)
-    for shade, trial, error in reversed(list(zip(_shades(len(shown)), shown, errors, strict=True))):
-        _trial_line(plot, axes, xs, trial, float(y(error)), shade)
+    for k, (trial, error) in reversed(list(enumerate(zip(shown, errors, strict=True)))):
+        _trial_line(plot, axes, xs, trial, float(y(error)), k * SHADES // len(shown))
     for x, axis in zip(xs, axes, strict=False):
-        _hyperparameter(plot, float(x), axis)
-    _error_axis(plot, float(xs[-1]), y)
+        _axis(plot, float(x), axis.name, [(plot.bottom - at * (plot.bottom - plot.top), of) for at, of in axis.ticks()])
+    errors_at = AxisScale(y.high, y.low, 0, 1).ticks(5)
+    _axis(plot, float(xs[-1]), "dev error", [(float(y(tick)), percent_tick(tick)) for tick in errors_at])
     all_ = count(len(judged), "complete trial")
     which = f"The {all_}" if len(shown) == len(judged) else f"The best and a sample of the rest, {len(shown)} of {all_}"
     return Figure(
@@ -62,10 +63,6 @@ def _sample(judged: list[TrialRecord]) -> list[TrialRecord]:
     return judged[:half] + [judged[k] for k in rest]
 
 
-def _shades(n: int) -> list[int]:
-    return [k * SHADES // n for k in range(n)]
-
-
 def _trial_line(
     plot: Plot, axes: list[HyperparameterAxis], xs: np.ndarray, trial: TrialRecord, end: float, shade: int
 ) -> None:
@@ -76,19 +73,10 @@ def _trial_line(
     plot.line(xs, [*ys, end], f"trial shade{shade}", data_trial=trial.number)
 
 
-def _hyperparameter(plot: Plot, x: float, axis: HyperparameterAxis) -> None:
-    plot.line((x, x), (plot.top, plot.bottom), "pole")
-    plot.text(x, plot.top - 16, axis.name, "axis", "middle")
-    for place, label in axis.ticks():
-        y = plot.bottom - place * (plot.bottom - plot.top)
+def _axis(plot: Plot, x: float, name: str, ticks: list[tuple[float, str]]) -> None:
+    """An upright axis at ``x`` with its name and ``ticks``: (pixel, label)."""
+    plot.upright(x, "pole")
+    plot.text(x, plot.top - 16, name, "axis", "middle")
+    for y, label in ticks:
         plot.line((x - 3, x + 3), (y, y), "pole")
         plot.text(x + 6, y + 4, label, "tick halo")
-
-
-def _error_axis(plot: Plot, x: float, y: AxisScale) -> None:
-    plot.line((x, x), (plot.top, plot.bottom), "pole")
-    plot.text(x, plot.top - 16, "dev error", "axis", "middle")
-    for tick in AxisScale(y.high, y.low, 0, 1).ticks(5):
-        at = float(y(tick))
-        plot.line((x - 3, x + 3), (at, at), "pole")
-        plot.text(x + 6, at + 4, percent_tick(tick), "tick halo")

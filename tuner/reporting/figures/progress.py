@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def progress(report: Report) -> Figure | None:
     """Every complete trial in the order in which they ended, and the lowest dev error up to each."""
-    judged = sorted(report.findings.judged, key=_ended)
+    judged = sorted(report.findings.judged, key=lambda t: (t.finished.timestamp() if t.finished else 0.0, t.number))
     if len(judged) < 2:
         return None
     errors = np.array([dev_error(trial) for trial in judged], float)
@@ -49,11 +49,6 @@ def progress(report: Report) -> Figure | None:
         ),
         trials={t.number: (float(a), float(b)) for t, a, b in zip(judged, px, py, strict=True)},
     )
-
-
-def _ended(trial: object) -> tuple[float, int]:
-    finished = getattr(trial, "finished", None)
-    return (finished.timestamp() if finished else 0.0, getattr(trial, "number", 0))
 
 
 def _ordinal(number: int) -> str:

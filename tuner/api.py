@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -172,10 +171,7 @@ def search(
             study, target, name=name, storage=storage, allow_changed=allow_changed, from_study=from_study
         )
     result = run_search(opened, request)
-    if result.signal == signal.SIGINT:
-        raise KeyboardInterrupt
-    if result.signal is not None:
-        raise SystemExit(128 + result.signal)
+    result.raise_signal()
     typed = str(study) if isinstance(study, str | Path) else None
     return Study(
         result.study,

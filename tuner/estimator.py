@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numbers
-import signal
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -116,8 +115,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         result = run_search(
             opened, SearchRequest(total=int(self.trials), workers=int(self.workers), timeout=self.timeout)
         )
-        if result.signal is not None:
-            raise KeyboardInterrupt if result.signal == signal.SIGINT else SystemExit(128 + result.signal)
+        result.raise_signal()
         record = read_prepared(opened)
         if record.best is None:
             diverged = record.count().diverged

@@ -109,3 +109,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else ""
+
+
+def headline(study: str, database: str, *parts: str) -> str:
+    """The first line that a command prints: the study, its database (a file by its path) and what it is about."""
+    return " · ".join([f"study {study}", f"database {database.removeprefix('sqlite:///')}", *parts])

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuner.cli.options import JsonOption, ModelArgument, StorageOption
-from tuner.cli.printing import ERROR_NAMES, headline, print_result
+from tuner.cli.printing import ERROR_NAMES, print_result
 from tuner.errors import UsageError
+from tuner.formatting import headline
 
 if TYPE_CHECKING:
     from tuner.modeling import Evaluation, Model

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
-from tuner.cli.printing import headline, print_result
+from tuner.cli.printing import print_result
+from tuner.formatting import headline
 
 if TYPE_CHECKING:
     from tuner.analysis import LearningPoint

@@ -17,11 +17,6 @@ ERROR_NAMES = {"dev_corrected": "corrected dev", "train_dev": "train-dev"}
 """Of the errors that a model carries, where people call them otherwise than programs do."""
 
 
-def headline(study: str, storage: str, rest: str) -> str:
-    """The first line that a command prints: the study, its database (a file by its path) and what it is about."""
-    return f"study {study} · database {storage.removeprefix('sqlite:///')} · {rest}"
-
-
 def print_result(found: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
     """``--json``: one object on stdout; else what a person reads."""
     typer.echo(json.dumps(found) if as_json else "\n".join(lines))

@@ -16,7 +16,8 @@ from tuner.cli.options import (
     StorageOption,
     StudyArgument,
 )
-from tuner.cli.printing import headline, print_result
+from tuner.cli.printing import print_result
+from tuner.formatting import headline
 
 if TYPE_CHECKING:
     from tuner.reporting import Refinement, Report

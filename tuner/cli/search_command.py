@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -128,7 +127,9 @@ def _say_before(opened: PreparedStudy, total: int | None, *, quiet: bool) -> Non
 
 
 def _more_cores() -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    from tuner.workspace.machine import usable_cores
+
+    cores = usable_cores()
     return f" · --workers {cores} would use all {cores} cores" if cores > 1 else ""
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
-from tuner.cli.printing import headline
+from tuner.formatting import headline
 
 
 def trials(

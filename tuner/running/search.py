@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from signal import SIGINT
 from typing import Any
 
 from tuner.errors import ArgumentError, SearchError, StorageError
@@ -95,6 +96,13 @@ class SearchResult:
                 "params": json.loads(best.hyperparameters),
             },
         }
+
+    def raise_signal(self) -> None:
+        """End the caller as the signal would have, if one stopped the search."""
+        if self.signal == SIGINT:
+            raise KeyboardInterrupt
+        if self.signal is not None:
+            raise SystemExit(128 + self.signal)
 
     @property
     def headline(self) -> str:

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
 from tuner.errors import StorageError
 from tuner.storage import optuna_internals, tables
 from tuner.storage.claims import next_number
-from tuner.storage.database import Database, new_key
+from tuner.storage.database import Database
 from tuner.storage.leases import lock_study
+from tuner.storage.studies import insert_name
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 CHUNK = 200
@@ -110,10 +110,7 @@ def _refuse_another(name: str, study: Mapping[str, Any], found: Any) -> None:
 
 
 def _insert_study(into: Connection, name: str, study: dict[str, Any]) -> int:
-    new_id = new_key(into.execute(optuna_internals.studies.insert().values(study_name=name)))
-    into.execute(
-        optuna_internals.directions.insert().values(study_id=new_id, direction=StudyDirection.MINIMIZE, objective=0)
-    )
+    new_id = insert_name(into, name)
     into.execute(tables.studies.insert().values({**study, "study_id": new_id}))
     return new_id
 

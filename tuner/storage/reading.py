@@ -19,10 +19,9 @@ from tuner.storage import optuna_internals, tables
 from tuner.storage.address import mask
 from tuner.storage.counting import STATES, Counts, StateCounts
 from tuner.storage.database import Database
-from tuner.storage.facts import StudyFacts
 from tuner.storage.learning import read_learning
 from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch, network_of
-from tuner.storage.studies import no_study, study_names
+from tuner.storage.studies import StoredStudy, no_study, stored_values, study_names
 
 if TYPE_CHECKING:
     from tuner.analysis import LearningNetwork
@@ -88,7 +87,7 @@ class HeldOutEvaluation:
 
 
 @dataclass(frozen=True)
-class StudyRecord:
+class StudyRecord(StoredStudy):
     """A study with all its trials, in the order of their numbers; ``storage`` is empty once the database is gone.
 
     ``dev_rows``, ``dev_y``, ``dev_groups``, ``dev_fold`` run over the dev examples in the order of every
@@ -97,16 +96,8 @@ class StudyRecord:
     ``beside``: the names of all studies of the database.
     """
 
-    study_id: int
-    name: str
     storage: str
-    definition: str
-    identity: dict[str, Any]
-    fingerprint: str
-    data_path: str
-    facts: StudyFacts
     encoding: dict[str, Any]
-    budget: int
     created: datetime.datetime
     dev_rows: np.ndarray
     dev_y: np.ndarray
@@ -153,7 +144,7 @@ def read_study(database: Database, name: str) -> StudyRecord:
     s, o, look = tables.studies.c, optuna_internals.studies.c, tables.test_looks.c
     with database.reading() as connection:
         row = connection.execute(
-            sa.select(tables.studies)
+            sa.select(tables.studies, o.study_name.label("name"))
             .join(optuna_internals.studies, s.study_id == o.study_id)
             .where(o.study_name == name)
         ).one_or_none()
@@ -167,16 +158,9 @@ def read_study(database: Database, name: str) -> StudyRecord:
         trials = _read_trials(connection, row.study_id)
     groups = row.dev_groups
     return StudyRecord(
-        study_id=row.study_id,
-        name=name,
+        **stored_values(row),
         storage=mask(database.url),
-        definition=row.definition,
-        identity=json.loads(row.identity),
-        fingerprint=row.fingerprint,
-        data_path=row.data_path,
-        facts=StudyFacts.from_json(row.facts),
         encoding=json.loads(row.encoding),
-        budget=row.budget,
         created=datetime.datetime.fromtimestamp(row.created, datetime.UTC),
         dev_rows=np.frombuffer(row.dev_rows, "<i8"),
         dev_y=np.frombuffer(row.dev_classes, "<i4").astype(np.int64),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ class NewStudy:
     distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredStudy:
     """A study as it lies in the database, without its trials."""
 
@@ -73,7 +73,12 @@ class StoredStudy:
     data_path: str
     facts: StudyFacts
     budget: int
-    created: float
+
+
+def stored_values(row: Any) -> dict[str, Any]:
+    """The fields of a StoredStudy, from a row that has a column for each."""
+    values = {field.name: getattr(row, field.name) for field in fields(StoredStudy)}
+    return {**values, "identity": json.loads(row.identity), "facts": StudyFacts.from_json(row.facts)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,35 +168,26 @@ def ensure_study(database: Database, study: NewStudy) -> tuple[StoredStudy, bool
 
 def _find(connection: Connection, name: str) -> StoredStudy | None:
     s, o = tables.studies.c, optuna_internals.studies.c
+    ours = (s.definition, s.identity, s.fingerprint, s.data_path, s.facts, s.budget)
     row = connection.execute(
-        sa.select(
-            s.study_id, o.study_name, s.definition, s.identity, s.fingerprint, s.data_path, s.facts, s.budget, s.created
-        )
+        sa.select(s.study_id, o.study_name.label("name"), *ours)
         .join(optuna_internals.studies, s.study_id == o.study_id)
         .where(o.study_name == name)
     ).one_or_none()
-    return None if row is None else _stored(row)
+    return None if row is None else StoredStudy(**stored_values(row))
 
 
-def _stored(row: Any) -> StoredStudy:
-    return StoredStudy(
-        study_id=row.study_id,
-        name=row.study_name,
-        definition=row.definition,
-        identity=json.loads(row.identity),
-        fingerprint=row.fingerprint,
-        data_path=row.data_path,
-        facts=StudyFacts.from_json(row.facts),
-        budget=row.budget,
-        created=row.created,
-    )
-
-
-def _insert(connection: Connection, study: NewStudy, now: float) -> None:
-    study_id = new_key(connection.execute(optuna_internals.studies.insert().values(study_name=study.name)))
+def insert_name(connection: Connection, name: str) -> int:
+    """A new study in Optuna's tables; its id."""
+    study_id = new_key(connection.execute(optuna_internals.studies.insert().values(study_name=name)))
     connection.execute(
         optuna_internals.directions.insert().values(study_id=study_id, direction=StudyDirection.MINIMIZE, objective=0)
     )
+    return study_id
+
+
+def _insert(connection: Connection, study: NewStudy, now: float) -> None:
+    study_id = insert_name(connection, study.name)
     connection.execute(tables.jobs.insert().values(study_id=study_id, attempts=0))
     groups = study.dev_groups
     for offer in study.offers[: study.n_repeated]:

@@ -13,6 +13,7 @@ import numpy as np
 from tuner.commands import command_text
 from tuner.data import Dataset, check_data_quality
 from tuner.errors import NoDatabaseError, StorageError, UsageError
+from tuner.formatting import headline
 from tuner.outcomes import Finding
 from tuner.paths import defined_studies
 from tuner.storage import (
@@ -67,13 +68,13 @@ class PreparedStudy:
         sizes = self.dataset.sizes
         rows = ", ".join(f"{name} {n:,}" for name, n in sizes.items() if n)
         data = self.stored.data_path or "arrays"
-        parts = [f"study {self.stored.name}", f"database {self.database.name}", f"data {data} ({rows})"]
+        parts = [f"data {data} ({rows})"]
         begun = self.stored.facts.begun
         if begun is not None:
             parts.append(f"begun with {begun.trials} trials of {begun.study}")
         if self.ignored_from is not None:
             parts.append(f"--from {self.ignored_from} changes nothing: the study was there before")
-        return " · ".join(parts)
+        return headline(self.stored.name, self.database.name, *parts)
 
 
 def prepare(

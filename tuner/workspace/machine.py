@@ -63,10 +63,15 @@ def _check_blas() -> Check:
     return Check("BLAS", True, f"{', '.join(sorted(told))}; a worker uses one thread")
 
 
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _check_cores() -> Check:
     import psutil
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     memory = psutil.virtual_memory().total / 1e9
     return Check("cores", True, f"{cores} for this process (--workers {cores} uses all), {memory:.1f} GB of memory")
 

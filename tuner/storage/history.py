@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -104,12 +104,9 @@ class History:
         ids = [row.trial_id for row in rows]
         params = self._params(connection, ids)
         values = dict(_in_chunks(connection, _VALUES, ids))
-        rungs: dict[int, dict[int, float]] = defaultdict(dict)
-        for trial_id, step, value in _in_chunks(connection, _RUNGS, ids):
-            rungs[trial_id][step] = value
-        attributes: dict[int, dict[str, Any]] = defaultdict(dict)
-        for trial_id, key, text in _in_chunks(connection, _ATTRIBUTES, ids):
-            attributes[trial_id][key] = json.loads(text)
+        rungs = by_trial(_in_chunks(connection, _RUNGS, ids))
+        noted = _in_chunks(connection, _ATTRIBUTES, ids)
+        attributes = by_trial((trial_id, key, json.loads(text)) for trial_id, key, text in noted)
         return [
             frozen_trial(
                 row.number,
@@ -154,6 +151,14 @@ class ParamReader:
             return True, distribution.to_external_repr(value)
         external = json_to_distribution(written_as).to_external_repr(value)
         return optuna_internals.contains(distribution, external), external
+
+
+def by_trial(rows: Iterable[Any]) -> dict[int, dict[Any, Any]]:
+    """The values of each trial by their keys, from rows of trial, key and value."""
+    found: dict[int, dict[Any, Any]] = defaultdict(dict)
+    for trial_id, key, value in rows:
+        found[trial_id][key] = value
+    return found
 
 
 def _in_chunks(connection: Connection, query: sa.Select[Any], ids: list[int]) -> Any:

@@ -19,6 +19,7 @@ from tuner.storage import optuna_internals, tables
 from tuner.storage.address import mask
 from tuner.storage.counting import STATES, Counts, StateCounts
 from tuner.storage.database import Database
+from tuner.storage.history import by_trial
 from tuner.storage.learning import read_learning
 from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch, network_of
 from tuner.storage.studies import StoredStudy, no_study, stored_values, study_names
@@ -190,16 +191,9 @@ def _read_trials(connection: Connection, study_id: int) -> list[TrialRecord]:
     ).all()
     ids = sa.select(o.trial_id).where(o.study_id == study_id).scalar_subquery()
     p, i = optuna_internals.params.c, optuna_internals.intermediate_values.c
-    sampled: dict[int, dict[str, float]] = defaultdict(dict)
-    for trial_id, name, value in connection.execute(
-        sa.select(p.trial_id, p.param_name, p.param_value).where(p.trial_id.in_(ids))
-    ):
-        sampled[trial_id][name] = value
-    rungs: dict[int, dict[int, float]] = defaultdict(dict)
-    for trial_id, step, value in connection.execute(
-        sa.select(i.trial_id, i.step, i.intermediate_value).where(i.trial_id.in_(ids)).order_by(i.step)
-    ):
-        rungs[trial_id][step] = value
+    params = sa.select(p.trial_id, p.param_name, p.param_value).where(p.trial_id.in_(ids))
+    steps = sa.select(i.trial_id, i.step, i.intermediate_value).where(i.trial_id.in_(ids)).order_by(i.step)
+    sampled, rungs = by_trial(connection.execute(params)), by_trial(connection.execute(steps))
     networks, learning = _read_networks(connection, ids), read_learning(connection, study_id)
     return [
         _trial(row, sampled[row.trial_id], rungs[row.trial_id], networks[row.trial_id], learning.get(row.trial_id, []))

@@ -76,6 +76,35 @@ def test_curves_run_only_where_trials_lie() -> None:
     assert found.where_the_search_looked
 
 
+def test_effects_are_averages_over_the_points_where_a_hyperparameter_acts() -> None:
+    """β raises train error by 0.10 over its range under momentum; gradient descent, the best trial's, has none."""
+    rng = np.random.default_rng(2)
+    optimizer = SearchedHyperparameter(name="optimizer", kind="choice", bounds=("gradient_descent", "momentum"))
+    params: list[dict[str, object]] = []
+    train = np.zeros(60)
+    for trial, u in enumerate(rng.random((60, 2))):
+        name = optimizer.bounds[trial % 2]
+        params.append({"lambda": LAMBDA.from_unit(u[0]), "beta": BETA.from_unit(u[1]), "optimizer": name})
+        train[trial] = 0.02 + 0.10 * u[1] * (name == "momentum") + rng.normal(0, 0.002)
+    found = hyperparameter_effects(
+        [LAMBDA, BETA, optimizer],
+        params,
+        train,
+        np.full(60, 0.05),
+        np.ones(60, dtype=bool),
+        0,
+        rng=rng,
+        idle=lambda choices: {"beta"} if choices["optimizer"] == "gradient_descent" else (),
+    )
+    assert found is not None
+    effects = {effect.hyperparameter: effect for effect in found.effects if effect.level is None}
+    assert effects["beta"].train.value == pytest.approx(0.075, abs=0.015)
+    assert effects["beta"].train_near_best.value == 0
+    assert not effects["beta"].train_near_best.decided
+    curve = next(curve for curve in found.curves if curve.hyperparameter == "beta")
+    assert curve.train[-1, 0] - curve.train[0, 0] == pytest.approx(0.10, abs=0.03)
+
+
 def test_few_trials_say_nothing() -> None:
     """Nine trials are no surface."""
     rng = np.random.default_rng(2)

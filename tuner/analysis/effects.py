@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.analysis.hyperparameters import Floats, SearchedHyperparameter, columns
+from tuner.analysis.hyperparameters import Floats, Idle, SearchedHyperparameter, columns, settle
 from tuner.analysis.intervals import Z95
 
 if TYPE_CHECKING:
@@ -97,12 +98,15 @@ def hyperparameter_effects(
     best: int,
     *,
     rng: np.random.Generator,
+    idle: Idle = lambda _: (),
 ) -> HyperparameterEffects | None:
     """Fit a surface to the train errors and one to the gaps, and read every hyperparameter's effect from them.
 
     One entry a complete trial that did not diverge: ``params`` by hyperparameter name, ``train_error`` and ``gap`` (dev
     − train), whether it explores, and the place of the ``best``. Trials with a choice that is no longer
-    offered are left out. None with fewer than 10 trials or no hyperparameter that varies.
+    offered are left out. A hyperparameter that is ``idle`` at a point says nothing there: a surface learns from the
+    trials in which it acts alone, and its effect is an average over the points where it acts. None with fewer than 10
+    trials or no hyperparameter that varies.
     """
     from threadpoolctl import threadpool_limits
 
@@ -110,18 +114,24 @@ def hyperparameter_effects(
 
     known = np.array([all(one.offers(trial[one.name]) for one in hyperparameters) for trial in params], dtype=bool)
     kept = [trial for trial, stays in zip(params, known, strict=True) if stays]
-    varied = [one for one in hyperparameters if len({one.to_unit([trial[one.name]])[0] for trial in kept}) > 1]
-    if len(kept) < LEAST_TRIALS or not varied or not known[best]:
+    if len(kept) < LEAST_TRIALS or not known[best]:
         return None
+    drawn = np.column_stack([one.to_unit([trial[one.name] for trial in kept]) for one in hyperparameters])
+    positions, acts = settle(hyperparameters, drawn, idle)
+    varies = np.ptp(positions, axis=0) > 0
+    varied = list(itertools.compress(hyperparameters, varies))
+    if not varied:
+        return None
+    positions, acts = positions[:, varies], acts[:, varies]
+    at_best = params[best]
     random, best = exploring[known], int(known[:best].sum())
-    positions = np.column_stack([one.to_unit([trial[one.name] for trial in kept]) for one in varied])
     used = _representatives(random, best, rng)
     X = columns(varied, positions[used])
     with threadpool_limits(1):  # matrices this small are not worth a second thread, and a search may be running beside
         surfaces = [Surface(X, y[known][used], random[used], rng) for y in (train_error, gap)]
-        reader = _Reader(varied, positions[best], surfaces, rng)
+        reader = _Reader(varied, positions[best], surfaces, lambda choices: idle({**at_best, **choices}), rng)
         effects = [effect for place in range(len(varied)) for effect in reader.effects(place)]
-        curves = [reader.curve(place, positions[:, place]) for place in range(len(varied))]
+        curves = [reader.curve(place, positions[acts[:, place], place]) for place in range(len(varied))]
     return HyperparameterEffects(
         effects=tuple(effects), curves=tuple(curves), trials=len(kept), exploring=int(random.sum())
     )
@@ -163,10 +173,12 @@ class _Reader:
         hyperparameters: Sequence[SearchedHyperparameter],
         at_best: Floats,
         surfaces: Sequence[Surface],
+        idle: Idle,
         rng: np.random.Generator,
     ) -> None:
         self.hyperparameters = hyperparameters
         self.surfaces = surfaces
+        self.idle = idle
         # A Latin hypercube: every hyperparameter's range is met evenly, whatever the others do.
         self.u = (
             rng.random((POINTS, len(hyperparameters))).argsort(axis=0) + rng.random((POINTS, len(hyperparameters)))
@@ -199,7 +211,7 @@ class _Reader:
         for points in (self.space, self.near_best):
             high, low = (self._points(points, place, ends) for ends in (upper, lower))
             for surface in self.surfaces:
-                value, error = surface.contrast(high, low)
+                value, error = surface.contrast(high, low) if len(high) else (0.0, 0.0)
                 found.append(Effect(value, value - z * error, value + z * error))
         train, gap, train_near_best, gap_near_best = found
         return HyperparameterEffect(
@@ -212,13 +224,14 @@ class _Reader:
         )
 
     def _points(self, points: Floats, place: int, ends: list[Floats]) -> Floats:
-        """Copies of the points with one hyperparameter's positions replaced, as columns."""
+        """Copies of the points with one hyperparameter's positions replaced, as columns; those where it acts."""
         copies = []
         for positions in ends:
             copy = points.copy()
             copy[:, place] = positions
             copies.append(copy)
-        return columns(self.hyperparameters, np.vstack(copies))
+        settled, acts = settle(self.hyperparameters, np.vstack(copies), self.idle)
+        return columns(self.hyperparameters, settled[acts[:, place]])
 
     def curve(self, place: int, positions: Floats) -> HyperparameterCurve:
         """Means along one hyperparameter, at its levels or at evenly spaced positions, where trials lie."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from tuner.errors import ArgumentError
 from tuner.scales import SCALES, Scale
 
 Floats = NDArray[np.float64]
+Idle = Callable[[Mapping[str, Any]], Collection[str]]
+"""The hyperparameters that do nothing where these choices are made: beta under gradient descent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,21 @@ class SearchedHyperparameter:
         inside = places[places >= 0.75] if upper else places[places <= 0.25]
         found: Floats = inside[np.floor(u * len(inside)).astype(int)]
         return found
+
+
+def settle(
+    hyperparameters: Sequence[SearchedHyperparameter], positions: Floats, idle: Idle
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Positions (n, hyperparameters) with idle ones in the middle of their range, as if never drawn, and which act."""
+    choices = [place for place, one in enumerate(hyperparameters) if not one.scale.is_numeric]
+    acts = np.ones(positions.shape, dtype=bool)
+    for chosen in set(map(tuple, positions[:, choices].tolist())):
+        named = [hyperparameters[place] for place in choices]
+        names = idle({one.name: one.from_unit(position) for one, position in zip(named, chosen, strict=True)})
+        rows = (positions[:, choices] == chosen).all(axis=1)
+        acts[rows] = [one.name not in names for one in hyperparameters]
+    middle = [one.spread(np.array([0.5]))[0] for one in hyperparameters]
+    return np.where(acts, positions, middle), acts
 
 
 def columns(hyperparameters: Sequence[SearchedHyperparameter], positions: Floats) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,26 +77,14 @@ def find_effects(record: StudyRecord, definition: StudyDefinition, findings: Fin
     dev = np.array([dev_error(trial) for trial in trials], float)
     return hyperparameter_effects(
         hyperparameters,
-        _without_idle(definition, trials),
+        [trial.params for trial in trials],
         train,
         dev - train,
         np.array([trial.exploring for trial in trials]),
         trials.index(findings.best),
         rng=np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,))),
+        idle=definition.searched_space.idle if definition.trainer_kind.knows_hyperparameters else lambda _: (),
     )
-
-
-def _without_idle(definition: StudyDefinition, trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
-    """The trials' hyperparameters, those that did nothing in a trial in the middle of their range, as if never drawn.
-
-    A surface then learns from the trials in which they act alone; one that acts in no trial has no effect at all.
-    """
-    space = definition.searched_space
-    if not definition.trainer_kind.knows_hyperparameters:  # what a custom trainer does with them is unknown
-        return [trial.params for trial in trials]
-    middle = space.middle()
-    idle = [space.idle(space.fixed | trial.params) for trial in trials]
-    return [trial.params | {name: middle[name] for name in names} for trial, names in zip(trials, idle, strict=True)]
 
 
 def find_importances(definition: StudyDefinition, findings: Findings) -> Importances | None:

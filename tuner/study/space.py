@@ -124,10 +124,14 @@ class Space:
         """The strengths of the data augmentation at a point of the space."""
         return {name: float(values[name]) for name in AUGMENTATIONS if name in values}
 
-    def idle(self, values: Mapping[str, Value]) -> list[str]:
-        """The searched hyperparameters that do nothing at this point, such as beta under gradient descent.
+    def idle(self, choices: Mapping[str, Value]) -> list[str]:
+        """The searched hyperparameters that do nothing where these choices are made: beta under gradient descent.
 
-        The space is static, so they are sampled all the same; nothing should be concluded from them.
+        Only a choice makes others idle. The space is static, so they are sampled all the same; nothing should be
+        concluded from them.
         """
-        fields = idle_hyperparameters(self.hyperparameters(values))
+        made = {
+            name: of for name, of in {**self.fixed, **choices}.items() if HYPERPARAMETERS[name].kinds == ("choice",)
+        }
+        fields = idle_hyperparameters(self.hyperparameters(made))
         return [name for name in self.searched if HYPERPARAMETERS[name].field in fields]

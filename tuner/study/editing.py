@@ -78,13 +78,7 @@ def value_at(text: str, key: str) -> Any:
 
 
 def toml(value: Any) -> str:
-    """A value as it is written in a definition."""
+    """A value as it is written in a definition, a table on one line."""
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{key} = {toml(of)}" for key, of in value.items()) + " }"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Sequence):
-        return "[" + ", ".join(map(toml, value)) + "]"
-    return repr(value)
+    return str(tomlkit.item(value).as_string())

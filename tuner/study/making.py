@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tuner.metrics import BALANCED_ERROR, ERROR, METRICS, Metric
+from tuner.study.editing import toml
 from tuner.study.schema import SCHEMA_LINE
 
 FOLDS_BELOW = 5000
@@ -49,38 +50,38 @@ def make_definition(name: str, source: str | None, target: str | None, shape: Da
         SCHEMA_LINE if source is not None else None,
         f"# Made for {source or 'data in memory'}: {shape.n_rows:,} rows to train and choose on, "
         f"{shape.n_features} inputs, {len(shape.class_counts)} classes.",
-        f"name = {_text(name)}",
+        f"name = {toml(name)}",
         "",
         "[data]",
-        _line("source", _text(source), _where(source)) if source is not None else None,
-        _line("target", _text(target), "the column to predict") if target is not None else None,
-        _line("folds", "5", "small data: every row outside the test set serves as dev once")
+        _line("source", source, _where(source)) if source is not None else None,
+        _line("target", target, "the column to predict") if target is not None else None,
+        _line("folds", 5, "small data: every row outside the test set serves as dev once")
         if uses_folds(shape.n_rows)
         else None,
-        _line("seed", "0", "of the split alone: another search seed never moves the test set"),
+        _line("seed", 0, "of the split alone: another search seed never moves the test set"),
         "",
         "[network]",
-        _line("hidden", json.dumps(hidden), "units of each hidden layer; [] is logistic regression"),
-        _line("activation", '"relu"', "relu, leaky_relu, tanh or sigmoid"),
+        _line("hidden", hidden, "units of each hidden layer; [] is logistic regression"),
+        _line("activation", "relu", "relu, leaky_relu, tanh or sigmoid"),
         "",
         "[training]",
-        _line("max_epochs", "100", "passes over the training set at the most"),
-        _line("patience", "10", "epochs without a better dev error (and at least 500 updates)"),
-        _line("monitor", _text(metric.name), "what patience watches: as the metric") if metric is not ERROR else None,
+        _line("max_epochs", 100, "passes over the training set at the most"),
+        _line("patience", 10, "epochs without a better dev error (and at least 500 updates)"),
+        _line("monitor", metric.name, "what patience watches: as the metric") if metric is not ERROR else None,
         "",
         *_space(shape.n_train),
         "",
         "[search]",
-        _line("trials", "100", "the study's budget: complete + pruned trials in all"),
-        _line("metric", _text(metric.name), metric.why or _other_metrics(metric)),
-        _line("sampler", '"tpe"', "or random, qmc, gp, cmaes, grid, nsgaii"),
-        _line("explore", "0.25", "this share is spread evenly over the space, never pruned"),
-        _line("pruner", '"median"', "or hyperband, none; wilcoxon with folds"),
-        _line("seed", "0", "every random draw of the search descends from it"),
+        _line("trials", 100, "the study's budget: complete + pruned trials in all"),
+        _line("metric", metric.name, metric.why or _other_metrics(metric)),
+        _line("sampler", "tpe", "or random, qmc, gp, cmaes, grid, nsgaii"),
+        _line("explore", 0.25, "this share is spread evenly over the space, never pruned"),
+        _line("pruner", "median", "or hyperband, none; wilcoxon with folds"),
+        _line("seed", 0, "every random draw of the search descends from it"),
         "",
         "[diagnosis]" + " " * (ALIGN - 11) + "# may be changed at any time",
-        "# " + _line("baseline_error", "0.05", "human-level or Bayes error, if known"),
-        _line("material_gap", "0.02", "a gap smaller than this does not matter"),
+        "# " + _line("baseline_error", 0.05, "human-level or Bayes error, if known"),
+        _line("material_gap", 0.02, "a gap smaller than this does not matter"),
     ]
     return "\n".join(line for line in lines if line is not None) + "\n"
 
@@ -95,35 +96,26 @@ def _space(m: int) -> list[str]:
     longest_memory = 0.99 if m / math.sqrt(SMALLEST_BATCH * largest) < 100 else 0.999
     return [
         "[space]" + " " * (ALIGN - 7) + "# a plain value fixes a hyperparameter, a table searches it",
-        _line(
-            "lambda", f"{{ log_uniform = [{_number(m * 1e-6)}, {_number(m * 1e-2)}] }}", "L2 penalty; acts as lambda/m"
-        ),
-        _line("keep_prob", "{ uniform = [0.5, 1.0] }", "dropout: the share of units that is kept"),
-        _line("alpha", "{ log_uniform = [0.01, 1.0] }", "learning rate"),
-        _line(
-            "beta", f"{{ one_minus_log_uniform = [0.8, {longest_memory}] }}", "momentum: a memory of 1/(1 - beta) steps"
-        ),
-        _line("batch_size", f"{{ power_of_two = [{SMALLEST_BATCH}, {largest}] }}", "examples in a mini-batch"),
-        _line("initializer", '{ choice = ["he", "xavier", "lecun"] }', "how the weights start"),
+        _line("lambda", {"log_uniform": _ends(m * 1e-6, m * 1e-2)}, "L2 penalty; acts as lambda/m"),
+        _line("keep_prob", {"uniform": [0.5, 1.0]}, "dropout: the share of units that is kept"),
+        _line("alpha", {"log_uniform": [0.01, 1.0]}, "learning rate"),
+        _line("beta", {"one_minus_log_uniform": [0.8, longest_memory]}, "momentum: a memory of 1/(1 - beta) steps"),
+        _line("batch_size", {"power_of_two": [SMALLEST_BATCH, largest]}, "examples in a mini-batch"),
+        _line("initializer", {"choice": ["he", "xavier", "lecun"]}, "how the weights start"),
     ]
 
 
-def _line(key: str, value: str, comment: str) -> str:
-    return f"{key} = {value}".ljust(ALIGN - 1) + f" # {comment}"
-
-
-def _text(value: str) -> str:
-    """Text as TOML has it: JSON's escapes, but letters as they are, and DEL escaped."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+def _line(key: str, value: Any, comment: str) -> str:
+    return f"{key} = {toml(value)}".ljust(ALIGN - 1) + f" # {comment}"
 
 
 def _where(source: str) -> str:
     return "wherever this file lies" if source.startswith("/") else "relative to this file"
 
 
-def _number(value: float) -> str:
+def _ends(low: float, high: float) -> list[float]:
     """Two digits are enough for the end of a range."""
-    return repr(float(f"{value:.2g}"))
+    return [float(f"{end:.2g}") for end in (low, high)]
 
 
 def _other_metrics(chosen: Metric) -> str:

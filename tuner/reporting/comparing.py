@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tuner.analysis import chance_as_good, difference_interval
 from tuner.formatting import count, percent, points, span, value
-from tuner.reporting.faces import Faces
+from tuner.reporting.faces import Faces, Shown
 from tuner.reporting.findings import dev_losses
 from tuner.reporting.report import Report
 from tuner.reporting.rows import error_rows, gap_rows
 from tuner.reporting.sentences import chance
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 
 @dataclass(frozen=True)
@@ -47,29 +43,15 @@ class Pairing:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """Reports of two or more studies, the first of which the others are compared with; made by ``compare``."""
 
     reports: tuple[Report, ...]
     faces: Faces[Comparison]
 
-    def write(self, folder: str | Path) -> Path:
-        """Write ``<folder>/<A>-vs-<B>/`` with page, Markdown and JSON, each whole; return that folder."""
-        return self.faces.write(self, Path(folder) / self.name)
-
-    def text(self, width: int = 100) -> str:
-        """Write what ``tuner report`` prints, without color."""
-        return self.faces.text(self, width)
-
-    def __rich__(self) -> RenderableType:
-        return self.faces.terminal(self)
-
-    def _repr_html_(self) -> str:
-        return self.faces.notebook(self)
-
     @property
     def name(self) -> str:
-        """The folder the comparison is written to."""
+        """The studies' names, ``A-vs-B``."""
         return "-vs-".join(report.record.name for report in self.reports)
 
     @property

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tuner.reporting.files import write_files
 
@@ -23,18 +24,35 @@ class Faces(Generic[T]):
     terminal: Callable[[T], RenderableType]
     notebook: Callable[[T], str]
 
-    def write(self, shown: T, folder: Path) -> Path:
-        """Write all files, each of which appears whole; return their folder."""
-        write_files(folder, self.files(shown))
-        return folder
 
-    def text(self, shown: T, width: int) -> str:
-        """What a terminal shows, without color, lines ending where the words do."""
+class Shown(ABC):
+    """What is shown with its ``faces``."""
+
+    faces: Faces[Any]
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The folder it is written to."""
+
+    def write(self, folder: str | Path) -> Path:
+        """Write ``<folder>/<name>/`` with all files, each of which appears whole; return that folder."""
+        write_files(Path(folder) / self.name, self.faces.files(self))
+        return Path(folder) / self.name
+
+    def text(self, width: int = 100) -> str:
+        """Write what ``tuner report`` prints, without color, lines ending where the words do."""
         import io
 
         from rich.console import Console
 
         out = io.StringIO()
         console = Console(file=out, width=width, color_system=None, force_terminal=False, legacy_windows=False)
-        console.print(self.terminal(shown), crop=False)
+        console.print(self, crop=False)
         return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+    def __rich__(self) -> RenderableType:
+        return self.faces.terminal(self)
+
+    def _repr_html_(self) -> str:
+        return self.faces.notebook(self)

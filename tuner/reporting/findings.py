@@ -59,6 +59,11 @@ class Findings:
     seeds: SeedsError | None = None
     weighted: ClassWeightedError | None = None
 
+    @property
+    def ranked(self) -> list[TrialRecord]:
+        """The judged trials, the best first."""
+        return sorted(self.judged, key=lambda trial: (trial.value, trial.number))
+
 
 def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, material_gap: float) -> Findings:
     """Analyse a study; without a judged trial only the reference lines are known."""

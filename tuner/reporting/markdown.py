@@ -139,7 +139,7 @@ def _effects(report: Report) -> list[str]:
 
 
 def _top_trials(report: Report) -> list[str]:
-    ranked = sorted(report.findings.judged, key=lambda trial: (trial.value, trial.number))[:TOP_TRIALS]
+    ranked = report.findings.ranked[:TOP_TRIALS]
     names = [name for name in ranked[0].params if len({str(trial.params.get(name)) for trial in ranked}) > 1]
     rows = [
         (

@@ -5,14 +5,13 @@ from __future__ import annotations
 import datetime
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.analysis import Action, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects
 from tuner.outcomes import Level, Verdict
 from tuner.reporting.advice import advise
 from tuner.reporting.effects import Importances, find_effects, find_importances
-from tuner.reporting.faces import Faces
+from tuner.reporting.faces import Faces, Shown
 from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error, epochs_frame, train_error, trial_rows, trials_frame
 from tuner.reporting.learning import Learning, find_learning
@@ -24,11 +23,10 @@ from tuner.study import StudyDefinition
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.console import RenderableType
 
 
 @dataclass(frozen=True, repr=False)
-class Report:
+class Report(Shown):
     """A study, what was found in it, and when; made by ``build_report``.
 
     ``baseline`` and ``material_gap`` of the findings are those in force; ``made`` is in UTC; ``faces`` show it.
@@ -44,19 +42,10 @@ class Report:
     def __repr__(self) -> str:
         return f"Report(study={self.record.name!r}, verdict={self.verdict!r})"
 
-    def write(self, folder: str | Path) -> Path:
-        """Write ``<folder>/<study>/`` with its five files, each whole; return that folder."""
-        return self.faces.write(self, Path(folder) / self.record.name)
-
-    def text(self, width: int = 100) -> str:
-        """Write what ``tuner report`` prints, without color."""
-        return self.faces.text(self, width)
-
-    def __rich__(self) -> RenderableType:
-        return self.faces.terminal(self)
-
-    def _repr_html_(self) -> str:
-        return self.faces.notebook(self)
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.record.name
 
     @property
     def diagnosis(self) -> Diagnosis:

@@ -43,8 +43,7 @@ def curves(report: Report) -> Figure | None:
 
 def next_curves(report: Report) -> Figure | None:
     """The same for the trials that come next, all on one scale."""
-    ranked = sorted(report.findings.judged, key=lambda trial: (trial.value, trial.number))
-    shown = [trial for trial in ranked[1 : NEXT_BEST + 1] if len(mean_curve(trial)["seconds"])]
+    shown = [trial for trial in report.findings.ranked[1 : NEXT_BEST + 1] if len(mean_curve(trial)["seconds"])]
     if not shown:
         return None
     highest = _highest(shown)

@@ -10,12 +10,10 @@ from tuner.analysis import diverged_shares
 from tuner.formatting import count, value
 from tuner.reporting.effects import in_space, searched_hyperparameters
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.svg import Plot, label_width
+from tuner.reporting.svg import BAR_ROW, Plot, label_width
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
-
-ROW = 26
 
 
 def failures(report: Report) -> Figure | None:
@@ -30,17 +28,13 @@ def failures(report: Report) -> Figure | None:
     name = max(shares, key=lambda name: (_spread(shares[name]), name == "alpha"))
     rows = [row for row in shares[name] if row[3]]
     plot = Plot(
-        height=ROW * len(rows) + 40,
+        height=BAR_ROW * len(rows) + 40,
         margins=(26, 84, 14, label_width([name, *(_between(low, high) for low, high, *_ in rows)])),
     )
     plot.text(plot.left - 8, plot.top - 10, name, "axis", "end")
     x = plot.x_scale(0, max(0.1, *(failed / of for *_, failed, of in rows)))
     for place, (low, high, failed, of) in enumerate(rows):
-        y = plot.top + ROW * place
-        plot.text(plot.left - 8, y + ROW / 2 + 4, _between(low, high), "name", "end")
-        width = float(x(failed / of)) - plot.left
-        plot.rect(plot.left, y + 4, max(width, 1.0), ROW - 8, "bar diverged")
-        plot.text(plot.left + width + 6, y + ROW / 2 + 4, f"{failed} of {of}", "tick")
+        plot.bar(place, _between(low, high), float(x(failed / of)), f"{failed} of {of}", "diverged")
     return Figure(
         title="Where training diverged",
         sentence=(

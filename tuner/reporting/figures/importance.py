@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 from tuner.formatting import count
 from tuner.formatting import share as in_per_cent
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.svg import Plot, label_width
+from tuner.reporting.svg import BAR_ROW, Plot, label_width
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
-
-ROW = 26
 
 
 def importance(report: Report) -> Figure | None:
@@ -20,14 +18,10 @@ def importance(report: Report) -> Figure | None:
     found = report.importances
     if found is None:
         return None
-    plot = Plot(height=ROW * len(found.shares) + 26, margins=(8, 52, 18, label_width(found.shares)))
+    plot = Plot(height=BAR_ROW * len(found.shares) + 26, margins=(8, 52, 18, label_width(found.shares)))
     x = plot.x_scale(0, max(found.shares.values()))
     for place, (name, share) in enumerate(found.shares.items()):
-        y = plot.top + ROW * place
-        plot.text(plot.left - 8, y + ROW / 2 + 4, name, "name", "end")
-        width = max(float(x(share)) - plot.left, 1.0)
-        plot.rect(plot.left, y + 4, width, ROW - 8, "bar train")
-        plot.text(plot.left + width + 6, y + ROW / 2 + 4, f"{in_per_cent(share)}", "tick")
+        plot.bar(place, name, max(float(x(share)), plot.left + 1.0), in_per_cent(share), "train")
     first = next(iter(found.shares))
     where = (
         f"From {count(found.trials, 'exploring trial')}, spread over the whole space."

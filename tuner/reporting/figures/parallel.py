@@ -23,7 +23,7 @@ SHADES = 5
 def parallel(report: Report) -> Figure | None:
     """Complete trials, the better the darker; of very many the best and an even sample of the rest."""
     axes = hyperparameter_axes(report.definition)
-    judged = sorted(report.findings.judged, key=lambda trial: (trial.value, trial.number))
+    judged = report.findings.ranked
     if len(judged) < 2 or not axes:
         return None
     shown = _sample(judged)

@@ -367,7 +367,7 @@ def test_a_clock_put_back_keeps_nobody_waiting(database: Database) -> None:
     query = sa.select(tables.claims.c.expires).where(tables.claims.c.trial_id == claim.trial_id)
     with database.reading() as connection:
         expires = connection.execute(query).scalar_one()
-        assert expires <= database.now(connection) + CLAIM_SECONDS
+        assert 0 <= database.now(connection) + CLAIM_SECONDS - expires < CLAIM_SECONDS / 2
 
 
 def test_a_process_started_later_with_the_same_number_is_another() -> None:

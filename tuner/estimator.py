@@ -105,7 +105,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "data.columns": {column: "categorical"},  # numbers too are classes here, and measure nothing
             "data.split": {"test": 0},
             "search.trials": int(self.trials),
-            "search.seed": self._seed(),
+            "search.seed": int(check_random_state(self.random_state).randint(2**31 - 1)),
         }
         if uses_folds(len(labels)):
             settings["data.folds"] = min(FOLDS, len(labels) // 2)
@@ -124,9 +124,6 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.report_ = build_report(record if self.storage is not None else replace(record, storage=""))
         request = FitRequest(on=TRAIN_DEV, corrected=self.report_.corrected)
         self.model_ = fit_model(record, opened.dataset, trial_settings(opened.definition), request)
-
-    def _seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Class probabilities (n, n_classes), columns in the order of ``classes_``."""

@@ -33,7 +33,8 @@ def evaluate(
     from tuner.modeling import load_model
 
     found = load_model(model)
-    typer.echo(_headline(found, data), err=as_json)
+    card = found.card
+    typer.echo(headline(card.study, card.storage, f"data {data or card.data_path or 'arrays'}"), err=as_json)
     judged, looks = _judge(found, model, data, test, storage)
     print_result(_dict(found, model, judged, looks), _lines(found, judged), as_json=as_json)
     if looks is not None:
@@ -78,11 +79,6 @@ def _judge(
         model=f"{file.name}: {card.described()}",
     )
     return judged, looks
-
-
-def _headline(found: Model, data: Path | None) -> str:
-    card = found.card
-    return headline(card.study, card.storage, f"data {data or card.data_path or 'arrays'}")
 
 
 def _dict(found: Model, file: Path, judged: list[Evaluation], looks: int | None) -> dict[str, Any]:

@@ -358,6 +358,15 @@ def test_a_crash_keeps_the_checkpoint(database: Database) -> None:
     assert (again.number, again.attempt, again.checkpoint) == (0, 2, b"checkpoint")
 
 
+def test_a_finished_trial_keeps_no_checkpoint(database: Database) -> None:
+    """It may be large, and nobody goes on with it."""
+    study = make_study(database)
+    assert put_back(database, take_and_draw(database, study), b"checkpoint")
+    claim = take(database, study)
+    assert write_outcome(database, claim, study, outcome())
+    assert (claim_row(database, claim)["token"], claim_row(database, claim)["checkpoint"]) == (None, None)
+
+
 def test_a_clock_put_back_keeps_nobody_waiting(database: Database) -> None:
     """A claim that seems to last for hours was made before the clock was put back: it gets one expiry's time."""
     study = make_study(database)

@@ -14,37 +14,35 @@ from tuner.analysis import (
     ACTIONS,
     Action,
     BestTrialState,
-    ChoiceState,
     ClassError,
     DataState,
     Diagnosis,
     ErrorEstimate,
     Fit,
     Gap,
+    HyperparameterState,
     LearningCurve,
     Prediction,
-    RangeState,
     SearchedHyperparameter,
     SearchHealth,
     StudyState,
     Verb,
-    choice_states,
     count_duplicates,
     diagnose,
     diverging_from,
-    range_states,
+    hyperparameter_states,
     rank_actions,
 )
-from tuner.analysis.range_states import good_region
+from tuner.analysis.hyperparameter_states import good_region
 
-LAMBDA = RangeState(
-    name="lambda", kind="log_uniform", low=1e-3, high=10.0, best=1.0, position=0.75, near_low=0, near_high=0, strength=1
+LAMBDA = HyperparameterState(
+    name="lambda", kind="log_uniform", bounds=(1e-3, 10.0), best=1.0, position=0.75, near_low=0, near_high=0, strength=1
 )
-KEEP_PROB = RangeState(
-    name="keep_prob", kind="uniform", low=0.5, high=1.0, best=0.6, position=0.2, near_low=0, near_high=0, strength=-1
+KEEP_PROB = HyperparameterState(
+    name="keep_prob", kind="uniform", bounds=(0.5, 1.0), best=0.6, position=0.2, near_low=0, near_high=0, strength=-1
 )
-ALPHA = RangeState(
-    name="alpha", kind="log_uniform", low=1e-2, high=1.0, best=0.1, position=0.5, near_low=0.0, near_high=0.0
+ALPHA = HyperparameterState(
+    name="alpha", kind="log_uniform", bounds=(1e-2, 1.0), best=0.1, position=0.5, near_low=0.0, near_high=0.0
 )
 GAPS = {"bias": "avoidable_bias", "variance": "variance", "mismatch": "data_mismatch", "dev_overfit": "dev_overfit"}
 HEALTHY: dict[str, Any] = {}
@@ -185,7 +183,7 @@ def test_a_network_no_better_than_the_commonest_class_is_told_so() -> None:
 def test_high_bias_follows_the_lectures() -> None:
     """Train longer, a bigger network, less regularisation: each where the study leaves room for it."""
     biased = case(HEALTHY, bias="high", bias_value=0.1, train_error=0.1, baseline_given=True, is_largest=True,
-        still_improving=True, ranges=(LAMBDA, KEEP_PROB),
+        still_improving=True, hyperparameters=(LAMBDA, KEEP_PROB),
     )  # fmt: skip
     assert names(biased)[:3] == ["train_longer", "bigger_network", "less_regularisation"]
     assert action(biased, "train_longer").changes == {"training.max_epochs": 200}
@@ -200,7 +198,7 @@ def test_high_bias_follows_the_lectures() -> None:
 def test_with_variance_high_too_only_what_certainly_holds_bias_up_is_eased() -> None:
     """Less of a regularisation that may not matter would only add variance."""
     both = case(HEALTHY, bias="high", variance="high", train_error=0.1, baseline_given=True,
-        ranges=(replace(LAMBDA, effect_on_bias=1), replace(KEEP_PROB, effect_on_bias=0)),
+        hyperparameters=(replace(LAMBDA, effect_on_bias=1), replace(KEEP_PROB, effect_on_bias=0)),
     )  # fmt: skip
     assert list(action(both, "less_regularisation").changes) == ["space.lambda"]
     assert list(action(both, "more_regularisation").changes) == ["space.keep_prob"]
@@ -215,7 +213,7 @@ def test_logistic_regression_grows_a_hidden_layer() -> None:
 def test_where_later_epochs_fit_early_stopping_is_the_reason() -> None:
     """A network that learns its training set is neither widened nor eased, and only more regularisation is refined."""
     both = case(HEALTHY, bias="high", variance="high", bias_value=0.15, train_error=0.15, baseline_given=True, folds=5,
-        is_largest=True, ranges=(replace(LAMBDA, effect_on_bias=1), KEEP_PROB),
+        is_largest=True, hyperparameters=(replace(LAMBDA, effect_on_bias=1), KEEP_PROB),
         fit=Fit(0.0, epoch=40), chosen_epochs=(3, 86), dev_rows=24,
     )  # fmt: skip
     assert names(both)[:3] == ["steadier_stopping", "more_data", "more_regularisation"]
@@ -229,8 +227,8 @@ def test_where_later_epochs_fit_early_stopping_is_the_reason() -> None:
 
 def test_where_another_trial_fits_a_bigger_network_is_not_what_is_missing() -> None:
     """Its size is enough, and dev preferred the trial that had learnt less."""
-    biased = case(HEALTHY, bias="high", train_error=0.1, baseline_given=True, is_largest=True, ranges=(LAMBDA,),
-        fit=Fit(0.003, trial=12),
+    biased = case(HEALTHY, bias="high", train_error=0.1, baseline_given=True, is_largest=True,
+        hyperparameters=(LAMBDA,), fit=Fit(0.003, trial=12),
     )  # fmt: skip
     assert names(biased)[0] == "other_architecture"
     assert "in trial 12, with one no larger, the train error falls to 0.30 %" in ranked(biased)[0].why
@@ -246,13 +244,13 @@ def test_without_room_another_architecture_is_left() -> None:
 def test_a_hyperparameter_that_does_not_hold_bias_up_is_left_alone() -> None:
     """λ that certainly lowers the train error is no reason for bias."""
     harmless = replace(LAMBDA, effect_on_bias=-1)
-    biased = case(HEALTHY, bias="high", train_error=0.1, baseline_given=True, ranges=(harmless,))
+    biased = case(HEALTHY, bias="high", train_error=0.1, baseline_given=True, hyperparameters=(harmless,))
     assert "less_regularisation" not in names(biased)
 
 
 def test_high_variance_follows_the_lectures() -> None:
     """More data, more regularisation, augmentation where examples are images."""
-    varied = case(HEALTHY, variance="high", variance_value=0.08, ranges=(LAMBDA, KEEP_PROB), images=True)
+    varied = case(HEALTHY, variance="high", variance_value=0.08, hyperparameters=(LAMBDA, KEEP_PROB), images=True)
     assert names(varied)[:3] == ["more_data", "more_regularisation", "augmentation"]
     assert action(varied, "more_data").verb is Verb.LEARNING_CURVE
     assert action(varied, "more_regularisation").changes["space.lambda"] == {"log_uniform": [0.333, 10.0]}
@@ -300,10 +298,10 @@ def test_folds_are_not_proposed_where_they_cannot_be(settings: dict[str, int]) -
 
 def test_an_open_verdict_asks_first_for_what_decides_it() -> None:
     """With folds already, and no number of dev examples that would do: examples, before any fine-tuning."""
-    alpha = RangeState(
-        name="alpha", kind="log_uniform", low=1e-2, high=1.0, best=0.97, position=0.99, near_low=0.0, near_high=0.7
+    alpha = HyperparameterState(
+        name="alpha", kind="log_uniform", bounds=(1e-2, 1.0), best=0.97, position=0.99, near_low=0.0, near_high=0.7
     )
-    open_ = case(HEALTHY, bias="undecided", variance="undecided", folds=5, ranges=(alpha,),
+    open_ = case(HEALTHY, bias="undecided", variance="undecided", folds=5, hyperparameters=(alpha,),
         train_error=0.0181, dev_error=0.0381, logistic_regression=0.2,
     )  # fmt: skip
     assert names(open_) == ["more_examples", "widen_range"]
@@ -317,51 +315,55 @@ def test_an_open_verdict_asks_first_for_what_decides_it() -> None:
 
 def test_a_pressed_edge_is_widened_to_a_value() -> None:
     """α at its end for most of the ten best: a decade more."""
-    alpha = RangeState(
-        name="alpha", kind="log_uniform", low=1e-2, high=1.0, best=0.97, position=0.99, near_low=0.0, near_high=0.7
+    alpha = HyperparameterState(
+        name="alpha", kind="log_uniform", bounds=(1e-2, 1.0), best=0.97, position=0.99, near_low=0.0, near_high=0.7
     )
-    found = action(case(HEALTHY, ranges=(alpha,)), "widen_range")
+    found = action(case(HEALTHY, hyperparameters=(alpha,)), "widen_range")
     assert found.changes == {"space.alpha": {"log_uniform": [0.01, 10.0]}}
     assert "alpha up to 10" in found.why
 
 
 def test_ranges_are_narrowed_to_where_good_trials_lie() -> None:
     """From coarse to fine, on each scale, rounded outwards; a range that would hardly shrink stays."""
-    alpha = RangeState(
-        name="alpha", kind="log_uniform", low=1e-2, high=1.0, best=0.1, position=0.5, near_low=0, near_high=0,
+    alpha = HyperparameterState(
+        name="alpha", kind="log_uniform", bounds=(1e-2, 1.0), best=0.1, position=0.5, near_low=0, near_high=0,
         good=(0.25, 0.76),
     )  # fmt: skip
-    beta = replace(alpha, name="beta", kind="one_minus_log_uniform", low=0.8, high=0.99, best=0.9, good=(0.0, 0.5))
-    batch = replace(alpha, name="batch_size", kind="power_of_two", low=16, high=128, best=32, good=(0.1, 0.6))
+    beta = replace(alpha, name="beta", kind="one_minus_log_uniform", bounds=(0.8, 0.99), best=0.9, good=(0.0, 0.5))
+    batch = replace(alpha, name="batch_size", kind="power_of_two", bounds=(16, 128), best=32, good=(0.1, 0.6))
     wide = replace(alpha, name="decay_rate", good=(0.05, 0.9))
-    found = action(case(HEALTHY, variance="undecided", folds=5, ranges=(alpha, beta, batch, wide)), "narrow_range")
+    found = action(
+        case(HEALTHY, variance="undecided", folds=5, hyperparameters=(alpha, beta, batch, wide)), "narrow_range"
+    )
     assert found.changes == {
         "space.alpha": {"log_uniform": [0.031, 0.34]},
         "space.beta": {"one_minus_log_uniform": [0.8, 0.956]},
         "space.batch_size": {"power_of_two": [16, 64]},
     }
     assert found.reasons.keys() == found.changes.keys()
-    assert "narrow_range" not in names(case(HEALTHY, ranges=(alpha,)))
+    assert "narrow_range" not in names(case(HEALTHY, hyperparameters=(alpha,)))
 
 
 def test_hopeless_choices_are_left_out() -> None:
     """Zeros as a start never make a good trial."""
-    starts = ChoiceState(name="initializer", choices=("he", "zeros", "lecun"), best="he", hopeless=("zeros",))
-    found = action(case(HEALTHY, variance="undecided", folds=5, choices=(starts,)), "narrow_range")
+    starts = HyperparameterState(
+        name="initializer", kind="choice", bounds=("he", "zeros", "lecun"), best="he", hopeless=("zeros",)
+    )
+    found = action(case(HEALTHY, variance="undecided", folds=5, hyperparameters=(starts,)), "narrow_range")
     assert found.changes == {"space.initializer": {"choice": ["he", "lecun"]}}
 
 
 def test_one_key_is_changed_by_one_action() -> None:
     """λ that more regularisation moves is neither widened nor narrowed as well; a new network keeps its ranges."""
     pressed = replace(LAMBDA, near_high=1.0, good=(0.5, 0.6))
-    varied = case(HEALTHY, variance="high", variance_value=0.08, ranges=(pressed,))
+    varied = case(HEALTHY, variance="high", variance_value=0.08, hyperparameters=(pressed,))
     assert [one.action for one in ranked(varied) if one.changes] == ["more_regularisation"]
     grown = case(
         HEALTHY,
         bias="high",
         train_error=0.1,
         is_largest=True,
-        ranges=(replace(LAMBDA, strength=0, good=(0.5, 0.6)),),
+        hyperparameters=(replace(LAMBDA, strength=0, good=(0.5, 0.6)),),
     )
     assert [one.action for one in ranked(grown) if one.changes] == ["bigger_network"]
 
@@ -386,14 +388,14 @@ def test_choices_without_a_good_trial_are_hopeless_once_tried_often() -> None:
     """Twelve times in vain is no accident, three times may be."""
     hyperparameter = SearchedHyperparameter(name="initializer", kind="choice", bounds=("he", "zeros", "lecun"))
     starts = ["he"] * 25 + ["lecun"] * 3 + ["zeros"] * 12
-    (found,) = choice_states([hyperparameter], [{"initializer": start} for start in starts], np.arange(40.0), 0)
+    (found,) = hyperparameter_states([hyperparameter], [{"initializer": start} for start in starts], np.arange(40.0), 0)
     assert (found.best, found.hopeless) == ("he", ("zeros",))
 
 
 def test_a_natural_limit_is_not_widened() -> None:
     """keep_prob = 1 is all of it."""
     pressed = replace(KEEP_PROB, best=1.0, position=1.0, near_high=1.0)
-    assert "widen_range" not in names(case(HEALTHY, ranges=(pressed,)))
+    assert "widen_range" not in names(case(HEALTHY, hyperparameters=(pressed,)))
 
 
 @pytest.mark.parametrize(
@@ -402,18 +404,20 @@ def test_a_natural_limit_is_not_widened() -> None:
 )
 def test_ranges_are_widened_on_their_own_scale(kind: str, low: float, high: float, expected: list[float]) -> None:
     """Three times the memory; a doubling."""
-    hyperparameter = RangeState(
-        name="k", kind=kind, low=low, high=high, best=high, position=1.0, near_low=0.0, near_high=1.0
+    hyperparameter = HyperparameterState(
+        name="k", kind=kind, bounds=(low, high), best=high, position=1.0, near_low=0.0, near_high=1.0
     )
-    assert action(case(HEALTHY, ranges=(hyperparameter,)), "widen_range").changes == {"space.k": {kind: expected}}
+    assert action(case(HEALTHY, hyperparameters=(hyperparameter,)), "widen_range").changes == {
+        "space.k": {kind: expected}
+    }
 
 
 def test_diverged_trials_lower_the_learning_rate() -> None:
     """A fifth diverged, most above 0.5."""
-    alpha = RangeState(
-        name="alpha", kind="log_uniform", low=1e-2, high=1.0, best=0.1, position=0.5, near_low=0.0, near_high=0.0
+    alpha = HyperparameterState(
+        name="alpha", kind="log_uniform", bounds=(1e-2, 1.0), best=0.1, position=0.5, near_low=0.0, near_high=0.0
     )
-    found = action(case(HEALTHY, diverged=20, diverged_above=0.5, ranges=(alpha,)), "fewer_diverged")
+    found = action(case(HEALTHY, diverged=20, diverged_above=0.5, hyperparameters=(alpha,)), "fewer_diverged")
     assert found.changes == {"space.alpha": {"log_uniform": [0.01, 0.5]}}
     assert "20 of 100 trials diverged, most of them with α above 0.5" in found.why
 
@@ -486,8 +490,9 @@ def test_states_of_hyperparameters_come_from_the_trials() -> None:
     alpha = SearchedHyperparameter(name="alpha", kind="log_uniform", bounds=(1e-2, 1.0))
     initializer = SearchedHyperparameter(name="initializer", kind="choice", bounds=("he", "zeros"))
     params = [{"alpha": alpha.from_unit(1 - i / 100), "initializer": "he"} for i in range(20)]
-    found = range_states([alpha, initializer], params, np.arange(20) / 100, 0, strengths={"alpha": 1})
-    assert [state.name for state in found] == ["alpha"]
+    found = hyperparameter_states([alpha, initializer], params, np.arange(20) / 100, 0, strengths={"alpha": 1})
+    assert [state.name for state in found] == ["alpha", "initializer"]
+    assert found[1].hopeless == ()
     assert (found[0].near_high, found[0].near_low, found[0].strength) == (1.0, 0.0, 1)
     assert found[0].position == pytest.approx(1.0)
     assert found[0].effect_on_bias is None
@@ -496,7 +501,7 @@ def test_states_of_hyperparameters_come_from_the_trials() -> None:
 def test_ten_of_few_trials_are_no_choice() -> None:
     """Ten trials at an end are all there are: nothing presses against it."""
     alpha = SearchedHyperparameter(name="alpha", kind="uniform", bounds=(0.0, 1.0))
-    (found,) = range_states([alpha], [{"alpha": 0.99}] * 10, np.arange(10.0), 0)
+    (found,) = hyperparameter_states([alpha], [{"alpha": 0.99}] * 10, np.arange(10.0), 0)
     assert found.near_high == 0.0
 
 

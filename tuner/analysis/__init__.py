@@ -36,11 +36,11 @@ from tuner.analysis.effects import (
     diverged_shares,
     hyperparameter_effects,
 )
+from tuner.analysis.hyperparameter_states import HyperparameterState, hyperparameter_states
 from tuner.analysis.hyperparameters import SearchedHyperparameter
 from tuner.analysis.intervals import Z95, ErrorEstimate, difference_interval, wilson
 from tuner.analysis.learning_curve import LearningCurve, Prediction, fit_learning_curve
 from tuner.analysis.learning_points import LearningNetwork, LearningPoint, learning_points
-from tuner.analysis.range_states import ChoiceState, RangeState, choice_states, range_states
 from tuner.analysis.search_health import SearchHealth, count_duplicates, diverging_from
 from tuner.analysis.selection import (
     Competition,

@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
-from tuner.analysis.range_states import RangeState
-from tuner.scales import SCALES
+from tuner.analysis.hyperparameter_states import HyperparameterState
 
 WORTH = 0.8  # of the range's width: what narrows it by less is not worth a change
 CLOSE = 0.75  # of the way to the end: what is left of the range is little
 LEAST = {"keep_prob": 0.1}  # a network that drops more of its units learns nothing
 
 
-def amount(state: RangeState) -> float:
+def amount(state: HyperparameterState) -> float:
     """How much a hyperparameter regularises at the best trial, 0 to 1 of its range."""
     return state.position if state.strength > 0 else 1 - state.position
 
 
-def can_strengthen(state: RangeState) -> bool:
+def can_strengthen(state: HyperparameterState) -> bool:
     """Whether there is anything beyond, or a good part of the range left."""
     return amount(state) < CLOSE or beyond(state, upper=state.strength > 0) is not None
 
 
-def beyond(state: RangeState, *, upper: bool) -> float | None:
+def beyond(state: HyperparameterState, *, upper: bool) -> float | None:
     """The next end of a range on one side: a decade, a doubling, or half its width on; None at a natural limit."""
-    return SCALES[state.kind].beyond(state.low, state.high, upper=upper, least=LEAST.get(state.name))
+    return state.scale.beyond(state.low, state.high, upper=upper, least=LEAST.get(state.name))
 
 
-def shifted(state: RangeState, *, stronger: bool) -> dict[str, list[float]]:
+def shifted(state: HyperparameterState, *, stronger: bool) -> dict[str, list[float]]:
     """A range from a little on the near side of the best value to the far end; beyond it, where the best is close."""
     upper = stronger == (state.strength > 0)
     far = state.high if upper else state.low
     if (state.position if upper else 1 - state.position) > CLOSE:
         further = beyond(state, upper=upper)
         far = far if further is None else further
-    near = SCALES[state.kind].back_off(state.low, state.high, state.best, upper=upper)
+    near = state.scale.back_off(state.low, state.high, state.best, upper=upper)
     near = float(f"{min(max(near, state.low), state.high):.3g}")
     return {state.kind: [near, far] if upper else [far, near]}
 
 
-def narrowed(state: RangeState) -> dict[str, list[float]] | None:
+def narrowed(state: HyperparameterState) -> dict[str, list[float]] | None:
     """The range where good trials lie, its ends rounded outwards; None where it is hardly narrower than now."""
     if state.good is None or state.good[1] - state.good[0] > WORTH:
         return None
     low, high = (
-        SCALES[state.kind].outwards(state.low, state.high, position, upper=upper)
+        state.scale.outwards(state.low, state.high, position, upper=upper)
         for position, upper in zip(state.good, (False, True), strict=True)
     )
     if low >= high or [low, high] == [state.low, state.high]:

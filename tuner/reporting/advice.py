@@ -8,16 +8,14 @@ import numpy as np
 
 from tuner.analysis import (
     Action,
-    ChoiceState,
     DataState,
     HyperparameterEffects,
-    RangeState,
+    HyperparameterState,
     SearchHealth,
     StudyState,
-    choice_states,
     count_duplicates,
     diverging_from,
-    range_states,
+    hyperparameter_states,
     rank_actions,
 )
 from tuner.outcomes import TrialState
@@ -55,7 +53,6 @@ def state_of(
     learning: Learning | None,
 ) -> StudyState:
     """Everything that actions are chosen by, from what was found in the study."""
-    ranges, choices = _ranges_and_choices(definition, findings, effects)
     measured = learning is not None and learning.is_best and learning.curve is not None and learning.curve.enough_sizes
     return StudyState(
         diagnosis=findings.diagnosis,
@@ -64,8 +61,7 @@ def state_of(
         best=best_trial(record, definition, findings),
         classes=tuple(row for row in findings.classes if row.estimate.n),
         metric=definition.search.metric,
-        ranges=ranges,
-        choices=choices,
+        hyperparameters=_states(definition, findings, effects),
         curve=learning.curve if learning is not None and measured else None,
         trainer=definition.network.trainer or "",
         has_size=definition.trainer_kind.has_size,
@@ -111,18 +107,18 @@ def _diverged_above(record: StudyRecord) -> float | None:
     return diverging_from([trial.params["alpha"] for trial in tried], np.array([trial.has_diverged for trial in tried]))
 
 
-def _ranges_and_choices(
+def _states(
     definition: StudyDefinition, findings: Findings, effects: HyperparameterEffects | None
-) -> tuple[tuple[RangeState, ...], tuple[ChoiceState, ...]]:
-    """Where the search stands in every range and every choice."""
-    hyperparameters = searched_hyperparameters(definition)
+) -> tuple[HyperparameterState, ...]:
+    """Where the search stands in every searched hyperparameter."""
     trials = in_space(definition, findings.judged)
     if findings.best not in trials:
-        return (), ()
-    params = [trial.params for trial in trials]
-    values = np.array([trial.value for trial in trials], float)
-    best = trials.index(findings.best)
-    return (
-        range_states(hyperparameters, params, values, best, effects=effects, strengths=STRENGTHS),
-        choice_states(hyperparameters, params, values, best),
+        return ()
+    return hyperparameter_states(
+        searched_hyperparameters(definition),
+        [trial.params for trial in trials],
+        np.array([trial.value for trial in trials], float),
+        trials.index(findings.best),
+        effects=effects,
+        strengths=STRENGTHS,
     )

@@ -98,10 +98,10 @@ def narrow_range(state: StudyState) -> Action | None:
         closer = narrowed(one) if settled else None
         if closer is not None:
             changes[f"space.{one.name}"] = closer
-    for choice in state.choices:
-        if choice.hopeless and f"space.{choice.name}" not in state.changed:
-            left = [each for each in choice.choices if each not in choice.hopeless]
-            changes[f"space.{choice.name}"] = {"choice": left}
+    for one in state.hyperparameters:
+        if one.hopeless and f"space.{one.name}" not in state.changed:
+            left = [each for each in one.bounds if each not in one.hopeless]
+            changes[f"space.{one.name}"] = {"choice": left}
     if not changes:
         return None
     names = [key.removeprefix("space.") for key in changes]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from tuner.analysis.counting import ClassError
 from tuner.analysis.diagnosis import Diagnosis, examples_to_decide
+from tuner.analysis.hyperparameter_states import HyperparameterState
 from tuner.analysis.intervals import ErrorEstimate
 from tuner.analysis.learning_curve import LearningCurve
-from tuner.analysis.range_states import ChoiceState, RangeState
 from tuner.analysis.search_health import SearchHealth
 from tuner.formatting import points
 from tuner.outcomes import Level
@@ -92,8 +92,7 @@ class StudyState:
     best: BestTrialState | None = None
     classes: tuple[ClassError, ...] = ()
     metric: str = "error"
-    ranges: tuple[RangeState, ...] = ()
-    choices: tuple[ChoiceState, ...] = ()
+    hyperparameters: tuple[HyperparameterState, ...] = ()
     curve: LearningCurve | None = None
     trainer: str = ""
     has_size: bool = True
@@ -146,9 +145,14 @@ class StudyState:
         return None if self.best is None else self.best.fit
 
     @property
-    def open_ranges(self) -> list[RangeState]:
+    def open_ranges(self) -> list[HyperparameterState]:
         """The ranges that no action ranked higher changes."""
         return [state for state in self.ranges if f"space.{state.name}" not in self.changed]
+
+    @property
+    def ranges(self) -> list[HyperparameterState]:
+        """The searched hyperparameters that have a range; the others have choices."""
+        return [state for state in self.hyperparameters if state.scale.is_numeric]
 
     @property
     def dev_needed(self) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,28 +20,38 @@ CHANCE = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RangeState:
-    """Where a search stands in the range of one hyperparameter, and what that does.
+class HyperparameterState(SearchedHyperparameter):
+    """Where a search stands in one hyperparameter, and what that does; ``best`` is the best trial's value.
 
-    ``low``, ``high``: the range; ``best``: the best trial's value and ``position`` its place in the range, 0 to 1.
-    ``near_low``, ``near_high``: share of the ten best trials in the outermost tenth. ``strength``: 1 where more
-    regularises more (λ), −1 where less does (keep_prob), otherwise 0. ``effect_on_bias``, ``effect_on_variance``: the
-    effect's sign where it is certain, 0 where it is not, None where effects are not known. ``good``: the positions
-    between which good trials lie (:func:`good_region`), None where too few trials tell.
+    In a range: ``position``, the place of the best value, 0 to 1. ``near_low``, ``near_high``: share of the ten best
+    trials in the outermost tenth. ``strength``: 1 where more regularises more (λ), −1 where less does (keep_prob),
+    otherwise 0. ``effect_on_bias``, ``effect_on_variance``: the effect's sign where it is certain, 0 where it is not,
+    None where effects are not known. ``good``: the positions between which good trials lie (:func:`good_region`), None
+    where too few trials tell.
+
+    Among choices: the ``hopeless``, never among the good trials although they were tried so often that this is no
+    accident.
     """
 
-    name: str
-    kind: str
-    low: float
-    high: float
-    best: float
-    position: float
-    near_low: float
-    near_high: float
+    best: Any
+    position: float = 0.0
+    near_low: float = 0.0
+    near_high: float = 0.0
     strength: int = 0
     effect_on_bias: int | None = None
     effect_on_variance: int | None = None
     good: tuple[float, float] | None = None
+    hopeless: tuple[Any, ...] = ()
+
+    @property
+    def low(self) -> float:
+        """Lower end of the range."""
+        return self.bounds[0]  # type: ignore[no-any-return]
+
+    @property
+    def high(self) -> float:
+        """Upper end of the range."""
+        return self.bounds[1]  # type: ignore[no-any-return]
 
     @property
     def stronger_on_bias(self) -> int | None:
@@ -54,20 +64,7 @@ class RangeState:
         return None if self.effect_on_variance is None else self.effect_on_variance * self.strength
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChoiceState:
-    """Where a search stands in choices: the best trial's, and the ``hopeless``.
-
-    These are never among the good trials although they were tried so often that this is no accident.
-    """
-
-    name: str
-    choices: tuple[Any, ...]
-    best: Any
-    hopeless: tuple[Any, ...] = ()
-
-
-def range_states(
+def hyperparameter_states(
     hyperparameters: Sequence[SearchedHyperparameter],
     params: Sequence[Mapping[str, Any]],
     values: NDArray[np.floating],
@@ -75,35 +72,38 @@ def range_states(
     *,
     effects: HyperparameterEffects | None = None,
     strengths: Mapping[str, int] | None = None,
-) -> tuple[RangeState, ...]:
-    """Where the search stands in every hyperparameter with a range (choices have no edge).
+) -> tuple[HyperparameterState, ...]:
+    """Where the search stands in every hyperparameter that can take more than one value.
 
     One entry a complete trial that did not diverge: ``params`` by hyperparameter name and the ``values`` the search
-    minimised; ``best`` is the place of the best; ``strengths`` as :class:`RangeState` has them, 0 where a
+    minimised; ``best`` is the place of the best; ``strengths`` as :class:`HyperparameterState` has them, 0 where a
     hyperparameter is not named.
     """
     by_name = (
         {} if effects is None else {effect.hyperparameter: effect for effect in effects.effects if effect.level is None}
     )
-    top = np.argsort(values, kind="stable")[:TOP]
+    order = np.argsort(values, kind="stable")
+    top, good = order[:TOP], order[: int(GOOD_SHARE * len(values))]
     chosen = len(values) >= 2 * TOP  # of fewer, the ten best are hardly better than the rest
     states = []
-    for hyperparameter in hyperparameters:
-        if not hyperparameter.scale.is_numeric or hyperparameter.bounds[0] == hyperparameter.bounds[1]:
+    for one in hyperparameters:
+        if one.bounds[0] == one.bounds[1] if one.scale.is_numeric else len(one.bounds) < 2:
             continue
-        position = hyperparameter.to_unit([trial[hyperparameter.name] for trial in params])
-        effect = by_name.get(hyperparameter.name)
+        tried = [trial[one.name] for trial in params]
+        state = HyperparameterState(
+            name=one.name, kind=one.kind, bounds=one.bounds, ordered=one.ordered, best=tried[best]
+        )
+        if not one.scale.is_numeric:
+            states.append(replace(state, hopeless=_hopeless(one.bounds, tried, good)))
+            continue
+        position, effect = one.to_unit(tried), by_name.get(one.name)
         states.append(
-            RangeState(
-                name=hyperparameter.name,
-                kind=hyperparameter.kind,
-                low=hyperparameter.bounds[0],
-                high=hyperparameter.bounds[1],
-                best=params[best][hyperparameter.name],
+            replace(
+                state,
                 position=float(position[best]),
                 near_low=float(np.mean(position[top] <= EDGE)) if chosen else 0.0,
                 near_high=float(np.mean(position[top] >= 1 - EDGE)) if chosen else 0.0,
-                strength=(strengths or {}).get(hyperparameter.name, 0),
+                strength=(strengths or {}).get(one.name, 0),
                 effect_on_bias=_sign(effect, "train"),
                 effect_on_variance=_sign(effect, "gap"),
                 good=good_region(position, values),
@@ -129,38 +129,13 @@ def good_region(position: NDArray[np.floating], values: NDArray[np.floating]) ->
     return max(low - further, 0.0), min(high + further, 1.0)
 
 
-def choice_states(
-    hyperparameters: Sequence[SearchedHyperparameter],
-    params: Sequence[Mapping[str, Any]],
-    values: NDArray[np.floating],
-    best: int,
-) -> tuple[ChoiceState, ...]:
-    """Where the search stands in every hyperparameter with choices; arguments as those of :func:`range_states`.
-
-    A choice is hopeless if it was tried n times, never among the best quarter, and chance alone would do that with
-    (3/4)^n < 5 %: eleven times.
+def _hopeless(choices: Sequence[Any], tried: Sequence[Any], good: NDArray[np.intp]) -> tuple[Any, ...]:
+    """Choices tried n times, never among the good trials, where chance alone would do that with (3/4)^n < 5 %: eleven
+    times.
     """
-    good = np.argsort(values, kind="stable")[: int(GOOD_SHARE * len(values))]
-    states = []
-    for hyperparameter in hyperparameters:
-        if hyperparameter.scale.is_numeric or len(hyperparameter.bounds) < 2:
-            continue
-        tried = [trial[hyperparameter.name] for trial in params]
-        among_good = {tried[place] for place in good}
-        hopeless = [
-            choice
-            for choice in hyperparameter.bounds
-            if choice not in among_good and (1 - GOOD_SHARE) ** tried.count(choice) < CHANCE
-        ]
-        states.append(
-            ChoiceState(
-                name=hyperparameter.name,
-                choices=tuple(hyperparameter.bounds),
-                best=tried[best],
-                hopeless=tuple(hopeless),
-            )
-        )
-    return tuple(states)
+    among_good = {tried[place] for place in good}
+    never = [choice for choice in choices if choice not in among_good]
+    return tuple(choice for choice in never if (1 - GOOD_SHARE) ** tried.count(choice) < CHANCE)
 
 
 def _sign(effect: HyperparameterEffect | None, target: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Writes docs/commands.md from the help and docs/study-file.md from the schema: ``python docs/generate.py``."""
+"""Write docs/reference/commands.md from the help and docs/reference/study-file.md from the schema."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from tuner.cli.app import COMMANDS, command
 from tuner.study import HYPERPARAMETERS, Range, definition_schema
 
-DOCS = Path(__file__).parent
+REFERENCE = Path(__file__).parent / "reference"
 WIDTH = 100
 NETWORK = ("hidden", "activation")
-GENERATED = "<!-- Written by docs/generate.py; a test fails where it is stale. -->"
+GENERATED = "<!-- Written by docs/generate.py; a test fails if it is stale. -->"
 
 EXAMPLE = """\
 ```toml
@@ -55,9 +55,9 @@ def commands_page() -> str:
     parts = [
         "# Commands",
         GENERATED,
-        "STUDY is a definition (TOML), a data file, or the name of a study: `studies/NAME.toml` in the current folder, "
-        "else a study in the database, else one that ships with the product. Exit status: 0 done, 1 failed, 2 wrong "
-        "usage, definition or data, 4 the best dev error is above `--fail-above`, 130 and 143 stopped by a signal. "
+        "STUDY is a study file (TOML), a data file, or the name of a study: `studies/NAME.toml` in the current folder, "
+        "else a study in the database, else an included one (digits, churn). Exit status: 0 done, 1 failed, 2 wrong "
+        "usage, study file or data, 4 the best dev error is above `--fail-above`, 130 and 143 stopped by a signal. "
         "Options follow the command; every command takes `--traceback`.",
         "Shell completion, of study names too: `tuner --install-completion`.",
     ]
@@ -87,9 +87,9 @@ def study_file_page() -> str:
         "by the schema its first line names (`tuner schema > studies/study.schema.json` renews that). Unknown keys "
         "are refused with the nearest known one.",
         EXAMPLE,
-        "What makes a study the same study: its name, the parsed `[data]`, `[network]`, `[training]` and `[space]`, "
+        "These make a study the same study: its name, the parsed `[data]`, `[network]`, `[training]` and `[space]`, "
         "metric, sampler, pruner and seed of `[search]`, and the data's fingerprint. Comments, the budget and "
-        "`[diagnosis]` are free to change; for the rest `--name NEW --from OLD` begins a new study with what is known.",
+        "`[diagnosis]` may change. For anything else, `--name NEW --from OLD` starts a new study with what is known.",
         "## name",
         _sentence(schema["properties"]["name"]["description"]),
     ]
@@ -105,8 +105,8 @@ def study_file_page() -> str:
 
 
 SPACE = (
-    "A plain value fixes a hyperparameter, a table with one range searches it. The first six are always shown; one "
-    "that is left out has its default. Below a `[network] trainer` of your own the names are your function's own."
+    "A plain value fixes a hyperparameter, a table with one range searches it. The first six are always shown. A "
+    "hyperparameter that is left out has its default. With a custom trainer the names are those of your function."
 )
 
 
@@ -126,7 +126,7 @@ def _ranges() -> str:
 
 
 def _table(properties: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
-    """One line a key; a key without a description is a fault of the definition."""
+    """One line per key; a key without a description is an error."""
     lines = ["| key | what it is | values | default |", "|---|---|---|---|"]
     for name, found in properties.items():
         if "description" not in found:
@@ -139,7 +139,7 @@ def _table(properties: Mapping[str, Any], definitions: Mapping[str, Any]) -> str
 
 KINDS = {
     "string": "text",
-    "integer": "whole number",
+    "integer": "integer",
     "boolean": "true or false",
     "array": "list",
     "object": "table",
@@ -162,14 +162,7 @@ def _values(found: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"))
         if key in found
     ]
-    names = {
-        "string": "text",
-        "integer": "whole number",
-        "boolean": "true or false",
-        "array": "list",
-        "object": "table",
-    }
-    return " ".join([names.get(kind, "" if kind == "null" else kind), ", ".join(bounds)]).strip()
+    return " ".join([KINDS.get(kind, kind), ", ".join(bounds)]).strip()
 
 
 def _code(value: Any) -> str:
@@ -182,4 +175,4 @@ def _sentence(text: str) -> str:
 
 if __name__ == "__main__":
     for page, content in pages().items():
-        (DOCS / page).write_text(content, encoding="utf-8")
+        (REFERENCE / page).write_text(content, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The README, held against the program."""
+"""The README, compared with the program."""
 
 import re
 from pathlib import Path

@@ -28,7 +28,7 @@ def test_commands_and_options_are_completed(workplace: Path) -> None:
 
 
 def test_studies_are_completed_by_name(small_study: Path, run: Run) -> None:
-    """Those defined here, those in the database, and the one that ships."""
+    """Those defined here, those in the database, and those that are included."""
     run("search", "small", "--trials", 1, "--name", "small-2")
     assert completed("tuner report sm") == ["small", "small-2"]
     assert completed("tuner search dig") == ["digits"]
@@ -45,7 +45,7 @@ def test_completion_imports_nothing_that_takes_time(small_study: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-c", script], env=os.environ | asked, capture_output=True, text=True, check=True
     )
-    assert result.stdout.split()[:2] == ["small", "digits"]
+    assert result.stdout.split()[:3] == ["small", "churn", "digits"]
     assert result.stdout.splitlines()[-1] == "[]"
 
 
@@ -55,7 +55,7 @@ def test_a_database_that_cannot_be_read_completes_nothing(
 ) -> None:
     """A server is not asked; a file that is missing or no database is no error."""
     monkeypatch.setenv("TUNER_STORAGE", storage)
-    assert study_names("") == ["small", "digits"]
+    assert study_names("") == ["small", "churn", "digits"]
 
 
 def test_an_installation_line_is_shown(run: Run) -> None:

@@ -8,6 +8,8 @@ import pytest
 from tests.conftest import SMALL_STUDY, Run, small_table
 from tuner.workspace.locating import read_source
 
+CHURN = Path(__file__).parents[2] / "studies" / "data" / "churn.csv"
+
 
 def test_init_writes_a_commented_definition_once(workplace: Path, here: Run) -> None:
     """The definition can be searched as it stands; a second call leaves it as it is and says so."""
@@ -65,10 +67,20 @@ def test_init_example_puts_the_digits_here(workplace: Path, here: Run) -> None:
     assert (folder / "digits.toml").read_text(encoding="utf-8") == "# mine"
 
 
-@pytest.mark.parametrize("arguments", [[], ["my.csv", "--example"]])
-def test_init_takes_data_or_the_example(here: Run, arguments: list[str]) -> None:
-    """Neither, or both, is refused with both commands."""
-    result = here("init", *arguments)
+def test_init_example_takes_the_name_of_an_included_study(workplace: Path, here: Run) -> None:
+    """``tuner init --example churn`` writes that one; another name is refused with those that exist."""
+    result = here("init", "--example", "churn")
+    assert result.returncode == 0, result.stderr
+    assert (workplace / "studies" / "data" / "churn.csv").read_bytes() == CHURN.read_bytes()
+    assert "tuner search churn" in result.stdout
+    result = here("init", "--example", "my.csv")
+    assert result.returncode == 2
+    assert "no example is named my.csv: tuner init --example takes churn or digits" in result.stderr
+
+
+def test_init_takes_data_or_the_example(here: Run) -> None:
+    """Neither is refused with both commands."""
+    result = here("init")
     assert result.returncode == 2
     assert "tuner init my.csv --target COLUMN" in result.stderr
     assert "--example" in result.stderr

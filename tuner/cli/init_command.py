@@ -1,4 +1,4 @@
-"""``tuner init``: a commented definition for a data file, or the example that ships."""
+"""``tuner init``: a commented definition for a data file, or an included example."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def init(
     data: Annotated[Path | None, typer.Argument(metavar="DATA", help="The data file.", show_default=False)] = None,
     target: Annotated[str | None, typer.Option("--target", metavar="COL", help="The column to predict.")] = None,
     example: Annotated[
-        bool, typer.Option("--example", help="Instead of DATA: put the digits study and its data here.")
+        bool, typer.Option("--example", help="Instead: copy an included study here; DATA is digits (default) or churn.")
     ] = False,
 ) -> None:
     """Write studies/NAME.toml, with ranges that suit the data; an existing file is left as it is."""
-    if example == (data is not None):
-        raise UsageError("expected a data file (tuner init my.csv --target COLUMN), or --example for the digits study")
-
     from tuner.workspace import make_definition_file, write_example
 
-    written, notices = (write_example(), ()) if data is None else make_definition_file(data, target)
+    if data is None and not example:
+        raise UsageError("expected a data file (tuner init my.csv --target COLUMN), or --example for an included study")
+    name = data or Path("digits")
+    written, notices = (write_example(str(name)), ()) if example else make_definition_file(name, target)
     for notice in notices:
         typer.echo(f"to know: {notice}")
     typer.echo(f"written: {written}; edit it, then: {command_text('search', written.stem)}")

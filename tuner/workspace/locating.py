@@ -279,14 +279,18 @@ def refuse_defined(where: Path) -> None:
         raise UsageError(f"{where} is there already; it was left as it is: search it with {search}")
 
 
-def write_example() -> Path:
-    """Put the study that ships here, with its data: ``studies/digits.toml``.  Raises UsageError if it is here."""
-    where = STUDIES / "digits.toml"
-    refuse_defined(where)
+def write_example(name: str) -> Path:
+    """Write ``studies/NAME.toml`` and the data of an included study.  Raises UsageError if it exists or is unknown."""
     shipped = shipped_studies()
-    data = STUDIES / "data" / "digits.csv.gz"
+    names = sorted(path.stem for path in shipped.glob("*.toml"))
+    if name not in names:
+        raise UsageError(f"no example is named {name}: tuner init --example takes {' or '.join(names)}")
+    where = STUDIES / f"{name}.toml"
+    refuse_defined(where)
+    (source,) = (shipped / "data").glob(f"{name}.csv*")
+    data = STUDIES / "data" / source.name
     data.parent.mkdir(parents=True, exist_ok=True)
     if not data.exists():
-        write_whole(data, (shipped / "data" / data.name).read_bytes())
+        write_whole(data, source.read_bytes())
     write_definition(where, (shipped / where.name).read_text(encoding="utf-8"))
     return where

@@ -83,9 +83,9 @@ def study_file_page() -> str:
         "# The study file",
         GENERATED,
         "A study is defined in TOML. `tuner init DATA --target COL` writes one with ranges that suit the data and a "
-        "comment on every line, `tuner check STUDY` validates one, and editors that know TOML complete and check it "
-        "by the schema its first line names (`tuner schema > studies/study.schema.json` renews that). Unknown keys "
-        "are refused with the nearest known one.",
+        "comment on every line, and `tuner check STUDY` validates one. Its first line names a JSON schema, so that "
+        "editors complete and check it (`tuner schema > studies/study.schema.json` renews the schema). An unknown "
+        "key is refused, with the nearest known one.",
         EXAMPLE,
         "These make a study the same study: its name, the parsed `[data]`, `[network]`, `[training]` and `[space]`, "
         "metric, sampler, pruner and seed of `[search]`, and the data's fingerprint. Comments, the budget and "

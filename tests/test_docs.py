@@ -88,6 +88,26 @@ def test_commands_and_links_of_a_page_lead_somewhere(page: Path) -> None:
         assert (DOCS / (path.strip("/") or "index")).with_suffix(".md").exists(), path
 
 
+def anchors(page: Path) -> set[str]:
+    """The anchors that the site gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
+
+
+def test_links_to_a_heading_find_it() -> None:
+    """In the pages, and in what the program prints of the glossary's terms."""
+    links = [
+        (page, *found) for page in PAGES for found in re.findall(r"\]\(([^):]+\.md)#([^)]+)\)", page.read_text("utf-8"))
+    ]
+    assert len(links) > 10
+    for page, target, anchor in links:
+        assert anchor in anchors(page.parent / target), (page, target, anchor)
+    sources = [
+        path.read_text("utf-8") for path in (ROOT / "tuner").rglob("*") if path.suffix in (".py", ".j2", ".html")
+    ]
+    assert set(re.findall(r"/glossary/#([\w-]+)", "\n".join(sources))) <= anchors(DOCS / "glossary.md")
+
+
 def test_the_site_has_every_page() -> None:
     """The navigation of mkdocs.yml lists each page of docs/ once."""
     listed = re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)

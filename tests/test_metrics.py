@@ -35,10 +35,10 @@ Y = np.array([0, 0, 0, 1])
 
 @pytest.mark.parametrize("name", METRICS)
 def test_an_entry_says_all_that_is_asked_of_it(name: str) -> None:
-    """Its own name, a direction, and a finite worst value above that of the worst network's rows."""
+    """Its own name, and a finite worst value above that of the worst network's rows."""
     metric, n = METRICS[name], len(Y)
     worst = Measured(1e6, 1.0, np.ones(n, dtype=bool), np.full(n, 1e6))
-    assert (metric.name, metric.direction) == (name, "minimize")
+    assert metric.name == name
     assert metric.of(worst, Y) == metric.value(DevLayout.planned([n], 1), [worst], Y) == metric.worst
     assert np.isfinite(metric.worst)
 

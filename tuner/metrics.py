@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +55,6 @@ class Metric:
     worst: float
     meaning: str = ""
     why: str = ""
-    direction: Literal["minimize"] = "minimize"
     losses: Callable[[Measured], Array] = wrong_rows
     class_weights: Callable[[Array], Array] | None = None
     from_labels: bool = True

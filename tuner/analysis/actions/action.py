@@ -24,14 +24,15 @@ class Verb(StrEnum):
 class Action:
     """One thing to do next.
 
-    ``why`` is a plain sentence. ``verb`` and its ``options`` say which command does it; None where it takes a person.
-    ``command``: the same as text, once it is known how the study is named; empty where nothing can be typed.
+    ``action`` is its name, that of the function which proposes it; ``why`` is a plain sentence. ``verb`` and its
+    ``options`` say which command does it; None where it takes a person. ``command``: the same as text, once it is known
+    how the study is named; empty where nothing can be typed.
     ``evidence`` holds the study's numbers behind it, ``expected_gain`` what it can bring, in words. ``changes`` maps
     keys of the definition to their values in the next one ("space.hidden": {"choice": ["64", "128"]}), ``reasons`` the
     same keys to why, in a few words.
     """
 
-    action: str
+    action: str = ""
     why: str
     verb: Verb | None = None
     options: Mapping[str, float] = field(default_factory=dict)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tuner.analysis.actions.action import Action, Verb
-from tuner.analysis.actions.ranges import described, effects_as_evidence
+from tuner.analysis.actions.ranges import described, regularise
 from tuner.analysis.actions.state import BestTrialState, StudyState
-from tuner.analysis.next_ranges import amount, shifted
-from tuner.formatting import number, percent
+from tuner.analysis.next_ranges import amount
+from tuner.formatting import percent
 from tuner.metrics import METRICS
 
 FOLDS = 5
@@ -22,7 +22,6 @@ def train_longer(state: StudyState) -> Action | None:
     if not state.is_high(BIAS) or best is None or not best.still_improving:
         return None
     return Action(
-        action="train_longer",
         why=f"The best trial was still improving when it ended: its best epoch is {best.best_epoch} of at most "
         f"{best.max_epochs}.",
         verb=Verb.REFINE,
@@ -42,7 +41,6 @@ def steadier_stopping(state: StudyState) -> Action | None:
     chosen = f"epoch {first}" if first == last else f"epochs {first} to {last}"
     changes = _steadier_choice(state, best)
     return Action(
-        action="steadier_stopping",
         why=f"The network is large enough: at epoch {fit.epoch} the best trial's train error is {percent(fit.error)}. "
         f"It is early stopping that holds it up, {_why_it_stopped(best, chosen)}",
         verb=Verb.REFINE if changes else None,
@@ -92,7 +90,6 @@ def bigger_network(state: StudyState) -> Action | None:
     larger = [_scaled(best.hidden, factor) for factor in (2, 4)]
     missed = percent(state.train_error or 0.0)
     return Action(
-        action="bigger_network",
         why=f"The network misses {missed} of the examples it learnt from, and no network larger than {best.hidden} was "
         "tried.",
         verb=Verb.REFINE,
@@ -120,17 +117,8 @@ def less_regularisation(state: StudyState) -> Action | None:
     eased.sort(key=lambda one: (one.effect_on_bias != one.strength, -amount(one)))
     if not eased:
         return None
-    return Action(
-        action="less_regularisation",
-        why=f"Regularisation keeps the network from learning its training set: {described(eased)} can be eased.",
-        verb=Verb.REFINE,
-        evidence=effects_as_evidence(eased, "bias"),
-        expected_gain=state.gain(BIAS),
-        changes={f"space.{one.name}": shifted(one, stronger=False) for one in eased},
-        reasons={
-            f"space.{one.name}": f"less regularisation: {number(one.best)} was best, bias is high" for one in eased
-        },
-    )
+    why = f"Regularisation keeps the network from learning its training set: {described(eased)} can be eased."
+    return regularise(state, eased, why, stronger=False)
 
 
 def other_architecture(state: StudyState) -> Action | None:
@@ -139,7 +127,6 @@ def other_architecture(state: StudyState) -> Action | None:
     if not state.is_high(BIAS) or any(action(state) for action in others):
         return None
     return Action(
-        action="other_architecture",
         why=_what_is_left(state),
         evidence={"train_error": state.train_error, "hidden": None if state.best is None else state.best.hidden},
         expected_gain=state.gain(BIAS),

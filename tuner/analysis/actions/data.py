@@ -6,7 +6,7 @@ from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.bias import FOLDS
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.diagnosis import examples_to_decide
-from tuner.formatting import points
+from tuner.formatting import points, rounded
 
 
 def check_data(state: StudyState) -> Action | None:
@@ -17,7 +17,6 @@ def check_data(state: StudyState) -> Action | None:
     others = f" And {len(more)} more of the kind." if more else ""
     end = "" if first.endswith("?") else "."
     return Action(
-        action="check_data",
         why=f"Look at the data before anything else: {first}{end}{others} As long as that stands, no error here can be "
         "relied on.",
         verb=Verb.DATA,
@@ -31,7 +30,6 @@ def resemble_dev(state: StudyState) -> Action | None:
         return None
     mismatch = state.size("data_mismatch")
     return Action(
-        action="resemble_dev",
         why=f"Dev error is {points(mismatch or 0.0)} points above the error on train-dev examples: look at what is "
         "wrong in dev, and collect or make training examples like it.",
         evidence={"data_mismatch": mismatch},
@@ -45,7 +43,6 @@ def bigger_dev_set(state: StudyState) -> Action | None:
         return None
     overfit, n_dev, trials = state.size("dev_overfit"), state.data.n_dev, state.search.trials
     return Action(
-        action="bigger_dev_set",
         why=f"Test error is {points(overfit or 0.0)} points above the dev error by which the trial was chosen: "
         f"{n_dev:,} dev examples are too few for {trials:,} trials.",
         evidence={"dev_overfit": overfit, "n_dev": n_dev, "trials": trials},
@@ -58,7 +55,6 @@ def use_folds(state: StudyState) -> Action | None:
         return None
     rows, n_dev = state.data.rows, state.data.n_dev
     return Action(
-        action="use_folds",
         why=f"{n_dev:,} dev examples cannot tell the variance from the line of "
         f"{points(state.diagnosis.material_gap)} points. With {FOLDS} folds all {rows:,} rows outside the test set are "
         f"dev examples once{_whether_that_decides(state)}.",
@@ -83,7 +79,6 @@ def more_dev_examples(state: StudyState) -> Action | None:
     if not state.is_undecided("variance", "data_mismatch") or needed is None or enough:
         return None
     return Action(
-        action="more_dev_examples",
         why=f"{n_dev:,} dev examples leave the gap undecided; about {needed:,} would decide it if the errors stay as "
         "they are.",
         evidence={"n_dev": n_dev, "needed": needed},
@@ -98,7 +93,6 @@ def more_examples(state: StudyState) -> Action | None:
     needed = [_examples_needed(state, gap) for gap in gaps if state.is_undecided(gap)]
     curve = state.can_train_again and state.curve is None
     return Action(
-        action="more_examples",
         why=f"Whether a gap is above the line of {points(state.diagnosis.material_gap)} points cannot be told from "
         f"these {state.data.n_dev:,} dev and {state.data.n_train:,} training examples: {'; '.join(needed)}. More "
         "examples"
@@ -115,7 +109,5 @@ def _examples_needed(state: StudyState, gap: str) -> str:
     if needed is None:
         return f"the {name} lies too near the line for any number of examples to be named"
     which, examples = needed
-    many = (
-        f"{examples:,} times the data" if which == "all" else f"about {float(f'{examples:.2g}'):,.0f} {which} examples"
-    )
+    many = f"{examples:,} times the data" if which == "all" else f"about {rounded(examples)} {which} examples"
     return f"{many} would decide the {name}"

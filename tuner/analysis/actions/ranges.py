@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
 
+from tuner.analysis.actions.action import Action, Verb
+from tuner.analysis.actions.state import StudyState
 from tuner.analysis.hyperparameter_states import HyperparameterState
+from tuner.analysis.next_ranges import shifted
 from tuner.formatting import number
 
 
@@ -14,14 +16,23 @@ def described(ranges: Sequence[HyperparameterState]) -> str:
     return " and ".join(f"{one.name} (now {number(one.best)})" for one in ranges)
 
 
-def effects_as_evidence(ranges: Sequence[HyperparameterState], on: Literal["bias", "variance"]) -> dict[str, Any]:
-    """Each hyperparameter's range, best value and effect, as ``summary.json`` has them."""
-    return {
-        one.name: {
-            "best": one.best,
-            "low": one.low,
-            "high": one.high,
-            f"pull_on_{on}": one.effect_on_bias if on == "bias" else one.effect_on_variance,
-        }
-        for one in ranges
-    }
+def regularise(state: StudyState, ranges: Sequence[HyperparameterState], why: str, *, stronger: bool) -> Action:
+    """Shift ranges to where there is more regularization, against variance, or less, against bias."""
+    gap, problem = ("variance", "variance") if stronger else ("avoidable_bias", "bias")
+    change = f"{'more' if stronger else 'less'} regularisation"
+    return Action(
+        why=why,
+        verb=Verb.REFINE,
+        evidence={
+            one.name: {
+                "best": one.best,
+                "low": one.low,
+                "high": one.high,
+                f"pull_on_{problem}": one.effect_on_variance if stronger else one.effect_on_bias,
+            }
+            for one in ranges
+        },
+        expected_gain=state.gain(gap),
+        changes={f"space.{one.name}": shifted(one, stronger=stronger) for one in ranges},
+        reasons={f"space.{one.name}": f"{change}: {number(one.best)} was best, {problem} is high" for one in ranges},
+    )

@@ -6,6 +6,7 @@ To add an action, write one function of the study's state that returns it or Non
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from tuner.analysis.actions import bias, data, search, simple_models, variance
 from tuner.analysis.actions.action import Action
@@ -19,10 +20,10 @@ def rank_actions(state: StudyState) -> list[Action]:
     No two actions change the same key of the definition: the one ranked higher decides.
     """
     found: list[Action] = []
-    for propose in ACTIONS.values():
+    for name, propose in ACTIONS.items():
         action = propose(state)
         if action is not None:
-            found.append(action)
+            found.append(replace(action, action=name))
             state = state.after(frozenset(action.changes))
     return found
 

@@ -8,7 +8,7 @@ from typing import Any
 from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.next_ranges import beyond, narrowed
-from tuner.formatting import join, number
+from tuner.formatting import join, number, share
 
 PRESSED = 0.5  # share of the ten best trials in the outermost tenth of a range: the best may lie beyond
 GAPS = ("avoidable_bias", "variance")
@@ -19,7 +19,7 @@ def run_search(state: StudyState) -> Action | None:
     if state.search.trials or state.search.diverged:
         return None
     why = "No trial is complete yet, so there is nothing to diagnose."
-    return Action(action="run_search", why=why, verb=Verb.SEARCH)
+    return Action(why=why, verb=Verb.SEARCH)
 
 
 def evaluate_once(state: StudyState) -> Action | None:
@@ -27,7 +27,6 @@ def evaluate_once(state: StudyState) -> Action | None:
     if not state.is_low(*GAPS) or state.is_high("data_mismatch", "dev_overfit"):
         return None
     return Action(
-        action="evaluate_once",
         why=(
             "Once what the checks of the data found is settled, and if neither gap matters then"
             if state.data.warnings
@@ -50,7 +49,6 @@ def fewer_diverged(state: StudyState) -> Action | None:
     if alpha is not None and above is not None and alpha.low < above < alpha.high:
         changes["space.alpha"] = {alpha.kind: [alpha.low, float(number(above))]}
     return Action(
-        action="fewer_diverged",
         why=f"{search.diverged:,} of {search.trials + search.diverged:,} trials diverged{where}: smaller learning "
         "rates, or a warm-up, leave more of the budget to trials that count.",
         verb=Verb.REFINE if changes else None,
@@ -72,13 +70,12 @@ def widen_range(state: StudyState) -> Action | None:
                 key = f"space.{one.name}"
                 changes[key] = {one.kind: bounds}
                 which = "last" if upper else "first"
-                reasons[key] = f"wider: {100 * pressed:.0f} % of the best trials lie in its {which} tenth"
+                reasons[key] = f"wider: {share(pressed)} of the best trials lie in its {which} tenth"
                 widened.append(f"{one.name} {'up' if upper else 'down'} to {number(end)}")
                 evidence[one.name] = {"best": one.best, "low": one.low, "high": one.high}
     if not changes:
         return None
     return Action(
-        action="widen_range",
         why="The best trials lie at the end of a range, and better ones may lie beyond: widen "
         f"{' and '.join(widened)}.",
         verb=Verb.REFINE,
@@ -106,7 +103,6 @@ def narrow_range(state: StudyState) -> Action | None:
         return None
     names = [key.removeprefix("space.") for key in changes]
     return Action(
-        action="narrow_range",
         why="The best quarter of the trials lies in a part of what was searched: from coarse to fine, look more "
         f"closely at {join(names)}.",
         verb=Verb.REFINE,
@@ -122,7 +118,6 @@ def gentler_pruning(state: StudyState) -> Action | None:
     if not search.pruned_winners:
         return None
     return Action(
-        action="gentler_pruning",
         why=f"{search.pruned_winners} of {search.pruned} pruned trials were already better than the best trial when "
         "they were stopped.",
         verb=Verb.REFINE,
@@ -138,7 +133,6 @@ def fewer_duplicates(state: StudyState) -> Action | None:
     if not search.repeats_often:
         return None
     return Action(
-        action="fewer_duplicates",
         why=f"{search.duplicates} of {search.trials} trials repeat hyperparameters that were tried before: the "
         "space is exhausted, so search more hyperparameters or wider ranges.",
         evidence={"duplicates": search.duplicates, "trials": search.trials},
@@ -153,7 +147,7 @@ def more_trials(state: StudyState) -> Action | None:
     evidence = {"done": search.done, "budget": search.budget, "since_best": search.since_best}
     if search.done < search.budget:
         why = f"{search.done:,} of {search.budget:,} trials are done."
-        return Action(action="more_trials", why=why, verb=Verb.SEARCH, evidence=evidence)
+        return Action(why=why, verb=Verb.SEARCH, evidence=evidence)
     too_few = search.informative < search.wanted
     if not too_few and not search.improved_late:
         return None
@@ -166,7 +160,7 @@ def more_trials(state: StudyState) -> Action | None:
         "done."
     )
     more = max(search.wanted - search.informative, math.ceil(search.done / 2))
-    return Action(action="more_trials", why=why, verb=Verb.SEARCH, options={"trials": more}, evidence=evidence)
+    return Action(why=why, verb=Verb.SEARCH, options={"trials": more}, evidence=evidence)
 
 
 def stop_searching(state: StudyState) -> Action | None:
@@ -175,7 +169,6 @@ def stop_searching(state: StudyState) -> Action | None:
     if not search.is_exhausted:
         return None
     return Action(
-        action="stop_searching",
         why=f"The last {search.since_best:,} of {search.done:,} trials brought nothing better: more trials of this "
         "study are unlikely to.",
         evidence={"since_best": search.since_best, "done": search.done},

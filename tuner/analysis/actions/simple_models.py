@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.state import StudyState
 from tuner.formatting import percent, span
@@ -20,7 +22,6 @@ def give_baseline(state: StudyState) -> Action | None:
         else f"{reached[0]} reaches {percent(reached[1])} on the dev examples, so the baseline is no higher than that."
     )
     return Action(
-        action="give_baseline",
         why=f"The train error of {percent(state.train_error)} counts as bias only because no baseline was given and "
         f"0 % was assumed: {rest}",
         verb=None if reached is None else Verb.REPORT,
@@ -43,13 +44,16 @@ def _reached(state: StudyState) -> tuple[str, float] | None:
     return (name, error) if error < min(state.dev.low, state.train_error) else None
 
 
+def _comparable(state: StudyState) -> Mapping[str, float | None]:
+    """The reference models' errors; none where the search lowers another error, of which they say nothing."""
+    return state.diagnosis.references if METRICS[state.metric].class_weights is None else {}
+
+
 def beat_majority(state: StudyState) -> Action | None:
     """The network is not clearly better than an answer that needs no data."""
-    majority, dev = state.diagnosis.references.get("majority"), state.dev
+    majority, dev = _comparable(state).get("majority"), state.dev
     if majority is None or dev is None or dev.high < majority:
         return None
-    if METRICS[state.metric].class_weights is not None:
-        return None  # then it is not this error that the search lowers
     commonest = max(state.classes, key=lambda row: row.estimate.n or 0, default=None)
     missed = max(state.classes, key=lambda row: row.estimate.value, default=None)
     if missed is None or missed is commonest or missed.estimate.value <= 0.5:
@@ -61,7 +65,6 @@ def beat_majority(state: StudyState) -> Action | None:
             "every class alike."
         )
     return Action(
-        action="beat_majority",
         why=f"Always answering {commonest and commonest.name!r} is wrong on {percent(majority)} of the dev examples, "
         f"which the network's {percent(dev.value)} is not clearly below{rest}",
         evidence={"majority": majority, "dev_error": dev.value, "dev_high": dev.high},
@@ -70,10 +73,8 @@ def beat_majority(state: StudyState) -> Action | None:
 
 def compare_gradient_boosting(state: StudyState) -> Action | None:
     """Gradient boosting does clearly better, so that the network's error can be avoided."""
-    references, dev = state.diagnosis.references, state.dev
+    references, dev = _comparable(state), state.dev
     boosting, linear = references.get("gradient_boosting"), references.get("logistic_regression")
-    if METRICS[state.metric].class_weights is not None:
-        return None  # of which the reference models' errors say nothing
     if boosting is None or dev is None:
         return None
     if boosting >= dev.low or (linear is not None and linear <= boosting):
@@ -82,7 +83,6 @@ def compare_gradient_boosting(state: StudyState) -> Action | None:
         return None  # better, but by less than matters
     known = state.diagnosis.baseline_given or state.is_high("avoidable_bias")
     return Action(
-        action="compare_gradient_boosting",
         why=f"Gradient boosting with its defaults is wrong on {percent(boosting)} of the dev examples, clearly below "
         f"the network's {percent(dev.value)} ({span(dev.low, dev.high)}): so much of the error can be avoided. That "
         "model may do, and its error is a baseline that the network has yet to reach.",
@@ -94,17 +94,14 @@ def compare_gradient_boosting(state: StudyState) -> Action | None:
 
 def compare_logistic_regression(state: StudyState) -> Action | None:
     """A linear model does as well, and nothing else that is simple does far better."""
-    references, dev = state.diagnosis.references, state.dev
+    references, dev = _comparable(state), state.dev
     linear, boosting = references.get("logistic_regression"), references.get("gradient_boosting")
-    if METRICS[state.metric].class_weights is not None:
-        return None  # of which the reference models' errors say nothing
     if linear is None or dev is None or dev.high < linear:
         return None
     far_better = boosting is not None and boosting < linear - state.diagnosis.material_gap
     if far_better or compare_gradient_boosting(state):
         return None
     return Action(
-        action="compare_logistic_regression",
         why=f"Logistic regression is wrong on {percent(linear)} of the dev examples, which the network's "
         f"{percent(dev.value)} is not clearly below: a linear model may do.",
         evidence={"logistic_regression": linear, "dev_error": dev.value, "dev_high": dev.high},

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tuner.analysis.actions.action import Action, Verb
-from tuner.analysis.actions.ranges import described, effects_as_evidence
+from tuner.analysis.actions.ranges import described, regularise
 from tuner.analysis.actions.state import StudyState
-from tuner.analysis.next_ranges import amount, can_strengthen, shifted
-from tuner.formatting import number, points
+from tuner.analysis.next_ranges import amount, can_strengthen
+from tuner.formatting import points
 
 
 def more_data(state: StudyState) -> Action | None:
@@ -19,7 +19,6 @@ def more_data(state: StudyState) -> Action | None:
     if curve.is_flat(state.diagnosis.material_gap):
         return None
     return Action(
-        action="more_data",
         why=curve.promise() + ("." if curve.helps else "; today's error is inside that interval, so it may not help."),
         evidence={"n_train": state.data.n_train, "today": curve.today, "twice": twice},
         expected_gain=""
@@ -32,7 +31,6 @@ def _measure_curve(state: StudyState) -> Action:
     """More data, and the command that measures what they would bring; none where it cannot be measured."""
     variance, curve = state.size("variance"), state.can_train_again
     return Action(
-        action="more_data",
         why=f"Dev error is {points(variance or 0.0)} points above train error with {state.data.n_train:,} training "
         "examples" + ("; the learning curve tells what more of them would bring." if curve else "."),
         verb=Verb.LEARNING_CURVE if curve else None,
@@ -53,18 +51,11 @@ def more_regularisation(state: StudyState) -> Action | None:
     turned.sort(key=lambda one: (one.effect_on_variance != -one.strength, amount(one)))
     if not turned:
         return None
-    return Action(
-        action="more_regularisation",
-        why="The network fits what it has seen better than what it has not: more regularisation through "
-        f"{described(turned)}.",
-        verb=Verb.REFINE,
-        evidence=effects_as_evidence(turned, "variance"),
-        expected_gain=state.gain("variance"),
-        changes={f"space.{one.name}": shifted(one, stronger=True) for one in turned},
-        reasons={
-            f"space.{one.name}": f"more regularisation: {number(one.best)} was best, variance is high" for one in turned
-        },
+    why = (
+        "The network fits what it has seen better than what it has not: more regularisation through "
+        f"{described(turned)}."
     )
+    return regularise(state, turned, why, stronger=True)
 
 
 def augmentation(state: StudyState) -> Action | None:
@@ -72,7 +63,6 @@ def augmentation(state: StudyState) -> Action | None:
     if not state.is_high("variance") or not state.data.images or state.data.augmented:
         return None
     return Action(
-        action="augmentation",
         why="Shifted and slightly turned copies of the images are more training examples for nothing.",
         verb=Verb.REFINE,
         evidence={"n_train": state.data.n_train},

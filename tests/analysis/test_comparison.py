@@ -116,4 +116,4 @@ def test_weighted_examples_count_by_their_weight() -> None:
     assert sober_choice(both * weights, 0, np.array([2, 1]), np.zeros((2, 0))) == 0
     found = resolution(both * weights, 0, np.array([0, 1]))
     assert found is not None
-    assert found.discordant == pytest.approx((9 * 5**2 + 9 * (5 / 9) ** 2) / 100)
+    assert found.difference == pytest.approx(2.8 * ((9 * 5**2 + 9 * (5 / 9) ** 2) / 100 / 100) ** 0.5)

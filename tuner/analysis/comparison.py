@@ -22,7 +22,6 @@ class Resolution:
     """
 
     difference: float
-    discordant: float
     examples: int | None
 
 
@@ -84,7 +83,7 @@ def resolution(losses: NDArray[Any], best: int, members: NDArray[np.intp]) -> Re
     behind = float(rows[runner_up].mean() - rows[best].mean())
     apart = float(np.square(rows[runner_up] - rows[best]).mean())
     examples = None if behind <= 0 else max(n, math.ceil(DETECTABLE**2 * apart / behind**2))
-    return Resolution(DETECTABLE * math.sqrt(discordant / n), discordant, examples)
+    return Resolution(DETECTABLE * math.sqrt(discordant / n), examples)
 
 
 def sober_choice(

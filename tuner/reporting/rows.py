@@ -28,7 +28,6 @@ MOST_CLASSES = 20  # that a table shows
 class ErrorRow:
     """One line of the error table, as text."""
 
-    key: str
     name: str
     value: str
     interval: str
@@ -39,7 +38,6 @@ class ErrorRow:
 class GapRow:
     """One line of the gap table, as text."""
 
-    key: str
     name: str
     formula: str
     value: str
@@ -62,12 +60,12 @@ def error_rows(report: Report) -> list[ErrorRow]:
             )
             if key == "test":
                 rests_on += f", opened {times(looks_at_test)}"
-            rows.append(ErrorRow(key, name, percent(estimate.value), span(estimate.low, estimate.high), rests_on))
+            rows.append(ErrorRow(name, percent(estimate.value), span(estimate.low, estimate.high), rests_on))
         elif key == "test" and len(report.record.test_rows):
-            rows.append(ErrorRow(key, name, *_closed(looks_at_test)))
+            rows.append(ErrorRow(name, *_closed(looks_at_test)))
     for key, name in REFERENCE_NAMES.items():
         if (error := diagnosis.references.get(key)) is not None:
-            rows.append(ErrorRow(key, name, percent(error), "", "for comparison, on dev"))
+            rows.append(ErrorRow(name, percent(error), "", "for comparison, on dev"))
     return rows
 
 
@@ -82,11 +80,11 @@ def _baseline_row(diagnosis: Diagnosis) -> ErrorRow:
     baseline = diagnosis.errors["baseline"]
     assert baseline is not None
     if not diagnosis.baseline_given:
-        return ErrorRow("baseline", "baseline", percent(0.0), "", "not given, taken as 0")
+        return ErrorRow("baseline", percent(0.0), "", "not given, taken as 0")
     if baseline.n is None:
-        return ErrorRow("baseline", "baseline", percent(baseline.value), "", "as given")
+        return ErrorRow("baseline", percent(baseline.value), "", "as given")
     interval = span(baseline.low, baseline.high)
-    return ErrorRow("baseline", "baseline", percent(baseline.value), interval, f"{baseline.n:,} examples, as given")
+    return ErrorRow("baseline", percent(baseline.value), interval, f"{baseline.n:,} examples, as given")
 
 
 def gap_rows(diagnosis: Diagnosis) -> list[GapRow]:
@@ -100,9 +98,7 @@ def gap_rows(diagnosis: Diagnosis) -> list[GapRow]:
         if not corrected:
             formula = formula.replace("dev, corrected", "dev")
         interval = span(gap.low, gap.high)
-        rows.append(
-            GapRow(name, GAP_NAMES[name], formula, points(gap.value), interval, gap.level, chance(gap.chance_high))
-        )
+        rows.append(GapRow(GAP_NAMES[name], formula, points(gap.value), interval, gap.level, chance(gap.chance_high)))
     return rows
 
 

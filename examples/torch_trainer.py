@@ -13,7 +13,7 @@ PATIENCE = 10
 
 
 def network(n_inputs, hidden, n_classes, keep_prob):
-    """Fully connected layers with ReLU and dropout, He initialisation and biases of 0."""
+    """Fully connected layers with ReLU and dropout, He initialization and biases of 0."""
     layers, widths = [], [n_inputs, *hidden, n_classes]
     for n_in, n_out in pairwise(widths):
         layer = nn.Linear(n_in, n_out)

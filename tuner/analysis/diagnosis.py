@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from numbers import Real
 from statistics import NormalDist
 from typing import Any
@@ -51,8 +51,7 @@ class Gap:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the gap as it stands in ``summary.json``."""
-        names = ("value", "low", "high", "level", "chance_high")
-        return {name: _number(getattr(self, name)) for name in names}
+        return {name: _number(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

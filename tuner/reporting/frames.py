@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.storage import CURVE_COLUMNS, NetworkRecord, StudyRecord, TrialRecord
+from tuner.storage import CURVE_COLUMNS, StudyRecord, TrialRecord
 from tuner.study import HYPERPARAMETERS, parse_definition
 
 if TYPE_CHECKING:
@@ -26,26 +26,25 @@ def params_of(record: StudyRecord) -> list[str]:
 
 def train_error(trial: TrialRecord) -> float | None:
     """Wrong over counted training examples at the best epochs, all networks together; None without networks."""
-    return _share(trial, lambda network: network.train_wrong, lambda network: network.n_train)
+    return _share((network.train_wrong, network.n_train) for network in trial.networks)
 
 
 def train_dev_error(trial: TrialRecord) -> float | None:
     """Count the same on the train-dev set; None where there is none."""
     if any(network.n_train_dev is None for network in trial.networks):
         return None
-    return _share(trial, lambda network: network.train_dev_wrong or 0, lambda network: network.n_train_dev or 0)
+    return _share((network.train_dev_wrong or 0, network.n_train_dev or 0) for network in trial.networks)
 
 
 def dev_error(trial: TrialRecord) -> float | None:
     """Wrong over dev examples: all of them with folds, the mean over networks with seeds."""
-    return _share(trial, lambda network: network.dev_wrong, lambda network: network.n_dev)
+    return _share((network.dev_wrong, network.n_dev) for network in trial.networks)
 
 
-def _share(
-    trial: TrialRecord, wrong: Callable[[NetworkRecord], int], counted: Callable[[NetworkRecord], int]
-) -> float | None:
-    of = sum(counted(network) for network in trial.networks)
-    return sum(wrong(network) for network in trial.networks) / of if of else None
+def _share(counts: Iterable[tuple[int, int]]) -> float | None:
+    """All wrong over all counted; None where nothing was counted."""
+    wrong, of = (sum(column) for column in zip((0, 0), *counts, strict=True))
+    return wrong / of if of else None
 
 
 def _cost(costs: Sequence[float], sizes: Sequence[int]) -> float | None:

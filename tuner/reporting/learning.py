@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tuner.analysis import (
     LearningCurve,
     LearningNetwork,
     LearningPoint,
-    Prediction,
     fit_learning_curve,
     learning_points,
 )
@@ -59,16 +58,12 @@ class Learning:
                 for point in self.points
             ],
             "today": None if curve is None else curve.today,
-            "today_estimate": None if curve is None else _as_dict(curve.now),
-            "twice": None if curve is None else _as_dict(curve.twice),
+            "today_estimate": None if curve is None else asdict(curve.now),
+            "twice": None if curve is None else asdict(curve.twice),
             "enough_sizes": curve is not None and curve.enough_sizes,
             "helps": curve is not None and curve.helps,
             "sentence": self.sentence,
         }
-
-
-def _as_dict(at: Prediction) -> dict[str, Any]:
-    return {name: getattr(at, name) for name in ("n_train", "value", "low", "high")}
 
 
 def learning_of(trial: int, networks: Sequence[LearningNetwork], *, is_best: bool = True) -> Learning:

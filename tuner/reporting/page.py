@@ -12,14 +12,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from tuner.formatting import percent, span, value
-from tuner.outcomes import Level, Verdict
+from tuner.outcomes import Level
 from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.figures import FIGURES
 from tuner.reporting.figures.gaps import gaps
 from tuner.reporting.figures.scatter import scatter
 from tuner.reporting.frames import trial_columns
 from tuner.reporting.provenance import about, provenance
-from tuner.reporting.rows import MOST_CLASSES, class_rows, error_rows, gap_rows
+from tuner.reporting.rows import MOST_CLASSES, VERDICT_LEVELS, class_rows, error_rows, gap_rows
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 BESIDE = "Bias and variance"  # its figures stand beside the table
 STATIC_ROWS = 25  # trials that stand in the page itself: what print and a reader without scripts see
-COLOURS = {Verdict.UNDECIDED: Level.UNDECIDED, Verdict.LOW_BIAS_AND_VARIANCE: Level.LOW}
 
 
 def page(report: Report) -> str:
@@ -108,7 +107,7 @@ def options_whole(command: str) -> Markup:
 
 def _tables(report: Report) -> dict[str, Any]:
     return {
-        "colour": COLOURS.get(report.verdict, Level.HIGH),
+        "colour": VERDICT_LEVELS.get(report.verdict, Level.HIGH),
         "error_rows": error_rows(report),
         "gap_rows": gap_rows(report.diagnosis),
         "class_rows": class_rows(report.findings.classes),

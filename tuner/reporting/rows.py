@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuner.analysis import ClassError, Diagnosis
 from tuner.formatting import percent, points, span, times
-from tuner.outcomes import Level
+from tuner.outcomes import Level, Verdict
 from tuner.reporting.sentences import ERROR_NAMES, GAP_NAMES, REFERENCE_NAMES, chance
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ GAP_FORMULAS = {
     "data_mismatch": "dev, corrected − train-dev",
     "dev_overfit": "test − dev",
 }
+
+VERDICT_LEVELS = {Verdict.UNDECIDED: Level.UNDECIDED, Verdict.LOW_BIAS_AND_VARIANCE: Level.LOW}
+"""What a verdict is colored as; the others as a high gap."""
 
 MOST_CLASSES = 20  # that a table shows
 

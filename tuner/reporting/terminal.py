@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tuner.formatting import value
-from tuner.outcomes import Level, TrialState, Verdict
-from tuner.reporting.rows import error_rows, gap_rows
+from tuner.outcomes import Level, TrialState
+from tuner.reporting.rows import VERDICT_LEVELS, error_rows, gap_rows
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,8 +29,8 @@ def renderable(report: Report) -> RenderableType:
     parts: list[RenderableType] = [_trials_line(report)]
     if report.best is not None:
         parts += ["", _error_table(report), "", _gap_table(report)]
-    level = {Verdict.UNDECIDED: "yellow", Verdict.LOW_BIAS_AND_VARIANCE: "green"}.get(report.verdict, "bold red")
-    parts += ["", Text(told, style=level), *(Text(sentence) for sentence in rest)]
+    style = COLOURS[VERDICT_LEVELS.get(report.verdict, Level.HIGH)]
+    parts += ["", Text(told, style=style), *(Text(sentence) for sentence in rest)]
     parts += [Text(f"· {warning}", style="bold yellow") for warning in report.warned]
     parts += [Text(f"· {remark}", style="dim") for remark in report.remarks]
     if report.actions:

@@ -184,7 +184,7 @@ def _lines(
     """
     targets = ["variance", "dev_overfit", "variance", "data_mismatch" if found[0].train_dev else "variance"]
     line = 0.0
-    truth, width = _centre(found, targets[(number // 6) % 4])
+    truth, width = _center(found, targets[(number // 6) % 4])
     for sign in rng.permutation([-1, 1]):
         line = truth + sign * rng.uniform(0, 4) * width
         if line >= 0:
@@ -202,7 +202,7 @@ def _lines(
     return line, float(np.clip(baseline, 0, 1)), counted_on
 
 
-def _centre(found: list[Draw], name: str) -> tuple[float, float]:
+def _center(found: list[Draw], name: str) -> tuple[float, float]:
     """Mean true gap and mean width of its interval over the draws."""
     gaps = [_measured(draw).gaps[name] for draw in found]
     return float(np.mean([draw.true_gap(name, 0) for draw in found])), float(

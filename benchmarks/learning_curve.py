@@ -143,7 +143,7 @@ def goals(found: list[Outcome]) -> list[Goal]:
     width, covered = table["high"] - table["low"], [one.covered for one in found]
     ratio = float(missed.mean() / unchanged.mean())
     return [
-        rate_goal("coverage of the 95 % interval at twice the data", covered, table.index, low=0.9),
+        rate_goal("coverage of the 95% interval at twice the data", covered, table.index, low=0.9),
         Goal(name="mean width, of the dev set's own", value=float(width.mean() / table["dev_width"].mean()), high=1.6),
         Goal(name="mean absolute error, of that of 'no change'", value=ratio, high=0.7),
         Goal(name="mean absolute error, in points", value=100 * float(missed.mean())),
@@ -170,7 +170,7 @@ def main() -> int:
     reached = goals(found)
     print(
         f"{len(found)} of {looked_at} problems"
-        + ("" if arguments.every else f" have a variance above {100 * MATERIAL_GAP:g} points"),
+        + ("" if arguments.every else f" have a variance above {100 * MATERIAL_GAP:g} pp"),
         *reached,
         sep="\n",
     )

@@ -90,7 +90,7 @@ class Problem:
 def mixture(
     rng: np.random.Generator, *, classes: int, components: int, d: int, distance: float, noise: float = 0.0
 ) -> Mixture:
-    """Means in random directions, neighbours about ``distance`` standard deviations apart."""
+    """Means in random directions, neighbors about ``distance`` standard deviations apart."""
     directions = rng.standard_normal((classes, components, d))
     return Mixture(directions / np.linalg.norm(directions, axis=2, keepdims=True) * distance / np.sqrt(2), noise)
 

@@ -115,7 +115,7 @@ def against_the_script(folder: Path, trials: int, seeds: int) -> list[Goal]:
 def two_workers(folder: Path, trials: int, rounds: int) -> list[Goal]:
     """Compare two workers on two cores with one on one, and with two searches that share nothing.
 
-    Cores share caches, power and their neighbours' load: what two searches of half the trials each, in databases of
+    Cores share caches, power and their neighbors' load: what two searches of half the trials each, in databases of
     their own, take at the same time is what this machine's second core is worth.
     """
     cores = sorted(os.sched_getaffinity(0))[:2]

@@ -334,8 +334,8 @@ def evaluation_table(rounds: int) -> None:
         shares = [e / (s + e) for s, e in zip(times["steps"], times["evaluation"], strict=True)]
         epoch = min(s + e for s, e in zip(times["steps"], times["evaluation"], strict=True))
         worst = max(worst, statistics.median(shares))
-        print(f"| {shape} | {n} | {n_dev} | {epoch / 1e3:.2f} | {100 * statistics.median(shares):.0f} % |", flush=True)
-    print(f"\n- evaluation, most: {100 * worst:.0f} % (goal 15, {'reached' if worst <= 0.15 else 'not reached'})")
+        print(f"| {shape} | {n} | {n_dev} | {epoch / 1e3:.2f} | {100 * statistics.median(shares):.0f}% |", flush=True)
+    print(f"\n- evaluation, most: {100 * worst:.0f}% (goal 15, {'reached' if worst <= 0.15 else 'not reached'})")
 
 
 def main() -> None:

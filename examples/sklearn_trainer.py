@@ -1,4 +1,4 @@
-"""A trainer of one's own with scikit-learn: k nearest neighbours, searched by ``examples/sklearn-digits.toml``."""
+"""A trainer of one's own with scikit-learn: k nearest neighbors, searched by ``examples/sklearn-digits.toml``."""
 
 from sklearn.neighbors import KNeighborsClassifier
 

@@ -86,7 +86,7 @@ INITIALIZERS["halves"] = lambda rng, n_in, n_out: rng.uniform(-0.5, 0.5, (n_in, 
 """
 
 ENCODER = '''class MagnitudeEncoder(ValueEncoder):
-    """The logarithm of the size, with the sign, normalised."""
+    """The logarithm of the size, with the sign, normalized."""
 
     reads = Reads.NUMBERS
     parts = ("magnitude", MISSING)
@@ -257,8 +257,8 @@ def test_an_encoder_encodes_is_described_saved_and_exported(extended: Path) -> N
     pytest.importorskip("onnx")
     columns = json.loads(run(extended, "data", "small.toml", "--json"))["columns"]
     assert [(column["kind"], column["encoding"]) for column in columns] == [
-        ("magnitude", "normalised"),
-        ("numeric", "normalised"),
+        ("magnitude", "normalized"),
+        ("numeric", "normalized"),
     ]
     run(extended, "search", "small.toml", "--quiet")
     run(extended, "train", "small.toml", "--output", "small.tuner")

@@ -23,7 +23,7 @@ def examples(workplace: Path) -> Path:
 
 
 def test_the_scikit_learn_example_is_searched(examples: Path, run: Run) -> None:
-    """K nearest neighbours are right on most digits, and the report says who trained them."""
+    """K nearest neighbors are right on most digits, and the report says who trained them."""
     result = run("search", "examples/sklearn-digits.toml", "--trials", 3)
     assert (result.returncode, "trained by sklearn_trainer:fit" in result.stdout) == (0, True), result.stderr
     best = tuner.load_study("examples/sklearn-digits.toml").report().best

@@ -36,7 +36,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     otherwise on a fifth of the rows.  X may be a DataFrame with categorical, boolean and date columns, or numbers;
     values may be missing.
 
-    The trials live in a database of their own, which is gone afterwards, unless ``storage`` names one; there the study
+    The trials live in a database of their own, which is gone afterward, unless ``storage`` names one; there the study
     is called ``name``, or after data and settings, and the same fit again continues it.
 
     Attributes: ``classes_``, ``n_features_in_``, ``feature_names_in_`` (of a DataFrame), ``model_``
@@ -70,7 +70,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Search, then train the best trial's network on all rows.  Raises ValueError for what cannot be learnt."""
+        """Search, then train the best trial's network on all rows.  Raises ValueError for what cannot be learned."""
         self._check_parameters()
         X = self._rows(X, y, reset=True)
         check_classification_targets(y)

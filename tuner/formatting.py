@@ -16,8 +16,8 @@ def points(share: float) -> str:
     return "0.0" if text == "-0.0" else text.replace("-", "−")
 
 
-def percent(error: float | None, sign: str = " %") -> str:
-    """Write an error as per cent: 2.4 %; below 1 % with a second decimal, 0.14 %; a dash where unknown."""
+def percent(error: float | None, sign: str = "%") -> str:
+    """Write an error as per cent: 2.4%; below 1% with a second decimal, 0.14%; a dash where unknown."""
     return "–" if error is None or math.isnan(error) else points(error) + sign
 
 
@@ -27,8 +27,8 @@ def span(low: float, high: float) -> str:
 
 
 def share(of: float) -> str:
-    """Write a share in whole per cent: ``31 %``."""
-    return f"{100 * of:.0f} %"
+    """Write a share in whole per cent: ``31%``."""
+    return f"{100 * of:.0f}%"
 
 
 def rounded(number: int) -> str:

@@ -105,7 +105,7 @@ def action(case: dict[str, Any], name: str) -> Action:
 
 
 def curve(twice: float, low: float, high: float) -> LearningCurve:
-    """Measured at four sizes, 3.1 % at the largest."""
+    """Measured at four sizes, 3.1% at the largest."""
     then = Prediction(2156, twice, low, high)
     now = Prediction(1078, 0.031, 0.025, 0.037)
     return LearningCurve(
@@ -140,7 +140,7 @@ def test_what_bias_is_measured_against_is_asked_before_a_leak() -> None:
 
 
 def test_a_baseline_comes_first() -> None:
-    """High bias against an assumed 0 % is a question first."""
+    """High bias against an assumed 0% is a question first."""
     biased = case(HEALTHY, bias="high", bias_value=0.15, train_error=0.15, is_largest=True)
     assert names(biased)[:2] == ["give_baseline", "bigger_network"]
     assert (ranked(biased)[0].verb, "Say so with --baseline" in ranked(biased)[0].why) == (None, True)
@@ -148,7 +148,7 @@ def test_a_baseline_comes_first() -> None:
 
 
 def test_a_simple_model_that_is_clearly_better_is_a_baseline() -> None:
-    """Gradient boosting at 2 %, the network at 43-46 %: the command has that number, and no linear model is praised.
+    """Gradient boosting at 2%, the network at 43-46%: the command has that number, and no linear model is praised.
 
     What makes the network better comes before the comparison.
     """
@@ -157,7 +157,7 @@ def test_a_simple_model_that_is_clearly_better_is_a_baseline() -> None:
     )  # fmt: skip
     assert names(beaten)[:3] == ["give_baseline", "other_architecture", "compare_gradient_boosting"]
     assert (ranked(beaten)[0].verb, ranked(beaten)[0].options) == (Verb.REPORT, {"baseline": 0.0222})
-    assert "gradient boosting reaches 2.2 %" in ranked(beaten)[0].why
+    assert "gradient boosting reaches 2.2%" in ranked(beaten)[0].why
     assert "compare_logistic_regression" not in names(beaten)
     unsure = case(beaten, gradient_boosting=0.4, dev_examples=100)
     assert "compare_gradient_boosting" not in names(unsure)
@@ -172,8 +172,8 @@ def test_a_network_no_better_than_the_commonest_class_is_told_so() -> None:
     classes = tuple(ClassError(name, ErrorEstimate.counted(*of)) for name, of in (("no", (8, 320)), ("yes", (84, 100))))
     churn = case(HEALTHY, dev_error=0.105, majority=0.104, classes=classes)
     found = action(churn, "beat_majority")
-    assert "Always answering 'no' is wrong on 10.4 %" in found.why
-    assert "of class 'yes' it gets 84.0 % wrong" in found.why
+    assert "Always answering 'no' is wrong on 10.4%" in found.why
+    assert "of class 'yes' it gets 84.0% wrong" in found.why
     assert '"balanced_error" as metric in [search] and monitor in [training]' in found.why
     assert "balanced" not in action(case(churn, classes=classes[:1]), "beat_majority").why
     assert "beat_majority" not in names(case(churn, metric="balanced_error"))
@@ -181,14 +181,14 @@ def test_a_network_no_better_than_the_commonest_class_is_told_so() -> None:
 
 
 def test_high_bias_follows_the_lectures() -> None:
-    """Train longer, a bigger network, less regularisation: each where the study leaves room for it."""
+    """Train longer, a bigger network, less regularization: each where the study leaves room for it."""
     biased = case(HEALTHY, bias="high", bias_value=0.1, train_error=0.1, baseline_given=True, is_largest=True,
         still_improving=True, hyperparameters=(LAMBDA, KEEP_PROB),
     )  # fmt: skip
-    assert names(biased)[:3] == ["train_longer", "bigger_network", "less_regularisation"]
+    assert names(biased)[:3] == ["train_longer", "bigger_network", "less_regularization"]
     assert action(biased, "train_longer").changes == {"training.max_epochs": 200}
     assert action(biased, "bigger_network").changes == {"space.hidden": {"choice": ["64-32", "128-64", "256-128"]}}
-    eased = action(biased, "less_regularisation").changes
+    eased = action(biased, "less_regularization").changes
     assert eased == {
         "space.lambda": {"log_uniform": [1e-3, 3.0]},
         "space.keep_prob": {"uniform": [0.55, 1.0]},
@@ -196,12 +196,12 @@ def test_high_bias_follows_the_lectures() -> None:
 
 
 def test_with_variance_high_too_only_what_certainly_holds_bias_up_is_eased() -> None:
-    """Less of a regularisation that may not matter would only add variance."""
+    """Less of a regularization that may not matter would only add variance."""
     both = case(HEALTHY, bias="high", variance="high", train_error=0.1, baseline_given=True,
         hyperparameters=(replace(LAMBDA, effect_on_bias=1), replace(KEEP_PROB, effect_on_bias=0)),
     )  # fmt: skip
-    assert list(action(both, "less_regularisation").changes) == ["space.lambda"]
-    assert list(action(both, "more_regularisation").changes) == ["space.keep_prob"]
+    assert list(action(both, "less_regularization").changes) == ["space.lambda"]
+    assert list(action(both, "more_regularization").changes) == ["space.keep_prob"]
 
 
 def test_logistic_regression_grows_a_hidden_layer() -> None:
@@ -211,27 +211,27 @@ def test_logistic_regression_grows_a_hidden_layer() -> None:
 
 
 def test_where_later_epochs_fit_early_stopping_is_the_reason() -> None:
-    """A network that learns its training set is neither widened nor eased, and only more regularisation is refined."""
+    """A network that learns its training set is neither widened nor eased, and only more regularization is refined."""
     both = case(HEALTHY, bias="high", variance="high", bias_value=0.15, train_error=0.15, baseline_given=True, folds=5,
         is_largest=True, hyperparameters=(replace(LAMBDA, effect_on_bias=1), KEEP_PROB),
         fit=Fit(0.0, epoch=40), chosen_epochs=(3, 86), dev_rows=24,
     )  # fmt: skip
-    assert names(both)[:3] == ["steadier_stopping", "more_data", "more_regularisation"]
-    assert not {"bigger_network", "less_regularisation", "other_architecture"} & set(names(both))
+    assert names(both)[:3] == ["steadier_stopping", "more_data", "more_regularization"]
+    assert not {"bigger_network", "less_regularization", "other_architecture"} & set(names(both))
     found = action(both, "steadier_stopping")
-    assert "at epoch 40 the best trial's train error is 0.0 %" in found.why
+    assert "at epoch 40 the best trial's train error is 0.0%" in found.why
     assert "chose epochs 3 to 86 by the error on 24 dev rows" in found.why
     assert found.changes == {"training.monitor": "cost"}
     assert action(case(both, folds=None), "steadier_stopping").changes["data.folds"] == 5
 
 
 def test_where_another_trial_fits_a_bigger_network_is_not_what_is_missing() -> None:
-    """Its size is enough, and dev preferred the trial that had learnt less."""
+    """Its size is enough, and dev preferred the trial that had learned less."""
     biased = case(HEALTHY, bias="high", train_error=0.1, baseline_given=True, is_largest=True,
         hyperparameters=(LAMBDA,), fit=Fit(0.003, trial=12),
     )  # fmt: skip
     assert names(biased)[0] == "other_architecture"
-    assert "in trial 12, with one no larger, the train error falls to 0.30 %" in ranked(biased)[0].why
+    assert "in trial 12, with one no larger, the train error falls to 0.30%" in ranked(biased)[0].why
 
 
 def test_without_room_another_architecture_is_left() -> None:
@@ -245,24 +245,24 @@ def test_a_hyperparameter_that_does_not_hold_bias_up_is_left_alone() -> None:
     """λ that certainly lowers the train error is no reason for bias."""
     harmless = replace(LAMBDA, effect_on_bias=-1)
     biased = case(HEALTHY, bias="high", train_error=0.1, baseline_given=True, hyperparameters=(harmless,))
-    assert "less_regularisation" not in names(biased)
+    assert "less_regularization" not in names(biased)
 
 
 def test_high_variance_follows_the_lectures() -> None:
-    """More data, more regularisation, augmentation where examples are images."""
+    """More data, more regularization, augmentation where examples are images."""
     varied = case(HEALTHY, variance="high", variance_value=0.08, hyperparameters=(LAMBDA, KEEP_PROB), images=True)
-    assert names(varied)[:3] == ["more_data", "more_regularisation", "augmentation"]
+    assert names(varied)[:3] == ["more_data", "more_regularization", "augmentation"]
     assert action(varied, "more_data").verb is Verb.LEARNING_CURVE
-    assert action(varied, "more_regularisation").changes["space.lambda"] == {"log_uniform": [0.333, 10.0]}
-    assert action(varied, "more_regularisation").changes["space.keep_prob"] == {"uniform": [0.25, 0.65]}
+    assert action(varied, "more_regularization").changes["space.lambda"] == {"log_uniform": [0.333, 10.0]}
+    assert action(varied, "more_regularization").changes["space.keep_prob"] == {"uniform": [0.25, 0.65]}
 
 
 def test_a_measured_curve_says_what_more_data_brings() -> None:
     """The sentence has today's error, the expected one and its interval; a flat curve takes the action away."""
     varied = case(HEALTHY, variance="high", variance_value=0.02, curve=curve(0.024, 0.019, 0.029)
     )  # fmt: skip
-    assert "from 3.1 % to about 2.4 % (1.9–2.9)" in ranked(varied)[0].why
-    assert ranked(varied)[0].expected_gain == "about 0.70 points with twice the data"
+    assert "from 3.1% to about 2.4% (1.9–2.9)" in ranked(varied)[0].why
+    assert ranked(varied)[0].expected_gain == "about 0.70 pp with twice the data"
     flat = case(varied, curve=curve(0.024, 0.019, 0.032))
     assert "more_data" not in names(flat)
     unsure = action(case(flat, curve=curve(0.024, 0.008, 0.032)), "more_data")
@@ -354,10 +354,10 @@ def test_hopeless_choices_are_left_out() -> None:
 
 
 def test_one_key_is_changed_by_one_action() -> None:
-    """λ that more regularisation moves is neither widened nor narrowed as well; a new network keeps its ranges."""
+    """λ that more regularization moves is neither widened nor narrowed as well; a new network keeps its ranges."""
     pressed = replace(LAMBDA, near_high=1.0, good=(0.5, 0.6))
     varied = case(HEALTHY, variance="high", variance_value=0.08, hyperparameters=(pressed,))
-    assert [one.action for one in ranked(varied) if one.changes] == ["more_regularisation"]
+    assert [one.action for one in ranked(varied) if one.changes] == ["more_regularization"]
     grown = case(
         HEALTHY,
         bias="high",
@@ -369,7 +369,7 @@ def test_one_key_is_changed_by_one_action() -> None:
 
 
 def test_good_trials_mark_a_region_with_a_margin() -> None:
-    """Ten of forty trials, between 0.4 and 0.5: a tenth of the range, and 39 % of it further at each end."""
+    """Ten of forty trials, between 0.4 and 0.5: a tenth of the range, and 39% of it further at each end."""
     position = np.concatenate([np.linspace(0.4, 0.5, 10), np.linspace(0, 1, 30)])
     low, high = good_region(position, np.arange(40.0))
     assert (low, high) == (pytest.approx(0.4 - 0.0395, abs=1e-4), pytest.approx(0.5 + 0.0395, abs=1e-4))

@@ -88,11 +88,11 @@ def test_the_sober_choice_is_the_simplest_within_one_standard_error() -> None:
     assert sober_choice(wrong, 0, np.array([5000, 700, 50]), np.zeros((3, 0))) == 1
 
 
-def test_of_equally_small_networks_the_most_regularised() -> None:
+def test_of_equally_small_networks_the_most_regularized() -> None:
     """More λ and less keep_prob win where the errors are within one standard error."""
-    regularisation = np.array([[0.01, -1.0], [1.0, -0.7], [10.0, -0.5]])  # λ and −keep_prob
+    regularization = np.array([[0.01, -1.0], [1.0, -0.7], [10.0, -0.5]])  # λ and −keep_prob
     wrong = np.stack([np.arange(100) < 5, np.arange(100) >= 94, np.arange(100) < 60])
-    assert sober_choice(wrong, 0, np.array([10, 10, 10]), regularisation) == 1
+    assert sober_choice(wrong, 0, np.array([10, 10, 10]), regularization) == 1
 
 
 def test_a_lone_trial_is_the_sober_choice() -> None:

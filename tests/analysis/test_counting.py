@@ -119,7 +119,7 @@ def test_majority_of_training_may_be_absent_from_dev() -> None:
 
 
 def test_grouped_intervals_cover_where_plain_ones_do_not() -> None:
-    """Thirty groups of about twenty, 2 % wrong, mostly together: at least 90 % of 300 intervals hold the truth."""
+    """Thirty groups of about twenty, 2% wrong, mostly together: at least 90% of 300 intervals hold the truth."""
     rng = np.random.default_rng(4)
     groups = np.repeat(np.arange(30), 20)
     grouped = plain = 0
@@ -135,7 +135,7 @@ def test_grouped_intervals_cover_where_plain_ones_do_not() -> None:
 
 
 def test_the_balanced_error_is_the_mean_over_the_classes_there_are() -> None:
-    """2 of 10 and 5 of 20 wrong: 22.5 %, and half the diagonal of the two intervals' lengths to either side."""
+    """2 of 10 and 5 of 20 wrong: 22.5%, and half the diagonal of the two intervals' lengths to either side."""
     y = np.repeat([0, 1], [10, 20])
     wrong = np.concatenate([np.arange(10) < 2, np.arange(20) < 5])
     found = class_weighted_error(class_errors(y, wrong, ["a", "b", "absent"]), one_each)
@@ -149,7 +149,7 @@ def test_the_balanced_error_is_the_mean_over_the_classes_there_are() -> None:
 
 
 def test_the_balanced_errors_interval_covers_what_it_should() -> None:
-    """Of 2,000 samples with 30 examples of a rare class, about 95 % have the true value in their interval."""
+    """Of 2,000 samples with 30 examples of a rare class, about 95% have the true value in their interval."""
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [400, 30])
     covered = 0

@@ -25,14 +25,14 @@ def lecture(train: float, dev: float, *, n_train: int = 30_000, n_dev: int = 10_
     ],
 )
 def test_the_lectures_four_examples(train: float, dev: float, verdict: str) -> None:
-    """Train and dev error of the cat classifier, with a person at about 0 %."""
+    """Train and dev error of the cat classifier, with a person at about 0%."""
     found = lecture(train, dev)
     assert found.verdict == verdict
     assert found.undecided == []
 
 
 def test_blurry_images() -> None:
-    """Where the best possible error is 15 %, a train error of 15 % is no bias."""
+    """Where the best possible error is 15%, a train error of 15% is no bias."""
     assert lecture(15, 16, baseline=0.15).verdict == "low_bias_and_variance"
 
 
@@ -81,7 +81,7 @@ def test_the_variance_uses_the_corrected_error() -> None:
 
 
 def test_with_train_dev_the_mismatch_is_taken_apart() -> None:
-    """Variance is train-dev − train, mismatch is dev − train-dev (lectures: 1, 1.5, 10 % is mismatch)."""
+    """Variance is train-dev − train, mismatch is dev − train-dev (lectures: 1, 1.5, 10% is mismatch)."""
     found = lecture(1, 10, train_dev=ErrorEstimate.counted(150, 10_000))
     assert found.gaps["variance"].value == pytest.approx(0.005)
     assert found.gaps["data_mismatch"].value == pytest.approx(0.085)
@@ -98,7 +98,7 @@ def test_dev_overfit_is_test_minus_raw_dev() -> None:
 
 
 def test_a_counted_baseline_brings_its_own_interval() -> None:
-    """3 of 200 wrong is not exactly 1.5 %."""
+    """3 of 200 wrong is not exactly 1.5%."""
     exact, counted = lecture(3, 4, baseline=0.015), lecture(3, 4, baseline={"wrong": 3, "of": 200})
     assert counted.gaps["avoidable_bias"].value == pytest.approx(exact.gaps["avoidable_bias"].value)
     assert counted.gaps["avoidable_bias"].low < exact.gaps["avoidable_bias"].low
@@ -109,7 +109,7 @@ def test_a_counted_baseline_brings_its_own_interval() -> None:
 
 @pytest.mark.parametrize("gap", [0.005, 0.01, 0.02, 0.05, 0.2])
 def test_the_chance_agrees_with_the_level(gap: float) -> None:
-    """High is a chance above 97.5 %, low one below 2.5 %."""
+    """High is a chance above 97.5%, low one below 2.5%."""
     found = lecture(1, 5, n_dev=500, material_gap=gap).gaps["variance"]
     chance_says = "high" if found.chance_high > 0.975 else "low" if found.chance_high < 0.025 else "undecided"
     assert found.level == chance_says

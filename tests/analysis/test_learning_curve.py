@@ -33,7 +33,7 @@ def points(
 
 
 def test_a_falling_curve_goes_on_falling() -> None:
-    """A = 0.02, b = 0.04 at 2,000 examples: twice the data brings 6 % to 4.8 %."""
+    """A = 0.02, b = 0.04 at 2,000 examples: twice the data brings 6% to 4.8%."""
     found = fit_learning_curve(points(SIZES, a=0.02, b=0.04))
     assert found.today == pytest.approx(0.06, abs=1e-3)
     assert found.twice.n_train == 4000
@@ -53,7 +53,7 @@ def test_the_sentence_users_want() -> None:
     """Today's error, the one expected, and its interval."""
     found = fit_learning_curve(points(SIZES, a=0.0, b=0.04, c=0.6, n_dev=50_000))
     assert found.helps
-    assert found.sentence().startswith("Twice the data would bring dev error from 4.0 % to about 2.")
+    assert found.sentence().startswith("Twice the data would bring dev error from 4.0% to about 2.")
     assert "–" in found.sentence()
 
 
@@ -78,7 +78,7 @@ def test_one_size_is_no_curve_but_no_failure() -> None:
 def test_more_data_bring_a_part_of_the_gap_to_the_train_error(train_error: float | None, fall: float) -> None:
     """Of one size the prior alone says it: half of the gap, on average, times 1 − 2^−c, on average 0.31.
 
-    10 % on many dev examples. Trained to 0, or nothing known, the gap is all of it; at train error there is none left.
+    10% on many dev examples. Trained to 0, or nothing known, the gap is all of it; at train error there is none left.
     """
     (point,) = points([200_000], a=0.02, b=0.8, n_dev=50_000)
     found = fit_learning_curve([replace(point, train_error=train_error)])
@@ -86,7 +86,7 @@ def test_more_data_bring_a_part_of_the_gap_to_the_train_error(train_error: float
 
 
 def test_a_gap_that_chance_can_make_is_pulled_in() -> None:
-    """8 % beside 5 % on the training set: on 200 dev examples (± 1.9) it may be less, on 50,000 it is what it is."""
+    """8% beside 5% on the training set: on 200 dev examples (± 1.9) it may be less, on 50,000 it is what it is."""
     (small,) = points([2000], a=0.0, b=0.08, n_dev=200)
     (large,) = points([2000], a=0.0, b=0.08, n_dev=50_000)
     known = [fit_learning_curve([replace(point, train_error=0.05)]).now.value for point in (small, large)]
@@ -138,9 +138,9 @@ def test_seeds_that_differ_widen_the_interval() -> None:
 
 
 def test_more_trainings_do_not_average_the_training_set_away() -> None:
-    """40 trainings with a standard deviation of one point at 6 %, all errors known: half of the variance stays.
+    """40 trainings with a standard deviation of one point at 6%, all errors known: half of the variance stays.
 
-    At twice the data, 4.8 %, it is 2^-¾·0.048·0.952/(0.06·0.94) = 0.48 of that: ± 1.96·√(½·0.48) = 0.96 points.
+    At twice the data, 4.8%, it is 2^-¾·0.048·0.952/(0.06·0.94) = 0.48 of that: ± 1.96·√(½·0.48) = 0.96 pp.
     """
     calm = points(SIZES, a=0.02, b=0.04, n_dev=20_000, seeds=40)
     luck = np.tile([-0.01, 0.01], 20) / (0.06 * 0.94) ** 0.5
@@ -249,7 +249,7 @@ def test_rows_that_networks_left_out_in_turn_are_all_counted() -> None:
 
 
 def test_the_luck_of_a_training_is_not_averaged_away_by_more_rows() -> None:
-    """Networks at 10 % and 30 % on dev: with however many left-out rows, their mean is no surer than two trainings."""
+    """Networks at 10% and 30% on dev: with however many left-out rows, their mean is no surer than two trainings."""
     luck = np.array([0.1, 0.3])
     point = replace(looked_at(20, 100, 20_000, 100_000, seeds=2), errors=luck)
     _, covariance = size_errors([point])
@@ -259,7 +259,7 @@ def test_the_luck_of_a_training_is_not_averaged_away_by_more_rows() -> None:
 def test_trainings_on_few_examples_are_lucky_more_often() -> None:
     """With left-out rows, 16 times the examples have an eighth of the variance, and what all trainings share is added.
 
-    Two networks at 9 % and 11 % at either size (variance 0.0002) make φ·q = 0.0002·(1 + 1/8)/2 for the larger one.
+    Two networks at 9% and 11% at either size (variance 0.0002) make φ·q = 0.0002·(1 + 1/8)/2 for the larger one.
     """
     luck = np.array([0.09, 0.11])
     given = [replace(looked_at(200, 2000, 1, 10, seeds=2, n_train=n), errors=luck) for n in (100, 1600)]
@@ -292,14 +292,14 @@ def test_left_out_rows_narrow_the_interval() -> None:
     assert (alone.left_out, both.left_out) == (0, 4000)
 
 
-def test_a_lucky_dev_set_is_pulled_towards_the_rows_left_out() -> None:
-    """10 % on 300 dev examples where 4,000 other rows say four points more: most of the way to them, and said."""
+def test_a_lucky_dev_set_is_pulled_toward_the_rows_left_out() -> None:
+    """10% on 300 dev examples where 4,000 other rows say four points more: most of the way to them, and said."""
     given = points(SIZES, a=0.02, b=0.08, n_dev=300)
     found = fit_learning_curve(with_left_out(given, shift=0.04))
     assert found.today == pytest.approx(0.1, abs=0.001)
     assert 0.12 < found.estimate < 0.14
     assert found.twice.value > fit_learning_curve(given).twice.value + 0.015
-    said = f"from about {100 * found.estimate:.1f} % (10.0 % on this dev set) to about "
+    said = f"from about {100 * found.estimate:.1f}% (10.0% on this dev set) to about "
     assert found.sentence().startswith(f"Twice the data would bring dev error {said}")
 
 
@@ -314,12 +314,12 @@ def test_whether_data_help_is_asked_of_the_estimate() -> None:
 
 
 def test_a_gap_that_chance_can_make_is_said_to_be_smaller() -> None:
-    """8 % on 200 dev examples, alone, beside 5 % on the training set: what the curve thinks of it stands first."""
+    """8% on 200 dev examples, alone, beside 5% on the training set: what the curve thinks of it stands first."""
     given = [replace(point, train_error=0.05) for point in points(SIZES, a=0.07, b=0.01, n_dev=200)]
     found = fit_learning_curve(given)
     assert (found.left_out, found.today) == (0, pytest.approx(0.08))
     assert found.twice.value < found.estimate < 0.075
-    said = f"from about {100 * found.estimate:.1f} % (8.0 % on this dev set) to about "
+    said = f"from about {100 * found.estimate:.1f}% (8.0% on this dev set) to about "
     assert found.sentence().startswith(f"Twice the data would bring dev error {said}")
 
 
@@ -377,7 +377,7 @@ def twice(given: list[LearningPoint]) -> Prediction:
 
 
 def drawn(rng: np.random.Generator, f: Callable[[float], float]) -> list[LearningPoint]:
-    """Four trainings a size, each some 7 % off f(n), held against 250 dev rows and those of 2,000 they left out."""
+    """Four trainings a size, each some 7% off f(n), held against 250 dev rows and those of 2,000 they left out."""
     hard = [norm.ppf(rng.random(n)) for n in (250, 2000)]
     found = []
     for n in SIZES:
@@ -403,11 +403,11 @@ def _wrong(rng: np.random.Generator, hard: np.ndarray, level: float) -> np.ndarr
 
 
 def test_an_error_that_is_not_expected_to_fall_is_said_to_stay() -> None:
-    """From 10.5 % "to about 10.6 %" would be no promise."""
+    """From 10.5% "to about 10.6%" would be no promise."""
     now = Prediction(1000, 0.105, 0.09, 0.12)
     worse, better = (
         LearningCurve(sizes=(1000,), errors=(0.105,), seeds=1, predictions=(then,), now=now).promise()
         for then in (Prediction(2000, 0.106, 0.09, 0.12), Prediction(2000, 0.094, 0.08, 0.11))
     )
-    assert worse == "Twice the data is not expected to lower the dev error: 10.5 % today, about 10.6 % (9.0–12.0) then"
-    assert better.startswith("Twice the data would bring dev error from 10.5 %")
+    assert worse == "Twice the data is not expected to lower the dev error: 10.5% today, about 10.6% (9.0–12.0) then"
+    assert better.startswith("Twice the data would bring dev error from 10.5%")

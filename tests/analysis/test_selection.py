@@ -58,7 +58,7 @@ def test_the_choice_is_made_as_early_stopping_makes_it(patience: int | None, fir
 
 
 def test_the_best_of_many_coins_is_a_coin() -> None:
-    """A hundred trials that guess: the best looks like 40 %, the corrected error says half."""
+    """A hundred trials that guess: the best looks like 40%, the corrected error says half."""
     rng = np.random.default_rng(1)
     given = competition(rng.random((100, 10, 200)) < 0.5, rng.permutation(np.arange(200) % 20))
     best = int(given.losses.mean(axis=1).argmin())

@@ -194,8 +194,8 @@ def test_a_look_that_cannot_be_recorded_is_not_shown(own: Path, here: Run) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["studies/mixed.csv"], "holds rows the model learnt from"),
-        (["copy.csv"], "holds rows the model learnt from"),
+        (["studies/mixed.csv"], "holds rows the model learned from"),
+        (["copy.csv"], "holds rows the model learned from"),
         (["none.csv"], "none.csv: no such file"),
         (["other.csv", "--test"], "--test opens the study's own test set, other.csv is another file"),
         (["--test", "--storage", "sqlite:///other.db"], "there is no"),

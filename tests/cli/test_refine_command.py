@@ -11,7 +11,7 @@ from tuner.workspace.locating import read_source
 
 @pytest.fixture
 def searched(small_study: Path, here: Run) -> Path:
-    """A searched study whose bias is certainly high: everything is wrong against a baseline of 0 %."""
+    """A searched study whose bias is certainly high: everything is wrong against a baseline of 0%."""
     text = small_study.read_text(encoding="utf-8") + "[diagnosis]\nmaterial_gap = 0.0001\nbaseline_error = 0.0\n"
     small_study.write_text(text, encoding="utf-8")
     here("search", "small")
@@ -60,7 +60,7 @@ def test_a_file_is_never_overwritten(searched: Path, here: Run) -> None:
 
 
 def test_where_nothing_needs_a_change_nothing_is_written(small_study: Path, here: Run) -> None:
-    """Neither gap matters at a line of 90 points."""
+    """Neither gap matters at a line of 90 pp."""
     here("search", "small")
     result = here("refine", "small", "--material-gap", "0.9")
     assert result.returncode == 0

@@ -106,4 +106,4 @@ def test_the_curve_falls_from_its_top_to_the_best() -> None:
     columns = [row.partition("│")[2] for row in rows]
     assert [row[0] for row in columns] == ["█"] * 6
     assert [row[3] for row in columns] == [" ", " ", " ", " ", "▄", "█"]
-    assert rows[0].endswith("now 10.0 %")
+    assert rows[0].endswith("now 10.0%")

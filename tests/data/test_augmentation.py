@@ -34,13 +34,13 @@ def test_flip_by_hand() -> None:
     augment = make_augment({"flip": 1.0}, (3, 4))
     assert augment is not None
     assert augment(np.random.default_rng(0), IMAGE).reshape(3, 4)[0].tolist() == [3, 2, 1, 0]
-    coloured = make_augment({"flip": 1.0}, (2, 2, 3))
-    assert coloured is not None
-    assert coloured(np.random.default_rng(0), IMAGE)[0].tolist() == [3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8]
+    colored = make_augment({"flip": 1.0}, (2, 2, 3))
+    assert colored is not None
+    assert colored(np.random.default_rng(0), IMAGE)[0].tolist() == [3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8]
 
 
 def test_shift_by_hand() -> None:
-    """A map one column to the right shows each pixel's right neighbour; outside, the edge goes on."""
+    """A map one column to the right shows each pixel's right neighbor; outside, the edge goes on."""
     maps = np.eye(3)[None]
     maps[0, 1, 2] = 1
     assert sample(IMAGE, (3, 4), maps).reshape(3, 4).tolist() == [[1, 2, 3, 3], [5, 6, 7, 7], [9, 10, 11, 11]]
@@ -66,8 +66,8 @@ def test_shifts_are_whole_and_bounded() -> None:
     assert set(drawn[:, :2, 2].ravel().tolist()) == {-2, -1, 0, 1, 2}
 
 
-def test_shifting_a_normalised_image_is_normalising_a_shifted_one() -> None:
-    """One mean and deviation for all pixels let augmentation work on normalised rows."""
+def test_shifting_a_normalized_image_is_normalizing_a_shifted_one() -> None:
+    """One mean and deviation for all pixels let augmentation work on normalized rows."""
     raw = np.random.default_rng(0).integers(0, 255, (8, 30)).astype(np.float32)
     augment = make_augment({"shift": 2.0, "flip": 0.5}, (5, 6))
     assert augment is not None

@@ -112,7 +112,7 @@ def test_the_same_row_in_two_parts() -> None:
     [finding] = findings(frame, split_column="part")["same_rows"]
     assert finding.parts == ("train", "dev")
     assert finding.evidence["rows"] == 30
-    assert finding.text.startswith("30 of 200 dev rows (15.0 %) stand in train too")
+    assert finding.text.startswith("30 of 200 dev rows (15.0%) stand in train too")
 
 
 def test_twins_in_different_folds() -> None:
@@ -175,7 +175,7 @@ def test_class_shares_between_dev_and_test() -> None:
     frame = parted(people(800, 1), people(800, 2))
     frame.loc[1200:, "rich"] = np.resize(["yes", "yes", "yes", "yes", "no"], 400)
     texts = [finding.text for finding in findings(frame, split_column="part")["class_shares"]]
-    assert any("dev and test: class shares differ" in text and "80.0 % of the test rows" in text for text in texts)
+    assert any("dev and test: class shares differ" in text and "80.0% of the test rows" in text for text in texts)
 
 
 def test_a_classifier_tells_what_no_column_shows() -> None:
@@ -247,7 +247,7 @@ def test_imbalance() -> None:
     """95:5 is said with both shares and the metric that counts classes alike; 80:20 is not."""
     frame = people(1000).assign(rich=np.resize(["no"] * 19 + ["yes"], 1000))
     [finding] = findings(frame)["imbalance"]
-    assert "95.0 % of the rows are of class 'no'" in finding.text
+    assert "95.0% of the rows are of class 'no'" in finding.text
     assert "balanced_error" in finding.text
     assert "imbalance" not in findings(people(1000).assign(rich=np.resize(["no"] * 4 + ["yes"], 1000)))
 

@@ -1,4 +1,4 @@
-"""Kinds of columns and their encoding: hand-worked numbers, nothing learnt outside training, the same from JSON."""
+"""Kinds of columns and their encoding: hand-worked numbers, nothing learned outside training, the same from JSON."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_text_may_be_declared_dates() -> None:
 
 
 def test_bad_cells_under_a_percent_are_refused_and_others_are_text() -> None:
-    """Fewer than 1 % of text make a numeric column with bad cells; more make it text, with a note."""
+    """Fewer than 1% of text make a numeric column with bad cells; more make it text, with a note."""
     cells = people(1000)["age"].astype(object)
     few, many = cells.copy(), cells.copy()
     few.iloc[[20, 30, 40]] = "?!"
@@ -181,7 +181,7 @@ def test_missing_values_may_be_named() -> None:
 # --- numbers ----------------------------------------------------------------------------------------------------------
 
 
-def test_normalisation_by_the_training_rows() -> None:
+def test_normalization_by_the_training_rows() -> None:
     """Numbers have mean 0 and standard deviation 1 over the training rows, and the same map everywhere."""
     frame = people()
     dataset = prepare(frame)
@@ -229,7 +229,7 @@ def test_moments_of_chunks() -> None:
 
 
 def test_values_far_out_stay_finite() -> None:
-    """A dev value that float32 cannot hold after normalisation does not become infinite."""
+    """A dev value that float32 cannot hold after normalization does not become infinite."""
     x = np.where(np.arange(200) % 2, 1e-60, 2e-60)
     x[150:] = 1e90
     part = np.repeat(["train", "dev"], [150, 50])
@@ -252,7 +252,7 @@ def test_images_of_a_table_keep_every_pixel() -> None:
 
 
 def test_categories_are_flags() -> None:
-    """One flag a category, 0 or 1 and not normalised, exactly one of them set."""
+    """One flag a category, 0 or 1 and not normalized, exactly one of them set."""
     dataset = prepare(people())
     flags = dataset.parts[0].train.X[:, 2:]
     assert dataset.feature_names[2:] == ("job=clerk", "job=cook", "job=smith")
@@ -304,7 +304,7 @@ def spoiled(frame: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
     return other
 
 
-def test_nothing_is_learnt_from_dev_and_test() -> None:
+def test_nothing_is_learned_from_dev_and_test() -> None:
     """Whatever stands in the dev and test rows, the training arrays are the same to the bit."""
     frame = people(400)
     frame.loc[::7, "age"] = np.nan
@@ -314,7 +314,7 @@ def test_nothing_is_learnt_from_dev_and_test() -> None:
     assert before.encoding == after.encoding
 
 
-def test_nothing_is_learnt_from_a_folds_own_dev_rows() -> None:
+def test_nothing_is_learned_from_a_folds_own_dev_rows() -> None:
     """Each fold's training arrays do not depend on its dev rows, whose categories have empty places there."""
     frame = people(400)
     before = prepare(frame, folds=4)
@@ -328,7 +328,7 @@ def test_nothing_is_learnt_from_a_folds_own_dev_rows() -> None:
 
 
 def test_folds_have_one_layout() -> None:
-    """All folds' networks have one shape, each normalised by its own training rows."""
+    """All folds' networks have one shape, each normalized by its own training rows."""
     dataset = prepare(people(400), folds=5)
     for part in dataset.parts:
         assert part.train.X.shape[1] == dataset.n_features
@@ -477,7 +477,7 @@ def test_json_that_is_no_encoding(plain: dict[str, Any]) -> None:
 
 
 def test_fit_on_all() -> None:
-    """A final network learns from all rows outside the test set, normalised by them."""
+    """A final network learns from all rows outside the test set, normalized by them."""
     for folds in (None, 4):
         dataset = prepare(people(400), folds=folds)
         whole, test, encoding = fit_on_all(dataset)

@@ -350,7 +350,7 @@ def test_describe_is_plain_json(write: Write, load: Load) -> None:
     assert by_name["age"] == {
         "name": "age",
         "kind": "numeric",
-        "encoding": "normalised",
+        "encoding": "normalized",
         "features": 1,
         "missing": 0,
         "why": "",

@@ -23,7 +23,7 @@ def request(y: np.ndarray, **options: object) -> Request:
     ("n", "sizes"), [(1797, (360, 359)), (100, (20, 20)), (50_000, (10_000, 10_000)), (1_000_000, (10_000, 10_000))]
 )
 def test_default_sizes(n: int, sizes: tuple[int, int]) -> None:
-    """Dev and test are min(20 %, 10 000) of the rows each: 60/20/20 on small data, 98/1/1 on a million."""
+    """Dev and test are min(20%, 10 000) of the rows each: 60/20/20 on small data, 98/1/1 on a million."""
     assert sizes_of(n, None, None) == sizes
 
 

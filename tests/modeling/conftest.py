@@ -40,24 +40,24 @@ pruner = "none"
 
 
 def mixed_rows(n: int = 240, seed: int = 0) -> pd.DataFrame:
-    """Rows of every kind of column, with missing cells, whose class the numbers and the colour nearly decide."""
+    """Rows of every kind of column, with missing cells, whose class the numbers and the color nearly decide."""
     rng = np.random.default_rng(seed)
     length, width = rng.normal(40, 10, n).round(3), rng.normal(0, 1, n).round(3)
-    colour = rng.choice(["red", "green", "blue"], n)
+    color = rng.choice(["red", "green", "blue"], n)
     day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, n), unit="D")
-    worth = (length - 40) / 10 + width + (colour == "red") + rng.normal(0, 0.5, n)
+    worth = (length - 40) / 10 + width + (color == "red") + rng.normal(0, 0.5, n)
     frame = pd.DataFrame(
         {
             "length": length,
             "width": width,
-            "colour": colour,
+            "color": color,
             "sold": np.where(rng.random(n) < 0.5, "yes", "no"),
             "day": day.strftime("%Y-%m-%d"),
             "class": np.where(worth > 1, "good", np.where(worth > -0.5, "fair", "bad")),
         }
     )
     frame.loc[rng.random(n) < 0.1, "width"] = np.nan
-    frame.loc[rng.random(n) < 0.1, "colour"] = None
+    frame.loc[rng.random(n) < 0.1, "color"] = None
     return frame
 
 

@@ -181,7 +181,7 @@ def test_a_feature_outside_the_inputs_is_refused(model_bytes: bytes) -> None:
     [
         (0, "kind", "exec", "kind: input should be 'numeric', 'boolean', 'categorical', 'date' or 'drop'"),
         (0, "kind", "categorical", "column 'length' of kind categorical has a feature 'value'"),
-        (2, "kind", "drop", "column 'colour' of kind drop has a feature 'level'"),
+        (2, "kind", "drop", "column 'color' of kind drop has a feature 'level'"),
         (4, "fill", None, "column 'day' has no fill, expected a number"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Judging a model: what it learnt from, what chose it, what it has never seen."""
+"""Judging a model: what it learned from, what chose it, what it has never seen."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def test_the_errors_of_a_repeated_trial_are_the_recorded_ones(place: Path) -> No
 
 
 def test_a_model_on_all_rows_has_no_dev_error_of_its_own(place: Path) -> None:
-    """The rows it learnt from are one set, called so."""
+    """The rows it learned from are one set, called so."""
     model = tuner.load_study("folded").train()
     (judged,) = evaluate(model, load_study_data(StudyRequest("folded"))[1])
-    assert (judged.name, judged.note) == ("train+dev", "rows it learnt from")
+    assert (judged.name, judged.note) == ("train+dev", "rows it learned from")
     assert judged.error.value == model.errors["train+dev"]["value"]
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_the_networks_of_folds_are_judged_on_their_own_folds(place: Path, seeds: int) -> None:
-    """Each row by the network that had not learnt from it: the dev error on file; test rows by all of them."""
+    """Each row by the network that had not learned from it: the dev error on file; test rows by all of them."""
     model = tuner.load_study("folded").train(ensemble=True, seeds=seeds)
     dataset = load_study_data(StudyRequest("folded"))[1]
     dev, test = evaluate(model, dataset, test=True)
@@ -53,7 +53,7 @@ def test_the_networks_of_folds_are_judged_on_their_own_folds(place: Path, seeds:
     assert test.error.n == len(dataset.test_rows)
 
 
-def test_any_labelled_file(place: Path) -> None:
+def test_any_labeled_file(place: Path) -> None:
     """Counted like scikit-learn would; labels that no class has are refused."""
     model = tuner.load_study("mixed").train()
     rows = mixed_rows(80, seed=5)

@@ -44,7 +44,7 @@ def reshaped(model: Model, *, networks: int = 1, seed: int = 0, **shape: Any) ->
 def rows() -> pd.DataFrame:
     """Rows with unseen and missing cells, and one with nothing in it."""
     frame = mixed_rows(300, seed=7)
-    frame.loc[3, "colour"] = "ultraviolet"
+    frame.loc[3, "color"] = "ultraviolet"
     frame.loc[4] = None
     frame.loc[5, "length"] = 1e60
     frame.loc[6, "day"] = "1903-02-28"
@@ -109,7 +109,7 @@ def test_the_file_says_what_it_takes(model: Model, tmp_path: Path) -> None:
     export_onnx(model, tmp_path / "m.onnx")
     props = {entry.key: entry.value for entry in onnx.load(tmp_path / "m.onnx").metadata_props}
     assert json.loads(props["numbers"]) == ["length", "width", "sold", "day"]
-    assert json.loads(props["categories"]) == ["colour"]
+    assert json.loads(props["categories"]) == ["color"]
     assert json.loads(props["classes"]) == ["bad", "fair", "good"]
 
 

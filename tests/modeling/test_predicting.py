@@ -54,7 +54,7 @@ def test_a_column_for_each_class(model: Model, tmp_path: Path) -> None:
 def test_unseen_and_missing_cells_are_predicted(model: Model, tmp_path: Path) -> None:
     """A category that training never saw, and rows with nothing in them."""
     rows = mixed_rows(20, seed=3).drop(columns="class")
-    rows.loc[0, "colour"] = "ultraviolet"
+    rows.loc[0, "color"] = "ultraviolet"
     rows.loc[1] = None
     rows.to_csv(tmp_path / "rows.csv", index=False)
     assert len(predicted(model, tmp_path / "rows.csv")) == 20
@@ -99,8 +99,8 @@ def test_nothing_is_left_of_a_prediction_that_fails(model: Model, tmp_path: Path
 
 def test_a_missing_column_is_named(model: Model, tmp_path: Path) -> None:
     """One that the model uses, or one to keep."""
-    mixed_rows(30).drop(columns="colour").to_csv(tmp_path / "rows.csv", index=False)
-    with pytest.raises(DataError, match="no column 'colour', which the model uses"):
+    mixed_rows(30).drop(columns="color").to_csv(tmp_path / "rows.csv", index=False)
+    with pytest.raises(DataError, match="no column 'color', which the model uses"):
         predicted(model, tmp_path / "rows.csv")
     mixed_rows(30).to_csv(tmp_path / "rows.csv", index=False)
     with pytest.raises(DataError, match="no column 'id' to keep"):

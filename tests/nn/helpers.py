@@ -17,9 +17,9 @@ FIGURES: dict[str, Any] = json.loads((Path(__file__).parent / "figures.json").re
 def blobs(n: int = 200, *, n_features: int = 6, n_classes: int = 3, seed: int = 0, spread: float = 1.0) -> Examples:
     """Gaussian clouds, one a class, that overlap a little."""
     rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(1234).standard_normal((n_classes, n_features))
+    centers = np.random.default_rng(1234).standard_normal((n_classes, n_features))
     y = rng.integers(0, n_classes, n)
-    X = centres[y] + spread * rng.standard_normal((n, n_features))
+    X = centers[y] + spread * rng.standard_normal((n, n_features))
     return Examples(X.astype(np.float32), y)
 
 

@@ -30,7 +30,7 @@ def test_layers_are_reported_at_the_epochs_asked_for() -> None:
 
 
 def test_small_weights_make_signals_and_gradients_vanish() -> None:
-    """With a standard deviation of 0.01 activations shrink towards the output and gradients towards the input."""
+    """With a standard deviation of 0.01 activations shrink toward the output and gradients toward the input."""
     layers = layers_of(replace(DEEP, initializer="random_small"))
     assert layers[5].activation_norm < 1e-4 * layers[0].activation_norm
     assert layers[0].gradient_norm < 1e-2 * layers[-1].gradient_norm

@@ -69,7 +69,7 @@ def drawn(layers: tuple[int, ...], scale: str) -> Array:
 
 
 def full_batch(scale: str) -> tuple[TrainedNetwork, float]:
-    """The 15 000 steps of the initialisation notebook; the network at their end and the cost before the first."""
+    """The 15 000 steps of the initialization notebook; the network at their end and the cost before the first."""
     theta = drawn((2, 10, 5, 1), scale)
     settings = Hyperparameters(hidden=(10, 5), batch_size="full", optimizer="gradient_descent", alpha=0.01)
     run = train(
@@ -94,8 +94,8 @@ def accuracy(network: TrainedNetwork, examples: Examples) -> float:
 
 
 @pytest.mark.parametrize(("name", "scale"), [("init_zeros", "zeros"), ("init_he", "he")])
-def test_initialisation_runs(name: str, scale: str) -> None:
-    """Every cost that was printed, and both accuracies, of zeros and of He's initialisation."""
+def test_initialization_runs(name: str, scale: str) -> None:
+    """Every cost that was printed, and both accuracies, of zeros and of He's initialization."""
     network, first = full_batch(scale)
     run = RUNS[name]
     costs = [first, *network.curve["train_cost"]]
@@ -105,7 +105,7 @@ def test_initialisation_runs(name: str, scale: str) -> None:
     assert accuracy(network, DATA["circles_test"]) == pytest.approx(run["test_acc"])
 
 
-def test_large_initialisation_run() -> None:
+def test_large_initialization_run() -> None:
     """Ten times too large weights: a finite first cost, costs near those of four stored runs, the same accuracies.
 
     The run is chaotic: the last bit of a matrix product, which depends on the processor, moves the third digit. A fifth

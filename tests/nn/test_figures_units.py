@@ -193,8 +193,8 @@ class LegacyNormals:
     ("name", "initializer", "layers"),
     [("init_random_x10", "random_large", (3, 2, 1)), ("init_he", "he", (2, 4, 1))],
 )
-def test_initialisation(name: str, initializer: str, layers: tuple[int, ...]) -> None:
-    """Weights of the large random and of the He initialisation from the notebooks' draws."""
+def test_initialization(name: str, initializer: str, layers: tuple[int, ...]) -> None:
+    """Weights of the large random and of the He initialization from the notebooks' draws."""
     rng: Any = LegacyNormals(3)
     for layer, shape in enumerate(pairwise(layers), start=1):
         W = INITIALIZERS[initializer](rng, *shape)

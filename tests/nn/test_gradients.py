@@ -19,7 +19,7 @@ HIDDEN = {1: (), 2: (7,), 3: (7, 5), 4: (7, 5, 4)}
 @pytest.mark.parametrize("output", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_gradients_are_exact(activation: str, output: str, penalty: str, depth: int) -> None:
-    """Below 1e-7 over all of θ at initialisation and after training, in every combination and with any weights."""
+    """Below 1e-7 over all of θ at initialization and after training, in every combination and with any weights."""
     n_classes = 2 if output == "sigmoid" else 3
     data = blobs(40, n_classes=n_classes)
     weights = np.random.default_rng(5).uniform(0, 2, len(data))

@@ -42,10 +42,10 @@ def test_every_command_begins_with_one_that_exists(make: Any) -> None:
 
 
 def test_high_bias_without_a_baseline_asks_for_one_first() -> None:
-    """20 % may be all that a person reaches, too."""
+    """20% may be all that a person reaches, too."""
     actions = build_report(high_bias()).actions
     assert actions[0].action == "give_baseline"
-    assert {"bigger_network", "less_regularisation"} & {action.action for action in actions}
+    assert {"bigger_network", "less_regularization"} & {action.action for action in actions}
 
 
 def test_with_a_baseline_it_is_not_asked_for_again() -> None:
@@ -54,11 +54,11 @@ def test_with_a_baseline_it_is_not_asked_for_again() -> None:
     assert "give_baseline" not in names
 
 
-def test_high_variance_wants_data_and_regularisation() -> None:
+def test_high_variance_wants_data_and_regularization() -> None:
     """The lectures' recipe."""
     names = [action.action for action in build_report(high_variance()).actions]
     assert "more_data" in names
-    assert "more_regularisation" in names
+    assert "more_regularization" in names
 
 
 def test_a_study_without_trials_is_told_to_search() -> None:

@@ -37,7 +37,7 @@ def test_values_lie_where_they_were_sampled(searched: dict[str, Any], value: Any
         {"power_of_two": (1, 4096)},
     ],
 )
-def test_the_ends_are_labelled_and_labels_keep_apart(searched: dict[str, Any]) -> None:
+def test_the_ends_are_labeled_and_labels_keep_apart(searched: dict[str, Any]) -> None:
     """A reader sees the range, and no label on another."""
     ticks = HyperparameterAxis("hyperparameter", Range(**searched)).ticks()
     places = [place for place, _ in ticks]

@@ -65,7 +65,7 @@ def test_another_trials_look_is_not_the_best_trials_test_error() -> None:
     look = make_look(999)
     report = build_report(dataclasses.replace(make_study(30), test_looks=[look]))
     assert report.summary["errors"]["test"] is None
-    assert any("Test error of the model of trial 999: 7.5 %" in remark for remark in report.remarks)
+    assert any("Test error of the model of trial 999: 7.5%" in remark for remark in report.remarks)
     assert "opened once, with another trial's model" in " ".join(report.text().split())
     assert "sealed" not in report.text()
 
@@ -135,7 +135,7 @@ def test_trials_outside_the_searched_ranges_are_left_out_of_the_hyperparameters(
 
 
 def rare_class_study() -> StudyRecord:
-    """Three trials chosen by the balanced error: two find the rare class, the most regularised one never does."""
+    """Three trials chosen by the balanced error: two find the rare class, the most regularized one never does."""
     record = make_study(3, metric="balanced_error", n_dev=400, class_names=("common", "rare"))
     y = (np.arange(400) < 20).astype(int)
     rows = np.arange(400)
@@ -161,10 +161,10 @@ def test_a_search_for_the_balanced_error_is_reported_by_it() -> None:
     assert found["value"] == pytest.approx(report.best.value)
     assert found["low"] < found["value"] < found["high"]
     assert "chose by the balanced error" in report.text()
-    assert "always answering one class has 50.0 %" in report.text()
+    assert "always answering one class has 50.0%" in report.text()
     assert report.findings.sober is not None
     assert report.findings.sober.number == 1
-    assert any(f"balanced error {100 * report.findings.sober.value:.1f} %" in remark for remark in report.remarks)
+    assert any(f"balanced error {100 * report.findings.sober.value:.1f}%" in remark for remark in report.remarks)
     assert report.findings.not_distinguishable == (0, 1)
 
 

@@ -19,7 +19,7 @@ def told(*layers: tuple[int, int, float, float, float]) -> str:
     [
         (1e-5, 0.0, "vanishes on its way back (norm 1e-5 in the first layer, 1 in the last)"),
         (1e4, 0.0, "explodes"),
-        (1.0, 0.75, "75.0 % of the units of layer 1 are dead"),
+        (1.0, 0.75, "75.0% of the units of layer 1 are dead"),
     ],
 )
 def test_trouble_is_named_with_what_helps(first: float, dead: float, words: str) -> None:

@@ -22,7 +22,7 @@ SIZES = (125, 250, 500, 1000)
 def networks(
     record: StudyRecord, slope: float, sizes: tuple[int, ...] = SIZES, *, left_out: float | None = None
 ) -> list[LearningNetwork]:
-    """Dev errors of 30 % at 1,000 examples, 30 % + so much more at every halving; half as much train error.
+    """Dev errors of 30% at 1,000 examples, 30% + so much more at every halving; half as much train error.
 
     ``left_out``: by how much the error on training rows left out (1,000 less n) is above that on dev.
     """
@@ -66,7 +66,7 @@ def test_the_sentence_stands_everywhere() -> None:
     assert report.learning is not None
     assert report.learning.curve is not None
     estimate = f"{100 * report.learning.curve.estimate:.1f}"
-    sentence = f"Twice the data would bring dev error from about {estimate} % (30.0 % on this dev set) to about "
+    sentence = f"Twice the data would bring dev error from about {estimate}% (30.0% on this dev set) to about "
     assert report.learning.sentence.startswith(sentence)
     summary = json.loads(json.dumps(report.summary))["learning_curve"]
     assert summary["sentence"].startswith(sentence)
@@ -74,7 +74,7 @@ def test_the_sentence_stands_everywhere() -> None:
     assert summary["points"][0]["train_error"] == pytest.approx(0.12)
     assert summary["helps"] is True
     assert sentence in markdown(report)
-    assert "| 125 | 12.0 % | 45.0 % | 3 |" in markdown(report)
+    assert "| 125 | 12.0% | 45.0% | 3 |" in markdown(report)
     shown = page(report)
     assert 'id="learning"' in shown
     assert report.actions[0].action == "more_data"
@@ -90,7 +90,7 @@ def test_rows_left_out_are_told_beside_the_dev_set() -> None:
     estimate = f"{100 * found.curve.estimate:.1f}"
     assert found.curve.estimate > 0.305
     assert found.sentence.startswith(
-        f"Twice the data would bring dev error from about {estimate} % (30.0 % on this dev set) to about "
+        f"Twice the data would bring dev error from about {estimate}% (30.0% on this dev set) to about "
     )
     summary = json.loads(json.dumps(report.summary))["learning_curve"]
     assert summary["today"] == pytest.approx(0.3, abs=1e-3)
@@ -100,7 +100,7 @@ def test_rows_left_out_are_told_beside_the_dev_set() -> None:
     assert summary["points"][3]["left_out_error"] is None
     table = markdown(report)
     assert "| trainings | error on rows left out |" in table
-    assert "| 1,000 | 12.5 % | 30.0 % | 3 | – |" in table
+    assert "| 1,000 | 12.5% | 30.0% | 3 | – |" in table
     figure = learning(report)
     assert figure is not None
     assert ("left_out", "error on training rows left out") in figure.legend
@@ -128,11 +128,11 @@ def test_without_a_curve_nothing_is_said_of_it() -> None:
 
 
 def test_a_flat_curve_takes_more_data_from_the_advice() -> None:
-    """Today's error is inside the interval, which is said; regularisation is what is left."""
+    """Today's error is inside the interval, which is said; regularization is what is left."""
     report = report_with(slope=0.0)
     assert report.learning is not None
     assert "today's error is inside that interval" in report.learning.sentence
-    assert report.actions[0].action == "more_regularisation"
+    assert report.actions[0].action == "more_regularization"
 
 
 def test_too_few_sizes_settle_nothing() -> None:

@@ -192,6 +192,6 @@ def test_simple_models_that_do_as_well_are_remarked_on() -> None:
     record = make_study(30, facts={"references": lines})
     record.dev_y[:] = np.where(dev_losses(record, build_report(record).best), 1, 0)
     report = build_report(record)
-    assert "not clearly better than always answering the commonest class, wrong on 5.0 %." in report.remarks[0]
-    assert report.remarks[1] == "Gradient boosting, wrong on 0.10 %, is clearly better than the network."
-    assert "of class '1' it gets 100.0 % wrong" in next(a.why for a in report.actions if a.action == "beat_majority")
+    assert "not clearly better than always answering the commonest class, wrong on 5.0%." in report.remarks[0]
+    assert report.remarks[1] == "Gradient boosting, wrong on 0.10%, is clearly better than the network."
+    assert "of class '1' it gets 100.0% wrong" in next(a.why for a in report.actions if a.action == "beat_majority")

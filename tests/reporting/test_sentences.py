@@ -9,7 +9,7 @@ from tuner.reporting import sentences
 
 @pytest.mark.parametrize(
     ("error", "expected"),
-    [(0.0, "0.0 %"), (0.0014, "0.14 %"), (0.0096, "1.0 %"), (0.024, "2.4 %"), (0.898, "89.8 %"), (None, "–")],
+    [(0.0, "0.0%"), (0.0014, "0.14%"), (0.0096, "1.0%"), (0.024, "2.4%"), (0.898, "89.8%"), (None, "–")],
 )
 def test_errors_are_written_in_per_cent(error: float | None, expected: str) -> None:
     """One decimal, a second one below one per cent."""
@@ -64,6 +64,6 @@ def test_what_was_not_told_is_said_beside_what_was() -> None:
 def test_a_baseline_that_was_not_given_is_owned_up_to() -> None:
     """Zero is an assumption, and called one."""
     found = diagnose(train=ErrorEstimate.counted(1, 10), dev=ErrorEstimate.counted(1, 10))
-    assert "taken as 0 %" in sentences.assumption(found)
+    assert "taken as 0%" in sentences.assumption(found)
     given = diagnose(train=None, dev=None, baseline={"wrong": 3, "of": 200})
-    assert sentences.assumption(given) == "Baseline: 1.5 %, counted on 200 examples."
+    assert sentences.assumption(given) == "Baseline: 1.5%, counted on 200 examples."

@@ -86,7 +86,7 @@ def test_sixty_processes_that_start_at_once_train_the_models_once(
 
 
 def train_once(edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_processes: int) -> None:
-    """Start so many processes on a new study, and look at its job while they run and afterwards."""
+    """Start so many processes on a new study, and look at its job while they run and afterward."""
     file = edit({"trials = 4": "trials = 20"})
     monkeypatch.setattr(reference_job, "reference_errors", slow(8, tmp_path / "log"))
     processes = forked(search, n_processes)

@@ -117,7 +117,7 @@ def test_every_sampler_takes_the_largest_seed(name: str, monkeypatch: pytest.Mon
 
 
 def test_a_sobol_sequence_spreads_evenly() -> None:
-    """Of 64 points 16 lie in each quarter of a range; pseudo-random ones would be off by three or so."""
+    """Of 64 pp 16 lie in each quarter of a range; pseudo-random ones would be off by three or so."""
     quarters = [int((t.sampled["keep_prob"] - 0.5) / 0.125) for t in search(a_study("qmc"), 64)]
     assert [quarters.count(quarter) for quarter in range(4)] == [16] * 4
 

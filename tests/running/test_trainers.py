@@ -424,7 +424,7 @@ def test_our_network_is_never_trained_in_a_trainers_place(make: Make) -> None:
 
 
 def test_an_array_of_the_data_is_what_the_network_would_see(make: Make) -> None:
-    """X is float32 and normalised, y holds class indices, rows the places in the file."""
+    """X is float32 and normalized, y holds class indices, rows the places in the file."""
     body = (
         "import numpy as np\n"
         "def fit(params, data, seed, report):\n"

@@ -213,7 +213,7 @@ def test_an_older_schema_is_upgraded_after_a_backup(tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_costs_may_be_unknown_after_the_upgrade(tmp_path: Path, kind: str) -> None:
-    """Tables as the first version made them take NULL for a cost afterwards, and keep their rows."""
+    """Tables as the first version made them take NULL for a cost afterward, and keep their rows."""
     with open_database(new_url(kind, tmp_path), create=True) as database:
         study = make_study(database)
         assert write_outcome(database, take_and_draw(database, study), study, outcome())

@@ -6,7 +6,7 @@ from tuner.study import DataShape, make_definition, parse_definition, rename_def
 
 
 def made(n: int, *, classes: tuple[int, ...] = (50, 50), name: str = "made") -> str:
-    """The text for data of n rows, 80 % of them for training."""
+    """The text for data of n rows, 80% of them for training."""
     return make_definition(name, "../made.csv", "y", DataShape(n, n * 4 // 5, 7, classes))
 
 

@@ -1,6 +1,6 @@
 """Numbers in, numbers out: intervals, bias and variance, selection, effects, learning curve, actions.
 
-No file, no SQL and no Optuna here: what is analysed arrives as counts and arrays, what is found leaves as small
+No file, no SQL and no Optuna here: what is analyzed arrives as counts and arrays, what is found leaves as small
 frozen dataclasses with intervals.
 """
 

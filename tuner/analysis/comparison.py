@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DETECTABLE = 2.8  # 1.96 + 0.84: seen in four of five repetitions at a two-sided 5 %
+DETECTABLE = 2.8  # 1.96 + 0.84: seen in four of five repetitions at a two-sided 5%
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def chance_as_good(losses: NDArray[Any], best: int, groups: NDArray[np.integer] 
 def not_distinguishable(losses: NDArray[Any], best: int, groups: NDArray[np.integer] | None = None) -> NDArray[np.intp]:
     """Trials the dev set cannot tell from ``best`` (itself included): p above 0.05/(N − 1), in their order.
 
-    Holds the truly best trial with 95 % confidence. Not "as good": a member may be several points worse.
+    Holds the truly best trial with 95% confidence. Not "as good": a member may be several points worse.
     """
     alone = max(len(losses) - 1, 1)
     kept = chance_as_good(losses, best, groups) > 0.05 / alone
@@ -87,12 +87,12 @@ def resolution(losses: NDArray[Any], best: int, members: NDArray[np.intp]) -> Re
 
 
 def sober_choice(
-    losses: NDArray[Any], best: int, n_parameters: NDArray[np.integer], regularisation: NDArray[np.floating]
+    losses: NDArray[Any], best: int, n_parameters: NDArray[np.integer], regularization: NDArray[np.floating]
 ) -> int:
-    """Place of the simplest and most regularised trial within one paired standard error of ``best``.
+    """Place of the simplest and most regularized trial within one paired standard error of ``best``.
 
-    Fewest parameters first; of these the one that outdoes most others in ``regularisation`` (trials, hyperparameters),
-    where more means more regularised (λ, −keep_prob, …); then the least error, then the first.
+    Fewest parameters first; of these the one that outdoes most others in ``regularization`` (trials, hyperparameters),
+    where more means more regularized (λ, −keep_prob, …); then the least error, then the first.
     """
     rows = np.asarray(losses, dtype=np.float64)
     if rows.shape[1] == 0:
@@ -104,7 +104,7 @@ def sober_choice(
     near = np.flatnonzero(within)
     near = near[n_parameters[near] == n_parameters[near].min()]
     strength = np.zeros(len(near))
-    if regularisation.shape[1]:
-        weaker = regularisation[near][:, None] > regularisation[near][None]
+    if regularization.shape[1]:
+        weaker = regularization[near][:, None] > regularization[near][None]
         strength = weaker.sum(axis=1).mean(axis=1)
     return int(near[np.lexsort((near, behind[near], -strength))[0]])

@@ -36,7 +36,7 @@ Z_CERTAIN = 8.0  # beyond eight standard errors a normal chance is 0 or 1 in dou
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A difference of two errors, its 95 % interval, and what it says against ``material_gap``.
+    """A difference of two errors, its 95% interval, and what it says against ``material_gap``.
 
     ``level`` is HIGH where the lower end is above the material gap, LOW where the upper end is below, otherwise
     UNDECIDED. ``chance_high`` is the confidence that the gap exceeds the material gap: the level at which a one-sided

@@ -27,7 +27,7 @@ CURVE_NEIGHBOUR = 1 / 12  # a curve is drawn where a trial lies within so much o
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A change of an error, with its 95 % interval."""
+    """A change of an error, with its 95% interval."""
 
     value: float
     low: float

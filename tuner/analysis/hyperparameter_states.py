@@ -24,7 +24,7 @@ class HyperparameterState(SearchedHyperparameter):
     """Where a search stands in one hyperparameter, and what that does; ``best`` is the best trial's value.
 
     In a range: ``position``, the place of the best value, 0 to 1. ``near_low``, ``near_high``: share of the ten best
-    trials in the outermost tenth. ``strength``: 1 where more regularises more (λ), −1 where less does (keep_prob),
+    trials in the outermost tenth. ``strength``: 1 where more regularizes more (λ), −1 where less does (keep_prob),
     otherwise 0. ``effect_on_bias``, ``effect_on_variance``: the effect's sign where it is certain, 0 where it is not,
     None where effects are not known. ``good``: the positions between which good trials lie (:func:`good_region`), None
     where too few trials tell.
@@ -76,7 +76,7 @@ def hyperparameter_states(
     """Where the search stands in every hyperparameter that can take more than one value.
 
     One entry a complete trial that did not diverge: ``params`` by hyperparameter name and the ``values`` the search
-    minimised; ``best`` is the place of the best; ``strengths`` as :class:`HyperparameterState` has them, 0 where a
+    minimized; ``best`` is the place of the best; ``strengths`` as :class:`HyperparameterState` has them, 0 where a
     hyperparameter is not named.
     """
     by_name = (
@@ -116,7 +116,7 @@ def good_region(position: NDArray[np.floating], values: NDArray[np.floating]) ->
     """Positions, 0 to 1, beyond which good trials are not to be expected: the rule of "coarse to fine".
 
     Good is the best quarter of the trials, so the best one is always inside. If good trials lie evenly on an unknown
-    stretch, and n of them reach from a to b, then it ends beyond b + (b − a)(0.05^(−1/(n−1)) − 1) with a chance of 5 %,
+    stretch, and n of them reach from a to b, then it ends beyond b + (b − a)(0.05^(−1/(n−1)) − 1) with a chance of 5%,
     and likewise below a. A hyperparameter that does not matter has good trials everywhere and keeps its range; few
     trials narrow little. None with fewer than five good trials.
     """
@@ -130,7 +130,7 @@ def good_region(position: NDArray[np.floating], values: NDArray[np.floating]) ->
 
 
 def _hopeless(choices: Sequence[Any], tried: Sequence[Any], good: NDArray[np.intp]) -> tuple[Any, ...]:
-    """Choices tried n times, never among the good trials, where chance alone would do that with (3/4)^n < 5 %: eleven
+    """Choices tried n times, never among the good trials, where chance alone would do that with (3/4)^n < 5%: eleven
     times.
     """
     among_good = {tried[place] for place in good}

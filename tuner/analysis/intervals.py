@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tuner.errors import ArgumentError
 
-Z95 = 1.959963984540054  # the standard normal's 97.5 % point: two-sided 95 %
+Z95 = 1.959963984540054  # the standard normal's 97.5% point: two-sided 95%
 
 
 def wilson(wrong: float, n: float, z: float = Z95) -> tuple[float, float]:
@@ -19,17 +19,17 @@ def wilson(wrong: float, n: float, z: float = Z95) -> tuple[float, float]:
     if n <= 0:
         return 0.0, 1.0
     p = wrong / n
-    centre = p + z * z / (2 * n)
+    center = p + z * z / (2 * n)
     half = z * math.sqrt(max(p * (1 - p), 0.0) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    low = 0.0 if wrong <= 0 else max(0.0, (centre - half) / scale)
-    high = 1.0 if wrong >= n else min(1.0, (centre + half) / scale)
+    low = 0.0 if wrong <= 0 else max(0.0, (center - half) / scale)
+    high = 1.0 if wrong >= n else min(1.0, (center + half) / scale)
     return min(low, p), max(high, p)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorEstimate:
-    """An error (fraction wrong), what it rests on, and its 95 % interval.
+    """An error (fraction wrong), what it rests on, and its 95% interval.
 
     ``n`` examples were looked at (None: the value is known exactly); ``n_effective`` of them count where fewer are
     independent, as in groups. ``low_from`` is a second value: the lower end is then the smaller of the two Wilson ends,
@@ -69,12 +69,12 @@ class ErrorEstimate:
 
     @property
     def low(self) -> float:
-        """Lower end of the 95 % interval."""
+        """Lower end of the 95% interval."""
         return self.interval()[0]
 
     @property
     def high(self) -> float:
-        """Upper end of the 95 % interval."""
+        """Upper end of the 95% interval."""
         return self.interval()[1]
 
 

@@ -35,7 +35,7 @@ G_SPAN = 5.0  # standard errors around the error at the largest size
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The error expected with ``n_train`` examples, with its 95 % interval."""
+    """The error expected with ``n_train`` examples, with its 95% interval."""
 
     n_train: int
     value: float
@@ -149,7 +149,7 @@ class _Posterior:
     """Weights of every (g, t, s, c) of the grid; f(n) = a + (g − a)(n/n_max)^−c with a = t + s·(g − t).
 
     With the hyperparameters as they are, more examples raise the expected train error t and lower the dev error, both
-    towards the limit a. So what more data can bring is a part of the gap g − t, and s is flat on [0, 1]. Of t is known
+    toward the limit a. So what more data can bring is a part of the gap g − t, and s is flat on [0, 1]. Of t is known
     the ``train_error`` of the largest size, which n other training examples would move by √(t(1 − t)/n). Where t comes
     out above g, nothing is left to gain: a = g. Without a train error t is 0.
 
@@ -199,7 +199,7 @@ class _Posterior:
         return f
 
     def predict(self, n: int) -> Prediction:
-        """Mean of f(n), and the 2.5 % and 97.5 % points of what the luck of a training set makes of it.
+        """Mean of f(n), and the 2.5% and 97.5% points of what the luck of a training set makes of it.
 
         Smaller ones than the largest are drawn from that, and share its luck.
         """

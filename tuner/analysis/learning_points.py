@@ -234,5 +234,5 @@ def _left_out_covariance(points: Sequence[LearningPoint]) -> Floats:
 
 
 def inside(p: float, n: int) -> float:
-    """Wilson's centre, so that no errors in n examples do not mean a variance of zero."""
+    """Wilson's center, so that no errors in n examples do not mean a variance of zero."""
     return (p * n + 2) / (n + 4)

@@ -10,7 +10,7 @@ LEAST = {"keep_prob": 0.1}  # a network that drops more of its units learns noth
 
 
 def amount(state: HyperparameterState) -> float:
-    """How much a hyperparameter regularises at the best trial, 0 to 1 of its range."""
+    """How much a hyperparameter regularizes at the best trial, 0 to 1 of its range."""
     return state.position if state.strength > 0 else 1 - state.position
 
 

@@ -75,7 +75,7 @@ def corrected_dev_error(
     """Dev error of trial ``best`` (its place among the trials) after allowing for the choice of trial and epoch.
 
     Value: :func:`rechosen_error`. Lower end: the smaller of the Wilson ends at this value and at
-    :func:`bootstrap_corrected_error`; upper end: Wilson at this value. Where the search minimised something else than
+    :func:`bootstrap_corrected_error`; upper end: Wilson at this value. Where the search minimized something else than
     the error, ``best`` does not have the least error, and both values are shifted by what it has more. Raw where
     nothing competed.
     """

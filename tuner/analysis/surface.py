@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 
 Floats = NDArray[np.float64]
 
-# Priors of the logarithms, targets standardised and ranges from 0 to 1: signal variance, length scales, noise variance.
+# Priors of the logarithms, targets standardized and ranges from 0 to 1: signal variance, length scales, noise variance.
 SIGNAL, LENGTH, NOISE = (0.0, 1.0), (0.0, 1.0), (-4.0, 1.0)
 SLOPE_VARIANCE = 4.0  # a straight slope of twice the target's spread over a hyperparameter's range is nothing unusual
 SAMPLES = 16
@@ -89,8 +89,8 @@ class Surface:
     """
 
     def __init__(self, X: Floats, y: Floats, exploring: NDArray[np.bool_], rng: np.random.Generator) -> None:
-        self.centre = X.mean(axis=0)
-        self.X = X - self.centre
+        self.center = X.mean(axis=0)
+        self.X = X - self.center
         self.level = float(y.mean())
         self.scale = float(y.std())
         self.flat = self.scale < 1e-12
@@ -105,7 +105,7 @@ class Surface:
         """Mean of f over the points ``upper``, less that over ``lower`` if given: value and standard error."""
         if self.flat:
             return (0.0 if lower is not None else self.level), 0.0
-        up, low = upper - self.centre, None if lower is None else lower - self.centre
+        up, low = upper - self.center, None if lower is None else lower - self.center
         found = np.array([self._contrast(process, up, low) for process in self.processes])
         weights = np.array([process.weight for process in self.processes])
         mean = float(weights @ found[:, 0])

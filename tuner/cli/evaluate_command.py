@@ -21,7 +21,7 @@ MOST_CLASSES = 20  # a larger confusion matrix is for programs: --json has it
 def evaluate(
     model: ModelArgument,
     data: Annotated[
-        Path | None, typer.Argument(metavar="[DATA]", help="A labelled file [default: the study's own sets].")
+        Path | None, typer.Argument(metavar="[DATA]", help="A labeled file [default: the study's own sets].")
     ] = None,
     test: Annotated[
         bool, typer.Option("--test", help="Open the study's test set; the look is written into its database.")
@@ -48,7 +48,7 @@ def evaluate(
 def _judge(
     found: Model, file: Path, data: Path | None, test: bool, storage: str | None
 ) -> tuple[list[Evaluation], int | None]:
-    """The judgements, and how often the test set was opened; the look is recorded before it is shown."""
+    """The judgments, and how often the test set was opened; the look is recorded before it is shown."""
     from tuner.modeling import evaluate as judge
     from tuner.modeling import evaluate_file
     from tuner.workspace.test_set import Seal, load_models_data, own_file
@@ -62,7 +62,7 @@ def _judge(
             raise UsageError(f"{data}: is the study's test set; --test opens it, and writes the look down")
         if own in ("source", "dev"):
             raise UsageError(
-                f"{data}: holds rows the model learnt from or was chosen on; leave it out to count on those"
+                f"{data}: holds rows the model learned from or was chosen on; leave it out to count on those"
             )
         if own is None:
             return [evaluate_file(found, data)], None
@@ -99,7 +99,7 @@ def _dict(found: Model, file: Path, judged: list[Evaluation], looks: int | None)
 def _lines(found: Model, judged: list[Evaluation]) -> list[str]:
     lines = [f"model: {found.card.described()}", ""]
     width = max(len(one.name) for one in judged)
-    lines.append(f"{'':{width}}   error  95 % interval           rows  log loss  calibration error")
+    lines.append(f"{'':{width}}   error  95% interval           rows  log loss  calibration error")
     for one in judged:
         ends = f"{one.error.low:.2%} to {one.error.high:.2%}"
         lines.append(

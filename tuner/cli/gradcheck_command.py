@@ -66,7 +66,7 @@ def _lines(name: str, found: GradientCheck) -> Iterator[str]:
 
 
 def _title(point: PointCheck) -> str:
-    when = "at initialisation" if point.updates == 0 else f"after {point.updates} updates"
+    when = "at initialization" if point.updates == 0 else f"after {point.updates} updates"
     return f"{when}: relative difference {point.relative_difference:.2e} ({point.verdict}), cost {point.cost:.4f}"
 
 

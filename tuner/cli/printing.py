@@ -1,4 +1,4 @@
-"""What a command prints: one JSON object, lines for a person, or a report in colour."""
+"""What a command prints: one JSON object, lines for a person, or a report in color."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def print_result(found: Mapping[str, Any], lines: Iterable[str], *, as_json: boo
 
 
 def print_report(shown: Report | Comparison) -> None:
-    """In colour where somebody looks, as plain text elsewhere."""
+    """In color where somebody looks, as plain text elsewhere."""
     if sys.stdout.isatty():
         from rich.console import Console
 

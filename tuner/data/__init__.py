@@ -1,4 +1,4 @@
-"""From a file to honest train, dev and test sets: sources, encoding, splits, folds, normalisation, augmentation.
+"""From a file to honest train, dev and test sets: sources, encoding, splits, folds, normalization, augmentation.
 
 ``load_dataset`` is the front door.  What reads raw rows (pandas, the encoding, the honesty checks) is imported when
 it is used: a worker process that maps prepared arrays needs none of it.
@@ -31,7 +31,7 @@ from tuner.data.reading import FileReader, RowReader, fingerprint_of
 from tuner.data.settings import DataSettings, SplitSettings
 
 if TYPE_CHECKING:
-    from tuner.data.applying import class_indices, names_of, raw_columns, raw_names, read_labelled, rows_frame
+    from tuner.data.applying import class_indices, names_of, raw_columns, raw_names, read_labeled, rows_frame
     from tuner.data.data_checks import check_data_quality
     from tuner.data.encoding import LARGEST_INPUT, Encoding
 
@@ -75,7 +75,7 @@ __all__ = [
     "raw_columns",
     "raw_names",
     "read_groups",
-    "read_labelled",
+    "read_labeled",
     "read_part",
     "read_parts",
     "read_rows",

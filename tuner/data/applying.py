@@ -1,4 +1,4 @@
-"""Raw rows for a fitted encoding: frames and arrays handed over, labelled files, labels as class indices."""
+"""Raw rows for a fitted encoding: frames and arrays handed over, labeled files, labels as class indices."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def names_of(labels: Iterable[Any]) -> list[str]:
     return names
 
 
-def read_labelled(
+def read_labeled(
     path: Path, encoding: Encoding, settings: DataSettings, class_names: tuple[str, ...]
 ) -> Iterator[tuple[pd.DataFrame, Ints]]:
-    """Yield a labelled file's raw rows and class indices piece by piece.  Raises DataError without a target."""
+    """Yield a labeled file's raw rows and class indices piece by piece.  Raises DataError without a target."""
     wanted = Wanted(settings, encoding.source_columns, encoding.text_columns, encoding.target)
     for raw in read_pieces(path, wanted):
         name = encoding.target if raw.target is None else raw.target

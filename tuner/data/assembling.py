@@ -1,4 +1,4 @@
-"""Rows read, labelled, split and typed: all that happens before a network's inputs are made of them."""
+"""Rows read, labeled, split and typed: all that happens before a network's inputs are made of them."""
 
 from __future__ import annotations
 

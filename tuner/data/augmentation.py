@@ -1,6 +1,6 @@
 """Augmentation of image-shaped inputs: random shifts, flips, rotations, zoom and noise of training mini-batches.
 
-Everything works on normalised flat rows (n, height × width × channels), on whole batches at once.  The geometric ones
+Everything works on normalized flat rows (n, height × width × channels), on whole batches at once.  The geometric ones
 are affine maps from each output pixel to the input pixel it shows; several of them are multiplied to one map and the
 image is sampled once, bilinearly, so that it is blurred once at most.  Pixels from outside take the edge's value.
 """
@@ -41,7 +41,7 @@ def flip(rng: np.random.Generator, n: int, strength: float) -> Doubles:
 
 
 def rotation(rng: np.random.Generator, n: int, strength: float) -> Doubles:
-    """Rotate each image about its centre, uniform in ±strength degrees.  Returns maps (n, 3, 3)."""
+    """Rotate each image about its center, uniform in ±strength degrees.  Returns maps (n, 3, 3)."""
     angle = np.radians(rng.uniform(-strength, strength, size=n))
     maps = _identities(n)
     maps[:, 0, 0] = maps[:, 1, 1] = np.cos(angle)
@@ -58,7 +58,7 @@ def zoom(rng: np.random.Generator, n: int, strength: float) -> Doubles:
 
 
 def noise(rng: np.random.Generator, X: Floats, strength: float) -> Floats:
-    """Add normal noise with this standard deviation; inputs are normalised, so 1 is as large as the data's own σ."""
+    """Add normal noise with this standard deviation; inputs are normalized, so 1 is as large as the data's own σ."""
     return X + np.float32(strength) * rng.standard_normal(X.shape, dtype=np.float32)
 
 
@@ -108,7 +108,7 @@ def make_augment(strengths: Mapping[str, float], image: tuple[int, ...]) -> Augm
 
 
 def sample(X: Floats, image: tuple[int, ...], maps: Doubles) -> Floats:
-    """Sample images X (n, pixels) where ``maps`` (n, 3, 3) send each output pixel, bilinearly; centred coordinates."""
+    """Sample images X (n, pixels) where ``maps`` (n, 3, 3) send each output pixel, bilinearly; centerd coordinates."""
     height, width = image[:2]
     channels = image[2] if len(image) == 3 else 1
     row, column = np.indices((height, width), dtype=np.float32).reshape(2, -1)

@@ -1,7 +1,7 @@
 """Rows that belong together: of a column of many values, each repeated, rows of one value that share their class.
 
 A patient's four visits, a document's sentences, a sensor's windows: split row by row, they stand on both sides of the
-border, and a network that recognises the patient seems to know the disease.
+border, and a network that recognizes the patient seems to know the disease.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LARGEST_SHARE = 0.1  # of the rows, for any one value: a category that dominates
 REPEATED = 0.9  # of the rows have a value that stands at least twice
 MIXED = 0.2  # pairs of one value differ in class at most this often, as a share of what chance allows
 DEVIATIONS = 5.0  # below chance, at least
-NEIGHBOURS = 0.5  # numbers whose neighbours differ less than this share of chance are measurements, no names
+NEIGHBOURS = 0.5  # numbers whose neighbors differ less than this share of chance are measurements, no names
 GLANCE = 1000  # rows that tell most columns apart already
 
 
@@ -55,7 +55,7 @@ def belonging(groups: NDArray[np.generic], y: Ints, *, ordered: bool) -> Belongi
 
     groups, y: (n,) each.  Under random labels of shares p the pairs of one value differ with probability 1 - Σp², and
     the number of alike pairs has variance P(s - s²) + T(Σp³ - s²), s = Σp², for P pairs and T = Σ n(n-1)(n-2) ordered
-    pairs of pairs that share a row.  ``ordered``: the values are numbers; where neighbours are of one class, too, the
+    pairs of pairs that share a row.  ``ordered``: the values are numbers; where neighbors are of one class, too, the
     column measures something.
     """
     _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
@@ -71,13 +71,13 @@ def belonging(groups: NDArray[np.generic], y: Ints, *, ordered: bool) -> Belongi
     found = Belonging(mixed / pairs, 1 - alike)
     if found.mixed > MIXED * found.chance or mixed > pairs * found.chance - DEVIATIONS * variance**0.5:
         return None
-    if ordered and _neighbours_differ(cells, counts, len(shares)) < NEIGHBOURS:
+    if ordered and _neighbors_differ(cells, counts, len(shares)) < NEIGHBOURS:
         return None
     return found
 
 
-def _neighbours_differ(cells: Ints, counts: Ints, n_classes: int) -> float:
-    """How often neighbouring values differ in their most frequent class, as a share of chance."""
+def _neighbors_differ(cells: Ints, counts: Ints, n_classes: int) -> float:
+    """How often neighboring values differ in their most frequent class, as a share of chance."""
     by_size = np.lexsort((counts, cells // n_classes))
     value = cells[by_size] // n_classes
     largest = by_size[np.append(value[1:] != value[:-1], True)]  # the last one of each value

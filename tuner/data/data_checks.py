@@ -40,7 +40,7 @@ SIGNIFICANT = 0.01
 MATERIAL = 0.1  # of D or of the total variation distance
 LEAST_EXPECTED = 5  # of a level in the χ² test; rarer levels are pooled
 AUC_SPEAKS = 0.55
-Z = 1.959963984540054  # the normal distribution's 97.5 % point
+Z = 1.959963984540054  # the normal distribution's 97.5% point
 LEAK_ROWS = 20_000
 LEAK_LEAST_ROWS = 50
 LEAK = 0.05  # a column that leaves less than this share of the majority's error predicts almost perfectly
@@ -343,7 +343,7 @@ def _compare_by_classifier(both: SetComparison) -> Iterator[Finding]:
 
 
 def auc_with_limit(score: Doubles, positive: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the area under the ROC curve and its lower 95 % limit.  (Hanley & McNeil 1982)"""
+    """Return the area under the ROC curve and its lower 95% limit.  (Hanley & McNeil 1982)"""
     from scipy.stats import rankdata
 
     n_yes, n_no = int(positive.sum()), int((~positive).sum())
@@ -398,7 +398,7 @@ def _bins(values: Doubles) -> Ints:
 
 
 def one_column_error(codes: Ints, y: Ints, majority: int, *, ordered: bool) -> float:
-    """Return the error of answering each code's most frequent class, learnt on each half and scored on the other.
+    """Return the error of answering each code's most frequent class, learned on each half and scored on the other.
 
     A code that the one half lacks is answered like the next lower one where codes are ordered, else by the majority.
     """

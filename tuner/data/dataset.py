@@ -77,7 +77,7 @@ class DatasetFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset(DatasetFacts):
-    """Prepared data: encoded and normalised by what the training rows alone show (each fold's own, with folds).
+    """Prepared data: encoded and normalized by what the training rows alone show (each fold's own, with folds).
 
     parts: one; with folds K, whose dev tables together are all rows outside the test set.
     train_dev, test: None where there is none; with folds ``test`` is not encoded (``read_part`` does it).

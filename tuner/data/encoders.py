@@ -2,15 +2,15 @@
 
 A column becomes one or more features:
 
-- numeric: the value, normalised by the training rows' mean μ and standard deviation σ (σ = 0 becomes 1); missing
+- numeric: the value, normalized by the training rows' mean μ and standard deviation σ (σ = 0 becomes 1); missing
   cells take the training median (mean, or a given number) and, where the training rows have any, a flag says so;
 - boolean: 0 or 1, missing cells likewise;
 - categorical: one flag for each category with enough training rows; the rarer ones share one, which unseen
   categories use too (without it they are all zeros); missing is a category of its own;
-- date: the time, and sine and cosine of its place in the year, the week and the day, as far as they vary, normalised.
+- date: the time, and sine and cosine of its place in the year, the week and the day, as far as they vary, normalized.
 
 Flags stay 0 and 1: divided by their σ, those of rare categories would be the largest inputs.  (Measured on adult with
-four settings: 14.1 to 14.3 % test error with flags as they are, 14.9 to 15.1 % with normalised ones.)
+four settings: 14.1 to 14.3% test error with flags as they are, 14.9 to 15.1% with normalized ones.)
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One input: which part of its column it shows, its place in X, and its normalisation."""
+    """One input: which part of its column it shows, its place in X, and its normalization."""
 
     part: str
     mean: Finite
@@ -104,7 +104,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class FittedColumn(Column):
-    """One column as learnt from the training rows; without features it is not used, ``why`` says so."""
+    """One column as learned from the training rows; without features it is not used, ``why`` says so."""
 
     fill: Finite | None = None
     features: tuple[Feature, ...] = ()
@@ -144,7 +144,7 @@ def divisor(scale: float) -> float:
 
 
 def flag(part: str, level: str = "") -> Feature:
-    """Return a feature that is 0 or 1 and not normalised."""
+    """Return a feature that is 0 or 1 and not normalized."""
     return Feature(part, 0.0, 1.0, level)
 
 
@@ -187,7 +187,7 @@ class Encoder(Generic[Cells]):
 
     def shown(self, parts: list[str]) -> str:
         """Say how cells are encoded that are not missing."""
-        return "normalised"
+        return "normalized"
 
     def cell(self, fill: float) -> str:
         """Write what a missing cell becomes as a person does."""
@@ -213,7 +213,7 @@ def with_fill(mean: float, scale: float, fill: float, count: int, n: int) -> tup
 
 
 class NumberEncoder(Encoder[NumberColumn]):
-    """A value as it is, normalised or, of booleans, 0 and 1; ``encoding`` writes blocks of such columns into X."""
+    """A value as it is, normalized or, of booleans, 0 and 1; ``encoding`` writes blocks of such columns into X."""
 
     parts = (VALUE, MISSING)
     in_blocks = True
@@ -222,7 +222,7 @@ class NumberEncoder(Encoder[NumberColumn]):
         self.reads = reads
 
     def fit(self, column: FittedColumn, cells: NumberColumn, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
-        """Normalise by μ and σ of the rows once missing cells are filled."""
+        """Normalize by μ and σ of the rows once missing cells are filled."""
         count, n, mean, scale = cells.count, len(rows), cells.mean, cells.scale
         if not count:
             return replace(column, kind="drop", why=NO_VALUE)
@@ -238,8 +238,8 @@ class NumberEncoder(Encoder[NumberColumn]):
         return _with_features(column, features, fill, chosen, absent=count < n)
 
     def shown(self, parts: list[str]) -> str:
-        """Say whether values are normalised."""
-        return "0 or 1" if self.reads is Reads.BOOLEANS else "normalised"
+        """Say whether values are normalized."""
+        return "0 or 1" if self.reads is Reads.BOOLEANS else "normalized"
 
 
 class CategoryEncoder(Encoder[TextColumn]):
@@ -291,7 +291,7 @@ class CategoryEncoder(Encoder[TextColumn]):
 
 
 class ValueEncoder(Encoder[Doubles]):
-    """Functions of a number or a time, each normalised; a subclass names them in ``parts`` before MISSING."""
+    """Functions of a number or a time, each normalized; a subclass names them in ``parts`` before MISSING."""
 
     def parts_of(self, values: Doubles) -> Doubles:
         """Return (n, len(parts) − 1) of values (n,), none of which is missing."""
@@ -304,7 +304,7 @@ class ValueEncoder(Encoder[Doubles]):
         return float(np.mean(present) if chosen.fill == "mean" else np.median(present))
 
     def fit(self, column: FittedColumn, cells: Doubles, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
-        """Keep the parts that vary in the rows, normalised."""
+        """Keep the parts that vary in the rows, normalized."""
         found = cells[rows]
         present = found[~np.isnan(found)]
         if not len(present):

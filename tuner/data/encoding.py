@@ -3,7 +3,7 @@
 What a column becomes is up to the encoder of its kind (``encoders.py``); columns of numbers are done in blocks here.
 
 Image-shaped inputs keep every column and take one μ and σ for each channel: an edge pixel that is inked once in
-10 000 rows would otherwise become 100 σ, and a shifted image would no longer be a normalised one.
+10 000 rows would otherwise become 100 σ, and a shifted image would no longer be a normalized one.
 """
 
 from __future__ import annotations

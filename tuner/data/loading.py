@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def load_dataset(settings: DataSettings, folder: Path, *, cache: bool = True) -> Dataset:
-    """Read, split, encode and normalise what ``settings`` describe; relative paths are relative to ``folder``.
+    """Read, split, encode and normalize what ``settings`` describe; relative paths are relative to ``folder``.
 
     With ``cache`` the arrays come from, or go to, the user's cache folder and are mapped read-only.  Raises DataError.
     """
@@ -142,7 +142,7 @@ def fit_on_all(dataset: Dataset) -> tuple[Table, Table | None, Encoding]:
 
     assembly = assembly_of(dataset)
     in_source = [each.rows for each in assembly.outside_test if each.table == "source"]
-    # a dev file may be of another distribution than train: what is learnt, is learnt from the training file
+    # a dev file may be of another distribution than train: what is learned, is learned from the training file
     encoding = fit_encodings(assembly, (Selection("source", np.sort(np.concatenate(in_source))),))[0]
     names = ["outside_test", *(["test"] if assembly.test is not None else [])]
     found = _encoded(assembly, names, encoding)
@@ -201,6 +201,6 @@ def read_rows(
     from tuner.data.sources.raw import Wanted
 
     text = encoding.text_columns | set(keep)
-    wanted = Wanted(settings, encoding.source_columns, text, encoding.target, labelled=False)
+    wanted = Wanted(settings, encoding.source_columns, text, encoding.target, labeled=False)
     for raw in read_pieces(path, wanted):
         yield raw.frame, encoding.transform_raw(raw)

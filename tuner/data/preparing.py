@@ -109,7 +109,7 @@ def facts_of(assembly: Assembly, encodings: list[Encoding]) -> DatasetFacts:
         path=assembly.path,
         target=assembly.target,
         encodings=tuple(encoding.to_json() for encoding in encodings),
-        columns=summarise(assembly, encodings),
+        columns=summarize(assembly, encodings),
         split_text=assembly.split_text,
         image=assembly.image,
         notices=(*assembly.notices, *column_notices(encodings)),
@@ -141,7 +141,7 @@ def dataset_of(
 # --- what people read -------------------------------------------------------------------------------------------------
 
 
-def summarise(assembly: Assembly, encodings: list[Encoding]) -> tuple[ColumnSummary, ...]:
+def summarize(assembly: Assembly, encodings: list[Encoding]) -> tuple[ColumnSummary, ...]:
     """Return each column's summary."""
     typed = assembly.tables[assembly.seen.table]
     rows = assembly.seen.rows

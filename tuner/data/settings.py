@@ -16,7 +16,7 @@ Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class SplitSettings(BaseModel):
-    """Sizes of the parts that are drawn from ``source``; a missing one is min(20 %, 10 000) of its rows."""
+    """Sizes of the parts that are drawn from ``source``; a missing one is min(20%, 10 000) of its rows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -25,7 +25,7 @@ class SplitSettings(BaseModel):
     test: Size | None = None
     """Rows that stay sealed until the end: a fraction below 1, a number of rows, or 0 for none."""
     train_dev: Size | None = None
-    """Rows carved from train where dev has its own file; by default as many as dev, at most min(20 %, 10 000)."""
+    """Rows carved from train where dev has its own file; by default as many as dev, at most min(20%, 10 000)."""
 
     @model_validator(mode="after")
     def _sizes_are_fractions_or_counts(self) -> Self:

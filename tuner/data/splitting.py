@@ -14,7 +14,7 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 DEFAULT_SHARE = 0.2
-DEFAULT_MOST = 10_000  # of a million rows 1 % is enough to tell errors apart (lectures: 98/1/1)
+DEFAULT_MOST = 10_000  # of a million rows 1% is enough to tell errors apart (lectures: 98/1/1)
 TEST_STREAM, DEV_STREAM, TRAIN_DEV_STREAM = 0, 1, 2
 
 # What a split column may say, in small letters.
@@ -62,7 +62,7 @@ def generator(seed: int, stream: int) -> np.random.Generator:
 
 
 def share_of(size: float | None, n: int) -> float:
-    """Return a part's share of n rows; None is the default, min(20 %, 10 000)."""
+    """Return a part's share of n rows; None is the default, min(20%, 10 000)."""
     if size is None:
         size = DEFAULT_SHARE if n * DEFAULT_SHARE <= DEFAULT_MOST else DEFAULT_MOST
     return size if size < 1 else size / n

@@ -20,13 +20,13 @@ from tuner.analysis import (
     class_errors,
     effective_examples,
 )
-from tuner.data import Dataset, Table, joined, read_groups, read_labelled, read_parts
+from tuner.data import Dataset, Table, joined, read_groups, read_labeled, read_parts
 from tuner.errors import DataError
 from tuner.modeling.model import Model, Predictions
 
 Ints = NDArray[np.int64]
 
-LEARNT = "rows it learnt from"
+LEARNT = "rows it learned from"
 """What the training rows are to a model."""
 
 
@@ -87,12 +87,12 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
 
 
 def evaluate_file(model: Model, path: Path) -> Evaluation:
-    """Evaluate a model on the rows of a labelled file.  Raises DataError."""
+    """Evaluate a model on the rows of a labeled file.  Raises DataError."""
     card = model.card
     with threadpool_limits(limits=1):
         pieces = [
             (model.classify(frame, where=str(path)), y)
-            for frame, y in read_labelled(path, model.encodings[0], card.data_settings, tuple(card.class_names))
+            for frame, y in read_labeled(path, model.encodings[0], card.data_settings, tuple(card.class_names))
         ]
     if not pieces:
         raise DataError(f"{path}: no rows, expected some to count errors on")
@@ -104,7 +104,11 @@ def _notes(model: Model, dataset: Dataset) -> dict[str, str]:
     """Name the sets outside the test set, and say what each is to the model."""
     if model.card.rows == "train+dev":
         return {"outside_test": LEARNT}
-    notes = {"train": LEARNT, "dev": "chosen on it: trial and epoch", "train_dev": "like the training rows, not learnt"}
+    notes = {
+        "train": LEARNT,
+        "dev": "chosen on it: trial and epoch",
+        "train_dev": "like the training rows, not learned",
+    }
     return {name: note for name, note in notes.items() if dataset.sizes.get(name)}
 
 
@@ -118,7 +122,7 @@ def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation:
         tables.append(Table(table.X[rows], table.y[rows], of_fold))
         predictions.append(Predictions(*model.networks[network].classify(tables[-1].X)))
     groups = None if dataset.dev_groups is None else np.tile(dataset.dev_groups, len(outside) // len(dataset.parts))
-    note = "each row by the network of its fold, which had not learnt from it"
+    note = "each row by the network of its fold, which had not learned from it"
     return _evaluation(model, "dev", note, Predictions.joined(predictions), joined(tables).y, groups)
 
 

@@ -189,7 +189,7 @@ class _Fit:
         dev = estimate_error(wrong, self.dataset.dev_groups)
         return _cards(
             {
-                "train": (train, "its networks, each on the rows it learnt from"),
+                "train": (train, "its networks, each on the rows it learned from"),
                 "dev": (dev, "its networks, each on the rows of its own fold"),
             }
         )
@@ -247,7 +247,9 @@ class _Fit:
 
     def _own_train_error(self, networks: Sequence[TrainedNetwork], whole: Table) -> dict[str, ErrorCard]:
         wrong = sum(network.train_error for network in networks) / len(networks) * len(whole)
-        return _cards({TRAIN_DEV: (ErrorEstimate.counted(wrong, len(whole)), "this model, on the rows it learnt from")})
+        return _cards(
+            {TRAIN_DEV: (ErrorEstimate.counted(wrong, len(whole)), "this model, on the rows it learned from")}
+        )
 
     def _model(
         self,

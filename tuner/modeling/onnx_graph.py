@@ -9,7 +9,7 @@ Inputs (the names of their columns, in order, stand in the file's metadata as JS
 
 An input that the model has no columns for is left out.  Outputs: ``predicted`` (n,), ``probabilities`` float32 (n,
 n_classes) in the order of the classes.  float64 keeps what matters of large numbers that vary little (years, dates);
-everything after the normalisation is float32, as in training.  ``onnx_inputs`` makes the inputs of raw rows.
+everything after the normalization is float32, as in training.  ``onnx_inputs`` makes the inputs of raw rows.
 """
 
 from __future__ import annotations
@@ -206,16 +206,16 @@ def _encode(nodes: _Nodes, encoding: Encoding) -> Piece:
 
 
 def _values(nodes: _Nodes, values: Sequence[tuple[int, FittedColumn, Feature]]) -> str:
-    """Numbers, missing ones filled, normalised, within what float32 holds."""
+    """Numbers, missing ones filled, normalized, within what float32 holds."""
     raw = nodes.add("Gather", NUMBERS, nodes.constant([k for k, _, _ in values], np.int64), axis=1)
     fill = nodes.constant([column.fill for _, column, _ in values], np.float64)
     filled = nodes.add("Where", nodes.add("IsNaN", raw), fill, raw)
-    normalised = _normalised(nodes, filled, [feature for _, _, feature in values])
+    normalized = _normalized(nodes, filled, [feature for _, _, feature in values])
     ends = (nodes.constant(sign * LARGEST_INPUT, np.float64) for sign in (-1, 1))
-    return nodes.cast(nodes.add("Clip", normalised, *ends), "FLOAT")
+    return nodes.cast(nodes.add("Clip", normalized, *ends), "FLOAT")
 
 
-def _normalised(nodes: _Nodes, raw: str, features: Sequence[Feature]) -> str:
+def _normalized(nodes: _Nodes, raw: str, features: Sequence[Feature]) -> str:
     """(x − μ) / σ"""
     mean, scale = ([getattr(feature, key) for feature in features] for key in ("mean", "scale"))
     return nodes.add("Div", nodes.add("Sub", raw, nodes.constant(mean)), nodes.constant(scale))
@@ -232,8 +232,8 @@ def _by_part(
     fill = nodes.constant(column.fill, np.float64)
     parts = parts_of(nodes, nodes.add("Where", nodes.add("IsNaN", raw), fill, raw))
     joined = nodes.add("Concat", *(parts[feature.part] for feature in features), axis=1)
-    normalised = nodes.cast(_normalised(nodes, joined, features), "FLOAT")
-    yield normalised, [feature.position for feature in features]
+    normalized = nodes.cast(_normalized(nodes, joined, features), "FLOAT")
+    yield normalized, [feature.position for feature in features]
 
 
 def _date_parts(nodes: _Nodes, seconds: str) -> dict[str, str]:

@@ -243,7 +243,7 @@ class Cohort:
         self._set_coefficients()
         self._fill(self._blocks[0], [self._order(lane, 0) for lane in self.lanes])
         step = self.first_step
-        run([*step.batch.forward, *step.batch.backward, *step.update.penalise])
+        run([*step.batch.forward, *step.batch.backward, *step.update.penalize])
         return self.gradient
 
     @property

@@ -1,4 +1,4 @@
-"""A set of labelled examples, and the checks it must pass before anything is trained on it."""
+"""A set of labeled examples, and the checks it must pass before anything is trained on it."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class PartCheck:
 
 @dataclass(frozen=True, slots=True)
 class PointCheck:
-    """The check at one θ: that of the initialisation (``updates`` 0), or after some training."""
+    """The check at one θ: that of the initialization (``updates`` 0), or after some training."""
 
     updates: int
     cost: float
@@ -122,7 +122,7 @@ def check_gradients(
     entries: int = 100,
     examples_used: int = 64,
 ) -> GradientCheck:
-    """Check the gradient at initialisation and after 50 updates or more of training with these hyperparameters.
+    """Check the gradient at initialization and after 50 updates or more of training with these hyperparameters.
 
     The cost is that of ``examples_used`` evenly spaced examples, penalty included, keep_prob 1.  Of each W and each b
     at most ``entries`` entries are compared, drawn by the seed: a cost is computed twice for each.

@@ -33,7 +33,7 @@ class Lane:
         self.dev = None if plan.devs is None else plan.devs[number]
         self.streams = streams(seed)
         if initial is None:
-            initial = plan.architecture.initial(self.streams["initialisation"], self.hyperparameters.initializer)
+            initial = plan.architecture.initial(self.streams["initialization"], self.hyperparameters.initializer)
         self.best_theta = initial.astype(plan.dtype)
         self.stopping = EarlyStopping(plan.stopping)
         self.curve: dict[str, list[float]] = {name: [] for name in CURVE}

@@ -1,4 +1,4 @@
-"""L2 and L1: what they cost, and what they add to the gradient.  Biases are not penalised.
+"""L2 and L1: what they cost, and what they add to the gradient.  Biases are not penalized.
 
 λ/(2m) Σ w² + λ₁/(2m) Σ |w|, where m is the number of training examples, or of a mini-batch's.
 """

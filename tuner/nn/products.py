@@ -1,7 +1,7 @@
 """The three matrix products of a layer, cut into blocks where that is faster.
 
 OpenBLAS copies ("packs") its operands before it multiplies.  With AVX-512 it has kernels for small products, up to 10⁶
-multiply-adds, that read them where they lie, at 95 % of the core's peak instead of 75 to 90 %.  NumPy multiplies stacks
+multiply-adds, that read them where they lie, at 95% of the core's peak instead of 75 to 90%.  NumPy multiplies stacks
 of matrices one by one, so that seeing an array as a stack of blocks is enough to get there.  How the blocks are cut
 depends on nothing but the shapes and the kind of machine, and each of K networks is cut as it would be alone.
 """

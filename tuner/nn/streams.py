@@ -14,7 +14,7 @@ import numpy as np
 from tuner.nn.arrays import Array
 
 Seed = int | np.random.SeedSequence
-STREAMS = ("initialisation", "shuffles", "masks", "augmentation")
+STREAMS = ("initialization", "shuffles", "masks", "augmentation")
 
 
 def streams(seed: Seed) -> dict[str, np.random.Generator]:

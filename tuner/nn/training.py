@@ -41,7 +41,7 @@ from tuner.outcomes import StopReason
 
 CURVE_ALL, CURVE_ROWS, CURVE_SHARE = 512, 128, 16
 """The curve's train cost and error are of all examples up to 512, else of a sixteenth, and at least of 128: with a dev
-set of a third of the training set, measuring both then takes less than 15 % of an epoch."""
+set of a third of the training set, measuring both then takes less than 15% of an epoch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ BLOCK = 32768
 class Update:
     """An optimizer and a penalty, bound to θ, gradient and slots, each (K, n_parameters).
 
-    ``step`` are the calls that add the penalty's gradient and step, the gradient written over; ``penalise`` those that
+    ``step`` are the calls that add the penalty's gradient and step, the gradient written over; ``penalize`` those that
     add the penalty's gradient alone.
     """
 
@@ -37,14 +37,14 @@ class Update:
         scratch = aligned((K, min(width, size)), theta.dtype)
         self.rates, self.penalty = rates, penalty
         self.step: list[Call] = []
-        self.penalise: list[Call] = []
+        self.penalize: list[Call] = []
         for start in range(0, size, width):
             stop = min(start + width, size)
             within = scratch[:, : stop - start]
             ends = [(max(b.start, start), min(b.stop, stop)) for _, b in architecture.slices()]
             biases = [within[:, low - start : high - start] for low, high in ends if low < high]
             part = np.s_[:, start:stop]
-            penalised = penalty.calls(theta[part], gradient[part], within, biases)
-            self.penalise += penalised
-            self.step += penalised
+            penalized = penalty.calls(theta[part], gradient[part], within, biases)
+            self.penalize += penalized
+            self.step += penalized
             self.step += optimizer.update(theta[part], [slot[part] for slot in slots], gradient[part], within, rates)

@@ -106,7 +106,7 @@ def _against(first: Report, other: Report) -> str:
     paired = pair(first, other)
     if paired is None:
         apart = "" if low > 0 or high < 0 else ", which is within chance"
-        return f"{told}, a difference of {points(b.value - a.value)} points ({span(low, high)}){apart}. Other dev rows."
+        return f"{told}, a difference of {points(b.value - a.value)} pp ({span(low, high)}){apart}. Other dev rows."
     return (
         f"{told}. On the same {count(len(first.record.dev_y), 'dev row')}, {paired.only_first:,.0f} are wrong only in "
         f"{first.record.name}'s best trial and {paired.only_other:,.0f} only in {other.record.name}'s: "

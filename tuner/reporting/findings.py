@@ -66,7 +66,7 @@ class Findings:
 
 
 def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, material_gap: float) -> Findings:
-    """Analyse a study; without a judged trial only the reference lines are known."""
+    """Analyze a study; without a judged trial only the reference lines are known."""
     judged = tuple(trial for trial in record.trials if trial.is_judged and trial.networks)
     best = min(judged, key=lambda trial: (trial.value, trial.number), default=None)
     if best is None:
@@ -203,7 +203,7 @@ def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Seque
 
 
 def _strengths(trials: Sequence[TrialRecord]) -> NDArray[np.float64]:
-    """(trials, hyperparameters) of the regularising hyperparameters that vary; more is more regularised."""
+    """(trials, hyperparameters) of the regularizing hyperparameters that vary; more is more regularized."""
     columns = []
     for name, spec in HYPERPARAMETERS.items():
         values = [trial.params.get(name) for trial in trials]

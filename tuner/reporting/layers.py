@@ -7,7 +7,7 @@ import numpy as np
 from tuner.formatting import percent, value
 from tuner.storage import NetworkRecord, TrialRecord
 
-VANISHED = 1e-3  # of the last layer's gradient: with so little, the first layers stay what they were initialised to
+VANISHED = 1e-3  # of the last layer's gradient: with so little, the first layers stay what they were initialized to
 MANY_DEAD = 0.5
 
 

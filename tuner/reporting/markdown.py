@@ -20,7 +20,7 @@ TOP_TRIALS = 10
 
 
 def markdown(report: Report) -> str:
-    """Write the whole report as GitHub-flavoured Markdown."""
+    """Write the whole report as GitHub-flavored Markdown."""
     record = report.record
     told, *rest = report.sentences
     parts = [f"# {escape(record.name)}", f"**{told}**", " ".join(rest)]
@@ -74,12 +74,12 @@ def _actions(report: Report) -> list[str]:
 def _tables(report: Report) -> list[str]:
     return [
         table(
-            ("error", "", "95 % interval", "rests on"),
+            ("error", "", "95% interval", "rests on"),
             ((row.name, row.value, row.interval, row.rests_on) for row in error_rows(report)),
             right=(1,),
         ),
         table(
-            ("gap", "points", "95 % interval", "level", "chance it is high", "from"),
+            ("gap", "points", "95% interval", "level", "chance it is high", "from"),
             (
                 (row.name, row.value, row.interval, row.level, row.chance, row.formula)
                 for row in gap_rows(report.diagnosis)
@@ -87,7 +87,7 @@ def _tables(report: Report) -> list[str]:
             right=(1,),
         ),
         table(
-            ("class", "dev error", "95 % interval", "dev rows"),
+            ("class", "dev error", "95% interval", "dev rows"),
             (
                 (row.name, percent(row.estimate.value), span(row.estimate.low, row.estimate.high), row.estimate.n)
                 for row in class_rows(report.findings.classes)[:MOST_CLASSES]
@@ -131,10 +131,10 @@ def _effects(report: Report) -> list[str]:
         for row in found.effects
     ]
     told = (
-        "Change from the lower to the upper quarter of each range (a choice: against the others), in points, with 95 % "
+        "Change from the lower to the upper quarter of each range (a choice: against the others), in points, with 95% "
         f"intervals, from {found.trials:,} complete trials."
     )
-    headings = ("", "train error (bias)", "95 % interval", "gap (variance)", "95 % interval")
+    headings = ("", "train error (bias)", "95% interval", "gap (variance)", "95% interval")
     return ["## What each hyperparameter pulls on", told, table(headings, rows, right=(1, 3))]
 
 

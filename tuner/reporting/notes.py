@@ -86,7 +86,7 @@ def _alike(findings: Findings) -> str:
         return f"The best trial beats each of the other {judged - 1:,} by more than chance on these dev rows."
     return (
         f"{len(members):,} of {count(judged, 'complete trial')} are not distinguishable from the best on these dev "
-        "rows: with 95 % confidence the truly best is among them, but any single one of them may be worse."
+        "rows: with 95% confidence the truly best is among them, but any single one of them may be worse."
     )
 
 
@@ -94,7 +94,7 @@ def _resolution(record: StudyRecord, findings: Findings) -> str:
     found = findings.resolution
     if found is None:
         return ""
-    told = f"This dev set shows differences between trials of about {points(found.difference)} points and more"
+    told = f"This dev set shows differences between trials of about {points(found.difference)} pp and more"
     if found.examples is None:
         return f"{told}; best and runner-up have the same error, and no number of examples is known to separate them."
     if found.examples > len(record.dev_y):
@@ -112,7 +112,7 @@ def _sober(findings: Findings) -> str:
     if findings.weighted is not None and sober.value is not None:
         error = f"{findings.metric.label} {percent(sober.value)}"
     return (
-        f"The sober choice is trial {sober.number}: the simplest and most regularised within one standard error of the "
+        f"The sober choice is trial {sober.number}: the simplest and most regularized within one standard error of the "
         f"best ({error}; {shown})."
     )
 

@@ -107,7 +107,7 @@ def options_whole(command: str) -> Markup:
 
 def _tables(report: Report) -> dict[str, Any]:
     return {
-        "colour": VERDICT_LEVELS.get(report.verdict, Level.HIGH),
+        "color": VERDICT_LEVELS.get(report.verdict, Level.HIGH),
         "error_rows": error_rows(report),
         "gap_rows": gap_rows(report.diagnosis),
         "class_rows": class_rows(report.findings.classes),

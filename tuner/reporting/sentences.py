@@ -32,10 +32,10 @@ REFERENCE_NAMES = {
 }
 
 HEADLINES = {
-    Verdict.HIGH_BIAS: "High bias: the network is wrong too often even on the examples it learnt from.",
-    Verdict.HIGH_VARIANCE: "High variance: the network does worse on new examples than on those it learnt from.",
+    Verdict.HIGH_BIAS: "High bias: the network is wrong too often even on the examples it learned from.",
+    Verdict.HIGH_VARIANCE: "High variance: the network does worse on new examples than on those it learned from.",
     Verdict.HIGH_BIAS_AND_VARIANCE: "High bias and high variance: the network is wrong too often on the examples it "
-    "learnt from, and worse still on new ones.",
+    "learned from, and worse still on new ones.",
     Verdict.LOW_BIAS_AND_VARIANCE: "Low bias and low variance: neither gap matters at the line that was set.",
 }
 
@@ -74,7 +74,7 @@ def weighted_sentence(metric: Metric, error: ClassWeightedError) -> str:
 
 
 def _with_interval(estimate: ErrorEstimate) -> str:
-    return f"{percent(estimate.value)} (95 % interval {span(estimate.low, estimate.high)})"
+    return f"{percent(estimate.value)} (95% interval {span(estimate.low, estimate.high)})"
 
 
 def _references_clause(diagnosis: Diagnosis) -> str:
@@ -89,7 +89,7 @@ def _references_clause(diagnosis: Diagnosis) -> str:
 def gap_sentence(diagnosis: Diagnosis, name: str) -> str:
     """One gap against the line: its size, its interval and its level; if undecided, what would decide it."""
     gap, line = diagnosis.gaps[name], points(diagnosis.material_gap)
-    size = f"{GAP_NAMES[name].capitalize()} is {points(gap.value)} points ({span(gap.low, gap.high)})"
+    size = f"{GAP_NAMES[name].capitalize()} is {points(gap.value)} pp ({span(gap.low, gap.high)})"
     if gap.level != Level.UNDECIDED:
         return f"{size}, {'above' if gap.level == Level.HIGH else 'below'} the line of {line}."
     open_ = f"{size}, on both sides of the line of {line}: {chance(gap.chance_high)} that it is high."
@@ -107,8 +107,8 @@ def _price(diagnosis: Diagnosis, name: str) -> str:
 
 
 def chance(of: float) -> str:
-    """Write a chance in whole per cent, never quite 0 or 100 %."""
-    return "under 1 %" if of < 0.01 else "over 99 %" if of > 0.99 else f"{round(100 * of)} %"
+    """Write a chance in whole per cent, never quite 0 or 100%."""
+    return "under 1%" if of < 0.01 else "over 99%" if of > 0.99 else f"{round(100 * of)}%"
 
 
 def assumption(diagnosis: Diagnosis) -> str:
@@ -116,7 +116,7 @@ def assumption(diagnosis: Diagnosis) -> str:
     baseline = diagnosis.errors["baseline"]
     assert baseline is not None
     if not diagnosis.baseline_given:
-        return "No baseline was given: it is taken as 0 %, as if a perfect answer were possible."
+        return "No baseline was given: it is taken as 0%, as if a perfect answer were possible."
     rests = f", counted on {baseline.n:,} examples" if baseline.n is not None else ""
     return f"Baseline: {percent(baseline.value)}{rests}."
 

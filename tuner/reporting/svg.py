@@ -1,4 +1,4 @@
-"""A small drawing board: scales, axes, lines, bands and dots as SVG text, coloured by the page's style sheet.
+"""A small drawing board: scales, axes, lines, bands and dots as SVG text, colored by the page's style sheet.
 
 Static SVG shows without a script, prints, and costs a page some ten bytes a point; a plotting library would add four
 megabytes to every page that people mail to each other.
@@ -211,5 +211,5 @@ def cut(text: str, width: float) -> str:
 
 
 def percent_tick(error: float) -> str:
-    """Label an axis of errors: ``0.5 %``, ``10 %``."""
-    return f"{100 * error:g} %"
+    """Label an axis of errors: ``0.5%``, ``10%``."""
+    return f"{100 * error:g}%"

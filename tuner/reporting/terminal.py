@@ -1,4 +1,4 @@
-"""The report in a terminal: the bias/variance table in colour, the verdict, what to do next."""
+"""The report in a terminal: the bias/variance table in color, the verdict, what to do next."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tuner.reporting.comparing import Comparison
     from tuner.reporting.report import Report
 
-COLOURS = {Level.HIGH: "bold red", Level.LOW: "green", Level.UNDECIDED: "yellow"}
+COLORS = {Level.HIGH: "bold red", Level.LOW: "green", Level.UNDECIDED: "yellow"}
 
 
 def renderable(report: Report) -> RenderableType:
@@ -29,7 +29,7 @@ def renderable(report: Report) -> RenderableType:
     parts: list[RenderableType] = [_trials_line(report)]
     if report.best is not None:
         parts += ["", _error_table(report), "", _gap_table(report)]
-    style = COLOURS[VERDICT_LEVELS.get(report.verdict, Level.HIGH)]
+    style = COLORS[VERDICT_LEVELS.get(report.verdict, Level.HIGH)]
     parts += ["", Text(told, style=style), *(Text(sentence) for sentence in rest)]
     parts += [Text(f"· {warning}", style="bold yellow") for warning in report.warned]
     parts += [Text(f"· {remark}", style="dim") for remark in report.remarks]
@@ -67,7 +67,7 @@ def _trials_line(report: Report) -> Text:
 
 
 def _error_table(report: Report) -> Table:
-    table = plain_table("error", "", "95 % interval", "rests on", right=1)
+    table = plain_table("error", "", "95% interval", "rests on", right=1)
     for row in error_rows(report):
         table.add_row(row.name, row.value, row.interval, row.rests_on)
     return table
@@ -76,9 +76,9 @@ def _error_table(report: Report) -> Table:
 def _gap_table(report: Report) -> Table:
     from rich.text import Text
 
-    table = plain_table("gap, in points", "", "95 % interval", "level", "chance it is high", "", right=1)
+    table = plain_table("gap, in points", "", "95% interval", "level", "chance it is high", "", right=1)
     for row in gap_rows(report.diagnosis):
-        table.add_row(row.name, row.value, row.interval, Text(row.level, COLOURS[row.level]), row.chance, row.formula)
+        table.add_row(row.name, row.value, row.interval, Text(row.level, COLORS[row.level]), row.chance, row.formula)
     return table
 
 

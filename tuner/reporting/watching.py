@@ -12,7 +12,7 @@ from tuner.formatting import count, percent
 from tuner.reporting.frames import dev_error
 from tuner.reporting.report import Report
 from tuner.reporting.rows import gap_rows
-from tuner.reporting.terminal import COLOURS, plain_table
+from tuner.reporting.terminal import COLORS, plain_table
 from tuner.storage import RunningTrial, StudyRecord
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def view(report: Report, running: Sequence[RunningTrial]) -> RenderableType:
         parts += ["", _workers(running)]
     parts += ["", Text(report.sentences[0])]
     if report.best is not None:
-        gaps = plain_table("gap, in points", "", "95 % interval", "level", right=1)
+        gaps = plain_table("gap, in points", "", "95% interval", "level", right=1)
         for row in gap_rows(report.diagnosis):
-            gaps.add_row(row.name, row.value, row.interval, Text(row.level, COLOURS[row.level]))
+            gaps.add_row(row.name, row.value, row.interval, Text(row.level, COLORS[row.level]))
         parts += ["", gaps]
     return Group(*parts)
 

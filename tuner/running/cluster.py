@@ -179,7 +179,7 @@ def _work(task: Task, address: str) -> None:
     key = dask_worker.get_current_task()
 
     def is_unwanted() -> bool:
-        """Whether the search was stopped or is gone: its client's tasks are cancelled then."""
+        """Whether the search was stopped or is gone: its client's tasks are canceled then."""
         state = dask_worker.state.tasks.get(key)
         return state is None or state.state not in ("executing", "long-running")
 

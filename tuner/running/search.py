@@ -141,7 +141,7 @@ def _details(counts: Counts) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SearchProgress:
-    """What is shown while a search runs; ``allowed`` is the number of finished trials it works towards.
+    """What is shown while a search runs; ``allowed`` is the number of finished trials it works toward.
 
     ``new`` trials (by anyone) finished in the ``seconds`` since the search began; ``ended`` are those of which nobody
     was told before.

@@ -156,7 +156,7 @@ class Worker:
         return self._goal.reached(self._history.finished) is not None
 
     def _run(self, claim: Claim) -> bool:
-        """One trial, from the draw to the record; whatever happens, its claim has ended afterwards.
+        """One trial, from the draw to the record; whatever happens, its claim has ended afterward.
 
         False if it did not come to its end here.
         """

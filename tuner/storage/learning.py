@@ -59,7 +59,7 @@ def _fields_with_columns(record: type[LearningNetwork]) -> list[str]:
 
 def read_learning(connection: Connection, study_id: int) -> dict[int, list[LearningNetwork]]:
     """The networks of every trial that has a learning curve, by the trial's id."""
-    from tuner.analysis import LearningNetwork  # what is analysed is no matter of whoever only runs trials
+    from tuner.analysis import LearningNetwork  # what is analyzed is no matter of whoever only runs trials
 
     o, t = optuna_internals.trials.c, tables.learning.c
     query = (

@@ -79,7 +79,7 @@ class HyperparameterSpec:
 
     ``field`` is its name in :class:`tuner.nn.Hyperparameters` (None: it belongs to the data augmentation), ``kinds``
     the
-    ranges it can be searched over, ``higher_is_simpler`` whether a larger value regularises more (None: neither),
+    ranges it can be searched over, ``higher_is_simpler`` whether a larger value regularizes more (None: neither),
     ``options`` the names it is one of, where it is a name.
     """
 

@@ -30,7 +30,7 @@ class DataShape:
 
     @property
     def is_imbalanced(self) -> bool:
-        """Whether the rarest class has at most 5 % of the rows of two classes (or of its even share of more)."""
+        """Whether the rarest class has at most 5% of the rows of two classes (or of its even share of more)."""
         total, k = sum(self.class_counts), len(self.class_counts)
         return min(self.class_counts) / total <= IMBALANCED * 2 / k
 

@@ -33,7 +33,7 @@ from tuner.trial import dev_layout, network_seeds, trial_settings
 class TrainerData:
     """What a trainer may see: train and dev examples, and train-dev ones where the study has them; never the test set.
 
-    Each is a table: X (n, n_features) float32, encoded and normalised, y (n,) class indices, rows (n,) row numbers in
+    Each is a table: X (n, n_features) float32, encoded and normalized, y (n,) class indices, rows (n,) row numbers in
     the file.  The arrays are shared by all trials and cannot be written to.  ``image``: height and width, where rows
     are pixels.
     """

@@ -74,7 +74,7 @@ def load_models_data(definition: StudyDefinition, folder: str) -> Dataset:
 def own_file(definition: StudyDefinition, folder: str, fingerprint: str, path: Path) -> str | None:
     """Which of the study's own files this is: "source", "dev" or "test"; None for another one."""
     if not path.is_file():
-        raise UsageError(f"{path}: no such file; expected a labelled file")
+        raise UsageError(f"{path}: no such file; expected a labeled file")
     if fingerprint_of(path) == fingerprint:
         return "source"  # a copy of the one file that there is
     for key in ("source", "dev", "test"):

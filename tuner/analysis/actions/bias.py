@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tuner.analysis.actions.action import Action, Verb
-from tuner.analysis.actions.ranges import described, regularise
+from tuner.analysis.actions.ranges import described, regularize
 from tuner.analysis.actions.state import BestTrialState, StudyState
 from tuner.analysis.next_ranges import amount
 from tuner.formatting import percent
@@ -53,7 +53,7 @@ def steadier_stopping(state: StudyState) -> Action | None:
         },
         expected_gain=state.gain(BIAS),
         changes=changes,
-        reasons=dict.fromkeys(changes, f"early stopping chose {chosen}, before the training set was learnt"),
+        reasons=dict.fromkeys(changes, f"early stopping chose {chosen}, before the training set was learned"),
     )
 
 
@@ -71,14 +71,14 @@ def _why_it_stopped(best: BestTrialState, chosen: str) -> str:
     monitor = METRICS[best.monitor]
     watched = f"the {monitor.label} on {best.dev_rows:,} dev rows"
     if best.dev_rows >= FEW_DEV_ROWS:
-        return f"which chose {chosen} by {watched}: more data or regularisation, so that later epochs do better, helps."
+        return f"which chose {chosen} by {watched}: more data or regularization, so that later epochs do better, helps."
     smoother = ""
     if monitor.less_noisy is not None:
         other = METRICS[monitor.less_noisy]
         smoother = f', their {other.label} instead of their {monitor.label} (monitor = "{other.name}")'
     return (
         f"which chose {chosen} by {watched}, on which an early epoch may look best by luck. What helps is more "
-        f"dev rows or folds to choose on{smoother}, and more data or regularisation, so that later epochs do better."
+        f"dev rows or folds to choose on{smoother}, and more data or regularization, so that later epochs do better."
     )
 
 
@@ -90,8 +90,7 @@ def bigger_network(state: StudyState) -> Action | None:
     larger = [_scaled(best.hidden, factor) for factor in (2, 4)]
     missed = percent(state.train_error or 0.0)
     return Action(
-        why=f"The network misses {missed} of the examples it learnt from, and no network larger than {best.hidden} was "
-        "tried.",
+        why=f"The network is wrong on {missed} of its training examples; nothing larger than {best.hidden} was tried.",
         verb=Verb.REFINE,
         evidence={"hidden": best.hidden, "proposed": larger},
         expected_gain=state.gain(BIAS),
@@ -107,7 +106,7 @@ def _scaled(hidden: str, factor: int) -> str:
     return "-".join(str(factor * int(width)) for width in hidden.split("-"))
 
 
-def less_regularisation(state: StudyState) -> Action | None:
+def less_regularization(state: StudyState) -> Action | None:
     """A regularizing hyperparameter holds the train error up, or could do so, and there is room to ease it."""
     if not state.is_high(BIAS) or state.fit is not None:
         return None
@@ -117,13 +116,13 @@ def less_regularisation(state: StudyState) -> Action | None:
     eased.sort(key=lambda one: (one.effect_on_bias != one.strength, -amount(one)))
     if not eased:
         return None
-    why = f"Regularisation keeps the network from learning its training set: {described(eased)} can be eased."
-    return regularise(state, eased, why, stronger=False)
+    why = f"Regularization keeps the network from learning its training set: {described(eased)} can be eased."
+    return regularize(state, eased, why, stronger=False)
 
 
 def other_architecture(state: StudyState) -> Action | None:
     """High bias, and neither size, length nor regularization explains it."""
-    others = (train_longer, steadier_stopping, bigger_network, less_regularisation)
+    others = (train_longer, steadier_stopping, bigger_network, less_regularization)
     if not state.is_high(BIAS) or any(action(state) for action in others):
         return None
     return Action(
@@ -142,11 +141,11 @@ def _what_is_left(state: StudyState) -> str:
     if state.fit is not None and state.fit.trial is not None:
         return (
             f"The network is large enough: in trial {state.fit.trial}, with one no larger, the train error falls to "
-            f"{percent(state.fit.error)}. The trial that does best on dev learnt its training set less well, so "
-            "neither a bigger network nor less regularisation is what is missing: other features, cleaner labels or "
+            f"{percent(state.fit.error)}. The trial that does best on dev learned its training set less well, so "
+            "neither a bigger network nor less regularization is what is missing: other features, cleaner labels or "
             "more data are."
         )
     return (
-        "The network is large enough, trained long enough and hardly regularised, and still misses its training "
-        "examples: other features, another activation or optimiser, or cleaner labels are what is left."
+        "The network is large enough, trained long enough and hardly regularized, and still misses its training "
+        "examples: other features, another activation or optimizer, or cleaner labels are what is left."
     )

@@ -30,7 +30,7 @@ def resemble_dev(state: StudyState) -> Action | None:
         return None
     mismatch = state.size("data_mismatch")
     return Action(
-        why=f"Dev error is {points(mismatch or 0.0)} points above the error on train-dev examples: look at what is "
+        why=f"Dev error is {points(mismatch or 0.0)} pp above the error on train-dev examples: look at what is "
         "wrong in dev, and collect or make training examples like it.",
         evidence={"data_mismatch": mismatch},
         expected_gain=state.gain("data_mismatch"),
@@ -43,7 +43,7 @@ def bigger_dev_set(state: StudyState) -> Action | None:
         return None
     overfit, n_dev, trials = state.size("dev_overfit"), state.data.n_dev, state.search.trials
     return Action(
-        why=f"Test error is {points(overfit or 0.0)} points above the dev error by which the trial was chosen: "
+        why=f"Test error is {points(overfit or 0.0)} pp above the dev error by which the trial was chosen: "
         f"{n_dev:,} dev examples are too few for {trials:,} trials.",
         evidence={"dev_overfit": overfit, "n_dev": n_dev, "trials": trials},
     )
@@ -56,7 +56,7 @@ def use_folds(state: StudyState) -> Action | None:
     rows, n_dev = state.data.rows, state.data.n_dev
     return Action(
         why=f"{n_dev:,} dev examples cannot tell the variance from the line of "
-        f"{points(state.diagnosis.material_gap)} points. With {FOLDS} folds all {rows:,} rows outside the test set are "
+        f"{points(state.diagnosis.material_gap)} pp. With {FOLDS} folds all {rows:,} rows outside the test set are "
         f"dev examples once{_whether_that_decides(state)}.",
         verb=Verb.REFINE,
         evidence={"n_dev": n_dev, "rows": rows, "needed": state.dev_needed},
@@ -93,7 +93,7 @@ def more_examples(state: StudyState) -> Action | None:
     needed = [_examples_needed(state, gap) for gap in gaps if state.is_undecided(gap)]
     curve = state.can_train_again and state.curve is None
     return Action(
-        why=f"Whether a gap is above the line of {points(state.diagnosis.material_gap)} points cannot be told from "
+        why=f"Whether a gap is above the line of {points(state.diagnosis.material_gap)} pp cannot be told from "
         f"these {state.data.n_dev:,} dev and {state.data.n_train:,} training examples: {'; '.join(needed)}. More "
         "examples"
         + (" (the learning curve tells what they would bring)" if curve else "")

@@ -16,10 +16,10 @@ def described(ranges: Sequence[HyperparameterState]) -> str:
     return " and ".join(f"{one.name} (now {number(one.best)})" for one in ranges)
 
 
-def regularise(state: StudyState, ranges: Sequence[HyperparameterState], why: str, *, stronger: bool) -> Action:
+def regularize(state: StudyState, ranges: Sequence[HyperparameterState], why: str, *, stronger: bool) -> Action:
     """Shift ranges to where there is more regularization, against variance, or less, against bias."""
     gap, problem = ("variance", "variance") if stronger else ("avoidable_bias", "bias")
-    change = f"{'more' if stronger else 'less'} regularisation"
+    change = f"{'more' if stronger else 'less'} regularization"
     return Action(
         why=why,
         verb=Verb.REFINE,

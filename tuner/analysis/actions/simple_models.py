@@ -17,13 +17,13 @@ def give_baseline(state: StudyState) -> Action | None:
     reached = _reached(state)
     rest = (
         "what error does a person, or the best other model, reach on these examples? Say so with --baseline, as 0.05 "
-        "for 5 %."
+        "for 5%."
         if reached is None
         else f"{reached[0]} reaches {percent(reached[1])} on the dev examples, so the baseline is no higher than that."
     )
     return Action(
         why=f"The train error of {percent(state.train_error)} counts as bias only because no baseline was given and "
-        f"0 % was assumed: {rest}",
+        f"0% was assumed: {rest}",
         verb=None if reached is None else Verb.REPORT,
         options={} if reached is None else {"baseline": reached[1]},
         evidence={
@@ -57,7 +57,7 @@ def beat_majority(state: StudyState) -> Action | None:
     commonest = max(state.classes, key=lambda row: row.estimate.n or 0, default=None)
     missed = max(state.classes, key=lambda row: row.estimate.value, default=None)
     if missed is None or missed is commonest or missed.estimate.value <= 0.5:
-        rest = ": what it has learnt hardly holds for new examples."
+        rest = ": what it has learned hardly holds for new examples."
     else:
         rest = (
             f"; of class {missed.name!r} it gets {percent(missed.estimate.value)} wrong. Where that class matters, "

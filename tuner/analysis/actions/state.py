@@ -126,7 +126,7 @@ class StudyState:
     def gain(self, gap: str) -> str:
         """What closing a gap can bring at most, in words."""
         size = self.size(gap)
-        return "" if size is None else f"at most {points(size)} points, the {gap.replace('_', ' ')}"
+        return "" if size is None else f"at most {points(size)} pp, the {gap.replace('_', ' ')}"
 
     @property
     def train_error(self) -> float | None:

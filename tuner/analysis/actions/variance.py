@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuner.analysis.actions.action import Action, Verb
-from tuner.analysis.actions.ranges import described, regularise
+from tuner.analysis.actions.ranges import described, regularize
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.next_ranges import amount, can_strengthen
 from tuner.formatting import points
@@ -23,7 +23,7 @@ def more_data(state: StudyState) -> Action | None:
         evidence={"n_train": state.data.n_train, "today": curve.today, "twice": twice},
         expected_gain=""
         if twice >= curve.estimate
-        else f"about {points(curve.estimate - twice)} points with twice the data",
+        else f"about {points(curve.estimate - twice)} pp with twice the data",
     )
 
 
@@ -31,7 +31,7 @@ def _measure_curve(state: StudyState) -> Action:
     """More data, and the command that measures what they would bring; none where it cannot be measured."""
     variance, curve = state.size("variance"), state.can_train_again
     return Action(
-        why=f"Dev error is {points(variance or 0.0)} points above train error with {state.data.n_train:,} training "
+        why=f"Dev error is {points(variance or 0.0)} pp above train error with {state.data.n_train:,} training "
         "examples" + ("; the learning curve tells what more of them would bring." if curve else "."),
         verb=Verb.LEARNING_CURVE if curve else None,
         evidence={"n_train": state.data.n_train, "variance": variance},
@@ -39,7 +39,7 @@ def _measure_curve(state: StudyState) -> Action:
     )
 
 
-def more_regularisation(state: StudyState) -> Action | None:
+def more_regularization(state: StudyState) -> Action | None:
     """A regularizing hyperparameter closes the gap, or could do so, and can be turned further."""
     if not state.is_high("variance"):
         return None
@@ -52,10 +52,10 @@ def more_regularisation(state: StudyState) -> Action | None:
     if not turned:
         return None
     why = (
-        "The network fits what it has seen better than what it has not: more regularisation through "
+        "The network fits what it has seen better than what it has not: more regularization through "
         f"{described(turned)}."
     )
-    return regularise(state, turned, why, stronger=True)
+    return regularize(state, turned, why, stronger=True)
 
 
 def augmentation(state: StudyState) -> Action | None:

@@ -66,7 +66,7 @@ def read_pieces(path: Path, wanted: Wanted) -> Iterator[Raw]:
     if kind is _DELIMITED:
         yield from read_chunks(path, wanted, PIECE)
         return
-    labels = partial(labels_path, path, None) if kind is _IDX and wanted.labelled else None
+    labels = partial(labels_path, path, None) if kind is _IDX and wanted.labeled else None
     with DataFile(path, labels, stream=True) as file:
         if kind.read is read_parquet:
             yield from read_parquet_pieces(file, PIECE_ROWS)

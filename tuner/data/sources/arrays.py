@@ -1,4 +1,4 @@
-"""NPZ and IDX: arrays that come with their shape, so that images are recognised as images."""
+"""NPZ and IDX: arrays that come with their shape, so that images are recognized as images."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def read_npz(file: DataFile, wanted: Wanted) -> Raw:
         raise DataError(f"{path}: holds one bare array, expected an NPZ archive with x and y")
     with archive:
         x = _member(archive, path, "x")
-        y = _member(archive, path, "y") if wanted.labelled else None
+        y = _member(archive, path, "y") if wanted.labeled else None
     target = wanted.settings.target
     return raw_of_arrays(x, y, str(path), target if isinstance(target, str) else "y")
 

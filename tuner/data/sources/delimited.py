@@ -256,7 +256,7 @@ def bytes_of_first_lines(head: bytes, count: int) -> int:
 def line_is_regular(data: bytes, dialect: Dialect) -> bool:
     """Whether every line that is not empty has as many delimiters outside quotes as the names need.
 
-    One vectorised pass: a quote toggles "inside", so the parity of the quotes so far says which delimiters count.
+    One vectorized pass: a quote toggles "inside", so the parity of the quotes so far says which delimiters count.
     """
     expected = len(dialect.names) - 1
     inside, open_count, length = 0, 0, 0  # the state carried over a block's end
@@ -412,7 +412,7 @@ def read_chunks(path: Path, wanted: Wanted, size: int) -> Iterator[Raw]:
             if dialect is None:
                 dialect = detect_dialect(path, data[:HEAD], encoding, wanted, whole=len(data) <= HEAD)
             end = len(data) if final else last_record_end(data)
-            target = target_among(dialect.names, wanted.target) if wanted.labelled else None
+            target = target_among(dialect.names, wanted.target) if wanted.labeled else None
             frame = parse(str(path), data[:end], dialect, wanted, target)
             if len(frame):
                 yield raw_of(path, frame, data, dialect)

@@ -18,14 +18,14 @@ class Wanted:
 
     ``names`` are the columns of the study's source where this is another of its files, ``text`` those of its columns
     that hold text there: read as text here too, so that the category "1" never becomes the number 1.  ``target`` is
-    the source's target column; rows to be predicted are not ``labelled`` and may come without it.
+    the source's target column; rows to be predicted are not ``labeled`` and may come without it.
     """
 
     settings: DataSettings
     names: tuple[str, ...] = ()
     text: frozenset[str] = frozenset()
     target: str | None = None
-    labelled: bool = True
+    labeled: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def along(report: Report) -> Figure | None:
         title="Bias and variance along each hyperparameter",
         sentence=(
             "Mean train error (bias) and mean gap (variance) along each range, averaged over all others, "
-            "with 95 % bands; drawn only where trials lie. Where one line falls while the other rises, the setting "
+            "with 95% bands; drawn only where trials lie. Where one line falls while the other rises, the setting "
             "trades one for the other."
         ),
         svg=f'<div class="small">{drawn}</div>',

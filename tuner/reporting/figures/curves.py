@@ -55,7 +55,7 @@ def next_curves(report: Report) -> Figure | None:
     return Figure(
         title="Learning curves of the next best trials",
         sentence=(
-            "Curves that look alike come from settings that train alike; one that ends far below its neighbours by a "
+            "Curves that look alike come from settings that train alike; one that ends far below its neighbors by a "
             "single dip owes its rank to luck."
         ),
         svg=f'<div class="small">{"".join(drawn)}</div>',

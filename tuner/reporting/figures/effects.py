@@ -70,7 +70,7 @@ def _effect(plot: Plot, scale: AxisScale, effect: Effect, y: float, css: str) ->
 def _sentence(found: HyperparameterEffects) -> str:
     rests = (
         "Change from the lower to the upper quarter of each range (a choice: against the others), averaged over the "
-        f"space, with 95 % intervals, from {count(found.trials, 'complete trial')}; filled dots are certain of their "
+        f"space, with 95% intervals, from {count(found.trials, 'complete trial')}; filled dots are certain of their "
         "side. "
     )
     decided = [row for row in found.effects if row.train.decided or row.gap.decided]
@@ -87,7 +87,7 @@ def _told(row: HyperparameterEffect) -> str:
     for effect, what in ((row.train, "train error"), (row.gap, "the gap")):
         if effect.decided:
             verb = "raises" if effect.value > 0 else "lowers"
-            parts.append(f"{verb} {what} by {points(abs(effect.value))} points")
+            parts.append(f"{verb} {what} by {points(abs(effect.value))} pp")
     who = f"more {row.hyperparameter}" if row.level is None else row.label
     return f"{who} {join(parts)}"
 

@@ -46,7 +46,7 @@ def failures(report: Report) -> Figure | None:
 
 
 def _spread(rows: list[tuple[Any, Any, int, int]]) -> float:
-    """Range of the shares, each drawn towards the middle as if two more trials had been run."""
+    """Range of the shares, each drawn toward the middle as if two more trials had been run."""
     shares = [(failed + 0.5) / (of + 2) for *_, failed, of in rows]
     return max(shares) - min(shares)
 

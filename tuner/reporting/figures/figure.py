@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing with its title, its sentence and its key to the colours.
+    """A drawing with its title, its sentence and its key to the colors.
 
     ``legend`` lists (style, words); ``trials`` maps trial numbers to the pixel (x, y) of their dot, for hovering and
     clicking; ``wide`` figures take the page's whole width.

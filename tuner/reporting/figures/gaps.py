@@ -35,12 +35,12 @@ def gaps(report: Report) -> Figure | None:
     for row, name in enumerate(starts):
         _step(plot, x, diagnosis, name, starts[name], plot.top + ROW * row)
     _logistic(plot, x, diagnosis)
-    told = [f"{GAP_NAMES[n]} {points(g.value)} points ({span(g.low, g.high)})" for n, g in diagnosis.gaps.items()]
+    told = [f"{GAP_NAMES[n]} {points(g.value)} pp ({span(g.low, g.high)})" for n, g in diagnosis.gaps.items()]
     return Figure(
         title="The gaps, step by step",
         sentence=(
-            "Each bar is a gap, from one error to the next; its whisker is the 95 % interval. A gap is high when the "
-            f"whole whisker lies right of the red tick, {points(diagnosis.material_gap)} points from the bar's start, "
+            "Each bar is a gap, from one error to the next; its whisker is the 95% interval. A gap is high when the "
+            f"whole whisker lies right of the red tick, {points(diagnosis.material_gap)} pp from the bar's start, "
             "and low when it lies left of it."
         ),
         svg=plot.svg("gaps", "; ".join(told)),

@@ -41,9 +41,9 @@ def learning(report: Report) -> Figure | None:
             f"{count(sizes[-1], 'example')}. Where the dev line still falls there, more data helps; where it has met "
             f"the train line, it does not.{_beside(found)}"
         ),
-        svg=plot.svg("learning", f"{told}, and the curve fitted to it, with its 95 % band, up to twice the data"),
+        svg=plot.svg("learning", f"{told}, and the curve fitted to it, with its 95% band, up to twice the data"),
         legend=(
-            ("dev", "dev error, fitted with its 95 % band"),
+            ("dev", "dev error, fitted with its 95% band"),
             *((("left_out", "error on training rows left out"),) if found.uses_left_out else ()),
             ("train", "train error"),
         ),

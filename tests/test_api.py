@@ -76,13 +76,13 @@ def test_rows_in_memory_begin_with_another_study(workplace: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({"trials": 0}, "trials must be a whole number of at least 1, got 0"),
-        ({"trials": 2.5}, "trials must be a whole number of at least 1, got 2.5"),
-        ({"total": 0}, "total must be a whole number of at least 1, got 0"),
+        ({"trials": 0}, "trials: expected an integer ≥ 1, got 0"),
+        ({"trials": 2.5}, "trials: expected an integer ≥ 1, got 2.5"),
+        ({"total": 0}, "total: expected an integer ≥ 1, got 0"),
         ({"trials": 1, "total": 2}, "trials and total: expected one of them, got 1 and 2"),
-        ({"workers": 0}, "workers must be a whole number of at least 1, got 0"),
-        ({"timeout": -1}, "timeout must be in (0, inf), got -1"),
-        ({"timeout": "5h"}, "timeout must be in (0, inf), got '5h'"),
+        ({"workers": 0}, "workers: expected an integer ≥ 1, got 0"),
+        ({"timeout": -1}, "timeout: expected a number > 0, got -1"),
+        ({"timeout": "5h"}, "timeout: expected a number > 0, got '5h'"),
     ],
 )
 def test_what_no_search_can_do_is_refused(small_study: Path, arguments: dict[str, Any], expected: str) -> None:

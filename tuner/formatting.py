@@ -62,6 +62,19 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def bounded(
+    kind: str,
+    *,
+    low: float = -math.inf,
+    above: float = -math.inf,
+    high: float = math.inf,
+    below: float = math.inf,
+) -> str:
+    """What is expected of a number, for an error: ``an integer ≥ 1``, ``a number ≥ 0 and < 1``."""
+    bounds = (("≥", low), (">", above), ("≤", high), ("<", below))
+    return f"{kind} {' and '.join(f'{sign} {end:g}' for sign, end in bounds if math.isfinite(end))}".rstrip()
+
+
 def duration(seconds: float) -> str:
     """``0.4 s``, ``42 s``, ``3 min 20 s``, ``5 h 12 min``."""
     if seconds < 10:

@@ -147,7 +147,7 @@ FORGERIES: dict[str, tuple[Callable[[Members], Members], str]] = {
     "a million networks": (lambda m: with_card(m, updates=[1] * 1_000_000), "do not fit into"),
     "an unknown activation": (
         lambda m: with_card(m, architecture=json.loads(m["model.json"])["architecture"] | {"activation": "exec"}),
-        "activation must be one of",
+        "activation: expected one of",
     ),
     "a network of 2^60 weights": (
         lambda m: with_card(m, architecture=json.loads(m["model.json"])["architecture"] | {"hidden": [2**55]}),

@@ -15,7 +15,7 @@ FIGURES: dict[str, Any] = json.loads((Path(__file__).parent / "figures.json").re
 
 
 def blobs(n: int = 200, *, n_features: int = 6, n_classes: int = 3, seed: int = 0, spread: float = 1.0) -> Examples:
-    """Gaussian clouds, one a class, that overlap a little."""
+    """Gaussian clouds, one per class, that overlap a little."""
     rng = np.random.default_rng(seed)
     centers = np.random.default_rng(1234).standard_normal((n_classes, n_features))
     y = rng.integers(0, n_classes, n)
@@ -24,7 +24,7 @@ def blobs(n: int = 200, *, n_features: int = 6, n_classes: int = 3, seed: int = 
 
 
 def prepared(examples: Examples, *, n_classes: int = 3, dtype: Any = np.float64) -> Prepared:
-    """The examples as a network takes them."""
+    """Return the examples prepared for a network."""
     return examples.prepared("examples", n_classes=n_classes, dtype=dtype)
 
 

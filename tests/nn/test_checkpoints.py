@@ -1,4 +1,4 @@
-"""Interrupted training goes on to the same bits."""
+"""Interrupted training continues to the same bits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BASE = Hyperparameters(hidden=(12, 7), batch_size=32, alpha=0.05, keep_prob=0.8,
 
 
 def after(calls: int) -> Callable[[], bool]:
-    """A should_stop that says so at the given call."""
+    """Return a should_stop that is true at the given call."""
     asked = [0]
 
     def should_stop() -> bool:
@@ -31,7 +31,7 @@ def after(calls: int) -> Callable[[], bool]:
 @pytest.mark.parametrize("calls", [1, 10, 22])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_resumed_training_ends_with_the_same_bits(optimizer: str, calls: int, tmp_path: Path) -> None:
-    """Stopped within the first, second and fourth epoch, written to a file, and continued."""
+    """Training stopped in the first, second and fourth epoch, saved to a file, and continued."""
     one = replace(BASE, optimizer=optimizer, schedule="exponential", decay_rate=0.2)
     settings, seeds = [one, replace(one, beta=0.5, keep_prob=1.0)], (1, 2)
     whole = trained(settings, seeds=seeds, epochs=6, report_epochs=(1, 3, 5))
@@ -47,7 +47,7 @@ def test_resumed_training_ends_with_the_same_bits(optimizer: str, calls: int, tm
 
 
 def test_networks_that_had_stopped_stay_stopped() -> None:
-    """A checkpoint knows the networks that diverged or ran out of patience before."""
+    """A checkpoint keeps networks that have diverged or run out of patience."""
     settings = [BASE, replace(BASE, alpha=1e30), replace(BASE, alpha=1e-9)]
     stopping = Stopping(max_epochs=9, patience=2, min_updates=0)
     whole = trained(settings, seeds=(0, 1, 2), stopping=stopping)
@@ -59,14 +59,14 @@ def test_networks_that_had_stopped_stay_stopped() -> None:
 
 
 def test_should_stop_is_asked_every_mini_batch() -> None:
-    """Seven mini-batches an epoch, three epochs."""
+    """should_stop is called seven times in each of three epochs."""
     asked: list[int] = []
     trained(BASE, epochs=3, should_stop=lambda: bool(asked.append(1)))
     assert len(asked) == 21
 
 
 def test_an_interrupted_network_is_its_best_so_far() -> None:
-    """What was trained until then can be used."""
+    """The networks of an interrupted run can be used."""
     network = trained(BASE, epochs=9, should_stop=after(30)).networks[0]
     shorter = trained(BASE, epochs=4).networks[0]
     assert network.epochs == 4

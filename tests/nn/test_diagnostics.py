@@ -1,4 +1,4 @@
-"""Vanishing and exploding gradients show layer by layer."""
+"""Vanishing and exploding gradients are visible layer by layer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def layers_of(hyperparameters: Hyperparameters) -> list[LayerReport]:
 
 
 def test_layers_are_reported_at_the_epochs_asked_for() -> None:
-    """One report a layer and epoch, from the input on, of each network."""
+    """Each network has one report per layer and epoch, from the input on."""
     run = trained(DEEP, seeds=(0, 1), epochs=5, report_epochs=[1, 4])
     for network in run.networks:
         assert [(one.epoch, one.layer) for one in network.layers] == [(e, n) for e in (1, 4) for n in range(1, 8)]
@@ -46,7 +46,7 @@ def test_xavier_keeps_them_alive() -> None:
 
 
 def test_large_weights_saturate() -> None:
-    """With a standard deviation of 10 every tanh unit lies at its ends."""
+    """With a standard deviation of 10 every tanh unit is saturated."""
     layers = layers_of(replace(DEEP, initializer="random_large"))
     assert min(layer.activation_norm for layer in layers[:-1]) > 0.9
     assert max(layer.activation_norm for layer in layers_of(replace(DEEP, initializer="xavier"))[:-1]) < 0.9
@@ -54,7 +54,7 @@ def test_large_weights_saturate() -> None:
 
 @pytest.mark.parametrize(("activation", "dead"), [("relu", 0.25), ("tanh", 0.25), ("sigmoid", 0.25), ("leaky_relu", 0)])
 def test_dead_units_are_counted(activation: str, dead: float) -> None:
-    """Two of eight units whose biases lie far below 0 answer to no example; a leaky unit always does."""
+    """Two of eight ReLU units with biases far below 0 are dead; leaky units are not."""
     architecture = Architecture(6, (8,), 3, activation)
     theta = architecture.initial(np.random.default_rng(0), "he")
     architecture.views(theta)[0][1][:2] = -1e6
@@ -66,7 +66,7 @@ def test_dead_units_are_counted(activation: str, dead: float) -> None:
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_norms_are_what_they_say(activation: str) -> None:
-    """The root mean square of activations, by hand."""
+    """The root mean square of activations equals the one computed by hand."""
     architecture = Architecture(6, (8,), 3, activation)
     theta = architecture.initial(np.random.default_rng(0), "he")
     data = blobs(50)
@@ -88,7 +88,7 @@ def test_norms_are_what_they_say(activation: str) -> None:
     [("activation 2", 2), ("gradient 3", 3), ("gradients 1 and 3", 3), ("theta 1", 1), ("logits", 3)],
 )
 def test_the_first_overflow_of_a_step(where: str, layer: int) -> None:
-    """Activations are met from the input on, then gradients from the output back, then the weights."""
+    """Activations are checked from the input on, then gradients from the output back, then the weights."""
     architecture = Architecture(4, (3, 3), 2)
     activations = [np.zeros((5, 3)), np.zeros((5, 3))]
     gradient, theta = np.zeros((2, architecture.n_parameters))
@@ -106,7 +106,7 @@ def test_the_first_overflow_of_a_step(where: str, layer: int) -> None:
 
 
 def test_divergence_names_the_layer() -> None:
-    """A huge learning rate breaks a deep network at a hidden layer, found without slowing the others."""
+    """A huge learning rate makes a deep network diverge at a hidden layer, which is named."""
     network = trained(replace(DEEP, activation="relu", alpha=1e12)).networks[0]
     assert network.stop_reason == "diverged"
     assert network.diverged_layer is not None

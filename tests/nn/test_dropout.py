@@ -23,7 +23,7 @@ BASE = Hyperparameters(hidden=(12, 7), batch_size=32, alpha=0.3)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("keep_prob", [0.1, 0.5, 0.8, 0.97])
 def test_a_mask_is_0_or_one_over_keep_prob(keep_prob: float, dtype: Any) -> None:
-    """Every unit is dropped or divided by keep_prob; so many are kept; the mean stays 1."""
+    """Every unit is dropped or divided by keep_prob; the share kept is keep_prob; the mean is 1."""
     mask = np.empty((300, 401), dtype=dtype)
     draw_mask(np.random.Generator(np.random.SFC64(0)), keep_prob, mask)
     kept = mask != 0
@@ -34,7 +34,7 @@ def test_a_mask_is_0_or_one_over_keep_prob(keep_prob: float, dtype: Any) -> None
 
 
 def test_masks_are_drawn_anew() -> None:
-    """No two masks of a stream are alike, and units are dropped independently."""
+    """Two masks of a stream differ, and units are dropped independently."""
     rng = np.random.Generator(np.random.SFC64(0))
     first, second = np.empty((2, 4000, 10))
     for mask in (first, second):
@@ -68,7 +68,7 @@ def masks_of(cohort: Cohort) -> list[Array | None]:
 
 
 def test_one_keep_prob_for_each_layer() -> None:
-    """Layers with keep_prob 1 have no mask; there is never one for the output, nor for what biases multiply."""
+    """Layers with keep_prob 1, the output and the column of ones have no mask."""
     first, second = masks_of(cohort_of((1.0, 0.5)))
     assert first is None
     assert second is not None
@@ -78,7 +78,7 @@ def test_one_keep_prob_for_each_layer() -> None:
 
 
 def test_the_gradient_of_a_dropped_unit_is_0() -> None:
-    """A unit that is dropped for all examples gets no gradient, neither into it nor out of it."""
+    """A unit that is dropped for all examples has zero gradients on both sides."""
     cohort = cohort_of(0.5)
     step = cohort.first_step
     mask = cohort.buffers.masks[0]
@@ -102,6 +102,6 @@ def test_nothing_is_dropped_outside_training() -> None:
 
 
 def test_keep_prob_1_draws_nothing() -> None:
-    """keep_prob 1 trains the very same network as no dropout at all."""
+    """keep_prob 1 trains the same network as no dropout."""
     one, several = (trained(replace(BASE, keep_prob=keep)).networks[0] for keep in (1.0, (1.0, 1.0)))
     assert np.array_equal(one.theta, several.theta)

@@ -1,4 +1,4 @@
-"""Whole training runs that the lectures' notebooks print, replayed."""
+"""Whole training runs from the lectures' notebooks, repeated."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def circles(n: int, seed: int) -> Examples:
 
 
 def moons() -> Examples:
-    """Two half circles that interlock."""
+    """Two interlocking half circles."""
     t = np.linspace(0, np.pi, 150)
     upper = np.stack([np.cos(t), np.sin(t)], axis=1)
     return noisy([upper, np.stack([1 - np.cos(t), 1 - np.sin(t) - 0.5], axis=1)], 0.2, 3)
@@ -50,7 +50,7 @@ DATA = {"circles_train": circles(300, 1), "circles_test": circles(100, 2), "moon
 
 @pytest.mark.parametrize("name", list(DATA))
 def test_data(name: str) -> None:
-    """The data sets are the notebooks' to the bit, so that a run that differs is the network's fault."""
+    """The data sets equal the notebooks' bit for bit, so any difference comes from the network."""
     columns = np.ascontiguousarray(DATA[name].X.T, dtype="<f8")
     expected = FIGURES["datasets"][name]
     np.testing.assert_allclose(columns[:, 0], expected["first"], rtol=1e-12)
@@ -89,13 +89,13 @@ def full_batch(scale: str) -> tuple[TrainedNetwork, float]:
 
 
 def accuracy(network: TrainedNetwork, examples: Examples) -> float:
-    """The fraction classified rightly."""
+    """Return the accuracy."""
     return float((network.predict(examples.X) == examples.y).mean())
 
 
 @pytest.mark.parametrize(("name", "scale"), [("init_zeros", "zeros"), ("init_he", "he")])
 def test_initialization_runs(name: str, scale: str) -> None:
-    """Every cost that was printed, and both accuracies, of zeros and of He's initialization."""
+    """Every printed cost and both accuracies of zeros and of He's initialization are repeated."""
     network, first = full_batch(scale)
     run = RUNS[name]
     costs = [first, *network.curve["train_cost"]]
@@ -180,7 +180,7 @@ class Replay:
 
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
 def test_optimizer_runs(name: str) -> None:
-    """Every cost that was printed, to 1e-6, and the accuracy at the end."""
+    """Every printed cost is repeated to 1e-6, and the final accuracy."""
     run, replay = RUNS[name], Replay(name)
     for epoch in range(run["epochs"]):
         if str(epoch) not in run["costs"]:

@@ -1,4 +1,4 @@
-"""Every single value that the lectures' notebooks print, from the functions that train."""
+"""Every value printed in the lectures' notebooks, from the functions used in training."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_optimizer_step(name: str, optimizer: str) -> None:
 
 
 def test_minibatches() -> None:
-    """148 examples in batches of 64, 64 and 20, in a given order."""
+    """148 examples in a given order are cut into batches of 64, 64 and 20."""
     figure = UNIT["minibatches"]
     legacy = np.random.RandomState(1)
     X, y = legacy.randn(12288, 148).T, (legacy.randn(1, 148) < 0.5)[0].astype(np.int64)
@@ -215,7 +215,7 @@ class NotebookCost(CostFunction):
 def point_of(
     epsilon: float, *, planted: bool = False, cost_of: type[CostFunction] = CostFunction
 ) -> tuple[float, float]:
-    """Cost and relative difference of the notebook's gradient check, with its planted bugs if wanted."""
+    """Return cost and relative difference of the notebook's gradient check, optionally with its planted bugs."""
     figure = UNIT["gradient_check"]
     architecture, theta, examples = network_of(figure)
     settings = Hyperparameters(hidden=architecture.hidden)
@@ -242,7 +242,7 @@ def test_gradient_check_passes_a_correct_gradient() -> None:
     ("epsilon", "name"), [(1e-5, "eps 1e-5, correct (own run)"), (1e-4, "eps 1e-4, correct (own run)")]
 )
 def test_gradient_check_is_sharper_with_a_cost_from_the_logits(epsilon: float, name: str) -> None:
-    """The same network scores no worse than in the figures where the cost is computed stably."""
+    """With a stable cost the same network scores no worse than in the notebook."""
     cost, difference = point_of(epsilon)
     assert cost == pytest.approx(UNIT["gradient_check"]["cost"], abs=1e-12)
     assert difference < UNIT["gradient_check"]["expected"][name]

@@ -1,4 +1,4 @@
-"""The gradient that trains, against differences of the cost."""
+"""The gradient used in training, compared with differences of the cost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HIDDEN = {1: (), 2: (7,), 3: (7, 5), 4: (7, 5, 4)}
 @pytest.mark.parametrize("output", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_gradients_are_exact(activation: str, output: str, penalty: str, depth: int) -> None:
-    """Below 1e-7 over all of θ at initialization and after training, in every combination and with any weights."""
+    """The difference is below 1e-7 at initialization and after training, in every combination and with any weights."""
     n_classes = 2 if output == "sigmoid" else 3
     data = blobs(40, n_classes=n_classes)
     weights = np.random.default_rng(5).uniform(0, 2, len(data))
@@ -43,7 +43,7 @@ def test_gradients_are_exact(activation: str, output: str, penalty: str, depth: 
 
 @pytest.mark.parametrize("rows", [64, 128, 512])
 def test_gradients_of_cut_products_are_exact(rows: int) -> None:
-    """Layers wide enough for their products to be cut into blocks have the right gradient, too."""
+    """Layers whose products are cut into blocks have the right gradient, too."""
     data = blobs(rows, n_features=96, n_classes=4)
     result = check_gradients(
         data,
@@ -58,7 +58,7 @@ def test_gradients_of_cut_products_are_exact(rows: int) -> None:
 
 
 def test_keep_prob_is_forced_to_1_and_said() -> None:
-    """A network with dropout is checked without it, and the result says so."""
+    """A network with dropout is checked without it, and the result records it."""
     dropped = check_gradients(
         blobs(30), n_classes=3, hyperparameters=Hyperparameters(hidden=(5,), keep_prob=0.5), seed=0
     )
@@ -69,7 +69,7 @@ def test_keep_prob_is_forced_to_1_and_said() -> None:
 
 
 def test_a_large_network_is_sampled_by_layer() -> None:
-    """Of each W and b at most so many entries are compared; the worst stand side by side."""
+    """At most ``entries`` entries of each W and b are compared; the worst are listed."""
     result = check_gradients(
         blobs(30), n_classes=3, hyperparameters=Hyperparameters(hidden=(20, 10)), seed=0, entries=15
     )
@@ -92,6 +92,6 @@ def test_the_check_repeats_with_its_seed() -> None:
 
 @pytest.mark.parametrize("epsilon", [0.0, -1e-5, float("nan"), 1.0])
 def test_epsilon_has_bounds(epsilon: float) -> None:
-    """A step of 0 divides by it; a large one is no derivative."""
-    with pytest.raises(ArgumentError, match="epsilon must be in"):
+    """A step of 0 or a large one is refused."""
+    with pytest.raises(ArgumentError, match=r"epsilon: expected a number > 0 and ≤ 0\.01, got"):
         check_gradients(blobs(30), n_classes=3, hyperparameters=Hyperparameters(), seed=0, epsilon=epsilon)

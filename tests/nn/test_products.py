@@ -1,4 +1,4 @@
-"""Products cut into blocks are the products, whatever the shape and the machine."""
+"""Products cut into blocks equal the products, for every shape and kind of machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""K networks side by side: each is, to the bit, the network that it would be alone."""
+"""K networks side by side: each is bit for bit the network it would be alone."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_hyperparameters_of_their_own(optimizer: str) -> None:
 @pytest.mark.parametrize("batch_size", [1, 16, 64, 256, "full"])
 @pytest.mark.parametrize("optimizer", ["momentum", "adam"])
 def test_folds_of_different_sizes(optimizer: str, batch_size: Any) -> None:
-    """Each network has its own rows, a few more or fewer than the next: so do its mini-batches."""
+    """Each network has its own number of rows, and so of mini-batches."""
     one = replace(BASE, batch_size=batch_size, optimizer=optimizer, alpha=0.02, keep_prob=0.8)
     whole = blobs(130)
     folds = [np.arange(len(whole)) % 4 == k for k in range(4)]
@@ -125,5 +125,5 @@ def test_two_classes_without_hidden_layers(output: str) -> None:
 )
 def test_what_must_agree(change: dict[str, Any]) -> None:
     """Networks of another shape, batch size or optimizer cannot train side by side; the error names the field."""
-    with pytest.raises(ArgumentError, match=f"must agree in {next(iter(change))}"):
+    with pytest.raises(ArgumentError, match=f"expected the same {next(iter(change))} in every network"):
         trained([BASE, replace(BASE, **change)], seeds=(0, 1))

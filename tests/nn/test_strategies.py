@@ -1,4 +1,4 @@
-"""The tables: what each initializer, schedule and activation is by definition."""
+"""Each initializer, schedule, activation and optimizer follows its definition."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_variance_of_initial_weights(name: str) -> None:
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_slopes_are_derivatives(name: str) -> None:
-    """What is kept in a forward step, what is told from the activation, and the difference quotient agree."""
+    """The slope of a forward step, the one computed from the activation, and the difference quotient agree."""
     activation = ACTIVATIONS[name]
     z = np.array([-3.0, -0.7, -1e-3, 1e-3, 0.4, 2.5])
     ends = [z + 1e-6, z - 1e-6]
@@ -59,7 +59,7 @@ def test_slopes_are_derivatives(name: str) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_relu_is_flat_at_0(dtype: type) -> None:
-    """At z = 0 the slope is 0: there lies every unit whose inputs are all dead."""
+    """At z = 0 the slope is 0, because a unit with only dead inputs is exactly there."""
     z = np.array([0.0, -1.0, 1.0], dtype=dtype)
     delta = np.ones_like(z)
     forward, backward = ACTIVATIONS["relu"].bind(z, np.zeros_like(z), delta, None)
@@ -78,13 +78,13 @@ def test_activations_take_any_number(name: str) -> None:
 
 
 def assess(name: str, logits: Array, y: Ints) -> tuple[Array, Bools]:
-    """Losses and wrong examples; the logits stay as they are."""
+    """Return losses and wrong examples, leaving the logits unchanged."""
     return OUTPUTS[name].assess(logits.copy(), OUTPUTS[name].labels(y))
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_losses_are_stable_cross_entropy(name: str) -> None:
-    """−log of the class's probability, finite even where that rounds to 0."""
+    """The loss is −log of the class's probability, and finite even if that rounds to 0."""
     units = 1 if name == "sigmoid" else 3
     logits = np.random.default_rng(0).standard_normal((units, 50)) * 3
     y = np.random.default_rng(1).integers(0, 2, 50)
@@ -125,27 +125,27 @@ def factors(name: str, **hyperparameters: float) -> list[float]:
     ],
 )
 def test_schedules(name: str, expected: list[float]) -> None:
-    """Each schedule is its formula; the first epoch has α itself."""
+    """Each schedule follows its formula; the first epoch has α itself."""
     assert set(SCHEDULES) == {"constant", "inverse_time", "step", "exponential", "cosine"}
     assert factors(name) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_learning_rates_stay_positive(name: str) -> None:
-    """α never becomes 0, however fast and long it decays: momentum keeps multiples of it."""
+    """α never decays to 0, because momentum keeps multiples of it."""
     assert min(factors(name, max_epochs=8, decay_rate=1e6)) > 0
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_warm_up_is_linear(name: str) -> None:
-    """Three epochs of warm-up have ¼, ½ and ¾ of what the schedule says, the fourth all of it."""
+    """Three epochs of warm-up have ¼, ½ and ¾ of the schedule's α, the fourth all of it."""
     ratios = np.array(factors(name, warmup_epochs=3)) / np.array(factors(name))
     np.testing.assert_allclose(ratios, [0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizers_go_downhill(name: str) -> None:
-    """Each finds the minimum of ½ Σ c x² from any start, for two networks with rates of their own."""
+    """Each finds the minimum of ½ Σ c x² from any start, for two networks with different rates."""
     optimizer = OPTIMIZERS[name]
     c = np.array([[1.0, 3.0], [0.5, 2.0]])
     theta, alphas, betas = np.array([[2.0, -1.0], [-3.0, 1.5]]), [0.05, 0.03], [0.9, 0.8]
@@ -173,6 +173,6 @@ def test_optimizers_go_downhill(name: str) -> None:
     ],
 )
 def test_idle_hyperparameters(settings: dict[str, object], expected: set[str]) -> None:
-    """Hyperparameters that the optimizer, the schedule or the lack of hidden layers makes idle."""
+    """Hyperparameters are idle by optimizer, by schedule, or without hidden layers."""
     given = Hyperparameters(**({"hidden": (4,)} | settings))  # type: ignore[arg-type]
     assert idle_hyperparameters(given) == expected

@@ -1,4 +1,4 @@
-"""What train() promises: reproducible, early stopping, best weights back, honest numbers."""
+"""train(): reproducible, stops early, returns the best weights and their true errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BASE = Hyperparameters(hidden=(12, 7), batch_size=32, alpha=0.3)
 
 
 def test_the_same_seed_gives_the_same_bits() -> None:
-    """Twice the same call, twice the same θ; another seed, another θ."""
+    """The same call gives the same θ, another seed another θ."""
     one = replace(BASE, keep_prob=0.8)
     first, second, other = (trained(one, seeds=(seed,)).networks[0] for seed in (1, 1, 2))
     assert np.array_equal(first.theta, second.theta)
@@ -68,7 +68,7 @@ def test_streams_are_separate() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dtype(dtype: Any) -> None:
-    """θ has the dtype that was asked for; both dtypes begin and stay close together."""
+    """θ has the requested dtype; both dtypes start and stay close together."""
     network = trained(BASE, dtype=dtype, epochs=2).networks[0]
     other = trained(BASE, dtype=np.float64, epochs=2).networks[0]
     assert network.theta.dtype == dtype
@@ -77,7 +77,7 @@ def test_dtype(dtype: Any) -> None:
 
 @pytest.mark.parametrize("table", ["optimizer", "activation", "schedule"])
 def test_every_strategy_learns(table: str) -> None:
-    """Each entry of each table brings the train error of easy blobs near 0."""
+    """Every entry of every table reaches a train error near 0 on easy blobs."""
     names = {"optimizer": OPTIMIZERS, "activation": ACTIVATIONS, "schedule": SCHEDULES}[table]
     for name in names:
         alpha = 0.01 if name in ("rmsprop", "adam") else 0.5
@@ -88,7 +88,7 @@ def test_every_strategy_learns(table: str) -> None:
 
 @pytest.mark.parametrize("initializer", INITIALIZERS)
 def test_every_initializer_begins_finite(initializer: str) -> None:
-    """Even weights ten times too large have a finite cost after an epoch, thanks to a loss from the logits."""
+    """With the loss computed from logits, even weights ten times too large have a finite cost after an epoch."""
     one = replace(BASE, initializer=initializer, alpha=1e-3)
     network = trained(one, epochs=1).networks[0]
     assert network.stop_reason == "max_epochs"
@@ -105,7 +105,7 @@ def test_train_numbers_are_exact() -> None:
 
 
 def test_dev_numbers_are_of_the_best_epoch() -> None:
-    """Dev error, cost and bits belong to the weights that come back."""
+    """Dev error, cost and wrong examples are those of the returned weights."""
     dev = blobs(60, seed=1)
     network = trained(BASE, dev=dev, epochs=20).networks[0]
     assert np.array_equal(network.dev_wrong, network.predict(dev.X) != dev.y)
@@ -116,7 +116,7 @@ def test_dev_numbers_are_of_the_best_epoch() -> None:
 
 
 def test_the_curve_has_one_value_an_epoch() -> None:
-    """Costs, errors and seconds, as long as the training."""
+    """The curve has costs, errors and seconds of every epoch."""
     network = trained(BASE, epochs=6).networks[0]
     assert network.epochs == 6
     assert {name: values.shape for name, values in network.curve.items()} == dict.fromkeys(
@@ -126,7 +126,7 @@ def test_the_curve_has_one_value_an_epoch() -> None:
 
 
 def test_without_a_dev_set_the_last_weights_come_back() -> None:
-    """No early stopping, no dev numbers."""
+    """Without a dev set there is no early stopping and no dev error."""
     network = train(
         blobs(), None, n_classes=3, hyperparameters=BASE, seeds=[0], stopping=Stopping(max_epochs=4, patience=1)
     ).networks[0]
@@ -138,7 +138,7 @@ def test_without_a_dev_set_the_last_weights_come_back() -> None:
 
 
 def test_patience_waits_for_enough_updates() -> None:
-    """Patience counts epochs, but an epoch of 7 updates is no reason to stop before min_updates were made."""
+    """Training does not stop before min_updates, even if patience has run out."""
     hopeless = replace(BASE, alpha=1e-9)
     early = trained(hopeless, stopping=Stopping(max_epochs=50, patience=2, min_updates=0)).networks[0]
     later = trained(hopeless, stopping=Stopping(max_epochs=50, patience=2, min_updates=70)).networks[0]
@@ -147,7 +147,7 @@ def test_patience_waits_for_enough_updates() -> None:
 
 
 def test_min_improvement() -> None:
-    """An epoch that is better by no more than that is not better."""
+    """An epoch that improves by min_improvement or less is not better."""
     slow = replace(BASE, alpha=1e-4)
     stopping = Stopping(max_epochs=30, patience=2, min_updates=0, monitor="cost")
     assert trained(slow, stopping=stopping).networks[0].epochs == 30
@@ -156,7 +156,7 @@ def test_min_improvement() -> None:
 
 @pytest.mark.parametrize("monitor", ["error", "cost", "balanced_error"])
 def test_monitor(monitor: str) -> None:
-    """The best epoch is that of the value asked for, and that value is told."""
+    """The best epoch is that of the monitored metric, which on_epoch receives."""
     data = blobs(200, seed=1)
     rare = (data.y != 2) | (np.cumsum(data.y == 2) <= 4)
     dev = Examples(data.X[rare], data.y[rare])
@@ -173,7 +173,7 @@ def test_monitor(monitor: str) -> None:
 
 
 def test_on_epoch_is_told_every_epoch() -> None:
-    """Epochs from 1, arrays with one entry a network, and who still trains."""
+    """on_epoch receives epochs from 1, one array entry per network, and which networks are running."""
     told: list[EpochMetrics] = []
     settings = [BASE, replace(BASE, alpha=1e30)]
     run = trained(settings, seeds=(0, 1), epochs=4, on_epoch=told.append)
@@ -187,14 +187,14 @@ def test_on_epoch_is_told_every_epoch() -> None:
 
 
 def test_on_epoch_can_end_training() -> None:
-    """True from on_epoch stops every network: it was pruned."""
+    """If on_epoch returns True, every network stops."""
     run = trained(BASE, seeds=(0, 1), epochs=9, on_epoch=lambda metrics: metrics.epoch == 3)
     assert [(network.epochs, network.stop_reason) for network in run.networks] == [(3, "stopped")] * 2
     assert run.checkpoint is None
 
 
 def test_divergence_is_a_result() -> None:
-    """A network that diverges before any epoch ends well has error 1, a finite cost, and names its layer."""
+    """A network that diverges in the first epoch has error 1, a finite cost and the layer's number."""
     network = trained(replace(BASE, alpha=1e30)).networks[0]
     assert network.stop_reason == "diverged"
     assert network.diverged_layer in {1, 2, 3}
@@ -206,7 +206,7 @@ def test_divergence_is_a_result() -> None:
 
 
 def test_divergence_later_keeps_the_best_epoch() -> None:
-    """What was good before the weights exploded stays."""
+    """The best epoch before divergence is kept."""
     one = replace(BASE, optimizer="gradient_descent", alpha=0.3, schedule="constant")
     good = trained(one, epochs=3).networks[0]
 
@@ -223,7 +223,7 @@ def test_divergence_later_keeps_the_best_epoch() -> None:
 
 
 def test_example_weights() -> None:
-    """Weight 2 counts as the example twice, and only ratios of weights matter."""
+    """Weight 2 equals repeating the example, and only ratios of weights matter."""
     data = blobs(64)
     doubled = Examples(np.concatenate([data.X, data.X[:32]]), np.concatenate([data.y, data.y[:32]]))
     one = replace(BASE, batch_size="full", lambda_=0.0)
@@ -245,7 +245,7 @@ def test_penalty_per_mini_batch() -> None:
 
 
 def test_l2_without_momentum_is_weight_decay() -> None:
-    """One step shrinks every weight by 1 − αλ/m beside the step of the loss, and leaves biases alone."""
+    """Besides the step of the loss, one step shrinks every weight by 1 − αλ/m, but no bias."""
     one = Hyperparameters(hidden=(5,), optimizer="gradient_descent", batch_size="full", alpha=0.1)
     others: dict[str, Any] = {"epochs": 1, "dtype": np.float64}
     start = Architecture(6, (5,), 3).initial(np.random.default_rng(0), "he")
@@ -265,7 +265,7 @@ def test_l1_makes_weights_small() -> None:
 
 
 def test_a_batch_larger_than_the_data_is_the_whole_of_it() -> None:
-    """Batch size 512 on 200 examples makes one update an epoch."""
+    """Batch size 512 on 200 examples makes one update per epoch."""
     network = trained(replace(BASE, batch_size=512), epochs=3).networks[0]
     assert network.updates == network.best_epoch
 
@@ -285,7 +285,7 @@ def test_mean_over_the_last_smaller_mini_batch() -> None:
 
 
 def test_initial_parameters_may_be_given() -> None:
-    """One θ for all networks, or one each."""
+    """The initial θ is one for all networks, or one per network."""
     architecture = trained(BASE, epochs=1).networks[0].architecture
     thetas = np.stack([architecture.initial(np.random.default_rng(seed), "he") for seed in (1, 2)])
     shared = trained(BASE, seeds=(0, 0), initial=thetas[0]).networks
@@ -328,6 +328,6 @@ def test_a_number_of_updates_may_end_training_within_an_epoch() -> None:
 
 
 def test_updates_must_agree_side_by_side() -> None:
-    """Networks whose epochs have different numbers of updates cannot end at one number together."""
+    """max_updates is refused for networks with different numbers of updates per epoch."""
     with pytest.raises(ArgumentError, match="got 2 to 7"):
         trained(BASE, data=[blobs(200), blobs(64)], seeds=(0, 1), stopping=Stopping(max_updates=3))

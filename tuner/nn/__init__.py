@@ -1,4 +1,4 @@
-"""The network and its training.  NumPy only: this room knows no Optuna, pandas, SQL or file."""
+"""The network and its training, NumPy only: no Optuna, pandas, SQL or files."""
 
 from tuner.nn.activations import ACTIVATIONS, LEAK
 from tuner.nn.architecture import Architecture

@@ -1,4 +1,4 @@
-"""Activations of the hidden layers, bound once to the buffers they work in, since a step allocates nothing."""
+"""Activations of the hidden layers, bound once to their buffers, so that a step allocates nothing."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Steps: TypeAlias = tuple[list[Call], list[Call]]
 class Activation(NamedTuple):
     """g and its derivative, both in place.
 
-    ``value(z)`` are the calls that turn z into a = g(z); ``slope(a)`` is g'(z), told from a.  ``bind(z, slope, delta,
-    mask)`` returns the calls of two steps over these buffers of one shape: the first turns z into g(z) and keeps g'(z)
-    in ``slope``, both multiplied by the dropout mask if there is one, and the second multiplies ``delta`` by it.
-    ``keeps_one`` says that g(1) = 1, so that a column of ones need not be written again.
+    ``value(z)`` returns the calls that turn z into a = g(z); ``slope(a)`` is g'(z), computed from a.  ``bind(z, slope,
+    delta, mask)`` returns the calls of the forward and backward step on these buffers of one shape: forward turns z
+    into g(z) and writes g'(z) to ``slope``, both multiplied by the dropout mask if there is one; backward multiplies
+    ``delta`` by ``slope``.  ``keeps_one``: g(1) = 1, so that a column of ones need not be written again.
     """
 
     value: Callable[[Array], list[Call]]
@@ -35,18 +35,17 @@ class Activation(NamedTuple):
 
 
 def _relu(z: Array) -> list[Call]:
-    """g(z) = max(z, 0): of two arrays, which NumPy compares four times faster than an array and a number."""
+    """g(z) = max(z, 0), with an array of zeros: four times faster in NumPy than with a number."""
     return [partial(np.maximum, z, aligned(z.shape, z.dtype), out=z)]
 
 
 def _bind_relu(z: Array, slope: Array, delta: Array, mask: Array | None) -> Steps:
     """g'(z) = 1 where z > 0, else 0, as bits.
 
-    Taken as a whole number, z > 0 is positive, 0 is 0, z < 0 negative: the sign of its negative, shifted over all bits,
-    is all ones just where z > 0, and "and" with that is the activation as well as its gradient.  Whole numbers go
-    through NumPy faster than comparing, converting and multiplying do.  (At 0 the slope has to be 0: a unit whose
-    inputs are all dead lies exactly there.)  A NaN whose sign bit is set becomes 0 here, but not in ``value``, by which
-    an epoch is judged.
+    Read as an integer, z keeps its sign.  The sign bit of −z, shifted over all bits, is all ones exactly where z > 0,
+    and a bitwise "and" with it gives both the activation and its gradient.  Integer operations are faster in NumPy than
+    comparing, converting and multiplying.  (The slope at 0 must be 0: a unit with only dead inputs is exactly there.)
+    A NaN with its sign bit set becomes 0 here, but not in ``value``, which evaluates an epoch.
     """
     whole = np.dtype(f"i{z.itemsize}")
     bits, positive, change = z.view(whole), slope.view(whole), delta.view(whole)
@@ -98,7 +97,7 @@ def _bind_tanh(z: Array, slope: Array, delta: Array, mask: Array | None) -> Step
 
 
 def _sigmoid(z: Array) -> list[Call]:
-    """g(z) = 1 / (1 + e^−z), as (1 + tanh(z/2)) / 2, which overflows for no z."""
+    """g(z) = 1 / (1 + e^−z), as (1 + tanh(z/2)) / 2, which never overflows."""
     half = np.array(0.5, dtype=z.dtype)
     halve = partial(np.multiply, z, half, z)
     return [halve, partial(np.tanh, z, z), halve, partial(np.add, z, half, z)]

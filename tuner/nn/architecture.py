@@ -1,4 +1,4 @@
-"""The shape of a network, and how its one flat parameter vector θ divides into weights and biases."""
+"""The shape of a network, and where its weights and biases are in the flat parameter vector θ."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tuner.nn.losses import OUTPUTS
 class Architecture:
     """Layer widths, activation and output of a fully connected network.
 
-    Without hidden layers it is softmax or logistic regression.  The output "softmax" has one unit a class; "sigmoid"
-    has one unit in all, whose value is the probability of class 1, and needs exactly two classes.
+    Without hidden layers it is softmax or logistic regression.  The output "softmax" has one unit per class; "sigmoid"
+    has a single unit, the probability of class 1, and needs exactly two classes.
     """
 
     n_features: int
@@ -38,7 +38,7 @@ class Architecture:
         for width in self.hidden:
             integer("hidden", width, low=1)
         if self.output == "sigmoid" and self.n_classes != 2:
-            raise ArgumentError(f'output "sigmoid" needs exactly 2 classes, got {self.n_classes}; use "softmax"')
+            raise ArgumentError(f'output: "sigmoid" is for 2 classes, got {self.n_classes}; use "softmax"')
 
     @property
     def n_outputs(self) -> int:
@@ -57,11 +57,11 @@ class Architecture:
 
     @property
     def n_parameters(self) -> int:
-        """Entries of θ."""
+        """Number of entries of θ."""
         return sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.widths))
 
     def slices(self) -> list[tuple[slice, slice]]:
-        """Where each layer's W and b lie in θ: W1, b1, W2, b2, …, each W row by row as (n_in, n_out)."""
+        """Return the place of each layer's W and b in θ: W1, b1, W2, b2, …, each W row by row as (n_in, n_out)."""
         found, start = [], 0
         for n_in, n_out in pairwise(self.widths):
             middle = start + n_in * n_out
@@ -70,23 +70,23 @@ class Architecture:
         return found
 
     def matrices(self, theta: Array) -> list[Array]:
-        """Every layer as a view (n_in + 1, n_out) of θ: W, and b as its last row.
+        """Return each layer as a view (n_in + 1, n_out) of θ: W, with b as the last row.
 
-        It multiplies inputs with a last column of ones.  θ is (n_parameters,); a leading axis of K networks is kept.
+        Inputs need a last column of ones.  θ is (n_parameters,); a leading axis of K networks is kept.
         """
         if theta.shape[-1] != self.n_parameters:
-            raise ArgumentError(f"theta must have {self.n_parameters} entries for {self.widths}, got {theta.shape[-1]}")
+            raise ArgumentError(f"theta: expected {self.n_parameters} entries for {self.widths}, got {theta.shape[-1]}")
         return [
             theta[..., w.start : b.stop].reshape(*theta.shape[:-1], n_in + 1, n_out)
             for (w, b), (n_in, n_out) in zip(self.slices(), pairwise(self.widths), strict=True)
         ]
 
     def views(self, theta: Array) -> list[tuple[Array, Array]]:
-        """(W, b) of every layer as views of θ: W (n_in, n_out) and b (n_out,), after any leading axis of θ."""
+        """Return (W, b) of each layer as views of θ: W (n_in, n_out) and b (n_out,), after any leading axis of θ."""
         return [(matrix[..., :-1, :], matrix[..., -1, :]) for matrix in self.matrices(theta)]
 
     def initial(self, rng: np.random.Generator, initializer: str) -> Array:
-        """A fresh θ in float64: weights drawn layer by layer from the input on, biases 0."""
+        """Return an initial θ in float64: weights drawn layer by layer from the input on, biases 0."""
         one_of("initializer", initializer, INITIALIZERS)
         theta = np.zeros(self.n_parameters)
         for W, _ in self.views(theta):
@@ -94,13 +94,13 @@ class Architecture:
         return theta
 
     def flatten(self, parameters: Sequence[tuple[Array, Array]]) -> Array:
-        """The θ that holds these (W, b), one pair a layer."""
+        """Return the θ of these (W, b) pairs, one per layer."""
         if len(parameters) != self.n_layers:
-            raise ArgumentError(f"parameters must have {self.n_layers} (W, b) pairs, got {len(parameters)}")
+            raise ArgumentError(f"parameters: expected {self.n_layers} (W, b) pairs, got {len(parameters)}")
         theta = np.zeros(self.n_parameters)
         for layer, ((W, b), (given_W, given_b)) in enumerate(zip(self.views(theta), parameters, strict=True), start=1):
             for name, view, given in (("W", W, given_W), ("b", b, given_b)):
                 if np.shape(given) != view.shape:
-                    raise ArgumentError(f"{name}{layer} must have shape {view.shape}, got {np.shape(given)}")
+                    raise ArgumentError(f"{name}{layer}: expected shape {view.shape}, got {np.shape(given)}")
                 view[...] = given
         return theta

@@ -1,4 +1,4 @@
-"""Checks of plain arguments: each returns nothing, or refuses with the value found and the bound."""
+"""Checks of arguments: each raises ArgumentError with what was expected and what was found."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from numbers import Integral, Real
 from typing import Any
 
 from tuner.errors import ArgumentError
+from tuner.formatting import bounded
 
 
 def one_of(name: str, value: object, allowed: Collection[str]) -> None:
     """Refuse a value that is not among the allowed names."""
     if value not in allowed:
-        raise ArgumentError(f"{name} must be one of {', '.join(sorted(allowed))}, got {value!r}")
+        raise unexpected(name, f"one of {', '.join(sorted(allowed))}", repr(value))
 
 
 def integer(name: str, value: Any, *, low: int) -> None:
-    """Refuse what is not a whole number of at least ``low``."""
+    """Refuse what is not an integer ≥ ``low``."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
-        raise ArgumentError(f"{name} must be a whole number of at least {low}, got {value!r}")
+        raise unexpected(name, bounded("an integer", low=low), repr(value))
 
 
 def number(
@@ -32,12 +33,9 @@ def number(
     below: float = math.inf,
 ) -> None:
     """Refuse what is not a finite number with low ≤ value ≤ high, above < value and value < below."""
-    known = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if known and low <= value <= high and above < value < below:
-        return
-    left = f"({above:g}" if above > low else f"[{low:g}" if low > -math.inf else "(-inf"
-    right = f"{below:g})" if below < high else f"{high:g}]" if high < math.inf else "inf)"
-    raise ArgumentError(f"{name} must be in {left}, {right}, got {value!r}")
+    is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not (is_number and low <= value <= high and above < value < below):
+        raise unexpected(name, bounded("a number", low=low, above=above, high=high, below=below), repr(value))
 
 
 def power_of_two(name: str, value: Any) -> None:
@@ -45,4 +43,9 @@ def power_of_two(name: str, value: Any) -> None:
     integer(name, value, low=1)
     if value & (value - 1):
         lower = 1 << (int(value).bit_length() - 1)
-        raise ArgumentError(f"{name} must be a power of two, got {value} (the nearest are {lower} and {2 * lower})")
+        raise unexpected(name, f"a power of two, like {lower} or {2 * lower}", repr(value))
+
+
+def unexpected(name: str, expected: str, found: object) -> ArgumentError:
+    """The error for an argument that is not what was expected."""
+    return ArgumentError(f"{name}: expected {expected}, got {found}")

@@ -1,4 +1,4 @@
-"""The array types of this room: networks are computed in float32 or float64, whichever the caller asks for."""
+"""Array types of this room: the caller chooses float32 or float64."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Work as a list of calls, bound once to the arrays they go over and then made again and again.
+"""Lists of NumPy calls, bound to their arrays once and run many times.
 
-What Python does between two NumPy calls (methods, loops, conditions, looking names up) takes a sixth of a step of a
-small network; in a flat list of bound calls next to nothing is left of it.
+Between NumPy calls, Python's methods, loops, conditions and name lookups take a sixth of a step of a small network; a
+flat list of bound calls avoids almost all of it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 Call: TypeAlias = Callable[[], object]
-"""A NumPy function, bound to its operands and to where its result goes."""
+"""A NumPy function, bound to its operands and its output."""
 
 
 def run(calls: Sequence[Call]) -> None:
-    """Make the calls, one after the other."""
+    """Run the calls, one after the other."""
     for call in calls:
         call()

@@ -1,4 +1,4 @@
-"""Going back to the end of an epoch: in memory after every epoch, and as arrays where training was interrupted."""
+"""Restore the end of an epoch: from memory within a run, or from the arrays of a checkpoint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tuner.outcomes import StopReason
 
 @dataclass(frozen=True)
 class Start:
-    """Everything of a cohort that an epoch changes, as it was before."""
+    """What an epoch changes in a cohort, as it was before the epoch."""
 
     theta: Array
     slots: list[Array]
@@ -30,7 +30,7 @@ class Start:
 
     @classmethod
     def of(cls, cohort: Cohort) -> Start:
-        """The cohort as it is now."""
+        """Copy the state of a cohort."""
         return cls(
             cohort.theta.copy(),
             [slot.copy() for slot in cohort.slots],
@@ -39,31 +39,31 @@ class Start:
             [[rng.bit_generator.state for rng in lane.streams.values()] for lane in cohort.lanes],
         )
 
-    def put_back(self, cohort: Cohort) -> None:
-        """Undo what the epoch has done."""
+    def undo(self, cohort: Cohort) -> None:
+        """Set the cohort to its state before the epoch."""
         cohort.theta[...] = self.theta
         for slot, before in zip(cohort.slots, self.slots, strict=True):
             slot[...] = before
         cohort.alphas = list(self.alphas)
         for k, lane in enumerate(cohort.lanes):
-            self._put_back_lane(k, lane)
+            self._undo_lane(k, lane)
 
     def alone(self, cohort: Cohort, k: int) -> Cohort:
-        """The k-th network before the epoch, as a cohort of its own."""
+        """Return the k-th network before the epoch, as a cohort of one."""
         lane = cohort.lanes[k]
-        self._put_back_lane(k, lane)
+        self._undo_lane(k, lane)
         found = Cohort(cohort.plan, [lane], self.theta[k : k + 1], [slot[k : k + 1] for slot in self.slots])
         found.alphas = [self.alphas[k]]
         return found
 
-    def _put_back_lane(self, k: int, lane: Lane) -> None:
+    def _undo_lane(self, k: int, lane: Lane) -> None:
         lane.updates = self.updates[k]
         for rng, state in zip(lane.streams.values(), self.streams[k], strict=True):
             rng.bit_generator.state = state
 
 
 def checkpoint_of(plan: Plan, epoch: int, lanes: list[Lane], cohort: Cohort) -> dict[str, Array]:
-    """Everything that the next epochs and the result depend on, as arrays."""
+    """Return what the next epochs and the result depend on, as arrays."""
     found = {"epoch": np.array(epoch), "shape": np.array([len(lanes), plan.architecture.n_parameters])}
     for lane in lanes:
         best = lane.stopping
@@ -87,7 +87,7 @@ def checkpoint_of(plan: Plan, epoch: int, lanes: list[Lane], cohort: Cohort) -> 
 
 
 def _measured(lane: Lane, epoch: int, wrong: Bools, losses: Array) -> Measured:
-    """The dev set as it was after an epoch, from 1; 0 is before any."""
+    """Return the dev set as measured after an epoch, from 1; epoch 0 is before training."""
     epoch = min(epoch, len(lane.curve["dev_cost"]))
     if not epoch:
         return worst_measured(lane.dev)
@@ -95,11 +95,13 @@ def _measured(lane: Lane, epoch: int, wrong: Bools, losses: Array) -> Measured:
 
 
 def restore(plan: Plan, lanes: list[Lane], found: dict[str, Array]) -> tuple[int, Cohort]:
-    """Put fresh lanes back to a checkpoint: the epochs done, and the cohort that goes on."""
+    """Restore fresh lanes from a checkpoint; return the epochs done and the cohort that goes on training."""
     shape = [len(lanes), plan.architecture.n_parameters]
     if "shape" not in found or list(found["shape"]) != shape:
         kept = "something else" if "shape" not in found else "{} networks of {} parameters".format(*found["shape"])
-        raise ArgumentError(f"resume must be a checkpoint of {shape[0]} networks of {shape[1]} parameters, got {kept}")
+        raise ArgumentError(
+            f"resume: expected a checkpoint of {shape[0]} networks of {shape[1]} parameters, got {kept}"
+        )
     for lane in lanes:
         own = {key.partition(".")[2]: value for key, value in found.items() if key.startswith(f"{lane.number}.")}
         best_epoch, best_updates, lane.updates, layer = (int(value) for value in own["numbers"])
@@ -109,7 +111,9 @@ def restore(plan: Plan, lanes: list[Lane], found: dict[str, Array]) -> tuple[int
         lane.stop_reason, lane.diverged_layer = StopReason(reason) if reason else None, layer or None
         lane.best_theta = own["best_theta"].astype(plan.dtype)
         lane.curve = dict(zip(CURVE, own["curve"].tolist(), strict=True))
-        losses = own.get("losses", np.full(own["wrong"].shape, np.nan))  # 0.1 did not keep them, nor need them
+        losses = own.get(
+            "losses", np.full(own["wrong"].shape, np.nan)
+        )  # checkpoints of 0.1 lack them and do not need them
         lane.best_on_dev, lane.on_dev = (
             _measured(lane, epoch, *rows)
             for epoch, *rows in zip((best_epoch, int(found["epoch"])), own["wrong"].astype(bool), losses, strict=True)

@@ -1,4 +1,4 @@
-"""The networks that still train, side by side: their arrays, and how an epoch goes over them."""
+"""The networks in training, side by side: their arrays and the steps of an epoch."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tuner.nn.propagation import Batch, TrainingPass
 from tuner.nn.updates import Update
 
 BLOCK_BYTES = 1 << 20
-"""What a block of mini-batches, gathered at once, may hold of examples and masks: half of a level-2 cache."""
+"""Bytes of examples and masks in one block of mini-batches, gathered at once: half of a level-2 cache."""
 
 
 class Group(NamedTuple):
-    """The networks first to stop of a cohort, taking a mini-batch of this many rows together."""
+    """Networks ``first`` to ``stop`` of a cohort, which train on mini-batches of ``rows`` rows together."""
 
     first: int
     stop: int
@@ -34,7 +34,7 @@ class Group(NamedTuple):
 
 
 class TrainingStep(NamedTuple):
-    """What a group does with the mini-batch at one place of the buffers; ``calls`` are both passes and the update."""
+    """A group's step on the mini-batch at one place of the buffers; ``calls`` are both passes and the update."""
 
     group: Group
     training: TrainingPass
@@ -45,10 +45,10 @@ class TrainingStep(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Mini-batches that are gathered at once: of each network the examples start to stop of its order.
+    """Mini-batches that are gathered at once: for each network the examples start to stop of its order.
 
-    ``shares`` holds for each network one over the rows of the mini-batch that an example is in.  ``steps`` have their
-    number in the epoch, from 0, before them; groups that take theirs one after the other have the same.
+    ``shares`` holds, for each network and example, 1 / rows of the example's mini-batch.  ``steps`` are pairs of the
+    step's number in the epoch, from 0, and the step; groups that step one after the other share a number.
     """
 
     ranges: list[tuple[int, int]]
@@ -59,7 +59,7 @@ class Block(NamedTuple):
 class Buffers:
     """A block of mini-batches of K networks: examples, targets, weights of examples, and masks.
 
-    The targets (n_outputs, rows) of a mini-batch lie together: NumPy goes over a piece of a longer row half as fast.
+    The targets (n_outputs, rows) of a mini-batch are contiguous: NumPy is half as fast on a part of a longer row.
     """
 
     def __init__(self, plan: Plan, lanes: Sequence[Lane], rows: int) -> None:
@@ -74,7 +74,7 @@ class Buffers:
             self.masks.append(aligned((K, rows, row_length(width)), plan.dtype) if dropped else None)
 
     def at(self, group: Group, start: int, training: TrainingPass) -> tuple[Array, Batch]:
-        """X and the views of the mini-batch of a group that begins at this row."""
+        """Return X and the views of a group's mini-batch that begins at this row."""
         part, rows = slice(group.first, group.stop), slice(start, start + group.rows)
         masks = [None if mask is None else mask[part, rows] for mask in self.masks]
         inputs = self.inputs[part, rows]
@@ -82,7 +82,7 @@ class Buffers:
         return inputs[..., :-1], training.batch(inputs, targets, self.weight[part, :, rows], masks)
 
     def put_targets(self, k: int, y: Ints, batch_rows: int, targets: Callable[[Ints, Array], object]) -> None:
-        """Write the weighted targets of a network's examples, which come in mini-batches of so many rows and a rest."""
+        """Write the weighted targets of a network's examples: mini-batches of ``batch_rows``, then the remainder."""
         whole = len(y) - len(y) % batch_rows
         for start, stop, rows in ((0, whole, batch_rows), (whole, len(y), len(y) - whole)):
             if start < stop:
@@ -91,7 +91,7 @@ class Buffers:
                 np.multiply(out, self.weight[k, 0, start:stop].reshape(-1, 1, rows), out)
 
     def _targets(self, targets: Array, start: int, stop: int, rows: int) -> Array:
-        """The targets (..., mini-batches, n_outputs, rows) of the examples start to stop."""
+        """Return the targets (..., mini-batches, n_outputs, rows) of the examples start to stop."""
         n = self._n_outputs
         return targets[..., start * n : stop * n].reshape(*targets.shape[:-1], -1, n, rows)
 
@@ -117,19 +117,19 @@ class Cohort:
         self._blocks = self._lay_out()
 
     def keep(self, places: list[int]) -> Cohort:
-        """The cohort of the networks at these places."""
+        """Return the cohort of the networks at these places."""
         slots = [slot[places] for slot in self.slots]
         found = Cohort(self.plan, [self.lanes[k] for k in places], self.theta[places], slots)
         found.alphas = [self.alphas[k] for k in places]
         return found
 
-    # The layout of an epoch: the same in each, since neither sizes nor buffers change.
+    # The layout of an epoch: sizes and buffers never change, so every epoch has the same.
 
     def _lay_out(self) -> list[Block]:
-        """Every mini-batch of an epoch, bound to buffers.
+        """Bind every mini-batch of an epoch to buffers.
 
-        A block holds as many mini-batches as one network alone would have in it, so that masks are drawn in the same
-        portions however many networks there are.
+        The number of mini-batches per block does not depend on the number of networks, so masks are drawn in the same
+        portions as for one network alone.
         """
         sizes = [_batch_sizes(len(lane.train), self.plan.batch_rows(lane.number)) for lane in self.lanes]
         largest, longest = max(size[0] for size in sizes), max(map(len, sizes))
@@ -144,15 +144,15 @@ class Cohort:
         return blocks
 
     def _row_bytes(self) -> int:
-        """What one example takes in a block."""
+        """Bytes of one example in a block."""
         masked = any(keep < 1 for lane in self.lanes for keep in lane.hyperparameters.keep_probs)
         shape = self.plan.architecture
         return (shape.n_features + masked * sum(shape.hidden)) * np.dtype(self.plan.dtype).itemsize
 
     def _steps_of(self, first: int, sizes: list[list[int]]) -> list[tuple[int, TrainingStep]]:
-        """The steps of one block, from the rows of each network's mini-batches.
+        """Return the steps of one block, from the rows of each network's mini-batches.
 
-        Networks whose mini-batches differ in size, as the last of an epoch may, take theirs one after the other.
+        Networks whose mini-batches differ in size (the last of an epoch may) step one after the other.
         """
         steps = []
         for place in range(max(map(len, sizes))):
@@ -163,7 +163,7 @@ class Cohort:
         return steps
 
     def _step(self, group: Group, start: int) -> TrainingStep:
-        """A group's step on the mini-batch that begins at this row of the buffers: the same in every block."""
+        """Return a group's step on the mini-batch that begins at this row of the buffers; all blocks share it."""
         if (group, start) not in self._steps:
             training, update = self._bound(group)
             X, batch = self.buffers.at(group, start, training)
@@ -172,7 +172,7 @@ class Cohort:
         return self._steps[group, start]
 
     def _bound(self, group: Group) -> tuple[TrainingPass, Update]:
-        """The pass and the update of a group, made once."""
+        """Return the pass and the update of a group, made once."""
         if group not in self._groups:
             part = slice(group.first, group.stop)
             theta, gradient, slots = self.theta[part], self.gradient[part], [slot[part] for slot in self.slots]
@@ -185,8 +185,9 @@ class Cohort:
         return self._groups[group]
 
     def _empty_coefficients(self, lanes: Sequence[Lane]) -> tuple[Rates, Penalty]:
-        """Rates and penalty of a group, to be set: numbers where they stay the same for all its networks, which NumPy
-        goes over faster, else columns.
+        """Return rates and penalty of a group, to be set each epoch.
+
+        Scalars where all its networks share the value, which is faster in NumPy, else columns.
         """
         settings = [lane.hyperparameters for lane in lanes]
         alike = all(one == settings[0] for one in settings)
@@ -207,11 +208,11 @@ class Cohort:
     # One epoch.
 
     def train_epoch(self, epoch: int, should_stop: Callable[[], bool] | None = None) -> bool:
-        """One pass over the examples; ``epoch`` counts from 0.  False where ``should_stop`` ended it.
+        """Make one pass over the examples; ``epoch`` counts from 0.  False if ``should_stop`` ended it.
 
-        Where ``max_updates`` fall within it, it is cut short there.
+        The pass ends early at ``max_updates``.
         """
-        most = self.plan.stopping.max_updates  # lanes have made the same number of updates: the plan has made sure
+        most = self.plan.stopping.max_updates  # the same number in every lane: check_updates
         allowed = math.inf if most is None else most - self.lanes[0].updates
         self._set_alphas(epoch)
         orders = [self._order(lane, epoch) for lane in self.lanes]
@@ -230,15 +231,15 @@ class Cohort:
                 if corrections is not None:
                     _correct(step, corrections[:, number])
                 run(step.calls)
-            # The gradient of the last bias is a sum over all logits: not finite once anything before it was not.
+            # The gradient of the last bias sums over all logits, so it is not finite if anything before it is not.
             if not np.isfinite(self.gradient[:, -1]).any():
                 break
         for lane in self.lanes:
-            lane.updates += int(min(self.plan.updates_an_epoch(lane.number), allowed))
+            lane.updates += int(min(self.plan.updates_per_epoch(lane.number), allowed))
         return True
 
     def first_gradient(self) -> Array:
-        """The gradient (K, n_parameters) of the first mini-batch with its penalty, as the optimizer gets it."""
+        """Return the gradient (K, n_parameters) of the first mini-batch with its penalty, as the optimizer gets it."""
         self._set_alphas(0)
         self._set_coefficients()
         self._fill(self._blocks[0], [self._order(lane, 0) for lane in self.lanes])
@@ -252,7 +253,7 @@ class Cohort:
         return self._blocks[0].steps[0][1]
 
     def _set_alphas(self, epoch: int) -> None:
-        """The learning rates of this epoch; slots that are multiples of them follow."""
+        """Set the learning rates of this epoch, and rescale slots that are multiples of them."""
         alphas = [lane.alpha(epoch) for lane in self.lanes]
         if self.plan.optimizer.follows_alpha:
             for k, (old, new) in enumerate(zip(self.alphas, alphas, strict=True)):
@@ -262,7 +263,7 @@ class Cohort:
         self.alphas = alphas
 
     def _order(self, lane: Lane, epoch: int) -> Ints | None:
-        """The order in which a network sees its examples; None is as they are."""
+        """Return the order of a network's examples in this epoch; None is the order of the data."""
         if self.plan.order is not None:
             return checked_order(self.plan.order(epoch + 1), len(lane.train))
         if lane.hyperparameters.batch_size == "full":
@@ -270,7 +271,7 @@ class Cohort:
         return lane.streams["shuffles"].permutation(len(lane.train))
 
     def _set_coefficients(self) -> None:
-        """Tell every group's update the rates and penalties of this epoch, where a learning rate has changed."""
+        """Set every group's rates and penalties of this epoch, if a learning rate has changed."""
         if self._alphas_set == self.alphas:
             return
         self._alphas_set = list(self.alphas)
@@ -278,7 +279,7 @@ class Cohort:
             self._set_group(group, *bound)
 
     def _set_group(self, group: Group, training: TrainingPass, update: Update) -> None:
-        """Weights, rates and penalty of a group in this epoch; the penalty is scaled as the gradient is."""
+        """Set the weights, rates and penalty of a group; the penalty is scaled like the gradient."""
         lanes = self.lanes[group.first : group.stop]
         alphas = self.alphas[group.first : group.stop]
         settings = [lane.hyperparameters for lane in lanes]
@@ -302,26 +303,26 @@ class Cohort:
             penalty.l1[...] = fitting([hp.l1 / 2 * one for hp, one in zip(settings, share, strict=True)], penalty.l1)
 
     def _corrections(self) -> Array:
-        """1 − βᵗ and 1 − β₂ᵗ of every step of the epoch, (2, steps, K)."""
+        """Return 1 − βᵗ and 1 − β₂ᵗ of every step of the epoch, (2, steps, K)."""
         betas = np.array([(lane.hyperparameters.beta, lane.hyperparameters.beta2) for lane in self.lanes]).T
         steps = 1 + np.arange(self._blocks[-1].steps[-1][0] + 1)
         numbers = steps[:, None] + np.array([lane.updates for lane in self.lanes])
         return np.asarray(1 - betas[:, None] ** numbers, dtype=self.plan.dtype)
 
     def _scale(self, lane: Lane, alpha: float) -> float:
-        """What the optimizer wants a network's gradient multiplied by."""
+        """Return the factor by which the optimizer expects a network's gradient to be multiplied."""
         return self.plan.optimizer.scale(alpha, lane.hyperparameters.beta)
 
     # One block.
 
     def _fill(self, block: Block, orders: list[Ints | None]) -> None:
-        """Gather the examples of a block, weigh them, and draw its masks."""
+        """Gather and weight the examples of a block, and draw its masks."""
         targets = OUTPUTS[self.plan.architecture.output].targets
         inputs, weight = self.buffers.inputs, self.buffers.weight
         for k, (lane, (start, stop), share) in enumerate(zip(self.lanes, block.ranges, block.shares, strict=True)):
             order, rows = orders[k], stop - start
             chosen = np.arange(start, stop) if order is None else order[start:stop]
-            # "clip" promises that no index is out of bounds, which spares np.take a buffer.
+            # With mode "clip" np.take needs no buffer; no index is out of bounds.
             np.take(lane.train.inputs, chosen, axis=0, out=inputs[k, :rows], mode="clip")
             np.multiply(share, self.plan.dtype(self._scale(lane, self.alphas[k])), weight[k, 0, :rows])
             if lane.train.weights is not None:
@@ -348,17 +349,17 @@ class Cohort:
                 X = step.X[k]
                 changed = np.asarray(augment(lane.streams["augmentation"], X.copy()))
                 if changed.shape != X.shape:
-                    raise ArgumentError(f"augment must return shape {X.shape}, got {changed.shape}")
+                    raise ArgumentError(f"augment: expected an array of shape {X.shape}, got {changed.shape}")
                 X[...] = changed
 
 
 def _correct(step: TrainingStep, corrections: Array) -> None:
-    """Tell the update the corrections (2, K) of its step."""
+    """Set the bias corrections (2, K) of a step."""
     rates, group = step.update.rates, step.group
     own = corrections[:, group.first : group.stop, None] if rates.alpha.ndim else corrections[:, group.first]
     rates.correct(*own)
 
 
 def _batch_sizes(n: int, rows: int) -> list[int]:
-    """Rows of each mini-batch of an epoch; the last one has what is left."""
+    """Return the rows of each mini-batch of an epoch; the last one has the remainder."""
     return [rows] * (n // rows) + ([n % rows] if n % rows else [])

@@ -1,4 +1,4 @@
-"""Vanishing and exploding gradients: what each layer looks like, and which one gave way first."""
+"""Vanishing and exploding gradients: norms of each layer, and the first layer that overflowed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tuner.nn.losses import OUTPUTS
 from tuner.nn.propagation import TrainingPass
 
 DEAD_SLOPE = 1e-6
-"""A unit is dead where its activation is flatter than this for every example: nothing can move its weights."""
+"""A unit is dead if the slope of its activation is below this for every example: its weights cannot change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class LayerReport:
 
 
 class LayerProbe:
-    """Describes the layers of one network on its examples, again and again as θ (n_parameters,) changes."""
+    """Describes the layers of one network on fixed examples while θ (n_parameters,) changes."""
 
     def __init__(self, architecture: Architecture, theta: Array, examples: Prepared) -> None:
         n = len(examples)
@@ -50,7 +50,7 @@ class LayerProbe:
         self._batch = self._pass.batch(examples.inputs[None], targets * weight, weight, masks)
 
     def describe(self, epoch: int) -> list[LayerReport]:
-        """Every layer as it is after ``epoch``, from the input on."""
+        """Describe every layer after ``epoch``, from the input on."""
         run(self._batch.forward)
         activations = [a[0] for a in self._pass.activations]
         slope = ACTIVATIONS[self._architecture.activation].slope
@@ -64,10 +64,10 @@ class LayerProbe:
 
 
 def first_overflow(architecture: Architecture, activations: Sequence[Array], gradient: Array, theta: Array) -> int:
-    """The layer, from 1, where a step first met NaN or infinity.
+    """Return the layer, from 1, where a step first produced NaN or infinity.
 
-    In the order of the step: activations from the input on, gradients from the output back (θ (n_parameters,) and its
-    gradient of one network), and then the weights.  The output's activations show in its gradient.
+    Looks in the order of the step: activations from the input on, gradients from the output back, then the weights
+    (θ and its gradient of one network, (n_parameters,)).  The output's activations show in its gradient.
     """
     layers = range(1, architecture.n_layers + 1)
     gradients, weights = architecture.views(gradient), architecture.views(theta)

@@ -1,4 +1,4 @@
-"""Inverted dropout: each unit is kept with probability keep_prob and then divided by it, so that its mean stays.
+"""Inverted dropout: each unit is kept with probability keep_prob and divided by it, which keeps its mean.
 
 (Srivastava et al. 2014; the lectures' "inverted" form.)  In training only, and never on the output.
 """
@@ -15,8 +15,8 @@ LEVELS = 1 << 16
 def draw_mask(rng: np.random.Generator, keep_prob: float, out: Array) -> None:
     """Fill ``out`` with 1/keep_prob where a unit is kept and 0 where it is dropped.
 
-    Sixteen random bits decide about a unit, a quarter of a generator's word: keep_prob is rounded to a multiple of
-    2⁻¹⁶, and masks cost half of what 32-bit draws do.
+    Each unit takes 16 random bits, a quarter of a generator's word: keep_prob is rounded to a multiple of 2⁻¹⁶, and
+    masks cost half as much as with 32-bit draws.
     """
     threshold = np.uint16(min(max(round(keep_prob * LEVELS), 1), LEVELS - 1))
     words = np.asarray(rng.bit_generator.random_raw(-(-out.size // 4)))

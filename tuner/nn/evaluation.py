@@ -13,11 +13,11 @@ from tuner.nn.losses import OUTPUTS
 from tuner.nn.propagation import ForwardPass
 
 CHUNK = 512
-"""Rows that go through the networks at once: their activations stay in the cache."""
+"""Rows per pass through the networks: their activations stay in the cache."""
 
 
 class Evaluator:
-    """K networks on one set of examples, again and again as θ (K, n_parameters) changes."""
+    """Evaluates K networks on one set of examples while θ (K, n_parameters) changes."""
 
     def __init__(self, architecture: Architecture, theta: Array, examples: Prepared) -> None:
         self._output = OUTPUTS[architecture.output]
@@ -32,7 +32,7 @@ class Evaluator:
             self._chunks.append((forward.calls(examples.inputs[None, rows]), labels, forward.logits))
 
     def measure(self) -> list[Measured]:
-        """Every network as it is now."""
+        """Measure every network with the present θ."""
         n, weights = len(self._examples), self._examples.weights
         parts = []
         for calls, labels, logits in self._chunks:
@@ -41,7 +41,7 @@ class Evaluator:
         losses, wrong = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         if weights is not None:
             losses = losses * (weights / (weights.mean() or 1))
-        # One network at a time, so that a sum has the same bits however many networks there are.
+        # One network at a time, so that the number of networks does not change the bits of a sum.
         return [
             Measured(float(np.add.reduce(losses[k])) / n, int(np.count_nonzero(wrong[k])) / n, wrong[k], losses[k])
             for k in range(self._K)
@@ -49,7 +49,7 @@ class Evaluator:
 
 
 def logits_of(architecture: Architecture, theta: Array, X: Array) -> Array:
-    """Logits (n_outputs, n) of one network, θ (n_parameters,), for X (n, n_features)."""
+    """Return logits (n_outputs, n) of one network, θ (n_parameters,), for X (n, n_features)."""
     found = np.empty((architecture.n_outputs, len(X)), dtype=theta.dtype)
     for start in range(0, len(X), CHUNK):
         inputs = with_ones(X[start : start + CHUNK], theta.dtype)

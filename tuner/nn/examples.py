@@ -1,4 +1,4 @@
-"""A set of labeled examples, and the checks it must pass before anything is trained on it."""
+"""A set of labeled examples and its checks before training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuner.nn.arrays import Array, Ints
 
 @dataclass(frozen=True)
 class Examples:
-    """X (n, n_features) of floats, y (n,) of class numbers from 0, and weights (n,) ≥ 0 if the examples have any.
+    """X (n, n_features) of floats, y (n,) of class numbers from 0, and optional weights (n,) ≥ 0.
 
     Weights are relative: the cost is Σ w·loss / Σ w.  Errors always count examples, whatever their weights.
     """
@@ -26,33 +26,35 @@ class Examples:
         return len(self.y)
 
     def prepared(self, name: str, *, n_classes: int, dtype: type[np.floating]) -> Prepared:
-        """The same examples as a network takes them; refuses what cannot be trained on.
+        """Check the examples and convert them for a network.
 
-        ``name`` says which set an error is about.
+        ``name`` is the set's name in errors.
         """
         X, y = np.asarray(self.X), np.asarray(self.y)
         if X.ndim != 2 or y.ndim != 1 or len(X) != len(y):
-            raise ArgumentError(f"{name}: X must be (n, n_features) and y (n,), got {X.shape} and {y.shape}")
+            raise ArgumentError(
+                f"{name}: expected X of shape (n, n_features) and y of shape (n,), got {X.shape} and {y.shape}"
+            )
         if not len(y):
-            raise ArgumentError(f"{name} must have at least 1 example, got 0")
-        _finite(f"{name}: X", X)
+            raise ArgumentError(f"{name}: expected at least 1 example, got 0")
+        _finite(name, "X", X)
         if not np.issubdtype(y.dtype, np.integer):
-            raise ArgumentError(f"{name}: y must be integers, got {y.dtype}")
+            raise ArgumentError(f"{name}: expected integers in y, got {y.dtype}")
         if y.min() < 0 or y.max() >= n_classes:
             found = y.min() if y.min() < 0 else y.max()
-            raise ArgumentError(f"{name}: y must be classes 0 to {n_classes - 1}, got {found}")
+            raise ArgumentError(f"{name}: expected classes 0 to {n_classes - 1} in y, got {found}")
         return Prepared(with_ones(X, dtype), y.astype(np.int64, copy=False), self._relative_weights(name, dtype))
 
     def _relative_weights(self, name: str, dtype: type[np.floating]) -> Array | None:
-        """Weights as multiples of their mean."""
+        """Return the weights as multiples of their mean."""
         if self.weights is None:
             return None
         weights = np.asarray(self.weights, dtype=np.float64)
         if weights.shape != (len(self.y),):
-            raise ArgumentError(f"{name}: weights must have shape ({len(self.y)},), got {weights.shape}")
-        _finite(f"{name}: weights", weights)
+            raise ArgumentError(f"{name}: expected weights of shape ({len(self.y)},), got {weights.shape}")
+        _finite(name, "weights", weights)
         if weights.min() < 0 or not weights.sum() > 0:
-            raise ArgumentError(f"{name}: weights must be at least 0 and not all 0, got {weights.min():g}")
+            raise ArgumentError(f"{name}: expected weights ≥ 0, not all 0, got {weights.min():g}")
         return np.asarray(weights / weights.mean(), dtype=dtype)
 
 
@@ -60,8 +62,8 @@ class Examples:
 class Prepared:
     """Checked examples: ``inputs`` (n, n_features + 1) is X with a last column of ones, which the biases multiply.
 
-    So adding a bias and summing its gradient are a part of the matrix products, and cost nothing.  ``weights`` are
-    multiples of their mean.
+    Adding a bias and summing its gradient are thus part of the matrix products.  ``weights`` are multiples of their
+    mean.
     """
 
     inputs: Array
@@ -73,27 +75,29 @@ class Prepared:
 
     @property
     def n_features(self) -> int:
-        """Columns of X."""
+        """Number of columns of X."""
         return int(self.inputs.shape[1]) - 1
 
     def rows(self, chosen: Ints) -> Prepared:
-        """Some of the examples."""
+        """Return some of the examples."""
         weights = None if self.weights is None else self.weights[chosen]
         return Prepared(self.inputs[chosen], self.y[chosen], weights)
 
 
 def with_ones(X: Array, dtype: Any) -> Array:
-    """X with a last column of ones, C-contiguous."""
+    """Return X with a last column of ones, C-contiguous."""
     found = np.empty((X.shape[0], X.shape[1] + 1), dtype=dtype)
     found[:, :-1] = X
     found[:, -1] = 1
     return found
 
 
-def _finite(name: str, values: Array) -> None:
-    """Refuse NaN and infinity, naming the first place."""
+def _finite(name: str, what: str, values: Array) -> None:
+    """Refuse NaN and infinity, with the first place."""
     finite = np.isfinite(values)
     if finite.all():
         return
     place = tuple(int(index) for index in np.argwhere(~finite)[0])
-    raise ArgumentError(f"{name} must be finite, got {values[place]} at {place if len(place) > 1 else place[0]}")
+    raise ArgumentError(
+        f"{name}: expected finite {what}, got {values[place]} at {place if len(place) > 1 else place[0]}"
+    )

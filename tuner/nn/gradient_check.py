@@ -1,7 +1,7 @@
-"""The gradient check: the gradient that trains, held against differences of the cost that is reported.
+"""The gradient check: compare the gradient used in training with differences of the reported cost.
 
-Central differences over the flat θ in float64, (J(θ+ε) − J(θ−ε)) / 2ε, and for each part of θ and for all of it
-‖numeric − analytic‖ / (‖numeric‖ + ‖analytic‖).  A correct gradient scores about 1e-9 at ε = 1e-5.
+Central differences (J(θ+ε) − J(θ−ε)) / 2ε over the flat θ in float64; for each part of θ and for all of it the
+relative difference ‖numeric − analytic‖ / (‖numeric‖ + ‖analytic‖).  A correct gradient has about 1e-9 at ε = 1e-5.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ UPDATES = 50
 
 
 def gradient_verdict(difference: float) -> str:
-    """Read a relative difference: "great" below 1e-7, "look" to 1e-5, "worry" above, "wrong" above 1e-3."""
+    """Judge a relative difference: "great" below 1e-7, "look" to 1e-5, "worry" above, "wrong" above 1e-3."""
     if difference < GREAT:
         return "great"
     if difference <= LOOK:
@@ -54,8 +54,7 @@ class EntryCheck:
 class PartCheck:
     """A layer's W or b: ``checked`` of its ``size`` entries were compared; ``worst`` are those that differ most.
 
-    Entries whose step would carry a ReLU, or a weight under L1, over its kink have no derivative there; they are
-    ``skipped``.
+    Entries whose step crosses the kink of a ReLU, or of a weight's L1 penalty, have no derivative and are ``skipped``.
     """
 
     layer: int
@@ -69,7 +68,7 @@ class PartCheck:
 
 @dataclass(frozen=True, slots=True)
 class PointCheck:
-    """The check at one θ: that of the initialization (``updates`` 0), or after some training."""
+    """The check at one θ: at initialization (``updates`` 0) or after some training."""
 
     updates: int
     cost: float
@@ -78,13 +77,13 @@ class PointCheck:
 
     @property
     def verdict(self) -> str:
-        """The reading of its relative difference."""
+        """The verdict on its relative difference."""
         return gradient_verdict(self.relative_difference)
 
 
 @dataclass(frozen=True, slots=True)
 class GradientCheck:
-    """The whole check; ``keep_prob_forced`` says that the network has dropout, which was switched off."""
+    """The whole check; ``keep_prob_forced``: the network has dropout, which was switched off."""
 
     points: list[PointCheck]
     n_parameters: int
@@ -96,12 +95,12 @@ class GradientCheck:
 
     @property
     def relative_difference(self) -> float:
-        """The largest of all points."""
+        """The largest relative difference of all points."""
         return max(point.relative_difference for point in self.points)
 
     @property
     def verdict(self) -> str:
-        """The reading of the largest relative difference."""
+        """The verdict on the largest relative difference."""
         return gradient_verdict(self.relative_difference)
 
     @property
@@ -122,10 +121,10 @@ def check_gradients(
     entries: int = 100,
     examples_used: int = 64,
 ) -> GradientCheck:
-    """Check the gradient at initialization and after 50 updates or more of training with these hyperparameters.
+    """Check the gradient at initialization and after at least 50 updates with these hyperparameters.
 
-    The cost is that of ``examples_used`` evenly spaced examples, penalty included, keep_prob 1.  Of each W and each b
-    at most ``entries`` entries are compared, drawn by the seed: a cost is computed twice for each.
+    The cost is over ``examples_used`` evenly spaced examples, with the penalty and keep_prob 1.  At most ``entries``
+    entries of each W and each b are compared, drawn by the seed; each needs two costs.
     """
     number("epsilon", epsilon, above=0, high=1e-2)
     integer("entries", entries, low=1)
@@ -168,7 +167,7 @@ def check_gradients(
 
 
 class CostFunction:
-    """J(θ) on a few examples, penalty included; the side of every kink on which θ lies."""
+    """J(θ) on a few examples, with the penalty, and the side of every kink on which θ is."""
 
     def __init__(
         self, architecture: Architecture, examples: Prepared, settings: Hyperparameters, epsilon: float
@@ -193,13 +192,13 @@ class CostFunction:
         return float((losses if weights is None else losses * weights).mean()) + penalty
 
     def sides(self) -> Array:
-        """On which side of its kink every unit was in the last call."""
+        """Return on which side of its kink every unit was in the last call."""
         if self._architecture.activation not in ("relu", "leaky_relu") or not self._forward.activations:
             return np.zeros(0, dtype=bool)
         return np.concatenate([(a > 0).ravel() for a in self._forward.activations])
 
     def crosses(self, value: float) -> bool:
-        """Whether a step of ε carries this weight over the kink of the L1 penalty."""
+        """Whether a step of ε moves this weight across the kink of the L1 penalty."""
         return self._settings.l1 > 0 and 0 < abs(value) < self.epsilon
 
 
@@ -212,7 +211,7 @@ def compare_gradients(
     *,
     updates: int,
 ) -> PointCheck:
-    """Hold an analytic gradient (n_parameters,) against differences of the cost, at chosen entries of each W and b."""
+    """Compare an analytic gradient (n_parameters,) with differences of the cost at chosen entries of each W and b."""
     theta = theta.astype(np.float64)
     parts, compared = [], []
     for layer, (slices, entries) in enumerate(zip(architecture.slices(), chosen, strict=True), start=1):
@@ -235,13 +234,13 @@ def compare_gradients(
 
 
 def relative_difference(analytic: Array, numeric: Array) -> float:
-    """‖numeric − analytic‖ / (‖numeric‖ + ‖analytic‖), and 0 where both are 0."""
+    """Return ‖numeric − analytic‖ / (‖numeric‖ + ‖analytic‖), or 0 if both are 0."""
     total = float(np.linalg.norm(analytic) + np.linalg.norm(numeric))
     return float(np.linalg.norm(numeric - analytic)) / total if total else 0.0
 
 
 def _numeric(cost: CostFunction, theta: Array, entry: int, name: str) -> float | None:
-    """The central difference at one entry of θ, or None at a kink."""
+    """Return the central difference at one entry of θ, or None at a kink."""
     value = theta[entry]
     if name == "W" and cost.crosses(value):
         return None
@@ -255,6 +254,6 @@ def _numeric(cost: CostFunction, theta: Array, entry: int, name: str) -> float |
 
 
 def _stratified(architecture: Architecture, rng: np.random.Generator, entries: int) -> list[list[Ints]]:
-    """The entries of each W and b that are compared: all, or as many as asked for."""
+    """Draw the entries of each W and b to compare: at most ``entries`` each."""
     sizes = [[part.stop - part.start for part in parts] for parts in architecture.slices()]
     return [[np.sort(rng.choice(size, size=min(entries, size), replace=False)) for size in pair] for pair in sizes]

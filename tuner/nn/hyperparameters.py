@@ -1,4 +1,4 @@
-"""One network's hyperparameters: what a study may search, with the bounds of each."""
+"""The hyperparameters of one network, with the bounds of each."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tuner.nn.schedules import SCHEDULES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hyperparameters:
-    """The settings of one network and its training; every field is checked when the object is made.
+    """The settings of one network and its training, checked on construction.
 
-    ``lambda_`` (L2) and ``l1`` act as λ/(2m) Σ w² and λ₁/(2m) Σ |w|.  ``keep_prob`` is one for all hidden layers, or
-    one per hidden layer.  ``alpha`` is the learning rate; ``beta`` the momentum, adam's β₁ too; ``beta2`` is rmsprop's
-    and adam's.  ``batch_size`` is "full" or a power of two (1: stochastic gradient descent).  ``decay_rate`` and
-    ``decay_epochs`` belong to the schedule (see ``schedules``); ``warmup_epochs`` precedes any schedule.
+    ``lambda_`` (L2) and ``l1`` act as λ/(2m) Σ w² and λ₁/(2m) Σ |w|.  ``keep_prob`` is one number for all hidden
+    layers, or one per hidden layer.  ``alpha`` is the learning rate; ``beta`` the momentum, adam's β₁ too; ``beta2`` is
+    rmsprop's and adam's.  ``batch_size`` is "full" or a power of two (1: stochastic gradient descent).  ``decay_rate``
+    and ``decay_epochs`` belong to the schedule (see ``schedules``); ``warmup_epochs`` precedes any schedule.
     """
 
     hidden: tuple[int, ...] = ()
@@ -59,26 +59,25 @@ class Hyperparameters:
         self._check_keep_prob()
 
     def _check_keep_prob(self) -> None:
-        """Each in (0, 1], and one per hidden layer where several are given."""
+        """Check that each is in (0, 1], and that several are one per hidden layer."""
         several = self.keep_prob if isinstance(self.keep_prob, tuple) else (self.keep_prob,)
         for keep_prob in several:
             number("keep_prob", keep_prob, above=0, high=1)
         if isinstance(self.keep_prob, tuple) and len(several) != len(self.hidden):
             raise ArgumentError(
-                f"keep_prob must be one number or {len(self.hidden)} (one per hidden layer), got {len(several)}"
+                f"keep_prob: expected one number or {len(self.hidden)} (one per hidden layer), got {len(several)}"
             )
 
     @property
     def keep_probs(self) -> tuple[float, ...]:
-        """keep_prob of every hidden layer."""
+        """Return keep_prob of every hidden layer."""
         return self.keep_prob if isinstance(self.keep_prob, tuple) else (self.keep_prob,) * len(self.hidden)
 
 
 def idle_hyperparameters(hyperparameters: Hyperparameters) -> frozenset[str]:
-    """The fields that have no effect on this network, such as ``beta`` under gradient descent.
+    """Return the fields that have no effect on this network, such as ``beta`` with gradient descent.
 
-    A search space is static, so such hyperparameters are sampled all the same; who reads the trial should not learn
-    from them.
+    The search space is static, so they are sampled anyway; an analysis of the trials should ignore them.
     """
     used = OPTIMIZERS[hyperparameters.optimizer].hyperparameters | SCHEDULES[hyperparameters.schedule].hyperparameters
     without_hidden = () if hyperparameters.hidden else ("activation", "keep_prob")

@@ -1,7 +1,7 @@
-"""How weights begin.  All but zeros and the two plain scales are cases of one variance scaling; biases begin at 0.
+"""Initial weights.  All but zeros and the two fixed scales are cases of variance scaling; biases start at 0.
 
-Every initializer draws in float64 and returns W of shape (n_in, n_out), whatever dtype the network trains in, so that
-float32 and float64 networks of one seed begin at the same point up to rounding.
+Every initializer draws in float64 and returns W (n_in, n_out), so that float32 and float64 networks of one seed start
+at the same point up to rounding.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ Initializer: TypeAlias = Callable[[np.random.Generator, int, int], Array]
 
 
 def zeros(rng: np.random.Generator, n_in: int, n_out: int) -> Array:
-    """All weights 0: hidden units stay copies of each other.  Kept because the lectures show how it fails."""
+    """All weights 0: hidden units stay copies of each other, as the lectures show."""
     return np.zeros((n_in, n_out))
 
 
 def random_small(rng: np.random.Generator, n_in: int, n_out: int) -> Array:
-    """Normal with standard deviation 0.01, whatever the layer's width: signals vanish with depth."""
+    """Normal with standard deviation 0.01 at any width: signals vanish with depth."""
     return rng.standard_normal((n_in, n_out)) * 0.01
 
 
 def random_large(rng: np.random.Generator, n_in: int, n_out: int) -> Array:
-    """Normal with standard deviation 10, whatever the layer's width: units saturate and signals explode."""
+    """Normal with standard deviation 10 at any width: units saturate and signals explode."""
     return rng.standard_normal((n_in, n_out)) * 10.0
 
 
@@ -63,7 +63,7 @@ def he_uniform(rng: np.random.Generator, n_in: int, n_out: int) -> Array:
 
 
 def _uniform(rng: np.random.Generator, n_in: int, n_out: int, *, variance: float) -> Array:
-    """Uniform in ±√(3 variance): a uniform distribution on ±a has the variance a² / 3."""
+    """Uniform in ±√(3 variance): the variance of a uniform distribution on ±a is a² / 3."""
     bound = math.sqrt(3.0 * variance)
     return rng.uniform(-bound, bound, (n_in, n_out))
 

@@ -1,4 +1,4 @@
-"""One of the networks that train side by side: what is its own, and how far it has come."""
+"""The state of one of the networks that train side by side."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tuner.outcomes import StopReason
 CURVE = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds")
 
 WORST_COST = 1e6
-"""Stands for the cost of a network that has none, since it diverged: finite, so that it can be stored and ranked."""
+"""The cost of a network that diverged: finite, so that it can be stored and ranked."""
 
 
 class Lane:
-    """Data, random streams, best epoch and curve of one network."""
+    """One network: its data, random streams, best epoch and curve."""
 
     def __init__(self, number: int, plan: Plan, seed: Seed, initial: Array | None) -> None:
         self.number = number
@@ -46,11 +46,11 @@ class Lane:
 
     @property
     def running(self) -> bool:
-        """Whether the network still trains."""
+        """Whether the network is in training."""
         return self.stop_reason is None
 
     def alpha(self, epoch: int) -> float:
-        """The learning rate of an epoch, from 0."""
+        """Return the learning rate of an epoch, from 0."""
         hp = self.hyperparameters
         return hp.alpha * rate_factor(
             hp.schedule,
@@ -62,7 +62,7 @@ class Lane:
         )
 
     def judge(self, epoch: int, theta: Array, train: Measured, dev: Measured | None) -> None:
-        """Take in an epoch (from 1) that ended with finite costs: is it the best, is it the last?"""
+        """Record an epoch (from 1) with finite costs: is it the best, is it the last?"""
         if dev is None or self.dev is None:
             self._append(train.cost, train.error, math.nan, math.nan)
             self.stopping.latest(epoch=epoch, updates=self.updates)
@@ -80,7 +80,7 @@ class Lane:
             self.stop_reason = self.stop_reason or StopReason.MAX_UPDATES
 
     def diverge(self, layer: int) -> None:
-        """Take in an epoch whose costs were not finite."""
+        """Record an epoch whose costs were not finite."""
         self.stop_reason = StopReason.DIVERGED
         self.diverged_layer = layer
         self.on_dev = worst_measured(self.dev)
@@ -94,7 +94,7 @@ class Lane:
 
 
 def worst_measured(examples: Prepared | None) -> Measured:
-    """What stands for a network without finite costs, on examples: all of them wrong; NaN where there are none."""
+    """Return the measurement of a network without finite costs: every example wrong; NaN without examples."""
     if examples is None:
         return Measured(math.nan, math.nan, np.zeros(0, dtype=bool), np.zeros(0))
     n = len(examples)

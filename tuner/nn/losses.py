@@ -1,8 +1,8 @@
 """Output layers: from logits to probabilities, classes, losses and the gradient of the loss.
 
-Logits are (..., n_outputs, n): with examples along the last axis, sums and maxima over the classes go over whole rows,
-which NumPy does ten times faster than along the short side.  Losses are cross-entropy computed from the logits, so that
-a probability which rounds to 0 or 1 still has a finite loss.
+Logits are (..., n_outputs, n): with the examples on the last axis, NumPy sums over the classes ten times faster than
+along a short last axis.  Losses are cross-entropy computed from the logits, so a probability that rounds to 0 or 1
+still has a finite loss.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from tuner.nn.memory import aligned
 from tuner.nn.products import product_call
 
 SUMMED_BY_PRODUCT = 1 << 16
-"""Multiply-adds up to which a product sums over the classes faster than a reduction does."""
+"""Multiply-adds up to which a product sums over the classes faster than a reduction."""
 
 
 Delta: TypeAlias = Callable[[Array, Array], list[Call]]
-"""From targets and weight to the calls that write the gradient."""
+"""Takes targets and weight, returns the calls that write the gradient."""
 
 
 class Output(NamedTuple):
-    """How an output layer is read; y (n,) are class numbers.
+    """The functions of an output layer; y (n,) are class numbers.
 
-    ``classes(logits)`` are (..., n), ``probabilities(logits)`` (..., n_classes, n).
-    ``assess(logits, labels)`` are the losses and which examples are wrong, (..., n); the logits are written over, and
-    ``labels(y)`` are made once for examples that are assessed again and again.
-    ``targets(y, out)`` writes what the probabilities should be to ``out`` (..., n_outputs, n), for y (..., n).
-    ``delta(logits, inverse)(targets, weight)`` are the calls that turn logits into the gradient of Σ weight · loss, in
-    place, where ``targets`` were multiplied by weight before.  ``inverse`` (..., n_outputs, n_outputs) holds 1 / weight
-    everywhere, or is None where examples have weights of their own, or ``SUMMED_BY_PRODUCT`` is exceeded.
+    ``classes(logits)`` returns (..., n), ``probabilities(logits)`` (..., n_classes, n).
+    ``assess(logits, labels)`` returns the losses and which examples are wrong, (..., n), and overwrites the logits;
+    ``labels(y)`` is computed once per set of examples.
+    ``targets(y, out)`` writes the target probabilities to ``out`` (..., n_outputs, n), for y (..., n).
+    ``delta(logits, inverse)(targets, weight)`` returns the calls that turn logits into the gradient of Σ weight · loss,
+    in place; ``targets`` are already multiplied by weight.  ``inverse`` (..., n_outputs, n_outputs) holds 1 / weight
+    everywhere; None if examples have different weights or the product exceeds ``SUMMED_BY_PRODUCT``.
     """
 
     classes: Callable[[Array], Ints]
@@ -48,14 +48,14 @@ class Output(NamedTuple):
 
 
 def _softmax_labels(y: Ints) -> Ints:
-    """Where in the logits (n_outputs, n), taken as one row, each example's own lies."""
+    """Return the index of each example's own logit in the flattened logits (n_outputs, n)."""
     return y * len(y) + np.arange(len(y))
 
 
 def _softmax_assess(logits: Array, labels: Ints) -> tuple[Array, Bools]:
-    """−log p_y = log Σ e^z − z_y, with the largest logit subtracted first, so that nothing overflows.
+    """−log p_y = log Σ e^z − z_y, after subtracting the largest logit, which prevents overflow.
 
-    An example is right if its logit is the largest; where several are, as in a network of zeros, the first one counts.
+    An example is right if its class has the largest logit; of equal logits, as in a network of zeros, the first counts.
     """
     largest = np.maximum.reduce(logits, axis=-2, keepdims=True)
     alone = np.count_nonzero(logits == largest) == largest.size
@@ -68,7 +68,7 @@ def _softmax_assess(logits: Array, labels: Ints) -> tuple[Array, Bools]:
 
 
 def _softmax_classes(logits: Array) -> Ints:
-    """The class of the largest logit, the first of equals."""
+    """Return the class of the largest logit, the first of equals."""
     return np.asarray(logits.argmax(axis=-2))
 
 
@@ -86,11 +86,11 @@ def _softmax_targets(y: Ints, out: Array) -> None:
 def _softmax_delta(logits: Array, inverse: Array | None) -> Delta:
     """∂/∂z = weight · (softmax(z) − onehot(y))
 
-    With ``inverse`` a small product sums over the classes, divides by weight and repeats the result for every class:
-    what three of NumPy's functions, two of which have to repeat a row, take twice as long for.
+    With ``inverse`` one small product sums over the classes, divides by weight and repeats the result for every class:
+    twice as fast as three NumPy functions, two of which broadcast a row.
     """
     row = aligned((*logits.shape[:-2], 1, logits.shape[-1]), logits.dtype)
-    classes = (-2, None, row, True)  # the axis, no dtype, where the result goes, keepdims: names would cost time
+    classes = (-2, None, row, True)  # axis, dtype, out, keepdims: keywords would cost time
     powers: list[Call] = [
         partial(np.maximum.reduce, logits, *classes),
         partial(np.subtract, logits, row, logits),
@@ -110,7 +110,7 @@ def _softmax_delta(logits: Array, inverse: Array | None) -> Delta:
 
 
 def _sigmoid_labels(y: Ints) -> Ints:
-    """The classes themselves."""
+    """Return the classes unchanged."""
     return y
 
 
@@ -122,12 +122,12 @@ def _sigmoid_assess(logits: Array, y: Ints) -> tuple[Array, Bools]:
 
 
 def _sigmoid_classes(logits: Array) -> Ints:
-    """Class 1 where its probability is above ½."""
+    """Return class 1 where its probability is above ½."""
     return (logits[..., 0, :] > 0).astype(np.int64)
 
 
 def _sigmoid_probabilities(logits: Array) -> Array:
-    """(1 − p, p) with p = 1 / (1 + e^−z) = (1 + tanh(z/2)) / 2, which overflows for no z."""
+    """(1 − p, p) with p = 1 / (1 + e^−z) = (1 + tanh(z/2)) / 2, which never overflows."""
     half = 0.5 * np.tanh(0.5 * logits)
     return np.concatenate([0.5 - half, 0.5 + half], axis=-2)
 

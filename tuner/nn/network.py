@@ -1,4 +1,4 @@
-"""A trained network, with everything that its training said about it."""
+"""A network, and what its training recorded."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from tuner.outcomes import StopReason
 
 @dataclass(frozen=True)
 class Network:
-    """A network that can be asked: its shape, and θ (n_parameters,)."""
+    """A network that predicts: its architecture, and θ (n_parameters,)."""
 
     architecture: Architecture
     theta: Array = field(repr=False)
 
     def classify(self, X: Array) -> tuple[Ints, Array]:
-        """The most probable class of each row, (n,), and class probabilities (n, n_classes), in one pass."""
+        """Return the most probable class of each row, (n,), and class probabilities (n, n_classes)."""
         output, logits = OUTPUTS[self.architecture.output], self._logits(X)
         return output.classes(logits), np.ascontiguousarray(output.probabilities(logits).T)
 
     def predict_proba(self, X: Array) -> Array:
-        """Class probabilities (n, n_classes) for X (n, n_features)."""
+        """Return class probabilities (n, n_classes) for X (n, n_features)."""
         return np.ascontiguousarray(OUTPUTS[self.architecture.output].probabilities(self._logits(X)).T)
 
     def predict(self, X: Array) -> Ints:
-        """The most probable class of each row, (n,)."""
+        """Return the most probable class of each row, (n,)."""
         return OUTPUTS[self.architecture.output].classes(self._logits(X))
 
     def _logits(self, X: Array) -> Array:
         """(n_outputs, n)"""
         X = np.asarray(X)
         if X.ndim != 2 or X.shape[1] != self.architecture.n_features:
-            raise ArgumentError(f"X must have shape (n, {self.architecture.n_features}), got {X.shape}")
+            raise ArgumentError(f"X: expected shape (n, {self.architecture.n_features}), got {X.shape}")
         return logits_of(self.architecture, self.theta, X)
 
 
@@ -48,11 +48,11 @@ class Network:
 class TrainedNetwork(Network):
     """One network after training.
 
-    θ is that of the best epoch, and so are ``train_*`` and ``dev_*``: keep_prob 1, no augmentation, costs without the
-    penalty, the train error over every training example.  Without a dev set the last epoch is the best one, the dev
-    values are NaN and ``dev_wrong`` is empty.  ``curve`` holds one value an epoch: train_cost and train_error (of an
-    evenly spaced sample of the training set), dev_cost, dev_error, seconds.  ``updates`` are those to the best epoch.
-    A network that diverged before any epoch ended well has ``best_epoch`` 0, its initial θ, error 1 and cost 1e6.
+    θ, ``train_*`` and ``dev_*`` are those of the best epoch: keep_prob 1, no augmentation, costs without the penalty,
+    the train error over every training example.  Without a dev set the last epoch is the best one, the dev values are
+    NaN and ``dev_wrong`` is empty.  ``curve`` holds one value per epoch: train_cost and train_error (of an evenly
+    spaced sample of the training set), dev_cost, dev_error, seconds.  ``updates`` counts those up to the best epoch.
+    A network that diverged in the first epoch has ``best_epoch`` 0, its initial θ, error 1 and cost 1e6.
     """
 
     best_epoch: int
@@ -73,10 +73,10 @@ class TrainedNetwork(Network):
 
     @property
     def dev_error(self) -> float:
-        """Share of the dev set that is wrong."""
+        """Share of the dev set that is classified wrongly."""
         return self.on_dev.error
 
     @property
     def dev_wrong(self) -> Bools:
-        """(n_dev,) which dev examples are wrong."""
+        """Which dev examples are classified wrongly, (n_dev,)."""
         return self.on_dev.wrong

@@ -1,6 +1,6 @@
-"""Optimizers on the flat θ: each is a handful of operations in place, for K networks at once.
+"""Optimizers on the flat θ: a few operations in place, for K networks at once.
 
-θ, the gradient g and every slot are (K, n); a rate is one number for all networks or a (K, 1) column of their own.
+θ, the gradient g and every slot are (K, n); a rate is one number for all networks or a (K, 1) column.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from tuner.nn.arrays import Array
 from tuner.nn.calls import Call
 
 EPSILON = 1e-8
-"""Keeps rmsprop and adam from dividing by 0; added outside the square root, as in Adam's Algorithm 1."""
+"""Prevents division by 0 in rmsprop and adam; added outside the square root, as in Adam's Algorithm 1."""
 
 
 class Rates(NamedTuple):
-    """The coefficients of a step, () or (K, 1) each: arrays to which calls are bound, and that are written over.
+    """The coefficients of a step, () or (K, 1) each: arrays that calls are bound to and that are overwritten.
 
-    α, β and β₂ with 1 − β and 1 − β₂ are an epoch's.  ``correction`` is 1 − βᵗ and ``correction2`` 1 − β₂ᵗ in step t
-    from 1, for slots that began at 0, and ``corrected_alpha`` is α / ``correction``.
+    α, β, β₂, 1 − β and 1 − β₂ are set per epoch.  In step t, from 1, ``correction`` is 1 − βᵗ, ``correction2`` 1 − β₂ᵗ
+    and ``corrected_alpha`` α / ``correction``; slots start at 0.
     """
 
     alpha: Array
@@ -35,13 +35,13 @@ class Rates(NamedTuple):
     corrected_alpha: Array
 
     def set(self, alpha: Array | float, beta: Array | float, beta2: Array | float) -> None:
-        """Take those of an epoch, each of a shape that fits."""
+        """Set the coefficients of an epoch."""
         self.alpha[...], self.beta[...], self.beta2[...] = alpha, beta, beta2
         np.subtract(1, self.beta, self.beta_rest)
         np.subtract(1, self.beta2, self.beta2_rest)
 
     def correct(self, correction: Array | float, correction2: Array | float) -> None:
-        """Take the corrections of a step."""
+        """Set the corrections of a step."""
         self.correction[...], self.correction2[...] = correction, correction2
         np.divide(self.alpha, self.correction, self.corrected_alpha)
 
@@ -49,11 +49,10 @@ class Rates(NamedTuple):
 class Optimizer(NamedTuple):
     """An update in place.
 
-    ``update(theta, slots, g, scratch, rates)`` are its calls: the ``n_slots`` slots begin at 0, ``scratch`` may be
-    written over, g may not.  The gradient arrives multiplied by ``scale(alpha, beta)``, which costs nothing where the
-    loss is derived and saves passes here.  ``hyperparameters`` are those, beside α, that it uses.
-    ``follows_alpha`` says that the slots are multiples of α, and have to be scaled when α changes; ``corrected`` that a
-    step needs the corrections of its number.
+    ``update(theta, slots, g, scratch, rates)`` returns its calls: the ``n_slots`` slots start at 0, ``scratch`` may be
+    overwritten, g may not.  The gradient is already multiplied by ``scale(alpha, beta)``, which is free where the loss
+    is derived and saves passes here.  ``hyperparameters``: those it uses besides α.  ``follows_alpha``: the slots are
+    multiples of α and must be rescaled when α changes.  ``corrected``: each step needs its bias corrections.
     """
 
     n_slots: int
@@ -72,8 +71,8 @@ def _gradient_descent(theta: Array, slots: list[Array], g: Array, scratch: Array
 def _momentum(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rates) -> list[Call]:
     """θ := θ − α v, where v := β v + (1−β) g.
 
-    The lectures' form; libraries that leave 1−β out call α (1−β) the learning rate.  g arrives as α (1−β) g, and the
-    slot is α v.
+    The lectures' form; libraries that omit 1−β call α (1−β) the learning rate.  g arrives as α (1−β) g, and the slot
+    is α v.
     """
     (v,) = slots
     return [partial(np.multiply, v, rates.beta, v), partial(np.add, v, g, v), partial(np.subtract, theta, v, theta)]
@@ -105,7 +104,7 @@ def _adam(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rat
 
 
 def _average(slot: Array, value: Array, beta: Array, rest: Array) -> list[Call]:
-    """Move the slot to β slot + (1−β) value; the value is written over."""
+    """Set slot := β slot + (1−β) value; overwrites value."""
     return [
         partial(np.multiply, slot, beta, slot),
         partial(np.multiply, value, rest, value),
@@ -114,7 +113,7 @@ def _average(slot: Array, value: Array, beta: Array, rest: Array) -> list[Call]:
 
 
 def _step(theta: Array, direction: Array, root: Array, alpha: Array) -> list[Call]:
-    """θ := θ − α direction / (root + ε); the root is written over."""
+    """θ := θ − α direction / (root + ε); overwrites root."""
     return [
         partial(np.add, root, np.array(EPSILON, dtype=theta.dtype), root),
         partial(np.divide, direction, root, root),

@@ -1,6 +1,6 @@
-"""L2 and L1: what they cost, and what they add to the gradient.  Biases are not penalized.
+"""L2 and L1 penalties: their cost and their gradient.  Biases are not penalized.
 
-λ/(2m) Σ w² + λ₁/(2m) Σ |w|, where m is the number of training examples, or of a mini-batch's.
+λ/(2m) Σ w² + λ₁/(2m) Σ |w|, where m is the number of examples of the training set or of the mini-batch.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from tuner.nn.calls import Call
 
 
 class Penalty(NamedTuple):
-    """What is added to the gradient of every weight w: l2 · w + l1 · sign w; None where there is none.
+    """Coefficients of the gradient l2 · w + l1 · sign w that is added for every weight w; None without the penalty.
 
-    One number for all networks, () or a (K, 1) column: arrays to which calls are bound, and that are written over.
+    One number for all networks, (), or a (K, 1) column: arrays that calls are bound to and that are overwritten.
     """
 
     l2: Array | None
     l1: Array | None
 
     def calls(self, theta: Array, gradient: Array, scratch: Array, biases: Sequence[Array]) -> list[Call]:
-        """Add it to the gradient (K, n) of θ (K, n); ``biases`` are the places of ``scratch`` that belong to them."""
+        """Return the calls that add it to the gradient (K, n) of θ (K, n); ``biases``: the biases in ``scratch``."""
         add_but_for_biases = [*(partial(bias.fill, 0) for bias in biases), partial(np.add, gradient, scratch, gradient)]
         found: list[Call] = []
         if self.l2 is not None:

@@ -1,9 +1,9 @@
 """The three matrix products of a layer, cut into blocks where that is faster.
 
 OpenBLAS copies ("packs") its operands before it multiplies.  With AVX-512 it has kernels for small products, up to 10⁶
-multiply-adds, that read them where they lie, at 95% of the core's peak instead of 75 to 90%.  NumPy multiplies stacks
-of matrices one by one, so that seeing an array as a stack of blocks is enough to get there.  How the blocks are cut
-depends on nothing but the shapes and the kind of machine, and each of K networks is cut as it would be alone.
+multiply-adds, that need no copy and reach 95% of the core's peak instead of 75 to 90%.  NumPy multiplies stacks of
+matrices one by one, so viewing an array as a stack of blocks uses these kernels.  The blocks depend only on the shapes
+and the kind of machine, and each of K networks is cut as it would be alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CACHED_WEIGHTS = 1 << 20
 GRADIENT_ROWS = 256
 """Rows over which one product of ∂J/∂W sums; more are added up in parts."""
 GRADIENT_BLOCK = (1 << 14, 1 << 13)
-"""Entries of x and of d that a block of ∂J/∂W reads: d's stay in the level-1 cache, x's rows do not crowd them out."""
+"""Entries of x and of d that a block of ∂J/∂W reads: few enough for d to stay in the level-1 cache."""
 
 
 @cache
@@ -43,14 +43,14 @@ def small_kernels() -> bool:
 
 
 def _parts(size: int, most: int) -> int:
-    """The smallest number of equal parts of ``size`` that have at most ``most`` each, or 0."""
+    """Return the smallest number of equal parts of ``size`` with at most ``most`` each, or 0."""
     if most < 1:
         return 0
     return next((parts for parts in range(-(-size // most), size + 1) if size % parts == 0), 0)
 
 
 def _tiles(rows: int, inner: int, columns: int) -> tuple[int, int]:
-    """Into how many blocks of rows and columns a product (rows, inner) @ (inner, columns) is cut; (1, 1) is whole."""
+    """Return the numbers of row and column blocks of a product (rows, inner) @ (inner, columns); (1, 1) is whole."""
     if not small_kernels() or rows * inner * columns <= SMALL_PRODUCT:
         return 1, 1
     across = 1
@@ -63,10 +63,10 @@ def _tiles(rows: int, inner: int, columns: int) -> tuple[int, int]:
 
 
 def product_call(a: Array, b: Array, out: Array) -> Call:
-    """Multiply in one piece, out := a @ b for K networks: a (K, n, m), b (K, m, l), out (K, n, l).
+    """Return the call out := a @ b for K networks, uncut: a (K, n, m), b (K, m, l), out (K, n, l).
 
-    For a single network np.dot multiplies by the same function of BLAS with half of np.matmul's preparations, where it
-    need not copy an operand.
+    For a single network, where no operand is copied, np.dot calls the same BLAS function with half of np.matmul's
+    overhead.
     """
     if len(out) == 1 and out.flags.c_contiguous and a[0].flags.forc and b[0].flags.forc:
         return partial(np.dot, a[0], b[0], out[0])
@@ -76,7 +76,7 @@ def product_call(a: Array, b: Array, out: Array) -> Call:
 class Forward:
     """z := x @ W for K networks: x (K, rows, n_in), W (K, n_in, n_out), z (K, rows, n_out).
 
-    Blocks of rows go over all of W where it stays in the cache, else blocks of W's columns go over all rows.
+    Blocks of rows are multiplied by all of W if it stays in the cache, else all rows by blocks of W's columns.
     """
 
     def __init__(self, W: Array, z: Array) -> None:
@@ -95,12 +95,12 @@ class Forward:
             self._W, self._z = self._W.swapaxes(1, 2), self._z.swapaxes(1, 2)
 
     def calls(self, x: Array) -> list[Call]:
-        """Multiply this x."""
+        """Return the calls for this x."""
         return [partial(np.matmul, x.reshape(self._shape), self._W, self._z)]
 
 
 class _Cut(NamedTuple):
-    """How ∂J/∂W is multiplied: in so many parts of the rows, and in each in blocks, down and across, of its entries."""
+    """How ∂J/∂W is cut: into ``parts`` of the rows, and each into ``down`` × ``across`` blocks of entries."""
 
     parts: int = 1
     down: int = 1
@@ -108,7 +108,7 @@ class _Cut(NamedTuple):
 
     @classmethod
     def of(cls, rows: int, n_in: int, n_out: int) -> _Cut:
-        """Parts of the rows alone where those are small products with enough rows, blocks otherwise; or whole."""
+        """Cut the rows only, if that gives small products with enough rows; else blocks, or no cut."""
         if not small_kernels() or rows * n_in * n_out <= SMALL_PRODUCT:
             return cls()
         parts = _parts(rows, SMALL_PRODUCT // ((n_in + 1) * n_out))
@@ -130,7 +130,7 @@ class _Cut(NamedTuple):
 
     @property
     def in_blocks(self) -> bool:
-        """Whether entries are cut: the biases, with which the number of rows would seldom divide, are left out."""
+        """Whether entries are cut; the biases are then separate, since n_in + 1 rarely has divisors."""
         return self.down * self.across > 1
 
 
@@ -158,7 +158,7 @@ class WeightGradient:
             self._rest.append(partial(np.matmul, np.ones((1, rows), dtype=g.dtype), d, g[:, -1:]))
 
     def calls(self, x: Array) -> list[Call]:
-        """Multiply this x."""
+        """Return the calls for this x."""
         (K, rows, _), cut = x.shape, self._cut
         if cut.whole:
             return [product_call(x.swapaxes(1, 2), self._d, self._g)]
@@ -168,11 +168,9 @@ class WeightGradient:
 
 
 def backward_calls(d: Array, W: Array, e: Array) -> list[Call]:
-    """Multiply back, e := d @ Wᵀ for K networks, by W as it is then.
+    """Return the calls e := d @ Wᵀ for K networks: d (K, rows, n_out), W (K, n_in, n_out), e (K, rows, n_in).
 
-    d is (K, rows, n_out), W (K, n_in, n_out), e (K, rows, n_in).
-
-    The small kernels are slow on a transposed right side; where there are many rows, Wᵀ is copied before.
+    The small kernels are slow with a transposed right operand, so with many rows Wᵀ is copied first.
     """
     rows, (_, n_in, n_out) = d.shape[1], W.shape
     transposed = W.swapaxes(1, 2)

@@ -1,8 +1,8 @@
 """Forward and backward passes of K networks of one architecture, side by side along a leading axis.
 
-Everything is bound to its buffers when a pass is made: a step is a fixed list of calls that allocate nothing.  Examples
-are rows, but the output layer holds them as columns (see ``losses``).  Inputs and activations have a last column of
-ones, so that a layer is one matrix whose last row is its bias.
+A pass binds its calls to buffers once: a step is a fixed list of calls that allocate nothing.  Examples are rows, but
+columns in the output layer (see ``losses``).  Inputs and activations have a last column of ones, so that a layer is one
+matrix whose last row is the bias.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ class ForwardPass:
         self._output = output.swapaxes(1, 2)
 
     def calls(self, inputs: Array) -> list[Call]:
-        """Fill the logits from inputs (1, rows, n_features + 1), the same for all networks."""
+        """Return the calls that fill the logits from inputs (1, rows, n_features + 1), shared by all networks."""
         if self._first is not None:
             inputs = np.broadcast_to(inputs, (len(self.logits), *inputs.shape[1:]))
         return self._layers(inputs, self._values)
 
     @cached_property
     def _values(self) -> list[list[Call]]:
-        """Every layer's activation, without what a backward pass needs."""
+        """The calls of every layer's activation, for a forward pass only."""
         return [self._activation.value(full) for full in self._full]
 
     def _layers(self, inputs: Array, activate: Sequence[list[Call]]) -> list[Call]:
-        """All layers from the input on, each with its activation."""
+        """Return the calls of all layers from the input on, each with its activation."""
         products = [] if self._first is None else [self._first.calls(inputs), *self._later]
         found: list[Call] = []
         for product, activated, ones in zip(products, activate, self._ones, strict=True):
@@ -67,10 +67,10 @@ class ForwardPass:
 
 
 class Batch(NamedTuple):
-    """A mini-batch, bound to a pass.
+    """The calls of a mini-batch.
 
-    ``forward`` fills the activations, masked, and the logits; ``backward``, after it, writes the gradient of Σ weight ·
-    loss, and the logits over.
+    ``forward`` fills the masked activations and the logits; ``backward``, run after it, writes the gradient of
+    Σ weight · loss and overwrites the logits.
     """
 
     forward: list[Call]
@@ -80,7 +80,7 @@ class Batch(NamedTuple):
 class TrainingPass(ForwardPass):
     """Gradients of K networks for mini-batches of a fixed number of rows; they are written to ``gradient``.
 
-    ``even`` promises that all examples of a network have the same weight, the one that ``weigh`` is told.
+    ``even``: all examples of a network have the same weight, set by ``weigh``.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class TrainingPass(ForwardPass):
         summed = even and k * k * rows <= SUMMED_BY_PRODUCT
         self._inverse = aligned((K, k, k), theta.dtype) if summed else None
         self._delta = OUTPUTS[architecture.output].delta(self.logits, self._inverse)
-        # Deltas have rows as long as the activations', with 0 at their ends: over whole buffers NumPy needs no loop.
+        # Deltas have rows as long as the activations', padded with 0: NumPy needs no loop over whole buffers.
         self._deltas = [aligned(full.shape, full.dtype) for full in self._full]
         deltas = [full[..., :width] for full, width in zip(self._deltas, architecture.hidden, strict=True)]
         self._slopes = [aligned(full.shape, full.dtype) for full in self._full]
@@ -106,16 +106,16 @@ class TrainingPass(ForwardPass):
         self._back = [backward_calls(d, W[:, :-1], e) for d, W, e in zip(above, matrices, deltas, strict=False)]
 
     def weigh(self, weights: Sequence[float]) -> None:
-        """Take the weight (K,) of a network's examples, where that is one."""
+        """Set the weight (K,) of each network's examples, if they share one."""
         if self._inverse is not None:
-            most = np.finfo(self._inverse.dtype).max  # a weight may be 0, and 0 times infinity must not be met
+            most = np.finfo(self._inverse.dtype).max  # a weight may be 0; avoids 0 · ∞
             self._inverse[...] = [[[min(1 / weight, most) if weight else most]] for weight in weights]
 
     def batch(self, inputs: Array, targets: Array, weight: Array, masks: Sequence[Array | None]) -> Batch:
-        """Bind a mini-batch (K, rows, n_features + 1) to the place in a buffer where it lies.
+        """Bind the pass to a mini-batch (K, rows, n_features + 1) in a buffer.
 
         ``targets`` and ``weight`` are those of ``losses.Output.delta``.  A mask (K, rows, row_length(width)) holds 0 or
-        1/keep_prob for each hidden unit, then a 1, and is None where nothing is dropped.
+        1/keep_prob for each hidden unit, then a 1; None without dropout.
         """
         buffers = zip(self._full, self._slopes, self._deltas, masks, strict=True)
         bound = [self._activation.bind(*buffer) for buffer in buffers]

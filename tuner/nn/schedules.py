@@ -1,6 +1,6 @@
-"""Learning-rate schedules: α as a factor of the α that was asked for, constant within an epoch.
+"""Learning-rate schedules: a factor of α, constant within an epoch.
 
-Epochs are counted from 0 here, so that the first epoch trains with α itself (but for the warm-up).
+Epochs are counted from 0 here, so that the first epoch trains with α itself (except in a warm-up).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Schedule(NamedTuple):
-    """``factor(epoch, decay_rate, decay_epochs, max_epochs)``, and the fields of Hyperparameters that it uses."""
+    """``factor(epoch, decay_rate, decay_epochs, max_epochs)``, and the hyperparameters it uses."""
 
     factor: Callable[[int, float, int, int], float]
     hyperparameters: frozenset[str]
@@ -54,10 +54,10 @@ SCHEDULES: dict[str, Schedule] = {
 def rate_factor(
     schedule: str, epoch: int, *, decay_rate: float, decay_epochs: int, warmup_epochs: int, max_epochs: int
 ) -> float:
-    """The factor of α in an epoch (from 0): the schedule's, times a linear warm-up.
+    """Return the factor of α in an epoch (from 0): the schedule's, times a linear warm-up.
 
-    The warm-up is (epoch + 1) / (warmup_epochs + 1) in the first ``warmup_epochs`` epochs: never 0, and 1 right after.
-    No factor is below 1e-12: momentum keeps α v, which has to follow when α changes and would be lost at 0.
+    The warm-up is (epoch + 1) / (warmup_epochs + 1) in the first ``warmup_epochs`` epochs, then 1.
+    No factor is below 1e-12: momentum's slot is α v, rescaled when α changes, and would be lost at 0.
     """
     warmup = min(1.0, (epoch + 1) / (warmup_epochs + 1))
     return max(warmup * SCHEDULES[schedule].factor(epoch, decay_rate, decay_epochs, max_epochs), 1e-12)

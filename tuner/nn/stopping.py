@@ -11,12 +11,12 @@ from tuner.nn.arguments import integer, number, one_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopping:
-    """The end of training: at ``max_epochs``, or early.
+    """When training ends: at ``max_epochs``, or early.
 
-    An epoch is better if it lowers the monitored dev value by more than ``min_improvement``.  Training stops once
-    ``patience`` epochs in a row were not better and at least ``min_updates`` updates were made (an epoch may have very
-    few); ``patience=None`` never stops early.  ``max_updates`` ends it after so many updates at the latest, within an
-    epoch if need be.  ``monitor`` names the metric of the dev set that is followed.
+    An epoch is better if it lowers the monitored dev value by more than ``min_improvement``.  Training stops after
+    ``patience`` epochs in a row that are not better and at least ``min_updates`` updates (an epoch may have very few);
+    ``patience=None`` disables early stopping.  ``max_updates`` ends it after that many updates, even within an epoch.
+    ``monitor`` is the metric of the dev set to follow.
     """
 
     max_epochs: int = 100
@@ -47,14 +47,14 @@ class EarlyStopping:
         self.best_updates = 0
 
     def better(self, value: float, *, epoch: int, updates: int) -> bool:
-        """Whether this epoch (from 1) is the best so far; it is remembered then."""
+        """Whether this epoch (from 1) is the best so far; if so, record it."""
         if self.best_epoch and not value < self.best_value - self._stopping.min_improvement:
             return False
         self.best_value, self.best_epoch, self.best_updates = value, epoch, updates
         return True
 
     def latest(self, *, epoch: int, updates: int) -> None:
-        """Take the epoch as the best: without a dev set there is nothing to choose by."""
+        """Record the epoch as the best one, as there is no dev set to choose by."""
         self.best_epoch, self.best_updates = epoch, updates
 
     def exhausted(self, *, epoch: int, updates: int) -> bool:

@@ -1,8 +1,7 @@
-"""Randomness: every draw of a network descends from its seed, each purpose from a stream of its own.
+"""Randomness: every draw of a network derives from its seed, with a separate stream for each purpose.
 
-Separate streams keep the bits where settings change what is drawn: a network with dropout sees the same initial
-weights and the same order of examples as one without.  SFC64 draws masks faster than any other generator of NumPy, and
-its state is four words, so that a checkpoint can hold it.
+With separate streams a network with dropout has the same initial weights and the same order of examples as one
+without.  SFC64 is NumPy's fastest generator for masks, and its state of four words fits in a checkpoint.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ STREAMS = ("initialization", "shuffles", "masks", "augmentation")
 
 
 def streams(seed: Seed) -> dict[str, np.random.Generator]:
-    """One generator for each purpose.
+    """Return one generator for each purpose.
 
-    Children are made by their spawn key, since ``spawn`` would change the caller's SeedSequence: the same object given
+    Children are made from their spawn keys, because ``spawn`` would change the caller's SeedSequence: one object passed
     twice must train the same network twice.
     """
     root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
@@ -32,13 +31,13 @@ def streams(seed: Seed) -> dict[str, np.random.Generator]:
 
 
 def state_of(rng: np.random.Generator) -> Array:
-    """The generator's state as six words: SFC64's four, and the half-used word of its 32-bit draws."""
+    """Return the generator's state as six words: SFC64's four, and the half-used word of its 32-bit draws."""
     state: dict[str, Any] = dict(rng.bit_generator.state)
     return np.array([*state["state"]["state"], state["has_uint32"], state["uinteger"]], dtype=np.uint64)
 
 
 def set_state(rng: np.random.Generator, words: Array) -> None:
-    """Put a generator back to a state from ``state_of``."""
+    """Restore a generator from ``state_of``."""
     rng.bit_generator.state = {
         "bit_generator": "SFC64",
         "state": {"state": np.asarray(words[:4], dtype=np.uint64)},

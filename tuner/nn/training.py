@@ -1,4 +1,4 @@
-"""Training: K networks of one architecture and batch size, side by side, each as it would be alone."""
+"""Train K networks of one architecture and batch size side by side, each as it would be alone."""
 
 from __future__ import annotations
 
@@ -40,13 +40,14 @@ from tuner.nn.streams import Seed
 from tuner.outcomes import StopReason
 
 CURVE_ALL, CURVE_ROWS, CURVE_SHARE = 512, 128, 16
-"""The curve's train cost and error are of all examples up to 512, else of a sixteenth, and at least of 128: with a dev
-set of a third of the training set, measuring both then takes less than 15% of an epoch."""
+"""The curve's train cost and error use all examples up to 512, else a sixteenth, at least 128.
+
+With a dev set of a third of the training set, measuring both takes less than 15% of an epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpochMetrics:
-    """What an epoch ended with; arrays have one entry a network, and a stopped network keeps its last values.
+    """The results of an epoch; arrays have one entry per network, and a stopped network keeps its last values.
 
     ``train_*`` are of an evenly spaced sample of the training set.  ``monitored`` is the dev value that early stopping
     follows, ``on_dev`` what the dev set was measured to.  ``seconds`` is what the epoch took for all networks together,
@@ -70,7 +71,7 @@ ShouldStop = Callable[[], bool]
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """The networks in the order of their seeds; where training was interrupted, a checkpoint for ``resume``."""
+    """The networks in the order of their seeds; if training was interrupted, a checkpoint for ``resume``."""
 
     networks: list[TrainedNetwork]
     checkpoint: dict[str, Array] | None = field(repr=False)
@@ -95,21 +96,22 @@ def train(
     report_epochs: Collection[int] = (),
     resume: dict[str, Array] | None = None,
 ) -> TrainingRun:
-    """Train K = len(seeds) networks side by side; each is, to the bit, the network it would be alone.
+    """Train K = len(seeds) networks side by side; each is bit for bit the network it would be alone.
 
-    ``train``, ``dev`` and ``hyperparameters`` are one for all networks, or a sequence with one each; hidden layers,
-    activation, optimizer and batch size must agree.  ``initial`` is a flat θ for all, or one each
-    (``Architecture.flatten`` makes it).  ``order(epoch)``, epochs from 1, gives the order of examples instead of a
-    random one.  ``augment(rng, X)`` returns the mini-batch to train on.  ``on_epoch`` may return True to end training;
-    ``should_stop`` is asked every mini-batch, and what it interrupts can be continued with ``resume=run.checkpoint``
-    and the same other arguments.  ``report_epochs`` are those described layer by layer in ``TrainedNetwork.layers``.
+    ``train``, ``dev`` and ``hyperparameters`` are one for all networks, or a sequence of K; hidden layers, activation,
+    optimizer and batch size must agree.  ``initial`` is a flat θ for all networks, or one per network
+    (``Architecture.flatten`` makes it).  ``order(epoch)``, epochs from 1, gives the order of the examples; without it
+    the order is random.  ``augment(rng, X)`` returns the mini-batch to train on.  ``on_epoch`` may return True to end
+    training; ``should_stop`` is called before every mini-batch; an interrupted run continues with
+    ``resume=run.checkpoint`` and otherwise the same arguments.  ``report_epochs`` are the epochs in
+    ``TrainedNetwork.layers``.
     """
     K = len(seeds)
     if not K:
-        raise ArgumentError("seeds must hold at least 1 seed, got 0")
+        raise ArgumentError("seeds: expected at least 1 seed, got 0")
     one_of("penalty_per", penalty_per, PENALTY_PER)
     if np.dtype(dtype) not in (np.float32, np.float64):
-        raise ArgumentError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+        raise ArgumentError(f"dtype: expected float32 or float64, got {np.dtype(dtype)}")
     settings = each("hyperparameters", hyperparameters, Hyperparameters, K)
     check_agreement(settings)
     trains = each("train", train, Examples, K)
@@ -129,14 +131,14 @@ def train(
     check_updates(plan)
     begins = initial_thetas(initial, K, architecture)
     lanes = [Lane(number, plan, seed, begin) for number, (seed, begin) in enumerate(zip(seeds, begins, strict=True))]
-    with np.errstate(all="ignore"):  # overflow is how a network diverges, and is told as that
+    with np.errstate(all="ignore"):  # overflow is reported as divergence
         np.setbufsize(UFUNC_BUFFER)  # until the end of this block
         return TrainingLoop(plan, lanes, on_epoch, should_stop, frozenset(report_epochs), resume).run()
 
 
 @dataclass
 class TrainingLoop:
-    """Epoch after epoch until every network has stopped."""
+    """Train epoch by epoch until every network has stopped."""
 
     plan: Plan
     lanes: list[Lane]
@@ -155,14 +157,14 @@ class TrainingLoop:
         self._prepare()
 
     def _prepare(self) -> None:
-        """Bind the evaluations to the networks that still train."""
+        """Bind the evaluations to the networks in training."""
         lanes = self.cohort.lanes
         self._train = self._evaluations([self.samples[id(lane.train)] for lane in lanes])
         self._dev = self._evaluations([lane.dev for lane in lanes if lane.dev is not None])
         self._probes: dict[int, LayerProbe] = {}
 
     def _evaluations(self, sets: Sequence[Prepared]) -> list[Evaluator]:
-        """One evaluation where all networks share the examples, else one each."""
+        """Return one evaluator if all networks share the examples, else one per network."""
         architecture, theta = self.plan.architecture, self.cohort.theta
         if len({id(examples) for examples in sets}) == 1:
             return [Evaluator(architecture, theta, sets[0])]
@@ -175,25 +177,25 @@ class TrainingLoop:
             began = time.perf_counter()
             start = Start.of(self.cohort)
             if not self.cohort.train_epoch(self.epoch, self.should_stop):
-                start.put_back(self.cohort)
+                start.undo(self.cohort)
                 checkpoint = checkpoint_of(self.plan, self.epoch, self.lanes, self.cohort)
                 self._end(StopReason.INTERRUPTED)
                 break
             self.epoch += 1
             self._judge(start)
-            if self._told(time.perf_counter() - began) is True:
+            if self._report_epoch(time.perf_counter() - began) is True:
                 self._end(StopReason.STOPPED)
             self._drop_stopped()
         self._end(StopReason.MAX_EPOCHS)
         return TrainingRun([_finished(lane) for lane in self.lanes], checkpoint)
 
     def _end(self, reason: StopReason) -> None:
-        """Stop every network that still trains."""
+        """Stop every network in training."""
         for lane in self.cohort.lanes:
             lane.stop_reason = lane.stop_reason or reason
 
     def _drop_stopped(self) -> None:
-        """Go on with the networks that still train."""
+        """Go on with the networks that have not stopped."""
         running = [k for k, lane in enumerate(self.cohort.lanes) if lane.running]
         if not running:
             self.cohort.lanes.clear()
@@ -202,7 +204,7 @@ class TrainingLoop:
             self._prepare()
 
     def _judge(self, start: Start) -> None:
-        """Measure every network and let it take the epoch in."""
+        """Measure every network and record its epoch."""
         trains = [one for evaluation in self._train for one in evaluation.measure()]
         devs: list[Measured | None] = [one for evaluation in self._dev for one in evaluation.measure()]
         for k, (lane, on_train) in enumerate(zip(self.cohort.lanes, trains, strict=True)):
@@ -217,16 +219,16 @@ class TrainingLoop:
                 lane.reports += self._probe(k).describe(self.epoch)
 
     def _probe(self, k: int) -> LayerProbe:
-        """What describes the k-th network's layers, made once."""
+        """Return the probe of the k-th network's layers, made once."""
         if k not in self._probes:
             sample = self.samples[id(self.cohort.lanes[k].train)]
             self._probes[k] = LayerProbe(self.plan.architecture, self.cohort.theta[k], sample)
         return self._probes[k]
 
     def _broken_layer(self, k: int, start: Start) -> int:
-        """The layer where a network gave way: its epoch is run again, step by step, until something is not finite.
+        """Return the layer where a network diverged: run its epoch again until a parameter is not finite.
 
-        Looking at every step in training would cost more than this one epoch.
+        Checking every step in training would cost more than this one epoch.
         """
         alone = start.alone(self.cohort, k)
         alone.train_epoch(self.epoch - 1, lambda: not np.isfinite(alone.theta).all())
@@ -234,8 +236,8 @@ class TrainingLoop:
         activations = [a[0] for a in alone.last.training.activations]
         return first_overflow(self.plan.architecture, activations, alone.gradient[0], alone.theta[0])
 
-    def _told(self, seconds: float) -> object:
-        """Write the epoch down and tell it; what the listener answers."""
+    def _report_epoch(self, seconds: float) -> object:
+        """Record the epoch and return what ``on_epoch`` returns for it."""
         for lane in self.cohort.lanes:
             lane.curve["seconds"].append(seconds)
         if self.on_epoch is None:
@@ -253,7 +255,7 @@ class TrainingLoop:
 
 
 def curve_sample(examples: Prepared) -> Prepared:
-    """Evenly spaced rows of a training set for its curve: the same in every epoch and for every seed."""
+    """Return evenly spaced rows of a training set for its curve: the same in every epoch and for every seed."""
     n = len(examples)
     if n <= CURVE_ALL:
         return examples
@@ -261,7 +263,7 @@ def curve_sample(examples: Prepared) -> Prepared:
 
 
 def _finished(lane: Lane) -> TrainedNetwork:
-    """The network of a lane at its best epoch."""
+    """Return the network of a lane at its best epoch."""
     curve = {name: np.array(values) for name, values in lane.curve.items()}
     best, architecture = lane.stopping.best_epoch, lane.plan.architecture
     train, dev = worst_measured(lane.train), lane.best_on_dev

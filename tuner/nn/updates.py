@@ -12,14 +12,14 @@ from tuner.nn.optimizers import Optimizer, Rates
 from tuner.nn.penalties import Penalty
 
 BLOCK = 32768
-"""Entries that are updated at a time: θ, gradient, slots and scratch of a block fit a core's level-2 cache."""
+"""Entries per block: θ, gradient, slots and scratch of a block fit in a core's level-2 cache."""
 
 
 class Update:
     """An optimizer and a penalty, bound to θ, gradient and slots, each (K, n_parameters).
 
-    ``step`` are the calls that add the penalty's gradient and step, the gradient written over; ``penalize`` those that
-    add the penalty's gradient alone.
+    ``step``: the calls that add the penalty's gradient and step, overwriting the gradient.  ``penalize``: the calls
+    that only add the penalty's gradient.
     """
 
     def __init__(

@@ -33,8 +33,8 @@ from tuner.analysis import (
     corrected_dev_error,
     diagnose,
     difference_interval,
-    not_distinguishable,
     rechosen_error,
+    tied_with_best,
     wilson,
 )
 
@@ -106,7 +106,7 @@ class Pool:
         best = int(at_best.sum(axis=1).argmin())
         chosen = (best, best_epochs[best])
         truths = self.wrong("truth")[trials, best_epochs].mean(axis=1)
-        members = not_distinguishable(at_best, best)
+        members = tied_with_best(at_best, best)
         truly_best = int(truths.argmin())
         has_train_dev = self.problem.shifted
         return Draw(
@@ -140,7 +140,7 @@ class Pool:
 
 
 def _counted(wrong: np.ndarray) -> ErrorEstimate:
-    return ErrorEstimate.counted(int(wrong.sum()), len(wrong))
+    return ErrorEstimate.measured(int(wrong.sum()), len(wrong))
 
 
 def judge_problem(

@@ -115,7 +115,7 @@ def report_test_error(path: str, best: TrialRecord, seconds: float, trials: int)
     result = run_trial(dataset, hyperparameters, trial_settings(definition), seed=best.seed, dev_folds=folds)
     assert result.value == best.value
     wrong = int((result.networks[0].predict(dataset.test.X) != dataset.test.y).sum())
-    low, high = ErrorEstimate.counted(wrong, len(dataset.test)).interval()
+    low, high = ErrorEstimate.measured(wrong, len(dataset.test)).interval()
     print(
         f"{definition.name}: {trials} trials in {seconds:.0f} s; best trial {best.number}, dev error {best.value:.2%}"
     )

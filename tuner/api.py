@@ -94,7 +94,7 @@ class Study:
         definition.require_training_again("tuner train")
         report = build_report(record)
         if sober:
-            choice = report.findings.sober
+            choice = report.findings.simplest_tied
             trial = None if choice is None else choice.number
         request = FitRequest(trial=trial, seeds=seeds, on=on, ensemble=ensemble, corrected=report.corrected)
         return fit_model(record, dataset, trial_settings(definition), request)

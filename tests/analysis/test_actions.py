@@ -169,7 +169,9 @@ def test_a_simple_model_that_is_clearly_better_is_a_baseline() -> None:
 
 def test_a_network_no_better_than_the_commonest_class_is_told_so() -> None:
     """Its interval reaches the line; where one class is mostly wrong the metric that counts it is proposed."""
-    classes = tuple(ClassError(name, ErrorEstimate.counted(*of)) for name, of in (("no", (8, 320)), ("yes", (84, 100))))
+    classes = tuple(
+        ClassError(name, ErrorEstimate.measured(*of)) for name, of in (("no", (8, 320)), ("yes", (84, 100)))
+    )
     churn = case(HEALTHY, dev_error=0.105, majority=0.104, classes=classes)
     found = action(churn, "beat_majority")
     assert "Always answering 'no' is wrong on 10.4%" in found.why

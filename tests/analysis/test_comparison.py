@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from tuner.analysis import chance_as_good, not_distinguishable, resolution, sober_choice
+from tuner.analysis import chance_as_good, resolution, simplest_tied, tied_with_best
 from tuner.metrics import BALANCED_ERROR
 
 
@@ -27,22 +27,22 @@ def test_mcnemar_is_the_sign_test_on_discordant_examples() -> None:
 
 def test_a_trial_far_behind_is_told_apart() -> None:
     """One more of a hundred wrong is nothing, thirty more are."""
-    assert not_distinguishable(bits(5, 6, 35), 0).tolist() == [0, 1]
+    assert tied_with_best(bits(5, 6, 35), 0).tolist() == [0, 1]
 
 
 def test_a_lone_trial_is_its_own_set() -> None:
     """Nobody to compare with."""
-    assert not_distinguishable(bits(5), 0).tolist() == [0]
+    assert tied_with_best(bits(5), 0).tolist() == [0]
 
 
 def test_ties_are_not_distinguishable_at_any_size() -> None:
     """Equal on every example."""
-    assert not_distinguishable(np.repeat(bits(5), 50, axis=0), 0).tolist() == list(range(50))
+    assert tied_with_best(np.repeat(bits(5), 50, axis=0), 0).tolist() == list(range(50))
 
 
 def test_an_empty_dev_set_distinguishes_nothing() -> None:
     """No examples, no difference."""
-    assert not_distinguishable(np.zeros((3, 0), dtype=bool), 1).tolist() == [0, 1, 2]
+    assert tied_with_best(np.zeros((3, 0), dtype=bool), 1).tolist() == [0, 1, 2]
     assert resolution(np.zeros((3, 0), dtype=bool), 1, np.arange(3)) is None
 
 
@@ -50,7 +50,7 @@ def test_shares_of_several_networks_are_compared_in_pairs() -> None:
     """With seeds, bits become shares, and the paired test takes McNemar's place."""
     rng = np.random.default_rng(1)
     shares = np.stack([rng.binomial(3, p, size=400) / 3 for p in (0.1, 0.1, 0.4)])
-    assert not_distinguishable(shares, 0).tolist() == [0, 1]
+    assert tied_with_best(shares, 0).tolist() == [0, 1]
 
 
 def test_groups_say_less_than_their_examples() -> None:
@@ -85,24 +85,24 @@ def test_one_trial_resolves_nothing() -> None:
 def test_the_sober_choice_is_the_simplest_within_one_standard_error() -> None:
     """A small network nearly as good is preferred; a smaller one far behind is not."""
     wrong = np.stack([np.arange(100) < 5, np.arange(100) >= 94, np.arange(100) < 60])
-    assert sober_choice(wrong, 0, np.array([5000, 700, 50]), np.zeros((3, 0))) == 1
+    assert simplest_tied(wrong, 0, np.array([5000, 700, 50]), np.zeros((3, 0))) == 1
 
 
 def test_of_equally_small_networks_the_most_regularized() -> None:
     """More λ and less keep_prob win where the errors are within one standard error."""
     regularization = np.array([[0.01, -1.0], [1.0, -0.7], [10.0, -0.5]])  # λ and −keep_prob
     wrong = np.stack([np.arange(100) < 5, np.arange(100) >= 94, np.arange(100) < 60])
-    assert sober_choice(wrong, 0, np.array([10, 10, 10]), regularization) == 1
+    assert simplest_tied(wrong, 0, np.array([10, 10, 10]), regularization) == 1
 
 
 def test_a_lone_trial_is_the_sober_choice() -> None:
     """There is nothing else to choose."""
-    assert sober_choice(bits(5), 0, np.array([10]), np.zeros((1, 0))) == 0
+    assert simplest_tied(bits(5), 0, np.array([10]), np.zeros((1, 0))) == 0
 
 
 def test_without_dev_examples_the_best_stays_the_choice() -> None:
     """Nothing says that the smaller network is as good."""
-    assert sober_choice(np.zeros((2, 0), dtype=bool), 0, np.array([20, 10]), np.zeros((2, 0))) == 0
+    assert simplest_tied(np.zeros((2, 0), dtype=bool), 0, np.array([20, 10]), np.zeros((2, 0))) == 0
 
 
 def test_weighted_examples_count_by_their_weight() -> None:
@@ -110,10 +110,10 @@ def test_weighted_examples_count_by_their_weight() -> None:
     weights = BALANCED_ERROR.weighted(np.ones(100), np.repeat([1, 0], [10, 90]))
     misses_rare, misses_common = np.arange(100) < 9, np.arange(100) >= 91
     both = np.stack([misses_common, misses_rare])
-    assert list(not_distinguishable(both, 0)) == [0, 1]
-    assert list(not_distinguishable(both * weights, 0)) == [0]
-    assert sober_choice(both, 0, np.array([2, 1]), np.zeros((2, 0))) == 1
-    assert sober_choice(both * weights, 0, np.array([2, 1]), np.zeros((2, 0))) == 0
+    assert list(tied_with_best(both, 0)) == [0, 1]
+    assert list(tied_with_best(both * weights, 0)) == [0]
+    assert simplest_tied(both, 0, np.array([2, 1]), np.zeros((2, 0))) == 1
+    assert simplest_tied(both * weights, 0, np.array([2, 1]), np.zeros((2, 0))) == 0
     found = resolution(both * weights, 0, np.array([0, 1]))
     assert found is not None
     assert found.difference == pytest.approx(2.8 * ((9 * 5**2 + 9 * (5 / 9) ** 2) / 100 / 100) ** 0.5)

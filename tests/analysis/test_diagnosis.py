@@ -10,7 +10,7 @@ from tuner.errors import ArgumentError
 
 def lecture(train: float, dev: float, *, n_train: int = 30_000, n_dev: int = 10_000, **options: object) -> Diagnosis:
     """Diagnose a train and a dev error in per cent."""
-    counted = ErrorEstimate.counted
+    counted = ErrorEstimate.measured
     train_error, dev_error = counted(train / 100 * n_train, n_train), counted(dev / 100 * n_dev, n_dev)
     return diagnose(train=train_error, dev=dev_error, **options)  # type: ignore[arg-type]
 
@@ -48,8 +48,8 @@ def test_three_hundred_dev_examples_cannot_tell() -> None:
 def test_the_summary_has_the_house_plans_shape() -> None:
     """Keys and their order are those that programs rely on."""
     found = diagnose(
-        train=ErrorEstimate.counted(1, 1078),
-        dev=ErrorEstimate.counted(7, 360),
+        train=ErrorEstimate.measured(1, 1078),
+        dev=ErrorEstimate.measured(7, 360),
         dev_corrected=ErrorEstimate(value=0.024, n=360, low_from=0.022),
         majority=0.9,
         logistic_regression=0.04,
@@ -82,7 +82,7 @@ def test_the_variance_uses_the_corrected_error() -> None:
 
 def test_with_train_dev_the_mismatch_is_taken_apart() -> None:
     """Variance is train-dev − train, mismatch is dev − train-dev (lectures: 1, 1.5, 10% is mismatch)."""
-    found = lecture(1, 10, train_dev=ErrorEstimate.counted(150, 10_000))
+    found = lecture(1, 10, train_dev=ErrorEstimate.measured(150, 10_000))
     assert found.gaps["variance"].value == pytest.approx(0.005)
     assert found.gaps["data_mismatch"].value == pytest.approx(0.085)
     assert found.gaps["data_mismatch"].level == "high"
@@ -92,7 +92,7 @@ def test_with_train_dev_the_mismatch_is_taken_apart() -> None:
 
 def test_dev_overfit_is_test_minus_raw_dev() -> None:
     """The corrected dev error already allows for the choice; the raw one shows it."""
-    found = lecture(1, 5, dev_corrected=ErrorEstimate(value=0.09, n=10_000), test=ErrorEstimate.counted(900, 10_000))
+    found = lecture(1, 5, dev_corrected=ErrorEstimate(value=0.09, n=10_000), test=ErrorEstimate.measured(900, 10_000))
     assert found.gaps["dev_overfit"].value == pytest.approx(0.04)
     assert found.gaps["dev_overfit"].level == "high"
 
@@ -129,7 +129,7 @@ def test_without_a_complete_trial_nothing_is_claimed() -> None:
 
 def test_an_empty_dev_set_is_unknown_not_zero() -> None:
     """Nothing counted: the value is null, the gap undecided."""
-    found = diagnose(train=ErrorEstimate.counted(1, 100), dev=ErrorEstimate.counted(0, 0)).to_dict()
+    found = diagnose(train=ErrorEstimate.measured(1, 100), dev=ErrorEstimate.measured(0, 0)).to_dict()
     assert found["errors"]["dev"] == {"value": None, "low": 0.0, "high": 1.0, "n": 0}
     assert found["gaps"]["variance"]["level"] == "undecided"
     assert found["larger_gap"] == "avoidable_bias"

@@ -43,20 +43,20 @@ def test_wilson_of_nothing_is_everything() -> None:
 )
 def test_difference_matches_newcombe_1998_method_10(a: int, m: int, b: int, n: int, low: float, high: float) -> None:
     """Newcombe's own table II (Stat. Med. 17, 873-890), method 10."""
-    found = difference_interval(ErrorEstimate.counted(a, m), ErrorEstimate.counted(b, n))
+    found = difference_interval(ErrorEstimate.measured(a, m), ErrorEstimate.measured(b, n))
     assert found == pytest.approx((low, high), abs=5e-5)
 
 
 def test_an_exact_error_has_no_width() -> None:
     """A known baseline adds nothing to the width of a gap."""
-    train = ErrorEstimate.counted(15, 148)
+    train = ErrorEstimate.measured(15, 148)
     low, high = difference_interval(train, ErrorEstimate.exact(0.0))
     assert (low, high) == pytest.approx(train.interval())
 
 
 def test_fewer_effective_examples_widen_the_interval() -> None:
     """Examples that come in groups count for less than their number."""
-    plain, grouped = ErrorEstimate.counted(40, 400), ErrorEstimate.counted(40, 400, n_effective=100.0)
+    plain, grouped = ErrorEstimate.measured(40, 400), ErrorEstimate.measured(40, 400, n_effective=100.0)
     assert grouped.interval() == pytest.approx(wilson(10, 100))
     assert grouped.high > plain.high
 
@@ -78,7 +78,7 @@ def test_an_error_outside_its_bounds_is_refused(value: float) -> None:
 def test_more_wrong_than_counted_is_refused() -> None:
     """Counts that cannot be are named."""
     with pytest.raises(ArgumentError, match="wrong=5, of=4"):
-        ErrorEstimate.counted(5, 4)
+        ErrorEstimate.measured(5, 4)
 
 
 def test_average_of_the_lectures() -> None:

@@ -48,7 +48,7 @@ def test_any_trial_can_be_had(place: Path) -> None:
     study = tuner.load_study("mixed")
     worst = max(read_record("mixed").trials, key=lambda trial: trial.value or 0)
     assert study.train(trial=worst.number).card.trial == worst.number
-    sober = study.report().findings.sober
+    sober = study.report().findings.simplest_tied
     assert sober is not None
     assert study.train(sober=True).card.trial == sober.number
     with pytest.raises(UsageError, match="no trial 99; it has 0 to 3"):

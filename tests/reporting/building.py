@@ -90,7 +90,7 @@ def make_study(
         dev_groups=None,
         dev_fold=draw_dev_folds(n_dev, None, 0),
         test_rows=np.arange(n_test) + n_dev,
-        test_looks=[],
+        test_evaluations=[],
         trials=[],
     )
     hardness = rng.beta(0.5, 4, n_dev)  # the same examples are hard for every trial
@@ -99,7 +99,7 @@ def make_study(
     return record
 
 
-def make_look(trial_number: int) -> HeldOutEvaluation:
+def make_evaluation(trial_number: int) -> HeldOutEvaluation:
     """A look at the test set with the model of a trial: 30 of 400 rows wrong."""
     return HeldOutEvaluation(trial_number, 1.8e9, wrong=30, n=400, n_effective=None, model="made.tuner")
 

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.reporting.building import make_look, make_study
+from tests.reporting.building import make_evaluation, make_study
 from tuner.reporting import build_report
 from tuner.reporting.figures.curves import curves
 from tuner.reporting.page import embedded, page
@@ -148,8 +148,8 @@ def test_a_study_with_everything() -> None:
         record.trials[k] = dataclasses.replace(record.trials[k], stop_reason="diverged", value=1.0, params=params)
     best = build_report(record).best
     assert best is not None
-    look = make_look(best.number)
-    record = dataclasses.replace(record, test_looks=[look])
+    look = make_evaluation(best.number)
+    record = dataclasses.replace(record, test_evaluations=[look])
     html = page(build_report(record, baseline={"wrong": 3, "of": 200}))
     read(html)
     for words in (

@@ -170,7 +170,7 @@ def test_a_leak_is_read_before_any_number_is_believed() -> None:
         {"kind": "not_compared", "severity": "note", "text": "train and dev are not compared"},
     ]
     report = build_report(make_study(facts={"honesty": found}))
-    assert report.warned == [f"The checks of the data warn: {text}"]
+    assert report.data_warnings == [f"The checks of the data warn: {text}"]
     assert report.actions[0].command == "tuner data made"
     terminal = " ".join(report.text().split())
     faces = (terminal, markdown(report), page(report), report._repr_html_())
@@ -192,6 +192,6 @@ def test_simple_models_that_do_as_well_are_remarked_on() -> None:
     record = make_study(30, facts={"references": lines})
     record.dev_y[:] = np.where(dev_losses(record, build_report(record).best), 1, 0)
     report = build_report(record)
-    assert "not clearly better than always answering the commonest class, wrong on 5.0%." in report.remarks[0]
-    assert report.remarks[1] == "Gradient boosting, wrong on 0.10%, is clearly better than the network."
+    assert "not clearly better than always answering the commonest class, wrong on 5.0%." in report.notes[0]
+    assert report.notes[1] == "Gradient boosting, wrong on 0.10%, is clearly better than the network."
     assert "of class '1' it gets 100.0% wrong" in next(a.why for a in report.actions if a.action == "beat_majority")

@@ -51,19 +51,19 @@ def test_durations(seconds: float, expected: str) -> None:
 )
 def test_the_verdict_in_a_sentence(train: tuple[int, int], dev: tuple[int, int], words: str) -> None:
     """The lectures' four cases, and the one they leave out."""
-    found = diagnose(train=ErrorEstimate.counted(*train), dev=ErrorEstimate.counted(*dev))
+    found = diagnose(train=ErrorEstimate.measured(*train), dev=ErrorEstimate.measured(*dev))
     assert sentences.headline(found).startswith(words)
 
 
 def test_what_was_not_told_is_said_beside_what_was() -> None:
     """High bias with few dev examples: the variance stays open."""
-    found = diagnose(train=ErrorEstimate.counted(1500, 10_000), dev=ErrorEstimate.counted(48, 300))
+    found = diagnose(train=ErrorEstimate.measured(1500, 10_000), dev=ErrorEstimate.measured(48, 300))
     assert sentences.headline(found).endswith("Whether variance is high too cannot be told yet.")
 
 
 def test_a_baseline_that_was_not_given_is_owned_up_to() -> None:
     """Zero is an assumption, and called one."""
-    found = diagnose(train=ErrorEstimate.counted(1, 10), dev=ErrorEstimate.counted(1, 10))
+    found = diagnose(train=ErrorEstimate.measured(1, 10), dev=ErrorEstimate.measured(1, 10))
     assert "taken as 0%" in sentences.assumption(found)
     given = diagnose(train=None, dev=None, baseline={"wrong": 3, "of": 200})
     assert sentences.assumption(given) == "Baseline: 1.5%, counted on 200 examples."

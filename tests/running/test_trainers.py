@@ -117,7 +117,7 @@ def test_a_trainer_is_searched_like_our_network(make: Make) -> None:
     report = build_report(record)
     assert report.trials[["shrink", "depth"]].notna().all().all()
     assert report.trials["dev_cost"].isna().all()
-    assert any("not seen here" in remark for remark in report.remarks)
+    assert any("not seen here" in note for note in report.notes)
 
 
 def test_a_learning_curve_of_a_trainer_is_refused_and_not_advised(make: Make) -> None:

@@ -328,7 +328,7 @@ def test_a_look_of_schema_5_counts_all_its_rows(tmp_path: Path, kind: str) -> No
         database.write(lambda connection: connection.execute(sa.text(look), {"study": study}))
         database.write(migrations.add_effective_looks)
         record_test_look(database, study, trial_number=0, wrong=3, n=10, n_effective=4.5, model="b")
-        looks = read_study(database, "made").test_looks
+        looks = read_study(database, "made").test_evaluations
     assert [(found.wrong, found.n, found.n_effective) for found in looks] == [(2, 10, None), (3, 10, 4.5)]
 
 

@@ -100,6 +100,6 @@ def test_looks_at_the_test_set_are_counted(database: Database) -> None:
     assert record_test_look(database, study, **look) == 1  # type: ignore[arg-type]
     assert record_test_look(database, study, **{**look, "wrong": 4}) == 2  # type: ignore[arg-type]
     assert record_test_look(database, other, **look) == 1  # type: ignore[arg-type]
-    looks = read_study(database, "made").test_looks
+    looks = read_study(database, "made").test_evaluations
     assert [(one.trial_number, one.wrong, one.n) for one in looks] == [(3, 2, 10), (3, 4, 10)]
     assert looks[0].looked <= looks[1].looked

@@ -15,7 +15,7 @@ from tuner.analysis.actions import (
     rank_actions,
 )
 from tuner.analysis.calibration import Calibration, ReliabilityBin, calibration
-from tuner.analysis.comparison import Resolution, chance_as_good, not_distinguishable, resolution, sober_choice
+from tuner.analysis.comparison import Resolution, chance_as_good, resolution, simplest_tied, tied_with_best
 from tuner.analysis.counting import (
     ClassError,
     ClassWeightedError,

@@ -52,7 +52,7 @@ def chance_as_good(losses: NDArray[Any], best: int, groups: NDArray[np.integer] 
     return np.asarray(ndtr(-z), dtype=np.float64)
 
 
-def not_distinguishable(losses: NDArray[Any], best: int, groups: NDArray[np.integer] | None = None) -> NDArray[np.intp]:
+def tied_with_best(losses: NDArray[Any], best: int, groups: NDArray[np.integer] | None = None) -> NDArray[np.intp]:
     """Trials the dev set cannot tell from ``best`` (itself included): p above 0.05/(N − 1), in their order.
 
     Holds the truly best trial with 95% confidence. Not "as good": a member may be several points worse.
@@ -86,7 +86,7 @@ def resolution(losses: NDArray[Any], best: int, members: NDArray[np.intp]) -> Re
     return Resolution(DETECTABLE * math.sqrt(discordant / n), examples)
 
 
-def sober_choice(
+def simplest_tied(
     losses: NDArray[Any], best: int, n_parameters: NDArray[np.integer], regularization: NDArray[np.floating]
 ) -> int:
     """Place of the simplest and most regularized trial within one paired standard error of ``best``.

@@ -53,7 +53,7 @@ def class_errors(y: NDArray[np.integer], wrong: NDArray[np.generic], class_names
     of = np.bincount(y, minlength=len(class_names))
     wrongs = np.bincount(y, weights=np.asarray(wrong, dtype=np.float64), minlength=len(class_names))
     return [
-        ClassError(name, ErrorEstimate.counted(float(k), int(n)))
+        ClassError(name, ErrorEstimate.measured(float(k), int(n)))
         for name, k, n in zip(class_names, wrongs, of, strict=True)
     ]
 
@@ -118,7 +118,7 @@ def seeds_error(wrong: NDArray[np.generic]) -> SeedsError | None:
         return None
     each = rows.mean(axis=1)
     mean = float(each.mean())
-    low, high = ErrorEstimate.counted(mean * n, n).interval()
+    low, high = ErrorEstimate.measured(mean * n, n).interval()
     seeds = float(stdtrit(k - 1, 0.975) * each.std(ddof=1) / math.sqrt(k))
     return SeedsError(
         mean, max(0.0, mean - math.hypot(mean - low, seeds)), min(1.0, mean + math.hypot(high - mean, seeds)), k
@@ -168,4 +168,4 @@ def _count_wrong(name: str, y: ArrayLike, predicted: ArrayLike) -> ErrorEstimate
         missing = np.flatnonzero(values != values)  # only NaN is not itself
         if len(missing):
             raise ArgumentError(f"{labels} must be class labels, got {values[missing[0]]} at {missing[0]}")
-    return ErrorEstimate.counted(int(np.count_nonzero(truth != said)), len(truth))
+    return ErrorEstimate.measured(int(np.count_nonzero(truth != said)), len(truth))

@@ -178,7 +178,7 @@ def baseline_estimate(baseline: Baseline) -> ErrorEstimate:
             raise ArgumentError(f"a counted baseline is {{wrong = 3, of = 200}}, got {dict(baseline)}")
         if baseline["of"] < 1:
             raise ArgumentError(f"a counted baseline needs at least one example, got of={baseline['of']}")
-        return ErrorEstimate.counted(baseline["wrong"], baseline["of"])
+        return ErrorEstimate.measured(baseline["wrong"], baseline["of"])
     if baseline is not None and not isinstance(baseline, Real):
         raise ArgumentError(f"a baseline is an error in [0, 1] or {{wrong = 3, of = 200}}, got {baseline!r}")
     return ErrorEstimate.exact(0.0 if baseline is None else baseline)

@@ -49,7 +49,7 @@ class ErrorEstimate:
         return cls(value=float(value))
 
     @classmethod
-    def counted(cls, wrong: float, of: int, n_effective: float | None = None) -> ErrorEstimate:
+    def measured(cls, wrong: float, of: int, n_effective: float | None = None) -> ErrorEstimate:
         """Count ``wrong`` of ``of`` examples; NaN with the interval (0, 1) where there were none."""
         if not 0 <= wrong <= of:
             raise ArgumentError(f"0 <= wrong <= of must hold, got wrong={wrong}, of={of}")

@@ -148,7 +148,7 @@ def estimate_error(wrong: NDArray[Any], groups: NDArray[np.integer] | None) -> E
     effective = None
     if groups is not None:
         effective = effective_examples(wrong, groups, rng=np.random.default_rng(0))
-    return ErrorEstimate.counted(float(wrong.sum()), len(wrong), effective)
+    return ErrorEstimate.measured(float(wrong.sum()), len(wrong), effective)
 
 
 def _plain(error: ErrorEstimate) -> dict[str, Any] | None:

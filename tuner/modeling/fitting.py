@@ -233,7 +233,7 @@ class _Fit:
         whose = f"trial {self.trial.number}{several}"
         wrong = np.mean(layout.sets([network.dev_losses for network in networks]), axis=0)
         assert len(wrong) == layout.n_dev
-        train = ErrorEstimate.counted(
+        train = ErrorEstimate.measured(
             *layout.train_loss([n.train_wrong for n in networks], [n.n_train for n in networks])
         )
         return _cards({"train": (train, whose), "dev": (estimate_error(wrong, self.record.dev_groups), whose)})
@@ -248,7 +248,7 @@ class _Fit:
     def _own_train_error(self, networks: Sequence[TrainedNetwork], whole: Table) -> dict[str, ErrorCard]:
         wrong = sum(network.train_error for network in networks) / len(networks) * len(whole)
         return _cards(
-            {TRAIN_DEV: (ErrorEstimate.counted(wrong, len(whole)), "this model, on the rows it learned from")}
+            {TRAIN_DEV: (ErrorEstimate.measured(wrong, len(whole)), "this model, on the rows it learned from")}
         )
 
     def _model(
@@ -335,7 +335,7 @@ def stretched(
 def _train_estimate(networks: Sequence[TrainedNetwork], dataset: Dataset) -> ErrorEstimate:
     sizes = [len(part.train) for part in dataset.parts]
     wrong = [round(n.train_error * size) for n, size in zip(networks, sizes, strict=True)]
-    return ErrorEstimate.counted(*dev_layout(dataset, 1).train_loss(wrong, sizes))
+    return ErrorEstimate.measured(*dev_layout(dataset, 1).train_loss(wrong, sizes))
 
 
 def _cards(estimates: dict[str, tuple[ErrorEstimate, str]]) -> dict[str, ErrorCard]:

@@ -25,10 +25,10 @@ from tuner.analysis import (
     corrected_dev_error,
     diagnose,
     effective_examples,
-    not_distinguishable,
     resolution,
     seeds_error,
-    sober_choice,
+    simplest_tied,
+    tied_with_best,
 )
 from tuner.dev_layout import N_DEV_FOLDS, DevLayout
 from tuner.metrics import ERROR, METRICS, Metric
@@ -43,7 +43,7 @@ STREAM = 7  # of the study's seed: the correction's random splits, apart from th
 class Findings:
     """What the analysis says about a study's best trial and about the trials it was picked from.
 
-    ``judged``: complete trials that did not diverge, by number. ``not_distinguishable``: numbers of those that the dev
+    ``judged``: complete trials that did not diverge, by number. ``tied_with_best``: numbers of those that the dev
     set cannot tell from the best, itself included. ``seeds``: with several seeds, the mean over them. ``metric``: what
     the search chose by, and trials are compared by. ``weighted``: the best trial's, where that weights the classes.
     """
@@ -53,8 +53,8 @@ class Findings:
     diagnosis: Diagnosis
     metric: Metric = ERROR
     classes: tuple[ClassError, ...] = ()
-    not_distinguishable: tuple[int, ...] = ()
-    sober: TrialRecord | None = None
+    tied_with_best: tuple[int, ...] = ()
+    simplest_tied: TrialRecord | None = None
     resolution: Resolution | None = None
     seeds: SeedsError | None = None
     weighted: ClassWeightedError | None = None
@@ -77,18 +77,18 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     losses = np.stack([dev_losses(record, trial) for trial in judged])
     classes = class_errors(record.dev_y, losses[place], record.class_names) if metric.counts_wrong else []
     weighted = metric.weighted(losses, record.dev_y)
-    members = not_distinguishable(weighted, place, record.dev_groups)
+    members = tied_with_best(weighted, place, record.dev_groups)
     sizes = n_parameters(record, definition, [trial.params.get("hidden") for trial in judged])
     strengths = _strengths(judged)
-    can_be_sober = bool(sizes.any() or strengths.size)
+    has_complexity = bool(sizes.any() or strengths.size)
     return Findings(
         best=best,
         judged=judged,
         diagnosis=_diagnosis(record, definition, judged, place, losses, baseline, material_gap),
         metric=metric,
         classes=tuple(classes),
-        not_distinguishable=tuple(judged[k].number for k in members),
-        sober=judged[sober_choice(weighted, place, sizes, strengths)] if can_be_sober else None,
+        tied_with_best=tuple(judged[k].number for k in members),
+        simplest_tied=judged[simplest_tied(weighted, place, sizes, strengths)] if has_complexity else None,
         resolution=resolution(weighted, place, members),
         seeds=_seeds_error(record, best) if metric.counts_wrong else None,
         weighted=None if metric.class_weights is None else class_weighted_error(classes, metric.class_weights),
@@ -124,7 +124,7 @@ def _diagnosis(
         corrected = corrected_dev_error(competition, place, rng=rng, n_effective=effective)
     diagnosis = diagnose(
         train=_train_estimate(best, layout),
-        dev=ErrorEstimate.counted(wrong, n_dev, effective),
+        dev=ErrorEstimate.measured(wrong, n_dev, effective),
         dev_corrected=corrected,
         train_dev=train_dev_estimate(best),
         test=test_estimate(record, best),
@@ -162,20 +162,20 @@ def _run(network: NetworkRecord, definition: StudyDefinition) -> NetworkRun:
 def _train_estimate(trial: TrialRecord, layout: DevLayout) -> ErrorEstimate:
     """Train error of a trial's networks; rows that several of them trained on count once."""
     wrong = [network.train_wrong for network in trial.networks]
-    return ErrorEstimate.counted(*layout.train_loss(wrong, [network.n_train for network in trial.networks]))
+    return ErrorEstimate.measured(*layout.train_loss(wrong, [network.n_train for network in trial.networks]))
 
 
 def train_dev_estimate(trial: TrialRecord) -> ErrorEstimate | None:
     """Train-dev error, the mean over networks; None without a train-dev set."""
     counts = [network.train_dev_wrong for network in trial.networks if network.train_dev_wrong is not None]
     of = trial.networks[0].n_train_dev
-    return ErrorEstimate.counted(sum(counts) / len(counts), of) if counts and of else None
+    return ErrorEstimate.measured(sum(counts) / len(counts), of) if counts and of else None
 
 
 def test_estimate(record: StudyRecord, best: TrialRecord) -> ErrorEstimate | None:
     """The last look at the test set with the best trial's network; None as long as it is sealed."""
-    looks = [look for look in record.test_looks if look.trial_number == best.number]
-    return ErrorEstimate.counted(looks[-1].wrong, looks[-1].n, looks[-1].n_effective) if looks else None
+    looks = [look for look in record.test_evaluations if look.trial_number == best.number]
+    return ErrorEstimate.measured(looks[-1].wrong, looks[-1].n, looks[-1].n_effective) if looks else None
 
 
 def references(record: StudyRecord) -> dict[str, float | None]:

@@ -24,10 +24,10 @@ def markdown(report: Report) -> str:
     record = report.record
     told, *rest = report.sentences
     parts = [f"# {escape(record.name)}", f"**{told}**", " ".join(rest)]
-    parts += [f"**{escape(warning)}**" for warning in report.warned]
+    parts += [f"**{escape(warning)}**" for warning in report.data_warnings]
     parts += _actions(report)
-    if report.remarks:
-        parts.append("\n".join(f"- {escape(remark)}" for remark in report.remarks))
+    if report.notes:
+        parts.append("\n".join(f"- {escape(note)}" for note in report.notes))
     if report.best is not None:
         parts += ["## Bias and variance", *_tables(report), "## Best trial", *_best(report)]
         parts += [*_learning(report), *_effects(report), *_top_trials(report)]
@@ -75,7 +75,7 @@ def _tables(report: Report) -> list[str]:
     return [
         table(
             ("error", "", "95% interval", "rests on"),
-            ((row.name, row.value, row.interval, row.rests_on) for row in error_rows(report)),
+            ((row.name, row.value, row.interval, row.based_on) for row in error_rows(report)),
             right=(1,),
         ),
         table(

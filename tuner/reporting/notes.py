@@ -16,7 +16,7 @@ from tuner.study import StudyDefinition
 MOST_WARNINGS = 3  # that stand at the top; all of them stand with the other findings of the checks
 
 
-def warned(record: StudyRecord) -> list[str]:
+def data_warnings(record: StudyRecord) -> list[str]:
     """What makes every number doubtful, as sentences; of many findings the first ones, and how many more there are."""
     found = warnings(record)
     told = [f"The checks of the data warn: {text}" for text in found[:MOST_WARNINGS]]
@@ -24,7 +24,7 @@ def warned(record: StudyRecord) -> list[str]:
     return [*told, f"{count(more, 'more warning')} of the kind stand in the report's last part."] if more > 0 else told
 
 
-def remarks(record: StudyRecord, definition: StudyDefinition, findings: Findings, news: News | None) -> list[str]:
+def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findings, news: News | None) -> list[str]:
     """All remarks that apply, as sentences."""
     told = [
         "" if news is None else news.sentence(),
@@ -33,12 +33,12 @@ def remarks(record: StudyRecord, definition: StudyDefinition, findings: Findings
         _trainer(definition, findings),
         _alike(findings),
         _resolution(record, findings),
-        _sober(findings),
+        _simplest_tied(findings),
         _seeds(findings),
         layers_sentence(findings.best),
         _groups(record, findings),
     ]
-    return [sentence for sentence in [*told, *_test_looks(record, findings)] if sentence]
+    return [sentence for sentence in [*told, *_test_evaluations(record, findings)] if sentence]
 
 
 def _simple_models(findings: Findings) -> list[str]:
@@ -79,7 +79,7 @@ def _trainer(definition: StudyDefinition, findings: Findings) -> str:
 
 
 def _alike(findings: Findings) -> str:
-    members, judged = findings.not_distinguishable, len(findings.judged)
+    members, judged = findings.tied_with_best, len(findings.judged)
     if judged < 2:
         return ""
     if len(members) == 1:
@@ -102,18 +102,18 @@ def _resolution(record: StudyRecord, findings: Findings) -> str:
     return f"{told}."
 
 
-def _sober(findings: Findings) -> str:
-    sober, best = findings.sober, findings.best
-    if sober is None or best is None or sober.number == best.number:
+def _simplest_tied(findings: Findings) -> str:
+    simplest, best = findings.simplest_tied, findings.best
+    if simplest is None or best is None or simplest.number == best.number:
         return ""
-    differing = {name: of for name, of in sober.params.items() if of != best.params.get(name)}
+    differing = {name: of for name, of in simplest.params.items() if of != best.params.get(name)}
     shown = ", ".join(f"{name} {value(of)}" for name, of in differing.items())
-    error = f"dev error {percent(dev_error(sober))}"
-    if findings.weighted is not None and sober.value is not None:
-        error = f"{findings.metric.label} {percent(sober.value)}"
+    error = f"dev error {percent(dev_error(simplest))}"
+    if findings.weighted is not None and simplest.value is not None:
+        error = f"{findings.metric.label} {percent(simplest.value)}"
     return (
-        f"The sober choice is trial {sober.number}: the simplest and most regularized within one standard error of the "
-        f"best ({error}; {shown})."
+        f"The simplest tied trial (one-standard-error rule) is trial {simplest.number}: the simplest and most "
+        f"regularized within one standard error of the best ({error}; {shown})."
     )
 
 
@@ -137,8 +137,8 @@ def _groups(record: StudyRecord, findings: Findings) -> str:
     )
 
 
-def _test_looks(record: StudyRecord, findings: Findings) -> list[str]:
-    looks, best = record.test_looks, findings.best
+def _test_evaluations(record: StudyRecord, findings: Findings) -> list[str]:
+    looks, best = record.test_evaluations, findings.best
     told = []
     if len(looks) > 1:
         told.append(
@@ -147,7 +147,7 @@ def _test_looks(record: StudyRecord, findings: Findings) -> list[str]:
         )
     others = [look for look in looks if best is None or look.trial_number != best.number]
     for look in others[-1:]:
-        error = ErrorEstimate.counted(look.wrong, look.n)
+        error = ErrorEstimate.measured(look.wrong, look.n)
         trial = "" if look.trial_number is None else f" of trial {look.trial_number}"
         told.append(f"Test error of the model{trial}: {percent(error.value)} ({span(error.low, error.high)}).")
     return told

@@ -51,7 +51,7 @@ def page(report: Report) -> str:
             sections={heading: found for heading, found in sections.items() if found},
             about=about(report),
             most_classes=MOST_CLASSES,
-            honesty=found_in_data(report.record),
+            data_checks=found_in_data(report.record),
             provenance=provenance(report),
             style=_resource("style.css"),
             script=script,

@@ -71,7 +71,7 @@ def _test_set(report: Report) -> str:
     record = report.record
     if not len(record.test_rows):
         return ""
-    looks = record.test_looks
+    looks = record.test_evaluations
     if not looks:
         return "never opened"
     dates = ", ".join(when(datetime.datetime.fromtimestamp(look.looked, datetime.UTC)) for look in looks[-5:])

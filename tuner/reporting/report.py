@@ -16,7 +16,7 @@ from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error, epochs_frame, train_error, trial_rows, trials_frame
 from tuner.reporting.learning import Learning, find_learning
 from tuner.reporting.news import News
-from tuner.reporting.notes import remarks, warned
+from tuner.reporting.notes import data_warnings, find_notes
 from tuner.reporting.sentences import assumption, figures_sentence, gap_sentence, headline, weighted_sentence
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition
@@ -138,14 +138,14 @@ class Report(Shown):
         return advise(self.record, self.definition, self.findings, self.effects, self.learning)
 
     @property
-    def warned(self) -> list[str]:
+    def data_warnings(self) -> list[str]:
         """What makes every number doubtful, to be read before any of them is believed."""
-        return warned(self.record)
+        return data_warnings(self.record)
 
     @cached_property
-    def remarks(self) -> list[str]:
+    def notes(self) -> list[str]:
         """What else has to be known: what the dev set cannot tell, looks at the test set, what is still running."""
-        return remarks(self.record, self.definition, self.findings, self.news)
+        return find_notes(self.record, self.definition, self.findings, self.news)
 
     @property
     def summary(self) -> dict[str, Any]:

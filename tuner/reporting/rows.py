@@ -34,7 +34,7 @@ class ErrorRow:
     name: str
     value: str
     interval: str
-    rests_on: str
+    based_on: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +51,19 @@ class GapRow:
 
 def error_rows(report: Report) -> list[ErrorRow]:
     """Baseline, train, train-dev, dev, corrected dev and test, as far as they exist, then the reference lines."""
-    diagnosis, looks_at_test = report.diagnosis, len(report.record.test_looks)
+    diagnosis, looks_at_test = report.diagnosis, len(report.record.test_evaluations)
     rows = []
     for key, name in ERROR_NAMES.items():
         estimate = diagnosis.errors.get(key)
         if key == "baseline":
             rows.append(_baseline_row(diagnosis))
         elif estimate is not None and not (key == "dev_corrected" and estimate is diagnosis.errors["dev"]):
-            rests_on = (
+            based_on = (
                 f"allowing for the choice of {report.chosen}" if key == "dev_corrected" else f"{estimate.n:,} rows"
             )
             if key == "test":
-                rests_on += f", opened {times(looks_at_test)}"
-            rows.append(ErrorRow(name, percent(estimate.value), span(estimate.low, estimate.high), rests_on))
+                based_on += f", opened {times(looks_at_test)}"
+            rows.append(ErrorRow(name, percent(estimate.value), span(estimate.low, estimate.high), based_on))
         elif key == "test" and len(report.record.test_rows):
             rows.append(ErrorRow(name, *_closed(looks_at_test)))
     for key, name in REFERENCE_NAMES.items():

@@ -31,8 +31,8 @@ def renderable(report: Report) -> RenderableType:
         parts += ["", _error_table(report), "", _gap_table(report)]
     style = COLORS[VERDICT_LEVELS.get(report.verdict, Level.HIGH)]
     parts += ["", Text(told, style=style), *(Text(sentence) for sentence in rest)]
-    parts += [Text(f"· {warning}", style="bold yellow") for warning in report.warned]
-    parts += [Text(f"· {remark}", style="dim") for remark in report.remarks]
+    parts += [Text(f"· {warning}", style="bold yellow") for warning in report.data_warnings]
+    parts += [Text(f"· {note}", style="dim") for note in report.notes]
     if report.actions:
         parts += ["", Text("Do next", style="bold")]
     for place, action in enumerate(report.actions, start=1):
@@ -69,7 +69,7 @@ def _trials_line(report: Report) -> Text:
 def _error_table(report: Report) -> Table:
     table = plain_table("error", "", "95% interval", "rests on", right=1)
     for row in error_rows(report):
-        table.add_row(row.name, row.value, row.interval, row.rests_on)
+        table.add_row(row.name, row.value, row.interval, row.based_on)
     return table
 
 

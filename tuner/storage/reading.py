@@ -105,7 +105,7 @@ class StudyRecord(StoredStudy):
     dev_groups: np.ndarray | None
     dev_fold: np.ndarray
     test_rows: np.ndarray
-    test_looks: list[HeldOutEvaluation]
+    test_evaluations: list[HeldOutEvaluation]
     trials: list[TrialRecord]
     beside: tuple[str, ...] = ()
 
@@ -168,7 +168,7 @@ def read_study(database: Database, name: str) -> StudyRecord:
         dev_groups=None if groups is None else np.frombuffer(groups, "<i8"),
         dev_fold=np.frombuffer(row.dev_folds, "u1"),
         test_rows=np.frombuffer(row.test_rows, "<i8"),
-        test_looks=[HeldOutEvaluation(*look) for look in looks],
+        test_evaluations=[HeldOutEvaluation(*look) for look in looks],
         trials=trials,
         beside=tuple(study_names(database)),
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tuner.reporting.figures.along import along
 from tuner.reporting.figures.curves import curves, next_curves
-from tuner.reporting.figures.effects import pull
+from tuner.reporting.figures.effects import effects
 from tuner.reporting.figures.effort import effort
 from tuner.reporting.figures.failures import failures
 from tuner.reporting.figures.figure import Figure
@@ -28,7 +28,7 @@ FIGURES: dict[str, dict[str, Callable[[Report], Figure | None]]] = {
     "Bias and variance": {"gaps": gaps},
     "Every trial": {"scatter": scatter, "curves": curves, "next_curves": next_curves},
     "Would more data help?": {"learning": learning},
-    "What each hyperparameter does": {"pull": pull, "importance": importance, "along": along},
+    "What each hyperparameter does": {"effects": effects, "importance": importance, "along": along},
     "How the search went": {"progress": progress, "effort": effort, "failures": failures, "parallel": parallel},
 }
 """Heading -> key -> drawing, in the page's order; those of "Bias and variance" stand beside its table."""

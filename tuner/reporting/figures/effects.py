@@ -17,7 +17,7 @@ BETWEEN = 34
 MOST_NAMED = 3
 
 
-def pull(report: Report) -> Figure | None:
+def effects(report: Report) -> Figure | None:
     """One row per hyperparameter or choice: effect on train error at the left, on the gap at the right, one scale."""
     found = report.effects
     if found is None:
@@ -45,7 +45,7 @@ def pull(report: Report) -> Figure | None:
     return Figure(
         title="What each hyperparameter pulls on",
         sentence=_sentence(found),
-        svg=plot.svg("pull", _alt(rows)),
+        svg=plot.svg("effects", _alt(rows)),
         legend=(("train", "raises or lowers bias"), ("dev", "raises or lowers variance")),
     )
 

@@ -115,4 +115,4 @@ print(json.dumps({{
     assert found["summary"]["dev_error"] < 0.5
     if name == "rare_error":
         assert found["summary"]["rare_error"]["value"] == pytest.approx(found["value"])
-        assert any("The search chose by the rare error" in sentence for sentence in found["sentences"])
+        assert any("The search minimized the rare error" in sentence for sentence in found["sentences"])

@@ -71,14 +71,15 @@ class Study:
         self,
         *,
         trial: int | None = None,
-        sober: bool = False,
+        one_se: bool = False,
         seeds: int = 1,
         on: Literal["train", "train+dev"] = "train",
         ensemble: bool = False,
     ) -> Model:
         """Train a trial's network again, to the bit, and return it as a model; the best trial unless another is named.
 
-        ``sober``: the report's sober choice.  ``seeds``: over several seeds; ``model.repetition`` has their errors.
+        ``one_se``: the simplest tied trial (one-standard-error rule).  ``seeds``: over several seeds;
+        ``model.repetition`` has their errors.
         ``on="train+dev"``: one network on all rows outside the test set, for as many updates as the trial's best epoch
         had; with folds that is done anyway.  ``ensemble`` keeps the networks of all folds or seeds.  Raises a
         TunerError for what cannot be trained.
@@ -87,13 +88,13 @@ class Study:
             raise ArgumentError(f'on must be "train" or "train+dev", got {on!r}')
         if seeds < 1:
             raise ArgumentError(f"seeds must be at least 1, got {seeds}")
-        if sober and trial is not None:
-            raise ArgumentError(f"sober and trial: expected one of them, got trial={trial}")
+        if one_se and trial is not None:
+            raise ArgumentError(f"one_se and trial are mutually exclusive, got trial={trial}")
         record, dataset = load_searched(self._typed, self._address, self._dataset)
         definition = parse_definition(record.definition, f"study {self.name!r}")
         definition.require_training_again("tuner train")
         report = build_report(record)
-        if sober:
+        if one_se:
             choice = report.findings.simplest_tied
             trial = None if choice is None else choice.number
         request = FitRequest(trial=trial, seeds=seeds, on=on, ensemble=ensemble, corrected=report.corrected)

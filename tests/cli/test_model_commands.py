@@ -56,7 +56,7 @@ def test_train_prints_one_json_object(trained: Path, here: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["mixed", "--sober", "--trial", "0"], "--sober and --trial: expected one of them"),
+        (["mixed", "--one-se", "--trial", "0"], "--one-se and --trial are mutually exclusive"),
         (["mixed", "--trial", "77"], "study 'mixed' has no trial 77; it has 0 to 3"),
         (["nothing"], "no study 'nothing'"),
         (["mixed", "--output", "studies/mixed.csv"], "is there already and is no model"),

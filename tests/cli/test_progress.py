@@ -83,7 +83,8 @@ def test_a_terminal_shows_a_bar_and_then_the_verdict(small_study: Path) -> None:
     """Trials, best error and gap while it runs; table, verdict and the page's command at the end."""
     terminal = Terminal("search", "small")
     assert terminal.wait() == 0
-    for part in ("4/4", "best dev error", "gap", "trials/s", "avoidable bias", "Do next", "tuner report small --open"):
+    parts = ("4/4", "best dev error", "gap", "trials/s", "avoidable bias", "Next steps", "tuner report small --open")
+    for part in parts:
         assert part in terminal.shown, part
 
 

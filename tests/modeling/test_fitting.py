@@ -50,11 +50,11 @@ def test_any_trial_can_be_had(place: Path) -> None:
     assert study.train(trial=worst.number).card.trial == worst.number
     sober = study.report().findings.simplest_tied
     assert sober is not None
-    assert study.train(sober=True).card.trial == sober.number
+    assert study.train(one_se=True).card.trial == sober.number
     with pytest.raises(UsageError, match="no trial 99; it has 0 to 3"):
         study.train(trial=99)
-    with pytest.raises(ArgumentError, match="expected one of them"):
-        study.train(trial=0, sober=True)
+    with pytest.raises(ArgumentError, match="mutually exclusive"):
+        study.train(trial=0, one_se=True)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,6 @@ def test_news_of_a_first_night() -> None:
     now = BEGAN + datetime.timedelta(hours=1)
     news = find_news(record, datetime.timedelta(days=1), now)
     assert news.before is None
-    assert "The first best one is" in news.sentence()
+    assert "The best is" in news.sentence()
     empty = find_news(dataclasses.replace(record, trials=[]), datetime.timedelta(days=1), now)
     assert empty.sentence().endswith("no trial ended.")

@@ -148,12 +148,19 @@ def test_a_study_with_everything() -> None:
         record.trials[k] = dataclasses.replace(record.trials[k], stop_reason="diverged", value=1.0, params=params)
     best = build_report(record).best
     assert best is not None
-    look = make_evaluation(best.number)
-    record = dataclasses.replace(record, test_evaluations=[look])
+    evaluation = make_evaluation(best.number)
+    record = dataclasses.replace(record, test_evaluations=[evaluation])
     html = page(build_report(record, baseline={"wrong": 3, "of": 200}))
     read(html)
     for words in (
-        *("Where training diverged", "4 of", "gradient boosting", "overfitting to dev", "data mismatch", "opened once"),
+        *(
+            "Where training diverged",
+            "4 of",
+            "gradient boosting",
+            "overfitting to dev",
+            "data mismatch",
+            "evaluated once",
+        ),
         *("200 examples, as given", "column id predicts the target by itself"),
     ):
         assert words in html

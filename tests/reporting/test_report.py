@@ -104,7 +104,7 @@ def test_a_study_that_has_hardly_begun(n_trials: int, tmp_path: Path) -> None:
     report = build_report(make_study(n_trials))
     report.write(tmp_path)
     assert (report.best is None) == (n_trials == 0)
-    assert (("No complete trial" in report.text()) == (n_trials == 0)) is True
+    assert (("No trial is complete" in report.text()) == (n_trials == 0)) is True
 
 
 def test_all_trials_diverged(tmp_path: Path) -> None:
@@ -170,12 +170,13 @@ def test_a_leak_is_read_before_any_number_is_believed() -> None:
         {"kind": "not_compared", "severity": "note", "text": "train and dev are not compared"},
     ]
     report = build_report(make_study(facts={"honesty": found}))
-    assert report.data_warnings == [f"The checks of the data warn: {text}"]
+    assert report.data_warnings == [f"Data check: {text}"]
     assert report.actions[0].command == "tuner data made"
     terminal = " ".join(report.text().split())
     faces = (terminal, markdown(report), page(report), report._repr_html_())
-    for shown, actions in zip(faces, ("Do next", "## Do next", "<h2>Do next", '<ol class="actions">'), strict=True):
-        assert 0 < shown.index("The checks of the data warn") < shown.index(actions)
+    starts = ("Next steps", "## Next steps", "<h2>Next steps", '<ol class="actions">')
+    for shown, actions in zip(faces, starts, strict=True):
+        assert 0 < shown.index("Data check:") < shown.index(actions)
 
 
 def test_rows_in_memory_leave_only_the_report_to_be_typed() -> None:
@@ -192,6 +193,6 @@ def test_simple_models_that_do_as_well_are_remarked_on() -> None:
     record = make_study(30, facts={"references": lines})
     record.dev_y[:] = np.where(dev_losses(record, build_report(record).best), 1, 0)
     report = build_report(record)
-    assert "not clearly better than always answering the commonest class, wrong on 5.0%." in report.notes[0]
-    assert report.notes[1] == "Gradient boosting, wrong on 0.10%, is clearly better than the network."
-    assert "of class '1' it gets 100.0% wrong" in next(a.why for a in report.actions if a.action == "beat_majority")
+    assert "not clearly better than always predicting the majority class, which is wrong on 5.0%." in report.notes[0]
+    assert report.notes[1] == "Gradient boosting is clearly better than the network: it is wrong on 0.10%."
+    assert "wrong on 100.0% of class '1'" in next(a.why for a in report.actions if a.action == "beat_majority")

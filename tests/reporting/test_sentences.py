@@ -46,7 +46,11 @@ def test_durations(seconds: float, expected: str) -> None:
         ((150, 1000), (160, 1000), "High bias"),
         ((150, 1000), (300, 1000), "High bias and high variance"),
         ((50, 100_000), (100, 100_000), "Low bias and low variance"),
-        ((20, 1000), (40, 1000), "Cannot tell yet whether avoidable bias or variance is high"),
+        (
+            (20, 1000),
+            (40, 1000),
+            "Inconclusive: there are too few examples to say whether avoidable bias or variance is high",
+        ),
     ],
 )
 def test_the_verdict_in_a_sentence(train: tuple[int, int], dev: tuple[int, int], words: str) -> None:
@@ -58,12 +62,12 @@ def test_the_verdict_in_a_sentence(train: tuple[int, int], dev: tuple[int, int],
 def test_what_was_not_told_is_said_beside_what_was() -> None:
     """High bias with few dev examples: the variance stays open."""
     found = diagnose(train=ErrorEstimate.measured(1500, 10_000), dev=ErrorEstimate.measured(48, 300))
-    assert sentences.headline(found).endswith("Whether variance is high too cannot be told yet.")
+    assert sentences.headline(found).endswith("Whether variance is high too is inconclusive.")
 
 
 def test_a_baseline_that_was_not_given_is_owned_up_to() -> None:
     """Zero is an assumption, and called one."""
     found = diagnose(train=ErrorEstimate.measured(1, 10), dev=ErrorEstimate.measured(1, 10))
-    assert "taken as 0%" in sentences.assumption(found)
+    assert "0% is assumed" in sentences.assumption(found)
     given = diagnose(train=None, dev=None, baseline={"wrong": 3, "of": 200})
-    assert sentences.assumption(given) == "Baseline: 1.5%, counted on 200 examples."
+    assert sentences.assumption(given) == "Baseline: 1.5%, measured on 200 examples."

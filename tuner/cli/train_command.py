@@ -23,8 +23,8 @@ def train(
     trial: Annotated[
         int | None, typer.Option("--trial", metavar="N", min=0, help="This trial [default: the best].")
     ] = None,
-    sober: Annotated[
-        bool, typer.Option("--sober", help="The report's sober choice: simplest within one standard error of the best.")
+    one_se: Annotated[
+        bool, typer.Option("--one-se", help="The simplest tied trial (one-standard-error rule).")
     ] = False,
     seeds: Annotated[int, typer.Option("--seeds", metavar="K", min=1, help="Over K seeds; shows the spread.")] = 1,
     on: Annotated[
@@ -41,8 +41,8 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train the chosen trial again, to the bit, and save it as one file."""
-    if sober and trial is not None:
-        raise UsageError("--sober and --trial: expected one of them")
+    if one_se and trial is not None:
+        raise UsageError("--one-se and --trial are mutually exclusive")
 
     import tuner
     from tuner.modeling import replaced_by
@@ -52,7 +52,7 @@ def train(
     is_to_be_made = file.parent == MODELS and not MODELS.exists()
     before = None if is_to_be_made else replaced_by(file, found.name)
     typer.echo(headline(found.name, found.storage, f"data {found.data}"), err=as_json)
-    model = found.train(trial=trial, sober=sober, seeds=seeds, on=on, ensemble=ensemble)
+    model = found.train(trial=trial, one_se=one_se, seeds=seeds, on=on, ensemble=ensemble)
     if is_to_be_made:
         MODELS.mkdir(exist_ok=True)
     model.save(file)

@@ -339,5 +339,5 @@ def _train_estimate(networks: Sequence[TrainedNetwork], dataset: Dataset) -> Err
 
 
 def _cards(estimates: dict[str, tuple[ErrorEstimate, str]]) -> dict[str, ErrorCard]:
-    cards = {name: ErrorCard.counted(*pair) for name, pair in estimates.items()}
+    cards = {name: ErrorCard.measured(*pair) for name, pair in estimates.items()}
     return {name: card for name, card in cards.items() if card is not None}

@@ -37,7 +37,7 @@ class ErrorCard(MetadataSection):
     of: str
 
     @classmethod
-    def counted(cls, estimate: ErrorEstimate, of: str) -> Self | None:
+    def measured(cls, estimate: ErrorEstimate, of: str) -> Self | None:
         """Make the card of an estimate; None where it is of no rows."""
         if not estimate.n or math.isnan(estimate.value):
             return None

@@ -80,7 +80,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     members = tied_with_best(weighted, place, record.dev_groups)
     sizes = n_parameters(record, definition, [trial.params.get("hidden") for trial in judged])
     strengths = _strengths(judged)
-    has_complexity = bool(sizes.any() or strengths.size)
+    has_sizes = bool(sizes.any() or strengths.size)
     return Findings(
         best=best,
         judged=judged,
@@ -88,7 +88,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         metric=metric,
         classes=tuple(classes),
         tied_with_best=tuple(judged[k].number for k in members),
-        simplest_tied=judged[simplest_tied(weighted, place, sizes, strengths)] if has_complexity else None,
+        simplest_tied=judged[simplest_tied(weighted, place, sizes, strengths)] if has_sizes else None,
         resolution=resolution(weighted, place, members),
         seeds=_seeds_error(record, best) if metric.counts_wrong else None,
         weighted=None if metric.class_weights is None else class_weighted_error(classes, metric.class_weights),

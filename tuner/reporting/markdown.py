@@ -32,8 +32,8 @@ def markdown(report: Report) -> str:
         parts += ["## Bias and variance", *_tables(report), "## Best trial", *_best(report)]
         parts += [*_learning(report), *_effects(report), *_top_trials(report)]
     if found := found_in_data(record):
-        parts += ["## What the checks of the data found", "\n".join(f"- {escape(notice)}" for notice in found)]
-    parts += ["## Where this comes from", table(("", ""), provenance(report))]
+        parts += ["## Data checks", "\n".join(f"- {escape(notice)}" for notice in found)]
+    parts += ["## Provenance", table(("", ""), provenance(report))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -68,18 +68,18 @@ def _actions(report: Report) -> list[str]:
             f"{place}. {escape(action.why)}{gain}"
             + (f"\n   ```\n   {action.command}\n   ```" if action.command else "")
         )
-    return ["## Do next", "\n".join(lines)]
+    return ["## Next steps", "\n".join(lines)]
 
 
 def _tables(report: Report) -> list[str]:
     return [
         table(
-            ("error", "", "95% interval", "rests on"),
+            ("error", "", "95% interval", "based on"),
             ((row.name, row.value, row.interval, row.based_on) for row in error_rows(report)),
             right=(1,),
         ),
         table(
-            ("gap", "points", "95% interval", "level", "chance it is high", "from"),
+            ("gap", "pp", "95% interval", "level", "confidence", "formula"),
             (
                 (row.name, row.value, row.interval, row.level, row.chance, row.formula)
                 for row in gap_rows(report.diagnosis)
@@ -131,11 +131,12 @@ def _effects(report: Report) -> list[str]:
         for row in found.effects
     ]
     told = (
-        "Change from the lower to the upper quarter of each range (a choice: against the others), in points, with 95% "
+        "Change from the lower to the upper quarter of each range (a choice: compared with the others), in percentage "
+        "points (pp), with 95% "
         f"intervals, from {found.trials:,} complete trials."
     )
     headings = ("", "train error (bias)", "95% interval", "gap (variance)", "95% interval")
-    return ["## What each hyperparameter pulls on", told, table(headings, rows, right=(1, 3))]
+    return ["## Effect of each hyperparameter on bias and on variance", told, table(headings, rows, right=(1, 3))]
 
 
 def _top_trials(report: Report) -> list[str]:

@@ -43,7 +43,7 @@ class News:
             return told
         now = f"trial {self.now.number} at {percent(dev_error(self.now))}"
         if self.before is None:
-            return f"{told} The first best one is {now}."
+            return f"{told} The best is {now}."
         if not self.best_changed:
             return f"{told} The best is still {now}."
         return f"{told} The best changed from trial {self.before.number} at {percent(dev_error(self.before))} to {now}."

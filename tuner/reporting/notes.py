@@ -1,4 +1,4 @@
-"""What else a reader has to know: what makes numbers doubtful, what the dev set cannot tell, looks at the test set."""
+"""Notes beside the verdict: warnings about the data, what the dev set cannot show, test-set evaluations."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from tuner.reporting.news import News
 from tuner.storage import StudyRecord
 from tuner.study import StudyDefinition
 
-MOST_WARNINGS = 3  # that stand at the top; all of them stand with the other findings of the checks
+MOST_WARNINGS = 3  # shown at the top; the data checks list all of them
 
 
 def data_warnings(record: StudyRecord) -> list[str]:
-    """What makes every number doubtful, as sentences; of many findings the first ones, and how many more there are."""
+    """List the data checks' warnings, which make every number doubtful: the first ones, and how many more there are."""
     found = warnings(record)
-    told = [f"The checks of the data warn: {text}" for text in found[:MOST_WARNINGS]]
+    told = [f"Data check: {text}" for text in found[:MOST_WARNINGS]]
     more = len(found) - len(told)
-    return [*told, f"{count(more, 'more warning')} of the kind stand in the report's last part."] if more > 0 else told
+    return [*told, f"The last section of the report lists {count(more, 'more warning')}."] if more > 0 else told
 
 
-def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findings, news: News | None) -> list[str]:
-    """All remarks that apply, as sentences."""
+def notes(record: StudyRecord, definition: StudyDefinition, findings: Findings, news: News | None) -> list[str]:
+    """All notes that apply, as sentences."""
     told = [
         "" if news is None else news.sentence(),
         *_simple_models(findings),
         _progress(record),
         _trainer(definition, findings),
-        _alike(findings),
+        _tied(findings),
         _resolution(record, findings),
         _simplest_tied(findings),
         _seeds(findings),
@@ -42,7 +42,7 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
 
 
 def _simple_models(findings: Findings) -> list[str]:
-    """Where the commonest class or gradient boosting does as well as the network, or better."""
+    """Reference models that do as well as the network, or better."""
     corrected, lines = findings.diagnosis.errors.get("dev_corrected"), findings.diagnosis.references
     majority, boosting = lines.get("majority"), lines.get("gradient_boosting")
     if corrected is None or findings.weighted is not None:
@@ -50,11 +50,11 @@ def _simple_models(findings: Findings) -> list[str]:
     told = []
     if majority is not None and corrected.high >= majority:
         told.append(
-            "The network is not clearly better than always answering the commonest class, wrong on "
+            "The network is not clearly better than always predicting the majority class, which is wrong on "
             f"{percent(majority)}."
         )
     if boosting is not None and boosting < min(corrected.low, corrected.value - findings.diagnosis.material_gap):
-        told.append(f"Gradient boosting, wrong on {percent(boosting)}, is clearly better than the network.")
+        told.append(f"Gradient boosting is clearly better than the network: it is wrong on {percent(boosting)}.")
     return told
 
 
@@ -63,7 +63,7 @@ def _progress(record: StudyRecord) -> str:
     running = sum(trial.state == TrialState.RUNNING for trial in record.trials)
     if done >= budget and not running:
         return ""
-    return f"The search is not finished: {done:,} of {count(budget, 'trial')} done" + (
+    return f"The search is not complete: {done:,} of {count(max(done, budget), 'trial')} are done" + (
         f", {running} running." if running else "."
     )
 
@@ -72,21 +72,21 @@ def _trainer(definition: StudyDefinition, findings: Findings) -> str:
     if definition.trainer_kind.has_dev_folds or findings.best is None:
         return ""
     return (
-        f"The models are trained by {definition.network.trainer}. What it chose on the dev rows within a trial, "
-        "such as the epoch, is not seen here: the corrected dev error allows for the choice among trials alone, and "
-        "may be too low."
+        f"The custom trainer {definition.network.trainer} trains the models. The correction covers the choice among "
+        "trials, not what the trainer chose on the dev rows within a trial, such as the epoch. The selection-corrected "
+        "dev error may be too low."
     )
 
 
-def _alike(findings: Findings) -> str:
+def _tied(findings: Findings) -> str:
     members, judged = findings.tied_with_best, len(findings.judged)
     if judged < 2:
         return ""
     if len(members) == 1:
-        return f"The best trial beats each of the other {judged - 1:,} by more than chance on these dev rows."
+        return f"On these dev rows the best trial is better than each of the other {judged - 1:,} by more than chance."
     return (
-        f"{len(members):,} of {count(judged, 'complete trial')} are not distinguishable from the best on these dev "
-        "rows: with 95% confidence the truly best is among them, but any single one of them may be worse."
+        f"{len(members):,} of {count(judged, 'complete trial')} are statistically tied with the best on these dev "
+        "rows: with 95% confidence the truly best trial is one of them."
     )
 
 
@@ -94,11 +94,11 @@ def _resolution(record: StudyRecord, findings: Findings) -> str:
     found = findings.resolution
     if found is None:
         return ""
-    told = f"This dev set shows differences between trials of about {points(found.difference)} pp and more"
+    told = f"This dev set can show differences between trials of about {points(found.difference)} pp or more"
     if found.examples is None:
-        return f"{told}; best and runner-up have the same error, and no number of examples is known to separate them."
+        return f"{told}. The best trial and the runner-up have the same error."
     if found.examples > len(record.dev_y):
-        return f"{told}; to see best and runner-up apart would take about {rounded(found.examples)} dev rows."
+        return f"{told}. To separate the best trial from the runner-up takes about {rounded(found.examples)} dev rows."
     return f"{told}."
 
 
@@ -111,10 +111,7 @@ def _simplest_tied(findings: Findings) -> str:
     error = f"dev error {percent(dev_error(simplest))}"
     if findings.weighted is not None and simplest.value is not None:
         error = f"{findings.metric.label} {percent(simplest.value)}"
-    return (
-        f"The simplest tied trial (one-standard-error rule) is trial {simplest.number}: the simplest and most "
-        f"regularized within one standard error of the best ({error}; {shown})."
-    )
+    return f"The simplest tied trial (one-standard-error rule) is trial {simplest.number}: {error}; {shown}."
 
 
 def _seeds(findings: Findings) -> str:
@@ -122,8 +119,8 @@ def _seeds(findings: Findings) -> str:
     if seeds is None:
         return ""
     return (
-        f"These hyperparameters, over {seeds.seeds} seeds: dev error {percent(seeds.value)} "
-        f"({span(seeds.low, seeds.high)}, examples and seeds together)."
+        f"Over {seeds.seeds} seeds these hyperparameters have a dev error of {percent(seeds.value)} "
+        f"({span(seeds.low, seeds.high)}; the interval covers examples and seeds)."
     )
 
 
@@ -131,23 +128,21 @@ def _groups(record: StudyRecord, findings: Findings) -> str:
     dev = findings.diagnosis.errors.get("dev")
     if record.dev_groups is None or dev is None or dev.n_effective is None:
         return ""
-    return (
-        f"Dev rows come in groups that are wrong together: {count(len(record.dev_y), 'row')} count as "
-        f"{dev.n_effective:,.0f} independent ones."
-    )
+    rows = count(len(record.dev_y), "row")
+    return f"The dev rows come in groups: {rows} count as {dev.n_effective:,.0f} independent ones."
 
 
 def _test_evaluations(record: StudyRecord, findings: Findings) -> list[str]:
-    looks, best = record.test_evaluations, findings.best
+    evaluations, best = record.test_evaluations, findings.best
     told = []
-    if len(looks) > 1:
+    if len(evaluations) > 1:
         told.append(
-            f"The test set was opened {times(len(looks))}: an error that was looked at more than once may have guided "
-            "choices, and is no longer a clean one."
+            f"The test set was evaluated {times(len(evaluations))}. Its error may have guided choices, so it is no "
+            "longer an unbiased estimate."
         )
-    others = [look for look in looks if best is None or look.trial_number != best.number]
-    for look in others[-1:]:
-        error = ErrorEstimate.measured(look.wrong, look.n)
-        trial = "" if look.trial_number is None else f" of trial {look.trial_number}"
+    others = [one for one in evaluations if best is None or one.trial_number != best.number]
+    for one in others[-1:]:
+        error = ErrorEstimate.measured(one.wrong, one.n)
+        trial = "" if one.trial_number is None else f" of trial {one.trial_number}"
         told.append(f"Test error of the model{trial}: {percent(error.value)} ({span(error.low, error.high)}).")
     return told

@@ -71,11 +71,11 @@ def _test_set(report: Report) -> str:
     record = report.record
     if not len(record.test_rows):
         return ""
-    looks = record.test_evaluations
-    if not looks:
-        return "never opened"
-    dates = ", ".join(when(datetime.datetime.fromtimestamp(look.looked, datetime.UTC)) for look in looks[-5:])
-    return f"opened {times(len(looks))} ({dates})"
+    evaluations = record.test_evaluations
+    if not evaluations:
+        return "held out, not evaluated"
+    dates = ", ".join(when(datetime.datetime.fromtimestamp(look.looked, datetime.UTC)) for look in evaluations[-5:])
+    return f"evaluated {times(len(evaluations))} ({dates})"
 
 
 def _last(report: Report) -> str:

@@ -16,7 +16,7 @@ from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error, epochs_frame, train_error, trial_rows, trials_frame
 from tuner.reporting.learning import Learning, find_learning
 from tuner.reporting.news import News
-from tuner.reporting.notes import data_warnings, find_notes
+from tuner.reporting.notes import data_warnings, notes
 from tuner.reporting.sentences import assumption, figures_sentence, gap_sentence, headline, weighted_sentence
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition
@@ -145,7 +145,7 @@ class Report(Shown):
     @cached_property
     def notes(self) -> list[str]:
         """What else has to be known: what the dev set cannot tell, looks at the test set, what is still running."""
-        return find_notes(self.record, self.definition, self.findings, self.news)
+        return notes(self.record, self.definition, self.findings, self.news)
 
     @property
     def summary(self) -> dict[str, Any]:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 GAP_FORMULAS = {
     "avoidable_bias": "train − baseline",
-    "variance": "dev, corrected − train",
-    "data_mismatch": "dev, corrected − train-dev",
+    "variance": "dev (selection-corrected) − train",
+    "data_mismatch": "dev (selection-corrected) − train-dev",
     "dev_overfit": "test − dev",
 }
 
 VERDICT_LEVELS = {Verdict.UNDECIDED: Level.UNDECIDED, Verdict.LOW_BIAS_AND_VARIANCE: Level.LOW}
-"""What a verdict is colored as; the others as a high gap."""
+"""The level that colors a verdict; the others are colored as a high gap."""
 
 MOST_CLASSES = 20  # that a table shows
 
@@ -50,8 +50,8 @@ class GapRow:
 
 
 def error_rows(report: Report) -> list[ErrorRow]:
-    """Baseline, train, train-dev, dev, corrected dev and test, as far as they exist, then the reference lines."""
-    diagnosis, looks_at_test = report.diagnosis, len(report.record.test_evaluations)
+    """Baseline, train, train-dev, dev, selection-corrected dev and test, where known, then the reference models."""
+    diagnosis, evaluations = report.diagnosis, len(report.record.test_evaluations)
     rows = []
     for key, name in ERROR_NAMES.items():
         estimate = diagnosis.errors.get(key)
@@ -59,31 +59,31 @@ def error_rows(report: Report) -> list[ErrorRow]:
             rows.append(_baseline_row(diagnosis))
         elif estimate is not None and not (key == "dev_corrected" and estimate is diagnosis.errors["dev"]):
             based_on = (
-                f"allowing for the choice of {report.chosen}" if key == "dev_corrected" else f"{estimate.n:,} rows"
+                f"corrected for the choice of {report.chosen}" if key == "dev_corrected" else f"{estimate.n:,} rows"
             )
             if key == "test":
-                based_on += f", opened {times(looks_at_test)}"
+                based_on += f", evaluated {times(evaluations)}"
             rows.append(ErrorRow(name, percent(estimate.value), span(estimate.low, estimate.high), based_on))
         elif key == "test" and len(report.record.test_rows):
-            rows.append(ErrorRow(name, *_closed(looks_at_test)))
+            rows.append(ErrorRow(name, *_held_out(evaluations)))
     for key, name in REFERENCE_NAMES.items():
         if (error := diagnosis.references.get(key)) is not None:
-            rows.append(ErrorRow(name, percent(error), "", "for comparison, on dev"))
+            rows.append(ErrorRow(name, percent(error), "", "on dev, for comparison"))
     return rows
 
 
-def _closed(looks: int) -> tuple[str, str, str]:
-    """The test row's cells where nobody has seen the chosen trial's test error."""
-    if looks:
-        return "–", "", f"opened {times(looks)}, with another trial's model"
-    return "sealed", "", "not looked at"
+def _held_out(evaluations: int) -> tuple[str, str, str]:
+    """The test row's cells where the chosen trial was not evaluated on the test set."""
+    if evaluations:
+        return "–", "", f"evaluated {times(evaluations)}, with another trial's model"
+    return "held out", "", "not evaluated"
 
 
 def _baseline_row(diagnosis: Diagnosis) -> ErrorRow:
     baseline = diagnosis.errors["baseline"]
     assert baseline is not None
     if not diagnosis.baseline_given:
-        return ErrorRow("baseline", percent(0.0), "", "not given, taken as 0")
+        return ErrorRow("baseline", percent(0.0), "", "not given, 0% assumed")
     if baseline.n is None:
         return ErrorRow("baseline", percent(baseline.value), "", "as given")
     interval = span(baseline.low, baseline.high)
@@ -99,14 +99,14 @@ def gap_rows(diagnosis: Diagnosis) -> list[GapRow]:
         if name == "variance" and diagnosis.errors.get("train_dev") is not None:
             formula = "train-dev − train"
         if not corrected:
-            formula = formula.replace("dev, corrected", "dev")
+            formula = formula.replace("dev (selection-corrected)", "dev")
         interval = span(gap.low, gap.high)
         rows.append(GapRow(GAP_NAMES[name], formula, points(gap.value), interval, gap.level, chance(gap.chance_high)))
     return rows
 
 
 def class_rows(classes: Sequence[ClassError]) -> list[ClassError]:
-    """Sort very many classes so that those wrong most often come first; few of them stay in their own order."""
+    """Put the classes with the highest errors first where there are too many to show."""
     if len(classes) <= MOST_CLASSES:
         return list(classes)
     return sorted(classes, key=lambda row: -row.estimate.value if row.estimate.n else 1.0)

@@ -12,7 +12,7 @@ from tuner.formatting import count, percent
 from tuner.reporting.frames import dev_error
 from tuner.reporting.report import Report
 from tuner.reporting.rows import gap_rows
-from tuner.reporting.terminal import COLORS, plain_table
+from tuner.reporting.terminal import COLORS, FittingTable
 from tuner.storage import RunningTrial, StudyRecord
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def view(report: Report, running: Sequence[RunningTrial]) -> RenderableType:
         parts += ["", _workers(running)]
     parts += ["", Text(report.sentences[0])]
     if report.best is not None:
-        gaps = plain_table("gap, in points", "", "95% interval", "level", right=1)
+        gaps = FittingTable("gap (pp)", "", "95% interval", "level", right=1)
         for row in gap_rows(report.diagnosis):
             gaps.add_row(row.name, row.value, row.interval, Text(row.level, COLORS[row.level]))
         parts += ["", gaps]
@@ -83,7 +83,7 @@ def best_curve(errors: np.ndarray) -> list[str]:
 
 
 def _workers(running: Sequence[RunningTrial]) -> RenderableType:
-    told = plain_table("trial", "worker", "for", "attempt", right=0)
+    told = FittingTable("trial", "worker", "for", "attempt", right=0)
     for trial in running:
         lasted = str(datetime.timedelta(seconds=round(max(trial.seconds, 0))))
         told.add_row(str(trial.number), f"{trial.host}, process {trial.pid}", lasted, str(trial.attempt))

@@ -12,7 +12,7 @@ from tuner.formatting import percent
 from tuner.metrics import METRICS
 
 FOLDS = 5
-FEW_DEV_ROWS = 1000  # on fewer, errors of epochs differ by a point and more by chance alone
+FEW_DEV_ROWS = 1000  # on fewer, errors of epochs differ by 1 pp or more by chance alone
 BIAS = "avoidable_bias"
 
 
@@ -42,7 +42,7 @@ def steadier_stopping(state: StudyState) -> Action | None:
     changes = _steadier_choice(state, best)
     return Action(
         why=f"The network is large enough: at epoch {fit.epoch} the best trial's train error is {percent(fit.error)}. "
-        f"It is early stopping that holds it up, {_why_it_stopped(best, chosen)}",
+        f"Early stopping is the cause: {_why_it_stopped(best, chosen)}",
         verb=Verb.REFINE if changes else None,
         evidence={
             "train_error": state.train_error,
@@ -53,7 +53,7 @@ def steadier_stopping(state: StudyState) -> Action | None:
         },
         expected_gain=state.gain(BIAS),
         changes=changes,
-        reasons=dict.fromkeys(changes, f"early stopping chose {chosen}, before the training set was learned"),
+        reasons=dict.fromkeys(changes, f"early stopping chose {chosen}, before the network fitted its training set"),
     )
 
 
@@ -71,14 +71,14 @@ def _why_it_stopped(best: BestTrialState, chosen: str) -> str:
     monitor = METRICS[best.monitor]
     watched = f"the {monitor.label} on {best.dev_rows:,} dev rows"
     if best.dev_rows >= FEW_DEV_ROWS:
-        return f"which chose {chosen} by {watched}: more data or regularization, so that later epochs do better, helps."
+        return f"it chose {chosen} by {watched}. More data or regularization makes later epochs better."
     smoother = ""
     if monitor.less_noisy is not None:
         other = METRICS[monitor.less_noisy]
-        smoother = f', their {other.label} instead of their {monitor.label} (monitor = "{other.name}")'
+        smoother = f', and watch the {other.label} instead of the {monitor.label} (monitor = "{other.name}")'
     return (
-        f"which chose {chosen} by {watched}, on which an early epoch may look best by luck. What helps is more "
-        f"dev rows or folds to choose on{smoother}, and more data or regularization, so that later epochs do better."
+        f"it chose {chosen} by {watched}, where an early epoch may look best by chance. Use more dev rows or folds"
+        f"{smoother}. More data or regularization also makes later epochs better."
     )
 
 
@@ -95,7 +95,7 @@ def bigger_network(state: StudyState) -> Action | None:
         evidence={"hidden": best.hidden, "proposed": larger},
         expected_gain=state.gain(BIAS),
         changes={"space.hidden": {"choice": [best.hidden, *larger]}},
-        reasons={"space.hidden": f"a bigger network: the largest tried misses {missed} of its training examples"},
+        reasons={"space.hidden": f"a larger network: the largest tried is wrong on {missed} of its training examples"},
     )
 
 
@@ -116,7 +116,7 @@ def less_regularization(state: StudyState) -> Action | None:
     eased.sort(key=lambda one: (one.effect_on_bias != one.strength, -amount(one)))
     if not eased:
         return None
-    why = f"Regularization keeps the network from learning its training set: {described(eased)} can be eased."
+    why = f"Regularization keeps the network from fitting its training set. Reduce it: {described(eased)}."
     return regularize(state, eased, why, stronger=False)
 
 
@@ -135,17 +135,16 @@ def other_architecture(state: StudyState) -> Action | None:
 def _what_is_left(state: StudyState) -> str:
     if not state.has_size:
         return (
-            f"Nothing that was searched lets the models of {state.trainer} learn their training examples: "
-            "larger or other models, longer training, other features, or cleaner labels are what is left."
+            f"No trial lets the models of {state.trainer} fit their training examples. Try larger or other models, "
+            "longer training, other features, or cleaner labels."
         )
     if state.fit is not None and state.fit.trial is not None:
         return (
-            f"The network is large enough: in trial {state.fit.trial}, with one no larger, the train error falls to "
-            f"{percent(state.fit.error)}. The trial that does best on dev learned its training set less well, so "
-            "neither a bigger network nor less regularization is what is missing: other features, cleaner labels or "
-            "more data are."
+            f"The network is large enough: trial {state.fit.trial}, whose network is no larger, reaches a train error "
+            f"of {percent(state.fit.error)}. The best trial on dev fits its training set less well. A larger network "
+            "or less regularization will not help; other features, cleaner labels or more data may."
         )
     return (
-        "The network is large enough, trained long enough and hardly regularized, and still misses its training "
-        "examples: other features, another activation or optimizer, or cleaner labels are what is left."
+        "The network is large, trained long and hardly regularized, and is still wrong on its training examples. Try "
+        "other features, another activation or optimizer, or cleaner labels."
     )

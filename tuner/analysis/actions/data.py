@@ -14,11 +14,10 @@ def check_data(state: StudyState) -> Action | None:
     if not state.data.warnings:
         return None
     first, *more = state.data.warnings
-    others = f" And {len(more)} more of the kind." if more else ""
+    others = f" The data checks list {len(more)} more." if more else ""
     end = "" if first.endswith("?") else "."
     return Action(
-        why=f"Look at the data before anything else: {first}{end}{others} As long as that stands, no error here can be "
-        "relied on.",
+        why=f"Check the data first: {first}{end}{others} Until this is settled, the errors here are not reliable.",
         verb=Verb.DATA,
         evidence={"findings": list(state.data.warnings)},
     )
@@ -30,8 +29,8 @@ def resemble_dev(state: StudyState) -> Action | None:
         return None
     mismatch = state.size("data_mismatch")
     return Action(
-        why=f"Dev error is {points(mismatch or 0.0)} pp above the error on train-dev examples: look at what is "
-        "wrong in dev, and collect or make training examples like it.",
+        why=f"Dev error is {points(mismatch or 0.0)} pp above the train-dev error. Look at the dev examples that "
+        "are wrong, and collect or make training examples like them.",
         evidence={"data_mismatch": mismatch},
         expected_gain=state.gain("data_mismatch"),
     )
@@ -43,8 +42,8 @@ def bigger_dev_set(state: StudyState) -> Action | None:
         return None
     overfit, n_dev, trials = state.size("dev_overfit"), state.data.n_dev, state.search.trials
     return Action(
-        why=f"Test error is {points(overfit or 0.0)} pp above the dev error by which the trial was chosen: "
-        f"{n_dev:,} dev examples are too few for {trials:,} trials.",
+        why=f"Test error is {points(overfit or 0.0)} pp above the dev error that chose the trial: {n_dev:,} "
+        f"dev examples are too few for {trials:,} trials.",
         evidence={"dev_overfit": overfit, "n_dev": n_dev, "trials": trials},
     )
 
@@ -55,13 +54,13 @@ def use_folds(state: StudyState) -> Action | None:
         return None
     rows, n_dev = state.data.rows, state.data.n_dev
     return Action(
-        why=f"{n_dev:,} dev examples cannot tell the variance from the line of "
-        f"{points(state.diagnosis.material_gap)} pp. With {FOLDS} folds all {rows:,} rows outside the test set are "
-        f"dev examples once{_whether_that_decides(state)}.",
+        why=f"{n_dev:,} dev examples are too few to compare the variance with the threshold of "
+        f"{points(state.diagnosis.material_gap)} pp. With {FOLDS} folds each of the {rows:,} rows outside the test set "
+        f"is a dev example once{_whether_that_decides(state)}.",
         verb=Verb.REFINE,
         evidence={"n_dev": n_dev, "rows": rows, "needed": state.dev_needed},
         changes={"data.folds": FOLDS},
-        reasons={"data.folds": f"{n_dev:,} dev examples leave the variance undecided; so all {rows:,} serve as dev"},
+        reasons={"data.folds": f"{n_dev:,} dev examples are inconclusive; with folds all {rows:,} rows serve as dev"},
     )
 
 
@@ -69,7 +68,9 @@ def _whether_that_decides(state: StudyState) -> str:
     needed = state.dev_needed
     if needed is None:
         return ""
-    return f"; about {needed:,} would decide" + ("" if state.folds_would_decide else ", so it helps but may not do")
+    return f"; about {needed:,} would decide" + (
+        "" if state.folds_would_decide else ", so it helps but may not be enough"
+    )
 
 
 def more_dev_examples(state: StudyState) -> Action | None:
@@ -79,8 +80,8 @@ def more_dev_examples(state: StudyState) -> Action | None:
     if not state.is_undecided("variance", "data_mismatch") or needed is None or enough:
         return None
     return Action(
-        why=f"{n_dev:,} dev examples leave the gap undecided; about {needed:,} would decide it if the errors stay as "
-        "they are.",
+        why=f"{n_dev:,} dev examples are inconclusive about the gap. About {needed:,} would decide, if the errors "
+        "stay as they are.",
         evidence={"n_dev": n_dev, "needed": needed},
     )
 
@@ -93,10 +94,10 @@ def more_examples(state: StudyState) -> Action | None:
     needed = [_examples_needed(state, gap) for gap in gaps if state.is_undecided(gap)]
     curve = state.can_train_again and state.curve is None
     return Action(
-        why=f"Whether a gap is above the line of {points(state.diagnosis.material_gap)} pp cannot be told from "
-        f"these {state.data.n_dev:,} dev and {state.data.n_train:,} training examples: {'; '.join(needed)}. More "
-        "examples"
-        + (" (the learning curve tells what they would bring)" if curve else "")
+        why="Inconclusive: whether a gap is above the threshold of "
+        f"{points(state.diagnosis.material_gap)} pp cannot be decided with {state.data.n_dev:,} dev and "
+        f"{state.data.n_train:,} training examples: {'; '.join(needed)}. More examples"
+        + (" (the learning curve estimates what they would bring)" if curve else "")
         + ", or a wider line where a gap of that size would do (--material-gap), make a verdict possible.",
         verb=Verb.LEARNING_CURVE if curve else None,
         evidence={"n_train": state.data.n_train, "n_dev": state.data.n_dev},

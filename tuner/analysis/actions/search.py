@@ -28,11 +28,11 @@ def evaluate_once(state: StudyState) -> Action | None:
         return None
     return Action(
         why=(
-            "Once what the checks of the data found is settled, and if neither gap matters then"
+            "Settle the warnings of the data checks first. If neither gap reaches the threshold then"
             if state.data.warnings
-            else "Neither gap matters at this line"
+            else "Neither gap reaches the threshold"
         )
-        + ": train the chosen network, and open the test set once.",
+        + ", train the chosen network and evaluate it once on the test set.",
         verb=Verb.TRAIN if state.can_train_again else None,
         evidence={gap: state.size(gap) for gap in GAPS},
     )
@@ -44,17 +44,17 @@ def fewer_diverged(state: StudyState) -> Action | None:
     if not search.diverges_often:
         return None
     alpha = next((one for one in state.open_ranges if one.name == "alpha"), None)
-    where = "" if above is None else f", most of them with α above {number(above)}"
+    where = "" if above is None else f", most of them with alpha above {number(above)}"
     changes: dict[str, Any] = {}
     if alpha is not None and above is not None and alpha.low < above < alpha.high:
         changes["space.alpha"] = {alpha.kind: [alpha.low, float(number(above))]}
     return Action(
-        why=f"{search.diverged:,} of {search.trials + search.diverged:,} trials diverged{where}: smaller learning "
-        "rates, or a warm-up, leave more of the budget to trials that count.",
+        why=f"{search.diverged:,} of {search.trials + search.diverged:,} trials diverged{where}. Use smaller learning "
+        "rates or a warm-up, so that fewer trials are lost.",
         verb=Verb.REFINE if changes else None,
         evidence={"diverged": search.diverged, "alpha_above": above},
         changes=changes,
-        reasons=dict.fromkeys(changes, "most trials above diverged"),
+        reasons=dict.fromkeys(changes, "most trials above this value diverged"),
     )
 
 
@@ -76,7 +76,7 @@ def widen_range(state: StudyState) -> Action | None:
     if not changes:
         return None
     return Action(
-        why="The best trials lie at the end of a range, and better ones may lie beyond: widen "
+        why="The best trials lie at the end of a range, so better ones may lie outside it. Widen "
         f"{' and '.join(widened)}.",
         verb=Verb.REFINE,
         evidence=evidence,
@@ -103,8 +103,8 @@ def narrow_range(state: StudyState) -> Action | None:
         return None
     names = [key.removeprefix("space.") for key in changes]
     return Action(
-        why="The best quarter of the trials lies in a part of what was searched: from coarse to fine, look more "
-        f"closely at {join(names)}.",
+        why="The best quarter of the trials lies in one part of the space. Search that part more finely: "
+        f"{join(names)}.",
         verb=Verb.REFINE,
         evidence={name: changes[f"space.{name}"] for name in names},
         changes=changes,
@@ -118,12 +118,12 @@ def gentler_pruning(state: StudyState) -> Action | None:
     if not search.pruned_winners:
         return None
     return Action(
-        why=f"{search.pruned_winners} of {search.pruned} pruned trials were already better than the best trial when "
-        "they were stopped.",
+        why=f"{search.pruned_winners} of {search.pruned} pruned trials were better than the best trial when they were "
+        "pruned.",
         verb=Verb.REFINE,
         evidence={"pruned": search.pruned, "pruned_winners": search.pruned_winners},
         changes={"search.pruner": "none"},
-        reasons={"search.pruner": "pruned trials were better than the best when they were stopped"},
+        reasons={"search.pruner": "pruned trials were better than the best trial when they were pruned"},
     )
 
 
@@ -133,8 +133,8 @@ def fewer_duplicates(state: StudyState) -> Action | None:
     if not search.repeats_often:
         return None
     return Action(
-        why=f"{search.duplicates} of {search.trials} trials repeat hyperparameters that were tried before: the "
-        "space is exhausted, so search more hyperparameters or wider ranges.",
+        why=f"{search.duplicates} of {search.trials} trials repeat the hyperparameters of earlier ones. Search more "
+        "hyperparameters or wider ranges.",
         evidence={"duplicates": search.duplicates, "trials": search.trials},
     )
 
@@ -153,11 +153,10 @@ def more_trials(state: StudyState) -> Action | None:
         return None
     lost = f" that did not diverge ({search.diverged:,} did)" if search.diverged else ""
     why = (
-        f"{search.informative:,} trials{lost} are few for {search.searched} searched hyperparameters; about "
-        f"{search.wanted:,} would do."
+        f"{search.informative:,} trials{lost} are few for {search.searched} searched hyperparameters. Run about "
+        f"{search.wanted:,}."
         if too_few
-        else f"The best trial is one of the last {search.since_best + 1:,} of {search.done:,}: the search may not be "
-        "done."
+        else f"The best trial is one of the last {search.since_best + 1:,} of {search.done:,}, so more trials may help."
     )
     more = max(search.wanted - search.informative, math.ceil(search.done / 2))
     return Action(why=why, verb=Verb.SEARCH, options={"trials": more}, evidence=evidence)
@@ -169,7 +168,7 @@ def stop_searching(state: StudyState) -> Action | None:
     if not search.is_exhausted:
         return None
     return Action(
-        why=f"The last {search.since_best:,} of {search.done:,} trials brought nothing better: more trials of this "
-        "study are unlikely to.",
+        why=f"The last {search.since_best:,} of {search.done:,} trials brought no improvement. More trials of this "
+        "study are unlikely to help.",
         evidence={"since_best": search.since_best, "done": search.done},
     )

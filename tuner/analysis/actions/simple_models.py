@@ -16,14 +16,15 @@ def give_baseline(state: StudyState) -> Action | None:
         return None
     reached = _reached(state)
     rest = (
-        "what error does a person, or the best other model, reach on these examples? Say so with --baseline, as 0.05 "
-        "for 5%."
+        "What error does a person, or the best other model, reach on these examples? Give it with --baseline, for "
+        "example 5%."
         if reached is None
-        else f"{reached[0]} reaches {percent(reached[1])} on the dev examples, so the baseline is no higher than that."
+        else f"{reached[0].capitalize()} reaches {percent(reached[1])} on the dev examples, so the "
+        "baseline is at most that."
     )
     return Action(
-        why=f"The train error of {percent(state.train_error)} counts as bias only because no baseline was given and "
-        f"0% was assumed: {rest}",
+        why=f"The train error of {percent(state.train_error)} counts as bias because no baseline was given, so 0% is "
+        f"assumed. {rest}",
         verb=None if reached is None else Verb.REPORT,
         options={} if reached is None else {"baseline": reached[1]},
         evidence={
@@ -54,19 +55,19 @@ def beat_majority(state: StudyState) -> Action | None:
     majority, dev = _comparable(state).get("majority"), state.dev
     if majority is None or dev is None or dev.high < majority:
         return None
-    commonest = max(state.classes, key=lambda row: row.estimate.n or 0, default=None)
+    majority_class = max(state.classes, key=lambda row: row.estimate.n or 0, default=None)
     missed = max(state.classes, key=lambda row: row.estimate.value, default=None)
-    if missed is None or missed is commonest or missed.estimate.value <= 0.5:
-        rest = ": what it has learned hardly holds for new examples."
+    if missed is None or missed is majority_class or missed.estimate.value <= 0.5:
+        rest = "."
     else:
         rest = (
-            f"; of class {missed.name!r} it gets {percent(missed.estimate.value)} wrong. Where that class matters, "
-            f'search again with "{BALANCED_ERROR.name}" as metric in [search] and monitor in [training], which counts '
-            "every class alike."
+            f". It is wrong on {percent(missed.estimate.value)} of class {missed.name!r}. If that class "
+            f'matters, search again with metric = "{BALANCED_ERROR.name}" in [search] and monitor = '
+            f'"{BALANCED_ERROR.name}" in [training], which weights all classes alike.'
         )
     return Action(
-        why=f"Always answering {commonest and commonest.name!r} is wrong on {percent(majority)} of the dev examples, "
-        f"which the network's {percent(dev.value)} is not clearly below{rest}",
+        why=f"The network is wrong on {percent(dev.value)} of the dev examples. That is not clearly better than always "
+        f"predicting {majority_class and majority_class.name!r}, which is wrong on {percent(majority)}{rest}",
         evidence={"majority": majority, "dev_error": dev.value, "dev_high": dev.high},
     )
 
@@ -83,9 +84,9 @@ def compare_gradient_boosting(state: StudyState) -> Action | None:
         return None  # better, but by less than matters
     known = state.diagnosis.baseline_given or state.is_high("avoidable_bias")
     return Action(
-        why=f"Gradient boosting with its defaults is wrong on {percent(boosting)} of the dev examples, clearly below "
-        f"the network's {percent(dev.value)} ({span(dev.low, dev.high)}): so much of the error can be avoided. That "
-        "model may do, and its error is a baseline that the network has yet to reach.",
+        why=f"Gradient boosting with its defaults is wrong on {percent(boosting)} of the dev examples, the network on "
+        f"{percent(dev.value)} ({span(dev.low, dev.high)}). Use that model, or take its error as the baseline for the "
+        "network.",
         verb=None if known else Verb.REPORT,
         options={} if known else {"baseline": boosting},
         evidence={"gradient_boosting": boosting, "dev_error": dev.value, "dev_low": dev.low},
@@ -102,7 +103,7 @@ def compare_logistic_regression(state: StudyState) -> Action | None:
     if far_better or compare_gradient_boosting(state):
         return None
     return Action(
-        why=f"Logistic regression is wrong on {percent(linear)} of the dev examples, which the network's "
-        f"{percent(dev.value)} is not clearly below: a linear model may do.",
+        why=f"The network is wrong on {percent(dev.value)} of the dev examples. That is not clearly better than "
+        f"logistic regression, which is wrong on {percent(linear)}: a linear model may be enough.",
         evidence={"logistic_regression": linear, "dev_error": dev.value, "dev_high": dev.high},
     )

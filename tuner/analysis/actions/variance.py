@@ -19,7 +19,7 @@ def more_data(state: StudyState) -> Action | None:
     if curve.is_flat(state.diagnosis.material_gap):
         return None
     return Action(
-        why=curve.promise() + ("." if curve.helps else "; today's error is inside that interval, so it may not help."),
+        why=curve.promise() + ("." if curve.helps else ". Today's error is inside that interval, so it may not help."),
         evidence={"n_train": state.data.n_train, "today": curve.today, "twice": twice},
         expected_gain=""
         if twice >= curve.estimate
@@ -32,7 +32,7 @@ def _measure_curve(state: StudyState) -> Action:
     variance, curve = state.size("variance"), state.can_train_again
     return Action(
         why=f"Dev error is {points(variance or 0.0)} pp above train error with {state.data.n_train:,} training "
-        "examples" + ("; the learning curve tells what more of them would bring." if curve else "."),
+        "examples." + (" The learning curve estimates what more of them would bring." if curve else ""),
         verb=Verb.LEARNING_CURVE if curve else None,
         evidence={"n_train": state.data.n_train, "variance": variance},
         expected_gain=state.gain("variance"),
@@ -51,10 +51,7 @@ def more_regularization(state: StudyState) -> Action | None:
     turned.sort(key=lambda one: (one.effect_on_variance != -one.strength, amount(one)))
     if not turned:
         return None
-    why = (
-        "The network fits what it has seen better than what it has not: more regularization through "
-        f"{described(turned)}."
-    )
+    why = f"The network does better on its training examples than on new ones. Regularize it more: {described(turned)}."
     return regularize(state, turned, why, stronger=True)
 
 
@@ -63,13 +60,13 @@ def augmentation(state: StudyState) -> Action | None:
     if not state.is_high("variance") or not state.data.images or state.data.augmented:
         return None
     return Action(
-        why="Shifted and slightly turned copies of the images are more training examples for nothing.",
+        why="Shifted and slightly rotated copies of the images are free training examples.",
         verb=Verb.REFINE,
         evidence={"n_train": state.data.n_train},
         expected_gain=state.gain("variance"),
         changes={"space.shift": {"uniform": [0.0, 2.0]}, "space.rotation": {"uniform": [0.0, 15.0]}},
         reasons={
-            "space.shift": "pixels; shifted copies are more examples",
-            "space.rotation": "degrees; so are turned ones",
+            "space.shift": "pixels; shifted copies are more training examples",
+            "space.rotation": "degrees; rotated copies are more training examples",
         },
     )

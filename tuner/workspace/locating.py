@@ -284,7 +284,7 @@ def write_example(name: str) -> Path:
     shipped = shipped_studies()
     names = sorted(path.stem for path in shipped.glob("*.toml"))
     if name not in names:
-        raise UsageError(f"no example is named {name}: tuner init --example takes {' or '.join(names)}")
+        raise UsageError(f"no example is named {name!r}: expected {' or '.join(names)}")
     where = STUDIES / f"{name}.toml"
     refuse_defined(where)
     (source,) = (shipped / "data").glob(f"{name}.csv*")

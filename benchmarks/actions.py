@@ -112,7 +112,7 @@ class Made:
         self.problem = replace(self.problem, n_train=2 * self.problem.n_train)
 
     def true_error(self, study: tuner.Study) -> float:
-        """Error of the chosen network, trained again to the bit, on fresh examples."""
+        """Error of the chosen network, trained again bit for bit, on fresh examples."""
         X, y = self.truth
         predicted = study.train().predict(pd.DataFrame(X).rename(columns=str))
         return float(np.mean(np.asarray(predicted).astype(int) != y))

@@ -4,7 +4,7 @@
 
 On every made problem the best of eight random hyperparameters is chosen on half of the training examples. Where its
 variance is above two points, which is where the report advises the command, its learning curve is measured there as
-the command does it, and the error predicted for twice as many is held against the true one: networks trained on all
+the command does it, and the error predicted for twice as many is compared with the true one: networks trained on all
 examples, counted on 20,000 fresh ones. ``--every`` counts problems without such a variance, too. Prints every figure
 beside its goal, also apart for small and large dev sets, and how far off the same fit is without the training rows
 that smaller networks left out; ends with 1 if a goal is missed.

@@ -32,7 +32,7 @@ WORDS = ["Private", "Self-emp-not-inc", "Local-gov", "State-gov", "Without-pay",
 
 
 def rows(n: int, seed: int) -> pd.DataFrame:
-    """A table shaped like adult: six whole numbers, eight columns of words, some of them missing, two classes."""
+    """A table shaped like adult: six integers, eight columns of words, some of them missing, two classes."""
     rng = np.random.default_rng(seed)
     numbers = {f"number_{k}": rng.integers(0, 10 ** (k % 5 + 2), n) for k in range(6)}
     words = {f"word_{k}": rng.choice(WORDS, n) for k in range(8)}

@@ -107,7 +107,7 @@ def main() -> None:
 
 
 def report_test_error(path: str, best: TrialRecord, seconds: float, trials: int) -> None:
-    """Train the best trial again, to the bit, and count its errors on the test set."""
+    """Train the best trial again, bit for bit, and count its errors on the test set."""
     source, dataset = load_study_data(StudyRequest(path))
     definition = source.definition
     hyperparameters = definition.searched_space.hyperparameters(best.params)

@@ -8,7 +8,7 @@ products of a step as NumPy does them, and nothing else.
 
 Times are the process's CPU time, and contenders take turns, so that whatever else the machine does meets all of them
 alike. Shown is each one's fastest round; ratios are medians over the rounds. scikit-learn has no dropout: beside
-keep_prob 0.8 stands its time without, and no goal is held against that. PyTorch is skipped where it is not installed.
+keep_prob 0.8 stands its time without, and no goal applies to that. PyTorch is skipped where it is not installed.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.cli.app import COMMANDS, command
-from tuner.study import HYPERPARAMETERS, Range, definition_schema
+from tuner.study import HYPERPARAMETERS, Range, definition_schema, expected_value
 
 REFERENCE = Path(__file__).parent / "reference"
 WIDTH = 100
@@ -27,7 +27,7 @@ target = "churned"
 [network]
 hidden = [64, 32]
 
-[space]                                               # a plain value fixes, a table searches
+[space]                                               # a plain value fixes a hyperparameter, a table searches it
 lambda = { log_uniform = [1e-3, 10.0] }
 keep_prob = { uniform = [0.5, 1.0] }
 alpha = { log_uniform = [1e-2, 1.0] }
@@ -94,13 +94,13 @@ def study_file_page() -> str:
         _sentence(schema["properties"]["name"]["description"]),
     ]
     for section, title in (("data", "DataSettings"), ("network", "NetworkSection"), ("training", "TrainingSection")):
-        parts += [f"## [{section}]", _table(definitions[title]["properties"], definitions)]
+        parts += [f"## [{section}]", _table(definitions[title]["properties"])]
         if section == "data":
-            parts += ["### split", _table(definitions["SplitSettings"]["properties"], definitions)]
-            parts += ["### columns", _table(definitions["ColumnSettings"]["properties"], definitions)]
+            parts += ["### split", _table(definitions["SplitSettings"]["properties"])]
+            parts += ["### columns", _table(definitions["ColumnSettings"]["properties"])]
     parts += ["## [space]", SPACE, _hyperparameters(), "### Ranges", _ranges()]
     for section, title in (("search", "SearchSection"), ("diagnosis", "DiagnosisSection")):
-        parts += [f"## [{section}]", _table(definitions[title]["properties"], definitions)]
+        parts += [f"## [{section}]", _table(definitions[title]["properties"])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -115,7 +115,7 @@ def _hyperparameters() -> str:
     for name, spec in HYPERPARAMETERS.items():
         options = f": {', '.join(spec.options)}" if spec.options else ""
         default = f"`[network] {name}`" if name in NETWORK else _code(spec.default)
-        lines.append(f"| `{name}` | {spec.help}{options} | {default} | {', '.join(spec.kinds)} |")
+        lines.append(f"| `{name}` | {_sentence(spec.help)}{options} | {default} | {', '.join(spec.kinds)} |")
     return "\n".join(lines)
 
 
@@ -125,7 +125,7 @@ def _ranges() -> str:
     return "\n".join(lines)
 
 
-def _table(properties: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+def _table(properties: Mapping[str, Any]) -> str:
     """One line per key; a key without a description is an error."""
     lines = ["| key | what it is | values | default |", "|---|---|---|---|"]
     for name, found in properties.items():
@@ -133,36 +133,8 @@ def _table(properties: Mapping[str, Any], definitions: Mapping[str, Any]) -> str
             raise ValueError(f"the key {name} has no description")
         default = found.get("default")
         shown = "" if default is None or isinstance(default, dict) or default == [] else _code(default)
-        lines.append(f"| `{name}` | {_sentence(found['description'])} | {_values(found, definitions)} | {shown} |")
+        lines.append(f"| `{name}` | {_sentence(found['description'])} | {expected_value(found)} | {shown} |")
     return "\n".join(lines)
-
-
-KINDS = {
-    "string": "text",
-    "integer": "integer",
-    "boolean": "true or false",
-    "array": "list",
-    "object": "table",
-    "null": "",
-}
-"""JSON's kinds as TOML's readers know them."""
-
-
-def _values(found: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
-    """What may stand there, from its JSON schema."""
-    if "anyOf" in found:
-        return " or ".join(filter(None, (_values(option, definitions) for option in found["anyOf"])))
-    if "enum" in found:
-        return ", ".join(_code(option) for option in found["enum"])
-    if "$ref" in found:
-        return "a table, see below"
-    kind = found.get("type", "")
-    bounds = [
-        f"{sign} {found[key]:g}"
-        for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"))
-        if key in found
-    ]
-    return " ".join([KINDS.get(kind, kind), ", ".join(bounds)]).strip()
 
 
 def _code(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The house plan, held against the imports as they are."""
+"""The plan of the rooms, compared with the actual imports."""
 
 import ast
 from pathlib import Path

@@ -11,7 +11,7 @@ def test_each_layout_says_what_each_network_has() -> None:
     """One network has all six rows; of two folds each three; of two seeds each all six."""
     assert [layout.sizes for layout in (HOLDOUT, FOLDS, SEEDS)] == [(6,), (3, 3), (6, 6)]
     assert [layout.has_folds for layout in (HOLDOUT, FOLDS, SEEDS)] == [False, True, False]
-    assert [layout.looks for layout in (HOLDOUT, FOLDS, SEEDS)] == [1, 1, 2]
+    assert [layout.networks_per_row for layout in (HOLDOUT, FOLDS, SEEDS)] == [1, 1, 2]
     assert (FOLDS.each("ab"), SEEDS.each("a")) == (["a", "b"], ["a", "a"])
     rows = np.arange(6)
     assert [list(own) for own in FOLDS.split(rows)] == [[0, 1, 2], [3, 4, 5]]

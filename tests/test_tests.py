@@ -1,4 +1,4 @@
-"""The tests, held against what makes a test: that it can fail."""
+"""Every test can fail."""
 
 import ast
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Hyperparameter search that says whether a network suffers from bias or from variance, and what to do next.
+"""Hyperparameter search that tells bias from variance, and suggests what to do next.
 
-The public names are looked up when they are used, so that ``import tuner`` costs nothing.
+Public names are imported on first use, so that ``import tuner`` is fast.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The scales a hyperparameter can be searched on: one class and one line of ``SCALES`` each.
+"""The scales on which a hyperparameter can be searched: one class and one entry of ``SCALES`` each.
 
-A scale is given the ``bounds`` of a range, (low, high) or a list of choices, and owns everything that depends on the
-kind of range: checks, what is sampled, positions, ticks, and how a range is widened, shifted and narrowed.
+A scale takes the ``bounds`` of a range, (low, high) or a list of choices.  It owns everything that depends on the kind
+of range: checks, sampling, positions, ticks, and how a range is widened, shifted and narrowed.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 Bounds = Sequence[Any]
-DUST = 1e-9  # a value with two digits is rounded to itself
+DUST = 1e-9  # tolerance, so that a value with two digits is rounded to itself
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """What a sampler draws from: ``kind`` is float, log_float, int or categorical.
+    """The distribution that a sampler draws from: ``kind`` is float, log_float, int or categorical.
 
-    ``values``: (low, high) of what is sampled, or the choices.
+    ``values``: (low, high) of the sampled number, or the choices.
     """
 
     kind: str
@@ -27,10 +27,10 @@ class Distribution:
 
 
 class Scale:
-    """Numbers from low to high. A subclass gives ``forward`` and ``inverse``, or is uniform.
+    """Numbers from low to high. A subclass defines ``forward`` and ``inverse``, or is uniform.
 
-    ``prefix`` stands before the hyperparameter's name in Optuna's tables where something else than its value is
-    sampled there. ``bounds_type`` is what a definition may write as bounds.
+    ``prefix`` comes before the hyperparameter's name in Optuna's tables if not the value itself is sampled.
+    ``bounds_type`` is the type of the bounds in a definition.
     """
 
     name: ClassVar[str]
@@ -40,16 +40,16 @@ class Scale:
     is_numeric: ClassVar[bool] = True
 
     def check(self, bounds: Bounds) -> None:
-        """Raise ValueError unless the bounds make a range."""
+        """Raise ValueError for invalid bounds."""
         low, high = bounds
         if not (math.isfinite(low) and math.isfinite(high)):
-            raise ValueError(f"{self.name} needs finite bounds, got [{low}, {high}]")
+            raise ValueError(f"{self.name}: expected finite bounds, got [{low}, {high}]")
         if low > high:
-            raise ValueError(f"low <= high must hold, got {self.name} = [{low}, {high}] (reversed)")
+            raise ValueError(f"{self.name}: expected low ≤ high, got [{low}, {high}]")
         self.check_ends(low, high)
 
     def check_ends(self, low: float, high: float) -> None:
-        """Raise ValueError where the scale cannot hold one of two ordered, finite ends."""
+        """Raise ValueError if one of two ordered, finite ends is not on the scale."""
 
     def contains(self, bounds: Bounds, value: Any) -> bool:
         """Whether a value can be drawn from the range (to rounding)."""
@@ -60,53 +60,53 @@ class Scale:
         return bool(low - dust <= value <= high + dust)
 
     def forward(self, value: float) -> float:
-        """The value on the scale: what is uniform. Increases with the value."""
+        """Return the value's place on the scale, which is uniform and increases with the value."""
         return float(value)
 
     def inverse(self, scaled: float) -> Any:
-        """The value from its place on the scale."""
+        """Return the value at a place on the scale."""
         return scaled
 
     def distribution(self, bounds: Bounds) -> Distribution:
-        """What a sampler draws from."""
+        """Return the distribution that a sampler draws from."""
         return Distribution("float", tuple(bounds))
 
     def to_sampled(self, value: Any) -> Any:
-        """What the sampler would have drawn for a value."""
+        """Return the sampled number or choice of a value."""
         return value
 
     def from_sampled(self, sampled: Any) -> Any:
-        """The value people read, from what the sampler drew."""
+        """Return the value of a sampled number or choice."""
         return sampled
 
     def levels(self, bounds: Bounds) -> int | None:
-        """How many values the range has; None for a continuous one."""
+        """Return the number of values in the range; None if it is continuous."""
         return None
 
     def position(self, bounds: Bounds, value: Any) -> float:
-        """The place of a value: 0 at the lower end, 1 at the upper."""
+        """Return the position of a value: 0 at the lower end, 1 at the upper end."""
         low, high = map(self.forward, bounds)
         return (self.forward(value) - low) / ((high - low) or 1.0)
 
     def value_at(self, bounds: Bounds, position: float) -> Any:
-        """The inverse of :meth:`position`."""
+        """Return the value at a position; the inverse of :meth:`position`."""
         low, high = map(self.forward, bounds)
         return self.inverse(low + position * (high - low))
 
     def axis_position(self, bounds: Bounds, value: Any) -> float | None:
-        """Where a value is drawn on an axis, from 0 to 1; None for what has no place there."""
+        """Return a value's position on an axis, from 0 to 1; None if it has none."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         low, high = bounds
         return min(max(self.position(bounds, value), 0.0), 1.0) if low != high else 0.5
 
     def ticks(self, bounds: Bounds, about: int) -> list[Any]:
-        """The ends, and about so many round values between them, in order."""
+        """Return the ends and about ``about`` round values between them, in order."""
         low, high = bounds
         return [low, *linear_ticks(low, high, about), high]
 
     def spaced_ticks(self, bounds: Bounds, about: int = 4) -> list[tuple[float, Any]]:
-        """(axis position, value) of ticks that are far enough apart to be read; both ends are always there."""
+        """Return (axis position, value) of ticks that are far enough apart to read, with both ends."""
         first, *inner, last = self.ticks(bounds, about)
         chosen: dict[float, Any] = {}
         for value in (first, last, *inner):
@@ -116,185 +116,185 @@ class Scale:
         return sorted(chosen.items())
 
     def beyond(self, low: float, high: float, *, upper: bool, least: float | None = None) -> float | None:
-        """The next end beyond one end of a range, not below ``least``; None at a natural limit."""
+        """Return a wider end of a range, not below ``least``; None at a natural limit."""
         half = (high - low) / 2
         least = min(low, 0.0) if least is None else least
         end = min(high + half, 1.0 if high <= 1 else math.inf) if upper else max(low - half, least)
         return _further(end, high if upper else low)
 
     def back_off(self, low: float, high: float, value: float, *, upper: bool) -> float:
-        """A value a little before ``value``, for a range that is to reach from there to the upper or lower end."""
+        """Return a value a little before ``value``, as the start of a range to the upper or lower end."""
         slack = (high - low) / 10
         return value - slack if upper else value + slack
 
     def outwards(self, low: float, high: float, position: float, *, upper: bool) -> float:
-        """The value at a position of the range, rounded away from its middle, never beyond its end."""
+        """Return the value at a position of the range, rounded outwards, but not beyond the end."""
         if not 0 < position < 1:
             return high if upper else low
         return min(max(self.round_outwards(low, high, position, upper=upper), low), high)
 
     def round_outwards(self, low: float, high: float, position: float, *, upper: bool) -> float:
-        """The value at a position inside the range, rounded to two digits, up or down."""
+        """Return the value at a position inside the range, rounded to two digits, up or down."""
         return _two_digits(low + position * (high - low), upper=upper)
 
 
 class Uniform(Scale):
-    """Every value alike."""
+    """Uniform between low and high."""
 
     name = "uniform"
-    description = "every value between low and high alike"
+    description = "uniform between low and high"
 
 
 class LogUniform(Scale):
-    """The logarithm is uniform."""
+    """Uniform in the logarithm."""
 
     name = "log_uniform"
-    description = "the logarithm is uniform: for scales like alpha and lambda"
+    description = "uniform in the logarithm, for alpha and lambda"
 
     def check_ends(self, low: float, high: float) -> None:
-        """A logarithm needs low > 0."""
+        """Require low > 0."""
         if low <= 0:
-            raise ValueError(f"log_uniform needs low > 0, got [{low}, {high}]")
+            raise ValueError(f"log_uniform: expected low > 0, got [{low}, {high}]")
 
     def forward(self, value: float) -> float:
-        """The natural logarithm."""
+        """Return the natural logarithm."""
         return math.log(value)
 
     def inverse(self, scaled: float) -> Any:
-        """e^s."""
+        """Return e^s."""
         return math.exp(scaled)
 
     def distribution(self, bounds: Bounds) -> Distribution:
-        """Floats, on a logarithmic scale."""
+        """Return floats on a logarithmic scale."""
         return Distribution("log_float", tuple(bounds))
 
     def ticks(self, bounds: Bounds, about: int) -> list[Any]:
-        """Powers of ten; in a short range their double and fivefold too."""
+        """Return powers of ten; in a short range also 2 and 5 times these."""
         low, high = bounds
         return [low, *log_ticks(low, high, about), high]
 
     def beyond(self, low: float, high: float, *, upper: bool, least: float | None = None) -> float | None:
-        """A decade further."""
+        """Go one decade further."""
         return high * 10 if upper else low / 10
 
     def back_off(self, low: float, high: float, value: float, *, upper: bool) -> float:
-        """Half a decade before."""
+        """Go back half a decade."""
         return value / 3 if upper else value * 3
 
     def round_outwards(self, low: float, high: float, position: float, *, upper: bool) -> float:
-        """Two digits of a geometric mean."""
+        """Round a geometric mean to two digits."""
         return _two_digits(low * (high / low) ** position, upper=upper)
 
 
 class OneMinusLogUniform(Scale):
-    """1 − value is log-uniform, and is what is sampled."""
+    """Log-uniform in 1 − value, which is sampled."""
 
     name = "one_minus_log_uniform"
-    description = "1 - value is log-uniform: for beta, whose memory is 1/(1 - beta) steps"
+    description = "uniform in the logarithm of 1 - value, for beta, which averages about 1/(1 - beta) steps"
     prefix = "one_minus_"
 
     def check_ends(self, low: float, high: float) -> None:
-        """A memory needs 0 <= low and high < 1."""
+        """Require low ≥ 0 and high < 1."""
         if not (low >= 0 and high < 1):
-            raise ValueError(f"one_minus_log_uniform needs 0 <= low and high < 1, got [{low}, {high}]")
+            raise ValueError(f"one_minus_log_uniform: expected low ≥ 0 and high < 1, got [{low}, {high}]")
 
     def forward(self, value: float) -> float:
-        """−ln(1 − v)."""
+        """Return −ln(1 − v)."""
         return -math.log(1 - value)
 
     def inverse(self, scaled: float) -> Any:
-        """1 − e^−s."""
+        """Return 1 − e^−s."""
         return 1 - math.exp(-scaled)
 
     def distribution(self, bounds: Bounds) -> Distribution:
-        """1 − value, on a logarithmic scale."""
+        """Return 1 − value on a logarithmic scale."""
         low, high = bounds
         return Distribution("log_float", (self.to_sampled(high), self.to_sampled(low)))
 
     def to_sampled(self, value: Any) -> Any:
-        """1 − value without the binary dust: 1 − 0.99 is 0.01, so that tables show the number that was typed."""
+        """Return 1 − value without rounding noise: 1 − 0.99 is 0.01, as it was typed."""
         return round(1.0 - value, 15)
 
     def from_sampled(self, sampled: Any) -> Any:
-        """1 − what was sampled."""
+        """Return 1 − the sampled number."""
         return self.to_sampled(sampled)
 
     def ticks(self, bounds: Bounds, about: int) -> list[Any]:
-        """Round memories: 1/(1 − v) is 2, 5, 10, 20, 50, …."""
+        """Return values v with round 1/(1 − v): 2, 5, 10, 20, 50, …."""
         low, high = bounds
         return [low, *(v for v in (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999) if low < v < high), high]
 
     def beyond(self, low: float, high: float, *, upper: bool, least: float | None = None) -> float | None:
-        """Three times the memory, or a third of it."""
+        """Multiply or divide 1/(1 − v) by three."""
         end = 1 - (1 - high) / 3 if upper else max(0.0, 1 - 3 * (1 - low))
         return _further(end, high if upper else low)
 
     def round_outwards(self, low: float, high: float, position: float, *, upper: bool) -> float:
-        """1 − value has two digits."""
+        """Round 1 − value to two digits."""
         rest = (1 - low) * ((1 - high) / (1 - low)) ** position
         return float(f"{1 - _two_digits(rest, upper=not upper):.12g}")
 
 
 class PowerOfTwo(Scale):
-    """1, 2, 4, 8, …; the exponent is sampled."""
+    """Powers of two; the exponent is sampled."""
 
     name = "power_of_two"
-    description = "the powers of two from low to high"
+    description = "powers of two from low to high"
     prefix = "log2_"
     bounds_type = tuple[int, int]
 
     def check_ends(self, low: float, high: float) -> None:
-        """Both ends are powers of two."""
+        """Require powers of two."""
         for bound in (low, high):
             if not is_power_of_two(bound):
-                raise ValueError(f"power_of_two needs powers of two (1, 2, 4, 8, …), got {bound}")
+                raise ValueError(f"power_of_two: expected powers of two (1, 2, 4, 8, …), got {bound}")
 
     def contains(self, bounds: Bounds, value: Any) -> bool:
-        """A power of two between the ends."""
+        """Whether a value is a power of two between the ends."""
         return super().contains(bounds, value) and is_power_of_two(value)
 
     def forward(self, value: float) -> float:
-        """log₂ v."""
+        """Return log₂ v."""
         return math.log2(value)
 
     def inverse(self, scaled: float) -> Any:
-        """The nearest power."""
+        """Return the nearest power."""
         return 2 ** round(scaled)
 
     def distribution(self, bounds: Bounds) -> Distribution:
-        """The exponent."""
+        """Return the exponent."""
         return Distribution("int", tuple(map(self.to_sampled, bounds)))
 
     def to_sampled(self, value: Any) -> Any:
-        """The exponent."""
+        """Return the exponent."""
         return int(math.log2(value))
 
     def from_sampled(self, sampled: Any) -> Any:
-        """Two to the exponent."""
+        """Return two to the exponent."""
         return int(2**sampled)
 
     def levels(self, bounds: Bounds) -> int | None:
-        """So many exponents."""
+        """Return the number of exponents."""
         return round(math.log2(bounds[1] / bounds[0])) + 1
 
     def ticks(self, bounds: Bounds, about: int) -> list[Any]:
-        """Every power, or every second, third, … of a long range."""
+        """Return every power, or in a long range every second, third, …."""
         low, high = map(self.to_sampled, bounds)
         step = max(1, math.ceil((high - low) / about))
         return [2**power for power in (low, *range(low + step, high, step), high)]
 
     def beyond(self, low: float, high: float, *, upper: bool, least: float | None = None) -> float | None:
-        """A doubling; there is nothing below 1."""
+        """Double or halve; there is nothing below 1."""
         return int(high * 2) if upper else int(low // 2) or None
 
     def round_outwards(self, low: float, high: float, position: float, *, upper: bool) -> float:
-        """The next power."""
+        """Return the next power."""
         levels = position * math.log2(high / low)
         return int(low) << (math.ceil(levels) if upper else math.floor(levels))
 
 
 class Choice(Scale):
-    """One of a list of values; the position of the i-th of n is i / (n − 1)."""
+    """A list of values; the position of the i-th of n, from 0, is i / (n − 1)."""
 
     name = "choice"
     description = "one of these values"
@@ -302,43 +302,45 @@ class Choice(Scale):
     is_numeric = False
 
     def check(self, bounds: Bounds) -> None:
-        """No value stands twice; 1 and True are two."""
-        if len({(type(value), value) for value in bounds}) < len(bounds):
-            raise ValueError(f"choice names a value twice: {bounds}")
+        """Refuse duplicates; 1 and True are different values."""
+        typed = [(type(value), value) for value in bounds]
+        duplicate = next((value for place, (_, value) in enumerate(typed) if typed[place] in typed[:place]), None)
+        if duplicate is not None:
+            raise ValueError(f"choice: duplicate value {duplicate!r}, got {bounds}")
 
     def contains(self, bounds: Bounds, value: Any) -> bool:
-        """One of the choices."""
+        """Whether a value is one of the choices."""
         return value in bounds
 
     def distribution(self, bounds: Bounds) -> Distribution:
-        """The choices themselves."""
+        """Return the choices."""
         return Distribution("categorical", tuple(bounds))
 
     def levels(self, bounds: Bounds) -> int | None:
-        """As many as there are."""
+        """Return the number of choices."""
         return len(bounds)
 
     def position(self, bounds: Bounds, value: Any) -> float:
-        """Its place in the list."""
+        """Return its place in the list."""
         return list(bounds).index(value) / max(len(bounds) - 1, 1)
 
     def value_at(self, bounds: Bounds, position: float) -> Any:
-        """The nearest choice."""
+        """Return the nearest choice."""
         return bounds[round(position * (len(bounds) - 1))]
 
     def axis_position(self, bounds: Bounds, value: Any) -> float | None:
-        """The middle of its share of the axis."""
+        """Return the middle of its share of the axis."""
         return (list(bounds).index(value) + 0.5) / len(bounds) if value in bounds else None
 
     def spaced_ticks(self, bounds: Bounds, about: int = 4) -> list[tuple[float, Any]]:
-        """Every choice."""
+        """Return every choice."""
         return [((index + 0.5) / len(bounds), choice) for index, choice in enumerate(bounds)]
 
 
 SCALES: dict[str, Scale] = {
     scale.name: scale for scale in (Uniform(), LogUniform(), OneMinusLogUniform(), PowerOfTwo(), Choice())
 }
-"""Kind of range, as a definition names it -> its scale."""
+"""Kind of range in a definition -> its scale."""
 
 
 def is_power_of_two(value: float) -> bool:
@@ -347,7 +349,7 @@ def is_power_of_two(value: float) -> bool:
 
 
 def linear_ticks(low: float, high: float, about: int) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten, about so many."""
+    """Return about ``about`` multiples of 1, 2 or 5 times a power of ten."""
     if not high > low:
         return [low]
     raw = (high - low) / max(about, 1)
@@ -358,7 +360,7 @@ def linear_ticks(low: float, high: float, about: int) -> list[float]:
 
 
 def log_ticks(low: float, high: float, about: int) -> list[float]:
-    """Powers of ten, about so many; up to two decades 1, 2 and 5 times each."""
+    """Return about ``about`` powers of ten; up to two decades 1, 2 and 5 times each."""
     bottom, top = math.floor(math.log10(low)), math.ceil(math.log10(high))
     decades = top - bottom
     marks = (1,) if decades > 2 else (1, 2, 5)
@@ -368,13 +370,13 @@ def log_ticks(low: float, high: float, about: int) -> list[float]:
 
 
 def _further(end: float, now: float) -> float | None:
-    """An end with four digits; None where that is the present one."""
+    """Round an end to four digits; None if it is the present one."""
     end = float(f"{end:.4g}")
     return None if end == now else end
 
 
 def _two_digits(value: float, *, upper: bool) -> float:
-    """Two significant digits, up or down."""
+    """Round to two significant digits, up or down."""
     if not value:
         return 0.0
     step = 10.0 ** (math.floor(math.log10(abs(value))) - 1)

@@ -149,7 +149,7 @@ def test_a_data_file_needs_a_target(workplace: Path, here: Run) -> None:
 def test_a_numeric_target_is_refused(workplace: Path, here: Run) -> None:
     """Very many numeric values are no classes."""
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
-    assert_refused(here("search", "my.csv", "--target", "width"), "my.csv", "width", "classification only")
+    assert_refused(here("search", "my.csv", "--target", "width"), "my.csv", "width", "only classification is supported")
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_shifting_a_normalized_image_is_normalizing_a_shifted_one() -> None:
 
 @pytest.mark.parametrize(
     ("strengths", "message"),
-    [({"shear": 1.0}, "expected one of shift, flip"), ({"flip": 1.5}, r"flip must be in \[0, 1\], got 1.5")],
+    [({"shear": 1.0}, "expected one of shift, flip"), ({"flip": 1.5}, r"flip: expected a number ≥ 0 and ≤ 1, got 1.5")],
 )
 def test_bad_strengths(strengths: dict[str, float], message: str) -> None:
     """Unknown names and strengths out of bounds are refused."""

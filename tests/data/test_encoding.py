@@ -66,7 +66,7 @@ def test_kinds(name: str, cells: list[Any], kind: str) -> None:
     [
         ([7], "the same value in every training row"),
         (["a"], "the same value in every training row"),
-        ([f"name {k}" for k in range(200)], "all values differ: it identifies rows"),
+        ([f"name {k}" for k in range(200)], "identifier: every value is different"),
         ([None], "no value in the training rows"),
     ],
 )
@@ -74,20 +74,20 @@ def test_columns_left_out_with_a_notice(cells: list[Any], why: str) -> None:
     """Constant columns and those that identify rows are dropped, which is said."""
     dataset = prepare(people().assign(it=pd.Series([cells[k % len(cells)] for k in range(200)])))
     assert summary(dataset, "it").features == 0
-    assert f"left out ({why}): 'it'" in dataset.notices
+    assert f"columns not used ({why}): 'it'" in dataset.notices
 
 
 def test_categories_that_are_all_rare_are_left_out() -> None:
     """A column without one category that has enough training rows says nothing."""
     dataset = prepare(people().assign(it=[f"name {k % 150}" for k in range(200)]), columns={"it": {"rare": 10}})
-    assert "left out (no value stands in 10 or more training rows): 'it'" in dataset.notices
+    assert "columns not used (no value occurs in 10 or more training rows): 'it'" in dataset.notices
 
 
 def test_a_row_counter_is_left_out_by_its_name() -> None:
     """An id that counts the rows is dropped; a feature that happens to count is kept."""
     dataset = prepare(people().assign(id=np.arange(200), dose=np.arange(200)))
     assert "dose" in dataset.feature_names
-    assert "left out (numbers the rows one by one): 'id'" in dataset.notices
+    assert "columns not used (counts the rows): 'id'" in dataset.notices
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_two_values_may_be_declared_boolean(words: list[Any], kept: tuple[str, s
 
 def test_three_values_are_no_boolean() -> None:
     """A column that the definition calls boolean has two values at most."""
-    with pytest.raises(DataError, match="column 'job': 3 different values in the training rows, expected two at most"):
+    with pytest.raises(DataError, match="expected at most two different values, got 3 in the training rows"):
         prepare(people(), columns={"job": "boolean"})
 
 
@@ -131,7 +131,7 @@ def test_three_values_are_no_boolean() -> None:
 def test_dates_are_not_declared_away(kind: str) -> None:
     """A column of dates is refused as numbers."""
     frame = people().assign(since=pd.date_range("2020-01-01", periods=200))
-    with pytest.raises(DataError, match=f"column 'since': holds dates, expected a {kind} column"):
+    with pytest.raises(DataError, match=f"column 'since': contains dates, but is {kind}"):
         prepare(frame, columns={"since": kind})
 
 
@@ -153,7 +153,7 @@ def test_bad_cells_under_a_percent_are_refused_and_others_are_text() -> None:
     few, many = cells.copy(), cells.copy()
     few.iloc[[20, 30, 40]] = "?!"
     many.iloc[:200] = "?!"
-    with pytest.raises(DataError, match="row 20, column 'age': '\\?!' is no number"):
+    with pytest.raises(DataError, match="row 20, column 'age': '\\?!' is not a number"):
         prepare(people(1000).assign(age=few))
     column = summary(prepare(people(1000).assign(age=many)), "age")
     assert column.kind == "categorical"
@@ -166,7 +166,7 @@ def test_bad_cells_of_a_column_declared_numeric_are_missing() -> None:
     cells.iloc[:5] = "?!"
     dataset = prepare(people().assign(age=cells), columns={"age": "numeric"})
     assert "age (missing)" in dataset.feature_names
-    assert any("cells that are no number count as missing: 5" in notice for notice in dataset.notices)
+    assert any("5 cells not a number, read as missing" in notice for notice in dataset.notices)
 
 
 def test_missing_values_may_be_named() -> None:
@@ -292,7 +292,7 @@ def test_dates_become_time_and_place_in_the_year_and_week() -> None:
     assert np.array_equal(np.argsort(inputs(dataset, "day")), np.argsort(day[rows]))
 
 
-# --- honesty ----------------------------------------------------------------------------------------------------------
+# --- leakage ----------------------------------------------------------------------------------------------------------
 
 
 def spoiled(frame: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
@@ -305,7 +305,7 @@ def spoiled(frame: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
 
 
 def test_nothing_is_learned_from_dev_and_test() -> None:
-    """Whatever stands in the dev and test rows, the training arrays are the same to the bit."""
+    """The training arrays do not depend on the dev and test rows."""
     frame = people(400)
     frame.loc[::7, "age"] = np.nan
     before = prepare(frame)
@@ -400,20 +400,20 @@ def test_bad_cells_among_decimal_commas(write: Write, load: Load) -> None:
     frame["größe"] = frame["größe"].str.replace(".", ",")
     frame.loc[7, "größe"] = "hoch"
     write("m.csv", frame.to_csv(index=False, sep=";"))
-    with pytest.raises(DataError, match=r'line 9, column \'größe\': \'hoch\' is no number.*"größe" = "categorical"'):
+    with pytest.raises(DataError, match=r'line 9, column \'größe\': \'hoch\' is not a number.*"größe" = "categorical"'):
         load("m.csv")
 
 
 def test_bad_rows_of_later_pieces_are_named_by_their_line(
     write: Write, load: Load, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lines are counted from the file's start, whichever piece the row is in."""
+    """Lines are counted from the file's start in every piece."""
     frame = people()
     write("m.csv", frame)
     encoding = Encoding.from_json(load("m.csv").encoding)
     write("new.csv", frame.astype({"age": str}).assign(age=[*frame["age"][:150], "old", *frame["age"][151:]]))
     monkeypatch.setattr("tuner.data.sources.PIECE", 500)
-    with pytest.raises(DataError, match=r"new\.csv, line 152, column 'age': 'old' is no number"):
+    with pytest.raises(DataError, match=r"new\.csv, line 152, column 'age': 'old' is not a number"):
         list(read_rows(tmp_path / "new.csv", encoding, DataSettings()))
 
 
@@ -430,7 +430,7 @@ def test_kept_zeros_and_ones_are_what_they_were(write: Write, tmp_path: Any) -> 
 @pytest.mark.parametrize(("kind", "what"), [("numeric", "number"), ("date", "date")])
 def test_a_kind_that_no_cell_has_is_refused(kind: str, what: str) -> None:
     """The definition may insist on a kind where some cells are bad, not where all are."""
-    with pytest.raises(DataError, match=rf"column 'job': no cell is a {what} \(one is 'clerk'\)"):
+    with pytest.raises(DataError, match=rf"column 'job': no cell is a {what} \(the first is 'clerk'\)"):
         prepare(people(), columns={"job": kind})
 
 
@@ -465,7 +465,7 @@ def test_raw_rows_that_do_not_fit(write: Write, load: Load) -> None:
     encoding = Encoding.from_json(prepare(frame).encoding)
     with pytest.raises(DataError, match="no column 'age', which the model uses; did you mean 'Age'"):
         encoding.transform(frame.rename(columns={"age": "Age"}))
-    with pytest.raises(DataError, match=r"rows\.csv, row 3, column 'hours': 'many' is no number"):
+    with pytest.raises(DataError, match=r"rows\.csv, row 3, column 'hours': 'many' is not a number"):
         encoding.transform(frame.assign(hours=[*range(3), "many", *range(196)]), "rows.csv")
 
 

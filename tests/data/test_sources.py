@@ -30,7 +30,7 @@ def lines(n: int = 200) -> list[str]:
 
 
 def changed(line: int, text: str) -> list[str]:
-    """The lines with one (counted from 1) replaced."""
+    """The lines with one (from 1) replaced."""
     rows = lines()
     rows[line - 1] = text
     return rows
@@ -109,49 +109,57 @@ def test_scans_longer_than_a_block(write: Write, load: Load) -> None:
     wide = "x" * 200_000
     rows = [HEADER, *[f'1,2,"{wide}",no' for _ in range(SCAN // 200_000 + 2)], "3,4,a,yes", "3,4,yes"]
     write("p.csv", rows)
-    with pytest.raises(DataError, match=rf"line {len(rows)}: 3 cells, expected 4"):
+    with pytest.raises(DataError, match=rf"line {len(rows)}: expected 4 cells, got 3"):
         load("p.csv")
 
 
 # --- damage -----------------------------------------------------------------------------------------------------------
 
 BAD_TEXT: list[tuple[Any, dict[str, Any], str]] = [
-    ("", {}, "is empty, expected a header and rows"),
+    ("", {}, "the file is empty; expected a header and rows"),
     (" \n\n", {}, "is empty"),
     ([HEADER], {}, "no rows after the header"),
-    (lines(), {"delimiter": ";"}, "line 1: one column only when split at ';'.*',' looks right"),
-    (changed(7, "1,2,cook,yes,5"), {}, "line 7: 5 cells, expected 4"),
-    (changed(9, "1,2,cook"), {}, "line 9: 3 cells, expected 4"),
+    (lines(), {"delimiter": ";"}, "line 1: only one column with delimiter ';'.*Try ','"),
+    (changed(7, "1,2,cook,yes,5"), {}, "line 7: expected 4 cells, got 5"),
+    (changed(9, "1,2,cook"), {}, "line 9: expected 4 cells, got 3"),
     (changed(50, '"1,2,cook,yes'), {}, "expected a closing quote"),
     (
         changed(1, "age,age,job,rich"),
         {},
-        r"column name 'age' stands twice \(columns 1 and 2\), expected each name once$",
+        r"duplicate column name 'age' \(columns 1 and 2\); rename one$",
     ),
     (
         changed(1, "31,0,0,yes"),
         {},
-        r"'0' stands twice \(columns 2 and 3\).*header = false in \[data\] if line 1 is a row",
+        r"duplicate column name '0' \(columns 2 and 3\).*header = false in \[data\] if line 1 is data",
     ),
-    (changed(12, "oops,2,cook,yes"), {}, "line 12, column 'age': 'oops' is no number.*missing = .'oops'.*categorical"),
-    (changed(12, "inf,2,cook,yes"), {}, "line 12, column 'age': inf found, expected a finite number"),
-    (changed(12, "-1e200,2,cook,yes"), {}, "line 12, column 'age': -1e\\+200 found"),
-    (changed(12, "1,2,cook,"), {}, "line 12, column 'rich': no class in the target"),
-    (changed(12, "1,2,cook,maybe"), {}, "line 12, column 'rich': class 'maybe' has this one example only"),
+    (
+        changed(12, "oops,2,cook,yes"),
+        {},
+        "line 12, column 'age': 'oops' is not a number.*missing = .'oops'.*categorical",
+    ),
+    (changed(12, "inf,2,cook,yes"), {}, "line 12, column 'age': expected a finite number or an empty cell, got inf"),
+    (
+        changed(12, "-1e200,2,cook,yes"),
+        {},
+        r"line 12, column 'age': expected a finite number or an empty cell, got -1e\+200",
+    ),
+    (changed(12, "1,2,cook,"), {}, "line 12, column 'rich': the target is missing"),
+    (changed(12, "1,2,cook,maybe"), {}, "line 12, column 'rich': class 'maybe' has only this example"),
     (lines(), {"target": "ritch"}, "no column 'ritch'.*did you mean 'rich'"),
-    (lines(), {"target": None}, "which column is to be predicted"),
-    (lines()[1:], {}, "line 1 looks like a row, not like names: header = false"),
-    (lines(), {"target": "age"}, "different numbers in 200 rows of the target: classification only"),
+    (lines(), {"target": None}, "no target. Set the column to predict with --target COLUMN"),
+    (lines()[1:], {}, "line 1 looks like data, not column names: if it is, set header = false"),
+    (lines(), {"target": "age"}, "different numbers in 200 rows, but only classification is supported"),
     (lines(), {"columns": {"agee": "drop"}}, "no column 'agee'.*did you mean 'age'"),
-    (lines(), {"columns": dict.fromkeys(["age", "hours", "job"], "drop")}, "no column is left to learn from"),
+    (lines(), {"columns": dict.fromkeys(["age", "hours", "job"], "drop")}, "no usable column"),
     (lines(), {"group": "family"}, r"no column 'family' \(\[data\] group\)"),
-    (lines(), {"time": "job"}, "line 2, column 'job': '.*' is no time"),
+    (lines(), {"time": "job"}, "line 2, column 'job': '.*' is not a date or a number"),
     (lines(), {"encoding": "utf-99"}, "unknown encoding 'utf-99'"),
-    (lines(), {"image": [2, 2]}, "3 columns, expected 4 pixels"),
-    (b"PK\x03\x04\x00\x00 not text", {}, "not a text file .byte 0x00 at offset 4"),
-    (bytes(range(1, 256)) * 20, {}, "not a text file"),
+    (lines(), {"image": [2, 2]}, "expected 4 pixels .*, got 3 columns"),
+    (b"PK\x03\x04\x00\x00 not text", {}, "expected text, got a binary file .byte 0x00 at offset 4"),
+    (bytes(range(1, 256)) * 20, {}, "expected text, got a binary file"),
     ("\n".join(lines()).replace("cook", "köchin").encode("latin-1"), {"encoding": "utf-8"}, "is not utf-8"),
-    (["rich", "yes", "no"], {}, "one column only"),
+    (["rich", "yes", "no"], {}, "got one column"),
 ]
 
 
@@ -170,9 +178,9 @@ def test_bad_text(write: Write, load: Load, content: Any, settings: dict[str, An
     [
         (["same"] * 200, "every row is of class 'same'"),
         ([f"c{k}" for k in range(200)], "as many classes as rows"),
-        (list(range(200)), "classification only"),
+        (list(range(200)), "only classification is supported"),
         (np.linspace(0, 1, 200).round(1).tolist() * 1, None),
-        ((np.arange(200) % 30 + 0.5).tolist(), "classification only"),
+        ((np.arange(200) % 30 + 0.5).tolist(), "only classification is supported"),
     ],
 )
 def test_targets(write: Write, load: Load, classes: list[Any], message: str | None) -> None:
@@ -188,7 +196,7 @@ def test_targets(write: Write, load: Load, classes: list[Any], message: str | No
 def test_many_numbers_may_be_declared_classes(write: Write, load: Load) -> None:
     """A definition can insist that numbers name classes; they are then read as text."""
     write("p.csv", people(900).assign(rich=np.arange(900) % 150))
-    with pytest.raises(DataError, match="classification only"):
+    with pytest.raises(DataError, match="only classification is supported"):
         load("p.csv")
     assert load("p.csv", columns={"rich": "categorical"}).n_classes == 150
 
@@ -203,13 +211,13 @@ def test_classes_are_in_the_order_of_their_numbers(write: Write, load: Load) -> 
     ("name", "content", "message"),
     [
         ("p.csv.gz", gzip.compress("\n".join(lines()).encode())[:-400], "truncated or damaged .gz data"),
-        ("p.csv.gz", b"hello, world", "not gzip data, though its name ends in .gz"),
+        ("p.csv.gz", b"hello, world", "expected gzip data because of its suffix"),
         ("p.csv.xz", lzma.compress("\n".join(lines()).encode())[:-400], "truncated or damaged .xz data"),
         ("p.csv.zst", zstandard.compress("\n".join(lines()).encode())[:-400], "truncated or damaged .zst data"),
         ("p.csv.zst", b"hello, world", "truncated or damaged .zst data"),
         ("p.npz", b"hello, world", "not an NPZ archive"),
-        ("p-images-idx3-ubyte", b"hello, world", "not an IDX file: starts with 68 65 6c 6c"),
-        ("p.docx", b"hello, world", "unknown kind of file, expected one of .csv, .tsv"),
+        ("p-images-idx3-ubyte", b"hello, world", "not an IDX file; .*, got 68 65 6c 6c"),
+        ("p.docx", b"hello, world", "unknown file type; expected .csv, .tsv"),
         ("p.parquet", b"hello, world", "not a Parquet file, or damaged|Parquet needs pyarrow"),
     ],
 )
@@ -226,7 +234,7 @@ def test_a_missing_file_and_a_folder(load: Load, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"/none.csv: no such file \(\[data\] source\)"):
         load("none.csv")
     (tmp_path / "d.csv").mkdir()
-    with pytest.raises(DataError, match="is a folder"):
+    with pytest.raises(DataError, match="expected a data file, got a folder"):
         load("d.csv")
 
 
@@ -235,7 +243,7 @@ def test_too_large_for_the_memory_is_refused_unread(load: Load, write: Write) ->
     path = write("p.csv", lines())
     with path.open("r+b") as file:
         file.truncate(1 << 43)
-    with pytest.raises(DataError, match=r"would need about .* GB of memory, but .* are free"):
+    with pytest.raises(DataError, match=r"need about .* GB of memory, but only .* are free"):
         load("p.csv")
 
 
@@ -247,7 +255,7 @@ def test_memory_that_runs_out_while_reading(load: Load, write: Write, monkeypatc
         raise MemoryError
 
     monkeypatch.setattr("tuner.data.sources.delimited.parse", exhausted)
-    with pytest.raises(DataError, match=f"{path}: needs more memory than there is"):
+    with pytest.raises(DataError, match=f"{path}: not enough memory"):
         load("p.csv")
 
 
@@ -296,16 +304,16 @@ def test_labels_may_be_named(write: Write, load: Load) -> None:
     write("pics.idx", idx(x))
     write("classes.idx", idx(np.arange(60) % 2))
     assert load("pics.idx", target="classes.idx").class_names == ("0", "1")
-    with pytest.raises(DataError, match="no file of its labels"):
+    with pytest.raises(DataError, match="no file of labels"):
         load("pics.idx", target=None)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 2, 2) + b"1234567", "7 bytes of data, expected 8 for 2 × 2 × 2"),
-        (bytes([0, 0, 8, 3]) + b"\0\0", "IDX header ends after 6 bytes"),
-        (idx(np.zeros((3, 2, 2))), "2 labels, expected 3"),
+        (bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 2, 2) + b"1234567", "expected 8 bytes for 2 × 2 × 2 .*, got 7"),
+        (bytes([0, 0, 8, 3]) + b"\0\0", "expected 3 dimensions in the IDX header, got only 6 bytes"),
+        (idx(np.zeros((3, 2, 2))), "expected 3 labels, .*got 2"),
     ],
 )
 def test_bad_idx(write: Write, load: Load, content: bytes, message: str) -> None:
@@ -319,12 +327,15 @@ def test_bad_idx(write: Write, load: Load, content: bytes, message: str) -> None
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": np.array([[1, "a"]], dtype=object), "y": np.array([0])}, "holds Python objects"),
-        ({"x": np.ones((4, 2))}, "no array 'y', found x"),
-        ({"x": np.ones((4, 2)), "y": np.arange(3)}, r"y has shape \(3,\)"),
+        (
+            {"x": np.array([[1, "a"]], dtype=object), "y": np.array([0])},
+            "expected numbers in array 'x', got Python objects",
+        ),
+        ({"x": np.ones((4, 2))}, "no array 'y', got x"),
+        ({"x": np.ones((4, 2)), "y": np.arange(3)}, r"expected one class in y per row of x \(4\), got shape \(3,\)"),
         ({"x": np.array([["a"], ["b"]]), "y": np.arange(2)}, "expected numbers"),
-        ({"x": np.ones(4), "y": np.arange(4)}, r"x has shape \(4,\)"),
-        ({"x": np.ones((0, 2)), "y": np.arange(0)}, "no rows, expected at least one example of each class"),
+        ({"x": np.ones(4), "y": np.arange(4)}, r"expected x of shape .*, got \(4,\)"),
+        ({"x": np.ones((0, 2)), "y": np.arange(0)}, "no rows; expected at least two of each class"),
     ],
 )
 def test_bad_npz(tmp_path: Path, load: Load, arrays: dict[str, Any], message: str) -> None:
@@ -349,7 +360,7 @@ def test_what_stands_before_an_archive_is_not_skipped(tmp_path: Path, load: Load
     archive, bare = path.read_bytes(), io.BytesIO()
     np.save(bare, np.ones((4, 2)))
     for first, message in (
-        (bare.getvalue(), "holds one bare array, expected an NPZ"),
+        (bare.getvalue(), "expected an NPZ archive with x and y, got a single array"),
         (b"hello", "not an NPZ archive"),
     ):
         path.write_bytes(first + archive)
@@ -384,7 +395,7 @@ def test_a_parquet_file_without_rows(tmp_path: Path, load: Load) -> None:
     """Columns alone are nothing to learn from."""
     pytest.importorskip("pyarrow")
     people().head(0).to_parquet(tmp_path / "p.parquet")
-    with pytest.raises(DataError, match="no rows, expected at least one example of each class"):
+    with pytest.raises(DataError, match="no rows; expected at least two of each class"):
         load("p.parquet")
 
 
@@ -394,7 +405,7 @@ def test_without_pyarrow_parquet_says_what_to_install(
     """One line with the command."""
     write("p.parquet", b"PAR1")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(DataError, match=r"Parquet needs pyarrow: pip install 'tuner-search\[parquet\]'"):
+    with pytest.raises(DataError, match=r"Parquet needs pyarrow. Run: pip install 'tuner-search\[parquet\]'"):
         load("p.parquet")
 
 
@@ -410,7 +421,7 @@ def test_nested_parquet_is_refused(tmp_path: Path, load: Load) -> None:
     """A column of lists is no column of features."""
     pytest.importorskip("pyarrow")
     people(4).assign(tags=[[1], [2], [3], [4]]).to_parquet(tmp_path / "p.parquet")
-    with pytest.raises(DataError, match="column 'tags': holds lists"):
+    with pytest.raises(DataError, match="column 'tags': expected one value per row, got lists"):
         load("p.parquet")
 
 

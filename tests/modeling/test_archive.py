@@ -32,7 +32,7 @@ def members_of(content: bytes) -> Members:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def sealed(content: bytes) -> bytes:
+def with_checksum(content: bytes) -> bytes:
     """The bytes with a checksum that is right."""
     body = content[:-DIGEST]
     return body + hashlib.sha256(body).hexdigest().encode()
@@ -45,7 +45,7 @@ def forged(members: Members, compression: int = zipfile.ZIP_STORED) -> bytes:
         for name, data in members.items():
             archive.writestr(name, data)
         archive.comment = MARK + b"0" * DIGEST
-    return sealed(buffer.getvalue())
+    return with_checksum(buffer.getvalue())
 
 
 def npy(array: Any, **how: Any) -> bytes:
@@ -62,7 +62,7 @@ def with_card(members: Members, **changes: Any) -> Members:
 
 
 def test_what_was_saved_comes_back(model_bytes: bytes, tmp_path: Path) -> None:
-    """The same answers to the bit, and saved again the same bytes."""
+    """A loaded model predicts the same bit for bit, and saves to the same bytes."""
     (tmp_path / "a.tuner").write_bytes(model_bytes)
     model = load_model(tmp_path / "a.tuner")
     again = load_model(model.save(tmp_path / "b.tuner"))
@@ -83,7 +83,7 @@ def test_numpy_alone_can_read_the_weights(model_bytes: bytes) -> None:
 @QUICK
 @given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_any_altered_byte_is_found(model_bytes: bytes, place: float, flip: int) -> None:
-    """Whichever byte is changed, to whatever: the checksum says so."""
+    """The checksum detects any changed byte."""
     content = bytearray(model_bytes)
     content[int(place * len(content))] ^= flip
     with pytest.raises(ModelError):
@@ -103,12 +103,12 @@ def test_any_truncation_is_found(model_bytes: bytes, share: float) -> None:
     flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=4),
 )
 def test_an_altered_file_with_a_right_checksum_does_no_harm(model_bytes: bytes, flips: list[tuple[float, int]]) -> None:
-    """Somebody who can compute the checksum gets an error of ours, or a model that answers; nothing else happens."""
+    """A changed file with a valid checksum gives one of our errors, or a model that predicts."""
     content = bytearray(model_bytes)
     for place, flip in flips:
         content[int(place * len(content))] ^= flip
     try:
-        model = Model(*unpack(sealed(bytes(content)), "m.tuner"))
+        model = Model(*unpack(with_checksum(bytes(content)), "m.tuner"))
         answers = model.predict_proba(mixed_rows(20))
     except TunerError:
         return
@@ -123,42 +123,45 @@ def _nan(array: np.ndarray) -> np.ndarray:
 
 FORGERIES: dict[str, tuple[Callable[[Members], Members], str]] = {
     "no card": (lambda m: {k: v for k, v in m.items() if k != "model.json"}, "no model.json"),
-    "a path that climbs out": (lambda m: m | {"../../x.npy": b"x"}, r"holds \.\./\.\./x\.npy, which no model does"),
-    "an absolute path": (lambda m: m | {"/etc/passwd": b"x"}, "holds /etc/passwd"),
+    "a path that climbs out": (lambda m: m | {"../../x.npy": b"x"}, r"unexpected member \.\./\.\./x\.npy"),
+    "an absolute path": (lambda m: m | {"/etc/passwd": b"x"}, "unexpected member /etc/passwd"),
     "weights missing": (lambda m: {k: v for k, v in m.items() if k != "0/b2.npy"}, "0/b2.npy is missing"),
-    "objects": (lambda m: m | {"0/b2.npy": npy(np.array([{}, 1, 2], object), allow_pickle=True)}, "holds object"),
-    "doubles": (lambda m: m | {"0/b2.npy": npy(np.zeros(3))}, "holds float64, expected float32"),
-    "another shape": (lambda m: m | {"0/b2.npy": npy(np.zeros(4, "f4"))}, r"shape \(4,\), expected \(3,\)"),
+    "objects": (
+        lambda m: m | {"0/b2.npy": npy(np.array([{}, 1, 2], object), allow_pickle=True)},
+        "expected float32, got object",
+    ),
+    "doubles": (lambda m: m | {"0/b2.npy": npy(np.zeros(3))}, "expected float32, got float64"),
+    "another shape": (lambda m: m | {"0/b2.npy": npy(np.zeros(4, "f4"))}, r"expected shape \(3,\) .*, got \(4,\)"),
     "a shape of 2^60": (
         lambda m: m | {"0/b2.npy": npy(np.zeros(3, "f4")).replace(b"(3,), ", b"(1152921504606846976,), ")},
-        "is no NPY array|has shape",
+        "not an NPY array|expected shape",
     ),
-    "too few bytes": (lambda m: m | {"0/b2.npy": npy(np.zeros(3, "f4"))[:-4]}, "8 bytes of weights, expected 12"),
-    "NaN": (lambda m: m | {"0/b2.npy": npy(_nan(np.zeros(3, "f4")))}, "holds nan, expected finite weights"),
-    "a pickle": (lambda m: m | {"0/b2.npy": b"\x80\x04K\x01."}, "is no NPY array"),
+    "too few bytes": (lambda m: m | {"0/b2.npy": npy(np.zeros(3, "f4"))[:-4]}, "expected 12 bytes of weights, got 8"),
+    "NaN": (lambda m: m | {"0/b2.npy": npy(_nan(np.zeros(3, "f4")))}, "expected finite weights, got nan"),
+    "a pickle": (lambda m: m | {"0/b2.npy": b"\x80\x04K\x01."}, "not an NPY array"),
     "no JSON": (lambda m: m | {"model.json": b"{"}, "is not JSON"),
-    "a list": (lambda m: m | {"model.json": b"[]"}, "model.json is no model's"),
+    "a list": (lambda m: m | {"model.json": b"[]"}, "invalid model.json"),
     "NaN in JSON": (lambda m: m | {"model.json": b'{"format": NaN}'}, "NaN in it"),
     "a deep JSON": (lambda m: m | {"model.json": b"[" * 200_000}, "is not JSON"),
     "a later format": (lambda m: with_card(m, format=2), "has format 2, expected 1"),
     "an unknown key": (lambda m: with_card(m, code="import os"), "code: extra inputs are not permitted"),
     "no classes": (lambda m: with_card(m, class_names=[]), "class_names"),
     "classes that do not fit": (lambda m: with_card(m, class_names=["a", "b"]), "2 class_names for a network of 3"),
-    "a million networks": (lambda m: with_card(m, updates=[1] * 1_000_000), "do not fit into"),
+    "a million networks": (lambda m: with_card(m, updates=[1] * 1_000_000), "too small for"),
     "an unknown activation": (
         lambda m: with_card(m, architecture=json.loads(m["model.json"])["architecture"] | {"activation": "exec"}),
         "activation: expected one of",
     ),
     "a network of 2^60 weights": (
         lambda m: with_card(m, architecture=json.loads(m["model.json"])["architecture"] | {"hidden": [2**55]}),
-        "do not fit into",
+        "too small for",
     ),
 }
 
 
 @pytest.mark.parametrize("name", FORGERIES)
 def test_a_forgery_is_refused(model_bytes: bytes, name: str) -> None:
-    """A file made to do harm, its checksum right: one line that says what is wrong."""
+    """A forged file with a valid checksum is refused with a one-line message."""
     forge, message = FORGERIES[name]
     with pytest.raises(ModelError, match=message) as caught:
         unpack(forged(forge(members_of(model_bytes))), "m.tuner")
@@ -167,12 +170,34 @@ def test_a_forgery_is_refused(model_bytes: bytes, name: str) -> None:
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "encodings.0.columns.0.overruled",
+        "encodings.0.columns.0.features.0.level",
+        "encodings.0.version",
+        "architecture.output",
+    ],
+)
+def test_every_key_is_required(model_bytes: bytes, path: str) -> None:
+    """A key with a default, too, of a column, a feature, an encoding or the architecture."""
+    members = members_of(model_bytes)
+    metadata = json.loads(members["model.json"])
+    *parts, last = path.split(".")
+    table = metadata
+    for part in parts:
+        table = table[int(part) if part.isdigit() else part]
+    del table[last]
+    with pytest.raises(ModelError, match=f"invalid model.json: {path} is missing"):
+        unpack(forged(members | {"model.json": json.dumps(metadata).encode()}), "m.tuner")
+
+
 def test_a_feature_outside_the_inputs_is_refused(model_bytes: bytes) -> None:
-    """An encoding cannot write beside the networks' inputs."""
+    """An encoding cannot write outside the networks' inputs."""
     members = members_of(model_bytes)
     encodings = json.loads(members["model.json"])["encodings"]
     encodings[0]["columns"][0]["features"][0]["position"] = 10**6
-    with pytest.raises(ModelError, match="features stand at"):
+    with pytest.raises(ModelError, match=r"expected \d+ features at different places"):
         unpack(forged(with_card(members, encodings=encodings)), "m.tuner")
 
 
@@ -180,9 +205,9 @@ def test_a_feature_outside_the_inputs_is_refused(model_bytes: bytes) -> None:
     ("place", "key", "value", "message"),
     [
         (0, "kind", "exec", "kind: input should be 'numeric', 'boolean', 'categorical', 'date' or 'drop'"),
-        (0, "kind", "categorical", "column 'length' of kind categorical has a feature 'value'"),
-        (2, "kind", "drop", "column 'color' of kind drop has a feature 'level'"),
-        (4, "fill", None, "column 'day' has no fill, expected a number"),
+        (0, "kind", "categorical", "column 'length' of kind categorical cannot have a feature 'value'"),
+        (2, "kind", "drop", "column 'color' of kind drop cannot have a feature 'level'"),
+        (4, "fill", None, "column 'day': expected a number in fill, got none"),
     ],
 )
 def test_a_column_that_its_encoder_does_not_make_is_refused(
@@ -201,7 +226,7 @@ def test_a_zip_bomb_is_not_unpacked(model_bytes: bytes) -> None:
     members = members_of(model_bytes) | {"0/b2.npy": b"\0" * 50_000_000}
     bomb = forged(members, zipfile.ZIP_DEFLATED)
     assert len(bomb) < 200_000
-    with pytest.raises(ModelError, match="claim to hold more than the file"):
+    with pytest.raises(ModelError, match="members are larger than the file"):
         unpack(bomb, "m.tuner")
 
 
@@ -213,8 +238,8 @@ def test_a_member_that_stands_twice_is_refused(model_bytes: bytes) -> None:
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr("model.json", b"{}")
         archive.comment = MARK + b"0" * DIGEST
-    with pytest.raises(ModelError, match="stands in it twice"):
-        unpack(sealed(buffer.getvalue()), "m.tuner")
+    with pytest.raises(ModelError, match="duplicate member"):
+        unpack(with_checksum(buffer.getvalue()), "m.tuner")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"a,b\n1,2\n", b"PK\x05\x06" + b"\0" * 18])
@@ -222,7 +247,7 @@ def test_what_is_no_model_is_told_so(tmp_path: Path, content: bytes) -> None:
     """Another file, an empty one, an empty zip; and one that is not there, or a folder."""
     (tmp_path / "m.tuner").write_bytes(content)
     for path in (tmp_path / "m.tuner", tmp_path / "none.tuner", tmp_path):
-        with pytest.raises(ModelError, match=r"expected|cannot be read"):
+        with pytest.raises(ModelError, match=r"expected|cannot be read|not a model file"):
             load_model(path)
 
 

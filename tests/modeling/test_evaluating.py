@@ -1,4 +1,4 @@
-"""Judging a model: what it learned from, what chose it, what it has never seen."""
+"""Evaluate a model on its training examples, on dev and on test."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def test_the_errors_of_a_repeated_trial_are_the_recorded_ones(place: Path) -> No
 
 
 def test_a_model_on_all_rows_has_no_dev_error_of_its_own(place: Path) -> None:
-    """The rows it learned from are one set, called so."""
+    """All rows outside the test set are one set: its training examples."""
     model = tuner.load_study("folded").train()
     (judged,) = evaluate(model, load_study_data(StudyRequest("folded"))[1])
-    assert (judged.name, judged.note) == ("train+dev", "rows it learned from")
+    assert (judged.name, judged.note) == ("train+dev", "its training examples")
     assert judged.error.value == model.errors["train+dev"]["value"]
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_the_networks_of_folds_are_judged_on_their_own_folds(place: Path, seeds: int) -> None:
-    """Each row by the network that had not learned from it: the dev error on file; test rows by all of them."""
+    """Each row is predicted by the network not trained on it, as in the recorded dev error; test rows by all."""
     model = tuner.load_study("folded").train(ensemble=True, seeds=seeds)
     dataset = load_study_data(StudyRequest("folded"))[1]
     dev, test = evaluate(model, dataset, test=True)
     assert dev.error.value == pytest.approx(model.errors["dev"]["value"])
     assert f"{3 * seeds} networks" in repr(model)
-    assert ("one a fold and seed" in repr(model)) == (seeds > 1)
+    assert ("one per fold and seed" in repr(model)) == (seeds > 1)
     assert test.error.n == len(dataset.test_rows)
 
 
@@ -65,7 +65,7 @@ def test_any_labeled_file(place: Path) -> None:
     with pytest.raises(DataError, match="class 'ugly' is not in the training file"):
         evaluate_file(model, Path("more.csv"))
     rows.drop(columns="class").to_csv("more.csv", index=False)
-    with pytest.raises(DataError, match=r"no column 'class' \(the target\)"):
+    with pytest.raises(DataError, match=r"no target column 'class'"):
         evaluate_file(model, Path("more.csv"))
 
 
@@ -73,5 +73,5 @@ def test_other_data_under_the_same_name_are_refused(place: Path) -> None:
     """A model is not judged on a file that was edited since."""
     model = tuner.load_study("mixed").train()
     mixed_rows(241).to_csv("studies/mixed.csv", index=False)
-    with pytest.raises(DataError, match="not the data that the model was trained on"):
+    with pytest.raises(DataError, match="not the model's training data"):
         evaluate(model, load_study_data(StudyRequest("mixed"))[1])

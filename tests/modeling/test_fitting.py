@@ -1,4 +1,4 @@
-"""``study.train``: the trial to the bit, over seeds, on all rows, as an ensemble."""
+"""``study.train``: the trial bit for bit, over seeds, on all rows, as an ensemble."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_any_trial_can_be_had(place: Path) -> None:
     ("change", "message"),
     [
         ("UPDATE tuner_trials SET stop_reason = 'diverged' WHERE trial_id = 1", "trial 0 diverged"),
-        ("UPDATE trials SET state = 'FAIL' WHERE number = 0", "trial 0 is failed, expected a complete"),
+        ("UPDATE trials SET state = 'FAIL' WHERE number = 0", "trial 0 is failed; expected a complete"),
     ],
 )
 def test_a_trial_without_a_network_is_refused(place: Path, change: str, message: str) -> None:
@@ -145,12 +145,12 @@ def test_an_ensemble_of_folds_keeps_their_networks(place: Path) -> None:
     assert model.repetition.is_exact
     assert len(model.networks) == len(model.encodings) == 3
     assert model.errors["dev"]["value"] == best("folded").value
-    assert "own fold" in model.errors["dev"]["of"]
+    assert "dev rows of its fold" in model.errors["dev"]["of"]
     rows = mixed_rows(40, seed=2)
     pairs = zip(model.networks, model.encodings, strict=True)
     each = [network.predict_proba(encoding.transform(rows)) for network, encoding in pairs]
     np.testing.assert_allclose(model.predict_proba(rows), np.mean(each, axis=0), atol=1e-6)
-    with pytest.raises(UsageError, match="expected one of them"):
+    with pytest.raises(UsageError, match="mutually exclusive"):
         study.train(ensemble=True, on="train+dev")
 
 
@@ -200,9 +200,9 @@ def test_a_study_of_arrays_takes_arrays(workplace: Path) -> None:
     assert set(model.predict(X)) <= {5, 6, 7}
     assert model.score(X, y) == np.mean(model.predict(X) == y)
     np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1, atol=1e-5)
-    with pytest.raises(ArgumentError, match=r"X must have shape \(n, 2\)"):
+    with pytest.raises(ArgumentError, match=r"X: expected shape \(n, 2\)"):
         model.predict(X[:, :1])
-    with pytest.raises(ArgumentError, match="one label for each of the 150 rows, got 149"):
+    with pytest.raises(ArgumentError, match="expected 150 labels, one per row of X, got 149"):
         model.score(X, y[1:])
 
 

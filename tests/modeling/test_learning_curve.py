@@ -149,7 +149,7 @@ def test_rows_left_out_count_only_where_dev_was_drawn_like_them(changes: dict[st
 
 
 def test_a_curve_that_was_interrupted_ends_as_one_that_was_not(tmp_path: Path) -> None:
-    """The sizes kept before and those trained after are the same networks to the bit, left-out rows too."""
+    """Kept sizes and newly trained ones are the same networks bit for bit, with the same left-out rows."""
     given = task(dataset())
     with open_database(sqlite_url(tmp_path / "tuner.db"), create=True) as database:
         study = make_study(database)

@@ -31,7 +31,7 @@ def predicted(model: Model, path: Path, **how: object) -> pd.DataFrame:
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".csv.gz", ".parquet"])
 def test_any_format_of_training(model: Model, tmp_path: Path, suffix: str) -> None:
-    """The same predictions whichever way the rows are written, target or none."""
+    """The predictions do not depend on the file format, or on the target being present."""
     rows = mixed_rows(60, seed=3)
     path = tmp_path / f"rows{suffix}"
     if suffix == ".parquet":
@@ -91,7 +91,7 @@ def test_nothing_is_left_of_a_prediction_that_fails(model: Model, tmp_path: Path
     rows.to_csv(tmp_path / "rows.csv", index=False)
     out = tmp_path / "out.csv"
     out.write_text("before", encoding="utf-8")
-    with pytest.raises(DataError, match=r"line 27, column 'length': 'long' is no number"):
+    with pytest.raises(DataError, match=r"line 27, column 'length': 'long' is not a number"):
         predict_file(model, tmp_path / "rows.csv", out, io.StringIO())
     assert out.read_text(encoding="utf-8") == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "rows.csv"]

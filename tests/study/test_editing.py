@@ -1,4 +1,4 @@
-"""Definitions edited as text: changed lines with their reasons, the rest as it was."""
+"""Definitions edited as text: changed lines get their reasons, all others stay."""
 
 import tomllib
 from pathlib import Path
@@ -20,7 +20,7 @@ beta = 0.9   # momentum
 
 
 def test_a_changed_line_ends_with_its_reason() -> None:
-    """Key and value at the start of the line; every other line, comment included, is as it was."""
+    """The changed line has the new value and the reason; every other line stays, comments included."""
     text = edit_definition(TEXT, [Edit("space.alpha", {"log_uniform": [0.1, 10.0]}, "wider")], "next")
     old, new = TEXT.splitlines(), text.splitlines()
     assert new[0] == "# next"
@@ -32,7 +32,7 @@ def test_a_changed_line_ends_with_its_reason() -> None:
 
 @pytest.mark.parametrize("training", ["", "[training]\nmax_epochs = 5\n", "[training]  # none\n"])
 def test_a_key_or_table_that_is_missing_is_added(training: str) -> None:
-    """What a default said before is said now, under its heading."""
+    """A key that had its default is added to its section."""
     text = edit_definition(TEXT + training, [Edit("training.max_epochs", 200, "longer")], "next")
     assert parse_definition(text, "next").training.max_epochs == 200
     assert "max_epochs = 200 # longer" in text
@@ -40,26 +40,26 @@ def test_a_key_or_table_that_is_missing_is_added(training: str) -> None:
 
 @pytest.mark.parametrize("training", ["training = { max_epochs = 5, patience = 3 }", "training.max_epochs = 5"])
 def test_a_table_on_one_line_stays_toml(training: str) -> None:
-    """A comment cannot stand inside an inline table; it stands behind it."""
+    """A comment is written after an inline table, not in it."""
     text = edit_definition(f"{training}\n{TEXT}", [Edit("training.max_epochs", 200, "longer")], "next")
     assert parse_definition(text, "next").training.max_epochs == 200
     assert "# longer" in text
 
 
 def test_a_reason_stays_on_its_line() -> None:
-    """A line break would end the comment."""
+    """A reason with a line break becomes one line."""
     text = edit_definition(TEXT, [Edit("space.beta", 0.5, "two\nlines")], "next")
     assert "beta = 0.5 # two lines" in text.replace("   #", " #")
 
 
 def test_values_are_toml() -> None:
-    """Ranges, choices, words with quotes, numbers large and small."""
+    """Ranges, choices, words with quotes, and large and small numbers can be written and read."""
     values = [{"log_uniform": [1e-7, 10.0]}, ["64-32", 2, True], 'a "b" \\ c', 0.1 + 0.2, 3, False]
     assert tomllib.loads(f"x = {toml(values)}")["x"] == values
 
 
 def test_data_files_are_found_from_the_new_folder(tmp_path: Path) -> None:
-    """Relative below the new folder's parent, else absolute; in the same folder nothing changes."""
+    """Paths are relative below the new folder's parent, else absolute; in the same folder nothing changes."""
     studies = tmp_path / "here" / "studies"
     beside = move_definition(TEXT, tmp_path / "here", studies)
     assert value_at(beside, "data.source") == "../data/mine.csv"
@@ -69,7 +69,7 @@ def test_data_files_are_found_from_the_new_folder(tmp_path: Path) -> None:
 
 
 def test_what_is_not_written_is_none() -> None:
-    """A key that stands nowhere, or below a plain value."""
+    """A key that is missing, or below a plain value, has no value."""
     assert value_at(TEXT, "space.alpha") == {"log_uniform": [0.01, 1.0]}
     assert value_at(TEXT, "space.lambda") is None
     assert value_at(TEXT, "space.beta.deeper") is None

@@ -6,13 +6,13 @@ from tuner.study import DataShape, make_definition, parse_definition, rename_def
 
 
 def made(n: int, *, classes: tuple[int, ...] = (50, 50), name: str = "made") -> str:
-    """The text for data of n rows, 80% of them for training."""
+    """Return the text for data of n rows, 80% of them for training."""
     return make_definition(name, "../made.csv", "y", DataShape(n, n * 4 // 5, 7, classes))
 
 
 @pytest.mark.parametrize("n", [30, 1000, 4999, 5000, 60_000, 1_000_000])
 def test_a_made_definition_is_valid(n: int) -> None:
-    """Whatever the size of the data, what was written can be read."""
+    """The definition is valid for data of any size."""
     definition = parse_definition(made(n), "made.toml")
     assert (definition.data.source, definition.data.target) == ("../made.csv", "y")
 
@@ -25,7 +25,7 @@ def test_ranges_follow_the_data() -> None:
 
 
 def test_small_data_uses_folds() -> None:
-    """Below 5,000 rows every row outside the test set serves as dev once; above, one dev set does."""
+    """Below 5,000 rows there are folds, above a single dev set."""
     assert parse_definition(made(4999), "made.toml").data.folds == 5
     assert parse_definition(made(5000), "made.toml").data.folds is None
 
@@ -37,21 +37,21 @@ def test_long_momentum_needs_many_updates_an_epoch() -> None:
 
 
 def test_a_rare_class_asks_for_the_balanced_error() -> None:
-    """At 95:5 the plain error would reward ignoring the rare class, in choosing trials as in stopping them."""
+    """At 95:5 the metric and the monitor are balanced_error: the error would reward ignoring the rare class."""
     for classes, expected in {(950, 50): "balanced_error", (900, 100): "error"}.items():
         definition = parse_definition(made(1000, classes=classes), "made.toml")
         assert (definition.search.metric, definition.training.stopping.monitor) == (expected, expected)
 
 
 def test_every_key_is_explained() -> None:
-    """Each line of the text that sets something says why."""
+    """Each line that sets a key has a comment."""
     lines = [line for line in made(1000).splitlines() if " = " in line and not line.startswith(("#", "name"))]
     assert len(lines) > 10
     assert [line for line in lines if "# " not in line] == []
 
 
 def test_long_lines_keep_a_space_before_their_comment() -> None:
-    """Whatever stands before it, and in letters as they are typed."""
+    """The comment follows any value, and letters stay as typed."""
     text = make_definition("made", "../" + "größe" * 12 + ".csv", "größe", DataShape(10**6, 10**6, 7, (50, 50)))
     assert 'größe.csv" # relative to this file' in text
     assert "0.999] } # momentum" in text
@@ -59,7 +59,7 @@ def test_long_lines_keep_a_space_before_their_comment() -> None:
 
 
 def test_renaming_keeps_the_comments() -> None:
-    """A study that goes on from another one is the same text under another name."""
+    """A follow-up study has the same text under another name."""
     text = made(1000)
     renamed = rename_definition(text, parse_definition(text, "x"), "made-2")
     assert parse_definition(renamed, "x").name == "made-2"

@@ -1,4 +1,4 @@
-"""Names of studies that follow one another."""
+"""Names of successive studies."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from tuner.study import next_name
     ],
 )
 def test_the_next_study_has_the_next_number(study: str, following: str) -> None:
-    """A name goes on counting; a date, a year and padded digits are no count."""
+    """A number at the end is counted up; a date, a year and padded digits are not."""
     assert next_name(study) == following
 
 

@@ -1,4 +1,4 @@
-"""The JSON schema, asked the questions an editor asks it."""
+"""The JSON schema, as an editor uses it."""
 
 import tomllib
 from collections.abc import Callable
@@ -16,7 +16,7 @@ DIGITS = Path(__file__).parents[2] / "studies" / "digits.toml"
 
 @pytest.fixture(scope="module")
 def complaints() -> Complaints:
-    """What an editor would underline in a definition."""
+    """Return what an editor would underline in a definition."""
     schema = definition_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
@@ -24,7 +24,7 @@ def complaints() -> Complaints:
 
 
 def test_the_shipped_study_fits(complaints: Complaints) -> None:
-    """Nothing is underlined."""
+    """An included definition has no complaint."""
     assert complaints(tomllib.loads(DIGITS.read_text(encoding="utf-8"))) == []
 
 
@@ -42,13 +42,13 @@ def test_the_shipped_study_fits(complaints: Complaints) -> None:
     ],
 )
 def test_what_the_program_refuses_is_underlined(complaints: Complaints, section: str, line: str, where: str) -> None:
-    """Unknown keys, names and ranges, each at its place."""
+    """Unknown keys, names and ranges are underlined, each at its place."""
     table = {"name": "x", "data": {"source": "x.csv", "target": "y"}, section: tomllib.loads(line)}
     assert complaints(table) == [where]
 
 
 def test_a_trainer_makes_names_free(complaints: Complaints) -> None:
-    """Its own hyperparameters are not underlined; ranges that do not exist, and our own out of bounds, are."""
+    """A custom trainer's hyperparameters are not underlined; unknown ranges and ranges that do not suit ours are."""
     table = {"name": "x", "data": {"source": "x.csv", "target": "y"}, "network": {"trainer": "mine:fit"}}
     assert complaints({**table, "space": {"dropout": {"uniform": [0.0, 0.5]}, "deep": True, "alpha": 0.1}}) == []
     assert complaints({**table, "space": {"dropout": {"unifrom": [0.0, 0.5]}}}) == ["space.dropout"]
@@ -57,7 +57,7 @@ def test_a_trainer_makes_names_free(complaints: Complaints) -> None:
 
 @pytest.mark.parametrize("name", HYPERPARAMETERS)
 def test_every_hyperparameter_is_completed_with_a_sentence(name: str) -> None:
-    """Each with what it is, and its default is a value it may have."""
+    """Each hyperparameter has its description and its ranges, and its default is valid."""
     entry = definition_schema()["properties"]["space"]["properties"][name]
     assert entry["description"] == HYPERPARAMETERS[name].help
     assert entry["anyOf"][1]["properties"].keys() == set(HYPERPARAMETERS[name].kinds)

@@ -1,4 +1,4 @@
-"""Ranges, the scales they are sampled on, and the values people read."""
+"""Ranges, their sampling scales and their values."""
 
 import math
 
@@ -56,7 +56,7 @@ def test_values_are_those_people_read() -> None:
     st.sampled_from(["he", "xavier"]),
 )
 def test_values_go_back_to_what_was_sampled(b: float, batch: int, penalty: float, keep: float, start: str) -> None:
-    """Sampled -> value -> sampled is the identity, to rounding, and the value lies in the space."""
+    """Sampled -> value -> sampled is the identity up to rounding, and the value is in the space."""
     sampled = {
         "lambda": penalty,
         "keep_prob": keep,
@@ -81,7 +81,7 @@ def test_a_point_outside_is_not_held() -> None:
 
 
 def test_hyperparameters_reach_the_network() -> None:
-    """Every value arrives in the field of its hyperparameter."""
+    """Every value is in the field of its hyperparameter."""
     values = {"lambda": 0.5, "keep_prob": 0.9, "alpha": 0.2, "batch_size": "full", "hidden": "8-4"}
     assert SPACE.hyperparameters(values) == Hyperparameters(
         lambda_=0.5, keep_prob=0.9, alpha=0.2, batch_size="full", hidden=(8, 4)

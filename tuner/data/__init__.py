@@ -1,7 +1,7 @@
-"""From a file to honest train, dev and test sets: sources, encoding, splits, folds, normalization, augmentation.
+"""From a file to train, dev and test sets: sources, encoding, splits, folds, normalization, augmentation.
 
-``load_dataset`` is the front door.  What reads raw rows (pandas, the encoding, the honesty checks) is imported when
-it is used: a worker process that maps prepared arrays needs none of it.
+``load_dataset`` is the main entry.  Code that reads raw rows (pandas, the encoding, the data checks) is imported on
+first use, because a worker that maps prepared arrays needs none of it.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Raw rows for a fitted encoding: frames and arrays handed over, labeled files, labels as class indices."""
+"""Raw rows for a fitted encoding: frames, arrays, labeled files, and labels as class indices."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Ints = NDArray[np.int64]
 
 
 def rows_frame(X: Any, encoding: Encoding) -> pd.DataFrame:
-    """Raw rows as a frame with the names of the columns: a DataFrame as it is, an array by the columns' order.
+    """Return raw rows as a DataFrame with column names.
 
-    An array has the columns of training in their order, without the target; images may keep their shape.
+    An array has the training columns in their order, without the target; images may keep their shape.
     """
     import pandas as pd
 
@@ -37,21 +37,21 @@ def rows_frame(X: Any, encoding: Encoding) -> pd.DataFrame:
     values = np.asarray(X)
     names = [name for name in encoding.source_columns if name != encoding.target]
     if values.ndim < 2 or int(np.prod(values.shape[1:])) != len(names):
-        raise ArgumentError(f"X must have shape (n, {len(names)}), one column for each of training, got {values.shape}")
+        raise ArgumentError(f"X: expected shape (n, {len(names)}), the columns of training, got {values.shape}")
     frame = pd.DataFrame(values.reshape(len(values), -1), columns=names)
     return frame.infer_objects() if values.dtype.kind == "O" else frame
 
 
 def class_indices(y: Any, class_names: Sequence[str]) -> Ints:
-    """Labels of any type as class indices, (n,); -1 for a label that is no class."""
+    """Return labels of any type as class indices, (n,); -1 for a label that is not a class."""
     place = {name: index for index, name in enumerate(class_names)}
     return np.array([place.get(text_of(label), -1) for label in np.asarray(y).ravel()], dtype=np.int64)
 
 
 def names_of(labels: Iterable[Any]) -> list[str]:
-    """A name for each of several distinct labels: its text, as the target's cells are read.
+    """Return a name for each of several distinct labels: its text, as in the target's cells.
 
-    Where two texts are alike, or one means "no class", they are numbered instead.
+    If two texts are equal, or one means "missing", they are numbered instead.
     """
     names = [text_of(label) for label in labels]
     if len(set(names)) < len(names) or not MISSING_LABELS.isdisjoint(names):
@@ -62,28 +62,28 @@ def names_of(labels: Iterable[Any]) -> list[str]:
 def read_labeled(
     path: Path, encoding: Encoding, settings: DataSettings, class_names: tuple[str, ...]
 ) -> Iterator[tuple[pd.DataFrame, Ints]]:
-    """Yield a labeled file's raw rows and class indices piece by piece.  Raises DataError without a target."""
+    """Yield raw rows and class indices of a labeled file, piece by piece.  Raises DataError without a target."""
     wanted = Wanted(settings, encoding.source_columns, encoding.text_columns, encoding.target)
     for raw in read_pieces(path, wanted):
         name = encoding.target if raw.target is None else raw.target
         if raw.labels is None and name not in raw.frame.columns:
-            raise DataError(f"{raw.where}: no column {name!r} (the target), without which no errors can be counted")
+            raise DataError(f"{raw.where}: no target column {name!r}; it is needed to measure errors")
         labels = read_labels(raw, name, settings.missing)
         yield raw.frame, match_labels(raw, name, labels, class_names)[0]
 
 
 def raw_names(encoding: Encoding) -> tuple[list[str], list[str]]:
-    """The columns that an encoding uses: those of numbers, booleans and dates, and those of categories."""
+    """Return the names of the columns an encoding uses: numbers, booleans and dates; and categories."""
     used = [column for column in encoding.columns if column.features]
     text = [column.name for column in used if column.encoder.reads is Reads.TEXT]
     return [column.name for column in used if column.encoder.reads is not Reads.TEXT], text
 
 
 def raw_columns(encoding: Encoding, frame: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
-    """Raw rows as two matrices with the columns of :func:`raw_names`, as they are before the encoding.
+    """Return raw rows before the encoding as two matrices with the columns of :func:`raw_names`.
 
-    Numbers (n, p): booleans as 0 and 1, dates in seconds since 1970, NaN where missing.  Categories (n, q): text, empty
-    where missing.
+    Numbers (n, p): booleans as 0 and 1, dates in seconds since 1970, NaN if missing.  Categories (n, q): text, empty if
+    missing.
     """
     names = raw_names(encoding)
     typed = encoding.typed(Raw(frame.rename(columns=str), "the rows", by_row))

@@ -1,4 +1,4 @@
-"""Rows read, labeled, split and typed: all that happens before a network's inputs are made of them."""
+"""Label, split and type rows: every step before they are encoded."""
 
 from __future__ import annotations
 
@@ -46,10 +46,9 @@ class Selection:
 
 @dataclass(frozen=True)
 class Assembly:
-    """Everything about the data but the arrays.
+    """The data before encoding.
 
-    tables, y: by table; a table's y are class indices.  train, dev: one selection for each network.
-    ``drawn`` says that the product drew the dev (or test) rows at random from the rows they are compared with.
+    tables, y: by table; y are class indices.  train, dev: one selection per network.
     """
 
     settings: DataSettings
@@ -72,7 +71,7 @@ class Assembly:
 
     @property
     def outside_test(self) -> tuple[Selection, ...]:
-        """Return all rows that a final network may learn from."""
+        """Return all rows that may be training examples of a final network."""
         if len(self.train) > 1:
             return (Selection("source", np.sort(np.concatenate([dev.rows for dev in self.dev]))),)
         return (*self.train, *((self.train_dev,) if self.train_dev else ()), *self.dev)
@@ -88,7 +87,7 @@ class Assembly:
 
     @property
     def seen(self) -> Selection:
-        """Return the rows that kinds of columns are told from: the training rows, of all folds together."""
+        """Return the rows that decide the kinds of columns: the training rows, of all folds together."""
         return self.train[0] if len(self.train) == 1 else self.outside_test[0]
 
 
@@ -96,7 +95,7 @@ class Assembly:
 
 
 def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, path: Path | None) -> Assembly:
-    """Label, split and type rows that have been read."""
+    """Label, split and type raw rows."""
     source = raws["source"]
     refuse_repeated_names(source)
     target = target_name(source, settings)
@@ -118,7 +117,7 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     columns = decide_kinds(tables["source"], seen, settings)
     notices += missing_classes(class_names, [y[rows] for rows in split.train])
     if settings.folds and settings.split.dev is not None:
-        notices.append(f"split.dev = {settings.split.dev:g} has no effect: with folds every row serves as dev once")
+        notices.append(f"split.dev = {settings.split.dev:g} has no effect: with folds every row is a dev row once")
     image = _image(settings, source, tables["source"], columns)
     typed = {key: typed_table(table, columns) for key, table in tables.items()}
     return Assembly(
@@ -145,14 +144,14 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
 
 
 def missing_classes(class_names: tuple[str, ...], training: list[Ints]) -> list[str]:
-    """Refuse training rows of one class only; note classes that a network never sees (not drawn class by class)."""
+    """Refuse training rows of one class only; note classes without a training row."""
     found = []
     for y in training:
         counts = np.bincount(y, minlength=len(class_names))
         if (counts > 0).sum() < 2:
             name = class_names[int(counts.argmax())]
             raise DataError(
-                f"[data] split: all {len(y):,} training rows are of class {name!r}, expected two classes or more"
+                f"[data] split: all {len(y):,} training rows are of class {name!r}; expected at least two classes"
             )
         found += [f"class {class_names[label]!r} has no training row" for label in np.flatnonzero(counts == 0)]
     return list(dict.fromkeys(found))
@@ -163,10 +162,10 @@ def _all_rows(key: str, y: dict[str, Ints]) -> Selection:
 
 
 def refuse_repeated_names(raw: Raw) -> None:
-    """Refuse a frame in which two columns have one name."""
+    """Refuse duplicate column names."""
     repeated = raw.frame.columns[raw.frame.columns.duplicated()]
     if len(repeated):
-        raise DataError(f"{raw.where}: column name {repeated[0]!r} stands twice, expected each name once")
+        raise DataError(f"{raw.where}: duplicate column name {repeated[0]!r}; rename one of the columns")
 
 
 def _target_in(raw: Raw, target: str) -> str:
@@ -189,11 +188,11 @@ def _special_columns(raw: Raw, settings: DataSettings) -> dict[str, str]:
 
 
 def _full_text(raw: Raw, name: str, what: str) -> TextColumn:
-    """Return a column as text, refusing rows that have none."""
+    """Return a column as text; refuse missing cells."""
     column = text_column(raw.frame[name], f"{raw.where}, column {name!r}", frozenset({""}))
     absent = np.flatnonzero(column.codes < 0)
     if len(absent):
-        raise DataError(f"{raw.at(int(absent[0]), name)}: no value, expected a {what} in every row")
+        raise DataError(f"{raw.at(int(absent[0]), name)}: missing; expected a {what} in every row")
     return column
 
 
@@ -202,7 +201,7 @@ def _groups(raws: dict[str, Raw], name: str | None) -> dict[str, TextColumn]:
         return {}
     for raw in raws.values():
         if name not in raw.frame.columns:
-            raise DataError(f"{raw.where}: no column {name!r}, which the training file is grouped by")
+            raise DataError(f"{raw.where}: no column {name!r}, the groups of the training file ([data] group)")
     return {key: _full_text(raw, name, "group") for key, raw in raws.items()}
 
 
@@ -231,7 +230,7 @@ def _split(
 
 
 def _moments(raw: Raw, name: str) -> NDArray[np.float64]:
-    """Return a time column as numbers that grow with time."""
+    """Return a time column as numbers that increase with time."""
     series = raw.frame[name]
     if is_date(series):
         values = seconds_of(series)
@@ -244,31 +243,31 @@ def _moments(raw: Raw, name: str) -> NDArray[np.float64]:
     bad = np.flatnonzero(np.isnan(values))
     if len(bad):
         row = int(bad[0])
-        cell = f"{str(series.iloc[row])!r} is no time"
-        raise DataError(f"{raw.at(row, name)}: {cell}, expected a date or a number ([data] time)")
+        cell = f"{str(series.iloc[row])!r} is not a date or a number"
+        raise DataError(f"{raw.at(row, name)}: {cell}. Fix the cell, or choose another [data] time column.")
     return values
 
 
 def _image(settings: DataSettings, raw: Raw, table: RawTable, columns: dict[str, Column]) -> tuple[int, ...] | None:
-    """Return the inputs' image shape, given or the file's own, if every column is a pixel."""
+    """Return the image shape of the inputs, from the settings or the file; refuse columns that are not pixels."""
     image = settings.image or raw.image
     if image is None:
         return None
     pixels = math.prod(image)
     if pixels != len(table.names):
         expected = f"{pixels} pixels for [data] image = {' × '.join(map(str, image))}"
-        raise DataError(f"{raw.where}: {len(table.names)} columns, expected {expected}")
+        raise DataError(f"{raw.where}: expected {expected}, got {len(table.names)} columns")
     for column in columns.values():
         if not column.encoder.in_blocks:
             place = f"{raw.where}, column {column.name!r}"
-            raise DataError(f"{place}: {column.kind}, expected numbers in every pixel of an image")
+            raise DataError(f"{place}: expected numbers in every pixel of an image, got a {column.kind} column")
     return image
 
 
 def describe_split(settings: DataSettings, special: dict[str, str]) -> str:
-    """Say in a few words how the parts came about."""
+    """Describe in a few words how the rows were split."""
     if "split_column" in special:
-        how = f"as column {special['split_column']!r} names it"
+        how = f"by column {special['split_column']!r}"
     elif "time" in special:
         how = f"the latest rows by {special['time']!r} are dev and test"
     elif "group" in special:
@@ -276,13 +275,13 @@ def describe_split(settings: DataSettings, special: dict[str, str]) -> str:
     else:
         how = f"drawn at random, stratified by class, seed {settings.seed}"
     own = [key for key in ("dev", "test") if getattr(settings, key) is not None]
-    files = f"; {' and '.join(own)} from files of their own" if own else ""
-    folds = f"; {settings.folds} folds, every row outside the test set is dev once" if settings.folds else ""
+    files = f"; {' and '.join(own)} from separate files" if own else ""
+    folds = f"; {settings.folds} folds, every row outside the test set is a dev row once" if settings.folds else ""
     return how + folds + files
 
 
 def raw_of_frame(frame: Any, where: str) -> Raw:
-    """Take a DataFrame as a source; its index is not a column."""
+    """Wrap a DataFrame as a source; its index is not a column."""
     if not len(frame):
-        raise DataError(f"{where}: no rows, expected at least one example of each class")
+        raise DataError(f"{where}: no rows; expected at least two of each class")
     return Raw(frame.rename(columns=str), where, by_row)

@@ -1,8 +1,8 @@
 """Augmentation of image-shaped inputs: random shifts, flips, rotations, zoom and noise of training mini-batches.
 
-Everything works on normalized flat rows (n, height × width × channels), on whole batches at once.  The geometric ones
-are affine maps from each output pixel to the input pixel it shows; several of them are multiplied to one map and the
-image is sampled once, bilinearly, so that it is blurred once at most.  Pixels from outside take the edge's value.
+Inputs are normalized flat rows (n, height × width × channels), a whole batch at once.  The geometric augmentations are
+affine maps from each output pixel to an input pixel; they are multiplied into one map, so that the image is sampled
+(bilinearly) and blurred only once.  Pixels outside the image take the value of the edge.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.errors import ArgumentError
+from tuner.formatting import bounded
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -58,13 +59,13 @@ def zoom(rng: np.random.Generator, n: int, strength: float) -> Doubles:
 
 
 def noise(rng: np.random.Generator, X: Floats, strength: float) -> Floats:
-    """Add normal noise with this standard deviation; inputs are normalized, so 1 is as large as the data's own σ."""
+    """Add normal noise with this standard deviation; inputs are normalized, so 1 is the data's own σ."""
     return X + np.float32(strength) * rng.standard_normal(X.shape, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """One way to augment: ``maps`` draws affine maps, or ``pixels`` changes values; strength from 0 to ``most``."""
+    """An augmentation: ``maps`` draws affine maps, or ``pixels`` changes values; strength from 0 to ``most``."""
 
     unit: str
     most: float
@@ -73,25 +74,27 @@ class Augmentation:
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {
-    "shift": Augmentation("pixels, up to", 64.0, maps=shift),
+    "shift": Augmentation("maximum, in pixels", 64.0, maps=shift),
     "flip": Augmentation("probability", 1.0, maps=flip),
-    "rotation": Augmentation("degrees, up to", 180.0, maps=rotation),
-    "zoom": Augmentation("factor above 1, up to", 1.0, maps=zoom),
+    "rotation": Augmentation("maximum, in degrees", 180.0, maps=rotation),
+    "zoom": Augmentation("maximum factor, minus 1", 1.0, maps=zoom),
     "noise": Augmentation("standard deviations of the data", 10.0, pixels=noise),
 }
 
 
 def make_augment(strengths: Mapping[str, float], image: tuple[int, ...]) -> Augment | None:
-    """Return ``augment(rng, X_batch) -> X_batch`` for the training's hook, or None if every strength is 0.
+    """Return ``augment(rng, X_batch) -> X_batch`` for training, or None if every strength is 0.
 
     strengths: by names of ``AUGMENTATIONS``; image: (height, width[, channels]).  Raises ArgumentError.
     """
     for name, strength in strengths.items():
         if name not in AUGMENTATIONS:
-            raise ArgumentError(f"augmentation {name!r} is unknown, expected one of {', '.join(AUGMENTATIONS)}")
+            raise ArgumentError(f"unknown augmentation {name!r}; expected one of {', '.join(AUGMENTATIONS)}")
         if not 0 <= strength <= AUGMENTATIONS[name].most:
-            raise ArgumentError(f"{name} must be in [0, {AUGMENTATIONS[name].most:g}], got {strength:g}")
-    # in the order of the table, so that a definition's order of keys does not matter
+            raise ArgumentError(
+                f"{name}: expected {bounded('a number', low=0, high=AUGMENTATIONS[name].most)}, got {strength:g}"
+            )
+    # in the order of the table: the order of keys in a definition does not matter
     chosen = [(AUGMENTATIONS[name], strengths[name]) for name in AUGMENTATIONS if strengths.get(name)]
     maps = [(each.maps, strength) for each, strength in chosen if each.maps is not None]
     pixels = [(each.pixels, strength) for each, strength in chosen if each.pixels is not None]
@@ -108,7 +111,7 @@ def make_augment(strengths: Mapping[str, float], image: tuple[int, ...]) -> Augm
 
 
 def sample(X: Floats, image: tuple[int, ...], maps: Doubles) -> Floats:
-    """Sample images X (n, pixels) where ``maps`` (n, 3, 3) send each output pixel, bilinearly; centerd coordinates."""
+    """Sample images X (n, pixels) where ``maps`` (n, 3, 3) send each output pixel, bilinearly; centered coordinates."""
     height, width = image[:2]
     channels = image[2] if len(image) == 3 else 1
     row, column = np.indices((height, width), dtype=np.float32).reshape(2, -1)
@@ -132,7 +135,7 @@ def sample(X: Floats, image: tuple[int, ...], maps: Doubles) -> Floats:
 
 
 def _cell(coordinate: Floats, size: int) -> tuple[NDArray[np.int64], Floats]:
-    """Return the pixel before each coordinate and how far beyond it the coordinate lies, within the image."""
+    """Return the pixel before each coordinate and the coordinate's distance from it, within the image."""
     inside = np.clip(coordinate, 0, size - 1)
     before = np.minimum(inside.astype(np.int64), max(size - 2, 0))
     return before, inside - before.astype(np.float32)

@@ -1,7 +1,7 @@
-"""Rows that belong together: of a column of many values, each repeated, rows of one value that share their class.
+"""Detect groups of rows: a column of many repeated values whose rows of one value share their class.
 
-A patient's four visits, a document's sentences, a sensor's windows: split row by row, they stand on both sides of the
-border, and a network that recognizes the patient seems to know the disease.
+Examples are the visits of a patient or the sentences of a document.  If rows of one group are in both train and dev, a
+network that recognizes the patient seems to know the disease.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 
 LEAST_VALUES = 20
-LARGEST_SHARE = 0.1  # of the rows, for any one value: a category that dominates is no group
-REPEATED = 0.9  # of the rows have a value that stands at least twice
+LARGEST_SHARE = 0.1  # of the rows for any one value: a dominant category is not a group
+REPEATED = 0.9  # of the rows have a value that occurs at least twice
 MIXED = 0.2  # pairs of one value differ in class at most this often, as a share of what chance allows
 DEVIATIONS = 5.0  # below chance, at least
-NEIGHBOURS = 0.5  # numbers whose neighbors differ less than this share of chance are measurements, no names
-GLANCE = 1000  # rows that tell most columns apart already
+NEIGHBORS = 0.5  # numbers whose neighbors differ less than this share of chance are measurements, not names
+GLANCE = 1000  # rows that are enough to rule out most columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class Belonging:
 def may_name_groups(values: NDArray[np.generic]) -> bool:
     """Whether a column's cells (text codes, or numbers; missing: negative or NaN) can be names of groups.
 
-    Numbers must be whole; and there are many values, none dominates, and nearly all rows have one that stands twice.
+    Numbers must be integers.  There must be many values, none may dominate, and nearly all rows must repeat a value.
     """
     if not _many_and_even(values[:: max(1, len(values) // GLANCE)], LEAST_VALUES // 2, 2 * LARGEST_SHARE):
         return False
-    if values.dtype.kind == "f" and not np.all(values == np.floor(values)):  # NaN is no name either
+    if values.dtype.kind == "f" and not np.all(values == np.floor(values)):  # NaN is not a name either
         return False
     if not _many_and_even(values, LEAST_VALUES, LARGEST_SHARE):
         return False
@@ -51,12 +51,12 @@ def _many_and_even(values: NDArray[np.generic], least: int, largest: float) -> b
 
 
 def belonging(groups: NDArray[np.generic], y: Ints, *, ordered: bool) -> Belonging | None:
-    """Return how far the rows of one value share their class if that is hardly chance, else None.
+    """Return how much the rows of one value share their class, or None if it may be chance.
 
     groups, y: (n,) each.  Under random labels of shares p the pairs of one value differ with probability 1 - Σp², and
     the number of alike pairs has variance P(s - s²) + T(Σp³ - s²), s = Σp², for P pairs and T = Σ n(n-1)(n-2) ordered
-    pairs of pairs that share a row.  ``ordered``: the values are numbers; where neighbors are of one class, too, the
-    column measures something.
+    pairs of pairs that share a row.  ``ordered``: the values are numbers; if neighbors also share their class, the
+    column is a measurement.
     """
     _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     shares = np.bincount(y) / len(y)
@@ -71,13 +71,13 @@ def belonging(groups: NDArray[np.generic], y: Ints, *, ordered: bool) -> Belongi
     found = Belonging(mixed / pairs, 1 - alike)
     if found.mixed > MIXED * found.chance or mixed > pairs * found.chance - DEVIATIONS * variance**0.5:
         return None
-    if ordered and _neighbors_differ(cells, counts, len(shares)) < NEIGHBOURS:
+    if ordered and _neighbors_differ(cells, counts, len(shares)) < NEIGHBORS:
         return None
     return found
 
 
 def _neighbors_differ(cells: Ints, counts: Ints, n_classes: int) -> float:
-    """How often neighboring values differ in their most frequent class, as a share of chance."""
+    """Return how often neighboring values differ in their most frequent class, as a share of chance."""
     by_size = np.lexsort((counts, cells // n_classes))
     value = cells[by_size] // n_classes
     largest = by_size[np.append(value[1:] != value[:-1], True)]  # the last one of each value

@@ -1,8 +1,8 @@
-"""Prepared arrays in the user's cache folder: made once, then mapped read-only by every process that uses them.
+"""Prepared arrays in the user's cache folder: made once, then mapped read-only by every process.
 
-An entry is a folder of ``.npy`` files and ``meta.json``, built beside its place and renamed into it, so that it is
-there whole or not at all.  What was found out about it once may lie beside them.  Entries of a data file's earlier
-contents, and entries unused for a month, are removed.
+An entry is a folder of ``.npy`` files and ``meta.json``; it is built next to its place and renamed, so that it is never
+incomplete.  The results of the data checks are kept in it, too.  Entries of earlier contents of a data file, and
+entries unused for a month, are removed.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from numpy.typing import DTypeLike, NDArray
 from tuner.files import write_whole
 
 UNUSED_SECONDS = 30 * 86_400
-ENTRY = re.compile(r"[0-9a-f]{40}|\.building-.*")  # nothing else in the folder is ever touched
-BUILDING_SECONDS = 86_400  # what is still unfinished after a day was left behind by a process that died
+ENTRY = re.compile(r"[0-9a-f]{40}|\.building-.*")  # other files in the folder are never touched
+BUILDING_SECONDS = 86_400  # an unfinished entry this old is from a process that died
 
 
 def cache_folder() -> Path:
-    """Return the folder of all entries, in ``TUNER_CACHE`` or else the system's place for a user's caches."""
+    """Return the folder of all entries, in ``TUNER_CACHE`` or the system's folder for caches."""
     named = os.environ.get("TUNER_CACHE")
     if named:
         return Path(named).expanduser().absolute() / "data"
@@ -39,9 +39,9 @@ def cache_folder() -> Path:
 
 
 class Store:
-    """Arrays being prepared: in files where the cache folder can be written to, else in memory.
+    """Arrays being prepared: in files if the cache folder is writable, else in memory.
 
-    A context manager; an entry that was not committed is removed on leaving.
+    A context manager that removes an uncommitted entry on exit.
     """
 
     def __init__(self, key: str | None) -> None:
@@ -62,21 +62,21 @@ class Store:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def zeros(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Return an array of zeros to be filled; the space on the disk is reserved before it is mapped.
+        """Return an array of zeros; disk space is reserved before the file is mapped.
 
-        (A mapped file without space behind it would end the process with SIGBUS when it is written to.)
+        (Writing to a mapped file without disk space would end the process with SIGBUS.)
         """
         if self._folder is not None:
             path = self._folder / f"{name}.npy"
             try:
                 size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-                if shutil.disk_usage(self._folder).free < 2 * size:  # a cache does not fill the user's disk
+                if shutil.disk_usage(self._folder).free < 2 * size:  # a cache must not fill the disk
                     raise OSError("the disk is nearly full")
                 array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
                 with path.open("r+b") as file:
                     os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-            except (OSError, ValueError):  # no space, no such call here, or an array without a single cell
-                shutil.rmtree(self._folder, ignore_errors=True)  # what is mapped already stays readable
+            except (OSError, ValueError):  # no space, no posix_fallocate, or an empty array
+                shutil.rmtree(self._folder, ignore_errors=True)  # mapped arrays stay readable
                 self._folder = None
             else:
                 self.arrays[name] = array
@@ -84,7 +84,7 @@ class Store:
         return self.arrays.setdefault(name, np.zeros(shape, dtype=dtype))
 
     def commit(self, meta: dict[str, Any]) -> Path | None:
-        """Move the finished entry to its place; returns it, or None where nothing could be kept."""
+        """Move the finished entry to its place and return it; None if it could not be kept."""
         if self._folder is None or self._key is None:
             return None
         final = cache_folder() / self._key
@@ -93,7 +93,7 @@ class Store:
             kept = {**meta, "boot": boot_id(), "checksums": sums}
             (self._folder / "meta.json").write_text(json.dumps(kept), encoding="utf-8")
             self._folder.chmod(0o700)
-            if read_entry(final) is None:  # else another process was first: its entry has the same contents
+            if read_entry(final) is None:  # else another process made the same entry first
                 shutil.rmtree(final, ignore_errors=True)
                 self._folder.rename(final)
                 self._folder = None
@@ -104,7 +104,7 @@ class Store:
 
 
 def boot_id() -> str:
-    """Return what tells one run of this machine from the next; empty where the system does not say."""
+    """Return an identifier of this boot of the machine; empty if unknown."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -112,10 +112,10 @@ def boot_id() -> str:
 
 
 def read_entry(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
-    """Return an entry's meta data and its arrays, mapped read-only; None where it is absent or damaged.
+    """Return an entry's metadata and its arrays, mapped read-only; None if it is missing or damaged.
 
-    Arrays are not forced to the disk when they are written, so after a power cut their files may hold zeros: what was
-    written before the machine last started, or by another machine, is compared with its checksums.
+    Arrays are not flushed to disk, so after a power cut their files may hold zeros: checksums are verified for entries
+    from before the last boot or from another machine.
     """
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
@@ -128,13 +128,13 @@ def read_entry(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] |
             return None
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
-    with contextlib.suppress(OSError):  # a cache that may only be read serves as well
+    with contextlib.suppress(OSError):  # a read-only cache is fine
         os.utime(folder / "meta.json")
     return meta, arrays
 
 
 def read_beside(folder: Path, name: str) -> Any:
-    """Return what ``write_beside`` kept; None where it is absent or damaged."""
+    """Return what ``write_beside`` kept; None if it is missing or damaged."""
     try:
         return json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -142,18 +142,15 @@ def read_beside(folder: Path, name: str) -> Any:
 
 
 def write_beside(folder: Path, name: str, found: Any) -> None:
-    """Keep what was found out about an entry, as JSON beside its arrays: whole, or where that is impossible not at all.
-
-    It is as old as the entry, and goes with it.
-    """
+    """Keep results about an entry as JSON in its folder, if it is writable."""
     with contextlib.suppress(OSError):
         write_whole(folder / name, json.dumps(found))
 
 
 def remove_old_entries(kept: Path, meta: dict[str, Any]) -> None:
-    """Remove what is out of date: the same file's other contents, entries unused for long, builds left behind.
+    """Remove outdated entries: earlier contents of the same file, long unused entries, unfinished builds.
 
-    A process that has an entry mapped keeps its arrays.
+    A process that has mapped an entry keeps its arrays.
     """
     now = time.time()
     with contextlib.suppress(OSError):

@@ -1,9 +1,9 @@
-"""Checks of what makes a verdict dishonest: shared rows, unnamed groups, moved distributions, leaks, rare classes.
+"""Data checks: duplicate rows, undeclared groups, leaking columns, different distributions, unbalanced classes.
 
-Two-sample tests run only where the product did not draw the split at random (there, only false alarms are possible).
-Kolmogorov-Smirnov for numbers and dates, χ² with rare levels pooled for categories, missingness apart, Holm's
-correction over all of them.  A column is named where its adjusted p is below 0.01 *and* D, or the total variation
-distance, is at least 0.1: at 10,000 rows any trifle is significant.
+Two-sample tests run only if the split was not drawn at random here (if it was, only false alarms are possible):
+Kolmogorov-Smirnov for numbers and dates, χ² with rare levels pooled for categories, χ² for missing cells, with Holm's
+correction over all tests.  A column is reported if its adjusted p is below 0.01 *and* D, or the total variation
+distance, is at least 0.1, because with 10,000 rows even tiny differences are significant.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ from tuner.outcomes import Finding
 Ints = NDArray[np.int64]
 Doubles = NDArray[np.float64]
 
-LEAST_ROWS = 200  # a side, for any two-sample test
-MOST_ROWS = 10_000  # a side, sampled
+LEAST_ROWS = 200  # per set, for any two-sample test
+MOST_ROWS = 10_000  # per set, sampled
 SIGNIFICANT = 0.01
 MATERIAL = 0.1  # of D or of the total variation distance
 LEAST_EXPECTED = 5  # of a level in the χ² test; rarer levels are pooled
-AUC_SPEAKS = 0.55
+NOTABLE_AUC = 0.55
 Z = 1.959963984540054  # the normal distribution's 97.5% point
 LEAK_ROWS = 20_000
 LEAK_LEAST_ROWS = 50
-LEAK = 0.05  # a column that leaves less than this share of the majority's error predicts almost perfectly
+LEAK = 0.05  # of the majority class's error: a column with a lower error predicts almost perfectly
 UNBALANCED = 0.9
 RATIO = 10
 SAMPLE_STREAM = 3  # of the split's seed
-KEPT = "honesty.json"  # in a cache entry
+KEPT = "data_checks.json"  # in a cache entry
 
 
 def check_data_quality(dataset: Dataset) -> tuple[Finding, ...]:
-    """Return what the dataset's raw rows give reason to say; raises DataError if they are gone, or others now.
+    """Check the dataset's raw rows and return the findings; raises DataError if the rows are gone or changed.
 
-    They are read again for it, once: what was found is kept with the prepared arrays.
+    The rows are read again once; the findings are kept with the prepared arrays.
     """
     kept = None if dataset.stored is None else read_beside(dataset.stored, KEPT)
     if kept is not None:
@@ -66,7 +66,7 @@ def check_data_quality(dataset: Dataset) -> tuple[Finding, ...]:
 
 
 def findings(assembly: Assembly) -> Iterator[Finding]:
-    """Yield every finding, the gravest kinds first."""
+    """Yield every finding, the most serious kinds first."""
     yield from same_rows(assembly)
     yield from unnamed_groups(assembly)
     yield from leaking_columns(assembly)
@@ -79,7 +79,7 @@ def findings(assembly: Assembly) -> Iterator[Finding]:
 
 
 def row_hashes(table: TypedTable, y: Ints) -> NDArray[np.uint64]:
-    """Return one 64-bit hash a row over all used columns and the class; equal rows have equal hashes."""
+    """Return a 64-bit hash per row over all used columns and the class; equal rows have equal hashes."""
     total = _mixed(y.astype(np.uint64), "the class")
     for name, values in table.measured().items():
         total += _mixed(_bits(values), name)
@@ -99,21 +99,21 @@ def _bits(values: NDArray[Any]) -> NDArray[np.uint64]:
 
 
 def _mixed(bits: NDArray[np.uint64], name: str) -> NDArray[np.uint64]:
-    """Scramble one column's bits by its name (pandas: splitmix64's finaliser), so that swapped cells change the sum."""
+    """Scramble one column's bits by its name (pandas: splitmix64's finalizer), so that swapped cells change the sum."""
     from pandas.util import hash_array
 
     return hash_array(bits ^ np.uint64(_text_hash(name)))
 
 
 def same_rows(assembly: Assembly) -> Iterator[Finding]:
-    """Say how many rows of one part stand in another one, too: their error says nothing about new rows."""
+    """Report rows of one set that are also in another one: their error says nothing about new rows."""
     hashes = {key: row_hashes(table, assembly.y[key]) for key, table in assembly.tables.items()}
     parts = {name: hashes[part.table][part.rows] for name, part in assembly.parts.items()}
     if len(assembly.train) > 1:
         yield from _same_rows_in_folds([hashes["source"][dev.rows] for dev in assembly.dev])
         parts.pop("train")
     for left, right in combinations(parts, 2):
-        shared, text = int(np.isin(parts[right], parts[left]).sum()), f"stand in {left} too"
+        shared, text = int(np.isin(parts[right], parts[left]).sum()), f"are also in {left}"
         yield from _same_rows(shared, len(parts[right]), f"{right} rows", text, (left, right))
 
 
@@ -122,19 +122,19 @@ def _same_rows_in_folds(folds: list[NDArray[np.uint64]]) -> Iterator[Finding]:
 
     fold = pd.Series(np.repeat(np.arange(len(folds)), [len(each) for each in folds]))
     shared = int((fold.groupby(np.concatenate(folds)).transform("nunique") > 1).sum())
-    yield from _same_rows(shared, len(fold), "rows", "have a twin in another fold", ("train", "dev"))
+    yield from _same_rows(shared, len(fold), "rows", "are also in another fold", ("train", "dev"))
 
 
 def _same_rows(shared: int, n: int, rows: str, where: str, parts: tuple[str, str]) -> Iterator[Finding]:
     if shared:
         share = shared / n
-        text = f"{shared:,} of {n:,} {rows} ({percent(share)}) {where}, the same in every column"
+        text = f"{shared:,} of {n:,} {rows} ({percent(share)}) {where}, identical in every column"
         severity = "warning" if share >= 0.01 else "note"
         yield Finding("same_rows", severity, text, parts, evidence={"rows": shared, "share": share})
 
 
 def unnamed_groups(assembly: Assembly) -> Iterator[Finding]:
-    """Name each column whose rows of one value seem to belong together, where the split does not know of it."""
+    """Report each column whose rows of one value seem to be a group that the split ignores."""
     settings, table = assembly.settings, assembly.tables["source"]
     if any(getattr(settings, key) is not None for key in ("group", "time", "split_column")):
         return
@@ -145,17 +145,16 @@ def unnamed_groups(assembly: Assembly) -> Iterator[Finding]:
             n = len(np.unique(values))
             each = f"{len(values) / n:.2g}" if len(values) < 10 * n else f"{len(values) / n:,.0f}"
             text = (
-                f"do these rows belong together? column {name!r} has {n:,} values, each in about {each} rows, "
-                "and the rows of one value (nearly) all have one class; "
-                f"[data] group = {json.dumps(name, ensure_ascii=False)} keeps them on one side of every border; "
-                "without it, errors on rows left out can be far too good"
+                f"column {name!r} may name groups of rows: it has {n:,} values with about {each} rows each, and "
+                "(nearly) all rows of one value have the same class. If they are groups, set [data] group = "
+                f"{json.dumps(name, ensure_ascii=False)}; otherwise dev and test errors can be far too low"
             )
             evidence = {"values": float(n), "mixed": found.mixed, "mixed_by_chance": found.chance}
             yield Finding("groups", "warning", text, ("train", "dev"), (name,), evidence)
 
 
 def _names_of_rows(table: TypedTable) -> Iterator[tuple[str, NDArray[Any], bool]]:
-    """Yield the columns that can name groups, numbers and categories, and whether their order may mean something."""
+    """Yield the columns that can name groups, numbers and categories, and whether they are ordered."""
     for block in table.numbers:
         for place, name in enumerate(block.names):
             yield name, block.values[:, place], True
@@ -168,7 +167,7 @@ def _names_of_rows(table: TypedTable) -> Iterator[tuple[str, NDArray[Any], bool]
 
 @dataclass(frozen=True, slots=True)
 class SetComparison:
-    """Two parts that the product did not draw at random from the same rows, or samples of them."""
+    """Two sets that were not drawn at random from the same rows, or samples of them."""
 
     assembly: Assembly
     parts: tuple[str, str]
@@ -177,16 +176,20 @@ class SetComparison:
 
     @property
     def different(self) -> str:
-        """Say what two parts of different distributions are."""
-        return "the distribution moved" if self.assembly.settings.time is not None else "not one distribution"
+        """Describe the difference of two sets."""
+        return (
+            "the distribution changed over time"
+            if self.assembly.settings.time is not None
+            else "different distributions"
+        )
 
     def finding(self, kind: str, text: str, evidence: dict[str, float], columns: tuple[str, ...] = ()) -> Finding:
-        """Return a warning about the two parts."""
+        """Return a warning about the two sets."""
         return Finding(kind, "warning", f"{' and '.join(self.parts)}: {text}", self.parts, columns, evidence)
 
 
 def comparisons(assembly: Assembly) -> Iterator[SetComparison]:
-    """Yield train against dev and dev against test, as far as they were not drawn at random."""
+    """Yield train and dev, and dev and test, if they were not drawn at random."""
     settings, parts = assembly.settings, assembly.parts
     other_rows = settings.split_column is not None or settings.time is not None or settings.dev is not None
     if len(assembly.train) == 1 and other_rows:
@@ -196,10 +199,10 @@ def comparisons(assembly: Assembly) -> Iterator[SetComparison]:
 
 
 def compare(whole: SetComparison) -> Iterator[Finding]:
-    """Test whether two parts look like one distribution: classes, columns, and a classifier that tells them apart."""
+    """Test whether two sets have the same distribution: classes, columns, and a classifier that tells them apart."""
     short = min(len(whole.a), len(whole.b))
     if short < LEAST_ROWS:
-        text = f"{' and '.join(whole.parts)} are not compared: {short} rows, {LEAST_ROWS} are needed a side"
+        text = f"{' and '.join(whole.parts)} are not compared: {short} rows in one of them, {LEAST_ROWS} are needed"
         yield Finding("not_compared", "note", text, whole.parts)
         return
     rng = generator(whole.assembly.settings.seed, SAMPLE_STREAM)
@@ -218,7 +221,7 @@ def sampled(rng: np.random.Generator, rows: Ints, most: int) -> Ints:
 def chi_square(a: Ints, b: Ints) -> tuple[float, float]:
     """Return p and the total variation distance of two vectors of counts; levels expected less than 5 times are pooled.
 
-    Pearson's χ² of a 2 × levels table without continuity correction; p is 1 where one level is left.
+    Pearson's χ² of a 2 × levels table without continuity correction; p is 1 if a single level is left.
     """
     from scipy.stats import chi2_contingency
 
@@ -250,13 +253,13 @@ def _compare_classes(both: SetComparison) -> Iterator[Finding]:
         shares = left / left.sum(), right / right.sum()
         most = int(np.abs(shares[0] - shares[1]).argmax())
         each = [f"{percent(share[most])} of the {part} rows" for share, part in zip(shares, both.parts, strict=True)]
-        text = f"class shares differ ({both.different}): class {names[most]!r} has {' and '.join(each)}"
+        text = f"class shares differ ({both.different}): class {names[most]!r} is {' and '.join(each)}"
         yield both.finding("class_shares", text, {"p": p, "total_variation": distance})
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """One test of one column: kind "distribution" or "missingness", its p and its size (D or total variation)."""
+    """A test of a column: kind "distribution" or "missingness", its p and its size (D or total variation)."""
 
     kind: str
     column: str
@@ -269,7 +272,7 @@ def _compare_columns(both: SetComparison) -> Iterator[Finding]:
     tests = list(column_tests(both.assembly, both.a, both.b))
     for test, p in zip(tests, holm([test.p for test in tests]).tolist(), strict=True):
         if p < SIGNIFICANT and test.size >= MATERIAL:
-            what = "values" if test.kind == "distribution" else "share of missing cells"
+            what = "values" if test.kind == "distribution" else "shares of missing cells"
             measured = f"{test.measure} {test.size:.2f}, adjusted p {p:.2g}"
             text = f"the {what} of column {test.column!r} differ ({both.different}): {measured}"
             yield both.finding(test.kind, text, {"p_adjusted": p, "size": test.size}, (test.column,))
@@ -317,7 +320,7 @@ def level_counts(left: TextColumn, rows_a: Ints, right: TextColumn, rows_b: Ints
 
 
 def _compare_by_classifier(both: SetComparison) -> Iterator[Finding]:
-    """Train boosted trees on one half of both samples to tell them apart; they speak if the other half lets them."""
+    """Train boosted trees on half of both samples to tell them apart; report their AUC on the other half."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
@@ -332,13 +335,13 @@ def _compare_by_classifier(both: SetComparison) -> Iterator[Finding]:
     model = HistGradientBoostingClassifier(
         max_iter=30, max_leaf_nodes=8, max_bins=63, early_stopping=False, random_state=0
     )
-    with threadpool_limits(1):  # trees this small spend more time on waking threads than they save
+    with threadpool_limits(1):  # with trees this small, threads cost more than they save
         model.fit(X[half], side[half])
         score = model.predict_proba(X[other])[:, 1]
     auc, low = auc_with_limit(score, side[other] == 1)
-    if auc >= AUC_SPEAKS and low > 0.5:
-        measured = f"AUC {auc:.2f}, at least {low:.2f}, where 0.5 is chance"
-        text = f"a classifier tells their rows apart ({both.different}): {measured}"
+    if auc >= NOTABLE_AUC and low > 0.5:
+        measured = f"AUC {auc:.2f}, lower 95% limit {low:.2f}; 0.5 is chance"
+        text = f"a classifier can tell their rows apart ({both.different}): {measured}"
         yield both.finding("classifier", text, {"auc": auc, "low": low})
 
 
@@ -357,7 +360,7 @@ def auc_with_limit(score: Doubles, positive: NDArray[np.bool_]) -> tuple[float, 
 
 
 def leaking_columns(assembly: Assembly) -> Iterator[Finding]:
-    """Name each column that predicts the target almost perfectly by itself, on training rows it was not fitted on."""
+    """Report each column that alone predicts the target almost perfectly, on training rows it was not fitted on."""
     seen = assembly.seen
     rng = generator(assembly.settings.seed, SAMPLE_STREAM + 2)
     rows = rng.permutation(sampled(rng, seen.rows, LEAK_ROWS))
@@ -370,14 +373,15 @@ def leaking_columns(assembly: Assembly) -> Iterator[Finding]:
         error = one_column_error(codes, y, majority, ordered=ordered)
         if error <= LEAK * chance:
             text = (
-                f"column {name!r} predicts the target almost perfectly by itself: error {percent(error)}, where always "
-                f"answering {assembly.class_names[majority]!r} errs in {percent(chance)}; would it be known in time?"
+                f"column {name!r} alone predicts the target almost perfectly: error {percent(error)}, majority class "
+                f'(baseline) {percent(chance)}. Is it known at prediction time? If not, set its kind to "drop" in '
+                "[data.columns]"
             )
             yield Finding("leakage", "warning", text, ("train",), (name,), {"error": error, "majority_error": chance})
 
 
 def _coded_columns(table: TypedTable, rows: Ints) -> Iterator[tuple[str, Ints, bool]]:
-    """Yield each column's cells as codes, 0 where missing, and whether their order means something."""
+    """Yield each column's cells as codes, 0 if missing, and whether they are ordered."""
     for name, values in _numbers_of(table, rows):
         yield name, _bins(values), True
     for name, text in table.text.items():
@@ -385,7 +389,7 @@ def _coded_columns(table: TypedTable, rows: Ints) -> Iterator[tuple[str, Ints, b
 
 
 def _bins(values: Doubles) -> Ints:
-    """Return codes of numbers, 0 where missing; of many distinct ones, bins of equally many in the first half."""
+    """Return codes of numbers, 0 if missing; many distinct numbers are binned by quantiles of every second row."""
     present = values[~np.isnan(values)]
     distinct = np.unique(present)
     most = int(np.clip(len(values) // 8, 8, 256))
@@ -398,9 +402,9 @@ def _bins(values: Doubles) -> Ints:
 
 
 def one_column_error(codes: Ints, y: Ints, majority: int, *, ordered: bool) -> float:
-    """Return the error of answering each code's most frequent class, learned on each half and scored on the other.
+    """Return the error of predicting each code's most frequent class, fitted on each half and scored on the other.
 
-    A code that the one half lacks is answered like the next lower one where codes are ordered, else by the majority.
+    A code missing in one half gets the class of the next lower code if codes are ordered, else the majority class.
     """
     n_codes, n_classes = int(codes.max()) + 1, int(y.max()) + 1
     wrong = 0
@@ -417,7 +421,7 @@ def one_column_error(codes: Ints, y: Ints, majority: int, *, ordered: bool) -> f
 
 
 def unbalanced_classes(assembly: Assembly) -> Iterator[Finding]:
-    """Say when one class is nearly all, or a class nearly nothing."""
+    """Report unbalanced classes."""
     seen = assembly.seen
     counts = np.bincount(assembly.y[seen.table][seen.rows], minlength=len(assembly.class_names))
     shares = counts / counts.sum()
@@ -426,9 +430,9 @@ def unbalanced_classes(assembly: Assembly) -> Iterator[Finding]:
         return
     text = (
         f"unbalanced classes: {percent(shares[most])} of the rows are of class {assembly.class_names[most]!r}, "
-        f"{percent(shares[least])} of class {assembly.class_names[least]!r}; always answering the first errs in "
-        f'{percent(1 - shares[most])} ("{BALANCED_ERROR.name}" as metric in [search] and monitor in [training] counts '
-        "every class alike)"
+        f"{percent(shares[least])} of class {assembly.class_names[least]!r}. The majority class (baseline) has an "
+        f"error of {percent(1 - shares[most])}; to weight all classes equally, set metric in [search] and monitor in "
+        f'[training] to "{BALANCED_ERROR.name}"'
     )
     severity = "warning" if shares[most] >= UNBALANCED else "note"
     evidence = {"largest": float(shares[most]), "smallest": float(shares[least])}

@@ -1,4 +1,4 @@
-"""What a study sees of its data: arrays, row numbers and names; no frame and no file is held open."""
+"""A study's data: arrays, row numbers and names, without a frame or an open file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Examples as rows: X (n, n_features) float32, y (n,) class indices, rows (n,) row numbers in the file, from 0."""
+    """Examples: X (n, n_features) float32, y (n,) class indices, rows (n,) row numbers in the file, from 0."""
 
     X: Floats
     y: Ints
@@ -30,7 +30,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one network trains on and is compared on; with folds there are K of them."""
+    """The training and dev rows of one network; with folds there are K parts."""
 
     train: Table
     dev: Table
@@ -38,7 +38,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ColumnSummary:
-    """One column as ``tuner data`` prints it.  ``features`` is the number of inputs it became, 0 if it is not used.
+    """A column as ``tuner data`` prints it.  ``features`` is its number of inputs, 0 if it is not used.
 
     ``missing`` counts the training rows (with folds: all rows outside the test set) without a value.
     """
@@ -53,12 +53,12 @@ class ColumnSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetFacts:
-    """All of a dataset but its arrays and its rows: what is kept of it as JSON.
+    """The parts of a dataset that are kept as JSON: everything but arrays.
 
     sizes: rows in train, dev, train_dev, test; with folds train = dev = all rows outside the test set.
     class_counts: (n_classes,) rows of each class outside the test set.
     fingerprint: SHA-256 over the contents of the data files; settings are not part of it.
-    encodings: one plain-JSON encoding for each part.
+    encodings: one encoding as plain JSON per part.
     """
 
     class_names: tuple[str, ...]
@@ -77,13 +77,13 @@ class DatasetFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset(DatasetFacts):
-    """Prepared data: encoded and normalized by what the training rows alone show (each fold's own, with folds).
+    """Prepared data, encoded and normalized from the training rows only (with folds those of each fold).
 
     parts: one; with folds K, whose dev tables together are all rows outside the test set.
-    train_dev, test: None where there is none; with folds ``test`` is not encoded (``read_part`` does it).
+    train_dev, test: None if there is none; with folds ``test`` is not encoded (``read_part`` does it).
     dev_groups: (n_dev,) group codes in the order of ``dev_rows``, None without a group column.
     stored: the cache entry's folder; None if nothing is cached.
-    reader: where the raw rows can be had again, for what the arrays no longer show.
+    reader: reads the raw rows again.
     """
 
     parts: tuple[Part, ...]
@@ -106,12 +106,12 @@ class Dataset(DatasetFacts):
 
     @property
     def n_train(self) -> int:
-        """Rows that one network trains on: λ acts as λ/m with this m (with folds the smallest fold's)."""
+        """Training rows of one network, the m in λ/m (with folds the smallest)."""
         return min(len(part.train) for part in self.parts)
 
     @property
     def encoding(self) -> dict[str, Any]:
-        """The fitted encoding as plain JSON; with folds ``{"folds": [...]}``, one for each."""
+        """The fitted encoding as plain JSON; with folds ``{"folds": [...]}``, one per fold."""
         return self.encodings[0] if len(self.encodings) == 1 else {"folds": list(self.encodings)}
 
     @property
@@ -126,7 +126,7 @@ class Dataset(DatasetFacts):
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """Return everything worth printing about a dataset, except the honesty checks, which read the rows again."""
+    """Return the facts of a dataset that are printed; the data checks are separate, since they read the rows again."""
     return {
         "source": None if dataset.path is None else str(dataset.path),
         "fingerprint": dataset.fingerprint,

@@ -1,4 +1,4 @@
-"""Dates: from text to seconds, and from seconds to the numbers a network can use."""
+"""Dates: from text to seconds, and from seconds to inputs of a network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ YEAR = 365.2425 * DAY  # the Gregorian calendar's mean year
 MONDAY = 4 * DAY  # 1970-01-05, the first Monday of the epoch
 
 DAYS = ("%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y")
-# Where several formats read every cell, the first one stands: of 03/04/2024, the month first.
+# If several formats fit every cell, the first one is used: 03/04/2024 is March 4.
 DATE_FORMATS = (
     "ISO8601",
     *DAYS,
@@ -29,12 +29,12 @@ DATE_FORMATS = (
 DATE_LIKE = re.compile(r"\d{4}-\d\d|\d[/.-]\d|\d[ -][A-Za-z]{3}[ -]\d|[A-Za-z]{3} \d{1,2}, \d{4}")
 
 CYCLES = {"year": (0.0, YEAR), "week": (MONDAY, 7 * DAY), "day": (0.0, DAY)}
-"""Name -> where it begins, in seconds since 1970, and how long it lasts."""
+"""Name -> start in seconds since 1970, and length in seconds."""
 PARTS = ("time", "year_sin", "year_cos", "week_sin", "week_cos", "day_sin", "day_cos")
 
 
 def seconds_of(values: Any, date_format: str | None = None) -> Doubles:
-    """Return seconds since 1970 (UTC), NaN where a value is no date of this format."""
+    """Return seconds since 1970 (UTC), NaN for values that are not dates of this format."""
     import pandas as pd
 
     if date_format is None:
@@ -46,7 +46,7 @@ def seconds_of(values: Any, date_format: str | None = None) -> Doubles:
 
 
 def detect_format(levels: list[str], counts: NDArray[np.int64]) -> tuple[str, float] | None:
-    """Return the format that reads most cells and their share, or None if the text does not look like dates."""
+    """Return the format that fits most cells and their share, or None if the text does not look like dates."""
     sample = levels[:50]
     if sum(DATE_LIKE.search(level) is not None for level in sample) < 0.9 * len(sample):
         return None
@@ -63,7 +63,7 @@ def detect_format(levels: list[str], counts: NDArray[np.int64]) -> tuple[str, fl
 
 
 def date_parts(seconds: Doubles) -> Doubles:
-    """Return (n, 7): the time in days, then sine and cosine of its place in the year, the week and the day."""
+    """Return (n, 7): the time in days, then sine and cosine of its place in the year, week and day."""
     parts = np.empty((len(seconds), len(PARTS)))
     parts[:, 0] = seconds / DAY
     for place, (origin, period) in enumerate(CYCLES.values()):

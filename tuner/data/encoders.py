@@ -1,16 +1,16 @@
-"""Kinds of columns, in one table: what each reads, which features it yields, how they are fitted, made and described.
+"""The kinds of columns: how each is read, fitted, encoded and described.
 
 A column becomes one or more features:
 
 - numeric: the value, normalized by the training rows' mean μ and standard deviation σ (σ = 0 becomes 1); missing
-  cells take the training median (mean, or a given number) and, where the training rows have any, a flag says so;
+  cells get the training median (mean, or a given number) and, if the training rows have any, a flag;
 - boolean: 0 or 1, missing cells likewise;
-- categorical: one flag for each category with enough training rows; the rarer ones share one, which unseen
-  categories use too (without it they are all zeros); missing is a category of its own;
-- date: the time, and sine and cosine of its place in the year, the week and the day, as far as they vary, normalized.
+- categorical: one flag per category with enough training rows; rarer and unseen categories share one (without it
+  they are all zeros); missing is a separate category;
+- date: the time, and sine and cosine of its place in the year, week and day, if they vary, normalized.
 
-Flags stay 0 and 1: divided by their σ, those of rare categories would be the largest inputs.  (Measured on adult with
-four settings: 14.1 to 14.3% test error with flags as they are, 14.9 to 15.1% with normalized ones.)
+Flags stay 0 and 1: divided by σ, flags of rare categories would be the largest inputs.  (Measured on adult with four
+settings: 14.1% to 14.3% test error with plain flags, 14.9% to 15.1% with normalized ones.)
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
-NOISE = 1e-14  # a spread this small beside the values is rounding, not variation
+NOISE = 1e-14  # relative to the values: a smaller spread is rounding, not variation
 LEAST_SPREAD = 1e-9  # of a part of a date
 MOST_LEVELS = 256
 NO_VALUE, ONE_VALUE = "no value in the training rows", "the same value in every training row"
@@ -42,7 +42,7 @@ VALUE, LEVEL, RARE, MISSING = "value", "level", "rare", "missing"
 
 
 class Reads(Enum):
-    """What an encoder takes a column's cells for."""
+    """How an encoder reads the cells of a column."""
 
     NUMBERS = auto()
     BOOLEANS = auto()
@@ -56,7 +56,7 @@ class Reads(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TextColumn:
-    """Text as codes: row i holds ``levels[codes[i]]``, or nothing where the code is -1.  Levels are sorted."""
+    """Text as codes: row i is ``levels[codes[i]]``, or missing if the code is -1.  Levels are sorted."""
 
     codes: Ints
     levels: tuple[str, ...]
@@ -64,7 +64,7 @@ class TextColumn:
 
 @dataclass(frozen=True, slots=True)
 class NumberColumn:
-    """One column of a block of numbers, NaN where missing, and what the training rows show of it."""
+    """A column of numbers, NaN if missing, with its statistics over the training rows."""
 
     values: NDArray[Any]
     count: int
@@ -76,7 +76,7 @@ class NumberColumn:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What one column is: its kind, why, and what reading it takes (a date's format, a boolean's words)."""
+    """A column: its kind, the reason, and how to read it (a date's format, a boolean's words)."""
 
     name: str
     kind: Kind
@@ -87,13 +87,13 @@ class Column:
 
     @property
     def encoder(self) -> Encoder[Any]:
-        """That of its kind."""
+        """The encoder of its kind."""
         return ENCODERS[self.kind]
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One input: which part of its column it shows, its place in X, and its normalization."""
+    """One input: the part of its column, its place in X, and its normalization."""
 
     part: str
     mean: Finite
@@ -104,7 +104,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class FittedColumn(Column):
-    """One column as learned from the training rows; without features it is not used, ``why`` says so."""
+    """A column fitted on the training rows; without features it is not used, for the reason ``why``."""
 
     fill: Finite | None = None
     features: tuple[Feature, ...] = ()
@@ -112,12 +112,12 @@ class FittedColumn(Column):
     def __post_init__(self) -> None:
         parts = {feature.part for feature in self.features}
         if unknown := parts - set(self.encoder.parts):
-            raise ValueError(f"column {self.name!r} of kind {self.kind} has a feature {min(unknown)!r}")
+            raise ValueError(f"column {self.name!r} of kind {self.kind} cannot have a feature {min(unknown)!r}")
         if parts and self.fill is None and self.encoder.reads is not Reads.TEXT:
-            raise ValueError(f"column {self.name!r} has no fill, expected a number")
+            raise ValueError(f"column {self.name!r}: expected a number in fill, got none")
 
     def keyed(self) -> dict[tuple[int, str], Feature]:
-        """Return the features by what orders them: their part's place among the encoder's, and their level."""
+        """Return the features by their sort key: the place of their part in the encoder, and their level."""
         return {(self.encoder.parts.index(feature.part), feature.level): feature for feature in self.features}
 
 
@@ -134,12 +134,12 @@ Cells = TypeVar("Cells")
 
 
 def rare_below(n: int) -> int:
-    """Return how many of n training rows a category needs for a feature of its own: 2 to 10, a 200th between."""
+    """Return how many of n training rows a category needs for a flag: n/200, at least 2 and at most 10."""
     return max(2, min(10, n // 200))
 
 
 def divisor(scale: float) -> float:
-    """Return what to divide by: σ, or 1 where it is 0."""
+    """Return what to divide by: σ, or 1 if it is 0."""
     return scale if scale > 0 else 1.0
 
 
@@ -149,7 +149,7 @@ def flag(part: str, level: str = "") -> Feature:
 
 
 def slice_or_places(features: Sequence[Feature]) -> slice | Ints:
-    """Return a slice where features follow each other in X: assigning through it is several times faster."""
+    """Return a slice if the features are adjacent in X, which makes assignment several times faster."""
     positions = [feature.position for feature in features]
     if positions and positions == list(range(positions[0], positions[0] + len(positions))):
         return slice(positions[0], positions[0] + len(positions))
@@ -157,10 +157,10 @@ def slice_or_places(features: Sequence[Feature]) -> slice | Ints:
 
 
 class Encoder(Generic[Cells]):
-    """A kind of column.  This one leaves it out.
+    """A kind of column.  The base class drops the column.
 
-    ``parts``: the features that a column can have, in the order they stand in X; the first one bears its name.
-    ``in_blocks``: whether its columns are encoded side by side, many at once.
+    ``parts``: the possible features of a column, in their order in X; the first has the column's name.
+    ``in_blocks``: whether many of its columns are encoded at once.
     """
 
     reads: Reads = Reads.NOTHING
@@ -168,7 +168,7 @@ class Encoder(Generic[Cells]):
     in_blocks: ClassVar[bool] = False
 
     def fit(self, column: FittedColumn, cells: Cells, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
-        """Return the column with its features, as the given (training) rows show them; they have no place in X yet."""
+        """Return the column with its features fitted on the given (training) rows, without places in X."""
         raise NotImplementedError
 
     def encode(self, column: FittedColumn, cells: Cells, rows: Ints, X: Floats) -> None:
@@ -176,35 +176,35 @@ class Encoder(Generic[Cells]):
         raise NotImplementedError
 
     def feature_name(self, column: str, feature: Feature) -> str:
-        """Name an input for people: age, age (missing), day (week_sin)."""
+        """Return the displayed name of an input: age, age (missing), day (week_sin)."""
         return column if feature.part == self.parts[0] else f"{column} ({feature.part})"
 
     def describe(self, column: FittedColumn, parts: list[str]) -> str:
-        """Say how a column is encoded that has features of these parts."""
+        """Describe the encoding of a column with features of these parts."""
         if MISSING not in parts or column.fill is None:
             return self.shown(parts)
         return f"{self.shown(parts)}, missing: {self.cell(column.fill)} and an indicator"
 
     def shown(self, parts: list[str]) -> str:
-        """Say how cells are encoded that are not missing."""
+        """Describe the encoding of cells that are not missing."""
         return "normalized"
 
     def cell(self, fill: float) -> str:
-        """Write what a missing cell becomes as a person does."""
+        """Format the value that replaces a missing cell."""
         return f"{fill:.6g}"
 
 
 def _with_features(
     fitted: FittedColumn, features: list[Feature], fill: float, chosen: ColumnSettings, *, absent: bool
 ) -> FittedColumn:
-    """Add the flag of missing cells where there are some, and say why a column has no feature."""
+    """Add the flag of missing cells if there are any, and the reason if there is no feature."""
     flags = [flag(MISSING)] if absent and chosen.indicator is not False else []
     every = (*features, *flags)
     return replace(fitted, why=fitted.why or ("" if every else ONE_VALUE), fill=fill, features=every)
 
 
 def with_fill(mean: float, scale: float, fill: float, count: int, n: int) -> tuple[float, float]:
-    """Return μ and σ of n rows of which n − count have been given the value ``fill``."""
+    """Return μ and σ of n rows after filling n − count of them with ``fill``."""
     if count == n:
         return mean, scale
     filled = (count * mean + (n - count) * fill) / n
@@ -213,7 +213,7 @@ def with_fill(mean: float, scale: float, fill: float, count: int, n: int) -> tup
 
 
 class NumberEncoder(Encoder[NumberColumn]):
-    """A value as it is, normalized or, of booleans, 0 and 1; ``encoding`` writes blocks of such columns into X."""
+    """A number, normalized, or a boolean as 0 or 1; ``encoding`` writes blocks of such columns into X."""
 
     parts = (VALUE, MISSING)
     in_blocks = True
@@ -222,7 +222,7 @@ class NumberEncoder(Encoder[NumberColumn]):
         self.reads = reads
 
     def fit(self, column: FittedColumn, cells: NumberColumn, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
-        """Normalize by μ and σ of the rows once missing cells are filled."""
+        """Normalize by μ and σ of the rows after filling missing cells."""
         count, n, mean, scale = cells.count, len(rows), cells.mean, cells.scale
         if not count:
             return replace(column, kind="drop", why=NO_VALUE)
@@ -238,18 +238,18 @@ class NumberEncoder(Encoder[NumberColumn]):
         return _with_features(column, features, fill, chosen, absent=count < n)
 
     def shown(self, parts: list[str]) -> str:
-        """Say whether values are normalized."""
+        """Describe the values."""
         return "0 or 1" if self.reads is Reads.BOOLEANS else "normalized"
 
 
 class CategoryEncoder(Encoder[TextColumn]):
-    """Frequent levels by name, the others together, missing apart."""
+    """One flag per frequent level, one for all rare ones, one for missing cells."""
 
     reads = Reads.TEXT
     parts = (LEVEL, RARE, MISSING)
 
     def fit(self, column: FittedColumn, cells: TextColumn, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
-        """Return a flag for each level with enough rows, and for what else there is."""
+        """Return a flag for each level with enough rows, for rare levels and for missing cells."""
         codes, n = cells.codes[rows], len(rows)
         counts = np.bincount(codes + 1, minlength=len(cells.levels) + 1)
         absent, counts = int(counts[0]), counts[1:]
@@ -264,12 +264,12 @@ class CategoryEncoder(Encoder[TextColumn]):
             features.append(flag(MISSING))
         if len(features) < 2:
             one = ONE_VALUE if counts.sum() else NO_VALUE
-            scattered = f"no value stands in {least} or more training rows" if rare and not kept else one
+            scattered = f"no value occurs in {least} or more training rows" if rare and not kept else one
             return replace(column, why=scattered)
         return replace(column, features=tuple(features))
 
     def encode(self, column: FittedColumn, cells: TextColumn, rows: Ints, X: Floats) -> None:
-        """Raise the flag of each row's level."""
+        """Set the flag of each row's level."""
         by_level = {feature.level: place for place, feature in enumerate(column.features) if feature.part == LEVEL}
         shared = {feature.part: place for place, feature in enumerate(column.features) if feature.part != LEVEL}
         none = len(column.features)
@@ -284,27 +284,27 @@ class CategoryEncoder(Encoder[TextColumn]):
         return named.get(feature.part, f"{column} ({feature.part})")
 
     def describe(self, column: FittedColumn, parts: list[str]) -> str:
-        """Say how many flags there are."""
-        others = {RARE: "rare ones together", MISSING: "missing apart"}
+        """Describe the flags."""
+        others = {RARE: "rare ones combined", MISSING: "missing separate"}
         levels = f"one-hot, {parts.count(LEVEL)} categories"
         return ", ".join([levels, *(text for part, text in others.items() if part in parts)])
 
 
 class ValueEncoder(Encoder[Doubles]):
-    """Functions of a number or a time, each normalized; a subclass names them in ``parts`` before MISSING."""
+    """Functions of a number or a time, each normalized; a subclass lists them in ``parts`` before MISSING."""
 
     def parts_of(self, values: Doubles) -> Doubles:
         """Return (n, len(parts) − 1) of values (n,), none of which is missing."""
         raise NotImplementedError
 
     def fill(self, present: Doubles, chosen: ColumnSettings) -> float:
-        """Return what missing cells become: as chosen, the mean or the median of those present."""
+        """Return the value for missing cells: a chosen number, or the mean or median of the present cells."""
         if isinstance(chosen.fill, float):
             return chosen.fill
         return float(np.mean(present) if chosen.fill == "mean" else np.median(present))
 
     def fit(self, column: FittedColumn, cells: Doubles, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
-        """Keep the parts that vary in the rows, normalized."""
+        """Keep and normalize the parts that vary in the rows."""
         found = cells[rows]
         present = found[~np.isnan(found)]
         if not len(present):
@@ -316,7 +316,7 @@ class ValueEncoder(Encoder[Doubles]):
         return _with_features(column, features, fill, chosen, absent=len(present) < len(found))
 
     def encode(self, column: FittedColumn, cells: Doubles, rows: Ints, X: Floats) -> None:
-        """Write the parts that were kept, and the flag of missing cells."""
+        """Write the kept parts and the flag of missing cells."""
         found = cells[rows]
         absent = np.isnan(found)
         parts = self.parts_of(np.where(absent, column.fill or 0.0, found))
@@ -326,7 +326,7 @@ class ValueEncoder(Encoder[Doubles]):
 
 
 class DateEncoder(ValueEncoder):
-    """The time and its place in the year, the week and the day: the time of day of plain dates does not vary."""
+    """The time and its place in the year, week and day."""
 
     reads = Reads.SECONDS
     parts = (*PARTS, MISSING)
@@ -336,7 +336,7 @@ class DateEncoder(ValueEncoder):
         return date_parts(values)
 
     def fill(self, present: Doubles, chosen: ColumnSettings) -> float:
-        """Return the median: a number that was chosen is no date."""
+        """Return the median; a chosen number is not a date."""
         return float(np.median(present))
 
     def shown(self, parts: list[str]) -> str:
@@ -345,7 +345,7 @@ class DateEncoder(ValueEncoder):
         return "time" + (", place in the " + ", ".join(periods) if periods else "")
 
     def cell(self, fill: float) -> str:
-        """Write a date, with its time of day where it has one."""
+        """Format a date, with the time of day if it is not midnight."""
         moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=fill)
         return moment.strftime("%Y-%m-%d" if fill % DAY == 0 else "%Y-%m-%d %H:%M")
 
@@ -357,26 +357,26 @@ ENCODERS: dict[str, Encoder[Any]] = {
     "date": DateEncoder(),
     "drop": Encoder(),
 }
-"""Kind of column, as a definition names it -> its encoder."""
+"""Kind of column in a definition -> its encoder."""
 
 Kind = Annotated[str, BeforeValidator(_known, json_schema_input_type=Literal[tuple(ENCODERS)])]
 
 
 class ColumnSettings(BaseModel):
-    """What one column is, where the definition overrules what its training cells look like."""
+    """The settings of one column, which override the detected ones."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     kind: Kind | None = None
-    """What the column is; "drop" leaves it out."""
+    """The kind of the column; "drop" leaves it out."""
     fill: Literal["median", "mean"] | float | None = None
-    """What missing numbers become: the training rows' median (the default) or mean, or a number."""
+    """The value for missing numbers: the median (default) or mean of the training rows, or a number."""
     indicator: bool | None = None
-    """Whether missing cells raise a flag of their own, as they do by default where the training rows have any."""
+    """Whether missing cells have their own flag; by default if the training rows have any."""
     rare: Annotated[int, Field(ge=1)] | None = None
-    """Training rows that a category needs for a flag of its own; by default 2 to 10, a 200th of the rows between."""
+    """Training rows a category needs for its own flag; by default rows / 200, at least 2 and at most 10."""
 
     @property
     def reads(self) -> Reads | None:
-        """What the cells are taken for; None where the cells themselves say it."""
+        """How the cells are read; None to detect it."""
         return None if self.kind is None else ENCODERS[self.kind].reads

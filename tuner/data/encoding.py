@@ -1,9 +1,9 @@
-"""From columns to a network's inputs: fitted on training rows, kept as plain JSON, applied to any rows later.
+"""From columns to a network's inputs: fitted on training rows, kept as plain JSON, applied to any rows.
 
-What a column becomes is up to the encoder of its kind (``encoders.py``); columns of numbers are done in blocks here.
+The encoder of a column's kind (``encoders.py``) encodes it; columns of numbers are encoded in blocks here.
 
-Image-shaped inputs keep every column and take one μ and σ for each channel: an edge pixel that is inked once in
-10 000 rows would otherwise become 100 σ, and a shifted image would no longer be a normalized one.
+Images keep every column and have one μ and σ per channel: otherwise an edge pixel that is set once in 10,000 rows would
+become 100 σ, and a shifted image would not be normalized.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CELLS_AT_ONCE = 1 << 17  # 1 MB of float64: a chunk stays in the processor's cache
-LARGEST_INPUT = 1e30  # float32 holds 3.4e38; a dev value this many σ out is wrong at any size
+LARGEST_INPUT = 1e30  # float32 holds 3.4e38; a dev value this many σ away is an error anyway
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +60,12 @@ class Encoding:
 
     def __post_init__(self) -> None:
         if len({column.name for column in self.columns}) < len(self.columns):
-            raise ValueError("two columns have one name")
+            raise ValueError("duplicate column name")
         places = [feature.position for column in self.columns for feature in column.features]
         if len(set(places)) < len(places) or not all(0 <= place < self.n_features for place in places):
-            raise ValueError(f"features stand at {len(set(places))} different places, expected {self.n_features}")
+            raise ValueError(f"expected {self.n_features} features at different places, got {len(set(places))}")
         if len(self.feature_names) != self.n_features:
-            raise ValueError(f"{len(self.feature_names)} feature_names, expected {self.n_features}")
+            raise ValueError(f"expected {self.n_features} feature_names, got {len(self.feature_names)}")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers."""
@@ -74,7 +74,7 @@ class Encoding:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Encoding:
-        """Rebuild an encoding; raises DataError where the JSON is not one."""
+        """Rebuild an encoding; raises DataError for invalid JSON."""
         try:
             return _PLAIN.validate_python(plain)
         except ValidationError as error:
@@ -82,25 +82,25 @@ class Encoding:
             raise DataError(f"encoding: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
     def transform(self, frame: pd.DataFrame, where: str = "the rows") -> Floats:
-        """Return X (n, n_features) float32 for raw rows: extra columns are ignored, a missing one is refused."""
+        """Return X (n, n_features) float32 for raw rows; extra columns are ignored, a missing one is refused."""
         return self.transform_raw(Raw(frame.rename(columns=str), where, by_row))
 
     def transform_raw(self, raw: Raw) -> Floats:
-        """Do the same for rows that a source has read."""
+        """Return X for rows of a source."""
         typed = self.typed(raw)
         X = np.zeros((typed.n_rows, self.n_features), dtype=np.float32)
         encode(self, typed, np.arange(typed.n_rows), X)
         return X
 
     def typed(self, raw: Raw) -> TypedTable:
-        """Read every column that is used as its kind."""
+        """Read every used column as its kind."""
         used = [column.name for column in self.columns if column.features]
         table = raw_table(with_columns(raw, used, "which the model uses"), frozenset(), self.missing)
         return typed_table(table, {column.name: column for column in self.columns})
 
     @property
     def text_columns(self) -> frozenset[str]:
-        """Name the columns whose cells must be read as text."""
+        """The columns whose cells must be read as text."""
         text = {Reads.TEXT, Reads.SECONDS}
         return frozenset(column.name for column in self.columns if column.encoder.reads in text or column.words)
 
@@ -113,7 +113,7 @@ _PLAIN = TypeAdapter(Encoding)
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """What the training rows show of columns of numbers, each an array (p,); NaN cells are left out."""
+    """Statistics of columns of numbers over the training rows, (p,) each, without NaN cells."""
 
     count: Ints
     mean: Doubles
@@ -123,14 +123,14 @@ class Moments:
 
 
 def chunks(rows: Ints, width: int) -> Iterable[tuple[slice, Ints]]:
-    """Cut row numbers into pieces that stay in the processor's cache: (place in the output, rows)."""
+    """Yield pieces of row numbers that stay in the processor's cache: (place in the output, rows)."""
     step = max(CELLS_AT_ONCE // max(width, 1), 16)
     for start in range(0, len(rows), step):
         yield slice(start, start + step), rows[start : start + step]
 
 
 def moments_of(values: NDArray[Any], rows: Ints) -> Moments:
-    """Return counts, means, standard deviations and ranges of some rows, in one pass.  (Chan et al. 1983)"""
+    """Compute counts, means, standard deviations and ranges of some rows in one pass.  (Chan et al. 1983)"""
     width = values.shape[1]
     count, mean, square = np.zeros(width), np.zeros(width), np.zeros(width)
     low, high = np.full(width, np.inf), np.full(width, -np.inf)
@@ -155,7 +155,7 @@ def moments_of(values: NDArray[Any], rows: Ints) -> Moments:
 
 
 def fit_image(numbers: Numbers, rows: Ints, image: tuple[int, ...]) -> list[FittedColumn]:
-    """Fit an image's pixels: every one is kept, μ and σ are those of its channel over all pixels."""
+    """Fit the pixels of images: all are kept, with μ and σ of their channel over all pixels."""
     found = moments_of(numbers.values, rows)
     channel = np.arange(len(numbers.names)) % (image[2] if len(image) == 3 else 1)
     fitted = []
@@ -174,7 +174,7 @@ def fit_image(numbers: Numbers, rows: Ints, image: tuple[int, ...]) -> list[Fitt
 def fit_columns(
     typed: TypedTable, columns: Mapping[str, Column], rows: Ints, settings: DataSettings, image: tuple[int, ...] | None
 ) -> tuple[FittedColumn, ...]:
-    """Fit every column on the given rows alone; features have no place in X yet."""
+    """Fit every column on the given rows only; features have no place in X yet."""
     known = attrgetter(*(each.name for each in fields(Column)))
     fitted = {name: FittedColumn(*known(column)) for name, column in columns.items()}
     cells: dict[str, Any] = {**typed.values, **typed.text}
@@ -202,7 +202,7 @@ def _number_columns(numbers: Numbers, rows: Ints) -> dict[str, NumberColumn]:
 
 
 def lay_out(fits: Sequence[tuple[FittedColumn, ...]]) -> tuple[list[tuple[FittedColumn, ...]], tuple[str, ...]]:
-    """Give each feature its place in X, common to all fits: a feature that a fold's fit lacks stays 0 there."""
+    """Assign each feature a place in X that all fits share; a feature that a fold lacks is 0 there."""
     placed: list[list[FittedColumn]] = [[] for _ in fits]
     names: list[str] = []
     for same in zip(*fits, strict=True):
@@ -217,7 +217,7 @@ def lay_out(fits: Sequence[tuple[FittedColumn, ...]]) -> tuple[list[tuple[Fitted
 
 
 def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list[Encoding]:
-    """Fit one encoding on each selection's rows alone; all of them have one layout."""
+    """Fit one encoding on the rows of each selection; all share one layout."""
     fits = [
         fit_columns(assembly.tables[each.table], assembly.columns, each.rows, assembly.settings, assembly.image)
         for each in selections
@@ -225,8 +225,8 @@ def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list
     placed, names = lay_out(fits)
     if not names:
         raise DataError(
-            f"{assembly.path or 'the rows'}: no column is left to learn from ({_reasons(fits[0])}); "
-            "[data.columns] can overrule this"
+            f"{assembly.path or 'the rows'}: no usable column ({_reasons(fits[0])}). Set the kind of a column in "
+            "[data.columns] to use it"
         )
     return [
         Encoding(
@@ -244,7 +244,7 @@ def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list
 
 def _reasons(columns: tuple[FittedColumn, ...]) -> str:
     shown = [f"{column.name!r}: {column.why}" for column in columns[:3]]
-    return "; ".join(shown) + ("; …" if len(columns) > 3 else "") or "the target is the only one"
+    return "; ".join(shown) + ("; …" if len(columns) > 3 else "") or "the target is the only column"
 
 
 # --- applying ---------------------------------------------------------------------------------------------------------
@@ -269,8 +269,8 @@ def _encode_numbers(columns: list[FittedColumn], values: NDArray[Any], rows: Int
     fill = np.array([columns[place].fill for place in places], dtype=np.float64)
     into = slice_or_places([feature for _, feature in value])
     whole = len(places) == values.shape[1]
-    with np.errstate(over="ignore"):  # what overflows is clipped
-        # whole numbers stay below the limit, unless the scale is one that only tiny numbers can have
+    with np.errstate(over="ignore"):  # overflow is clipped
+        # integers stay below the limit, unless the scale is tiny
         far = values.dtype.kind == "f" or ((np.abs(mean) + 2.0**64) / scale).max(initial=0) > LARGEST_INPUT
         for place, piece in chunks(rows, values.shape[1]):
             raw = values[piece]

@@ -1,4 +1,4 @@
-"""What each column is, told from the training rows and from what the definition says about it."""
+"""Decide the kind of each column from the training rows and the definition."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tuner.errors import DataError
 
 Ints = NDArray[np.int64]
 
-BAD_SHARE = 0.01  # a column with fewer other cells than this is numbers (or dates) with bad cells, not text
-SINGLE_BAD_FROM = 20  # rows from which one single other cell is a bad cell, too
-DISTINCT_FROM = 10  # rows from which text that never repeats identifies rows
+BAD_SHARE = 0.01  # of the cells: with fewer non-numbers a column is numbers (or dates) with bad cells, not text
+SINGLE_BAD_FROM = 20  # rows from which a single non-number is a bad cell
+DISTINCT_FROM = 10  # rows from which unique text is an identifier
 COUNTER_NAME = re.compile(r"column_0|unnamed.*|index|id|row|row_?(id|number|num|no)|.*_id|.*Id|nr|no", re.IGNORECASE)
 
 
 def decide_kinds(table: RawTable, rows: Ints, settings: DataSettings) -> dict[str, Column]:
-    """Return every column's kind as the given (training) rows show it."""
+    """Return the kind of every column, from the given (training) rows."""
     for name in settings.columns:
         if name not in table.names and name not in table.raw.frame.columns and name != table.raw.target:
             raise DataError(f"{table.raw.where}: no column {name!r} ([data.columns]); {nearest(name, table.names)}")
@@ -39,18 +39,18 @@ def _decide(table: RawTable, name: str, rows: Ints, chosen: ColumnSettings) -> C
     if name in table.text:
         return _read_text(name, table, counts_of(table.text[name], rows))
     if COUNTER_NAME.fullmatch(name) and _counts_rows(table.number(name)):
-        return Column(name, "drop", "numbers the rows one by one")
+        return Column(name, "drop", "counts the rows")
     return Column(name, "numeric")
 
 
 def counts_of(column: TextColumn, rows: Ints) -> Ints:
-    """Return how often each level stands in the given rows."""
+    """Return how often each level occurs in the given rows."""
     codes = column.codes[rows]
     return np.bincount(codes[codes >= 0], minlength=len(column.levels))
 
 
 def seen_levels(column: TextColumn, counts: Ints) -> tuple[list[str], Ints]:
-    """Return the levels that stand in some row, and how often they do."""
+    """Return the levels that occur, and how often."""
     return [level for level, count in zip(column.levels, counts, strict=True) if count], counts[counts > 0]
 
 
@@ -59,9 +59,11 @@ def _counts_rows(values: NDArray[np.generic]) -> bool:
 
 
 def _as_chosen(table: RawTable, name: str, rows: Ints, kind: str) -> Column:
-    why, reads = "as [data.columns] says", ENCODERS[kind].reads
+    why, reads = "set in [data.columns]", ENCODERS[kind].reads
     if reads in (Reads.NUMBERS, Reads.BOOLEANS) and name in table.moments:
-        raise DataError(f"{table.raw.where}, column {name!r}: holds dates, expected a {kind} column ([data.columns])")
+        raise DataError(
+            f"{table.raw.where}, column {name!r}: contains dates, but is {kind} in [data.columns]; change the kind"
+        )
     if reads is Reads.NUMBERS and name in table.text:
         _refuse_if_none_fits(table, name, rows, level_numbers(table.text[name].levels, table.raw.decimal), "number")
     if reads is Reads.SECONDS and name not in table.moments:
@@ -75,25 +77,25 @@ def _as_chosen(table: RawTable, name: str, rows: Ints, kind: str) -> Column:
 
 
 def _refuse_if_none_fits(table: RawTable, name: str, rows: Ints, values: NDArray[np.float64], what: str) -> None:
-    """Refuse a kind that not one of a column's training cells can be read as; it would only be left out."""
+    """Refuse a kind as which none of the column's training cells can be read."""
     text = as_text(table, name)
     present = counts_of(text, rows) > 0
     if present.any() and np.isnan(values[present]).all():
         level = text.levels[int(np.flatnonzero(present)[0])]
         raise DataError(
-            f"{table.raw.where}, column {name!r}: no cell is a {what} (one is {level!r}), as [data.columns] wants; "
-            'expected another kind, such as "categorical"'
+            f"{table.raw.where}, column {name!r}: no cell is a {what} (the first is {level!r}). Change the kind in "
+            '[data.columns], for example to "categorical"'
         )
 
 
 def _words(table: RawTable, name: str, rows: Ints) -> tuple[str, str] | None:
-    """Return the two words of a column that the definition calls boolean; None where it holds numbers."""
+    """Return the two words of a column that is boolean by definition; None if it contains numbers."""
     text = as_text(table, name)
     levels = sorted({level.lower() for level in seen_levels(text, counts_of(text, rows))[0]})
     if len(levels) > 2:
         raise DataError(
-            f"{table.raw.where}, column {name!r}: {len(levels)} different values in the training rows, "
-            "expected two at most (boolean in [data.columns])"
+            f"{table.raw.where}, column {name!r}: boolean in [data.columns], expected at most two different values, "
+            f"got {len(levels)} in the training rows"
         )
     if name not in table.text:
         return None
@@ -102,7 +104,7 @@ def _words(table: RawTable, name: str, rows: Ints) -> tuple[str, str] | None:
 
 
 def _read_text(name: str, table: RawTable, counts: Ints) -> Column:
-    """Tell what text is: numbers or dates with bad cells, two words, a name for each row, or categories."""
+    """Decide the kind of text: numbers or dates with bad cells, booleans, identifiers, or categories."""
     column, present = table.text[name], int(counts.sum())
     if not present:
         return Column(name, "drop", NO_VALUE)
@@ -119,7 +121,7 @@ def _read_text(name: str, table: RawTable, counts: Ints) -> Column:
     if words is not None:
         return Column(name, "boolean", words=words)
     if len(seen) == present and present >= DISTINCT_FROM:
-        return Column(name, "drop", "all values differ: it identifies rows")
+        return Column(name, "drop", "identifier: every value is different")
     share = (present - not_numeric) / present
     return Column(name, "categorical", f"text, though {share:.0%} of its cells are numbers" if share > 0.5 else "")
 

@@ -1,4 +1,4 @@
-"""The room's front door: a definition's ``[data]`` section, a frame or arrays in, a ``Dataset`` out."""
+"""Load a ``Dataset`` from a definition's ``[data]`` section, a frame or arrays."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 def load_dataset(settings: DataSettings, folder: Path, *, cache: bool = True) -> Dataset:
     """Read, split, encode and normalize what ``settings`` describe; relative paths are relative to ``folder``.
 
-    With ``cache`` the arrays come from, or go to, the user's cache folder and are mapped read-only.  Raises DataError.
+    With ``cache`` the arrays are kept in the user's cache folder and mapped read-only.  Raises DataError.
     """
     return dataset_from(FileReader(settings, folder), cache=cache)
 
 
 def dataset_from(reader: RowReader, *, cache: bool = True) -> Dataset:
-    """The same for rows that may have been read already: inside ``with reader:`` they are not read again."""
+    """Load a dataset from a reader; inside ``with reader:`` rows are not read again."""
     from tuner.data.preparing import cache_key, dataset_of, prepare
 
     with reader:
@@ -45,16 +45,14 @@ def dataset_from(reader: RowReader, *, cache: bool = True) -> Dataset:
             return dataset_of(*entry, stored=cache_folder() / key, reader=reader)
         try:
             return prepare(reader.assemble(), reader.encodings(), reader, key)
-        except MemoryError as error:  # the estimate was too low, or another process took what was free
-            raise DataError(
-                f"{path or 'the rows'}: needs more memory than there is: keep fewer rows or columns"
-            ) from error
+        except MemoryError as error:  # the estimate was too low, or another process took the memory
+            raise DataError(f"{path or 'the rows'}: not enough memory. Use fewer rows or columns") from error
 
 
 def dataset_from_frame(
     frame: pd.DataFrame, target: str, settings: DataSettings | None = None, *, cache: bool = True
 ) -> Dataset:
-    """Prepare a pandas DataFrame; its index is not a column.  ``settings`` may hold everything but files."""
+    """Prepare a pandas DataFrame; its index is not a column.  ``settings`` may not name files."""
     return dataset_from(frame_reader(frame, target, settings or DataSettings()), cache=cache)
 
 
@@ -66,7 +64,7 @@ def dataset_from_arrays(
 
 
 def frame_reader(frame: pd.DataFrame, target: str, settings: DataSettings) -> FrameReader:
-    """A DataFrame's rows, hashed."""
+    """Return a reader of a DataFrame's rows."""
     import pandas as pd
 
     from tuner.data.assembling import raw_of_frame
@@ -79,13 +77,13 @@ def frame_reader(frame: pd.DataFrame, target: str, settings: DataSettings) -> Fr
             content.update(pd.util.hash_pandas_object(raw.frame.iloc[:, name], index=False).to_numpy().tobytes())
         except TypeError as error:
             raise DataError(
-                f"the data frame, column {raw.frame.columns[name]!r}: {error}, expected one value a row"
+                f"the data frame, column {raw.frame.columns[name]!r}: expected one value per row ({error})"
             ) from error
     return FrameReader(settings, raw, content.hexdigest())
 
 
 def arrays_reader(X: ArrayLike, y: ArrayLike, settings: DataSettings) -> FrameReader:
-    """The rows of two arrays, hashed."""
+    """Return a reader of the rows of two arrays."""
     from tuner.data.sources.arrays import raw_of_arrays
 
     x, labels = np.asarray(X), np.asarray(y)
@@ -100,9 +98,7 @@ def arrays_reader(X: ArrayLike, y: ArrayLike, settings: DataSettings) -> FrameRe
 def _without_files(settings: DataSettings, target: str) -> DataSettings:
     for key in ("source", "dev", "test"):
         if getattr(settings, key) is not None:
-            raise ArgumentError(
-                f"settings.{key} = {getattr(settings, key)!r}: no file expected, the rows are handed over"
-            )
+            raise ArgumentError(f"settings.{key}: expected no file with rows in memory, got {getattr(settings, key)!r}")
     return settings.model_copy(update={"target": target})
 
 
@@ -110,30 +106,30 @@ def _without_files(settings: DataSettings, target: str) -> DataSettings:
 
 
 def assembly_of(dataset: Dataset) -> Assembly:
-    """Read a dataset's rows again; refused if they are no longer those it was prepared from."""
+    """Read a dataset's rows again; refuse them if they have changed."""
     assembly = _reader_of(dataset).assemble()
     _refuse_changed(dataset, assembly.fingerprint)
     return assembly
 
 
 def check_rows(dataset: Dataset) -> None:
-    """Refuse a dataset whose rows are gone, or no longer those it was prepared from, without reading them."""
+    """Refuse a dataset whose rows are gone or have changed, without parsing them."""
     _refuse_changed(dataset, _reader_of(dataset).fingerprint())
 
 
 def _reader_of(dataset: Dataset) -> RowReader:
     if dataset.reader is None:
-        raise DataError("the data: prepared by another process, the rows themselves are not at hand here")
+        raise DataError("the data: the rows are not available in this process; load the dataset here")
     return dataset.reader
 
 
 def _refuse_changed(dataset: Dataset, fingerprint: str) -> None:
     if fingerprint != dataset.fingerprint:
-        raise DataError(f"{dataset.path}: changed since it was loaded, expected the same contents")
+        raise DataError(f"{dataset.path}: changed since it was loaded. Restore the file, or start again")
 
 
 def fit_on_all(dataset: Dataset) -> tuple[Table, Table | None, Encoding]:
-    """Encode for a final network: fitted on all rows outside the test set (train, train-dev, dev).
+    """Encode all rows outside the test set (train, train-dev, dev) for a final network.
 
     Returns those rows, the test rows (None without a test set) and the encoding.
     """
@@ -142,7 +138,7 @@ def fit_on_all(dataset: Dataset) -> tuple[Table, Table | None, Encoding]:
 
     assembly = assembly_of(dataset)
     in_source = [each.rows for each in assembly.outside_test if each.table == "source"]
-    # a dev file may be of another distribution than train: what is learned, is learned from the training file
+    # a dev file may have another distribution: fit the encoding on the training file only
     encoding = fit_encodings(assembly, (Selection("source", np.sort(np.concatenate(in_source))),))[0]
     names = ["outside_test", *(["test"] if assembly.test is not None else [])]
     found = _encoded(assembly, names, encoding)
@@ -155,7 +151,7 @@ def read_part(dataset: Dataset, name: str, encoding: Encoding) -> Table:
 
 
 def read_parts(dataset: Dataset, names: Iterable[str], encoding: Encoding) -> dict[str, Table]:
-    """Encode several parts, reading the rows once; "outside_test" is everything that a final network learns from."""
+    """Encode several parts, reading the rows once; "outside_test" has all training rows of a final network."""
     return _encoded(assembly_of(dataset), names, encoding)
 
 
@@ -167,14 +163,14 @@ def _encoded(assembly: Assembly, names: Iterable[str], encoding: Encoding) -> di
     found = {}
     for name in names:
         if name not in selections:
-            raise DataError(f"the data: no {name} set, expected one of those that the split has")
+            raise DataError(f"the data: no {name} set; expected one of {', '.join(selections)}")
         tables = [encode_selection(assembly, encoding, name, each, Store(None).zeros) for each in selections[name]]
         found[name] = joined(tables)
     return found
 
 
 def read_groups(dataset: Dataset, name: str) -> Ints | None:
-    """Group codes of the rows of ``read_part(dataset, name, …)``, "dev" or "test"; None without a group column."""
+    """Return group codes of the rows of ``read_part(dataset, name, …)``, "dev" or "test"; None without groups."""
     assembly = assembly_of(dataset)
     selection = assembly.test if name == "test" else assembly.dev[0]
     if selection is None or not assembly.groups:
@@ -183,7 +179,7 @@ def read_groups(dataset: Dataset, name: str) -> Ints | None:
 
 
 def joined(tables: Sequence[Table]) -> Table:
-    """Several tables as one, one below the other."""
+    """Concatenate tables."""
     if len(tables) == 1:
         return tables[0]
     return Table(*(np.concatenate([getattr(table, field) for table in tables]) for field in ("X", "y", "rows")))
@@ -192,10 +188,10 @@ def joined(tables: Sequence[Table]) -> Table:
 def read_rows(
     path: Path, encoding: Encoding, settings: DataSettings, *, keep: Iterable[str] = ()
 ) -> Iterator[tuple[pd.DataFrame, Floats]]:
-    """Yield a file's raw rows and X in pieces of many rows, for a model to predict; the target may be absent.
+    """Yield raw rows and X of a file to predict, piece by piece; the target may be missing.
 
-    ``settings`` say how the study's files are written; text is read piece by piece, so that memory stays small.
-    Columns named by ``keep`` are read as text, as they stand.
+    ``settings`` describe the format of the study's files.  Text is read in pieces to save memory.  Columns in ``keep``
+    are read as text.
     """
     from tuner.data.sources import read_pieces
     from tuner.data.sources.raw import Wanted

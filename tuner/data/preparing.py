@@ -1,4 +1,4 @@
-"""From assembled rows to the arrays of a ``Dataset``: one encoding for each network, one table for each part."""
+"""From assembled rows to the arrays of a ``Dataset``: one encoding per network, one table per set."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FACTS = TypeAdapter(DatasetFacts)
 
 @functools.cache
 def code_digest() -> str:
-    """Return a digest of this room's code: arrays made by other code are not those this code would make."""
+    """Return a digest of this room's code, since other code might prepare other arrays."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
@@ -36,7 +36,7 @@ def code_digest() -> str:
 
 
 def cache_key(settings: DataSettings, fingerprint: str, path: Path | None) -> str:
-    """Return the name of a cache entry: what the data hold, how they are to be read, where they lie, by which code."""
+    """Return the name of a cache entry: a hash of the data's contents, settings and path, and of the code."""
     text = json.dumps([code_digest(), settings.model_dump(mode="json"), fingerprint, str(path)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
@@ -60,7 +60,7 @@ def _filled(zeros: Zeros, name: str, values: Ints) -> Ints:
 
 
 def named_selections(assembly: Assembly) -> Iterator[tuple[str, int, Selection]]:
-    """Yield each table to be encoded: its name, the network whose encoding it takes, its rows."""
+    """Yield each table to encode: its name, the network with its encoding, its rows."""
     for k, (train, dev) in enumerate(zip(assembly.train, assembly.dev, strict=True)):
         yield f"train{k}", k, train
         yield f"dev{k}", k, dev
@@ -74,7 +74,7 @@ def named_selections(assembly: Assembly) -> Iterator[tuple[str, int, Selection]]
 
 
 def prepare(assembly: Assembly, encodings: list[Encoding], reader: RowReader, key: str | None) -> Dataset:
-    """Encode all parts, into the cache where ``key`` is given and its folder can be written to."""
+    """Encode all parts, into the cache if ``key`` is given and its folder is writable."""
     cells = sum(len(selection) for _, _, selection in named_selections(assembly)) * encodings[0].n_features
     what = f"the network's input of {encodings[0].n_features:,} features"
     refuse_if_too_large(str(assembly.path or "the rows"), 4 * cells, what)
@@ -94,7 +94,7 @@ def prepare(assembly: Assembly, encodings: list[Encoding], reader: RowReader, ke
 
 
 def facts_of(assembly: Assembly, encodings: list[Encoding]) -> DatasetFacts:
-    """Return all of a dataset but its arrays."""
+    """Return the facts of a dataset."""
     parts = assembly.parts
     counts = sum(
         np.bincount(assembly.y[each.table][each.rows], minlength=len(assembly.class_names))
@@ -119,7 +119,7 @@ def facts_of(assembly: Assembly, encodings: list[Encoding]) -> DatasetFacts:
 def dataset_of(
     meta: dict[str, Any], arrays: dict[str, NDArray[Any]], *, stored: Path | None, reader: RowReader
 ) -> Dataset:
-    """Put a dataset together from its facts as JSON and its arrays."""
+    """Build a dataset from its facts as JSON and its arrays."""
     for array in arrays.values():
         array.flags.writeable = False
 
@@ -138,7 +138,7 @@ def dataset_of(
     )
 
 
-# --- what people read -------------------------------------------------------------------------------------------------
+# --- descriptions -----------------------------------------------------------------------------------------------------
 
 
 def summarize(assembly: Assembly, encodings: list[Encoding]) -> tuple[ColumnSummary, ...]:
@@ -166,12 +166,12 @@ def summarize(assembly: Assembly, encodings: list[Encoding]) -> tuple[ColumnSumm
 
 
 def unused_why(same: tuple[FittedColumn, ...]) -> str:
-    """Say why a column became no input in any fold; empty if it did."""
+    """Return why a column is not used in any fold; empty if it is used."""
     return "" if any(column.features for column in same) else same[0].why or "not used"
 
 
 def encoding_text(same: tuple[FittedColumn, ...]) -> str:
-    """Say how a column (as fitted by each fold) is encoded."""
+    """Describe the encoding of a column, over all folds."""
     used = [column for column in same if column.features]
     features = {key: feature for column in used for key, feature in column.keyed().items()}
     parts = [feature.part for feature in features.values()]
@@ -179,12 +179,12 @@ def encoding_text(same: tuple[FittedColumn, ...]) -> str:
 
 
 def column_notices(encodings: list[Encoding]) -> list[str]:
-    """Say which columns are left out and why, columns of one reason together."""
+    """List the columns that are not used, by reason."""
     reasons: dict[str, list[str]] = {}
     for same in zip(*(encoding.columns for encoding in encodings), strict=True):
         if why := unused_why(same):
             reasons.setdefault(why, []).append(same[0].name)
-    return [f"left out ({why}): {_some(names)}" for why, names in reasons.items()]
+    return [f"columns not used ({why}): {_some(names)}" for why, names in reasons.items()]
 
 
 def _some(names: list[str], most: int = 8) -> str:

@@ -1,4 +1,4 @@
-"""Where rows come from: the data files of a definition, or rows in memory.  Each is opened, hashed and parsed once."""
+"""Readers of rows: data files of a definition, or rows in memory, each opened, hashed and parsed once."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 Made = TypeVar("Made")
 
 SPLIT_KEYS = frozenset({"source", "split", "split_column", "group", "time", "folds", "seed", "image"})
-"""Keys of [data] that do not change how a file's text is parsed."""
+"""Keys of [data] that do not change how a file is parsed."""
 
 
 def fingerprint_of(*files: Path) -> str:
-    """Return a SHA-256 over the contents of files, one after the other."""
+    """Return a SHA-256 of the contents of files, in order."""
     from tuner.data.sources import DataFile
 
     digests = []
@@ -41,7 +41,7 @@ def _fingerprint(digests: list[bytes]) -> str:
 
 @dataclass
 class _Kept:
-    """What was opened, hashed and parsed; readers of the same files share it."""
+    """Opened, hashed and parsed files; readers of the same files share it."""
 
     blocks: int = 0
     stack: ExitStack = field(default_factory=ExitStack)
@@ -52,16 +52,16 @@ class _Kept:
     encodings: dict[str, list[Encoding]] = field(default_factory=dict)
 
     def forget(self) -> None:
-        """Close the files, and let go of the rows."""
+        """Close the files and drop the rows."""
         self.stack.close()
         self.files, self.fingerprint, self.raws = {}, None, None
         self.assemblies, self.encodings = {}, {}
 
 
 class RowReader:
-    """Rows that can be had again, for what prepared arrays no longer show.
+    """Reads raw rows, again when needed.
 
-    A context manager that may be entered again inside: what is read is kept until the outermost block ends.
+    A reentrant context manager: what is read is kept until the outermost block ends.
     """
 
     def __init__(self, settings: DataSettings) -> None:
@@ -78,7 +78,7 @@ class RowReader:
             self._kept.forget()
 
     def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_kept": _Kept()}  # another process reads for itself
+        return self.__dict__ | {"_kept": _Kept()}  # another process reads the files itself
 
     @property
     def path(self) -> Path | None:
@@ -89,7 +89,7 @@ class RowReader:
         """Refuse what is too large for the memory; nothing has been parsed yet."""
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 over the contents."""
+        """Return a SHA-256 of the contents."""
         raise NotImplementedError
 
     def raws(self) -> dict[str, Raw]:
@@ -111,7 +111,7 @@ class RowReader:
         return self._once(self._kept.encodings, lambda: fit_encodings(self.assemble(), self.assemble().train))
 
     def _once(self, kept: dict[str, Made], make: Callable[[], Made]) -> Made:
-        """What was made under these settings, or is now: inside ``with`` it is kept."""
+        """Return what was made with these settings, or make it; inside ``with`` it is kept."""
         key = self.settings.model_dump_json(exclude={"source"})
         with self:
             if key not in kept:
@@ -120,18 +120,18 @@ class RowReader:
 
 
 class FileReader(RowReader):
-    """The data files of a definition that lies in ``folder``."""
+    """Reads the data files of a definition in ``folder``."""
 
     def __init__(self, settings: DataSettings, folder: Path) -> None:
         super().__init__(settings)
         self.folder = folder
 
     def paths(self) -> dict[str, Path]:
-        """Return the absolute path of each table's file, found and of a known kind."""
+        """Return the absolute path of each table's file; refuse missing and unknown files."""
         from tuner.data.sources import find_file
 
         if self.settings.source is None:
-            raise DataError("[data] source is missing, expected the name of the file that holds the rows")
+            raise DataError("[data] source is missing; expected the data file")
         named = {"source": self.settings.source, "dev": self.settings.dev, "test": self.settings.test}
         return {key: find_file(self.folder, name, key) for key, name in named.items() if name is not None}
 
@@ -141,7 +141,7 @@ class FileReader(RowReader):
         return self.paths()["source"]
 
     def with_settings(self, settings: DataSettings, folder: Path) -> FileReader:
-        """Return a reader of the same files under other settings, which shares what this one has read, where it may."""
+        """Return a reader of the same files with other settings; it shares what this one has read, if possible."""
         other = FileReader(settings, folder)
         changed = {key for key in DataSettings.model_fields if getattr(settings, key) != getattr(self.settings, key)}
         if changed <= SPLIT_KEYS and other.paths() == self.paths():
@@ -157,14 +157,14 @@ class FileReader(RowReader):
                 format_of(file.path).measure(file, self.settings)
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 over the contents of all data files, in the order source, dev, test."""
+        """Return a SHA-256 of the contents of all data files, in the order source, dev, test."""
         with self:
             if self._kept.fingerprint is None:
                 self._kept.fingerprint = _fingerprint([d for file in self._files().values() for d in file.digests])
             return self._kept.fingerprint
 
     def raws(self) -> dict[str, Raw]:
-        """Parse the files, the source first: the others have its columns and its text columns."""
+        """Parse the files, the source first, since it defines the columns and which of them are text."""
         with self:
             if self._kept.raws is None:
                 self.fingerprint()
@@ -194,7 +194,7 @@ class FileReader(RowReader):
 
 
 class FrameReader(RowReader):
-    """Rows that are in memory already; ``content`` is their SHA-256, computed when they were handed over."""
+    """Rows in memory; ``content`` is their SHA-256."""
 
     def __init__(self, settings: DataSettings, raw: Raw, content: str) -> None:
         super().__init__(settings)
@@ -202,7 +202,7 @@ class FrameReader(RowReader):
         self._content = content
 
     def with_settings(self, settings: DataSettings) -> FrameReader:
-        """Return a reader of the same rows under other settings."""
+        """Return a reader of the same rows with other settings."""
         return FrameReader(settings, self._raw, self._content)
 
     def fingerprint(self) -> str:
@@ -215,11 +215,11 @@ class FrameReader(RowReader):
 
 
 def _overruled_text(settings: DataSettings) -> frozenset[str]:
-    """Name the columns that must be read as text since the definition says what they are."""
+    """Return the columns that must be read as text because of their kind in the definition."""
     as_text = {Reads.TEXT, Reads.SECONDS, Reads.BOOLEANS}
     return frozenset(name for name in settings.columns if settings.column(name).reads in as_text)
 
 
 def _text_columns(raw: Raw) -> frozenset[str]:
-    """Name the columns in which the reader found text; one read as text elsewhere keeps its categories' spelling."""
+    """Return the columns that contain text; other files read them as text, to keep the spelling of categories."""
     return frozenset(str(name) for name, dtype in raw.frame.dtypes.items() if getattr(dtype, "kind", "O") in "OTU")

@@ -1,7 +1,7 @@
-"""Columns as NumPy sees them: a matrix of numbers, text as codes with levels, moments in seconds.
+"""Columns as NumPy arrays: a matrix of numbers, text as codes with levels, times in seconds.
 
-A frame becomes a ``RawTable`` by its types alone; which kind a column is, is decided from the training rows
-(``kinds.py``); a ``Table`` of those kinds is what an encoding is fitted on and applied to.
+A frame becomes a ``RawTable`` by the types of its columns; ``kinds.py`` decides the kind of each column from the
+training rows; encodings are fitted on and applied to a ``TypedTable`` of those kinds.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tuner.data.encoders import Column, Doubles, Reads, TextColumn
 from tuner.data.sources.delimited import MISSING, looks_numeric
 from tuner.data.sources.raw import Raw
 from tuner.errors import DataError
-from tuner.formatting import did_you_mean
+from tuner.formatting import count, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LARGEST = 1e100  # the square of a larger number is infinite soon: a stand-in for "missing", not a measurement
+LARGEST = 1e100  # larger numbers mean "missing", and their squares would overflow
 
 # Pairs of words, false first, that make a column boolean.
 BOOLEAN_WORDS = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"))
@@ -33,7 +33,7 @@ BOOLEAN_WORDS = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Columns of numbers side by side: values (n, len(names)) of any number type, NaN where missing."""
+    """Columns of numbers: values (n, len(names)) of any number type, NaN if missing."""
 
     names: tuple[str, ...]
     values: NDArray[Any]
@@ -41,7 +41,7 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class RawTable:
-    """One file's columns by type; ``names`` in the order of the file."""
+    """The columns of a file by type; ``names`` in the order of the file."""
 
     raw: Raw
     names: tuple[str, ...]
@@ -54,14 +54,14 @@ class RawTable:
         return len(self.raw.frame)
 
     def number(self, name: str) -> NDArray[Any]:
-        """Return one column of the matrix of numbers."""
+        """Return one column of numbers."""
         column: NDArray[Any] = self.numbers.values[:, self.numbers.names.index(name)]
         return column
 
 
 @dataclass(frozen=True, slots=True)
 class TypedTable:
-    """One file's columns by what their encoders take: blocks of numbers (booleans as 0 and 1), values, text."""
+    """The columns of a file as their encoders read them: blocks of numbers (booleans as 0 and 1), values, text."""
 
     n_rows: int
     numbers: tuple[Numbers, ...]
@@ -79,7 +79,7 @@ class TypedTable:
 
 
 def text_of(value: object) -> str:
-    """Write a cell as text: whole numbers without a point, so that 3 and 3.0 are one category."""
+    """Return a cell as text: integers without a point, so that 3 and 3.0 are one category."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
@@ -88,13 +88,13 @@ def text_of(value: object) -> str:
 
 
 def text_column(values: Any, where: str, missing: frozenset[str] = frozenset()) -> TextColumn:
-    """Code a column's cells by their text; cells that differ in outer spaces alone are one level."""
+    """Code a column's cells by their text, without outer spaces."""
     import pandas as pd
 
     try:
         codes, uniques = pd.factorize(values, use_na_sentinel=True)
     except TypeError as error:
-        raise DataError(f"{where}: holds lists or other containers, expected one value a row") from error
+        raise DataError(f"{where}: expected one value per row, got lists or other containers") from error
     texts = [text_of(value) for value in uniques]
     levels = sorted(set(texts) - missing)
     place = {level: position for position, level in enumerate(levels)}
@@ -103,12 +103,12 @@ def text_column(values: Any, where: str, missing: frozenset[str] = frozenset()) 
 
 
 def is_date(series: pd.Series[Any]) -> bool:
-    """Whether a column holds moments, not text that may be read as dates."""
+    """Whether a column has the type of dates (text of dates has not)."""
     return getattr(series.dtype, "kind", "") == "M"
 
 
 def raw_table(raw: Raw, skip: frozenset[str], missing: tuple[str, ...]) -> RawTable:
-    """Sort a frame's columns by type; those in ``skip`` (the target, the split's own) are left out."""
+    """Sort a frame's columns by type, without those in ``skip`` (target and columns of the split)."""
     import pandas as pd
     from pandas.api import types
 
@@ -122,7 +122,7 @@ def raw_table(raw: Raw, skip: frozenset[str], missing: tuple[str, ...]) -> RawTa
             booleans.add(name)
             numeric.append(name)
         elif types.is_timedelta64_dtype(series.dtype) or types.is_complex_dtype(series.dtype):
-            raise DataError(f"{where}: holds {series.dtype}, expected numbers, text, booleans or dates")
+            raise DataError(f"{where}: expected numbers, text, booleans or dates, got {series.dtype}")
         elif types.is_numeric_dtype(series.dtype):
             numeric.append(name)
         elif is_date(series):
@@ -134,7 +134,7 @@ def raw_table(raw: Raw, skip: frozenset[str], missing: tuple[str, ...]) -> RawTa
 
 
 def number_matrix(frame: pd.DataFrame, names: list[str]) -> Numbers:
-    """Return columns as one matrix, without a copy where the frame holds them as one; NaN where missing."""
+    """Return columns as one matrix, without a copy if possible; NaN if missing."""
     picked = frame if len(names) == frame.shape[1] else frame[names]
     if all(isinstance(dtype, np.dtype) for dtype in picked.dtypes):
         values = picked.to_numpy()
@@ -144,7 +144,7 @@ def number_matrix(frame: pd.DataFrame, names: list[str]) -> Numbers:
 
 
 def without_stand_ins(numbers: Numbers, missing: tuple[str, ...]) -> Numbers:
-    """Empty the cells that hold a number which the definition calls missing (-999 and the like)."""
+    """Set numbers that the definition calls missing (like -999) to NaN."""
     stand_ins = [float(cell) for cell in missing if looks_numeric(cell)]
     if not stand_ins or not numbers.names:
         return numbers
@@ -157,7 +157,7 @@ def without_stand_ins(numbers: Numbers, missing: tuple[str, ...]) -> Numbers:
 
 
 def typed_table(table: RawTable, columns: Mapping[str, Column]) -> TypedTable:
-    """Read every column as its kind; a cell that cannot be read so is refused with its place."""
+    """Read every column as its kind; a cell that cannot be read is refused with its place."""
     refuse_infinite(table)
     native = [name for name in table.numbers.names if columns[name].encoder.in_blocks]
     blocks = [_native_block(table, native)] if native else []
@@ -199,7 +199,7 @@ def as_text(table: RawTable, name: str) -> TextColumn:
 
 
 def level_numbers(levels: tuple[str, ...], decimal: str) -> Doubles:
-    """Read levels as numbers with the file's decimal sign, NaN where one is none."""
+    """Read levels as numbers with the file's decimal sign; NaN if not a number."""
     import pandas as pd
 
     if decimal != ".":
@@ -208,13 +208,13 @@ def level_numbers(levels: tuple[str, ...], decimal: str) -> Doubles:
 
 
 def _spread(column: TextColumn, values: Doubles) -> Doubles:
-    """Return each row's value, given each level's; NaN where the row has none."""
+    """Return each row's value from each level's value; NaN if missing."""
     spread: Doubles = np.append(values, np.nan)[column.codes]
     return spread
 
 
 def _refuse_or_note(table: RawTable, column: Column, unread: NDArray[np.bool_], what: str, notices: list[str]) -> None:
-    """Refuse cells that cannot be read as the column's kind; if the definition insists on it, they are missing."""
+    """Refuse cells that are not of the column's kind; if the definition sets the kind, they count as missing."""
     text = table.text[column.name]
     rows = np.flatnonzero((text.codes >= 0) & np.append(unread, False)[text.codes])
     if not len(rows):
@@ -223,11 +223,13 @@ def _refuse_or_note(table: RawTable, column: Column, unread: NDArray[np.bool_], 
     value = text.levels[text.codes[first]]
     if not column.overruled:
         raise DataError(
-            f"{table.raw.at(first, column.name)}: {value!r} is no {what}, expected one as in the column's other cells; "
-            f"mend it, or say [data] missing = [{value!r}] or, under [data.columns], {toml_key(column.name)} = "
-            '"categorical"'
+            f"{table.raw.at(first, column.name)}: {value!r} is not a {what}, unlike the column's other cells. Fix the "
+            f"cell, or set missing = [{value!r}] in [data], or {toml_key(column.name)} = "
+            '"categorical" in [data.columns]'
         )
-    notices.append(f"column {column.name!r}: cells that are no {what} count as missing: {len(rows)}, first {value!r}")
+    notices.append(
+        f"column {column.name!r}: {count(len(rows), 'cell')} not a {what}, read as missing; the first is {value!r}"
+    )
 
 
 def _parsed_numbers(table: RawTable, column: Column, notices: list[str]) -> Doubles:
@@ -240,7 +242,7 @@ def _parsed_numbers(table: RawTable, column: Column, notices: list[str]) -> Doub
         words = column.words or BOOLEAN_WORDS[0]
         number_of = {words[0]: 0.0, words[1]: 1.0}
         values = np.array([number_of.get(level.lower(), np.nan) for level in text.levels], dtype=np.float64)
-        if column.words is None:  # 0 and 1 in training, read as text since they are kept
+        if column.words is None:  # 0 and 1 in training, but read as text
             values = np.where(np.isnan(values), level_numbers(text.levels, table.raw.decimal), values)
         if column.overruled:
             _refuse_or_note(table, column, np.isnan(values), f"{words[0]!r} or {words[1]!r}", notices)
@@ -263,7 +265,7 @@ def _dates(table: RawTable, column: Column, notices: list[str]) -> Doubles:
 
 
 def refuse_infinite(table: RawTable) -> None:
-    """Refuse infinite and absurdly large numbers, naming the first."""
+    """Refuse infinite and extremely large numbers, naming the first."""
     values = table.numbers.values
     if values.dtype.kind != "f" or not values.size:
         return
@@ -279,7 +281,7 @@ def _refuse_large(table: RawTable, name: str, values: NDArray[Any]) -> None:
         rows = np.flatnonzero(np.abs(values) > LARGEST)
     if len(rows):
         row = int(rows[0])
-        raise DataError(f"{table.raw.at(row, name)}: {values[row]:g} found, expected a finite number or an empty cell")
+        raise DataError(f"{table.raw.at(row, name)}: expected a finite number or an empty cell, got {values[row]:g}")
 
 
 def toml_key(name: str) -> str:
@@ -288,7 +290,7 @@ def toml_key(name: str) -> str:
 
 
 def with_columns(raw: Raw, names: list[str], why: str) -> Raw:
-    """Return the rows with these columns in this order; one that is missing is refused, ``why`` says who needs it."""
+    """Return the rows with these columns in this order; a missing one is refused, with the reason ``why``."""
     present = set(raw.names)
     absent = next((name for name in names if name not in present), None)
     if absent is not None:
@@ -297,11 +299,11 @@ def with_columns(raw: Raw, names: list[str], why: str) -> Raw:
 
 
 def no_column(raw: Raw, name: object, why: str, hint: str = "") -> DataError:
-    """The error of a column that a file does not have; ``why`` says where it is named."""
+    """Return the error for a missing column; ``why`` says where it is named."""
     return DataError(f"{raw.where}: no column {name!r}{why}; {nearest(str(name), raw.names)}{hint}")
 
 
 def nearest(name: str, names: tuple[str, ...]) -> str:
-    """Return a hint for a name that is not among ``names``: the nearest one, or the first few."""
+    """Return a hint for an unknown name: the nearest of ``names``, or the first few."""
     shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
     return did_you_mean(name, names) or f"found {shown or 'no columns'}"

@@ -1,4 +1,4 @@
-"""The target column: its classes, and every reason why it is not one of classes."""
+"""The target column: its classes, and checks that it has classes."""
 
 from __future__ import annotations
 
@@ -14,69 +14,66 @@ from tuner.data.sources.delimited import MISSING_LABELS, looks_numeric, target_a
 from tuner.data.sources.raw import Raw
 from tuner.data.tables import nearest, no_column, text_column
 from tuner.errors import DataError
+from tuner.formatting import count
 
 Ints = NDArray[np.int64]
 
 MANY = 20  # distinct numbers up to which a numeric target is always taken as classes
-MOST_WHOLE = 100  # distinct whole numbers up to which well-filled classes are believed
-ROWS_A_CLASS = 10
-MOST_NAMES = 40  # columns that are listed where none was named; a table's target is often its last
+MOST_INTEGERS = 100  # distinct integers up to which a target with enough rows per class is taken as classes
+ROWS_PER_CLASS = 10
+MOST_NAMES = 40  # columns listed in a message; the target is often the last one
 
 
 def target_name(raw: Raw, settings: DataSettings) -> str:
-    """Return the target's column: as the definition names it, else the one that the format itself has."""
+    """Return the target's column: the format's own, or the one in the definition."""
     if raw.target is not None:
         return raw.target
     names = raw.names
     if settings.target is None:
         raise DataError(
-            f"{raw.where}: which column is to be predicted? Say so with --target COLUMN (in a definition: target = "
-            f"under [data]); it has {', '.join(names[:MOST_NAMES])}{', …' if len(names) > MOST_NAMES else ''}"
+            f"{raw.where}: no target. Set the column to predict with --target COLUMN (in a study file: target in "
+            f"[data]). Columns: {', '.join(names[:MOST_NAMES])}{', …' if len(names) > MOST_NAMES else ''}"
         )
     found = target_among(names, settings.target)
     if found is not None:
         return found
     hint = ""
     if settings.header and any(looks_numeric(name) for name in names):
-        hint = "; line 1 looks like a row, not like names: header = false if it is one"
+        hint = "; line 1 looks like data, not column names: if it is, set header = false in [data]"
     raise no_column(raw, settings.target, " ([data] target)", hint)
 
 
 def read_labels(raw: Raw, name: str, missing: Sequence[str]) -> TextColumn:
-    """Return the target's cells as text; a row without one is refused."""
+    """Return the target's cells as text; refuse missing ones."""
     labels = text_column(raw.cells(name), f"{raw.where}, column {name!r}", MISSING_LABELS | set(missing))
     absent = np.flatnonzero(labels.codes < 0)
     if len(absent):
         others = len(absent) - 1
         more = f" (and {others:,} more row{'s' if others > 1 else ''})" if others else ""
-        raise DataError(f"{raw.at(int(absent[0]), name)}: no class in the target{more}, expected one in every row")
+        raise DataError(f"{raw.at(int(absent[0]), name)}: the target is missing{more}; expected a class in every row")
     return labels
 
 
 def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings) -> tuple[tuple[str, ...], Ints]:
-    """Return the class names, numbers in their order and text in the alphabet's, and each row's class index."""
+    """Return the class names, sorted as numbers or as text, and each row's class index."""
     counts = np.bincount(labels.codes, minlength=len(labels.levels))
     where = f"{raw.where}, column {name!r}"
     if len(labels.levels) < 2:
-        raise DataError(
-            f"{where}: every row is of class {labels.levels[0]!r}, expected two classes or more in the target"
-        )
+        raise DataError(f"{where}: every row is of class {labels.levels[0]!r}; expected at least two classes")
     named = not all(map(looks_numeric, labels.levels))
     numbers = None if named else np.array([float(level) for level in labels.levels])
     if numbers is not None and settings.column(name).reads is not Reads.TEXT:
         _refuse_regression(where, numbers, len(labels.codes))
     if len(labels.levels) == len(labels.codes):
-        raise DataError(
-            f"{where}: as many classes as rows ({len(labels.codes)}), expected classes with several rows each"
-        )
+        raise DataError(f"{where}: as many classes as rows ({len(labels.codes)}); expected several rows per class")
     single = np.flatnonzero(counts == 1)
     if len(single):
         level = int(single[0])
         row = int(np.flatnonzero(labels.codes == level)[0])
-        others = f" (so have {len(single) - 1} other classes)" if len(single) > 1 else ""
+        others = f", like {count(len(single) - 1, 'other class', 'other classes')}" if len(single) > 1 else ""
         raise DataError(
-            f"{raw.at(row, name)}: class {labels.levels[level]!r} has this one example only{others}, "
-            "expected two or more: one to learn from and one to be compared on"
+            f"{raw.at(row, name)}: class {labels.levels[level]!r} has only this example{others}; expected at least two "
+            "examples of each class, one for train and one for dev"
         )
     if numbers is None:
         return labels.levels, labels.codes
@@ -85,21 +82,21 @@ def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings
 
 
 def _refuse_regression(where: str, numbers: NDArray[Any], n: int) -> None:
-    """Refuse numbers that measure: many different ones, broken ones, or too many for the rows."""
+    """Refuse a target of measurements: many different numbers, fractions, or too many for the rows."""
     distinct = len(numbers)
     whole = bool(np.all(numbers == np.round(numbers)))
-    if distinct <= MANY or (whole and distinct <= MOST_WHOLE and n >= ROWS_A_CLASS * distinct):
+    if distinct <= MANY or (whole and distinct <= MOST_INTEGERS and n >= ROWS_PER_CLASS * distinct):
         return
     raise DataError(
-        f"{where}: {distinct:,} different numbers in {n:,} rows of the target: classification only, expected classes "
-        '(if these numbers do name classes, say "categorical" for it under [data.columns])'
+        f"{where}: the target has {distinct:,} different numbers in {n:,} rows, but only classification is supported. "
+        'If these numbers are classes, set the column to "categorical" in [data.columns]'
     )
 
 
 def match_labels(raw: Raw, name: str, labels: TextColumn, class_names: tuple[str, ...]) -> tuple[Ints, tuple[str, ...]]:
-    """Return another file's class indices by the training file's names, and notices.
+    """Return class indices of another file's labels, and notices.
 
-    The official test file of UCI's adult ends each label with a dot: where labels differ by that alone, it goes.
+    A trailing dot is removed if labels differ only by it, as in the official test file of UCI's adult.
     """
     known = {label: index for index, label in enumerate(class_names)}
     levels: tuple[str, ...] = labels.levels
@@ -107,7 +104,9 @@ def match_labels(raw: Raw, name: str, labels: TextColumn, class_names: tuple[str
     if not set(levels) <= set(known):
         stripped = tuple(level.removesuffix(".").rstrip() for level in levels)
         if set(stripped) <= set(known):
-            notices = (f"{raw.where}: the labels' trailing dot is taken off ({levels[0]!r} is {stripped[0]!r})",)
+            notices = (
+                f"{raw.where}: removed the trailing dot of the labels ({levels[0]!r} is read as {stripped[0]!r})",
+            )
             levels = stripped
     y = np.array([known.get(level, -1) for level in levels], dtype=np.int64)[labels.codes]
     unknown = np.flatnonzero(y < 0)

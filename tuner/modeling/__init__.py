@@ -1,4 +1,4 @@
-"""The chosen network: fitted again, kept in a file, judged, used, exported; and would more data help it?"""
+"""The chosen network: fit, save, evaluate, predict, export, and measure its learning curve."""
 
 from tuner.modeling.evaluating import Evaluation, evaluate, evaluate_file
 from tuner.modeling.fitting import TRAIN_DEV, FitRequest, fit_model

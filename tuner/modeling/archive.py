@@ -1,9 +1,8 @@
 """The model file: a zip of ``model.json`` and the weights as NPY arrays, under one checksum; nothing is pickled.
 
-Members lie in it as they are (no compression, so that none can unpack to more than the file holds), each weight
-matrix by itself: ``0/W1.npy`` (n_in, n_out) and ``0/b1.npy`` (n_out,) of network 0, and so on; NumPy's own ``load``
-reads them.  The zip's comment is the SHA-256 of all bytes before the digest.  The same model is the same bytes,
-whenever it is saved.
+Members are not compressed, so that none can unpack to more than the file's size.  Each weight matrix is a member:
+``0/W1.npy`` (n_in, n_out) and ``0/b1.npy`` (n_out,) of network 0, and so on, readable with NumPy's ``load``.  The zip's
+comment is the SHA-256 of all bytes before the digest.  Saving the same model again gives the same bytes.
 """
 
 from __future__ import annotations
@@ -65,14 +64,14 @@ def pack(card: Card, thetas: Sequence[Floats]) -> bytes:
     return content + hashlib.sha256(content).hexdigest().encode()
 
 
-# --- reading: everything that a file says is doubted ------------------------------------------------------------------
+# --- reading: nothing in the file is trusted ------------------------------------------------------------------
 
 
 def read_archive(path: Path) -> tuple[Card, list[Floats]]:
-    """A model file's card and each network's θ.  Raises ModelError with one line."""
+    """Read a model file's metadata and each network's θ.  Raises ModelError."""
     try:
         if path.stat().st_size > LARGEST:
-            raise ModelError(f"{path}: {path.stat().st_size:,} bytes, expected a model file of at most {LARGEST:,}")
+            raise ModelError(f"{path}: expected a model file of at most {LARGEST:,} bytes, got {path.stat().st_size:,}")
         content = path.read_bytes()
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file; expected a model written by tuner train") from None
@@ -86,56 +85,60 @@ def unpack(content: bytes, where: str) -> tuple[Card, list[Floats]]:
     check_digest(content, where)
     members = read_members(content, where)
     if CARD not in members:
-        raise ModelError(f"{where}: no {CARD} in it, expected a model written by tuner train")
+        raise ModelError(f"{where}: no {CARD} in it; expected a model written by tuner train")
     card = read_card(_parse(members.pop(CARD), where), where)
     architecture = card.architecture
     n_networks = len(card.updates)
     if 4 * n_networks * architecture.n_parameters > len(content):
         raise ModelError(
-            f"{where}: {n_networks} networks of {architecture.n_parameters:,} weights do not fit into "
-            f"{len(content):,} bytes"
+            f"{where}: too small for {n_networks} networks of {architecture.n_parameters:,} weights, "
+            f"got {len(content):,} bytes"
         )
     expected = weight_names(architecture, n_networks)
     unknown = sorted(set(members) - {name for name, _ in expected})
     if unknown:
-        raise ModelError(f"{where}: holds {_shown(unknown[0])}, which no model does")
+        raise ModelError(f"{where}: unexpected member {_shown(unknown[0])}")
     parts = [_array(members.get(name), shape, f"{where}: {name}") for name, shape in expected]
     flat = np.concatenate([part.ravel() for part in parts])
     return card, list(flat.reshape(n_networks, architecture.n_parameters))
 
 
 def check_digest(content: bytes, where: str) -> None:
-    """Refuse a file that is not as it was written."""
+    """Refuse a file that was changed after it was written."""
     if not content.startswith(b"PK"):
-        raise ModelError(f"{where}: no model file (no zip), expected one written by tuner train")
+        raise ModelError(f"{where}: not a model file (not a zip); expected one written by tuner train")
     body, digest = content[:-DIGEST], content[-DIGEST:]
     if not body.endswith(MARK):
-        raise ModelError(f"{where}: truncated, or no model file: no checksum at its end; expected one by tuner train")
+        raise ModelError(
+            f"{where}: truncated or not a model file (no checksum at its end). Train the model again with tuner train"
+        )
     if hashlib.sha256(body).hexdigest().encode() != digest:
-        raise ModelError(f"{where}: damaged or altered: its checksum does not match; make it again with tuner train")
+        raise ModelError(
+            f"{where}: damaged or changed (its checksum does not match). Train the model again with tuner train"
+        )
 
 
 def read_members(content: bytes, where: str) -> dict[str, bytes]:
-    """The members of the zip by name; only those that lie in it as they are, so that none is larger than the file."""
+    """Return the members of the zip by name; refuse compressed ones, so that none is larger than the file."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             infos = archive.infolist()
             if len({info.filename for info in infos}) < len(infos):
-                raise ModelError(f"{where}: a member stands in it twice, expected each once")
+                raise ModelError(f"{where}: duplicate member; expected each once")
             if sum(info.file_size for info in infos) > len(content):
-                raise ModelError(f"{where}: its members claim to hold more than the file, expected no compression")
+                raise ModelError(f"{where}: expected no compression, but its members are larger than the file")
             for info in infos:
                 if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
-                    raise ModelError(f"{where}: {_shown(info.filename)} is compressed, expected members as they are")
+                    raise ModelError(f"{where}: expected no compression, but {_shown(info.filename)} is compressed")
                 if info.flag_bits & 1:
-                    raise ModelError(f"{where}: {_shown(info.filename)} is encrypted, expected a plain one")
+                    raise ModelError(f"{where}: expected no encryption, but {_shown(info.filename)} is encrypted")
             return {info.filename: archive.read(info) for info in infos}
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise ModelError(f"{where}: not a zip that can be read ({_shown(str(error))})") from None
+        raise ModelError(f"{where}: not a readable zip ({_shown(str(error))})") from None
 
 
 def _parse(text: bytes, where: str) -> Any:
-    """JSON as the standard has it: no NaN, no infinity."""
+    """Parse standard JSON: no NaN, no infinity."""
 
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} in it")
@@ -147,31 +150,31 @@ def _parse(text: bytes, where: str) -> Any:
 
 
 def _array(data: bytes | None, shape: tuple[int, ...], where: str) -> Floats:
-    """One NPY array of the shape that the architecture asks for."""
+    """Read an NPY array of the architecture's shape."""
     if data is None:
         raise ModelError(f"{where} is missing")
     file = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(file)
         if version != (1, 0):
-            raise ModelError(f"{where}: NPY version {version[0]}.{version[1]}, expected 1.0")
+            raise ModelError(f"{where}: expected NPY version 1.0, got {version[0]}.{version[1]}")
         found, fortran, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=1000)
     except (ValueError, EOFError, SyntaxError, TypeError, RecursionError) as error:
-        raise ModelError(f"{where} is no NPY array ({_shown(str(error))})") from None
+        raise ModelError(f"{where}: not an NPY array ({_shown(str(error))})") from None
     if dtype != DTYPE or fortran:
         order = " in Fortran order" if fortran else ""
-        raise ModelError(f"{where} holds {_shown(str(dtype))}{order}, expected float32")
+        raise ModelError(f"{where}: expected float32, got {_shown(str(dtype))}{order}")
     if found != shape:
-        raise ModelError(f"{where} has shape {_shown(str(found))}, expected {shape} (its architecture)")
+        raise ModelError(f"{where}: expected shape {shape} (its architecture), got {_shown(str(found))}")
     body = data[file.tell() :]
     if len(body) != 4 * int(np.prod(shape)):
-        raise ModelError(f"{where}: {len(body):,} bytes of weights, expected {4 * int(np.prod(shape)):,}")
+        raise ModelError(f"{where}: expected {4 * int(np.prod(shape)):,} bytes of weights, got {len(body):,}")
     array: Floats = np.frombuffer(body, dtype=DTYPE).astype(np.float32).reshape(shape)
     if not np.isfinite(array).all():
-        raise ModelError(f"{where} holds {array[~np.isfinite(array)][0]}, expected finite weights")
+        raise ModelError(f"{where}: expected finite weights, got {array[~np.isfinite(array)][0]}")
     return array
 
 
 def _shown(text: str) -> str:
-    """A foreign text for a message: quoted where it holds what a terminal would act on, and not too long."""
+    """Shorten untrusted text for a message, and escape control characters."""
     return shorten(text if text.isprintable() else ascii(text))

@@ -26,15 +26,14 @@ from tuner.modeling.model import Model, Predictions
 
 Ints = NDArray[np.int64]
 
-LEARNT = "rows it learned from"
-"""What the training rows are to a model."""
+TRAINING_EXAMPLES = "its training examples"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's errors on one set.  ``note`` says what the set is to the model.
+    """A model's errors on one set.  ``note`` relates the set to the model.
 
-    ``confusion`` (n_classes, n_classes): counts of rows, true classes down, predicted ones across.
+    ``confusion`` (n_classes, n_classes): numbers of rows, rows are true classes, columns predicted ones.
     """
 
     name: str
@@ -46,7 +45,7 @@ class Evaluation:
 
     @property
     def wrong(self) -> int:
-        """Number of rows that are classified wrongly."""
+        """Number of wrongly classified rows."""
         return int(self.confusion.sum() - np.trace(self.confusion))
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,8 +64,8 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
     """Evaluate a model on the sets of its study, on the test set only with ``test``.  Raises DataError."""
     if dataset.fingerprint != model.card.fingerprint:
         raise DataError(
-            f"{dataset.path}: not the data that the model was trained on (fingerprint {dataset.fingerprint[:12]}, "
-            f"the model's {model.card.fingerprint[:12]}); name another file to count on that: tuner evaluate MODEL DATA"
+            f"{dataset.path}: not the model's training data (fingerprint {dataset.fingerprint[:12]}, "
+            f"the model's {model.card.fingerprint[:12]}). To evaluate on another file: tuner evaluate MODEL DATA"
         )
     with threadpool_limits(limits=1):
         names = list(_notes(model, dataset)) if model.card.rows != "folds" else []
@@ -75,7 +74,7 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
         tables = [read_parts(dataset, names, encoding) for encoding in model.encodings] if names else []
         for name in names:
             encoded = [each[name] for each in tables]
-            note = {**_notes(model, dataset), "test": "never seen in training or choosing"}[name]
+            note = {**_notes(model, dataset), "test": "not used for training or choosing"}[name]
             groups = read_groups(dataset, name) if dataset.dev_groups is not None and name in ("dev", "test") else None
             predictions = model.classify_encoded([table.X for table in encoded])
             evaluations.append(
@@ -95,19 +94,19 @@ def evaluate_file(model: Model, path: Path) -> Evaluation:
             for frame, y in read_labeled(path, model.encodings[0], card.data_settings, tuple(card.class_names))
         ]
     if not pieces:
-        raise DataError(f"{path}: no rows, expected some to count errors on")
+        raise DataError(f"{path}: no rows; expected at least one")
     predictions = Predictions.joined([predictions for predictions, _ in pieces])
     return _evaluation(model, path.name, "another file", predictions, np.concatenate([y for _, y in pieces]), None)
 
 
 def _notes(model: Model, dataset: Dataset) -> dict[str, str]:
-    """Name the sets outside the test set, and say what each is to the model."""
+    """Return the sets outside the test set, each with its relation to the model."""
     if model.card.rows == "train+dev":
-        return {"outside_test": LEARNT}
+        return {"outside_test": TRAINING_EXAMPLES}
     notes = {
-        "train": LEARNT,
-        "dev": "chosen on it: trial and epoch",
-        "train_dev": "like the training rows, not learned",
+        "train": TRAINING_EXAMPLES,
+        "dev": "trial and epoch were chosen on it",
+        "train_dev": "like the training examples, but not trained on",
     }
     return {name: note for name, note in notes.items() if dataset.sizes.get(name)}
 
@@ -122,7 +121,7 @@ def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation:
         tables.append(Table(table.X[rows], table.y[rows], of_fold))
         predictions.append(Predictions(*model.networks[network].classify(tables[-1].X)))
     groups = None if dataset.dev_groups is None else np.tile(dataset.dev_groups, len(outside) // len(dataset.parts))
-    note = "each row by the network of its fold, which had not learned from it"
+    note = "each row by the network that was not trained on its fold"
     return _evaluation(model, "dev", note, Predictions.joined(predictions), joined(tables).y, groups)
 
 

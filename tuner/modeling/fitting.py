@@ -59,15 +59,15 @@ def chosen_trial(record: StudyRecord, number: int | None) -> TrialRecord:
     if number is None:
         if record.best is None:
             search = command_text("search", record.name)
-            raise UsageError(f"study {record.name!r} has no complete trial to train again: run {search}")
+            raise UsageError(f"study {record.name!r} has no complete trial. Run: {search}")
         return record.best
     trial = next((trial for trial in record.trials if trial.number == number), None)
     if trial is None:
         raise UsageError(f"study {record.name!r} has no trial {number}; it has 0 to {len(record.trials) - 1}")
     if not trial.has_result or not trial.networks:
-        raise UsageError(f"trial {number} is {trial.state}, expected a complete or a pruned one")
+        raise UsageError(f"trial {number} is {trial.state}; expected a complete or pruned trial")
     if trial.has_diverged or any(network.best_epoch == 0 for network in trial.networks):
-        raise UsageError(f"trial {number} diverged: it left no network to be used, expected another trial")
+        raise UsageError(f"trial {number} diverged and has no usable network; choose another trial")
     return trial
 
 
@@ -89,7 +89,7 @@ class _Fit:
         on_all = self.request.on == TRAIN_DEV
         if self.layout.has_folds and on_all and self.request.ensemble:
             raise UsageError(
-                "--ensemble keeps the folds' networks, --on train+dev fits one on all their rows: expected one of them"
+                "--ensemble (networks of the folds) and --on train+dev (one network on all rows) are mutually exclusive"
             )
         self.is_final = on_all or (self.layout.has_folds and not self.request.ensemble)
 
@@ -100,7 +100,7 @@ class _Fit:
 
     @property
     def seed(self) -> int:
-        """Those of the trial."""
+        """The seed of the trial."""
         assert self.trial.seed is not None
         return self.trial.seed
 
@@ -189,8 +189,8 @@ class _Fit:
         dev = estimate_error(wrong, self.dataset.dev_groups)
         return _cards(
             {
-                "train": (train, "its networks, each on the rows it learned from"),
-                "dev": (dev, "its networks, each on the rows of its own fold"),
+                "train": (train, "its networks, each on its training examples"),
+                "dev": (dev, "its networks, each on the dev rows of its fold"),
             }
         )
 
@@ -216,7 +216,10 @@ class _Fit:
             augment=self.definition.augment(self.trial.params),
         )
         if any(network.stop_reason == StopReason.DIVERGED for network in run.networks):
-            raise UsageError(f"trial {self.trial.number}'s hyperparameters diverged on all {len(whole):,} rows")
+            raise UsageError(
+                f"training diverged with the hyperparameters of trial {self.trial.number} on all {len(whole):,} rows; "
+                "choose another trial"
+            )
         return self._model(
             run.networks,
             [encoding],
@@ -247,9 +250,7 @@ class _Fit:
 
     def _own_train_error(self, networks: Sequence[TrainedNetwork], whole: Table) -> dict[str, ErrorCard]:
         wrong = sum(network.train_error for network in networks) / len(networks) * len(whole)
-        return _cards(
-            {TRAIN_DEV: (ErrorEstimate.measured(wrong, len(whole)), "this model, on the rows it learned from")}
-        )
+        return _cards({TRAIN_DEV: (ErrorEstimate.measured(wrong, len(whole)), "this model, on its training examples")})
 
     def _model(
         self,
@@ -302,7 +303,7 @@ def differences(stored: Sequence[NetworkRecord], now: Sequence[TrainedNetwork]) 
         }
         unlike = [f"{what} {new!r}, recorded {old!r}" for what, (old, new) in pairs.items() if old != new]
         if not unlike and not np.array_equal(before.dev_losses, network.dev_wrong):
-            unlike = ["other dev rows are wrong than recorded"]
+            unlike = ["errors on other dev rows than recorded"]
         found += [which + difference for difference in unlike]
     return found
 

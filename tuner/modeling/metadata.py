@@ -1,9 +1,10 @@
-"""The metadata of a model file, as checked JSON: where its networks come from, and how raw rows are encoded."""
+"""The metadata of a model file, as checked JSON: origin of its networks, and encoding of raw rows."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -22,13 +23,13 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class MetadataSection(BaseModel):
-    """A part of the JSON: unknown keys and other types than expected are refused."""
+    """A part of the JSON: refuses unknown keys and wrong types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class ErrorCard(MetadataSection):
-    """A measured error with its 95% interval; ``of`` says whose it is: this model's, or that of other networks."""
+    """A measured error with its 95% interval; ``of`` describes the networks it was measured on."""
 
     value: Share
     low: Share
@@ -38,7 +39,7 @@ class ErrorCard(MetadataSection):
 
     @classmethod
     def measured(cls, estimate: ErrorEstimate, of: str) -> Self | None:
-        """Make the card of an estimate; None where it is of no rows."""
+        """Make the card of an estimate; None without rows."""
         if not estimate.n or math.isnan(estimate.value):
             return None
         return cls(value=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n, of=of)
@@ -47,9 +48,8 @@ class ErrorCard(MetadataSection):
 class Card(MetadataSection):
     """``model.json``.
 
-    ``kind``: "trial" (a trial's network again), "final" (one afresh on ``rows``), "ensemble" (several, whose
-    probabilities are averaged).  ``rows`` is "train", "train+dev" or, in an ensemble of folds, "folds".
-    ``errors`` each say whose they are.
+    ``kind``: "trial" (a trial's network again), "final" (a new one on ``rows``), "ensemble" (several, with averaged
+    probabilities).  ``rows``: "train", "train+dev" or, for an ensemble of folds, "folds".
     """
 
     format: Literal[1]
@@ -78,7 +78,7 @@ class Card(MetadataSection):
     @classmethod
     def _names_differ(cls, names: list[str]) -> list[str]:
         if len(set(names)) < len(names):
-            raise ValueError("two classes have one name")
+            raise ValueError("duplicate class name")
         return names
 
     @model_validator(mode="after")
@@ -100,37 +100,55 @@ class Card(MetadataSection):
 
     @property
     def data_settings(self) -> DataSettings:
-        """How the study's files are written."""
+        """The study's [data] settings."""
         return self.parsed_definition.data
 
     def described(self) -> str:
-        """Say in a few words what the model is."""
+        """Describe the model in a few words."""
         n = len(self.updates)
         if self.kind == "trial":
             return f"the network of trial {self.trial}"
         if self.kind == "ensemble" and self.rows == "folds":
-            each = "one a fold" if n == self.data_settings.folds else "one a fold and seed"
-            return f"{n} networks of trial {self.trial}, {each}, their probabilities averaged"
+            each = "one per fold" if n == self.data_settings.folds else "one per fold and seed"
+            return f"{n} networks of trial {self.trial}, {each}, probabilities averaged"
         rows = (
-            f"fitted on all {self.n_rows:,} rows outside the test set" if self.rows == "train+dev" else "of its seeds"
+            f"fitted on all {self.n_rows:,} rows outside the test set" if self.rows == "train+dev" else "one per seed"
         )
         if self.kind == "ensemble":
-            return f"{n} networks of trial {self.trial}, {rows}, their probabilities averaged"
+            return f"{n} networks of trial {self.trial}, {rows}, probabilities averaged"
         return f"one network with trial {self.trial}'s hyperparameters, {rows}, for {self.updates[0]:,} updates"
 
 
 def read_card(plain: Any, where: str) -> Card:
-    """Check parsed JSON.  Raises ModelError with one line."""
+    """Check parsed JSON.  Raises ModelError."""
     if isinstance(plain, dict) and plain.get("format") != FORMAT:
         raise ModelError(f"{where}: model.json has format {plain.get('format')!r:.40}, expected {FORMAT}")
     try:
-        card = Card.model_validate_json(json.dumps(plain))  # as JSON a list is a tuple, though checks are strict
+        card = Card.model_validate_json(json.dumps(plain))  # in JSON, strict checks accept a list as a tuple
         card.parsed_definition  # noqa: B018
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         message = first["msg"].removeprefix("Value error, ")
-        raise ModelError(f"{where}: model.json is no model's: {key}: {message[:1].lower()}{message[1:]}") from None
+        raise ModelError(f"{where}: invalid model.json: {key}: {message[:1].lower()}{message[1:]}") from None
     except TunerError as error:
-        raise ModelError(f"{where}: model.json is no model's: {error}") from None
+        raise ModelError(f"{where}: invalid model.json: {error}") from None
+    if missing := _missing_key(card.model_dump(mode="json"), plain):
+        raise ModelError(f"{where}: invalid model.json: {missing} is missing")
     return card
+
+
+def _missing_key(complete: Any, given: Any) -> str | None:
+    """Return the dotted path of a key that only ``complete`` has; keys with a default are required in a file, too."""
+    if isinstance(complete, dict):
+        inner: Iterable[tuple[Any, Any]] = complete.items()
+    elif isinstance(complete, list):
+        inner = enumerate(complete)
+    else:
+        return None
+    for key, value in inner:
+        if isinstance(complete, dict) and key not in given:
+            return str(key)
+        if missing := _missing_key(value, given[key]):
+            return f"{key}.{missing}"
+    return None

@@ -133,25 +133,25 @@ class Model:
         predicted = self.classify(rows_frame(X, self.encodings[0])).classes
         labels = class_indices(y, self.card.class_names)
         if len(labels) != len(predicted):
-            raise ArgumentError(f"y must have one label for each of the {len(predicted)} rows, got {len(labels)}")
+            raise ArgumentError(f"y: expected {len(predicted)} labels, one per row of X, got {len(labels)}")
         return float(np.mean(labels == predicted))
 
     def save(self, path: str | Path) -> Path:
-        """Write the model to a file, whole or not at all; what was there before is replaced."""
+        """Write the model to a file, replacing an existing one; never leaves an incomplete file."""
         with whole_file(Path(path)) as file:
             file.write(pack(self.card, [network.theta for network in self.networks]))
         return Path(path)
 
 
 def load_model(path: str | Path) -> Model:
-    """Read a model that ``tuner train`` or ``Model.save`` has written.  Raises ModelError for a file that is none."""
+    """Read a model that ``tuner train`` or ``Model.save`` has written.  Raises ModelError for another file."""
     return Model(*read_archive(Path(path)))
 
 
 def replaced_by(path: Path, study: str) -> str | None:
-    """Say what saving a model of this study to ``path`` replaces; None where there is no file.
+    """Describe the model that saving to ``path`` replaces; None if there is no file.
 
-    A model can be trained again, so that one of the same study is replaced; anything else is not: UsageError.
+    A model of the same study is replaced, since it can be trained again; for anything else raise UsageError.
     """
     refuse_no_place(path)
     if not path.exists():
@@ -159,7 +159,11 @@ def replaced_by(path: Path, study: str) -> str | None:
     try:
         card, _ = read_archive(path)
     except ModelError:
-        raise UsageError(f"{path}: is there already and is no model; remove it, or name another --output") from None
+        raise UsageError(
+            f"{path}: already exists and is not a model; not overwritten. Remove it, or choose another --output"
+        ) from None
     if card.study != study:
-        raise UsageError(f"{path}: is a model of study {card.study!r}, not {study!r}; name another --output")
+        raise UsageError(
+            f"{path}: already exists, a model of study {card.study!r}; not overwritten. Choose another --output"
+        )
     return f"a model of trial {card.trial}"

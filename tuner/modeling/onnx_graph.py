@@ -4,8 +4,9 @@ Inputs (the names of their columns, in order, stand in the file's metadata as JS
 
 - ``numbers``: float64 (n, p), one column for each number, boolean (0 or 1) and date (seconds since 1970, UTC) that the
   model uses; a missing cell is NaN;
-- ``categories``: text (n, q), one column for each category, without spaces around it, whole numbers without a point; a
-  missing cell is the empty text.
+- ``categories``: text (n, q), one column for each category, without outer spaces, integers without a point; a missing
+cell
+  is the empty text.
 
 An input that the model has no columns for is left out.  Outputs: ``predicted`` (n,), ``probabilities`` float32 (n,
 n_classes) in the order of the classes.  float64 keeps what matters of large numbers that vary little (years, dates);
@@ -58,7 +59,7 @@ def export_onnx(model: Model, path: str | Path) -> int:
     try:
         import onnx
     except ImportError as error:
-        raise UsageError("the export needs onnx: pip install 'tuner-search[onnx]'") from error
+        raise UsageError("the export needs onnx. Run: pip install 'tuner-search[onnx]'") from error
     graph = build_graph(model)
     onnx.checker.check_model(graph)
     content = graph.SerializeToString()

@@ -36,8 +36,8 @@ def predict_file(
 ) -> int:
     """Write the predictions for a file's rows, in their order, to ``output`` or as CSV to ``stdout``; how many rows.
 
-    The columns: those of the data named by ``keep``, then ``predicted``, then with ``probabilities`` one a class.  A
-    file appears whole or not at all.  Raises DataError.
+    The columns: those of the data named by ``keep``, then ``predicted``, then with ``probabilities`` one per class.
+    Never leaves an incomplete file.  Raises DataError.
     """
     rows = 0
     with _writer(output, stdout) as write:
@@ -61,7 +61,9 @@ def predictions(
         for frame, X in read_rows(data, model.encodings[0], settings, keep=keep):
             absent = next((name for name in keep if name not in frame.columns), None)
             if absent is not None:
-                raise DataError(f"{data}: no column {absent!r} to keep, found {', '.join(map(str, frame.columns[:8]))}")
+                raise DataError(
+                    f"{data}: no column {absent!r} to keep; expected one of {', '.join(map(str, frame.columns[:8]))}"
+                )
             predicted = model.classify(frame, X, str(data))
             columns: dict[str, Any] = {name: frame[name].to_numpy() for name in keep}
             columns[PREDICTED] = pd.Categorical.from_codes(predicted.classes, categories=classes)
@@ -83,7 +85,7 @@ def check_output(output: Path, *inputs: Path) -> None:
         raise UsageError(f"--output {output}: expected a file that ends in {', '.join(OUTPUTS)}")
     for path in inputs:
         if output.exists() and path.exists() and output.samefile(path):
-            raise UsageError(f"--output {output}: is {path} itself, which would be lost; expected another file")
+            raise UsageError(f"--output {output}: would overwrite the input {path}; expected another file")
 
 
 @contextmanager
@@ -121,7 +123,7 @@ def _parquet_to(file: IO[bytes], path: Path) -> Iterator[Write]:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise DataError(f"{path}: Parquet needs pyarrow: pip install 'tuner-search[parquet]'") from error
+        raise DataError(f"{path}: Parquet needs pyarrow. Run: pip install 'tuner-search[parquet]'") from error
     writer: Any = None
 
     def write(table: pd.DataFrame) -> None:

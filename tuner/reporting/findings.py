@@ -108,7 +108,9 @@ def _diagnosis(
     best = judged[place]
     layout, n_dev = record.dev_layout(best), len(record.dev_y)
     counts_wrong = METRICS[definition.search.metric].counts_wrong
-    wrong = float(losses[place].sum() if counts_wrong else sum(one.dev_wrong for one in best.networks) / layout.looks)
+    wrong = float(
+        losses[place].sum() if counts_wrong else sum(one.dev_wrong for one in best.networks) / layout.networks_per_row
+    )
     rng = np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,)))
     effective = None if record.dev_groups is None else effective_examples(losses[place], record.dev_groups, rng=rng)
     competition = Competition(
@@ -116,7 +118,7 @@ def _diagnosis(
         fold_sizes=np.bincount(record.dev_fold, minlength=N_DEV_FOLDS),
         losses=losses,
         patience=definition.training.patience,
-        looks=layout.looks,
+        looks=layout.networks_per_row,
         groups=record.dev_groups,
     )
     corrected = None

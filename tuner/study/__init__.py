@@ -1,4 +1,4 @@
-"""What is searched: the definition (TOML), the space, the samplers and pruners."""
+"""A study: its definition (TOML), search space, samplers and pruners."""
 
 from tuner.study.definition import Source, StudyDefinition, identity_changes
 from tuner.study.editing import Edit, edit_definition, move_definition, rename_definition, toml, value_at
@@ -6,7 +6,7 @@ from tuner.study.hyperparameters import FREE, HYPERPARAMETERS
 from tuner.study.known_names import nearest, nearest_key
 from tuner.study.making import DataShape, make_definition, uses_folds
 from tuner.study.names import next_name
-from tuner.study.parsing import parse_definition, validate_definition
+from tuner.study.parsing import expected_value, parse_definition, validate_definition
 from tuner.study.ranges import Range
 from tuner.study.schema import SCHEMA_LINE, definition_schema, schema_text
 from tuner.study.space import Space
@@ -28,6 +28,7 @@ __all__ = [
     "StudyDefinition",
     "definition_schema",
     "edit_definition",
+    "expected_value",
     "explores",
     "identity_changes",
     "make_definition",

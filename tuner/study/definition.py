@@ -1,4 +1,4 @@
-"""A study definition: the TOML file a search is made from, validated, with one line for every refusal."""
+"""A study definition: the TOML file of a search, validated, with a one-line message for every error."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from pydantic import (
 
 from tuner.data import AUGMENTATIONS, DataSettings, make_augment
 from tuner.errors import UsageError
+from tuner.formatting import bounded
 from tuner.metrics import METRICS
 from tuner.nn import ACTIVATIONS, Stopping
 from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, format_hidden
@@ -35,12 +36,12 @@ from tuner.study.strategies import FOLD_PRUNERS, PRUNERS, SAMPLERS, rungs
 from tuner.study.trainer_kinds import TrainerKind, check_free_name, check_trainer, kind_of, refuse_twins
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
-FINGERPRINT_SHOWN = 12  # of its 64 digits: enough to see that two differ
+FINGERPRINT_SHOWN = 12  # of its 64 digits, enough to see that two differ
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
 class Section(BaseModel):
-    """A table of the definition: unknown keys are refused, and no text is taken for a number."""
+    """A table of the definition: refuses unknown keys and values of another type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -53,11 +54,11 @@ Entry = Annotated[
     Annotated[bool | int | float | str | list[float], Tag("value")] | Annotated[Range, Tag("range")],
     Discriminator(_value_or_range),
 ]
-"""What stands behind a key of [space]: a plain value fixes the hyperparameter, a table searches it."""
+"""The value of a key of [space]: a plain value fixes the hyperparameter, a table searches it."""
 
 
 def _known(table: Collection[str], what: str) -> BeforeValidator:
-    """A name of a table: others are refused with those there are, and the schema lists them."""
+    """Accept only the names of a table; the schema lists them."""
 
     def check(value: Any) -> Any:
         if not isinstance(value, str) or value not in table:
@@ -68,36 +69,40 @@ def _known(table: Collection[str], what: str) -> BeforeValidator:
 
 
 class NetworkSection(Section):
-    """[network]: what does not change from trial to trial, unless [space] searches it."""
+    """[network]: the architecture, the same in all trials unless [space] searches it."""
 
-    hidden: list[Annotated[int, Field(ge=1)]] = Field([64, 32], description="units of each hidden layer; [] for none")
-    activation: Annotated[str, _known(ACTIVATIONS, "an activation")] = Field("relu", description="of the hidden layers")
+    hidden: list[Annotated[int, Field(ge=1)]] = Field(
+        [64, 32], description="units per hidden layer; [] for no hidden layer"
+    )
+    activation: Annotated[str, _known(ACTIVATIONS, "an activation")] = Field(
+        "relu", description="activation of the hidden layers"
+    )
     output: Literal["softmax", "sigmoid"] = Field(
-        "softmax", description="softmax for any number of classes, sigmoid for two"
+        "softmax", description="softmax for any number of classes, sigmoid for two classes"
     )
     trainer: Annotated[str, AfterValidator(check_trainer)] | None = Field(
-        None, description="package.module:function that trains in the network's place"
+        None, description="custom trainer, package.module:function, instead of tuner's own network"
     )
 
 
 class TrainingSection(Section):
-    """[training]: when a network's training ends, and what its cost is."""
+    """[training]: when training stops, and its cost."""
 
-    max_epochs: int = Field(100, ge=1, description="passes over the training set at the most")
-    patience: int = Field(10, ge=1, description="epochs without a better dev result after which training stops")
-    min_updates: int = Field(500, ge=0, description="gradient steps that patience waits for at the least")
-    min_improvement: float = Field(0.0, ge=0, description="a smaller gain does not count as better")
+    max_epochs: int = Field(100, ge=1, description="maximum number of epochs (passes over the training set)")
+    patience: int = Field(10, ge=1, description="training stops after this many epochs without a better dev result")
+    min_updates: int = Field(500, ge=0, description="training does not stop early before this many gradient steps")
+    min_improvement: float = Field(0.0, ge=0, description="how much lower a dev result must be to count as better")
     monitor: Annotated[str, _known(METRICS, "a monitor")] = Field(
-        "error", description="what early stopping watches on the dev set"
+        "error", description="metric on the dev set that early stopping follows"
     )
     penalty_per: Literal["train_set", "mini_batch"] = Field(
-        "train_set", description="what m is in λ/(2m): the training set, or the mini-batch"
+        "train_set", description="m in the penalty λ/(2m): rows of the training set, or of the mini-batch"
     )
-    seeds: int = Field(1, ge=1, le=64, description="networks a trial trains side by side; its value is their mean")
+    seeds: int = Field(1, ge=1, le=64, description="networks per trial, one per seed; the trial's value is their mean")
 
     @property
     def stopping(self) -> Stopping:
-        """The trainer's own form of these settings."""
+        """Return these settings for ``tuner.nn``."""
         return Stopping(
             max_epochs=self.max_epochs,
             patience=self.patience,
@@ -108,61 +113,65 @@ class TrainingSection(Section):
 
 
 class SearchSection(Section):
-    """[search]: how many trials, chosen how, judged by what."""
+    """[search]: the number of trials, how they are sampled, and the metric they are compared by."""
 
-    trials: int = Field(100, ge=1, description="the study's budget: complete and pruned trials in all")
-    metric: Annotated[str, _known(METRICS, "a metric")] = Field("error", description="what a trial's value is")
+    trials: int = Field(100, ge=1, description="the study's budget: complete and pruned trials in total")
+    metric: Annotated[str, _known(METRICS, "a metric")] = Field(
+        "error", description="metric on the dev set that trials are compared by"
+    )
     sampler: Annotated[str, _known(SAMPLERS, "a sampler")] = Field(
-        "tpe", description="how trials are drawn; cmaes draws choices at random, grid takes the ticks of every range"
+        "tpe", description="how trials are sampled; cmaes samples choices at random, grid uses the ticks of every range"
     )
     explore: float = Field(
         0.25, ge=0, le=1, description="share of trials spread evenly over the space and never pruned"
     )
     pruner: Annotated[str, _known(PRUNERS, "a pruner")] = Field(
-        "median", description="how hopeless trials are ended; wilcoxon compares with the best trial, fold by fold"
+        "median", description="how unpromising trials are stopped; wilcoxon compares with the best trial, fold by fold"
     )
-    seed: int = Field(0, ge=0, lt=2**63, description="every random draw of the search descends from it")
-    max_attempts: int = Field(3, ge=1, description="how often a trial is begun before it counts as failed")
-    trial_timeout: float | None = Field(None, gt=0, description="seconds a trial may take")
-    target_error: float | None = Field(None, ge=0, le=1, description="the study ends once the best value is this low")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of every random draw of the search")
+    max_attempts: int = Field(3, ge=1, description="number of attempts at a trial before it counts as failed")
+    trial_timeout: float | None = Field(None, gt=0, description="maximum seconds per trial")
+    target_error: float | None = Field(None, ge=0, le=1, description="the study ends when the best value is this low")
     stop_after_no_progress: int | None = Field(
-        None, ge=1, description="the study ends after so many finished trials without a better one"
+        None, ge=1, description="the study ends after this many finished trials without a better one"
     )
 
 
 class DiagnosisSection(Section):
-    """[diagnosis]: what the report compares with; may be changed at any time."""
+    """[diagnosis]: baseline and threshold of the report; may be changed at any time."""
 
     baseline_error: float | dict[Literal["wrong", "of"], int] | None = Field(
         None, description="human-level or Bayes error: a number, or { wrong = 3, of = 200 }"
     )
-    material_gap: float = Field(0.02, gt=0, lt=1, description="a gap smaller than this does not matter")
+    material_gap: float = Field(0.02, gt=0, lt=1, description="threshold: a gap smaller than this does not matter")
 
     @field_validator("baseline_error")
     @classmethod
     def _is_a_share(cls, value: Any) -> Any:
         if isinstance(value, dict):
             if set(value) != {"wrong", "of"} or not 0 <= value["wrong"] <= value["of"] or value["of"] < 1:
-                raise ValueError("expected { wrong = W, of = N } with 0 <= W <= N")
+                raise ValueError("expected { wrong = W, of = N } with 0 ≤ W ≤ N and N ≥ 1")
         elif value is not None and not 0 <= value < 1:
-            raise ValueError("expected an error between 0 and 1")
+            raise ValueError(f"expected {bounded('an error', low=0, below=1)}")
         return value
 
 
 class StudyDefinition(BaseModel):
-    """Everything a study is made from; the parsed form of one TOML file."""
+    """The parsed form of one TOML file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(
         pattern=f"^{NAME_PATTERN}$",
         max_length=100,
-        description="letters, digits, '.', '_' or '-', the first a letter or digit",
+        description="letters, digits, '.', '_' or '-', starting with a letter or digit",
     )
     data: DataSettings
     network: NetworkSection = NetworkSection()
     training: TrainingSection = TrainingSection()
-    space: dict[str, Entry] = Field(default_factory=dict, description="a plain value fixes, a table searches")
+    space: dict[str, Entry] = Field(
+        default_factory=dict, description="a plain value fixes a hyperparameter, a table searches it"
+    )
     search: SearchSection = SearchSection()
     diagnosis: DiagnosisSection = DiagnosisSection()
 
@@ -171,7 +180,7 @@ class StudyDefinition(BaseModel):
     def _hyperparameters_are_known(cls, entries: Any, info: ValidationInfo) -> Any:
         if not isinstance(entries, dict):
             raise ValueError("expected a table of hyperparameters")
-        network = info.data.get("network")  # None where [network] itself was refused
+        network = info.data.get("network")  # None if [network] was refused
         for name in entries:
             if name in HYPERPARAMETERS or network is None:
                 continue
@@ -181,7 +190,7 @@ class StudyDefinition(BaseModel):
         return entries
 
     @model_validator(mode="after")
-    def _trainer_sees_what_is_said(self) -> StudyDefinition:
+    def _keys_suit_the_trainer(self) -> StudyDefinition:
         kind = self.trainer_kind
         kind.check_keys("network", self.network)
         kind.check_keys("training", self.training)
@@ -189,11 +198,11 @@ class StudyDefinition(BaseModel):
             refuse_twins(self.space)
         if not kind.has_cost and not METRICS[self.search.metric].from_labels:
             possible = " or ".join(metric.name for metric in METRICS.values() if metric.from_labels)
-            raise ValueError(f"search.metric: expected {possible} beside network.trainer, got {self.search.metric!r}")
+            raise ValueError(f"search.metric: expected {possible} with a custom trainer, got {self.search.metric!r}")
         return self
 
     @model_validator(mode="after")
-    def _entries_are_possible(self) -> StudyDefinition:
+    def _entries_are_valid(self) -> StudyDefinition:
         for name, entry in self.space.items():
             spec = HYPERPARAMETERS.get(name, FREE)
             if isinstance(entry, Range) and entry.kind not in spec.kinds:
@@ -205,13 +214,13 @@ class StudyDefinition(BaseModel):
         if self.data.image is None:
             for name in self.space:
                 if name in AUGMENTATIONS:
-                    raise ValueError(f"space.{name}: expected data.image = [height, width] beside an augmentation")
+                    raise ValueError(f"space.{name}: an augmentation needs data.image = [height, width]")
         if self.data.folds is not None and self.training.seeds > 1:
-            raise ValueError(f"training.seeds: expected 1 where data.folds is given, got {self.training.seeds}")
+            raise ValueError(f"training.seeds: expected 1 with data.folds, got {self.training.seeds}")
         return self
 
     @model_validator(mode="after")
-    def _pruner_has_what_it_compares(self) -> StudyDefinition:
+    def _pruner_can_compare(self) -> StudyDefinition:
         pruner, folds = self.search.pruner, self.data.folds or 0
         fewest = FOLD_PRUNERS.get(pruner, 0)
         if not fewest:
@@ -222,49 +231,51 @@ class StudyDefinition(BaseModel):
                 f"pruner, like 'median', got {f'data.folds = {folds}' if folds else 'no folds'}"
             )
         if not self.trainer_kind.has_dev_folds:
-            raise ValueError(f"search.pruner: expected another pruner than {pruner!r} beside network.trainer")
+            raise ValueError(
+                f"search.pruner: {pruner!r} does not work with a custom trainer; expected another pruner, like 'median'"
+            )
         if not METRICS[self.search.metric].is_mean_of_losses:
             raise ValueError(
-                f"search.pruner: {pruner!r} compares plain errors; expected another pruner, like 'median', beside "
-                f"search.metric = {self.search.metric!r}"
+                f"search.pruner: {pruner!r} compares errors, not search.metric = {self.search.metric!r}; expected "
+                "another pruner, like 'median'"
             )
         return self
 
     @property
     def trainer_kind(self) -> TrainerKind:
-        """What may be said to the trainer, and of its models."""
+        """The properties of the study's trainer."""
         return kind_of(self.network.trainer)
 
     @cached_property
     def searched_space(self) -> Space:
-        """The space with what [network] fixes; [space] has the last word, with a custom trainer the only one."""
+        """The space, with the values that [network] fixes and [space] does not; a custom trainer has [space] only."""
         if not self.trainer_kind.knows_hyperparameters:
             return Space(self.space, defaults=False)
         network = {"hidden": format_hidden(self.network.hidden), "activation": self.network.activation}
         return Space({**network, **self.space})
 
     def require_training_again(self, command: str) -> None:
-        """Raise UsageError where a trial's training cannot be repeated, which ``command`` needs."""
+        """Raise UsageError if a trial's training cannot be repeated, as ``command`` needs."""
         if not self.trainer_kind.can_train_again:
             raise UsageError(
-                f"{command}: expected a study of tuner's own network, got {self.name!r}, whose trainer is "
+                f"{command}: expected a study of tuner's own network, got {self.name!r} with the custom trainer "
                 f"{self.network.trainer}"
             )
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """The epochs after which a trial may be pruned; none without a pruner."""
+        """The epochs after which a trial may be pruned; empty without a pruner."""
         return () if self.search.pruner == "none" else rungs(self.training.max_epochs)
 
     def augment(self, values: Mapping[str, Any]) -> Augment | None:
-        """The data augmentation at a point of the space; None where there is none."""
+        """Return the data augmentation at a point of the space, or None."""
         image = self.data.image
         return None if image is None else make_augment(self.searched_space.augmentation(values), image)
 
     def identity(self, fingerprint: str) -> dict[str, Any]:
-        """What a study may never change: as flat ``{"space.alpha": …}`` so that a refusal can name what did.
+        """Return the settings that a study may not change, as flat ``{"space.alpha": …}``.
 
-        The paths of the data are left out: the fingerprint says what is in the files, wherever they lie.
+        Paths of the data are left out: the fingerprint identifies their contents.
         """
         parsed = self.model_dump(mode="json", exclude_none=True, exclude={"data": {"source", "dev", "test"}})
         sections = {key: parsed[key] for key in ("data", "network", "training", "space")}
@@ -274,7 +285,7 @@ class StudyDefinition(BaseModel):
 
 @dataclass(frozen=True)
 class Source:
-    """A definition with its text and the folder its paths are relative to."""
+    """A definition, its text and the folder that its paths are relative to."""
 
     definition: StudyDefinition
     text: str
@@ -282,7 +293,7 @@ class Source:
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested tables as (dotted key, value); a range counts as a value."""
+    """Yield nested tables as (dotted key, value); a range is a value."""
     for key, value in table.items():
         if isinstance(value, Mapping) and prefix != "space.":
             yield from flatten(value, f"{prefix}{key}.")
@@ -291,7 +302,7 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def identity_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two identities, one ``key: old -> new`` each."""
+    """Return the differences of two identities, each as ``key: old -> new``."""
     return [
         f"{key}: {_identity_text(key, old.get(key))} -> {_identity_text(key, new.get(key))}"
         + (" (the data changed)" if key == "data.fingerprint" else "")

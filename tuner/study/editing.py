@@ -1,4 +1,4 @@
-"""Another definition from a definition's text: the lines that change, each with its reason; the rest as it was."""
+"""Edit the text of a definition: changed lines get their reason as a comment, all others stay."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILES = ("source", "dev", "test")
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One key of a definition ("space.alpha"), what it becomes, and why, in a few words."""
+    """A change of one key of a definition ("space.alpha"): its new value and a short reason."""
 
     key: str
     value: Any
@@ -28,7 +28,7 @@ class Edit:
 
 
 def rename_definition(text: str, definition: StudyDefinition, name: str) -> str:
-    """The same definition under another name, comments kept."""
+    """Return the definition under another name, with its comments."""
     if definition.name == name:
         return text
     document = tomlkit.parse(text)
@@ -37,9 +37,9 @@ def rename_definition(text: str, definition: StudyDefinition, name: str) -> str:
 
 
 def edit_definition(text: str, edits: Sequence[Edit], heading: str) -> str:
-    """The definition with some keys changed or added; each such line ends with a comment: the reason.
+    """Return the definition with some keys changed or added, each with its reason as a comment.
 
-    Other lines, their order and their comments stay. ``heading`` is the comment above everything.
+    Other lines, their order and comments stay. ``heading`` becomes the comment at the top.
     """
     document = tomlkit.parse(text)
     for edit in edits:
@@ -51,12 +51,12 @@ def edit_definition(text: str, edits: Sequence[Edit], heading: str) -> str:
         whole_line = table if isinstance(table, InlineTable) else table[key]
         whole_line.comment(one_line(edit.why))
     lines = tomlkit.dumps(document).rstrip().split("\n")
-    lines.insert(lines[0] == SCHEMA_LINE, f"# {heading}")  # what names the schema is looked for in the first line
+    lines.insert(lines[0] == SCHEMA_LINE, f"# {heading}")  # editors expect the schema's name in the first line
     return "\n".join(lines) + "\n"
 
 
 def move_definition(text: str, old_folder: Path, new_folder: Path) -> str:
-    """The definition with the paths of its data files as seen from another folder: relative below its parent."""
+    """Return the definition with the paths of its data files for another folder: relative if below its parent."""
     if old_folder.resolve() == new_folder.resolve():
         return text
     document = tomlkit.parse(text)
@@ -70,7 +70,7 @@ def move_definition(text: str, old_folder: Path, new_folder: Path) -> str:
 
 
 def value_at(text: str, key: str) -> Any:
-    """What stands behind a key of a definition's text ("space.alpha"); None if nothing does."""
+    """Return the value of a key ("space.alpha") in a definition's text, or None."""
     found: Any = tomlkit.parse(text).unwrap()
     for part in key.split("."):
         found = found.get(part) if isinstance(found, Mapping) else None
@@ -78,7 +78,7 @@ def value_at(text: str, key: str) -> Any:
 
 
 def toml(value: Any) -> str:
-    """A value as it is written in a definition, a table on one line."""
+    """Write a value as TOML, a table on one line."""
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{key} = {toml(of)}" for key, of in value.items()) + " }"
     return str(tomlkit.item(value).as_string())

@@ -1,6 +1,6 @@
-"""Every hyperparameter a definition can fix or search: its bounds, its default and where it goes.
+"""Every hyperparameter that a definition can fix or search.
 
-To add one is one line of ``HYPERPARAMETERS`` (and, if the network needs it, a field of ``tuner.nn.Hyperparameters``).
+To add one, add an entry to ``HYPERPARAMETERS`` and, if the network needs it, a field to ``tuner.nn.Hyperparameters``.
 """
 
 from __future__ import annotations
@@ -11,20 +11,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.data import AUGMENTATIONS
+from tuner.formatting import bounded
 from tuner.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, Hyperparameters
 from tuner.scales import SCALES, is_power_of_two
 from tuner.study.known_names import suggest
 
 Check = Callable[[Any], str | None]
-"""Says what was expected of a value, or None if the value is fine."""
+"""Returns what was expected of a value, or None if the value is valid."""
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _number(expected: str, holds: Callable[[float], bool]) -> Check:
-    return lambda value: None if _is_number(value) and holds(value) else expected
+def _number(
+    *, low: float = -math.inf, above: float = -math.inf, high: float = math.inf, below: float = math.inf
+) -> Check:
+    expected = bounded("a number", low=low, above=above, high=high, below=below)
+    return lambda value: None if _is_number(value) and low <= value <= high and above < value < below else expected
 
 
 def _one_of(table: Collection[str]) -> Check:
@@ -43,24 +47,24 @@ def _keep_prob(value: Any) -> str | None:
     shares = value if isinstance(value, list | tuple) else [value]
     if shares and all(_is_number(share) and 0 < share <= 1 for share in shares):
         return None
-    return "a number > 0 and ≤ 1, or one for each layer"
+    return f"{bounded('a number', above=0, high=1)}, or a list of one per layer"
 
 
 def _hidden(value: Any) -> str | None:
     try:
         parse_hidden(value)
     except (ValueError, TypeError, AttributeError):
-        return 'widths of the hidden layers, like "64-32" (or "none")'
+        return 'widths of the hidden layers, like "64-32", or "none"'
     return None
 
 
 def parse_hidden(text: str) -> tuple[int, ...]:
-    """``"64-32"`` as (64, 32); ``"none"`` is no hidden layer: logistic or softmax regression."""
+    """Parse ``"64-32"`` as (64, 32); ``"none"`` is no hidden layer: logistic or softmax regression."""
     if text == "none":
         return ()
     widths = tuple(int(part) for part in text.split("-"))
     if min(widths) < 1:
-        raise ValueError(f"a hidden layer has at least one unit, got {text!r}")
+        raise ValueError(f"expected at least one unit per hidden layer, got {text!r}")
     return widths
 
 
@@ -75,12 +79,11 @@ def _as_is(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class HyperparameterSpec:
-    """One hyperparameter: what it may be, which ranges suit it, and what it does.
+    """One hyperparameter: its valid values, its ranges, and what it is.
 
-    ``field`` is its name in :class:`tuner.nn.Hyperparameters` (None: it belongs to the data augmentation), ``kinds``
-    the
-    ranges it can be searched over, ``higher_is_simpler`` whether a larger value regularizes more (None: neither),
-    ``options`` the names it is one of, where it is a name.
+    ``field``: its name in :class:`tuner.nn.Hyperparameters` (None: a data augmentation).  ``kinds``: the ranges it can
+    be searched over.  ``higher_is_simpler``: whether a larger value regularizes more (None: neither).  ``options``: the
+    names it can be, if it is a name.
     """
 
     field: str | None
@@ -94,7 +97,7 @@ class HyperparameterSpec:
 
     @property
     def default(self) -> Any:
-        """The value where a definition says nothing."""
+        """The value if a definition does not set it."""
         return getattr(Hyperparameters(), self.field) if self.field else 0.0
 
 
@@ -106,13 +109,13 @@ _MEMORIES = ("one_minus_log_uniform", "uniform", "choice")
 def _count(least: int) -> Check:
     def check(value: Any) -> str | None:
         is_whole = isinstance(value, int) and not isinstance(value, bool)
-        return None if is_whole and value >= least else f"an integer ≥ {least}"
+        return None if is_whole and value >= least else bounded("an integer", low=least)
 
     return check
 
 
 def _strength(most: float) -> Check:
-    return _number(f"a number ≥ 0 and ≤ {most:g}", lambda v: 0 <= v <= most)
+    return _number(low=0, high=most)
 
 
 def _named(field: str, table: Collection[str], text: str, always_shown: bool = False) -> HyperparameterSpec:
@@ -122,9 +125,9 @@ def _named(field: str, table: Collection[str], text: str, always_shown: bool = F
 HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
     "lambda": HyperparameterSpec(
         "lambda_",
-        _number("a number ≥ 0", lambda v: v >= 0),
+        _number(low=0),
         _SCALES,
-        "L2 penalty, acts as λ/m",
+        "L2 penalty, λ/(2m) Σ w²",
         True,
         higher_is_simpler=True,
     ),
@@ -132,41 +135,37 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
         "keep_prob",
         _keep_prob,
         _SHARES,
-        "share of units kept by dropout; one number or one per layer",
+        "dropout: share of units that are kept; one number or one per layer",
         True,
         higher_is_simpler=False,
     ),
-    "alpha": HyperparameterSpec("alpha", _number("a number > 0", lambda v: v > 0), _SCALES, "learning rate", True),
-    "beta": HyperparameterSpec(
-        "beta", _number("a number ≥ 0 and < 1", lambda v: 0 <= v < 1), _MEMORIES, "momentum (Adam's β₁)", True
-    ),
+    "alpha": HyperparameterSpec("alpha", _number(above=0), _SCALES, "learning rate", True),
+    "beta": HyperparameterSpec("beta", _number(low=0, below=1), _MEMORIES, "momentum (Adam's β₁)", True),
     "batch_size": HyperparameterSpec(
         "batch_size", _batch_size, ("power_of_two", "choice"), 'mini-batch size, a power of two or "full"', True
     ),
-    "initializer": _named("initializer", INITIALIZERS, "how the weights start", True),
+    "initializer": _named("initializer", INITIALIZERS, "how the weights are initialized", True),
     "hidden": HyperparameterSpec(
         "hidden", _hidden, ("choice",), 'widths of the hidden layers, like "64-32"', parse=parse_hidden
     ),
-    "activation": _named("activation", ACTIVATIONS, "of the hidden layers"),
-    "l1": HyperparameterSpec(
-        "l1", _number("a number ≥ 0", lambda v: v >= 0), _SCALES, "L1 penalty, acts as λ₁/m", higher_is_simpler=True
-    ),
-    "optimizer": _named("optimizer", OPTIMIZERS, "how a gradient becomes a step"),
+    "activation": _named("activation", ACTIVATIONS, "activation of the hidden layers"),
+    "l1": HyperparameterSpec("l1", _number(low=0), _SCALES, "L1 penalty, λ₁/(2m) Σ |w|", higher_is_simpler=True),
+    "optimizer": _named("optimizer", OPTIMIZERS, "optimizer"),
     "beta2": HyperparameterSpec(
         "beta2",
-        _number("a number ≥ 0 and < 1", lambda v: 0 <= v < 1),
+        _number(low=0, below=1),
         _MEMORIES,
-        "memory of the squared gradient (RMSprop, Adam)",
+        "decay rate of the squared gradient's average (RMSprop, Adam)",
     ),
-    "schedule": _named("schedule", SCHEDULES, "how the learning rate falls"),
+    "schedule": _named("schedule", SCHEDULES, "learning-rate schedule"),
     "decay_rate": HyperparameterSpec(
-        "decay_rate", _number("a number ≥ 0", lambda v: v >= 0), _SCALES, "how fast the schedule lowers it"
+        "decay_rate", _number(low=0), _SCALES, "how fast the schedule lowers the learning rate"
     ),
     "decay_epochs": HyperparameterSpec(
-        "decay_epochs", _count(1), ("choice", "power_of_two"), "epochs a step of the schedule lasts"
+        "decay_epochs", _count(1), ("choice", "power_of_two"), "epochs per step of the schedule"
     ),
     "warmup_epochs": HyperparameterSpec(
-        "warmup_epochs", _count(0), ("choice",), "epochs in which the rate rises to alpha first"
+        "warmup_epochs", _count(0), ("choice",), "epochs at the start in which the learning rate rises to alpha"
     ),
     **{
         name: HyperparameterSpec(None, _strength(augmentation.most), _SHARES, f"augmentation: {augmentation.unit}")
@@ -181,8 +180,8 @@ def _plain(value: Any) -> str | None:
         return None
     if isinstance(value, list | tuple) and all(_is_number(one) for one in value):
         return None
-    return "a finite number, a text, true or false"
+    return "a finite number, a text, a list of numbers, true or false"
 
 
-FREE = HyperparameterSpec(None, _plain, tuple(SCALES), "a hyperparameter of the study's own trainer")
-"""What every name that is not in ``HYPERPARAMETERS`` stands for where the study has a trainer of its own."""
+FREE = HyperparameterSpec(None, _plain, tuple(SCALES), "a hyperparameter of the custom trainer")
+"""Any name that is not in ``HYPERPARAMETERS``, in a study with a custom trainer."""

@@ -1,4 +1,4 @@
-"""The names that a definition knows, for whoever wrote another library's name or mistyped one."""
+"""Hints for names of other libraries and for misspelled names."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _L2 = (
     "lambda = m × PyTorch's weight_decay = 2m × Keras's l2"
 )
 _HIDDEN = 'the layers are network.hidden = [64, 32], or searched: space.hidden = { choice = ["64-32", "128"] }'
-_EPOCHS = "passes over the training rows are training.max_epochs"
-_PATIENCE = "early stopping waits for training.patience epochs"
-_INITIALIZER = "how the weights start is space.initializer"
-_SCHEDULE = "how the learning rate falls is space.schedule"
+_EPOCHS = "the number of epochs is training.max_epochs"
+_PATIENCE = "early stopping is training.patience, in epochs"
+_INITIALIZER = "the initialization of the weights is space.initializer"
+_SCHEDULE = "the learning-rate schedule is space.schedule"
 _FOLDS = "cross-validation is data.folds"
-_DEV = "the validation set is the dev set: data.split.dev, or data.dev for a file of its own"
+_DEV = "the validation set is the dev set: data.split.dev is its size, data.dev its file"
 _TARGET = "the column to predict is data.target"
 _SOURCE = "the data file is data.source"
-_SEED = "the seed of the search is search.seed, that of the split data.seed"
+_SEED = "the seed of the search is search.seed, the seed of the split data.seed"
 _TRIALS = "the number of trials is search.trials"
-_TIMEOUT = "seconds a trial may take are search.trial_timeout; for the whole search: tuner search --timeout 2h"
+_TIMEOUT = "the seconds per trial are search.trial_timeout; for the whole search: tuner search --timeout 2h"
 
 KEYS = {
     "learningrate": _LEARNING_RATE,
@@ -88,10 +88,10 @@ KEYS = {
     "ntrials": _TRIALS,
     "maxtrials": _TRIALS,
     "timeout": _TIMEOUT,
-    "scoring": "what a trial is judged by is search.metric",
-    "objective": "what a trial is judged by is search.metric",
-    "njobs": "the number of processes is no part of a study: tuner search --workers 2",
-    "workers": "the number of processes is no part of a study: tuner search --workers 2",
+    "scoring": "the metric is search.metric",
+    "objective": "the metric is search.metric",
+    "njobs": "the number of processes is an option, not part of a study: tuner search --workers 2",
+    "workers": "the number of processes is an option, not part of a study: tuner search --workers 2",
 }
 """Keys of Keras, PyTorch, scikit-learn and Optuna -> where the same thing is here.
 
@@ -136,25 +136,25 @@ VALUES = {
     "steplr": "step",
     "asha": "hyperband",
 }
-"""Values of other libraries -> the nearest one here, which stands in the same place."""
+"""Values of other libraries -> the nearest value of the same key here."""
 
 _SUFFIXES = ("sampler", "pruner", "optimizer", "initializer", "activation", "scheduler")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint after ``;``: the closest of the known names, else all of them."""
+    """Return a hint after ``;``: the closest of the known names, else all of them."""
     known = list(known)
-    return f"; {did_you_mean(name, known) or 'known here: ' + ', '.join(known)}" if known else ""
+    return f"; {did_you_mean(name, known) or 'expected one of ' + ', '.join(known)}" if known else ""
 
 
 def nearest_key(name: str, known: Iterable[str]) -> str:
-    """The same for a key of a definition, which may be another library's."""
+    """Return the same for a key of a definition; it may be another library's."""
     meant = KEYS.get(_plain(name))
     return f"; {meant}" if meant else nearest(name, known)
 
 
 def suggest(value: object, known: Iterable[str]) -> str:
-    """A hint in parentheses for a value that is not in a table of names; empty where none is near."""
+    """Return a hint in parentheses for a value that is not in a table of names; empty if none is near."""
     if not isinstance(value, str):
         return ""
     by_plain_name = {_plain(name): name for name in known}
@@ -167,5 +167,5 @@ def suggest(value: object, known: Iterable[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    """A name without case, blanks, ``_`` and ``-``."""
+    """Return a name in lower case without blanks, ``_`` and ``-``."""
     return re.sub(r"[\s_-]", "", name).lower()

@@ -1,4 +1,4 @@
-"""A definition made for a data file: ranges that suit the data, and a comment that explains each line."""
+"""Write a definition for a data file: ranges that suit the data, and a comment on each line."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ ALIGN = 44
 
 @dataclass(frozen=True, slots=True)
 class DataShape:
-    """What the ranges depend on: rows outside the test set, training rows of one network, inputs, rows of each
-    class.
-    """
+    """The data's shape: rows outside the test set, training rows per network, inputs, and rows of each class."""
 
     n_rows: int
     n_train: int
@@ -30,78 +28,79 @@ class DataShape:
 
     @property
     def is_imbalanced(self) -> bool:
-        """Whether the rarest class has at most 5% of the rows of two classes (or of its even share of more)."""
+        """Whether the rarest class has at most a tenth of an even share of the rows: 5% of two classes."""
         total, k = sum(self.class_counts), len(self.class_counts)
         return min(self.class_counts) / total <= IMBALANCED * 2 / k
 
 
 def uses_folds(n_rows: int) -> bool:
-    """Small data: five folds make an answer of what one dev set leaves undecided."""
+    """Whether the data is too small for a single dev set."""
     return n_rows < FOLDS_BELOW
 
 
 def make_definition(name: str, source: str | None, target: str | None, shape: DataShape) -> str:
-    """The TOML text of a definition; ``source`` is a data file, absolute or relative to where the text will lie, or
-    None for arrays.
+    """Return the TOML text of a definition.
+
+    ``source`` is a data file, absolute or relative to the definition's folder; None for arrays.
     """
     hidden = [64, 32] if shape.n_train < 20_000 else [128, 64]
     metric = BALANCED_ERROR if shape.is_imbalanced else ERROR
     lines = [
         SCHEMA_LINE if source is not None else None,
-        f"# Made for {source or 'data in memory'}: {shape.n_rows:,} rows to train and choose on, "
+        f"# Made for {source or 'data in memory'}: {shape.n_rows:,} rows outside the test set, "
         f"{shape.n_features} inputs, {len(shape.class_counts)} classes.",
         f"name = {toml(name)}",
         "",
         "[data]",
         _line("source", source, _where(source)) if source is not None else None,
         _line("target", target, "the column to predict") if target is not None else None,
-        _line("folds", 5, "small data: every row outside the test set serves as dev once")
+        _line("folds", 5, "small data: cross-validation on the rows outside the test set")
         if uses_folds(shape.n_rows)
         else None,
-        _line("seed", 0, "of the split alone: another search seed never moves the test set"),
+        _line("seed", 0, "seed of the split only: it does not depend on the search's seed"),
         "",
         "[network]",
-        _line("hidden", hidden, "units of each hidden layer; [] is logistic regression"),
+        _line("hidden", hidden, "units per hidden layer; [] is logistic regression"),
         _line("activation", "relu", "relu, leaky_relu, tanh or sigmoid"),
         "",
         "[training]",
-        _line("max_epochs", 100, "passes over the training set at the most"),
-        _line("patience", 10, "epochs without a better dev error (and at least 500 updates)"),
-        _line("monitor", metric.name, "what patience watches: as the metric") if metric is not ERROR else None,
+        _line("max_epochs", 100, "maximum number of passes over the training set"),
+        _line("patience", 10, "stop after this many epochs without a better dev error"),
+        _line("monitor", metric.name, "early stopping follows the same metric") if metric is not ERROR else None,
         "",
         *_space(shape.n_train),
         "",
         "[search]",
-        _line("trials", 100, "the study's budget: complete + pruned trials in all"),
+        _line("trials", 100, "the study's budget: complete + pruned trials"),
         _line("metric", metric.name, metric.why or _other_metrics(metric)),
         _line("sampler", "tpe", "or random, qmc, gp, cmaes, grid, nsgaii"),
-        _line("explore", 0.25, "this share is spread evenly over the space, never pruned"),
+        _line("explore", 0.25, "share of trials spread evenly over the space, never pruned"),
         _line("pruner", "median", "or hyperband, none; wilcoxon with folds"),
-        _line("seed", 0, "every random draw of the search descends from it"),
+        _line("seed", 0, "seed of every random draw of the search"),
         "",
         "[diagnosis]" + " " * (ALIGN - 11) + "# may be changed at any time",
         "# " + _line("baseline_error", 0.05, "human-level or Bayes error, if known"),
-        _line("material_gap", 0.02, "a gap smaller than this does not matter"),
+        _line("material_gap", 0.02, "threshold: a gap smaller than this does not matter"),
     ]
     return "\n".join(line for line in lines if line is not None) + "\n"
 
 
 def _space(m: int) -> list[str]:
-    """[space] for m training rows.
+    """Return [space] for m training rows.
 
-    λ from m·1e-6 to m·1e-2 (it acts as λ/m), batch size 16 to about m/16, β up to 0.99 while an epoch has fewer than
-    100 updates.
+    λ from m·1e-6 to m·1e-2 (it acts as λ/m), batch size from 16 to about m/16, β up to 0.99 if an epoch has fewer than
+    100 updates, else to 0.999.
     """
     largest = 2 ** max(5, min(12, math.floor(math.log2(max(m / 16, 1)))))
     longest_memory = 0.99 if m / math.sqrt(SMALLEST_BATCH * largest) < 100 else 0.999
     return [
         "[space]" + " " * (ALIGN - 7) + "# a plain value fixes a hyperparameter, a table searches it",
         _line("lambda", {"log_uniform": _ends(m * 1e-6, m * 1e-2)}, "L2 penalty; acts as lambda/m"),
-        _line("keep_prob", {"uniform": [0.5, 1.0]}, "dropout: the share of units that is kept"),
+        _line("keep_prob", {"uniform": [0.5, 1.0]}, "dropout: share of units that are kept"),
         _line("alpha", {"log_uniform": [0.01, 1.0]}, "learning rate"),
-        _line("beta", {"one_minus_log_uniform": [0.8, longest_memory]}, "momentum: a memory of 1/(1 - beta) steps"),
-        _line("batch_size", {"power_of_two": [SMALLEST_BATCH, largest]}, "examples in a mini-batch"),
-        _line("initializer", {"choice": ["he", "xavier", "lecun"]}, "how the weights start"),
+        _line("beta", {"one_minus_log_uniform": [0.8, longest_memory]}, "momentum: averages about 1/(1 - beta) steps"),
+        _line("batch_size", {"power_of_two": [SMALLEST_BATCH, largest]}, "examples per mini-batch"),
+        _line("initializer", {"choice": ["he", "xavier", "lecun"]}, "how the weights are initialized"),
     ]
 
 
@@ -110,11 +109,11 @@ def _line(key: str, value: Any, comment: str) -> str:
 
 
 def _where(source: str) -> str:
-    return "wherever this file lies" if source.startswith("/") else "relative to this file"
+    return "absolute path" if source.startswith("/") else "relative to this file"
 
 
 def _ends(low: float, high: float) -> list[float]:
-    """Two digits are enough for the end of a range."""
+    """Round the ends of a range to two digits."""
     return [float(f"{end:.2g}") for end in (low, high)]
 
 

@@ -1,4 +1,4 @@
-"""Names of studies that follow one another."""
+"""Names of successive studies."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import re
 from collections.abc import Collection
 
 VERSION = re.compile(r"(.+)-([1-9]\d{0,2})")
-DATED = re.compile(r"(?:^|\D)\d{4}(-\d{2})?$")  # a year, or a year and a month: two digits behind go on with the date
+DATED = re.compile(r"(?:^|\D)\d{4}(-\d{2})?$")  # a year, or a year and a month: two digits after it belong to the date
 
 
 def next_name(study: str, taken: Collection[str] = ()) -> str:
-    """Name of the study that goes on from this one, the next that is not taken: digits, digits-2, digits-3.
+    """Return the next name after a study's that is not taken: digits, digits-2, digits-3.
 
-    A number that is part of a date or of the study's own name is not counted up: churn-2026-11-01 is followed by
-    churn-2026-11-01-2.
+    A number that is part of a date is not counted up: churn-2026-11-01 is followed by churn-2026-11-01-2.
     """
     stem = study.rsplit("/", 1)[-1].removesuffix(".toml")
     match = VERSION.fullmatch(stem)

@@ -1,4 +1,4 @@
-"""The text of a definition, validated: one line says what is wrong, where, what was found and what was expected."""
+"""Validate a definition; errors are one line with the key, what was expected and what was found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tuner.data import ColumnSettings
 from tuner.errors import DefinitionError
-from tuner.formatting import join, one_line, shorten
+from tuner.formatting import bounded, join, one_line, shorten
 from tuner.study.definition import StudyDefinition
 from tuner.study.known_names import nearest_key
 from tuner.study.schema import definition_schema
@@ -28,11 +28,11 @@ _TYPES = {
 _MANY = {"integer": "integers", "number": "numbers", "string": "texts"}
 MOST_KEYS = 4
 """Keys of a table that a message lists."""
-_BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
+_BOUNDS = {"exclusiveMinimum": "above", "minimum": "low", "exclusiveMaximum": "below", "maximum": "high"}
 
 
 def parse_definition(text: str, where: str) -> StudyDefinition:
-    """Validate the text of a definition; ``where`` names it in messages.  Raises DefinitionError with one line."""
+    """Validate the text of a definition; ``where`` is its name in messages.  Raises DefinitionError."""
     try:
         return _parsed(text)
     except tomllib.TOMLDecodeError as error:
@@ -43,12 +43,12 @@ def parse_definition(text: str, where: str) -> StudyDefinition:
 
 @lru_cache(maxsize=8)
 def _parsed(text: str) -> StudyDefinition:
-    """One text is parsed once, whoever asks: a definition never changes."""
+    """Parse each text once; a definition is immutable."""
     return StudyDefinition.model_validate(tomllib.loads(text))
 
 
 def validate_definition(table: Mapping[str, Any], where: str) -> StudyDefinition:
-    """Validate a parsed definition; ``where`` names it in messages.  Raises DefinitionError with one line."""
+    """Validate a parsed definition; ``where`` is its name in messages.  Raises DefinitionError."""
     try:
         return StudyDefinition.model_validate(table)
     except ValidationError as error:
@@ -56,35 +56,35 @@ def validate_definition(table: Mapping[str, Any], where: str) -> StudyDefinition
 
 
 def explain(error: ValidationError) -> str:
-    """The first problem of a validation as ``key: expected what, got value``, and how many more keys have one."""
+    """Describe the first problem of a validation as ``key: expected what, got value``, and count the other keys."""
     problems = [(_key_of(problem["loc"]), problem) for problem in error.errors()]
     key, first = min(problems, key=lambda each: each[1]["type"] == "extra_forbidden")
     elsewhere = {place[: len(key)] for place, _ in problems if place != key[: len(place)]} - {key}
-    # a table that is one of several possible kinds of value is best told by what is wrong within it
+    # if a table is one of several possible kinds of value, the problem inside it says more
     key, first = next((each for each in problems if each[0][: len(key)] == key != each[0]), (key, first))
     more = f" (and {len(elsewhere)} more)" if elsewhere else ""
     return _sentence(".".join(key), key, first) + more
 
 
 def _sentence(name: str, key: tuple[str, ...], problem: Any) -> str:
-    """One problem in our own words; those of ``ValueError`` are ours already."""
+    """Describe one problem in our own words; a ``ValueError`` has them already."""
     if problem["type"] == "extra_forbidden":
         return f"unknown key {name!r}{nearest_key(key[-1], _keys_at(key[:-1]))}"
     if problem["type"] == "missing" and problem["loc"][-1] == key[-1]:  # else a list that is too short
-        return f"{name} is missing: expected {_expected(_schema_at(key))}"
+        return f"{name} is missing: expected {expected_value(_schema_at(key))}"
     got = f", got {shorten(one_line(repr(problem['input'])))}"
     if problem["type"] != "value_error":
-        return f"{name}: expected {_expected(_schema_at(key))}{got}"
+        return f"{name}: expected {expected_value(_schema_at(key))}{got}"
     message: str = problem["msg"].removeprefix("Value error, ")
     if not key or message.startswith(f"{key[0]}."):
         return message
     is_said = "got " in message or "unknown key" in message
-    disagree = isinstance(problem["input"], Mapping)  # keys of one table: the whole table is no value
+    disagree = isinstance(problem["input"], Mapping)  # about keys of one table: do not print the whole table
     return f"{name}: {message}" + ("" if is_said or disagree else got)
 
 
 def _key_of(location: Iterable[str | int]) -> tuple[str, ...]:
-    """Where a problem is, in the definition's own words: pydantic also names the kind of value it tried."""
+    """Return the key of a problem, without the kinds of value that pydantic tried."""
     names = [part for part in location if isinstance(part, str)]  # without positions: a list is refused as a whole
     parts = [name for name in names if name not in ("value", "range", ColumnSettings.__name__)]
     while len(parts) > 2 and (parts[-1] in ("str", "int", "float", "bool") or "[" in parts[-1]):
@@ -98,7 +98,7 @@ def _schema() -> Schema:
 
 
 def _options(schema: Schema) -> Iterator[Schema]:
-    """What a value may be: the schema itself, or each of several, references followed."""
+    """Yield the alternatives of a schema, with references followed."""
     if "$ref" in schema:
         schema = _schema()["$defs"][schema["$ref"].rpartition("/")[2]]
     if "anyOf" in schema:
@@ -109,7 +109,7 @@ def _options(schema: Schema) -> Iterator[Schema]:
 
 
 def _schema_at(key: tuple[str, ...]) -> Schema:
-    """The part of the definition's schema that rules a key."""
+    """Return the schema of a key."""
     schema = _schema()
     for part in key:
         for option in _options(schema):
@@ -121,32 +121,32 @@ def _schema_at(key: tuple[str, ...]) -> Schema:
 
 
 def _keys_at(key: tuple[str, ...]) -> list[str]:
-    """The keys known in a table of the definition."""
+    """Return the keys of a table of the definition."""
     return [name for option in _options(_schema_at(key)) for name in option.get("properties", {})]
 
 
-def _expected(schema: Schema) -> str:
-    """What a value must be, in words."""
+def expected_value(schema: Schema) -> str:
+    """Describe the values that a schema allows, for messages and the reference page."""
     return " or ".join(dict.fromkeys(map(_kind, _options(schema))))
 
 
 def _kind(schema: Schema) -> str:
-    """One possible kind of value: "an integer ≥ 1", "one of relu, tanh", "a list of 2 numbers"."""
+    """Describe one kind of value: "an integer ≥ 1", "one of relu, tanh", "a list of 2 numbers"."""
     if "enum" in schema:
-        return ("one of " if len(schema["enum"]) > 1 else "") + ", ".join(map(str, schema["enum"]))
+        names = [str(name) if str(name).isidentifier() else repr(name) for name in schema["enum"]]
+        return ("one of " if len(names) > 1 else "") + ", ".join(names)
     if "pattern" in schema:
         return f"at most {schema['maxLength']} {schema['description']}"
     if schema.get("maxLength") == 1:
         return "one character"
     if isinstance(schema["type"], list):
         return join([_TYPES[name] for name in schema["type"] if name != "integer"], "or")
-    bounds = " and ".join(f"{sign} {schema[name]:g}" for name, sign in _BOUNDS.items() if name in schema)
     if schema["type"] == "array":
         return _list(schema)
     if schema["type"] == "object":
         keys = schema.get("propertyNames", {}).get("enum") or list(schema.get("properties", ()))
         return "a table" + (f" with {join(keys)}" if 0 < len(keys) <= MOST_KEYS else "")
-    return f"{_TYPES[schema['type']]} {bounds}".rstrip()
+    return bounded(_TYPES[schema["type"]], **{end: schema[name] for name, end in _BOUNDS.items() if name in schema})
 
 
 def _list(schema: Schema) -> str:

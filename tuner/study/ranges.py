@@ -1,4 +1,4 @@
-"""A range a hyperparameter is searched over, as it is written in a definition."""
+"""A range to search a hyperparameter over, as written in a definition."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ class Range(_Kinds):
         kinds = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(kinds) != 1:
             known = ", ".join(type(self).model_fields)
-            raise ValueError(f"a range has exactly one of {known}; got {' and '.join(kinds) or 'none'}")
+            raise ValueError(f"expected exactly one of {known}, got {' and '.join(kinds) or 'none'}")
         self.scale.check(self.bounds)
         return self
 
     @property
     def kind(self) -> str:
-        """The name of the one key that is set."""
+        """The key that is set."""
         return next(name for name in SCALES if getattr(self, name) is not None)
 
     @property
     def scale(self) -> Scale:
-        """What owns everything that depends on the kind."""
+        """The scale of this kind of range."""
         return SCALES[self.kind]
 
     @property
     def bounds(self) -> Any:
-        """(low, high), or the list of choices; also the values that a check of the bounds has to look at."""
+        """(low, high), or the list of choices."""
         return getattr(self, self.kind)
 
     def contains(self, value: Any) -> bool:
-        """Whether a value can be drawn from this range (to rounding)."""
+        """Whether a value can be sampled from this range, up to rounding."""
         return self.scale.contains(self.bounds, value)

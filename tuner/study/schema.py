@@ -1,4 +1,4 @@
-"""The JSON schema of a definition: what editors complete and check it with."""
+"""The JSON schema of a definition, for completion and checks in editors."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tuner.study.definition import StudyDefinition
 from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, HyperparameterSpec
 
 SCHEMA_LINE = f"#:schema ./{SCHEMA}"
-"""The first line of a definition, by which editors (Taplo, Even Better TOML, Tombi) find its schema."""
+"""The first line of a definition, where editors (Taplo, Even Better TOML, Tombi) find its schema."""
 
 
 def definition_schema() -> dict[str, Any]:
-    """The schema as it stands beside definitions; [space] lists every hyperparameter with the ranges it can have.
+    """Return the schema; [space] lists every hyperparameter with its possible ranges.
 
-    Where [network] names a trainer, other names may stand there too.
+    With a custom trainer [space] may have other names.
     """
     schema = StudyDefinition.model_json_schema()
     ranges = schema["$defs"].pop("Range")["properties"]
@@ -33,12 +33,12 @@ def definition_schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """The schema as it is written to a file."""
+    """Return the schema as the text of a file."""
     return json.dumps(definition_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _entry(spec: HyperparameterSpec, ranges: dict[str, Any]) -> dict[str, Any]:
-    """A plain value, or a table with one of the ranges that suit this hyperparameter."""
+    """Return the schema of a hyperparameter: a plain value, or a table with one of its ranges."""
     table = {
         "type": "object",
         "description": "searched over one range",
@@ -58,7 +58,7 @@ def _value(spec: HyperparameterSpec) -> dict[str, Any]:
 
 
 def _range(schema: dict[str, Any], spec: HyperparameterSpec) -> dict[str, Any]:
-    """The range without "or null", which TOML cannot write; the names of a choice where they are known."""
+    """Return the schema of a range without null, which TOML lacks; with the names of a choice, if known."""
     found: dict[str, Any] = next(option for option in schema["anyOf"] if option.get("type") != "null")
     if spec.options and "items" in found:
         found = {**found, "items": {"enum": list(spec.options)}}
@@ -72,4 +72,4 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "array": ([0.9, 0.5],),
     "boolean": (True,),
 }
-"""Values by which the kinds a hyperparameter takes are found out: a check is a function, and says nothing of kinds."""
+"""Type -> values to try: a hyperparameter's check accepts a type if it accepts one of them."""

@@ -1,4 +1,4 @@
-"""What is searched: the ranges of a definition, their Optuna distributions, and the hyperparameters they turn into."""
+"""The search space: ranges of a definition, their Optuna distributions, and the resulting hyperparameters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tuner.study.hyperparameters import HYPERPARAMETERS
 from tuner.study.ranges import Range
 
 Value = Any
-"""A hyperparameter's value as people write it: a number, ``"full"``, ``"he"``, ``"64-32"``."""
+"""A hyperparameter's value as written in a definition: a number, ``"full"``, ``"he"``, ``"64-32"``."""
 
 
 _DISTRIBUTIONS: dict[str, Callable[..., BaseDistribution]] = {
@@ -40,29 +40,28 @@ _MIDDLES: dict[str, Callable[..., Any]] = {
 
 
 def optuna_name(name: str, searched: Range) -> str:
-    """The parameter's name in Optuna's tables: the scale it is sampled on is part of the name."""
+    """Return the parameter's name in Optuna's tables, with the prefix of its scale."""
     return searched.scale.prefix + name
 
 
 def distribution_of(searched: Range) -> BaseDistribution:
-    """The Optuna distribution of a range, on the scale it is sampled on."""
+    """Return the Optuna distribution of a range, on its sampling scale."""
     drawn = searched.scale.distribution(searched.bounds)
     return _DISTRIBUTIONS[drawn.kind](*drawn.values)
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Names of hyperparameters as trials show them: tuner's in their order, then the others as they come."""
+    """Return hyperparameter names in display order: tuner's own first, then the others as given."""
     given = list(names)
     return [name for name in HYPERPARAMETERS if name in given] + [name for name in given if name not in HYPERPARAMETERS]
 
 
 class Space:
-    """The fixed values and the ranges of a definition, and the way from one to the other.
+    """The fixed values and the ranges of a definition.
 
-    ``fixed`` maps a hyperparameter to its value, ``searched`` a hyperparameter to its :class:`Range`; together they
-    hold every hyperparameter the definition has something to say about, and (with ``defaults``) those of the six that
-    are always shown.  Names that are no hyperparameters are the hyperparameters of a trainer of the study's own, which
-    has no defaults of ours.
+    ``fixed`` maps hyperparameters to values, ``searched`` maps them to :class:`Range`.  Together they hold every
+    hyperparameter that the definition sets and, with ``defaults``, the six that are always shown.  Unknown names are
+    hyperparameters of a custom trainer, without defaults.
     """
 
     def __init__(self, entries: Mapping[str, Value | Range], *, defaults: bool = True) -> None:
@@ -81,18 +80,18 @@ class Space:
 
     @cached_property
     def distributions(self) -> dict[str, BaseDistribution]:
-        """Optuna's name and distribution of every searched hyperparameter, in a fixed order (the space is static)."""
+        """Optuna's name and distribution of every searched hyperparameter, in a fixed order."""
         return {optuna_name(name, r): distribution_of(r) for name, r in sorted(self.searched.items())}
 
     def values(self, sampled: Mapping[str, Any]) -> dict[str, Value]:
-        """Every hyperparameter with its value as people read it, from what Optuna sampled; in their order."""
+        """Return every hyperparameter's value, in display order, from what Optuna sampled."""
         found = dict(self.fixed)
         for name, searched in self.searched.items():
             found[name] = searched.scale.from_sampled(sampled[optuna_name(name, searched)])
         return {name: found[name] for name in in_order(found)}
 
     def sampled(self, values: Mapping[str, Value]) -> dict[str, Any]:
-        """Optuna's parameters for the searched hyperparameters among ``values``; the rest is left to the sampler."""
+        """Return Optuna's parameters of the searched hyperparameters among ``values``; the sampler draws the rest."""
         return {
             optuna_name(name, searched): searched.scale.to_sampled(values[name])
             for name, searched in self.searched.items()
@@ -100,19 +99,19 @@ class Space:
         }
 
     def middle(self) -> dict[str, Value]:
-        """The point in the middle of every range, on the scale it is sampled on; the first of every choice."""
+        """Return the middle of every range on its sampling scale, and the first of every choice."""
         drawn = {optuna_name(name, r): r.scale.distribution(r.bounds) for name, r in self.searched.items()}
         return self.values({name: _MIDDLES[of.kind](*of.values) for name, of in drawn.items()})
 
     def holds(self, values: Mapping[str, Value]) -> bool:
-        """Whether a point (every hyperparameter with its value) lies in this space, fixed values included."""
+        """Whether a point (every hyperparameter with its value) is in this space, with the same fixed values."""
         for name, fixed in self.fixed.items():
             if name in values and values[name] != fixed:
                 return False
         return all(name in values and self.searched[name].contains(values[name]) for name in self.searched)
 
     def hyperparameters(self, values: Mapping[str, Value]) -> Hyperparameters:
-        """The network's own settings for a point of the space (augmentation strengths are the data's)."""
+        """Return the network's settings at a point of the space, without augmentation strengths."""
         found = {
             spec.field: spec.parse(values[name])
             for name, spec in HYPERPARAMETERS.items()
@@ -121,14 +120,13 @@ class Space:
         return Hyperparameters(**found)
 
     def augmentation(self, values: Mapping[str, Value]) -> dict[str, float]:
-        """The strengths of the data augmentation at a point of the space."""
+        """Return the strengths of the data augmentation at a point of the space."""
         return {name: float(values[name]) for name in AUGMENTATIONS if name in values}
 
     def idle(self, choices: Mapping[str, Value]) -> list[str]:
-        """The searched hyperparameters that do nothing where these choices are made: beta under gradient descent.
+        """Return the searched hyperparameters without effect under these choices: beta with gradient descent.
 
-        Only a choice makes others idle. The space is static, so they are sampled all the same; nothing should be
-        concluded from them.
+        Only a choice makes others idle. The space is static, so they are sampled anyway; analyses should ignore them.
         """
         made = {
             name: of for name, of in {**self.fixed, **choices}.items() if HYPERPARAMETERS[name].kinds == ("choice",)

@@ -1,4 +1,4 @@
-"""The samplers and pruners a definition can name; one table each."""
+"""The samplers and pruners that a definition can name."""
 
 from __future__ import annotations
 
@@ -19,17 +19,14 @@ from optuna.trial import FrozenTrial
 from tuner.errors import UsageError
 from tuner.study.space import Space, optuna_name
 
-GRID_POINTS = 10_000  # a finer grid would not be finished, and takes longer to list than a trial to draw
-PACKAGES = {"gp": "torch", "cmaes": "cmaes"}  # what a sampler needs beyond Optuna
-POPULATION = 20  # half of a usual budget is then drawn by the algorithm, not at random
+GRID_POINTS = 10_000  # no search finishes a finer grid, and listing it is slow
+PACKAGES = {"gp": "torch", "cmaes": "cmaes"}  # that a sampler needs besides Optuna
+POPULATION = 20  # a usual budget has several generations
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What a sampler is made from for one trial: the trial's number and seed, the study's seed, and the space.
-
-    Both seeds have 32 bits.
-    """
+    """The arguments of a sampler for one trial; both seeds have 32 bits."""
 
     number: int
     seed: int
@@ -39,7 +36,7 @@ class Draw:
 
 @contextmanager
 def _experiments() -> Iterator[None]:
-    """Without Optuna's warning that a class may change; its version is pinned."""
+    """Suppress Optuna's warning that a class may change; its version is pinned."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         yield
@@ -64,7 +61,7 @@ class _Sobol(optuna.samplers.QMCSampler):
         self._number = draw.number
 
     def _find_sample_id(self, study: optuna.Study, search_space: dict[str, BaseDistribution]) -> int:
-        """Not a count in the study's attributes, which two workers would read at once."""
+        """Return the trial's number; Optuna's count in the study's attributes races between workers."""
         return self._number
 
 
@@ -76,12 +73,12 @@ def _gp(draw: Draw) -> BaseSampler:
 
 
 class _NumericCmaEs(optuna.samplers.CmaEsSampler):
-    """CMA-ES over the numbers, two of them at least; choices, and a single number, are drawn at random."""
+    """CMA-ES over two or more numbers; choices, and a single number, are sampled at random."""
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Values of the numbers."""
+        """Sample the numbers."""
         numbers = {name: d for name, d in search_space.items() if not isinstance(d, CategoricalDistribution)}
         return super().sample_relative(study, trial, numbers) if len(numbers) > 1 else {}
 
@@ -98,9 +95,9 @@ def _grid(draw: Draw) -> BaseSampler:
 
 
 def grid_of(space: Space) -> dict[str, list[Any]]:
-    """Optuna's name of every searched hyperparameter and its levels: the ticks of its scale, and every choice.
+    """Return Optuna's name of every searched hyperparameter and its levels: ticks of its scale, or every choice.
 
-    Fewer ticks where there would be more than 10,000 points; where even the ends make more, all combinations of these.
+    With more than 10,000 combinations there are fewer ticks, but always both ends.
     """
     for about in (4, 3, 2, 1):
         grid = {
@@ -113,16 +110,16 @@ def grid_of(space: Space) -> dict[str, list[Any]]:
 
 
 def _nsgaii(draw: Draw) -> BaseSampler:
-    """Genetic algorithm; with one objective, the best of a generation have the next one's trials as children."""
+    """Genetic algorithm: the best trials of a generation are the parents of the next."""
     return optuna.samplers.NSGAIISampler(population_size=POPULATION, seed=draw.seed)
 
 
 def require_package(sampler: str) -> None:
-    """Raise UsageError where the package that a sampler needs is not installed."""
+    """Raise UsageError if the package that a sampler needs is not installed."""
     module = PACKAGES.get(sampler)
     if module is not None and importlib.util.find_spec(module) is None:
         raise UsageError(
-            f"search.sampler: {sampler!r} needs the package {module}, which is not installed: "
+            f"search.sampler: {sampler!r} needs the package {module}, which is not installed. Run: "
             f"pip install 'tuner-search[{sampler}]'"
         )
 
@@ -136,25 +133,26 @@ SAMPLERS: dict[str, Callable[[Draw], BaseSampler]] = {
     "grid": _grid,
     "nsgaii": _nsgaii,
 }
-"""Name -> sampler made afresh for one trial. What it draws depends on this, the study's trials and their attributes;
-``before_trial`` is called, ``after_trial`` is not: those of Optuna keep constraints there, and end ``Study.optimize``.
+"""Name -> sampler for one trial. What it draws depends only on its argument, the study's trials and their attributes.
+
+``before_trial`` is called; ``after_trial`` is not, since Optuna uses it for constraints and to end ``Study.optimize``.
 """
 
 
 def _median(max_epochs: int) -> BasePruner:
-    """Worse than the median of the complete trials at a rung that ten of them have passed."""
+    """Prune below the median of the complete trials, at rungs that ten of them have passed."""
     return optuna.pruners.MedianPruner(n_startup_trials=10, n_warmup_steps=0, n_min_trials=10)
 
 
 def _hyperband(max_epochs: int) -> BasePruner:
-    """Successive halving in several brackets, from the first rung to the last."""
+    """Prune by successive halving in several brackets, from the first rung to the last."""
     return optuna.pruners.HyperbandPruner(
         min_resource=[*rungs(max_epochs), max_epochs][0], max_resource=max_epochs, reduction_factor=2
     )
 
 
 def _wilcoxon(max_epochs: int) -> BasePruner:
-    """Worse than the best trial over the folds, by a one-sided signed-rank test; of five folds p is 1/32 or more."""
+    """Prune if worse than the best trial over the folds by a one-sided signed-rank test (five folds: p ≥ 1/32)."""
     with _experiments():
         return optuna.pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=0)
 
@@ -169,25 +167,25 @@ PRUNERS: dict[str, Callable[[int], BasePruner]] = {
     "wilcoxon": _wilcoxon,
     "none": _none,
 }
-"""Name -> pruner for trials of at most so many epochs."""
+"""Name -> pruner for trials of at most this many epochs."""
 FOLD_PRUNERS = {"wilcoxon": 4}
-"""Pruners that compare a trial's folds with those of the best one -> the fewest folds with which they can prune."""
+"""Pruners that compare a trial's folds with those of the best trial -> the minimum number of folds."""
 
 
 def rungs(max_epochs: int) -> tuple[int, ...]:
-    """The epochs after which a trial is compared with others: a third, a half and three quarters of the way."""
+    """Return the epochs after which a trial is compared with others: 1/3, 1/2 and 3/4 of ``max_epochs``."""
     return tuple(sorted({max(1, round(max_epochs * share)) for share in (1 / 3, 1 / 2, 3 / 4)} - {max_epochs}))
 
 
 def explores(number: int, share: float) -> bool:
-    """Whether trial ``number`` explores: its point is chosen whatever the results, and it is never pruned.
+    """Whether trial ``number`` explores: its point does not depend on results, and it is never pruned.
 
-    The first ten are (the sampler knows nothing yet), then as many as keep the share: of the first n trials,
-    max(min(n, 10), ⌊n·share⌋) explore. It depends on the number alone, so that a relaunch draws the same.
+    The first ten explore, then enough to keep the share: of the first n trials, max(min(n, 10), ⌊n·share⌋) explore.
+    This depends only on the number, so a relaunch draws the same.
     """
     return n_exploring(number + 1, share) > n_exploring(number, share)
 
 
 def n_exploring(n: int, share: float) -> int:
-    """How many of the first n trials explore."""
+    """Return how many of the first n trials explore."""
     return max(min(n, 10 if share > 0 else 0), int(n * share + 1e-9))

@@ -1,6 +1,6 @@
-"""The kinds of trainers: what a definition may say to each, and what a report may say of the models it makes.
+"""The kinds of trainers: which keys each accepts, and what is known of its models.
 
-To add a kind is one :class:`TrainerKind`, and a class in ``tuner.trainers`` that trains.
+To add a kind, add a :class:`TrainerKind`, and a class in ``tuner.trainers`` that trains.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _RECORDED = (
     *("number", "state", "stop_reason", "value", "train_error", "dev_error", "train_cost", "dev_cost"),
     *("avoidable_bias", "variance", "best_epoch", "epochs", "epoch", "seed", "seconds"),
 )
-"""What every trial records under these names; a hyperparameter needs another one."""
+"""Names of what every trial records; a hyperparameter cannot have them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainerKind:
-    """What holds for all trainers of a kind.
+    """The properties of a kind of trainer.
 
-    ``knows_hyperparameters``: it obeys tuner's hyperparameters and their defaults, and no other names.  ``ignored``:
-    for each section the keys without effect on it.  ``has_size``: its models are networks with known layers and
-    parameters. ``has_cost``: their costs are recorded.  ``has_dev_folds``: the wrong examples of each dev fold are
-    recorded after every epoch, so that the selection correction allows for the choice of the epoch.  ``augments``: it
-    augments images. ``can_train_again``: a trial's training can be repeated, or made on other rows.
+    ``knows_hyperparameters``: it uses tuner's hyperparameters and their defaults, and no other names.  ``ignored``: per
+    section the keys without effect.  ``has_size``: its models are networks with known layers and parameters.
+    ``has_cost``: their costs are recorded.  ``has_dev_folds``: the errors on each dev fold are recorded after every
+    epoch, so that the selection correction allows for the choice of the epoch.  ``augments``: it augments images.
+    ``can_train_again``: a trial's training can be repeated, or run on other rows.
     """
 
     knows_hyperparameters: bool
@@ -48,7 +48,7 @@ class TrainerKind:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """The hyperparameters that have a value where a definition does not name them."""
+        """The default of each hyperparameter."""
         return {name: spec.default for name, spec in HYPERPARAMETERS.items()} if self.knows_hyperparameters else {}
 
     @property
@@ -57,16 +57,16 @@ class TrainerKind:
         return "trial and epoch" if self.has_dev_folds else "trial"
 
     def known(self, space: Mapping[str, Any]) -> Collection[str]:
-        """The names that a trial's hyperparameters may have."""
+        """Return the possible names of a trial's hyperparameters."""
         return HYPERPARAMETERS if self.knows_hyperparameters else space
 
     def check_keys(self, section: str, given: BaseModel) -> None:
-        """Raise ValueError for the first key of a section that has no effect on this kind."""
+        """Raise ValueError for a key of a section that has no effect on this kind of trainer."""
         for key in self.ignored.get(section, ()):
             if key in given.model_fields_set:
                 raise ValueError(
-                    f"{section}.{key}: expected no such key beside network.trainer, which would not see it, got "
-                    f"{getattr(given, key)!r}; what the trainer should see belongs in [space]"
+                    f"{section}.{key}: has no effect with a custom trainer, got {getattr(given, key)!r}; put what the "
+                    "trainer needs in [space]"
                 )
 
 
@@ -87,36 +87,34 @@ CUSTOM_TRAINER = TrainerKind(
         "training": ("patience", "min_updates", "min_improvement", "monitor", "penalty_per"),
     },
 )
-"""A function of the user's own, ``[network] trainer``."""
+"""A function named by ``[network] trainer``."""
 
 
 def kind_of(trainer: str | None) -> TrainerKind:
-    """The kind that ``[network] trainer`` asks for."""
+    """Return the kind of ``[network] trainer``."""
     return OWN_NETWORK if trainer is None else CUSTOM_TRAINER
 
 
 def check_trainer(value: str) -> str:
-    """Raise ValueError unless a text names a function of a module."""
+    """Raise ValueError unless a text has the form package.module:function."""
     if not _TRAINER.fullmatch(value) or len(value) > 200:
         raise ValueError(f"expected package.module:function, got {value!r}")
     return value
 
 
 def check_free_name(name: str) -> None:
-    """Raise ValueError for a name that a hyperparameter which tuner does not know cannot have."""
+    """Raise ValueError for an invalid name of a custom trainer's hyperparameter."""
     if not _FREE_NAME.fullmatch(name):
         raise ValueError(f"space.{name}: expected a name of letters, digits and '_', got {name!r}")
     if name in _RECORDED:
-        raise ValueError(f"space.{name}: expected another name, like n_{name}, got one that every trial records itself")
+        raise ValueError(f"space.{name}: every trial records something under this name; choose another, like n_{name}")
 
 
 def refuse_twins(space: Mapping[str, Any]) -> None:
-    """Raise ValueError where two ranges would be one parameter in Optuna's tables, like log2_n and n in powers of
-    two.
-    """
+    """Raise ValueError if two ranges have one name in Optuna's tables, like log2_n and n in powers of two."""
     seen: dict[str, str] = {}
     for name, entry in space.items():
         sampled = optuna_name(name, entry) if isinstance(entry, Range) else name
         if sampled in seen:
-            raise ValueError(f"space.{name}: expected another name, got one that is sampled as {seen[sampled]!r} is")
+            raise ValueError(f"space.{name}: stored under the same name as {seen[sampled]!r}; choose another name")
         seen[sampled] = name

@@ -1,4 +1,4 @@
-"""Files that rows come from: one reader a format, in one table by suffix."""
+"""Data files: one reader per format, by suffix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tuner.errors import DataError
 
 __all__ = ["SOURCES", "DataFile", "FileFormat", "Raw", "Wanted", "find_file", "format_of", "open_file", "read_pieces"]
 
-PIECE = 1 << 23  # bytes of text that are read at once when a model is applied
+PIECE = 1 << 23  # bytes of text read at once when a model predicts
 PIECE_ROWS = 1 << 16  # rows of Parquet
 
 
@@ -46,7 +46,7 @@ SOURCES: dict[str, FileFormat] = {
 
 
 def format_of(path: Path) -> FileFormat:
-    """Return the format of a file by its suffix, below a compression's suffix if there is one."""
+    """Return the format of a file by its suffix, without the suffix of a compression."""
     name = path.name.lower()
     compression = next((suffix for suffix in COMPRESSIONS if name.endswith(suffix)), "")
     stem = name.removesuffix(compression)
@@ -54,12 +54,12 @@ def format_of(path: Path) -> FileFormat:
         if stem.endswith(suffix) and (found.compressed or not compression):
             return found
     raise DataError(
-        f"{path}: unknown kind of file, expected one of {', '.join(SOURCES)} (or with {', '.join(COMPRESSIONS)})"
+        f"{path}: unknown file type; expected {', '.join(SOURCES)}, optionally with {', '.join(COMPRESSIONS)}"
     )
 
 
 def read_pieces(path: Path, wanted: Wanted) -> Iterator[Raw]:
-    """Yield a file's rows piece by piece where the format allows it, else all at once."""
+    """Yield a file's rows piece by piece if the format allows it, else all at once."""
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     kind = format_of(path)
@@ -76,10 +76,10 @@ def read_pieces(path: Path, wanted: Wanted) -> Iterator[Raw]:
 
 
 def find_file(folder: Path, name: str, key: str) -> Path:
-    """Return a data file's absolute path; ``key`` is where the definition names it."""
+    """Return a data file's absolute path; ``key`` is its key in [data]."""
     path = (folder / Path(name).expanduser()).resolve()
     if path.is_dir():
-        raise DataError(f"{path}: is a folder, expected a data file ([data] {key})")
+        raise DataError(f"{path}: expected a data file, got a folder ([data] {key})")
     if not path.is_file():
         raise DataError(f"{path}: no such file ([data] {key})")
     format_of(path)
@@ -87,5 +87,5 @@ def find_file(folder: Path, name: str, key: str) -> Path:
 
 
 def open_file(path: Path, target: str | int | None) -> DataFile:
-    """Open a data file with every other that reading it touches: the labels of IDX images are a file of their own."""
+    """Open a data file; the labels of IDX images are in a second file."""
     return DataFile(path, partial(labels_path, path, target) if format_of(path) is _IDX else None)

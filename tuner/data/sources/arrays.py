@@ -1,4 +1,4 @@
-"""NPZ and IDX: arrays that come with their shape, so that images are recognized as images."""
+"""NPZ and IDX: arrays with a shape, so that images are recognized."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def column_names(shape: tuple[int, ...]) -> list[str]:
 
 
 def raw_of_arrays(x: NDArray[Any], y: NDArray[Any] | None, where: str, target: str) -> Raw:
-    """Make a table of x (n, …) and y (n,); x is viewed, not copied.  Rows to be predicted have no y."""
+    """Make a table of x (n, …), without a copy, and y (n,).  Rows to predict have no y."""
     import pandas as pd
 
     if x.ndim < 2 or x.ndim > 4:
         expected = "(rows, columns) or (rows, height, width[, channels])"
-        raise DataError(f"{where}: x has shape {x.shape}, expected {expected}")
+        raise DataError(f"{where}: expected x of shape {expected}, got {x.shape}")
     if x.dtype.kind not in "buif":
-        raise DataError(f"{where}: x holds {x.dtype}, expected numbers")
+        raise DataError(f"{where}: expected numbers in x, got {x.dtype}")
     if y is not None and y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y is not None and (y.ndim != 1 or len(y) != len(x)):
-        raise DataError(f"{where}: y has shape {y.shape}, expected one class for each of the {len(x)} rows of x")
+        raise DataError(f"{where}: expected one class in y per row of x ({len(x)}), got shape {y.shape}")
     if not len(x):
-        raise DataError(f"{where}: no rows, expected at least one example of each class")
+        raise DataError(f"{where}: no rows; expected at least two of each class")
     shape = x.shape[1:]
     frame = pd.DataFrame(x.reshape(len(x), -1), columns=column_names(shape), copy=False)
     labels = None if y is None else pd.Series(y)
@@ -54,11 +54,11 @@ def raw_of_arrays(x: NDArray[Any], y: NDArray[Any] | None, where: str, target: s
 def _member(archive: Any, path: Path, name: str) -> NDArray[Any]:
     found = next((key for key in archive.files if key.lower() == name), None)
     if found is None:
-        raise DataError(f"{path}: no array {name!r}, found {', '.join(archive.files) or 'none'}; expected x and y")
+        raise DataError(f"{path}: no array {name!r}, got {', '.join(archive.files) or 'none'}; expected x and y")
     try:
         return np.asarray(archive[found])
     except ValueError as error:
-        raise DataError(f"{path}: array {found!r} holds Python objects, expected numbers ({error})") from error
+        raise DataError(f"{path}: expected numbers in array {found!r}, got Python objects ({error})") from error
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise DataError(f"{path}: array {found!r} is truncated or damaged ({error})") from error
 
@@ -71,7 +71,7 @@ def read_npz(file: DataFile, wanted: Wanted) -> Raw:
     except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
         raise DataError(f"{path}: not an NPZ archive ({error})") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise DataError(f"{path}: holds one bare array, expected an NPZ archive with x and y")
+        raise DataError(f"{path}: expected an NPZ archive with x and y, got a single array")
     with archive:
         x = _member(archive, path, "x")
         y = _member(archive, path, "y") if wanted.labeled else None
@@ -80,7 +80,7 @@ def read_npz(file: DataFile, wanted: Wanted) -> Raw:
 
 
 def measure_npz(file: DataFile, settings: DataSettings) -> None:
-    """Refuse an archive whose arrays will not fit into memory."""
+    """Refuse an archive whose arrays do not fit in memory."""
     try:
         with zipfile.ZipFile(file.rewound()) as archive:
             size = sum(member.file_size for member in archive.infolist())
@@ -96,10 +96,12 @@ def _idx_header(path: Path, file: IO[bytes]) -> tuple[str, tuple[int, ...]]:
     magic = read_bytes(path, file, 4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES or not magic[3]:
         shown = " ".join(f"{byte:02x}" for byte in magic) or "nothing"
-        raise DataError(f"{path}: not an IDX file: starts with {shown}, expected 00 00, a type (08 to 0e) and a rank")
+        raise DataError(
+            f"{path}: not an IDX file; expected 00 00, a type (08 to 0e) and a rank at its start, got {shown}"
+        )
     sizes = read_bytes(path, file, 4 * magic[3])
     if len(sizes) < 4 * magic[3]:
-        raise DataError(f"{path}: IDX header ends after {4 + len(sizes)} bytes, expected {magic[3]} dimensions")
+        raise DataError(f"{path}: expected {magic[3]} dimensions in the IDX header, got only {4 + len(sizes)} bytes")
     return IDX_TYPES[magic[2]], tuple(int(size) for size in np.frombuffer(sizes, dtype=">u4"))
 
 
@@ -109,8 +111,8 @@ def _idx_array(file: DataFile) -> NDArray[Any]:
         data = read_bytes(file.path, opened)
     expected = math.prod(shape) * np.dtype(dtype).itemsize
     if len(data) != expected:
-        why = f"expected {expected} for {' × '.join(map(str, shape))} (the IDX header)"
-        raise DataError(f"{file.path}: {len(data)} bytes of data, {why}")
+        why = f"expected {expected} bytes for {' × '.join(map(str, shape))} (the IDX header)"
+        raise DataError(f"{file.path}: {why}, got {len(data)}")
     array = np.frombuffer(data, dtype=dtype).reshape(shape)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
@@ -122,7 +124,9 @@ def labels_path(path: Path, target: str | int | None) -> Path:
     else:
         named = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1"))
     if named == path or not named.is_file():
-        raise DataError(f"{path}: no file of its labels, expected {named.name} beside it ([data] target may name it)")
+        raise DataError(
+            f"{path}: no file of labels; expected {named.name} in the same folder, or its name in [data] target"
+        )
     return named
 
 
@@ -133,13 +137,13 @@ def read_idx(file: DataFile, wanted: Wanted) -> Raw:
         return raw_of_arrays(x, None, str(file.path), "label")
     y = _idx_array(file.labels)
     if y.ndim != 1 or len(y) != len(x):
-        why = f"{len(y)} labels, expected {len(x)}, one for each example of {file.path.name}"
+        why = f"expected {len(x)} labels, one per example of {file.path.name}, got {len(y)}"
         raise DataError(f"{file.labels.path}: {why}")
     return raw_of_arrays(x, y, str(file.path), "label")
 
 
 def measure_idx(file: DataFile, settings: DataSettings) -> None:
-    """Refuse a file whose header promises, or whose size means, more than fits into memory."""
+    """Refuse a file that, by its header and size, does not fit in memory."""
     with file.unpacked() as opened:
         dtype, shape = _idx_header(file.path, opened)
     size = min(math.prod(shape), max(unpacked_size(file), 1)) * (1 + 4 / np.dtype(dtype).itemsize)

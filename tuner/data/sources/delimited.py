@@ -1,4 +1,4 @@
-"""CSV, TSV and their relatives: dialect detected or given, every line's shape checked before pandas reads it."""
+"""CSV, TSV and similar text: the dialect is detected or given, and every line checked before pandas reads it."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from tuner.formatting import shorten
 if TYPE_CHECKING:
     import pandas as pd
 
-HEAD = 1 << 18  # bytes looked at to detect the dialect
+HEAD = 1 << 18  # bytes used to detect the dialect
 SCAN = 1 << 24  # bytes scanned at once for ragged lines
-DELIMITERS = (";", "\t", "|", ",")  # where two fit alike, a comma may be the decimal sign
+DELIMITERS = (";", "\t", "|", ",")  # of two that fit, the comma may be the decimal sign
 QUOTE, NEWLINE = ord('"'), ord("\n")
 
-# What pandas takes for a missing value, and "?", which the UCI repository writes.
+# Missing values of pandas, and "?" of the UCI repository.
 MISSING = frozenset(
     {"", "?", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "<NA>", "#N/A", "#NA", "NaT"}
 )
-MISSING_LABELS = MISSING - {"None", "n/a"}  # both are names of classes, too
+MISSING_LABELS = MISSING - {"None", "n/a"}  # both can be names of classes
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one file is written.  ``start`` is the byte where the rows begin, ``first_line`` that line's number."""
+    """The format of a file.  ``start`` is the byte where the rows begin, ``first_line`` the number of that line."""
 
     encoding: str
     delimiter: str
@@ -64,19 +64,17 @@ def looks_numeric(cell: str) -> bool:
 
 
 def detect_encoding(path: Path, head: bytes) -> str:
-    """Return UTF-8 or UTF-16 by their marks, UTF-8 where the head is valid UTF-8, else Windows-1252."""
+    """Return UTF-8 or UTF-16 by the byte order mark, UTF-8 if the head is valid UTF-8, else Windows-1252."""
     if head.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     zero = head.find(b"\0")
     if zero >= 0:
-        raise DataError(f"{path}: not a text file (byte 0x00 at offset {zero}), expected a table of text")
+        raise DataError(f"{path}: expected text, got a binary file (byte 0x00 at offset {zero})")
     control = sum(head.count(bytes([code])) for code in range(1, 32) if code not in (9, 10, 12, 13))
     if control > len(head) // 100:
-        raise DataError(
-            f"{path}: not a text file ({control} control characters near its start), expected a table of text"
-        )
+        raise DataError(f"{path}: expected text, got a binary file ({control} control characters near its start)")
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
@@ -85,29 +83,29 @@ def detect_encoding(path: Path, head: bytes) -> str:
 
 
 def to_utf8(path: Path, data: bytes, encoding: str, *, given: bool) -> tuple[bytes, str]:
-    """Return the text as UTF-8 bytes without a mark, and the encoding that was really used."""
+    """Return the text as UTF-8 bytes without a byte order mark, and the encoding that was used."""
     data = data.removeprefix(codecs.BOM_UTF8)
     if encoding.startswith("utf-8") and data.isascii():
         return data, encoding
     try:
         text = data.decode(encoding)
     except LookupError as error:
-        why = f"unknown encoding {encoding!r} ([data] encoding), expected a name such as utf-8"
+        why = f"unknown encoding {encoding!r} in [data] encoding; expected a name like utf-8"
         raise DataError(f"{path}: {why}") from error
     except UnicodeDecodeError as error:
         if encoding == "utf-8" and not given:
             return to_utf8(path, data, "cp1252", given=True)
         line = data.count(b"\n", 0, error.start) + 1
-        why = f"byte 0x{data[error.start]:02x} is not {encoding}; [data] encoding must name its own"
+        why = f"byte 0x{data[error.start]:02x} is not {encoding}; set [data] encoding"
         raise DataError(f"{path}, line {line}: {why}") from error
     if "\0" in text:
         line = text.count("\n", 0, text.find("\0")) + 1
-        raise DataError(f"{path}: not a text file (a zero byte in line {line})")
+        raise DataError(f"{path}, line {line}: expected text, got a zero byte")
     return (data if encoding == "utf-8" else text.encode()), encoding
 
 
 def with_newlines(data: bytes) -> bytes:
-    """Give a file of the old Macintosh (CR alone ends a line) the newline that the rest of this module counts."""
+    """Replace the line ends of old Macintosh files (CR only) by newlines."""
     return data.replace(b"\r", b"\n") if b"\r" in data and b"\n" not in data else data
 
 
@@ -116,7 +114,7 @@ def with_newlines(data: bytes) -> bytes:
 
 @contextlib.contextmanager
 def long_cells() -> Iterator[None]:
-    """Let cells be as long as they are; the csv module's limit is one for the whole process."""
+    """Lift the csv module's limit on the length of cells, which is global to the process."""
     limit = csv.field_size_limit(2**31 - 1)
     try:
         yield
@@ -125,7 +123,7 @@ def long_cells() -> Iterator[None]:
 
 
 def records(text: str, delimiter: str) -> list[list[str]]:
-    """Split text into records of stripped cells, blank lines left out, up to a quote that never closes."""
+    """Split text into records of stripped cells, without blank lines, up to an unclosed quote."""
     found: list[list[str]] = []
     with long_cells(), contextlib.suppress(csv.Error):
         for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True):
@@ -144,19 +142,19 @@ def usual_width(rows: list[list[str]]) -> tuple[int, float]:
 
 
 def detect_delimiter(path: Path, text: str) -> str:
-    """Return the delimiter that gives the most lines one and the same width above 1."""
+    """Return the delimiter for which most lines have the same number of cells, above 1."""
     found = {delimiter: usual_width(records(text, delimiter)) for delimiter in DELIMITERS}
     shares = {delimiter: share for delimiter, (width, share) in found.items() if width > 1}
     if not shares:
         raise DataError(
-            f"{path}, line 1: one column only (no comma, tab, semicolon or | between cells): {_quoted(text.strip())}; "
-            "expected a target and at least one more column (name another [data] delimiter if there is one)"
+            f"{path}, line 1: expected a target and at least one more column, got one column (no comma, tab, semicolon "
+            f"or |): {_quoted(text.strip())}. Set [data] delimiter if it is another character"
         )
     return max(shares, key=shares.__getitem__)
 
 
 def detect_decimal(rows: list[list[str]], delimiter: str) -> str:
-    """Return "," where cells such as 3,14 stand in a file of another delimiter and none such as 3.14 does."""
+    """Return "," if there are cells like 3,14 and none like 3.14, and the delimiter is not a comma."""
     if delimiter == ",":
         return "."
     cells = [cell for row in rows for cell in row]
@@ -171,43 +169,43 @@ def _quoted(text: str) -> str:
 
 
 def header_names(path: Path, cells: list[str]) -> tuple[str, ...]:
-    """Return the column names of a header line; an empty one is named by its position."""
+    """Return the column names of a header line; an empty name becomes column_POSITION."""
     names = tuple(name or f"column_{position}" for position, name in enumerate(cells))
     first: dict[str, int] = {}
     for position, name in enumerate(names, start=1):
         if first.setdefault(name, position) != position:
-            way_out = "; header = false in [data] if line 1 is a row" if looks_numeric(name) else ""
-            twice = f"stands twice (columns {first[name]} and {position}), expected each name once{way_out}"
-            raise DataError(f"{path}, line 1: column name {name!r} {twice}")
+            way_out = ", or set header = false in [data] if line 1 is data" if looks_numeric(name) else ""
+            places = f"columns {first[name]} and {position}"
+            raise DataError(f"{path}, line 1: duplicate column name {name!r} ({places}); rename one{way_out}")
     return names
 
 
 def detect_dialect(path: Path, head: bytes, encoding: str, wanted: Wanted, *, whole: bool) -> Dialect:
-    """Find out how a file is written from its first bytes (already UTF-8); what the definition gives is not guessed."""
+    """Detect the format of a file from its first bytes (in UTF-8); settings of the definition come first."""
     settings = wanted.settings
     complete = head if whole else head[: head.rfind(b"\n") + 1] or head
     text = complete.decode("utf-8", errors="replace")
     if not text.strip():
-        raise DataError(f"{path}: is empty, expected {'a header and ' if settings.header else ''}rows")
+        raise DataError(f"{path}: the file is empty; expected {'a header and ' if settings.header else ''}rows")
     delimiter = settings.delimiter or ("\t" if ".tsv" in path.suffixes else detect_delimiter(path, text))
     rows = records(text, delimiter)
     refuse_wrong_delimiter(path, settings, delimiter, rows, text)
     decimal = settings.decimal or detect_decimal(rows[1:], delimiter)
     notices = [f"{path.name}: numbers are read with a decimal comma"] if decimal == "," else []
     if encoding == "cp1252":
-        notices.append(f"{path.name}: not UTF-8, read as Windows-1252; [data] encoding names another")
-    skipped = settings.header  # the first line is no row
+        notices.append(f"{path.name}: not UTF-8, read as Windows-1252; if that is wrong, set [data] encoding")
+    skipped = settings.header  # the first line is not a row
     if settings.header:
         names = header_names(path, rows[0])
         if any(looks_numeric(cell) for cell in rows[0]):
             notices.append(
-                f"{path.name}: line 1 is taken for column names though some are numbers; header = false if not"
+                f"{path.name}: line 1 is read as column names, though some are numbers; if it is data: header = false"
             )
     else:
         width = usual_width(rows)[0]
         skipped = len(rows) > 1 and len(rows[0]) == 1 and width > 1
         if skipped:
-            notices.append(f"{path.name}: line 1 skipped, it is no row: {_quoted(rows[0][0])}")
+            notices.append(f"{path.name}: skipped line 1, which is not a row: {_quoted(rows[0][0])}")
         names = positional_names(width, wanted)
     start = bytes_of_first_lines(head, int(skipped))
     return Dialect(encoding, delimiter, decimal, names, start, head.count(b"\n", 0, start) + 1, tuple(notices))
@@ -224,19 +222,19 @@ def positional_names(width: int, wanted: Wanted) -> tuple[str, ...]:
 def refuse_wrong_delimiter(
     path: Path, settings: DataSettings, delimiter: str, rows: list[list[str]], text: str
 ) -> None:
-    """Refuse a given delimiter that leaves one column where another one makes several."""
+    """Refuse a delimiter that gives a single column."""
     if usual_width(rows)[0] > 1:
         return
     others = (other for other in DELIMITERS if other != delimiter and usual_width(records(text, other))[0] > 1)
-    hint = next((f"; {other!r} looks right" for other in others), "")
+    hint = next((f". Try {other!r}" for other in others), "")
     origin = "[data] delimiter" if settings.delimiter else "its suffix"
     raise DataError(
-        f"{path}, line 1: one column only when split at {delimiter!r} ({origin}): {_quoted(text.strip())}{hint}"
+        f"{path}, line 1: only one column with delimiter {delimiter!r} ({origin}): {_quoted(text.strip())}{hint}"
     )
 
 
 def bytes_of_first_lines(head: bytes, count: int) -> int:
-    """Return the offset after the first ``count`` lines that are not blank; a newline inside quotes ends no line."""
+    """Return the offset after the first ``count`` lines that are not blank; newlines in quotes do not count."""
     start = end = found = quotes = 0
     for line in io.BytesIO(head):
         end += len(line)
@@ -256,7 +254,7 @@ def bytes_of_first_lines(head: bytes, count: int) -> int:
 def line_is_regular(data: bytes, dialect: Dialect) -> bool:
     """Whether every line that is not empty has as many delimiters outside quotes as the names need.
 
-    One vectorized pass: a quote toggles "inside", so the parity of the quotes so far says which delimiters count.
+    One vectorized pass: the number of quotes so far is even outside quotes.
     """
     expected = len(dialect.names) - 1
     inside, open_count, length = 0, 0, 0  # the state carried over a block's end
@@ -297,21 +295,21 @@ def each_record(data: bytes, dialect: Dialect) -> Iterator[tuple[int, list[str]]
 
 
 def refuse_ragged(where: str, data: bytes, dialect: Dialect) -> None:
-    """Name the first line whose number of cells is not that of the names; quoting is followed exactly here."""
+    """Refuse the first line with another number of cells than names, with exact quoting."""
     expected = len(dialect.names)
     line = dialect.first_line - 1
     try:
         for line, record in each_record(data, dialect):
             if len(record) != expected:
-                found = f"{len(record)} cell{'s' if len(record) != 1 else ''}"
+                found = len(record)
                 text = _quoted(dialect.delimiter.join(record))
-                raise DataError(f"{where}, line {line}: {found}, expected {expected}: {text}")
+                raise DataError(f"{where}, line {line}: expected {expected} cells, got {found}: {text}")
     except csv.Error as error:
-        raise DataError(f"{where}, after line {line}: {error}, expected a closing quote") from error
+        raise DataError(f"{where}, after line {line}: expected a closing quote ({error})") from error
 
 
 def line_of_row(data: bytes, dialect: Dialect, row: int) -> str:
-    """Return "line 17" for a row number, found by reading up to it."""
+    """Return "line 17" for a row number, by reading up to it."""
     record = next(islice(each_record(data, dialect), row, None), None)
     return f"row {row}" if record is None else f"line {record[0]}"
 
@@ -320,7 +318,7 @@ def line_of_row(data: bytes, dialect: Dialect, row: int) -> str:
 
 
 def parse(where: str, data: bytes, dialect: Dialect, wanted: Wanted, target: str | None) -> pd.DataFrame:
-    """Read UTF-8 bytes from ``dialect.start`` on; a column becomes numbers only if all its cells are numbers."""
+    """Parse UTF-8 bytes from ``dialect.start`` on; a column is numeric only if all its cells are numbers."""
     import pandas as pd
 
     if not line_is_regular(data, dialect):
@@ -348,11 +346,11 @@ def parse(where: str, data: bytes, dialect: Dialect, wanted: Wanted, target: str
     except pd.errors.ParserError as error:
         raise DataError(f"{where}: {str(error).strip().splitlines()[-1]}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{where}: {error.reason}; name the file's [data] encoding") from error
+        raise DataError(f"{where}: {error.reason}; set [data] encoding") from error
 
 
 def target_among(names: tuple[str, ...], target: str | int | None) -> str | None:
-    """Return the name that the definition's target means: a name, or a position from 0 (negative: from the end)."""
+    """Return the name of a target given as a name or as a position from 0 (negative: from the end)."""
     if isinstance(target, str) and target in names:
         return target
     try:
@@ -374,18 +372,18 @@ def read_delimited(file: DataFile, wanted: Wanted) -> Raw:
     dialect = detect_dialect(path, data[:HEAD], encoding, wanted, whole=len(data) <= HEAD)
     frame = parse(str(path), data, dialect, wanted, target_among(dialect.names, wanted.settings.target))
     if not len(frame):
-        raise DataError(f"{path}: no rows after the header, expected at least one example of each class")
+        raise DataError(f"{path}: no rows after the header; expected at least two of each class")
     return raw_of(path, frame, data, dialect)
 
 
 def raw_of(path: Path, frame: pd.DataFrame, data: bytes, dialect: Dialect) -> Raw:
-    """Return rows that were parsed from ``data``, which tell their lines."""
+    """Return the rows parsed from ``data``, with their line numbers."""
     line_of = partial(line_of_row, data, dialect)
     return Raw(frame, str(path), line_of, decimal=dialect.decimal, notices=dialect.notices)
 
 
 def measure_delimited(file: DataFile, settings: DataSettings) -> None:
-    """Refuse a file that, by its size and its first lines, will not fit into memory."""
+    """Refuse a file that, by its size and first lines, does not fit in memory."""
     with file.unpacked() as opened:
         head = read_bytes(file.path, opened, HEAD)
     size = unpacked_size(file)
@@ -393,12 +391,12 @@ def measure_delimited(file: DataFile, settings: DataSettings) -> None:
     delimiter = (settings.delimiter or max(DELIMITERS, key=lambda sign: head.count(sign.encode()))).encode()
     columns = head.count(delimiter) // lines + 1
     rows = size / max(len(head) / lines, 1) if head else 0
-    # the text itself, 8 bytes a cell in the frame, 4 in the network's input, 2 for what comes and goes
+    # the text, and per cell 8 bytes in the frame, 4 in the network's input, 2 for temporary arrays
     refuse_if_too_large(str(file.path), size + rows * columns * 14, f"about {rows:,.0f} rows of {columns} columns")
 
 
 def read_chunks(path: Path, wanted: Wanted, size: int) -> Iterator[Raw]:
-    """Yield a file's rows in pieces of about ``size`` bytes, cut between records; for applying a model to many rows."""
+    """Yield a file's rows in pieces of about ``size`` bytes, cut between records."""
     with DataFile(path, stream=True) as opened, opened.unpacked() as file:
         head = read_bytes(path, file, size)
         given = wanted.settings.encoding

@@ -1,4 +1,4 @@
-"""How much memory there is, and the refusal of what does not fit into it."""
+"""Available memory, and a check before loading."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _number(path: str) -> int | None:
 
 
 def available_memory() -> int:
-    """Return the bytes this process may still use: of the machine, its control group and its own limit."""
+    """Return the bytes available to this process: minimum of machine, control group and process limit."""
     import psutil
 
     free: list[int] = [psutil.virtual_memory().available]
@@ -36,7 +36,7 @@ def available_memory() -> int:
 
 
 def show_bytes(size: float) -> str:
-    """Write a size for people: 3.1 GB."""
+    """Format a size: 3.1 GB."""
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:
             return f"{size:.3g} {unit}"
@@ -45,10 +45,10 @@ def show_bytes(size: float) -> str:
 
 
 def refuse_if_too_large(where: str, need: float, what: str) -> None:
-    """Refuse what needs more memory than there is, before it is loaded."""
+    """Refuse data that needs more memory than is available."""
     free = available_memory()
     if need > free:
         raise DataError(
-            f"{where}: {what} would need about {show_bytes(need)} of memory, but {show_bytes(free)} are free: "
-            "keep fewer rows or columns"
+            f"{where}: {what} need about {show_bytes(need)} of memory, but only {show_bytes(free)} are free. Use fewer "
+            "rows or columns"
         )

@@ -1,4 +1,4 @@
-"""Opening files once, compressed or not: damage and truncation become one clear line."""
+"""Open files once, compressed or not, with clear errors for damaged and truncated ones."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from typing import IO, Any, Self
 from tuner.errors import DataError
 
 IN_MEMORY = 1 << 26
-"""Bytes up to which a file is read whole, so that it is read once and not once to hash and once to parse it."""
+"""Bytes up to which a file is read whole, to read it once for hashing and parsing."""
 
 
 class DataFile:
     """A data file, opened once: the bytes that are hashed are the bytes that are parsed.
 
     A file of at most ``IN_MEMORY`` bytes is read whole; a larger one is streamed twice from one descriptor, and
-    ``refuse_changed`` tells where it was written to in between.  ``find_labels`` names the other file of IDX images.
+    ``refuse_changed`` detects writes in between.  ``find_labels`` names the other file of IDX images.
     """
 
     def __init__(self, path: Path, find_labels: Callable[[], Path] | None = None, *, stream: bool = False) -> None:
@@ -40,7 +40,7 @@ class DataFile:
 
     @functools.cached_property
     def labels(self) -> DataFile | None:
-        """The file of the labels, opened when it is first asked for; None where the rows hold them."""
+        """The file of the labels, opened on first use; None if the rows have the labels."""
         return None if self._find_labels is None else DataFile(self._find_labels())
 
     @property
@@ -50,7 +50,7 @@ class DataFile:
 
     @functools.cached_property
     def digests(self) -> list[bytes]:
-        """The SHA-256 of the contents, then that of the labels' file."""
+        """The SHA-256 of the contents, and of the labels' file."""
         try:
             own = hashlib.file_digest(self.rewound(), "sha256").digest()  # type: ignore[arg-type]
         except OSError as error:
@@ -58,13 +58,13 @@ class DataFile:
         return [own, *(self.labels.digests if self.labels is not None else ())]
 
     def rewound(self) -> IO[bytes]:
-        """The bytes as they are on the disk, from the first one on."""
+        """Return the bytes on disk, from the start."""
         self.raw.seek(0)
         return self.raw
 
     @contextmanager
     def unpacked(self) -> Iterator[IO[bytes]]:
-        """The bytes, decompressed as the suffix says, from the first one on."""
+        """Yield the decompressed bytes, from the start."""
         suffix = compression_of(self.path)
         if suffix is None:
             yield self.rewound()
@@ -73,11 +73,11 @@ class DataFile:
             yield file
 
     def refuse_changed(self) -> None:
-        """Raise DataError where the file was written to since it was opened."""
+        """Raise DataError if the file was changed since it was opened."""
         now = os.fstat(self._descriptor.fileno())
         is_whole = self.raw is not self._descriptor
         if not is_whole and any(getattr(now, name) != getattr(self._stat, name) for name in ("st_size", "st_mtime_ns")):
-            raise DataError(f"{self.path}: was written to while it was read; expected a file that stays as it is")
+            raise DataError(f"{self.path}: changed while it was being read. Try again when it is complete")
         if self.labels is not None:
             self.labels.refuse_changed()
 
@@ -91,12 +91,12 @@ class DataFile:
 
 
 def cannot_be_read(path: Path, error: OSError) -> DataError:
-    """The error of a file that the system does not give."""
+    """Return the error for a file that cannot be read."""
     return DataError(f"{path}: cannot be read: {error.strerror or error}")
 
 
 class ZstdFile(io.RawIOBase):
-    """A zstd stream read forward; unlike the library's own reader it notices a stream that ends too early."""
+    """A zstd stream; unlike the library's reader it detects a truncated stream."""
 
     def __init__(self, file: IO[bytes]) -> None:
         import zstandard
@@ -108,7 +108,7 @@ class ZstdFile(io.RawIOBase):
         self._ready = b""
 
     def readable(self) -> bool:
-        """Say that this is a stream to read from."""
+        """Return true."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -157,14 +157,14 @@ def read_bytes(path: Path, file: IO[bytes], most: int = -1) -> bytes:
         return file.read(most)
     except OSError as error:
         if isinstance(error, gzip.BadGzipFile):
-            raise DataError(f"{path}: not gzip data, though its name ends in .gz ({error})") from error
+            raise DataError(f"{path}: expected gzip data because of its suffix ({error})") from error
         raise cannot_be_read(path, error) from error
     except _damage() as error:
         raise DataError(f"{path}: truncated or damaged {path.suffix} data ({error})") from error
 
 
 def unpacked_size(file: DataFile) -> int:
-    """Estimate a file's decompressed size in bytes, from sizes alone: nothing is unpacked.
+    """Estimate a file's decompressed size in bytes, without decompressing.
 
     gzip keeps the last member's size modulo 4 GiB in the last four bytes; tables seldom shrink below a twelfth.
     """

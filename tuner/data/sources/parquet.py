@@ -1,4 +1,4 @@
-"""Parquet, by pyarrow where it is installed (extra ``tuner-search[parquet]``)."""
+"""Parquet, with pyarrow (extra ``tuner-search[parquet]``)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _parquet(file: DataFile) -> Any:
     try:
         from pyarrow import parquet
     except ImportError as error:
-        raise DataError(f"{file.path}: Parquet needs pyarrow: pip install 'tuner-search[parquet]'") from error
+        raise DataError(f"{file.path}: Parquet needs pyarrow. Run: pip install 'tuner-search[parquet]'") from error
     with _damage_refused(file, "not a Parquet file, or damaged"):
         return parquet.ParquetFile(file.rewound())
 
@@ -38,12 +38,12 @@ def read_parquet(file: DataFile, wanted: Wanted) -> Raw:
     with _damage_refused(file, "damaged Parquet file"):
         frame = table.read(use_pandas_metadata=False).to_pandas(ignore_metadata=True)
     if not len(frame):
-        raise DataError(f"{file.path}: no rows, expected at least one example of each class")
+        raise DataError(f"{file.path}: no rows; expected at least two of each class")
     return Raw(frame, str(file.path), by_row)
 
 
 def read_parquet_pieces(file: DataFile, rows: int) -> Iterator[Raw]:
-    """Yield a Parquet file's rows, so many at once; for applying a model to many rows."""
+    """Yield a Parquet file's rows, ``rows`` at a time."""
     first, batches = 0, _flat(file).iter_batches(batch_size=rows)
     while True:
         with _damage_refused(file, "damaged Parquet file"):
@@ -56,18 +56,18 @@ def read_parquet_pieces(file: DataFile, rows: int) -> Iterator[Raw]:
 
 
 def _flat(file: DataFile) -> Any:
-    """A table whose cells are single values."""
+    """Return a table whose cells are single values."""
     table = _parquet(file)
     import pyarrow
 
     nested = [field.name for field in table.schema_arrow if pyarrow.types.is_nested(field.type)]
     if nested:
-        raise DataError(f"{file.path}, column {nested[0]!r}: holds lists or structs, expected one value a row")
+        raise DataError(f"{file.path}, column {nested[0]!r}: expected one value per row, got lists or structs")
     return table
 
 
 def measure_parquet(file: DataFile, settings: DataSettings) -> None:
-    """Refuse a file that, by its own account, will not fit into memory."""
+    """Refuse a file that, by its metadata, does not fit in memory."""
     meta = _parquet(file).metadata
     what = f"{meta.num_rows:,} rows of {meta.num_columns} columns"
     refuse_if_too_large(str(file.path), meta.num_rows * meta.num_columns * 24, what)

@@ -1,4 +1,4 @@
-"""What every source yields: a frame, and how messages name its rows."""
+"""What every source returns: a frame, and the names of its rows in messages."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a reader must know besides the file itself.
+    """The arguments of a reader besides the file.
 
-    ``names`` are the columns of the study's source where this is another of its files, ``text`` those of its columns
-    that hold text there: read as text here too, so that the category "1" never becomes the number 1.  ``target`` is
-    the source's target column; rows to be predicted are not ``labeled`` and may come without it.
+    ``names``: the columns of the study's source, if this is another file.  ``text``: its text columns, which are read
+    as text here too, so that the category "1" does not become the number 1.  ``target``: its target column; rows to
+    predict are not ``labeled`` and may lack it.
     """
 
     settings: DataSettings
@@ -30,10 +30,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """One file's rows as read, every column in it; ``line_of`` turns a row number into "line 17" for messages.
+    """The rows and columns of a file; ``line_of`` turns a row number into "line 17" for messages.
 
-    ``labels`` are the target's cells where the format keeps them apart from the columns, ``target`` is their name then.
-    ``decimal`` is the sign that numbers have in cells read as text.
+    ``labels``: the target's cells if the format keeps them apart from the columns, and ``target`` their name.
+    ``decimal``: the decimal sign in cells read as text.
     """
 
     frame: pd.DataFrame
@@ -56,15 +56,15 @@ class Raw:
         return place if column is None else f"{place}, column {column!r}"
 
     def cells(self, name: str) -> pd.Series[Any]:
-        """Return one column, or the labels if they go by this name."""
+        """Return one column, or the labels if they have this name."""
         return self.labels if self.labels is not None and name == self.target else self.frame[name]
 
 
 def by_row(row: int) -> str:
-    """Name a row of a source that has no lines, counted from 0 as NumPy and pandas do."""
+    """Name a row of a source without lines, from 0 as in NumPy and pandas."""
     return f"row {row}"
 
 
 def rows_from(first: int) -> Callable[[int], str]:
-    """Name the rows of a piece that begins at row ``first`` of its file."""
+    """Return names for the rows of a piece that begins at row ``first`` of its file."""
     return lambda row: f"row {first + row}"

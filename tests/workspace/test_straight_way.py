@@ -114,5 +114,5 @@ def test_a_large_file_that_is_written_to_while_it_is_read_is_refused(
         reader.fingerprint()
         with path.open("a", encoding="utf-8") as file:
             file.write("1.0,2.0,a\n")
-        with pytest.raises(DataError, match="written to while it was read"):
+        with pytest.raises(DataError, match="changed while it was being read"):
             reader.raws()

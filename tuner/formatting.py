@@ -8,7 +8,7 @@ from typing import Any
 
 
 def points(share: float) -> str:
-    """A share as points of per cent: one decimal, two below 0.95; "−" in front of negative ones, "unknown" for NaN."""
+    """Write a share in percentage points: one decimal, two below 0.95; "−" for negative ones, "unknown" for NaN."""
     if math.isnan(share):
         return "unknown"
     hundredfold = 100 * share
@@ -17,27 +17,27 @@ def points(share: float) -> str:
 
 
 def percent(error: float | None, sign: str = "%") -> str:
-    """Write an error as per cent: 2.4%; below 1% with a second decimal, 0.14%; a dash where unknown."""
+    """Write an error as a percentage: 2.4%; below 1% with a second decimal, 0.14%; a dash if unknown."""
     return "–" if error is None or math.isnan(error) else points(error) + sign
 
 
 def span(low: float, high: float) -> str:
-    """Write the two ends of an interval, in per cent or points: ``1.9–2.9``; ``−0.3 to 0.2`` where a sign is in it."""
+    """Write an interval, in percent or pp: ``1.9–2.9``, or ``−0.3 to 0.2`` with a negative end."""
     return f"{points(low)} to {points(high)}" if low < 0 else f"{points(low)}–{points(high)}"
 
 
 def share(of: float) -> str:
-    """Write a share in whole per cent: ``31%``."""
+    """Write a share as a whole percentage: ``31%``."""
     return f"{100 * of:.0f}%"
 
 
 def rounded(number: int) -> str:
-    """Write a large number as one knows it, to two digits: ``120,000``."""
+    """Write a large number rounded to two digits: ``120,000``."""
     return f"{int(float(f'{number:.2g}')):,}"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
-    """``1 trial``, ``1,797 trials``."""
+    """Write a number of things: ``1 trial``, ``1,797 trials``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
@@ -88,7 +88,7 @@ def duration(seconds: float) -> str:
 
 
 def rough_duration(seconds: float) -> str:
-    """An estimate or a trial's time: two or three figures of the largest unit of which there are two, ``2.5 min``."""
+    """Write a rough time in the largest unit of which there are at least two: ``2.5 min``."""
     for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= 2 * size:
             return f"{seconds / size:.3g} {unit}"
@@ -117,7 +117,7 @@ def shorten(text: str, most: int = 60) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest of the known names; empty where none is near."""
+    """Return a hint with the most similar known name; empty if none is similar."""
     import difflib
 
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
@@ -125,5 +125,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def headline(study: str, database: str, *parts: str) -> str:
-    """The first line that a command prints: the study, its database (a file by its path) and what it is about."""
+    """Return the first line that a command prints: the study, its database (a file by its path) and ``parts``."""
     return " · ".join([f"study {study}", f"database {database.removeprefix('sqlite:///')}", *parts])

@@ -1,7 +1,7 @@
-"""What trials and epochs are chosen by: means over the dev rows of a loss that every row has.
+"""Metrics that trials and epochs are chosen by: means of a loss over the dev rows.
 
-`METRICS` is the one table: definitions, early stopping, trials and reports read from it, none asks for a metric by its
-name.  To add one is an entry here, and a class where its value is no mean of a row's loss.
+Definitions, early stopping, trials and reports read the table `METRICS`.  To add a metric, write an entry, and a
+class if its value is not a mean of the rows' losses.
 """
 
 from __future__ import annotations
@@ -41,13 +41,12 @@ def cross_entropies(measured: Measured) -> Array:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A mean of the rows' losses, or with ``class_weights`` the weighted mean of the classes' mean losses.
+    """A mean of the rows' losses, or with ``class_weights`` a weighted mean of the classes' mean losses.
 
-    ``label``: its name in a sentence; ``meaning``: what it is, where the name does not say it; ``why``: why a
-    definition is made with it.  ``worst``: the value of a trial that diverged, finite so that the sampler keeps away.
-    ``losses``: (n,) losses of the rows, by which trials are compared.  ``class_weights``: from the rows of each class,
-    (n_classes,), to its relative weight, 0 where it has none.  ``from_labels``: whether predicted labels are enough.
-    ``less_noisy``: the metric to stop by instead where dev rows are few.
+    ``label``: its name in a sentence; ``meaning``: a definition; ``why``: why a study file uses it.  ``worst``: the
+    value of a trial that diverged, finite so that the sampler avoids it.  ``losses``: (n,) losses of the rows, by which
+    trials are compared.  ``class_weights``: from the rows of each class, (n_classes,), to its relative weight.
+    ``from_labels``: whether predicted labels are enough.  ``less_noisy``: the metric to stop by with few dev rows.
     """
 
     name: str
@@ -62,16 +61,16 @@ class Metric:
 
     @property
     def counts_wrong(self) -> bool:
-        """Whether a row's loss is 1 where it is wrong and else 0."""
+        """Whether a row's loss is 1 if it is wrong and 0 otherwise."""
         return self.losses is wrong_rows
 
     @property
     def is_mean_of_losses(self) -> bool:
-        """Whether every row's loss counts the same."""
+        """Whether every row has the same weight."""
         return self.class_weights is None
 
     def mean(self, losses: Array, y: Array) -> float:
-        """The metric of a set of rows from their losses (n,) and class indices (n,)."""
+        """Return the metric of rows from their losses (n,) and class indices (n,)."""
         if self.class_weights is None:
             total = np.count_nonzero(losses) if losses.dtype == bool else float(np.add.reduce(losses))
             return float(total / len(losses))
@@ -81,20 +80,20 @@ class Metric:
         return float(np.average(of_classes, weights=self.class_weights(counts)[there]))
 
     def of(self, measured: Measured, y: Array) -> float:
-        """What early stopping follows: the metric of one network's dev rows."""
+        """Return the metric of one network's dev rows, for early stopping."""
         return self.mean(self.losses(measured), y)
 
     def value(self, layout: DevLayout, networks: Sequence[Measured], y: Array) -> float:
-        """A trial's value from what its networks' dev rows were measured to, ``y`` (n_dev,) their class indices."""
+        """Return a trial's value from its networks on their dev rows; ``y``: (n_dev,) class indices."""
         return self.of_losses(layout, [self.losses(one) for one in networks], y)
 
     def of_losses(self, layout: DevLayout, networks: Sequence[Array], y: Array) -> float:
-        """A trial's value from its networks' losses: the mean over the sets that cover all dev rows."""
+        """Return a trial's value from its networks' losses: the mean over the sets that cover all dev rows."""
         values = [self.mean(losses, y) for losses in layout.sets(networks)]
         return values[0] if len(values) == 1 else float(np.mean(values))
 
     def weighted(self, losses: Array, y: Array) -> Array:
-        """Losses (..., n) whose plain mean is the metric: a row counts as much as its class's weight gives it."""
+        """Return losses (..., n) whose plain mean is the metric."""
         if self.class_weights is None:
             return losses
         counts = np.bincount(y)
@@ -103,21 +102,21 @@ class Metric:
 
 
 class Cost(Metric):
-    """Mean cost of the networks on their dev rows; trials are compared by the rows that they get wrong."""
+    """Mean cost of the networks on their dev rows; trials are compared by their wrong rows."""
 
     is_mean_of_losses = False
 
     def of(self, measured: Measured, y: Array) -> float:
-        """The network's own mean cost."""
+        """Return the network's mean cost."""
         return measured.cost
 
     def value(self, layout: DevLayout, networks: Sequence[Measured], y: Array) -> float:
-        """The mean of the networks' costs, each as often as it has dev rows."""
+        """Return the mean of the networks' costs, weighted by their dev rows."""
         return float(np.average([one.cost for one in networks], weights=layout.sizes))
 
 
 def one_each(counts: Array) -> Array:
-    """The same weight for every class that has rows."""
+    """Return the same weight for every class that has rows."""
     return np.asarray(counts > 0, dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""How trials, networks, diagnoses and checks of data come out, as it is written and read."""
+"""Outcomes of trials, networks, diagnoses and data checks, as they are stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class _Outcome(StrEnum):
 
 
 class TrialState(_Outcome):
-    """How far a trial is."""
+    """The state of a trial."""
 
     COMPLETE = "complete"
     PRUNED = "pruned"
@@ -25,10 +25,10 @@ class TrialState(_Outcome):
 
 
 class StopReason(_Outcome):
-    """What ended the training of a network, or of a trial.
+    """What ended the training of a network or a trial.
 
-    RETURNED: a custom trainer came back before its last epoch.  STOPPED: the caller's ``on_epoch`` asked for it.
-    INTERRUPTED: the training goes on later.  FAILED: a trial without a result.
+    RETURNED: a custom trainer returned before its last epoch.  STOPPED: the caller's ``on_epoch`` asked for it.
+    INTERRUPTED: the training continues later.  FAILED: a trial without a result.
     """
 
     PATIENCE = "patience"
@@ -43,7 +43,7 @@ class StopReason(_Outcome):
 
 
 class FailureCause(_Outcome):
-    """How the text begins that says why a trial failed or was re-queued, where it was not an exception."""
+    """Start of the text that says why a trial failed or was re-queued, other than by an exception."""
 
     CRASHED = "crashed"
     OUT_OF_MEMORY = "out of memory"
@@ -51,7 +51,7 @@ class FailureCause(_Outcome):
 
 
 class Level(_Outcome):
-    """A gap's interval against the material gap: above it, below it, or on both sides."""
+    """A gap's interval compared with the threshold: above, below, or including it."""
 
     HIGH = "high"
     LOW = "low"
@@ -70,7 +70,7 @@ class Verdict(_Outcome):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing to know about the data; ``kind`` is for programs, ``text`` for people.
+    """One finding of the data checks; ``kind`` is for programs, ``text`` for people.
 
     kind: same_rows, groups, class_shares, distribution, missingness, classifier, not_compared, leakage or imbalance.
     """

@@ -82,7 +82,7 @@ def test_one_trial_resolves_nothing() -> None:
     assert resolution(bits(4), 0, np.array([0])) is None
 
 
-def test_the_sober_choice_is_the_simplest_within_one_standard_error() -> None:
+def test_the_simplest_tied_is_the_simplest_within_one_standard_error() -> None:
     """A small network nearly as good is preferred; a smaller one far behind is not."""
     wrong = np.stack([np.arange(100) < 5, np.arange(100) >= 94, np.arange(100) < 60])
     assert simplest_tied(wrong, 0, np.array([5000, 700, 50]), np.zeros((3, 0))) == 1
@@ -95,7 +95,7 @@ def test_of_equally_small_networks_the_most_regularized() -> None:
     assert simplest_tied(wrong, 0, np.array([10, 10, 10]), regularization) == 1
 
 
-def test_a_lone_trial_is_the_sober_choice() -> None:
+def test_a_lone_trial_is_the_simplest_tied() -> None:
     """There is nothing else to choose."""
     assert simplest_tied(bits(5), 0, np.array([10]), np.zeros((1, 0))) == 0
 

@@ -9,7 +9,7 @@ from tuner.errors import ArgumentError
 
 
 def lecture(train: float, dev: float, *, n_train: int = 30_000, n_dev: int = 10_000, **options: object) -> Diagnosis:
-    """Diagnose a train and a dev error in per cent."""
+    """Diagnose a train and a dev error in percent."""
     counted = ErrorEstimate.measured
     train_error, dev_error = counted(train / 100 * n_train, n_train), counted(dev / 100 * n_dev, n_dev)
     return diagnose(train=train_error, dev=dev_error, **options)  # type: ignore[arg-type]
@@ -144,13 +144,13 @@ def test_an_impossible_baseline_is_refused(baseline: object) -> None:
 
 
 def test_an_impossible_material_gap_is_refused() -> None:
-    """Two per cent is 0.02, not 2."""
+    """Two percent is 0.02, not 2."""
     with pytest.raises(ArgumentError, match=r"material_gap must be in \[0, 1\], got 2"):
         lecture(1, 5, material_gap=2)
 
 
 def test_how_many_dev_examples_would_decide() -> None:
-    """300 leave the variance of (15, 16) open; the number named decides it, and one per cent fewer hardly."""
+    """300 leave the variance of (15, 16) open; the number named decides it, and one percent fewer hardly."""
     needed = examples_to_decide(lecture(15, 16, n_dev=300), "variance")
     assert needed is not None
     assert needed[0] == "dev"

@@ -1,4 +1,4 @@
-"""Wilson and Newcombe intervals, held against published figures and their definitions."""
+"""Wilson and Newcombe intervals, compared with published figures and their definitions."""
 
 import math
 

@@ -53,7 +53,7 @@ def test_the_sentence_users_want() -> None:
     """Today's error, the one expected, and its interval."""
     found = fit_learning_curve(points(SIZES, a=0.0, b=0.04, c=0.6, n_dev=50_000))
     assert found.helps
-    assert found.sentence().startswith("Twice the data would bring dev error from 4.0% to about 2.")
+    assert found.sentence().startswith("Twice the data would lower dev error from 4.0% to about 2.")
     assert "–" in found.sentence()
 
 
@@ -269,7 +269,7 @@ def test_trainings_on_few_examples_are_lucky_more_often() -> None:
 
 
 def with_left_out(points: list[LearningPoint], *, n_rows: int = 4000, shift: float = 0.0) -> list[LearningPoint]:
-    """The same networks held against rows that they left out, ``shift`` more often wrong than on dev; not the largest.
+    """The same networks compared with rows that they left out, ``shift`` more often wrong than on dev; not the largest.
 
     As in a real curve, a row is left out by a network of n examples with the chance 1 − n/largest.
     """
@@ -300,7 +300,7 @@ def test_a_lucky_dev_set_is_pulled_toward_the_rows_left_out() -> None:
     assert 0.12 < found.estimate < 0.14
     assert found.twice.value > fit_learning_curve(given).twice.value + 0.015
     said = f"from about {100 * found.estimate:.1f}% (10.0% on this dev set) to about "
-    assert found.sentence().startswith(f"Twice the data would bring dev error {said}")
+    assert found.sentence().startswith(f"Twice the data would lower dev error {said}")
 
 
 def test_whether_data_help_is_asked_of_the_estimate() -> None:
@@ -320,7 +320,7 @@ def test_a_gap_that_chance_can_make_is_said_to_be_smaller() -> None:
     assert (found.left_out, found.today) == (0, pytest.approx(0.08))
     assert found.twice.value < found.estimate < 0.075
     said = f"from about {100 * found.estimate:.1f}% (8.0% on this dev set) to about "
-    assert found.sentence().startswith(f"Twice the data would bring dev error {said}")
+    assert found.sentence().startswith(f"Twice the data would lower dev error {said}")
 
 
 def test_without_left_out_rows_the_dev_error_is_what_there_is() -> None:
@@ -335,7 +335,7 @@ def test_without_left_out_rows_the_dev_error_is_what_there_is() -> None:
 
 
 def test_a_size_kept_without_left_out_rows_has_its_dev_error_alone() -> None:
-    """Networks of an earlier version beside new ones: a size counts what all of its networks were held against."""
+    """Networks of an earlier version beside new ones: a size counts what all of its networks were compared with."""
     bits = {"left_out": np.array([True, True, False]), "left_wrong": np.array([True, False, False])}
     old, new = network(20, 0, 0, [True, False]), network(40, 0, 0, [True, False])
     mixed = [old, replace(new, **bits), replace(new, repeat=1), replace(new, n_train=80, **bits)]
@@ -377,7 +377,7 @@ def twice(given: list[LearningPoint]) -> Prediction:
 
 
 def drawn(rng: np.random.Generator, f: Callable[[float], float]) -> list[LearningPoint]:
-    """Four trainings a size, each some 7% off f(n), held against 250 dev rows and those of 2,000 they left out."""
+    """Four trainings a size, each some 7% off f(n), compared with 250 dev rows and those of 2,000 they left out."""
     hard = [norm.ppf(rng.random(n)) for n in (250, 2000)]
     found = []
     for n in SIZES:
@@ -409,5 +409,5 @@ def test_an_error_that_is_not_expected_to_fall_is_said_to_stay() -> None:
         LearningCurve(sizes=(1000,), errors=(0.105,), seeds=1, predictions=(then,), now=now).promise()
         for then in (Prediction(2000, 0.106, 0.09, 0.12), Prediction(2000, 0.094, 0.08, 0.11))
     )
-    assert worse == "Twice the data is not expected to lower the dev error: 10.5% today, about 10.6% (9.0–12.0) then"
-    assert better.startswith("Twice the data would bring dev error from 10.5%")
+    assert worse == "Twice the data is not expected to lower dev error: 10.5% today, about 10.6% (9.0–12.0) then"
+    assert better.startswith("Twice the data would lower dev error from 10.5%")

@@ -153,7 +153,7 @@ def test_each_look_is_written_down_and_the_report_tells(own: Path, here: Run) ->
     assert second.returncode == 0
     assert "opened 2 times" in second.stdout
     assert "looked at more than once" in second.stderr
-    assert "The test set was opened twice" in here("report", "mixed").stdout.replace("\n", " ")
+    assert "The test set was evaluated twice" in here("report", "mixed").stdout.replace("\n", " ")
     assert looks(own) == [(found["trial"], round(error["value"] * error["n"]), error["n"])] * 2
 
 

@@ -52,7 +52,7 @@ def test_a_file_is_never_overwritten(searched: Path, here: Run) -> None:
     before = Path("studies/small-2.toml").read_bytes()
     again = here("refine", "small", "--output", "studies/small-2.toml")
     assert (again.returncode, again.stdout) == (2, "")
-    assert "studies/small-2.toml is there already and was left as it is" in again.stderr
+    assert "studies/small-2.toml already exists; not overwritten" in again.stderr
     assert Path("studies/small-2.toml").read_bytes() == before
     assert here("refine", "small", "--output", "studies/other.toml").returncode == 0
     assert read_source(Path("studies/other.toml")).definition.name == "other"

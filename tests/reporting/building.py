@@ -100,7 +100,7 @@ def make_study(
 
 
 def make_evaluation(trial_number: int) -> HeldOutEvaluation:
-    """A look at the test set with the model of a trial: 30 of 400 rows wrong."""
+    """A test-set evaluation with the model of a trial: 30 of 400 rows wrong."""
     return HeldOutEvaluation(trial_number, 1.8e9, wrong=30, n=400, n_effective=None, model="made.tuner")
 
 

@@ -28,7 +28,7 @@ def test_other_dev_rows_are_compared_as_two_samples() -> None:
     records = [make_study(12, name="a"), make_study(12, name="b", n_dev=300)]
     found = compare(records)
     assert found.summary["differences"][0]["paired"] is None
-    assert "Other dev rows" in found.sentences[0]
+    assert "Their dev rows differ" in found.sentences[0]
 
 
 def test_a_comparison_is_written_and_read(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_comparison_is_written_and_read(tmp_path: Path) -> None:
 def test_a_study_without_trials_can_be_compared() -> None:
     """It is named as the one that has none."""
     found = compare([make_study(12, name="a"), make_study(0, name="b")])
-    assert found.sentences == ["b against a: no complete trial in b yet."]
+    assert found.sentences == ["b compared with a: no complete trial in b yet."]
     assert "a" in found.text()
     assert "<table" in found._repr_html_()
 
@@ -71,7 +71,7 @@ def test_news_of_a_quiet_night() -> None:
     report = build_report(make_study(6), since=datetime.timedelta(hours=1))
     assert report.news is not None
     assert not report.news.best_changed
-    assert "no trial ended. The best is still" in report.text().replace("\n", " ")
+    assert ": none. The best is still" in report.text().replace("\n", " ")
     assert report.summary["since"]["best_changed"] is False
 
 
@@ -81,6 +81,6 @@ def test_news_of_a_first_night() -> None:
     now = BEGAN + datetime.timedelta(hours=1)
     news = find_news(record, datetime.timedelta(days=1), now)
     assert news.before is None
-    assert "The best is" in news.sentence()
+    assert "The first best trial is" in news.sentence()
     empty = find_news(dataclasses.replace(record, trials=[]), datetime.timedelta(days=1), now)
-    assert empty.sentence().endswith("no trial ended.")
+    assert empty.sentence().endswith(": none.")

@@ -30,7 +30,7 @@ def test_with_seeds_a_dev_example_is_wrong_in_shares() -> None:
     assert set(np.unique(wrong)) <= {0.0, 0.25, 0.5, 0.75, 1.0}
     report = build_report(record)
     assert report.findings.seeds is not None
-    assert any("Over 4 seeds" in note for note in report.notes)
+    assert any("over 4 seeds" in note for note in report.notes)
 
 
 def test_the_corrected_error_allows_for_the_choice() -> None:
@@ -45,33 +45,33 @@ def test_the_same_study_gives_the_same_report() -> None:
     assert build_report(record).summary == build_report(record).summary
 
 
-def test_a_look_at_the_test_set_unseals_it() -> None:
-    """From then on its error and the overfitting to dev are shown, and more than one look is warned about."""
+def test_a_test_set_evaluation_is_reported() -> None:
+    """Its error and the overfitting to dev are shown; a second evaluation gets a note."""
     record = make_study(30)
     best = build_report(record).best
     assert best is not None
     assert build_report(record).summary["errors"]["test"] is None
-    evaluation = make_evaluation(best.number)
-    opened = build_report(dataclasses.replace(record, test_evaluations=[evaluation]))
+    look = make_evaluation(best.number)
+    opened = build_report(dataclasses.replace(record, test_evaluations=[look]))
     assert opened.summary["errors"]["test"]["value"] == pytest.approx(0.075)
     assert "dev_overfit" in opened.summary["gaps"]
     assert "evaluated once" in opened.text()
-    twice = build_report(dataclasses.replace(record, test_evaluations=[evaluation, evaluation]))
+    twice = build_report(dataclasses.replace(record, test_evaluations=[look, look]))
     assert any("evaluated twice" in note for note in twice.notes)
 
 
-def test_another_trials_look_is_not_the_best_trials_test_error() -> None:
-    """The test error of the sober choice says nothing about the best trial's gap."""
-    evaluation = make_evaluation(999)
-    report = build_report(dataclasses.replace(make_study(30), test_evaluations=[evaluation]))
+def test_another_trials_evaluation_is_not_the_best_trials_test_error() -> None:
+    """The test error of the simplest tied trial says nothing about the best trial's gap."""
+    look = make_evaluation(999)
+    report = build_report(dataclasses.replace(make_study(30), test_evaluations=[look]))
     assert report.summary["errors"]["test"] is None
     assert any("Test error of the model of trial 999: 7.5%" in note for note in report.notes)
     assert "evaluated once, with another trial's model" in " ".join(report.text().split())
-    assert "sealed" not in report.text()
+    assert "held out" not in report.text()
 
 
-def test_reference_lines_come_from_the_studys_facts() -> None:
-    """Logistic regression is fitted once per study; the commonest class can be counted here."""
+def test_reference_models_come_from_the_studys_facts() -> None:
+    """Logistic regression is fitted once per study; the majority class is known without a fit."""
     plain = build_report(make_study(3)).summary["errors"]
     assert 0.5 < plain["majority"]["value"] < 0.75
     assert plain["logistic_regression"] is None
@@ -97,7 +97,7 @@ def test_an_unfinished_study_says_so() -> None:
     running = dataclasses.replace(record.trials[3], state="running", networks=[], value=None, finished=None)
     trials = [*record.trials[:3], running, *record.trials[4:]]
     report = build_report(dataclasses.replace(record, trials=trials, budget=100))
-    assert report.notes[0] == "The search is not complete: 11 of 100 trials are done, 1 running."
+    assert report.notes[0] == "The search is not finished: 11 of 100 trials done, 1 running."
 
 
 def test_importance_prefers_trials_drawn_at_random() -> None:
@@ -153,7 +153,7 @@ def rare_class_study() -> StudyRecord:
 
 
 def test_a_search_for_the_balanced_error_is_reported_by_it() -> None:
-    """Always answering the commonest class has the least plain error here, and is neither best nor sober."""
+    """Always predicting the majority class has the lowest plain error here, and is neither best nor simplest tied."""
     report = build_report(rare_class_study())
     assert report.best is not None
     assert report.best.number == 0
@@ -161,21 +161,21 @@ def test_a_search_for_the_balanced_error_is_reported_by_it() -> None:
     assert found["value"] == pytest.approx(report.best.value)
     assert found["low"] < found["value"] < found["high"]
     assert "minimized the balanced error" in report.text()
-    assert "Always predicting one class gives 50.0%" in report.text()
+    assert "always predicting one class gives 50.0%" in " ".join(report.text().split())
     assert report.findings.simplest_tied is not None
     assert report.findings.simplest_tied.number == 1
     assert any(f"balanced error {100 * report.findings.simplest_tied.value:.1f}%" in note for note in report.notes)
     assert report.findings.tied_with_best == (0, 1)
 
 
-def test_lines_of_plain_error_are_not_held_against_the_balanced_error() -> None:
-    """The commonest class and gradient boosting have less plain error than a network that finds the rare class."""
+def test_plain_errors_are_not_compared_with_the_balanced_error() -> None:
+    """The majority class and gradient boosting have less plain error than a network that finds the rare class."""
     record = rare_class_study()
     lines = {"logistic_regression": 0.03, "gradient_boosting": 0.02}
     record = dataclasses.replace(record, facts=dataclasses.replace(record.facts, references=lines))
     balanced = build_report(record)
     assert not [action for action in balanced.actions if action.action in SIMPLE]
-    assert not any("Gradient boosting" in note or "majority" in note for note in balanced.notes)
+    assert not any("Gradient boosting" in note or "majority class" in note for note in balanced.notes)
     plain = build_report(dataclasses.replace(record, definition=record.definition.replace("balanced_error", "error")))
     assert [action for action in plain.actions if action.action in SIMPLE]
     assert "balanced_error" not in plain.summary["best"]

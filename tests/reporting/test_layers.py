@@ -17,7 +17,7 @@ def told(*layers: tuple[int, int, float, float, float]) -> str:
 @pytest.mark.parametrize(
     ("first", "dead", "words"),
     [
-        (1e-5, 0.0, "vanishes on its way back (norm 1e-5 in the first layer, 1 in the last)"),
+        (1e-5, 0.0, "vanishes in backpropagation (norm 1e-5 in the first layer, 1 in the last)"),
         (1e4, 0.0, "explodes"),
         (1.0, 0.75, "75.0% of the units of layer 1 are dead"),
     ],

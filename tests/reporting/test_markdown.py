@@ -1,7 +1,11 @@
 """``report.md`` and the terminal."""
 
+import re
+
+import pytest
+
 from tests.reporting.building import make_study
-from tuner.reporting import build_report
+from tuner.reporting import build_report, compare
 from tuner.reporting.markdown import escape, markdown, table
 
 
@@ -28,14 +32,35 @@ def test_every_table_row_has_as_many_cells_as_its_head() -> None:
 def test_markdown_says_the_same_as_the_terminal() -> None:
     """The verdict and its figures stand in both."""
     report = build_report(make_study(40))
-    text, terminal = markdown(report), " ".join(report.text().split())
+    text, terminal = re.sub(r"\[([^]]+)\]\(https:[^)]+\)", r"\1", markdown(report)), " ".join(report.text().split())
     assert len(report.sentences) > 2
     for sentence in report.sentences:
         assert escape(sentence) in text
         assert sentence in terminal
 
 
-def test_the_terminal_keeps_to_its_width() -> None:
-    """Nothing is cut off, nothing wraps in the middle of a number; commands stay whole, however long."""
-    text = build_report(make_study(40)).text(width=80)
-    assert all(len(line) <= 80 for line in text.splitlines() if not line.startswith("   tuner "))
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_the_terminal_keeps_to_its_width(width: int) -> None:
+    """No word is broken or cut off; commands stay whole, however long."""
+    report = build_report(make_study(40))
+    text = report.text(width)
+    assert all(len(line) <= width for line in text.splitlines() if not line.startswith("   tuner "))
+    assert set(text.split()) <= set(report.text(10_000).split())
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_a_comparison_keeps_to_its_width(width: int) -> None:
+    """With many studies each row becomes a list."""
+    compared = compare([make_study(12, name=name) for name in ("first", "second", "third", "fourth", "fifth")])
+    text = compared.text(width)
+    assert all(len(line) <= width for line in text.splitlines())
+    assert set(text.split()) <= set(compared.text(10_000).split())
+
+
+def test_the_verdict_comes_last() -> None:
+    """After the next steps and the report's files: verdict, gaps and the first command."""
+    report = build_report(make_study(40))
+    command = next(action.command for action in report.actions if action.command)
+    *_, files, blank, verdict, gaps, last = report.text(width=140, files=["written: page"]).splitlines()
+    assert (files, blank, verdict, last) == ("written: page", "", report.sentences[0], f"   {command}")
+    assert gaps.startswith("Avoidable bias ")

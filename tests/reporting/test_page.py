@@ -4,12 +4,14 @@ import dataclasses
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from tests.reporting.building import make_evaluation, make_study
 from tuner.reporting import build_report
 from tuner.reporting.figures.curves import curves
+from tuner.reporting.glossary import ANCHORS, GLOSSARY, link_html, link_markdown
 from tuner.reporting.page import embedded, page
 
 HOSTILE = ("<script>alert(1)</script>", "a|b", "&amp;", '"><img src=x onerror=alert(1)>', "naïve 🦋")
@@ -60,9 +62,9 @@ def test_the_page_is_well_formed(html: str) -> None:
 
 
 def test_nothing_is_fetched(html: str) -> None:
-    """No address stands in the page, and its policy forbids all loading."""
+    """The only addresses are links to the glossary, and the page's policy forbids all loading."""
     assert "http://" not in html.replace("http://www.w3.org/2000/svg", "")
-    assert "https://" not in html
+    assert "https://" not in html.replace(f'<a href="{GLOSSARY}#', "")
     assert all(tag not in ("link", "img", "iframe", "object") for tag, _ in read(html).tags)
     assert "default-src 'none'" in html
 
@@ -139,7 +141,7 @@ def test_a_notebook_sees_the_verdict_without_script() -> None:
 
 
 def test_a_study_with_everything() -> None:
-    """Train-dev set, opened test set, diverged trials, all reference lines, a counted baseline, data notices."""
+    """Train-dev set, test-set evaluation, diverged trials, all reference models, a measured baseline, data checks."""
     lines = {"majority": 0.7, "logistic_regression": 0.04, "gradient_boosting": 0.03}
     notice = {"kind": "leakage", "severity": "warning", "text": "column id predicts the target by itself"}
     record = make_study(60, n_train_dev=300, facts={"references": lines, "honesty": [notice]})
@@ -148,8 +150,8 @@ def test_a_study_with_everything() -> None:
         record.trials[k] = dataclasses.replace(record.trials[k], stop_reason="diverged", value=1.0, params=params)
     best = build_report(record).best
     assert best is not None
-    evaluation = make_evaluation(best.number)
-    record = dataclasses.replace(record, test_evaluations=[evaluation])
+    look = make_evaluation(best.number)
+    record = dataclasses.replace(record, test_evaluations=[look])
     html = page(build_report(record, baseline={"wrong": 3, "of": 200}))
     read(html)
     for words in (
@@ -167,7 +169,7 @@ def test_a_study_with_everything() -> None:
 
 
 def test_every_network_marks_its_best_epoch() -> None:
-    """With folds the curves have as many upright lines as there are best epochs, and the sentence names them."""
+    """With folds the curves have as many vertical lines as there are best epochs, and the sentence names them."""
     record = make_study(1, folds=5)
     trial = record.trials[0]
     networks = [dataclasses.replace(n, best_epoch=e) for n, e in zip(trial.networks, (7, 9, 7, 5, 5), strict=True)]
@@ -175,4 +177,17 @@ def test_every_network_marks_its_best_epoch() -> None:
     figure = curves(build_report(record))
     assert figure is not None
     assert figure.svg.count('class="mark"') == 3
-    assert "best epochs of its 5 networks, 5, 7 and 9." in figure.sentence
+    assert "best epochs of its 5 networks: 5, 7 and 9." in figure.sentence
+
+
+def test_terms_are_links_to_the_glossary() -> None:
+    """Every anchor exists there; a term is linked once per section, and not in headings or commands."""
+    glossary = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text("utf-8")
+    headings = re.findall(r"^### (.+)$", glossary, re.MULTILINE)
+    assert set(ANCHORS.values()) <= {re.sub(r"[^\w\s-]", "", name.lower()).replace(" ", "-") for name in headings}
+    link = f'<a href="{GLOSSARY}#variance">variance</a>'
+    section = "<section><h2>variance</h2><p>{} and variance</p><pre>variance</pre></section>"
+    assert link_html(2 * section.format("variance")) == 2 * section.format(link)
+    assert link_markdown("## Variance\n\nvariance, variance\n") == (
+        f"## Variance\n\n[variance]({GLOSSARY}#variance), variance\n"
+    )

@@ -36,7 +36,7 @@ def test_a_report_is_shown_in_a_line() -> None:
 
 
 def test_the_epochs_have_the_house_plans_columns() -> None:
-    """One row an epoch that was run, pruned trials included."""
+    """One row per epoch that was run, pruned trials included."""
     record = make_study()
     epochs = build_report(record).epochs
     assert list(epochs.columns) == ["number", "epoch", "train_cost", "train_error", "dev_cost", "dev_error", "seconds"]
@@ -104,7 +104,7 @@ def test_a_study_that_has_hardly_begun(n_trials: int, tmp_path: Path) -> None:
     report = build_report(make_study(n_trials))
     report.write(tmp_path)
     assert (report.best is None) == (n_trials == 0)
-    assert (("No trial is complete" in report.text()) == (n_trials == 0)) is True
+    assert (("No complete trial" in report.text()) == (n_trials == 0)) is True
 
 
 def test_all_trials_diverged(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_trial_that_runs_has_a_row_with_gaps() -> None:
 
 
 def test_a_leak_is_read_before_any_number_is_believed() -> None:
-    """What the checks of the data warn of stands among the first lines everywhere, and first of what to do next."""
+    """What the data checks warn of is among the first lines everywhere, and first of what to do next."""
     text = "column 'ended' predicts the target almost perfectly by itself; would it be known in time?"
     found = [
         {"kind": "leakage", "severity": "warning", "text": text},
@@ -170,13 +170,14 @@ def test_a_leak_is_read_before_any_number_is_believed() -> None:
         {"kind": "not_compared", "severity": "note", "text": "train and dev are not compared"},
     ]
     report = build_report(make_study(facts={"honesty": found}))
-    assert report.data_warnings == [f"Data check: {text}"]
+    assert report.data_warnings == [f"Data checks warn: {text}"]
     assert report.actions[0].command == "tuner data made"
     terminal = " ".join(report.text().split())
     faces = (terminal, markdown(report), page(report), report._repr_html_())
-    starts = ("Next steps", "## Next steps", "<h2>Next steps", '<ol class="actions">')
-    for shown, actions in zip(faces, starts, strict=True):
-        assert 0 < shown.index("Data check:") < shown.index(actions)
+    for shown, actions in zip(
+        faces, ("Next steps", "## Next steps", "<h2>Next steps", '<ol class="actions">'), strict=True
+    ):
+        assert 0 < shown.index("warn: ") < shown.index(actions)
 
 
 def test_rows_in_memory_leave_only_the_report_to_be_typed() -> None:
@@ -187,12 +188,15 @@ def test_rows_in_memory_leave_only_the_report_to_be_typed() -> None:
     assert commands == {""}
 
 
-def test_simple_models_that_do_as_well_are_remarked_on() -> None:
-    """The commonest class within the network's interval, gradient boosting below it; a missed class is named."""
+def test_simple_models_that_do_as_well_are_noted() -> None:
+    """The majority class within the network's interval, gradient boosting below it; a missed class is named."""
     lines = {"majority": 0.05, "gradient_boosting": 0.001}
     record = make_study(30, facts={"references": lines})
     record.dev_y[:] = np.where(dev_losses(record, build_report(record).best), 1, 0)
     report = build_report(record)
-    assert "not clearly better than always predicting the majority class, which is wrong on 5.0%." in report.notes[0]
-    assert report.notes[1] == "Gradient boosting is clearly better than the network: it is wrong on 0.10%."
-    assert "wrong on 100.0% of class '1'" in next(a.why for a in report.actions if a.action == "beat_majority")
+    assert (
+        "not clearly better than always predicting the majority class (baseline), which has an error of 5.0%."
+        in report.notes[0]
+    )
+    assert report.notes[1] == "Gradient boosting, with an error of 0.10%, is clearly better than the network."
+    assert "Its error on class '1' is 100.0%" in next(a.why for a in report.actions if a.action == "beat_majority")

@@ -11,8 +11,8 @@ from tuner.reporting import sentences
     ("error", "expected"),
     [(0.0, "0.0%"), (0.0014, "0.14%"), (0.0096, "1.0%"), (0.024, "2.4%"), (0.898, "89.8%"), (None, "–")],
 )
-def test_errors_are_written_in_per_cent(error: float | None, expected: str) -> None:
-    """One decimal, a second one below one per cent."""
+def test_errors_are_written_in_percent(error: float | None, expected: str) -> None:
+    """One decimal, a second one below 1%."""
     assert formatting.percent(error) == expected
 
 
@@ -46,11 +46,7 @@ def test_durations(seconds: float, expected: str) -> None:
         ((150, 1000), (160, 1000), "High bias"),
         ((150, 1000), (300, 1000), "High bias and high variance"),
         ((50, 100_000), (100, 100_000), "Low bias and low variance"),
-        (
-            (20, 1000),
-            (40, 1000),
-            "Inconclusive: there are too few examples to say whether avoidable bias or variance is high",
-        ),
+        ((20, 1000), (40, 1000), "Inconclusive: too few examples to say whether avoidable bias or variance is high"),
     ],
 )
 def test_the_verdict_in_a_sentence(train: tuple[int, int], dev: tuple[int, int], words: str) -> None:
@@ -62,7 +58,7 @@ def test_the_verdict_in_a_sentence(train: tuple[int, int], dev: tuple[int, int],
 def test_what_was_not_told_is_said_beside_what_was() -> None:
     """High bias with few dev examples: the variance stays open."""
     found = diagnose(train=ErrorEstimate.measured(1500, 10_000), dev=ErrorEstimate.measured(48, 300))
-    assert sentences.headline(found).endswith("Whether variance is high too is inconclusive.")
+    assert sentences.headline(found).endswith(" Variance is inconclusive.")
 
 
 def test_a_baseline_that_was_not_given_is_owned_up_to() -> None:

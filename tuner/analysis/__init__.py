@@ -1,7 +1,6 @@
 """Numbers in, numbers out: intervals, bias and variance, selection, effects, learning curve, actions.
 
-No file, no SQL and no Optuna here: what is analyzed arrives as counts and arrays, what is found leaves as small
-frozen dataclasses with intervals.
+No file, no SQL and no Optuna: functions take counts and arrays and return small frozen dataclasses with intervals.
 """
 
 from tuner.analysis.actions import (

@@ -1,4 +1,4 @@
-"""What class probabilities are worth: the log loss, and how often a classifier that is so sure is right."""
+"""Calibration of class probabilities: log loss and expected calibration error."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 BINS = 10
 LEAST = float(np.finfo(np.float32).tiny)
-"""What a probability that has underflowed to 0 counts as in the log loss, which would be infinite."""
+"""Replaces probabilities that underflowed to 0, whose log loss would be infinite."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """The examples whose most probable class has a probability in (low, high]: how sure the classifier is of them on
-    average, and the share that is right.
+    """The examples whose most probable class has a probability in (low, high]: its mean (``confidence``) and the share
+    that is right (``accuracy``).
     """
 
     low: float
@@ -38,7 +38,7 @@ class Calibration:
     bins: tuple[ReliabilityBin, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers."""
+        """Return plain numbers."""
         return {"log_loss": self.log_loss, "error": self.error, "bins": [asdict(one) for one in self.bins]}
 
 

@@ -1,4 +1,4 @@
-"""Trials against the best on the same dev examples: which cannot be told apart, and which of them to prefer."""
+"""Trials compared with the best on the same dev examples: which are statistically tied, and which is simplest."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DETECTABLE = 2.8  # 1.96 + 0.84: seen in four of five repetitions at a two-sided 5%
+DETECTABLE = 2.8  # 1.96 + 0.84: power 80% at a two-sided 5%
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What differences this dev set can show.
+    """The differences that this dev set can show.
 
-    ``difference``: the least difference of two trials' errors that would be seen in four of five such dev sets.
-    ``examples``: dev examples at which the best and its runner-up would be seen apart if their errors stay as they are;
-    None where they have the same error, as no number of examples is known to separate them then.
+    ``difference``: the smallest difference of two trials' errors that a test would find with a power of 80%.
+    ``examples``: dev examples with which it would find that of the best and the second-best trial; None if they have
+    the same error.
     """
 
     difference: float
@@ -26,7 +26,7 @@ class Resolution:
 
 
 def chance_as_good(losses: NDArray[Any], best: int, groups: NDArray[np.integer] | None = None) -> NDArray[np.float64]:
-    """One-sided p of each trial against ``best``: how likely so bad a showing is if it were as good.
+    """Return the one-sided p of each trial compared with ``best``: the probability of its errors if it were as good.
 
     ``losses``: (trials, n_dev) at each trial's best epoch. All 0 or 1: exact McNemar, P(Bin(b + c, ½) ≥ b)
     with b examples that only the best has right and c that only the other has right. Other losses (means over several
@@ -53,9 +53,9 @@ def chance_as_good(losses: NDArray[Any], best: int, groups: NDArray[np.integer] 
 
 
 def tied_with_best(losses: NDArray[Any], best: int, groups: NDArray[np.integer] | None = None) -> NDArray[np.intp]:
-    """Trials the dev set cannot tell from ``best`` (itself included): p above 0.05/(N − 1), in their order.
+    """Return the trials that are statistically tied with ``best``, including it: p above 0.05/(N − 1), in their order.
 
-    Holds the truly best trial with 95% confidence. Not "as good": a member may be several points worse.
+    They include the truly best trial with 95% confidence; any one of them may be several pp worse.
     """
     alone = max(len(losses) - 1, 1)
     kept = chance_as_good(losses, best, groups) > 0.05 / alone
@@ -64,11 +64,11 @@ def tied_with_best(losses: NDArray[Any], best: int, groups: NDArray[np.integer] 
 
 
 def resolution(losses: NDArray[Any], best: int, members: NDArray[np.intp]) -> Resolution | None:
-    """Say what the dev set resolves among the ``members`` that it cannot tell from ``best``; None with one trial.
+    """Return what the dev set resolves among the ``members`` tied with ``best``; None with one trial.
 
-    2.8·√(discordant share / n), the share on which two trials differ being the members' median against the best (the
-    runner-up's where nobody else is a member). Weighted examples count with the square of their weight, as they do in
-    the variance of the difference.
+    2.8·√(discordant share / n), where the share on which two trials differ is the members' median (that of the
+    second-best trial if there is no other member). Weighted examples count with the square of their weight, as in the
+    variance of the difference.
     """
     rows = np.asarray(losses, dtype=np.float32)
     n = rows.shape[1]
@@ -89,10 +89,10 @@ def resolution(losses: NDArray[Any], best: int, members: NDArray[np.intp]) -> Re
 def simplest_tied(
     losses: NDArray[Any], best: int, n_parameters: NDArray[np.integer], regularization: NDArray[np.floating]
 ) -> int:
-    """Place of the simplest and most regularized trial within one paired standard error of ``best``.
+    """Return the index of the simplest and most regularized trial within one paired standard error of ``best``.
 
-    Fewest parameters first; of these the one that outdoes most others in ``regularization`` (trials, hyperparameters),
-    where more means more regularized (λ, −keep_prob, …); then the least error, then the first.
+    Fewest parameters first; of these the one above most others in ``regularization`` (trials, hyperparameters), where
+    more means more regularized (λ, −keep_prob, …); then the lowest error, then the first.
     """
     rows = np.asarray(losses, dtype=np.float64)
     if rows.shape[1] == 0:

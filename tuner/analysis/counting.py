@@ -1,4 +1,4 @@
-"""Errors counted on examples that come in classes, groups, folds or under several seeds."""
+"""Errors measured on examples in classes or groups, and over seeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Weights = Callable[[NDArray[np.integer]], NDArray[np.floating]]
 
 @dataclass(frozen=True, slots=True)
 class ClassError:
-    """A class's own error on a set: ``estimate`` is NaN with the interval (0, 1) where the class is absent."""
+    """The error on the examples of one class; NaN with the interval (0, 1) if there are none."""
 
     name: str
     estimate: ErrorEstimate
@@ -27,9 +27,9 @@ class ClassError:
 
 @dataclass(frozen=True, slots=True)
 class ClassWeightedError:
-    """Weighted mean of the errors of the classes that a set has, with its interval.
+    """Weighted mean of the errors of the classes in a set, with its interval.
 
-    ``guess``: the least that always answering one class has.
+    ``guess``: the lowest that always predicting one class has.
     """
 
     value: float
@@ -40,7 +40,7 @@ class ClassWeightedError:
 
 @dataclass(frozen=True, slots=True)
 class SeedsError:
-    """Mean error of "these hyperparameters" over ``seeds`` trainings, with its interval from examples and seeds."""
+    """Mean error over ``seeds`` trainings with the same hyperparameters; the interval covers examples and seeds."""
 
     value: float
     low: float
@@ -49,7 +49,7 @@ class SeedsError:
 
 
 def class_errors(y: NDArray[np.integer], wrong: NDArray[np.generic], class_names: Sequence[str]) -> list[ClassError]:
-    """Error within every class; ``y``: (n,) class indices, ``wrong``: (n,) bits or shares of networks."""
+    """Return the error of every class; ``y``: (n,) class indices, ``wrong``: (n,) bits or shares of networks."""
     of = np.bincount(y, minlength=len(class_names))
     wrongs = np.bincount(y, weights=np.asarray(wrong, dtype=np.float64), minlength=len(class_names))
     return [
@@ -59,7 +59,7 @@ def class_errors(y: NDArray[np.integer], wrong: NDArray[np.generic], class_names
 
 
 def class_weighted_error(classes: Sequence[ClassError], weights: Weights) -> ClassWeightedError | None:
-    """Mean of the classes' own errors, weighted by ``weights(rows of each class)``; None where no class has an example.
+    """Return the mean of the classes' errors, weighted by ``weights(rows of each class)``; None without examples.
 
     The classes are disjoint samples: the lengths of their Wilson intervals, times their shares of the weight, are added
     in quadrature, as for a difference of two errors.  (MOVER: Zou & Donner 2008)
@@ -79,7 +79,7 @@ def class_weighted_error(classes: Sequence[ClassError], weights: Weights) -> Cla
 def effective_examples(
     wrong: NDArray[np.generic], groups: NDArray[np.integer], *, rng: np.random.Generator, resamples: int = RESAMPLES
 ) -> float:
-    """How many independent examples these are worth, from resampling whole groups.
+    """Return the effective number of independent examples, from resampling whole groups.
 
     n_eff = p(1 − p) / variance of the error over the resamples, less what so few groups leave uncertain about that
     variance: times (1.96 / t)² with Student's t at as many degrees of freedom as groups have an error (or a right one,
@@ -105,7 +105,7 @@ def effective_examples(
 
 
 def seeds_error(wrong: NDArray[np.generic]) -> SeedsError | None:
-    """Mean over seeds with the interval that examples and seeds leave; ``wrong``: (K, n) bits; None for one seed.
+    """Return the mean over seeds; the interval covers examples and seeds; ``wrong``: (K, n) bits; None for one seed.
 
     The examples' part is Wilson's at the mean, the seeds' part t(K − 1)·s/√K; lengths are added in quadrature, as for a
     difference of two independent errors.
@@ -126,7 +126,7 @@ def seeds_error(wrong: NDArray[np.generic]) -> SeedsError | None:
 
 
 def majority_error(y_train: ArrayLike, y: ArrayLike) -> float | None:
-    """Error on ``y`` of always saying the commonest class of ``y_train``; None where one of them is empty."""
+    """Return the error on ``y`` of always predicting the majority class of ``y_train``; None if one is empty."""
     seen, asked = np.asarray(y_train), np.asarray(y)
     if not len(seen) or not len(asked):
         return None

@@ -14,7 +14,7 @@ from tuner.errors import ArgumentError
 from tuner.outcomes import Level, Verdict
 
 Baseline = float | Mapping[str, int] | ErrorEstimate | None
-"""What a person, or the best possible model, reaches: an error, ``{"wrong": 3, "of": 200}``, or None where unknown."""
+"""What a person, or the best possible model, reaches: an error, ``{"wrong": 3, "of": 200}``, or None if unknown."""
 
 GAPS = ("avoidable_bias", "variance", "data_mismatch", "dev_overfit")
 _PAIRS = {
@@ -29,18 +29,18 @@ _VERDICTS = {
     (False, True): Verdict.HIGH_VARIANCE,
     (True, True): Verdict.HIGH_BIAS_AND_VARIANCE,
 }
-MOST_EXAMPLES = 100_000_000  # a gap that so many do not decide lies on the line for all one can know
+MOST_EXAMPLES = 100_000_000  # a gap that so many do not decide is taken as equal to the threshold
 BISECTIONS = 40  # 16 standard errors halved to 1e-11
 Z_CERTAIN = 8.0  # beyond eight standard errors a normal chance is 0 or 1 in double precision
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A difference of two errors, its 95% interval, and what it says against ``material_gap``.
+    """A difference of two errors, its 95% interval, and its level compared with the threshold ``material_gap``.
 
-    ``level`` is HIGH where the lower end is above the material gap, LOW where the upper end is below, otherwise
-    UNDECIDED. ``chance_high`` is the confidence that the gap exceeds the material gap: the level at which a one-sided
-    interval of the same kind would just touch it, so that "high" is a chance above 0.975 and "low" one below 0.025.
+    ``level`` is HIGH if the lower end is above the threshold, LOW if the upper end is below, otherwise UNDECIDED.
+    ``chance_high`` is the confidence that the gap is above the threshold: the level at which a one-sided interval of
+    the same kind just touches it. It is above 0.975 if "high" and below 0.025 if "low".
     """
 
     value: float
@@ -50,7 +50,7 @@ class Gap:
     chance_high: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the gap as it stands in ``summary.json``."""
+        """Return the gap for ``summary.json``."""
         return {name: _number(value) for name, value in asdict(self).items()}
 
 
@@ -58,8 +58,8 @@ class Gap:
 class Diagnosis:
     """Errors, gaps and verdict of one chosen network; ``to_dict`` has the shape of ``summary.json``.
 
-    ``errors`` maps "baseline", "train", "train_dev", "dev", "dev_corrected", "test" to an estimate, None where there is
-    none; ``references`` maps "majority" and "logistic_regression" to the error of those lines on the dev set.
+    ``errors`` maps "baseline", "train", "train_dev", "dev", "dev_corrected", "test" to an estimate, None if there is
+    none; ``references`` maps the reference models, such as "majority", to their dev errors.
     """
 
     errors: Mapping[str, ErrorEstimate | None]
@@ -70,17 +70,17 @@ class Diagnosis:
 
     @property
     def avoidable_bias(self) -> Gap | None:
-        """Train error less baseline; None where nothing was measured."""
+        """Train error minus baseline; None if not measured."""
         return self.gaps.get("avoidable_bias")
 
     @property
     def variance(self) -> Gap | None:
-        """Dev (or train-dev) error less train error; None where nothing was measured."""
+        """Dev (or train-dev) error minus train error; None if not measured."""
         return self.gaps.get("variance")
 
     @property
     def verdict(self) -> Verdict:
-        """Every one of bias and variance that is high; low only if both are; else undecided."""
+        """Which of bias and variance are high; low only if both are low; otherwise undecided."""
         levels = [self.gaps[name].level if name in self.gaps else Level.UNDECIDED for name in GAPS[:2]]
         bias, variance = (level == Level.HIGH for level in levels)
         if bias or variance:
@@ -89,19 +89,19 @@ class Diagnosis:
 
     @property
     def undecided(self) -> list[str]:
-        """The gaps that could not be told from the material gap, in the table's order."""
+        """The inconclusive gaps, in the table's order."""
         if not self.gaps:
             return list(GAPS[:2])
         return [name for name, gap in self.gaps.items() if gap.level == Level.UNDECIDED]
 
     @property
     def larger_gap(self) -> str | None:
-        """Which of avoidable bias and variance is larger; bias where they are equal; None where unknown."""
+        """Which of avoidable bias and variance is larger; bias if they are equal; None if unknown."""
         known = [name for name in GAPS[:2] if name in self.gaps and not math.isnan(self.gaps[name].value)]
         return max(known, key=lambda name: self.gaps[name].value) if known else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the parts errors, gaps, verdict, undecided and larger_gap of ``summary.json`` as plain JSON values."""
+        """Return errors, gaps, verdict, undecided and larger_gap for ``summary.json``."""
         errors: dict[str, Any] = {"baseline": self._baseline_dict()}
         for name in ("train", "train_dev", "dev", "dev_corrected", "test"):
             estimate = self.errors.get(name)
@@ -138,12 +138,12 @@ def diagnose(
     majority: float | None = None,
     logistic_regression: float | None = None,
 ) -> Diagnosis:
-    """Build the bias/variance table of one network from its counted errors.
+    """Build the bias/variance table of one network from its measured errors.
 
     avoidable bias = train − baseline; variance = dev − train, or train-dev − train where there is a train-dev set; data
-    mismatch = dev − train-dev; dev overfit = test − raw dev. Variance and mismatch use ``dev_corrected`` (None: nothing
-    competed, the raw dev error is the corrected one). Without a baseline it is taken as 0. ``train`` and ``dev`` None
-    (no complete trial yet): no gaps, undecided.  (source: lectures)
+    mismatch = dev − train-dev; dev overfit = test − raw dev. Variance and mismatch use ``dev_corrected`` (None: there
+    was no choice, so it is the dev error). Without a baseline it is 0. ``train`` and ``dev`` None (no complete trial
+    yet): no gaps, undecided.  (source: lectures)
     """
     if not 0 <= material_gap <= 1:
         raise ArgumentError(f"material_gap must be in [0, 1], got {material_gap}")
@@ -170,14 +170,14 @@ def diagnose(
 
 
 def baseline_estimate(baseline: Baseline) -> ErrorEstimate:
-    """Turn a baseline into an estimate: exact for a number, counted for ``{"wrong", "of"}``, exactly 0 for None."""
+    """Return a baseline as an estimate: exact for a number, measured for ``{"wrong", "of"}``, exactly 0 for None."""
     if isinstance(baseline, ErrorEstimate):
         return baseline
     if isinstance(baseline, Mapping):
         if set(baseline) != {"wrong", "of"}:
-            raise ArgumentError(f"a counted baseline is {{wrong = 3, of = 200}}, got {dict(baseline)}")
+            raise ArgumentError(f"a measured baseline is {{wrong = 3, of = 200}}, got {dict(baseline)}")
         if baseline["of"] < 1:
-            raise ArgumentError(f"a counted baseline needs at least one example, got of={baseline['of']}")
+            raise ArgumentError(f"a measured baseline needs at least one example, got of={baseline['of']}")
         return ErrorEstimate.measured(baseline["wrong"], baseline["of"])
     if baseline is not None and not isinstance(baseline, Real):
         raise ArgumentError(f"a baseline is an error in [0, 1] or {{wrong = 3, of = 200}}, got {baseline!r}")
@@ -185,7 +185,7 @@ def baseline_estimate(baseline: Baseline) -> ErrorEstimate:
 
 
 def gap_between(a: ErrorEstimate, b: ErrorEstimate, material_gap: float) -> Gap:
-    """Compute the gap a − b with Newcombe's interval and its level; undecided where an error is unknown (NaN)."""
+    """Return the gap a − b with Newcombe's interval and its level; undecided if an error is unknown (NaN)."""
     value = a.value - b.value
     if math.isnan(value):
         return Gap(math.nan, -1.0, 1.0, Level.UNDECIDED, 0.5)
@@ -195,11 +195,11 @@ def gap_between(a: ErrorEstimate, b: ErrorEstimate, material_gap: float) -> Gap:
 
 
 def examples_to_decide(diagnosis: Diagnosis, name: str) -> tuple[str, int] | None:
-    """Which set would need how many examples for gap ``name`` to be decided, if the errors stay as they are.
+    """Return which set needs how many examples to decide gap ``name``, if the errors stay as they are.
 
-    ("dev", 1900) for the variance; the sets are "dev", "train" (avoidable bias), "train_dev" or "test". Where that set
-    alone would not do, since the other error's interval is too wide: ("all", 4), four times the data. None where the
-    gap is decided or unknown, or where no number would do: it lies on the line.
+    ("dev", 1900) for the variance; the sets are "dev", "train" (avoidable bias), "train_dev" or "test". If that set
+    alone is not enough, since the other error's interval is too wide: ("all", 4), four times as many examples of both.
+    None if the gap is decided or unknown, or if no number is enough.
     """
     gap = diagnosis.gaps.get(name)
     if gap is None or gap.level != Level.UNDECIDED or math.isnan(gap.value):
@@ -222,7 +222,7 @@ def examples_to_decide(diagnosis: Diagnosis, name: str) -> tuple[str, int] | Non
 
 
 def _least(n: int, decided: Callable[[int], bool]) -> int | None:
-    """The smallest number of examples above ``n`` that decides, to a hundredth."""
+    """Return the smallest number of examples above ``n`` that decides, to 1%."""
     least, most = n, n
     while not decided(most):
         if most > MOST_EXAMPLES:
@@ -235,27 +235,27 @@ def _least(n: int, decided: Callable[[int], bool]) -> int | None:
 
 
 def _as_if(estimate: ErrorEstimate, n: int) -> ErrorEstimate:
-    """The same error counted on ``n`` examples."""
+    """Return the same error as if measured on ``n`` examples."""
     assert estimate.n is not None
     effective = None if estimate.n_effective is None else estimate.n_effective * n / estimate.n
     return replace(estimate, n=n, n_effective=effective)
 
 
-def _chance_above(a: ErrorEstimate, b: ErrorEstimate, line: float) -> float:
-    """Φ(z) for the z at which the one-sided end of a − b meets ``line``; 0 or 1 for two exact errors."""
+def _chance_above(a: ErrorEstimate, b: ErrorEstimate, threshold: float) -> float:
+    """Return Φ(z) for the z at which the one-sided end of a − b meets ``threshold``; 0 or 1 for two exact errors."""
 
-    def end_minus_line(z: float) -> float:
+    def end_minus_threshold(z: float) -> float:
         low, high = difference_interval(a, b, abs(z))
-        return (low if z >= 0 else high) - line
+        return (low if z >= 0 else high) - threshold
 
-    if end_minus_line(Z_CERTAIN) > 0:
+    if end_minus_threshold(Z_CERTAIN) > 0:
         return 1.0
-    if end_minus_line(-Z_CERTAIN) <= 0:
+    if end_minus_threshold(-Z_CERTAIN) <= 0:
         return 0.0
     low, high = -Z_CERTAIN, Z_CERTAIN
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        low, high = (middle, high) if end_minus_line(middle) > 0 else (low, middle)
+        low, high = (middle, high) if end_minus_threshold(middle) > 0 else (low, middle)
     return NormalDist().cdf((low + high) / 2)
 
 
@@ -266,5 +266,5 @@ def _estimate_dict(estimate: ErrorEstimate, *, with_n: bool) -> dict[str, Any]:
 
 
 def _number(value: Any) -> Any:
-    """JSON has no NaN: an unknown number is null."""
+    """Return None for NaN, which JSON does not have."""
     return None if isinstance(value, float) and math.isnan(value) else value

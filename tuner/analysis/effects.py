@@ -17,12 +17,12 @@ from tuner.analysis.intervals import Z95
 if TYPE_CHECKING:
     from tuner.analysis.surface import Surface
 
-LEAST_TRIALS = 10  # below, there is nothing to fit
-ENOUGH_EXPLORING = 20  # below, the trials show where the search looked rather than the space
-MOST_TRIALS = 150  # a process takes time with the cube of its trials; these are as many as a report can wait for
+LEAST_TRIALS = 10  # fewer are too few for a fit
+ENOUGH_EXPLORING = 20  # fewer show where the search looked, not the space
+MOST_TRIALS = 150  # time grows with the cube of the trials
 POINTS = 32  # of the space that an average runs over
 CURVE_POINTS = 13
-CURVE_NEIGHBOUR = 1 / 12  # a curve is drawn where a trial lies within so much of the hyperparameter's range
+CURVE_NEIGHBOR = 1 / 12  # a curve is drawn where a trial lies within so much of the hyperparameter's range
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ def hyperparameter_effects(
 ) -> HyperparameterEffects | None:
     """Fit a surface to the train errors and one to the gaps, and read every hyperparameter's effect from them.
 
-    One entry a complete trial that did not diverge: ``params`` by hyperparameter name, ``train_error`` and ``gap`` (dev
-    − train), whether it explores, and the place of the ``best``. Trials with a choice that is no longer
+    One entry per complete trial that did not diverge: ``params`` by hyperparameter name, ``train_error`` and ``gap``
+    (dev − train), whether it explores, and the place of the ``best``. Trials with a choice that is no longer
     offered are left out. A hyperparameter that is ``idle`` at a point says nothing there: a surface learns from the
     trials in which it acts alone, and its effect is an average over the points where it acts. None with fewer than 10
     trials or no hyperparameter that varies.
@@ -238,7 +238,7 @@ class _Reader:
         hyperparameter = self.hyperparameters[place]
         count = hyperparameter.levels or CURVE_POINTS
         grid = np.arange(count) / (1 if hyperparameter.categorical else max(count - 1, 1))
-        near = np.abs(grid[:, None] - positions).min(axis=1) <= CURVE_NEIGHBOUR
+        near = np.abs(grid[:, None] - positions).min(axis=1) <= CURVE_NEIGHBOR
         lines: list[list[tuple[float, float, float]]] = [[], []]
         for position in grid[near]:
             points = self._points(self.space, place, [np.full(POINTS, position)])

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from tuner.analysis.effects import HyperparameterEffect, HyperparameterEffects
 from tuner.analysis.hyperparameters import SearchedHyperparameter
 
-TOP = 10  # best trials whose place in a range tells whether the search pressed against its end
+TOP = 10  # best trials that show whether a range is too narrow
 EDGE = 0.1  # outermost tenth of a range
-GOOD_SHARE = 0.25  # of the trials: those that show where to look more closely
-FEWEST_GOOD = 5  # good trials below which they show nothing
+GOOD_SHARE = 0.25  # of the trials, which show where to search more finely
+FEWEST_GOOD = 5  # fewer good trials show nothing
 CHANCE = 0.05
 
 
@@ -75,7 +75,7 @@ def hyperparameter_states(
 ) -> tuple[HyperparameterState, ...]:
     """Where the search stands in every hyperparameter that can take more than one value.
 
-    One entry a complete trial that did not diverge: ``params`` by hyperparameter name and the ``values`` the search
+    One entry per complete trial that did not diverge: ``params`` by hyperparameter name and the ``values`` the search
     minimized; ``best`` is the place of the best; ``strengths`` as :class:`HyperparameterState` has them, 0 where a
     hyperparameter is not named.
     """

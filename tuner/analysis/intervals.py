@@ -1,4 +1,4 @@
-"""Intervals for an error counted on examples, and for the difference of two of them."""
+"""Intervals of a measured error, and of the difference of two errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Z95 = 1.959963984540054  # the standard normal's 97.5% point: two-sided 95%
 def wilson(wrong: float, n: float, z: float = Z95) -> tuple[float, float]:
     """Wilson's score interval for ``wrong`` of ``n``: all p with |wrong/n − p| ≤ z·√(p(1−p)/n).
 
-    Exactly 0 below at zero errors and exactly 1 above at ``n`` errors; (0, 1) where nothing was counted. ``wrong`` may
+    The lower end is exactly 0 at zero errors, the upper exactly 1 at ``n`` errors; (0, 1) if ``n`` is 0. ``wrong`` may
     be a fraction (a corrected error times its examples). (Wilson 1927)
     """
     if n <= 0:
@@ -29,11 +29,11 @@ def wilson(wrong: float, n: float, z: float = Z95) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorEstimate:
-    """An error (fraction wrong), what it rests on, and its 95% interval.
+    """An error (fraction wrong), what it is based on, and its 95% interval.
 
-    ``n`` examples were looked at (None: the value is known exactly); ``n_effective`` of them count where fewer are
-    independent, as in groups. ``low_from`` is a second value: the lower end is then the smaller of the two Wilson ends,
-    as a corrected dev error asks for.
+    ``n``: its examples (None: the value is exact); ``n_effective``: the number of independent ones, if they come in
+    groups. ``low_from`` is a second value: the lower end is then the smaller of the two Wilson ends, as for a
+    selection-corrected dev error.
     """
 
     value: float
@@ -43,20 +43,20 @@ class ErrorEstimate:
 
     @classmethod
     def exact(cls, value: float) -> ErrorEstimate:
-        """Make a known error: its interval is the value itself."""
+        """Return an exact error, whose interval is the value itself."""
         if not 0 <= value <= 1:
             raise ArgumentError(f"an error is a fraction in [0, 1], got {value}")
         return cls(value=float(value))
 
     @classmethod
     def measured(cls, wrong: float, of: int, n_effective: float | None = None) -> ErrorEstimate:
-        """Count ``wrong`` of ``of`` examples; NaN with the interval (0, 1) where there were none."""
+        """Return the error of ``wrong`` out of ``of`` examples; NaN with the interval (0, 1) without examples."""
         if not 0 <= wrong <= of:
             raise ArgumentError(f"0 <= wrong <= of must hold, got wrong={wrong}, of={of}")
         return cls(value=wrong / of if of else math.nan, n=int(of), n_effective=n_effective)
 
     def interval(self, z: float = Z95) -> tuple[float, float]:
-        """Lower and upper end at ``z`` standard errors."""
+        """Return the lower and upper end at ``z`` standard errors."""
         if self.n is None:
             return self.value, self.value
         n = self.n if self.n_effective is None else self.n_effective
@@ -79,7 +79,7 @@ class ErrorEstimate:
 
 
 def difference_interval(a: ErrorEstimate, b: ErrorEstimate, z: float = Z95) -> tuple[float, float]:
-    """Interval of a − b for disjoint samples: Newcombe's method 10, from the ends of each one's own interval.
+    """Return the interval of a − b for disjoint samples: Newcombe's method 10, from the ends of both intervals.
 
     Lower end d − √((a−a_lo)² + (b_hi−b)²), upper end d + √((a_hi−a)² + (b−b_lo)²) with d = a − b.  (Newcombe 1998)
     """

@@ -1,4 +1,4 @@
-"""Would more data help: the posterior of a + b·n^−c, from errors at growing sizes of the training set."""
+"""Would more data help? The posterior of a + b·n^−c, from errors at growing sizes of the training set."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearningCurve:
-    """A fitted curve: mean dev ``errors`` at the ``sizes`` it rests on, and its ``predictions`` up to twice the data.
+    """A fitted curve: mean dev ``errors`` at its ``sizes``, and its ``predictions`` up to twice the data.
 
-    ``now``: what it says of the largest size. ``left_out``: how many training rows, left out by smaller networks, it
-    rests on beside the dev set.
+    ``now``: its prediction at the largest size. ``left_out``: how many training rows, left out at smaller sizes, it is
+    based on in addition to the dev set.
     """
 
     sizes: tuple[int, ...]
@@ -65,7 +65,7 @@ class LearningCurve:
 
     @property
     def estimate(self) -> float:
-        """Today's error as the curve has it: all sizes, the train error and left-out rows say something of it, too."""
+        """Today's dev error by the curve, which also uses the other sizes, the train error and left-out rows."""
         return self.now.value
 
     @property
@@ -75,36 +75,36 @@ class LearningCurve:
 
     @property
     def enough_sizes(self) -> bool:
-        """Whether there are sizes enough to contradict a wrong curve."""
+        """Whether there are enough sizes to contradict a wrong curve."""
         return len(self.sizes) >= ENOUGH_SIZES
 
     @property
     def helps(self) -> bool:
-        """Whether the interval at twice the data lies below the estimate of today's error."""
+        """Whether the interval at twice the data is below the estimate of today's error."""
         return self.enough_sizes and self.twice.high < self.estimate
 
     def is_flat(self, material_gap: float) -> bool:
-        """Whether even the best that twice the data may bring is less than the material gap.
+        """Return whether the most that twice the data may bring is less than the material gap.
 
-        An interval that merely contains today's error is not enough: with a small dev set it always does.
+        An interval that includes today's error is not enough: with a small dev set it always does.
         """
         return not self.helps and self.estimate - self.twice.low < material_gap
 
     def promise(self) -> str:
-        """What twice the data would bring; an estimate that reads otherwise than today's dev error stands beside it."""
+        """Say what twice the data would bring; today's estimate and dev error are both given if they differ."""
         twice, begin = self.twice, percent(self.today)
         if percent(self.estimate) != begin:
             begin = f"about {percent(self.estimate)} ({begin} on this dev set)"
         then = f"about {percent(twice.value)} ({span(twice.low, twice.high)})"
         if twice.value >= self.estimate or percent(twice.value) == percent(self.estimate):
-            return f"Twice the data is not expected to lower the dev error: {begin} today, {then} then"
-        return f"Twice the data would bring dev error from {begin} to {then}"
+            return f"Twice the data is not expected to lower dev error: {begin} today, {then} then"
+        return f"Twice the data would lower dev error from {begin} to {then}"
 
     def sentence(self) -> str:
-        """Say what twice the data would bring, and what is not certain about it."""
+        """Say what twice the data would bring, and how certain that is."""
         found = self.promise()
         if not self.enough_sizes:
-            return f"{found}; {len(self.sizes)} sizes are too few to trust the curve, {ENOUGH_SIZES} are needed."
+            return f"{found}; {len(self.sizes)} sizes are too few to trust the curve, which needs {ENOUGH_SIZES}."
         if not self.helps:
             return f"{found}; today's error is inside that interval, so more data may not help."
         return f"{found}."

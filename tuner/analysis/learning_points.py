@@ -1,7 +1,7 @@
-"""What the networks of a learning curve show: each size's error and how far chance may have moved it.
+"""The points of a learning curve: each size's error and its standard error.
 
-A network is held against the dev set, and, where they stand for dev rows, against the training rows that it left out.
-Both are estimates of the same error by independent examples, and the curve is fitted to what they say together.
+A network is measured on the dev set and, if these are like dev rows, on the training rows that it left out. Both are
+estimates of the same error from independent examples, and the curve is fitted to both.
 """
 
 from __future__ import annotations

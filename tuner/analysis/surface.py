@@ -22,7 +22,7 @@ SIGNAL_BOUNDS, LENGTH_BOUNDS, NOISE_BOUNDS = (1e-3, 1e3), (1e-2, 1e3), (1e-6, 1e
 JITTER = 1e-10  # keeps the covariance of two equal trials invertible
 SQRT5 = math.sqrt(5)
 STIFFEST = 0.25  # least curvature of the log posterior: no hyperparameter is sampled wider than two prior deviations
-CHECKERS = 10  # random trials from which the intervals' honesty can be judged
+CHECKERS = 10  # random trials that check the coverage of the intervals
 
 
 class Kernel:

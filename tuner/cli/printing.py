@@ -22,11 +22,17 @@ def print_result(found: Mapping[str, Any], lines: Iterable[str], *, as_json: boo
     typer.echo(json.dumps(found) if as_json else "\n".join(lines))
 
 
-def print_report(shown: Report | Comparison) -> None:
-    """In color where somebody looks, as plain text elsewhere."""
-    if sys.stdout.isatty():
-        from rich.console import Console
+def print_report(shown: Report | Comparison, *files: str) -> None:
+    """Print a report, the lines that name its ``files`` and, last, the verdict.
 
-        Console().print(shown, crop=False)  # a command that is cut off cannot be typed
+    In color in a terminal; NO_COLOR and FORCE_COLOR override that.
+    """
+    from rich.console import Console
+
+    from tuner.reporting.faces import PIPED_WIDTH
+
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    if console.is_terminal:
+        shown.print_to(console, files)
     else:
-        typer.echo(shown.text(), nl=False)
+        typer.echo(shown.text(files=files), nl=False)

@@ -63,8 +63,7 @@ def report(
     if as_json:
         typer.echo(json.dumps(shown.summary))
     else:
-        print_report(shown)
-        typer.echo(f"\nwritten: {page}")
+        print_report(shown, f"written: {page}")
     if open_page:
         typer.launch(str(page))
     above = [report for report in reports if is_above(_best_error(report), fail_above)]

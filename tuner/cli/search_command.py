@@ -139,9 +139,8 @@ def _print_verdict(opened: PreparedStudy) -> None:
     from tuner.workspace import read_prepared
 
     record = read_prepared(opened)
-    print_report(build_report(record))
-    typer.echo(f"\nreports/{record.name}/report.html, with all figures and trials, is written by:")
-    typer.echo(f"   {report_command(record, '--open')}")
+    page = f"reports/{record.name}/report.html is written by:"
+    print_report(build_report(record), page, f"   {report_command(record, '--open')}")
 
 
 def _say_how_to_go_on(result: SearchResult, trials: int | None) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What a person reads: frames -> figures and tables -> HTML, Markdown, CSV, JSON and the terminal."""
+"""Reports of a study: frames, figures and tables as HTML, Markdown, CSV, JSON and for the terminal."""
 
 from tuner.analysis import Action
 from tuner.reporting.building import build_report, compare

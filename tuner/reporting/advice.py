@@ -1,4 +1,4 @@
-"""What to do next: the study's state, the actions for it, and the commands that do them."""
+"""Next steps: the study's state, its actions and their commands."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def advise(
     effects: HyperparameterEffects | None,
     learning: Learning | None,
 ) -> list[Action]:
-    """Ranked actions, each with a command that works in the folder the report was made in, or none."""
+    """Return the ranked actions, with commands that work in the current folder."""
     return [
         replace(action, command=command_of(action, record, definition, findings.diagnosis))
         for action in rank_actions(state_of(record, definition, findings, effects, learning))
@@ -52,7 +52,7 @@ def state_of(
     effects: HyperparameterEffects | None,
     learning: Learning | None,
 ) -> StudyState:
-    """Everything that actions are chosen by, from what was found in the study."""
+    """Return the state that actions are chosen by."""
     measured = learning is not None and learning.is_best and learning.curve is not None and learning.curve.enough_sizes
     return StudyState(
         diagnosis=findings.diagnosis,
@@ -70,7 +70,7 @@ def state_of(
 
 
 def _data(record: StudyRecord, definition: StudyDefinition) -> DataState:
-    """The study's examples."""
+    """Return the state of the study's examples."""
     data = definition.data
     return DataState(
         n_train=record.sizes["train"],
@@ -84,7 +84,7 @@ def _data(record: StudyRecord, definition: StudyDefinition) -> DataState:
 
 
 def _search_health(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> SearchHealth:
-    """How the search itself went."""
+    """Return the health of the search."""
     best, counts = findings.best, record.count()
     pruned = [trial.value for trial in record.trials if trial.state == TrialState.PRUNED and trial.value is not None]
     return SearchHealth(
@@ -110,7 +110,7 @@ def _diverged_above(record: StudyRecord) -> float | None:
 def _states(
     definition: StudyDefinition, findings: Findings, effects: HyperparameterEffects | None
 ) -> tuple[HyperparameterState, ...]:
-    """Where the search stands in every searched hyperparameter."""
+    """Return the state of every searched hyperparameter."""
     trials = in_space(definition, findings.judged)
     if findings.best not in trials:
         return ()

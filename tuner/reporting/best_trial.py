@@ -1,4 +1,4 @@
-"""How the best trial's networks trained, and whether a network of that size can learn its training set."""
+"""How the best trial's networks trained, and whether a network of that size can fit its training set."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tuner.reporting.frames import mean_curve, train_error
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition
 
-LATE = 0.9  # of the epochs: a best epoch beyond was reached while the error still fell
+LATE = 0.9  # of the epochs: later best epochs mean that the error was still falling
 
 
 def best_trial(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> BestTrialState | None:
-    """How the best trial trained; None as long as no trial is complete."""
+    """Return how the best trial trained; None if no trial is complete yet."""
     best, training = findings.best, definition.training
     if best is None:
         return None
@@ -35,7 +35,7 @@ def best_trial(record: StudyRecord, definition: StudyDefinition, findings: Findi
 
 
 def _size(record: StudyRecord, definition: StudyDefinition, best: TrialRecord) -> tuple[str | None, bool]:
-    """The best trial's layers, and whether no larger network was searched; a custom trainer's size is unknown."""
+    """Return the best trial's layers, and whether it is the largest; (None, True) with a custom trainer."""
     if not definition.trainer_kind.has_size:
         return None, True
     hidden = best.params.get("hidden")
@@ -46,14 +46,14 @@ def _size(record: StudyRecord, definition: StudyDefinition, best: TrialRecord) -
 
 
 def _still_improving(best: TrialRecord, max_epochs: int) -> bool:
-    """Whether most of the best trial's networks ran out of epochs while their dev error still fell."""
+    """Return whether most of the best trial's networks reached the last epoch while their dev error still fell."""
     late = [n.stop_reason == StopReason.MAX_EPOCHS and n.best_epoch >= LATE * max_epochs for n in best.networks]
     return 2 * sum(late) > len(late)
 
 
 def _find_fit(record: StudyRecord, definition: StudyDefinition, diagnosis: Diagnosis, best: TrialRecord) -> Fit | None:
-    """Where the train error is at or below baseline and material gap: in another epoch of the best trial, else in a
-    trial with a network no larger; None where it never is, or where the best trial's own is.
+    """Return where the train error is at most baseline plus material gap: in another epoch of the best trial, else in
+    a trial with a network no larger; None if nowhere, or if the best trial's own train error is that low.
     """
     baseline, train = diagnosis.errors["baseline"], diagnosis.errors.get("train")
     if baseline is None or train is None or not definition.trainer_kind.has_size:
@@ -70,13 +70,13 @@ def _find_fit(record: StudyRecord, definition: StudyDefinition, diagnosis: Diagn
 
 
 def _best_fitted(record: StudyRecord, definition: StudyDefinition, best: TrialRecord) -> TrialRecord | None:
-    """The trial, of those with a network no larger than the best one's, that learned its training set best."""
+    """Return the trial with the lowest train error among those with a network no larger than the best trial's."""
     others = [t for t in record.trials if t.networks and t is not best and not t.has_diverged]
     sizes = n_parameters(record, definition, [t.params.get("hidden") for t in [best, *others]])
     return min((t for t, size in zip(others, sizes[1:], strict=True) if size <= sizes[0]), key=_lowest, default=None)
 
 
 def _lowest(trial: TrialRecord) -> float:
-    """A trial's lowest train error over its epochs, all networks together."""
+    """Return a trial's lowest train error over its epochs, all networks together."""
     error, curve = train_error(trial), mean_curve(trial)["train_error"]
     return min(math.inf if error is None else error, float(curve.min()) if len(curve) else math.inf)

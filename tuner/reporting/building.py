@@ -1,4 +1,4 @@
-"""From stored studies to reports and comparisons, with the faces they are shown with."""
+"""Build reports and comparisons of stored studies."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from tuner.analysis import Baseline
 from tuner.errors import ArgumentError
 from tuner.formatting import times
 from tuner.reporting.comparing import Comparison
-from tuner.reporting.faces import Faces
+from tuner.reporting.faces import Faces, Printed
 from tuner.reporting.files import csv_of_numbers, csv_text, json_text
 from tuner.reporting.findings import find
 from tuner.reporting.frames import epoch_columns, trial_columns
 from tuner.reporting.news import find_news
 from tuner.reporting.report import Report
-from tuner.reporting.terminal import comparison_renderable, renderable
 from tuner.storage import StudyRecord
 from tuner.study import parse_definition
 
@@ -57,8 +56,20 @@ def _comparison_fragment(comparison: Comparison) -> str:
     return comparison_fragment(comparison)
 
 
-REPORT_FACES = Faces[Report](_report_files, renderable, _report_fragment)
-COMPARISON_FACES = Faces[Comparison](_comparison_files, comparison_renderable, _comparison_fragment)
+def _print_report(report: Report) -> Printed:
+    from tuner.reporting.terminal import printed
+
+    return printed(report)
+
+
+def _print_comparison(comparison: Comparison) -> Printed:
+    from tuner.reporting.terminal import printed_comparison
+
+    return printed_comparison(comparison)
+
+
+REPORT_FACES = Faces[Report](_report_files, _print_report, _report_fragment)
+COMPARISON_FACES = Faces[Comparison](_comparison_files, _print_comparison, _comparison_fragment)
 
 
 def build_report(
@@ -70,8 +81,8 @@ def build_report(
 ) -> Report:
     """Build the report of a stored study.
 
-    ``baseline`` (an error, or ``{"wrong": 3, "of": 200}``) and ``material_gap`` overrule its ``[diagnosis]``; ``since``
-    adds what is new since so long ago.
+    ``baseline`` (an error, or ``{"wrong": 3, "of": 200}``) and ``material_gap`` override its ``[diagnosis]``; ``since``
+    adds what is new in that time.
     """
     definition = parse_definition(record.definition, f"study {record.name!r}")
     said = definition.diagnosis
@@ -99,7 +110,7 @@ def compare(
     material_gap: float | None = None,
     since: datetime.timedelta | None = None,
 ) -> Comparison:
-    """Put two or more studies side by side, paired where their dev rows are the same."""
+    """Compare two or more studies, row by row if their dev rows are the same."""
     if len(records) < 2:
         raise ArgumentError(f"a comparison needs at least two studies, got {len(records)}")
     names = [(record.storage, record.name) for record in records]

@@ -1,4 +1,4 @@
-"""The commands that do what a report advises, as they are typed in the folder the report was made in."""
+"""The commands of a report's actions, for the folder in which the report was made."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tuner.study import StudyDefinition, next_name
 
 
 def command_of(action: Action, record: StudyRecord, definition: StudyDefinition, judged: Diagnosis) -> str:
-    """The command that does an action; empty where it takes a person, or where no other process has the data.
+    """Return the command of an action; empty if a person must act, or if no other process has the data.
 
-    A study without a database cannot be named; one of rows in memory can only be reported on. ``judged``: what the
-    command has to judge by, too.
+    A study without a database has no name; for rows in memory there is only ``tuner report``. ``judged``: the report's
+    baseline and threshold, which the command needs too.
     """
     in_memory = definition.data.source is None
     if action.verb is None or not record.storage or (in_memory and action.verb is not Verb.REPORT):
@@ -39,29 +39,29 @@ def command_of(action: Action, record: StudyRecord, definition: StudyDefinition,
 
 
 def report_command(record: StudyRecord, *options: str) -> str:
-    """The command that writes a study's page, from the current folder."""
+    """Return the command that writes a study's page, from the current folder."""
     return command_text("report", record.name, *storage_options(record), *options)
 
 
 def search_next_command(record: StudyRecord, definition: Path) -> str:
-    """The command that searches the definition that follows a study, beginning with the study's trials."""
+    """Return the command that searches the next definition, beginning with the study's trials."""
     return command_text("search", definition, "--from", record.name, *storage_options(record))
 
 
 def again_commands(record: StudyRecord) -> str:
-    """The commands that repeat a study and its report; empty for one that no database holds."""
+    """Return the commands that repeat a study and its report; empty without a database."""
     if not record.storage:
         return ""
     return f"{command_text('search', record.name)} && {command_text('report', record.name)}"
 
 
 def next_definition(record: StudyRecord) -> Path:
-    """The file of the definition that follows a study: its name is free here and beside the study."""
+    """Return the file of the next definition, whose name is not taken here or in the study's database."""
     return STUDIES / f"{next_name(record.name, {*defined_studies(), *record.beside})}.toml"
 
 
 def judged_options(definition: StudyDefinition, judged: Diagnosis) -> list[str]:
-    """The options of a command that is to judge as ``judged`` does, where the definition says otherwise."""
+    """Return the options for the baseline and threshold of ``judged`` that differ from the definition."""
     given = definition.diagnosis
     baseline = judged.errors["baseline"]
     options = []
@@ -73,14 +73,14 @@ def judged_options(definition: StudyDefinition, judged: Diagnosis) -> list[str]:
 
 
 def is_given(baseline: Any, value: float) -> bool:
-    """Whether the definition's baseline is this error."""
+    """Return whether the definition's baseline is this error."""
     if isinstance(baseline, dict):
         return bool(baseline["wrong"] / baseline["of"] == value)
     return bool(baseline == value)
 
 
 def storage_options(record: StudyRecord) -> list[str]:
-    """``--storage URL`` where the study is not in the current folder's own database."""
+    """Return ``--storage URL`` if the study is not in the current folder's database."""
     if Path(record.storage.removeprefix("sqlite:///").split("?")[0]).resolve() == (STUDIES / DATABASE).resolve():
         return []
     return ["--storage", STORAGE_FROM_ENVIRONMENT if "***" in record.storage else record.storage]

@@ -13,19 +13,19 @@ from tuner.reporting.faces import Faces, Shown
 from tuner.reporting.findings import dev_losses
 from tuner.reporting.report import Report
 from tuner.reporting.rows import error_rows, gap_rows
-from tuner.reporting.sentences import chance
+from tuner.reporting.sentences import outcome_name, probability
 
 
 @dataclass(frozen=True)
 class ComparedRow:
-    """One line of the table: what it is about, and what each study has there."""
+    """One row of the table: its name, and one cell per study."""
 
     name: str
     cells: tuple[str, ...]
 
     @property
     def differs(self) -> bool:
-        """Whether the studies do not all have the same."""
+        """Whether the cells differ."""
         return len(set(self.cells)) > 1
 
 
@@ -56,12 +56,12 @@ class Comparison(Shown):
 
     @property
     def sentences(self) -> list[str]:
-        """Each study's verdict against the first one's."""
+        """One sentence per study that compares it with the first."""
         return [_against(self.reports[0], other) for other in self.reports[1:]]
 
     @property
     def rows(self) -> list[ComparedRow]:
-        """Errors, gaps, trials and best hyperparameters, a column each study."""
+        """Errors, gaps, trials and best hyperparameters, one column per study."""
         columns = [_column(report) for report in self.reports]
         names = list(dict.fromkeys(name for column in columns for name in column))
         return [ComparedRow(name, tuple(column.get(name, "–") for column in columns)) for name in names]
@@ -97,20 +97,21 @@ def _in_row_order(report: Report) -> np.ndarray:
 
 
 def _against(first: Report, other: Report) -> str:
-    names = f"{other.record.name} against {first.record.name}"
+    names = f"{other.record.name} compared with {first.record.name}"
     a, b = (report.diagnosis.errors.get("dev_corrected") for report in (first, other))
     if a is None or b is None:
         return f"{names}: no complete trial in {first.record.name if a is None else other.record.name} yet."
     low, high = difference_interval(b, a)
-    told = f"{names}: dev error {percent(b.value)} against {percent(a.value)} (corrected)"
+    errors = f"{names}: dev error (selection-corrected) {percent(b.value)} instead of {percent(a.value)}"
     paired = pair(first, other)
     if paired is None:
-        apart = "" if low > 0 or high < 0 else ", which is within chance"
-        return f"{told}, a difference of {points(b.value - a.value)} pp ({span(low, high)}){apart}. Other dev rows."
+        apart = "" if low > 0 or high < 0 else ", which may be chance"
+        difference = f"{points(b.value - a.value)} percentage points (pp) ({span(low, high)})"
+        return f"{errors}, a difference of {difference}{apart}. Their dev rows differ."
     return (
-        f"{told}. On the same {count(len(first.record.dev_y), 'dev row')}, {paired.only_first:,.0f} are wrong only in "
-        f"{first.record.name}'s best trial and {paired.only_other:,.0f} only in {other.record.name}'s: "
-        f"{chance(paired.chance_equal)} chance of that if both were equally good."
+        f"{errors}. On the same {count(len(first.record.dev_y), 'dev row')}, {paired.only_first:,.0f} are wrong only "
+        f"in the best trial of {first.record.name} and {paired.only_other:,.0f} only in that of {other.record.name}. "
+        f"The probability of such a difference, if both were equally good, is {probability(paired.chance_equal)}."
     )
 
 
@@ -130,16 +131,16 @@ def _difference_dict(first: Report, other: Report) -> dict[str, Any]:
 
 
 def _column(report: Report) -> dict[str, str]:
-    """What one study has to show, by the names of the table's lines."""
+    """Return a study's cells by the names of the rows."""
     counts = asdict(report.record.count())
     column = {
-        "verdict": report.verdict.replace("_", " "),
+        "verdict": outcome_name(report.verdict),
         "trials": ", ".join(f"{number} {state}" for state, number in counts.items() if number),
     }
     for error in error_rows(report):
         column[f"{error.name} error"] = error.value + (f" ({error.interval})" if error.interval else "")
     for gap in gap_rows(report.diagnosis):
-        column[gap.name] = f"{gap.value} ({gap.interval}), {gap.level}"
+        column[gap.name] = f"{gap.value} pp ({gap.interval}), {outcome_name(gap.level)}"
     if report.best is not None:
         column["best trial"] = str(report.best.number)
         column |= {name: value(of) for name, of in report.best.params.items()}

@@ -1,4 +1,4 @@
-"""What each hyperparameter does: its pull on bias and on variance, and its share of the differences between trials."""
+"""Effects of each hyperparameter on bias and on variance, and its importance."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import HYPERPARAMETERS, Range, StudyDefinition
 from tuner.study.space import optuna_name
 
-ENOUGH_EXPLORING = 20  # random trials below which importances describe where the search looked, not the space
+ENOUGH_EXPLORING = 20  # with fewer exploring trials, importances are those where the search looked
 LEAST_TRIALS = 10
-BEST = 5  # trials at the least that importance separates from the rest
+BEST = 5  # at least so many trials count as good
 STREAM = 8  # of the study's seed, apart from the search's own draws
 
 
 @dataclass(frozen=True, slots=True)
 class Importances:
-    """Each hyperparameter's share of what separates good trials from the rest, largest first; the shares add up to 1.
+    """The importance of each hyperparameter, largest first; the shares sum to 1.
 
-    ``trials`` they rest on; ``of_the_space``: exploring ones, from all over it, else where the search happened to look.
+    ``trials``: what they are based on; ``of_the_space``: only exploring trials, from the whole space.
     """
 
     shares: dict[str, float]
@@ -36,7 +36,7 @@ class Importances:
 
 
 def searched_hyperparameters(definition: StudyDefinition) -> list[SearchedHyperparameter]:
-    """The searched hyperparameters as the analysis wants them; networks and numbers to choose from are ordered."""
+    """Return the searched hyperparameters for the analysis; choices of networks and numbers are ordered."""
     return [
         SearchedHyperparameter(name=name, kind=entry.kind, **_bounds(name, entry))
         for name, entry in definition.searched_space.searched.items()
@@ -58,7 +58,7 @@ def _bounds(name: str, searched: Range) -> dict[str, Any]:
 
 
 def in_space(definition: StudyDefinition, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Those trials that lie in the searched ranges: hand-picked ones, or ones of an earlier definition, may not."""
+    """Return the trials in the searched ranges; hand-picked ones, or ones of an earlier definition, may be outside."""
     searched = definition.searched_space.searched
     return [
         trial
@@ -68,7 +68,7 @@ def in_space(definition: StudyDefinition, trials: Iterable[TrialRecord]) -> list
 
 
 def find_effects(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> HyperparameterEffects | None:
-    """Effects of every searched hyperparameter, from the complete trials; None where they are too few."""
+    """Return the effects of every searched hyperparameter, from the complete trials; None if there are too few."""
     hyperparameters = searched_hyperparameters(definition)
     trials = in_space(definition, findings.judged)
     if findings.best not in trials or not hyperparameters:
@@ -88,9 +88,9 @@ def find_effects(record: StudyRecord, definition: StudyDefinition, findings: Fin
 
 
 def find_importances(definition: StudyDefinition, findings: Findings) -> Importances | None:
-    """PED-ANOVA over the exploring trials alone where there are enough of them, else over all complete trials.
+    """Return PED-ANOVA importances from the exploring trials if there are enough, else from all complete trials.
 
-    On the sampler's own trials a hyperparameter without effect often outranks a true one, since they crowd together.
+    A sampler's trials crowd together, so a hyperparameter without effect often outranks a true one on them.
     (Watanabe, Bansal & Hutter 2023)
     """
     searched = definition.searched_space.searched
@@ -110,7 +110,7 @@ def find_importances(definition: StudyDefinition, findings: Findings) -> Importa
 
 
 def _ped_anova(definition: StudyDefinition, trials: list[TrialRecord]) -> dict[str, float]:
-    """Importance of every sampled parameter for being among the best tenth, or the best five."""
+    """Return the importance of every sampled parameter for being in the best tenth, or the best five."""
     import optuna
 
     space = definition.searched_space

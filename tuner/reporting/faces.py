@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from tuner.reporting.files import write_files
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 T = TypeVar("T")
+PIPED_WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a terminal shows: the ``body``, and the ``verdict``, which comes last so that it is not scrolled away."""
+
+    body: Sequence[RenderableType]
+    verdict: Sequence[RenderableType]
 
 
 @dataclass(frozen=True)
@@ -21,7 +30,7 @@ class Faces(Generic[T]):
     """``files``: name -> text, made when it is written; ``terminal``: for rich; ``notebook``: an HTML fragment."""
 
     files: Callable[[T], Mapping[str, Callable[[], str]]]
-    terminal: Callable[[T], RenderableType]
+    terminal: Callable[[T], Printed]
     notebook: Callable[[T], str]
 
 
@@ -40,19 +49,32 @@ class Shown(ABC):
         write_files(Path(folder) / self.name, self.faces.files(self))
         return Path(folder) / self.name
 
-    def text(self, width: int = 100) -> str:
-        """Write what ``tuner report`` prints, without color, lines ending where the words do."""
+    def text(self, width: int = PIPED_WIDTH, files: Sequence[str] = ()) -> str:
+        """Return what :meth:`print_to` prints, without color."""
         import io
 
         from rich.console import Console
 
         out = io.StringIO()
         console = Console(file=out, width=width, color_system=None, force_terminal=False, legacy_windows=False)
-        console.print(self, crop=False)
+        self.print_to(console, files)
         return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
+    def print_to(self, console: Console, files: Sequence[str] = ()) -> None:
+        """Print the body, the lines that name the report's ``files``, and the verdict."""
+        from rich.console import Group
+        from rich.text import Text
+
+        printed = self.faces.terminal(self)
+        lines = [Text(line, no_wrap=True, overflow="ignore") for line in [*files, ""]] if files else []
+        shown = Group(*printed.body, "", *lines, *printed.verdict)
+        console.print(shown, crop=False)  # a command that is cut off cannot be typed
+
     def __rich__(self) -> RenderableType:
-        return self.faces.terminal(self)
+        from rich.console import Group
+
+        printed = self.faces.terminal(self)
+        return Group(*printed.body, "", *printed.verdict)
 
     def _repr_html_(self) -> str:
         return self.faces.notebook(self)

@@ -1,4 +1,4 @@
-"""From a stored study to the numbers of its report: arrays for the analysis room, and what it finds in them."""
+"""Findings about a stored study: arrays for the analysis, and its results."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ from tuner.nn import Architecture
 from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
 from tuner.study import HYPERPARAMETERS, StudyDefinition
 
-STREAM = 7  # of the study's seed: the correction's random splits, apart from the search's own draws
+STREAM = 7  # of the study's seed, for the random splits of the selection correction
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What the analysis says about a study's best trial and about the trials it was picked from.
+    """Results of the analysis of a study's best trial and its competitors.
 
-    ``judged``: complete trials that did not diverge, by number. ``tied_with_best``: numbers of those that the dev
-    set cannot tell from the best, itself included. ``seeds``: with several seeds, the mean over them. ``metric``: what
-    the search chose by, and trials are compared by. ``weighted``: the best trial's, where that weights the classes.
+    ``judged``: complete trials that did not diverge, by number. ``tied_with_best``: numbers of those
+    statistically tied with the best, including the best. ``seeds``: the mean over several seeds. ``metric``: what the
+    search minimizes. ``weighted``: the best trial's value, if the metric weights the classes.
     """
 
     best: TrialRecord | None
@@ -66,7 +66,7 @@ class Findings:
 
 
 def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, material_gap: float) -> Findings:
-    """Analyze a study; without a judged trial only the reference lines are known."""
+    """Analyze a study; without a judged trial only the reference models are known."""
     judged = tuple(trial for trial in record.trials if trial.is_judged and trial.networks)
     best = min(judged, key=lambda trial: (trial.value, trial.number), default=None)
     if best is None:
@@ -80,7 +80,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     members = tied_with_best(weighted, place, record.dev_groups)
     sizes = n_parameters(record, definition, [trial.params.get("hidden") for trial in judged])
     strengths = _strengths(judged)
-    has_sizes = bool(sizes.any() or strengths.size)
+    has_complexity = bool(sizes.any() or strengths.size)
     return Findings(
         best=best,
         judged=judged,
@@ -88,7 +88,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         metric=metric,
         classes=tuple(classes),
         tied_with_best=tuple(judged[k].number for k in members),
-        simplest_tied=judged[simplest_tied(weighted, place, sizes, strengths)] if has_sizes else None,
+        simplest_tied=judged[simplest_tied(weighted, place, sizes, strengths)] if has_complexity else None,
         resolution=resolution(weighted, place, members),
         seeds=_seeds_error(record, best) if metric.counts_wrong else None,
         weighted=None if metric.class_weights is None else class_weighted_error(classes, metric.class_weights),
@@ -104,7 +104,7 @@ def _diagnosis(
     baseline: Baseline,
     material_gap: float,
 ) -> Diagnosis:
-    """Bias and variance of the share of wrong rows, corrected where trials were chosen by wrong rows."""
+    """Diagnose the error, selection-corrected if trials were chosen by the error."""
     best = judged[place]
     layout, n_dev = record.dev_layout(best), len(record.dev_y)
     counts_wrong = METRICS[definition.search.metric].counts_wrong
@@ -137,14 +137,14 @@ def _diagnosis(
 
 
 def dev_losses(record: StudyRecord, trial: TrialRecord) -> NDArray[Any]:
-    """(n_dev,) a trial's loss of each dev example; with several seeds the mean over its networks."""
+    """Return a trial's loss of each dev row, (n_dev,); with several seeds the mean over its networks."""
     return record.dev_layout(trial).row_losses([network.dev_losses for network in trial.networks])
 
 
 def _runs(trial: TrialRecord, record: StudyRecord, definition: StudyDefinition) -> list[NetworkRun]:
-    """A trial's networks, epoch by epoch, and the first epoch after which patience could end each.
+    """Return a trial's networks, epoch by epoch, and the first epoch after which patience could end each.
 
-    Where the dev folds of each epoch are not recorded, what was returned counts as one epoch, which nobody chose.
+    If the dev folds of each epoch are not recorded, a network counts as one epoch.
     """
     if not definition.trainer_kind.has_dev_folds:
         folds = record.dev_layout(trial).split(record.dev_fold)
@@ -162,35 +162,35 @@ def _run(network: NetworkRecord, definition: StudyDefinition) -> NetworkRun:
 
 
 def _train_estimate(trial: TrialRecord, layout: DevLayout) -> ErrorEstimate:
-    """Train error of a trial's networks; rows that several of them trained on count once."""
+    """Return the train error of a trial's networks; rows that several of them trained on count once."""
     wrong = [network.train_wrong for network in trial.networks]
     return ErrorEstimate.measured(*layout.train_loss(wrong, [network.n_train for network in trial.networks]))
 
 
 def train_dev_estimate(trial: TrialRecord) -> ErrorEstimate | None:
-    """Train-dev error, the mean over networks; None without a train-dev set."""
+    """Return the train-dev error, the mean over networks; None without a train-dev set."""
     counts = [network.train_dev_wrong for network in trial.networks if network.train_dev_wrong is not None]
     of = trial.networks[0].n_train_dev
     return ErrorEstimate.measured(sum(counts) / len(counts), of) if counts and of else None
 
 
 def test_estimate(record: StudyRecord, best: TrialRecord) -> ErrorEstimate | None:
-    """The last look at the test set with the best trial's network; None as long as it is sealed."""
-    looks = [look for look in record.test_evaluations if look.trial_number == best.number]
-    return ErrorEstimate.measured(looks[-1].wrong, looks[-1].n, looks[-1].n_effective) if looks else None
+    """Return the last test-set evaluation of the best trial; None if there is none."""
+    of_best = [one for one in record.test_evaluations if one.trial_number == best.number]
+    return ErrorEstimate.measured(of_best[-1].wrong, of_best[-1].n, of_best[-1].n_effective) if of_best else None
 
 
 def references(record: StudyRecord) -> dict[str, float | None]:
-    """Dev errors of what a tuned network has to beat, as the study's facts have them; some lines may be unknown."""
+    """Return the dev errors of the reference models; None for what is unknown."""
     counts = np.bincount(record.dev_y)
-    commonest = float(1 - counts.max() / counts.sum()) if counts.sum() else None
-    return {"majority": commonest, "logistic_regression": None, **(record.facts.references or {})}
+    majority = float(1 - counts.max() / counts.sum()) if counts.sum() else None
+    return {"majority": majority, "logistic_regression": None, **(record.facts.references or {})}
 
 
 def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Sequence[str | None]) -> NDArray[np.int64]:
-    """Entries of θ of networks with these hidden layers ("64-32"; None: those of the definition).
+    """Return the numbers of parameters of networks with these hidden layers ("64-32"; None: the definition's).
 
-    All 0 where the size of the trainer's models is unknown.
+    All 0 if the size of the trainer's models is unknown.
     """
     if not definition.trainer_kind.has_size:
         return np.zeros(len(hidden), dtype=np.int64)
@@ -205,7 +205,7 @@ def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Seque
 
 
 def _strengths(trials: Sequence[TrialRecord]) -> NDArray[np.float64]:
-    """(trials, hyperparameters) of the regularizing hyperparameters that vary; more is more regularized."""
+    """Return the regularizing hyperparameters that vary, (trials, hyperparameters); more is more regularized."""
     columns = []
     for name, spec in HYPERPARAMETERS.items():
         values = [trial.params.get(name) for trial in trials]

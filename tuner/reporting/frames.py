@@ -1,4 +1,4 @@
-"""A study as data frames: one row a trial, one row an epoch; the columns of ``trials.csv`` and ``epochs.csv``."""
+"""A study as data frames: one row per trial or per epoch, as in ``trials.csv`` and ``epochs.csv``."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ Array = NDArray[np.float64]
 
 
 def params_of(record: StudyRecord) -> list[str]:
-    """Names of the hyperparameters that any trial has, in their order."""
+    """Return the names of the hyperparameters that any trial has, in their order."""
     found = {name for trial in record.trials for name in trial.params}
     return [name for name in HYPERPARAMETERS if name in found] + sorted(found - set(HYPERPARAMETERS))
 
 
 def train_error(trial: TrialRecord) -> float | None:
-    """Wrong over counted training examples at the best epochs, all networks together; None without networks."""
+    """Return the train error at the best epochs, all networks together; None without networks."""
     return _share((network.train_wrong, network.n_train) for network in trial.networks)
 
 
 def train_dev_error(trial: TrialRecord) -> float | None:
-    """Count the same on the train-dev set; None where there is none."""
+    """Return the train-dev error; None without a train-dev set."""
     if any(network.n_train_dev is None for network in trial.networks):
         return None
     return _share((network.train_dev_wrong or 0, network.n_train_dev or 0) for network in trial.networks)
 
 
 def dev_error(trial: TrialRecord) -> float | None:
-    """Wrong over dev examples: all of them with folds, the mean over networks with seeds."""
+    """Return the dev error: over all folds, or the mean over seeds."""
     return _share((network.dev_wrong, network.n_dev) for network in trial.networks)
 
 
 def _share(counts: Iterable[tuple[int, int]]) -> float | None:
-    """All wrong over all counted; None where nothing was counted."""
+    """Return all wrong over all examples; None without examples."""
     wrong, of = (sum(column) for column in zip((0, 0), *counts, strict=True))
     return wrong / of if of else None
 
@@ -53,10 +53,10 @@ def _cost(costs: Sequence[float], sizes: Sequence[int]) -> float | None:
 
 
 def mean_curve(trial: TrialRecord) -> dict[str, Array]:
-    """``name -> (epochs,)``: the mean over the trial's networks, weighted by their examples.
+    """Return ``name -> (epochs,)``, the mean over the trial's networks, weighted by their examples.
 
-    A network that has stopped keeps its last values, so that the mean never jumps because one of them dropped out;
-    ``seconds`` are those of all networks together, which train side by side.
+    A network that has stopped keeps its last values, so that the mean does not jump. ``seconds`` are those of all
+    networks together, which train side by side.
     """
     networks = [network for network in trial.networks if len(network.curve.get("seconds", ()))]
     if not networks:
@@ -86,7 +86,7 @@ def trial_columns(record: StudyRecord) -> list[str]:
 
 
 def trial_rows(record: StudyRecord, baseline: float) -> list[tuple[Any, ...]]:
-    """One row a trial, whatever its state, in the order of :func:`trial_columns`; None where nothing is known."""
+    """Return one row per trial of any state, in the order of :func:`trial_columns`; None for what is unknown."""
     names = params_of(record)
     return [_trial_row(trial, names, baseline) for trial in record.trials]
 
@@ -107,7 +107,7 @@ def _trial_row(trial: TrialRecord, names: list[str], baseline: float) -> tuple[A
 
 
 def trials_frame(record: StudyRecord, baseline: float | None = None) -> pd.DataFrame:
-    """One row a trial, whatever its state; ``baseline`` None: the definition's, or 0."""
+    """Return one row per trial of any state; ``baseline`` None: the definition's, or 0."""
     import pandas as pd
 
     if baseline is None:
@@ -118,7 +118,7 @@ def trials_frame(record: StudyRecord, baseline: float | None = None) -> pd.DataF
 
 
 def epoch_columns(record: StudyRecord) -> dict[str, NDArray[Any]]:
-    """Name -> column of ``epochs.csv``, one row an epoch of a trial, as :func:`mean_curve` has it."""
+    """Return name -> column of ``epochs.csv``, one row per epoch of a trial, from :func:`mean_curve`."""
     curves = [mean_curve(trial) for trial in record.trials]
     lengths = [len(curve["seconds"]) for curve in curves]
     columns: dict[str, NDArray[Any]] = {
@@ -131,7 +131,7 @@ def epoch_columns(record: StudyRecord) -> dict[str, NDArray[Any]]:
 
 
 def epochs_frame(record: StudyRecord) -> pd.DataFrame:
-    """One row an epoch of a trial; with several networks their mean, as :func:`mean_curve` has it."""
+    """Return one row per epoch of a trial; with several networks their mean (:func:`mean_curve`)."""
     import pandas as pd
 
     return pd.DataFrame(epoch_columns(record))

@@ -1,4 +1,4 @@
-"""Would more data help: a study's measured learning curve, as the report tells it."""
+"""A study's learning curve over training examples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tuner.storage import StudyRecord
 class Learning:
     """The networks trained with a ``trial``'s hyperparameters on growing subsets, and the curve fitted to them.
 
-    ``is_best``: the trial is still the study's best; ``curve`` is None where every network diverged.
+    ``is_best``: the trial is still the study's best; ``curve`` is None if every network diverged.
     """
 
     trial: int
@@ -30,19 +30,19 @@ class Learning:
 
     @property
     def uses_left_out(self) -> bool:
-        """Whether the curve rests on training rows that smaller networks left out, beside the dev set."""
+        """Whether the curve is also based on training rows that networks on fewer examples left out."""
         return self.curve is not None and self.curve.left_out > 0
 
     @property
     def sentence(self) -> str:
-        """What twice the data would bring, and how far that can be relied on."""
+        """What twice the data would bring, and how certain that is."""
         if self.curve is None:
-            return "No network of the learning curve ended an epoch well: all diverged."
+            return "All networks of the learning curve diverged."
         of_another = "" if self.is_best else f" (Measured with trial {self.trial}, which is no longer the best.)"
         return self.curve.sentence() + of_another
 
     def to_dict(self) -> dict[str, Any]:
-        """As ``summary.json`` has it."""
+        """Return the learning curve for ``summary.json``."""
         curve = self.curve
         return {
             "trial": self.trial,
@@ -67,14 +67,14 @@ class Learning:
 
 
 def learning_of(trial: int, networks: Sequence[LearningNetwork], *, is_best: bool = True) -> Learning:
-    """Fit the curve of one trial's networks."""
+    """Fit the learning curve of one trial's networks."""
     points = learning_points(networks)
     curve = fit_learning_curve(points) if points else None
     return Learning(trial=trial, is_best=is_best, points=tuple(points), curve=curve)
 
 
 def find_learning(record: StudyRecord) -> Learning | None:
-    """The best trial's curve; where it has none, that of the best trial that has; None where none was measured."""
+    """Return the curve of the best trial that has one; None if none was measured."""
     measured = [trial for trial in record.trials if trial.learning]
     if not measured:
         return None

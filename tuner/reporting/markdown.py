@@ -1,4 +1,4 @@
-"""``report.md``: the report for a pull request or a terminal."""
+"""``report.md``: the report as GitHub-flavored Markdown."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from tuner.formatting import one_line, percent, points, span, value
 from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.frames import dev_error, train_error
+from tuner.reporting.glossary import link_markdown
 from tuner.reporting.provenance import provenance
 from tuner.reporting.rows import MOST_CLASSES, class_rows, error_rows, gap_rows
+from tuner.reporting.sentences import outcome_name
 
 if TYPE_CHECKING:
     from tuner.reporting.comparing import Comparison
@@ -22,8 +24,8 @@ TOP_TRIALS = 10
 def markdown(report: Report) -> str:
     """Write the whole report as GitHub-flavored Markdown."""
     record = report.record
-    told, *rest = report.sentences
-    parts = [f"# {escape(record.name)}", f"**{told}**", " ".join(rest)]
+    verdict, *rest = map(escape, report.sentences)
+    parts = [f"# {escape(record.name)}", f"**{verdict}**", " ".join(rest)]
     parts += [f"**{escape(warning)}**" for warning in report.data_warnings]
     parts += _actions(report)
     if report.notes:
@@ -34,19 +36,19 @@ def markdown(report: Report) -> str:
     if found := found_in_data(record):
         parts += ["## Data checks", "\n".join(f"- {escape(notice)}" for notice in found)]
     parts += ["## Provenance", table(("", ""), provenance(report))]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return link_markdown("\n\n".join(part for part in parts if part) + "\n")
 
 
 def comparison_markdown(comparison: Comparison) -> str:
-    """Write studies side by side."""
+    """Write the comparison of studies."""
     names = [escape(report.record.name) for report in comparison.reports]
     rows = ((row.name, *row.cells) for row in comparison.rows)
     sentences = "\n\n".join(escape(sentence) for sentence in comparison.sentences)
-    return f"# {' and '.join(names)}\n\n{sentences}\n\n{table(('', *names), rows)}\n"
+    return link_markdown(f"# {' and '.join(names)}\n\n{sentences}\n\n{table(('', *names), rows)}\n")
 
 
 def escape(text: object) -> str:
-    """Text that Markdown and the HTML within it take as it stands."""
+    """Escape what Markdown, or HTML within it, would interpret."""
     flat = one_line(text)
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", flat).replace("&", "&amp;")
 
@@ -79,9 +81,9 @@ def _tables(report: Report) -> list[str]:
             right=(1,),
         ),
         table(
-            ("gap", "pp", "95% interval", "level", "confidence", "formula"),
+            ("gap", "pp", "95% interval", "level", "confidence", "from"),
             (
-                (row.name, row.value, row.interval, row.level, row.chance, row.formula)
+                (row.name, row.value, row.interval, outcome_name(row.level), row.confidence, row.formula)
                 for row in gap_rows(report.diagnosis)
             ),
             right=(1,),
@@ -130,13 +132,12 @@ def _effects(report: Report) -> list[str]:
         )
         for row in found.effects
     ]
-    told = (
-        "Change from the lower to the upper quarter of each range (a choice: compared with the others), in percentage "
-        "points (pp), with 95% "
-        f"intervals, from {found.trials:,} complete trials."
+    about = (
+        "Change in pp from the lower to the upper quarter of each range (for a choice: compared with the others), with "
+        f"95% intervals, based on {found.trials:,} complete trials."
     )
     headings = ("", "train error (bias)", "95% interval", "gap (variance)", "95% interval")
-    return ["## Effect of each hyperparameter on bias and on variance", told, table(headings, rows, right=(1, 3))]
+    return ["## Effect of each hyperparameter on bias and variance", about, table(headings, rows, right=(1, 3))]
 
 
 def _top_trials(report: Report) -> list[str]:

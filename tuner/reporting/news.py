@@ -1,4 +1,4 @@
-"""What happened since a moment: for jobs that report every night."""
+"""What is new since a given time, for jobs that report every night."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class News:
         return (self.before and self.before.number) != (self.now and self.now.number)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the news as they stand in ``summary.json`` where ``--since`` was given."""
+        """Return the news for ``summary.json``."""
         return {
             "since": self.since.isoformat(timespec="seconds"),
             "trials": self.trials,
@@ -38,15 +38,17 @@ class News:
     def sentence(self) -> str:
         """Say what is new, and whether the best changed."""
         kinds = [f"{n:,} {state}" for state, n in self.trials.items() if n]
-        told = f"Since {when(self.since)}: {join(kinds) if kinds else 'no trial'} ended."
+        ended = f"Trials that ended since {when(self.since)}: {join(kinds) if kinds else 'none'}."
         if self.now is None:
-            return told
+            return ended
         now = f"trial {self.now.number} at {percent(dev_error(self.now))}"
         if self.before is None:
-            return f"{told} The best is {now}."
+            return f"{ended} The first best trial is {now}."
         if not self.best_changed:
-            return f"{told} The best is still {now}."
-        return f"{told} The best changed from trial {self.before.number} at {percent(dev_error(self.before))} to {now}."
+            return f"{ended} The best is still {now}."
+        return (
+            f"{ended} The best changed from trial {self.before.number} at {percent(dev_error(self.before))} to {now}."
+        )
 
 
 def find_news(record: StudyRecord, since: datetime.timedelta, now: datetime.datetime) -> News:

@@ -1,4 +1,4 @@
-"""Notes beside the verdict: warnings about the data, what the dev set cannot show, test-set evaluations."""
+"""Notes of a report: data checks, limits of the dev set, test-set evaluations."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from tuner.reporting.news import News
 from tuner.storage import StudyRecord
 from tuner.study import StudyDefinition
 
-MOST_WARNINGS = 3  # shown at the top; the data checks list all of them
+MOST_WARNINGS = 3  # at the top of the report; all of them are listed with the data checks
 
 
 def data_warnings(record: StudyRecord) -> list[str]:
-    """List the data checks' warnings, which make every number doubtful: the first ones, and how many more there are."""
+    """Return the first warnings of the data checks as sentences, and how many more there are."""
     found = warnings(record)
-    told = [f"Data check: {text}" for text in found[:MOST_WARNINGS]]
-    more = len(found) - len(told)
-    return [*told, f"The last section of the report lists {count(more, 'more warning')}."] if more > 0 else told
+    sentences = [f"Data checks warn: {text}" for text in found[:MOST_WARNINGS]]
+    more = len(found) - len(sentences)
+    return [*sentences, f"Data checks: {count(more, 'more warning')} in report.html."] if more > 0 else sentences
 
 
-def notes(record: StudyRecord, definition: StudyDefinition, findings: Findings, news: News | None) -> list[str]:
-    """All notes that apply, as sentences."""
-    told = [
+def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findings, news: News | None) -> list[str]:
+    """Return all notes that apply, as sentences."""
+    found = [
         "" if news is None else news.sentence(),
-        *_simple_models(findings),
+        *_reference_models(findings),
         _progress(record),
         _trainer(definition, findings),
         _tied(findings),
@@ -38,24 +38,26 @@ def notes(record: StudyRecord, definition: StudyDefinition, findings: Findings, 
         layers_sentence(findings.best),
         _groups(record, findings),
     ]
-    return [sentence for sentence in [*told, *_test_evaluations(record, findings)] if sentence]
+    return [sentence for sentence in [*found, *_test_evaluations(record, findings)] if sentence]
 
 
-def _simple_models(findings: Findings) -> list[str]:
-    """Reference models that do as well as the network, or better."""
-    corrected, lines = findings.diagnosis.errors.get("dev_corrected"), findings.diagnosis.references
-    majority, boosting = lines.get("majority"), lines.get("gradient_boosting")
+def _reference_models(findings: Findings) -> list[str]:
+    """Say if the majority class or gradient boosting does as well as the network, or better."""
+    corrected, references = findings.diagnosis.errors.get("dev_corrected"), findings.diagnosis.references
+    majority, boosting = references.get("majority"), references.get("gradient_boosting")
     if corrected is None or findings.weighted is not None:
         return []
-    told = []
+    sentences = []
     if majority is not None and corrected.high >= majority:
-        told.append(
-            "The network is not clearly better than always predicting the majority class, which is wrong on "
-            f"{percent(majority)}."
+        sentences.append(
+            "The network is not clearly better than always predicting the majority class (baseline), which has an "
+            f"error of {percent(majority)}."
         )
     if boosting is not None and boosting < min(corrected.low, corrected.value - findings.diagnosis.material_gap):
-        told.append(f"Gradient boosting is clearly better than the network: it is wrong on {percent(boosting)}.")
-    return told
+        sentences.append(
+            f"Gradient boosting, with an error of {percent(boosting)}, is clearly better than the network."
+        )
+    return sentences
 
 
 def _progress(record: StudyRecord) -> str:
@@ -63,7 +65,7 @@ def _progress(record: StudyRecord) -> str:
     running = sum(trial.state == TrialState.RUNNING for trial in record.trials)
     if done >= budget and not running:
         return ""
-    return f"The search is not complete: {done:,} of {count(max(done, budget), 'trial')} are done" + (
+    return f"The search is not finished: {done:,} of {count(budget, 'trial')} done" + (
         f", {running} running." if running else "."
     )
 
@@ -72,9 +74,9 @@ def _trainer(definition: StudyDefinition, findings: Findings) -> str:
     if definition.trainer_kind.has_dev_folds or findings.best is None:
         return ""
     return (
-        f"The custom trainer {definition.network.trainer} trains the models. The correction covers the choice among "
-        "trials, not what the trainer chose on the dev rows within a trial, such as the epoch. The selection-corrected "
-        "dev error may be too low."
+        f"The models are trained by {definition.network.trainer}. Choices that it makes on the dev rows within a "
+        "trial, such as the epoch, are not seen here: dev (selection-corrected) only allows for the choice among "
+        "trials and may be too low."
     )
 
 
@@ -86,7 +88,7 @@ def _tied(findings: Findings) -> str:
         return f"On these dev rows the best trial is better than each of the other {judged - 1:,} by more than chance."
     return (
         f"{len(members):,} of {count(judged, 'complete trial')} are statistically tied with the best on these dev "
-        "rows: with 95% confidence the truly best trial is one of them."
+        "rows: with 95% confidence the truly best trial is among them, but any one of them may be worse."
     )
 
 
@@ -94,12 +96,13 @@ def _resolution(record: StudyRecord, findings: Findings) -> str:
     found = findings.resolution
     if found is None:
         return ""
-    told = f"This dev set can show differences between trials of about {points(found.difference)} pp or more"
+    detectable = f"This dev set can show differences between trials of about {points(found.difference)} pp or more"
     if found.examples is None:
-        return f"{told}. The best trial and the runner-up have the same error."
+        return f"{detectable}. The best and the second-best trial have the same error."
     if found.examples > len(record.dev_y):
-        return f"{told}. To separate the best trial from the runner-up takes about {rounded(found.examples)} dev rows."
-    return f"{told}."
+        rows = rounded(found.examples)
+        return f"{detectable}. About {rows} dev rows would show the best and the second-best trial apart."
+    return f"{detectable}."
 
 
 def _simplest_tied(findings: Findings) -> str:
@@ -111,7 +114,10 @@ def _simplest_tied(findings: Findings) -> str:
     error = f"dev error {percent(dev_error(simplest))}"
     if findings.weighted is not None and simplest.value is not None:
         error = f"{findings.metric.label} {percent(simplest.value)}"
-    return f"The simplest tied trial (one-standard-error rule) is trial {simplest.number}: {error}; {shown}."
+    return (
+        f"The simplest tied trial (one-standard-error rule) is trial {simplest.number}, the simplest and most "
+        f"regularized within one standard error of the best: {error}; {shown}."
+    )
 
 
 def _seeds(findings: Findings) -> str:
@@ -119,7 +125,7 @@ def _seeds(findings: Findings) -> str:
     if seeds is None:
         return ""
     return (
-        f"Over {seeds.seeds} seeds these hyperparameters have a dev error of {percent(seeds.value)} "
+        f"Mean dev error of these hyperparameters over {seeds.seeds} seeds: {percent(seeds.value)} "
         f"({span(seeds.low, seeds.high)}; the interval covers examples and seeds)."
     )
 
@@ -128,21 +134,23 @@ def _groups(record: StudyRecord, findings: Findings) -> str:
     dev = findings.diagnosis.errors.get("dev")
     if record.dev_groups is None or dev is None or dev.n_effective is None:
         return ""
-    rows = count(len(record.dev_y), "row")
-    return f"The dev rows come in groups: {rows} count as {dev.n_effective:,.0f} independent ones."
+    return (
+        f"Dev rows come in groups whose errors are correlated: {count(len(record.dev_y), 'row')} count as "
+        f"{dev.n_effective:,.0f} independent rows."
+    )
 
 
 def _test_evaluations(record: StudyRecord, findings: Findings) -> list[str]:
     evaluations, best = record.test_evaluations, findings.best
-    told = []
+    sentences = []
     if len(evaluations) > 1:
-        told.append(
-            f"The test set was evaluated {times(len(evaluations))}. Its error may have guided choices, so it is no "
-            "longer an unbiased estimate."
+        sentences.append(
+            f"The test set was evaluated {times(len(evaluations))}: errors that were seen may have guided choices, so "
+            "the test error may be too low."
         )
     others = [one for one in evaluations if best is None or one.trial_number != best.number]
     for one in others[-1:]:
         error = ErrorEstimate.measured(one.wrong, one.n)
         trial = "" if one.trial_number is None else f" of trial {one.trial_number}"
-        told.append(f"Test error of the model{trial}: {percent(error.value)} ({span(error.low, error.high)}).")
-    return told
+        sentences.append(f"Test error of the model{trial}: {percent(error.value)} ({span(error.low, error.high)}).")
+    return sentences

@@ -1,4 +1,4 @@
-"""``report.html``: one file that opens from disk, needs no network and runs no script but its own."""
+"""``report.html``: one file that opens from disk, loads nothing and runs only its own script."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from tuner.reporting.figures import FIGURES
 from tuner.reporting.figures.gaps import gaps
 from tuner.reporting.figures.scatter import scatter
 from tuner.reporting.frames import trial_columns
+from tuner.reporting.glossary import link_html
 from tuner.reporting.provenance import about, provenance
 from tuner.reporting.rows import MOST_CLASSES, VERDICT_LEVELS, class_rows, error_rows, gap_rows
+from tuner.reporting.sentences import outcome_name
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
     from tuner.reporting.comparing import Comparison
     from tuner.reporting.report import Report
 
-BESIDE = "Bias and variance"  # its figures stand beside the table
-STATIC_ROWS = 25  # trials that stand in the page itself: what print and a reader without scripts see
+BESIDE = "Bias and variance"  # its figures are beside the table
+STATIC_ROWS = 25  # trials without script, and in print
 
 
 def page(report: Report) -> str:
@@ -41,7 +43,7 @@ def page(report: Report) -> str:
         for heading, drawings in FIGURES.items()
     }
     figures = {key: figure for section in sections.values() for key, figure in section.items()}
-    return (
+    return link_html(
         _environment()
         .get_template("report.html")
         .render(
@@ -66,7 +68,7 @@ def page(report: Report) -> str:
 
 def fragment(report: Report) -> str:
     """Write the verdict and the tables for a notebook, without script."""
-    return (
+    return link_html(
         _environment()
         .get_template("fragment.html")
         .render(report=report, record=report.record, style=_resource("style.css"), **_tables(report))
@@ -74,31 +76,31 @@ def fragment(report: Report) -> str:
 
 
 def comparison_page(comparison: Comparison) -> str:
-    """Write the page of studies side by side."""
+    """Write the page that compares studies."""
     figures = [{"gaps": gaps(report), "scatter": scatter(report)} for report in comparison.reports]
     template = _environment().get_template("comparison.html")
-    return template.render(comparison=comparison, figures=figures, style=_resource("style.css"), whole=True)
+    return link_html(template.render(comparison=comparison, figures=figures, style=_resource("style.css"), whole=True))
 
 
 def comparison_fragment(comparison: Comparison) -> str:
     """Write the table and the sentences for a notebook."""
     template = _environment().get_template("comparison.html")
-    return template.render(comparison=comparison, figures=[], style=_resource("style.css"), whole=False)
+    return link_html(template.render(comparison=comparison, figures=[], style=_resource("style.css"), whole=False))
 
 
 def embedded(data: Any) -> str:
-    """JSON that can stand inside a script element: no ``<`` that could end it."""
+    """Return JSON for a script element, without a ``<`` that could end it."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def unbroken(text: str) -> str:
     """Keep a number and its unit, and the two ends of an interval, on one line."""
-    return re.sub(r"(?<=\d)–(?=\d)", "–\u2060", re.sub(r"(?<=\d) (?=%|points\b)", "\u00a0", text))
+    return re.sub(r"(?<=\d)–(?=\d)", "–\u2060", re.sub(r"(?<=\d) (?=pp\b)", "\u00a0", text))
 
 
 def options_whole(command: str) -> Markup:
-    """A command whose options are never broken after their hyphens; what is copied of it is as it was."""
+    """Return a command whose options are not broken at their hyphens; the text is unchanged."""
     from markupsafe import Markup, escape
 
     words = (f'<span class="word">{escape(w)}</span>' if w.startswith("-") else escape(w) for w in command.split(" "))
@@ -115,7 +117,7 @@ def _tables(report: Report) -> dict[str, Any]:
 
 
 def _table_data(report: Report) -> dict[str, Any]:
-    """List the trials column by column, numbers rounded to what a table shows."""
+    """Return the trials column by column, with rounded numbers."""
     names = trial_columns(report.record)
     columns = [name for name in names if name != "seed"]
     rows = report.trial_rows
@@ -124,7 +126,7 @@ def _table_data(report: Report) -> dict[str, Any]:
 
 
 def _static_rows(report: Report, values: list[list[Any]]) -> list[list[Any]]:
-    """Pick the best trials, complete ones first."""
+    """Return the best trials, complete ones first."""
     trials = report.record.trials
     order = sorted(range(len(trials)), key=lambda k: (not trials[k].is_judged, trials[k].value or 0.0, k))
     return [[column[k] for column in values] for k in order[:STATIC_ROWS]]
@@ -137,7 +139,7 @@ def _plain(v: Any) -> Any:
 
 
 def _dots(trials: dict[int, tuple[float, float]]) -> list[list[float]]:
-    """Report, xs and ys of the dots."""
+    """Return numbers, xs and ys of the dots."""
     return [list(trials), [round(x, 1) for x, _ in trials.values()], [round(y, 1) for _, y in trials.values()]]
 
 
@@ -158,5 +160,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "shown": value, "unbroken": unbroken, "options_whole": options_whole}
+    environment.filters["outcome_name"] = outcome_name
     environment.globals |= {"span": span}
     return environment

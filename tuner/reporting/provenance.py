@@ -1,4 +1,4 @@
-"""Where the report comes from: data, definition, seeds, versions, commands; no path of the machine it was made on."""
+"""Provenance of a report: data, definition, seeds, versions, commands; no path of the machine."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def provenance(report: Report) -> list[tuple[str, str]]:
-    """Pairs of a term and what is to be said about it."""
+    """Return pairs of a term and its text."""
     record, definition = report.record, report.definition
     search, versions = definition.search, record.facts.versions
     best = report.best
-    told = [
+    found = [
         ("data", _data(report)),
         ("fingerprint", record.fingerprint),
         ("split", _split(report)),
@@ -27,21 +27,21 @@ def provenance(report: Report) -> list[tuple[str, str]]:
         ("search", f"sampler {search.sampler}, pruner {search.pruner}, metric {search.metric}, seed {search.seed}"),
         ("best trial", "" if best is None else f"number {best.number}, seed {best.seed}"),
         ("test set", _test_set(report)),
-        ("study made", when(record.created)),
+        ("study created", when(record.created)),
         ("last trial ended", _last(report)),
-        ("report made", when(report.made)),
+        ("report created", when(report.made)),
         (
             "database",
             Path(record.storage.split("?")[0]).name if record.storage.startswith("sqlite") else record.storage,
         ),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
-        ("again with", again_commands(record)),
+        ("commands", again_commands(record)),
     ]
-    return [(term, text) for term, text in told if text]
+    return [(term, text) for term, text in found if text]
 
 
 def about(report: Report) -> str:
-    """Say in half a line what was searched on what, and when it was reported."""
+    """Return the number of trials, the data and the time of the report."""
     trials = count(report.record.count().finished, "trial")
     return f"{trials} on {_file_name(report.record.data_path)}, {when(report.made)}"
 
@@ -53,18 +53,18 @@ def _file_name(path: str) -> str:
 def _data(report: Report) -> str:
     record = report.record
     features = record.facts.n_features
-    told = f"{_file_name(record.data_path)}, {count(len(record.class_names), 'class', 'classes')}"
-    return told + (f", {count(features, 'input')}" if features else "")
+    found = f"{_file_name(record.data_path)}, {count(len(record.class_names), 'class', 'classes')}"
+    return found + (f", {count(features, 'input')}" if features else "")
 
 
 def _split(report: Report) -> str:
     sizes, data = report.record.sizes, report.definition.data
     names = {"train": "train", "train_dev": "train-dev", "dev": "dev", "test": "test"}
     if data.folds:
-        told = f"{count(sizes['dev'], 'row')} in {data.folds} folds, {sizes.get('test', 0):,} test"
+        rows = f"{count(sizes['dev'], 'row')} in {data.folds} folds, {sizes.get('test', 0):,} test"
     else:
-        told = join([f"{sizes[key]:,} {name}" for key, name in names.items() if sizes.get(key)]) + " rows"
-    return f"{told}; seed {data.seed}"
+        rows = join([f"{sizes[key]:,} {name}" for key, name in names.items() if sizes.get(key)]) + " rows"
+    return f"{rows}; seed {data.seed}"
 
 
 def _test_set(report: Report) -> str:
@@ -74,8 +74,8 @@ def _test_set(report: Report) -> str:
     evaluations = record.test_evaluations
     if not evaluations:
         return "held out, not evaluated"
-    dates = ", ".join(when(datetime.datetime.fromtimestamp(look.looked, datetime.UTC)) for look in evaluations[-5:])
-    return f"evaluated {times(len(evaluations))} ({dates})"
+    moments = [datetime.datetime.fromtimestamp(one.looked, datetime.UTC) for one in evaluations[-5:]]
+    return f"evaluated {times(len(evaluations))} ({', '.join(map(when, moments))})"
 
 
 def _last(report: Report) -> str:

@@ -1,4 +1,4 @@
-"""The next definition: what the actions change in a study's own, line by line, each with its reason."""
+"""The next definition: what the actions change, line by line, each with its reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Refinement:
-    """The ``text`` of the next definition, the ``edits`` that made it, and what stood there before (by key)."""
+    """The ``text`` of the next definition, its ``edits``, and the values before them by key."""
 
     study: str
     name: str
@@ -26,36 +26,35 @@ class Refinement:
     before: dict[str, Any]
 
     def lines(self) -> list[str]:
-        """Every changed line as it stands in the next definition, the reason behind it."""
+        """Return every changed line of the next definition, with its reason."""
         return [f"{edit.key} = {toml(edit.value)}  # {edit.why}" for edit in self.edits]
 
     def changes(self) -> list[dict[str, Any]]:
-        """The same for programs."""
+        """Return the changes for programs."""
         return [
             {"key": edit.key, "old": self.before[edit.key], "new": edit.value, "why": edit.why} for edit in self.edits
         ]
 
 
 def refine(report: Report, output: Path) -> Refinement:
-    """Turn a report's actions into the definition that is to lie at ``output``, named after that file.
+    """Apply the changes of all actions of a report; the definition is for ``output`` and named after that file.
 
-    Every action with changes of the definition takes part, so that the report's first action is among them where it
-    has any. ``edits`` is empty where nothing needs change. Raises UsageError for a study of data in memory and for an
-    ``output`` that is there or that no study can have.
+    ``edits`` is empty if nothing needs to change. Raises UsageError for a study of data in memory and for an
+    ``output`` that exists or that no study can have.
     """
     record = report.record
     name = output.stem
     if report.definition.data.source is None:
         raise UsageError(
-            f"study {record.name!r} was made from data in memory, which a definition cannot name: "
-            "write the data to a file, and start with: tuner search FILE --target COLUMN"
+            f"study {record.name!r} has data in memory, which no study file can name. Write the data to a file and "
+            "start with: tuner search FILE --target COLUMN"
         )
     if output.suffix != ".toml":
         raise UsageError(f"--output {output}: expected a file that ends in .toml")
     if output.exists():
-        raise UsageError(f"{output} is there already and was left as it is; name another file with --output")
+        raise UsageError(f"{output} already exists; not overwritten. Name another file with --output")
     if name == record.name:
-        raise UsageError(f"--output {output}: the next study needs another name than {record.name!r}")
+        raise UsageError(f"--output {output}: the next study needs a name other than {record.name!r}")
     edits = [
         Edit(key, value, action.reasons[key]) for action in report.actions for key, value in action.changes.items()
     ]
@@ -70,7 +69,7 @@ def refine(report: Report, output: Path) -> Refinement:
 
 
 def _before(report: Report, key: str) -> Any:
-    """What a key says now: in the definition's text, or what holds where the text says nothing."""
+    """Return the current value of a key: as written in the definition, or its default."""
     written = value_at(report.record.definition, key)
     if written is not None:
         return written
@@ -81,7 +80,7 @@ def _before(report: Report, key: str) -> Any:
 
 
 def _diagnosis(report: Report) -> list[Edit]:
-    """The baseline and the line that this report was made with, where the definition says otherwise."""
+    """Return the baseline and the threshold of this report, if the definition has others."""
     said, judged = report.definition.diagnosis, report.diagnosis
     baseline = judged.errors["baseline"]
     edits = []

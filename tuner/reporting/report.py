@@ -1,4 +1,4 @@
-"""What a study says: its numbers, computed when they are first asked for, and the sentences and actions about them."""
+"""A study's report: its numbers, computed on first use, and the sentences and actions about them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error, epochs_frame, train_error, trial_rows, trials_frame
 from tuner.reporting.learning import Learning, find_learning
 from tuner.reporting.news import News
-from tuner.reporting.notes import data_warnings, notes
+from tuner.reporting.notes import data_warnings, find_notes
 from tuner.reporting.sentences import assumption, figures_sentence, gap_sentence, headline, weighted_sentence
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Report(Shown):
-    """A study, what was found in it, and when; made by ``build_report``.
+    """A study and what was found in it; made by ``build_report``.
 
     ``baseline`` and ``material_gap`` of the findings are those in force; ``made`` is in UTC; ``faces`` show it.
     """
@@ -54,7 +54,7 @@ class Report(Shown):
 
     @property
     def best(self) -> TrialRecord | None:
-        """The complete trial with the lowest value; None as long as there is none."""
+        """The complete trial with the lowest value; None if there is none yet."""
         return self.findings.best
 
     @property
@@ -64,23 +64,23 @@ class Report(Shown):
 
     @property
     def avoidable_bias(self) -> Gap | None:
-        """Train error less baseline; None as long as no trial is complete."""
+        """Train error minus baseline; None if no trial is complete yet."""
         return self.diagnosis.gaps.get("avoidable_bias")
 
     @property
     def variance(self) -> Gap | None:
-        """Dev error (or train-dev error) less train error; None as long as no trial is complete."""
+        """Dev error (or train-dev error) minus train error; None if no trial is complete yet."""
         return self.diagnosis.gaps.get("variance")
 
     @property
     def corrected(self) -> ErrorEstimate | None:
-        """The best trial's dev error after allowing for the choice; None where nothing competed or none is complete."""
+        """The best trial's dev error, selection-corrected; None if there was no choice or no trial is complete yet."""
         errors = self.diagnosis.errors
         return None if errors.get("dev_corrected") is errors.get("dev") else errors["dev_corrected"]
 
     @property
     def chosen(self) -> str:
-        """The choice that the corrected dev error allows for."""
+        """The choice that dev (selection-corrected) allows for."""
         return self.definition.trainer_kind.chosen
 
     @cached_property
@@ -90,17 +90,17 @@ class Report(Shown):
 
     @cached_property
     def learning(self) -> Learning | None:
-        """What ``tuner learning-curve`` measured: would more data help? None where it was not run."""
+        """What ``tuner learning-curve`` measured; None if it was not run."""
         return find_learning(self.record)
 
     @cached_property
     def importances(self) -> Importances | None:
-        """Each hyperparameter's share of what separates good trials from the rest; None with too few trials."""
+        """The importance of each hyperparameter; None with too few trials."""
         return find_importances(self.definition, self.findings)
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """One row a trial: the columns of ``trials.csv``."""
+        """One row per trial: the columns of ``trials.csv``."""
         return trials_frame(self.record, self._baseline)
 
     @cached_property
@@ -116,21 +116,21 @@ class Report(Shown):
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
-        """One row an epoch: the columns of ``epochs.csv``."""
+        """One row per epoch: the columns of ``epochs.csv``."""
         return epochs_frame(self.record)
 
     @property
     def sentences(self) -> list[str]:
-        """The verdict in plain sentences: what it is, the figures that carry it, the gaps, what is assumed."""
-        told = [headline(self.diagnosis), figures_sentence(self.diagnosis, len(self.findings.judged))]
+        """The verdict in plain sentences: the headline, the errors, the gaps and the baseline."""
+        found = [headline(self.diagnosis), figures_sentence(self.diagnosis, len(self.findings.judged))]
         if (weighted := self.findings.weighted) is not None:
-            told.append(weighted_sentence(self.findings.metric, weighted))
-        told += [
+            found.append(weighted_sentence(self.findings.metric, weighted))
+        found += [
             gap_sentence(self.diagnosis, name)
             for name, gap in self.diagnosis.gaps.items()
             if name in ("avoidable_bias", "variance") or gap.level == Level.HIGH
         ]
-        return [sentence for sentence in [*told, assumption(self.diagnosis)] if sentence]
+        return [sentence for sentence in [*found, assumption(self.diagnosis)] if sentence]
 
     @cached_property
     def actions(self) -> list[Action]:
@@ -139,13 +139,13 @@ class Report(Shown):
 
     @property
     def data_warnings(self) -> list[str]:
-        """What makes every number doubtful, to be read before any of them is believed."""
+        """Warnings of the data checks, which make every number doubtful."""
         return data_warnings(self.record)
 
     @cached_property
     def notes(self) -> list[str]:
-        """What else has to be known: what the dev set cannot tell, looks at the test set, what is still running."""
-        return notes(self.record, self.definition, self.findings, self.news)
+        """Notes: limits of the dev set, test-set evaluations, an unfinished search."""
+        return find_notes(self.record, self.definition, self.findings, self.news)
 
     @property
     def summary(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tuner.analysis import ClassError, Diagnosis
 from tuner.formatting import percent, points, span, times
 from tuner.outcomes import Level, Verdict
-from tuner.reporting.sentences import ERROR_NAMES, GAP_NAMES, REFERENCE_NAMES, chance
+from tuner.reporting.sentences import ERROR_NAMES, GAP_NAMES, REFERENCE_NAMES, probability
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -22,7 +22,7 @@ GAP_FORMULAS = {
 }
 
 VERDICT_LEVELS = {Verdict.UNDECIDED: Level.UNDECIDED, Verdict.LOW_BIAS_AND_VARIANCE: Level.LOW}
-"""The level that colors a verdict; the others are colored as a high gap."""
+"""The level whose color a verdict has; the others have that of a high gap."""
 
 MOST_CLASSES = 20  # that a table shows
 
@@ -46,12 +46,12 @@ class GapRow:
     value: str
     interval: str
     level: Level
-    chance: str
+    confidence: str
 
 
 def error_rows(report: Report) -> list[ErrorRow]:
-    """Baseline, train, train-dev, dev, selection-corrected dev and test, where known, then the reference models."""
-    diagnosis, evaluations = report.diagnosis, len(report.record.test_evaluations)
+    """Return baseline, train, train-dev, dev, dev (selection-corrected), test and reference models, if they exist."""
+    diagnosis, n_evaluations = report.diagnosis, len(report.record.test_evaluations)
     rows = []
     for key, name in ERROR_NAMES.items():
         estimate = diagnosis.errors.get(key)
@@ -59,31 +59,31 @@ def error_rows(report: Report) -> list[ErrorRow]:
             rows.append(_baseline_row(diagnosis))
         elif estimate is not None and not (key == "dev_corrected" and estimate is diagnosis.errors["dev"]):
             based_on = (
-                f"corrected for the choice of {report.chosen}" if key == "dev_corrected" else f"{estimate.n:,} rows"
+                f"dev, allowing for the choice of {report.chosen}" if key == "dev_corrected" else f"{estimate.n:,} rows"
             )
             if key == "test":
-                based_on += f", evaluated {times(evaluations)}"
+                based_on += f", evaluated {times(n_evaluations)}"
             rows.append(ErrorRow(name, percent(estimate.value), span(estimate.low, estimate.high), based_on))
         elif key == "test" and len(report.record.test_rows):
-            rows.append(ErrorRow(name, *_held_out(evaluations)))
+            rows.append(ErrorRow(name, *_not_evaluated(n_evaluations)))
     for key, name in REFERENCE_NAMES.items():
         if (error := diagnosis.references.get(key)) is not None:
-            rows.append(ErrorRow(name, percent(error), "", "on dev, for comparison"))
+            rows.append(ErrorRow(name, percent(error), "", "reference model, on dev"))
     return rows
 
 
-def _held_out(evaluations: int) -> tuple[str, str, str]:
-    """The test row's cells where the chosen trial was not evaluated on the test set."""
-    if evaluations:
-        return "–", "", f"evaluated {times(evaluations)}, with another trial's model"
-    return "held out", "", "not evaluated"
+def _not_evaluated(n_evaluations: int) -> tuple[str, str, str]:
+    """Return the cells of the test row if the best trial was not evaluated on the test set."""
+    if n_evaluations:
+        return "–", "", f"evaluated {times(n_evaluations)}, with another trial's model"
+    return "–", "", "held out, not evaluated"
 
 
 def _baseline_row(diagnosis: Diagnosis) -> ErrorRow:
     baseline = diagnosis.errors["baseline"]
     assert baseline is not None
     if not diagnosis.baseline_given:
-        return ErrorRow("baseline", percent(0.0), "", "not given, 0% assumed")
+        return ErrorRow("baseline", percent(0.0), "", "not given, assumed")
     if baseline.n is None:
         return ErrorRow("baseline", percent(baseline.value), "", "as given")
     interval = span(baseline.low, baseline.high)
@@ -91,7 +91,7 @@ def _baseline_row(diagnosis: Diagnosis) -> ErrorRow:
 
 
 def gap_rows(diagnosis: Diagnosis) -> list[GapRow]:
-    """Avoidable bias, variance and, where they exist, data mismatch and overfitting to dev."""
+    """Return avoidable bias, variance and, if they exist, data mismatch and overfitting to dev."""
     corrected = diagnosis.errors.get("dev_corrected") is not diagnosis.errors.get("dev")
     rows = []
     for name, gap in diagnosis.gaps.items():
@@ -101,12 +101,14 @@ def gap_rows(diagnosis: Diagnosis) -> list[GapRow]:
         if not corrected:
             formula = formula.replace("dev (selection-corrected)", "dev")
         interval = span(gap.low, gap.high)
-        rows.append(GapRow(GAP_NAMES[name], formula, points(gap.value), interval, gap.level, chance(gap.chance_high)))
+        rows.append(
+            GapRow(GAP_NAMES[name], formula, points(gap.value), interval, gap.level, probability(gap.chance_high))
+        )
     return rows
 
 
 def class_rows(classes: Sequence[ClassError]) -> list[ClassError]:
-    """Put the classes with the highest errors first where there are too many to show."""
+    """Return the classes in their order; more than a table shows are sorted by error, the highest first."""
     if len(classes) <= MOST_CLASSES:
         return list(classes)
     return sorted(classes, key=lambda row: -row.estimate.value if row.estimate.n else 1.0)

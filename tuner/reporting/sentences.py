@@ -1,4 +1,4 @@
-"""Verdicts as a person reads them: plain sentences."""
+"""Verdicts as plain sentences."""
 
 from __future__ import annotations
 
@@ -32,44 +32,46 @@ REFERENCE_NAMES = {
 }
 
 HEADLINES = {
-    Verdict.HIGH_BIAS: "High bias: the network is wrong too often even on its training examples.",
+    Verdict.HIGH_BIAS: "High bias: the network makes too many errors even on its training examples.",
     Verdict.HIGH_VARIANCE: "High variance: the network does worse on new examples than on its training examples.",
-    Verdict.HIGH_BIAS_AND_VARIANCE: "High bias and high variance: the network is wrong too often on its training "
-    "examples, and does even worse on new ones.",
-    Verdict.LOW_BIAS_AND_VARIANCE: "Low bias and low variance: neither gap reaches the threshold (material_gap).",
+    Verdict.HIGH_BIAS_AND_VARIANCE: "High bias and high variance: the network makes too many errors on its training "
+    "examples, and even more on new ones.",
+    Verdict.LOW_BIAS_AND_VARIANCE: "Low bias and low variance: both gaps are below the threshold.",
 }
 
-NO_TRIAL = "No trial is complete yet, so there is nothing to diagnose."
+NO_TRIAL = "No complete trial yet, so there is nothing to diagnose."
 
 
 def headline(diagnosis: Diagnosis) -> str:
-    """State the verdict in one sentence, with the gaps that are inconclusive."""
+    """State the verdict, and which gap is inconclusive."""
     if not diagnosis.gaps:
         return NO_TRIAL
     open_gaps = join([GAP_NAMES[name] for name in diagnosis.undecided if name in ("avoidable_bias", "variance")], "or")
     if diagnosis.verdict == Verdict.UNDECIDED:
-        return f"Inconclusive: there are too few examples to say whether {open_gaps} is high."
-    told = HEADLINES[diagnosis.verdict]
-    return told + (f" Whether {open_gaps} is high too is inconclusive." if open_gaps else "")
+        return f"Inconclusive: too few examples to say whether {open_gaps} is high."
+    return HEADLINES[diagnosis.verdict] + (f" {open_gaps.capitalize()} is inconclusive." if open_gaps else "")
 
 
 def figures_sentence(diagnosis: Diagnosis, n_trials: int) -> str:
-    """Give the error on new examples, with the errors of the reference models."""
+    """State the error on new examples, and those of the reference models."""
     dev, corrected = diagnosis.errors.get("dev"), diagnosis.errors.get("dev_corrected")
     if dev is None or corrected is None:
         return ""
-    allowed = corrected is not dev
-    told = f"The network is wrong on {_with_interval(corrected)}"
-    if allowed:
-        told += f" after correcting for picking the best of {count(n_trials, 'trial')} (measured: {percent(dev.value)})"
-    return told + "." + _references_sentence(diagnosis)
+    if corrected is dev:
+        told = f"Dev error: {_with_interval(dev)}."
+    else:
+        told = (
+            f"Dev error (selection-corrected): {_with_interval(corrected)}, which allows for picking the best of "
+            f"{count(n_trials, 'trial')}; measured: {percent(dev.value)}."
+        )
+    return told + _reference_models(diagnosis)
 
 
 def weighted_sentence(metric: Metric, error: ClassWeightedError) -> str:
-    """Give the error that the search minimized, where it weights the classes."""
+    """State what a search minimized that weights the classes."""
     return (
-        f"The search minimized the {metric.label}, the {metric.meaning}: {percent(error.value)} measured "
-        f"({span(error.low, error.high)}). Always predicting one class gives {percent(error.guess)}."
+        f"The search minimized the {metric.label} ({metric.meaning}): {percent(error.value)} measured "
+        f"({span(error.low, error.high)}); always predicting one class gives {percent(error.guess)}."
     )
 
 
@@ -77,48 +79,62 @@ def _with_interval(estimate: ErrorEstimate) -> str:
     return f"{percent(estimate.value)} (95% interval {span(estimate.low, estimate.high)})"
 
 
-def _references_sentence(diagnosis: Diagnosis) -> str:
+def _reference_models(diagnosis: Diagnosis) -> str:
     parts = [
-        f"{'always predicting the majority class' if name == 'majority' else words} on {percent(error)}"
-        for name, words in REFERENCE_NAMES.items()
-        if (error := diagnosis.references.get(name)) is not None
+        f"{name} {percent(error)}"
+        for key, name in REFERENCE_NAMES.items()
+        if (error := diagnosis.references.get(key)) is not None
     ]
-    return f" For comparison, on the same examples: {join(parts)}." if parts else ""
+    return f" Reference models: {', '.join(parts)}." if parts else ""
 
 
 def gap_sentence(diagnosis: Diagnosis, name: str) -> str:
-    """Compare one gap with the threshold; where that is inconclusive, say what would decide it."""
-    gap, threshold = diagnosis.gaps[name], points(diagnosis.material_gap)
-    size = f"{GAP_NAMES[name].capitalize()} is {points(gap.value)} pp ({span(gap.low, gap.high)})"
+    """Compare one gap with the threshold; if it is inconclusive, say what would decide it.
+
+    The first gap spells out the unit and names the key of the threshold.
+    """
+    gap, first = diagnosis.gaps[name], name == next(iter(diagnosis.gaps))
+    unit, key = ("percentage points (pp)", " (material_gap)") if first else ("pp", "")
+    threshold = f"the threshold{key} of {points(diagnosis.material_gap)} pp"
+    size = f"{GAP_NAMES[name].capitalize()} is {points(gap.value)} {unit} ({span(gap.low, gap.high)})"
     if gap.level != Level.UNDECIDED:
-        return f"{size}, {'above' if gap.level == Level.HIGH else 'below'} the threshold of {threshold} pp."
-    confidence = f"{chance(gap.chance_high)} confidence that it is above"
-    return f"{size}. The threshold of {threshold} pp lies inside the interval: {confidence}. {_price(diagnosis, name)}"
+        return f"{size}, {'above' if gap.level == Level.HIGH else 'below'} {threshold}."
+    return (
+        f"{size}, inconclusive: the interval includes {threshold}. Confidence that it is above: "
+        f"{probability(gap.chance_high)}. {_what_decides(diagnosis, name)}"
+    )
 
 
-def _price(diagnosis: Diagnosis, name: str) -> str:
-    """Say how many examples would decide whether a gap is high."""
+def _what_decides(diagnosis: Diagnosis, name: str) -> str:
+    """State how many examples would decide a gap."""
     needed = examples_to_decide(diagnosis, name)
     if needed is None:
-        return "The gap is too close to the threshold to say how many examples would decide."
+        return "It is too close to the threshold for any number of examples to decide it."
     which, examples = needed
-    much = f"{rounded(examples)} {ERROR_NAMES[which]} examples" if which != "all" else f"{examples:,} times the data"
-    return f"About {much} would decide, if the errors stay as they are."
+    if which == "all":
+        return f"About {examples:,} times as many examples would decide it if the errors stay as they are."
+    return f"About {rounded(examples)} {ERROR_NAMES[which]} examples would decide it if the errors stay as they are."
 
 
-def chance(of: float) -> str:
-    """Write a probability in whole percent, never 0% or 100%."""
+def probability(of: float) -> str:
+    """Write a probability as a whole percentage, ``under 1%`` or ``over 99%`` near the ends."""
     return "under 1%" if of < 0.01 else "over 99%" if of > 0.99 else f"{round(100 * of)}%"
 
 
 def assumption(diagnosis: Diagnosis) -> str:
-    """Say which baseline the avoidable bias is based on."""
+    """State the baseline."""
     baseline = diagnosis.errors["baseline"]
     assert baseline is not None
     if not diagnosis.baseline_given:
-        return "No baseline was given, so 0% is assumed: as if no error were unavoidable."
-    measured = f", measured on {baseline.n:,} examples" if baseline.n is not None else ""
-    return f"Baseline: {percent(baseline.value)}{measured}."
+        return "No baseline was given: 0% is assumed, as if perfect predictions were possible."
+    examples = f", measured on {baseline.n:,} examples" if baseline.n is not None else ""
+    return f"Baseline: {percent(baseline.value)}{examples}."
+
+
+def outcome_name(outcome: Level | Verdict) -> str:
+    """Write a level or verdict: ``inconclusive`` for undecided, blanks for underscores."""
+    undecided = outcome in (Level.UNDECIDED, Verdict.UNDECIDED)
+    return "inconclusive" if undecided else outcome.replace("_", " ")
 
 
 def when(moment: datetime.datetime) -> str:

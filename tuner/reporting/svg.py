@@ -26,7 +26,7 @@ LETTER = 7.2  # units that a letter takes at the size of labels
 
 @dataclass(frozen=True, slots=True)
 class AxisScale:
-    """Maps ``low`` … ``high`` to pixels ``start`` … ``end``; ``kind`` linear, sqrt (stretched near 0) or log."""
+    """Maps ``low`` … ``high`` to pixels ``start`` … ``end``; ``kind`` linear, sqrt or log."""
 
     low: float
     high: float

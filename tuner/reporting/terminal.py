@@ -1,117 +1,175 @@
-"""The report in a terminal: the table of errors in color, notes, next steps and, last, the verdict."""
+"""The report in a terminal of any width: tables in color, notes, next steps, and the verdict last."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from tuner.formatting import value
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+from tuner.formatting import points, span, value
 from tuner.outcomes import Level, TrialState
+from tuner.reporting.faces import Printed
 from tuner.reporting.rows import VERDICT_LEVELS, error_rows, gap_rows
+from tuner.reporting.sentences import outcome_name
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType
-    from rich.table import Table
-    from rich.text import Text
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from tuner.reporting.comparing import Comparison
     from tuner.reporting.report import Report
 
-WIDE = 1000  # columns: nothing wraps in them
 COLORS = {Level.HIGH: "bold red", Level.LOW: "green", Level.UNDECIDED: "yellow"}
+BETWEEN = 2
+"""Blanks between two columns."""
 
 
-def renderable(report: Report) -> RenderableType:
-    """Everything as one rich renderable; the verdict comes last, where the terminal stops scrolling."""
-    from rich.console import Group
-    from rich.text import Text
-
-    verdict, *figures = report.sentences
-    parts: list[RenderableType] = [_trials_line(report)]
+def printed(report: Report) -> Printed:
+    """Best trial, tables, sentences, notes and next steps; then the verdict."""
+    body: list[RenderableType] = _trials_lines(report)
     if report.best is not None:
-        parts += ["", _error_table(report), "", _gap_table(report)]
-    parts += ["", *(Text(sentence) for sentence in figures)]
-    parts += [Text(f"· {warning}", style="bold yellow") for warning in report.data_warnings]
-    parts += [Text(f"· {note}", style="dim") for note in report.notes]
+        body += ["", _error_table(report), "", gap_table(report), ""]
+        body += [Paragraph(sentence) for sentence in report.sentences[1:]]
+    body += [Paragraph(f"· {warning}", "bold yellow") for warning in report.data_warnings]
+    body += [Paragraph(f"· {note}", "dim") for note in report.notes]
     if report.actions:
-        parts += ["", Text("Next steps", style="bold")]
+        body += ["", Text("Next steps", style="bold")]
     for place, action in enumerate(report.actions, start=1):
         gain = f" Expected gain: {action.expected_gain}." if action.expected_gain else ""
-        parts.append(Text(f"{place}. {action.why}{gain}"))
+        body.append(Paragraph(f"{place}. {action.why}{gain}"))
         if action.command:
-            parts.append(Text(f"   {action.command}", style="cyan", no_wrap=True, overflow="ignore"))
-    style = COLORS[VERDICT_LEVELS.get(report.verdict, Level.HIGH)]
-    return Group(*parts, "", Text(f"Verdict: {verdict}", style=f"bold {style}"))
+            body.append(command_line(action.command))
+    return Printed(body, _verdict(report))
 
 
-def comparison_renderable(comparison: Comparison) -> RenderableType:
-    """Draw the studies' table, lines that differ in bold, and the sentences below."""
-    from rich.console import Group
-    from rich.text import Text
-
-    table = FittingTable("", *(report.record.name for report in comparison.reports))
+def printed_comparison(comparison: Comparison) -> Printed:
+    """The studies' table, rows that differ in bold; then how the others compare with the first."""
+    table = FittedTable("", *(report.record.name for report in comparison.reports))
     for row in comparison.rows:
         table.add_row(row.name, *(Text(cell, "bold" if row.differs else "dim") for cell in row.cells))
-    return Group(table, "", *(Text(sentence) for sentence in comparison.sentences))
+    return Printed([table], [Paragraph(sentence) for sentence in comparison.sentences])
 
 
-def _trials_line(report: Report) -> Text:
-    from rich.text import Text
+class Paragraph:
+    """Text that is wrapped between words; a word longer than a line stays whole."""
 
+    def __init__(self, text: str, style: str = "", indent: str = "") -> None:
+        self.text, self.style, self.indent = text, style, indent
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = textwrap.wrap(
+            self.text,
+            options.max_width,
+            initial_indent=self.indent,
+            subsequent_indent=self.indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        yield Text("\n".join(lines), self.style, no_wrap=True, overflow="ignore")
+
+
+def command_line(command: str) -> Text:
+    """A command on one line, however long, so that it can be copied."""
+    return Text(f"   {command}", style="cyan", no_wrap=True, overflow="ignore")
+
+
+class FittedTable:
+    """A table without rules.  Where it is too wide its ``wrapping`` columns are wrapped between words, then the columns
+    ``drop`` are left out in that order; in the end each row is a list.  Column ``right`` is aligned to the right.
+    """
+
+    def __init__(
+        self, *headings: str, right: int | None = None, wrapping: tuple[int, ...] = (), drop: tuple[int, ...] = ()
+    ) -> None:
+        self.headings, self.right, self.drop = headings, right, drop
+        self.wrapping = wrapping or tuple(range(len(headings)))
+        self.rows: list[list[Text]] = []
+
+    def add_row(self, *cells: str | Text) -> None:
+        """Add a row with one cell per heading."""
+        self.rows.append([Text(cell) if isinstance(cell, str) else cell for cell in cells])
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        kept = list(range(len(self.headings)))
+        for dropped in (None, *self.drop):
+            kept = [column for column in kept if column != dropped]
+            widths = self._widths(kept, options.max_width)
+            if widths is not None:
+                yield self._table(kept, widths)
+                return
+        for row in self.rows:
+            yield Paragraph(row[0].plain, "bold")
+            for heading, cell in zip(self.headings[1:], row[1:], strict=True):
+                if cell.plain:
+                    yield Paragraph(f"{heading} {cell.plain}", indent="  ")
+
+    def _widths(self, kept: list[int], room: int) -> list[int] | None:
+        """Widths of these columns; None where they do not fit even with every wrapping column at its longest word."""
+        texts = {column: [self.headings[column], *(row[column].plain for row in self.rows)] for column in kept}
+        widths = {column: max(map(cell_len, texts[column])) for column in kept}
+        words = {
+            column: [word for text in texts[column] for word in text.split()]
+            for column in kept
+            if column in self.wrapping
+        }
+        least = widths | {column: max(map(cell_len, words[column])) for column in kept if words.get(column)}
+        room -= BETWEEN * (len(kept) - 1)
+        if sum(least.values()) > room:
+            return None
+        while sum(widths.values()) > room:
+            widest = max((column for column in kept if widths[column] > least[column]), key=lambda k: widths[k])
+            widths[widest] -= 1
+        return list(widths.values())
+
+    def _table(self, kept: list[int], widths: list[int]) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, BETWEEN, 0, 0))
+        for column, width in zip(kept, widths, strict=True):
+            table.add_column(
+                self.headings[column], justify="right" if column == self.right else "left", width=width, overflow="fold"
+            )
+        for row in self.rows:
+            table.add_row(*(row[column] for column in kept))
+        return table
+
+
+def gap_table(report: Report, *, level_only: bool = False) -> FittedTable:
+    """One row per gap; ``level_only``: without the confidence and what the gap is calculated from."""
+    headings = ("gap", "pp", "95% interval", "level", "confidence", "from")
+    shown = 4 if level_only else 6
+    table = FittedTable(*headings[:shown], right=1, wrapping=(0,), drop=(5, 4)[: shown - 4])
+    for row in gap_rows(report.diagnosis):
+        level = Text(outcome_name(row.level), COLORS[row.level])
+        table.add_row(*(row.name, row.value, row.interval, level, row.confidence, row.formula)[:shown])
+    return table
+
+
+def _trials_lines(report: Report) -> list[RenderableType]:
     counts = asdict(report.record.count())
-    told = ", ".join(f"{number} {state}" for state, number in counts.items() if number or state == TrialState.COMPLETE)
-    line = Text(f"{report.record.name}: {told}")
+    shown = [f"{number:,} {state}" for state, number in counts.items() if number or state == TrialState.COMPLETE]
+    lines: list[RenderableType] = [Paragraph(f"{report.record.name}: {', '.join(shown)}")]
     if report.best is not None:
-        line.append(f"\nbest trial {report.best.number}: ")
-        line.append(", ".join(f"{name} {value(of)}" for name, of in report.best.params.items()), style="bold")
-    return line
+        params = ", ".join(f"{name} {value(of)}" for name, of in report.best.params.items())
+        lines.append(Paragraph(f"best trial {report.best.number}: {params}", "bold"))
+    return lines
 
 
-def _error_table(report: Report) -> FittingTable:
-    table = FittingTable("error", "", "95% interval", "based on", right=1)
+def _error_table(report: Report) -> FittedTable:
+    table = FittedTable("error", "", "95% interval", "based on", right=1, wrapping=(0, 3))
     for row in error_rows(report):
         table.add_row(row.name, row.value, row.interval, row.based_on)
     return table
 
 
-def _gap_table(report: Report) -> FittingTable:
-    from rich.text import Text
-
-    table = FittingTable("gap (pp)", "", "95% interval", "level", "confidence", "formula", right=1)
-    for row in gap_rows(report.diagnosis):
-        table.add_row(row.name, row.value, row.interval, Text(row.level, COLORS[row.level]), row.chance, row.formula)
-    return table
-
-
-class FittingTable:
-    """A table without rules that leaves its last columns out where the terminal is too narrow to hold their words."""
-
-    def __init__(self, *headings: str, right: int | None = None) -> None:
-        self.headings = headings
-        self.right = right
-        self.rows: list[tuple[RenderableType, ...]] = []
-
-    def add_row(self, *cells: RenderableType) -> None:
-        """Add one row, a cell for each heading."""
-        self.rows.append(cells)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        from rich.measure import Measurement
-
-        n = len(self.headings)
-        while (
-            n > 1 and Measurement.get(console, options.update(width=WIDE), self._table(n)).minimum > options.max_width
-        ):
-            n -= 1
-        yield self._table(n)
-
-    def _table(self, n: int) -> Table:
-        from rich.table import Table
-
-        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
-        for place, heading in enumerate(self.headings[:n]):
-            table.add_column(heading, justify="right" if place == self.right else "left", no_wrap=place < 3)
-        for cells in self.rows:
-            table.add_row(*cells[:n])
-        return table
+def _verdict(report: Report) -> list[RenderableType]:
+    """The verdict, the gaps it is based on, and the first command."""
+    style = COLORS[VERDICT_LEVELS.get(report.verdict, Level.HIGH)]
+    lines: list[RenderableType] = [Paragraph(report.sentences[0], f"bold {style.removeprefix('bold ')}")]
+    gaps = {"Avoidable bias": report.avoidable_bias, "variance": report.variance}
+    known = [f"{name} {points(gap.value)} pp ({span(gap.low, gap.high)})" for name, gap in gaps.items() if gap]
+    if known:
+        lines.append(Paragraph(", ".join(known)))
+    lines += [command_line(action.command) for action in report.actions if action.command][:1]
+    return lines

@@ -1,4 +1,4 @@
-"""A running study on one screen: how far it is, the best so far, who works on it, and the verdict so far."""
+"""A running study on one screen: progress, best error so far, workers and the verdict so far."""
 
 from __future__ import annotations
 
@@ -11,39 +11,37 @@ import numpy as np
 from tuner.formatting import count, percent
 from tuner.reporting.frames import dev_error
 from tuner.reporting.report import Report
-from tuner.reporting.rows import gap_rows
-from tuner.reporting.terminal import COLORS, FittingTable
 from tuner.storage import RunningTrial, StudyRecord
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 WIDTH, HEIGHT = 60, 6
+BESIDE = 20
+"""Columns beside the blocks, for labels."""
 RECENT = 20
-"""Finished trials that the speed is taken from."""
+"""Finished trials that the speed is based on."""
 
 
 def view(report: Report, running: Sequence[RunningTrial]) -> RenderableType:
-    """Everything as one rich renderable."""
+    """Return everything as one rich renderable."""
     from rich.console import Group
     from rich.text import Text
 
+    from tuner.reporting.terminal import Paragraph, gap_table
+
     record = report.record
-    parts: list[RenderableType] = [Text(_progress(record, running), style="bold")]
+    parts: list[RenderableType] = [Paragraph(_progress(record, running), "bold")]
     judged = sorted(report.findings.judged, key=lambda trial: (trial.finished or report.made, trial.number))
     errors = np.array([dev_error(trial) for trial in judged], float)
     if len(errors) > 1:
-        parts += ["", Text("lowest dev error so far"), *(Text(line, style="cyan") for line in best_curve(errors))]
+        parts += ["", Text("lowest dev error so far"), BestCurve(errors)]
     if running:
         parts += ["", _workers(running)]
-    parts += ["", Text(report.sentences[0])]
     if report.best is not None:
-        gaps = FittingTable("gap (pp)", "", "95% interval", "level", right=1)
-        for row in gap_rows(report.diagnosis):
-            gaps.add_row(row.name, row.value, row.interval, Text(row.level, COLORS[row.level]))
-        parts += ["", gaps]
-    return Group(*parts)
+        parts += ["", gap_table(report, level_only=True)]
+    return Group(*parts, "", Paragraph(report.sentences[0], "bold"))
 
 
 def _progress(record: StudyRecord, running: Sequence[RunningTrial]) -> str:
@@ -62,16 +60,29 @@ def _progress(record: StudyRecord, running: Sequence[RunningTrial]) -> str:
 
 
 def seconds_a_trial(record: StudyRecord) -> float | None:
-    """The time from one end to the next, the median of the latest trials' (a pause of a day does not count)."""
+    """Return the median time between the ends of the latest trials; None with fewer than two."""
     ends = sorted(trial.finished.timestamp() for trial in record.trials if trial.finished is not None)[-RECENT:]
     return max(float(np.median(np.diff(ends))), 1e-3) if len(ends) > 1 else None
 
 
-def best_curve(errors: np.ndarray) -> list[str]:
-    """The lowest error up to each trial as lines of blocks, ``WIDTH`` wide, from 0 to the first trials' error."""
+class BestCurve:
+    """The curve of :func:`best_curve`, as wide as the terminal allows."""
+
+    def __init__(self, errors: np.ndarray) -> None:
+        self.errors = errors
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        width = max(1, min(WIDTH, options.max_width - BESIDE))
+        yield Text("\n".join(best_curve(self.errors, width)), style="cyan")
+
+
+def best_curve(errors: np.ndarray, width: int = WIDTH) -> list[str]:
+    """Return the lowest error up to each trial as lines of blocks, at most ``width`` wide."""
     so_far = np.minimum.accumulate(errors)
     top = max(float(np.quantile(so_far, 0.95)), float(so_far[-1]), 1e-9)
-    places = np.linspace(0, len(so_far) - 1, min(WIDTH, len(so_far))).round().astype(int)
+    places = np.linspace(0, len(so_far) - 1, min(width, len(so_far))).round().astype(int)
     heights = np.round(np.clip(so_far[places] / top, 0, 1) * HEIGHT * 8).astype(int)
     rows = []
     for row in range(HEIGHT - 1, -1, -1):
@@ -83,8 +94,10 @@ def best_curve(errors: np.ndarray) -> list[str]:
 
 
 def _workers(running: Sequence[RunningTrial]) -> RenderableType:
-    told = FittingTable("trial", "worker", "for", "attempt", right=0)
+    from tuner.reporting.terminal import FittedTable
+
+    table = FittedTable("trial", "worker", "for", "attempt", right=0, wrapping=(1,), drop=(3,))
     for trial in running:
         lasted = str(datetime.timedelta(seconds=round(max(trial.seconds, 0))))
-        told.add_row(str(trial.number), f"{trial.host}, process {trial.pid}", lasted, str(trial.attempt))
-    return told
+        table.add_row(str(trial.number), f"{trial.host}, process {trial.pid}", lasted, str(trial.attempt))
+    return table

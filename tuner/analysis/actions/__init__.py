@@ -1,4 +1,4 @@
-"""What to do next: ranked actions, each with its reason, its evidence and what it changes in the next definition."""
+"""Next steps: ranked actions, each with its reason, its evidence and its changes of the definition."""
 
 from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.ranking import ACTIONS, rank_actions

@@ -1,4 +1,4 @@
-"""One thing to do next: the command that does it as data, and what it changes in the next definition."""
+"""An action: its reason, its command as data, and its changes of the definition."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Verb(StrEnum):
-    """The command that does an action."""
+    """The command of an action."""
 
     DATA = "data"
     LEARNING_CURVE = "learning-curve"
@@ -24,12 +24,10 @@ class Verb(StrEnum):
 class Action:
     """One thing to do next.
 
-    ``action`` is its name, that of the function which proposes it; ``why`` is a plain sentence. ``verb`` and its
-    ``options`` say which command does it; None where it takes a person. ``command``: the same as text, once it is known
-    how the study is named; empty where nothing can be typed.
-    ``evidence`` holds the study's numbers behind it, ``expected_gain`` what it can bring, in words. ``changes`` maps
-    keys of the definition to their values in the next one ("space.hidden": {"choice": ["64", "128"]}), ``reasons`` the
-    same keys to why, in a few words.
+    ``action``: the name of the function that proposes it. ``why``: the reason as a sentence. ``verb`` and ``options``:
+    its command; None if a person must act. ``command``: the same as text; empty if there is none. ``evidence``: the
+    numbers behind it. ``expected_gain``: what it can bring. ``changes``: keys of the definition and their next values
+    ("space.hidden": {"choice": ["64", "128"]}). ``reasons``: the same keys and a short reason each.
     """
 
     action: str = ""
@@ -43,6 +41,6 @@ class Action:
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the action as ``summary.json`` has it; the expected gain is part of its evidence."""
+        """Return the action for ``summary.json``; the expected gain is part of its evidence."""
         evidence = dict(self.evidence) | ({"expected_gain": self.expected_gain} if self.expected_gain else {})
         return {"action": self.action, "why": self.why, "command": self.command, "evidence": evidence}

@@ -1,4 +1,4 @@
-"""What a high avoidable bias calls for."""
+"""Actions against high avoidable bias."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from tuner.formatting import percent
 from tuner.metrics import METRICS
 
 FOLDS = 5
-FEW_DEV_ROWS = 1000  # on fewer, errors of epochs differ by 1 pp or more by chance alone
+FEW_DEV_ROWS = 1000  # on fewer, errors of epochs differ by 1 pp or more by chance
 BIAS = "avoidable_bias"
 
 
 def train_longer(state: StudyState) -> Action | None:
-    """The error was still falling when the epochs ran out."""
+    """Dev error was still falling at the last epoch."""
     best = state.best
     if not state.is_high(BIAS) or best is None or not best.still_improving:
         return None
     return Action(
-        why=f"The best trial was still improving when it ended: its best epoch is {best.best_epoch} of at most "
-        f"{best.max_epochs}.",
+        why=f"The best trial was still improving when it ended: its best epoch is {best.best_epoch} of "
+        f"{best.max_epochs}. Train longer.",
         verb=Verb.REFINE,
         evidence={"best_epoch": best.best_epoch, "max_epochs": best.max_epochs},
         expected_gain=state.gain(BIAS),
@@ -33,7 +33,7 @@ def train_longer(state: StudyState) -> Action | None:
 
 
 def steadier_stopping(state: StudyState) -> Action | None:
-    """The best trial's own network learns its training set, but early stopping chose an epoch before it had."""
+    """The best trial fits its training set in later epochs, but early stopping chose an earlier one."""
     best, fit = state.best, state.fit
     if not state.is_high(BIAS) or best is None or fit is None or fit.epoch is None:
         return None
@@ -42,7 +42,7 @@ def steadier_stopping(state: StudyState) -> Action | None:
     changes = _steadier_choice(state, best)
     return Action(
         why=f"The network is large enough: at epoch {fit.epoch} the best trial's train error is {percent(fit.error)}. "
-        f"Early stopping is the cause: {_why_it_stopped(best, chosen)}",
+        f"Early stopping keeps the train error up: {_why_it_stopped(best, chosen)}",
         verb=Verb.REFINE if changes else None,
         evidence={
             "train_error": state.train_error,
@@ -58,7 +58,7 @@ def steadier_stopping(state: StudyState) -> Action | None:
 
 
 def _steadier_choice(state: StudyState, best: BestTrialState) -> dict[str, Any]:
-    """What makes the choice of an epoch less a matter of chance."""
+    """Return the changes that make the choice of an epoch less noisy."""
     if best.dev_rows >= FEW_DEV_ROWS:
         return {}
     folds = state.data.may_use_folds and "data.folds" not in state.changed
@@ -67,50 +67,50 @@ def _steadier_choice(state: StudyState, best: BestTrialState) -> dict[str, Any]:
 
 
 def _why_it_stopped(best: BestTrialState, chosen: str) -> str:
-    """Why early stopping chose so early, and what makes later epochs better."""
+    """Say why early stopping chose an early epoch, and what helps."""
     monitor = METRICS[best.monitor]
     watched = f"the {monitor.label} on {best.dev_rows:,} dev rows"
     if best.dev_rows >= FEW_DEV_ROWS:
-        return f"it chose {chosen} by {watched}. More data or regularization makes later epochs better."
+        return f"it chose {chosen} by {watched}. More data or regularization would make later epochs better on dev."
     smoother = ""
     if monitor.less_noisy is not None:
         other = METRICS[monitor.less_noisy]
-        smoother = f', and watch the {other.label} instead of the {monitor.label} (monitor = "{other.name}")'
+        smoother = f', or by {other.label} instead of {monitor.label} (monitor = "{other.name}")'
     return (
-        f"it chose {chosen} by {watched}, where an early epoch may look best by chance. Use more dev rows or folds"
-        f"{smoother}. More data or regularization also makes later epochs better."
+        f"it chose {chosen} by {watched}, where an early epoch may look best by chance. Choose on more dev rows or "
+        f"folds{smoother}. More data or regularization would make later epochs better on dev."
     )
 
 
 def bigger_network(state: StudyState) -> Action | None:
-    """The largest network searched is the best, and it cannot learn its own training set."""
+    """The largest network searched is the best, and does not fit its training set."""
     best = state.best
     if not state.is_high(BIAS) or best is None or best.hidden is None or not best.is_largest or best.fit is not None:
         return None
     larger = [_scaled(best.hidden, factor) for factor in (2, 4)]
     missed = percent(state.train_error or 0.0)
     return Action(
-        why=f"The network is wrong on {missed} of its training examples; nothing larger than {best.hidden} was tried.",
+        why=f"The train error is {missed}, and no network larger than {best.hidden} was tried. Try larger ones.",
         verb=Verb.REFINE,
         evidence={"hidden": best.hidden, "proposed": larger},
         expected_gain=state.gain(BIAS),
         changes={"space.hidden": {"choice": [best.hidden, *larger]}},
-        reasons={"space.hidden": f"a larger network: the largest tried is wrong on {missed} of its training examples"},
+        reasons={"space.hidden": f"a bigger network: the largest one tried has a train error of {missed}"},
     )
 
 
 def _scaled(hidden: str, factor: int) -> str:
-    """Every layer so many times as wide; from no layer to one of 16 and of 32 units."""
+    """Return the layers, each ``factor`` times as wide; no layer becomes one of 16 or 32 units."""
     if hidden == "none":
         return str(8 * factor)
     return "-".join(str(factor * int(width)) for width in hidden.split("-"))
 
 
 def less_regularization(state: StudyState) -> Action | None:
-    """A regularizing hyperparameter holds the train error up, or could do so, and there is room to ease it."""
+    """A regularizing hyperparameter raises the train error, or may, and can be reduced."""
     if not state.is_high(BIAS) or state.fit is not None:
         return None
-    # Where variance is high too, only what certainly holds the train error up is eased.
+    # If variance is high too, reduce only what certainly raises the train error.
     signs = (1,) if state.is_high("variance") else (1, 0, None)
     eased = [one for one in state.ranges if one.strength and amount(one) > 0.25 and one.stronger_on_bias in signs]
     eased.sort(key=lambda one: (one.effect_on_bias != one.strength, -amount(one)))
@@ -121,7 +121,7 @@ def less_regularization(state: StudyState) -> Action | None:
 
 
 def other_architecture(state: StudyState) -> Action | None:
-    """High bias, and neither size, length nor regularization explains it."""
+    """High bias that neither network size, training time nor regularization explains."""
     others = (train_longer, steadier_stopping, bigger_network, less_regularization)
     if not state.is_high(BIAS) or any(action(state) for action in others):
         return None
@@ -140,11 +140,11 @@ def _what_is_left(state: StudyState) -> str:
         )
     if state.fit is not None and state.fit.trial is not None:
         return (
-            f"The network is large enough: trial {state.fit.trial}, whose network is no larger, reaches a train error "
-            f"of {percent(state.fit.error)}. The best trial on dev fits its training set less well. A larger network "
-            "or less regularization will not help; other features, cleaner labels or more data may."
+            f"The network is large enough: in trial {state.fit.trial}, with a network no larger, the train error falls "
+            f"to {percent(state.fit.error)}, but dev error is higher than in the best trial. A bigger network or less "
+            "regularization would not help. Try other features, cleaner labels or more data."
         )
     return (
-        "The network is large, trained long and hardly regularized, and is still wrong on its training examples. Try "
-        "other features, another activation or optimizer, or cleaner labels."
+        "The network is large enough, trained long enough and hardly regularized, and still does not fit its training "
+        "examples. Try other features, another activation or optimizer, or cleaner labels."
     )

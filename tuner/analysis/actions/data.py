@@ -1,4 +1,4 @@
-"""What the examples call for: faults in them, data mismatch, a dev set that is too small to decide."""
+"""Actions about the examples: data checks, data mismatch, a dev set that is too small."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.bias import FOLDS
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.diagnosis import examples_to_decide
-from tuner.formatting import points, rounded
+from tuner.formatting import count, points, rounded
 
 
 def check_data(state: StudyState) -> Action | None:
-    """The data are not what they should be, so that no number says what it seems to."""
+    """The data checks warn, so every number is doubtful."""
     if not state.data.warnings:
         return None
     first, *more = state.data.warnings
-    others = f" The data checks list {len(more)} more." if more else ""
+    others = f" There {'is' if len(more) == 1 else 'are'} {count(len(more), 'more warning')}." if more else ""
     end = "" if first.endswith("?") else "."
     return Action(
-        why=f"Check the data first: {first}{end}{others} Until this is settled, the errors here are not reliable.",
+        why=f"Check the data before anything else: {first}{end}{others} Until this is settled, no error in this report "
+        "is reliable.",
         verb=Verb.DATA,
         evidence={"findings": list(state.data.warnings)},
     )
@@ -29,7 +30,7 @@ def resemble_dev(state: StudyState) -> Action | None:
         return None
     mismatch = state.size("data_mismatch")
     return Action(
-        why=f"Dev error is {points(mismatch or 0.0)} pp above the train-dev error. Look at the dev examples that "
+        why=f"Dev error is {points(mismatch or 0.0)} pp above train-dev error. Look at the dev examples that "
         "are wrong, and collect or make training examples like them.",
         evidence={"data_mismatch": mismatch},
         expected_gain=state.gain("data_mismatch"),
@@ -42,8 +43,8 @@ def bigger_dev_set(state: StudyState) -> Action | None:
         return None
     overfit, n_dev, trials = state.size("dev_overfit"), state.data.n_dev, state.search.trials
     return Action(
-        why=f"Test error is {points(overfit or 0.0)} pp above the dev error that chose the trial: {n_dev:,} "
-        f"dev examples are too few for {trials:,} trials.",
+        why=f"Test error is {points(overfit or 0.0)} pp above the dev error by which the trial was chosen. "
+        f"{n_dev:,} dev examples are too few for {trials:,} trials: use a larger dev set.",
         evidence={"dev_overfit": overfit, "n_dev": n_dev, "trials": trials},
     )
 
@@ -54,13 +55,13 @@ def use_folds(state: StudyState) -> Action | None:
         return None
     rows, n_dev = state.data.rows, state.data.n_dev
     return Action(
-        why=f"{n_dev:,} dev examples are too few to compare the variance with the threshold of "
-        f"{points(state.diagnosis.material_gap)} pp. With {FOLDS} folds each of the {rows:,} rows outside the test set "
-        f"is a dev example once{_whether_that_decides(state)}.",
+        why=f"With {n_dev:,} dev examples the variance is inconclusive (threshold "
+        f"{points(state.diagnosis.material_gap)} pp). With {FOLDS} folds all {rows:,} rows outside the test set are "
+        f"dev examples once{_whether_that_decides(state)}.",
         verb=Verb.REFINE,
         evidence={"n_dev": n_dev, "rows": rows, "needed": state.dev_needed},
         changes={"data.folds": FOLDS},
-        reasons={"data.folds": f"{n_dev:,} dev examples are inconclusive; with folds all {rows:,} rows serve as dev"},
+        reasons={"data.folds": f"variance inconclusive with {n_dev:,} dev examples; with folds there are {rows:,}"},
     )
 
 
@@ -68,47 +69,45 @@ def _whether_that_decides(state: StudyState) -> str:
     needed = state.dev_needed
     if needed is None:
         return ""
-    return f"; about {needed:,} would decide" + (
-        "" if state.folds_would_decide else ", so it helps but may not be enough"
-    )
+    enough = "" if state.folds_would_decide else ", so this helps but may not be enough"
+    return f"; about {needed:,} would decide it{enough}"
 
 
 def more_dev_examples(state: StudyState) -> Action | None:
-    """A larger dev set would decide, and folds cannot make it so large."""
+    """A larger dev set would decide a gap, and folds cannot make it large enough."""
     needed, n_dev = state.dev_needed, state.data.n_dev
     enough = state.folds_would_serve and state.folds_would_decide
     if not state.is_undecided("variance", "data_mismatch") or needed is None or enough:
         return None
     return Action(
-        why=f"{n_dev:,} dev examples are inconclusive about the gap. About {needed:,} would decide, if the errors "
+        why=f"With {n_dev:,} dev examples the variance is inconclusive. About {needed:,} would decide it if the errors "
         "stay as they are.",
         evidence={"n_dev": n_dev, "needed": needed},
     )
 
 
 def more_examples(state: StudyState) -> Action | None:
-    """Nothing is decided, and neither folds nor a larger dev set alone would decide it."""
+    """A gap is inconclusive, and neither folds nor a larger dev set alone would decide it."""
     gaps = ("avoidable_bias", "variance")
     if not state.is_undecided(*gaps) or state.is_high(*gaps) or state.folds_would_serve or more_dev_examples(state):
         return None
     needed = [_examples_needed(state, gap) for gap in gaps if state.is_undecided(gap)]
     curve = state.can_train_again and state.curve is None
     return Action(
-        why="Inconclusive: whether a gap is above the threshold of "
-        f"{points(state.diagnosis.material_gap)} pp cannot be decided with {state.data.n_dev:,} dev and "
-        f"{state.data.n_train:,} training examples: {'; '.join(needed)}. More examples"
-        + (" (the learning curve estimates what they would bring)" if curve else "")
-        + ", or a wider line where a gap of that size would do (--material-gap), make a verdict possible.",
+        why=f"With {state.data.n_dev:,} dev and {state.data.n_train:,} training examples the report is inconclusive "
+        f"(threshold {points(state.diagnosis.material_gap)} pp): {'; '.join(needed)}. Add examples"
+        + (" (the learning curve shows what they would bring)" if curve else "")
+        + ", or raise the threshold (--material-gap) if a larger gap is acceptable.",
         verb=Verb.LEARNING_CURVE if curve else None,
         evidence={"n_train": state.data.n_train, "n_dev": state.data.n_dev},
     )
 
 
 def _examples_needed(state: StudyState, gap: str) -> str:
-    """How many examples, of which set, would decide a gap."""
+    """Say how many examples of which set would decide a gap."""
     needed, name = examples_to_decide(state.diagnosis, gap), gap.replace("_", " ")
     if needed is None:
-        return f"the {name} lies too near the line for any number of examples to be named"
+        return f"the {name} is too close to the threshold for any number of examples to decide it"
     which, examples = needed
-    many = f"{examples:,} times the data" if which == "all" else f"about {rounded(examples)} {which} examples"
+    many = f"{examples:,} times as many examples" if which == "all" else f"about {rounded(examples)} {which} examples"
     return f"{many} would decide the {name}"

@@ -1,4 +1,4 @@
-"""Ranges as actions speak of them."""
+"""Ranges in the sentences and changes of actions."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tuner.formatting import number
 
 
 def described(ranges: Sequence[HyperparameterState]) -> str:
-    """Names with the best trial's values: "lambda (now 1) and keep_prob (now 0.6)"."""
+    """Return names with the best trial's values: "lambda (now 1) and keep_prob (now 0.6)"."""
     return " and ".join(f"{one.name} (now {number(one.best)})" for one in ranges)
 
 
 def regularize(state: StudyState, ranges: Sequence[HyperparameterState], why: str, *, stronger: bool) -> Action:
-    """Shift ranges to where there is more regularization, against variance, or less, against bias."""
+    """Shift ranges toward more regularization, to reduce variance, or less, to reduce bias."""
     gap, problem = ("variance", "variance") if stronger else ("avoidable_bias", "bias")
     change = f"{'more' if stronger else 'less'} regularization"
     return Action(

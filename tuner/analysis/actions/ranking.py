@@ -1,4 +1,4 @@
-"""What to do next: the lectures' recipe as ranked actions.
+"""Next steps: the recipe of the lectures as ranked actions.
 
 To add an action, write one function of the study's state that returns it or None, and one line of ``ACTIONS``.
 """
@@ -14,10 +14,10 @@ from tuner.analysis.actions.state import StudyState
 
 
 def rank_actions(state: StudyState) -> list[Action]:
-    """Rank what to do: what makes numbers true and a verdict possible, then bias, variance, mismatch, dev overfit,
-    search health.  That a simple model does better comes after what makes the network better.
+    """Return the actions that apply, in the order of ``ACTIONS``: data and baseline, bias, variance, mismatch, dev
+    overfit, search.
 
-    No two actions change the same key of the definition: the one ranked higher decides.
+    No two actions change the same key of the definition; the one ranked higher changes it.
     """
     found: list[Action] = []
     for name, propose in ACTIONS.items():
@@ -60,4 +60,4 @@ ACTIONS: dict[str, Callable[[StudyState], Action | None]] = {
         simple_models.compare_logistic_regression,
     )
 }
-"""In the order in which they are to be done."""
+"""In the order in which they should be done."""

@@ -1,4 +1,4 @@
-"""What the search itself calls for: more trials, other ranges, an end."""
+"""Actions about the search: more trials, other ranges, no more trials."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tuner.analysis.actions.state import StudyState
 from tuner.analysis.next_ranges import beyond, narrowed
 from tuner.formatting import join, number, share
 
-PRESSED = 0.5  # share of the ten best trials in the outermost tenth of a range: the best may lie beyond
+PRESSED = 0.5  # share of the ten best trials in the outermost tenth of a range, beyond which it is widened
 GAPS = ("avoidable_bias", "variance")
 
 
 def run_search(state: StudyState) -> Action | None:
-    """No complete trial yet, and not because all of them diverged."""
+    """No trial is complete yet, and none diverged."""
     if state.search.trials or state.search.diverged:
         return None
     why = "No trial is complete yet, so there is nothing to diagnose."
@@ -23,23 +23,23 @@ def run_search(state: StudyState) -> Action | None:
 
 
 def evaluate_once(state: StudyState) -> Action | None:
-    """Neither gap matters: train the chosen network and evaluate it on the test set."""
+    """Both gaps are low: train the best trial's network and evaluate it on the test set."""
     if not state.is_low(*GAPS) or state.is_high("data_mismatch", "dev_overfit"):
         return None
     return Action(
         why=(
-            "Settle the warnings of the data checks first. If neither gap reaches the threshold then"
+            "Once the warnings of the data checks are settled, and if both gaps are then still below the threshold"
             if state.data.warnings
-            else "Neither gap reaches the threshold"
+            else "Both gaps are below the threshold"
         )
-        + ", train the chosen network and evaluate it once on the test set.",
+        + ": train the best trial's network and evaluate it once on the test set.",
         verb=Verb.TRAIN if state.can_train_again else None,
         evidence={gap: state.size(gap) for gap in GAPS},
     )
 
 
 def fewer_diverged(state: StudyState) -> Action | None:
-    """Training blew up too often."""
+    """Too many trials diverged."""
     search, above = state.search, state.search.diverged_above
     if not search.diverges_often:
         return None
@@ -49,17 +49,17 @@ def fewer_diverged(state: StudyState) -> Action | None:
     if alpha is not None and above is not None and alpha.low < above < alpha.high:
         changes["space.alpha"] = {alpha.kind: [alpha.low, float(number(above))]}
     return Action(
-        why=f"{search.diverged:,} of {search.trials + search.diverged:,} trials diverged{where}. Use smaller learning "
-        "rates or a warm-up, so that fewer trials are lost.",
+        why=f"{search.diverged:,} of {search.trials + search.diverged:,} trials diverged{where}. Try smaller learning "
+        "rates or a warm-up.",
         verb=Verb.REFINE if changes else None,
         evidence={"diverged": search.diverged, "alpha_above": above},
         changes=changes,
-        reasons=dict.fromkeys(changes, "most trials above this value diverged"),
+        reasons=dict.fromkeys(changes, "most trials above it diverged"),
     )
 
 
 def widen_range(state: StudyState) -> Action | None:
-    """The best trials press against the end of a range."""
+    """The best trials are at the end of a range."""
     changes, reasons, widened, evidence = {}, {}, [], {}
     for one in state.open_ranges:
         bounds = [one.low, one.high]
@@ -70,13 +70,13 @@ def widen_range(state: StudyState) -> Action | None:
                 key = f"space.{one.name}"
                 changes[key] = {one.kind: bounds}
                 which = "last" if upper else "first"
-                reasons[key] = f"wider: {share(pressed)} of the best trials lie in its {which} tenth"
+                reasons[key] = f"wider: {share(pressed)} of the best trials are in its {which} tenth"
                 widened.append(f"{one.name} {'up' if upper else 'down'} to {number(end)}")
                 evidence[one.name] = {"best": one.best, "low": one.low, "high": one.high}
     if not changes:
         return None
     return Action(
-        why="The best trials lie at the end of a range, so better ones may lie outside it. Widen "
+        why="The best trials are at the end of a range, and better ones may be beyond it. Widen "
         f"{' and '.join(widened)}.",
         verb=Verb.REFINE,
         evidence=evidence,
@@ -86,9 +86,9 @@ def widen_range(state: StudyState) -> Action | None:
 
 
 def narrow_range(state: StudyState) -> Action | None:
-    """From coarse to fine: good trials lie in a part of a range, or never at a choice."""
+    """Coarse to fine: good trials are in a part of a range, or never at a choice."""
     if "space.hidden" in state.changed or state.is_low(*GAPS):
-        return None  # another network may want another learning rate; and where no gap matters, nor does the rest
+        return None  # another network may need another learning rate; with low gaps there is nothing to refine
     changes: dict[str, Any] = {}
     for one in state.open_ranges:
         settled = not one.strength or not state.is_high(*GAPS)
@@ -103,44 +103,44 @@ def narrow_range(state: StudyState) -> Action | None:
         return None
     names = [key.removeprefix("space.") for key in changes]
     return Action(
-        why="The best quarter of the trials lies in one part of the space. Search that part more finely: "
-        f"{join(names)}.",
+        why="The best quarter of the trials is in a part of the searched ranges. Search there more finely (coarse to "
+        f"fine): {join(names)}.",
         verb=Verb.REFINE,
         evidence={name: changes[f"space.{name}"] for name in names},
         changes=changes,
-        reasons=dict.fromkeys(changes, "coarse to fine: the best quarter of the trials lies here"),
+        reasons=dict.fromkeys(changes, "coarse to fine: the best quarter of the trials is here"),
     )
 
 
 def gentler_pruning(state: StudyState) -> Action | None:
-    """Trials were stopped that were better than the one that won."""
+    """Pruning stopped trials that were better than the best one."""
     search = state.search
     if not search.pruned_winners:
         return None
     return Action(
-        why=f"{search.pruned_winners} of {search.pruned} pruned trials were better than the best trial when they were "
-        "pruned.",
+        why=f"{search.pruned_winners} of {search.pruned} pruned trials were already better than the best trial when "
+        "they were stopped. Search without pruning.",
         verb=Verb.REFINE,
         evidence={"pruned": search.pruned, "pruned_winners": search.pruned_winners},
         changes={"search.pruner": "none"},
-        reasons={"search.pruner": "pruned trials were better than the best trial when they were pruned"},
+        reasons={"search.pruner": "pruned trials were better than the best when they were stopped"},
     )
 
 
 def fewer_duplicates(state: StudyState) -> Action | None:
-    """The space is so small that trials repeat."""
+    """Many trials repeat earlier ones, since the space is small."""
     search = state.search
     if not search.repeats_often:
         return None
     return Action(
-        why=f"{search.duplicates} of {search.trials} trials repeat the hyperparameters of earlier ones. Search more "
-        "hyperparameters or wider ranges.",
+        why=f"{search.duplicates} of {search.trials} trials are duplicates of earlier ones: the space is "
+        "exhausted. Search more hyperparameters or wider ranges.",
         evidence={"duplicates": search.duplicates, "trials": search.trials},
     )
 
 
 def more_trials(state: StudyState) -> Action | None:
-    """The budget is not used up, too small for so many hyperparameters, or the best came late."""
+    """The budget is not used up or too small, or the best trial came late."""
     search = state.search
     if not search.trials:
         return None
@@ -153,22 +153,22 @@ def more_trials(state: StudyState) -> Action | None:
         return None
     lost = f" that did not diverge ({search.diverged:,} did)" if search.diverged else ""
     why = (
-        f"{search.informative:,} trials{lost} are few for {search.searched} searched hyperparameters. Run about "
-        f"{search.wanted:,}."
+        f"{search.informative:,} trials{lost} are few for {search.searched} searched hyperparameters; about "
+        f"{search.wanted:,} are enough."
         if too_few
-        else f"The best trial is one of the last {search.since_best + 1:,} of {search.done:,}, so more trials may help."
+        else f"The best trial is one of the last {search.since_best + 1:,} of {search.done:,}: more trials may help."
     )
     more = max(search.wanted - search.informative, math.ceil(search.done / 2))
     return Action(why=why, verb=Verb.SEARCH, options={"trials": more}, evidence=evidence)
 
 
 def stop_searching(state: StudyState) -> Action | None:
-    """A long plateau of a search with enough trials: more of the same will not help."""
+    """A search with enough trials did not improve for long."""
     search = state.search
     if not search.is_exhausted:
         return None
     return Action(
-        why=f"The last {search.since_best:,} of {search.done:,} trials brought no improvement. More trials of this "
-        "study are unlikely to help.",
+        why=f"The last {search.since_best:,} of {search.done:,} trials brought no improvement, and more trials of this "
+        "study are unlikely to bring any.",
         evidence={"since_best": search.since_best, "done": search.done},
     )

@@ -1,4 +1,4 @@
-"""What is known of a study when its next actions are chosen."""
+"""The state of a study that its actions are chosen by."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from tuner.analysis.search_health import SearchHealth
 from tuner.formatting import points
 from tuner.outcomes import Level
 
-MOST_ROWS_FOR_FOLDS = 50_000  # folds train every network so often; beyond, a larger dev set is the cheaper way
+MOST_ROWS_FOR_FOLDS = 50_000  # folds multiply the training time; with more rows a larger dev set is cheaper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataState:
     """The study's examples.
 
-    ``can_fold``: dev examples come from the training rows' source, not from a file of their own. ``images``: examples
-    can be shifted and rotated; ``augmented``: they are. ``warnings``: what the data checks found that makes every
-    number doubtful, as sentences.
+    ``can_fold``: dev examples come from the same file as training examples. ``images``: examples can be shifted and
+    rotated; ``augmented``: they are. ``warnings``: those of the data checks, as sentences.
     """
 
     n_train: int
@@ -46,7 +45,7 @@ class DataState:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A proof that the best trial's network is large enough: the train ``error`` fell below baseline and material gap
+    """Evidence that the best trial's network is large enough: the train ``error`` fell below baseline plus material gap
     in another ``epoch`` of the best trial, else in another ``trial`` with a network no larger.
     """
 
@@ -62,7 +61,7 @@ class BestTrialState:
     ``hidden``: their layers ("64-32"), None with a custom trainer; ``is_largest``: no larger network was searched.
     ``best_epoch`` of ``max_epochs``; ``chosen_epochs``: the earliest and latest that early stopping chose in the
     networks, by ``monitor`` on ``dev_rows`` or more. ``still_improving``: most networks ran out of epochs while their
-    dev error still fell. ``fit``: see :class:`Fit`, None where no network of this size learned its training set.
+    dev error still fell. ``fit``: see :class:`Fit`, None if no network of this size fitted its training set.
     """
 
     hidden: str | None = None
@@ -78,9 +77,9 @@ class BestTrialState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyState:
-    """Everything actions are chosen by; numbers about one study and the health of its search.
+    """Everything that actions are chosen by.
 
-    ``best`` is None as long as there is no complete trial; ``curve`` as long as it was not measured at enough sizes.
+    ``best`` is None without a complete trial; ``curve`` is None unless it was measured at enough sizes.
     ``classes``: the best trial's error on each class. ``metric``: what the search minimizes. ``changed``: keys of the
     definition that an action ranked higher already changes. ``trainer``: the name of a custom one; ``has_size``: its
     models have known layers; ``can_train_again``: it trains a trial again, and on fewer examples.
@@ -100,31 +99,31 @@ class StudyState:
     changed: frozenset[str] = frozenset()
 
     def after(self, changes: frozenset[str]) -> StudyState:
-        """The same study once actions ranked higher have changed these keys of the definition."""
+        """Return the state after actions ranked higher have changed these keys of the definition."""
         return replace(self, changed=self.changed | changes)
 
     def level(self, gap: str) -> Level | None:
-        """None where the gap was not measured."""
+        """Return the level of a gap; None if it was not measured."""
         return self.diagnosis.gaps[gap].level if gap in self.diagnosis.gaps else None
 
     def is_high(self, *gaps: str) -> bool:
-        """Whether any of these gaps is high."""
+        """Return whether any of these gaps is high."""
         return any(self.level(gap) == Level.HIGH for gap in gaps)
 
     def is_undecided(self, *gaps: str) -> bool:
-        """Whether any of these gaps is undecided."""
+        """Return whether any of these gaps is inconclusive."""
         return any(self.level(gap) == Level.UNDECIDED for gap in gaps)
 
     def is_low(self, *gaps: str) -> bool:
-        """Whether all of these gaps are low."""
+        """Return whether all of these gaps are low."""
         return all(self.level(gap) == Level.LOW for gap in gaps)
 
     def size(self, gap: str) -> float | None:
-        """A gap's value; None where it was not measured."""
+        """Return a gap's value; None if it was not measured."""
         return self.diagnosis.gaps[gap].value if gap in self.diagnosis.gaps else None
 
     def gain(self, gap: str) -> str:
-        """What closing a gap can bring at most, in words."""
+        """Return the most that closing a gap can bring, in words."""
         size = self.size(gap)
         return "" if size is None else f"at most {points(size)} pp, the {gap.replace('_', ' ')}"
 
@@ -141,7 +140,7 @@ class StudyState:
 
     @property
     def fit(self) -> Fit | None:
-        """The proof that the best trial's network is large enough, if there is one."""
+        """The evidence that the best trial's network is large enough, if there is any."""
         return None if self.best is None else self.best.fit
 
     @property
@@ -156,16 +155,16 @@ class StudyState:
 
     @property
     def dev_needed(self) -> int | None:
-        """Dev examples that would decide the variance; None where it is decided or no number would."""
+        """Dev examples that would decide the variance; None if it is decided or no number would."""
         needed = examples_to_decide(self.diagnosis, "variance")
         return needed[1] if needed is not None and needed[0] == "dev" else None
 
     @property
     def folds_would_serve(self) -> bool:
-        """Whether folds would make a dev set large enough to decide more, and are possible."""
+        """Whether folds are possible and a larger dev set would help."""
         return self.data.may_use_folds and self.is_undecided("variance", "data_mismatch")
 
     @property
     def folds_would_decide(self) -> bool:
-        """Whether the rows outside the test set are as many dev examples as are needed."""
+        """Whether all rows outside the test set are enough dev examples."""
         return self.dev_needed is not None and self.dev_needed <= self.data.rows

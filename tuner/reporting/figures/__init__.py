@@ -1,6 +1,6 @@
-"""The figures of the page: each a function of the report that draws one, or None where there is nothing to draw.
+"""The figures of the page: functions of the report that return a figure, or None if there is nothing to draw.
 
-To add one is one module and one line of ``FIGURES``, under the heading where it belongs.
+To add one, write a module and a line of ``FIGURES`` under its heading.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 FIGURES: dict[str, dict[str, Callable[[Report], Figure | None]]] = {
     "Bias and variance": {"gaps": gaps},
-    "Every trial": {"scatter": scatter, "curves": curves, "next_curves": next_curves},
+    "Train and dev error": {"scatter": scatter, "curves": curves, "next_curves": next_curves},
     "Would more data help?": {"learning": learning},
-    "What each hyperparameter does": {"effects": effects, "importance": importance, "along": along},
-    "How the search went": {"progress": progress, "effort": effort, "failures": failures, "parallel": parallel},
+    "Hyperparameters": {"effects": effects, "importance": importance, "along": along},
+    "The search": {"progress": progress, "effort": effort, "failures": failures, "parallel": parallel},
 }
-"""Heading -> key -> drawing, in the page's order; those of "Bias and variance" stand beside its table."""
+"""Heading -> key -> drawing, in the page's order; those of "Bias and variance" are beside its table."""
 
 __all__ = ["FIGURES", "Figure"]

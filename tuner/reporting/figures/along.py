@@ -1,4 +1,4 @@
-"""Mean train error and gap along every hyperparameter, where trials lie."""
+"""Mean train error and gap along every hyperparameter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def along(report: Report) -> Figure | None:
-    """One small drawing a hyperparameter; all have the same scale, so that a flat one is seen to be flat."""
+    """Draw one panel per hyperparameter, all on the same scale."""
     found = report.effects
     if found is None:
         return None
@@ -33,8 +33,8 @@ def along(report: Report) -> Figure | None:
         title="Bias and variance along each hyperparameter",
         sentence=(
             "Mean train error (bias) and mean gap (variance) along each range, averaged over all others, "
-            "with 95% bands; drawn only where trials lie. Where one line falls while the other rises, the setting "
-            "trades one for the other."
+            "with 95% bands, drawn only where there are trials. Where one curve falls while the other rises, the "
+            "hyperparameter trades bias for variance."
         ),
         svg=f'<div class="small">{drawn}</div>',
         legend=(("train", "train error"), ("dev", "gap: dev − train")),
@@ -57,8 +57,8 @@ def _panel(axis: HyperparameterAxis, curve: HyperparameterCurve, top: float, pla
     order = np.argsort(positions)
     for name, line in (("train", curve.train), ("dev", curve.gap)):
         _line(plot, x(positions[order]), line[order], y, name, joined=axis.searched.scale.is_numeric)
-    told = f"Train error and gap along {axis.name}, from {value(curve.values[0])} to {value(curve.values[-1])}"
-    return plot.svg(f"along-{place}", told)
+    alt = f"Train error and gap along {axis.name}, from {value(curve.values[0])} to {value(curve.values[-1])}"
+    return plot.svg(f"along-{place}", alt)
 
 
 def _line(plot: Plot, px: np.ndarray, line: np.ndarray, y: AxisScale, css: str, joined: bool) -> None:

@@ -1,4 +1,4 @@
-"""Learning curves: error after every epoch, smoothed, with what was measured behind."""
+"""Learning curves: error after every epoch, measured and smoothed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tuner.storage import TrialRecord
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
-WINDOW = 1 / 15  # of the epochs: what the average looks back on
+WINDOW = 1 / 15  # of the epochs: window of the average
 NEXT_BEST = 6
-MOST_NAMED = 6  # best epochs that a sentence lists
+MOST_NAMED = 6  # best epochs in a sentence
 LEGEND = (("train", "train error"), ("dev", "dev error"))
 
 
 def curves(report: Report) -> Figure | None:
-    """Train and dev error of the best trial over its epochs."""
+    """Draw train and dev error of the best trial over its epochs."""
     best = report.best
     if best is None or not len(mean_curve(best)["seconds"]):
         return None
@@ -32,9 +32,9 @@ def curves(report: Report) -> Figure | None:
     return Figure(
         title=f"Learning curves of the best trial, number {best.number}",
         sentence=(
-            "Where the dev line has stopped falling while the train line goes on, more epochs add variance; where both "
-            f"still fall, training ended early. {_mark_sentence(best)}Thick lines are the bias-corrected exponentially "
-            "weighted average, thin ones what was measured."
+            "If dev error no longer falls while train error still does, more epochs add variance. If both still fall "
+            f"at the end, more epochs may help. {_mark_sentence(best)}Thin lines are measured; thick lines are their "
+            "bias-corrected exponentially weighted average."
         ),
         svg=plot.svg("curves", f"Train and dev error of trial {best.number} over {count(epochs, 'epoch')}"),
         legend=LEGEND,
@@ -42,7 +42,7 @@ def curves(report: Report) -> Figure | None:
 
 
 def next_curves(report: Report) -> Figure | None:
-    """The same for the trials that come next, all on one scale."""
+    """Draw the curves of the next best trials, all on one scale."""
     shown = [trial for trial in report.findings.ranked[1 : NEXT_BEST + 1] if len(mean_curve(trial)["seconds"])]
     if not shown:
         return None
@@ -55,8 +55,8 @@ def next_curves(report: Report) -> Figure | None:
     return Figure(
         title="Learning curves of the next best trials",
         sentence=(
-            "Curves that look alike come from settings that train alike; one that ends far below its neighbors by a "
-            "single dip owes its rank to luck."
+            "If the curves are alike, the result does not depend on one trial. A trial whose best epoch is a single "
+            "dip far below its neighbors is probably noise."
         ),
         svg=f'<div class="small">{"".join(drawn)}</div>',
         legend=LEGEND,
@@ -65,7 +65,7 @@ def next_curves(report: Report) -> Figure | None:
 
 
 def _highest(trials: list[TrialRecord]) -> float:
-    """Where the error axis ends: not above what the first epochs of most trials have."""
+    """Return the end of the error axis; high first epochs of a few trials do not count."""
     found = [float(np.max(mean_curve(trial)[name])) for trial in trials for name in ("train_error", "dev_error")]
     return max(min(max(found), 2 * float(np.median(found))) * 1.05, 0.01)
 
@@ -89,7 +89,7 @@ def _draw(plot: Plot, trial: TrialRecord, highest: float, title: str = "error") 
 
 
 def _best_epochs(trial: TrialRecord) -> list[int]:
-    """The different best epochs of a trial's networks."""
+    """Return the distinct best epochs of a trial's networks."""
     return sorted({network.best_epoch for network in trial.networks if network.best_epoch})
 
 
@@ -98,5 +98,5 @@ def _mark_sentence(trial: TrialRecord) -> str:
     if len(epochs) > 1:
         networks = count(len(trial.networks), "network")
         named = join([*map(str, epochs)]) if len(epochs) <= MOST_NAMED else f"{epochs[0]} to {epochs[-1]}"
-        return f"The upright lines are the best epochs of its {networks}, {named}. "
-    return f"The upright line is the best epoch, {epochs[0]}. " if epochs else ""
+        return f"The vertical lines are the best epochs of its {networks}: {named}. "
+    return f"The vertical line is the best epoch, {epochs[0]}. " if epochs else ""

@@ -1,4 +1,4 @@
-"""Each hyperparameter's pull on bias beside its pull on variance."""
+"""The effect of each hyperparameter on bias and on variance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_NAMED = 3
 
 
 def effects(report: Report) -> Figure | None:
-    """One row per hyperparameter or choice: effect on train error at the left, on the gap at the right, one scale."""
+    """Draw one row per hyperparameter or choice: effect on train error left, on the gap right, on one scale."""
     found = report.effects
     if found is None:
         return None
@@ -41,9 +41,9 @@ def effects(report: Report) -> Figure | None:
         plot.text(plot.left - 8, y + 4, cut(row.label, room), "name", "end")
         for scale, effect, css in zip(panels, (row.train, row.gap), ("train", "dev"), strict=True):
             _effect(plot, scale, effect, y, css)
-    plot.text(middle, plot.height - 6, "change in points", "axis", "middle")
+    plot.text(middle, plot.height - 6, "change in pp", "axis", "middle")
     return Figure(
-        title="What each hyperparameter pulls on",
+        title="Effect of each hyperparameter on bias and variance",
         sentence=_sentence(found),
         svg=plot.svg("effects", _alt(rows)),
         legend=(("train", "raises or lowers bias"), ("dev", "raises or lowers variance")),
@@ -68,28 +68,28 @@ def _effect(plot: Plot, scale: AxisScale, effect: Effect, y: float, css: str) ->
 
 
 def _sentence(found: HyperparameterEffects) -> str:
-    rests = (
-        "Change from the lower to the upper quarter of each range (a choice: against the others), averaged over the "
-        f"space, with 95% intervals, from {count(found.trials, 'complete trial')}; filled dots are certain of their "
-        "side. "
+    about = (
+        "Change from the lower to the upper quarter of each range (for a choice: compared with the others), averaged "
+        f"over the space, with 95% intervals, based on {count(found.trials, 'complete trial')}. A dot is filled if its "
+        "interval excludes 0. "
     )
     decided = [row for row in found.effects if row.train.decided or row.gap.decided]
     decided.sort(key=lambda row: -max(abs(e.value) for e in (row.train, row.gap) if e.decided))
-    told = "; ".join(_told(row) for row in decided[:MOST_NAMED])
-    rests += f"{told[:1].upper()}{told[1:]}. " if told else "No hyperparameter's pull is certain yet. "
+    largest = "; ".join(_in_words(row) for row in decided[:MOST_NAMED])
+    about += f"{largest[:1].upper()}{largest[1:]}. " if largest else "No effect is certain yet. "
     if found.where_the_search_looked:
-        rests += f"Only {found.exploring} trials explored: this is said of where the search looked."
-    return rests.strip()
+        about += f"Only {count(found.exploring, 'trial')} explored, so this holds where the search looked."
+    return about.strip()
 
 
-def _told(row: HyperparameterEffect) -> str:
+def _in_words(row: HyperparameterEffect) -> str:
     parts = []
     for effect, what in ((row.train, "train error"), (row.gap, "the gap")):
         if effect.decided:
             verb = "raises" if effect.value > 0 else "lowers"
             parts.append(f"{verb} {what} by {points(abs(effect.value))} pp")
-    who = f"more {row.hyperparameter}" if row.level is None else row.label
-    return f"{who} {join(parts)}"
+    what_changes = f"more {row.hyperparameter}" if row.level is None else row.label
+    return f"{what_changes} {join(parts)}"
 
 
 def _alt(rows: tuple[HyperparameterEffect, ...]) -> str:

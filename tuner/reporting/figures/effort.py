@@ -1,4 +1,4 @@
-"""Epochs and time: how long trials ran, and what pruning saved."""
+"""Epochs and time: how long trials ran, and how much pruning saved."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuner.formatting import count, duration
-from tuner.formatting import share as in_per_cent
+from tuner.formatting import share as in_percent
 from tuner.outcomes import StopReason, TrialState
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.svg import Plot
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 BARS = 24
 ENDS = {
-    StopReason.PATIENCE: "no longer improving",
-    StopReason.RETURNED: "ended by its trainer",
-    StopReason.MAX_EPOCHS: "all epochs run",
+    StopReason.PATIENCE: "early stopping",
+    StopReason.RETURNED: "ended by the trainer",
+    StopReason.MAX_EPOCHS: "maximum number of epochs",
     StopReason.PRUNED: "pruned",
     StopReason.DIVERGED: "diverged",
 }
 
 
 def effort(report: Report) -> Figure | None:
-    """A histogram of epochs run, by what ended the trial."""
+    """Draw a histogram of epochs, by what ended the trial."""
     ran = [trial for trial in report.record.trials if trial.epochs and trial.has_result]
     if len(ran) < 2:
         return None
@@ -51,13 +51,13 @@ def effort(report: Report) -> Figure | None:
     return Figure(
         title="Pruning and time",
         sentence=_sentence(report, ran),
-        svg=plot.svg("effort", f"Epochs that {count(len(ran), 'trial')} ran, by what ended them"),
+        svg=plot.svg("effort", f"Epochs of {count(len(ran), 'trial')}, by what ended them"),
         legend=tuple((end, words) for end, words in ENDS.items() if heights[end].any()),
     )
 
 
 def _edges(max_epochs: int, most: float) -> np.ndarray:
-    """Whole numbers of epochs, at most BARS bars, the last of which ends at the epochs allowed."""
+    """Return the edges of at most BARS bars, each between two epochs; the last ends at the maximum."""
     step = max(1, -(-max(max_epochs, int(most)) // BARS))
     return np.arange(0, max(max_epochs, int(most)) + step, step) + 0.5
 
@@ -68,19 +68,16 @@ def _end(trial: TrialRecord) -> StopReason:
 
 def _sentence(report: Report, ran: list[TrialRecord]) -> str:
     seconds = sum(trial.seconds or 0.0 for trial in ran)
-    told = f"{count(len(ran), 'trial')} took {duration(seconds)} of computing, {duration(seconds / len(ran))} each."
+    text = f"{count(len(ran), 'trial')} took {duration(seconds)} of computing, {duration(seconds / len(ran))} each."
     whole = [trial.epochs or 0 for trial in ran if trial.state == TrialState.COMPLETE]
     short = [trial.epochs or 0 for trial in ran if trial.state == TrialState.PRUNED]
     if short and whole:
-        spared = max(0.0, len(short) * float(np.mean(whole)) - sum(short))
-        share = spared / (spared + sum(whole) + sum(short))
-        told += (
-            f" Pruning ended {count(len(short), 'trial')} early, which spared about {in_per_cent(share)} "
-            "of the epochs that all would have run."
-        )
+        saved = max(0.0, len(short) * float(np.mean(whole)) - sum(short))
+        share = saved / (saved + sum(whole) + sum(short))
+        text += f" Pruning ended {count(len(short), 'trial')} early and saved about {in_percent(share)} of the epochs."
     else:
-        told += " No trial was pruned."
+        text += " No trial was pruned."
     at_limit = sum(trial.stop_reason == StopReason.MAX_EPOCHS for trial in ran)
     if at_limit:
-        told += f" {count(at_limit, 'trial')} ran into the limit of {report.definition.training.max_epochs} epochs."
-    return told
+        text += f" {count(at_limit, 'trial')} reached the maximum of {report.definition.training.max_epochs} epochs."
+    return text

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def failures(report: Report) -> Figure | None:
-    """One bar per quarter of the range along which divergence differs most; alpha's where none differs more."""
+    """Draw one bar per quarter of the range along which divergence differs most; alpha's if none differs more."""
     ended = [trial for trial in report.record.trials if trial.has_result]
     trials = in_space(report.definition, ended)
     diverged = np.array([trial.has_diverged for trial in trials])
@@ -38,15 +38,15 @@ def failures(report: Report) -> Figure | None:
     return Figure(
         title="Where training diverged",
         sentence=(
-            f"{count(int(diverged.sum()), 'trial')} of {len(trials):,} diverged; they count as bad, and are left out "
-            f"of the other figures. The share differs most along {name}."
+            f"{count(int(diverged.sum()), 'trial')} of {len(trials):,} diverged. The sampler avoids them, and the "
+            f"other figures leave them out. Their share differs most along {name}."
         ),
         svg=plot.svg("failures", f"Share of diverged trials along {name}"),
     )
 
 
 def _spread(rows: list[tuple[Any, Any, int, int]]) -> float:
-    """Range of the shares, each drawn toward the middle as if two more trials had been run."""
+    """Return the range of the shares, each shrunk toward the middle by two more trials."""
     shares = [(failed + 0.5) / (of + 2) for *_, failed, of in rows]
     return max(shares) - min(shares)
 

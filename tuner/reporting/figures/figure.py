@@ -1,4 +1,4 @@
-"""What a figure is: a drawing, the sentence that says what to see in it, and the trials its dots stand for."""
+"""A figure: a drawing, its caption and the trials of its dots."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing with its title, its sentence and its key to the colors.
+    """A drawing with its title, its caption and its legend.
 
     ``legend`` lists (style, words); ``trials`` maps trial numbers to the pixel (x, y) of their dot, for hovering and
-    clicking; ``wide`` figures take the page's whole width.
+    clicking; ``wide`` figures are as wide as the page.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""From baseline to dev error in steps: which step crosses the line."""
+"""The gaps from baseline to dev error, and the threshold of each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tuner.analysis import Diagnosis
 from tuner.formatting import percent, points, span
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.sentences import GAP_NAMES
+from tuner.reporting.sentences import GAP_NAMES, outcome_name
 from tuner.reporting.svg import AxisScale, Plot, percent_tick
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ STEPS = {
 
 
 def gaps(report: Report) -> Figure | None:
-    """One bar a gap, from the error below it to the error above, with its interval and the material line."""
+    """Draw one bar per gap, from the lower to the upper error, with its interval and the threshold."""
     diagnosis = report.diagnosis
     if not diagnosis.gaps:
         return None
@@ -34,16 +34,16 @@ def gaps(report: Report) -> Figure | None:
     plot.x_axis(x, "error", percent_tick)
     for row, name in enumerate(starts):
         _step(plot, x, diagnosis, name, starts[name], plot.top + ROW * row)
-    _logistic(plot, x, diagnosis)
-    told = [f"{GAP_NAMES[n]} {points(g.value)} pp ({span(g.low, g.high)})" for n, g in diagnosis.gaps.items()]
+    _logistic_regression(plot, x, diagnosis)
+    alt = [f"{GAP_NAMES[n]} {points(g.value)} pp ({span(g.low, g.high)})" for n, g in diagnosis.gaps.items()]
     return Figure(
-        title="The gaps, step by step",
+        title="The gaps",
         sentence=(
-            "Each bar is a gap, from one error to the next; its whisker is the 95% interval. A gap is high when the "
-            f"whole whisker lies right of the red tick, {points(diagnosis.material_gap)} pp from the bar's start, "
-            "and low when it lies left of it."
+            "Each bar is a gap, from one error to the next; its whisker is the 95% interval. A gap is high if the "
+            f"whole whisker is right of the red tick (the threshold, {points(diagnosis.material_gap)} pp from the "
+            "start of the bar), and low if it is left of it."
         ),
-        svg=plot.svg("gaps", "; ".join(told)),
+        svg=plot.svg("gaps", "; ".join(alt)),
     )
 
 
@@ -58,7 +58,7 @@ def _step(plot: Plot, x: AxisScale, diagnosis: Diagnosis, name: str, start: floa
     gap = diagnosis.gaps[name]
     middle = top + 29
     left, right = sorted((float(x(start)), float(x(start + gap.value))))
-    plot.text(plot.left, top + 13, f"{GAP_NAMES[name]} {points(gap.value)}, {gap.level}", "name")
+    plot.text(plot.left, top + 13, f"{GAP_NAMES[name]} {points(gap.value)} pp, {outcome_name(gap.level)}", "name")
     plot.rect(left, middle - 7, max(right - left, 1.5), 14, f"bar {name}")
     low, high = float(x(start + gap.low)), float(x(start + gap.high))
     plot.line((low, high), (middle, middle), "whisker")
@@ -68,7 +68,7 @@ def _step(plot: Plot, x: AxisScale, diagnosis: Diagnosis, name: str, start: floa
     plot.line((at, at), (middle - 12, middle + 12), "tickline")
 
 
-def _logistic(plot: Plot, x: AxisScale, diagnosis: Diagnosis) -> None:
+def _logistic_regression(plot: Plot, x: AxisScale, diagnosis: Diagnosis) -> None:
     error = diagnosis.references.get("logistic_regression")
     if error is not None and x.low < error < x.high:
         at = float(x(error))

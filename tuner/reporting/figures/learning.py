@@ -1,4 +1,4 @@
-"""The learning curve over examples: would more data help?"""
+"""The learning curve over training examples: would more data help?"""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from tuner.reporting.learning import Learning
     from tuner.reporting.report import Report
 
-LABEL = 52  # units that a size needs below the axis
+LABEL = 52  # units of a label below the axis
 
 
 def learning(report: Report) -> Figure | None:
-    """Dev and train error over the number of training examples, and the fitted curve up to twice the data."""
+    """Draw dev and train error over the number of training examples, and the fitted curve up to twice the data."""
     found = report.learning
     if found is None or found.curve is None:
         return None
@@ -33,15 +33,15 @@ def learning(report: Report) -> Figure | None:
         plot.dots(x(np.full(len(point.left_out_each), point.n_train)), y(point.left_out_each), "left_out faint")
     sizes = [point.n_train for point in found.points]
     plot.line(x(sizes), y([point.train_error or 0.0 for point in found.points]), "smooth train")
-    told = f"Dev error from {count(sizes[0], 'training example')} to {count(sizes[-1], 'training example')}"
+    alt = f"Dev error from {count(sizes[0], 'training example')} to {count(sizes[-1], 'training example')}"
     return Figure(
-        title=f"The learning curve over examples, with the hyperparameters of trial {found.trial}",
+        title=f"Learning curve over training examples, with the hyperparameters of trial {found.trial}",
         sentence=(
-            f"{found.sentence} Each dot is one training on a random subset; the upright line is today's "
-            f"{count(sizes[-1], 'example')}. Where the dev line still falls there, more data helps; where it has met "
-            f"the train line, it does not.{_beside(found)}"
+            f"{found.sentence} Each dot is one network trained on a random subset; the vertical line is today's "
+            f"{count(sizes[-1], 'example')}. If dev error still falls there, more data helps; if it has met train "
+            f"error, more data does not help.{_left_out(found)}"
         ),
-        svg=plot.svg("learning", f"{told}, and the curve fitted to it, with its 95% band, up to twice the data"),
+        svg=plot.svg("learning", f"{alt}, and the curve fitted to it, with its 95% band, up to twice the data"),
         legend=(
             ("dev", "dev error, fitted with its 95% band"),
             *((("left_out", "error on training rows left out"),) if found.uses_left_out else ()),
@@ -51,12 +51,12 @@ def learning(report: Report) -> Figure | None:
     )
 
 
-def _beside(found: Learning) -> str:
-    """What the curve rests on beside the dev set."""
+def _left_out(found: Learning) -> str:
+    """Name the training rows that the curve is based on, in addition to the dev set."""
     if found.curve is None or not found.uses_left_out:
         return ""
     rows = count(found.curve.left_out, "training row")
-    return f" Smaller networks are also held against the rows that they left out (of {rows}), as new to them as dev."
+    return f" Networks trained on fewer examples are also measured on the rows that they left out (of {rows})."
 
 
 def _scales(plot: Plot, points: tuple[LearningPoint, ...], curve: LearningCurve) -> tuple[AxisScale, AxisScale]:
@@ -66,7 +66,7 @@ def _scales(plot: Plot, points: tuple[LearningPoint, ...], curve: LearningCurve)
 
 
 def _ticks(x: AxisScale, curve: LearningCurve) -> list[float]:
-    """The measured sizes and twice the largest, as far as their labels have room; the largest first."""
+    """Return twice the largest size and the measured sizes whose labels have room, the largest first."""
     ticks: list[float] = []
     for n in (curve.twice.n_train, *reversed(curve.sizes)):
         if not ticks or float(x(ticks[-1]) - x(n)) >= LABEL:
@@ -75,7 +75,7 @@ def _ticks(x: AxisScale, curve: LearningCurve) -> list[float]:
 
 
 def _draw_curve(plot: Plot, x: AxisScale, y: AxisScale, curve: LearningCurve) -> None:
-    """The fitted line and its band; dashed beyond today's data, where nothing was measured."""
+    """Draw the fitted curve and its band, dashed beyond the measured sizes."""
     n = np.array([at.n_train for at in curve.predictions], float)
     low, value, high = (np.array([getattr(at, end) for at in curve.predictions]) for end in ("low", "value", "high"))
     plot.band(x(n), y(low), y(high), "dev")

@@ -1,4 +1,4 @@
-"""Parallel coordinates: one line a trial through its hyperparameters to its dev error."""
+"""Parallel coordinates: one line per trial through its hyperparameters to its dev error."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tuner.storage import TrialRecord
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
-MOST_LINES = 240  # beyond that lines hide each other and the page grows
+MOST_LINES = 240  # more would hide each other and make the page larger
 SHADES = 5
 
 
 def parallel(report: Report) -> Figure | None:
-    """Complete trials, the better the darker; of very many the best and an even sample of the rest."""
+    """Draw complete trials, the better the darker; of many trials the best and an even sample of the rest."""
     axes = hyperparameter_axes(report.definition)
     judged = report.findings.ranked
     if len(judged) < 2 or not axes:
@@ -41,10 +41,11 @@ def parallel(report: Report) -> Figure | None:
     all_ = count(len(judged), "complete trial")
     which = f"The {all_}" if len(shown) == len(judged) else f"The best and a sample of the rest, {len(shown)} of {all_}"
     return Figure(
-        title="Where the good trials lie",
+        title="Where the good trials are",
         sentence=(
-            f"{which}, one line each, the stronger the lower its dev error (right axis, lowest on top). Where strong "
-            "lines run together, a value matters and is found; where they spread over a whole axis, it matters little."
+            f"{which}, one line each; the lower the dev error (right axis, lowest on top), the stronger the line. A "
+            "hyperparameter matters if strong lines meet in a part of its axis, and matters little if they cover all "
+            "of it."
         ),
         svg=plot.svg(
             "parallel", f"Parallel coordinates of {count(len(shown), 'trial')} over {len(axes)} hyperparameters"
@@ -55,7 +56,7 @@ def parallel(report: Report) -> Figure | None:
 
 
 def _sample(judged: list[TrialRecord]) -> list[TrialRecord]:
-    """All, or the better half of the places for the best and the other half spread evenly over the rest."""
+    """Return all trials, or the best and an even sample of the rest, half of the lines each."""
     if len(judged) <= MOST_LINES:
         return judged
     half = MOST_LINES // 2
@@ -74,7 +75,7 @@ def _trial_line(
 
 
 def _axis(plot: Plot, x: float, name: str, ticks: list[tuple[float, str]]) -> None:
-    """An upright axis at ``x`` with its name and ``ticks``: (pixel, label)."""
+    """Draw a vertical axis at ``x`` with its name and ``ticks``: (pixel, label)."""
     plot.upright(x, "pole")
     plot.text(x, plot.top - 16, name, "axis", "middle")
     for y, label in ticks:

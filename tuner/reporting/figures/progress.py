@@ -1,4 +1,4 @@
-"""Best dev error so far: whether more trials would still help."""
+"""Best dev error so far: would more trials help?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def progress(report: Report) -> Figure | None:
-    """Every complete trial in the order in which they ended, and the lowest dev error up to each."""
+    """Draw complete trials in the order in which they ended, and the lowest dev error so far."""
     judged = sorted(report.findings.judged, key=lambda t: (t.finished.timestamp() if t.finished else 0.0, t.number))
     if len(judged) < 2:
         return None
@@ -38,13 +38,13 @@ def progress(report: Report) -> Figure | None:
         title="Best so far",
         sentence=(
             f"The lowest dev error, {percent(float(so_far[-1]))}, was first reached by the {_ordinal(last)} of "
-            f"{count(len(judged), 'complete trial')}. A line that is still falling at the right asks for more trials; "
-            "one that has long been flat does not."
+            f"{count(len(judged), 'complete trial')}. If the line still falls at the right, more trials may help; if "
+            "it has been flat for long, more trials may bring no improvement."
         ),
         svg=plot.svg("progress", f"Lowest dev error over {count(len(judged), 'complete trial')}"),
         legend=(
             ("best-line", "lowest so far"),
-            ("complete", "trial the sampler chose"),
+            ("complete", "sampled trial"),
             *((("explored", "exploring trial"),) if explored.any() else ()),
         ),
         trials={t.number: (float(a), float(b)) for t, a, b in zip(judged, px, py, strict=True)},

@@ -1,4 +1,4 @@
-"""Train against dev error of every trial: how far right is bias, how far above the diagonal is variance."""
+"""Train and dev error of every trial: bias to the right, variance above the diagonal."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 GAPS = (0.05, 0.1, 0.2, 0.4)
 LABEL_WIDTH = 48
-LEGEND = {"complete": "complete trial", "explored": "exploring trial", "pruned": "pruned, as of its last epoch"}
+LEGEND = {"complete": "complete trial", "explored": "exploring trial", "pruned": "pruned trial, at its last epoch"}
 
 
 def scatter(report: Report) -> Figure | None:
-    """Every trial that has errors, on axes stretched near zero; diverged ones are only counted."""
+    """Draw every trial that has errors, on square-root axes; the caption counts the diverged ones."""
     shown = [t for t in report.record.trials if t.networks and not t.has_diverged]
     if not shown or report.best is None:
         return None
@@ -57,35 +57,35 @@ def _kind(trial: TrialRecord) -> str:
 
 
 def _limit(errors: np.ndarray) -> float:
-    """Where the axes end: a few hopeless trials must not squeeze all others into a corner."""
+    """Return the end of the axes, so that a few high errors do not hide the other trials."""
     highest, most = float(errors.max()), float(np.quantile(errors, 0.9))
     return min(1.0, max(1.05 * min(highest, 2 * most), 0.01))
 
 
-def _equal_gaps(plot: Plot, x: AxisScale, y: AxisScale, top: float, line: float) -> None:
-    """Lines on which dev − train is the same: none, the material gap, and some larger ones, named where they leave."""
+def _equal_gaps(plot: Plot, x: AxisScale, y: AxisScale, top: float, threshold: float) -> None:
+    """Draw lines of equal dev − train: 0, the threshold and some larger gaps, labeled at their ends."""
     train = np.linspace(0, 1, 60) ** 2 * top
     free = plot.right + LABEL_WIDTH
-    for gap in [0.0, line, *(gap for gap in GAPS if gap > 1.5 * line)]:
+    for gap in [0.0, threshold, *(gap for gap in GAPS if gap > 1.5 * threshold)]:
         along = np.append(train[train + gap < top], max(top - gap, 0.0))
         if top - gap <= 0:
             continue
-        plot.line(x(along), y(along + gap), "diagonal" if gap == 0 else "line" if gap == line else "gap")
+        plot.line(x(along), y(along + gap), "diagonal" if gap == 0 else "line" if gap == threshold else "gap")
         end = float(x(along[-1]))
         if gap and plot.left + LABEL_WIDTH < end < free - LABEL_WIDTH:
-            plot.text(end, plot.top - 5, f"gap {points(gap)}", "note", "middle")
+            plot.text(end, plot.top - 5, f"gap {points(gap)} pp", "note", "middle")
             free = end
     plot.text(float(x(0.5 * top)) + 8, float(y(0.5 * top)) + 14, "dev = train", "note halo")
 
 
 def _sentence(report: Report, beyond: int) -> str:
     diverged = report.record.count().diverged
-    told = (
-        "Further right is more bias, further above the lowest line (dev = train) more variance; each line joins trials "
-        "with the same gap, in points. Both axes are stretched near zero."
+    text = (
+        "Further right is more bias; further above the lowest line (dev = train) is more variance. Each line joins "
+        "trials with the same gap, in pp; the red one is the threshold. Both axes are square-root axes."
     )
     if beyond:
-        told += f" {count(beyond, 'trial')} beyond the edge {'is' if beyond == 1 else 'are'} drawn on it."
+        text += f" {count(beyond, 'trial')} beyond the edge {'is' if beyond == 1 else 'are'} drawn on it."
     if diverged:
-        told += f" {count(diverged, 'diverged trial')} {'is' if diverged == 1 else 'are'} left out."
-    return told
+        text += f" {count(diverged, 'diverged trial')} {'is' if diverged == 1 else 'are'} left out."
+    return text

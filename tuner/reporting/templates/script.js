@@ -56,7 +56,7 @@
     const terms = document.querySelector("#trials input").value.toLowerCase().split(/\s+/).filter(Boolean).map(matcher);
     order = column.number.map((_, row) => row).filter((row) => terms.every((holds) => holds(row))).sort(compare);
     table.tBodies[0].replaceChildren(...order.slice(0, limit).map(row_of));
-    document.getElementById("shown").textContent = `${Math.min(limit, order.length)} of ${order.length} trials`;
+    document.getElementById("shown").textContent = `${Math.min(limit, order.length).toLocaleString("en-US")} of ${order.length.toLocaleString("en-US")} trials`;
     document.getElementById("more").hidden = order.length <= limit;
     [...table.tHead.rows[0].cells].forEach((th, k) => {
       th.ariaSort = k === sorted.k ? (sorted.up ? "ascending" : "descending") : "none";

@@ -35,8 +35,23 @@ def test_report_writes_its_files_and_prints_the_verdict(small_study: Path, here:
     assert printed == json.loads((folder / "summary.json").read_text(encoding="utf-8"))
 
 
+def test_colors_follow_force_color_and_no_color(small_study: Path, here: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a pipe there are no colors unless FORCE_COLOR is set, and NO_COLOR overrides that."""
+    here("search", "small", "--trials", 1, "--quiet")
+    monkeypatch.setenv("TERM", "xterm")
+    colored = []
+    for variables in ((), ("FORCE_COLOR",), ("FORCE_COLOR", "NO_COLOR")):
+        with monkeypatch.context() as patched:
+            for name in ("FORCE_COLOR", "NO_COLOR"):
+                patched.delenv(name, raising=False)
+            for name in variables:
+                patched.setenv(name, "1")
+            colored.append("\x1b[36m" in here("report", "small").stdout)
+    assert colored == [False, True, False]
+
+
 def test_baseline_and_material_gap_change_the_verdict_at_once(small_study: Path, here: Run) -> None:
-    """The same trials, judged against another line."""
+    """The same trials, compared with another threshold."""
     here("search", "small")
     strict = json.loads(here("report", "small", "--json", "--material-gap", "0.001").stdout)
     lax = json.loads(here("report", "small", "--json", "--material-gap", "0.9", "--baseline", "0.05").stdout)

@@ -23,6 +23,7 @@ ANCHORS = {
     "held out, not evaluated": "test-set-evaluation",
     "inconclusive": "inconclusive",
     "majority class": "majority-class",
+    "majority class (baseline)": "majority-class",
     "measured": "measured",
     "one-standard-error rule": "simplest-tied-trial",
     "overfitting to dev": "overfitting-to-dev",
@@ -40,9 +41,9 @@ ANCHORS = {
 """Term, in lower case -> its anchor in the glossary."""
 _ORDERED = sorted(ANCHORS, key=len, reverse=True)
 TERM = re.compile(rf"(?<![\w%-])(?<!% )({'|'.join(map(re.escape, _ORDERED))})(?![\w-])", re.IGNORECASE)
-NOT_LINKED = "head|script|style|svg|pre|code|button|h1|h2|h3|td|dd|summary"
+NOT_LINKED = "head|script|style|svg|pre|code|button|h1|h2|h3|strong|td|dd|summary"
 HTML = re.compile(rf'(<(?P<tag>{NOT_LINKED})\b(?! class="quiet").*?</(?P=tag)>|<[^>]*>)', re.DOTALL)
-MARKDOWN = re.compile(r"(^#[^\n]*|^ *```.*?^ *```$|\[[^\]]*\]\([^)]*\))", re.DOTALL | re.MULTILINE)
+MARKDOWN = re.compile(r"(^#[^\n]*|^\*\*[^\n]*|^ *```.*?^ *```$|\[[^\]]*\]\([^)]*\))", re.DOTALL | re.MULTILINE)
 
 
 def link_html(html: str) -> str:

@@ -79,7 +79,7 @@ def test_rows_in_memory_begin_with_another_study(workplace: Path) -> None:
         ({"trials": 0}, "trials: expected an integer ≥ 1, got 0"),
         ({"trials": 2.5}, "trials: expected an integer ≥ 1, got 2.5"),
         ({"total": 0}, "total: expected an integer ≥ 1, got 0"),
-        ({"trials": 1, "total": 2}, "trials and total: expected one of them, got 1 and 2"),
+        ({"trials": 1, "total": 2}, "trials and total are mutually exclusive, got 1 and 2"),
         ({"workers": 0}, "workers: expected an integer ≥ 1, got 0"),
         ({"timeout": -1}, "timeout: expected a number > 0, got -1"),
         ({"timeout": "5h"}, "timeout: expected a number > 0, got '5h'"),

@@ -131,9 +131,9 @@ def test_tiny_data_are_learned(n: int) -> None:
 @pytest.mark.parametrize(
     ("changes", "y", "expected"),
     [
-        ({"trials": 0}, Y, "trials must be a whole number from 1 on, got 0"),
-        ({"trials": 2.5}, Y, "trials must be a whole number from 1 on, got 2.5"),
-        ({"workers": "two"}, Y, "workers must be a whole number from 1 on, got 'two'"),
+        ({"trials": 0}, Y, "trials must be an integer ≥ 1, got 0"),
+        ({"trials": 2.5}, Y, "trials must be an integer ≥ 1, got 2.5"),
+        ({"workers": "two"}, Y, "workers must be an integer ≥ 1, got 'two'"),
         ({"timeout": -1}, Y, "timeout must be seconds above 0 or None, got -1"),
         ({"name": "a/b"}, Y, "name: expected at most 100 letters"),
         ({}, np.zeros(150), "expected 2 or more classes in y, got 1 class: 0.0"),

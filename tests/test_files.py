@@ -45,7 +45,7 @@ def test_a_new_file_never_replaces_another(tmp_path: Path, monkeypatch: pytest.M
     if not has_links:
         monkeypatch.setattr(os, "link", refuse)
     write_new(tmp_path / "a", "first")
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         write_new(tmp_path / "a", "second")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "first")]
 

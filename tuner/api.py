@@ -1,4 +1,4 @@
-"""The Python face: ``search``, ``load_study``, ``load_model`` and what they return."""
+"""The Python API: `search`, `load_study`, `load_model` and what they return."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = ["Model", "Report", "Study", "load_model", "load_study", "search"]
 
 
 class Study:
-    """A study in its database: trials, report, model.  Made by :func:`search` and :func:`load_study`."""
+    """A study in its database: trials, report, model.  Returned by `search` and `load_study`."""
 
     def __init__(
         self, name: str, address: str, *, data: str = "", typed: str | None = None, dataset: Dataset | None = None
@@ -49,21 +49,21 @@ class Study:
 
     @property
     def storage(self) -> str:
-        """The database's URL as it may be shown: a password in it is masked."""
+        """The database's URL, with any password masked."""
         return mask(parse_url(self._address))
 
     def __repr__(self) -> str:
         return f"Study(name={self.name!r}, storage={self.storage!r})"
 
     def trials(self) -> pd.DataFrame:
-        """All trials, one row each, with the columns of ``trials.csv``."""
+        """All trials, one row each, with the columns of `trials.csv`."""
         return trials_frame(read_record(self.name, self._address))
 
     def report(self, *, baseline: Baseline = None, material_gap: float | None = None) -> Report:
-        """Errors, gaps, verdict and next actions, as of now.
+        """Report the current errors, gaps, verdict and next actions.
 
-        ``baseline``: human-level or Bayes error, a number or ``{"wrong": 3, "of": 200}``; ``material_gap``: a smaller
-        gap does not matter.  Both stand in for [diagnosis] of the definition.
+        `baseline`: human-level or Bayes error, a number or `{"wrong": 3, "of": 200}`; `material_gap`: the threshold
+        below which a gap does not matter.  Both override [diagnosis] of the definition.
         """
         return build_report(read_record(self.name, self._address), baseline=baseline, material_gap=material_gap)
 
@@ -76,13 +76,12 @@ class Study:
         on: Literal["train", "train+dev"] = "train",
         ensemble: bool = False,
     ) -> Model:
-        """Train a trial's network again, to the bit, and return it as a model; the best trial unless another is named.
+        """Train a trial's network again, bit for bit, and return it as a model; the best trial by default.
 
-        ``one_se``: the simplest tied trial (one-standard-error rule).  ``seeds``: over several seeds;
-        ``model.repetition`` has their errors.
-        ``on="train+dev"``: one network on all rows outside the test set, for as many updates as the trial's best epoch
-        had; with folds that is done anyway.  ``ensemble`` keeps the networks of all folds or seeds.  Raises a
-        TunerError for what cannot be trained.
+        `one_se`: the simplest trial statistically tied with the best (one-standard-error rule).  `seeds`: train with
+        several seeds; `model.repetition` has their errors.  `on="train+dev"`: one network on all rows outside the test
+        set, for as many updates as the trial's best epoch had (always so with folds).  `ensemble`: keep the networks of
+        all folds or seeds.  Raises a TunerError if the trial cannot be trained again.
         """
         if on not in ("train", TRAIN_DEV):
             raise ArgumentError(f'on must be "train" or "train+dev", got {on!r}')
@@ -108,18 +107,18 @@ class Study:
         on_size: Callable[[LearningPoint | None], object] = lambda _: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Learning:
-        """Train the best trial's hyperparameters afresh on growing random subsets: would more data help?
+        """Train the best trial's hyperparameters again on growing random subsets: would more data help?
 
-        ``seeds`` trainings of each of ``sizes`` sizes, the whole training set among them. Finished sizes are kept in
-        the database, and the report shows them; the same call again trains what is missing. ``on_size`` is told every
-        size (None where all its networks diverged). Raises a TunerError where no trial is complete or the data changed.
+        Train `seeds` networks for each of `sizes` sizes, including the whole training set.  Finished sizes are kept in
+        the database and shown in the report; the same call trains the missing ones.  `on_size` is called with every
+        size (None if all its networks diverged).  Raises a TunerError if no trial is complete or the data changed.
         """
         record, dataset = load_searched(self._typed, self._address, self._dataset)
         definition = parse_definition(record.definition, f"study {self.name!r}")
         definition.require_training_again("tuner learning-curve")
         trial = record.best
         if trial is None or trial.seed is None:
-            raise UsageError(f"study {self.name!r}: no trial is complete, so that nothing is chosen; search it first")
+            raise UsageError(f"study {self.name!r}: no trial is complete. Search it first")
         task = LearningCurveTask(definition, dataset, record.dev_fold, trial.params, trial.seed)
         with open_database(parse_url(self._address), create=False) as database:
             networks = measure_learning_curve(
@@ -152,13 +151,13 @@ def search(
     allow_changed: bool = False,
     allow_trainers: Sequence[str] = (),
 ) -> Study:
-    """Search the hyperparameters of a study and return it; the same call again goes on where the last one ended.
+    """Search the hyperparameters of a study and return it; the same call again continues it.
 
-    ``study``: a TOML path, a data file (``target`` names a column), or a name; or a DataFrame (``target`` names a
-    column), or an array (n, n_features) (``target`` holds the n classes).  ``trials``: exactly so many more by this
-    call; ``total``: so many in all; neither: the study's budget.  ``timeout`` in seconds.  ``allow_trainers``: custom
-    trainers, "package.module:function", that may be run although only the database names them.  Raises a TunerError
-    for what cannot be searched, and KeyboardInterrupt after the running trial was re-queued.
+    `study`: a TOML path, a data file (`target` names a column), or a name; or a DataFrame (`target` names a column), or
+    an array (n, n_features) (`target` holds the n classes).  `trials`: run exactly this many more; `total`: raise the
+    budget to this many; neither: complete the study's budget.  `timeout`: seconds.  `allow_trainers`: custom trainers,
+    "package.module:function", that may be run although only the database names them.  Raises a TunerError if the study
+    cannot be searched, and KeyboardInterrupt after the running trial was re-queued.
     """
     request = SearchRequest(trials, total, workers, timeout)
     if isinstance(study, str | Path):
@@ -184,7 +183,7 @@ def search(
 
 
 def load_study(study: str | Path, *, storage: str | None = None) -> Study:
-    """A study that was searched before.  Raises UsageError where there is none."""
+    """Load a study that was searched before.  Raises UsageError if there is none."""
     database, stored = open_to_read(str(study), storage)
     database.close()
     return Study(stored.name, database.address, data=stored.data_path, typed=str(study))

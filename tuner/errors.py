@@ -1,8 +1,8 @@
-"""The error tree: every refusal of the package, each with the exit status the command line ends with.
+"""The exceptions of the package, with the exit status of the command line for each.
 
 TunerError                    1   something failed
 ├── InputError                2   wrong usage, definition, data or argument: nothing was started
-│   ├── UsageError                the command line, or a name that leads nowhere
+│   ├── UsageError                the command line, or a name that does not exist
 │   ├── DefinitionError           a study definition (file, key, value, what was expected)
 │   ├── DataError                 a data file or table (file, row, column)
 │   ├── StorageError              a database that cannot be opened, read or continued
@@ -10,7 +10,7 @@ TunerError                    1   something failed
 │   └── ArgumentError             an argument of a Python function; a ValueError too
 └── SearchError               1   a search that had to stop (three failures in a row)
 
-A message is one line that names the value found and what was expected.
+A message is one line: what is wrong, where, what was found, what to do.
 """
 
 
@@ -21,7 +21,7 @@ class TunerError(Exception):
 
 
 class InputError(TunerError):
-    """What the user gave cannot be used; nothing was started and nothing was written."""
+    """The input cannot be used; nothing was started and nothing was written."""
 
     exit_status = 2
 
@@ -31,7 +31,7 @@ class UsageError(InputError):
 
 
 class DefinitionError(InputError):
-    """A study definition is malformed, or asks for something impossible."""
+    """A study definition is malformed or inconsistent."""
 
 
 class DataError(InputError):
@@ -39,20 +39,20 @@ class DataError(InputError):
 
 
 class StorageError(InputError):
-    """A database cannot be opened, is not ours, or holds another study under this name."""
+    """A database cannot be opened, is not tuner's, or has another study of this name."""
 
 
 class NoDatabaseError(StorageError):
-    """There is no database yet, or none of our tables in it: nobody searched there."""
+    """The database does not exist yet, or has no tables of tuner."""
 
 
 class ModelError(InputError):
-    """A model file is damaged, hostile, or does not fit the data."""
+    """A model file is damaged, unsafe, or does not fit the data."""
 
 
 class ArgumentError(InputError, ValueError):
-    """An argument of a Python function is outside its bounds."""
+    """An argument of a Python function is invalid."""
 
 
 class SearchError(TunerError):
-    """A search had to stop before its budget was complete."""
+    """A search ended before its budget was complete."""

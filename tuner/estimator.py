@@ -1,4 +1,4 @@
-"""``Classifier``: a search as an estimator of scikit-learn."""
+"""`Classifier`: a search as a scikit-learn estimator."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ FOLDS = 5
 
 
 class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A network whose hyperparameters ``fit`` searches: an estimator for pipelines, cross-validation and the like.
+    """A scikit-learn estimator whose `fit` searches the network's hyperparameters.
 
-    ``fit`` runs ``trials`` trials (or as many as end within ``timeout`` seconds) on ``workers`` processes, then trains
-    one network with the best trial's hyperparameters on all rows it was given.  No row is set aside for testing: that
-    is the caller's.  Trials are compared on 5 folds below 5,000 rows (below 10 rows, on one for each pair of rows),
-    otherwise on a fifth of the rows.  X may be a DataFrame with categorical, boolean and date columns, or numbers;
+    `fit` runs `trials` trials (or as many as end within `timeout` seconds) on `workers` processes, then trains one
+    network with the best trial's hyperparameters on all rows it was given; hold out test rows yourself.  Trials are
+    compared on 5 folds below 5,000 rows (below 10 rows, on one for each pair of rows), otherwise on a fifth of the
+    rows.  X may be a DataFrame with categorical, boolean and date columns, or numbers;
     values may be missing.
 
-    The trials live in a database of their own, which is gone afterward, unless ``storage`` names one; there the study
-    is called ``name``, or after data and settings, and the same fit again continues it.
+    The trials are stored in a temporary database unless `storage` names one; there the study is named `name`, or after
+    data and settings, and the same fit again continues it.
 
-    Attributes: ``classes_``, ``n_features_in_``, ``feature_names_in_`` (of a DataFrame), ``model_``
-    (:class:`tuner.Model`) and ``report_`` (:class:`tuner.Report`: bias, variance, what to do next).
+    Attributes: `classes_`, `n_features_in_`, `feature_names_in_` (of a DataFrame), `model_` (a `tuner.Model`) and
+    `report_` (a `tuner.Report`: bias, variance, what to do next).
     """
 
     model_: Model
@@ -70,7 +70,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Search, then train the best trial's network on all rows.  Raises ValueError for what cannot be learned."""
+        """Search, then train the best trial's network on all rows.  Raises ValueError if the data cannot be used."""
         self._check_parameters()
         X = self._rows(X, y, reset=True)
         check_classification_targets(y)
@@ -95,14 +95,14 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for name in ("trials", "workers"):
             value = getattr(self, name)
             if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
-                raise ArgumentError(f"Classifier: {name} must be a whole number from 1 on, got {value!r}")
+                raise ArgumentError(f"Classifier: {name} must be an integer ≥ 1, got {value!r}")
         if self.timeout is not None and not (isinstance(self.timeout, numbers.Real) and self.timeout > 0):
             raise ArgumentError(f"Classifier: timeout must be seconds above 0 or None, got {self.timeout!r}")
 
     def _search(self, X: Any, labels: NDArray[np.intp], storage: str) -> None:
         data, target, column = _with_target(X, np.array(names_of(self.classes_))[labels])
         settings: dict[str, Any] = {
-            "data.columns": {column: "categorical"},  # numbers too are classes here, and measure nothing
+            "data.columns": {column: "categorical"},  # numeric labels are classes, too
             "data.split": {"test": 0},
             "search.trials": int(self.trials),
             "search.seed": int(check_random_state(self.random_state).randint(2**31 - 1)),
@@ -120,13 +120,13 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if record.best is None:
             diverged = record.count().diverged
             why = f"all {diverged} trials diverged" if diverged else f"none was complete within {self.timeout} s"
-            raise SearchError(f"Classifier: expected a trial that leaves a network, but {why}")
+            raise SearchError(f"Classifier: no usable trial: {why}")
         self.report_ = build_report(record if self.storage is not None else replace(record, storage=""))
         request = FitRequest(on=TRAIN_DEV, corrected=self.report_.corrected)
         self.model_ = fit_model(record, opened.dataset, trial_settings(opened.definition), request)
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        """Class probabilities (n, n_classes), columns in the order of ``classes_``."""
+        """Class probabilities (n, n_classes), columns in the order of `classes_`."""
         check_is_fitted(self)
         columns = [self.model_.card.class_names.index(name) for name in names_of(self.classes_)]
         precise = self.model_.in_double_precision.predict_proba(self._rows(X, reset=False))
@@ -139,7 +139,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return found
 
     def _rows(self, X: Any, *y: Any, reset: bool) -> Any:
-        """X as scikit-learn wants it looked at: numbers checked, a DataFrame's columns compared and left."""
+        """X, validated as scikit-learn requires: numbers are checked, a DataFrame only for its columns."""
         if hasattr(X, "columns") and hasattr(X, "iloc"):
             validate_data(self, X, *y, reset=reset, skip_check_array=True)
             return X

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written under another name in the same folder, then renamed."""
+"""Write files whole or not at all: under a temporary name in the same folder, then renamed."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tuner.errors import UsageError
 
 
 def refuse_no_place(path: Path) -> None:
-    """Raise UsageError where a file cannot lie there: it is a folder, or its own folder is missing (mistyped?)."""
+    """Raise UsageError if the path is a folder, or its folder does not exist."""
     if path.is_dir():
-        raise UsageError(f"{path}: is a folder, expected the name of a file")
+        raise UsageError(f"{path}: is a folder, expected a file name")
     if not path.absolute().parent.exists():
-        raise UsageError(f"{path}: cannot be written: no such folder {path.parent}; expected one that exists")
+        raise UsageError(f"{path}: cannot be written: no such folder {path.parent}")
 
 
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Path]:
-    """An empty file in the folder of ``path``, with the rights of a new file; removed unless it was renamed."""
+    """Make an empty file in the folder of ``path``; it is removed at the end unless it was renamed."""
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less what the umask takes away
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # the umask applies
     try:
         yield temporary
     finally:
@@ -32,7 +32,7 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 
 
 def move_new(temporary: Path, path: Path) -> None:
-    """Move a file into place, never over another.  Raises FileExistsError."""
+    """Move a file into place without overwriting.  Raises FileExistsError."""
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -44,26 +44,26 @@ def move_new(temporary: Path, path: Path) -> None:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a half.  Raises OSError."""
+    """Write a file so that a reader sees either the old or the new content.  Raises OSError."""
     with temporary_beside(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
         temporary.replace(path)
 
 
 def write_new(path: Path, content: str) -> None:
-    """Write a file whole or not at all, never over one that is there.  Raises UsageError."""
+    """Write a new file whole or not at all.  Raises UsageError if it already exists."""
     refuse_no_place(path)
     with temporary_beside(path) as temporary:
         temporary.write_bytes(content.encode())
         try:
             move_new(temporary, path)
         except FileExistsError:
-            raise UsageError(f"{path}: is there already; it was left as it is") from None
+            raise UsageError(f"{path}: already exists; not overwritten") from None
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write to that takes its name when it is complete.  Raises UsageError where none can be written."""
+    """Open a file for writing that gets its name once complete.  Raises UsageError if it cannot be written."""
     refuse_no_place(path)
     try:
         with temporary_beside(path) as temporary:

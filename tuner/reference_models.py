@@ -1,6 +1,6 @@
-"""Reference models: what the majority class, logistic regression and gradient boosting reach on dev.
+"""Reference models: the dev errors of the majority class, logistic regression and gradient boosting.
 
-A tuned network is worth its trouble only where it is clearly better than these; they are computed once per study.
+A tuned network should beat these clearly; they are computed once per study.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from tuner.study import StudyDefinition
 from tuner.trial import draw_dev_folds, run_trial, trial_settings
 
 PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
-"""λ/m of the logistic regressions that are tried; the one with the least dev error is the line."""
+"""λ/m of the logistic regressions; the one with the lowest dev error counts."""
 SHORT = Stopping(max_epochs=100, patience=10)
-"""When a logistic regression ends, however long the study's own networks may train: a search should not wait."""
+"""Stopping of the logistic regressions, whatever the study's own, so that a search does not wait long."""
 MOST_TREES = 500
 MOST_CELLS = 1e7
-"""Trees to grow, and rows × inputs, beyond which gradient boosting would hold up the search by over two seconds."""
+"""More trees or rows × inputs than this would delay the search by over two seconds."""
 
 
 ShouldStop = Callable[[], bool]
 
 
 class TrainingStoppedError(Exception):
-    """The training was told to stop."""
+    """The training was stopped."""
 
 
 def reference_errors(
@@ -46,18 +46,18 @@ def reference_errors(
 
 
 def majority(dataset: Dataset) -> float:
-    """Always the commonest class of the training rows (with folds: of each fold's own)."""
+    """Always predict the majority class of the training rows (with folds: of each fold)."""
     wrong = 0
     for part in dataset.parts:
-        commonest = np.bincount(part.train.y, minlength=dataset.n_classes).argmax()
-        wrong += int((part.dev.y != commonest).sum())
+        most_frequent = np.bincount(part.train.y, minlength=dataset.n_classes).argmax()
+        wrong += int((part.dev.y != most_frequent).sum())
     return wrong / len(dataset.dev_rows)
 
 
 def logistic_regression(
     definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False
 ) -> float:
-    """Our own network without a hidden layer, over a few strengths of λ, with Adam and early stopping."""
+    """Train tuner's network without a hidden layer, for several λ, with Adam and early stopping."""
     settings = replace(trial_settings(definition), metric="error", seeds=1, rungs=(), stopping=SHORT)
     m = len(dataset.parts[0].train)
     folds = draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed)
@@ -85,7 +85,7 @@ def logistic_regression(
 def gradient_boosting(
     definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False
 ) -> float | None:
-    """Scikit-learn's histogram gradient boosting with its defaults; None where it would take longer than a search."""
+    """Train scikit-learn's histogram gradient boosting with its defaults; None if it would take too long."""
     trees = 100 * len(dataset.parts) * (1 if dataset.n_classes == 2 else dataset.n_classes)
     cells = sum(part.train.X.size for part in dataset.parts)
     if trees > MOST_TREES or cells > MOST_CELLS:
@@ -93,7 +93,7 @@ def gradient_boosting(
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     wrong = 0
-    with threadpool_limits(limits=1):  # after the import: what is limited are the thread pools that are loaded
+    with threadpool_limits(limits=1):  # after the import: it limits only loaded thread pools
         for part in dataset.parts:
             if should_stop():
                 raise TrainingStoppedError

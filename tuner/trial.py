@@ -1,4 +1,4 @@
-"""One trial: hyperparameters, data and a seed in; a value, and all that its networks tell, out."""
+"""Run one trial: from hyperparameters, data and a seed to a value and its networks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ epoch so far.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialSettings:
-    """What all trials of a study have in common; ``seeds`` networks are trained side by side (with folds: one a
+    """The settings that all trials of a study share; ``seeds`` networks are trained together (with folds: one per
     fold).
     """
 
@@ -39,7 +39,7 @@ class TrialSettings:
 
 
 def trial_settings(definition: StudyDefinition) -> TrialSettings:
-    """What all trials of a definition have in common, in the trial's own words."""
+    """The settings that all trials of a definition share."""
     training = definition.training
     return TrialSettings(
         stopping=training.stopping,
@@ -108,10 +108,10 @@ def run_trial(
     should_stop: Callable[[], bool] | None = None,
     checkpoint: bytes | None = None,
 ) -> TrialResult:
-    """Train the trial's networks and judge them on their dev examples.
+    """Train the trial's networks and evaluate them on their dev examples.
 
-    ``prune`` is asked at every rung and may end the trial; ``should_stop()`` is asked every mini-batch
-    and interrupts it.  ``checkpoint`` continues an interrupted trial to the same bits.
+    ``prune`` is called at every rung and may end the trial; ``should_stop()`` is called every mini-batch and
+    interrupts it.  ``checkpoint`` continues an interrupted trial bit for bit.
     """
     began = time.perf_counter()
     layout = dev_layout(dataset, settings.seeds)
@@ -149,7 +149,7 @@ def _examples(dataset: Dataset) -> tuple[list[Examples], list[Examples]]:
 
 @dataclass
 class _Watch:
-    """Follows the networks from epoch to epoch: sums the dev folds' losses, and asks at the rungs whether to go on."""
+    """Sums the dev folds' losses after every epoch, and asks ``prune`` at the rungs."""
 
     dataset: Dataset
     settings: TrialSettings
@@ -239,7 +239,7 @@ class _Watch:
         return buffer.getvalue()
 
     def restore(self, checkpoint: bytes) -> dict[str, np.ndarray]:
-        """The inverse of :meth:`checkpoint`; returns the trainer's part."""
+        """Read what ``checkpoint`` wrote; returns the trainer's part."""
         with np.load(io.BytesIO(checkpoint), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         self.fold_losses = [list(epoch) for epoch in arrays.pop("watch.fold_wrong")]

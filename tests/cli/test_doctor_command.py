@@ -1,4 +1,4 @@
-"""``tuner doctor``: what it looks at, and when it says that something is wrong."""
+"""``tuner doctor``: its checks, and when they fail."""
 
 import json
 import shutil
@@ -47,20 +47,20 @@ def test_what_is_no_database_is_wrong(workplace: Path, here: Run) -> None:
     (workplace / "studies" / "tuner.db").write_text("no database", encoding="utf-8")
     result = here("doctor")
     assert result.returncode == 1
-    assert "WRONG  database" in result.stdout
-    assert result.stdout.splitlines()[-1] == "wrong: database"
+    assert "FAILED  database" in result.stdout
+    assert result.stdout.splitlines()[-1] == "failed: database"
 
 
 @pytest.mark.parametrize("place", [20_000, 100_000])
 def test_a_damaged_database_is_wrong(small_study: Path, here: Run, place: int) -> None:
-    """Not only what answers a question: every page is looked at, and the way out is named."""
+    """Every page is checked, and the message says what to do."""
     here("search", "small", "--quiet")
     with (small_study.parent / "tuner.db").open("r+b") as file:
         file.seek(place)
         file.write(bytes(range(256)) * 240)
     result = here("doctor")
     assert result.returncode == 1
-    assert "WRONG  database" in result.stdout
+    assert "FAILED  database" in result.stdout
     assert "is damaged" in result.stdout
     assert "tuner backup" in result.stdout
 
@@ -90,7 +90,7 @@ def test_a_full_disk_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10**9, 10**9, 10**6))
     passed, text = found(tmp_path / "tuner.db")["disk"]
     assert not passed
-    assert "make room" in text
+    assert "Free some space" in text
 
 
 def test_a_server_that_does_not_answer_is_wrong() -> None:
@@ -110,7 +110,7 @@ def test_a_missing_library_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_slow_step_and_a_blas_that_cannot_be_held_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both say what to look at."""
+    """Both say what to check."""
     monkeypatch.setattr(machine, "SLOW_STEP", 0.0)
     assert "is the machine busy?" in machine._check_step().found
     monkeypatch.setattr(machine, "threadpool_info", list)

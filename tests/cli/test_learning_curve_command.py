@@ -103,7 +103,7 @@ def test_ctrl_c_keeps_what_is_finished(small_study: Path, here: Run, curve: Star
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130
     assert process.stderr is not None
-    assert "finished sizes are kept, and the same command goes on" in process.stderr.read()
+    assert "finished sizes are kept. Continue with the same command" in process.stderr.read()
 
 
 def test_what_cannot_be_measured_is_one_line(small_study: Path, here: Run) -> None:

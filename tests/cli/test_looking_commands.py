@@ -12,7 +12,7 @@ CHURN = Path(__file__).parents[2] / "studies" / "data" / "churn.csv"
 
 
 def test_init_writes_a_commented_definition_once(workplace: Path, here: Run) -> None:
-    """The definition can be searched as it stands; a second call leaves it as it is and says so."""
+    """The definition can be searched as it stands; a second call does not overwrite it."""
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
     result = here("init", "my.csv", "--target", "kind")
     assert result.returncode == 0, result.stderr
@@ -22,7 +22,7 @@ def test_init_writes_a_commented_definition_once(workplace: Path, here: Run) -> 
     text = written.read_text(encoding="utf-8")
     again = here("init", "my.csv", "--target", "kind")
     assert again.returncode == 2
-    assert "studies/my.toml is there already" in again.stderr
+    assert "studies/my.toml already exists" in again.stderr
     assert written.read_text(encoding="utf-8") == text
     assert not (workplace / "studies" / "tuner.db").exists()
 
@@ -51,7 +51,7 @@ def test_init_names_the_schema_that_it_writes(workplace: Path, here: Run) -> Non
 
 
 def test_init_example_puts_the_digits_here(workplace: Path, here: Run) -> None:
-    """Definition, data and schema, ready to be searched; a second call leaves an edited one as it is."""
+    """Definition, data and schema, ready to be searched; a second call does not overwrite it."""
     result = here("init", "--example")
     assert result.returncode == 0, result.stderr
     assert "tuner search digits" in result.stdout
@@ -63,7 +63,7 @@ def test_init_example_puts_the_digits_here(workplace: Path, here: Run) -> None:
     ]
     assert str(folder / "data" / "digits.csv.gz") in here("check", "digits").stdout
     (folder / "digits.toml").write_text("# mine", encoding="utf-8")
-    assert "studies/digits.toml is there already" in here("init", "--example").stderr
+    assert "studies/digits.toml already exists" in here("init", "--example").stderr
     assert (folder / "digits.toml").read_text(encoding="utf-8") == "# mine"
 
 

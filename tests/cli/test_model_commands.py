@@ -30,11 +30,11 @@ def test_train_writes_the_model_and_says_what_it_is(trained: Path, here: Run) ->
     first, *lines = result.stdout.splitlines()
     assert first.startswith("study mixed · database ")
     assert "mixed.csv" in first
-    assert any(line.endswith("repeated to the bit") for line in lines)
-    assert lines[-1] == f"written: models/mixed.tuner (in place of a model of trial {_trial(result.stdout)})"
+    assert any(line.endswith("repeated bit for bit") for line in lines)
+    assert lines[-1] == f"written: models/mixed.tuner (replaced a model of trial {_trial(result.stdout)})"
     assert "\ndev error" in result.stdout
     assert "of this model" in result.stdout
-    assert "\ncorrected dev error" in result.stdout
+    assert "\ndev (selection-corrected) error" in result.stdout
     assert "kept in the model: corrected dev error" in here("evaluate", "models/mixed.tuner").stdout
 
 
@@ -121,24 +121,24 @@ def own(place: Path, here: Run) -> Path:
     return place
 
 
-def looks(place: Path) -> list[tuple[int, int, int]]:
-    """The looks that the database holds: trial, wrong, n."""
+def recorded(place: Path) -> list[tuple[int, int, int]]:
+    """The test-set evaluations in the database: trial, wrong, n."""
     with closing(sqlite3.connect(place / "studies" / "tuner.db")) as connection:
         return connection.execute("SELECT trial_number, wrong, n FROM tuner_test_looks ORDER BY look_id").fetchall()
 
 
 def test_evaluate_leaves_the_test_set_closed(own: Path, here: Run) -> None:
-    """Errors, classes, confusions, calibration and reference lines of train and dev; nothing is written down."""
+    """Errors, classes, confusions, calibration and reference models of train and dev; nothing is recorded."""
     result = here("evaluate", "models/mixed.tuner")
     assert result.returncode == 0, result.stderr
-    for part in ("study mixed · database", "train", "dev", "log loss", "majority", "true class (rows)", "sure:"):
+    for part in ("study mixed · database", "train", "dev", "log loss", "majority", "true class (rows)", "% correct of"):
         assert part in result.stdout
-    assert "test" not in result.stdout.split("reference lines")[0].partition("\n")[2]
-    assert looks(own) == []
+    assert "test" not in result.stdout.split("reference models")[0].partition("\n")[2]
+    assert recorded(own) == []
 
 
-def test_each_look_is_written_down_and_the_report_tells(own: Path, here: Run) -> None:
-    """From the first look on: the test error and dev_overfit; from the second a warning, here and in the report."""
+def test_each_test_evaluation_is_recorded_and_reported(own: Path, here: Run) -> None:
+    """The first gives the test error and dev_overfit, the second a warning, here and in the report."""
     first = here("evaluate", "models/mixed.tuner", "--test", "--json")
     assert first.returncode == 0, first.stderr
     found = json.loads(first.stdout)
@@ -151,10 +151,10 @@ def test_each_look_is_written_down_and_the_report_tells(own: Path, here: Run) ->
     assert "more than once" not in first.stderr
     second = here("evaluate", "models/mixed.tuner", "--test")
     assert second.returncode == 0
-    assert "opened 2 times" in second.stdout
-    assert "looked at more than once" in second.stderr
+    assert "evaluated twice" in second.stdout
+    assert "may be optimistic" in second.stderr
     assert "The test set was evaluated twice" in here("report", "mixed").stdout.replace("\n", " ")
-    assert looks(own) == [(found["trial"], round(error["value"] * error["n"]), error["n"])] * 2
+    assert recorded(own) == [(found["trial"], round(error["value"] * error["n"]), error["n"])] * 2
 
 
 def test_the_report_counts_the_groups_of_the_test_set_as_evaluate_does(small_study: Path, here: Run) -> None:
@@ -172,14 +172,14 @@ def test_the_report_counts_the_groups_of_the_test_set_as_evaluate_does(small_stu
     assert evaluated["high"] - evaluated["low"] > 2 * (high - low)
 
 
-def test_a_look_that_cannot_be_recorded_is_not_shown(own: Path, here: Run) -> None:
+def test_an_evaluation_that_cannot_be_recorded_is_not_shown(own: Path, here: Run) -> None:
     """The database is away, or cannot be written: nothing of the test set is on stdout."""
     database = own / "studies" / "tuner.db"
     hidden = database.rename(own / "away.db")
     away = here("evaluate", "models/mixed.tuner", "--test")
     assert away.returncode == 2
-    assert "a look that is not recorded is not shown" in away.stderr
-    assert "sure:" not in away.stdout
+    assert "to record the evaluation in" in away.stderr
+    assert "rows" not in away.stdout
     hidden.rename(database)
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute(
@@ -194,11 +194,11 @@ def test_a_look_that_cannot_be_recorded_is_not_shown(own: Path, here: Run) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["studies/mixed.csv"], "holds rows the model learned from"),
-        (["copy.csv"], "holds rows the model learned from"),
+        (["studies/mixed.csv"], "has the study's train or dev rows"),
+        (["copy.csv"], "has the study's train or dev rows"),
         (["none.csv"], "none.csv: no such file"),
-        (["other.csv", "--test"], "--test opens the study's own test set, other.csv is another file"),
-        (["--test", "--storage", "sqlite:///other.db"], "there is no"),
+        (["other.csv", "--test"], "--test and the file other.csv are mutually exclusive"),
+        (["--test", "--storage", "sqlite:///other.db"], "no database"),
         (["--test", "--storage", "sqlite:///studies/folded.db"], "no study 'mixed'"),
     ],
 )
@@ -215,18 +215,18 @@ def test_evaluate_refuses(own: Path, here: Run, arguments: list[str], message: s
     assert result.stderr.count("\n") == 1
 
 
-def test_a_test_file_of_its_own_is_sealed_too(place: Path, here: Run) -> None:
+def test_a_separate_test_file_is_held_out_too(place: Path, here: Run) -> None:
     """Given as DATA, it is the test set all the same."""
     mixed_rows(60, seed=6).to_csv("studies/unseen.csv", index=False)
-    path = place / "studies" / "sealed.toml"
-    text = (place / "studies" / "mixed.toml").read_text(encoding="utf-8").replace('name = "mixed"', 'name = "sealed"')
+    path = place / "studies" / "held-out.toml"
+    text = (place / "studies" / "mixed.toml").read_text(encoding="utf-8").replace('name = "mixed"', 'name = "held-out"')
     path.write_text(text.replace('target = "class"', 'target = "class"\ntest = "unseen.csv"'), encoding="utf-8")
-    assert here("search", "sealed", "--trials", "1").returncode == 0
-    assert here("train", "sealed").returncode == 0
-    closed = here("evaluate", "models/sealed.tuner", "studies/unseen.csv")
+    assert here("search", "held-out", "--trials", "1").returncode == 0
+    assert here("train", "held-out").returncode == 0
+    closed = here("evaluate", "models/held-out.tuner", "studies/unseen.csv")
     assert closed.returncode == 2
-    assert "is the study's test set; --test opens it" in closed.stderr
-    opened = here("evaluate", "models/sealed.tuner", "studies/unseen.csv", "--test", "--json")
+    assert "is the study's test set. Pass --test" in closed.stderr
+    opened = here("evaluate", "models/held-out.tuner", "studies/unseen.csv", "--test", "--json")
     assert opened.returncode == 0, opened.stderr
     assert json.loads(opened.stdout)["sets"]["test"]["error"]["n"] == 60
 

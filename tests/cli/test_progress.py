@@ -94,7 +94,7 @@ def test_control_c_puts_the_trial_back_and_says_how_to_go_on(small_study: Path, 
     terminal.read_until(r"[1-9]\d*/400")
     terminal.press(b"\x03")
     assert terminal.wait() == 130
-    found = re.search(r"go on with: tuner search small --trials (\d+)", terminal.shown)
+    found = re.search(r"Continue with: tuner search small --trials (\d+)", terminal.shown)
     assert found
     line = json.loads(run("studies", "--json").stdout)["studies"][0]
     assert line["running"] == 0
@@ -131,7 +131,7 @@ def test_a_log_format_that_there_is_not_is_refused(small_study: Path, run: Run) 
 def test_the_line_of_progress_says_all_that_matters() -> None:
     """16 trials in 8 s are 2 a second; 64 more take 32 s."""
     assert progress_text(RUNNING) == (
-        "best dev error 5.00%, gap +4.00% · 2 trials/s · 32 s left · 2 running · 6 pruned · 2 diverged · 1 failed"
+        "best dev error 5.0%, gap 4.0 pp · 2 trials/s · 32 s left · 2 running · 6 pruned · 2 diverged · 1 failed"
     )
 
 
@@ -139,8 +139,8 @@ def test_the_line_of_progress_says_all_that_matters() -> None:
     ("width", "text"),
     [
         (200, progress_text(RUNNING)),
-        (66, "best dev error 5.00%, gap +4.00% · 32 s left · 6 pruned · 1 failed"),
-        (60, "best dev error 5.00%, gap +4.00% · 32 s left · 1 failed"),
+        (66, "best dev error 5.0%, gap 4.0 pp · 32 s left · 6 pruned · 1 failed"),
+        (60, "best dev error 5.0%, gap 4.0 pp · 32 s left · 1 failed"),
         (10, "1 failed"),
     ],
 )
@@ -187,11 +187,11 @@ def test_a_json_log_gets_the_same_as_fields(
 
 def test_a_trial_that_ended_is_one_line() -> None:
     """State, value, epochs, time and hyperparameters; a failed one says why."""
-    assert progress.ended_text(ENDED) == (
-        "trial 7 pruned, value 0.25, 4 epochs (pruned), 1.5 s, alpha 0.1235, initializer he"
+    assert progress.ended_text(ENDED, "error") == (
+        "trial 7 pruned, value 25.0%, 4 epochs (pruned), 1.5 s, alpha 0.1235, initializer he"
     )
     failed = EndedTrial(8, "failed", "failed", None, None, None, {}, "out of memory")
-    assert progress.ended_text(failed) == "trial 8 failed: out of memory"
+    assert progress.ended_text(failed, "error") == "trial 8 failed: out of memory"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_the_reports_first_action_becomes_a_definition_and_its_search(searched: 
     assert proposed["space.hidden"]["old"] == "4"
     result = here(*search, "--trials", "2")
     assert result.returncode == 0, result.stderr
-    assert "begun with" in result.stdout
+    assert "started with" in result.stdout
 
 
 def test_every_changed_line_has_its_reason(searched: Path, here: Run) -> None:
@@ -64,7 +64,7 @@ def test_where_nothing_needs_a_change_nothing_is_written(small_study: Path, here
     here("search", "small")
     result = here("refine", "small", "--material-gap", "0.9")
     assert result.returncode == 0
-    assert "nothing in the definition needs a change; nothing was written" in result.stdout
+    assert "the definition needs no change; nothing was written" in result.stdout
     assert not Path("studies/small-2.toml").exists()
     printed = json.loads(here("refine", "small", "--material-gap", "0.9", "--json").stdout)
     assert printed == {"study": "small", "changes": [], "output": None, "name": None, "command": None}

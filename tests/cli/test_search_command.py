@@ -207,7 +207,7 @@ def test_an_early_interrupt_leaves_nothing_and_says_how_to_go_on(
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
     result = here("search", "my.csv", "--target", "kind")
     assert result.returncode == 130
-    assert result.stderr.strip() == "tuner: stopped by SIGINT; go on with: tuner search my.csv --target kind"
+    assert result.stderr.strip() == "tuner: stopped by SIGINT. Continue with: tuner search my.csv --target kind"
     assert not (workplace / "studies").exists()
 
 
@@ -232,7 +232,7 @@ def test_a_named_study_of_a_data_file_has_a_definition_of_its_name(workplace: Pa
     assert here("init", "my.csv", "--target", "kind").returncode == 0
     written = workplace / "studies" / "my.toml"
     written.write_text(written.read_text(encoding="utf-8").replace("trials = 100", "trials = 3"), encoding="utf-8")
-    assert_refused(here("search", "my.tsv", "--target", "kind"), "my.toml is there already", "--name NEW")
+    assert_refused(here("search", "my.tsv", "--target", "kind"), "my.toml already exists", "--name NEW")
     for file, name in (("my.tsv", "tabs"), ("my.csv", "again"), ("my.csv", "again")):
         result = here("search", file, "--target", "kind", "--name", name, "--trials", 1)
         assert result.returncode == 0, result.stderr
@@ -244,9 +244,9 @@ def test_a_named_study_of_a_data_file_has_a_definition_of_its_name(workplace: Pa
 
 def test_a_total_below_the_budget_is_said_to_change_nothing(small_study: Path, here: Run) -> None:
     """``--total`` only raises: with less than the definition has, one line says so, and what the budget is."""
-    said = "--total 2 changes nothing: the budget is 4 already"
+    said = "--total 2 has no effect: the budget is already 4"
     assert said in here("search", "small", "--total", 2, "--quiet").stderr
-    assert "changes nothing" not in here("search", "small", "--total", 4, "--quiet").stderr
+    assert "has no effect" not in here("search", "small", "--total", 4, "--quiet").stderr
 
 
 def test_submit_says_what_is_open_and_why(small_study: Path, here: Run) -> None:

@@ -44,13 +44,13 @@ def test_the_best_trial_is_repeated_to_the_bit(place: Path) -> None:
 
 
 def test_any_trial_can_be_had(place: Path) -> None:
-    """By its number, or as the report's sober choice; one that is not there is refused."""
+    """By its number, or as the simplest tied trial; one that is not there is refused."""
     study = tuner.load_study("mixed")
     worst = max(read_record("mixed").trials, key=lambda trial: trial.value or 0)
     assert study.train(trial=worst.number).card.trial == worst.number
-    sober = study.report().findings.simplest_tied
-    assert sober is not None
-    assert study.train(one_se=True).card.trial == sober.number
+    tied = study.report().findings.simplest_tied
+    assert tied is not None
+    assert study.train(one_se=True).card.trial == tied.number
     with pytest.raises(UsageError, match="no trial 99; it has 0 to 3"):
         study.train(trial=99)
     with pytest.raises(ArgumentError, match="mutually exclusive"):

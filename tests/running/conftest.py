@@ -113,7 +113,7 @@ def states(database: Path) -> Rows:
 
 
 def finished(database: Path) -> list[int]:
-    """The numbers of the complete and pruned trials, one entry a record."""
+    """The numbers of the complete and pruned trials, one entry per record."""
     query = (
         "SELECT number FROM trials JOIN tuner_networks USING (trial_id) "
         "WHERE state IN ('COMPLETE', 'PRUNED') AND network = 0 ORDER BY number"

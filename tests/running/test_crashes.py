@@ -35,7 +35,7 @@ from tests.running.conftest import (
 from tuner.errors import SearchError
 from tuner.running import heartbeat, worker
 from tuner.running.heartbeat import Heartbeat
-from tuner.storage import Budget, Owner, claim_trial, database, put_back, renew
+from tuner.storage import Budget, Owner, claim_trial, database, renew, requeue
 from tuner.trainers import own
 
 REFUSED = 77
@@ -111,7 +111,7 @@ def test_a_heartbeat_notices_that_the_trial_was_taken_over(edit: Edit) -> None:
     assert claim is not None
     with Heartbeat(lambda: renew(study.database, claim), seconds=0.02) as beat:
         assert not beat.lost
-        assert put_back(study.database, claim)
+        assert requeue(study.database, claim)
         wait_for(lambda: beat.lost)
     study.database.close()
 
@@ -141,7 +141,7 @@ def test_a_heartbeat_outlives_a_database_that_is_busy(edit: Edit) -> None:
     study.database.close()
 
 
-def test_a_long_trial_is_put_back_with_a_checkpoint(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_trial_is_requeued_with_a_checkpoint(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ran for over a minute goes on where it was, to the same bits; a short attempt keeps what there is."""
     monkeypatch.setattr(worker, "SECONDS_BETWEEN_LOOKS", 0)  # asked every mini-batch, which are counted here
     file = edit(LASTING)

@@ -52,7 +52,7 @@ def query(url: URL, statement: str) -> Rows:
 
 
 def finished(url: URL) -> list[int]:
-    """The numbers of the complete and pruned trials, one entry a record."""
+    """The numbers of the complete and pruned trials, one entry per record."""
     statement = (
         "SELECT number FROM trials JOIN tuner_networks USING (trial_id) "
         "WHERE state IN ('COMPLETE', 'PRUNED') ORDER BY number"

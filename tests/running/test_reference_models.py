@@ -33,7 +33,7 @@ print(sorted(found))
 """
 
 
-def test_majority_is_the_commonest_class_of_the_training_rows() -> None:
+def test_majority_is_the_most_frequent_class_of_the_training_rows() -> None:
     """With 60% of one class and one value everywhere, the line is 40%."""
     frame = pd.DataFrame({"x": [float(n % 7) for n in range(200)], "kind": ["a", "a", "a", "b", "b"] * 40})
     dataset = dataset_from_frame(frame, "kind", DataSettings())

@@ -83,13 +83,13 @@ def test_the_same_search_gives_the_same_trials(edit: Edit, workplace: Path) -> N
 
 
 def test_a_timeout_ends_in_time_and_is_done(edit: Edit) -> None:
-    """The running trial is put back, not failed; it counts as no attempt."""
+    """The running trial is re-queued, not failed, and no attempt is counted."""
     database = edit(ENDLESS)
     result = search(timeout=1.0)
     assert (result.timed_out, result.signal, result.run.failed) == (True, None, 0)
-    assert "the time was up, and the same command goes on" in result.text()
+    assert "stopped by --timeout, the same command continues" in result.text()
     assert states(database) == [(0, "WAITING")]
-    assert rows(database, "SELECT attempts, reason FROM tuner_claims") == [(0, "put back")]
+    assert rows(database, "SELECT attempts, reason FROM tuner_claims") == [(0, "re-queued")]
 
 
 def test_a_diverged_trial_is_complete_with_a_bad_value(edit: Edit) -> None:
@@ -163,7 +163,7 @@ def test_a_study_that_gets_no_better_ends_early(edit: Edit) -> None:
     """``stop_after_no_progress = 5``: the best trial is followed by exactly five others."""
     database = edit({"trials = 4": "trials = 400\nstop_after_no_progress = 5"})
     result = search()
-    assert "5 trials without a better one" in result.text()
+    assert "no improvement in 5 trials" in result.text()
     query = "SELECT value FROM trials JOIN trial_values USING (trial_id) WHERE state = 'COMPLETE' ORDER BY number"
     values = [value for (value,) in rows(database, query)]
     numbers = finished(database)

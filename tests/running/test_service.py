@@ -53,7 +53,9 @@ def test_a_study_whose_data_are_not_here_is_left(edit: Edit, workplace: Path) ->
     table = workplace / "studies" / "small.csv"
     text = table.read_text(encoding="utf-8")
     table.write_text(text.replace("0.", "9.", 1), encoding="utf-8")
-    with pytest.raises(SearchError, match=r"no open study can be run here; small: .*not the data it was made from"):
+    with pytest.raises(
+        SearchError, match=r"no open study can be run here; small: .*not the file the study was made from"
+    ):
         serve()
     submit(SECOND, None)
     result, heard = serve()
@@ -83,7 +85,7 @@ def test_a_service_waits_for_work(edit: Edit, start: Start) -> None:
     output, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 143, errors
     assert "4 trials (small 4)" in output
-    assert "stopped by SIGTERM; its trial was put back" in errors
+    assert "stopped by SIGTERM; its trial was re-queued" in errors
     assert (0, "WAITING") in states(database)
 
 

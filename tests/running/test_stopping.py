@@ -18,7 +18,7 @@ from tests.running.conftest import ENDLESS, LASTING, Edit, Start, finished, is_t
 def test_a_signal_puts_the_running_trial_back(
     edit: Edit, start: Start, number: signal.Signals, status: int, workers: int
 ) -> None:
-    """A trial that would take hours is put back at once; the exit status and the last line say what happened."""
+    """A long trial is re-queued at once; the exit status and the last line say so."""
     database = edit(ENDLESS)
     process = start("search", "small", "--workers", workers)
     wait_for(lambda: is_training(database, workers))
@@ -29,7 +29,7 @@ def test_a_signal_puts_the_running_trial_back(
     assert f"stopped by {number.name}" in last
     assert "tuner search small" in last
     assert states(database) == [(k, "WAITING") for k in range(workers)]
-    assert rows(database, "SELECT token, attempts, reason FROM tuner_claims") == [(None, 0, "put back")] * workers
+    assert rows(database, "SELECT token, attempts, reason FROM tuner_claims") == [(None, 0, "re-queued")] * workers
 
 
 def test_the_next_run_completes_what_was_stopped(edit: Edit, start: Start) -> None:
@@ -45,7 +45,7 @@ def test_the_next_run_completes_what_was_stopped(edit: Edit, start: Start) -> No
 
 
 def test_workers_end_with_their_parent(edit: Edit, start: Start) -> None:
-    """``kill -9`` of a search with two workers leaves no worker behind; their trials are put back."""
+    """``kill -9`` of a search with two workers leaves no worker behind; their trials are re-queued."""
     database = edit(ENDLESS)
     process = start("search", "small", "--workers", 2)
     wait_for(lambda: is_training(database, 2))

@@ -274,9 +274,7 @@ def test_the_database_alone_runs_no_code(make: Make, workplace: Path) -> None:
     submit(StudyRequest("own"), None)
     (workplace / "studies" / "own.toml").rename(workplace / "own.toml")
     assert not (workplace / "ran").exists()
-    refused = (
-        r"runs a trainer, own_trainer_\w+:fit, that only the database names; .*--allow-trainer own_trainer_\w+:fit"
-    )
+    refused = r"custom trainer, own_trainer_\w+:fit, that only the database names.*--allow-trainer own_trainer_\w+:fit"
     for allowed in ((), ("os:system",)):
         with pytest.raises(UsageError, match=refused):
             opened("own", *allowed)
@@ -294,7 +292,7 @@ def test_a_trainer_that_was_named_is_run_from_the_database(make: Make, workplace
     (studies / "own.toml").unlink()
     (module,) = studies.glob("own_trainer_*.py")
     name = f"{module.stem}:fit"
-    with pytest.raises(UsageError, match=f"there is no module '{module.stem}'; expected it to be installed, or in"):
+    with pytest.raises(UsageError, match=f"no module '{module.stem}' is installed or in"):
         opened("own", name)
     module.rename(workplace / module.name)
     assert run_search(opened("own", name), SearchRequest()).run.complete == 4
@@ -341,7 +339,7 @@ def test_merging_and_warm_start_run_nothing(make: Make, workplace: Path) -> None
 def test_a_module_that_cannot_be_imported_is_refused_before_anything_is_made(make: Make, workplace: Path) -> None:
     """Its own error, a missing function, a missing module: one line each, and no database."""
     for body, expected in (
-        ("import no_such_library", "there is no module 'no_such_library'"),
+        ("import no_such_library", "no module 'no_such_library'"),
         ("1 / 0", "failed with ZeroDivisionError: division by zero"),
         ("def fti(): pass", r"no function 'fit' in .*did you mean 'fti'"),
     ):
@@ -388,10 +386,13 @@ def test_a_trainer_serves_several_processes(make: Make) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"shrink": "epochs"}, "space.epochs: expected another name, like n_epochs"),
+        (
+            {"shrink": "epochs"},
+            "space.epochs: every trial records something under this name; choose another, like n_epochs",
+        ),
         ({"shrink": '"to shrink"'}, "expected a name of letters, digits and '_'"),
-        ({"trainer = ": "hidden = [4]\ntrainer = "}, "network.hidden: expected no such key beside network.trainer"),
-        ({"max_epochs = 6": "patience = 6"}, "training.patience: expected no such key beside network.trainer"),
+        ({"trainer = ": "hidden = [4]\ntrainer = "}, "network.hidden: has no effect with a custom trainer"),
+        ({"max_epochs = 6": "patience = 6"}, "training.patience: has no effect with a custom trainer"),
         ({":fit": ".fit"}, r"network.trainer: expected package.module:function, got"),
         ({"depth = { choice": "log2_shrink = 1\nsrhink = { choise"}, "unknown key 'space.srhink.choise'"),
         ({"[search]": '[search]\nmetric = "cost"'}, "search.metric: expected error or balanced_error"),

@@ -25,7 +25,7 @@ from tuner.storage import (
     claim_trial,
     ensure_study,
     open_database,
-    write_drawn,
+    write_sampled,
 )
 
 DISTRIBUTIONS = {
@@ -135,5 +135,5 @@ def learning_network(n_train: int = 20, repeat: int = 0, error: float = 0.3, **l
 def take_and_draw(database: Database, study_id: int, **arguments: Any) -> Claim:
     """A claim whose trial is drawn."""
     claim = take(database, study_id, **arguments)
-    assert write_drawn(database, claim, study_id, drawn(claim.number), DISTRIBUTIONS)
+    assert write_sampled(database, claim, study_id, drawn(claim.number), DISTRIBUTIONS)
     return claim

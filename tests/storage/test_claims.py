@@ -34,13 +34,13 @@ from tuner.storage import (
     fail,
     leases,
     owner,
-    put_back,
-    read_drawn,
+    read_sampled,
     read_study,
     renew,
+    requeue,
     tables,
-    write_drawn,
     write_outcome,
+    write_sampled,
 )
 
 ELSEWHERE = Owner("elsewhere", "another boot", "another name space", 1, "1")
@@ -93,11 +93,11 @@ def test_a_commit_whose_answer_is_lost_takes_effect_once(database: Database) -> 
     study = make_study(database, budget=9)
     with unanswered_commits(database):
         claim = take(database, study)
-        assert write_drawn(database, claim, study, drawn(), DISTRIBUTIONS)
+        assert write_sampled(database, claim, study, drawn(), DISTRIBUTIONS)
         assert renew(database, claim)
         write_outcome(database, claim, study, outcome())
         second = take(database, study)
-        put_back(database, second)
+        requeue(database, second)
         third = take(database, study)
         fail(database, third, "crashed")
     assert (claim.number, second.number, third.number, third.attempt) == (0, 1, 1, 1)
@@ -129,13 +129,13 @@ def test_a_commit_that_takes_no_effect_is_sent_again(database: Database) -> None
     study = make_study(database, budget=9)
     with refused_commits(database):
         claim = take(database, study)
-        assert write_drawn(database, claim, study, drawn(), DISTRIBUTIONS)
+        assert write_sampled(database, claim, study, drawn(), DISTRIBUTIONS)
         assert write_outcome(database, claim, study, outcome())
     assert (claim.number, claim.attempt) == (0, 1)
     assert [trial.state for trial in read_study(database, "made").trials] == ["complete"]
 
 
-@pytest.mark.parametrize("ended", ["finished", "failed", "put back"])
+@pytest.mark.parametrize("ended", ["finished", "failed", "re-queued"])
 def test_an_ended_claim_is_not_ended_again(database: Database, ended: str) -> None:
     """Its owner may be gone and its time be up: a trial that nobody runs stays as it is."""
     study = make_study(database)
@@ -145,7 +145,7 @@ def test_an_ended_claim_is_not_ended_again(database: Database, ended: str) -> No
     elif ended == "failed":
         assert fail(database, claim, "out of memory")
     else:
-        assert put_back(database, claim)
+        assert requeue(database, claim)
     owned(database, claim, DEAD, expires_in=-1)
     before = read_study(database, "made").trials[0]
     with database.reading() as connection:
@@ -205,16 +205,16 @@ def test_a_call_adds_exactly_its_own_number(database: Database) -> None:
     assert standing.is_complete
 
 
-def test_a_trial_put_back_is_the_next_to_run(database: Database) -> None:
-    """The same number with the same parameters and seed; the attempt that was put back does not count."""
+def test_a_requeued_trial_is_the_next_to_run(database: Database) -> None:
+    """The same number with the same parameters and seed; the interrupted attempt does not count."""
     study = make_study(database)
     claim = take_and_draw(database, study)
     take_and_draw(database, study)
-    assert put_back(database, claim, b"checkpoint")
+    assert requeue(database, claim, b"checkpoint")
     again = take(database, study)
     assert (again.number, again.attempt, again.checkpoint) == (0, 1, b"checkpoint")
     assert again.token != claim.token
-    assert read_drawn(database, again.trial_id, DISTRIBUTIONS) == (drawn(0), {})
+    assert read_sampled(database, again.trial_id, DISTRIBUTIONS) == (drawn(0), {})
 
 
 def test_a_dead_process_of_this_machine_is_noticed_at_once(database: Database) -> None:
@@ -265,10 +265,10 @@ def test_whoever_lost_a_claim_changes_nothing(database: Database) -> None:
     owned(database, lost, DEAD)
     now = take(database, study)
     assert not renew(database, lost)
-    assert not write_drawn(database, lost, study, drawn(5), DISTRIBUTIONS)
+    assert not write_sampled(database, lost, study, drawn(5), DISTRIBUTIONS)
     assert not write_outcome(database, lost, study, outcome(0.9))
     assert not fail(database, lost, "late")
-    assert not put_back(database, lost)
+    assert not requeue(database, lost)
     assert write_outcome(database, now, study, outcome(0.1))
     assert not write_outcome(database, lost, study, outcome(0.9))
     record = read_study(database, "made").trials[0]
@@ -315,7 +315,7 @@ def test_a_finished_trial_is_nobodys(database: Database) -> None:
 def test_a_failed_trial_says_that_it_failed(database: Database) -> None:
     """The reason with its claim, the kind of end with its parameters; its checkpoint is of no use any more."""
     study = make_study(database)
-    assert put_back(database, take_and_draw(database, study), b"checkpoint")
+    assert requeue(database, take_and_draw(database, study), b"checkpoint")
     claim = take(database, study)
     assert fail(database, claim, "out of memory")
     record = read_study(database, "made").trials[0]
@@ -327,14 +327,14 @@ def test_a_failed_trial_says_that_it_failed(database: Database) -> None:
     }
 
 
-@pytest.mark.parametrize("ended", ["put back", "crashed"])
+@pytest.mark.parametrize("ended", ["re-queued", "crashed"])
 def test_a_trial_that_waits_again_has_not_started(database: Database, ended: str) -> None:
     """Its start is the next attempt's: a trial that waits has none, as one that was never begun."""
     study = make_study(database, budget=1)
     claim = take_and_draw(database, study)
     assert read_study(database, "made").trials[0].started is not None
-    if ended == "put back":
-        assert put_back(database, claim)
+    if ended == "re-queued":
+        assert requeue(database, claim)
     else:
         owned(database, claim, DEAD)
         with database.reading() as connection:
@@ -351,7 +351,7 @@ def test_a_trial_that_waits_again_has_not_started(database: Database, ended: str
 def test_a_crash_keeps_the_checkpoint(database: Database) -> None:
     """What an earlier attempt left is where the next one goes on."""
     study = make_study(database)
-    assert put_back(database, take_and_draw(database, study), b"checkpoint")
+    assert requeue(database, take_and_draw(database, study), b"checkpoint")
     claim = take(database, study)
     owned(database, claim, DEAD)
     again = take(database, study)
@@ -361,14 +361,14 @@ def test_a_crash_keeps_the_checkpoint(database: Database) -> None:
 def test_a_finished_trial_keeps_no_checkpoint(database: Database) -> None:
     """It may be large, and nobody goes on with it."""
     study = make_study(database)
-    assert put_back(database, take_and_draw(database, study), b"checkpoint")
+    assert requeue(database, take_and_draw(database, study), b"checkpoint")
     claim = take(database, study)
     assert write_outcome(database, claim, study, outcome())
     assert (claim_row(database, claim)["token"], claim_row(database, claim)["checkpoint"]) == (None, None)
 
 
-def test_a_clock_put_back_keeps_nobody_waiting(database: Database) -> None:
-    """A claim that seems to last for hours was made before the clock was put back: it gets one expiry's time."""
+def test_a_clock_set_back_keeps_nobody_waiting(database: Database) -> None:
+    """A claim that seems to last for hours was made before the clock was set back: it is shortened."""
     study = make_study(database)
     claim = take_and_draw(database, study)
     owned(database, claim, ELSEWHERE, expires_in=7200)

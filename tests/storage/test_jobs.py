@@ -15,8 +15,8 @@ from tuner.storage import (
     claim_job,
     finish_job,
     get_study,
-    put_back_job,
     renew,
+    requeue_job,
     tables,
 )
 
@@ -62,7 +62,7 @@ def test_a_dead_owners_job_is_taken_over(database: Database, owner: Owner, expir
     second = held(database, study)
     assert (first.attempt, second.attempt) == (1, 2)
     assert not renew(database, first)
-    assert not put_back_job(database, first)
+    assert not requeue_job(database, first)
     assert not finish_job(database, first, {"majority": 0.1})
     assert finish_job(database, second, {"majority": 0.5})
     assert get_study(database, "made").facts.references == {"majority": 0.5}
@@ -80,8 +80,8 @@ def test_a_living_owner_keeps_the_job(database: Database) -> None:
     assert job(database).expires >= before + CLAIM_SECONDS - 10
 
 
-def test_a_clock_put_back_keeps_no_job_waiting(database: Database) -> None:
-    """A claim that seems to last for hours was made before the clock was put back: it gets one expiry's time."""
+def test_a_clock_set_back_keeps_no_job_waiting(database: Database) -> None:
+    """A claim that seems to last for hours was made before the clock was set back: it is shortened."""
     study = make_study(database)
     held(database, study)
     owned(database, ELSEWHERE, expires_in=7200)
@@ -90,10 +90,10 @@ def test_a_clock_put_back_keeps_no_job_waiting(database: Database) -> None:
         assert 0 <= database.now(connection) + CLAIM_SECONDS - job(database).expires < CLAIM_SECONDS / 2
 
 
-def test_a_job_that_is_put_back_was_not_begun(database: Database) -> None:
+def test_a_requeued_job_was_not_begun(database: Database) -> None:
     """The next worker makes the first attempt."""
     study = make_study(database)
-    assert put_back_job(database, held(database, study))
+    assert requeue_job(database, held(database, study))
     assert (job(database).token, job(database).attempts, job(database).reason) == (None, 0, "re-queued")
     assert held(database, study).attempt == 1
 

@@ -22,14 +22,14 @@ from tuner.storage import (
     merge_database,
     open_database,
     optuna_internals,
-    put_back,
-    read_drawn,
+    read_sampled,
     read_study,
+    requeue,
     sqlite_url,
     study_names,
     tables,
-    write_drawn,
     write_outcome,
+    write_sampled,
 )
 
 
@@ -47,7 +47,7 @@ def run_trials(database: Database, study: int, values: list[float], seed: int = 
         claim = take(database, study, extra=100, call="x")
         point = drawn(claim.number)
         own = SampledTrial(point.sampled, point.hyperparameters, point.seed + seed, point.exploring)
-        assert write_drawn(database, claim, study, own, DISTRIBUTIONS)
+        assert write_sampled(database, claim, study, own, DISTRIBUTIONS)
         assert write_outcome(database, claim, study, outcome(value))
 
 
@@ -71,7 +71,7 @@ def test_a_new_study_comes_as_it_is(database: Database, other: Database) -> None
     assert write_outcome(other, third, study, outcome(0.3))
     assert write_outcome(other, first, study, outcome(0.1, pruned=True))
     assert fail(other, second, "out of memory")
-    assert put_back(other, fourth, b"checkpoint")
+    assert requeue(other, fourth, b"checkpoint")
     make_study(other, "empty")
     merged = {one.study: one for one in merge_database(other, database)}
     assert (merged["made"].is_new, merged["made"].added, merged["made"].left) == (True, 4, 0)
@@ -90,12 +90,12 @@ def test_a_merged_study_goes_on(database: Database, other: Database) -> None:
     study = make_study(other)
     run_trials(other, study, [0.4])
     claim = take_and_draw(other, study)
-    assert put_back(other, claim, b"checkpoint")
+    assert requeue(other, claim, b"checkpoint")
     merge_database(other, database)
     here = make_study(database)
     again = take(database, here)
     assert (again.number, again.attempt, again.checkpoint) == (1, 1, b"checkpoint")
-    assert read_drawn(database, again.trial_id, DISTRIBUTIONS)[0] == drawn(1)
+    assert read_sampled(database, again.trial_id, DISTRIBUTIONS)[0] == drawn(1)
     assert take(database, here).number == 2
     history = History(database, here, DISTRIBUTIONS)
     history.refresh()
@@ -138,7 +138,7 @@ def test_a_study_of_optuna_alone_is_not_mixed_in(database: Database, other: Data
     """The name is taken by something that has no dev set."""
     database.write(lambda connection: connection.execute(optuna_internals.studies.insert().values(study_name="made")))
     make_study(other)
-    with pytest.raises(StorageError, match="made by Optuna alone"):
+    with pytest.raises(StorageError, match="already exists without tuner's tables"):
         merge_database(other, database)
 
 

@@ -23,13 +23,13 @@ from tuner.storage import (
     optuna_internals,
     raise_budget,
     read_counts,
-    read_drawn,
     read_progress,
+    read_sampled,
     read_study,
-    record_test_look,
+    record_test_evaluation,
     tables,
-    write_drawn,
     write_outcome,
+    write_sampled,
 )
 
 
@@ -187,9 +187,9 @@ def test_parameters_picked_by_hand_are_replaced_by_what_the_trial_runs_with(data
     study = make_study(database)
     enqueue_trial(database, study, {"alpha": 0.5}, DISTRIBUTIONS)
     claim = take(database, study)
-    assert read_drawn(database, claim.trial_id, DISTRIBUTIONS) == (None, {"alpha": 0.5})
-    assert write_drawn(database, claim, study, drawn(), DISTRIBUTIONS)
-    assert read_drawn(database, claim.trial_id, DISTRIBUTIONS) == (drawn(), {})
+    assert read_sampled(database, claim.trial_id, DISTRIBUTIONS) == (None, {"alpha": 0.5})
+    assert write_sampled(database, claim, study, drawn(), DISTRIBUTIONS)
+    assert read_sampled(database, claim.trial_id, DISTRIBUTIONS) == (drawn(), {})
     assert count(database, optuna_internals.params) == 2
 
 
@@ -198,7 +198,7 @@ def test_what_sampler_and_pruner_noted_is_kept_with_the_trial(database: Database
     study = make_study(database)
     claim = take(database, study)
     noted = dataclasses.replace(drawn(), system_attributes={"cma:generation": [1, 2]})
-    assert write_drawn(database, claim, study, noted, DISTRIBUTIONS)
+    assert write_sampled(database, claim, study, noted, DISTRIBUTIONS)
     history = History(database, study, DISTRIBUTIONS)
     history.refresh()
     assert history.running[0].system_attrs == {"cma:generation": [1, 2]}
@@ -213,7 +213,7 @@ WRITES: dict[str, Callable[[Database, int, Claim], object]] = {
     "write_outcome": lambda database, study, claim: write_outcome(database, claim, study, outcome()),
     "enqueue_trial": lambda database, study, _: enqueue_trial(database, study, {"alpha": 0.5}, DISTRIBUTIONS),
     "raise_budget": lambda database, study, _: raise_budget(database, study, by=1),
-    "record_test_look": lambda database, study, _: record_test_look(
+    "record_test_evaluation": lambda database, study, _: record_test_evaluation(
         database, study, trial_number=0, wrong=1, n=10, n_effective=None, model="m"
     ),
     "finish_job": lambda database, study, _: finish_job(database, JobClaim(study, "another token", 1), "gone"),

@@ -35,7 +35,7 @@ from tuner.storage import (
     parse_url,
     raise_budget,
     read_study,
-    record_test_look,
+    record_test_evaluation,
     schema,
     sqlite_url,
     study_names,
@@ -327,7 +327,7 @@ def test_a_look_of_schema_5_counts_all_its_rows(tmp_path: Path, kind: str) -> No
         look = "INSERT INTO tuner_test_looks (study_id, looked, wrong, n, model) VALUES (:study, 1.0, 2, 10, 'a')"
         database.write(lambda connection: connection.execute(sa.text(look), {"study": study}))
         database.write(migrations.add_effective_looks)
-        record_test_look(database, study, trial_number=0, wrong=3, n=10, n_effective=4.5, model="b")
+        record_test_evaluation(database, study, trial_number=0, wrong=3, n=10, n_effective=4.5, model="b")
         looks = read_study(database, "made").test_evaluations
     assert [(found.wrong, found.n, found.n_effective) for found in looks] == [(2, 10, None), (3, 10, 4.5)]
 

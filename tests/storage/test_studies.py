@@ -13,9 +13,9 @@ from tuner.storage import (
     find_study,
     optuna_internals,
     raise_budget,
-    read_drawn,
+    read_sampled,
     read_study,
-    record_test_look,
+    record_test_evaluation,
     study_lines,
     study_names,
     tables,
@@ -53,7 +53,7 @@ def test_a_picked_trial_is_the_next(database: Database) -> None:
     assert enqueue_trial(database, study, {"initializer": "he"}, DISTRIBUTIONS) == 2
     claim = take(database, study)
     assert claim.number == 1
-    assert read_drawn(database, claim.trial_id, DISTRIBUTIONS) == (None, {"alpha": 0.5})
+    assert read_sampled(database, claim.trial_id, DISTRIBUTIONS) == (None, {"alpha": 0.5})
     assert [take(database, study).number for _ in range(2)] == [2, 3]
 
 
@@ -93,13 +93,13 @@ def row_counts(database: Database) -> dict[str, int]:
         }
 
 
-def test_looks_at_the_test_set_are_counted(database: Database) -> None:
+def test_evaluations_on_the_test_set_are_counted(database: Database) -> None:
     """Each by its trial, in the order they were taken; another study's do not count."""
     study, other = make_study(database), make_study(database, "other")
     look = {"trial_number": 3, "wrong": 2, "n": 10, "n_effective": None, "model": "a.tuner"}
-    assert record_test_look(database, study, **look) == 1  # type: ignore[arg-type]
-    assert record_test_look(database, study, **{**look, "wrong": 4}) == 2  # type: ignore[arg-type]
-    assert record_test_look(database, other, **look) == 1  # type: ignore[arg-type]
+    assert record_test_evaluation(database, study, **look) == 1  # type: ignore[arg-type]
+    assert record_test_evaluation(database, study, **{**look, "wrong": 4}) == 2  # type: ignore[arg-type]
+    assert record_test_evaluation(database, other, **look) == 1  # type: ignore[arg-type]
     looks = read_study(database, "made").test_evaluations
     assert [(one.trial_number, one.wrong, one.n) for one in looks] == [(3, 2, 10), (3, 4, 10)]
     assert looks[0].looked <= looks[1].looked

@@ -14,7 +14,7 @@ import pytest
 from tests.running.conftest import Edit, command, finished, rows, search, states
 from tuner.errors import StorageError, UsageError
 from tuner.workspace import StudyRequest
-from tuner.workspace.administration import backup, delete, enqueue, look_before_deleting, merge, submit
+from tuner.workspace.administration import backup, delete, enqueue, merge, preview_deletion, submit
 
 SMALL = StudyRequest("small")
 
@@ -69,12 +69,12 @@ def test_delete_removes_one_study(edit: Edit) -> None:
     database = edit()
     search()
     submit(StudyRequest("small", name="other"), None)
-    condemned = look_before_deleting("small", None)
-    assert (condemned.study, condemned.counts.complete + condemned.counts.pruned) == ("small", 4)
+    preview = preview_deletion("small", None)
+    assert (preview.study, preview.counts.complete + preview.counts.pruned) == ("small", 4)
     delete("small", None)
     assert rows(database, "SELECT study_name FROM studies") == [("other",)]
     with pytest.raises(UsageError, match="no study 'small'"):
-        look_before_deleting("small", None)
+        preview_deletion("small", None)
 
 
 def test_a_backup_is_a_new_file(edit: Edit, workplace: Path) -> None:
@@ -84,9 +84,9 @@ def test_a_backup_is_a_new_file(edit: Edit, workplace: Path) -> None:
     source, size = backup(Path("copy.db"), None)
     assert source == str(workplace / "studies" / "tuner.db")
     assert size == (workplace / "copy.db").stat().st_size
-    with pytest.raises(UsageError, match=r"copy\.db: is there already"):
+    with pytest.raises(UsageError, match=r"copy\.db: already exists"):
         backup(Path("copy.db"), None)
-    with pytest.raises(UsageError, match="no folder"):
+    with pytest.raises(UsageError, match="no such folder"):
         backup(Path("gone/copy.db"), None)
     search(storage="sqlite:///copy.db")
     assert sorted(path.name for path in workplace.glob("*copy*")) == ["copy.db"]
@@ -103,7 +103,7 @@ def test_merge_makes_the_database_it_merges_into(edit: Edit, workplace: Path) ->
     assert [(one.study, one.added) for one in merged] == [("small", 4)]
     assert (workplace / "other.db").read_bytes() == before
     assert search().run.complete == 0
-    with pytest.raises(UsageError, match="is the database itself"):
+    with pytest.raises(UsageError, match="is the target database itself"):
         merge("studies/tuner.db", None)
 
 
@@ -142,7 +142,7 @@ def test_the_commands_say_what_they_did(edit: Edit) -> None:
     assert "5 trials (small 5)" in command("worker")[1]
     assert "all 5 trials are done; --trials N adds N more" in command("submit", "small")[1]
     output = command("enqueue", "small", "initializer=he")[1]
-    assert "trial 5 is next: initializer he; run it with: tuner search small --trials 1" in output
+    assert "trial 5 is next: initializer he. Run it with: tuner search small --trials 1" in output
     assert "copy.db" in command("backup", "copy.db")[1]
     assert "deleted: study small with 5 trials" in command("delete", "small", "--yes")[1]
     assert "small (new): 6 trials added" in command("merge", "copy.db")[1]

@@ -108,10 +108,10 @@ def test_from_is_told_to_have_no_effect_on_a_study_that_is_there(edit: Edit) -> 
     opened(name="first").database.close()
     opened(name="second").database.close()
     begun = opened(name="third", from_study="first")
-    assert "begun with 0 trials of first" in begun.headline
+    assert "started with 0 trials of first" in begun.headline
     again = opened(name="third", from_study="first")
     assert again.headline == begun.headline
-    assert "--from first changes nothing" in opened(name="second", from_study="first").headline
+    assert "--from first has no effect" in opened(name="second", from_study="first").headline
     with pytest.raises(UsageError, match="no study 'typo'"):
         opened(name="second", from_study="typo")
 
@@ -120,13 +120,13 @@ def test_from_is_told_to_have_no_effect_on_a_study_that_is_there(edit: Edit) -> 
     ("request_", "part"),
     [
         ({"name": "small-2", "from_study": "smal"}, "no study 'smal'"),
-        ({"from_study": "small"}, "cannot begin with its own trials"),
+        ({"from_study": "small"}, "cannot start with its own trials"),
     ],
 )
 def test_a_study_to_begin_with_must_be_another_that_exists(edit: Edit, request_: dict[str, str], part: str) -> None:
     """One line, and no new study."""
     database = edit()
-    with pytest.raises(UsageError, match=r"no .*db yet"):
+    with pytest.raises(UsageError, match="does not exist yet"):
         opened(name="small-2", from_study="small")
     assert not database.exists()
     opened(name="first").database.close()

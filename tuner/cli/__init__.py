@@ -1,4 +1,4 @@
-"""The command line: one module a command, imported when it is used; plain help imports no more than typer."""
+"""The command line: one module per command, imported on use; plain help imports only typer."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import os
 import sys
 from typing import NoReturn
 
-# One BLAS thread a process: small products gain nothing from more, and workers would fight for the cores.
+# One BLAS thread per process: small products gain nothing from more, and workers would compete for cores.
 # It must be set before NumPy is first imported.
 for _variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 
 ALLOCATIONS = 200_000
-"""Objects that are made before garbage is looked for: importing makes as many, and none is; a trial leaves ten."""
+"""Objects made before garbage is collected: imports make as many without garbage, and a trial leaves ten."""
 
-GOING_ON = ("search", "learning-curve")
-"""Commands that keep what was done, so that the same one goes on."""
+RESUMABLE = ("search", "learning-curve")
+"""Commands that keep finished work; the same command continues."""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run ``tuner``; every error of ours is one line on stderr, here and nowhere else."""
+    """Run ``tuner``; print errors as one line on stderr."""
     gc.set_threshold(ALLOCATIONS)
-    atexit.register(gc.freeze)  # what is left goes with the process: looking through it costs a third of a second
+    atexit.register(gc.freeze)  # collecting garbage at exit would cost a third of a second
 
     import typer
 
@@ -50,18 +50,18 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except typer.Abort as error:
         sys.exit(_complain(_stopped(given), 130) if isinstance(error.__cause__, KeyboardInterrupt) else 130)
     except MemoryError:
-        sys.exit(_complain("out of memory; use fewer workers, or a smaller network or batch size", 1))
+        sys.exit(_complain("out of memory. Use fewer workers, a smaller network or a smaller batch size", 1))
     except Exception as error:
         if show_traceback:
             raise
         from tuner.formatting import error_line
 
-        sys.exit(_complain(f"a fault of tuner's own: {error_line(error)} (--traceback shows where)", 1))
+        sys.exit(_complain(f"internal error: {error_line(error)} (show the traceback with --traceback)", 1))
     sys.exit(status if isinstance(status, int) else 0)
 
 
 def _got(error: Exception, given: list[str]) -> str:
-    """The value of an option that was refused, where the message does not say it."""
+    """The refused value of an option, if the message does not include it."""
     for option in getattr(getattr(error, "param", None), "opts", []):
         for word, following in zip(given, [*given[1:], ""], strict=True):
             value = following if word == option else word.partition("=")[2] if word.startswith(f"{option}=") else ""
@@ -71,16 +71,17 @@ def _got(error: Exception, given: list[str]) -> str:
 
 
 def _stopped(given: list[str]) -> str:
-    """What to say of a command that SIGINT ended where it does not look after signals itself."""
-    if not given or given[0] not in GOING_ON:
+    """The message for a command that SIGINT ended."""
+    if not given or given[0] not in RESUMABLE:
         return "stopped by SIGINT"
     from tuner.cli.search_command import again
 
-    return f"stopped by SIGINT; go on with: {again(given, None)}"
+    return f"stopped by SIGINT. Continue with: {again(given, None)}"
 
 
 def _complain(message: str, status: int) -> int:
+    from tuner.cli.printing import print_lines
     from tuner.formatting import one_line
 
-    print(f"tuner: {one_line(message)}", file=sys.stderr)
+    print_lines(f"tuner: {one_line(message)}", err=True)
     return status

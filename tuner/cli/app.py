@@ -17,7 +17,7 @@ SEARCH, UNDERSTAND, USE, DATABASE, SET_UP = "Search", "Understand", "Use a model
 
 
 class Entry(NamedTuple):
-    """A line of the table of commands: the group that help lists it in, what it does, and one call of it."""
+    """A command's help: its group, what it does, and an example."""
 
     group: str
     help: str
@@ -54,10 +54,10 @@ COMMANDS = {
     "schema": Entry(SET_UP, "Print the JSON schema of a definition, for editors.", "schema > study.schema.json"),
     "doctor": Entry(SET_UP, "Check this machine, its libraries and the database.", "doctor"),
 }
-"""Name -> what help says; the module is ``tuner.cli.<name>_command`` with a typer function of the same name."""
+"""Name -> help; the module is ``tuner.cli.<name>_command`` with a typer function of the same name."""
 
 FIRST_STEPS = """\
-tuner searches the hyperparameters of a neural network and tells whether it suffers from bias or from variance.
+tuner searches the hyperparameters of a neural network and tells whether its errors come from bias or variance.
 
 Start with your own table: one row per example, one column to predict.
   tuner search my.csv --target COLUMN      search, then print what to do next and the verdict
@@ -75,7 +75,7 @@ All commands: tuner --help. One command: tuner search --help."""
 
 
 class LazyCommands(UserDict[str, Any]):
-    """The commands of the table; a module is imported when its command is looked up."""
+    """The commands; a module is imported when its command is looked up."""
 
     def __getitem__(self, name: str) -> Any:
         if self.data[name] is None:
@@ -89,10 +89,10 @@ class LazyCommands(UserDict[str, Any]):
         return self.data[name]
 
 
-def _nobody_reads() -> bool:
-    """Whether the reader of stdout has closed it, as ``| head`` does once it has seen enough."""
+def _reader_has_left() -> bool:
+    """Whether the reader of stdout has closed it, as ``| head`` does."""
     poll = select.poll()
-    poll.register(sys.stdout, 0)  # an error is always told
+    poll.register(sys.stdout, 0)  # errors are always reported
     return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
@@ -104,18 +104,18 @@ class LazyGroup(TyperGroup):
         self.commands = LazyCommands(dict.fromkeys(COMMANDS))
 
     def invoke(self, ctx: Any) -> Any:
-        """Let whoever runs the command line see that it was interrupted, and take a reader that left for no failure.
+        """Report an interruption, and exit with 0 if the reader of stdout has left.
 
-        Typer would make a silent exit of both, the second with status 1.
+        Typer would exit silently for both, for the second with status 1.
         """
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise typer.Abort from error
         except BrokenPipeError:
-            if not _nobody_reads():
+            if not _reader_has_left():
                 raise
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to be flushed fails no more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the final flush does not fail
             raise typer.Exit from None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -137,8 +137,8 @@ app = typer.Typer(
     cls=LazyGroup,
     rich_markup_mode=None,
     invoke_without_command=True,
-    help="Search hyperparameters, and learn whether the network suffers from bias or from variance.",
-    epilog="Every command takes --traceback, which shows the whole error. Examples: tuner COMMAND --help.",
+    help="Search hyperparameters, and tell bias from variance.",
+    epilog="Every command takes --traceback, to show the whole error. For examples: tuner COMMAND --help.",
 )
 
 
@@ -155,7 +155,7 @@ def tuner(
     context: typer.Context,
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
-    """Say what to do first, where no command was given."""
+    """Show the first steps if no command was given."""
     if context.invoked_subcommand is None:
         typer.echo(FIRST_STEPS)
 

@@ -1,4 +1,4 @@
-"""``tuner backup``: a copy of the database, taken while others write."""
+"""``tuner backup``: copy the database while others write."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 
 from tuner.cli.options import StorageOption
+from tuner.cli.printing import print_lines
 
 
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; it must not exist yet.", show_default=False)],
     storage: StorageOption = None,
 ) -> None:
-    """Copy the SQLite database into a new file, consistent although searches go on."""
+    """Copy the SQLite database into a new file, consistent even while searches run."""
     from tuner.workspace.administration import backup as back_up
 
     source, size = back_up(file, storage)
-    typer.echo(f"{source} copied to {file.absolute()} ({size:,} bytes)")
+    print_lines(f"{source} copied to {file.absolute()} ({size:,} bytes)")

@@ -1,4 +1,4 @@
-"""``tuner check``: everything that can be known before a search."""
+"""``tuner check``: check a study before a search."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read definition and data as a search would, train one epoch, and say what the whole search would take."""
+    """Read definition and data, train one epoch, and estimate time and memory of the search."""
     from tuner.data import check_data_quality
     from tuner.workspace import StudyRequest, load_to_run
 
@@ -43,10 +43,10 @@ def check(
 def _lines(definition: StudyDefinition, dataset: Dataset, estimate: Estimate) -> Iterator[str]:
     rows = ", ".join(f"{name} {n:,}" for name, n in dataset.sizes.items() if n)
     yield f"study {definition.name} · data {dataset.path or 'arrays'} ({rows})"
-    yield f"searched: {', '.join(definition.searched_space.searched) or 'nothing; all is fixed'}"
+    yield f"searched: {', '.join(definition.searched_space.searched) or 'nothing; all hyperparameters are fixed'}"
     yield estimate.ran
     least, most = rough_duration(estimate.seconds_at_least), rough_duration(estimate.seconds_at_most)
-    stops = "(every trial stops as early, or as late, as it may)"
-    yield f"{definition.search.trials} trials: {least} to {most} by one worker {stops}"
+    stops = "(if every trial stops as early, or as late, as possible)"
+    yield f"{definition.search.trials} trials: {least} to {most} with one worker {stops}"
     data, peak = estimate.data_bytes / MEGABYTE, estimate.peak_bytes / MEGABYTE
-    yield f"memory: {data:,.0f} MB of data, {peak:,.0f} MB in all; workers share the data"
+    yield f"memory: {data:,.0f} MB of data, {peak:,.0f} MB in total; workers share the data"

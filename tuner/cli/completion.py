@@ -1,4 +1,4 @@
-"""What the shell completes: names of studies, looked up without importing anything that takes time."""
+"""Complete names of studies in the shell, without slow imports."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tuner.paths import DATABASE, STORAGE_VARIABLE, STUDIES, shipped_studies
 
 SQLITE = "sqlite:///"
 PATIENCE = 0.2
-"""Seconds to wait for a database that is busy: a key was pressed, and somebody waits."""
+"""Seconds to wait for a busy database; completion must be fast."""
 
 
 def study_names(incomplete: str) -> list[str]:
-    """The studies that begin with what was typed: here, in the database, and those that ship with the product.
+    """The studies that begin with what was typed: here, in the database, and the included ones.
 
-    The definitions' own names are their files' as a rule; the room ``storage`` is left alone because its libraries
-    take a second to import, so a database on a server is not asked.
+    A definition usually has its file's name.  ``tuner.storage`` takes a second to import, so that databases on a server
+    are not read.
     """
     folders = (STUDIES, shipped_studies())
     files = [path.stem for folder in folders for path in sorted(folder.glob("*.toml"))]

@@ -1,4 +1,4 @@
-"""``tuner data``: what the program sees in a data file."""
+"""``tuner data``: what tuner reads from a data file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def data(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show columns, encoding, splits, and what makes a verdict on these data doubtful."""
+    """Show columns, encoding, splits and data checks."""
     from tuner.data import check_data_quality, describe
     from tuner.workspace import StudyRequest, load_study_data
 
@@ -37,12 +37,12 @@ def _sizes(found: dict[str, Any]) -> list[str]:
     return [
         f"rows: {sizes}{folds} ({found['split']})",
         f"target {found['target']}: {classes}{more}",
-        f"inputs of the network: {found['features']:,}",
+        f"network inputs: {found['features']:,}",
     ]
 
 
 def _columns(columns: list[dict[str, Any]]) -> list[str]:
-    """One line a column; long runs of columns that are treated alike are told in one."""
+    """One line per column; columns in a row with the same treatment share one."""
     lines: list[str] = []
     start = 0
     while start < len(columns):
@@ -63,7 +63,7 @@ def _treatment(column: dict[str, Any]) -> str:
 
 
 def findings_lines(notices: Sequence[str], findings: Sequence[dict[str, Any]]) -> list[str]:
-    """What makes a verdict on the data doubtful, and what was done with them, a line each."""
+    """The notices on the data and the findings of the data checks, one per line."""
     lines = [f"  · {notice}" for notice in notices]
     lines += [f"  · {finding['severity']}: {finding['text']}" for finding in findings]
-    return ["to know:", *lines] if lines else ["to know: nothing; no check found anything to say"]
+    return ["notes:", *lines] if lines else ["note: the data checks found nothing"]

@@ -1,4 +1,4 @@
-"""``tuner delete``: a study and its trials, for good."""
+"""``tuner delete``: remove a study and its trials."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from typing import Annotated
 import typer
 
 from tuner.cli.options import StorageOption, StudyArgument
+from tuner.cli.printing import print_lines
 from tuner.errors import UsageError
 
 
 def delete(
     study: StudyArgument,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     storage: StorageOption = None,
 ) -> None:
-    """Remove a study and its trials from the database; its definition and its reports stay."""
+    """Remove a study and its trials from the database; keep its definition and reports."""
     from tuner.workspace.administration import delete as delete_study
-    from tuner.workspace.administration import look_before_deleting
+    from tuner.workspace.administration import preview_deletion
 
-    condemned = look_before_deleting(study, storage)
-    counts = condemned.counts
-    what = f"study {condemned.study} with {counts.finished + counts.failed} trials in {condemned.storage}"
-    running = f"; {condemned.running} are running now" if condemned.running else ""
+    preview = preview_deletion(study, storage)
+    counts = preview.counts
+    what = f"study {preview.study} with {counts.finished + counts.failed} trials in {preview.storage}"
+    running = f"; {preview.running} are running now" if preview.running else ""
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError(f"{what} would be deleted{running}; nobody is here to ask, so say --yes")
+            raise UsageError(f"{what} would be deleted{running}; not a terminal; pass --yes")
         typer.confirm(f"Delete {what}{running}?", abort=True, err=True)
     delete_study(study, storage)
-    typer.echo(f"deleted: {what}")
+    print_lines(f"deleted: {what}")

@@ -1,4 +1,4 @@
-"""``tuner enqueue``: a trial picked by hand."""
+"""``tuner enqueue``: choose the next trial by hand."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def enqueue(
     study: StudyArgument,
     values: Annotated[
         list[str],
-        typer.Argument(metavar="NAME=VALUE...", help="Hyperparameters; those left out are drawn.", show_default=False),
+        typer.Argument(metavar="NAME=VALUE...", help="Hyperparameters; the others are sampled.", show_default=False),
     ],
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a trial with these hyperparameters be the next one to run."""
+    """Queue a trial with these hyperparameters as the next one to run."""
     picked = dict(_parse(text) for text in values)
 
     from tuner.workspace import StudyRequest
@@ -31,8 +31,8 @@ def enqueue(
     submitted, number = enqueue_values(StudyRequest(study, storage=storage), picked)
     shown = ", ".join(f"{name} {value}" for name, value in picked.items())
     more = [] if submitted.open_trials else ["--trials", 1]
-    run = f"run it with: {command_text('search', submitted.study, *more)}"
-    lines = [submitted.headline, f"trial {number} is next: {shown}; {run}"]
+    run = f"Run it with: {command_text('search', submitted.study, *more)}"
+    lines = [submitted.headline, f"trial {number} is next: {shown}. {run}"]
     print_result({"study": submitted.study, "number": number, "params": picked}, lines, as_json=as_json)
 
 

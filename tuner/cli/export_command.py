@@ -1,4 +1,4 @@
-"""``tuner export``: a model for other programs."""
+"""``tuner export``: write a model for other programs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tuner.cli.options import ModelArgument
+from tuner.cli.printing import print_lines
 
 
 def export(
@@ -21,15 +22,15 @@ def export(
     found = load_model(model)
     size = export_onnx(found, onnx)
     numbers, categories = raw_names(found.encodings[0])
-    typer.echo(f"study {found.card.study} · {found.card.described()}")
+    print_lines(f"study {found.card.study} · {found.card.described()}")
     if numbers:
-        typer.echo(f"input numbers: float64 (n, {len(numbers)}), missing cells NaN: {_some(numbers)}")
+        print_lines(f"input numbers: float64 (n, {len(numbers)}), missing cells NaN: {_some(numbers)}")
     if categories:
-        typer.echo(f"input categories: text (n, {len(categories)}), missing cells empty: {_some(categories)}")
-    typer.echo(
+        print_lines(f"input categories: text (n, {len(categories)}), missing cells empty: {_some(categories)}")
+    print_lines(
         f"outputs: predicted (n,), probabilities float32 (n, {len(found.classes_)}): {_some(found.card.class_names)}"
     )
-    typer.echo(f"written: {onnx} ({size:,} bytes)")
+    print_lines(f"written: {onnx} ({size:,} bytes)")
 
 
 def _some(names: list[str], most: int = 12) -> str:

@@ -1,4 +1,4 @@
-"""``tuner gradcheck``: is the gradient that trains the gradient of the cost?"""
+"""``tuner gradcheck``: check the network's gradients"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def gradcheck(
     study: StudyArgument,
     target: TargetOption = None,
     entries: Annotated[
-        int, typer.Option("--entries", metavar="N", min=1, help="Entries of each W and b that are compared.")
+        int, typer.Option("--entries", metavar="N", min=1, help="Entries of each W and b to compare.")
     ] = 100,
     storage: StorageOption = None,
     as_json: JsonOption = False,

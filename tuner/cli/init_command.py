@@ -1,4 +1,4 @@
-"""``tuner init``: a commented definition for a data file, or an included example."""
+"""``tuner init``: write a definition for a data file, or an included example."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tuner.cli.printing import print_lines
 from tuner.commands import command_text
 from tuner.errors import UsageError
 
@@ -18,13 +19,15 @@ def init(
         bool, typer.Option("--example", help="Instead: copy an included study here; DATA is digits (default) or churn.")
     ] = False,
 ) -> None:
-    """Write studies/NAME.toml, with ranges that suit the data; an existing file is left as it is."""
+    """Write studies/NAME.toml, with ranges that suit the data; never overwrite."""
     from tuner.workspace import make_definition_file, write_example
 
     if data is None and not example:
-        raise UsageError("expected a data file (tuner init my.csv --target COLUMN), or --example for an included study")
+        raise UsageError(
+            "name a data file (tuner init my.csv --target COLUMN), or pass --example for an included study"
+        )
     name = data or Path("digits")
     written, notices = (write_example(str(name)), ()) if example else make_definition_file(name, target)
     for notice in notices:
-        typer.echo(f"to know: {notice}")
-    typer.echo(f"written: {written}; edit it, then: {command_text('search', written.stem)}")
+        print_lines(f"note: {notice}")
+    print_lines(f"written: {written}. Edit it, then run: {command_text('search', written.stem)}")

@@ -1,4 +1,4 @@
-"""``tuner merge``: the studies of another database, brought into this one."""
+"""``tuner merge``: add the studies of another database."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tuner.cli.options import StorageOption
+from tuner.cli.printing import print_lines
 from tuner.formatting import count
 
 
@@ -16,12 +17,12 @@ def merge(
     ],
     storage: StorageOption = None,
 ) -> None:
-    """Bring all studies and trials of another database in, or nothing if one of them does not fit."""
+    """Add all studies and trials of another database, or none if one does not fit."""
     from tuner.workspace.administration import merge as merge_databases
 
     name, merged = merge_databases(other, storage)
-    typer.echo(f"database {name}: merged {count(len(merged), 'study', 'studies')}")
+    print_lines(f"database {name}: merged {count(len(merged), 'study', 'studies')}")
     for one in merged:
-        known = f", {one.known} there already" if one.known else ""
-        left = f", {one.left} left that are not finished there" if one.left else ""
-        typer.echo(f"{one.study}{' (new)' if one.is_new else ''}: {one.added} trials added{known}{left}")
+        known = f", {one.known} already here" if one.known else ""
+        left = f", {one.left} unfinished left out" if one.left else ""
+        print_lines(f"{one.study}{' (new)' if one.is_new else ''}: {one.added} trials added{known}{left}")

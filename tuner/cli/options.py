@@ -1,4 +1,4 @@
-"""Options that several commands share, and the values they are written in."""
+"""Options that several commands share, and how their values are parsed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ StudyArgument = Annotated[
         autocompletion=study_names,
     ),
 ]
-ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A file by tuner train.", show_default=False)]
+ModelArgument = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A file written by tuner train.", show_default=False)
+]
 StorageOption = Annotated[
     str | None,
     typer.Option(
@@ -38,7 +40,7 @@ AllowTrainerOption = Annotated[
     typer.Option(
         "--allow-trainer",
         metavar="PACKAGE.MODULE:FUNCTION",
-        help="A trainer of your own that may be run though only the database names it.",
+        help="Custom trainer that may be run although only the database names it.",
         show_default=False,
     ),
 ]
@@ -74,11 +76,13 @@ BaselineOption = Annotated[
 ]
 MaterialGapOption = Annotated[
     float | None,
-    typer.Option("--material-gap", metavar="E", parser=share, help="A smaller gap does not matter, like 0.02 or 2%."),
+    typer.Option(
+        "--material-gap", metavar="E", parser=share, help="Threshold: smaller gaps do not matter, like 0.02 or 2%."
+    ),
 ]
 
 ABOVE = 4
-"""Exit status where ``--fail-above`` strikes."""
+"""Exit status if the best dev error is above ``--fail-above``."""
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -92,5 +96,5 @@ def seconds_of(text: str, option: str) -> float:
 
 
 def is_above(error: float | None, limit: float | None) -> bool:
-    """Whether ``--fail-above`` strikes; a study without a judged trial is above every limit."""
+    """Whether the error is above ``--fail-above``; a study without a complete trial always is."""
     return limit is not None and (error is None or error > limit)

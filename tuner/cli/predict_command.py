@@ -1,4 +1,4 @@
-"""``tuner predict``: raw rows in, predictions out."""
+"""``tuner predict``: predict the rows of a file."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from typing import Annotated
 import typer
 
 from tuner.cli.options import ModelArgument
+from tuner.cli.printing import print_lines
 
 
 def predict(
     model: ModelArgument,
     data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="Rows in a format of training; no target needed.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="DATA", help="Rows in the format of the training data; no target needed.", show_default=False
+        ),
     ],
     output: Annotated[
         Path | None,
         typer.Option("--output", metavar="FILE", help="A .csv, .csv.gz or .parquet file [default: CSV on stdout]."),
     ] = None,
-    probabilities: Annotated[bool, typer.Option("--probabilities", help="One more column for each class.")] = False,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Add one column per class.")] = False,
     keep: Annotated[
         list[str] | None,
         typer.Option("--keep", metavar="COL", help="Copy this column of DATA, like an id; repeatable."),
@@ -34,6 +38,6 @@ def predict(
     found = load_model(model)
     rows = predict_file(found, data, output, sys.stdout, probabilities=probabilities, keep=tuple(keep or ()))
     to = "" if output is None else f" -> {output}"
-    typer.echo(
+    print_lines(
         f"study {found.card.study} · {found.card.described()} · data {data} ({rows:,} rows){to}", err=output is None
     )

@@ -1,4 +1,4 @@
-"""What is shown on stderr while a search runs: a bar in a terminal, a line a minute elsewhere, or JSON lines."""
+"""Progress of a search on stderr: a bar in a terminal, one line per minute elsewhere, or JSON lines."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tuner.cli.printing import metric_text, wrapped
 from tuner.errors import UsageError
-from tuner.formatting import rough_duration
+from tuner.formatting import percent, points, rough_duration, value
 
 if TYPE_CHECKING:
     from tuner.running import SearchProgress
@@ -22,21 +23,21 @@ SECONDS_BETWEEN_LINES = 60.0
 FORMATS = ("text", "json")
 SEPARATOR = " · "
 MATTERS_LEAST = ("speed", "running", "diverged", "pruned", "left", "best", "failed")
-"""In what order parts of the line of progress are left out where a terminal is narrow."""
+"""Parts of the progress line in the order they are left out in a narrow terminal."""
 NARROWEST_BAR, WIDEST_BAR = 5, 24
 
 
 def check_log_format(log_format: str) -> None:
-    """Raise UsageError for a format of logs that there is not."""
+    """Raise UsageError for an unknown log format."""
     if log_format not in FORMATS:
         raise UsageError(f"--log-format: expected {' or '.join(FORMATS)}, got {log_format!r}")
 
 
 @contextmanager
 def show_progress(*, quiet: bool, verbose: bool, log_format: str) -> Iterator[Callable[[SearchProgress], None] | None]:
-    """Yield what a search calls with its progress, or None where nothing is to be shown.
+    """Yield the function a search calls with its progress, or None to show nothing.
 
-    ``verbose``: a line for every trial that ends; ``log_format`` "json": every line is an object.
+    ``verbose``: also one line per trial; ``log_format`` "json": every line is an object.
     """
     if log_format == "json":
         yield JsonLines(verbose=verbose)
@@ -67,7 +68,8 @@ def _bar(*, verbose: bool) -> Iterator[Callable[[SearchProgress], None]]:
         def update(report: SearchProgress) -> None:
             if verbose:
                 for trial in report.ended:
-                    progress.console.print(ended_text(trial), markup=False)
+                    for line in wrapped(ended_text(trial, report.metric), progress.console.width):
+                        progress.console.print(line, markup=False, soft_wrap=True)
             counted = len("trials   ") + 2 * len(str(report.allowed)) + len("/ ")  # "trials ", bar, " 36/100 ", note
             note = progress_text(report, progress.console.width - counted)
             left = progress.console.width - counted - len(note)
@@ -78,14 +80,14 @@ def _bar(*, verbose: bool) -> Iterator[Callable[[SearchProgress], None]]:
 
 
 def progress_text(report: SearchProgress, width: int | None = None) -> str:
-    """Best dev error and its gap, speed, time left, workers, and what did not go well, in one line.
+    """Best dev error and its gap, speed, time left, and trials by state, in one line.
 
-    Where that is wider than ``width``, what matters least is left out.
+    Parts that do not fit ``width`` are left out, the least important first.
     """
     counts, best = report.progress.counts, report.progress.best
     parts = {}
     if best is not None:
-        parts["best"] = f"best dev error {best.dev_error:.2%}, gap {best.dev_error - best.train_error:+.2%}"
+        parts["best"] = f"best dev error {percent(best.dev_error)}, gap {points(best.dev_error - best.train_error)} pp"
     if report.new:
         parts["speed"] = _speed(report.new / report.seconds)
         if report.allowed > report.done:
@@ -102,61 +104,59 @@ def _speed(per_second: float) -> str:
     return f"{per_second:.3g} trials/s" if per_second >= 0.1 else f"{60 * per_second:.2g} trials/min"
 
 
-def ended_text(trial: EndedTrial) -> str:
-    """One trial that ended, in one line."""
+def ended_text(trial: EndedTrial, metric: str) -> str:
+    """Describe a trial that ended, in one line."""
     parts = [trial.state if trial.reason is None else f"{trial.state}: {trial.reason}"]
     if trial.value is not None:
-        parts.append(f"value {trial.value:.4g}")
+        parts.append(f"value {metric_text(metric, trial.value)}")
     if trial.epochs is not None:
         parts.append(f"{trial.epochs} epochs ({trial.stop_reason})")
     if trial.seconds is not None:
         parts.append(rough_duration(trial.seconds))
-    parts += [
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in trial.params.items()
-    ]
+    parts += [f"{name} {value(of)}" for name, of in trial.params.items()]
     return f"trial {trial.number} {', '.join(parts)}"
 
 
 class TextLines:
-    """Lines for a log or a cron mail: one a minute, and with ``verbose`` one for each trial that ends."""
+    """Lines for a log: one per minute, and with ``verbose`` one per trial."""
 
     def __init__(self, *, verbose: bool) -> None:
         self._verbose = verbose
         self._last = time.monotonic()
 
     def __call__(self, report: SearchProgress) -> None:
-        """Print what is due."""
+        """Print the lines that are due."""
         if self._verbose:
             for trial in report.ended:
-                self.say_ended(trial)
+                self.say_ended(trial, report.metric)
         now = time.monotonic()
         if now - self._last >= SECONDS_BETWEEN_LINES:
             self._last = now
             self.say_progress(report)
 
-    def say_ended(self, trial: EndedTrial) -> None:
-        """One trial that ended."""
-        say(ended_text(trial))
+    def say_ended(self, trial: EndedTrial, metric: str) -> None:
+        """Print a trial that ended."""
+        say(ended_text(trial, metric))
 
     def say_progress(self, report: SearchProgress) -> None:
-        """How far the search is."""
+        """Print the progress of the search."""
         say(f"{report.done} of {report.allowed} trials · {progress_text(report)}")
 
 
 class JsonLines(TextLines):
-    """The same as JSON, one object a line."""
+    """The same as JSON, one object per line."""
 
-    def say_ended(self, trial: EndedTrial) -> None:
-        """One trial that ended."""
+    def say_ended(self, trial: EndedTrial, metric: str) -> None:
+        """Print a trial that ended."""
         log_json("trial", **asdict(trial))
 
     def say_progress(self, report: SearchProgress) -> None:
-        """How far the search is."""
+        """Print the progress of the search."""
         log_json("progress", **_fields(report))
 
 
 def say(text: str) -> None:
-    """One line with the time."""
+    """Print one line with the time."""
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
@@ -176,6 +176,6 @@ def _fields(report: SearchProgress) -> dict[str, Any]:
 
 
 def log_json(event: str, **fields: Any) -> None:
-    """One line of a log that machines read: ``time`` (UTC), ``event``, and what belongs to it."""
+    """Print a JSON line: ``time`` (UTC), ``event`` and its fields."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     print(json.dumps({"time": now, "event": event, **fields}), file=sys.stderr, flush=True)

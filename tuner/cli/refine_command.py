@@ -1,4 +1,4 @@
-"""``tuner refine``: the next definition, from what the report advises."""
+"""``tuner refine``: write the next definition from the report's advice."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def refine(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the definition of the next study: the report's advice as changed lines, each with its reason."""
+    """Write the next study's definition: the report's advice as changed lines, each with its reason."""
     from tuner.reporting import build_report, next_definition, search_next_command
     from tuner.reporting import refine as refined
     from tuner.workspace import read_record, refuse_stored_trainer, write_definition
@@ -55,7 +55,7 @@ def refine(
     written = {"output": str(path), "name": found.name, "command": command}
     there = written if found.edits else dict.fromkeys(written)
     summary = {"study": found.study, "changes": found.changes(), **there}
-    print_result(summary, _lines(report, found, f"written: {path}; go on with: {command}"), as_json=as_json)
+    print_result(summary, _lines(report, found, f"written: {path}. Continue with: {command}"), as_json=as_json)
 
 
 def _lines(report: Report, found: Refinement, written: str) -> Iterator[str]:
@@ -64,7 +64,7 @@ def _lines(report: Report, found: Refinement, written: str) -> Iterator[str]:
     if found.edits:
         yield from ["", *found.lines(), "", written]
         return
-    yield "nothing in the definition needs a change; nothing was written"
+    yield "the definition needs no change; nothing was written"
     if report.actions:
         first = report.actions[0]
         yield f"the report advises: {first.why}" + (f"\n  {first.command}" if first.command else "")

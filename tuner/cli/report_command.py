@@ -1,4 +1,4 @@
-"""``tuner report``: the verdict in the terminal, the pages in a folder."""
+"""``tuner report``: write the report and print its verdict."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from tuner.cli.options import (
     is_above,
     seconds_of,
 )
-from tuner.cli.printing import print_report
+from tuner.cli.printing import print_lines, print_report
+from tuner.formatting import percent
 
 if TYPE_CHECKING:
     from tuner.reporting import Report
@@ -42,7 +43,7 @@ def report(
     baseline: BaselineOption = None,
     material_gap: MaterialGapOption = None,
     since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="Also say what is new since 24h, 7d, …")
+        str | None, typer.Option("--since", metavar="TIME", help="Also show what is new since 24h, 7d, …")
     ] = None,
     fail_above: FailAboveOption = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
@@ -69,7 +70,7 @@ def report(
     above = [report for report in reports if is_above(_best_error(report), fail_above)]
     if above:
         names = ", ".join(report.record.name for report in above)
-        typer.echo(f"tuner: the best dev error of {names} is above --fail-above {fail_above:g}", err=True)
+        print_lines(f"tuner: the best dev error of {names} is above --fail-above {percent(fail_above)}", err=True)
         raise typer.Exit(ABOVE)
 
 

@@ -6,7 +6,7 @@ import typer
 
 
 def schema() -> None:
-    """Print the JSON schema that editors complete and check definitions with."""
+    """Print the JSON schema with which editors check and complete definitions."""
     from tuner.study import schema_text
 
     typer.echo(schema_text(), nl=False)

@@ -20,10 +20,11 @@ from tuner.cli.options import (
     is_above,
     seconds_of,
 )
-from tuner.cli.printing import print_report
+from tuner.cli.printing import print_lines, print_report
 from tuner.cli.progress import check_log_format, log_json, show_progress
 from tuner.commands import command_text
 from tuner.errors import UsageError
+from tuner.formatting import percent
 
 if TYPE_CHECKING:
     from tuner.running import SearchResult
@@ -34,10 +35,10 @@ def search(
     study: StudyArgument,
     target: TargetOption = None,
     trials: Annotated[
-        int | None, typer.Option("--trials", metavar="N", min=1, help="Exactly N more trials by this call.")
+        int | None, typer.Option("--trials", metavar="N", min=1, help="Run exactly N more trials.")
     ] = None,
     total: Annotated[
-        int | None, typer.Option("--total", metavar="N", min=1, help="Raise the study's budget to N in all.")
+        int | None, typer.Option("--total", metavar="N", min=1, help="Raise the study's budget to N in total.")
     ] = None,
     workers: Annotated[
         int | None,
@@ -51,15 +52,16 @@ def search(
         ),
     ] = None,
     timeout: Annotated[
-        str | None, typer.Option("--timeout", metavar="TIME", help="End after 90s, 30m, 2h, …; done so far is kept.")
+        str | None,
+        typer.Option("--timeout", metavar="TIME", help="Stop after 90s, 30m, 2h, …; finished trials are kept."),
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", metavar="NEW", help="Make a new study of this name.")] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NEW", help="Create a new study of this name.")] = None,
     from_study: Annotated[
-        str | None, typer.Option("--from", metavar="OLD", help="Begin with the trials of another study.")
+        str | None, typer.Option("--from", metavar="OLD", help="Start with the trials of another study.")
     ] = None,
     fail_above: FailAboveOption = None,
     allow_changed: Annotated[
-        bool, typer.Option("--allow-changed", help="Continue a study although its definition changed.")
+        bool, typer.Option("--allow-changed", help="Continue a study even if its definition changed.")
     ] = False,
     executor: Annotated[
         str, typer.Option("--executor", metavar="NAME", help="Where the workers run: processes, or dask.")
@@ -70,16 +72,16 @@ def search(
     allow_trainer: AllowTrainerOption = None,
     storage: StorageOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no verdict, only the result.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Also a line for every trial that ends.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Also print one line per trial.")] = False,
     log_format: Annotated[
         str,
-        typer.Option("--log-format", metavar="NAME", help="Logs on stderr: text, or json, an object a line."),
+        typer.Option("--log-format", metavar="NAME", help="Logs on stderr: text, or json (one object per line)."),
     ] = "text",
     as_json: JsonOption = False,
 ) -> None:
-    """Complete the study's budget; the same command again goes on where the last one ended."""
+    """Run trials until the study's budget is complete; the same command continues an interrupted search."""
     if trials is not None and total is not None:
-        raise UsageError("--trials and --total: expected one of them (N more by this call, or N in all)")
+        raise UsageError("--trials (N more) and --total (N in total) are mutually exclusive")
     check_log_format(log_format)
     limit = None if timeout is None else seconds_of(timeout, "--timeout")
 
@@ -89,11 +91,11 @@ def search(
     check_executor(executor, scheduler, storage)
     trainers = tuple(allow_trainer or ())
     opened = open_study(StudyRequest(study, target, storage, name, from_study, allow_changed, trainers))
-    typer.echo(opened.headline + ("" if scheduler or workers else _more_cores()), err=as_json)
+    print_lines(opened.headline + ("" if scheduler or workers else _more_cores()), err=as_json)
     if log_format == "json":
         log_json("started", study=opened.stored.name, storage=opened.database.name, data=opened.stored.data_path)
     else:
-        _say_before(opened, total, quiet=quiet)
+        _print_notes(opened, total, quiet=quiet)
     request = SearchRequest(trials, total, workers, limit, scheduler)
     with show_progress(quiet=quiet or as_json, verbose=verbose, log_format=log_format) as on_progress:
         result = run_search(opened, request, on_progress)
@@ -102,28 +104,28 @@ def search(
     if as_json:
         typer.echo(json.dumps(result.to_dict()))
     elif quiet or result.signal is not None:
-        typer.echo(result.text())
+        print_lines(result.text())
     else:
-        typer.echo(f"{result.headline}\n")
+        print_lines(f"{result.headline}\n")
         _print_verdict(opened)
     if result.signal is not None:
-        _say_how_to_go_on(result, trials)
+        _exit_stopped(result, trials)
     best = result.progress.best
     if is_above(best.dev_error if best else None, fail_above):
-        found = f"is {best.dev_error:.4g}" if best else "is not known yet"
-        typer.echo(f"tuner: the best dev error {found}, above --fail-above {fail_above:g}", err=True)
+        found = f"the best dev error is {percent(best.dev_error)}, above" if best else "no complete trial yet for"
+        print_lines(f"tuner: {found} --fail-above {percent(fail_above)}", err=True)
         raise typer.Exit(ABOVE)
 
 
-def _say_before(opened: PreparedStudy, total: int | None, *, quiet: bool) -> None:
-    """What is to be known of a new study's data, once, and of a total that is none."""
-    notices = [f"to know: {notice}" for notice in opened.notices] if opened.is_new and not quiet else []
+def _print_notes(opened: PreparedStudy, total: int | None, *, quiet: bool) -> None:
+    """Print notes on a new study's data, and on a --total without effect."""
+    notices = [f"note: {notice}" for notice in opened.notices] if opened.is_new and not quiet else []
     budget = opened.stored.budget
     if total is not None and total < budget:
-        hint = "[search] trials in the definition can lower it; --trials N runs N"
-        notices.append(f"--total {total} changes nothing: the budget is {budget} already ({hint})")
+        hint = "to lower it, change [search] trials in the definition; to run N more, pass --trials N"
+        notices.append(f"--total {total} has no effect: the budget is already {budget} ({hint})")
     for notice in notices:
-        typer.echo(f"tuner: {notice}", err=True)
+        print_lines(f"tuner: {notice}", err=True)
 
 
 def _more_cores() -> str:
@@ -134,7 +136,7 @@ def _more_cores() -> str:
 
 
 def _print_verdict(opened: PreparedStudy) -> None:
-    """What ``tuner report`` prints, and the command that writes the page."""
+    """Print the report, and the command that writes its page."""
     from tuner.reporting import build_report, report_command
     from tuner.workspace import read_prepared
 
@@ -143,17 +145,17 @@ def _print_verdict(opened: PreparedStudy) -> None:
     print_report(build_report(record), page, f"   {report_command(record, '--open')}")
 
 
-def _say_how_to_go_on(result: SearchResult, trials: int | None) -> NoReturn:
-    """Name the signal and the command that does the rest, and end with the signal's status."""
+def _exit_stopped(result: SearchResult, trials: int | None) -> NoReturn:
+    """Print the signal and the command that continues, and exit with the signal's status."""
     assert result.signal is not None
     rest = None if trials is None else trials - result.run.finished
-    stopped = f"tuner: stopped by {signal.Signals(result.signal).name}; running trials were put back"
-    typer.echo(stopped if rest == 0 else f"{stopped}; go on with: {again(sys.argv[1:], rest)}", err=True)
+    stopped = f"tuner: stopped by {signal.Signals(result.signal).name}; running trials were re-queued"
+    print_lines(stopped if rest == 0 else f"{stopped}. Continue with: {again(sys.argv[1:], rest)}", err=True)
     raise typer.Exit(128 + result.signal)
 
 
 def again(arguments: list[str], trials: int | None) -> str:
-    """The command line once more, with ``--trials`` as many as are left of them; no password in it."""
+    """The same command with the remaining ``--trials``, and without passwords."""
     from tuner.storage import without_password
 
     left = list(arguments)

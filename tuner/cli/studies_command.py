@@ -1,11 +1,11 @@
-"""``tuner studies``: one line a study."""
+"""``tuner studies``: one line per study."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 
 from tuner.cli.options import JsonOption, StorageOption
-from tuner.cli.printing import print_result
+from tuner.cli.printing import metric_text, print_result
 from tuner.formatting import count
 
 
@@ -21,8 +21,8 @@ def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
         width = max(5, *(len(line.name) for line in lines))
         rows.append(f"{'study':{width}}  {'done':>11}  {'failed':>6}  {'running':>7}  {'best value':>10}  data")
     for line in lines:
-        best = "-" if line.best is None else f"{line.best:.4f}"
-        done = f"{line.finished}/{line.budget}"
+        done = f"{line.finished}/{max(line.finished, line.budget)}"
+        best = metric_text(line.metric, line.best)
         rows.append(
             f"{line.name:{width}}  {done:>11}  {line.failed:>6}  {line.running:>7}  {best:>10}  {line.data_path}"
         )

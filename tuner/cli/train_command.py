@@ -1,4 +1,4 @@
-"""``tuner train``: the chosen trial again, saved as a model."""
+"""``tuner train``: train a trial again and save it as a model."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
-from tuner.cli.printing import ERROR_NAMES, print_result
+from tuner.cli.printing import ERROR_NAMES, print_lines, print_result
 from tuner.errors import UsageError
-from tuner.formatting import headline
+from tuner.formatting import headline, percent
 
 if TYPE_CHECKING:
     from tuner.modeling import Model
@@ -21,26 +21,30 @@ MODELS = Path("models")
 def train(
     study: StudyArgument,
     trial: Annotated[
-        int | None, typer.Option("--trial", metavar="N", min=0, help="This trial [default: the best].")
+        int | None, typer.Option("--trial", metavar="N", min=0, help="The trial to train [default: the best].")
     ] = None,
     one_se: Annotated[
-        bool, typer.Option("--one-se", help="The simplest tied trial (one-standard-error rule).")
+        bool, typer.Option("--one-se", help="The simplest trial statistically tied with the best (one standard error).")
     ] = False,
-    seeds: Annotated[int, typer.Option("--seeds", metavar="K", min=1, help="Over K seeds; shows the spread.")] = 1,
+    old_one_se: Annotated[bool, typer.Option("--sober", hidden=True)] = False,
+    seeds: Annotated[
+        int, typer.Option("--seeds", metavar="K", min=1, help="Train with K seeds and show the spread.")
+    ] = 1,
     on: Annotated[
         Literal["train", "train+dev"],
         typer.Option("--on", help="train+dev: one network on all rows outside the test set."),
     ] = "train",
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Keep the networks of all folds or seeds, and average them.")
+        bool, typer.Option("--ensemble", help="Keep the networks of all folds or seeds and average their predictions.")
     ] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="The model [default: models/STUDY.tuner].")
+        Path | None, typer.Option("--output", metavar="FILE", help="The model file [default: models/STUDY.tuner].")
     ] = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the chosen trial again, to the bit, and save it as one file."""
+    """Train a trial again, bit for bit, and save it as one file."""
+    one_se = one_se or old_one_se
     if one_se and trial is not None:
         raise UsageError("--one-se and --trial are mutually exclusive")
 
@@ -49,17 +53,17 @@ def train(
 
     found = tuner.load_study(study, storage=storage)
     file = output or MODELS / f"{found.name}.tuner"
-    is_to_be_made = file.parent == MODELS and not MODELS.exists()
-    before = None if is_to_be_made else replaced_by(file, found.name)
-    typer.echo(headline(found.name, found.storage, f"data {found.data}"), err=as_json)
+    is_new_folder = file.parent == MODELS and not MODELS.exists()
+    before = None if is_new_folder else replaced_by(file, found.name)
+    print_lines(headline(found.name, found.storage, f"data {found.data}"), err=as_json)
     model = found.train(trial=trial, one_se=one_se, seeds=seeds, on=on, ensemble=ensemble)
-    if is_to_be_made:
+    if is_new_folder:
         MODELS.mkdir(exist_ok=True)
     model.save(file)
-    written = f"written: {file}" + ("" if before is None else f" (in place of {before})")
+    written = f"written: {file}" + ("" if before is None else f" (replaced {before})")
     print_result(_dict(model, file), [*_lines(model), written], as_json=as_json)
     if model.repetition is not None and not model.repetition.is_exact:
-        typer.echo(f"tuner: {_not_exact(model)}", err=True)
+        print_lines(f"tuner: {_not_exact(model)}", err=True)
 
 
 def _dict(model: Model, file: Path) -> dict[str, Any]:
@@ -90,14 +94,16 @@ def _lines(model: Model) -> list[str]:
     size = model.networks[0].architecture.n_parameters
     lines = [f"model: {card.described()} ({size:,} parameters{' each' if len(model.networks) > 1 else ''})"]
     if again is not None and again.is_exact:
-        lines.append(f"trial {card.trial} repeated to the bit")
+        lines.append(f"trial {card.trial} repeated bit for bit")
     if again is not None and again.spread is not None:
         spread = again.spread
-        errors = ", ".join(f"{error:.2%}" for error in again.dev_errors)
+        errors = ", ".join(percent(error) for error in again.dev_errors)
         lines.append(f"dev error over {spread.seeds} seeds: {errors}")
-        lines.append(f"  mean {spread.value:.2%} ({spread.low:.2%} to {spread.high:.2%}, examples and seeds together)")
+        lines.append(
+            f"  mean {percent(spread.value)} ({percent(spread.low)} to {percent(spread.high)}, from examples and seeds)"
+        )
     for name, error in card.errors.items():
-        shown = f"{error.value:.2%} ({error.low:.2%} to {error.high:.2%}, {error.n:,} rows)"
+        shown = f"{percent(error.value)} ({percent(error.low)} to {percent(error.high)}, {error.n:,} rows)"
         lines.append(f"{ERROR_NAMES.get(name, name)} error {shown}: of {error.of}")
     return lines
 
@@ -107,6 +113,6 @@ def _not_exact(model: Model) -> str:
     found = model.repetition.differences
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return (
-        f"trial {model.card.trial} was not repeated to the bit: {found[0]}{more}; other versions or another kind of "
-        "machine trained it, and the model's errors are those counted now"
+        f"trial {model.card.trial} was not repeated bit for bit: {found[0]}{more}. It was trained with other "
+        "versions or on another kind of machine; the model's errors are those measured now"
     )

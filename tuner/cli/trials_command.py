@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
-from tuner.formatting import headline
+from tuner.cli.printing import metric_text, print_lines, terminal_width
+from tuner.formatting import count, headline, percent, points, value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIRST = ("number", "state", "value", "dev_error", "train_error")
+GAP = "  "
 
 
 def trials(
@@ -17,8 +25,9 @@ def trials(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the trials, in the order of their numbers."""
+    """Show the trials in the order of their numbers; in a terminal, the columns that fit."""
     from tuner.reporting import trials_frame
+    from tuner.study import parse_definition
     from tuner.workspace import read_record
 
     record = read_record(study, storage)
@@ -29,5 +38,45 @@ def trials(
         rows = json.loads(frame.to_json(orient="records"))
         typer.echo(json.dumps({"study": record.name, "storage": record.storage, "trials": rows}))
     else:
-        typer.echo(headline(record.name, record.storage, f"{len(frame)} trials"))
-        typer.echo(frame.to_string(index=False, na_rep="-", float_format=lambda value: f"{value:.4g}"))
+        definition = parse_definition(record.definition, f"study {record.name!r}")
+        order = [*FIRST, *definition.searched_space.searched]
+        columns = list(map(str, frame))
+        names = [name for name in order if name in columns] + [name for name in columns if name not in order]
+        table = {name: _column(frame, name, definition.search.metric) for name in names}
+        lines, left_out = _fitted(table, terminal_width(sys.stdout))
+        print_lines(headline(record.name, record.storage, count(len(frame), "trial")))
+        typer.echo("\n".join(lines))
+        if left_out:
+            print_lines(f"not shown: {', '.join(left_out)}; --csv prints all columns")
+
+
+def _column(frame: pd.DataFrame, name: str, metric: str) -> list[str]:
+    """The heading and the cells of a column, all equally wide."""
+    cells = [name, *(_cell(name, None if of != of else of, metric) for of in frame[name].astype(object))]
+    width = max(map(len, cells))
+    return [cell.rjust(width) for cell in cells]
+
+
+def _cell(name: str, of: Any, metric: str) -> str:
+    """A cell as people read it: errors in percent, gaps in pp."""
+    if of is None:
+        return "–"
+    if name == "value":
+        return metric_text(metric, of)
+    if name in ("dev_error", "train_error"):
+        return percent(of)
+    if name in ("avoidable_bias", "variance"):
+        return f"{points(of)} pp"
+    return value(of)
+
+
+def _fitted(table: dict[str, list[str]], width: int | None) -> tuple[list[str], list[str]]:
+    """The lines of the columns that fit, and the names of the others."""
+    shown: list[list[str]] = []
+    left_out = []
+    for name, cells in table.items():
+        if width is None or len(GAP.join([*(column[0] for column in shown), cells[0]])) <= width:
+            shown.append(cells)
+        else:
+            left_out.append(name)
+    return [GAP.join(row) for row in zip(*shown, strict=True)], left_out

@@ -1,7 +1,7 @@
-"""Everything of Typer that is not public: the Click within it.
+"""Typer's private parts that tuner uses.
 
-The next minor version may change it: pyproject.toml names the one that this was written for, and
-``tests/cli/test_typer_internals.py`` says what a newer one broke.
+A minor version may change them: pyproject.toml pins the version, and ``tests/cli/test_typer_internals.py`` tests
+them.
 """
 
 from __future__ import annotations
@@ -12,5 +12,5 @@ from typer._click.shell_completion import CompletionItem
 
 
 def completion(name: str, explanation: str) -> Any:
-    """One word that the shell may complete to."""
+    """A completion for the shell."""
     return CompletionItem(name, help=explanation)

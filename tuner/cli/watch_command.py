@@ -1,4 +1,4 @@
-"""``tuner watch``: a live view of a study, whoever runs it."""
+"""``tuner watch``: follow a running study."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from tuner.workspace import StudyView
 
 SHARE = 10
-"""Of the time between two looks at the least this many times what a look takes: watching must not slow the search."""
+"""The pause is at least this many times as long as reading the study, so that watching does not slow the search."""
 
 
 def watch(
     study: StudyArgument,
-    every: Annotated[str, typer.Option("--every", metavar="TIME", help="Time between two looks.")] = "2s",
+    every: Annotated[str, typer.Option("--every", metavar="TIME", help="Time between updates.")] = "2s",
     storage: StorageOption = None,
 ) -> None:
-    """Show best curve, workers and verdict so far until the study is finished or Ctrl-C; once where no one looks."""
+    """Show best error, workers and verdict until the study is finished or Ctrl-C; only once if not in a terminal."""
     seconds = seconds_of(every, "--every")
 
     from rich.console import Console
@@ -35,7 +35,7 @@ def watch(
     console = Console(width=None if sys.stdout.isatty() else 100)
     viewed = StudyView(study, storage)
     try:
-        if not console.is_terminal:
+        if not sys.stdout.isatty():
             console.print(_frame(viewed)[0])
             return
         with suppress(KeyboardInterrupt):
@@ -46,7 +46,7 @@ def watch(
 
 
 def _follow(viewed: StudyView, console: Console, seconds: float) -> None:
-    """Draw anew, again and again, as long as there is something to wait for."""
+    """Redraw until the study is finished."""
     from rich.live import Live
 
     frame, is_finished = _frame(viewed)
@@ -59,7 +59,7 @@ def _follow(viewed: StudyView, console: Console, seconds: float) -> None:
 
 
 def _frame(viewed: StudyView) -> tuple[RenderableType, bool]:
-    """What is shown now, and whether the study is finished."""
+    """The current view, and whether the study is finished."""
     from tuner.reporting import build_report, view
 
     record, running = viewed.look()

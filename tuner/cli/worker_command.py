@@ -1,4 +1,4 @@
-"""``tuner worker``: run whatever is open in the database."""
+"""``tuner worker``: run the open trials of the database."""
 
 from __future__ import annotations
 
@@ -8,26 +8,25 @@ from typing import Annotated
 import typer
 
 from tuner.cli.options import AllowTrainerOption, StorageOption
+from tuner.cli.printing import print_lines
 
 
 def worker(
-    forever: Annotated[
-        bool, typer.Option("--forever", help="Wait for more work where there is none: a service.")
-    ] = False,
+    forever: Annotated[bool, typer.Option("--forever", help="Wait for more work, as a service.")] = False,
     allow_trainer: AllowTrainerOption = None,
     storage: StorageOption = None,
 ) -> None:
-    """Run trials of every study that has budget left, fairly, until nothing is left to do."""
+    """Run open trials of every study, fairly, until none are left."""
     from tuner.running.service import run_service
 
     result = run_service(
         storage,
         forever=forever,
-        on_event=lambda text: typer.echo(text, err=True),
+        on_event=lambda text: print_lines(text, err=True),
         allow_trainers=tuple(allow_trainer or ()),
     )
     done = ", ".join(f"{study} {n}" for study, n in result.served.items() if n)
-    typer.echo(f"database {result.storage}: {sum(result.served.values())} trials{f' ({done})' if done else ''}")
+    print_lines(f"database {result.storage}: {sum(result.served.values())} trials{f' ({done})' if done else ''}")
     if result.signal is not None:
-        typer.echo(f"tuner: stopped by {signal.Signals(result.signal).name}; its trial was put back", err=True)
+        print_lines(f"tuner: stopped by {signal.Signals(result.signal).name}; its trial was re-queued", err=True)
         raise typer.Exit(128 + result.signal)

@@ -47,7 +47,7 @@ def view(report: Report, running: Sequence[RunningTrial]) -> RenderableType:
 def _progress(record: StudyRecord, running: Sequence[RunningTrial]) -> str:
     counts, best = record.count(), record.best
     done = counts.finished
-    parts = [f"{record.name}: {done:,} of {count(record.budget, 'trial')}"]
+    parts = [f"{record.name}: {done:,} of {count(max(done, record.budget), 'trial')}"]
     if best is not None:
         parts.append(f"best dev error {percent(dev_error(best))} (trial {best.number})")
     parts += [f"{n:,} {name}" for name in ("pruned", "diverged", "failed") if (n := getattr(counts, name))]

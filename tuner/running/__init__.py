@@ -1,4 +1,4 @@
-"""How trials run: claim, draw, run, record; processes on one machine, more of them on many."""
+"""Run trials: claim, sample, train, record; in processes on one machine or on several."""
 
 from tuner.running.cluster import check_executor
 from tuner.running.search import SearchProgress, SearchRequest, SearchResult, run_search

@@ -1,4 +1,4 @@
-"""``--executor dask``: the workers run on a Dask cluster, one a Dask worker process; the database keeps the order."""
+"""``--executor dask``: run one worker in each Dask worker process; the database coordinates them."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from tuner.workspace.locating import storage_url
 EXECUTORS = ("processes", "dask")
 POLL_SECONDS = 0.2
 CONNECT_SECONDS = 10
-PUT_BACK_SECONDS = 3.0
-"""How long a search that is stopped waits for its workers to put their trials back."""
+REQUEUE_SECONDS = 3.0
+"""How long a stopped search waits for its workers to re-queue their trials."""
 
 
 def check_executor(executor: str, scheduler: str | None, storage: str | None) -> None:
-    """Refuse what cannot work before anything is made.  Raises UsageError."""
+    """Raise UsageError for options that cannot work, before anything is created."""
     if executor not in EXECUTORS:
-        raise UsageError(f"--executor {executor}: expected one of {', '.join(EXECUTORS)}")
+        raise UsageError(f"--executor {executor}: expected {' or '.join(EXECUTORS)}")
     if executor != "dask":
         if scheduler is not None:
-            raise UsageError(f"--scheduler {scheduler}: goes with --executor dask, got --executor {executor}")
+            raise UsageError(f"--scheduler {scheduler}: needs --executor dask, got --executor {executor}")
         return
     if scheduler is None:
         raise UsageError("--executor dask needs --scheduler ADDRESS, like tcp://host:8786")
     url = storage_url(storage)
     if sqlite_file(url) is not None:
         raise UsageError(
-            f"--executor dask cannot use {shown(url)}: SQLite is a file of one machine, whose locks do not reach the "
-            "others; use --storage postgresql://USER@HOST/DATABASE"
+            f"--executor dask cannot use {shown(url)}: SQLite works on one machine only; "
+            "use --storage postgresql://USER@HOST/DATABASE"
         )
     connect(scheduler).close()
 
 
 def connect(scheduler: str) -> Any:
-    """A client of a Dask scheduler.  Raises UsageError where none answers."""
+    """Connect to a Dask scheduler.  Raises UsageError if none answers."""
     try:
         distributed = importlib.import_module("distributed")
     except ModuleNotFoundError as error:
@@ -53,7 +53,7 @@ def connect(scheduler: str) -> Any:
         return distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         reason = one_line(error)[:200]
-        raise UsageError(f"--scheduler {scheduler}: no Dask scheduler answers there ({reason})") from None
+        raise UsageError(f"--scheduler {scheduler}: no Dask scheduler answers ({reason})") from None
 
 
 def run_on_cluster(
@@ -64,9 +64,9 @@ def run_on_cluster(
     stop: Callable[[], bool],
     on_progress: Callable[[], None],
 ) -> None:
-    """Run a task on all Dask workers, or at most so many, until it is done; those that come later are used too.
+    """Run a task on all Dask workers, or at most ``workers`` of them, until it is done; later ones may join.
 
-    A Dask worker that is lost loses nothing: its trial is taken over by another one, as from any dead worker.
+    If a Dask worker is lost, another one takes over its trial.
     """
     client = connect(scheduler)
     dask_workers = _DaskWorkers(client, database.address, replace(task, deadline=None), task.deadline, workers)
@@ -79,18 +79,18 @@ def run_on_cluster(
             time.sleep(POLL_SECONDS)
         if not dask_workers.is_done:
             dask_workers.dismiss()
-            _wait_for_put_back(database, task)
+            _wait_for_requeued(database, task)
     except (OSError, TimeoutError) as error:
         raise SearchError(
-            f"--scheduler {scheduler}: the Dask scheduler was lost ({error}); go on with the same command"
+            f"--scheduler {scheduler}: lost the connection ({error}). Continue with the same command"
         ) from error
     finally:
         with suppress(OSError, TimeoutError):
             client.close()
 
 
-def _wait_for_put_back(database: Database, task: Task) -> None:
-    end = time.monotonic() + PUT_BACK_SECONDS
+def _wait_for_requeued(database: Database, task: Task) -> None:
+    end = time.monotonic() + REQUEUE_SECONDS
     while time.monotonic() < end and read_progress(database, task.study_id).running:
         time.sleep(0.1)
 
@@ -110,12 +110,12 @@ class _DaskWorkers:
 
     @property
     def has_finished(self) -> bool:
-        """Whether a worker has ended by itself, as it does when nothing is left to do or to wait for."""
+        """Whether a worker has ended because nothing is left to do."""
         return any(future.status == "finished" for future in self.running.values())
 
     @property
     def is_done(self) -> bool:
-        """Whether all have."""
+        """Whether all workers have ended."""
         return bool(self.running) and all(future.status == "finished" for future in self.running.values())
 
     @property
@@ -123,7 +123,7 @@ class _DaskWorkers:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
     def look_after(self) -> None:
-        """Hire who has come, let go of who is gone, and see who has finished."""
+        """Start work on new Dask workers, forget lost ones, and collect finished ones."""
         there = set(self.client.nthreads())
         for worker in [worker for worker in self.running if worker not in there]:
             self.running.pop(worker).cancel()
@@ -147,7 +147,7 @@ class _DaskWorkers:
         )
 
     def _data_for(self, worker: str, there: set[str]) -> Any:
-        """The task with its data, sent once to each machine; its other workers fetch them from the one that has."""
+        """The task with its data, sent once to each machine; its other workers fetch it from the first."""
         host = worker.rpartition("://")[2].rpartition(":")[0]
         holder, future = self.placed.get(host, ("", None))
         if holder not in there:
@@ -156,7 +156,7 @@ class _DaskWorkers:
         return future
 
     def _raise(self, future: Any) -> None:
-        """Raise a worker's own error; that it was lost on the way is none."""
+        """Raise a worker's own error; a lost worker is not an error."""
         if future.status != "error":
             return
         error = future.exception()
@@ -168,18 +168,18 @@ class _DaskWorkers:
             raise SearchError(f"a Dask worker failed with {error_line(error)}") from error
 
     def dismiss(self) -> None:
-        """Cancel what runs: the workers notice, and put their trials back."""
+        """Cancel the running workers, which then re-queue their trials."""
         for future in self.running.values():
             future.cancel()
 
 
 def _work(task: Task, address: str) -> None:
-    """What a Dask worker runs: one of our workers, until nothing is left to do or nobody wants it any more."""
+    """Run one worker in a Dask worker process until nothing is left to do or it is canceled."""
     dask_worker = importlib.import_module("distributed").get_worker()
     key = dask_worker.get_current_task()
 
     def is_unwanted() -> bool:
-        """Whether the search was stopped or is gone: its client's tasks are canceled then."""
+        """Whether the search was stopped or its client is gone, which cancels its tasks."""
         state = dask_worker.state.tasks.get(key)
         return state is None or state.state not in ("executing", "long-running")
 

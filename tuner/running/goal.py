@@ -1,4 +1,4 @@
-"""Ending a study early: good enough, or no longer getting better."""
+"""End a study early: the target is reached, or no more progress."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Goal:
 
     @property
     def is_set(self) -> bool:
-        """Whether the definition names one at all."""
+        """Whether the definition sets a goal."""
         return self._target is not None or self._patience is not None
 
     def reached(self, finished: Sequence[FrozenTrial]) -> str | None:
@@ -37,5 +37,5 @@ class Goal:
         if self._target is not None and self._best <= self._target:
             return f"the best value {self._best:.4g} reached target_error = {self._target:g}"
         if self._patience is not None and self._since >= self._patience:
-            return f"{self._since} trials without a better one (stop_after_no_progress = {self._patience})"
+            return f"no improvement in {self._since} trials (stop_after_no_progress = {self._patience})"
         return None

@@ -1,4 +1,4 @@
-"""Keeping a claim alive while its trial trains."""
+"""Keep a claim alive while its trial trains."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tuner.storage import HEARTBEAT_SECONDS
 
 
 class Heartbeat:
-    """A thread that calls ``renew()`` for the claim at hand; ``lost`` once somebody else has taken it over."""
+    """A thread that calls ``renew()``; ``lost`` is set once another worker has taken the claim over."""
 
     def __init__(self, renew: Callable[[], bool], seconds: float = HEARTBEAT_SECONDS) -> None:
         self._renew = renew

@@ -1,4 +1,4 @@
-"""Several workers on this machine: forked, followed, and replaced where one dies."""
+"""Run several workers on this machine, and replace one that dies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ POLL_SECONDS = 0.05
 def run_processes(
     database: Database, task: Task, workers: int, stop: StopSignal, on_progress: Callable[[], None]
 ) -> None:
-    """Run a task on so many processes, which share the data's memory, until all have ended.
+    """Run a task on ``workers`` processes, which share the data's memory, until all have ended.
 
     A worker's error ends them all and is raised here; one that dies is replaced, unless three die in a row.
     """
@@ -71,14 +71,14 @@ class _WorkerProcesses:
             self.running.append((process, receiver))
 
     def dismiss(self) -> None:
-        """Tell all to put their trials back and end."""
+        """Make all workers re-queue their trials and end."""
         if not self.is_dismissed:
             self.is_dismissed = True
             for process, _ in self.running:
                 process.terminate()
 
     def look_after(self) -> None:
-        """Take leave of those that ended, and replace those that died."""
+        """Collect the workers that ended, and replace those that died."""
         for entry in [entry for entry in self.running if not entry[0].is_alive()]:
             process, messages = entry
             self.running.remove(entry)
@@ -104,8 +104,8 @@ class _WorkerProcesses:
             raise self.error
         if len(self.deaths) >= DEATHS_IN_A_ROW:
             raise SearchError(
-                f"{len(self.deaths)} workers in a row died, the last one {self.deaths[-1]}; use fewer workers or less "
-                f"memory, then go on with: {command_text('search', self.task.definition.name)}"
+                f"{len(self.deaths)} workers in a row died, the last one {self.deaths[-1]}. Use fewer workers or less "
+                f"memory, then continue with: {command_text('search', self.task.definition.name)}"
             )
 
 
@@ -118,7 +118,7 @@ def _work(database: Database, task: Task, parent: int, messages: Connection) -> 
         messages.send(error)
         sys.exit(SENT_ITS_ERROR)
     except Exception as error:
-        messages.send(SearchError(f"a fault of tuner's own: {error_line(error)}"))
+        messages.send(SearchError(f"internal error: {error_line(error)}"))
         sys.exit(SENT_ITS_ERROR)
 
 

@@ -1,4 +1,4 @@
-"""The reference models of a new study: one worker trains them once, the others go on with trials meanwhile."""
+"""Train the reference models of a new study: one worker does it once, the others run trials meanwhile."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tuner.data import Dataset
 from tuner.errors import StorageError
 from tuner.reference_models import TrainingStoppedError, reference_errors
 from tuner.running.heartbeat import Heartbeat
-from tuner.storage import Database, JobClaim, Owner, claim_job, finish_job, put_back_job, renew
+from tuner.storage import Database, JobClaim, Owner, claim_job, finish_job, renew, requeue_job
 from tuner.study import StudyDefinition
 
 
 class ReferenceJob:
     """The job of one study, as one worker sees it.
 
-    ``is_done`` once nothing is left to do or wait for; ``seconds`` that this worker spent on it.
+    ``is_done``: the models are trained; ``seconds``: the time this worker spent on it.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class ReferenceJob:
         self.seconds = 0.0
 
     def advance(self, stop: Callable[[], bool]) -> bool:
-        """Do the job if it waits for somebody; False where it was interrupted, and re-queued."""
+        """Do the job if it is open; False if it was interrupted and re-queued."""
         if self.is_done:
             return True
         claim, self.is_done = claim_job(
@@ -47,9 +47,9 @@ class ReferenceJob:
                 found = self._train(lambda: heartbeat.lost or stop())
             except BaseException as error:
                 with suppress(StorageError):
-                    put_back_job(self._database, claim)
+                    requeue_job(self._database, claim)
                 if isinstance(error, TrainingStoppedError):
-                    return heartbeat.lost  # whoever has it now does it; else this worker was told to stop
+                    return heartbeat.lost  # True: another worker has the job; False: this worker was stopped
                 raise
             finish_job(self._database, claim, found)
         self.is_done = True
@@ -57,7 +57,7 @@ class ReferenceJob:
         return True
 
     def _train(self, stop: Callable[[], bool]) -> dict[str, float] | str:
-        """Each model's dev error; or why there are none, which is no failure of the search."""
+        """Each model's dev error, or why there are none; the search goes on without them."""
         try:
             return reference_errors(self._definition, self._dataset, stop)
         except TrainingStoppedError:

@@ -1,4 +1,4 @@
-"""A search: workers on this machine until the budget is complete, and what came of it."""
+"""Run a search until its budget is complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from signal import SIGINT
 from typing import Any
 
 from tuner.errors import ArgumentError, SearchError, StorageError
-from tuner.formatting import count, value
+from tuner.formatting import count, duration, percent, value
 from tuner.nn.arguments import integer, number
 from tuner.outcomes import TrialState
 from tuner.running.cluster import run_on_cluster
@@ -44,9 +44,9 @@ SECONDS_BETWEEN_LOOKS_IN = 1.0
 class SearchRequest:
     """What one call of ``search`` asks for.
 
-    ``trials``: exactly so many more by this call; ``total``: raise the study's budget to so many in all; neither:
-    complete the study's budget.  ``timeout`` in seconds.  ``workers``: processes on this machine (one, if not said),
-    or, where ``scheduler`` is the address of a Dask cluster, Dask workers at the most (all, if not said).
+    ``trials``: run exactly this many more; ``total``: raise the study's budget to this many; neither: complete the
+    study's budget.  ``timeout``: seconds.  ``workers``: processes on this machine (default 1) or, with the address of
+    a Dask ``scheduler``, the most Dask workers to use (default all).
     """
 
     trials: int | None = None
@@ -57,7 +57,7 @@ class SearchRequest:
 
     def __post_init__(self) -> None:
         if self.trials is not None and self.total is not None:
-            raise ArgumentError(f"trials and total: expected one of them, got {self.trials} and {self.total}")
+            raise ArgumentError(f"trials and total are mutually exclusive, got {self.trials} and {self.total}")
         for name in ("trials", "total", "workers"):
             if getattr(self, name) is not None:
                 integer(name, getattr(self, name), low=1)
@@ -67,7 +67,7 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a search did (``run``) and where the study stands; ``signal`` is what stopped it, if something did."""
+    """What a search did (``run``), and the state of its study; ``signal``: the signal that stopped it, if any."""
 
     study: str
     storage: str
@@ -106,17 +106,17 @@ class SearchResult:
 
     @property
     def headline(self) -> str:
-        """What this call did, and how far the study is."""
+        """What this call did, and the study's progress."""
         run, counts = self.run, self.progress.counts
         done, total = run.finished, counts.finished
         if done == run.failed == 0 and self.signal is None and not self.timed_out:
             why = self.ended_early or count(total, "trial")
             first = f"nothing to do: the study is finished ({why}); --trials N adds N more"
         else:
-            first = f"{count(done, 'trial')} in {self.seconds:.1f} s{_details(run)}; "
-            first += f"{total} of {self.progress.budget} in all"
+            first = f"{count(done, 'trial')} in {duration(self.seconds)}{_details(run)}; "
+            first += f"{total:,} of {max(total, self.progress.budget):,} in total"
             if self.timed_out and total < self.progress.budget:
-                first += "; the time was up, and the same command goes on"
+                first += "; stopped by --timeout, the same command continues"
             if self.ended_early and total < self.progress.budget:
                 first += f"\nended early: {self.ended_early}"
         return first
@@ -129,7 +129,7 @@ class SearchResult:
         params = ", ".join(f"{name} {value(of)}" for name, of in json.loads(best.hyperparameters).items())
         return (
             f"{self.headline}\n"
-            f"best: trial {best.number}, dev error {best.dev_error:.2%}, train error {best.train_error:.2%}\n"
+            f"best: trial {best.number}, dev error {percent(best.dev_error)}, train error {percent(best.train_error)}\n"
             f"      {params}"
         )
 
@@ -141,10 +141,10 @@ def _details(counts: Counts) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SearchProgress:
-    """What is shown while a search runs; ``allowed`` is the number of finished trials it works toward.
+    """What is shown while a search runs; ``allowed``: the finished trials it works toward, at least those there are.
 
-    ``new`` trials (by anyone) finished in the ``seconds`` since the search began; ``ended`` are those of which nobody
-    was told before.
+    ``new``: trials (of any worker) finished in the ``seconds`` since the search began; ``ended``: those not yet
+    reported.
     """
 
     progress: Progress
@@ -152,6 +152,7 @@ class SearchProgress:
     new: int = 0
     seconds: float = 0.0
     ended: Sequence[EndedTrial] = ()
+    metric: str = "error"
 
     @property
     def done(self) -> int:
@@ -163,9 +164,9 @@ OnProgress = Callable[[SearchProgress], None]
 
 
 def run_search(study: PreparedStudy, request: SearchRequest, on_progress: OnProgress | None = None) -> SearchResult:
-    """Run trials until the request is met.  Raises SearchError where trials fail one after the other.
+    """Run trials until the request is met.  Raises SearchError if several trials in a row fail.
 
-    SIGINT and SIGTERM put the running trials back and end the search; ``SearchResult.signal`` tells.
+    SIGINT and SIGTERM re-queue the running trials and end the search (``SearchResult.signal``).
     """
     began = time.monotonic()
     database, stored = study.database, study.stored
@@ -206,7 +207,7 @@ def run_search(study: PreparedStudy, request: SearchRequest, on_progress: OnProg
             timed_out=time.monotonic() >= ends,
             ended_early=_reason_to_end(database, task),
         )
-    except StorageError as error:  # it could be opened, so nothing that was asked for is wrong
+    except StorageError as error:  # it was opened before, so the request is not at fault
         raise SearchError(str(error)) from error
     finally:
         database.close()
@@ -222,12 +223,13 @@ def _reason_to_end(database: Database, task: Task) -> str | None:
 
 
 class _ProgressReporter:
-    """Reads the progress for whoever shows it, not more often than an eye can follow."""
+    """Reads the progress and reports it, a few times a second."""
 
     def __init__(self, database: Database, task: Task, request: SearchRequest, on_progress: OnProgress | None) -> None:
         self._database = database
         self._study_id = task.study_id
         self._extra = request.trials
+        self._metric = task.definition.search.metric
         self._on_progress = on_progress
         self._began = self._last = time.monotonic()
         if on_progress is not None:
@@ -235,7 +237,7 @@ class _ProgressReporter:
             self._ended = EndedTrials(database, task.study_id)
 
     def look(self, always: bool = False) -> None:
-        """After a trial, or while processes are waited for; trouble with showing is no trouble of the search."""
+        """Report after a trial or while processes run; errors in reporting do not end the search."""
         now = time.monotonic()
         if self._on_progress is None or (now - self._last < SECONDS_BETWEEN_REPORTS and not always):
             return
@@ -244,17 +246,19 @@ class _ProgressReporter:
             self._on_progress(self._report(now))
 
     def look_in(self) -> bool:
-        """The same in the middle of a trial, less often.  Returns False, so that it can stand beside a stop signal."""
+        """Report during a trial, less often.  Returns False, to be used in a stop condition."""
         if self._on_progress is not None and time.monotonic() - self._last >= SECONDS_BETWEEN_LOOKS_IN:
             self.look()
         return False
 
     def _report(self, now: float) -> SearchProgress:
         progress = read_progress(self._database, self._study_id)
+        finished = progress.counts.finished
         return SearchProgress(
             progress=progress,
-            allowed=progress.budget if self._extra is None else self._done_before + self._extra,
-            new=progress.counts.finished - self._done_before,
+            allowed=max(progress.budget if self._extra is None else self._done_before + self._extra, finished),
+            new=finished - self._done_before,
             seconds=now - self._began,
             ended=self._ended.new(),
+            metric=self._metric,
         )

@@ -1,4 +1,4 @@
-"""``tuner worker``: run whatever is open in a database, fairly across its studies."""
+"""``tuner worker``: run the open trials of a database, fairly across its studies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_STUDIES = 8
 
 @dataclass(frozen=True, slots=True)
 class ServiceResult:
-    """What a worker did: the trials it ran of each study; ``signal`` is what stopped it, if something did."""
+    """The trials a worker ran, by study; ``signal``: the signal that stopped it, if any."""
 
     storage: str
     served: dict[str, int]
@@ -34,9 +34,9 @@ class ServiceResult:
 def run_service(
     storage: str | None, *, forever: bool, on_event: Callable[[str], None], allow_trainers: tuple[str, ...] = ()
 ) -> ServiceResult:
-    """Serve a database.  One that is to be served for ever is made where there is none yet.
+    """Run the open trials of a database; with ``forever``, the database is created if it does not exist.
 
-    Of the studies with a trainer of their own, those are served whose trainer is one of ``allow_trainers``.
+    Studies with a custom trainer are run only if ``allow_trainers`` has it.
     """
     database = open_database(storage_url(storage), create=forever)
     stop = StopSignal()
@@ -56,7 +56,7 @@ def run_service(
 class Service:
     """Runs trials of all studies of a database that have budget left.
 
-    ``on_event(text)`` hears of each study that is begun or cannot be; ``served`` counts the trials of each.
+    ``on_event(text)`` is called for each study that is started or cannot be run; ``served``: trials run, by study.
     """
 
     database: Database
@@ -87,7 +87,7 @@ class Service:
                 self._sleep(LONGEST_PAUSE)
 
     def _serve_one(self) -> set[Step]:
-        """Run one trial of the study that has waited for it longest; what the looks for work gave."""
+        """Run one trial of the study that has waited longest; the results of the attempts."""
         steps = set()
         for line in self._open_studies():
             worker = self._worker_of(line.name)
@@ -102,12 +102,12 @@ class Service:
         return steps
 
     def _open_studies(self) -> list[StudyLine]:
-        """Those with budget left: first where the fewest workers are, then where this one was longest ago."""
+        """Studies with budget left, those with the fewest workers first, then those this worker served longest ago."""
         lines = [line for line in study_lines(self.database) if line.finished < line.budget]
         return sorted(lines, key=lambda line: (line.running, self._last_served.get(line.name, 0.0)))
 
     def _worker_of(self, name: str) -> Worker | None:
-        """The worker of a study, made anew where its definition changed; None where its data cannot be used here."""
+        """The worker of a study, made again if its definition changed; None if its data cannot be used here."""
         try:
             stored = get_study(self.database, name)
             version = (stored.definition, stored.fingerprint)
@@ -132,7 +132,7 @@ class Service:
         trainer.prepare()
         dataset = load_dataset(definition.data, source.folder)
         if dataset.fingerprint != stored.fingerprint:
-            raise StorageError(f"{dataset.path} is not the data it was made from; expected the same bytes here")
+            raise StorageError(f"{dataset.path} is not the file the study was made from. Copy the original file here")
         task = Task(
             study_id=stored.study_id,
             trainer=trainer,
@@ -144,7 +144,7 @@ class Service:
         return Worker(self.database, task, self.stop)
 
     def _forget_idle(self) -> None:
-        """Let go of the data of the study that was served longest ago, where there are too many."""
+        """Drop the data of the studies served longest ago if there are too many."""
         while len(self._workers) >= MOST_STUDIES:
             del self._workers[min(self._workers, key=lambda name: self._last_served.get(name, 0.0))]
 

@@ -1,4 +1,4 @@
-"""Being told to stop: SIGINT and SIGTERM noted, not suffered; a parent that is gone."""
+"""Stop after SIGINT or SIGTERM, or once the parent process is gone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from types import FrameType
 
 @dataclass
 class StopSignal:
-    """What everything that lasts asks whether to end: after SIGINT or SIGTERM, or once the parent process is gone."""
+    """Whether to stop: after SIGINT or SIGTERM, or once the parent process is gone."""
 
     parent: int | None = None
     number: int | None = None
@@ -26,7 +26,7 @@ class StopSignal:
     def listening(self) -> Iterator[StopSignal]:
         """Catch the two signals while the block runs (in the main thread; elsewhere Python allows no handlers).
 
-        A second one takes its usual effect, for who cannot wait.
+        A second signal has its usual effect.
         """
         if threading.current_thread() is not threading.main_thread():
             yield self

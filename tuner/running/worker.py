@@ -1,4 +1,4 @@
-"""One worker: claim, draw, run, record, until there is nothing left to do or it is told to stop."""
+"""One worker: claim, sample, run and record trials until none are left or it is stopped."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from tuner.storage import (
     SampledTrial,
     claim_trial,
     fail,
-    put_back,
-    read_drawn,
+    read_sampled,
     renew,
-    write_drawn,
+    requeue,
     write_outcome,
+    write_sampled,
 )
 from tuner.study import StudyDefinition
 from tuner.trainers import Interrupted, Trainer, TrialError, TrialRequest
@@ -43,14 +43,14 @@ from tuner.trial import trial_settings
 
 FAILURES_IN_A_ROW = 3
 CHECKPOINT_SECONDS = 60.0
-SECONDS_BETWEEN_LOOKS = 0.005  # whether to stop in the middle of a trial: what is asked costs more than the clock
+SECONDS_BETWEEN_LOOKS = 0.005  # between calls of stop(), which cost more than reading the clock
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
-"""Seconds between two looks for work, where trials run elsewhere."""
+"""Seconds between two attempts to find work while other workers run the remaining trials."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker needs to know of a study; ``deadline`` is a time of :func:`time.monotonic`."""
+    """What a worker needs to run a study; ``deadline`` is a `time.monotonic` time."""
 
     study_id: int
     trainer: Trainer
@@ -67,11 +67,11 @@ class Task:
 
 
 class Step(enum.Enum):
-    """What came of a worker's look for work."""
+    """The result of one attempt to run a trial."""
 
     RAN = "ran a trial to its end"
-    STOPPED = "put a trial back, told to stop, or lost it"
-    WAITING = "all that is allowed runs elsewhere"
+    STOPPED = "re-queued a trial, was stopped, or lost its claim"
+    WAITING = "other workers run the remaining trials"
     FINISHED = "nothing is left to do"
 
 
@@ -79,7 +79,7 @@ class Step(enum.Enum):
 class Worker:
     """Runs trials of one study, one after the other.
 
-    ``on_trial()`` is called after each; once ``stop()`` is true the work ends, the trial at hand put back.
+    ``on_trial()`` is called after each; once ``stop()`` is true the work ends, and the running trial is re-queued.
     """
 
     database: Database
@@ -99,10 +99,10 @@ class Worker:
         self.deadline = math.inf if self.task.deadline is None else self.task.deadline
         self._longest = definition.search.trial_timeout or math.inf  # seconds of a trial
         self._settings = trial_settings(definition)
-        self.task.trainer.prepare()  # where it cannot be imported, no trial should fail of it
+        self.task.trainer.prepare()  # a failing import must not fail trials
 
     def work(self) -> None:
-        """Until nothing is left to do, the time is up, or somebody says stop.
+        """Run trials until none are left, the time is up, or the worker is stopped.
 
         Raises SearchError after three failures in a row.
         """
@@ -120,7 +120,7 @@ class Worker:
                     pause = min(2 * pause, LONGEST_PAUSE)
 
     def step(self) -> Step:
-        """Take one trial and run it, if there is one to take; trials of dead workers come first."""
+        """Claim and run one trial, if one is open; trials of dead workers come first."""
         if not self._advance_references():
             return Step.STOPPED
         if self._goal_is_reached():
@@ -137,7 +137,7 @@ class Worker:
         return Step.RAN if self._run(claim) else Step.STOPPED
 
     def _advance_references(self) -> bool:
-        """Train a new study's reference models, if nobody does; the time it takes is none of the trials'."""
+        """Train a new study's reference models unless another worker does; the deadline moves by its time."""
         before = self.references.seconds
         was_done = self.references.advance(self.stop)
         self.deadline += self.references.seconds - before
@@ -145,20 +145,20 @@ class Worker:
 
     @property
     def _finished(self) -> Step:
-        """What is left when no trial is: the reference models that another worker trains are waited for."""
+        """FINISHED, or WAITING while another worker trains the reference models."""
         return Step.FINISHED if self.references.is_done else Step.WAITING
 
     def _goal_is_reached(self) -> bool:
-        """Whether the study ends early; trials that this call was asked for by number are run all the same."""
+        """Whether the study ends early; ``--trials N`` runs its trials anyway."""
         if not self._goal.is_set or self.task.budget.extra is not None:
             return False
         self._history.refresh()
         return self._goal.reached(self._history.finished) is not None
 
     def _run(self, claim: Claim) -> bool:
-        """One trial, from the draw to the record; whatever happens, its claim has ended afterward.
+        """Sample, run and record one trial; its claim always ends.
 
-        False if it did not come to its end here.
+        False if the trial did not end here.
         """
         began = time.monotonic()
         with Heartbeat(lambda: renew(self.database, claim)) as heartbeat:
@@ -166,10 +166,10 @@ class Worker:
                 drawn = self._draw(claim)
                 return drawn is not None and self._train(claim, drawn, heartbeat, began)
             except StorageError:
-                raise  # the database cannot be written: the claim ends by itself
+                raise  # the database cannot be written: the claim expires
             except BaseException:
                 with suppress(StorageError):
-                    put_back(self.database, claim, claim.checkpoint)
+                    requeue(self.database, claim, claim.checkpoint)
                 raise
 
     def _train(self, claim: Claim, drawn: SampledTrial, heartbeat: Heartbeat, began: float) -> bool:
@@ -199,7 +199,7 @@ class Worker:
         try:
             outcome = self.task.trainer.run(request)
         except StorageError:
-            raise  # the pruner reads the database, and its trouble is not the trial's
+            raise  # from the pruner, not from the trial
         except MemoryError:
             return self._failed(claim, FailureCause.OUT_OF_MEMORY)
         except TrialError as error:
@@ -214,23 +214,23 @@ class Worker:
         )
 
     def _interrupted(self, claim: Claim, interrupted: Interrupted, lasted: float) -> bool:
-        """Put the trial back; where it was taken over meanwhile, that has no effect."""
+        """Re-queue the trial; no effect if another worker has taken it over."""
         if lasted >= self._longest and not self._must_stop():
             return self._failed(claim, f"{FailureCause.WALL_LIMIT}: longer than trial_timeout = {self._longest:g} s")
-        put_back(self.database, claim, interrupted.checkpoint if lasted > CHECKPOINT_SECONDS else claim.checkpoint)
+        requeue(self.database, claim, interrupted.checkpoint if lasted > CHECKPOINT_SECONDS else claim.checkpoint)
         return False
 
     def _must_stop(self) -> bool:
         return self.stop() or time.monotonic() >= self.deadline
 
     def _draw(self, claim: Claim) -> SampledTrial | None:
-        """What the trial runs with: as drawn by an earlier attempt, or drawn now; None if the claim was lost."""
-        before, given = read_drawn(self.database, claim.trial_id, self._distributions)
+        """The trial's hyperparameters, from an earlier attempt or sampled now; None if the claim was lost."""
+        before, given = read_sampled(self.database, claim.trial_id, self._distributions)
         if before is not None:
             return before
         self._history.refresh()
         drawn = draw(self.task.definition, self._history, claim.number, given, self.task.exploring_with)
-        held = write_drawn(self.database, claim, self.task.study_id, drawn, self._distributions)
+        held = write_sampled(self.database, claim, self.task.study_id, drawn, self._distributions)
         return drawn if held else None
 
     def _failed(self, claim: Claim, reason: str) -> bool:
@@ -239,6 +239,6 @@ class Worker:
         if len(self.failures) >= FAILURES_IN_A_ROW:
             raise SearchError(
                 f"{FAILURES_IN_A_ROW} trials in a row failed, the last one (trial {claim.number}) with {reason}; "
-                f"mend the cause, then go on with: {command_text('search', self.task.definition.name)}"
+                f"fix the cause, then continue with: {command_text('search', self.task.definition.name)}"
             )
         return was_ours

@@ -3,13 +3,13 @@
 from sqlalchemy.engine import URL
 
 from tuner.storage.address import mask, parse_url, shown, sqlite_file, sqlite_url, without_password
-from tuner.storage.claims import Budget, BudgetStatus, Claim, claim_trial, fail, put_back
+from tuner.storage.claims import Budget, BudgetStatus, Claim, claim_trial, fail, requeue
 from tuner.storage.counting import Counts
 from tuner.storage.database import Database
 from tuner.storage.facts import Begun, StudyFacts
 from tuner.storage.health import Check, check_database
 from tuner.storage.history import History, frozen_trial
-from tuner.storage.jobs import JobClaim, claim_job, finish_job, put_back_job
+from tuner.storage.jobs import JobClaim, claim_job, finish_job, requeue_job
 from tuner.storage.learning import write_learning
 from tuner.storage.leases import CLAIM_SECONDS, HEARTBEAT_SECONDS, renew
 from tuner.storage.merging import Merged, merge_database
@@ -31,9 +31,9 @@ from tuner.storage.records import (
     Outcome,
     SampledTrial,
     enqueue_trial,
-    read_drawn,
-    write_drawn,
+    read_sampled,
     write_outcome,
+    write_sampled,
 )
 from tuner.storage.schema import back_up, open_database, optuna_storage
 from tuner.storage.studies import (
@@ -48,7 +48,7 @@ from tuner.storage.studies import (
     raise_budget,
     read_dev_set,
     read_points,
-    record_test_look,
+    record_test_evaluation,
     study_lines,
     study_names,
     update_study,

@@ -1,4 +1,4 @@
-"""Who runs which trial: claims that are exact in number, end with their owner, and are never two on one trial."""
+"""Claims: which worker runs which trial, at most one per trial and never more than the budget."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FIRST_WAITING = (
 )
 _ATTEMPTS = sa.select(_c.attempts, _c.checkpoint).where(_c.trial_id == tables.TRIAL)
 _CHANGE_TRIAL = optuna_internals.trials.update().where(_o.trial_id == tables.TRIAL)
-"""The columns that change are given beside the trial, by their names."""
+"""The changed columns are passed as parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class Claim(Lease):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a claim is checked against: ``call`` names the search that claims.
+    """The limit for claims of the search ``call``.
 
-    ``extra`` None: the study's own budget, complete + pruned + running trials of the study.  Otherwise: so many
-    trials of this one call, whatever the study's budget says.
+    ``extra`` None: the study's budget, for its complete, pruned and running trials.  Otherwise: this many trials of
+    this call, whatever the study's budget.
     """
 
     call: str
@@ -62,7 +62,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class BudgetStatus:
-    """How far a study, or a call, is: what counts, what runs, what is allowed in all."""
+    """Progress of a study or a call: trials counted, running, and allowed in total."""
 
     counted: int
     running: int
@@ -70,16 +70,16 @@ class BudgetStatus:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing more is to be done or waited for."""
+        """Whether the budget is used up."""
         return self.counted >= self.allowed
 
 
 def claim_trial(
     database: Database, study_id: int, budget: Budget, *, max_attempts: int, owner: Owner
 ) -> tuple[Claim | None, BudgetStatus]:
-    """Take the next trial, if the budget has one left: a waiting one first (lowest number), else a new one.
+    """Claim the next trial if the budget allows: a waiting one first (lowest number), else a new one.
 
-    One transaction: claims whose owner is gone are ended, the budget is checked, the trial is made or taken.
+    One transaction: it ends dead owners' claims, checks the budget, and claims the trial.
     """
     token, is_again = uuid.uuid4().hex, False
 
@@ -90,9 +90,9 @@ def claim_trial(
         allowed = lock_study(connection, study_id)
         taken = _claimed_as(connection, token) if before else None  # by this very call: its commit was not answered
         if taken is not None:
-            return taken, _standing(connection, study_id, budget, allowed)
+            return taken, _budget_status(connection, study_id, budget, allowed)
         _end_dead_claims(connection, study_id, now, max_attempts)
-        standing = _standing(connection, study_id, budget, allowed)
+        standing = _budget_status(connection, study_id, budget, allowed)
         if standing.counted + standing.running >= standing.allowed:
             return None, standing
         return _take(connection, study_id, budget.call, token, owner, now), standing
@@ -101,7 +101,7 @@ def claim_trial(
 
 
 def _claimed_as(connection: Connection, token: str) -> Claim | None:
-    """The claim that has this token, if there is one."""
+    """The claim with this token, or None."""
     t, c = optuna_internals.trials.c, tables.claims.c
     row = connection.execute(
         sa.select(t.trial_id, t.number, c.attempts, c.checkpoint)
@@ -112,7 +112,7 @@ def _claimed_as(connection: Connection, token: str) -> Claim | None:
 
 
 def _end_dead_claims(connection: Connection, study_id: int, now: float, max_attempts: int) -> None:
-    """Let the trials of dead owners wait for somebody else, or fail where they were begun too often."""
+    """Re-queue the trials of dead owners, or fail those with too many attempts."""
     live = connection.execute(_LIVE_CLAIMS, {"study": study_id}).all()
     for claim in live:
         death = Claim.rows.death(connection, claim.trial_id, claim, now)
@@ -125,7 +125,7 @@ def _end_dead_claims(connection: Connection, study_id: int, now: float, max_atte
             _free_claim(connection, claim.trial_id, reason)
 
 
-def _standing(connection: Connection, study_id: int, budget: Budget, allowed: int) -> BudgetStatus:
+def _budget_status(connection: Connection, study_id: int, budget: Budget, allowed: int) -> BudgetStatus:
     if budget.extra is None:
         states = count_states(connection, study_id)
         return BudgetStatus(states.finished, states.running, allowed)
@@ -151,21 +151,23 @@ def _take(connection: Connection, study_id: int, call: str, token: str, owner: O
     return Claim(trial_id, token, attempt, number, before.checkpoint)
 
 
-def put_back(database: Database, claim: Claim, checkpoint: bytes | None = None) -> bool:
-    """Let the trial wait for whoever comes next, as if this attempt had not been; False if it was no longer ours."""
+def requeue(database: Database, claim: Claim, checkpoint: bytes | None = None) -> bool:
+    """Re-queue the trial without counting this attempt; False if the claim was lost."""
     before = {"attempts": claim.attempt - 1, "checkpoint": checkpoint}
-    return write_held(database, claim, lambda connection: _free_claim(connection, claim.trial_id, "put back", **before))
+    return write_held(
+        database, claim, lambda connection: _free_claim(connection, claim.trial_id, "re-queued", **before)
+    )
 
 
 def fail(database: Database, claim: Claim, reason: str) -> bool:
-    """The trial failed for good, for this reason; False if it was no longer ours."""
+    """Mark the trial as failed for this reason; False if the claim was lost."""
     return write_held(
         database, claim, lambda connection: _fail(connection, claim.trial_id, reason, database.now(connection))
     )
 
 
 def _free_claim(connection: Connection, trial_id: int, reason: str, **values: Any) -> None:
-    """Back to the waiting trials, its parameters and seed kept."""
+    """Make the trial wait again, with its parameters and seed."""
     Claim.rows.end(connection, trial_id, reason, **values)
     connection.execute(_CHANGE_TRIAL, {"trial": trial_id, "state": TrialState.WAITING, "datetime_start": None})
 

@@ -1,4 +1,4 @@
-"""What a study keeps of its data and its beginning, for those who have only the database."""
+"""What a study's database keeps of its data and its start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AT_RANDOM = "random"
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The study whose trials this one began with, and how many there were."""
+    """The study whose trials this one started with, and their number."""
 
     study: str
     trials: int
@@ -24,7 +24,7 @@ class Begun:
 class StudyFacts:
     """What was known when a study was made; ``references``: the reference models' dev errors, None until trained.
 
-    ``exploring``: the sampler of its exploring trials. Studies of 0.1 tell none: they began with pseudo-random ones.
+    ``exploring``: the sampler of its exploring trials; studies of 0.1 have none and used pseudo-random ones.
 
     ``sizes``: rows in train, dev, train_dev and test; ``folder``: where the definition's relative paths begin;
     ``versions``: of Python and the libraries.
@@ -43,7 +43,7 @@ class StudyFacts:
 
     @classmethod
     def from_json(cls, text: str) -> StudyFacts:
-        """The inverse of :meth:`to_json`; the first version left out what a study had none of."""
+        """Read what ``to_json`` wrote; 0.1 left out empty entries."""
         return cls.from_dict(json.loads(text))
 
     @classmethod
@@ -64,7 +64,7 @@ class StudyFacts:
         )
 
     def to_json(self) -> str:
-        """As the study's column holds it; what a study of 0.1 has not only where there is any."""
+        """As the study's column stores it; entries that 0.1 did not have are left out if empty."""
         found: dict[str, Any] = {
             "class_names": self.class_names,
             "sizes": self.sizes,

@@ -1,4 +1,4 @@
-"""Whether a database can be used from here: where it lies, who may write, and in which mode it is."""
+"""Check a database: its location, permissions and journal mode."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tuner.storage.schema import open_database
 from tuner.storage.studies import study_names
 
 LEAST_FREE = 200_000_000
-"""Bytes below which a search would soon stop for want of room: a thousand trials with their curves take about 20 MB."""
+"""Bytes of free space a search needs; a thousand trials with their curves take about 20 MB."""
 
 WAL = b"\x02\x02"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at, what was found, and whether a search can live with it."""
+    """One check: what was found, and whether it passed."""
 
     name: str
     passed: bool
@@ -33,7 +33,7 @@ class Check:
 
 
 def check_database(url: URL) -> list[Check]:
-    """Look at the database of a URL, which need not exist yet; nothing is created."""
+    """Check the database of a URL, which need not exist yet; nothing is created."""
     path = sqlite_file(url)
     if path is None:
         return [_check_server(url)]
@@ -45,7 +45,7 @@ def check_database(url: URL) -> list[Check]:
 
 
 def _nearest_folder(folder: Path) -> Path:
-    """The folder itself, or the one in which it would be made."""
+    """The folder, or its parent if it does not exist yet."""
     return folder if folder.exists() else folder.parent
 
 
@@ -59,9 +59,9 @@ def _check_place(folder: Path) -> Check:
 
 def _check_file(path: Path, folder: Path) -> Check:
     if not os.access(folder, os.W_OK):
-        return Check("database", False, f"{folder} cannot be written by this user; name another place with --storage")
+        return Check("database", False, f"{folder} cannot be written by this user. Name another file with --storage")
     if not path.exists():
-        return Check("database", True, f"{path} does not exist yet; the first search makes it")
+        return Check("database", True, f"{path} does not exist yet; the first search creates it")
     try:
         with open_database(sqlite_url(path), create=False) as database:
             n_studies = len(study_names(database))
@@ -75,16 +75,16 @@ def _check_file(path: Path, folder: Path) -> Check:
 
 
 def _check_mode(path: Path) -> Check:
-    """In WAL mode readers never wait for a writer; bytes 18 and 19 of the file say so, whoever has it open."""
+    """Check for WAL mode, in which readers never block writers (bytes 18 and 19 of the file)."""
     with path.open("rb") as file:
         is_wal = file.read(20)[18:] == WAL
-    return Check("journal", is_wal, "WAL mode" if is_wal else f"{path} is not in WAL mode, and readers hold it up")
+    return Check("journal", is_wal, "WAL mode" if is_wal else f"{path} is not in WAL mode: readers block writers")
 
 
 def _check_disk(folder: Path) -> Check:
     free = shutil.disk_usage(folder).free
     room = f"{free / 1e9:,.1f} GB free in {folder.resolve()}"
-    return Check("disk", free >= LEAST_FREE, room if free >= LEAST_FREE else f"{room}: make room before a search")
+    return Check("disk", free >= LEAST_FREE, room if free >= LEAST_FREE else f"{room}. Free some space before a search")
 
 
 def _check_server(url: URL) -> Check:

@@ -1,4 +1,4 @@
-"""A study's one job besides its trials, its reference models: claimed like a trial, so that it is done exactly once."""
+"""Train a study's reference models once: claimed by one worker, like a trial."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class JobClaim(Lease):
 
 
 def claim_job(database: Database, study_id: int, *, max_attempts: int, owner: Owner) -> tuple[JobClaim | None, bool]:
-    """Take the study's job, unless a living process holds it; and whether nothing is left of it to do or wait for."""
+    """Claim the study's job unless a living process has it; returns also whether the job is finished."""
     token = uuid.uuid4().hex
 
     def work(connection: Connection) -> tuple[JobClaim | None, bool]:
@@ -49,15 +49,15 @@ def claim_job(database: Database, study_id: int, *, max_attempts: int, owner: Ow
         JobClaim.rows.change(connection, study_id, attempts=job.attempts + 1, **terms(token, owner, now))
         return JobClaim(study_id, token, job.attempts + 1), False
 
-    # a look without the write lock first: nearly always the job was done long ago
+    # read without the write lock first: usually the job is finished
     job = database.read(lambda connection: connection.execute(_JOB, {"study": study_id}).one_or_none())
     if job is None or job.finished is not None:
         return None, True
     return database.write(work, repeatable=True)
 
 
-def put_back_job(database: Database, claim: JobClaim) -> bool:
-    """Re-queue the job, as if this attempt had not been; False if it was no longer ours."""
+def requeue_job(database: Database, claim: JobClaim) -> bool:
+    """Re-queue the job without counting this attempt; False if the claim was lost."""
     return write_held(
         database,
         claim,
@@ -66,7 +66,7 @@ def put_back_job(database: Database, claim: JobClaim) -> bool:
 
 
 def finish_job(database: Database, claim: JobClaim, errors: dict[str, float] | str) -> bool:
-    """Write down each reference model's dev error, or why there are none; False if the claim was no longer ours."""
+    """Record each reference model's dev error, or why there are none; False if the claim was lost."""
     return write_held(
         database,
         claim,

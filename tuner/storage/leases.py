@@ -1,4 +1,4 @@
-"""The right of one process to do what a row stands for: it lasts while it is renewed, and is never two on one row."""
+"""Leases: one process at a time may work on a row, as long as it renews its lease."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class LeasedRows:
         connection.execute(self._update, {"leased": key, **values})
 
     def end(self, connection: Connection, key: int, reason: str | None, **values: Any) -> None:
-        """Nobody has this row any more."""
+        """End the lease of a row."""
         self.change(connection, key, token=None, reason=reason, **values)
 
     def death(self, connection: Connection, key: int, found: Any, now: float) -> str | None:
-        """How the lease of a row, as it was found, has ended although nobody ended it; None: it holds.
+        """Why the lease of a row has expired; None if it has not.
 
-        One that seems to last longer than any was made before the clock was put back: it gets one expiry's time.
+        A lease longer than CLAIM_SECONDS was made before the clock was set back: it is shortened to CLAIM_SECONDS.
         """
         reason = death_of(found.owner, found.expires, now)
         if reason is None and found.expires > now + CLAIM_SECONDS:
@@ -52,16 +52,16 @@ class LeasedRows:
 
 
 def death_of(owner: str, expires: float, now: float) -> str | None:
-    """Whose lease has ended, and how: its process is gone, or its time is up; None: it holds."""
+    """Why a lease has expired: its process is gone, or its time is up; None if it has not."""
     process = Owner.from_json(owner)
     if process.is_gone():
         return f"{process} ended"
-    return f"{process} was not heard of" if expires < now else None
+    return f"{process} did not respond" if expires < now else None
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to do what the row of ``key`` stands for; ``token`` proves it, ``attempt`` counts from 1."""
+    """A lease of the row of ``key``; ``token`` proves it, ``attempt`` counts from 1."""
 
     rows: ClassVar[LeasedRows]
     key: int
@@ -75,7 +75,7 @@ def terms(token: str, owner: Owner, now: float) -> dict[str, Any]:
 
 
 def renew(database: Database, lease: Lease) -> bool:
-    """Push the expiry on; False if the lease is no longer ours (somebody else took it over)."""
+    """Extend the lease; False if another process has taken it over."""
 
     def work(connection: Connection) -> bool:
         expires = database.now(connection) + CLAIM_SECONDS
@@ -107,7 +107,7 @@ def write_held(
 def lock_study(connection: Connection, study_id: int) -> int:
     """The study's budget, its row held until the transaction ends (SQLite: the whole file already is).
 
-    Whoever changes a study's trials takes this lock first, so that no two wait for each other's.
+    Take this lock before changing a study's trials; this prevents deadlocks.
     """
     budget = connection.execute(_BUDGET, {"study": study_id}).scalar_one_or_none()
     if budget is None:

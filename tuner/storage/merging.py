@@ -76,7 +76,7 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
         wanted = _trials(out, old_id, (*FINISHED, TrialState.WAITING))
         _copy(out, into, new_id, wanted)
         ids = {old_id: new_id}
-        _copy_changed(out, into, tables.test_looks, "study_id", ids, without=["look_id"])
+        _copy_changed(out, into, tables.test_evaluations, "study_id", ids, without=["look_id"])
         _copy_changed(out, into, tables.jobs, "study_id", ids, token=None)  # unfinished, it is done here
         return Merged(name, True, len(wanted), 0, _count_others(out, old_id, wanted))
     _refuse_another(name, study, found)
@@ -95,7 +95,7 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
 def _refuse_foreign(into: Connection, name: str) -> None:
     o = optuna_internals.studies.c
     if into.execute(sa.select(o.study_id).where(o.study_name == name)).first() is not None:
-        raise StorageError(f"study {name!r} is there already, made by Optuna alone; nothing was merged")
+        raise StorageError(f"study {name!r} already exists without tuner's tables; nothing was merged")
 
 
 def _refuse_another(name: str, study: Mapping[str, Any], found: Any) -> None:
@@ -104,8 +104,8 @@ def _refuse_another(name: str, study: Mapping[str, Any], found: Any) -> None:
     if changed or (found.dev_rows, found.dev_classes) != (study["dev_rows"], study["dev_classes"]):
         differs = ", ".join(dict.fromkeys(changed)) or "the dev examples"
         raise StorageError(
-            f"study {name!r} is in both databases, but made from different definitions ({differs}); nothing was "
-            "merged: merge into another database with --storage, or delete one of the two"
+            f"study {name!r} is in both databases with different definitions ({differs}); nothing was merged. "
+            "Merge into another database with --storage, or delete one of the two"
         )
 
 

@@ -45,7 +45,7 @@ def add_left_out(connection: Connection) -> None:
 
 
 def add_effective_looks(connection: Connection) -> None:
-    """For how many independent rows a look at the test set counts; unknown of earlier looks, and so all of them."""
+    """The independent rows of a test-set evaluation; NULL (all) for earlier ones."""
     double = sa.Double().compile(dialect=connection.dialect)
     connection.execute(sa.text(f"ALTER TABLE tuner_test_looks ADD COLUMN n_effective {double}"))
 

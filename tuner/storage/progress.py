@@ -1,4 +1,4 @@
-"""How far a study is: a few numbers, read often and cheaply."""
+"""A study's progress in a few numbers, cheap to read often."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class BestTrial:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a study stands; ``budget`` is the study's own."""
+    """A study's progress; ``budget`` is the study's own."""
 
     counts: Counts
     running: int
@@ -41,7 +41,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class RunningTrial:
-    """A trial that somebody runs: who, for how many seconds already, and in which attempt."""
+    """A running trial: its worker, its seconds so far, and its attempt."""
 
     number: int
     host: str
@@ -51,7 +51,7 @@ class RunningTrial:
 
 
 def read_running(database: Database, study_id: int) -> list[RunningTrial]:
-    """The trials of a study that are claimed now, by their numbers; a claim past its time is nobody's."""
+    """The running trials of a study, by number; expired claims do not count."""
     o, c = optuna_internals.trials.c, tables.claims.c
     with database.reading() as connection:
         now = database.now(connection)
@@ -71,7 +71,7 @@ def read_running(database: Database, study_id: int) -> list[RunningTrial]:
 
 @dataclass(frozen=True, slots=True)
 class EndedTrial:
-    """A trial that ended, for whoever follows a search; ``reason`` says why one failed."""
+    """A trial that ended; ``reason`` says why it failed."""
 
     number: int
     state: outcomes.TrialState
@@ -84,7 +84,7 @@ class EndedTrial:
 
 
 class EndedTrials:
-    """The trials of a study that have ended since the last look."""
+    """The trials of a study that ended since the last call."""
 
     def __init__(self, database: Database, study_id: int) -> None:
         self._database = database
@@ -94,7 +94,7 @@ class EndedTrials:
         self.new()
 
     def new(self) -> list[EndedTrial]:
-        """Those nobody has been told of yet, in the order they ended; failed ones last."""
+        """Trials not yet returned, in the order they ended; failed ones last."""
         with self._database.reading() as connection:
             finished, failed = self._finished(connection), self._failures(connection)
         self._failed |= {row.number for row in failed}
@@ -115,7 +115,7 @@ class EndedTrials:
         ).all()
 
     def _failures(self, connection: Connection) -> list[Any]:
-        """Few, so that all are read: only finished trials are numbered in their order."""
+        """Failed trials not yet returned; all are read, as they are few and have no finish order."""
         o, t, c = optuna_internals.trials.c, tables.trials.c, tables.claims.c
         rows = connection.execute(
             sa.select(o.number, sa.null().label("value"), c.reason, tables.trials)

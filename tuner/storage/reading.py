@@ -142,7 +142,7 @@ def count_trials(trials: Sequence[TrialRecord]) -> Counts:
 
 def read_study(database: Database, name: str) -> StudyRecord:
     """Read everything about a study.  Raises UsageError where there is none of that name."""
-    s, o, look = tables.studies.c, optuna_internals.studies.c, tables.test_looks.c
+    s, o, look = tables.studies.c, optuna_internals.studies.c, tables.test_evaluations.c
     with database.reading() as connection:
         row = connection.execute(
             sa.select(tables.studies, o.study_name.label("name"))

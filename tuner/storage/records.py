@@ -58,7 +58,7 @@ class Outcome:
         return self.stop_reason == StopReason.PRUNED
 
 
-def write_drawn(
+def write_sampled(
     database: Database, claim: Claim, study_id: int, drawn: SampledTrial, distributions: Mapping[str, BaseDistribution]
 ) -> bool:
     """Note what the trial will run with, before it runs; False if the claim is no longer ours."""
@@ -136,7 +136,7 @@ def insert_waiting(
     return number
 
 
-def read_drawn(
+def read_sampled(
     database: Database, trial_id: int, distributions: Mapping[str, BaseDistribution]
 ) -> tuple[SampledTrial | None, dict[str, Any]]:
     """What an earlier attempt of this trial drew, or None; and the parameters given to it by hand, if any."""

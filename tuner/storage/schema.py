@@ -189,7 +189,7 @@ def _versions_in(path: Path, connection: sqlite3.Connection) -> tuple[int, str]:
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if tables.versions.name not in names:
         kind = "an Optuna database without tuner's tables" if "alembic_version" in names else "somebody else's database"
-        raise StorageError(f"{path}: is {kind}; it was left as it is: name another file with --storage")
+        raise StorageError(f"{path}: is {kind}; not changed. Name another file with --storage")
     version, optuna_version = connection.execute("SELECT schema_version, optuna_version FROM tuner_version").fetchone()
     return version, optuna_version
 

@@ -95,6 +95,7 @@ class StudyLine(Finished):
     best: float | None
     created: float
     data_path: str
+    metric: str
 
 
 def find_study(database: Database, name: str) -> StoredStudy | None:
@@ -223,7 +224,7 @@ def update_study(database: Database, study_id: int, **values: Any) -> None:
     )
 
 
-def record_test_look(
+def record_test_evaluation(
     database: Database,
     study_id: int,
     *,
@@ -233,26 +234,26 @@ def record_test_look(
     n_effective: float | None,
     model: str,
 ) -> int:
-    """Note that the test set was looked at with a trial's model; how often it was, this time included.
+    """Record a test-set evaluation of a trial's model; returns how many there are, this one included.
 
-    ``n_effective``: for how many independent rows the ``n`` count, as groups make them; None where each is.
+    ``n_effective``: the independent rows among the ``n``, given groups; None if all are.
     """
-    looks = tables.test_looks
+    evaluations = tables.test_evaluations
 
     def work(connection: Connection) -> int:
         lock_study(connection, study_id)
         found = {"trial_number": trial_number, "wrong": wrong, "n": n, "n_effective": n_effective, "model": model}
-        connection.execute(looks.insert().values(study_id=study_id, looked=database.now(connection), **found))
-        query = sa.select(sa.func.count()).select_from(looks).where(looks.c.study_id == study_id)
+        connection.execute(evaluations.insert().values(study_id=study_id, looked=database.now(connection), **found))
+        query = sa.select(sa.func.count()).select_from(evaluations).where(evaluations.c.study_id == study_id)
         return int(connection.execute(query).scalar_one())
 
     return database.write(work)
 
 
 def raise_budget(database: Database, study_id: int, *, to: int = 0, by: int = 0) -> int:
-    """Raise the study's budget to ``to`` in all, or by ``by`` beyond what is allowed or done; never lower it.
+    """Raise the budget to ``to`` in total, or by ``by`` above the larger of budget and finished trials; never lower it.
 
-    Returns the budget as it is then.
+    Returns the new budget.
     """
 
     def work(connection: Connection) -> int:
@@ -267,11 +268,11 @@ def raise_budget(database: Database, study_id: int, *, to: int = 0, by: int = 0)
 
 
 def study_lines(database: Database) -> list[StudyLine]:
-    """What the database holds, one line a study, oldest first."""
+    """List the database's studies, oldest first."""
     s, o, t, v = tables.studies.c, optuna_internals.studies.c, optuna_internals.trials.c, optuna_internals.values.c
     with database.reading() as connection:
         rows = connection.execute(
-            sa.select(s.study_id, o.study_name, s.budget, s.created, s.data_path)
+            sa.select(s.study_id, o.study_name, s.budget, s.created, s.data_path, s.identity)
             .join(optuna_internals.studies, s.study_id == o.study_id)
             .order_by(s.created)
         ).all()
@@ -298,6 +299,7 @@ def study_lines(database: Database) -> list[StudyLine]:
             best=best.get(row.study_id),
             created=row.created,
             data_path=row.data_path,
+            metric=json.loads(row.identity).get("search.metric", "error"),
         )
         for row in rows
     ]

@@ -108,7 +108,7 @@ jobs = Table(
     Column("reason", Text),
     Column("finished", Double),
 )
-"""The reference models of each new study, to be trained once; a study of 0.1 has them in its facts."""
+"""The job of training each new study's reference models; a study of 0.1 has them in its facts."""
 
 trials = Table(
     "tuner_trials",
@@ -182,7 +182,7 @@ learning = Table(
     Column("seconds", Double, nullable=False),
 )
 
-test_looks = Table(
+test_evaluations = Table(
     "tuner_test_looks",
     metadata,
     Column("look_id", Integer, primary_key=True),

@@ -16,13 +16,13 @@ from tuner.study import nearest
 
 @dataclass(frozen=True, slots=True)
 class TrainerFunction:
-    """A function that may be run here: ``package.module:function``, and the folders its module may also lie in."""
+    """A permitted function, ``package.module:function``, and folders to search for its module."""
 
     name: str
     folders: tuple[Path, ...]
 
     def load(self) -> Callable[..., Any]:
-        """Import the function.  Raises UsageError with one line, whatever goes wrong in the user's module."""
+        """Import the function.  Raises UsageError for any error in the user's module."""
         module_name, _, function_name = self.name.partition(":")
         sys.path += [str(folder) for folder in self.folders if str(folder) not in sys.path]
         importlib.invalidate_caches()
@@ -30,14 +30,9 @@ class TrainerFunction:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             places = ", ".join(map(str, self.folders))
-            raise UsageError(
-                f"trainer {self.name}: there is no module {error.name!r}; expected it to be installed, or in {places}"
-            ) from error
+            raise UsageError(f"trainer {self.name}: no module {error.name!r} is installed or in {places}") from error
         except Exception as error:
-            raise UsageError(
-                f"trainer {self.name}: importing {module_name} failed with {error_line(error)}; expected a module that "
-                "python can import"
-            ) from error
+            raise UsageError(f"trainer {self.name}: importing {module_name} failed with {error_line(error)}") from error
         function: Callable[..., Any] | None = getattr(module, function_name, None)
         if not callable(function):
             there = nearest(function_name, [name for name in vars(module) if not name.startswith("_")])

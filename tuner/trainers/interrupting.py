@@ -1,4 +1,4 @@
-"""Ending somebody else's function that does not ask whether it should go on."""
+"""Interrupt a custom trainer that does not check whether to stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""tuner's own network as a trainer."""
+"""Train tuner's own network."""
 
 from __future__ import annotations
 

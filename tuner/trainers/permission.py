@@ -1,8 +1,8 @@
-"""The trainer of a definition, and who may run the function that ``[network] trainer`` names.
+"""Find the trainer of a definition, and check whether its custom trainer may be run.
 
-A shared database must not become a way to run code.  So a function is run only if it stands in the definition file
-that was given here, or was named on this command line; what the database's copy of a definition says is not enough,
-and no folder that the database names is searched for it.
+A shared database must not become a way to run code.  A custom trainer is run only if the definition file given here
+names it, or ``--allow-trainer`` does.  The database's copy of a definition is not enough, and folders named in the
+database are not searched for the module.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from tuner.trainers.trainer import Trainer
 def trainer_of(
     definition: StudyDefinition, *, file_folder: Path | None = None, allowed: Collection[str] | None = None
 ) -> Trainer:
-    """The trainer of a definition; one whose function is not permitted refuses to run.
+    """The trainer of a definition.
 
-    ``file_folder`` is where the definition file lies that was given here, None where the definition comes from the
-    database; ``allowed`` are the names given with --allow-trainer, None where nothing will be run.  Raises UsageError
-    where neither permits the function.
+    ``file_folder``: the folder of the definition file, None if the definition comes from the database.  ``allowed``:
+    the names given with --allow-trainer, None if nothing will be run.  Raises UsageError if neither permits a custom
+    trainer.
     """
     name = definition.network.trainer
     if name is None:
@@ -34,8 +34,8 @@ def trainer_of(
         return CustomTrainer(definition, None)
     if file_folder is None and name not in allowed:
         raise UsageError(
-            f"study {definition.name!r} runs a trainer, {name}, that only the database names; to run it here, say "
-            f"--allow-trainer {name} (or give the definition file)"
+            f"study {definition.name!r} has a custom trainer, {name}, that only the database names. To run it, pass "
+            f"--allow-trainer {name} or the definition file"
         )
     here = Path.cwd()
     folders = tuple(dict.fromkeys([here] if file_folder is None else [file_folder, here]))

@@ -1,4 +1,4 @@
-"""Studies as they lie in folders and databases: locate, create, open, administer.  Nothing here runs a trial."""
+"""Locate, create, open and administer studies in folders and databases; nothing here runs a trial."""
 
 from tuner.workspace.creating import PreparedStudy, prepare
 from tuner.workspace.locating import write_definition, write_example

@@ -1,4 +1,4 @@
-"""What is done to a database besides searching: more budget, hand-picked trials, deleting, copying, merging."""
+"""Change a database other than by searching: raise budgets, enqueue trials, delete, copy, merge."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tuner.workspace.opening import StudyRequest, open_study, open_to_read
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A study as it stands after a change to it; ``headline`` names study, database and data."""
+    """A study's state after a change; ``headline`` names study, database and data."""
 
     study: str
     headline: str
@@ -40,12 +40,12 @@ class Submitted:
 
     @property
     def open_trials(self) -> int:
-        """Trials that are still to be finished."""
+        """Trials not yet finished."""
         return max(0, self.progress.budget - self.progress.counts.finished)
 
 
 def submit(request: StudyRequest, trials: int | None) -> Submitted:
-    """Make sure that the study is in its database, and raise its budget by ``trials``; nothing is run."""
+    """Create the study if needed, and raise its budget by ``trials``; nothing is run."""
     study = open_study(request)
     with study.database as database:
         if trials is not None:
@@ -54,7 +54,7 @@ def submit(request: StudyRequest, trials: int | None) -> Submitted:
 
 
 def enqueue(request: StudyRequest, values: Mapping[str, Any]) -> tuple[Submitted, int]:
-    """Let a trial with these hyperparameters be the next to run, the others drawn; and its number.
+    """Queue a trial with these hyperparameters, the others sampled; returns its number too.
 
     Raises UsageError for a hyperparameter that the study does not search, or a value outside its range.
     """
@@ -82,16 +82,18 @@ def check_point(definition: StudyDefinition, values: Mapping[str, Any]) -> None:
             searched = space.searched[name]
             if not searched.contains(value):
                 raise UsageError(
-                    f"{name} = {value} is outside what {definition.name} searches: {searched.kind} = "
+                    f"{name} = {value} is outside the range of {definition.name}: {searched.kind} = "
                     f"{list(searched.bounds)}"
                 )
         elif (fixed := space.fixed.get(name, hyperparameter.default)) != value:
-            raise UsageError(f"{name} is fixed at {fixed} in {definition.name}, got {value}; [space] would search it")
+            raise UsageError(
+                f"{name} is fixed at {fixed} in {definition.name}, got {value}. Add it to [space] to search it"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class DeletionPreview:
-    """A study that is about to be deleted, for the question that is asked first."""
+    """What deleting a study would remove."""
 
     study: str
     storage: str
@@ -99,8 +101,8 @@ class DeletionPreview:
     running: int
 
 
-def look_before_deleting(study: str, storage: str | None) -> DeletionPreview:
-    """What would be lost.  Raises UsageError where there is no such study."""
+def preview_deletion(study: str, storage: str | None) -> DeletionPreview:
+    """Read what deleting the study would remove.  Raises UsageError if there is no such study."""
     database, stored = open_to_read(study, storage)
     with database:
         progress = read_progress(database, stored.study_id)
@@ -115,29 +117,29 @@ def delete(study: str, storage: str | None) -> None:
 
 
 def backup(file: Path, storage: str | None) -> tuple[str, int]:
-    """Copy the database into a new file while others write; what was copied, and the bytes of the copy.
+    """Copy the database into a new file while others write; returns the source and the copy's size in bytes.
 
-    Raises UsageError where the file is there already, or the database is on a server.
+    Raises UsageError if the file already exists, or the database is on a server.
     """
     url = storage_url(storage)
     path = sqlite_file(url)
     if path is None:
-        raise UsageError(f"{shown(url)}: a server is backed up with its own tools (pg_dump); or `tuner merge` from it")
+        raise UsageError(f"{shown(url)}: is a server. Back it up with pg_dump, or copy its studies with `tuner merge`")
     if os.path.lexists(file):
-        raise UsageError(f"{file}: is there already; it was left as it is: name a new file")
+        raise UsageError(f"{file}: already exists; not overwritten. Name a new file")
     if not file.absolute().parent.is_dir():
-        raise UsageError(f"{file}: there is no folder {file.parent}; expected one that exists")
+        raise UsageError(f"{file}: no such folder {file.parent}")
     open_database(url, create=False).close()
     back_up(path, file.absolute())
     return shown(url), file.stat().st_size
 
 
 def merge(other: str, storage: str | None) -> tuple[str, list[Merged]]:
-    """Bring the studies and trials of another database in, all or none; where to, and what came of each study."""
+    """Merge the studies and trials of another database, all or none; returns the target and the result by study."""
     source_url = parse_url(other) if "://" in other else sqlite_url(Path(other))
     target_url = storage_url(storage)
     if source_url == target_url:
-        raise UsageError(f"{shown(source_url)}: is the database itself; expected another one to merge into it")
+        raise UsageError(f"{shown(source_url)}: is the target database itself. Name another database to merge into it")
     path = sqlite_file(source_url)
     if path is not None and not path.exists():
         raise UsageError(f"{path}: no such file; expected a database of tuner (a tuner.db, or a copy by tuner backup)")

@@ -1,4 +1,4 @@
-"""From a definition to a study in the database: everything that can be refused is refused before a file is made."""
+"""Create a study in the database from a definition; all checks are made before a file is written."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ VERSIONS = ("tuner-search", "numpy", "optuna", "sqlalchemy", "pandas")
 
 @dataclass(frozen=True)
 class PreparedStudy:
-    """A study that can be searched: in the database, its data in memory, its trainer permitted where it will be run.
+    """A study ready to be searched: in the database, its data in memory, its trainer permitted.
 
-    ``ignored_from``: the study whose trials it was asked to begin with, though it had begun without them.
+    ``ignored_from``: the ``--from`` study, if this one existed before and so did not begin with its trials.
     """
 
     database: Database
@@ -58,7 +58,7 @@ class PreparedStudy:
 
     @property
     def notices(self) -> list[str]:
-        """What is to be known of the data, what makes a verdict doubtful last."""
+        """Notes on the data, then warnings of the data checks."""
         facts = self.stored.facts
         return [*facts.notices, *(finding.text for finding in facts.findings if finding.severity != "note")]
 
@@ -71,9 +71,9 @@ class PreparedStudy:
         parts = [f"data {data} ({rows})"]
         begun = self.stored.facts.begun
         if begun is not None:
-            parts.append(f"begun with {begun.trials} trials of {begun.study}")
+            parts.append(f"started with {begun.trials} trials of {begun.study}")
         if self.ignored_from is not None:
-            parts.append(f"--from {self.ignored_from} changes nothing: the study was there before")
+            parts.append(f"--from {self.ignored_from} has no effect: the study already exists")
         return headline(self.stored.name, self.database.name, *parts)
 
 
@@ -86,12 +86,12 @@ def prepare(
     allow_changed: bool = False,
     write_definition: Callable[[], None] = lambda: None,
 ) -> PreparedStudy:
-    """Find or make the study of a definition; a new one begins with the trials of ``from_study``.
+    """Find or create the study of a definition; a new one begins with the trials of ``from_study``.
 
-    ``write_definition`` is called once nothing is left to refuse, before a new study is stored: whoever interrupts the
-    seconds in which its data are judged leaves nothing behind, and no study is without its definition.
+    ``write_definition`` is called after all checks and before a new study is stored, so that an interruption leaves
+    nothing behind and every study has its definition.
 
-    Raises StorageError where it exists under another identity, and UsageError where ``from_study`` does not.
+    Raises StorageError if the study exists with another identity, UsageError if ``from_study`` does not exist.
     """
     definition = source.definition
     identity = definition.identity(dataset.fingerprint)
@@ -123,7 +123,7 @@ def prepare(
 def _new_study(
     source: Source, dataset: Dataset, offers: list[WarmStartTrial], findings: Sequence[Finding], from_study: str | None
 ) -> NewStudy:
-    """What the database keeps of a study that is made."""
+    """The database's record of a new study."""
     definition = source.definition
     begun = Begun(from_study, len(offers)) if from_study else None
     return NewStudy(
@@ -154,13 +154,13 @@ def _look_first(
     from_study: str | None,
     allow_changed: bool,
 ) -> tuple[StoredStudy | None, list[WarmStartTrial]]:
-    """Refuse what can be refused before anything is written; the study, or the trials a new one begins with."""
+    """Make all checks before anything is written; return the study, or the trials a new one begins with."""
     try:
         database = located.database()
     except NoDatabaseError:
         if from_study is not None:
             where = shown(located.url)
-            raise UsageError(f"--from {from_study}: there is no {where} yet that could hold such a study") from None
+            raise UsageError(f"--from {from_study}: no such study; the database {where} does not exist yet") from None
         return None, []
     known = located.stored
     found = known if known is not None and known.name == definition.name else find_study(database, definition.name)
@@ -169,7 +169,7 @@ def _look_first(
     if not allow_changed:
         refuse_changed(database, found, identity)
     if from_study is not None and from_study != _begun_with(found):
-        get_study(database, from_study)  # a name that is no study's is a mistake, though it has no effect
+        get_study(database, from_study)  # an unknown name is an error, although it has no effect
     return found, []
 
 
@@ -179,7 +179,7 @@ def _begun_with(stored: StoredStudy) -> str | None:
 
 
 def _continue(database: Database, stored: StoredStudy, new: NewStudy, *, allow_changed: bool) -> StoredStudy:
-    """Bring what is free to change up to date: the definition's text, its budget, [diagnosis]."""
+    """Update what may change: the definition's text, its budget, [diagnosis]."""
     changed: dict[str, Any] = {}
     if identity_changes(stored.identity, new.identity):
         if not allow_changed:
@@ -189,7 +189,7 @@ def _continue(database: Database, stored: StoredStudy, new: NewStudy, *, allow_c
     if stored.definition != new.definition:
         changed["definition"] = new.definition
         before = parse_definition(stored.definition, f"study {stored.name!r}").search.trials
-        if before != new.budget:  # an edited budget is meant; one raised by --total or submit stays
+        if before != new.budget:  # an edited budget counts; one raised by --total or submit stays
             changed["budget"] = new.budget
     if not changed:
         return stored
@@ -202,14 +202,14 @@ def _refuse_other_dev_set(database: Database, stored: StoredStudy, new: NewStudy
     rows, classes = read_dev_set(database, stored.study_id)
     if not (np.array_equal(rows, new.dev_rows) and np.array_equal(classes, new.dev_classes)):
         raise StorageError(
-            f"study {stored.name!r} in {database.name} was judged on other dev examples ({len(rows)} rows, now "
-            f"{len(new.dev_rows)}); --allow-changed cannot mix them: start a new study with --name "
+            f"study {stored.name!r} in {database.name} was evaluated on other dev examples ({len(rows):,} rows, now "
+            f"{len(new.dev_rows):,}), which --allow-changed cannot mix. Start a new study with --name "
             f"{_free_name(database, stored)}"
         )
 
 
 def refuse_changed(database: Database, stored: StoredStudy, identity: dict[str, Any]) -> None:
-    """Raise StorageError if the study would be continued as another one, naming what changed and the way out."""
+    """Raise StorageError if the definition or data changed, naming the changes and what to do."""
     changes = identity_changes(stored.identity, identity)
     if changes:
         new_name = _free_name(database, stored)
@@ -228,7 +228,7 @@ def _free_name(database: Database, stored: StoredStudy) -> str:
 
 
 def facts_of(dataset: Dataset, source: Source) -> StudyFacts:
-    """What the report says about the data and the versions that read it."""
+    """What the report says about the data and the library versions."""
     return StudyFacts(
         class_names=list(dataset.class_names),
         sizes=dataset.sizes,

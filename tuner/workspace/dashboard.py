@@ -1,4 +1,4 @@
-"""Optuna's own dashboard on the same database: it shows, and changes nothing."""
+"""Serve Optuna's dashboard on the same database, read-only."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tuner.workspace.locating import storage_url
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 READING = ("GET", "HEAD", "OPTIONS")
-REFUSED = b"this dashboard only shows; tuner delete, tuner enqueue and tuner search change studies\n"
+REFUSED = b"this dashboard is read-only; use tuner delete, tuner enqueue and tuner search to change studies\n"
 
 
 class Dashboard:
-    """A server that is bound to its port; ``url`` is where a browser finds it."""
+    """A server bound to its port; ``url`` is its address for a browser."""
 
     def __init__(self, storage: str | None, host: str, port: int) -> None:
         try:
@@ -33,7 +33,7 @@ class Dashboard:
             self._server = make_server(host, port, read_only(wsgi(self._storage)), _Server, _Silent)
         except OSError as error:
             self._storage.engine.dispose()
-            raise UsageError(f"--host {host} --port {port}: {error.strerror}; expected a port that is free") from None
+            raise UsageError(f"--host {host} --port {port}: {error.strerror}. Choose a free port") from None
         self.url = f"http://{host}:{self._server.server_port}/dashboard"
 
     def serve(self) -> None:
@@ -49,20 +49,20 @@ class Dashboard:
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """One thread a request: a page asks for many things at once."""
+    """One thread per request."""
 
     daemon_threads = True
 
 
 class _Silent(WSGIRequestHandler):
-    """Requests are not worth a line each."""
+    """A handler that does not log requests."""
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class names it)
-        """Say nothing."""
+        """Do nothing."""
 
 
 def read_only(application: Any) -> Application:
-    """The application without what would change a study: its own tables would no longer agree with ours."""
+    """The application, refusing requests that would change Optuna's tables without ours."""
 
     def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] not in READING:

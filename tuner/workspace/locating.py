@@ -1,4 +1,4 @@
-"""From what a user types to a definition and a database: TOML path, data file, or the name of a study."""
+"""Find the definition and the database of a STUDY argument: TOML path, data file, or name."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ from tuner.study import (
 )
 
 MOST_LEVELS_UP = 2
-"""Beyond, a data file is somewhere else, and its definition names it by its absolute path."""
+"""A definition names a data file farther up by its absolute path."""
 
 
 @dataclass
 class Located:
-    """A study that was found: its name, its definition where one lies outside the database, and its database.
+    """A study that was found: its name, its definition if it has a file, and its database.
 
-    ``unwritten``: where the definition just made for a data file belongs, once everything else has proved possible.
-    ``reader``: the data file that was read for it.  What was read and opened is passed on, and let go by ``locate``.
+    ``unwritten``: where to write the definition just made for a data file, after all checks.  ``reader``: the data
+    file read for it.  ``locate`` closes what was opened.
     """
 
     name: str
@@ -58,13 +58,13 @@ class Located:
     _database: Database | None = None
 
     def database(self, *, create: bool = False) -> Database:
-        """Open the database, once; with ``create`` it is made.  Raises NoDatabaseError where there is none."""
+        """Open the database, once; ``create`` it if needed.  Raises NoDatabaseError if there is none."""
         if self._database is None:
             self._database = open_database(self.url, create=create)
         return self._database
 
     def keep_open(self) -> None:
-        """Leave the database open at the end of the block: who has it closes it."""
+        """Leave the database open at the end of the block; the caller closes it."""
         self._database = None
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class Located:
             self._database = None
 
     def reader_of(self, source: Source) -> FileReader:
-        """What reads the data of the definition, sharing what was read already."""
+        """A reader for the definition's data that shares what was already read."""
         data = source.definition.data
         if self.reader is None:
             return FileReader(data, source.folder)
@@ -82,7 +82,7 @@ class Located:
 
 
 def storage_url(storage: str | None, beside: Path | None = None) -> URL:
-    """The database that is meant: named, else in TUNER_STORAGE, else the ``tuner.db`` of the studies' folder."""
+    """The URL of the database: ``storage``, else TUNER_STORAGE, else ``tuner.db`` in the studies' folder."""
     given = storage or os.environ.get(STORAGE_VARIABLE)
     return parse_url(given) if given else sqlite_url((beside or STUDIES) / DATABASE)
 
@@ -91,10 +91,9 @@ def storage_url(storage: str | None, beside: Path | None = None) -> URL:
 def locate(
     study: str, storage: str | None = None, *, target: str | None = None, name: str | None = None
 ) -> Iterator[Located]:
-    """Find what STUDY means, making a definition for a data file that has none.  Raises UsageError with what there
-    is.
+    """Find the study, making a definition for a data file that has none.  Raises UsageError if there is no such study.
 
-    ``name``: what a study of a data file is called, and its definition, instead of after the file.
+    ``name``: the name of a data file's study, instead of the file's.
     """
     with ExitStack() as stack:
         located = _locate(study, storage, target, name, stack)
@@ -104,7 +103,7 @@ def locate(
 
 def _locate(study: str, storage: str | None, target: str | None, name: str | None, stack: ExitStack) -> Located:
     if Path(study).is_dir() and (is_path(study) or study in (".", "..")):
-        raise UsageError(f"{study} is a folder; expected a definition (TOML), a data file, or the name of a study")
+        raise UsageError(f"{study} is a folder. Name a definition (TOML), a data file, or a study")
     if is_path(study):
         path = Path(study)
         if path.suffix == ".toml":
@@ -128,14 +127,14 @@ def _locate(study: str, storage: str | None, target: str | None, name: str | Non
 
 
 def _locate_data(path: Path, url: URL, target: str | None, name: str | None, stack: ExitStack) -> Located:
-    """A data file's definition: the one that is there, or one that is yet to be written."""
+    """Find or make a data file's definition; a new one is not written yet."""
     where = STUDIES / f"{name or study_name_of(path)}.toml"
     if where.exists():
         source = read_source(where)
         _check_same_data(where, source, path, target)
         return Located(source.definition.name, source, url)
     other = STUDIES / f"{study_name_of(path)}.toml"
-    if other.exists():  # under another name, what was edited there holds as well
+    if other.exists():  # a study under another name keeps the edits made there
         source = read_source(other)
         with suppress(UsageError):
             _check_same_data(other, source, path, target)
@@ -146,17 +145,17 @@ def _locate_data(path: Path, url: URL, target: str | None, name: str | None, sta
 
 
 def name_of(study: str) -> str:
-    """The name of a study in its database: that which its definition gives, where a definition is named."""
+    """The name of a study in its database: its definition's name if a file was given."""
     return read_source(Path(study)).definition.name if study.endswith(".toml") else study
 
 
 def is_path(study: str) -> bool:
-    """Anything with a slash or the suffix of a file is a path; the rest is a name."""
+    """Whether the argument is a path (it has a slash or a known suffix) and not a name."""
     return "/" in study or study.endswith((".toml", *DATA_SUFFIXES))
 
 
 def _holds(located: Located) -> bool:
-    """Whether a database that exists holds the study; nothing is created."""
+    """Whether the database exists and has the study; nothing is created."""
     with suppress(NoDatabaseError):
         located.stored = find_study(located.database(), located.name)
     if located.stored is None:
@@ -172,13 +171,13 @@ def _not_found(study: str, url: URL) -> str:
     known = list(dict.fromkeys([*files, *stored]))
     of_file = command_text("search", f"{study}.csv", "--target", "COLUMN")
     return (
-        f"no study {study!r}: no {STUDIES / study}.toml, none of that name in {shown(url)}, "
-        f"none shipped{nearest(study, known)} (a data file needs its path: {of_file})"
+        f"no study {study!r}: not in {STUDIES / study}.toml, in {shown(url)}, or among the included "
+        f"studies{nearest(study, known)}. For a data file, give its path: {of_file}"
     )
 
 
 def read_source(path: Path) -> Source:
-    """A definition file with its text and folder."""
+    """Read a definition file."""
     text = _read_text(path)
     return Source(parse_definition(text, str(path)), text, path.resolve().parent)
 
@@ -193,35 +192,35 @@ def _read_text(path: Path) -> str:
 
 
 def stored_source(stored: StoredStudy, database: str) -> Source:
-    """The definition of a study that only the database holds."""
+    """The definition of a study that has no file."""
     definition = parse_definition(stored.definition, f"study {stored.name!r} in {database}")
     return Source(definition, stored.definition, Path(stored.facts.folder))
 
 
 def renamed(source: Source, name: str) -> Source:
-    """The same definition under another name."""
+    """Rename a definition."""
     text = rename_definition(source.text, source.definition, name)
     return Source(parse_definition(text, f"--name {name}"), text, source.folder)
 
 
 def _check_same_data(where: Path, source: Source, path: Path, target: str | None) -> None:
-    """A definition that is there is used, unless it is about something else than what was asked for."""
+    """Raise UsageError if an existing definition is about other data or another target."""
     data = source.definition.data
     named = (source.folder / data.source).resolve() if data.source else None
     if named != path.resolve():
-        raise UsageError(f"{where} is there already and is about {named}, not {path}; name the new study: --name NEW")
-    _refuse_other_target(f"{where} is there already and", source, target)
+        raise UsageError(f"{where} already exists and is about {named}, not {path}. Name the new study with --name NEW")
+    _refuse_other_target(f"{where} already exists and", source, target)
 
 
 def _refuse_other_target(what: str, source: Source, target: str | None) -> None:
-    """``--target`` makes a definition; it does not overrule one."""
+    """Raise UsageError if ``--target`` differs from an existing definition's target."""
     given = source.definition.data.target
     if target is not None and str(given) != target:
-        raise UsageError(f"{what} predicts {given!r}, not --target {target!r}; edit or rename it")
+        raise UsageError(f"{what} predicts {given!r}, not --target {target!r}. Edit or rename it")
 
 
 def study_name_of(path: Path) -> str:
-    """The name of a data file's study: the file's name without its suffixes, as a study may be called."""
+    """The name of a data file's study: the file's name without suffixes, with only allowed characters."""
     name = path.name
     while Path(name).suffix in DATA_SUFFIXES:
         name = Path(name).stem
@@ -230,14 +229,14 @@ def study_name_of(path: Path) -> str:
 
 
 def data_file_reader(path: Path, target: str | None) -> FileReader:
-    """What reads a data file that has no definition yet.  Raises UsageError."""
+    """A reader for a data file that has no definition yet.  Raises UsageError if the file does not exist."""
     if not path.exists():
         raise UsageError(f"{path}: no such file; expected a study definition (TOML) or a data file")
     return FileReader(DataSettings(source=str(path.resolve()), target=target), Path.cwd())
 
 
 def definition_for_data(reader: FileReader, where: Path) -> Source:
-    """A definition for a data file, whose text will be written to ``where``.  Raises DataError."""
+    """Make a definition for a data file, to be written to ``where``.  Raises DataError."""
     path = reader.path
     reader.measure()
     relative = os.path.relpath(path, where.parent.resolve())
@@ -249,7 +248,7 @@ def definition_for_data(reader: FileReader, where: Path) -> Source:
 
 
 def shape_of(reader: RowReader) -> DataShape:
-    """What the ranges of a new definition depend on."""
+    """The sizes that a new definition's ranges depend on."""
     assembly, encoding = reader.assemble(), reader.encodings()[0]
     train, dev = assembly.train[0], assembly.dev[0]
     n_rows = len(train) + len(dev)
@@ -259,12 +258,12 @@ def shape_of(reader: RowReader) -> DataShape:
 
 
 def write_definition(path: Path, text: str) -> None:
-    """Write a definition, never over one that is there, and beside it the schema that its first line names."""
+    """Write a new definition, and beside it the schema named in its first line; never overwrite a definition."""
     try:
         if path.parent == STUDIES:
             path.parent.mkdir(exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}; expected a folder one can write to") from None
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
     write_new(path, text)
     schema = path.with_name(SCHEMA)
     current = schema_text()
@@ -276,7 +275,7 @@ def refuse_defined(where: Path) -> None:
     """Raise UsageError where a definition already exists."""
     if where.exists():
         search = command_text("search", where.stem)
-        raise UsageError(f"{where} is there already; it was left as it is: search it with {search}")
+        raise UsageError(f"{where} already exists; not overwritten. Search it with: {search}")
 
 
 def write_example(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Whether this machine is fit for a search: versions, BLAS and its threads, memory, the database, one training step."""
+"""Check this machine: versions, BLAS and its threads, memory, the database, one training step."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tuner.workspace.locating import storage_url
 LIBRARIES = ("tuner-search", "numpy", "scipy", "pandas", "optuna", "sqlalchemy", "scikit-learn")
 EXTRAS = ("pyarrow", "psycopg", "distributed", "optuna-dashboard", "onnx")
 SLOW_STEP = 5e-3
-"""Seconds of a step that takes 0.1 ms on a machine of 2020: where it takes 50 times that, something is wrong."""
+"""Seconds: a step takes 0.1 ms on a machine of 2020; 50 times that means something is wrong."""
 STEPS, ROUNDS = 50, 4
 
 
 def check_machine(storage: str | None = None) -> list[Check]:
-    """Everything in the order in which it is told.  Nothing is created."""
+    """Run all checks, in the order shown; nothing is created."""
     return [
         _check_versions(),
         _check_blas(),
@@ -58,9 +58,9 @@ def _installed(names: Sequence[str]) -> dict[str, str]:
 def _check_blas() -> Check:
     libraries = [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
     if not libraries:
-        return Check("BLAS", False, "none that can be held to one thread a worker; set OMP_NUM_THREADS=1 yourself")
+        return Check("BLAS", False, "none whose threads can be limited. Set OMP_NUM_THREADS=1")
     told = {f"{entry['internal_api']} {entry['version']} ({entry['num_threads']} threads here)" for entry in libraries}
-    return Check("BLAS", True, f"{', '.join(sorted(told))}; a worker uses one thread")
+    return Check("BLAS", True, f"{', '.join(sorted(told))}; each worker uses one thread")
 
 
 def usable_cores() -> int:
@@ -77,31 +77,31 @@ def _check_cores() -> Check:
 
 
 def _check_cache() -> Check:
-    """Where arrays read from a data file are kept for the next search; without it each search reads the file anew."""
+    """Where data files' arrays are cached; without a cache each search reads its file again."""
     folder = cache_folder()
     nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if os.access(nearest, os.W_OK):
         return Check("cache", True, str(folder))
-    return Check("cache", True, f"none: {folder} cannot be written; TUNER_CACHE names another folder")
+    return Check("cache", True, f"none: {folder} cannot be written. Set TUNER_CACHE to another folder")
 
 
 def _check_step() -> Check:
     """Time a step of a network of 64 inputs, 64 and 32 hidden units and 10 classes, 64 examples at a time.
 
-    The fastest of a few rounds counts: what else the machine does for a moment says nothing about it.
+    The fastest of a few rounds counts, so that a brief load does not matter.
     """
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((64 * STEPS, 64), dtype=np.float32), rng.integers(0, 10, 64 * STEPS)
     settings = Hyperparameters(hidden=(64, 32), batch_size=64)
     with threadpool_limits(limits=1):
-        seconds = min(_seconds_a_step(Examples(X, y), settings) for _ in range(ROUNDS))
+        seconds = min(_seconds_per_step(Examples(X, y), settings) for _ in range(ROUNDS))
     told = f"{1e6 * seconds:,.0f} µs for 64 examples through 64-64-32-10"
     if seconds <= SLOW_STEP:
         return Check("training step", True, told)
     return Check("training step", False, f"{told}, expected less than {1e6 * SLOW_STEP:,.0f}: is the machine busy?")
 
 
-def _seconds_a_step(data: Examples, settings: Hyperparameters) -> float:
+def _seconds_per_step(data: Examples, settings: Hyperparameters) -> float:
     began = time.perf_counter()
     run = train(data, None, n_classes=10, hyperparameters=settings, seeds=[0], stopping=Stopping(max_epochs=1))
     return (time.perf_counter() - began) / run.networks[0].updates

@@ -1,4 +1,4 @@
-"""The whole way from what a user typed to a finished search, or to a study that is only read."""
+"""Open the study of a STUDY argument, to search it or to read it."""
 
 from __future__ import annotations
 
@@ -59,10 +59,9 @@ from tuner.workspace.locating import (
 
 @dataclass(frozen=True, slots=True)
 class StudyRequest:
-    """Which study is meant: STUDY, and the options that say where it lies and what it is called.
+    """The STUDY argument and the options that locate and name it.
 
-    ``allow_trainers``: custom trainers that may be run though only the database names them; None: nothing will be run
-    at all.
+    ``allow_trainers``: custom trainers that may be run although only the database names them; None: none will be run.
     """
 
     study: str
@@ -75,9 +74,9 @@ class StudyRequest:
 
 
 def open_study(request: StudyRequest) -> PreparedStudy:
-    """Find the study's definition, read its data, and find or make it in its database; in this order.
+    """Find the study's definition, read its data, and find or create it in its database.
 
-    Everything that can be refused is refused before a file is made.
+    All checks are made before a file is written.
     """
     with locate(request.study, request.storage, target=request.target, name=request.name) as located:
         source, trainer = _source(located, request)
@@ -95,7 +94,7 @@ def open_study(request: StudyRequest) -> PreparedStudy:
 
 
 def _write_made(where: Path | None, text: str) -> None:
-    """Write the definition that was made for a data file; another search of it, begun just now, may have done so."""
+    """Write the definition made for a data file, unless a concurrent search wrote the same."""
     if where is None:
         return
     try:
@@ -118,8 +117,8 @@ def open_data_in_memory(
 ) -> PreparedStudy:
     """Open the study of a DataFrame (``target`` names a column) or of arrays (``target`` holds the classes).
 
-    Its definition is made for the data, then ``settings`` overrule it ("search.trials": 20); without a name it is
-    called after both, so that the same data find it again.  ``cache`` keeps the prepared data for the next process.
+    ``settings`` override the definition made for the data ("search.trials": 20).  Without a name, the study is named
+    after both, so that the same data find it again.  ``cache`` keeps the prepared data for the next process.
     """
     column = target if isinstance(target, str) else None
     if target is None:
@@ -147,20 +146,20 @@ def open_data_in_memory(
 
 
 def load_study_data(request: StudyRequest) -> tuple[Source, Dataset]:
-    """The study's definition and its data, for what needs no database; nothing is written."""
+    """Load the study's definition and data; nothing is written."""
     source, dataset, _ = load_to_run(replace(request, allow_trainers=None))
     return source, dataset
 
 
 def load_to_run(request: StudyRequest) -> tuple[Source, Dataset, Trainer]:
-    """The same, with the study's trainer, which this request permits."""
+    """Load the study's definition, data and trainer, which the request must permit."""
     with locate(request.study, request.storage, target=request.target) as located:
         source, trainer = _source(located, request)
         return source, dataset_from(located.reader_of(source)), trainer
 
 
 def _source(located: Located, request: StudyRequest) -> tuple[Source, Trainer]:
-    """The definition that is meant, and its trainer; where it will be run, all it needs can be imported."""
+    """The definition and its trainer; if it will be run, its imports are checked."""
     source = located.source or _stored_source(located)
     if request.name is not None:
         source = renamed(source, request.name)
@@ -178,23 +177,23 @@ def _stored_source(located: Located) -> Source:
 
 
 def make_definition_file(path: Path, target: str | None) -> tuple[Path, tuple[str, ...]]:
-    """Write the definition of a data file that has none yet; where, and what is to be known of the data.
+    """Write the definition of a data file; returns its path and the notes on the data.
 
-    Raises UsageError if there is one.
+    Raises UsageError if the definition already exists.
     """
     where = STUDIES / f"{study_name_of(path)}.toml"
     refuse_defined(where)
     with data_file_reader(path, target) as reader:
         source = definition_for_data(reader, where)
-        dataset = dataset_from(reader.with_settings(source.definition.data, source.folder))  # or it is refused
+        dataset = dataset_from(reader.with_settings(source.definition.data, source.folder))  # raises DataError
     write_definition(where, source.text)
     return where, dataset.notices
 
 
 def read_record(study: str, storage: str | None = None) -> StudyRecord:
-    """Everything the database holds about a study.  Raises UsageError where it was never searched.
+    """Read a study from its database.  Raises UsageError if it was never searched.
 
-    What is free to change ([diagnosis]) is as the definition file says now, where there is one.
+    [diagnosis] is taken from the definition file, if there is one.
     """
     with locate(study, storage) as located:
         return _read_record(located, study)
@@ -209,7 +208,7 @@ def _read_record(located: Located, study: str) -> StudyRecord:
 
 
 def read_prepared(study: PreparedStudy) -> StudyRecord:
-    """Everything the database holds about a study that was just searched."""
+    """Read a study that was just searched."""
     try:
         return read_study(study.database, study.stored.name)
     finally:
@@ -217,7 +216,7 @@ def read_prepared(study: PreparedStudy) -> StudyRecord:
 
 
 def refuse_stored_trainer(study: str, storage: str | None, allowed: Collection[str]) -> None:
-    """Raise UsageError where a file written from the definition would permit a trainer that only the database names."""
+    """Raise UsageError if the definition has a custom trainer that only the database names and is not allowed."""
     with locate(study, storage) as located:
         if located.source is None:
             trainer_of(_stored_source(located).definition, allowed=allowed)
@@ -226,27 +225,26 @@ def refuse_stored_trainer(study: str, storage: str | None, allowed: Collection[s
 def load_searched(
     study: str, storage: str | None = None, dataset: Dataset | None = None
 ) -> tuple[StudyRecord, Dataset]:
-    """A study that was searched, and its data: those of the search, or refused.  ``dataset``: what is in memory."""
+    """Load a searched study and its data (``dataset``, if in memory).  Raises DataError if the data changed."""
     with locate(study, storage) as located:
         record, source = _read_record(located, study), located.source
     folder = Path(record.facts.folder) if source is None else source.folder
     definition = parse_definition(record.definition, f"study {record.name!r}")
     if dataset is None and definition.data.source is None:
         raise UsageError(
-            f"study {record.name!r} was searched on rows handed over in memory: train it on the Study that "
-            "tuner.search(rows, …) returns"
+            f"study {record.name!r} was searched on data in memory. Use the Study that tuner.search(rows, …) returned"
         )
     dataset = load_dataset(definition.data, folder) if dataset is None else dataset
     if dataset.fingerprint != record.fingerprint or not np.array_equal(dataset.dev_rows, record.dev_rows):
         raise DataError(
-            f"{dataset.path or 'the rows'}: not as they were when study {record.name!r} was searched (fingerprint "
-            f"{dataset.fingerprint[:12]}, recorded {record.fingerprint[:12]}); expected the same file"
+            f"{dataset.path or 'the rows'}: changed since study {record.name!r} was searched (fingerprint "
+            f"{dataset.fingerprint[:12]}, recorded {record.fingerprint[:12]}). Restore the file"
         )
     return record, dataset
 
 
 def open_to_read(study: str, storage: str | None = None) -> tuple[Database, StoredStudy]:
-    """The database a study lies in, and the study there; nothing is created."""
+    """Open a study's database; returns it with the study; nothing is created."""
     with locate(study, storage) as located:
         database = _searched_database(located, study)
         stored = located.stored or get_study(database, located.name)
@@ -257,37 +255,37 @@ def open_to_read(study: str, storage: str | None = None) -> tuple[Database, Stor
 def _searched_database(located: Located, study: str) -> Database:
     if located.unwritten is not None:
         start = command_text("search", study, "--target", "COLUMN")
-        raise UsageError(f"{study} was never searched; start with: {start}")
+        raise UsageError(f"{study} was never searched. Start with: {start}")
     try:
         return located.database()
     except NoDatabaseError:
         where, start = shown(located.url), command_text("search", study)
         raise UsageError(
-            f"study {located.name!r} was never searched: there is no {where}; start with: {start}"
+            f"study {located.name!r} was never searched: no database {where}. Start with: {start}"
         ) from None
 
 
 class StudyView:
-    """A study that is looked at again and again, whoever runs it: its record, and the trials that run now."""
+    """A study that is read repeatedly while it runs."""
 
     def __init__(self, study: str, storage: str | None = None) -> None:
         self._database, stored = open_to_read(study, storage)
         self._name = stored.name
 
     def look(self) -> tuple[StudyRecord, list[RunningTrial]]:
-        """As of now."""
+        """Read the study's record and its running trials."""
         record = read_study(self._database, self._name)
         return record, read_running(self._database, record.study_id)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the database."""
         self._database.close()
 
 
 def list_studies(storage: str | None = None) -> tuple[str, list[StudyLine]]:
-    """What names the database, and its studies; none where it does not exist yet.
+    """The database's name and its studies; none if it does not exist yet.
 
-    Raises NoDatabaseError where a file was named that does not exist: it is searched for in the wrong place.
+    Raises NoDatabaseError if ``storage`` names a file that does not exist.
     """
     url = storage_url(storage)
     file = sqlite_file(url)

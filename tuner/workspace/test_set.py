@@ -1,4 +1,4 @@
-"""Looks at the test set: each is written into the study's database before anybody sees what it showed."""
+"""Evaluate on the test set; each evaluation is recorded in the study's database before its result is shown."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 from tuner.data import Dataset, fingerprint_of, load_dataset
 from tuner.errors import NoDatabaseError, UsageError
 from tuner.paths import STUDIES
-from tuner.storage import Database, get_study, open_database, parse_url, record_test_look, shown
+from tuner.storage import Database, get_study, open_database, parse_url, record_test_evaluation, shown
 from tuner.study import StudyDefinition
 from tuner.workspace.locating import storage_url
 
 
-class Seal:
-    """The seal on a study's test set: its database, found and fitting, where a look will be written.
+class TestSetLog:
+    """The database that records a study's test-set evaluations.
 
-    Raises UsageError or StorageError where a look could not be recorded; then the test set stays closed.
+    Raises UsageError or StorageError if an evaluation could not be recorded; then none may be made.
     """
 
     def __init__(self, study: str, storage: str | None, recorded: str, fingerprint: str) -> None:
@@ -24,8 +24,8 @@ class Seal:
             stored = get_study(self._database, study)
             if stored.fingerprint != fingerprint:
                 raise UsageError(
-                    f"--test: study {study!r} in {self._database.name} is about other data than the model "
-                    f"(fingerprint {stored.fingerprint[:12]}, the model's {fingerprint[:12]}); name its own --storage"
+                    f"--test: study {study!r} in {self._database.name} has other data than the model "
+                    f"({stored.fingerprint[:12]}, not {fingerprint[:12]}). Name the model's database with --storage"
                 )
         except BaseException:
             self._database.close()
@@ -33,50 +33,48 @@ class Seal:
         self._study_id = stored.study_id
 
     def record(self, *, trial: int, wrong: int, n: int, n_effective: float | None, model: str) -> int:
-        """Write the look down; how often the test set was looked at, this time included."""
+        """Record an evaluation; returns how many there are, this one included."""
         with self._database as database:
-            return record_test_look(
+            return record_test_evaluation(
                 database, self._study_id, trial_number=trial, wrong=wrong, n=n, n_effective=n_effective, model=model
             )
 
 
 def _open(storage: str | None, recorded: str) -> Database:
-    """The database that is meant: named, else the one that the model was trained from."""
+    """Open the database: ``storage``, else the one the model was trained from."""
     if storage is None and "***" in recorded:
         raise UsageError(
-            f"--test: the look has to be recorded in {recorded}: name it, password and all, with --storage"
+            f"--test: the evaluation is recorded in {recorded}. Give its URL with the password to --storage"
         )
     url = storage_url(storage) if storage else parse_url(recorded)
     try:
         return open_database(url, create=False)
     except NoDatabaseError:
         raise UsageError(
-            f"--test: there is no {shown(url)} to record the look in, and a look that is not recorded is not shown; "
-            "name the study's database with --storage"
+            f"--test: no database {shown(url)} to record the evaluation in. Name the study's database with --storage"
         ) from None
 
 
 def load_models_data(definition: StudyDefinition, folder: str) -> Dataset:
-    """The data of a model's study: where they lay when it was trained, or beside the studies of this folder.
+    """Load the data of a model's study, from where it was trained or from this folder's studies.
 
-    Raises UsageError where they were in memory, DataError where they cannot be read.
+    Raises UsageError if the data was in memory, DataError if it cannot be read.
     """
     source = definition.data.source
     if source is None:
         raise UsageError(
-            f"study {definition.name!r} was searched on rows handed over in memory: name a file to count on: "
-            "tuner evaluate MODEL DATA"
+            f"study {definition.name!r} was searched on data in memory. Name a labeled file: tuner evaluate MODEL DATA"
         )
     folders = [Path(folder), STUDIES.absolute()]
     return load_dataset(definition.data, next((each for each in folders if (each / source).is_file()), folders[0]))
 
 
 def own_file(definition: StudyDefinition, folder: str, fingerprint: str, path: Path) -> str | None:
-    """Which of the study's own files this is: "source", "dev" or "test"; None for another one."""
+    """Which of the study's own files this is: "source", "dev", "test", or None."""
     if not path.is_file():
-        raise UsageError(f"{path}: no such file; expected a labeled file")
+        raise UsageError(f"{path}: no such file")
     if fingerprint_of(path) == fingerprint:
-        return "source"  # a copy of the one file that there is
+        return "source"  # also a copy of it
     for key in ("source", "dev", "test"):
         name = getattr(definition.data, key)
         if name is None:

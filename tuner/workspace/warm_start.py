@@ -1,4 +1,4 @@
-"""``--from OLD``: a new study that begins with what another one found."""
+"""``--from OLD``: start a new study with the trials of another one."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from tuner.study import StudyDefinition
 MOST_OFFERS = 1000
 MOST_REPEATED = 5
 SAME_MEANING = ("data.", "search.metric", "network.trainer")
-"""What two studies must share for the value of a trial to mean the same in both."""
+"""Settings that must be equal for values of two studies to be comparable."""
 
 
 def offers_from(
     database: Database, old_name: str, definition: StudyDefinition, identity: dict[str, Any]
 ) -> list[WarmStartTrial]:
-    """The complete trials of another study that lie in this one's space, the best first.
+    """The complete trials of another study within this one's space, best first.
 
-    Their values come along where both studies judge by the same metric on the same dev examples.  Raises UsageError
-    where there is no such study.
+    Their values are kept if both studies use the same metric on the same dev examples.  Raises UsageError if there is
+    no such study.
     """
     if old_name == definition.name:
-        raise UsageError(f"--from {old_name}: a study cannot begin with its own trials; name the new one with --name")
+        raise UsageError(f"--from {old_name}: a study cannot start with its own trials. Name the new study with --name")
     old = get_study(database, old_name)
     is_comparable = _meaning(old.identity) == _meaning(identity)
     space = definition.searched_space
@@ -39,7 +39,7 @@ def offers_from(
 
 
 def n_repeated(offers: list[WarmStartTrial], budget: int) -> int:
-    """How many of them are run again: the new study's best must be a trial of its own."""
+    """How many offers are run again, so that the new study's best is one of its own trials."""
     return min(len(offers), MOST_REPEATED, max(1, budget // 4))
 
 

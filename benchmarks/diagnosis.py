@@ -47,7 +47,7 @@ GAPS = ("avoidable_bias", "variance", "data_mismatch", "dev_overfit")
 
 @dataclass(frozen=True)
 class Draw:
-    """One dev and test draw of a problem: what was counted, and what is true of the chosen network."""
+    """One dev and test draw of a problem: what was measured, and what is true of the chosen network."""
 
     train: ErrorEstimate
     dev: ErrorEstimate
@@ -61,7 +61,7 @@ class Draw:
     set_share: float
 
     def true_gap(self, name: str, baseline: float) -> float | None:
-        """What the gap of this network is: its true error, against what was counted of it."""
+        """What the gap of this network is: its true error, compared with what was measured."""
         if name == "avoidable_bias":
             return self.train.value - baseline
         if name == "variance":

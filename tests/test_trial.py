@@ -1,4 +1,4 @@
-"""One trial: what its value is, when it ends, and that it can be interrupted to the bit."""
+"""One trial: what its value is, when it ends, and that it can be interrupted and continued bit for bit."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def run(
 
 
 def same(one: TrialResult, other: TrialResult) -> None:
-    """Assert that two results are equal to the last bit, but for the time they took."""
+    """Assert that two results are equal bit for bit, except for the time they took."""
     assert (one.value, one.stop_reason, one.rung_values) == (other.value, other.stop_reason, other.rung_values)
     for a, b in zip(one.networks, other.networks, strict=True):
         np.testing.assert_array_equal(a.theta, b.theta)

@@ -135,7 +135,7 @@ def test_a_leak_comes_before_everything() -> None:
 
 def test_what_bias_is_measured_against_is_asked_before_a_leak() -> None:
     """A baseline that nobody gave comes first wherever bias is high; the data come next."""
-    biased = case(HEALTHY, bias="high", bias_value=0.15, train_error=0.15, warnings=("12 rows stand in both",))
+    biased = case(HEALTHY, bias="high", bias_value=0.15, train_error=0.15, warnings=("12 rows are in both sets",))
     assert names(biased)[:2] == ["give_baseline", "check_data"]
 
 

@@ -35,7 +35,7 @@ def test_a_lone_trial_is_its_own_set() -> None:
     assert tied_with_best(bits(5), 0).tolist() == [0]
 
 
-def test_ties_are_not_distinguishable_at_any_size() -> None:
+def test_ties_are_ties_at_any_size() -> None:
     """Equal on every example."""
     assert tied_with_best(np.repeat(bits(5), 50, axis=0), 0).tolist() == list(range(50))
 

@@ -34,6 +34,6 @@ def test_healthy_layers_are_no_news() -> None:
 
 
 def test_nothing_is_said_of_layers_nobody_described() -> None:
-    """A trainer of the user's own, or trials of an older version."""
+    """A custom trainer, or trials of an older version."""
     assert told() == ""
     assert layers_sentence(None) == ""

@@ -30,7 +30,7 @@ def test_every_table_row_has_as_many_cells_as_its_head() -> None:
 
 
 def test_markdown_says_the_same_as_the_terminal() -> None:
-    """The verdict and its figures stand in both."""
+    """The verdict and its figures are in both."""
     report = build_report(make_study(40))
     text, terminal = re.sub(r"\[([^]]+)\]\(https:[^)]+\)", r"\1", markdown(report)), " ".join(report.text().split())
     assert len(report.sentences) > 2

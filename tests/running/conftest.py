@@ -122,7 +122,7 @@ def finished(database: Path) -> list[int]:
 
 
 def fingerprint(database: Path) -> Rows:
-    """Every trial to the last bit: number, state, parameters, seed, value, errors, costs, epochs, curves."""
+    """Every trial bit for bit: number, state, parameters, seed, value, errors, costs, epochs, curves."""
     trials = rows(
         database,
         "SELECT number, state, seed, exploring, hyperparameters, finish_order, t.stop_reason, t.best_epoch, t.epochs, "

@@ -1,4 +1,4 @@
-"""The reference models of a new study: trained once, by whoever comes first, and by another one if that one dies."""
+"""The reference models of a new study: trained once, by the first worker, and by another if that one dies."""
 
 from __future__ import annotations
 

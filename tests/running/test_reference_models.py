@@ -1,4 +1,4 @@
-"""Reference lines: what a tuned network must beat to be worth its trouble."""
+"""Reference models: what a tuned network must beat to be worth its trouble."""
 
 import os
 import subprocess

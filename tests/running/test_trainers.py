@@ -242,7 +242,7 @@ def test_a_train_dev_set_is_answered_too(make: Make, workplace: Path) -> None:
 
 
 def test_labels_may_be_floats_or_lists(make: Make) -> None:
-    """Whole numbers are taken in any form that becomes an array."""
+    """Integers are taken in any form that becomes an array."""
     make("def fit(params, data, seed, report):\n    return data.train.y.tolist(), data.dev.y.astype(float)\n")
     assert run_own().progress.best.dev_error == 0
 

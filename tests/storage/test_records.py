@@ -1,4 +1,4 @@
-"""Records: written whole or not at all, and read back to the bit."""
+"""Records: written whole or not at all, and read back bit for bit."""
 
 from __future__ import annotations
 

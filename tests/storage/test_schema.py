@@ -49,7 +49,7 @@ FORGET_LEFT_OUT = [
 ]
 """A learning curve as schema 4 had it."""
 FORGET_EFFECTIVE = "ALTER TABLE tuner_test_looks DROP COLUMN n_effective"
-"""A look at the test set as schema 5 had it."""
+"""A test-set evaluation as schema 5 had it."""
 
 FORGET_DIVERGED = "ALTER TABLE tuner_networks DROP COLUMN diverged_layer"
 """A network as schema 6 had it."""

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 
 def allow_unknown_costs(connection: Connection) -> None:
-    """Costs may be NULL: a trainer of the user's own reports errors alone."""
+    """Costs may be NULL: a custom trainer reports errors alone."""
     for table in ("tuner_networks", "tuner_epochs"):
         _allow_null(connection, table, ("train_cost", "dev_cost"))
 

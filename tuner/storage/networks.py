@@ -28,7 +28,7 @@ class NetworkRecord:
     ``dev_fold_losses`` (epochs, 20): their sums over each of the study's 20 dev folds after every epoch.
     ``diverged_layer``: the layer, from 1, in which a diverged network's values stopped being finite first.
     ``layers``: a row a layer at some epochs: epoch, layer from 1, gradient norm, activation norm, share of dead units.
-    Of a network that a trainer of the user's own trained, costs are unknown (NaN, stored as NULL) and so is
+    Of a network that a custom trainer trained, costs are unknown (NaN, stored as NULL) and so is
     ``dev_fold_losses`` (no rows); where it was pruned, ``dev_losses`` are too (no entries).
     """
 

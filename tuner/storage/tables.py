@@ -2,7 +2,7 @@
 
 Optuna's tables hold studies, trials, states, parameters, values and intermediate values; ours hold what Optuna has no
 place for.  Byte columns are little-endian NumPy arrays; ``*_bits`` are packed, most significant bit first.  A cost is
-NULL, and ``dev_fold_wrong`` empty, where a trainer of the user's own does not tell; ``dev_bits`` are empty where such a
+NULL, and ``dev_fold_wrong`` empty, where a custom trainer does not tell; ``dev_bits`` are empty where such a
 trial was pruned.  ``left_out_bits`` and ``left_wrong_bits`` are of ``n_watched`` training rows, the same for a whole
 learning curve; NULL where a network left out none, or where they do not stand for dev rows.  ``n_effective`` are the
 independent rows that ``n`` count for; NULL where each is.

@@ -55,7 +55,7 @@ def test_the_curve_is_measured_kept_and_reported(small_study: Path, here: Run) -
     assert {point["seeds"] for point in found["points"]} == {3}
     assert found["twice"]["n_train"] == 180
     assert 0 <= found["twice"]["low"] <= found["twice"]["value"] <= found["twice"]["high"] <= 1
-    assert found["sentence"].startswith("Twice the data would bring dev error from ")
+    assert found["sentence"].startswith("Twice the data would lower dev error from ")
     assert found["today_estimate"]["n_train"] == 90
     assert [point["left_out"] > 0 for point in found["points"]] == [True] * (len(found["points"]) - 1) + [False]
     summary = json.loads(here("report", "small", "--json").stdout)

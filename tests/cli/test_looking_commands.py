@@ -112,7 +112,7 @@ def test_check_estimates_time_and_memory_and_writes_nothing(small_study: Path, h
 def test_what_is_to_know_of_the_data_is_told_everywhere(workplace: Path, here: Run) -> None:
     """``init`` passes it on, ``check`` validates it, and the search that makes the study says it once, on stderr."""
     (workplace / "my.csv").write_text(small_table().partition("\n")[2], encoding="utf-8")
-    said = "my.csv: line 1 is taken for column names though some are numbers"
+    said = "my.csv: line 1 is read as column names, though some are numbers"
     assert said in here("init", "my.csv", "--target", "-1").stdout
     assert said in here("check", "my").stdout
     assert said in str(json.loads(here("check", "my", "--json").stdout)["notices"])

@@ -35,7 +35,7 @@ def test_train_writes_the_model_and_says_what_it_is(trained: Path, here: Run) ->
     assert "\ndev error" in result.stdout
     assert "of this model" in result.stdout
     assert "\ndev (selection-corrected) error" in result.stdout
-    assert "kept in the model: corrected dev error" in here("evaluate", "models/mixed.tuner").stdout
+    assert "stored in the model: dev (selection-corrected) error" in here("evaluate", "models/mixed.tuner").stdout
 
 
 def _trial(text: str) -> str:

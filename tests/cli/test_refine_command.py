@@ -81,7 +81,7 @@ def test_an_impossible_output_is_one_line(searched: Path, here: Run) -> None:
     """Nothing is written, and the line says what was expected."""
     impossible = {
         "studies/next.txt": "expected a file that ends in .toml",
-        "elsewhere/small.toml": "needs another name than 'small'",
+        "elsewhere/small.toml": "needs a name other than 'small'",
         "no/next.toml": "no/next.toml: cannot be written: no such folder no",
         "studies/a b.toml": "got 'a b'",
     }

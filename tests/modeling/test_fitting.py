@@ -166,7 +166,7 @@ def test_seeds_of_folds_repeat_the_whole_trial(place: Path) -> None:
 def test_other_data_are_refused(place: Path) -> None:
     """The file was edited since the search: no trial of it can be repeated."""
     mixed_rows(241).to_csv(place / "studies" / "mixed.csv", index=False)
-    with pytest.raises(DataError, match="not as they were when study 'mixed' was searched"):
+    with pytest.raises(DataError, match="changed since study 'mixed' was searched"):
         tuner.load_study("mixed").train()
 
 
@@ -186,7 +186,7 @@ def test_a_study_of_a_data_frame_is_trained_where_its_rows_are(workplace: Path) 
     model = study.train()
     assert set(model.predict(frame)) <= {"a", "b", "c"}
     assert model.score(frame, frame["kind"]) > 0.4
-    with pytest.raises(UsageError, match="handed over in memory"):
+    with pytest.raises(UsageError, match="searched on data in memory"):
         tuner.load_study(study.name).train()
 
 

@@ -153,7 +153,7 @@ ADDITIONS: dict[str, dict[str, list[tuple[str, str]]]] = {
         "tuner/reporting/figures/longest.py": [("", FIGURE)],
         "tuner/reporting/figures/__init__.py": [
             ("\nif TYPE_CHECKING:", "\nfrom tuner.reporting.figures.longest import longest\n\nif TYPE_CHECKING:"),
-            ('"How the search went": {', '"How the search went": {"longest": longest, '),
+            ('"The search": {', '"The search": {"longest": longest, '),
         ],
     },
     "a command": {

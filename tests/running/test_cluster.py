@@ -173,11 +173,11 @@ def test_an_error_of_a_worker_is_raised_here(edit: Edit, url: URL, scheduler: st
 @pytest.mark.parametrize(
     ("executor", "address", "storage", "parts"),
     [
-        ("dask", "tcp://127.0.0.1:1", None, ["SQLite is a file of one machine", "--storage postgresql://"]),
+        ("dask", "tcp://127.0.0.1:1", None, ["SQLite works on one machine only", "--storage postgresql://"]),
         ("dask", None, "postgresql://host/name", ["--scheduler ADDRESS"]),
         ("dask", "tcp://127.0.0.1:1", "postgresql://host/name", ["tcp://127.0.0.1:1", "no Dask scheduler answers"]),
         ("processes", "tcp://127.0.0.1:1", None, ["--executor dask"]),
-        ("slurm", None, None, ["slurm", "processes, dask"]),
+        ("slurm", None, None, ["slurm", "processes or dask"]),
     ],
 )
 def test_what_cannot_work_is_refused_first(
@@ -210,7 +210,7 @@ def test_a_trainer_of_ones_own_runs_on_dask(
     wait_for_workers(scheduler, 1)
     study = opened(storage=text(url), allow_trainers=())
     module.rename(workplace / "away.py")
-    with pytest.raises(UsageError, match="there is no module 'dask_trainer'"):
+    with pytest.raises(UsageError, match="no module 'dask_trainer' is installed"):
         run_search(study, SearchRequest(scheduler=scheduler))
     assert query(url, "SELECT count(*) FROM trials") == [(0,)]
     (workplace / "away.py").rename(module)

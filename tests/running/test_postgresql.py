@@ -87,7 +87,7 @@ def test_an_empty_server_is_where_nobody_searched_yet(workplace: Path, url: URL)
         pass
     assert located.name == "digits"
     assert list_studies(text(url))[1] == []
-    with pytest.raises(UsageError, match=r"never searched: there is no postgresql.*start with: tuner search digits"):
+    with pytest.raises(UsageError, match=r"never searched: no database postgresql.*Start with: tuner search digits"):
         open_to_read("digits", text(url))
     assert query(url, "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'") == [(0,)]
 

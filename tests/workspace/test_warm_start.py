@@ -41,7 +41,7 @@ def test_the_best_trials_that_fit_run_first_and_all_are_known(edit: Edit) -> Non
     study = opened(name="small-2", from_study="small")
     fitting = [alpha for _, alpha, _ in old if alpha >= 0.1]
     assert 4 < len(fitting) < len(old)
-    assert f"begun with {len(fitting)} trials of small" in study.headline
+    assert f"started with {len(fitting)} trials of small" in study.headline
     offered = history_of(study).offered
     assert [trial.params["alpha"] for trial in reversed(offered)] == fitting
     run_search(study, SearchRequest(trials=4))

@@ -25,7 +25,7 @@ def test_a_study_moves_to_postgresql_and_goes_on_there(
     assert "answers; 1 study" in next(check["found"] for check in examined["checks"] if check["name"] == "database")
     assert "4 of 4 trials" in here("watch", "small").stdout
     assert json.loads(here("search", "small", "--trials", 1, "--json").stdout)["trials"]["failed"] == 0
-    assert "5 of 4 trials" in here("watch", "small").stdout
+    assert "5 of 5 trials" in here("watch", "small").stdout
 
 
 def test_an_empty_postgresql_is_fine_for_a_first_search(here: Run) -> None:

@@ -101,6 +101,16 @@ def test_a_reader_that_has_seen_enough_is_no_failure(arguments: tuple[str, ...],
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def test_trials_that_have_not_run_yet_are_listed(small_study: Path, here: Run) -> None:
+    """A waiting trial has no errors, epochs or time: a dash stands for each."""
+    here("search", "small", "--trials", 1, "--quiet")
+    here("enqueue", "small", "alpha=0.1")
+    shown = here("trials", "small")
+    assert shown.returncode == 0, shown.stderr
+    waiting = shown.stdout.splitlines()[-1].split()
+    assert waiting[:5] == ["1", "waiting", "–", "–", "–"]
+
+
 def test_studies_lists_what_the_database_holds(small_study: Path, here: Run) -> None:
     """One line per study; a database that is not there holds none and is not made."""
     assert "no studies" in here("studies").stdout

@@ -52,7 +52,8 @@ def trials(
 
 def _column(frame: pd.DataFrame, name: str, metric: str) -> list[str]:
     """The heading and the cells of a column, all equally wide."""
-    cells = [name, *(_cell(name, None if of != of else of, metric) for of in frame[name].astype(object))]
+    values = zip(frame[name].astype(object), frame[name].isna(), strict=True)
+    cells = [name, *(_cell(name, None if is_missing else of, metric) for of, is_missing in values)]
     width = max(map(len, cells))
     return [cell.rjust(width) for cell in cells]
 

@@ -16,9 +16,11 @@ import pytest
 
 from tests.conftest import DEADLINE, Run
 from tuner.cli import progress
+from tuner.cli.printing import metric_text
 from tuner.cli.progress import JsonLines, TextLines, progress_text
 from tuner.cli.search_command import again
 from tuner.formatting import rough_duration
+from tuner.metrics import METRICS, Metric, cross_entropies
 from tuner.running import SearchProgress
 from tuner.storage import BestTrial, Counts, EndedTrial, Progress
 
@@ -217,3 +219,16 @@ def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
 def test_the_command_that_goes_on_does_the_rest(arguments: list[str], line: str) -> None:
     """``--trials`` becomes what is left of it; a password is not repeated."""
     assert again(arguments, 12).replace("'", "") == line.replace("'", "")
+
+
+@pytest.mark.parametrize(
+    ("metric", "shown"),
+    [("error", "4.2%"), ("balanced_error", "4.2%"), ("cost", "0.042"), ("log_loss", "0.042"), ("gone", "0.042")],
+)
+def test_only_a_share_of_wrong_rows_is_written_in_percent(
+    metric: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table of metrics decides; a mean of another loss, or of a metric that is not known here, is a number."""
+    monkeypatch.setitem(METRICS, "log_loss", Metric(name="log_loss", label="log loss", worst=9, losses=cross_entropies))
+    assert metric_text(metric, 0.042) == shown
+    assert metric_text(metric, None) == "–"

@@ -62,8 +62,11 @@ def print_result(found: Mapping[str, Any], lines: Iterable[str], *, as_json: boo
 
 
 def metric_text(metric: str, of: float | None) -> str:
-    """Write a trial's value: an error in percent, a cost as a number."""
-    return percent(of) if metric != "cost" else value(of) or "–"
+    """Write a trial's value: an error in percent, a mean of another loss as a number."""
+    from tuner.metrics import METRICS
+
+    known = METRICS.get(metric)
+    return percent(of) if known is not None and known.counts_wrong and known.from_labels else value(of) or "–"
 
 
 def print_report(shown: Report | Comparison, *files: str) -> None:

@@ -66,8 +66,9 @@ class LayerProbe:
 def first_overflow(architecture: Architecture, activations: Sequence[Array], gradient: Array, theta: Array) -> int:
     """Return the layer, from 1, where a step first produced NaN or infinity.
 
-    Looks in the order of the step: activations from the input on, gradients from the output back, then the weights
-    (θ and its gradient of one network, (n_parameters,)).  The output's activations show in its gradient.
+    The layers are searched in the order of the step: activations from the input on, gradients from the output back,
+    then the weights (θ and its gradient of one network, (n_parameters,)).  The gradient of the output shows what its
+    activations were.
     """
     layers = range(1, architecture.n_layers + 1)
     gradients, weights = architecture.views(gradient), architecture.views(theta)

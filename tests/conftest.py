@@ -53,6 +53,11 @@ def small_table(n: int = 150) -> str:
     return "\n".join(["width,height,kind", *rows]) + "\n"
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name binary parameters after their argument: bytes may hold a time, and parallel workers must agree on names."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that is the current one, with a cache folder of its own and no storage variable."""

@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import Run, small_table
 from tests.modeling.conftest import mixed_rows
 from tuner.analysis import wilson
+from tuner.modeling import Model, load_model
 
 
 @pytest.fixture
@@ -240,3 +241,21 @@ def test_export_writes_the_graph_and_names_its_inputs(trained: Path, here: Run) 
     assert "input categories: text (n, 1)" in result.stdout
     assert (trained / "mixed.onnx").stat().st_size > 1000
     assert here("export", "models/mixed.tuner", "--onnx", "models").returncode == 2
+
+
+def test_a_model_file_does_not_choose_where_tuner_connects(
+    own: Path, here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names a server, or a file elsewhere: without --storage nothing is opened, and one line says what to do."""
+    opened: list[str] = []
+    monkeypatch.setattr("tuner.workspace.test_set.open_database", lambda url, create: opened.append(str(url)))
+    model = load_model("models/mixed.tuner")
+    for recorded in ("postgresql+psycopg://me@evil.example/x", "sqlite:////elsewhere/tuner.db"):
+        card = model.card.model_copy(update={"storage": recorded})
+        Model(card, [network.theta for network in model.networks]).save("from-elsewhere.tuner")
+        result = here("evaluate", "from-elsewhere.tuner", "--test")
+        assert result.returncode == 2
+        assert f"was trained from {recorded}, not from {own / 'studies' / 'tuner.db'}" in result.stderr
+        assert "with --storage" in result.stderr
+        assert result.stderr.count("\n") == 1
+    assert opened == []

@@ -43,10 +43,10 @@ def refine(
     """Write the next study's definition: the report's advice as changed lines, each with its reason."""
     from tuner.reporting import build_report, next_definition, search_next_command
     from tuner.reporting import refine as refined
-    from tuner.workspace import read_record, refuse_stored_trainer, write_definition
+    from tuner.workspace import read_to_refine, write_definition
 
-    refuse_stored_trainer(study, storage, allow_trainer or ())
-    report = build_report(read_record(study, storage), baseline=baseline, material_gap=material_gap)
+    record = read_to_refine(study, storage, allow_trainer or ())
+    report = build_report(record, baseline=baseline, material_gap=material_gap)
     path = output or next_definition(report.record)
     found = refined(report, path)
     if found.edits:

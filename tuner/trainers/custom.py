@@ -65,12 +65,12 @@ class CustomTrainer:
 
     def prepare(self) -> None:
         """Import the function."""
-        self._load()
+        self._permitted().load()
 
-    def _load(self) -> Callable[..., Any]:
+    def _permitted(self) -> TrainerFunction:
         if self.function is None:
             raise UsageError(f"trainer {self.name}: expected one that was permitted")
-        return self.function.load()
+        return self.function
 
     def run(self, request: TrialRequest) -> Outcome | Interrupted:
         """Call the function once for each network, one after the other; an interrupted trial begins anew.
@@ -79,7 +79,8 @@ class CustomTrainer:
         first one's of other trials.
         """
         began = time.perf_counter()
-        function = self._load()
+        function = self._permitted()
+        call = function.load()
         dataset, settings = request.dataset, request.settings
         layout = dev_layout(dataset, settings.seeds)
         networks: list[NetworkRecord] = []
@@ -89,7 +90,8 @@ class CustomTrainer:
             data = _data(dataset, part)
             report = EpochReport(self.name, settings, request.prune if k == 0 else None, request.should_stop)
             seed = int(stream.generate_state(1, np.uint32)[0])
-            returned = _call(self.name, function, request.values, data, seed, report)
+            with function.importable():
+                returned = _call(self.name, call, request.values, data, seed, report)
             if report.pruned:
                 networks.append(_pruned(report, data))
                 return _outcome(networks, report.best_dev_error, StopReason.PRUNED, report.rung_values, began)

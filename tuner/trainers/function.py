@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,10 @@ class TrainerFunction:
     def load(self) -> Callable[..., Any]:
         """Import the function.  Raises UsageError for any error in the user's module."""
         module_name, _, function_name = self.name.partition(":")
-        sys.path += [str(folder) for folder in self.folders if str(folder) not in sys.path]
         importlib.invalidate_caches()
         try:
-            module = importlib.import_module(module_name)
+            with self.importable():
+                module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             places = ", ".join(map(str, self.folders))
             raise UsageError(f"trainer {self.name}: no module {error.name!r} is installed or in {places}") from error
@@ -41,3 +42,15 @@ class TrainerFunction:
                 f"{there}"
             )
         return function
+
+    @contextmanager
+    def importable(self) -> Iterator[None]:
+        """Search the folders for modules within the block only: elsewhere no file there stands in for a library."""
+        added = [folder for folder in map(str, self.folders) if folder not in sys.path]
+        sys.path += added
+        try:
+            yield
+        finally:
+            for folder in added:
+                with suppress(ValueError):  # the trainer took it out itself
+                    sys.path.remove(folder)

@@ -15,5 +15,5 @@ from tuner.workspace.opening import (
     open_to_read,
     read_prepared,
     read_record,
-    refuse_stored_trainer,
+    read_to_refine,
 )

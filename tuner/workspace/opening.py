@@ -215,11 +215,21 @@ def read_prepared(study: PreparedStudy) -> StudyRecord:
         study.database.close()
 
 
-def refuse_stored_trainer(study: str, storage: str | None, allowed: Collection[str]) -> None:
-    """Raise UsageError if the definition has a custom trainer that only the database names and is not allowed."""
+def read_to_refine(study: str, storage: str | None, allowed: Collection[str]) -> StudyRecord:
+    """Read a study whose definition will be written to a file, which permits the trainer that it names.
+
+    Raises UsageError if the text is the database's and has a custom trainer that neither ``allowed`` nor the user's own
+    definition file names.
+    """
     with locate(study, storage) as located:
-        if located.source is None:
-            trainer_of(_stored_source(located).definition, allowed=allowed)
+        record = _read_record(located, study)
+        source = located.source
+        own = None if source is None else source.definition.network.trainer
+        trainer_of(
+            parse_definition(record.definition, f"study {record.name!r} in {record.storage}"),
+            allowed=[*allowed, *([] if own is None else [own])],
+        )
+        return record
 
 
 def load_searched(

@@ -7,7 +7,7 @@ from pathlib import Path
 from tuner.data import Dataset, fingerprint_of, load_dataset
 from tuner.errors import NoDatabaseError, UsageError
 from tuner.paths import STUDIES
-from tuner.storage import Database, get_study, open_database, parse_url, record_test_evaluation, shown
+from tuner.storage import Database, get_study, mask, open_database, record_test_evaluation, shown
 from tuner.study import StudyDefinition
 from tuner.workspace.locating import storage_url
 
@@ -41,12 +41,16 @@ class TestSetLog:
 
 
 def _open(storage: str | None, recorded: str) -> Database:
-    """Open the database: ``storage``, else the one the model was trained from."""
-    if storage is None and "***" in recorded:
+    """Open the database that the user named, or the usual one if the model was trained from it.
+
+    A model file may come from anyone: it never chooses where tuner connects.
+    """
+    url = storage_url(storage)
+    if not storage and mask(url) != recorded:
         raise UsageError(
-            f"--test: the evaluation is recorded in {recorded}. Give its URL with the password to --storage"
+            f"--test: the model was trained from {recorded}, not from {shown(url)}; a model file does not choose where "
+            "an evaluation is recorded. Name the study's database with --storage"
         )
-    url = storage_url(storage) if storage else parse_url(recorded)
     try:
         return open_database(url, create=False)
     except NoDatabaseError:

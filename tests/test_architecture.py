@@ -10,12 +10,12 @@ PACKAGE = Path(__file__).parents[1] / "tuner"
 FLOORS = {
     "dev_layout": -1,
     "errors": -1,  # what every floor may raise
+    "paths": -1,
     "files": 0,
     "commands": 0,
     "formatting": 0,
     "metrics": 0,
     "outcomes": 0,
-    "paths": 0,
     "scales": 0,
     "nn": 1,
     "data": 1,

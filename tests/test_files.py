@@ -30,7 +30,7 @@ def test_a_file_obeys_the_umask(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     """What was written so far is removed."""
     write_whole(tmp_path / "a", "old")
-    with pytest.raises(TypeError), whole_file(tmp_path / "a") as file:
+    with pytest.raises(TypeError), whole_file(tmp_path / "a", force=True) as file:
         file.writelines([b"half", None])  # type: ignore[list-item]
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
 

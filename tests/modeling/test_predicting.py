@@ -90,10 +90,10 @@ def test_nothing_is_left_of_a_prediction_that_fails(model: Model, tmp_path: Path
     rows.loc[25, "length"] = "long"
     rows.to_csv(tmp_path / "rows.csv", index=False)
     out = tmp_path / "out.csv"
-    out.write_text("before", encoding="utf-8")
+    out.write_text("predicted\nbefore\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"line 27, column 'length': 'long' is not a number"):
-        predict_file(model, tmp_path / "rows.csv", out, io.StringIO())
-    assert out.read_text(encoding="utf-8") == "before"
+        predict_file(model, tmp_path / "rows.csv", out, io.StringIO(), force=True)
+    assert out.read_text(encoding="utf-8") == "predicted\nbefore\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "rows.csv"]
 
 

@@ -121,7 +121,7 @@ def test_all_trials_diverged(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     """A file stands where the folder should be."""
     (tmp_path / "reports").write_text("no folder")
-    with pytest.raises(UsageError, match=r"cannot be written.*--output"):
+    with pytest.raises(UsageError, match="cannot be written"):
         build_report(make_study(3)).write(tmp_path / "reports")
 
 

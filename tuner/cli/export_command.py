@@ -7,20 +7,23 @@ from typing import Annotated
 
 import typer
 
-from tuner.cli.options import ModelArgument
+from tuner.cli.options import ForceOption, ModelArgument
 from tuner.cli.printing import print_lines
+from tuner.files import refuse_overwriting
 
 
 def export(
     model: ModelArgument,
     onnx: Annotated[Path, typer.Option("--onnx", metavar="FILE", help="The ONNX file to write.", show_default=False)],
+    force: ForceOption = False,
 ) -> None:
     """Write the encoding and the networks as one ONNX graph: raw numbers and categories in, probabilities out."""
     from tuner.data import raw_names
     from tuner.modeling import export_onnx, load_model
 
+    refuse_overwriting(onnx, force=force)
     found = load_model(model)
-    size = export_onnx(found, onnx)
+    size = export_onnx(found, onnx, force=force)
     numbers, categories = raw_names(found.encodings[0])
     print_lines(f"study {found.card.study} · {found.card.described()}")
     if numbers:

@@ -47,6 +47,10 @@ AllowTrainerOption = Annotated[
 TargetOption = Annotated[
     str | None, typer.Option("--target", metavar="COL", help="The column of a data file to predict.")
 ]
+ForceOption = Annotated[
+    bool,
+    typer.Option("--force", help="Replace an existing file, but never a database, model, data file or definition."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
 
 

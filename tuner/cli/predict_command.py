@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tuner.cli.options import ModelArgument
+from tuner.cli.options import ForceOption, ModelArgument
 from tuner.cli.printing import print_lines
 
 
@@ -29,14 +29,17 @@ def predict(
         list[str] | None,
         typer.Option("--keep", metavar="COL", help="Copy this column of DATA, like an id; repeatable."),
     ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Predict every row, in the order of DATA: a column ``predicted``."""
     from tuner.modeling import check_output, load_model, predict_file
 
     if output is not None:
-        check_output(output, data, model)
+        check_output(output, data, model, force=force)
     found = load_model(model)
-    rows = predict_file(found, data, output, sys.stdout, probabilities=probabilities, keep=tuple(keep or ()))
+    rows = predict_file(
+        found, data, output, sys.stdout, probabilities=probabilities, keep=tuple(keep or ()), force=force
+    )
     to = "" if output is None else f" -> {output}"
     print_lines(
         f"study {found.card.study} · {found.card.described()} · data {data} ({rows:,} rows){to}", err=output is None

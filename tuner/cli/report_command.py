@@ -14,6 +14,7 @@ from tuner.cli.options import (
     ABOVE,
     BaselineOption,
     FailAboveOption,
+    ForceOption,
     JsonOption,
     MaterialGapOption,
     StorageOption,
@@ -46,6 +47,7 @@ def report(
         str | None, typer.Option("--since", metavar="TIME", help="Also show what is new since 24h, 7d, …")
     ] = None,
     fail_above: FailAboveOption = None,
+    force: ForceOption = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     storage: StorageOption = None,
     as_json: JsonOption = False,
@@ -60,7 +62,7 @@ def report(
     judged: dict[str, Any] = {"baseline": baseline, "material_gap": material_gap, "since": age}
     reports = [build_report(record, **judged) for record in records]
     shown = reports[0] if len(reports) == 1 else compare(records, **judged)
-    page = shown.write(output) / "report.html"
+    page = shown.write(output, force=force) / "report.html"
     if as_json:
         typer.echo(json.dumps(shown.summary))
     else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -101,6 +102,14 @@ def unpack(content: bytes, where: str) -> tuple[Card, list[Floats]]:
     parts = [_array(members.get(name), shape, f"{where}: {name}") for name, shape in expected]
     flat = np.concatenate([part.ravel() for part in parts])
     return card, list(flat.reshape(n_networks, architecture.n_parameters))
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file ends as a model does."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - len(MARK) - DIGEST))
+        return file.read(len(MARK)) == MARK
 
 
 def check_digest(content: bytes, where: str) -> None:

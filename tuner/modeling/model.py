@@ -15,7 +15,7 @@ from tuner.analysis import SeedsError
 from tuner.data import Encoding, class_indices, rows_frame
 from tuner.errors import ArgumentError, ModelError, UsageError
 from tuner.files import refuse_no_place, whole_file
-from tuner.modeling.archive import pack, read_archive
+from tuner.modeling.archive import is_archive, pack, read_archive
 from tuner.modeling.metadata import Card
 from tuner.nn import Network
 
@@ -137,8 +137,11 @@ class Model:
         return float(np.mean(labels == predicted))
 
     def save(self, path: str | Path) -> Path:
-        """Write the model to a file, replacing an existing one; never leaves an incomplete file."""
-        with whole_file(Path(path)) as file:
+        """Write the model to a file, replacing an existing model or other file, but no database, data or definition.
+
+        Never leaves an incomplete file.
+        """
+        with whole_file(Path(path), force=True, is_ours=is_archive) as file:
             file.write(pack(self.card, [network.theta for network in self.networks]))
         return Path(path)
 

@@ -54,8 +54,11 @@ Piece = tuple[str, list[int]]
 """What a node yields, and where in X each of its columns stands."""
 
 
-def export_onnx(model: Model, path: str | Path) -> int:
-    """Write a model as an ONNX file, whole or not at all; its size in bytes.  Raises UsageError without onnx."""
+def export_onnx(model: Model, path: str | Path, *, force: bool = False) -> int:
+    """Write a model as an ONNX file, whole or not at all; its size in bytes.
+
+    ``force``: replace an existing file.  Raises UsageError without onnx, and for a file that must stay.
+    """
     try:
         import onnx
     except ImportError as error:
@@ -63,7 +66,7 @@ def export_onnx(model: Model, path: str | Path) -> int:
     graph = build_graph(model)
     onnx.checker.check_model(graph)
     content = graph.SerializeToString()
-    with whole_file(Path(path)) as file:
+    with whole_file(Path(path), force=force) as file:
         file.write(content)
     return len(content)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 from collections.abc import Callable, Iterator
@@ -13,13 +14,14 @@ from threadpoolctl import threadpool_limits
 
 from tuner.data import read_rows
 from tuner.errors import DataError, UsageError
-from tuner.files import whole_file
+from tuner.files import refuse_overwriting, whole_file
 from tuner.modeling.model import Model
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PREDICTED = "predicted"
+LONGEST_HEADER = 1_000_000  # characters
 OUTPUTS = (".csv", ".csv.gz", ".parquet")
 
 Write = Callable[["pd.DataFrame"], None]
@@ -33,14 +35,15 @@ def predict_file(
     *,
     probabilities: bool = False,
     keep: tuple[str, ...] = (),
+    force: bool = False,
 ) -> int:
     """Write the predictions for a file's rows, in their order, to ``output`` or as CSV to ``stdout``; how many rows.
 
     The columns: those of the data named by ``keep``, then ``predicted``, then with ``probabilities`` one per class.
-    Never leaves an incomplete file.  Raises DataError.
+    Never leaves an incomplete file; replaces earlier predictions with ``force`` only.  Raises DataError.
     """
     rows = 0
-    with _writer(output, stdout) as write:
+    with _writer(output, stdout, force=force) as write:
         for table in predictions(model, data, probabilities=probabilities, keep=keep):
             write(table)
             rows += len(table)
@@ -79,21 +82,35 @@ def predictions(
 # --- where predictions go ---------------------------------------------------------------------------------------------
 
 
-def check_output(output: Path, *inputs: Path) -> None:
-    """Raise UsageError for a file of a kind that is not written, or one of those that are read: it would be lost."""
+def check_output(output: Path, *inputs: Path, force: bool = False) -> None:
+    """Raise UsageError for a file of a kind that is not written, or one that must stay."""
     if not output.name.endswith(OUTPUTS):
         raise UsageError(f"--output {output}: expected a file that ends in {', '.join(OUTPUTS)}")
     for path in inputs:
         if output.exists() and path.exists() and output.samefile(path):
             raise UsageError(f"--output {output}: would overwrite the input {path}; expected another file")
+    refuse_overwriting(output, force=force, is_ours=_is_predictions)
+
+
+def _is_predictions(path: Path) -> bool:
+    """Whether a file has the column of predictions."""
+    try:
+        if path.suffix == ".parquet":
+            from pyarrow import parquet
+
+            return PREDICTED in parquet.read_schema(path).names
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+            return PREDICTED in next(csv.reader([file.readline(LONGEST_HEADER)]), [])
+    except (ImportError, OSError, EOFError, ValueError, csv.Error):
+        return False
 
 
 @contextmanager
-def _writer(output: Path | None, stdout: IO[str]) -> Iterator[Write]:
+def _writer(output: Path | None, stdout: IO[str], *, force: bool) -> Iterator[Write]:
     if output is None:
         yield _csv_to(stdout)
         return
-    with whole_file(output) as file:
+    with whole_file(output, force=force, is_ours=_is_predictions) as file:
         if output.suffix == ".parquet":
             with _parquet_to(file, output) as write:
                 yield write

@@ -44,9 +44,12 @@ class Shown(ABC):
     def name(self) -> str:
         """The folder it is written to."""
 
-    def write(self, folder: str | Path) -> Path:
-        """Write ``<folder>/<name>/`` with all files, each of which appears whole; return that folder."""
-        write_files(Path(folder) / self.name, self.faces.files(self))
+    def write(self, folder: str | Path, *, force: bool = False) -> Path:
+        """Write ``<folder>/<name>/`` with all files, each of which appears whole; return that folder.
+
+        Replaces an earlier report; with ``force`` also other files of these names, but no data file or definition.
+        """
+        write_files(Path(folder) / self.name, self.faces.files(self), force=force)
         return Path(folder) / self.name
 
     def text(self, width: int = PIPED_WIDTH, files: Sequence[str] = ()) -> str:

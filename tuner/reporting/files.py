@@ -10,21 +10,43 @@ from typing import Any
 
 import numpy as np
 
-from tuner.errors import UsageError
-from tuner.files import write_whole
+from tuner.files import refuse_overwriting, translated, write_whole
 
 LINES = 2000  # rows that are formatted at once
+BEGINS = {
+    "report.html": b'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport"',
+    "report.md": b"# ",
+    "trials.csv": b"number,state,",
+    "epochs.csv": b"number,epoch,",
+    "summary.json": b'{\n  "stud',
+}
+"""How the files of a report begin, in every version."""
 
 
-def write_files(folder: Path, contents: Mapping[str, Callable[[], str]]) -> None:
-    """Write each text whole or not at all, and make the folder.  Raises UsageError if that fails."""
+def write_files(folder: Path, contents: Mapping[str, Callable[[], str]], *, force: bool = False) -> None:
+    """Write each text whole or not at all, and make the folder.
+
+    An earlier report is replaced.  Raises UsageError for other files of these names, and if a file cannot be written.
+    """
     texts = {name: text() for name, text in contents.items()}
-    try:
+    with translated(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
+    for name in texts:
+        file = folder / name
+        refuse_overwriting(file, force=force or _is_ours(file), is_ours=_is_ours)
+    for name, text in texts.items():
+        with translated(folder / name):
             write_whole(folder / name, text)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be written: {error.strerror}. Name another folder with --output") from None
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether a file of a report's folder begins as those of earlier reports do."""
+    begin = BEGINS[file.name]
+    try:
+        with file.open("rb") as opened:
+            return opened.read(len(begin)) == begin
+    except OSError:
+        return False
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

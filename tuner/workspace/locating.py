@@ -13,7 +13,7 @@ import numpy as np
 from tuner.commands import command_text
 from tuner.data import DataSettings, FileReader, RowReader
 from tuner.errors import NoDatabaseError, UsageError
-from tuner.files import write_new, write_whole
+from tuner.files import translated, write_new, write_whole
 from tuner.paths import DATA_SUFFIXES, DATABASE, SCHEMA, STORAGE_VARIABLE, STUDIES, shipped_studies
 from tuner.storage import (
     URL,
@@ -257,18 +257,22 @@ def shape_of(reader: RowReader) -> DataShape:
     return DataShape(n_rows, n_train, encoding.n_features, counts.tolist())
 
 
+SCHEMA_BEGINS = b'{\n  "$schema"'
+"""How every version of our schema begins."""
+
+
 def write_definition(path: Path, text: str) -> None:
     """Write a new definition, and beside it the schema named in its first line; never overwrite a definition."""
-    try:
+    with translated(path):
         if path.parent == STUDIES:
             path.parent.mkdir(exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
     write_new(path, text)
     schema = path.with_name(SCHEMA)
-    current = schema_text()
-    if not schema.exists() or schema.read_text(encoding="utf-8") != current:
-        write_whole(schema, current)
+    current = schema_text().encode()
+    with translated(schema):
+        before = schema.read_bytes() if schema.exists() else SCHEMA_BEGINS
+        if before.startswith(SCHEMA_BEGINS) and before != current:  # another file of this name stays
+            write_whole(schema, current)
 
 
 def refuse_defined(where: Path) -> None:
@@ -288,8 +292,9 @@ def write_example(name: str) -> Path:
     refuse_defined(where)
     (source,) = (shipped / "data").glob(f"{name}.csv*")
     data = STUDIES / "data" / source.name
-    data.parent.mkdir(parents=True, exist_ok=True)
-    if not data.exists():
-        write_whole(data, source.read_bytes())
+    with translated(data):
+        data.parent.mkdir(parents=True, exist_ok=True)
+        if not data.exists():
+            write_whole(data, source.read_bytes())
     write_definition(where, (shipped / where.name).read_text(encoding="utf-8"))
     return where

@@ -1,6 +1,6 @@
 """Is the report's first advice good advice: followed on made problems where a level was decided high.
 
-    python benchmarks/actions.py [--problems 120] [--seed N] [--workers 2]
+    python -m benchmarks.actions [--problems 120] [--seed N] [--workers 2]
 
 Every made problem is written to a file and searched by ``tuner search``; where the report calls bias or variance high
 (the baseline given is the best possible rule's error), its first action is followed by the command it names. Where that
@@ -27,9 +27,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-if __package__ in {None, ""}:
-    sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import tuner
 from benchmarks.goals import Goal, rate_goal
@@ -108,7 +105,8 @@ class Made:
     def collect(self) -> None:
         """As many training examples again."""
         more = self.problem.train_source.sample(self.problem.n_train, self.rng)
-        self.examples = tuple(np.concatenate(pair) for pair in zip(self.examples, more, strict=True))
+        X, y = (np.concatenate(pair) for pair in zip(self.examples, more, strict=True))
+        self.examples = X, y
         self.problem = replace(self.problem, n_train=2 * self.problem.n_train)
 
     def true_error(self, study: tuner.Study) -> float:

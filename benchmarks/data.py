@@ -1,6 +1,6 @@
 """Measure tuner/data against its goals, as ratios to pandas in the same run where a ratio is meant.
 
-    python benchmarks/data.py --adult adult-train.csv adult-test.csv --mnist FOLDER
+    python -m benchmarks.data --adult adult-train.csv adult-test.csv --mnist FOLDER
 
 Goals: adult loaded, encoded and split in at most 1.5 times pandas.read_csv plus one second; MNIST in at most two
 seconds; each further worker process at most 100 MB of proportional memory (PSS) on MNIST.  Exit status 1 if one is

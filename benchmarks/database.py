@@ -1,7 +1,7 @@
 """Measure what the shared database costs, as ratios to plain Optuna in the same run.
 
-    python benchmarks/database.py                  # about five minutes on two idle cores
-    python benchmarks/database.py --only trial     # one of: trial, ask, throughput, start
+    python -m benchmarks.database                  # about five minutes on two idle cores
+    python -m benchmarks.database --only trial     # one of: trial, ask, throughput, start
 
 Plain Optuna is RDBStorage on SQLite in WAL mode with synchronous NORMAL and a long busy timeout: faster, and safer
 with many processes, than its defaults.  Networks are not trained here: a trial is what it costs beside its training.
@@ -27,18 +27,21 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import sqlalchemy as sa
-from goals import Goal
 from optuna.distributions import distribution_to_json
 from optuna.trial import TrialState
 
+from benchmarks.goals import Goal
+from tuner.outcomes import StopReason
 from tuner.running import reference_job, worker
-from tuner.storage import Budget, Database, Owner, claim_trial, fail, tables
+from tuner.storage import Budget, Database, Owner, claim_trial, fail, optuna_internals, tables
+from tuner.trainers import OwnNetwork, TrialRequest
 from tuner.trial import TrialResult
 from tuner.workspace import PreparedStudy, StudyRequest, open_study
 
@@ -87,36 +90,43 @@ def make_study(folder: Path, name: str, *, sampler: str = "tpe", pruner: str = "
     return open_study(StudyRequest(str(path)))
 
 
-class Untrained:
-    """Stands in for training: asks at the three rungs, and gives a result of fifty epochs, in no time."""
+class Untrained(OwnNetwork):
+    """Trains one trial, and gives its result to all others at once, with a random error at each rung."""
 
-    def __init__(self, study: PreparedStudy) -> None:
-        task = task_of(study)
-        hyperparameters = study.definition.searched_space.hyperparameters({})
-        self.result: TrialResult = worker_run_trial(
-            study.dataset, hyperparameters, task.settings, seed=0, dev_folds=study.dev_folds
-        )
-        self.rungs = study.definition.rungs
-
-    def __call__(self, *_: Any, seed: int, prune: Callable[[dict[int, float]], bool], **__: Any) -> TrialResult:
-        """Stand in for ``run_trial``."""
-        rng = np.random.default_rng(seed)
+    def train(self, request: TrialRequest) -> TrialResult:
+        """Return in no time what a trial of fifty epochs returns, pruned where it is asked for."""
+        trained = TRAINED.get("result")
+        if trained is None:
+            trained = TRAINED["result"] = super().train(replace(request, prune=never_prune))
+        rng = np.random.default_rng(request.seed)
         value = float(rng.uniform(0.02, 0.5))
         passed: dict[int, float] = {}
-        for rung in self.rungs:
+        for rung in request.settings.rungs:
             passed[rung] = value + float(rng.uniform(0, 0.1))
-            if prune(passed):
-                return replace(self.result, value=value, stop_reason="pruned", rung_values=passed)
-        return replace(self.result, value=value, rung_values=passed)
+            if request.prune is not None and request.prune(passed, [passed[rung]]):
+                return replace(trained, value=value, stop_reason=StopReason.PRUNED, rung_values=passed)
+        return replace(trained, value=value, rung_values=passed)
 
 
-worker_run_trial = worker.run_trial
+TRAINED: dict[str, TrialResult] = {}  # one result for all: what is measured does not depend on it
+
+
+def never_prune(*_: Any) -> bool:
+    """Let the one real trial reach its end."""
+    return False
 
 
 def task_of(study: PreparedStudy) -> worker.Task:
-    """What a worker of ours needs."""
-    budget = Budget("benchmark")
-    return worker.Task(study.stored.study_id, study.definition, study.dataset, study.dev_folds, budget)
+    """What a worker of ours needs, with trials that cost no training."""
+    stored = study.stored
+    return worker.Task(
+        stored.study_id,
+        Untrained(study.definition),
+        study.dataset,
+        study.dev_folds,
+        Budget("benchmark"),
+        exploring_with=stored.facts.exploring,
+    )
 
 
 class Plain:
@@ -163,10 +173,9 @@ def cost_of_a_trial(folder: Path, rounds: int) -> list[Goal]:
         ("tpe", "median", optuna.samplers.TPESampler(seed=0)),
     ):
         study = make_study(folder, f"cost-{sampler}", sampler=sampler, pruner=pruner, trials=10**6)
-        worker.run_trial = Untrained(study)
         ours = worker.Worker(study.database, task_of(study), lambda: False)
         plain, rng = Plain(folder / f"plain-{sampler}.db", made), np.random.default_rng(0)
-        times = [(timed(ours.step), timed(lambda p=plain, r=rng: p.trial(r))) for _ in range(rounds)]
+        times = [(timed(ours.step), timed(partial(plain.trial, rng))) for _ in range(rounds)]
         mine, other = (statistics.mean(column) for column in zip(*times[10:], strict=True))
         print(f"  a trial with the {sampler} sampler: {1000 * mine:.1f} ms, plain Optuna {1000 * other:.1f} ms")
         goals.append(Goal(name=f"cost of a trial, {sampler}, over plain Optuna's", value=mine / other, high=0.5))
@@ -196,12 +205,17 @@ def fill(study: PreparedStudy, n: int) -> None:
             for k, point in enumerate(sampled)
             for name, value in point.items()
         ]
-        connection.execute(tables.optuna_params.insert(), params)
+        connection.execute(optuna_internals.params.insert(), params)
         values = [
-            {"trial_id": k + 1, "objective": 0, "value": float(rng.uniform(0, 1)), "value_type": tables.FINITE}
+            {
+                "trial_id": k + 1,
+                "objective": 0,
+                "value": float(rng.uniform(0, 1)),
+                "value_type": optuna_internals.FINITE,
+            }
             for k in range(n)
         ]
-        connection.execute(tables.optuna_values.insert(), values)
+        connection.execute(optuna_internals.values.insert(), values)
         ours = [
             {
                 "trial_id": k + 1,
@@ -297,7 +311,6 @@ def throughput(folder: Path, trials: int) -> list[Goal]:
     goals = []
     for n in (1, 8, 64):
         study = make_study(folder, f"many-{n}", sampler="random", pruner="none", trials=trials)
-        worker.run_trial = Untrained(study)
         study.database.close()
         task, url = task_of(study), study.database.url
 
@@ -342,9 +355,7 @@ def start(folder: Path, rounds: int) -> list[Goal]:
         )
         with closing(sqlite3.connect(place / "studies" / "tuner.db")) as connection:
             (claimed,) = connection.execute("SELECT claimed FROM tuner_claims").fetchone()
-        plain = timed(
-            lambda k=k: subprocess.run([sys.executable, "-c", START_PLAIN, place / f"plain-{k}.db"], check=True)
-        )
+        plain = timed(partial(subprocess.run, [sys.executable, "-c", START_PLAIN, place / f"plain-{k}.db"], check=True))
         times.append((claimed - began, plain))
     mine, other = (statistics.median(column) for column in zip(*times, strict=True))
     print(f"  from start to the first trial: {mine:.2f} s, plain Optuna {other:.2f} s")

@@ -1,6 +1,6 @@
 """How far the diagnosis can be trusted: made problems, really trained networks, and the truth beside every claim.
 
-    python benchmarks/diagnosis.py [--problems 200] [--draws 25] [--surface-seeds 60] [--seed N] [--workers 2]
+    python -m benchmarks.diagnosis [--problems 200] [--draws 25] [--surface-seeds 60] [--seed N] [--workers 2]
 
 Every problem is searched once (really trained networks) and judged on so many fresh dev and test sets. The truth is the
 chosen network's error on 20,000 fresh examples. Prints every figure beside its goal; ends with 1 if a goal is missed.
@@ -14,13 +14,10 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-
-if __package__ in {None, ""}:
-    sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.goals import Goal, rate_goal
 from benchmarks.hyperparameter_surface import hyperparameter_goals, judge_hyperparameters
@@ -145,7 +142,7 @@ def _counted(wrong: np.ndarray) -> ErrorEstimate:
 
 def judge_problem(
     number: int, *, seed: int, draws: int, truth: int = TRUTH, most_trials: int | None = None
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     """One made problem: a row a draw, with every claim of the report, its truth and its uncorrected width."""
     rng = np.random.default_rng([seed, number])
     problem = make_problem(number, rng)
@@ -156,7 +153,7 @@ def judge_problem(
     line, baseline, counted_on = _lines(number, found, bayes, rng)
     rows = []
     for draw in found:
-        given = None if baseline is None else baseline
+        given: Any = baseline
         if baseline is not None and counted_on:
             given = {"wrong": int(rng.binomial(counted_on, baseline)), "of": counted_on}
         diagnosis = diagnose(
@@ -216,10 +213,10 @@ def _measured(draw: Draw) -> Diagnosis:
     )
 
 
-def _row(draw: Draw, diagnosis: Diagnosis, baseline: float) -> dict:
+def _row(draw: Draw, diagnosis: Diagnosis, baseline: float) -> dict[str, Any]:
     """Every claim beside its truth."""
     se = np.sqrt(max(draw.truth * (1 - draw.truth), 1e-9) / (draw.dev.n or 1))
-    row: dict = {
+    row: dict[str, Any] = {
         "few": draw.dev.value * (draw.dev.n or 0) < FEW,
         "raw_bias": (draw.dev.value - draw.truth) / se,
         "corrected_bias": (draw.corrected.value - draw.truth) / se,
@@ -254,7 +251,7 @@ def _misses(low: float, high: float, truth: float, line: float) -> bool:
     return (low > line >= truth) or (high < line <= truth)
 
 
-def _claim(name: str, interval: tuple[float, float], truth: float, uncorrected: tuple[float, float]) -> dict:
+def _claim(name: str, interval: tuple[float, float], truth: float, uncorrected: tuple[float, float]) -> dict[str, Any]:
     low, high = interval
     return {
         f"{name}.covered": low - 1e-12 <= truth <= high + 1e-12,
@@ -357,7 +354,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
-    seed = int(np.random.SeedSequence().entropy % 2**31) if given.seed is None else given.seed
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if given.seed is None else given.seed
     print(f"seed {seed}: {given.problems} problems x {given.draws} draws, {given.surface_seeds} made surfaces")
     with ProcessPoolExecutor(given.workers) as workers:
         judge = partial(judge_problem, seed=seed, draws=given.draws)

@@ -1,6 +1,6 @@
 """Hold exported ONNX graphs against their models, on every row of real data.
 
-    python benchmarks/export.py --adult adult-train.csv adult-test.csv --mnist FOLDER
+    python -m benchmarks.export --adult adult-train.csv adult-test.csv --mnist FOLDER
 
 A short search, the best trial trained again, ``tuner export``, then onnxruntime on all rows of the test files (of
 adult's training file, too).  Goals: the same class on every row, and probabilities to 1e-5.  Exit status 1 if one is
@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from goals import Goal
 
 import tuner
+from benchmarks.goals import Goal
 from tuner.data import read_rows
 from tuner.modeling import export_onnx, onnx_inputs
 
@@ -85,10 +85,10 @@ def main() -> int:
         os.chdir(folder)
         os.environ["TUNER_CACHE"] = str(Path(folder) / "cache")
         if adult:
-            goals += compared("adult", *adult, adult, 'header = false\ntarget = 14\nmissing = ["?"]')
+            goals += compared("adult", adult[0], adult[1], adult, 'header = false\ntarget = 14\nmissing = ["?"]')
         if mnist:
             images = [mnist / f"{part}-images-idx3-ubyte.gz" for part in ("train", "t10k")]
-            goals += compared("mnist", *images, images[1:], "split = { dev = 5000 }")
+            goals += compared("mnist", images[0], images[1], images[1:], "split = { dev = 5000 }")
     for goal in goals:
         print(goal)
     return 0 if all(goal.kept() for goal in goals) else 1

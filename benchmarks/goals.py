@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +35,8 @@ class Goal:
 
 
 def rate_goal(
-    name: str, hits: Sequence[bool] | np.ndarray, clusters: Sequence[int] | np.ndarray, *, low: float = -math.inf,
-    high: float = math.inf,
-) -> Goal:  # fmt: skip
+    name: str, hits: ArrayLike, clusters: ArrayLike, *, low: float = -math.inf, high: float = math.inf
+) -> Goal:
     """A share of hits against its bounds; standard error: the larger of a binomial's at the bound and the clusters'.
 
     Hits of one made problem are not independent: the clusters' error is that of the mean of the problems' shares.

@@ -17,12 +17,12 @@ from tuner.study.space import Space, distribution_of, optuna_name
 from tuner.study.strategies import SAMPLERS, Draw, explores
 
 SPACE = {
-    "lambda": Range(log_uniform=(1e-3, 10.0)),
-    "keep_prob": Range(uniform=(0.5, 1.0)),
-    "alpha": Range(log_uniform=(1e-2, 1.0)),
-    "beta": Range(one_minus_log_uniform=(0.8, 0.99)),
-    "batch_size": Range(power_of_two=(16, 128)),
-    "initializer": Range(choice=["he", "xavier", "lecun"]),
+    "lambda": Range.model_validate({"log_uniform": (1e-3, 10.0)}),
+    "keep_prob": Range.model_validate({"uniform": (0.5, 1.0)}),
+    "alpha": Range.model_validate({"log_uniform": (1e-2, 1.0)}),
+    "beta": Range.model_validate({"one_minus_log_uniform": (0.8, 0.99)}),
+    "batch_size": Range.model_validate({"power_of_two": (16, 128)}),
+    "initializer": Range.model_validate({"choice": ["he", "xavier", "lecun"]}),
 }
 NULL = ("beta", "initializer")
 HYPERPARAMETERS = [

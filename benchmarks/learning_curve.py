@@ -1,6 +1,6 @@
 """Would more data help: what ``tuner learning-curve`` says from half of the examples, against the truth with all.
 
-    python benchmarks/learning_curve.py [--problems 200] [--every] [--seed N] [--workers 2]
+    python -m benchmarks.learning_curve [--problems 200] [--every] [--seed N] [--workers 2]
 
 On every made problem the best of eight random hyperparameters is chosen on half of the training examples. Where its
 variance is above two points, which is where the report advises the command, its learning curve is measured there as
@@ -13,18 +13,15 @@ that smaller networks left out; ends with 1 if a goal is missed.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-if __package__ in {None, ""}:
-    sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.goals import Goal, rate_goal
 from benchmarks.made_problems import PROBLEMS, Problem
@@ -102,7 +99,7 @@ def judge(number: int, seed: int, every: bool = False) -> Outcome | None:
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> int:
-    return round(np.exp(rng.uniform(np.log(low), np.log(high))))
+    return round(math.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def _dataset(problem: Problem, rng: np.random.Generator) -> Dataset:
@@ -160,7 +157,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20261122)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
-    began, found, looked_at = time.perf_counter(), [], 0
+    found: list[Outcome] = []
+    began, looked_at = time.perf_counter(), 0
     judge_one = partial(judge, seed=arguments.seed, every=arguments.every)
     with ProcessPoolExecutor(arguments.workers) as pool:
         while len(found) < arguments.problems:

@@ -1,6 +1,6 @@
 """The script that a user of Optuna and PyTorch would write today; ``benchmarks/search.py`` runs it as a peer.
 
-    python benchmarks/plain_search.py split.npz study.db 100 0    # data, database, trials, seed
+    python -m benchmarks.plain_search split.npz study.db 100 0    # data, database, trials, seed
 
 Optuna's defaults on SQLite, its median pruner asked after every epoch, and the plain PyTorch loop on one thread with
 early stopping: the space, epochs and patience of the digits study. Prints a line a trial: seconds since the start of

@@ -1,6 +1,6 @@
 """Measure ``tuner predict`` on a million rows against pandas reading and writing the same file, in one run.
 
-    python benchmarks/predict.py                # 1,000,000 rows of 6 numbers and 8 categories, 3 rounds
+    python -m benchmarks.predict                # 1,000,000 rows of 6 numbers and 8 categories, 3 rounds
 
 Goals: under 500 MB, and no slower than twice ``read_csv`` and ``to_csv`` of pandas.  Both are processes of their own,
 start-up included, taken in turns; the figures are medians.  Exit status 1 if a goal is missed.
@@ -23,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from goals import Goal
 
 import tuner
+from benchmarks.goals import Goal
 
 PANDAS = "import sys, pandas; pandas.read_csv(sys.argv[1]).to_csv(sys.argv[2], index=False)"
 WORDS = ["Private", "Self-emp-not-inc", "Local-gov", "State-gov", "Without-pay", "Never-worked", "Federal-gov", "?"]

@@ -1,7 +1,7 @@
 """Search real data sets, choose on dev alone, and look once at the official test set.
 
-    python benchmarks/real_data.py adult adult-train.csv adult-test.csv
-    python benchmarks/real_data.py mnist train-images-idx3-ubyte.gz t10k-images-idx3-ubyte.gz
+    python -m benchmarks.real_data adult adult-train.csv adult-test.csv
+    python -m benchmarks.real_data mnist train-images-idx3-ubyte.gz t10k-images-idx3-ubyte.gz
 
 Studies and database are kept in ``--folder``, so that an interrupted run goes on where it was.
 """
@@ -111,9 +111,11 @@ def report_test_error(path: str, best: TrialRecord, seconds: float, trials: int)
     source, dataset = load_study_data(StudyRequest(path))
     definition = source.definition
     hyperparameters = definition.searched_space.hyperparameters(best.params)
+    assert best.seed is not None
     folds = draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed)
     result = run_trial(dataset, hyperparameters, trial_settings(definition), seed=best.seed, dev_folds=folds)
     assert result.value == best.value
+    assert dataset.test is not None
     wrong = int((result.networks[0].predict(dataset.test.X) != dataset.test.y).sum())
     low, high = ErrorEstimate.measured(wrong, len(dataset.test)).interval()
     print(

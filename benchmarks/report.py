@@ -1,6 +1,6 @@
 """Measure `tuner report` against its goals, on databases of made trials, each in a process of its own.
 
-    python benchmarks/report.py [--trials 10000] [--epochs 50] [--dev 1000] [--seed 0]
+    python -m benchmarks.report [--trials 10000] [--epochs 50] [--dev 1000] [--seed 0]
 
 Goals: 10,000 trials x 50 epochs in under 15 seconds and 1 GB; 100 trials in under 3 seconds, start-up included.  The
 same studies with hyperparameters' effects, an early end by patience and a tenth of the trials pruned.  Prints the size
@@ -24,7 +24,16 @@ import numpy as np
 from optuna.distributions import distribution_to_json
 from optuna.trial import TrialState
 
-from tuner.storage import CURVE_COLUMNS, NewStudy, ensure_study, open_database, sqlite_url, tables
+from tuner.storage import (
+    CURVE_COLUMNS,
+    NewStudy,
+    StudyFacts,
+    ensure_study,
+    open_database,
+    optuna_internals,
+    sqlite_url,
+    tables,
+)
 from tuner.study import StudyDefinition, parse_definition
 from tuner.trial import draw_dev_folds
 
@@ -72,12 +81,11 @@ def make_database(path: Path, n_trials: int, epochs: int, n_dev: int, seed: int)
             dev_folds=folds,
             test_rows=np.arange(n_dev),
             budget=n_trials,
-            facts={
-                "class_names": [str(k) for k in range(10)],
-                "sizes": {"train": N_TRAIN, "dev": n_dev, "train_dev": 0, "test": n_dev},
-                "n_features": 20,
-                "versions": {},
-            },
+            facts=StudyFacts(
+                class_names=[str(k) for k in range(10)],
+                sizes={"train": N_TRAIN, "dev": n_dev, "train_dev": 0, "test": n_dev},
+                n_features=20,
+            ),
         ),
     )
     hardness = rng.beta(0.5, 4, n_dev)
@@ -128,14 +136,14 @@ def trial_rows(
     )
     state = TrialState.PRUNED if pruned else TrialState.COMPLETE
     reason = "pruned" if pruned else "max_epochs"
-    yield tables.optuna_trials, {"trial_id": trial_id, "study_id": study_id, "number": number, "state": state}
+    yield optuna_internals.trials, {"trial_id": trial_id, "study_id": study_id, "number": number, "state": state}
     yield (
-        tables.optuna_values,
-        {"trial_id": trial_id, "objective": 0, "value": float(bits.mean()), "value_type": tables.FINITE},
+        optuna_internals.values,
+        {"trial_id": trial_id, "objective": 0, "value": float(bits.mean()), "value_type": optuna_internals.FINITE},
     )
     for name, distribution in space.distributions.items():
         yield (
-            tables.optuna_params,
+            optuna_internals.params,
             {
                 "trial_id": trial_id,
                 "param_name": name,

@@ -1,7 +1,7 @@
 """Measure a whole search by the wall clock: ``tuner search`` on digits beside the script a user would write today.
 
     pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
-    python benchmarks/search.py                    # about eight minutes on two idle cores
+    python -m benchmarks.search                    # about eight minutes on two idle cores
 
 The script is ``plain_search.py``: Optuna's defaults on SQLite, a PyTorch network on one CPU thread; both have the same
 split, space, epochs, patience and pruner, start from nothing in a process of their own, and are held to one core. With
@@ -22,8 +22,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from goals import Goal
 
+from benchmarks.goals import Goal
 from tuner.data import load_dataset
 from tuner.workspace.locating import read_source
 

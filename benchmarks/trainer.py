@@ -1,6 +1,6 @@
 """Microseconds per mini-batch step: this trainer, scikit-learn, PyTorch, and the floor that matrix products set.
 
-    python benchmarks/trainer.py [--rounds 7] [--seconds 0.15]
+    python -m benchmarks.trainer [--rounds 7] [--seconds 0.15]
 
 One BLAS thread, one process, one run. Every contender trains whole epochs over the same data, shuffled, with momentum
 and L2 (weight decay), and its time is divided by the steps; evaluation is measured by itself. The floor is the matrix
@@ -250,7 +250,9 @@ def steps_table(rounds: int, seconds: float, with_torch: bool) -> list[Measured]
             if with_torch:
                 contenders["torch"] = pytorch(shape, keep_prob, data)
             times = take_turns(contenders, rounds=rounds, seconds=seconds, steps=shape.steps)
-            peers = {name: ratio(times, name, "tuner") for name in ("sklearn", "torch") if name in times}
+            peers: dict[str, float] = {
+                name: ratio(times, name, "tuner") for name in ("sklearn", "torch") if name in times
+            }
             found.append(Measured(shape, keep_prob, ratio(times, "tuner", "floor"), peers))
             names = ("floor", "tuner", "sklearn", "torch")
             best = [f"{min(times[name]):.0f}" if name in times else "–" for name in names]

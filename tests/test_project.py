@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -38,6 +40,22 @@ def test_the_citation_has_the_version_and_the_license() -> None:
     assert citation["version"] == PROJECT["version"]
     assert citation["license"] == PROJECT["license"]
     assert citation["repository-code"] == PROJECT["urls"]["Source"]
+
+
+@pytest.mark.parametrize(("lock", "extras"), [("requirements.lock", ()), ("requirements-dev.lock", ("dev", "docs"))])
+def test_each_dependency_is_locked_with_hashes_at_a_permitted_version(lock: str, extras: tuple[str, ...]) -> None:
+    """A changed bound in pyproject.toml needs new lock files."""
+    text = (ROOT / lock).read_text("utf-8")
+    locked: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([a-z0-9-]+)==(\S+).*\\\n    --hash=sha256:", text, re.MULTILINE):
+        locked.setdefault(name, []).append(version)
+    assert len(re.findall(r"^[a-z]", text, re.MULTILINE)) == sum(map(len, locked.values()))
+    optional = PROJECT["optional-dependencies"]
+    for needed in [*PROJECT["dependencies"], *(each for extra in extras for each in optional[extra])]:
+        requirement = Requirement(needed)
+        if requirement.name != PROJECT["name"]:
+            versions = locked[canonicalize_name(requirement.name)]
+            assert all(requirement.specifier.contains(version) for version in versions), needed
 
 
 def test_pre_commit_runs_the_pinned_ruff() -> None:

@@ -2,8 +2,10 @@
 
 import os
 import shlex
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -64,3 +66,17 @@ def test_the_completion_script_is_shown() -> None:
     command = f"{shlex.quote(sys.executable)} -m tuner --show-completion; true"  # bash stays its parent
     shown = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert "_TUNER_COMPLETE" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    "name", ["churn;touch${IFS}x;#", "$(touch x)", "`touch x`", "a b", "a\nb", "-rf", "", "a" * 101]
+)
+def test_a_name_that_no_study_may_have_is_not_offered(small_study: Path, name: str) -> None:
+    """The shell would run what is in it: neither from the database nor from a file's name."""
+    with closing(sqlite3.connect(small_study.with_name("tuner.db"))) as connection:
+        connection.execute("CREATE TABLE studies (study_id INTEGER PRIMARY KEY, study_name TEXT)")
+        connection.executemany("INSERT INTO studies (study_name) VALUES (?)", [(name,), (f"sm{name}",), ("sm-2",)])
+        connection.commit()
+    if name.isprintable() and len(name) < 100:
+        small_study.with_name(f"{name}.toml").write_text("", encoding="utf-8")
+    assert study_names("") == ["small", "churn", "digits", *(["sm-rf"] if name == "-rf" else []), "sm-2"]

@@ -8,11 +8,13 @@ import math
 import multiprocessing
 import os
 import re
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -43,6 +45,7 @@ from tuner.storage import (
     write_learning,
     write_outcome,
 )
+from tuner.storage.database import verify_whole
 
 FORGET_LEFT_OUT = [
     f"ALTER TABLE tuner_learning DROP COLUMN {column}" for column in ("n_watched", "left_out_bits", "left_wrong_bits")
@@ -112,7 +115,7 @@ def make_newer_optuna(path: Path) -> None:
         (lambda path: path.write_text("name = 1\n", encoding="utf-8"), ["not a SQLite database"]),
         (lambda path: path.write_bytes(b"SQLite format 3\x00" + bytes(range(256)) * 8), ["cannot be read"]),
         (lambda path: path.write_bytes(b""), ["an empty file"]),
-        (lambda path: path.mkdir(), ["cannot be opened"]),
+        (lambda path: path.mkdir(), ["is a folder"]),
     ],
 )
 def test_what_is_not_ours_is_refused_and_left_as_it_was(
@@ -455,3 +458,91 @@ def test_a_server_that_is_not_there_is_one_line() -> None:
         open_database(parse_url("postgresql://me:secret@127.0.0.1:1/name"), create=True)
     assert "secret" not in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "log"])
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    """To open a pipe waits for somebody at its other end."""
+    path = tmp_path / "tuner.db"
+    with closing(socket.socket(socket.AF_UNIX)) as end:
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "socket":
+            end.bind(str(path))
+        elif kind == "folder":
+            path.mkdir()
+        else:
+            open_database(sqlite_url(path), create=True).close()
+            os.mkfifo(tmp_path / "tuner.db-wal")
+        with pytest.raises(StorageError, match=r"tuner\.db(-wal)?: is a (pipe|socket|folder); expected a file"):
+            open_database(sqlite_url(path), create=True)
+
+
+def limited(work: Callable[[], object], limit: int) -> str:
+    """The error of ``work`` in a process whose files may not be longer, "" if there was none."""
+    reader, writer = multiprocessing.Pipe(duplex=False)
+
+    def child() -> None:
+        resource = pytest.importorskip("resource")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        try:
+            work()
+        except StorageError as error:
+            writer.send(str(error))
+        else:
+            writer.send("")
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join(DEADLINE)
+    assert process.exitcode == 0
+    return str(reader.recv())
+
+
+@pytest.mark.parametrize("limit", [0, 5_000, 50_000, 150_000, 250_000])
+def test_a_database_without_room_is_not_made(tmp_path: Path, limit: int) -> None:
+    """SQLite may end without an error and leave the rest of a new file in its log."""
+    path = tmp_path / "tuner.db"
+    error = limited(lambda: open_database(sqlite_url(path), create=True), limit)
+    assert re.fullmatch(r".*tuner\.db: cannot be created: .*; expected a disk with room for it", error)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", [0, 5_000, 150_000])
+def test_a_backup_without_room_leaves_nothing(tmp_path: Path, limit: int) -> None:
+    """And says so in one line."""
+    path, copy = tmp_path / "tuner.db", tmp_path / "copy.db"
+    open_database(sqlite_url(path), create=True).close()
+    error = limited(lambda: back_up(path, copy), limit)
+    assert re.fullmatch(r".*copy\.db: cannot be written: .*; expected a disk with room for it", error)
+    assert list(tmp_path.glob("*copy*")) == []
+
+
+@pytest.mark.parametrize("pages", [1, 40])
+def test_a_copy_that_is_cut_is_not_taken_for_whole(tmp_path: Path, pages: int) -> None:
+    """Its length is compared with the number of its pages."""
+    path = tmp_path / "tuner.db"
+    open_database(sqlite_url(path), create=True).close()
+    os.truncate(path, path.stat().st_size - 4096 * pages)
+    with pytest.raises(sqlite3.Error):
+        verify_whole(path)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_deleted_while_it_is_open_is_an_error_and_rescued(tmp_path: Path, replaced: bool) -> None:
+    """What was written before and after is in a file beside it: no trial is lost without a word."""
+    path = tmp_path / "tuner.db"
+    with open_database(sqlite_url(path), create=True) as database:
+        study_id = make_study(database, budget=4)
+        for file in tmp_path.glob("tuner.db*"):
+            file.unlink()
+        if replaced:
+            open_database(sqlite_url(path), create=True).close()
+        for _ in range(2):
+            with pytest.raises(StorageError, match="was deleted or replaced while it was open; its trials are in"):
+                raise_budget(database, study_id, by=5)
+        with pytest.raises(StorageError, match="was deleted or replaced"), database.reading():
+            pass
+    (rescued,) = tmp_path.glob("tuner.db.rescued-*")
+    with open_database(sqlite_url(rescued), create=False) as database:
+        assert read_study(database, "made").budget == 14

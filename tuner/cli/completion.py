@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from tuner.paths import DATABASE, STORAGE_VARIABLE, STUDIES, shipped_studies
+from tuner.paths import DATABASE, STORAGE_VARIABLE, STUDIES, is_study_name, shipped_studies
 
 SQLITE = "sqlite:///"
 PATIENCE = 0.2
@@ -18,12 +18,15 @@ PATIENCE = 0.2
 def study_names(incomplete: str) -> list[str]:
     """The studies that begin with what was typed: here, in the database, and the included ones.
 
+    Names that no study may have are left out: a shell would run what is in them.
+
     A definition usually has its file's name.  ``tuner.storage`` takes a second to import, so that databases on a server
     are not read.
     """
     folders = (STUDIES, shipped_studies())
     files = [path.stem for folder in folders for path in sorted(folder.glob("*.toml"))]
-    return [name for name in dict.fromkeys([*files, *_stored()]) if name.startswith(incomplete)]
+    names = dict.fromkeys([*files, *_stored()])
+    return [name for name in names if is_study_name(name) and name.startswith(incomplete)]
 
 
 def _stored() -> Iterator[str]:
@@ -31,11 +34,11 @@ def _stored() -> Iterator[str]:
     if given and not given.startswith(SQLITE):
         return
     path = Path(given.removeprefix(SQLITE)) if given else STUDIES / DATABASE
-    if not path.is_file():
-        return
     try:
+        if not path.is_file():
+            return
         uri = f"{path.resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE)) as connection:
             yield from (name for (name,) in connection.execute("SELECT study_name FROM studies ORDER BY study_id"))
-    except sqlite3.Error:
+    except (sqlite3.Error, OSError, ValueError):
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
@@ -33,6 +34,13 @@ NETWORK_FILE_SYSTEMS = frozenset(
         "smb3",
         "smbfs",
     ]
+)
+
+KINDS_OF_FILE = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode), "a device"),
 )
 
 
@@ -70,6 +78,21 @@ def sqlite_url(path: Path) -> URL:
 def sqlite_file(url: URL) -> Path | None:
     """The file behind a SQLite URL; None for a server."""
     return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+
+def refuse_no_file(path: Path) -> None:
+    """A pipe, socket or device would be waited for without end.  Raises StorageError unless nothing or a file is there.
+
+    SQLite's log beside the file is opened with it.
+    """
+    for each in (path, path.with_name(f"{path.name}-wal")):
+        try:
+            mode = each.stat().st_mode
+        except OSError:
+            continue  # nothing there, or nothing that can be seen: opening it says why
+        if not stat.S_ISREG(mode):
+            kind = next((name for is_kind, name in KINDS_OF_FILE if is_kind(mode)), "not a file")
+            raise StorageError(f"{each}: is {kind}; expected a file (name another one with --storage)")
 
 
 def mask(url: URL) -> str:

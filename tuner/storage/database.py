@@ -7,7 +7,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tuner.errors import StorageError
+from tuner.files import temporary_beside
 from tuner.formatting import one_line
 from tuner.storage.address import shown, sqlite_file, without_password
 
@@ -44,6 +45,8 @@ class Database:
         self.url = url
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
+        self._path = sqlite_file(url)
+        self._file = None if self._path is None else _file_at(self._path)
 
     @property
     def name(self) -> str:
@@ -78,6 +81,7 @@ class Database:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 yield connection
+            self._require_same_file(connection)
 
     def write(self, work: Callable[[Connection], T], *, repeatable: bool = False) -> T:
         """Run ``work(connection)`` in a transaction that has the write lock from its first statement.
@@ -104,7 +108,29 @@ class Database:
                 if repeatable:
                     raise
                 raise _CommitError(error) from error
+            self._require_same_file(connection)
             return result
+
+    def _require_same_file(self, connection: Connection) -> None:
+        """Raise StorageError if the file was deleted or replaced, after writing what this process still holds of it.
+
+        The system keeps a deleted file for those who have it open, so that nothing else fails.
+        """
+        if self._path is None or self._file is None or _file_at(self._path) == self._file:
+            return
+        device, inode = self._file
+        folder = self._path.parent if self._path.parent.is_dir() else Path.cwd()
+        rescued = folder / f"{self._path.name}.rescued-{device}-{inode}"
+        held = connection.connection.driver_connection
+        assert isinstance(held, sqlite3.Connection)
+        try:
+            with alone_in(folder):  # the last of several workers to write has the trials of all
+                copy_whole(held, rescued)
+        except (sqlite3.Error, OSError) as error:
+            kept = f"its trials could not be saved ({one_line(error)})"
+        else:
+            kept = f"its trials are in {rescued}. Move that file back to continue, or add them with tuner merge"
+        raise StorageError(f"{self.name}: was deleted or replaced while it was open; {kept}")
 
     def now(self, connection: Connection) -> float:
         """Seconds since 1970 by the clock that all claims of this database go by."""
@@ -187,6 +213,35 @@ def retrying(action: Callable[[], T], *, server_may_be_away: bool = True) -> T:
         pause = min(2 * pause, 2.0)
 
 
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Device and inode of the file at a path; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, where the system has such: others that would make the same file wait, and find it.
+
+    Without it (Windows, some file systems) each makes the file, and the last or the first one stays.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _sqlite_engine(url: URL) -> Engine:
     path = sqlite_file(url)
     assert path is not None
@@ -226,6 +281,47 @@ def _connect_as(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.as_uri()}?{mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
+
+
+@contextmanager
+def database_beside(path: Path) -> Iterator[Path]:
+    """A temporary file for a database; removed with what SQLite keeps beside it."""
+    with temporary_beside(path) as temporary:
+        try:
+            yield temporary
+        finally:
+            for suffix in ("-wal", "-shm", "-journal"):
+                temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
+
+
+def copy_whole(source: sqlite3.Connection, target: Path) -> None:
+    """Copy a database with SQLite's online backup, and rename the copy into place once it is verified.
+
+    Raises sqlite3.Error or OSError; then no copy is left.
+    """
+    with database_beside(target) as temporary:
+        with closing(sqlite3.connect(temporary)) as copy:
+            source.backup(copy)
+        verify_whole(temporary)
+        temporary.replace(target)
+
+
+def verify_whole(path: Path) -> None:
+    """Bring SQLite's log into a file that nobody else has open, and check that all of it is there.
+
+    On a full disk SQLite ends without an error and leaves the rest in the log.  Raises sqlite3.Error.
+    """
+    with closing(sqlite3.connect(path)) as connection:
+        is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    log = path.with_name(f"{path.name}-wal")
+    left = log.stat().st_size if log.exists() else 0
+    with closing(_connect_as(path, "mode=ro&immutable=1")) as connection:
+        query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+        (expected,) = connection.execute(query).fetchone()
+        (fault,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    size = path.stat().st_size
+    if is_busy or left or fault != "ok" or size != expected:
+        raise sqlite3.DatabaseError(f"{size:,} bytes were written, expected {expected:,} ({fault})")
 
 
 def _server_engine(url: URL) -> Engine:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -15,11 +14,28 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from tuner.errors import NoDatabaseError, StorageError
-from tuner.files import move_new, temporary_beside
+from tuner.files import move_new
 from tuner.formatting import one_line
 from tuner.storage import optuna_internals, tables
-from tuner.storage.address import refuse_network_file_system, shown, sqlite_file, sqlite_url, without_password
-from tuner.storage.database import Database, connect_to_read, damage, is_damage, retrying
+from tuner.storage.address import (
+    refuse_network_file_system,
+    refuse_no_file,
+    shown,
+    sqlite_file,
+    sqlite_url,
+    without_password,
+)
+from tuner.storage.database import (
+    Database,
+    alone_in,
+    connect_to_read,
+    copy_whole,
+    damage,
+    database_beside,
+    is_damage,
+    retrying,
+    verify_whole,
+)
 from tuner.storage.migrations import (
     add_effective_looks,
     add_layers,
@@ -51,6 +67,7 @@ def open_database(url: URL, *, create: bool) -> Database:
     path = sqlite_file(url)
     if path is None:
         return _open_server(url, create=create)
+    refuse_no_file(path)
     refuse_network_file_system(path.parent if path.parent.exists() else Path.cwd())
     if not path.exists():
         if not create:
@@ -65,53 +82,24 @@ def _create_file(path: Path) -> None:
     """Make the database under another name and link it into place: of many that try at once, one wins."""
     try:
         path.parent.mkdir(parents=False, exist_ok=True)
-        with _alone_in(path.parent):
+        with alone_in(path.parent):
             if not path.exists():
                 _make_file(path)
     except OSError as error:
         raise StorageError(f"{path}: cannot be created: {error.strerror}; expected a folder one can write to") from None
     except (sqlite3.Error, sa.exc.DBAPIError) as error:
-        raise StorageError(f"{path}: cannot be created: {one_line(error)[:200]}") from None
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, where the system has such: others that would make the same file wait, and find it.
-
-    It only spares work: without it (Windows, some file systems) each makes the file, and one of them links it.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+        reason = one_line(getattr(error, "orig", error))
+        raise StorageError(f"{path}: cannot be created: {reason}; expected a disk with room for it") from None
 
 
 def _make_file(path: Path) -> None:
-    with _database_beside(path) as temporary:
+    with database_beside(path) as temporary:
         with closing(sqlite3.connect(temporary)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
         _make_tables(sqlite_url(temporary))
+        verify_whole(temporary)
         with suppress(FileExistsError):  # another process was quicker; its file is as good as ours
             move_new(temporary, path)
-
-
-@contextmanager
-def _database_beside(path: Path) -> Iterator[Path]:
-    """A temporary file for a database; removed with what SQLite keeps beside it."""
-    with temporary_beside(path) as temporary:
-        try:
-            yield temporary
-        finally:
-            for suffix in ("-wal", "-shm", "-journal"):
-                temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
 
 
 def _make_tables(url: URL) -> None:
@@ -238,19 +226,23 @@ def optuna_storage(url: URL) -> optuna.storages.RDBStorage:
 
 
 def back_up(path: Path, target: Path) -> None:
-    """A consistent copy of a SQLite file while others write (SQLite's online backup), renamed into place when whole."""
-    with _database_beside(target) as temporary:
-        with (
-            closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)) as source,
-            closing(sqlite3.connect(temporary)) as copy,
-        ):
-            source.backup(copy)
-        temporary.replace(target)
+    """A consistent copy of a SQLite file while others write, renamed into place when whole.  Raises StorageError."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)) as source:
+            copy_whole(source, target)
+    except OSError as error:
+        raise StorageError(
+            f"{target}: cannot be written: {error.strerror}; expected a folder one can write to"
+        ) from None
+    except sqlite3.Error as error:
+        raise StorageError(
+            f"{target}: cannot be written: {one_line(error)}; expected a disk with room for it"
+        ) from None
 
 
 def _upgrade_file(url: URL, path: Path) -> None:
     """Copy the file aside, then upgrade it; of several that would, one does."""
-    with _alone_in(path.parent):
+    with alone_in(path.parent):
         if not _is_behind(url, *_look(path)):
             return
         back_up(path, path.with_name(f"{path.name}.before-{time.strftime('%Y%m%d-%H%M%S')}"))

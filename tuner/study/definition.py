@@ -28,6 +28,7 @@ from tuner.errors import UsageError
 from tuner.formatting import bounded
 from tuner.metrics import METRICS
 from tuner.nn import ACTIVATIONS, Stopping
+from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
 from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, format_hidden
 from tuner.study.known_names import nearest_key, suggest
 from tuner.study.ranges import Range
@@ -37,7 +38,6 @@ from tuner.study.trainer_kinds import TrainerKind, check_free_name, check_traine
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 FINGERPRINT_SHOWN = 12  # of its 64 digits, enough to see that two differ
-NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
 class Section(BaseModel):
@@ -162,8 +162,8 @@ class StudyDefinition(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(
-        pattern=f"^{NAME_PATTERN}$",
-        max_length=100,
+        pattern=f"^{STUDY_NAME}$",
+        max_length=LONGEST_STUDY_NAME,
         description="letters, digits, '.', '_' or '-', starting with a letter or digit",
     )
     data: DataSettings

@@ -99,6 +99,15 @@ def seconds_of(text: str, option: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
+def bytes_of(text: str, option: str) -> int:
+    """``500M``, ``2G``, ``1.5GB`` or ``1000000`` in bytes.  Raises UsageError naming the option."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)([kMGT]?)B?", text)
+    size = 0 if match is None else int(float(match[1]) * 1000 ** " kMGT".index(match[2] or " "))
+    if size <= 0:
+        raise UsageError(f"{option}: expected a size like 500M or 2G, got {text!r}")
+    return size
+
+
 def is_above(error: float | None, limit: float | None) -> bool:
     """Whether the error is above ``--fail-above``; a study without a complete trial always is."""
     return limit is not None and (error is None or error > limit)

@@ -60,6 +60,14 @@ class Architecture:
         """Number of entries of θ."""
         return sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.widths))
 
+    def least_bytes(self, *, networks: int, rows: int, slots: int) -> int:
+        """Return the bytes that training takes at the least: θ, gradient, best θ, the optimizer's slots, activations.
+
+        ``networks`` train side by side on mini-batches of ``rows`` examples, in float32.
+        """
+        per_row = self.n_features + 2 * sum(self.hidden) + self.n_outputs
+        return 4 * networks * ((3 + slots) * self.n_parameters + rows * per_row)
+
     def slices(self) -> list[tuple[slice, slice]]:
         """Return the place of each layer's W and b in θ: W1, b1, W2, b2, …, each W row by row as (n_in, n_out)."""
         found, start = [], 0

@@ -1,25 +1,54 @@
-"""``tuner worker``: run the open trials of a database, fairly across its studies."""
+"""``tuner worker``: run the open trials of a database, fairly across its studies.
+
+A shared database holds studies of many people.  Whatever one of them does is that study's failure: it is set aside with
+its reason and tried again after a pause, and the others go on.
+"""
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from threadpoolctl import threadpool_limits
 
-from tuner.data import load_dataset
-from tuner.errors import InputError, SearchError, StorageError
+from tuner.data import FileReader, load_dataset
+from tuner.errors import DataError, InputError, SearchError, StorageError, TunerError
+from tuner.formatting import error_line, one_line, shorten
+from tuner.outcomes import FailureCause
 from tuner.running.signals import StopSignal
 from tuner.running.worker import LONGEST_PAUSE, Step, Task, Worker
-from tuner.storage import Budget, Database, StoredStudy, StudyLine, get_study, open_database, study_lines
-from tuner.trainers import trainer_of
+from tuner.storage import (
+    Budget,
+    Database,
+    OpenStudy,
+    StoredStudy,
+    get_study,
+    open_database,
+    open_studies,
+    set_aside,
+)
+from tuner.trainers import TrialEnded, interruptible, trainer_of
 from tuner.trial import draw_dev_folds
 from tuner.workspace.locating import storage_url, stored_source
 
 MOST_STUDIES = 8
 """Studies whose data are kept in memory at a time."""
+SHARE_SECONDS = 10.0
+"""Studies take turns; those that have had the worker for so much longer than others wait."""
+FIRST_REST, LONGEST_REST = 5.0, 3600.0
+"""Seconds until a study that was set aside is tried again; the rest doubles each time."""
+REST_PER_SECOND = 10.0
+"""The rest is at least this many times as long as the failed attempt, so that failures take little of the worker."""
+SILENCE_SECONDS = 600.0
+"""A study that neither ends its step nor asks whether to stop for so long is interrupted: reading data, at most."""
+SILENCE_AFTER_SIGNAL = 3.0
+"""The same once the worker was told to stop."""
+LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +60,25 @@ class ServiceResult:
     signal: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceLimits:
+    """What a worker allows each study, whatever its definition says.
+
+    ``memory``: bytes beyond those of an idle worker; None: what is free.  ``trial_seconds``: a trial that takes longer
+    fails.
+    """
+
+    memory: int | None = None
+    trial_seconds: float = math.inf
+
+
 def run_service(
-    storage: str | None, *, forever: bool, on_event: Callable[[str], None], allow_trainers: tuple[str, ...] = ()
+    storage: str | None,
+    *,
+    forever: bool,
+    on_event: Callable[[str], None],
+    allow_trainers: tuple[str, ...] = (),
+    limits: ServiceLimits = ServiceLimits(),
 ) -> ServiceResult:
     """Run the open trials of a database; with ``forever``, the database is created if it does not exist.
 
@@ -40,16 +86,47 @@ def run_service(
     """
     database = open_database(storage_url(storage), create=forever)
     stop = StopSignal()
-    service = Service(database, stop, on_event, allow_trainers)
+    service = Service(database, stop, on_event, allow_trainers, limits)
     on_event(f"worker on database {database.name}")
     try:
-        with stop.listening():
+        with stop.listening(), _memory_limit(limits.memory):
             service.work(forever=forever)
     except StorageError as error:
         raise SearchError(str(error)) from error
     finally:
         database.close()
     return ServiceResult(database.name, service.served, stop.number)
+
+
+@contextmanager
+def _memory_limit(more: int | None) -> Iterator[None]:
+    """Allow this process so many more bytes within the block: an allocation beyond them raises MemoryError."""
+    if more is None:
+        yield
+        return
+    import resource
+
+    import psutil
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    allowed = psutil.Process().memory_info().vms + more
+    ceilings = [limit for limit in before if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min([allowed, *ceilings]), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@dataclass(frozen=True, slots=True)
+class _SetAside:
+    """Why a study is not run now, until when (`time.monotonic`), and whether more than its input is at fault."""
+
+    study: str
+    reason: str
+    rest: float
+    until: float
+    is_failure: bool
 
 
 @dataclass
@@ -63,18 +140,23 @@ class Service:
     stop: Callable[[], bool]
     on_event: Callable[[str], None] = lambda text: None
     allow_trainers: tuple[str, ...] = ()
+    limits: ServiceLimits = ServiceLimits()
     served: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._call = uuid.uuid4().hex
-        self._workers: dict[str, tuple[tuple[str, str], Worker]] = {}
-        self._last_served: dict[str, float] = {}
-        self._refused: dict[str, str] = {}
+        self._workers: dict[int, tuple[tuple[str, str], Worker]] = {}
+        self._last_served: dict[int, float] = {}
+        self._seconds: dict[int, float] = {}
+        self._failures: dict[int, list[str]] = {}  # in a row; they outlive the data in memory
+        self._set_aside: dict[int, _SetAside] = {}
+        self._noted: dict[int, str | None] = {}
+        self._heard = time.monotonic()
 
     def work(self, *, forever: bool) -> None:
         """Until no study is open, or for ever; trials running elsewhere are waited for, dead ones taken over.
 
-        Raises SearchError after three failures in a row, or where no open study can be run here.
+        Raises SearchError at the end if a study failed, or if no open study can be run here.
         """
         with threadpool_limits(limits=1):
             while not self.stop():
@@ -82,47 +164,79 @@ class Service:
                 if Step.RAN in steps or Step.STOPPED in steps:
                     continue
                 if not forever and Step.WAITING not in steps:
-                    self._complain_of_refused()
+                    self._complain_of_set_aside()
                     return
                 self._sleep(LONGEST_PAUSE)
 
     def _serve_one(self) -> set[Step]:
-        """Run one trial of the study that has waited longest; the results of the attempts."""
+        """Run one trial of the study whose turn it is; the results of the attempts."""
         steps = set()
-        for line in self._open_studies():
-            worker = self._worker_of(line.name)
-            if worker is None:
+        for study in self._open_studies():
+            began = time.monotonic()
+            try:
+                step = self._serve(study)
+            except (Exception, SystemExit, TrialEnded) as error:  # whatever a study does is its own failure
+                if self.stop():
+                    return {Step.STOPPED}
+                self._put_aside(study, error, time.monotonic() - began)
                 continue
-            step = worker.step()
+            finally:
+                self._seconds[study.study_id] += time.monotonic() - began
             steps.add(step)
             if step in (Step.RAN, Step.STOPPED):
-                self.served[line.name] = self.served.get(line.name, 0) + (step is Step.RAN)
-                self._last_served[line.name] = time.monotonic()
+                self._note_served(study, has_run=step is Step.RAN)
                 break
         return steps
 
-    def _open_studies(self) -> list[StudyLine]:
-        """Studies with budget left, those with the fewest workers first, then those this worker served longest ago."""
-        lines = [line for line in study_lines(self.database) if line.finished < line.budget]
-        return sorted(lines, key=lambda line: (line.running, self._last_served.get(line.name, 0.0)))
+    def _open_studies(self) -> list[OpenStudy]:
+        """Studies with budget left, in turn: fewest workers, then least of this worker's time, then longest ago."""
+        now = time.monotonic()
+        found = [
+            study
+            for study in open_studies(self.database)
+            if study.study_id not in self._set_aside or self._set_aside[study.study_id].until <= now
+        ]
+        least = min((self._seconds[one.study_id] for one in found if one.study_id in self._seconds), default=0.0)
+        for study in found:
+            self._seconds.setdefault(study.study_id, least)
+        return sorted(
+            found,
+            key=lambda study: (
+                study.running,
+                self._seconds[study.study_id] // SHARE_SECONDS,
+                self._last_served.get(study.study_id, 0.0),
+            ),
+        )
 
-    def _worker_of(self, name: str) -> Worker | None:
-        """The worker of a study, made again if its definition changed; None if its data cannot be used here."""
-        try:
-            stored = get_study(self.database, name)
-            version = (stored.definition, stored.fingerprint)
-            if name in self._workers and self._workers[name][0] == version:
-                return self._workers[name][1]
-            worker = self._make_worker(stored)
-        except InputError as error:
-            if self._refused.get(name) != str(error):
-                self._refused[name] = str(error)
-                self.on_event(f"study {name} cannot be run here: {error}")
-            return None
-        self._refused.pop(name, None)
+    def _others_wait(self, study_id: int) -> bool:
+        return any(study.study_id != study_id for study in self._open_studies())
+
+    def _serve(self, study: OpenStudy) -> Step:
+        """Run one trial of a study.  Raises TrialEnded if it keeps the worker from stopping, or is silent for long."""
+        self._heard = time.monotonic()
+        with interruptible(self._is_stuck, threading.Lock()):
+            worker = self._worker_of(study)
+            self._heard = time.monotonic()
+            return worker.step()
+
+    def _is_stuck(self) -> bool:
+        silence = time.monotonic() - self._heard
+        return silence > (SILENCE_AFTER_SIGNAL if self.stop() else SILENCE_SECONDS)
+
+    def _should_stop(self) -> bool:
+        self._heard = time.monotonic()
+        return self.stop()
+
+    def _worker_of(self, study: OpenStudy) -> Worker:
+        """The worker of a study, made again if its definition changed."""
+        stored = get_study(self.database, study.name)
+        version = (stored.definition, stored.fingerprint)
+        if study.study_id in self._workers and self._workers[study.study_id][0] == version:
+            return self._workers[study.study_id][1]
+        worker = self._make_worker(stored)
         self._forget_idle()
-        self._workers[name] = (version, worker)
-        self.on_event(f"study {name}: data {stored.data_path}")
+        self._workers[study.study_id] = (version, worker)
+        self.on_event(f"study {study.name}: data {stored.data_path}")
         return worker
 
     def _make_worker(self, stored: StoredStudy) -> Worker:
@@ -130,6 +244,9 @@ class Service:
         definition = source.definition
         trainer = trainer_of(definition, allowed=self.allow_trainers)
         trainer.prepare()
+        for path in FileReader(definition.data, source.folder).paths().values():
+            if not path.is_file():  # a pipe or a device may never end
+                raise DataError(f"{path}: expected a regular file")
         dataset = load_dataset(definition.data, source.folder)
         if dataset.fingerprint != stored.fingerprint:
             raise StorageError(f"{dataset.path} is not the file the study was made from. Copy the original file here")
@@ -141,19 +258,67 @@ class Service:
             budget=Budget(self._call),
             exploring_with=stored.facts.exploring,
         )
-        return Worker(self.database, task, self.stop)
+        return Worker(
+            self.database,
+            task,
+            self._should_stop,
+            most_seconds=self.limits.trial_seconds,
+            gives_way=lambda: self._others_wait(stored.study_id),
+            failures=self._failures.setdefault(stored.study_id, []),
+        )
 
     def _forget_idle(self) -> None:
         """Drop the data of the studies served longest ago if there are too many."""
         while len(self._workers) >= MOST_STUDIES:
-            del self._workers[min(self._workers, key=lambda name: self._last_served.get(name, 0.0))]
+            del self._workers[min(self._workers, key=lambda study_id: self._last_served.get(study_id, 0.0))]
 
-    def _complain_of_refused(self) -> None:
-        if self._refused and not self.served:
-            name, reason = next(iter(self._refused.items()))
-            raise SearchError(f"no open study can be run here; {name}: {reason}")
+    def _note_served(self, study: OpenStudy, *, has_run: bool) -> None:
+        self.served[study.name] = self.served.get(study.name, 0) + has_run
+        self._last_served[study.study_id] = time.monotonic()
+        if has_run and not self._failures[study.study_id]:
+            self._set_aside.pop(study.study_id, None)
+            self._note(study, None)
+
+    def _put_aside(self, study: OpenStudy, error: BaseException, seconds: float) -> None:
+        """Leave a study for a while, the longer the more often it failed, and let everyone read why."""
+        reason = _reason(error)
+        self._workers.pop(study.study_id, None)
+        before = self._set_aside.get(study.study_id)
+        rest = FIRST_REST if before is None else min(2 * before.rest, LONGEST_REST)
+        rest = max(rest, REST_PER_SECOND * seconds)
+        until = time.monotonic() + rest
+        self._set_aside[study.study_id] = _SetAside(study.name, reason, rest, until, not isinstance(error, InputError))
+        if before is None or before.reason != reason:
+            self.on_event(f"study {study.name} cannot be run here: {reason}")
+        self._note(study, reason)
+
+    def _note(self, study: OpenStudy, reason: str | None) -> None:
+        """Keep in the database why the study was set aside, or that it runs."""
+        if self._noted.get(study.study_id, "") != reason:
+            with suppress(StorageError):
+                set_aside(self.database, study.study_id, reason)
+                self._noted[study.study_id] = reason
+
+    def _complain_of_set_aside(self) -> None:
+        for one in self._set_aside.values():
+            if one.is_failure:
+                raise SearchError(f"study {one.study} cannot be run here: {one.reason}")
+        for one in self._set_aside.values():
+            if not self.served:
+                raise SearchError(f"no open study can be run here; {one.study}: {one.reason}")
 
     def _sleep(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while not self.stop() and time.monotonic() < end:
             time.sleep(0.1)
+
+
+def _reason(error: BaseException) -> str:
+    """Why a study was set aside, in one line."""
+    if isinstance(error, TunerError):
+        return shorten(one_line(error), LONGEST_REASON)
+    if isinstance(error, MemoryError):
+        return str(FailureCause.OUT_OF_MEMORY)
+    if isinstance(error, TrialEnded):
+        return f"it did not respond for {SILENCE_SECONDS:g} s"
+    return shorten(error_line(error), LONGEST_REASON)

@@ -43,6 +43,8 @@ from tuner.trial import trial_settings
 
 FAILURES_IN_A_ROW = 3
 CHECKPOINT_SECONDS = 60.0
+TURN_SECONDS = 120.0
+"""How long a trial trains before it may give way to other studies: long enough to leave a checkpoint."""
 SECONDS_BETWEEN_LOOKS = 0.005  # between calls of stop(), which cost more than reading the clock
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 """Seconds between two attempts to find work while other workers run the remaining trials."""
@@ -80,12 +82,16 @@ class Worker:
     """Runs trials of one study, one after the other.
 
     ``on_trial()`` is called after each; once ``stop()`` is true the work ends, and the running trial is re-queued.
+    ``most_seconds``: a trial that takes longer fails.  ``gives_way()`` is asked after each turn of a long trial: if
+    true, the trial is re-queued and continues later.
     """
 
     database: Database
     task: Task
     stop: Callable[[], bool]
     on_trial: Callable[[], None] = lambda: None
+    most_seconds: float = math.inf
+    gives_way: Callable[[], bool] = lambda: False
     failures: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -97,7 +103,10 @@ class Worker:
         task = self.task
         self.references = ReferenceJob(self.database, task.study_id, definition, task.dataset, self._owner)
         self.deadline = math.inf if self.task.deadline is None else self.task.deadline
-        self._longest = definition.search.trial_timeout or math.inf  # seconds of a trial
+        timeout = definition.search.trial_timeout or math.inf
+        self._longest = min(timeout, self.most_seconds)  # seconds of a trial
+        self._limit = "trial_timeout" if timeout <= self.most_seconds else "--max-trial-time"
+        self._spent: dict[int, float] = {}  # seconds of the earlier turns of trials that gave way
         self._settings = trial_settings(definition)
         self.task.trainer.prepare()  # a failing import must not fail trials
 
@@ -175,15 +184,21 @@ class Worker:
     def _train(self, claim: Claim, drawn: SampledTrial, heartbeat: Heartbeat, began: float) -> bool:
         pruning = Pruning(self.task.definition, self._history, claim.number, drawn)
 
-        ends = min(self.deadline, began + self._longest)
+        ends = min(self.deadline, began + self._longest - self._spent.get(claim.trial_id, 0.0))
+        continues = self.task.definition.trainer_kind.can_train_again  # from a checkpoint
+        turn_ends = began + TURN_SECONDS if continues else math.inf
         looked = -math.inf
 
         def should_stop() -> bool:  # asked every mini-batch, some of which last 30 µs
-            nonlocal looked
+            nonlocal looked, turn_ends
             now = time.monotonic()
             if now - looked < SECONDS_BETWEEN_LOOKS:
                 return False
             looked = now
+            if now >= turn_ends:
+                if self.gives_way():
+                    return True
+                turn_ends = now + TURN_SECONDS
             return heartbeat.lost or now >= ends or self.stop()
 
         request = TrialRequest(
@@ -215,8 +230,10 @@ class Worker:
 
     def _interrupted(self, claim: Claim, interrupted: Interrupted, lasted: float) -> bool:
         """Re-queue the trial; no effect if another worker has taken it over."""
-        if lasted >= self._longest and not self._must_stop():
-            return self._failed(claim, f"{FailureCause.WALL_LIMIT}: longer than trial_timeout = {self._longest:g} s")
+        spent = self._spent.pop(claim.trial_id, 0.0) + lasted
+        if spent >= self._longest and not self._must_stop():
+            return self._failed(claim, f"{FailureCause.WALL_LIMIT}: longer than {self._limit} = {self._longest:g} s")
+        self._spent[claim.trial_id] = spent
         requeue(self.database, claim, interrupted.checkpoint if lasted > CHECKPOINT_SECONDS else claim.checkpoint)
         return False
 

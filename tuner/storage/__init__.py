@@ -14,6 +14,7 @@ from tuner.storage.learning import write_learning
 from tuner.storage.leases import CLAIM_SECONDS, HEARTBEAT_SECONDS, renew
 from tuner.storage.merging import Merged, merge_database
 from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch
+from tuner.storage.open_studies import OpenStudy, open_studies, set_aside
 from tuner.storage.optuna_internals import id_of
 from tuner.storage.owner import Owner
 from tuner.storage.progress import (

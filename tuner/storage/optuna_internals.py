@@ -24,6 +24,7 @@ trials = models.TrialModel.__table__
 params = models.TrialParamModel.__table__
 values = models.TrialValueModel.__table__
 intermediate_values = models.TrialIntermediateValueModel.__table__
+study_system_attributes = models.StudySystemAttributeModel.__table__
 trial_system_attributes = models.TrialSystemAttributeModel.__table__
 
 alembic_version = Table(

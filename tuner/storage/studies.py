@@ -21,6 +21,7 @@ from tuner.storage.counting import JUDGED, STATES, Finished, count_states
 from tuner.storage.database import Database, new_key
 from tuner.storage.facts import StudyFacts
 from tuner.storage.leases import lock_study
+from tuner.storage.open_studies import read_set_aside
 from tuner.storage.records import insert_waiting
 
 
@@ -83,7 +84,7 @@ def stored_values(row: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class StudyLine(Finished):
-    """One line of ``tuner studies``."""
+    """One line of ``tuner studies``; ``set_aside``: why a worker could not run the study."""
 
     name: str
     budget: int
@@ -96,6 +97,7 @@ class StudyLine(Finished):
     created: float
     data_path: str
     metric: str
+    set_aside: str | None
 
 
 def find_study(database: Database, name: str) -> StoredStudy | None:
@@ -291,6 +293,7 @@ def study_lines(database: Database) -> list[StudyLine]:
                 .group_by(t.study_id)
             )
         }
+        set_aside = read_set_aside(connection)
     return [
         StudyLine(
             name=row.study_name,
@@ -300,6 +303,7 @@ def study_lines(database: Database) -> list[StudyLine]:
             created=row.created,
             data_path=row.data_path,
             metric=json.loads(row.identity).get("search.metric", "error"),
+            set_aside=set_aside.get(row.study_id),
         )
         for row in rows
     ]

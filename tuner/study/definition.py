@@ -25,11 +25,11 @@ from pydantic import (
 
 from tuner.data import AUGMENTATIONS, DataSettings, make_augment
 from tuner.errors import UsageError
-from tuner.formatting import bounded
+from tuner.formatting import bounded, shorten
 from tuner.metrics import METRICS
 from tuner.nn import ACTIVATIONS, Stopping
 from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
-from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, format_hidden
+from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, MOST_LAYERS, format_hidden
 from tuner.study.known_names import nearest_key, suggest
 from tuner.study.ranges import Range
 from tuner.study.space import Space
@@ -62,7 +62,9 @@ def _known(table: Collection[str], what: str) -> BeforeValidator:
 
     def check(value: Any) -> Any:
         if not isinstance(value, str) or value not in table:
-            raise ValueError(f"expected {what}: one of {', '.join(table)}{suggest(value, table)}, got {value!r}")
+            raise ValueError(
+                f"expected {what}: one of {', '.join(table)}{suggest(value, table)}, got {shorten(repr(value))}"
+            )
         return value
 
     return BeforeValidator(check, json_schema_input_type=Literal[tuple(table)])
@@ -72,7 +74,7 @@ class NetworkSection(Section):
     """[network]: the architecture, the same in all trials unless [space] searches it."""
 
     hidden: list[Annotated[int, Field(ge=1)]] = Field(
-        [64, 32], description="units per hidden layer; [] for no hidden layer"
+        [64, 32], max_length=MOST_LAYERS, description="units per hidden layer; [] for no hidden layer"
     )
     activation: Annotated[str, _known(ACTIVATIONS, "an activation")] = Field(
         "relu", description="activation of the hidden layers"
@@ -210,7 +212,7 @@ class StudyDefinition(BaseModel):
             for value in entry.bounds if isinstance(entry, Range) else [entry]:
                 expected = spec.check(value)
                 if expected:
-                    raise ValueError(f"space.{name}: expected {expected}, got {value!r}")
+                    raise ValueError(f"space.{name}: expected {expected}, got {shorten(repr(value))}")
         if self.data.image is None:
             for name in self.space:
                 if name in AUGMENTATIONS:

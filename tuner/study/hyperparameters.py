@@ -16,6 +16,9 @@ from tuner.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, Hyperpara
 from tuner.scales import SCALES, is_power_of_two
 from tuner.study.known_names import suggest
 
+MOST_LAYERS = 1000
+"""Hidden layers of a network: far more than one can train, far fewer than it takes minutes to lay out."""
+
 Check = Callable[[Any], str | None]
 """Returns what was expected of a value, or None if the value is valid."""
 
@@ -62,7 +65,7 @@ def parse_hidden(text: str) -> tuple[int, ...]:
     """Parse ``"64-32"`` as (64, 32); ``"none"`` is no hidden layer: logistic or softmax regression."""
     if text == "none":
         return ()
-    widths = tuple(int(part) for part in text.split("-"))
+    widths = tuple(int(part) for part in text.split("-", MOST_LAYERS))
     if min(widths) < 1:
         raise ValueError(f"expected at least one unit per hidden layer, got {text!r}")
     return widths

@@ -26,6 +26,10 @@ _TYPES = {
     "object": "a table",
 }
 _MANY = {"integer": "integers", "number": "numbers", "string": "texts"}
+LONGEST_TEXT = 1_000_000
+MOST_LEVELS = 8
+"""Tables and lists within each other; a definition has at most five."""
+TOO_DEEP = f"expected tables and lists of at most {MOST_LEVELS} levels, got more"
 MOST_KEYS = 4
 """Keys of a table that a message lists."""
 _BOUNDS = {"exclusiveMinimum": "above", "minimum": "low", "exclusiveMaximum": "below", "maximum": "high"}
@@ -33,26 +37,64 @@ _BOUNDS = {"exclusiveMinimum": "above", "minimum": "low", "exclusiveMaximum": "b
 
 def parse_definition(text: str, where: str) -> StudyDefinition:
     """Validate the text of a definition; ``where`` is its name in messages.  Raises DefinitionError."""
+    if not isinstance(text, str) or len(text) > LONGEST_TEXT:
+        found = f"{len(text):,} characters" if isinstance(text, str) else type(text).__name__
+        raise DefinitionError(f"{where}: expected a text of at most {LONGEST_TEXT:,} characters, got {found}")
     try:
         return _parsed(text)
-    except tomllib.TOMLDecodeError as error:
-        raise DefinitionError(f"{where}: not valid TOML: {error}") from None
-    except ValidationError as error:
-        raise DefinitionError(f"{where}: {explain(error)}") from None
+    except DefinitionError as error:
+        raise DefinitionError(f"{where}: {error}") from None
 
 
 @lru_cache(maxsize=8)
 def _parsed(text: str) -> StudyDefinition:
     """Parse each text once; a definition is immutable."""
-    return StudyDefinition.model_validate(tomllib.loads(text))
+    try:
+        table = tomllib.loads(text)
+    except RecursionError:
+        raise DefinitionError(TOO_DEEP) from None
+    except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
+        raise DefinitionError(f"not valid TOML: {shorten(one_line(error), 200)}") from None
+    return _validated(table)
 
 
 def validate_definition(table: Mapping[str, Any], where: str) -> StudyDefinition:
     """Validate a parsed definition; ``where`` is its name in messages.  Raises DefinitionError."""
     try:
+        return _validated(table)
+    except DefinitionError as error:
+        raise DefinitionError(f"{where}: {error}") from None
+
+
+def _validated(table: Mapping[str, Any]) -> StudyDefinition:
+    """Validate a table whose depth and numbers are bounded, so that every check and message can handle it."""
+    level: list[tuple[str, Any]] = [("", table)]
+    for _ in range(MOST_LEVELS):
+        level = [inner for key, value in level for inner in _entries(key, value)]
+        for key, value in level:
+            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise DefinitionError(
+                    f"{shorten(key)}: expected an integer of at most 64 bits, got one of {value.bit_length()}"
+                )
+    if level:
+        raise DefinitionError(f"{shorten(level[0][0])}: {TOO_DEEP}")
+    try:
         return StudyDefinition.model_validate(table)
     except ValidationError as error:
-        raise DefinitionError(f"{where}: {explain(error)}") from None
+        raise DefinitionError(explain(error)) from None
+
+
+def _entries(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what a table or a list holds, with dotted keys; a list is named as a whole."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if not isinstance(name, str):
+                raise DefinitionError(
+                    f"{shorten(key)}: expected keys that are texts, got {shorten(repr(name))}".lstrip(": ")
+                )
+            yield f"{key}.{name}".removeprefix("."), inner
+    elif isinstance(value, list | tuple):
+        yield from ((key, inner) for inner in value)
 
 
 def explain(error: ValidationError) -> str:
@@ -152,7 +194,9 @@ def _kind(schema: Schema) -> str:
 def _list(schema: Schema) -> str:
     items = schema.get("items") or schema["prefixItems"][0]
     least, most = schema.get("minItems", 0), schema.get("maxItems")
-    n = f"{least} " if least == most else f"{least} or {most} " if most else f"at least {least} " if least else ""
+    n = f"at least {least} " if least else ""
+    if most:
+        n = f"{least} " if least == most else f"{least} or {most} " if least else f"at most {most:,} "
     (kind, *others) = _options(items)
     if others or "enum" in kind:
         return f"a list of {n}values" + ("" if others else f" among {', '.join(kind['enum'])}")

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tuner.formatting import shorten
 from tuner.study.hyperparameters import HYPERPARAMETERS
 from tuner.study.ranges import Range
 from tuner.study.space import optuna_name
@@ -98,14 +99,14 @@ def kind_of(trainer: str | None) -> TrainerKind:
 def check_trainer(value: str) -> str:
     """Raise ValueError unless a text has the form package.module:function."""
     if not _TRAINER.fullmatch(value) or len(value) > 200:
-        raise ValueError(f"expected package.module:function, got {value!r}")
+        raise ValueError(f"expected package.module:function, got {shorten(repr(value))}")
     return value
 
 
 def check_free_name(name: str) -> None:
     """Raise ValueError for an invalid name of a custom trainer's hyperparameter."""
     if not _FREE_NAME.fullmatch(name):
-        raise ValueError(f"space.{name}: expected a name of letters, digits and '_', got {name!r}")
+        raise ValueError(f"space.{name}: expected a name of letters, digits and '_', got {shorten(repr(name))}")
     if name in _RECORDED:
         raise ValueError(f"space.{name}: every trial records something under this name; choose another, like n_{name}")
 

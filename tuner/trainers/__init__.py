@@ -3,6 +3,7 @@
 from tuner.trainers.custom import CustomTrainer, TrainerData
 from tuner.trainers.epoch_report import EpochReport
 from tuner.trainers.function import TrainerFunction
+from tuner.trainers.interrupting import TrialEnded, interruptible
 from tuner.trainers.own import OwnNetwork
 from tuner.trainers.permission import trainer_of
 from tuner.trainers.trainer import Estimate, Interrupted, Trainer, TrialError, TrialRequest

@@ -7,11 +7,16 @@ from dataclasses import astuple, dataclass, replace
 from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset
-from tuner.outcomes import StopReason
+from tuner.errors import UsageError
+from tuner.nn import OPTIMIZERS, Architecture, Hyperparameters
+from tuner.outcomes import FailureCause, StopReason
 from tuner.storage import NetworkRecord, Outcome
 from tuner.study import StudyDefinition
-from tuner.trainers.trainer import Estimate, Interrupted, TrialRequest, memory_used
+from tuner.trainers.trainer import Estimate, Interrupted, TrialError, TrialRequest, memory_used
 from tuner.trial import TrialResult, dev_layout, draw_dev_folds, run_trial, trial_settings
+
+ALWAYS_FREE = 1 << 26
+"""Bytes that are taken without asking for the free memory, which takes longer than a small network's first epochs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +36,12 @@ class OwnNetwork:
         return _outcome(result, request.dataset)
 
     def train(self, request: TrialRequest) -> TrialResult:
-        """The same, with the trained networks themselves."""
+        """The same, with the trained networks themselves.  Raises TrialError if the memory cannot hold them."""
+        hyperparameters = self.definition.searched_space.hyperparameters(request.values)
+        self._refuse_too_large(request.dataset, hyperparameters)
         return run_trial(
             request.dataset,
-            self.definition.searched_space.hyperparameters(request.values),
+            hyperparameters,
             request.settings,
             seed=request.seed,
             dev_folds=request.dev_folds,
@@ -43,6 +50,27 @@ class OwnNetwork:
             should_stop=request.should_stop,
             checkpoint=request.checkpoint,
         )
+
+    def _refuse_too_large(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
+        """Raise TrialError, before anything is allocated, for networks that need more memory than is free."""
+        n, n_features = dataset.parts[0].train.X.shape
+        output = self.definition.network.output
+        shape = Architecture(n_features, tuple(hyperparameters.hidden), dataset.n_classes, output=output)
+        need = shape.least_bytes(
+            networks=dev_layout(dataset, self.definition.training.seeds).n_networks,
+            rows=n if hyperparameters.batch_size == "full" else min(n, int(hyperparameters.batch_size)),
+            slots=OPTIMIZERS[hyperparameters.optimizer].n_slots,
+        )
+        if need <= ALWAYS_FREE:
+            return
+        from tuner.data.sources.memory import available_memory, show_bytes
+
+        free = available_memory()
+        if need > free:
+            raise TrialError(
+                f"{FailureCause.OUT_OF_MEMORY}: {shape.n_parameters:,} parameters per network need at least "
+                f"{show_bytes(need)}, and {show_bytes(free)} are free; choose fewer or narrower layers"
+            )
 
     def estimate(self, dataset: Dataset) -> Estimate:
         """Train one epoch and multiply; batch size and layers of real trials make them faster or slower."""
@@ -57,8 +85,11 @@ class OwnNetwork:
             seed=definition.search.seed,
             dev_folds=draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed),
         )
-        with threadpool_limits(limits=1):
-            result = self.train(request)
+        try:
+            with threadpool_limits(limits=1):
+                result = self.train(request)
+        except TrialError as error:
+            raise UsageError(str(error)) from error
         batch = values["batch_size"]
         updates = 1 if batch == "full" else -(-len(dataset.parts[0].train) // int(batch))
         fewest = max(stopping.patience or 0, -(-stopping.min_updates // updates))

@@ -11,6 +11,7 @@ FLOORS = {
     "dev_layout": -1,
     "errors": -1,  # what every floor may raise
     "paths": -1,
+    "printable": -1,
     "files": 0,
     "commands": 0,
     "formatting": 0,

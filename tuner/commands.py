@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+
+from tuner.printable import visible
 
 STORAGE_FROM_ENVIRONMENT = '"$TUNER_STORAGE"'
 """Replaced by the shell: the address of a database, so that no password is printed."""
@@ -11,4 +14,12 @@ STORAGE_FROM_ENVIRONMENT = '"$TUNER_STORAGE"'
 def command_text(*words: object) -> str:
     """Return ``tuner`` and these words, quoted for a shell."""
     parts = [str(word) for word in words]
-    return " ".join(["tuner", *(part if part == STORAGE_FROM_ENVIRONMENT else shlex.quote(part) for part in parts)])
+    return " ".join(["tuner", *(part if part == STORAGE_FROM_ENVIRONMENT else _quoted(part) for part in parts)])
+
+
+def _quoted(word: str) -> str:
+    r"""Quote a word; as bash and zsh read it where a terminal would not show a character: ``$'a\x1b'``."""
+    if visible(word) == word:
+        return shlex.quote(word)
+    escaped = re.sub(r"[\\']", r"\\\g<0>", word)
+    return f"$'{visible(escaped)}'"

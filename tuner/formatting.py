@@ -111,6 +111,20 @@ def error_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
+FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def csv_cell(of: Any) -> Any:
+    """A cell of a CSV file: text that a spreadsheet would calculate begins with ``'``; numbers stay as they are."""
+    if not (isinstance(of, str) and of.startswith(FORMULA_BEGINS)):
+        return of
+    try:
+        float(of)
+    except ValueError:
+        return f"'{of}"
+    return of
+
+
 def shorten(text: str, most: int = 60) -> str:
     """The start of a text where it is longer than ``most`` characters."""
     return text if len(text) <= most else text[: most - 1] + "…"

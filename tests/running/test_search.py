@@ -29,7 +29,7 @@ def test_the_budget_is_completed_once(edit: Edit) -> None:
     assert (result.run.complete + result.run.pruned, finished(database)) == (4, [0, 1, 2, 3])
     before = fingerprint(database)
     result = search()
-    assert result.text().startswith("nothing to do: the study is finished (4 trials)")
+    assert result.lines()[0].startswith("nothing to do: the study is finished (4 trials)")
     assert result.run.complete == 0
     assert fingerprint(database) == before
 
@@ -87,7 +87,7 @@ def test_a_timeout_ends_in_time_and_is_done(edit: Edit) -> None:
     database = edit(ENDLESS)
     result = search(timeout=1.0)
     assert (result.timed_out, result.signal, result.run.failed) == (True, None, 0)
-    assert "stopped by --timeout, the same command continues" in result.text()
+    assert "stopped by --timeout, the same command continues" in result.lines()[0]
     assert states(database) == [(0, "WAITING")]
     assert rows(database, "SELECT attempts, reason FROM tuner_claims") == [(0, "re-queued")]
 
@@ -101,7 +101,7 @@ def test_a_diverged_trial_is_complete_with_a_bad_value(edit: Edit) -> None:
     reasons = set(rows(database, "SELECT stop_reason, diverged_layer FROM tuner_networks"))
     assert reasons <= {("diverged", 1), ("diverged", 2)}
     assert result.progress.best is None
-    assert "no trial has a usable result yet" in result.text()
+    assert "no trial has a usable result yet" in result.lines()
 
 
 def test_three_failures_in_a_row_stop_the_search(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,8 +153,8 @@ def test_a_target_ends_the_study_early(edit: Edit) -> None:
     result = search()
     n = len(finished(database))
     assert n < 400
-    assert "reached target_error = 0.5" in result.text()
-    assert "nothing to do: the study is finished (the best value" in search().text()
+    assert "reached target_error = 0.5" in result.lines()[0]
+    assert "nothing to do: the study is finished (the best value" in search().lines()[0]
     search(trials=1)
     assert len(finished(database)) == n + 1
 
@@ -163,7 +163,7 @@ def test_a_study_that_gets_no_better_ends_early(edit: Edit) -> None:
     """``stop_after_no_progress = 5``: the best trial is followed by exactly five others."""
     database = edit({"trials = 4": "trials = 400\nstop_after_no_progress = 5"})
     result = search()
-    assert "no improvement in 5 trials" in result.text()
+    assert "no improvement in 5 trials" in result.lines()[0]
     query = "SELECT value FROM trials JOIN trial_values USING (trial_id) WHERE state = 'COMPLETE' ORDER BY number"
     values = [value for (value,) in rows(database, query)]
     numbers = finished(database)

@@ -9,8 +9,9 @@ import psutil
 import pytest
 
 from tuner.errors import StorageError
+from tuner.printable import without_passwords
 from tuner.storage import mask, parse_url, shown, sqlite_file
-from tuner.storage.address import file_system_of, refuse_network_file_system, without_password
+from tuner.storage.address import file_system_of, refuse_network_file_system
 
 Mount = namedtuple("Mount", "device mountpoint fstype opts")
 
@@ -59,8 +60,8 @@ def test_other_addresses_are_refused(text: str, parts: list[str]) -> None:
 )
 def test_passwords_are_masked(text: str) -> None:
     """Wherever a password stands in a URL, it is not shown."""
-    assert "secret" not in without_password(text)
-    assert "***" in without_password(text)
+    assert "secret" not in without_passwords(text)
+    assert "***" in without_passwords(text)
 
 
 def test_a_masked_url_keeps_the_rest() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 # One BLAS thread per process: small products gain nothing from more, and workers would compete for cores.
@@ -17,6 +19,9 @@ for _variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
 ALLOCATIONS = 200_000
 """Objects made before garbage is collected: imports make as many without garbage, and a trial leaves ten."""
 
+OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""Why writing on stdout fails, in errors that name no file."""
+
 RESUMABLE = ("search", "learning-curve")
 """Commands that keep finished work; the same command continues."""
 
@@ -26,38 +31,64 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     gc.set_threshold(ALLOCATIONS)
     atexit.register(gc.freeze)  # collecting garbage at exit would cost a third of a second
 
+    from tuner.printable import protect, show_safely
+
+    given = sys.argv[1:] if arguments is None else arguments
+    for name, mode in (("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY)):
+        if getattr(sys, name) is None:  # closed; the next file must not take its number
+            setattr(sys, name, os.fdopen(os.open(os.devnull, mode), "w", encoding="utf-8"))
+    protect([*given, os.environ.get("TUNER_STORAGE", "")])
+    show_safely()
+    status = _run([argument for argument in given if argument != "--traceback"], "--traceback" in given)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        status = _output_is_full(error)
+    sys.exit(status)
+
+
+def _run(given: list[str], show_traceback: bool) -> int:
+    """Run a command and return its exit status."""
     import typer
 
     from tuner.cli.app import command
+    from tuner.cli.printing import print_traceback
     from tuner.errors import TunerError
 
-    given = sys.argv[1:] if arguments is None else arguments
-    show_traceback = "--traceback" in given
-    given = [argument for argument in given if argument != "--traceback"]
     try:
         status = command().main(given, prog_name="tuner", standalone_mode=False)
-    except TunerError as error:
-        if show_traceback:
-            raise
-        sys.exit(_complain(str(error), error.exit_status))
     except typer.Exit as error:
-        sys.exit(error.exit_code)
+        return error.exit_code
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context is not None else ""
         message = error.format_message().replace("Value error, ", "").rstrip(".") + _got(error, given)
-        sys.exit(_complain(message + hint, error.exit_code))
+        return _complain(message + hint, error.exit_code)
     except typer.Abort as error:
-        sys.exit(_complain(_stopped(given), 130) if isinstance(error.__cause__, KeyboardInterrupt) else 130)
+        return _complain(_stopped(given), 130) if isinstance(error.__cause__, KeyboardInterrupt) else 130
     except MemoryError:
-        sys.exit(_complain("out of memory. Use fewer workers, a smaller network or a smaller batch size", 1))
+        return _complain("out of memory. Use fewer workers, a smaller network or a smaller batch size", 1)
     except Exception as error:
         if show_traceback:
-            raise
+            print_traceback(error)
+            return error.exit_status if isinstance(error, TunerError) else 1
+        if isinstance(error, TunerError):
+            return _complain(str(error), error.exit_status)
+        if isinstance(error, OSError) and error.filename is not None:
+            return _complain(f"{os.fsdecode(error.filename)}: {error.strerror}. Check the path and its rights", 2)
+        if isinstance(error, OSError) and error.errno in OUTPUT_ERRORS:
+            return _output_is_full(error)
         from tuner.formatting import error_line
 
-        sys.exit(_complain(f"internal error: {error_line(error)} (show the traceback with --traceback)", 1))
-    sys.exit(status if isinstance(status, int) else 0)
+        return _complain(f"internal error: {error_line(error)} (show the traceback with --traceback)", 1)
+    return status if isinstance(status, int) else 0
+
+
+def _output_is_full(error: OSError) -> int:
+    """Say that stdout could not be written, and send what is left of it nowhere, so that the exit does not fail."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _complain(f"the output cannot be written: {error.strerror}. Write it to a place with room", 1)
 
 
 def _got(error: Exception, given: list[str]) -> str:
@@ -83,5 +114,6 @@ def _complain(message: str, status: int) -> int:
     from tuner.cli.printing import print_lines
     from tuner.formatting import one_line
 
-    print_lines(f"tuner: {one_line(message)}", err=True)
+    with suppress(OSError):  # a full stderr, too, leaves the status
+        print_lines(f"tuner: {one_line(message)}", err=True)
     return status

@@ -13,6 +13,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from tuner.cli.printing import print_lines
+
 SEARCH, UNDERSTAND, USE, DATABASE, SET_UP = "Search", "Understand", "Use a model", "Database", "Set-up"
 
 
@@ -146,7 +148,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"tuner {version('tuner-search')}")
+        print_lines(f"tuner {version('tuner-search')}")
         raise typer.Exit
 
 
@@ -157,7 +159,7 @@ def tuner(
 ) -> None:
     """Show the first steps if no command was given."""
     if context.invoked_subcommand is None:
-        typer.echo(FIRST_STEPS)
+        print_lines(*FIRST_STEPS.split("\n"))
 
 
 def command() -> Any:

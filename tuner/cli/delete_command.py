@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tuner.cli.options import StorageOption, StudyArgument
-from tuner.cli.printing import print_lines
+from tuner.cli.printing import confirm, print_lines
 from tuner.errors import UsageError
 
 
@@ -28,6 +28,6 @@ def delete(
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"{what} would be deleted{running}; not a terminal; pass --yes")
-        typer.confirm(f"Delete {what}{running}?", abort=True, err=True)
+        confirm(f"Delete {what}{running}?")
     delete_study(study, storage)
     print_lines(f"deleted: {what}")

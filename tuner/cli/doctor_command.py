@@ -20,7 +20,7 @@ def doctor(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     wrong = [check.name for check in checks if not check.passed]
     width = max(len(check.name) for check in checks)
     lines = [f"{'ok    ' if check.passed else 'FAILED'}  {check.name:{width}}  {check.found}" for check in checks]
-    lines.append(f"\nfailed: {', '.join(wrong)}" if wrong else "\nall checks passed. Start with: tuner search STUDY")
+    lines += ["", f"failed: {', '.join(wrong)}" if wrong else "all checks passed. Start with: tuner search STUDY"]
     found = {"passed": not wrong, "checks": [asdict(check) for check in checks]}
     print_result(found, lines, as_json=as_json)
     if wrong:

@@ -62,7 +62,7 @@ def _lines(name: str, found: GradientCheck) -> Iterator[str]:
     yield f"study {name}: {'; '.join(notes)}"
     for point in found.points:
         yield from ["", _title(point), *_table(point)]
-    yield f"\n{found.verdict}: relative difference {found.relative_difference:.2e}"
+    yield from ["", f"{found.verdict}: relative difference {found.relative_difference:.2e}"]
 
 
 def _title(point: PointCheck) -> str:

@@ -56,4 +56,4 @@ def _lines(learning: Learning) -> list[str]:
         errors = [point.left_out_error for point in learning.points]
         beside = ["error on rows left out", *(percent(error) for error in errors)]
         lines = [f"{line}   {one:>22}" for line, one in zip(lines, beside, strict=True)]
-    return [f"\ntrial {learning.trial}, trained again", *lines, "", learning.sentence]
+    return ["", f"trial {learning.trial}, trained again", *lines, "", learning.sentence]

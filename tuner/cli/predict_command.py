@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tuner.cli.options import ForceOption, ModelArgument
-from tuner.cli.printing import print_lines
+from tuner.cli.printing import FileOutput, print_lines
 
 
 def predict(
@@ -38,7 +38,7 @@ def predict(
         check_output(output, data, model, force=force)
     found = load_model(model)
     rows = predict_file(
-        found, data, output, sys.stdout, probabilities=probabilities, keep=tuple(keep or ()), force=force
+        found, data, output, FileOutput(sys.stdout), probabilities=probabilities, keep=tuple(keep or ()), force=force
     )
     to = "" if output is None else f" -> {output}"
     print_lines(

@@ -1,4 +1,7 @@
-"""What a command prints: lines that fit the terminal, one JSON object, or a report in color."""
+"""What a command prints: lines that fit the terminal, one JSON object, or a report in color.
+
+The only module that writes on stdout and stderr.  Every line goes through :func:`tuner.printable.printable`.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,13 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
 from tuner.formatting import percent, value
+from tuner.printable import printable, without_passwords
 
 if TYPE_CHECKING:
     from tuner.reporting import Comparison, Report
@@ -47,16 +52,61 @@ def wrapped(line: str, width: int | None) -> list[str]:
 
 
 def print_lines(*lines: str, err: bool = False) -> None:
-    """Print lines on stdout or stderr: wrapped in a terminal, as they are elsewhere."""
+    """Print lines on stdout or stderr: wrapped in a terminal, as they are elsewhere.
+
+    Each argument is one line; a line end within it is shown as what it is.
+    """
     width = terminal_width(sys.stderr if err else sys.stdout)
-    parts = [part for text in lines for line in text.split("\n") for part in wrapped(line, width)]
-    typer.echo("\n".join(parts), err=err)
+    typer.echo("\n".join(part for line in lines for part in wrapped(printable(line), width)), err=err)
+
+
+def print_log(line: str) -> None:
+    """Print a line on stderr at once; a log that cannot be written ends no search."""
+    with suppress(OSError):
+        typer.echo(printable(line), err=True)
+
+
+def print_json(found: Any) -> None:
+    """Print one JSON object on stdout, in ASCII, so that nothing in it steers a terminal."""
+    typer.echo(without_passwords(json.dumps(found)))
+
+
+def print_file(text: str) -> None:
+    """Print the text of a file: as it is into a pipe or file, line by line as it may be shown in a terminal."""
+    FileOutput(sys.stdout).write(text)
+
+
+class FileOutput:
+    """A stream for the text of a file, which a terminal may not obey."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        if self._stream.isatty():
+            text = "\n".join(map(printable, text.split("\n")))
+        return self._stream.write(text)
+
+
+def confirm(question: str) -> None:
+    """Ask on stderr; anything but yes aborts."""
+    typer.confirm(printable(question), abort=True, err=True)
+
+
+def print_traceback(error: BaseException) -> None:
+    """Print an error with where it comes from; its message is one line."""
+    import traceback
+
+    for part in traceback.format_exception(error):
+        has_lines = part.startswith(("  File ", "Traceback ", "\n"))
+        print_lines(*(part.rstrip("\n").split("\n") if has_lines else [part.rstrip()]), err=True)
 
 
 def print_result(found: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
     """Print one JSON object with ``--json``, else lines for a person."""
     if as_json:
-        typer.echo(json.dumps(found))
+        print_json(found)
     else:
         print_lines(*lines)
 

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tuner.cli.printing import metric_text, wrapped
+from tuner.cli.printing import metric_text, print_log, wrapped
 from tuner.errors import UsageError
 from tuner.formatting import percent, points, rough_duration, value
+from tuner.printable import printable
 
 if TYPE_CHECKING:
     from tuner.running import SearchProgress
@@ -68,7 +69,7 @@ def _bar(*, verbose: bool) -> Iterator[Callable[[SearchProgress], None]]:
         def update(report: SearchProgress) -> None:
             if verbose:
                 for trial in report.ended:
-                    for line in wrapped(ended_text(trial, report.metric), progress.console.width):
+                    for line in wrapped(printable(ended_text(trial, report.metric)), progress.console.width):
                         progress.console.print(line, markup=False, soft_wrap=True)
             counted = len("trials   ") + 2 * len(str(report.allowed)) + len("/ ")  # "trials ", bar, " 36/100 ", note
             note = progress_text(report, progress.console.width - counted)
@@ -157,7 +158,7 @@ class JsonLines(TextLines):
 
 def say(text: str) -> None:
     """Print one line with the time."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+    print_log(f"{time.strftime('%H:%M:%S')} {text}")
 
 
 def _fields(report: SearchProgress) -> dict[str, Any]:
@@ -178,4 +179,4 @@ def _fields(report: SearchProgress) -> dict[str, Any]:
 def log_json(event: str, **fields: Any) -> None:
     """Print a JSON line: ``time`` (UTC), ``event`` and its fields."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    print(json.dumps({"time": now, "event": event, **fields}), file=sys.stderr, flush=True)
+    print_log(json.dumps({"time": now, "event": event, **fields}))

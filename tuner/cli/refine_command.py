@@ -67,4 +67,6 @@ def _lines(report: Report, found: Refinement, written: str) -> Iterator[str]:
     yield "the definition needs no change; nothing was written"
     if report.actions:
         first = report.actions[0]
-        yield f"the report advises: {first.why}" + (f"\n  {first.command}" if first.command else "")
+        yield f"the report advises: {first.why}"
+        if first.command:
+            yield f"  {first.command}"

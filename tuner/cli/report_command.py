@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +20,7 @@ from tuner.cli.options import (
     is_above,
     seconds_of,
 )
-from tuner.cli.printing import print_lines, print_report
+from tuner.cli.printing import print_json, print_lines, print_report
 from tuner.formatting import percent
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def report(
     shown = reports[0] if len(reports) == 1 else compare(records, **judged)
     page = shown.write(output, force=force) / "report.html"
     if as_json:
-        typer.echo(json.dumps(shown.summary))
+        print_json(shown.summary)
     else:
         print_report(shown, f"written: {page}")
     if open_page:

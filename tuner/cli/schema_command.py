@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import typer
+from tuner.cli.printing import print_file
 
 
 def schema() -> None:
     """Print the JSON schema with which editors check and complete definitions."""
     from tuner.study import schema_text
 
-    typer.echo(schema_text(), nl=False)
+    print_file(schema_text())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -20,11 +19,12 @@ from tuner.cli.options import (
     is_above,
     seconds_of,
 )
-from tuner.cli.printing import print_lines, print_report
+from tuner.cli.printing import print_json, print_lines, print_report
 from tuner.cli.progress import check_log_format, log_json, show_progress
 from tuner.commands import command_text
 from tuner.errors import UsageError
 from tuner.formatting import percent
+from tuner.printable import mask_word
 
 if TYPE_CHECKING:
     from tuner.running import SearchResult
@@ -102,11 +102,11 @@ def search(
     if log_format == "json":
         log_json("ended", **result.to_dict(), signal=result.signal)
     if as_json:
-        typer.echo(json.dumps(result.to_dict()))
+        print_json(result.to_dict())
     elif quiet or result.signal is not None:
-        print_lines(result.text())
+        print_lines(*result.lines())
     else:
-        print_lines(f"{result.headline}\n")
+        print_lines(result.headline, "")
         _print_verdict(opened)
     if result.signal is not None:
         _exit_stopped(result, trials)
@@ -156,12 +156,10 @@ def _exit_stopped(result: SearchResult, trials: int | None) -> NoReturn:
 
 def again(arguments: list[str], trials: int | None) -> str:
     """The same command with the remaining ``--trials``, and without passwords."""
-    from tuner.storage import without_password
-
     left = list(arguments)
     for place, word in enumerate(arguments):
         if trials is not None and word == "--trials":
             left[place + 1] = str(trials)
         elif trials is not None and word.startswith("--trials="):
             left[place] = f"--trials={trials}"
-    return without_password(command_text(*left))
+    return command_text(*map(mask_word, left))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
-from tuner.cli.printing import metric_text, print_lines, terminal_width
+from tuner.cli.printing import metric_text, print_file, print_json, print_lines, terminal_width
 from tuner.formatting import count, headline, percent, points, value
 
 if TYPE_CHECKING:
@@ -26,17 +26,17 @@ def trials(
     as_json: JsonOption = False,
 ) -> None:
     """Show the trials in the order of their numbers; in a terminal, the columns that fit."""
-    from tuner.reporting import trials_frame
+    from tuner.reporting import csv_of_frame, trials_frame
     from tuner.study import parse_definition
     from tuner.workspace import read_record
 
     record = read_record(study, storage)
     frame = trials_frame(record)
     if csv:
-        typer.echo(frame.to_csv(index=False), nl=False)
+        print_file(csv_of_frame(frame))
     elif as_json:
         rows = json.loads(frame.to_json(orient="records"))
-        typer.echo(json.dumps({"study": record.name, "storage": record.storage, "trials": rows}))
+        print_json({"study": record.name, "storage": record.storage, "trials": rows})
     else:
         definition = parse_definition(record.definition, f"study {record.name!r}")
         order = [*FIRST, *definition.searched_space.searched]
@@ -45,7 +45,7 @@ def trials(
         table = {name: _column(frame, name, definition.search.metric) for name in names}
         lines, left_out = _fitted(table, terminal_width(sys.stdout))
         print_lines(headline(record.name, record.storage, count(len(frame), "trial")))
-        typer.echo("\n".join(lines))
+        print_lines(*lines)
         if left_out:
             print_lines(f"not shown: {', '.join(left_out)}; --csv prints all columns")
 

@@ -8,13 +8,14 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
 from tuner.data import read_rows
 from tuner.errors import DataError, UsageError
 from tuner.files import refuse_overwriting, whole_file
+from tuner.formatting import csv_cell
 from tuner.modeling.model import Model
 
 if TYPE_CHECKING:
@@ -24,6 +25,14 @@ PREDICTED = "predicted"
 LONGEST_HEADER = 1_000_000  # characters
 OUTPUTS = (".csv", ".csv.gz", ".parquet")
 
+
+class TextOutput(Protocol):
+    """What predictions are written to as CSV."""
+
+    def write(self, text: str, /) -> int:
+        """Write a text."""
+
+
 Write = Callable[["pd.DataFrame"], None]
 
 
@@ -31,7 +40,7 @@ def predict_file(
     model: Model,
     data: Path,
     output: Path | None,
-    stdout: IO[str],
+    stdout: TextOutput,
     *,
     probabilities: bool = False,
     keep: tuple[str, ...] = (),
@@ -106,7 +115,7 @@ def _is_predictions(path: Path) -> bool:
 
 
 @contextmanager
-def _writer(output: Path | None, stdout: IO[str], *, force: bool) -> Iterator[Write]:
+def _writer(output: Path | None, stdout: TextOutput, *, force: bool) -> Iterator[Write]:
     if output is None:
         yield _csv_to(stdout)
         return
@@ -122,16 +131,33 @@ def _writer(output: Path | None, stdout: IO[str], *, force: bool) -> Iterator[Wr
                 yield _csv_to(text)
 
 
-def _csv_to(file: IO[str]) -> Write:
+def _csv_to(file: TextOutput) -> Write:
     """Tables one below the other, under one header."""
     first = True
 
     def write(table: pd.DataFrame) -> None:
         nonlocal first
-        table.to_csv(file, index=False, header=first, lineterminator="\n")
+        names = [csv_cell(str(name)) for name in table]
+        header = names if first else False
+        file.write(_without_formulas(table).to_csv(index=False, header=header, lineterminator="\n"))
         first = False
 
     return write
+
+
+def _without_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with text that no spreadsheet calculates."""
+    import numpy as np
+    import pandas as pd
+
+    found = table.copy(deep=False)
+    for name, column in table.items():
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            classes = np.array([csv_cell(of) for of in column.cat.categories], dtype=object)
+            found[name] = classes[column.cat.codes]
+        elif pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column):
+            found[name] = [csv_cell(of) for of in column]
+    return found
 
 
 @contextmanager

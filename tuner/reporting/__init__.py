@@ -4,6 +4,7 @@ from tuner.analysis import Action
 from tuner.reporting.building import build_report, compare
 from tuner.reporting.commands import next_definition, report_command, search_next_command
 from tuner.reporting.comparing import Comparison
+from tuner.reporting.files import csv_of_frame
 from tuner.reporting.frames import epochs_frame, trials_frame
 from tuner.reporting.learning import Learning, learning_of
 from tuner.reporting.refining import Refinement, refine

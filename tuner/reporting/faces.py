@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from tuner.printable import printable
 from tuner.reporting.files import write_files
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Shown(ABC):
         from rich.text import Text
 
         printed = self.faces.terminal(self)
-        lines = [Text(line, no_wrap=True, overflow="ignore") for line in [*files, ""]] if files else []
+        lines = [Text(printable(line), no_wrap=True, overflow="ignore") for line in [*files, ""]] if files else []
         shown = Group(*printed.body, "", *lines, *printed.verdict)
         console.print(shown, crop=False)  # a command that is cut off cannot be typed
 

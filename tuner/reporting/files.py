@@ -6,11 +6,15 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tuner.files import refuse_overwriting, translated, write_whole
+from tuner.formatting import csv_cell
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LINES = 2000  # rows that are formatted at once
 BEGINS = {
@@ -50,12 +54,21 @@ def _is_ours(file: Path) -> bool:
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Write a table as CSV, None as an empty cell; without pandas, whose import takes longer than this."""
+    """Write a table as CSV, None as an empty cell, text so that no spreadsheet calculates it.
+
+    Without pandas, whose import takes longer than this.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerow(map(csv_cell, columns))
+    writer.writerows(map(csv_cell, row) for row in rows)
     return out.getvalue()
+
+
+def csv_of_frame(frame: pd.DataFrame) -> str:
+    """Write a data frame as :func:`csv_text` does."""
+    cells = frame.astype(object).where(frame.notna(), None)
+    return csv_text(list(map(str, frame)), cells.itertuples(index=False, name=None))
 
 
 def csv_of_numbers(columns: Mapping[str, np.ndarray]) -> str:

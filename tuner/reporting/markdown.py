@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tuner.formatting import one_line, percent, points, span, value
+from tuner.printable import visible
 from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.glossary import link_markdown
@@ -49,7 +50,7 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 def escape(text: object) -> str:
     """Escape what Markdown, or HTML within it, would interpret."""
-    flat = one_line(text)
+    flat = visible(one_line(text))
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", flat).replace("&", "&amp;")
 
 
@@ -68,7 +69,7 @@ def _actions(report: Report) -> list[str]:
         gain = f" Expected gain: {escape(action.expected_gain)}." if action.expected_gain else ""
         lines.append(
             f"{place}. {escape(action.why)}{gain}"
-            + (f"\n   ```\n   {action.command}\n   ```" if action.command else "")
+            + (f"\n   ```\n   {visible(action.command)}\n   ```" if action.command else "")
         )
     return ["## Next steps", "\n".join(lines)]
 

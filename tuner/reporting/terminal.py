@@ -12,6 +12,7 @@ from rich.text import Text
 
 from tuner.formatting import points, span, value
 from tuner.outcomes import Level, TrialState
+from tuner.printable import printable
 from tuner.reporting.faces import Printed
 from tuner.reporting.rows import VERDICT_LEVELS, error_rows, gap_rows
 from tuner.reporting.sentences import outcome_name
@@ -57,7 +58,7 @@ class Paragraph:
     """Text that is wrapped between words; a word longer than a line stays whole."""
 
     def __init__(self, text: str, style: str = "", indent: str = "") -> None:
-        self.text, self.style, self.indent = text, style, indent
+        self.text, self.style, self.indent = printable(text), style, indent
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         lines = textwrap.wrap(
@@ -73,7 +74,7 @@ class Paragraph:
 
 def command_line(command: str) -> Text:
     """A command on one line, however long, so that it can be copied."""
-    return Text(f"   {command}", style="cyan", no_wrap=True, overflow="ignore")
+    return Text(f"   {printable(command)}", style="cyan", no_wrap=True, overflow="ignore")
 
 
 class FittedTable:
@@ -84,13 +85,14 @@ class FittedTable:
     def __init__(
         self, *headings: str, right: int | None = None, wrapping: tuple[int, ...] = (), drop: tuple[int, ...] = ()
     ) -> None:
-        self.headings, self.right, self.drop = headings, right, drop
+        self.headings, self.right, self.drop = tuple(map(printable, headings)), right, drop
         self.wrapping = wrapping or tuple(range(len(headings)))
         self.rows: list[list[Text]] = []
 
     def add_row(self, *cells: str | Text) -> None:
         """Add a row with one cell per heading."""
-        self.rows.append([Text(cell) if isinstance(cell, str) else cell for cell in cells])
+        texts = [Text(cell) if isinstance(cell, str) else cell for cell in cells]
+        self.rows.append([Text(printable(text.plain), text.style) for text in texts])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         kept = list(range(len(self.headings)))

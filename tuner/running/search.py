@@ -121,17 +121,17 @@ class SearchResult:
                 first += f"\nended early: {self.ended_early}"
         return first
 
-    def text(self) -> str:
+    def lines(self) -> list[str]:
         """The result in a few lines, for a person."""
         best = self.progress.best
         if best is None:
-            return f"{self.headline}\nno trial has a usable result yet"
+            return [self.headline, "no trial has a usable result yet"]
         params = ", ".join(f"{name} {value(of)}" for name, of in json.loads(best.hyperparameters).items())
-        return (
-            f"{self.headline}\n"
-            f"best: trial {best.number}, dev error {percent(best.dev_error)}, train error {percent(best.train_error)}\n"
-            f"      {params}"
-        )
+        return [
+            self.headline,
+            f"best: trial {best.number}, dev error {percent(best.dev_error)}, train error {percent(best.train_error)}",
+            f"      {params}",
+        ]
 
 
 def _details(counts: Counts) -> str:

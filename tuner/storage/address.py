@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError as SQLAlchemyArgumentError
 
 from tuner.errors import StorageError
+from tuner.printable import mask_word
 
 NETWORK_FILE_SYSTEMS = frozenset(
     [
@@ -54,9 +54,15 @@ def parse_url(text: str) -> URL:
     except (SQLAlchemyArgumentError, ValueError):
         hint = f"; did you mean sqlite:///{text}?" if "://" not in text and text else ""
         raise StorageError(
-            f"--storage {without_password(text)!r} is not a database URL; "
+            f"--storage {mask_word(text)!r} is not a database URL; "
             f"expected sqlite:///FILE or postgresql://USER@HOST/DATABASE{hint}"
         ) from None
+    if url.get_backend_name() != "sqlite" and (
+        "@" in f"{url.host}{url.database}" or ("@" in text and not url.username)
+    ):
+        raise StorageError(
+            f"--storage {mask_word(text)!r}: the user or password has an @ or / in it; write it as %40 or %2F"
+        )
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() not in ("sqlite", "postgresql"):
@@ -64,7 +70,7 @@ def parse_url(text: str) -> URL:
     if url.get_backend_name() == "sqlite":
         if url.database in (None, "", ":memory:"):
             raise StorageError(
-                f"{without_password(text)}: a database in memory is gone with its process; expected sqlite:///FILE"
+                f"{mask_word(text)}: a database in memory is gone with its process; expected sqlite:///FILE"
             )
         url = url.set(database=os.path.abspath(str(url.database)))
     return url
@@ -97,13 +103,7 @@ def refuse_no_file(path: Path) -> None:
 
 def mask(url: URL) -> str:
     """The URL as it may be shown: a password becomes ``***``, wherever it stands."""
-    return without_password(url.render_as_string(hide_password=True))
-
-
-def without_password(text: str) -> str:
-    """A command line or a URL, even a malformed one, with every password in it replaced by ``***``."""
-    text = re.sub(r"(:/+[^:/?#@\s]*):[^\s]*@", r"\1:***@", text)
-    return re.sub(r"([?&]\w*pass\w*=)[^&\s]*", r"\1***", text, flags=re.IGNORECASE)
+    return mask_word(url.render_as_string(hide_password=True))
 
 
 def shown(url: URL) -> str:

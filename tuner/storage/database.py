@@ -18,7 +18,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from tuner.errors import StorageError
 from tuner.files import temporary_beside
 from tuner.formatting import one_line
-from tuner.storage.address import shown, sqlite_file, without_password
+from tuner.printable import without_passwords
+from tuner.storage.address import shown, sqlite_file
 
 T = TypeVar("T")
 
@@ -174,7 +175,7 @@ def _explain(error: DBAPIError) -> str:
         return f"cannot be written ({text}); expected a file and folder this user may write to"
     if _is_one_of(BUSY, error):
         return f"was busy for {PATIENCE_SECONDS:.0f} s ({text}); start the same command again: nothing is lost"
-    return damage(text) if is_damage(text) else without_password(text)
+    return damage(text) if is_damage(text) else without_passwords(text)
 
 
 def is_damage(text: str) -> bool:

@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, Connection
 from tuner.errors import NoDatabaseError, StorageError
 from tuner.files import move_new
 from tuner.formatting import one_line
+from tuner.printable import without_passwords
 from tuner.storage import optuna_internals, tables
 from tuner.storage.address import (
     refuse_network_file_system,
@@ -23,7 +24,6 @@ from tuner.storage.address import (
     shown,
     sqlite_file,
     sqlite_url,
-    without_password,
 )
 from tuner.storage.database import (
     Database,
@@ -291,7 +291,7 @@ def _open_server(url: URL, *, create: bool) -> Database:
                 connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": SCHEMA_LOCK})
     except sa.exc.DBAPIError as error:
         database.close()
-        reason = without_password(one_line(error.orig))
+        reason = without_passwords(one_line(error.orig))
         raise StorageError(f"{shown(url)}: cannot be opened: {reason[:300]}") from None
     except StorageError:
         database.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,11 @@ import tomlkit
 from tomlkit.items import InlineTable
 
 from tuner.formatting import one_line
+from tuner.printable import visible
 from tuner.study.definition import StudyDefinition
 from tuner.study.schema import SCHEMA_LINE
 
+BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 FILES = ("source", "dev", "test")
 
 
@@ -49,9 +52,9 @@ def edit_definition(text: str, edits: Sequence[Edit], heading: str) -> str:
         table: Any = document[section]
         table[key] = tomlkit.value(toml(edit.value))
         whole_line = table if isinstance(table, InlineTable) else table[key]
-        whole_line.comment(one_line(edit.why))
+        whole_line.comment(visible(one_line(edit.why)))
     lines = tomlkit.dumps(document).rstrip().split("\n")
-    lines.insert(lines[0] == SCHEMA_LINE, f"# {heading}")  # editors expect the schema's name in the first line
+    lines.insert(lines[0] == SCHEMA_LINE, f"# {visible(heading)}")  # editors expect the schema's name in the first line
     return "\n".join(lines) + "\n"
 
 
@@ -77,8 +80,12 @@ def value_at(text: str, key: str) -> Any:
     return found
 
 
+def _key(name: str) -> str:
+    return name if BARE_KEY.fullmatch(name) else str(tomlkit.item(name).as_string())
+
+
 def toml(value: Any) -> str:
     """Write a value as TOML, a table on one line."""
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {toml(of)}" for key, of in value.items()) + " }"
+        return "{ " + ", ".join(f"{_key(str(key))} = {toml(of)}" for key, of in value.items()) + " }"
     return str(tomlkit.item(value).as_string())

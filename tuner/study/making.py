@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.metrics import BALANCED_ERROR, ERROR, METRICS, Metric
+from tuner.printable import visible
 from tuner.study.editing import toml
 from tuner.study.schema import SCHEMA_LINE
 
@@ -47,7 +48,7 @@ def make_definition(name: str, source: str | None, target: str | None, shape: Da
     metric = BALANCED_ERROR if shape.is_imbalanced else ERROR
     lines = [
         SCHEMA_LINE if source is not None else None,
-        f"# Made for {source or 'data in memory'}: {shape.n_rows:,} rows outside the test set, "
+        f"# Made for {visible(source or 'data in memory')}: {shape.n_rows:,} rows outside the test set, "
         f"{shape.n_features} inputs, {len(shape.class_counts)} classes.",
         f"name = {toml(name)}",
         "",

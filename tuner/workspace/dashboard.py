@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
 from typing import Any
+from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from tuner.errors import UsageError
@@ -13,6 +16,9 @@ from tuner.workspace.locating import storage_url
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 READING = ("GET", "HEAD", "OPTIONS")
+LOCAL = ("localhost", "127.0.0.1", "::1")
+EVERY_ADDRESS = ("", "0.0.0.0", "::")
+NOT_OUR_NAME = b"this dashboard answers under the name or address that --host gave it, and as localhost\n"
 REFUSED = b"this dashboard is read-only; use tuner delete, tuner enqueue and tuner search to change studies\n"
 
 
@@ -30,10 +36,11 @@ class Dashboard:
         self.database = shown(address)
         self._storage = optuna_storage(address)
         try:
-            self._server = make_server(host, port, read_only(wsgi(self._storage)), _Server, _Silent)
-        except OSError as error:
+            self._server = make_server(host, port, guarded(wsgi(self._storage), host), _Server, _Silent)
+        except (OSError, UnicodeError) as error:
             self._storage.engine.dispose()
-            raise UsageError(f"--host {host} --port {port}: {error.strerror}. Choose a free port") from None
+            reason = getattr(error, "strerror", None) or error
+            raise UsageError(f"--host {host} --port {port}: {reason}. Choose a free port of this machine") from None
         self.url = f"http://{host}:{self._server.server_port}/dashboard"
 
     def serve(self) -> None:
@@ -61,14 +68,39 @@ class _Silent(WSGIRequestHandler):
         """Do nothing."""
 
 
-def read_only(application: Any) -> Application:
-    """The application, refusing requests that would change Optuna's tables without ours."""
+def guarded(application: Any, bound: str) -> Application:
+    """The application, refusing other sites' names for this machine, and requests that would change Optuna's tables.
 
-    def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    A page of another site can give its own name the address of this machine; the browser then lets it read the answers.
+    """
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if not is_own_host(environ.get("HTTP_HOST", ""), bound):
+            start_response("403 Forbidden", [("Content-Type", "text/plain")])
+            return [NOT_OUR_NAME]
         if environ["REQUEST_METHOD"] not in READING:
             start_response("405 Method Not Allowed", [("Content-Type", "text/plain"), ("Allow", ", ".join(READING))])
             return [REFUSED]
-        answer: Iterable[bytes] = application(environ, start_response)
-        return answer
+        shown: Iterable[bytes] = application(environ, start_response)
+        return shown
 
-    return guarded
+    return answer
+
+
+def is_own_host(header: str, bound: str) -> bool:
+    """Whether a request's Host is localhost or what the server was bound to; bound to every address, any address."""
+    try:
+        name = urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return False
+    if bound in EVERY_ADDRESS:
+        return name in (*LOCAL, socket.gethostname().lower()) or _is_address(name)
+    return name in (*LOCAL, bound.lower().strip("[]"))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -498,6 +499,24 @@ def test_states_of_hyperparameters_come_from_the_trials() -> None:
     assert (found[0].near_high, found[0].near_low, found[0].strength) == (1.0, 0.0, 1)
     assert found[0].position == pytest.approx(1.0)
     assert found[0].effect_on_bias is None
+
+
+def test_trials_where_a_hyperparameter_is_idle_say_nothing_about_its_range() -> None:
+    """Half of 80 trials use plain gradient descent, with any β; β is good from 0.9 on where momentum uses it."""
+    beta = SearchedHyperparameter(name="beta", kind="uniform", bounds=(0.0, 1.0))
+    optimizer = SearchedHyperparameter(name="optimizer", kind="choice", bounds=("momentum", "sgd"))
+    draws = np.random.default_rng(0).random(80)
+    params = [{"beta": beta, "optimizer": ("momentum", "sgd")[i % 2]} for i, beta in enumerate(draws)]
+    values = np.array([i / 1000 if i % 2 else abs(beta - 0.95) for i, beta in enumerate(draws)])
+
+    def idle(choices: Mapping[str, Any]) -> tuple[str, ...]:
+        return ("beta",) if choices["optimizer"] == "sgd" else ()
+
+    best = int(np.argmin(np.where(np.arange(80) % 2, np.inf, values)))
+    state, _ = hyperparameter_states([beta, optimizer], params, values, best, idle=idle)
+    assert state.good is not None
+    assert state.good[0] > 0.5
+    assert [one.name for one in hyperparameter_states([beta, optimizer], params, values, 1, idle=idle)] == ["optimizer"]
 
 
 def test_ten_of_few_trials_are_no_choice() -> None:

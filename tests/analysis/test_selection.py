@@ -145,6 +145,23 @@ def test_the_same_seed_gives_the_same_number() -> None:
     )
 
 
+def test_a_choice_between_trials_or_between_epochs_is_a_choice() -> None:
+    """One trial of one epoch leaves nothing to choose; a second trial or a second epoch does."""
+    sizes = np.array([1, 1])
+    one, two = NetworkRun(fold_losses=np.zeros((1, 2))), NetworkRun(fold_losses=np.zeros((2, 2)))
+    given = [
+        Competition(trials=trials, fold_sizes=sizes, losses=np.zeros((len(trials), 2)))
+        for trials in ([[one]], [[two]], [[one], [one]])
+    ]
+    assert [each.had_a_choice for each in given] == [False, True, True]
+
+
+def test_the_bootstrap_scores_on_the_examples_left_out() -> None:
+    """Each of two trials has the other's right example wrong: chosen on one example, it is wrong on the other."""
+    losses = np.array([[0, 1], [1, 0]])
+    assert bootstrap_corrected_error(losses, rng=np.random.default_rng(0)) == 1.0
+
+
 def test_the_bootstrap_leaves_groups_together() -> None:
     """Ten copies of each example are one group: the bootstrap over groups is that over the examples."""
     bits = np.random.default_rng(9).random((30, 60)) < 0.3

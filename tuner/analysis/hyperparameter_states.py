@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis.effects import HyperparameterEffect, HyperparameterEffects
-from tuner.analysis.hyperparameters import SearchedHyperparameter
+from tuner.analysis.hyperparameters import Idle, SearchedHyperparameter
 
 TOP = 10  # best trials that show whether a range is too narrow
 EDGE = 0.1  # outermost tenth of a range
@@ -72,19 +72,21 @@ def hyperparameter_states(
     *,
     effects: HyperparameterEffects | None = None,
     strengths: Mapping[str, int] | None = None,
+    idle: Idle = lambda _: (),
 ) -> tuple[HyperparameterState, ...]:
     """Where the search stands in every hyperparameter that can take more than one value.
 
     One entry per complete trial that did not diverge: ``params`` by hyperparameter name and the ``values`` the search
     minimized; ``best`` is the place of the best; ``strengths`` as :class:`HyperparameterState` has them, 0 where a
-    hyperparameter is not named.
+    hyperparameter is not named. Trials whose choices make a hyperparameter ``idle`` say nothing about its range; one
+    that is idle at the best trial has no state.
     """
     by_name = (
         {} if effects is None else {effect.hyperparameter: effect for effect in effects.effects if effect.level is None}
     )
-    order = np.argsort(values, kind="stable")
-    top, good = order[:TOP], order[: int(GOOD_SHARE * len(values))]
-    chosen = len(values) >= 2 * TOP  # of fewer, the ten best are hardly better than the rest
+    good = np.argsort(values, kind="stable")[: int(GOOD_SHARE * len(values))]
+    choices = [one.name for one in hyperparameters if not one.scale.is_numeric]
+    idle_at = [idle({name: trial[name] for name in choices}) for trial in params]
     states = []
     for one in hyperparameters:
         if one.bounds[0] == one.bounds[1] if one.scale.is_numeric else len(one.bounds) < 2:
@@ -96,17 +98,22 @@ def hyperparameter_states(
         if not one.scale.is_numeric:
             states.append(replace(state, hopeless=_hopeless(one.bounds, tried, good)))
             continue
+        acts = np.array([one.name not in names for names in idle_at])
+        if not acts[best]:
+            continue
         position, effect = one.to_unit(tried), by_name.get(one.name)
+        tops = position[acts][np.argsort(values[acts], kind="stable")[:TOP]]
+        chosen = acts.sum() >= 2 * TOP  # of fewer, the ten best are hardly better than the rest
         states.append(
             replace(
                 state,
                 position=float(position[best]),
-                near_low=float(np.mean(position[top] <= EDGE)) if chosen else 0.0,
-                near_high=float(np.mean(position[top] >= 1 - EDGE)) if chosen else 0.0,
+                near_low=float(np.mean(tops <= EDGE)) if chosen else 0.0,
+                near_high=float(np.mean(tops >= 1 - EDGE)) if chosen else 0.0,
                 strength=(strengths or {}).get(one.name, 0),
                 effect_on_bias=_sign(effect, "train"),
                 effect_on_variance=_sign(effect, "gap"),
-                good=good_region(position, values),
+                good=good_region(position[acts], values[acts]),
             )
         )
     return tuple(states)

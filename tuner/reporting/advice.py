@@ -22,7 +22,7 @@ from tuner.outcomes import TrialState
 from tuner.reporting.best_trial import best_trial
 from tuner.reporting.commands import command_of
 from tuner.reporting.data_checks import warnings
-from tuner.reporting.effects import in_space, searched_hyperparameters
+from tuner.reporting.effects import idle_of, in_space, searched_hyperparameters
 from tuner.reporting.findings import Findings
 from tuner.reporting.learning import Learning
 from tuner.storage import StudyRecord
@@ -121,4 +121,5 @@ def _states(
         trials.index(findings.best),
         effects=effects,
         strengths=STRENGTHS,
+        idle=idle_of(definition),
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.analysis import HyperparameterEffects, SearchedHyperparameter, hyperparameter_effects
+from tuner.analysis import HyperparameterEffects, Idle, SearchedHyperparameter, hyperparameter_effects
 from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error, train_error
 from tuner.storage import StudyRecord, TrialRecord
@@ -83,8 +83,13 @@ def find_effects(record: StudyRecord, definition: StudyDefinition, findings: Fin
         np.array([trial.exploring for trial in trials]),
         trials.index(findings.best),
         rng=np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,))),
-        idle=definition.searched_space.idle if definition.trainer_kind.knows_hyperparameters else lambda _: (),
+        idle=idle_of(definition),
     )
+
+
+def idle_of(definition: StudyDefinition) -> Idle:
+    """Return what says which hyperparameters are idle under given choices; a custom trainer may use all of them."""
+    return definition.searched_space.idle if definition.trainer_kind.knows_hyperparameters else lambda _: ()
 
 
 def find_importances(definition: StudyDefinition, findings: Findings) -> Importances | None:

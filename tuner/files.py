@@ -45,6 +45,15 @@ def translated(path: Path) -> Iterator[None]:
         raise UsageError(f"{path}: cannot be written as UTF-8: {refused} is no character. Rename what has it") from None
 
 
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a file for reading.  Raises OSError, also for a folder, a pipe or a device: reading one may never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # without it, opening a pipe waits for a writer
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
 def refuse_no_place(path: Path) -> None:
     """Raise UsageError if the path is a folder or device, or its folder does not exist."""
     with translated(path):

@@ -130,12 +130,17 @@ def shorten(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def quoted(text: object) -> str:
+    """The start of a text in quotes, with control characters escaped."""
+    return repr(shorten(str(text)))
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint with the most similar known name; empty if none is similar."""
     import difflib
 
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else ""
+    return f"did you mean {quoted(close[0])}?" if close else ""
 
 
 def headline(study: str, database: str, *parts: str) -> str:

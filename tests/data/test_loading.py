@@ -255,18 +255,62 @@ def test_a_damaged_entry_is_made_again(write: Write, load: Load, damage: str) ->
     assert np.array_equal(with_entry.parts[0].train.X, expected)
 
 
-def test_arrays_lost_in_a_power_cut_are_made_again(write: Write, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Arrays written before the machine last started are compared with their checksums."""
+def test_arrays_lost_in_a_power_cut_are_made_again(write: Write, load: Load) -> None:
+    """Arrays are compared with their checksums."""
     write("p.csv", people())
     before = load("p.csv", cache=True)
     assert before.stored is not None
     expected = before.parts[0].train.X.copy()
-    monkeypatch.setattr(cache_module, "boot_id", lambda: "the next start")
     assert load("p.csv", cache=True).stored == before.stored
     with (before.stored / "train0.X.npy").open("r+b") as file:
         file.seek(-400, os.SEEK_END)
         file.write(bytes(400))
     assert np.array_equal(load("p.csv", cache=True).parts[0].train.X, expected)
+
+
+@pytest.mark.parametrize("altered", ["owner", "folder mode", "file mode", "symlink", "another entry"])
+def test_an_entry_of_another_user_is_not_read(
+    write: Write, load: Load, monkeypatch: pytest.MonkeyPatch, altered: str
+) -> None:
+    """An entry that another user owns, may write to or has exchanged is made again, whatever its checksums say."""
+    write("p.csv", people())
+    before = load("p.csv", cache=True)
+    assert before.stored is not None
+    if altered == "owner":
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        assert cache_module.read_entry(before.stored) is None
+        return
+    if altered == "folder mode":
+        before.stored.chmod(0o770)
+    elif altered == "file mode":
+        (before.stored / "dev0.X.npy").chmod(0o606)
+    elif altered == "symlink":
+        before.stored.rename(before.stored.parent / "moved")
+        before.stored.symlink_to(before.stored.parent / "moved")
+    else:
+        other = load("p.csv", cache=True, seed=1).stored
+        assert other is not None
+        before.stored.rename(before.stored.parent / "moved")
+        other.rename(before.stored)
+    assert cache_module.read_entry(before.stored) is None
+    assert np.array_equal(load("p.csv", cache=True).parts[0].train.X, before.parts[0].train.X)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_altered_byte_of_an_entry_is_noticed(write: Write, load: Load, seed: int) -> None:
+    """An altered entry is made again, or its change is outside what is read."""
+    write("p.csv", people(40))
+    stored, before = load("p.csv", cache=True).stored, load("p.csv")
+    assert stored is not None
+    rng = np.random.default_rng(seed)
+    victim = stored / str(rng.choice(sorted(path.name for path in stored.iterdir())))
+    content = bytearray(victim.read_bytes())
+    content[rng.integers(len(content))] ^= 1 << rng.integers(8)
+    victim.write_bytes(content)
+    after = load("p.csv", cache=True)
+    assert np.array_equal(after.parts[0].train.X, before.parts[0].train.X)
+    assert np.array_equal(after.parts[0].dev.y, before.parts[0].dev.y)
+    assert describe(after) == describe(before)
 
 
 def test_without_a_cache_folder_arrays_stay_in_memory(

@@ -5,18 +5,20 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import os
 import struct
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import zstandard
 
 from tests.data.conftest import Load, Write, people
-from tuner.data import Dataset
-from tuner.data.sources import SOURCES, format_of
+from tuner.data import Dataset, DataSettings, FileReader
+from tuner.data.sources import SOURCES, Wanted, delimited, format_of, opening, read_pieces
 from tuner.data.sources.delimited import SCAN
 from tuner.data.sources.opening import DataFile, unpacked_size
 from tuner.errors import DataError
@@ -432,3 +434,112 @@ def test_every_suffix_leads_to_its_source(suffix: str) -> None:
     assert format_of(Path(f"A{suffix.upper()}")) is SOURCES[suffix]
     if SOURCES[suffix].compressed:
         assert format_of(Path(f"a{suffix}.gz")) is SOURCES[suffix]
+
+
+# --- hostile files ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("suffix", "pack"), [(".gz", gzip.compress), (".xz", lzma.compress), (".zst", zstandard.compress)]
+)
+def test_a_file_that_unpacks_to_too_much_is_refused(
+    write: Write, load: Load, monkeypatch: pytest.MonkeyPatch, suffix: str, pack: Any
+) -> None:
+    """Unpacking stops at 100 times the packed size, or at the least that any file may have."""
+    monkeypatch.setattr(opening, "UNPACKED", 1 << 20)
+    path = write(f"p.csv{suffix}", pack(b"a,b\n" + b"1,2\n" * (1 << 21)))
+    for reads in (lambda: load(path.name, target="b"), lambda: list(read_pieces(path, Wanted(DataSettings())))):
+        with pytest.raises(DataError, match=rf"{path}: unpacks to more than .*unpack it, and name the unpacked file"):
+            reads()
+
+
+def test_a_npz_file_that_unpacks_to_too_much_is_refused(
+    tmp_path: Path, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sizes that the archive states are enough to refuse it."""
+    monkeypatch.setattr(opening, "UNPACKED", 1 << 20)
+    np.savez_compressed(tmp_path / "p.npz", x=np.zeros((1 << 20, 2)), y=np.zeros(1 << 20))
+    with pytest.raises(DataError, match="unpacks to more than"):
+        load("p.npz", target="y")
+
+
+def test_a_file_changed_while_it_is_read(write: Write, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large file is hashed and then parsed; a write in between is noticed though its time was set back."""
+    path = write("p.csv", lines())
+    monkeypatch.setattr(opening, "IN_MEMORY", 100)
+    parse = delimited.parse
+
+    def meanwhile(*arguments: Any) -> Any:
+        times = path.stat()
+        content = path.read_bytes()
+        with path.open("r+b") as file:
+            file.write(content.replace(b"cook", b"cock"))
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        return parse(*arguments)
+
+    monkeypatch.setattr(delimited, "parse", meanwhile)
+    with pytest.raises(DataError, match="changed while it was being read"):
+        load("p.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x" * 300 + ".csv", "cannot be read: File name too long"),
+        ("\udcff.csv", "the path is not UTF-8 text; rename"),
+        ("~nosuchuser/p.csv", "no such file"),
+        ("a\0b.csv", "the path is not UTF-8 text; rename"),
+        ("pipe.csv", "no such file"),
+    ],
+)
+def test_names_that_cannot_be_opened(tmp_path: Path, load: Load, name: str, message: str) -> None:
+    """Too long, not UTF-8, of an unknown user, with a zero byte, or a pipe: one line each, and no waiting."""
+    os.mkfifo(tmp_path / "pipe.csv")
+    for reads in (lambda: load(name), lambda: list(read_pieces(tmp_path / name, Wanted(DataSettings())))):
+        with pytest.raises(DataError, match=message) as caught:
+            reads()
+        assert str(caught.value).isprintable()
+
+
+def test_a_file_without_permission(write: Write, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the system refuses is one line that names the file."""
+    path = write("p.csv", lines())
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    for place in ("tuner.data.sources.opening.open_regular", "pathlib.Path.is_file"):
+        with monkeypatch.context() as patched:
+            patched.setattr(place, refused)
+            with pytest.raises(DataError, match=f"{path.name}: cannot be read: Permission denied"):
+                load("p.csv")
+
+
+@pytest.mark.parametrize("year", ["0001", "1500", "9999"])
+def test_dates_outside_the_range_of_nanoseconds(write: Write, load: Load, year: str) -> None:
+    """Years that 64-bit nanoseconds do not reach are dates as others are."""
+    rows = people().assign(day=[f"{year if k % 3 else 2024}-01-{k % 28 + 1:02}" for k in range(200)])
+    write("p.csv", rows)
+    assert next(column.kind for column in load("p.csv").columns if column.name == "day") == "date"
+
+
+@pytest.mark.parametrize("encoding", ["undefined", "idna", "unicode_escape", "rot13", "a\0b", "x" * 500])
+def test_encodings_that_tables_cannot_have(write: Write, load: Load, encoding: str) -> None:
+    """Codecs that are not encodings of text are refused, also where a model predicts."""
+    path = write("p.csv", lines())
+    wanted = Wanted(DataSettings(encoding=encoding))
+    for reads in (lambda: load("p.csv", encoding=encoding), lambda: list(read_pieces(path, wanted))):
+        with pytest.raises(DataError, match=r"encoding.*expected a name like utf-8"):
+            reads()
+
+
+def test_pieces_have_the_encoding_of_the_whole_file(write: Write, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte that is not UTF-8 near the end makes all of it Windows-1252, as where a search reads it."""
+    monkeypatch.setattr(delimited, "HEAD", 100)
+    monkeypatch.setattr("tuner.data.sources.PIECE", 1000)
+    text = "\n".join(lines()).replace("cook", "köchin").encode()
+    path = write("p.csv", text + "\n1,2,j\xf6rg,yes\n3,4,j\xf6rg,no\n".encode("latin-1"))
+    pieces = pd.concat([raw.frame for raw in read_pieces(path, Wanted(DataSettings()))])
+    whole = FileReader(DataSettings(source="p.csv", target="rich"), path.parent).raws()["source"].frame
+    assert pieces["job"].tolist() == whole["job"].tolist()
+    assert "kÃ¶chin" in set(pieces["job"])

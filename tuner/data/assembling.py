@@ -29,6 +29,7 @@ from tuner.data.tables import (
 )
 from tuner.data.targets import find_classes, match_labels, read_labels, target_name
 from tuner.errors import DataError
+from tuner.formatting import quoted
 
 Ints = NDArray[np.int64]
 
@@ -151,9 +152,9 @@ def missing_classes(class_names: tuple[str, ...], training: list[Ints]) -> list[
         if (counts > 0).sum() < 2:
             name = class_names[int(counts.argmax())]
             raise DataError(
-                f"[data] split: all {len(y):,} training rows are of class {name!r}; expected at least two classes"
+                f"[data] split: all {len(y):,} training rows are of class {quoted(name)}; expected at least two classes"
             )
-        found += [f"class {class_names[label]!r} has no training row" for label in np.flatnonzero(counts == 0)]
+        found += [f"class {quoted(class_names[label])} has no training row" for label in np.flatnonzero(counts == 0)]
     return list(dict.fromkeys(found))
 
 
@@ -189,7 +190,7 @@ def _special_columns(raw: Raw, settings: DataSettings) -> dict[str, str]:
 
 def _full_text(raw: Raw, name: str, what: str) -> TextColumn:
     """Return a column as text; refuse missing cells."""
-    column = text_column(raw.frame[name], f"{raw.where}, column {name!r}", frozenset({""}))
+    column = text_column(raw.frame[name], f"{raw.where}, column {quoted(name)}", frozenset({""}))
     absent = np.flatnonzero(column.codes < 0)
     if len(absent):
         raise DataError(f"{raw.at(int(absent[0]), name)}: missing; expected a {what} in every row")
@@ -201,7 +202,7 @@ def _groups(raws: dict[str, Raw], name: str | None) -> dict[str, TextColumn]:
         return {}
     for raw in raws.values():
         if name not in raw.frame.columns:
-            raise DataError(f"{raw.where}: no column {name!r}, the groups of the training file ([data] group)")
+            raise DataError(f"{raw.where}: no column {quoted(name)}, the groups of the training file ([data] group)")
     return {key: _full_text(raw, name, "group") for key, raw in raws.items()}
 
 
@@ -225,7 +226,9 @@ def _split(
     )
     if "split_column" in special:
         column = _full_text(source, special["split_column"], "part")
-        return read_split(column.levels, column.codes, f"{source.where}, column {special['split_column']!r}", request)
+        return read_split(
+            column.levels, column.codes, f"{source.where}, column {quoted(special['split_column'])}", request
+        )
     return draw_split(request)
 
 
@@ -267,11 +270,11 @@ def _image(settings: DataSettings, raw: Raw, table: RawTable, columns: dict[str,
 def describe_split(settings: DataSettings, special: dict[str, str]) -> str:
     """Describe in a few words how the rows were split."""
     if "split_column" in special:
-        how = f"by column {special['split_column']!r}"
+        how = f"by column {quoted(special['split_column'])}"
     elif "time" in special:
-        how = f"the latest rows by {special['time']!r} are dev and test"
+        how = f"the latest rows by {quoted(special['time'])} are dev and test"
     elif "group" in special:
-        how = f"drawn by groups of {special['group']!r}, seed {settings.seed}"
+        how = f"drawn by groups of {quoted(special['group'])}, seed {settings.seed}"
     else:
         how = f"drawn at random, stratified by class, seed {settings.seed}"
     own = [key for key in ("dev", "test") if getattr(settings, key) is not None]

@@ -1,30 +1,35 @@
 """Prepared arrays in the user's cache folder: made once, then mapped read-only by every process.
 
 An entry is a folder of ``.npy`` files and ``meta.json``; it is built next to its place and renamed, so that it is never
-incomplete.  The results of the data checks are kept in it, too.  Entries of earlier contents of a data file, and
-entries unused for a month, are removed.
+incomplete.  What another user owns or may write to is not read, and every checksum is verified.  The results of the
+data checks are kept in it, too.  Entries of earlier contents of a data file, and entries unused for a month, are
+removed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import math
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tuner.files import write_whole
-
 UNUSED_SECONDS = 30 * 86_400
 ENTRY = re.compile(r"[0-9a-f]{40}|\.building-.*")  # other files in the folder are never touched
+META = "meta.json"
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 BUILDING_SECONDS = 86_400  # an unfinished entry this old is from a process that died
 
 
@@ -89,10 +94,11 @@ class Store:
             return None
         final = cache_folder() / self._key
         try:
-            sums = {name: zlib.crc32(array.data) for name, array in self.arrays.items()}
-            kept = {**meta, "boot": boot_id(), "checksums": sums}
-            (self._folder / "meta.json").write_text(json.dumps(kept), encoding="utf-8")
+            arrays = {name: _described(array) for name, array in self.arrays.items()}
             self._folder.chmod(0o700)
+            for path in self._folder.iterdir():
+                path.chmod(0o600)
+            write_beside(self._folder, META, {**meta, "key": self._key, "arrays": arrays})
             if read_entry(final) is None:  # else another process made the same entry first
                 shutil.rmtree(final, ignore_errors=True)
                 self._folder.rename(final)
@@ -103,48 +109,89 @@ class Store:
         return final if final.is_dir() else None
 
 
-def boot_id() -> str:
-    """Return an identifier of this boot of the machine; empty if unknown."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
+def _described(array: NDArray[Any]) -> list[Any]:
+    """Return a checksum of an array, its type and its shape."""
+    return [zlib.crc32(array.data), array.dtype.str, list(array.shape)]
 
 
 def read_entry(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
     """Return an entry's metadata and its arrays, mapped read-only; None if it is missing or damaged.
 
-    Arrays are not flushed to disk, so after a power cut their files may hold zeros: checksums are verified for entries
-    from before the last boot or from another machine.
+    Arrays are not flushed to disk, so after a power cut their files may hold zeros.
     """
-    try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        arrays = {
-            name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray)
-            for name in meta["arrays"]
-        }
-        sums = {} if meta["boot"] == boot_id() else meta["checksums"]
-        if any(zlib.crc32(arrays[name].data) != expected for name, expected in sums.items()):
-            return None
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
+    meta = read_beside(folder, META)
+    if meta is None or meta["key"] != folder.name:
         return None
-    with contextlib.suppress(OSError):  # a read-only cache is fine
-        os.utime(folder / "meta.json")
+    arrays = {}
+    try:
+        for name, described in meta["arrays"].items():
+            with _own_file(folder, f"{name}.npy") as file:
+                arrays[name] = _mapped(file, *described[1:])
+            if _described(arrays[name]) != described:
+                return None
+        with _own_file(folder, META) as file, contextlib.suppress(OSError):  # a read-only cache is fine
+            os.utime(file.fileno())
+    except (OSError, ValueError):
+        return None
     return meta, arrays
 
 
-def read_beside(folder: Path, name: str) -> Any:
-    """Return what ``write_beside`` kept; None if it is missing or damaged."""
+def _mapped(file: IO[bytes], dtype: str, shape: list[int]) -> NDArray[Any]:
+    """Map the array at the end of an NPY file, of a type and shape that are known."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    offset = os.fstat(file.fileno()).st_size - size
+    if offset < 0:
+        raise ValueError("the file is too short")
+    mapped = np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=tuple(shape))
+    return mapped.view(np.ndarray)
+
+
+@contextlib.contextmanager
+def _own_folder(folder: Path) -> Iterator[int]:
+    """Open a folder that no other user owns or may write to.  Raises PermissionError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        return json.loads((folder / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        _refuse_foreign(descriptor)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _own_file(folder: Path, name: str) -> Iterator[IO[bytes]]:
+    """Open a file that no other user owns or may write to, nor its folder.  Raises PermissionError."""
+    with _own_folder(folder) as inside:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=inside)
+    with os.fdopen(descriptor, "rb") as file:
+        _refuse_foreign(descriptor)
+        yield file
+
+
+def _refuse_foreign(descriptor: int) -> None:
+    found = os.fstat(descriptor)
+    if found.st_uid != os.geteuid() or found.st_mode & OTHERS_WRITE:
+        raise PermissionError(errno.EACCES, "another user owns it or may write to it")
+
+
+def read_beside(folder: Path, name: str) -> Any:
+    """Return what ``write_beside`` kept; None if it is missing, damaged or not the user's own."""
+    try:
+        with _own_file(folder, name) as file:
+            checksum, text = json.load(file)
+        return json.loads(text) if zlib.crc32(text.encode()) == checksum else None
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None
 
 
 def write_beside(folder: Path, name: str, found: Any) -> None:
-    """Keep results about an entry as JSON in its folder, if it is writable."""
-    with contextlib.suppress(OSError):
-        write_whole(folder / name, json.dumps(found))
+    """Keep results about an entry as JSON with their checksum in its folder, if it is writable."""
+    text = json.dumps(found)
+    temporary = f".{name}.{os.urandom(6).hex()}"
+    with contextlib.suppress(OSError), _own_folder(folder) as inside:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=inside)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump([zlib.crc32(text.encode()), text], file)
+        os.replace(temporary, name, src_dir_fd=inside, dst_dir_fd=inside)
 
 
 def remove_old_entries(kept: Path, meta: dict[str, Any]) -> None:
@@ -163,11 +210,12 @@ def _is_old(folder: Path, meta: dict[str, Any], now: float) -> bool:
     try:
         if folder.name.startswith(".building-"):
             return now - folder.stat().st_mtime > BUILDING_SECONDS
-        path = folder / "meta.json"
-        if now - path.stat().st_mtime > UNUSED_SECONDS:
+        if now - (folder / META).stat().st_mtime > UNUSED_SECONDS:
             return True
-        other = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except OSError:
+        return False
+    other = read_beside(folder, META)
+    if other is None:
         return False
     same_file = meta.get("path") is not None and other.get("path") == meta["path"]
     return same_file and other.get("fingerprint") != meta.get("fingerprint")

@@ -41,7 +41,12 @@ def seconds_of(values: Any, date_format: str | None = None) -> Doubles:
         moments = pd.to_datetime(pd.Series(values), utc=True)
     else:
         moments = pd.to_datetime(pd.Series(values, dtype=object), format=date_format, errors="coerce", utc=True)
-    seconds = (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    epoch = pd.Timestamp(0, tz="UTC")
+    try:
+        since = moments - epoch
+    except (OverflowError, pd.errors.OutOfBoundsDatetime):  # outside the years 1677 to 2262, which nanoseconds reach
+        since = moments.astype("datetime64[us, UTC]") - epoch.as_unit("us")
+    seconds = since / pd.Timedelta(seconds=1)
     return np.asarray(seconds.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
 
 

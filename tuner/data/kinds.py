@@ -12,6 +12,7 @@ from tuner.data.encoders import ENCODERS, NO_VALUE, Column, ColumnSettings, Read
 from tuner.data.settings import DataSettings
 from tuner.data.tables import BOOLEAN_WORDS, RawTable, as_text, level_numbers, nearest
 from tuner.errors import DataError
+from tuner.formatting import quoted
 
 Ints = NDArray[np.int64]
 
@@ -25,7 +26,9 @@ def decide_kinds(table: RawTable, rows: Ints, settings: DataSettings) -> dict[st
     """Return the kind of every column, from the given (training) rows."""
     for name in settings.columns:
         if name not in table.names and name not in table.raw.frame.columns and name != table.raw.target:
-            raise DataError(f"{table.raw.where}: no column {name!r} ([data.columns]); {nearest(name, table.names)}")
+            raise DataError(
+                f"{table.raw.where}: no column {quoted(name)} ([data.columns]); {nearest(name, table.names)}"
+            )
     return {name: _decide(table, name, rows, settings.column(name)) for name in table.names}
 
 
@@ -62,7 +65,8 @@ def _as_chosen(table: RawTable, name: str, rows: Ints, kind: str) -> Column:
     why, reads = "set in [data.columns]", ENCODERS[kind].reads
     if reads in (Reads.NUMBERS, Reads.BOOLEANS) and name in table.moments:
         raise DataError(
-            f"{table.raw.where}, column {name!r}: contains dates, but is {kind} in [data.columns]; change the kind"
+            f"{table.raw.where}, column {quoted(name)}: contains dates, but is {kind} in "
+            "[data.columns]; change the kind"
         )
     if reads is Reads.NUMBERS and name in table.text:
         _refuse_if_none_fits(table, name, rows, level_numbers(table.text[name].levels, table.raw.decimal), "number")
@@ -83,8 +87,8 @@ def _refuse_if_none_fits(table: RawTable, name: str, rows: Ints, values: NDArray
     if present.any() and np.isnan(values[present]).all():
         level = text.levels[int(np.flatnonzero(present)[0])]
         raise DataError(
-            f"{table.raw.where}, column {name!r}: no cell is a {what} (the first is {level!r}). Change the kind in "
-            '[data.columns], for example to "categorical"'
+            f"{table.raw.where}, column {quoted(name)}: no cell is a {what} (the first is {quoted(level)}). "
+            'Change the kind in [data.columns], for example to "categorical"'
         )
 
 
@@ -94,8 +98,8 @@ def _words(table: RawTable, name: str, rows: Ints) -> tuple[str, str] | None:
     levels = sorted({level.lower() for level in seen_levels(text, counts_of(text, rows))[0]})
     if len(levels) > 2:
         raise DataError(
-            f"{table.raw.where}, column {name!r}: boolean in [data.columns], expected at most two different values, "
-            f"got {len(levels)} in the training rows"
+            f"{table.raw.where}, column {quoted(name)}: boolean in [data.columns], expected at most two different "
+            f"values, got {len(levels)} in the training rows"
         )
     if name not in table.text:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,10 @@ def code_digest() -> str:
 
 
 def cache_key(settings: DataSettings, fingerprint: str, path: Path | None) -> str:
-    """Return the name of a cache entry: a hash of the data's contents, settings and path, and of the code."""
-    text = json.dumps([code_digest(), settings.model_dump(mode="json"), fingerprint, str(path)], sort_keys=True)
+    """Return the name of a cache entry: a hash of the data's contents, settings and path, of the code and the user."""
+    text = json.dumps(
+        [os.geteuid(), code_digest(), settings.model_dump(mode="json"), fingerprint, str(path)], sort_keys=True
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
@@ -87,7 +90,7 @@ def prepare(assembly: Assembly, encodings: list[Encoding], reader: RowReader, ke
             groups = np.concatenate([assembly.groups[dev.table].codes[dev.rows] for dev in assembly.dev])
             _filled(store.zeros, "dev_groups", groups)
         facts = FACTS.dump_python(facts_of(assembly, encodings), mode="json")
-        meta = {**facts, "arrays": list(store.arrays), "n_parts": len(assembly.train)}
+        meta = {**facts, "n_parts": len(assembly.train)}
         stored = store.commit(meta)
         kept = read_entry(stored) if stored is not None else None
         return dataset_of(*(kept or (meta, store.arrays)), stored=stored if kept else None, reader=reader)

@@ -112,7 +112,7 @@ class RowReader:
 
     def _once(self, kept: dict[str, Made], make: Callable[[], Made]) -> Made:
         """Return what was made with these settings, or make it; inside ``with`` it is kept."""
-        key = self.settings.model_dump_json(exclude={"source"})
+        key = repr(self.settings.model_copy(update={"source": None}))
         with self:
             if key not in kept:
                 kept[key] = make()
@@ -150,11 +150,12 @@ class FileReader(RowReader):
 
     def measure(self) -> None:
         """Refuse files too large for the memory; nothing has been parsed yet."""
-        from tuner.data.sources import format_of
+        from tuner.data.sources import format_of, reading
 
         with self:
             for file in self._files().values():
-                format_of(file.path).measure(file, self.settings)
+                with reading(file.path):
+                    format_of(file.path).measure(file, self.settings)
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of the contents of all data files, in the order source, dev, test."""
@@ -181,11 +182,12 @@ class FileReader(RowReader):
         return self._kept.files
 
     def _parsed(self) -> Iterator[tuple[str, Raw]]:
-        from tuner.data.sources import Wanted, format_of
+        from tuner.data.sources import Wanted, format_of, reading
 
         wanted = Wanted(self.settings, text=_overruled_text(self.settings))
         for key, file in self._files().items():
-            raw = format_of(file.path).read(file, wanted)
+            with reading(file.path):
+                raw = format_of(file.path).read(file, wanted)
             file.refuse_changed()
             raw = replace(raw, frame=raw.frame.rename(columns=str))
             yield key, raw

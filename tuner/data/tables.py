@@ -20,7 +20,7 @@ from tuner.data.encoders import Column, Doubles, Reads, TextColumn
 from tuner.data.sources.delimited import MISSING, looks_numeric
 from tuner.data.sources.raw import Raw
 from tuner.errors import DataError
-from tuner.formatting import count, did_you_mean
+from tuner.formatting import count, did_you_mean, quoted, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +117,7 @@ def raw_table(raw: Raw, skip: frozenset[str], missing: tuple[str, ...]) -> RawTa
     numeric, text, moments, booleans = [], {}, {}, set()
     for name in names:
         series = frame[name]
-        where = f"{raw.where}, column {name!r}"
+        where = f"{raw.where}, column {quoted(name)}"
         if types.is_bool_dtype(series.dtype) and not isinstance(series.dtype, pd.CategoricalDtype):
             booleans.add(name)
             numeric.append(name)
@@ -223,12 +223,13 @@ def _refuse_or_note(table: RawTable, column: Column, unread: NDArray[np.bool_], 
     value = text.levels[text.codes[first]]
     if not column.overruled:
         raise DataError(
-            f"{table.raw.at(first, column.name)}: {value!r} is not a {what}, unlike the column's other cells. Fix the "
-            f"cell, or set missing = [{value!r}] in [data], or {toml_key(column.name)} = "
+            f"{table.raw.at(first, column.name)}: {quoted(value)} is not a {what}, unlike the column's other cells. "
+            f"Fix the cell, or set missing = [{quoted(value)}] in [data], or {shorten(toml_key(column.name))} = "
             '"categorical" in [data.columns]'
         )
     notices.append(
-        f"column {column.name!r}: {count(len(rows), 'cell')} not a {what}, read as missing; the first is {value!r}"
+        f"column {quoted(column.name)}: {count(len(rows), 'cell')} not a {what}, read as missing; "
+        f"the first is {quoted(value)}"
     )
 
 
@@ -300,10 +301,10 @@ def with_columns(raw: Raw, names: list[str], why: str) -> Raw:
 
 def no_column(raw: Raw, name: object, why: str, hint: str = "") -> DataError:
     """Return the error for a missing column; ``why`` says where it is named."""
-    return DataError(f"{raw.where}: no column {name!r}{why}; {nearest(str(name), raw.names)}{hint}")
+    return DataError(f"{raw.where}: no column {quoted(name)}{why}; {nearest(str(name), raw.names)}{hint}")
 
 
 def nearest(name: str, names: tuple[str, ...]) -> str:
     """Return a hint for an unknown name: the nearest of ``names``, or the first few."""
-    shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    shown = ", ".join(map(shorten, names[:8])) + (", …" if len(names) > 8 else "")
     return did_you_mean(name, names) or f"found {shown or 'no columns'}"

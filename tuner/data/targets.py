@@ -14,7 +14,7 @@ from tuner.data.sources.delimited import MISSING_LABELS, looks_numeric, target_a
 from tuner.data.sources.raw import Raw
 from tuner.data.tables import nearest, no_column, text_column
 from tuner.errors import DataError
-from tuner.formatting import count
+from tuner.formatting import count, quoted, shorten
 
 Ints = NDArray[np.int64]
 
@@ -32,7 +32,7 @@ def target_name(raw: Raw, settings: DataSettings) -> str:
     if settings.target is None:
         raise DataError(
             f"{raw.where}: no target. Set the column to predict with --target COLUMN (in a study file: target in "
-            f"[data]). Columns: {', '.join(names[:MOST_NAMES])}{', …' if len(names) > MOST_NAMES else ''}"
+            f"[data]). Columns: {', '.join(map(shorten, names[:MOST_NAMES]))}{', …' if len(names) > MOST_NAMES else ''}"
         )
     found = target_among(names, settings.target)
     if found is not None:
@@ -45,7 +45,7 @@ def target_name(raw: Raw, settings: DataSettings) -> str:
 
 def read_labels(raw: Raw, name: str, missing: Sequence[str]) -> TextColumn:
     """Return the target's cells as text; refuse missing ones."""
-    labels = text_column(raw.cells(name), f"{raw.where}, column {name!r}", MISSING_LABELS | set(missing))
+    labels = text_column(raw.cells(name), f"{raw.where}, column {quoted(name)}", MISSING_LABELS | set(missing))
     absent = np.flatnonzero(labels.codes < 0)
     if len(absent):
         others = len(absent) - 1
@@ -57,9 +57,9 @@ def read_labels(raw: Raw, name: str, missing: Sequence[str]) -> TextColumn:
 def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings) -> tuple[tuple[str, ...], Ints]:
     """Return the class names, sorted as numbers or as text, and each row's class index."""
     counts = np.bincount(labels.codes, minlength=len(labels.levels))
-    where = f"{raw.where}, column {name!r}"
+    where = f"{raw.where}, column {quoted(name)}"
     if len(labels.levels) < 2:
-        raise DataError(f"{where}: every row is of class {labels.levels[0]!r}; expected at least two classes")
+        raise DataError(f"{where}: every row is of class {quoted(labels.levels[0])}; expected at least two classes")
     named = not all(map(looks_numeric, labels.levels))
     numbers = None if named else np.array([float(level) for level in labels.levels])
     if numbers is not None and settings.column(name).reads is not Reads.TEXT:
@@ -72,8 +72,8 @@ def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings
         row = int(np.flatnonzero(labels.codes == level)[0])
         others = f", like {count(len(single) - 1, 'other class', 'other classes')}" if len(single) > 1 else ""
         raise DataError(
-            f"{raw.at(row, name)}: class {labels.levels[level]!r} has only this example{others}; expected at least two "
-            "examples of each class, one for train and one for dev"
+            f"{raw.at(row, name)}: class {quoted(labels.levels[level])} has only this example{others}; "
+            "expected at least two examples of each class, one for train and one for dev"
         )
     if numbers is None:
         return labels.levels, labels.codes
@@ -105,7 +105,8 @@ def match_labels(raw: Raw, name: str, labels: TextColumn, class_names: tuple[str
         stripped = tuple(level.removesuffix(".").rstrip() for level in levels)
         if set(stripped) <= set(known):
             notices = (
-                f"{raw.where}: removed the trailing dot of the labels ({levels[0]!r} is read as {stripped[0]!r})",
+                f"{raw.where}: removed the trailing dot of the labels "
+                f"({quoted(levels[0])} is read as {quoted(stripped[0])})",
             )
             levels = stripped
     y = np.array([known.get(level, -1) for level in levels], dtype=np.int64)[labels.codes]
@@ -113,5 +114,5 @@ def match_labels(raw: Raw, name: str, labels: TextColumn, class_names: tuple[str
     if len(unknown):
         label = levels[labels.codes[unknown[0]]]
         place = raw.at(int(unknown[0]), name)
-        raise DataError(f"{place}: class {label!r} is not in the training file; {nearest(label, class_names)}")
+        raise DataError(f"{place}: class {quoted(label)} is not in the training file; {nearest(label, class_names)}")
     return y, notices

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -10,12 +11,24 @@ from pathlib import Path
 from tuner.data.settings import DataSettings
 from tuner.data.sources.arrays import labels_path, measure_idx, measure_npz, read_idx, read_npz
 from tuner.data.sources.delimited import measure_delimited, read_chunks, read_delimited
-from tuner.data.sources.opening import COMPRESSIONS, DataFile
+from tuner.data.sources.opening import COMPRESSIONS, DataFile, reading
 from tuner.data.sources.parquet import measure_parquet, read_parquet, read_parquet_pieces
 from tuner.data.sources.raw import Raw, Wanted
 from tuner.errors import DataError
+from tuner.formatting import shorten
 
-__all__ = ["SOURCES", "DataFile", "FileFormat", "Raw", "Wanted", "find_file", "format_of", "open_file", "read_pieces"]
+__all__ = [
+    "SOURCES",
+    "DataFile",
+    "FileFormat",
+    "Raw",
+    "Wanted",
+    "find_file",
+    "format_of",
+    "open_file",
+    "read_pieces",
+    "reading",
+]
 
 PIECE = 1 << 23  # bytes of text read at once when a model predicts
 PIECE_ROWS = 1 << 16  # rows of Parquet
@@ -60,28 +73,31 @@ def format_of(path: Path) -> FileFormat:
 
 def read_pieces(path: Path, wanted: Wanted) -> Iterator[Raw]:
     """Yield a file's rows piece by piece if the format allows it, else all at once."""
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
+    path = find_file(Path(), str(path))
     kind = format_of(path)
-    if kind is _DELIMITED:
-        yield from read_chunks(path, wanted, PIECE)
-        return
     labels = partial(labels_path, path, None) if kind is _IDX and wanted.labeled else None
-    with DataFile(path, labels, stream=True) as file:
-        if kind.read is read_parquet:
+    with reading(path), DataFile(path, labels, stream=True) as file:
+        if kind is _DELIMITED:
+            yield from read_chunks(file, wanted, PIECE)
+        elif kind.read is read_parquet:
             yield from read_parquet_pieces(file, PIECE_ROWS)
-            return
-        kind.measure(file, wanted.settings)
-        yield kind.read(file, wanted)
+        else:
+            kind.measure(file, wanted.settings)
+            yield kind.read(file, wanted)
 
 
-def find_file(folder: Path, name: str, key: str) -> Path:
-    """Return a data file's absolute path; ``key`` is its key in [data]."""
-    path = (folder / Path(name).expanduser()).resolve()
-    if path.is_dir():
-        raise DataError(f"{path}: expected a data file, got a folder ([data] {key})")
-    if not path.is_file():
-        raise DataError(f"{path}: no such file ([data] {key})")
+def find_file(folder: Path, name: str, key: str | None = None) -> Path:
+    """Return a data file's absolute path; ``key`` is its key in [data], if it has one."""
+    where = "" if key is None else f" ([data] {key})"
+    path = folder / os.path.expanduser(name)
+    if "\0" in name or "\\ud" in ascii(str(path)):  # a byte that is not UTF-8 is a lone surrogate in Python
+        raise DataError(f"{str(path)!a}: the path is not UTF-8 text; rename the file or folder{where}")
+    with reading(Path(shorten(str(path), 300))):
+        path = path.resolve()
+        if path.is_dir():
+            raise DataError(f"{path}: expected a data file, got a folder{where}")
+        if not path.is_file():
+            raise DataError(f"{path}: no such file{where}")
     format_of(path)
     return path
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
-from tuner.data.sources.opening import DataFile, read_bytes, unpacked_size
+from tuner.data.sources.opening import DataFile, read_bytes, refuse_unpacking, unpacked_size
 from tuner.data.sources.raw import Raw, Wanted, by_row
 from tuner.errors import DataError
 
 # The third byte of an IDX file: the type of its numbers, big-endian.  (yann.lecun.com/exdb/mnist)
+MOST_DIMENSIONS = 4
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -59,7 +60,7 @@ def _member(archive: Any, path: Path, name: str) -> NDArray[Any]:
         return np.asarray(archive[found])
     except ValueError as error:
         raise DataError(f"{path}: expected numbers in array {found!r}, got Python objects ({error})") from error
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except Exception as error:  # zipfile and zlib raise many kinds
         raise DataError(f"{path}: array {found!r} is truncated or damaged ({error})") from error
 
 
@@ -86,6 +87,7 @@ def measure_npz(file: DataFile, settings: DataSettings) -> None:
             size = sum(member.file_size for member in archive.infolist())
     except zipfile.BadZipFile as error:
         raise DataError(f"{file.path}: not an NPZ archive ({error})") from error
+    refuse_unpacking(file.path, file.size, size)
     refuse_if_too_large(str(file.path), 2 * size, "its arrays")
 
 
@@ -113,6 +115,10 @@ def _idx_array(file: DataFile) -> NDArray[Any]:
     if len(data) != expected:
         why = f"expected {expected} bytes for {' × '.join(map(str, shape))} (the IDX header)"
         raise DataError(f"{file.path}: {why}, got {len(data)}")
+    if len(shape) > MOST_DIMENSIONS:
+        raise DataError(
+            f"{file.path}: expected at most {MOST_DIMENSIONS} dimensions in the IDX header, got {len(shape)}"
+        )
     array = np.frombuffer(data, dtype=dtype).reshape(shape)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 

@@ -7,10 +7,10 @@ import contextlib
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,15 @@ from tuner.data.sources.memory import refuse_if_too_large
 from tuner.data.sources.opening import DataFile, read_bytes, unpacked_size
 from tuner.data.sources.raw import Raw, Wanted
 from tuner.errors import DataError
-from tuner.formatting import shorten
+from tuner.formatting import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HEAD = 1 << 18  # bytes used to detect the dialect
 SCAN = 1 << 24  # bytes scanned at once for ragged lines
+LONGEST = 1 << 26  # bytes of a record
+NOT_TEXT = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"})
 DELIMITERS = (";", "\t", "|", ",")  # of two that fit, the comma may be the decimal sign
 QUOTE, NEWLINE = ord('"'), ord("\n")
 
@@ -84,24 +86,79 @@ def detect_encoding(path: Path, head: bytes) -> str:
 
 def to_utf8(path: Path, data: bytes, encoding: str, *, given: bool) -> tuple[bytes, str]:
     """Return the text as UTF-8 bytes without a byte order mark, and the encoding that was used."""
-    data = data.removeprefix(codecs.BOM_UTF8)
-    if encoding.startswith("utf-8") and data.isascii():
-        return data, encoding
+    if encoding == "utf-8" and not given and not is_utf8([data]):
+        encoding = "cp1252"
+    return Utf8(path, encoding).convert(data, final=True), encoding
+
+
+def is_utf8(pieces: Iterable[bytes]) -> bool:
+    """Whether pieces of a text are UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        text = data.decode(encoding)
-    except LookupError as error:
-        why = f"unknown encoding {encoding!r} in [data] encoding; expected a name like utf-8"
-        raise DataError(f"{path}: {why}") from error
-    except UnicodeDecodeError as error:
-        if encoding == "utf-8" and not given:
-            return to_utf8(path, data, "cp1252", given=True)
-        line = data.count(b"\n", 0, error.start) + 1
-        why = f"byte 0x{data[error.start]:02x} is not {encoding}; set [data] encoding"
-        raise DataError(f"{path}, line {line}: {why}") from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.find("\0")) + 1
-        raise DataError(f"{path}, line {line}: expected text, got a zero byte")
-    return (data if encoding == "utf-8" else text.encode()), encoding
+        for piece in pieces:
+            if not piece.isascii() or decoder.getstate()[0]:
+                decoder.decode(piece)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class Utf8:
+    """Turns a text, piece by piece, into UTF-8 bytes without a byte order mark; refuses what is not text."""
+
+    def __init__(self, path: Path, encoding: str) -> None:
+        self._path = path
+        self._encoding = encoding
+        self._line = 1
+        self._decoder: codecs.IncrementalDecoder | None = None
+        try:
+            known = codecs.lookup(encoding)
+            "".encode(encoding)
+        except (LookupError, ValueError) as error:
+            raise DataError(f"{path}: unknown encoding {quoted(encoding)} in [data] encoding; {EXPECTED}") from error
+        if known.name in NOT_TEXT or known.incrementaldecoder is None:
+            raise DataError(f"{path}: {quoted(encoding)} in [data] encoding is not an encoding of tables; {EXPECTED}")
+        self._make = known.incrementaldecoder
+
+    def convert(self, data: bytes, *, final: bool) -> bytes:
+        """Return the next piece."""
+        if self._decoder is None:
+            data = data.removeprefix(codecs.BOM_UTF8)
+            self._decoder = self._make()
+        is_plain = self._encoding.startswith("utf-8") and not self._decoder.getstate()[0]
+        if not is_plain or not data.isascii():
+            data = self._decoded(self._decoder, data, final=final)
+        if b"\0" in data:
+            line = self._line + data.count(b"\n", 0, data.find(b"\0"))
+            raise DataError(f"{self._path}, line {line}: expected text, got a zero byte")
+        self._line += data.count(b"\n")
+        return data
+
+    def _decoded(self, decoder: codecs.IncrementalDecoder, data: bytes, *, final: bool) -> bytes:
+        try:
+            return decoder.decode(data, final).encode()
+        except UnicodeDecodeError as error:  # its bytes begin with what was left of the piece before
+            line = self._line + error.object.count(b"\n", 0, error.start)
+            why = f"byte 0x{error.object[error.start]:02x} is not {self._encoding}; set [data] encoding"
+            raise DataError(f"{self._path}, line {line}: {why}") from error
+        except UnicodeError as error:
+            why = f"the text is not {self._encoding} ({error}); set [data] encoding"
+            raise DataError(f"{self._path}: {why}") from error
+
+
+EXPECTED = "expected a name like utf-8"
+
+
+def encoding_of(file: DataFile, settings: DataSettings) -> str:
+    """Return the encoding of a whole file, which is not kept in memory."""
+    with file.unpacked() as opened:
+        head = read_bytes(file.path, opened, HEAD)
+        encoding = settings.encoding or detect_encoding(file.path, head)
+        if encoding != "utf-8" or settings.encoding is not None:
+            return encoding
+        rest = iter(partial(read_bytes, file.path, opened, SCAN), b"")
+        return encoding if is_utf8(chain([head], rest)) else "cp1252"
 
 
 def with_newlines(data: bytes) -> bytes:
@@ -165,7 +222,7 @@ def detect_decimal(rows: list[list[str]], delimiter: str) -> str:
 
 def _quoted(text: str) -> str:
     """Return the start of a text's first line, quoted."""
-    return repr(shorten(text.splitlines()[0] if text else ""))
+    return quoted(text.splitlines()[0] if text else "")
 
 
 def header_names(path: Path, cells: list[str]) -> tuple[str, ...]:
@@ -176,7 +233,7 @@ def header_names(path: Path, cells: list[str]) -> tuple[str, ...]:
         if first.setdefault(name, position) != position:
             way_out = ", or set header = false in [data] if line 1 is data" if looks_numeric(name) else ""
             places = f"columns {first[name]} and {position}"
-            raise DataError(f"{path}, line 1: duplicate column name {name!r} ({places}); rename one{way_out}")
+            raise DataError(f"{path}, line 1: duplicate column name {quoted(name)} ({places}); rename one{way_out}")
     return names
 
 
@@ -310,7 +367,10 @@ def refuse_ragged(where: str, data: bytes, dialect: Dialect) -> None:
 
 def line_of_row(data: bytes, dialect: Dialect, row: int) -> str:
     """Return "line 17" for a row number, by reading up to it."""
-    record = next(islice(each_record(data, dialect), row, None), None)
+    try:
+        record = next(islice(each_record(data, dialect), row, None), None)
+    except csv.Error:  # pandas reads more kinds of quotes
+        record = None
     return f"row {row}" if record is None else f"line {record[0]}"
 
 
@@ -366,6 +426,7 @@ def read_delimited(file: DataFile, wanted: Wanted) -> Raw:
     with file.unpacked() as opened:
         data = read_bytes(path, opened)
     head = data[:HEAD]
+    _refuse_if_too_large(path, head, len(data), wanted.settings)
     given = wanted.settings.encoding
     data, encoding = to_utf8(path, data, given or detect_encoding(path, head), given=given is not None)
     data = with_newlines(data)
@@ -386,27 +447,29 @@ def measure_delimited(file: DataFile, settings: DataSettings) -> None:
     """Refuse a file that, by its size and first lines, does not fit in memory."""
     with file.unpacked() as opened:
         head = read_bytes(file.path, opened, HEAD)
-    size = unpacked_size(file)
+    _refuse_if_too_large(file.path, head, unpacked_size(file), settings)
+
+
+def _refuse_if_too_large(path: Path, head: bytes, size: int, settings: DataSettings) -> None:
     lines = head.count(b"\n") + 1
     delimiter = (settings.delimiter or max(DELIMITERS, key=lambda sign: head.count(sign.encode()))).encode()
     columns = head.count(delimiter) // lines + 1
     rows = size / max(len(head) / lines, 1) if head else 0
     # the text, and per cell 8 bytes in the frame, 4 in the network's input, 2 for temporary arrays
-    refuse_if_too_large(str(file.path), size + rows * columns * 14, f"about {rows:,.0f} rows of {columns} columns")
+    refuse_if_too_large(str(path), size + rows * columns * 14, f"about {rows:,.0f} rows of {columns} columns")
 
 
-def read_chunks(path: Path, wanted: Wanted, size: int) -> Iterator[Raw]:
+def read_chunks(file: DataFile, wanted: Wanted, size: int) -> Iterator[Raw]:
     """Yield a file's rows in pieces of about ``size`` bytes, cut between records."""
-    with DataFile(path, stream=True) as opened, opened.unpacked() as file:
-        head = read_bytes(path, file, size)
-        given = wanted.settings.encoding
-        encoding = given or detect_encoding(path, head[:HEAD])
-        decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
+    path, encoding = file.path, encoding_of(file, wanted.settings)
+    text = Utf8(path, encoding)
+    with file.unpacked() as opened:
         dialect: Dialect | None = None
-        rest, packed, lines = b"", head, 0
-        while True:
+        rest, lines, final = b"", 0, False
+        while not final:
+            packed = read_bytes(path, opened, size)
             final = len(packed) < size
-            data = with_newlines(rest + (packed if encoding == "utf-8" else decoder.decode(packed, final).encode()))
+            data = with_newlines(rest + text.convert(packed, final=final))
             if dialect is None:
                 dialect = detect_dialect(path, data[:HEAD], encoding, wanted, whole=len(data) <= HEAD)
             end = len(data) if final else last_record_end(data)
@@ -414,11 +477,13 @@ def read_chunks(path: Path, wanted: Wanted, size: int) -> Iterator[Raw]:
             frame = parse(str(path), data[:end], dialect, wanted, target)
             if len(frame):
                 yield raw_of(path, frame, data, dialect)
-            if final:
-                return
             lines += data.count(b"\n", 0, end)
             dialect = replace(dialect, start=0, first_line=lines + 1)
-            rest, packed = data[end:], read_bytes(path, file, size)
+            rest = data[end:]
+            if len(rest) > LONGEST:
+                raise DataError(
+                    f"{path}, line {lines + 1}: a row of more than {LONGEST:,} bytes; is a quote not closed?"
+                )
 
 
 def last_record_end(data: bytes) -> int:

@@ -14,10 +14,30 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Self
 
-from tuner.errors import DataError
+from tuner.data.sources.memory import available_memory, show_bytes
+from tuner.errors import DataError, TunerError
+from tuner.files import open_regular
+from tuner.formatting import error_line
 
 IN_MEMORY = 1 << 26
 """Bytes up to which a file is read whole, to read it once for hashing and parsing."""
+UNPACKED, RATIO = 1 << 28, 100
+"""Bytes to which any compressed file may unpack, and how many times its size a larger one may."""
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn every error of a reader into a DataError that names the file: its library raises many for damaged files."""
+    try:
+        yield
+    except TunerError:
+        raise
+    except MemoryError as error:
+        raise DataError(f"{path}: not enough memory. Use fewer rows or columns") from error
+    except OSError as error:
+        raise cannot_be_read(path, error) from error
+    except Exception as error:
+        raise DataError(f"{path}: cannot be read, perhaps it is damaged ({error_line(error)})") from error
 
 
 class DataFile:
@@ -30,13 +50,12 @@ class DataFile:
     def __init__(self, path: Path, find_labels: Callable[[], Path] | None = None, *, stream: bool = False) -> None:
         self.path = path
         self._find_labels = find_labels
-        try:
-            self._descriptor = path.open("rb")
+        self._stream = stream
+        with reading(path):
+            self._descriptor = open_regular(path)
             self._stat = os.fstat(self._descriptor.fileno())
             whole = not stream and self._stat.st_size <= IN_MEMORY
             self.raw: IO[bytes] = io.BytesIO(self._descriptor.read()) if whole else self._descriptor
-        except OSError as error:
-            raise cannot_be_read(path, error) from error
 
     @functools.cached_property
     def labels(self) -> DataFile | None:
@@ -51,11 +70,9 @@ class DataFile:
     @functools.cached_property
     def digests(self) -> list[bytes]:
         """The SHA-256 of the contents, and of the labels' file."""
-        try:
+        with reading(self.path):
             own = hashlib.file_digest(self.rewound(), "sha256").digest()  # type: ignore[arg-type]
-        except OSError as error:
-            raise cannot_be_read(self.path, error) from error
-        return [own, *(self.labels.digests if self.labels is not None else ())]
+            return [own, *(self.labels.digests if self.labels is not None else ())]
 
     def rewound(self) -> IO[bytes]:
         """Return the bytes on disk, from the start."""
@@ -69,14 +86,17 @@ class DataFile:
         if suffix is None:
             yield self.rewound()
             return
-        with io.BufferedReader(COMPRESSIONS[suffix](self.rewound())) as file:
+        most = max(UNPACKED, RATIO * self.size)
+        if not self._stream:
+            most = min(most, available_memory())
+        with io.BufferedReader(_Counted(self.path, COMPRESSIONS[suffix](self.rewound()), most)) as file:
             yield file
 
     def refuse_changed(self) -> None:
         """Raise DataError if the file was changed since it was opened."""
         now = os.fstat(self._descriptor.fileno())
         is_whole = self.raw is not self._descriptor
-        if not is_whole and any(getattr(now, name) != getattr(self._stat, name) for name in ("st_size", "st_mtime_ns")):
+        if not is_whole and any(getattr(now, name) != getattr(self._stat, name) for name in CHANGES):
             raise DataError(f"{self.path}: changed while it was being read. Try again when it is complete")
         if self.labels is not None:
             self.labels.refuse_changed()
@@ -95,6 +115,48 @@ def cannot_be_read(path: Path, error: OSError) -> DataError:
     return DataError(f"{path}: cannot be read: {error.strerror or error}")
 
 
+CHANGES = ("st_size", "st_mtime_ns", "st_ctime_ns")
+"""What differs once a file was written to; a program can set the second back, but not the third."""
+
+
+def refuse_unpacking(path: Path, packed: int, unpacked: int) -> None:
+    """Refuse a file that unpacks to many times its size."""
+    if unpacked > (most := max(UNPACKED, RATIO * packed)):
+        raise _too_large(path, most)
+
+
+def _too_large(path: Path, most: int) -> DataError:
+    return DataError(
+        f"{path}: unpacks to more than {show_bytes(most)}. If it is not damaged, unpack it, and name the unpacked file"
+    )
+
+
+class _Counted(io.RawIOBase):
+    """A decompressed stream of at most ``most`` bytes."""
+
+    def __init__(self, path: Path, file: Any, most: int) -> None:
+        self._path, self._file, self._most, self._left = path, file, most, most
+
+    def readable(self) -> bool:
+        """Return true."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill ``buffer`` with the next bytes."""
+        size: int = self._file.readinto(buffer)
+        self._left -= size
+        if self._left < 0:
+            raise _too_large(self._path, self._most)
+        return size
+
+    def readall(self) -> bytes:
+        """Return the rest; in larger pieces than the base class reads."""
+        pieces, piece = [], bytearray(1 << 20)
+        while size := self.readinto(piece):
+            pieces.append(bytes(piece[:size]))
+        return b"".join(pieces)
+
+
 class ZstdFile(io.RawIOBase):
     """A zstd stream; unlike the library's reader it detects a truncated stream."""
 
@@ -105,7 +167,7 @@ class ZstdFile(io.RawIOBase):
         self._new = zstandard.ZstdDecompressor().decompressobj
         self._frame = self._new()
         self._fresh = True
-        self._ready = b""
+        self._ready = io.BytesIO()
 
     def readable(self) -> bool:
         """Return true."""
@@ -113,24 +175,24 @@ class ZstdFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill ``buffer`` with the next bytes; 0 at the end."""
-        while not self._ready:
+        while not (size := self._ready.readinto(buffer)):
             if self._frame.eof:
                 rest = self._frame.unused_data
                 self._frame, self._fresh = self._new(), True
             else:
                 rest = b""
-            packed = rest or self._file.read(1 << 20)
+            packed = rest or self._file.read(ZSTD_PIECE)
             if not packed:
                 if not self._fresh:
                     raise EOFError("the zstd stream has no end")
                 return 0
             self._fresh = False
-            self._ready = self._frame.decompress(packed)
-        size = min(len(buffer), len(self._ready))
-        buffer[:size] = self._ready[:size]
-        self._ready = self._ready[size:]
+            self._ready = io.BytesIO(self._frame.decompress(packed))
         return size
 
+
+ZSTD_PIECE = 1 << 12
+"""Bytes decompressed at once; zstd can make 32,768 bytes of each."""
 
 COMPRESSIONS: dict[str, Callable[[IO[bytes]], Any]] = {
     ".gz": lambda file: gzip.GzipFile(fileobj=file),

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
-from tuner.data.sources.opening import DataFile
+from tuner.data.sources.opening import DataFile, refuse_unpacking
 from tuner.data.sources.raw import Raw, Wanted, by_row, rows_from
 from tuner.errors import DataError
 
@@ -70,4 +70,5 @@ def measure_parquet(file: DataFile, settings: DataSettings) -> None:
     """Refuse a file that, by its metadata, does not fit in memory."""
     meta = _parquet(file).metadata
     what = f"{meta.num_rows:,} rows of {meta.num_columns} columns"
+    refuse_unpacking(file.path, file.size, sum(meta.row_group(k).total_byte_size for k in range(meta.num_row_groups)))
     refuse_if_too_large(str(file.path), meta.num_rows * meta.num_columns * 24, what)

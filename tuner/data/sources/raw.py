@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tuner.data.settings import DataSettings
+from tuner.formatting import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +54,7 @@ class Raw:
     def at(self, row: int, column: str | None = None) -> str:
         """Name one cell: "file, line 17, column 'age'"."""
         place = f"{self.where}, {self.line_of(row)}"
-        return place if column is None else f"{place}, column {column!r}"
+        return place if column is None else f"{place}, column {quoted(column)}"
 
     def cells(self, name: str) -> pd.Series[Any]:
         """Return one column, or the labels if they have this name."""

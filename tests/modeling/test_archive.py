@@ -61,6 +61,20 @@ def with_card(members: Members, **changes: Any) -> Members:
     return members | {"model.json": json.dumps(card | changes).encode()}
 
 
+def with_encoding(members: Members, **changes: Any) -> Members:
+    """The members with entries of the encoding replaced."""
+    encodings = json.loads(members["model.json"])["encodings"]
+    return with_card(members, encodings=[encodings[0] | changes])
+
+
+def _column(members: Members) -> Any:
+    return json.loads(members["model.json"])["encodings"][0]["columns"][0]
+
+
+def _deep(levels: int) -> Any:
+    return [_deep(levels - 1)] if levels else []
+
+
 def test_what_was_saved_comes_back(model_bytes: bytes, tmp_path: Path) -> None:
     """A loaded model predicts the same bit for bit, and saves to the same bytes."""
     (tmp_path / "a.tuner").write_bytes(model_bytes)
@@ -141,16 +155,38 @@ FORGERIES: dict[str, tuple[Callable[[Members], Members], str]] = {
     "a pickle": (lambda m: m | {"0/b2.npy": b"\x80\x04K\x01."}, "not an NPY array"),
     "no JSON": (lambda m: m | {"model.json": b"{"}, "is not JSON"),
     "a list": (lambda m: m | {"model.json": b"[]"}, "invalid model.json"),
-    "NaN in JSON": (lambda m: m | {"model.json": b'{"format": NaN}'}, "NaN in it"),
+    "NaN in JSON": (lambda m: m | {"model.json": b'{"format": NaN}'}, "is not JSON"),
     "a deep JSON": (lambda m: m | {"model.json": b"[" * 200_000}, "is not JSON"),
     "a later format": (lambda m: with_card(m, format=2), "has format 2, expected 1"),
-    "an unknown key": (lambda m: with_card(m, code="import os"), "code: extra inputs are not permitted"),
+    "an unknown key": (lambda m: with_card(m, code="import os"), "unknown key code"),
     "no classes": (lambda m: with_card(m, class_names=[]), "class_names"),
     "classes that do not fit": (lambda m: with_card(m, class_names=["a", "b"]), "2 class_names for a network of 3"),
-    "a million networks": (lambda m: with_card(m, updates=[1] * 1_000_000), "too small for"),
+    "a million networks": (lambda m: with_card(m, updates=[1] * 1_000_000), "updates: expected at most 10000 items"),
     "an unknown activation": (
         lambda m: with_card(m, architecture=json.loads(m["model.json"])["architecture"] | {"activation": "exec"}),
         "activation: expected one of",
+    ),
+    "a million missing cells": (
+        lambda m: with_encoding(m, missing=["x"] * 1_000_000),
+        "missing: expected at most 1000",
+    ),
+    "an infinite number": (
+        lambda m: {**m, "model.json": m["model.json"].replace(b'"seed": ', b'"seed": 1e400')},
+        "JSON",
+    ),
+    "half of a surrogate pair": (lambda m: with_card(m, class_names=["a\ud800", "b", "c"]), "is not JSON"),
+    "a class of a megabyte": (
+        lambda m: with_card(m, class_names=["a" * 10**6, "b", "c"]),
+        "class_names.0: expected at most 1000 characters",
+    ),
+    "a deep value": (lambda m: with_card(m, params={"a": _deep(900)}), "is not JSON"),
+    "a date format": (
+        lambda m: with_encoding(m, columns=[_column(m) | {"date_format": "%"}]),
+        "unknown date format '%'",
+    ),
+    "a network of 10^300 weights": (
+        lambda m: with_card(m, architecture=json.loads(m["model.json"])["architecture"] | {"hidden": [10**300]}),
+        "too small for",
     ),
     "a network of 2^60 weights": (
         lambda m: with_card(m, architecture=json.loads(m["model.json"])["architecture"] | {"hidden": [2**55]}),
@@ -204,7 +240,7 @@ def test_a_feature_outside_the_inputs_is_refused(model_bytes: bytes) -> None:
 @pytest.mark.parametrize(
     ("place", "key", "value", "message"),
     [
-        (0, "kind", "exec", "kind: input should be 'numeric', 'boolean', 'categorical', 'date' or 'drop'"),
+        (0, "kind", "exec", "kind: expected 'numeric', 'boolean', 'categorical', 'date' or 'drop', got 'exec'"),
         (0, "kind", "categorical", "column 'length' of kind categorical cannot have a feature 'value'"),
         (2, "kind", "drop", "column 'color' of kind drop cannot have a feature 'level'"),
         (4, "fill", None, "column 'day': expected a number in fill, got none"),

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticKnownError
 
-from tuner.data.dates import CYCLES, DAY, PARTS, date_parts
+from tuner.data.dates import CYCLES, DATE_FORMATS, DAY, PARTS, date_parts
+from tuner.formatting import quoted
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -36,6 +37,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 NOISE = 1e-14  # relative to the values: a smaller spread is rounding, not variation
 LEAST_SPREAD = 1e-9  # of a part of a date
 MOST_LEVELS = 256
+LARGEST_INPUT = 1e30  # float32 holds 3.4e38; a dev value this many σ away is an error anyway
 NO_VALUE, ONE_VALUE = "no value in the training rows", "the same value in every training row"
 VALUE, LEVEL, RARE, MISSING = "value", "level", "rare", "missing"
 
@@ -112,6 +114,8 @@ class FittedColumn(Column):
         parts = {feature.part for feature in self.features}
         if unknown := parts - set(self.encoder.parts):
             raise ValueError(f"column {self.name!r} of kind {self.kind} cannot have a feature {min(unknown)!r}")
+        if self.date_format not in (None, *DATE_FORMATS):
+            raise ValueError(f"column {self.name!r}: unknown date format {quoted(self.date_format)}")
         if parts and self.fill is None and self.encoder.reads is not Reads.TEXT:
             raise ValueError(f"column {self.name!r}: expected a number in fill, got none")
 
@@ -321,7 +325,8 @@ class ValueEncoder(Encoder[Doubles]):
         parts = self.parts_of(np.where(absent, column.fill or 0.0, found))
         for feature in column.features:
             raw = absent if feature.part == MISSING else parts[:, self.parts.index(feature.part)]
-            X[:, feature.position] = (raw - feature.mean) / feature.scale
+            with np.errstate(over="ignore"):  # overflow is clipped
+                X[:, feature.position] = np.clip((raw - feature.mean) / feature.scale, -LARGEST_INPUT, LARGEST_INPUT)
 
 
 class DateEncoder(ValueEncoder):

@@ -20,6 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from tuner.data.assembling import Assembly, Selection
 from tuner.data.encoders import (
+    LARGEST_INPUT,
     MISSING,
     VALUE,
     Column,
@@ -33,7 +34,7 @@ from tuner.data.encoders import (
     divisor,
     slice_or_places,
 )
-from tuner.data.settings import DataSettings
+from tuner.data.settings import DataSettings, MissingCells
 from tuner.data.sources.raw import Raw, by_row
 from tuner.data.tables import Numbers, TypedTable, raw_table, typed_table, with_columns
 from tuner.errors import DataError
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CELLS_AT_ONCE = 1 << 17  # 1 MB of float64: a chunk stays in the processor's cache
-LARGEST_INPUT = 1e30  # float32 holds 3.4e38; a dev value this many σ away is an error anyway
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Encoding:
     source_columns: tuple[str, ...]
     target: str
     image: tuple[Annotated[int, Field(ge=1)], ...] | None
-    missing: tuple[str, ...]
+    missing: MissingCells
     feature_names: tuple[str, ...]
 
     def __post_init__(self) -> None:

@@ -14,6 +14,8 @@ from tuner.data.encoders import ColumnSettings, Kind
 # The size of a set: a fraction of the rows if below 1, else a number of rows; 0 for none.
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
+MissingCells = Annotated[tuple[str, ...], Field(max_length=1000)]
+
 
 class SplitSettings(BaseModel):
     """Sizes of the sets that are drawn from ``source``; by default min(20%, 10,000) of its rows."""
@@ -65,7 +67,7 @@ class DataSettings(BaseModel):
     """The decimal sign; by default detected, unless commas separate the cells."""
     encoding: str | None = None
     """The text encoding; by default UTF-8 or UTF-16, else Windows-1252 (with a note)."""
-    missing: tuple[str, ...] = ()
+    missing: MissingCells = ()
     """Cells that count as missing, besides empty cells, ?, NA, NaN, null, None and similar."""
     columns: dict[str, Kind | ColumnSettings] = Field(default_factory=dict)
     """Overrides the detected kind of a column: NAME = "categorical", or NAME = { kind = "categorical", rare = 20 }."""

@@ -21,6 +21,7 @@ Ints = NDArray[np.int64]
 MANY = 20  # distinct numbers up to which a numeric target is always taken as classes
 MOST_INTEGERS = 100  # distinct integers up to which a target with enough rows per class is taken as classes
 ROWS_PER_CLASS = 10
+LONGEST_CLASS = 1000  # characters of its name
 MOST_NAMES = 40  # columns listed in a message; the target is often the last one
 
 
@@ -66,6 +67,11 @@ def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings
         _refuse_regression(where, numbers, len(labels.codes))
     if len(labels.levels) == len(labels.codes):
         raise DataError(f"{where}: as many classes as rows ({len(labels.codes)}); expected several rows per class")
+    longest = max(labels.levels, key=len)
+    if len(longest) > LONGEST_CLASS:
+        raise DataError(
+            f"{where}: expected names of classes, got a text of {len(longest):,} characters: {quoted(longest)}"
+        )
     single = np.flatnonzero(counts == 1)
     if len(single):
         level = int(single[0])

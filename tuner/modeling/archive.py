@@ -14,12 +14,14 @@ import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic_core import from_json
 
 from tuner.errors import ModelError
+from tuner.files import open_regular
 from tuner.formatting import shorten
 from tuner.modeling.metadata import Card, read_card
 from tuner.nn import Architecture
@@ -71,13 +73,16 @@ def pack(card: Card, thetas: Sequence[Floats]) -> bytes:
 def read_archive(path: Path) -> tuple[Card, list[Floats]]:
     """Read a model file's metadata and each network's θ.  Raises ModelError."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise ModelError(f"{path}: expected a model file of at most {LARGEST:,} bytes, got {path.stat().st_size:,}")
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            if (size := os.fstat(file.fileno()).st_size) > LARGEST:
+                raise ModelError(f"{path}: expected a model file of at most {LARGEST:,} bytes, got {size:,}")
+            content = file.read()
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file; expected a model written by tuner train") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError:  # a zero byte or half of a surrogate pair
+        raise ModelError(f"{str(path)!a}: the path is not UTF-8 text; expected a model's file") from None
     return unpack(content, str(path))
 
 
@@ -92,7 +97,7 @@ def unpack(content: bytes, where: str) -> tuple[Card, list[Floats]]:
     n_networks = len(card.updates)
     if 4 * n_networks * architecture.n_parameters > len(content):
         raise ModelError(
-            f"{where}: too small for {n_networks} networks of {architecture.n_parameters:,} weights, "
+            f"{where}: too small for {n_networks} networks of {shorten(f'{architecture.n_parameters:,}')} weights, "
             f"got {len(content):,} bytes"
         )
     expected = weight_names(architecture, n_networks)
@@ -147,15 +152,13 @@ def read_members(content: bytes, where: str) -> dict[str, bytes]:
 
 
 def _parse(text: bytes, where: str) -> Any:
-    """Parse standard JSON: no NaN, no infinity."""
-
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} in it")
-
+    """Parse standard JSON: no NaN, no infinity, no half of a surrogate pair, not too deep."""
     try:
-        return json.loads(text.decode("utf-8"), parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
+        plain = from_json(text, allow_inf_nan=False)
+        json.dumps(plain, allow_nan=False)  # 1e400 is infinite
+    except ValueError as error:
         raise ModelError(f"{where}: {CARD} is not JSON ({_shown(str(error))})") from None
+    return plain
 
 
 def _array(data: bytes | None, shape: tuple[int, ...], where: str) -> Floats:

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from tuner.analysis import ErrorEstimate
 from tuner.data import DataSettings, Encoding
 from tuner.errors import ModelError, TunerError
+from tuner.formatting import one_line, quoted, shorten
 from tuner.nn import Architecture
 from tuner.study import StudyDefinition, parse_definition
 
@@ -19,7 +21,10 @@ FORMAT = 1
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+ClassName = Annotated[str, Field(max_length=1000)]
+Line = Annotated[str, Field(max_length=5000)]
+MOST_NETWORKS = 10_000
 
 
 class MetadataSection(BaseModel):
@@ -53,22 +58,22 @@ class Card(MetadataSection):
     """
 
     format: Literal[1]
-    study: str
-    storage: str
+    study: Line
+    storage: Line
     definition: str
-    folder: str
-    data_path: str
-    fingerprint: str
+    folder: Line
+    data_path: Line
+    fingerprint: Line
     trial: Count
     params: dict[str, Any]
-    seed: Count
+    seed: Annotated[int, Field(ge=0)]
     kind: Literal["trial", "final", "ensemble"]
     rows: Literal["train", "train+dev", "folds"]
     n_rows: Count
-    updates: Annotated[list[Count], Field(min_length=1)]
+    updates: Annotated[list[Count], Field(min_length=1, max_length=MOST_NETWORKS)]
     repeated: bool | None
     architecture: Architecture
-    class_names: Annotated[list[str], Field(min_length=2)]
+    class_names: Annotated[list[ClassName], Field(min_length=2)]
     encodings: Annotated[list[Encoding], Field(min_length=1)]
     errors: dict[str, ErrorCard]
     references: dict[str, Finite | None]
@@ -122,20 +127,60 @@ class Card(MetadataSection):
 def read_card(plain: Any, where: str) -> Card:
     """Check parsed JSON.  Raises ModelError."""
     if isinstance(plain, dict) and plain.get("format") != FORMAT:
-        raise ModelError(f"{where}: model.json has format {plain.get('format')!r:.40}, expected {FORMAT}")
+        raise ModelError(f"{where}: model.json has format {shorten(repr(plain.get('format')), 40)}, expected {FORMAT}")
     try:
-        card = Card.model_validate_json(json.dumps(plain))  # in JSON, strict checks accept a list as a tuple
+        text = json.dumps(plain, allow_nan=False)
+        card = Card.model_validate_json(text)  # in JSON, strict checks accept a list as a tuple
         card.parsed_definition  # noqa: B018
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
-        raise ModelError(f"{where}: invalid model.json: {key}: {message[:1].lower()}{message[1:]}") from None
+        raise ModelError(f"{where}: invalid model.json: {_sentence(error.errors()[0])}") from None
     except TunerError as error:
-        raise ModelError(f"{where}: invalid model.json: {error}") from None
+        raise ModelError(f"{where}: invalid model.json: {shorten(one_line(error), 300)}") from None
     if missing := _missing_key(card.model_dump(mode="json"), plain):
         raise ModelError(f"{where}: invalid model.json: {missing} is missing")
     return card
+
+
+EXPECTED = {
+    "string_type": "a text",
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "an object",
+    "dataclass_type": "an object",
+    "model_type": "an object",
+    "greater_than": "a number > {gt}",
+    "greater_than_equal": "a number ≥ {ge}",
+    "less_than": "a number < {lt}",
+    "less_than_equal": "a number ≤ {le}",
+    "too_short": "at least {min_length} items",
+    "too_long": "at most {max_length} items",
+    "string_too_long": "at most {max_length} characters",
+    "literal_error": "{expected}",
+    "enum": "{expected}",
+}
+"""Type of a problem -> what is expected."""
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    """Describe a problem of a validation in our own words."""
+    key, kind = shorten(one_line(".".join(map(str, problem["loc"]))), 100), problem["type"]
+    if kind == "value_error":
+        message = shorten(one_line(problem["msg"].removeprefix("Value error, ")), 300)
+    elif kind in ("missing", "missing_argument"):
+        return f"{key} is missing"
+    elif kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"unknown key {key}"
+    elif kind in EXPECTED:
+        got = f", got {quoted(problem['input'])}" if isinstance(problem["input"], str | float | None) else ""
+        message = f"expected {EXPECTED[kind].format(**problem.get('ctx', {}))}{got}"
+    else:
+        message = problem["msg"][:1].lower() + problem["msg"][1:]
+    return f"{key}: {message}" if key else message
 
 
 def _missing_key(complete: Any, given: Any) -> str | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tuner.analysis import SeedsError
 from tuner.data import Encoding, class_indices, rows_frame
-from tuner.errors import ArgumentError, ModelError, UsageError
+from tuner.errors import ArgumentError, DataError, ModelError, UsageError
 from tuner.files import refuse_no_place, whole_file
 from tuner.modeling.archive import is_archive, pack, read_archive
 from tuner.modeling.metadata import Card
@@ -22,6 +22,7 @@ from tuner.nn import Network
 if TYPE_CHECKING:
     import pandas as pd
 
+DIGITS = 19  # of an integer with 64 bits
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
@@ -80,7 +81,7 @@ class Model:
     def classes_(self) -> NDArray[Any]:
         """The classes in the order of the probabilities' columns: integers, booleans or text, as in training."""
         names = self.card.class_names
-        if all(name.removeprefix("-").isdecimal() and str(int(name)) == name for name in names):
+        if all(name.removeprefix("-").isdecimal() and len(name) < DIGITS and str(int(name)) == name for name in names):
             return np.array([int(name) for name in names])
         if set(names) == {"False", "True"}:
             return np.array([name == "True" for name in names])
@@ -105,7 +106,10 @@ class Model:
     def classify_encoded(self, inputs: Sequence[Floats]) -> Predictions:
         """Classes and probabilities of encoded rows, one X for all networks or one each."""
         every = inputs if len(inputs) > 1 else [inputs[0]] * len(self.networks)
-        predictions = [Predictions(*network.classify(X)) for network, X in zip(self.networks, every, strict=True)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            predictions = [Predictions(*network.classify(X)) for network, X in zip(self.networks, every, strict=True)]
+        if any(np.isnan(each.probabilities).any() for each in predictions):
+            raise DataError("the model: a probability is not a number; its weights or a row's numbers are too large")
         if len(predictions) == 1:
             return predictions[0]
         mean: Floats = np.mean([each.probabilities for each in predictions], axis=0, dtype=np.float32)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 
-from tuner.printable import visible
+from tuner.printable import shell_escaped, visible
 
 STORAGE_FROM_ENVIRONMENT = '"$TUNER_STORAGE"'
 """Replaced by the shell: the address of a database, so that no password is printed."""
@@ -19,7 +18,4 @@ def command_text(*words: object) -> str:
 
 def _quoted(word: str) -> str:
     r"""Quote a word; as bash and zsh read it where a terminal would not show a character: ``$'a\x1b'``."""
-    if visible(word) == word:
-        return shlex.quote(word)
-    escaped = re.sub(r"[\\']", r"\\\g<0>", word)
-    return f"$'{visible(escaped)}'"
+    return shlex.quote(word) if visible(word) == word else f"$'{shell_escaped(word)}'"

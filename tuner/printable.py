@@ -20,8 +20,6 @@ from typing import Any
 from urllib.parse import unquote
 
 HIDDEN = "***"
-SHELLS_QUOTE = shlex.quote("'")[1:-1]
-"""A quote within quotes, as a printed command has it."""
 INVISIBLE = frozenset(["Cc", "Cf", "Cs", "Zl", "Zp"])
 """Unicode's categories of controls (C0, C1), formats (bidirectional ones, zero width), surrogates and line ends."""
 NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
@@ -86,6 +84,15 @@ def _safe_warning(message: Warning | str, category: type[Warning], filename: str
     return f"{printable(filename)}:{lineno}: {category.__name__}: {printable(message)}\n"
 
 
+def shell_escaped(text: str) -> str:
+    """Return a text as it is written between ``$'`` and ``'`` for bash and zsh."""
+    return visible(re.sub(r"[\\']", r"\\\g<0>", text))
+
+
+def _within_quotes(text: str) -> str:
+    return text.replace("'", shlex.quote("'")[1:-1])
+
+
 # --- passwords --------------------------------------------------------------------------------------------------------
 
 _KNOWN: dict[str, str] = {}
@@ -106,7 +113,7 @@ def _forms(word: str) -> set[str]:
     spelled = {word, unquote(word), re.sub(r"/+", "/", word), os.path.normpath(word)}
     for quote in (repr, json.dumps):
         spelled |= {quote(each)[1:-1] for each in spelled}
-    spelled |= {visible(each) for each in spelled} | {each.replace("'", SHELLS_QUOTE) for each in spelled}
+    spelled |= {spell(each) for each in spelled for spell in (visible, shell_escaped, _within_quotes)}
     return spelled | {" ".join(each.split()) for each in spelled}
 
 

@@ -6,10 +6,12 @@ import ast
 import csv
 import io
 import logging
+import random
 import re
 import shlex
 import subprocess
 import sys
+import time
 import tomllib
 import unicodedata
 import warnings
@@ -27,6 +29,7 @@ from hypothesis import strategies as st
 import tuner
 from tests.cli.conftest import model_bytes, place, searched
 from tests.running.conftest import command
+from tests.security import SECONDS
 from tuner.cli import main, printing
 from tuner.cli.app import COMMANDS
 from tuner.commands import command_text
@@ -34,7 +37,7 @@ from tuner.errors import StorageError
 from tuner.formatting import FORMULA_BEGINS, csv_cell
 from tuner.modeling import Model, predict_file
 from tuner.modeling.archive import unpack
-from tuner.printable import INVISIBLE, mask_word, printable, protect, show_safely
+from tuner.printable import _KNOWN, INVISIBLE, mask_word, printable, protect, show_safely
 from tuner.reporting.files import csv_text
 from tuner.storage import parse_url
 from tuner.study import make_definition
@@ -342,6 +345,25 @@ def test_an_address_that_would_be_misread_is_refused(url: str) -> None:
         parse_url(url)
 
 
+@pytest.mark.slow
+def test_no_password_and_no_code_is_shown_for_long() -> None:
+    """Random addresses in random messages, other ones each time; the seed is in the failure."""
+    seed = time.time_ns()
+    rng = random.Random(seed)
+    specials, odd = "ab#?/:%&= '\"+\\.$ü@\t", "\x1b\x07\n\r\x9b\u202e\u2066\u2028\ud800\udcff\U000e0001é数 "
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        password = "".join(part + "".join(rng.choices(specials, k=rng.randrange(6))) for part in SECRETS)
+        user = "".join(rng.choices("uv#?/ %'+.", k=rng.randrange(6)))
+        address = f"postgresql://{user}:{password}@{rng.choice(['h/db', 'h:1/db?x=1', '', '[::1]'])}"
+        protect([address])
+        noise = "".join(rng.choices(odd, k=rng.randrange(8)))
+        shown = printable(f"{noise}: {rng.choice(SPELLINGS)(address)}: {noise}")
+        assert not [part for part in SECRETS if part in shown], (seed, address, shown)
+        assert not steers(shown), (seed, shown)
+        _KNOWN.clear()
+
+
 # --- files that other programs read -----------------------------------------------------------------------------------
 
 
@@ -433,6 +455,14 @@ def test_what_the_system_refuses_is_one_line(
     monkeypatch.setattr("tuner.workspace.list_studies", refused)
     status, _, errors = command("studies")
     assert (status, errors) == (2, "tuner: some/file\\x1b: Permission denied. Check the path and its rights\n")
+
+
+@pytest.mark.parametrize("arguments", [("report", "caf\udce9"), ("search", "caf\udce9.csv"), ("train", "\ud800")])
+def test_a_name_that_is_not_utf8_is_one_line(workplace: Path, arguments: tuple[str, ...]) -> None:
+    """A database cannot hold it."""
+    status, _, errors = command(*arguments)
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "internal error" not in errors
 
 
 # --- the dashboard ----------------------------------------------------------------------------------------------------

@@ -72,16 +72,25 @@ def _run(given: list[str], show_traceback: bool) -> int:
         if show_traceback:
             print_traceback(error)
             return error.exit_status if isinstance(error, TunerError) else 1
-        if isinstance(error, TunerError):
-            return _complain(str(error), error.exit_status)
-        if isinstance(error, OSError) and error.filename is not None:
-            return _complain(f"{os.fsdecode(error.filename)}: {error.strerror}. Check the path and its rights", 2)
-        if isinstance(error, OSError) and error.errno in OUTPUT_ERRORS:
-            return _output_is_full(error)
-        from tuner.formatting import error_line
-
-        return _complain(f"internal error: {error_line(error)} (show the traceback with --traceback)", 1)
+        return _complain_about(error)
     return status if isinstance(status, int) else 0
+
+
+def _complain_about(error: Exception) -> int:
+    """Print one line on an error, and return the exit status."""
+    from tuner.errors import TunerError
+    from tuner.formatting import error_line
+
+    match error:
+        case TunerError():
+            return _complain(str(error), error.exit_status)
+        case OSError() if error.filename is not None:
+            return _complain(f"{os.fsdecode(error.filename)}: {error.strerror}. Check the path and its rights", 2)
+        case OSError() if error.errno in OUTPUT_ERRORS:
+            return _output_is_full(error)
+        case UnicodeEncodeError():
+            return _complain(f"{error.object}: is not UTF-8. Rename the file, folder or study", 2)
+    return _complain(f"internal error: {error_line(error)} (show the traceback with --traceback)", 1)
 
 
 def _output_is_full(error: OSError) -> int:

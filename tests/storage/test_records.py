@@ -173,7 +173,7 @@ def test_a_trials_best_epoch_is_the_middle_one_of_its_networks(database: Databas
     """Folds' best epochs 7, 19, 7, 5, 5: 7, also where an older version wrote the latest of them."""
     study = make_study(database)
     written = outcome()
-    networks = [dataclasses.replace(written.networks[0], best_epoch=epoch) for epoch in (7, 19, 7, 5, 5)]
+    networks = [dataclasses.replace(written.networks[0], best_epoch=epoch, epochs=19) for epoch in (7, 19, 7, 5, 5)]
     assert write_outcome(
         database, take_and_draw(database, study), study, dataclasses.replace(written, networks=networks)
     )

@@ -23,7 +23,8 @@ def delete(
 
     preview = preview_deletion(study, storage)
     counts = preview.counts
-    what = f"study {preview.study} with {counts.finished + counts.failed} trials in {preview.storage}"
+    trials = f"{counts.finished + counts.failed} trials" if preview.fault is None else "trials that cannot be read"
+    what = f"study {preview.study} with {trials} in {preview.storage}"
     running = f"; {preview.running} are running now" if preview.running else ""
     if not yes:
         if not sys.stdin.isatty():

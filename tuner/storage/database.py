@@ -20,6 +20,7 @@ from tuner.files import temporary_beside
 from tuner.formatting import one_line
 from tuner.printable import without_passwords
 from tuner.storage.address import shown, sqlite_file
+from tuner.storage.checked import BadValueError
 
 T = TypeVar("T")
 
@@ -31,6 +32,7 @@ FULL = ("disk is full", "no space left", "disk i/o error")
 READ_ONLY = ("readonly database", "read-only")
 BUSY = ("locked", "busy", "too many clients", "too many connections", "remaining connection slots", "deadlock detected")
 DAMAGED = ("malformed",)
+LACKING = ("no such table", "no such column")
 GONE = ("connection refused", "starting up", "shutting down", "terminating connection", "consuming input failed")
 
 
@@ -155,8 +157,32 @@ class Database:
             yield
         except _CommitError as error:
             raise StorageError(f"{self.name}: {_explain(error.cause)}") from error.cause
+        except BadValueError as error:
+            if error.is_located:
+                raise
+            raise error.at(f"{self.name}, {self._place_of(error)}") from None
         except DBAPIError as error:
             raise StorageError(f"{self.name}: {_explain(error)}") from error
+
+    def _place_of(self, bad: BadValueError) -> str:
+        """The study and the trial of a bad value, as far as they can be found."""
+        if bad.key is None:
+            return bad.where
+        found, column = bad.found, f"x.{bad.column}"
+        if self.is_sqlite and isinstance(found, str):  # not all of it may be UTF-8
+            found, column = found.encode(errors="surrogateescape"), f"CAST({column} AS BLOB)"
+        same = "IS" if self.is_sqlite else "IS NOT DISTINCT FROM"
+        trial = ", t.number" if bad.key == "trial_id" else ""
+        join = "JOIN trials t ON t.trial_id = x.trial_id JOIN" if trial else "JOIN"
+        query = (
+            f"SELECT s.study_name{trial} FROM {bad.table} x {join} studies s "
+            f"ON s.study_id = {'t' if trial else 'x'}.study_id WHERE {column} {same} :found"
+        )
+        with suppress(DBAPIError, ValueError), self.engine.connect() as connection:
+            place = connection.execute(sa.text(query), {"found": found}).first()
+            if place is not None:
+                return f"study {place[0]!r}, " + (f"trial {place[1]}, " if trial else "")
+        return ""
 
 
 class _CommitError(Exception):
@@ -175,6 +201,8 @@ def _explain(error: DBAPIError) -> str:
         return f"cannot be written ({text}); expected a file and folder this user may write to"
     if _is_one_of(BUSY, error):
         return f"was busy for {PATIENCE_SECONDS:.0f} s ({text}); start the same command again: nothing is lost"
+    if text.startswith(LACKING):
+        return f"is not as tuner made it ({text}); put a copy by tuner backup in its place"
     return damage(text) if is_damage(text) else without_passwords(text)
 
 
@@ -279,9 +307,16 @@ def _has_wal(path: Path) -> bool:
 
 
 def _connect_as(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         f"{path.as_uri()}?{mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
+    connection.text_factory = _text
+    return connection
+
+
+def _text(stored: bytes) -> str:
+    """What is no UTF-8 becomes lone surrogates, which the column's check refuses by name."""
+    return stored.decode("utf-8", "surrogateescape")
 
 
 @contextmanager

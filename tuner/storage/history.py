@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import Connection
 
 from tuner.storage import optuna_internals, tables
+from tuner.storage.checked import BadValueError
 from tuner.storage.database import Database
 from tuner.storage.losses import unpack_fold_losses
 
@@ -107,6 +108,11 @@ class History:
         rungs = by_trial(_in_chunks(connection, _RUNGS, ids))
         noted = _in_chunks(connection, _ATTRIBUTES, ids)
         attributes = by_trial((trial_id, key, json.loads(text)) for trial_id, key, text in noted)
+        for row in rows:
+            if row.state in (TrialState.COMPLETE, TrialState.PRUNED) and row.trial_id not in values:
+                raise BadValueError(
+                    optuna_internals.values.name, "value", None, "a finite number", where=f"trial {row.number}, "
+                )
         return [
             frozen_trial(
                 row.number,
@@ -147,10 +153,16 @@ class ParamReader:
         if name not in self._now:
             return False, None
         distribution, text = self._now[name]
-        if written_as == text:
-            return True, distribution.to_external_repr(value)
-        external = json_to_distribution(written_as).to_external_repr(value)
-        return optuna_internals.contains(distribution, external), external
+        try:
+            written = distribution if written_as == text else json_to_distribution(written_as)
+            external = written.to_external_repr(value)
+            is_drawn = optuna_internals.contains(written, external)
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+            is_drawn = False
+        if not is_drawn:
+            expected = f"a value of {written_as[:200]}"
+            raise BadValueError(optuna_internals.params.name, "param_value", value, expected, key="trial_id")
+        return written is distribution or optuna_internals.contains(distribution, external), external
 
 
 def by_trial(rows: Iterable[Any]) -> dict[int, dict[Any, Any]]:

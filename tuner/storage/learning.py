@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tuner.errors import StorageError
 from tuner.storage import optuna_internals, tables
+from tuner.storage.checked import BadValueError
 from tuner.storage.database import Database
 from tuner.storage.losses import pack_losses, unpack_losses
 
@@ -57,6 +59,14 @@ def _fields_with_columns(record: type[LearningNetwork]) -> list[str]:
     return [field.name for field in fields(record) if field.name in tables.learning.c]
 
 
+def _unpacked(row: Any, column: str, n: int | None) -> np.ndarray:
+    try:
+        return unpack_losses(getattr(row, column), n)
+    except ValueError:
+        expected = f"the losses of {n} rows"
+        raise BadValueError(tables.learning.name, column, getattr(row, column), expected, key="trial_id") from None
+
+
 def read_learning(connection: Connection, study_id: int) -> dict[int, list[LearningNetwork]]:
     """The networks of every trial that has a learning curve, by the trial's id."""
     from tuner.analysis import LearningNetwork  # what is analyzed is no matter of whoever only runs trials
@@ -73,9 +83,9 @@ def read_learning(connection: Connection, study_id: int) -> dict[int, list[Learn
     for row in connection.execute(query):
         network = LearningNetwork(
             **{name: getattr(row, name) for name in names},
-            wrong=unpack_losses(row.dev_bits, row.n_dev),
-            left_out=unpack_losses(row.left_out_bits, row.n_watched),
-            left_wrong=unpack_losses(row.left_wrong_bits, row.n_watched),
+            wrong=_unpacked(row, "dev_bits", row.n_dev),
+            left_out=_unpacked(row, "left_out_bits", row.n_watched),
+            left_wrong=_unpacked(row, "left_wrong_bits", row.n_watched),
         )
         found[row.trial_id].append(network)
     return found

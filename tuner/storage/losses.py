@@ -20,9 +20,14 @@ def pack_losses(losses: np.ndarray) -> bytes:
 
 
 def unpack_losses(packed: bytes | None, n: int | None) -> np.ndarray:
-    """The inverse of :func:`pack_losses`, (n,) bool or float32; (0,) where there are no bytes."""
+    """The inverse of :func:`pack_losses`, (n,) bool or float32; (0,) where there are no bytes.
+
+    Raises ValueError for bytes that are not of n losses.
+    """
     if packed and n and len(packed) == 4 * n:
         return np.frombuffer(packed, "<f4")
+    if packed and len(packed) != (n or 0) // 8 + ((n or 0) % 8 > 0):
+        raise ValueError(f"{len(packed)} bytes for {n} losses")
     return np.unpackbits(np.frombuffer(packed or b"", np.uint8), count=n if packed else 0).astype(bool)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from tuner.errors import StorageError
 from tuner.storage import optuna_internals, tables
+from tuner.storage.checked import optional
 from tuner.storage.claims import next_number
 from tuner.storage.database import Database
 from tuner.storage.leases import lock_study
@@ -118,9 +119,9 @@ def _insert_study(into: Connection, name: str, study: dict[str, Any]) -> int:
 def _trials(connection: Connection, study_id: int, states: tuple[TrialState, ...]) -> list[dict[str, Any]]:
     """Optuna's row of each trial in these states with ours beside it, in the order of their numbers."""
     o, t, v = optuna_internals.trials.c, tables.trials.c, optuna_internals.values.c
-    ours = [column.label(f"tuner_{column.name}") for column in t]
+    ours = [optional(column).label(f"tuner_{column.name}") for column in t]
     query = (
-        sa.select(optuna_internals.trials, *ours, v.value.label("tuner_value"))
+        sa.select(optuna_internals.trials, *ours, optional(v.value).label("tuner_value"))
         .select_from(optuna_internals.trials)
         .outerjoin(tables.trials, t.trial_id == o.trial_id)
         .outerjoin(optuna_internals.values, v.trial_id == o.trial_id)

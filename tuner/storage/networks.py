@@ -14,6 +14,7 @@ import numpy as np
 from tuner.dev_layout import N_DEV_FOLDS
 from tuner.outcomes import StopReason
 from tuner.storage import tables
+from tuner.storage.checked import BadValueError
 from tuner.storage.losses import pack_fold_losses, pack_losses, unpack_fold_losses, unpack_losses
 
 CURVE_COLUMNS = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds")
@@ -97,8 +98,35 @@ def rows_of_networks(
     return network_rows, epoch_rows
 
 
+def _check(row: Any, epochs: Sequence[Any]) -> None:
+    """Raise BadValueError for what cannot all be true of one network."""
+    sizes = {len(each[-1]) for each in epochs}
+    wrong = {
+        "train_wrong": (row.train_wrong, row.train_wrong <= row.n_train, f"at most n_train = {row.n_train}"),
+        "dev_wrong": (row.dev_wrong, row.dev_wrong <= row.n_dev, f"at most n_dev = {row.n_dev}"),
+        "n_dev": (row.n_dev, row.n_dev > 0, "at least 1"),
+        "n_train": (row.n_train, row.n_train > 0, "at least 1"),
+        "best_epoch": (row.best_epoch, row.best_epoch <= row.epochs, f"at most epochs = {row.epochs}"),
+        "dev_bits": (
+            row.dev_bits,
+            len(row.dev_bits) in (0, -(-row.n_dev // 8), 4 * row.n_dev),
+            f"the losses of n_dev = {row.n_dev} rows",
+        ),
+    }
+    if row.best_epoch and not epochs:
+        raise BadValueError(tables.epochs.name, "epoch", None, f"one of {row.epochs} epochs", key="trial_id")
+    for column, (found, is_right, expected) in wrong.items():
+        if not is_right:
+            raise BadValueError(tables.networks.name, column, found, expected, key="trial_id")
+    if not (sizes <= {0} or sizes <= {2 * N_DEV_FOLDS} or sizes <= {4 * N_DEV_FOLDS}):
+        odd = min((each[-1] for each in epochs), key=len)
+        expected = f"the losses of {N_DEV_FOLDS} dev folds, as long in every epoch"
+        raise BadValueError(tables.epochs.name, "dev_fold_wrong", odd, expected, key="trial_id")
+
+
 def network_of(row: Any, epochs: Sequence[Any]) -> NetworkRecord:
     """The network of a row, and of its epochs' rows in order: CURVE_COLUMNS, then the losses by dev fold."""
+    _check(row, epochs)
     *curves, losses = list(zip(*epochs, strict=True)) or [()] * (len(CURVE_COLUMNS) + 1)
     found = {name: getattr(row, name) for name in FIELDS}
     found |= {name: from_column(found[name]) for name, (_, from_column) in CONVERTED.items()}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from tuner.paths import is_study_name
 from tuner.storage import optuna_internals, tables
 from tuner.storage.database import Database
 
@@ -29,21 +30,23 @@ class OpenStudy:
 def open_studies(database: Database) -> list[OpenStudy]:
     """Studies with budget left, oldest first.
 
-    Only counts are read, so that what is wrong with a study shows where that study is served, not here.
+    Only counts are read, so that what is wrong with a study shows where that study is served, not here.  A study with
+    a bad name is left out.
     """
     s, o, t = tables.studies.c, optuna_internals.studies.c, optuna_internals.trials.c
-    state = sa.cast(t.state, sa.String)
+    name, state = sa.type_coerce(o.study_name, sa.String), sa.cast(t.state, sa.String)
     finished = sa.func.count(sa.case((state.in_(("COMPLETE", "PRUNED")), 1)))
     running = sa.func.count(sa.case((state == "RUNNING", 1)))
     query = (
-        sa.select(s.study_id, o.study_name, running)
+        sa.select(s.study_id, name, running)
         .join(optuna_internals.studies, o.study_id == s.study_id)
         .outerjoin(optuna_internals.trials, t.study_id == s.study_id)
         .group_by(s.study_id, o.study_name, s.budget, s.created)
         .having(finished < s.budget)
         .order_by(s.created)
     )
-    return database.read(lambda connection: [OpenStudy(*row) for row in connection.execute(query)])
+    rows = database.read(lambda connection: connection.execute(query).all())
+    return [OpenStudy(*row) for row in rows if is_study_name(row[1])]
 
 
 def set_aside(database: Database, study_id: int, reason: str | None) -> None:
@@ -62,4 +65,4 @@ def set_aside(database: Database, study_id: int, reason: str | None) -> None:
 def read_set_aside(connection: Connection) -> Mapping[int, str]:
     """Why studies were set aside, by id."""
     query = sa.select(_a.study_id, _a.value_json).where(_a.key == SET_ASIDE)
-    return {study_id: json.loads(text) for study_id, text in connection.execute(query)}
+    return {study_id: str(json.loads(text)) for study_id, text in connection.execute(query)}

@@ -16,16 +16,30 @@ from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial
 from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table
 
-metadata = models.BaseModel.metadata
-versions = models.VersionInfoModel.__table__
-studies = models.StudyModel.__table__
-directions = models.StudyDirectionModel.__table__
-trials = models.TrialModel.__table__
-params = models.TrialParamModel.__table__
-values = models.TrialValueModel.__table__
-intermediate_values = models.TrialIntermediateValueModel.__table__
-study_system_attributes = models.StudySystemAttributeModel.__table__
-trial_system_attributes = models.TrialSystemAttributeModel.__table__
+from tuner.storage.checked import JSON, NAME, check_columns, integer
+
+made = models.BaseModel.metadata
+"""Optuna's tables as it makes them."""
+metadata = MetaData()
+"""The same tables with the types that check what is read; NULL only where a date may be missing."""
+for _table in made.sorted_tables:
+    _table.to_metadata(metadata)
+check_columns(
+    metadata,
+    {"study_name": NAME, "value_json": JSON, "objective": integer(0, 0)},
+    not_null=[
+        column.name for table in made.sorted_tables for column in table.c if not column.name.startswith("datetime")
+    ],
+)
+versions = metadata.tables["version_info"]
+studies = metadata.tables["studies"]
+directions = metadata.tables["study_directions"]
+trials = metadata.tables["trials"]
+params = metadata.tables["trial_params"]
+values = metadata.tables["trial_values"]
+intermediate_values = metadata.tables["trial_intermediate_values"]
+study_system_attributes = metadata.tables["study_system_attributes"]
+trial_system_attributes = metadata.tables["trial_system_attributes"]
 
 alembic_version = Table(
     "alembic_version",

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from tuner import outcomes
 from tuner.outcomes import StopReason
 from tuner.storage import optuna_internals, tables
+from tuner.storage.checked import optional
 from tuner.storage.counting import JUDGED, STATES, Counts, count_states
 from tuner.storage.database import Database
 from tuner.storage.owner import Owner
@@ -118,7 +119,7 @@ class EndedTrials:
         """Failed trials not yet returned; all are read, as they are few and have no finish order."""
         o, t, c = optuna_internals.trials.c, tables.trials.c, tables.claims.c
         rows = connection.execute(
-            sa.select(o.number, sa.null().label("value"), c.reason, tables.trials)
+            sa.select(o.number, sa.null().label("value"), c.reason, *map(optional, t))
             .select_from(optuna_internals.trials)
             .outerjoin(tables.trials, t.trial_id == o.trial_id)
             .outerjoin(tables.claims, c.trial_id == o.trial_id)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sqlalchemy as sa
+from optuna.trial import TrialState as OptunaState
 from sqlalchemy.engine import Connection
 
-from tuner.dev_layout import DevLayout
+from tuner.dev_layout import N_DEV_FOLDS, DevLayout
 from tuner.outcomes import StopReason, TrialState
 from tuner.storage import optuna_internals, tables
 from tuner.storage.address import mask
+from tuner.storage.checked import BadValueError, optional
 from tuner.storage.counting import STATES, Counts, StateCounts
 from tuner.storage.database import Database
 from tuner.storage.history import by_trial
@@ -156,7 +158,8 @@ def read_study(database: Database, name: str) -> StudyRecord:
             .where(look.study_id == row.study_id)
             .order_by(look.looked, look.look_id)
         ).all()
-        trials = _read_trials(connection, row.study_id)
+        _check_dev_set(name, row)
+        trials = _read_trials(connection, row.study_id, len(row.dev_rows) // 8)
     groups = row.dev_groups
     return StudyRecord(
         **stored_values(row),
@@ -174,13 +177,57 @@ def read_study(database: Database, name: str) -> StudyRecord:
     )
 
 
-def _read_trials(connection: Connection, study_id: int) -> list[TrialRecord]:
+def _check_dev_set(name: str, row: Any) -> None:
+    """Raise BadValueError unless the dev examples have as many classes, folds and groups as rows."""
+    n = len(row.dev_rows) // 8
+    n_classes = len(json.loads(row.facts)["class_names"])
+    rows, test_rows = np.frombuffer(row.dev_rows, "<i8"), np.frombuffer(row.test_rows, "<i8")
+    classes, folds = np.frombuffer(row.dev_classes, "<i4"), np.frombuffer(row.dev_folds, "u1")
+    expected = {
+        "dev_rows": (n > 0 and bool((rows >= 0).all()), "the numbers of one row or more"),
+        "dev_classes": (
+            len(classes) == n and bool(((classes >= 0) & (classes < n_classes)).all()),
+            f"the classes of {n} dev rows, from 0 to {n_classes - 1}",
+        ),
+        "dev_folds": (
+            len(folds) == n and bool((folds < N_DEV_FOLDS).all()),
+            f"the folds of {n} dev rows, from 0 to {N_DEV_FOLDS - 1}",
+        ),
+        "dev_groups": (row.dev_groups is None or len(row.dev_groups) == 8 * n, f"the groups of {n} dev rows"),
+        "test_rows": (bool((test_rows >= 0).all()), "the numbers of rows"),
+    }
+    for column, (is_right, what) in expected.items():
+        if not is_right:
+            raise BadValueError(tables.studies.name, column, getattr(row, column), what, where=f"study {name!r}, ")
+
+
+def _check_trial(study_id: int, n_dev: int, row: Any, networks: list[NetworkRecord]) -> None:
+    """Raise BadValueError if a trial lacks what every trial of its state has, or its parts are not of one study."""
+    where = f"trial {row.number}, "
+    if row.study_id not in (None, study_id):
+        raise BadValueError(tables.trials.name, "study_id", row.study_id, f"its study's {study_id}", where=where)
+    if row.state not in (OptunaState.COMPLETE, OptunaState.PRUNED):
+        return
+    for table, column in (
+        *((tables.trials.name, name) for name in ("hyperparameters", "seed", "stop_reason", "epochs", "seconds")),
+        (optuna_internals.values.name, "value"),
+    ):
+        if getattr(row, column) is None:
+            expected = f"what every {row.state.name.lower()} trial has"
+            raise BadValueError(table, column, None, expected, where=where)
+    sizes = DevLayout(tuple(network.n_dev for network in networks), n_dev)
+    if not (sizes.covers_once or all(size == n_dev for size in sizes.sizes)) or not networks:
+        expected = f"the {n_dev} dev rows of the study, all or shared"
+        raise BadValueError(tables.networks.name, "n_dev", list(sizes.sizes), expected, where=where)
+
+
+def _read_trials(connection: Connection, study_id: int, n_dev: int) -> list[TrialRecord]:
     o, t, c, v = optuna_internals.trials.c, tables.trials.c, tables.claims.c, optuna_internals.values.c
     rows = connection.execute(
         sa.select(
             *(o.trial_id, o.number, o.state, o.datetime_start, o.datetime_complete),
-            *(t.hyperparameters, t.seed, t.exploring, t.stop_reason, t.best_epoch, t.epochs, t.seconds),
-            *(c.attempts, c.reason, v.value),
+            *map(optional, (t.hyperparameters, t.seed, t.exploring, t.stop_reason, t.best_epoch, t.epochs, t.seconds)),
+            *map(optional, (t.study_id, c.attempts, c.reason, v.value)),
         )
         .select_from(optuna_internals.trials)
         .outerjoin(tables.trials, t.trial_id == o.trial_id)
@@ -195,6 +242,8 @@ def _read_trials(connection: Connection, study_id: int) -> list[TrialRecord]:
     steps = sa.select(i.trial_id, i.step, i.intermediate_value).where(i.trial_id.in_(ids)).order_by(i.step)
     sampled, rungs = by_trial(connection.execute(params)), by_trial(connection.execute(steps))
     networks, learning = _read_networks(connection, ids), read_learning(connection, study_id)
+    for row in rows:
+        _check_trial(study_id, n_dev, row, networks[row.trial_id])
     return [
         _trial(row, sampled[row.trial_id], rungs[row.trial_id], networks[row.trial_id], learning.get(row.trial_id, []))
         for row in rows

@@ -131,7 +131,7 @@ def _make_tables(url: URL) -> None:
 
 def _make_optuna_tables(connection: Connection, revision: str) -> None:
     """The same as Optuna makes in an empty file, without Alembic: to load it takes longer than all else here."""
-    optuna_internals.metadata.create_all(connection)
+    optuna_internals.made.create_all(connection)
     optuna_internals.alembic_version.create(connection)
     connection.execute(optuna_internals.alembic_version.insert().values(version_num=revision))
     connection.execute(
@@ -178,8 +178,14 @@ def _versions_in(path: Path, connection: sqlite3.Connection) -> tuple[int, str]:
     if tables.versions.name not in names:
         kind = "an Optuna database without tuner's tables" if "alembic_version" in names else "somebody else's database"
         raise StorageError(f"{path}: is {kind}; not changed. Name another file with --storage")
-    version, optuna_version = connection.execute("SELECT schema_version, optuna_version FROM tuner_version").fetchone()
-    return version, optuna_version
+    rows = connection.execute("SELECT schema_version, optuna_version FROM tuner_version").fetchall()
+    match rows:
+        case [(int(version), str(optuna_version))] if version > 0:
+            return version, optuna_version
+    raise StorageError(
+        f"{path}: table tuner_version: {str(rows)[:100]} is not one row of two versions. "
+        "Put a copy by tuner backup in its place"
+    )
 
 
 def _refuse_newer(where: str, version: int) -> None:
@@ -197,7 +203,15 @@ def _is_behind(url: URL, version: int, optuna_version: str) -> bool:
     """
     if optuna_version != optuna.__version__:
         with _optuna_storage(url) as storage:
-            current = storage.get_current_version()
+            from alembic.util import CommandError  # loaded with Optuna's storage
+
+            try:
+                current = storage.get_current_version()
+            except (AssertionError, CommandError, sa.exc.SQLAlchemyError) as error:
+                raise StorageError(
+                    f"{shown(url)}: table alembic_version: not the version of Optuna's tables "
+                    f"({one_line(error)[:100]}). Put a copy by tuner backup in its place"
+                ) from None
             if current not in storage.get_all_versions():
                 raise StorageError(
                     f"{shown(url)}: was written by Optuna {optuna_version}, whose tables Optuna {optuna.__version__} "

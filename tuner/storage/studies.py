@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -16,7 +17,9 @@ from sqlalchemy.engine import Connection
 
 from tuner import outcomes
 from tuner.errors import UsageError
+from tuner.paths import is_study_name
 from tuner.storage import optuna_internals, tables
+from tuner.storage.checked import BadValueError
 from tuner.storage.counting import JUDGED, STATES, Finished, count_states
 from tuner.storage.database import Database, new_key
 from tuner.storage.facts import StudyFacts
@@ -84,7 +87,7 @@ def stored_values(row: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class StudyLine(Finished):
-    """One line of ``tuner studies``; ``set_aside``: why a worker could not run the study."""
+    """One line of ``tuner studies``; ``set_aside``: why the study cannot be read, or a worker could not run it."""
 
     name: str
     budget: int
@@ -270,30 +273,64 @@ def raise_budget(database: Database, study_id: int, *, to: int = 0, by: int = 0)
 
 
 def study_lines(database: Database) -> list[StudyLine]:
-    """List the database's studies, oldest first."""
-    s, o, t, v = tables.studies.c, optuna_internals.studies.c, optuna_internals.trials.c, optuna_internals.values.c
+    """List the database's studies, oldest first; one that cannot be read keeps none of the others from being listed."""
+    with suppress(BadValueError), database.reading() as connection:
+        return _lines(connection, sa.true())
+    s, lines = tables.studies.c, []
     with database.reading() as connection:
-        rows = connection.execute(
-            sa.select(s.study_id, o.study_name, s.budget, s.created, s.data_path, s.identity)
-            .join(optuna_internals.studies, s.study_id == o.study_id)
-            .order_by(s.created)
-        ).all()
-        counts = {
-            (study_id, STATES[state]): count
-            for study_id, state, count in connection.execute(
-                sa.select(t.study_id, t.state, sa.func.count()).group_by(t.study_id, t.state)
-            )
-        }
-        best = {
-            row[0]: row[1]
-            for row in connection.execute(
-                sa.select(t.study_id, sa.func.min(v.value))
-                .join(optuna_internals.values, v.trial_id == t.trial_id)
-                .where(t.state == TrialState.COMPLETE)
-                .group_by(t.study_id)
-            )
-        }
-        set_aside = read_set_aside(connection)
+        ids = connection.execute(sa.select(s.study_id)).scalars().all()
+    for study_id in ids:
+        try:
+            with database.reading() as connection:
+                lines += _lines(connection, s.study_id == study_id)
+        except BadValueError as error:
+            lines.append(_unreadable(database, study_id, str(error)))
+    return lines
+
+
+def _unreadable(database: Database, study_id: int, fault: str) -> StudyLine:
+    """The line of a study with a bad row; its name too may be bad."""
+    o = optuna_internals.studies.c
+    with database.reading() as connection:
+        query = sa.select(sa.type_coerce(o.study_name, sa.String)).where(o.study_id == study_id)
+        name = connection.execute(query).scalar_one_or_none()
+    return StudyLine(
+        name=str(name) if is_study_name(name) else f"({study_id})",
+        budget=0,
+        **dict.fromkeys(outcomes.TrialState, 0),
+        best=None,
+        created=0.0,
+        data_path="",
+        metric="error",
+        set_aside=f"cannot be read: {fault}",
+    )
+
+
+def _lines(connection: Connection, of: sa.ColumnElement[bool]) -> list[StudyLine]:
+    s, o, t, v = tables.studies.c, optuna_internals.studies.c, optuna_internals.trials.c, optuna_internals.values.c
+    ours = sa.select(s.study_id).where(of)
+    rows = connection.execute(
+        sa.select(s.study_id, o.study_name, s.budget, s.created, s.data_path, s.identity)
+        .join(optuna_internals.studies, s.study_id == o.study_id)
+        .where(of)
+        .order_by(s.created)
+    ).all()
+    counts = {
+        (study_id, STATES[state]): count
+        for study_id, state, count in connection.execute(
+            sa.select(t.study_id, t.state, sa.func.count()).where(t.study_id.in_(ours)).group_by(t.study_id, t.state)
+        )
+    }
+    best = {
+        row[0]: row[1]
+        for row in connection.execute(
+            sa.select(t.study_id, sa.func.min(v.value))
+            .join(optuna_internals.values, v.trial_id == t.trial_id)
+            .where(t.state == TrialState.COMPLETE, t.study_id.in_(ours))
+            .group_by(t.study_id)
+        )
+    }
+    set_aside = read_set_aside(connection)
     return [
         StudyLine(
             name=row.study_name,
@@ -310,8 +347,15 @@ def study_lines(database: Database) -> list[StudyLine]:
 
 
 def delete_study(database: Database, name: str) -> None:
-    """Remove a study and all its trials, from Optuna's tables and ours, in one transaction.  Raises UsageError."""
-    study_id = get_study(database, name).study_id
+    """Remove a study and all its trials, from Optuna's tables and ours, in one transaction.  Raises UsageError.
+
+    Nothing else of it is read: it may be a study with bad rows.
+    """
+    o = optuna_internals.studies.c
+    with database.reading() as connection:
+        study_id = connection.execute(sa.select(o.study_id).where(o.study_name == name)).scalar_one_or_none()
+    if study_id is None:
+        raise no_study(database, name)
 
     def work(connection: Connection) -> None:
         ours = sa.select(optuna_internals.trials.c.trial_id).where(optuna_internals.trials.c.study_id == study_id)

@@ -31,6 +31,23 @@ from sqlalchemy import (
 )
 
 from tuner.outcomes import StopReason
+from tuner.storage.checked import (
+    FACTS,
+    IDENTITY,
+    LAYERS,
+    MOMENT,
+    MOST,
+    NUMBER,
+    OBJECT,
+    OFFERED,
+    OWNER,
+    POSITIVE,
+    REASON,
+    VALUES,
+    array_of,
+    check_columns,
+    integer,
+)
 
 SCHEMA_VERSION = 7
 
@@ -193,6 +210,38 @@ test_evaluations = Table(
     Column("n", Integer, nullable=False),
     Column("n_effective", Double),
     Column("model", Text, nullable=False),
+)
+
+check_columns(
+    metadata,
+    {
+        "identity": IDENTITY,
+        "facts": FACTS,
+        "encoding": OBJECT,
+        "offered": OFFERED,
+        "owner": OWNER,
+        "hyperparameters": VALUES,
+        "layers": LAYERS,
+        "stop_reason": REASON,
+        "dev_rows": array_of(8),
+        "dev_classes": array_of(4),
+        "dev_groups": array_of(8),
+        "test_rows": array_of(8),
+        "schema_version": integer(1, MOST),
+        "seed": integer(0, 2**63 - 1),
+        "created": MOMENT,
+        "claimed": MOMENT,
+        "expires": MOMENT,
+        "finished": MOMENT,
+        "looked": MOMENT,
+        "seconds": POSITIVE,
+        "train_cost": NUMBER,
+        "dev_cost": NUMBER,
+        "train_error": POSITIVE,
+        "dev_error": POSITIVE,
+        "error": POSITIVE,
+        "n_effective": POSITIVE,
+    },
 )
 
 TRIALS_BY_STATE = "CREATE INDEX tuner_trials_by_state ON trials (study_id, state, number)"

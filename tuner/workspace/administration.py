@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tuner.errors import UsageError
 from tuner.storage import (
+    URL,
+    BadValueError,
     Counts,
     Merged,
     Progress,
@@ -26,7 +28,7 @@ from tuner.storage import (
     sqlite_url,
 )
 from tuner.study import FREE, HYPERPARAMETERS, StudyDefinition, nearest_key
-from tuner.workspace.locating import storage_url
+from tuner.workspace.locating import name_of, storage_url
 from tuner.workspace.opening import StudyRequest, open_study, open_to_read
 
 
@@ -93,27 +95,43 @@ def check_point(definition: StudyDefinition, values: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DeletionPreview:
-    """What deleting a study would remove."""
+    """What deleting a study would remove; ``fault``: why its trials cannot be counted."""
 
     study: str
     storage: str
-    counts: Counts
-    running: int
+    counts: Counts = field(default_factory=Counts)
+    running: int = 0
+    fault: str | None = None
 
 
 def preview_deletion(study: str, storage: str | None) -> DeletionPreview:
     """Read what deleting the study would remove.  Raises UsageError if there is no such study."""
-    database, stored = open_to_read(study, storage)
-    with database:
-        progress = read_progress(database, stored.study_id)
-        return DeletionPreview(stored.name, database.name, progress.counts, progress.running)
+    try:
+        database, stored = open_to_read(study, storage)
+        with database:
+            progress = read_progress(database, stored.study_id)
+            return DeletionPreview(stored.name, database.name, progress.counts, progress.running)
+    except BadValueError as error:
+        name, url = _named(study, storage)
+        return DeletionPreview(name, shown(url), fault=str(error))
+
+
+def _named(study: str, storage: str | None) -> tuple[str, URL]:
+    """The name and the database of a study whose rows may be bad."""
+    try:
+        database, stored = open_to_read(study, storage)
+    except BadValueError:
+        folder = Path(study).parent if study.endswith(".toml") else None
+        return name_of(study), storage_url(storage, folder)
+    database.close()
+    return stored.name, database.url
 
 
 def delete(study: str, storage: str | None) -> None:
     """Remove a study and its trials from the database; its definition and reports stay."""
-    database, stored = open_to_read(study, storage)
-    with database:
-        delete_study(database, stored.name)
+    name, url = _named(study, storage)
+    with open_database(url, create=False) as database:
+        delete_study(database, name)
 
 
 def backup(file: Path, storage: str | None) -> tuple[str, int]:

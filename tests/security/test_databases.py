@@ -1,0 +1,147 @@
+"""Databases that somebody altered: every command reads them right, or refuses them in one line."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.modeling.conftest import searched
+from tests.running.conftest import command
+from tests.security import SECONDS
+
+__all__ = ["searched"]
+
+QUICK_SECONDS = 6
+VALUES = [
+    *("NULL", "''", "'null'", "'{}'", "'[]'", "'x'", "'[' || hex(zeroblob(3000))", "'1'", "'NaN'", "'[NaN]'"),
+    *("-1", "0", "1", "3", "10e17", "1000000000000000000", "9e999", "-9e999", "0.5", "-0.5", "1e300", "2147483647"),
+    *("X'ff'", "CAST(X'ff41' AS TEXT)", "X''", "X'00'", "zeroblob(16)", "randomblob(24)", "zeroblob(100003)"),
+    *(
+        "'[' || replace(hex(zeroblob(20000)), '00', '[')",
+        '\'{"a": "\\ud800"}\'',
+        "'\x1b[31m'",
+        "'a' || char(10) || 'b'",
+    ),
+    *("'churn;touch${IFS}x;#'", "'0001-01-01 00:00:00.000000'", "'9999-12-31 23:59:59.999999'", "'COMPLETE'", "'FAIL'"),
+    *("'RUNNING'", "'WAITING'", "'PRUNED'", "'diverged'", "'failed'", "'mixed'", "'folded'", "char(10)", "char(0)"),
+]
+"""As SQL; NaN, which SQLite does not have, is infinity less infinity."""
+COMMANDS = [
+    ("studies",),
+    ("studies", "--json"),
+    ("trials", "mixed"),
+    ("trials", "folded", "--csv"),
+    ("report", "mixed"),
+    ("report", "folded", "--json"),
+    ("report", "mixed", "folded"),
+    ("watch", "mixed"),
+    ("check", "mixed"),
+    ("search", "mixed", "--quiet"),
+    ("search", "folded", "--trials", "1", "--quiet"),
+    ("search", "mixed", "--name", "mixed-2", "--from", "mixed", "--quiet", "--timeout", "1s"),
+    ("train", "mixed"),
+    ("train", "folded", "--trial", "1"),
+    ("refine", "mixed"),
+    ("enqueue", "mixed", "alpha=0.1"),
+    ("submit", "mixed", "--trials", "1"),
+    ("worker",),
+    ("merge", "studies/tuner.db", "--storage", "sqlite:///other.db"),
+    ("merge", "first.db"),
+    ("backup", "copy.db"),
+    ("doctor",),
+    ("delete", "mixed", "--yes"),
+]
+
+
+def alterations(database: Path) -> list[list[str]]:
+    """Statements by column: every value, in all rows or one; and rows, columns and tables gone."""
+    found: list[list[str]] = []
+    with closing(sqlite3.connect(database)) as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in names:
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            if connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,):
+                continue
+            ends = [f" WHERE rowid = (SELECT {end}(rowid) FROM {table})" for end in ("min", "max")]
+            for column in columns:
+                values = itertools.product(VALUES, ["", *ends])
+                found.append([f"UPDATE OR IGNORE {table} SET {column} = {value}{row}" for value, row in values])
+            found.append([f"DELETE FROM {table}{row}" for row in ["", *ends]])
+            found.append([f"ALTER TABLE {table} DROP COLUMN {column}" for column in columns] + [f"DROP TABLE {table}"])
+    return found
+
+
+@pytest.fixture
+def first(searched: Path, workplace: Path) -> Path:
+    """The studies' database, its columns without conditions, and a trial that runs and one that waits."""
+    shutil.copytree(searched / "studies", workplace / "studies")
+    database = workplace / "studies" / "tuner.db"
+    assert command("enqueue", "mixed", "alpha=0.1")[0] == 0
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE type = 'table'")
+        connection.commit()
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    return Path(shutil.copy(database, workplace / "first.db"))
+
+
+def restore(first: Path) -> Path:
+    """The database as it was, and nothing that a command wrote."""
+    studies = first.parent / "studies"
+    for path in [*studies.glob("tuner.db*"), *studies.glob("*-2.toml"), *first.parent.glob("*.db*")]:
+        if path != first:
+            path.unlink()
+    shutil.rmtree(first.parent / "models", ignore_errors=True)
+    return Path(shutil.copy(first, studies / "tuner.db"))
+
+
+def alter(database: Path, sql: str) -> bool:
+    """Whether SQLite let it happen."""
+    with closing(sqlite3.connect(database)) as connection:
+        try:
+            connection.execute(sql)
+            connection.commit()
+        except sqlite3.Error:
+            return False
+        return True
+
+
+def complaints(first: Path, rng: random.Random, seconds: float, commands: list[tuple[str, ...]]) -> Iterator[str]:
+    """What went wrong in so many seconds of altered databases and commands."""
+    end = time.monotonic() + seconds
+    every = alterations(first)
+    while time.monotonic() < end:
+        sql, words = rng.choice(rng.choice(every)), rng.choice(commands)
+        if not alter(restore(first), sql):
+            continue
+        try:
+            status, _, errors = command(*words)
+        except BaseException as error:
+            yield f"{sql}: {words}: {error!r}"
+            continue
+        lines = [line for line in errors.splitlines() if line.startswith("tuner: ") and "note: " not in line]
+        is_told = status == 0 or len(lines) == 1 or words == ("doctor",)  # whose table is on stdout
+        if "internal error" in errors or status not in (0, 1, 2) or not is_told:
+            yield f"{sql}: {words}: exit status {status}, {errors}"
+
+
+def test_an_altered_database_is_read_right_or_refused(first: Path) -> None:
+    """A few seconds of them, always the same."""
+    quick = [words for words in COMMANDS if words[0] in ("studies", "trials", "watch", "merge", "backup", "delete")]
+    assert list(complaints(first, random.Random(20), QUICK_SECONDS, quick)) == []
+
+
+@pytest.mark.slow
+def test_many_altered_databases_are_read_right_or_refused(first: Path) -> None:
+    """All commands, as long as it was asked for."""
+    assert list(complaints(first, random.Random(SECONDS), SECONDS, COMMANDS)) == []

@@ -1,0 +1,268 @@
+"""Columns whose values are checked where they are read: a shared database may hold what tuner never wrote."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from tuner.errors import StorageError
+from tuner.metrics import METRICS
+from tuner.outcomes import StopReason
+from tuner.paths import STUDY_NAME, is_study_name
+
+MOST = 2**31 - 1
+EARLIEST, LATEST = datetime.datetime(1970, 1, 1), datetime.datetime(2200, 1, 1)
+LATEST_SECONDS = 2200 * 365.25 * 86400
+LONGEST_SHOWN = 60
+ADVICE = ". Put a copy by tuner backup in its place, or delete the study"
+
+
+class BadValueError(StorageError):
+    """A value that tuner did not write.  ``key``: the table's column that leads to its study.
+
+    ``Database`` locates it: it says in which database, study and trial it was found, and what to do.
+    """
+
+    def __init__(
+        self, table: str, column: str, found: object, expected: str, *, key: str | None = None, where: str = ""
+    ) -> None:
+        shown = "NULL" if found is None else _shown(found)
+        super().__init__(f"{where}table {table}, column {column}: {shown} is not {expected}")
+        self.table, self.column, self.found, self.expected = table, column, found, expected
+        self.key, self.where, self.is_located = key, where, False
+
+    def at(self, where: str) -> BadValueError:
+        """The same with where it was found, and what to do."""
+        located = BadValueError(self.table, self.column, self.found, self.expected + ADVICE, where=where)
+        located.is_located = True
+        return located
+
+
+def _shown(found: object) -> str:
+    text = repr(found[: LONGEST_SHOWN + 1] if isinstance(found, str | bytes) else found)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a column may hold: ``fits`` is asked of the value as the database's driver returns it."""
+
+    expected: str
+    fits: Callable[[Any], bool]
+
+
+def _is_text(value: Any) -> bool:
+    """Bytes that are no UTF-8 are read as lone surrogates, which nothing can write."""
+    return type(value) is str and (value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value))
+
+
+def _is_date(value: Any) -> bool:
+    try:
+        date = datetime.datetime.fromisoformat(value) if isinstance(value, str) else value
+        return bool(EARLIEST <= date < LATEST)
+    except (TypeError, ValueError):
+        return False
+
+
+def integer(low: int, high: int) -> Kind:
+    """Integers of a range, both ends included."""
+    return Kind(f"an integer from {low} to {high}", lambda value: type(value) is int and low <= value <= high)
+
+
+def json_of(expected: str, model: Any) -> Kind:
+    """Texts of JSON that a pydantic model or type accepts."""
+    adapter = TypeAdapter(model)
+
+    def fits(value: Any) -> bool:
+        if not _is_text(value):
+            return False
+        try:
+            adapter.validate_json(value)
+        except (ValidationError, ValueError):
+            return False
+        return True
+
+    return Kind(expected, fits)
+
+
+def array_of(item_size: int) -> Kind:
+    """Bytes of whole array items."""
+    return Kind(
+        f"bytes of complete {item_size}-byte items",
+        lambda value: isinstance(value, bytes | memoryview) and len(value) % item_size == 0,
+    )
+
+
+def one_of(*texts: str) -> Kind:
+    """One of some texts."""
+    allowed = frozenset(texts)
+    return Kind(f"one of {', '.join(texts)}", lambda value: isinstance(value, str) and value in allowed)
+
+
+class _Row(BaseModel):
+    """Strict, so that "1" is no number; entries of other versions are left alone."""
+
+    model_config = ConfigDict(strict=True)
+
+
+NaturalNumber = Annotated[int, Field(ge=0, le=MOST)]
+FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
+Value = bool | int | FiniteFloat | str | list[bool | int | FiniteFloat | str] | None
+
+TEXT = Kind("UTF-8 text", _is_text)
+BYTES = Kind("bytes", lambda value: isinstance(value, bytes | memoryview))
+COUNT = integer(0, MOST)
+LONG = integer(-(2**63), 2**63 - 1)
+FLAG = Kind("true or false", lambda value: type(value) is bool or (type(value) is int and value in (0, 1)))
+FINITE = Kind("a finite number", lambda value: type(value) in (float, int) and math.isfinite(value))
+NUMBER = Kind("a number", lambda value: type(value) in (float, int) and not math.isnan(value))
+POSITIVE = Kind("a finite number ≥ 0", lambda value: type(value) in (float, int) and 0 <= value < math.inf)
+MOMENT = Kind(
+    "a time in seconds since 1970", lambda value: type(value) in (float, int) and 0 <= value <= LATEST_SECONDS
+)
+DATE = Kind("a date from 1970 on", _is_date)
+NAME = Kind(f"a study's name ({STUDY_NAME})", is_study_name)
+REASON = one_of(*StopReason)
+JSON = json_of("JSON", JsonValue)
+OBJECT = json_of("a JSON object", dict[str, JsonValue])
+VALUES = json_of("hyperparameters in JSON", dict[str, Value])
+OFFERED = json_of("a JSON list of trials", list[tuple[dict[str, Value], FiniteFloat | None]])
+LAYERS = json_of("a JSON list of layers", list[tuple[NaturalNumber, NaturalNumber, float, float, float]])
+
+
+class _OwnerRow(_Row):
+    host: str
+    boot: str
+    namespace: str
+    pid: NaturalNumber
+    started: Annotated[str, Field(pattern=r"^([0-9]{1,18}|unknown)$")]
+
+
+class _IdentityRow(_Row):
+    model_config = ConfigDict(strict=True, extra="allow")
+    __pydantic_extra__: dict[str, JsonValue]
+    metric: Literal[tuple(METRICS)] = Field(default="error", alias="search.metric")  # type: ignore[valid-type]
+
+
+class _FindingRow(_Row):
+    model_config = ConfigDict(strict=True, extra="forbid")
+    kind: str
+    severity: str
+    text: str
+    parts: list[str] = []
+    columns: list[str] = []
+    evidence: dict[str, float] = {}
+
+
+class _BegunRow(_Row):
+    model_config = ConfigDict(strict=True, extra="forbid")
+    study: Annotated[str, Field(pattern=f"^{STUDY_NAME}$")]
+    trials: NaturalNumber
+
+
+class _FactsRow(_Row):
+    class_names: list[str]
+    sizes: dict[Literal["train", "dev", "train_dev", "test"], NaturalNumber]
+    n_features: NaturalNumber | None = None
+    folder: str = ""
+    notices: list[str] | None = None
+    versions: dict[str, str] | None = None
+    findings: list[_FindingRow] | None = Field(default=None, alias="honesty")
+    begun: _BegunRow | None = Field(default=None, alias="from")
+    references: dict[str, float | None] | None = None
+    exploring: Literal["random", "qmc"] = "random"
+
+
+OWNER = json_of("the JSON of a process", _OwnerRow)
+IDENTITY = json_of("the JSON of a study's identity", _IdentityRow)
+FACTS = json_of("the JSON of a study's facts", _FactsRow)
+
+BY_TYPE: tuple[tuple[type[TypeEngine[Any]], Kind], ...] = (
+    (sa.Boolean, FLAG),
+    (sa.BigInteger, LONG),
+    (sa.Integer, COUNT),
+    (sa.Float, FINITE),
+    (sa.LargeBinary, BYTES),
+    (sa.DateTime, DATE),
+    (sa.String, TEXT),
+)
+"""What a column holds unless something else is said of it; Double is a Float, Text a String."""
+
+
+class Checked(TypeDecorator[Any]):
+    """A column's type that raises BadValueError for what the column may not hold."""
+
+    impl = sa.types.NullType
+    cache_ok = True
+
+    def __init__(
+        self, plain: TypeEngine[Any], table: str, column: str, kind: Kind, nullable: bool, key: str | None
+    ) -> None:
+        super().__init__()
+        self.impl = plain  # type: ignore[assignment]
+        self.plain, self.table, self.column, self.kind, self.nullable, self.key = (
+            plain,
+            table,
+            column,
+            kind,
+            nullable,
+            key,
+        )
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        """Check a value as the driver returns it, and convert it as the plain type does."""
+        convert = self.impl_instance.result_processor(dialect, coltype)
+        fits, nullable = self.kind.fits, self.nullable
+
+        def process(value: Any) -> Any:
+            if value is None:
+                if nullable:
+                    return None
+            elif fits(value):
+                if convert is None:
+                    return value
+                try:
+                    return convert(value)
+                except (ArithmeticError, LookupError, TypeError, ValueError):
+                    pass
+            raise BadValueError(self.table, self.column, value, self.kind.expected, key=self.key)
+
+        return process
+
+    def optional(self) -> Checked:
+        """The same with NULL, for a row that an outer join may not find."""
+        return Checked(self.plain, self.table, self.column, self.kind, True, self.key)
+
+
+def optional(column: sa.Column[Any]) -> sa.Label[Any]:
+    """A column of a row that an outer join may not find."""
+    assert isinstance(column.type, Checked)
+    return sa.type_coerce(column, column.type.optional()).label(column.name)
+
+
+def check_columns(metadata: sa.MetaData, kinds: Mapping[str, Kind], not_null: Collection[str] = ()) -> None:
+    """Give every column of the tables its check: ``kinds`` maps "column" or "table.column" to more than its type says.
+
+    ``not_null``: columns that could be NULL but never are.
+    """
+    for table in metadata.tables.values():
+        key = next((name for name in ("trial_id", "study_id") if name in table.c), None)
+        for column in table.c:
+            plain = column.type
+            kind = kinds.get(f"{table.name}.{column.name}") or kinds.get(column.name) or _kind_of(plain)
+            nullable = bool(column.nullable) and column.name not in not_null
+            column.type = Checked(plain, table.name, column.name, kind, nullable, key)
+
+
+def _kind_of(plain: TypeEngine[Any]) -> Kind:
+    if isinstance(plain, sa.Enum):
+        return one_of(*plain.enums)
+    return next(kind for of_type, kind in BY_TYPE if isinstance(plain, of_type))

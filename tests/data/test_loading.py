@@ -417,3 +417,23 @@ def test_what_a_definition_is_made_from(write: Write, load: Load) -> None:
     dataset = load("p.csv")
     assert (dataset.n_train, dataset.n_features, dataset.n_classes) == (240, 5, 2)
     assert dataset.class_counts.sum() == 320
+
+
+def test_classes_that_a_person_would_take_for_one_are_noted(write: Write, load: Load) -> None:
+    """Yes, YES and yes stay three classes, and the note names them."""
+    write("p.csv", people().assign(rich=[("yes", "Yes", "YES", "no")[k % 4] for k in range(200)]))
+    dataset = load("p.csv")
+    assert dataset.n_classes == 4
+    assert any("the classes 'YES', 'Yes' and 'yes' differ only in case" in notice for notice in dataset.notices)
+    write("p.csv", people())
+    assert not any("differ only" in notice for notice in load("p.csv").notices)
+
+
+def test_integers_that_differ_beyond_a_numbers_digits(write: Write, load: Load) -> None:
+    """They are not called the same value in every row, and can be used as categories."""
+    write("p.csv", people().assign(code=[2**60 + k % 3 for k in range(200)], same=2**60))
+    why = {column.name: column.why for column in load("p.csv").columns}
+    assert "differ only after the 14th digit" in why["code"]
+    assert why["same"] == "the same value in every training row"
+    used = load("p.csv", columns={"code": "categorical"})
+    assert sum(name.startswith("code=") for name in used.feature_names) == 3

@@ -27,7 +27,7 @@ from tuner.data.tables import (
     typed_table,
     with_columns,
 )
-from tuner.data.targets import find_classes, match_labels, read_labels, target_name
+from tuner.data.targets import alike_classes, find_classes, match_labels, read_labels, target_name
 from tuner.errors import DataError
 from tuner.formatting import quoted
 
@@ -116,6 +116,7 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     train = tuple(Selection("source", rows) for rows in split.train)
     seen = split.train[0] if len(train) == 1 else np.sort(np.concatenate(split.dev))
     columns = decide_kinds(tables["source"], seen, settings)
+    notices += alike_classes(class_names)
     notices += missing_classes(class_names, [y[rows] for rows in split.train])
     if settings.folds and settings.split.dev is not None:
         notices.append(f"split.dev = {settings.split.dev:g} has no effect: with folds every row is a dev row once")

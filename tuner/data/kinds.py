@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.dates import detect_format, seconds_of
-from tuner.data.encoders import ENCODERS, NO_VALUE, Column, ColumnSettings, Reads, TextColumn
+from tuner.data.encoders import ENCODERS, NO_VALUE, NOISE, Column, ColumnSettings, Reads, TextColumn
 from tuner.data.settings import DataSettings
 from tuner.data.tables import BOOLEAN_WORDS, RawTable, as_text, level_numbers, nearest
 from tuner.errors import DataError
@@ -18,6 +18,7 @@ Ints = NDArray[np.int64]
 
 BAD_SHARE = 0.01  # of the cells: with fewer non-numbers a column is numbers (or dates) with bad cells, not text
 SINGLE_BAD_FROM = 20  # rows from which a single non-number is a bad cell
+LOST_DIGITS = 'its integers differ only after the 14th digit; set it to "categorical" in [data.columns] to use it'
 DISTINCT_FROM = 10  # rows from which unique text is an identifier
 COUNTER_NAME = re.compile(r"column_0|unnamed.*|index|id|row|row_?(id|number|num|no)|.*_id|.*Id|nr|no", re.IGNORECASE)
 
@@ -43,7 +44,18 @@ def _decide(table: RawTable, name: str, rows: Ints, chosen: ColumnSettings) -> C
         return _read_text(name, table, counts_of(table.text[name], rows))
     if COUNTER_NAME.fullmatch(name) and _counts_rows(table.number(name)):
         return Column(name, "drop", "counts the rows")
-    return Column(name, "numeric")
+    return Column(name, "numeric", _lost_digits(table, name, rows))
+
+
+def _lost_digits(table: RawTable, name: str, rows: Ints) -> str:
+    """Return what to say of integers that differ, but not as the 64-bit numbers that a network is given."""
+    series = table.raw.frame[name]
+    if not isinstance(series.dtype, np.dtype) or series.dtype.kind not in "iu" or not len(rows):
+        return ""
+    values = series.to_numpy()[rows]
+    low, high = int(values.min()), int(values.max())
+    is_lost = low != high and high - low <= NOISE * max(abs(low), abs(high))
+    return LOST_DIGITS if is_lost else ""
 
 
 def counts_of(column: TextColumn, rows: Ints) -> Ints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from tuner.data.sources.delimited import MISSING_LABELS, looks_numeric, target_a
 from tuner.data.sources.raw import Raw
 from tuner.data.tables import nearest, no_column, text_column
 from tuner.errors import DataError
-from tuner.formatting import count, quoted, shorten
+from tuner.formatting import count, join, quoted, shorten
 
 Ints = NDArray[np.int64]
 
@@ -85,6 +86,19 @@ def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings
         return labels.levels, labels.codes
     order = np.argsort(numbers, kind="stable")
     return tuple(labels.levels[level] for level in order), np.argsort(order)[labels.codes]
+
+
+def alike_classes(class_names: Sequence[str]) -> list[str]:
+    """Note classes that a person would take for one: yes, Yes and YES."""
+    alike: dict[str, list[str]] = {}
+    for name in class_names:
+        alike.setdefault("".join(unicodedata.normalize("NFKC", name).casefold().split()), []).append(quoted(name))
+    return [
+        f"the classes {join(names)} differ only in case, spaces or the form of characters; if they are one class, "
+        "write them alike"
+        for names in alike.values()
+        if len(names) > 1
+    ]
 
 
 def _refuse_regression(where: str, numbers: NDArray[Any], n: int) -> None:

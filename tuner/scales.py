@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 Bounds = Sequence[Any]
+MOST_CHOICES = 1000
 DUST = 1e-9  # tolerance, so that a value with two digits is rounded to itself
 
 
@@ -302,11 +303,14 @@ class Choice(Scale):
     is_numeric = False
 
     def check(self, bounds: Bounds) -> None:
-        """Refuse duplicates; 1 and True are different values."""
-        typed = [(type(value), value) for value in bounds]
-        duplicate = next((value for place, (_, value) in enumerate(typed) if typed[place] in typed[:place]), None)
-        if duplicate is not None:
-            raise ValueError(f"choice: duplicate value {duplicate!r}, got {bounds}")
+        """Refuse duplicates, of which 1 and True are none, and more values than one can compare."""
+        if len(bounds) > MOST_CHOICES:
+            raise ValueError(f"choice: expected at most {MOST_CHOICES:,} values, got {len(bounds):,}")
+        seen = set()
+        for value in bounds:
+            if (type(value), value) in seen:
+                raise ValueError(f"choice: duplicate value {value!r:.60}, got {bounds!s:.60}")
+            seen.add((type(value), value))
 
     def contains(self, bounds: Bounds, value: Any) -> bool:
         """Whether a value is one of the choices."""

@@ -187,7 +187,7 @@ class StudyDefinition(BaseModel):
             if name in HYPERPARAMETERS or network is None:
                 continue
             if kind_of(network.trainer).knows_hyperparameters:
-                raise ValueError(f"unknown key {name!r}{nearest_key(name, HYPERPARAMETERS)}")
+                raise ValueError(f"unknown key {shorten(repr(name), 200)}{nearest_key(name, HYPERPARAMETERS)}")
             check_free_name(name)
         return entries
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
@@ -30,6 +31,8 @@ LONGEST_TEXT = 1_000_000
 MOST_LEVELS = 8
 """Tables and lists within each other; a definition has at most five."""
 TOO_DEEP = f"expected tables and lists of at most {MOST_LEVELS} levels, got more"
+DOTTED = re.compile(r"""(?:(?:"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+'|(?<![\w-])[\w-]++)[ \t]*+\.[ \t]*+){50}""")
+"""A key of fifty parts: the time to parse one grows with the square of their number."""
 MOST_KEYS = 4
 """Keys of a table that a message lists."""
 _BOUNDS = {"exclusiveMinimum": "above", "minimum": "low", "exclusiveMaximum": "below", "maximum": "high"}
@@ -50,11 +53,13 @@ def parse_definition(text: str, where: str) -> StudyDefinition:
 def _parsed(text: str) -> StudyDefinition:
     """Parse each text once; a definition is immutable."""
     try:
-        table = tomllib.loads(text)
+        table = tomllib.loads(text) if DOTTED.search(text) is None else None
     except RecursionError:
         raise DefinitionError(TOO_DEEP) from None
     except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
         raise DefinitionError(f"not valid TOML: {shorten(one_line(error), 200)}") from None
+    if table is None:
+        raise DefinitionError(TOO_DEEP)
     return _validated(table)
 
 
@@ -105,7 +110,7 @@ def explain(error: ValidationError) -> str:
     # if a table is one of several possible kinds of value, the problem inside it says more
     key, first = next((each for each in problems if each[0][: len(key)] == key != each[0]), (key, first))
     more = f" (and {len(elsewhere)} more)" if elsewhere else ""
-    return _sentence(".".join(key), key, first) + more
+    return _sentence(shorten(".".join(key), 200), key, first) + more
 
 
 def _sentence(name: str, key: tuple[str, ...], problem: Any) -> str:

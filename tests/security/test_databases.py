@@ -19,7 +19,7 @@ from tests.security import SECONDS
 
 __all__ = ["searched"]
 
-QUICK_SECONDS = 6
+QUICK_SECONDS = 5
 VALUES = [
     *("NULL", "''", "'null'", "'{}'", "'[]'", "'x'", "'[' || hex(zeroblob(3000))", "'1'", "'NaN'", "'[NaN]'"),
     *("-1", "0", "1", "3", "10e17", "1000000000000000000", "9e999", "-9e999", "0.5", "-0.5", "1e300", "2147483647"),
@@ -133,6 +133,46 @@ def complaints(first: Path, rng: random.Random, seconds: float, commands: list[t
         is_told = status == 0 or len(lines) == 1 or words == ("doctor",)  # whose table is on stdout
         if "internal error" in errors or status not in (0, 1, 2) or not is_told:
             yield f"{sql}: {words}: exit status {status}, {errors}"
+
+
+@pytest.mark.parametrize(
+    ("sql", "words", "told"),
+    [
+        ("DELETE FROM tuner_version", "studies", "table tuner_version: [] is not one row"),
+        ("UPDATE tuner_version SET schema_version = 3", "studies", "is not as tuner made it"),
+        (
+            "UPDATE tuner_studies SET facts = 'null'",
+            "report mixed",
+            "table tuner_studies, column facts: 'null'",
+        ),
+        (
+            "UPDATE trials SET state = 'ODD'",
+            "trials mixed",
+            "trial 0, table trials, column state: 'ODD'",
+        ),
+        (
+            "UPDATE trials SET state = 'ODD'",
+            "merge studies/tuner.db --storage sqlite:///other.db",
+            "column state: 'ODD'",
+        ),
+        (
+            "UPDATE tuner_trials SET hyperparameters = '{}'",
+            "report mixed",
+            "table tuner_trials, column hyperpara",
+        ),
+        ("UPDATE studies SET study_name = 'a;b' WHERE study_id = 1", "merge first.db", "column study_name: 'a;b'"),
+        ("UPDATE tuner_studies SET budget = 1000000000000000000", "submit mixed", "column budget: 1000000000000000000"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_place(first: Path, sql: str, words: str, told: str) -> None:
+    """Study, trial, table, column, value, and what to do; nothing is written."""
+    assert alter(restore(first), sql)
+    before = first.with_name("studies").joinpath("tuner.db").read_bytes()
+    if "first.db" in words:
+        shutil.copy(first.parent / "studies" / "tuner.db", first)
+    status, _, errors = command(*words.split())
+    assert (status, errors.count("\n"), told in errors, "tuner backup" in errors) == (2, 1, True, True), errors
+    assert first.with_name("studies").joinpath("tuner.db").read_bytes() == before
 
 
 def test_an_altered_database_is_read_right_or_refused(first: Path) -> None:

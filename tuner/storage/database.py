@@ -32,7 +32,7 @@ FULL = ("disk is full", "no space left", "disk i/o error")
 READ_ONLY = ("readonly database", "read-only")
 BUSY = ("locked", "busy", "too many clients", "too many connections", "remaining connection slots", "deadlock detected")
 DAMAGED = ("malformed",)
-LACKING = ("no such table", "no such column")
+LACKING = ("no such table", "no such column", "duplicate column name")
 GONE = ("connection refused", "starting up", "shutting down", "terminating connection", "consuming input failed")
 
 

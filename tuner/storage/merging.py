@@ -15,6 +15,7 @@ from tuner.errors import StorageError
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import optional
 from tuner.storage.claims import next_number
+from tuner.storage.counting import count_states
 from tuner.storage.database import Database
 from tuner.storage.leases import lock_study
 from tuner.storage.studies import insert_name
@@ -71,6 +72,7 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
         .where(optuna_internals.studies.c.study_name == name)
     ).one_or_none()
     old_id = study["study_id"]
+    count_states(out, old_id)  # a trial in a state that there is not would be left behind without a word
     if found is None:
         _refuse_foreign(into, name)
         new_id = _insert_study(into, name, study)

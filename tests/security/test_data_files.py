@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import random
 import struct
 import time
@@ -21,6 +22,8 @@ import pandas as pd
 import pytest
 import zstandard
 
+from tests.cli.conftest import here
+from tests.conftest import Run
 from tests.modeling.conftest import mixed_rows, model_bytes, searched
 from tests.security import SECONDS
 from tuner.data import DataSettings, check_data_quality, describe, load_dataset
@@ -28,7 +31,7 @@ from tuner.errors import InputError
 from tuner.modeling import Model, evaluate_file, predict_file
 from tuner.modeling.archive import unpack
 
-__all__ = ["model_bytes", "searched"]
+__all__ = ["here", "model_bytes", "searched"]
 
 QUICK = 120
 """Damaged files of the quick test."""
@@ -283,3 +286,29 @@ def test_many_damaged_files(tmp_path: Path, models: dict[str, Model]) -> None:
     """As many other damaged files as there is time for."""
     end = time.monotonic() + SECONDS
     assert run(tmp_path, models, time.time_ns() % 10**12, lambda count: time.monotonic() < end) == []
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_files_that_cannot_be_opened_are_named(
+    here: Run, model_bytes: bytes, workplace: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name too long, a folder, a pipe, a missing file, and one without permission: status 2 and one line."""
+    (workplace / "m.tuner").write_bytes(model_bytes)
+    (workplace / "folder.csv").mkdir()
+    (workplace / "rows.csv").write_text("a,b\n1,2\n")
+    os.mkfifo(workplace / "pipe.csv")
+    for name in ("x" * 300 + ".csv", "folder.csv", "pipe.csv", "none.csv", "rows.csv"):
+        with monkeypatch.context() as patched:
+            if name == "rows.csv":
+                patched.setattr("tuner.data.sources.opening.open_regular", refused)
+            found = here(command, "m.tuner", name)
+        assert found.returncode == 2, found.stderr
+        last = found.stderr.splitlines()[-1]
+        assert last.startswith("tuner: ")
+        assert name[:100] in last
+        assert "internal error" not in last
+
+
+def refused(path: Path) -> None:
+    """Refuse to open a file, as the system does."""
+    raise PermissionError(13, "Permission denied", str(path))

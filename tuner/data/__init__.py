@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tuner.data.applying import class_indices, names_of, raw_columns, raw_names, read_labeled, rows_frame
     from tuner.data.data_checks import check_data_quality
     from tuner.data.encoding import LARGEST_INPUT, Encoding
+    from tuner.data.sources import readable
 
 __all__ = [
     "AUGMENTATIONS",
@@ -79,12 +80,13 @@ __all__ = [
     "read_part",
     "read_parts",
     "read_rows",
+    "readable",
     "rows_frame",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    for module in ("encoding", "applying", "data_checks") if name in __all__ else ():
+    for module in ("sources", "encoding", "applying", "data_checks") if name in __all__ else ():
         if hasattr(found := import_module(f"tuner.data.{module}"), name):
             return getattr(found, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

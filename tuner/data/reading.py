@@ -150,11 +150,11 @@ class FileReader(RowReader):
 
     def measure(self) -> None:
         """Refuse files too large for the memory; nothing has been parsed yet."""
-        from tuner.data.sources import format_of, reading
+        from tuner.data.sources import format_of, readable
 
         with self:
             for file in self._files().values():
-                with reading(file.path):
+                with readable(file.path):
                     format_of(file.path).measure(file, self.settings)
 
     def fingerprint(self) -> str:
@@ -182,11 +182,11 @@ class FileReader(RowReader):
         return self._kept.files
 
     def _parsed(self) -> Iterator[tuple[str, Raw]]:
-        from tuner.data.sources import Wanted, format_of, reading
+        from tuner.data.sources import Wanted, format_of, readable
 
         wanted = Wanted(self.settings, text=_overruled_text(self.settings))
         for key, file in self._files().items():
-            with reading(file.path):
+            with readable(file.path):
                 raw = format_of(file.path).read(file, wanted)
             file.refuse_changed()
             raw = replace(raw, frame=raw.frame.rename(columns=str))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from tuner.data import Dataset, fingerprint_of, load_dataset
+from tuner.data import Dataset, fingerprint_of, load_dataset, readable
 from tuner.errors import NoDatabaseError, UsageError
 from tuner.paths import STUDIES
 from tuner.storage import Database, get_study, mask, open_database, record_test_evaluation, shown
@@ -70,19 +71,20 @@ def load_models_data(definition: StudyDefinition, folder: str) -> Dataset:
             f"study {definition.name!r} was searched on data in memory. Name a labeled file: tuner evaluate MODEL DATA"
         )
     folders = [Path(folder), STUDIES.absolute()]
-    return load_dataset(definition.data, next((each for each in folders if (each / source).is_file()), folders[0]))
+    return load_dataset(definition.data, next((each for each in folders if os.path.isfile(each / source)), folders[0]))
 
 
 def own_file(definition: StudyDefinition, folder: str, fingerprint: str, path: Path) -> str | None:
     """Which of the study's own files this is: "source", "dev", "test", or None."""
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file")
-    if fingerprint_of(path) == fingerprint:
-        return "source"  # also a copy of it
-    for key in ("source", "dev", "test"):
-        name = getattr(definition.data, key)
-        if name is None:
-            continue
-        if any((each / name).exists() and (each / name).samefile(path) for each in (Path(folder), STUDIES)):
-            return key
+    with readable(path):
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file")
+        if fingerprint_of(path) == fingerprint:
+            return "source"  # also a copy of it
+        for key in ("source", "dev", "test"):
+            name = getattr(definition.data, key)
+            if name is None:
+                continue
+            if any((each / name).exists() and (each / name).samefile(path) for each in (Path(folder), STUDIES)):
+                return key
     return None

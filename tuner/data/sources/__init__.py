@@ -11,7 +11,7 @@ from pathlib import Path
 from tuner.data.settings import DataSettings
 from tuner.data.sources.arrays import labels_path, measure_idx, measure_npz, read_idx, read_npz
 from tuner.data.sources.delimited import measure_delimited, read_chunks, read_delimited
-from tuner.data.sources.opening import COMPRESSIONS, DataFile, reading
+from tuner.data.sources.opening import COMPRESSIONS, DataFile, readable
 from tuner.data.sources.parquet import measure_parquet, read_parquet, read_parquet_pieces
 from tuner.data.sources.raw import Raw, Wanted
 from tuner.errors import DataError
@@ -27,7 +27,7 @@ __all__ = [
     "format_of",
     "open_file",
     "read_pieces",
-    "reading",
+    "readable",
 ]
 
 PIECE = 1 << 23  # bytes of text read at once when a model predicts
@@ -76,7 +76,7 @@ def read_pieces(path: Path, wanted: Wanted) -> Iterator[Raw]:
     path = find_file(Path(), str(path))
     kind = format_of(path)
     labels = partial(labels_path, path, None) if kind is _IDX and wanted.labeled else None
-    with reading(path), DataFile(path, labels, stream=True) as file:
+    with readable(path), DataFile(path, labels, stream=True) as file:
         if kind is _DELIMITED:
             yield from read_chunks(file, wanted, PIECE)
         elif kind.read is read_parquet:
@@ -92,7 +92,7 @@ def find_file(folder: Path, name: str, key: str | None = None) -> Path:
     path = folder / os.path.expanduser(name)
     if "\0" in name or "\\ud" in ascii(str(path)):  # a byte that is not UTF-8 is a lone surrogate in Python
         raise DataError(f"{str(path)!a}: the path is not UTF-8 text; rename the file or folder{where}")
-    with reading(Path(shorten(str(path), 300))):
+    with readable(Path(shorten(str(path), 300))):
         path = path.resolve()
         if path.is_dir():
             raise DataError(f"{path}: expected a data file, got a folder{where}")

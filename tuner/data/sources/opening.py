@@ -26,7 +26,7 @@ UNPACKED, RATIO = 1 << 28, 100
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
     """Turn every error of a reader into a DataError that names the file: its library raises many for damaged files."""
     try:
         yield
@@ -51,7 +51,7 @@ class DataFile:
         self.path = path
         self._find_labels = find_labels
         self._stream = stream
-        with reading(path):
+        with readable(path):
             self._descriptor = open_regular(path)
             self._stat = os.fstat(self._descriptor.fileno())
             whole = not stream and self._stat.st_size <= IN_MEMORY
@@ -70,7 +70,7 @@ class DataFile:
     @functools.cached_property
     def digests(self) -> list[bytes]:
         """The SHA-256 of the contents, and of the labels' file."""
-        with reading(self.path):
+        with readable(self.path):
             own = hashlib.file_digest(self.rewound(), "sha256").digest()  # type: ignore[arg-type]
             return [own, *(self.labels.digests if self.labels is not None else ())]
 

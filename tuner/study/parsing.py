@@ -28,6 +28,7 @@ _TYPES = {
 }
 _MANY = {"integer": "integers", "number": "numbers", "string": "texts"}
 LONGEST_TEXT = 1_000_000
+LONGEST_MESSAGE = 900
 MOST_LEVELS = 8
 """Tables and lists within each other; a definition has at most five."""
 TOO_DEEP = f"expected tables and lists of at most {MOST_LEVELS} levels, got more"
@@ -46,7 +47,7 @@ def parse_definition(text: str, where: str) -> StudyDefinition:
     try:
         return _parsed(text)
     except DefinitionError as error:
-        raise DefinitionError(f"{where}: {error}") from None
+        raise DefinitionError(f"{where}: {shorten(str(error), LONGEST_MESSAGE)}") from None
 
 
 @lru_cache(maxsize=8)
@@ -68,7 +69,7 @@ def validate_definition(table: Mapping[str, Any], where: str) -> StudyDefinition
     try:
         return _validated(table)
     except DefinitionError as error:
-        raise DefinitionError(f"{where}: {error}") from None
+        raise DefinitionError(f"{where}: {shorten(str(error), LONGEST_MESSAGE)}") from None
 
 
 def _validated(table: Mapping[str, Any]) -> StudyDefinition:

@@ -1,5 +1,7 @@
 """What each hyperparameter does to train error and to the gap, on a surface whose effects are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,8 +56,9 @@ def test_known_effects_are_found() -> None:
     assert zeros.train.decided
     assert not zeros.gap.decided
     assert not effects["beta", None].train.decided
+    assert (pull.label, zeros.label) == ("lambda", "initializer zeros")
     assert found.trials == found.exploring == 60
-    assert not found.where_the_search_looked
+    assert [replace(found, exploring=n).where_the_search_looked for n in (19, 20)] == [True, False]
 
 
 def test_curves_run_only_where_trials_lie() -> None:

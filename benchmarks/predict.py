@@ -70,7 +70,7 @@ def main() -> int:
         model = tuner.search(rows(5000, 0), target="income", trials=1, name="predict").train()
         model.save("model.tuner")
         write_rows(Path("rows.csv"), options.rows)
-        print(f"{options.rows:,} rows, {Path('rows.csv').stat().st_size / 1e6:.0f} MB, {model.card.described()}")
+        print(f"{options.rows:,} rows, {Path('rows.csv').stat().st_size / 1e6:.0f} MB, {model.metadata.described()}")
         ours = [sys.executable, "-m", "tuner", "predict", "model.tuner", "rows.csv", "--probabilities"]
         taken = []
         for _ in range(options.rounds):

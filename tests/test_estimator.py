@@ -63,7 +63,7 @@ def test_it_says_what_its_search_found(fitted: tuple[tuner.Classifier, pd.DataFr
     """The report and the model are those of the study; pickled, all is still there."""
     classifier, frame = fitted
     assert classifier.report_.summary["trials"]["complete"] == 3
-    assert "train+dev" in classifier.model_.card.rows
+    assert "train+dev" in classifier.model_.metadata.rows
     again = pickle.loads(pickle.dumps(classifier))
     assert (again.predict_proba(frame) == classifier.predict_proba(frame)).all()
     assert again.report_.verdict == classifier.report_.verdict

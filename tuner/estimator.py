@@ -128,7 +128,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Class probabilities (n, n_classes), columns in the order of `classes_`."""
         check_is_fitted(self)
-        columns = [self.model_.card.class_names.index(name) for name in names_of(self.classes_)]
+        columns = [self.model_.metadata.class_names.index(name) for name in names_of(self.classes_)]
         precise = self.model_.in_double_precision.predict_proba(self._rows(X, reset=False))
         return precise[:, columns].astype(np.float32)
 

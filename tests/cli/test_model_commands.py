@@ -251,8 +251,8 @@ def test_a_model_file_does_not_choose_where_tuner_connects(
     monkeypatch.setattr("tuner.workspace.test_set.open_database", lambda url, create: opened.append(str(url)))
     model = load_model("models/mixed.tuner")
     for recorded in ("postgresql+psycopg://me@evil.example/x", "sqlite:////elsewhere/tuner.db"):
-        card = model.card.model_copy(update={"storage": recorded})
-        Model(card, [network.theta for network in model.networks]).save("from-elsewhere.tuner")
+        metadata = model.metadata.model_copy(update={"storage": recorded})
+        Model(metadata, [network.theta for network in model.networks]).save("from-elsewhere.tuner")
         result = here("evaluate", "from-elsewhere.tuner", "--test")
         assert result.returncode == 2
         assert f"was trained from {recorded}, not from {own / 'studies' / 'tuner.db'}" in result.stderr

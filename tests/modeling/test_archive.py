@@ -57,8 +57,8 @@ def npy(array: Any, **how: Any) -> bytes:
 
 def with_card(members: Members, **changes: Any) -> Members:
     """The members with entries of ``model.json`` replaced."""
-    card = json.loads(members["model.json"])
-    return members | {"model.json": json.dumps(card | changes).encode()}
+    metadata = json.loads(members["model.json"])
+    return members | {"model.json": json.dumps(metadata | changes).encode()}
 
 
 def with_encoding(members: Members, **changes: Any) -> Members:
@@ -136,7 +136,7 @@ def _nan(array: np.ndarray) -> np.ndarray:
 
 
 FORGERIES: dict[str, tuple[Callable[[Members], Members], str]] = {
-    "no card": (lambda m: {k: v for k, v in m.items() if k != "model.json"}, "no model.json"),
+    "no metadata": (lambda m: {k: v for k, v in m.items() if k != "model.json"}, "no model.json"),
     "a path that climbs out": (lambda m: m | {"../../x.npy": b"x"}, r"unexpected member \.\./\.\./x\.npy"),
     "an absolute path": (lambda m: m | {"/etc/passwd": b"x"}, "unexpected member /etc/passwd"),
     "weights missing": (lambda m: {k: v for k, v in m.items() if k != "0/b2.npy"}, "0/b2.npy is missing"),

@@ -36,7 +36,7 @@ def test_the_best_trial_is_repeated_to_the_bit(place: Path) -> None:
     trial = best("mixed")
     assert model.repetition is not None
     assert model.repetition.is_exact
-    assert model.card.trial == trial.number
+    assert model.metadata.trial == trial.number
     assert model.errors["dev"]["value"] == trial.networks[0].dev_wrong / trial.networks[0].n_dev
     assert model.errors["train"]["value"] == trial.networks[0].train_wrong / trial.networks[0].n_train
     assert {error["of"] for name, error in model.errors.items() if name != "dev_corrected"} == {"this model"}
@@ -47,10 +47,10 @@ def test_any_trial_can_be_had(place: Path) -> None:
     """By its number, or as the simplest tied trial; one that is not there is refused."""
     study = tuner.load_study("mixed")
     worst = max(read_record("mixed").trials, key=lambda trial: trial.value or 0)
-    assert study.train(trial=worst.number).card.trial == worst.number
+    assert study.train(trial=worst.number).metadata.trial == worst.number
     tied = study.report().findings.simplest_tied
     assert tied is not None
-    assert study.train(one_se=True).card.trial == tied.number
+    assert study.train(one_se=True).metadata.trial == tied.number
     with pytest.raises(UsageError, match="no trial 99; it has 0 to 3"):
         study.train(trial=99)
     with pytest.raises(ArgumentError, match="mutually exclusive"):
@@ -80,7 +80,7 @@ def test_a_record_that_is_not_repeated_is_told(place: Path) -> None:
     assert model.repetition is not None
     assert not model.repetition.is_exact
     assert "dev cost" in model.repetition.differences[0]
-    assert model.card.repeated is False
+    assert model.metadata.repeated is False
 
 
 def test_several_seeds_show_the_spread(place: Path) -> None:
@@ -99,7 +99,7 @@ def test_several_seeds_show_the_spread(place: Path) -> None:
     each = [network.predict_proba(inputs) for network in ensemble.networks]
     np.testing.assert_allclose(ensemble.predict_proba(rows), np.mean(each, axis=0), atol=1e-6)
     assert len(ensemble.networks) == 3
-    assert ensemble.card.kind == "ensemble"
+    assert ensemble.metadata.kind == "ensemble"
 
 
 def test_a_model_of_the_best_trial_carries_the_corrected_dev_error(place: Path) -> None:
@@ -118,12 +118,12 @@ def test_on_train_and_dev_the_updates_are_those_of_the_best_epoch(place: Path) -
     """All rows outside the test set, no early stopping, and errors that say whose they are."""
     model = tuner.load_study("mixed").train(on="train+dev")
     trial, record = best("mixed"), read_record("mixed")
-    assert model.card.updates == [trial.networks[0].updates]
-    assert model.card.n_rows == record.sizes["train"] + record.sizes["dev"]
-    assert model.card.kind == "final"
+    assert model.metadata.updates == [trial.networks[0].updates]
+    assert model.metadata.n_rows == record.sizes["train"] + record.sizes["dev"]
+    assert model.metadata.kind == "final"
     assert model.errors["dev"]["of"] == f"trial {trial.number}"
     assert model.errors["train+dev"]["of"].startswith("this model")
-    assert model.errors["train+dev"]["n"] == model.card.n_rows
+    assert model.errors["train+dev"]["n"] == model.metadata.n_rows
 
 
 def test_with_folds_one_network_is_fitted_afresh(place: Path) -> None:
@@ -131,8 +131,8 @@ def test_with_folds_one_network_is_fitted_afresh(place: Path) -> None:
     model = tuner.load_study("folded").train()
     trial = best("folded")
     assert len(model.networks) == 1
-    assert model.card.updates == [round(statistics.median(network.updates for network in trial.networks))]
-    assert model.card.n_rows == read_record("folded").sizes["dev"]
+    assert model.metadata.updates == [round(statistics.median(network.updates for network in trial.networks))]
+    assert model.metadata.n_rows == read_record("folded").sizes["dev"]
     assert model.errors["dev"]["value"] == trial.value
     assert model.errors["dev"]["of"] == f"trial {trial.number} (3 folds)"
 

@@ -32,13 +32,15 @@ def model(model_bytes: bytes) -> Model:
 
 def reshaped(model: Model, *, networks: int = 1, seed: int = 0, **shape: Any) -> Model:
     """A model of another shape on the same columns, its weights drawn at random."""
-    card = model.card
-    architecture = replace(card.architecture, **shape)
+    metadata = model.metadata
+    architecture = replace(metadata.architecture, **shape)
     names = [f"class {k}" for k in range(architecture.n_classes)]
     changes = {"architecture": architecture, "class_names": names, "updates": [1] * networks}
     rng = np.random.default_rng(seed)
     n = architecture.n_parameters
-    return Model(card.model_copy(update=changes), [rng.normal(0, 0.5, n).astype(np.float32) for _ in range(networks)])
+    return Model(
+        metadata.model_copy(update=changes), [rng.normal(0, 0.5, n).astype(np.float32) for _ in range(networks)]
+    )
 
 
 def rows() -> pd.DataFrame:

@@ -198,15 +198,15 @@ def write(folder: Path, kind: Kind) -> Path:
 
 @pytest.fixture(scope="module")
 def models(model_bytes: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
-    """A model for each kind: the small study's card with the kind's encoding, and weights of zero."""
-    card = Model(*unpack(model_bytes, "m.tuner")).card
+    """A model for each kind: the small study's metadata with the kind's encoding, and weights of zero."""
+    metadata = Model(*unpack(model_bytes, "m.tuner")).metadata
     folder, made = tmp_path_factory.mktemp("whole"), {}
     for kind in kinds():
         write(folder, replace(kind, content=kind.pack(kind.content)))
         dataset = load_dataset(DataSettings(source=kind.name, **kind.settings), folder, cache=False)
-        architecture = replace(card.architecture, n_features=dataset.n_features, n_classes=dataset.n_classes)
+        architecture = replace(metadata.architecture, n_features=dataset.n_features, n_classes=dataset.n_classes)
         lines = [f"{key} = {json.dumps(value)}" for key, value in kind.settings.items()]
-        fitted = card.model_copy(
+        fitted = metadata.model_copy(
             update={
                 "architecture": architecture,
                 "class_names": list(dataset.class_names),
@@ -234,7 +234,7 @@ def survey(folder: Path, models: dict[str, Model], kind: Kind, settings: dict[st
         return []
     definition = "\n".join(['name = "x"', "[data]", *(f"{key} = {toml(value)}" for key, value in settings.items())])
     whole = models[kind.name]
-    model = Model(whole.card.model_copy(update={"definition": definition}), [net.theta for net in whole.networks])
+    model = Model(whole.metadata.model_copy(update={"definition": definition}), [net.theta for net in whole.networks])
 
     def data() -> None:
         dataset = load_dataset(checked, folder, cache=False)

@@ -46,16 +46,16 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 def altered_card(text: bytes, draw: random.Random) -> bytes:
     """Return ``model.json`` with one to three values exchanged, left out, repeated or added, or its text altered."""
-    card = json.loads(text)
+    metadata = json.loads(text)
     for _ in range(draw.randint(1, 3)):
-        container, key = draw.choice(list(places(card)))
+        container, key = draw.choice(list(places(metadata)))
         way = draw.randrange(6)
         if way == 0:
             del container[key]
         elif way == 1 and isinstance(container, list):
             container.insert(key, json.loads(json.dumps(container[draw.randrange(len(container))])))
         elif way == 2:
-            other, its = draw.choice(list(places(card)))
+            other, its = draw.choice(list(places(metadata)))
             container[key] = json.loads(json.dumps(other[its]))
         elif way == 3 and isinstance(container, dict):
             container[str(draw.choice(VALUES))[:5000]] = json.loads(json.dumps(draw.choice(VALUES)))
@@ -64,7 +64,7 @@ def altered_card(text: bytes, draw: random.Random) -> bytes:
             container[key] = container[key][:cut] + str(draw.choice(VALUES))[:20_000] + container[key][cut:]
         else:
             container[key] = json.loads(json.dumps(draw.choice(VALUES)))
-    made = json.dumps(card).encode()
+    made = json.dumps(metadata).encode()
     if draw.random() < 0.2:
         cut = draw.randrange(len(made))
         made = made[:cut] + draw.choice(TEXTS) + made[cut + draw.randrange(3) :]
@@ -99,7 +99,7 @@ def fault_of(content: bytes) -> str | None:
         warnings.simplefilter("always")
         try:
             model = Model(*unpack(content, "m.tuner"))
-            json.dumps([model.card.described(), model.errors, model.classes_.tolist()])
+            json.dumps([model.metadata.described(), model.errors, model.classes_.tolist()])
             found = model.predict_proba(ROWS)
             if found.shape != (len(ROWS), len(model.classes_)) or not np.isfinite(found).all():
                 return f"probabilities {found}"

@@ -33,8 +33,10 @@ def evaluate(
     from tuner.modeling import load_model
 
     found = load_model(model)
-    card = found.card
-    print_lines(headline(card.study, card.storage, f"data {data or card.data_path or 'arrays'}"), err=as_json)
+    metadata = found.metadata
+    print_lines(
+        headline(metadata.study, metadata.storage, f"data {data or metadata.data_path or 'arrays'}"), err=as_json
+    )
     judged, evaluations = _judge(found, model, data, test, storage)
     print_result(_dict(found, model, judged, evaluations), _lines(found, judged), as_json=as_json)
     if evaluations is not None:
@@ -54,9 +56,9 @@ def _judge(
     from tuner.modeling import evaluate_file
     from tuner.workspace.test_set import TestSetLog, load_models_data, own_file
 
-    card = found.card
+    metadata = found.metadata
     if data is not None:
-        own = own_file(card.parsed_definition, card.folder, card.fingerprint, data)
+        own = own_file(metadata.parsed_definition, metadata.folder, metadata.fingerprint, data)
         if own is None and test:
             raise UsageError(f"--test and the file {data} are mutually exclusive: --test uses the study's own test set")
         if own == "test" and not test:
@@ -65,38 +67,38 @@ def _judge(
             raise UsageError(f"{data}: has the study's train or dev rows. Leave it out to evaluate on those")
         if own is None:
             return [evaluate_file(found, data)], None
-    log = TestSetLog(card.study, storage, card.storage, card.fingerprint) if test else None
-    judged = judge(found, load_models_data(card.parsed_definition, card.folder), test=test)
+    log = TestSetLog(metadata.study, storage, metadata.storage, metadata.fingerprint) if test else None
+    judged = judge(found, load_models_data(metadata.parsed_definition, metadata.folder), test=test)
     if log is None:
         return judged, None
     opened = judged[-1]
     evaluations = log.record(
-        trial=card.trial,
+        trial=metadata.trial,
         wrong=opened.wrong,
         n=int(opened.confusion.sum()),
         n_effective=opened.error.n_effective,
-        model=f"{file.name}: {card.described()}",
+        model=f"{file.name}: {metadata.described()}",
     )
     return judged, evaluations
 
 
 def _dict(found: Model, file: Path, judged: list[Evaluation], evaluations: int | None) -> dict[str, Any]:
-    card = found.card
+    metadata = found.metadata
     return {
-        "study": card.study,
+        "study": metadata.study,
         "model": str(file.absolute()),
-        "trial": card.trial,
-        "kind": card.kind,
-        "class_names": card.class_names,
+        "trial": metadata.trial,
+        "kind": metadata.kind,
+        "class_names": metadata.class_names,
         "sets": {one.name: one.to_dict() for one in judged},
         "errors_on_file": found.errors,
-        "references": card.references,
+        "references": metadata.references,
         "test_looks": evaluations,
     }
 
 
 def _lines(found: Model, judged: list[Evaluation]) -> list[str]:
-    lines = [f"model: {found.card.described()}", ""]
+    lines = [f"model: {found.metadata.described()}", ""]
     width = max(len(one.name) for one in judged)
     lines.append(f"{'':{width}}   error  95% interval           rows  log loss  calibration error")
     for one in judged:
@@ -105,12 +107,12 @@ def _lines(found: Model, judged: list[Evaluation]) -> list[str]:
             f"{one.name:{width}} {percent(one.error.value):>7}  {ends:18} {one.error.n:>9,}  "
             f"{one.calibration.log_loss:>8.4f}  {percent(one.calibration.error):>7}  {one.note}"
         )
-    for name, error in found.card.errors.items():
+    for name, error in found.metadata.errors.items():
         if not error.of.startswith("this model"):
             shown = f"{percent(error.value)} ({percent(error.low)} to {percent(error.high)})"
             lines.append(f"stored in the model: {ERROR_NAMES.get(name, name)} error {shown} of {error.of}")
     references = [
-        f"{name.replace('_', ' ')} {percent(of)}" for name, of in found.card.references.items() if of is not None
+        f"{name.replace('_', ' ')} {percent(of)}" for name, of in found.metadata.references.items() if of is not None
     ]
     if references:
         lines.append(f"reference models, on dev: {', '.join(references)}")

@@ -25,14 +25,13 @@ def export(
     found = load_model(model)
     size = export_onnx(found, onnx, force=force)
     numbers, categories = raw_names(found.encodings[0])
-    print_lines(f"study {found.card.study} · {found.card.described()}")
+    print_lines(f"study {found.metadata.study} · {found.metadata.described()}")
     if numbers:
         print_lines(f"input numbers: float64 (n, {len(numbers)}), missing cells NaN: {_some(numbers)}")
     if categories:
         print_lines(f"input categories: text (n, {len(categories)}), missing cells empty: {_some(categories)}")
-    print_lines(
-        f"outputs: predicted (n,), probabilities float32 (n, {len(found.classes_)}): {_some(found.card.class_names)}"
-    )
+    classes = found.metadata.class_names
+    print_lines(f"outputs: predicted (n,), probabilities float32 (n, {len(classes)}): {_some(classes)}")
     print_lines(f"written: {onnx} ({size:,} bytes)")
 
 

@@ -42,5 +42,6 @@ def predict(
     )
     to = "" if output is None else f" -> {output}"
     print_lines(
-        f"study {found.card.study} · {found.card.described()} · data {data} ({rows:,} rows){to}", err=output is None
+        f"study {found.metadata.study} · {found.metadata.described()} · data {data} ({rows:,} rows){to}",
+        err=output is None,
     )

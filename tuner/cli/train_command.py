@@ -67,21 +67,21 @@ def train(
 
 
 def _dict(model: Model, file: Path) -> dict[str, Any]:
-    card, again = model.card, model.repetition
+    metadata, again = model.metadata, model.repetition
     seeds: dict[str, Any] | None = None
     if again is not None and again.spread is not None:
         seeds = {"train_errors": again.train_errors, "dev_errors": again.dev_errors}
         seeds |= {"mean": again.spread.value, "low": again.spread.low, "high": again.spread.high}
     return {
-        "study": card.study,
-        "storage": card.storage,
-        "trial": card.trial,
-        "params": card.params,
+        "study": metadata.study,
+        "storage": metadata.storage,
+        "trial": metadata.trial,
+        "params": metadata.params,
         "model": str(file.absolute()),
-        "kind": card.kind,
-        "rows": card.rows,
+        "kind": metadata.kind,
+        "rows": metadata.rows,
         "networks": len(model.networks),
-        "updates": card.updates,
+        "updates": metadata.updates,
         "repeated": None if again is None else again.is_exact,
         "differences": [] if again is None else again.differences,
         "seeds": seeds,
@@ -90,11 +90,11 @@ def _dict(model: Model, file: Path) -> dict[str, Any]:
 
 
 def _lines(model: Model) -> list[str]:
-    card, again = model.card, model.repetition
+    metadata, again = model.metadata, model.repetition
     size = model.networks[0].architecture.n_parameters
-    lines = [f"model: {card.described()} ({size:,} parameters{' each' if len(model.networks) > 1 else ''})"]
+    lines = [f"model: {metadata.described()} ({size:,} parameters{' each' if len(model.networks) > 1 else ''})"]
     if again is not None and again.is_exact:
-        lines.append(f"trial {card.trial} repeated bit for bit")
+        lines.append(f"trial {metadata.trial} repeated bit for bit")
     if again is not None and again.spread is not None:
         spread = again.spread
         errors = ", ".join(percent(error) for error in again.dev_errors)
@@ -102,7 +102,7 @@ def _lines(model: Model) -> list[str]:
         lines.append(
             f"  mean {percent(spread.value)} ({percent(spread.low)} to {percent(spread.high)}, from examples and seeds)"
         )
-    for name, error in card.errors.items():
+    for name, error in metadata.errors.items():
         shown = f"{percent(error.value)} ({percent(error.low)} to {percent(error.high)}, {error.n:,} rows)"
         lines.append(f"{ERROR_NAMES.get(name, name)} error {shown}: of {error.of}")
     return lines
@@ -113,6 +113,6 @@ def _not_exact(model: Model) -> str:
     found = model.repetition.differences
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return (
-        f"trial {model.card.trial} was not repeated bit for bit: {found[0]}{more}. It was trained with other "
+        f"trial {model.metadata.trial} was not repeated bit for bit: {found[0]}{more}. It was trained with other "
         "versions or on another kind of machine; the model's errors are those measured now"
     )

@@ -23,10 +23,10 @@ from pydantic_core import from_json
 from tuner.errors import ModelError
 from tuner.files import open_regular
 from tuner.formatting import shorten
-from tuner.modeling.metadata import Card, read_card
+from tuner.modeling.metadata import ModelMetadata, read_metadata
 from tuner.nn import Architecture
 
-CARD = "model.json"
+METADATA = "model.json"
 MARK = b"sha256:"
 DIGEST = 64  # hexadecimal digits of a SHA-256
 LARGEST = 1 << 32  # bytes: a zip without the 64-bit extensions
@@ -50,13 +50,13 @@ def weight_names(architecture: Architecture, n_networks: int) -> list[tuple[str,
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-def pack(card: Card, thetas: Sequence[Floats]) -> bytes:
+def pack(metadata: ModelMetadata, thetas: Sequence[Floats]) -> bytes:
     """The bytes of a model file."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        text = json.dumps(card.model_dump(), ensure_ascii=False, allow_nan=False, indent=1)
-        archive.writestr(zipfile.ZipInfo(CARD, EPOCH), text.encode())
-        architecture = card.architecture
+        text = json.dumps(metadata.model_dump(), ensure_ascii=False, allow_nan=False, indent=1)
+        archive.writestr(zipfile.ZipInfo(METADATA, EPOCH), text.encode())
+        architecture = metadata.architecture
         arrays = [part for theta in thetas for pair in architecture.views(theta) for part in pair]
         for (name, _), array in zip(weight_names(architecture, len(thetas)), arrays, strict=True):
             member = io.BytesIO()
@@ -70,7 +70,7 @@ def pack(card: Card, thetas: Sequence[Floats]) -> bytes:
 # --- reading: nothing in the file is trusted ------------------------------------------------------------------
 
 
-def read_archive(path: Path) -> tuple[Card, list[Floats]]:
+def read_archive(path: Path) -> tuple[ModelMetadata, list[Floats]]:
     """Read a model file's metadata and each network's θ.  Raises ModelError."""
     try:
         with open_regular(path) as file:
@@ -86,15 +86,15 @@ def read_archive(path: Path) -> tuple[Card, list[Floats]]:
     return unpack(content, str(path))
 
 
-def unpack(content: bytes, where: str) -> tuple[Card, list[Floats]]:
+def unpack(content: bytes, where: str) -> tuple[ModelMetadata, list[Floats]]:
     """The inverse of :func:`pack`."""
     check_digest(content, where)
     members = read_members(content, where)
-    if CARD not in members:
-        raise ModelError(f"{where}: no {CARD} in it; expected a model written by tuner train")
-    card = read_card(_parse(members.pop(CARD), where), where)
-    architecture = card.architecture
-    n_networks = len(card.updates)
+    if METADATA not in members:
+        raise ModelError(f"{where}: no {METADATA} in it; expected a model written by tuner train")
+    metadata = read_metadata(_parse(members.pop(METADATA), where), where)
+    architecture = metadata.architecture
+    n_networks = len(metadata.updates)
     if 4 * n_networks * architecture.n_parameters > len(content):
         raise ModelError(
             f"{where}: too small for {n_networks} networks of {shorten(f'{architecture.n_parameters:,}')} weights, "
@@ -106,7 +106,7 @@ def unpack(content: bytes, where: str) -> tuple[Card, list[Floats]]:
         raise ModelError(f"{where}: unexpected member {_shown(unknown[0])}")
     parts = [_array(members.get(name), shape, f"{where}: {name}") for name, shape in expected]
     flat = np.concatenate([part.ravel() for part in parts])
-    return card, list(flat.reshape(n_networks, architecture.n_parameters))
+    return metadata, list(flat.reshape(n_networks, architecture.n_parameters))
 
 
 def is_archive(path: Path) -> bool:
@@ -157,7 +157,7 @@ def _parse(text: bytes, where: str) -> Any:
         plain = from_json(text, allow_inf_nan=False)
         json.dumps(plain, allow_nan=False)  # 1e400 is infinite
     except ValueError as error:
-        raise ModelError(f"{where}: {CARD} is not JSON ({_shown(str(error))})") from None
+        raise ModelError(f"{where}: {METADATA} is not JSON ({_shown(str(error))})") from None
     return plain
 
 

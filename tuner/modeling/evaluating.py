@@ -62,13 +62,13 @@ class Evaluation:
 
 def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Evaluation]:
     """Evaluate a model on the sets of its study, on the test set only with ``test``.  Raises DataError."""
-    if dataset.fingerprint != model.card.fingerprint:
+    if dataset.fingerprint != model.metadata.fingerprint:
         raise DataError(
             f"{dataset.path}: not the model's training data (fingerprint {dataset.fingerprint[:12]}, "
-            f"the model's {model.card.fingerprint[:12]}). To evaluate on another file: tuner evaluate MODEL DATA"
+            f"the model's {model.metadata.fingerprint[:12]}). To evaluate on another file: tuner evaluate MODEL DATA"
         )
     with threadpool_limits(limits=1):
-        names = list(_notes(model, dataset)) if model.card.rows != "folds" else []
+        names = list(_notes(model, dataset)) if model.metadata.rows != "folds" else []
         evaluations = [] if names else [_out_of_fold(model, dataset)]
         names += ["test"] if test else []
         tables = [read_parts(dataset, names, encoding) for encoding in model.encodings] if names else []
@@ -87,11 +87,11 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
 
 def evaluate_file(model: Model, path: Path) -> Evaluation:
     """Evaluate a model on the rows of a labeled file.  Raises DataError."""
-    card = model.card
+    metadata = model.metadata
     with threadpool_limits(limits=1):
         pieces = [
             (model.classify(frame, where=str(path)), y)
-            for frame, y in read_labeled(path, model.encodings[0], card.data_settings, tuple(card.class_names))
+            for frame, y in read_labeled(path, model.encodings[0], metadata.data_settings, tuple(metadata.class_names))
         ]
     if not pieces:
         raise DataError(f"{path}: no rows; expected at least one")
@@ -101,7 +101,7 @@ def evaluate_file(model: Model, path: Path) -> Evaluation:
 
 def _notes(model: Model, dataset: Dataset) -> dict[str, str]:
     """Return the sets outside the test set, each with its relation to the model."""
-    if model.card.rows == "train+dev":
+    if model.metadata.rows == "train+dev":
         return {"outside_test": TRAINING_EXAMPLES}
     notes = {
         "train": TRAINING_EXAMPLES,
@@ -131,7 +131,7 @@ def _evaluation(
     from sklearn.metrics import confusion_matrix
 
     wrong = predictions.classes != y
-    names: Sequence[str] = model.card.class_names
+    names: Sequence[str] = model.metadata.class_names
     return Evaluation(
         name=name,
         note=note,

@@ -18,7 +18,7 @@ from tuner.commands import command_text
 from tuner.data import Dataset, Encoding, Table, fit_on_all
 from tuner.errors import UsageError
 from tuner.modeling.evaluating import estimate_error
-from tuner.modeling.metadata import Card, ErrorCard
+from tuner.modeling.metadata import ErrorMetadata, ModelMetadata
 from tuner.modeling.model import Model, Repetition
 from tuner.nn import Examples, Hyperparameters, Stopping, TrainedNetwork, train
 from tuner.outcomes import StopReason, TrialState
@@ -170,9 +170,9 @@ class _Fit:
         )
         errors = self._errors_of_folds() if self.layout.has_folds else self._errors_of(model)
         errors |= self._corrected_error()
-        return Model(model.card.model_copy(update={"errors": errors}), [network.theta for network in networks])
+        return Model(model.metadata.model_copy(update={"errors": errors}), [network.theta for network in networks])
 
-    def _errors_of(self, model: Model) -> dict[str, ErrorCard]:
+    def _errors_of(self, model: Model) -> dict[str, ErrorMetadata]:
         """Measure the errors on the rows of the dataset."""
         part, whose = self.dataset.parts[0], "this model"
         tables = {"train": part.train, "dev": part.dev, "train_dev": self.dataset.train_dev}
@@ -181,13 +181,13 @@ class _Fit:
             if table is not None and len(table):
                 wrong = model.classify_encoded([table.X]).classes != table.y
                 estimates[name] = (estimate_error(wrong, self.dataset.dev_groups if name == "dev" else None), whose)
-        return _cards(estimates)
+        return _stored(estimates)
 
-    def _errors_of_folds(self) -> dict[str, ErrorCard]:
+    def _errors_of_folds(self) -> dict[str, ErrorMetadata]:
         wrong = self._dev_wrong().mean(axis=0)
         train = _train_estimate(self.results[0].networks, self.dataset)
         dev = estimate_error(wrong, self.dataset.dev_groups)
-        return _cards(
+        return _stored(
             {
                 "train": (train, "its networks, each on its training examples"),
                 "dev": (dev, "its networks, each on the dev rows of its fold"),
@@ -229,7 +229,7 @@ class _Fit:
             errors=self._errors_of_trial() | self._corrected_error() | self._own_train_error(run.networks, whole),
         )
 
-    def _errors_of_trial(self) -> dict[str, ErrorCard]:
+    def _errors_of_trial(self) -> dict[str, ErrorMetadata]:
         """Take the recorded errors: a network trained on the dev rows has no dev error of its own."""
         networks, layout = self.trial.networks, self.record.dev_layout(self.trial)
         several = f" ({len(networks)} {'folds' if layout.has_folds else 'seeds'})" if len(networks) > 1 else ""
@@ -239,18 +239,18 @@ class _Fit:
         train = ErrorEstimate.measured(
             *layout.train_loss([n.train_wrong for n in networks], [n.n_train for n in networks])
         )
-        return _cards({"train": (train, whose), "dev": (estimate_error(wrong, self.record.dev_groups), whose)})
+        return _stored({"train": (train, whose), "dev": (estimate_error(wrong, self.record.dev_groups), whose)})
 
-    def _corrected_error(self) -> dict[str, ErrorCard]:
+    def _corrected_error(self) -> dict[str, ErrorMetadata]:
         """Take the report's for the best trial: the measured dev error is the lowest of many, and too low."""
         if self.request.corrected is None or self.trial is not self.record.best:
             return {}
         whose = f"trial {self.trial.number}, allowing for the choice of trial and epoch"
-        return _cards({"dev_corrected": (self.request.corrected, whose)})
+        return _stored({"dev_corrected": (self.request.corrected, whose)})
 
-    def _own_train_error(self, networks: Sequence[TrainedNetwork], whole: Table) -> dict[str, ErrorCard]:
+    def _own_train_error(self, networks: Sequence[TrainedNetwork], whole: Table) -> dict[str, ErrorMetadata]:
         wrong = sum(network.train_error for network in networks) / len(networks) * len(whole)
-        return _cards({TRAIN_DEV: (ErrorEstimate.measured(wrong, len(whole)), "this model, on its training examples")})
+        return _stored({TRAIN_DEV: (ErrorEstimate.measured(wrong, len(whole)), "this model, on its training examples")})
 
     def _model(
         self,
@@ -260,10 +260,10 @@ class _Fit:
         kind: Any,
         rows: Any,
         n_rows: int,
-        errors: dict[str, ErrorCard],
+        errors: dict[str, ErrorMetadata],
     ) -> Model:
         record = self.record
-        card = Card(
+        metadata = ModelMetadata(
             format=1,
             study=record.name,
             storage=record.storage,
@@ -286,7 +286,7 @@ class _Fit:
             references=dict(record.facts.references or {}),
             versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
         )
-        return Model(card, [network.theta for network in networks])
+        return Model(metadata, [network.theta for network in networks])
 
 
 def differences(stored: Sequence[NetworkRecord], now: Sequence[TrainedNetwork]) -> list[str]:
@@ -339,6 +339,6 @@ def _train_estimate(networks: Sequence[TrainedNetwork], dataset: Dataset) -> Err
     return ErrorEstimate.measured(*dev_layout(dataset, 1).train_loss(wrong, sizes))
 
 
-def _cards(estimates: dict[str, tuple[ErrorEstimate, str]]) -> dict[str, ErrorCard]:
-    cards = {name: ErrorCard.measured(*pair) for name, pair in estimates.items()}
-    return {name: card for name, card in cards.items() if card is not None}
+def _stored(estimates: dict[str, tuple[ErrorEstimate, str]]) -> dict[str, ErrorMetadata]:
+    stored = {name: ErrorMetadata.measured(*pair) for name, pair in estimates.items()}
+    return {name: metadata for name, metadata in stored.items() if metadata is not None}

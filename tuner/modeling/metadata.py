@@ -33,7 +33,7 @@ class MetadataSection(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class ErrorCard(MetadataSection):
+class ErrorMetadata(MetadataSection):
     """A measured error with its 95% interval; ``of`` describes the networks it was measured on."""
 
     value: Share
@@ -44,13 +44,13 @@ class ErrorCard(MetadataSection):
 
     @classmethod
     def measured(cls, estimate: ErrorEstimate, of: str) -> Self | None:
-        """Make the card of an estimate; None without rows."""
+        """Make the metadata of an estimate; None without rows."""
         if not estimate.n or math.isnan(estimate.value):
             return None
         return cls(value=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n, of=of)
 
 
-class Card(MetadataSection):
+class ModelMetadata(MetadataSection):
     """``model.json``.
 
     ``kind``: "trial" (a trial's network again), "final" (a new one on ``rows``), "ensemble" (several, with averaged
@@ -75,7 +75,7 @@ class Card(MetadataSection):
     architecture: Architecture
     class_names: Annotated[list[ClassName], Field(min_length=2)]
     encodings: Annotated[list[Encoding], Field(min_length=1)]
-    errors: dict[str, ErrorCard]
+    errors: dict[str, ErrorMetadata]
     references: dict[str, Finite | None]
     versions: dict[str, str]
 
@@ -124,21 +124,21 @@ class Card(MetadataSection):
         return f"one network with trial {self.trial}'s hyperparameters, {rows}, for {self.updates[0]:,} updates"
 
 
-def read_card(plain: Any, where: str) -> Card:
+def read_metadata(plain: Any, where: str) -> ModelMetadata:
     """Check parsed JSON.  Raises ModelError."""
     if isinstance(plain, dict) and plain.get("format") != FORMAT:
         raise ModelError(f"{where}: model.json has format {shorten(repr(plain.get('format')), 40)}, expected {FORMAT}")
     try:
         text = json.dumps(plain, allow_nan=False)
-        card = Card.model_validate_json(text)  # in JSON, strict checks accept a list as a tuple
-        card.parsed_definition  # noqa: B018
+        metadata = ModelMetadata.model_validate_json(text)  # in JSON, strict checks accept a list as a tuple
+        metadata.parsed_definition  # noqa: B018
     except ValidationError as error:
         raise ModelError(f"{where}: invalid model.json: {_sentence(error.errors()[0])}") from None
     except TunerError as error:
         raise ModelError(f"{where}: invalid model.json: {shorten(one_line(error), 300)}") from None
-    if missing := _missing_key(card.model_dump(mode="json"), plain):
+    if missing := _missing_key(metadata.model_dump(mode="json"), plain):
         raise ModelError(f"{where}: invalid model.json: {missing} is missing")
-    return card
+    return metadata
 
 
 EXPECTED = {

@@ -16,7 +16,7 @@ from tuner.data import Encoding, class_indices, rows_frame
 from tuner.errors import ArgumentError, DataError, ModelError, UsageError
 from tuner.files import refuse_no_place, whole_file
 from tuner.modeling.archive import is_archive, pack, read_archive
-from tuner.modeling.metadata import Card
+from tuner.modeling.metadata import ModelMetadata
 from tuner.nn import Network
 
 if TYPE_CHECKING:
@@ -69,18 +69,18 @@ class Model:
 
     repetition: Repetition | None = None
 
-    def __init__(self, card: Card, thetas: Sequence[Floats]) -> None:
-        self.card = card
-        self.networks = [Network(card.architecture, theta) for theta in thetas]
-        self.encodings: list[Encoding] = card.encodings
+    def __init__(self, metadata: ModelMetadata, thetas: Sequence[Floats]) -> None:
+        self.metadata = metadata
+        self.networks = [Network(metadata.architecture, theta) for theta in thetas]
+        self.encodings: list[Encoding] = metadata.encodings
 
     def __repr__(self) -> str:
-        return f"Model(study={self.card.study!r}, {self.card.described()})"
+        return f"Model(study={self.metadata.study!r}, {self.metadata.described()})"
 
     @cached_property
     def classes_(self) -> NDArray[Any]:
         """The classes in the order of the probabilities' columns: integers, booleans or text, as in training."""
-        names = self.card.class_names
+        names = self.metadata.class_names
         if all(name.removeprefix("-").isdecimal() and len(name) < DIGITS and str(int(name)) == name for name in names):
             return np.array([int(name) for name in names])
         if set(names) == {"False", "True"}:
@@ -90,7 +90,7 @@ class Model:
     @property
     def errors(self) -> dict[str, dict[str, Any]]:
         """The measured errors, each with its interval and ``of``: whose error it is."""
-        return {name: error.model_dump() for name, error in self.card.errors.items()}
+        return {name: error.model_dump() for name, error in self.metadata.errors.items()}
 
     @property
     def feature_names_in_(self) -> NDArray[Any]:
@@ -121,7 +121,7 @@ class Model:
 
         In float32 the last bits of a row's probabilities depend on its place among the rows on some processors.
         """
-        return Model(self.card, [network.theta.astype(np.float64) for network in self.networks])
+        return Model(self.metadata, [network.theta.astype(np.float64) for network in self.networks])
 
     def predict_proba(self, X: Any) -> Floats:
         """Class probabilities (n, n_classes), columns in the order of ``classes_``.  Raises DataError."""
@@ -135,7 +135,7 @@ class Model:
     def score(self, X: Any, y: Any) -> float:
         """Accuracy: the share of rows whose class is predicted; a label that is not a class is wrong."""
         predicted = self.classify(rows_frame(X, self.encodings[0])).classes
-        labels = class_indices(y, self.card.class_names)
+        labels = class_indices(y, self.metadata.class_names)
         if len(labels) != len(predicted):
             raise ArgumentError(f"y: expected {len(predicted)} labels, one per row of X, got {len(labels)}")
         return float(np.mean(labels == predicted))
@@ -146,7 +146,7 @@ class Model:
         Never leaves an incomplete file.
         """
         with whole_file(Path(path), force=True, is_ours=is_archive) as file:
-            file.write(pack(self.card, [network.theta for network in self.networks]))
+            file.write(pack(self.metadata, [network.theta for network in self.networks]))
         return Path(path)
 
 
@@ -164,13 +164,13 @@ def replaced_by(path: Path, study: str) -> str | None:
     if not path.exists():
         return None
     try:
-        card, _ = read_archive(path)
+        metadata, _ = read_archive(path)
     except ModelError:
         raise UsageError(
             f"{path}: already exists and is not a model; not overwritten. Remove it, or choose another --output"
         ) from None
-    if card.study != study:
+    if metadata.study != study:
         raise UsageError(
-            f"{path}: already exists, a model of study {card.study!r}; not overwritten. Choose another --output"
+            f"{path}: already exists, a model of study {metadata.study!r}; not overwritten. Choose another --output"
         )
-    return f"a model of trial {card.trial}"
+    return f"a model of trial {metadata.trial}"

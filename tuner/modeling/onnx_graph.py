@@ -101,7 +101,12 @@ def build_graph(model: Model) -> Any:
     )
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
     found = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="tuner")
-    shown = {"study": model.card.study, "model": model.card.described(), "classes": model.card.class_names, **names}
+    shown = {
+        "study": model.metadata.study,
+        "model": model.metadata.described(),
+        "classes": model.metadata.class_names,
+        **names,
+    }
     helper.set_model_props(found, {key: of if isinstance(of, str) else json.dumps(of) for key, of in shown.items()})
     return found
 

@@ -67,8 +67,8 @@ def predictions(
 
     rows = 0
     taken = (*keep, PREDICTED)
-    names = [f"{name} (probability)" if name in taken else name for name in model.card.class_names]
-    settings, classes = model.card.data_settings, pd.Index(model.classes_)
+    names = [f"{name} (probability)" if name in taken else name for name in model.metadata.class_names]
+    settings, classes = model.metadata.data_settings, pd.Index(model.classes_)
     with threadpool_limits(limits=1):
         for frame, X in read_rows(data, model.encodings[0], settings, keep=keep):
             absent = next((name for name in keep if name not in frame.columns), None)

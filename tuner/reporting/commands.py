@@ -16,25 +16,22 @@ def command_of(action: Action, record: StudyRecord, definition: StudyDefinition,
     """Return the command of an action; empty if a person must act, or if no other process has the data.
 
     A study without a database has no name; for rows in memory there is only ``tuner report``. ``judged``: the report's
-    baseline and threshold, which the command needs too.
+    baseline and threshold, which the command needs too. It permits no custom trainer: who copies a command from a shared
+    study must not run code that only the database names.
     """
     in_memory = definition.data.source is None
     if action.verb is None or not record.storage or (in_memory and action.verb is not Verb.REPORT):
         return ""
     storage = storage_options(record)
-    trainer = definition.network.trainer
-    allowed = [] if trainer is None else ["--allow-trainer", trainer]
     if action.verb is Verb.REFINE:
         following = next_definition(record)
-        how = [*judged_options(definition, judged), "--output", following, *storage, *allowed]
+        how = [*judged_options(definition, judged), "--output", following, *storage]
         return f"{command_text('refine', record.name, *how)} && {search_next_command(record, following)}"
     options: list[str] = []
     for name, given in action.options.items():
         options += [f"--{name}", str(given) if isinstance(given, int) else f"{given:.4g}"]
     if action.verb is Verb.REPORT:
         options += judged_options(definition, judged)
-    if action.verb is Verb.SEARCH:
-        storage = storage + allowed
     return command_text(action.verb, record.name, *options, *storage)
 
 

@@ -27,6 +27,8 @@ COMMANDS = [
     ("train", "small", "--one-se", "--trial", "0"),
     ("search", "small", "--quiet"),
     ("search", "nowhere"),
+    ("report", "small"),
+    ("report", "small", "--baseline", "0"),
     ("enqueue", "small", "alpha=0.05"),
     ("enqueue", "small", "learning_rate=0.05"),
     ("submit", "small"),

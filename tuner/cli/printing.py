@@ -128,7 +128,7 @@ def print_report(shown: Report | Comparison, *files: str) -> None:
 
     from tuner.reporting.faces import PIPED_WIDTH
 
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    console = Console(width=terminal_width(sys.stdout) or PIPED_WIDTH)
     if console.is_terminal:
         shown.print_to(console, files)
     else:

@@ -16,8 +16,8 @@ def command_of(action: Action, record: StudyRecord, definition: StudyDefinition,
     """Return the command of an action; empty if a person must act, or if no other process has the data.
 
     A study without a database has no name; for rows in memory there is only ``tuner report``. ``judged``: the report's
-    baseline and threshold, which the command needs too. It permits no custom trainer: who copies a command from a shared
-    study must not run code that only the database names.
+    baseline and threshold, which the command needs too. No command permits a custom trainer: a person who copies one
+    from a shared study must not run code that only the database names.
     """
     in_memory = definition.data.source is None
     if action.verb is None or not record.storage or (in_memory and action.verb is not Verb.REPORT):

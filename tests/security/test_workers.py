@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SMALL_STUDY, small_table
+from tests.conftest import DEADLINE, SMALL_STUDY, small_table
 from tests.running.conftest import command, rows
 from tuner.cli.options import bytes_of
 from tuner.errors import SearchError
@@ -24,7 +24,7 @@ from tuner.storage.owner import Owner
 from tuner.workspace import StudyRequest, list_studies
 from tuner.workspace.administration import submit
 
-SHORT = ServiceLimits(trial_seconds=0.3)
+SHORT = ServiceLimits(trial_seconds=2.0)  # many times what a trial of the good study takes
 Change = Callable[[str], str]
 
 
@@ -47,7 +47,7 @@ def source(path: str) -> Change:
 
 ENDLESS = definition(("max_epochs = 6", f"max_epochs = {10**12}"), ("patience = 2", f"patience = {10**12}"))
 DEFINITIONS: dict[str, tuple[Change, str]] = {
-    "endless": (ENDLESS, "wall limit: longer than --max-trial-time = 0.3 s"),
+    "endless": (ENDLESS, "wall limit: longer than --max-trial-time = 2 s"),
     "wide": (definition(("hidden = [4]", "hidden = [300000, 300000]")), "out of memory"),
     "searched-wide": (definition(("[space]", '[space]\nhidden = { choice = ["900000-900000"] }')), "out of memory"),
     "seeds": (
@@ -102,7 +102,7 @@ COLUMNS: dict[str, tuple[str, object]] = {
     "created-text": ("created", "yesterday"),
 }
 """Name of a study -> the column that is changed, and its value."""
-UNREAD = {"created-text", "identity-number"}
+UNREAD = {"created-text"}
 QUICK = ("endless", "wide", "deep", "nobody", "long-path", "fifo", "unknown-encoding", "nested", "digits")
 
 
@@ -180,7 +180,7 @@ def test_every_hostile_definition_is_set_aside(
     began = time.monotonic()
     result, heard = serve()
     assert isinstance(result, SearchError)  # some failed in the middle of a trial
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < DEADLINE
     assert finished("good") >= 3
     kept = {line.name: line.set_aside for line in list_studies()[1]}
     assert kept.pop("good") is None

@@ -15,12 +15,14 @@ def missed(goals: list[Goal]) -> list[str]:
     return [str(goal) for goal in goals if not goal.kept(SLACK)]
 
 
+@pytest.mark.slow
 def test_claims_hold_on_made_problems() -> None:
     """Coverage, widths, levels, verdicts and the corrected error, on two problems of each kind."""
     rows = [row for number in range(12) for row in judge_problem(number, seed=1, draws=6, truth=4000, most_trials=30)]
     assert missed(diagnosis_goals(pd.DataFrame(rows))) == []
 
 
+@pytest.mark.slow
 def test_effects_of_hyperparameters_hold_on_a_made_surface() -> None:
     """Coverage, signs, and hyperparameters that do nothing, in four searches."""
     rows = [row for number in range(4) for row in judge_hyperparameters(number, seed=1)]

@@ -113,6 +113,7 @@ def test_all_dask_workers_share_the_budget(
     assert len(query(url, "SELECT DISTINCT owner FROM tuner_claims")) == 3
 
 
+@pytest.mark.slow
 def test_a_lost_dask_worker_loses_nothing(edit: Edit, url: URL, scheduler: str, add_worker: AddWorker) -> None:
     """Killed in the middle of a trial: the trial is taken over by the other worker, a new one joins in."""
     edit({**LASTING, "trials = 4": "trials = 6"})
@@ -147,6 +148,7 @@ def test_a_search_that_ends_puts_the_trials_back(edit: Edit, url: URL, scheduler
     assert query(url, statement) == [(0, "WAITING")]
 
 
+@pytest.mark.slow
 def test_a_killed_search_leaves_no_worker_busy(
     edit: Edit, url: URL, scheduler: str, add_worker: AddWorker, start: Start
 ) -> None:

@@ -24,6 +24,7 @@ def check_exact(file: Path, budget: int) -> None:
     assert rows(file, "SELECT count(*) FROM tuner_claims WHERE token IS NOT NULL OR attempts != 1") == [(0,)]
 
 
+@pytest.mark.slow
 def test_64_workers_start_in_the_same_moment_on_a_new_file(edit: Edit) -> None:
     """None fails, the file is made once, and the count is exact."""
     file = edit({"trials = 4": "trials = 100"})

@@ -9,11 +9,13 @@ import random
 import time
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import SMALL_STUDY
+from tests.running.conftest import command
 from tests.security import SECONDS
 from tuner.errors import DefinitionError
 from tuner.paths import shipped_studies
@@ -315,3 +317,10 @@ def test_paths_of_any_kind_can_be_moved(tmp_path: Any) -> None:
     """A definition for another folder names its data from there."""
     text = FULL.replace("full.csv", "x" * 5000)
     assert "x" * 5000 in move_definition(text, tmp_path / "a", tmp_path / "b")
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 100_000, "-" + "9" * 5000, "[" + "9" * 5000 + "]"])
+def test_a_value_that_no_parser_takes_is_refused(workplace: Path, value: str) -> None:
+    """Too many digits, or too deep, on the command line."""
+    status, _, errors = command("enqueue", "digits", f"batch_size={value}")
+    assert (status, errors[:27]) == (2, "tuner: batch_size: expected")

@@ -42,5 +42,5 @@ def _parse(text: str) -> tuple[str, Any]:
         raise UsageError(f"expected NAME=VALUE like alpha=0.1, got {text!r}")
     try:
         return name, json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return name, value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import shutil
 import sqlite3
@@ -16,6 +17,7 @@ import pytest
 from tests.modeling.conftest import searched
 from tests.running.conftest import command
 from tests.security import SECONDS
+from tuner.cli.completion import study_names
 
 __all__ = ["searched"]
 
@@ -185,3 +187,22 @@ def test_an_altered_database_is_read_right_or_refused(first: Path) -> None:
 def test_many_altered_databases_are_read_right_or_refused(first: Path) -> None:
     """All commands, as long as it was asked for."""
     assert list(complaints(first, random.Random(SECONDS), SECONDS, COMMANDS)) == []
+
+
+@pytest.mark.parametrize("part", ["wal", "shm", "journal"])
+def test_a_pipe_beside_the_database_is_refused(first: Path, part: str) -> None:
+    """SQLite would wait for somebody at its other end."""
+    os.mkfifo(restore(first).with_name(f"tuner.db-{part}"))
+    status, _, errors = command("studies")
+    assert (status, f"tuner.db-{part}: is a pipe; expected a file" in errors) == (2, True)
+
+
+def test_a_view_without_end_does_not_stop_completion(workplace: Path) -> None:
+    """Whoever may write to the database can put one in the place of a table."""
+    (workplace / "studies").mkdir()
+    with closing(sqlite3.connect(workplace / "studies" / "tuner.db")) as connection:
+        connection.execute(
+            "CREATE VIEW studies AS WITH RECURSIVE n(study_id) AS (SELECT 1 UNION ALL SELECT study_id + 1 FROM n) "
+            "SELECT study_id, 'a' || study_id AS study_name FROM n"
+        )
+    assert study_names("a") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +13,9 @@ from tuner.paths import DATABASE, STORAGE_VARIABLE, STUDIES, is_study_name, ship
 
 SQLITE = "sqlite:///"
 PATIENCE = 0.2
-"""Seconds to wait for a busy database; completion must be fast."""
+"""Seconds to wait for a busy database, and to read it; completion must be fast."""
+STEPS = 10_000
+"""SQLite's instructions between two looks at the clock."""
 
 
 def study_names(incomplete: str) -> list[str]:
@@ -39,6 +42,8 @@ def _stored() -> Iterator[str]:
             return
         uri = f"{path.resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE)) as connection:
+            end = time.monotonic() + PATIENCE
+            connection.set_progress_handler(lambda: time.monotonic() > end, STEPS)
             yield from (name for (name,) in connection.execute("SELECT study_name FROM studies ORDER BY study_id"))
     except (sqlite3.Error, OSError, ValueError):
         return

@@ -89,9 +89,9 @@ def sqlite_file(url: URL) -> Path | None:
 def refuse_no_file(path: Path) -> None:
     """A pipe, socket or device would be waited for without end.  Raises StorageError unless nothing or a file is there.
 
-    SQLite's log beside the file is opened with it.
+    SQLite's own files beside the file are opened with it.
     """
-    for each in (path, path.with_name(f"{path.name}-wal")):
+    for each in (path, *(path.with_name(f"{path.name}-{part}") for part in ("wal", "shm", "journal"))):
         try:
             mode = each.stat().st_mode
         except OSError:

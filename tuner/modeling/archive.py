@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import tokenize
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -171,7 +172,7 @@ def _array(data: bytes | None, shape: tuple[int, ...], where: str) -> Floats:
         if version != (1, 0):
             raise ModelError(f"{where}: expected NPY version 1.0, got {version[0]}.{version[1]}")
         found, fortran, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=1000)
-    except (ValueError, EOFError, SyntaxError, TypeError, RecursionError) as error:
+    except (ValueError, EOFError, SyntaxError, TypeError, RecursionError, tokenize.TokenError) as error:
         raise ModelError(f"{where}: not an NPY array ({_shown(str(error))})") from None
     if dtype != DTYPE or fortran:
         order = " in Fortran order" if fortran else ""

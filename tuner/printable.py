@@ -26,6 +26,8 @@ NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 FIRST_BYTE, LAST_BYTE = "\udc80", "\udcff"
 """What a byte of a file's name that is not UTF-8 is read as."""
 
+WITHOUT_SCHEME = re.compile(r"((?://)?[^\s/:@=]+):(?!/).+@([^@]+/[^@]*)", re.DOTALL)
+"""A login, a host and a database: an address whose scheme was forgotten."""
 SCHEME = re.compile(r"(?!sqlite\b)[a-z][a-z0-9+.-]*:/+", re.IGNORECASE)
 PORT = re.compile(r"\d{0,5}(?:[/?#]|$)")
 OPTION = re.compile(r"--[\w-]+=")
@@ -103,9 +105,10 @@ def protect(words: Iterable[str]) -> None:
     for word in words:
         shown = mask_word(word)
         if shown != word:
-            address = OPTION.sub("", word, count=1)
-            for form in _forms(address):
-                _KNOWN[form] = OPTION.sub("", shown, count=1)
+            address, masked = (OPTION.sub("", each, count=1) for each in (word, shown))
+            for whole, hidden in ((address, masked), (address.rpartition("/")[0], masked.rpartition("/")[0])):
+                if HIDDEN in hidden:  # a message may name the folder of what it takes for a path
+                    _KNOWN.update(dict.fromkeys(_forms(whole), hidden))
 
 
 def _forms(word: str) -> set[str]:
@@ -127,6 +130,8 @@ def mask_word(word: str) -> str:
     start = option.end() if option else 0
     scheme = SCHEME.match(word, start)
     if scheme is None:
+        if bare := WITHOUT_SCHEME.fullmatch(word, start):
+            return f"{word[:start]}{bare[1]}:{HIDDEN}@{bare[2]}"
         masked = IN_CONNECTION_STRING.sub(_without_value, word[start:]) if "=" in word[start:] else word[start:]
         return word[:start] + masked
     body = IN_QUERY.sub(_without_value, word[scheme.end() :])

@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import SMALL_STUDY
 from tests.running.conftest import command
-from tests.security import SECONDS
+from tests.security import SECONDS, SEED
 from tuner.errors import DefinitionError
 from tuner.paths import shipped_studies
 from tuner.study import StudyDefinition, parse_definition, validate_definition
@@ -241,7 +241,7 @@ def nested(levels: int, rng: random.Random) -> Any:
 
 def check(given: Any) -> bool:
     """Parse or validate it; whether it is valid.  What is valid can be used by all that searches and writes it."""
-    began = time.monotonic()
+    began = time.process_time()  # the machine may have other work
     parse = parse_definition if isinstance(given, str) else validate_definition
     definition, refusal = None, ""
     try:
@@ -256,7 +256,7 @@ def check(given: Any) -> bool:
         use(definition)
     if definition is not None and isinstance(given, str):
         assert parse_definition(rename_definition(given, definition, "another"), "x").name == "another"
-    assert time.monotonic() - began < LONGEST_SECONDS
+    assert time.process_time() - began < LONGEST_SECONDS
     return definition is not None
 
 
@@ -302,9 +302,19 @@ def test_mutated_definitions_are_valid_or_refused_in_one_line() -> None:
 
 @pytest.mark.slow
 def test_many_mutated_definitions_are_valid_or_refused_in_one_line() -> None:
-    """The same for longer, with a seed of this run."""
-    n, n_valid = fuzz(time.time_ns(), most=10**9, seconds=SECONDS)
+    """The same for longer."""
+    n, n_valid = fuzz(SEED, most=10**9, seconds=SECONDS)
     assert 0 < n_valid < n
+
+
+def test_each_hidden_layer_has_its_keep_prob() -> None:
+    """A list of another length would fail in the first trial."""
+    text = SMALL_STUDY.replace("keep_prob = { uniform = [0.7, 1.0] }", "keep_prob = [0.5, 0.6]")
+    with pytest.raises(
+        DefinitionError, match=r"x\.toml: space\.keep_prob: expected one number, or a list of 1, one per"
+    ):
+        parse_definition(text, "x.toml")
+    assert parse_definition(text.replace("hidden = [4]", "hidden = [4, 4]"), "x.toml").network.hidden == [4, 4]
 
 
 @pytest.mark.parametrize("text", DEEP)

@@ -29,7 +29,7 @@ from tuner.formatting import bounded, shorten
 from tuner.metrics import METRICS
 from tuner.nn import ACTIVATIONS, Stopping
 from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
-from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, MOST_LAYERS, format_hidden
+from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, MOST_LAYERS, format_hidden, parse_hidden
 from tuner.study.known_names import nearest_key, suggest
 from tuner.study.ranges import Range
 from tuner.study.space import Space
@@ -38,6 +38,11 @@ from tuner.study.trainer_kinds import TrainerKind, check_free_name, check_traine
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 FINGERPRINT_SHOWN = 12  # of its 64 digits, enough to see that two differ
+
+
+def _offered(entry: Any) -> list[Any]:
+    """The values that a hyperparameter may take: choices, or the one that is fixed."""
+    return list(entry.bounds) if isinstance(entry, Range) else [entry]
 
 
 class Section(BaseModel):
@@ -209,7 +214,7 @@ class StudyDefinition(BaseModel):
             spec = HYPERPARAMETERS.get(name, FREE)
             if isinstance(entry, Range) and entry.kind not in spec.kinds:
                 raise ValueError(f"space.{name}: expected {' or '.join(spec.kinds)}, got {entry.kind}")
-            for value in entry.bounds if isinstance(entry, Range) else [entry]:
+            for value in _offered(entry):
                 expected = spec.check(value)
                 if expected:
                     raise ValueError(f"space.{name}: expected {expected}, got {shorten(repr(value))}")
@@ -219,6 +224,21 @@ class StudyDefinition(BaseModel):
                     raise ValueError(f"space.{name}: an augmentation needs data.image = [height, width]")
         if self.data.folds is not None and self.training.seeds > 1:
             raise ValueError(f"training.seeds: expected 1 with data.folds, got {self.training.seeds}")
+        return self
+
+    @model_validator(mode="after")
+    def _each_hidden_layer_has_its_keep_prob(self) -> StudyDefinition:
+        if not self.trainer_kind.knows_hyperparameters:
+            return self
+        hidden = _offered(self.space.get("hidden", format_hidden(self.network.hidden)))
+        depths = {len(parse_hidden(text)) for text in hidden}
+        for shares in _offered(self.space.get("keep_prob", 1.0)):
+            if isinstance(shares, list | tuple) and depths != {len(shares)}:
+                layers = " or ".join(map(str, sorted(depths)))
+                raise ValueError(
+                    f"space.keep_prob: expected one number, or a list of {layers}, one per hidden layer, "
+                    f"got a list of {len(shares)}"
+                )
         return self
 
     @model_validator(mode="after")

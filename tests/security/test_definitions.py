@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import random
+import re
 import time
 import tomllib
 from collections.abc import Iterator
@@ -305,6 +306,19 @@ def test_many_mutated_definitions_are_valid_or_refused_in_one_line() -> None:
     """The same for longer."""
     n, n_valid = fuzz(SEED, most=10**9, seconds=SECONDS)
     assert 0 < n_valid < n
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refusal"),
+    [
+        ("patience = 2", "min_improvement = inf", "training.min_improvement: expected a number ≥ 0, got inf"),
+        ("batch_size = { power_of_two = [16, 32] }", "batch_size = 16.0", "space.batch_size: expected a power of two"),
+    ],
+)
+def test_numbers_that_no_training_takes_are_refused(old: str, new: str, refusal: str) -> None:
+    """Infinity, and a count with a decimal point."""
+    with pytest.raises(DefinitionError, match=re.escape(f"x.toml: {refusal}")):
+        parse_definition(SMALL_STUDY.replace(old, new), "x.toml")
 
 
 def test_each_hidden_layer_has_its_keep_prob() -> None:

@@ -369,7 +369,7 @@ Kind = Annotated[str, BeforeValidator(_known, json_schema_input_type=Literal[tup
 class ColumnSettings(BaseModel):
     """The settings of one column, which override the detected ones."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     kind: Kind | None = None
     """The kind of the column; "drop" leaves it out."""

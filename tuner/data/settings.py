@@ -20,7 +20,7 @@ MissingCells = Annotated[tuple[str, ...], Field(max_length=1000)]
 class SplitSettings(BaseModel):
     """Sizes of the sets that are drawn from ``source``; by default min(20%, 10,000) of its rows."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     dev: Size | None = None
     """Size of the dev set, on which trials are compared: a fraction below 1, or a number of rows."""
@@ -49,7 +49,7 @@ class DataSettings(BaseModel):
     ``test`` are optional separate files.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     source: str | None = None
     """The data file, relative to the study file."""

@@ -48,7 +48,7 @@ def _offered(entry: Any) -> list[Any]:
 class Section(BaseModel):
     """A table of the definition: refuses unknown keys and values of another type."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def _value_or_range(value: Any) -> str:
@@ -166,7 +166,7 @@ class DiagnosisSection(Section):
 class StudyDefinition(BaseModel):
     """The parsed form of one TOML file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str = Field(
         pattern=f"^{STUDY_NAME}$",

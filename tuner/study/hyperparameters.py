@@ -27,6 +27,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _number(
     *, low: float = -math.inf, above: float = -math.inf, high: float = math.inf, below: float = math.inf
 ) -> Check:
@@ -41,7 +45,7 @@ def _one_of(table: Collection[str]) -> Check:
 
 
 def _batch_size(value: Any) -> str | None:
-    if value == "full" or (_is_number(value) and is_power_of_two(value)):
+    if value == "full" or (_is_integer(value) and is_power_of_two(value)):
         return None
     return 'a power of two (1, 2, 4, …, 64, 128, …) or "full"'
 
@@ -111,8 +115,7 @@ _MEMORIES = ("one_minus_log_uniform", "uniform", "choice")
 
 def _count(least: int) -> Check:
     def check(value: Any) -> str | None:
-        is_whole = isinstance(value, int) and not isinstance(value, bool)
-        return None if is_whole and value >= least else bounded("an integer", low=least)
+        return None if _is_integer(value) and value >= least else bounded("an integer", low=least)
 
     return check
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar
 
 Bounds = Sequence[Any]
@@ -54,7 +55,7 @@ class Scale:
 
     def contains(self, bounds: Bounds, value: Any) -> bool:
         """Whether a value can be drawn from the range (to rounding)."""
-        if isinstance(value, str | bool):
+        if isinstance(value, bool) or not isinstance(value, Real):
             return False
         low, high = bounds
         dust = 1e-12 * max(abs(low), abs(high))

@@ -148,6 +148,16 @@ def complaints(first: Path, rng: random.Random, seconds: float, commands: list[t
             "table tuner_studies, column facts: 'null'",
         ),
         (
+            """UPDATE tuner_studies SET facts = json_remove(facts, '$.sizes.train')""",
+            "report mixed",
+            "table tuner_studies, column facts",
+        ),
+        (
+            "UPDATE tuner_networks SET dev_bits = x'' WHERE trial_id = 1",
+            "report mixed",
+            "trial 0, table tuner_networks, column dev_bits",
+        ),
+        (
             "UPDATE trials SET state = 'ODD'",
             "trials mixed",
             "trial 0, table trials, column state: 'ODD'",

@@ -65,7 +65,7 @@ def new_study(name: str = "made", budget: int = 4, **changes: Any) -> NewStudy:
         "dev_folds": np.arange(N_DEV) % 20,
         "test_rows": np.arange(N_DEV, 2 * N_DEV),
         "budget": budget,
-        "facts": StudyFacts(class_names=["a", "b"], sizes={"dev": N_DEV}, folder="/data"),
+        "facts": StudyFacts(class_names=["a", "b"], sizes={"train": 40, "dev": N_DEV}, folder="/data"),
         **changes,
     }
     return NewStudy(**values)

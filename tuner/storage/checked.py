@@ -168,14 +168,22 @@ class _BegunRow(_Row):
     trials: NaturalNumber
 
 
+class _SizesRow(_Row):
+    model_config = ConfigDict(strict=True, extra="forbid")
+    train: NaturalNumber
+    dev: NaturalNumber
+    train_dev: NaturalNumber = 0
+    test: NaturalNumber = 0
+
+
 class _FactsRow(_Row):
     class_names: list[str]
-    sizes: dict[Literal["train", "dev", "train_dev", "test"], NaturalNumber]
+    sizes: _SizesRow
     n_features: NaturalNumber | None = None
     folder: str = ""
     notices: list[str] | None = None
     versions: dict[str, str] | None = None
-    findings: list[_FindingRow] | None = Field(default=None, alias="honesty")
+    findings: list[_FindingRow] | None = Field(default=None, alias="honesty")  # the key of 0.1
     begun: _BegunRow | None = Field(default=None, alias="from")
     references: dict[str, float | None] | None = None
     exploring: Literal["random", "qmc"] = "random"

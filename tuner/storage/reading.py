@@ -222,6 +222,8 @@ def _check_trial(study_id: int, n_dev: int, row: Any, n_sampled: int, networks: 
     if not (sizes.covers_once or all(size == n_dev for size in sizes.sizes)) or not networks:
         expected = f"the {n_dev} dev rows of the study, all or shared"
         raise BadValueError(tables.networks.name, "n_dev", list(sizes.sizes), expected, where=where)
+    if row.state is OptunaState.COMPLETE and any(len(network.dev_losses) != network.n_dev for network in networks):
+        raise BadValueError(tables.networks.name, "dev_bits", b"", "what every complete trial has", where=where)
 
 
 def _read_trials(connection: Connection, study_id: int, n_dev: int) -> list[TrialRecord]:

@@ -289,7 +289,7 @@ def study_lines(database: Database) -> list[StudyLine]:
 
 
 def _unreadable(database: Database, study_id: int, fault: str) -> StudyLine:
-    """The line of a study with a bad row; its name too may be bad."""
+    """The line of a study with a bad row, under its number if its name is bad."""
     o = optuna_internals.studies.c
     with database.reading() as connection:
         query = sa.select(sa.type_coerce(o.study_name, sa.String)).where(o.study_id == study_id)

@@ -100,13 +100,8 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     source = raws["source"]
     refuse_repeated_names(source)
     target = target_name(source, settings)
-    notices = [notice for raw in raws.values() for notice in raw.notices]
-    labels = {key: read_labels(raw, _target_in(raw, target), settings.missing) for key, raw in raws.items()}
-    class_names, y = find_classes(source, target, labels["source"], settings)
-    every_y = {"source": y}
-    for key in labels.keys() - {"source"}:
-        every_y[key], found = match_labels(raws[key], target, labels[key], class_names)
-        notices += found
+    class_names, every_y, notices = _classes(raws, target, settings)
+    y = every_y["source"]
     special = _special_columns(source, settings)
     groups = _groups(raws, special.get("group"))
     split = _split(source, settings, special, y, groups, raws)
@@ -143,6 +138,20 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
         split_text=describe_split(settings, special),
         notices=(*notices, *(notice for table in typed.values() for notice in table.notices)),
     )
+
+
+def _classes(
+    raws: dict[str, Raw], target: str, settings: DataSettings
+) -> tuple[tuple[str, ...], dict[str, Ints], list[str]]:
+    """The training file's classes, each file's rows as their indices (n,), and what is to be noted of the files."""
+    notices = [notice for raw in raws.values() for notice in raw.notices]
+    labels = {key: read_labels(raw, _target_in(raw, target), settings.missing) for key, raw in raws.items()}
+    class_names, y = find_classes(raws["source"], target, labels["source"], settings)
+    every_y = {"source": y}
+    for key in labels.keys() - {"source"}:
+        every_y[key], found = match_labels(raws[key], target, labels[key], class_names)
+        notices += found
+    return class_names, every_y, notices
 
 
 def missing_classes(class_names: tuple[str, ...], training: list[Ints]) -> list[str]:

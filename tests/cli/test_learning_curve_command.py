@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import DEADLINE, Run
 from tests.running.conftest import wait_for
 
 SLOW = {"max_epochs = 6": "max_epochs = 600", "patience = 2": "patience = 600"}
@@ -82,7 +82,7 @@ def test_a_killed_curve_goes_on_where_it_was(small_study: Path, here: Run, curve
     process = curve("small")
     wait_for(lambda: len(rows(sizes=True)) >= 2)
     process.send_signal(signal.SIGKILL)
-    process.wait(30)
+    process.wait(DEADLINE)
     kept = rows()
     assert 2 <= len(rows(sizes=True)) < 5
     result = here("learning-curve", "small")
@@ -101,7 +101,7 @@ def test_ctrl_c_keeps_what_is_finished(small_study: Path, here: Run, curve: Star
     process = curve("small", "--seeds", "16")
     wait_for(lambda: len(rows(sizes=True)) >= 1)
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 130
+    assert process.wait(DEADLINE) == 130
     assert process.stderr is not None
     assert "finished sizes are kept. Continue with the same command" in process.stderr.read()
 

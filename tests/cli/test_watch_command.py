@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.cli.test_progress import Terminal
-from tests.conftest import Run
+from tests.conftest import DEADLINE, Run
 from tests.reporting.building import make_study
 from tuner.errors import TunerError
 from tuner.reporting import build_report, view
@@ -56,7 +56,7 @@ def test_a_terminal_follows_a_search_of_another_process(small_study: Path, run: 
     terminal.read_until(rf"process {search.pid}")
     search.send_signal(signal.SIGCONT)
     assert terminal.wait() == 0
-    assert search.wait(60) == 0
+    assert search.wait(DEADLINE) == 0
     assert re.search(rf"process {search.pid}", terminal.shown)
     assert "200 of 200 trials" in terminal.shown
 

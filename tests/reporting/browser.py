@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import DEADLINE
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
@@ -131,4 +133,4 @@ def chromium(profile: Path) -> Iterator[Tab]:
         os.close(ours_out)
         tab._from.close()
         process.terminate()
-        process.wait(20)
+        process.wait(DEADLINE)

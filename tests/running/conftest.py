@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import multiprocessing
 import os
@@ -31,6 +32,15 @@ LASTING = {"max_epochs = 6": "max_epochs = 1500", "patience = 2": "patience = 15
 """Changes that make a trial of the small study last a second or two."""
 ENDLESS = {"max_epochs = 6": "max_epochs = 10_000_000", "patience = 2": "patience = 10_000_000"}
 """Changes that make it last for hours."""
+
+
+@pytest.fixture
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No other test with this fixture runs beside it: two crowds of processes make leases expire on a small machine."""
+    folder = tmp_path_factory.getbasetemp()
+    with (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder).joinpath("alone").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

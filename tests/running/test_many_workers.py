@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import DEADLINE
-from tests.running.conftest import Edit, finished, forked, rows, search, states, statuses, wait_for
-from tuner.workspace import StudyRequest, load_study_data, read_record
+from tests.running.conftest import Edit, Start, finished, forked, rows, search, states, statuses, wait_for
+from tuner.workspace import read_record
 
 
 def check_exact(file: Path, budget: int) -> None:
@@ -25,10 +23,12 @@ def check_exact(file: Path, budget: int) -> None:
 
 
 @pytest.mark.slow
-def test_64_workers_start_in_the_same_moment_on_a_new_file(edit: Edit) -> None:
+@pytest.mark.usefixtures("alone")
+def test_64_workers_start_in_the_same_moment_on_a_new_file(edit: Edit, tmp_path: Path) -> None:
     """None fails, the file is made once, and the count is exact."""
     file = edit({"trials = 4": "trials = 100"})
-    load_study_data(StudyRequest("small"))  # what is imported now need not be imported 64 times
+    (tmp_path / "before").mkdir()
+    search(storage=f"sqlite:///{tmp_path}/before/tuner.db")  # what is imported now need not be imported 64 times
     begin = time.monotonic() + 1
 
     def work() -> None:
@@ -41,13 +41,11 @@ def test_64_workers_start_in_the_same_moment_on_a_new_file(edit: Edit) -> None:
 
 
 @pytest.mark.slow
-def test_64_commands_start_in_the_same_moment_on_a_new_file(edit: Edit) -> None:
+@pytest.mark.usefixtures("alone")
+def test_64_commands_start_in_the_same_moment_on_a_new_file(edit: Edit, start: Start) -> None:
     """The same with ``tuner search`` as a user or a batch system starts it."""
     file = edit({"trials = 4": "trials = 200"})
-    command = [sys.executable, "-m", "tuner", "search", "small", "--quiet"]
-    processes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(64)
-    ]
+    processes = [start("search", "small", "--quiet") for _ in range(64)]
     for process in processes:
         _, errors = process.communicate(timeout=DEADLINE)
         assert process.returncode == 0, errors

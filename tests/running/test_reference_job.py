@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import DEADLINE
 from tests.running.conftest import (
     ENDLESS,
     Edit,
@@ -45,14 +46,13 @@ def search(**request: int) -> SearchResult:
 ALL = ["gradient_boosting", "logistic_regression", "majority"]
 
 
-def slow(seconds: float, log: Path) -> object:
-    """Reference models that take so long, and note who trains them."""
+def held_up(tmp_path: Path) -> object:
+    """Reference models whose training ends when ``tmp_path/go`` exists; who trains them is written to ``log``."""
 
     def train(_: object, __: object, should_stop: object) -> dict[str, float]:
-        with log.open("a") as file:
+        with (tmp_path / "log").open("a") as file:
             print(os.getpid(), file=file)
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while not (tmp_path / "go").exists():
             if should_stop():  # type: ignore[operator]
                 raise reference_job.TrainingStoppedError
             time.sleep(0.01)
@@ -78,6 +78,7 @@ def test_sixteen_processes_that_start_at_once_train_the_models_once(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("alone")
 def test_sixty_processes_that_start_at_once_train_the_models_once(
     edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,10 +89,11 @@ def test_sixty_processes_that_start_at_once_train_the_models_once(
 def train_once(edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_processes: int) -> None:
     """Start so many processes on a new study, and look at its job while they run and afterward."""
     file = edit({"trials = 4": "trials = 20"})
-    monkeypatch.setattr(reference_job, "reference_errors", slow(8, tmp_path / "log"))
+    monkeypatch.setattr(reference_job, "reference_errors", held_up(tmp_path))
     processes = forked(search, n_processes)
-    wait_for(lambda: file.exists() and finished(file))
+    wait_for(lambda: file.exists() and len(finished(file)) == 20)
     assert job(file) == (1, 0, 1, None)
+    (tmp_path / "go").touch()
     assert statuses(processes) == [0] * n_processes
     assert (job(file), models(file)) == ((1, 1, 0, None), ["majority"])
     assert len((tmp_path / "log").read_text().split()) == 1
@@ -100,15 +102,15 @@ def train_once(edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_pr
 def test_a_killed_worker_is_replaced_by_another(edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kill -9 in the middle: a living worker takes the job over."""
     edit({"trials = 4": "trials = 2"})
-    monkeypatch.setattr(reference_job, "reference_errors", slow(600, tmp_path / "log"))
+    monkeypatch.setattr(reference_job, "reference_errors", held_up(tmp_path))
     (first,) = forked(search)
     wait_for(lambda: (tmp_path / "log").exists() and (tmp_path / "log").read_text().strip())
-    monkeypatch.setattr(reference_job, "reference_errors", slow(0, tmp_path / "log"))
     (second,) = forked(search)
     file = tmp_path / "studies" / "tuner.db"
     wait_for(lambda: [state for _, state in states(file)] == ["COMPLETE"] * 2)
     os.kill(first.pid or 0, signal.SIGKILL)
     first.join()
+    (tmp_path / "go").touch()
     assert statuses([second]) == [0]
     assert (job(file), models(file)) == ((2, 1, 0, None), ["majority"])
 
@@ -116,7 +118,7 @@ def test_a_killed_worker_is_replaced_by_another(edit: Edit, tmp_path: Path, monk
 def test_an_interrupted_job_is_requeued(edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGINT ends it long before it is done, and it counts as if it had not been begun."""
     file = edit(ENDLESS)
-    monkeypatch.setattr(reference_job, "reference_errors", slow(600, tmp_path / "log"))
+    monkeypatch.setattr(reference_job, "reference_errors", held_up(tmp_path))
     (process,) = forked(search)
     wait_for(lambda: (tmp_path / "log").exists() and (tmp_path / "log").read_text().strip())
     os.kill(process.pid or 0, signal.SIGINT)
@@ -162,5 +164,5 @@ def test_a_service_does_the_job_too(edit: Edit, start: Start) -> None:
     file = edit()
     open_study(StudyRequest("small")).database.close()
     process = start("worker")
-    assert process.wait(60) == 0
+    assert process.wait(DEADLINE) == 0
     assert (job(file), models(file)) == ((1, 1, 0, None), ALL)

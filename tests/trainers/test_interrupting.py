@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests.conftest import DEADLINE
 from tuner.trainers.interrupting import TrialEnded, interruptible
 
 TRACED = """
@@ -63,5 +64,7 @@ def test_a_block_that_ends_by_itself_leaves_no_watcher() -> None:
 
 def test_a_traced_program_goes_on_after_the_block() -> None:
     """A debugger or coverage traces the process: the next function is called all the same."""
-    result = subprocess.run([sys.executable, "-c", TRACED], capture_output=True, text=True, timeout=60, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", TRACED], capture_output=True, text=True, timeout=DEADLINE, check=True
+    )
     assert result.stdout == "went on\n"

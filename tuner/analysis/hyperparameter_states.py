@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis.effects import HyperparameterEffect, HyperparameterEffects
-from tuner.analysis.hyperparameters import Idle, SearchedHyperparameter
+from tuner.analysis.hyperparameters import SearchedHyperparameter
 
 TOP = 10  # best trials that show whether a range is too narrow
 EDGE = 0.1  # outermost tenth of a range
@@ -72,75 +72,71 @@ def hyperparameter_states(
     *,
     effects: HyperparameterEffects | None = None,
     strengths: Mapping[str, int] | None = None,
-    idle: Idle = lambda _: (),
 ) -> tuple[HyperparameterState, ...]:
     """Where the search stands in every hyperparameter that can take more than one value.
 
-    One entry per complete trial that did not diverge: ``params`` by hyperparameter name and the ``values`` the search
-    minimized; ``best`` is the place of the best; ``strengths`` as :class:`HyperparameterState` has them, 0 where a
-    hyperparameter is not named. Trials whose choices make a hyperparameter ``idle`` say nothing about its range; one
-    that is idle at the best trial has no state.
+    One entry per complete trial that did not diverge: ``params`` by hyperparameter name, without those that are idle
+    there, and the ``values`` the search minimized; ``best`` is the place of the best; ``strengths`` as
+    :class:`HyperparameterState` has them, 0 where a hyperparameter is not named. A hyperparameter that is idle at the
+    best trial has no state.
     """
     by_name = (
         {} if effects is None else {effect.hyperparameter: effect for effect in effects.effects if effect.level is None}
     )
-    good = np.argsort(values, kind="stable")[: int(GOOD_SHARE * len(values))]
-    choices = [one.name for one in hyperparameters if not one.scale.is_numeric]
-    idle_at = [idle({name: trial[name] for name in choices}) for trial in params]
     states = []
     for one in hyperparameters:
         if one.bounds[0] == one.bounds[1] if one.scale.is_numeric else len(one.bounds) < 2:
             continue
-        tried = [trial[one.name] for trial in params]
+        ranked = [place for place in np.argsort(values, kind="stable") if one.name in params[place]]
+        if best not in ranked:
+            continue
+        tried = [params[place][one.name] for place in ranked]
         state = HyperparameterState(
-            name=one.name, kind=one.kind, bounds=one.bounds, ordered=one.ordered, best=tried[best]
+            name=one.name, kind=one.kind, bounds=one.bounds, ordered=one.ordered, best=params[best][one.name]
         )
         if not one.scale.is_numeric:
-            states.append(replace(state, hopeless=_hopeless(one.bounds, tried, good)))
-            continue
-        acts = np.array([one.name not in names for names in idle_at])
-        if not acts[best]:
+            states.append(replace(state, hopeless=_hopeless(one.bounds, tried)))
             continue
         position, effect = one.to_unit(tried), by_name.get(one.name)
-        tops = position[acts][np.argsort(values[acts], kind="stable")[:TOP]]
-        chosen = acts.sum() >= 2 * TOP  # of fewer, the ten best are hardly better than the rest
+        tops = position[:TOP]
+        chosen = len(ranked) >= 2 * TOP  # of fewer, the ten best are hardly better than the rest
         states.append(
             replace(
                 state,
-                position=float(position[best]),
+                position=float(position[ranked.index(best)]),
                 near_low=float(np.mean(tops <= EDGE)) if chosen else 0.0,
                 near_high=float(np.mean(tops >= 1 - EDGE)) if chosen else 0.0,
                 strength=(strengths or {}).get(one.name, 0),
                 effect_on_bias=_sign(effect, "train"),
                 effect_on_variance=_sign(effect, "gap"),
-                good=good_region(position[acts], values[acts]),
+                good=good_region(position),
             )
         )
     return tuple(states)
 
 
-def good_region(position: NDArray[np.floating], values: NDArray[np.floating]) -> tuple[float, float] | None:
+def good_region(position: NDArray[np.floating]) -> tuple[float, float] | None:
     """Positions, 0 to 1, beyond which good trials are not to be expected: the rule of "coarse to fine".
 
-    Good is the best quarter of the trials, so the best one is always inside. If good trials lie evenly on an unknown
-    stretch, and n of them reach from a to b, then it ends beyond b + (b − a)(0.05^(−1/(n−1)) − 1) with a chance of 5%,
-    and likewise below a. A hyperparameter that does not matter has good trials everywhere and keeps its range; few
-    trials narrow little. None with fewer than five good trials.
+    ``position``: of the trials, the best first. Good is the best quarter of them, so the best one is always inside. If
+    good trials lie evenly on an unknown stretch, and n of them reach from a to b, then it ends beyond
+    b + (b − a)(0.05^(−1/(n−1)) − 1) with a chance of 5%, and likewise below a. A hyperparameter that does not matter
+    has good trials everywhere and keeps its range; few trials narrow little. None with fewer than five good trials.
     """
-    n = int(GOOD_SHARE * len(values))
+    n = int(GOOD_SHARE * len(position))
     if n < FEWEST_GOOD:
         return None
-    good = position[np.argsort(values, kind="stable")[:n]]
+    good = position[:n]
     low, high = float(good.min()), float(good.max())
     further = (high - low) * (CHANCE ** (-1 / (n - 1)) - 1)
     return max(low - further, 0.0), min(high + further, 1.0)
 
 
-def _hopeless(choices: Sequence[Any], tried: Sequence[Any], good: NDArray[np.intp]) -> tuple[Any, ...]:
+def _hopeless(choices: Sequence[Any], tried: Sequence[Any]) -> tuple[Any, ...]:
     """Choices tried n times, never among the good trials, where chance alone would do that with (3/4)^n < 5%: eleven
-    times.
+    times. ``tried``: of the trials, the best first.
     """
-    among_good = {tried[place] for place in good}
+    among_good = set(tried[: int(GOOD_SHARE * len(tried))])
     never = [choice for choice in choices if choice not in among_good]
     return tuple(choice for choice in never if (1 - GOOD_SHARE) ** tried.count(choice) < CHANCE)
 

@@ -22,7 +22,7 @@ from tuner.outcomes import TrialState
 from tuner.reporting.best_trial import best_trial
 from tuner.reporting.commands import command_of
 from tuner.reporting.data_checks import warnings
-from tuner.reporting.effects import idle_of, in_space, searched_hyperparameters
+from tuner.reporting.effects import acting, in_space, searched_hyperparameters
 from tuner.reporting.findings import Findings
 from tuner.reporting.learning import Learning
 from tuner.storage import StudyRecord
@@ -116,10 +116,9 @@ def _states(
         return ()
     return hyperparameter_states(
         searched_hyperparameters(definition),
-        [trial.params for trial in trials],
+        acting(definition, trials),
         np.array([trial.value for trial in trials], float),
         trials.index(findings.best),
         effects=effects,
         strengths=STRENGTHS,
-        idle=idle_of(definition),
     )

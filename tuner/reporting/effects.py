@@ -92,23 +92,32 @@ def idle_of(definition: StudyDefinition) -> Idle:
     return definition.searched_space.idle if definition.trainer_kind.knows_hyperparameters else lambda _: ()
 
 
+def acting(definition: StudyDefinition, trials: Iterable[TrialRecord]) -> list[dict[str, Any]]:
+    """Return each trial's hyperparameters without those that its choices make idle, which show nothing there."""
+    idle = idle_of(definition)
+    idle_names = ((trial.params, idle(trial.params)) for trial in trials)
+    return [{name: value for name, value in params.items() if name not in names} for params, names in idle_names]
+
+
 def find_importances(definition: StudyDefinition, findings: Findings) -> Importances | None:
     """Return PED-ANOVA importances from the exploring trials if there are enough, else from all complete trials.
 
-    A sampler's trials crowd together, so a hyperparameter without effect often outranks a true one on them.
-    (Watanabe, Bansal & Hutter 2023)
+    A sampler's trials crowd together, so a hyperparameter without effect often outranks a true one on them. Trials
+    where a hyperparameter is idle do not count for it; one that never acts has no importance.
+    (Watanabe, Bansal & Hutter 2023; conditional: 2026, arXiv:2601.20800)
     """
     searched = definition.searched_space.searched
     inside = in_space(definition, findings.judged)
     exploring = [trial for trial in inside if trial.exploring]
     of_the_space = len(exploring) >= ENOUGH_EXPLORING
     trials = exploring if of_the_space else inside
-    if len(trials) < LEAST_TRIALS or len(searched) < 2 or len({trial.value for trial in trials}) < 2:
+    if len(trials) < LEAST_TRIALS or len({trial.value for trial in trials}) < 2:
         return None
-    found = _ped_anova(definition, trials)
-    shares = {name: found[optuna_name(name, entry)] for name, entry in searched.items()}
+    by_optuna_name = _ped_anova(definition, trials)
+    names = {name: optuna_name(name, entry) for name, entry in searched.items()}
+    shares = {name: by_optuna_name[sampled] for name, sampled in names.items() if sampled in by_optuna_name}
     total = sum(shares.values())
-    if not total > 0:
+    if len(shares) < 2 or not total > 0:
         return None
     ranked = sorted(shares.items(), key=lambda item: -item[1])
     return Importances({name: share / total for name, share in ranked}, len(trials), of_the_space)
@@ -121,10 +130,10 @@ def _ped_anova(definition: StudyDefinition, trials: list[TrialRecord]) -> dict[s
     space = definition.searched_space
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study()
-    for trial in trials:
-        params = space.sampled(trial.params)
-        study.add_trial(optuna.trial.create_trial(params=params, distributions=space.distributions, value=trial.value))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    for trial, params in zip(trials, acting(definition, trials), strict=True):
+        sampled = space.sampled(params)
+        used = {name: space.distributions[name] for name in sampled}
+        study.add_trial(optuna.trial.create_trial(params=sampled, distributions=used, value=trial.value))
+    with warnings.catch_warnings(action="ignore"):  # it is experimental, or a hyperparameter acts in a single trial
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=max(0.1, BEST / len(trials)))
         return optuna.importance.get_param_importances(study, evaluator=evaluator, normalize=False)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tuner.analysis import diverged_shares
 from tuner.formatting import count, value
-from tuner.reporting.effects import in_space, searched_hyperparameters
+from tuner.reporting.effects import acting, in_space, searched_hyperparameters
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.svg import BAR_ROW, Plot, label_width
 
@@ -21,10 +21,17 @@ def failures(report: Report) -> Figure | None:
     ended = [trial for trial in report.record.trials if trial.has_result]
     trials = in_space(report.definition, ended)
     diverged = np.array([trial.has_diverged for trial in trials])
-    hyperparameters = searched_hyperparameters(report.definition)
-    if not diverged.any() or not hyperparameters:
+    if not diverged.any():
         return None
-    shares = {k.name: diverged_shares(k, [trial.params[k.name] for trial in trials], diverged) for k in hyperparameters}
+    params = acting(report.definition, trials)
+    shares = {}
+    for one in searched_hyperparameters(report.definition):
+        acts = np.array([one.name in trial for trial in params], dtype=bool)
+        if acts.any():
+            tried = [trial[one.name] for trial in params if one.name in trial]
+            shares[one.name] = diverged_shares(one, tried, diverged[acts])
+    if not shares:
+        return None
     name = max(shares, key=lambda name: (_spread(shares[name]), name == "alpha"))
     rows = [row for row in shares[name] if row[3]]
     plot = Plot(

@@ -117,7 +117,7 @@ def test_a_named_database_keeps_the_trials(workplace: Path) -> None:
     assert [len(each.report_.record.trials) for each in (first, again, more)] == [2, 2, 3]
     named = tuner.Classifier(trials=1, storage=storage, name="iris", random_state=0).fit(X, Y)
     assert len(tuner.load_study("iris", storage=storage).trials()) == len(named.report_.record.trials)
-    with pytest.raises(StorageError, match=r"study 'iris' in .* was made from another definition"):
+    with pytest.raises(StorageError, match=r"study 'iris' in .* was made from another study file"):
         tuner.Classifier(trials=1, storage=storage, name="iris").fit(X[:100], Y[:100])
 
 

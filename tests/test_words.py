@@ -50,6 +50,7 @@ RETIRED = {
     r"trainer of (?:your|its|the user's) own|own trainer": "custom trainer",
     r"held against": "compared with",
     r"as counted|\(counted\b": "measured",
+    r"bigger (?:network|one)": "larger",
 }
 """Pattern (of lower-case text) -> what to say.  A new line here is all it takes to retire one more term."""
 KEPT = {
@@ -79,3 +80,8 @@ def test_a_retired_term_is_not_used(pattern: str, better: str) -> None:
         if (found := term.search(line))
     ]
     assert not places, f"say {better}:\n" + "\n".join(places)
+
+
+def test_the_help_calls_the_file_that_users_edit_a_study_file() -> None:
+    """As the manual does; "definition" is its name in the code."""
+    assert "definition" not in (TOP / "docs" / "reference" / "commands.md").read_text(encoding="utf-8").lower()

@@ -25,7 +25,7 @@ KINDS_BY_CONTENT = {
     b"PAR1": "a data file",
     b"\x93NUMPY": "a data file",
 }
-KINDS_BY_SUFFIX = {".toml": "a definition", ".tuner": "a model", ".db": "a database"} | dict.fromkeys(
+KINDS_BY_SUFFIX = {".toml": "a study file", ".tuner": "a model", ".db": "a database"} | dict.fromkeys(
     (*DATA_SUFFIXES, ".npy"), "a data file"
 )
 BESIDE_A_DATABASE = re.compile(r"(.+)-(wal|shm|journal)")

@@ -183,7 +183,7 @@ def test_a_network_no_better_than_the_majority_class_is_told_so() -> None:
 
 
 def test_high_bias_follows_the_lectures() -> None:
-    """Train longer, a bigger network, less regularization: each where the study leaves room for it."""
+    """Train longer, a larger network, less regularization: each where the study leaves room for it."""
     biased = case(HEALTHY, bias="high", bias_value=0.1, train_error=0.1, baseline_given=True, is_largest=True,
         still_improving=True, hyperparameters=(LAMBDA, KEEP_PROB),
     )  # fmt: skip
@@ -207,7 +207,7 @@ def test_with_variance_high_too_only_what_certainly_holds_bias_up_is_eased() -> 
 
 
 def test_logistic_regression_grows_a_hidden_layer() -> None:
-    """Twice no layer is none; the bigger network of a linear model has one layer."""
+    """Twice no layer is none; the larger network of a linear model has one layer."""
     linear = case(HEALTHY, bias="high", train_error=0.1, baseline_given=True, hidden="none", is_largest=True)
     assert action(linear, "bigger_network").changes == {"space.hidden": {"choice": ["none", "16", "32"]}}
 

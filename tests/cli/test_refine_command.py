@@ -64,7 +64,7 @@ def test_where_nothing_needs_a_change_nothing_is_written(small_study: Path, here
     here("search", "small")
     result = here("refine", "small", "--material-gap", "0.9")
     assert result.returncode == 0
-    assert "the definition needs no change; nothing was written" in result.stdout
+    assert "the study file needs no change; nothing was written" in result.stdout
     assert not Path("studies/small-2.toml").exists()
     printed = json.loads(here("refine", "small", "--material-gap", "0.9", "--json").stdout)
     assert printed == {"study": "small", "changes": [], "output": None, "name": None, "command": None}

@@ -182,7 +182,7 @@ def test_a_bad_storage_is_refused(small_study: Path, here: Run, url: str, parts:
         (["search", "small", "--trials", "1", "--total", "2"], ["--trials", "--total"]),
         (["search", "small", "--wrokers", "2"], ["--wrokers", "--workers"]),
         (["search", "small", "--target", "width"], ["studies/small.toml", "predicts 'kind'", "'width'"]),
-        (["search", "studies/"], ["studies/ is a folder", "definition"]),
+        (["search", "studies/"], ["studies/ is a folder", "study file"]),
         (["search", "."], [". is a folder"]),
         (["search"], ["STUDY", "tuner search --help"]),
         (["serach", "small"], ["'serach'", "'search'"]),

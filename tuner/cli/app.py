@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "search": Entry(SEARCH, "Run trials until the study's budget is complete.", "search churn.csv --target churned"),
-    "refine": Entry(SEARCH, "Write the next definition, with the report's advice applied.", "refine churn"),
+    "refine": Entry(SEARCH, "Write the next study file, with the report's advice applied.", "refine churn"),
     "enqueue": Entry(SEARCH, "Choose the next trial's hyperparameters by hand.", "enqueue churn alpha=0.1"),
     "submit": Entry(
         SEARCH, "Raise a study's budget; any available worker runs the trials.", "submit churn --trials 50"
@@ -41,7 +41,7 @@ COMMANDS = {
     "trials": Entry(UNDERSTAND, "List the trials of a study, as a table or CSV.", "trials churn --csv"),
     "studies": Entry(UNDERSTAND, "List the studies of the database.", "studies"),
     "dashboard": Entry(UNDERSTAND, "Open Optuna's dashboard on the same database.", "dashboard"),
-    "train": Entry(USE, "Train a trial again, bit for bit, and save it as a model.", "train churn"),
+    "train": Entry(USE, "Train the model of a trial, and save it.", "train churn"),
     "evaluate": Entry(
         USE, "Show a model's errors and calibration; --test uses the test set.", "evaluate models/churn.tuner"
     ),
@@ -50,10 +50,10 @@ COMMANDS = {
     "backup": Entry(DATABASE, "Copy the database into a new file while others write.", "backup studies/backup.db"),
     "merge": Entry(DATABASE, "Add the studies and trials of another database.", "merge other/studies/tuner.db"),
     "delete": Entry(DATABASE, "Delete a study and its trials.", "delete churn"),
-    "init": Entry(SET_UP, "Write a commented definition for a data file.", "init churn.csv --target churned"),
+    "init": Entry(SET_UP, "Write a commented study file for a data file.", "init churn.csv --target churned"),
     "check": Entry(SET_UP, "Validate a study and estimate time and memory.", "check churn"),
     "gradcheck": Entry(SET_UP, "Check the network's gradients, layer by layer.", "gradcheck churn"),
-    "schema": Entry(SET_UP, "Print the JSON schema of a definition, for editors.", "schema > study.schema.json"),
+    "schema": Entry(SET_UP, "Print the JSON schema of a study file, for editors.", "schema > study.schema.json"),
     "doctor": Entry(SET_UP, "Check this machine, its libraries and the database.", "doctor"),
 }
 """Name -> help; the module is ``tuner.cli.<name>_command`` with a typer function of the same name."""
@@ -66,7 +66,7 @@ Start with your own table: one row per example, one column to predict.
 
 Or start with the 1,797 handwritten digits that are included (about a minute):
   tuner search digits                      search
-  tuner init --example                     copy their definition here, to read and edit
+  tuner init --example                     copy their study file here, to read and edit
 
 Then:
   tuner studies                            list what was searched here

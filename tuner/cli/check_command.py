@@ -25,7 +25,7 @@ def check(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read definition and data, train one epoch, and estimate time and memory of the search."""
+    """Read study file and data, train one epoch, and estimate time and memory of the search."""
     from tuner.data import check_data_quality
     from tuner.workspace import StudyRequest, load_to_run
 

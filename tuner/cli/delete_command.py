@@ -17,7 +17,7 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     storage: StorageOption = None,
 ) -> None:
-    """Remove a study and its trials from the database; keep its definition and reports."""
+    """Remove a study and its trials from the database; keep its study file and reports."""
     from tuner.workspace.administration import delete as delete_study
     from tuner.workspace.administration import preview_deletion
 

@@ -30,4 +30,4 @@ def init(
     written, notices = (write_example(str(name)), ()) if example else make_definition_file(name, target)
     for notice in notices:
         print_lines(f"note: {notice}")
-    print_lines(f"written: {written}. Edit it, then run: {command_text('search', written.stem)}")
+    print_lines(f"written: {written}. Edit it if you like, then run: {command_text('search', written.stem)}")

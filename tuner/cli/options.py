@@ -16,7 +16,7 @@ StudyArgument = Annotated[
     str,
     typer.Argument(
         metavar="STUDY",
-        help="A definition (TOML), a data file, or the name of a study.",
+        help="A study file (TOML), a data file, or the name of a study.",
         show_default=False,
         autocompletion=study_names,
     ),
@@ -49,7 +49,7 @@ TargetOption = Annotated[
 ]
 ForceOption = Annotated[
     bool,
-    typer.Option("--force", help="Replace an existing file, but never a database, model, data file or definition."),
+    typer.Option("--force", help="Replace an existing file, but never a database, model, data file or study file."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
 

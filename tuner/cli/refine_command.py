@@ -30,7 +30,7 @@ def refine(
         typer.Option(
             "--output",
             metavar="FILE",
-            help="The next definition [default: studies/STUDY-2.toml, or the next free name].",
+            help="The next study file [default: studies/STUDY-2.toml, or the next free name].",
             show_default=False,
         ),
     ] = None,
@@ -40,7 +40,7 @@ def refine(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the next study's definition: the report's advice as changed lines, each with its reason."""
+    """Write the next study file: the report's advice as changed lines, each with its reason."""
     from tuner.reporting import build_report, next_definition, search_next_command
     from tuner.reporting import refine as refined
     from tuner.workspace import read_to_refine, write_definition
@@ -64,7 +64,7 @@ def _lines(report: Report, found: Refinement, written: str) -> Iterator[str]:
     if found.edits:
         yield from ["", *found.lines(), "", written]
         return
-    yield "the definition needs no change; nothing was written"
+    yield "the study file needs no change; nothing was written"
     if report.actions:
         first = report.actions[0]
         yield f"the report advises: {first.why}"

@@ -61,7 +61,7 @@ def search(
     ] = None,
     fail_above: FailAboveOption = None,
     allow_changed: Annotated[
-        bool, typer.Option("--allow-changed", help="Continue a study even if its definition changed.")
+        bool, typer.Option("--allow-changed", help="Continue a study even if its study file changed.")
     ] = False,
     executor: Annotated[
         str, typer.Option("--executor", metavar="NAME", help="Where the workers run: processes, or dask.")
@@ -122,7 +122,7 @@ def _print_notes(opened: PreparedStudy, total: int | None, *, quiet: bool) -> No
     notices = [f"note: {notice}" for notice in opened.notices] if opened.is_new and not quiet else []
     budget = opened.stored.budget
     if total is not None and total < budget:
-        hint = "to lower it, change [search] trials in the definition; to run N more, pass --trials N"
+        hint = "to lower it, change [search] trials in the study file; to run N more, pass --trials N"
         notices.append(f"--total {total} has no effect: the budget is already {budget} ({hint})")
     for notice in notices:
         print_lines(f"tuner: {notice}", err=True)
@@ -141,7 +141,7 @@ def _print_verdict(opened: PreparedStudy) -> None:
     from tuner.workspace import read_prepared
 
     record = read_prepared(opened)
-    page = f"reports/{record.name}/report.html is written by:"
+    page = f"Write the report with all figures to reports/{record.name}/report.html:"
     print_report(build_report(record), page, f"   {report_command(record, '--open')}")
 
 

@@ -16,7 +16,7 @@ def submit(
     trials: Annotated[
         int | None,
         typer.Option(
-            "--trials", metavar="N", min=1, help="Raise the budget by N; a new study starts with its definition's."
+            "--trials", metavar="N", min=1, help="Raise the budget by N; a new study starts with its study file's."
         ),
     ] = None,
     storage: StorageOption = None,

@@ -43,7 +43,7 @@ def train(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a trial again, bit for bit, and save it as one file."""
+    """Train the model of a trial, and save it as one file."""
     one_se = one_se or old_one_se
     if one_se and trial is not None:
         raise UsageError("--one-se and --trial are mutually exclusive")

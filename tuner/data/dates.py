@@ -68,7 +68,7 @@ def detect_format(levels: list[str], counts: NDArray[np.int64]) -> tuple[str, fl
 
 
 def date_parts(seconds: Doubles) -> Doubles:
-    """Return (n, 7): the time in days, then sine and cosine of its place in the year, week and day."""
+    """Return (n, 7): the time in days, then sine and cosine of its position in the year, week and day."""
     parts = np.empty((len(seconds), len(PARTS)))
     parts[:, 0] = seconds / DAY
     for place, (origin, period) in enumerate(CYCLES.values()):

@@ -7,7 +7,7 @@ A column becomes one or more features:
 - boolean: 0 or 1, missing cells likewise;
 - categorical: one flag per category with enough training rows; rarer and unseen categories share one (without it
   they are all zeros); missing is a separate category;
-- date: the time, and sine and cosine of its place in the year, week and day, if they vary, normalized.
+- date: the time, and sine and cosine of its position in the year, week and day, if they vary, normalized.
 
 Flags stay 0 and 1: divided by σ, flags of rare categories would be the largest inputs.  (Measured on adult with four
 settings: 14.1% to 14.3% test error with plain flags, 14.9% to 15.1% with normalized ones.)
@@ -330,7 +330,7 @@ class ValueEncoder(Encoder[Doubles]):
 
 
 class DateEncoder(ValueEncoder):
-    """The time and its place in the year, week and day."""
+    """The time and its position in the year, week and day."""
 
     reads = Reads.SECONDS
     parts = (*PARTS, MISSING)

@@ -246,7 +246,7 @@ def _by_part(
 
 
 def _date_parts(nodes: _Nodes, seconds: str) -> dict[str, str]:
-    """The time in days, and sine and cosine of its place in the year, the week and the day."""
+    """The time in days, and sine and cosine of its position in the year, the week and the day."""
     parts = {"time": nodes.add("Div", seconds, nodes.constant(DAY, np.float64))}
     for name, (origin, period) in DATE_CYCLES.items():
         cycles = nodes.add("Sub", seconds, nodes.constant(origin, np.float64))

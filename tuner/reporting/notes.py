@@ -101,7 +101,7 @@ def _resolution(record: StudyRecord, findings: Findings) -> str:
         return f"{detectable}. The best and the second-best trial have the same error."
     if found.examples > len(record.dev_y):
         rows = rounded(found.examples)
-        return f"{detectable}. About {rows} dev rows would show the best and the second-best trial apart."
+        return f"{detectable}. It would take about {rows} dev rows to separate the best two trials."
     return f"{detectable}."
 
 

@@ -109,7 +109,7 @@ def _what_decides(diagnosis: Diagnosis, name: str) -> str:
     """State how many examples would decide a gap."""
     needed = examples_to_decide(diagnosis, name)
     if needed is None:
-        return "It is too close to the threshold for any number of examples to decide it."
+        return "It is so close to the threshold that more examples would not decide it."
     which, examples = needed
     if which == "all":
         return f"About {examples:,} times as many examples would decide it if the errors stay as they are."

@@ -107,7 +107,7 @@ def _refuse_another(name: str, study: Mapping[str, Any], found: Any) -> None:
     if changed or (found.dev_rows, found.dev_classes) != (study["dev_rows"], study["dev_classes"]):
         differs = ", ".join(dict.fromkeys(changed)) or "the dev examples"
         raise StorageError(
-            f"study {name!r} is in both databases with different definitions ({differs}); nothing was merged. "
+            f"study {name!r} is in both databases with different settings ({differs}); nothing was merged. "
             "Merge into another database with --storage, or delete one of the two"
         )
 

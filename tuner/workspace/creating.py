@@ -214,7 +214,7 @@ def refuse_changed(database: Database, stored: StoredStudy, identity: dict[str, 
     if changes:
         new_name = _free_name(database, stored)
         raise StorageError(
-            f"study {stored.name!r} in {database.name} was made from another definition: {'; '.join(changes)}. "
+            f"study {stored.name!r} in {database.name} was made from another study file: {'; '.join(changes)}. "
             f"Start a new study with: {command_text('search', stored.name, '--name', new_name, '--from', stored.name)} "
             "(or continue with --allow-changed)"
         )

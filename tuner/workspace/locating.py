@@ -103,7 +103,7 @@ def locate(
 
 def _locate(study: str, storage: str | None, target: str | None, name: str | None, stack: ExitStack) -> Located:
     if Path(study).is_dir() and (is_path(study) or study in (".", "..")):
-        raise UsageError(f"{study} is a folder. Name a definition (TOML), a data file, or a study")
+        raise UsageError(f"{study} is a folder. Name a study file (TOML), a data file, or a study")
     if is_path(study):
         path = Path(study)
         if path.suffix == ".toml":
@@ -186,7 +186,7 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such file; expected a study definition (TOML) or a data file") from None
+        raise UsageError(f"{path}: no such file; expected a study file (TOML) or a data file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as UTF-8 text: {error}") from None
 
@@ -231,7 +231,7 @@ def study_name_of(path: Path) -> str:
 def data_file_reader(path: Path, target: str | None) -> FileReader:
     """A reader for a data file that has no definition yet.  Raises UsageError if the file does not exist."""
     if not path.exists():
-        raise UsageError(f"{path}: no such file; expected a study definition (TOML) or a data file")
+        raise UsageError(f"{path}: no such file; expected a study file (TOML) or a data file")
     return FileReader(DataSettings(source=str(path.resolve()), target=target), Path.cwd())
 
 

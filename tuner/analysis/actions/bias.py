@@ -89,13 +89,14 @@ def bigger_network(state: StudyState) -> Action | None:
         return None
     larger = [_scaled(best.hidden, factor) for factor in (2, 4)]
     missed = percent(state.train_error or 0.0)
+    largest = "one without a hidden layer" if best.hidden == "none" else f"{best.hidden} units"
     return Action(
-        why=f"The train error is {missed}, and no network larger than {best.hidden} was tried. Try larger ones.",
+        why=f"The train error is {missed}, and no network larger than {largest} was tried. Try larger ones.",
         verb=Verb.REFINE,
         evidence={"hidden": best.hidden, "proposed": larger},
         expected_gain=state.gain(BIAS),
         changes={"space.hidden": {"choice": [best.hidden, *larger]}},
-        reasons={"space.hidden": f"a bigger network: the largest one tried has a train error of {missed}"},
+        reasons={"space.hidden": f"a larger network: the largest one tried has a train error of {missed}"},
     )
 
 
@@ -141,7 +142,7 @@ def _what_is_left(state: StudyState) -> str:
     if state.fit is not None and state.fit.trial is not None:
         return (
             f"The network is large enough: in trial {state.fit.trial}, with a network no larger, the train error falls "
-            f"to {percent(state.fit.error)}, but dev error is higher than in the best trial. A bigger network or less "
+            f"to {percent(state.fit.error)}, but dev error is higher than in the best trial. A larger network or less "
             "regularization would not help. Try other features, cleaner labels or more data."
         )
     return (

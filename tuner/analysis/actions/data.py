@@ -107,7 +107,7 @@ def _examples_needed(state: StudyState, gap: str) -> str:
     """Say how many examples of which set would decide a gap."""
     needed, name = examples_to_decide(state.diagnosis, gap), gap.replace("_", " ")
     if needed is None:
-        return f"the {name} is too close to the threshold for any number of examples to decide it"
+        return f"the {name} is so close to the threshold that more examples would not decide it"
     which, examples = needed
     many = f"{examples:,} times as many examples" if which == "all" else f"about {rounded(examples)} {which} examples"
     return f"{many} would decide the {name}"

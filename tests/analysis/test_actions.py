@@ -308,7 +308,7 @@ def test_an_open_verdict_asks_first_for_what_decides_it() -> None:
     )  # fmt: skip
     assert names(open_) == ["more_examples", "widen_range"]
     first = ranked(open_)[0]
-    assert "about 21,000 train examples would decide the avoidable bias; the variance is too close" in first.why
+    assert "about 21,000 train examples would decide the avoidable bias; the variance is so close" in first.why
     assert first.verb is Verb.LEARNING_CURVE
     assert names(case(open_, folds=None))[0] == "use_folds"
     assert names(case(open_, dev_error=0.05))[0] == "more_dev_examples"

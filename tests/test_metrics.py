@@ -85,6 +85,7 @@ def test_a_new_metric_is_searched_stopped_by_and_reported(
     script = f"""
 import json, numpy as np, tuner
 from tuner.metrics import METRICS
+from tuner.reporting.comparing import pair
 study = tuner.search("small.toml")
 report = study.report()
 record, findings = report.record, report.findings
@@ -97,6 +98,9 @@ print(json.dumps({{
     "sums": [float(n.dev_losses.sum()) for n in best.networks],
     "kinds": sorted({{str(n.dev_losses.dtype) for n in best.networks}}),
     "summary": report.summary["best"], "sentences": report.sentences,
+    "repeated": study.train(ensemble=True).repetition.differences,
+    "paired": pair(report, report) is not None,
+    "kept": study.train(on="train+dev").errors["dev"]["value"],
 }}))
 """
     run = subprocess.run(
@@ -113,6 +117,9 @@ print(json.dumps({{
     assert found["at_best"] == pytest.approx(found["sums"], rel=1e-5)
     assert found["kinds"] == (["bool"] if name == "rare_error" else ["float32"])
     assert found["summary"]["dev_error"] < 0.5
+    assert found["kept"] == pytest.approx(found["summary"]["dev_error"])
+    assert found["repeated"] == []
+    assert found["paired"] == (name == "rare_error")
     if name == "rare_error":
         assert found["summary"]["rare_error"]["value"] == pytest.approx(found["value"])
         assert any("The search minimized the rare error" in sentence for sentence in found["sentences"])

@@ -17,6 +17,7 @@ from tuner.analysis import ErrorEstimate, seeds_error
 from tuner.commands import command_text
 from tuner.data import Dataset, Encoding, Table, fit_on_all
 from tuner.errors import UsageError
+from tuner.metrics import METRICS
 from tuner.modeling.evaluating import estimate_error
 from tuner.modeling.metadata import ErrorMetadata, ModelMetadata
 from tuner.modeling.model import Model, Repetition
@@ -124,7 +125,7 @@ class _Fit:
         return Repetition(
             train_errors=[_train_estimate(group, self.dataset).value for group in self._groups()],
             dev_errors=[float(row.mean()) for row in wrong],
-            differences=differences(self.trial.networks, self.results[0].networks),
+            differences=differences(self.trial.networks, self.results[0]),
             spread=seeds_error(wrong),
         )
 
@@ -234,12 +235,17 @@ class _Fit:
         networks, layout = self.trial.networks, self.record.dev_layout(self.trial)
         several = f" ({len(networks)} {'folds' if layout.has_folds else 'seeds'})" if len(networks) > 1 else ""
         whose = f"trial {self.trial.number}{several}"
-        wrong = np.mean(layout.sets([network.dev_losses for network in networks]), axis=0)
-        assert len(wrong) == layout.n_dev
+        if METRICS[self.definition.search.metric].counts_wrong:
+            wrong = np.mean(layout.sets([network.dev_losses for network in networks]), axis=0)
+            dev = estimate_error(wrong, self.record.dev_groups)
+        else:  # which rows are wrong is not stored, so nothing shows that rows of a group differ
+            groups = self.record.dev_groups
+            n_wrong = sum(network.dev_wrong for network in networks) / layout.networks_per_row
+            dev = ErrorEstimate.measured(n_wrong, layout.n_dev, None if groups is None else len(np.unique(groups)))
         train = ErrorEstimate.measured(
             *layout.train_loss([n.train_wrong for n in networks], [n.n_train for n in networks])
         )
-        return _stored({"train": (train, whose), "dev": (estimate_error(wrong, self.record.dev_groups), whose)})
+        return _stored({"train": (train, whose), "dev": (dev, whose)})
 
     def _corrected_error(self) -> dict[str, ErrorMetadata]:
         """Take the report's for the best trial: the measured dev error is the lowest of many, and too low."""
@@ -289,10 +295,10 @@ class _Fit:
         return Model(metadata, [network.theta for network in networks])
 
 
-def differences(stored: Sequence[NetworkRecord], now: Sequence[TrainedNetwork]) -> list[str]:
+def differences(stored: Sequence[NetworkRecord], now: TrialResult) -> list[str]:
     """Say what of a trial's record was not repeated bit for bit, network by network."""
     found = []
-    for k, (before, network) in enumerate(zip(stored, now, strict=False)):
+    for k, (before, network, losses) in enumerate(zip(stored, now.networks, now.dev_losses, strict=False)):
         which = f"network {k}: " if len(stored) > 1 else ""
         pairs = {
             "best epoch": (before.best_epoch, network.best_epoch),
@@ -302,7 +308,7 @@ def differences(stored: Sequence[NetworkRecord], now: Sequence[TrainedNetwork]) 
             "dev cost": (before.dev_cost, network.dev_cost),
         }
         unlike = [f"{what} {new!r}, recorded {old!r}" for what, (old, new) in pairs.items() if old != new]
-        if not unlike and not np.array_equal(before.dev_losses, network.dev_wrong):
+        if not unlike and not np.array_equal(before.dev_losses, losses.astype(before.dev_losses.dtype)):
             unlike = ["errors on other dev rows than recorded"]
         found += [which + difference for difference in unlike]
     return found

@@ -76,9 +76,13 @@ class Comparison(Shown):
 
 
 def pair(first: Report, other: Report) -> Pairing | None:
-    """Compare two best networks row by row; None where they were not judged on the same dev rows."""
+    """Compare two best networks row by row; None where they were not judged by the wrong ones of the same dev rows."""
     a, b = first.record, other.record
-    same = a.fingerprint == b.fingerprint and np.array_equal(np.sort(a.dev_rows), np.sort(b.dev_rows))
+    same = (
+        _count_wrong(first, other)
+        and a.fingerprint == b.fingerprint
+        and np.array_equal(np.sort(a.dev_rows), np.sort(b.dev_rows))
+    )
     if not same or first.best is None or other.best is None:
         return None
     rows = [_in_row_order(report) for report in (first, other)]
@@ -88,6 +92,10 @@ def pair(first: Report, other: Report) -> Pairing | None:
     p = float(chance_as_good(wrong, 1 - worse, groups)[worse])
     more = rows[0].astype(float) - rows[1]
     return Pairing(float(more[more > 0].sum()), float(np.abs(more[more < 0]).sum()), min(1.0, 2 * p))
+
+
+def _count_wrong(*reports: Report) -> bool:
+    return all(report.findings.metric.counts_wrong for report in reports)
 
 
 def _in_row_order(report: Report) -> np.ndarray:
@@ -107,7 +115,8 @@ def _against(first: Report, other: Report) -> str:
     if paired is None:
         apart = "" if low > 0 or high < 0 else ", which may be chance"
         difference = f"{points(b.value - a.value)} percentage points (pp) ({span(low, high)})"
-        return f"{errors}, a difference of {difference}{apart}. Their dev rows differ."
+        unlike = "dev rows differ" if _count_wrong(first, other) else "metrics do not both count wrong rows"
+        return f"{errors}, a difference of {difference}{apart}. Their {unlike}."
     return (
         f"{errors}. On the same {count(len(first.record.dev_y), 'dev row')}, {paired.only_first:,.0f} are wrong only "
         f"in the best trial of {first.record.name} and {paired.only_other:,.0f} only in that of {other.record.name}. "

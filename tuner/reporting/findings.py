@@ -107,19 +107,19 @@ def _diagnosis(
     """Diagnose the error, selection-corrected if trials were chosen by the error."""
     best = judged[place]
     layout, n_dev = record.dev_layout(best), len(record.dev_y)
-    counts_wrong = METRICS[definition.search.metric].counts_wrong
-    wrong = float(
-        losses[place].sum() if counts_wrong else sum(one.dev_wrong for one in best.networks) / layout.networks_per_row
-    )
+    counts_wrong, groups = METRICS[definition.search.metric].counts_wrong, record.dev_groups
+    wrong = sum(one.dev_wrong for one in best.networks) / layout.networks_per_row
     rng = np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,)))
-    effective = None if record.dev_groups is None else effective_examples(losses[place], record.dev_groups, rng=rng)
+    effective = None
+    if groups is not None:  # without knowing which rows are wrong, each group counts once
+        effective = effective_examples(losses[place], groups, rng=rng) if counts_wrong else len(np.unique(groups))
     competition = Competition(
         trials=[_runs(trial, record, definition) for trial in judged],
         fold_sizes=np.bincount(record.dev_fold, minlength=N_DEV_FOLDS),
         losses=losses,
         patience=definition.training.patience,
         looks=layout.networks_per_row,
-        groups=record.dev_groups,
+        groups=groups,
     )
     corrected = None
     if competition.had_a_choice and counts_wrong:

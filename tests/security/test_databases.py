@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import random
 import shutil
@@ -63,6 +64,28 @@ COMMANDS = [
 ]
 
 
+HYPERPARAMETERS = [
+    *(
+        "null",
+        "true",
+        "1",
+        "-1",
+        "0",
+        "0.5",
+        "1e300",
+        "1e308",
+        "1e-320",
+        "-0.0",
+        "3",
+        "9007199254740993",
+        "1" + "0" * 400,
+    ),
+    *('""', '"a"', '"a\\nb"', '"64"', '"none"', '"full"', '"he"', '"0-1"', '"1-"', '"300000-300000"', '"1e-3"'),
+    *("[]", "[1]", "[0.5]", "[0.5, 0.5]", '["a"]', "NaN", "[NaN]", "Infinity", "{}", "[[1]]", '"\\ud800"'),
+]
+"""Of a stored trial, as JSON."""
+
+
 def alterations(database: Path) -> list[list[str]]:
     """Statements by column: every value, in all rows or one; and rows, columns and tables gone."""
     found: list[list[str]] = []
@@ -78,7 +101,19 @@ def alterations(database: Path) -> list[list[str]]:
                 found.append([f"UPDATE OR IGNORE {table} SET {column} = {value}{row}" for value, row in values])
             found.append([f"DELETE FROM {table}{row}" for row in ["", *ends]])
             found.append([f"ALTER TABLE {table} DROP COLUMN {column}" for column in columns] + [f"DROP TABLE {table}"])
+        stored = dict(connection.execute("SELECT trial_id, hyperparameters FROM tuner_trials"))
+    names = {name for text in stored.values() for name in [*json.loads(text), "x\\n"]}
+    for name in sorted(names):
+        values = itertools.product(stored.items(), HYPERPARAMETERS)
+        found.append([altered_trial(trial, text, name, value) for (trial, text), value in values])
     return found
+
+
+def altered_trial(trial: int, text: str, name: str, value: str) -> str:
+    """A statement that gives a stored trial another value of a hyperparameter, or one more."""
+    values = {key: json.dumps(of) for key, of in json.loads(text).items()} | {name: value}
+    altered = ", ".join(f'"{key}": {of}' for key, of in values.items())
+    return f"UPDATE tuner_trials SET hyperparameters = '{{{altered}}}' WHERE trial_id = {trial}"
 
 
 @pytest.fixture
@@ -185,6 +220,50 @@ def test_a_bad_value_is_named_with_its_place(first: Path, sql: str, words: str, 
     status, _, errors = command(*words.split())
     assert (status, errors.count("\n"), told in errors, "tuner backup" in errors) == (2, 1, True, True), errors
     assert first.with_name("studies").joinpath("tuner.db").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("alpha", "[0.5]", "'alpha': [0.5] is not a number > 0"),
+        ("alpha", "null", "'alpha': NULL is not a number > 0"),
+        ("lambda", '"0.1"', "'lambda': '0.1' is not a number ≥ 0"),
+        ("lambda", "-1", "'lambda': -1 is not a number ≥ 0"),
+        ("beta", "true", "'beta': True is not a number ≥ 0 and < 1"),
+        ("hidden", '"a\\nb"', "'hidden': 'a\\nb' is not widths of the hidden layers"),
+        ("keep_prob", "[0.5, 0.5]", "'keep_prob': [0.5, 0.5] is not one number, or a list of 1"),
+        ("x\\n", "1", "'x\\n': 1 is not a hyperparameter"),
+    ],
+)
+def test_a_hyperparameter_that_no_trial_can_have_is_refused(first: Path, name: str, value: str, told: str) -> None:
+    """By each command that reads a trial: study, trial, hyperparameter, value, and what was expected."""
+    database = restore(first)
+    with closing(sqlite3.connect(database)) as connection:
+        query = (
+            "SELECT trial_id, number, hyperparameters FROM tuner_trials JOIN trials USING (trial_id) WHERE number = 2"
+        )
+        trial, number, text = connection.execute(query).fetchone()
+    assert alter(database, altered_trial(trial, text, name, value))
+    for words in (
+        *("trials mixed", "report mixed", "train mixed", "refine mixed", "watch mixed", "learning-curve mixed"),
+        "search mixed --name next --from mixed",
+    ):
+        status, _, errors = command(*words.split())
+        assert (status, errors.count("\n")) == (2, 1), (words, errors)
+        assert f"study 'mixed', trial {number}, table tuner_trials, column hyperparameters, {told}" in errors
+
+
+def test_a_queued_trial_with_a_bad_value_sets_its_study_aside(first: Path) -> None:
+    """A worker continues a trial with what an earlier attempt drew."""
+    database = restore(first)
+    with closing(sqlite3.connect(database)) as connection:
+        trial, text = connection.execute("SELECT trial_id, hyperparameters FROM tuner_trials LIMIT 1").fetchone()
+    assert alter(database, altered_trial(trial, text, "alpha", "[1]"))
+    assert alter(database, f"UPDATE trials SET state = 'WAITING' WHERE trial_id = {trial}")
+    status, _, errors = command("worker")
+    refusal = "study 'mixed', trial 0, table tuner_trials, column hyperparameters, 'alpha': [1] is not a number > 0"
+    assert (status, "internal error" in errors, refusal in errors) == (1, False, True)
+    assert refusal in command("studies")[1]
 
 
 def test_an_altered_database_is_read_right_or_refused(first: Path) -> None:

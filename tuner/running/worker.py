@@ -34,6 +34,7 @@ from tuner.storage import (
     read_sampled,
     renew,
     requeue,
+    require_hyperparameters,
     write_outcome,
     write_sampled,
 )
@@ -244,6 +245,9 @@ class Worker:
         """The trial's hyperparameters, from an earlier attempt or sampled now; None if the claim was lost."""
         before, given = read_sampled(self.database, claim.trial_id, self._distributions)
         if before is not None:
+            definition = self.task.definition
+            misfit = definition.misfit(before.hyperparameters)
+            require_hyperparameters(self.database, definition.name, claim.number, misfit)
             return before
         self._history.refresh()
         drawn = draw(self.task.definition, self._history, claim.number, given, self.task.exploring_with)

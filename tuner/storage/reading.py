@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from tuner.dev_layout import N_DEV_FOLDS, DevLayout
 from tuner.outcomes import StopReason, TrialState
+from tuner.scales import SCALES
 from tuner.storage import optuna_internals, tables
 from tuner.storage.address import mask
 from tuner.storage.checked import BadValueError, optional
@@ -201,7 +202,7 @@ def _check_dev_set(name: str, row: Any) -> None:
             raise BadValueError(tables.studies.name, column, getattr(row, column), what, where=f"study {name!r}, ")
 
 
-def _check_trial(study_id: int, n_dev: int, row: Any, n_sampled: int, networks: list[NetworkRecord]) -> None:
+def _check_trial(study_id: int, n_dev: int, row: Any, sampled: Collection[str], networks: list[NetworkRecord]) -> None:
     """Raise BadValueError if a trial lacks what every trial of its state has, or its parts are not of one study."""
     where = f"trial {row.number}, "
     if row.study_id not in (None, study_id):
@@ -215,8 +216,9 @@ def _check_trial(study_id: int, n_dev: int, row: Any, n_sampled: int, networks: 
         if getattr(row, column) is None:
             expected = f"what every {row.state.name.lower()} trial has"
             raise BadValueError(table, column, None, expected, where=where)
-    if len(json.loads(row.hyperparameters)) < n_sampled:
-        expected = f"the values of all {n_sampled} that were sampled"
+    names = {scale.prefix + name for name in json.loads(row.hyperparameters) for scale in SCALES.values()}
+    if not names.issuperset(sampled):
+        expected = f"the values of all {len(sampled)} that were sampled"
         raise BadValueError(tables.trials.name, "hyperparameters", row.hyperparameters, expected, where=where)
     sizes = DevLayout(tuple(network.n_dev for network in networks), n_dev)
     if not (sizes.covers_once or all(size == n_dev for size in sizes.sizes)) or not networks:
@@ -248,7 +250,7 @@ def _read_trials(connection: Connection, study_id: int, n_dev: int) -> list[Tria
     sampled, rungs = by_trial(connection.execute(params)), by_trial(connection.execute(steps))
     networks, learning = _read_networks(connection, ids), read_learning(connection, study_id)
     for row in rows:
-        _check_trial(study_id, n_dev, row, len(sampled[row.trial_id]), networks[row.trial_id])
+        _check_trial(study_id, n_dev, row, sampled[row.trial_id], networks[row.trial_id])
     return [
         _trial(row, sampled[row.trial_id], rungs[row.trial_id], networks[row.trial_id], learning.get(row.trial_id, []))
         for row in rows

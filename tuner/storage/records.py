@@ -12,8 +12,10 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
+from tuner.formatting import quoted
 from tuner.outcomes import StopReason
 from tuner.storage import optuna_internals, tables
+from tuner.storage.checked import BadValueError
 from tuner.storage.claims import Claim, insert_trial, next_number, set_state
 from tuner.storage.database import Database
 from tuner.storage.history import ParamReader
@@ -152,6 +154,16 @@ def read_sampled(
     if row is None:
         return None, sampled
     return SampledTrial(sampled, json.loads(row.hyperparameters), row.seed, row.exploring), {}
+
+
+def require_hyperparameters(
+    database: Database, study: str, number: int, misfit: tuple[str, object, str] | None
+) -> None:
+    """Raise BadValueError for a stored hyperparameter that no trial can have: name, value and what was expected."""
+    if misfit is not None:
+        name, found, expected = misfit
+        where = f"{database.name}, study {study!r}, trial {number}, "
+        raise BadValueError(tables.trials.name, f"hyperparameters, {quoted(name)}", found, expected).at(where)
 
 
 def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outcome) -> bool:

@@ -124,18 +124,18 @@ def no_study(database: Database, name: str) -> UsageError:
     return UsageError(f"no study {name!r} in {database.name}; {there}")
 
 
-def read_points(database: Database, study_id: int) -> list[tuple[dict[str, Any], float]]:
-    """Hyperparameters and value of every complete trial that did not diverge, the best first."""
+def read_points(database: Database, study_id: int) -> list[tuple[int, dict[str, Any], float]]:
+    """Number, hyperparameters and value of every complete trial that did not diverge, the best first."""
     o, t, v = optuna_internals.trials.c, tables.trials.c, optuna_internals.values.c
     query = (
-        sa.select(t.hyperparameters, v.value)
+        sa.select(o.number, t.hyperparameters, v.value)
         .join(optuna_internals.trials, o.trial_id == t.trial_id)
         .join(optuna_internals.values, v.trial_id == t.trial_id)
         .where(t.study_id == study_id, JUDGED)
         .order_by(v.value, o.number)
     )
     with database.reading() as connection:
-        return [(json.loads(text), value) for text, value in connection.execute(query)]
+        return [(number, json.loads(text), value) for number, text, value in connection.execute(query)]
 
 
 def read_dev_set(database: Database, study_id: int) -> tuple[np.ndarray, np.ndarray]:

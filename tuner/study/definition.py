@@ -32,11 +32,12 @@ from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
 from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, MOST_LAYERS, format_hidden, parse_hidden
 from tuner.study.known_names import nearest_key, suggest
 from tuner.study.ranges import Range
-from tuner.study.space import Space
+from tuner.study.space import Space, in_order
 from tuner.study.strategies import FOLD_PRUNERS, PRUNERS, SAMPLERS, rungs
-from tuner.study.trainer_kinds import TrainerKind, check_free_name, check_trainer, kind_of, refuse_twins
+from tuner.study.trainer_kinds import TrainerKind, check_free_name, check_trainer, is_free_name, kind_of, refuse_twins
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
+_IN_EVERY_TRIAL = tuple(Space({"hidden": "none", "activation": "relu"}).fixed)
 FINGERPRINT_SHOWN = 12  # of its 64 digits, enough to see that two differ
 
 
@@ -288,6 +289,27 @@ class StudyDefinition(BaseModel):
     def rungs(self) -> tuple[int, ...]:
         """The epochs after which a trial may be pruned; empty without a pruner."""
         return () if self.search.pruner == "none" else rungs(self.training.max_epochs)
+
+    def misfit(self, values: Mapping[str, Any]) -> tuple[str, Any, str] | None:
+        """Return the first of a trial's hyperparameters that no trial can have: name, value and what was expected.
+
+        Ranges do not matter: the trial may be older than a change of them.
+        """
+        is_own = self.trainer_kind.knows_hyperparameters
+        for name in in_order({*values, *(_IN_EVERY_TRIAL if is_own else ())}):
+            value = values.get(name)
+            spec = HYPERPARAMETERS.get(name, FREE)
+            is_known = spec is not FREE or (not is_own and is_free_name(name))
+            if expected := spec.check(value) if is_known else "a hyperparameter of the trainer":
+                return name, value, expected
+        return self._keep_prob_misfit(values) if is_own else None
+
+    @staticmethod
+    def _keep_prob_misfit(values: Mapping[str, Any]) -> tuple[str, Any, str] | None:
+        shares, n_layers = values["keep_prob"], len(parse_hidden(values["hidden"]))
+        if not isinstance(shares, list) or len(shares) == n_layers:
+            return None
+        return "keep_prob", shares, f"one number, or a list of {n_layers}, one per hidden layer"
 
     def augment(self, values: Mapping[str, Any]) -> Augment | None:
         """Return the data augmentation at a point of the space, or None."""

@@ -103,6 +103,11 @@ def check_trainer(value: str) -> str:
     return value
 
 
+def is_free_name(name: str) -> bool:
+    """Whether a custom trainer's hyperparameter can have this name."""
+    return bool(_FREE_NAME.fullmatch(name)) and name not in _RECORDED
+
+
 def check_free_name(name: str) -> None:
     """Raise ValueError for an invalid name of a custom trainer's hyperparameter."""
     if not _FREE_NAME.fullmatch(name):

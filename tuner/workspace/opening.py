@@ -26,6 +26,7 @@ from tuner.storage import (
     open_database,
     read_running,
     read_study,
+    require_hyperparameters,
     shown,
     sqlite_file,
     study_lines,
@@ -199,8 +200,18 @@ def read_record(study: str, storage: str | None = None) -> StudyRecord:
         return _read_record(located, study)
 
 
+def _read_checked(database: Database, name: str) -> StudyRecord:
+    """Read a study whose trials have hyperparameters that its definition allows.  Raises StorageError."""
+    record = read_study(database, name)
+    definition = parse_definition(record.definition, f"study {name!r} in {database.name}")
+    for trial in record.trials:
+        if trial.params or trial.has_result:
+            require_hyperparameters(database, name, trial.number, definition.misfit(trial.params))
+    return record
+
+
 def _read_record(located: Located, study: str) -> StudyRecord:
-    record = read_study(_searched_database(located, study), located.name)
+    record = _read_checked(_searched_database(located, study), located.name)
     source = located.source
     if source is None or identity_changes(record.identity, source.definition.identity(record.fingerprint)):
         return record
@@ -210,7 +221,7 @@ def _read_record(located: Located, study: str) -> StudyRecord:
 def read_prepared(study: PreparedStudy) -> StudyRecord:
     """Read a study that was just searched."""
     try:
-        return read_study(study.database, study.stored.name)
+        return _read_checked(study.database, study.stored.name)
     finally:
         study.database.close()
 
@@ -284,7 +295,7 @@ class StudyView:
 
     def look(self) -> tuple[StudyRecord, list[RunningTrial]]:
         """Read the study's record and its running trials."""
-        record = read_study(self._database, self._name)
+        record = _read_checked(self._database, self._name)
         return record, read_running(self._database, record.study_id)
 
     def close(self) -> None:

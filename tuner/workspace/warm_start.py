@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tuner.errors import UsageError
-from tuner.storage import Database, WarmStartTrial, get_study, read_points
-from tuner.study import StudyDefinition
+from tuner.storage import Database, WarmStartTrial, get_study, read_points, require_hyperparameters
+from tuner.study import StudyDefinition, parse_definition
 
 MOST_OFFERS = 1000
 MOST_REPEATED = 5
@@ -29,7 +29,9 @@ def offers_from(
     space = definition.searched_space
     defaults = definition.trainer_kind.defaults
     offers: list[WarmStartTrial] = []
-    for values, value in read_points(database, old.study_id):
+    old_definition = parse_definition(old.definition, f"study {old_name!r} in {database.name}")
+    for number, values, value in read_points(database, old.study_id):
+        require_hyperparameters(database, old_name, number, old_definition.misfit(values))
         point = defaults | values
         if space.holds(point) and space.searched:
             offer = WarmStartTrial(space.sampled(point), value if is_comparable else None)

@@ -122,8 +122,8 @@ class Diagnosis:
     def _baseline_dict(self) -> dict[str, Any]:
         baseline = self.errors["baseline"]
         assert baseline is not None
-        found = {"value": baseline.value} if baseline.n is None else _estimate_dict(baseline, with_n=True)
-        return found | {"given": self.baseline_given}
+        document = {"value": baseline.value} if baseline.n is None else _estimate_dict(baseline, with_n=True)
+        return document | {"given": self.baseline_given}
 
 
 def diagnose(
@@ -261,8 +261,8 @@ def _chance_above(a: ErrorEstimate, b: ErrorEstimate, threshold: float) -> float
 
 def _estimate_dict(estimate: ErrorEstimate, *, with_n: bool) -> dict[str, Any]:
     low, high = estimate.interval()
-    found = {"value": _number(estimate.value), "low": low, "high": high}
-    return found | {"n": estimate.n} if with_n else found
+    document = {"value": _number(estimate.value), "low": low, "high": high}
+    return document | {"n": estimate.n} if with_n else document
 
 
 def _number(value: Any) -> Any:

@@ -207,13 +207,13 @@ class _Reader:
     def _effect(
         self, place: int, level: str | None, upper: list[Floats], lower: list[Floats], z: float
     ) -> HyperparameterEffect:
-        found = []
+        effects = []
         for points in (self.space, self.near_best):
             high, low = (self._points(points, place, ends) for ends in (upper, lower))
             for surface in self.surfaces:
                 value, error = surface.contrast(high, low) if len(high) else (0.0, 0.0)
-                found.append(Effect(value, value - z * error, value + z * error))
-        train, gap, train_near_best, gap_near_best = found
+                effects.append(Effect(value, value - z * error, value + z * error))
+        train, gap, train_near_best, gap_near_best = effects
         return HyperparameterEffect(
             hyperparameter=self.hyperparameters[place].name,
             level=level,

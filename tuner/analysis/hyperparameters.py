@@ -77,8 +77,8 @@ class SearchedHyperparameter:
             return 0.75 + 0.25 * u if upper else 0.25 * u
         places = np.arange(self.levels) / max(self.levels - 1, 1)
         inside = places[places >= 0.75] if upper else places[places <= 0.25]
-        found: Floats = inside[np.floor(u * len(inside)).astype(int)]
-        return found
+        positions: Floats = inside[np.floor(u * len(inside)).astype(int)]
+        return positions
 
 
 def settle(
@@ -107,5 +107,5 @@ def columns(hyperparameters: Sequence[SearchedHyperparameter], positions: Floats
         else position[:, None]
         for hyperparameter, position in zip(hyperparameters, positions.T, strict=True)
     ]
-    found: Floats = np.hstack(blocks)
-    return found
+    matrix: Floats = np.hstack(blocks)
+    return matrix

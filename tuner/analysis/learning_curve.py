@@ -102,12 +102,12 @@ class LearningCurve:
 
     def sentence(self) -> str:
         """Say what twice the data would bring, and how certain that is."""
-        found = self.promise()
+        promise = self.promise()
         if not self.enough_sizes:
-            return f"{found}; {len(self.sizes)} sizes are too few to trust the curve, which needs {ENOUGH_SIZES}."
+            return f"{promise}; {len(self.sizes)} sizes are too few to trust the curve, which needs {ENOUGH_SIZES}."
         if not self.helps:
-            return f"{found}; today's error is inside that interval, so more data may not help."
-        return f"{found}."
+            return f"{promise}; today's error is inside that interval, so more data may not help."
+        return f"{promise}."
 
 
 def fit_learning_curve(points: Sequence[LearningPoint]) -> LearningCurve:
@@ -141,8 +141,8 @@ def fit_learning_curve(points: Sequence[LearningPoint]) -> LearningCurve:
 
 def _predict(fits: Sequence[_Posterior], n: int) -> Prediction:
     """What the first fit expects, with an interval that holds the others' as well."""
-    found = [fit.predict(n) for fit in fits]
-    return replace(found[0], low=min(one.low for one in found), high=max(one.high for one in found))
+    predictions = [fit.predict(n) for fit in fits]
+    return replace(predictions[0], low=min(one.low for one in predictions), high=max(one.high for one in predictions))
 
 
 class _Posterior:
@@ -228,5 +228,5 @@ def _normal_points(count: int) -> Floats:
 
 def _middles(count: int) -> Floats:
     """Of so many equal parts of [0, 1]."""
-    found: Floats = (np.arange(count) + 0.5) / count
-    return found
+    middles: Floats = (np.arange(count) + 0.5) / count
+    return middles

@@ -42,16 +42,16 @@ class LearningPoint:
     @property
     def each(self) -> Floats:
         """Dev error of every network."""
-        found: Floats = self.wrong.mean(axis=1) if self.errors is None else np.asarray(self.errors, dtype=np.float64)
-        return found
+        errors: Floats = self.wrong.mean(axis=1) if self.errors is None else np.asarray(self.errors, dtype=np.float64)
+        return errors
 
     @property
     def left_out_each(self) -> Floats:
         """Error of every network on the rows that it left out; empty where there are none."""
         if self.left_out is None or self.left_wrong is None:
             return np.zeros(0)
-        found: Floats = self.left_wrong.sum(axis=1) / self.left_out.sum(axis=1)
-        return found
+        errors: Floats = self.left_wrong.sum(axis=1) / self.left_out.sum(axis=1)
+        return errors
 
     @property
     def n_left_out(self) -> int:
@@ -136,8 +136,8 @@ def _weighted_error(networks: Sequence[LearningNetwork]) -> float:
 
 def left_out_rows(points: Sequence[LearningPoint]) -> int:
     """How many training rows some network left out, at any size."""
-    found = [point.left_out.any(axis=0) for point in points if point.left_out is not None]
-    return int(np.logical_or.reduce(found).sum()) if found else 0
+    left_out = [point.left_out.any(axis=0) for point in points if point.left_out is not None]
+    return int(np.logical_or.reduce(left_out).sum()) if left_out else 0
 
 
 def size_errors(points: Sequence[LearningPoint]) -> tuple[Floats, Floats]:
@@ -170,8 +170,8 @@ def shared_luck(points: Sequence[LearningPoint]) -> float:
 
 def _seeds_variance(points: Sequence[LearningPoint]) -> Floats:
     """(J,) what the seeds add to the variance of the sizes' mean errors: φ·p(1 − p)/K, with one φ for all sizes."""
-    found: Floats = _seed_share(points, np.ones(len(points))) * _spread(points) / _seeds(points)
-    return found
+    variance: Floats = _seed_share(points, np.ones(len(points))) * _spread(points) / _seeds(points)
+    return variance
 
 
 def _luck_covariance(points: Sequence[LearningPoint]) -> Floats:
@@ -183,15 +183,15 @@ def _luck_covariance(points: Sequence[LearningPoint]) -> Floats:
     falls = _falls(points)
     share, spread = _seed_share(points, falls), _spread(points)
     shared = np.sqrt(SHARED_LUCK * share * spread)
-    found: Floats = np.diag(share * falls * spread / _seeds(points)) + np.outer(shared, shared)
-    return found
+    covariance: Floats = np.diag(share * falls * spread / _seeds(points)) + np.outer(shared, shared)
+    return covariance
 
 
 def _falls(points: Sequence[LearningPoint]) -> Floats:
     """(J,) the trainings' variance at each size, of that at the largest."""
     sizes = np.array([point.n_train for point in points], dtype=np.float64)
-    found: Floats = (sizes / sizes[-1]) ** -LUCK_EXPONENT
-    return found
+    falls: Floats = (sizes / sizes[-1]) ** -LUCK_EXPONENT
+    return falls
 
 
 def _seed_share(points: Sequence[LearningPoint], scales: Floats) -> float:
@@ -212,16 +212,16 @@ def _seeds(points: Sequence[LearningPoint]) -> Floats:
 def _spread(points: Sequence[LearningPoint]) -> Floats:
     """(J,) p(1 − p) of the dev examples."""
     p = np.array([inside(float(point.wrong.mean()), point.wrong.shape[1]) for point in points])
-    found: Floats = p * (1 - p)
-    return found
+    spread: Floats = p * (1 - p)
+    return spread
 
 
 def _dev_covariance(points: Sequence[LearningPoint]) -> Floats:
     """Covariance of the sizes' mean dev errors as far as the dev sample makes it, common to all of them."""
     shares = np.array([point.wrong.mean(axis=0) for point in points])
     n = shares.shape[1]
-    found: Floats = np.atleast_2d(np.cov(shares, bias=True)) / n + np.diag(_spread(points)) / n * LEAST
-    return found
+    covariance: Floats = np.atleast_2d(np.cov(shares, bias=True)) / n + np.diag(_spread(points)) / n * LEAST
+    return covariance
 
 
 def _left_out_covariance(points: Sequence[LearningPoint]) -> Floats:
@@ -229,8 +229,8 @@ def _left_out_covariance(points: Sequence[LearningPoint]) -> Floats:
     shares = np.array([point.left_out_shares() for point in points])
     n = np.array([point.n_left_out for point in points])
     p = np.array([inside(point.left_out_error or 0.0, point.n_left_out) for point in points])
-    found: Floats = shares @ shares.T + np.diag(p * (1 - p) / n) * LEAST
-    return found
+    covariance: Floats = shares @ shares.T + np.diag(p * (1 - p) / n) * LEAST
+    return covariance
 
 
 def inside(p: float, n: int) -> float:

@@ -39,8 +39,8 @@ class Kernel:
     def __call__(self, a: Floats, b: Floats) -> Floats:
         """Covariance of f between the rows of two arrays, (len(a), len(b)), without the noise."""
         r = SQRT5 * cdist(a / self.lengths, b / self.lengths)
-        found: Floats = self.signal * (1 + r + r * r / 3) * np.exp(-r) + SLOPE_VARIANCE * (a @ b.T)
-        return found
+        covariance: Floats = self.signal * (1 + r + r * r / 3) * np.exp(-r) + SLOPE_VARIANCE * (a @ b.T)
+        return covariance
 
 
 class Likelihood:
@@ -106,10 +106,10 @@ class Surface:
         if self.flat:
             return (0.0 if lower is not None else self.level), 0.0
         up, low = upper - self.center, None if lower is None else lower - self.center
-        found = np.array([self._contrast(process, up, low) for process in self.processes])
+        contrasts = np.array([self._contrast(process, up, low) for process in self.processes])
         weights = np.array([process.weight for process in self.processes])
-        mean = float(weights @ found[:, 0])
-        variance = float(weights @ (found[:, 1] + found[:, 0] ** 2)) - mean**2
+        mean = float(weights @ contrasts[:, 0])
+        variance = float(weights @ (contrasts[:, 1] + contrasts[:, 0] ** 2)) - mean**2
         value = mean * self.scale + (self.level if lower is None else 0.0)
         return value, math.sqrt(max(variance, 0.0)) * self.scale * self.widening
 

@@ -70,12 +70,12 @@ class Architecture:
 
     def slices(self) -> list[tuple[slice, slice]]:
         """Return the place of each layer's W and b in θ: W1, b1, W2, b2, …, each W row by row as (n_in, n_out)."""
-        found, start = [], 0
+        slices, start = [], 0
         for n_in, n_out in pairwise(self.widths):
             middle = start + n_in * n_out
-            found.append((slice(start, middle), slice(middle, middle + n_out)))
+            slices.append((slice(start, middle), slice(middle, middle + n_out)))
             start = middle + n_out
-        return found
+        return slices
 
     def matrices(self, theta: Array) -> list[Array]:
         """Return each layer as a view (n_in + 1, n_out) of θ: W, with b as the last row.

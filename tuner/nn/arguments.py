@@ -46,6 +46,6 @@ def power_of_two(name: str, value: Any) -> None:
         raise unexpected(name, f"a power of two, like {lower} or {2 * lower}", repr(value))
 
 
-def unexpected(name: str, expected: str, found: object) -> ArgumentError:
+def unexpected(name: str, expected: str, value: object) -> ArgumentError:
     """The error for an argument that is not what was expected."""
-    return ArgumentError(f"{name}: expected {expected}, got {found}")
+    return ArgumentError(f"{name}: expected {expected}, got {value}")

@@ -52,9 +52,9 @@ class Start:
         """Return the k-th network before the epoch, as a cohort of one."""
         lane = cohort.lanes[k]
         self._undo_lane(k, lane)
-        found = Cohort(cohort.plan, [lane], self.theta[k : k + 1], [slot[k : k + 1] for slot in self.slots])
-        found.alphas = [self.alphas[k]]
-        return found
+        cohort_of_one = Cohort(cohort.plan, [lane], self.theta[k : k + 1], [slot[k : k + 1] for slot in self.slots])
+        cohort_of_one.alphas = [self.alphas[k]]
+        return cohort_of_one
 
     def _undo_lane(self, k: int, lane: Lane) -> None:
         lane.updates = self.updates[k]
@@ -64,7 +64,7 @@ class Start:
 
 def checkpoint_of(plan: Plan, epoch: int, lanes: list[Lane], cohort: Cohort) -> dict[str, Array]:
     """Return what the next epochs and the result depend on, as arrays."""
-    found = {"epoch": np.array(epoch), "shape": np.array([len(lanes), plan.architecture.n_parameters])}
+    checkpoint = {"epoch": np.array(epoch), "shape": np.array([len(lanes), plan.architecture.n_parameters])}
     for lane in lanes:
         best = lane.stopping
         values = {
@@ -78,12 +78,12 @@ def checkpoint_of(plan: Plan, epoch: int, lanes: list[Lane], cohort: Cohort) -> 
             "streams": np.array([state_of(rng) for rng in lane.streams.values()]),
             "reports": np.array([astuple(layer) for layer in lane.reports]).reshape(-1, 5),
         }
-        found |= {f"{lane.number}.{name}": value for name, value in values.items()}
+        checkpoint |= {f"{lane.number}.{name}": value for name, value in values.items()}
     for k, lane in enumerate(cohort.lanes):
-        found[f"{lane.number}.theta"] = cohort.theta[k].copy()
-        found[f"{lane.number}.slots"] = np.array([slot[k] for slot in cohort.slots])
-        found[f"{lane.number}.alpha"] = np.array(cohort.alphas[k])
-    return found
+        checkpoint[f"{lane.number}.theta"] = cohort.theta[k].copy()
+        checkpoint[f"{lane.number}.slots"] = np.array([slot[k] for slot in cohort.slots])
+        checkpoint[f"{lane.number}.alpha"] = np.array(cohort.alphas[k])
+    return checkpoint
 
 
 def _measured(lane: Lane, epoch: int, wrong: Bools, losses: Array) -> Measured:
@@ -94,16 +94,20 @@ def _measured(lane: Lane, epoch: int, wrong: Bools, losses: Array) -> Measured:
     return Measured(lane.curve["dev_cost"][epoch - 1], lane.curve["dev_error"][epoch - 1], wrong, losses)
 
 
-def restore(plan: Plan, lanes: list[Lane], found: dict[str, Array]) -> tuple[int, Cohort]:
+def restore(plan: Plan, lanes: list[Lane], checkpoint: dict[str, Array]) -> tuple[int, Cohort]:
     """Restore fresh lanes from a checkpoint; return the epochs done and the cohort that goes on training."""
     shape = [len(lanes), plan.architecture.n_parameters]
-    if "shape" not in found or list(found["shape"]) != shape:
-        kept = "something else" if "shape" not in found else "{} networks of {} parameters".format(*found["shape"])
+    if "shape" not in checkpoint or list(checkpoint["shape"]) != shape:
+        kept = (
+            "something else"
+            if "shape" not in checkpoint
+            else "{} networks of {} parameters".format(*checkpoint["shape"])
+        )
         raise ArgumentError(
             f"resume: expected a checkpoint of {shape[0]} networks of {shape[1]} parameters, got {kept}"
         )
     for lane in lanes:
-        own = {key.partition(".")[2]: value for key, value in found.items() if key.startswith(f"{lane.number}.")}
+        own = {key.partition(".")[2]: value for key, value in checkpoint.items() if key.startswith(f"{lane.number}.")}
         best_epoch, best_updates, lane.updates, layer = (int(value) for value in own["numbers"])
         lane.stopping.best_epoch, lane.stopping.best_updates = best_epoch, best_updates
         lane.stopping.best_value, lane.monitored = (float(value) for value in own["values"])
@@ -116,7 +120,9 @@ def restore(plan: Plan, lanes: list[Lane], found: dict[str, Array]) -> tuple[int
         )  # checkpoints of 0.1 lack them and do not need them
         lane.best_on_dev, lane.on_dev = (
             _measured(lane, epoch, *rows)
-            for epoch, *rows in zip((best_epoch, int(found["epoch"])), own["wrong"].astype(bool), losses, strict=True)
+            for epoch, *rows in zip(
+                (best_epoch, int(checkpoint["epoch"])), own["wrong"].astype(bool), losses, strict=True
+            )
         )
         lane.reports = [
             LayerReport(int(epoch), int(layer), *rest)
@@ -125,10 +131,11 @@ def restore(plan: Plan, lanes: list[Lane], found: dict[str, Array]) -> tuple[int
         for rng, words in zip(lane.streams.values(), own["streams"], strict=True):
             set_state(rng, words)
     running = [lane for lane in lanes if lane.running]
-    theta = np.array([found[f"{lane.number}.theta"] for lane in running]).reshape(len(running), shape[1])
+    theta = np.array([checkpoint[f"{lane.number}.theta"] for lane in running]).reshape(len(running), shape[1])
     slots = [
-        np.array([found[f"{lane.number}.slots"][slot] for lane in running]) for slot in range(plan.optimizer.n_slots)
+        np.array([checkpoint[f"{lane.number}.slots"][slot] for lane in running])
+        for slot in range(plan.optimizer.n_slots)
     ]
     cohort = Cohort(plan, running, theta, slots)
-    cohort.alphas = [float(found[f"{lane.number}.alpha"]) for lane in running]
-    return int(found["epoch"]), cohort
+    cohort.alphas = [float(checkpoint[f"{lane.number}.alpha"]) for lane in running]
+    return int(checkpoint["epoch"]), cohort

@@ -119,9 +119,9 @@ class Cohort:
     def keep(self, places: list[int]) -> Cohort:
         """Return the cohort of the networks at these places."""
         slots = [slot[places] for slot in self.slots]
-        found = Cohort(self.plan, [self.lanes[k] for k in places], self.theta[places], slots)
-        found.alphas = [self.alphas[k] for k in places]
-        return found
+        kept = Cohort(self.plan, [self.lanes[k] for k in places], self.theta[places], slots)
+        kept.alphas = [self.alphas[k] for k in places]
+        return kept
 
     # The layout of an epoch: sizes and buffers never change, so every epoch has the same.
 

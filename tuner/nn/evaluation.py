@@ -50,10 +50,10 @@ class Evaluator:
 
 def logits_of(architecture: Architecture, theta: Array, X: Array) -> Array:
     """Return logits (n_outputs, n) of one network, θ (n_parameters,), for X (n, n_features)."""
-    found = np.empty((architecture.n_outputs, len(X)), dtype=theta.dtype)
+    logits = np.empty((architecture.n_outputs, len(X)), dtype=theta.dtype)
     for start in range(0, len(X), CHUNK):
         inputs = with_ones(X[start : start + CHUNK], theta.dtype)
         forward = ForwardPass(architecture, theta[None], len(inputs))
         run(forward.calls(inputs[None]))
-        found[:, start : start + CHUNK] = forward.logits[0]
-    return found
+        logits[:, start : start + CHUNK] = forward.logits[0]
+    return logits

@@ -41,8 +41,8 @@ class Examples:
         if not np.issubdtype(y.dtype, np.integer):
             raise ArgumentError(f"{name}: expected integers in y, got {y.dtype}")
         if y.min() < 0 or y.max() >= n_classes:
-            found = y.min() if y.min() < 0 else y.max()
-            raise ArgumentError(f"{name}: expected classes 0 to {n_classes - 1} in y, got {found}")
+            label = y.min() if y.min() < 0 else y.max()
+            raise ArgumentError(f"{name}: expected classes 0 to {n_classes - 1} in y, got {label}")
         return Prepared(with_ones(X, dtype), y.astype(np.int64, copy=False), self._relative_weights(name, dtype))
 
     def _relative_weights(self, name: str, dtype: type[np.floating]) -> Array | None:
@@ -86,10 +86,10 @@ class Prepared:
 
 def with_ones(X: Array, dtype: Any) -> Array:
     """Return X with a last column of ones, C-contiguous."""
-    found = np.empty((X.shape[0], X.shape[1] + 1), dtype=dtype)
-    found[:, :-1] = X
-    found[:, -1] = 1
-    return found
+    extended = np.empty((X.shape[0], X.shape[1] + 1), dtype=dtype)
+    extended[:, :-1] = X
+    extended[:, -1] = 1
+    return extended
 
 
 def _finite(name: str, what: str, values: Array) -> None:

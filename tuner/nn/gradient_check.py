@@ -244,12 +244,12 @@ def _numeric(cost: CostFunction, theta: Array, entry: int, name: str) -> float |
     value = theta[entry]
     if name == "W" and cost.crosses(value):
         return None
-    found = []
+    evaluations = []
     for step in (cost.epsilon, -cost.epsilon):
         theta[entry] = value + step
-        found.append((cost(theta), cost.sides()))
+        evaluations.append((cost(theta), cost.sides()))
     theta[entry] = value
-    (above, sides), (below, other) = found
+    (above, sides), (below, other) = evaluations
     return (above - below) / (2 * cost.epsilon) if np.array_equal(sides, other) else None
 
 

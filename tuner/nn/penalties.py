@@ -27,13 +27,13 @@ class Penalty(NamedTuple):
     def calls(self, theta: Array, gradient: Array, scratch: Array, biases: Sequence[Array]) -> list[Call]:
         """Return the calls that add it to the gradient (K, n) of θ (K, n); ``biases``: the biases in ``scratch``."""
         add_but_for_biases = [*(partial(bias.fill, 0) for bias in biases), partial(np.add, gradient, scratch, gradient)]
-        found: list[Call] = []
+        calls: list[Call] = []
         if self.l2 is not None:
-            found += [partial(np.multiply, theta, self.l2, scratch), *add_but_for_biases]
+            calls += [partial(np.multiply, theta, self.l2, scratch), *add_but_for_biases]
         if self.l1 is not None:
-            found += [partial(np.sign, theta, scratch), partial(np.multiply, scratch, self.l1, scratch)]
-            found += add_but_for_biases
-        return found
+            calls += [partial(np.sign, theta, scratch), partial(np.multiply, scratch, self.l1, scratch)]
+            calls += add_but_for_biases
+        return calls
 
 
 def penalty_cost(weights: Array, *, lambda_: float, l1: float, m: int) -> float:

@@ -68,9 +68,9 @@ def prepared_sets(
     done: dict[int, Prepared] = {}
     for key, examples in {id(examples): examples for examples in sets}.items():
         done[key] = examples.prepared(name, n_classes=architecture.n_classes, dtype=dtype)
-        found = done[key].n_features
-        if found != architecture.n_features:
-            raise ArgumentError(f"{name}: expected X with {architecture.n_features} columns, got {found}")
+        n_features = done[key].n_features
+        if n_features != architecture.n_features:
+            raise ArgumentError(f"{name}: expected X with {architecture.n_features} columns, got {n_features}")
     return [done[id(examples)] for examples in sets]
 
 
@@ -79,16 +79,16 @@ def check_agreement(settings: Sequence[Hyperparameters]) -> None:
     for name in ("hidden", "activation", "optimizer", "batch_size"):
         values = {getattr(one, name) for one in settings}
         if len(values) > 1:
-            found = " and ".join(sorted(map(str, values)))
-            raise ArgumentError(f"hyperparameters: expected the same {name} in every network, got {found}")
+            text = " and ".join(sorted(map(str, values)))
+            raise ArgumentError(f"hyperparameters: expected the same {name} in every network, got {text}")
 
 
 def check_updates(plan: Plan) -> None:
     """Refuse ``max_updates`` for networks with different numbers of updates per epoch."""
-    found = sorted({plan.updates_per_epoch(number) for number in range(len(plan.trains))})
-    if plan.stopping.max_updates is not None and len(found) > 1:
+    updates = sorted({plan.updates_per_epoch(number) for number in range(len(plan.trains))})
+    if plan.stopping.max_updates is not None and len(updates) > 1:
         raise ArgumentError(
-            f"max_updates: expected as many updates per epoch in every network, got {found[0]} to {found[-1]}"
+            f"max_updates: expected as many updates per epoch in every network, got {updates[0]} to {updates[-1]}"
         )
 
 
@@ -107,7 +107,7 @@ def initial_thetas(initial: Array | Sequence[Array] | None, K: int, architecture
 
 def checked_order(order: Ints, n: int) -> Ints:
     """Check an order of n examples: each exactly once."""
-    found = np.asarray(order)
-    if found.shape != (n,) or not np.array_equal(np.sort(found), np.arange(n)):
-        raise ArgumentError(f"order: expected each of 0 to {n - 1} once, got shape {found.shape}")
-    return found.astype(np.int64, copy=False)
+    array = np.asarray(order)
+    if array.shape != (n,) or not np.array_equal(np.sort(array), np.arange(n)):
+        raise ArgumentError(f"order: expected each of 0 to {n - 1} once, got shape {array.shape}")
+    return array.astype(np.int64, copy=False)

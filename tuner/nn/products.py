@@ -36,8 +36,8 @@ GRADIENT_BLOCK = (1 << 14, 1 << 13)
 def small_kernels() -> bool:
     """Whether NumPy's BLAS is OpenBLAS on a machine with AVX-512."""
     config = np.show_config(mode="dicts")
-    found = config.get("SIMD Extensions", {})
-    features = {*found.get("baseline", ()), *found.get("found", ())}
+    extensions = config.get("SIMD Extensions", {})
+    features = {*extensions.get("baseline", ()), *extensions.get("found", ())}
     blas = config.get("Build Dependencies", {}).get("blas", {}).get("name", "")
     return "openblas" in str(blas).lower() and bool(features & {"AVX512_SKX", "X86_V4"})
 

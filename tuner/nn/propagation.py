@@ -57,13 +57,13 @@ class ForwardPass:
     def _layers(self, inputs: Array, activate: Sequence[list[Call]]) -> list[Call]:
         """Return the calls of all layers from the input on, each with its activation."""
         products = [] if self._first is None else [self._first.calls(inputs), *self._later]
-        found: list[Call] = []
+        calls: list[Call] = []
         for product, activated, ones in zip(products, activate, self._ones, strict=True):
-            found += [*product, *activated]
+            calls += [*product, *activated]
             if not self._activation.keeps_one:
-                found.append(ones)
+                calls.append(ones)
         last = [inputs, *self._extended][-1]
-        return [*found, product_call(self._output, last.swapaxes(1, 2), self.logits)]
+        return [*calls, product_call(self._output, last.swapaxes(1, 2), self.logits)]
 
 
 class Batch(NamedTuple):

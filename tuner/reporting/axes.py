@@ -22,8 +22,8 @@ class HyperparameterAxis:
 
     def ticks(self, about: int = 4) -> list[tuple[float, str]]:
         """Return positions and labels along the axis, including both ends."""
-        found = self.searched.scale.spaced_ticks(self.searched.bounds, about)
-        return [(place, value(of)) for place, of in found]
+        ticks = self.searched.scale.spaced_ticks(self.searched.bounds, about)
+        return [(place, value(of)) for place, of in ticks]
 
 
 def hyperparameter_axes(definition: StudyDefinition) -> list[HyperparameterAxis]:

@@ -125,18 +125,18 @@ def _against(first: Report, other: Report) -> str:
 
 
 def _difference_dict(first: Report, other: Report) -> dict[str, Any]:
-    found: dict[str, Any] = {"study": other.record.name, "against": first.record.name}
+    difference: dict[str, Any] = {"study": other.record.name, "against": first.record.name}
     a, b = (report.diagnosis.errors.get("dev_corrected") for report in (first, other))
     if a is not None and b is not None:
         low, high = difference_interval(b, a)
-        found["dev_corrected"] = {"value": b.value - a.value, "low": low, "high": high}
+        difference["dev_corrected"] = {"value": b.value - a.value, "low": low, "high": high}
     paired = pair(first, other)
-    found["paired"] = paired and {
+    difference["paired"] = paired and {
         "only_first_wrong": paired.only_first,
         "only_other_wrong": paired.only_other,
         "chance_equal": paired.chance_equal,
     }
-    return found
+    return difference
 
 
 def _column(report: Report) -> dict[str, str]:

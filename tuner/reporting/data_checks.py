@@ -15,5 +15,5 @@ def found_in_data(record: StudyRecord) -> list[str]:
 
 def warnings(record: StudyRecord) -> list[str]:
     """Return the findings that make every number of the study doubtful: leaks, duplicates, shifted columns."""
-    found = record.facts.findings
-    return list(dict.fromkeys(one.text for one in found if one.severity == "warning" and one.kind not in NO_FAULT))
+    findings = record.facts.findings
+    return list(dict.fromkeys(one.text for one in findings if one.severity == "warning" and one.kind not in NO_FAULT))

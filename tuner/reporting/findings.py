@@ -194,14 +194,14 @@ def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Seque
     """
     if not definition.trainer_kind.has_size:
         return np.zeros(len(hidden), dtype=np.int64)
-    found: dict[str | None, int] = {}
+    sizes: dict[str | None, int] = {}
     for layers in set(hidden):
         widths = definition.network.hidden if layers is None else HYPERPARAMETERS["hidden"].parse(layers)
         shape = Architecture(
             record.facts.n_features or 1, tuple(widths), len(record.class_names), output=definition.network.output
         )
-        found[layers] = shape.n_parameters
-    return np.array([found[layers] for layers in hidden], dtype=np.int64)
+        sizes[layers] = shape.n_parameters
+    return np.array([sizes[layers] for layers in hidden], dtype=np.int64)
 
 
 def _strengths(trials: Sequence[TrialRecord]) -> NDArray[np.float64]:

@@ -20,8 +20,8 @@ Array = NDArray[np.float64]
 
 def params_of(record: StudyRecord) -> list[str]:
     """Return the names of the hyperparameters that any trial has, in their order."""
-    found = {name for trial in record.trials for name in trial.params}
-    return [name for name in HYPERPARAMETERS if name in found] + sorted(found - set(HYPERPARAMETERS))
+    names = {name for trial in record.trials for name in trial.params}
+    return [name for name in HYPERPARAMETERS if name in names] + sorted(names - set(HYPERPARAMETERS))
 
 
 def train_error(trial: TrialRecord) -> float | None:
@@ -48,8 +48,8 @@ def _share(counts: Iterable[tuple[int, int]]) -> float | None:
 
 
 def _cost(costs: Sequence[float], sizes: Sequence[int]) -> float | None:
-    found = float(np.average(costs, weights=sizes)) if sum(sizes) else math.nan
-    return None if math.isnan(found) else found
+    mean = float(np.average(costs, weights=sizes)) if sum(sizes) else math.nan
+    return None if math.isnan(mean) else mean
 
 
 def mean_curve(trial: TrialRecord) -> dict[str, Array]:
@@ -64,16 +64,16 @@ def mean_curve(trial: TrialRecord) -> dict[str, Array]:
     if len(networks) == 1:
         return dict(networks[0].curve)
     length = max(len(network.curve["seconds"]) for network in networks)
-    found = {}
+    means = {}
     for name in CURVE_COLUMNS:
         curves = [network.curve[name] for network in networks]
         if name == "seconds":
-            found[name] = np.max([np.pad(curve, (0, length - len(curve))) for curve in curves], axis=0)
+            means[name] = np.max([np.pad(curve, (0, length - len(curve))) for curve in curves], axis=0)
             continue
         weights = [network.n_dev if name.startswith("dev") else network.n_train for network in networks]
         held = [np.pad(curve, (0, length - len(curve)), mode="edge") for curve in curves]
-        found[name] = np.average(held, axis=0, weights=weights)
-    return found
+        means[name] = np.average(held, axis=0, weights=weights)
+    return means
 
 
 def trial_columns(record: StudyRecord) -> list[str]:

@@ -62,8 +62,8 @@ def _link(section: str, kept: re.Pattern[str], write: Callable[[str, str], str])
     """Link terms outside of what matches ``kept``."""
     seen = set()
 
-    def linked(found: re.Match[str]) -> str:
-        term, anchor = found.group(), ANCHORS[found.group().lower()]
+    def linked(occurrence: re.Match[str]) -> str:
+        term, anchor = occurrence.group(), ANCHORS[occurrence.group().lower()]
         if anchor in seen:
             return term
         seen.add(anchor)

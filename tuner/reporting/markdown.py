@@ -34,8 +34,8 @@ def markdown(report: Report) -> str:
     if report.best is not None:
         parts += ["## Bias and variance", *_tables(report), "## Best trial", *_best(report)]
         parts += [*_learning(report), *_effects(report), *_top_trials(report)]
-    if found := found_in_data(record):
-        parts += ["## Data checks", "\n".join(f"- {escape(notice)}" for notice in found)]
+    if notices := found_in_data(record):
+        parts += ["## Data checks", "\n".join(f"- {escape(notice)}" for notice in notices)]
     parts += ["## Provenance", table(("", ""), provenance(report))]
     return link_markdown("\n\n".join(part for part in parts if part) + "\n")
 
@@ -107,23 +107,23 @@ def _best(report: Report) -> list[str]:
 
 
 def _learning(report: Report) -> list[str]:
-    found = report.learning
-    if found is None:
+    learning = report.learning
+    if learning is None:
         return []
     rows: list[tuple[object, ...]] = [
         (f"{point.n_train:,}", percent(point.train_error), percent(float(point.each.mean())), len(point.wrong))
-        for point in found.points
+        for point in learning.points
     ]
     headings: tuple[str, ...] = ("training examples", "train error", "dev error", "trainings")
-    if found.uses_left_out:
-        rows = [(*row, percent(point.left_out_error)) for row, point in zip(rows, found.points, strict=True)]
+    if learning.uses_left_out:
+        rows = [(*row, percent(point.left_out_error)) for row, point in zip(rows, learning.points, strict=True)]
         headings = (*headings, "error on rows left out")
-    return ["## Would more data help?", escape(found.sentence), table(headings, rows, right=range(len(headings)))]
+    return ["## Would more data help?", escape(learning.sentence), table(headings, rows, right=range(len(headings)))]
 
 
 def _effects(report: Report) -> list[str]:
-    found = report.effects
-    if found is None:
+    effects = report.effects
+    if effects is None:
         return []
     rows = [
         (
@@ -131,11 +131,11 @@ def _effects(report: Report) -> list[str]:
             *(points(row.train.value), span(row.train.low, row.train.high)),
             *(points(row.gap.value), span(row.gap.low, row.gap.high)),
         )
-        for row in found.effects
+        for row in effects.effects
     ]
     about = (
         "Change in pp from the lower to the upper quarter of each range (for a choice: compared with the others), with "
-        f"95% intervals, based on {found.trials:,} complete trials."
+        f"95% intervals, based on {effects.trials:,} complete trials."
     )
     headings = ("", "train error (bias)", "95% interval", "gap (variance)", "95% interval")
     return ["## Effect of each hyperparameter on bias and variance", about, table(headings, rows, right=(1, 3))]

@@ -18,15 +18,15 @@ MOST_WARNINGS = 3  # at the top of the report; all of them are listed with the d
 
 def data_warnings(record: StudyRecord) -> list[str]:
     """Return the first warnings of the data checks as sentences, and how many more there are."""
-    found = warnings(record)
-    sentences = [f"Data checks warn: {text}" for text in found[:MOST_WARNINGS]]
-    more = len(found) - len(sentences)
+    texts = warnings(record)
+    sentences = [f"Data checks warn: {text}" for text in texts[:MOST_WARNINGS]]
+    more = len(texts) - len(sentences)
     return [*sentences, f"Data checks: {count(more, 'more warning')} in report.html."] if more > 0 else sentences
 
 
 def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findings, news: News | None) -> list[str]:
     """Return all notes that apply, as sentences."""
-    found = [
+    notes = [
         "" if news is None else news.sentence(),
         *_reference_models(findings),
         _progress(record),
@@ -38,7 +38,7 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
         layers_sentence(findings.best),
         _groups(record, findings),
     ]
-    return [sentence for sentence in [*found, *_test_evaluations(record, findings)] if sentence]
+    return [sentence for sentence in [*notes, *_test_evaluations(record, findings)] if sentence]
 
 
 def _reference_models(findings: Findings) -> list[str]:
@@ -93,14 +93,14 @@ def _tied(findings: Findings) -> str:
 
 
 def _resolution(record: StudyRecord, findings: Findings) -> str:
-    found = findings.resolution
-    if found is None:
+    resolution = findings.resolution
+    if resolution is None:
         return ""
-    detectable = f"This dev set can show differences between trials of about {points(found.difference)} pp or more"
-    if found.examples is None:
+    detectable = f"This dev set can show differences between trials of about {points(resolution.difference)} pp or more"
+    if resolution.examples is None:
         return f"{detectable}. The best and the second-best trial have the same error."
-    if found.examples > len(record.dev_y):
-        rows = rounded(found.examples)
+    if resolution.examples > len(record.dev_y):
+        rows = rounded(resolution.examples)
         return f"{detectable}. It would take about {rows} dev rows to separate the best two trials."
     return f"{detectable}."
 

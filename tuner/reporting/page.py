@@ -50,7 +50,7 @@ def page(report: Report) -> str:
             report=report,
             record=report.record,
             beside=sections.pop(BESIDE),
-            sections={heading: found for heading, found in sections.items() if found},
+            sections={heading: section for heading, section in sections.items() if section},
             about=about(report),
             most_classes=MOST_CLASSES,
             data_checks=found_in_data(report.record),

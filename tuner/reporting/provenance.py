@@ -19,7 +19,7 @@ def provenance(report: Report) -> list[tuple[str, str]]:
     record, definition = report.record, report.definition
     search, versions = definition.search, record.facts.versions
     best = report.best
-    found = [
+    entries = [
         ("data", _data(report)),
         ("fingerprint", record.fingerprint),
         ("split", _split(report)),
@@ -37,7 +37,7 @@ def provenance(report: Report) -> list[tuple[str, str]]:
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
         ("commands", again_commands(record)),
     ]
-    return [(term, text) for term, text in found if text]
+    return [(term, text) for term, text in entries if text]
 
 
 def about(report: Report) -> str:
@@ -53,8 +53,8 @@ def _file_name(path: str) -> str:
 def _data(report: Report) -> str:
     record = report.record
     features = record.facts.n_features
-    found = f"{_file_name(record.data_path)}, {count(len(record.class_names), 'class', 'classes')}"
-    return found + (f", {count(features, 'input')}" if features else "")
+    text = f"{_file_name(record.data_path)}, {count(len(record.class_names), 'class', 'classes')}"
+    return text + (f", {count(features, 'input')}" if features else "")
 
 
 def _split(report: Report) -> str:

@@ -122,15 +122,15 @@ class Report(Shown):
     @property
     def sentences(self) -> list[str]:
         """The verdict in plain sentences: the headline, the errors, the gaps and the baseline."""
-        found = [headline(self.diagnosis), figures_sentence(self.diagnosis, len(self.findings.judged))]
+        sentences = [headline(self.diagnosis), figures_sentence(self.diagnosis, len(self.findings.judged))]
         if (weighted := self.findings.weighted) is not None:
-            found.append(weighted_sentence(self.findings.metric, weighted))
-        found += [
+            sentences.append(weighted_sentence(self.findings.metric, weighted))
+        sentences += [
             gap_sentence(self.diagnosis, name)
             for name, gap in self.diagnosis.gaps.items()
             if name in ("avoidable_bias", "variance") or gap.level == Level.HIGH
         ]
-        return [sentence for sentence in [*found, assumption(self.diagnosis)] if sentence]
+        return [sentence for sentence in [*sentences, assumption(self.diagnosis)] if sentence]
 
     @cached_property
     def actions(self) -> list[Action]:

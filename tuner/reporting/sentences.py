@@ -58,13 +58,13 @@ def figures_sentence(diagnosis: Diagnosis, n_trials: int) -> str:
     if dev is None or corrected is None:
         return ""
     if corrected is dev:
-        told = f"Dev error: {_with_interval(dev)}."
+        sentence = f"Dev error: {_with_interval(dev)}."
     else:
-        told = (
+        sentence = (
             f"Dev error (selection-corrected): {_with_interval(corrected)}, which allows for picking the best of "
             f"{count(n_trials, 'trial')}; measured: {percent(dev.value)}."
         )
-    return told + _reference_models(diagnosis)
+    return sentence + _reference_models(diagnosis)
 
 
 def weighted_sentence(metric: Metric, error: ClassWeightedError) -> str:

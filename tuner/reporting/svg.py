@@ -179,12 +179,12 @@ class Plot:
         sizes = {"width": max(float(width), 0.0), "height": max(float(height), 0.0), **attributes}
         self.parts.append(tag("rect", x=float(x), y=float(y), class_=css, **sizes))
 
-    def bar(self, place: int, name: str, end: float, told: str, css: str) -> None:
+    def bar(self, place: int, name: str, end: float, text: str, css: str) -> None:
         """Draw a bar from the left edge of the frame to a pixel, with its name before it and a text behind it."""
         y, width = self.top + BAR_ROW * place, end - self.left
         self.text(self.left - 8, y + BAR_ROW / 2 + 4, name, "name", "end")
         self.rect(self.left, y + 4, max(width, 1.0), BAR_ROW - 8, f"bar {css}")
-        self.text(self.left + width + 6, y + BAR_ROW / 2 + 4, told, "tick")
+        self.text(self.left + width + 6, y + BAR_ROW / 2 + 4, text, "tick")
 
     def text(self, x: float, y: float, text: str, css: str, anchor: str = "start") -> None:
         """Write a line of text that starts, ends or has its middle at a pixel."""

@@ -19,13 +19,13 @@ def rank_actions(state: StudyState) -> list[Action]:
 
     No two actions change the same key of the definition; the one ranked higher changes it.
     """
-    found: list[Action] = []
+    actions: list[Action] = []
     for name, propose in ACTIONS.items():
         action = propose(state)
         if action is not None:
-            found.append(replace(action, action=name))
+            actions.append(replace(action, action=name))
             state = state.after(frozenset(action.changes))
-    return found
+    return actions
 
 
 ACTIONS: dict[str, Callable[[StudyState], Action | None]] = {

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 def along(report: Report) -> Figure | None:
     """Draw one panel per hyperparameter, all on the same scale."""
-    found = report.effects
-    if found is None:
+    effects = report.effects
+    if effects is None:
         return None
     axes = {axis.name: axis for axis in hyperparameter_axes(report.definition)}
-    shown = [curve for curve in found.curves if len(curve.values) > 1 and curve.hyperparameter in axes]
+    shown = [curve for curve in effects.curves if len(curve.values) > 1 and curve.hyperparameter in axes]
     if not shown:
         return None
     middle = np.concatenate([np.concatenate([curve.train[:, 0], curve.gap[:, 0]]) for curve in shown])

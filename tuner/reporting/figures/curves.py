@@ -66,8 +66,8 @@ def next_curves(report: Report) -> Figure | None:
 
 def _highest(trials: list[TrialRecord]) -> float:
     """Return the end of the error axis; high first epochs of a few trials do not count."""
-    found = [float(np.max(mean_curve(trial)[name])) for trial in trials for name in ("train_error", "dev_error")]
-    return max(min(max(found), 2 * float(np.median(found))) * 1.05, 0.01)
+    errors = [float(np.max(mean_curve(trial)[name])) for trial in trials for name in ("train_error", "dev_error")]
+    return max(min(max(errors), 2 * float(np.median(errors))) * 1.05, 0.01)
 
 
 def _draw(plot: Plot, trial: TrialRecord, highest: float, title: str = "error") -> int:

@@ -19,10 +19,10 @@ MOST_NAMED = 3
 
 def effects(report: Report) -> Figure | None:
     """Draw one row per hyperparameter or choice: effect on train error left, on the gap right, on one scale."""
-    found = report.effects
-    if found is None:
+    summary = report.effects
+    if summary is None:
         return None
-    rows = found.effects
+    rows = summary.effects
     room = label_width(row.label for row in rows)
     plot = Plot(height=ROW * len(rows) + 92, margins=(46, 12, 46, room))
     middle = (plot.left + plot.right) / 2
@@ -44,7 +44,7 @@ def effects(report: Report) -> Figure | None:
     plot.text(middle, plot.height - 6, "change in pp", "axis", "middle")
     return Figure(
         title="Effect of each hyperparameter on bias and variance",
-        sentence=_sentence(found),
+        sentence=_sentence(summary),
         svg=plot.svg("effects", _alt(rows)),
         legend=(("train", "raises or lowers bias"), ("dev", "raises or lowers variance")),
     )
@@ -67,18 +67,18 @@ def _effect(plot: Plot, scale: AxisScale, effect: Effect, y: float, css: str) ->
     plot.circle(float(scale(effect.value)), y, 4.5, f"effect {css}{'' if effect.decided else ' open'}")
 
 
-def _sentence(found: HyperparameterEffects) -> str:
+def _sentence(summary: HyperparameterEffects) -> str:
     about = (
         "Change from the lower to the upper quarter of each range (for a choice: compared with the others), averaged "
-        f"over the space, with 95% intervals, based on {count(found.trials, 'complete trial')}. A dot is filled if its "
-        "interval excludes 0. "
+        f"over the space, with 95% intervals, based on {count(summary.trials, 'complete trial')}. A dot is filled if "
+        "its interval excludes 0. "
     )
-    decided = [row for row in found.effects if row.train.decided or row.gap.decided]
+    decided = [row for row in summary.effects if row.train.decided or row.gap.decided]
     decided.sort(key=lambda row: -max(abs(e.value) for e in (row.train, row.gap) if e.decided))
     largest = "; ".join(_in_words(row) for row in decided[:MOST_NAMED])
     about += f"{largest[:1].upper()}{largest[1:]}. " if largest else "No effect is certain yet. "
-    if found.where_the_search_looked:
-        about += f"Only {count(found.exploring, 'trial')} explored, so this holds where the search looked."
+    if summary.where_the_search_looked:
+        about += f"Only {count(summary.exploring, 'trial')} explored, so this holds where the search looked."
     return about.strip()
 
 

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 def importance(report: Report) -> Figure | None:
     """Draw one bar per hyperparameter, the largest share on top."""
-    found = report.importances
-    if found is None:
+    importances = report.importances
+    if importances is None:
         return None
-    plot = Plot(height=BAR_ROW * len(found.shares) + 26, margins=(8, 52, 18, label_width(found.shares)))
-    x = plot.x_scale(0, max(found.shares.values()))
-    for place, (name, share) in enumerate(found.shares.items()):
+    plot = Plot(height=BAR_ROW * len(importances.shares) + 26, margins=(8, 52, 18, label_width(importances.shares)))
+    x = plot.x_scale(0, max(importances.shares.values()))
+    for place, (name, share) in enumerate(importances.shares.items()):
         plot.bar(place, name, max(float(x(share)), plot.left + 1.0), in_percent(share), "train")
-    first = next(iter(found.shares))
+    first = next(iter(importances.shares))
     where = (
-        f"Based on {count(found.trials, 'exploring trial')} from the whole space."
-        if found.of_the_space
-        else f"Too few trials explored, so this is based on all {count(found.trials, 'complete trial')} and holds "
-        "where the search looked."
+        f"Based on {count(importances.trials, 'exploring trial')} from the whole space."
+        if importances.of_the_space
+        else f"Too few trials explored, so this is based on all {count(importances.trials, 'complete trial')} and "
+        "holds where the search looked."
     )
     return Figure(
         title="Hyperparameter importance",
@@ -35,5 +35,7 @@ def importance(report: Report) -> Figure | None:
             f"The share of each hyperparameter in what makes good trials good (PED-ANOVA); {first} matters most. "
             f"{where}"
         ),
-        svg=plot.svg("importance", ", ".join(f"{name} {in_percent(share)}" for name, share in found.shares.items())),
+        svg=plot.svg(
+            "importance", ", ".join(f"{name} {in_percent(share)}" for name, share in importances.shares.items())
+        ),
     )

@@ -20,42 +20,42 @@ LABEL = 52  # units of a label below the axis
 
 def learning(report: Report) -> Figure | None:
     """Draw dev and train error over the number of training examples, and the fitted curve up to twice the data."""
-    found = report.learning
-    if found is None or found.curve is None:
+    learning_curve = report.learning
+    if learning_curve is None or learning_curve.curve is None:
         return None
     plot = Plot(width=940, height=360, margins=(32, 30, 44, 48))
-    x, y = _scales(plot, found.points, found.curve)
-    plot.x_axis(x, "training examples of one network", lambda v: f"{v:,.0f}", _ticks(x, found.curve))
+    x, y = _scales(plot, learning_curve.points, learning_curve.curve)
+    plot.x_axis(x, "training examples of one network", lambda v: f"{v:,.0f}", _ticks(x, learning_curve.curve))
     plot.y_axis(y, "error", percent_tick)
-    _draw_curve(plot, x, y, found.curve)
-    for point in found.points:
+    _draw_curve(plot, x, y, learning_curve.curve)
+    for point in learning_curve.points:
         plot.dots(x(np.full(len(point.each), point.n_train)), y(point.each), "dev faint")
         plot.dots(x(np.full(len(point.left_out_each), point.n_train)), y(point.left_out_each), "left_out faint")
-    sizes = [point.n_train for point in found.points]
-    plot.line(x(sizes), y([point.train_error or 0.0 for point in found.points]), "smooth train")
+    sizes = [point.n_train for point in learning_curve.points]
+    plot.line(x(sizes), y([point.train_error or 0.0 for point in learning_curve.points]), "smooth train")
     alt = f"Dev error from {count(sizes[0], 'training example')} to {count(sizes[-1], 'training example')}"
     return Figure(
-        title=f"Learning curve over training examples, with the hyperparameters of trial {found.trial}",
+        title=f"Learning curve over training examples, with the hyperparameters of trial {learning_curve.trial}",
         sentence=(
-            f"{found.sentence} Each dot is one network trained on a random subset; the vertical line is today's "
-            f"{count(sizes[-1], 'example')}. If dev error still falls there, more data helps; if it has met train "
-            f"error, more data does not help.{_left_out(found)}"
+            f"{learning_curve.sentence} Each dot is one network trained on a random subset; the vertical line is "
+            f"today's {count(sizes[-1], 'example')}. If dev error still falls there, more data helps; if it has met "
+            f"train error, more data does not help.{_left_out(learning_curve)}"
         ),
         svg=plot.svg("learning", f"{alt}, and the curve fitted to it, with its 95% band, up to twice the data"),
         legend=(
             ("dev", "dev error, fitted with its 95% band"),
-            *((("left_out", "error on training rows left out"),) if found.uses_left_out else ()),
+            *((("left_out", "error on training rows left out"),) if learning_curve.uses_left_out else ()),
             ("train", "train error"),
         ),
         wide=True,
     )
 
 
-def _left_out(found: Learning) -> str:
+def _left_out(learning_curve: Learning) -> str:
     """Name the training rows that the curve is based on, in addition to the dev set."""
-    if found.curve is None or not found.uses_left_out:
+    if learning_curve.curve is None or not learning_curve.uses_left_out:
         return ""
-    rows = count(found.curve.left_out, "training row")
+    rows = count(learning_curve.curve.left_out, "training row")
     return f" Networks trained on fewer examples are also measured on the rows that they left out (of {rows})."
 
 

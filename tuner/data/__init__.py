@@ -87,6 +87,6 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     for module in ("sources", "encoding", "applying", "data_checks") if name in __all__ else ():
-        if hasattr(found := import_module(f"tuner.data.{module}"), name):
-            return getattr(found, name)
+        if hasattr(imported := import_module(f"tuner.data.{module}"), name):
+            return getattr(imported, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -92,7 +92,7 @@ def raw_columns(encoding: Encoding, frame: pd.DataFrame) -> tuple[NDArray[np.flo
 
 
 def _matrix(columns: dict[str, NDArray[Any]], names: list[str], n: int, dtype: Any) -> NDArray[Any]:
-    found = np.empty((n, len(names)), dtype=dtype)
+    matrix = np.empty((n, len(names)), dtype=dtype)
     for k, name in enumerate(names):
-        found[:, k] = columns[name]
-    return found
+        matrix[:, k] = columns[name]
+    return matrix

@@ -149,14 +149,14 @@ def _classes(
     class_names, y = find_classes(raws["source"], target, labels["source"], settings)
     every_y = {"source": y}
     for key in labels.keys() - {"source"}:
-        every_y[key], found = match_labels(raws[key], target, labels[key], class_names)
-        notices += found
+        every_y[key], label_notices = match_labels(raws[key], target, labels[key], class_names)
+        notices += label_notices
     return class_names, every_y, notices
 
 
 def missing_classes(class_names: tuple[str, ...], training: list[Ints]) -> list[str]:
     """Refuse training rows of one class only; note classes without a training row."""
-    found = []
+    notices = []
     for y in training:
         counts = np.bincount(y, minlength=len(class_names))
         if (counts > 0).sum() < 2:
@@ -164,8 +164,8 @@ def missing_classes(class_names: tuple[str, ...], training: list[Ints]) -> list[
             raise DataError(
                 f"[data] split: all {len(y):,} training rows are of class {quoted(name)}; expected at least two classes"
             )
-        found += [f"class {quoted(class_names[label])} has no training row" for label in np.flatnonzero(counts == 0)]
-    return list(dict.fromkeys(found))
+        notices += [f"class {quoted(class_names[label])} has no training row" for label in np.flatnonzero(counts == 0)]
+    return list(dict.fromkeys(notices))
 
 
 def _all_rows(key: str, y: dict[str, Ints]) -> Selection:
@@ -191,10 +191,10 @@ def _special_columns(raw: Raw, settings: DataSettings) -> dict[str, str]:
     for key in ("split_column", "group", "time"):
         wanted = getattr(settings, key)
         if wanted is not None:
-            found = target_among(raw.names, wanted)
-            if found is None:
+            column = target_among(raw.names, wanted)
+            if column is None:
                 raise no_column(raw, wanted, f" ([data] {key})")
-            special[key] = found
+            special[key] = column
     return special
 
 
@@ -251,8 +251,8 @@ def _moments(raw: Raw, name: str) -> NDArray[np.float64]:
         values = series.to_numpy(dtype=np.float64)
     else:
         text = _full_text(raw, name, "time")
-        found = detect_format(list(text.levels), np.bincount(text.codes))
-        values = seconds_of(text.levels, found[0] if found else "ISO8601")[text.codes]
+        detected = detect_format(list(text.levels), np.bincount(text.codes))
+        values = seconds_of(text.levels, detected[0] if detected else "ISO8601")[text.codes]
     bad = np.flatnonzero(np.isnan(values))
     if len(bad):
         row = int(bad[0])

@@ -168,8 +168,8 @@ def _own_file(folder: Path, name: str) -> Iterator[IO[bytes]]:
 
 
 def _refuse_foreign(descriptor: int) -> None:
-    found = os.fstat(descriptor)
-    if found.st_uid != os.geteuid() or found.st_mode & OTHERS_WRITE:
+    status = os.fstat(descriptor)
+    if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
         raise PermissionError(errno.EACCES, "another user owns it or may write to it")
 
 
@@ -183,9 +183,9 @@ def read_beside(folder: Path, name: str) -> Any:
         return None
 
 
-def write_beside(folder: Path, name: str, found: Any) -> None:
+def write_beside(folder: Path, name: str, results: Any) -> None:
     """Keep results about an entry as JSON with their checksum in its folder, if it is writable."""
-    text = json.dumps(found)
+    text = json.dumps(results)
     temporary = f".{name}.{os.urandom(6).hex()}"
     with contextlib.suppress(OSError), _own_folder(folder) as inside:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=inside)

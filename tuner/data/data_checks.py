@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.assembling import Assembly, Selection
-from tuner.data.belonging import belonging, may_name_groups
 from tuner.data.cache import read_beside, write_beside
 from tuner.data.dataset import Dataset
 from tuner.data.encoding import encode, fit_encodings
+from tuner.data.group_detection import class_agreement, may_name_groups
 from tuner.data.kinds import counts_of
 from tuner.data.loading import assembly_of, check_rows
 from tuner.data.splitting import generator
@@ -59,10 +59,10 @@ def check_data_quality(dataset: Dataset) -> tuple[Finding, ...]:
     if kept is not None:
         check_rows(dataset)
         return tuple(map(Finding.from_dict, kept))
-    found = tuple(findings(assembly_of(dataset)))
+    all_findings = tuple(findings(assembly_of(dataset)))
     if dataset.stored is not None:
-        write_beside(dataset.stored, KEPT, [finding.to_dict() for finding in found])
-    return found
+        write_beside(dataset.stored, KEPT, [finding.to_dict() for finding in all_findings])
+    return all_findings
 
 
 def findings(assembly: Assembly) -> Iterator[Finding]:
@@ -141,7 +141,7 @@ def unnamed_groups(assembly: Assembly) -> Iterator[Finding]:
     rows = np.concatenate([part.rows for part in assembly.outside_test if part.table == "source"])
     y = assembly.y["source"][rows]
     for name, values, ordered in _names_of_rows(table):
-        if may_name_groups(values) and (found := belonging(values[rows], y, ordered=ordered)):
+        if may_name_groups(values) and (agreement := class_agreement(values[rows], y, ordered=ordered)):
             n = len(np.unique(values))
             each = f"{len(values) / n:.2g}" if len(values) < 10 * n else f"{len(values) / n:,.0f}"
             text = (
@@ -149,7 +149,7 @@ def unnamed_groups(assembly: Assembly) -> Iterator[Finding]:
                 "(nearly) all rows of one value have the same class. If they are groups, set [data] group = "
                 f"{json.dumps(name, ensure_ascii=False)}; otherwise dev and test errors can be far too low"
             )
-            evidence = {"values": float(n), "mixed": found.mixed, "mixed_by_chance": found.chance}
+            evidence = {"values": float(n), "mixed": agreement.mixed, "mixed_by_chance": agreement.chance}
             yield Finding("groups", "warning", text, ("train", "dev"), (name,), evidence)
 
 

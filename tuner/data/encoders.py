@@ -308,21 +308,21 @@ class ValueEncoder(Encoder[Doubles]):
 
     def fit(self, column: FittedColumn, cells: Doubles, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
         """Keep and normalize the parts that vary in the rows."""
-        found = cells[rows]
-        present = found[~np.isnan(found)]
+        values = cells[rows]
+        present = values[~np.isnan(values)]
         if not len(present):
             return replace(column, kind="drop", why=NO_VALUE)
         fill = self.fill(present, chosen)
-        parts = self.parts_of(np.where(np.isnan(found), fill, found))
+        parts = self.parts_of(np.where(np.isnan(values), fill, values))
         moments = zip(self.parts, parts.mean(axis=0).tolist(), parts.std(axis=0).tolist(), strict=False)
         features = [Feature(*of_part) for of_part in moments if of_part[2] > LEAST_SPREAD]
-        return _with_features(column, features, fill, chosen, absent=len(present) < len(found))
+        return _with_features(column, features, fill, chosen, absent=len(present) < len(values))
 
     def encode(self, column: FittedColumn, cells: Doubles, rows: Ints, X: Floats) -> None:
         """Write the kept parts and the flag of missing cells."""
-        found = cells[rows]
-        absent = np.isnan(found)
-        parts = self.parts_of(np.where(absent, column.fill or 0.0, found))
+        values = cells[rows]
+        absent = np.isnan(values)
+        parts = self.parts_of(np.where(absent, column.fill or 0.0, values))
         for feature in column.features:
             raw = absent if feature.part == MISSING else parts[:, self.parts.index(feature.part)]
             with np.errstate(over="ignore"):  # overflow is clipped

@@ -156,14 +156,14 @@ def moments_of(values: NDArray[Any], rows: Ints) -> Moments:
 
 def fit_image(numbers: Numbers, rows: Ints, image: tuple[int, ...]) -> list[FittedColumn]:
     """Fit the pixels of images: all are kept, with μ and σ of their channel over all pixels."""
-    found = moments_of(numbers.values, rows)
+    moments = moments_of(numbers.values, rows)
     channel = np.arange(len(numbers.names)) % (image[2] if len(image) == 3 else 1)
     fitted = []
     for sign in range(channel.max() + 1):
         these = channel == sign
-        count = found.count[these]
-        mean = float((count * found.mean[these]).sum() / max(count.sum(), 1))
-        square = count * (found.scale[these] ** 2 + (found.mean[these] - mean) ** 2)
+        count = moments.count[these]
+        mean = float((count * moments.mean[these]).sum() / max(count.sum(), 1))
+        square = count * (moments.scale[these] ** 2 + (moments.mean[these] - mean) ** 2)
         fitted.append(Feature(VALUE, mean, divisor(math.sqrt(square.sum() / max(count.sum(), 1)))))
     return [
         FittedColumn(name, "numeric", fill=fitted[sign].mean, features=(fitted[sign],))
@@ -190,11 +190,11 @@ def fit_columns(
 
 
 def _number_columns(numbers: Numbers, rows: Ints) -> dict[str, NumberColumn]:
-    found = moments_of(numbers.values, rows)
-    moments = (getattr(found, each.name).tolist() for each in fields(found))
+    moments = moments_of(numbers.values, rows)
+    of_columns = (getattr(moments, each.name).tolist() for each in fields(moments))
     return {
         name: NumberColumn(numbers.values[:, place], *of_column)
-        for place, (name, *of_column) in enumerate(zip(numbers.names, *moments, strict=True))
+        for place, (name, *of_column) in enumerate(zip(numbers.names, *of_columns, strict=True))
     }
 
 

@@ -84,8 +84,8 @@ def _as_chosen(table: RawTable, name: str, rows: Ints, kind: str) -> Column:
         _refuse_if_none_fits(table, name, rows, level_numbers(table.text[name].levels, table.raw.decimal), "number")
     if reads is Reads.SECONDS and name not in table.moments:
         text = as_text(table, name)
-        found = detect_format(*seen_levels(text, counts_of(text, rows)))
-        date_format = found[0] if found else "ISO8601"
+        detected = detect_format(*seen_levels(text, counts_of(text, rows)))
+        date_format = detected[0] if detected else "ISO8601"
         _refuse_if_none_fits(table, name, rows, seconds_of(text.levels, date_format), "date")
         return Column(name, kind, why, date_format=date_format, overruled=True)
     words = _words(table, name, rows) if reads is Reads.BOOLEANS else None
@@ -129,9 +129,9 @@ def _read_text(name: str, table: RawTable, counts: Ints) -> Column:
     if not not_numeric or _few_bad(not_numeric, present):
         return Column(name, "numeric")
     seen, seen_counts = seen_levels(column, counts)
-    found = detect_format(seen, seen_counts)
-    if found is not None and _few_bad(present - round(found[1] * present), present):
-        return Column(name, "date", date_format=found[0])
+    detected = detect_format(seen, seen_counts)
+    if detected is not None and _few_bad(present - round(detected[1] * present), present):
+        return Column(name, "date", date_format=detected[0])
     lowered = {level.lower() for level in seen}
     words = next((pair for pair in BOOLEAN_WORDS if lowered == set(pair)), None)
     if words is not None:

@@ -141,8 +141,8 @@ def fit_on_all(dataset: Dataset) -> tuple[Table, Table | None, Encoding]:
     # a dev file may have another distribution: fit the encoding on the training file only
     encoding = fit_encodings(assembly, (Selection("source", np.sort(np.concatenate(in_source))),))[0]
     names = ["outside_test", *(["test"] if assembly.test is not None else [])]
-    found = _encoded(assembly, names, encoding)
-    return found["outside_test"], found.get("test"), encoding
+    tables = _encoded(assembly, names, encoding)
+    return tables["outside_test"], tables.get("test"), encoding
 
 
 def read_part(dataset: Dataset, name: str, encoding: Encoding) -> Table:
@@ -160,13 +160,13 @@ def _encoded(assembly: Assembly, names: Iterable[str], encoding: Encoding) -> di
 
     selections: dict[str, Sequence[Selection]] = {name: (part,) for name, part in assembly.parts.items()}
     selections["outside_test"] = assembly.outside_test
-    found = {}
+    encoded = {}
     for name in names:
         if name not in selections:
             raise DataError(f"the data: no {name} set; expected one of {', '.join(selections)}")
         tables = [encode_selection(assembly, encoding, name, each, Store(None).zeros) for each in selections[name]]
-        found[name] = joined(tables)
-    return found
+        encoded[name] = joined(tables)
+    return encoded
 
 
 def read_groups(dataset: Dataset, name: str) -> Ints | None:

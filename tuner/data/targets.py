@@ -36,9 +36,9 @@ def target_name(raw: Raw, settings: DataSettings) -> str:
             f"{raw.where}: no target. Set the column to predict with --target COLUMN (in a study file: target in "
             f"[data]). Columns: {', '.join(map(shorten, names[:MOST_NAMES]))}{', …' if len(names) > MOST_NAMES else ''}"
         )
-    found = target_among(names, settings.target)
-    if found is not None:
-        return found
+    target = target_among(names, settings.target)
+    if target is not None:
+        return target
     hint = ""
     if settings.header and any(looks_numeric(name) for name in names):
         hint = "; line 1 looks like data, not column names: if it is, set header = false in [data]"

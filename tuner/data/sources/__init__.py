@@ -63,9 +63,9 @@ def format_of(path: Path) -> FileFormat:
     name = path.name.lower()
     compression = next((suffix for suffix in COMPRESSIONS if name.endswith(suffix)), "")
     stem = name.removesuffix(compression)
-    for suffix, found in SOURCES.items():
-        if stem.endswith(suffix) and (found.compressed or not compression):
-            return found
+    for suffix, file_format in SOURCES.items():
+        if stem.endswith(suffix) and (file_format.compressed or not compression):
+            return file_format
     raise DataError(
         f"{path}: unknown file type; expected {', '.join(SOURCES)}, optionally with {', '.join(COMPRESSIONS)}"
     )

@@ -53,15 +53,15 @@ def raw_of_arrays(x: NDArray[Any], y: NDArray[Any] | None, where: str, target: s
 
 
 def _member(archive: Any, path: Path, name: str) -> NDArray[Any]:
-    found = next((key for key in archive.files if key.lower() == name), None)
-    if found is None:
+    member = next((key for key in archive.files if key.lower() == name), None)
+    if member is None:
         raise DataError(f"{path}: no array {name!r}, got {', '.join(archive.files) or 'none'}; expected x and y")
     try:
-        return np.asarray(archive[found])
+        return np.asarray(archive[member])
     except ValueError as error:
-        raise DataError(f"{path}: expected numbers in array {found!r}, got Python objects ({error})") from error
+        raise DataError(f"{path}: expected numbers in array {member!r}, got Python objects ({error})") from error
     except Exception as error:  # zipfile and zlib raise many kinds
-        raise DataError(f"{path}: array {found!r} is truncated or damaged ({error})") from error
+        raise DataError(f"{path}: array {member!r} is truncated or damaged ({error})") from error
 
 
 def read_npz(file: DataFile, wanted: Wanted) -> Raw:

@@ -181,13 +181,13 @@ def long_cells() -> Iterator[None]:
 
 def records(text: str, delimiter: str) -> list[list[str]]:
     """Split text into records of stripped cells, without blank lines, up to an unclosed quote."""
-    found: list[list[str]] = []
+    rows: list[list[str]] = []
     with long_cells(), contextlib.suppress(csv.Error):
         for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True):
             cells = [cell.strip() for cell in record]
             if any(cells):
-                found.append(cells)
-    return found
+                rows.append(cells)
+    return rows
 
 
 def usual_width(rows: list[list[str]]) -> tuple[int, float]:
@@ -200,8 +200,8 @@ def usual_width(rows: list[list[str]]) -> tuple[int, float]:
 
 def detect_delimiter(path: Path, text: str) -> str:
     """Return the delimiter for which most lines have the same number of cells, above 1."""
-    found = {delimiter: usual_width(records(text, delimiter)) for delimiter in DELIMITERS}
-    shares = {delimiter: share for delimiter, (width, share) in found.items() if width > 1}
+    widths = {delimiter: usual_width(records(text, delimiter)) for delimiter in DELIMITERS}
+    shares = {delimiter: share for delimiter, (width, share) in widths.items() if width > 1}
     if not shares:
         raise DataError(
             f"{path}, line 1: expected a target and at least one more column, got one column (no comma, tab, semicolon "
@@ -292,15 +292,15 @@ def refuse_wrong_delimiter(
 
 def bytes_of_first_lines(head: bytes, count: int) -> int:
     """Return the offset after the first ``count`` lines that are not blank; newlines in quotes do not count."""
-    start = end = found = quotes = 0
+    start = end = n_lines = quotes = 0
     for line in io.BytesIO(head):
         end += len(line)
         quotes += line.count(b'"')
         if quotes % 2 == 0 or end == len(head):
             if head[start:end].strip():
-                if found == count:
+                if n_lines == count:
                     return start
-                found += 1
+                n_lines += 1
             start = end
     return start
 
@@ -358,9 +358,9 @@ def refuse_ragged(where: str, data: bytes, dialect: Dialect) -> None:
     try:
         for line, record in each_record(data, dialect):
             if len(record) != expected:
-                found = len(record)
+                n_cells = len(record)
                 text = _quoted(dialect.delimiter.join(record))
-                raise DataError(f"{where}, line {line}: expected {expected} cells, got {found}: {text}")
+                raise DataError(f"{where}, line {line}: expected {expected} cells, got {n_cells}: {text}")
     except csv.Error as error:
         raise DataError(f"{where}, after line {line}: expected a closing quote ({error})") from error
 

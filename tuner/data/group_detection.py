@@ -23,7 +23,7 @@ GLANCE = 1000  # rows that are enough to rule out most columns
 
 
 @dataclass(frozen=True, slots=True)
-class Belonging:
+class ClassAgreement:
     """``mixed`` of the pairs of rows of one value differ in class, where ``chance`` of all pairs do."""
 
     mixed: float
@@ -50,7 +50,7 @@ def _many_and_even(values: NDArray[np.generic], least: int, largest: float) -> b
     return len(counts) >= least and bool(counts.max() <= largest * len(values))
 
 
-def belonging(groups: NDArray[np.generic], y: Ints, *, ordered: bool) -> Belonging | None:
+def class_agreement(groups: NDArray[np.generic], y: Ints, *, ordered: bool) -> ClassAgreement | None:
     """Return how much the rows of one value share their class, or None if it may be chance.
 
     groups, y: (n,) each.  Under random labels of shares p the pairs of one value differ with probability 1 - Σp², and
@@ -68,12 +68,12 @@ def belonging(groups: NDArray[np.generic], y: Ints, *, ordered: bool) -> Belongi
     mixed = pairs - float((counts * (counts - 1)).sum()) / 2
     triples = float((sizes * (sizes - 1.0) * (sizes - 2.0)).sum())
     variance = pairs * (alike - alike**2) + triples * (float((shares**3).sum()) - alike**2)
-    found = Belonging(mixed / pairs, 1 - alike)
-    if found.mixed > MIXED * found.chance or mixed > pairs * found.chance - DEVIATIONS * variance**0.5:
+    agreement = ClassAgreement(mixed / pairs, 1 - alike)
+    if agreement.mixed > MIXED * agreement.chance or mixed > pairs * agreement.chance - DEVIATIONS * variance**0.5:
         return None
     if ordered and _neighbors_differ(cells, counts, len(shares)) < NEIGHBORS:
         return None
-    return found
+    return agreement
 
 
 def _neighbors_differ(cells: Ints, counts: Ints, n_classes: int) -> float:

@@ -18,7 +18,7 @@ from tuner.workspace import machine
 
 def found(database: Path) -> dict[str, tuple[bool, str]]:
     """The checks of a database file, by their names."""
-    return {check.name: (check.passed, check.found) for check in check_database(sqlite_url(database))}
+    return {check.name: (check.passed, check.detail) for check in check_database(sqlite_url(database))}
 
 
 def test_a_sound_machine_is_told_so_and_nothing_is_created(workplace: Path, here: Run) -> None:
@@ -71,7 +71,7 @@ def test_a_database_that_lost_its_mode_is_wrong(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE t (a)")
     check = health._check_mode(tmp_path / "tuner.db")
     assert not check.passed
-    assert "not in WAL mode" in check.found
+    assert "not in WAL mode" in check.detail
 
 
 def test_a_network_file_system_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_a_server_that_does_not_answer_is_wrong() -> None:
     pytest.importorskip("psycopg")
     (check,) = check_database(sa.make_url("postgresql+psycopg://me:secret@127.0.0.1:1/none"))
     assert not check.passed
-    assert "secret" not in check.found
+    assert "secret" not in check.detail
 
 
 def test_a_missing_library_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,12 +106,12 @@ def test_a_missing_library_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "LIBRARIES", ("numpy", "no-such-library"))
     check = machine._check_versions()
     assert not check.passed
-    assert "missing: no-such-library" in check.found
+    assert "missing: no-such-library" in check.detail
 
 
 def test_a_slow_step_and_a_blas_that_cannot_be_held_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both say what to check."""
     monkeypatch.setattr(machine, "SLOW_STEP", 0.0)
-    assert "is the machine busy?" in machine._check_step().found
+    assert "is the machine busy?" in machine._check_step().detail
     monkeypatch.setattr(machine, "threadpool_info", list)
-    assert "OMP_NUM_THREADS=1" in machine._check_blas().found
+    assert "OMP_NUM_THREADS=1" in machine._check_blas().detail

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption
@@ -19,9 +17,10 @@ def doctor(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     checks = check_machine(storage)
     wrong = [check.name for check in checks if not check.passed]
     width = max(len(check.name) for check in checks)
-    lines = [f"{'ok    ' if check.passed else 'FAILED'}  {check.name:{width}}  {check.found}" for check in checks]
+    lines = [f"{'ok    ' if check.passed else 'FAILED'}  {check.name:{width}}  {check.detail}" for check in checks]
     lines += ["", f"failed: {', '.join(wrong)}" if wrong else "all checks passed. Start with: tuner search STUDY"]
-    found = {"passed": not wrong, "checks": [asdict(check) for check in checks]}
-    print_result(found, lines, as_json=as_json)
+    rows = [{"name": check.name, "passed": check.passed, "found": check.detail} for check in checks]
+    summary = {"passed": not wrong, "checks": rows}
+    print_result(summary, lines, as_json=as_json)
     if wrong:
         raise typer.Exit(FAILED)

@@ -32,22 +32,22 @@ class BadValueError(StorageError):
     """
 
     def __init__(
-        self, table: str, column: str, found: object, expected: str, *, key: str | None = None, where: str = ""
+        self, table: str, column: str, value: object, expected: str, *, key: str | None = None, where: str = ""
     ) -> None:
-        shown = "NULL" if found is None else _shown(found)
+        shown = "NULL" if value is None else _shown(value)
         super().__init__(f"{where}table {table}, column {column}: {shown} is not {expected}")
-        self.table, self.column, self.found, self.expected = table, column, found, expected
+        self.table, self.column, self.value, self.expected = table, column, value, expected
         self.key, self.where, self.is_located = key, where, False
 
     def at(self, where: str) -> BadValueError:
         """The same with where it was found, and what to do."""
-        located = BadValueError(self.table, self.column, self.found, self.expected + ADVICE, where=where)
+        located = BadValueError(self.table, self.column, self.value, self.expected + ADVICE, where=where)
         located.is_located = True
         return located
 
 
-def _shown(found: object) -> str:
-    text = repr(found[: LONGEST_SHOWN + 1] if isinstance(found, str | bytes) else found)
+def _shown(value: object) -> str:
+    text = repr(value[: LONGEST_SHOWN + 1] if isinstance(value, str | bytes) else value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 

@@ -168,18 +168,18 @@ class Database:
         """The study and the trial of a bad value, as far as they can be found."""
         if bad.key is None:
             return bad.where
-        found, column = bad.found, f"x.{bad.column}"
-        if self.is_sqlite and isinstance(found, str):  # not all of it may be UTF-8
-            found, column = found.encode(errors="surrogateescape"), f"CAST({column} AS BLOB)"
+        value, column = bad.value, f"x.{bad.column}"
+        if self.is_sqlite and isinstance(value, str):  # not all of it may be UTF-8
+            value, column = value.encode(errors="surrogateescape"), f"CAST({column} AS BLOB)"
         same = "IS" if self.is_sqlite else "IS NOT DISTINCT FROM"
         trial = ", t.number" if bad.key == "trial_id" else ""
         join = "JOIN trials t ON t.trial_id = x.trial_id JOIN" if trial else "JOIN"
         query = (
             f"SELECT s.study_name{trial} FROM {bad.table} x {join} studies s "
-            f"ON s.study_id = {'t' if trial else 'x'}.study_id WHERE {column} {same} :found"
+            f"ON s.study_id = {'t' if trial else 'x'}.study_id WHERE {column} {same} :value"
         )
         with suppress(DBAPIError, ValueError), self.engine.connect() as connection:
-            place = connection.execute(sa.text(query), {"found": found}).first()
+            place = connection.execute(sa.text(query), {"value": value}).first()
             if place is not None:
                 return f"study {place[0]!r}, " + (f"trial {place[1]}, " if trial else "")
         return ""
@@ -245,10 +245,10 @@ def retrying(action: Callable[[], T], *, server_may_be_away: bool = True) -> T:
 def _file_at(path: Path) -> tuple[int, int] | None:
     """Device and inode of the file at a path; None where there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 @contextmanager

@@ -47,25 +47,25 @@ class StudyFacts:
         return cls.from_dict(json.loads(text))
 
     @classmethod
-    def from_dict(cls, found: Mapping[str, Any]) -> StudyFacts:
+    def from_dict(cls, document: Mapping[str, Any]) -> StudyFacts:
         """Facts from plain JSON values."""
-        begun = found.get("from")
+        begun = document.get("from")
         return cls(
-            class_names=list(found["class_names"]),
-            sizes=dict(found["sizes"]),
-            n_features=found.get("n_features"),
-            folder=found.get("folder", ""),
-            notices=list(found.get("notices") or ()),
-            versions=dict(found.get("versions") or {}),
-            findings=[Finding.from_dict(finding) for finding in found.get("honesty") or ()],
+            class_names=list(document["class_names"]),
+            sizes=dict(document["sizes"]),
+            n_features=document.get("n_features"),
+            folder=document.get("folder", ""),
+            notices=list(document.get("notices") or ()),
+            versions=dict(document.get("versions") or {}),
+            findings=[Finding.from_dict(finding) for finding in document.get("honesty") or ()],
             begun=None if begun is None else Begun(**begun),
-            references=found.get("references"),
-            exploring=found.get("exploring", AT_RANDOM),
+            references=document.get("references"),
+            exploring=document.get("exploring", AT_RANDOM),
         )
 
     def to_json(self) -> str:
         """As the study's column stores it; entries that 0.1 did not have are left out if empty."""
-        found: dict[str, Any] = {
+        document: dict[str, Any] = {
             "class_names": self.class_names,
             "sizes": self.sizes,
             "n_features": self.n_features,
@@ -75,9 +75,9 @@ class StudyFacts:
             "honesty": [finding.to_dict() for finding in self.findings],
         }
         if self.begun is not None:
-            found["from"] = {"study": self.begun.study, "trials": self.begun.trials}
+            document["from"] = {"study": self.begun.study, "trials": self.begun.trials}
         if self.references is not None:
-            found["references"] = dict(self.references)
+            document["references"] = dict(self.references)
         if self.exploring != AT_RANDOM:
-            found["exploring"] = self.exploring
-        return json.dumps(found)
+            document["exploring"] = self.exploring
+        return json.dumps(document)

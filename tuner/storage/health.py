@@ -29,7 +29,7 @@ class Check:
 
     name: str
     passed: bool
-    found: str
+    detail: str
 
 
 def check_database(url: URL) -> list[Check]:

@@ -130,12 +130,12 @@ class History:
         ]
 
     def _params(self, connection: Connection, ids: list[int]) -> dict[int, dict[str, Any]]:
-        found: dict[int, dict[str, Any]] = defaultdict(dict)
+        params: dict[int, dict[str, Any]] = defaultdict(dict)
         for trial_id, name, value, written_as in _in_chunks(connection, _PARAMS, ids):
             known, external = self._reader.read(name, value, written_as)
             if known:
-                found[trial_id][name] = external
-        return found
+                params[trial_id][name] = external
+        return params
 
 
 class ParamReader:
@@ -167,10 +167,10 @@ class ParamReader:
 
 def by_trial(rows: Iterable[Any]) -> dict[int, dict[Any, Any]]:
     """The values of each trial by their keys, from rows of trial, key and value."""
-    found: dict[int, dict[Any, Any]] = defaultdict(dict)
+    values: dict[int, dict[Any, Any]] = defaultdict(dict)
     for trial_id, key, value in rows:
-        found[trial_id][key] = value
-    return found
+        values[trial_id][key] = value
+    return values
 
 
 def _in_chunks(connection: Connection, query: sa.Select[Any], ids: list[int]) -> Any:

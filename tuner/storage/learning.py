@@ -79,7 +79,7 @@ def read_learning(connection: Connection, study_id: int) -> dict[int, list[Learn
         .order_by(t.trial_id, t.n_train, t.repeat, t.part)
     )
     names = _fields_with_columns(LearningNetwork)
-    found: dict[int, list[LearningNetwork]] = defaultdict(list)
+    networks: dict[int, list[LearningNetwork]] = defaultdict(list)
     for row in connection.execute(query):
         network = LearningNetwork(
             **{name: getattr(row, name) for name in names},
@@ -87,5 +87,5 @@ def read_learning(connection: Connection, study_id: int) -> dict[int, list[Learn
             left_out=_unpacked(row, "left_out_bits", row.n_watched),
             left_wrong=_unpacked(row, "left_wrong_bits", row.n_watched),
         )
-        found[row.trial_id].append(network)
-    return found
+        networks[row.trial_id].append(network)
+    return networks

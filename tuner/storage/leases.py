@@ -40,15 +40,15 @@ class LeasedRows:
         """End the lease of a row."""
         self.change(connection, key, token=None, reason=reason, **values)
 
-    def death(self, connection: Connection, key: int, found: Any, now: float) -> str | None:
+    def death(self, connection: Connection, key: int, row: Any, now: float) -> str | None:
         """Why the lease of a row has expired; None if it has not.
 
         A lease longer than CLAIM_SECONDS was made before the clock was set back: it is shortened to CLAIM_SECONDS.
         """
-        reason = death_of(found.owner, found.expires, now)
-        if reason is None and found.expires > now + CLAIM_SECONDS:
+        reason = death_of(row.owner, row.expires, now)
+        if reason is None and row.expires > now + CLAIM_SECONDS:
             self.change(connection, key, expires=now + CLAIM_SECONDS)
-        return None if reason is None else f"{reason} in attempt {found.attempts}"
+        return None if reason is None else f"{reason} in attempt {row.attempts}"
 
 
 def death_of(owner: str, expires: float, now: float) -> str | None:

@@ -66,14 +66,14 @@ def merge_database(source: Database, target: Database) -> list[Merged]:
 
 def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Merged:
     name = study.pop("study_name")
-    found = into.execute(
+    existing = into.execute(
         sa.select(tables.studies)
         .join(optuna_internals.studies, optuna_internals.studies.c.study_id == tables.studies.c.study_id)
         .where(optuna_internals.studies.c.study_name == name)
     ).one_or_none()
     old_id = study["study_id"]
     count_states(out, old_id)  # a trial in a state that there is not would be left behind without a word
-    if found is None:
+    if existing is None:
         _refuse_foreign(into, name)
         new_id = _insert_study(into, name, study)
         wanted = _trials(out, old_id, (*FINISHED, TrialState.WAITING))
@@ -82,14 +82,14 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
         _copy_changed(out, into, tables.test_evaluations, "study_id", ids, without=["look_id"])
         _copy_changed(out, into, tables.jobs, "study_id", ids, token=None)  # unfinished, it is done here
         return Merged(name, True, len(wanted), 0, _count_others(out, old_id, wanted))
-    _refuse_another(name, study, found)
-    lock_study(into, found.study_id)
-    there = {_sameness(trial): trial["trial_id"] for trial in _trials(into, found.study_id, FINISHED)}
+    _refuse_another(name, study, existing)
+    lock_study(into, existing.study_id)
+    there = {_sameness(trial): trial["trial_id"] for trial in _trials(into, existing.study_id, FINISHED)}
     offered = _trials(out, old_id, FINISHED)
     wanted = [trial for trial in offered if _sameness(trial) not in there]
-    first = next_number(into, found.study_id)
+    first = next_number(into, existing.study_id)
     renumbered = [dict(trial, number=first + k) for k, trial in enumerate(wanted)]
-    _copy(out, into, found.study_id, renumbered)
+    _copy(out, into, existing.study_id, renumbered)
     _add_learning(out, into, {trial["trial_id"]: there[s] for trial in offered if (s := _sameness(trial)) in there})
     known = len(offered) - len(wanted)
     return Merged(name, False, len(wanted), known, _count_others(out, old_id, offered))
@@ -101,10 +101,10 @@ def _refuse_foreign(into: Connection, name: str) -> None:
         raise StorageError(f"study {name!r} already exists without tuner's tables; nothing was merged")
 
 
-def _refuse_another(name: str, study: Mapping[str, Any], found: Any) -> None:
-    mine, other = json.loads(found.identity), json.loads(study["identity"])
+def _refuse_another(name: str, study: Mapping[str, Any], existing: Any) -> None:
+    mine, other = json.loads(existing.identity), json.loads(study["identity"])
     changed = [key for key in [*mine, *other] if mine.get(key) != other.get(key)]
-    if changed or (found.dev_rows, found.dev_classes) != (study["dev_rows"], study["dev_classes"]):
+    if changed or (existing.dev_rows, existing.dev_classes) != (study["dev_rows"], study["dev_classes"]):
         differs = ", ".join(dict.fromkeys(changed)) or "the dev examples"
         raise StorageError(
             f"study {name!r} is in both databases with different settings ({differs}); nothing was merged. "

@@ -86,9 +86,9 @@ def rows_of_networks(
     network_rows, epoch_rows = [], []
     for index, network in enumerate(networks):
         key = {"trial_id": trial_id, "network": index}
-        found = {name: getattr(network, name) for name in FIELDS}
-        found |= {name: to_column(found[name]) for name, (to_column, _) in CONVERTED.items()}
-        network_rows.append({**key, **found, "dev_bits": pack_losses(network.dev_losses)})
+        field_values = {name: getattr(network, name) for name in FIELDS}
+        field_values |= {name: to_column(field_values[name]) for name, (to_column, _) in CONVERTED.items()}
+        network_rows.append({**key, **field_values, "dev_bits": pack_losses(network.dev_losses)})
         folds = pack_fold_losses(network.dev_fold_losses)
         columns = [network.curve[name].tolist() for name in CURVE_COLUMNS]
         for epoch, values in enumerate(zip(*columns, strict=True)):
@@ -115,9 +115,9 @@ def _check(row: Any, epochs: Sequence[Any]) -> None:
     }
     if row.best_epoch and not epochs:
         raise BadValueError(tables.epochs.name, "epoch", None, f"one of {row.epochs} epochs", key="trial_id")
-    for column, (found, is_right, expected) in wrong.items():
+    for column, (value, is_right, expected) in wrong.items():
         if not is_right:
-            raise BadValueError(tables.networks.name, column, found, expected, key="trial_id")
+            raise BadValueError(tables.networks.name, column, value, expected, key="trial_id")
     if not (sizes <= {0} or sizes <= {2 * N_DEV_FOLDS} or sizes <= {4 * N_DEV_FOLDS}):
         odd = min((each[-1] for each in epochs), key=len)
         expected = f"the losses of {N_DEV_FOLDS} dev folds, as long in every epoch"
@@ -128,10 +128,10 @@ def network_of(row: Any, epochs: Sequence[Any]) -> NetworkRecord:
     """The network of a row, and of its epochs' rows in order: CURVE_COLUMNS, then the losses by dev fold."""
     _check(row, epochs)
     *curves, losses = list(zip(*epochs, strict=True)) or [()] * (len(CURVE_COLUMNS) + 1)
-    found = {name: getattr(row, name) for name in FIELDS}
-    found |= {name: from_column(found[name]) for name, (_, from_column) in CONVERTED.items()}
+    field_values = {name: getattr(row, name) for name in FIELDS}
+    field_values |= {name: from_column(field_values[name]) for name, (_, from_column) in CONVERTED.items()}
     return NetworkRecord(
-        **found,
+        **field_values,
         dev_losses=unpack_losses(row.dev_bits, row.n_dev),
         curve={name: np.array(values, float) for name, values in zip(CURVE_COLUMNS, curves, strict=True)},
         dev_fold_losses=unpack_fold_losses(losses),

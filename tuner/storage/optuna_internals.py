@@ -60,10 +60,10 @@ REVISIONS = re.compile(r'^revision = "(.+)"\ndown_revision = (?:"(.+)"|None)$', 
 
 def newest_revision() -> str | None:
     """The one of Optuna's migrations that none follows; None where their files are not as they are known here."""
-    found = [REVISIONS.search(path.read_text(encoding="utf-8")) for path in MIGRATIONS.glob("*.py")]
-    ways = [each.groups() for each in found if each is not None]
+    matches = [REVISIONS.search(path.read_text(encoding="utf-8")) for path in MIGRATIONS.glob("*.py")]
+    ways = [each.groups() for each in matches if each is not None]
     newest = {revision for revision, _ in ways} - {before for _, before in ways}
-    return newest.pop() if len(ways) == len(found) and len(newest) == 1 else None
+    return newest.pop() if len(ways) == len(matches) and len(newest) == 1 else None
 
 
 def id_of(trial: FrozenTrial) -> int:

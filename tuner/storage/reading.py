@@ -300,9 +300,9 @@ def _read_networks(connection: Connection, ids: Any) -> dict[int, list[NetworkRe
     )
     for row in connection.execute(query):
         curves[row[0], row[1]].append(row[2:])
-    found: dict[int, list[NetworkRecord]] = defaultdict(list)
+    networks: dict[int, list[NetworkRecord]] = defaultdict(list)
     for row in connection.execute(
         sa.select(tables.networks).where(n.trial_id.in_(ids)).order_by(n.trial_id, n.network)
     ):
-        found[row.trial_id].append(network_of(row, curves[row.trial_id, row.network]))
-    return found
+        networks[row.trial_id].append(network_of(row, curves[row.trial_id, row.network]))
+    return networks

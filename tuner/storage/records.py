@@ -161,9 +161,9 @@ def require_hyperparameters(
 ) -> None:
     """Raise BadValueError for a stored hyperparameter that no trial can have: name, value and what was expected."""
     if misfit is not None:
-        name, found, expected = misfit
+        name, value, expected = misfit
         where = f"{database.name}, study {study!r}, trial {number}, "
-        raise BadValueError(tables.trials.name, f"hyperparameters, {quoted(name)}", found, expected).at(where)
+        raise BadValueError(tables.trials.name, f"hyperparameters, {quoted(name)}", value, expected).at(where)
 
 
 def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outcome) -> bool:

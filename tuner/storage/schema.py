@@ -160,17 +160,17 @@ def _look(path: Path) -> tuple[int, str]:
     except OSError as error:
         raise StorageError(f"{path}: cannot be opened: {error.strerror}; expected a SQLite database") from None
     if magic != SQLITE_MAGIC:
-        found = "an empty file" if not magic else "not a SQLite database"
-        raise StorageError(f"{path}: is {found}; expected a database made by tuner (name another file with --storage)")
+        kind = "an empty file" if not magic else "not a SQLite database"
+        raise StorageError(f"{path}: is {kind}; expected a database made by tuner (name another file with --storage)")
     try:
         with closing(connect_to_read(path)) as connection:
-            found_versions = _versions_in(path, connection)
+            versions = _versions_in(path, connection)
     except sqlite3.Error as error:
         text = str(error)
         reason = damage(text) if is_damage(text) else f"cannot be read: {text}; expected a database made by tuner"
         raise StorageError(f"{path}: {reason}") from None
-    _refuse_newer(str(path), found_versions[0])
-    return found_versions
+    _refuse_newer(str(path), versions[0])
+    return versions
 
 
 def _versions_in(path: Path, connection: sqlite3.Connection) -> tuple[int, str]:
@@ -286,20 +286,20 @@ def _open_server(url: URL, *, create: bool) -> Database:
     database = Database(url)
     try:
         with retrying(database.engine.connect, server_may_be_away=False) as connection:
-            found = _server_versions(database, connection)
-            if found is None and not create:
+            versions = _server_versions(database, connection)
+            if versions is None and not create:
                 raise NoDatabaseError(
                     f"{database.name}: holds no tuner studies; `tuner search STUDY --storage URL` makes the tables"
                 )
-            if found is not None and not _is_behind(url, *found):
+            if versions is not None and not _is_behind(url, *versions):
                 return database
             connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": SCHEMA_LOCK})
             try:
-                found = _server_versions(database, connection)
+                versions = _server_versions(database, connection)
                 connection.commit()  # an open transaction would hold up the changes of tables below
-                if found is None:
+                if versions is None:
                     _make_tables(url)
-                elif _is_behind(url, *found):
+                elif _is_behind(url, *versions):
                     _upgrade(database)
             finally:
                 connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": SCHEMA_LOCK})

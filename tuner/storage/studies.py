@@ -111,10 +111,10 @@ def find_study(database: Database, name: str) -> StoredStudy | None:
 
 def get_study(database: Database, name: str) -> StoredStudy:
     """The study of this name.  Raises UsageError naming those there are."""
-    found = find_study(database, name)
-    if found is None:
+    study = find_study(database, name)
+    if study is None:
         raise no_study(database, name)
-    return found
+    return study
 
 
 def no_study(database: Database, name: str) -> UsageError:
@@ -160,16 +160,16 @@ def ensure_study(database: Database, study: NewStudy) -> tuple[StoredStudy, bool
     def work(connection: Connection) -> tuple[StoredStudy, bool]:
         if not database.is_sqlite:
             connection.execute(sa.text("LOCK TABLE tuner_studies IN SHARE ROW EXCLUSIVE MODE"))
-        found = _find(connection, study.name)
-        if found is not None:
-            return found, False
+        stored = _find(connection, study.name)
+        if stored is not None:
+            return stored, False
         _insert(connection, study, database.now(connection))
         made = _find(connection, study.name)
         assert made is not None
         return made, True
 
-    found = find_study(database, study.name)
-    return (found, False) if found is not None else database.write(work)
+    stored = find_study(database, study.name)
+    return (stored, False) if stored is not None else database.write(work)
 
 
 def _find(connection: Connection, name: str) -> StoredStudy | None:
@@ -247,8 +247,8 @@ def record_test_evaluation(
 
     def work(connection: Connection) -> int:
         lock_study(connection, study_id)
-        found = {"trial_number": trial_number, "wrong": wrong, "n": n, "n_effective": n_effective, "model": model}
-        connection.execute(evaluations.insert().values(study_id=study_id, looked=database.now(connection), **found))
+        row = {"trial_number": trial_number, "wrong": wrong, "n": n, "n_effective": n_effective, "model": model}
+        connection.execute(evaluations.insert().values(study_id=study_id, looked=database.now(connection), **row))
         query = sa.select(sa.func.count()).select_from(evaluations).where(evaluations.c.study_id == study_id)
         return int(connection.execute(query).scalar_one())
 

@@ -135,16 +135,16 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of each row, (n,)."""
         places = self.predict_proba(X).argmax(axis=1)
-        found: NDArray[Any] = self.classes_[places]
-        return found
+        classes: NDArray[Any] = self.classes_[places]
+        return classes
 
     def _rows(self, X: Any, *y: Any, reset: bool) -> Any:
         """X, validated as scikit-learn requires: numbers are checked, a DataFrame only for its columns."""
         if hasattr(X, "columns") and hasattr(X, "iloc"):
             validate_data(self, X, *y, reset=reset, skip_check_array=True)
             return X
-        found = validate_data(self, X, *y, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
-        return found[0] if y else found
+        validated = validate_data(self, X, *y, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
+        return validated[0] if y else validated
 
 
 def _with_target(X: Any, labels: NDArray[np.str_]) -> tuple[Any, Any, str]:

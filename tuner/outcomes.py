@@ -87,6 +87,7 @@ class Finding:
         return {**asdict(self), "parts": list(self.parts), "columns": list(self.columns)}
 
     @classmethod
-    def from_dict(cls, found: Mapping[str, Any]) -> Finding:
+    def from_dict(cls, document: Mapping[str, Any]) -> Finding:
         """Return the finding that ``to_dict`` made plain."""
-        return cls(**{**found, "parts": tuple(found.get("parts", ())), "columns": tuple(found.get("columns", ()))})
+        parts, columns = (tuple(document.get(key, ())) for key in ("parts", "columns"))
+        return cls(**{**document, "parts": parts, "columns": columns})

@@ -151,8 +151,8 @@ def without_passwords(text: str) -> str:
     return IN_TEXT.sub(_without_value, text) if "=" in text else text
 
 
-def _without_value(found: re.Match[str]) -> str:
-    return f"{found[1]}{found[2]}{HIDDEN}" if _is_secret(found[1]) else found[0]
+def _without_value(match: re.Match[str]) -> str:
+    return f"{match[1]}{match[2]}{HIDDEN}" if _is_secret(match[1]) else match[0]
 
 
 def _is_secret(key: str) -> bool:

@@ -370,8 +370,8 @@ def log_ticks(low: float, high: float, about: int) -> list[float]:
     decades = top - bottom
     marks = (1,) if decades > 2 else (1, 2, 5)
     step = max(1, math.ceil(decades / max(about, 1)))
-    found = [m * 10.0**e for e in range(bottom, top + 1, step) for m in marks]
-    return [v for v in found if low * 0.999 <= v <= high * 1.001]
+    ticks = [m * 10.0**e for e in range(bottom, top + 1, step) for m in marks]
+    return [v for v in ticks if low * 0.999 <= v <= high * 1.001]
 
 
 def _further(end: float, now: float) -> float | None:

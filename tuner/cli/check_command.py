@@ -34,10 +34,10 @@ def check(
     definition = source.definition
     findings = [finding.to_dict() for finding in check_data_quality(dataset)]
     estimate = trainer.estimate(dataset)
-    found = {"study": definition.name, "trials": definition.search.trials, **estimate.to_dict()}
-    found |= {"notices": list(dataset.notices), "findings": findings}
+    summary = {"study": definition.name, "trials": definition.search.trials, **estimate.to_dict()}
+    summary |= {"notices": list(dataset.notices), "findings": findings}
     lines = [*_lines(definition, dataset, estimate), *findings_lines(dataset.notices, findings)]
-    print_result(found, lines, as_json=as_json)
+    print_result(summary, lines, as_json=as_json)
 
 
 def _lines(definition: StudyDefinition, dataset: Dataset, estimate: Estimate) -> Iterator[str]:

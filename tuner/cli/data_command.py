@@ -20,24 +20,24 @@ def data(
     from tuner.workspace import StudyRequest, load_study_data
 
     source, dataset = load_study_data(StudyRequest(study, target, storage))
-    found = describe(dataset)
+    description = describe(dataset)
     findings = [finding.to_dict() for finding in check_data_quality(dataset)]
     name = source.definition.name
-    first = f"study {name} · data {found['source'] or 'arrays'} · fingerprint {found['fingerprint'][:16]}"
-    notes = findings_lines(found["notices"], findings)
-    lines = [first, *_sizes(found), "", *_columns(found["columns"]), "", *notes]
-    print_result({"study": name, **found, "findings": findings}, lines, as_json=as_json)
+    first = f"study {name} · data {description['source'] or 'arrays'} · fingerprint {description['fingerprint'][:16]}"
+    notes = findings_lines(description["notices"], findings)
+    lines = [first, *_sizes(description), "", *_columns(description["columns"]), "", *notes]
+    print_result({"study": name, **description, "findings": findings}, lines, as_json=as_json)
 
 
-def _sizes(found: dict[str, Any]) -> list[str]:
-    sizes = ", ".join(f"{name} {n:,}" for name, n in found["sizes"].items() if n)
-    classes = ", ".join(f"{entry['name']} {entry['rows']:,}" for entry in found["classes"][:12])
-    more = f", … ({len(found['classes'])} classes)" if len(found["classes"]) > 12 else ""
-    folds = f" in {found['folds']} folds" if found["folds"] else ""
+def _sizes(description: dict[str, Any]) -> list[str]:
+    sizes = ", ".join(f"{name} {n:,}" for name, n in description["sizes"].items() if n)
+    classes = ", ".join(f"{entry['name']} {entry['rows']:,}" for entry in description["classes"][:12])
+    more = f", … ({len(description['classes'])} classes)" if len(description["classes"]) > 12 else ""
+    folds = f" in {description['folds']} folds" if description["folds"] else ""
     return [
-        f"rows: {sizes}{folds} ({found['split']})",
-        f"target {found['target']}: {classes}{more}",
-        f"network inputs: {found['features']:,}",
+        f"rows: {sizes}{folds} ({description['split']})",
+        f"target {description['target']}: {classes}{more}",
+        f"network inputs: {description['features']:,}",
     ]
 
 

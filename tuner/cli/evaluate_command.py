@@ -32,13 +32,13 @@ def evaluate(
     """Show a model's errors by set and class, with intervals, confusion matrix and calibration."""
     from tuner.modeling import load_model
 
-    found = load_model(model)
-    metadata = found.metadata
+    loaded = load_model(model)
+    metadata = loaded.metadata
     print_lines(
         headline(metadata.study, metadata.storage, f"data {data or metadata.data_path or 'arrays'}"), err=as_json
     )
-    judged, evaluations = _judge(found, model, data, test, storage)
-    print_result(_dict(found, model, judged, evaluations), _lines(found, judged), as_json=as_json)
+    judged, evaluations = _judge(loaded, model, data, test, storage)
+    print_result(_dict(loaded, model, judged, evaluations), _lines(loaded, judged), as_json=as_json)
     if evaluations is not None:
         print_lines(
             f"the test set was evaluated {times(evaluations)}; this is recorded in the study's database", err=as_json
@@ -49,14 +49,14 @@ def evaluate(
 
 
 def _judge(
-    found: Model, file: Path, data: Path | None, test: bool, storage: str | None
+    model: Model, file: Path, data: Path | None, test: bool, storage: str | None
 ) -> tuple[list[Evaluation], int | None]:
     """The evaluations, and the number of test-set evaluations; each is recorded before it is shown."""
     from tuner.modeling import evaluate as judge
     from tuner.modeling import evaluate_file
     from tuner.workspace.test_set import TestSetLog, load_models_data, own_file
 
-    metadata = found.metadata
+    metadata = model.metadata
     if data is not None:
         own = own_file(metadata.parsed_definition, metadata.folder, metadata.fingerprint, data)
         if own is None and test:
@@ -66,9 +66,9 @@ def _judge(
         if own in ("source", "dev"):
             raise UsageError(f"{data}: has the study's train or dev rows. Leave it out to evaluate on those")
         if own is None:
-            return [evaluate_file(found, data)], None
+            return [evaluate_file(model, data)], None
     log = TestSetLog(metadata.study, storage, metadata.storage, metadata.fingerprint) if test else None
-    judged = judge(found, load_models_data(metadata.parsed_definition, metadata.folder), test=test)
+    judged = judge(model, load_models_data(metadata.parsed_definition, metadata.folder), test=test)
     if log is None:
         return judged, None
     opened = judged[-1]
@@ -82,8 +82,8 @@ def _judge(
     return judged, evaluations
 
 
-def _dict(found: Model, file: Path, judged: list[Evaluation], evaluations: int | None) -> dict[str, Any]:
-    metadata = found.metadata
+def _dict(model: Model, file: Path, judged: list[Evaluation], evaluations: int | None) -> dict[str, Any]:
+    metadata = model.metadata
     return {
         "study": metadata.study,
         "model": str(file.absolute()),
@@ -91,14 +91,14 @@ def _dict(found: Model, file: Path, judged: list[Evaluation], evaluations: int |
         "kind": metadata.kind,
         "class_names": metadata.class_names,
         "sets": {one.name: one.to_dict() for one in judged},
-        "errors_on_file": found.errors,
+        "errors_on_file": model.errors,
         "references": metadata.references,
         "test_looks": evaluations,
     }
 
 
-def _lines(found: Model, judged: list[Evaluation]) -> list[str]:
-    lines = [f"model: {found.metadata.described()}", ""]
+def _lines(model: Model, judged: list[Evaluation]) -> list[str]:
+    lines = [f"model: {model.metadata.described()}", ""]
     width = max(len(one.name) for one in judged)
     lines.append(f"{'':{width}}   error  95% interval           rows  log loss  calibration error")
     for one in judged:
@@ -107,12 +107,12 @@ def _lines(found: Model, judged: list[Evaluation]) -> list[str]:
             f"{one.name:{width}} {percent(one.error.value):>7}  {ends:18} {one.error.n:>9,}  "
             f"{one.calibration.log_loss:>8.4f}  {percent(one.calibration.error):>7}  {one.note}"
         )
-    for name, error in found.metadata.errors.items():
+    for name, error in model.metadata.errors.items():
         if not error.of.startswith("this model"):
             shown = f"{percent(error.value)} ({percent(error.low)} to {percent(error.high)})"
             lines.append(f"stored in the model: {ERROR_NAMES.get(name, name)} error {shown} of {error.of}")
     references = [
-        f"{name.replace('_', ' ')} {percent(of)}" for name, of in found.metadata.references.items() if of is not None
+        f"{name.replace('_', ' ')} {percent(of)}" for name, of in model.metadata.references.items() if of is not None
     ]
     if references:
         lines.append(f"reference models, on dev: {', '.join(references)}")

@@ -22,15 +22,15 @@ def export(
     from tuner.modeling import export_onnx, load_model
 
     refuse_overwriting(onnx, force=force)
-    found = load_model(model)
-    size = export_onnx(found, onnx, force=force)
-    numbers, categories = raw_names(found.encodings[0])
-    print_lines(f"study {found.metadata.study} · {found.metadata.described()}")
+    loaded = load_model(model)
+    size = export_onnx(loaded, onnx, force=force)
+    numbers, categories = raw_names(loaded.encodings[0])
+    print_lines(f"study {loaded.metadata.study} · {loaded.metadata.described()}")
     if numbers:
         print_lines(f"input numbers: float64 (n, {len(numbers)}), missing cells NaN: {_some(numbers)}")
     if categories:
         print_lines(f"input categories: text (n, {len(categories)}), missing cells empty: {_some(categories)}")
-    classes = found.metadata.class_names
+    classes = loaded.metadata.class_names
     print_lines(f"outputs: predicted (n,), probabilities float32 (n, {len(classes)}): {_some(classes)}")
     print_lines(f"written: {onnx} ({size:,} bytes)")
 

@@ -36,7 +36,7 @@ def gradcheck(
     definition.require_training_again("tuner gradcheck")
     space = definition.searched_space
     train = dataset.parts[0].train
-    found = check_gradients(
+    check = check_gradients(
         Examples(train.X, train.y),
         n_classes=dataset.n_classes,
         hyperparameters=space.hyperparameters(space.middle()),
@@ -45,24 +45,24 @@ def gradcheck(
         penalty_per=definition.training.penalty_per,
         entries=entries,
     )
-    verdict = {"verdict": found.verdict, "passed": found.passed}
+    verdict = {"verdict": check.verdict, "passed": check.passed}
     print_result(
-        {"study": definition.name, **asdict(found), **verdict}, _lines(definition.name, found), as_json=as_json
+        {"study": definition.name, **asdict(check), **verdict}, _lines(definition.name, check), as_json=as_json
     )
-    if not found.passed:
+    if not check.passed:
         raise typer.Exit(FAILED)
 
 
-def _lines(name: str, found: GradientCheck) -> Iterator[str]:
-    notes = [f"{found.n_parameters:,} parameters, {found.n_examples} examples, ε = {found.epsilon:g}, float64"]
-    if found.lambda_ or found.l1:
-        notes.append(f"penalty included (lambda {found.lambda_:.4g}, l1 {found.l1:.4g})")
-    if found.keep_prob_forced:
+def _lines(name: str, check: GradientCheck) -> Iterator[str]:
+    notes = [f"{check.n_parameters:,} parameters, {check.n_examples} examples, ε = {check.epsilon:g}, float64"]
+    if check.lambda_ or check.l1:
+        notes.append(f"penalty included (lambda {check.lambda_:.4g}, l1 {check.l1:.4g})")
+    if check.keep_prob_forced:
         notes.append("keep_prob forced to 1: dropout has no fixed gradient")
     yield f"study {name}: {'; '.join(notes)}"
-    for point in found.points:
+    for point in check.points:
         yield from ["", _title(point), *_table(point)]
-    yield from ["", f"{found.verdict}: relative difference {found.relative_difference:.2e}"]
+    yield from ["", f"{check.verdict}: relative difference {check.relative_difference:.2e}"]
 
 
 def _title(point: PointCheck) -> str:

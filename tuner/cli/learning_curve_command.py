@@ -28,15 +28,15 @@ def learning_curve(
     import tuner
     from tuner.running import StopSignal
 
-    found = tuner.load_study(study, storage=storage)
-    print_lines(headline(found.name, found.storage, f"data {found.data}"), err=as_json)
+    loaded = tuner.load_study(study, storage=storage)
+    print_lines(headline(loaded.name, loaded.storage, f"data {loaded.data}"), err=as_json)
     stop = StopSignal()
     with stop.listening():
-        learning = found.learning_curve(seeds=seeds, sizes=sizes, on_size=_print_size, should_stop=stop)
+        learning = loaded.learning_curve(seeds=seeds, sizes=sizes, on_size=_print_size, should_stop=stop)
     if stop.number is not None:
         print_lines("tuner: stopped; finished sizes are kept. Continue with the same command", err=True)
         raise typer.Exit(128 + stop.number)
-    print_result({"study": found.name, **learning.to_dict()}, _lines(learning), as_json=as_json)
+    print_result({"study": loaded.name, **learning.to_dict()}, _lines(learning), as_json=as_json)
 
 
 def _print_size(point: LearningPoint | None) -> None:

@@ -36,12 +36,12 @@ def predict(
 
     if output is not None:
         check_output(output, data, model, force=force)
-    found = load_model(model)
+    loaded = load_model(model)
     rows = predict_file(
-        found, data, output, FileOutput(sys.stdout), probabilities=probabilities, keep=tuple(keep or ()), force=force
+        loaded, data, output, FileOutput(sys.stdout), probabilities=probabilities, keep=tuple(keep or ()), force=force
     )
     to = "" if output is None else f" -> {output}"
     print_lines(
-        f"study {found.metadata.study} · {found.metadata.described()} · data {data} ({rows:,} rows){to}",
+        f"study {loaded.metadata.study} · {loaded.metadata.described()} · data {data} ({rows:,} rows){to}",
         err=output is None,
     )

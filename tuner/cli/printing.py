@@ -46,7 +46,7 @@ def wrapped(line: str, width: int | None) -> list[str]:
         return [line]
     columns = [gap.end() for gap in GAP.finditer(line) if gap.end() <= width // 2]
     indent = max([len(line) - len(line.lstrip()) + 2, *columns[-1:]])
-    bound = COMMAND.sub(lambda found: found[1] + found[2].replace(" ", UNBREAKABLE), line)
+    bound = COMMAND.sub(lambda match: match[1] + match[2].replace(" ", UNBREAKABLE), line)
     lines = textwrap.wrap(bound, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
     return [part.replace(UNBREAKABLE, " ") for part in lines]
 
@@ -66,9 +66,9 @@ def print_log(line: str) -> None:
         typer.echo(printable(line), err=True)
 
 
-def print_json(found: Any) -> None:
+def print_json(document: Any) -> None:
     """Print one JSON object on stdout, in ASCII, so that nothing in it steers a terminal."""
-    typer.echo(without_passwords(json.dumps(found)))
+    typer.echo(without_passwords(json.dumps(document)))
 
 
 def print_file(text: str) -> None:
@@ -103,10 +103,10 @@ def print_traceback(error: BaseException) -> None:
         print_lines(*(part.rstrip("\n").split("\n") if has_lines else [part.rstrip()]), err=True)
 
 
-def print_result(found: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
+def print_result(document: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
     """Print one JSON object with ``--json``, else lines for a person."""
     if as_json:
-        print_json(found)
+        print_json(document)
     else:
         print_lines(*lines)
 

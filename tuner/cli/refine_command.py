@@ -48,21 +48,21 @@ def refine(
     record = read_to_refine(study, storage, allow_trainer or ())
     report = build_report(record, baseline=baseline, material_gap=material_gap)
     path = output or next_definition(report.record)
-    found = refined(report, path)
-    if found.edits:
-        write_definition(path, found.text)
+    refinement = refined(report, path)
+    if refinement.edits:
+        write_definition(path, refinement.text)
     command = search_next_command(report.record, path)
-    written = {"output": str(path), "name": found.name, "command": command}
-    there = written if found.edits else dict.fromkeys(written)
-    summary = {"study": found.study, "changes": found.changes(), **there}
-    print_result(summary, _lines(report, found, f"written: {path}. Continue with: {command}"), as_json=as_json)
+    written = {"output": str(path), "name": refinement.name, "command": command}
+    there = written if refinement.edits else dict.fromkeys(written)
+    summary = {"study": refinement.study, "changes": refinement.changes(), **there}
+    print_result(summary, _lines(report, refinement, f"written: {path}. Continue with: {command}"), as_json=as_json)
 
 
-def _lines(report: Report, found: Refinement, written: str) -> Iterator[str]:
+def _lines(report: Report, refinement: Refinement, written: str) -> Iterator[str]:
     record = report.record
     yield headline(record.name, record.storage, f"data {record.data_path}")
-    if found.edits:
-        yield from ["", *found.lines(), "", written]
+    if refinement.edits:
+        yield from ["", *refinement.lines(), "", written]
         return
     yield "the study file needs no change; nothing was written"
     if report.actions:

@@ -112,8 +112,8 @@ def search(
         _exit_stopped(result, trials)
     best = result.progress.best
     if is_above(best.dev_error if best else None, fail_above):
-        found = f"the best dev error is {percent(best.dev_error)}, above" if best else "no complete trial yet for"
-        print_lines(f"tuner: {found} --fail-above {percent(fail_above)}", err=True)
+        reason = f"the best dev error is {percent(best.dev_error)}, above" if best else "no complete trial yet for"
+        print_lines(f"tuner: {reason} --fail-above {percent(fail_above)}", err=True)
         raise typer.Exit(ABOVE)
 
 

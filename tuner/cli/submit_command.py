@@ -32,5 +32,5 @@ def submit(
     state = f"all {budget} trials are done; --trials N adds N more"
     if left:
         state = f"{left} of {budget} trials are open{raised}; `tuner worker` runs them"
-    found = {"study": submitted.study, "budget": budget, "open": left}
-    print_result(found, [submitted.headline, state], as_json=as_json)
+    summary = {"study": submitted.study, "budget": budget, "open": left}
+    print_result(summary, [submitted.headline, state], as_json=as_json)

@@ -51,12 +51,12 @@ def train(
     import tuner
     from tuner.modeling import replaced_by
 
-    found = tuner.load_study(study, storage=storage)
-    file = output or MODELS / f"{found.name}.tuner"
+    loaded = tuner.load_study(study, storage=storage)
+    file = output or MODELS / f"{loaded.name}.tuner"
     is_new_folder = file.parent == MODELS and not MODELS.exists()
-    before = None if is_new_folder else replaced_by(file, found.name)
-    print_lines(headline(found.name, found.storage, f"data {found.data}"), err=as_json)
-    model = found.train(trial=trial, one_se=one_se, seeds=seeds, on=on, ensemble=ensemble)
+    before = None if is_new_folder else replaced_by(file, loaded.name)
+    print_lines(headline(loaded.name, loaded.storage, f"data {loaded.data}"), err=as_json)
+    model = loaded.train(trial=trial, one_se=one_se, seeds=seeds, on=on, ensemble=ensemble)
     if is_new_folder:
         MODELS.mkdir(exist_ok=True)
     model.save(file)
@@ -110,9 +110,9 @@ def _lines(model: Model) -> list[str]:
 
 def _not_exact(model: Model) -> str:
     assert model.repetition is not None
-    found = model.repetition.differences
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    differences = model.repetition.differences
+    more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
     return (
-        f"trial {model.metadata.trial} was not repeated bit for bit: {found[0]}{more}. It was trained with other "
+        f"trial {model.metadata.trial} was not repeated bit for bit: {differences[0]}{more}. It was trained with other "
         "versions or on another kind of machine; the model's errors are those measured now"
     )

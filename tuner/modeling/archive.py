@@ -171,14 +171,14 @@ def _array(data: bytes | None, shape: tuple[int, ...], where: str) -> Floats:
         version = np.lib.format.read_magic(file)
         if version != (1, 0):
             raise ModelError(f"{where}: expected NPY version 1.0, got {version[0]}.{version[1]}")
-        found, fortran, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=1000)
+        stored_shape, fortran, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=1000)
     except (ValueError, EOFError, SyntaxError, TypeError, RecursionError, tokenize.TokenError) as error:
         raise ModelError(f"{where}: not an NPY array ({_shown(str(error))})") from None
     if dtype != DTYPE or fortran:
         order = " in Fortran order" if fortran else ""
         raise ModelError(f"{where}: expected float32, got {_shown(str(dtype))}{order}")
-    if found != shape:
-        raise ModelError(f"{where}: expected shape {shape} (its architecture), got {_shown(str(found))}")
+    if stored_shape != shape:
+        raise ModelError(f"{where}: expected shape {shape} (its architecture), got {_shown(str(stored_shape))}")
     body = data[file.tell() :]
     if len(body) != 4 * int(np.prod(shape)):
         raise ModelError(f"{where}: expected {4 * int(np.prod(shape)):,} bytes of weights, got {len(body):,}")

@@ -297,7 +297,7 @@ class _Fit:
 
 def differences(stored: Sequence[NetworkRecord], now: TrialResult) -> list[str]:
     """Say what of a trial's record was not repeated bit for bit, network by network."""
-    found = []
+    sentences = []
     for k, (before, network, losses) in enumerate(zip(stored, now.networks, now.dev_losses, strict=False)):
         which = f"network {k}: " if len(stored) > 1 else ""
         pairs = {
@@ -310,8 +310,8 @@ def differences(stored: Sequence[NetworkRecord], now: TrialResult) -> list[str]:
         unlike = [f"{what} {new!r}, recorded {old!r}" for what, (old, new) in pairs.items() if old != new]
         if not unlike and not np.array_equal(before.dev_losses, losses.astype(before.dev_losses.dtype)):
             unlike = ["errors on other dev rows than recorded"]
-        found += [which + difference for difference in unlike]
-    return found
+        sentences += [which + difference for difference in unlike]
+    return sentences
 
 
 def stretched(

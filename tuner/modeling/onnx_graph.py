@@ -74,8 +74,8 @@ def export_onnx(model: Model, path: str | Path, *, force: bool = False) -> int:
 def onnx_inputs(model: Model, frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
     """The graph's inputs for raw rows.  Raises DataError where a cell or column is not what the model takes."""
     numbers, categories = raw_columns(model.encodings[0], frame)
-    found: dict[str, NDArray[Any]] = {NUMBERS: numbers, CATEGORIES: categories}
-    return {name: array for name, array in found.items() if array.shape[1]}
+    inputs: dict[str, NDArray[Any]] = {NUMBERS: numbers, CATEGORIES: categories}
+    return {name: array for name, array in inputs.items() if array.shape[1]}
 
 
 def build_graph(model: Model) -> Any:
@@ -100,15 +100,16 @@ def build_graph(model: Model) -> Any:
         doc_string=(__doc__ or "").strip(),
     )
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
-    found = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="tuner")
+    onnx_model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="tuner")
     shown = {
         "study": model.metadata.study,
         "model": model.metadata.described(),
         "classes": model.metadata.class_names,
         **names,
     }
-    helper.set_model_props(found, {key: of if isinstance(of, str) else json.dumps(of) for key, of in shown.items()})
-    return found
+    properties = {key: of if isinstance(of, str) else json.dumps(of) for key, of in shown.items()}
+    helper.set_model_props(onnx_model, properties)
+    return onnx_model
 
 
 class _Nodes:
@@ -149,13 +150,13 @@ def _answer(nodes: _Nodes, model: Model) -> None:
     encoded: list[Piece] = [_encode(nodes, encoding) for encoding in model.encodings]
     every = encoded * len(model.networks) if len(encoded) == 1 else encoded
     alone = len(model.networks) == 1
-    found = [
+    outputs = [
         _network(nodes, network, *inputs, output=PROBABILITIES if alone else None)
         for network, inputs in zip(model.networks, every, strict=True)
     ]
-    index = found[0][0]
+    index = outputs[0][0]
     if not alone:
-        mean = nodes.add("Mean", *(probabilities for _, probabilities in found), output=PROBABILITIES)
+        mean = nodes.add("Mean", *(probabilities for _, probabilities in outputs), output=PROBABILITIES)
         index = nodes.add("ArgMax", mean, axis=1, keepdims=0)
     nodes.add("Gather", nodes.constant(model.classes_), index, axis=0, output=PREDICTED)
 

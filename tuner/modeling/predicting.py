@@ -150,14 +150,14 @@ def _without_formulas(table: pd.DataFrame) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    found = table.copy(deep=False)
+    cleaned = table.copy(deep=False)
     for name, column in table.items():
         if isinstance(column.dtype, pd.CategoricalDtype):
             classes = np.array([csv_cell(of) for of in column.cat.categories], dtype=object)
-            found[name] = classes[column.cat.codes]
+            cleaned[name] = classes[column.cat.codes]
         elif pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column):
-            found[name] = [csv_cell(of) for of in column]
-    return found
+            cleaned[name] = [csv_cell(of) for of in column]
+    return cleaned
 
 
 @contextmanager

@@ -44,14 +44,14 @@ class ReferenceJob:
         began = time.monotonic()
         with Heartbeat(lambda: renew(self._database, claim)) as heartbeat:
             try:
-                found = self._train(lambda: heartbeat.lost or stop())
+                errors = self._train(lambda: heartbeat.lost or stop())
             except BaseException as error:
                 with suppress(StorageError):
                     requeue_job(self._database, claim)
                 if isinstance(error, TrainingStoppedError):
                     return heartbeat.lost  # True: another worker has the job; False: this worker was stopped
                 raise
-            finish_job(self._database, claim, found)
+            finish_job(self._database, claim, errors)
         self.is_done = True
         self.seconds = time.monotonic() - began
         return True

@@ -191,16 +191,16 @@ class Service:
     def _open_studies(self) -> list[OpenStudy]:
         """Studies with budget left, in turn: fewest workers, then least of this worker's time, then longest ago."""
         now = time.monotonic()
-        found = [
+        studies = [
             study
             for study in open_studies(self.database)
             if study.study_id not in self._set_aside or self._set_aside[study.study_id].until <= now
         ]
-        least = min((self._seconds[one.study_id] for one in found if one.study_id in self._seconds), default=0.0)
-        for study in found:
+        least = min((self._seconds[one.study_id] for one in studies if one.study_id in self._seconds), default=0.0)
+        for study in studies:
             self._seconds.setdefault(study.study_id, least)
         return sorted(
-            found,
+            studies,
             key=lambda study: (
                 study.running,
                 self._seconds[study.study_id] // SHARE_SECONDS,

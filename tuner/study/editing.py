@@ -74,10 +74,10 @@ def move_definition(text: str, old_folder: Path, new_folder: Path) -> str:
 
 def value_at(text: str, key: str) -> Any:
     """Return the value of a key ("space.alpha") in a definition's text, or None."""
-    found: Any = tomlkit.parse(text).unwrap()
+    value: Any = tomlkit.parse(text).unwrap()
     for part in key.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
 
 
 def _key(name: str) -> str:

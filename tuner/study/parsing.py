@@ -42,8 +42,8 @@ _BOUNDS = {"exclusiveMinimum": "above", "minimum": "low", "exclusiveMaximum": "b
 def parse_definition(text: str, where: str) -> StudyDefinition:
     """Validate the text of a definition; ``where`` is its name in messages.  Raises DefinitionError."""
     if not isinstance(text, str) or len(text) > LONGEST_TEXT:
-        found = f"{len(text):,} characters" if isinstance(text, str) else type(text).__name__
-        raise DefinitionError(f"{where}: expected a text of at most {LONGEST_TEXT:,} characters, got {found}")
+        given = f"{len(text):,} characters" if isinstance(text, str) else type(text).__name__
+        raise DefinitionError(f"{where}: expected a text of at most {LONGEST_TEXT:,} characters, got {given}")
     try:
         return _parsed(text)
     except DefinitionError as error:

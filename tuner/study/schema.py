@@ -59,10 +59,10 @@ def _value(spec: HyperparameterSpec) -> dict[str, Any]:
 
 def _range(schema: dict[str, Any], spec: HyperparameterSpec) -> dict[str, Any]:
     """Return the schema of a range without null, which TOML lacks; with the names of a choice, if known."""
-    found: dict[str, Any] = next(option for option in schema["anyOf"] if option.get("type") != "null")
-    if spec.options and "items" in found:
-        found = {**found, "items": {"enum": list(spec.options)}}
-    return found | {"description": schema["description"]}
+    range_schema: dict[str, Any] = next(option for option in schema["anyOf"] if option.get("type") != "null")
+    if spec.options and "items" in range_schema:
+        range_schema = {**range_schema, "items": {"enum": list(spec.options)}}
+    return range_schema | {"description": schema["description"]}
 
 
 EXAMPLES: dict[str, tuple[Any, ...]] = {

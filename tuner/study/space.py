@@ -85,10 +85,10 @@ class Space:
 
     def values(self, sampled: Mapping[str, Any]) -> dict[str, Value]:
         """Return every hyperparameter's value, in display order, from what Optuna sampled."""
-        found = dict(self.fixed)
+        values = dict(self.fixed)
         for name, searched in self.searched.items():
-            found[name] = searched.scale.from_sampled(sampled[optuna_name(name, searched)])
-        return {name: found[name] for name in in_order(found)}
+            values[name] = searched.scale.from_sampled(sampled[optuna_name(name, searched)])
+        return {name: values[name] for name in in_order(values)}
 
     def sampled(self, values: Mapping[str, Value]) -> dict[str, Any]:
         """Return Optuna's parameters of the searched hyperparameters among ``values``; the sampler draws the rest."""
@@ -112,12 +112,12 @@ class Space:
 
     def hyperparameters(self, values: Mapping[str, Value]) -> Hyperparameters:
         """Return the network's settings at a point of the space, without augmentation strengths."""
-        found = {
+        settings = {
             spec.field: spec.parse(values[name])
             for name, spec in HYPERPARAMETERS.items()
             if spec.field and name in values
         }
-        return Hyperparameters(**found)
+        return Hyperparameters(**settings)
 
     def augmentation(self, values: Mapping[str, Value]) -> dict[str, float]:
         """Return the strengths of the data augmentation at a point of the space."""

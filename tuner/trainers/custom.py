@@ -159,10 +159,10 @@ def _data(dataset: Dataset, part: Part) -> TrainerData:
 
 def _read_only(table: Table) -> Table:
     """The same rows, which no trainer can change under the next trial's feet."""
-    found = Table(table.X.view(), table.y.view(), table.rows.view())
-    for view in (found.X, found.y, found.rows):
+    read_only = Table(table.X.view(), table.y.view(), table.rows.view())
+    for view in (read_only.X, read_only.y, read_only.rows):
         view.flags.writeable = False
-    return found
+    return read_only
 
 
 def _call(
@@ -210,19 +210,19 @@ def _labels(name: str, returned: Any, data: TrainerData) -> list[np.ndarray]:
 def _checked_labels(what: str, labels: Any, n: int, n_classes: int) -> np.ndarray:
     expected = f"expected ({n},) class indices from 0 to {n_classes - 1}, as in y"
     try:
-        found = np.asarray(labels)
+        array = np.asarray(labels)
     except Exception as error:
         raise TrialError(f"{what} that are no array ({error_line(error)}), {expected}") from error
-    if found.shape != (n,):
-        hint = "; take the argmax of probabilities" if found.shape == (n, n_classes) else ""
-        raise TrialError(f"{what} of shape {found.shape}, {expected}{hint}")
-    if found.dtype.kind not in "iufb":
-        raise TrialError(f"{what} like {found.tolist()[0]!r}, {expected} (not the classes' names)")
+    if array.shape != (n,):
+        hint = "; take the argmax of probabilities" if array.shape == (n, n_classes) else ""
+        raise TrialError(f"{what} of shape {array.shape}, {expected}{hint}")
+    if array.dtype.kind not in "iufb":
+        raise TrialError(f"{what} like {array.tolist()[0]!r}, {expected} (not the classes' names)")
     with np.errstate(invalid="ignore"):
-        wrong = np.flatnonzero(~((found >= 0) & (found < n_classes) & (found == np.floor(found))))
+        wrong = np.flatnonzero(~((array >= 0) & (array < n_classes) & (array == np.floor(array))))
     if len(wrong):
-        raise TrialError(f"{what} with {found[wrong[0]]} at row {wrong[0]}, {expected}")
-    return found.astype(np.int64)
+        raise TrialError(f"{what} with {array[wrong[0]]} at row {wrong[0]}, {expected}")
+    return array.astype(np.int64)
 
 
 def _finished(report: EpochReport, data: TrainerData, labels: list[np.ndarray]) -> NetworkRecord:

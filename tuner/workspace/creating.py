@@ -95,16 +95,16 @@ def prepare(
     """
     definition = source.definition
     identity = definition.identity(dataset.fingerprint)
-    found, offers = _look_first(located, definition, identity, from_study=from_study, allow_changed=allow_changed)
-    findings = [] if found is not None else check_data_quality(dataset)
+    existing, offers = _look_first(located, definition, identity, from_study=from_study, allow_changed=allow_changed)
+    findings = [] if existing is not None else check_data_quality(dataset)
     new = _new_study(source, dataset, offers, findings, from_study)
     database = located.database(create=True)
-    if found is None:
+    if existing is None:
         write_definition()
-    stored, is_new = ensure_study(database, new) if found is None else (found, False)
+    stored, is_new = ensure_study(database, new) if existing is None else (existing, False)
     if not is_new:
         stored = _continue(database, stored, new, allow_changed=allow_changed)
-    if found is not None:
+    if existing is not None:
         write_definition()
     located.keep_open()
     ignored = None if from_study == _begun_with(stored) else from_study
@@ -163,14 +163,14 @@ def _look_first(
             raise UsageError(f"--from {from_study}: no such study; the database {where} does not exist yet") from None
         return None, []
     known = located.stored
-    found = known if known is not None and known.name == definition.name else find_study(database, definition.name)
-    if found is None:
+    existing = known if known is not None and known.name == definition.name else find_study(database, definition.name)
+    if existing is None:
         return None, offers_from(database, from_study, definition, identity) if from_study else []
     if not allow_changed:
-        refuse_changed(database, found, identity)
-    if from_study is not None and from_study != _begun_with(found):
+        refuse_changed(database, existing, identity)
+    if from_study is not None and from_study != _begun_with(existing):
         get_study(database, from_study)  # an unknown name is an error, although it has no effect
-    return found, []
+    return existing, []
 
 
 def _begun_with(stored: StoredStudy) -> str | None:

@@ -37,10 +37,10 @@ def check_machine(storage: str | None = None) -> list[Check]:
 
 
 def _check_versions() -> Check:
-    found, extras = _installed(LIBRARIES), _installed(EXTRAS)
-    text = ", ".join([f"python {platform.python_version()}", *found.values()])
+    libraries, extras = _installed(LIBRARIES), _installed(EXTRAS)
+    text = ", ".join([f"python {platform.python_version()}", *libraries.values()])
     text += f"; extras: {', '.join(extras.values())}" if extras else "; no extras"
-    missing = [name for name in LIBRARIES if name not in found]
+    missing = [name for name in LIBRARIES if name not in libraries]
     if missing:
         return Check("versions", False, f"{text}; missing: {', '.join(missing)} (pip install tuner-search again)")
     return Check("versions", True, text)
@@ -48,19 +48,19 @@ def _check_versions() -> Check:
 
 def _installed(names: Sequence[str]) -> dict[str, str]:
     """Each library that is installed, with its version."""
-    found = {}
+    versions = {}
     for name in names:
         with contextlib.suppress(PackageNotFoundError):
-            found[name] = f"{name} {version(name)}"
-    return found
+            versions[name] = f"{name} {version(name)}"
+    return versions
 
 
 def _check_blas() -> Check:
     libraries = [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
     if not libraries:
         return Check("BLAS", False, "none whose threads can be limited. Set OMP_NUM_THREADS=1")
-    told = {f"{entry['internal_api']} {entry['version']} ({entry['num_threads']} threads here)" for entry in libraries}
-    return Check("BLAS", True, f"{', '.join(sorted(told))}; each worker uses one thread")
+    texts = {f"{entry['internal_api']} {entry['version']} ({entry['num_threads']} threads here)" for entry in libraries}
+    return Check("BLAS", True, f"{', '.join(sorted(texts))}; each worker uses one thread")
 
 
 def usable_cores() -> int:
@@ -95,10 +95,10 @@ def _check_step() -> Check:
     settings = Hyperparameters(hidden=(64, 32), batch_size=64)
     with threadpool_limits(limits=1):
         seconds = min(_seconds_per_step(Examples(X, y), settings) for _ in range(ROUNDS))
-    told = f"{1e6 * seconds:,.0f} µs for 64 examples through 64-64-32-10"
+    text = f"{1e6 * seconds:,.0f} µs for 64 examples through 64-64-32-10"
     if seconds <= SLOW_STEP:
-        return Check("training step", True, told)
-    return Check("training step", False, f"{told}, expected less than {1e6 * SLOW_STEP:,.0f}: is the machine busy?")
+        return Check("training step", True, text)
+    return Check("training step", False, f"{text}, expected less than {1e6 * SLOW_STEP:,.0f}: is the machine busy?")
 
 
 def _seconds_per_step(data: Examples, settings: Hyperparameters) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,8 @@ RETIRED = {
     r"bigger (?:network|one)": "larger",
 }
 """Pattern (of lower-case text) -> what to say.  A new line here is all it takes to retire one more term."""
+RETIRED_NAMES = {"found", "told"}
+"""Variables, arguments and fields of tuner/ get the name of what they hold instead."""
 KEPT = {
     "test_words.py": "this list",
     "CODE_OF_CONDUCT.md": "somebody else's text",
@@ -85,3 +89,42 @@ def test_a_retired_term_is_not_used(pattern: str, better: str) -> None:
 def test_the_help_calls_the_file_that_users_edit_a_study_file() -> None:
     """As the manual does; "definition" is its name in the code."""
     assert "definition" not in (TOP / "docs" / "reference" / "commands.md").read_text(encoding="utf-8").lower()
+
+
+def names(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Every variable, argument and field that code assigns, with its line."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()) | ast.arg(arg=name):
+                yield node.lineno, name
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield node.lineno, name
+
+
+def test_a_name_says_what_it_holds() -> None:
+    """Each place with a retired name is listed."""
+    places = [
+        f"{path.relative_to(TOP)}:{line}: {name}"
+        for path in (TOP / "tuner").rglob("*.py")
+        for line, name in names(ast.parse(path.read_text(encoding="utf-8")))
+        if name in RETIRED_NAMES
+    ]
+    assert not places, "name what it holds:\n" + "\n".join(places)
+
+
+def test_every_kind_of_name_is_read() -> None:
+    """A variable, a field, an argument of a function and of a lambda, the names of errors and of matches."""
+    code = """
+class A:
+    field: int
+    def f(self, argument, *rest):
+        self.attribute = (walrus := lambda inner: inner)
+        for loop, (nested, _) in rest: pass
+        try: pass
+        except E as error: pass
+        match rest:
+            case [first, *others]: pass
+"""
+    assigned = {name for _, name in names(ast.parse(code))}
+    read = "field self argument rest attribute walrus inner loop nested _ error first others"
+    assert assigned == set(read.split())

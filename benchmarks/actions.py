@@ -155,9 +155,9 @@ def follow(made: Made, action: Action) -> tuner.Study | None:
     return tuner.load_study("made-2" if "refine" in action.command else "made")
 
 
-def goals(found: list[Outcome]) -> list[Goal]:
+def goals(outcomes: list[Outcome]) -> list[Goal]:
     """How often the true error fell, beside searching again."""
-    followed = [one for one in found if one.after is not None]
+    followed = [one for one in outcomes if one.after is not None]
     numbers = [one.number for one in followed]
     fell = [one.after is not None and one.after < one.before for one in followed]
     alike = [one.again < one.before for one in followed]
@@ -181,10 +181,10 @@ def main() -> int:
     os.environ["TUNER_CACHE"] = tempfile.mkdtemp()
     began = time.perf_counter()
     with ProcessPoolExecutor(arguments.workers) as pool:
-        found = list(pool.map(partial(judge, seed=arguments.seed), range(arguments.problems)))
-    high = [one for one in found if one.action]
+        outcomes = list(pool.map(partial(judge, seed=arguments.seed), range(arguments.problems)))
+    high = [one for one in outcomes if one.action]
     reached = goals(high)
-    print(f"{len(found)} problems, {len(high)} with a level decided high", *reached, sep="\n")
+    print(f"{len(outcomes)} problems, {len(high)} with a level decided high", *reached, sep="\n")
     for action, of in Counter(one.action for one in high).most_common():
         print(f"\n{action} ({of})", *goals([one for one in high if one.action == action]), sep="\n")
     print(f"\n{time.perf_counter() - began:.0f} s")

@@ -148,11 +148,11 @@ def judge_problem(
     problem = make_problem(number, rng)
     problem = replace(problem, trials=min(problem.trials, most_trials or problem.trials))
     pool = Pool(problem, draws, truth, rng)
-    found = [pool.draw(draw, rng) for draw in range(draws)]
+    drawn = [pool.draw(draw, rng) for draw in range(draws)]
     bayes = problem.train_source.bayes_error(rng)
-    line, baseline, counted_on = _lines(number, found, bayes, rng)
+    line, baseline, counted_on = _lines(number, drawn, bayes, rng)
     rows = []
-    for draw in found:
+    for draw in drawn:
         given: Any = baseline
         if baseline is not None and counted_on:
             given = {"wrong": int(rng.binomial(counted_on, baseline)), "of": counted_on}
@@ -172,16 +172,16 @@ def judge_problem(
 
 
 def _lines(
-    number: int, found: list[Draw], bayes: float, rng: np.random.Generator
+    number: int, draws: list[Draw], bayes: float, rng: np.random.Generator
 ) -> tuple[float, float | None, int | None]:
     """The material gap, the baseline, and on how many examples it is counted (None: exact).
 
     The line is laid 0 to 4 interval widths from the true gap of variance, mismatch or dev overfit, in turn; the
     baseline is none, the Bayes error, or laid so that the bias is 0 to 4 widths from the line, exact or counted.
     """
-    targets = ["variance", "dev_overfit", "variance", "data_mismatch" if found[0].train_dev else "variance"]
+    targets = ["variance", "dev_overfit", "variance", "data_mismatch" if draws[0].train_dev else "variance"]
     line = 0.0
-    truth, width = _center(found, targets[(number // 6) % 4])
+    truth, width = _center(draws, targets[(number // 6) % 4])
     for sign in rng.permutation([-1, 1]):
         line = truth + sign * rng.uniform(0, 4) * width
         if line >= 0:
@@ -191,18 +191,18 @@ def _lines(
     if form < 2:
         return line, (None, bayes)[form], None
     counted_on = None if form == 2 else int(rng.integers(100, 1000))
-    train = float(np.mean([draw.train.value for draw in found]))
-    width = float(np.mean([draw.train.high - draw.train.low for draw in found]))
+    train = float(np.mean([draw.train.value for draw in draws]))
+    width = float(np.mean([draw.train.high - draw.train.low for draw in draws]))
     if counted_on:
         width = float(np.hypot(width, np.subtract(*wilson(max(train - line, 0) * counted_on, counted_on))))
     baseline = train - line + rng.choice([-1, 1]) * rng.uniform(0, 4) * width
     return line, float(np.clip(baseline, 0, 1)), counted_on
 
 
-def _center(found: list[Draw], name: str) -> tuple[float, float]:
+def _center(draws: list[Draw], name: str) -> tuple[float, float]:
     """Mean true gap and mean width of its interval over the draws."""
-    gaps = [_measured(draw).gaps[name] for draw in found]
-    return float(np.mean([draw.true_gap(name, 0) for draw in found])), float(
+    gaps = [_measured(draw).gaps[name] for draw in draws]
+    return float(np.mean([draw.true_gap(name, 0) for draw in draws])), float(
         np.mean([gap.high - gap.low for gap in gaps])
     )
 

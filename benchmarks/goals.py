@@ -41,11 +41,11 @@ def rate_goal(
 
     Hits of one made problem are not independent: the clusters' error is that of the mean of the problems' shares.
     """
-    found, of = np.asarray(hits, dtype=float), np.asarray(clusters)
-    if not len(found):
+    was_hit, of = np.asarray(hits, dtype=float), np.asarray(clusters)
+    if not len(was_hit):
         return Goal(name=name, value=math.nan, low=low, high=high)
     bound = low if math.isfinite(low) else high
-    means = np.array([found[of == cluster].mean() for cluster in np.unique(of)])
+    means = np.array([was_hit[of == cluster].mean() for cluster in np.unique(of)])
     spread = means.std(ddof=1) / math.sqrt(len(means)) if len(means) > 1 else 0.0
-    error = max(math.sqrt(bound * (1 - bound) / len(found)), float(spread))
-    return Goal(name=name, value=float(found.mean()), low=low, high=high, error=error)
+    error = max(math.sqrt(bound * (1 - bound) / len(was_hit)), float(spread))
+    return Goal(name=name, value=float(was_hit.mean()), low=low, high=high, error=error)

@@ -101,12 +101,12 @@ def judge_hyperparameters(number: int, *, seed: int) -> list[dict[str, Any]]:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         params, train, gap, exploring = search(seed * 1000 + number)
     best = int((train + gap).argmin())
-    found = hyperparameter_effects(
+    effects = hyperparameter_effects(
         HYPERPARAMETERS, params, train, gap, exploring, best, rng=np.random.default_rng(number)
     )
-    assert found is not None
+    assert effects is not None
     rows = []
-    for effect in found.effects:
+    for effect in effects.effects:
         for where, around in (("space", None), ("near_best", positions(params)[best])):
             for target, truth in zip(("train", "gap"), true_effects(effect, around), strict=True):
                 claim = getattr(effect, target if around is None else f"{target}_near_best")

@@ -112,7 +112,7 @@ def _chosen(problem: Problem, half: Dataset, rng: np.random.Generator) -> Learni
     """The best of some random hyperparameters, by their dev error with half of the examples."""
     definition = parse_definition(DEFINITION, "made")
     folds = draw_dev_folds(len(half.dev_rows), None, 0)
-    found = []
+    scored = []
     for drawn in problem.hyperparameters(rng):
         params = {
             "lambda": drawn.lambda_, "keep_prob": drawn.keep_prob, "alpha": drawn.alpha, "beta": drawn.beta,
@@ -121,23 +121,23 @@ def _chosen(problem: Problem, half: Dataset, rng: np.random.Generator) -> Learni
         }  # fmt: skip
         task = LearningCurveTask(definition, half, folds, params, seed=int(rng.integers(2**63)))
         settings = TrialSettings(stopping=definition.training.stopping)
-        found.append((run_trial(half, task.hyperparameters, settings, seed=task.seed, dev_folds=folds).value, task))
-    return min(found, key=lambda one: one[0])[1]
+        scored.append((run_trial(half, task.hyperparameters, settings, seed=task.seed, dev_folds=folds).value, task))
+    return min(scored, key=lambda one: one[0])[1]
 
 
 def _truth(task: LearningCurveTask, whole: Dataset) -> float:
     """Mean true error of several trainings on all examples."""
     assert whole.test is not None
     settings = TrialSettings(stopping=task.definition.training.stopping, seeds=TRUE_SEEDS)
-    found = run_trial(whole, task.hyperparameters, settings, seed=task.seed + 1, dev_folds=task.dev_folds)
-    return float(np.mean([np.mean(network.predict(whole.test.X) != whole.test.y) for network in found.networks]))
+    outcome = run_trial(whole, task.hyperparameters, settings, seed=task.seed + 1, dev_folds=task.dev_folds)
+    return float(np.mean([np.mean(network.predict(whole.test.X) != whole.test.y) for network in outcome.networks]))
 
 
-def goals(found: list[Outcome]) -> list[Goal]:
+def goals(outcomes: list[Outcome]) -> list[Goal]:
     """The figures beside their goals."""
-    table = pd.DataFrame([vars(one) for one in found])
+    table = pd.DataFrame([vars(one) for one in outcomes])
     missed, unchanged, alone = (abs(table[name] - table["truth"]) for name in ("value", "today", "dev_alone"))
-    width, covered = table["high"] - table["low"], [one.covered for one in found]
+    width, covered = table["high"] - table["low"], [one.covered for one in outcomes]
     ratio = float(missed.mean() / unchanged.mean())
     return [
         rate_goal("coverage of the 95% interval at twice the data", covered, table.index, low=0.9),
@@ -157,23 +157,23 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20261122)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
-    found: list[Outcome] = []
+    outcomes: list[Outcome] = []
     began, looked_at = time.perf_counter(), 0
     judge_one = partial(judge, seed=arguments.seed, every=arguments.every)
     with ProcessPoolExecutor(arguments.workers) as pool:
-        while len(found) < arguments.problems:
-            wanted = range(looked_at, looked_at + arguments.problems - len(found))
-            found += [one for one in pool.map(judge_one, wanted) if one is not None]
+        while len(outcomes) < arguments.problems:
+            wanted = range(looked_at, looked_at + arguments.problems - len(outcomes))
+            outcomes += [one for one in pool.map(judge_one, wanted) if one is not None]
             looked_at = wanted.stop
-    reached = goals(found)
+    reached = goals(outcomes)
     print(
-        f"{len(found)} of {looked_at} problems"
+        f"{len(outcomes)} of {looked_at} problems"
         + ("" if arguments.every else f" have a variance above {100 * MATERIAL_GAP:g} pp"),
         *reached,
         sep="\n",
     )
     for words, large in ((f"below {LARGE_DEV:,}", False), (f"from {LARGE_DEV:,}", True)):
-        some = [one for one in found if (one.n_dev >= LARGE_DEV) is large]
+        some = [one for one in outcomes if (one.n_dev >= LARGE_DEV) is large]
         if some:
             print(f"\ndev sets {words} examples ({len(some)})", *goals(some), sep="\n")
     print(f"\n{time.perf_counter() - began:.0f} s")

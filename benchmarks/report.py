@@ -96,8 +96,8 @@ def make_database(path: Path, n_trials: int, epochs: int, n_dev: int, seed: int)
                 rows.setdefault(table, []).append(row)
 
         def insert(connection: Any, rows: dict[Any, list[dict[str, Any]]] = rows) -> None:
-            for table, found in rows.items():
-                connection.execute(table.insert(), found)
+            for table, table_rows in rows.items():
+                connection.execute(table.insert(), table_rows)
 
         database.write(insert)
     database.close()

@@ -208,13 +208,13 @@ def take_turns(contenders: dict[str, Epochs], *, rounds: int, seconds: float, st
         began = time.process_time()
         epochs(2)
         counts[name] = max(1, math.ceil(2 * seconds / (time.process_time() - began)))
-    found: dict[str, list[float]] = {name: [] for name in contenders}
+    times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, epochs in contenders.items():
             began = time.process_time()
             epochs(counts[name])
-            found[name].append(1e6 * (time.process_time() - began) / (counts[name] * steps))
-    return found
+            times[name].append(1e6 * (time.process_time() - began) / (counts[name] * steps))
+    return times
 
 
 def ratio(times: dict[str, list[float]], above: str, below: str) -> float:
@@ -238,7 +238,7 @@ def steps_table(rounds: int, seconds: float, with_torch: bool) -> list[Measured]
         "| network | keep_prob | floor | this trainer | scikit-learn | PyTorch | of the floor | × sklearn | × PyTorch |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
-    found = []
+    measured = []
     for shape in SHAPES:
         data = examples_of(shape, shape.steps * shape.batch_size)
         for keep_prob in (1.0, 0.8):
@@ -253,28 +253,28 @@ def steps_table(rounds: int, seconds: float, with_torch: bool) -> list[Measured]
             peers: dict[str, float] = {
                 name: ratio(times, name, "tuner") for name in ("sklearn", "torch") if name in times
             }
-            found.append(Measured(shape, keep_prob, ratio(times, "tuner", "floor"), peers))
+            measured.append(Measured(shape, keep_prob, ratio(times, "tuner", "floor"), peers))
             names = ("floor", "tuner", "sklearn", "torch")
             best = [f"{min(times[name]):.0f}" if name in times else "–" for name in names]
             ratios = [f"{peers[name]:.2f}" if name in peers else "–" for name in names[2:]]
-            shown = " | ".join([*best, f"{found[-1].of_floor:.2f}", *ratios])
+            shown = " | ".join([*best, f"{measured[-1].of_floor:.2f}", *ratios])
             print(f"| {shape} | {keep_prob:g} | {shown} |", flush=True)
-    return found
+    return measured
 
 
-def goals(found: list[Measured]) -> None:
+def goals(measured: list[Measured]) -> None:
     """Print each goal with what was reached."""
 
     def ratios(name: str, *, wide: bool) -> list[float]:
         """A peer's, where it does the same work: scikit-learn has no dropout."""
         return [
             one.peers[name]
-            for one in found
+            for one in measured
             if one.shape.wide == wide and name in one.peers and (name == "torch" or one.keep_prob == 1)
         ]
 
     def floors(keep_prob: float) -> list[float]:
-        return [one.of_floor for one in found if one.shape.wide and one.keep_prob == keep_prob]
+        return [one.of_floor for one in measured if one.shape.wide and one.keep_prob == keep_prob]
 
     lines = [
         ("wide shapes: times the floor, most", max(floors(1.0)), 1.2, False),

@@ -60,12 +60,31 @@ def test_groups_say_less_than_their_examples() -> None:
     assert chance_as_good(wrong, 0, groups)[1] > 100 * chance_as_good(wrong, 0)[1]
 
 
-def test_resolution_is_that_of_the_house_plan() -> None:
-    """2.8·√(discordant share / n), and the examples at which the runner-up would be told apart."""
+PAIR = 1.644854 + 0.841621  # one test at 5%, found in four of five
+
+
+def test_two_trials_have_one_test() -> None:
+    """(1.645 + 0.842)·√(discordant share / n), and the examples that would separate the two."""
     found = resolution(bits(4, 9), 0, np.array([0, 1]))
     assert found is not None
-    assert found.difference == pytest.approx(2.8 * np.sqrt(0.05 / 100))
-    assert found.examples == int(np.ceil(2.8**2 * 0.05 / 0.05**2))
+    assert found.difference == pytest.approx(PAIR * np.sqrt(0.05 / 100))
+    assert found.examples == int(np.ceil(PAIR**2 * 0.05 / 0.05**2))
+
+
+def test_a_hundred_trials_need_a_larger_difference_which_is_found_in_four_of_five_dev_sets() -> None:
+    """Each of 99 is tested at 0.05/99: 3.28 + 0.84 standard errors, with trials drawn from errors that far apart."""
+    n, discordant, rng = 2000, 0.1, np.random.default_rng(0)
+    difference = 4.1293 * np.sqrt(discordant / n)
+    detected = []
+    for _ in range(300):
+        draw = rng.random(n)
+        best, other = draw < (discordant - difference) / 2, draw > 1 - (discordant + difference) / 2
+        losses = np.stack([best, other, *[best] * 98])
+        detected.append(1 not in tied_with_best(losses, 0))
+        shown = resolution(losses, 0, np.array([0, 1]))
+        assert shown is not None
+        assert shown.difference == pytest.approx(4.1293 * np.sqrt((best | other).mean() / n), rel=1e-3)
+    assert 0.72 < np.mean(detected) < 0.88
 
 
 def test_no_number_of_examples_separates_equals() -> None:
@@ -116,4 +135,4 @@ def test_weighted_examples_count_by_their_weight() -> None:
     assert simplest_tied(both * weights, 0, np.array([2, 1]), np.zeros((2, 0))) == 0
     found = resolution(both * weights, 0, np.array([0, 1]))
     assert found is not None
-    assert found.difference == pytest.approx(2.8 * ((9 * 5**2 + 9 * (5 / 9) ** 2) / 100 / 100) ** 0.5)
+    assert found.difference == pytest.approx(PAIR * ((9 * 5**2 + 9 * (5 / 9) ** 2) / 100 / 100) ** 0.5)

@@ -26,7 +26,7 @@ from tuner.analysis.counting import (
     majority_error,
     seeds_error,
 )
-from tuner.analysis.diagnosis import GAPS, Baseline, Diagnosis, Gap, diagnose, examples_to_decide
+from tuner.analysis.diagnosis import GAPS, IF_UNCHANGED, Baseline, Diagnosis, Gap, diagnose, examples_to_decide
 from tuner.analysis.effects import (
     Effect,
     HyperparameterCurve,

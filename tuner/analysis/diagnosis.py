@@ -9,7 +9,7 @@ from numbers import Real
 from statistics import NormalDist
 from typing import Any
 
-from tuner.analysis.intervals import ErrorEstimate, difference_interval
+from tuner.analysis.intervals import Z95, Z_POWER, ErrorEstimate, difference_interval
 from tuner.errors import ArgumentError
 from tuner.outcomes import Level, Verdict
 
@@ -29,6 +29,8 @@ _VERDICTS = {
     (False, True): Verdict.HIGH_VARIANCE,
     (True, True): Verdict.HIGH_BIAS_AND_VARIANCE,
 }
+IF_UNCHANGED = "with a probability of 80% if the errors stay as they are"
+"""What is promised of the numbers of :func:`examples_to_decide`."""
 MOST_EXAMPLES = 100_000_000  # a gap that so many do not decide is taken as equal to the threshold
 BISECTIONS = 40  # 16 standard errors halved to 1e-11
 Z_CERTAIN = 8.0  # beyond eight standard errors a normal chance is 0 or 1 in double precision
@@ -195,7 +197,9 @@ def gap_between(a: ErrorEstimate, b: ErrorEstimate, material_gap: float) -> Gap:
 
 
 def examples_to_decide(diagnosis: Diagnosis, name: str) -> tuple[str, int] | None:
-    """Return which set needs how many examples to decide gap ``name``, if the errors stay as they are.
+    """Return which set needs how many examples to decide gap ``name`` in four of five samples of that size.
+
+    The errors are taken as they are: the interval at 1.96 + 0.84 standard errors must leave out the threshold.
 
     ("dev", 1900) for the variance; the sets are "dev", "train" (avoidable bias), "train_dev" or "test". If that set
     alone is not enough, since the other error's interval is too wide: ("all", 4), four times as many examples of both.
@@ -210,7 +214,7 @@ def examples_to_decide(diagnosis: Diagnosis, name: str) -> tuple[str, int] | Non
         return None
 
     def decides(one: ErrorEstimate, other: ErrorEstimate) -> bool:
-        low, high = difference_interval(one, other)
+        low, high = difference_interval(one, other, Z95 + Z_POWER)
         return low > diagnosis.material_gap or high < diagnosis.material_gap
 
     n = a.n

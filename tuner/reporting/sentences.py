@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from tuner.analysis import ClassWeightedError, Diagnosis, ErrorEstimate, examples_to_decide
+from tuner.analysis import IF_UNCHANGED, ClassWeightedError, Diagnosis, ErrorEstimate, examples_to_decide
 from tuner.formatting import count, join, percent, points, rounded, span
 from tuner.metrics import Metric
 from tuner.outcomes import Level, Verdict
@@ -112,8 +112,8 @@ def _what_decides(diagnosis: Diagnosis, name: str) -> str:
         return "It is so close to the threshold that more examples would not decide it."
     which, examples = needed
     if which == "all":
-        return f"About {examples:,} times as many examples would decide it if the errors stay as they are."
-    return f"About {rounded(examples)} {ERROR_NAMES[which]} examples would decide it if the errors stay as they are."
+        return f"About {examples:,} times as many examples would decide it {IF_UNCHANGED}."
+    return f"About {rounded(examples)} {ERROR_NAMES[which]} examples would decide it {IF_UNCHANGED}."
 
 
 def probability(of: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.bias import FOLDS
 from tuner.analysis.actions.state import StudyState
-from tuner.analysis.diagnosis import examples_to_decide
+from tuner.analysis.diagnosis import IF_UNCHANGED, examples_to_decide
 from tuner.formatting import count, points, rounded
 
 
@@ -70,7 +70,7 @@ def _whether_that_decides(state: StudyState) -> str:
     if needed is None:
         return ""
     enough = "" if state.folds_would_decide else ", so this helps but may not be enough"
-    return f"; about {needed:,} would decide it{enough}"
+    return f"; about {rounded(needed)} would decide it{enough}"
 
 
 def more_dev_examples(state: StudyState) -> Action | None:
@@ -80,8 +80,8 @@ def more_dev_examples(state: StudyState) -> Action | None:
     if not state.is_undecided("variance", "data_mismatch") or needed is None or enough:
         return None
     return Action(
-        why=f"With {n_dev:,} dev examples the variance is inconclusive. About {needed:,} would decide it if the errors "
-        "stay as they are.",
+        why=f"With {n_dev:,} dev examples the variance is inconclusive. About {rounded(needed)} would decide it "
+        f"{IF_UNCHANGED}.",
         evidence={"n_dev": n_dev, "needed": needed},
     )
 

@@ -52,8 +52,7 @@ def test_the_summary_has_the_house_plans_shape() -> None:
         train=ErrorEstimate.measured(1, 1078),
         dev=ErrorEstimate.measured(7, 360),
         dev_corrected=ErrorEstimate(value=0.024, n=360, low_from=0.022),
-        majority=0.9,
-        logistic_regression=0.04,
+        references={"majority": 0.9, "logistic_regression": 0.04},
     ).to_dict()
     assert list(found) == ["errors", "gaps", "verdict", "undecided", "larger_gap"]
     assert list(found["errors"]) == [

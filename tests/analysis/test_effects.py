@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tuner.analysis import SearchedHyperparameter, diverged_shares, hyperparameter_effects
-from tuner.errors import ArgumentError
 
 LAMBDA = SearchedHyperparameter(name="lambda", kind="log_uniform", bounds=(1e-3, 10.0))
 BETA = SearchedHyperparameter(name="beta", kind="one_minus_log_uniform", bounds=(0.8, 0.99))
@@ -171,12 +170,6 @@ def test_beta_is_measured_by_its_memory() -> None:
     """1 − β is log-uniform: the middle of 0.8 to 0.99 is 1 − √(0.2·0.01); more memory is higher."""
     assert BETA.from_unit(0.5) == pytest.approx(1 - np.sqrt(0.2 * 0.01))
     assert BETA.to_unit([0.8, 0.99]).tolist() == pytest.approx([0.0, 1.0])
-
-
-def test_an_unknown_kind_is_refused() -> None:
-    """The message names the kind and the hyperparameter."""
-    with pytest.raises(ArgumentError, match=r"got 'normal' \(alpha\)"):
-        SearchedHyperparameter(name="alpha", kind="normal", bounds=(0, 1))
 
 
 def test_diverged_trials_are_counted_along_a_hyperparameter() -> None:

@@ -13,7 +13,7 @@ from tuner.analysis.actions import (
     Verb,
     rank_actions,
 )
-from tuner.analysis.calibration import Calibration, ReliabilityBin, calibration
+from tuner.analysis.calibration import Calibration, calibration
 from tuner.analysis.comparison import Resolution, chance_as_good, resolution, simplest_tied, tied_with_best
 from tuner.analysis.counting import (
     ClassError,
@@ -26,7 +26,7 @@ from tuner.analysis.counting import (
     majority_error,
     seeds_error,
 )
-from tuner.analysis.diagnosis import GAPS, IF_UNCHANGED, Baseline, Diagnosis, Gap, diagnose, examples_to_decide
+from tuner.analysis.diagnosis import IF_UNCHANGED, Baseline, Diagnosis, Gap, diagnose, examples_to_decide
 from tuner.analysis.effects import (
     Effect,
     HyperparameterCurve,
@@ -37,7 +37,7 @@ from tuner.analysis.effects import (
 )
 from tuner.analysis.hyperparameter_states import HyperparameterState, hyperparameter_states
 from tuner.analysis.hyperparameters import Idle, SearchedHyperparameter
-from tuner.analysis.intervals import Z95, ErrorEstimate, difference_interval, wilson
+from tuner.analysis.intervals import ErrorEstimate, difference_interval, wilson
 from tuner.analysis.learning_curve import LearningCurve, Prediction, fit_learning_curve
 from tuner.analysis.learning_points import LearningNetwork, LearningPoint, learning_points
 from tuner.analysis.search_health import SearchHealth, count_duplicates, diverging_from

@@ -153,7 +153,7 @@ def diagnose_predictions(
         dev=_count_wrong("dev", y_dev, predicted_dev),
         baseline=baseline,
         material_gap=material_gap,
-        majority=majority_error(y_train, y_dev),
+        references={"majority": majority_error(y_train, y_dev), "logistic_regression": None},
     )
 
 

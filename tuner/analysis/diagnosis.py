@@ -137,8 +137,7 @@ def diagnose(
     test: ErrorEstimate | None = None,
     baseline: Baseline = None,
     material_gap: float = 0.02,
-    majority: float | None = None,
-    logistic_regression: float | None = None,
+    references: Mapping[str, float | None] | None = None,
 ) -> Diagnosis:
     """Build the bias/variance table of one network from its measured errors.
 
@@ -167,7 +166,7 @@ def diagnose(
         gaps=gaps,
         material_gap=material_gap,
         baseline_given=baseline is not None,
-        references={"majority": majority, "logistic_regression": logistic_regression},
+        references=references or {},
     )
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.errors import ArgumentError
 from tuner.scales import SCALES, Scale
 
 Floats = NDArray[np.float64]
@@ -30,10 +29,6 @@ class SearchedHyperparameter:
     kind: str
     bounds: Sequence[Any]
     ordered: bool = False
-
-    def __post_init__(self) -> None:
-        if self.kind not in SCALES:
-            raise ArgumentError(f"kind must be one of {', '.join(SCALES)}, got {self.kind!r} ({self.name})")
 
     @property
     def scale(self) -> Scale:

@@ -7,12 +7,12 @@ first use, because a worker that maps prepared arrays needs none of it.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tuner.data.augmentation import AUGMENTATIONS, Augmentation, make_augment
+from tuner.data.augmentation import AUGMENTATIONS, make_augment
 from tuner.data.cache import cache_folder
-from tuner.data.dataset import ColumnSummary, Dataset, Part, Table, describe
+from tuner.data.dataset import Dataset, Part, Table, describe
 from tuner.data.dates import CYCLES as DATE_CYCLES
 from tuner.data.dates import DAY
-from tuner.data.encoders import ENCODERS, MISSING, ColumnSettings, Feature, FittedColumn, Kind, Reads
+from tuner.data.encoders import ENCODERS, MISSING, ColumnSettings, Feature, FittedColumn, Reads
 from tuner.data.loading import (
     arrays_reader,
     dataset_from,
@@ -43,16 +43,13 @@ __all__ = [
     "ENCODERS",
     "LARGEST_INPUT",
     "MISSING",
-    "Augmentation",
     "ColumnSettings",
-    "ColumnSummary",
     "DataSettings",
     "Dataset",
     "Encoding",
     "Feature",
     "FileReader",
     "FittedColumn",
-    "Kind",
     "Part",
     "Reads",
     "RowReader",

@@ -3,6 +3,6 @@
 from tuner.modeling.evaluating import Evaluation, evaluate, evaluate_file
 from tuner.modeling.fitting import TRAIN_DEV, FitRequest, fit_model
 from tuner.modeling.learning_curve import SEEDS, SIZES, LearningCurveTask, measure_learning_curve
-from tuner.modeling.model import Model, Repetition, load_model, replaced_by
+from tuner.modeling.model import Model, load_model, replaced_by
 from tuner.modeling.onnx_graph import export_onnx, onnx_inputs
 from tuner.modeling.predicting import check_output, predict_file

@@ -13,7 +13,7 @@ import numpy as np
 from tuner.analysis import HyperparameterEffects, Idle, SearchedHyperparameter, hyperparameter_effects
 from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error, train_error
-from tuner.storage import StudyRecord, TrialRecord
+from tuner.storage import TrialRecord
 from tuner.study import HYPERPARAMETERS, Range, StudyDefinition
 from tuner.study.space import optuna_name
 
@@ -67,7 +67,7 @@ def in_space(definition: StudyDefinition, trials: Iterable[TrialRecord]) -> list
     ]
 
 
-def find_effects(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> HyperparameterEffects | None:
+def find_effects(definition: StudyDefinition, findings: Findings) -> HyperparameterEffects | None:
     """Return the effects of every searched hyperparameter, from the complete trials; None if there are too few."""
     hyperparameters = searched_hyperparameters(definition)
     trials = in_space(definition, findings.judged)

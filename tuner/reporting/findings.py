@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -70,8 +70,10 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     judged = tuple(trial for trial in record.trials if trial.is_judged and trial.networks)
     best = min(judged, key=lambda trial: (trial.value, trial.number), default=None)
     if best is None:
-        diagnosis = diagnose(train=None, dev=None, baseline=baseline, material_gap=material_gap)
-        return Findings(None, judged, replace(diagnosis, references=references(record)))
+        diagnosis = diagnose(
+            train=None, dev=None, baseline=baseline, material_gap=material_gap, references=references(record)
+        )
+        return Findings(None, judged, diagnosis)
     place = judged.index(best)
     metric = METRICS[definition.search.metric]
     losses = np.stack([dev_losses(record, trial) for trial in judged])
@@ -124,7 +126,7 @@ def _diagnosis(
     corrected = None
     if competition.had_a_choice and counts_wrong:
         corrected = corrected_dev_error(competition, place, rng=rng, n_effective=effective)
-    diagnosis = diagnose(
+    return diagnose(
         train=_train_estimate(best, layout),
         dev=ErrorEstimate.measured(wrong, n_dev, effective),
         dev_corrected=corrected,
@@ -132,8 +134,8 @@ def _diagnosis(
         test=test_estimate(record, best),
         baseline=baseline,
         material_gap=material_gap,
+        references=references(record),
     )
-    return replace(diagnosis, references=references(record))
 
 
 def dev_losses(record: StudyRecord, trial: TrialRecord) -> NDArray[Any]:

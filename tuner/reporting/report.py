@@ -86,7 +86,7 @@ class Report(Shown):
     @cached_property
     def effects(self) -> HyperparameterEffects | None:
         """Each hyperparameter's effect on bias and on variance; None with too few trials."""
-        return find_effects(self.record, self.definition, self.findings)
+        return find_effects(self.definition, self.findings)
 
     @cached_property
     def learning(self) -> Learning | None:

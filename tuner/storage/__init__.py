@@ -4,7 +4,7 @@ from sqlalchemy.engine import URL
 
 from tuner.storage.address import mask, parse_url, shown, sqlite_file, sqlite_url
 from tuner.storage.checked import BadValueError
-from tuner.storage.claims import Budget, BudgetStatus, Claim, claim_trial, fail, requeue
+from tuner.storage.claims import Budget, Claim, claim_trial, fail, requeue
 from tuner.storage.counting import Counts
 from tuner.storage.database import Database
 from tuner.storage.facts import Begun, StudyFacts

@@ -8,7 +8,7 @@ from tuner.study.making import DataShape, make_definition, uses_folds
 from tuner.study.names import next_name
 from tuner.study.parsing import expected_value, parse_definition, validate_definition
 from tuner.study.ranges import Range
-from tuner.study.schema import SCHEMA_LINE, definition_schema, schema_text
+from tuner.study.schema import definition_schema, schema_text
 from tuner.study.space import Space
 from tuner.study.strategies import FOLD_PRUNERS, PRUNERS, SAMPLERS, Draw, explores, n_exploring, require_package, rungs
 
@@ -18,7 +18,6 @@ __all__ = [
     "HYPERPARAMETERS",
     "PRUNERS",
     "SAMPLERS",
-    "SCHEMA_LINE",
     "DataShape",
     "Draw",
     "Edit",

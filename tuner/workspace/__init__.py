@@ -1,6 +1,6 @@
 """Locate, create, open and administer studies in folders and databases; nothing here runs a trial."""
 
-from tuner.workspace.creating import PreparedStudy, prepare
+from tuner.workspace.creating import PreparedStudy
 from tuner.workspace.locating import write_definition, write_example
 from tuner.workspace.opening import (
     StudyRequest,

@@ -34,8 +34,8 @@ def effects(report: Report) -> Figure | None:
         AxisScale(-reach, reach, plot.left, middle - BETWEEN / 2),
         AxisScale(-reach, reach, middle + BETWEEN / 2, plot.right),
     )
-    for scale, title, css in zip(panels, ("bias (train error)", "variance (gap)"), ("train", "dev"), strict=True):
-        _frame(plot, scale, title, css)
+    for scale, title in zip(panels, ("bias (train error)", "variance (gap)"), strict=True):
+        _frame(plot, scale, title)
     for place, row in enumerate(rows):
         y = plot.top + ROW * (place + 0.5)
         plot.text(plot.left - 8, y + 4, cut(row.label, room), "name", "end")
@@ -50,7 +50,7 @@ def effects(report: Report) -> Figure | None:
     )
 
 
-def _frame(plot: Plot, scale: AxisScale, title: str, css: str) -> None:
+def _frame(plot: Plot, scale: AxisScale, title: str) -> None:
     plot.text((scale.start + scale.end) / 2, plot.top - 26, title, "axis", "middle")
     plot.text(scale.start, plot.top - 9, "◂ less", "note")
     plot.text(scale.end, plot.top - 9, "more ▸", "note", "end")

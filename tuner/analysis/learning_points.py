@@ -120,18 +120,13 @@ def learning_points(networks: Sequence[LearningNetwork]) -> list[LearningPoint]:
             LearningPoint(
                 n_train=n_train,
                 wrong=np.stack([np.concatenate([network.wrong for network in group]) for group in groups]),
-                errors=np.array([_weighted_error(group) for group in groups]),
+                errors=np.array([np.average([n.error for n in g], weights=[len(n.wrong) for n in g]) for g in groups]),
                 train_error=sum(network.train_wrong for network in every) / (n_train * len(every)),
                 left_out=np.stack([network.left_out for network in every]) if watched else None,
                 left_wrong=np.stack([network.left_wrong for network in every]) if watched else None,
             )
         )
     return points
-
-
-def _weighted_error(networks: Sequence[LearningNetwork]) -> float:
-    """Dev error over all parts."""
-    return float(np.average([network.error for network in networks], weights=[len(n.wrong) for n in networks]))
 
 
 def left_out_rows(points: Sequence[LearningPoint]) -> int:

@@ -28,11 +28,12 @@ class News:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the news for ``summary.json``."""
+        before = self.before and {"number": self.before.number, "dev_error": dev_error(self.before)}
         return {
             "since": self.since.isoformat(timespec="seconds"),
             "trials": self.trials,
             "best_changed": self.best_changed,
-            "best_before": None if self.before is None else _short(self.before),
+            "best_before": before,
         }
 
     def sentence(self) -> str:
@@ -58,7 +59,3 @@ def find_news(record: StudyRecord, since: datetime.timedelta, now: datetime.date
     old = [trial for trial in record.trials if trial.is_judged and trial.finished and trial.finished <= moment]
     before = min(old, key=lambda trial: (trial.value, trial.number), default=None)
     return News(moment, asdict(count_trials(new)), before, record.best)
-
-
-def _short(trial: TrialRecord) -> dict[str, Any]:
-    return {"number": trial.number, "dev_error": dev_error(trial)}

@@ -208,9 +208,6 @@ class Service:
             ),
         )
 
-    def _others_wait(self, study_id: int) -> bool:
-        return any(study.study_id != study_id for study in self._open_studies())
-
     def _serve(self, study: OpenStudy) -> Step:
         """Run one trial of a study.  Raises TrialEnded if it keeps the worker from stopping, or is silent for long."""
         self._heard = time.monotonic()
@@ -263,7 +260,7 @@ class Service:
             task,
             self._should_stop,
             most_seconds=self.limits.trial_seconds,
-            gives_way=lambda: self._others_wait(stored.study_id),
+            gives_way=lambda: any(study.study_id != stored.study_id for study in self._open_studies()),
             failures=self._failures.setdefault(stored.study_id, []),
         )
 

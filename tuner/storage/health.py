@@ -37,16 +37,11 @@ def check_database(url: URL) -> list[Check]:
     path = sqlite_file(url)
     if path is None:
         return [_check_server(url)]
-    folder = _nearest_folder(path.parent)
+    folder = path.parent if path.parent.exists() else path.parent.parent
     checks = [_check_place(folder), _check_file(path, folder)]
     if path.exists() and checks[1].passed:
         checks.append(_check_mode(path))
     return [*checks, _check_disk(folder)]
-
-
-def _nearest_folder(folder: Path) -> Path:
-    """The folder, or its parent if it does not exist yet."""
-    return folder if folder.exists() else folder.parent
 
 
 def _check_place(folder: Path) -> Check:

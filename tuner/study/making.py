@@ -53,7 +53,9 @@ def make_definition(name: str, source: str | None, target: str | None, shape: Da
         f"name = {toml(name)}",
         "",
         "[data]",
-        _line("source", source, _where(source)) if source is not None else None,
+        _line("source", source, "absolute path" if source.startswith("/") else "relative to this file")
+        if source is not None
+        else None,
         _line("target", target, "the column to predict") if target is not None else None,
         _line("folds", 5, "small data: cross-validation on the rows outside the test set")
         if uses_folds(shape.n_rows)
@@ -107,10 +109,6 @@ def _space(m: int) -> list[str]:
 
 def _line(key: str, value: Any, comment: str) -> str:
     return f"{key} = {toml(value)}".ljust(ALIGN - 1) + f" # {comment}"
-
-
-def _where(source: str) -> str:
-    return "absolute path" if source.startswith("/") else "relative to this file"
 
 
 def _ends(low: float, high: float) -> list[float]:

@@ -24,7 +24,7 @@ def rank_actions(state: StudyState) -> list[Action]:
         action = propose(state)
         if action is not None:
             actions.append(replace(action, action=name))
-            state = state.after(frozenset(action.changes))
+            state = replace(state, changed=state.changed | set(action.changes))
     return actions
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tuner.analysis.counting import ClassError
 from tuner.analysis.diagnosis import Diagnosis, examples_to_decide
@@ -97,10 +97,6 @@ class StudyState:
     has_size: bool = True
     can_train_again: bool = True
     changed: frozenset[str] = frozenset()
-
-    def after(self, changes: frozenset[str]) -> StudyState:
-        """Return the state after actions ranked higher have changed these keys of the definition."""
-        return replace(self, changed=self.changed | changes)
 
     def level(self, gap: str) -> Level | None:
         """Return the level of a gap; None if it was not measured."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from tuner.errors import UsageError
-from tuner.paths import DATA_SUFFIXES
+from tuner.paths import DATA_SUFFIXES, SCHEMA
 
 LONGEST_STEM = 50
 """Characters of a file's name that its temporary name begins with: a name may have 255 bytes in all."""
@@ -90,6 +90,8 @@ def protected_kind(path: Path) -> str | None:
     if beside is not None and _begins(path.with_name(beside[1])).startswith(b"SQLite format 3"):
         return "a part of a database"
     begins = _begins(path)
+    if path.name == SCHEMA and begins:
+        return "the schema of study files"
     by_content = next((kind for magic, kind in KINDS_BY_CONTENT.items() if begins.startswith(magic)), None)
     return by_content or (KINDS_BY_SUFFIX.get(path.suffix.lower()) if begins else None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import gzip
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, get_args, get_type_hints
@@ -17,6 +18,8 @@ from tests.running.conftest import command
 from tuner.cli.app import COMMANDS
 from tuner.errors import UsageError
 from tuner.files import refuse_overwriting, temporary_beside, whole_file, write_new, write_whole
+from tuner.modeling.archive import pack, unpack
+from tuner.study import schema_text
 
 __all__ = ["model_bytes", "place", "searched"]
 
@@ -48,6 +51,9 @@ def made(searched: Path, model_bytes: bytes, tmp_path_factory: pytest.TempPathFa
         (folder / "models").mkdir()
         (folder / MODEL).write_bytes(model_bytes)
         rows = (folder / "studies" / "mixed.csv").read_bytes()
+        metadata, thetas = unpack(model_bytes, MODEL)
+        (folder / "other.tuner").write_bytes(pack(metadata.model_copy(update={"study": "other"}), thetas))
+        (folder / "study.schema.json").write_text(schema_text(), encoding="utf-8")
         (folder / "rows.csv").write_bytes(rows)
         (folder / "data.csv").write_bytes(rows)
         (folder / "data.csv.gz").write_bytes(gzip.compress(rows))
@@ -77,6 +83,8 @@ STAYS = (
     "studies/mixed.csv",
     "data.csv",
     "data.csv.gz",
+    "other.tuner",
+    "study.schema.json",
     "hidden.onnx",
     "hidden.parquet",
     "link.onnx",
@@ -101,10 +109,10 @@ def test_what_must_stay_is_refused(made: Path, target: str, writer: tuple[str, .
     """A database, a part of it, a model, data and definitions: one line, status 2, not a byte changed."""
     if writer[0] == "report" and target == "models":
         pytest.skip("a report is a folder")
-    if writer[0] == "train" and target == "hidden.onnx":
-        pytest.skip("a model of the same study is replaced, since it can be trained again")
     before = contents(made)
-    has_force = writer[0] in ("export", "predict", "report")
+    has_force = writer[0] in ("export", "predict", "report", "train")
+    if writer[0] == "train" and target == "hidden.onnx":
+        has_force = False  # which replaces a model of the same study: it can be trained again
     for more in [(), ("--force",)] if has_force else [()]:
         status, _, errors = command(*(word.format(target) for word in writer), *more)
         assert status == 2, errors
@@ -158,6 +166,39 @@ def test_a_report_replaces_reports_only(made: Path) -> None:
     assert (status, "summary.json: already exists" in errors) == (2, True)
     assert [path.name for path in folder.iterdir() if path.name in ("report.md", "trials.csv")] == []
     assert command("report", "mixed", "--force")[0] == 0
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("target", [*STAYS, "notes.onnx"])
+def test_a_model_is_saved_over_nothing_that_must_stay(made: Path, target: str, force: bool) -> None:
+    """From Python, too."""
+    if target == "notes.onnx" and force:
+        pytest.skip("any other file is replaced")
+    model = tuner.load_model(MODEL)
+    model.metadata = model.metadata.model_copy(update={"study": "new"})
+    before = contents(made)
+    with pytest.raises(UsageError, match=re.escape(target.rpartition("/")[2])):
+        model.save(target, force=force)
+    assert contents(made) == before
+
+
+def test_a_model_is_replaced_by_one_of_the_same_study(made: Path) -> None:
+    """Of the same trial always, of another trial with force; the default file of a study by each training."""
+    model = tuner.load_model(MODEL)
+    assert model.save(made / "again.tuner") == model.save(made / "again.tuner")
+    trial = next(trial for trial in range(4) if trial != model.metadata.trial)
+    before = (made / "again.tuner").read_bytes()
+    arguments = ("train", "mixed", "--trial", str(trial), "--output", "again.tuner")
+    status, _, errors = command(*arguments)
+    assert (status, "again.tuner: already exists" in errors, "--force" in errors) == (2, True, True)
+    other = tuner.load_study("mixed").train(trial=trial)
+    with pytest.raises(UsageError, match="--force"):
+        other.save("again.tuner")
+    assert (made / "again.tuner").read_bytes() == before
+    assert command(*arguments, "--force")[0] == 0
+    assert tuner.load_model("again.tuner").metadata.trial == trial
+    model.save("again.tuner", force=True)
+    assert tuner.load_model("again.tuner").metadata.trial == model.metadata.trial
 
 
 def test_a_schema_of_another_kind_stays(made: Path) -> None:

@@ -38,8 +38,19 @@ def train(
         bool, typer.Option("--ensemble", help="Keep the networks of all folds or seeds and average their predictions.")
     ] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="The model file [default: models/STUDY.tuner].")
+        Path | None,
+        typer.Option(
+            "--output", metavar="FILE", help="The model file [default: models/STUDY.tuner, replaced by each training]."
+        ),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Replace an existing FILE or model of this study, but never a database, data file, study file or "
+            "another study's model.",
+        ),
+    ] = False,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,12 +65,13 @@ def train(
     loaded = tuner.load_study(study, storage=storage)
     file = output or MODELS / f"{loaded.name}.tuner"
     is_new_folder = file.parent == MODELS and not MODELS.exists()
-    before = None if is_new_folder else replaced_by(file, loaded.name)
+    force = force or output is None
+    before = None if is_new_folder else replaced_by(file, loaded.name, force=force)
     print_lines(headline(loaded.name, loaded.storage, f"data {loaded.data}"), err=as_json)
     model = loaded.train(trial=trial, one_se=one_se, seeds=seeds, on=on, ensemble=ensemble)
     if is_new_folder:
         MODELS.mkdir(exist_ok=True)
-    model.save(file)
+    model.save(file, force=force)
     written = f"written: {file}" + ("" if before is None else f" (replaced {before})")
     print_result(_dict(model, file), [*_lines(model), written], as_json=as_json)
     if model.repetition is not None and not model.repetition.is_exact:

@@ -110,14 +110,6 @@ def unpack(content: bytes, where: str) -> tuple[ModelMetadata, list[Floats]]:
     return metadata, list(flat.reshape(n_networks, architecture.n_parameters))
 
 
-def is_archive(path: Path) -> bool:
-    """Whether a file ends as a model does."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - len(MARK) - DIGEST))
-        return file.read(len(MARK)) == MARK
-
-
 def check_digest(content: bytes, where: str) -> None:
     """Refuse a file that was changed after it was written."""
     if not content.startswith(b"PK"):

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from tuner.analysis import SeedsError
 from tuner.data import Encoding, class_indices, rows_frame
-from tuner.errors import ArgumentError, DataError, ModelError, UsageError
-from tuner.files import refuse_no_place, whole_file
-from tuner.modeling.archive import is_archive, pack, read_archive
+from tuner.errors import ArgumentError, DataError, ModelError
+from tuner.files import refuse_overwriting, whole_file
+from tuner.modeling.archive import pack, read_archive
 from tuner.modeling.metadata import ModelMetadata
 from tuner.nn import Network
 
@@ -140,14 +140,18 @@ class Model:
             raise ArgumentError(f"y: expected {len(predicted)} labels, one per row of X, got {len(labels)}")
         return float(np.mean(labels == predicted))
 
-    def save(self, path: str | Path) -> Path:
-        """Write the model to a file, replacing an existing model or other file, but no database, data or definition.
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the model to a file, whole or not at all.
 
-        Never leaves an incomplete file.
+        A file that exists is replaced only with `force`, unless it is an earlier model of the same trial on the same
+        data.  A database, data file, study file or model of another study is never replaced.
         """
-        with whole_file(Path(path), force=True, is_ours=is_archive) as file:
-            file.write(pack(self.metadata, [network.theta for network in self.networks]))
-        return Path(path)
+        path, ours = Path(path), self.metadata
+        earlier = _earlier(path, ours.study)
+        is_same_trial = earlier is not None and (earlier.trial, earlier.fingerprint) == (ours.trial, ours.fingerprint)
+        with whole_file(path, force=force or is_same_trial, is_ours=lambda _: earlier is not None) as file:
+            file.write(pack(ours, [network.theta for network in self.networks]))
+        return path
 
 
 def load_model(path: str | Path) -> Model:
@@ -155,22 +159,20 @@ def load_model(path: str | Path) -> Model:
     return Model(*read_archive(Path(path)))
 
 
-def replaced_by(path: Path, study: str) -> str | None:
-    """Describe the model that saving to ``path`` replaces; None if there is no file.
-
-    A model of the same study is replaced, since it can be trained again; for anything else raise UsageError.
-    """
-    refuse_no_place(path)
-    if not path.exists():
-        return None
+def _earlier(path: Path, study: str) -> ModelMetadata | None:
+    """Read the metadata of a model of the study at a path; None if there is none."""
     try:
         metadata, _ = read_archive(path)
     except ModelError:
-        raise UsageError(
-            f"{path}: already exists and is not a model; not overwritten. Remove it, or choose another --output"
-        ) from None
-    if metadata.study != study:
-        raise UsageError(
-            f"{path}: already exists, a model of study {metadata.study!r}; not overwritten. Choose another --output"
-        )
-    return f"a model of trial {metadata.trial}"
+        return None
+    return metadata if metadata.study == study else None
+
+
+def replaced_by(path: Path, study: str, *, force: bool) -> str | None:
+    """Describe the model that saving to ``path`` replaces, if any.  Raises UsageError for a file that must stay.
+
+    With ``force``, a model of the same study is replaced, since it can be trained again.
+    """
+    earlier = _earlier(path, study)
+    refuse_overwriting(path, force=force, is_ours=lambda _: earlier is not None)
+    return None if earlier is None else f"a model of trial {earlier.trial}"

@@ -142,13 +142,16 @@ FORGERIES: dict[str, tuple[Callable[[Members], Members], str]] = {
     "weights missing": (lambda m: {k: v for k, v in m.items() if k != "0/b2.npy"}, "0/b2.npy is missing"),
     "objects": (
         lambda m: m | {"0/b2.npy": npy(np.array([{}, 1, 2], object), allow_pickle=True)},
-        "expected float32, got object",
+        r"expected the header .*, got \{'descr': '\|O'",
     ),
-    "doubles": (lambda m: m | {"0/b2.npy": npy(np.zeros(3))}, "expected float32, got float64"),
-    "another shape": (lambda m: m | {"0/b2.npy": npy(np.zeros(4, "f4"))}, r"expected shape \(3,\) .*, got \(4,\)"),
+    "doubles": (lambda m: m | {"0/b2.npy": npy(np.zeros(3))}, r"expected the header .*, got \{'descr': '<f8'"),
+    "another shape": (
+        lambda m: m | {"0/b2.npy": npy(np.zeros(4, "f4"))},
+        r"expected .*\(3,\), \} .*, got .*\(4,\)",
+    ),
     "a shape of 2^60": (
         lambda m: m | {"0/b2.npy": npy(np.zeros(3, "f4")).replace(b"(3,), ", b"(1152921504606846976,), ")},
-        "not an NPY array|expected shape",
+        "expected the header",
     ),
     "too few bytes": (lambda m: m | {"0/b2.npy": npy(np.zeros(3, "f4"))[:-4]}, "expected 12 bytes of weights, got 8"),
     "NaN": (lambda m: m | {"0/b2.npy": npy(_nan(np.zeros(3, "f4")))}, "expected finite weights, got nan"),

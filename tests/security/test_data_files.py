@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import lzma
 import os
@@ -12,6 +13,7 @@ import struct
 import time
 import traceback
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +28,7 @@ from tests.cli.conftest import here
 from tests.conftest import Run
 from tests.modeling.conftest import mixed_rows, model_bytes, searched
 from tests.security import SECONDS, SEED
+from tests.security.test_models import HEADER_SIGNS
 from tuner.data import DataSettings, check_data_quality, describe, load_dataset
 from tuner.errors import InputError
 from tuner.modeling import Model, evaluate_file, predict_file
@@ -286,6 +289,21 @@ def test_many_damaged_files(tmp_path: Path, models: dict[str, Model]) -> None:
     """As many other damaged files as there is time for."""
     end = time.monotonic() + SECONDS
     assert run(tmp_path, models, SEED, lambda count: time.monotonic() < end) == []
+
+
+def test_altered_array_headers(tmp_path: Path, models: dict[str, Model]) -> None:
+    """Each place of an NPZ member's header, the archive's checksums right."""
+    kind = next(kind for kind in kinds() if kind.name == "a.npz")
+    with zipfile.ZipFile(io.BytesIO(kind.content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for place, signs in itertools.product(range(10, 80, 7), HEADER_SIGNS):
+        data = bytearray(members["x.npy"])
+        data[place : place + len(signs)] = signs
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for name, content in (members | {"x.npy": bytes(data)}).items():
+                archive.writestr(name, content)
+        assert survey(tmp_path, models, replace(kind, content=buffer.getvalue()), {}) == [], (place, signs)
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])

@@ -24,6 +24,8 @@ __all__ = ["model_bytes", "searched"]
 
 QUICK = 150
 """Altered files of the quick test."""
+HEADER_SIGNS = (b"(", b"[", b"{", b"'", b"#", b"\n", b"\x00", b"L", b"\\e", b"0L", b"\\x", b"\xff", b"\\N{", b"1_0")
+"""What Python's grammar gives a meaning, or warns of."""
 SLOWEST = 10.0
 """Seconds that one file of some kilobytes may take on a busy machine."""
 LONGEST = 600
@@ -138,10 +140,10 @@ def test_many_altered_models(model_bytes: bytes) -> None:
 
 
 def test_altered_array_headers(model_bytes: bytes) -> None:
-    """Each character of a header exchanged for some that Python's grammar gives a meaning."""
+    """Each place of a header."""
     members = members_of(model_bytes)
     name = next(name for name in members if name.endswith(".npy"))
-    for place, sign in itertools.product(range(10, 80), b"([{'#\n\x00"):
+    for place, signs in itertools.product(range(10, 80), HEADER_SIGNS):
         data = bytearray(members[name])
-        data[place] = sign
+        data[place : place + len(signs)] = signs
         assert fault_of(forged(members | {name: bytes(data)})) is None

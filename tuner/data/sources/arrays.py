@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -57,7 +58,9 @@ def _member(archive: Any, path: Path, name: str) -> NDArray[Any]:
     if member is None:
         raise DataError(f"{path}: no array {name!r}, got {', '.join(archive.files) or 'none'}; expected x and y")
     try:
-        return np.asarray(archive[member])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes in the array's header, which is written as Python
+            return np.asarray(archive[member])
     except ValueError as error:
         raise DataError(f"{path}: expected numbers in array {member!r}, got Python objects ({error})") from error
     except Exception as error:  # zipfile and zlib raise many kinds

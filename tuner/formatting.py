@@ -16,9 +16,9 @@ def points(share: float) -> str:
     return "0.0" if text == "-0.0" else text.replace("-", "−")
 
 
-def percent(error: float | None, sign: str = "%") -> str:
+def percent(error: float | None) -> str:
     """Write an error as a percentage: 2.4%; below 1% with a second decimal, 0.14%; a dash if unknown."""
-    return "–" if error is None or math.isnan(error) else points(error) + sign
+    return "–" if error is None or math.isnan(error) else f"{points(error)}%"
 
 
 def span(low: float, high: float) -> str:

@@ -68,6 +68,17 @@ class Verdict(_Outcome):
     UNDECIDED = "undecided"
 
 
+ERROR_NAMES = {
+    "baseline": "baseline",
+    "train": "train",
+    "train_dev": "train-dev",
+    "dev": "dev",
+    "dev_corrected": "dev (selection-corrected)",
+    "test": "test",
+}
+"""Key of an error -> its name for people."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One finding of the data checks; ``kind`` is for programs, ``text`` for people.

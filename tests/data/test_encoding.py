@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.data.conftest import Load, Write, people
-from tuner.data import Dataset, DataSettings, Encoding, dataset_from_frame, fit_on_all, read_part, read_rows
+from tuner.data import Dataset, DataSettings, Encoding, dataset_from_frame, fit_on_all, read_parts, read_rows
 from tuner.data.encoders import rare_below
 from tuner.data.encoding import moments_of
 from tuner.errors import DataError
@@ -492,11 +492,11 @@ def test_read_part_encodes_what_the_folds_left_out() -> None:
     """With folds the test rows are encoded on demand, by the encoding that is asked for."""
     dataset = prepare(people(400), folds=4)
     encoding = Encoding.from_json(dataset.encodings[1])
-    test = read_part(dataset, "test", encoding)
+    test = read_parts(dataset, ("test",), encoding)["test"]
     assert np.array_equal(test.rows, dataset.test_rows)
     assert np.array_equal(test.X, encoding.transform(people(400))[test.rows])
     with pytest.raises(DataError, match="no train_dev set"):
-        read_part(dataset, "train_dev", encoding)
+        read_parts(dataset, ("train_dev",), encoding)
 
 
 def test_whole_numbers_far_outside_are_clipped_too() -> None:

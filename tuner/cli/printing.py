@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from tuner.reporting import Comparison, Report
 
 
-ERROR_NAMES = {"dev_corrected": "dev (selection-corrected)", "train_dev": "train-dev"}
-"""Names of a model's errors that differ from their keys in JSON."""
 USUAL_WIDTH = 80
 COMMAND = re.compile(r"(^\s*|: |`|\()(tuner (?:(?!, |; | · |`|\)).)*)")
 """A command within a line, and what precedes it."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
-from tuner.cli.printing import ERROR_NAMES, print_lines, print_result
+from tuner.cli.printing import print_lines, print_result
 from tuner.errors import UsageError
 from tuner.formatting import headline, percent
+from tuner.outcomes import ERROR_NAMES
 
 if TYPE_CHECKING:
     from tuner.modeling import Model

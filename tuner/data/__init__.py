@@ -23,7 +23,6 @@ from tuner.data.loading import (
     joined,
     load_dataset,
     read_groups,
-    read_part,
     read_parts,
     read_rows,
 )
@@ -74,7 +73,6 @@ __all__ = [
     "raw_names",
     "read_groups",
     "read_labeled",
-    "read_part",
     "read_parts",
     "read_rows",
     "readable",

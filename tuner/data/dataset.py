@@ -80,7 +80,7 @@ class Dataset(DatasetFacts):
     """Prepared data, encoded and normalized from the training rows only (with folds those of each fold).
 
     parts: one; with folds K, whose dev tables together are all rows outside the test set.
-    train_dev, test: None if there is none; with folds ``test`` is not encoded (``read_part`` does it).
+    train_dev, test: None if there is none; with folds ``test`` is not encoded (``read_parts`` does it).
     dev_groups: (n_dev,) group codes in the order of ``dev_rows``, None without a group column.
     stored: the cache entry's folder; None if nothing is cached.
     reader: reads the raw rows again.

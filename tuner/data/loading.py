@@ -145,13 +145,11 @@ def fit_on_all(dataset: Dataset) -> tuple[Table, Table | None, Encoding]:
     return tables["outside_test"], tables.get("test"), encoding
 
 
-def read_part(dataset: Dataset, name: str, encoding: Encoding) -> Table:
-    """Encode "train", "dev", "train_dev" or "test" (with folds: train and dev are all rows outside the test set)."""
-    return read_parts(dataset, (name,), encoding)[name]
-
-
 def read_parts(dataset: Dataset, names: Iterable[str], encoding: Encoding) -> dict[str, Table]:
-    """Encode several parts, reading the rows once; "outside_test" has all training rows of a final network."""
+    """Encode "train", "dev", "train_dev", "test" or "outside_test", which has all training rows of a final network.
+
+    The rows are read once.  With folds train and dev are all rows outside the test set.
+    """
     return _encoded(assembly_of(dataset), names, encoding)
 
 
@@ -170,7 +168,7 @@ def _encoded(assembly: Assembly, names: Iterable[str], encoding: Encoding) -> di
 
 
 def read_groups(dataset: Dataset, name: str) -> Ints | None:
-    """Return group codes of the rows of ``read_part(dataset, name, …)``, "dev" or "test"; None without groups."""
+    """Return group codes of the rows of ``read_parts``, "dev" or "test"; None without groups."""
     assembly = assembly_of(dataset)
     selection = assembly.test if name == "test" else assembly.dev[0]
     if selection is None or not assembly.groups:

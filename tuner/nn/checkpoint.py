@@ -115,19 +115,12 @@ def restore(plan: Plan, lanes: list[Lane], checkpoint: dict[str, Array]) -> tupl
         lane.stop_reason, lane.diverged_layer = StopReason(reason) if reason else None, layer or None
         lane.best_theta = own["best_theta"].astype(plan.dtype)
         lane.curve = dict(zip(CURVE, own["curve"].tolist(), strict=True))
-        losses = own.get(
-            "losses", np.full(own["wrong"].shape, np.nan)
-        )  # checkpoints of 0.1 lack them and do not need them
+        losses = own.get("losses", np.full(own["wrong"].shape, np.nan))  # those of 0.1 do not need them
+        epochs = (best_epoch, int(checkpoint["epoch"]))
         lane.best_on_dev, lane.on_dev = (
-            _measured(lane, epoch, *rows)
-            for epoch, *rows in zip(
-                (best_epoch, int(checkpoint["epoch"])), own["wrong"].astype(bool), losses, strict=True
-            )
+            _measured(lane, *rows) for rows in zip(epochs, own["wrong"].astype(bool), losses, strict=True)
         )
-        lane.reports = [
-            LayerReport(int(epoch), int(layer), *rest)
-            for epoch, layer, *rest in own.get("reports", np.zeros((0, 5))).tolist()
-        ]
+        lane.reports = [LayerReport(int(epoch), int(layer), *rest) for epoch, layer, *rest in own["reports"].tolist()]
         for rng, words in zip(lane.streams.values(), own["streams"], strict=True):
             set_state(rng, words)
     running = [lane for lane in lanes if lane.running]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from tuner.analysis import ClassError, Diagnosis
 from tuner.formatting import percent, points, span, times
-from tuner.outcomes import Level, Verdict
-from tuner.reporting.sentences import ERROR_NAMES, GAP_NAMES, REFERENCE_NAMES, probability
+from tuner.outcomes import ERROR_NAMES, Level, Verdict
+from tuner.reporting.sentences import GAP_NAMES, REFERENCE_NAMES, probability
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report

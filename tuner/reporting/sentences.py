@@ -7,16 +7,7 @@ import datetime
 from tuner.analysis import IF_UNCHANGED, ClassWeightedError, Diagnosis, ErrorEstimate, examples_to_decide
 from tuner.formatting import count, join, percent, points, rounded, span
 from tuner.metrics import Metric
-from tuner.outcomes import Level, Verdict
-
-ERROR_NAMES = {
-    "baseline": "baseline",
-    "train": "train",
-    "train_dev": "train-dev",
-    "dev": "dev",
-    "dev_corrected": "dev (selection-corrected)",
-    "test": "test",
-}
+from tuner.outcomes import ERROR_NAMES, Level, Verdict
 
 GAP_NAMES = {
     "avoidable_bias": "avoidable bias",

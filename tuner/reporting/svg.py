@@ -170,14 +170,14 @@ class Plot:
             path = "".join(f"M{at.replace(',', ' ')}h0" for at in points(xs, ys).split())
             self.parts.append(tag("path", d=path, class_=f"dots {css}{' many' if count > MANY else ''}"))
 
-    def circle(self, x: float, y: float, radius: float, css: str, **attributes: Any) -> None:
+    def circle(self, x: float, y: float, radius: float, css: str) -> None:
         """Draw a circle around a pixel."""
-        self.parts.append(tag("circle", cx=float(x), cy=float(y), r=radius, class_=css, **attributes))
+        self.parts.append(tag("circle", cx=float(x), cy=float(y), r=radius, class_=css))
 
-    def rect(self, x: float, y: float, width: float, height: float, css: str, **attributes: Any) -> None:
+    def rect(self, x: float, y: float, width: float, height: float, css: str) -> None:
         """Draw a rectangle from its upper left corner."""
-        sizes = {"width": max(float(width), 0.0), "height": max(float(height), 0.0), **attributes}
-        self.parts.append(tag("rect", x=float(x), y=float(y), class_=css, **sizes))
+        width, height = max(float(width), 0.0), max(float(height), 0.0)
+        self.parts.append(tag("rect", x=float(x), y=float(y), class_=css, width=width, height=height))
 
     def bar(self, place: int, name: str, end: float, text: str, css: str) -> None:
         """Draw a bar from the left edge of the frame to a pixel, with its name before it and a text behind it."""

@@ -121,10 +121,6 @@ def _count(least: int) -> Check:
     return check
 
 
-def _strength(most: float) -> Check:
-    return _number(low=0, high=most)
-
-
 def _named(field: str, table: Collection[str], text: str, always_shown: bool = False) -> HyperparameterSpec:
     return HyperparameterSpec(field, _one_of(table), ("choice",), text, always_shown, options=tuple(table))
 
@@ -175,7 +171,9 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
         "warmup_epochs", _count(0), ("choice",), "epochs at the start in which the learning rate rises to alpha"
     ),
     **{
-        name: HyperparameterSpec(None, _strength(augmentation.most), _SHARES, f"augmentation: {augmentation.unit}")
+        name: HyperparameterSpec(
+            None, _number(low=0, high=augmentation.most), _SHARES, f"augmentation: {augmentation.unit}"
+        )
         for name, augmentation in AUGMENTATIONS.items()
     },
 }

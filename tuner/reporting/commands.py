@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from tuner.analysis import Action, Diagnosis, Verb
 from tuner.commands import STORAGE_FROM_ENVIRONMENT, command_text
@@ -25,13 +24,13 @@ def command_of(action: Action, record: StudyRecord, definition: StudyDefinition,
     storage = storage_options(record)
     if action.verb is Verb.REFINE:
         following = next_definition(record)
-        how = [*judged_options(definition, judged), "--output", following, *storage]
+        how = [*_judged_options(definition, judged), "--output", following, *storage]
         return f"{command_text('refine', record.name, *how)} && {search_next_command(record, following)}"
     options: list[str] = []
     for name, given in action.options.items():
         options += [f"--{name}", str(given) if isinstance(given, int) else f"{given:.4g}"]
     if action.verb is Verb.REPORT:
-        options += judged_options(definition, judged)
+        options += _judged_options(definition, judged)
     return command_text(action.verb, record.name, *options, *storage)
 
 
@@ -57,23 +56,19 @@ def next_definition(record: StudyRecord) -> Path:
     return STUDIES / f"{next_name(record.name, {*defined_studies(), *record.beside})}.toml"
 
 
-def judged_options(definition: StudyDefinition, judged: Diagnosis) -> list[str]:
-    """Return the options for the baseline and threshold of ``judged`` that differ from the definition."""
-    given = definition.diagnosis
-    baseline = judged.errors["baseline"]
-    options = []
-    if judged.baseline_given and baseline is not None and not is_given(given.baseline_error, baseline.value):
-        options += ["--baseline", f"{baseline.value:.6g}"]
+def judged_by(definition: StudyDefinition, judged: Diagnosis) -> dict[str, float]:
+    """Return the baseline and threshold of ``judged`` that differ from the definition, by their options' names."""
+    given, baseline = definition.diagnosis, judged.errors["baseline"]
+    others = {}
+    if judged.baseline_given and baseline is not None and given.baseline != baseline.value:
+        others["baseline"] = baseline.value
     if judged.material_gap != given.material_gap:
-        options += ["--material-gap", f"{judged.material_gap:.6g}"]
-    return options
+        others["material-gap"] = judged.material_gap
+    return others
 
 
-def is_given(baseline: Any, value: float) -> bool:
-    """Return whether the definition's baseline is this error."""
-    if isinstance(baseline, dict):
-        return bool(baseline["wrong"] / baseline["of"] == value)
-    return bool(baseline == value)
+def _judged_options(definition: StudyDefinition, judged: Diagnosis) -> list[str]:
+    return [word for name, value in judged_by(definition, judged).items() for word in (f"--{name}", f"{value:.6g}")]
 
 
 def storage_options(record: StudyRecord) -> list[str]:

@@ -111,8 +111,7 @@ def trials_frame(record: StudyRecord, baseline: float | None = None) -> pd.DataF
     import pandas as pd
 
     if baseline is None:
-        said = parse_definition(record.definition, f"study {record.name!r}").diagnosis.baseline_error
-        baseline = said["wrong"] / said["of"] if isinstance(said, dict) else said or 0.0
+        baseline = parse_definition(record.definition, f"study {record.name!r}").diagnosis.baseline or 0.0
     frame = pd.DataFrame.from_records(trial_rows(record, baseline), columns=trial_columns(record))
     return frame.astype(dict.fromkeys(("number", "best_epoch", "epochs", "seed"), "Int64"))
 

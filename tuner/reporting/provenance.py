@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.formatting import count, join, times
+from tuner.outcomes import ERROR_NAMES
 from tuner.reporting.commands import again_commands
 from tuner.reporting.sentences import when
 
@@ -59,11 +60,10 @@ def _data(report: Report) -> str:
 
 def _split(report: Report) -> str:
     sizes, data = report.record.sizes, report.definition.data
-    names = {"train": "train", "train_dev": "train-dev", "dev": "dev", "test": "test"}
     if data.folds:
         rows = f"{count(sizes['dev'], 'row')} in {data.folds} folds, {sizes.get('test', 0):,} test"
     else:
-        rows = join([f"{sizes[key]:,} {name}" for key, name in names.items() if sizes.get(key)]) + " rows"
+        rows = join([f"{sizes[key]:,} {name}" for key, name in ERROR_NAMES.items() if sizes.get(key)]) + " rows"
     return f"{rows}; seed {data.seed}"
 
 

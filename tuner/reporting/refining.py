@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.errors import UsageError
 from tuner.formatting import count
-from tuner.reporting.commands import is_given
+from tuner.reporting.commands import judged_by
 from tuner.study import Edit, edit_definition, move_definition, parse_definition, rename_definition, toml, value_at
 
 if TYPE_CHECKING:
@@ -81,11 +81,6 @@ def _before(report: Report, key: str) -> Any:
 
 def _diagnosis(report: Report) -> list[Edit]:
     """Return the baseline and the threshold of this report, if the definition has others."""
-    said, judged = report.definition.diagnosis, report.diagnosis
-    baseline = judged.errors["baseline"]
-    edits = []
-    if judged.baseline_given and baseline is not None and not is_given(said.baseline_error, baseline.value):
-        edits.append(Edit("diagnosis.baseline_error", baseline.value, "as given with --baseline"))
-    if judged.material_gap != said.material_gap:
-        edits.append(Edit("diagnosis.material_gap", judged.material_gap, "as given with --material-gap"))
-    return edits
+    keys = {"baseline": "diagnosis.baseline_error", "material-gap": "diagnosis.material_gap"}
+    others = judged_by(report.definition, report.diagnosis)
+    return [Edit(keys[option], value, f"as given with --{option}") for option, value in others.items()]

@@ -163,6 +163,12 @@ class DiagnosisSection(Section):
             raise ValueError(f"expected {bounded('an error', low=0, below=1)}")
         return value
 
+    @property
+    def baseline(self) -> float | None:
+        """The baseline error as a share."""
+        given = self.baseline_error
+        return given["wrong"] / given["of"] if isinstance(given, dict) else given
+
 
 class StudyDefinition(BaseModel):
     """The parsed form of one TOML file."""

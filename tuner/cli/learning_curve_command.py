@@ -40,7 +40,6 @@ def learning_curve(
 
 
 def _print_size(point: LearningPoint | None) -> None:
-    """Report a finished size."""
     if point is not None:
         print_lines(f"{point.n_train:,} examples: dev error {percent(point.each.mean())}", err=True)
 

@@ -70,7 +70,6 @@ def state_of(
 
 
 def _data(record: StudyRecord, definition: StudyDefinition) -> DataState:
-    """Return the state of the study's examples."""
     data = definition.data
     return DataState(
         n_train=record.sizes["train"],
@@ -84,7 +83,6 @@ def _data(record: StudyRecord, definition: StudyDefinition) -> DataState:
 
 
 def _search_health(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> SearchHealth:
-    """Return the health of the search."""
     best, counts = findings.best, record.count()
     pruned = [trial.value for trial in record.trials if trial.state == TrialState.PRUNED and trial.value is not None]
     return SearchHealth(
@@ -110,7 +108,6 @@ def _diverged_above(record: StudyRecord) -> float | None:
 def _states(
     definition: StudyDefinition, findings: Findings, effects: HyperparameterEffects | None
 ) -> tuple[HyperparameterState, ...]:
-    """Return the state of every searched hyperparameter."""
     trials = in_space(definition, findings.judged)
     if findings.best not in trials:
         return ()

@@ -101,7 +101,6 @@ def claim_trial(
 
 
 def _claimed_as(connection: Connection, token: str) -> Claim | None:
-    """The claim with this token, or None."""
     t, c = optuna_internals.trials.c, tables.claims.c
     row = connection.execute(
         sa.select(t.trial_id, t.number, c.attempts, c.checkpoint)

@@ -75,7 +75,8 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
     count_states(out, old_id)  # a trial in a state that there is not would be left behind without a word
     if existing is None:
         _refuse_foreign(into, name)
-        new_id = _insert_study(into, name, study)
+        new_id = insert_name(into, name)
+        into.execute(tables.studies.insert().values({**study, "study_id": new_id}))
         wanted = _trials(out, old_id, (*FINISHED, TrialState.WAITING))
         _copy(out, into, new_id, wanted)
         ids = {old_id: new_id}
@@ -112,12 +113,6 @@ def _refuse_another(name: str, study: Mapping[str, Any], existing: Any) -> None:
         )
 
 
-def _insert_study(into: Connection, name: str, study: dict[str, Any]) -> int:
-    new_id = insert_name(into, name)
-    into.execute(tables.studies.insert().values({**study, "study_id": new_id}))
-    return new_id
-
-
 def _trials(connection: Connection, study_id: int, states: tuple[TrialState, ...]) -> list[dict[str, Any]]:
     """Optuna's row of each trial in these states with ours beside it, in the order of their numbers."""
     o, t, v = optuna_internals.trials.c, tables.trials.c, optuna_internals.values.c
@@ -149,18 +144,16 @@ def _copy(out: Connection, into: Connection, new_id: int, trials: list[dict[str,
     t = tables.trials.c
     query = sa.select(sa.func.coalesce(sa.func.max(t.finish_order), 0)).where(t.study_id == new_id)
     order = int(into.execute(query).scalar_one())
-    in_order = sorted((trial for trial in trials if trial["tuner_finish_order"]), key=_finished)
-    orders = {trial["trial_id"]: order + k for k, trial in enumerate(in_order, start=1)}
+    finished = sorted(
+        (trial["tuner_finish_order"], trial["trial_id"]) for trial in trials if trial["tuner_finish_order"]
+    )
+    orders = {trial_id: order + k for k, (_, trial_id) in enumerate(finished, start=1)}
     for chunk in _chunks(trials):
         ids = _insert_trials(into, new_id, chunk, orders)
         for table in (*_OPTUNA_ROWS, *_OUR_ROWS):
             _copy_rows(out, into, table, ids)
         # nobody holds or asked for a trial that was brought in
         _copy_changed(out, into, tables.claims, "trial_id", ids, study_id=new_id, token=None, call=None)
-
-
-def _finished(trial: Mapping[str, Any]) -> int:
-    return int(trial["tuner_finish_order"])
 
 
 def _chunks(trials: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -157,7 +157,6 @@ def _options(schema: Schema) -> Iterator[Schema]:
 
 
 def _schema_at(key: tuple[str, ...]) -> Schema:
-    """Return the schema of a key."""
     schema = _schema()
     for part in key:
         for option in _options(schema):
@@ -169,7 +168,6 @@ def _schema_at(key: tuple[str, ...]) -> Schema:
 
 
 def _keys_at(key: tuple[str, ...]) -> list[str]:
-    """Return the keys of a table of the definition."""
     return [name for option in _options(_schema_at(key)) for name in option.get("properties", {})]
 
 

@@ -36,12 +36,23 @@ __all__ = ["Model", "Report", "Study", "load_model", "load_study", "search"]
 
 
 class Study:
-    """A study in its database: trials, report, model.  Returned by `search` and `load_study`."""
+    """A study in its database: trials, report, model.  Returned by `search` and `load_study`.
+
+    `changes_since_search`: what the study file here says otherwise than the one that was searched, which is used.
+    """
 
     def __init__(
-        self, name: str, address: str, *, data: str = "", typed: str | None = None, dataset: Dataset | None = None
+        self,
+        name: str,
+        address: str,
+        *,
+        data: str = "",
+        typed: str | None = None,
+        dataset: Dataset | None = None,
+        changes_since_search: Sequence[str] = (),
     ) -> None:
         self.name = name
+        self.changes_since_search = list(changes_since_search)
         self.data = data or "arrays"
         self._address = address
         self._typed = typed or name
@@ -186,4 +197,10 @@ def load_study(study: str | Path, *, storage: str | None = None) -> Study:
     """Load a study that was searched before.  Raises UsageError if there is none."""
     database, stored = open_to_read(str(study), storage)
     database.close()
-    return Study(stored.name, database.address, data=stored.data_path, typed=str(study))
+    return Study(
+        stored.name,
+        database.address,
+        data=stored.data_path,
+        typed=str(study),
+        changes_since_search=stored.changes_since_search,
+    )

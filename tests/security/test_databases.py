@@ -266,6 +266,44 @@ def test_a_queued_trial_with_a_bad_value_sets_its_study_aside(first: Path) -> No
     assert refusal in command("studies")[1]
 
 
+def alter_definition(database: Path, *, identity: bool) -> None:
+    """Let the database's text of a study train ten times as long, and its identity too, if asked for."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        query = "SELECT study_id, definition, identity FROM tuner_studies WHERE definition LIKE '%\"mixed\"%'"
+        study, text, stored = connection.execute(query).fetchone()
+        text = text.replace("max_epochs = 5", "max_epochs = 50")
+        changed = json.loads(stored) | ({"training.max_epochs": 50} if identity else {})
+        values = (text, json.dumps(changed), study)
+        connection.execute("UPDATE tuner_studies SET definition = ?, identity = ? WHERE study_id = ?", values)
+
+
+READING = ("report mixed", "refine mixed --baseline 0", "train mixed", "learning-curve mixed --seeds 2 --sizes 3")
+
+
+@pytest.mark.parametrize("has_file", [True, False], ids=["with-file", "without-file"])
+@pytest.mark.parametrize("words", [*READING, "trials mixed", "watch mixed"])
+def test_a_definition_that_was_not_searched_is_refused(first: Path, words: str, has_file: bool) -> None:
+    """The text was replaced in the database; the study's identity was not."""
+    alter_definition(restore(first), identity=False)
+    if not has_file:
+        (first.parent / "studies" / "mixed.toml").unlink()
+    status, _, errors = command(*words.split())
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "study 'mixed', table tuner_studies, column definition: " in errors
+    assert "is not the study file that was searched (training.max_epochs: 5 -> 50)" in errors
+
+
+@pytest.mark.parametrize("words", READING)
+def test_a_study_file_that_differs_from_the_database_is_noted(first: Path, words: str) -> None:
+    """Each command says what differs, in one line; a search refuses to continue."""
+    alter_definition(restore(first), identity=True)
+    status, _, errors = command(*words.split())
+    note = "tuner: note: the study file of mixed differs from the one that was searched (training.max_epochs: 50 -> 5)"
+    assert (status, errors.count(note)) == (0, 1), errors
+    status, _, errors = command("search", "mixed")
+    assert (status, "training.max_epochs: 50 -> 5" in errors) == (2, True)
+
+
 def test_an_altered_database_is_read_right_or_refused(first: Path) -> None:
     """A few seconds of them, always the same."""
     quick = [words for words in COMMANDS if words[0] in ("studies", "trials", "watch", "merge", "backup", "delete")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
-from tuner.cli.printing import print_lines, print_result
+from tuner.cli.printing import print_changes_since_search, print_lines, print_result
 from tuner.formatting import headline, percent
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def learning_curve(
     from tuner.running import StopSignal
 
     loaded = tuner.load_study(study, storage=storage)
+    print_changes_since_search(loaded.name, loaded.changes_since_search)
     print_lines(headline(loaded.name, loaded.storage, f"data {loaded.data}"), err=as_json)
     stop = StopSignal()
     with stop.listening():

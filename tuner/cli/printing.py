@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -47,6 +47,13 @@ def wrapped(line: str, width: int | None) -> list[str]:
     bound = COMMAND.sub(lambda match: match[1] + match[2].replace(" ", UNBREAKABLE), line)
     lines = textwrap.wrap(bound, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
     return [part.replace(UNBREAKABLE, " ") for part in lines]
+
+
+def print_changes_since_search(study: str, changes: Sequence[str]) -> None:
+    """Note on stderr what the study file here says otherwise than the one that was searched."""
+    if changes:
+        differs = f"the study file of {study} differs from the one that was searched ({'; '.join(changes)})"
+        print_lines(f"tuner: note: {differs}; the one that was searched is used", err=True)
 
 
 def print_lines(*lines: str, err: bool = False) -> None:

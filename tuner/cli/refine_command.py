@@ -16,7 +16,7 @@ from tuner.cli.options import (
     StorageOption,
     StudyArgument,
 )
-from tuner.cli.printing import print_result
+from tuner.cli.printing import print_changes_since_search, print_result
 from tuner.formatting import headline
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def refine(
     refinement = refined(report, path)
     if refinement.edits:
         write_definition(path, refinement.text)
+    print_changes_since_search(record.name, record.changes_since_search)
     command = search_next_command(report.record, path)
     written = {"output": str(path), "name": refinement.name, "command": command}
     there = written if refinement.edits else dict.fromkeys(written)

@@ -20,7 +20,7 @@ from tuner.cli.options import (
     is_above,
     seconds_of,
 )
-from tuner.cli.printing import print_json, print_lines, print_report
+from tuner.cli.printing import print_changes_since_search, print_json, print_lines, print_report
 from tuner.formatting import percent
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def report(
     reports = [build_report(record, **judged) for record in records]
     shown = reports[0] if len(reports) == 1 else compare(records, **judged)
     page = shown.write(output, force=force) / "report.html"
+    for record in records:
+        print_changes_since_search(record.name, record.changes_since_search)
     if as_json:
         print_json(shown.summary)
     else:

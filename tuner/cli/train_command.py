@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
-from tuner.cli.printing import print_lines, print_result
+from tuner.cli.printing import print_changes_since_search, print_lines, print_result
 from tuner.errors import UsageError
 from tuner.formatting import headline, percent
 from tuner.outcomes import ERROR_NAMES
@@ -68,6 +68,7 @@ def train(
     is_new_folder = file.parent == MODELS and not MODELS.exists()
     force = force or output is None
     before = None if is_new_folder else replaced_by(file, loaded.name, force=force)
+    print_changes_since_search(loaded.name, loaded.changes_since_search)
     print_lines(headline(loaded.name, loaded.storage, f"data {loaded.data}"), err=as_json)
     model = loaded.train(trial=trial, one_se=one_se, seeds=seeds, on=on, ensemble=ensemble)
     if is_new_folder:

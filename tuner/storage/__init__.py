@@ -34,6 +34,7 @@ from tuner.storage.records import (
     SampledTrial,
     enqueue_trial,
     read_sampled,
+    require_definition,
     require_hyperparameters,
     write_outcome,
     write_sampled,

@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
-from tuner.formatting import quoted
+from tuner.formatting import quoted, shorten
 from tuner.outcomes import StopReason
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import BadValueError
@@ -164,6 +164,14 @@ def require_hyperparameters(
         name, value, expected = misfit
         where = f"{database.name}, study {study!r}, trial {number}, "
         raise BadValueError(tables.trials.name, f"hyperparameters, {quoted(name)}", value, expected).at(where)
+
+
+def require_definition(database: Database, study: str, definition: str, changes: Sequence[str]) -> None:
+    """Raise BadValueError for a stored definition that differs from the study's identity in ``changes``."""
+    if changes:
+        expected = f"the study file that was searched ({shorten('; '.join(changes), 300)})"
+        bad = BadValueError(tables.studies.name, "definition", definition, expected)
+        raise bad.at(f"{database.name}, study {study!r}, ")
 
 
 def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outcome) -> bool:

@@ -67,7 +67,10 @@ class NewStudy:
 
 @dataclass(frozen=True)
 class StoredStudy:
-    """A study as it lies in the database, without its trials."""
+    """A study as it lies in the database, without its trials.
+
+    ``changes_since_search``: what the user's study file says otherwise, if there is one.
+    """
 
     study_id: int
     name: str
@@ -77,11 +80,12 @@ class StoredStudy:
     data_path: str
     facts: StudyFacts
     budget: int
+    changes_since_search: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 def stored_values(row: Any) -> dict[str, Any]:
     """The fields of a StoredStudy, from a row that has a column for each."""
-    values = {field.name: getattr(row, field.name) for field in fields(StoredStudy)}
+    values = {field.name: getattr(row, field.name) for field in fields(StoredStudy) if not field.kw_only}
     return {**values, "identity": json.loads(row.identity), "facts": StudyFacts.from_json(row.facts)}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from tuner.storage import (
     open_database,
     read_running,
     read_study,
+    require_definition,
     require_hyperparameters,
     shown,
     sqlite_file,
@@ -56,6 +57,8 @@ from tuner.workspace.locating import (
     study_name_of,
     write_definition,
 )
+
+AnyStudy = TypeVar("AnyStudy", bound=StoredStudy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +204,11 @@ def read_record(study: str, storage: str | None = None) -> StudyRecord:
 
 
 def _read_checked(database: Database, name: str) -> StudyRecord:
-    """Read a study whose trials have hyperparameters that its definition allows.  Raises StorageError."""
+    """Read a study whose definition is that of its identity, and allows its trials.  Raises StorageError."""
     record = read_study(database, name)
     definition = parse_definition(record.definition, f"study {name!r} in {database.name}")
+    changes = identity_changes(record.identity, definition.identity(record.fingerprint))
+    require_definition(database, name, record.definition, changes)
     for trial in record.trials:
         if trial.params or trial.has_result:
             require_hyperparameters(database, name, trial.number, definition.misfit(trial.params))
@@ -211,11 +216,18 @@ def _read_checked(database: Database, name: str) -> StudyRecord:
 
 
 def _read_record(located: Located, study: str) -> StudyRecord:
-    record = _read_checked(_searched_database(located, study), located.name)
-    source = located.source
-    if source is None or identity_changes(record.identity, source.definition.identity(record.fingerprint)):
+    record = _compared(_read_checked(_searched_database(located, study), located.name), located.source)
+    if located.source is None or record.changes_since_search:
         return record
-    return replace(record, definition=source.text)
+    return replace(record, definition=located.source.text)
+
+
+def _compared(stored: AnyStudy, source: Source | None) -> AnyStudy:
+    """Note what the user's study file says otherwise than the one that was searched."""
+    if source is None:
+        return stored
+    changes = identity_changes(stored.identity, source.definition.identity(stored.fingerprint))
+    return replace(stored, changes_since_search=tuple(changes))
 
 
 def read_prepared(study: PreparedStudy) -> StudyRecord:
@@ -268,7 +280,7 @@ def open_to_read(study: str, storage: str | None = None) -> tuple[Database, Stor
     """Open a study's database; returns it with the study; nothing is created."""
     with locate(study, storage) as located:
         database = _searched_database(located, study)
-        stored = located.stored or get_study(database, located.name)
+        stored = _compared(located.stored or get_study(database, located.name), located.source)
         located.keep_open()
         return database, stored
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -429,11 +430,30 @@ def test_classes_that_a_person_would_take_for_one_are_noted(write: Write, load: 
     assert not any("differ only" in notice for notice in load("p.csv").notices)
 
 
-def test_integers_that_differ_beyond_a_numbers_digits(write: Write, load: Load) -> None:
-    """They are not called the same value in every row, and can be used as categories."""
-    write("p.csv", people().assign(code=[2**60 + k % 3 for k in range(200)], same=2**60))
-    why = {column.name: column.why for column in load("p.csv").columns}
+@pytest.mark.parametrize(
+    ("first", "lowest", "kind"),
+    [
+        *((first, 2**60, "text") for first in (None, "", f"{2**60}.0", f"+{2**60}")),
+        *((first, 10**20, "text") for first in (None, "", "1e20")),
+        *((first, 2**60, "typed") for first in (None, pd.NA)),
+    ],
+)
+def test_integers_that_differ_beyond_a_numbers_digits(
+    write: Write, load: Load, first: object, lowest: int, kind: str
+) -> None:
+    """They are not called the same value in every row, whatever is beside them, and can be used as categories."""
+    code = pd.Series([lowest + k % 3 for k in range(200)], dtype=object)
+    code[0] = code[0] if first is None else first
+    rows = people().assign(code=code, same=lowest)
+    if kind == "text":
+        name = write("p.csv", rows).name
+    else:
+        pytest.importorskip("pyarrow")
+        buffer = io.BytesIO()
+        rows.assign(code=code.astype("Int64" if first is pd.NA else "int64")).to_parquet(buffer)
+        name = write("p.parquet", buffer.getvalue()).name
+    why = {column.name: column.why for column in load(name).columns}
     assert "differ only after the 14th digit" in why["code"]
     assert why["same"] == "the same value in every training row"
-    used = load("p.csv", columns={"code": "categorical"})
-    assert sum(name.startswith("code=") for name in used.feature_names) == 3
+    used = load(name, columns={"code": "categorical"})
+    assert {f"code={lowest + k}" for k in range(3)} <= {*used.feature_names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal, InvalidOperation
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,13 +50,26 @@ def _decide(table: RawTable, name: str, rows: Ints, chosen: ColumnSettings) -> C
 
 def _lost_digits(table: RawTable, name: str, rows: Ints) -> str:
     """Return what to say of integers that differ, but not as the 64-bit numbers that a network is given."""
-    series = table.raw.frame[name]
-    if not isinstance(series.dtype, np.dtype) or series.dtype.kind not in "iu" or not len(rows):
-        return ""
-    values = series.to_numpy()[rows]
-    low, high = int(values.min()), int(values.max())
-    is_lost = low != high and high - low <= NOISE * max(abs(low), abs(high))
+    values = table.raw.frame[name].iloc[rows].dropna()
+    is_integer = getattr(values.dtype, "kind", "") in "iu" and len(values)
+    return _lost_between(Decimal(int(values.min())), Decimal(int(values.max()))) if is_integer else ""
+
+
+def _lost_between(low: Decimal, high: Decimal) -> str:
+    is_lost = low != high and high - low <= Decimal(NOISE) * max(abs(low), abs(high))
     return LOST_DIGITS if is_lost else ""
+
+
+def _lost_digits_of_text(levels: list[str], decimal: str) -> str:
+    """Return the same of numbers as text."""
+    values = level_numbers(tuple(levels), decimal)
+    if np.isnan(values).any() or values.max() - values.min() > NOISE * np.abs(values).max():
+        return ""
+    try:
+        exact = [Decimal(level.replace(decimal, ".", 1)) for level in levels]
+    except InvalidOperation:
+        return ""
+    return _lost_between(min(exact), max(exact))
 
 
 def counts_of(column: TextColumn, rows: Ints) -> Ints:
@@ -126,9 +140,9 @@ def _read_text(name: str, table: RawTable, counts: Ints) -> Column:
         return Column(name, "drop", NO_VALUE)
     numeric = ~np.isnan(level_numbers(column.levels, table.raw.decimal))
     not_numeric = int(counts[~numeric].sum())
-    if not not_numeric or _few_bad(not_numeric, present):
-        return Column(name, "numeric")
     seen, seen_counts = seen_levels(column, counts)
+    if not not_numeric or _few_bad(not_numeric, present):
+        return Column(name, "numeric", _lost_digits_of_text(seen, table.raw.decimal))
     detected = detect_format(seen, seen_counts)
     if detected is not None and _few_bad(present - round(detected[1] * present), present):
         return Column(name, "date", date_format=detected[0])

@@ -193,6 +193,9 @@ def as_text(table: RawTable, name: str) -> TextColumn:
     if name in table.moments:
         return text_column(table.raw.frame[name].astype(str).where(table.raw.frame[name].notna()), name)
     values = table.number(name)
+    exact = table.raw.frame[name]
+    if values.dtype.kind == "f" and exact.dtype.kind in "iu":  # beside decimals, the matrix rounds large integers
+        return text_column(exact.astype(object).where(~np.isnan(values), None), name)
     if name in table.booleans:
         return text_column(np.where(np.isnan(values.astype(np.float64)), np.nan, values).astype(object), name)
     return text_column(values, name)

@@ -6,20 +6,22 @@ import codecs
 import contextlib
 import csv
 import io
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuner.data.encoders import NOISE
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
 from tuner.data.sources.opening import DataFile, read_bytes, unpacked_size
-from tuner.data.sources.raw import Raw, Wanted
+from tuner.data.sources.raw import LARGEST_EXACT, Raw, Wanted
 from tuner.errors import DataError
 from tuner.formatting import quoted
 
@@ -390,7 +392,7 @@ def parse(where: str, data: bytes, dialect: Dialect, wanted: Wanted, target: str
     buffer = io.BytesIO(data)
     buffer.seek(dialect.start)
     try:
-        return pd.read_csv(
+        frame = pd.read_csv(
             buffer,
             sep=dialect.delimiter,
             decimal=dialect.decimal,
@@ -407,6 +409,17 @@ def parse(where: str, data: bytes, dialect: Dialect, wanted: Wanted, target: str
         raise DataError(f"{where}: {str(error).strip().splitlines()[-1]}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: {error.reason}; set [data] encoding") from error
+    rounded = frozenset(str(name) for name in frame if may_be_rounded(frame[name]))
+    return parse(where, data, dialect, replace(wanted, text=wanted.text | rounded), target) if rounded else frame
+
+
+def may_be_rounded(series: pd.Series[Any]) -> bool:
+    """Whether different integers of 17 and more digits could have become one number."""
+    if series.dtype != np.float64:
+        return False
+    low, high = float(series.min()), float(series.max())
+    largest = max(abs(low), abs(high))
+    return LARGEST_EXACT <= largest < math.inf and high - low <= NOISE * largest
 
 
 def target_among(names: tuple[str, ...], target: str | int | None) -> str | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
 from tuner.data.sources.opening import DataFile, refuse_unpacking
-from tuner.data.sources.raw import Raw, Wanted, by_row, rows_from
+from tuner.data.sources.raw import LARGEST_EXACT, Raw, Wanted, by_row, rows_from
 from tuner.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _parquet(file: DataFile) -> Any:
@@ -36,7 +39,7 @@ def read_parquet(file: DataFile, wanted: Wanted) -> Raw:
     """Read a whole Parquet file; an index kept by pandas is not a column."""
     table = _flat(file)
     with _damage_refused(file, "damaged Parquet file"):
-        frame = table.read(use_pandas_metadata=False).to_pandas(ignore_metadata=True)
+        frame = _frame(table.read(use_pandas_metadata=False))
     if not len(frame):
         raise DataError(f"{file.path}: no rows; expected at least two of each class")
     return Raw(frame, str(file.path), by_row)
@@ -50,9 +53,22 @@ def read_parquet_pieces(file: DataFile, rows: int) -> Iterator[Raw]:
             batch = next(batches, None)
             if batch is None:
                 return
-            frame = batch.to_pandas(ignore_metadata=True)
+            frame = _frame(batch)
         yield Raw(frame, str(file.path), rows_from(first))
         first += len(frame)
+
+
+def _frame(table: Any) -> pd.DataFrame:
+    """Return Arrow columns as pandas columns; large integers beside missing cells do not become rounded decimals."""
+    import pandas as pd
+    import pyarrow
+
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    exact = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}
+    for place, column in enumerate(table.columns):
+        if column.type in exact and column.null_count and frame.iloc[:, place].abs().max() >= LARGEST_EXACT:
+            frame.isetitem(place, column.to_pandas(types_mapper=exact.get))
+    return frame
 
 
 def _flat(file: DataFile) -> Any:

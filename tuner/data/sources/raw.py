@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+LARGEST_EXACT = 2**53
+"""Integers beyond it may differ and be one 64-bit number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """The arguments of a reader besides the file.

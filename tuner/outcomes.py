@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+STRICT = {"strict": True, "extra": "forbid"}
+"""How pydantic reads a dataclass of this package that is stored as JSON."""
+
 
 class _Outcome(StrEnum):
     """A text with a name; it is shown, compared and stored as the text."""
@@ -86,6 +89,7 @@ class Finding:
     kind: same_rows, groups, class_shares, distribution, missingness, classifier, not_compared, leakage or imbalance.
     """
 
+    __pydantic_config__ = STRICT
     kind: str
     severity: str
     text: str

@@ -15,8 +15,10 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from tuner.errors import StorageError
 from tuner.metrics import METRICS
-from tuner.outcomes import StopReason
+from tuner.outcomes import Finding, StopReason
 from tuner.paths import STUDY_NAME, is_study_name
+from tuner.storage.facts import Begun
+from tuner.storage.owner import Owner
 
 MOST = 2**31 - 1
 EARLIEST, LATEST = datetime.datetime(1970, 1, 1), datetime.datetime(2200, 1, 1)
@@ -138,34 +140,10 @@ OFFERED = json_of("a JSON list of trials", list[tuple[dict[str, Value], FiniteFl
 LAYERS = json_of("a JSON list of layers", list[tuple[NaturalNumber, NaturalNumber, float, float, float]])
 
 
-class _OwnerRow(_Row):
-    host: str
-    boot: str
-    namespace: str
-    pid: NaturalNumber
-    started: Annotated[str, Field(pattern=r"^([0-9]{1,18}|unknown)$")]
-
-
 class _IdentityRow(_Row):
     model_config = ConfigDict(strict=True, extra="allow")
     __pydantic_extra__: dict[str, JsonValue]
     metric: Literal[tuple(METRICS)] = Field(default="error", alias="search.metric")  # type: ignore[valid-type]
-
-
-class _FindingRow(_Row):
-    model_config = ConfigDict(strict=True, extra="forbid")
-    kind: str
-    severity: str
-    text: str
-    parts: list[str] = []
-    columns: list[str] = []
-    evidence: dict[str, float] = {}
-
-
-class _BegunRow(_Row):
-    model_config = ConfigDict(strict=True, extra="forbid")
-    study: Annotated[str, Field(pattern=f"^{STUDY_NAME}$")]
-    trials: NaturalNumber
 
 
 class _SizesRow(_Row):
@@ -183,13 +161,13 @@ class _FactsRow(_Row):
     folder: str = ""
     notices: list[str] | None = None
     versions: dict[str, str] | None = None
-    findings: list[_FindingRow] | None = Field(default=None, alias="honesty")  # the key of 0.1
-    begun: _BegunRow | None = Field(default=None, alias="from")
+    findings: list[Finding] | None = Field(default=None, alias="honesty")  # the key of 0.1
+    begun: Begun | None = Field(default=None, alias="from")
     references: dict[str, float | None] | None = None
     exploring: Literal["random", "qmc"] = "random"
 
 
-OWNER = json_of("the JSON of a process", _OwnerRow)
+OWNER = json_of("the JSON of a process", Owner)
 IDENTITY = json_of("the JSON of a study's identity", _IdentityRow)
 FACTS = json_of("the JSON of a study's facts", _FactsRow)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from tuner.outcomes import Finding
+from pydantic import Field
+
+from tuner.outcomes import STRICT, Finding
+from tuner.paths import STUDY_NAME
 
 AT_RANDOM = "random"
 
@@ -16,8 +19,9 @@ AT_RANDOM = "random"
 class Begun:
     """The study whose trials this one started with, and their number."""
 
-    study: str
-    trials: int
+    __pydantic_config__ = STRICT
+    study: Annotated[str, Field(pattern=f"^{STUDY_NAME}$")]
+    trials: Annotated[int, Field(ge=0, lt=2**31)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,11 @@ import socket
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from tuner.outcomes import STRICT
 
 UNKNOWN = "unknown"
 TICKS = 100
@@ -20,11 +25,12 @@ SAME_START = 2 * TICKS
 class Owner:
     """A process: its host, that host's boot, its name space of process numbers, its number and its start."""
 
+    __pydantic_config__ = STRICT
     host: str
     boot: str
     namespace: str
-    pid: int
-    started: str
+    pid: Annotated[int, Field(ge=0, lt=2**31)]
+    started: Annotated[str, Field(pattern=r"^([0-9]{1,18}|unknown)$")]
 
     @classmethod
     def this_process(cls) -> Owner:

@@ -144,8 +144,7 @@ def test_a_search_that_ends_puts_the_trials_back(edit: Edit, url: URL, scheduler
     wait_for_workers(scheduler, 1)
     result = search(storage=text(url), scheduler=scheduler, timeout=8)
     assert (result.timed_out, result.run.failed) == (True, 0)
-    statement = "SELECT number, state FROM trials ORDER BY number"
-    assert query(url, statement) == [(0, "WAITING")]
+    wait_for(lambda: query(url, "SELECT number, state FROM trials") == [(0, "WAITING")])
 
 
 @pytest.mark.slow

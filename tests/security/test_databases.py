@@ -176,7 +176,7 @@ def complaints(first: Path, rng: random.Random, seconds: float, commands: list[t
     ("sql", "words", "told"),
     [
         ("DELETE FROM tuner_version", "studies", "table tuner_version: [] is not one row"),
-        ("UPDATE tuner_version SET schema_version = 6", "studies", "is not as tuner made it"),
+        ("UPDATE tuner_version SET schema_version = 3", "studies", "is not as tuner made it"),
         (
             "UPDATE tuner_studies SET facts = 'null'",
             "report mixed",

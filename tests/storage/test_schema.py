@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import multiprocessing
 import os
 import re
@@ -19,13 +20,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import alembic.command
+import numpy as np
 import optuna
 import pytest
 import sqlalchemy as sa
 
 from tests.conftest import DEADLINE
 from tests.databases import KINDS, new_postgresql, new_url
-from tests.storage.conftest import make_study, outcome, take_and_draw
+from tests.storage.conftest import learning_network, make_study, outcome, take_and_draw
 from tuner.errors import NoDatabaseError, StorageError
 from tuner.storage import (
     back_up,
@@ -35,13 +37,22 @@ from tuner.storage import (
     parse_url,
     raise_budget,
     read_study,
+    record_test_evaluation,
     schema,
     sqlite_url,
     study_names,
     tables,
+    write_learning,
     write_outcome,
 )
 from tuner.storage.database import verify_whole
+
+FORGET_LEFT_OUT = [
+    f"ALTER TABLE tuner_learning DROP COLUMN {column}" for column in ("n_watched", "left_out_bits", "left_wrong_bits")
+]
+"""A learning curve as schema 4 had it."""
+FORGET_EFFECTIVE = "ALTER TABLE tuner_test_looks DROP COLUMN n_effective"
+"""A test-set evaluation as schema 5 had it."""
 
 FORGET_DIVERGED = "ALTER TABLE tuner_networks DROP COLUMN diverged_layer"
 """A network as schema 6 had it."""
@@ -83,12 +94,6 @@ def make_newer(path: Path) -> None:
     change(path, "UPDATE tuner_version SET schema_version = 99")
 
 
-def make_unreleased(path: Path) -> None:
-    """A database of a tuner before the first release."""
-    make(path)
-    change(path, "UPDATE tuner_version SET schema_version = 5")
-
-
 def make_newer_optuna(path: Path) -> None:
     """A database whose Optuna tables are of an Optuna to come."""
     make(path)
@@ -104,7 +109,6 @@ def make_newer_optuna(path: Path) -> None:
     ("make_file", "parts"),
     [
         (make_newer, ["newer tuner", "99", "pip install --upgrade tuner-search"]),
-        (make_unreleased, ["before 0.1", "schema 5"]),
         (make_newer_optuna, ["Optuna 99.0", "pip install --upgrade optuna"]),
         (make_optuna, ["Optuna database without tuner's tables"]),
         (lambda path: change(path, "CREATE TABLE customers (name TEXT)"), ["somebody else's database"]),
@@ -210,18 +214,97 @@ def test_an_older_schema_is_upgraded_after_a_backup(tmp_path: Path, monkeypatch:
         assert connection.execute("SELECT schema_version FROM tuner_version").fetchall() == [(before,)]
 
 
-def test_a_database_of_0_1_is_upgraded(tmp_path: Path) -> None:
-    """Its trials stay, and the file as it was lies beside it."""
+@pytest.mark.parametrize("kind", KINDS)
+def test_costs_may_be_unknown_after_the_upgrade(tmp_path: Path, kind: str) -> None:
+    """Tables as the first version made them take NULL for a cost afterward, and keep their rows."""
+    with open_database(new_url(kind, tmp_path), create=True) as database:
+        study = make_study(database)
+        assert write_outcome(database, take_and_draw(database, study), study, outcome())
+        before = read_study(database, "made").trials[0].networks[0]
+        database.write(_forbid_unknown_costs)
+        nan = dataclasses.replace(before, dev_cost=math.nan)
+        unknown = dataclasses.replace(outcome(), networks=[nan])
+        claim = take_and_draw(database, study)
+        with pytest.raises(StorageError):
+            write_outcome(database, claim, study, unknown)
+        database.write(migrations.allow_unknown_costs)
+        assert write_outcome(database, claim, study, unknown)
+        first, second = (trial.networks[0] for trial in read_study(database, "made").trials)
+        assert (first.dev_cost, first.curve["dev_cost"].tolist()) == (0.4, before.curve["dev_cost"].tolist())
+        assert math.isnan(second.dev_cost)
+
+
+def _forbid_unknown_costs(connection: sa.Connection) -> None:
+    for table in ("tuner_networks", "tuner_epochs"):
+        if connection.dialect.name != "sqlite":
+            connection.execute(
+                sa.text(f"ALTER TABLE {table} ALTER train_cost SET NOT NULL, ALTER dev_cost SET NOT NULL")
+            )
+            continue
+        query = f"SELECT sql FROM sqlite_master WHERE name = '{table}'"
+        definition = connection.execute(sa.text(query)).scalar_one().replace("_cost DOUBLE", "_cost DOUBLE NOT NULL")
+        connection.execute(sa.text(f"ALTER TABLE {table} RENAME TO old"))
+        connection.execute(sa.text(definition))
+        connection.execute(sa.text(f"INSERT INTO {table} SELECT * FROM old"))
+        connection.execute(sa.text("DROP TABLE old"))
+
+
+def test_a_database_of_schema_1_gains_learning_curves(tmp_path: Path) -> None:
+    """Its trials stay, a learning curve can be kept, and the file as it was lies beside it."""
     path = tmp_path / "tuner.db"
     make(path)
-    change(path, FORGET_DIVERGED, FORGET_JOBS, "UPDATE tuner_version SET schema_version = 6")
-    with open_database(sqlite_url(path), create=False) as database:
-        trials = read_study(database, "made").trials
-    assert [(trial.state, trial.networks[0].diverged_layer) for trial in trials] == [("complete", None)]
+    change(
+        path,
+        FORGET_EFFECTIVE,
+        FORGET_DIVERGED,
+        FORGET_JOBS,
+        "DROP TABLE tuner_learning",
+        "ALTER TABLE tuner_networks DROP COLUMN layers",
+        "UPDATE tuner_version SET schema_version = 1",
+    )
+    database = open_database(sqlite_url(path), create=False)
+    write_learning(database, 1, 0, [learning_network()])
+    assert [len(trial.learning) for trial in read_study(database, "made").trials] == [1]
+    assert read_study(database, "made").trials[0].state == "complete"
+    database.close()
     (backup,) = tmp_path.glob("tuner.db.before-*")
     with closing(sqlite3.connect(backup)) as connection:
-        assert connection.execute("SELECT schema_version FROM tuner_version").fetchall() == [(6,)]
-        assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'tuner_jobs'").fetchall()
+        assert connection.execute("SELECT schema_version FROM tuner_version").fetchall() == [(1,)]
+        assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'tuner_learning'").fetchall()
+
+
+def test_a_database_of_schema_3_knows_no_layers_of_its_trials(tmp_path: Path) -> None:
+    """The column is added, and what was not recorded is empty."""
+    path = tmp_path / "tuner.db"
+    make(path)
+    change(
+        path,
+        FORGET_EFFECTIVE,
+        FORGET_DIVERGED,
+        FORGET_JOBS,
+        *FORGET_LEFT_OUT,
+        "ALTER TABLE tuner_networks DROP COLUMN layers",
+        "UPDATE tuner_version SET schema_version = 3",
+    )
+    with open_database(sqlite_url(path), create=False) as database:
+        trials = read_study(database, "made").trials
+    assert [network.layers for trial in trials for network in trial.networks] == [[]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_learning_curve_of_schema_4_left_out_nothing_that_is_known(tmp_path: Path, kind: str) -> None:
+    """The columns are added, kept networks stay with nothing in them, and new ones are kept whole beside them."""
+    with open_database(new_url(kind, tmp_path), create=True) as database:
+        study = make_study(database)
+        assert write_outcome(database, take_and_draw(database, study), study, outcome())
+        write_learning(database, study, 0, [learning_network()])
+        database.write(lambda connection: [connection.execute(sa.text(each)) for each in FORGET_LEFT_OUT])
+        database.write(migrations.add_left_out)
+        bits, wrong = np.array([True, False, True]), np.array([False, False, True])
+        write_learning(database, study, 0, [learning_network(40, left_out=bits, left_wrong=wrong)])
+        old, new = read_study(database, "made").trials[0].learning
+    assert (len(old.left_out), len(old.left_wrong), old.wrong.sum()) == (0, 0, learning_network().wrong.sum())
+    assert (new.left_out.tolist(), new.left_wrong.tolist()) == (bits.tolist(), wrong.tolist())
 
 
 def test_a_server_whose_tables_were_being_made_is_finished(tmp_path: Path) -> None:
@@ -236,6 +319,20 @@ def test_a_server_whose_tables_were_being_made_is_finished(tmp_path: Path) -> No
     open_database(url, create=True).close()
     with open_database(url, create=False) as database:
         assert make_study(database) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_look_of_schema_5_counts_all_its_rows(tmp_path: Path, kind: str) -> None:
+    """The column is added: earlier looks know of no groups, later ones say for how many rows theirs count."""
+    with open_database(new_url(kind, tmp_path), create=True) as database:
+        study = make_study(database)
+        database.write(lambda connection: connection.execute(sa.text(FORGET_EFFECTIVE)))
+        look = "INSERT INTO tuner_test_looks (study_id, looked, wrong, n, model) VALUES (:study, 1.0, 2, 10, 'a')"
+        database.write(lambda connection: connection.execute(sa.text(look), {"study": study}))
+        database.write(migrations.add_effective_looks)
+        record_test_evaluation(database, study, trial_number=0, wrong=3, n=10, n_effective=4.5, model="b")
+        looks = read_study(database, "made").test_evaluations
+    assert [(found.wrong, found.n, found.n_effective) for found in looks] == [(2, 10, None), (3, 10, 4.5)]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,12 +1,53 @@
-"""Changes of our tables since tuner 0.1, each from one version to the next.
+"""Changes of our tables since the first release of the schema, each from one version to the next.
 
 A migration changes the tables as its database has them: it does not read ``tables``, which later versions change again.
 """
 
 from __future__ import annotations
 
+import re
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+
+
+def allow_unknown_costs(connection: Connection) -> None:
+    """Costs may be NULL: a custom trainer reports errors alone."""
+    for table in ("tuner_networks", "tuner_epochs"):
+        _allow_null(connection, table, ("train_cost", "dev_cost"))
+
+
+def add_learning(connection: Connection) -> None:
+    """The networks of learning curves."""
+    key = ("trial_id", "n_train", "repeat", "part")
+    counts = ("best_epoch", "epochs", "train_wrong", "n_dev")
+    sa.Table(
+        "tuner_learning",
+        sa.MetaData(),
+        *(sa.Column(name, sa.Integer, primary_key=True, autoincrement=False) for name in key),
+        *(sa.Column(name, sa.Integer, nullable=False) for name in counts),
+        *(sa.Column(name, sa.Double, nullable=False) for name in ("error", "seconds")),
+        sa.Column("stop_reason", sa.String(64), nullable=False),
+        sa.Column("dev_bits", sa.LargeBinary, nullable=False),
+    ).create(connection)
+
+
+def add_layers(connection: Connection) -> None:
+    """What a network's layers were like after some epochs; unknown of earlier trials."""
+    connection.execute(sa.text("ALTER TABLE tuner_networks ADD COLUMN layers TEXT"))
+
+
+def add_left_out(connection: Connection) -> None:
+    """Training rows that a learning curve's network left out, and has wrong; unknown of earlier ones."""
+    bits = sa.LargeBinary().compile(dialect=connection.dialect)
+    for column in ("n_watched INTEGER", f"left_out_bits {bits}", f"left_wrong_bits {bits}"):
+        connection.execute(sa.text(f"ALTER TABLE tuner_learning ADD COLUMN {column}"))
+
+
+def add_effective_looks(connection: Connection) -> None:
+    """The independent rows of a test-set evaluation; NULL (all) for earlier ones."""
+    double = sa.Double().compile(dialect=connection.dialect)
+    connection.execute(sa.text(f"ALTER TABLE tuner_test_looks ADD COLUMN n_effective {double}"))
 
 
 def upgrade_to_7(connection: Connection) -> None:
@@ -40,3 +81,19 @@ def _add_diverged_layer(connection: Connection) -> None:
             f"diverged_layer = CAST(substr(stop_reason, {len(text) + 1}) AS INTEGER) WHERE stop_reason LIKE '{text}%'"
         )
     )
+
+
+def _allow_null(connection: Connection, table: str, columns: tuple[str, ...]) -> None:
+    """Drop NOT NULL of columns; SQLite can only do so by making the table anew and copying its rows."""
+    if connection.dialect.name != "sqlite":
+        drops = ", ".join(f"ALTER COLUMN {column} DROP NOT NULL" for column in columns)
+        connection.execute(sa.text(f"ALTER TABLE {table} {drops}"))
+        return
+    query = sa.text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :table")
+    definition = connection.execute(query, {"table": table}).scalar_one()
+    for column in columns:
+        definition = re.sub(rf"(\b{column} \w+) NOT NULL", r"\1", definition)
+    connection.execute(sa.text(f"ALTER TABLE {table} RENAME TO {table}_before"))
+    connection.execute(sa.text(definition))
+    connection.execute(sa.text(f"INSERT INTO {table} SELECT * FROM {table}_before"))
+    connection.execute(sa.text(f"DROP TABLE {table}_before"))

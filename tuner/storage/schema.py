@@ -36,12 +36,24 @@ from tuner.storage.database import (
     retrying,
     verify_whole,
 )
-from tuner.storage.migrations import upgrade_to_7
+from tuner.storage.migrations import (
+    add_effective_looks,
+    add_layers,
+    add_learning,
+    add_left_out,
+    allow_unknown_costs,
+    upgrade_to_7,
+)
 
-FIRST_SCHEMA = 6
-"""The schema version of tuner 0.1."""
-MIGRATIONS: list[Callable[[Connection], None]] = [upgrade_to_7]
-"""``MIGRATIONS[n]`` brings our tables from schema version n + 6 to n + 7; to change a table, append one function."""
+MIGRATIONS: list[Callable[[Connection], None]] = [
+    allow_unknown_costs,
+    add_learning,
+    add_layers,
+    add_left_out,
+    add_effective_looks,
+    upgrade_to_7,
+]
+"""``MIGRATIONS[n]`` brings our tables from schema version n + 1 to n + 2; to change a table, append one function."""
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
 SCHEMA_LOCK = 0x74756E6572  # "tuner": the key of the advisory lock that creation and upgrade hold on a server
@@ -157,7 +169,7 @@ def _look(path: Path) -> tuple[int, str]:
         text = str(error)
         reason = damage(text) if is_damage(text) else f"cannot be read: {text}; expected a database made by tuner"
         raise StorageError(f"{path}: {reason}") from None
-    _refuse_unknown(str(path), versions[0])
+    _refuse_newer(str(path), versions[0])
     return versions
 
 
@@ -176,12 +188,7 @@ def _versions_in(path: Path, connection: sqlite3.Connection) -> tuple[int, str]:
     )
 
 
-def _refuse_unknown(where: str, version: int) -> None:
-    if version < FIRST_SCHEMA:
-        raise StorageError(
-            f"{where}: was made by a tuner before 0.1 (schema {version}, 0.1 has {FIRST_SCHEMA}); "
-            "not changed. Name another file with --storage"
-        )
+def _refuse_newer(where: str, version: int) -> None:
     if version > tables.SCHEMA_VERSION:
         raise StorageError(
             f"{where}: was made by a newer tuner (schema {version}, this one knows {tables.SCHEMA_VERSION}); "
@@ -265,7 +272,7 @@ def _upgrade(database: Database) -> None:
 
     def upgrade(connection: Connection) -> None:
         version = connection.execute(sa.select(tables.versions.c.schema_version)).scalar_one()
-        for migration in MIGRATIONS[version - FIRST_SCHEMA :]:
+        for migration in MIGRATIONS[version - 1 :]:
             migration(connection)
         connection.execute(
             tables.versions.update().values(schema_version=tables.SCHEMA_VERSION, optuna_version=optuna.__version__)
@@ -313,7 +320,7 @@ def _server_versions(database: Database, connection: Connection) -> tuple[int, s
         row = connection.execute(sa.select(tables.versions)).one_or_none()
         if row is None:
             return None
-        _refuse_unknown(database.name, row.schema_version)
+        _refuse_newer(database.name, row.schema_version)
         return row.schema_version, row.optuna_version
     if "alembic_version" in names:
         raise StorageError(f"{database.name}: is an Optuna database without tuner's tables; name another database")

@@ -252,6 +252,7 @@ def test_one_of_each_is_searched_with_and_reported(extended: Path) -> None:
     assert "The longest trial took" in (extended / "reports" / "small" / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_an_encoder_encodes_is_described_saved_and_exported(extended: Path) -> None:
     """Settings, arrays, the printed table, the model file and its ONNX graph follow the table."""
     pytest.importorskip("onnx")

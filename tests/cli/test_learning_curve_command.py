@@ -71,6 +71,7 @@ def test_the_curve_is_measured_kept_and_reported(small_study: Path, here: Run) -
     assert rows() == before
 
 
+@pytest.mark.slow
 def test_a_killed_curve_goes_on_where_it_was(small_study: Path, here: Run, curve: Start) -> None:
     """``kill -9`` in the middle: finished sizes are kept as they were, and the same command does the rest."""
     here("search", "small")

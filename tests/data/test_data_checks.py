@@ -280,6 +280,7 @@ def test_auc_by_hand() -> None:
     assert auc_with_limit(np.array([1.0, 1.0]), np.array([False, True]))[0] == 0.5
 
 
+@pytest.mark.slow
 def test_a_hundred_columns_raise_no_false_alarm() -> None:
     """Holm's correction keeps 100 columns of noise silent in five draws."""
     for seed in range(5):

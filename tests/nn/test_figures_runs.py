@@ -93,7 +93,9 @@ def accuracy(network: TrainedNetwork, examples: Examples) -> float:
     return float((network.predict(examples.X) == examples.y).mean())
 
 
-@pytest.mark.parametrize(("name", "scale"), [("init_zeros", "zeros"), ("init_he", "he")])
+@pytest.mark.parametrize(
+    ("name", "scale"), [pytest.param("init_zeros", "zeros", marks=pytest.mark.slow), ("init_he", "he")]
+)
 def test_initialization_runs(name: str, scale: str) -> None:
     """Every printed cost and both accuracies of zeros and of He's initialization are repeated."""
     network, first = full_batch(scale)
@@ -105,6 +107,7 @@ def test_initialization_runs(name: str, scale: str) -> None:
     assert accuracy(network, DATA["circles_test"]) == pytest.approx(run["test_acc"])
 
 
+@pytest.mark.slow
 def test_large_initialization_run() -> None:
     """Ten times too large weights: a finite first cost, costs near those of four stored runs, the same accuracies.
 
@@ -131,6 +134,7 @@ OPTIMIZERS = {
     "opt2021_adam": {"optimizer": "adam"},
     "opt2021_gd_sched": {"optimizer": "gradient_descent", "schedule": "step", "decay_epochs": 1000, "decay_rate": 1.0},
 }
+LONGEST_RUNS = ("opt2017_gd", "opt2017_momentum")
 
 
 class Replay:
@@ -178,7 +182,10 @@ class Replay:
         return Evaluator(self.cohort.plan.architecture, self.cohort.theta, prepared(examples, n_classes=2)).measure()[0]
 
 
-@pytest.mark.parametrize("name", list(OPTIMIZERS))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in LONGEST_RUNS else name for name in OPTIMIZERS],
+)
 def test_optimizer_runs(name: str) -> None:
     """Every printed cost is repeated to 1e-6, and the final accuracy."""
     run, replay = RUNS[name], Replay(name)

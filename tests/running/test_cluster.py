@@ -200,6 +200,7 @@ def test_what_cannot_work_is_refused_first(
     assert not Path("studies/tuner.db").exists()
 
 
+@pytest.mark.slow
 def test_a_trainer_of_ones_own_runs_on_dask(
     edit: Edit, url: URL, scheduler: str, add_worker: AddWorker, workplace: Path
 ) -> None:

@@ -92,6 +92,7 @@ def test_an_empty_server_is_where_nobody_searched_yet(workplace: Path, url: URL)
     assert query(url, "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'") == [(0,)]
 
 
+@pytest.mark.slow
 def test_many_processes_start_at_once_on_a_new_server(edit: Edit, url: URL) -> None:
     """The tables are made once, the budget is exact, and no number is there twice."""
     edit({"trials = 4": "trials = 60"})

@@ -69,6 +69,7 @@ def test_gradient_boosting_keeps_to_one_thread(edit: Edit) -> None:
     assert done.stdout == "[1]\n"
 
 
+@pytest.mark.slow
 def test_a_new_study_keeps_its_lines_and_the_report_shows_them(edit: Edit, run: Run) -> None:
     """They are computed once, by whoever makes the study, and stand in the report."""
     edit()

@@ -89,6 +89,7 @@ def test_a_service_waits_for_work(edit: Edit, start: Start) -> None:
     assert (0, "WAITING") in states(database)
 
 
+@pytest.mark.slow
 def test_a_worker_and_a_search_share_a_study(edit: Edit, start: Start) -> None:
     """Exactly the budget, whoever runs it."""
     database = edit({**LASTING, "trials = 4": "trials = 6"})

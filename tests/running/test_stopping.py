@@ -32,6 +32,7 @@ def test_a_signal_puts_the_running_trial_back(
     assert rows(database, "SELECT token, attempts, reason FROM tuner_claims") == [(None, 0, "re-queued")] * workers
 
 
+@pytest.mark.slow
 def test_the_next_run_completes_what_was_stopped(edit: Edit, start: Start) -> None:
     """No number twice, none missing."""
     database = edit(LASTING)

@@ -64,7 +64,7 @@ def counted(*arguments: str) -> dict[str, int]:
     return found
 
 
-@pytest.mark.parametrize("rows", [150, 5000])
+@pytest.mark.parametrize("rows", [150, pytest.param(5000, marks=pytest.mark.slow)])
 def test_a_search_opens_the_data_file_once(workplace: Path, rows: int) -> None:
     """A first one, with folds (small data) and without; and one that goes on, though its data are prepared."""
     (workplace / "my.csv").write_text(small_table(rows), encoding="utf-8")

@@ -529,14 +529,19 @@ def test_a_copy_that_is_cut_is_not_taken_for_whole(tmp_path: Path, pages: int) -
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_a_file_that_is_deleted_while_it_is_open_is_an_error_and_rescued(tmp_path: Path, replaced: bool) -> None:
+@pytest.mark.parametrize("deleted", ["tuner.db*", "tuner.db", "tuner.db-wal"])
+def test_a_file_that_is_deleted_while_it_is_open_is_an_error_and_rescued(
+    tmp_path: Path, replaced: bool, deleted: str
+) -> None:
     """What was written before and after is in a file beside it: no trial is lost without a word."""
     path = tmp_path / "tuner.db"
     with open_database(sqlite_url(path), create=True) as database:
         study_id = make_study(database, budget=4)
-        for file in tmp_path.glob("tuner.db*"):
+        for file in tmp_path.glob(deleted):
             file.unlink()
-        if replaced:
+        if replaced and deleted == "tuner.db-wal":
+            (tmp_path / deleted).touch()
+        elif replaced:
             open_database(sqlite_url(path), create=True).close()
         for _ in range(2):
             with pytest.raises(StorageError, match="was deleted or replaced while it was open; its trials are in"):

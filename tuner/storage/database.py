@@ -28,6 +28,8 @@ BUSY_SECONDS = 5.0
 """How long one attempt waits for SQLite's lock; short, so that a signal is heard in between."""
 PATIENCE_SECONDS = 120.0
 """How long a transaction is tried again while the database is busy."""
+LOG = "log"
+"""Of a connection: device and inode of the log that it writes to."""
 FULL = ("disk is full", "no space left", "disk i/o error")
 READ_ONLY = ("readonly database", "read-only")
 BUSY = ("locked", "busy", "too many clients", "too many connections", "remaining connection slots", "deadlock detected")
@@ -115,11 +117,17 @@ class Database:
             return result
 
     def _require_same_file(self, connection: Connection) -> None:
-        """Raise StorageError if the file was deleted or replaced, after writing what this process still holds of it.
+        """Raise StorageError if the file or its log was deleted or replaced, after writing what this process holds.
 
-        The system keeps a deleted file for those who have it open, so that nothing else fails.
+        The system keeps a deleted file for those who have it open, so that nothing else fails.  SQLite removes the log
+        only once nobody has the database open.
         """
-        if self._path is None or self._file is None or _file_at(self._path) == self._file:
+        if self._path is None or self._file is None:
+            return
+        log = _file_at(_log_of(self._path))
+        if log is not None:
+            connection.info.setdefault(LOG, log)
+        if _file_at(self._path) == self._file and log == connection.info.get(LOG):
             return
         device, inode = self._file
         folder = self._path.parent if self._path.parent.is_dir() else Path.cwd()
@@ -303,7 +311,12 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
 
 
 def _has_wal(path: Path) -> bool:
-    return path.with_name(path.name + "-wal").exists()
+    return _log_of(path).exists()
+
+
+def _log_of(path: Path) -> Path:
+    """The file beside a database that holds its latest transactions."""
+    return path.with_name(f"{path.name}-wal")
 
 
 def _connect_as(path: Path, mode: str) -> sqlite3.Connection:
@@ -349,7 +362,7 @@ def verify_whole(path: Path) -> None:
     """
     with closing(sqlite3.connect(path)) as connection:
         is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    log = path.with_name(f"{path.name}-wal")
+    log = _log_of(path)
     left = log.stat().st_size if log.exists() else 0
     with closing(_connect_as(path, "mode=ro&immutable=1")) as connection:
         query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import io
 import itertools
 import json
 import lzma
+import math
 import os
 import random
 import struct
@@ -16,11 +18,14 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
@@ -330,3 +335,53 @@ def test_files_that_cannot_be_opened_are_named(
 def refused(path: Path) -> None:
     """Refuse to open a file, as the system does."""
     raise PermissionError(13, "Permission denied", str(path))
+
+
+def parquet_columns() -> dict[str, pa.Array]:
+    """Columns of 80 cells of every Arrow type that a table may have, at the ends of their ranges."""
+    n, whole, ends = 80, pa.array(range(80), pa.int64()), pa.array([2**62, -(2**62)] * 40, pa.int64())
+    first_last = pa.array([dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59)] * 40, pa.timestamp("us"))
+    texts = pa.array([f"s{i % 3}" for i in range(n)])
+    zones = (None, "UTC", "Asia/Kolkata", "America/New_York")
+    numbers = (pa.int8(), pa.uint16(), pa.int32(), pa.float16(), pa.float32(), pa.float64(), pa.decimal128(38, 10))
+    return {
+        **{str(kind): whole.cast(pa.float64()).cast(kind, safe=False) for kind in numbers},
+        **{f"{unit} {zone}": ends.cast(pa.timestamp(unit, zone)) for unit in ("ms", "us", "ns") for zone in zones},
+        **{f"first and last {zone}": first_last.cast(pa.timestamp("ms", zone)) for zone in zones},
+        **{f"time {unit}": whole.cast(pa.time64(unit)) for unit in ("us", "ns")},
+        **{f"duration {unit}": ends.cast(pa.duration(unit)) for unit in ("s", "ns")},
+        "no such zone": whole.cast(pa.timestamp("us", "No/Where")),
+        "days": pa.array([dt.date(1, 1, 1), dt.date(9999, 12, 31)] * 40),
+        "nothing": pa.nulls(n),
+        "large": pa.array([None, *range(2**64 - n, 2**64 - 1)], pa.uint64()),
+        "small": pa.array([None, *range(-(2**63), -(2**63) + n - 1)], pa.int64()),
+        "wide": pa.array([Decimal(10) ** 60 + i for i in range(n)], pa.decimal256(76, 2)),
+        "flags": pa.array([None, True] * 40),
+        "bytes": pa.array([bytes([255, i]) for i in range(n)]),
+        "text": texts.cast(pa.large_string()),
+        "dictionary": texts.dictionary_encode(),
+        "not UTF-8": pa.array([b"\xed\xa0\x80"] * n, pa.binary()).view(pa.string()),
+        "not finite": pa.array([math.nan, math.inf] * 40),
+    }
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, *({"columns": {"c": kind}} for kind in ("numeric", "categorical", "boolean", "date"))], ids=str
+)
+def test_every_type_of_a_parquet_column(settings: dict[str, Any], tmp_path: Path) -> None:
+    """As an input read as any kind, or as the target: a dataset or one line, and no warning."""
+    for name, column in parquet_columns().items():
+        for target in ("y", "c"):
+            table = pa.table({"c": column, "y": ["a", "b"] * 40, "x": np.linspace(0, 1, 80)})
+            pq.write_table(table, tmp_path / "a.parquet")
+            refused = ""
+            with warnings.catch_warnings(record=True) as shown:
+                warnings.simplefilter("always")
+                try:
+                    dataset = load_dataset(DataSettings(source="a.parquet", target=target, **settings), tmp_path)
+                    describe(dataset)
+                    check_data_quality(dataset)
+                except InputError as error:
+                    refused = str(error)
+            assert "\n" not in refused, (name, target)
+            assert not shown, (name, target, [str(each.message) for each in shown])

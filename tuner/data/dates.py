@@ -53,7 +53,7 @@ def seconds_of(values: Any, date_format: str | None = None) -> Doubles:
 def detect_format(levels: list[str], counts: NDArray[np.int64]) -> tuple[str, float] | None:
     """Return the format that fits most cells and their share, or None if the text does not look like dates."""
     sample = levels[:50]
-    if sum(DATE_LIKE.search(level) is not None for level in sample) < 0.9 * len(sample):
+    if not sample or sum(DATE_LIKE.search(level) is not None for level in sample) < 0.9 * len(sample):
         return None
     best, share = None, 0.0
     for date_format in DATE_FORMATS:

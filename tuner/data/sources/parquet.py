@@ -63,6 +63,7 @@ def _frame(table: Any) -> pd.DataFrame:
     import pandas as pd
     import pyarrow
 
+    table.validate(full=True)  # text that is not UTF-8, and offsets beyond the end
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     exact = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}
     for place, column in enumerate(table.columns):

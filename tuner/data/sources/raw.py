@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tuner.data.settings import DataSettings
+from tuner.errors import DataError
 from tuner.formatting import quoted
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 LARGEST_EXACT = 2**53
 """Integers beyond it may differ and be one 64-bit number."""
+FIRST_DATE, AFTER_LAST_DATE = np.datetime64("0001-01-01"), np.datetime64("10000-01-01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,12 @@ class Raw:
     decimal: str = "."
     notices: tuple[str, ...] = field(default=())
 
+    def __post_init__(self) -> None:
+        """Raise DataError for a column of dates outside the years 1 to 9999, with which few libraries can compute."""
+        for name, cells in self.frame.items():
+            if getattr(cells.dtype, "kind", "") == "M" and _is_beyond_dates(cells):
+                raise DataError(f"{self.where}, column {quoted(str(name))}: dates outside the years 1 to 9999")
+
     @property
     def names(self) -> tuple[str, ...]:
         """Return the names of the columns."""
@@ -63,6 +73,14 @@ class Raw:
     def cells(self, name: str) -> pd.Series[Any]:
         """Return one column, or the labels if they have this name."""
         return self.labels if self.labels is not None and name == self.target else self.frame[name]
+
+
+def _is_beyond_dates(cells: pd.Series[Any]) -> bool:
+    moments = cells.dt.tz_localize(None).to_numpy()  # by the clocks of its time zone, as its text has it
+    if moments.dtype == "datetime64[ns]":  # 1677 to 2262
+        return False
+    with np.errstate(invalid="ignore"):
+        return bool(((moments < FIRST_DATE) | (moments >= AFTER_LAST_DATE)).any())
 
 
 def by_row(row: int) -> str:

@@ -365,8 +365,11 @@ def parquet_columns() -> dict[str, pa.Array]:
     }
 
 
+KINDS = ("numeric", "categorical", "boolean", "date")
+
+
 @pytest.mark.parametrize(
-    "settings", [{}, *({"columns": {"c": kind}} for kind in ("numeric", "categorical", "boolean", "date"))], ids=str
+    "settings", [{}, *(pytest.param({"columns": {"c": kind}}, marks=pytest.mark.slow) for kind in KINDS)], ids=str
 )
 def test_every_type_of_a_parquet_column(settings: dict[str, Any], tmp_path: Path) -> None:
     """As an input read as any kind, or as the target: a dataset or one line, and no warning."""

@@ -105,9 +105,14 @@ def one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
+def message_of(error: BaseException) -> str:
+    """An error's message on one line of at most 300 characters: a library may quote a whole file in it."""
+    return one_line(error)[:300]
+
+
 def error_line(error: BaseException) -> str:
     """An error as ``Type: message`` on one line of at most 300 characters of message."""
-    message = one_line(error)[:300]
+    message = message_of(error)
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 

@@ -207,6 +207,11 @@ def complaints(first: Path, rng: random.Random, seconds: float, commands: list[t
             "report mixed",
             "table tuner_trials, column hyperpara",
         ),
+        (
+            "UPDATE tuner_studies SET data_path = hex(zeroblob(2501))",
+            "train mixed",
+            "table tuner_studies, column data_path",
+        ),
         ("UPDATE studies SET study_name = 'a;b' WHERE study_id = 1", "merge first.db", "column study_name: 'a;b'"),
         ("UPDATE tuner_studies SET budget = 1000000000000000000", "submit mixed", "column budget: 1000000000000000000"),
     ],

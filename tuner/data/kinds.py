@@ -63,7 +63,7 @@ def _lost_between(low: Decimal, high: Decimal) -> str:
 def _lost_digits_of_text(levels: list[str], decimal: str) -> str:
     """Return the same of numbers as text."""
     values = level_numbers(tuple(levels), decimal)
-    if np.isnan(values).any() or values.max() - values.min() > NOISE * np.abs(values).max():
+    if not np.isfinite(values).all() or values.max() - values.min() > NOISE * np.abs(values).max():
         return ""
     try:
         exact = [Decimal(level.replace(decimal, ".", 1)) for level in levels]

@@ -15,6 +15,7 @@ from tuner.data.dataset import Dataset, Floats, Ints, Table
 from tuner.data.reading import FileReader, FrameReader, RowReader
 from tuner.data.settings import DataSettings
 from tuner.errors import ArgumentError, DataError
+from tuner.formatting import message_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +78,7 @@ def frame_reader(frame: pd.DataFrame, target: str, settings: DataSettings) -> Fr
             content.update(pd.util.hash_pandas_object(raw.frame.iloc[:, name], index=False).to_numpy().tobytes())
         except TypeError as error:
             raise DataError(
-                f"the data frame, column {raw.frame.columns[name]!r}: expected one value per row ({error})"
+                f"the data frame, column {raw.frame.columns[name]!r}: expected one value per row ({message_of(error)})"
             ) from error
     return FrameReader(settings, raw, content.hexdigest())
 

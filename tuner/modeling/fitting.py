@@ -19,7 +19,7 @@ from tuner.data import Dataset, Encoding, Table, fit_on_all
 from tuner.errors import UsageError
 from tuner.metrics import METRICS
 from tuner.modeling.evaluating import estimate_error
-from tuner.modeling.metadata import ErrorMetadata, ModelMetadata
+from tuner.modeling.metadata import ErrorMetadata, new_metadata
 from tuner.modeling.model import Model, Repetition
 from tuner.nn import Examples, Hyperparameters, Stopping, TrainedNetwork, train
 from tuner.outcomes import StopReason, TrialState
@@ -269,8 +269,7 @@ class _Fit:
         errors: dict[str, ErrorMetadata],
     ) -> Model:
         record = self.record
-        metadata = ModelMetadata(
-            format=1,
+        metadata = new_metadata(
             study=record.name,
             storage=record.storage,
             definition=record.definition,

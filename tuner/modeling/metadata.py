@@ -124,6 +124,15 @@ class ModelMetadata(MetadataSection):
         return f"one network with trial {self.trial}'s hyperparameters, {rows}, for {self.updates[0]:,} updates"
 
 
+def new_metadata(**values: Any) -> ModelMetadata:
+    """Describe a new model.  Raises ModelError for a study whose values no model may have."""
+    try:
+        return ModelMetadata(format=1, **values)
+    except ValidationError as error:
+        problem = _sentence(error.errors()[0])
+        raise ModelError(f"study {values['study']!r}: no model can be made of it: {problem}") from None
+
+
 def read_metadata(plain: Any, where: str) -> ModelMetadata:
     """Check parsed JSON.  Raises ModelError."""
     if isinstance(plain, dict) and plain.get("format") != FORMAT:

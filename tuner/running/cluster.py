@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuner.errors import SearchError, StorageError, TunerError, UsageError
-from tuner.formatting import error_line, one_line
+from tuner.formatting import error_line, message_of, one_line
 from tuner.running.worker import Task, Worker
 from tuner.storage import Database, parse_url, read_progress, shown, sqlite_file
 from tuner.workspace.locating import storage_url
@@ -82,7 +82,7 @@ def run_on_cluster(
             _wait_for_requeued(database, task)
     except (OSError, TimeoutError) as error:
         raise SearchError(
-            f"--scheduler {scheduler}: lost the connection ({error}). Continue with the same command"
+            f"--scheduler {scheduler}: lost the connection ({message_of(error)}). Continue with the same command"
         ) from error
     finally:
         with suppress(OSError, TimeoutError):

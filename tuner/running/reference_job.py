@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from tuner.data import Dataset
 from tuner.errors import StorageError
+from tuner.formatting import error_line
 from tuner.reference_models import TrainingStoppedError, reference_errors
 from tuner.running.heartbeat import Heartbeat
 from tuner.storage import Database, JobClaim, Owner, claim_job, finish_job, renew, requeue_job
@@ -63,4 +64,4 @@ class ReferenceJob:
         except TrainingStoppedError:
             raise
         except Exception as error:
-            return f"{type(error).__name__}: {error}"
+            return error_line(error)

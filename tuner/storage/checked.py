@@ -120,6 +120,7 @@ FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 Value = bool | int | FiniteFloat | str | list[bool | int | FiniteFloat | str] | None
 
 TEXT = Kind("UTF-8 text", _is_text)
+PATH = Kind("a path of at most 5,000 characters", lambda value: _is_text(value) and len(value) <= 5000)
 BYTES = Kind("bytes", lambda value: isinstance(value, bytes | memoryview))
 COUNT = integer(0, MOST)
 LONG = integer(-(2**63), 2**63 - 1)
@@ -158,7 +159,7 @@ class _FactsRow(_Row):
     class_names: list[str]
     sizes: _SizesRow
     n_features: NaturalNumber | None = None
-    folder: str = ""
+    folder: str = Field(default="", max_length=5000)
     notices: list[str] | None = None
     versions: dict[str, str] | None = None
     findings: list[Finding] | None = Field(default=None, alias="honesty")  # the key of 0.1

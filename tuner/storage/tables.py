@@ -41,6 +41,7 @@ from tuner.storage.checked import (
     OBJECT,
     OFFERED,
     OWNER,
+    PATH,
     POSITIVE,
     REASON,
     VALUES,
@@ -216,6 +217,7 @@ check_columns(
     metadata,
     {
         "identity": IDENTITY,
+        "data_path": PATH,
         "facts": FACTS,
         "encoding": OBJECT,
         "offered": OFFERED,

@@ -14,6 +14,7 @@ from tuner.commands import command_text
 from tuner.data import DataSettings, FileReader, RowReader
 from tuner.errors import NoDatabaseError, UsageError
 from tuner.files import translated, write_new, write_whole
+from tuner.formatting import message_of
 from tuner.paths import DATA_SUFFIXES, DATABASE, SCHEMA, STORAGE_VARIABLE, STUDIES, shipped_studies
 from tuner.storage import (
     URL,
@@ -188,7 +189,7 @@ def _read_text(path: Path) -> str:
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; expected a study file (TOML) or a data file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+        raise UsageError(f"{path}: cannot be read as UTF-8 text: {message_of(error)}") from None
 
 
 def stored_source(stored: StoredStudy, database: str) -> Source:

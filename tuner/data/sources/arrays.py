@@ -16,6 +16,7 @@ from tuner.data.sources.memory import refuse_if_too_large
 from tuner.data.sources.opening import DataFile, read_bytes, refuse_unpacking, unpacked_size
 from tuner.data.sources.raw import Raw, Wanted, by_row
 from tuner.errors import DataError
+from tuner.formatting import message_of
 
 # The third byte of an IDX file: the type of its numbers, big-endian.  (yann.lecun.com/exdb/mnist)
 MOST_DIMENSIONS = 4
@@ -62,9 +63,11 @@ def _member(archive: Any, path: Path, name: str) -> NDArray[Any]:
             warnings.simplefilter("ignore")  # of escapes in the array's header, which is written as Python
             return np.asarray(archive[member])
     except ValueError as error:
-        raise DataError(f"{path}: expected numbers in array {member!r}, got Python objects ({error})") from error
+        raise DataError(
+            f"{path}: expected numbers in array {member!r}, got Python objects ({message_of(error)})"
+        ) from error
     except Exception as error:  # zipfile and zlib raise many kinds
-        raise DataError(f"{path}: array {member!r} is truncated or damaged ({error})") from error
+        raise DataError(f"{path}: array {member!r} is truncated or damaged ({message_of(error)})") from error
 
 
 def read_npz(file: DataFile, wanted: Wanted) -> Raw:
@@ -73,7 +76,7 @@ def read_npz(file: DataFile, wanted: Wanted) -> Raw:
     try:
         archive = np.load(file.rewound(), allow_pickle=False)
     except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
-        raise DataError(f"{path}: not an NPZ archive ({error})") from error
+        raise DataError(f"{path}: not an NPZ archive ({message_of(error)})") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise DataError(f"{path}: expected an NPZ archive with x and y, got a single array")
     with archive:
@@ -89,7 +92,7 @@ def measure_npz(file: DataFile, settings: DataSettings) -> None:
         with zipfile.ZipFile(file.rewound()) as archive:
             size = sum(member.file_size for member in archive.infolist())
     except zipfile.BadZipFile as error:
-        raise DataError(f"{file.path}: not an NPZ archive ({error})") from error
+        raise DataError(f"{file.path}: not an NPZ archive ({message_of(error)})") from error
     refuse_unpacking(file.path, file.size, size)
     refuse_if_too_large(str(file.path), 2 * size, "its arrays")
 

@@ -23,7 +23,7 @@ from tuner.data.sources.memory import refuse_if_too_large
 from tuner.data.sources.opening import DataFile, read_bytes, unpacked_size
 from tuner.data.sources.raw import LARGEST_EXACT, Raw, Wanted
 from tuner.errors import DataError
-from tuner.formatting import quoted
+from tuner.formatting import message_of, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,7 +145,7 @@ class Utf8:
             why = f"byte 0x{error.object[error.start]:02x} is not {self._encoding}; set [data] encoding"
             raise DataError(f"{self._path}, line {line}: {why}") from error
         except UnicodeError as error:
-            why = f"the text is not {self._encoding} ({error}); set [data] encoding"
+            why = f"the text is not {self._encoding} ({message_of(error)}); set [data] encoding"
             raise DataError(f"{self._path}: {why}") from error
 
 
@@ -364,7 +364,7 @@ def refuse_ragged(where: str, data: bytes, dialect: Dialect) -> None:
                 text = _quoted(dialect.delimiter.join(record))
                 raise DataError(f"{where}, line {line}: expected {expected} cells, got {n_cells}: {text}")
     except csv.Error as error:
-        raise DataError(f"{where}, after line {line}: expected a closing quote ({error})") from error
+        raise DataError(f"{where}, after line {line}: expected a closing quote ({message_of(error)})") from error
 
 
 def line_of_row(data: bytes, dialect: Dialect, row: int) -> str:
@@ -406,7 +406,7 @@ def parse(where: str, data: bytes, dialect: Dialect, wanted: Wanted, target: str
             low_memory=False,
         )
     except pd.errors.ParserError as error:
-        raise DataError(f"{where}: {str(error).strip().splitlines()[-1]}") from error
+        raise DataError(f"{where}: {message_of(error)}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: {error.reason}; set [data] encoding") from error
     rounded = frozenset(str(name) for name in frame if may_be_rounded(frame[name]))

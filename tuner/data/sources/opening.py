@@ -17,7 +17,7 @@ from typing import IO, Any, Self
 from tuner.data.sources.memory import available_memory, show_bytes
 from tuner.errors import DataError, TunerError
 from tuner.files import open_regular
-from tuner.formatting import error_line
+from tuner.formatting import error_line, message_of
 
 IN_MEMORY = 1 << 26
 """Bytes up to which a file is read whole, to read it once for hashing and parsing."""
@@ -219,10 +219,10 @@ def read_bytes(path: Path, file: IO[bytes], most: int = -1) -> bytes:
         return file.read(most)
     except OSError as error:
         if isinstance(error, gzip.BadGzipFile):
-            raise DataError(f"{path}: expected gzip data because of its suffix ({error})") from error
+            raise DataError(f"{path}: expected gzip data because of its suffix ({message_of(error)})") from error
         raise cannot_be_read(path, error) from error
     except _damage() as error:
-        raise DataError(f"{path}: truncated or damaged {path.suffix} data ({error})") from error
+        raise DataError(f"{path}: truncated or damaged {path.suffix} data ({message_of(error)})") from error
 
 
 def unpacked_size(file: DataFile) -> int:

@@ -11,6 +11,7 @@ from tuner.data.sources.memory import refuse_if_too_large
 from tuner.data.sources.opening import DataFile, refuse_unpacking
 from tuner.data.sources.raw import LARGEST_EXACT, Raw, Wanted, by_row, rows_from
 from tuner.errors import DataError
+from tuner.formatting import message_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ def _damage_refused(file: DataFile, what: str) -> Iterator[None]:
     try:
         yield
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{file.path}: {what} ({str(error).splitlines()[0]})") from error
+        raise DataError(f"{file.path}: {what} ({message_of(error)})") from error
 
 
 def read_parquet(file: DataFile, wanted: Wanted) -> Raw:

@@ -315,6 +315,7 @@ def test_labels_may_be_named(write: Write, load: Load) -> None:
     [
         (bytes([0, 0, 8, 3]) + struct.pack(">3I", 2, 2, 2) + b"1234567", "expected 8 bytes for 2 × 2 × 2 .*, got 7"),
         (bytes([0, 0, 8, 3]) + b"\0\0", "expected 3 dimensions in the IDX header, got only 6 bytes"),
+        (bytes([0, 0, 8, 255]) + b"\xff" * 1020, "expected at most 4 dimensions in the IDX header, got 255"),
         (idx(np.zeros((3, 2, 2))), "expected 3 labels, .*got 2"),
     ],
 )

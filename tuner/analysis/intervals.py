@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from tuner.errors import ArgumentError
 
 Z95 = 1.959963984540054  # the standard normal's 97.5% point: two-sided 95%
-Z_POWER = (
-    0.8416212335729143  # its 80% point: how far beyond the end of a test the truth is found in four of five samples
-)
+Z_POWER = 0.8416212335729143  # its 80% point: a test finds what is so far beyond its end in four of five samples
 
 
 def wilson(wrong: float, n: float, z: float = Z95) -> tuple[float, float]:

@@ -107,6 +107,8 @@ def _idx_header(path: Path, file: IO[bytes]) -> tuple[str, tuple[int, ...]]:
         raise DataError(
             f"{path}: not an IDX file; expected 00 00, a type (08 to 0e) and a rank at its start, got {shown}"
         )
+    if magic[3] > MOST_DIMENSIONS:
+        raise DataError(f"{path}: expected at most {MOST_DIMENSIONS} dimensions in the IDX header, got {magic[3]}")
     sizes = read_bytes(path, file, 4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         raise DataError(f"{path}: expected {magic[3]} dimensions in the IDX header, got only {4 + len(sizes)} bytes")
@@ -121,10 +123,6 @@ def _idx_array(file: DataFile) -> NDArray[Any]:
     if len(data) != expected:
         why = f"expected {expected} bytes for {' × '.join(map(str, shape))} (the IDX header)"
         raise DataError(f"{file.path}: {why}, got {len(data)}")
-    if len(shape) > MOST_DIMENSIONS:
-        raise DataError(
-            f"{file.path}: expected at most {MOST_DIMENSIONS} dimensions in the IDX header, got {len(shape)}"
-        )
     array = np.frombuffer(data, dtype=dtype).reshape(shape)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 

@@ -34,6 +34,7 @@ from tuner.analysis import (
     rank_actions,
 )
 from tuner.analysis.hyperparameter_states import good_region
+from tuner.analysis.next_ranges import narrowed
 
 LAMBDA = HyperparameterState(
     name="lambda", kind="log_uniform", bounds=(1e-3, 10.0), best=1.0, position=0.75, near_low=0, near_high=0, strength=1
@@ -378,19 +379,27 @@ def test_good_trials_mark_a_region_with_a_margin() -> None:
     assert good_region(position[:19]) is None
 
 
-def test_a_hyperparameter_that_does_not_matter_keeps_its_range() -> None:
-    """Good trials anywhere: in 95 of 100 cases each end stays within a hundredth of where it is."""
-    rng = np.random.default_rng(0)
-    regions = np.array([good_region(rng.random(80)) for _ in range(400)])
-    assert np.mean(regions[:, 0] == 0) > 0.93
-    assert np.mean(regions[:, 1] == 1) > 0.93
+def test_where_a_sampler_crowds_is_no_evidence() -> None:
+    """The best 30 trials are in one corner, and 20 exploring ones are as good anywhere: nothing follows."""
+    alpha = SearchedHyperparameter(name="alpha", kind="uniform", bounds=(0.0, 1.0))
+    start = SearchedHyperparameter(name="initializer", kind="choice", bounds=("he", "zeros"))
+    crowd = [{"alpha": 0.95 + i / 1000, "initializer": "he"} for i in range(30)]
+    even = [{"alpha": (7 * i % 20) / 19, "initializer": "zeros" if i % 2 else "he"} for i in range(20)]
+    values, explores = np.arange(50.0), np.arange(50) >= 30
+    for exploring, crowded in ((explores, False), (np.ones(50, bool), True)):
+        places, choices = hyperparameter_states([alpha, start], [*crowd, *even], values, exploring, 0)
+        assert (places.near_high == 1.0) is crowded
+        assert (places.good is not None) is crowded
+        assert (narrowed(places) is not None) is crowded
+        assert not choices.hopeless
 
 
 def test_choices_without_a_good_trial_are_hopeless_once_tried_often() -> None:
     """Twelve times in vain is no accident, three times may be."""
     hyperparameter = SearchedHyperparameter(name="initializer", kind="choice", bounds=("he", "zeros", "lecun"))
     starts = ["he"] * 25 + ["lecun"] * 3 + ["zeros"] * 12
-    (found,) = hyperparameter_states([hyperparameter], [{"initializer": start} for start in starts], np.arange(40.0), 0)
+    params = [{"initializer": start} for start in starts]
+    (found,) = hyperparameter_states([hyperparameter], params, np.arange(40.0), np.ones(40, bool), 0)
     assert (found.best, found.hopeless) == ("he", ("zeros",))
 
 
@@ -492,7 +501,9 @@ def test_states_of_hyperparameters_come_from_the_trials() -> None:
     alpha = SearchedHyperparameter(name="alpha", kind="log_uniform", bounds=(1e-2, 1.0))
     initializer = SearchedHyperparameter(name="initializer", kind="choice", bounds=("he", "zeros"))
     params = [{"alpha": alpha.from_unit(1 - i / 100), "initializer": "he"} for i in range(20)]
-    found = hyperparameter_states([alpha, initializer], params, np.arange(20) / 100, 0, strengths={"alpha": 1})
+    found = hyperparameter_states(
+        [alpha, initializer], params, np.arange(20) / 100, np.ones(20, bool), 0, strengths={"alpha": 1}
+    )
     assert [state.name for state in found] == ["alpha", "initializer"]
     assert found[1].hopeless == ()
     assert (found[0].near_high, found[0].near_low, found[0].strength) == (1.0, 0.0, 1)
@@ -508,26 +519,28 @@ def test_trials_where_a_hyperparameter_is_idle_say_nothing_about_its_range() -> 
     params = [{"optimizer": "sgd"} if i % 2 else {"beta": b, "optimizer": "momentum"} for i, b in enumerate(draws)]
     values = np.array([i / 1000 if i % 2 else abs(beta - 0.95) for i, beta in enumerate(draws)])
     best = int(np.argmin(np.where(np.arange(80) % 2, np.inf, values)))
-    state, _ = hyperparameter_states([beta, optimizer], params, values, best)
+    state, _ = hyperparameter_states([beta, optimizer], params, values, np.ones(80, bool), best)
     assert state.good is not None
     assert state.good[0] > 0.5
-    assert [one.name for one in hyperparameter_states([beta, optimizer], params, values, 1)] == ["optimizer"]
+    at_sgd = hyperparameter_states([beta, optimizer], params, values, np.ones(80, bool), 1)
+    assert [one.name for one in at_sgd] == ["optimizer"]
 
 
 def test_a_choice_is_hopeless_only_by_the_trials_where_it_acts() -> None:
     """ReLU was drawn for eleven networks; in those without a hidden layer, which are worse, it did nothing."""
     activation = SearchedHyperparameter(name="activation", kind="choice", bounds=("tanh", "relu"))
     acting: list[dict[str, Any]] = [{"activation": "tanh"}] * 30 + [{"activation": "relu"}] * 10
-    (state,) = hyperparameter_states([activation], [*acting, {}], np.arange(41.0), 0)
+    (state,) = hyperparameter_states([activation], [*acting, {}], np.arange(41.0), np.ones(41, bool), 0)
     assert state.hopeless == ()
-    (state,) = hyperparameter_states([activation], [*acting, {"activation": "relu"}], np.arange(41.0), 0)
+    acting += [{"activation": "relu"}]
+    (state,) = hyperparameter_states([activation], acting, np.arange(41.0), np.ones(41, bool), 0)
     assert state.hopeless == ("relu",)
 
 
 def test_ten_of_few_trials_are_no_choice() -> None:
     """Ten trials at an end are all there are: nothing presses against it."""
     alpha = SearchedHyperparameter(name="alpha", kind="uniform", bounds=(0.0, 1.0))
-    (found,) = hyperparameter_states([alpha], [{"alpha": 0.99}] * 10, np.arange(10.0), 0)
+    (found,) = hyperparameter_states([alpha], [{"alpha": 0.99}] * 10, np.arange(10.0), np.ones(10, bool), 0)
     assert found.near_high == 0.0
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tuner.analysis.effects import HyperparameterEffect, HyperparameterEffects
 from tuner.analysis.hyperparameters import SearchedHyperparameter
+from tuner.analysis.influence import influential
 
 TOP = 10  # best trials that show whether a range is too narrow
 EDGE = 0.1  # outermost tenth of a range
@@ -23,14 +24,14 @@ CHANCE = 0.05
 class HyperparameterState(SearchedHyperparameter):
     """Where a search stands in one hyperparameter, and what that does; ``best`` is the best trial's value.
 
-    In a range: ``position``, the place of the best value, 0 to 1. ``near_low``, ``near_high``: share of the ten best
-    trials in the outermost tenth. ``strength``: 1 where more regularizes more (λ), −1 where less does (keep_prob),
-    otherwise 0. ``effect_on_bias``, ``effect_on_variance``: the effect's sign where it is certain, 0 where it is not,
-    None where effects are not known. ``good``: the positions between which good trials lie (:func:`good_region`), None
-    where too few trials tell.
+    In a range: ``position``, the place of the best value, 0 to 1. ``strength``: 1 where more regularizes more (λ), −1
+    where less does (keep_prob), otherwise 0. ``effect_on_bias``, ``effect_on_variance``: the effect's sign where it is
+    certain, 0 where it is not, None where effects are not known.
 
-    Among choices: the ``hopeless``, never among the good trials although they were tried so often that this is no
-    accident.
+    The rest is known only of a hyperparameter that is :func:`influential`, since a sampler's trials crowd together
+    without a reason, too. ``near_low``, ``near_high``: share of the ten best trials in the outermost tenth. ``good``:
+    the positions between which good trials lie (:func:`good_region`), None where too few trials tell. Among choices:
+    the ``hopeless``, never among the good trials although they were tried so often that this is no accident.
     """
 
     best: Any
@@ -68,6 +69,7 @@ def hyperparameter_states(
     hyperparameters: Sequence[SearchedHyperparameter],
     params: Sequence[Mapping[str, Any]],
     values: NDArray[np.floating],
+    exploring: NDArray[np.bool_],
     best: int,
     *,
     effects: HyperparameterEffects | None = None,
@@ -76,13 +78,15 @@ def hyperparameter_states(
     """Where the search stands in every hyperparameter that can take more than one value.
 
     One entry per complete trial that did not diverge: ``params`` by hyperparameter name, without those that are idle
-    there, and the ``values`` the search minimized; ``best`` is the place of the best; ``strengths`` as
-    :class:`HyperparameterState` has them, 0 where a hyperparameter is not named. A hyperparameter that is idle at the
-    best trial has no state.
+    there, the ``values`` the search minimized, and whether it explores. ``best`` is the place of the best;
+    ``strengths`` as :class:`HyperparameterState` has them, 0 where a hyperparameter is not named. A hyperparameter that
+    is idle at the best trial has no state.
     """
     by_name = (
         {} if effects is None else {effect.hyperparameter: effect for effect in effects.effects if effect.level is None}
     )
+    explored = [trial for trial, explores in zip(params, exploring, strict=True) if explores]
+    certain = influential(hyperparameters, explored, values[exploring])
     states = []
     for one in hyperparameters:
         if one.bounds[0] == one.bounds[1] if one.scale.is_numeric else len(one.bounds) < 2:
@@ -95,11 +99,11 @@ def hyperparameter_states(
             name=one.name, kind=one.kind, bounds=one.bounds, ordered=one.ordered, best=params[best][one.name]
         )
         if not one.scale.is_numeric:
-            states.append(replace(state, hopeless=_hopeless(one.bounds, tried)))
+            states.append(replace(state, hopeless=_hopeless(one.bounds, tried) if one.name in certain else ()))
             continue
         position, effect = one.to_unit(tried), by_name.get(one.name)
         tops = position[:TOP]
-        chosen = len(ranked) >= 2 * TOP  # of fewer, the ten best are hardly better than the rest
+        chosen = one.name in certain and len(ranked) >= 2 * TOP  # of fewer, the ten best are hardly better
         states.append(
             replace(
                 state,
@@ -109,7 +113,7 @@ def hyperparameter_states(
                 strength=(strengths or {}).get(one.name, 0),
                 effect_on_bias=_sign(effect, "train"),
                 effect_on_variance=_sign(effect, "gap"),
-                good=good_region(position),
+                good=good_region(position) if one.name in certain else None,
             )
         )
     return tuple(states)
@@ -120,8 +124,8 @@ def good_region(position: NDArray[np.floating]) -> tuple[float, float] | None:
 
     ``position``: of the trials, the best first. Good is the best quarter of them, so the best one is always inside. If
     good trials lie evenly on an unknown stretch, and n of them reach from a to b, then it ends beyond
-    b + (b − a)(0.05^(−1/(n−1)) − 1) with a chance of 5%, and likewise below a. A hyperparameter that does not matter
-    has good trials everywhere and keeps its range; few trials narrow little. None with fewer than five good trials.
+    b + (b − a)(0.05^(−1/(n−1)) − 1) with a chance of 5%, and likewise below a: few trials narrow little. None with
+    fewer than five good trials.
     """
     n = int(GOOD_SHARE * len(position))
     if n < FEWEST_GOOD:

@@ -115,6 +115,7 @@ def _states(
         searched_hyperparameters(definition),
         acting(definition, trials),
         np.array([trial.value for trial in trials], float),
+        np.array([trial.exploring for trial in trials]),
         trials.index(findings.best),
         effects=effects,
         strengths=STRENGTHS,

@@ -1,4 +1,4 @@
-"""Reference models: the dev errors of the majority class, logistic regression and gradient boosting.
+"""Reference models: the dev errors of the majority class, logistic regression, nearest neighbors, gradient boosting.
 
 A tuned network should beat these clearly; they are computed once per study.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -21,10 +22,16 @@ PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 """λ/m of the logistic regressions; the one with the lowest dev error counts."""
 SHORT = Stopping(max_epochs=100, patience=10)
 """Stopping of the logistic regressions, whatever the study's own, so that a search does not wait long."""
-MOST_TREES = 500
-MOST_CELLS = 1e7
-"""More trees or rows × inputs than this would delay the search by over two seconds."""
-
+BOOSTING = {"rounds": 100, "bins": 255}
+"""Gradient boosting's defaults."""
+SMALLER = {"rounds": 10, "bins": 63}
+"""The least it is reduced to where it would take long, before a part of the training rows is left out."""
+LEAVES = 31
+WORK = 5e8
+"""Trees × inputs × (rows + leaves × bins): some seconds of gradient boosting."""
+FEWEST_ROWS = 1000
+DISTANCES = 2e7
+"""Distances between dev and training rows that nearest neighbors may take."""
 
 ShouldStop = Callable[[], bool]
 
@@ -37,12 +44,12 @@ def reference_errors(
     definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False
 ) -> dict[str, float]:
     """The dev error of every reference model, by its name.  Raises TrainingStoppedError."""
-    errors: dict[str, float | None] = {
+    return {
         "majority": majority(dataset),
         "logistic_regression": logistic_regression(definition, dataset, should_stop),
         "gradient_boosting": gradient_boosting(definition, dataset, should_stop),
+        "nearest_neighbors": nearest_neighbors(definition, dataset, should_stop),
     }
-    return {name: error for name, error in errors.items() if error is not None}
 
 
 def majority(dataset: Dataset) -> float:
@@ -82,22 +89,50 @@ def logistic_regression(
     return min(values)
 
 
-def gradient_boosting(
-    definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False
-) -> float | None:
-    """Train scikit-learn's histogram gradient boosting with its defaults; None if it would take too long."""
-    trees = 100 * len(dataset.parts) * (1 if dataset.n_classes == 2 else dataset.n_classes)
-    cells = sum(part.train.X.size for part in dataset.parts)
-    if trees > MOST_TREES or cells > MOST_CELLS:
-        return None
+def gradient_boosting(definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False) -> float:
+    """Train scikit-learn's histogram gradient boosting.
+
+    With its defaults; where that would take long (many classes, rows or inputs) with fewer bins, then fewer rounds at a
+    higher learning rate, then on a random part of the training rows.
+    """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
+    part = dataset.parts[0].train
+    inputs = len(dataset.parts) * (1 if dataset.n_classes == 2 else dataset.n_classes) * part.X.shape[1]
+    rows, rounds, bins = len(part), BOOSTING["rounds"], BOOSTING["bins"]
+    if inputs * rounds * (rows + LEAVES * bins) > WORK:
+        bins = SMALLER["bins"]
+        rounds = int(np.clip(WORK / inputs / (rows + LEAVES * bins), SMALLER["rounds"], rounds))
+        rows = int(np.clip(WORK / inputs / rounds - LEAVES * bins, FEWEST_ROWS, rows))
+
+    def model() -> Any:
+        rate = 0.1 * (BOOSTING["rounds"] / rounds) ** 0.5
+        seed = definition.search.seed % 2**32
+        return HistGradientBoostingClassifier(max_iter=rounds, learning_rate=rate, max_bins=bins, random_state=seed)
+
+    return _error_of(model, definition, dataset, rows / len(part), should_stop)
+
+
+def nearest_neighbors(definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False) -> float:
+    """Let the five nearest training rows vote; of a large training set a random part."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    share = DISTANCES / sum(len(part.train) * len(part.dev) for part in dataset.parts)
+    return _error_of(KNeighborsClassifier, definition, dataset, share, should_stop)
+
+
+def _error_of(
+    model: Callable[[], Any], definition: StudyDefinition, dataset: Dataset, share: float, should_stop: ShouldStop
+) -> float:
+    """Return the dev error of a scikit-learn model, fitted on that share of the training rows, or all of them."""
     wrong = 0
-    with threadpool_limits(limits=1):  # after the import: it limits only loaded thread pools
+    rng = np.random.default_rng(definition.search.seed)
+    with threadpool_limits(limits=1):  # the model's module is loaded: it limits only loaded thread pools
         for part in dataset.parts:
             if should_stop():
                 raise TrainingStoppedError
-            model = HistGradientBoostingClassifier(random_state=definition.search.seed % 2**32)
-            model.fit(part.train.X, part.train.y)
-            wrong += int((model.predict(part.dev.X) != part.dev.y).sum())
+            m = len(part.train)
+            rows = np.arange(m) if share >= 1 else rng.permutation(m)[: max(int(share * m), 1)]
+            fitted = model().fit(part.train.X[rows], part.train.y[rows])
+            wrong += int((fitted.predict(part.dev.X) != part.dev.y).sum())
     return wrong / len(dataset.dev_rows)

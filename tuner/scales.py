@@ -159,8 +159,8 @@ class LogUniform(Scale):
             raise ValueError(f"log_uniform: expected low > 0, got [{low}, {high}]")
 
     def forward(self, value: float) -> float:
-        """Return the natural logarithm."""
-        return math.log(value)
+        """Return the natural logarithm; 0, which an earlier range may have had, is endlessly far below."""
+        return math.log(value) if value > 0 else -math.inf
 
     def inverse(self, scaled: float) -> Any:
         """Return e^s."""
@@ -201,8 +201,8 @@ class OneMinusLogUniform(Scale):
             raise ValueError(f"one_minus_log_uniform: expected low ≥ 0 and high < 1, got [{low}, {high}]")
 
     def forward(self, value: float) -> float:
-        """Return −ln(1 − v)."""
-        return -math.log(1 - value)
+        """Return −ln(1 − v); 1, which an earlier range may have had, is endlessly far above."""
+        return -math.log(1 - value) if value < 1 else math.inf
 
     def inverse(self, scaled: float) -> Any:
         """Return 1 − e^−s."""
@@ -256,8 +256,8 @@ class PowerOfTwo(Scale):
         return super().contains(bounds, value) and is_power_of_two(value)
 
     def forward(self, value: float) -> float:
-        """Return log₂ v."""
-        return math.log2(value)
+        """Return log₂ v; 0 is endlessly far below."""
+        return math.log2(value) if value > 0 else -math.inf
 
     def inverse(self, scaled: float) -> Any:
         """Return the nearest power."""

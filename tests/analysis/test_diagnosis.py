@@ -97,6 +97,32 @@ def test_dev_overfit_is_test_minus_raw_dev() -> None:
     assert found.gaps["dev_overfit"].level == "high"
 
 
+@pytest.mark.parametrize(
+    ("train", "known", "level"),
+    [(15, 14, "undecided"), (15, 20, "undecided"), (15, 5, "high"), (0.5, 14, "low"), (15, 12.9, "undecided")],
+)
+def test_without_a_baseline_bias_is_as_certain_as_what_other_models_reach(
+    train: float, known: float, level: str
+) -> None:
+    """High only if a known model is far better than the train error, low only if it is low against 0%."""
+    found = lecture(train, 20, best_known=ErrorEstimate.measured(known * 100, 10_000))
+    bias = found.gaps["avoidable_bias"]
+    assert bias.level == level
+    assert found.bias_is_unknown == (level == "undecided")
+    assert bias.value == pytest.approx(train / 100)
+    assert bias.low <= bias.value <= bias.high
+    assert (bias.chance_high > 0.975, bias.chance_high < 0.025) == (level == "high", level == "low")
+    assert found.attainable == known / 100
+    assert examples_to_decide(found, "avoidable_bias") is None
+
+
+def test_a_given_baseline_leaves_no_room_for_others() -> None:
+    """What a person reaches is better known than what models reach."""
+    found = lecture(15, 16, baseline=0.0, best_known=ErrorEstimate.measured(1400, 10_000))
+    assert found.gaps["avoidable_bias"].level == "high"
+    assert found.best_known is None
+
+
 def test_a_counted_baseline_brings_its_own_interval() -> None:
     """3 of 200 wrong is not exactly 1.5%."""
     exact, counted = lecture(3, 4, baseline=0.015), lecture(3, 4, baseline={"wrong": 3, "of": 200})

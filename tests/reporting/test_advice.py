@@ -42,16 +42,28 @@ def test_every_command_begins_with_one_that_exists(make: Any) -> None:
 
 
 def test_high_bias_without_a_baseline_asks_for_one_first() -> None:
-    """20% may be all that a person reaches, too."""
-    actions = build_report(high_bias()).actions
-    assert actions[0].action == "give_baseline"
-    assert {"bigger_network", "less_regularization"} & {action.action for action in actions}
+    """20% may be all that a person reaches, too: nothing is made larger until someone says how low an error can be."""
+    names = [action.action for action in build_report(high_bias()).actions]
+    assert names[0] == "give_baseline"
+    assert not {"bigger_network", "less_regularization"} & set(names)
 
 
 def test_with_a_baseline_it_is_not_asked_for_again() -> None:
     """``--baseline`` counts as given."""
     names = {action.action for action in build_report(high_bias(), baseline=0.01).actions}
     assert "give_baseline" not in names
+    assert {"bigger_network", "less_regularization"} & names
+
+
+def test_a_model_with_a_far_lower_error_shows_bias() -> None:
+    """Gradient boosting at 2% where the network misses a fifth of its training examples: no baseline is needed."""
+    record = high_bias()
+    facts = dataclasses.replace(record.facts, references={"gradient_boosting": 0.02})
+    report = build_report(dataclasses.replace(record, facts=facts))
+    assert report.verdict == "high_bias"
+    names = {action.action for action in report.actions}
+    assert "give_baseline" not in names
+    assert {"bigger_network", "less_regularization"} & names
 
 
 def test_high_variance_wants_data_and_regularization() -> None:
@@ -78,7 +90,7 @@ def test_another_database_is_named_in_commands() -> None:
 
 def test_a_network_that_fits_in_other_epochs_or_trials_is_seen() -> None:
     """The best trial's later epochs come first, then a trial with a network no larger; a larger one is no proof."""
-    record = high_bias()
+    record = high_bias(diagnosis="baseline_error = 0.0")
     best = build_report(record).best
     assert best is not None
     assert state(record).fit is None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from tests.analysis.test_actions import ALPHA, LAMBDA, state
+from tests.analysis.test_actions import ALPHA, DOWN, LAMBDA, state
 from tests.reporting.building import make_study
 from tuner.analysis import ACTIONS, Action, Fit, Verb, diagnose
 from tuner.cli.app import COMMANDS, app
@@ -40,13 +40,12 @@ def parse(lines: str) -> None:
 
 
 def test_options_follow_the_study() -> None:
-    """What an action asks for, then what the report judges by, which the definition does not say."""
+    """What an action asks for follows the study's name."""
     record = make_study(0)
     assert command(record, Verb.TRAIN) == "tuner train made"
     assert command(record, Verb.DATA) == "tuner data made"
     assert command(record, Verb.LEARNING_CURVE) == "tuner learning-curve made"
     assert command(record, Verb.SEARCH, trials=12_345) == "tuner search made --trials 12345"
-    assert command(record, Verb.REPORT, baseline=0.0222) == "tuner report made --baseline 0.0222 --material-gap 0.03"
     assert command(record, None) == ""
 
 
@@ -75,11 +74,11 @@ def test_the_next_definition_has_a_free_name() -> None:
     assert next_definition(dataclasses.replace(make_study(0), beside=["made", "made-2"])) == Path("studies/made-3.toml")
 
 
-def test_only_a_report_can_be_typed_about_data_in_memory() -> None:
+def test_nothing_can_be_typed_about_data_in_memory() -> None:
     """No other process has the rows; a study that no database holds cannot be named at all."""
     record = make_study(0)
     memory = dataclasses.replace(record, definition=record.definition.replace('source = "made.csv"\n', ""))
-    assert {verb for verb in Verb if command(memory, verb)} == {Verb.REPORT}
+    assert {command(memory, verb) for verb in Verb} == {""}
     assert {command(dataclasses.replace(record, storage=""), verb) for verb in Verb} == {""}
 
 
@@ -87,14 +86,14 @@ def test_only_a_report_can_be_typed_about_data_in_memory() -> None:
 @pytest.mark.parametrize("verb", Verb)
 def test_the_command_line_parses_what_any_action_prints(verb: Verb, trainer: str | None) -> None:
     """Every verb, with the options that actions give it, is one that exists and takes them."""
-    options = {Verb.SEARCH: {"trials": 50}, Verb.REPORT: {"baseline": 0.05}}.get(verb, {})
+    options = {Verb.SEARCH: {"trials": 50}}.get(verb, {})
     parse(command(SPACES, verb, trainer, **options))
 
 
 HIGH = {"bias": "high", "variance": "high", "baseline_given": True}
 PROPOSED: dict[str, dict[str, Any]] = {
     "run_search": {"trials": 0},
-    "give_baseline": {"bias": "high", "train_error": 0.2, "gradient_boosting": 0.001, "dev_error": 0.2},
+    "give_baseline": {"bias": "undecided", "train_error": 0.2, "dev_error": 0.2},
     "check_data": {"warnings": ("column 'ended' predicts the target",)},
     "beat_majority": {"majority": 0.001},
     "train_longer": {**HIGH, "still_improving": True},
@@ -103,7 +102,8 @@ PROPOSED: dict[str, dict[str, Any]] = {
     "less_regularization": {**HIGH, "hyperparameters": (replace(LAMBDA, effect_on_bias=1),)},
     "other_architecture": HIGH,
     "more_data": HIGH,
-    "more_regularization": {**HIGH, "hyperparameters": (LAMBDA,)},
+    "more_regularization": {**HIGH, "hyperparameters": (replace(LAMBDA, effect_on_dev=DOWN),)},
+    "nothing_promised": {"variance": "undecided"},
     "augmentation": {**HIGH, "images": True},
     "compare_gradient_boosting": {"gradient_boosting": 0.001, "dev_error": 0.2},
     "resemble_dev": {"mismatch": "high"},
@@ -113,7 +113,7 @@ PROPOSED: dict[str, dict[str, Any]] = {
     "more_examples": {"variance": "undecided", "train_error": 0.0181, "dev_error": 0.0381, "folds": 5},
     "evaluate_once": {},
     "fewer_diverged": {"diverged": 40, "diverged_above": 0.5, "hyperparameters": (ALPHA,)},
-    "widen_range": {"hyperparameters": (replace(ALPHA, near_high=1.0),)},
+    "widen_range": {"hyperparameters": (replace(ALPHA, near_high=1.0, position=1.0, effect_on_dev=DOWN),)},
     "gentler_pruning": {"pruned_winners": 3},
     "narrow_range": {"bias": "undecided", "hyperparameters": (replace(ALPHA, good=(0.4, 0.6)),)},
     "more_trials": {"searched": 20},

@@ -65,5 +65,16 @@ def test_a_baseline_that_was_not_given_is_owned_up_to() -> None:
     """Zero is an assumption, and called one."""
     found = diagnose(train=ErrorEstimate.measured(1, 10), dev=ErrorEstimate.measured(1, 10))
     assert "0% is assumed" in sentences.assumption(found)
+    bounded = diagnose(
+        train=ErrorEstimate.measured(150, 1000),
+        dev=ErrorEstimate.measured(160, 1000),
+        references={"logistic_regression": 0.14},
+        best_known=ErrorEstimate.measured(140, 1000),
+    )
+    assert sentences.assumption(bounded).endswith("is between 0% and 14.0%, the error of logistic regression on dev.")
+    assert "without a baseline avoidable bias is unknown" in sentences.headline(bounded)
+    assert sentences.gap_sentence(bounded, "avoidable_bias").startswith(
+        "Avoidable bias is unknown without a baseline: it is between 0.0 and 17.3 percentage points"
+    )
     given = diagnose(train=None, dev=None, baseline={"wrong": 3, "of": 200})
     assert sentences.assumption(given) == "Baseline: 1.5%, measured on 200 examples."

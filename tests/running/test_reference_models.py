@@ -3,9 +3,13 @@
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pandas as pd
 import pytest
+import sklearn.ensemble
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.neighbors import KNeighborsClassifier
 
 from tests.conftest import Run
 from tests.running.conftest import Edit
@@ -48,15 +52,37 @@ def test_logistic_regression_separates_what_a_line_can(edit: Edit) -> None:
     assert error < 0.4 < reference_models.majority(dataset)
 
 
-def test_gradient_boosting_is_left_out_where_it_would_hold_up_the_search(
+def test_gradient_boosting_is_smaller_where_it_would_hold_up_the_search(
     edit: Edit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Small data has the third line; beyond the limits there is none."""
+    """Small data has scikit-learn's defaults; beyond the limit there are fewer bins and rounds, and still an error."""
     edit()
     source, dataset = load_study_data(StudyRequest("small"))
-    assert "gradient_boosting" in reference_models.reference_errors(source.definition, dataset)
-    monkeypatch.setattr(reference_models, "MOST_CELLS", 1.0)
-    assert "gradient_boosting" not in reference_models.reference_errors(source.definition, dataset)
+    made = []
+
+    class Recorded(HistGradientBoostingClassifier):
+        def fit(self, X: Any, y: Any) -> Any:
+            made.append((self.max_iter, self.learning_rate, self.max_bins, len(X)))
+            return super().fit(X, y)
+
+    monkeypatch.setattr(sklearn.ensemble, "HistGradientBoostingClassifier", Recorded)
+    most = reference_models.majority(dataset)
+    assert reference_models.gradient_boosting(source.definition, dataset) < most
+    assert made.pop() == (100, 0.1, 255, len(dataset.parts[0].train))
+    monkeypatch.setattr(reference_models, "WORK", 1.0)
+    assert reference_models.gradient_boosting(source.definition, dataset) < most
+    assert made.pop()[:3] == (10, pytest.approx(0.1 * 10**0.5), 63)
+
+
+def test_nearest_neighbors_are_those_of_scikit_learn(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five of all training rows; of too many, a part that still tells the classes apart."""
+    edit()
+    source, dataset = load_study_data(StudyRequest("small"))
+    part = dataset.parts[0]
+    expected = KNeighborsClassifier().fit(part.train.X, part.train.y).score(part.dev.X, part.dev.y)
+    assert reference_models.nearest_neighbors(source.definition, dataset) == pytest.approx(1 - expected)
+    monkeypatch.setattr(reference_models, "DISTANCES", len(part.train) * len(part.dev) / 4)
+    assert reference_models.nearest_neighbors(source.definition, dataset) < reference_models.majority(dataset)
 
 
 def test_gradient_boosting_keeps_to_one_thread(edit: Edit) -> None:
@@ -75,5 +101,5 @@ def test_a_new_study_keeps_its_lines_and_the_report_shows_them(edit: Edit, run: 
     edit()
     run("search", "small", "--trials", 1)
     kept = read_record("small").facts.references
-    assert set(kept) == {"majority", "logistic_regression", "gradient_boosting"}
+    assert set(kept) == {"majority", "logistic_regression", "gradient_boosting", "nearest_neighbors"}
     assert "logistic regression" in run("report", "small").stdout

@@ -61,7 +61,8 @@ class Diagnosis:
     """Errors, gaps and verdict of one chosen network; ``to_dict`` has the shape of ``summary.json``.
 
     ``errors`` maps "baseline", "train", "train_dev", "dev", "dev_corrected", "test" to an estimate, None if there is
-    none; ``references`` maps the reference models, such as "majority", to their dev errors.
+    none; ``references`` maps the reference models, such as "majority", to their dev errors. ``best_known``: the lowest
+    error that some model is known to reach, if there is no baseline: see :func:`diagnose`.
     """
 
     errors: Mapping[str, ErrorEstimate | None]
@@ -69,6 +70,22 @@ class Diagnosis:
     material_gap: float
     baseline_given: bool
     references: Mapping[str, float | None] = field(default_factory=dict)
+    best_known: ErrorEstimate | None = None
+
+    @property
+    def attainable(self) -> float:
+        """The lowest error that is known to be possible: the baseline, or what some model reaches."""
+        baseline = self.errors["baseline"] if self.best_known is None else self.best_known
+        assert baseline is not None
+        return baseline.value
+
+    @property
+    def bias_is_unknown(self) -> bool:
+        """Whether only a baseline would tell if avoidable bias is high: an error of 0% would make it high."""
+        train, bias = self.errors.get("train"), self.gaps.get("avoidable_bias")
+        if self.best_known is None or train is None or bias is None or bias.level != Level.UNDECIDED:
+            return False
+        return train.low > self.material_gap
 
     @property
     def avoidable_bias(self) -> Gap | None:
@@ -138,13 +155,18 @@ def diagnose(
     baseline: Baseline = None,
     material_gap: float = 0.02,
     references: Mapping[str, float | None] | None = None,
+    best_known: ErrorEstimate | None = None,
 ) -> Diagnosis:
     """Build the bias/variance table of one network from its measured errors.
 
     avoidable bias = train − baseline; variance = dev − train, or train-dev − train where there is a train-dev set; data
     mismatch = dev − train-dev; dev overfit = test − raw dev. Variance and mismatch use ``dev_corrected`` (None: there
-    was no choice, so it is the dev error). Without a baseline it is 0. ``train`` and ``dev`` None (no complete trial
-    yet): no gaps, undecided.  (source: lectures)
+    was no choice, so it is the dev error). ``train`` and ``dev`` None (no complete trial yet): no gaps, undecided.
+    (source: lectures)
+
+    Without a baseline 0% is assumed, unless ``best_known`` is given, the lowest error that this or another model is
+    known to reach. The best possible error is then between 0 and that: avoidable bias is high only if train error is
+    far above ``best_known``, and low only if it is low against 0%. Its value is train − 0, the most that it can be.
     """
     if not 0 <= material_gap <= 1:
         raise ArgumentError(f"material_gap must be in [0, 1], got {material_gap}")
@@ -159,7 +181,11 @@ def diagnose(
     gaps = {}
     for name, (upper, lower) in (_PAIRS if train_dev is None else _PAIRS_WITH_TRAIN_DEV).items():
         a, b = errors[upper], errors[lower]
-        if a is not None and b is not None:
+        if a is None or b is None:
+            continue
+        if name == "avoidable_bias" and baseline is None and best_known is not None:
+            gaps[name] = _bounded_bias(a, best_known, material_gap)
+        else:
             gaps[name] = gap_between(a, b, material_gap)
     return Diagnosis(
         errors=errors,
@@ -167,6 +193,7 @@ def diagnose(
         material_gap=material_gap,
         baseline_given=baseline is not None,
         references=references or {},
+        best_known=None if baseline is not None else best_known,
     )
 
 
@@ -195,6 +222,15 @@ def gap_between(a: ErrorEstimate, b: ErrorEstimate, material_gap: float) -> Gap:
     return Gap(value, low, high, level, _chance_above(a, b, material_gap))
 
 
+def _bounded_bias(train: ErrorEstimate, best_known: ErrorEstimate, material_gap: float) -> Gap:
+    """Return the avoidable bias if the best possible error is only known to be between 0 and ``best_known``."""
+    most = gap_between(train, ErrorEstimate.exact(0.0), material_gap)
+    least = gap_between(train, best_known, material_gap)
+    level = Level.HIGH if least.level == Level.HIGH else Level.LOW if most.level == Level.LOW else Level.UNDECIDED
+    chance = min(max(least.chance_high, 0.5), most.chance_high) if most.chance_high > 0.5 else most.chance_high
+    return Gap(most.value, min(max(least.low, 0.0), most.low), most.high, level, chance)
+
+
 def examples_to_decide(diagnosis: Diagnosis, name: str) -> tuple[str, int] | None:
     """Return which set needs how many examples to decide gap ``name`` in four of five samples of that size.
 
@@ -202,10 +238,12 @@ def examples_to_decide(diagnosis: Diagnosis, name: str) -> tuple[str, int] | Non
 
     ("dev", 1900) for the variance; the sets are "dev", "train" (avoidable bias), "train_dev" or "test". If that set
     alone is not enough, since the other error's interval is too wide: ("all", 4), four times as many examples of both.
-    None if the gap is decided or unknown, or if no number is enough.
+    None if the gap is decided or unknown, if no number is enough, or if only a baseline would decide it.
     """
     gap = diagnosis.gaps.get(name)
     if gap is None or gap.level != Level.UNDECIDED or math.isnan(gap.value):
+        return None
+    if name == "avoidable_bias" and diagnosis.bias_is_unknown:
         return None
     upper, lower = _PAIRS_WITH_TRAIN_DEV[name] if diagnosis.errors.get("train_dev") else _PAIRS[name]
     a, b = diagnosis.errors[upper], diagnosis.errors[lower]

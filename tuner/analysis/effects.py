@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -54,6 +55,13 @@ class HyperparameterEffect:
     gap: Effect
     train_near_best: Effect
     gap_near_best: Effect
+
+    @property
+    def dev_near_best(self) -> Effect:
+        """The effect on dev error, train error plus gap, as if the two were measured apart: rather too wide."""
+        train, gap = self.train_near_best, self.gap_near_best
+        value, half = train.value + gap.value, math.hypot(train.high - train.value, gap.high - gap.value)
+        return Effect(value, value - half, value + half)
 
     @property
     def label(self) -> str:

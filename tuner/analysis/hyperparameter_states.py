@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.analysis.effects import HyperparameterEffect, HyperparameterEffects
+from tuner.analysis.effects import Effect, HyperparameterEffect, HyperparameterEffects
 from tuner.analysis.hyperparameters import SearchedHyperparameter
 from tuner.analysis.influence import influential
 
@@ -26,7 +26,7 @@ class HyperparameterState(SearchedHyperparameter):
 
     In a range: ``position``, the place of the best value, 0 to 1. ``strength``: 1 where more regularizes more (λ), −1
     where less does (keep_prob), otherwise 0. ``effect_on_bias``, ``effect_on_variance``: the effect's sign where it is
-    certain, 0 where it is not, None where effects are not known.
+    certain, 0 where it is not, None where effects are not known. ``effect_on_dev``: near the best trial, on dev error.
 
     The rest is known only of a hyperparameter that is :func:`influential`, since a sampler's trials crowd together
     without a reason, too. ``near_low``, ``near_high``: share of the ten best trials in the outermost tenth. ``good``:
@@ -41,6 +41,7 @@ class HyperparameterState(SearchedHyperparameter):
     strength: int = 0
     effect_on_bias: int | None = None
     effect_on_variance: int | None = None
+    effect_on_dev: Effect | None = None
     good: tuple[float, float] | None = None
     hopeless: tuple[Any, ...] = ()
 
@@ -113,6 +114,7 @@ def hyperparameter_states(
                 strength=(strengths or {}).get(one.name, 0),
                 effect_on_bias=_sign(effect, "train"),
                 effect_on_variance=_sign(effect, "gap"),
+                effect_on_dev=None if effect is None else effect.dev_near_best,
                 good=good_region(position) if one.name in certain else None,
             )
         )

@@ -6,6 +6,8 @@ from tuner.analysis.hyperparameter_states import HyperparameterState
 
 WORTH = 0.8  # of the range's width: what narrows it by less is not worth a change
 CLOSE = 0.75  # of the way to the end: what is left of the range is little
+BETWEEN_QUARTERS = 0.75  # of a range: from the middle of its lower to the middle of its upper quarter
+BEYOND = 0.25  # of a range: the middle of what it gets longer by
 LEAST = {"keep_prob": 0.1}  # a network that drops more of its units learns nothing
 
 
@@ -22,6 +24,21 @@ def can_strengthen(state: HyperparameterState) -> bool:
 def beyond(state: HyperparameterState, *, upper: bool) -> float | None:
     """The next end of a range on one side: a decade, a doubling, or half its width on; None at a natural limit."""
     return state.scale.beyond(state.low, state.high, upper=upper, least=LEAST.get(state.name))
+
+
+def fall(state: HyperparameterState, *, upper: bool) -> tuple[float, float] | None:
+    """The interval of how much lower dev error gets toward one end of a range; None where a fall is not certain.
+
+    Halfway from the best value to that end, and at the end a quarter of the range beyond it, of which trials say
+    nothing: the fall promised there is 0 or more.
+    """
+    effect, room = state.effect_on_dev, 1 - state.position if upper else state.position
+    if effect is None or not effect.decided or (effect.value < 0) != upper:
+        return None
+    least, most = sorted((abs(effect.low), abs(effect.high)))
+    if room > 1 - CLOSE:
+        return least * room / 2 / BETWEEN_QUARTERS, most * room / 2 / BETWEEN_QUARTERS
+    return None if beyond(state, upper=upper) is None else (0.0, most * BEYOND / BETWEEN_QUARTERS)
 
 
 def shifted(state: HyperparameterState, *, stronger: bool) -> dict[str, list[float]]:

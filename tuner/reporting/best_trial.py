@@ -52,13 +52,14 @@ def _still_improving(best: TrialRecord, max_epochs: int) -> bool:
 
 
 def _find_fit(record: StudyRecord, definition: StudyDefinition, diagnosis: Diagnosis, best: TrialRecord) -> Fit | None:
-    """Return where the train error is at most baseline plus material gap: in another epoch of the best trial, else in
-    a trial with a network no larger; None if nowhere, or if the best trial's own train error is that low.
+    """Return where the train error is at most the attainable error plus material gap: in another epoch of the best
+    trial, else in a trial with a network no larger; None if nowhere, or if the best trial's own train error is that
+    low.
     """
-    baseline, train = diagnosis.errors["baseline"], diagnosis.errors.get("train")
-    if baseline is None or train is None or not definition.trainer_kind.has_size:
+    train = diagnosis.errors.get("train")
+    if train is None or not definition.trainer_kind.has_size:
         return None
-    enough = baseline.value + diagnosis.material_gap
+    enough = diagnosis.attainable + diagnosis.material_gap
     if train.value <= enough:
         return None
     curve = mean_curve(best)["train_error"]

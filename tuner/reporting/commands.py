@@ -14,23 +14,18 @@ from tuner.study import StudyDefinition, next_name
 def command_of(action: Action, record: StudyRecord, definition: StudyDefinition, judged: Diagnosis) -> str:
     """Return the command of an action; empty if a person must act, or if no other process has the data.
 
-    A study without a database has no name; for rows in memory there is only ``tuner report``. ``judged``: the report's
-    baseline and threshold, which the command needs too. No command permits a custom trainer: a person who copies one
+    A study without a database has no name. ``judged``: the report's baseline and threshold, which the command needs
+    too. No command permits a custom trainer: a person who copies one
     from a shared study must not run code that only the database names.
     """
-    in_memory = definition.data.source is None
-    if action.verb is None or not record.storage or (in_memory and action.verb is not Verb.REPORT):
+    if action.verb is None or not record.storage or definition.data.source is None:
         return ""
     storage = storage_options(record)
     if action.verb is Verb.REFINE:
         following = next_definition(record)
         how = [*_judged_options(definition, judged), "--output", following, *storage]
         return f"{command_text('refine', record.name, *how)} && {search_next_command(record, following)}"
-    options: list[str] = []
-    for name, given in action.options.items():
-        options += [f"--{name}", str(given) if isinstance(given, int) else f"{given:.4g}"]
-    if action.verb is Verb.REPORT:
-        options += _judged_options(definition, judged)
+    options = [word for name, given in action.options.items() for word in (f"--{name}", str(given))]
     return command_text(action.verb, record.name, *options, *storage)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -126,16 +126,24 @@ def _diagnosis(
     corrected = None
     if competition.had_a_choice and counts_wrong:
         corrected = corrected_dev_error(competition, place, rng=rng, n_effective=effective)
+    dev = ErrorEstimate.measured(wrong, n_dev, effective)
     return diagnose(
         train=_train_estimate(best, layout),
-        dev=ErrorEstimate.measured(wrong, n_dev, effective),
+        dev=dev,
         dev_corrected=corrected,
         train_dev=train_dev_estimate(best),
         test=test_estimate(record, best),
         baseline=baseline,
         material_gap=material_gap,
         references=references(record),
+        best_known=_best_known(dev if corrected is None else corrected, references(record)),
     )
+
+
+def _best_known(dev: ErrorEstimate, references: Mapping[str, float | None]) -> ErrorEstimate:
+    """Return the lowest dev error of the network and the reference models, all of them on the same rows."""
+    errors = [error for error in references.values() if error is not None]
+    return min([dev, *(replace(dev, value=error, low_from=None) for error in errors)], key=lambda one: one.value)
 
 
 def dev_losses(record: StudyRecord, trial: TrialRecord) -> NDArray[Any]:

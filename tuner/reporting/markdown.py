@@ -66,7 +66,7 @@ def _actions(report: Report) -> list[str]:
         return []
     lines = []
     for place, action in enumerate(report.actions, start=1):
-        gain = f" Expected gain: {escape(action.expected_gain)}." if action.expected_gain else ""
+        gain = f" Expected gain: {escape(str(action.gain))}." if action.gain else ""
         lines.append(
             f"{place}. {escape(action.why)}{gain}"
             + (f"\n   ```\n   {visible(action.command)}\n   ```" if action.command else "")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuner.analysis import ClassError, Diagnosis
-from tuner.formatting import percent, points, span, times
+from tuner.formatting import percent, span, times
 from tuner.outcomes import ERROR_NAMES, Level, Verdict
-from tuner.reporting.sentences import GAP_NAMES, REFERENCE_NAMES, probability
+from tuner.reporting.sentences import GAP_NAMES, REFERENCE_NAMES, gap_size, probability
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -83,7 +83,10 @@ def _baseline_row(diagnosis: Diagnosis) -> ErrorRow:
     baseline = diagnosis.errors["baseline"]
     assert baseline is not None
     if not diagnosis.baseline_given:
-        return ErrorRow("baseline", percent(0.0), "", "not given, assumed")
+        known = diagnosis.best_known
+        if known is None:
+            return ErrorRow("baseline", percent(0.0), "", "not given, assumed")
+        return ErrorRow("baseline", "–", f"0% to {percent(known.value)}", "not given")
     if baseline.n is None:
         return ErrorRow("baseline", percent(baseline.value), "", "as given")
     interval = span(baseline.low, baseline.high)
@@ -101,9 +104,9 @@ def gap_rows(diagnosis: Diagnosis) -> list[GapRow]:
         if not corrected:
             formula = formula.replace("dev (selection-corrected)", "dev")
         interval = span(gap.low, gap.high)
-        rows.append(
-            GapRow(GAP_NAMES[name], formula, points(gap.value), interval, gap.level, probability(gap.chance_high))
-        )
+        unknown = name == "avoidable_bias" and diagnosis.bias_is_unknown
+        confidence = "unknown" if unknown else probability(gap.chance_high)
+        rows.append(GapRow(GAP_NAMES[name], formula, gap_size(diagnosis, name), interval, gap.level, confidence))
     return rows
 
 

@@ -20,6 +20,7 @@ REFERENCE_NAMES = {
     "majority": "majority class (baseline)",
     "logistic_regression": "logistic regression",
     "gradient_boosting": "gradient boosting",
+    "nearest_neighbors": "nearest neighbors",
 }
 
 HEADLINES = {
@@ -30,6 +31,7 @@ HEADLINES = {
     Verdict.LOW_BIAS_AND_VARIANCE: "Low bias and low variance: both gaps are below the threshold.",
 }
 
+UNKNOWN_BIAS = "Avoidable bias is unknown without a baseline"
 NO_TRIAL = "No complete trial yet, so there is nothing to diagnose."
 
 
@@ -37,10 +39,15 @@ def headline(diagnosis: Diagnosis) -> str:
     """State the verdict, and which gap is inconclusive."""
     if not diagnosis.gaps:
         return NO_TRIAL
-    open_gaps = join([GAP_NAMES[name] for name in diagnosis.undecided if name in ("avoidable_bias", "variance")], "or")
+    unknown = diagnosis.bias_is_unknown
+    undecided = [name for name in diagnosis.undecided if name in ("variance", *([] if unknown else ["avoidable_bias"]))]
+    open_gaps = join([GAP_NAMES[name] for name in undecided], "or")
     if diagnosis.verdict == Verdict.UNDECIDED:
-        return f"Inconclusive: too few examples to say whether {open_gaps} is high."
-    return HEADLINES[diagnosis.verdict] + (f" {open_gaps.capitalize()} is inconclusive." if open_gaps else "")
+        why = [f"too few examples to say whether {open_gaps} is high"] if undecided else []
+        why += ["without a baseline avoidable bias is unknown"] if unknown else []
+        return f"Inconclusive: {'; '.join(why)}."
+    rest = f" {open_gaps.capitalize()} is inconclusive." if undecided else ""
+    return HEADLINES[diagnosis.verdict] + rest + (f" {UNKNOWN_BIAS}." if unknown else "")
 
 
 def figures_sentence(diagnosis: Diagnosis, n_trials: int) -> str:
@@ -85,15 +92,25 @@ def gap_sentence(diagnosis: Diagnosis, name: str) -> str:
     The first gap spells out the unit and names the key of the threshold.
     """
     gap, first = diagnosis.gaps[name], name == next(iter(diagnosis.gaps))
+    if name == "avoidable_bias" and diagnosis.bias_is_unknown:
+        return f"{UNKNOWN_BIAS}: it is between {points(gap.low)} and {points(gap.high)} percentage points (pp)."
     unit, key = ("percentage points (pp)", " (material_gap)") if first else ("pp", "")
     threshold = f"the threshold{key} of {points(diagnosis.material_gap)} pp"
     size = f"{GAP_NAMES[name].capitalize()} is {points(gap.value)} {unit} ({span(gap.low, gap.high)})"
+    if name == "avoidable_bias" and diagnosis.best_known is not None:
+        size = f"Avoidable bias is between {points(gap.low)} and {points(gap.high)} {unit}"
     if gap.level != Level.UNDECIDED:
         return f"{size}, {'above' if gap.level == Level.HIGH else 'below'} {threshold}."
     return (
         f"{size}, inconclusive: the interval includes {threshold}. Confidence that it is above: "
         f"{probability(gap.chance_high)}. {_what_decides(diagnosis, name)}"
     )
+
+
+def gap_size(diagnosis: Diagnosis, name: str) -> str:
+    """Write a gap in percentage points; without a baseline the value of avoidable bias is the most it can be."""
+    bounded = name == "avoidable_bias" and diagnosis.best_known is not None
+    return ("at most " if bounded else "") + points(diagnosis.gaps[name].value)
 
 
 def _what_decides(diagnosis: Diagnosis, name: str) -> str:
@@ -116,10 +133,22 @@ def assumption(diagnosis: Diagnosis) -> str:
     """State the baseline."""
     baseline = diagnosis.errors["baseline"]
     assert baseline is not None
+    if diagnosis.best_known is not None:
+        return (
+            f"No baseline was given: the best possible error is between 0% and {percent(diagnosis.best_known.value)}, "
+            f"the error of {_best_model(diagnosis)} on dev."
+        )
     if not diagnosis.baseline_given:
         return "No baseline was given: 0% is assumed, as if perfect predictions were possible."
     examples = f", measured on {baseline.n:,} examples" if baseline.n is not None else ""
     return f"Baseline: {percent(baseline.value)}{examples}."
+
+
+def _best_model(diagnosis: Diagnosis) -> str:
+    """Name the model with the lowest dev error."""
+    assert diagnosis.best_known is not None
+    names = [REFERENCE_NAMES[key] for key, error in diagnosis.references.items() if error == diagnosis.best_known.value]
+    return names[0].removesuffix(" (baseline)") if names else "this network"
 
 
 def outcome_name(outcome: Level | Verdict) -> str:

@@ -10,12 +10,12 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from tuner.formatting import points, span, value
+from tuner.formatting import span, value
 from tuner.outcomes import Level, TrialState
 from tuner.printable import printable
 from tuner.reporting.faces import Printed
 from tuner.reporting.rows import VERDICT_LEVELS, error_rows, gap_rows
-from tuner.reporting.sentences import outcome_name
+from tuner.reporting.sentences import GAP_NAMES, gap_size, outcome_name
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -39,7 +39,7 @@ def printed(report: Report) -> Printed:
     if report.actions:
         body += ["", Text("Next steps", style="bold")]
     for place, action in enumerate(report.actions, start=1):
-        gain = f" Expected gain: {action.expected_gain}." if action.expected_gain else ""
+        gain = f" Expected gain: {action.gain}." if action.gain else ""
         body.append(Paragraph(f"{place}. {action.why}{gain}"))
         if action.command:
             body.append(command_line(action.command))
@@ -169,9 +169,12 @@ def _verdict(report: Report) -> list[RenderableType]:
     """The verdict, the gaps it is based on, and the first command."""
     style = COLORS[VERDICT_LEVELS.get(report.verdict, Level.HIGH)]
     lines: list[RenderableType] = [Paragraph(report.sentences[0], f"bold {style.removeprefix('bold ')}")]
-    gaps = {"Avoidable bias": report.avoidable_bias, "variance": report.variance}
-    known = [f"{name} {points(gap.value)} pp ({span(gap.low, gap.high)})" for name, gap in gaps.items() if gap]
+    known = [
+        f"{GAP_NAMES[name]} {gap_size(report.diagnosis, name)} pp ({span(gap.low, gap.high)})"
+        for name, gap in report.diagnosis.gaps.items()
+        if name in ("avoidable_bias", "variance")
+    ]
     if known:
-        lines.append(Paragraph(", ".join(known)))
+        lines.append(Paragraph(", ".join(known).capitalize()))
     lines += [command_line(action.command) for action in report.actions if action.command][:1]
     return lines

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from tuner.formatting import points
 
 
 class Verb(StrEnum):
@@ -15,9 +17,24 @@ class Verb(StrEnum):
     LEARNING_CURVE = "learning-curve"
     REFINE = "refine"
     """Write the next definition, with the changes of all actions, and search it."""
-    REPORT = "report"
     SEARCH = "search"
     TRAIN = "train"
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """How much lower an action would make the delivered model's error: the 95% interval, as fractions."""
+
+    low: float
+    high: float
+
+    @property
+    def middle(self) -> float:
+        """What actions are ranked by."""
+        return (self.low + self.high) / 2
+
+    def __str__(self) -> str:
+        return f"{points(self.low)} to {points(self.high)} pp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,21 +43,24 @@ class Action:
 
     ``action``: the name of the function that proposes it. ``why``: the reason as a sentence. ``verb`` and ``options``:
     its command; None if a person must act. ``command``: the same as text; empty if there is none. ``evidence``: the
-    numbers behind it. ``expected_gain``: what it can bring. ``changes``: keys of the definition and their next values
-    ("space.hidden": {"choice": ["64", "128"]}). ``reasons``: the same keys and a short reason each.
+    numbers behind it. ``gain``: what the study's own evidence promises; None if it promises nothing. ``changes``: keys
+    of the definition and their next values ("space.hidden": {"choice": ["64", "128"]}). ``reasons``: the same keys and
+    a short reason each.
     """
 
     action: str = ""
     why: str
     verb: Verb | None = None
-    options: Mapping[str, float] = field(default_factory=dict)
+    options: Mapping[str, int] = field(default_factory=dict)
     command: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
-    expected_gain: str = ""
+    gain: Gain | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the action for ``summary.json``; the expected gain is part of its evidence."""
-        evidence = dict(self.evidence) | ({"expected_gain": self.expected_gain} if self.expected_gain else {})
+        """Return the action for ``summary.json``; the gain is part of its evidence."""
+        evidence = dict(self.evidence)
+        if self.gain is not None:
+            evidence |= {"expected_gain": str(self.gain), "gain": asdict(self.gain)}
         return {"action": self.action, "why": self.why, "command": self.command, "evidence": evidence}

@@ -26,7 +26,7 @@ def train_longer(state: StudyState) -> Action | None:
         f"{best.max_epochs}. Train longer.",
         verb=Verb.REFINE,
         evidence={"best_epoch": best.best_epoch, "max_epochs": best.max_epochs},
-        expected_gain=state.gain(BIAS),
+        gain=state.bias_gain,
         changes={"training.max_epochs": 2 * best.max_epochs},
         reasons={"training.max_epochs": f"the best trial was still improving at epoch {best.best_epoch}"},
     )
@@ -51,7 +51,7 @@ def steadier_stopping(state: StudyState) -> Action | None:
             "best_epochs": [first, last],
             "dev_rows": best.dev_rows,
         },
-        expected_gain=state.gain(BIAS),
+        gain=state.bias_gain,
         changes=changes,
         reasons=dict.fromkeys(changes, f"early stopping chose {chosen}, before the network fitted its training set"),
     )
@@ -94,7 +94,7 @@ def bigger_network(state: StudyState) -> Action | None:
         why=f"The train error is {missed}, and no network larger than {largest} was tried. Try larger ones.",
         verb=Verb.REFINE,
         evidence={"hidden": best.hidden, "proposed": larger},
-        expected_gain=state.gain(BIAS),
+        gain=state.bias_gain,
         changes={"space.hidden": {"choice": [best.hidden, *larger]}},
         reasons={"space.hidden": f"a larger network: the largest one tried has a train error of {missed}"},
     )
@@ -129,7 +129,6 @@ def other_architecture(state: StudyState) -> Action | None:
     return Action(
         why=_what_is_left(state),
         evidence={"train_error": state.train_error, "hidden": None if state.best is None else state.best.hidden},
-        expected_gain=state.gain(BIAS),
     )
 
 

@@ -33,7 +33,6 @@ def resemble_dev(state: StudyState) -> Action | None:
         why=f"Dev error is {points(mismatch or 0.0)} pp above train-dev error. Look at the dev examples that "
         "are wrong, and collect or make training examples like them.",
         evidence={"data_mismatch": mismatch},
-        expected_gain=state.gain("data_mismatch"),
     )
 
 
@@ -88,7 +87,7 @@ def more_dev_examples(state: StudyState) -> Action | None:
 
 def more_examples(state: StudyState) -> Action | None:
     """A gap is inconclusive, and neither folds nor a larger dev set alone would decide it."""
-    gaps = ("avoidable_bias", "variance")
+    gaps = ("variance",) if state.diagnosis.bias_is_unknown else ("avoidable_bias", "variance")
     if not state.is_undecided(*gaps) or state.is_high(*gaps) or state.folds_would_serve or more_dev_examples(state):
         return None
     needed = [_examples_needed(state, gap) for gap in gaps if state.is_undecided(gap)]

@@ -14,8 +14,8 @@ from tuner.analysis.actions.state import StudyState
 
 
 def rank_actions(state: StudyState) -> list[Action]:
-    """Return the actions that apply, in the order of ``ACTIONS``: data and baseline, bias, variance, mismatch, dev
-    overfit, search.
+    """Return the actions that apply: data and baseline, gains that are certain, then in the order of ``ACTIONS``: bias,
+    variance, mismatch, dev overfit, search.
 
     No two actions change the same key of the definition; the one ranked higher changes it.
     """
@@ -24,8 +24,26 @@ def rank_actions(state: StudyState) -> list[Action]:
         action = propose(state)
         if action is not None:
             actions.append(replace(action, action=name))
-            state = replace(state, changed=state.changed | set(action.changes))
-    return actions
+            promised = state.promised or action.gain is not None
+            state = replace(state, changed=state.changed | set(action.changes), promised=promised)
+    return sorted(actions, key=_rank)
+
+
+def _rank(action: Action) -> tuple[int, float]:
+    """Return the place of an action: first what every number depends on, then certain gains, then the recipe's order.
+
+    The certain gains are in the order of what they bring for the cost of one search.
+    """
+    if action.action in BEFORE_GAINS:
+        return 0, 0.0
+    if action.gain is None or action.gain.low <= 0:
+        return 2, 0.0
+    return 1, -action.gain.middle / SEARCHES.get(action.action, 1.0)
+
+
+BEFORE_GAINS = ("run_search", "give_baseline", "check_data", "beat_majority")
+SEARCHES = {"more_data": 2.0}
+"""How many times a search the next one takes, if an action makes its trials longer."""
 
 
 ACTIONS: dict[str, Callable[[StudyState], Action | None]] = {
@@ -42,19 +60,20 @@ ACTIONS: dict[str, Callable[[StudyState], Action | None]] = {
         bias.other_architecture,
         variance.more_data,
         variance.more_regularization,
-        variance.augmentation,
         simple_models.compare_gradient_boosting,
+        search.widen_range,
+        variance.augmentation,
         data.resemble_dev,
         data.bigger_dev_set,
         data.use_folds,
         data.more_dev_examples,
         data.more_examples,
+        search.nothing_promised,
         search.evaluate_once,
         search.fewer_diverged,
-        search.widen_range,
         search.gentler_pruning,
-        search.narrow_range,
         search.more_trials,
+        search.narrow_range,
         search.fewer_duplicates,
         search.stop_searching,
         simple_models.compare_logistic_regression,

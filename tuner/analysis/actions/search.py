@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from tuner.analysis.actions.action import Action, Verb
+from tuner.analysis.actions.ranges import gain_of
 from tuner.analysis.actions.state import StudyState
-from tuner.analysis.next_ranges import beyond, narrowed
+from tuner.analysis.next_ranges import beyond, fall, narrowed
 from tuner.formatting import join, number, share
 
 PRESSED = 0.5  # share of the ten best trials in the outermost tenth of a range, beyond which it is widened
@@ -59,13 +60,14 @@ def fewer_diverged(state: StudyState) -> Action | None:
 
 
 def widen_range(state: StudyState) -> Action | None:
-    """The best trials are at the end of a range."""
-    changes, reasons, widened, evidence = {}, {}, [], {}
+    """The best trials are at the end of a range, toward which dev error certainly falls."""
+    changes, reasons, widened, evidence, falls = {}, {}, [], {}, []
     for one in state.open_ranges:
         bounds = [one.low, one.high]
         for pressed, upper in ((one.near_low, False), (one.near_high, True)):
-            end = beyond(one, upper=upper)
-            if pressed >= PRESSED and end is not None:
+            end, lower = beyond(one, upper=upper), fall(one, upper=upper)
+            if pressed >= PRESSED and end is not None and lower is not None:
+                falls.append(lower)
                 bounds[upper] = end
                 key = f"space.{one.name}"
                 changes[key] = {one.kind: bounds}
@@ -76,10 +78,11 @@ def widen_range(state: StudyState) -> Action | None:
     if not changes:
         return None
     return Action(
-        why="The best trials are at the end of a range, and better ones may be beyond it. Widen "
+        why="Dev error falls toward the end of a range, and better trials may be beyond it. Widen "
         f"{' and '.join(widened)}.",
         verb=Verb.REFINE,
         evidence=evidence,
+        gain=gain_of(falls),
         changes=changes,
         reasons=reasons,
     )
@@ -160,6 +163,26 @@ def more_trials(state: StudyState) -> Action | None:
     )
     more = max(search.wanted - search.informative, math.ceil(search.done / 2))
     return Action(why=why, verb=Verb.SEARCH, options={"trials": more}, evidence=evidence)
+
+
+def nothing_promised(state: StudyState) -> Action | None:
+    """No action promises a lower error: say so, and what would change that."""
+    if state.promised or state.dev is None or state.is_low(*GAPS):
+        return None
+    missing = []
+    if not state.diagnosis.baseline_given:
+        missing.append("a baseline (--baseline E)")
+    if state.curve is None and state.can_train_again:
+        missing.append("a learning curve")
+    if state.data.may_use_folds:
+        missing.append("folds")
+    if state.hyperparameters and all(one.effect_on_dev is None for one in state.ranges):
+        missing.append("more trials that explore")
+    more = f" What could change that: {join([*missing, 'more examples or other features'], 'or')}."
+    return Action(
+        why=f"Nothing in this study promises a clearly lower error.{more}",
+        evidence={"dev_error": state.dev.value, "attainable": state.diagnosis.attainable},
+    )
 
 
 def stop_searching(state: StudyState) -> Action | None:

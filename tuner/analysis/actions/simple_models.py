@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from tuner.analysis.actions.action import Action, Verb
+from tuner.analysis.actions.action import Action, Gain
 from tuner.analysis.actions.state import StudyState
+from tuner.analysis.diagnosis import gap_between
 from tuner.formatting import percent, span
 from tuner.metrics import BALANCED_ERROR, METRICS
 
 
 def give_baseline(state: StudyState) -> Action | None:
-    """High bias without a given baseline."""
-    if not state.is_high("avoidable_bias") or state.diagnosis.baseline_given or state.train_error is None:
+    """Only a baseline would tell whether avoidable bias is high."""
+    if not state.diagnosis.bias_is_unknown or state.train_error is None:
         return None
-    reached = _reached(state)
-    rest = (
-        "Which error does a person, or the best other model, reach on these examples? Give it with --baseline 5%."
-        if reached is None
-        else f"{reached[0].capitalize()} reaches {percent(reached[1])} on dev, so the baseline is at most that."
-    )
+    attainable = state.diagnosis.attainable
     return Action(
-        why=f"The train error of {percent(state.train_error)} counts as bias only because no baseline was given and "
-        f"0% is assumed. {rest}",
-        verb=None if reached is None else Verb.REPORT,
-        options={} if reached is None else {"baseline": reached[1]},
-        evidence={
-            "train_error": state.train_error,
-            "baseline": 0.0,
-            **({} if reached is None else {"reached": reached[1]}),
-        },
+        why=f"Whether the train error of {percent(state.train_error)} is avoidable bias is unknown without a baseline. "
+        "Which error does a person, or the best other model, reach on these examples? Give it with --baseline 5%.",
+        evidence={"train_error": state.train_error, "attainable": attainable},
     )
-
-
-def _reached(state: StudyState) -> tuple[str, float] | None:
-    """Return the reference model whose dev error is clearly below the network's, and below its train error, if any."""
-    errors = {name: state.diagnosis.references.get(name) for name in ("logistic_regression", "gradient_boosting")}
-    known = [(error, name.replace("_", " ")) for name, error in errors.items() if error is not None]
-    if not known or state.dev is None or state.train_error is None:
-        return None
-    error, name = min(known)
-    return (name, error) if error < min(state.dev.low, state.train_error) else None
 
 
 def _comparable(state: StudyState) -> Mapping[str, float | None]:
@@ -80,14 +61,12 @@ def compare_gradient_boosting(state: StudyState) -> Action | None:
         return None
     if dev.value - boosting <= state.diagnosis.material_gap:
         return None  # better by less than the threshold
-    known = state.diagnosis.baseline_given or state.is_high("avoidable_bias")
+    clearly = gap_between(dev, replace(dev, value=boosting, low_from=None), state.diagnosis.material_gap)
     return Action(
         why=f"Gradient boosting with its defaults has a dev error of {percent(boosting)}, clearly below the network's "
-        f"{percent(dev.value)} ({span(dev.low, dev.high)}). Use that model, or take its error as the baseline that the "
-        "network should reach.",
-        verb=None if known else Verb.REPORT,
-        options={} if known else {"baseline": boosting},
+        f"{percent(dev.value)} ({span(dev.low, dev.high)}). Use that model.",
         evidence={"gradient_boosting": boosting, "dev_error": dev.value, "dev_low": dev.low},
+        gain=Gain(max(clearly.low, 0.0), clearly.high),
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tuner.analysis.actions.action import Gain
 from tuner.analysis.counting import ClassError
 from tuner.analysis.diagnosis import Diagnosis, examples_to_decide
 from tuner.analysis.hyperparameter_states import HyperparameterState
 from tuner.analysis.intervals import ErrorEstimate
 from tuner.analysis.learning_curve import LearningCurve
 from tuner.analysis.search_health import SearchHealth
-from tuner.formatting import points
 from tuner.outcomes import Level
 
 MOST_ROWS_FOR_FOLDS = 50_000  # folds multiply the training time; with more rows a larger dev set is cheaper
@@ -79,10 +79,11 @@ class BestTrialState:
 class StudyState:
     """Everything that actions are chosen by.
 
-    ``best`` is None without a complete trial; ``curve`` is None unless it was measured at enough sizes.
-    ``classes``: the best trial's error on each class. ``metric``: what the search minimizes. ``changed``: keys of the
-    definition that an action ranked higher already changes. ``trainer``: the name of a custom one; ``has_size``: its
-    models have known layers; ``can_train_again``: it trains a trial again, and on fewer examples.
+    ``best`` is None without a complete trial; ``curve`` is None unless it was measured at enough sizes. ``classes``:
+    the best trial's error on each class. ``metric``: what the search minimizes. ``changed``: keys of the definition
+    that an earlier action already changes; ``promised``: an earlier action promises a lower error. ``trainer``: the
+    name of a custom one; ``has_size``: its models have known layers; ``can_train_again``: it trains a trial again, and
+    on fewer examples.
     """
 
     diagnosis: Diagnosis
@@ -97,6 +98,7 @@ class StudyState:
     has_size: bool = True
     can_train_again: bool = True
     changed: frozenset[str] = frozenset()
+    promised: bool = False
 
     def level(self, gap: str) -> Level | None:
         """Return the level of a gap; None if it was not measured."""
@@ -118,10 +120,11 @@ class StudyState:
         """Return a gap's value; None if it was not measured."""
         return self.diagnosis.gaps[gap].value if gap in self.diagnosis.gaps else None
 
-    def gain(self, gap: str) -> str:
-        """Return the most that closing a gap can bring, in words."""
-        size = self.size(gap)
-        return "" if size is None else f"at most {points(size)} pp, the {gap.replace('_', ' ')}"
+    @property
+    def bias_gain(self) -> Gain | None:
+        """What a network that fits its training examples can bring: dev error down to the attainable error."""
+        dev = self.dev
+        return None if dev is None else Gain(0.0, max(dev.value - self.diagnosis.attainable, 0.0))
 
     @property
     def train_error(self) -> float | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tuner.analysis.actions.action import Action, Verb
+from tuner.analysis.actions.action import Action, Gain, Verb
 from tuner.analysis.actions.ranges import described, regularize
 from tuner.analysis.actions.state import StudyState
-from tuner.analysis.next_ranges import amount, can_strengthen
+from tuner.analysis.next_ranges import amount, fall
 from tuner.formatting import points
 
 
@@ -21,9 +21,9 @@ def more_data(state: StudyState) -> Action | None:
     return Action(
         why=curve.sentence(),
         evidence={"n_train": state.data.n_train, "today": curve.today, "twice": twice},
-        expected_gain=""
-        if twice >= curve.estimate
-        else f"about {points(curve.estimate - twice)} pp with twice the data",
+        gain=Gain(max(curve.estimate - curve.twice.high, 0.0), curve.estimate - curve.twice.low)
+        if curve.helps
+        else None,
     )
 
 
@@ -35,23 +35,21 @@ def _measure_curve(state: StudyState) -> Action:
         "examples" + (": measure how much more data would help." if curve else "."),
         verb=Verb.LEARNING_CURVE if curve else None,
         evidence={"n_train": state.data.n_train, "variance": variance},
-        expected_gain=state.gain("variance"),
     )
 
 
 def more_regularization(state: StudyState) -> Action | None:
-    """A regularizing hyperparameter reduces the gap, or may, and can be increased further."""
+    """More of a regularizing hyperparameter certainly lowers dev error, and it can be increased further."""
     if not state.is_high("variance"):
         return None
-    turned = [
-        one
-        for one in state.open_ranges
-        if one.strength and one.stronger_on_variance in (-1, 0, None) and can_strengthen(one)
-    ]
-    turned.sort(key=lambda one: (one.effect_on_variance != -one.strength, amount(one)))
+    turned = [one for one in state.open_ranges if one.strength and fall(one, upper=one.strength > 0) is not None]
+    turned.sort(key=amount)
     if not turned:
         return None
-    why = f"The network fits its training examples better than new ones. Regularize more: {described(turned)}."
+    why = (
+        "The network fits its training examples better than new ones, and more regularization lowered dev error. "
+        f"Regularize more: {described(turned)}."
+    )
     return regularize(state, turned, why, stronger=True)
 
 
@@ -63,7 +61,6 @@ def augmentation(state: StudyState) -> Action | None:
         why="Shifted and slightly rotated copies of the images are more training examples at no cost.",
         verb=Verb.REFINE,
         evidence={"n_train": state.data.n_train},
-        expected_gain=state.gain("variance"),
         changes={"space.shift": {"uniform": [0.0, 2.0]}, "space.rotation": {"uniform": [0.0, 15.0]}},
         reasons={
             "space.shift": "pixels; shifted copies are more examples",

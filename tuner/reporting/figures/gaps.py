@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tuner.analysis import Diagnosis
 from tuner.formatting import percent, points, span
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.sentences import GAP_NAMES, outcome_name
+from tuner.reporting.sentences import GAP_NAMES, gap_size, outcome_name
 from tuner.reporting.svg import AxisScale, Plot, percent_tick
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ def gaps(report: Report) -> Figure | None:
     for row, name in enumerate(starts):
         _step(plot, x, diagnosis, name, starts[name], plot.top + ROW * row)
     _logistic_regression(plot, x, diagnosis)
-    alt = [f"{GAP_NAMES[n]} {points(g.value)} pp ({span(g.low, g.high)})" for n, g in diagnosis.gaps.items()]
+    alt = [
+        f"{GAP_NAMES[name]} {gap_size(diagnosis, name)} pp ({span(gap.low, gap.high)})"
+        for name, gap in diagnosis.gaps.items()
+    ]
     return Figure(
         title="The gaps",
         sentence=(
@@ -58,7 +61,9 @@ def _step(plot: Plot, x: AxisScale, diagnosis: Diagnosis, name: str, start: floa
     gap = diagnosis.gaps[name]
     middle = top + 29
     left, right = sorted((float(x(start)), float(x(start + gap.value))))
-    plot.text(plot.left, top + 13, f"{GAP_NAMES[name]} {points(gap.value)} pp, {outcome_name(gap.level)}", "name")
+    plot.text(
+        plot.left, top + 13, f"{GAP_NAMES[name]} {gap_size(diagnosis, name)} pp, {outcome_name(gap.level)}", "name"
+    )
     plot.rect(left, middle - 7, max(right - left, 1.5), 14, f"bar {name}")
     low, high = float(x(start + gap.low)), float(x(start + gap.high))
     plot.line((low, high), (middle, middle), "whisker")

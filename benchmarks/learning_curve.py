@@ -1,13 +1,14 @@
 """Would more data help: what ``tuner learning-curve`` says from half of the examples, against the truth with all.
 
-    python -m benchmarks.learning_curve [--problems 200] [--every] [--seed N] [--workers 2]
+    python -m benchmarks.learning_curve [--problems 200] [--every] [--seed N] [--workers 2] [--studies STUDY...]
 
 On every made problem the best of eight random hyperparameters is chosen on half of the training examples. Where its
 variance is above two points, which is where the report advises the command, its learning curve is measured there as
 the command does it, and the error predicted for twice as many is compared with the true one: networks trained on all
-examples, counted on 20,000 fresh ones. ``--every`` counts problems without such a variance, too. Prints every figure
-beside its goal, also apart for small and large dev sets, and how far off the same fit is without the training rows
-that smaller networks left out; ends with 1 if a goal is missed.
+examples, counted on 20,000 fresh ones; likewise the fall. ``--every`` counts problems without such a variance, too.
+With ``--studies`` the examples are random rows of these studies' data, the rest of which is the truth. Prints every
+figure beside its goal, also apart for small and large dev sets, and how far off the same fit is without the training
+rows that smaller networks left out; ends with 1 if a goal is missed.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import argparse
 import math
 import sys
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -31,6 +34,7 @@ from tuner.modeling.learning_curve import SEEDS, LearningCurveTask, random_subse
 from tuner.study import parse_definition
 from tuner.study.hyperparameters import format_hidden
 from tuner.trial import TrialSettings, draw_dev_folds, run_trial
+from tuner.workspace import StudyRequest, load_study_data
 
 KINDS = ("gaussian", "too_small_a_network", "too_few_examples", "label_noise")
 EXAMPLES, DEV, TRUTH = (300, 4000), (200, 6000), 20_000
@@ -45,7 +49,8 @@ DEFINITION = 'name = "made"\n[data]\n[network]\nhidden = [1]\n'
 class Outcome:
     """One problem: today's error, the prediction for twice the data, the truth, and the dev set's own interval.
 
-    ``dev_alone``: the prediction without the training rows that smaller networks left out.
+    ``dev_alone``: the prediction without the training rows that smaller networks left out. ``fall``: the true one, from
+    half of the examples to all, beside the ``gain`` that was predicted.
     """
 
     number: int
@@ -58,6 +63,11 @@ class Outcome:
     truth: float
     dev_width: float
     dev_alone: float
+    fall: float
+    gain: float
+    gain_low: float
+    gain_high: float
+    not_learned: int
 
     @property
     def covered(self) -> bool:
@@ -65,18 +75,61 @@ class Outcome:
         return self.low <= self.truth <= self.high
 
 
-def judge(number: int, seed: int, every: bool = False) -> Outcome | None:
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a study's data, of which a problem's examples are drawn without replacement."""
+
+    X: np.ndarray
+    y: np.ndarray
+
+    @classmethod
+    def of(cls, study: str) -> Rows:
+        """Read all of a study's rows, encoded as its training rows say."""
+        _, dataset = load_study_data(StudyRequest(study))
+        tables = [dataset.parts[0].train, dataset.parts[0].dev, *([dataset.test] if dataset.test else [])]
+        return cls(np.concatenate([table.X for table in tables]), np.concatenate([table.y for table in tables]))
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return int(self.y.max()) + 1
+
+    def sample(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw ``n`` rows."""
+        rows = rng.permutation(len(self.y))[:n]
+        return self.X[rows], self.y[rows]
+
+
+def made(number: int, rng: np.random.Generator) -> Problem:
+    """One of the made problems."""
+    n_dev = _log_uniform(rng, *DEV)
+    problem = PROBLEMS[KINDS[number % len(KINDS)]](rng, n_dev)
+    return replace(problem, n_train=_log_uniform(rng, *EXAMPLES), trials=CANDIDATES)
+
+
+def real(studies: Sequence[str], number: int, rng: np.random.Generator) -> Problem:
+    """Rows of one of the studies: half of them at most for training, an eighth for dev."""
+    study = studies[number % len(studies)]
+    rows = Rows.of(study)
+    n_train = _log_uniform(rng, EXAMPLES[0], min(EXAMPLES[1], len(rows.y) // 2))
+    n_dev = _log_uniform(rng, DEV[0], min(DEV[1], max(len(rows.y) // 8, DEV[0])))
+    return Problem(
+        kind=Path(study).stem, n_train=n_train, n_dev=n_dev, hidden=(32,), trials=CANDIDATES, max_epochs=0,
+        train_source=rows, dev_source=rows,  # type: ignore[arg-type]  # rows can be drawn of it, which is enough
+    )  # fmt: skip
+
+
+def judge(number: int, seed: int, make: Callable[[int, np.random.Generator], Problem], every: bool) -> Outcome | None:
     """Choose on half, measure and predict there, and look the truth up with all.
 
     None where all networks with half of the examples diverged, or variance is no matter and not ``every`` counts.
     """
     rng = np.random.default_rng([seed, number])
-    kind = KINDS[number % len(KINDS)]
-    n_dev = _log_uniform(rng, *DEV)
-    problem = replace(PROBLEMS[kind](rng, n_dev), n_train=_log_uniform(rng, *EXAMPLES), trials=CANDIDATES)
+    problem = make(number, rng)
+    n_dev = problem.n_dev
     whole = _dataset(problem, rng)
     train, dev = whole.parts[0].train, whole.parts[0].dev
-    half = replace(whole, parts=(Part(random_subset(train, len(train) // 2, rng), dev),), test=None)
+    half = replace(whole, parts=(Part(random_subset(train, len(train) // 2, rng), dev),))
     task = _chosen(problem, half, rng)
     *smaller, largest = subset_sizes(half.n_train, half.n_classes)
     networks = train_size(task, largest, SEEDS) or []
@@ -94,8 +147,11 @@ def judge(number: int, seed: int, every: bool = False) -> Outcome | None:
     twice = curve.twice
     truth = _truth(task, whole)
     return Outcome(
-        number, kind, n_dev, curve.today, twice.value, twice.low, twice.high, truth, high - low, alone.twice.value
-    )
+        number=number, kind=problem.kind, n_dev=n_dev, today=curve.today, value=twice.value, low=twice.low,
+        high=twice.high, truth=truth, dev_width=high - low, dev_alone=alone.twice.value,
+        fall=_truth(task, half) - truth, gain=curve.gain.value, gain_low=curve.gain.low, gain_high=curve.gain.high,
+        not_learned=len(curve.not_learned),
+    )  # fmt: skip
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> int:
@@ -104,7 +160,7 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> int:
 
 def _dataset(problem: Problem, rng: np.random.Generator) -> Dataset:
     X, y = problem.train_source.sample(problem.n_train + problem.n_dev + TRUTH, rng)
-    split = SplitSettings(dev=problem.n_dev, test=TRUTH)
+    split = SplitSettings(dev=problem.n_dev, test=len(y) - problem.n_train - problem.n_dev)
     return dataset_from_arrays(X, y, DataSettings(split=split, seed=int(rng.integers(2**31))))
 
 
@@ -125,17 +181,20 @@ def _chosen(problem: Problem, half: Dataset, rng: np.random.Generator) -> Learni
     return min(scored, key=lambda one: one[0])[1]
 
 
-def _truth(task: LearningCurveTask, whole: Dataset) -> float:
-    """Mean true error of several trainings on all examples."""
-    assert whole.test is not None
+def _truth(task: LearningCurveTask, dataset: Dataset) -> float:
+    """Mean true error of several trainings on all examples of a data set."""
+    assert dataset.test is not None
     settings = TrialSettings(stopping=task.definition.training.stopping, seeds=TRUE_SEEDS)
-    outcome = run_trial(whole, task.hyperparameters, settings, seed=task.seed + 1, dev_folds=task.dev_folds)
-    return float(np.mean([np.mean(network.predict(whole.test.X) != whole.test.y) for network in outcome.networks]))
+    outcome = run_trial(dataset, task.hyperparameters, settings, seed=task.seed + 1, dev_folds=task.dev_folds)
+    return float(np.mean([np.mean(network.predict(dataset.test.X) != dataset.test.y) for network in outcome.networks]))
 
 
 def goals(outcomes: list[Outcome]) -> list[Goal]:
     """The figures beside their goals."""
     table = pd.DataFrame([vars(one) for one in outcomes])
+    helps, flat = table["gain_low"] > MATERIAL_GAP, table["gain_high"] < MATERIAL_GAP
+    wrong = (helps & (table["fall"] < MATERIAL_GAP)) | (flat & (table["fall"] > MATERIAL_GAP))
+    fell = (table["gain_low"] <= table["fall"]) & (table["fall"] <= table["gain_high"])
     missed, unchanged, alone = (abs(table[name] - table["truth"]) for name in ("value", "today", "dev_alone"))
     width, covered = table["high"] - table["low"], [one.covered for one in outcomes]
     ratio = float(missed.mean() / unchanged.mean())
@@ -146,6 +205,12 @@ def goals(outcomes: list[Outcome]) -> list[Goal]:
         Goal(name="mean absolute error, in points", value=100 * float(missed.mean())),
         Goal(name="mean error of 'no change', in points", value=100 * float(unchanged.mean())),
         Goal(name="mean error of the fit to dev alone, in points", value=100 * float(alone.mean())),
+        rate_goal("coverage of the 95% interval of the fall", fell, table.index, low=0.9),
+        rate_goal("fall: wrong side of the threshold", wrong, table.index, high=0.05),
+        Goal(name="fall: decided", value=float((helps | flat).mean())),
+        Goal(name="true fall, in points", value=100 * float(table["fall"].mean())),
+        Goal(name="predicted fall, in points", value=100 * float(table["gain"].mean())),
+        Goal(name="mean width of its interval", value=100 * float((table["gain_high"] - table["gain_low"]).mean())),
     ]  # fmt: skip
 
 
@@ -156,10 +221,12 @@ def main() -> int:
     parser.add_argument("--every", action="store_true")
     parser.add_argument("--seed", type=int, default=20261122)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--studies", nargs="+", help="real data instead of made problems")
     arguments = parser.parse_args()
+    make = partial(real, arguments.studies) if arguments.studies else made
     outcomes: list[Outcome] = []
     began, looked_at = time.perf_counter(), 0
-    judge_one = partial(judge, seed=arguments.seed, every=arguments.every)
+    judge_one = partial(judge, seed=arguments.seed, make=make, every=arguments.every)
     with ProcessPoolExecutor(arguments.workers) as pool:
         while len(outcomes) < arguments.problems:
             wanted = range(looked_at, looked_at + arguments.problems - len(outcomes))

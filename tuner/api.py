@@ -142,7 +142,7 @@ class Study:
                 on_size=lambda networks: on_size(next(iter(learning_points(networks)), None)),
                 should_stop=should_stop,
             )
-        return learning_of(trial.number, networks)
+        return learning_of(trial.number, networks, definition.diagnosis.material_gap)
 
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()

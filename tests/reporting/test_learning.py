@@ -129,10 +129,11 @@ def test_without_a_curve_nothing_is_said_of_it() -> None:
 
 
 def test_a_flat_curve_takes_more_data_from_the_advice() -> None:
-    """Today's error is inside the interval, which is said; regularization is what is left."""
+    """The fall is below the threshold, which is said; regularization is what is left."""
     report = report_with(slope=0.0)
     assert report.learning is not None
-    assert "today's error is inside that interval" in report.learning.sentence
+    assert report.learning.sentence.endswith("; that is below the threshold of 2.0 pp.")
+    assert report.summary["learning_curve"]["is_flat"] is True
     assert report.actions[0].action == "more_regularization"
 
 

@@ -6,10 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.analysis.effects import Effect
+from tuner.analysis.intervals import ErrorEstimate, difference_interval
 from tuner.analysis.learning_points import (
     LUCK_EXPONENT,
     LearningPoint,
@@ -19,7 +22,7 @@ from tuner.analysis.learning_points import (
     size_errors,
 )
 from tuner.errors import ArgumentError
-from tuner.formatting import percent, span
+from tuner.formatting import join, percent, points, span
 
 Floats = NDArray[np.float64]
 
@@ -47,8 +50,9 @@ class Prediction:
 class LearningCurve:
     """A fitted curve: mean dev ``errors`` at its ``sizes``, and its ``predictions`` up to twice the data.
 
-    ``now``: its prediction at the largest size. ``left_out``: how many training rows, left out at smaller sizes, it is
-    based on in addition to the dev set.
+    ``now``: its prediction at the largest size. ``gain``: the fall of the error from there to twice the data.
+    ``left_out``: how many training rows, left out at smaller sizes, it is based on in addition to the dev set.
+    ``not_learned``: sizes with networks that did not learn their training examples, and were left out.
     """
 
     sizes: tuple[int, ...]
@@ -56,7 +60,10 @@ class LearningCurve:
     seeds: int
     predictions: tuple[Prediction, ...]
     now: Prediction
+    gain: Effect
+    material_gap: float = 0.02
     left_out: int = 0
+    not_learned: tuple[int, ...] = ()
 
     @property
     def today(self) -> float:
@@ -80,15 +87,13 @@ class LearningCurve:
 
     @property
     def helps(self) -> bool:
-        """Whether the interval at twice the data is below the estimate of today's error."""
-        return self.enough_sizes and self.twice.high < self.estimate
+        """Whether twice the data certainly bring more than the material gap."""
+        return self.enough_sizes and self.gain.low > self.material_gap
 
-    def is_flat(self, material_gap: float) -> bool:
-        """Return whether the most that twice the data may bring is less than the material gap.
-
-        An interval that includes today's error is not enough: with a small dev set it always does.
-        """
-        return not self.helps and self.estimate - self.twice.low < material_gap
+    @property
+    def is_flat(self) -> bool:
+        """Whether twice the data certainly bring less than the material gap."""
+        return self.enough_sizes and self.gain.high < self.material_gap
 
     def promise(self) -> str:
         """Say what twice the data would bring; today's estimate and dev error are both given if they differ."""
@@ -96,21 +101,34 @@ class LearningCurve:
         if percent(self.estimate) != begin:
             begin = f"about {percent(self.estimate)} ({begin} on this dev set)"
         then = f"about {percent(twice.value)} ({span(twice.low, twice.high)})"
-        if twice.value >= self.estimate or percent(twice.value) == percent(self.estimate):
-            return f"Twice the data is not expected to lower dev error: {begin} today, {then} then"
-        return f"Twice the data would lower dev error from {begin} to {then}"
+        fall = f"by {points(self.gain.value)} pp ({span(self.gain.low, self.gain.high)})"
+        if percent(twice.value) == percent(self.estimate):
+            return f"Twice the data is hardly expected to lower dev error: {begin} today, {then} then, lower {fall}"
+        return f"Twice the data would lower dev error from {begin} to {then}, {fall}"
 
     def sentence(self) -> str:
         """Say what twice the data would bring, and how certain that is."""
-        promise = self.promise()
+        return f"{self.promise()}{self._certainty()}.{self._not_learned()}"
+
+    def _certainty(self) -> str:
+        threshold = f"the threshold of {points(self.material_gap)} pp"
         if not self.enough_sizes:
-            return f"{promise}; {len(self.sizes)} sizes are too few to trust the curve, which needs {ENOUGH_SIZES}."
-        if not self.helps:
-            return f"{promise}; today's error is inside that interval, so more data may not help."
-        return f"{promise}."
+            return f"; {len(self.sizes)} sizes are too few to trust the curve, which needs {ENOUGH_SIZES}"
+        if self.is_flat:
+            return f"; that is below {threshold}"
+        return "" if self.helps else f"; whether that is above {threshold} is inconclusive"
+
+    def _not_learned(self) -> str:
+        if not self.not_learned:
+            return ""
+        sizes = join([f"{n:,}" for n in self.not_learned])
+        return (
+            f" Left out are networks on {sizes} examples that did not learn them: their train error is above the dev "
+            f"error with {self.sizes[-1]:,}."
+        )
 
 
-def fit_learning_curve(points: Sequence[LearningPoint]) -> LearningCurve:
+def fit_learning_curve(points: Sequence[LearningPoint], material_gap: float = 0.02) -> LearningCurve:
     """Fit f(n) = a + b·n^−c with a, b ≥ 0 and c ~ N(0.5, 0.35) on 0.05-1.5, on a grid.
 
     The grid runs over g = f(largest size), over what can be the expected train error t there, over where between the
@@ -119,30 +137,50 @@ def fit_learning_curve(points: Sequence[LearningPoint]) -> LearningCurve:
     rows. Predicted is the mean over trainings, not the luck of a single one; the interval has room for the luck of the
     one training set that they will come from (:func:`shared_luck`), which no number of trainings averages away, and
     holds what the fit without the train error says, too: early stopping and dropout bend what the train error tells.
+
+    The train error rises with the examples and stays below what the dev error falls to. So a smaller size whose
+    networks have more of their own examples wrong than the largest size's have dev examples did not learn, and is left
+    out.
     """
     given = sorted(points, key=lambda point: point.n_train)
     if not given or given[-1].wrong.size == 0:
         raise ArgumentError("a learning curve needs at least one size with a dev set, got none")
-    sizes = np.array([point.n_train for point in given], dtype=np.float64)
+    learned = [point for point in given if point is given[-1] or not _failed_to_learn(point, given[-1])]
+    sizes = np.array([point.n_train for point in learned], dtype=np.float64)
     fits = [
-        _Posterior(sizes, *size_errors(given), train_error, shared_luck(given))
-        for train_error in dict.fromkeys((given[-1].train_error, None))
+        _Posterior(sizes, *size_errors(learned), train_error, shared_luck(learned))
+        for train_error in dict.fromkeys((learned[-1].train_error, None))
     ]
     ahead = np.unique(np.round(np.geomspace(sizes[0], FURTHEST * sizes[-1], STEPS)).astype(int))
     return LearningCurve(
         sizes=tuple(int(n) for n in sizes),
-        errors=tuple(float(point.each.mean()) for point in given),
-        seeds=min(len(point.wrong) for point in given),
-        predictions=tuple(_predict(fits, int(n)) for n in ahead),
-        now=_predict(fits, int(sizes[-1])),
-        left_out=left_out_rows(given),
+        errors=tuple(float(point.each.mean()) for point in learned),
+        seeds=min(len(point.wrong) for point in learned),
+        predictions=tuple(_all_fits([fit.predict(int(n)) for fit in fits]) for n in ahead),
+        now=_all_fits([fit.predict(int(sizes[-1])) for fit in fits]),
+        gain=_all_fits([fit.gain() for fit in fits]),
+        material_gap=material_gap,
+        left_out=left_out_rows(learned),
+        not_learned=tuple(point.n_train for point in given if point.n_train not in sizes),
     )
 
 
-def _predict(fits: Sequence[_Posterior], n: int) -> Prediction:
+def _failed_to_learn(point: LearningPoint, largest: LearningPoint) -> bool:
+    """Whether the train error of a size is clearly above the dev error of the largest."""
+    if point.train_error is None:
+        return False
+    n_dev = largest.wrong.shape[1]
+    train = ErrorEstimate.measured(point.train_error * point.n_train, point.n_train)
+    return difference_interval(train, ErrorEstimate.measured(float(largest.each.mean()) * n_dev, n_dev))[0] > 0
+
+
+Estimate = TypeVar("Estimate", Prediction, Effect)
+
+
+def _all_fits(estimates: Sequence[Estimate]) -> Estimate:
     """What the first fit expects, with an interval that holds the others' as well."""
-    predictions = [fit.predict(n) for fit in fits]
-    return replace(predictions[0], low=min(one.low for one in predictions), high=max(one.high for one in predictions))
+    low, high = min(one.low for one in estimates), max(one.high for one in estimates)
+    return replace(estimates[0], low=low, high=high)
 
 
 class _Posterior:
@@ -204,12 +242,33 @@ class _Posterior:
         Smaller ones than the largest are drawn from that, and share its luck.
         """
         f = self.at(n)
-        order = np.argsort(f)
-        likely = np.interp(_middles(LIKELY), np.cumsum(self.weights[order]), f[order])
+        likely = self._likely(f)
         sd = np.sqrt(self.luck * max(n / self.largest, 1.0) ** -LUCK_EXPONENT * likely * (1 - likely))
-        moved = np.clip(likely + np.outer(_normal_points(LUCK_GRID), sd), 0.0, 1.0)
-        low, high = np.quantile(moved, [0.025, 0.975])
+        low, high = np.quantile(np.clip(_moved(likely, sd), 0.0, 1.0), [0.025, 0.975])
         return Prediction(n, float(self.weights @ f), float(low), float(high))
+
+    def gain(self) -> Effect:
+        """Mean of f(largest) − f(twice), both at the same point of the grid, and the 2.5% and 97.5% points of the fall.
+
+        Twice the data contain today's and share their luck, so that the fall has the variance that the luck loses.
+        """
+        expected = self.at(self.largest) - self.at(FURTHEST * self.largest)
+        today = float(self.weights @ self.at(self.largest))
+        sd = math.sqrt(self.luck * (1 - FURTHEST**-LUCK_EXPONENT) * today * (1 - today))
+        low, high = np.quantile(_moved(self._likely(expected), sd), [0.025, 0.975])
+        return Effect(float(self.weights @ expected), float(low), float(high))
+
+    def _likely(self, values: Floats) -> Floats:
+        """Equally likely ones of the values at the points of the grid."""
+        order = np.argsort(values)
+        likely: Floats = np.interp(_middles(LIKELY), np.cumsum(self.weights[order]), values[order])
+        return likely
+
+
+def _moved(likely: Floats, sd: Floats | float) -> Floats:
+    """Equally likely values, each moved by normal chance."""
+    moved: Floats = likely + np.outer(_normal_points(LUCK_GRID), sd * np.ones(len(likely)))
+    return moved
 
 
 def _expected_train_errors(train_error: float | None, n: int) -> tuple[Floats, float]:

@@ -60,23 +60,28 @@ class Learning:
             "today": None if curve is None else curve.today,
             "today_estimate": None if curve is None else asdict(curve.now),
             "twice": None if curve is None else asdict(curve.twice),
+            "gain": None if curve is None else asdict(curve.gain),
             "enough_sizes": curve is not None and curve.enough_sizes,
             "helps": curve is not None and curve.helps,
+            "is_flat": curve is not None and curve.is_flat,
+            "not_learned": [] if curve is None else list(curve.not_learned),
             "sentence": self.sentence,
         }
 
 
-def learning_of(trial: int, networks: Sequence[LearningNetwork], *, is_best: bool = True) -> Learning:
+def learning_of(
+    trial: int, networks: Sequence[LearningNetwork], material_gap: float, *, is_best: bool = True
+) -> Learning:
     """Fit the learning curve of one trial's networks."""
     points = learning_points(networks)
-    curve = fit_learning_curve(points) if points else None
+    curve = fit_learning_curve(points, material_gap) if points else None
     return Learning(trial=trial, is_best=is_best, points=tuple(points), curve=curve)
 
 
-def find_learning(record: StudyRecord) -> Learning | None:
+def find_learning(record: StudyRecord, material_gap: float) -> Learning | None:
     """Return the curve of the best trial that has one; None if none was measured."""
     measured = [trial for trial in record.trials if trial.learning]
     if not measured:
         return None
     best = min(measured, key=lambda trial: (not trial.is_judged, trial.value, trial.number))
-    return learning_of(best.number, best.learning, is_best=best == record.best)
+    return learning_of(best.number, best.learning, material_gap, is_best=best == record.best)

@@ -91,7 +91,7 @@ class Report(Shown):
     @cached_property
     def learning(self) -> Learning | None:
         """What ``tuner learning-curve`` measured; None if it was not run."""
-        return find_learning(self.record)
+        return find_learning(self.record, self.findings.diagnosis.material_gap)
 
     @cached_property
     def importances(self) -> Importances | None:

@@ -16,14 +16,12 @@ def more_data(state: StudyState) -> Action | None:
     if state.curve is None:
         return _measure_curve(state)
     curve, twice = state.curve, state.curve.twice.value
-    if curve.is_flat(state.diagnosis.material_gap):
+    if curve.is_flat:
         return None
     return Action(
         why=curve.sentence(),
         evidence={"n_train": state.data.n_train, "today": curve.today, "twice": twice},
-        gain=Gain(max(curve.estimate - curve.twice.high, 0.0), curve.estimate - curve.twice.low)
-        if curve.helps
-        else None,
+        gain=Gain(curve.gain.low, curve.gain.high) if curve.gain.low > 0 else None,
     )
 
 

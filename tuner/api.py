@@ -107,6 +107,8 @@ class Study:
         if one_se:
             choice = report.findings.simplest_tied
             trial = None if choice is None else choice.number
+        elif trial is None and report.findings.kept is not None:
+            trial = report.findings.kept.number
         request = FitRequest(trial=trial, seeds=seeds, on=on, ensemble=ensemble, corrected=report.corrected)
         return fit_model(record, dataset, trial_settings(definition), request)
 

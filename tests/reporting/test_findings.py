@@ -1,6 +1,7 @@
 """From a stored study to arrays for the analysis."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from tests.reporting.building import make_evaluation, make_study
 from tuner.metrics import BALANCED_ERROR
 from tuner.reporting import build_report
 from tuner.reporting.findings import dev_losses
-from tuner.storage import StudyRecord
+from tuner.storage import Begun, StudyRecord
 
 SIMPLE = {"beat_majority", "compare_gradient_boosting", "compare_logistic_regression"}
 
@@ -179,3 +180,42 @@ def test_plain_errors_are_not_compared_with_the_balanced_error() -> None:
     plain = build_report(dataclasses.replace(record, definition=record.definition.replace("balanced_error", "error")))
     assert [action for action in plain.actions if action.action in SIMPLE]
     assert "balanced_error" not in plain.summary["best"]
+
+
+def begun(record: StudyRecord, wrong: Sequence[int]) -> StudyRecord:
+    """A study that began with another's trials, each with so many of the first dev rows wrong, at every epoch alike."""
+    trials = []
+    for trial, count in zip(record.trials, wrong, strict=True):
+        bits = np.arange(len(record.dev_y)) < count
+        folds = np.bincount(record.dev_fold, weights=bits, minlength=20)
+        network = trial.networks[0]
+        losses = np.tile(folds.astype(np.int64), (len(network.dev_fold_losses), 1))
+        network = dataclasses.replace(network, dev_losses=bits, dev_wrong=count, dev_fold_losses=losses)
+        trials.append(dataclasses.replace(trial, value=count / len(bits), networks=[network], state="complete"))
+    facts = dataclasses.replace(record.facts, begun=Begun("old", 5))
+    return dataclasses.replace(record, trials=trials, facts=facts)
+
+
+@pytest.mark.parametrize("wrong", [(60, 20, 70), (20, 60, 70)])
+def test_the_best_trial_is_used_if_it_is_better_or_first(wrong: Sequence[int]) -> None:
+    """Far better than the best of the study before, or that very trial."""
+    assert build_report(begun(make_study(3), wrong)).findings.kept is None
+
+
+def test_the_best_of_the_study_before_is_kept_unless_the_new_choice_is_better() -> None:
+    """Thirty new trials of the same error: the luckiest of them is no reason to change."""
+    rng = np.random.default_rng(0)
+    record = begun(make_study(31), [60] * 31)
+    for trial in record.trials[1:]:
+        bits = rng.random(len(record.dev_y)) < 0.15
+        network = dataclasses.replace(trial.networks[0], dev_losses=bits, dev_wrong=int(bits.sum()))
+        losses = np.bincount(record.dev_fold, weights=bits, minlength=20).astype(np.int64)
+        network = dataclasses.replace(network, dev_fold_losses=np.tile(losses, (len(network.dev_fold_losses), 1)))
+        record.trials[trial.number] = dataclasses.replace(trial, value=float(bits.mean()), networks=[network])
+    found = build_report(record).findings
+    assert found.best is not None
+    assert found.best.number > 0
+    assert found.best.value < record.trials[0].value
+    assert found.kept is record.trials[0]
+    assert any("tuner train uses trial 0." in note for note in build_report(record).notes)
+    assert build_report(dataclasses.replace(record, facts=make_study(1).facts)).findings.kept is None

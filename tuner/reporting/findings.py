@@ -25,6 +25,7 @@ from tuner.analysis import (
     corrected_dev_error,
     diagnose,
     effective_examples,
+    rechosen_error,
     resolution,
     seeds_error,
     simplest_tied,
@@ -36,7 +37,7 @@ from tuner.nn import Architecture
 from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
 from tuner.study import HYPERPARAMETERS, StudyDefinition
 
-STREAM = 7  # of the study's seed, for the random splits of the selection correction
+CORRECTING, COMPARING = 7, 9  # streams of the study's seed: for the selection correction, and for the trial kept
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Findings:
 
     ``judged``: complete trials that did not diverge, by number. ``tied_with_best``: numbers of those
     statistically tied with the best, including the best. ``seeds``: the mean over several seeds. ``metric``: what the
-    search minimizes. ``weighted``: the best trial's value, if the metric weights the classes.
+    search minimizes. ``weighted``: the best trial's value, if the metric weights the classes. ``kept``: the trial that
+    repeats the best of the study that this one began with, if this study's best is not better by a fair comparison.
     """
 
     best: TrialRecord | None
@@ -58,6 +60,7 @@ class Findings:
     resolution: Resolution | None = None
     seeds: SeedsError | None = None
     weighted: ClassWeightedError | None = None
+    kept: TrialRecord | None = None
 
     @property
     def ranked(self) -> list[TrialRecord]:
@@ -83,10 +86,11 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     sizes = n_parameters(record, definition, [trial.params.get("hidden") for trial in judged])
     strengths = _strengths(judged)
     has_complexity = bool(sizes.any() or strengths.size)
+    competition = _competition(record, definition, judged, losses)
     return Findings(
         best=best,
         judged=judged,
-        diagnosis=_diagnosis(record, definition, judged, place, losses, baseline, material_gap),
+        diagnosis=_diagnosis(record, definition, best, competition, place, baseline, material_gap),
         metric=metric,
         classes=tuple(classes),
         tied_with_best=tuple(judged[k].number for k in members),
@@ -94,35 +98,66 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         resolution=resolution(weighted, place, members),
         seeds=_seeds_error(record, best) if metric.counts_wrong else None,
         weighted=None if metric.class_weights is None else class_weighted_error(classes, metric.class_weights),
+        kept=_kept(record, definition, judged, competition, best) if metric.counts_wrong else None,
     )
+
+
+def _competition(
+    record: StudyRecord, definition: StudyDefinition, judged: Sequence[TrialRecord], losses: NDArray[Any]
+) -> Competition:
+    """Return everything that was looked at on the dev set."""
+    return Competition(
+        trials=[_runs(trial, record, definition) for trial in judged],
+        fold_sizes=np.bincount(record.dev_fold, minlength=N_DEV_FOLDS),
+        losses=losses,
+        patience=definition.training.patience,
+        looks=record.dev_layout(judged[0]).networks_per_row,
+        groups=record.dev_groups,
+    )
+
+
+def _kept(
+    record: StudyRecord,
+    definition: StudyDefinition,
+    judged: Sequence[TrialRecord],
+    competition: Competition,
+    best: TrialRecord,
+) -> TrialRecord | None:
+    """Return trial 0, which repeats another study's best, unless choosing among all trials again gives a lower error.
+
+    Both choose their epochs on the same parts of the dev set and are scored on the rest.
+    """
+    begun, first = record.facts.begun, judged[0]
+    if begun is None or not begun.trials or first.number != 0 or first is best:
+        return None
+    alone = replace(competition, trials=competition.trials[:1], losses=competition.losses[:1])
+    old, new = (rechosen_error(one, rng=_rng(definition, COMPARING)) for one in (alone, competition))
+    return first if old <= new else None
+
+
+def _rng(definition: StudyDefinition, stream: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(stream,)))
 
 
 def _diagnosis(
     record: StudyRecord,
     definition: StudyDefinition,
-    judged: Sequence[TrialRecord],
+    best: TrialRecord,
+    competition: Competition,
     place: int,
-    losses: NDArray[Any],
     baseline: Baseline,
     material_gap: float,
 ) -> Diagnosis:
     """Diagnose the error, selection-corrected if trials were chosen by the error."""
-    best = judged[place]
     layout, n_dev = record.dev_layout(best), len(record.dev_y)
     counts_wrong, groups = METRICS[definition.search.metric].counts_wrong, record.dev_groups
     wrong = sum(one.dev_wrong for one in best.networks) / layout.networks_per_row
-    rng = np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,)))
+    rng = _rng(definition, CORRECTING)
     effective = None
     if groups is not None:  # without knowing which rows are wrong, each group counts once
-        effective = effective_examples(losses[place], groups, rng=rng) if counts_wrong else len(np.unique(groups))
-    competition = Competition(
-        trials=[_runs(trial, record, definition) for trial in judged],
-        fold_sizes=np.bincount(record.dev_fold, minlength=N_DEV_FOLDS),
-        losses=losses,
-        patience=definition.training.patience,
-        looks=layout.networks_per_row,
-        groups=groups,
-    )
+        effective = (
+            effective_examples(competition.losses[place], groups, rng=rng) if counts_wrong else len(np.unique(groups))
+        )
     corrected = None
     if competition.had_a_choice and counts_wrong:
         corrected = corrected_dev_error(competition, place, rng=rng, n_effective=effective)

@@ -33,6 +33,7 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
         _trainer(definition, findings),
         _tied(findings),
         _resolution(record, findings),
+        _kept(record, findings),
         _simplest_tied(findings),
         _seeds(findings),
         layers_sentence(findings.best),
@@ -103,6 +104,17 @@ def _resolution(record: StudyRecord, findings: Findings) -> str:
         rows = rounded(resolution.examples)
         return f"{detectable}. It would take about {rows} dev rows to separate the best two trials."
     return f"{detectable}."
+
+
+def _kept(record: StudyRecord, findings: Findings) -> str:
+    kept, best, begun = findings.kept, findings.best, record.facts.begun
+    if kept is None or best is None or begun is None:
+        return ""
+    return (
+        f"Trial {kept.number} repeats the best trial of study {begun.study}. Allowing for the choice among "
+        f"{count(len(findings.judged), 'trial')}, trial {best.number} is not better: tuner train uses trial "
+        f"{kept.number}."
+    )
 
 
 def _simplest_tied(findings: Findings) -> str:

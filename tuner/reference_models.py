@@ -5,6 +5,7 @@ A tuned network should beat these clearly; they are computed once per study.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,14 +13,16 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from tuner.analysis import Competition, NetworkRun, corrected_dev_error, first_stop
 from tuner.data import Dataset
+from tuner.dev_layout import N_DEV_FOLDS
 from tuner.nn import Hyperparameters, Stopping
 from tuner.outcomes import StopReason
 from tuner.study import StudyDefinition
-from tuner.trial import draw_dev_folds, run_trial, trial_settings
+from tuner.trial import dev_layout, draw_dev_folds, run_trial, trial_settings
 
 PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
-"""λ/m of the logistic regressions; the one with the lowest dev error counts."""
+"""λ/m of the logistic regressions, of which the one with the lowest dev error is chosen."""
 SHORT = Stopping(max_epochs=100, patience=10)
 """Stopping of the logistic regressions, whatever the study's own, so that a search does not wait long."""
 BOOSTING = {"rounds": 100, "bins": 255}
@@ -32,6 +35,8 @@ WORK = 5e8
 FEWEST_ROWS = 1000
 DISTANCES = 2e7
 """Distances between dev and training rows that nearest neighbors may take."""
+STREAM = 10
+"""Of the search's seed, for the random splits of the selection correction."""
 
 ShouldStop = Callable[[], bool]
 
@@ -64,12 +69,15 @@ def majority(dataset: Dataset) -> float:
 def logistic_regression(
     definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False
 ) -> float:
-    """Train tuner's network without a hidden layer, for several λ, with Adam and early stopping."""
+    """Train tuner's network without a hidden layer, for several λ, with Adam and early stopping.
+
+    Returned is the selection-corrected dev error of the best one: its λ and its epochs were chosen on dev.
+    """
     settings = replace(trial_settings(definition), metric="error", seeds=1, rungs=(), stopping=SHORT)
     m = len(dataset.parts[0].train)
     folds = draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed)
     batch = int(2 ** np.clip(np.round(np.log2(max(m / 64, 1))), 5, 9))
-    values = []
+    results = []
     with threadpool_limits(limits=1):
         for penalty in PENALTIES:
             hyperparameters = Hyperparameters(
@@ -85,8 +93,21 @@ def logistic_regression(
             )
             if result.stop_reason == StopReason.INTERRUPTED:
                 raise TrainingStoppedError
-            values.append(result.value if result.stop_reason != StopReason.DIVERGED else 1.0)
-    return min(values)
+            if result.stop_reason != StopReason.DIVERGED:
+                results.append(result)
+    if not results:
+        return 1.0
+    layout, first = dev_layout(dataset, settings.seeds), first_stop(SHORT.min_updates, math.ceil(m / batch))
+    competition = Competition(
+        trials=[[NetworkRun(fold_losses=runs, first_stop=first) for runs in one.dev_fold_losses] for one in results],
+        fold_sizes=np.bincount(folds, minlength=N_DEV_FOLDS),
+        losses=np.stack([layout.row_losses(one.dev_losses) for one in results]),
+        patience=SHORT.patience,
+        groups=dataset.dev_groups,
+    )
+    best = int(np.argmin([one.value for one in results]))
+    rng = np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,)))
+    return corrected_dev_error(competition, best, rng=rng).value
 
 
 def gradient_boosting(definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False) -> float:

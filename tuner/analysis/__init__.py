@@ -47,6 +47,7 @@ from tuner.analysis.selection import (
     bootstrap_corrected_error,
     corrected_dev_error,
     epoch_corrected_errors,
+    first_stop,
     rechosen_error,
 )
 from tuner.analysis.smoothing import exponentially_weighted_average

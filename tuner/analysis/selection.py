@@ -6,6 +6,7 @@ again on a part of the dev set and scored on the rest, where it did not look.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +68,11 @@ class Competition:
     def had_a_choice(self) -> bool:
         """Whether more than one trial or epoch competed."""
         return len(self.trials) > 1 or any(len(run.fold_losses) > 1 for trial in self.trials for run in trial)
+
+
+def first_stop(min_updates: int, updates: float) -> int:
+    """Return the first epoch (from 1) after which patience may end training, with ``updates`` in an epoch."""
+    return max(math.ceil(min_updates / max(updates, 1.0)), 1)
 
 
 def corrected_dev_error(

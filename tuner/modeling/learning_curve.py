@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tuner.analysis import LearningNetwork, NetworkRun, epoch_corrected_errors
+from tuner.analysis import LearningNetwork, NetworkRun, epoch_corrected_errors, first_stop
 from tuner.data import Dataset, Part, Table
 from tuner.dev_layout import N_DEV_FOLDS
 from tuner.nn import Hyperparameters, Stopping, TrainedNetwork
@@ -171,11 +171,11 @@ def _networks(
     parts, stopping, watched = task.dataset.parts, task.stopping(n_train), task.watched()
     layout = dev_layout(task.dataset, 1)
     fold_sizes = [np.bincount(folds, minlength=N_DEV_FOLDS) for folds in layout.split(task.dev_folds)]
-    first_stop = max(math.ceil(stopping.min_updates / task.updates(n_train)), 1)
+    first = first_stop(stopping.min_updates, task.updates(n_train))
     networks = []
     for index, network in enumerate(result.networks):
         repeat, place = divmod(index, len(parts))
-        run = NetworkRun(fold_losses=result.dev_fold_losses[index], first_stop=first_stop)
+        run = NetworkRun(fold_losses=result.dev_fold_losses[index], first_stop=first)
         errors = epoch_corrected_errors(
             [run] if network.best_epoch else [],
             fold_sizes[place],

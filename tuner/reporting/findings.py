@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +24,7 @@ from tuner.analysis import (
     corrected_dev_error,
     diagnose,
     effective_examples,
+    first_stop,
     rechosen_error,
     resolution,
     seeds_error,
@@ -202,8 +202,8 @@ def _runs(trial: TrialRecord, record: StudyRecord, definition: StudyDefinition) 
 
 def _run(network: NetworkRecord, definition: StudyDefinition) -> NetworkRun:
     updates = network.updates / network.best_epoch if network.best_epoch else 1.0
-    first = math.ceil(definition.training.min_updates / max(updates, 1.0))
-    return NetworkRun(fold_losses=network.dev_fold_losses, first_stop=max(first, 1))
+    first = first_stop(definition.training.min_updates, updates)
+    return NetworkRun(fold_losses=network.dev_fold_losses, first_stop=first)
 
 
 def _train_estimate(trial: TrialRecord, layout: DevLayout) -> ErrorEstimate:

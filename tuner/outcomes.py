@@ -86,7 +86,8 @@ ERROR_NAMES = {
 class Finding:
     """One finding of the data checks; ``kind`` is for programs, ``text`` for people.
 
-    kind: same_rows, groups, class_shares, distribution, missingness, classifier, not_compared, leakage or imbalance.
+    kind: same_rows, groups, time_order, class_shares, distribution, missingness, classifier, not_compared, leakage or
+    imbalance.
     """
 
     __pydantic_config__ = STRICT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,59 @@ def test_a_rare_class_makes_no_groups() -> None:
     frame = people(1000).assign(town=[f"town {k % 100}" for k in range(1000)])
     frame["rich"] = np.where(np.arange(1000) < 8, "yes", "no")
     assert "groups" not in findings(frame)
+
+
+# --- rows in order ----------------------------------------------------------------------------------------------------
+
+
+def hours(n: int = 2000) -> pd.DataFrame:
+    """An hourly table: the weather drifts, and so does what it means for the class."""
+    rng = np.random.default_rng(0)
+    drift = np.cumsum(rng.standard_normal(n) * 0.3)
+    rich = np.sin(drift * 1.3 + np.arange(n) / 200) + rng.normal(0, 0.15, n) > 0
+    when = pd.date_range("2024-01-01", periods=n, freq="h").astype(str)
+    temperature = (20 + drift + rng.normal(0, 0.3, n)).round(3)
+    return pd.DataFrame({"when": when, "temperature": temperature, "rich": np.where(rich, "yes", "no")})
+
+
+@pytest.mark.parametrize("settings", [{}, {"folds": 5}])
+def test_rows_in_time_order_are_told_with_the_errors_of_both_splits(settings: dict[str, Any]) -> None:
+    """A date column is offered as time, also where the rows are shuffled; once it is named nothing is left to say."""
+    [finding] = findings(hours().sample(frac=1, random_state=0), **settings)["time_order"]
+    assert (finding.severity, finding.columns) == ("warning", ("when",))
+    assert 'set [data] time = "when"' in finding.text
+    assert finding.evidence["later_error"] > 2 * finding.evidence["random_error"]
+    assert "time_order" not in findings(hours(), time="when")
+
+
+def test_rows_in_an_order_that_no_column_names_are_told_too() -> None:
+    """Neighbors in the file are alike; in a shuffled file nothing can be seen."""
+    frame = hours().drop(columns="when")
+    [finding] = findings(frame)["time_order"]
+    assert finding.columns == ()
+    assert "rows that are close in the file are alike" in finding.text
+    assert "time_order" not in findings(frame.sample(frac=1, random_state=0))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_dates_that_say_nothing_of_later_rows_and_sorted_classes_are_no_time(seed: int) -> None:
+    """Dates of birth, and a file that is sorted by class."""
+    rng = np.random.default_rng(seed)
+    born = pd.date_range("1950-01-01", periods=600, freq="D")[rng.permutation(600)].astype(str)
+    frame = people(600, seed).assign(born=born)
+    assert "time_order" not in findings(frame)
+    assert "time_order" not in findings(frame.sort_values("rich"))
+
+
+def test_groups_that_a_column_may_name_are_told_with_the_errors_of_both_splits() -> None:
+    """Whoever is seen again is recognized: the error on rows of new patients is far higher."""
+    rng = np.random.default_rng(0)
+    patient = np.repeat(np.arange(100), 8)
+    x = np.repeat(rng.normal(size=(100, 2)), 8, axis=0) + rng.normal(0, 0.01, (800, 2))
+    rich = np.repeat(rng.choice(["yes", "no"], 100), 8)
+    frame = pd.DataFrame({"patient": [f"P{k}" for k in patient], "a": x[:, 0], "b": x[:, 1], "rich": rich})
+    [finding] = findings(frame.sample(frac=1, random_state=0))["groups"]
+    assert re.search(r"wrong on \d\d\.\d% of the rows of new groups, and on \d+\.\d% of rows drawn", finding.text)
 
 
 # --- the same row twice -----------------------------------------------------------------------------------------------

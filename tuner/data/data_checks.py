@@ -25,9 +25,10 @@ from tuner.data.encoding import encode, fit_encodings
 from tuner.data.group_detection import class_agreement, may_name_groups
 from tuner.data.kinds import counts_of
 from tuner.data.loading import assembly_of, check_rows
+from tuner.data.row_order import QuickModel, orders, other_groups
 from tuner.data.splitting import generator
 from tuner.data.tables import TextColumn, TypedTable
-from tuner.formatting import percent
+from tuner.formatting import percent, quoted
 from tuner.metrics import BALANCED_ERROR
 from tuner.outcomes import Finding
 
@@ -68,7 +69,7 @@ def check_data_quality(dataset: Dataset) -> tuple[Finding, ...]:
 def findings(assembly: Assembly) -> Iterator[Finding]:
     """Yield every finding, the most serious kinds first."""
     yield from same_rows(assembly)
-    yield from unnamed_groups(assembly)
+    yield from dependent_rows(assembly)
     yield from leaking_columns(assembly)
     for comparison in comparisons(assembly):
         yield from compare(comparison)
@@ -133,11 +134,39 @@ def _same_rows(shared: int, n: int, rows: str, where: str, parts: tuple[str, str
         yield Finding("same_rows", severity, text, parts, evidence={"rows": shared, "share": share})
 
 
-def unnamed_groups(assembly: Assembly) -> Iterator[Finding]:
-    """Report each column whose rows of one value seem to be a group that the split ignores."""
-    settings, table = assembly.settings, assembly.tables["source"]
-    if any(getattr(settings, key) is not None for key in ("group", "time", "split_column")):
+def dependent_rows(assembly: Assembly) -> Iterator[Finding]:
+    """Report groups and orders of rows that the split ignores, with the errors of a quick model on both splits."""
+    settings = assembly.settings
+    if any(getattr(settings, key) is not None for key in ("group", "time", "split_column", "dev")):
         return
+    model = QuickModel(assembly)
+    yield from unnamed_groups(assembly, model)
+    if assembly.image is None:
+        yield from rows_in_order(assembly, model)
+
+
+def rows_in_order(assembly: Assembly, model: QuickModel) -> Iterator[Finding]:
+    """Report that later rows, by a date or in the file, are harder to predict than rows drawn at random."""
+    dates = [name for name, column in assembly.columns.items() if column.kind == "date"]
+    for name, (usual, later) in orders(model, dates):
+        where = "in the file" if name is None else f"in column {quoted(name)}"
+        way = (
+            'name a column that orders them, or their group (time = "column", or group = "column")'
+            if name is None
+            else f"set [data] time = {json.dumps(name, ensure_ascii=False)}"
+        )
+        text = (
+            f"rows that are close {where} are alike: a quick model is wrong on {percent(later)} of the last fifth of "
+            f"the rows, and on {percent(usual)} of rows drawn at random. If the model is for later rows, {way}; "
+            "otherwise dev and test errors are too low"
+        )
+        evidence = {"later_error": later, "random_error": usual}
+        yield Finding("time_order", "warning", text, ("train", "dev"), () if name is None else (name,), evidence)
+
+
+def unnamed_groups(assembly: Assembly, model: QuickModel) -> Iterator[Finding]:
+    """Report each column whose rows of one value seem to be a group that the split ignores."""
+    table = assembly.tables["source"]
     rows = np.concatenate([part.rows for part in assembly.outside_test if part.table == "source"])
     y = assembly.y["source"][rows]
     for name, values, ordered in _names_of_rows(table):
@@ -149,6 +178,11 @@ def unnamed_groups(assembly: Assembly) -> Iterator[Finding]:
                 "(nearly) all rows of one value have the same class. If they are groups, set [data] group = "
                 f"{json.dumps(name, ensure_ascii=False)}; otherwise dev and test errors can be far too low"
             )
+            rng = generator(assembly.settings.seed, SAMPLE_STREAM + 3)
+            errors = model.errors(other_groups(values[model.rows], rng))
+            if errors is not None:
+                text += f": a quick model is wrong on {percent(errors[1])} of the rows of new groups, and on "
+                text += f"{percent(errors[0])} of rows drawn at random"
             evidence = {"values": float(n), "mixed": agreement.mixed, "mixed_by_chance": agreement.chance}
             yield Finding("groups", "warning", text, ("train", "dev"), (name,), evidence)
 

@@ -73,6 +73,15 @@ def test_seeds_widen_the_interval() -> None:
     assert found.high == pytest.approx(0.1 + np.hypot(high - 0.1, half), abs=1e-6)
 
 
+def test_errors_that_allow_for_the_epochs_take_the_place_of_the_counts() -> None:
+    """Each seed was best at its own epoch by luck: the mean moves to the corrected errors, the spread too."""
+    wrong = np.arange(1000) < np.array([[80], [100], [120]])
+    found = seeds_error(wrong, np.array([0.11, 0.11, 0.14]))
+    assert found is not None
+    assert found.value == pytest.approx(0.12)
+    assert found.low < wilson(120, 1000)[0]
+
+
 def test_one_seed_has_no_second_line() -> None:
     """Its spread is not known."""
     assert seeds_error(np.zeros((1, 10), dtype=bool)) is None

@@ -1,5 +1,7 @@
 """Picking the best of many: the correction against a plain re-enactment, and on searches whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,10 +9,13 @@ from tuner.analysis import (
     Competition,
     NetworkRun,
     bootstrap_corrected_error,
+    chosen_error,
     corrected_dev_error,
+    held_out_losses,
     rechosen_error,
     wilson,
 )
+from tuner.metrics import BALANCED_ERROR
 
 
 def competition(
@@ -102,6 +107,46 @@ def test_a_choice_by_another_metric_is_not_below_its_raw_error() -> None:
     given = competition(bits, np.arange(400) % 20)
     worst = int(given.losses.mean(axis=1).argmax())
     assert corrected_dev_error(given, worst, rng=rng).value > given.losses[worst].mean()
+
+
+def test_a_choice_of_epochs_that_did_not_happen_is_not_replayed() -> None:
+    """By cost the last epoch was kept, 20% wrong; patience with the error would have stopped at the first, 30%."""
+    rng = np.random.default_rng(9)
+    bits = rng.random((20, 4, 400)) < np.array([0.3, 0.45, 0.45, 0.2])[:, None]
+    by_error = replace(competition(bits, np.arange(400) % 20, patience=2), losses=bits[:, -1])
+    by_cost = replace(by_error, epochs_by_loss=False)
+    best = int(by_cost.losses.mean(axis=1).argmin())
+    assert corrected_dev_error(by_error, best, rng=rng).value > 0.27
+    found = corrected_dev_error(by_cost, best, rng=rng)
+    assert by_cost.losses[best].mean() < 0.18
+    assert found.value == pytest.approx(0.2, abs=0.02)
+    assert chosen_error(by_cost, rng=rng) == pytest.approx(0.2, abs=0.02)
+
+
+def test_a_choice_by_the_balanced_error_is_allowed_for() -> None:
+    """Sixty trials that guess, each with its own share of the rare class, 20 of 200 rows: half of each class is wrong.
+
+    The best one's balanced error is far lower by luck, mostly in the rare class; the plain error says nothing of it.
+    """
+    rng = np.random.default_rng(10)
+    y = np.repeat([0, 1], [180, 20])
+    weights = BALANCED_ERROR.weighted(np.ones(200), y)
+    measured, corrected, plain = [], [], []
+    for _ in range(20):
+        rare = rng.uniform(0.1, 0.9, size=(60, 1))
+        wrong = (rng.random((60, 200)) < rare) != y
+        given = Competition(
+            trials=[[NetworkRun(fold_losses=np.zeros((1, 20)))] for _ in wrong],
+            fold_sizes=np.full(20, 10), losses=wrong, weights=weights,
+        )  # fmt: skip
+        best = int(given.chosen_by.mean(axis=1).argmin())
+        measured.append(given.chosen_by[best].mean())
+        corrected.append((held_out_losses(given, rng=np.random.default_rng(0)) * weights).mean())
+        plain.append(corrected_dev_error(given, best, rng=rng).value - wrong[best].mean())
+        assert chosen_error(given, rng=np.random.default_rng(0)) == pytest.approx(corrected[-1])
+    assert np.mean(measured) < 0.4
+    assert np.mean(corrected) == pytest.approx(0.5, abs=0.025)
+    assert np.mean(plain) > 0
 
 
 def test_folds_add_up_and_seeds_average() -> None:

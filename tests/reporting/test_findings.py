@@ -161,6 +161,11 @@ def test_a_search_for_the_balanced_error_is_reported_by_it() -> None:
     found = report.summary["best"]["balanced_error"]
     assert found["value"] == pytest.approx(report.best.value)
     assert found["low"] < found["value"] < found["high"]
+    corrected = report.summary["best"]["balanced_error_corrected"]
+    assert corrected["low"] < corrected["value"] < corrected["high"]
+    assert corrected["value"] > found["value"]
+    assert f"Selection-corrected: {100 * corrected['value']:.1f}%" in " ".join(report.text().split())
+    assert any("but not the epochs" in note for note in report.notes)
     assert "minimized the balanced error" in report.text()
     assert "always predicting one class gives 50.0%" in " ".join(report.text().split())
     assert report.findings.simplest_tied is not None
@@ -180,6 +185,24 @@ def test_plain_errors_are_not_compared_with_the_balanced_error() -> None:
     plain = build_report(dataclasses.replace(record, definition=record.definition.replace("balanced_error", "error")))
     assert [action for action in plain.actions if action.action in SIMPLE]
     assert "balanced_error" not in plain.summary["best"]
+
+
+def test_the_mean_over_seeds_allows_for_the_epochs() -> None:
+    """Each seed's epoch was chosen on dev; by the cost it was not chosen by its error, and nothing is replayed."""
+    record = make_study(12, seeds=3, n_dev=120, epochs=30)
+    report = build_report(record)
+    by_cost = build_report(dataclasses.replace(record, definition=monitored(record, "cost")))
+    assert report.best is not None
+    counted = np.mean([network.dev_wrong / network.n_dev for network in report.best.networks])
+    assert report.findings.seeds.value > counted + 0.002
+    assert by_cost.findings.seeds.value == pytest.approx(counted)
+    assert not any("but not the epochs" in note for note in report.notes)
+    assert any("but not the epochs" in note for note in by_cost.notes)
+
+
+def monitored(record: StudyRecord, metric: str) -> str:
+    """The study's definition with early stopping by another metric."""
+    return record.definition.replace("[training]", f'[training]\nmonitor = "{metric}"')
 
 
 def begun(record: StudyRecord, wrong: Sequence[int]) -> StudyRecord:

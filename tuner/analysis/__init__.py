@@ -45,9 +45,11 @@ from tuner.analysis.selection import (
     Competition,
     NetworkRun,
     bootstrap_corrected_error,
+    chosen_error,
     corrected_dev_error,
     epoch_corrected_errors,
     first_stop,
+    held_out_losses,
     rechosen_error,
 )
 from tuner.analysis.smoothing import exponentially_weighted_average

@@ -104,11 +104,12 @@ def effective_examples(
     return float(np.clip(known * p * (1 - p) / variance if variance else len(bits), least, len(bits)))
 
 
-def seeds_error(wrong: NDArray[np.generic]) -> SeedsError | None:
+def seeds_error(wrong: NDArray[np.generic], errors: NDArray[np.floating] | None = None) -> SeedsError | None:
     """Return the mean over seeds; the interval covers examples and seeds; ``wrong``: (K, n) bits; None for one seed.
 
-    The examples' part is Wilson's at the mean, the seeds' part t(K − 1)·s/√K; lengths are added in quadrature, as for a
-    difference of two independent errors.
+    ``errors``: (K,) each one's error after allowing for the choice of its epoch; None: as counted. The examples' part
+    is Wilson's at the mean, the seeds' part t(K − 1)·s/√K; lengths are added in quadrature, as for a difference of two
+    independent errors.
     """
     from scipy.special import stdtrit
 
@@ -116,7 +117,7 @@ def seeds_error(wrong: NDArray[np.generic]) -> SeedsError | None:
     k, n = rows.shape
     if k < 2 or n == 0:
         return None
-    each = rows.mean(axis=1)
+    each = rows.mean(axis=1) if errors is None else errors
     mean = float(each.mean())
     low, high = ErrorEstimate.measured(mean * n, n).interval()
     seeds = float(stdtrit(k - 1, 0.975) * each.std(ddof=1) / math.sqrt(k))

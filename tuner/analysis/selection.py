@@ -24,7 +24,7 @@ RESAMPLES = 200
 CHUNK = 64  # networks whose epochs are followed at once: what fits a processor's cache
 NEVER_BETTER = 1e6  # a fold's losses after training ended; with float32 counts stay exact up to 1.6e7
 CONTENDING = (
-    5.0  # the difference of two trials in a resample has at most √(sum of their wrong) for a standard deviation
+    5.0  # the difference of two trials in a resample has at most √(sum of their losses²) for a standard deviation
 )
 
 
@@ -49,7 +49,8 @@ class Competition:
     examples in each fold. ``losses``: (trials, n_dev) loss of each dev example at the trial's best epoch (with seeds:
     the mean over its networks). ``looks``: networks of a trial that judge one dev example: K
     with seeds, otherwise 1. ``patience``: epochs without a better error that end training, None: never. ``groups``:
-    (n_dev,) numbers of examples that stay together.
+    (n_dev,) numbers of examples that stay together. ``weights``: (n_dev,) of the losses where trials were chosen, mean
+    1; None: alike. ``epochs_by_loss``: whether epochs were chosen by these losses, not by the cost, for example.
     """
 
     trials: Sequence[Sequence[NetworkRun]]
@@ -58,6 +59,18 @@ class Competition:
     patience: int | None = 10
     looks: int = 1
     groups: NDArray[np.integer] | None = None
+    weights: NDArray[np.floating] | None = None
+    epochs_by_loss: bool = True
+
+    @property
+    def can_replay(self) -> bool:
+        """Whether the folds' losses show what would have been chosen on a part of the dev set."""
+        return self.epochs_by_loss and self.weights is None
+
+    @property
+    def chosen_by(self) -> NDArray[Any]:
+        """(trials, n_dev) losses whose mean trials were chosen by."""
+        return self.losses if self.weights is None else self.losses * self.weights
 
     @property
     def n(self) -> int:
@@ -81,18 +94,29 @@ def corrected_dev_error(
     """Dev error of trial ``best`` (its place among the trials) after allowing for the choice of trial and epoch.
 
     Value: :func:`rechosen_error`. Lower end: the smaller of the Wilson ends at this value and at
-    :func:`bootstrap_corrected_error`; upper end: Wilson at this value. Where the search minimized something else than
-    the error, ``best`` does not have the least error, and both values are shifted by what it has more. Raw where
-    nothing competed.
+    :func:`bootstrap_corrected_error`; upper end: Wilson at this value. Where ``best`` does not have the least error,
+    both values are shifted by what it has more. Where the choice cannot be replayed on the folds, the value is the mean
+    of :func:`held_out_losses`, which does not see the choice of the epochs. Raw where nothing competed.
     """
     errors = np.asarray(competition.losses, dtype=np.float64).mean(axis=1) if competition.n else np.zeros(1)
     raw = float(errors[best])
     if not competition.had_a_choice or not competition.n:
         return ErrorEstimate(value=raw, n=competition.n, n_effective=n_effective)
-    more = raw - float(errors.min())
+    more = raw - float(errors[competition.chosen_by.mean(axis=1).argmin()])
+    if not competition.can_replay:
+        value = float(np.clip(held_out_losses(competition, rng=rng).mean() + more, 0.0, 1.0))
+        return ErrorEstimate(value=value, n=competition.n, n_effective=n_effective)
     rechosen = min(rechosen_error(competition, rng=rng) + more, 1.0)
     bootstrapped = min(bootstrap_corrected_error(competition.losses, competition.groups, rng=rng) + more, 1.0)
     return ErrorEstimate(value=rechosen, n=competition.n, n_effective=n_effective, low_from=bootstrapped)
+
+
+def chosen_error(competition: Competition, *, rng: np.random.Generator) -> float:
+    """Loss, on rows where it did not look, of what is chosen among the trials: of their weighted rows, if they are."""
+    if competition.can_replay:
+        return rechosen_error(competition, rng=rng)
+    losses = held_out_losses(competition, rng=rng)
+    return float((losses if competition.weights is None else losses * competition.weights).mean())
 
 
 def rechosen_error(competition: Competition, *, rng: np.random.Generator, splits: int = SPLITS) -> float:
@@ -121,6 +145,8 @@ def epoch_corrected_errors(
     runs: Sequence[NetworkRun], fold_sizes: NDArray[np.integer], *, patience: int | None, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """(K,) dev error of each network after allowing for the choice of its own epoch, and of nothing else."""
+    if all(len(run.fold_losses) == 1 for run in runs):
+        return np.array([run.fold_losses.sum() / fold_sizes.sum() for run in runs])
     losses = np.zeros((1, int(fold_sizes.sum())))
     alone = [Competition(trials=[[run]], fold_sizes=fold_sizes, losses=losses, patience=patience) for run in runs]
     return np.array([rechosen_error(one, rng=rng) for one in alone])
@@ -182,23 +208,46 @@ def bootstrap_corrected_error(
     left-out examples, both summed over the resamples. (BBC-CV: Tsamardinos, Greasidou & Borboudakis 2018)
     """
     rows = np.asarray(losses)
-    n = rows.shape[1]
-    unit = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
-    n_units = int(unit.max()) + 1
-    rows = rows[_contenders(rows, np.bincount(unit))].astype(np.float32)
-    times = rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=resamples)[:, unit].T
-    left_out = (times == 0).astype(np.float32)
+    winners, left_out = _choose_on_resamples(rows, groups, rng, resamples)
     scored = left_out.sum(axis=0) > 0
     if not scored.any():
         return float(rows.mean(axis=1).min())
-    winners = (rows @ times.astype(np.float32)).argmin(axis=0)
-    held_loss = np.einsum("ij,ji->i", rows[winners], left_out)
+    held_loss = np.einsum("ij,ji->i", rows[winners].astype(np.float32), left_out)
     return float(held_loss[scored].sum() / left_out.sum())
+
+
+def held_out_losses(
+    competition: Competition, *, rng: np.random.Generator, resamples: int = RESAMPLES
+) -> NDArray[np.float64]:
+    """(n_dev,) mean loss of each example under the trials that are chosen on the bootstrap samples that leave it out.
+
+    Trials are chosen by their weighted losses. An example that no sample leaves out keeps the best trial's loss.
+    """
+    losses = np.asarray(competition.losses)
+    winners, left_out = _choose_on_resamples(competition.chosen_by, competition.groups, rng, resamples)
+    often = left_out.sum(axis=1)
+    held = np.einsum("ij,ji->j", losses[winners].astype(np.float32), left_out)
+    best = losses[competition.chosen_by.mean(axis=1).argmin()]
+    mean: NDArray[np.float64] = np.where(often > 0, held / np.maximum(often, 1), best).astype(np.float64)
+    return mean
+
+
+def _choose_on_resamples(
+    losses: NDArray[Any], groups: NDArray[np.integer] | None, rng: np.random.Generator, resamples: int
+) -> tuple[NDArray[np.intp], Array]:
+    """(resamples,) the trial with the least loss on each bootstrap sample; (n_dev, resamples) 1 where it leaves out."""
+    unit = np.arange(losses.shape[1]) if groups is None else np.unique(groups, return_inverse=True)[1]
+    n_units = int(unit.max()) + 1
+    contenders = _contenders(losses, np.bincount(unit))
+    times = rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=resamples)[:, unit].T
+    winners = (losses[contenders].astype(np.float32) @ times.astype(np.float32)).argmin(axis=0)
+    return contenders[winners], (times == 0).astype(np.float32)
 
 
 def _contenders(losses: NDArray[Any], sizes: NDArray[np.integer]) -> NDArray[np.intp]:
     """Trials that a resample of groups of these sizes could choose, in their order."""
     total = losses.sum(axis=1, dtype=np.float64)
-    least = total.min()
+    squares = np.square(losses, dtype=np.float64).sum(axis=1)
+    best = total.argmin()
     alike = float((sizes**2).sum() / sizes.sum())
-    return np.flatnonzero(total - least <= CONTENDING * np.sqrt(alike * (total + least + 1)))
+    return np.flatnonzero(total - total[best] <= CONTENDING * np.sqrt(alike * (squares + squares[best] + 1)))

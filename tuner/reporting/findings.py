@@ -19,13 +19,15 @@ from tuner.analysis import (
     NetworkRun,
     Resolution,
     SeedsError,
+    chosen_error,
     class_errors,
     class_weighted_error,
     corrected_dev_error,
     diagnose,
     effective_examples,
+    epoch_corrected_errors,
     first_stop,
-    rechosen_error,
+    held_out_losses,
     resolution,
     seeds_error,
     simplest_tied,
@@ -46,8 +48,10 @@ class Findings:
 
     ``judged``: complete trials that did not diverge, by number. ``tied_with_best``: numbers of those
     statistically tied with the best, including the best. ``seeds``: the mean over several seeds. ``metric``: what the
-    search minimizes. ``weighted``: the best trial's value, if the metric weights the classes. ``kept``: the trial that
-    repeats the best of the study that this one began with, if this study's best is not better by a fair comparison.
+    search minimizes. ``weighted``: the best trial's value, if the metric weights the classes;
+    ``weighted_corrected``: the same, selection-corrected. ``replayed``: the correction chooses epochs again, too.
+    ``kept``: the trial that repeats the best of the study that this one began with, if this study's best is not better
+    by a fair comparison.
     """
 
     best: TrialRecord | None
@@ -60,6 +64,8 @@ class Findings:
     resolution: Resolution | None = None
     seeds: SeedsError | None = None
     weighted: ClassWeightedError | None = None
+    weighted_corrected: ClassWeightedError | None = None
+    replayed: bool = True
     kept: TrialRecord | None = None
 
     @property
@@ -87,6 +93,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     strengths = _strengths(judged)
     has_complexity = bool(sizes.any() or strengths.size)
     competition = _competition(record, definition, judged, losses)
+    weigh = metric.class_weights
     return Findings(
         best=best,
         judged=judged,
@@ -96,8 +103,12 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         tied_with_best=tuple(judged[k].number for k in members),
         simplest_tied=judged[simplest_tied(weighted, place, sizes, strengths)] if has_complexity else None,
         resolution=resolution(weighted, place, members),
-        seeds=_seeds_error(record, best) if metric.counts_wrong else None,
-        weighted=None if metric.class_weights is None else class_weighted_error(classes, metric.class_weights),
+        seeds=_seeds_error(record, definition, best) if metric.counts_wrong else None,
+        weighted=None if weigh is None else class_weighted_error(classes, weigh),
+        weighted_corrected=None
+        if weigh is None
+        else class_weighted_error(_corrected_classes(record, definition, competition), weigh),
+        replayed=competition.can_replay,
         kept=_kept(record, definition, judged, competition, best) if metric.counts_wrong else None,
     )
 
@@ -106,6 +117,8 @@ def _competition(
     record: StudyRecord, definition: StudyDefinition, judged: Sequence[TrialRecord], losses: NDArray[Any]
 ) -> Competition:
     """Return everything that was looked at on the dev set."""
+    metric = METRICS[definition.search.metric]
+    alike = np.ones(len(record.dev_y))
     return Competition(
         trials=[_runs(trial, record, definition) for trial in judged],
         fold_sizes=np.bincount(record.dev_fold, minlength=N_DEV_FOLDS),
@@ -113,7 +126,24 @@ def _competition(
         patience=definition.training.patience,
         looks=record.dev_layout(judged[0]).networks_per_row,
         groups=record.dev_groups,
+        weights=None if metric.class_weights is None else metric.weighted(alike, record.dev_y),
+        epochs_by_loss=_epochs_by_loss(definition),
     )
+
+
+def _epochs_by_loss(definition: StudyDefinition) -> bool:
+    """Return whether early stopping watched the mean loss whose folds are recorded, or chose no epoch."""
+    watched, recorded = METRICS[definition.training.monitor], METRICS[definition.search.metric]
+    same = watched.losses is recorded.losses and watched.is_mean_of_losses
+    return same or not definition.trainer_kind.has_dev_folds
+
+
+def _corrected_classes(
+    record: StudyRecord, definition: StudyDefinition, competition: Competition
+) -> Sequence[ClassError]:
+    """Return the classes' errors after allowing for the choice of the trial."""
+    losses = held_out_losses(competition, rng=_rng(definition, CORRECTING))
+    return class_errors(record.dev_y, losses, record.class_names)
 
 
 def _kept(
@@ -131,7 +161,7 @@ def _kept(
     if begun is None or not begun.trials or first.number != 0 or first is best:
         return None
     alone = replace(competition, trials=competition.trials[:1], losses=competition.losses[:1])
-    old, new = (rechosen_error(one, rng=_rng(definition, COMPARING)) for one in (alone, competition))
+    old, new = (chosen_error(one, rng=_rng(definition, COMPARING)) for one in (alone, competition))
     return first if old <= new else None
 
 
@@ -260,5 +290,16 @@ def _strengths(trials: Sequence[TrialRecord]) -> NDArray[np.float64]:
     return np.stack(columns, axis=1) if columns else np.zeros((len(trials), 0))
 
 
-def _seeds_error(record: StudyRecord, best: TrialRecord) -> SeedsError | None:
-    return seeds_error(np.stack(record.dev_layout(best).sets([network.dev_losses for network in best.networks])))
+def _seeds_error(record: StudyRecord, definition: StudyDefinition, best: TrialRecord) -> SeedsError | None:
+    """Return the mean error over seeds, each one's allowing for the choice of its epoch where that can be replayed."""
+    layout = record.dev_layout(best)
+    if layout.has_folds:
+        return None
+    wrong = np.stack(layout.sets([network.dev_losses for network in best.networks]))
+    if not _epochs_by_loss(definition):
+        return seeds_error(wrong)
+    sizes = np.bincount(record.dev_fold, minlength=N_DEV_FOLDS)
+    patience, rng = definition.training.patience, _rng(definition, CORRECTING)
+    return seeds_error(
+        wrong, epoch_corrected_errors(_runs(best, record, definition), sizes, patience=patience, rng=rng)
+    )

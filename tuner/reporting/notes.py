@@ -36,6 +36,7 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
         _kept(record, findings),
         _simplest_tied(findings),
         _seeds(findings),
+        _correction(findings),
         layers_sentence(findings.best),
         _groups(record, findings),
     ]
@@ -129,6 +130,15 @@ def _simplest_tied(findings: Findings) -> str:
     return (
         f"The simplest tied trial (one-standard-error rule) is trial {simplest.number}, the simplest and most "
         f"regularized within one standard error of the best: {error}; {shown}."
+    )
+
+
+def _correction(findings: Findings) -> str:
+    if findings.replayed or not findings.metric.counts_wrong:
+        return ""
+    return (
+        "The selection correction chooses the trial again on bootstrap samples of the dev rows, but not the epochs: "
+        "what early stopping saw on parts of the dev set is kept for the plain error only."
     )
 
 

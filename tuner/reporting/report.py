@@ -123,8 +123,9 @@ class Report(Shown):
     def sentences(self) -> list[str]:
         """The verdict in plain sentences: the headline, the errors, the gaps and the baseline."""
         sentences = [headline(self.diagnosis), figures_sentence(self.diagnosis, len(self.findings.judged))]
-        if (weighted := self.findings.weighted) is not None:
-            sentences.append(weighted_sentence(self.findings.metric, weighted))
+        weighted, corrected = self.findings.weighted, self.findings.weighted_corrected
+        if weighted is not None and corrected is not None:
+            sentences.append(weighted_sentence(self.findings.metric, corrected, weighted.value))
         sentences += [
             gap_sentence(self.diagnosis, name)
             for name, gap in self.diagnosis.gaps.items()
@@ -165,6 +166,8 @@ class Report(Shown):
         if best is None:
             return None
         errors: dict[str, Any] = {"dev_error": dev_error(best), "train_error": train_error(best)}
-        if (weighted := self.findings.weighted) is not None:
-            errors[self.findings.metric.name] = {key: getattr(weighted, key) for key in ("value", "low", "high")}
+        name, found = self.findings.metric.name, self.findings
+        for key, error in ((name, found.weighted), (f"{name}_corrected", found.weighted_corrected)):
+            if error is not None:
+                errors[key] = {end: getattr(error, end) for end in ("value", "low", "high")}
         return {"number": best.number, **errors, "params": best.params}

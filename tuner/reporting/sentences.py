@@ -65,11 +65,12 @@ def figures_sentence(diagnosis: Diagnosis, n_trials: int) -> str:
     return sentence + _reference_models(diagnosis)
 
 
-def weighted_sentence(metric: Metric, error: ClassWeightedError) -> str:
+def weighted_sentence(metric: Metric, corrected: ClassWeightedError, measured: float) -> str:
     """State what a search minimized that weights the classes."""
     return (
-        f"The search minimized the {metric.label} ({metric.meaning}): {percent(error.value)} measured "
-        f"({span(error.low, error.high)}); always predicting one class gives {percent(error.guess)}."
+        f"The search minimized the {metric.label} ({metric.meaning}). Selection-corrected: {percent(corrected.value)} "
+        f"({span(corrected.low, corrected.high)}); measured: {percent(measured)}; always predicting one class gives "
+        f"{percent(corrected.guess)}."
     )
 
 

@@ -92,6 +92,22 @@ def test_the_lower_end_is_the_smaller_of_two() -> None:
     assert found.high == wilson(found.value * 300, 300)[1]
 
 
+def test_with_folds_the_ends_are_from_four_fifths_of_the_examples() -> None:
+    """Both are at the value where each fold chose its own epoch; where they shared it, the bootstrap counts, too."""
+    folds = np.arange(300) % 20
+    onehot, third = np.eye(20, dtype=int)[folds], np.arange(300) // 100 == np.arange(3)[:, None]
+    bits = np.random.default_rng(6).random((10, 3, 4, 300)) < 0.3
+    split = [[NetworkRun(fold_losses=(net & third[i]) @ onehot) for i, net in enumerate(trial)] for trial in bits]
+    given = Competition(trials=split, fold_sizes=np.bincount(folds), losses=bits[:, 0, 0], folds=True)
+    own = corrected_dev_error(given, 0, rng=np.random.default_rng(0))
+    assert (own.low, own.high) == pytest.approx(wilson(own.value * 240, 240))
+    shared = [[NetworkRun(fold_losses=sum(run.fold_losses for run in trial))] for trial in split]
+    pooled = corrected_dev_error(replace(given, trials=shared), 0, rng=np.random.default_rng(0))
+    assert pooled.low_from is not None
+    assert pooled.low == pytest.approx(wilson(min(pooled.value, pooled.low_from) * 240, 240)[0])
+    assert pooled.high == pytest.approx(wilson(pooled.value * 240, 240)[1])
+
+
 def test_a_clear_winner_is_hardly_corrected() -> None:
     """Where one trial is far better than all others, choosing it was no luck."""
     rng = np.random.default_rng(4)

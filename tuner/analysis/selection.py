@@ -21,6 +21,7 @@ Array = NDArray[np.float32]
 SPLITS = 200
 HELD_OUT = 0.25  # of the folds: 5 of 20 score what the other 15 choose
 RESAMPLES = 200
+FOLD_ROWS = 1.25  # dev examples in folds that are worth one independent example: their networks share training rows
 CHUNK = 64  # networks whose epochs are followed at once: what fits a processor's cache
 NEVER_BETTER = 1e6  # a fold's losses after training ended; with float32 counts stay exact up to 1.6e7
 CONTENDING = (
@@ -48,9 +49,10 @@ class Competition:
     ``trials``: the networks of every complete trial, one each, or K with folds or seeds. ``fold_sizes``: (folds,) dev
     examples in each fold. ``losses``: (trials, n_dev) loss of each dev example at the trial's best epoch (with seeds:
     the mean over its networks). ``looks``: networks of a trial that judge one dev example: K
-    with seeds, otherwise 1. ``patience``: epochs without a better error that end training, None: never. ``groups``:
-    (n_dev,) numbers of examples that stay together. ``weights``: (n_dev,) of the losses where trials were chosen, mean
-    1; None: alike. ``epochs_by_loss``: whether epochs were chosen by these losses, not by the cost, for example.
+    with seeds, otherwise 1. ``folds``: whether each dev example was judged by a network trained on other folds.
+    ``patience``: epochs without a better error that end training, None: never. ``groups``: (n_dev,) numbers of examples
+    that stay together. ``weights``: (n_dev,) of the losses where trials were chosen, mean 1; None: alike.
+    ``epochs_by_loss``: whether epochs were chosen by these losses, not by the cost, for example.
     """
 
     trials: Sequence[Sequence[NetworkRun]]
@@ -58,6 +60,7 @@ class Competition:
     losses: NDArray[Any]
     patience: int | None = 10
     looks: int = 1
+    folds: bool = False
     groups: NDArray[np.integer] | None = None
     weights: NDArray[np.floating] | None = None
     epochs_by_loss: bool = True
@@ -78,6 +81,11 @@ class Competition:
         return int(np.sum(self.fold_sizes))
 
     @property
+    def has_own_epochs(self) -> bool:
+        """Whether each fold's network chose its own epoch, on the examples of its fold alone."""
+        return self.folds and any(len(trial) > 1 and len(run.fold_losses) > 1 for trial in self.trials for run in trial)
+
+    @property
     def had_a_choice(self) -> bool:
         """Whether more than one trial or epoch competed."""
         return len(self.trials) > 1 or any(len(run.fold_losses) > 1 for trial in self.trials for run in trial)
@@ -93,20 +101,25 @@ def corrected_dev_error(
 ) -> ErrorEstimate:
     """Dev error of trial ``best`` (its place among the trials) after allowing for the choice of trial and epoch.
 
-    Value: :func:`rechosen_error`. Lower end: the smaller of the Wilson ends at this value and at
-    :func:`bootstrap_corrected_error`; upper end: Wilson at this value. Where ``best`` does not have the least error,
-    both values are shifted by what it has more. Where the choice cannot be replayed on the folds, the value is the mean
-    of :func:`held_out_losses`, which does not see the choice of the epochs. Raw where nothing competed.
+    Value: :func:`rechosen_error`; with folds it is the mean error of the K networks. Lower end: the smaller of the
+    Wilson ends at this value and at :func:`bootstrap_corrected_error`, at this value alone where each fold chose its
+    own epoch, which the bootstrap does not see; upper end: Wilson at this value. Where ``best`` does not have the least
+    error, both values are shifted by what it has more. Where the choice cannot be replayed on the folds, the value is
+    the mean of :func:`held_out_losses`, which does not see the choice of the epochs. Raw where nothing competed.
     """
     errors = np.asarray(competition.losses, dtype=np.float64).mean(axis=1) if competition.n else np.zeros(1)
     raw = float(errors[best])
     if not competition.had_a_choice or not competition.n:
         return ErrorEstimate(value=raw, n=competition.n, n_effective=n_effective)
     more = raw - float(errors[competition.chosen_by.mean(axis=1).argmin()])
+    if competition.folds:
+        n_effective = (competition.n if n_effective is None else n_effective) / FOLD_ROWS
     if not competition.can_replay:
         value = float(np.clip(held_out_losses(competition, rng=rng).mean() + more, 0.0, 1.0))
         return ErrorEstimate(value=value, n=competition.n, n_effective=n_effective)
     rechosen = min(rechosen_error(competition, rng=rng) + more, 1.0)
+    if competition.has_own_epochs:
+        return ErrorEstimate(value=rechosen, n=competition.n, n_effective=n_effective)
     bootstrapped = min(bootstrap_corrected_error(competition.losses, competition.groups, rng=rng) + more, 1.0)
     return ErrorEstimate(value=rechosen, n=competition.n, n_effective=n_effective, low_from=bootstrapped)
 

@@ -119,12 +119,14 @@ def _competition(
     """Return everything that was looked at on the dev set."""
     metric = METRICS[definition.search.metric]
     alike = np.ones(len(record.dev_y))
+    layout = record.dev_layout(judged[0])
     return Competition(
         trials=[_runs(trial, record, definition) for trial in judged],
         fold_sizes=np.bincount(record.dev_fold, minlength=N_DEV_FOLDS),
         losses=losses,
         patience=definition.training.patience,
-        looks=record.dev_layout(judged[0]).networks_per_row,
+        looks=layout.networks_per_row,
+        folds=layout.has_folds,
         groups=record.dev_groups,
         weights=None if metric.class_weights is None else metric.weighted(alike, record.dev_y),
         epochs_by_loss=_epochs_by_loss(definition),

@@ -69,6 +69,10 @@ class Metric:
         """Whether every row has the same weight."""
         return self.class_weights is None
 
+    def is_shown_by(self, recorded: Metric) -> bool:
+        """Whether sums of another metric's losses over parts of the rows show this metric there."""
+        return self.losses is recorded.losses and self.is_mean_of_losses
+
     def mean(self, losses: Array, y: Array) -> float:
         """Return the metric of rows from their losses (n,) and class indices (n,)."""
         if self.class_weights is None:

@@ -217,3 +217,12 @@ def test_fewer_examples_have_more_epochs() -> None:
 def test_what_is_interrupted_is_not_kept() -> None:
     """Half a size would look like a whole one."""
     assert train_size(task(dataset()), 40, 2, should_stop=lambda: True) is None
+
+
+def test_epochs_chosen_by_another_metric_leave_the_error_as_counted() -> None:
+    """Early stopping watched the cost: a choice by the error never happened, and is not allowed for."""
+    by_error = task(dataset())
+    text = DEFINITION.format(epochs=8).replace("[training]", '[training]\nmonitor = "cost"')
+    by_cost = replace(by_error, definition=parse_definition(text, "made"))
+    assert all(network.error == network.wrong.mean() for network in train_size(by_cost, 40, seeds=2))
+    assert any(network.error != network.wrong.mean() for network in train_size(by_error, 40, seeds=2))

@@ -9,6 +9,7 @@ import pytest
 from tests.reporting.building import make_evaluation, make_study
 from tuner.metrics import BALANCED_ERROR
 from tuner.reporting import build_report
+from tuner.reporting.figures.importance import importance
 from tuner.reporting.findings import dev_losses
 from tuner.storage import Begun, StudyRecord
 
@@ -113,6 +114,40 @@ def test_importance_prefers_trials_drawn_at_random() -> None:
     assert many.of_the_space
     assert many.trials < 30
     assert sum(many.shares.values()) == pytest.approx(1)
+
+
+def test_a_share_that_may_be_chance_is_said_to_be() -> None:
+    """Twenty-five exploring trials whose value depends on alpha alone: it comes first, and no other is certain."""
+    certain, first = [], []
+    for seed in range(10):
+        record = make_study(25, seed=seed)
+        for place, trial in enumerate(record.trials):
+            value = abs(np.log10(trial.params["alpha"]) + 1) / 10
+            record.trials[place] = dataclasses.replace(trial, value=value, state="complete", exploring=True)
+        report = build_report(record)
+        importances = report.importances
+        assert importances is not None
+        certain.append("alpha" in importances.certain)
+        first.append(next(iter(importances.shares)) == "alpha")
+        figure = importance(report)
+        assert figure is not None
+        assert "alpha certainly matters" in figure.sentence or importances.certain != {"alpha"}
+        assert ("faint" in figure.svg) is (len(importances.certain) < len(importances.shares))
+    assert sum(certain) >= 9
+    assert sum(first) >= 9
+
+
+def test_without_an_effect_no_hyperparameter_is_said_to_matter() -> None:
+    """Values that depend on nothing."""
+    record = make_study(25)
+    values = np.random.default_rng(0).random(25)
+    record.trials[:] = [
+        dataclasses.replace(trial, value=value, state="complete", exploring=True)
+        for trial, value in zip(record.trials, values, strict=True)
+    ]
+    figure = importance(build_report(record))
+    assert figure is not None
+    assert "No hyperparameter certainly matters" in figure.sentence
 
 
 def test_lambda_raises_bias_and_lowers_variance() -> None:

@@ -37,6 +37,7 @@ from tuner.analysis.effects import (
 )
 from tuner.analysis.hyperparameter_states import HyperparameterState, hyperparameter_states
 from tuner.analysis.hyperparameters import Idle, SearchedHyperparameter
+from tuner.analysis.influence import influential
 from tuner.analysis.intervals import ErrorEstimate, difference_interval, wilson
 from tuner.analysis.learning_curve import LearningCurve, Prediction, fit_learning_curve
 from tuner.analysis.learning_points import LearningNetwork, LearningPoint, learning_points

@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_limits
 from tuner.analysis import LearningNetwork, NetworkRun, epoch_corrected_errors, first_stop
 from tuner.data import Dataset, Part, Table
 from tuner.dev_layout import N_DEV_FOLDS
+from tuner.metrics import ERROR, METRICS
 from tuner.nn import Hyperparameters, Stopping, TrainedNetwork
 from tuner.outcomes import StopReason
 from tuner.storage import Database, TrialRecord, write_learning
@@ -172,16 +173,15 @@ def _networks(
     layout = dev_layout(task.dataset, 1)
     fold_sizes = [np.bincount(folds, minlength=N_DEV_FOLDS) for folds in layout.split(task.dev_folds)]
     first = first_stop(stopping.min_updates, task.updates(n_train))
+    epochs_by_error = METRICS[task.definition.training.monitor].is_shown_by(ERROR)
     networks = []
     for index, network in enumerate(result.networks):
         repeat, place = divmod(index, len(parts))
         run = NetworkRun(fold_losses=result.dev_fold_losses[index], first_stop=first)
-        errors = epoch_corrected_errors(
-            [run] if network.best_epoch else [],
-            fold_sizes[place],
-            patience=stopping.patience,
-            rng=task.rng(n_train, repeat, place, 1),
-        )
+        error = float(network.dev_wrong.mean()) if network.best_epoch else 1.0
+        if network.best_epoch and epochs_by_error:
+            rng = task.rng(n_train, repeat, place, 1)
+            (error,) = epoch_corrected_errors([run], fold_sizes[place], patience=stopping.patience, rng=rng)
         left_out, left_wrong = _left_out_errors(network, watched, trained_on[index].train)
         networks.append(
             LearningNetwork(
@@ -192,7 +192,7 @@ def _networks(
                 best_epoch=network.best_epoch,
                 epochs=network.epochs,
                 train_wrong=round(network.train_error * n_train),
-                error=float(errors[0]) if network.best_epoch else 1.0,
+                error=float(error),
                 wrong=network.dev_wrong,
                 seconds=result.seconds / len(result.networks),
                 left_out=left_out,

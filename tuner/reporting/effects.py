@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.analysis import HyperparameterEffects, Idle, SearchedHyperparameter, hyperparameter_effects
+from tuner.analysis import HyperparameterEffects, Idle, SearchedHyperparameter, hyperparameter_effects, influential
 from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error, train_error
 from tuner.storage import TrialRecord
@@ -25,14 +25,16 @@ STREAM = 8  # of the study's seed, apart from the search's own draws
 
 @dataclass(frozen=True, slots=True)
 class Importances:
-    """The importance of each hyperparameter, largest first; the shares sum to 1.
+    """The importance of each hyperparameter; the shares sum to 1.
 
-    ``trials``: what they are based on; ``of_the_space``: only exploring trials, from the whole space.
+    ``trials``: what they are based on; ``of_the_space``: only exploring trials, from the whole space. ``certain``:
+    those that certainly matter by the exploring trials. They come first; within both parts the largest share is first.
     """
 
     shares: dict[str, float]
     trials: int
     of_the_space: bool
+    certain: frozenset[str] = frozenset()
 
 
 def searched_hyperparameters(definition: StudyDefinition) -> list[SearchedHyperparameter]:
@@ -102,8 +104,9 @@ def acting(definition: StudyDefinition, trials: Iterable[TrialRecord]) -> list[d
 def find_importances(definition: StudyDefinition, findings: Findings) -> Importances | None:
     """Return PED-ANOVA importances from the exploring trials if there are enough, else from all complete trials.
 
-    A sampler's trials crowd together, so a hyperparameter without effect often outranks a true one on them. Trials
-    where a hyperparameter is idle do not count for it; one that never acts has no importance.
+    A sampler's trials crowd together, so a hyperparameter without effect often outranks a true one on them, and even on
+    25 exploring trials it may: which ones matter is for :func:`influential` to say. Trials where a hyperparameter is
+    idle do not count for it; one that never acts has no importance.
     (Watanabe, Bansal & Hutter 2023; conditional: 2026, arXiv:2601.20800)
     """
     searched = definition.searched_space.searched
@@ -119,8 +122,13 @@ def find_importances(definition: StudyDefinition, findings: Findings) -> Importa
     total = sum(shares.values())
     if len(shares) < 2 or not total > 0:
         return None
-    ranked = sorted(shares.items(), key=lambda item: -item[1])
-    return Importances({name: share / total for name, share in ranked}, len(trials), of_the_space)
+    certain = influential(
+        searched_hyperparameters(definition),
+        acting(definition, exploring),
+        np.array([trial.value for trial in exploring], float),
+    )
+    ranked = sorted(shares.items(), key=lambda item: (item[0] not in certain, -item[1]))
+    return Importances({name: share / total for name, share in ranked}, len(trials), of_the_space, certain)
 
 
 def _ped_anova(definition: StudyDefinition, trials: list[TrialRecord]) -> dict[str, float]:

@@ -136,8 +136,7 @@ def _competition(
 def _epochs_by_loss(definition: StudyDefinition) -> bool:
     """Return whether early stopping watched the mean loss whose folds are recorded, or chose no epoch."""
     watched, recorded = METRICS[definition.training.monitor], METRICS[definition.search.metric]
-    same = watched.losses is recorded.losses and watched.is_mean_of_losses
-    return same or not definition.trainer_kind.has_dev_folds
+    return watched.is_shown_by(recorded) or not definition.trainer_kind.has_dev_folds
 
 
 def _corrected_classes(

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tuner.analysis import Diagnosis, ErrorEstimate, diagnose, examples_to_decide
+from tuner.analysis import Diagnosis, ErrorEstimate, diagnose, disputed_by, examples_to_decide
 from tuner.errors import ArgumentError
 
 
@@ -121,6 +121,37 @@ def test_a_given_baseline_leaves_no_room_for_others() -> None:
     found = lecture(15, 16, baseline=0.0, best_known=ErrorEstimate.measured(1400, 10_000))
     assert found.gaps["avoidable_bias"].level == "high"
     assert found.best_known is None
+
+
+@pytest.mark.parametrize(
+    ("others", "level", "disputed"),
+    [
+        ([0.14, 0.15, 0.16], "high", {}),
+        ([0.01, 0.15, 0.16], "high", {}),
+        ([0.01, 0.005, 0.16], "undecided", {"avoidable_bias": (0.005, 0.16), "variance": (0.0, 0.155)}),
+    ],
+)
+def test_a_level_is_that_of_most_trials_as_good_as_the_best(
+    others: list[float], level: str, disputed: dict[str, tuple[float, float]]
+) -> None:
+    """The best trial has a train error of 15%, and so have others, or two of four fit their training set."""
+    train = np.array([0.15, *others])
+    found = disputed_by(lecture(15, 16, baseline=0.0), {"train": train, "dev": np.full(4, 0.16)})
+    assert found.gaps["avoidable_bias"].level == level
+    assert found.disputed == {name: pytest.approx(ends, abs=1e-9) for name, ends in disputed.items()}
+    assert examples_to_decide(found, "avoidable_bias") is None
+    assert found.gaps["avoidable_bias"].chance_high == (0.5 if disputed else pytest.approx(1.0))
+
+
+def test_a_variance_that_depends_on_the_trial_is_inconclusive() -> None:
+    """The best of four fits its training set and varies, two others do neither."""
+    errors = {"train": np.array([0.01, 0.1, 0.1, 0.01]), "dev": np.array([0.11, 0.11, 0.11, 0.11])}
+    found = disputed_by(lecture(1, 11), errors)
+    assert found.verdict == "undecided"
+    assert found.disputed == {
+        "avoidable_bias": pytest.approx((0.01, 0.1)),
+        "variance": pytest.approx((0.01, 0.1)),
+    }
 
 
 def test_a_counted_baseline_brings_its_own_interval() -> None:

@@ -1,9 +1,10 @@
 """Numbers and verdicts in words."""
 
+import numpy as np
 import pytest
 
 from tuner import formatting
-from tuner.analysis import ErrorEstimate, diagnose
+from tuner.analysis import ErrorEstimate, diagnose, disputed_by
 from tuner.reporting import sentences
 
 
@@ -59,6 +60,18 @@ def test_what_was_not_told_is_said_beside_what_was() -> None:
     """High bias with few dev examples: the variance stays open."""
     found = diagnose(train=ErrorEstimate.measured(1500, 10_000), dev=ErrorEstimate.measured(48, 300))
     assert sentences.headline(found).endswith(" Variance is inconclusive.")
+
+
+def test_what_depends_on_the_trial_is_said_with_what_the_trials_have() -> None:
+    """Equally good trials disagree: neither a verdict nor a number of examples."""
+    found = diagnose(train=ErrorEstimate.measured(10, 1000), dev=ErrorEstimate.measured(110, 1000))
+    found = disputed_by(found, {"train": np.array([0.01, 0.1]), "dev": np.array([0.11, 0.11])})
+    assert sentences.headline(found) == (
+        "Inconclusive: whether avoidable bias or variance is high depends on which of the equally good trials is taken."
+    )
+    assert "between 1.0 and 10.0 pp in the trials within one standard error" in sentences.gap_sentence(
+        found, "variance"
+    )
 
 
 def test_a_baseline_that_was_not_given_is_owned_up_to() -> None:

@@ -14,7 +14,14 @@ from tuner.analysis.actions import (
     rank_actions,
 )
 from tuner.analysis.calibration import Calibration, calibration
-from tuner.analysis.comparison import Resolution, chance_as_good, resolution, simplest_tied, tied_with_best
+from tuner.analysis.comparison import (
+    Resolution,
+    chance_as_good,
+    resolution,
+    simplest_tied,
+    tied_with_best,
+    within_one_standard_error,
+)
 from tuner.analysis.counting import (
     ClassError,
     ClassWeightedError,
@@ -26,7 +33,16 @@ from tuner.analysis.counting import (
     majority_error,
     seeds_error,
 )
-from tuner.analysis.diagnosis import IF_UNCHANGED, Baseline, Diagnosis, Gap, diagnose, examples_to_decide
+from tuner.analysis.diagnosis import (
+    GAPS,
+    IF_UNCHANGED,
+    Baseline,
+    Diagnosis,
+    Gap,
+    diagnose,
+    disputed_by,
+    examples_to_decide,
+)
 from tuner.analysis.effects import (
     Effect,
     HyperparameterCurve,

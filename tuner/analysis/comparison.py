@@ -96,6 +96,17 @@ def resolution(losses: NDArray[Any], best: int, members: NDArray[np.intp]) -> Re
     return Resolution(detectable * math.sqrt(discordant / n), examples)
 
 
+def within_one_standard_error(losses: NDArray[Any], best: int) -> NDArray[np.intp]:
+    """Return the trials whose error is at most one paired standard error above that of ``best``, itself included."""
+    rows = np.asarray(losses, dtype=np.float64)
+    if rows.shape[1] == 0:
+        return np.array([best])
+    more = rows - rows[best]
+    within = more.mean(axis=1) <= more.std(axis=1) / math.sqrt(rows.shape[1])
+    within[best] = True
+    return np.flatnonzero(within)
+
+
 def simplest_tied(
     losses: NDArray[Any], best: int, n_parameters: NDArray[np.integer], regularization: NDArray[np.floating]
 ) -> int:
@@ -104,14 +115,10 @@ def simplest_tied(
     Fewest parameters first; of these the one above most others in ``regularization`` (trials, hyperparameters), where
     more means more regularized (λ, −keep_prob, …); then the lowest error, then the first.
     """
-    rows = np.asarray(losses, dtype=np.float64)
-    if rows.shape[1] == 0:
+    near = within_one_standard_error(losses, best)
+    if len(near) == 1:
         return best
-    more = rows - rows[best]
-    behind = more.mean(axis=1)
-    within = behind <= more.std(axis=1) / math.sqrt(rows.shape[1])
-    within[best] = True
-    near = np.flatnonzero(within)
+    behind = np.asarray(losses, dtype=np.float64).mean(axis=1)
     near = near[n_parameters[near] == n_parameters[near].min()]
     strength = np.zeros(len(near))
     if regularization.shape[1]:

@@ -9,6 +9,9 @@ from numbers import Real
 from statistics import NormalDist
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tuner.analysis.intervals import Z95, Z_POWER, ErrorEstimate, difference_interval
 from tuner.errors import ArgumentError
 from tuner.outcomes import Level, Verdict
@@ -31,6 +34,7 @@ _VERDICTS = {
 }
 IF_UNCHANGED = "with a probability of 80% if the errors stay as they are"
 """What is promised of the numbers of :func:`examples_to_decide`."""
+AGREEING = 0.75  # of the trials as good as the best: a level that fewer have is not the problem's
 MOST_EXAMPLES = 100_000_000  # a gap that so many do not decide is taken as equal to the threshold
 BISECTIONS = 40  # 16 standard errors halved to 1e-11
 Z_CERTAIN = 8.0  # beyond eight standard errors a normal chance is 0 or 1 in double precision
@@ -62,7 +66,8 @@ class Diagnosis:
 
     ``errors`` maps "baseline", "train", "train_dev", "dev", "dev_corrected", "test" to an estimate, None if there is
     none; ``references`` maps the reference models, such as "majority", to their dev errors. ``best_known``: the lowest
-    error that some model is known to reach, if there is no baseline: see :func:`diagnose`.
+    error that some model is known to reach, if there is no baseline: see :func:`diagnose`. ``disputed``: gaps that are
+    inconclusive since trials as good as the best have other levels, and their lowest and highest value.
     """
 
     errors: Mapping[str, ErrorEstimate | None]
@@ -71,6 +76,7 @@ class Diagnosis:
     baseline_given: bool
     references: Mapping[str, float | None] = field(default_factory=dict)
     best_known: ErrorEstimate | None = None
+    disputed: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def attainable(self) -> float:
@@ -84,6 +90,8 @@ class Diagnosis:
         """Whether only a baseline would tell if avoidable bias is high: an error of 0% would make it high."""
         train, bias = self.errors.get("train"), self.gaps.get("avoidable_bias")
         if self.best_known is None or train is None or bias is None or bias.level != Level.UNDECIDED:
+            return False
+        if "avoidable_bias" in self.disputed:
             return False
         return train.low > self.material_gap
 
@@ -197,6 +205,29 @@ def diagnose(
     )
 
 
+def disputed_by(diagnosis: Diagnosis, errors: Mapping[str, NDArray[np.floating]]) -> Diagnosis:
+    """Return the diagnosis with a level only where most trials that are as good as the best have it, too.
+
+    ``errors``: "train" and "dev" errors of these trials, (trials,), the best one first. Which of them is the best is
+    chance, so a level that a quarter of them do not have is none of the problem: such a gap is inconclusive, and its
+    ``chance_high`` is the share of these trials above the threshold.
+    """
+    train, dev = (errors[name] - errors[name][0] for name in ("train", "dev"))
+    gaps, disputed = dict(diagnosis.gaps), {}
+    for name, change in (("avoidable_bias", train), ("variance", dev - train)):
+        gap = gaps.get(name)
+        if gap is None or gap.level == Level.UNDECIDED or (name == "variance" and diagnosis.errors.get("train_dev")):
+            continue
+        assumed = diagnosis.attainable if gap.level == Level.HIGH and name == "avoidable_bias" else 0.0
+        least = 0.0 if diagnosis.best_known is None else assumed
+        above = gap.value - least + change > diagnosis.material_gap
+        agreeing = above if gap.level == Level.HIGH else ~above
+        if agreeing.mean() < AGREEING:
+            gaps[name] = replace(gap, level=Level.UNDECIDED, chance_high=float(above.mean()))
+            disputed[name] = (gap.value + float(change.min()), gap.value + float(change.max()))
+    return replace(diagnosis, gaps=gaps, disputed=disputed)
+
+
 def baseline_estimate(baseline: Baseline) -> ErrorEstimate:
     """Return a baseline as an estimate: exact for a number, measured for ``{"wrong", "of"}``, exactly 0 for None."""
     if isinstance(baseline, ErrorEstimate):
@@ -241,7 +272,7 @@ def examples_to_decide(diagnosis: Diagnosis, name: str) -> tuple[str, int] | Non
     None if the gap is decided or unknown, if no number is enough, or if only a baseline would decide it.
     """
     gap = diagnosis.gaps.get(name)
-    if gap is None or gap.level != Level.UNDECIDED or math.isnan(gap.value):
+    if gap is None or gap.level != Level.UNDECIDED or math.isnan(gap.value) or name in diagnosis.disputed:
         return None
     if name == "avoidable_bias" and diagnosis.bias_is_unknown:
         return None

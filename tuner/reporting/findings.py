@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from tuner.analysis import (
     class_weighted_error,
     corrected_dev_error,
     diagnose,
+    disputed_by,
     effective_examples,
     epoch_corrected_errors,
     first_stop,
@@ -32,10 +33,12 @@ from tuner.analysis import (
     seeds_error,
     simplest_tied,
     tied_with_best,
+    within_one_standard_error,
 )
 from tuner.dev_layout import N_DEV_FOLDS, DevLayout
 from tuner.metrics import ERROR, METRICS, Metric
 from tuner.nn import Architecture
+from tuner.reporting.frames import dev_error, train_error
 from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
 from tuner.study import HYPERPARAMETERS, StudyDefinition
 
@@ -93,11 +96,13 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     strengths = _strengths(judged)
     has_complexity = bool(sizes.any() or strengths.size)
     competition = _competition(record, definition, judged, losses)
+    near = [best, *(judged[k] for k in within_one_standard_error(weighted, place) if judged[k] is not best)]
+    diagnosis = _diagnosis(record, definition, best, competition, place, baseline, material_gap)
     weigh = metric.class_weights
     return Findings(
         best=best,
         judged=judged,
-        diagnosis=_diagnosis(record, definition, best, competition, place, baseline, material_gap),
+        diagnosis=disputed_by(diagnosis, {"train": _errors(near, train_error), "dev": _errors(near, dev_error)}),
         metric=metric,
         classes=tuple(classes),
         tied_with_best=tuple(judged[k].number for k in members),
@@ -111,6 +116,10 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         replayed=competition.can_replay,
         kept=_kept(record, definition, judged, competition, best) if metric.counts_wrong else None,
     )
+
+
+def _errors(trials: Sequence[TrialRecord], error: Callable[[TrialRecord], float | None]) -> NDArray[np.float64]:
+    return np.array([error(trial) for trial in trials], dtype=np.float64)
 
 
 def _competition(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 
-from tuner.analysis import IF_UNCHANGED, ClassWeightedError, Diagnosis, ErrorEstimate, examples_to_decide
+from tuner.analysis import GAPS, IF_UNCHANGED, ClassWeightedError, Diagnosis, ErrorEstimate, examples_to_decide
 from tuner.formatting import count, join, percent, points, rounded, span
 from tuner.metrics import Metric
 from tuner.outcomes import ERROR_NAMES, Level, Verdict
@@ -39,15 +40,26 @@ def headline(diagnosis: Diagnosis) -> str:
     """State the verdict, and which gap is inconclusive."""
     if not diagnosis.gaps:
         return NO_TRIAL
-    unknown = diagnosis.bias_is_unknown
-    undecided = [name for name in diagnosis.undecided if name in ("variance", *([] if unknown else ["avoidable_bias"]))]
-    open_gaps = join([GAP_NAMES[name] for name in undecided], "or")
+    unknown, gaps = diagnosis.bias_is_unknown, [name for name in diagnosis.undecided if name in GAPS[:2]]
+    few = [name for name in gaps if name not in diagnosis.disputed and not (name == "avoidable_bias" and unknown)]
+    why = [f"too few examples to say whether {_named(few)} is high"] if few else []
+    if diagnosis.disputed:
+        why.append(f"whether {_named(diagnosis.disputed)} is high depends on which of the equally good trials is taken")
+    why += ["without a baseline avoidable bias is unknown"] if unknown else []
+    reasons = "; ".join(why)
     if diagnosis.verdict == Verdict.UNDECIDED:
-        why = [f"too few examples to say whether {open_gaps} is high"] if undecided else []
-        why += ["without a baseline avoidable bias is unknown"] if unknown else []
-        return f"Inconclusive: {'; '.join(why)}."
-    rest = f" {open_gaps.capitalize()} is inconclusive." if undecided else ""
-    return HEADLINES[diagnosis.verdict] + rest + (f" {UNKNOWN_BIAS}." if unknown else "")
+        return f"Inconclusive: {reasons}."
+    return HEADLINES[diagnosis.verdict] + (
+        f" {_named(few).capitalize()} is inconclusive."
+        if few and len(why) == 1
+        else f" Inconclusive: {reasons}."
+        if why
+        else ""
+    )
+
+
+def _named(gaps: Iterable[str]) -> str:
+    return join([GAP_NAMES[name] for name in gaps], "or")
 
 
 def figures_sentence(diagnosis: Diagnosis, n_trials: int) -> str:
@@ -100,6 +112,12 @@ def gap_sentence(diagnosis: Diagnosis, name: str) -> str:
     size = f"{GAP_NAMES[name].capitalize()} is {points(gap.value)} {unit} ({span(gap.low, gap.high)})"
     if name == "avoidable_bias" and diagnosis.best_known is not None:
         size = f"Avoidable bias is between {points(gap.low)} and {points(gap.high)} {unit}"
+    if name in diagnosis.disputed:
+        least, most = diagnosis.disputed[name]
+        return (
+            f"{size} in the best trial, and between {points(least)} and {points(most)} pp in the trials within one "
+            f"standard error of it: whether it is above {threshold} depends on which of them is taken."
+        )
     if gap.level != Level.UNDECIDED:
         return f"{size}, {'above' if gap.level == Level.HIGH else 'below'} {threshold}."
     return (

@@ -85,14 +85,17 @@ class Study:
         one_se: bool = False,
         seeds: int = 1,
         on: Literal["train", "train+dev"] = "train",
+        single: bool = False,
         ensemble: bool = False,
     ) -> Model:
-        """Train a trial's network again, bit for bit, and return it as a model; the best trial by default.
+        """Train a trial again, bit for bit, and return its network or networks as a model; the best trial by default.
 
-        `one_se`: the simplest trial statistically tied with the best (one-standard-error rule).  `seeds`: train with
-        several seeds; `model.repetition` has their errors.  `on="train+dev"`: one network on all rows outside the test
-        set, for as many updates as the trial's best epoch had (always so with folds).  `ensemble`: keep the networks of
-        all folds or seeds.  Raises a TunerError if the trial cannot be trained again.
+        With folds, or `seeds` in the study, the model is the ensemble of the trial's networks: their probabilities are
+        averaged.  `single`: one network, with folds a new one on all rows outside the test set.  `one_se`: the simplest
+        trial statistically tied with the best (one-standard-error rule).  `seeds`: train with several seeds;
+        `model.repetition` has their errors, and `ensemble` keeps the networks of all of them.  `on="train+dev"`: one
+        network on all rows outside the test set, for as many updates as the trial's best epoch had; with folds the same
+        as `single`.  Raises a TunerError if the trial cannot be trained again.
         """
         if on not in ("train", TRAIN_DEV):
             raise ArgumentError(f'on must be "train" or "train+dev", got {on!r}')
@@ -109,7 +112,9 @@ class Study:
             trial = None if choice is None else choice.number
         elif trial is None and report.findings.kept is not None:
             trial = report.findings.kept.number
-        request = FitRequest(trial=trial, seeds=seeds, on=on, ensemble=ensemble, corrected=report.corrected)
+        request = FitRequest(
+            trial=trial, seeds=seeds, on=on, single=single, ensemble=ensemble, corrected=report.corrected
+        )
         return fit_model(record, dataset, trial_settings(definition), request)
 
     def learning_curve(

@@ -48,16 +48,43 @@ def test_train_prints_one_json_object(trained: Path, here: Run) -> None:
     result = here("train", "folded", "--seeds", "2", "--json")
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
-    assert (found["study"], found["kind"], found["rows"], found["repeated"]) == ("folded", "final", "train+dev", True)
+    assert (found["study"], found["kind"], found["rows"], found["repeated"]) == ("folded", "ensemble", "folds", True)
+    assert found["networks"] == 3
     assert len(found["seeds"]["dev_errors"]) == 2
     assert Path(found["model"]) == trained / "models" / "folded.tuner"
-    assert found["errors"]["dev"]["of"] == f"trial {found['trial']} (3 folds)"
+    assert found["errors"]["dev"]["of"].startswith("the networks of the folds, each on rows it did not see")
+
+
+def test_the_ensemble_of_folds_is_written_predicts_and_gives_way_to_a_single_network(place: Path, run: Run) -> None:
+    """In processes: train, predict as the model does, and the same command with --single or --trial replaces it."""
+    mixed_rows(30, seed=3).to_csv("rows.csv", index=False)
+    first = run("train", "folded")
+    assert first.returncode == 0, first.stderr
+    assert "model: 3 networks of trial" in first.stdout
+    assert "their ensemble is usually somewhat better" in first.stdout
+    predicted = run("predict", "models/folded.tuner", "rows.csv")
+    assert predicted.returncode == 0, predicted.stderr
+    expected = load_model("models/folded.tuner").predict(pd.read_csv("rows.csv"))
+    assert predicted.stdout.split()[1:] == expected.tolist()
+    single = run("train", "folded", "--single")
+    assert single.returncode == 0, single.stderr
+    assert "model: one network with trial" in single.stdout
+    assert f"(replaced a model of trial {load_model('models/folded.tuner').metadata.trial})" in single.stdout
+    same = Path("models/folded.tuner").read_bytes()
+    assert run("train", "folded", "--on", "train+dev").returncode == 0
+    assert Path("models/folded.tuner").read_bytes() == same
+    other = run("train", "folded", "--trial", "0", "--output", "models/folded.tuner")
+    assert other.returncode == 2
+    assert "--force" in other.stderr
+    assert run("train", "folded", "--trial", "0", "--output", "models/folded.tuner", "--force").returncode == 0
+    assert load_model("models/folded.tuner").metadata.trial == 0
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["mixed", "--one-se", "--trial", "0"], "--one-se and --trial are mutually exclusive"),
+        (["folded", "--single", "--ensemble"], "are mutually exclusive"),
         (["mixed", "--trial", "77"], "study 'mixed' has no trial 77; it has 0 to 3"),
         (["nothing"], "no study 'nothing'"),
         (["mixed", "--output", "studies/mixed.csv", "--force"], "is a data file, which is never overwritten"),

@@ -35,7 +35,7 @@ def test_the_errors_of_a_repeated_trial_are_the_recorded_ones(place: Path) -> No
 
 def test_a_model_on_all_rows_has_no_dev_error_of_its_own(place: Path) -> None:
     """All rows outside the test set are one set: its training examples."""
-    model = tuner.load_study("folded").train()
+    model = tuner.load_study("folded").train(single=True)
     (judged,) = evaluate(model, load_study_data(StudyRequest("folded"))[1])
     assert (judged.name, judged.note) == ("train+dev", "its training examples")
     assert judged.error.value == model.errors["train+dev"]["value"]

@@ -7,6 +7,7 @@ import sqlite3
 import statistics
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +17,11 @@ import tuner
 from tests.conftest import small_table
 from tests.modeling.conftest import mixed_rows
 from tuner.errors import ArgumentError, DataError, UsageError
+from tuner.modeling import evaluate
 from tuner.modeling.fitting import stretched
 from tuner.nn import Hyperparameters
 from tuner.storage import TrialRecord
-from tuner.workspace import read_record
+from tuner.workspace import StudyRequest, load_study_data, read_record
 
 
 def best(study: str) -> TrialRecord:
@@ -109,6 +111,7 @@ def test_a_model_of_the_best_trial_carries_the_corrected_dev_error(place: Path) 
     for on in ("train", "train+dev"):
         found = study.train(on=on).errors["dev_corrected"]
         assert {name: found[name] for name in corrected} == corrected
+        assert found["of"].startswith(f"trial {best('mixed').number},")
         assert found["of"].endswith("allowing for the choice of trial and epoch")
     other = next(trial.number for trial in read_record("mixed").trials if trial.number != best("mixed").number)
     assert "dev_corrected" not in study.train(trial=other).errors
@@ -126,9 +129,10 @@ def test_on_train_and_dev_the_updates_are_those_of_the_best_epoch(place: Path) -
     assert model.errors["train+dev"]["n"] == model.metadata.n_rows
 
 
-def test_with_folds_one_network_is_fitted_afresh(place: Path) -> None:
+@pytest.mark.parametrize("how", [{"single": True}, {"on": "train+dev"}], ids=str)
+def test_a_single_network_of_folds_is_fitted_afresh(place: Path, how: dict[str, Any]) -> None:
     """On all rows outside the test set, for the median number of updates at the folds' best epochs."""
-    model = tuner.load_study("folded").train()
+    model = tuner.load_study("folded").train(**how)
     trial = best("folded")
     assert len(model.networks) == 1
     assert model.metadata.updates == [round(statistics.median(network.updates for network in trial.networks))]
@@ -137,30 +141,68 @@ def test_with_folds_one_network_is_fitted_afresh(place: Path) -> None:
     assert model.errors["dev"]["of"] == f"trial {trial.number} (3 folds)"
 
 
-def test_an_ensemble_of_folds_keeps_their_networks(place: Path) -> None:
-    """Each with its own encoding; its dev error is that of each row under the network that had not seen it."""
+def test_with_folds_the_model_is_the_ensemble_of_their_networks(place: Path) -> None:
+    """Each with its own encoding; the dev errors say that they are of each network on rows it did not see."""
     study = tuner.load_study("folded")
-    model = study.train(ensemble=True)
+    model = study.train()
     assert model.repetition is not None
     assert model.repetition.is_exact
     assert len(model.networks) == len(model.encodings) == 3
     assert model.errors["dev"]["value"] == best("folded").value
-    assert "dev rows of its fold" in model.errors["dev"]["of"]
+    for name in ("dev", "dev_corrected"):
+        assert model.errors[name]["of"].startswith("the networks of the folds, each on rows it did not see")
+        assert "their ensemble is usually somewhat better" in model.errors[name]["of"]
     rows = mixed_rows(40, seed=2)
     pairs = zip(model.networks, model.encodings, strict=True)
     each = [network.predict_proba(encoding.transform(rows)) for network, encoding in pairs]
     np.testing.assert_allclose(model.predict_proba(rows), np.mean(each, axis=0), atol=1e-6)
+    again = study.train(ensemble=True)
+    assert model.save("a.tuner").read_bytes() == again.save("b.tuner").read_bytes()
     with pytest.raises(UsageError, match="mutually exclusive"):
         study.train(ensemble=True, on="train+dev")
+    with pytest.raises(UsageError, match="mutually exclusive"):
+        study.train(ensemble=True, single=True)
 
 
 def test_seeds_of_folds_repeat_the_whole_trial(place: Path) -> None:
-    """The spread is that of the errors over all folds; the first is the trial's own."""
-    model = tuner.load_study("folded").train(seeds=2)
+    """The spread is that of the errors over all folds; the first is the trial's own, and its networks are kept."""
+    study = tuner.load_study("folded")
+    model = study.train(seeds=2)
     assert model.repetition is not None
     assert model.repetition.is_exact
     assert len(model.repetition.dev_errors) == 2
     assert model.repetition.dev_errors[0] == best("folded").value
+    assert model.errors["dev"]["value"] == best("folded").value
+    for network, alone in zip(model.networks, study.train().networks, strict=True):
+        assert np.array_equal(network.theta, alone.theta)
+    single = study.train(seeds=2, single=True)
+    assert len(single.networks) == 1
+    assert single.repetition is not None
+    assert single.repetition.dev_errors == model.repetition.dev_errors
+
+
+def test_the_model_of_a_study_with_seeds_is_the_ensemble_of_their_networks(place: Path) -> None:
+    """Its dev error is measured directly, the corrected one is a mean over networks, and a single one is the first."""
+    path = place / "studies" / "mixed.toml"
+    text = path.read_text(encoding="utf-8").replace('name = "mixed"', 'name = "seeded"')
+    path.with_name("seeded.toml").write_text(
+        text.replace("max_epochs = 5", "max_epochs = 5\nseeds = 3"), encoding="utf-8"
+    )
+    study = tuner.search("seeded", trials=2)
+    model = study.train()
+    assert (model.metadata.kind, len(model.networks)) == ("ensemble", 3)
+    assert model.repetition is not None
+    assert model.repetition.is_exact
+    dataset = load_study_data(StudyRequest("seeded"))[1]
+    dev = {one.name: one for one in evaluate(model, dataset)}["dev"]
+    assert model.errors["dev"]["value"] == dev.error.value
+    assert model.errors["dev"]["of"] == "this model"
+    assert model.errors["dev_corrected"]["of"].startswith("the networks of the seeds, on average (their ensemble is")
+    single = study.train(single=True)
+    assert len(single.networks) == 1
+    assert np.array_equal(single.networks[0].theta, model.networks[0].theta)
+    assert len(study.train(seeds=4).networks) == 3
+    assert len(study.train(seeds=4, ensemble=True).networks) == 4
 
 
 def test_other_data_are_refused(place: Path) -> None:

@@ -91,7 +91,7 @@ def test_every_shape(model: Model, tmp_path: Path, activation: str, shape: dict[
 
 def test_networks_of_folds_have_each_their_encoding(place: Path) -> None:
     """Averaged as the model averages them."""
-    model = tuner.load_study("folded").train(ensemble=True)
+    model = tuner.load_study("folded").train()
     check(model, place / "m.onnx", rows())
 
 

@@ -10,7 +10,18 @@ import pytest
 
 from tests.nn.helpers import blobs, trained
 from tuner.errors import ArgumentError
-from tuner.nn import ACTIVATIONS, OPTIMIZERS, Examples, Hyperparameters, Stopping, TrainedNetwork
+from tuner.nn import (
+    ACTIVATIONS,
+    OPTIMIZERS,
+    OUTPUTS,
+    Architecture,
+    Examples,
+    Hyperparameters,
+    Network,
+    Stopping,
+    TrainedNetwork,
+    classify_each,
+)
 
 BASE = Hyperparameters(hidden=(12, 7), batch_size=32, alpha=0.3, lambda_=0.1)
 
@@ -127,3 +138,19 @@ def test_what_must_agree(change: dict[str, Any]) -> None:
     """Networks of another shape, batch size or optimizer cannot train side by side; the error names the field."""
     with pytest.raises(ArgumentError, match=f"expected the same {next(iter(change))} in every network"):
         trained([BASE, replace(BASE, **change)], seeds=(0, 1))
+
+
+@pytest.mark.parametrize("n_inputs", [1, 3])
+@pytest.mark.parametrize("hidden", [(), (12,), (64, 32)], ids=str)
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_predicting(output: str, hidden: tuple[int, ...], n_inputs: int) -> None:
+    """On rows that all share or on rows of their own, in several chunks."""
+    rng = np.random.default_rng(0)
+    shape = Architecture(n_features=5, hidden=hidden, n_classes=2, activation="relu", output=output)
+    networks = [Network(shape, rng.normal(size=shape.n_parameters).astype(np.float32)) for _ in range(3)]
+    inputs = [rng.normal(size=(1100, 5)).astype(np.float32) for _ in range(n_inputs)]
+    classes, probabilities = classify_each(networks, inputs)
+    for k, network in enumerate(networks):
+        X = inputs[k % n_inputs]
+        assert np.array_equal(classes[k], network.predict(X))
+        assert np.array_equal(probabilities[k], network.predict_proba(X))

@@ -71,6 +71,24 @@ def test_folds_are_counted_together() -> None:
     assert dev["value"] == pytest.approx(sum(network.dev_wrong for network in best.networks) / 1000)
 
 
+@pytest.mark.parametrize(
+    ("options", "whose"),
+    [
+        ({"folds": 5}, "of the networks of the folds, each on rows it did not see."),
+        ({"seeds": 3}, "of the networks of the seeds, on average."),
+        ({}, None),
+    ],
+)
+def test_the_report_says_whose_the_dev_error_is(options: dict[str, int], whose: str | None) -> None:
+    """Of several networks, not of the ensemble that is saved as the model; a single network needs no such note."""
+    notes = [note for note in build_report(make_study(**options)).notes if "ensemble" in note]
+    assert len(notes) == (whose is not None)
+    for note in notes:
+        assert whose is not None
+        assert whose in note
+        assert "Their ensemble, which tuner train saves as the model, is usually somewhat better." in note
+
+
 def test_the_summary_has_the_house_plans_keys() -> None:
     """What programs rely on, in its order; it survives JSON."""
     summary = build_report(make_study()).summary

@@ -1,4 +1,4 @@
-"""``tuner train``: train a trial again and save it as a model."""
+"""``tuner train``: train a trial again and save its networks as a model."""
 
 from __future__ import annotations
 
@@ -33,10 +33,22 @@ def train(
     ] = 1,
     on: Annotated[
         Literal["train", "train+dev"],
-        typer.Option("--on", help="train+dev: one network on all rows outside the test set."),
+        typer.Option("--on", help="train+dev: one network on all rows outside the test set. With folds: --single."),
     ] = "train",
+    single: Annotated[
+        bool,
+        typer.Option(
+            "--single",
+            help="One network instead of the ensemble of the trial's folds (fitted on all rows outside the test set) "
+            "or seeds (the first).",
+        ),
+    ] = False,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Keep the networks of all folds or seeds and average their predictions.")
+        bool,
+        typer.Option(
+            "--ensemble",
+            help="Keep the networks of all --seeds. Not needed without --seeds: the trial's networks are kept anyway.",
+        ),
     ] = False,
     output: Annotated[
         Path | None,
@@ -55,7 +67,7 @@ def train(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the model of a trial, and save it as one file."""
+    """Train a trial again and save its network, or with folds or seeds the ensemble of its networks, as one file."""
     one_se = one_se or old_one_se
     if one_se and trial is not None:
         raise UsageError("--one-se and --trial are mutually exclusive")
@@ -70,7 +82,7 @@ def train(
     before = None if is_new_folder else replaced_by(file, loaded.name, force=force)
     print_changes_since_search(loaded.name, loaded.changes_since_search)
     print_lines(headline(loaded.name, loaded.storage, f"data {loaded.data}"), err=as_json)
-    model = loaded.train(trial=trial, one_se=one_se, seeds=seeds, on=on, ensemble=ensemble)
+    model = loaded.train(trial=trial, one_se=one_se, seeds=seeds, on=on, single=single, ensemble=ensemble)
     if is_new_folder:
         MODELS.mkdir(exist_ok=True)
     model.save(file, force=force)

@@ -27,6 +27,7 @@ from tuner.modeling.model import Model, Predictions
 Ints = NDArray[np.int64]
 
 TRAINING_EXAMPLES = "its training examples"
+USUALLY_BETTER = "their ensemble is usually somewhat better"
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation:
         tables.append(Table(table.X[rows], table.y[rows], of_fold))
         predictions.append(Predictions(*model.networks[network].classify(tables[-1].X)))
     groups = None if dataset.dev_groups is None else np.tile(dataset.dev_groups, len(outside) // len(dataset.parts))
-    note = "each row by the network that was not trained on its fold"
+    note = f"each row by the network that was not trained on its fold; {USUALLY_BETTER}"
     return _evaluation(model, "dev", note, Predictions.joined(predictions), joined(tables).y, groups)
 
 

@@ -1,4 +1,4 @@
-"""``tuner train``: repeat the chosen trial bit for bit, or train one network on more rows, and make it a model."""
+"""``tuner train``: repeat the chosen trial bit for bit, or train one network on more rows, and make a model of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tuner.commands import command_text
 from tuner.data import Dataset, Encoding, Table, fit_on_all
 from tuner.errors import UsageError
 from tuner.metrics import METRICS
-from tuner.modeling.evaluating import estimate_error
+from tuner.modeling.evaluating import USUALLY_BETTER, estimate_error
 from tuner.modeling.metadata import ErrorMetadata, new_metadata
 from tuner.modeling.model import Model, Repetition
 from tuner.nn import Examples, Hyperparameters, Stopping, TrainedNetwork, train
@@ -30,20 +30,23 @@ from tuner.trial import TrialResult, TrialSettings, dev_layout, network_seeds, t
 
 VERSIONS = ("tuner-search", "numpy")
 TRAIN_DEV = "train+dev"
+OUT_OF_FOLD = "the networks of the folds, each on rows it did not see"
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitRequest:
     """Which trial to train (None: the best), over how many seeds, on which rows, and which networks to keep.
 
-    ``on`` is "train+dev" for one network fitted on all rows outside the test set; with folds that is the default,
-    unless ``ensemble`` keeps the folds' networks.  ``corrected``: the best trial's dev error (selection-corrected),
-    which a model of that trial carries beside the measured one.
+    By default all networks of the trial are kept, one per fold or seed; with ``ensemble`` those of all ``seeds``.
+    ``single``: one network, with folds fitted on all rows outside the test set, as by ``on`` = "train+dev".
+    ``corrected``: the best trial's dev error (selection-corrected), which a model of that trial carries beside the
+    measured one.
     """
 
     trial: int | None = None
     seeds: int = 1
     on: str = "train"
+    single: bool = False
     ensemble: bool = False
     corrected: ErrorEstimate | None = None
 
@@ -88,11 +91,13 @@ class _Fit:
         self.definition: StudyDefinition = parse_definition(self.record.definition, f"study {self.record.name!r}")
         self.layout = dev_layout(self.dataset, self.settings.seeds)
         on_all = self.request.on == TRAIN_DEV
+        if self.request.single and self.request.ensemble:
+            raise UsageError("--single (one network) and --ensemble (several) are mutually exclusive")
         if self.layout.has_folds and on_all and self.request.ensemble:
             raise UsageError(
                 "--ensemble (networks of the folds) and --on train+dev (one network on all rows) are mutually exclusive"
             )
-        self.is_final = on_all or (self.layout.has_folds and not self.request.ensemble)
+        self.is_final = on_all or (self.layout.has_folds and self.request.single)
 
     @property
     def hyperparameters(self) -> Hyperparameters:
@@ -121,9 +126,9 @@ class _Fit:
             self.results = [self._run(seed, 1) for seed in numbers]
         else:
             self.results = [self._run(self.seed, max(seeds, self.settings.seeds))]
-        wrong = self._dev_wrong()
+        wrong = self._dev_wrong(self.results)
         return Repetition(
-            train_errors=[_train_estimate(group, self.dataset).value for group in self._groups()],
+            train_errors=[_train_estimate(group, self.dataset).value for group in self._groups(self.results)],
             dev_errors=[float(row.mean()) for row in wrong],
             differences=differences(self.trial.networks, self.results[0]),
             spread=seeds_error(wrong),
@@ -142,24 +147,25 @@ class _Fit:
             )
         )
 
-    def _groups(self) -> list[Sequence[TrainedNetwork]]:
+    def _groups(self, results: Sequence[TrialResult]) -> list[Sequence[TrainedNetwork]]:
         """The networks of each seed."""
         return [
             group
-            for result in self.results
+            for result in results
             for group in dev_layout(self.dataset, len(result.networks)).groups(result.networks)
         ]
 
-    def _dev_wrong(self) -> NDArray[np.bool_]:
+    def _dev_wrong(self, results: Sequence[TrialResult]) -> NDArray[np.bool_]:
         """(seeds, n_dev)"""
-        return np.array([np.concatenate([network.dev_wrong for network in group]) for group in self._groups()])
+        return np.array([np.concatenate([network.dev_wrong for network in group]) for group in self._groups(results)])
 
     def _kept(self) -> Model:
-        """Keep the trial's networks: the first seed's, or with ``ensemble`` all."""
-        networks = [network for result in self.results for network in result.networks]
+        """Keep the trial's networks; with ``ensemble`` those of all seeds, with ``single`` the first."""
+        results = self.results if self.request.ensemble else self.results[:1]
+        networks = [network for result in results for network in result.networks]
         if not self.request.ensemble:
-            networks = networks[:1]
-        encodings = [Encoding.from_json(each) for each in self.dataset.encodings] * len(self.results)
+            networks = networks[: 1 if self.request.single else self.layout.n_networks]
+        encodings = [Encoding.from_json(each) for each in self.dataset.encodings] * len(results)
         several = len(networks) > 1
         model = self._model(
             networks,
@@ -169,7 +175,7 @@ class _Fit:
             n_rows=self.dataset.sizes["train"],
             errors={},
         )
-        errors = self._errors_of_folds() if self.layout.has_folds else self._errors_of(model)
+        errors = self._errors_of_folds(results) if self.layout.has_folds else self._errors_of(model)
         errors |= self._corrected_error()
         return Model(model.metadata.model_copy(update={"errors": errors}), [network.theta for network in networks])
 
@@ -184,14 +190,15 @@ class _Fit:
                 estimates[name] = (estimate_error(wrong, self.dataset.dev_groups if name == "dev" else None), whose)
         return _stored(estimates)
 
-    def _errors_of_folds(self) -> dict[str, ErrorMetadata]:
-        wrong = self._dev_wrong().mean(axis=0)
-        train = _train_estimate(self.results[0].networks, self.dataset)
+    def _errors_of_folds(self, results: Sequence[TrialResult]) -> dict[str, ErrorMetadata]:
+        """Measure each network by itself: every row outside the test set trained some network of the ensemble."""
+        wrong = self._dev_wrong(results).mean(axis=0)
+        train = _train_estimate(results[0].networks, self.dataset)
         dev = estimate_error(wrong, self.dataset.dev_groups)
         return _stored(
             {
-                "train": (train, "its networks, each on its training examples"),
-                "dev": (dev, "its networks, each on the dev rows of its fold"),
+                "train": (train, "the networks of the folds, each on its training examples"),
+                "dev": (dev, f"{OUT_OF_FOLD}; {USUALLY_BETTER}"),
             }
         )
 
@@ -232,9 +239,7 @@ class _Fit:
 
     def _errors_of_trial(self) -> dict[str, ErrorMetadata]:
         """Take the recorded errors: a network trained on the dev rows has no dev error of its own."""
-        networks, layout = self.trial.networks, self.record.dev_layout(self.trial)
-        several = f" ({len(networks)} {'folds' if layout.has_folds else 'seeds'})" if len(networks) > 1 else ""
-        whose = f"trial {self.trial.number}{several}"
+        networks, layout, whose = self.trial.networks, self.record.dev_layout(self.trial), self._trial_and_networks()
         if METRICS[self.definition.search.metric].counts_wrong:
             wrong = np.mean(layout.sets([network.dev_losses for network in networks]), axis=0)
             dev = estimate_error(wrong, self.record.dev_groups)
@@ -248,11 +253,23 @@ class _Fit:
         return _stored({"train": (train, whose), "dev": (dev, whose)})
 
     def _corrected_error(self) -> dict[str, ErrorMetadata]:
-        """Take the report's for the best trial: the measured dev error is the lowest of many, and too low."""
+        """Take the report's for the best trial: the measured dev error is the lowest of many, and too low.
+
+        It is the mean over the trial's networks.
+        """
         if self.request.corrected is None or self.trial is not self.record.best:
             return {}
-        whose = f"trial {self.trial.number}, allowing for the choice of trial and epoch"
-        return _stored({"dev_corrected": (self.request.corrected, whose)})
+        whose = self._trial_and_networks()
+        if not self.is_final and not self.request.single and self.layout.n_networks > 1:
+            each = OUT_OF_FOLD if self.layout.has_folds else "the networks of the seeds, on average"
+            whose = f"{each} ({USUALLY_BETTER})"
+        return _stored(
+            {"dev_corrected": (self.request.corrected, f"{whose}, allowing for the choice of trial and epoch")}
+        )
+
+    def _trial_and_networks(self) -> str:
+        n, what = self.layout.n_networks, "folds" if self.layout.has_folds else "seeds"
+        return f"trial {self.trial.number}" + (f" ({n} {what})" if n > 1 else "")
 
     def _own_train_error(self, networks: Sequence[TrainedNetwork], whole: Table) -> dict[str, ErrorMetadata]:
         wrong = sum(network.train_error for network in networks) / len(networks) * len(whole)

@@ -17,7 +17,7 @@ from tuner.errors import ArgumentError, DataError, ModelError
 from tuner.files import refuse_overwriting, whole_file
 from tuner.modeling.archive import pack, read_archive
 from tuner.modeling.metadata import ModelMetadata
-from tuner.nn import Network
+from tuner.nn import Network, classify_each
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,14 +105,13 @@ class Model:
 
     def classify_encoded(self, inputs: Sequence[Floats]) -> Predictions:
         """Classes and probabilities of encoded rows, one X for all networks or one each."""
-        every = inputs if len(inputs) > 1 else [inputs[0]] * len(self.networks)
         with np.errstate(over="ignore", invalid="ignore"):
-            predictions = [Predictions(*network.classify(X)) for network, X in zip(self.networks, every, strict=True)]
-        if any(np.isnan(each.probabilities).any() for each in predictions):
+            classes, probabilities = classify_each(self.networks, inputs)
+        if np.isnan(probabilities).any():
             raise DataError("the model: a probability is not a number; its weights or a row's numbers are too large")
-        if len(predictions) == 1:
-            return predictions[0]
-        mean: Floats = np.mean([each.probabilities for each in predictions], axis=0, dtype=np.float32)
+        if len(self.networks) == 1:
+            return Predictions(classes[0], probabilities[0])
+        mean: Floats = probabilities.mean(axis=0, dtype=np.float32)
         return Predictions(mean.argmax(axis=1), mean)
 
     @cached_property

@@ -7,7 +7,7 @@ from tuner.nn.examples import Examples
 from tuner.nn.hyperparameters import Hyperparameters, idle_hyperparameters
 from tuner.nn.initializers import INITIALIZERS
 from tuner.nn.losses import OUTPUTS
-from tuner.nn.network import Network, TrainedNetwork
+from tuner.nn.network import Network, TrainedNetwork, classify_each
 from tuner.nn.optimizers import OPTIMIZERS
 from tuner.nn.plan import PENALTY_PER
 from tuner.nn.schedules import SCHEDULES
@@ -31,6 +31,7 @@ __all__ = [
     "Stopping",
     "TrainedNetwork",
     "TrainingRun",
+    "classify_each",
     "idle_hyperparameters",
     "train",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tuner.metrics import Measured
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
 from tuner.nn.calls import run
-from tuner.nn.examples import Prepared, with_ones
+from tuner.nn.examples import Prepared
 from tuner.nn.losses import OUTPUTS
 from tuner.nn.propagation import ForwardPass
 
@@ -48,12 +50,20 @@ class Evaluator:
         ]
 
 
-def logits_of(architecture: Architecture, theta: Array, X: Array) -> Array:
-    """Return logits (n_outputs, n) of one network, θ (n_parameters,), for X (n, n_features)."""
-    logits = np.empty((architecture.n_outputs, len(X)), dtype=theta.dtype)
-    for start in range(0, len(X), CHUNK):
-        inputs = with_ones(X[start : start + CHUNK], theta.dtype)
-        forward = ForwardPass(architecture, theta[None], len(inputs))
-        run(forward.calls(inputs[None]))
-        logits[:, start : start + CHUNK] = forward.logits[0]
+def logits_of(architecture: Architecture, theta: Array, inputs: Sequence[Array]) -> Array:
+    """Return logits (K, n_outputs, n) of K networks, θ (K, n_parameters), bit for bit as of each alone.
+
+    ``inputs``: X (n, n_features) that all networks share, or K of them.
+    """
+    n = len(inputs[0])
+    logits = np.empty((len(theta), architecture.n_outputs, n), dtype=theta.dtype)
+    passes = {size: ForwardPass(architecture, theta, size) for size in {min(n, CHUNK), n % CHUNK} - {0}}
+    for start in range(0, n, CHUNK):
+        rows = slice(start, min(start + CHUNK, n))
+        chunk = np.ones((len(inputs), rows.stop - start, architecture.n_features + 1), dtype=theta.dtype)
+        for X, extended in zip(inputs, chunk, strict=True):
+            extended[:, :-1] = X[rows]
+        forward = passes[rows.stop - start]
+        run(forward.calls(chunk))
+        logits[..., rows] = forward.logits
     return logits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,23 +26,34 @@ class Network:
 
     def classify(self, X: Array) -> tuple[Ints, Array]:
         """Return the most probable class of each row, (n,), and class probabilities (n, n_classes)."""
-        output, logits = OUTPUTS[self.architecture.output], self._logits(X)
-        return output.classes(logits), np.ascontiguousarray(output.probabilities(logits).T)
+        classes, probabilities = classify_each([self], [X])
+        return classes[0], probabilities[0]
 
     def predict_proba(self, X: Array) -> Array:
         """Return class probabilities (n, n_classes) for X (n, n_features)."""
-        return np.ascontiguousarray(OUTPUTS[self.architecture.output].probabilities(self._logits(X)).T)
+        return self.classify(X)[1]
 
     def predict(self, X: Array) -> Ints:
         """Return the most probable class of each row, (n,)."""
-        return OUTPUTS[self.architecture.output].classes(self._logits(X))
+        return OUTPUTS[self.architecture.output].classes(_logits([self], [X])[0])
 
-    def _logits(self, X: Array) -> Array:
-        """(n_outputs, n)"""
-        X = np.asarray(X)
-        if X.ndim != 2 or X.shape[1] != self.architecture.n_features:
-            raise ArgumentError(f"X: expected shape (n, {self.architecture.n_features}), got {X.shape}")
-        return logits_of(self.architecture, self.theta, X)
+
+def classify_each(networks: Sequence[Network], inputs: Sequence[Array]) -> tuple[Ints, Array]:
+    """Return the classes (K, n) and probabilities (K, n, n_classes) of K networks of one architecture, side by side.
+
+    ``inputs``: X (n, n_features) that all networks share, or K of them.
+    """
+    output, logits = OUTPUTS[networks[0].architecture.output], _logits(networks, inputs)
+    return output.classes(logits), np.ascontiguousarray(output.probabilities(logits).swapaxes(1, 2))
+
+
+def _logits(networks: Sequence[Network], inputs: Sequence[Array]) -> Array:
+    """(K, n_outputs, n)"""
+    architecture, arrays = networks[0].architecture, [np.asarray(X) for X in inputs]
+    for X in arrays:
+        if X.ndim != 2 or X.shape[1] != architecture.n_features:
+            raise ArgumentError(f"X: expected shape (n, {architecture.n_features}), got {X.shape}")
+    return logits_of(architecture, np.stack([network.theta for network in networks]), arrays)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class ForwardPass:
         self._output = output.swapaxes(1, 2)
 
     def calls(self, inputs: Array) -> list[Call]:
-        """Return the calls that fill the logits from inputs (1, rows, n_features + 1), shared by all networks."""
+        """Return the calls that fill the logits from inputs (K or, shared by all networks, 1, rows, n_features + 1)."""
         if self._first is not None:
             inputs = np.broadcast_to(inputs, (len(self.logits), *inputs.shape[1:]))
         return self._layers(inputs, self._values)

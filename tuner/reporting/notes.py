@@ -37,6 +37,7 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
         _simplest_tied(findings),
         _seeds(findings),
         _correction(findings),
+        _ensemble(record, definition, findings),
         layers_sentence(findings.best),
         _groups(record, findings),
     ]
@@ -149,6 +150,19 @@ def _seeds(findings: Findings) -> str:
     return (
         f"Mean dev error of these hyperparameters over {seeds.seeds} seeds: {percent(seeds.value)} "
         f"({span(seeds.low, seeds.high)}; the interval covers examples and seeds)."
+    )
+
+
+def _ensemble(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> str:
+    """Say whose the dev error is where a trial has several networks, and how their ensemble compares."""
+    best = findings.best
+    if best is None or len(best.networks) < 2 or not definition.trainer_kind.can_train_again:
+        return ""
+    has_folds = record.dev_layout(best).has_folds
+    whose = "of the folds, each on rows it did not see" if has_folds else "of the seeds, on average"
+    return (
+        f"The dev error is that of the networks {whose}. Their ensemble, which tuner train saves as the model, is "
+        "usually somewhat better."
     )
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.reporting.building import BEGAN, make_study
@@ -11,6 +12,7 @@ from tuner.errors import ArgumentError
 from tuner.reporting import build_report, compare
 from tuner.reporting.comparing import pair
 from tuner.reporting.news import find_news
+from tuner.storage import StudyRecord
 
 
 def test_the_same_dev_rows_are_compared_one_by_one() -> None:
@@ -21,6 +23,41 @@ def test_the_same_dev_rows_are_compared_one_by_one() -> None:
     a, b = (report.summary["errors"]["dev"] for report in (first, other))
     assert found.only_first - found.only_other == pytest.approx(400 * (a["value"] - b["value"]))
     assert 0 < found.chance_equal <= 1
+    corrected = [report.summary["errors"]["dev_corrected"]["value"] for report in (first, other)]
+    assert found.difference.value == pytest.approx(corrected[1] - corrected[0])
+    assert found.difference.low < found.difference.value < found.difference.high
+
+
+def test_the_best_of_many_is_not_better_than_one_that_is_as_good() -> None:
+    """A single trial against the best of 40, all of them wrong on 15%: rarely told apart, though the best has fewer.
+
+    By the counts of the two best networks, as in a McNemar test, a third of these pairs would be.
+    """
+    by_counts, corrected = [], []
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        first, other = (build_report(as_good(n, name, rng)) for n, name in ((1, "a"), (40, "b")))
+        found = pair(first, other)
+        assert found is not None
+        discordant = found.only_first + found.only_other
+        by_counts.append(abs(found.only_first - found.only_other) > 1.96 * discordant**0.5)
+        corrected.append(found.chance_equal < 0.05)
+    assert np.mean(by_counts) > 0.2
+    assert np.mean(corrected) <= 0.08
+
+
+def as_good(n: int, name: str, rng: np.random.Generator) -> StudyRecord:
+    """Trials of one epoch, each wrong on a random 15% of the dev rows."""
+    record = make_study(n, name=name, n_dev=400, epochs=1)
+    trials = []
+    for trial in record.trials:
+        wrong = rng.random(400) < 0.15
+        folds = np.bincount(record.dev_fold, weights=wrong, minlength=20)[None].astype(np.int64)
+        network = dataclasses.replace(
+            trial.networks[0], dev_losses=wrong, dev_wrong=int(wrong.sum()), dev_fold_losses=folds
+        )
+        trials.append(dataclasses.replace(trial, value=wrong.mean(), networks=[network], state="complete"))
+    return dataclasses.replace(record, trials=trials)
 
 
 def test_other_dev_rows_are_compared_as_two_samples() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from tuner.analysis import chance_as_good, difference_interval
+from tuner.analysis import Effect, ErrorEstimate, difference_interval
+from tuner.analysis.intervals import Z95
 from tuner.formatting import count, percent, points, span, value
 from tuner.reporting.faces import Faces, Shown
 from tuner.reporting.findings import dev_losses
@@ -33,12 +35,13 @@ class ComparedRow:
 class Pairing:
     """The best networks of a study and of the first one on the same dev rows.
 
-    ``only_first`` dev rows are wrong in the first alone, ``only_other`` in the other alone; ``chance_equal``: how
-    likely so large a difference is if both were equally good (two-sided McNemar).
+    ``only_first`` dev rows are wrong in the first alone, ``only_other`` in the other alone. ``difference``: of their
+    selection-corrected errors, other − first. ``chance_equal``: how likely so large a one is if both were equally good.
     """
 
     only_first: float
     only_other: float
+    difference: Effect
     chance_equal: float
 
 
@@ -76,22 +79,37 @@ class Comparison(Shown):
 
 
 def pair(first: Report, other: Report) -> Pairing | None:
-    """Compare two best networks row by row; None where they were not judged by the wrong ones of the same dev rows."""
+    """Compare two best networks row by row; None where they were not judged by the wrong ones of the same dev rows.
+
+    The rows in which they differ give the standard error, as in McNemar's test, with one more such row so that it is
+    never 0. The difference is that of the corrected errors, since a best of 100 trials has fewer wrong rows than a
+    single one that is as good; the probability is by the corrections of re-choosing and of the bootstrap, the larger.
+    """
     a, b = first.record, other.record
+    old, new = (report.diagnosis.errors.get("dev_corrected") for report in (first, other))
     same = (
         _count_wrong(first, other)
         and a.fingerprint == b.fingerprint
         and np.array_equal(np.sort(a.dev_rows), np.sort(b.dev_rows))
     )
-    if not same or first.best is None or other.best is None:
+    if not same or old is None or new is None:
         return None
-    rows = [_in_row_order(report) for report in (first, other)]
-    wrong = np.stack(rows)
-    worse = int(wrong.sum(axis=1).argmax())
-    groups = None if a.dev_groups is None else a.dev_groups[np.argsort(a.dev_rows, kind="stable")]
-    p = float(chance_as_good(wrong, 1 - worse, groups)[worse])
-    more = rows[0].astype(float) - rows[1]
-    return Pairing(float(more[more > 0].sum()), float(np.abs(more[more < 0]).sum()), min(1.0, 2 * p))
+    more = _in_row_order(other).astype(float) - _in_row_order(first)
+    rows = np.argsort(a.dev_rows, kind="stable")
+    unit = rows if a.dev_groups is None else np.unique(a.dev_groups[rows], return_inverse=True)[1]
+    error = math.sqrt((np.bincount(unit, weights=more) ** 2).sum() + 1) / len(more)
+    value, by_bootstrap = new.value - old.value, _bootstrapped(new) - _bootstrapped(old)
+    sure = min(abs(value), abs(by_bootstrap)) if value * by_bootstrap > 0 else 0.0
+    return Pairing(
+        only_first=float(np.abs(more[more < 0]).sum()),
+        only_other=float(more[more > 0].sum()),
+        difference=Effect(value, value - Z95 * error, value + Z95 * error),
+        chance_equal=math.erfc(sure / error / math.sqrt(2)),
+    )
+
+
+def _bootstrapped(error: ErrorEstimate) -> float:
+    return error.value if error.low_from is None else error.low_from
 
 
 def _count_wrong(*reports: Report) -> bool:
@@ -109,10 +127,10 @@ def _against(first: Report, other: Report) -> str:
     a, b = (report.diagnosis.errors.get("dev_corrected") for report in (first, other))
     if a is None or b is None:
         return f"{names}: no complete trial in {first.record.name if a is None else other.record.name} yet."
-    low, high = difference_interval(b, a)
     errors = f"{names}: dev error (selection-corrected) {percent(b.value)} instead of {percent(a.value)}"
     paired = pair(first, other)
     if paired is None:
+        low, high = difference_interval(b, a)
         apart = "" if low > 0 or high < 0 else ", which may be chance"
         difference = f"{points(b.value - a.value)} percentage points (pp) ({span(low, high)})"
         unlike = "dev rows differ" if _count_wrong(first, other) else "metrics do not both count wrong rows"
@@ -120,17 +138,18 @@ def _against(first: Report, other: Report) -> str:
     return (
         f"{errors}. On the same {count(len(first.record.dev_y), 'dev row')}, {paired.only_first:,.0f} are wrong only "
         f"in the best trial of {first.record.name} and {paired.only_other:,.0f} only in that of {other.record.name}. "
-        f"The probability of such a difference, if both were equally good, is {probability(paired.chance_equal)}."
+        "Allowing for the choice of both, the probability of so large a difference, if they were equally good, is "
+        f"{probability(paired.chance_equal)}."
     )
 
 
 def _difference_dict(first: Report, other: Report) -> dict[str, Any]:
     difference: dict[str, Any] = {"study": other.record.name, "against": first.record.name}
     a, b = (report.diagnosis.errors.get("dev_corrected") for report in (first, other))
-    if a is not None and b is not None:
-        low, high = difference_interval(b, a)
-        difference["dev_corrected"] = {"value": b.value - a.value, "low": low, "high": high}
     paired = pair(first, other)
+    if a is not None and b is not None:
+        low, high = (paired.difference.low, paired.difference.high) if paired else difference_interval(b, a)
+        difference["dev_corrected"] = {"value": b.value - a.value, "low": low, "high": high}
     difference["paired"] = paired and {
         "only_first_wrong": paired.only_first,
         "only_other_wrong": paired.only_other,

@@ -13,6 +13,7 @@ from tuner.reporting.news import News
 from tuner.storage import StudyRecord
 from tuner.study import StudyDefinition
 
+MOST_ROWS = 1_000_000  # a difference that takes more dev rows to see is none
 MOST_WARNINGS = 3  # at the top of the report; all of them are listed with the data checks
 
 
@@ -102,6 +103,8 @@ def _resolution(record: StudyRecord, findings: Findings) -> str:
     detectable = f"This dev set can show differences between trials of about {points(resolution.difference)} pp or more"
     if resolution.examples is None:
         return f"{detectable}. The best and the second-best trial have the same error."
+    if resolution.examples > MOST_ROWS:
+        return f"{detectable}. The best and the second-best trial have nearly the same error."
     if resolution.examples > len(record.dev_y):
         rows = rounded(resolution.examples)
         return f"{detectable}. It would take about {rows} dev rows to separate the best two trials."

@@ -7,6 +7,7 @@ from typing import Any
 
 from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.ranges import gain_of
+from tuner.analysis.actions.simple_models import compare_gradient_boosting
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.next_ranges import beyond, fall, narrowed
 from tuner.formatting import join, number, share
@@ -167,7 +168,7 @@ def more_trials(state: StudyState) -> Action | None:
 
 def nothing_promised(state: StudyState) -> Action | None:
     """No action promises a lower error: say so, and what would change that."""
-    if state.promised or state.dev is None or state.is_low(*GAPS):
+    if state.promised or state.dev is None or state.is_low(*GAPS) or compare_gradient_boosting(state):
         return None
     missing = []
     if not state.diagnosis.baseline_given:

@@ -59,7 +59,7 @@ def compared(name: str, train: Path, test: Path, files: list[Path], more: str) -
     session = onnxruntime.InferenceSession(graph)
     rows, unlike, worst = 0, 0, 0.0
     for file in files:
-        for frame, _ in read_rows(file, model.encodings[0], model.metadata.data_settings):
+        for frame, _ in read_rows(file, model.encodings, model.metadata.data_settings):
             classes, probabilities = session.run(None, onnx_inputs(model, frame))
             worst = max(worst, float(np.abs(probabilities - model.predict_proba(frame)).max()))
             unlike += int((classes != model.predict(frame)).sum())

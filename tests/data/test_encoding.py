@@ -10,7 +10,16 @@ import pandas as pd
 import pytest
 
 from tests.data.conftest import Load, Write, people
-from tuner.data import Dataset, DataSettings, Encoding, dataset_from_frame, fit_on_all, read_parts, read_rows
+from tuner.data import (
+    Dataset,
+    DataSettings,
+    Encoding,
+    dataset_from_frame,
+    encode_frame,
+    fit_on_all,
+    read_parts,
+    read_rows,
+)
 from tuner.data.encoders import rare_below
 from tuner.data.encoding import moments_of
 from tuner.errors import DataError
@@ -364,10 +373,23 @@ def test_the_encoding_survives_json_and_files(write: Write, load: Load, tmp_path
     encoding = Encoding.from_json(json.loads(json.dumps(dataset.encoding)))
     part = dataset.parts[0]
     X = encoding.transform(pd.read_csv(tmp_path / "m.csv"))
-    pieces = list(read_rows(tmp_path / "m.csv", encoding, DataSettings()))
-    for found in (X, np.concatenate([piece for _, piece in pieces])):
+    pieces = list(read_rows(tmp_path / "m.csv", [encoding], DataSettings()))
+    for found in (X, np.concatenate([piece for _, [piece] in pieces])):
         assert np.array_equal(found[part.train.rows], part.train.X)
         assert np.array_equal(found[part.dev.rows], part.dev.X)
+
+
+def test_folds_read_raw_rows_once(write: Write, load: Load, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each fold's encoding gives the same bits as alone, and the cells are parsed for all of them together."""
+    write("m.csv", mixed())
+    encodings = [Encoding.from_json(each) for each in load("m.csv", folds=3).encodings]
+    frame = pd.read_csv(tmp_path / "m.csv")
+    alone = [encoding.transform(frame) for encoding in encodings]
+    read = []
+    monkeypatch.setattr(Encoding, "typed", lambda self, raw, typed=Encoding.typed: read.append(raw) or typed(self, raw))
+    for X, expected in zip(encode_frame(encodings, frame), alone, strict=True):
+        assert np.array_equal(X, expected)
+    assert len(read) == 1
 
 
 def test_rows_in_small_pieces(write: Write, load: Load, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,7 +401,7 @@ def test_rows_in_small_pieces(write: Write, load: Load, tmp_path: Any, monkeypat
     whole = encoding.transform(pd.read_csv(tmp_path / "m.csv"))
     monkeypatch.setattr("tuner.data.sources.PIECE", 1500)
     frame.drop(columns="rich").to_csv(tmp_path / "new.csv.gz", index=False)
-    pieces = [X for _, X in read_rows(tmp_path / "new.csv.gz", encoding, DataSettings())]
+    pieces = [X for _, [X] in read_rows(tmp_path / "new.csv.gz", [encoding], DataSettings())]
     assert len(pieces) > 5
     assert np.array_equal(np.concatenate(pieces), whole)
 
@@ -389,7 +411,7 @@ def test_kept_numbers_have_the_files_decimal_comma(write: Write, load: Load, tmp
     write("m.csv", people().to_csv(index=False, sep=";", decimal=","))
     dataset = load("m.csv")
     encoding = Encoding.from_json(dataset.encoding)
-    [(frame, X)] = read_rows(tmp_path / "m.csv", encoding, DataSettings(), keep=["age"])
+    [(frame, [X])] = read_rows(tmp_path / "m.csv", [encoding], DataSettings(), keep=["age"])
     assert "," in frame["age"][0]
     assert np.array_equal(X[dataset.parts[0].train.rows], dataset.parts[0].train.X)
 
@@ -414,7 +436,7 @@ def test_bad_rows_of_later_pieces_are_named_by_their_line(
     write("new.csv", frame.astype({"age": str}).assign(age=[*frame["age"][:150], "old", *frame["age"][151:]]))
     monkeypatch.setattr("tuner.data.sources.PIECE", 500)
     with pytest.raises(DataError, match=r"new\.csv, line 152, column 'age': 'old' is not a number"):
-        list(read_rows(tmp_path / "new.csv", encoding, DataSettings()))
+        list(read_rows(tmp_path / "new.csv", [encoding], DataSettings()))
 
 
 def test_kept_zeros_and_ones_are_what_they_were(write: Write, tmp_path: Any) -> None:
@@ -423,7 +445,7 @@ def test_kept_zeros_and_ones_are_what_they_were(write: Write, tmp_path: Any) -> 
     dataset = prepare(frame, columns={"flag": "boolean"})
     write("new.csv", frame)
     encoding = Encoding.from_json(dataset.encoding)
-    [(_, X)] = read_rows(tmp_path / "new.csv", encoding, DataSettings(), keep=["flag"])
+    [(_, [X])] = read_rows(tmp_path / "new.csv", [encoding], DataSettings(), keep=["flag"])
     assert np.array_equal(X[dataset.parts[0].train.rows], dataset.parts[0].train.X)
 
 
@@ -455,7 +477,7 @@ def test_headerless_rows_without_their_target(write: Write, load: Load, tmp_path
     dataset = load("t.csv", **settings)
     write("new.csv", frame[["age", "hours", "job"]].to_csv(index=False, header=False))
     encoding = Encoding.from_json(dataset.encoding)
-    [(_, X)] = read_rows(tmp_path / "new.csv", encoding, DataSettings(**settings))  # type: ignore[arg-type]
+    [(_, [X])] = read_rows(tmp_path / "new.csv", [encoding], DataSettings(**settings))  # type: ignore[arg-type]
     assert np.array_equal(X[dataset.parts[0].train.rows], dataset.parts[0].train.X)
 
 
@@ -492,11 +514,11 @@ def test_read_part_encodes_what_the_folds_left_out() -> None:
     """With folds the test rows are encoded on demand, by the encoding that is asked for."""
     dataset = prepare(people(400), folds=4)
     encoding = Encoding.from_json(dataset.encodings[1])
-    test = read_parts(dataset, ("test",), encoding)["test"]
+    test = read_parts(dataset, ["test"], [encoding])[0]["test"]
     assert np.array_equal(test.rows, dataset.test_rows)
     assert np.array_equal(test.X, encoding.transform(people(400))[test.rows])
     with pytest.raises(DataError, match="no train_dev set"):
-        read_parts(dataset, ("train_dev",), encoding)
+        read_parts(dataset, ["train_dev"], [encoding])
 
 
 def test_whole_numbers_far_outside_are_clipped_too() -> None:

@@ -32,7 +32,7 @@ from tuner.data.settings import DataSettings, SplitSettings
 if TYPE_CHECKING:
     from tuner.data.applying import class_indices, names_of, raw_columns, raw_names, read_labeled, rows_frame
     from tuner.data.data_checks import check_data_quality
-    from tuner.data.encoding import LARGEST_INPUT, Encoding
+    from tuner.data.encoding import LARGEST_INPUT, Encoding, encode_frame
     from tuner.data.sources import readable
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "dataset_from_arrays",
     "dataset_from_frame",
     "describe",
+    "encode_frame",
     "fingerprint_of",
     "fit_on_all",
     "frame_reader",

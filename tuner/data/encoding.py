@@ -83,14 +83,7 @@ class Encoding:
 
     def transform(self, frame: pd.DataFrame, where: str = "the rows") -> Floats:
         """Return X (n, n_features) float32 for raw rows; extra columns are ignored, a missing one is refused."""
-        return self.transform_raw(Raw(frame.rename(columns=str), where, by_row))
-
-    def transform_raw(self, raw: Raw) -> Floats:
-        """Return X for rows of a source."""
-        typed = self.typed(raw)
-        X = np.zeros((typed.n_rows, self.n_features), dtype=np.float32)
-        encode(self, typed, np.arange(typed.n_rows), X)
-        return X
+        return encode_frame([self], frame, where)[0]
 
     def typed(self, raw: Raw) -> TypedTable:
         """Read every used column as its kind."""
@@ -106,6 +99,27 @@ class Encoding:
 
 
 _PLAIN = TypeAdapter(Encoding)
+
+
+def encode_frame(encodings: Sequence[Encoding], frame: pd.DataFrame, where: str = "the rows") -> list[Floats]:
+    """Return X (n, n_features) float32 of raw rows for each encoding."""
+    return encode_raw(encodings, Raw(frame.rename(columns=str), where, by_row))
+
+
+def encode_raw(encodings: Sequence[Encoding], raw: Raw) -> list[Floats]:
+    """Return X for each encoding; cells that several encodings read alike are read once."""
+    tables: dict[Any, TypedTable] = {}
+    inputs = []
+    for encoding in encodings:
+        used = [column for column in encoding.columns if column.features]
+        reading = (encoding.missing, *((column.name, column.kind, column.date_format, column.words) for column in used))
+        if reading not in tables:
+            tables[reading] = encoding.typed(raw)
+        typed = tables[reading]
+        X = np.zeros((typed.n_rows, encoding.n_features), dtype=np.float32)
+        encode(encoding, typed, np.arange(typed.n_rows), X)
+        inputs.append(X)
+    return inputs
 
 
 # --- fitting ----------------------------------------------------------------------------------------------------------

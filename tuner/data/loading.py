@@ -146,12 +146,14 @@ def fit_on_all(dataset: Dataset) -> tuple[Table, Table | None, Encoding]:
     return tables["outside_test"], tables.get("test"), encoding
 
 
-def read_parts(dataset: Dataset, names: Iterable[str], encoding: Encoding) -> dict[str, Table]:
+def read_parts(dataset: Dataset, names: Sequence[str], encodings: Sequence[Encoding]) -> list[dict[str, Table]]:
     """Encode "train", "dev", "train_dev", "test" or "outside_test", which has all training rows of a final network.
 
-    The rows are read once.  With folds train and dev are all rows outside the test set.
+    Returns the tables by name for each encoding; the rows are read once.  With folds train and dev are all rows outside
+    the test set.
     """
-    return _encoded(assembly_of(dataset), names, encoding)
+    assembly = assembly_of(dataset)
+    return [_encoded(assembly, names, encoding) for encoding in encodings]
 
 
 def _encoded(assembly: Assembly, names: Iterable[str], encoding: Encoding) -> dict[str, Table]:
@@ -185,17 +187,19 @@ def joined(tables: Sequence[Table]) -> Table:
 
 
 def read_rows(
-    path: Path, encoding: Encoding, settings: DataSettings, *, keep: Iterable[str] = ()
-) -> Iterator[tuple[pd.DataFrame, Floats]]:
-    """Yield raw rows and X of a file to predict, piece by piece; the target may be missing.
+    path: Path, encodings: Sequence[Encoding], settings: DataSettings, *, keep: Iterable[str] = ()
+) -> Iterator[tuple[pd.DataFrame, list[Floats]]]:
+    """Yield raw rows, and X for each encoding, of a file to predict, piece by piece; the target may be missing.
 
     ``settings`` describe the format of the study's files.  Text is read in pieces to save memory.  Columns in ``keep``
     are read as text.
     """
+    from tuner.data.encoding import encode_raw
     from tuner.data.sources import read_pieces
     from tuner.data.sources.raw import Wanted
 
-    text = encoding.text_columns | set(keep)
-    wanted = Wanted(settings, encoding.source_columns, text, encoding.target, labeled=False)
+    first = encodings[0]
+    text = first.text_columns | set(keep)
+    wanted = Wanted(settings, first.source_columns, text, first.target, labeled=False)
     for raw in read_pieces(path, wanted):
-        yield raw.frame, encoding.transform_raw(raw)
+        yield raw.frame, encode_raw(encodings, raw)

@@ -72,7 +72,7 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
         names = list(_notes(model, dataset)) if model.metadata.rows != "folds" else []
         evaluations = [] if names else [_out_of_fold(model, dataset)]
         names += ["test"] if test else []
-        tables = [read_parts(dataset, names, encoding) for encoding in model.encodings] if names else []
+        tables = read_parts(dataset, names, model.encodings) if names else []
         for name in names:
             encoded = [each[name] for each in tables]
             note = {**_notes(model, dataset), "test": "not used for training or choosing"}[name]
@@ -114,7 +114,7 @@ def _notes(model: Model, dataset: Dataset) -> dict[str, str]:
 
 def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation:
     """Evaluate each row outside the test set with the network that was not trained on it."""
-    outside = [read_parts(dataset, ["dev"], encoding)["dev"] for encoding in model.encodings]
+    outside = [tables["dev"] for tables in read_parts(dataset, ["dev"], model.encodings)]
     predictions, tables = [], []
     for network, table in enumerate(outside):
         of_fold = dataset.parts[network % len(dataset.parts)].dev.rows  # with several seeds the folds repeat

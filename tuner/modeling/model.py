@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis import SeedsError
-from tuner.data import Encoding, class_indices, rows_frame
+from tuner.data import Encoding, class_indices, encode_frame, rows_frame
 from tuner.errors import ArgumentError, DataError, ModelError
 from tuner.files import refuse_overwriting, whole_file
 from tuner.modeling.archive import pack, read_archive
@@ -97,11 +97,9 @@ class Model:
         """The columns that the model uses."""
         return np.array([column.name for column in self.encodings[0].columns if column.features], dtype=object)
 
-    def classify(self, frame: pd.DataFrame, X: Floats | None = None, where: str = "the rows") -> Predictions:
-        """Classes and probabilities of raw rows; ``X``: the rows encoded by the first encoding, if they are at hand."""
-        inputs = [X if X is not None else self.encodings[0].transform(frame, where)]
-        inputs += [encoding.transform(frame, where) for encoding in self.encodings[1:]]
-        return self.classify_encoded(inputs)
+    def classify(self, frame: pd.DataFrame, where: str = "the rows") -> Predictions:
+        """Classes and probabilities of raw rows."""
+        return self.classify_encoded(encode_frame(self.encodings, frame, where))
 
     def classify_encoded(self, inputs: Sequence[Floats]) -> Predictions:
         """Classes and probabilities of encoded rows, one X for all networks or one each."""

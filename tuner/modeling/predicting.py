@@ -70,13 +70,13 @@ def predictions(
     names = [f"{name} (probability)" if name in taken else name for name in model.metadata.class_names]
     settings, classes = model.metadata.data_settings, pd.Index(model.classes_)
     with threadpool_limits(limits=1):
-        for frame, X in read_rows(data, model.encodings[0], settings, keep=keep):
+        for frame, inputs in read_rows(data, model.encodings, settings, keep=keep):
             absent = next((name for name in keep if name not in frame.columns), None)
             if absent is not None:
                 raise DataError(
                     f"{data}: no column {absent!r} to keep; expected one of {', '.join(map(str, frame.columns[:8]))}"
                 )
-            predicted = model.classify(frame, X, str(data))
+            predicted = model.classify_encoded(inputs)
             columns: dict[str, Any] = {name: frame[name].to_numpy() for name in keep}
             columns[PREDICTED] = pd.Categorical.from_codes(predicted.classes, categories=classes)
             if probabilities:

@@ -165,6 +165,14 @@ def test_a_choice_by_the_balanced_error_is_allowed_for() -> None:
     assert np.mean(plain) > 0
 
 
+def test_the_chance_of_the_splits_is_a_twentieth_of_the_standard_error() -> None:
+    """Thirty trials, re-chosen with ten seeds: the values differ by far less than another dev set would."""
+    rng = np.random.default_rng(11)
+    given = competition(rng.random((30, 10, 400)) < 0.2, np.arange(400) % 20)
+    values = [rechosen_error(given, rng=np.random.default_rng(seed)) for seed in range(10)]
+    assert np.std(values, ddof=1) < 0.08 * (0.2 * 0.8 / 400) ** 0.5
+
+
 def test_folds_add_up_and_seeds_average() -> None:
     """Three networks on disjoint thirds count every row once; three on the same rows count it three times."""
     rng = np.random.default_rng(6)

@@ -35,6 +35,7 @@ ANCHORS = {
     "statistically tied": "statistically-tied",
     "test set": "test-set",
     "threshold": "threshold",
+    "train error": "train-error",
     "train-dev": "train-dev-set",
     "variance": "variance",
 }

@@ -125,7 +125,7 @@ def task_of(study: PreparedStudy) -> worker.Task:
         study.dataset,
         study.dev_folds,
         Budget("benchmark"),
-        exploring_with=stored.facts.exploring,
+        facts=stored.facts,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -155,6 +156,21 @@ def test_the_pruner_sees_each_network_at_its_best_so_far(folded: Dataset) -> Non
     assert len(set(asked[0])) > 1
 
 
+def test_the_pruner_sees_networks_that_share_the_epoch_at_that_epoch(folded: Dataset) -> None:
+    """With one epoch for all folds, each network's loss is that of the best epoch of all dev rows so far."""
+    asked: list[Sequence[float]] = []
+
+    def prune(_: dict[int, float], network_losses: Sequence[float]) -> bool:
+        asked.append(network_losses)
+        return False
+
+    result = run(folded, stopping=replace(STOPPING, pooled=True), rungs=(9,), prune=prune)
+    curves = np.array([network.curve["dev_error"] for network in result.networks])
+    best = curves[:, :9].mean(axis=0).argmin()
+    assert asked == [pytest.approx(curves[:, best])]
+    assert {network.best_epoch for network in result.networks} == {curves.mean(axis=0).argmin() + 1}
+
+
 def test_a_trial_that_ends_before_a_rung_has_its_final_value_there(dataset: Dataset) -> None:
     """Others are compared with it there all the same."""
     result = run(dataset, stopping=Stopping(max_epochs=5, patience=100, min_updates=0), rungs=(4, 6, 9))
@@ -169,23 +185,24 @@ def test_a_diverged_trial_has_the_worst_value(dataset: Dataset) -> None:
     assert run(dataset, hyper=wild, metric="cost").value == 1e6
 
 
-@pytest.mark.parametrize("which", ["dataset", "folded"])
+@pytest.mark.parametrize(("which", "pooled"), [("dataset", False), ("folded", False), ("folded", True)])
 @pytest.mark.parametrize("batches", [1, 20, 47])
 def test_an_interrupted_trial_goes_on_to_the_same_bits(
-    which: str, batches: int, request: pytest.FixtureRequest
+    which: str, pooled: bool, batches: int, request: pytest.FixtureRequest
 ) -> None:
     """Stopped in the middle of an epoch, stored as bytes and resumed: as if nothing had been."""
     data = request.getfixturevalue(which)
-    whole = run(data, rungs=(2, 6))
+    stopping = replace(STOPPING, pooled=pooled)
+    whole = run(data, stopping=stopping, rungs=(2, 6))
     asked = []
 
     def stop() -> bool:
         asked.append(None)
         return len(asked) > batches
 
-    part = run(data, rungs=(2, 6), should_stop=stop)
+    part = run(data, stopping=stopping, rungs=(2, 6), should_stop=stop)
     assert part.stop_reason == "interrupted"
-    same(run(data, rungs=(2, 6), checkpoint=part.checkpoint), whole)
+    same(run(data, stopping=stopping, rungs=(2, 6), checkpoint=part.checkpoint), whole)
 
 
 def test_the_same_trial_twice_is_the_same(dataset: Dataset) -> None:

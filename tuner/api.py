@@ -115,7 +115,7 @@ class Study:
         request = FitRequest(
             trial=trial, seeds=seeds, on=on, single=single, ensemble=ensemble, corrected=report.corrected
         )
-        return fit_model(record, dataset, trial_settings(definition), request)
+        return fit_model(record, dataset, trial_settings(definition, pooled_epoch=record.facts.pooled_epoch), request)
 
     def learning_curve(
         self,

@@ -123,7 +123,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise SearchError(f"Classifier: no usable trial: {why}")
         self.report_ = build_report(record if self.storage is not None else replace(record, storage=""))
         request = FitRequest(on=TRAIN_DEV, corrected=self.report_.corrected)
-        self.model_ = fit_model(record, opened.dataset, trial_settings(opened.definition), request)
+        of_trials = trial_settings(opened.definition, pooled_epoch=record.facts.pooled_epoch)
+        self.model_ = fit_model(record, opened.dataset, of_trials, request)
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Class probabilities (n, n_classes), columns in the order of `classes_`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,11 +38,11 @@ class TrialSettings:
     rungs: tuple[int, ...] = ()
 
 
-def trial_settings(definition: StudyDefinition) -> TrialSettings:
-    """The settings that all trials of a definition share."""
+def trial_settings(definition: StudyDefinition, *, pooled_epoch: bool = False) -> TrialSettings:
+    """The settings that all trials of a study share; ``pooled_epoch``: as the study's facts say."""
     training = definition.training
     return TrialSettings(
-        stopping=training.stopping,
+        stopping=replace(training.stopping, pooled=pooled_epoch),
         metric=definition.search.metric,
         seeds=training.seeds,
         output=definition.network.output,
@@ -181,7 +181,9 @@ class _Watch:
         return self.pruned
 
     def _network_losses(self) -> list[float]:
-        return [float(least) for least in np.sum(self.fold_losses, axis=2).min(axis=0) / self.layout.sizes]
+        losses = np.sum(self.fold_losses, axis=2)
+        least = losses[losses.sum(axis=1).argmin()] if self.settings.stopping.pooled else losses.min(axis=0)
+        return [float(loss) for loss in least / self.layout.sizes]
 
     def _value(self, networks: Sequence[Measured]) -> float:
         return self.metric.value(self.layout, networks, self.y)

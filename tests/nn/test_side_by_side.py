@@ -99,6 +99,43 @@ def test_networks_that_stop_early_leave_the_others_alone() -> None:
     assert all(same(a, b) for a, b in zip(together, alone(settings, seeds, stopping=stopping), strict=True))
 
 
+FOLDS = {"data": [blobs(100, seed=k) for k in range(3)], "dev": [blobs(20 + k, seed=9 + k) for k in range(3)]}
+POOLED = Stopping(max_epochs=40, patience=4, min_updates=0, pooled=True)
+
+
+@pytest.mark.parametrize("monitor", ["error", "cost"])
+def test_networks_of_folds_share_the_epoch_that_is_best_on_all_their_dev_rows(monitor: str) -> None:
+    """Trained to the end, the first least value over all dev rows and four epochs more are what patience leaves."""
+    seeds, sizes = (3, 4, 5), [20, 21, 22]
+    ended = trained(BASE, seeds=seeds, epochs=40, **FOLDS).networks
+    curve = np.average([network.curve[f"dev_{monitor}"] for network in ended], axis=0, weights=sizes)
+    best = next(e for e in range(40) if min(curve[: e + 5]) == curve[e])
+    pooled = trained(BASE, seeds=seeds, stopping=replace(POOLED, monitor=monitor), **FOLDS).networks
+    assert {(n.best_epoch, n.epochs, n.stop_reason) for n in pooled} == {(best + 1, best + 5, "patience")}
+    for network, to_the_end, dev in zip(pooled, ended, FOLDS["dev"], strict=True):
+        assert network.dev_error == to_the_end.curve["dev_error"][best]
+        np.testing.assert_array_equal(network.predict(dev.X) != dev.y, network.dev_wrong)
+    own = trained(BASE, seeds=seeds, stopping=replace(POOLED, pooled=False), **FOLDS).networks
+    assert len({network.best_epoch for network in own}) > 1
+
+
+def test_networks_that_share_the_epoch_wait_for_the_one_with_the_fewest_updates() -> None:
+    """Two folds of one and two mini-batches an epoch: both stop when the first has made six updates."""
+    stopping = replace(POOLED, patience=1, min_updates=6)
+    data = [blobs(64), blobs(65)]
+    one = replace(BASE, alpha=1e-9, batch_size=64)
+    networks = trained(one, seeds=(0, 1), data=data, dev=FOLDS["dev"][:2], stopping=stopping).networks
+    assert [network.epochs for network in networks] == [6, 6]
+
+
+def test_one_that_diverges_ends_all_that_share_the_epoch() -> None:
+    """The trial has no result, so the others need not go on."""
+    settings = [BASE, replace(BASE, alpha=1e30), BASE]
+    networks = trained(settings, seeds=(3, 4, 5), stopping=POOLED, **FOLDS).networks
+    assert [network.stop_reason for network in networks] == ["stopped", "diverged", "stopped"]
+    assert [network.epochs for network in networks] == [1, 1, 1]
+
+
 @pytest.mark.parametrize(("hidden", "batch_size"), [((128, 64), 256), ((256, 128), 512)])
 def test_weights_augmentation_and_wide_layers(hidden: tuple[int, ...], batch_size: int) -> None:
     """Example weights, an augmentation that draws, and layers whose products are cut into blocks."""

@@ -170,7 +170,9 @@ def search_batches(most: int) -> None:
         asked.append(None)
         return len(asked) > most
 
-    task = worker.Task(study.stored.study_id, study.trainer, study.dataset, study.dev_folds, Budget("a"), "qmc")
+    task = worker.Task(
+        study.stored.study_id, study.trainer, study.dataset, study.dev_folds, Budget("a"), study.stored.facts
+    )
     worker.Worker(study.database, task, stop).work()
     study.database.close()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import tuner
 from tests.conftest import SMALL_STUDY
 from tests.running.conftest import ENDLESS, Edit, fingerprint, finished, opened, rows, search, states
 from tests.running.test_sampling import Trials
@@ -270,11 +271,31 @@ def test_a_missing_package_of_the_sampler_is_said_before_a_search(edit: Edit, mo
     assert read_record("small").name == "small"
 
 
-def forget_exploring(database: Path) -> None:
-    """Make a study one of 0.1, whose facts do not name the sampler of exploring trials."""
+def forget(database: Path, fact: str) -> None:
+    """Make a study one of an earlier version, whose facts do not name this."""
     with closing(sqlite3.connect(database)) as connection, connection:
-        changed = connection.execute("UPDATE tuner_studies SET facts = json_remove(facts, '$.exploring')")
+        changed = connection.execute("UPDATE tuner_studies SET facts = json_remove(facts, ?)", (f"$.{fact}",))
         assert changed.rowcount == 1
+
+
+def best_epochs(database: Path) -> list[int]:
+    """How many different best epochs the networks of each trial have, by number."""
+    query = "SELECT count(DISTINCT n.best_epoch) FROM tuner_networks n JOIN trials USING (trial_id)"
+    return [epochs for (epochs,) in rows(database, f"{query} GROUP BY number ORDER BY number")]
+
+
+def test_a_study_of_0_2_goes_on_with_an_epoch_for_each_fold(edit: Edit) -> None:
+    """The networks of a new study's trial share the epoch; where the facts do not say so, each has its own."""
+    database = edit({'target = "kind"': 'target = "kind"\nfolds = 5', "trials = 4": "trials = 2"})
+    search()
+    assert best_epochs(database) == [1, 1]
+    forget(database, "pooled_epoch")
+    search(trials=2)
+    own = best_epochs(database)
+    assert max(own[2:]) > 1
+    repeated = tuner.load_study("small").train(trial=own.index(max(own)), ensemble=True).repetition
+    assert repeated is not None
+    assert repeated.is_exact
 
 
 def alphas(database: Path) -> list[float]:
@@ -293,7 +314,7 @@ def test_a_study_of_0_1_goes_on_exploring_at_random(edit: Edit) -> None:
     """Its exploring trials are those of the pseudo-random sampler with each trial's seed, whatever changes."""
     database = edit()
     opened()
-    forget_exploring(database)
+    forget(database, "exploring")
     search()
     edit({"[0.7, 1.0]": "[0.8, 1.0]", "trials = 4": "trials = 8"})
     run_search(opened(allow_changed=True), SearchRequest())
@@ -312,7 +333,7 @@ def test_a_study_begun_with_one_of_0_1_is_new(edit: Edit) -> None:
     """``--from`` takes its trials, not how it explored; its values count all the same."""
     database = edit({"trials = 4": "trials = 8"})
     search()
-    forget_exploring(database)
+    forget(database, "exploring")
     study = opened(name="small-2", from_study="small")
     assert study.stored.facts.exploring == "qmc"
     assert rows(database, "SELECT count(*) FROM trials WHERE state = 'WAITING'") == [(2,)]
@@ -326,7 +347,7 @@ def test_a_study_of_0_1_and_a_new_one_merge(edit: Edit, workplace: Path, old: st
     for path in (database, other):
         opened(storage=str(sqlite_url(path)))
         if path.name == old:
-            forget_exploring(path)
+            forget(path, "exploring")
         search(storage=str(sqlite_url(path)))
     source, target = (open_database(sqlite_url(path), create=False) for path in (other, database))
     with closing(source), closing(target):

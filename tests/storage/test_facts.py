@@ -33,6 +33,7 @@ def test_facts_of_the_first_version_are_read_and_written_as_they_were() -> None:
     facts = StudyFacts.from_json(json.dumps(WRITTEN))
     assert facts.to_json() == json.dumps(WRITTEN)
     assert facts.exploring == "random"
+    assert not facts.pooled_epoch
     assert facts.begun == Begun("small", 4)
     assert facts.findings == [
         Finding(
@@ -45,6 +46,12 @@ def test_what_a_study_has_none_of_is_left_out() -> None:
     """A study that began with no other's trials, and whose reference models are not trained yet."""
     written = json.loads(StudyFacts(class_names=["a", "b"], sizes={"dev": 10}).to_json())
     assert [*written] == ["class_names", "sizes", "n_features", "folder", "notices", "versions", "honesty"]
+
+
+def test_one_epoch_for_all_folds_is_a_fact_of_new_studies() -> None:
+    """It is written where it is so, and read again; studies without the key have an epoch for each fold."""
+    facts = StudyFacts(class_names=["a", "b"], sizes={"dev": 10}, pooled_epoch=True)
+    assert StudyFacts.from_json(facts.to_json()) == facts
 
 
 def test_facts_that_are_missing_are_unknown() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,15 @@ def test_another_identity_refuses_the_whole_merge(database: Database, other: Dat
     assert study_names(database) == ["zeta"]
     with database.reading() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(tables.epochs)).scalar_one() == 0
+
+
+def test_trials_with_an_epoch_for_each_fold_are_not_mixed_with_others(database: Database, other: Database) -> None:
+    """The older study's trials were trained otherwise."""
+    make_study(database, "zeta")
+    older = new_study("zeta")
+    ensure_study(other, replace(older, facts=replace(older.facts, pooled_epoch=True)))
+    with pytest.raises(StorageError, match=r"'zeta'.*one epoch for all folds.*nothing was merged"):
+        merge_database(other, database)
 
 
 def test_a_study_of_optuna_alone_is_not_mixed_in(database: Database, other: Database) -> None:

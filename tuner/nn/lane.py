@@ -61,19 +61,24 @@ class Lane:
             max_epochs=self.plan.stopping.max_epochs,
         )
 
-    def judge(self, epoch: int, theta: Array, train: Measured, dev: Measured | None) -> None:
-        """Record an epoch (from 1) with finite costs: is it the best, is it the last?"""
+    def record(self, train: Measured, dev: Measured | None) -> None:
+        """Record the finite costs of an epoch."""
         if dev is None or self.dev is None:
             self._append(train.cost, train.error, math.nan, math.nan)
-            self.stopping.latest(epoch=epoch, updates=self.updates)
-            self.best_theta = theta.copy()
         else:
             self._append(train.cost, train.error, dev.cost, dev.error)
             self.on_dev = dev
             self.monitored = METRICS[self.plan.stopping.monitor].of(dev, self.dev.y)
+
+    def judge(self, epoch: int, theta: Array, updates: int) -> None:
+        """Is a recorded epoch (from 1) the best, is it the last?  ``updates``: those that ``min_updates`` asks for."""
+        if self.dev is None:
+            self.stopping.latest(epoch=epoch, updates=self.updates)
+            self.best_theta = theta.copy()
+        else:
             if self.stopping.better(self.monitored, epoch=epoch, updates=self.updates):
-                self.best_theta, self.best_on_dev = theta.copy(), dev
-            if self.stopping.exhausted(epoch=epoch, updates=self.updates):
+                self.best_theta, self.best_on_dev = theta.copy(), self.on_dev
+            if self.stopping.exhausted(epoch=epoch, updates=updates):
                 self.stop_reason = StopReason.PATIENCE
         most = self.plan.stopping.max_updates
         if most is not None and self.updates >= most:

@@ -16,7 +16,8 @@ class Stopping:
     An epoch is better if it lowers the monitored dev value by more than ``min_improvement``.  Training stops after
     ``patience`` epochs in a row that are not better and at least ``min_updates`` updates (an epoch may have very few);
     ``patience=None`` disables early stopping.  ``max_updates`` ends it after that many updates, even within an epoch.
-    ``monitor`` is the metric of the dev set to follow.
+    ``monitor`` is the metric of the dev set to follow; with ``pooled``, that of the dev sets of all networks together,
+    which then stop together and share the best epoch.
     """
 
     max_epochs: int = 100
@@ -25,6 +26,7 @@ class Stopping:
     min_improvement: float = 0.0
     monitor: str = "error"
     max_updates: int | None = None
+    pooled: bool = False
 
     def __post_init__(self) -> None:
         integer("max_epochs", self.max_epochs, low=1)

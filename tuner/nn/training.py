@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from tuner.dev_layout import DevLayout
 from tuner.errors import ArgumentError
-from tuner.metrics import Measured
+from tuner.metrics import METRICS, Measured
 from tuner.nn.architecture import Architecture
 from tuner.nn.arguments import one_of
 from tuner.nn.arrays import Array, Bools
@@ -204,19 +205,42 @@ class TrainingLoop:
             self._prepare()
 
     def _judge(self, start: Start) -> None:
-        """Measure every network and record its epoch."""
+        """Measure every network, record its epoch, and decide who goes on."""
         trains = [one for evaluation in self._train for one in evaluation.measure()]
         devs: list[Measured | None] = [one for evaluation in self._dev for one in evaluation.measure()]
         for k, (lane, on_train) in enumerate(zip(self.cohort.lanes, trains, strict=True)):
             on_dev = devs[k] if devs else None
-            theta = self.cohort.theta[k]
             costs = [on_train.cost] if on_dev is None else [on_train.cost, on_dev.cost]
-            if not (all(map(math.isfinite, costs)) and np.isfinite(theta).all()):
+            if all(map(math.isfinite, costs)) and np.isfinite(self.cohort.theta[k]).all():
+                lane.record(on_train, on_dev)
+            else:
                 lane.diverge(self._broken_layer(k, start))
+        pooled = self.plan.stopping.pooled and bool(devs)
+        if pooled:
+            self._pool()
+        for k, lane in enumerate(self.cohort.lanes):
+            if not lane.running:
                 continue
-            lane.judge(self.epoch, theta, on_train, on_dev)
+            lane.judge(self.epoch, self.cohort.theta[k], self._fewest_updates if pooled else lane.updates)
             if self.epoch in self.report_epochs:
                 lane.reports += self._probe(k).describe(self.epoch)
+
+    def _pool(self) -> None:
+        """Let all networks follow the dev value of all of them together; none goes on once one has diverged."""
+        lanes = self.cohort.lanes
+        if not all(lane.running for lane in lanes):
+            self._end(StopReason.STOPPED)
+            return
+        monitor, sizes = METRICS[self.plan.stopping.monitor], tuple(len(lane.on_dev.wrong) for lane in lanes)
+        y = np.concatenate([lane.dev.y for lane in lanes if lane.dev is not None])
+        value = monitor.value(DevLayout(sizes, len(y)), [lane.on_dev for lane in lanes], y)
+        for lane in lanes:
+            lane.monitored = value
+
+    @property
+    def _fewest_updates(self) -> int:
+        """Updates of the network that has made the fewest: folds may differ by a mini-batch per epoch."""
+        return min(lane.updates for lane in self.cohort.lanes)
 
     def _probe(self, k: int) -> LayerProbe:
         """Return the probe of the k-th network's layers, made once."""

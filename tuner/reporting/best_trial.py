@@ -28,7 +28,7 @@ def best_trial(record: StudyRecord, definition: StudyDefinition, findings: Findi
         max_epochs=training.max_epochs,
         chosen_epochs=(min(chosen), max(chosen)),
         monitor=training.monitor,
-        dev_rows=min(network.n_dev for network in best.networks),
+        dev_rows=len(record.dev_y) if record.facts.pooled_epoch else min(network.n_dev for network in best.networks),
         still_improving=_still_improving(best, training.max_epochs),
         fit=_find_fit(record, definition, findings.diagnosis, best),
     )

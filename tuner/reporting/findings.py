@@ -229,7 +229,8 @@ def dev_losses(record: StudyRecord, trial: TrialRecord) -> NDArray[Any]:
 def _runs(trial: TrialRecord, record: StudyRecord, definition: StudyDefinition) -> list[NetworkRun]:
     """Return a trial's networks, epoch by epoch, and the first epoch after which patience could end each.
 
-    If the dev folds of each epoch are not recorded, a network counts as one epoch.
+    Networks that share the epoch are one run. If the dev folds of each epoch are not recorded, a network counts as one
+    epoch.
     """
     if not definition.trainer_kind.has_dev_folds:
         folds = record.dev_layout(trial).split(record.dev_fold)
@@ -237,7 +238,14 @@ def _runs(trial: TrialRecord, record: StudyRecord, definition: StudyDefinition) 
             NetworkRun(fold_losses=np.bincount(fold, weights=network.dev_losses, minlength=N_DEV_FOLDS)[None])
             for network, fold in zip(trial.networks, folds, strict=True)
         ]
-    return [_run(network, definition) for network in trial.networks]
+    runs = [_run(network, definition) for network in trial.networks]
+    return [_pooled(runs)] if record.facts.pooled_epoch else runs
+
+
+def _pooled(runs: Sequence[NetworkRun]) -> NetworkRun:
+    """Return the networks of the folds as one, which ran as long as each of them."""
+    fold_losses = np.sum([run.fold_losses for run in runs], axis=0)
+    return NetworkRun(fold_losses=fold_losses, first_stop=max(run.first_stop for run in runs))
 
 
 def _run(network: NetworkRecord, definition: StudyDefinition) -> NetworkRun:

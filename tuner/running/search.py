@@ -180,7 +180,7 @@ def run_search(study: PreparedStudy, request: SearchRequest, on_progress: OnProg
         dev_folds=study.dev_folds,
         budget=Budget(call, request.trials),
         deadline=None if request.timeout is None else began + request.timeout,
-        exploring_with=stored.facts.exploring,
+        facts=stored.facts,
     )
     watch = _ProgressReporter(database, task, request, on_progress)
     watch.look(always=True)

@@ -253,7 +253,7 @@ class Service:
             dataset=dataset,
             dev_folds=draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed),
             budget=Budget(self._call),
-            exploring_with=stored.facts.exploring,
+            facts=stored.facts,
         )
         return Worker(
             self.database,

@@ -29,6 +29,7 @@ from tuner.storage import (
     History,
     Owner,
     SampledTrial,
+    StudyFacts,
     claim_trial,
     fail,
     read_sampled,
@@ -60,7 +61,7 @@ class Task:
     dataset: Dataset
     dev_folds: Any
     budget: Budget
-    exploring_with: str
+    facts: StudyFacts
     deadline: float | None = None
 
     @property
@@ -108,7 +109,7 @@ class Worker:
         self._longest = min(timeout, self.most_seconds)  # seconds of a trial
         self._limit = "trial_timeout" if timeout <= self.most_seconds else "--max-trial-time"
         self._spent: dict[int, float] = {}  # seconds of the earlier turns of trials that gave way
-        self._settings = trial_settings(definition)
+        self._settings = trial_settings(definition, pooled_epoch=task.facts.pooled_epoch)
         self.task.trainer.prepare()  # a failing import must not fail trials
 
     def work(self) -> None:
@@ -250,7 +251,7 @@ class Worker:
             require_hyperparameters(self.database, definition.name, claim.number, misfit)
             return before
         self._history.refresh()
-        drawn = draw(self.task.definition, self._history, claim.number, given, self.task.exploring_with)
+        drawn = draw(self.task.definition, self._history, claim.number, given, self.task.facts.exploring)
         held = write_sampled(self.database, claim, self.task.study_id, drawn, self._distributions)
         return drawn if held else None
 

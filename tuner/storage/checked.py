@@ -166,6 +166,7 @@ class _FactsRow(_Row):
     begun: Begun | None = Field(default=None, alias="from")
     references: dict[str, float | None] | None = None
     exploring: Literal["random", "qmc"] = "random"
+    pooled_epoch: bool = False
 
 
 OWNER = json_of("the JSON of a process", Owner)

@@ -29,6 +29,8 @@ class StudyFacts:
     """What was known when a study was made; ``references``: the reference models' dev errors, None until trained.
 
     ``exploring``: the sampler of its exploring trials; studies of 0.1 have none and used pseudo-random ones.
+    ``pooled_epoch``: whether the networks of all folds end at one epoch, the best one on their dev rows together; in
+    studies of 0.2 and before each fold chose its own.
 
     ``sizes``: rows in train, dev, train_dev and test; ``folder``: where the definition's relative paths begin;
     ``versions``: of Python and the libraries.
@@ -44,6 +46,7 @@ class StudyFacts:
     begun: Begun | None = None
     references: Mapping[str, float | None] | None = None
     exploring: str = AT_RANDOM
+    pooled_epoch: bool = False
 
     @classmethod
     def from_json(cls, text: str) -> StudyFacts:
@@ -65,6 +68,7 @@ class StudyFacts:
             begun=None if begun is None else Begun(**begun),
             references=document.get("references"),
             exploring=document.get("exploring", AT_RANDOM),
+            pooled_epoch=document.get("pooled_epoch", False),
         )
 
     def to_json(self) -> str:
@@ -84,4 +88,6 @@ class StudyFacts:
             document["references"] = dict(self.references)
         if self.exploring != AT_RANDOM:
             document["exploring"] = self.exploring
+        if self.pooled_epoch:
+            document["pooled_epoch"] = True
         return json.dumps(document)

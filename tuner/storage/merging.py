@@ -17,6 +17,7 @@ from tuner.storage.checked import optional
 from tuner.storage.claims import next_number
 from tuner.storage.counting import count_states
 from tuner.storage.database import Database
+from tuner.storage.facts import StudyFacts
 from tuner.storage.leases import lock_study
 from tuner.storage.studies import insert_name
 
@@ -105,6 +106,9 @@ def _refuse_foreign(into: Connection, name: str) -> None:
 def _refuse_another(name: str, study: Mapping[str, Any], existing: Any) -> None:
     mine, other = json.loads(existing.identity), json.loads(study["identity"])
     changed = [key for key in [*mine, *other] if mine.get(key) != other.get(key)]
+    facts = [StudyFacts.from_json(text) for text in (existing.facts, study["facts"])]
+    if facts[0].pooled_epoch != facts[1].pooled_epoch:
+        changed.append("one epoch for all folds, or one for each")
     if changed or (existing.dev_rows, existing.dev_classes) != (study["dev_rows"], study["dev_classes"]):
         differs = ", ".join(dict.fromkeys(changed)) or "the dev examples"
         raise StorageError(

@@ -229,6 +229,7 @@ def _free_name(database: Database, stored: StoredStudy) -> str:
 
 def facts_of(dataset: Dataset, source: Source) -> StudyFacts:
     """What the report says about the data and the library versions."""
+    definition = source.definition
     return StudyFacts(
         class_names=list(dataset.class_names),
         sizes=dataset.sizes,
@@ -237,4 +238,5 @@ def facts_of(dataset: Dataset, source: Source) -> StudyFacts:
         notices=list(dataset.notices),
         versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
         exploring="qmc",
+        pooled_epoch=definition.data.folds is not None and definition.trainer_kind.has_dev_folds,
     )

@@ -228,9 +228,9 @@ def test_the_mean_over_seeds_allows_for_the_epochs() -> None:
     report = build_report(record)
     by_cost = build_report(dataclasses.replace(record, definition=monitored(record, "cost")))
     assert report.best is not None
-    counted = np.mean([network.dev_wrong / network.n_dev for network in report.best.networks])
-    assert report.findings.seeds.value > counted + 0.002
-    assert by_cost.findings.seeds.value == pytest.approx(counted)
+    measured = np.mean([network.dev_wrong / network.n_dev for network in report.best.networks])
+    assert report.findings.seeds.value > measured + 0.002
+    assert by_cost.findings.seeds.value == pytest.approx(measured)
     assert not any("but not the epochs" in note for note in report.notes)
     assert any("but not the epochs" in note for note in by_cost.notes)
 

@@ -107,7 +107,7 @@ def effective_examples(
 def seeds_error(wrong: NDArray[np.generic], errors: NDArray[np.floating] | None = None) -> SeedsError | None:
     """Return the mean over seeds; the interval covers examples and seeds; ``wrong``: (K, n) bits; None for one seed.
 
-    ``errors``: (K,) each one's error after allowing for the choice of its epoch; None: as counted. The examples' part
+    ``errors``: (K,) each one's error after allowing for the choice of its epoch; None: as measured. The examples' part
     is Wilson's at the mean, the seeds' part t(K − 1)·s/√K; lengths are added in quadrature, as for a difference of two
     independent errors.
     """

@@ -166,8 +166,8 @@ class Report(Shown):
         if best is None:
             return None
         errors: dict[str, Any] = {"dev_error": dev_error(best), "train_error": train_error(best)}
-        name, found = self.findings.metric.name, self.findings
-        for key, error in ((name, found.weighted), (f"{name}_corrected", found.weighted_corrected)):
+        name, findings = self.findings.metric.name, self.findings
+        for key, error in ((name, findings.weighted), (f"{name}_corrected", findings.weighted_corrected)):
             if error is not None:
                 errors[key] = {end: getattr(error, end) for end in ("value", "low", "high")}
         return {"number": best.number, **errors, "params": best.params}

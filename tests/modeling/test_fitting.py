@@ -6,6 +6,7 @@ import io
 import sqlite3
 import statistics
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from tests.modeling.conftest import mixed_rows
 from tuner.errors import ArgumentError, DataError, UsageError
 from tuner.modeling import evaluate
 from tuner.modeling.fitting import stretched
-from tuner.nn import Hyperparameters
+from tuner.nn import Hyperparameters, TrainedNetwork, TrainingRun, train
+from tuner.outcomes import StopReason
 from tuner.storage import TrialRecord
 from tuner.workspace import StudyRequest, load_study_data, read_record
 
@@ -139,6 +141,23 @@ def test_a_single_network_of_folds_is_fitted_afresh(place: Path, how: dict[str, 
     assert model.metadata.n_rows == read_record("folded").sizes["dev"]
     assert model.errors["dev"]["value"] == trial.value
     assert model.errors["dev"]["of"] == f"trial {trial.number} (3 folds)"
+
+
+def test_a_refit_that_trained_badly_by_chance_is_dropped(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many networks are trained as the trial has, and the one with the lowest train cost is kept; none diverged."""
+    trained: list[TrainedNetwork] = []
+
+    def recorded(*arguments: Any, **options: Any) -> TrainingRun:
+        run = train(*arguments, **options)
+        diverged = replace(run.networks[1], stop_reason=StopReason.DIVERGED, train_cost=0.0)
+        trained.extend([run.networks[0], diverged, replace(run.networks[2], train_cost=1e-3)])
+        return replace(run, networks=trained)
+
+    monkeypatch.setattr("tuner.modeling.fitting.train", recorded)
+    model = tuner.load_study("folded").train(single=True)
+    assert len(trained) == 3
+    assert not np.array_equal(trained[0].theta, trained[2].theta)
+    assert np.array_equal(model.networks[0].theta, trained[2].theta)
 
 
 def test_with_folds_the_model_is_the_ensemble_of_their_networks(place: Path) -> None:

@@ -205,7 +205,12 @@ class _Fit:
     # One network on all rows outside the test set.
 
     def _final(self) -> Model:
-        """Train on all rows outside the test set, for the median number of updates at the trial's best epochs."""
+        """Train on all rows outside the test set, for the median number of updates at the trial's best epochs.
+
+        No dev set shows whether such a network trained badly by chance.  So as many are trained as the trial has
+        networks, for the same number of updates, and the one with the lowest train cost is kept; with ``ensemble`` one
+        per seed, and all.
+        """
         whole, _, encoding = fit_on_all(self.dataset)
         updates = max(round(statistics.median(network.updates for network in self.trial.networks)), 1)
         before = self.dataset.n_train
@@ -217,24 +222,27 @@ class _Fit:
             None,
             n_classes=self.dataset.n_classes,
             hyperparameters=hyperparameters,
-            seeds=network_seeds(self.seed, self.request.seeds if self.request.ensemble else 1),
+            seeds=network_seeds(self.seed, self.request.seeds if self.request.ensemble else self.layout.n_networks),
             stopping=Stopping(max_epochs=epochs, patience=None, max_updates=updates),
             output=self.settings.output,
             penalty_per=self.settings.penalty_per,
             augment=self.definition.augment(self.trial.params),
         )
-        if any(network.stop_reason == StopReason.DIVERGED for network in run.networks):
+        networks = [network for network in run.networks if network.stop_reason != StopReason.DIVERGED]
+        if not networks or (self.request.ensemble and len(networks) < len(run.networks)):
             raise UsageError(
                 f"training diverged with the hyperparameters of trial {self.trial.number} on all {len(whole):,} rows; "
                 "choose another trial"
             )
+        if not self.request.ensemble:
+            networks = [min(networks, key=lambda network: network.train_cost)]
         return self._model(
-            run.networks,
+            networks,
             [encoding],
-            kind="ensemble" if len(run.networks) > 1 else "final",
+            kind="ensemble" if len(networks) > 1 else "final",
             rows=TRAIN_DEV,
             n_rows=len(whole),
-            errors=self._errors_of_trial() | self._corrected_error() | self._own_train_error(run.networks, whole),
+            errors=self._errors_of_trial() | self._corrected_error() | self._own_train_error(networks, whole),
         )
 
     def _errors_of_trial(self) -> dict[str, ErrorMetadata]:

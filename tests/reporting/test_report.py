@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.reporting.building import make_study
+from tests.reporting.building import make_evaluation, make_study
 from tuner.errors import UsageError
 from tuner.reporting import build_report, trials_frame
 from tuner.reporting.findings import dev_losses
@@ -87,6 +87,16 @@ def test_the_report_says_whose_the_dev_error_is(options: dict[str, int], whose: 
         assert whose is not None
         assert whose in note
         assert "Their ensemble, which tuner train saves as the model, is usually somewhat better." in note
+        assert "The test error is that of the evaluated model" not in note
+
+
+def test_the_report_says_that_the_test_error_is_of_the_evaluated_model() -> None:
+    """Test − dev of an ensemble is not overfitting alone: averaging lowers the test error."""
+    record = make_study(folds=5)
+    assert record.best is not None
+    record.test_evaluations.append(make_evaluation(record.best.number))
+    (note,) = [note for note in build_report(record).notes if "ensemble" in note]
+    assert "overfitting to dev (test − dev) is larger than shown, by what averaging gains" in note
 
 
 def test_the_summary_has_the_house_plans_keys() -> None:

@@ -163,10 +163,16 @@ def _ensemble(record: StudyRecord, definition: StudyDefinition, findings: Findin
         return ""
     has_folds = record.dev_layout(best).has_folds
     whose = "of the folds, each on rows it did not see" if has_folds else "of the seeds, on average"
-    return (
+    sentence = (
         f"The dev error is that of the networks {whose}. Their ensemble, which tuner train saves as the model, is "
         "usually somewhat better."
     )
+    if any(evaluation.trial_number == best.number for evaluation in record.test_evaluations):
+        sentence += (
+            " The test error is that of the evaluated model: if this is the ensemble, overfitting to dev (test − dev) "
+            "is larger than shown, by what averaging gains."
+        )
+    return sentence
 
 
 def _groups(record: StudyRecord, findings: Findings) -> str:

@@ -1,14 +1,22 @@
-"""A made surface of train error and gap over six hyperparameters, two without effect, searched by the real sampler."""
+"""A made surface of train error and gap over six hyperparameters, two without effect, searched by the real sampler.
+
+    python -m benchmarks.hyperparameter_surface [--searches 24] [--seed 3] [--shared 0.8]
+
+``benchmarks.diagnosis`` uses it with dev errors that are independent from trial to trial. With ``--shared`` all trials
+are measured on the same dev rows, whose difficulties make networks' errors correlated (on the probit scale).
+"""
 
 from __future__ import annotations
 
+import argparse
+import math
 import warnings
 from typing import Any
 
 import numpy as np
 import optuna
 import pandas as pd
-from scipy.stats import qmc
+from scipy.stats import norm, qmc
 
 from benchmarks.goals import Goal, rate_goal
 from tuner.analysis import HyperparameterEffect, SearchedHyperparameter, hyperparameter_effects
@@ -54,9 +62,10 @@ def positions(params: list[dict[str, Any]]) -> np.ndarray:
     )
 
 
-def search(seed: int) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray, np.ndarray]:
+def search(seed: int, shared: float) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray, np.ndarray]:
     """Search the surface as a study would: (params, train error, gap, exploring) of every trial."""
     rng = np.random.default_rng(seed)
+    hard = np.random.default_rng(seed + 7).standard_normal(N_DEV)
     study = optuna.create_study()
     names = {optuna_name(name, given): name for name, given in SPACE.items()}
     distributions = {optuna_name(name, given): distribution_of(given) for name, given in SPACE.items()}
@@ -72,9 +81,17 @@ def search(seed: int) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray, np.
         rate = mean_train * np.exp(rng.normal(-(TRAIN_SPREAD**2) / 2, TRAIN_SPREAD))
         behind = mean_gap * np.exp(rng.normal(-(GAP_SPREAD**2) / 2, GAP_SPREAD))
         train.append(rng.binomial(N_TRAIN, min(rate, 1)) / N_TRAIN)
-        dev.append(rng.binomial(N_DEV, min(rate + behind, 1)) / N_DEV)
+        dev.append(_wrong(rng, min(rate + behind, 1), hard, shared) / N_DEV)
         study.tell(trial, dev[-1])
     return params, np.array(train), np.array(dev) - np.array(train), np.array(exploring)
+
+
+def _wrong(rng: np.random.Generator, rate: float, hard: np.ndarray, shared: float) -> int:
+    """How many dev rows a network has wrong, each with the chance ``rate``."""
+    if not shared:
+        return int(rng.binomial(N_DEV, rate))
+    row = math.sqrt(shared) * hard + math.sqrt(1 - shared) * rng.standard_normal(N_DEV)
+    return int((row < norm.ppf(min(rate, 1 - 1e-9))).sum())
 
 
 def true_effects(effect: HyperparameterEffect, around: np.ndarray | None) -> tuple[float, float]:
@@ -94,12 +111,12 @@ def true_effects(effect: HyperparameterEffect, around: np.ndarray | None) -> tup
     return ends[0][0] - ends[1][0], ends[0][1] - ends[1][1]
 
 
-def judge_hyperparameters(number: int, *, seed: int) -> list[dict[str, Any]]:
+def judge_hyperparameters(number: int, *, seed: int, shared: float = 0.0) -> list[dict[str, Any]]:
     """One search: a row an effect, with its truth."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        params, train, gap, exploring = search(seed * 1000 + number)
+        params, train, gap, exploring = search(seed * 1000 + number, shared)
     best = int((train + gap).argmin())
     effects = hyperparameter_effects(
         HYPERPARAMETERS, params, train, gap, exploring, best, rng=np.random.default_rng(number)
@@ -141,3 +158,23 @@ def hyperparameter_goals(rows: pd.DataFrame) -> list[Goal]:
             called = claims.groupby("search").decided.any()
             goals.append(rate_goal(f"  {hyperparameter} on {target} called", called, called.index, high=0.10))
     return goals
+
+
+def main() -> None:
+    """Print how often the true effect lies in its interval."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--searches", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--shared", type=float, default=0.8)
+    arguments = parser.parse_args()
+    rows = pd.DataFrame(
+        row
+        for number in range(arguments.searches)
+        for row in judge_hyperparameters(number, seed=arguments.seed, shared=arguments.shared)
+    )
+    print(rows.groupby(["where", "target"])["covered"].mean().round(3).to_string())
+    print(*hyperparameter_goals(rows), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -30,7 +30,7 @@ BOOSTING = {"rounds": 100, "bins": 255}
 SMALLER = {"rounds": 10, "bins": 63}
 """The least it is reduced to where it would take long, before a part of the training rows is left out."""
 LEAVES = 31
-WORK = 5e8
+WORK = 3e8
 """Trees × inputs × (rows + leaves × bins): some seconds of gradient boosting."""
 FEWEST_ROWS = 1000
 DISTANCES = 2e7

@@ -162,7 +162,7 @@ def process_or_dask_worker() -> object:
         stored = get_study(database, "small")
         definition = parse_definition(stored.definition, "x")
         dataset = load_dataset(definition.data, Path("studies"))
-        task = Task(stored.study_id, trainer_of(definition), dataset, dataset.dev_rows * 0, Budget("x"), "qmc")
+        task = Task(stored.study_id, trainer_of(definition), dataset, dataset.dev_rows * 0, Budget("x"), stored.facts)
         return Worker(database, task, lambda: False)
 
 

@@ -30,8 +30,10 @@ BOOSTING = {"rounds": 100, "bins": 255}
 SMALLER = {"rounds": 10, "bins": 63}
 """The least it is reduced to where it would take long, before a part of the training rows is left out."""
 LEAVES = 31
-WORK = 3e8
-"""Trees × inputs × (rows + leaves × bins): some seconds of gradient boosting."""
+MOST_WORK, REDUCED_WORK = 3e8, 1e8
+"""Trees × inputs × (rows + leaves × bins), the most with the defaults, and what is left where that is too much: two
+seconds and one of gradient boosting.
+"""
 FEWEST_ROWS = 1000
 DISTANCES = 2e7
 """Distances between dev and training rows that nearest neighbors may take."""
@@ -121,10 +123,10 @@ def gradient_boosting(definition: StudyDefinition, dataset: Dataset, should_stop
     part = dataset.parts[0].train
     inputs = len(dataset.parts) * (1 if dataset.n_classes == 2 else dataset.n_classes) * part.X.shape[1]
     rows, rounds, bins = len(part), BOOSTING["rounds"], BOOSTING["bins"]
-    if inputs * rounds * (rows + LEAVES * bins) > WORK:
+    if inputs * rounds * (rows + LEAVES * bins) > MOST_WORK:
         bins = SMALLER["bins"]
-        rounds = int(np.clip(WORK / inputs / (rows + LEAVES * bins), SMALLER["rounds"], rounds))
-        rows = int(np.clip(WORK / inputs / rounds - LEAVES * bins, FEWEST_ROWS, rows))
+        rounds = int(np.clip(REDUCED_WORK / inputs / (rows + LEAVES * bins), SMALLER["rounds"], rounds))
+        rows = int(np.clip(REDUCED_WORK / inputs / rounds - LEAVES * bins, FEWEST_ROWS, rows))
 
     def model() -> Any:
         rate = 0.1 * (BOOSTING["rounds"] / rounds) ** 0.5

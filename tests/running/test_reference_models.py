@@ -108,7 +108,8 @@ def test_gradient_boosting_is_smaller_where_it_would_hold_up_the_search(
     most = reference_models.majority(dataset)
     assert reference_models.gradient_boosting(source.definition, dataset) < most
     assert made.pop() == (100, 0.1, 255, len(dataset.parts[0].train))
-    monkeypatch.setattr(reference_models, "WORK", 1.0)
+    monkeypatch.setattr(reference_models, "MOST_WORK", 1.0)
+    monkeypatch.setattr(reference_models, "REDUCED_WORK", 1.0)
     assert reference_models.gradient_boosting(source.definition, dataset) < most
     assert made.pop()[:3] == (10, pytest.approx(0.1 * 10**0.5), 63)
 

@@ -69,7 +69,7 @@ class Outcome:
 
     @property
     def standard_error(self) -> float:
-        """Of a true error, as it was counted."""
+        """Of a true error, as it was measured."""
         return float(np.sqrt(max(self.before * (1 - self.before), 1e-9) / self.n_truth))
 
 

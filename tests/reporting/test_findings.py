@@ -275,5 +275,5 @@ def test_the_best_of_the_study_before_is_kept_unless_the_new_choice_is_better() 
     assert found.best.number > 0
     assert found.best.value < record.trials[0].value
     assert found.kept is record.trials[0]
-    assert any("tuner train uses trial 0." in note for note in build_report(record).notes)
+    assert any("tuner train made uses trial 0." in note for note in build_report(record).notes)
     assert build_report(dataclasses.replace(record, facts=make_study(1).facts)).findings.kept is None

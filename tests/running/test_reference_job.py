@@ -43,7 +43,7 @@ def search(**request: int) -> SearchResult:
     return run_search(open_study(StudyRequest("small")), SearchRequest(**request))
 
 
-ALL = ["gradient_boosting", "logistic_regression", "majority"]
+ALL = ["gradient_boosting", "logistic_regression", "majority", "nearest_neighbors"]
 
 
 def held_up(tmp_path: Path) -> object:

@@ -16,11 +16,6 @@ def amount(state: HyperparameterState) -> float:
     return state.position if state.strength > 0 else 1 - state.position
 
 
-def can_strengthen(state: HyperparameterState) -> bool:
-    """Whether there is anything beyond, or a good part of the range left."""
-    return amount(state) < CLOSE or beyond(state, upper=state.strength > 0) is not None
-
-
 def beyond(state: HyperparameterState, *, upper: bool) -> float | None:
     """The next end of a range on one side: a decade, a doubling, or half its width on; None at a natural limit."""
     return state.scale.beyond(state.low, state.high, upper=upper, least=LEAST.get(state.name))

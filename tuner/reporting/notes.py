@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuner.analysis import ErrorEstimate
+from tuner.commands import command_text
 from tuner.formatting import count, percent, points, rounded, span, times, value
 from tuner.outcomes import TrialState
 from tuner.reporting.data_checks import warnings
@@ -117,8 +118,8 @@ def _kept(record: StudyRecord, findings: Findings) -> str:
         return ""
     return (
         f"Trial {kept.number} repeats the best trial of study {begun.study}. Allowing for the choice among "
-        f"{count(len(findings.judged), 'trial')}, trial {best.number} is not better: tuner train uses trial "
-        f"{kept.number}."
+        f"{count(len(findings.judged), 'trial')}, trial {best.number} is not better, so that "
+        f"{command_text('train', record.name)} uses trial {kept.number}."
     )
 
 

@@ -34,7 +34,6 @@ from tuner.analysis.counting import (
     seeds_error,
 )
 from tuner.analysis.diagnosis import (
-    GAPS,
     IF_UNCHANGED,
     Baseline,
     Diagnosis,

@@ -122,6 +122,12 @@ class Diagnosis:
         return [name for name, gap in self.gaps.items() if gap.level == Level.UNDECIDED]
 
     @property
+    def too_few_examples(self) -> list[str]:
+        """Which of bias and variance are inconclusive for lack of examples, not of a baseline or of agreement."""
+        other = {*self.disputed, *(["avoidable_bias"] if self.bias_is_unknown else [])}
+        return [name for name in GAPS[:2] if name in self.gaps and name in self.undecided and name not in other]
+
+    @property
     def larger_gap(self) -> str | None:
         """Which of avoidable bias and variance is larger; bias if they are equal; None if unknown."""
         known = [name for name in GAPS[:2] if name in self.gaps and not math.isnan(self.gaps[name].value)]
@@ -218,10 +224,10 @@ def disputed_by(diagnosis: Diagnosis, errors: Mapping[str, NDArray[np.floating]]
         gap = gaps.get(name)
         if gap is None or gap.level == Level.UNDECIDED or (name == "variance" and diagnosis.errors.get("train_dev")):
             continue
-        assumed = diagnosis.attainable if gap.level == Level.HIGH and name == "avoidable_bias" else 0.0
-        least = 0.0 if diagnosis.best_known is None else assumed
-        above = gap.value - least + change > diagnosis.material_gap
-        agreeing = above if gap.level == Level.HIGH else ~above
+        high = gap.level == Level.HIGH
+        bounded = high and name == "avoidable_bias" and diagnosis.best_known is not None
+        above = gap.value + change - (diagnosis.attainable if bounded else 0.0) > diagnosis.material_gap
+        agreeing = above if high else ~above
         if agreeing.mean() < AGREEING:
             gaps[name] = replace(gap, level=Level.UNDECIDED, chance_high=float(above.mean()))
             disputed[name] = (gap.value + float(change.min()), gap.value + float(change.max()))

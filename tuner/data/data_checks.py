@@ -25,7 +25,7 @@ from tuner.data.encoding import encode, fit_encodings
 from tuner.data.group_detection import class_agreement, may_name_groups
 from tuner.data.kinds import counts_of
 from tuner.data.loading import assembly_of, check_rows
-from tuner.data.row_order import QuickModel, orders, other_groups
+from tuner.data.row_order import QuickModel, first_order, other_groups, small_trees
 from tuner.data.splitting import generator
 from tuner.data.tables import TextColumn, TypedTable
 from tuner.formatting import percent, quoted
@@ -137,31 +137,34 @@ def _same_rows(shared: int, n: int, rows: str, where: str, parts: tuple[str, str
 def dependent_rows(assembly: Assembly) -> Iterator[Finding]:
     """Report groups and orders of rows that the split ignores, with the errors of a quick model on both splits."""
     settings = assembly.settings
-    if any(getattr(settings, key) is not None for key in ("group", "time", "split_column", "dev")):
+    if any(getattr(settings, key) is not None for key in ("group", "time", "split_column")):
         return
     model = QuickModel(assembly)
     yield from unnamed_groups(assembly, model)
-    if assembly.image is None:
+    if assembly.image is None and settings.dev is None:
         yield from rows_in_order(assembly, model)
 
 
 def rows_in_order(assembly: Assembly, model: QuickModel) -> Iterator[Finding]:
     """Report that later rows, by a date or in the file, are harder to predict than rows drawn at random."""
     dates = [name for name, column in assembly.columns.items() if column.kind == "date"]
-    for name, (usual, later) in orders(model, dates):
-        where = "in the file" if name is None else f"in column {quoted(name)}"
-        way = (
-            'name a column that orders them, or their group (time = "column", or group = "column")'
-            if name is None
-            else f"set [data] time = {json.dumps(name, ensure_ascii=False)}"
-        )
-        text = (
-            f"rows that are close {where} are alike: a quick model is wrong on {percent(later)} of the last fifth of "
-            f"the rows, and on {percent(usual)} of rows drawn at random. If the model is for later rows, {way}; "
-            "otherwise dev and test errors are too low"
-        )
-        evidence = {"later_error": later, "random_error": usual}
-        yield Finding("time_order", "warning", text, ("train", "dev"), () if name is None else (name,), evidence)
+    order = first_order(model, dates)
+    if order is None:
+        return
+    name, (usual, later) = order
+    where = "in the file" if name is None else f"in column {quoted(name)}"
+    way = (
+        'name a column that orders them, or their group (time = "column", or group = "column")'
+        if name is None
+        else f"set [data] time = {json.dumps(name, ensure_ascii=False)}"
+    )
+    text = (
+        f"rows that are close {where} are alike: a quick model is wrong on {percent(later)} of the last fifth of "
+        f"the rows, and on {percent(usual)} of rows drawn at random. If the model is for later rows, {way}; "
+        "otherwise dev and test errors are too low"
+    )
+    evidence = {"later_error": later, "random_error": usual}
+    yield Finding("time_order", "warning", text, ("train", "dev"), () if name is None else (name,), evidence)
 
 
 def unnamed_groups(assembly: Assembly, model: QuickModel) -> Iterator[Finding]:
@@ -355,9 +358,6 @@ def level_counts(left: TextColumn, rows_a: Ints, right: TextColumn, rows_b: Ints
 
 def _compare_by_classifier(both: SetComparison) -> Iterator[Finding]:
     """Train boosted trees on half of both samples to tell them apart; report their AUC on the other half."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits
-
     assembly, a, b = both.assembly, both.a, both.b
     encoding = fit_encodings(assembly, assembly.train[:1])[0]
     X = np.zeros((len(a) + len(b), encoding.n_features), dtype=np.float32)
@@ -366,12 +366,7 @@ def _compare_by_classifier(both: SetComparison) -> Iterator[Finding]:
     side = np.repeat([0, 1], [len(a), len(b)])
     order = generator(assembly.settings.seed, SAMPLE_STREAM + 1).permutation(len(X))
     half, other = order[::2], order[1::2]
-    model = HistGradientBoostingClassifier(
-        max_iter=30, max_leaf_nodes=8, max_bins=63, early_stopping=False, random_state=0
-    )
-    with threadpool_limits(1):  # with trees this small, threads cost more than they save
-        model.fit(X[half], side[half])
-        score = model.predict_proba(X[other])[:, 1]
+    score = small_trees(X[half], side[half], X[other])[:, 1]
     auc, low = auc_with_limit(score, side[other] == 1)
     if auc >= NOTABLE_AUC and low > 0.5:
         measured = f"AUC {auc:.2f}, lower 95% limit {low:.2f}; 0.5 is chance"

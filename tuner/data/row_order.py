@@ -8,7 +8,6 @@ drawn at random and once to predict later rows (or other groups), and the two er
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,8 +27,20 @@ HELD_OUT = 0.2
 DEVIATIONS = 3.0  # standard errors between the two errors, from which they differ
 ALIKE = 5.0  # standard errors above chance, from which neighbors share their class
 RUNS = 4  # times the classes: a file with fewer runs of one class is sorted by class
-QUICK = {"max_iter": 30, "max_leaf_nodes": 8, "max_bins": 63, "early_stopping": False, "random_state": 0}
 STREAM = 7  # of the split's seed
+
+
+def small_trees(X: NDArray[np.float32], y: NDArray[Any], others: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Fit the small boosted trees of the data checks; return the probabilities (n, classes in order) of other rows."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    model = HistGradientBoostingClassifier(
+        max_iter=30, max_leaf_nodes=8, max_bins=63, early_stopping=False, random_state=0
+    )
+    with threadpool_limits(1):  # with trees this small, threads cost more than they save
+        probabilities: NDArray[np.float64] = model.fit(X, y).predict_proba(others)
+    return probabilities
 
 
 class QuickModel:
@@ -59,16 +70,13 @@ class QuickModel:
         return (usual, other) if other - usual > DEVIATIONS * math.sqrt(2 * p * (1 - p) / n) else None
 
     def _error(self, held_out: NDArray[np.bool_]) -> float:
-        from sklearn.ensemble import HistGradientBoostingClassifier
-        from threadpoolctl import threadpool_limits
-
         if self._X is None:
             encoding = fit_encodings(self._assembly, (Selection("source", self.rows),))[0]
             self._X = np.zeros((len(self.rows), encoding.n_features), dtype=np.float32)
             encode(encoding, self.table, self.rows, self._X)
-        with threadpool_limits(1):  # with trees this small, threads cost more than they save
-            model = HistGradientBoostingClassifier(**QUICK).fit(self._X[~held_out], self.y[~held_out])
-            return float((model.predict(self._X[held_out]) != self.y[held_out]).mean())
+        probabilities = small_trees(self._X[~held_out], self.y[~held_out], self._X[held_out])
+        predicted = np.unique(self.y[~held_out])[probabilities.argmax(axis=1)]
+        return float((predicted != self.y[held_out]).mean())
 
 
 def last(positions: NDArray[Any]) -> NDArray[np.bool_]:
@@ -93,12 +101,15 @@ def is_autocorrelated(y: Ints) -> bool:
     return certain and runs >= RUNS * len(np.unique(y))
 
 
-def orders(model: QuickModel, dates: list[str]) -> Iterator[tuple[str | None, Errors]]:
-    """Yield the first date column, else None for the order of the file, by which later rows are harder to predict."""
+def first_order(model: QuickModel, dates: list[str]) -> tuple[str | None, Errors] | None:
+    """Return the first date column, else None for the order of the file, by which later rows are harder to predict.
+
+    With the errors on random and on later rows; None if there is no such order.
+    """
     names: list[str | None] = [*dates, None] if is_autocorrelated(model.y) else [*dates]
     for name in names:
         positions = model.rows if name is None else model.table.measured()[name][model.rows]
         errors = model.errors(last(positions))
         if errors is not None:
-            yield name, errors
-            return
+            return name, errors
+    return None

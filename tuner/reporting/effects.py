@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tuner.analysis import HyperparameterEffects, Idle, SearchedHyperparameter, hyperparameter_effects, influential
-from tuner.reporting.findings import Findings
+from tuner.reporting.findings import EFFECTS, Findings, random_stream
 from tuner.reporting.frames import dev_error, train_error
 from tuner.storage import TrialRecord
 from tuner.study import HYPERPARAMETERS, Range, StudyDefinition
@@ -20,7 +20,6 @@ from tuner.study.space import optuna_name
 ENOUGH_EXPLORING = 20  # with fewer exploring trials, importances are those where the search looked
 LEAST_TRIALS = 10
 BEST = 5  # at least so many trials count as good
-STREAM = 8  # of the study's seed, apart from the search's own draws
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def find_effects(definition: StudyDefinition, findings: Findings) -> Hyperparame
         dev - train,
         np.array([trial.exploring for trial in trials]),
         trials.index(findings.best),
-        rng=np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,))),
+        rng=random_stream(definition, EFFECTS),
         idle=idle_of(definition),
     )
 

@@ -42,7 +42,7 @@ from tuner.reporting.frames import dev_error, train_error
 from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
 from tuner.study import HYPERPARAMETERS, StudyDefinition
 
-CORRECTING, COMPARING = 7, 9  # streams of the study's seed: for the selection correction, and for the trial kept
+CORRECTING, EFFECTS, COMPARING = 7, 8, 9  # streams of the study's seed, apart from the search's own draws
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _corrected_classes(
     record: StudyRecord, definition: StudyDefinition, competition: Competition
 ) -> Sequence[ClassError]:
     """Return the classes' errors after allowing for the choice of the trial."""
-    losses = held_out_losses(competition, rng=_rng(definition, CORRECTING))
+    losses = held_out_losses(competition, rng=random_stream(definition, CORRECTING))
     return class_errors(record.dev_y, losses, record.class_names)
 
 
@@ -171,11 +171,12 @@ def _kept(
     if begun is None or not begun.trials or first.number != 0 or first is best:
         return None
     alone = replace(competition, trials=competition.trials[:1], losses=competition.losses[:1])
-    old, new = (chosen_error(one, rng=_rng(definition, COMPARING)) for one in (alone, competition))
+    old, new = (chosen_error(one, rng=random_stream(definition, COMPARING)) for one in (alone, competition))
     return first if old <= new else None
 
 
-def _rng(definition: StudyDefinition, stream: int) -> np.random.Generator:
+def random_stream(definition: StudyDefinition, stream: int) -> np.random.Generator:
+    """Return the random numbers of one part of the report: the same for the same study."""
     return np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(stream,)))
 
 
@@ -192,7 +193,7 @@ def _diagnosis(
     layout, n_dev = record.dev_layout(best), len(record.dev_y)
     counts_wrong, groups = METRICS[definition.search.metric].counts_wrong, record.dev_groups
     wrong = sum(one.dev_wrong for one in best.networks) / layout.networks_per_row
-    rng = _rng(definition, CORRECTING)
+    rng = random_stream(definition, CORRECTING)
     effective = None
     if groups is not None:  # without knowing which rows are wrong, each group counts once
         effective = (
@@ -317,7 +318,7 @@ def _seeds_error(record: StudyRecord, definition: StudyDefinition, best: TrialRe
     if not _epochs_by_loss(definition):
         return seeds_error(wrong)
     sizes = np.bincount(record.dev_fold, minlength=N_DEV_FOLDS)
-    patience, rng = definition.training.patience, _rng(definition, CORRECTING)
+    patience, rng = definition.training.patience, random_stream(definition, CORRECTING)
     return seeds_error(
         wrong, epoch_corrected_errors(_runs(best, record, definition), sizes, patience=patience, rng=rng)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
-from tuner.analysis import GAPS, IF_UNCHANGED, ClassWeightedError, Diagnosis, ErrorEstimate, examples_to_decide
+from tuner.analysis import IF_UNCHANGED, ClassWeightedError, Diagnosis, ErrorEstimate, examples_to_decide
 from tuner.formatting import count, join, percent, points, rounded, span
 from tuner.metrics import Metric
 from tuner.outcomes import ERROR_NAMES, Level, Verdict
@@ -40,22 +40,18 @@ def headline(diagnosis: Diagnosis) -> str:
     """State the verdict, and which gap is inconclusive."""
     if not diagnosis.gaps:
         return NO_TRIAL
-    unknown, gaps = diagnosis.bias_is_unknown, [name for name in diagnosis.undecided if name in GAPS[:2]]
-    few = [name for name in gaps if name not in diagnosis.disputed and not (name == "avoidable_bias" and unknown)]
+    few = diagnosis.too_few_examples
     why = [f"too few examples to say whether {_named(few)} is high"] if few else []
     if diagnosis.disputed:
         why.append(f"whether {_named(diagnosis.disputed)} is high depends on which of the equally good trials is taken")
-    why += ["without a baseline avoidable bias is unknown"] if unknown else []
-    reasons = "; ".join(why)
+    if diagnosis.bias_is_unknown:
+        why.append("without a baseline avoidable bias is unknown")
+    inconclusive = f"Inconclusive: {'; '.join(why)}."
     if diagnosis.verdict == Verdict.UNDECIDED:
-        return f"Inconclusive: {reasons}."
-    return HEADLINES[diagnosis.verdict] + (
-        f" {_named(few).capitalize()} is inconclusive."
-        if few and len(why) == 1
-        else f" Inconclusive: {reasons}."
-        if why
-        else ""
-    )
+        return inconclusive
+    if few and len(why) == 1:
+        inconclusive = f"{_named(few).capitalize()} is inconclusive."
+    return f"{HEADLINES[diagnosis.verdict]} {inconclusive}" if why else HEADLINES[diagnosis.verdict]
 
 
 def _named(gaps: Iterable[str]) -> str:

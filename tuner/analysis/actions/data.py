@@ -87,12 +87,11 @@ def more_dev_examples(state: StudyState) -> Action | None:
 
 def more_examples(state: StudyState) -> Action | None:
     """A gap is inconclusive, and neither folds nor a larger dev set alone would decide it."""
-    disputed = state.diagnosis.disputed
-    unknown = ["avoidable_bias"] if state.diagnosis.bias_is_unknown else []
-    gaps = [name for name in ("avoidable_bias", "variance") if name not in disputed and name not in unknown]
-    if not state.is_undecided(*gaps) or state.is_high(*gaps) or state.folds_would_serve or more_dev_examples(state):
+    gaps = state.diagnosis.too_few_examples
+    is_high = state.is_high("avoidable_bias", "variance")
+    if not gaps or is_high or state.folds_would_serve or more_dev_examples(state):
         return None
-    needed = [_examples_needed(state, gap) for gap in gaps if state.is_undecided(gap)]
+    needed = [_examples_needed(state, gap) for gap in gaps]
     curve = state.can_train_again and state.curve is None
     return Action(
         why=f"With {state.data.n_dev:,} dev and {state.data.n_train:,} training examples the report is inconclusive "

@@ -179,7 +179,7 @@ def nothing_promised(state: StudyState) -> Action | None:
         missing.append("folds")
     if state.hyperparameters and all(one.effect_on_dev is None for one in state.ranges):
         missing.append("more trials that explore")
-    more = f" What could change that: {join([*missing, 'more examples or other features'], 'or')}."
+    more = f" What could change that: {join([*missing, 'more examples', 'other features'], 'or')}."
     return Action(
         why=f"Nothing in this study promises a clearly lower error.{more}",
         evidence={"dev_error": state.dev.value, "attainable": state.diagnosis.attainable},

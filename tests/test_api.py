@@ -1,6 +1,7 @@
 """The Python face: ``search``, ``load_study`` and what they return."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 import tuner
-from tests.conftest import small_table
+from tests.conftest import SMALL_STUDY, small_table
 from tuner.errors import ArgumentError, InputError, UsageError
 
 
@@ -42,6 +43,12 @@ def test_two_workers_from_python(small_study: Path) -> None:
     assert len(tuner.search("small", workers=2, total=8).trials()) == 8
 
 
+def test_total_is_the_number_of_trials_in_all(workplace: Path) -> None:
+    """Of rows in memory too, whose definition made for them has a budget of 100."""
+    frame = pd.read_csv(io.StringIO(small_table()))
+    assert len(tuner.search(frame, target="kind", total=2).trials()) == 2
+
+
 def test_a_study_that_is_not_there_is_an_error(workplace: Path) -> None:
     """The package's own error, which names what was looked for."""
     with pytest.raises(UsageError, match="no study 'nothing'"):
@@ -59,6 +66,48 @@ def test_a_data_frame_is_searched(workplace: Path) -> None:
     assert study.name == again.name != other.name
     assert len(again.trials()) == 2
     assert study.report().summary["trials"]["complete"] == 2
+
+
+def in_toml() -> tuner.Study:
+    """A study file, searched under another name."""
+    Path("studies").mkdir()
+    Path("studies/small.csv").write_text(small_table(), encoding="utf-8")
+    Path("studies/small.toml").write_text(SMALL_STUDY, encoding="utf-8")
+    return tuner.search("small", trials=1, name="n")
+
+
+def in_csv() -> tuner.Study:
+    """A data file, whose definition gets another name."""
+    Path("my.csv").write_text(small_table(), encoding="utf-8")
+    return tuner.search("my.csv", target="kind", trials=1, name="n")
+
+
+def in_memory() -> tuner.Study:
+    """A data frame."""
+    return tuner.search(pd.read_csv(io.StringIO(small_table())), target="kind", trials=1, name="n")
+
+
+@pytest.mark.parametrize("searched", [in_toml, in_csv, in_memory])
+def test_a_study_under_another_name_is_used(
+    searched: Callable[[], tuner.Study], workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It trains and reports from its own name, database and data, whatever was typed and wherever the process goes."""
+    study = searched()
+    (workplace / "elsewhere").mkdir()
+    monkeypatch.chdir(workplace / "elsewhere")
+    assert study.name == study.report().record.name == "n"
+    assert study.train().classes_.tolist() == ["a", "b", "c"]
+    assert len(study.learning_curve(seeds=1, sizes=2).points) == 2
+    assert list(Path().iterdir()) == []
+
+
+def test_a_study_under_another_name_follows_its_file(small_study: Path) -> None:
+    """What may change in the definition file counts for it, and what may not is said to have changed."""
+    study = tuner.search("small", trials=1, name="n")
+    small_study.write_text(SMALL_STUDY + "[diagnosis]\nbaseline_error = 0.1\n", encoding="utf-8")
+    assert study.report().summary["errors"]["baseline"] == {"value": 0.1, "given": True}
+    small_study.write_text(SMALL_STUDY.replace("[4]", "[5]"), encoding="utf-8")
+    assert study.report().record.changes_since_search == ("network.hidden: [4] -> [5]",)
 
 
 def test_rows_in_memory_begin_with_another_study(workplace: Path) -> None:

@@ -27,7 +27,15 @@ from tuner.running import SearchRequest, run_search
 from tuner.storage import mask, open_database, parse_url
 from tuner.study import parse_definition
 from tuner.trial import trial_settings
-from tuner.workspace import StudyRequest, load_searched, open_data_in_memory, open_study, open_to_read, read_record
+from tuner.workspace import (
+    StudyPlace,
+    StudyRequest,
+    find_searched,
+    load_searched,
+    open_data_in_memory,
+    open_study,
+    read_again,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,33 +50,25 @@ class Study:
     """
 
     def __init__(
-        self,
-        name: str,
-        address: str,
-        *,
-        data: str = "",
-        typed: str | None = None,
-        dataset: Dataset | None = None,
-        changes_since_search: Sequence[str] = (),
+        self, place: StudyPlace, *, data: str, dataset: Dataset | None = None, changes_since_search: Sequence[str] = ()
     ) -> None:
-        self.name = name
+        self.name = place.name
         self.changes_since_search = list(changes_since_search)
         self.data = data or "arrays"
-        self._address = address
-        self._typed = typed or name
+        self._place = place
         self._dataset = dataset
 
     @property
     def storage(self) -> str:
         """The database's URL, with any password masked."""
-        return mask(parse_url(self._address))
+        return mask(parse_url(self._place.storage))
 
     def __repr__(self) -> str:
         return f"Study(name={self.name!r}, storage={self.storage!r})"
 
     def trials(self) -> pd.DataFrame:
         """All trials, one row each, with the columns of `trials.csv`."""
-        return trials_frame(read_record(self.name, self._address))
+        return trials_frame(read_again(self._place))
 
     def report(self, *, baseline: Baseline = None, material_gap: float | None = None) -> Report:
         """Report the current errors, gaps, verdict and next actions.
@@ -76,7 +76,7 @@ class Study:
         `baseline`: human-level or Bayes error, a number or `{"wrong": 3, "of": 200}`; `material_gap`: the threshold
         below which a gap does not matter.  Both override [diagnosis] of the definition.
         """
-        return build_report(read_record(self.name, self._address), baseline=baseline, material_gap=material_gap)
+        return build_report(read_again(self._place), baseline=baseline, material_gap=material_gap)
 
     def train(
         self,
@@ -103,7 +103,7 @@ class Study:
             raise ArgumentError(f"seeds must be at least 1, got {seeds}")
         if one_se and trial is not None:
             raise ArgumentError(f"one_se and trial are mutually exclusive, got trial={trial}")
-        record, dataset = load_searched(self._typed, self._address, self._dataset)
+        record, dataset = load_searched(self._place, self._dataset)
         definition = parse_definition(record.definition, f"study {self.name!r}")
         definition.require_training_again("tuner train")
         report = build_report(record)
@@ -131,14 +131,14 @@ class Study:
         the database and shown in the report; the same call trains the missing ones.  `on_size` is called with every
         size (None if all its networks diverged).  Raises a TunerError if no trial is complete or the data changed.
         """
-        record, dataset = load_searched(self._typed, self._address, self._dataset)
+        record, dataset = load_searched(self._place, self._dataset)
         definition = parse_definition(record.definition, f"study {self.name!r}")
         definition.require_training_again("tuner learning-curve")
         trial = record.best
         if trial is None or trial.seed is None:
             raise UsageError(f"study {self.name!r}: no trial is complete. Search it first")
         task = LearningCurveTask(definition, dataset, record.dev_fold, trial.params, trial.seed)
-        with open_database(parse_url(self._address), create=False) as database:
+        with open_database(parse_url(self._place.storage), create=False) as database:
             networks = measure_learning_curve(
                 task,
                 trial,
@@ -172,10 +172,11 @@ def search(
     """Search the hyperparameters of a study and return it; the same call again continues it.
 
     `study`: a TOML path, a data file (`target` names a column), or a name; or a DataFrame (`target` names a column), or
-    an array (n, n_features) (`target` holds the n classes).  `trials`: run exactly this many more; `total`: raise the
-    budget to this many; neither: complete the study's budget.  `timeout`: seconds.  `allow_trainers`: custom trainers,
-    "package.module:function", that may be run although only the database names them.  Raises a TunerError if the study
-    cannot be searched, and KeyboardInterrupt after the running trial was re-queued.
+    an array (n, n_features) (`target` holds the n classes).  `trials`: run exactly this many more; `total`: as many as
+    make this many in all, which becomes the study's budget; neither: complete its budget.  `timeout`: seconds.
+    `allow_trainers`: custom trainers, "package.module:function", that may be run although only the database names
+    them.  Raises a TunerError if the study cannot be searched, and KeyboardInterrupt after the running trial was
+    re-queued.
     """
     request = SearchRequest(trials, total, workers, timeout)
     if isinstance(study, str | Path):
@@ -190,24 +191,11 @@ def search(
         )
     result = run_search(opened, request)
     result.raise_signal()
-    typed = str(study) if isinstance(study, str | Path) else None
-    return Study(
-        result.study,
-        opened.database.address,
-        data=opened.stored.data_path,
-        typed=typed,
-        dataset=None if typed else opened.dataset,
-    )
+    in_memory = opened.definition.data.source is None
+    return Study(opened.place, data=opened.stored.data_path, dataset=opened.dataset if in_memory else None)
 
 
 def load_study(study: str | Path, *, storage: str | None = None) -> Study:
     """Load a study that was searched before.  Raises UsageError if there is none."""
-    database, stored = open_to_read(str(study), storage)
-    database.close()
-    return Study(
-        stored.name,
-        database.address,
-        data=stored.data_path,
-        typed=str(study),
-        changes_since_search=stored.changes_since_search,
-    )
+    place, stored = find_searched(str(study), storage)
+    return Study(place, data=stored.data_path, changes_since_search=stored.changes_since_search)

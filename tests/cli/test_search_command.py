@@ -242,11 +242,9 @@ def test_a_named_study_of_a_data_file_has_a_definition_of_its_name(workplace: Pa
         assert ("trials = 3" in text) == (name == "again")
 
 
-def test_a_total_below_the_budget_is_said_to_change_nothing(small_study: Path, here: Run) -> None:
-    """``--total`` only raises: with less than the definition has, one line says so, and what the budget is."""
-    said = "--total 2 has no effect: the budget is already 4"
-    assert said in here("search", "small", "--total", 2, "--quiet").stderr
-    assert "has no effect" not in here("search", "small", "--total", 4, "--quiet").stderr
+def test_a_total_below_the_budget_is_the_number_of_trials(small_study: Path, here: Run) -> None:
+    """``--total 2`` of a new study with a budget of four runs two, and the result says two of two."""
+    assert "; 2 of 2 in total" in here("search", "small", "--total", 2, "--quiet").stdout
 
 
 def test_submit_says_what_is_open_and_why(small_study: Path, here: Run) -> None:

@@ -47,12 +47,14 @@ def test_trials_adds_exactly_so_many(edit: Edit) -> None:
     assert finished(database) == list(range(7))
 
 
-def test_total_raises_the_budget_for_good(edit: Edit) -> None:
-    """``total=6`` is remembered; a lower total takes nothing away."""
+def test_total_is_the_number_of_trials_in_all(edit: Edit) -> None:
+    """Fewer or more than the definition's four, and remembered; what is finished stays."""
     database = edit()
+    assert search(total=2).run.complete == 2
+    assert search().run.complete == 0
     search(total=6)
     assert finished(database) == list(range(6))
-    assert search(total=2).progress.budget == 6
+    assert search(total=3).progress.budget == 6
 
 
 def test_an_edited_budget_is_obeyed(edit: Edit) -> None:

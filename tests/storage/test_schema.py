@@ -39,6 +39,7 @@ from tuner.storage import (
     read_study,
     record_test_evaluation,
     schema,
+    set_budget,
     sqlite_url,
     study_names,
     tables,
@@ -412,7 +413,7 @@ def read_and_write_as_nobody(path: Path, answers: Connection) -> None:
     database = open_database(sqlite_url(path), create=False)
     state = read_study(database, "made").trials[0].state
     try:
-        raise_budget(database, 1, to=99)
+        set_budget(database, 1, 99)
     except StorageError as error:
         answers.send((state, str(error)))
     database.close()

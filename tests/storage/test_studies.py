@@ -16,6 +16,7 @@ from tuner.storage import (
     read_sampled,
     read_study,
     record_test_evaluation,
+    set_budget,
     study_lines,
     study_names,
     tables,
@@ -34,15 +35,16 @@ def test_a_study_is_made_once(database: Database) -> None:
     assert find_study(database, "other") is None
 
 
-def test_a_budget_only_rises(database: Database) -> None:
-    """To a total, or by a number beyond what is allowed or done."""
+def test_a_budget_is_set_or_raised(database: Database) -> None:
+    """To so many trials in all, or by a number beyond what is allowed or done; it is never below what is done."""
     study = make_study(database, budget=4)
-    assert raise_budget(database, study, to=6) == 6
-    assert raise_budget(database, study, to=5) == 6
+    assert set_budget(database, study, 9) == 9
+    assert set_budget(database, study, 6) == 6
     assert raise_budget(database, study, by=2) == 8
     for _ in range(10):
         assert write_outcome(database, take_and_draw(database, study, extra=99), study, outcome())
     assert raise_budget(database, study, by=2) == 12
+    assert set_budget(database, study, 3) == 10
 
 
 def test_a_picked_trial_is_the_next(database: Database) -> None:

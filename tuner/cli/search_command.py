@@ -38,7 +38,7 @@ def search(
         int | None, typer.Option("--trials", metavar="N", min=1, help="Run exactly N more trials.")
     ] = None,
     total: Annotated[
-        int | None, typer.Option("--total", metavar="N", min=1, help="Raise the study's budget to N in total.")
+        int | None, typer.Option("--total", metavar="N", min=1, help="Set the study's budget to N trials in all.")
     ] = None,
     workers: Annotated[
         int | None,
@@ -81,7 +81,7 @@ def search(
 ) -> None:
     """Run trials until the study's budget is complete; the same command continues an interrupted search."""
     if trials is not None and total is not None:
-        raise UsageError("--trials (N more) and --total (N in total) are mutually exclusive")
+        raise UsageError("--trials (N more) and --total (N in all) are mutually exclusive")
     check_log_format(log_format)
     limit = None if timeout is None else seconds_of(timeout, "--timeout")
 
@@ -95,7 +95,7 @@ def search(
     if log_format == "json":
         log_json("started", study=opened.stored.name, storage=opened.database.name, data=opened.stored.data_path)
     else:
-        _print_notes(opened, total, quiet=quiet)
+        _print_notes(opened, quiet=quiet)
     request = SearchRequest(trials, total, workers, limit, scheduler)
     with show_progress(quiet=quiet or as_json, verbose=verbose, log_format=log_format) as on_progress:
         result = run_search(opened, request, on_progress)
@@ -117,15 +117,10 @@ def search(
         raise typer.Exit(ABOVE)
 
 
-def _print_notes(opened: PreparedStudy, total: int | None, *, quiet: bool) -> None:
-    """Print notes on a new study's data, and on a --total without effect."""
-    notices = [f"note: {notice}" for notice in opened.notices] if opened.is_new and not quiet else []
-    budget = opened.stored.budget
-    if total is not None and total < budget:
-        hint = "to lower it, change [search] trials in the study file; to run N more, pass --trials N"
-        notices.append(f"--total {total} has no effect: the budget is already {budget} ({hint})")
-    for notice in notices:
-        print_lines(f"tuner: {notice}", err=True)
+def _print_notes(opened: PreparedStudy, *, quiet: bool) -> None:
+    """Print notes on a new study's data."""
+    for notice in opened.notices if opened.is_new and not quiet else []:
+        print_lines(f"tuner: note: {notice}", err=True)
 
 
 def _more_cores() -> str:

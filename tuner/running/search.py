@@ -30,9 +30,9 @@ from tuner.storage import (
     History,
     Progress,
     mask,
-    raise_budget,
     read_counts,
     read_progress,
+    set_budget,
 )
 from tuner.workspace.creating import PreparedStudy
 
@@ -44,8 +44,8 @@ SECONDS_BETWEEN_LOOKS_IN = 1.0
 class SearchRequest:
     """What one call of ``search`` asks for.
 
-    ``trials``: run exactly this many more; ``total``: raise the study's budget to this many; neither: complete the
-    study's budget.  ``timeout``: seconds.  ``workers``: processes on this machine (default 1) or, with the address of
+    ``trials``: run exactly this many more; ``total``: set the study's budget to this many in all; neither: complete
+    its budget.  ``timeout``: seconds.  ``workers``: processes on this machine (default 1) or, with the address of
     a Dask ``scheduler``, the most Dask workers to use (default all).
     """
 
@@ -171,7 +171,7 @@ def run_search(study: PreparedStudy, request: SearchRequest, on_progress: OnProg
     began = time.monotonic()
     database, stored = study.database, study.stored
     if request.total is not None:
-        raise_budget(database, stored.study_id, to=request.total)
+        set_budget(database, stored.study_id, request.total)
     call = uuid.uuid4().hex
     task = Task(
         study_id=stored.study_id,

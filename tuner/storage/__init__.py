@@ -53,6 +53,7 @@ from tuner.storage.studies import (
     read_dev_set,
     read_points,
     record_test_evaluation,
+    set_budget,
     study_lines,
     study_names,
     update_study,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -259,17 +259,21 @@ def record_test_evaluation(
     return database.write(work)
 
 
-def raise_budget(database: Database, study_id: int, *, to: int = 0, by: int = 0) -> int:
-    """Raise the budget to ``to`` in total, or by ``by`` above the larger of budget and finished trials; never lower it.
+def set_budget(database: Database, study_id: int, total: int) -> int:
+    """Set the budget to ``total`` trials, but no fewer than are finished.  Returns the new budget."""
+    return _change_budget(database, study_id, lambda _, finished: max(total, finished))
 
-    Returns the new budget.
-    """
+
+def raise_budget(database: Database, study_id: int, by: int) -> int:
+    """Raise the budget by ``by`` above the larger of budget and finished trials.  Returns the new budget."""
+    return _change_budget(database, study_id, lambda budget, finished: max(budget, finished) + by)
+
+
+def _change_budget(database: Database, study_id: int, change: Callable[[int, int], int]) -> int:
+    """Set the budget to ``change(budget, finished trials)``, and return it."""
 
     def work(connection: Connection) -> int:
-        budget = lock_study(connection, study_id)
-        if by:
-            budget = max(budget, count_states(connection, study_id).finished) + by
-        budget = max(budget, to)
+        budget = change(lock_study(connection, study_id), count_states(connection, study_id).finished)
         connection.execute(tables.studies.update().where(tables.studies.c.study_id == study_id).values(budget=budget))
         return budget
 

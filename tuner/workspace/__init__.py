@@ -1,10 +1,11 @@
 """Locate, create, open and administer studies in folders and databases; nothing here runs a trial."""
 
 from tuner.workspace.creating import PreparedStudy
-from tuner.workspace.locating import write_definition, write_example
+from tuner.workspace.locating import StudyPlace, write_definition, write_example
 from tuner.workspace.opening import (
     StudyRequest,
     StudyView,
+    find_searched,
     list_studies,
     load_searched,
     load_study_data,
@@ -13,6 +14,7 @@ from tuner.workspace.opening import (
     open_data_in_memory,
     open_study,
     open_to_read,
+    read_again,
     read_prepared,
     read_record,
     read_to_refine,

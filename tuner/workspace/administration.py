@@ -51,7 +51,7 @@ def submit(request: StudyRequest, trials: int | None) -> Submitted:
     study = open_study(request)
     with study.database as database:
         if trials is not None:
-            raise_budget(database, study.stored.study_id, by=trials)
+            raise_budget(database, study.stored.study_id, trials)
         return Submitted(study.stored.name, study.headline, read_progress(database, study.stored.study_id))
 
 

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ from tuner.storage import (
 from tuner.study import Source, StudyDefinition, identity_changes, parse_definition
 from tuner.trainers import Trainer, trainer_of
 from tuner.trial import draw_dev_folds
-from tuner.workspace.locating import Located
+from tuner.workspace.locating import Located, StudyPlace
 from tuner.workspace.warm_start import n_repeated, offers_from
 
 VERSIONS = ("tuner-search", "numpy", "optuna", "sqlalchemy", "pandas")
@@ -45,6 +46,7 @@ class PreparedStudy:
     """A study ready to be searched: in the database, its data in memory, its trainer permitted.
 
     ``ignored_from``: the ``--from`` study, if this one existed before and so did not begin with its trials.
+    ``file``: the definition's file, if it has one.
     """
 
     database: Database
@@ -55,6 +57,12 @@ class PreparedStudy:
     trainer: Trainer
     ignored_from: str | None = None
     is_new: bool = False
+    file: Path | None = None
+
+    @property
+    def place(self) -> StudyPlace:
+        """Where the study is found again."""
+        return StudyPlace(self.stored.name, self.database.address, self.file)
 
     @property
     def notices(self) -> list[str]:
@@ -189,7 +197,7 @@ def _continue(database: Database, stored: StoredStudy, new: NewStudy, *, allow_c
     if stored.definition != new.definition:
         changed["definition"] = new.definition
         before = parse_definition(stored.definition, f"study {stored.name!r}").search.trials
-        if before != new.budget:  # an edited budget counts; one raised by --total or submit stays
+        if before != new.budget:  # an edited budget counts; one set by --total or submit stays
             changed["budget"] = new.budget
     if not changed:
         return stored

@@ -42,21 +42,36 @@ MOST_LEVELS_UP = 2
 """A definition names a data file farther up by its absolute path."""
 
 
+@dataclass(frozen=True, slots=True)
+class StudyPlace:
+    """Where a searched study is: its name in its database, and the definition file it was opened from, if any."""
+
+    name: str
+    storage: str
+    file: Path | None = None
+
+
 @dataclass
 class Located:
     """A study that was found: its name, its definition if it has a file, and its database.
 
-    ``unwritten``: where to write the definition just made for a data file, after all checks.  ``reader``: the data
-    file read for it.  ``locate`` closes what was opened.
+    ``file``: the definition's file; ``unwritten``: the same, if the definition was just made for a data file, to be
+    written after all checks.  ``reader``: the data file read for it.  ``locate`` closes what was opened.
     """
 
     name: str
     source: Source | None
     url: URL
+    file: Path | None = None
     unwritten: Path | None = None
     reader: FileReader | None = None
     stored: StoredStudy | None = None
     _database: Database | None = None
+
+    @property
+    def absolute_file(self) -> Path | None:
+        """The definition's file, wherever the current folder will be."""
+        return None if self.file is None else self.file.absolute()
 
     def database(self, *, create: bool = False) -> Database:
         """Open the database, once; ``create`` it if needed.  Raises NoDatabaseError if there is none."""
@@ -102,6 +117,18 @@ def locate(
         yield located
 
 
+@contextmanager
+def locate_again(place: StudyPlace) -> Iterator[Located]:
+    """Find a searched study again, with what its definition file says now."""
+    file = place.file if place.file is not None and place.file.is_file() else None
+    source = None if file is None else renamed(read_source(file), place.name)
+    located = Located(place.name, source, parse_url(place.storage), file)
+    try:
+        yield located
+    finally:
+        located.close()
+
+
 def _locate(study: str, storage: str | None, target: str | None, name: str | None, stack: ExitStack) -> Located:
     if Path(study).is_dir() and (is_path(study) or study in (".", "..")):
         raise UsageError(f"{study} is a folder. Name a study file (TOML), a data file, or a study")
@@ -110,20 +137,20 @@ def _locate(study: str, storage: str | None, target: str | None, name: str | Non
         if path.suffix == ".toml":
             source = read_source(path)
             _refuse_other_target(str(path), source, target)
-            return Located(source.definition.name, source, storage_url(storage, path.parent))
+            return Located(source.definition.name, source, storage_url(storage, path.parent), path)
         return _locate_data(path, storage_url(storage), target, name, stack)
     url = storage_url(storage)
     here = STUDIES / f"{study}.toml"
     if here.exists():
         source = read_source(here)
         _refuse_other_target(str(here), source, target)
-        return Located(source.definition.name, source, url)
+        return Located(source.definition.name, source, url, here)
     stored = Located(study, None, url)
     if _holds(stored):
         return stored
     shipped = shipped_studies() / f"{study}.toml"
     if shipped.exists():
-        return Located(study, read_source(shipped), url)
+        return Located(study, read_source(shipped), url, shipped)
     raise UsageError(_not_found(study, url))
 
 
@@ -133,16 +160,16 @@ def _locate_data(path: Path, url: URL, target: str | None, name: str | None, sta
     if where.exists():
         source = read_source(where)
         _check_same_data(where, source, path, target)
-        return Located(source.definition.name, source, url)
+        return Located(source.definition.name, source, url, where)
     other = STUDIES / f"{study_name_of(path)}.toml"
     if other.exists():  # a study under another name keeps the edits made there
         source = read_source(other)
         with suppress(UsageError):
             _check_same_data(other, source, path, target)
-            return Located(source.definition.name, source, url, unwritten=where)
+            return Located(source.definition.name, source, url, where, unwritten=where)
     reader = stack.enter_context(data_file_reader(path, target))
     source = definition_for_data(reader, where)
-    return Located(source.definition.name, source, url, where, reader)
+    return Located(source.definition.name, source, url, where, unwritten=where, reader=reader)
 
 
 def name_of(study: str) -> str:

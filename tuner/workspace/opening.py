@@ -45,9 +45,11 @@ from tuner.trainers import Trainer, trainer_of
 from tuner.workspace.creating import PreparedStudy, prepare
 from tuner.workspace.locating import (
     Located,
+    StudyPlace,
     data_file_reader,
     definition_for_data,
     locate,
+    locate_again,
     name_of,
     refuse_defined,
     renamed,
@@ -94,7 +96,7 @@ def open_study(request: StudyRequest) -> PreparedStudy:
                 allow_changed=request.allow_changed,
                 write_definition=lambda: _write_made(located.unwritten, source.text),
             )
-    return replace(study, trainer=trainer)
+    return replace(study, trainer=trainer, file=located.absolute_file)
 
 
 def _write_made(where: Path | None, text: str) -> None:
@@ -255,12 +257,16 @@ def read_to_refine(study: str, storage: str | None, allowed: Collection[str]) ->
         return record
 
 
-def load_searched(
-    study: str, storage: str | None = None, dataset: Dataset | None = None
-) -> tuple[StudyRecord, Dataset]:
+def read_again(place: StudyPlace) -> StudyRecord:
+    """Read a searched study as it is now; [diagnosis] as in :func:`read_record`."""
+    with locate_again(place) as located:
+        return _read_record(located, place.name)
+
+
+def load_searched(place: StudyPlace, dataset: Dataset | None = None) -> tuple[StudyRecord, Dataset]:
     """Load a searched study and its data (``dataset``, if in memory).  Raises DataError if the data changed."""
-    with locate(study, storage) as located:
-        record, source = _read_record(located, study), located.source
+    with locate_again(place) as located:
+        record, source = _read_record(located, place.name), located.source
     folder = Path(record.facts.folder) if source is None else source.folder
     definition = parse_definition(record.definition, f"study {record.name!r}")
     if dataset is None and definition.data.source is None:
@@ -276,11 +282,19 @@ def load_searched(
     return record, dataset
 
 
+def find_searched(study: str, storage: str | None = None) -> tuple[StudyPlace, StoredStudy]:
+    """Find a study that was searched before.  Raises UsageError if there is none."""
+    with locate(study, storage) as located:
+        database = _searched_database(located, study)
+        stored = _compared(located.stored or get_study(database, located.name), located.source)
+        return StudyPlace(stored.name, database.address, located.absolute_file), stored
+
+
 def open_to_read(study: str, storage: str | None = None) -> tuple[Database, StoredStudy]:
     """Open a study's database; returns it with the study; nothing is created."""
     with locate(study, storage) as located:
         database = _searched_database(located, study)
-        stored = _compared(located.stored or get_study(database, located.name), located.source)
+        stored = located.stored or get_study(database, located.name)
         located.keep_open()
         return database, stored
 

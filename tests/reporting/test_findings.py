@@ -277,3 +277,35 @@ def test_the_best_of_the_study_before_is_kept_unless_the_new_choice_is_better() 
     assert found.kept is record.trials[0]
     assert any("tuner train made uses trial 0." in note for note in build_report(record).notes)
     assert build_report(dataclasses.replace(record, facts=make_study(1).facts)).findings.kept is None
+    trials = tuple(build_report(dataclasses.replace(record, earlier=tuple(record.trials[1:]))).findings.judged)
+    assert trials == tuple(record.trials)
+
+
+def test_the_correction_counts_the_trials_that_a_study_began_with() -> None:
+    """The best of one trial that repeats the luckiest of thirty equal ones is no less lucky."""
+    rng = np.random.default_rng(0)
+    record = make_study(30, n_dev=300)
+    bits = rng.random((30, 300)) < 0.2
+    trials = [
+        dataclasses.replace(
+            trial,
+            value=float(wrong.mean()),
+            networks=[
+                dataclasses.replace(
+                    trial.networks[0],
+                    dev_losses=wrong,
+                    dev_wrong=int(wrong.sum()),
+                    dev_fold_losses=np.bincount(record.dev_fold, weights=wrong, minlength=20).astype(np.int64)[None],
+                )
+            ],
+        )
+        for trial, wrong in zip(record.trials, bits, strict=True)
+    ]
+    best = min(trials, key=lambda trial: trial.value)
+    alone = dataclasses.replace(record, trials=[best])
+    after = dataclasses.replace(alone, earlier=tuple(trials))
+    assert build_report(alone).corrected is None
+    corrected = build_report(after).corrected
+    assert corrected is not None
+    assert corrected.value > best.value + 0.02
+    assert build_report(after).findings.tied_with_best == (best.number,)

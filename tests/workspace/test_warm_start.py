@@ -12,7 +12,8 @@ from tuner.errors import UsageError
 from tuner.running import SearchRequest, run_search
 from tuner.running.sampling import draw
 from tuner.storage import Begun, History, find_study
-from tuner.workspace import PreparedStudy
+from tuner.workspace import PreparedStudy, read_record
+from tuner.workspace.administration import delete
 
 
 def history_of(study: PreparedStudy) -> History:
@@ -135,3 +136,17 @@ def test_a_study_to_begin_with_must_be_another_that_exists(edit: Edit, request_:
         opened(**request_)
     assert fingerprint(database) == before
     assert find_study(opened(name="first").database, "small-2") is None
+
+
+def test_a_report_knows_the_trials_before_on_the_same_dev_rows(edit: Edit) -> None:
+    """Of the study before and of that before it; none once it is deleted, or where another metric chose them."""
+    edit({"trials = 4": "trials = 4"})
+    search()
+    for name, before in (("small-2", "small"), ("small-3", "small-2")):
+        run_search(opened(name=name, from_study=before), SearchRequest(trials=2))
+    edit({"trials = 4": 'trials = 4\nmetric = "cost"'})
+    run_search(opened(name="by-cost", from_study="small"), SearchRequest(trials=2))
+    earlier = {name: len(read_record(name).earlier) for name in ("small", "small-2", "small-3", "by-cost")}
+    assert earlier == {"small": 0, "small-2": 4, "small-3": 6, "by-cost": 0}
+    delete("small", None)
+    assert len(read_record("small-3").earlier) == 2

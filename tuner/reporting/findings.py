@@ -79,7 +79,7 @@ class Findings:
 
 def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, material_gap: float) -> Findings:
     """Analyze a study; without a judged trial only the reference models are known."""
-    judged = tuple(trial for trial in record.trials if trial.is_judged and trial.networks)
+    judged = tuple(trial for trial in record.judged if trial.networks)
     best = min(judged, key=lambda trial: (trial.value, trial.number), default=None)
     if best is None:
         diagnosis = diagnose(
@@ -125,14 +125,15 @@ def _errors(trials: Sequence[TrialRecord], error: Callable[[TrialRecord], float 
 def _competition(
     record: StudyRecord, definition: StudyDefinition, judged: Sequence[TrialRecord], losses: NDArray[Any]
 ) -> Competition:
-    """Return everything that was looked at on the dev set."""
+    """Return everything that was looked at on the dev set, the study's own trials first."""
     metric = METRICS[definition.search.metric]
     alike = np.ones(len(record.dev_y))
     layout = record.dev_layout(judged[0])
+    earlier = [trial for trial in record.earlier if trial.networks and record.dev_layout(trial) == layout]
     return Competition(
-        trials=[_runs(trial, record, definition) for trial in judged],
+        trials=[_runs(trial, record, definition) for trial in (*judged, *earlier)],
         fold_sizes=np.bincount(record.dev_fold, minlength=N_DEV_FOLDS),
-        losses=losses,
+        losses=np.stack([*losses, *(dev_losses(record, trial) for trial in earlier)]),
         patience=definition.training.patience,
         looks=layout.networks_per_row,
         folds=layout.has_folds,
@@ -170,8 +171,10 @@ def _kept(
     begun, first = record.facts.begun, judged[0]
     if begun is None or not begun.trials or first.number != 0 or first is best:
         return None
-    alone = replace(competition, trials=competition.trials[:1], losses=competition.losses[:1])
-    old, new = (chosen_error(one, rng=random_stream(definition, COMPARING)) for one in (alone, competition))
+    alone, own = (
+        replace(competition, trials=competition.trials[:n], losses=competition.losses[:n]) for n in (1, len(judged))
+    )
+    old, new = (chosen_error(one, rng=random_stream(definition, COMPARING)) for one in (alone, own))
     return first if old <= new else None
 
 

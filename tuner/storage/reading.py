@@ -95,9 +95,9 @@ class StudyRecord(StoredStudy):
     """A study with all its trials, in the order of their numbers; ``storage`` is empty once the database is gone.
 
     ``dev_rows``, ``dev_y``, ``dev_groups``, ``dev_fold`` run over the dev examples in the order of every
-    ``dev_losses``; with folds the
-    networks of a trial hold consecutive stretches of them, with several seeds each network holds them all.
-    ``beside``: the names of all studies of the database.
+    ``dev_losses``; with folds the networks of a trial hold consecutive stretches of them, with several seeds each
+    network holds them all. ``beside``: the names of all studies of the database. ``earlier``: the judged trials of the
+    study that this one began with, and of those before it, where they were judged on the same dev rows.
     """
 
     storage: str
@@ -111,10 +111,16 @@ class StudyRecord(StoredStudy):
     test_evaluations: list[HeldOutEvaluation]
     trials: list[TrialRecord]
     beside: tuple[str, ...] = ()
+    earlier: tuple[TrialRecord, ...] = ()
 
     def dev_layout(self, trial: TrialRecord) -> DevLayout:
         """How a trial's networks share the dev rows."""
         return DevLayout(tuple(network.n_dev for network in trial.networks), len(self.dev_y))
+
+    def has_dev_rows_of(self, other: StudyRecord) -> bool:
+        """Whether both studies judge their trials on the same dev rows, in the same order."""
+        names = ("dev_rows", "dev_y", "dev_fold")
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
 
     @property
     def class_names(self) -> list[str]:
@@ -127,10 +133,14 @@ class StudyRecord(StoredStudy):
         return self.facts.sizes
 
     @property
+    def judged(self) -> tuple[TrialRecord, ...]:
+        """The complete trials that did not diverge, by number."""
+        return tuple(trial for trial in self.trials if trial.is_judged)
+
+    @property
     def best(self) -> TrialRecord | None:
         """The complete trial with the lowest value, the earliest of equals; None as long as none is judged."""
-        judged = [trial for trial in self.trials if trial.is_judged]
-        return min(judged, key=lambda trial: (trial.value, trial.number), default=None)
+        return min(self.judged, key=lambda trial: (trial.value, trial.number), default=None)
 
     def count(self) -> Counts:
         """Trials by how they ended."""

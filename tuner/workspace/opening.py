@@ -22,6 +22,7 @@ from tuner.storage import (
     StoredStudy,
     StudyLine,
     StudyRecord,
+    TrialRecord,
     get_study,
     open_database,
     read_running,
@@ -59,6 +60,7 @@ from tuner.workspace.locating import (
     study_name_of,
     write_definition,
 )
+from tuner.workspace.warm_start import same_meaning
 
 AnyStudy = TypeVar("AnyStudy", bound=StoredStudy)
 
@@ -205,8 +207,11 @@ def read_record(study: str, storage: str | None = None) -> StudyRecord:
         return _read_record(located, study)
 
 
-def _read_checked(database: Database, name: str) -> StudyRecord:
-    """Read a study whose definition is that of its identity, and allows its trials.  Raises StorageError."""
+def _read_checked(database: Database, name: str, beginning: tuple[str, ...] = ()) -> StudyRecord:
+    """Read a study whose definition is that of its identity, and allows its trials.  Raises StorageError.
+
+    ``beginning``: the studies that began with it.
+    """
     record = read_study(database, name)
     definition = parse_definition(record.definition, f"study {name!r} in {database.name}")
     changes = identity_changes(record.identity, definition.identity(record.fingerprint))
@@ -214,7 +219,19 @@ def _read_checked(database: Database, name: str) -> StudyRecord:
     for trial in record.trials:
         if trial.params or trial.has_result:
             require_hyperparameters(database, name, trial.number, definition.misfit(trial.params))
-    return record
+    return replace(record, earlier=_earlier_trials(database, record, (*beginning, name)))
+
+
+def _earlier_trials(database: Database, record: StudyRecord, reading: tuple[str, ...]) -> tuple[TrialRecord, ...]:
+    """Return the judged trials that the study's own ones continue, if they are still there and comparable."""
+    begun = record.facts.begun
+    if begun is None or begun.study in reading or begun.study not in record.beside:
+        return ()
+    old = _read_checked(database, begun.study, reading)
+    same_epochs = old.facts.pooled_epoch == record.facts.pooled_epoch
+    if not same_epochs or not same_meaning(old.identity, record.identity) or not old.has_dev_rows_of(record):
+        return ()
+    return (*old.earlier, *old.judged)
 
 
 def _read_record(located: Located, study: str) -> StudyRecord:

@@ -25,7 +25,7 @@ def offers_from(
     if old_name == definition.name:
         raise UsageError(f"--from {old_name}: a study cannot start with its own trials. Name the new study with --name")
     old = get_study(database, old_name)
-    is_comparable = _meaning(old.identity) == _meaning(identity)
+    is_comparable = same_meaning(old.identity, identity)
     space = definition.searched_space
     defaults = definition.trainer_kind.defaults
     offers: list[WarmStartTrial] = []
@@ -45,5 +45,7 @@ def n_repeated(offers: list[WarmStartTrial], budget: int) -> int:
     return min(len(offers), MOST_REPEATED, max(1, budget // 4))
 
 
-def _meaning(identity: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in identity.items() if key.startswith(SAME_MEANING)}
+def same_meaning(*identities: dict[str, Any]) -> bool:
+    """Whether values of these studies are comparable."""
+    first, *others = ({key: value for key, value in one.items() if key.startswith(SAME_MEANING)} for one in identities)
+    return all(other == first for other in others)

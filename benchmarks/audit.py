@@ -9,7 +9,7 @@
 (arXiv 2506.19540): relative overtuning is how much worse the final choice is than the best of the incumbents before it,
 divided by what the search gained over its first trial. The same searches tell how well the error is covered, how often
 a verdict is wrong, and what two rules without intervals would say: skore's check SKD001 on accuracy (train and dev
-accuracy are at least 3 points and a tenth of dev accuracy apart), and "dev error − train error > 2 points".
+accuracy are at least 3 pp and a tenth of dev accuracy apart), and "dev error − train error > 2 pp".
 ``stability``: the same rows, ten seeds of the search and ten splits. ``null``: labels that nothing can predict
 (Varma and Simon 2006). ``balanced``: searches for the balanced error. A record per search is kept in ``--records``;
 searches that it holds are not repeated.
@@ -373,8 +373,8 @@ def _skore_rule(one: Record) -> tuple[bool | None, bool]:
 
 
 RULES: dict[str, Callable[[Record], tuple[bool | None, bool]]] = {
-    "variance above 2 points, the report": _tuner_rule,
-    "variance above 2 points, dev error − train error": _plain_rule,
+    "variance above 2 pp, the report": _tuner_rule,
+    "variance above 2 pp, dev error − train error": _plain_rule,
     "skore's SKD001 on accuracy, by its own threshold": _skore_rule,
 }
 

@@ -305,15 +305,17 @@ def test_what_is_certain_comes_first_in_the_order_of_what_it_brings_for_its_cost
 
 
 def test_a_measured_curve_says_what_more_data_brings() -> None:
-    """The sentence has today's error, the expected one and its interval; a flat curve takes the action away."""
+    """Today's error, the expected one and its interval; without a certain fall that is said beside what is missing."""
     varied = case(HEALTHY, variance="high", variance_value=0.05, curve=curve(0.03, 0.021, 0.04))
     assert ranked(varied)[0].why.endswith("from 7.1% to about 4.1% (3.0–8.0), by 3.0 pp (2.1–4.0).")
     assert str(ranked(varied)[0].gain) == "2.1 to 4.0 pp"
     flat = case(varied, curve=curve(0.01, -0.002, 0.019))
-    assert "more_data" not in names(flat)
-    unsure = action(case(flat, curve=curve(0.01, -0.002, 0.021)), "more_data")
-    assert unsure.gain is None
-    assert unsure.why.endswith("(−0.20 to 2.1); whether that is above the threshold of 2.0 pp is inconclusive.")
+    unsure = case(flat, curve=curve(0.01, -0.002, 0.021))
+    for state, end in ((flat, "that is below the threshold of 2.0 pp."), (unsure, "of 2.0 pp is inconclusive.")):
+        assert "more_data" not in names(state)
+        said = action(state, "nothing_promised").why
+        assert said.endswith(end)
+        assert ("more examples" in said) == (state is unsure)
 
 
 def test_mismatch_and_dev_overfit_have_their_remedies() -> None:

@@ -99,6 +99,26 @@ def test_the_report_says_that_the_test_error_is_of_the_evaluated_model() -> None
     assert "overfitting to dev (test − dev) is larger than shown, by what averaging gains" in note
 
 
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (
+            {},
+            "of the tied trials is taken. What another split or another seed would change is unknown",
+        ),
+        ({"folds": 5}, "pp from the training rows and the seed (5 networks of the folds) and "),
+        ({"seeds": 3}, "pp from the seed (3 networks) and "),
+    ],
+)
+def test_the_report_names_the_parts_of_the_uncertainty(kind: dict[str, int], says: str) -> None:
+    """As far as the trial's networks show them."""
+    report = build_report(make_study(**kind))  # type: ignore[arg-type]
+    (note,) = [note for note in report.notes if note.startswith("Standard deviations")]
+    assert says in note
+    assert report.uncertainty is not None
+    assert (report.uncertainty.training is None) == (not kind)
+
+
 def test_the_summary_has_the_house_plans_keys() -> None:
     """What programs rely on, in its order; it survives JSON."""
     summary = build_report(make_study()).summary

@@ -69,3 +69,4 @@ from tuner.analysis.selection import (
     rechosen_error,
 )
 from tuner.analysis.smoothing import exponentially_weighted_average
+from tuner.analysis.uncertainty import Uncertainty, spread_beyond_folds, spread_beyond_rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,7 @@ from tuner.analysis import (
     NetworkRun,
     Resolution,
     SeedsError,
+    Uncertainty,
     chosen_error,
     class_errors,
     class_weighted_error,
@@ -32,6 +34,8 @@ from tuner.analysis import (
     resolution,
     seeds_error,
     simplest_tied,
+    spread_beyond_folds,
+    spread_beyond_rows,
     tied_with_best,
     within_one_standard_error,
 )
@@ -54,7 +58,7 @@ class Findings:
     search minimizes. ``weighted``: the best trial's value, if the metric weights the classes;
     ``weighted_corrected``: the same, selection-corrected. ``replayed``: the correction chooses epochs again, too.
     ``kept``: the trial that repeats the best of the study that this one began with, if this study's best is not better
-    by a fair comparison.
+    by a fair comparison. ``uncertainty``: where that of the best trial's error comes from.
     """
 
     best: TrialRecord | None
@@ -70,6 +74,7 @@ class Findings:
     weighted_corrected: ClassWeightedError | None = None
     replayed: bool = True
     kept: TrialRecord | None = None
+    uncertainty: Uncertainty | None = None
 
     @property
     def ranked(self) -> list[TrialRecord]:
@@ -115,6 +120,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         else class_weighted_error(_corrected_classes(record, definition, competition), weigh),
         replayed=competition.can_replay,
         kept=_kept(record, definition, judged, competition, best) if metric.counts_wrong else None,
+        uncertainty=_uncertainty(record, best, diagnosis, losses[members]) if metric.counts_wrong else None,
     )
 
 
@@ -310,6 +316,24 @@ def _strengths(trials: Sequence[TrialRecord]) -> NDArray[np.float64]:
             strength = np.array([float(np.mean(value)) for value in values if value is not None])
             columns.append(strength if spec.higher_is_simpler else -strength)
     return np.stack(columns, axis=1) if columns else np.zeros((len(trials), 0))
+
+
+def _uncertainty(
+    record: StudyRecord, best: TrialRecord, diagnosis: Diagnosis, tied: NDArray[Any]
+) -> Uncertainty | None:
+    """Return the parts of the best trial's uncertainty; ``tied``: (trials, n_dev) losses of those tied with it."""
+    dev = diagnosis.errors["dev_corrected"]
+    if dev is None or not dev.n:
+        return None
+    layout, independent = record.dev_layout(best), dev.n_effective
+    losses = [network.dev_losses for network in best.networks]
+    if layout.has_folds:
+        sizes = np.array([len(each) for each in losses])
+        training = spread_beyond_folds(np.array([each.mean() for each in losses]), sizes)
+    else:
+        training = spread_beyond_rows(np.stack(layout.sets(losses)), independent)
+    rows = math.sqrt(dev.value * (1 - dev.value) / (independent or dev.n))
+    return Uncertainty(rows=rows, training=training, choice=spread_beyond_rows(tied, independent))
 
 
 def _seeds_error(record: StudyRecord, definition: StudyDefinition, best: TrialRecord) -> SeedsError | None:

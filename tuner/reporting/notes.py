@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuner.analysis import ErrorEstimate
 from tuner.commands import command_text
-from tuner.formatting import count, percent, points, rounded, span, times, value
+from tuner.formatting import count, join, percent, points, rounded, span, times, value
 from tuner.outcomes import TrialState
 from tuner.reporting.data_checks import warnings
 from tuner.reporting.findings import Findings
@@ -38,6 +38,7 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
         _kept(record, findings),
         _simplest_tied(findings),
         _seeds(findings),
+        _uncertainty(record, findings),
         _correction(findings),
         _ensemble(record, definition, findings),
         layers_sentence(findings.best),
@@ -155,6 +156,27 @@ def _seeds(findings: Findings) -> str:
         f"Mean dev error of these hyperparameters over {seeds.seeds} seeds: {percent(seeds.value)} "
         f"({span(seeds.low, seeds.high)}; the interval covers examples and seeds)."
     )
+
+
+def _uncertainty(record: StudyRecord, findings: Findings) -> str:
+    """Say how much of the dev error's uncertainty comes from where."""
+    parts, best = findings.uncertainty, findings.best
+    if parts is None or best is None:
+        return ""
+    folds = record.dev_layout(best).has_folds
+    networks = f"{len(best.networks):,} networks{' of the folds' if folds else ''}"
+    of = [f"{points(parts.rows)} pp from the dev rows"]
+    if parts.training is not None:
+        cause = "the training rows and the seed" if folds else "the seed"
+        of.append(f"{points(parts.training)} pp from {cause} ({networks})")
+    if parts.choice is not None:
+        of.append(f"{points(parts.choice)} pp from which of the tied trials is taken")
+    known = f"Standard deviations of one network's dev error: {join(of)}."
+    if folds:
+        return known
+    if parts.training is not None:
+        return f"{known} What another split would change is unknown."
+    return f"{known} What another split or another seed would change is unknown; folds show it, or seeds in the study."
 
 
 def _ensemble(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> str:

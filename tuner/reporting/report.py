@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tuner.analysis import Action, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects
+from tuner.analysis import Action, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects, Uncertainty
 from tuner.outcomes import Level, Verdict
 from tuner.reporting.advice import advise
 from tuner.reporting.effects import Importances, find_effects, find_importances
@@ -77,6 +77,11 @@ class Report(Shown):
         """The best trial's dev error, selection-corrected; None if there was no choice or no trial is complete yet."""
         errors = self.diagnosis.errors
         return None if errors.get("dev_corrected") is errors.get("dev") else errors["dev_corrected"]
+
+    @property
+    def uncertainty(self) -> Uncertainty | None:
+        """Where the dev error's uncertainty comes from; None if no trial is complete yet."""
+        return self.findings.uncertainty
 
     @property
     def chosen(self) -> str:

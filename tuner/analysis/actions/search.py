@@ -179,9 +179,12 @@ def nothing_promised(state: StudyState) -> Action | None:
         missing.append("folds")
     if state.hyperparameters and all(one.effect_on_dev is None for one in state.ranges):
         missing.append("more trials that explore")
-    more = f" What could change that: {join([*missing, 'more examples', 'other features'], 'or')}."
+    if state.curve is None or not state.curve.is_flat:
+        missing.append("more examples")
+    curve = "" if state.curve is None else f" {state.curve.sentence()}"
     return Action(
-        why=f"Nothing in this study promises a clearly lower error.{more}",
+        why="Nothing in this study promises a clearly lower error. What could change that: "
+        f"{join([*missing, 'other features'], 'or')}.{curve}",
         evidence={"dev_error": state.dev.value, "attainable": state.diagnosis.attainable},
     )
 

@@ -10,18 +10,18 @@ from tuner.formatting import points
 
 
 def more_data(state: StudyState) -> Action | None:
-    """More data reduces variance, unless the learning curve is flat."""
+    """More data reduces variance, unless a measured learning curve does not certainly fall."""
     if not state.is_high("variance"):
         return None
     if state.curve is None:
         return _measure_curve(state)
     curve, twice = state.curve, state.curve.twice.value
-    if curve.is_flat:
+    if curve.gain.low <= 0:
         return None
     return Action(
         why=curve.sentence(),
         evidence={"n_train": state.data.n_train, "today": curve.today, "twice": twice},
-        gain=Gain(curve.gain.low, curve.gain.high) if curve.gain.low > 0 else None,
+        gain=Gain(curve.gain.low, curve.gain.high),
     )
 
 

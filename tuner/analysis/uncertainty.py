@@ -1,0 +1,53 @@
+"""Where the uncertainty of a dev error comes from: the dev rows, the training, the choice of the trial.
+
+(Bouthillier et al. 2021, arXiv:2103.03098)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncertainty:
+    """Standard deviations of the parts of a dev error, as fractions.
+
+    ``rows``: of the error counted on so many dev rows. ``training``: of the true errors of networks with the same
+    hyperparameters, whose seeds differ, with folds their training rows, too; None with one network. ``choice``: of the
+    true errors of the trials that are statistically tied with the best; None with one.
+    """
+
+    rows: float
+    training: float | None
+    choice: float | None
+
+
+def spread_beyond_rows(losses: ArrayLike, n_effective: float | None = None) -> float | None:
+    """Return the standard deviation of the true errors of k models judged on the same rows; None with one model.
+
+    ``losses``: (k, n). The variance of their mean losses, less what n rows (or fewer independent ones) bring into the
+    difference of two models; 0 where these explain all of it.
+    """
+    rows = np.asarray(losses, dtype=np.float64)
+    k, n = rows.shape
+    if k < 2 or n < 2:
+        return None
+    between = float(rows.mean(axis=1).var(ddof=1))
+    by_rows = (float(rows.var(axis=0, ddof=1).mean()) - between) / ((n_effective or n) - 1)
+    return math.sqrt(max(between - by_rows, 0.0))
+
+
+def spread_beyond_folds(errors: NDArray[Any], sizes: NDArray[Any]) -> float | None:
+    """Return the standard deviation of the true errors of k models, each judged on rows of its own; None with one.
+
+    ``errors`` and ``sizes``: (k,). The variance of the errors, less the mean of their binomial ones.
+    """
+    if len(errors) < 2 or sizes.min() < 2:
+        return None
+    by_rows = float((errors * (1 - errors) / (sizes - 1)).mean())
+    return math.sqrt(max(float(errors.var(ddof=1)) - by_rows, 0.0))

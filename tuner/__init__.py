@@ -12,34 +12,65 @@ if TYPE_CHECKING:
     from tuner.analysis import Action, Diagnosis, ErrorEstimate, Gap
     from tuner.analysis import diagnose_predictions as diagnose
     from tuner.api import Model, Report, Study, load_model, load_study, search
+    from tuner.data import DataSettings, SplitSettings
     from tuner.errors import TunerError
     from tuner.estimator import Classifier
+    from tuner.study.definition import DiagnosisSection, NetworkSection, SearchSection, TrainingSection
+    from tuner.study.ranges import MakeChoice, MakeRange, Range
+    from tuner.study.typed import Definition
+
+    uniform: MakeRange
+    log_uniform: MakeRange
+    one_minus_log_uniform: MakeRange
+    power_of_two: MakeRange
+    choice: MakeChoice
 
 __all__ = [
     "Action",
     "Classifier",
+    "DataSettings",
+    "Definition",
     "Diagnosis",
+    "DiagnosisSection",
     "ErrorEstimate",
     "Gap",
     "Model",
+    "NetworkSection",
+    "Range",
     "Report",
+    "SearchSection",
+    "SplitSettings",
     "Study",
+    "TrainingSection",
     "TunerError",
+    "choice",
     "diagnose",
     "load_model",
     "load_study",
+    "log_uniform",
+    "one_minus_log_uniform",
+    "power_of_two",
     "search",
+    "uniform",
 ]
 
 _HOMES = {
     "Action": ("tuner.analysis", "Action"),
     "Classifier": ("tuner.estimator", "Classifier"),
+    "DataSettings": ("tuner.data", "DataSettings"),
+    "Definition": ("tuner.study", "Definition"),
     "Diagnosis": ("tuner.analysis", "Diagnosis"),
+    "DiagnosisSection": ("tuner.study.definition", "DiagnosisSection"),
     "ErrorEstimate": ("tuner.analysis", "ErrorEstimate"),
     "Gap": ("tuner.analysis", "Gap"),
     "Model": ("tuner.api", "Model"),
+    "NetworkSection": ("tuner.study.definition", "NetworkSection"),
+    "Range": ("tuner.study", "Range"),
     "Report": ("tuner.api", "Report"),
+    "SearchSection": ("tuner.study.definition", "SearchSection"),
+    "SplitSettings": ("tuner.data", "SplitSettings"),
     "Study": ("tuner.api", "Study"),
+    "TrainingSection": ("tuner.study.definition", "TrainingSection"),
     "TunerError": ("tuner.errors", "TunerError"),
     "diagnose": ("tuner.analysis", "diagnose_predictions"),
     "load_model": ("tuner.api", "load_model"),
@@ -52,6 +83,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("tuner-search")
+    if name not in _HOMES and name in importlib.import_module("tuner.scales").SCALES:
+        return importlib.import_module("tuner.study").range_maker(name)
     if name not in _HOMES:
         raise AttributeError(f"module 'tuner' has no attribute {name!r}; it has {', '.join(__all__)}")
     module, attribute = _HOMES[name]

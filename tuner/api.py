@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from numpy.typing import ArrayLike
 
@@ -25,11 +25,13 @@ from tuner.modeling import (
 from tuner.reporting import Learning, Report, build_report, learning_of, trials_frame
 from tuner.running import SearchRequest, run_search
 from tuner.storage import mask, open_database, parse_url
-from tuner.study import parse_definition
+from tuner.study import Definition, parse_definition
 from tuner.trial import trial_settings
 from tuner.workspace import (
+    DataInMemory,
     StudyPlace,
     StudyRequest,
+    dataset_again,
     find_searched,
     load_searched,
     open_data_in_memory,
@@ -41,6 +43,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Model", "Report", "Study", "load_model", "load_study", "search"]
+
+
+class SupportsToPandas(Protocol):
+    """A DataFrame of another library."""
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The same as a DataFrame of pandas."""
+
+
+Rows: TypeAlias = "pd.DataFrame | SupportsToPandas | ArrayLike"
 
 
 class Study:
@@ -156,9 +168,14 @@ class Study:
 
 
 def search(
-    study: str | Path | pd.DataFrame | ArrayLike,
+    study: str | Path | Rows,
     *,
     target: str | ArrayLike | None = None,
+    definition: Definition | Mapping[str, Any] | str | Path | None = None,
+    dev: Rows | tuple[Rows, ArrayLike] | None = None,
+    test: Rows | tuple[Rows, ArrayLike] | None = None,
+    groups: str | ArrayLike | None = None,
+    trainer: str | Callable[..., Any] | None = None,
     trials: int | None = None,
     total: int | None = None,
     workers: int = 1,
@@ -171,31 +188,66 @@ def search(
 ) -> Study:
     """Search the hyperparameters of a study and return it; the same call again continues it.
 
-    `study`: a TOML path, a data file (`target` names a column), or a name; or a DataFrame (`target` names a column), or
-    an array (n, n_features) (`target` holds the n classes).  `trials`: run exactly this many more; `total`: as many as
-    make this many in all, which becomes the study's budget; neither: complete its budget.  `timeout`: seconds.
-    `allow_trainers`: custom trainers, "package.module:function", that may be run although only the database names
-    them.  Raises a TunerError if the study cannot be searched, and KeyboardInterrupt after the running trial was
-    re-queued.
+    `study`: a TOML path, a data file (`target` names a column), or a name; or rows in memory: a DataFrame of pandas,
+    polars or pyarrow, or an array (n, n_features).  `target`: a column, or the n classes.
+
+    For rows in memory only: `definition` is a `tuner.Definition`, a dict of the same tables, or a TOML path; sections
+    that it lacks are made for the data.  `dev` and `test`: rows of their own, a DataFrame or (rows, classes).
+    `groups`: a column, or n groups, never split between sets.  `trainer`: a custom trainer, a function at the top level
+    of a module or "package.module:function".
+
+    `trials`: run exactly this many more; `total`: as many as make this many in all, which becomes the study's budget;
+    neither: complete its budget.  `timeout`: seconds.  `allow_trainers`: custom trainers, "package.module:function",
+    that may be run although only the database names them.  Raises a TunerError if the study cannot be searched, and
+    KeyboardInterrupt after the running trial was re-queued.
     """
     request = SearchRequest(trials, total, workers, timeout)
+    in_memory = {"definition": definition, "dev": dev, "test": test, "groups": groups, "trainer": trainer}
     if isinstance(study, str | Path):
-        opened = open_study(
-            StudyRequest(
-                str(study), cast("str | None", target), storage, name, from_study, allow_changed, tuple(allow_trainers)
-            )
-        )
+        _refuse_for_files(in_memory)
+        column = cast("str | None", target)
+        trainers = tuple(allow_trainers)
+        opened = open_study(StudyRequest(str(study), column, storage, name, from_study, allow_changed, trainers))
     else:
         opened = open_data_in_memory(
-            study, target, name=name, storage=storage, allow_changed=allow_changed, from_study=from_study
+            DataInMemory(data=study, target=target, dev=dev, test=test, groups=groups),
+            name=name,
+            storage=storage,
+            allow_changed=allow_changed,
+            from_study=from_study,
+            definition=definition,
+            trainer=trainer,
         )
     result = run_search(opened, request)
     result.raise_signal()
-    in_memory = opened.definition.data.source is None
-    return Study(opened.place, data=opened.stored.data_path, dataset=opened.dataset if in_memory else None)
+    dataset = None if isinstance(study, str | Path) else opened.dataset
+    return Study(opened.place, data=opened.stored.data_path, dataset=dataset)
 
 
-def load_study(study: str | Path, *, storage: str | None = None) -> Study:
-    """Load a study that was searched before.  Raises UsageError if there is none."""
+def _refuse_for_files(in_memory: Mapping[str, Any]) -> None:
+    """Raise ArgumentError for an argument that is for rows in memory."""
+    given = next((name for name, value in in_memory.items() if value is not None), None)
+    if given is not None:
+        raise ArgumentError(f"{given}: is for rows in memory; the study file of a data file or study says it instead")
+
+
+def load_study(
+    study: str | Path,
+    *,
+    storage: str | None = None,
+    data: Rows | None = None,
+    target: str | ArrayLike | None = None,
+    dev: Rows | tuple[Rows, ArrayLike] | None = None,
+    test: Rows | tuple[Rows, ArrayLike] | None = None,
+    groups: str | ArrayLike | None = None,
+) -> Study:
+    """Load a study that was searched before.  Raises UsageError if there is none.
+
+    To train a study that was searched on rows in memory, pass the same `data`, `target`, `dev`, `test` and `groups` as
+    to `tuner.search`.  Raises DataError for other rows.
+    """
     place, stored = find_searched(str(study), storage)
-    return Study(place, data=stored.data_path, changes_since_search=stored.changes_since_search)
+    dataset = None
+    if data is not None:
+        dataset = dataset_again(stored, DataInMemory(data=data, target=target, dev=dev, test=test, groups=groups))
+    return Study(place, data=stored.data_path, dataset=dataset, changes_since_search=stored.changes_since_search)

@@ -22,7 +22,7 @@ from tuner.running import SearchRequest, run_search
 from tuner.storage import sqlite_url
 from tuner.study import uses_folds
 from tuner.trial import trial_settings
-from tuner.workspace import open_data_in_memory, read_prepared
+from tuner.workspace import DataInMemory, open_data_in_memory, read_prepared
 
 FOLDS = 5
 
@@ -110,7 +110,11 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if uses_folds(len(labels)):
             settings["data.folds"] = min(FOLDS, len(labels) // 2)
         opened = open_data_in_memory(
-            data, target, name=self.name, storage=storage, allow_changed=False, settings=settings, cache=False
+            DataInMemory(data=data, target=target),
+            name=self.name,
+            storage=storage,
+            settings=settings,
+            cache=False,
         )
         result = run_search(
             opened, SearchRequest(total=int(self.trials), workers=int(self.workers), timeout=self.timeout)

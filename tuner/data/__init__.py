@@ -13,13 +13,12 @@ from tuner.data.dataset import Dataset, Part, Table, describe
 from tuner.data.dates import CYCLES as DATE_CYCLES
 from tuner.data.dates import DAY
 from tuner.data.encoders import ENCODERS, MISSING, ColumnSettings, Feature, FittedColumn, Reads
+from tuner.data.in_memory import RowsInMemory, as_table, rows_in_memory
 from tuner.data.loading import (
-    arrays_reader,
     dataset_from,
     dataset_from_arrays,
     dataset_from_frame,
     fit_on_all,
-    frame_reader,
     joined,
     load_dataset,
     read_groups,
@@ -52,9 +51,10 @@ __all__ = [
     "Part",
     "Reads",
     "RowReader",
+    "RowsInMemory",
     "SplitSettings",
     "Table",
-    "arrays_reader",
+    "as_table",
     "cache_folder",
     "check_data_quality",
     "class_indices",
@@ -65,7 +65,6 @@ __all__ = [
     "encode_frame",
     "fingerprint_of",
     "fit_on_all",
-    "frame_reader",
     "joined",
     "load_dataset",
     "make_augment",
@@ -78,6 +77,7 @@ __all__ = [
     "read_rows",
     "readable",
     "rows_frame",
+    "rows_in_memory",
 ]
 
 

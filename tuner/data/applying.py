@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tuner.data.encoders import Reads
 from tuner.data.encoding import Encoding
+from tuner.data.in_memory import as_table
 from tuner.data.settings import DataSettings
 from tuner.data.sources import read_pieces
 from tuner.data.sources.delimited import MISSING_LABELS
@@ -32,9 +33,9 @@ def rows_frame(X: Any, encoding: Encoding) -> pd.DataFrame:
     """
     import pandas as pd
 
-    if isinstance(X, pd.DataFrame):
-        return X
-    values = np.asarray(X)
+    values = as_table(X, "X")
+    if isinstance(values, pd.DataFrame):
+        return values
     names = [name for name in encoding.source_columns if name != encoding.target]
     if values.ndim < 2 or int(np.prod(values.shape[1:])) != len(names):
         raise ArgumentError(f"X: expected shape (n, {len(names)}), the columns of training, got {values.shape}")

@@ -191,7 +191,8 @@ def _special_columns(raw: Raw, settings: DataSettings) -> dict[str, str]:
     for key in ("split_column", "group", "time"):
         wanted = getattr(settings, key)
         if wanted is not None:
-            column = target_among(raw.names, wanted)
+            apart = () if raw.group is None else (str(raw.group.name),)
+            column = target_among((*raw.names, *apart), wanted)
             if column is None:
                 raise no_column(raw, wanted, f" ([data] {key})")
             special[key] = column
@@ -200,7 +201,7 @@ def _special_columns(raw: Raw, settings: DataSettings) -> dict[str, str]:
 
 def _full_text(raw: Raw, name: str, what: str) -> TextColumn:
     """Return a column as text; refuse missing cells."""
-    column = text_column(raw.frame[name], f"{raw.where}, column {quoted(name)}", frozenset({""}))
+    column = text_column(raw.cells(name), f"{raw.where}, column {quoted(name)}", frozenset({""}))
     absent = np.flatnonzero(column.codes < 0)
     if len(absent):
         raise DataError(f"{raw.at(int(absent[0]), name)}: missing; expected a {what} in every row")
@@ -211,7 +212,7 @@ def _groups(raws: dict[str, Raw], name: str | None) -> dict[str, TextColumn]:
     if name is None:
         return {}
     for raw in raws.values():
-        if name not in raw.frame.columns:
+        if raw.group is None and name not in raw.frame.columns:
             raise DataError(f"{raw.where}: no column {quoted(name)}, the groups of the training file ([data] group)")
     return {key: _full_text(raw, name, "group") for key, raw in raws.items()}
 

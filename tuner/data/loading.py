@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +11,10 @@ from numpy.typing import ArrayLike
 
 from tuner.data.cache import Store, cache_folder, read_entry
 from tuner.data.dataset import Dataset, Floats, Ints, Table
-from tuner.data.reading import FileReader, FrameReader, RowReader
+from tuner.data.in_memory import rows_in_memory
+from tuner.data.reading import FileReader, RowReader
 from tuner.data.settings import DataSettings
-from tuner.errors import ArgumentError, DataError
-from tuner.formatting import message_of
+from tuner.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,53 +53,14 @@ def dataset_from_frame(
     frame: pd.DataFrame, target: str, settings: DataSettings | None = None, *, cache: bool = True
 ) -> Dataset:
     """Prepare a pandas DataFrame; its index is not a column.  ``settings`` may not name files."""
-    return dataset_from(frame_reader(frame, target, settings or DataSettings()), cache=cache)
+    return dataset_from(rows_in_memory(frame, target).reader(settings or DataSettings()), cache=cache)
 
 
 def dataset_from_arrays(
     X: ArrayLike, y: ArrayLike, settings: DataSettings | None = None, *, cache: bool = True
 ) -> Dataset:
     """Prepare X (n, n_columns), or images (n, height, width[, channels]), and y (n,) classes."""
-    return dataset_from(arrays_reader(X, y, settings or DataSettings()), cache=cache)
-
-
-def frame_reader(frame: pd.DataFrame, target: str, settings: DataSettings) -> FrameReader:
-    """Return a reader of a DataFrame's rows."""
-    import pandas as pd
-
-    from tuner.data.assembling import raw_of_frame
-
-    settings = _without_files(settings, target)
-    raw = raw_of_frame(frame, "the data frame")
-    content = hashlib.sha256(repr([(name, str(dtype)) for name, dtype in raw.frame.dtypes.items()]).encode())
-    for name in range(raw.frame.shape[1]):
-        try:
-            content.update(pd.util.hash_pandas_object(raw.frame.iloc[:, name], index=False).to_numpy().tobytes())
-        except TypeError as error:
-            raise DataError(
-                f"the data frame, column {raw.frame.columns[name]!r}: expected one value per row ({message_of(error)})"
-            ) from error
-    return FrameReader(settings, raw, content.hexdigest())
-
-
-def arrays_reader(X: ArrayLike, y: ArrayLike, settings: DataSettings) -> FrameReader:
-    """Return a reader of the rows of two arrays."""
-    from tuner.data.sources.arrays import raw_of_arrays
-
-    x, labels = np.asarray(X), np.asarray(y)
-    settings = _without_files(settings, "y")
-    raw = raw_of_arrays(x, labels, "the arrays", "y")
-    content = hashlib.sha256(repr((x.shape, x.dtype.str, labels.dtype.str)).encode())
-    content.update(np.ascontiguousarray(x).data)
-    content.update(repr(labels.tolist()).encode())
-    return FrameReader(settings, raw, content.hexdigest())
-
-
-def _without_files(settings: DataSettings, target: str) -> DataSettings:
-    for key in ("source", "dev", "test"):
-        if getattr(settings, key) is not None:
-            raise ArgumentError(f"settings.{key}: expected no file with rows in memory, got {getattr(settings, key)!r}")
-    return settings.model_copy(update={"target": target})
+    return dataset_from(rows_in_memory(X, y).reader(settings or DataSettings()), cache=cache)
 
 
 # --- raw rows again ---------------------------------------------------------------------------------------------------

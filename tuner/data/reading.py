@@ -198,14 +198,14 @@ class FileReader(RowReader):
 class FrameReader(RowReader):
     """Rows in memory; ``content`` is their SHA-256."""
 
-    def __init__(self, settings: DataSettings, raw: Raw, content: str) -> None:
+    def __init__(self, settings: DataSettings, raws: dict[str, Raw], content: str) -> None:
         super().__init__(settings)
-        self._raw = raw
+        self._raws = raws
         self._content = content
 
     def with_settings(self, settings: DataSettings) -> FrameReader:
         """Return a reader of the same rows with other settings."""
-        return FrameReader(settings, self._raw, self._content)
+        return FrameReader(settings, self._raws, self._content)
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the contents."""
@@ -213,7 +213,7 @@ class FrameReader(RowReader):
 
     def raws(self) -> dict[str, Raw]:
         """Return the rows."""
-        return {"source": self._raw}
+        return self._raws
 
 
 def _overruled_text(settings: DataSettings) -> frozenset[str]:

@@ -7,10 +7,11 @@ from tuner.study.known_names import nearest, nearest_key
 from tuner.study.making import DataShape, make_definition, uses_folds
 from tuner.study.names import next_name
 from tuner.study.parsing import expected_value, parse_definition, validate_definition
-from tuner.study.ranges import Range
+from tuner.study.ranges import MakeChoice, MakeRange, Range, range_maker
 from tuner.study.schema import definition_schema, schema_text
 from tuner.study.space import Space
 from tuner.study.strategies import FOLD_PRUNERS, PRUNERS, SAMPLERS, Draw, explores, n_exploring, require_package, rungs
+from tuner.study.typed import Definition, complete_definition, definition_table, definition_text
 
 __all__ = [
     "FOLD_PRUNERS",
@@ -19,13 +20,19 @@ __all__ = [
     "PRUNERS",
     "SAMPLERS",
     "DataShape",
+    "Definition",
     "Draw",
     "Edit",
+    "MakeChoice",
+    "MakeRange",
     "Range",
     "Source",
     "Space",
     "StudyDefinition",
+    "complete_definition",
     "definition_schema",
+    "definition_table",
+    "definition_text",
     "edit_definition",
     "expected_value",
     "explores",
@@ -37,6 +44,7 @@ __all__ = [
     "nearest_key",
     "next_name",
     "parse_definition",
+    "range_maker",
     "rename_definition",
     "require_package",
     "rungs",

@@ -80,33 +80,41 @@ class NetworkSection(Section):
     """[network]: the architecture, the same in all trials unless [space] searches it."""
 
     hidden: list[Annotated[int, Field(ge=1)]] = Field(
-        [64, 32], max_length=MOST_LAYERS, description="units per hidden layer; [] for no hidden layer"
+        default=[64, 32], max_length=MOST_LAYERS, description="units per hidden layer; [] for no hidden layer"
     )
     activation: Annotated[str, _known(ACTIVATIONS, "an activation")] = Field(
-        "relu", description="activation of the hidden layers"
+        default="relu", description="activation of the hidden layers"
     )
     output: Literal["softmax", "sigmoid"] = Field(
-        "softmax", description="softmax for any number of classes, sigmoid for two classes"
+        default="softmax", description="softmax for any number of classes, sigmoid for two classes"
     )
     trainer: Annotated[str, AfterValidator(check_trainer)] | None = Field(
-        None, description="custom trainer, package.module:function, instead of tuner's own network"
+        default=None, description="custom trainer, package.module:function, instead of tuner's own network"
     )
 
 
 class TrainingSection(Section):
     """[training]: when training stops, and its cost."""
 
-    max_epochs: int = Field(100, ge=1, description="maximum number of epochs (passes over the training set)")
-    patience: int = Field(10, ge=1, description="training stops after this many epochs without a better dev result")
-    min_updates: int = Field(500, ge=0, description="training does not stop early before this many gradient steps")
-    min_improvement: float = Field(0.0, ge=0, description="how much lower a dev result must be to count as better")
+    max_epochs: int = Field(default=100, ge=1, description="maximum number of epochs (passes over the training set)")
+    patience: int = Field(
+        default=10, ge=1, description="training stops after this many epochs without a better dev result"
+    )
+    min_updates: int = Field(
+        default=500, ge=0, description="training does not stop early before this many gradient steps"
+    )
+    min_improvement: float = Field(
+        default=0.0, ge=0, description="how much lower a dev result must be to count as better"
+    )
     monitor: Annotated[str, _known(METRICS, "a monitor")] = Field(
-        "error", description="metric on the dev set that early stopping follows"
+        default="error", description="metric on the dev set that early stopping follows"
     )
     penalty_per: Literal["train_set", "mini_batch"] = Field(
         "train_set", description="m in the penalty λ/(2m): rows of the training set, or of the mini-batch"
     )
-    seeds: int = Field(1, ge=1, le=64, description="networks per trial, one per seed; the trial's value is their mean")
+    seeds: int = Field(
+        default=1, ge=1, le=64, description="networks per trial, one per seed; the trial's value is their mean"
+    )
 
     @property
     def stopping(self) -> Stopping:
@@ -123,25 +131,29 @@ class TrainingSection(Section):
 class SearchSection(Section):
     """[search]: the number of trials, how they are sampled, and the metric they are compared by."""
 
-    trials: int = Field(100, ge=1, description="the study's budget: complete and pruned trials in total")
+    trials: int = Field(default=100, ge=1, description="the study's budget: complete and pruned trials in total")
     metric: Annotated[str, _known(METRICS, "a metric")] = Field(
-        "error", description="metric on the dev set that trials are compared by"
+        default="error", description="metric on the dev set that trials are compared by"
     )
     sampler: Annotated[str, _known(SAMPLERS, "a sampler")] = Field(
-        "tpe", description="how trials are sampled; cmaes samples choices at random, grid uses the ticks of every range"
+        default="tpe",
+        description="how trials are sampled; cmaes samples choices at random, grid uses the ticks of every range",
     )
     explore: float = Field(
-        0.25, ge=0, le=1, description="share of trials spread evenly over the space and never pruned"
+        default=0.25, ge=0, le=1, description="share of trials spread evenly over the space and never pruned"
     )
     pruner: Annotated[str, _known(PRUNERS, "a pruner")] = Field(
-        "median", description="how unpromising trials are stopped; wilcoxon compares with the best trial, fold by fold"
+        default="median",
+        description="how unpromising trials are stopped; wilcoxon compares with the best trial, fold by fold",
     )
-    seed: int = Field(0, ge=0, lt=2**63, description="seed of every random draw of the search")
-    max_attempts: int = Field(3, ge=1, description="number of attempts at a trial before it counts as failed")
-    trial_timeout: float | None = Field(None, gt=0, description="maximum seconds per trial")
-    target_error: float | None = Field(None, ge=0, le=1, description="the study ends when the best value is this low")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="seed of every random draw of the search")
+    max_attempts: int = Field(default=3, ge=1, description="number of attempts at a trial before it counts as failed")
+    trial_timeout: float | None = Field(default=None, gt=0, description="maximum seconds per trial")
+    target_error: float | None = Field(
+        default=None, ge=0, le=1, description="the study ends when the best value is this low"
+    )
     stop_after_no_progress: int | None = Field(
-        None, ge=1, description="the study ends after this many finished trials without a better one"
+        default=None, ge=1, description="the study ends after this many finished trials without a better one"
     )
 
 
@@ -149,9 +161,11 @@ class DiagnosisSection(Section):
     """[diagnosis]: baseline and threshold of the report; may be changed at any time."""
 
     baseline_error: float | dict[Literal["wrong", "of"], int] | None = Field(
-        None, description="human-level or Bayes error: a number, or { wrong = 3, of = 200 }"
+        default=None, description="human-level or Bayes error: a number, or { wrong = 3, of = 200 }"
     )
-    material_gap: float = Field(0.02, gt=0, lt=1, description="threshold: a gap smaller than this does not matter")
+    material_gap: float = Field(
+        default=0.02, gt=0, lt=1, description="threshold: a gap smaller than this does not matter"
+    )
 
     @field_validator("baseline_error")
     @classmethod

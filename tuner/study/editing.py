@@ -80,12 +80,13 @@ def value_at(text: str, key: str) -> Any:
     return value
 
 
-def _key(name: str) -> str:
+def toml_key(name: str) -> str:
+    """Write a key as TOML."""
     return name if BARE_KEY.fullmatch(name) else str(tomlkit.item(name).as_string())
 
 
 def toml(value: Any) -> str:
     """Write a value as TOML, a table on one line."""
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(str(key))} = {toml(of)}" for key, of in value.items()) + " }"
+        return "{ " + ", ".join(f"{toml_key(str(key))} = {toml(of)}" for key, of in value.items()) + " }"
     return str(tomlkit.item(value).as_string())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from tuner.metrics import BALANCED_ERROR, ERROR, METRICS, Metric
@@ -16,6 +17,12 @@ FOLDS_BELOW = 5000
 IMBALANCED = 0.05
 SMALLEST_BATCH = 16
 ALIGN = 44
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+ROWS = {
+    "group": "rows of one group are never split between sets",
+    "dev": "dev rows of their own",
+    "test": "test rows of their own",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +46,13 @@ def uses_folds(n_rows: int) -> bool:
     return n_rows < FOLDS_BELOW
 
 
-def make_definition(name: str, source: str | None, target: str | None, shape: DataShape) -> str:
+def make_definition(
+    name: str, source: str | None, target: str | None, shape: DataShape, rows: Mapping[str, Any] = NOTHING
+) -> str:
     """Return the TOML text of a definition.
 
-    ``source`` is a data file, absolute or relative to the definition's folder; None for arrays.
+    ``source`` is a data file, absolute or relative to the definition's folder; None for rows in memory, of which
+    ``rows`` says more: keys of [data].
     """
     hidden = [64, 32] if shape.n_train < 20_000 else [128, 64]
     metric = BALANCED_ERROR if shape.is_imbalanced else ERROR
@@ -57,8 +67,9 @@ def make_definition(name: str, source: str | None, target: str | None, shape: Da
         if source is not None
         else None,
         _line("target", target, "the column to predict") if target is not None else None,
+        *(_line(key, rows[key], comment) for key, comment in ROWS.items() if key in rows),
         _line("folds", 5, "small data: cross-validation on the rows outside the test set")
-        if uses_folds(shape.n_rows)
+        if uses_folds(shape.n_rows) and "dev" not in rows
         else None,
         _line("seed", 0, "seed of the split only: it does not depend on the search's seed"),
         "",

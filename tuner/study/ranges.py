@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
+from tuner.errors import ArgumentError
 from tuner.scales import SCALES, Scale
 
 
@@ -53,3 +54,41 @@ class Range(_Kinds):
     def contains(self, value: Any) -> bool:
         """Whether a value can be sampled from this range, up to rounding."""
         return self.scale.contains(self.bounds, value)
+
+
+class MakeRange(Protocol):
+    """Makes a range of numbers."""
+
+    def __call__(self, low: float, high: float) -> Range:
+        """From ``low`` to ``high``.  Raises ArgumentError for invalid ends."""
+
+
+class MakeChoice(Protocol):
+    """Makes a range of choices."""
+
+    def __call__(self, *values: bool | float | str) -> Range:
+        """One of ``values``.  Raises ArgumentError for invalid ones."""
+
+
+def range_maker(kind: str) -> MakeRange | MakeChoice:
+    """Return the function that makes ranges of a kind of ``SCALES``, as ``tuner.log_uniform`` does."""
+
+    def make(bounds: Any) -> Range:
+        try:
+            return Range.model_validate({kind: bounds})
+        except ValidationError as error:
+            problem = error.errors()[0]
+            why = problem["msg"].removeprefix("Value error, ")
+            name = f"tuner.{kind}({', '.join(map(repr, bounds))})"
+            raise ArgumentError(f"{name}: {why.removeprefix(f'{kind}: ')}") from None
+
+    def make_range(low: float, high: float) -> Range:
+        return make((low, high))
+
+    def make_choice(*values: bool | float | str) -> Range:
+        return make(list(values))
+
+    maker = make_range if SCALES[kind].is_numeric else make_choice
+    maker.__name__ = maker.__qualname__ = kind
+    maker.__doc__ = f"Make a range for [space]: {SCALES[kind].description}."
+    return maker

@@ -2,6 +2,7 @@
 
 from tuner.workspace.creating import PreparedStudy
 from tuner.workspace.locating import StudyPlace, write_definition, write_example
+from tuner.workspace.memory import DataInMemory, dataset_again, open_data_in_memory
 from tuner.workspace.opening import (
     StudyRequest,
     StudyView,
@@ -11,7 +12,6 @@ from tuner.workspace.opening import (
     load_study_data,
     load_to_run,
     make_definition_file,
-    open_data_in_memory,
     open_study,
     open_to_read,
     read_again,

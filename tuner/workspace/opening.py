@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Collection, Mapping
-from contextlib import closing
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from tuner.commands import command_text
-from tuner.data import Dataset, DataSettings, arrays_reader, dataset_from, frame_reader, load_dataset
-from tuner.errors import ArgumentError, DataError, NoDatabaseError, UsageError
+from tuner.data import Dataset, dataset_from, load_dataset
+from tuner.errors import DataError, NoDatabaseError, UsageError
 from tuner.paths import STUDIES
 from tuner.storage import (
     Database,
@@ -34,11 +31,8 @@ from tuner.storage import (
     study_lines,
 )
 from tuner.study import (
-    Edit,
     Source,
-    edit_definition,
     identity_changes,
-    make_definition,
     parse_definition,
     require_package,
 )
@@ -54,7 +48,6 @@ from tuner.workspace.locating import (
     name_of,
     refuse_defined,
     renamed,
-    shape_of,
     storage_url,
     stored_source,
     study_name_of,
@@ -110,47 +103,6 @@ def _write_made(where: Path | None, text: str) -> None:
     except UsageError:
         if not where.is_file() or where.read_text(encoding="utf-8") != text:
             raise
-
-
-def open_data_in_memory(
-    data: Any,
-    target: Any,
-    *,
-    name: str | None,
-    storage: str | None,
-    allow_changed: bool,
-    from_study: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    cache: bool = True,
-) -> PreparedStudy:
-    """Open the study of a DataFrame (``target`` names a column) or of arrays (``target`` holds the classes).
-
-    ``settings`` override the definition made for the data ("search.trials": 20).  Without a name, the study is named
-    after both, so that the same data find it again.  ``cache`` keeps the prepared data for the next process.
-    """
-    column = target if isinstance(target, str) else None
-    if target is None:
-        raise ArgumentError("target: expected a column of the DataFrame, or the classes of the rows, got None")
-
-    edits = [Edit(key, value, "as asked for") for key, value in (settings or {}).items()]
-    of_data = {edit.key.removeprefix("data."): edit.value for edit in edits if edit.key.startswith("data.")}
-    probe = DataSettings.model_validate(of_data)
-    reader = arrays_reader(data, target, probe) if column is None else frame_reader(data, column, probe)
-    content = reader.fingerprint()
-    if settings:
-        lasting = {key: value for key, value in settings.items() if key != "search.trials"}  # a budget may be raised
-        content = hashlib.sha256(json.dumps([content, lasting], sort_keys=True).encode()).hexdigest()
-    name = name or f"data-{content[:8]}"
-    with reader:
-        reader.measure()
-        text = make_definition(name, None, column, shape_of(reader))
-    if edits:
-        text = edit_definition(text, edits, "Made and edited by a call of Python.")
-    source = Source(parse_definition(text, f"study {name!r}"), text, Path.cwd())
-    with reader.with_settings(source.definition.data) as rows:
-        dataset = dataset_from(rows, cache=cache)
-        with closing(Located(name, source, storage_url(storage))) as located:
-            return prepare(source, dataset, located, from_study=from_study, allow_changed=allow_changed)
 
 
 def load_study_data(request: StudyRequest) -> tuple[Source, Dataset]:
@@ -288,7 +240,8 @@ def load_searched(place: StudyPlace, dataset: Dataset | None = None) -> tuple[St
     definition = parse_definition(record.definition, f"study {record.name!r}")
     if dataset is None and definition.data.source is None:
         raise UsageError(
-            f"study {record.name!r} was searched on data in memory. Use the Study that tuner.search(rows, …) returned"
+            f"study {record.name!r} was searched on data in memory. Pass them: "
+            f"tuner.load_study({record.name!r}, data=…, target=…)"
         )
     dataset = load_dataset(definition.data, folder) if dataset is None else dataset
     if dataset.fingerprint != record.fingerprint or not np.array_equal(dataset.dev_rows, record.dev_rows):

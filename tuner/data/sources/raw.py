@@ -41,7 +41,8 @@ class Wanted:
 class Raw:
     """The rows and columns of a file; ``line_of`` turns a row number into "line 17" for messages.
 
-    ``labels``: the target's cells if the format keeps them apart from the columns, and ``target`` their name.
+    ``labels``: the target's cells if the format keeps them apart from the columns, and ``target`` their name; ``group``
+    likewise, with its name.
     ``decimal``: the decimal sign in cells read as text.
     """
 
@@ -50,6 +51,7 @@ class Raw:
     line_of: Callable[[int], str]
     target: str | None = None
     labels: pd.Series[Any] | None = None
+    group: pd.Series[Any] | None = None
     image: tuple[int, ...] | None = None
     decimal: str = "."
     notices: tuple[str, ...] = field(default=())
@@ -71,8 +73,10 @@ class Raw:
         return place if column is None else f"{place}, column {quoted(column)}"
 
     def cells(self, name: str) -> pd.Series[Any]:
-        """Return one column, or the labels if they have this name."""
-        return self.labels if self.labels is not None and name == self.target else self.frame[name]
+        """Return one column, or the labels or groups if they have this name."""
+        if self.labels is not None and name == self.target:
+            return self.labels
+        return self.group if self.group is not None and name == self.group.name else self.frame[name]
 
 
 def _is_beyond_dates(cells: pd.Series[Any]) -> bool:

@@ -1,0 +1,179 @@
+"""Rows in memory: DataFrames of any library and arrays, as tables that are read like files."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.data.reading import FrameReader
+from tuner.data.settings import DataSettings
+from tuner.errors import ArgumentError, DataError
+from tuner.formatting import count, message_of, shorten
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tuner.data.sources.raw import Raw
+
+IN_MEMORY = "(rows in memory)"
+"""What [data] dev and test name where their rows are not those of a file."""
+SETS = ("source", "dev", "test")
+
+
+@dataclass(frozen=True)
+class RowsInMemory:
+    """Rows in memory: the table of each set, a SHA-256 of them all, and what they say in [data] (``settings``)."""
+
+    raws: dict[str, Raw]
+    content: str
+    settings: dict[str, Any]
+
+    def reader(self, settings: DataSettings) -> FrameReader:
+        """Return a reader of these rows.  Raises ArgumentError for settings that name a file or another set of rows."""
+        for key in SETS:
+            named = getattr(settings, key)
+            if named not in (None, IN_MEMORY):
+                raise ArgumentError(f"settings.{key}: expected no file with rows in memory, got {named!r}")
+            if key != "source" and (named is None) != (key not in self.raws):
+                state = "no rows" if named is None else "rows"
+                raise ArgumentError(f"{key}: the study has {state} of its own for {key}; {key}= must agree with it")
+        given = {"target": self.raws["source"].target, **self.settings}
+        return FrameReader(settings.model_copy(update=given), self.raws, self.content)
+
+
+def rows_in_memory(
+    data: Any, target: Any, *, dev: Any = None, test: Any = None, groups: Any = None, where: str | None = None
+) -> RowsInMemory:
+    """Take rows as a study's tables.  Raises ArgumentError or DataError for what is not a table of rows with classes.
+
+    ``target``: a column of the table, or the class of each row.  ``dev``, ``test``: rows of their own, a table with the
+    column of the target, or (rows, classes).  ``groups``: a column, or the group of each row.
+    """
+    if target is None:
+        raise ArgumentError("target: expected a column of the DataFrame, or the classes of the rows, got None")
+    tables = {"source": _table(data, target, "the data")}
+    for key, given in (("dev", dev), ("test", test)):
+        if given is not None:
+            rows, classes = given if isinstance(given, tuple) and len(given) == 2 else (given, target)
+            if given is rows and not isinstance(target, str):
+                raise ArgumentError(f"{key}: expected (rows, classes), as target holds the classes of the rows")
+            tables[key] = _table(rows, classes, f"the {key} rows")
+    settings: dict[str, Any] = {key: IN_MEMORY for key in tables if key != "source"}
+    if isinstance(target, str):
+        settings["target"] = target
+    if isinstance(groups, str):
+        if groups not in tables["source"][0].names:
+            raise ArgumentError(
+                f"groups: no column {shorten(repr(groups))}; expected a column, or the group of each row"
+            )
+        settings["group"] = groups
+    elif groups is not None:
+        if len(tables) > 1:
+            raise ArgumentError("groups: with dev or test rows, expected a column that all have, got one group per row")
+        settings["group"] = _unused("group", tables["source"][0])
+        tables["source"] = _with_groups(tables["source"], groups, settings["group"])
+    contents = [content for _, content in tables.values()]
+    content = contents[0] if len(contents) == 1 else hashlib.sha256("".join(contents).encode()).hexdigest()
+    return RowsInMemory({key: raw for key, (raw, _) in tables.items()}, content, settings)
+
+
+def as_table(data: Any, what: str) -> pd.DataFrame | NDArray[Any]:
+    """Return rows as a DataFrame if they have columns (pandas, polars, pyarrow, …), else as an array."""
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame | np.ndarray):
+        return data
+    if hasattr(data, "toarray"):
+        raise DataError(f"{what}: expected rows and columns, got a sparse {type(data).__name__}; pass its .toarray()")
+    try:
+        table = data.to_pandas() if hasattr(data, "to_pandas") else np.asarray(data)
+    except Exception as error:  # of another library
+        raise DataError(f"{what}: a {type(data).__name__} cannot be read ({message_of(error)})") from error
+    if not isinstance(table, pd.DataFrame) and (not isinstance(table, np.ndarray) or table.ndim == 0):
+        raise DataError(f"{what}: expected a DataFrame or an array, got {shorten(type(data).__name__)}")
+    return table
+
+
+def as_values(values: Any, what: str) -> NDArray[Any]:
+    """Return one value per row, from a list, an array or a column of any library."""
+    try:
+        array = np.asarray(values.to_pandas() if hasattr(values, "to_pandas") else values)
+    except Exception as error:  # of another library
+        raise DataError(f"{what}: a {type(values).__name__} cannot be read ({message_of(error)})") from error
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise DataError(f"{what}: expected one value per row, got {_shape(values, array)}")
+    return array
+
+
+def _shape(values: Any, array: NDArray[Any]) -> str:
+    return f"shape {array.shape}" if array.ndim else shorten(repr(values))
+
+
+def _table(data: Any, target: Any, where: str) -> tuple[Raw, str]:
+    """One table as rows, with its target apart unless that is a column, and the SHA-256 of both."""
+    table = as_table(data, where)
+    if not isinstance(table, np.ndarray):
+        return _of_frame(table, target, where)
+    if isinstance(target, str):
+        raise ArgumentError(f"target: expected the classes of an array's rows, got the name {shorten(repr(target))}")
+    return _of_array(table, as_values(target, "target"), where)
+
+
+def _of_array(x: NDArray[Any], labels: NDArray[Any], where: str) -> tuple[Raw, str]:
+    from tuner.data.sources.arrays import raw_of_arrays
+
+    raw = raw_of_arrays(x, labels, where, "y")
+    content = hashlib.sha256(repr((x.shape, x.dtype.str, labels.dtype.str)).encode())
+    content.update(np.ascontiguousarray(x).data)
+    content.update(repr(labels.tolist()).encode())
+    return raw, content.hexdigest()
+
+
+def _of_frame(frame: pd.DataFrame, target: Any, where: str) -> tuple[Raw, str]:
+    import pandas as pd
+
+    from tuner.data.assembling import raw_of_frame
+
+    raw = raw_of_frame(frame, where)
+    content = hashlib.sha256(repr([(name, str(dtype)) for name, dtype in raw.frame.dtypes.items()]).encode())
+    for name in range(raw.frame.shape[1]):
+        try:
+            content.update(pd.util.hash_pandas_object(raw.frame.iloc[:, name], index=False).to_numpy().tobytes())
+        except TypeError as error:
+            raise DataError(
+                f"{where}, column {raw.frame.columns[name]!r}: expected one value per row ({message_of(error)})"
+            ) from error
+    if isinstance(target, str):
+        return raw, content.hexdigest()
+    labels = _one_per_row(target, raw, "target")
+    content.update(repr(labels.tolist()).encode())
+    return replace(raw, labels=pd.Series(labels), target=_unused("y", raw)), content.hexdigest()
+
+
+def _with_groups(table: tuple[Raw, str], groups: Any, name: str) -> tuple[Raw, str]:
+    import pandas as pd
+
+    raw, content = table
+    values = _one_per_row(groups, raw, "groups")
+    together = hashlib.sha256((content + repr(values.tolist())).encode()).hexdigest()
+    return replace(raw, group=pd.Series(values, name=name)), together
+
+
+def _one_per_row(values: Any, raw: Raw, what: str) -> NDArray[Any]:
+    array = as_values(values, what)
+    if len(array) != len(raw.frame):
+        raise DataError(f"{what}: expected {count(len(raw.frame), 'value')}, one per row, got {len(array):,}")
+    return array
+
+
+def _unused(name: str, raw: Raw) -> str:
+    """A name that no column has."""
+    while name in (*raw.names, raw.target):
+        name += "_"
+    return name

@@ -1,0 +1,69 @@
+"""A study definition written in Python: typed, checked while it is written, and in part or whole."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, ValidationError
+
+from tuner.data import DataSettings
+from tuner.errors import ArgumentError, DefinitionError
+from tuner.formatting import shorten
+from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
+from tuner.study.definition import StudyDefinition
+from tuner.study.editing import toml, toml_key
+from tuner.study.parsing import explain
+
+SECTIONS = ("data", "network", "training", "space", "search", "diagnosis")
+MADE_FOR_ALL = ("data", "search", "diagnosis")
+"""Sections that suit every trainer; what the others say for tuner's own network means nothing to another one."""
+
+
+class Definition(StudyDefinition):
+    """A study definition in Python, with the tables and keys of the study file; `space` takes `tuner.log_uniform(…)`.
+
+    What it leaves out is made for the data, section by section.  Raises DefinitionError, with the key, the value found
+    and what was expected.
+    """
+
+    name: str = Field(default="", pattern=f"^{STUDY_NAME}$", max_length=LONGEST_STUDY_NAME)
+    data: DataSettings = DataSettings()
+
+    if not TYPE_CHECKING:  # type checkers see the fields
+
+        def __init__(self, /, **sections: Any) -> None:
+            try:
+                super().__init__(**sections)
+            except ValidationError as error:
+                raise DefinitionError(f"definition: {explain(error)}") from None
+
+
+def definition_table(definition: StudyDefinition | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tables of a definition in Python as a study file has them.  Raises InputError."""
+    if isinstance(definition, Mapping):
+        unknown = next((key for key in definition if not isinstance(key, str)), None)
+        if unknown is not None:
+            raise DefinitionError(f"definition: expected names of sections, got {shorten(repr(unknown))}")
+        definition = Definition(**definition)
+    if not isinstance(definition, StudyDefinition):
+        expected = "a study file, a dict or a tuner.Definition"
+        raise ArgumentError(f"definition: expected {expected}, got {shorten(repr(definition))}")
+    return definition.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+
+
+def complete_definition(given: Mapping[str, Any], made: str) -> dict[str, Any]:
+    """Return the given tables with the sections they lack from the definition ``made`` for the data."""
+    others = tomllib.loads(made)
+    is_own = "trainer" not in given.get("network", {})
+    taken = SECTIONS if is_own else MADE_FOR_ALL
+    return {name: given[name] if name in given else others[name] for name in SECTIONS if name in (*given, *taken)}
+
+
+def definition_text(name: str, tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """Write the tables of a definition as TOML, one key per line."""
+    lines = ["# Made by a call of Python for data in memory.", f"name = {toml(name)}"]
+    for section, keys in tables.items():
+        lines += ["", f"[{section}]", *(f"{toml_key(key)} = {toml(value)}" for key, value in keys.items())]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,181 @@
+"""Open the study of rows in memory, to search it or to use it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tuner.data import Dataset, RowsInMemory, dataset_from, rows_in_memory
+from tuner.errors import ArgumentError, DataError
+from tuner.formatting import shorten
+from tuner.storage import StoredStudy
+from tuner.study import (
+    Definition,
+    Edit,
+    Source,
+    complete_definition,
+    definition_table,
+    definition_text,
+    edit_definition,
+    make_definition,
+    parse_definition,
+    require_package,
+    validate_definition,
+)
+from tuner.trainers import trainer_of
+from tuner.workspace.creating import PreparedStudy, prepare
+from tuner.workspace.locating import Located, read_source, shape_of, storage_url
+
+Given = Definition | Mapping[str, Any] | str | Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataInMemory:
+    """Rows with their classes: a DataFrame or an array, and a column of it or the class of each row.
+
+    ``dev``, ``test``: rows of their own, a DataFrame or (rows, classes).  ``groups``: a column, or the group of each
+    row.
+    """
+
+    data: Any
+    target: Any
+    dev: Any = None
+    test: Any = None
+    groups: Any = None
+
+    def rows(self, column: Any) -> RowsInMemory:
+        """Return the rows; ``column`` is the target where none is given."""
+        target = column if self.target is None else self.target
+        return rows_in_memory(self.data, target, dev=self.dev, test=self.test, groups=self.groups)
+
+
+def open_data_in_memory(
+    data: DataInMemory,
+    *,
+    name: str | None,
+    storage: str | None,
+    allow_changed: bool = False,
+    from_study: str | None = None,
+    definition: Given | None = None,
+    trainer: str | Callable[..., Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    cache: bool = True,
+) -> PreparedStudy:
+    """Find or create the study of rows in memory.
+
+    ``definition``: a definition, whose missing sections are made for the data.  ``trainer``: a custom trainer, which
+    the caller permits.  ``settings`` override single keys ("search.trials": 20).  Without a name, the study is named
+    after all of these, so that the same call finds it again.  ``cache`` keeps the prepared data for the next process.
+    """
+    given, folder = _given(definition, trainer)
+    rows, of_data = _rows(data, given)
+    edits = [Edit(key, value, "as asked for") for key, value in (settings or {}).items()]
+    edited = {edit.key.removeprefix("data."): edit.value for edit in edits if edit.key.startswith("data.")}
+    name = name or given.pop("name", None) or f"data-{_content(rows, given, settings or {})[:8]}"
+    given.pop("name", None)
+    data_section = {**of_data, **edited, **rows.settings}
+    reader = rows.reader(validate_definition({"name": "data", "data": data_section}, "definition").data)
+    with reader:
+        reader.measure()
+        text = make_definition(name, None, rows.settings.get("target"), shape_of(reader), rows.settings)
+    if given:
+        text = definition_text(name, complete_definition(given, text))
+    if edits:
+        text = edit_definition(text, edits, "Made and edited by a call of Python.")
+    source = Source(parse_definition(text, f"study {name!r}"), text, Path.cwd())
+    runner = trainer_of(source.definition, file_folder=folder, allowed=())
+    runner.prepare()
+    require_package(source.definition.search.sampler)
+    with reader.with_settings(rows.reader(source.definition.data).settings) as final:
+        dataset = dataset_from(final, cache=cache)
+        with closing(Located(name, source, storage_url(storage))) as located:
+            study = prepare(source, dataset, located, from_study=from_study, allow_changed=allow_changed)
+    return replace(study, trainer=runner)
+
+
+def _given(definition: Given | None, trainer: str | Callable[..., Any] | None) -> tuple[dict[str, Any], Path]:
+    """The tables of the definition with its trainer, and the folder where a module of the trainer is looked for."""
+    folder = Path.cwd()
+    if isinstance(definition, str | Path):
+        source = read_source(Path(definition))
+        definition, folder = tomllib.loads(source.text), source.folder
+    if trainer is None:
+        return {} if definition is None else definition_table(definition), folder
+    name, folder = importable(trainer)
+    tables = (
+        {} if definition is None else definition if isinstance(definition, Mapping) else definition_table(definition)
+    )
+    return definition_table({**tables, "network": {**tables.get("network", {}), "trainer": name}}), folder
+
+
+def _rows(data: DataInMemory, given: dict[str, Any]) -> tuple[RowsInMemory, dict[str, Any]]:
+    """The rows, and what the definition says of them; it may say so in [data], whose source they replace."""
+    of_data = dict(given.get("data", {}))
+    of_data.pop("source", None)
+    for key in ("dev", "test"):
+        if of_data.pop(key, None) is not None and getattr(data, key) is None:
+            raise ArgumentError(f"definition: data.{key} names a file, but the data are in memory; pass {key}= too")
+    rows = data.rows(of_data.get("target"))
+    if "data" in given:
+        given["data"] = {**of_data, **rows.settings}
+    return rows, of_data
+
+
+def _content(rows: RowsInMemory, given: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """A SHA-256 of the rows and of what is asked for, without the budget, which may be raised."""
+    lasting: Any = {key: value for key, value in settings.items() if key != "search.trials"}
+    if given:
+        search = {key: value for key, value in given.get("search", {}).items() if key != "trials"}
+        lasting = [lasting, {**given, "search": search}]
+    elif not settings:
+        return rows.content
+    return hashlib.sha256(json.dumps([rows.content, lasting], sort_keys=True).encode()).hexdigest()
+
+
+def importable(trainer: str | Callable[..., Any]) -> tuple[str, Path]:
+    """Return ``package.module:function`` of a custom trainer, and the folder of its module.
+
+    Raises ArgumentError for a function that no other process could import.
+    """
+    if isinstance(trainer, str):
+        return trainer, Path.cwd()
+    module, name = getattr(trainer, "__module__", None), getattr(trainer, "__qualname__", None)
+    if not callable(trainer) or not module or not name:
+        raise ArgumentError(f"trainer: expected a function or 'package.module:function', got {shorten(repr(trainer))}")
+    if module == "__main__":
+        why = "is defined in the running script or notebook"
+    elif not name.isidentifier():
+        why = "is not at the top level of its module"
+    elif getattr(sys.modules.get(module), name, None) is not trainer:
+        why = f"is not what {module}:{name} leads to"
+    else:
+        file = getattr(sys.modules[module], "__file__", None)
+        folder = Path.cwd() if file is None else Path(file).resolve().parents[module.count(".")]
+        return f"{module}:{name}", folder
+    raise ArgumentError(
+        f"trainer: {name} {why}, where worker processes cannot import it. Define it at the top level of a file of its "
+        "own, like trainers.py, and pass trainers.NAME"
+    )
+
+
+def dataset_again(stored: StoredStudy, data: DataInMemory) -> Dataset:
+    """Return the dataset of a searched study, of the rows that it was searched on.  Raises DataError for others."""
+    settings = parse_definition(stored.definition, f"study {stored.name!r}").data
+    if settings.source is not None:
+        raise ArgumentError(f"data: study {stored.name!r} reads its data from {settings.source}; leave data out")
+    if settings.group is not None and data.groups is None:
+        data = replace(data, groups=settings.group)
+    dataset = dataset_from(data.rows(settings.target).reader(settings))
+    if dataset.fingerprint != stored.fingerprint:
+        raise DataError(
+            f"data: not the rows that study {stored.name!r} was searched on (fingerprint {dataset.fingerprint[:12]}, "
+            f"recorded {stored.fingerprint[:12]}). Pass the same rows, classes, types and column names"
+        )
+    return dataset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from tests.running.test_sampling import Trials
 from tuner.errors import SearchError, StorageError, UsageError
 from tuner.running import SearchRequest, run_search
 from tuner.running.sampling import draw
-from tuner.storage import Database, merge_database, open_database, sqlite_url
+from tuner.storage import Database, Outcome, merge_database, open_database, sqlite_url
 from tuner.study.strategies import PACKAGES
-from tuner.trainers import own
+from tuner.trainers import Interrupted, OwnNetwork, TrialRequest, own
 from tuner.trial import trial_seed
 from tuner.workspace.opening import read_record
 
@@ -123,20 +124,23 @@ def test_three_failures_in_a_row_stop_the_search(edit: Edit, monkeypatch: pytest
     assert finished(database) == [3, 4, 5, 6]
 
 
+@dataclass(frozen=True)
+class FirstRunsOut(OwnNetwork):
+    """The memory does not hold the first trial."""
+
+    def run(self, request: TrialRequest) -> Outcome | Interrupted:
+        """Like any other, but for the first."""
+        if request.seed == trial_seed(0, 0):
+            raise MemoryError
+        return super().run(request)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_single_failure_is_replaced(edit: Edit, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+def test_a_single_failure_is_replaced(edit: Edit, workers: int) -> None:
     """Out of memory is a failed trial with its reason; the search goes on to its full budget."""
     database = edit()
-    whole = own.run_trial
-
-    def sometimes(*arguments: Any, **options: Any) -> Any:
-        if options["seed"] == first_seed:
-            raise MemoryError
-        return whole(*arguments, **options)
-
     study = opened()
-    first_seed = trial_seed(0, 0)
-    monkeypatch.setattr(own, "run_trial", sometimes)
+    study = replace(study, trainer=FirstRunsOut(study.definition))
     result = run_search(study, SearchRequest(workers=workers))
     assert (result.run.failed, finished(database)) == (1, [1, 2, 3, 4])
     assert rows(database, "SELECT reason FROM tuner_claims ORDER BY trial_id LIMIT 1") == [("out of memory",)]

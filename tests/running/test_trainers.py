@@ -54,6 +54,13 @@ def fit(params, data, seed, report):
     return train, dev
 """
 
+FIRST_EXITS = """\
+    import os
+    if not os.path.exists("begun"):
+        open("begun", "x").close()
+        os._exit(0)
+"""
+
 Make = Callable[..., Path]
 
 
@@ -264,6 +271,7 @@ def test_ctrl_c_ends_a_trainer_that_never_reports(make: Make, start: Start) -> N
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 130, errors
+    assert "trial 0: noise" in errors.splitlines()
     assert json.loads(out)["run"]["complete"] == 0
     assert states(database) == [(0, "WAITING")]
 
@@ -378,9 +386,15 @@ def test_enqueue_knows_the_names_of_the_study(make: Make) -> None:
 
 
 def test_a_trainer_serves_several_processes(make: Make) -> None:
-    """Workers are forked with the trainer imported; the budget is exact."""
-    make()
-    assert run_own(workers=2, total=8).run.complete == 8
+    """A trial whose trainer ends its process has failed; the others go on, and the budget is exact."""
+    file = make(
+        NEAREST_MEAN.replace("(params, data, seed, report):\n", "(params, data, seed, report):\n" + FIRST_EXITS)
+    )
+    result = run_own(workers=2, total=8)
+    assert (result.run.complete, result.run.failed) == (8, 1)
+    (reason,) = rows(file, "SELECT reason FROM tuner_claims WHERE reason IS NOT NULL")[0]
+    assert reason.startswith("crashed: trainer own_trainer_")
+    assert reason.endswith("ended its process with exit status 0, expected it to return")
 
 
 @pytest.mark.parametrize(

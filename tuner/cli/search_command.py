@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from tuner import fork_server
 from tuner.cli.options import (
     ABOVE,
     AllowTrainerOption,
@@ -84,6 +85,8 @@ def search(
         raise UsageError("--trials (N more) and --total (N in all) are mutually exclusive")
     check_log_format(log_format)
     limit = None if timeout is None else seconds_of(timeout, "--timeout")
+    if workers is not None and workers > 1 and scheduler is None:
+        fork_server.start()  # it imports what workers need while this process does, too
 
     from tuner.running import SearchRequest, check_executor, run_search
     from tuner.workspace import StudyRequest, open_study

@@ -126,7 +126,7 @@ def read_entry(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] |
     try:
         for name, described in meta["arrays"].items():
             with _own_file(folder, f"{name}.npy") as file:
-                arrays[name] = _mapped(file, *described[1:])
+                arrays[name] = _mapped(file, folder / f"{name}.npy", *described[1:])
             if _described(arrays[name]) != described:
                 return None
         with _own_file(folder, META) as file, contextlib.suppress(OSError):  # a read-only cache is fine
@@ -136,13 +136,14 @@ def read_entry(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] |
     return meta, arrays
 
 
-def _mapped(file: IO[bytes], dtype: str, shape: list[int]) -> NDArray[Any]:
-    """Map the array at the end of an NPY file, of a type and shape that are known."""
+def _mapped(file: IO[bytes], path: Path, dtype: str, shape: list[int]) -> NDArray[Any]:
+    """Map the array at the end of an NPY file, of a type and shape that are known; it keeps the ``path``."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     offset = os.fstat(file.fileno()).st_size - size
     if offset < 0:
         raise ValueError("the file is too short")
     mapped = np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=tuple(shape))
+    mapped.filename = str(path.absolute())
     return mapped.view(np.ndarray)
 
 

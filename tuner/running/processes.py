@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
+import pickle
 import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any
 
+from tuner import fork_server
 from tuner.commands import command_text
 from tuner.errors import SearchError, TunerError
 from tuner.formatting import error_line
+from tuner.mapped import Parcel
+from tuner.printable import show_safely
 from tuner.running.signals import StopSignal
 from tuner.running.worker import Task, Worker
-from tuner.storage import Database, read_counts
+from tuner.storage import Database, parse_url, read_counts
 
 DEATHS_IN_A_ROW = 3
 SENT_ITS_ERROR = 70
@@ -33,7 +35,6 @@ def run_processes(
 
     A worker's error ends them all and is raised here; one that dies is replaced, unless three die in a row.
     """
-    database.close()  # connections must not cross a fork
     processes = _WorkerProcesses(database, task)
     processes.start(workers)
     while processes.running:
@@ -61,12 +62,14 @@ class _WorkerProcesses:
     def has_failed(self) -> bool:
         return self.error is not None or len(self.deaths) >= DEATHS_IN_A_ROW
 
+    def __post_init__(self) -> None:
+        dataset = replace(self.task.dataset, reader=None)  # no worker reads the rows again
+        self.parcel = Parcel(replace(self.task, dataset=dataset))
+
     def start(self, workers: int) -> None:
-        context: Any = multiprocessing.get_context("fork")
         for _ in range(workers):
-            receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(self.database, self.task, os.getpid(), sender), daemon=True)
-            process.start()
+            receiver, sender = multiprocessing.Pipe(duplex=False)
+            process = fork_server.fork(_work, self.database.address, self.parcel.content, sender)
             sender.close()
             self.running.append((process, receiver))
 
@@ -91,7 +94,6 @@ class _WorkerProcesses:
 
     def _record_death(self, exit_code: int) -> None:
         finished = read_counts(self.database, self.task.study_id, self.task.budget.call).finished
-        self.database.close()
         if finished > self.finished_at_last_death:
             self.deaths.clear()
         self.finished_at_last_death = finished
@@ -109,11 +111,12 @@ class _WorkerProcesses:
             )
 
 
-def _work(database: Database, task: Task, parent: int, messages: Connection) -> None:
+def _work(address: str, task: bytes, messages: Connection) -> None:
     """A worker process: errors go to the parent, which shows them once."""
+    show_safely()
     try:
-        with StopSignal(parent).listening() as stop:
-            Worker(Database(database.url), task, stop).work()
+        with StopSignal(multiprocessing.parent_process()).listening() as stop, Database(parse_url(address)) as database:
+            Worker(database, pickle.loads(task), stop).work()
     except TunerError as error:
         messages.send(error)
         sys.exit(SENT_ITS_ERROR)

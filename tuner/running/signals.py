@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from types import FrameType
 
 
@@ -15,12 +15,12 @@ from types import FrameType
 class StopSignal:
     """Whether to stop: after SIGINT or SIGTERM, or once the parent process is gone."""
 
-    parent: int | None = None
+    parent: BaseProcess | None = None
     number: int | None = None
 
     def __call__(self) -> bool:
         """Whether to stop."""
-        return self.number is not None or (self.parent is not None and os.getppid() != self.parent)
+        return self.number is not None or (self.parent is not None and not self.parent.is_alive())
 
     @contextmanager
     def listening(self) -> Iterator[StopSignal]:

@@ -40,7 +40,7 @@ from tuner.storage import (
     write_sampled,
 )
 from tuner.study import StudyDefinition
-from tuner.trainers import Interrupted, Trainer, TrialError, TrialRequest
+from tuner.trainers import Interrupted, Trainer, TrialError, TrialRequest, print_output
 from tuner.trial import trial_settings
 
 FAILURES_IN_A_ROW = 3
@@ -212,6 +212,7 @@ class Worker:
             prune=pruning,
             should_stop=should_stop,
             checkpoint=claim.checkpoint,
+            on_output=lambda line: print_output(f"trial {claim.number}: {line}"),
         )
         try:
             outcome = self.task.trainer.run(request)

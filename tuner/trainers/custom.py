@@ -2,61 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import math
-import sys
 import time
-import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from tuner.data import Dataset, Part, Table
-from tuner.errors import StorageError, UsageError
-from tuner.formatting import error_line
+from tuner.data import Dataset
+from tuner.errors import UsageError
 from tuner.metrics import METRICS
 from tuner.outcomes import StopReason
 from tuner.storage import NetworkRecord, Outcome
 from tuner.study import StudyDefinition
-from tuner.trainers.epoch_report import EpochReport
-from tuner.trainers.function import TrainerFunction
-from tuner.trainers.interrupting import TrialEnded, interruptible
+from tuner.trainer_child.function import TrainerFunction
+from tuner.trainer_child.messages import Ended, EpochErrors, Returned, TrainCall, TrainerData
+from tuner.trainers.process import TrainerProcess
 from tuner.trainers.trainer import Estimate, Interrupted, TrialError, TrialRequest, memory_used
-from tuner.trial import dev_layout, network_seeds, trial_settings
+from tuner.trial import Prune, TrialSettings, dev_layout, network_seeds, trial_settings
 
 
-@dataclass(frozen=True, slots=True)
-class TrainerData:
-    """What a trainer may see: train and dev examples, and train-dev ones where the study has them; never the test set.
-
-    Each is a table: X (n, n_features) float32, encoded and normalized, y (n,) class indices, rows (n,) row numbers in
-    the file.  The arrays are shared by all trials and cannot be written to.  ``image``: height and width, where rows
-    are pixels.
-    """
-
-    train: Table
-    dev: Table
-    train_dev: Table | None
-    class_names: tuple[str, ...]
-    feature_names: tuple[str, ...]
-    image: tuple[int, ...] | None
-
-    @property
-    def n_classes(self) -> int:
-        """Number of classes: y is 0 to n_classes - 1."""
-        return len(self.class_names)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CustomTrainer:
     """Calls the function that the definition names; ``function`` is None where it may not be run here."""
 
     definition: StudyDefinition
     function: TrainerFunction | None
+    _process: TrainerProcess | None = field(init=False, repr=False, compare=False)
+    _sent: list[tuple[Dataset, list[TrainerData]]] = field(init=False, repr=False, compare=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_process", None if self.function is None else TrainerProcess(self.function))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return CustomTrainer, (self.definition, self.function)
 
     @property
     def name(self) -> str:
@@ -64,13 +42,13 @@ class CustomTrainer:
         return str(self.definition.network.trainer)
 
     def prepare(self) -> None:
-        """Import the function."""
-        self._permitted().load()
+        """Start the function's process, which imports it."""
+        self._permitted().start()
 
-    def _permitted(self) -> TrainerFunction:
-        if self.function is None:
+    def _permitted(self) -> TrainerProcess:
+        if self._process is None:
             raise UsageError(f"trainer {self.name}: expected one that was permitted")
-        return self.function
+        return self._process
 
     def run(self, request: TrialRequest) -> Outcome | Interrupted:
         """Call the function once for each network, one after the other; an interrupted trial begins anew.
@@ -79,32 +57,43 @@ class CustomTrainer:
         first one's of other trials.
         """
         began = time.perf_counter()
-        function = self._permitted()
-        call = function.load()
+        process = self._permitted()
         dataset, settings = request.dataset, request.settings
         layout = dev_layout(dataset, settings.seeds)
+        parts = self._data_of(dataset)
         networks: list[NetworkRecord] = []
         rung_values: dict[int, float] = {}
-        streams = network_seeds(request.seed, layout.n_networks)
-        for k, (stream, part) in enumerate(zip(streams, layout.each(dataset.parts), strict=True)):
-            data = _data(dataset, part)
-            report = EpochReport(self.name, settings, request.prune if k == 0 else None, request.should_stop)
+        for k, stream in enumerate(network_seeds(request.seed, layout.n_networks)):
+            part = k % len(parts)
+            epochs = _Epochs(settings, request.prune if k == 0 else None)
             seed = int(stream.generate_state(1, np.uint32)[0])
-            with function.importable():
-                returned = _call(self.name, call, request.values, data, seed, report)
-            if report.pruned:
-                networks.append(_pruned(report, data))
-                return _outcome(networks, report.best_dev_error, StopReason.PRUNED, report.rung_values, began)
-            if report.stopped:
+            returned = process.train(
+                TrainCall(dict(request.values), part, seed, epochs.most),
+                parts,
+                on_epoch=epochs.note,
+                should_stop=request.should_stop,
+                on_output=request.on_output,
+            )
+            if returned is None:
                 return Interrupted()
-            networks.append(_finished(report, data, _labels(self.name, returned, data)))
+            if isinstance(returned, Ended):
+                networks.append(_pruned(epochs, parts[part]))
+                return _outcome(networks, epochs.best_dev_error, StopReason.PRUNED, epochs.rung_values, began)
+            networks.append(_finished(epochs, parts[part], returned))
             if k == 0:
                 own = networks[0].dev_wrong / max(networks[0].n_dev, 1)
-                rung_values = {rung: report.rung_values.get(rung, own) for rung in settings.rungs}
+                rung_values = {rung: epochs.rung_values.get(rung, own) for rung in settings.rungs}
         value = METRICS[settings.metric].of_losses(layout, [network.dev_losses for network in networks], dataset.dev_y)
         reasons = {network.stop_reason for network in networks}
         reason = StopReason.MAX_EPOCHS if StopReason.MAX_EPOCHS in reasons else StopReason.RETURNED
         return _outcome(networks, value, reason, rung_values, began)
+
+    def _data_of(self, dataset: Dataset) -> list[TrainerData]:
+        """What the function sees of each part: the same list for the same data, which are sent once."""
+        if not self._sent or self._sent[0][0] is not dataset:
+            shared = (dataset.train_dev, dataset.class_names, dataset.feature_names, dataset.image)
+            self._sent[:] = [(dataset, [TrainerData(part.train, part.dev, *shared) for part in dataset.parts])]
+        return self._sent[0][1]
 
     def estimate(self, dataset: Dataset) -> Estimate:
         """Call the function in the middle of the space, and end it after the second epoch that it reports."""
@@ -119,8 +108,7 @@ class CustomTrainer:
             prune=lambda *_: True,
         )
         try:
-            with threadpool_limits(limits=1):
-                outcome = self.run(request)
+            outcome = self.run(request)
         except TrialError as error:
             raise UsageError(str(error)) from error
         assert isinstance(outcome, Outcome)  # nothing stops it
@@ -133,7 +121,8 @@ class CustomTrainer:
             least, most = least * n_networks, (first + epoch_seconds * (epochs - 1)) * n_networks
             ran = f"one epoch in {epoch_seconds:.2g} s; it was ended there, before it returned labels"
         calls = f"; a trial calls it {n_networks} times" if n_networks > 1 else ""
-        trials = definition.search.trials
+        trials, memory = definition.search.trials, memory_used(dataset)
+        memory["peak_bytes"] += self._permitted().memory
         return Estimate(
             n_networks=n_networks,
             n_parameters=None,
@@ -142,99 +131,45 @@ class CustomTrainer:
             seconds_at_least=trials * least,
             seconds_at_most=trials * max(least, most),
             ran=f"trainer {self.name}: {ran}{calls}",
-            **memory_used(dataset),
+            **memory,
         )
 
 
-def _data(dataset: Dataset, part: Part) -> TrainerData:
-    return TrainerData(
-        train=_read_only(part.train),
-        dev=_read_only(part.dev),
-        train_dev=None if dataset.train_dev is None else _read_only(dataset.train_dev),
-        class_names=dataset.class_names,
-        feature_names=dataset.feature_names,
-        image=dataset.image,
-    )
+@dataclass
+class _Epochs:
+    """The epochs that a trainer reported of one network; asks ``prune`` at the rungs."""
+
+    settings: TrialSettings
+    prune: Prune | None
+    best_dev_error: float = 1.0
+    rung_values: dict[int, float] = field(default_factory=dict)
+    curve: list[EpochErrors] = field(default_factory=list)
+
+    @property
+    def most(self) -> int:
+        """The epochs that [training] allows."""
+        return int(self.settings.stopping.max_epochs)
+
+    def note(self, epoch: EpochErrors) -> bool:
+        """Note an epoch; whether to go on."""
+        self.curve.append(epoch)
+        self.best_dev_error = min(self.best_dev_error, epoch.dev_error)
+        if len(self.curve) not in self.settings.rungs:
+            return True
+        self.rung_values[len(self.curve)] = self.best_dev_error
+        return self.prune is None or not self.prune(dict(self.rung_values), ())
 
 
-def _read_only(table: Table) -> Table:
-    """The same rows, which no trainer can change under the next trial's feet."""
-    read_only = Table(table.X.view(), table.y.view(), table.rows.view())
-    for view in (read_only.X, read_only.y, read_only.rows):
-        view.flags.writeable = False
-    return read_only
-
-
-def _call(
-    name: str,
-    function: Callable[..., Any],
-    params: Mapping[str, Any],
-    data: TrainerData,
-    seed: int,
-    report: EpochReport,
-) -> Any:
-    """What the trainer returns; ``report`` says whether it was ended.  What it prints goes to stderr."""
-    try:
-        with contextlib.redirect_stdout(sys.stderr), interruptible(report.should_stop, report.busy):
-            return function(copy.deepcopy(dict(params)), data, seed, report)
-    except (TrialError, MemoryError, StorageError):
-        raise
-    except TrialEnded:
-        report.stopped = not report.pruned
-        return None
-    except (Exception, SystemExit) as error:
-        raise TrialError(f"trainer {name} raised {error_line(error)}{_place(error)}") from error
-
-
-def _place(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-
-
-def _labels(name: str, returned: Any, data: TrainerData) -> list[np.ndarray]:
-    """The class indices that a trainer returned, of train, dev and train-dev, checked."""
-    tables = {"train": data.train, "dev": data.dev}
-    if data.train_dev is not None:
-        tables["train_dev"] = data.train_dev
-    expected = f"expected the predicted labels of {', '.join(tables)}, as a tuple of {len(tables)} arrays"
-    if not isinstance(returned, tuple | list):
-        raise TrialError(f"trainer {name} returned {type(returned).__name__}, {expected}")
-    if len(returned) != len(tables):
-        raise TrialError(f"trainer {name} returned {len(returned)} things, {expected}")
-    return [
-        _checked_labels(f"trainer {name} returned {split} labels", labels, len(table), data.n_classes)
-        for (split, table), labels in zip(tables.items(), returned, strict=True)
-    ]
-
-
-def _checked_labels(what: str, labels: Any, n: int, n_classes: int) -> np.ndarray:
-    expected = f"expected ({n},) class indices from 0 to {n_classes - 1}, as in y"
-    try:
-        array = np.asarray(labels)
-    except Exception as error:
-        raise TrialError(f"{what} that are no array ({error_line(error)}), {expected}") from error
-    if array.shape != (n,):
-        hint = "; take the argmax of probabilities" if array.shape == (n, n_classes) else ""
-        raise TrialError(f"{what} of shape {array.shape}, {expected}{hint}")
-    if array.dtype.kind not in "iufb":
-        raise TrialError(f"{what} like {array.tolist()[0]!r}, {expected} (not the classes' names)")
-    with np.errstate(invalid="ignore"):
-        wrong = np.flatnonzero(~((array >= 0) & (array < n_classes) & (array == np.floor(array))))
-    if len(wrong):
-        raise TrialError(f"{what} with {array[wrong[0]]} at row {wrong[0]}, {expected}")
-    return array.astype(np.int64)
-
-
-def _finished(report: EpochReport, data: TrainerData, labels: list[np.ndarray]) -> NetworkRecord:
+def _finished(epochs: _Epochs, data: TrainerData, returned: Returned) -> NetworkRecord:
     """The record of a network whose labels are known; its costs, updates and errors by dev fold are not."""
+    labels = returned.labels
     wrong = labels[1] != data.dev.y
     dev_error = float(wrong.mean()) if len(wrong) else 0.0
     train_dev = data.train_dev
-    epochs = len(report.curve)
     return NetworkRecord(
-        stop_reason=StopReason.MAX_EPOCHS if epochs >= report.max_epochs else StopReason.RETURNED,
-        best_epoch=_epoch_of(dev_error, report, len(wrong)),
-        epochs=epochs,
+        stop_reason=StopReason.MAX_EPOCHS if len(epochs.curve) >= epochs.most else StopReason.RETURNED,
+        best_epoch=_epoch_of(dev_error, epochs, len(wrong)),
+        epochs=len(epochs.curve),
         updates=0,
         n_train=len(data.train),
         train_wrong=int((labels[0] != data.train.y).sum()),
@@ -243,29 +178,29 @@ def _finished(report: EpochReport, data: TrainerData, labels: list[np.ndarray]) 
         dev_wrong=int(wrong.sum()),
         dev_cost=math.nan,
         dev_losses=wrong,
-        curve=_curve(report),
+        curve=_curve(epochs),
         n_train_dev=None if train_dev is None else len(train_dev),
         train_dev_wrong=None if train_dev is None else int((labels[2] != train_dev.y).sum()),
     )
 
 
-def _epoch_of(dev_error: float, report: EpochReport, n_dev: int) -> int:
+def _epoch_of(dev_error: float, epochs: _Epochs, n_dev: int) -> int:
     """The first epoch whose reported dev error is that of the labels; 0 if none is."""
-    for epoch, (_, reported, _) in enumerate(report.curve, start=1):
+    for epoch, (_, reported, _) in enumerate(epochs.curve, start=1):
         if abs(reported - dev_error) < 0.5 / max(n_dev, 1):
             return epoch
     return 0
 
 
-def _pruned(report: EpochReport, data: TrainerData) -> NetworkRecord:
+def _pruned(epochs: _Epochs, data: TrainerData) -> NetworkRecord:
     """The record of a network that was ended: its errors as reported at its best epoch, its labels unknown."""
-    best = min(range(len(report.curve)), key=lambda epoch: report.curve[epoch][1])
-    train_error, dev_error, _ = report.curve[best]
+    best = min(range(len(epochs.curve)), key=lambda epoch: epochs.curve[epoch][1])
+    train_error, dev_error, _ = epochs.curve[best]
     n_train, n_dev = len(data.train), len(data.dev)
     return NetworkRecord(
         stop_reason=StopReason.PRUNED,
         best_epoch=best + 1,
-        epochs=len(report.curve),
+        epochs=len(epochs.curve),
         updates=0,
         n_train=n_train,
         train_wrong=round(train_error * n_train),
@@ -274,12 +209,12 @@ def _pruned(report: EpochReport, data: TrainerData) -> NetworkRecord:
         dev_wrong=round(dev_error * n_dev),
         dev_cost=math.nan,
         dev_losses=np.zeros(0, bool),
-        curve=_curve(report),
+        curve=_curve(epochs),
     )
 
 
-def _curve(report: EpochReport) -> dict[str, np.ndarray]:
-    train, dev, seconds = np.array(report.curve, float).reshape(-1, 3).T
+def _curve(epochs: _Epochs) -> dict[str, np.ndarray]:
+    train, dev, seconds = np.array(epochs.curve, float).reshape(-1, 3).T
     unknown = np.full(len(train), np.nan)
     return {"train_cost": unknown, "train_error": train, "dev_cost": unknown, "dev_error": dev, "seconds": seconds}
 

@@ -1,4 +1,4 @@
-"""Interrupt a custom trainer that does not check whether to stop."""
+"""Interrupt work that does not check whether to stop."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tuner.trainer_child.messages import TrialEnded
+
 SECONDS_BETWEEN_LOOKS = 0.2
-
-
-class TrialEnded(BaseException):
-    """Raised within a trainer to end its trial; no ``Exception``, so that a trainer's own handlers let it pass."""
 
 
 @contextmanager

@@ -12,11 +12,8 @@ from tuner.nn import OPTIMIZERS, Architecture, Hyperparameters
 from tuner.outcomes import FailureCause, StopReason
 from tuner.storage import NetworkRecord, Outcome
 from tuner.study import StudyDefinition
-from tuner.trainers.trainer import Estimate, Interrupted, TrialError, TrialRequest, memory_used
+from tuner.trainers.trainer import ALWAYS_FREE, Estimate, Interrupted, TrialError, TrialRequest, memory_used
 from tuner.trial import TrialResult, dev_layout, draw_dev_folds, run_trial, trial_settings
-
-ALWAYS_FREE = 1 << 26
-"""Bytes that are taken without asking for the free memory, which takes longer than a small network's first epochs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tuner.errors import UsageError
 from tuner.study import StudyDefinition
+from tuner.trainer_child.function import TrainerFunction
 from tuner.trainers.custom import CustomTrainer
-from tuner.trainers.function import TrainerFunction
 from tuner.trainers.own import OwnNetwork
 from tuner.trainers.trainer import Trainer
 

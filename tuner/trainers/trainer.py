@@ -11,11 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from tuner.data import Dataset
+from tuner.printable import visible
 from tuner.storage import Outcome
 from tuner.study import StudyDefinition
-from tuner.trainers.interrupting import TrialEnded
+from tuner.trainer_child.messages import TrialEnded
 from tuner.trial import Prune, TrialSettings
 
+ALWAYS_FREE = 1 << 26
+"""Bytes that are taken without asking for the free memory, which takes longer than a small network's first epochs."""
 BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss: bytes on macOS, KiB elsewhere
 ShouldStop = Callable[[], bool]
 
@@ -23,6 +26,11 @@ ShouldStop = Callable[[], bool]
 def never() -> bool:
     """Do not stop."""
     return False
+
+
+def print_output(line: str) -> None:
+    """Show a line that a custom trainer printed."""
+    print(visible(line), file=sys.stderr, flush=True)
 
 
 class TrialError(TrialEnded):
@@ -42,7 +50,8 @@ class TrialRequest:
 
     ``dev_folds`` (n_dev,): the fold of each dev example in which the selection correction counts it.
     ``prune`` is asked at every rung and may end the trial; ``should_stop()`` is asked often and interrupts
-    it.  ``checkpoint``: what an interrupted attempt at this trial left.
+    it.  ``checkpoint``: what an interrupted attempt at this trial left.  ``on_output(line)`` is called with what a
+    custom trainer prints.
     """
 
     dataset: Dataset
@@ -53,6 +62,7 @@ class TrialRequest:
     prune: Prune | None = None
     should_stop: ShouldStop = never
     checkpoint: bytes | None = None
+    on_output: Callable[[str], None] = print_output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import UsageError
-from tuner.formatting import error_line
-from tuner.study import nearest
+from tuner.formatting import did_you_mean, error_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,6 @@ class TrainerFunction:
     def load(self) -> Callable[..., Any]:
         """Import the function.  Raises UsageError for any error in the user's module."""
         module_name, _, function_name = self.name.partition(":")
-        importlib.invalidate_caches()
         try:
             with self.importable():
                 module = importlib.import_module(module_name)
@@ -36,7 +34,8 @@ class TrainerFunction:
             raise UsageError(f"trainer {self.name}: importing {module_name} failed with {error_line(error)}") from error
         function: Callable[..., Any] | None = getattr(module, function_name, None)
         if not callable(function):
-            there = nearest(function_name, [name for name in vars(module) if not name.startswith("_")])
+            names = [name for name in vars(module) if not name.startswith("_")]
+            there = f"; {hint}" if (hint := did_you_mean(function_name, names)) else ""
             raise UsageError(
                 f"trainer {self.name}: no function {function_name!r} in {getattr(module, '__file__', module_name)}"
                 f"{there}"

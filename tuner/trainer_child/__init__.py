@@ -1,0 +1,1 @@
+"""What runs in the process of a custom trainer, which imports little else of tuner."""

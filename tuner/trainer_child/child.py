@@ -1,0 +1,117 @@
+"""The process of a custom trainer: it calls the user's function, again and again."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pickle
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from tuner.errors import UsageError
+from tuner.formatting import error_line
+from tuner.outcomes import FailureCause
+from tuner.trainer_child.function import TrainerFunction
+from tuner.trainer_child.messages import (
+    Ended,
+    EpochErrors,
+    Failed,
+    Loaded,
+    NewData,
+    Returned,
+    TrainCall,
+    TrainerData,
+    TrialEnded,
+)
+from tuner.trainer_child.report import EpochReport, TrainerError
+from tuner.trainer_child.returned import checked
+
+PR_SET_PDEATHSIG = 1
+
+
+def main(channel: int, parent: int) -> None:
+    """Serve the search that started this process, until it ends."""
+    os.set_inheritable(channel, False)
+    _die_with(parent)
+    signal.signal(signal.SIGTERM, _end)
+    with suppress(OSError):  # of all processes this one is to end where the memory does
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    connection = Connection(channel)
+    with suppress(EOFError, ConnectionError, TrialEnded):
+        _serve(connection)
+
+
+def _die_with(parent: int) -> None:
+    """Let the system kill this process with its parent, also while it runs C code."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before
+        sys.exit()
+
+
+def _end(*_: object) -> None:
+    raise TrialEnded
+
+
+def _serve(connection: Connection) -> None:
+    function: TrainerFunction = connection.recv()
+    try:
+        call = function.load()
+    except UsageError as error:
+        connection.send(Loaded(str(error)))
+        return
+    connection.send(Loaded(None))
+    parts: list[TrainerData] = []
+    while True:
+        message = connection.recv()
+        if isinstance(message, NewData):
+            parts = pickle.loads(message.content)
+            _protect(parts)
+        else:
+            connection.send(_train(connection, function, call, message, parts[message.part]))
+
+
+def _protect(parts: list[TrainerData]) -> None:
+    """Let no trainer change the rows under the next trial's feet."""
+    for table in (table for part in parts for table in part.tables.values()):
+        for array in (table.X, table.y, table.rows):
+            array.flags.writeable = False
+
+
+def _train(
+    connection: Connection, function: TrainerFunction, call: Callable[..., Any], task: TrainCall, data: TrainerData
+) -> Returned | Ended | Failed:
+    def goes_on(epoch: EpochErrors) -> bool:
+        connection.send(epoch)
+        answer: bool = connection.recv()
+        return answer
+
+    report = EpochReport(function.name, task.max_epochs, goes_on)
+    try:
+        with function.importable(), threadpool_limits(limits=1):
+            returned = call(dict(task.params), data, task.seed, report)
+        return Ended() if report.has_ended else checked(function.name, returned, data)
+    except TrainerError as error:
+        return Failed(str(error))
+    except TrialEnded:
+        if not report.has_ended:  # told to by SIGTERM
+            raise
+        return Ended()
+    except MemoryError:
+        return Failed(FailureCause.OUT_OF_MEMORY)
+    except BaseException as error:
+        if report.has_ended:
+            return Ended()
+        return Failed(f"trainer {function.name} raised {error_line(error)}{_place(error)}")
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""

@@ -1,0 +1,93 @@
+"""What a search and the process of a custom trainer say to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from tuner.data import Table
+from tuner.data.dataset import Ints
+
+
+class TrialEnded(BaseException):
+    """Raised within a trainer to end its trial; no ``Exception``, so that a trainer's own handlers let it pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerData:
+    """What a trainer may see: train and dev examples, and train-dev ones where the study has them; never the test set.
+
+    Each is a table: X (n, n_features) float32, encoded and normalized, y (n,) class indices, rows (n,) row numbers in
+    the file.  The arrays are shared by all trials and cannot be written to.  ``image``: height and width, where rows
+    are pixels.
+    """
+
+    train: Table
+    dev: Table
+    train_dev: Table | None
+    class_names: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    image: tuple[int, ...] | None
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes: y is 0 to n_classes - 1."""
+        return len(self.class_names)
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """The tables of which a trainer returns predictions, in this order."""
+        tables = {"train": self.train, "dev": self.dev, "train_dev": self.train_dev}
+        return {name: table for name, table in tables.items() if table is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class NewData:
+    """To the trainer: the data of each part, in a parcel's content."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TrainCall:
+    """To the trainer: train one network on the data of a part."""
+
+    params: Mapping[str, Any]
+    part: int
+    seed: int
+    max_epochs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """From the trainer: its function is imported; ``fault`` says why it is not."""
+
+    fault: str | None
+
+
+class EpochErrors(NamedTuple):
+    """From the trainer: an epoch ended; it waits for whether to go on."""
+
+    train_error: float
+    dev_error: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """From the trainer: the class indices of the rows of each table."""
+
+    labels: list[Ints]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """From the trainer: it raised an exception or did something wrong."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """From the trainer: it ended as it was told to."""

@@ -95,7 +95,13 @@ print(json.dumps({{
     "value": best.value,
     "mean": float(np.mean([METRICS["{name}"].mean(of, record.dev_y) for of in losses])),
     "at_best": [float(n.dev_fold_losses[n.best_epoch - 1].sum()) for n in best.networks],
-    "sums": [float(n.dev_losses.sum()) for n in best.networks],
+    "sums": [
+        float(losses @ weights)
+        for losses, weights in zip(
+            [n.dev_losses for n in best.networks],
+            record.dev_layout(best).split(METRICS["{name}"].weighted(np.ones(len(record.dev_y)), record.dev_y)),
+        )
+    ],
     "kinds": sorted({{str(n.dev_losses.dtype) for n in best.networks}}),
     "summary": report.summary["best"], "sentences": report.sentences,
     "repeated": study.train(ensemble=True).repetition.differences,

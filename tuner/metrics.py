@@ -70,8 +70,10 @@ class Metric:
         return self.class_weights is None
 
     def is_shown_by(self, recorded: Metric) -> bool:
-        """Whether sums of another metric's losses over parts of the rows show this metric there."""
-        return self.losses is recorded.losses and self.is_mean_of_losses
+        """Whether sums of another metric's weighted losses over parts of the rows show this metric there."""
+        if self.class_weights is not None:
+            return self is recorded
+        return self.losses is recorded.losses and self.is_mean_of_losses and recorded.class_weights is None
 
     def mean(self, losses: Array, y: Array) -> float:
         """Return the metric of rows from their losses (n,) and class indices (n,)."""

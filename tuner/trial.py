@@ -58,7 +58,8 @@ class TrialResult:
     Where the ``stop_reason`` is INTERRUPTED, ``checkpoint`` goes on.
     ``rung_values``: the best value up to each rung; a trial that ended before a rung has its final value there.
     ``dev_losses``: for each network (n_dev,), its dev examples' losses at its best epoch, as the metric has them.
-    ``dev_fold_losses``: for each network (epochs, 20), their sums over each dev fold after every epoch, float64.
+    ``dev_fold_losses``: for each network (epochs, 20), their sums over each dev fold after every epoch, float64;
+    weighted, if the metric weights the classes.
     """
 
     value: float
@@ -165,12 +166,13 @@ class _Watch:
         self.metric = METRICS[self.settings.metric]
         self.y = self.dataset.dev_y
         self.folds = self.layout.split(self.dev_folds)
+        self.weights = self.layout.split(self.metric.weighted(np.ones(len(self.y)), self.y))
 
     def __call__(self, metrics: EpochMetrics) -> bool:
         self.fold_losses.append(
             [
-                np.bincount(fold, weights=self.metric.losses(measured), minlength=N_DEV_FOLDS)
-                for fold, measured in zip(self.folds, metrics.on_dev, strict=True)
+                np.bincount(fold, weights=weights * self.metric.losses(measured), minlength=N_DEV_FOLDS)
+                for fold, weights, measured in zip(self.folds, self.weights, metrics.on_dev, strict=True)
             ]
         )
         value = self._value(metrics.on_dev)

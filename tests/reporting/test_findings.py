@@ -209,6 +209,37 @@ def test_a_search_for_the_balanced_error_is_reported_by_it() -> None:
     assert report.findings.tied_with_best == (0, 1)
 
 
+def test_the_balanced_error_allows_for_its_epochs_where_it_stopped_by_it() -> None:
+    """Of 30 epochs whose balanced errors differ by chance the best was chosen; the plain sums of 0.2 do not show it."""
+    rng = np.random.default_rng(5)
+    record = rare_class_study()
+    weights = BALANCED_ERROR.weighted(np.ones(400), record.dev_y)
+    trials, before = [], []
+    for trial in record.trials:
+        epochs = rng.random((30, 400)) < 0.3
+        sums, plain = (
+            np.array([np.bincount(record.dev_fold, weights=wrong * of, minlength=20) for wrong in epochs])
+            for of in (weights, np.ones(400))
+        )
+        best = int((epochs @ weights).argmin())
+        network = dataclasses.replace(
+            trial.networks[0], dev_losses=epochs[best], dev_fold_losses=sums, best_epoch=best + 1, epochs=30
+        )
+        value = float((epochs[best] * weights).mean())
+        trials.append(dataclasses.replace(trial, value=value, networks=[network]))
+        before.append(dataclasses.replace(trials[-1], networks=[dataclasses.replace(network, dev_fold_losses=plain)]))
+    watched = record.definition.replace("[training]", '[training]\nmonitor = "balanced_error"')
+    record = dataclasses.replace(record, definition=watched)
+    stopped_by_it, plain_sums = (build_report(dataclasses.replace(record, trials=of)) for of in (trials, before))
+    seen, unseen = (report.findings.weighted_corrected for report in (stopped_by_it, plain_sums))
+    assert seen is not None
+    assert unseen is not None
+    assert unseen.value < 0.25
+    assert seen.value > 0.27
+    for report, said in ((stopped_by_it, False), (plain_sums, True)):
+        assert any("but not the epochs" in note for note in report.notes) == said
+
+
 def test_plain_errors_are_not_compared_with_the_balanced_error() -> None:
     """The majority class and gradient boosting have less plain error than a network that finds the rare class."""
     record = rare_class_study()

@@ -31,6 +31,7 @@ from tuner.analysis import (
     epoch_corrected_errors,
     first_stop,
     held_out_losses,
+    rechosen_error,
     resolution,
     seeds_error,
     simplest_tied,
@@ -47,6 +48,7 @@ from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
 from tuner.study import HYPERPARAMETERS, StudyDefinition
 
 CORRECTING, EFFECTS, COMPARING = 7, 8, 9  # streams of the study's seed, apart from the search's own draws
+SINGLE_PRECISION = 1e-4  # of sums of losses as they are stored
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     near = [best, *(judged[k] for k in within_one_standard_error(weighted, place) if judged[k] is not best)]
     diagnosis = _diagnosis(record, definition, best, competition, place, baseline, material_gap)
     weigh = metric.class_weights
+    of_metric = competition if weigh is None else _weighted(record, definition, competition, weighted)
     return Findings(
         best=best,
         judged=judged,
@@ -117,9 +120,9 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         weighted=None if weigh is None else class_weighted_error(classes, weigh),
         weighted_corrected=None
         if weigh is None
-        else class_weighted_error(_corrected_classes(record, definition, competition), weigh),
-        replayed=competition.can_replay,
-        kept=_kept(record, definition, judged, competition, best) if metric.counts_wrong else None,
+        else class_weighted_error(_corrected_classes(record, definition, competition, of_metric), weigh),
+        replayed=of_metric.can_replay,
+        kept=_kept(record, definition, judged, of_metric, best) if metric.counts_wrong else None,
         uncertainty=_uncertainty(record, best, diagnosis, losses[members]) if metric.counts_wrong else None,
     )
 
@@ -155,11 +158,35 @@ def _epochs_by_loss(definition: StudyDefinition) -> bool:
     return watched.is_shown_by(recorded) or not definition.trainer_kind.has_dev_folds
 
 
+def _weighted(
+    record: StudyRecord, definition: StudyDefinition, competition: Competition, weighted: NDArray[Any]
+) -> Competition:
+    """Return the competition by the weighted losses, (trials, n_dev), if their sums over the folds were recorded."""
+    if not _epochs_by_loss(definition) or not definition.trainer_kind.has_dev_folds:
+        return competition
+    weights = METRICS[definition.search.metric].weighted(np.ones(len(record.dev_y)), record.dev_y)
+    for trial in (*record.judged, *record.earlier):
+        rows = record.dev_layout(trial).split(weights)
+        for network, of_rows in zip(trial.networks, rows, strict=True):
+            recorded = network.dev_fold_losses[network.best_epoch - 1].sum()
+            if not np.isclose(recorded, network.dev_losses @ of_rows, rtol=SINGLE_PRECISION):
+                return competition  # of 0.2 or before, which recorded the plain losses
+    return replace(competition, losses=competition.chosen_by, weights=None)
+
+
 def _corrected_classes(
-    record: StudyRecord, definition: StudyDefinition, competition: Competition
+    record: StudyRecord, definition: StudyDefinition, competition: Competition, weighted: Competition
 ) -> Sequence[ClassError]:
-    """Return the classes' errors after allowing for the choice of the trial."""
+    """Return the classes' errors after allowing for the choice of the trial, and of the epochs if these were recorded.
+
+    The trial is chosen again on bootstrap samples. Choosing the epochs again too, which only shows the weighted mean of
+    the classes, raises all of them by the same factor.
+    """
     losses = held_out_losses(competition, rng=random_stream(definition, CORRECTING))
+    if weighted.can_replay:
+        rechosen = rechosen_error(weighted, rng=random_stream(definition, CORRECTING))
+        without_epochs = METRICS[definition.search.metric].mean(losses, record.dev_y)
+        losses = np.minimum(losses * (rechosen / without_epochs if without_epochs else 1.0), 1.0)
     return class_errors(record.dev_y, losses, record.class_names)
 
 
@@ -342,7 +369,7 @@ def _seeds_error(record: StudyRecord, definition: StudyDefinition, best: TrialRe
     if layout.has_folds:
         return None
     wrong = np.stack(layout.sets([network.dev_losses for network in best.networks]))
-    if not _epochs_by_loss(definition):
+    if not _epochs_by_loss(definition) or METRICS[definition.search.metric].class_weights is not None:
         return seeds_error(wrong)
     sizes = np.bincount(record.dev_fold, minlength=N_DEV_FOLDS)
     patience, rng = definition.training.patience, random_stream(definition, CORRECTING)

@@ -144,7 +144,7 @@ def _correction(findings: Findings) -> str:
         return ""
     return (
         "The selection correction chooses the trial again on bootstrap samples of the dev rows, but not the epochs: "
-        "what early stopping saw on parts of the dev set is kept for the plain error only."
+        "what early stopping watched is not recorded for parts of the dev set."
     )
 
 

@@ -26,7 +26,8 @@ class NetworkRecord:
 
     ``dev_losses`` (n_dev,): its dev examples' losses, bool where all are 0 or 1, else float32.
     ``curve`` name -> (epochs,) float64;
-    ``dev_fold_losses`` (epochs, 20): their sums over each of the study's 20 dev folds after every epoch.
+    ``dev_fold_losses`` (epochs, 20): their sums over each of the study's 20 dev folds after every epoch; weighted,
+    if the metric weights the classes (not in studies of 0.2 and before).
     ``diverged_layer``: the layer, from 1, in which a diverged network's values stopped being finite first.
     ``layers``: a row a layer at some epochs: epoch, layer from 1, gradient norm, activation norm, share of dead units.
     Of a network that a custom trainer trained, costs are unknown (NaN, stored as NULL) and so is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -51,6 +52,35 @@ class FailureCause(_Outcome):
     CRASHED = "crashed"
     OUT_OF_MEMORY = "out of memory"
     WALL_LIMIT = "wall limit"
+
+
+_NUMBER = re.compile(r"\d[\d,.]*")
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Trials that failed for one reason, but for its numbers; ``reason`` is that of the last one."""
+
+    reason: str
+    trials: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{len(self.trials):,} × {self.reason}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {"reason": self.reason, "trials": list(self.trials)}
+
+
+def failure_groups(reasons: Mapping[int, str | None]) -> list[FailureGroup]:
+    """Group failed trials, number -> reason, by reason; the most frequent reason first."""
+    groups: dict[str, tuple[str, list[int]]] = {}
+    for number, given in sorted(reasons.items()):
+        reason = given or "no reason was recorded"
+        kind = _NUMBER.sub("0", reason)
+        groups[kind] = (reason, [*groups.get(kind, ("", []))[1], number])
+    made = [FailureGroup(reason, tuple(numbers)) for reason, numbers in groups.values()]
+    return sorted(made, key=lambda group: -len(group.trials))
 
 
 class Level(_Outcome):

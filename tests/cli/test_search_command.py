@@ -56,7 +56,7 @@ def test_json_is_one_object_with_the_keys_of_the_plan(small_study: Path, run: Ru
     """``--json`` prints one object on stdout, and nothing else there."""
     result = run("search", "small", "--json")
     found = json.loads(result.stdout)
-    assert list(found) == ["study", "storage", "seconds", "run", "trials", "best"]
+    assert list(found) == ["study", "storage", "seconds", "run", "trials", "failures", "best"]
     assert found["study"] == "small"
     assert found["run"] == found["trials"]
     assert found["run"]["complete"] + found["run"]["pruned"] == 4

@@ -10,15 +10,17 @@ import pytest
 
 from tests.reporting.building import make_evaluation, make_study
 from tuner.errors import UsageError
+from tuner.outcomes import TrialState
 from tuner.reporting import build_report, trials_frame
 from tuner.reporting.findings import dev_losses
 from tuner.reporting.markdown import markdown
 from tuner.reporting.page import page
+from tuner.storage import StudyRecord
 
 TRIAL_COLUMNS = [
     *("number", "state", "stop_reason", "lambda", "keep_prob", "alpha", "beta", "batch_size", "initializer", "hidden"),
     *("activation", "value", "train_error", "dev_error", "train_cost", "dev_cost", "avoidable_bias", "variance"),
-    *("best_epoch", "epochs", "seed", "seconds"),
+    *("best_epoch", "epochs", "seed", "seconds", "reason"),
 ]
 
 
@@ -123,7 +125,7 @@ def test_the_summary_has_the_house_plans_keys() -> None:
     """What programs rely on, in its order; it survives JSON."""
     summary = build_report(make_study()).summary
     assert list(summary) == [
-        *("study", "trials", "best", "errors", "gaps", "verdict", "undecided", "larger_gap", "actions"),
+        *("study", "trials", "failures", "best", "errors", "gaps", "verdict", "undecided", "larger_gap", "actions"),
     ]
     assert summary["trials"] == {"complete": 22, "pruned": 2, "failed": 0, "diverged": 0}
     assert list(summary["best"]) == ["number", "dev_error", "train_error", "params"]
@@ -218,7 +220,7 @@ def test_a_leak_is_read_before_any_number_is_believed() -> None:
         {"kind": "not_compared", "severity": "note", "text": "train and dev are not compared"},
     ]
     report = build_report(make_study(facts={"honesty": found}))
-    assert report.data_warnings == [f"Data checks warn: {text}"]
+    assert report.warnings == [f"Data checks warn: {text}"]
     assert report.actions[0].command == "tuner data made"
     terminal = " ".join(report.text().split())
     faces = (terminal, markdown(report), page(report), report._repr_html_())
@@ -226,6 +228,41 @@ def test_a_leak_is_read_before_any_number_is_believed() -> None:
         faces, ("Next steps", "## Next steps", "<h2>Next steps", '<ol class="actions">'), strict=True
     ):
         assert 0 < shown.index("warn: ") < shown.index(actions)
+
+
+def with_failures(record: StudyRecord, *reasons: str | None) -> StudyRecord:
+    """The first trials failed, for these reasons."""
+    failed = [
+        dataclasses.replace(trial, state=TrialState.FAILED, value=None, networks=[], reason=reason)
+        for trial, reason in zip(record.trials, reasons, strict=False)
+    ]
+    return dataclasses.replace(record, trials=[*failed, *record.trials[len(failed) :]])
+
+
+def test_failures_are_counted_by_reason_in_every_form() -> None:
+    """Reasons that differ in numbers are one; the most frequent one comes first."""
+    reasons = ("crashed: it was ended by SIGSEGV", "out of memory: 3.1 GB", "out of memory: 20 GB", None)
+    report = build_report(with_failures(make_study(), *reasons))
+    groups = [(group.reason, group.trials) for group in report.failures]
+    assert groups == [
+        ("out of memory: 20 GB", (1, 2)),
+        ("crashed: it was ended by SIGSEGV", (0,)),
+        ("no reason was recorded", (3,)),
+    ]
+    assert report.summary["failures"][0] == {"reason": "out of memory: 20 GB", "trials": [1, 2]}
+    said = "4 of 24 trials failed: 2 × out of memory: 20 GB; 1 × crashed: it was ended by SIGSEGV; 1 × no reason was"
+    for shown in (report.text(), markdown(report), page(report), report._repr_html_()):
+        assert said in " ".join(shown.split())
+    assert report.trials["reason"].tolist()[:3] == list(reasons[:3])
+    assert report.trials["reason"].isna().sum() == 24 - 3
+    assert "failed" not in report.sentences[0]
+
+
+def test_the_verdict_says_that_half_of_the_trials_failed() -> None:
+    """Nobody is told that all is well without it."""
+    report = build_report(with_failures(make_study(), *["out of memory"] * 12))
+    assert report.sentences[0].endswith("But 12 of 24 trials failed, which this says nothing about.")
+    assert report.sentences[0] in " ".join(report.text().split())[-400:]
 
 
 def test_rows_in_memory_leave_only_the_report_to_be_typed() -> None:

@@ -101,7 +101,7 @@ def train(
 
 
 def test_one_process_runs_all_trials(trainer: Callable[[str], TrainerProcess]) -> None:
-    """It is another one than the search's, and what it prints, in Python or in C, comes by lines."""
+    """It is another one than the search's, and what it prints, in Python or in C, arrives line by line."""
     one, parts, lines = trainer("prints"), data(), []
     for _ in range(2):
         assert isinstance(train(one, parts, on_output=lines.append), Returned)

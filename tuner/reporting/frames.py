@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.outcomes import TrialState
 from tuner.storage import CURVE_COLUMNS, StudyRecord, TrialRecord
 from tuner.study import HYPERPARAMETERS, parse_definition
 
@@ -52,6 +53,11 @@ def _cost(costs: Sequence[float], sizes: Sequence[int]) -> float | None:
     return None if math.isnan(mean) else mean
 
 
+def failed_for(trial: TrialRecord) -> str | None:
+    """Return why a trial failed; None if it did not."""
+    return trial.reason if trial.state == TrialState.FAILED else None
+
+
 def mean_curve(trial: TrialRecord) -> dict[str, Array]:
     """Return ``name -> (epochs,)``, the mean over the trial's networks, weighted by their examples.
 
@@ -81,7 +87,7 @@ def trial_columns(record: StudyRecord) -> list[str]:
     return [
         *("number", "state", "stop_reason", *params_of(record)),
         *("value", "train_error", "dev_error", "train_cost", "dev_cost", "avoidable_bias", "variance"),
-        *("best_epoch", "epochs", "seed", "seconds"),
+        *("best_epoch", "epochs", "seed", "seconds", "reason"),
     ]
 
 
@@ -102,7 +108,7 @@ def _trial_row(trial: TrialRecord, names: list[str], baseline: float) -> tuple[A
         _cost([network.dev_cost for network in networks], [network.n_dev for network in networks]),
         None if train is None else train - baseline,
         None if train is None or upper is None else upper - train,
-        *(trial.best_epoch or None, trial.epochs, trial.seed, trial.seconds),
+        *(trial.best_epoch or None, trial.epochs, trial.seed, trial.seconds, failed_for(trial)),
     )
 
 
@@ -113,7 +119,7 @@ def trials_frame(record: StudyRecord, baseline: float | None = None) -> pd.DataF
     if baseline is None:
         baseline = parse_definition(record.definition, f"study {record.name!r}").diagnosis.baseline or 0.0
     frame = pd.DataFrame.from_records(trial_rows(record, baseline), columns=trial_columns(record))
-    return frame.astype(dict.fromkeys(("number", "best_epoch", "epochs", "seed"), "Int64"))
+    return frame.astype({**dict.fromkeys(("number", "best_epoch", "epochs", "seed"), "Int64"), "reason": "str"})
 
 
 def epoch_columns(record: StudyRecord) -> dict[str, NDArray[Any]]:

@@ -27,7 +27,7 @@ def markdown(report: Report) -> str:
     record = report.record
     verdict, *rest = map(escape, report.sentences)
     parts = [f"# {escape(record.name)}", f"**{verdict}**", " ".join(rest)]
-    parts += [f"**{escape(warning)}**" for warning in report.data_warnings]
+    parts += [f"**{escape(warning)}**" for warning in report.warnings]
     parts += _actions(report)
     if report.notes:
         parts.append("\n".join(f"- {escape(note)}" for note in report.notes))

@@ -5,17 +5,46 @@ from __future__ import annotations
 from tuner.analysis import ErrorEstimate
 from tuner.commands import command_text
 from tuner.formatting import count, join, percent, points, rounded, span, times, value
-from tuner.outcomes import TrialState
+from tuner.outcomes import FailureGroup, TrialState, failure_groups
 from tuner.reporting.data_checks import warnings
 from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error
 from tuner.reporting.layers import layers_sentence
 from tuner.reporting.news import News
-from tuner.storage import StudyRecord
+from tuner.storage import Counts, StudyRecord
 from tuner.study import StudyDefinition
 
 MOST_ROWS = 1_000_000  # a difference that takes more dev rows to see is none
+MOST_REASONS = 5
 MOST_WARNINGS = 3  # at the top of the report; all of them are listed with the data checks
+
+
+def failures_of(record: StudyRecord) -> list[FailureGroup]:
+    """Return a study's failed trials by reason, the most frequent first."""
+    return failure_groups({t.number: t.reason for t in record.trials if t.state == TrialState.FAILED})
+
+
+def failure_sentence(record: StudyRecord) -> str:
+    """Say how many trials failed, and why; empty if none did."""
+    groups, counts = failures_of(record), record.count()
+    if not groups:
+        return ""
+    shown = "; ".join(map(str, groups[:MOST_REASONS]))
+    more = len(groups) - MOST_REASONS
+    rest = f"; and {count(more, 'more reason')}" if more > 0 else ""
+    return f"{_failed_of(counts)} failed: {shown}{rest}."
+
+
+def mostly_failed(record: StudyRecord) -> str:
+    """Say that at least half of the trials failed; empty if they did not."""
+    counts = record.count()
+    if not counts.failed or counts.failed < counts.finished:
+        return ""
+    return f"But {_failed_of(counts)} failed, which this says nothing about."
+
+
+def _failed_of(counts: Counts) -> str:
+    return f"{counts.failed:,} of {count(counts.failed + counts.finished, 'trial')}"
 
 
 def data_warnings(record: StudyRecord) -> list[str]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tuner.analysis import Action, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects, Uncertainty
-from tuner.outcomes import Level, Verdict
+from tuner.outcomes import FailureGroup, Level, Verdict
 from tuner.reporting.advice import advise
 from tuner.reporting.effects import Importances, find_effects, find_importances
 from tuner.reporting.faces import Faces, Shown
@@ -16,7 +16,7 @@ from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error, epochs_frame, train_error, trial_rows, trials_frame
 from tuner.reporting.learning import Learning, find_learning
 from tuner.reporting.news import News
-from tuner.reporting.notes import data_warnings, find_notes
+from tuner.reporting.notes import data_warnings, failure_sentence, failures_of, find_notes, mostly_failed
 from tuner.reporting.sentences import assumption, figures_sentence, gap_sentence, headline, weighted_sentence
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition
@@ -127,7 +127,10 @@ class Report(Shown):
     @property
     def sentences(self) -> list[str]:
         """The verdict in plain sentences: the headline, the errors, the gaps and the baseline."""
-        sentences = [headline(self.diagnosis), figures_sentence(self.diagnosis, len(self.findings.judged))]
+        verdict = headline(self.diagnosis)
+        if self.best is not None:
+            verdict = f"{verdict} {mostly_failed(self.record)}".strip()
+        sentences = [verdict, figures_sentence(self.diagnosis, len(self.findings.judged))]
         weighted, corrected = self.findings.weighted, self.findings.weighted_corrected
         if weighted is not None and corrected is not None:
             sentences.append(weighted_sentence(self.findings.metric, corrected, weighted.value))
@@ -144,9 +147,14 @@ class Report(Shown):
         return advise(self.record, self.definition, self.findings, self.effects, self.learning)
 
     @property
-    def data_warnings(self) -> list[str]:
-        """Warnings of the data checks, which make every number doubtful."""
-        return data_warnings(self.record)
+    def failures(self) -> list[FailureGroup]:
+        """The failed trials by reason, the most frequent first."""
+        return failures_of(self.record)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Failed trials, and warnings of the data checks, which make every number doubtful."""
+        return [*filter(None, [failure_sentence(self.record)]), *data_warnings(self.record)]
 
     @cached_property
     def notes(self) -> list[str]:
@@ -159,6 +167,7 @@ class Report(Shown):
         return {
             "study": self.record.name,
             "trials": asdict(self.record.count()),
+            "failures": [group.to_dict() for group in self.failures],
             "best": self._best_dict(),
             **self.diagnosis.to_dict(),
             "actions": [action.to_dict() for action in self.actions],

@@ -34,7 +34,7 @@ def printed(report: Report) -> Printed:
     if report.best is not None:
         body += ["", _error_table(report), "", gap_table(report), ""]
         body += [Paragraph(sentence) for sentence in report.sentences[1:]]
-    body += [Paragraph(f"· {warning}", "bold yellow") for warning in report.data_warnings]
+    body += [Paragraph(f"· {warning}", "bold yellow") for warning in report.warnings]
     body += [Paragraph(f"· {note}", "dim") for note in report.notes]
     if report.actions:
         body += ["", Text("Next steps", style="bold")]

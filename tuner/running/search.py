@@ -15,7 +15,7 @@ from typing import Any
 from tuner.errors import ArgumentError, SearchError, StorageError
 from tuner.formatting import count, duration, percent, value
 from tuner.nn.arguments import integer, number
-from tuner.outcomes import TrialState
+from tuner.outcomes import FailureGroup, TrialState, failure_groups
 from tuner.running.cluster import run_on_cluster
 from tuner.running.goal import Goal
 from tuner.running.processes import run_processes
@@ -31,6 +31,7 @@ from tuner.storage import (
     Progress,
     mask,
     read_counts,
+    read_failures,
     read_progress,
     set_budget,
 )
@@ -67,7 +68,10 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a search did (``run``), and the state of its study; ``signal``: the signal that stopped it, if any."""
+    """What a search did (``run``), and the state of its study; ``signal``: the signal that stopped it, if any.
+
+    ``failures``: why trials of this call failed.
+    """
 
     study: str
     storage: str
@@ -77,6 +81,7 @@ class SearchResult:
     signal: int | None = None
     timed_out: bool = False
     ended_early: str | None = None
+    failures: Sequence[FailureGroup] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As ``tuner search --json`` prints it."""
@@ -87,6 +92,7 @@ class SearchResult:
             "seconds": round(self.seconds, 3),
             "run": asdict(self.run),
             "trials": asdict(self.progress.counts),
+            "failures": [group.to_dict() for group in self.failures],
             "best": None
             if best is None
             else {
@@ -119,7 +125,7 @@ class SearchResult:
                 first += "; stopped by --timeout, the same command continues"
             if self.ended_early and total < self.progress.budget:
                 first += f"\nended early: {self.ended_early}"
-        return first
+        return "\n".join([first, *(f"failed: {group}" for group in self.failures)])
 
     def lines(self) -> list[str]:
         """The result in a few lines, for a person."""
@@ -206,6 +212,7 @@ def run_search(study: PreparedStudy, request: SearchRequest, on_progress: OnProg
             signal=stop.number,
             timed_out=time.monotonic() >= ends,
             ended_early=_reason_to_end(database, task),
+            failures=failure_groups(read_failures(database, stored.study_id, call)),
         )
     except StorageError as error:  # it was opened before, so the request is not at fault
         raise SearchError(str(error)) from error

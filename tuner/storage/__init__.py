@@ -25,6 +25,7 @@ from tuner.storage.progress import (
     Progress,
     RunningTrial,
     read_counts,
+    read_failures,
     read_progress,
     read_running,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,7 +98,8 @@ class EndedTrials:
     def new(self) -> list[EndedTrial]:
         """Trials not yet returned, in the order they ended; failed ones last."""
         with self._database.reading() as connection:
-            finished, failed = self._finished(connection), self._failures(connection)
+            finished = self._finished(connection)
+            failed = [row for row in _failed(connection, self._study_id) if row.number not in self._failed]
         self._failed |= {row.number for row in failed}
         if finished:
             self._last = finished[-1].finish_order
@@ -115,18 +117,25 @@ class EndedTrials:
             .order_by(t.finish_order)
         ).all()
 
-    def _failures(self, connection: Connection) -> list[Any]:
-        """Failed trials not yet returned; all are read, as they are few and have no finish order."""
-        o, t, c = optuna_internals.trials.c, tables.trials.c, tables.claims.c
-        rows = connection.execute(
-            sa.select(o.number, sa.null().label("value"), c.reason, *map(optional, t))
-            .select_from(optuna_internals.trials)
-            .outerjoin(tables.trials, t.trial_id == o.trial_id)
-            .outerjoin(tables.claims, c.trial_id == o.trial_id)
-            .where(o.study_id == self._study_id, o.state == TrialState.FAIL)
-            .order_by(o.number)
-        ).all()
-        return [row for row in rows if row.number not in self._failed]
+
+def _failed(connection: Connection, study_id: int, call: str | None = None) -> Sequence[Any]:
+    """Failed trials; all are read, as they are few and have no finish order."""
+    o, t, c = optuna_internals.trials.c, tables.trials.c, tables.claims.c
+    query = (
+        sa.select(o.number, sa.null().label("value"), c.reason, *map(optional, t))
+        .select_from(optuna_internals.trials)
+        .outerjoin(tables.trials, t.trial_id == o.trial_id)
+        .outerjoin(tables.claims, c.trial_id == o.trial_id)
+        .where(o.study_id == study_id, o.state == TrialState.FAIL)
+        .order_by(o.number)
+    )
+    return connection.execute(query if call is None else query.where(c.call == call)).all()
+
+
+def read_failures(database: Database, study_id: int, call: str) -> dict[int, str | None]:
+    """Why trials of a call of ``search`` failed, by their numbers."""
+    with database.reading() as connection:
+        return {row.number: row.reason for row in _failed(connection, study_id, call)}
 
 
 def _ended(row: Any, state: outcomes.TrialState, reason: str | None = None) -> EndedTrial:

@@ -4,6 +4,7 @@
     python -m benchmarks.audit FOLDER stability
     python -m benchmarks.audit FOLDER null
     python -m benchmarks.audit FOLDER balanced
+    python -m benchmarks.audit FOLDER made
 
 ``FOLDER``: see real_tables.py; made problems are added. ``overtuning`` follows the protocol of Schneider et al. 2025
 (arXiv 2506.19540): relative overtuning is how much worse the final choice is than the best of the incumbents before it,
@@ -11,8 +12,9 @@ divided by what the search gained over its first trial. The same searches tell h
 a verdict is wrong, and what two rules without intervals would say: skore's check SKD001 on accuracy (train and dev
 accuracy are at least 3 pp and a tenth of dev accuracy apart), and "dev error − train error > 2 pp".
 ``stability``: the same rows, ten seeds of the search and ten splits. ``null``: labels that nothing can predict
-(Varma and Simon 2006). ``balanced``: searches for the balanced error. A record per search is kept in ``--records``;
-searches that it holds are not repeated.
+(Varma and Simon 2006). ``balanced``: searches for the balanced error. ``made``: what benchmarks.diagnosis runs, made
+problems that differ from search to search, one of four with a rare class and the balanced error. A record per search is
+kept in ``--records``; searches that it holds are not repeated.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ MADE_ROWS = 12_000
 MADE = ("gaussian", "too_few_examples", "label_noise")
 OVERTUNING_TABLES = ("adult", "mnist", "california_housing 2", "kin8nm 3", "power_plant 2", *MADE)
 STABILITY_TABLES = ("adult", "mnist", "kin8nm 3", "concrete 2", "too_few_examples", "label_noise")
-BALANCED_TABLES = ("california_housing rare", "kin8nm rare", "rare")
+RARE = "rare"
+BALANCED_TABLES = ("california_housing rare", "kin8nm rare", RARE)
 PUBLISHED = {0.0: 0.607, 0.1: 0.721, 0.5: 0.848, 1.0: 0.915}
 """Relative overtuning: the share of searches up to each mark, of Schneider et al. 2025."""
 MATERIAL = 0.02
@@ -138,10 +141,11 @@ def relative_overtuning(incumbents: Sequence[float], chosen: float) -> float:
     return (chosen - best) / (incumbents[0] - best) if incumbents[0] > best else np.inf
 
 
-def made_table(kind: str) -> Table:
-    """Examples of a made problem, the same in every run."""
-    rng = np.random.default_rng([17, *kind.encode()])
-    if kind == "rare":
+def made_table(name: str) -> Table:
+    """Examples of a made problem, the same for the same name: its kind, and a number where there are several."""
+    rng = np.random.default_rng([17, *name.encode()])
+    kind = name.split()[0]
+    if kind == RARE:
         X = rng.standard_normal((MADE_ROWS, 8))
         score = X[:, :3].sum(axis=1) + X[:, 3] * X[:, 4] + rng.standard_normal(MADE_ROWS)
         return pd.DataFrame(X).rename(columns=str), (score > np.quantile(score, 0.92)).astype(int)
@@ -151,7 +155,7 @@ def made_table(kind: str) -> Table:
 
 def read_table(name: str, folder: Path) -> Table:
     """Read a real or make a made table."""
-    return made_table(name) if name in PROBLEMS or name == "rare" else tables(folder)[name]()
+    return made_table(name) if name.split()[0] in (*PROBLEMS, RARE) else tables(folder)[name]()
 
 
 def judge(case: Case, folder: Path) -> Record:
@@ -295,11 +299,21 @@ def balanced_cases(seeds: int, rows: Sequence[int]) -> Iterator[Case]:
                 yield Case("balanced", table, 600, folds, seed, seed, seed, metric="balanced_error")
 
 
+def made_cases(seeds: int, rows: Sequence[int] = ()) -> Iterator[Case]:
+    """Made problems, each searched with one split and with five folds."""
+    for seed in range(seeds):
+        for kind in (*MADE, RARE):
+            metric = "balanced_error" if kind == RARE else "error"
+            for folds in (0, 5):
+                yield Case("made", f"{kind} {seed}", 500, folds, seed, seed, seed, trials=30, metric=metric)
+
+
 PROTOCOLS: dict[str, Callable[[int, Sequence[int]], Iterator[Case]]] = {
     "overtuning": overtuning_cases,
     "stability": stability_cases,
     "null": null_cases,
     "balanced": balanced_cases,
+    "made": made_cases,
 }
 
 
@@ -408,6 +422,16 @@ def stability_goals(records: Sequence[Record]) -> list[Goal]:
     return [*goals, Goal(name="levels stated", value=float(np.mean(stated)))]
 
 
+def made_goals(records: Sequence[Record]) -> list[Goal]:
+    """Dev error of whole searches with TPE, by split and metric."""
+    goals = []
+    for folds, split in ((0, "one split"), (5, "five folds")):
+        for metric in ("error", "balanced_error"):
+            some = [one for one in records if (one.case.folds, one.case.metric) == (folds, metric)]
+            goals += error_goals(some, f"{metric.replace('_', ' ')}, {split}") if some else []
+    return goals
+
+
 def null_goals(records: Sequence[Record]) -> list[Goal]:
     """What must not be found where there is nothing."""
     places = range(len(records))
@@ -431,7 +455,8 @@ GOALS: dict[str, Callable[[Sequence[Record]], list[Goal]]] = {
     "overtuning": overtuning_goals,
     "stability": stability_goals,
     "null": null_goals,
-    "balanced": lambda records: error_goals(records, "balanced error"),
+    "balanced": made_goals,
+    "made": made_goals,
 }
 
 

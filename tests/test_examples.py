@@ -32,6 +32,29 @@ def test_the_scikit_learn_example_is_searched(examples: Path, run: Run) -> None:
     assert best.value < 0.06
 
 
+def test_the_lightgbm_example_is_searched(examples: Path, run: Run) -> None:
+    """Boosted trees beat the majority class, and their costs are known."""
+    pytest.importorskip("lightgbm")
+    result = run("search", "examples/lightgbm-churn.toml", "--trials", 2)
+    assert result.returncode == 0, result.stderr
+    trials = tuner.load_study("examples/lightgbm-churn.toml").trials()
+    assert trials["dev_error"].max() < 0.25
+    assert trials["dev_cost"].notna().all()
+
+
+@pytest.mark.slow
+def test_the_convolutional_example_is_searched(examples: Path, run: Run) -> None:
+    """It reports its epochs, and knows its costs."""
+    pytest.importorskip("torch")
+    shorter(examples / "torch-cnn.toml", {"max_epochs = 30": "max_epochs = 6"})
+    result = run("search", "examples/torch-cnn.toml", "--trials", 2)
+    assert result.returncode == 0, result.stderr
+    study = tuner.load_study("examples/torch-cnn.toml")
+    assert study.trials()["dev_error"].min() < 0.2
+    assert study.trials()["dev_cost"].notna().all()
+    assert len(study.report().epochs) == 12
+
+
 @pytest.mark.slow
 def test_the_pytorch_example_is_searched(examples: Path, run: Run) -> None:
     """A network of PyTorch's reports its epochs."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tuner.study.definition import DiagnosisSection, NetworkSection, SearchSection, TrainingSection
     from tuner.study.ranges import MakeChoice, MakeRange, Range
     from tuner.study.typed import Definition
+    from tuner.trainer_child.loops import sklearn_trainer, torch_trainer
 
     uniform: MakeRange
     log_uniform: MakeRange
@@ -51,6 +52,8 @@ __all__ = [
     "one_minus_log_uniform",
     "power_of_two",
     "search",
+    "sklearn_trainer",
+    "torch_trainer",
     "uniform",
 ]
 
@@ -76,6 +79,8 @@ _HOMES = {
     "load_model": ("tuner.api", "load_model"),
     "load_study": ("tuner.api", "load_study"),
     "search": ("tuner.api", "search"),
+    "sklearn_trainer": ("tuner.trainer_child.loops", "sklearn_trainer"),
+    "torch_trainer": ("tuner.trainer_child.loops", "torch_trainer"),
 }
 """Public name -> (module, name there)."""
 

@@ -203,11 +203,11 @@ def test_hopeless_trials_are_pruned(make: Make) -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ("return None", "returned NoneType, expected the predicted labels of train, dev, as a tuple of 2 arrays"),
+        ("return None", "returned NoneType, expected predictions of train, dev, as a tuple of 2 arrays of labels or"),
         ("return data.train.y", "returned ndarray, expected"),
         ("return data.train.y, data.dev.y, 1", "returned 3 things, expected"),
         ("return data.train.y, data.dev.y[1:]", r"dev labels of shape (29,), expected (30,) class indices from 0 to 2"),
-        ("return data.train.y, np.eye(3)[data.dev.y]", "take the argmax of probabilities"),
+        ("return data.train.y, 2 * np.eye(3)[data.dev.y]", "returned dev probabilities that sum to 2 at row 0"),
         ("return data.train.y, np.full(30, 3)", "returned dev labels with 3 at row 0"),
         ("return data.train.y, np.full(30, np.nan)", "returned dev labels with nan at row 0"),
         ("return data.train.y * 0.5, data.dev.y", "returned train labels with 0.5 at row"),
@@ -244,7 +244,7 @@ def test_a_train_dev_set_is_answered_too(make: Make, workplace: Path) -> None:
     assert report.best is not None
     assert report.best.value == 0
     make("def fit(params, data, seed, report):\n    return data.train.y, data.dev.y\n", changes)
-    with pytest.raises(SearchError, match="returned 2 things, expected the predicted labels of train, dev, train_dev"):
+    with pytest.raises(SearchError, match="returned 2 things, expected predictions of train, dev, train_dev"):
         run_search(opened(name="another"), SearchRequest())
 
 

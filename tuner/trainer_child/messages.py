@@ -76,9 +76,10 @@ class EpochErrors(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """From the trainer: the class indices of the rows of each table."""
+    """From the trainer: the class indices of each table's rows; costs of the train and dev rows, NaN if unknown."""
 
     labels: list[Ints]
+    costs: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)

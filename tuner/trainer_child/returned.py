@@ -2,41 +2,108 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuner.data.dataset import Ints
 from tuner.formatting import error_line
 from tuner.trainer_child.messages import Returned, TrainerData
 from tuner.trainer_child.report import TrainerError
 
+KEYS = ("predictions", "costs", "model")
+LEAST_PROBABILITY = 1e-7
+"""Of a class, in the cost: one that a trainer gives no probability would make it infinite."""
+TOLERANCE = 1e-3
+"""By which the probabilities of a row may miss 1."""
+
 
 def checked(trainer: str, returned: Any, data: TrainerData) -> Returned:
-    """The class indices that a trainer returned, of train, dev and train-dev.  Raises TrainerError."""
+    """The class indices of train, dev and train-dev, and costs, that a trainer returned.  Raises TrainerError.
+
+    A trainer returns the predictions of these tables, or a model whose ``predict_proba(X)`` or ``predict(X)`` is called
+    for them, or a dict of "predictions" or "model", and "costs" of the train and dev rows.
+    """
+    who = f"trainer {trainer}"
+    if isinstance(returned, Mapping):
+        unknown = [key for key in returned if key not in KEYS]
+        if unknown:
+            raise TrainerError(f"{who} returned the key {unknown[0]!r}, expected {', '.join(KEYS)}")
+        predictions, model, costs = (returned.get(key) for key in ("predictions", "model", "costs"))
+    else:
+        is_model = hasattr(returned, "predict_proba") or hasattr(returned, "predict")
+        predictions, model, costs = (None, returned, None) if is_model else (returned, None, None)
+    if predictions is None and model is not None:
+        predictions = _of_model(who, model, data)
+    answers = _answers(who, predictions, data)
+    labels = [label for label, _ in answers]
+    return Returned(labels, _costs(who, costs) if costs is not None else _cross_entropies(answers, data))
+
+
+def _of_model(who: str, model: Any, data: TrainerData) -> list[Any]:
+    """The predictions of a model; it may not know classes that no training row has."""
+    if not (hasattr(model, "predict_proba") or hasattr(model, "predict")):
+        raise TrainerError(f"{who} returned a model of {type(model).__name__}, expected predict_proba(X) or predict(X)")
+    if not hasattr(model, "predict_proba"):
+        return [model.predict(table.X) for table in data.tables.values()]
+    classes = getattr(model, "classes_", None)
+    predictions = []
+    for table in data.tables.values():
+        probabilities = np.asarray(model.predict_proba(table.X))
+        if classes is not None and probabilities.shape == (len(table), len(classes)):
+            all_classes = np.zeros((len(table), data.n_classes))
+            all_classes[:, np.asarray(classes, np.int64)] = probabilities
+            probabilities = all_classes
+        predictions.append(probabilities)
+    return predictions
+
+
+Answer = tuple[Ints, NDArray[Any] | None]
+"""Class indices (n,), and probabilities (n, n_classes) if the trainer returned them."""
+
+
+def _answers(who: str, predictions: Any, data: TrainerData) -> list[Answer]:
     tables = data.tables
-    expected = f"expected the predicted labels of {', '.join(tables)}, as a tuple of {len(tables)} arrays"
-    if not isinstance(returned, tuple | list):
-        raise TrainerError(f"trainer {trainer} returned {type(returned).__name__}, {expected}")
-    if len(returned) != len(tables):
-        raise TrainerError(f"trainer {trainer} returned {len(returned)} things, {expected}")
-    return Returned(
-        [
-            _labels(f"trainer {trainer} returned {split} labels", labels, len(table), data.n_classes)
-            for (split, table), labels in zip(tables.items(), returned, strict=True)
-        ]
-    )
+    several = f"a tuple of {len(tables)} arrays of labels or probabilities"
+    expected = f"expected predictions of {', '.join(tables)}, as {several}, or a model"
+    if not isinstance(predictions, tuple | list):
+        raise TrainerError(f"{who} returned {type(predictions).__name__}, {expected}")
+    if len(predictions) != len(tables):
+        raise TrainerError(f"{who} returned {len(predictions)} things, {expected}")
+    return [
+        _answer(f"{who} returned {name} ", given, len(table), data.n_classes)
+        for (name, table), given in zip(tables.items(), predictions, strict=True)
+    ]
 
 
-def _labels(what: str, labels: Any, n: int, n_classes: int) -> Ints:
-    expected = f"expected ({n},) class indices from 0 to {n_classes - 1}, as in y"
+def _answer(what: str, given: Any, n: int, n_classes: int) -> Answer:
     try:
-        array = np.asarray(labels)
+        array = np.asarray(given)
     except Exception as error:
-        raise TrainerError(f"{what} that are no array ({error_line(error)}), {expected}") from error
+        raise TrainerError(f"{what}predictions that are no array ({error_line(error)})") from error
+    if array.shape == (n, n_classes) and array.dtype.kind == "f":
+        _check_probabilities(f"{what}probabilities", array)
+        return array.argmax(axis=1), array
+    return _labels(f"{what}labels", array, n, n_classes), None
+
+
+def _check_probabilities(what: str, array: NDArray[Any]) -> None:
+    with np.errstate(invalid="ignore"):
+        wrong = ~((array >= -TOLERANCE).all(axis=1) & (np.abs(array.sum(axis=1, dtype=np.float64) - 1) <= TOLERANCE))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise TrainerError(
+            f"{what} that sum to {array[row].sum():.4g} at row {row}, expected 1, and none below 0; scores need softmax"
+        )
+
+
+def _labels(what: str, array: NDArray[Any], n: int, n_classes: int) -> Ints:
+    expected = f"expected ({n},) class indices from 0 to {n_classes - 1}, as in y"
     if array.shape != (n,):
-        hint = "; take the argmax of probabilities" if array.shape == (n, n_classes) else ""
-        raise TrainerError(f"{what} of shape {array.shape}, {expected}{hint}")
+        raise TrainerError(f"{what} of shape {array.shape}, {expected}, or ({n}, {n_classes}) probabilities")
     if array.dtype.kind not in "iufb":
         raise TrainerError(f"{what} like {array.tolist()[0]!r}, {expected} (not the classes' names)")
     with np.errstate(invalid="ignore"):
@@ -44,3 +111,25 @@ def _labels(what: str, labels: Any, n: int, n_classes: int) -> Ints:
     if len(wrong):
         raise TrainerError(f"{what} with {array[wrong[0]]} at row {wrong[0]}, {expected}")
     return array.astype(np.int64)
+
+
+def _costs(who: str, costs: Any) -> tuple[float, float]:
+    try:
+        train, dev = (float(cost) for cost in costs)
+    except (TypeError, ValueError):
+        train = dev = math.nan
+    if not (math.isfinite(train) and math.isfinite(dev)):
+        raise TrainerError(f"{who} returned the costs {costs!r}, expected two numbers, of train and of dev rows")
+    return train, dev
+
+
+def _cross_entropies(answers: Sequence[Answer], data: TrainerData) -> tuple[float, float]:
+    """The mean cross-entropy of the train and dev rows; NaN where there are no probabilities."""
+    costs = []
+    for (_, probabilities), table in zip(answers, (data.train, data.dev), strict=False):
+        if probabilities is None or not len(table):
+            costs.append(math.nan)
+            continue
+        of_class = np.clip(probabilities[np.arange(len(table)), table.y], LEAST_PROBABILITY, 1)
+        costs.append(float(-np.log(of_class.astype(np.float64)).mean()))
+    return costs[0], costs[1]

@@ -161,7 +161,7 @@ class _Epochs:
 
 
 def _finished(epochs: _Epochs, data: TrainerData, returned: Returned) -> NetworkRecord:
-    """The record of a network whose labels are known; its costs, updates and errors by dev fold are not."""
+    """The record of a network whose labels are known; its updates and errors by dev fold are not."""
     labels = returned.labels
     wrong = labels[1] != data.dev.y
     dev_error = float(wrong.mean()) if len(wrong) else 0.0
@@ -173,10 +173,10 @@ def _finished(epochs: _Epochs, data: TrainerData, returned: Returned) -> Network
         updates=0,
         n_train=len(data.train),
         train_wrong=int((labels[0] != data.train.y).sum()),
-        train_cost=math.nan,
+        train_cost=returned.costs[0],
         n_dev=len(wrong),
         dev_wrong=int(wrong.sum()),
-        dev_cost=math.nan,
+        dev_cost=returned.costs[1],
         dev_losses=wrong,
         curve=_curve(epochs),
         n_train_dev=None if train_dev is None else len(train_dev),

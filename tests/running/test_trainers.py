@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.conftest import DEADLINE, small_table
@@ -274,6 +275,22 @@ def test_ctrl_c_ends_a_trainer_that_never_reports(make: Make, start: Start) -> N
     assert "trial 0: noise" in errors.splitlines()
     assert json.loads(out)["run"]["complete"] == 0
     assert states(database) == [(0, "WAITING")]
+
+
+def test_a_signal_to_all_processes_loses_no_trial(make: Make, start: Start) -> None:
+    """As a service manager stops them: the search, its workers, and the trainers' processes, at once."""
+    database = make("import time\ndef fit(params, data, seed, report):\n    print('begun')\n    time.sleep(1000)\n")
+    process = start("search", "own", "--workers", 2)
+    wait_for(lambda: is_training(database, 2))
+    assert process.stderr is not None
+    for _ in range(2):
+        wait_for(lambda: "begun" in process.stderr.readline())  # type: ignore[union-attr]
+    for one in [*psutil.Process(process.pid).children(recursive=True), process]:
+        one.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 143, errors
+    assert rows(database, "SELECT reason FROM tuner_claims") == [("re-queued",)] * 2
+    assert states(database) == [(0, "WAITING"), (1, "WAITING")]
 
 
 def test_the_database_alone_runs_no_code(make: Make, workplace: Path) -> None:

@@ -88,7 +88,7 @@ class _WorkerProcesses:
             process.join()
             if process.exitcode == SENT_ITS_ERROR:
                 self.error = self.error or messages.recv()
-            elif process.exitcode != 0:
+            elif process.exitcode != 0 and not self.is_dismissed:
                 self._record_death(process.exitcode or 0)
             messages.close()
 
@@ -98,7 +98,7 @@ class _WorkerProcesses:
             self.deaths.clear()
         self.finished_at_last_death = finished
         self.deaths.append(_death(exit_code))
-        if not (self.is_dismissed or self.has_failed):
+        if not self.has_failed:
             self.start(1)
 
     def raise_error(self) -> None:

@@ -26,7 +26,7 @@ class StopSignal:
     def listening(self) -> Iterator[StopSignal]:
         """Catch the two signals while the block runs (in the main thread; elsewhere Python allows no handlers).
 
-        A second signal has its usual effect.
+        A second signal has its usual effect, but not on a worker process: its parent sends one that may be the second.
         """
         if threading.current_thread() is not threading.main_thread():
             yield self
@@ -35,7 +35,8 @@ class StopSignal:
 
         def note(number: int, _: FrameType | None) -> None:
             self.number = number
-            signal.signal(number, before[signal.Signals(number)])
+            if self.parent is None:
+                signal.signal(number, before[signal.Signals(number)])
 
         for number in before:
             signal.signal(number, note)

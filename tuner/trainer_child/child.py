@@ -45,8 +45,12 @@ def main(channel: int, parent: int) -> None:
     with suppress(OSError):  # of all processes this one is to end where the memory does
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     connection = Connection(channel)
-    with suppress(EOFError, ConnectionError, TrialEnded):
-        _serve(connection)
+    with suppress(EOFError, ConnectionError):
+        try:
+            _serve(connection)
+        except TrialEnded:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTERM)
 
 
 def _die_with(parent: int) -> None:

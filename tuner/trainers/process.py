@@ -191,12 +191,16 @@ class _Running:
                 except (EOFError, ConnectionError):
                     has_ended = True
             if has_ended:
-                raise TrialError(self._death())
+                death = self._death()
+                if should_stop():  # what stops the search may have ended this process, too
+                    return None
+                raise TrialError(death)
         return None
 
     def _death(self) -> str:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(SECONDS_BETWEEN_LOOKS)
+        time.sleep(SECONDS_BETWEEN_LOOKS)  # a signal to all processes may arrive here last
         status = self._process.returncode
         self.end()
         if status is None:

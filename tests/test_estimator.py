@@ -131,10 +131,10 @@ def test_tiny_data_are_learned(n: int) -> None:
 @pytest.mark.parametrize(
     ("changes", "y", "expected"),
     [
-        ({"trials": 0}, Y, "trials must be an integer ≥ 1, got 0"),
-        ({"trials": 2.5}, Y, "trials must be an integer ≥ 1, got 2.5"),
-        ({"workers": "two"}, Y, "workers must be an integer ≥ 1, got 'two'"),
-        ({"timeout": -1}, Y, "timeout must be seconds above 0 or None, got -1"),
+        ({"trials": 0}, Y, "trials: expected an integer ≥ 1, got 0"),
+        ({"trials": 2.5}, Y, "trials: expected an integer ≥ 1, got 2.5"),
+        ({"workers": "two"}, Y, "workers: expected an integer ≥ 1, got 'two'"),
+        ({"timeout": -1}, Y, "timeout: expected a number > 0, got -1"),
         ({"name": "a/b"}, Y, "name: expected at most 100 letters"),
         ({}, np.zeros(150), "expected 2 or more classes in y, got 1 class: 0.0"),
         ({}, np.r_[1, np.zeros(149)], "expected 2 or more rows of every class, got 1 of class 1.0"),

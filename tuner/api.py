@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 from numpy.typing import ArrayLike
 
 from tuner.analysis import Baseline, LearningPoint, learning_points
+from tuner.arguments import flag, integer, one_of, optional_text, path, text, unexpected
 from tuner.data import Dataset
 from tuner.errors import ArgumentError, UsageError
+from tuner.files import translating_system_errors
 from tuner.modeling import (
     SEEDS,
     SIZES,
@@ -78,10 +80,12 @@ class Study:
     def __repr__(self) -> str:
         return f"Study(name={self.name!r}, storage={self.storage!r})"
 
+    @translating_system_errors()
     def trials(self) -> pd.DataFrame:
         """All trials, one row each, with the columns of `trials.csv`."""
         return trials_frame(read_again(self._place))
 
+    @translating_system_errors()
     def report(self, *, baseline: Baseline = None, material_gap: float | None = None) -> Report:
         """Report the current errors, gaps, verdict and next actions.
 
@@ -90,6 +94,7 @@ class Study:
         """
         return build_report(read_again(self._place), baseline=baseline, material_gap=material_gap)
 
+    @translating_system_errors()
     def train(
         self,
         *,
@@ -109,10 +114,12 @@ class Study:
         network on all rows outside the test set, for as many updates as the trial's best epoch had; with folds the same
         as `single`.  Raises a TunerError if the trial cannot be trained again.
         """
-        if on not in ("train", TRAIN_DEV):
-            raise ArgumentError(f'on must be "train" or "train+dev", got {on!r}')
-        if seeds < 1:
-            raise ArgumentError(f"seeds must be at least 1, got {seeds}")
+        one_of("on", on, ("train", TRAIN_DEV))
+        integer("seeds", seeds, low=1)
+        for option, value in (("one_se", one_se), ("single", single), ("ensemble", ensemble)):
+            flag(option, value)
+        if trial is not None:
+            integer("trial", trial, low=0)
         if one_se and trial is not None:
             raise ArgumentError(f"one_se and trial are mutually exclusive, got trial={trial}")
         record, dataset = load_searched(self._place, self._dataset)
@@ -129,6 +136,7 @@ class Study:
         )
         return fit_model(record, dataset, trial_settings(definition, pooled_epoch=record.facts.pooled_epoch), request)
 
+    @translating_system_errors()
     def learning_curve(
         self,
         *,
@@ -143,6 +151,8 @@ class Study:
         the database and shown in the report; the same call trains the missing ones.  `on_size` is called with every
         size (None if all its networks diverged).  Raises a TunerError if no trial is complete or the data changed.
         """
+        integer("seeds", seeds, low=1)
+        integer("sizes", sizes, low=1)
         record, dataset = load_searched(self._place, self._dataset)
         definition = parse_definition(record.definition, f"study {self.name!r}")
         definition.require_training_again("tuner learning-curve")
@@ -167,6 +177,7 @@ class Study:
         return self.report()._repr_html_()
 
 
+@translating_system_errors()
 def search(
     study: str | Path | Rows,
     *,
@@ -202,9 +213,18 @@ def search(
     KeyboardInterrupt after the running trial was re-queued.
     """
     request = SearchRequest(trials, total, workers, timeout)
+    flag("allow_changed", allow_changed)
     in_memory = {"definition": definition, "dev": dev, "test": test, "groups": groups, "trainer": trainer}
+    for option, value in (("storage", storage), ("name", name), ("from_study", from_study)):
+        optional_text(option, value)
     if isinstance(study, str | Path):
         _refuse_for_files(in_memory)
+        text("study", str(study))
+        optional_text("target", target)
+        if not isinstance(allow_trainers, Sequence) or isinstance(allow_trainers, str):
+            raise unexpected("allow_trainers", "a list of names", allow_trainers)
+        for allowed in allow_trainers:
+            text("allow_trainers", allowed)
         column = cast("str | None", target)
         trainers = tuple(allow_trainers)
         opened = open_study(StudyRequest(str(study), column, storage, name, from_study, allow_changed, trainers))
@@ -231,6 +251,7 @@ def _refuse_for_files(in_memory: Mapping[str, Any]) -> None:
         raise ArgumentError(f"{given}: is for rows in memory; the study file of a data file or study says it instead")
 
 
+@translating_system_errors()
 def load_study(
     study: str | Path,
     *,
@@ -246,6 +267,8 @@ def load_study(
     To train a study that was searched on rows in memory, pass the same `data`, `target`, `dev`, `test` and `groups` as
     to `tuner.search`.  Raises DataError for other rows.
     """
+    text("study", str(path("study", study)))
+    optional_text("storage", storage)
     place, stored = find_searched(str(study), storage)
     dataset = None
     if data is not None:

@@ -7,17 +7,22 @@ TunerError                    1   something failed
 │   ├── DataError                 a data file or table (file, row, column)
 │   ├── StorageError              a database that cannot be opened, read or continued
 │   ├── ModelError                a model file
-│   └── ArgumentError             an argument of a Python function; a ValueError too
+│   └── ArgumentError             an argument of a Python function; a ValueError and a TypeError too
 └── SearchError               1   a search that had to stop (three failures in a row)
 
 A message is one line: what is wrong, where, what was found, what to do.
 """
+
+from tuner.printable import visible
 
 
 class TunerError(Exception):
     """Base of all errors of this package; ``exit_status`` is what the command line ends with."""
 
     exit_status = 1
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 class InputError(TunerError):
@@ -50,8 +55,8 @@ class ModelError(InputError):
     """A model file is damaged, unsafe, or does not fit the data."""
 
 
-class ArgumentError(InputError, ValueError):
-    """An argument of a Python function is invalid."""
+class ArgumentError(InputError, ValueError, TypeError):
+    """An argument of a Python function is invalid: its value, or its type."""
 
 
 class SearchError(TunerError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import numbers
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -12,10 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, check_random_state, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    check_random_state,
+    column_or_1d,
+    validate_data,
+)
 
+from tuner.arguments import integer, number, optional_text
 from tuner.data import names_of
 from tuner.errors import ArgumentError, DataError, DefinitionError, SearchError
+from tuner.formatting import message_of, shorten
 from tuner.modeling import TRAIN_DEV, FitRequest, Model, fit_model
 from tuner.reporting import Report, build_report
 from tuner.running import SearchRequest, run_search
@@ -72,40 +81,44 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any) -> Self:
         """Search, then train the best trial's network on all rows.  Raises ValueError if the data cannot be used."""
         self._check_parameters()
-        X = self._rows(X, y, reset=True)
-        check_classification_targets(y)
-        self.classes_, labels = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+        with _argument_errors():
+            X = self._rows(X, y, reset=True)
+            check_classification_targets(y)
+            self.classes_, labels = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+            check_consistent_length(X, labels)
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         counts = np.bincount(labels)
         if len(counts) < 2:
-            raise ArgumentError(f"Classifier: expected 2 or more classes in y, got 1 class: {self.classes_[0]}")
+            names = f"1 class: {shorten(str(self.classes_[0]))}" if len(counts) else "no rows"
+            raise ArgumentError(f"Classifier: expected 2 or more classes in y, got {names}")
         if counts.min() < 2:
             label = self.classes_[counts.argmin()]
             raise ArgumentError(f"Classifier: expected 2 or more rows of every class, got 1 of class {label}")
         try:
             if self.storage is not None:
-                self._search(X, labels, self.storage)
+                self._search(X, labels, seed, self.storage)
             else:
                 with tempfile.TemporaryDirectory(prefix="tuner-") as folder:
-                    self._search(X, labels, sqlite_url(Path(folder) / "tuner.db").render_as_string())
+                    self._search(X, labels, seed, sqlite_url(Path(folder) / "tuner.db").render_as_string())
         except (DataError, DefinitionError) as error:
             raise ArgumentError(str(error)) from error
         return self
 
     def _check_parameters(self) -> None:
         for name in ("trials", "workers"):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
-                raise ArgumentError(f"Classifier: {name} must be an integer ≥ 1, got {value!r}")
-        if self.timeout is not None and not (isinstance(self.timeout, numbers.Real) and self.timeout > 0):
-            raise ArgumentError(f"Classifier: timeout must be seconds above 0 or None, got {self.timeout!r}")
+            integer(f"Classifier: {name}", getattr(self, name), low=1)
+        if self.timeout is not None:
+            number("Classifier: timeout", self.timeout, above=0)
+        for name in ("storage", "name"):
+            optional_text(f"Classifier: {name}", getattr(self, name))
 
-    def _search(self, X: Any, labels: NDArray[np.intp], storage: str) -> None:
+    def _search(self, X: Any, labels: NDArray[np.intp], seed: int, storage: str) -> None:
         data, target, column = _with_target(X, np.array(names_of(self.classes_))[labels])
         settings: dict[str, Any] = {
             "data.columns": {column: "categorical"},  # numeric labels are classes, too
             "data.split": {"test": 0},
             "search.trials": int(self.trials),
-            "search.seed": int(check_random_state(self.random_state).randint(2**31 - 1)),
+            "search.seed": seed,
         }
         if uses_folds(len(labels)):
             settings["data.folds"] = min(FOLDS, len(labels) // 2)
@@ -134,7 +147,9 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Class probabilities (n, n_classes), columns in the order of `classes_`."""
         check_is_fitted(self)
         columns = [self.model_.metadata.class_names.index(name) for name in names_of(self.classes_)]
-        precise = self.model_.in_double_precision.predict_proba(self._rows(X, reset=False))
+        with _argument_errors():
+            X = self._rows(X, reset=False)
+        precise = self.model_.in_double_precision.predict_proba(X)
         return precise[:, columns].astype(np.float32)
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -150,6 +165,15 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return X
         validated = validate_data(self, X, *y, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
         return validated[0] if y else validated
+
+
+@contextmanager
+def _argument_errors() -> Iterator[None]:
+    """Say in one line what scikit-learn, or the library of an odd cell, says in several."""
+    try:
+        yield
+    except Exception as error:
+        raise ArgumentError(f"Classifier: {message_of(error)}") from error
 
 
 def _with_target(X: Any, labels: NDArray[np.str_]) -> tuple[Any, Any, str]:

@@ -45,6 +45,28 @@ def translated(path: Path) -> Iterator[None]:
         raise UsageError(f"{path}: cannot be written as UTF-8: {refused} is no character. Rename what has it") from None
 
 
+def refusal_of_system(error: BaseException) -> UsageError | None:
+    """What the system or its encoding refused, as an error of this package; None for another error."""
+    match error:
+        case OSError() if error.filename is not None:
+            return UsageError(f"{os.fsdecode(error.filename)}: {error.strerror}. Check the path and its rights")
+        case UnicodeEncodeError():
+            return UsageError(f"{error.object}: is not UTF-8. Rename the file, folder or study")
+    return None
+
+
+@contextmanager
+def translating_system_errors() -> Iterator[None]:
+    """Raise UsageError for what the system refuses: around a whole call of Python."""
+    try:
+        yield
+    except (OSError, UnicodeEncodeError) as error:
+        refusal = refusal_of_system(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
 def open_regular(path: Path) -> IO[bytes]:
     """Open a file for reading.  Raises OSError, also for a folder, a pipe or a device: reading one may never end."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # without it, opening a pipe waits for a writer
@@ -63,6 +85,8 @@ def refuse_no_place(path: Path) -> None:
             if not os.path.isdir(path.absolute().parent):
                 raise UsageError(f"{path}: cannot be written: no such folder {path.parent}") from None
             return
+        except ValueError:
+            raise UsageError(f"{path}: cannot be written: no file name has a zero byte") from None
     if stat.S_ISDIR(mode):
         raise UsageError(f"{path}: is a folder, expected a file name")
     if not stat.S_ISREG(mode):

@@ -57,6 +57,11 @@ def visible(text: str) -> str:
     return "".join(_escaped(c) if unicodedata.category(c) in INVISIBLE else c for c in text)
 
 
+def is_unicode(text: str) -> bool:
+    """Whether the text can be written: half of a surrogate pair stands for a byte that is not UTF-8."""
+    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
+
+
 def _escaped(character: str) -> str:
     if character in NAMED:
         return NAMED[character]

@@ -117,7 +117,7 @@ def test_a_missing_label_is_refused_not_counted_as_wrong() -> None:
 @pytest.mark.parametrize("baseline", ["a", "0.1", [0.1]])
 def test_a_baseline_that_is_no_number_is_refused(baseline: object) -> None:
     """With what it may be."""
-    with pytest.raises(ArgumentError, match=r"a baseline is an error in \[0, 1\] or"):
+    with pytest.raises(ArgumentError, match=r"baseline: expected an error in \[0, 1\] or"):
         diagnose_predictions([0, 1], [0, 1], [0, 1], [0, 1], baseline=baseline)  # type: ignore[arg-type]
 
 

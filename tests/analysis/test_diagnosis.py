@@ -202,7 +202,7 @@ def test_an_impossible_baseline_is_refused(baseline: object) -> None:
 
 def test_an_impossible_material_gap_is_refused() -> None:
     """Two percent is 0.02, not 2."""
-    with pytest.raises(ArgumentError, match=r"material_gap must be in \[0, 1\], got 2"):
+    with pytest.raises(ArgumentError, match=r"material_gap: expected a number ≥ 0 and ≤ 1, got 2"):
         lecture(1, 5, material_gap=2)
 
 

@@ -10,15 +10,19 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.modeling.conftest import searched
 from tests.running.conftest import command
 from tests.security import SECONDS, SEED
+from tests.security.test_definitions import places
 from tuner.cli.completion import study_names
+from tuner.running.service import Service
+from tuner.storage import open_database, sqlite_url
 
 __all__ = ["searched"]
 
@@ -61,8 +65,19 @@ COMMANDS = [
     ("backup", "copy.db"),
     ("doctor",),
     ("delete", "mixed", "--yes"),
+    ("studies", "--storage", "sqlite:///studies/tuner.db"),
+    ("trials", "left", "--json"),
+    ("report", "left"),
+    ("report", "left", "--json"),
+    ("watch", "left"),
+    ("search", "left", "--quiet"),
+    ("train", "left", "--one-se"),
+    ("refine", "left", "--baseline", "0"),
+    ("learning-curve", "mixed", "--seeds", "2", "--sizes", "3"),
+    ("evaluate", "kept/mixed.tuner", "--test"),
+    ("gradcheck", "mixed"),
+    ("data", "mixed"),
 ]
-
 
 HYPERPARAMETERS = [
     *(
@@ -86,27 +101,77 @@ HYPERPARAMETERS = [
 """Of a stored trial, as JSON."""
 
 
-def alterations(database: Path) -> list[list[str]]:
-    """Statements by column: every value, in all rows or one; and rows, columns and tables gone."""
-    found: list[list[str]] = []
+Statement = tuple[str, tuple[object, ...]]
+
+
+def tables(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    """The columns of every table, as the database itself lists them."""
+    names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return {name: [row[1] for row in connection.execute(f"PRAGMA table_info({name})")] for name in names}
+
+
+def alterations(database: Path) -> list[list[Statement]]:
+    """Statements by column: every value, in all rows or one; and rows, columns and tables gone or added."""
+    found: list[list[Statement]] = []
     with closing(sqlite3.connect(database)) as connection:
-        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        for table in names:
-            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-            if connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,):
-                continue
+        for table, columns in tables(connection).items():
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() != (0,), f"no row of {table} to alter"
             ends = [f" WHERE rowid = (SELECT {end}(rowid) FROM {table})" for end in ("min", "max")]
             for column in columns:
                 values = itertools.product(VALUES, ["", *ends])
-                found.append([f"UPDATE OR IGNORE {table} SET {column} = {value}{row}" for value, row in values])
-            found.append([f"DELETE FROM {table}{row}" for row in ["", *ends]])
-            found.append([f"ALTER TABLE {table} DROP COLUMN {column}" for column in columns] + [f"DROP TABLE {table}"])
+                found.append([(f"UPDATE OR IGNORE {table} SET {column} = {value}{row}", ()) for value, row in values])
+                found.append(near(connection, table, column))
+                for step in (1, 1000):
+                    added = ", ".join(f"{key} + {step}" if key == column else key for key in columns)
+                    found.append([(f"INSERT OR IGNORE INTO {table} SELECT {added} FROM {table}", ())])
+            found.append([(f"DELETE FROM {table}{row}", ()) for row in ["", *ends]])
+            found.append([(f"ALTER TABLE {table} DROP COLUMN {each}", ()) for each in columns])
+            found.append([(f"DROP TABLE {table}", ())])
         stored = dict(connection.execute("SELECT trial_id, hyperparameters FROM tuner_trials"))
     names = {name for text in stored.values() for name in [*json.loads(text), "x\\n"]}
+    found = [statements for statements in found if statements]  # no value of a column that is NULL in all rows
     for name in sorted(names):
         values = itertools.product(stored.items(), HYPERPARAMETERS)
-        found.append([altered_trial(trial, text, name, value) for (trial, text), value in values])
+        found.append([(altered_trial(trial, text, name, value), ()) for (trial, text), value in values])
     return found
+
+
+def near(connection: sqlite3.Connection, table: str, column: str) -> list[Statement]:
+    """Statements that give rows of a column values which resemble what they have."""
+    draw = random.Random(f"{table}.{column}")
+    query = f"SELECT rowid, {column} FROM {table} WHERE {column} IS NOT NULL"
+    rows = connection.execute(query).fetchall()
+    changed = [(row, resembling(value, draw)) for row, value in rows for _ in range(max(1, 60 // len(rows)))]
+    return [(f"UPDATE OR IGNORE {table} SET {column} = ? WHERE rowid = ?", (value, row)) for row, value in changed]
+
+
+def resembling(value: object, draw: random.Random) -> object:
+    """A number a little or much larger or smaller; a text or bytes with a part gone, doubled or changed."""
+    if isinstance(value, int | float):
+        return draw.choice((value + 1, value - 1, -value, value * 2, value / 2, value * 1e6, value + 0.5, str(value)))
+    if isinstance(value, str) and draw.random() < 0.5:
+        try:
+            table = json.loads(value)
+        except ValueError:
+            pass
+        else:
+            found = list(places(table)) if isinstance(table, dict | list) else []
+            if found:
+                container, key = draw.choice(found)
+                container[key] = resembling_entry(container[key], draw)
+                return json.dumps(table)
+    assert isinstance(value, str | bytes)
+    begin = draw.randrange(len(value) + 1)
+    part = value[begin : begin + draw.choice((1, 1, 4, 60, len(value)))]
+    other = draw.choice((part[:0], part * 2, part[::-1], value[: len(part)]))
+    changed = value[:begin] + other + value[begin + len(part) :]
+    return changed if isinstance(changed, str) or draw.random() < 0.9 else changed.decode(errors="replace")
+
+
+def resembling_entry(value: object, draw: random.Random) -> object:
+    """What an entry of JSON may be instead."""
+    odd = (None, True, -1, 2**70, 0.5, 1e300, "", "x\ny", "\ud800", "9" * 400, [], {}, [value], {"a": value})
+    return resembling(value, draw) if type(value) in (int, float, str) and draw.random() < 0.3 else draw.choice(odd)
 
 
 def altered_trial(trial: int, text: str, name: str, value: str) -> str:
@@ -116,12 +181,72 @@ def altered_trial(trial: int, text: str, name: str, value: str) -> str:
     return f"UPDATE tuner_trials SET hyperparameters = '{{{altered}}}' WHERE trial_id = {trial}"
 
 
+@pytest.fixture(scope="session")
+def filled(searched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The studies' folder, and one more study; a row in each table: of trials that ended, wait, run and were left."""
+    folder = tmp_path_factory.mktemp("filled")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("TUNER_CACHE", str(folder / ".cache"))
+        patch.delenv("TUNER_STORAGE", raising=False)
+        shutil.copytree(searched / "studies", "studies")
+        text = Path("studies/mixed.toml").read_text(encoding="utf-8").replace('"mixed"', '"left"')
+        text = text.replace("alpha", 'hidden = { choice = ["6", "4-4"] }\nalpha', 1)
+        text = (
+            text.replace("hidden = [6]\n", "", 1).replace('"none"', '"hyperband"').replace("epochs = 5", "epochs = 20")
+        )
+        Path("studies/left.toml").write_text(text, encoding="utf-8")
+        for line in ("search left", "submit left --trials 1"):
+            assert command(*line.split())[0] == 0
+        leave_a_checkpoint(patch)
+        for line in ("enqueue mixed alpha=0.1", "enqueue folded alpha=0.2", "learning-curve mixed --seeds 2 --sizes 3"):
+            assert command(*line.split())[0] == 0
+        for line in ("train mixed", "evaluate models/mixed.tuner --test"):
+            assert command(*line.split())[0] == 0
+        with closing(sqlite3.connect("studies/tuner.db")) as connection, connection:
+            for table in tables(connection):
+                if table.endswith("_attributes") and "study" in table:
+                    connection.execute(f"INSERT INTO {table} (study_id, key, value_json) VALUES (1, 'a', '1')")
+                elif table.endswith("_attributes"):
+                    connection.execute(f"INSERT INTO {table} (trial_id, key, value_json) VALUES (1, 'a', '1')")
+            connection.execute("INSERT INTO trial_heartbeats (trial_id, heartbeat) VALUES (1, '2026-01-01 00:00:00')")
+            last = "(SELECT max(trial_id) FROM tuner_claims WHERE study_id = 2)"
+            connection.execute(f"UPDATE tuner_claims SET token = 'x', expires = 1e9 WHERE trial_id = {last}")
+            connection.execute(f"UPDATE trials SET state = 'RUNNING' WHERE trial_id = {last}")
+            connection.execute("UPDATE tuner_jobs SET finished = NULL, token = 'x' WHERE study_id = 2")
+    return folder
+
+
+def leave_a_checkpoint(patch: pytest.MonkeyPatch) -> None:
+    """Stop a worker in the middle of a trial."""
+    patch.setattr("tuner.running.worker.CHECKPOINT_SECONDS", 0.0)
+    patch.setattr("tuner.running.worker.SECONDS_BETWEEN_LOOKS", 0.0)
+    asked = itertools.count()
+    with open_database(sqlite_url(Path("studies/tuner.db")), create=False) as database:
+        Service(database, lambda: next(asked) > 25).work(forever=False)
+        query = sa.text("SELECT count(*) FROM tuner_claims WHERE checkpoint IS NOT NULL")
+        assert database.read(lambda connection: connection.execute(query).scalar_one())
+
+
 @pytest.fixture
 def first(searched: Path, workplace: Path) -> Path:
-    """The studies' database, its columns without conditions, and a trial that runs and one that waits."""
+    """The studies' database, with trials that ended and one that waits."""
     shutil.copytree(searched / "studies", workplace / "studies")
-    database = workplace / "studies" / "tuner.db"
     assert command("enqueue", "mixed", "alpha=0.1")[0] == 0
+    return without_conditions(workplace)
+
+
+@pytest.fixture
+def full(filled: Path, workplace: Path) -> Path:
+    """The database that has rows in every table, and a model."""
+    shutil.copytree(filled / "studies", workplace / "studies")
+    shutil.copytree(filled / "models", workplace / "kept")
+    return without_conditions(workplace)
+
+
+def without_conditions(folder: Path) -> Path:
+    """Let every column of the database take NULL, and keep a copy of it."""
+    database = folder / "studies" / "tuner.db"
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE type = 'table'")
@@ -129,7 +254,7 @@ def first(searched: Path, workplace: Path) -> Path:
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    return Path(shutil.copy(database, workplace / "first.db"))
+    return Path(shutil.copy(database, folder / "first.db"))
 
 
 def restore(first: Path) -> Path:
@@ -142,13 +267,13 @@ def restore(first: Path) -> Path:
     return Path(shutil.copy(first, studies / "tuner.db"))
 
 
-def alter(database: Path, sql: str) -> bool:
+def alter(database: Path, sql: str, values: tuple[object, ...] = ()) -> bool:
     """Whether SQLite let it happen."""
     with closing(sqlite3.connect(database)) as connection:
         try:
-            connection.execute(sql)
+            connection.execute(sql, values)
             connection.commit()
-        except sqlite3.Error:
+        except (sqlite3.Error, OverflowError, UnicodeEncodeError):
             return False
         return True
 
@@ -158,18 +283,29 @@ def complaints(first: Path, rng: random.Random, seconds: float, commands: list[t
     end = time.monotonic() + seconds
     every = alterations(first)
     while time.monotonic() < end:
-        sql, words = rng.choice(rng.choice(every)), rng.choice(commands)
-        if not alter(restore(first), sql):
+        database, words = restore(first), rng.choice(commands)
+        altered = [rng.choice(rng.choice(every)) for _ in range(rng.choice((1, 1, 1, 2)))]
+        if not all(alter(database, *statement) for statement in altered):
             continue
         try:
-            status, _, errors = command(*words)
+            status, output, errors = command(*words)
         except BaseException as error:
-            yield f"{sql}: {words}: {error!r}"
+            yield f"{altered}: {words}: {error!r}"
             continue
         lines = [line for line in errors.splitlines() if line.startswith("tuner: ") and "note: " not in line]
         is_told = status == 0 or len(lines) == 1 or words == ("doctor",)  # whose table is on stdout
-        if "internal error" in errors or status not in (0, 1, 2) or not is_told:
-            yield f"{sql}: {words}: exit status {status}, {errors}"
+        is_said = is_document(output) if words[-1] == "--json" and not status else "\x1b" not in output + errors
+        if "internal error" in errors or status not in (0, 1, 2) or not is_told or not is_said:
+            yield f"{altered}: {words}: exit status {status}, {errors}"
+
+
+def is_document(text: str) -> bool:
+    """Whether it is JSON without NaN and infinity, which no other program reads."""
+    constants: list[str] = []
+    with suppress(ValueError):
+        json.loads(text, parse_constant=constants.append)
+        return not constants
+    return False
 
 
 @pytest.mark.parametrize(
@@ -191,6 +327,11 @@ def complaints(first: Path, rng: random.Random, seconds: float, commands: list[t
             "UPDATE tuner_networks SET dev_bits = x'' WHERE trial_id = 1",
             "report mixed",
             "trial 0, table tuner_networks, column dev_bits",
+        ),
+        (
+            "DELETE FROM tuner_epochs WHERE rowid = (SELECT max(rowid) FROM tuner_epochs)",
+            "report folded",
+            "table tuner_networks, column epochs: 5 is not the number of the network's rows",
         ),
         (
             "UPDATE trials SET state = 'ODD'",
@@ -309,16 +450,16 @@ def test_a_study_file_that_differs_from_the_database_is_noted(first: Path, words
     assert (status, "training.max_epochs: 50 -> 5" in errors) == (2, True)
 
 
-def test_an_altered_database_is_read_right_or_refused(first: Path) -> None:
+def test_an_altered_database_is_read_right_or_refused(full: Path) -> None:
     """A few seconds of them, always the same."""
     quick = [words for words in COMMANDS if words[0] in ("studies", "trials", "watch", "merge", "backup", "delete")]
-    assert list(complaints(first, random.Random(20), QUICK_SECONDS, quick)) == []
+    assert list(complaints(full, random.Random(20), QUICK_SECONDS, quick)) == []
 
 
 @pytest.mark.slow
-def test_many_altered_databases_are_read_right_or_refused(first: Path) -> None:
+def test_many_altered_databases_are_read_right_or_refused(full: Path) -> None:
     """All commands, as long as it was asked for."""
-    assert list(complaints(first, random.Random(SEED), SECONDS, COMMANDS)) == []
+    assert list(complaints(full, random.Random(SEED), SECONDS, COMMANDS)) == []
 
 
 @pytest.mark.parametrize("part", ["wal", "shm", "journal"])

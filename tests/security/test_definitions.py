@@ -321,6 +321,13 @@ def test_numbers_that_no_training_takes_are_refused(old: str, new: str, refusal:
         parse_definition(SMALL_STUDY.replace(old, new), "x.toml")
 
 
+@pytest.mark.parametrize("bounds", ["1e300, 1e308", "1e-320, 1e-300"])
+def test_a_range_beyond_the_square_of_a_float_has_a_middle(bounds: str) -> None:
+    """The product of its ends is infinite, or 0."""
+    text = SMALL_STUDY.replace("alpha = { log_uniform = [1e-2, 1.0] }", f"alpha = {{ log_uniform = [{bounds}] }}")
+    assert check(text)
+
+
 def test_each_hidden_layer_has_its_keep_prob() -> None:
     """A list of another length would fail in the first trial."""
     text = SMALL_STUDY.replace("keep_prob = { uniform = [0.7, 1.0] }", "keep_prob = [0.5, 0.6]")

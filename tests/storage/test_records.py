@@ -172,8 +172,8 @@ def test_busy_is_waited_for(sqlite: Database) -> None:
 def test_a_trials_best_epoch_is_the_middle_one_of_its_networks(database: Database) -> None:
     """Folds' best epochs 7, 19, 7, 5, 5: 7, also where an older version wrote the latest of them."""
     study = make_study(database)
-    written = outcome()
-    networks = [dataclasses.replace(written.networks[0], best_epoch=epoch, epochs=19) for epoch in (7, 19, 7, 5, 5)]
+    written = outcome(epochs=19)
+    networks = [dataclasses.replace(written.networks[0], best_epoch=epoch) for epoch in (7, 19, 7, 5, 5)]
     assert write_outcome(
         database, take_and_draw(database, study), study, dataclasses.replace(written, networks=networks)
     )

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from tuner.analysis.diagnosis import Baseline, Diagnosis, diagnose
 from tuner.analysis.intervals import Z95, ErrorEstimate
 from tuner.errors import ArgumentError
+from tuner.formatting import error_line
 
 RESAMPLES = 2000
 Weights = Callable[[NDArray[np.integer]], NDArray[np.floating]]
@@ -149,12 +150,21 @@ def diagnose_predictions(
     Class labels of any type, (n_train,) and (n_dev,). The dev set must not have chosen the classifier: its error is
     taken as it is.
     """
+    try:
+        train, dev = _count_wrong("train", y_train, predicted_train), _count_wrong("dev", y_dev, predicted_dev)
+        majority = majority_error(y_train, y_dev)
+    except ArgumentError:
+        raise
+    except Exception as error:  # cells of any type may raise any kind when they are compared
+        raise ArgumentError(
+            f"y and predictions must be class labels that can be compared ({error_line(error)})"
+        ) from error
     return diagnose(
-        train=_count_wrong("train", y_train, predicted_train),
-        dev=_count_wrong("dev", y_dev, predicted_dev),
+        train=train,
+        dev=dev,
         baseline=baseline,
         material_gap=material_gap,
-        references={"majority": majority_error(y_train, y_dev), "logistic_regression": None},
+        references={"majority": majority, "logistic_regression": None},
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis.intervals import Z95, Z_POWER, ErrorEstimate, difference_interval
-from tuner.errors import ArgumentError
+from tuner.arguments import number, unexpected
 from tuner.outcomes import Level, Verdict
 
 Baseline = float | Mapping[str, int] | ErrorEstimate | None
@@ -182,8 +182,7 @@ def diagnose(
     known to reach. The best possible error is then between 0 and that: avoidable bias is high only if train error is
     far above ``best_known``, and low only if it is low against 0%. Its value is train − 0, the most that it can be.
     """
-    if not 0 <= material_gap <= 1:
-        raise ArgumentError(f"material_gap must be in [0, 1], got {material_gap}")
+    number("material_gap", material_gap, low=0, high=1)
     errors: dict[str, ErrorEstimate | None] = {
         "baseline": baseline_estimate(baseline),
         "train": train,
@@ -240,12 +239,12 @@ def baseline_estimate(baseline: Baseline) -> ErrorEstimate:
         return baseline
     if isinstance(baseline, Mapping):
         if set(baseline) != {"wrong", "of"}:
-            raise ArgumentError(f"a measured baseline is {{wrong = 3, of = 200}}, got {dict(baseline)}")
-        if baseline["of"] < 1:
-            raise ArgumentError(f"a measured baseline needs at least one example, got of={baseline['of']}")
+            raise unexpected("baseline", "{wrong = 3, of = 200}", dict(baseline))
+        number("baseline, of", baseline["of"], low=1)
+        number("baseline, wrong", baseline["wrong"], low=0, high=baseline["of"])
         return ErrorEstimate.measured(baseline["wrong"], baseline["of"])
     if baseline is not None and not isinstance(baseline, Real):
-        raise ArgumentError(f"a baseline is an error in [0, 1] or {{wrong = 3, of = 200}}, got {baseline!r}")
+        raise unexpected("baseline", "an error in [0, 1] or {wrong = 3, of = 200}", baseline)
     return ErrorEstimate.exact(0.0 if baseline is None else baseline)
 
 

@@ -79,17 +79,17 @@ def _run(given: list[str], show_traceback: bool) -> int:
 def _complain_about(error: Exception) -> int:
     """Print one line on an error, and return the exit status."""
     from tuner.errors import TunerError
+    from tuner.files import refusal_of_system
     from tuner.formatting import error_line
 
     match error:
         case TunerError():
             return _complain(str(error), error.exit_status)
-        case OSError() if error.filename is not None:
-            return _complain(f"{os.fsdecode(error.filename)}: {error.strerror}. Check the path and its rights", 2)
-        case OSError() if error.errno in OUTPUT_ERRORS:
+        case OSError() if error.filename is None and error.errno in OUTPUT_ERRORS:
             return _output_is_full(error)
-        case UnicodeEncodeError():
-            return _complain(f"{error.object}: is not UTF-8. Rename the file, folder or study", 2)
+    refusal = refusal_of_system(error)
+    if refusal is not None:
+        return _complain(str(refusal), refusal.exit_status)
     return _complain(f"internal error: {error_line(error)} (show the traceback with --traceback)", 1)
 
 

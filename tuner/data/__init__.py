@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tuner.data.applying import class_indices, names_of, raw_columns, raw_names, read_labeled, rows_frame
     from tuner.data.data_checks import check_data_quality
     from tuner.data.encoding import LARGEST_INPUT, Encoding, encode_frame
-    from tuner.data.sources import readable
+    from tuner.data.sources import readable, usable_rows
 
 __all__ = [
     "AUGMENTATIONS",
@@ -78,6 +78,7 @@ __all__ = [
     "readable",
     "rows_frame",
     "rows_in_memory",
+    "usable_rows",
 ]
 
 

@@ -15,7 +15,8 @@ from tuner.data.in_memory import as_table
 from tuner.data.settings import DataSettings
 from tuner.data.sources import read_pieces
 from tuner.data.sources.delimited import MISSING_LABELS
-from tuner.data.sources.raw import Raw, Wanted, by_row
+from tuner.data.sources.opening import readable
+from tuner.data.sources.raw import Raw, Wanted, by_row, with_text_names
 from tuner.data.tables import text_of
 from tuner.data.targets import match_labels, read_labels
 from tuner.errors import ArgumentError, DataError
@@ -46,7 +47,8 @@ def rows_frame(X: Any, encoding: Encoding) -> pd.DataFrame:
 def class_indices(y: Any, class_names: Sequence[str]) -> Ints:
     """Return labels of any type as class indices, (n,); -1 for a label that is not a class."""
     place = {name: index for index, name in enumerate(class_names)}
-    return np.array([place.get(text_of(label), -1) for label in np.asarray(y).ravel()], dtype=np.int64)
+    with readable("y", "expected one class label per row"):
+        return np.array([place.get(text_of(label), -1) for label in np.asarray(y).ravel()], dtype=np.int64)
 
 
 def names_of(labels: Iterable[Any]) -> list[str]:
@@ -87,7 +89,7 @@ def raw_columns(encoding: Encoding, frame: pd.DataFrame) -> tuple[NDArray[np.flo
     missing.
     """
     names = raw_names(encoding)
-    typed = encoding.typed(Raw(frame.rename(columns=str), "the rows", by_row))
+    typed = encoding.typed(Raw(with_text_names(frame), "the rows", by_row))
     texts = {name: np.array([*text.levels, ""], dtype=object)[text.codes] for name, text in typed.text.items()}
     return _matrix(typed.measured(), names[0], typed.n_rows, np.float64), _matrix(texts, names[1], typed.n_rows, object)
 

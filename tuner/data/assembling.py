@@ -15,7 +15,7 @@ from tuner.data.encoders import Column, TextColumn
 from tuner.data.kinds import decide_kinds
 from tuner.data.settings import DataSettings
 from tuner.data.sources.delimited import target_among
-from tuner.data.sources.raw import Raw, by_row
+from tuner.data.sources.raw import Raw, by_row, with_text_names
 from tuner.data.splitting import Request, Split, draw_split, read_split
 from tuner.data.tables import (
     RawTable,
@@ -298,4 +298,4 @@ def raw_of_frame(frame: Any, where: str) -> Raw:
     """Wrap a DataFrame as a source; its index is not a column."""
     if not len(frame):
         raise DataError(f"{where}: no rows; expected at least two of each class")
-    return Raw(frame.rename(columns=str), where, by_row)
+    return Raw(with_text_names(frame), where, by_row)

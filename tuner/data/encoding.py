@@ -35,7 +35,8 @@ from tuner.data.encoders import (
     slice_or_places,
 )
 from tuner.data.settings import DataSettings, MissingCells
-from tuner.data.sources.raw import Raw, by_row
+from tuner.data.sources.opening import usable_rows
+from tuner.data.sources.raw import Raw, by_row, with_text_names
 from tuner.data.tables import Numbers, TypedTable, raw_table, typed_table, with_columns
 from tuner.errors import DataError
 
@@ -103,7 +104,8 @@ _PLAIN = TypeAdapter(Encoding)
 
 def encode_frame(encodings: Sequence[Encoding], frame: pd.DataFrame, where: str = "the rows") -> list[Floats]:
     """Return X (n, n_features) float32 of raw rows for each encoding."""
-    return encode_raw(encodings, Raw(frame.rename(columns=str), where, by_row))
+    with usable_rows(where):
+        return encode_raw(encodings, Raw(with_text_names(frame), where, by_row))
 
 
 def encode_raw(encodings: Sequence[Encoding], raw: Raw) -> list[Floats]:

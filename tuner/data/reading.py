@@ -183,13 +183,14 @@ class FileReader(RowReader):
 
     def _parsed(self) -> Iterator[tuple[str, Raw]]:
         from tuner.data.sources import Wanted, format_of, readable
+        from tuner.data.sources.raw import with_text_names
 
         wanted = Wanted(self.settings, text=_overruled_text(self.settings))
         for key, file in self._files().items():
             with readable(file.path):
                 raw = format_of(file.path).read(file, wanted)
             file.refuse_changed()
-            raw = replace(raw, frame=raw.frame.rename(columns=str))
+            raw = replace(raw, frame=with_text_names(raw.frame))
             yield key, raw
             if key == "source":
                 wanted = replace(wanted, names=tuple(raw.frame.columns), text=wanted.text | _text_columns(raw))

@@ -21,6 +21,7 @@ from tuner.data.sources.delimited import MISSING, looks_numeric
 from tuner.data.sources.raw import Raw
 from tuner.errors import DataError
 from tuner.formatting import count, did_you_mean, quoted, shorten
+from tuner.printable import is_unicode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,6 +97,8 @@ def text_column(values: Any, where: str, missing: frozenset[str] = frozenset()) 
     except TypeError as error:
         raise DataError(f"{where}: expected one value per row, got lists or other containers") from error
     texts = [text_of(value) for value in uniques]
+    if broken := next((text for text in texts if not is_unicode(text)), None):
+        raise DataError(f"{where}: {quoted(broken)} is not UTF-8 text; fix the cell")
     levels = sorted(set(texts) - missing)
     place = {level: position for position, level in enumerate(levels)}
     renumber = np.array([*(place.get(text, -1) for text in texts), -1], dtype=np.int64)

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis import SeedsError
+from tuner.arguments import flag
+from tuner.arguments import path as path_of
 from tuner.data import Encoding, class_indices, encode_frame, rows_frame
 from tuner.errors import ArgumentError, DataError, ModelError
 from tuner.files import refuse_overwriting, whole_file
@@ -143,7 +145,8 @@ class Model:
         A file that exists is replaced only with `force`, unless it is an earlier model of the same trial on the same
         data.  A database, data file, study file or model of another study is never replaced.
         """
-        path, ours = Path(path), self.metadata
+        path, ours = path_of("path", path), self.metadata
+        flag("force", force)
         earlier = _earlier(path, ours.study)
         is_same_trial = earlier is not None and (earlier.trial, earlier.fingerprint) == (ours.trial, ours.fingerprint)
         with whole_file(path, force=force or is_same_trial, is_ours=lambda _: earlier is not None) as file:
@@ -153,7 +156,7 @@ class Model:
 
 def load_model(path: str | Path) -> Model:
     """Read a model that ``tuner train`` or ``Model.save`` has written.  Raises ModelError for another file."""
-    return Model(*read_archive(Path(path)))
+    return Model(*read_archive(path_of("path", path)))
 
 
 def _earlier(path: Path, study: str) -> ModelMetadata | None:

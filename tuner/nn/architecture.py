@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from tuner.arguments import integer, one_of
 from tuner.errors import ArgumentError
 from tuner.nn.activations import ACTIVATIONS
-from tuner.nn.arguments import integer, one_of
 from tuner.nn.arrays import Array
 from tuner.nn.initializers import INITIALIZERS
 from tuner.nn.losses import OUTPUTS

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tuner.arguments import integer, number
 from tuner.nn.architecture import Architecture
-from tuner.nn.arguments import integer, number
 from tuner.nn.arrays import Array, Ints
 from tuner.nn.calls import run
 from tuner.nn.cohort import Cohort

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tuner.arguments import integer, number, one_of, power_of_two
 from tuner.errors import ArgumentError
 from tuner.nn.activations import ACTIVATIONS
-from tuner.nn.arguments import integer, number, one_of, power_of_two
 from tuner.nn.initializers import INITIALIZERS
 from tuner.nn.optimizers import OPTIMIZERS
 from tuner.nn.schedules import SCHEDULES

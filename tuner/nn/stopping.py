@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from tuner.arguments import integer, number, one_of
 from tuner.metrics import METRICS
-from tuner.nn.arguments import integer, number, one_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

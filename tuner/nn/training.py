@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from tuner.arguments import one_of
 from tuner.dev_layout import DevLayout
 from tuner.errors import ArgumentError
 from tuner.metrics import METRICS, Measured
 from tuner.nn.architecture import Architecture
-from tuner.nn.arguments import one_of
 from tuner.nn.arrays import Array, Bools
 from tuner.nn.checkpoint import Start, checkpoint_of, restore
 from tuner.nn.cohort import Cohort

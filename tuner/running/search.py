@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from signal import SIGINT
 from typing import Any
 
+from tuner.arguments import integer, number, unexpected
 from tuner.errors import ArgumentError, SearchError, StorageError
 from tuner.formatting import count, duration, percent, value
-from tuner.nn.arguments import integer, number
 from tuner.outcomes import FailureGroup, TrialState, failure_groups
 from tuner.running.cluster import run_on_cluster
 from tuner.running.goal import Goal
@@ -37,6 +37,7 @@ from tuner.storage import (
 )
 from tuner.workspace.creating import PreparedStudy
 
+MOST_PROCESSES = 1000
 SECONDS_BETWEEN_REPORTS = 0.2
 SECONDS_BETWEEN_LOOKS_IN = 1.0
 
@@ -62,6 +63,8 @@ class SearchRequest:
         for name in ("trials", "total", "workers"):
             if getattr(self, name) is not None:
                 integer(name, getattr(self, name), low=1)
+        if self.scheduler is None and self.workers is not None and self.workers > MOST_PROCESSES:
+            raise unexpected("workers", f"at most {MOST_PROCESSES:,} processes on one machine", self.workers)
         if self.timeout is not None:
             number("timeout", self.timeout, above=0)
 

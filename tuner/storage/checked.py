@@ -17,6 +17,7 @@ from tuner.errors import StorageError
 from tuner.metrics import METRICS
 from tuner.outcomes import Finding, StopReason
 from tuner.paths import STUDY_NAME, is_study_name
+from tuner.printable import is_unicode
 from tuner.storage.facts import Begun
 from tuner.storage.owner import Owner
 
@@ -62,8 +63,7 @@ class Kind:
 
 
 def _is_text(value: Any) -> bool:
-    """Bytes that are no UTF-8 are read as lone surrogates, which nothing can write."""
-    return type(value) is str and (value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value))
+    return type(value) is str and is_unicode(value)
 
 
 def _is_date(value: Any) -> bool:

@@ -114,8 +114,9 @@ def _check(row: Any, epochs: Sequence[Any]) -> None:
             f"the losses of n_dev = {row.n_dev} rows",
         ),
     }
-    if row.best_epoch and not epochs:
-        raise BadValueError(tables.epochs.name, "epoch", None, f"one of {row.epochs} epochs", key="trial_id")
+    if len(epochs) != row.epochs and (epochs or row.best_epoch):
+        expected = f"the number of the network's rows in {tables.epochs.name}, {len(epochs)}"
+        raise BadValueError(tables.networks.name, "epochs", row.epochs, expected, key="trial_id")
     for column, (value, is_right, expected) in wrong.items():
         if not is_right:
             raise BadValueError(tables.networks.name, column, value, expected, key="trial_id")

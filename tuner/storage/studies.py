@@ -16,10 +16,11 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
 from tuner import outcomes
+from tuner.arguments import unexpected
 from tuner.errors import UsageError
 from tuner.paths import is_study_name
 from tuner.storage import optuna_internals, tables
-from tuner.storage.checked import BadValueError
+from tuner.storage.checked import MOST, BadValueError
 from tuner.storage.counting import JUDGED, STATES, Finished, count_states
 from tuner.storage.database import Database, new_key
 from tuner.storage.facts import StudyFacts
@@ -274,6 +275,8 @@ def _change_budget(database: Database, study_id: int, change: Callable[[int, int
 
     def work(connection: Connection) -> int:
         budget = change(lock_study(connection, study_id), count_states(connection, study_id).finished)
+        if budget > MOST:
+            raise unexpected("trials", f"a budget of at most {MOST:,}", budget)
         connection.execute(tables.studies.update().where(tables.studies.c.study_id == study_id).values(budget=budget))
         return budget
 

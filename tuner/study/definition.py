@@ -131,7 +131,9 @@ class TrainingSection(Section):
 class SearchSection(Section):
     """[search]: the number of trials, how they are sampled, and the metric they are compared by."""
 
-    trials: int = Field(default=100, ge=1, description="the study's budget: complete and pruned trials in total")
+    trials: int = Field(
+        default=100, ge=1, le=2**31 - 1, description="the study's budget: complete and pruned trials in total"
+    )
     metric: Annotated[str, _known(METRICS, "a metric")] = Field(
         default="error", description="metric on the dev set that trials are compared by"
     )

@@ -31,9 +31,15 @@ _DISTRIBUTIONS: dict[str, Callable[..., BaseDistribution]] = {
 }
 """Kind of :class:`tuner.scales.Distribution` -> Optuna's distribution, from its values."""
 
+
+def _roots(low: float, high: float) -> float:
+    """The geometric mean of two numbers whose product is no float."""
+    return math.sqrt(low) * math.sqrt(high)
+
+
 _MIDDLES: dict[str, Callable[..., Any]] = {
-    "float": lambda low, high: (low + high) / 2,
-    "log_float": lambda low, high: math.sqrt(low * high),
+    "float": lambda low, high: low / 2 + high / 2 if math.isinf(low + high) else (low + high) / 2,
+    "log_float": lambda low, high: math.sqrt(low * high) if 0 < low * high < math.inf else _roots(low, high),
     "int": lambda low, high: (low + high) // 2,
     "categorical": lambda *choices: choices[0],
 }

@@ -130,7 +130,7 @@ def locate_again(place: StudyPlace) -> Iterator[Located]:
 
 
 def _locate(study: str, storage: str | None, target: str | None, name: str | None, stack: ExitStack) -> Located:
-    if Path(study).is_dir() and (is_path(study) or study in (".", "..")):
+    if os.path.isdir(study) and (is_path(study) or study in (".", "..")):
         raise UsageError(f"{study} is a folder. Name a study file (TOML), a data file, or a study")
     if is_path(study):
         path = Path(study)
@@ -141,7 +141,7 @@ def _locate(study: str, storage: str | None, target: str | None, name: str | Non
         return _locate_data(path, storage_url(storage), target, name, stack)
     url = storage_url(storage)
     here = STUDIES / f"{study}.toml"
-    if here.exists():
+    if os.path.exists(here):
         source = read_source(here)
         _refuse_other_target(str(here), source, target)
         return Located(source.definition.name, source, url, here)
@@ -149,7 +149,7 @@ def _locate(study: str, storage: str | None, target: str | None, name: str | Non
     if _holds(stored):
         return stored
     shipped = shipped_studies() / f"{study}.toml"
-    if shipped.exists():
+    if os.path.exists(shipped):
         return Located(study, read_source(shipped), url, shipped)
     raise UsageError(_not_found(study, url))
 
@@ -157,12 +157,12 @@ def _locate(study: str, storage: str | None, target: str | None, name: str | Non
 def _locate_data(path: Path, url: URL, target: str | None, name: str | None, stack: ExitStack) -> Located:
     """Find or make a data file's definition; a new one is not written yet."""
     where = STUDIES / f"{name or study_name_of(path)}.toml"
-    if where.exists():
+    if os.path.exists(where):
         source = read_source(where)
         _check_same_data(where, source, path, target)
         return Located(source.definition.name, source, url, where)
     other = STUDIES / f"{study_name_of(path)}.toml"
-    if other.exists():  # a study under another name keeps the edits made there
+    if os.path.exists(other):  # a study under another name keeps the edits made there
         source = read_source(other)
         with suppress(UsageError):
             _check_same_data(other, source, path, target)
@@ -305,7 +305,7 @@ def write_definition(path: Path, text: str) -> None:
 
 def refuse_defined(where: Path) -> None:
     """Raise UsageError where a definition already exists."""
-    if where.exists():
+    if os.path.exists(where):
         search = command_text("search", where.stem)
         raise UsageError(f"{where} already exists; not overwritten. Search it with: {search}")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tuner.data import Dataset, RowsInMemory, dataset_from, rows_in_memory
+from tuner.data import Dataset, RowsInMemory, dataset_from, rows_in_memory, usable_rows
 from tuner.errors import ArgumentError, DataError
 from tuner.formatting import shorten
 from tuner.storage import StoredStudy
@@ -75,14 +75,15 @@ def open_data_in_memory(
     after all of these, so that the same call finds it again.  ``cache`` keeps the prepared data for the next process.
     """
     given, folder = _given(definition, trainer)
-    rows, of_data = _rows(data, given)
+    with usable_rows("the rows"):
+        rows, of_data = _rows(data, given)
     edits = [Edit(key, value, "as asked for") for key, value in (settings or {}).items()]
     edited = {edit.key.removeprefix("data."): edit.value for edit in edits if edit.key.startswith("data.")}
     name = name or given.pop("name", None) or f"data-{_content(rows, given, settings or {})[:8]}"
     given.pop("name", None)
     data_section = {**of_data, **edited, **rows.settings}
     reader = rows.reader(validate_definition({"name": "data", "data": data_section}, "definition").data)
-    with reader:
+    with usable_rows("the rows"), reader:
         reader.measure()
         text = make_definition(name, None, rows.settings.get("target"), shape_of(reader), rows.settings)
     if given:
@@ -94,7 +95,8 @@ def open_data_in_memory(
     runner.prepare()
     require_package(source.definition.search.sampler)
     with reader.with_settings(rows.reader(source.definition.data).settings) as final:
-        dataset = dataset_from(final, cache=cache)
+        with usable_rows("the rows"):
+            dataset = dataset_from(final, cache=cache)
         with closing(Located(name, source, storage_url(storage))) as located:
             study = prepare(source, dataset, located, from_study=from_study, allow_changed=allow_changed)
     return replace(study, trainer=runner)
@@ -172,7 +174,8 @@ def dataset_again(stored: StoredStudy, data: DataInMemory) -> Dataset:
         raise ArgumentError(f"data: study {stored.name!r} reads its data from {settings.source}; leave data out")
     if settings.group is not None and data.groups is None:
         data = replace(data, groups=settings.group)
-    dataset = dataset_from(data.rows(settings.target).reader(settings))
+    with usable_rows("the rows"):
+        dataset = dataset_from(data.rows(settings.target).reader(settings))
     if dataset.fingerprint != stored.fingerprint:
         raise DataError(
             f"data: not the rows that study {stored.name!r} was searched on (fingerprint {dataset.fingerprint[:12]}, "

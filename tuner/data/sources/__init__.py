@@ -11,7 +11,7 @@ from pathlib import Path
 from tuner.data.settings import DataSettings
 from tuner.data.sources.arrays import labels_path, measure_idx, measure_npz, read_idx, read_npz
 from tuner.data.sources.delimited import measure_delimited, read_chunks, read_delimited
-from tuner.data.sources.opening import COMPRESSIONS, DataFile, readable
+from tuner.data.sources.opening import COMPRESSIONS, DataFile, readable, usable_rows
 from tuner.data.sources.parquet import measure_parquet, read_parquet, read_parquet_pieces
 from tuner.data.sources.raw import Raw, Wanted
 from tuner.errors import DataError
@@ -28,6 +28,7 @@ __all__ = [
     "open_file",
     "read_pieces",
     "readable",
+    "usable_rows",
 ]
 
 PIECE = 1 << 23  # bytes of text read at once when a model predicts

@@ -10,7 +10,7 @@ import lzma
 import os
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -26,7 +26,7 @@ UNPACKED, RATIO = 1 << 28, 100
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
+def readable(path: Path | str, fault: str = "cannot be read, perhaps it is damaged") -> Iterator[None]:
     """Turn every error of a reader into a DataError that names the file: its library raises many for damaged files."""
     try:
         yield
@@ -37,7 +37,12 @@ def readable(path: Path) -> Iterator[None]:
     except OSError as error:
         raise cannot_be_read(path, error) from error
     except Exception as error:
-        raise DataError(f"{path}: cannot be read, perhaps it is damaged ({error_line(error)})") from error
+        raise DataError(f"{path}: {fault} ({error_line(error)})") from error
+
+
+def usable_rows(name: str) -> AbstractContextManager[None]:
+    """Do the same for the rows of a Python call, whose cells may be objects of any kind."""
+    return readable(name, "expected numbers, text, booleans or dates in rows and columns")
 
 
 class DataFile:
@@ -110,7 +115,7 @@ class DataFile:
             self.__dict__["labels"].__exit__()
 
 
-def cannot_be_read(path: Path, error: OSError) -> DataError:
+def cannot_be_read(path: Path | str, error: OSError) -> DataError:
     """Return the error for a file that cannot be read."""
     return DataError(f"{path}: cannot be read: {error.strerror or error}")
 

@@ -87,6 +87,11 @@ def _is_beyond_dates(cells: pd.Series[Any]) -> bool:
         return bool(((moments < FIRST_DATE) | (moments >= AFTER_LAST_DATE)).any())
 
 
+def with_text_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with each column's name as text: of several levels, as Python writes them."""
+    return frame.set_axis([*map(str, frame.columns)], axis=1)
+
+
 def by_row(row: int) -> str:
     """Name a row of a source without lines, from 0 as in NumPy and pandas."""
     return f"row {row}"

@@ -14,7 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tuner.analysis import Competition, NetworkRun, corrected_dev_error, first_stop
-from tuner.data import Dataset
+from tuner.data import Dataset, random_subset
 from tuner.dev_layout import N_DEV_FOLDS
 from tuner.nn import Hyperparameters, Stopping
 from tuner.outcomes import StopReason
@@ -25,6 +25,12 @@ PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 """λ/m of the logistic regressions, of which the one with the lowest dev error is chosen."""
 SHORT = Stopping(max_epochs=100, patience=10)
 """Stopping of the logistic regressions, whatever the study's own, so that a search does not wait long."""
+MOST_ROWS = 50_000
+"""Training rows of any reference model (with folds: of each fold); of more, a random subset."""
+MOST_PRODUCTS, FEWEST_EPOCHS = 2e10, 10
+"""Rows × inputs × classes × penalties × epochs of the logistic regressions, about ten seconds: where 100 epochs take
+more, fewer epochs are run, then fewer rows used.
+"""
 BOOSTING = {"rounds": 100, "bins": 255}
 """Gradient boosting's defaults."""
 SMALLER = {"rounds": 10, "bins": 63}
@@ -50,13 +56,37 @@ class TrainingStoppedError(Exception):
 def reference_errors(
     definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False
 ) -> dict[str, float]:
-    """The dev error of every reference model, by its name.  Raises TrainingStoppedError."""
+    """The dev error of every reference model, by its name, on at most 50,000 training rows.
+
+    Raises TrainingStoppedError.
+    """
+    dataset = _thinned(dataset, MOST_ROWS, definition)
     return {
         "majority": majority(dataset),
         "logistic_regression": logistic_regression(definition, dataset, should_stop),
         "gradient_boosting": gradient_boosting(definition, dataset, should_stop),
         "nearest_neighbors": nearest_neighbors(definition, dataset, should_stop),
     }
+
+
+def training_rows(dataset: Dataset) -> str:
+    """Say on how many training rows the models are trained where that is not all; empty if it is all."""
+    most = max(len(part.train) for part in dataset.parts)
+    if most <= MOST_ROWS:
+        return ""
+    return f"the reference models were trained on {MOST_ROWS:,} of {most:,} training rows"
+
+
+def _thinned(dataset: Dataset, rows: int, definition: StudyDefinition) -> Dataset:
+    """Return the data with random subsets of at most so many training rows; at least one of each class."""
+    rng = np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM, 1)))
+    return replace(
+        dataset,
+        parts=tuple(
+            replace(part, train=random_subset(part.train, rows, rng)) if len(part.train) > rows else part
+            for part in dataset.parts
+        ),
+    )
 
 
 def majority(dataset: Dataset) -> float:
@@ -75,7 +105,11 @@ def logistic_regression(
 
     Returned is the selection-corrected dev error of the best one: its λ and its epochs were chosen on dev.
     """
-    settings = replace(trial_settings(definition), metric="error", seeds=1, rungs=(), stopping=SHORT)
+    of_a_row = dataset.n_features * dataset.n_classes * len(PENALTIES) * len(dataset.parts)
+    epochs = int(np.clip(MOST_PRODUCTS / of_a_row / dataset.n_train, FEWEST_EPOCHS, SHORT.max_epochs))
+    dataset = _thinned(dataset, max(int(MOST_PRODUCTS / of_a_row / epochs), FEWEST_ROWS), definition)
+    stopping = replace(SHORT, max_epochs=epochs)
+    settings = replace(trial_settings(definition), metric="error", seeds=1, rungs=(), stopping=stopping)
     m = len(dataset.parts[0].train)
     folds = draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed)
     batch = int(2 ** np.clip(np.round(np.log2(max(m / 64, 1))), 5, 9))

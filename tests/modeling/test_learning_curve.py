@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from tests.storage.conftest import make_study, outcome, take_and_draw
-from tuner.data import Dataset, DataSettings, SplitSettings, Table, dataset_from_arrays
+from tuner.data import Dataset, DataSettings, SplitSettings, Table, dataset_from_arrays, random_subset
+from tuner.data.subsets import class_shares
 from tuner.modeling import learning_curve, measure_learning_curve
 from tuner.modeling.learning_curve import (
     LearningCurveTask,
     _left_out_errors,
-    class_shares,
-    random_subset,
     subset_sizes,
     train_size,
 )

@@ -12,7 +12,6 @@ import pytest
 
 from tests.conftest import DEADLINE
 from tests.running.conftest import (
-    ENDLESS,
     Edit,
     Start,
     finished,
@@ -62,7 +61,7 @@ def held_up(tmp_path: Path) -> object:
 
 
 def test_creating_a_study_trains_nothing(edit: Edit) -> None:
-    """``submit`` leaves the job to the first worker; one trial then has it done before."""
+    """``submit`` leaves the job to the first worker, which does it after its first trial."""
     file = edit()
     submit(StudyRequest("small"), None)
     assert (job(file), models(file)) == ((0, 0, 0, None), [])
@@ -116,15 +115,28 @@ def test_a_killed_worker_is_replaced_by_another(edit: Edit, tmp_path: Path, monk
 
 
 def test_an_interrupted_job_is_requeued(edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGINT ends it long before it is done, and it counts as if it had not been begun."""
-    file = edit(ENDLESS)
+    """SIGINT ends it long before it is done, and it counts as if it had not been begun; the first trial is kept."""
+    file = edit()
     monkeypatch.setattr(reference_job, "reference_errors", held_up(tmp_path))
     (process,) = forked(search)
     wait_for(lambda: (tmp_path / "log").exists() and (tmp_path / "log").read_text().strip())
     os.kill(process.pid or 0, signal.SIGINT)
     statuses([process])
     assert job(file) == (0, 0, 0, "re-queued")
-    assert states(file) == []
+    assert states(file) == [(0, "COMPLETE")]
+
+
+def test_the_time_of_a_search_is_over_for_the_models_too(
+    edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come after the first trial and are interrupted at the timeout; the next search trains them."""
+    file = edit()
+    monkeypatch.setattr(reference_job, "reference_errors", held_up(tmp_path))
+    assert search(timeout=3).timed_out
+    assert (job(file), states(file)) == ((0, 0, 0, "re-queued"), [(0, "COMPLETE")])
+    (tmp_path / "go").touch()
+    search()
+    assert (job(file), models(file)) == ((1, 1, 0, None), ["majority"])
 
 
 def test_a_worker_does_not_ask_again_for_a_job_that_is_done(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:

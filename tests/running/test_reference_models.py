@@ -16,9 +16,10 @@ from tests.conftest import Run
 from tests.running.conftest import Edit
 from tuner import reference_models
 from tuner.data import Dataset, DataSettings, dataset_from_frame
+from tuner.running import SearchRequest, run_search
 from tuner.study import StudyDefinition
 from tuner.trial import TrialResult, run_trial
-from tuner.workspace import StudyRequest, load_study_data, read_record
+from tuner.workspace import StudyRequest, load_study_data, open_study, read_record
 
 THREADS_OF_A_FIT = """
 import sys, threadpoolctl
@@ -38,6 +39,47 @@ reference_models.reference_errors(source.definition, dataset)
 sys.setprofile(None)
 print(sorted(found))
 """
+
+
+def test_no_model_is_trained_on_more_rows_than_it_may(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A random part with every class; the study has a notice of it."""
+    edit()
+    monkeypatch.setattr(reference_models, "MOST_ROWS", 40)
+    sizes = []
+    for name in ("majority", "logistic_regression", "gradient_boosting", "nearest_neighbors"):
+        train = getattr(reference_models, name)
+
+        def recorded(*arguments: Any, train: Any = train) -> float:
+            (dataset,) = (one for one in arguments if isinstance(one, Dataset))
+            sizes.append((len(dataset.parts[0].train), len(set(dataset.parts[0].train.y))))
+            return float(train(*arguments))
+
+        monkeypatch.setattr(reference_models, name, recorded)
+    run_search(open_study(StudyRequest("small")), SearchRequest(trials=1))
+    assert sizes == [(40, 3)] * 4
+    (notice,) = [notice for notice in read_record("small").facts.notices if "reference models" in notice]
+    assert notice.startswith("the reference models were trained on 40 of ")
+
+
+def test_logistic_regression_takes_fewer_epochs_then_fewer_rows_of_large_data(
+    edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many products as are left: for 20 epochs of all rows, for 10 of a tenth of them."""
+    edit()
+    source, dataset = load_study_data(StudyRequest("small"))
+    of_a_row = dataset.n_features * dataset.n_classes * 6
+    used = []
+
+    def recorded(dataset: Dataset, *arguments: Any, **options: Any) -> TrialResult:
+        used.append((arguments[1].stopping.max_epochs, len(dataset.parts[0].train)))
+        return run_trial(dataset, *arguments, **options)
+
+    monkeypatch.setattr(reference_models, "run_trial", recorded)
+    monkeypatch.setattr(reference_models, "FEWEST_ROWS", 1)
+    for rows in (20 * dataset.n_train, dataset.n_train):
+        monkeypatch.setattr(reference_models, "MOST_PRODUCTS", of_a_row * rows)
+        reference_models.logistic_regression(source.definition, dataset)
+    assert set(used) == {(20, dataset.n_train), (10, dataset.n_train // 10)}
 
 
 def test_majority_is_the_most_frequent_class_of_the_training_rows() -> None:

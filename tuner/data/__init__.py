@@ -27,6 +27,7 @@ from tuner.data.loading import (
 )
 from tuner.data.reading import FileReader, RowReader, fingerprint_of
 from tuner.data.settings import DataSettings, SplitSettings
+from tuner.data.subsets import random_subset
 
 if TYPE_CHECKING:
     from tuner.data.applying import class_indices, names_of, raw_columns, raw_names, read_labeled, rows_frame
@@ -69,6 +70,7 @@ __all__ = [
     "load_dataset",
     "make_augment",
     "names_of",
+    "random_subset",
     "raw_columns",
     "raw_names",
     "read_groups",

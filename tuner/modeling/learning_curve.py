@@ -22,7 +22,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tuner.analysis import LearningNetwork, NetworkRun, epoch_corrected_errors, first_stop
-from tuner.data import Dataset, Part, Table
+from tuner.data import Dataset, Part, Table, random_subset
 from tuner.dev_layout import N_DEV_FOLDS
 from tuner.metrics import ERROR, METRICS
 from tuner.nn import Hyperparameters, Stopping, TrainedNetwork
@@ -210,25 +210,3 @@ def _left_out_errors(network: TrainedNetwork, watched: Table | None, train: Tabl
     wrong = np.zeros(len(watched), bool)
     wrong[left_out] = network.predict(watched.X[left_out]) != watched.y[left_out]
     return left_out, wrong
-
-
-def random_subset(table: Table, n: int, rng: np.random.Generator) -> Table:
-    """``n`` random rows of a table, each class in its share."""
-    take = class_shares(np.bincount(table.y), n)
-    drawn = [rng.permutation(np.flatnonzero(table.y == label))[:count] for label, count in enumerate(take)]
-    rows = np.sort(np.concatenate(drawn))
-    return Table(table.X[rows], table.y[rows], table.rows[rows])
-
-
-def class_shares(counts: np.ndarray, n: int) -> np.ndarray:
-    """How many of ``n`` rows each class gets: its share, rounded so that they add up; one at least where there is one.
-
-    ``counts``: each class's rows, together at least ``n``; ``n`` is at least the number of classes.
-    """
-    exact = counts * (n / counts.sum())
-    take: np.ndarray = np.minimum(np.maximum(np.floor(exact), 1), counts).astype(np.int64)
-    while take.sum() < n:
-        take[np.argmax(np.where(take < counts, exact - take, -np.inf))] += 1
-    while take.sum() > n:
-        take[np.argmax(np.where(take > 1, take - exact, -np.inf))] -= 1
-    return take

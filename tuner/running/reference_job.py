@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from tuner.data import Dataset
 from tuner.errors import StorageError
 from tuner.formatting import error_line
-from tuner.reference_models import TrainingStoppedError, reference_errors
+from tuner.reference_models import TrainingStoppedError, reference_errors, training_rows
 from tuner.running.heartbeat import Heartbeat
 from tuner.storage import Database, JobClaim, Owner, claim_job, finish_job, renew, requeue_job
 from tuner.study import StudyDefinition
 
 
 class ReferenceJob:
-    """The job of one study, as one worker sees it.
-
-    ``is_done``: the models are trained; ``seconds``: the time this worker spent on it.
-    """
+    """The job of one study, as one worker sees it; ``is_done``: the models are trained."""
 
     def __init__(
         self, database: Database, study_id: int, definition: StudyDefinition, dataset: Dataset, owner: Owner
@@ -27,7 +23,6 @@ class ReferenceJob:
         self._database, self._study_id, self._owner = database, study_id, owner
         self._definition, self._dataset = definition, dataset
         self.is_done = False
-        self.seconds = 0.0
 
     def advance(self, stop: Callable[[], bool]) -> bool:
         """Do the job if it is open; False if it was interrupted and re-queued."""
@@ -42,7 +37,6 @@ class ReferenceJob:
         return claim is None or self._run(claim, stop)
 
     def _run(self, claim: JobClaim, stop: Callable[[], bool]) -> bool:
-        began = time.monotonic()
         with Heartbeat(lambda: renew(self._database, claim)) as heartbeat:
             try:
                 errors = self._train(lambda: heartbeat.lost or stop())
@@ -52,9 +46,8 @@ class ReferenceJob:
                 if isinstance(error, TrainingStoppedError):
                     return heartbeat.lost  # True: another worker has the job; False: this worker was stopped
                 raise
-            finish_job(self._database, claim, errors)
+            finish_job(self._database, claim, errors, training_rows(self._dataset))
         self.is_done = True
-        self.seconds = time.monotonic() - began
         return True
 
     def _train(self, stop: Callable[[], bool]) -> dict[str, float] | str:

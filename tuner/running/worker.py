@@ -132,10 +132,8 @@ class Worker:
 
     def step(self) -> Step:
         """Claim and run one trial, if one is open; trials of dead workers come first."""
-        if not self._advance_references():
-            return Step.STOPPED
         if self._goal_is_reached():
-            return self._finished
+            return self._without_a_trial(is_complete=True)
         claim, standing = claim_trial(
             self.database,
             self.task.study_id,
@@ -144,20 +142,15 @@ class Worker:
             owner=self._owner,
         )
         if claim is None:
-            return self._finished if standing.is_complete else Step.WAITING
-        return Step.RAN if self._run(claim) else Step.STOPPED
+            return self._without_a_trial(is_complete=standing.is_complete)
+        ran = self._run(claim)
+        return Step.RAN if ran and self.references.advance(self._must_stop) else Step.STOPPED
 
-    def _advance_references(self) -> bool:
-        """Train a new study's reference models unless another worker does; the deadline moves by its time."""
-        before = self.references.seconds
-        was_done = self.references.advance(self.stop)
-        self.deadline += self.references.seconds - before
-        return was_done
-
-    @property
-    def _finished(self) -> Step:
-        """FINISHED, or WAITING while another worker trains the reference models."""
-        return Step.FINISHED if self.references.is_done else Step.WAITING
+    def _without_a_trial(self, *, is_complete: bool) -> Step:
+        """FINISHED once the reference models are trained, too, by this or another worker."""
+        if not self.references.advance(self._must_stop):
+            return Step.STOPPED
+        return Step.FINISHED if is_complete and self.references.is_done else Step.WAITING
 
     def _goal_is_reached(self) -> bool:
         """Whether the study ends early; ``--trials N`` runs its trials anyway."""

@@ -65,22 +65,24 @@ def requeue_job(database: Database, claim: JobClaim) -> bool:
     )
 
 
-def finish_job(database: Database, claim: JobClaim, errors: dict[str, float] | str) -> bool:
-    """Record each reference model's dev error, or why there are none; False if the claim was lost."""
+def finish_job(database: Database, claim: JobClaim, errors: dict[str, float] | str, notice: str = "") -> bool:
+    """Record each reference model's dev error, or why there are none, and a notice; False if the claim was lost."""
     return write_held(
         database,
         claim,
-        lambda connection: _finish(connection, claim.key, database.now(connection), errors),
+        lambda connection: _finish(connection, claim.key, database.now(connection), errors, notice),
         study_id=claim.key,
     )
 
 
-def _finish(connection: Connection, study_id: int, now: float, errors: dict[str, float] | str) -> None:
+def _finish(
+    connection: Connection, study_id: int, now: float, errors: dict[str, float] | str, notice: str = ""
+) -> None:
     facts = StudyFacts.from_json(connection.execute(_FACTS, {"study": study_id}).scalar_one())
     reason = errors if isinstance(errors, str) else None
     if isinstance(errors, str):
         facts = replace(facts, notices=[*facts.notices, f"{FAILED}: {errors}"])
     else:
-        facts = replace(facts, references=errors)
+        facts = replace(facts, references=errors, notices=[*facts.notices, *([notice] if notice else [])])
     JobClaim.rows.end(connection, study_id, reason, finished=now)
     connection.execute(_CHANGE_STUDY, {"study": study_id, "facts": facts.to_json()})

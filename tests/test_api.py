@@ -163,3 +163,43 @@ def test_anyones_predictions_are_diagnosed(workplace: Path) -> None:
     assert found.verdict == "high_variance"
     assert found.variance.value == 0.5
     assert found.avoidable_bias.level == "low"
+
+
+def test_a_study_is_evaluated(small_study: Path) -> None:
+    """Its best trial on the sets that the model may use; the test set only if asked, and recorded."""
+    study = tuner.search("small")
+    found = study.evaluate()
+    assert list(found) == ["train", "dev"]
+    assert found["dev"].error.value == study.best.dev_error
+    opened = study.evaluate(study.train(), test=True)["test"]
+    assert opened.error.n == study.report().record.sizes["test"]
+    assert study.report().summary["errors"]["test"]["value"] == opened.error.value
+
+
+def test_rows_in_memory_are_evaluated_again(workplace: Path) -> None:
+    """After the study was loaded with its rows."""
+    frame = pd.read_csv(io.StringIO(small_table()))
+    tuner.search(frame, target="kind", trials=1, name="mine")
+    found = tuner.load_study("mine", data=frame).evaluate(test=True)
+    assert found["dev"].error.n == 120
+    assert found["test"].error.n == 30
+
+
+def test_a_figure_is_drawn(small_study: Path) -> None:
+    """As the page has it, styled, in a notebook or a file."""
+    study = tuner.search("small")
+    drawn = study.figure("scatter")
+    assert "<svg" in drawn._repr_html_()
+    assert "<style>" in drawn._repr_html_()
+    assert drawn.write("scatter.html").read_text("utf-8").startswith("<!doctype html>")
+    with pytest.raises(ArgumentError, match="did you mean 'scatter'"):
+        study.figure("scater")
+    with pytest.raises(UsageError, match="nothing to draw there yet"):
+        study.figure("learning")
+
+
+def test_a_study_without_a_complete_trial_has_no_best(workplace: Path) -> None:
+    """The error says what to do."""
+    study = tuner.search(pd.read_csv(io.StringIO(small_table())), target="kind", timeout=1e-6)
+    with pytest.raises(UsageError, match="no trial is complete"):
+        _ = study.best

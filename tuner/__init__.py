@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from tuner.analysis import diagnose_predictions as diagnose
     from tuner.api import Model, Report, Study, load_model, load_study, search
     from tuner.data import DataSettings, SplitSettings
-    from tuner.errors import TunerError
+    from tuner.errors import Stop, TunerError
     from tuner.estimator import Classifier
+    from tuner.modeling import Evaluation
+    from tuner.storage import EndedTrial
     from tuner.study.definition import DiagnosisSection, NetworkSection, SearchSection, TrainingSection
     from tuner.study.ranges import MakeChoice, MakeRange, Range
     from tuner.study.typed import Definition
@@ -33,7 +35,9 @@ __all__ = [
     "Definition",
     "Diagnosis",
     "DiagnosisSection",
+    "EndedTrial",
     "ErrorEstimate",
+    "Evaluation",
     "Gap",
     "Model",
     "NetworkSection",
@@ -41,6 +45,7 @@ __all__ = [
     "Report",
     "SearchSection",
     "SplitSettings",
+    "Stop",
     "Study",
     "TrainingSection",
     "TunerError",
@@ -64,6 +69,8 @@ _HOMES = {
     "Definition": ("tuner.study", "Definition"),
     "Diagnosis": ("tuner.analysis", "Diagnosis"),
     "DiagnosisSection": ("tuner.study.definition", "DiagnosisSection"),
+    "EndedTrial": ("tuner.storage", "EndedTrial"),
+    "Evaluation": ("tuner.modeling", "Evaluation"),
     "ErrorEstimate": ("tuner.analysis", "ErrorEstimate"),
     "Gap": ("tuner.analysis", "Gap"),
     "Model": ("tuner.api", "Model"),
@@ -72,6 +79,7 @@ _HOMES = {
     "Report": ("tuner.api", "Report"),
     "SearchSection": ("tuner.study.definition", "SearchSection"),
     "SplitSettings": ("tuner.data", "SplitSettings"),
+    "Stop": ("tuner.errors", "Stop"),
     "Study": ("tuner.api", "Study"),
     "TrainingSection": ("tuner.study.definition", "TrainingSection"),
     "TunerError": ("tuner.errors", "TunerError"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
@@ -17,20 +18,34 @@ from tuner.modeling import (
     SEEDS,
     SIZES,
     TRAIN_DEV,
+    Evaluation,
     FitRequest,
     LearningCurveTask,
     Model,
+    evaluate,
     fit_model,
     load_model,
     measure_learning_curve,
 )
 from tuner.reporting import Learning, Report, build_report, learning_of, trials_frame
-from tuner.running import SearchRequest, run_search
-from tuner.storage import mask, open_database, parse_url
+from tuner.reporting.frames import dev_error, train_error
+from tuner.reporting.page import DrawnFigure, draw_figure
+from tuner.running import (
+    LOGGER,
+    Hooks,
+    OnTrial,
+    SearchProgress,
+    SearchRequest,
+    SearchResult,
+    run_search,
+    show_where_seen,
+)
+from tuner.storage import EndedTrial, mask, open_database, parse_url
 from tuner.study import Definition, parse_definition
 from tuner.trial import trial_settings
 from tuner.workspace import (
     DataInMemory,
+    PreparedStudy,
     StudyPlace,
     StudyRequest,
     dataset_again,
@@ -40,6 +55,7 @@ from tuner.workspace import (
     open_study,
     read_again,
 )
+from tuner.workspace.test_set import TestSetLog
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,6 +189,50 @@ class Study:
             )
         return learning_of(trial.number, networks, definition.diagnosis.material_gap)
 
+    @property
+    def best(self) -> EndedTrial:
+        """The complete trial with the lowest value.  Raises UsageError if there is none yet."""
+        record = read_again(self._place)
+        best = record.best
+        if best is None:
+            raise UsageError(f"study {self.name!r}: no trial is complete. Search it first")
+        return EndedTrial(
+            number=best.number,
+            state=best.state,
+            stop_reason=best.stop_reason,
+            value=best.value,
+            epochs=best.epochs,
+            seconds=best.seconds,
+            params=best.params,
+            train_error=train_error(best),
+            dev_error=dev_error(best),
+        )
+
+    @property
+    def best_params(self) -> dict[str, Any]:
+        """The best trial's hyperparameters.  Raises UsageError if no trial is complete yet."""
+        return self.best.params
+
+    def evaluate(self, model: Model | None = None, *, test: bool = False) -> dict[str, Evaluation]:
+        """Evaluate a model of this study, by default of the best trial, on the sets it may use: name -> evaluation.
+
+        `test`: on the test set too, which is recorded in the database.  Raises a TunerError if the data changed.
+        """
+        model = self.train() if model is None else model
+        _, dataset = load_searched(self._place, self._dataset)
+        log = TestSetLog(self.name, self._place.storage, self.storage, model.metadata.fingerprint) if test else None
+        evaluations = evaluate(model, dataset, test=test)
+        if log is not None:
+            log.record(trial=model.metadata.trial, **evaluations[-1].counts, model=model.metadata.described())
+        return {evaluation.name: evaluation for evaluation in evaluations}
+
+    def figure(self, key: str) -> DrawnFigure:
+        """Draw a figure of the report, which a notebook shows: "gaps", "scatter", "curves", "effects", "progress", ….
+
+        Raises ArgumentError for an unknown one, and UsageError if there is nothing to draw yet.
+        """
+        return draw_figure(self.report(), key)
+
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()
 
@@ -196,6 +256,9 @@ def search(
     from_study: str | None = None,
     allow_changed: bool = False,
     allow_trainers: Sequence[str] = (),
+    progress: bool = True,
+    on_trial: OnTrial | None = None,
+    on_best: OnTrial | None = None,
 ) -> Study:
     """Search the hyperparameters of a study and return it; the same call again continues it.
 
@@ -209,8 +272,14 @@ def search(
 
     `trials`: run exactly this many more; `total`: as many as make this many in all, which becomes the study's budget;
     neither: complete its budget.  `timeout`: seconds.  `allow_trainers`: custom trainers, "package.module:function",
-    that may be run although only the database names them.  Raises a TunerError if the study cannot be searched, and
-    KeyboardInterrupt after the running trial was re-queued.
+    that may be run although only the database names them.
+
+    `progress`: show it where somebody sees it, in a terminal or a notebook.  `on_trial` is called in this process with
+    every trial that ended, also those of other workers, and `on_best` with every complete one that is better than all
+    before.  If one raises `tuner.Stop`, the search ends; another error ends it and is raised again.  The logger "tuner"
+    gets a line per trial.
+
+    Raises a TunerError if the study cannot be searched, and KeyboardInterrupt after the running trial was re-queued.
     """
     request = SearchRequest(trials, total, workers, timeout)
     flag("allow_changed", allow_changed)
@@ -238,10 +307,31 @@ def search(
             definition=definition,
             trainer=trainer,
         )
-    result = run_search(opened, request)
+    _log_start(opened)
+    result = _run(opened, request, Hooks(on_trial, on_best), progress=progress)
+    LOGGER.info("%s", result.headline)
     result.raise_signal()
     dataset = None if isinstance(study, str | Path) else opened.dataset
     return Study(opened.place, data=opened.stored.data_path, dataset=dataset)
+
+
+def _log_start(opened: PreparedStudy) -> None:
+    LOGGER.info("%s", opened.headline)
+    for notice in opened.notices if opened.is_new else []:
+        LOGGER.warning("%s", notice)
+
+
+def _run(opened: PreparedStudy, request: SearchRequest, hooks: Hooks, *, progress: bool) -> SearchResult:
+    """Run the search; it is shown, logged and passed on as asked for."""
+    with show_where_seen() if progress else nullcontext() as show:
+
+        def tell(report: SearchProgress) -> None:
+            if show is not None:
+                show(report)
+            hooks(report)
+
+        listens = show is not None or hooks.are_needed
+        return run_search(opened, request, tell if listens else None, after_every_trial=hooks.are_needed)
 
 
 def _refuse_for_files(in_memory: Mapping[str, Any]) -> None:

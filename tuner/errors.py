@@ -61,3 +61,7 @@ class ArgumentError(InputError, ValueError, TypeError):
 
 class SearchError(TunerError):
     """A search ended before its budget was complete."""
+
+
+class Stop(Exception):  # noqa: N818
+    """Raised by a callback of `tuner.search` to end the search: running trials are re-queued, finished ones kept."""

@@ -16,13 +16,14 @@ import pytest
 
 from tests.conftest import DEADLINE, Run
 from tuner.cli import progress
-from tuner.cli.printing import metric_text
-from tuner.cli.progress import JsonLines, TextLines, progress_text
+from tuner.cli.progress import JsonLines, TextLines
 from tuner.cli.search_command import again
 from tuner.formatting import rough_duration
 from tuner.metrics import METRICS, Metric, cross_entropies
 from tuner.running import SearchProgress
+from tuner.running.showing import ended_text, progress_text
 from tuner.storage import BestTrial, Counts, EndedTrial, Progress
+from tuner.study import metric_text
 
 BEST = BestTrial(3, 0.05, 0.05, 0.01, "{}")
 RUNNING = SearchProgress(Progress(Counts(30, 6, 1, 2), 2, 100, BEST), 100, new=16, seconds=8.0)
@@ -189,11 +190,11 @@ def test_a_json_log_gets_the_same_as_fields(
 
 def test_a_trial_that_ended_is_one_line() -> None:
     """State, value, epochs, time and hyperparameters; a failed one says why."""
-    assert progress.ended_text(ENDED, "error") == (
+    assert ended_text(ENDED, "error") == (
         "trial 7 pruned, value 25.0%, 4 epochs (pruned), 1.5 s, alpha 0.1235, initializer he"
     )
     failed = EndedTrial(8, "failed", "failed", None, None, None, {}, "out of memory")
-    assert progress.ended_text(failed, "error") == "trial 8 failed: out of memory"
+    assert ended_text(failed, "error") == "trial 8 failed: out of memory"
 
 
 @pytest.mark.parametrize(

@@ -72,14 +72,7 @@ def _judge(
     judged = judge(model, load_models_data(metadata.parsed_definition, metadata.folder), test=test)
     if log is None:
         return judged, None
-    opened = judged[-1]
-    evaluations = log.record(
-        trial=metadata.trial,
-        wrong=opened.wrong,
-        n=int(opened.confusion.sum()),
-        n_effective=opened.error.n_effective,
-        model=f"{file.name}: {metadata.described()}",
-    )
+    evaluations = log.record(trial=metadata.trial, **judged[-1].counts, model=f"{file.name}: {metadata.described()}")
     return judged, evaluations
 
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from tuner.formatting import percent, value
 from tuner.printable import printable, without_passwords
 
 if TYPE_CHECKING:
@@ -114,14 +113,6 @@ def print_result(document: Mapping[str, Any], lines: Iterable[str], *, as_json: 
         print_json(document)
     else:
         print_lines(*lines)
-
-
-def metric_text(metric: str, of: float | None) -> str:
-    """Write a trial's value: an error in percent, a mean of another loss as a number."""
-    from tuner.metrics import METRICS
-
-    known = METRICS.get(metric)
-    return percent(of) if known is not None and known.counts_wrong and known.from_labels else value(of) or "–"
 
 
 def print_report(shown: Report | Comparison, *files: str) -> None:

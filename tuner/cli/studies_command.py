@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from tuner.cli.options import JsonOption, StorageOption
-from tuner.cli.printing import metric_text, print_result
+from tuner.cli.printing import print_result
 from tuner.formatting import count
 
 
 def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     """List the studies of the database, oldest first."""
+    from tuner.study import metric_text
     from tuner.workspace import list_studies
 
     where, lines = list_studies(storage)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
-from tuner.cli.printing import metric_text, print_file, print_json, print_lines, terminal_width
+from tuner.cli.printing import print_file, print_json, print_lines, terminal_width
 from tuner.formatting import count, headline, percent, points, value
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def _cell(name: str, of: Any, metric: str) -> str:
     if of is None:
         return "–"
     if name == "value":
+        from tuner.study import metric_text
+
         return metric_text(metric, of)
     if name in ("dev_error", "train_error"):
         return percent(of)

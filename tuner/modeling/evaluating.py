@@ -49,6 +49,11 @@ class Evaluation:
         """Number of wrongly classified rows."""
         return int(self.confusion.sum() - np.trace(self.confusion))
 
+    @property
+    def counts(self) -> dict[str, Any]:
+        """What is recorded of a test-set evaluation: wrong rows, rows, and how many independent ones they are worth."""
+        return {"wrong": self.wrong, "n": int(self.confusion.sum()), "n_effective": self.error.n_effective}
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers; an error on no rows is null."""
         return {

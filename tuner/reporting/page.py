@@ -7,14 +7,18 @@ import hashlib
 import json
 import math
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.formatting import percent, span, value
+from tuner.errors import ArgumentError, UsageError
+from tuner.files import whole_file
+from tuner.formatting import did_you_mean, percent, span, value
 from tuner.outcomes import Level
 from tuner.reporting.data_checks import found_in_data
-from tuner.reporting.figures import FIGURES
+from tuner.reporting.figures import FIGURES, Figure
 from tuner.reporting.figures.gaps import gaps
 from tuner.reporting.figures.scatter import scatter
 from tuner.reporting.frames import trial_columns
@@ -73,6 +77,38 @@ def fragment(report: Report) -> str:
         .get_template("fragment.html")
         .render(report=report, record=report.record, style=_resource("style.css"), **_tables(report))
     )
+
+
+@dataclass(frozen=True, repr=False)
+class DrawnFigure:
+    """One figure of the page; a notebook shows it."""
+
+    key: str
+    figure: Figure
+
+    def __repr__(self) -> str:
+        return f"DrawnFigure({self.key!r}: {self.figure.sentence!r})"
+
+    def _repr_html_(self) -> str:
+        template = _environment().get_template("figure.html")
+        return template.render(key=self.key, figure=self.figure, style=_resource("style.css"))
+
+    def write(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the figure as an HTML file, whole or not at all; replaces a file only with `force`."""
+        with whole_file(Path(path), force=force, is_ours=lambda _: False) as file:
+            file.write(f'<!doctype html>\n<meta charset="utf-8">\n{self._repr_html_()}\n'.encode())
+        return Path(path)
+
+
+def draw_figure(report: Report, key: str) -> DrawnFigure:
+    """Draw one figure of the page.  Raises ArgumentError for an unknown one, UsageError if there is nothing to draw."""
+    drawings = {name: draw for section in FIGURES.values() for name, draw in section.items()}
+    if key not in drawings:
+        raise ArgumentError(f"figure: expected one of {', '.join(drawings)}{did_you_mean(key, drawings)}, got {key!r}")
+    figure = drawings[key](report)
+    if figure is None:
+        raise UsageError(f"figure {key!r}: study {report.name!r} has nothing to draw there yet")
+    return DrawnFigure(key, figure)
 
 
 def comparison_page(comparison: Comparison) -> str:

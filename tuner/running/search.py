@@ -9,11 +9,12 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from signal import SIGINT
 from typing import Any
 
 from tuner.arguments import integer, number, unexpected
-from tuner.errors import ArgumentError, SearchError, StorageError
+from tuner.errors import ArgumentError, SearchError, Stop, StorageError
 from tuner.formatting import count, duration, percent, value
 from tuner.outcomes import FailureGroup, TrialState, failure_groups
 from tuner.running.cluster import run_on_cluster
@@ -172,10 +173,18 @@ class SearchProgress:
 OnProgress = Callable[[SearchProgress], None]
 
 
-def run_search(study: PreparedStudy, request: SearchRequest, on_progress: OnProgress | None = None) -> SearchResult:
+def run_search(
+    study: PreparedStudy,
+    request: SearchRequest,
+    on_progress: OnProgress | None = None,
+    *,
+    after_every_trial: bool = False,
+) -> SearchResult:
     """Run trials until the request is met.  Raises SearchError if several trials in a row fail.
 
-    SIGINT and SIGTERM re-queue the running trials and end the search (``SearchResult.signal``).
+    SIGINT and SIGTERM re-queue the running trials and end the search (``SearchResult.signal``).  So does an error of
+    ``on_progress``, which is raised again unless it is Stop.  ``on_progress`` is called a few times a second, with one
+    worker ``after_every_trial`` too.
     """
     began = time.monotonic()
     database, stored = study.database, study.stored
@@ -191,21 +200,24 @@ def run_search(study: PreparedStudy, request: SearchRequest, on_progress: OnProg
         deadline=None if request.timeout is None else began + request.timeout,
         facts=stored.facts,
     )
-    watch = _ProgressReporter(database, task, request, on_progress)
-    watch.look(always=True)
     stop = StopSignal()
+    watch = _ProgressReporter(database, task, request, on_progress, stop)
+    watch.look(always=True)
     ends = math.inf if task.deadline is None else task.deadline
     try:
         with stop.listening():
             if request.scheduler is not None:
                 run_on_cluster(database, task, request.scheduler, request.workers, stop, watch.look)
             elif request.workers is None or request.workers == 1:
-                worker = Worker(database, task, lambda: watch.look_in() or stop(), watch.look)
+                after_trial = partial(watch.look, always=after_every_trial)
+                worker = Worker(database, task, lambda: watch.look_in() or stop(), after_trial)
                 worker.work()
                 ends = worker.deadline
             else:
                 run_processes(database, task, request.workers, stop, watch.look)
         watch.look(always=True)
+        if watch.error is not None:
+            raise watch.error
         return SearchResult(
             study=stored.name,
             storage=mask(database.url),
@@ -235,8 +247,17 @@ def _reason_to_end(database: Database, task: Task) -> str | None:
 class _ProgressReporter:
     """Reads the progress and reports it, a few times a second."""
 
-    def __init__(self, database: Database, task: Task, request: SearchRequest, on_progress: OnProgress | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        task: Task,
+        request: SearchRequest,
+        on_progress: OnProgress | None,
+        stop: StopSignal,
+    ) -> None:
         self._database = database
+        self._stop = stop
+        self.error: Exception | None = None
         self._study_id = task.study_id
         self._extra = request.trials
         self._metric = task.definition.search.metric
@@ -247,13 +268,27 @@ class _ProgressReporter:
             self._ended = EndedTrials(database, task.study_id)
 
     def look(self, always: bool = False) -> None:
-        """Report after a trial or while processes run; errors in reporting do not end the search."""
+        """Report after a trial or while processes run; a database that cannot be read does not end the search."""
         now = time.monotonic()
-        if self._on_progress is None or (now - self._last < SECONDS_BETWEEN_REPORTS and not always):
+        if (
+            self._on_progress is None
+            or self._stop.requested
+            or (now - self._last < SECONDS_BETWEEN_REPORTS and not always)
+        ):
             return
         self._last = now
         with suppress(StorageError):
-            self._on_progress(self._report(now))
+            report = self._report(now)
+            self._tell(self._on_progress, report)
+
+    def _tell(self, on_progress: OnProgress, report: SearchProgress) -> None:
+        """Report; an error there ends the search, not the trial that may be running around this call."""
+        try:
+            on_progress(report)
+        except Stop:
+            self._stop.requested = True
+        except Exception as error:
+            self._stop.requested, self.error = True, error
 
     def look_in(self) -> bool:
         """Report during a trial, less often.  Returns False, to be used in a stop condition."""

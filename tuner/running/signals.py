@@ -13,14 +13,15 @@ from types import FrameType
 
 @dataclass
 class StopSignal:
-    """Whether to stop: after SIGINT or SIGTERM, or once the parent process is gone."""
+    """Whether to stop: after SIGINT or SIGTERM, once the parent process is gone, or if it is requested."""
 
     parent: BaseProcess | None = None
     number: int | None = None
+    requested: bool = False
 
     def __call__(self) -> bool:
         """Whether to stop."""
-        return self.number is not None or (self.parent is not None and not self.parent.is_alive())
+        return self.requested or self.number is not None or (self.parent is not None and not self.parent.is_alive())
 
     @contextmanager
     def listening(self) -> Iterator[StopSignal]:

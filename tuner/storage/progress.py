@@ -73,7 +73,11 @@ def read_running(database: Database, study_id: int) -> list[RunningTrial]:
 
 @dataclass(frozen=True, slots=True)
 class EndedTrial:
-    """A trial that ended; ``reason`` says why it failed."""
+    """A trial that ended.
+
+    ``state``: complete, pruned or failed, which ``reason`` explains.  ``value``: the metric that trials are compared
+    by, lower is better.  The errors are shares, over all networks of the trial.
+    """
 
     number: int
     state: outcomes.TrialState
@@ -83,6 +87,8 @@ class EndedTrial:
     seconds: float | None
     params: dict[str, Any]
     reason: str | None = None
+    train_error: float | None = None
+    dev_error: float | None = None
 
 
 class EndedTrials:
@@ -110,7 +116,7 @@ class EndedTrials:
     def _finished(self, connection: Connection) -> Any:
         o, t, v = optuna_internals.trials.c, tables.trials.c, optuna_internals.values.c
         return connection.execute(
-            sa.select(o.number, o.state, v.value, tables.trials)
+            sa.select(o.number, o.state, v.value, tables.trials, *_sums(t.trial_id))
             .join(tables.trials, t.trial_id == o.trial_id)
             .outerjoin(optuna_internals.values, v.trial_id == o.trial_id)
             .where(t.study_id == self._study_id, t.finish_order > self._last)
@@ -122,7 +128,7 @@ def _failed(connection: Connection, study_id: int, call: str | None = None) -> S
     """Failed trials; all are read, as they are few and have no finish order."""
     o, t, c = optuna_internals.trials.c, tables.trials.c, tables.claims.c
     query = (
-        sa.select(o.number, sa.null().label("value"), c.reason, *map(optional, t))
+        sa.select(o.number, sa.null().label("value"), c.reason, *map(optional, t), *_sums(o.trial_id))
         .select_from(optuna_internals.trials)
         .outerjoin(tables.trials, t.trial_id == o.trial_id)
         .outerjoin(tables.claims, c.trial_id == o.trial_id)
@@ -148,7 +154,18 @@ def _ended(row: Any, state: outcomes.TrialState, reason: str | None = None) -> E
         seconds=row.seconds,
         params=json.loads(row.hyperparameters) if row.hyperparameters else {},
         reason=reason,
+        train_error=row.train_wrong / row.n_train if row.n_train else None,
+        dev_error=row.dev_wrong / row.n_dev if row.n_dev else None,
     )
+
+
+def _sums(trial_id: Any) -> list[Any]:
+    """The wrong and all examples of a trial's networks together."""
+    n = tables.networks.c
+    return [
+        sa.select(sa.func.sum(n[name], type_=sa.Integer)).where(n.trial_id == trial_id).scalar_subquery().label(name)
+        for name in ("train_wrong", "n_train", "dev_wrong", "n_dev")
+    ]
 
 
 def read_progress(database: Database, study_id: int) -> Progress:

@@ -2,6 +2,7 @@
 
 from tuner.study.definition import Source, StudyDefinition, identity_changes
 from tuner.study.editing import Edit, edit_definition, move_definition, rename_definition, toml, value_at
+from tuner.study.formatting import metric_text
 from tuner.study.hyperparameters import FREE, HYPERPARAMETERS
 from tuner.study.known_names import nearest, nearest_key
 from tuner.study.making import DataShape, make_definition, uses_folds
@@ -38,6 +39,7 @@ __all__ = [
     "explores",
     "identity_changes",
     "make_definition",
+    "metric_text",
     "move_definition",
     "n_exploring",
     "nearest",

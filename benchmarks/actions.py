@@ -125,8 +125,7 @@ def judge(number: int, seed: int) -> Outcome:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         study = made.search("made")
         before, report = made.true_error(study), study.report()
-        gaps = (report.avoidable_bias, report.variance)
-        if not any(gap is not None and gap.level == "high" for gap in gaps):
+        if "high" not in (report.avoidable_bias.level, report.variance.level):
             return Outcome(number, kind, report.verdict, "", before, None, before)
         again = made.true_error(made.search("again", seed=1))
         action = report.actions[0]

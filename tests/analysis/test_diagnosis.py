@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tuner.analysis import Diagnosis, ErrorEstimate, diagnose, disputed_by, examples_to_decide
-from tuner.errors import ArgumentError
+from tuner.errors import ArgumentError, UsageError
 
 
 def lecture(train: float, dev: float, *, n_train: int = 30_000, n_dev: int = 10_000, **options: object) -> Diagnosis:
@@ -75,7 +75,6 @@ def test_the_variance_uses_the_corrected_error() -> None:
     """What remains after allowing for the best of many is what the gap is taken from."""
     corrected = ErrorEstimate(value=0.15, n=10_000)
     found = lecture(1, 11, dev_corrected=corrected)
-    assert found.variance is not None
     assert found.variance.value == pytest.approx(0.14)
     assert found.to_dict()["errors"]["dev"]["value"] == pytest.approx(0.11)
 
@@ -175,7 +174,9 @@ def test_the_chance_agrees_with_the_level(gap: float) -> None:
 def test_without_a_complete_trial_nothing_is_claimed() -> None:
     """No network yet: no gap, no number, undecided."""
     nothing = diagnose(train=None, dev=None)
-    assert nothing.variance is nothing.avoidable_bias is None
+    for name in ("variance", "avoidable_bias"):
+        with pytest.raises(UsageError, match=f"{name}: not measured, as no trial is complete yet"):
+            getattr(nothing, name)
     found = nothing.to_dict()
     assert found["verdict"] == "undecided"
     assert found["undecided"] == ["avoidable_bias", "variance"]

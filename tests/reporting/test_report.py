@@ -135,9 +135,9 @@ def test_the_summary_has_the_house_plans_keys() -> None:
 def test_baseline_and_material_gap_overrule_the_definition() -> None:
     """``tuner report --baseline --material-gap`` decides at once, without a new search."""
     record = make_study(bias=0.1, variance=0.001, n_train=5000, n_dev=5000, diagnosis="baseline_error = 0.1")
-    assert build_report(record).avoidable_bias.level == "low"  # type: ignore[union-attr]
-    assert build_report(record, baseline=0.02).avoidable_bias.level == "high"  # type: ignore[union-attr]
-    assert build_report(record, baseline=0.02, material_gap=0.5).avoidable_bias.level == "low"  # type: ignore[union-attr]
+    assert build_report(record).avoidable_bias.level == "low"
+    assert build_report(record, baseline=0.02).avoidable_bias.level == "high"
+    assert build_report(record, baseline=0.02, material_gap=0.5).avoidable_bias.level == "low"
 
 
 def test_all_files_are_written(tmp_path: Path) -> None:

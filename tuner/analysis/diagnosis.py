@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tuner.analysis.intervals import Z95, Z_POWER, ErrorEstimate, difference_interval
 from tuner.arguments import number, unexpected
+from tuner.errors import UsageError
 from tuner.outcomes import Level, Verdict
 
 Baseline = float | Mapping[str, int] | ErrorEstimate | None
@@ -96,14 +97,19 @@ class Diagnosis:
         return train.low > self.material_gap
 
     @property
-    def avoidable_bias(self) -> Gap | None:
-        """Train error minus baseline; None if not measured."""
-        return self.gaps.get("avoidable_bias")
+    def avoidable_bias(self) -> Gap:
+        """Train error minus baseline.  Raises UsageError if not measured, as no trial is complete yet."""
+        return self._gap("avoidable_bias")
 
     @property
-    def variance(self) -> Gap | None:
-        """Dev (or train-dev) error minus train error; None if not measured."""
-        return self.gaps.get("variance")
+    def variance(self) -> Gap:
+        """Dev (or train-dev) error minus train error.  Raises UsageError if not measured, as no trial is complete."""
+        return self._gap("variance")
+
+    def _gap(self, name: str) -> Gap:
+        if name not in self.gaps:
+            raise UsageError(f"{name}: not measured, as no trial is complete yet")
+        return self.gaps[name]
 
     @property
     def verdict(self) -> Verdict:

@@ -6,3 +6,23 @@ from tuner.modeling.learning_curve import SEEDS, SIZES, LearningCurveTask, measu
 from tuner.modeling.model import Model, load_model, replaced_by
 from tuner.modeling.onnx_graph import export_onnx, onnx_inputs
 from tuner.modeling.predicting import check_output, predict_file
+
+__all__ = [
+    "SEEDS",
+    "SIZES",
+    "TRAIN_DEV",
+    "Evaluation",
+    "FitRequest",
+    "LearningCurveTask",
+    "Model",
+    "check_output",
+    "evaluate",
+    "evaluate_file",
+    "export_onnx",
+    "fit_model",
+    "load_model",
+    "measure_learning_curve",
+    "onnx_inputs",
+    "predict_file",
+    "replaced_by",
+]

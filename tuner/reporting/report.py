@@ -63,14 +63,14 @@ class Report(Shown):
         return self.diagnosis.verdict
 
     @property
-    def avoidable_bias(self) -> Gap | None:
-        """Train error minus baseline; None if no trial is complete yet."""
-        return self.diagnosis.gaps.get("avoidable_bias")
+    def avoidable_bias(self) -> Gap:
+        """Train error minus baseline.  Raises UsageError if no trial is complete yet."""
+        return self.diagnosis.avoidable_bias
 
     @property
-    def variance(self) -> Gap | None:
-        """Dev error (or train-dev error) minus train error; None if no trial is complete yet."""
-        return self.diagnosis.gaps.get("variance")
+    def variance(self) -> Gap:
+        """Dev error (or train-dev error) minus train error.  Raises UsageError if no trial is complete yet."""
+        return self.diagnosis.variance
 
     @property
     def corrected(self) -> ErrorEstimate | None:

@@ -110,7 +110,7 @@ class TrainingSection(Section):
         default="error", description="metric on the dev set that early stopping follows"
     )
     penalty_per: Literal["train_set", "mini_batch"] = Field(
-        "train_set", description="m in the penalty λ/(2m): rows of the training set, or of the mini-batch"
+        default="train_set", description="m in the penalty λ/(2m): rows of the training set, or of the mini-batch"
     )
     seeds: int = Field(
         default=1, ge=1, le=64, description="networks per trial, one per seed; the trial's value is their mean"

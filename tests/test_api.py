@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -203,3 +204,39 @@ def test_a_study_without_a_complete_trial_has_no_best(workplace: Path) -> None:
     study = tuner.search(pd.read_csv(io.StringIO(small_table())), target="kind", timeout=1e-6)
     with pytest.raises(UsageError, match="no trial is complete"):
         _ = study.best
+
+
+ZEROS_AND_ONES = [0, 1] * 200
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        list(map(str, ZEROS_AND_ONES)),
+        list(map(float, ZEROS_AND_ONES)),
+        [f"{label}.0" for label in ZEROS_AND_ONES],
+        list(map(bool, ZEROS_AND_ONES)),
+        np.array(ZEROS_AND_ONES, dtype=object),
+        pd.Series(ZEROS_AND_ONES, dtype="Int64"),
+        pd.Series(ZEROS_AND_ONES, dtype="category"),
+        np.array(list(map(str, ZEROS_AND_ONES)), dtype="S"),
+    ],
+    ids=range(8),
+)
+def test_labels_of_other_types_are_the_same_classes(labels: Any) -> None:
+    """Predictions read from a CSV file are no errors because 1 is not "1", whatever of the two is of other types."""
+    for given in ((ZEROS_AND_ONES, labels), (labels, ZEROS_AND_ONES)):
+        found = tuner.diagnose(*given, *given, baseline=0.0)
+        assert (found.verdict, found.errors["dev"].value) == ("low_bias_and_variance", 0)
+        assert found.references["majority"] == 0.5
+
+
+@pytest.mark.parametrize("others", [["no", "yes"] * 200, [10, 11] * 200])
+def test_labels_of_other_classes_are_refused(others: list[Any]) -> None:
+    """Codes against names are not an error of 100%; a classifier that is always wrong is."""
+    with pytest.raises(ArgumentError, match=r"predicted_dev: expected classes of y, .*, got only others, .*"):
+        tuner.diagnose(ZEROS_AND_ONES, ZEROS_AND_ONES, ZEROS_AND_ONES, others)
+    wrong = [1 - label for label in ZEROS_AND_ONES]
+    assert tuner.diagnose(ZEROS_AND_ONES, ZEROS_AND_ONES, ZEROS_AND_ONES, wrong).variance.value == 1
+    with pytest.raises(ArgumentError, match="predicted_dev must be class labels, got None at 0"):
+        tuner.diagnose(ZEROS_AND_ONES, ZEROS_AND_ONES, ZEROS_AND_ONES, [None, *ZEROS_AND_ONES[1:]])

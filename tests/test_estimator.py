@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
+from sklearn.base import clone
 from sklearn.datasets import load_iris
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -63,7 +65,7 @@ def test_it_says_what_its_search_found(fitted: tuple[tuner.Classifier, pd.DataFr
     """The report and the model are those of the study; pickled, all is still there."""
     classifier, frame = fitted
     assert classifier.report_.summary["trials"]["complete"] == 3
-    assert "train+dev" in classifier.model_.metadata.rows
+    assert (classifier.model_.metadata.rows, len(classifier.model_.networks)) == ("folds", 5)
     again = pickle.loads(pickle.dumps(classifier))
     assert (again.predict_proba(frame) == classifier.predict_proba(frame)).all()
     assert again.report_.verdict == classifier.report_.verdict
@@ -152,3 +154,62 @@ def test_a_timeout_too_short_for_a_trial_says_so() -> None:
     """There is no network then."""
     with pytest.raises(SearchError, match="none was complete within 1e-09 s"):
         tuner.Classifier(timeout=1e-9).fit(X, Y)
+
+
+def test_a_definition_is_searched() -> None:
+    """Its space, widths and folds, with the estimator's own number of trials and seed, and without a test set."""
+    definition = {
+        "data": {"folds": 3, "split": {"test": 0.5}},
+        "network": {"hidden": [4]},
+        "training": {"max_epochs": 3},
+        "space": {"alpha": tuner.log_uniform(0.1, 0.2)},
+    }
+    found = clone(tuner.Classifier(trials=2, definition=definition, random_state=0)).fit(X, Y)
+    used = found.report_.definition
+    assert (used.network.hidden, used.data.folds, used.data.split.test, used.search.trials) == ([4], 3, 0, 2)
+    assert len(found.model_.networks) == 3
+    assert 0.1 <= found.report_.best.params["alpha"] <= 0.2
+    with pytest.raises(ValueError, match=r"unknown key 'network\.hiden'"):
+        tuner.Classifier(definition={"network": {"hiden": [4]}}).fit(X, Y)
+
+
+def test_many_rows_give_one_network_of_all() -> None:
+    """There the trials share one fifth to be compared on, which the last training uses too."""
+    many = np.tile(X, (34, 1))
+    quick = {"network": {"hidden": [2]}, "training": {"max_epochs": 1}}
+    found = tuner.Classifier(trials=1, definition=quick, random_state=0).fit(many, np.tile(Y, 34))
+    assert (found.model_.metadata.rows, len(found.model_.networks)) == ("train+dev", 1)
+    assert found.model_.metadata.n_rows == len(many)
+
+
+def test_groups_are_routed() -> None:
+    """By scikit-learn, from a cross-validation to its splits and to the search, which keeps them together too."""
+    groups = np.arange(150) // 2
+    with sklearn.config_context(enable_metadata_routing=True):
+        classifier = tuner.Classifier(trials=1, random_state=0).set_fit_request(groups=True)
+        found = cross_validate(
+            classifier, X, Y, cv=GroupKFold(2), params={"groups": groups}, return_estimator=True, error_score="raise"
+        )
+    for fitted in found["estimator"]:
+        assert fitted.report_.definition.data.group == "group"
+        assert fitted.predict(X).shape == (150,)
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_it_takes_what_set_output_gives(output: str) -> None:
+    """A transformer that gives DataFrames passes on the names of the columns."""
+    pytest.importorskip(output)
+    frame, y = load_iris(return_X_y=True, as_frame=True)
+    pipeline = make_pipeline(StandardScaler(), tuner.Classifier(trials=1, random_state=0)).set_output(transform=output)
+    assert pipeline.fit(frame, y).predict(frame).shape == (150,)
+    assert pipeline[-1].feature_names_in_.tolist() == list(frame.columns)
+
+
+def test_bits_do_not_depend_on_the_other_rows(fitted: tuple[tuner.Classifier, pd.DataFrame]) -> None:
+    """Alone, in another order or among many, a row has the same probabilities, to the last bit."""
+    classifier, frame = fitted
+    together = classifier.predict_proba(frame)
+    order = np.random.default_rng(0).permutation(len(frame))
+    assert (classifier.predict_proba(frame.iloc[order]) == together[order]).all()
+    assert all((classifier.predict_proba(frame[k : k + 1]) == together[k]).all() for k in (0, 7, 119))
+    assert (classifier.predict_proba(pd.concat([frame] * 9))[-120:] == together).all()

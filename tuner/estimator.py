@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,16 +22,16 @@ from sklearn.utils.validation import (
 )
 
 from tuner.arguments import integer, number, optional_text
-from tuner.data import names_of
+from tuner.data import as_table, names_of
 from tuner.errors import ArgumentError, DataError, DefinitionError, SearchError
 from tuner.formatting import message_of, shorten
 from tuner.modeling import TRAIN_DEV, FitRequest, Model, fit_model
 from tuner.reporting import Report, build_report
 from tuner.running import SearchRequest, run_search
 from tuner.storage import sqlite_url
-from tuner.study import uses_folds
+from tuner.study import Definition, uses_folds
 from tuner.trial import trial_settings
-from tuner.workspace import DataInMemory, open_data_in_memory, read_prepared
+from tuner.workspace import DataInMemory, open_data_in_memory, read_prepared, tables_of
 
 FOLDS = 5
 
@@ -39,11 +39,14 @@ FOLDS = 5
 class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A scikit-learn estimator whose `fit` searches the network's hyperparameters.
 
-    `fit` runs `trials` trials (or as many as end within `timeout` seconds) on `workers` processes, then trains one
-    network with the best trial's hyperparameters on all rows it was given; hold out test rows yourself.  Trials are
-    compared on 5 folds below 5,000 rows (below 10 rows, on one for each pair of rows), otherwise on a fifth of the
-    rows.  X may be a DataFrame with categorical, boolean and date columns, or numbers;
-    values may be missing.
+    `fit` runs `trials` trials (or as many as end within `timeout` seconds) on `workers` processes; hold out test rows
+    yourself.  Trials are compared on 5 folds below 5,000 rows (below 10 rows, on one for each pair of rows), and the
+    model is the ensemble of the best trial's networks.  With more rows they are compared on a fifth of the rows, and
+    one network is trained with the best trial's hyperparameters on all rows.  X may be a DataFrame with categorical,
+    boolean and date columns, or numbers; values may be missing.
+
+    `definition`: a `tuner.Definition`, a dict of the same tables, or a TOML path, whose missing sections are made for
+    the data; `trials` and `random_state` override its number of trials and its seed, and it has no test set.
 
     The trials are stored in a temporary database unless `storage` names one; there the study is named `name`, or after
     data and settings, and the same fit again continues it.
@@ -64,6 +67,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         workers: int = 1,
         storage: str | None = None,
         name: str | None = None,
+        definition: Definition | Mapping[str, Any] | str | Path | None = None,
         random_state: Any = None,
     ) -> None:
         self.trials = trials
@@ -71,6 +75,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.workers = workers
         self.storage = storage
         self.name = name
+        self.definition = definition
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
@@ -78,8 +83,12 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         return tags
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Search, then train the best trial's network on all rows.  Raises ValueError if the data cannot be used."""
+    def fit(self, X: Any, y: Any, *, groups: Any = None) -> Self:
+        """Search, then train the best trial again.  Raises ValueError if the data cannot be used.
+
+        `groups`: the group of each row, never split between the rows to train and to compare on; scikit-learn routes it
+        here after `set_fit_request(groups=True)`.
+        """
         self._check_parameters()
         with _argument_errors():
             X = self._rows(X, y, reset=True)
@@ -96,10 +105,10 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ArgumentError(f"Classifier: expected 2 or more rows of every class, got 1 of class {label}")
         try:
             if self.storage is not None:
-                self._search(X, labels, seed, self.storage)
+                self._search(X, labels, groups, seed, self.storage)
             else:
                 with tempfile.TemporaryDirectory(prefix="tuner-") as folder:
-                    self._search(X, labels, seed, sqlite_url(Path(folder) / "tuner.db").render_as_string())
+                    self._search(X, labels, groups, seed, sqlite_url(Path(folder) / "tuner.db").render_as_string())
         except (DataError, DefinitionError) as error:
             raise ArgumentError(str(error)) from error
         return self
@@ -112,23 +121,27 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for name in ("storage", "name"):
             optional_text(f"Classifier: {name}", getattr(self, name))
 
-    def _search(self, X: Any, labels: NDArray[np.intp], seed: int, storage: str) -> None:
+    def _search(self, X: Any, labels: NDArray[np.intp], groups: Any, seed: int, storage: str) -> None:
         data, target, column = _with_target(X, np.array(names_of(self.classes_))[labels])
+        of_data = tables_of(self.definition).get("data")
+        given = of_data or {}
         settings: dict[str, Any] = {
-            "data.columns": {column: "categorical"},  # numeric labels are classes, too
-            "data.split": {"test": 0},
+            "data.columns": {**given.get("columns", {}), column: "categorical"},  # numeric labels are classes, too
+            "data.split": {**given.get("split", {}), "test": 0},
             "search.trials": int(self.trials),
             "search.seed": seed,
         }
-        if uses_folds(len(labels)):
+        if of_data is None and uses_folds(len(labels)):
             settings["data.folds"] = min(FOLDS, len(labels) // 2)
         opened = open_data_in_memory(
-            DataInMemory(data=data, target=target),
+            DataInMemory(data=data, target=target, groups=groups),
             name=self.name,
             storage=storage,
+            definition=self.definition,
             settings=settings,
             cache=False,
         )
+        opened.definition.require_training_again("Classifier")
         result = run_search(
             opened, SearchRequest(total=int(self.trials), workers=int(self.workers), timeout=self.timeout)
         )
@@ -139,7 +152,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             why = f"all {diverged} trials diverged" if diverged else f"none was complete within {self.timeout} s"
             raise SearchError(f"Classifier: no usable trial: {why}")
         self.report_ = build_report(record if self.storage is not None else replace(record, storage=""))
-        request = FitRequest(on=TRAIN_DEV, corrected=self.report_.corrected)
+        on_all = opened.definition.data.folds is None
+        request = FitRequest(on=TRAIN_DEV if on_all else "train", corrected=self.report_.corrected)
         of_trials = trial_settings(opened.definition, pooled_epoch=record.facts.pooled_epoch)
         self.model_ = fit_model(record, opened.dataset, of_trials, request)
 
@@ -160,6 +174,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _rows(self, X: Any, *y: Any, reset: bool) -> Any:
         """X, validated as scikit-learn requires: numbers are checked, a DataFrame only for its columns."""
+        if hasattr(X, "to_pandas"):
+            X = as_table(X, "X")
         if hasattr(X, "columns") and hasattr(X, "iloc"):
             validate_data(self, X, *y, reset=reset, skip_check_array=True)
             return X

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tuner.analysis.diagnosis import Baseline, Diagnosis, diagnose
 from tuner.analysis.intervals import Z95, ErrorEstimate
+from tuner.analysis.labels import comparable_labels, refuse_unknown
 from tuner.errors import ArgumentError
 from tuner.formatting import error_line
 
@@ -148,11 +150,16 @@ def diagnose_predictions(
     """Bias and variance of anyone's classifier, from its labels on the training and on the dev set.
 
     Class labels of any type, (n_train,) and (n_dev,). The dev set must not have chosen the classifier: its error is
-    taken as it is.
+    taken as it is.  Labels of different types are the same class if they read the same: 1, 1.0, "1" and "1.0".  Raises
+    ArgumentError if no predicted label is a class of ``y_train`` or ``y_dev``.
     """
+    given = {"y_train": y_train, "predicted_train": predicted_train, "y_dev": y_dev, "predicted_dev": predicted_dev}
     try:
-        train, dev = _count_wrong("train", y_train, predicted_train), _count_wrong("dev", y_dev, predicted_dev)
-        majority = majority_error(y_train, y_dev)
+        labels = comparable_labels(given)
+        for name in ("train", "dev"):
+            refuse_unknown(labels, name)
+        train, dev = (_count_wrong(name, labels[f"y_{name}"], labels[f"predicted_{name}"]) for name in ("train", "dev"))
+        majority = majority_error(labels["y_train"], labels["y_dev"])
     except ArgumentError:
         raise
     except Exception as error:  # cells of any type may raise any kind when they are compared
@@ -168,15 +175,10 @@ def diagnose_predictions(
     )
 
 
-def _count_wrong(name: str, y: ArrayLike, predicted: ArrayLike) -> ErrorEstimate:
-    truth, said = np.asarray(y), np.asarray(predicted)
+def _count_wrong(name: str, truth: NDArray[Any], said: NDArray[Any]) -> ErrorEstimate:
     if truth.ndim != 1 or said.shape != truth.shape:
         raise ArgumentError(
             f"y_{name} and predicted_{name} must be class labels of one length, "
             f"got shapes {truth.shape} and {said.shape}"
         )
-    for labels, values in ((f"y_{name}", truth), (f"predicted_{name}", said)):
-        missing = np.flatnonzero(values != values)  # only NaN is not itself
-        if len(missing):
-            raise ArgumentError(f"{labels} must be class labels, got {values[missing[0]]} at {missing[0]}")
     return ErrorEstimate.measured(int(np.count_nonzero(truth != said)), len(truth))

@@ -24,6 +24,7 @@ from tuner.nn import Network, classify_each
 if TYPE_CHECKING:
     import pandas as pd
 
+BLOCK = 64  # rows
 DIGITS = 19  # of an integer with 64 bits
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -71,8 +72,9 @@ class Model:
 
     repetition: Repetition | None = None
 
-    def __init__(self, metadata: ModelMetadata, thetas: Sequence[Floats]) -> None:
+    def __init__(self, metadata: ModelMetadata, thetas: Sequence[Floats], *, block: int | None = None) -> None:
         self.metadata = metadata
+        self._block = block
         self.networks = [Network(metadata.architecture, theta) for theta in thetas]
         self.encodings: list[Encoding] = metadata.encodings
 
@@ -106,21 +108,21 @@ class Model:
     def classify_encoded(self, inputs: Sequence[Floats]) -> Predictions:
         """Classes and probabilities of encoded rows, one X for all networks or one each."""
         with np.errstate(over="ignore", invalid="ignore"):
-            classes, probabilities = classify_each(self.networks, inputs)
+            classes, probabilities = classify_each(self.networks, inputs, self._block)
         if np.isnan(probabilities).any():
             raise DataError("the model: a probability is not a number; its weights or a row's numbers are too large")
         if len(self.networks) == 1:
             return Predictions(classes[0], probabilities[0])
-        mean: Floats = probabilities.mean(axis=0, dtype=np.float32)
+        mean: Floats = probabilities.mean(axis=0, dtype=probabilities.dtype)
         return Predictions(mean.argmax(axis=1), mean)
 
     @cached_property
     def in_double_precision(self) -> Model:
-        """The same model, computing in float64.
+        """The same model, computing in float64 and in blocks of equally many rows.
 
-        In float32 the last bits of a row's probabilities depend on its place among the rows on some processors.
+        Otherwise the last bits of a row's probabilities depend on the number of rows and on its place among them.
         """
-        return Model(self.metadata, [network.theta.astype(np.float64) for network in self.networks])
+        return Model(self.metadata, [network.theta.astype(np.float64) for network in self.networks], block=BLOCK)
 
     def predict_proba(self, X: Any) -> Floats:
         """Class probabilities (n, n_classes), columns in the order of ``classes_``.  Raises DataError."""

@@ -50,20 +50,24 @@ class Evaluator:
         ]
 
 
-def logits_of(architecture: Architecture, theta: Array, inputs: Sequence[Array]) -> Array:
+def logits_of(architecture: Architecture, theta: Array, inputs: Sequence[Array], block: int | None = None) -> Array:
     """Return logits (K, n_outputs, n) of K networks, θ (K, n_parameters), bit for bit as of each alone.
 
-    ``inputs``: X (n, n_features) that all networks share, or K of them.
+    ``inputs``: X (n, n_features) that all networks share, or K of them.  ``block``: every pass has so many rows, the
+    last one filled up, so that BLAS takes the same way whatever n is.
     """
-    n = len(inputs[0])
+    n, step = len(inputs[0]), block or CHUNK
     logits = np.empty((len(theta), architecture.n_outputs, n), dtype=theta.dtype)
-    passes = {size: ForwardPass(architecture, theta, size) for size in {min(n, CHUNK), n % CHUNK} - {0}}
-    for start in range(0, n, CHUNK):
-        rows = slice(start, min(start + CHUNK, n))
-        chunk = np.ones((len(inputs), rows.stop - start, architecture.n_features + 1), dtype=theta.dtype)
+    sizes = {block} if block else {min(n, step), n % step} - {0}
+    passes = {size: ForwardPass(architecture, theta, size) for size in sizes}
+    for start in range(0, n, step):
+        rows = slice(start, min(start + step, n))
+        given = rows.stop - start
+        size = block or given
+        chunk = np.ones((len(inputs), size, architecture.n_features + 1), dtype=theta.dtype)
         for X, extended in zip(inputs, chunk, strict=True):
-            extended[:, :-1] = X[rows]
-        forward = passes[rows.stop - start]
+            extended[:given, :-1] = X[rows]
+        forward = passes[size]
         run(forward.calls(chunk))
-        logits[..., rows] = forward.logits
+        logits[..., rows] = forward.logits[..., :given]
     return logits

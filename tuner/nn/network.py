@@ -38,22 +38,22 @@ class Network:
         return OUTPUTS[self.architecture.output].classes(_logits([self], [X])[0])
 
 
-def classify_each(networks: Sequence[Network], inputs: Sequence[Array]) -> tuple[Ints, Array]:
+def classify_each(networks: Sequence[Network], inputs: Sequence[Array], block: int | None = None) -> tuple[Ints, Array]:
     """Return the classes (K, n) and probabilities (K, n, n_classes) of K networks of one architecture, side by side.
 
-    ``inputs``: X (n, n_features) that all networks share, or K of them.
+    ``inputs``: X (n, n_features) that all networks share, or K of them.  ``block``: see :func:`logits_of`.
     """
-    output, logits = OUTPUTS[networks[0].architecture.output], _logits(networks, inputs)
+    output, logits = OUTPUTS[networks[0].architecture.output], _logits(networks, inputs, block)
     return output.classes(logits), np.ascontiguousarray(output.probabilities(logits).swapaxes(1, 2))
 
 
-def _logits(networks: Sequence[Network], inputs: Sequence[Array]) -> Array:
+def _logits(networks: Sequence[Network], inputs: Sequence[Array], block: int | None = None) -> Array:
     """(K, n_outputs, n)"""
     architecture, arrays = networks[0].architecture, [np.asarray(X) for X in inputs]
     for X in arrays:
         if X.ndim != 2 or X.shape[1] != architecture.n_features:
             raise ArgumentError(f"X: expected shape (n, {architecture.n_features}), got {X.shape}")
-    return logits_of(architecture, np.stack([network.theta for network in networks]), arrays)
+    return logits_of(architecture, np.stack([network.theta for network in networks]), arrays, block)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from tuner.workspace.creating import PreparedStudy
 from tuner.workspace.locating import StudyPlace, write_definition, write_example
-from tuner.workspace.memory import DataInMemory, dataset_again, open_data_in_memory
+from tuner.workspace.memory import DataInMemory, dataset_again, open_data_in_memory, tables_of
 from tuner.workspace.opening import (
     StudyRequest,
     StudyView,

@@ -102,6 +102,11 @@ def open_data_in_memory(
     return replace(study, trainer=runner)
 
 
+def tables_of(definition: Given | None) -> dict[str, Any]:
+    """Return the tables of a definition; none without one.  Raises InputError."""
+    return _given(definition, None)[0]
+
+
 def _given(definition: Given | None, trainer: str | Callable[..., Any] | None) -> tuple[dict[str, Any], Path]:
     """The tables of the definition with its trainer, and the folder where a module of the trainer is looked for."""
     folder = Path.cwd()

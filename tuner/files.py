@@ -31,6 +31,8 @@ KINDS_BY_SUFFIX = {".toml": "a study file", ".tuner": "a model", ".db": "a datab
 BESIDE_A_DATABASE = re.compile(r"(.+)-(wal|shm|journal)")
 
 IsOurs = Callable[[Path], bool]
+LARGEST_SMALL = 1 << 24
+"""Bytes of a file that is read whole, other than data."""
 
 
 @contextmanager
@@ -74,6 +76,15 @@ def open_regular(path: Path) -> IO[bytes]:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     return os.fdopen(descriptor, "rb")
+
+
+def read_small(path: Path) -> bytes:
+    """Read a study file or the like.  Raises OSError, also for what is not a regular file, or too large for one."""
+    with open_regular(path) as file:
+        content = file.read(LARGEST_SMALL + 1)
+    if len(content) > LARGEST_SMALL:
+        raise OSError(errno.EFBIG, f"larger than {LARGEST_SMALL:,} bytes", str(path))
+    return content
 
 
 def refuse_no_place(path: Path) -> None:
@@ -122,7 +133,7 @@ def protected_kind(path: Path) -> str | None:
 
 def _begins(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(16)
     except FileNotFoundError:
         return b""

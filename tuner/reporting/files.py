@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuner.files import refuse_overwriting, translated, write_whole
+from tuner.files import open_regular, refuse_overwriting, translated, write_whole
 from tuner.formatting import csv_cell
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _is_ours(file: Path) -> bool:
     """Whether a file of a report's folder begins as those of earlier reports do."""
     begin = BEGINS[file.name]
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             return opened.read(len(begin)) == begin
     except OSError:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,7 +14,7 @@ import numpy as np
 from tuner.commands import command_text
 from tuner.data import DataSettings, FileReader, RowReader
 from tuner.errors import NoDatabaseError, UsageError
-from tuner.files import translated, write_new, write_whole
+from tuner.files import read_small, translated, write_new, write_whole
 from tuner.formatting import message_of
 from tuner.paths import DATA_SUFFIXES, DATABASE, SCHEMA, STORAGE_VARIABLE, STUDIES, shipped_studies
 from tuner.storage import (
@@ -212,7 +213,7 @@ def read_source(path: Path) -> Source:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return io.TextIOWrapper(io.BytesIO(read_small(path)), encoding="utf-8").read()
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; expected a study file (TOML) or a data file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -298,7 +299,7 @@ def write_definition(path: Path, text: str) -> None:
     schema = path.with_name(SCHEMA)
     current = schema_text().encode()
     with translated(schema):
-        before = schema.read_bytes() if schema.exists() else SCHEMA_BEGINS
+        before = read_small(schema) if schema.exists() else SCHEMA_BEGINS
         if before.startswith(SCHEMA_BEGINS) and before != current:  # another file of this name stays
             write_whole(schema, current)
 

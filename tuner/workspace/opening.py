@@ -12,6 +12,7 @@ import numpy as np
 from tuner.commands import command_text
 from tuner.data import Dataset, dataset_from, load_dataset
 from tuner.errors import DataError, NoDatabaseError, UsageError
+from tuner.files import read_small
 from tuner.paths import STUDIES
 from tuner.storage import (
     Database,
@@ -101,7 +102,7 @@ def _write_made(where: Path | None, text: str) -> None:
     try:
         write_definition(where, text)
     except UsageError:
-        if not where.is_file() or where.read_text(encoding="utf-8") != text:
+        if not where.is_file() or read_small(where) != text.encode():
             raise
 
 

@@ -494,6 +494,7 @@ def test_the_dashboard_answers_under_its_own_names_only(header: str, bound: str,
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         start("200 OK", [])
+        assert environ["HTTP_ACCEPT_ENCODING"] == ""
         return [b"trials"]
 
     environ = {"REQUEST_METHOD": "GET", "HTTP_HOST": header}

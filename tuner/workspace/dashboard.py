@@ -81,6 +81,7 @@ def guarded(application: Any, bound: str) -> Application:
         if environ["REQUEST_METHOD"] not in READING:
             start_response("405 Method Not Allowed", [("Content-Type", "text/plain"), ("Allow", ", ".join(READING))])
             return [REFUSED]
+        environ.setdefault("HTTP_ACCEPT_ENCODING", "")  # optuna-dashboard fails for a program that does not send it
         shown: Iterable[bytes] = application(environ, start_response)
         return shown
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tuner.errors import Stop, TunerError
     from tuner.estimator import Classifier
     from tuner.modeling import Evaluation
+    from tuner.running import EndedEpoch
     from tuner.storage import EndedTrial
     from tuner.study.definition import DiagnosisSection, NetworkSection, SearchSection, TrainingSection
     from tuner.study.ranges import MakeChoice, MakeRange, Range
@@ -35,6 +36,7 @@ __all__ = [
     "Definition",
     "Diagnosis",
     "DiagnosisSection",
+    "EndedEpoch",
     "EndedTrial",
     "ErrorEstimate",
     "Evaluation",
@@ -69,6 +71,7 @@ _HOMES = {
     "Definition": ("tuner.study", "Definition"),
     "Diagnosis": ("tuner.analysis", "Diagnosis"),
     "DiagnosisSection": ("tuner.study.definition", "DiagnosisSection"),
+    "EndedEpoch": ("tuner.running", "EndedEpoch"),
     "EndedTrial": ("tuner.storage", "EndedTrial"),
     "Evaluation": ("tuner.modeling", "Evaluation"),
     "ErrorEstimate": ("tuner.analysis", "ErrorEstimate"),

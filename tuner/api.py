@@ -32,6 +32,7 @@ from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.page import DrawnFigure, draw_figure
 from tuner.running import (
     LOGGER,
+    EndedEpoch,
     Hooks,
     OnTrial,
     SearchProgress,
@@ -190,6 +191,7 @@ class Study:
         return learning_of(trial.number, networks, definition.diagnosis.material_gap)
 
     @property
+    @translating_system_errors()
     def best(self) -> EndedTrial:
         """The complete trial with the lowest value.  Raises UsageError if there is none yet."""
         record = read_again(self._place)
@@ -213,12 +215,16 @@ class Study:
         """The best trial's hyperparameters.  Raises UsageError if no trial is complete yet."""
         return self.best.params
 
+    @translating_system_errors()
     def evaluate(self, model: Model | None = None, *, test: bool = False) -> dict[str, Evaluation]:
         """Evaluate a model of this study, by default of the best trial, on the sets it may use: name -> evaluation.
 
         `test`: on the test set too, which is recorded in the database.  Raises a TunerError if the data changed.
         """
+        flag("test", test)
         model = self.train() if model is None else model
+        if not isinstance(model, Model):
+            raise unexpected("model", "a tuner.Model", model)
         _, dataset = load_searched(self._place, self._dataset)
         log = TestSetLog(self.name, self._place.storage, self.storage, model.metadata.fingerprint) if test else None
         evaluations = evaluate(model, dataset, test=test)
@@ -226,11 +232,13 @@ class Study:
             log.record(trial=model.metadata.trial, **evaluations[-1].counts, model=model.metadata.described())
         return {evaluation.name: evaluation for evaluation in evaluations}
 
+    @translating_system_errors()
     def figure(self, key: str) -> DrawnFigure:
         """Draw a figure of the report, which a notebook shows: "gaps", "scatter", "curves", "effects", "progress", ….
 
         Raises ArgumentError for an unknown one, and UsageError if there is nothing to draw yet.
         """
+        text("key", key)
         return draw_figure(self.report(), key)
 
     def _repr_html_(self) -> str:
@@ -259,6 +267,7 @@ def search(
     progress: bool = True,
     on_trial: OnTrial | None = None,
     on_best: OnTrial | None = None,
+    on_epoch: Callable[[EndedEpoch], object] | None = None,
 ) -> Study:
     """Search the hyperparameters of a study and return it; the same call again continues it.
 
@@ -276,13 +285,19 @@ def search(
 
     `progress`: show it where somebody sees it, in a terminal or a notebook.  `on_trial` is called in this process with
     every trial that ended, also those of other workers, and `on_best` with every complete one that is better than all
-    before.  If one raises `tuner.Stop`, the search ends; another error ends it and is raised again.  The logger "tuner"
-    gets a line per trial.
+    before; `on_epoch` with every epoch of a running trial, which needs `workers=1`.  If one raises `tuner.Stop`, the
+    search ends; another error ends it and is raised again.  The logger "tuner" gets a line per trial.
 
     Raises a TunerError if the study cannot be searched, and KeyboardInterrupt after the running trial was re-queued.
     """
     request = SearchRequest(trials, total, workers, timeout)
     flag("allow_changed", allow_changed)
+    flag("progress", progress)
+    for option, call in (("on_trial", on_trial), ("on_best", on_best), ("on_epoch", on_epoch)):
+        if call is not None and not callable(call):
+            raise unexpected(option, "a function", call)
+    if on_epoch is not None and workers != 1:
+        raise unexpected("on_epoch", "workers=1, whose epochs end in this process", workers)
     in_memory = {"definition": definition, "dev": dev, "test": test, "groups": groups, "trainer": trainer}
     for option, value in (("storage", storage), ("name", name), ("from_study", from_study)):
         optional_text(option, value)
@@ -308,7 +323,7 @@ def search(
             trainer=trainer,
         )
     _log_start(opened)
-    result = _run(opened, request, Hooks(on_trial, on_best), progress=progress)
+    result = _run(opened, request, Hooks(on_trial, on_best), on_epoch, progress=progress)
     LOGGER.info("%s", result.headline)
     result.raise_signal()
     dataset = None if isinstance(study, str | Path) else opened.dataset
@@ -321,7 +336,14 @@ def _log_start(opened: PreparedStudy) -> None:
         LOGGER.warning("%s", notice)
 
 
-def _run(opened: PreparedStudy, request: SearchRequest, hooks: Hooks, *, progress: bool) -> SearchResult:
+def _run(
+    opened: PreparedStudy,
+    request: SearchRequest,
+    hooks: Hooks,
+    on_epoch: Callable[[EndedEpoch], object] | None,
+    *,
+    progress: bool,
+) -> SearchResult:
     """Run the search; it is shown, logged and passed on as asked for."""
     with show_where_seen() if progress else nullcontext() as show:
 
@@ -331,7 +353,9 @@ def _run(opened: PreparedStudy, request: SearchRequest, hooks: Hooks, *, progres
             hooks(report)
 
         listens = show is not None or hooks.are_needed
-        return run_search(opened, request, tell if listens else None, after_every_trial=hooks.are_needed)
+        return run_search(
+            opened, request, tell if listens else None, after_every_trial=hooks.are_needed, on_epoch=on_epoch
+        )
 
 
 def _refuse_for_files(in_memory: Mapping[str, Any]) -> None:

@@ -18,6 +18,8 @@ from tuner.outcomes import StopReason
 from tuner.study import StudyDefinition
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
+OnEpochErrors = Callable[[int, float, float], object]
+"""Called after an epoch with its number, from 1, its train error and its dev error."""
 Prune = Callable[[dict[int, float], Sequence[float]], bool]
 """Whether a trial should end, from its best value up to each rung, and from each network's mean dev loss at its best
 epoch so far.
@@ -107,16 +109,18 @@ def run_trial(
     augment: Augment | None = None,
     prune: Prune | None = None,
     should_stop: Callable[[], bool] | None = None,
+    on_epoch: OnEpochErrors | None = None,
     checkpoint: bytes | None = None,
 ) -> TrialResult:
     """Train the trial's networks and evaluate them on their dev examples.
 
     ``prune`` is called at every rung and may end the trial; ``should_stop()`` is called every mini-batch and
-    interrupts it.  ``checkpoint`` continues an interrupted trial bit for bit.
+    interrupts it.  ``on_epoch`` is called after every epoch.  ``checkpoint`` continues an interrupted trial bit for
+    bit.
     """
     began = time.perf_counter()
     layout = dev_layout(dataset, settings.seeds)
-    watch = _Watch(dataset, settings, layout, dev_folds, prune)
+    watch = _Watch(dataset, settings, layout, dev_folds, prune, on_epoch)
     resume = None if checkpoint is None else watch.restore(checkpoint)
     trains, devs = _examples(dataset)
     run = train(
@@ -157,6 +161,7 @@ class _Watch:
     layout: DevLayout
     dev_folds: np.ndarray
     prune: Prune | None
+    on_epoch: OnEpochErrors | None = None
     pruned: bool = False
     best_value: float = np.inf
     rung_values: dict[int, float] = field(default_factory=dict)
@@ -177,6 +182,9 @@ class _Watch:
         )
         value = self._value(metrics.on_dev)
         self.best_value = min(self.best_value, value)
+        if self.on_epoch is not None:
+            dev_error = np.average(metrics.dev_error, weights=self.layout.sizes)
+            self.on_epoch(metrics.epoch, float(metrics.train_error.mean()), float(dev_error))
         if metrics.epoch in self.settings.rungs and metrics.running.any():
             self.rung_values[metrics.epoch] = self.best_value
             self.pruned = self.prune is not None and self.prune(dict(self.rung_values), self._network_losses())

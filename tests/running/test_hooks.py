@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import tuner
+from tuner.errors import ArgumentError
 from tuner.running import Hooks, SearchProgress
 from tuner.running.showing import show_where_seen
 from tuner.storage import BestTrial, Counts, EndedTrial, Progress
@@ -32,6 +33,23 @@ def test_every_trial_is_passed_on(small_study: Path) -> None:
     assert values == sorted(values, reverse=True)
     assert best[-1] == study.best
     assert study.best_params == study.best.params
+
+
+def test_every_epoch_is_passed_on(small_study: Path) -> None:
+    """While its trial runs, with the errors that the study then records; Stop ends the search with that trial."""
+    epochs: list[tuner.EndedEpoch] = []
+    study = tuner.search("small", trials=2, on_epoch=epochs.append)
+    recorded = study.report().epochs
+    assert [(each.number, each.epoch) for each in epochs] == list(zip(recorded.number, recorded.epoch, strict=True))
+    assert [each.dev_error for each in epochs] == pytest.approx(recorded.dev_error.tolist())
+    assert [each.train_error for each in epochs] == pytest.approx(recorded.train_error.tolist())
+
+    def stop(epoch: tuner.EndedEpoch) -> None:
+        raise tuner.Stop
+
+    assert len(tuner.search("small", trials=2, on_epoch=stop).trials().query("state == 'complete'")) < 4
+    with pytest.raises(ArgumentError, match="on_epoch: expected workers=1, whose epochs end in this process, got 2"):
+        tuner.search("small", workers=2, on_epoch=stop)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

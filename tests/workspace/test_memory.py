@@ -25,6 +25,10 @@ TRAINER = """
 def fit(params, data, seed, report):
     return data.train.y, data.dev.y
 
+def reporting(params, data, seed, report):
+    report(1, 0.5, 0.25)
+    return data.train.y, data.dev.y
+
 class Model:
     def fit(self, params, data, seed):
         return data.train.y, data.dev.y
@@ -153,6 +157,13 @@ def test_a_trainer_is_a_function(trainers: Any) -> None:
     assert study.trials()["dev_error"].tolist() == [0, 0]
     assert parsed(study).network.trainer == "my_memory_trainers:fit"
     assert set(study.trials()["depth"]) <= {1, 2}
+
+
+def test_the_epochs_of_a_trainer_are_passed_on(trainers: Any) -> None:
+    """Those it reports of its first network, from the process that it runs in."""
+    epochs: list[tuner.EndedEpoch] = []
+    tuner.search(X, target=Y, trainer=trainers.reporting, trials=1, on_epoch=epochs.append)
+    assert epochs == [tuner.EndedEpoch(0, 1, 0.5, 0.25)]
 
 
 def in_here(params: Any, data: Any, seed: int) -> Any:

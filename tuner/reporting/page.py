@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuner.arguments import path as path_of
 from tuner.errors import ArgumentError, UsageError
 from tuner.files import whole_file
 from tuner.formatting import did_you_mean, percent, span, value
@@ -95,9 +96,10 @@ class DrawnFigure:
 
     def write(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the figure as an HTML file, whole or not at all; replaces a file only with `force`."""
-        with whole_file(Path(path), force=force, is_ours=lambda _: False) as file:
+        path = path_of("path", path)
+        with whole_file(path, force=force, is_ours=lambda _: False) as file:
             file.write(f'<!doctype html>\n<meta charset="utf-8">\n{self._repr_html_()}\n'.encode())
-        return Path(path)
+        return path
 
 
 def draw_figure(report: Report, key: str) -> DrawnFigure:

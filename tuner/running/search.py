@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from signal import SIGINT
-from typing import Any
+from typing import Any, TypeVar
 
 from tuner.arguments import integer, number, unexpected
 from tuner.errors import ArgumentError, SearchError, Stop, StorageError
@@ -21,7 +21,7 @@ from tuner.running.cluster import run_on_cluster
 from tuner.running.goal import Goal
 from tuner.running.processes import run_processes
 from tuner.running.signals import StopSignal
-from tuner.running.worker import Task, Worker
+from tuner.running.worker import EndedEpoch, Task, Worker
 from tuner.storage import (
     Budget,
     Counts,
@@ -170,6 +170,7 @@ class SearchProgress:
         return self.progress.counts.finished
 
 
+Said = TypeVar("Said")
 OnProgress = Callable[[SearchProgress], None]
 
 
@@ -179,12 +180,13 @@ def run_search(
     on_progress: OnProgress | None = None,
     *,
     after_every_trial: bool = False,
+    on_epoch: Callable[[EndedEpoch], object] | None = None,
 ) -> SearchResult:
     """Run trials until the request is met.  Raises SearchError if several trials in a row fail.
 
     SIGINT and SIGTERM re-queue the running trials and end the search (``SearchResult.signal``).  So does an error of
     ``on_progress``, which is raised again unless it is Stop.  ``on_progress`` is called a few times a second, with one
-    worker ``after_every_trial`` too.
+    worker ``after_every_trial`` too.  ``on_epoch`` is called after every epoch of one worker in this process.
     """
     began = time.monotonic()
     database, stored = study.database, study.stored
@@ -210,7 +212,10 @@ def run_search(
                 run_on_cluster(database, task, request.scheduler, request.workers, stop, watch.look)
             elif request.workers is None or request.workers == 1:
                 after_trial = partial(watch.look, always=after_every_trial)
-                worker = Worker(database, task, lambda: watch.look_in() or stop(), after_trial)
+                tell_epoch = None if on_epoch is None else partial(watch.tell, on_epoch)
+                worker = Worker(
+                    database, task, lambda: watch.look_in() or stop(), on_trial=after_trial, on_epoch=tell_epoch
+                )
                 worker.work()
                 ends = worker.deadline
             else:
@@ -279,12 +284,14 @@ class _ProgressReporter:
         self._last = now
         with suppress(StorageError):
             report = self._report(now)
-            self._tell(self._on_progress, report)
+            self.tell(self._on_progress, report)
 
-    def _tell(self, on_progress: OnProgress, report: SearchProgress) -> None:
-        """Report; an error there ends the search, not the trial that may be running around this call."""
+    def tell(self, listener: Callable[[Said], object], said: Said) -> None:
+        """Call a listener; an error there ends the search, not the trial that may be running around this call."""
+        if self._stop.requested:
+            return
         try:
-            on_progress(report)
+            listener(said)
         except Stop:
             self._stop.requested = True
         except Exception as error:

@@ -41,7 +41,7 @@ from tuner.storage import (
 )
 from tuner.study import StudyDefinition
 from tuner.trainers import Interrupted, Trainer, TrialError, TrialRequest, print_output
-from tuner.trial import trial_settings
+from tuner.trial import OnEpochErrors, trial_settings
 
 FAILURES_IN_A_ROW = 3
 CHECKPOINT_SECONDS = 60.0
@@ -70,6 +70,20 @@ class Task:
         return self.trainer.definition
 
 
+@dataclass(frozen=True, slots=True)
+class EndedEpoch:
+    """An epoch of a running trial; ``number`` is the trial's.
+
+    The errors are shares: on a sample of the training set, and on the dev set, as means over the trial's networks.
+    With a custom trainer they are what it reports of its first network.
+    """
+
+    number: int
+    epoch: int
+    train_error: float
+    dev_error: float
+
+
 class Step(enum.Enum):
     """The result of one attempt to run a trial."""
 
@@ -83,9 +97,9 @@ class Step(enum.Enum):
 class Worker:
     """Runs trials of one study, one after the other.
 
-    ``on_trial()`` is called after each; once ``stop()`` is true the work ends, and the running trial is re-queued.
-    ``most_seconds``: a trial that takes longer fails.  ``gives_way()`` is asked after each turn of a long trial: if
-    true, the trial is re-queued and continues later.
+    ``on_trial()`` is called after each, ``on_epoch`` after each epoch of one; once ``stop()`` is true the work ends,
+    and the running trial is re-queued.  ``most_seconds``: a trial that takes longer fails.  ``gives_way()`` is asked
+    after each turn of a long trial: if true, the trial is re-queued and continues later.
     """
 
     database: Database
@@ -94,6 +108,7 @@ class Worker:
     on_trial: Callable[[], None] = lambda: None
     most_seconds: float = math.inf
     gives_way: Callable[[], bool] = lambda: False
+    on_epoch: Callable[[EndedEpoch], None] | None = None
     failures: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -205,6 +220,7 @@ class Worker:
             prune=pruning,
             should_stop=should_stop,
             checkpoint=claim.checkpoint,
+            on_epoch=self._epochs_of(claim.number),
             on_output=lambda line: print_output(f"trial {claim.number}: {line}"),
         )
         try:
@@ -223,6 +239,11 @@ class Worker:
         return write_outcome(
             self.database, claim, self.task.study_id, replace(outcome, system_attributes=pruning.attributes)
         )
+
+    def _epochs_of(self, number: int) -> OnEpochErrors | None:
+        """What the trainer of a trial calls after an epoch."""
+        tell = self.on_epoch
+        return None if tell is None else lambda *errors: tell(EndedEpoch(number, *errors))
 
     def _interrupted(self, claim: Claim, interrupted: Interrupted, lasted: float) -> bool:
         """Re-queue the trial; no effect if another worker has taken it over."""

@@ -18,7 +18,7 @@ from tuner.trainer_child.function import TrainerFunction
 from tuner.trainer_child.messages import Ended, EpochErrors, Returned, TrainCall, TrainerData
 from tuner.trainers.process import TrainerProcess
 from tuner.trainers.trainer import Estimate, Interrupted, TrialError, TrialRequest, memory_used
-from tuner.trial import Prune, TrialSettings, dev_layout, network_seeds, trial_settings
+from tuner.trial import OnEpochErrors, Prune, TrialSettings, dev_layout, network_seeds, trial_settings
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class CustomTrainer:
         rung_values: dict[int, float] = {}
         for k, stream in enumerate(network_seeds(request.seed, layout.n_networks)):
             part = k % len(parts)
-            epochs = _Epochs(settings, request.prune if k == 0 else None)
+            epochs = _Epochs(settings, *((request.prune, request.on_epoch) if k == 0 else (None, None)))
             seed = int(stream.generate_state(1, np.uint32)[0])
             returned = process.train(
                 TrainCall(dict(request.values), part, seed, epochs.most),
@@ -141,6 +141,7 @@ class _Epochs:
 
     settings: TrialSettings
     prune: Prune | None
+    on_epoch: OnEpochErrors | None
     best_dev_error: float = 1.0
     rung_values: dict[int, float] = field(default_factory=dict)
     curve: list[EpochErrors] = field(default_factory=list)
@@ -154,6 +155,8 @@ class _Epochs:
         """Note an epoch; whether to go on."""
         self.curve.append(epoch)
         self.best_dev_error = min(self.best_dev_error, epoch.dev_error)
+        if self.on_epoch is not None:
+            self.on_epoch(len(self.curve), epoch.train_error, epoch.dev_error)
         if len(self.curve) not in self.settings.rungs:
             return True
         self.rung_values[len(self.curve)] = self.best_dev_error

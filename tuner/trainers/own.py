@@ -45,6 +45,7 @@ class OwnNetwork:
             augment=self.definition.augment(request.values),
             prune=request.prune,
             should_stop=request.should_stop,
+            on_epoch=request.on_epoch,
             checkpoint=request.checkpoint,
         )
 

@@ -15,7 +15,7 @@ from tuner.printable import visible
 from tuner.storage import Outcome
 from tuner.study import StudyDefinition
 from tuner.trainer_child.messages import TrialEnded
-from tuner.trial import Prune, TrialSettings
+from tuner.trial import OnEpochErrors, Prune, TrialSettings
 
 ALWAYS_FREE = 1 << 26
 """Bytes that are taken without asking for the free memory, which takes longer than a small network's first epochs."""
@@ -51,7 +51,8 @@ class TrialRequest:
     ``dev_folds`` (n_dev,): the fold of each dev example in which the selection correction counts it.
     ``prune`` is asked at every rung and may end the trial; ``should_stop()`` is asked often and interrupts
     it.  ``checkpoint``: what an interrupted attempt at this trial left.  ``on_output(line)`` is called with what a
-    custom trainer prints.
+    custom trainer prints, ``on_epoch(epoch, train_error, dev_error)`` after every epoch: with the means over the
+    networks, or of a custom trainer with the errors of its first one.
     """
 
     dataset: Dataset
@@ -63,6 +64,7 @@ class TrialRequest:
     should_stop: ShouldStop = never
     checkpoint: bytes | None = None
     on_output: Callable[[str], None] = print_output
+    on_epoch: OnEpochErrors | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

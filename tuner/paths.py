@@ -5,6 +5,7 @@ Imports nothing else of tuner, to keep shell completion fast.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -22,6 +23,11 @@ DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".npz", ".gz", ".xz", ".zst
 def is_study_name(text: object) -> bool:
     """Return whether a text is a study's name; a database may hold others."""
     return isinstance(text, str) and len(text) <= LONGEST_STUDY_NAME and re.fullmatch(STUDY_NAME, text) is not None
+
+
+def resolved(path: Path) -> Path:
+    """Return the absolute path without links; of a link that leads to itself, the link."""
+    return Path(os.path.realpath(path))
 
 
 def shipped_studies() -> Path:

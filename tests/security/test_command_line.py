@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import tuner
 from tests.modeling.conftest import model_bytes, searched
 from tests.running.conftest import command
 from tests.security import SECONDS, SEED
@@ -227,6 +228,17 @@ def test_a_study_file_without_end_is_refused(kept: Path, target: str, words: str
     (here / "studies/mixed.toml").symlink_to(target if target[0] == "/" else here / target)
     status, _, errors = command(*words.split())
     assert (status, errors.count("\n"), "not a regular file" in errors) == (2, 1, True)
+
+
+def test_a_link_to_itself_is_no_folder(kept: Path) -> None:
+    """``Path.resolve`` raises RuntimeError for it; nothing calls it."""
+    here = next(laid_out(kept))
+    shutil.rmtree(here / "studies")
+    (here / "studies").symlink_to("studies")
+    for words in ("check rows.csv --target class", "data rows.csv --target class", "init rows.csv --target class"):
+        assert "internal error" not in command(*words.split())[2]
+    root = Path(tuner.__path__[0])
+    assert [path.name for path in root.rglob("*.py") if ".resolve()" in path.read_text(encoding="utf-8")] == []
 
 
 def test_odd_commands(kept: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from tuner.paths import DATABASE, STORAGE_VARIABLE, STUDIES, is_study_name, shipped_studies
+from tuner.paths import DATABASE, STORAGE_VARIABLE, STUDIES, is_study_name, resolved, shipped_studies
 
 SQLITE = "sqlite:///"
 PATIENCE = 0.2
@@ -40,7 +40,7 @@ def _stored() -> Iterator[str]:
     try:
         if not path.is_file():
             return
-        uri = f"{path.resolve().as_uri()}?mode=ro"
+        uri = f"{resolved(path).as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE)) as connection:
             end = time.monotonic() + PATIENCE
             connection.set_progress_handler(lambda: time.monotonic() > end, STEPS)

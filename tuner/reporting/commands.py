@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tuner.analysis import Action, Diagnosis, Verb
 from tuner.commands import STORAGE_FROM_ENVIRONMENT, command_text
-from tuner.paths import DATABASE, STUDIES, defined_studies
+from tuner.paths import DATABASE, STUDIES, defined_studies, resolved
 from tuner.storage import StudyRecord
 from tuner.study import StudyDefinition, next_name
 
@@ -68,6 +68,6 @@ def _judged_options(definition: StudyDefinition, judged: Diagnosis) -> list[str]
 
 def storage_options(record: StudyRecord) -> list[str]:
     """Return ``--storage URL`` if the study is not in the current folder's database."""
-    if Path(record.storage.removeprefix("sqlite:///").split("?")[0]).resolve() == (STUDIES / DATABASE).resolve():
+    if resolved(Path(record.storage.removeprefix("sqlite:///").split("?")[0])) == resolved(STUDIES / DATABASE):
         return []
     return ["--storage", STORAGE_FROM_ENVIRONMENT if "***" in record.storage else record.storage]

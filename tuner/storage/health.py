@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL
 
 from tuner.errors import NoDatabaseError, StorageError
 from tuner.formatting import count, one_line
+from tuner.paths import resolved
 from tuner.storage.address import file_system_of, refuse_network_file_system, shown, sqlite_file, sqlite_url
 from tuner.storage.database import damage
 from tuner.storage.schema import open_database
@@ -78,7 +79,7 @@ def _check_mode(path: Path) -> Check:
 
 def _check_disk(folder: Path) -> Check:
     free = shutil.disk_usage(folder).free
-    room = f"{free / 1e9:,.1f} GB free in {folder.resolve()}"
+    room = f"{free / 1e9:,.1f} GB free in {resolved(folder)}"
     return Check("disk", free >= LEAST_FREE, room if free >= LEAST_FREE else f"{room}. Free some space before a search")
 
 

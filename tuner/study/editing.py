@@ -13,6 +13,7 @@ import tomlkit
 from tomlkit.items import InlineTable
 
 from tuner.formatting import one_line
+from tuner.paths import resolved
 from tuner.printable import visible
 from tuner.study.definition import StudyDefinition
 from tuner.study.schema import SCHEMA_LINE
@@ -60,15 +61,15 @@ def edit_definition(text: str, edits: Sequence[Edit], heading: str) -> str:
 
 def move_definition(text: str, old_folder: Path, new_folder: Path) -> str:
     """Return the definition with the paths of its data files for another folder: relative if below its parent."""
-    if old_folder.resolve() == new_folder.resolve():
+    if resolved(old_folder) == resolved(new_folder):
         return text
     document = tomlkit.parse(text)
     data: Any = document["data"]
     for key in FILES:
         if key in data:
-            file = (old_folder / data[key]).resolve()
-            near = file.is_relative_to(new_folder.resolve().parent)
-            data[key] = os.path.relpath(file, new_folder.resolve()) if near else str(file)
+            file = resolved(old_folder / data[key])
+            near = file.is_relative_to(resolved(new_folder).parent)
+            data[key] = os.path.relpath(file, resolved(new_folder)) if near else str(file)
     return tomlkit.dumps(document)
 
 

@@ -16,7 +16,7 @@ from tuner.data import DataSettings, FileReader, RowReader
 from tuner.errors import NoDatabaseError, UsageError
 from tuner.files import read_small, translated, write_new, write_whole
 from tuner.formatting import message_of
-from tuner.paths import DATA_SUFFIXES, DATABASE, SCHEMA, STORAGE_VARIABLE, STUDIES, shipped_studies
+from tuner.paths import DATA_SUFFIXES, DATABASE, SCHEMA, STORAGE_VARIABLE, STUDIES, resolved, shipped_studies
 from tuner.storage import (
     URL,
     Database,
@@ -208,7 +208,7 @@ def _not_found(study: str, url: URL) -> str:
 def read_source(path: Path) -> Source:
     """Read a definition file."""
     text = _read_text(path)
-    return Source(parse_definition(text, str(path)), text, path.resolve().parent)
+    return Source(parse_definition(text, str(path)), text, resolved(path).parent)
 
 
 def _read_text(path: Path) -> str:
@@ -235,8 +235,8 @@ def renamed(source: Source, name: str) -> Source:
 def _check_same_data(where: Path, source: Source, path: Path, target: str | None) -> None:
     """Raise UsageError if an existing definition is about other data or another target."""
     data = source.definition.data
-    named = (source.folder / data.source).resolve() if data.source else None
-    if named != path.resolve():
+    named = resolved(source.folder / data.source) if data.source else None
+    if named != resolved(path):
         raise UsageError(f"{where} already exists and is about {named}, not {path}. Name the new study with --name NEW")
     _refuse_other_target(f"{where} already exists and", source, target)
 
@@ -261,14 +261,14 @@ def data_file_reader(path: Path, target: str | None) -> FileReader:
     """A reader for a data file that has no definition yet.  Raises UsageError if the file does not exist."""
     if not path.exists():
         raise UsageError(f"{path}: no such file; expected a study file (TOML) or a data file")
-    return FileReader(DataSettings(source=str(path.resolve()), target=target), Path.cwd())
+    return FileReader(DataSettings(source=str(resolved(path)), target=target), Path.cwd())
 
 
 def definition_for_data(reader: FileReader, where: Path) -> Source:
     """Make a definition for a data file, to be written to ``where``.  Raises DataError."""
     path = reader.path
     reader.measure()
-    relative = os.path.relpath(path, where.parent.resolve())
+    relative = os.path.relpath(path, resolved(where.parent))
     is_near = relative.split(os.sep).count(os.pardir) <= MOST_LEVELS_UP
     target = reader.settings.target
     named = None if target is None else str(target)

@@ -15,6 +15,7 @@ from typing import Any
 from tuner.data import Dataset, RowsInMemory, dataset_from, rows_in_memory, usable_rows
 from tuner.errors import ArgumentError, DataError
 from tuner.formatting import shorten
+from tuner.paths import resolved
 from tuner.storage import StoredStudy
 from tuner.study import (
     Definition,
@@ -164,7 +165,7 @@ def importable(trainer: str | Callable[..., Any]) -> tuple[str, Path]:
         why = f"is not what {module}:{name} leads to"
     else:
         file = getattr(sys.modules[module], "__file__", None)
-        folder = Path.cwd() if file is None else Path(file).resolve().parents[module.count(".")]
+        folder = Path.cwd() if file is None else resolved(Path(file)).parents[module.count(".")]
         return f"{module}:{name}", folder
     raise ArgumentError(
         f"trainer: {name} {why}, where worker processes cannot import it. Define it at the top level of a file of its "

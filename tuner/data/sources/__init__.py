@@ -16,6 +16,7 @@ from tuner.data.sources.parquet import measure_parquet, read_parquet, read_parqu
 from tuner.data.sources.raw import Raw, Wanted
 from tuner.errors import DataError
 from tuner.formatting import shorten
+from tuner.paths import resolved
 
 __all__ = [
     "SOURCES",
@@ -94,7 +95,7 @@ def find_file(folder: Path, name: str, key: str | None = None) -> Path:
     if "\0" in name or "\\ud" in ascii(str(path)):  # a byte that is not UTF-8 is a lone surrogate in Python
         raise DataError(f"{str(path)!a}: the path is not UTF-8 text; rename the file or folder{where}")
     with readable(Path(shorten(str(path), 300))):
-        path = path.resolve()
+        path = resolved(path)
         if path.is_dir():
             raise DataError(f"{path}: expected a data file, got a folder{where}")
         if not path.is_file():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 from numpy.typing import ArrayLike
 
 from tuner.analysis import Baseline, LearningPoint, learning_points
-from tuner.arguments import flag, integer, one_of, optional_text, path, text, unexpected
+from tuner.arguments import flag, integer, one_of, optional_text, path, text, texts, unexpected
 from tuner.data import Dataset
 from tuner.errors import ArgumentError, UsageError
 from tuner.files import translating_system_errors
@@ -23,6 +23,7 @@ from tuner.modeling import (
     LearningCurveTask,
     Model,
     evaluate,
+    fit_custom_model,
     fit_model,
     load_model,
     measure_learning_curve,
@@ -43,6 +44,7 @@ from tuner.running import (
 )
 from tuner.storage import EndedTrial, mask, open_database, parse_url
 from tuner.study import Definition, parse_definition
+from tuner.trainers import CustomTrainer
 from tuner.trial import trial_settings
 from tuner.workspace import (
     DataInMemory,
@@ -55,6 +57,7 @@ from tuner.workspace import (
     open_data_in_memory,
     open_study,
     read_again,
+    trainer_to_train,
 )
 from tuner.workspace.test_set import TestSetLog
 
@@ -121,6 +124,7 @@ class Study:
         on: Literal["train", "train+dev"] = "train",
         single: bool = False,
         ensemble: bool = False,
+        allow_trainers: Sequence[str] = (),
     ) -> Model:
         """Train a trial again, bit for bit, and return its network or networks as a model; the best trial by default.
 
@@ -129,7 +133,9 @@ class Study:
         trial statistically tied with the best (one-standard-error rule).  `seeds`: train with several seeds;
         `model.repetition` has their errors, and `ensemble` keeps the networks of all of them.  `on="train+dev"`: one
         network on all rows outside the test set, for as many updates as the trial's best epoch had; with folds the same
-        as `single`.  Raises a TunerError if the trial cannot be trained again.
+        as `single`.  A custom trainer is called again as in the trial, and its models are kept as they save themselves;
+        `allow_trainers`: such trainers that may run although only the database names them.  Raises a TunerError if the
+        trial cannot be trained again.
         """
         one_of("on", on, ("train", TRAIN_DEV))
         integer("seeds", seeds, low=1)
@@ -141,7 +147,6 @@ class Study:
             raise ArgumentError(f"one_se and trial are mutually exclusive, got trial={trial}")
         record, dataset = load_searched(self._place, self._dataset)
         definition = parse_definition(record.definition, f"study {self.name!r}")
-        definition.require_training_again("tuner train")
         report = build_report(record)
         if one_se:
             choice = report.findings.simplest_tied
@@ -151,7 +156,11 @@ class Study:
         request = FitRequest(
             trial=trial, seeds=seeds, on=on, single=single, ensemble=ensemble, corrected=report.corrected
         )
-        return fit_model(record, dataset, trial_settings(definition, pooled_epoch=record.facts.pooled_epoch), request)
+        settings = trial_settings(definition, pooled_epoch=record.facts.pooled_epoch)
+        trainer = trainer_to_train(self._place, definition, texts("allow_trainers", allow_trainers))
+        if isinstance(trainer, CustomTrainer):
+            return fit_custom_model(record, dataset, settings, request, trainer)
+        return fit_model(record, dataset, settings, request)
 
     @translating_system_errors()
     def learning_curve(
@@ -305,12 +314,7 @@ def search(
         _refuse_for_files(in_memory)
         text("study", str(study))
         optional_text("target", target)
-        if not isinstance(allow_trainers, Sequence) or isinstance(allow_trainers, str):
-            raise unexpected("allow_trainers", "a list of names", allow_trainers)
-        for allowed in allow_trainers:
-            text("allow_trainers", allowed)
-        column = cast("str | None", target)
-        trainers = tuple(allow_trainers)
+        column, trainers = cast("str | None", target), texts("allow_trainers", allow_trainers)
         opened = open_study(StudyRequest(str(study), column, storage, name, from_study, allow_changed, trainers))
     else:
         opened = open_data_in_memory(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -89,3 +89,12 @@ def unexpected(name: str, expected: str, value: object) -> ArgumentError:
     except ValueError:  # an integer of too many digits
         shown = f"an object of type {type(value).__name__}"
     return ArgumentError(f"{name}: expected {expected}, got {shown}")
+
+
+def texts(name: str, value: Any) -> tuple[str, ...]:
+    """Return a list of texts as a tuple; refuse anything else, a single text, too."""
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise unexpected(name, "a list of names", value)
+    for one in value:
+        text(name, one)
+    return tuple(value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tuner.cli.options import JsonOption, ModelArgument, StorageOption
+from tuner.cli.options import AllowTrainerOption, JsonOption, ModelArgument, StorageOption
 from tuner.cli.printing import print_lines, print_result
 from tuner.errors import UsageError
 from tuner.formatting import headline, percent, times
@@ -27,13 +27,14 @@ def evaluate(
     test: Annotated[
         bool, typer.Option("--test", help="Evaluate on the test set; this is recorded in the study's database.")
     ] = False,
+    allow_trainer: AllowTrainerOption = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show a model's errors by set and class, with intervals, confusion matrix and calibration."""
     from tuner.modeling import load_model
 
-    loaded = load_model(model)
+    loaded = load_model(model, allow_trainers=allow_trainer or ())
     metadata = loaded.metadata
     print_lines(
         headline(metadata.study, metadata.storage, f"data {data or metadata.data_path or 'arrays'}"), err=as_json

@@ -22,7 +22,8 @@ StudyArgument = Annotated[
     ),
 ]
 ModelArgument = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A file written by tuner train.", show_default=False)
+    Path,
+    typer.Argument(metavar="MODEL", help="Written by tuner train.", show_default=False),
 ]
 StorageOption = Annotated[
     str | None,
@@ -40,7 +41,7 @@ AllowTrainerOption = Annotated[
     typer.Option(
         "--allow-trainer",
         metavar="PACKAGE.MODULE:FUNCTION",
-        help="Custom trainer that may be run although only the database names it.",
+        help="Custom trainer that may be run although only the database, or a model, names it.",
         show_default=False,
     ),
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tuner.cli.options import ForceOption, ModelArgument
+from tuner.cli.options import AllowTrainerOption, ForceOption, ModelArgument
 from tuner.cli.printing import FileOutput, print_lines
 
 
@@ -29,6 +29,7 @@ def predict(
         list[str] | None,
         typer.Option("--keep", metavar="COL", help="Copy this column of DATA, like an id; repeatable."),
     ] = None,
+    allow_trainer: AllowTrainerOption = None,
     force: ForceOption = False,
 ) -> None:
     """Predict every row, in the order of DATA: a column ``predicted``."""
@@ -36,7 +37,7 @@ def predict(
 
     if output is not None:
         check_output(output, data, model, force=force)
-    loaded = load_model(model)
+    loaded = load_model(model, allow_trainers=allow_trainer or ())
     rows = predict_file(
         loaded, data, output, FileOutput(sys.stdout), probabilities=probabilities, keep=tuple(keep or ()), force=force
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, StudyArgument
 from tuner.cli.printing import print_changes_since_search, print_lines, print_result
 from tuner.errors import UsageError
 from tuner.formatting import headline, percent
@@ -64,10 +64,14 @@ def train(
             "another study's model.",
         ),
     ] = False,
+    allow_trainer: AllowTrainerOption = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a trial again and save its network, or with folds or seeds the ensemble of its networks, as one file."""
+    """Train a trial again and save its network, or with folds or seeds the ensemble of its networks, as one file.
+
+    The model of a custom trainer is a folder.
+    """
     one_se = one_se or old_one_se
     if one_se and trial is not None:
         raise UsageError("--one-se and --trial are mutually exclusive")
@@ -82,7 +86,15 @@ def train(
     before = None if is_new_folder else replaced_by(file, loaded.name, force=force)
     print_changes_since_search(loaded.name, loaded.changes_since_search)
     print_lines(headline(loaded.name, loaded.storage, f"data {loaded.data}"), err=as_json)
-    model = loaded.train(trial=trial, one_se=one_se, seeds=seeds, on=on, single=single, ensemble=ensemble)
+    model = loaded.train(
+        trial=trial,
+        one_se=one_se,
+        seeds=seeds,
+        on=on,
+        single=single,
+        ensemble=ensemble,
+        allow_trainers=allow_trainer or (),
+    )
     if is_new_folder:
         MODELS.mkdir(exist_ok=True)
     model.save(file, force=force)
@@ -117,8 +129,10 @@ def _dict(model: Model, file: Path) -> dict[str, Any]:
 
 def _lines(model: Model) -> list[str]:
     metadata, again = model.metadata, model.repetition
-    size = model.networks[0].architecture.n_parameters
-    lines = [f"model: {metadata.described()} ({size:,} parameters{' each' if len(model.networks) > 1 else ''})"]
+    lines = [f"model: {metadata.described()}"]
+    if metadata.architecture is not None:
+        each = " each" if len(model.networks) > 1 else ""
+        lines = [f"{lines[0]} ({metadata.architecture.n_parameters:,} parameters{each})"]
     if again is not None and again.is_exact:
         lines.append(f"trial {metadata.trial} repeated bit for bit")
     if again is not None and again.spread is not None:

@@ -1,11 +1,13 @@
 """The chosen network: fit, save, evaluate, predict, export, and measure its learning curve."""
 
+from tuner.modeling.custom_fit import fit_custom_model
 from tuner.modeling.evaluating import Evaluation, evaluate, evaluate_file
 from tuner.modeling.fitting import TRAIN_DEV, FitRequest, fit_model
 from tuner.modeling.learning_curve import SEEDS, SIZES, LearningCurveTask, measure_learning_curve
-from tuner.modeling.model import Model, load_model, replaced_by
+from tuner.modeling.model import Model
 from tuner.modeling.onnx_graph import export_onnx, onnx_inputs
 from tuner.modeling.predicting import check_output, predict_file
+from tuner.modeling.reading import load_model, replaced_by
 
 __all__ = [
     "SEEDS",
@@ -19,6 +21,7 @@ __all__ = [
     "evaluate",
     "evaluate_file",
     "export_onnx",
+    "fit_custom_model",
     "fit_model",
     "load_model",
     "measure_learning_curve",

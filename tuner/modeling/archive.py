@@ -58,6 +58,7 @@ def pack(metadata: ModelMetadata, thetas: Sequence[Floats]) -> bytes:
         text = json.dumps(metadata.model_dump(), ensure_ascii=False, allow_nan=False, indent=1)
         archive.writestr(zipfile.ZipInfo(METADATA, EPOCH), text.encode())
         architecture = metadata.architecture
+        assert architecture is not None
         arrays = [part for theta in thetas for pair in architecture.views(theta) for part in pair]
         for (name, _), array in zip(weight_names(architecture, len(thetas)), arrays, strict=True):
             member = io.BytesIO()
@@ -95,6 +96,8 @@ def unpack(content: bytes, where: str) -> tuple[ModelMetadata, list[Floats]]:
         raise ModelError(f"{where}: no {METADATA} in it; expected a model written by tuner train")
     metadata = read_metadata(_parse(members.pop(METADATA), where), where)
     architecture = metadata.architecture
+    if architecture is None:
+        raise ModelError(f"{where}: no architecture in {METADATA}; expected a model of tuner's own network")
     n_networks = len(metadata.updates)
     if 4 * n_networks * architecture.n_parameters > len(content):
         raise ModelError(

@@ -188,14 +188,14 @@ class _Fit:
             if table is not None and len(table):
                 wrong = model.classify_encoded([table.X]).classes != table.y
                 estimates[name] = (estimate_error(wrong, self.dataset.dev_groups if name == "dev" else None), whose)
-        return _stored(estimates)
+        return stored_errors(estimates)
 
     def _errors_of_folds(self, results: Sequence[TrialResult]) -> dict[str, ErrorMetadata]:
         """Measure each network by itself: every row outside the test set trained some network of the ensemble."""
         wrong = self._dev_wrong(results).mean(axis=0)
         train = _train_estimate(results[0].networks, self.dataset)
         dev = estimate_error(wrong, self.dataset.dev_groups)
-        return _stored(
+        return stored_errors(
             {
                 "train": (train, "the networks of the folds, each on its training examples"),
                 "dev": (dev, f"{OUT_OF_FOLD}; {USUALLY_BETTER}"),
@@ -258,7 +258,7 @@ class _Fit:
         train = ErrorEstimate.measured(
             *layout.train_loss([n.train_wrong for n in networks], [n.n_train for n in networks])
         )
-        return _stored({"train": (train, whose), "dev": (dev, whose)})
+        return stored_errors({"train": (train, whose), "dev": (dev, whose)})
 
     def _corrected_error(self) -> dict[str, ErrorMetadata]:
         """Take the report's for the best trial: the measured dev error is the lowest of many, and too low.
@@ -271,7 +271,7 @@ class _Fit:
         if not self.is_final and not self.request.single and self.layout.n_networks > 1:
             each = OUT_OF_FOLD if self.layout.has_folds else "the networks of the seeds, on average"
             whose = f"{each} ({USUALLY_BETTER})"
-        return _stored(
+        return stored_errors(
             {"dev_corrected": (self.request.corrected, f"{whose}, allowing for the choice of trial and epoch")}
         )
 
@@ -281,7 +281,8 @@ class _Fit:
 
     def _own_train_error(self, networks: Sequence[TrainedNetwork], whole: Table) -> dict[str, ErrorMetadata]:
         wrong = sum(network.train_error for network in networks) / len(networks) * len(whole)
-        return _stored({TRAIN_DEV: (ErrorEstimate.measured(wrong, len(whole)), "this model, on its training examples")})
+        train = ErrorEstimate.measured(wrong, len(whole))
+        return stored_errors({TRAIN_DEV: (train, "this model, on its training examples")})
 
     def _model(
         self,
@@ -369,6 +370,7 @@ def _train_estimate(networks: Sequence[TrainedNetwork], dataset: Dataset) -> Err
     return ErrorEstimate.measured(*dev_layout(dataset, 1).train_loss(wrong, sizes))
 
 
-def _stored(estimates: dict[str, tuple[ErrorEstimate, str]]) -> dict[str, ErrorMetadata]:
+def stored_errors(estimates: dict[str, tuple[ErrorEstimate, str]]) -> dict[str, ErrorMetadata]:
+    """The estimates, each with whose error it is, as a model holds them; those without rows are left out."""
     stored = {name: ErrorMetadata.measured(*pair) for name, pair in estimates.items()}
     return {name: metadata for name, metadata in stored.items() if metadata is not None}

@@ -54,7 +54,8 @@ class ModelMetadata(MetadataSection):
     """``model.json``.
 
     ``kind``: "trial" (a trial's network again), "final" (a new one on ``rows``), "ensemble" (several, with averaged
-    probabilities).  ``rows``: "train", "train+dev" or, for an ensemble of folds, "folds".
+    probabilities).  ``rows``: "train", "train+dev" or, for an ensemble of folds, "folds".  ``architecture``: None for
+    the networks of a custom trainer.
     """
 
     format: Literal[1]
@@ -72,7 +73,7 @@ class ModelMetadata(MetadataSection):
     n_rows: Count
     updates: Annotated[list[Count], Field(min_length=1, max_length=MOST_NETWORKS)]
     repeated: bool | None
-    architecture: Architecture
+    architecture: Architecture | None
     class_names: Annotated[list[ClassName], Field(min_length=2)]
     encodings: Annotated[list[Encoding], Field(min_length=1)]
     errors: dict[str, ErrorMetadata]
@@ -89,10 +90,12 @@ class ModelMetadata(MetadataSection):
     @model_validator(mode="after")
     def _the_parts_fit(self) -> Self:
         shape = self.architecture
-        if len(self.class_names) != shape.n_classes:
-            raise ValueError(f"{len(self.class_names)} class_names for a network of {shape.n_classes} classes")
         if len(self.encodings) not in (1, len(self.updates)):
             raise ValueError(f"{len(self.encodings)} encodings for {len(self.updates)} networks")
+        if shape is None:
+            return self
+        if len(self.class_names) != shape.n_classes:
+            raise ValueError(f"{len(self.class_names)} class_names for a network of {shape.n_classes} classes")
         for encoding in self.encodings:
             if encoding.n_features != shape.n_features:
                 raise ValueError(f"an encoding of {encoding.n_features} features for {shape.n_features} inputs")

@@ -16,7 +16,7 @@ from tuner.arguments import flag
 from tuner.arguments import path as path_of
 from tuner.data import Encoding, class_indices, encode_frame, rows_frame
 from tuner.errors import ArgumentError, DataError, ModelError
-from tuner.files import refuse_overwriting, whole_file
+from tuner.files import whole_file
 from tuner.modeling.archive import pack, read_archive
 from tuner.modeling.metadata import ModelMetadata
 from tuner.nn import Network, classify_each
@@ -73,9 +73,10 @@ class Model:
     repetition: Repetition | None = None
 
     def __init__(self, metadata: ModelMetadata, thetas: Sequence[Floats], *, block: int | None = None) -> None:
+        assert metadata.architecture is not None  # whoever has weights knows their shapes
         self.metadata = metadata
         self._block = block
-        self.networks = [Network(metadata.architecture, theta) for theta in thetas]
+        self.networks: Sequence[Any] = [Network(metadata.architecture, theta) for theta in thetas]
         self.encodings: list[Encoding] = metadata.encodings
 
     def __repr__(self) -> str:
@@ -149,32 +150,17 @@ class Model:
         """
         path, ours = path_of("path", path), self.metadata
         flag("force", force)
-        earlier = _earlier(path, ours.study)
+        earlier = earlier_model(path, ours.study)
         is_same_trial = earlier is not None and (earlier.trial, earlier.fingerprint) == (ours.trial, ours.fingerprint)
         with whole_file(path, force=force or is_same_trial, is_ours=lambda _: earlier is not None) as file:
             file.write(pack(ours, [network.theta for network in self.networks]))
         return path
 
 
-def load_model(path: str | Path) -> Model:
-    """Read a model that ``tuner train`` or ``Model.save`` has written.  Raises ModelError for another file."""
-    return Model(*read_archive(path_of("path", path)))
-
-
-def _earlier(path: Path, study: str) -> ModelMetadata | None:
+def earlier_model(path: Path, study: str) -> ModelMetadata | None:
     """Read the metadata of a model of the study at a path; None if there is none."""
     try:
         metadata, _ = read_archive(path)
     except ModelError:
         return None
     return metadata if metadata.study == study else None
-
-
-def replaced_by(path: Path, study: str, *, force: bool) -> str | None:
-    """Describe the model that saving to ``path`` replaces, if any.  Raises UsageError for a file that must stay.
-
-    With ``force``, a model of the same study is replaced, since it can be trained again.
-    """
-    earlier = _earlier(path, study)
-    refuse_overwriting(path, force=force, is_ours=lambda _: earlier is not None)
-    return None if earlier is None else f"a model of trial {earlier.trial}"

@@ -36,7 +36,7 @@ class TrainerKind:
     section the keys without effect.  ``has_size``: its models are networks with known layers and parameters.
     ``has_cost``: their costs are recorded.  ``has_dev_folds``: the errors on each dev fold are recorded after every
     epoch, so that the selection correction allows for the choice of the epoch.  ``augments``: it augments images.
-    ``can_train_again``: a trial's training can be repeated, or run on other rows.
+    ``can_train_again``: a trial's training can be run on other rows, or continued.
     """
 
     knows_hyperparameters: bool

@@ -26,13 +26,15 @@ from tuner.trainer_child.messages import (
     Failed,
     Loaded,
     NewData,
+    PredictCall,
+    Predicted,
     Returned,
     TrainCall,
     TrainerData,
     TrialEnded,
 )
 from tuner.trainer_child.report import EpochReport, TrainerError
-from tuner.trainer_child.returned import checked
+from tuner.trainer_child.returned import checked, probabilities_of, save
 
 PR_SET_PDEATHSIG = 1
 
@@ -73,11 +75,14 @@ def _serve(connection: Connection) -> None:
         return
     connection.send(Loaded(None))
     parts: list[TrainerData] = []
+    models: dict[str, Any] = {}
     while True:
         message = connection.recv()
         if isinstance(message, NewData):
             parts = pickle.loads(message.content)
             _protect(parts)
+        elif isinstance(message, PredictCall):
+            connection.send(_predict(function, message, models))
         else:
             connection.send(_train(connection, function, call, message, parts[message.part]))
 
@@ -101,7 +106,12 @@ def _train(
     try:
         with function.importable(), threadpool_limits(limits=1):
             returned = call(dict(task.params), data, task.seed, report)
-        return Ended() if report.has_ended else checked(function.name, returned, data)
+            if report.has_ended:
+                return Ended()
+            answer = checked(function.name, returned, data)
+            if task.save_to is not None:
+                save(function.name, returned, task.save_to)
+            return answer
     except TrainerError as error:
         return Failed(str(error))
     except TrialEnded:
@@ -114,6 +124,28 @@ def _train(
         if report.has_ended:
             return Ended()
         return Failed(f"trainer {function.name} raised {error_line(error)}{_place(error)}")
+
+
+def _predict(function: TrainerFunction, task: PredictCall, models: dict[str, Any]) -> Predicted | Failed:
+    """Predict; ``models`` keeps those that were loaded."""
+    inputs = pickle.loads(task.content)
+    who = f"trainer {function.name}"
+    try:
+        with function.importable(), threadpool_limits(limits=1):
+            models |= {path: function.load_model(path) for path in task.saved if path not in models}
+            each = inputs if len(inputs) == len(task.saved) else inputs * len(task.saved)
+            return Predicted(
+                [
+                    probabilities_of(who, models[path], X, task.n_classes)
+                    for path, X in zip(task.saved, each, strict=True)
+                ]
+            )
+    except (TrainerError, UsageError) as error:
+        return Failed(str(error))
+    except MemoryError:
+        return Failed(FailureCause.OUT_OF_MEMORY)
+    except Exception as error:
+        return Failed(f"{who} raised {error_line(error)}{_place(error)}")
 
 
 def _place(error: BaseException) -> str:

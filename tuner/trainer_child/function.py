@@ -42,6 +42,16 @@ class TrainerFunction:
             )
         return function
 
+    def load_model(self, path: str) -> Any:
+        """Load a model that the function returned and that was saved: by its ``load``, or that of its module."""
+        function = self.load()
+        with self.importable():
+            module = importlib.import_module(self.name.partition(":")[0])
+            load = getattr(function, "load", None) or getattr(module, "load", None)
+            if load is None:
+                raise UsageError(f"trainer {self.name}: no function load(path) in {module.__name__} that loads a model")
+            return load(path)
+
     @contextmanager
     def importable(self) -> Iterator[None]:
         """Search the folders for modules within the block only: elsewhere no file there stands in for a library."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,8 +36,9 @@ def sklearn_trainer(make_estimator: Callable[..., Any]) -> TrainerCallable:
         estimator = make_estimator(**params)
         if "random_state" in estimator.get_params():
             estimator.set_params(random_state=seed % 2**31)  # LightGBM takes 32 bits with a sign
-        return estimator.fit(data.train.X, data.train.y)
+        return _Estimator(estimator.fit(data.train.X, data.train.y))
 
+    fit.load = _Estimator.load  # type: ignore[attr-defined]
     return fit
 
 
@@ -53,12 +56,12 @@ def torch_trainer(
     without a better dev error, and the weights of the best epoch are taken.
     """
 
-    def fit(params: Mapping[str, Any], data: TrainerData, seed: int, report: EpochReport) -> _Classifier:
+    def fit(params: Mapping[str, Any], data: TrainerData, seed: int, report: EpochReport) -> _Module:
         import torch
 
         torch.manual_seed(seed)
         torch.set_num_threads(1)
-        model = _Classifier(make_module(params, data))
+        model = _Module(make_module(params, data))
         optimizer = make_optimizer(params, model.module.parameters())
         X, y = torch.tensor(data.train.X), torch.tensor(data.train.y)
         least, best_epoch, best = 2.0, 0, None
@@ -77,10 +80,30 @@ def torch_trainer(
         model.module.load_state_dict(best)
         return model
 
+    fit.load = _Module.load  # type: ignore[attr-defined]
     return fit
 
 
-class _Classifier:
+class _Estimator:
+    """A fitted estimator that can be saved."""
+
+    def __init__(self, estimator: Any) -> None:
+        self._estimator = estimator
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._estimator, name)
+
+    def save(self, path: str) -> None:
+        """Pickle it, as scikit-learn advises."""
+        Path(path).write_bytes(pickle.dumps(self._estimator))
+
+    @classmethod
+    def load(cls, path: str) -> _Estimator:
+        """Load what was saved."""
+        return cls(pickle.loads(Path(path).read_bytes()))
+
+
+class _Module:
     """A module of PyTorch's as a classifier."""
 
     def __init__(self, module: Any) -> None:
@@ -100,3 +123,16 @@ class _Classifier:
         """Class indices (n,)."""
         classes: NDArray[np.int64] = self.predict_proba(X).argmax(axis=1)
         return classes
+
+    def save(self, path: str) -> None:
+        """Save the module with its weights."""
+        import torch
+
+        torch.save(self.module, path)
+
+    @classmethod
+    def load(cls, path: str) -> _Module:
+        """Load what was saved."""
+        import torch
+
+        return cls(torch.load(path, weights_only=False))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tuner.data import Table
-from tuner.data.dataset import Ints
+from tuner.data.dataset import Floats, Ints
 
 
 class TrialEnded(BaseException):
@@ -51,12 +51,29 @@ class NewData:
 
 @dataclass(frozen=True, slots=True)
 class TrainCall:
-    """To the trainer: train one network on the data of a part."""
+    """To the trainer: train one network on the data of a part, and save it at ``save_to`` unless that is None."""
 
     params: Mapping[str, Any]
     part: int
     seed: int
     max_epochs: int
+    save_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictCall:
+    """To the trainer: predict with models that it saved; ``content`` is a parcel's, a list of X: one, or one each."""
+
+    saved: tuple[str, ...]
+    content: bytes
+    n_classes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """From the trainer: each model's class probabilities, (n, n_classes); 0 and 1 where it only predicts classes."""
+
+    probabilities: list[Floats]
 
 
 @dataclass(frozen=True, slots=True)

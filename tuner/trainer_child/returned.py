@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Ints
+from tuner.data.dataset import Floats, Ints
 from tuner.formatting import error_line
 from tuner.trainer_child.messages import Returned, TrainerData
 from tuner.trainer_child.report import TrainerError
@@ -44,21 +45,41 @@ def checked(trainer: str, returned: Any, data: TrainerData) -> Returned:
 
 
 def _of_model(who: str, model: Any, data: TrainerData) -> list[Any]:
+    return [_predictions(who, model, table.X, data.n_classes) for table in data.tables.values()]
+
+
+def _predictions(who: str, model: Any, X: Floats, n_classes: int) -> Any:
     """The predictions of a model; it may not know classes that no training row has."""
-    if not (hasattr(model, "predict_proba") or hasattr(model, "predict")):
-        raise TrainerError(f"{who} returned a model of {type(model).__name__}, expected predict_proba(X) or predict(X)")
     if not hasattr(model, "predict_proba"):
-        return [model.predict(table.X) for table in data.tables.values()]
+        if not hasattr(model, "predict"):
+            kind = type(model).__name__
+            raise TrainerError(f"{who} returned a model of {kind}, expected predict_proba(X) or predict(X)")
+        return model.predict(X)
     classes = getattr(model, "classes_", None)
-    predictions = []
-    for table in data.tables.values():
-        probabilities = np.asarray(model.predict_proba(table.X))
-        if classes is not None and probabilities.shape == (len(table), len(classes)):
-            all_classes = np.zeros((len(table), data.n_classes))
-            all_classes[:, np.asarray(classes, np.int64)] = probabilities
-            probabilities = all_classes
-        predictions.append(probabilities)
-    return predictions
+    probabilities = np.asarray(model.predict_proba(X))
+    if classes is None or probabilities.shape != (len(X), len(classes)):
+        return probabilities
+    all_classes = np.zeros((len(X), n_classes))
+    all_classes[:, np.asarray(classes, np.int64)] = probabilities
+    return all_classes
+
+
+def probabilities_of(who: str, model: Any, X: Floats, n_classes: int) -> Floats:
+    """The class probabilities (n, n_classes) of a model, checked; 0 and 1 of one that predicts classes."""
+    labels, probabilities = _answer(f"{who} predicted ", _predictions(who, model, X, n_classes), len(X), n_classes)
+    if probabilities is None:
+        return np.eye(n_classes, dtype=np.float32)[labels]
+    return probabilities.astype(np.float32)
+
+
+def save(trainer: str, returned: Any, path: str) -> None:
+    """Save the model that a trainer returned.  Raises TrainerError if there is none with ``save(path)``."""
+    model: Any = returned.get("model") if isinstance(returned, Mapping) else returned
+    if not hasattr(model, "save"):
+        raise TrainerError(f"trainer {trainer} returned no model with save(path), so that it cannot be kept")
+    model.save(path)
+    if not os.path.exists(path):
+        raise TrainerError(f"trainer {trainer} returned a model whose save({path!r}) wrote nothing there")
 
 
 Answer = tuple[Ints, NDArray[Any] | None]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
 from tuner.data import Dataset
+from tuner.data.dataset import Floats
 from tuner.errors import UsageError
 from tuner.metrics import METRICS
 from tuner.outcomes import StopReason
@@ -50,8 +53,17 @@ class CustomTrainer:
             raise UsageError(f"trainer {self.name}: expected one that was permitted")
         return self._process
 
-    def run(self, request: TrialRequest) -> Outcome | Interrupted:
+    def predict(self, saved: Sequence[Path], inputs: Sequence[Floats], n_classes: int) -> list[Floats]:
+        """Each saved model's class probabilities, (n, n_classes), of one X for all or one each.  Raises UsageError."""
+        try:
+            return self._permitted().predict(saved, inputs, n_classes)
+        except TrialError as error:
+            raise UsageError(str(error)) from error
+
+    def run(self, request: TrialRequest, folder: Path | None = None) -> Outcome | Interrupted:
         """Call the function once for each network, one after the other; an interrupted trial begins anew.
+
+        The networks are saved in ``folder`` as 0, 1, 2, …, if it is given.
 
         A trial of several networks (folds, seeds) is pruned by the first one's epochs, which are compared with the
         first one's of other trials.
@@ -68,7 +80,9 @@ class CustomTrainer:
             epochs = _Epochs(settings, *((request.prune, request.on_epoch) if k == 0 else (None, None)))
             seed = int(stream.generate_state(1, np.uint32)[0])
             returned = process.train(
-                TrainCall(dict(request.values), part, seed, epochs.most),
+                TrainCall(
+                    dict(request.values), part, seed, epochs.most, None if folder is None else str(folder / str(k))
+                ),
                 parts,
                 on_epoch=epochs.note,
                 should_stop=request.should_stop,

@@ -12,14 +12,27 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import IO, Any
 
+from tuner.data.dataset import Floats
 from tuner.data.sources.memory import available_memory, show_bytes
 from tuner.errors import UsageError
 from tuner.mapped import Parcel
 from tuner.outcomes import FailureCause
 from tuner.trainer_child.function import TrainerFunction
-from tuner.trainer_child.messages import Ended, EpochErrors, Failed, Loaded, NewData, Returned, TrainCall, TrainerData
+from tuner.trainer_child.messages import (
+    Ended,
+    EpochErrors,
+    Failed,
+    Loaded,
+    NewData,
+    PredictCall,
+    Predicted,
+    Returned,
+    TrainCall,
+    TrainerData,
+)
 from tuner.trainers.trainer import ALWAYS_FREE, TrialError, print_output
 
 SECONDS_BETWEEN_LOOKS = 0.1
@@ -84,7 +97,20 @@ class TrainerProcess:
             raise
         if isinstance(answer, Failed):
             raise TrialError(answer.reason)
+        assert not isinstance(answer, Predicted)
         return answer
+
+    def predict(self, saved: Sequence[Path], inputs: Sequence[Floats], n_classes: int) -> list[Floats]:
+        """Each saved model's class probabilities, (n, n_classes), of one X for all or one each.  Raises TrialError."""
+        self.start()
+        assert self._running is not None
+        parcel = Parcel(list(inputs))
+        self._running.send(PredictCall(tuple(map(str, saved)), parcel.content, n_classes))
+        answer = self._running.answer(lambda _: True, lambda: False)
+        if isinstance(answer, Failed):
+            raise TrialError(answer.reason)
+        assert isinstance(answer, Predicted)
+        return answer.probabilities
 
     @property
     def memory(self) -> int:
@@ -142,7 +168,7 @@ class _Running:
 
     def answer(
         self, on_epoch: Callable[[EpochErrors], bool], should_stop: Callable[[], bool]
-    ) -> Returned | Failed | Ended | None:
+    ) -> Returned | Predicted | Failed | Ended | None:
         """The answer to a call; None if it was to stop, which ends the process."""
         free = max(available_memory(), ALWAYS_FREE)
         before, looked = self.memory(), time.monotonic()
@@ -166,7 +192,7 @@ class _Running:
                 if not goes_on:
                     return self._wait_until_ended()
             else:
-                assert isinstance(message, Returned | Failed)
+                assert isinstance(message, Returned | Predicted | Failed)
                 return message
         self.end()
         return None

@@ -18,4 +18,5 @@ from tuner.workspace.opening import (
     read_prepared,
     read_record,
     read_to_refine,
+    trainer_to_train,
 )

@@ -33,6 +33,7 @@ from tuner.storage import (
 )
 from tuner.study import (
     Source,
+    StudyDefinition,
     identity_changes,
     parse_definition,
     require_package,
@@ -251,6 +252,15 @@ def load_searched(place: StudyPlace, dataset: Dataset | None = None) -> tuple[St
             f"{dataset.fingerprint[:12]}, recorded {record.fingerprint[:12]}). Restore the file"
         )
     return record, dataset
+
+
+def trainer_to_train(place: StudyPlace, definition: StudyDefinition, allowed: Collection[str]) -> Trainer:
+    """The trainer of a searched study.  Raises UsageError unless the study's file, or ``allowed``, permits its code."""
+    with locate_again(place) as located:
+        source = located.source
+        own = None if source is None else source.definition.network.trainer
+        folder = source.folder if source is not None and own == definition.network.trainer else None
+        return trainer_of(definition, file_folder=folder, allowed=allowed)
 
 
 def find_searched(study: str, storage: str | None = None) -> tuple[StudyPlace, StoredStudy]:

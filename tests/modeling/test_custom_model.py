@@ -1,0 +1,175 @@
+"""Models of a custom trainer: trained again, kept in a folder, and used only where the trainer is permitted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tuner
+from tests.conftest import small_table
+from tests.running.conftest import command
+from tuner.errors import ArgumentError, ModelError, UsageError
+
+TRAINER = """\
+import json
+import numpy as np
+
+class Means:
+    def __init__(self, means):
+        self.means = np.asarray(means)
+
+    def predict_proba(self, X):
+        near = np.exp(-((np.asarray(X)[:, None] - self.means) ** 2).sum(axis=2))
+        return near / near.sum(axis=1, keepdims=True)
+
+    def save(self, path):
+        with open(path, "w") as file:
+            json.dump(self.means.tolist(), file)
+
+def load(path):
+    with open(path) as file:
+        return Means(json.load(file))
+
+def fit(params, data, seed, report):
+    X, y = data.train.X, data.train.y
+    return Means([(1 - params["shrink"]) * X[y == k].mean(axis=0) for k in range(data.n_classes)])
+"""
+NAME = "trainer_that_saves:fit"
+STUDY = f"""\
+name = "own"
+[data]
+source = "small.csv"
+target = "kind"
+[network]
+trainer = "{NAME}"
+[space]
+shrink = {{ uniform = [0.0, 0.5] }}
+[search]
+trials = 2
+"""
+MODEL = "models/own.tuner"
+TREES = """\
+import tuner
+from sklearn.tree import DecisionTreeClassifier
+
+fit = tuner.sklearn_trainer(DecisionTreeClassifier)
+"""
+
+
+@pytest.fixture
+def searched(workplace: Path) -> Path:
+    """A study that was searched; its trainer lies beside it."""
+    folder = workplace / "studies"
+    folder.mkdir()
+    (folder / "small.csv").write_text(small_table(), encoding="utf-8")
+    (folder / "own.toml").write_text(STUDY, encoding="utf-8")
+    (workplace / f"{NAME.partition(':')[0]}.py").write_text(TRAINER, encoding="utf-8")
+    assert command("search", "own", "--quiet")[0] == 0
+    return workplace
+
+
+def add_folds(folder: Path) -> None:
+    """A study of the same name with three folds."""
+    text = STUDY.replace('target = "kind"', 'target = "kind"\nfolds = 3').replace('"own"', '"folds"')
+    (folder / "studies" / "folds.toml").write_text(text, encoding="utf-8")
+    assert command("search", "folds", "--quiet")[0] == 0
+
+
+def test_a_trial_is_trained_again_and_used(searched: Path) -> None:
+    """The model has the errors of the trial, and predicts, from a folder, for whoever permits the trainer."""
+    status, out, errors = command("train", "own", "--json")
+    assert status == 0, errors
+    trained = json.loads(out)
+    best = tuner.load_study("own").report().best
+    assert best is not None
+    assert (trained["repeated"], trained["trial"]) == (True, best.number)
+    assert trained["errors"]["dev"]["value"] == pytest.approx(best.value)
+    rows = pd.read_csv(searched / "studies" / "small.csv")
+    model = tuner.load_model(MODEL, allow_trainers=[NAME])
+    assert model.score(rows, rows["kind"]) > 0.6
+    np.testing.assert_allclose(model.predict_proba(rows).sum(axis=1), 1, rtol=1e-6)
+    status, out, _ = command("predict", MODEL, "studies/small.csv", "--allow-trainer", NAME)
+    assert (status, out.splitlines()[1:]) == (0, model.predict(rows).tolist())
+    status, out, _ = command("evaluate", MODEL, "--allow-trainer", NAME, "--json")
+    assert status == 0
+    assert json.loads(out)["sets"]["dev"]["error"]["value"] == pytest.approx(best.value)
+    assert "trainer_that_saves" not in sys.modules
+
+
+def test_the_networks_of_folds_are_kept_and_averaged(searched: Path) -> None:
+    """Each row is evaluated by the network that did not see it."""
+    add_folds(searched)
+    model = tuner.load_study("folds").train()
+    assert [path.name for path in sorted(model.save("folds.tuner").iterdir())] == ["0", "1", "2", "model.json"]
+    status, out, _ = command("evaluate", "folds.tuner", "--allow-trainer", NAME, "--json")
+    assert status == 0
+    best = tuner.load_study("folds").report().best
+    assert best is not None
+    assert json.loads(out)["sets"]["dev"]["error"]["value"] == pytest.approx(best.value)
+
+
+def test_a_model_permits_no_code(searched: Path) -> None:
+    """Neither does a study that only the database has."""
+    assert command("train", "own")[0] == 0
+    (searched / "trainer_that_saves.py").write_text("open('ran', 'w').close()\n" + TRAINER, encoding="utf-8")
+    for arguments in (("predict", MODEL, "studies/small.csv"), ("evaluate", MODEL), ("export", MODEL, "--onnx", "o")):
+        status, _, errors = command(*arguments)
+        assert (status, f"--allow-trainer {NAME}" in errors) == (2, True), errors
+    with pytest.raises(UsageError, match=f"--allow-trainer {NAME}"):
+        tuner.load_model(MODEL, allow_trainers=["another:fit"])
+    with pytest.raises(ArgumentError, match="allow_trainers: expected a list of names"):
+        tuner.load_model(MODEL, allow_trainers=f"not_{NAME}")
+    (searched / "studies" / "own.toml").unlink()
+    with pytest.raises(UsageError, match="that only the database names"):
+        tuner.load_study("own").train()
+    assert not (searched / "ran").exists()
+    assert tuner.load_study("own").train(allow_trainers=[NAME]).metadata.study == "own"
+
+
+def test_a_folder_that_is_no_model_stays(searched: Path) -> None:
+    """An earlier model of the study is replaced, nothing else."""
+    assert command("train", "own")[0] == 0
+    assert "replaced a model of trial" in command("train", "own")[1]
+    (searched / "kept").mkdir()
+    (searched / "kept" / "notes").write_text("", encoding="utf-8")
+    status, _, errors = command("train", "own", "--output", "kept", "--force")
+    assert (status, "is a folder" in errors) == (2, True)
+    assert [path.name for path in (searched / "kept").iterdir()] == ["notes"]
+    with pytest.raises(ModelError, match=r"kept: no readable model\.json in it"):
+        tuner.load_model("kept", allow_trainers=[NAME])
+    (searched / MODEL / "0").unlink()
+    with pytest.raises(ModelError, match="network 0 is missing"):
+        tuner.load_model(MODEL, allow_trainers=[NAME])
+
+
+def test_a_trainer_whose_models_cannot_be_kept_says_so(searched: Path) -> None:
+    """It may be searched all the same."""
+    module = searched / "trainer_that_saves.py"
+    module.write_text(TRAINER.replace("def save(", "def keep("), encoding="utf-8")
+    status, _, errors = command("train", "own")
+    assert (status, errors.count("\n")) == (2, 1)
+    assert f"trainer {NAME} returned no model with save(path)" in errors
+    assert (
+        "--seeds, --single, --ensemble and --on are not for a custom trainer" in command("train", "own", "--single")[2]
+    )
+
+
+def test_the_usual_loop_can_be_kept(searched: Path) -> None:
+    """The estimator is fitted again to the same predictions."""
+    module = searched / "trainer_that_saves.py"
+    module.write_text(TREES, encoding="utf-8")
+    study = (searched / "studies" / "own.toml").read_text(encoding="utf-8")
+    study = study.replace("shrink = { uniform = [0.0, 0.5] }", "max_depth = { choice = [1, 2, 3] }")
+    (searched / "studies" / "trees.toml").write_text(study.replace('"own"', '"trees"'), encoding="utf-8")
+    trees = tuner.search("studies/trees.toml")
+    model = trees.train()
+    assert model.repetition is not None
+    assert model.repetition.is_exact
+    best = trees.report().best
+    assert best is not None
+    assert model.errors["dev"]["value"] == pytest.approx(best.value)

@@ -156,7 +156,7 @@ def run_page(page: Path, folder: Path) -> None:
                 ["bash", "-euo", "pipefail", "-c", text], capture_output=True, text=True, check=False
             )
             assert result.returncode == 0, f"{text}\n{result.stdout}\n{result.stderr}"
-    script = "\n".join(text for _, text in blocks(page, "python"))
+    script = "\n".join(text for comment, text in blocks(page, "python") if not comment)
     if script:
         if not (folder / "studies" / "tuner.db").exists():
             subprocess.run(["tuner", "search", "digits", "--quiet"], check=True, capture_output=True)

@@ -84,12 +84,19 @@ class Study:
     """
 
     def __init__(
-        self, place: StudyPlace, *, data: str, dataset: Dataset | None = None, changes_since_search: Sequence[str] = ()
+        self,
+        place: StudyPlace,
+        *,
+        data: str,
+        dataset: Dataset | None = None,
+        changes_since_search: Sequence[str] = (),
+        allow_trainers: tuple[str, ...] = (),
     ) -> None:
         self.name = place.name
         self.changes_since_search = list(changes_since_search)
         self.data = data or "arrays"
         self._place = place
+        self._allowed = allow_trainers
         self._dataset = dataset
 
     @property
@@ -157,7 +164,7 @@ class Study:
             trial=trial, seeds=seeds, on=on, single=single, ensemble=ensemble, corrected=report.corrected
         )
         settings = trial_settings(definition, pooled_epoch=record.facts.pooled_epoch)
-        trainer = trainer_to_train(self._place, definition, texts("allow_trainers", allow_trainers))
+        trainer = trainer_to_train(self._place, definition, (*texts("allow_trainers", allow_trainers), *self._allowed))
         if isinstance(trainer, CustomTrainer):
             return fit_custom_model(record, dataset, settings, request, trainer)
         return fit_model(record, dataset, settings, request)
@@ -307,6 +314,7 @@ def search(
             raise unexpected(option, "a function", call)
     if on_epoch is not None and workers != 1:
         raise unexpected("on_epoch", "workers=1, whose epochs end in this process", workers)
+    allowed = texts("allow_trainers", allow_trainers)
     in_memory = {"definition": definition, "dev": dev, "test": test, "groups": groups, "trainer": trainer}
     for option, value in (("storage", storage), ("name", name), ("from_study", from_study)):
         optional_text(option, value)
@@ -314,8 +322,8 @@ def search(
         _refuse_for_files(in_memory)
         text("study", str(study))
         optional_text("target", target)
-        column, trainers = cast("str | None", target), texts("allow_trainers", allow_trainers)
-        opened = open_study(StudyRequest(str(study), column, storage, name, from_study, allow_changed, trainers))
+        column = cast("str | None", target)
+        opened = open_study(StudyRequest(str(study), column, storage, name, from_study, allow_changed, allowed))
     else:
         opened = open_data_in_memory(
             DataInMemory(data=study, target=target, dev=dev, test=test, groups=groups),
@@ -330,8 +338,11 @@ def search(
     result = _run(opened, request, Hooks(on_trial, on_best), on_epoch, progress=progress)
     LOGGER.info("%s", result.headline)
     result.raise_signal()
-    dataset = None if isinstance(study, str | Path) else opened.dataset
-    return Study(opened.place, data=opened.stored.data_path, dataset=dataset)
+    if isinstance(study, str | Path):
+        return Study(opened.place, data=opened.stored.data_path, allow_trainers=allowed)
+    own = opened.definition.network.trainer  # the caller's
+    allowed = allowed if own is None else (*allowed, own)
+    return Study(opened.place, data=opened.stored.data_path, dataset=opened.dataset, allow_trainers=allowed)
 
 
 def _log_start(opened: PreparedStudy) -> None:

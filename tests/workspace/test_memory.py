@@ -22,6 +22,11 @@ X, Y = FRAME[["width", "height"]].to_numpy(), FRAME["kind"].to_numpy()
 GROUPS = np.arange(150) // 3
 QUICK: dict[str, Any] = {"training": {"max_epochs": 2}, "network": {"hidden": [3]}}
 TRAINER = """
+import tuner
+from sklearn.neighbors import KNeighborsClassifier
+
+neighbors = tuner.sklearn_trainer(KNeighborsClassifier)
+
 def fit(params, data, seed, report):
     return data.train.y, data.dev.y
 
@@ -157,6 +162,13 @@ def test_a_trainer_is_a_function(trainers: Any) -> None:
     assert study.trials()["dev_error"].tolist() == [0, 0]
     assert parsed(study).network.trainer == "my_memory_trainers:fit"
     assert set(study.trials()["depth"]) <= {1, 2}
+
+
+def test_a_trainer_that_a_function_made_is_trained_again(trainers: Any) -> None:
+    """It is known by its name in the module, and permitted to the study that was searched with it."""
+    study = tuner.search(X, target=Y, trainer=trainers.neighbors, definition={"space": {"n_neighbors": 5}}, trials=1)
+    assert parsed(study).network.trainer == "my_memory_trainers:neighbors"
+    assert study.train().score(X, Y) > 0.5
 
 
 def test_the_epochs_of_a_trainer_are_passed_on(trainers: Any) -> None:

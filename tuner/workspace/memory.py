@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +34,8 @@ from tuner.trainers import trainer_of
 from tuner.workspace.creating import PreparedStudy, prepare
 from tuner.workspace.locating import Located, read_source, shape_of, storage_url
 
+SCRIPTS = ("__main__", "__mp_main__")
+"""What Python calls the running script."""
 Given = Definition | Mapping[str, Any] | str | Path
 
 
@@ -157,7 +159,9 @@ def importable(trainer: str | Callable[..., Any]) -> tuple[str, Path]:
     module, name = getattr(trainer, "__module__", None), getattr(trainer, "__qualname__", None)
     if not callable(trainer) or not module or not name:
         raise ArgumentError(f"trainer: expected a function or 'package.module:function', got {shorten(repr(trainer))}")
-    if module == "__main__":
+    if isinstance(name, str) and not name.isidentifier():  # made by a function, and bound to a name of some module
+        module, name = next(_bindings(trainer), (module, name))
+    if module in SCRIPTS:
         why = "is defined in the running script or notebook"
     elif not name.isidentifier():
         why = "is not at the top level of its module"
@@ -171,6 +175,15 @@ def importable(trainer: str | Callable[..., Any]) -> tuple[str, Path]:
         f"trainer: {name} {why}, where worker processes cannot import it. Define it at the top level of a file of its "
         "own, like trainers.py, and pass trainers.NAME"
     )
+
+
+def _bindings(function: Callable[..., Any]) -> Iterator[tuple[str, str]]:
+    """Yield where a function is bound at the top level of a module, other than of the running script."""
+    for module, loaded in list(sys.modules.items()):
+        if module not in SCRIPTS:
+            yield from (
+                (module, name) for name, value in list(getattr(loaded, "__dict__", {}).items()) if value is function
+            )
 
 
 def dataset_again(stored: StoredStudy, data: DataInMemory) -> Dataset:

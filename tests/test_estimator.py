@@ -206,7 +206,7 @@ def test_it_takes_what_set_output_gives(output: str) -> None:
 
 
 def test_bits_do_not_depend_on_the_other_rows(fitted: tuple[tuner.Classifier, pd.DataFrame]) -> None:
-    """Alone, in another order or among many, a row has the same probabilities, to the last bit."""
+    """Alone, in another order or among many, a row has the same probabilities, bit for bit."""
     classifier, frame = fitted
     together = classifier.predict_proba(frame)
     order = np.random.default_rng(0).permutation(len(frame))

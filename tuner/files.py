@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO
 
 from tuner.errors import UsageError
@@ -185,6 +186,18 @@ def write_new(path: Path, content: str) -> None:
             move_new(temporary, path)
         except FileExistsError:
             raise UsageError(f"{path}: already exists; not overwritten") from None
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder that takes the place of ``path`` once it is filled.  Raises UsageError if it cannot."""
+    with translated(path), TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:LONGEST_STEM]}.") as beside:
+        whole = Path(beside, "new")
+        whole.mkdir()
+        yield whole
+        if path.exists():
+            path.rename(Path(beside, "before"))
+        whole.rename(path)
 
 
 @contextmanager

@@ -510,6 +510,8 @@ OWNERS = {
     "tuner/cli/progress.py",  # the bar of rich
     "tuner/cli/watch_command.py",  # the screen of rich
     "tuner/reporting/faces.py",  # rich, too
+    "tuner/running/hooks.py",  # the log, through visible()
+    "tuner/trainers/trainer.py",  # what a custom trainer printed, through visible()
 }
 
 

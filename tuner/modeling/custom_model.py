@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from tuner.arguments import flag
 from tuner.arguments import path as path_of
 from tuner.errors import ModelError, UsageError
-from tuner.files import refuse_overwriting
+from tuner.files import refuse_overwriting, whole_folder, write_whole
 from tuner.modeling.archive import METADATA
 from tuner.modeling.metadata import ModelMetadata, read_metadata
 from tuner.modeling.model import Floats, Ints, Model, Predictions
@@ -63,17 +62,12 @@ class CustomModel(Model):
         path = path_of("path", path)
         flag("force", force)
         refuse_overwriting_folder(path, self.metadata.study, force=force)
-        with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as beside:
-            whole = Path(beside, "model")
-            whole.mkdir()
+        with whole_folder(path) as whole:
             for network in self.networks:
                 copy = shutil.copytree if network.path.is_dir() else shutil.copyfile
                 copy(network.path, whole / network.path.name)
             text = json.dumps(self.metadata.model_dump(mode="json"), ensure_ascii=False, allow_nan=False, indent=1)
-            (whole / METADATA).write_text(text, encoding="utf-8")
-            if path.exists():
-                path.rename(Path(beside, "before"))
-            whole.rename(path)
+            write_whole(whole / METADATA, text)
         return path
 
 

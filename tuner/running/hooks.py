@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tuner.outcomes import StopReason, TrialState
+from tuner.printable import visible
 from tuner.running.search import SearchProgress
 from tuner.running.showing import ended_text
 from tuner.storage import EndedTrial
@@ -41,7 +42,8 @@ class Hooks:
             return
         for trial in report.ended:
             failed = trial.state == TrialState.FAILED
-            LOGGER.log(logging.WARNING if failed else logging.INFO, "%s", ended_text(trial, report.metric))
+            text = visible(ended_text(trial, report.metric))
+            LOGGER.log(logging.WARNING if failed else logging.INFO, "%s", text)
             if self.on_trial is not None:
                 self.on_trial(trial)
             if trial.state != TrialState.COMPLETE or trial.stop_reason == StopReason.DIVERGED or trial.value is None:

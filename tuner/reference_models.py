@@ -47,6 +47,8 @@ STREAM = 10
 """Of the search's seed, for the random splits of the selection correction."""
 
 ShouldStop = Callable[[], bool]
+ALL, FAST, NONE = CHOICES = ("all", "fast", "none")
+"""Which models a search trains; "fast": the majority class and logistic regression."""
 
 
 class TrainingStoppedError(Exception):
@@ -54,19 +56,19 @@ class TrainingStoppedError(Exception):
 
 
 def reference_errors(
-    definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False
+    definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False, which: str = ALL
 ) -> dict[str, float]:
-    """The dev error of every reference model, by its name, on at most 50,000 training rows.
+    """The dev error of the reference models, by name, on at most 50,000 training rows; ``which``: of `CHOICES`.
 
     Raises TrainingStoppedError.
     """
     dataset = _thinned(dataset, MOST_ROWS, definition)
-    return {
-        "majority": majority(dataset),
-        "logistic_regression": logistic_regression(definition, dataset, should_stop),
-        "gradient_boosting": gradient_boosting(definition, dataset, should_stop),
-        "nearest_neighbors": nearest_neighbors(definition, dataset, should_stop),
-    }
+    errors = {"majority": majority(dataset)}
+    errors["logistic_regression"] = logistic_regression(definition, dataset, should_stop)
+    if which == ALL:
+        errors["gradient_boosting"] = gradient_boosting(definition, dataset, should_stop)
+        errors["nearest_neighbors"] = nearest_neighbors(definition, dataset, should_stop)
+    return errors
 
 
 def training_rows(dataset: Dataset) -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from tests.running.conftest import (
     statuses,
     wait_for,
 )
+from tuner.errors import ArgumentError
 from tuner.running import SearchRequest, SearchResult, reference_job, run_search
 from tuner.workspace import StudyRequest, open_study, read_record
 from tuner.workspace.administration import submit
@@ -37,7 +39,7 @@ def models(file: Path) -> list[str]:
     return sorted(json.loads(rows(file, "SELECT facts FROM tuner_studies")[0][0]).get("references", {}))
 
 
-def search(**request: int) -> SearchResult:
+def search(**request: Any) -> SearchResult:
     """A search of a study whose job may not be done."""
     return run_search(open_study(StudyRequest("small")), SearchRequest(**request))
 
@@ -48,7 +50,7 @@ ALL = ["gradient_boosting", "logistic_regression", "majority", "nearest_neighbor
 def held_up(tmp_path: Path) -> object:
     """Reference models whose training ends when ``tmp_path/go`` exists; who trains them is written to ``log``."""
 
-    def train(_: object, __: object, should_stop: object) -> dict[str, float]:
+    def train(_: object, __: object, should_stop: object, ___: str) -> dict[str, float]:
         with (tmp_path / "log").open("a") as file:
             print(os.getpid(), file=file)
         while not (tmp_path / "go").exists():
@@ -67,6 +69,17 @@ def test_creating_a_study_trains_nothing(edit: Edit) -> None:
     assert (job(file), models(file)) == ((0, 0, 0, None), [])
     search(trials=1)
     assert (job(file), models(file)) == ((1, 1, 0, None), ALL)
+
+
+def test_a_search_trains_the_models_that_it_is_asked_for(edit: Edit) -> None:
+    """None leaves the job to another search; "fast" does it with two of them."""
+    file = edit()
+    search(trials=1, references="none")
+    assert (job(file), models(file)) == ((0, 0, 0, None), [])
+    search(trials=1, references="fast")
+    assert (job(file), models(file)) == ((1, 1, 0, None), ["logistic_regression", "majority"])
+    with pytest.raises(ArgumentError, match="references: expected one of all, fast, none, got 'some'"):
+        search(references="some")
 
 
 def test_sixteen_processes_that_start_at_once_train_the_models_once(

@@ -60,6 +60,14 @@ def search(
     from_study: Annotated[
         str | None, typer.Option("--from", metavar="OLD", help="Start with the trials of another study.")
     ] = None,
+    references: Annotated[
+        str,
+        typer.Option(
+            "--references",
+            metavar="NAME",
+            help="Reference models of a new study: all, fast (majority class, logistic regression), or none.",
+        ),
+    ] = "all",
     fail_above: FailAboveOption = None,
     allow_changed: Annotated[
         bool, typer.Option("--allow-changed", help="Continue a study even if its study file changed.")
@@ -92,6 +100,7 @@ def search(
     from tuner.workspace import StudyRequest, open_study
 
     check_executor(executor, scheduler, storage)
+    request = SearchRequest(trials, total, workers, limit, scheduler, references)
     trainers = tuple(allow_trainer or ())
     opened = open_study(StudyRequest(study, target, storage, name, from_study, allow_changed, trainers))
     print_lines(opened.headline + ("" if scheduler or workers else _more_cores()), err=as_json)
@@ -99,7 +108,6 @@ def search(
         log_json("started", study=opened.stored.name, storage=opened.database.name, data=opened.stored.data_path)
     else:
         _print_notes(opened, quiet=quiet)
-    request = SearchRequest(trials, total, workers, limit, scheduler)
     with show_progress(quiet=quiet or as_json, verbose=verbose, log_format=log_format) as on_progress:
         result = run_search(opened, request, on_progress)
     if log_format == "json":

@@ -8,21 +8,28 @@ from contextlib import suppress
 from tuner.data import Dataset
 from tuner.errors import StorageError
 from tuner.formatting import error_line
-from tuner.reference_models import TrainingStoppedError, reference_errors, training_rows
+from tuner.reference_models import ALL, NONE, TrainingStoppedError, reference_errors, training_rows
 from tuner.running.heartbeat import Heartbeat
 from tuner.storage import Database, JobClaim, Owner, claim_job, finish_job, renew, requeue_job
 from tuner.study import StudyDefinition
 
 
 class ReferenceJob:
-    """The job of one study, as one worker sees it; ``is_done``: the models are trained."""
+    """The job of one study, as one worker sees it; ``is_done``: the models are trained, or are not to be."""
 
     def __init__(
-        self, database: Database, study_id: int, definition: StudyDefinition, dataset: Dataset, owner: Owner
+        self,
+        database: Database,
+        study_id: int,
+        definition: StudyDefinition,
+        dataset: Dataset,
+        owner: Owner,
+        which: str = ALL,
     ) -> None:
         self._database, self._study_id, self._owner = database, study_id, owner
         self._definition, self._dataset = definition, dataset
-        self.is_done = False
+        self._which = which
+        self.is_done = which == NONE
 
     def advance(self, stop: Callable[[], bool]) -> bool:
         """Do the job if it is open; False if it was interrupted and re-queued."""
@@ -53,7 +60,7 @@ class ReferenceJob:
     def _train(self, stop: Callable[[], bool]) -> dict[str, float] | str:
         """Each model's dev error, or why there are none; the search goes on without them."""
         try:
-            return reference_errors(self._definition, self._dataset, stop)
+            return reference_errors(self._definition, self._dataset, stop, self._which)
         except TrainingStoppedError:
             raise
         except Exception as error:

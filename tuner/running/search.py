@@ -13,10 +13,11 @@ from functools import partial
 from signal import SIGINT
 from typing import Any, TypeVar
 
-from tuner.arguments import integer, number, unexpected
+from tuner.arguments import integer, number, one_of, unexpected
 from tuner.errors import ArgumentError, SearchError, Stop, StorageError
 from tuner.formatting import count, duration, percent, value
 from tuner.outcomes import FailureGroup, TrialState, failure_groups
+from tuner.reference_models import ALL, CHOICES
 from tuner.running.cluster import run_on_cluster
 from tuner.running.goal import Goal
 from tuner.running.processes import run_processes
@@ -49,7 +50,8 @@ class SearchRequest:
 
     ``trials``: run exactly this many more; ``total``: set the study's budget to this many in all; neither: complete
     its budget.  ``timeout``: seconds.  ``workers``: processes on this machine (default 1) or, with the address of
-    a Dask ``scheduler``, the most Dask workers to use (default all).
+    a Dask ``scheduler``, the most Dask workers to use (default all).  ``references``: the reference models that a new
+    study trains, "all", "fast" (the majority class and logistic regression) or "none".
     """
 
     trials: int | None = None
@@ -57,6 +59,7 @@ class SearchRequest:
     workers: int | None = None
     timeout: float | None = None
     scheduler: str | None = None
+    references: str = ALL
 
     def __post_init__(self) -> None:
         if self.trials is not None and self.total is not None:
@@ -68,6 +71,7 @@ class SearchRequest:
             raise unexpected("workers", f"at most {MOST_PROCESSES:,} processes on one machine", self.workers)
         if self.timeout is not None:
             number("timeout", self.timeout, above=0)
+        one_of("references", self.references, CHOICES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,7 @@ def run_search(
         budget=Budget(call, request.trials),
         deadline=None if request.timeout is None else began + request.timeout,
         facts=stored.facts,
+        references=request.references,
     )
     stop = StopSignal()
     watch = _ProgressReporter(database, task, request, on_progress, stop)

@@ -18,6 +18,7 @@ from tuner.data import Dataset
 from tuner.errors import SearchError, StorageError
 from tuner.formatting import error_line
 from tuner.outcomes import FailureCause
+from tuner.reference_models import ALL
 from tuner.running.goal import Goal
 from tuner.running.heartbeat import Heartbeat
 from tuner.running.reference_job import ReferenceJob
@@ -54,7 +55,10 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker needs to run a study; ``deadline`` is a `time.monotonic` time."""
+    """What a worker needs to run a study; ``deadline`` is a `time.monotonic` time.
+
+    ``references``: which reference models to train, of `tuner.reference_models.CHOICES`.
+    """
 
     study_id: int
     trainer: Trainer
@@ -63,6 +67,7 @@ class Task:
     budget: Budget
     facts: StudyFacts
     deadline: float | None = None
+    references: str = ALL
 
     @property
     def definition(self) -> StudyDefinition:
@@ -118,7 +123,9 @@ class Worker:
         self._goal = Goal(definition)
         self._owner = Owner.this_process()
         task = self.task
-        self.references = ReferenceJob(self.database, task.study_id, definition, task.dataset, self._owner)
+        self.references = ReferenceJob(
+            self.database, task.study_id, definition, task.dataset, self._owner, task.references
+        )
         self.deadline = math.inf if self.task.deadline is None else self.task.deadline
         timeout = definition.search.trial_timeout or math.inf
         self._longest = min(timeout, self.most_seconds)  # seconds of a trial

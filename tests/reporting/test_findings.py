@@ -9,8 +9,8 @@ import pytest
 from tests.reporting.building import make_evaluation, make_study
 from tuner.metrics import BALANCED_ERROR
 from tuner.reporting import build_report
+from tuner.reporting.competition import dev_losses
 from tuner.reporting.figures.importance import importance
-from tuner.reporting.findings import dev_losses
 from tuner.storage import Begun, StudyRecord
 
 SIMPLE = {"beat_majority", "compare_gradient_boosting", "compare_logistic_regression"}

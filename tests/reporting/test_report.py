@@ -12,7 +12,7 @@ from tests.reporting.building import make_evaluation, make_study
 from tuner.errors import UsageError
 from tuner.outcomes import TrialState
 from tuner.reporting import build_report, trials_frame
-from tuner.reporting.findings import dev_losses
+from tuner.reporting.competition import dev_losses
 from tuner.reporting.markdown import markdown
 from tuner.reporting.page import page
 from tuner.storage import StudyRecord

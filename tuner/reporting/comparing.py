@@ -11,8 +11,8 @@ import numpy as np
 from tuner.analysis import Effect, ErrorEstimate, difference_interval
 from tuner.analysis.intervals import Z95
 from tuner.formatting import count, percent, points, span, value
+from tuner.reporting.competition import dev_losses
 from tuner.reporting.faces import Faces, Shown
-from tuner.reporting.findings import dev_losses
 from tuner.reporting.report import Report
 from tuner.reporting.rows import error_rows, gap_rows
 from tuner.reporting.sentences import outcome_name, probability

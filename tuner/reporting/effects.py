@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from tuner.analysis import HyperparameterEffects, Idle, SearchedHyperparameter, hyperparameter_effects, influential
-from tuner.reporting.findings import EFFECTS, Findings, random_stream
+from tuner.reporting.competition import EFFECTS, random_stream
+from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error, train_error
 from tuner.storage import TrialRecord
 from tuner.study import HYPERPARAMETERS, Range, StudyDefinition

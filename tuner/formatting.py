@@ -135,6 +135,12 @@ def shorten(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def some_of(names: Sequence[str], most: int = 20) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:most])} and {more:,} more"
+
+
 def quoted(text: object) -> str:
     """The start of a text in quotes, with control characters escaped."""
     return repr(shorten(str(text)))

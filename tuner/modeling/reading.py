@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os  # os.path.isdir, unlike Path.is_dir, is False for a name that no file can have
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def load_model(path: str | Path, *, allow_trainers: Sequence[str] = ()) -> Model
     """
     path = path_of("path", path)
     allowed = texts("allow_trainers", allow_trainers)
-    return load_custom_model(path, allowed) if path.is_dir() else Model(*read_archive(path))
+    return load_custom_model(path, allowed) if os.path.isdir(path) else Model(*read_archive(path))
 
 
 def replaced_by(path: Path, study: str, *, force: bool) -> str | None:
@@ -29,7 +30,7 @@ def replaced_by(path: Path, study: str, *, force: bool) -> str | None:
 
     With ``force``, a model of the same study is replaced, since it can be trained again.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         return refuse_overwriting_folder(path, study, force=force)
     earlier = earlier_model(path, study)
     refuse_overwriting(path, force=force, is_ours=lambda _: earlier is not None)

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 from tuner import outcomes
 from tuner.arguments import unexpected
 from tuner.errors import UsageError
+from tuner.formatting import quoted, some_of
 from tuner.paths import is_study_name
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import MOST, BadValueError
@@ -125,8 +126,8 @@ def get_study(database: Database, name: str) -> StoredStudy:
 def no_study(database: Database, name: str) -> UsageError:
     """The error for a name that no study has, with the names there are."""
     names = study_names(database)
-    there = f"it holds {', '.join(names)}" if names else "it holds none yet"
-    return UsageError(f"no study {name!r} in {database.name}; {there}")
+    there = f"it holds {some_of(names)}" if names else "it holds none yet"
+    return UsageError(f"no study {quoted(name)} in {database.name}; {there}")
 
 
 def read_points(database: Database, study_id: int) -> list[tuple[int, dict[str, Any], float]]:

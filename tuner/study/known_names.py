@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from tuner.formatting import did_you_mean
+from tuner.formatting import did_you_mean, some_of
 
 _LEARNING_RATE = "the learning rate is space.alpha"
 _MOMENTUM = "momentum is space.beta"
@@ -144,7 +144,7 @@ _SUFFIXES = ("sampler", "pruner", "optimizer", "initializer", "activation", "sch
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint after ``;``: the closest of the known names, else all of them."""
     known = list(known)
-    return f"; {did_you_mean(name, known) or 'expected one of ' + ', '.join(known)}" if known else ""
+    return f"; {did_you_mean(name, known) or 'expected one of ' + some_of(known)}" if known else ""
 
 
 def nearest_key(name: str, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from tuner.commands import command_text
 from tuner.data import DataSettings, FileReader, RowReader
 from tuner.errors import NoDatabaseError, UsageError
 from tuner.files import read_small, translated, write_new, write_whole
-from tuner.formatting import message_of
+from tuner.formatting import message_of, shorten
 from tuner.paths import DATA_SUFFIXES, DATABASE, SCHEMA, STORAGE_VARIABLE, STUDIES, resolved, shipped_studies
 from tuner.storage import (
     URL,
@@ -198,9 +198,10 @@ def _not_found(study: str, url: URL) -> str:
         stored = study_names(database)
     files = [path.stem for folder in (STUDIES, shipped_studies()) for path in sorted(folder.glob("*.toml"))]
     known = list(dict.fromkeys([*files, *stored]))
-    of_file = command_text("search", f"{study}.csv", "--target", "COLUMN")
+    name = shorten(study)
+    of_file = command_text("search", f"{name}.csv", "--target", "COLUMN")
     return (
-        f"no study {study!r}: not in {STUDIES / study}.toml, in {shown(url)}, or among the included "
+        f"no study {name!r}: not in {STUDIES / name}.toml, in {shown(url)}, or among the included "
         f"studies{nearest(study, known)}. For a data file, give its path: {of_file}"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from tests.running.conftest import Edit, fingerprint, finished, opened, rows, se
 from tuner.errors import UsageError
 from tuner.running import SearchRequest, run_search
 from tuner.running.sampling import draw
-from tuner.storage import Begun, History, find_study
-from tuner.workspace import PreparedStudy, read_record
+from tuner.storage import Begun, History, StudyRecord, find_study, open_database, sqlite_url
+from tuner.workspace import PreparedStudy, opening, read_record
 from tuner.workspace.administration import delete
 
 
@@ -150,3 +151,22 @@ def test_a_report_knows_the_trials_before_on_the_same_dev_rows(edit: Edit) -> No
     assert earlier == {"small": 0, "small-2": 4, "small-3": 6, "by-cost": 0}
     delete("small", None)
     assert len(read_record("small-3").earlier) == 2
+
+
+def test_a_long_chain_of_studies_is_read_as_far_as_ten_back(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nightly jobs that each begin with the last one, and a database whose studies begin with each other."""
+    edit({"trials = 4": "trials = 4"})
+    search()
+    one = read_record("small")
+    names = [f"night-{number}" for number in range(2000)]
+
+    def read(_: object, name: str) -> StudyRecord:
+        before = f"night-{int(name.removeprefix('night-')) - 1}"
+        return dataclasses.replace(
+            one, name=name, beside=tuple(names), facts=dataclasses.replace(one.facts, begun=Begun(before, 4))
+        )
+
+    monkeypatch.setattr(opening, "_read_alone", read)
+    with open_database(sqlite_url(Path("studies/tuner.db")), create=False) as database:
+        last = opening._read_checked(database, names[-1])
+    assert len(last.earlier) == 10 * len(one.judged)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 import weakref
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -17,7 +15,7 @@ from tuner.data import Dataset, Encoding
 from tuner.errors import UsageError
 from tuner.modeling.custom_model import CustomModel
 from tuner.modeling.evaluating import estimate_error
-from tuner.modeling.fitting import OUT_OF_FOLD, VERSIONS, FitRequest, stored_errors
+from tuner.modeling.fitting import OUT_OF_FOLD, FitRequest, stored_errors
 from tuner.modeling.metadata import new_metadata
 from tuner.modeling.model import Repetition
 from tuner.outcomes import TrialState
@@ -84,26 +82,17 @@ def _model(
         estimates["dev_corrected"] = (request.corrected, f"{whose}, allowing for the choice of trial")
     differences = _differences(trial, outcome)
     metadata = new_metadata(
-        study=record.name,
-        storage=record.storage,
-        definition=record.definition,
-        folder=record.facts.folder,
-        data_path=record.data_path,
-        fingerprint=record.fingerprint,
-        trial=trial.number,
-        params=trial.params,
-        seed=trial.seed,
+        record,
+        dataset,
+        trial,
         kind="ensemble" if len(networks) > 1 else "trial",
         rows="folds" if layout.has_folds else "train",
         n_rows=dataset.sizes["train"],
         updates=[0] * len(networks),
         repeated=not differences,
         architecture=None,
-        class_names=list(dataset.class_names),
         encodings=[Encoding.from_json(each) for each in dataset.encodings],
         errors=stored_errors(estimates),
-        references=dict(record.facts.references or {}),
-        versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
     )
     model = CustomModel(metadata, trainer, folder)
     model.repetition = Repetition(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -28,7 +26,6 @@ from tuner.study import StudyDefinition, parse_definition
 from tuner.trainers import OwnNetwork, TrialRequest
 from tuner.trial import TrialResult, TrialSettings, dev_layout, network_seeds, trial_seed
 
-VERSIONS = ("tuner-search", "numpy")
 TRAIN_DEV = "train+dev"
 OUT_OF_FOLD = "the networks of the folds, each on rows it did not see"
 
@@ -294,28 +291,18 @@ class _Fit:
         n_rows: int,
         errors: dict[str, ErrorMetadata],
     ) -> Model:
-        record = self.record
         metadata = new_metadata(
-            study=record.name,
-            storage=record.storage,
-            definition=record.definition,
-            folder=record.facts.folder,
-            data_path=record.data_path,
-            fingerprint=record.fingerprint,
-            trial=self.trial.number,
-            params=self.trial.params,
-            seed=self.seed,
+            self.record,
+            self.dataset,
+            self.trial,
             kind=kind,
             rows=rows,
             n_rows=n_rows,
             updates=[network.updates for network in networks],
             repeated=None if self.repetition is None else self.repetition.is_exact,
             architecture=networks[0].architecture,
-            class_names=list(self.dataset.class_names),
             encodings=list(encodings),
             errors=errors,
-            references=dict(record.facts.references or {}),
-            versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
         )
         return Model(metadata, [network.theta for network in networks])
 

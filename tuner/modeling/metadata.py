@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+import platform
 from collections.abc import Iterable
+from importlib.metadata import version
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from tuner.analysis import ErrorEstimate
-from tuner.data import DataSettings, Encoding
+from tuner.data import Dataset, DataSettings, Encoding
 from tuner.errors import ModelError, TunerError
 from tuner.formatting import one_line, quoted, shorten
 from tuner.nn import Architecture
+from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition, parse_definition
 
 FORMAT = 1
+VERSIONS = ("tuner-search", "numpy")
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -127,13 +131,27 @@ class ModelMetadata(MetadataSection):
         return f"one network with trial {self.trial}'s hyperparameters, {rows}, for {self.updates[0]:,} updates"
 
 
-def new_metadata(**values: Any) -> ModelMetadata:
-    """Describe a new model.  Raises ModelError for a study whose values no model may have."""
+def new_metadata(record: StudyRecord, dataset: Dataset, trial: TrialRecord, **values: Any) -> ModelMetadata:
+    """Describe a new model of a trial.  Raises ModelError for a study whose values no model may have."""
+    origin: dict[str, Any] = {
+        "study": record.name,
+        "storage": record.storage,
+        "definition": record.definition,
+        "folder": record.facts.folder,
+        "data_path": record.data_path,
+        "fingerprint": record.fingerprint,
+        "trial": trial.number,
+        "params": trial.params,
+        "seed": trial.seed,
+        "class_names": list(dataset.class_names),
+        "references": dict(record.facts.references or {}),
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
+    }
     try:
-        return ModelMetadata(format=1, **values)
+        return ModelMetadata(format=1, **origin, **values)
     except ValidationError as error:
         problem = _sentence(error.errors()[0])
-        raise ModelError(f"study {values['study']!r}: no model can be made of it: {problem}") from None
+        raise ModelError(f"study {record.name!r}: no model can be made of it: {problem}") from None
 
 
 def read_metadata(plain: Any, where: str) -> ModelMetadata:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -210,19 +209,12 @@ def run_search(
     stop = StopSignal()
     watch = _ProgressReporter(database, task, request, on_progress, stop)
     watch.look(always=True)
-    ends = math.inf if task.deadline is None else task.deadline
     try:
         with stop.listening():
             if request.scheduler is not None:
                 run_on_cluster(database, task, request.scheduler, request.workers, stop, watch.look)
             elif request.workers is None or request.workers == 1:
-                after_trial = partial(watch.look, always=after_every_trial)
-                tell_epoch = None if on_epoch is None else partial(watch.tell, on_epoch)
-                worker = Worker(
-                    database, task, lambda: watch.look_in() or stop(), on_trial=after_trial, on_epoch=tell_epoch
-                )
-                worker.work()
-                ends = worker.deadline
+                _work_here(database, task, watch, stop, after_every_trial=after_every_trial, on_epoch=on_epoch)
             else:
                 run_processes(database, task, request.workers, stop, watch.look)
         watch.look(always=True)
@@ -235,7 +227,7 @@ def run_search(
             run=read_counts(database, stored.study_id, call),
             progress=read_progress(database, stored.study_id),
             signal=stop.number,
-            timed_out=time.monotonic() >= ends,
+            timed_out=task.deadline is not None and time.monotonic() >= task.deadline,
             ended_early=_reason_to_end(database, task),
             failures=failure_groups(read_failures(database, stored.study_id, call)),
         )
@@ -243,6 +235,25 @@ def run_search(
         raise SearchError(str(error)) from error
     finally:
         database.close()
+
+
+def _work_here(
+    database: Database,
+    task: Task,
+    watch: _ProgressReporter,
+    stop: StopSignal,
+    *,
+    after_every_trial: bool,
+    on_epoch: Callable[[EndedEpoch], object] | None,
+) -> None:
+    """Run the task in this process."""
+    Worker(
+        database,
+        task,
+        lambda: watch.look_in() or stop(),
+        on_trial=partial(watch.look, always=after_every_trial),
+        on_epoch=None if on_epoch is None else partial(watch.tell, on_epoch),
+    ).work()
 
 
 def _reason_to_end(database: Database, task: Task) -> str | None:

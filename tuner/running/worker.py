@@ -200,24 +200,6 @@ class Worker:
 
     def _train(self, claim: Claim, drawn: SampledTrial, heartbeat: Heartbeat, began: float) -> bool:
         pruning = Pruning(self.task.definition, self._history, claim.number, drawn)
-
-        ends = min(self.deadline, began + self._longest - self._spent.get(claim.trial_id, 0.0))
-        continues = self.task.definition.trainer_kind.can_train_again  # from a checkpoint
-        turn_ends = began + TURN_SECONDS if continues else math.inf
-        looked = -math.inf
-
-        def should_stop() -> bool:  # asked every mini-batch, some of which last 30 µs
-            nonlocal looked, turn_ends
-            now = time.monotonic()
-            if now - looked < SECONDS_BETWEEN_LOOKS:
-                return False
-            looked = now
-            if now >= turn_ends:
-                if self.gives_way():
-                    return True
-                turn_ends = now + TURN_SECONDS
-            return heartbeat.lost or now >= ends or self.stop()
-
         request = TrialRequest(
             dataset=self.task.dataset,
             values=drawn.hyperparameters,
@@ -225,7 +207,7 @@ class Worker:
             seed=drawn.seed,
             dev_folds=self.task.dev_folds,
             prune=pruning,
-            should_stop=should_stop,
+            should_stop=self._end_of_trial(claim, heartbeat, began),
             checkpoint=claim.checkpoint,
             on_epoch=self._epochs_of(claim.number),
             on_output=lambda line: print_output(f"trial {claim.number}: {line}"),
@@ -246,6 +228,27 @@ class Worker:
         return write_outcome(
             self.database, claim, self.task.study_id, replace(outcome, system_attributes=pruning.attributes)
         )
+
+    def _end_of_trial(self, claim: Claim, heartbeat: Heartbeat, began: float) -> Callable[[], bool]:
+        """What says whether a trial must stop now: its time or turn is over, its claim lost, or the worker stopped."""
+        ends = min(self.deadline, began + self._longest - self._spent.get(claim.trial_id, 0.0))
+        continues = self.task.definition.trainer_kind.can_train_again  # from a checkpoint
+        turn_ends = began + TURN_SECONDS if continues else math.inf
+        looked = -math.inf
+
+        def should_stop() -> bool:  # asked every mini-batch, some of which last 30 µs
+            nonlocal looked, turn_ends
+            now = time.monotonic()
+            if now - looked < SECONDS_BETWEEN_LOOKS:
+                return False
+            looked = now
+            if now >= turn_ends:
+                if self.gives_way():
+                    return True
+                turn_ends = now + TURN_SECONDS
+            return heartbeat.lost or now >= ends or self.stop()
+
+        return should_stop
 
     def _epochs_of(self, number: int) -> OnEpochErrors | None:
         """What the trainer of a trial calls after an epoch."""

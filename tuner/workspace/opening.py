@@ -57,6 +57,7 @@ from tuner.workspace.locating import (
 )
 from tuner.workspace.warm_start import same_meaning
 
+MOST_EARLIER = 10  # studies that one began with, one after the other, whose trials are read with it
 AnyStudy = TypeVar("AnyStudy", bound=StoredStudy)
 
 
@@ -161,11 +162,14 @@ def read_record(study: str, storage: str | None = None) -> StudyRecord:
         return _read_record(located, study)
 
 
-def _read_checked(database: Database, name: str, beginning: tuple[str, ...] = ()) -> StudyRecord:
-    """Read a study whose definition is that of its identity, and allows its trials.  Raises StorageError.
+def _read_checked(database: Database, name: str) -> StudyRecord:
+    """Read a study, with the trials that it began with.  Raises StorageError for what cannot be one."""
+    record = _read_alone(database, name)
+    return replace(record, earlier=_earlier_trials(database, record))
 
-    ``beginning``: the studies that began with it.
-    """
+
+def _read_alone(database: Database, name: str) -> StudyRecord:
+    """Read a study whose definition is that of its identity, and allows its trials.  Raises StorageError."""
     record = read_study(database, name)
     definition = parse_definition(record.definition, f"study {name!r} in {database.name}")
     changes = identity_changes(record.identity, definition.identity(record.fingerprint))
@@ -173,19 +177,24 @@ def _read_checked(database: Database, name: str, beginning: tuple[str, ...] = ()
     for trial in record.trials:
         if trial.params or trial.has_result:
             require_hyperparameters(database, name, trial.number, definition.misfit(trial.params))
-    return replace(record, earlier=_earlier_trials(database, record, (*beginning, name)))
+    return record
 
 
-def _earlier_trials(database: Database, record: StudyRecord, reading: tuple[str, ...]) -> tuple[TrialRecord, ...]:
-    """Return the judged trials that the study's own ones continue, if they are still there and comparable."""
-    begun = record.facts.begun
-    if begun is None or begun.study in reading or begun.study not in record.beside:
-        return ()
-    old = _read_checked(database, begun.study, reading)
-    same_epochs = old.facts.pooled_epoch == record.facts.pooled_epoch
-    if not same_epochs or not same_meaning(old.identity, record.identity) or not old.has_dev_rows_of(record):
-        return ()
-    return (*old.earlier, *old.judged)
+def _earlier_trials(database: Database, record: StudyRecord) -> tuple[TrialRecord, ...]:
+    """Return the judged trials that the study's own ones continue, as far as they are still there and comparable."""
+    trials: tuple[TrialRecord, ...] = ()
+    later, read = record, {record.name}
+    while later.facts.begun is not None and len(read) <= MOST_EARLIER:
+        name = later.facts.begun.study
+        if name in read or name not in record.beside:
+            break
+        later = _read_alone(database, name)
+        same_epochs = later.facts.pooled_epoch == record.facts.pooled_epoch
+        if not same_epochs or not same_meaning(later.identity, record.identity) or not later.has_dev_rows_of(record):
+            break
+        trials = (*later.judged, *trials)
+        read.add(name)
+    return trials
 
 
 def _read_record(located: Located, study: str) -> StudyRecord:

@@ -12,6 +12,7 @@ FLOORS = {
     "errors": -1,  # what every floor may raise
     "paths": -1,
     "printable": -2,
+    "limits": 0,
     "files": 0,
     "fork_server": 0,
     "mapped": 0,

@@ -14,6 +14,7 @@ from tuner.arguments import flag, integer, one_of, optional_text, path, text, te
 from tuner.data import Dataset
 from tuner.errors import ArgumentError, UsageError
 from tuner.files import translating_system_errors
+from tuner.limits import MOST_SEEDS, MOST_SIZES
 from tuner.modeling import (
     SEEDS,
     SIZES,
@@ -145,7 +146,7 @@ class Study:
         trial cannot be trained again.
         """
         one_of("on", on, ("train", TRAIN_DEV))
-        integer("seeds", seeds, low=1)
+        integer("seeds", seeds, low=1, high=MOST_SEEDS)
         for option, value in (("one_se", one_se), ("single", single), ("ensemble", ensemble)):
             flag(option, value)
         if trial is not None:
@@ -184,8 +185,8 @@ class Study:
         the database and shown in the report; the same call trains the missing ones.  `on_size` is called with every
         size (None if all its networks diverged).  Raises a TunerError if no trial is complete or the data changed.
         """
-        integer("seeds", seeds, low=1)
-        integer("sizes", sizes, low=1)
+        integer("seeds", seeds, low=1, high=MOST_SEEDS)
+        integer("sizes", sizes, low=1, high=MOST_SIZES)
         record, dataset = load_searched(self._place, self._dataset)
         definition = parse_definition(record.definition, f"study {self.name!r}")
         definition.require_training_again("tuner learning-curve")

@@ -22,10 +22,10 @@ def one_of(name: str, value: object, allowed: Collection[str]) -> None:
         raise unexpected(name, f"one of {', '.join(sorted(allowed))}", value)
 
 
-def integer(name: str, value: Any, *, low: int) -> None:
-    """Refuse what is not an integer ≥ ``low``."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
-        raise unexpected(name, bounded("an integer", low=low), value)
+def integer(name: str, value: Any, *, low: int, high: float = math.inf) -> None:
+    """Refuse what is not an integer with low ≤ value ≤ high."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
+        raise unexpected(name, bounded("an integer", low=low, high=high), value)
 
 
 def number(

@@ -63,6 +63,10 @@ SKIPPED = {
 """What serves without end, opens a browser, or asks other machines; of the dashboard all."""
 
 
+BOUNDED = {"search": ("--timeout", "1s"), "learning-curve": ("--seeds", "2", "--sizes", "2")}
+"""What keeps a command short, unless a later word says otherwise."""
+
+
 @pytest.fixture
 def kept(searched: Path, model_bytes: bytes, workplace: Path) -> Path:
     """The folder as each command finds it."""
@@ -161,7 +165,7 @@ def value_of(parameter: Any, rng: random.Random) -> list[str]:
 def words(rng: random.Random, known: dict[str, list[Any]]) -> list[str]:
     """A command with its arguments and some of its options, in bounded time."""
     name = rng.choice(list(known))
-    given = [] if name != "search" else ["--timeout", "1s"]
+    given = list(BOUNDED.get(name, ()))
     for parameter in known[name]:
         if parameter.param_type_name == "argument":
             given += value_of(parameter, rng) if rng.random() < 0.97 else []

@@ -176,6 +176,9 @@ def calls(rng: random.Random, model: Model) -> tuple[str, Callable[[], object]]:
     a, b = rng.choice(ARGUMENTS), rng.choice(ARGUMENTS)
     name = rng.choice((None, None, None, a))
     named = {rng.choice(SEARCH): a, rng.choice(SEARCH): b}
+    named |= {"trials": 1} if "timeout" in named else {"timeout": 1}
+    fit = {rng.choice(("trials", "timeout", "workers", "storage", "name", "random_state")): a}
+    fit |= {"trials": 1} if "timeout" in fit else {"timeout": 1}
     choices: dict[str, Callable[[], object]] = {
         "rows": lambda: tuner.search(X, target=target, name=name, timeout=1e-9),
         "predict": lambda: model.predict(X),
@@ -190,7 +193,7 @@ def calls(rng: random.Random, model: Model) -> tuple[str, Callable[[], object]]:
         ),
         "rows again": lambda: tuner.load_study("mixed", data=X, target=target, **{rng.choice(SETS[:3]): b}),
         "search": lambda: tuner.search(a, target=b, trials=1),
-        "search arguments": lambda: tuner.search("mixed", **({"timeout": 1} | named)),
+        "search arguments": lambda: tuner.search("mixed", **named),
         "load_study": lambda: tuner.load_study(a, storage=b),
         "load_model": lambda: tuner.load_model(a),
         "save": lambda: model.save(a, force=b),
@@ -198,9 +201,7 @@ def calls(rng: random.Random, model: Model) -> tuple[str, Callable[[], object]]:
         "train": lambda: tuner.load_study("mixed").train(**{rng.choice(("trial", "one_se", "on", "single")): a}),
         "learning_curve": lambda: tuner.load_study("mixed").learning_curve(seeds=a, sizes=b, should_stop=lambda: True),
         "fit": lambda: tuner.Classifier(trials=1).fit(X, y),
-        "fit arguments": lambda: tuner.Classifier(
-            **{rng.choice(("trials", "timeout", "workers", "storage", "name", "random_state")): a}
-        ).fit([[0], [1]] * 5, [0, 1] * 5),
+        "fit arguments": lambda: tuner.Classifier(**fit).fit([[0], [1]] * 5, [0, 1] * 5),
     }
     what = rng.choice(list(choices))
     return what, choices[what]
@@ -247,11 +248,35 @@ def test_odd_calls(place: Path, model: Model) -> None:
     assert faults(place, model, 0, lambda count: count < QUICK) == []
 
 
-def test_a_crowd_of_processes_is_refused(place: Path) -> None:
-    """Each would be started before the first one is asked to stop."""
-    with pytest.raises(TunerError, match="workers: expected at most 1,000 processes on one machine, got 1000000"):
-        tuner.search("mixed", workers=10**6)
-    status, _, errors = command("search", "mixed", "--workers", str(10**6))
+CROWDS: dict[str, tuple[Callable[[], object], str]] = {
+    "processes": (lambda: tuner.search("mixed", workers=10**6), "workers: expected an integer ≥ 1 and ≤ 1000"),
+    "networks": (lambda: tuner.load_study("mixed").train(seeds=10**6), "seeds: expected an integer ≥ 1 and ≤ 64"),
+    "networks per size": (
+        lambda: tuner.load_study("mixed").learning_curve(seeds=10**6),
+        "seeds: expected an integer ≥ 1 and ≤ 64",
+    ),
+    "sizes": (
+        lambda: tuner.load_study("mixed").learning_curve(sizes=10**6),
+        "sizes: expected an integer ≥ 1 and ≤ 20",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CROWDS)
+def test_a_crowd_is_refused(place: Path, what: str) -> None:
+    """Processes that would be started before the first one is asked to stop, networks that would fill memory."""
+    call, message = CROWDS[what]
+    with pytest.raises(TunerError, match=f"{message}, got 1000000"):
+        call()
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["search mixed --workers", "train mixed --seeds", "learning-curve mixed --seeds", "learning-curve mixed --sizes"],
+)
+def test_a_command_refuses_a_crowd(place: Path, words: str) -> None:
+    """In one line."""
+    status, _, errors = command(*words.split(), str(10**6))
     assert (status, errors.count("\n")) == (2, 1)
 
 

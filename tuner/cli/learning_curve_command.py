@@ -9,6 +9,7 @@ import typer
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
 from tuner.cli.printing import print_changes_since_search, print_lines, print_result
 from tuner.formatting import headline, percent
+from tuner.limits import MOST_SEEDS, MOST_SIZES
 
 if TYPE_CHECKING:
     from tuner.analysis import LearningPoint
@@ -17,9 +18,14 @@ if TYPE_CHECKING:
 
 def learning_curve(
     study: StudyArgument,
-    seeds: Annotated[int, typer.Option("--seeds", metavar="K", min=2, max=64, help="Networks trained per size.")] = 4,
+    seeds: Annotated[
+        int, typer.Option("--seeds", metavar="K", min=2, max=MOST_SEEDS, help="Networks trained per size.")
+    ] = 4,
     sizes: Annotated[
-        int, typer.Option("--sizes", metavar="N", min=1, max=20, help="Training-set sizes, including the whole set.")
+        int,
+        typer.Option(
+            "--sizes", metavar="N", min=1, max=MOST_SIZES, help="Training-set sizes, including the whole set."
+        ),
     ] = 5,
     storage: StorageOption = None,
     as_json: JsonOption = False,

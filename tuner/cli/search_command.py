@@ -25,6 +25,7 @@ from tuner.cli.progress import check_log_format, log_json, show_progress
 from tuner.commands import command_text
 from tuner.errors import UsageError
 from tuner.formatting import percent
+from tuner.limits import MOST_PROCESSES
 from tuner.printable import mask_word
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def search(
             "--workers",
             metavar="K",
             min=1,
-            max=1024,
+            max=MOST_PROCESSES,
             help="Processes on this machine [default: 1], or Dask workers [default: all].",
             show_default=False,
         ),

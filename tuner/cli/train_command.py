@@ -11,6 +11,7 @@ from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, Stu
 from tuner.cli.printing import print_changes_since_search, print_lines, print_result
 from tuner.errors import UsageError
 from tuner.formatting import headline, percent
+from tuner.limits import MOST_SEEDS
 from tuner.outcomes import ERROR_NAMES
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def train(
     ] = False,
     old_one_se: Annotated[bool, typer.Option("--sober", hidden=True)] = False,
     seeds: Annotated[
-        int, typer.Option("--seeds", metavar="K", min=1, help="Train with K seeds and show the spread.")
+        int, typer.Option("--seeds", metavar="K", min=1, max=MOST_SEEDS, help="Train with K seeds and show the spread.")
     ] = 1,
     on: Annotated[
         Literal["train", "train+dev"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -12,9 +13,10 @@ from functools import partial
 from signal import SIGINT
 from typing import Any, TypeVar
 
-from tuner.arguments import integer, number, one_of, unexpected
+from tuner.arguments import integer, number, one_of
 from tuner.errors import ArgumentError, SearchError, Stop, StorageError
 from tuner.formatting import count, duration, percent, value
+from tuner.limits import MOST_PROCESSES
 from tuner.outcomes import FailureGroup, TrialState, failure_groups
 from tuner.reference_models import ALL, CHOICES
 from tuner.running.cluster import run_on_cluster
@@ -38,7 +40,6 @@ from tuner.storage import (
 )
 from tuner.workspace.creating import PreparedStudy
 
-MOST_PROCESSES = 1000
 SECONDS_BETWEEN_REPORTS = 0.2
 SECONDS_BETWEEN_LOOKS_IN = 1.0
 
@@ -63,11 +64,9 @@ class SearchRequest:
     def __post_init__(self) -> None:
         if self.trials is not None and self.total is not None:
             raise ArgumentError(f"trials and total are mutually exclusive, got {self.trials} and {self.total}")
-        for name in ("trials", "total", "workers"):
+        for name, most in (("trials", math.inf), ("total", math.inf), ("workers", MOST_PROCESSES)):
             if getattr(self, name) is not None:
-                integer(name, getattr(self, name), low=1)
-        if self.scheduler is None and self.workers is not None and self.workers > MOST_PROCESSES:
-            raise unexpected("workers", f"at most {MOST_PROCESSES:,} processes on one machine", self.workers)
+                integer(name, getattr(self, name), low=1, high=most)
         if self.timeout is not None:
             number("timeout", self.timeout, above=0)
         one_of("references", self.references, CHOICES)

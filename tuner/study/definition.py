@@ -26,6 +26,7 @@ from pydantic import (
 from tuner.data import AUGMENTATIONS, DataSettings, make_augment
 from tuner.errors import UsageError
 from tuner.formatting import bounded, shorten
+from tuner.limits import MOST_SEEDS
 from tuner.metrics import METRICS
 from tuner.nn import ACTIVATIONS, Stopping
 from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
@@ -113,7 +114,7 @@ class TrainingSection(Section):
         default="train_set", description="m in the penalty λ/(2m): rows of the training set, or of the mini-batch"
     )
     seeds: int = Field(
-        default=1, ge=1, le=64, description="networks per trial, one per seed; the trial's value is their mean"
+        default=1, ge=1, le=MOST_SEEDS, description="networks per trial, one per seed; the trial's value is their mean"
     )
 
     @property

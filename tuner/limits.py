@@ -1,0 +1,8 @@
+"""The most of something that a definition, the command line or a call may ask for, where more would fill memory."""
+
+MOST_SEEDS = 64
+"""Networks of one trial, one per seed."""
+MOST_SIZES = 20
+"""Sizes of the training set on a learning curve."""
+MOST_PROCESSES = 1000
+"""Worker processes on one machine."""

@@ -1,11 +1,12 @@
 """How far the diagnosis can be trusted: made problems, really trained networks, and the truth beside every claim.
 
     python -m benchmarks.diagnosis [--problems 200] [--draws 25] [--surface-seeds 60] [--searches 40] [--seed N]
+                                   [--pictures docs/images]
 
 Every problem is searched once (really trained networks) and judged on so many fresh dev and test sets. The truth is the
 chosen network's error on 20,000 fresh examples. ``--searches`` are whole ones on made problems: TPE with pruning, one
 split and five folds, the error and the balanced error (the protocol ``made`` of benchmarks.audit). Prints every figure
-beside its goal; ends with 1 if a goal is missed.
+beside its goal; ends with 1 if a goal is missed. ``--pictures``: the folder to draw figures by size of the dev set in.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from benchmarks.audit import made_cases, made_goals
 from benchmarks.goals import Goal, rate_goal
 from benchmarks.hyperparameter_surface import hyperparameter_goals, judge_hyperparameters
 from benchmarks.made_problems import Problem, early_stopping, make_problem, train_networks
+from benchmarks.pictures import draw_trust
 from tuner.analysis import (
     Competition,
     Diagnosis,
@@ -360,6 +362,7 @@ def main() -> int:
     parser.add_argument("--searches", type=int, default=40)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--pictures", type=Path, default=None)
     given = parser.parse_args()
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if given.seed is None else given.seed
     print(f"seed {seed}: {given.problems} problems x {given.draws} draws, {given.surface_seeds} made surfaces")
@@ -375,6 +378,8 @@ def main() -> int:
         )
         cases = list(itertools.islice(made_cases(given.searches), given.searches))
         searched = made_goals(list(workers.map(partial(judge_search, folder=Path()), cases)))
+    if given.pictures is not None:
+        draw_trust(rows, given.pictures)
     goals = [*diagnosis_goals(rows), *searched, *hyperparameter_goals(hyperparameters), speed_goal()]
     by_kind = rows.groupby("kind")[["raw_bias", "corrected_bias", "dev_corrected.covered", "best_in_set", "set_share"]]
     print(by_kind.mean().astype(float).round(3).to_string())

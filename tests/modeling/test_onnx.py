@@ -95,6 +95,36 @@ def test_networks_of_folds_have_each_their_encoding(place: Path) -> None:
     check(model, place / "m.onnx", rows())
 
 
+def test_spellings_of_missing_cells(workplace: Path) -> None:
+    """ "?" and what the definition calls missing count as missing in the graph as in the model; nodes have names."""
+    frame = mixed_rows(120, seed=7)
+    frame.loc[::9, ["width", "color", "day"]] = [-999.0, "unknown", "1900-01-01"]
+    frame.loc[4::9, "color"] = "?"
+    settings = {"data": {"missing": ["-999", "unknown", "1900-01-01", "-1.5"]}, "network": {"hidden": [4]}}
+    model = tuner.search(frame, target="class", trials=1, definition=settings).train()
+    raw = onnx_inputs(model, frame)
+    assert np.isnan(raw["numbers"][0, 1]) and raw["categories"][0, 0] == ""
+    raw["numbers"][::9, [1, 3]] = [-999, pd.Timestamp("1900-01-01").timestamp()]
+    raw["categories"][:, 0] = frame["color"].fillna("NA")
+    export_onnx(model, workplace / "m.onnx")
+    (probabilities,) = onnxruntime.InferenceSession(workplace / "m.onnx").run(["probabilities"], raw)
+    np.testing.assert_allclose(probabilities, model.predict_proba(frame), atol=1e-5)
+    names = [node.name for node in onnx.load(workplace / "m.onnx").graph.node]
+    assert len(set(names)) == len(names)
+    assert {"network 1/layer 2/MatMul", "inputs/column color/LabelEncoder"} < set(names)
+
+
+def test_a_column_that_some_folds_do_not_use(workplace: Path) -> None:
+    """The graph takes the columns of all folds, and each fold finds its own."""
+    frame = mixed_rows(90, seed=7).drop(columns="day")
+    frame.insert(0, "once", (np.arange(90) == 40).astype(float))
+    settings = {"data": {"folds": 3}, "training": {"max_epochs": 2}}
+    model = tuner.search(frame, target="class", trials=1, definition=settings).train()
+    used = [{column.name for column in encoding.columns if column.features} for encoding in model.encodings]
+    assert sum("once" in names for names in used) == 2
+    check(model, workplace / "m.onnx", frame)
+
+
 def test_numbers_alone_and_whole_number_classes(workplace: Path) -> None:
     """A study of arrays: one input, and classes that are numbers."""
     rng = np.random.default_rng(0)

@@ -24,7 +24,7 @@ def export(
     refuse_overwriting(onnx, force=force)
     loaded = load_model(model)
     size = export_onnx(loaded, onnx, force=force)
-    numbers, categories = raw_names(loaded.encodings[0])
+    numbers, categories = raw_names(loaded.encodings)
     print_lines(f"study {loaded.metadata.study} · {loaded.metadata.described()}")
     if numbers:
         print_lines(f"input numbers: float64 (n, {len(numbers)}), missing cells NaN: {_some(numbers)}")

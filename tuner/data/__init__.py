@@ -30,7 +30,16 @@ from tuner.data.settings import DataSettings, SplitSettings
 from tuner.data.subsets import random_subset
 
 if TYPE_CHECKING:
-    from tuner.data.applying import class_indices, names_of, raw_columns, raw_names, read_labeled, rows_frame
+    from tuner.data.applying import (
+        class_indices,
+        missing_numbers,
+        missing_texts,
+        names_of,
+        raw_columns,
+        raw_names,
+        read_labeled,
+        rows_frame,
+    )
     from tuner.data.data_checks import check_data_quality
     from tuner.data.encoding import LARGEST_INPUT, Encoding, encode_frame
     from tuner.data.sources import readable, usable_rows
@@ -69,6 +78,8 @@ __all__ = [
     "joined",
     "load_dataset",
     "make_augment",
+    "missing_numbers",
+    "missing_texts",
     "names_of",
     "random_subset",
     "raw_columns",

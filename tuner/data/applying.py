@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.encoders import Reads
+from tuner.data.dates import seconds_of
+from tuner.data.encoders import FittedColumn, Reads
 from tuner.data.encoding import Encoding
 from tuner.data.in_memory import as_table
 from tuner.data.settings import DataSettings
 from tuner.data.sources import read_pieces
-from tuner.data.sources.delimited import MISSING_LABELS
+from tuner.data.sources.delimited import MISSING as MISSING_CELLS
+from tuner.data.sources.delimited import MISSING_LABELS, looks_numeric
 from tuner.data.sources.opening import readable
 from tuner.data.sources.raw import Raw, Wanted, by_row, with_text_names
 from tuner.data.tables import text_of
@@ -75,23 +79,46 @@ def read_labeled(
         yield raw.frame, match_labels(raw, name, labels, class_names)[0]
 
 
-def raw_names(encoding: Encoding) -> tuple[list[str], list[str]]:
-    """Return the names of the columns an encoding uses: numbers, booleans and dates; and categories."""
-    used = [column for column in encoding.columns if column.features]
+def raw_names(encodings: Sequence[Encoding]) -> tuple[list[str], list[str]]:
+    """Return the names of the columns that encodings use: numbers, booleans and dates; and categories."""
+    used = _used_by_any(encodings)
     text = [column.name for column in used if column.encoder.reads is Reads.TEXT]
     return [column.name for column in used if column.encoder.reads is not Reads.TEXT], text
 
 
-def raw_columns(encoding: Encoding, frame: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
+def raw_columns(encodings: Sequence[Encoding], frame: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
     """Return raw rows before the encoding as two matrices with the columns of :func:`raw_names`.
 
     Numbers (n, p): booleans as 0 and 1, dates in seconds since 1970, NaN if missing.  Categories (n, q): text, empty if
     missing.
     """
-    names = raw_names(encoding)
-    typed = encoding.typed(Raw(with_text_names(frame), "the rows", by_row))
+    names = raw_names(encodings)
+    every = replace(encodings[0], columns=tuple(_used_by_any(encodings)))
+    typed = every.typed(Raw(with_text_names(frame), "the rows", by_row))
     texts = {name: np.array([*text.levels, ""], dtype=object)[text.codes] for name, text in typed.text.items()}
     return _matrix(typed.measured(), names[0], typed.n_rows, np.float64), _matrix(texts, names[1], typed.n_rows, object)
+
+
+def _used_by_any(encodings: Sequence[Encoding]) -> list[FittedColumn]:
+    """Return each column that at least one encoding has inputs of: a column may vary in some folds alone."""
+    same = zip(*(encoding.columns for encoding in encodings), strict=True)
+    return [used[0] for each in same if (used := [column for column in each if column.features])]
+
+
+def missing_numbers(column: FittedColumn, missing: Sequence[str]) -> list[float]:
+    """Return the values of a column of :func:`raw_columns`' numbers that the definition calls missing, like -999."""
+    if column.date_format is not None:
+        seconds = seconds_of(missing, column.date_format)
+        return sorted(set(seconds[~np.isnan(seconds)].tolist()))
+    if column.words is not None or column.encoder.reads is Reads.SECONDS:
+        return []
+    return sorted({float(cell) for cell in missing if looks_numeric(cell) and math.isfinite(float(cell))})
+
+
+def missing_texts(missing: Sequence[str]) -> list[str]:
+    """Return the texts of a category that count as missing: ?, NA and others, and those of the definition."""
+    numbers = [text_of(float(cell)) for cell in missing if looks_numeric(cell)]
+    return sorted({*MISSING_CELLS, *missing, *numbers})
 
 
 def _matrix(columns: dict[str, NDArray[Any]], names: list[str], n: int, dtype: Any) -> NDArray[Any]:

@@ -3,10 +3,9 @@
 Inputs (the names of their columns, in order, stand in the file's metadata as JSON lists):
 
 - ``numbers``: float64 (n, p), one column for each number, boolean (0 or 1) and date (seconds since 1970, UTC) that the
-  model uses; a missing cell is NaN;
+  model uses; a missing cell is NaN, or a number that ``[data] missing`` names;
 - ``categories``: text (n, q), one column for each category, without outer spaces, integers without a point; a missing
-cell
-  is the empty text.
+  cell is the empty text, or one of the spellings of ``tuner predict``: ?, NA, and those of ``[data] missing``.
 
 An input that the model has no columns for is left out.  Outputs: ``predicted`` (n,), ``probabilities`` float32 (n,
 n_classes) in the order of the classes.  float64 keeps what matters of large numbers that vary little (years, dates);
@@ -16,9 +15,11 @@ everything after the normalization is float32, as in training.  ``onnx_inputs`` 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ from tuner.data import (
     Feature,
     FittedColumn,
     Reads,
+    missing_numbers,
+    missing_texts,
     raw_columns,
     raw_names,
 )
@@ -73,7 +76,7 @@ def export_onnx(model: Model, path: str | Path, *, force: bool = False) -> int:
 
 def onnx_inputs(model: Model, frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
     """The graph's inputs for raw rows.  Raises DataError where a cell or column is not what the model takes."""
-    numbers, categories = raw_columns(model.encodings[0], frame)
+    numbers, categories = raw_columns(model.encodings, frame)
     inputs: dict[str, NDArray[Any]] = {NUMBERS: numbers, CATEGORIES: categories}
     return {name: array for name, array in inputs.items() if array.shape[1]}
 
@@ -82,7 +85,7 @@ def build_graph(model: Model) -> Any:
     """The ONNX model."""
     from onnx import TensorProto, helper
 
-    names = dict(zip((NUMBERS, CATEGORIES), raw_names(model.encodings[0]), strict=True))
+    names = dict(zip((NUMBERS, CATEGORIES), raw_names(model.encodings), strict=True))
     types = {NUMBERS: TensorProto.DOUBLE, CATEGORIES: TensorProto.STRING}
     nodes = _Nodes()
     _answer(nodes, model)
@@ -113,20 +116,38 @@ def build_graph(model: Model) -> Any:
 
 
 class _Nodes:
-    """The graph as it grows: nodes in the order they run, and constants."""
+    """The graph as it grows: nodes in the order they run, and constants.
+
+    ``numbers``: what yields the input of numbers, missing ones as NaN.  ``missing``: texts of missing categories.
+    """
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
-        self._numbers = count()
+        self.numbers = NUMBERS
+        self.missing: list[str] = []
+        self._part = ""
+        self._names: Counter[str] = Counter()
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Name what is added within after a part of the model: "age", "layer 1"."""
+        outer, self._part = self._part, f"{self._part}{name}/"
+        yield
+        self._part = outer
+
+    def _name(self, name: str) -> str:
+        """Return a name that nothing else in the graph has."""
+        self._names[name := self._part + name] += 1
+        return name if self._names[name] == 1 else f"{name} {self._names[name]}"
 
     def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         """One operator; the name of what it yields."""
         from onnx import helper
 
-        name = output or f"v{next(self._numbers)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
-        return name
+        name = self._name(operator)
+        self.nodes.append(helper.make_node(operator, list(inputs), [output or name], name=name, **attributes))
+        return output or name
 
     def cast(self, name: str, to: str) -> str:
         """The same in another of ONNX's types."""
@@ -138,7 +159,7 @@ class _Nodes:
         """A constant tensor; its name."""
         from onnx import numpy_helper
 
-        name = f"c{next(self._numbers)}"
+        name = self._name("constant")
         array = np.array(value, dtype=dtype)
         text = array.astype(object) if array.dtype.kind == "U" else array
         self.constants.append(numpy_helper.from_array(text, name))
@@ -147,13 +168,18 @@ class _Nodes:
 
 def _answer(nodes: _Nodes, model: Model) -> None:
     """From the inputs to the outputs; several networks answer with their mean probabilities."""
-    encoded: list[Piece] = [_encode(nodes, encoding) for encoding in model.encodings]
+    place = {name: k for names in raw_names(model.encodings) for k, name in enumerate(names)}
+    _read_missing(nodes, model, place)
+    encoded: list[Piece] = []
+    for encoding in model.encodings:
+        with nodes.part("inputs"):
+            encoded.append(_encode(nodes, encoding, place))
     every = encoded * len(model.networks) if len(encoded) == 1 else encoded
     alone = len(model.networks) == 1
-    outputs = [
-        _network(nodes, network, *inputs, output=PROBABILITIES if alone else None)
-        for network, inputs in zip(model.networks, every, strict=True)
-    ]
+    outputs = []
+    for number, (network, inputs) in enumerate(zip(model.networks, every, strict=True), start=1):
+        with nodes.part(f"network {number}"):
+            outputs.append(_network(nodes, network, *inputs, output=PROBABILITIES if alone else None))
     index = outputs[0][0]
     if not alone:
         mean = nodes.add("Mean", *(probabilities for _, probabilities in outputs), output=PROBABILITIES)
@@ -171,12 +197,13 @@ def _network(nodes: _Nodes, network: Network, X: str, positions: Sequence[int], 
         "sigmoid": ("Sigmoid", {}),
     }
     layers = shape.views(network.theta)
-    for number, (W, b) in enumerate(layers):
-        weights = W[list(positions)] if number == 0 else W
-        a = nodes.add("Add", nodes.add("MatMul", a, nodes.constant(weights)), nodes.constant(b))
-        if number < len(layers) - 1:
-            operator, attributes = activation[shape.activation]
-            a = nodes.add(operator, a, **attributes)
+    for number, (W, b) in enumerate(layers, start=1):
+        weights = W[list(positions)] if number == 1 else W
+        with nodes.part(f"layer {number}"):
+            a = nodes.add("Add", nodes.add("MatMul", a, nodes.constant(weights)), nodes.constant(b))
+            if number < len(layers):
+                operator, attributes = activation[shape.activation]
+                a = nodes.add(operator, a, **attributes)
     if shape.output == "softmax":
         return nodes.add("ArgMax", a, axis=1, keepdims=0), nodes.add("Softmax", a, axis=1, output=output)
     p = nodes.add("Sigmoid", a)
@@ -189,10 +216,25 @@ def _network(nodes: _Nodes, network: Network, X: str, positions: Sequence[int], 
 # --- the encoding -----------------------------------------------------------------------------------------------------
 
 
-def _encode(nodes: _Nodes, encoding: Encoding) -> Piece:
-    """The encoded inputs."""
-    numbers, categories = raw_names(encoding)
-    place = {name: k for names in (numbers, categories) for k, name in enumerate(names)}
+def _read_missing(nodes: _Nodes, model: Model, place: Mapping[str, int]) -> None:
+    """What counts as missing besides NaN and empty texts: the spellings of ``tuner predict``."""
+    spelled = model.encodings[0].missing
+    nodes.missing = missing_texts(spelled)
+    columns = {column.name: column for encoding in model.encodings for column in encoding.columns if column.features}
+    values = {
+        place[name]: missing_numbers(column, spelled)
+        for name, column in columns.items()
+        if column.encoder.reads is not Reads.TEXT
+    }
+    with nodes.part("missing numbers"):
+        for nth in range(max(map(len, values.values()), default=0)):
+            row = [each[nth] if nth < len(each) else math.nan for _, each in sorted(values.items())]
+            stand_in = nodes.add("Equal", nodes.numbers, nodes.constant(row, np.float64))
+            nodes.numbers = nodes.add("Where", stand_in, nodes.constant(math.nan, np.float64), nodes.numbers)
+
+
+def _encode(nodes: _Nodes, encoding: Encoding, place: Mapping[str, int]) -> Piece:
+    """The encoded inputs; ``place``: where in the input of numbers or of categories each column stands."""
     pieces: list[Piece] = []
     values: list[tuple[int, FittedColumn, Feature]] = []
     absent: list[tuple[int, FittedColumn, Feature]] = []
@@ -203,21 +245,24 @@ def _encode(nodes: _Nodes, encoding: Encoding) -> Piece:
             elif column.encoder.reads is not Reads.TEXT and feature.part == MISSING:
                 absent.append((place[column.name], column, feature))
     if values:
-        pieces.append((_values(nodes, values), [feature.position for _, _, feature in values]))
+        with nodes.part("numbers"):
+            pieces.append((_values(nodes, values), [feature.position for _, _, feature in values]))
     if absent:
-        picked = nodes.add("Gather", NUMBERS, nodes.constant([k for k, _, _ in absent], np.int64), axis=1)
-        flags = nodes.cast(nodes.add("IsNaN", picked), "FLOAT")
+        with nodes.part("missing"):
+            picked = nodes.add("Gather", nodes.numbers, nodes.constant([k for k, _, _ in absent], np.int64), axis=1)
+            flags = nodes.cast(nodes.add("IsNaN", picked), "FLOAT")
         pieces.append((flags, [feature.position for _, _, feature in absent]))
     for column in encoding.columns:
         if column.features and not column.encoder.in_blocks:
-            pieces += GRAPHS[column.kind](nodes, column, place[column.name])
+            with nodes.part(f"column {column.name}"):
+                pieces += GRAPHS[column.kind](nodes, column, place[column.name])
     joined = pieces[0][0] if len(pieces) == 1 else nodes.add("Concat", *(name for name, _ in pieces), axis=1)
     return joined, [position for _, positions in pieces for position in positions]
 
 
 def _values(nodes: _Nodes, values: Sequence[tuple[int, FittedColumn, Feature]]) -> str:
     """Numbers, missing ones filled, normalized, within what float32 holds."""
-    raw = nodes.add("Gather", NUMBERS, nodes.constant([k for k, _, _ in values], np.int64), axis=1)
+    raw = nodes.add("Gather", nodes.numbers, nodes.constant([k for k, _, _ in values], np.int64), axis=1)
     fill = nodes.constant([column.fill for _, column, _ in values], np.float64)
     filled = nodes.add("Where", nodes.add("IsNaN", raw), fill, raw)
     normalized = _normalized(nodes, filled, [feature for _, _, feature in values])
@@ -238,7 +283,7 @@ def _by_part(
     features = [feature for feature in column.features if feature.part != MISSING]
     if not features:
         return
-    raw = nodes.add("Gather", NUMBERS, nodes.constant([place], np.int64), axis=1)
+    raw = nodes.add("Gather", nodes.numbers, nodes.constant([place], np.int64), axis=1)
     fill = nodes.constant(column.fill, np.float64)
     parts = parts_of(nodes, nodes.add("Where", nodes.add("IsNaN", raw), fill, raw))
     joined = nodes.add("Concat", *(parts[feature.part] for feature in features), axis=1)
@@ -265,7 +310,7 @@ def _category(nodes: _Nodes, column: FittedColumn, place: int) -> Iterator[Piece
     slots = {feature.level: k for k, feature in enumerate(column.features) if feature.part == "level"}
     shared = {feature.part: k for k, feature in enumerate(column.features) if feature.part != "level"}
     none = len(column.features)
-    slots[""] = shared.get("missing", none)
+    slots |= {text: shared.get("missing", none) for text in nodes.missing if text not in slots}
     text = nodes.add("Gather", CATEGORIES, nodes.constant(place, np.int64), axis=1)
     slot = nodes.add(
         "LabelEncoder",

@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+import tuner
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -66,6 +69,12 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("TUNER_STORAGE", raising=False)
     monkeypatch.setenv("COLUMNS", "120")
     return tmp_path
+
+
+@pytest.fixture
+def without_references(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search from Python trains no reference models, unless it is asked to: they take longer than small trials."""
+    monkeypatch.setattr(tuner, "search", partial(tuner.search, references="none"))
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ import tuner
 from tests.conftest import SMALL_STUDY, small_table
 from tuner.errors import ArgumentError, InputError, UsageError
 
+pytestmark = pytest.mark.usefixtures("without_references")
+
 
 def test_search_returns_the_study(small_study: Path) -> None:
     """A search in Python is the search of the command line: same budget, same database."""
@@ -130,7 +132,7 @@ def test_rows_in_memory_begin_with_another_study(workplace: Path) -> None:
         ({"trials": 2.5}, "trials: expected an integer ≥ 1, got 2.5"),
         ({"total": 0}, "total: expected an integer ≥ 1, got 0"),
         ({"trials": 1, "total": 2}, "trials and total are mutually exclusive, got 1 and 2"),
-        ({"workers": 0}, "workers: expected an integer ≥ 1, got 0"),
+        ({"workers": 0}, "workers: expected an integer ≥ 1 and ≤ 1000, got 0"),
         ({"timeout": -1}, "timeout: expected a number > 0, got -1"),
         ({"timeout": "5h"}, "timeout: expected a number > 0, got '5h'"),
     ],

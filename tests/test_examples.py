@@ -24,7 +24,7 @@ def examples(workplace: Path) -> Path:
 
 def test_the_scikit_learn_example_is_searched(examples: Path, run: Run) -> None:
     """K nearest neighbors are right on most digits, and the report says who trained them."""
-    result = run("search", "examples/sklearn-digits.toml", "--trials", 3)
+    result = run("search", "--references", "none", "examples/sklearn-digits.toml", "--trials", 3)
     assert (result.returncode, "trained by sklearn_trainer:fit" in result.stdout) == (0, True), result.stderr
     best = tuner.load_study("examples/sklearn-digits.toml").report().best
     assert best is not None
@@ -35,7 +35,7 @@ def test_the_scikit_learn_example_is_searched(examples: Path, run: Run) -> None:
 def test_the_lightgbm_example_is_searched(examples: Path, run: Run) -> None:
     """Boosted trees beat the majority class, and their costs are known."""
     pytest.importorskip("lightgbm")
-    result = run("search", "examples/lightgbm-churn.toml", "--trials", 2)
+    result = run("search", "--references", "none", "examples/lightgbm-churn.toml", "--trials", 2)
     assert result.returncode == 0, result.stderr
     trials = tuner.load_study("examples/lightgbm-churn.toml").trials()
     assert trials["dev_error"].max() < 0.25
@@ -47,7 +47,7 @@ def test_the_convolutional_example_is_searched(examples: Path, run: Run) -> None
     """It reports its epochs, and knows its costs."""
     pytest.importorskip("torch")
     shorter(examples / "torch-cnn.toml", {"max_epochs = 30": "max_epochs = 6"})
-    result = run("search", "examples/torch-cnn.toml", "--trials", 2)
+    result = run("search", "--references", "none", "examples/torch-cnn.toml", "--trials", 2)
     assert result.returncode == 0, result.stderr
     study = tuner.load_study("examples/torch-cnn.toml")
     assert study.trials()["dev_error"].min() < 0.2
@@ -60,7 +60,7 @@ def test_the_pytorch_example_is_searched(examples: Path, run: Run) -> None:
     """A network of PyTorch's reports its epochs."""
     pytest.importorskip("torch")
     shorter(examples / "torch-digits.toml", {"max_epochs = 100": "max_epochs = 4"})
-    result = run("search", "examples/torch-digits.toml", "--trials", 2)
+    result = run("search", "--references", "none", "examples/torch-digits.toml", "--trials", 2)
     assert result.returncode == 0, result.stderr
     report = tuner.load_study("examples/torch-digits.toml").report()
     assert report.epochs["dev_error"].between(0, 1).all()

@@ -13,14 +13,13 @@ from tests.conftest import DEADLINE
 from tests.running.conftest import ENDLESS, LASTING, Edit, Start, finished, is_training, rows, search, states, wait_for
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("number", "status", "workers"), [(signal.SIGINT, 130, 1), (signal.SIGTERM, 143, 2)])
 def test_a_signal_puts_the_running_trial_back(
     edit: Edit, start: Start, number: signal.Signals, status: int, workers: int
 ) -> None:
     """A long trial is re-queued at once; the exit status and the last line say so."""
     database = edit(ENDLESS)
-    process = start("search", "small", "--workers", workers)
+    process = start("search", "small", "--references", "none", "--workers", workers)
     wait_for(lambda: is_training(database, workers))
     process.send_signal(number)
     _, errors = process.communicate(timeout=DEADLINE)
@@ -48,7 +47,7 @@ def test_the_next_run_completes_what_was_stopped(edit: Edit, start: Start) -> No
 def test_workers_end_with_their_parent(edit: Edit, start: Start) -> None:
     """``kill -9`` of a search with two workers leaves no worker behind; their trials are re-queued."""
     database = edit(ENDLESS)
-    process = start("search", "small", "--workers", 2)
+    process = start("search", "small", "--references", "none", "--workers", 2)
     wait_for(lambda: is_training(database, 2))
     process.kill()
     process.communicate(timeout=DEADLINE)
@@ -58,7 +57,7 @@ def test_workers_end_with_their_parent(edit: Edit, start: Start) -> None:
 def test_a_worker_that_dies_is_replaced(edit: Edit, start: Start) -> None:
     """A worker is killed in its trial: the trial is taken over, and the budget completed."""
     database = edit({**LASTING, "trials = 4": "trials = 4"})
-    process = start("search", "small", "--workers", 2)
+    process = start("search", "small", "--references", "none", "--workers", 2)
     wait_for(lambda: is_training(database))
     os.kill(pid_of_a_trial(database), signal.SIGKILL)
     _, errors = process.communicate(timeout=DEADLINE)

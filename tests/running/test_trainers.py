@@ -267,7 +267,7 @@ def test_ctrl_c_ends_a_trainer_that_never_reports(make: Make, start: Start) -> N
     """SIGINT puts the trial back, exit status 130; what the trainer prints does not disturb --json."""
     body = "import time\ndef fit(params, data, seed, report):\n    print('noise')\n    time.sleep(0.5)\n" + " " * 4
     database = make(body + "while True:\n        time.sleep(0.01)\n")
-    process = start("search", "own", "--json")
+    process = start("search", "own", "--references", "none", "--json")
     wait_for(lambda: is_training(database))
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=DEADLINE)
@@ -280,7 +280,7 @@ def test_ctrl_c_ends_a_trainer_that_never_reports(make: Make, start: Start) -> N
 def test_a_signal_to_all_processes_loses_no_trial(make: Make, start: Start) -> None:
     """As a service manager stops them: the search, its workers, and the trainers' processes, at once."""
     database = make("import time\ndef fit(params, data, seed, report):\n    print('begun')\n    time.sleep(1000)\n")
-    process = start("search", "own", "--workers", 2)
+    process = start("search", "own", "--references", "none", "--workers", 2)
     wait_for(lambda: is_training(database, 2))
     assert process.stderr is not None
     for _ in range(2):

@@ -17,6 +17,8 @@ from tests.conftest import SMALL_STUDY, small_table
 from tuner.errors import ArgumentError, DataError, DefinitionError, InputError
 from tuner.scales import SCALES
 
+pytestmark = pytest.mark.usefixtures("without_references")
+
 FRAME = pd.read_csv(io.StringIO(small_table()))
 X, Y = FRAME[["width", "height"]].to_numpy(), FRAME["kind"].to_numpy()
 GROUPS = np.arange(150) // 3

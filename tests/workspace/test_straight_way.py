@@ -54,6 +54,9 @@ print(json.dumps(counts))
 """
 
 
+SEARCH = ("search", "my.csv", "--target", "kind", "--trials", "1", "--quiet", "--references", "fast")
+
+
 def counted(*arguments: str) -> dict[str, int]:
     """What ``tuner ARGUMENTS`` opens, reads and parses."""
     result = subprocess.run(
@@ -69,16 +72,16 @@ def test_a_search_opens_the_data_file_once(workplace: Path, rows: int) -> None:
     """A first one, with folds (small data) and without; and one that goes on, though its data are prepared."""
     (workplace / "my.csv").write_text(small_table(rows), encoding="utf-8")
     once = {"data file opened": 1, "data file hashed": 1, "definitions parsed": 1}
-    first = counted("search", "my.csv", "--target", "kind", "--trials", "1", "--quiet")
+    first = counted(*SEARCH)
     assert first == first | once
-    again = counted("search", "my.csv", "--target", "kind", "--trials", "1", "--quiet")
+    again = counted(*SEARCH)
     assert again == again | once | {"engines": 1, "study read": 1}
 
 
 def test_a_report_locates_and_reads_the_study_once(workplace: Path) -> None:
     """By its definition file, or by the name that only the database holds; the data file is left alone."""
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
-    counted("search", "my.csv", "--target", "kind", "--trials", "1", "--quiet")
+    counted(*SEARCH)
     once = {"definitions parsed": 1, "engines": 1, "study read": 1}
     report = counted("report", "my")
     assert report == report | once

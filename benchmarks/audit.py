@@ -318,22 +318,30 @@ PROTOCOLS: dict[str, Callable[[int, Sequence[int]], Iterator[Case]]] = {
 
 
 def error_goals(records: Sequence[Record], what: str) -> list[Goal]:
-    """Whether dev error and its interval are right, in standard errors of the dev set."""
+    """Whether dev error and its interval are right, in standard errors; all records are of one metric."""
     truth = np.array([one.networks for one in records])
-    se = np.sqrt(np.maximum(truth * (1 - truth), 1e-9) / np.array([one.n_dev for one in records]))
     measured, value = np.array([one.dev for one in records]), np.array([one.corrected[0] for one in records])
     ends = np.array([one.corrected[1:] for one in records])
+    plain = records[0].case.metric == "error"
+    if plain:
+        se = np.sqrt(np.maximum(truth * (1 - truth), 1e-9) / np.array([one.n_dev for one in records]))
+    else:  # a mean over classes has no count of its own: the unit is the corrected interval's
+        se = np.diff(ends)[:, 0] / 2 / 1.96
     inside = (ends[:, 0] - 1e-12 <= truth) & (truth <= ends[:, 1] + 1e-12)
     places = np.arange(len(records))
     raw, bias = (measured - truth) / se, (value - truth) / se
-    wide = np.diff(ends)[:, 0].mean() / np.mean([width(one.dev, one.n_dev) for one in records])
-    return [
+    goals = [
         Goal(name=f"{what}: measured dev error, bias in standard errors", value=float(raw.mean())),
         Goal(name=f"{what}: selection-corrected, bias in standard errors", value=float(bias.mean()),
             low=-0.3, high=0.3, error=float(bias.std() / np.sqrt(len(records)))),
         rate_goal(f"{what}: true error of the networks in the 95% interval", inside, places, low=0.93),
-        Goal(name=f"{what}: width over that of the measured error's interval", value=float(wide), high=1.4),
     ]  # fmt: skip
+    if plain:
+        wide = np.diff(ends)[:, 0].mean() / np.mean([width(one.dev, one.n_dev) for one in records])
+        goals.append(
+            Goal(name=f"{what}: width over that of the measured error's interval", value=float(wide), high=1.4)
+        )
+    return goals
 
 
 def width(share: float, n: int) -> float:

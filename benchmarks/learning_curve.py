@@ -28,9 +28,9 @@ import pandas as pd
 
 from benchmarks.goals import Goal, rate_goal
 from benchmarks.made_problems import PROBLEMS, Problem
-from tuner.analysis import fit_learning_curve, learning_points, wilson
+from tuner.analysis import fit_learning_curve, learning_points, subset_sizes, wilson
 from tuner.data import Dataset, DataSettings, Part, SplitSettings, dataset_from_arrays, random_subset
-from tuner.modeling.learning_curve import SEEDS, LearningCurveTask, subset_sizes, train_size
+from tuner.modeling.learning_curve import SEEDS, LearningCurveTask, train_size
 from tuner.study import parse_definition
 from tuner.study.hyperparameters import format_hidden
 from tuner.trial import TrialSettings, draw_dev_folds, run_trial

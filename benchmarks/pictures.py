@@ -78,7 +78,7 @@ def draw_by_size(
 
     ``columns``: the column of each name; ``span``: ends of the axis; ``goal``: a dashed line.
     """
-    plot = Plot(width=560, height=300, margins=(34, 14, 70, 56))
+    plot = Plot(width=560, height=310, margins=(34, 14, 80, 56))
     x, y = plot.x_scale(-0.5, len(SIZES) - 1.5), plot.y_scale(*span)
     plot.parts += [tag("style", STYLE), tag("rect", width=plot.width, height=plot.height, fill="#fff")]
     plot.y_axis(y, title, label)
@@ -87,7 +87,7 @@ def draw_by_size(
     said = []
     for place, (low, high) in enumerate(pairwise(SIZES)):
         some = rows[(rows.n_dev >= low) & (rows.n_dev < high)]
-        plot.text(float(x(place)), plot.bottom + 18, f"{low} to {high - 1} dev rows", "tick", "middle")
+        plot.text(float(x(place)), plot.bottom + 18, f"{low} to {high - 1}", "tick", "middle")
         for (name, column), css, shift in zip(columns.items(), CLASSES, (-9, 9), strict=True):
             if some.problem.nunique() < 2:
                 continue
@@ -96,8 +96,9 @@ def draw_by_size(
             plot.line((at, at), y([mean - half, mean + half]), f"range {css}")
             plot.circle(at, float(y(mean)), 4.5, css)
             said.append(f"{low} to {high - 1} dev rows, {name}: {label(round(mean, 3))}")
+    plot.text((plot.left + plot.right) / 2, plot.bottom + 36, "rows of the dev set", "axis", "middle")
     for (name, _), css, at in zip(columns.items(), CLASSES, (plot.left, plot.left + 250), strict=True):
-        plot.text(at, plot.height - 16, f"○ {name}", css)
+        plot.text(at, plot.height - 14, f"○ {name}", css)
     drawn = plot.svg(path.stem, f"{title.capitalize()}. {'; '.join(said)}")
     path.write_text(drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1) + "\n", encoding="utf-8")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from numpy.typing import ArrayLike
 
-from tuner.analysis import Baseline, LearningPoint, learning_points
+from tuner.analysis import SIZES, Baseline, LearningPoint, learning_points
 from tuner.arguments import flag, integer, one_of, optional_text, path, text, texts, unexpected
 from tuner.data import Dataset
 from tuner.errors import ArgumentError, UsageError
@@ -17,7 +17,6 @@ from tuner.files import translating_system_errors
 from tuner.limits import MOST_SEEDS, MOST_SIZES
 from tuner.modeling import (
     SEEDS,
-    SIZES,
     TRAIN_DEV,
     Evaluation,
     FitRequest,

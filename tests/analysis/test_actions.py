@@ -272,6 +272,7 @@ def test_high_variance_follows_the_lectures() -> None:
     varied = case(HEALTHY, variance="high", variance_value=0.08, hyperparameters=falling, images=True)
     assert names(varied)[:3] == ["more_data", "more_regularization", "augmentation"]
     assert action(varied, "more_data").verb is Verb.LEARNING_CURVE
+    assert action(case(varied, can_measure_curve=False), "more_data").verb is None
     assert action(varied, "more_regularization").changes["space.lambda"] == {"log_uniform": [0.333, 10.0]}
     assert action(varied, "more_regularization").changes["space.keep_prob"] == {"uniform": [0.25, 0.65]}
 
@@ -359,6 +360,7 @@ def test_an_open_verdict_asks_first_for_what_decides_it() -> None:
     first = ranked(open_)[1]
     assert "about 43,000 train examples would decide the avoidable bias; the variance is so close" in first.why
     assert first.verb is Verb.LEARNING_CURVE
+    assert ranked(case(open_, can_measure_curve=False))[1].verb is None
     assert names(case(open_, folds=None))[1] == "use_folds"
     assert names(case(open_, dev_error=0.06))[1] == "more_dev_examples"
     assert "more_examples" not in names(case(open_, bias="high"))

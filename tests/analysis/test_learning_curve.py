@@ -15,9 +15,11 @@ from tuner.analysis import (
     LearningPoint,
     NetworkRun,
     Prediction,
+    can_fit,
     epoch_corrected_errors,
     fit_learning_curve,
     learning_points,
+    subset_sizes,
 )
 from tuner.analysis.learning_curve import _Posterior
 from tuner.analysis.learning_points import _luck_covariance, shared_luck, size_errors
@@ -32,6 +34,36 @@ def points(
     """Networks whose error is exactly a + b·(n/2000)^−c; each dev example has its own difficulty."""
     difficulty = (np.random.default_rng(0).permutation(n_dev) + 0.5) / n_dev
     return [LearningPoint(n_train=n, wrong=np.tile(difficulty < a + b * (n / 2000) ** -c, (seeds, 1))) for n in sizes]
+
+
+@pytest.mark.parametrize(
+    ("n_train", "n_classes", "expected"),
+    [
+        (1150, 10, [72, 144, 288, 575, 1150]),
+        (50_000, 10, [3125, 6250, 12_500, 25_000, 50_000]),
+        (100, 2, [20, 30, 45, 67, 100]),
+        (300, 20, [100, 132, 173, 228, 300]),
+        (30, 2, [20, 30]),
+        (15, 2, [15]),
+    ],
+)
+def test_sizes_grow_in_equal_ratios_to_the_whole_set(n_train: int, n_classes: int, expected: list[int]) -> None:
+    """From a sixteenth, but with some examples of each class; of few examples there are fewer sizes."""
+    assert subset_sizes(n_train, n_classes) == expected
+
+
+def test_one_size_is_the_whole_set() -> None:
+    """Whatever is left out, today's error is measured."""
+    assert subset_sizes(1000, 2, count=1) == [1000]
+    assert subset_sizes(1000, 2, count=2) == [63, 1000]
+
+
+@pytest.mark.parametrize(
+    ("n_train", "n_classes", "enough"), [(93, 10, False), (98, 10, True), (39, 2, False), (40, 2, True)]
+)
+def test_few_examples_allow_no_curve(n_train: int, n_classes: int, enough: bool) -> None:
+    """Of ten classes the least size has 50: 93 cannot be cut to four sizes that are a quarter apart."""
+    assert can_fit(n_train, n_classes) is enough
 
 
 def test_a_falling_curve_goes_on_falling() -> None:

@@ -12,12 +12,7 @@ from tests.storage.conftest import make_study, outcome, take_and_draw
 from tuner.data import Dataset, DataSettings, SplitSettings, Table, dataset_from_arrays, random_subset
 from tuner.data.subsets import class_shares
 from tuner.modeling import learning_curve, measure_learning_curve
-from tuner.modeling.learning_curve import (
-    LearningCurveTask,
-    _left_out_errors,
-    subset_sizes,
-    train_size,
-)
+from tuner.modeling.learning_curve import LearningCurveTask, _left_out_errors, train_size
 from tuner.storage import open_database, read_study, sqlite_url, write_outcome
 from tuner.study import parse_definition
 from tuner.trial import draw_dev_folds
@@ -60,28 +55,6 @@ def task(data: Dataset, epochs: int = 8) -> LearningCurveTask:
     """The definition's one point on these data."""
     folds = draw_dev_folds(len(data.dev_rows), None, 0)
     return LearningCurveTask(parse_definition(DEFINITION.format(epochs=epochs), "made"), data, folds, PARAMS, seed=5)
-
-
-@pytest.mark.parametrize(
-    ("n_train", "n_classes", "expected"),
-    [
-        (1150, 10, [72, 144, 288, 575, 1150]),
-        (50_000, 10, [3125, 6250, 12_500, 25_000, 50_000]),
-        (100, 2, [20, 30, 45, 67, 100]),
-        (300, 20, [100, 132, 173, 228, 300]),
-        (30, 2, [20, 30]),
-        (15, 2, [15]),
-    ],
-)
-def test_sizes_grow_in_equal_ratios_to_the_whole_set(n_train: int, n_classes: int, expected: list[int]) -> None:
-    """From a sixteenth, but with some examples of each class; of few examples there are fewer sizes."""
-    assert subset_sizes(n_train, n_classes) == expected
-
-
-def test_one_size_is_the_whole_set() -> None:
-    """Whatever is left out, today's error is measured."""
-    assert subset_sizes(1000, 2, count=1) == [1000]
-    assert subset_sizes(1000, 2, count=2) == [63, 1000]
 
 
 @pytest.mark.parametrize(

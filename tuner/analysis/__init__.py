@@ -54,7 +54,14 @@ from tuner.analysis.hyperparameter_states import HyperparameterState, hyperparam
 from tuner.analysis.hyperparameters import Idle, SearchedHyperparameter
 from tuner.analysis.influence import influential
 from tuner.analysis.intervals import ErrorEstimate, difference_interval, wilson
-from tuner.analysis.learning_curve import LearningCurve, Prediction, fit_learning_curve
+from tuner.analysis.learning_curve import (
+    SIZES,
+    LearningCurve,
+    Prediction,
+    can_fit,
+    fit_learning_curve,
+    subset_sizes,
+)
 from tuner.analysis.learning_points import LearningNetwork, LearningPoint, learning_points
 from tuner.analysis.search_health import SearchHealth, count_duplicates, diverging_from
 from tuner.analysis.selection import (
@@ -74,6 +81,7 @@ from tuner.analysis.uncertainty import Uncertainty, spread_beyond_folds, spread_
 __all__ = [
     "ACTIONS",
     "IF_UNCHANGED",
+    "SIZES",
     "Action",
     "Baseline",
     "BestTrialState",
@@ -106,6 +114,7 @@ __all__ = [
     "Verb",
     "bootstrap_corrected_error",
     "calibration",
+    "can_fit",
     "chance_as_good",
     "chosen_error",
     "class_errors",
@@ -137,6 +146,7 @@ __all__ = [
     "simplest_tied",
     "spread_beyond_folds",
     "spread_beyond_rows",
+    "subset_sizes",
     "tied_with_best",
     "wilson",
     "within_one_standard_error",

@@ -27,6 +27,10 @@ from tuner.formatting import join, percent, points, span
 Floats = NDArray[np.float64]
 
 FURTHEST = 2.0  # never beyond twice the largest size
+SIZES = 5
+SMALLEST_SHARE = 1 / 16  # of the training set: smaller ones say little about the step to twice as much
+FEWEST, FEWEST_PER_CLASS = 20, 5
+LEAST_STEP = 1.25  # sizes closer together say the same thing twice
 ENOUGH_SIZES = 4  # three parameters, and one size that can contradict them
 EXPONENT_MEAN, EXPONENT_SD, EXPONENT_RANGE = 0.5, 0.35, (0.05, 1.5)
 STEPS = 41  # of the curve that is drawn
@@ -126,6 +130,19 @@ class LearningCurve:
             f" Left out are networks on {sizes} examples that did not learn them: their train error is above the dev "
             f"error with {self.sizes[-1]:,}."
         )
+
+
+def subset_sizes(n_train: int, n_classes: int, count: int = SIZES) -> list[int]:
+    """At most ``count`` sizes in equal ratios, from a sixteenth of the training set (but some of each class) to all."""
+    least = max(FEWEST, FEWEST_PER_CLASS * n_classes, math.ceil(SMALLEST_SHARE * n_train))
+    steps = math.floor(math.log(n_train / least) / math.log(LEAST_STEP)) if n_train > least else 0
+    return [round(n_train * (n_train / least) ** (-step / max(min(count - 1, steps), 1)))
+            for step in range(min(count - 1, steps), -1, -1)]  # fmt: skip
+
+
+def can_fit(n_train: int, n_classes: int) -> bool:
+    """Whether so few examples can be cut to enough sizes for a curve that may be trusted."""
+    return len(subset_sizes(n_train, n_classes)) >= ENOUGH_SIZES
 
 
 def fit_learning_curve(points: Sequence[LearningPoint], material_gap: float = 0.02) -> LearningCurve:

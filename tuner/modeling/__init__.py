@@ -3,7 +3,7 @@
 from tuner.modeling.custom_fit import fit_custom_model
 from tuner.modeling.evaluating import Evaluation, evaluate, evaluate_file
 from tuner.modeling.fitting import TRAIN_DEV, FitRequest, fit_model
-from tuner.modeling.learning_curve import SEEDS, SIZES, LearningCurveTask, measure_learning_curve
+from tuner.modeling.learning_curve import SEEDS, LearningCurveTask, measure_learning_curve
 from tuner.modeling.model import Model
 from tuner.modeling.onnx_graph import export_onnx, onnx_inputs
 from tuner.modeling.predicting import check_output, predict_file
@@ -11,7 +11,6 @@ from tuner.modeling.reading import load_model, replaced_by
 
 __all__ = [
     "SEEDS",
-    "SIZES",
     "TRAIN_DEV",
     "Evaluation",
     "FitRequest",

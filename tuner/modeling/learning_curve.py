@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tuner.analysis import LearningNetwork, NetworkRun, epoch_corrected_errors, first_stop
+from tuner.analysis import SIZES, LearningNetwork, NetworkRun, epoch_corrected_errors, first_stop, subset_sizes
 from tuner.data import Dataset, Part, Table, random_subset
 from tuner.dev_layout import N_DEV_FOLDS
 from tuner.metrics import ERROR, METRICS
@@ -32,11 +32,7 @@ from tuner.study import StudyDefinition
 from tuner.trainers import OwnNetwork, TrialRequest
 from tuner.trial import TrialResult, TrialSettings, dev_layout
 
-SIZES = 5
 SEEDS = 4
-SMALLEST_SHARE = 1 / 16  # of the training set: smaller ones say little about the step to twice as much
-FEWEST, FEWEST_PER_CLASS = 20, 5
-LEAST_STEP = 1.25  # sizes closer together say the same thing twice
 MOST_WATCHED = 10_000  # training rows evaluated where they are left out (kept curves need the number to stay)
 MOST_LONGER = 4.0  # times as many epochs for few examples: after each, the whole dev set is looked at
 OnSize = Callable[[list[LearningNetwork]], object]
@@ -92,14 +88,6 @@ class LearningCurveTask:
         longer = min(self.updates(self.dataset.n_train) / self.updates(n_train), MOST_LONGER)
         patience = None if usual.patience is None else math.ceil(usual.patience * longer)
         return replace(usual, max_epochs=math.ceil(usual.max_epochs * longer), patience=patience)
-
-
-def subset_sizes(n_train: int, n_classes: int, count: int = SIZES) -> list[int]:
-    """At most ``count`` sizes in equal ratios, from a sixteenth of the training set (but some of each class) to all."""
-    least = max(FEWEST, FEWEST_PER_CLASS * n_classes, math.ceil(SMALLEST_SHARE * n_train))
-    steps = math.floor(math.log(n_train / least) / math.log(LEAST_STEP)) if n_train > least else 0
-    return [round(n_train * (n_train / least) ** (-step / max(min(count - 1, steps), 1)))
-            for step in range(min(count - 1, steps), -1, -1)]  # fmt: skip
 
 
 def measure_learning_curve(

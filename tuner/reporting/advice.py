@@ -13,6 +13,7 @@ from tuner.analysis import (
     HyperparameterState,
     SearchHealth,
     StudyState,
+    can_fit,
     count_duplicates,
     diverging_from,
     hyperparameter_states,
@@ -54,9 +55,10 @@ def state_of(
 ) -> StudyState:
     """Return the state that actions are chosen by."""
     measured = learning is not None and learning.is_best and learning.curve is not None and learning.curve.enough_sizes
+    data = _data(record, definition)
     return StudyState(
         diagnosis=findings.diagnosis,
-        data=_data(record, definition),
+        data=data,
         search=_search_health(record, definition, findings),
         best=best_trial(record, definition, findings),
         classes=tuple(row for row in findings.classes if row.estimate.n),
@@ -66,6 +68,8 @@ def state_of(
         trainer=definition.network.trainer or "",
         has_size=definition.trainer_kind.has_size,
         can_train_again=definition.trainer_kind.can_train_again,
+        can_measure_curve=definition.trainer_kind.can_train_again
+        and can_fit(data.n_train_of_a_network, len(findings.classes)),
     )
 
 

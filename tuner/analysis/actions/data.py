@@ -92,7 +92,7 @@ def more_examples(state: StudyState) -> Action | None:
     if not gaps or is_high or state.folds_would_serve or more_dev_examples(state):
         return None
     needed = [_examples_needed(state, gap) for gap in gaps]
-    curve = state.can_train_again and state.curve is None
+    curve = state.can_measure_curve and state.curve is None
     return Action(
         why=f"With {state.data.n_dev:,} dev and {state.data.n_train:,} training examples the report is inconclusive "
         f"(threshold {points(state.diagnosis.material_gap)} pp): {'; '.join(needed)}. Add examples"

@@ -173,7 +173,7 @@ def nothing_promised(state: StudyState) -> Action | None:
     missing = []
     if not state.diagnosis.baseline_given:
         missing.append("a baseline (--baseline E)")
-    if state.curve is None and state.can_train_again:
+    if state.curve is None and state.can_measure_curve:
         missing.append("a learning curve")
     if state.data.may_use_folds:
         missing.append("folds")

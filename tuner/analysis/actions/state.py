@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from tuner.analysis.actions.action import Gain
@@ -36,6 +37,11 @@ class DataState:
     def rows(self) -> int:
         """Examples outside the test set."""
         return self.n_train + self.n_dev
+
+    @property
+    def n_train_of_a_network(self) -> int:
+        """Training examples of one network: with folds all but those of its fold."""
+        return self.n_train - (math.ceil(self.n_train / self.folds) if self.folds else 0)
 
     @property
     def may_use_folds(self) -> bool:
@@ -83,7 +89,7 @@ class StudyState:
     the best trial's error on each class. ``metric``: what the search minimizes. ``changed``: keys of the definition
     that an earlier action already changes; ``promised``: an earlier action promises a lower error. ``trainer``: the
     name of a custom one; ``has_size``: its models have known layers; ``can_train_again``: it trains a trial again, and
-    on fewer examples.
+    on fewer examples. ``can_measure_curve``: on so few that there is a learning curve, which was not measured yet.
     """
 
     diagnosis: Diagnosis
@@ -97,6 +103,7 @@ class StudyState:
     trainer: str = ""
     has_size: bool = True
     can_train_again: bool = True
+    can_measure_curve: bool = True
     changed: frozenset[str] = frozenset()
     promised: bool = False
 

@@ -27,7 +27,7 @@ def more_data(state: StudyState) -> Action | None:
 
 def _measure_curve(state: StudyState) -> Action:
     """Advise more data, with the command that measures what it would bring, if the trainer can train again."""
-    variance, curve = state.size("variance"), state.can_train_again
+    variance, curve = state.size("variance"), state.can_measure_curve
     return Action(
         why=f"Dev error is {points(variance or 0.0)} pp above train error with {state.data.n_train:,} training "
         "examples" + (": measure how much more data would help." if curve else "."),

@@ -33,6 +33,7 @@ from tuner.data import Dataset, DataSettings, Part, SplitSettings, dataset_from_
 from tuner.modeling.learning_curve import SEEDS, LearningCurveTask, train_size
 from tuner.study import parse_definition
 from tuner.study.hyperparameters import format_hidden
+from tuner.trainers import OwnNetwork
 from tuner.trial import TrialSettings, draw_dev_folds, run_trial
 from tuner.workspace import StudyRequest, load_study_data
 
@@ -175,7 +176,7 @@ def _chosen(problem: Problem, half: Dataset, rng: np.random.Generator) -> Learni
             "batch_size": problem.batch_size, "initializer": drawn.initializer,
             "hidden": format_hidden(problem.hidden), "activation": "relu",
         }  # fmt: skip
-        task = LearningCurveTask(definition, half, folds, params, seed=int(rng.integers(2**63)))
+        task = LearningCurveTask(definition, half, folds, params, int(rng.integers(2**63)), OwnNetwork(definition))
         settings = TrialSettings(stopping=definition.training.stopping)
         scored.append((run_trial(half, task.hyperparameters, settings, seed=task.seed, dev_folds=folds).value, task))
     return min(scored, key=lambda one: one[0])[1]

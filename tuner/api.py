@@ -43,8 +43,8 @@ from tuner.running import (
     show_where_seen,
 )
 from tuner.storage import EndedTrial, mask, open_database, parse_url
-from tuner.study import Definition, parse_definition
-from tuner.trainers import CustomTrainer
+from tuner.study import Definition, StudyDefinition, parse_definition
+from tuner.trainers import CustomTrainer, Trainer
 from tuner.trial import trial_settings
 from tuner.workspace import (
     DataInMemory,
@@ -164,10 +164,13 @@ class Study:
             trial=trial, seeds=seeds, on=on, single=single, ensemble=ensemble, corrected=report.corrected
         )
         settings = trial_settings(definition, pooled_epoch=record.facts.pooled_epoch)
-        trainer = trainer_to_train(self._place, definition, (*texts("allow_trainers", allow_trainers), *self._allowed))
+        trainer = self._trainer(definition, allow_trainers)
         if isinstance(trainer, CustomTrainer):
             return fit_custom_model(record, dataset, settings, request, trainer)
         return fit_model(record, dataset, settings, request)
+
+    def _trainer(self, definition: StudyDefinition, allowed: Sequence[str]) -> Trainer:
+        return trainer_to_train(self._place, definition, (*texts("allow_trainers", allowed), *self._allowed))
 
     @translating_system_errors()
     def learning_curve(
@@ -177,22 +180,24 @@ class Study:
         sizes: int = SIZES,
         on_size: Callable[[LearningPoint | None], object] = lambda _: None,
         should_stop: Callable[[], bool] = lambda: False,
+        allow_trainers: Sequence[str] = (),
     ) -> Learning:
         """Train the best trial's hyperparameters again on growing random subsets: would more data help?
 
         Train `seeds` networks for each of `sizes` sizes, including the whole training set.  Finished sizes are kept in
         the database and shown in the report; the same call trains the missing ones.  `on_size` is called with every
-        size (None if all its networks diverged).  Raises a TunerError if no trial is complete or the data changed.
+        size (None if all its networks diverged).  `allow_trainers`: as for `train`.  Raises a TunerError if no trial is
+        complete or the data changed.
         """
         integer("seeds", seeds, low=1, high=MOST_SEEDS)
         integer("sizes", sizes, low=1, high=MOST_SIZES)
         record, dataset = load_searched(self._place, self._dataset)
         definition = parse_definition(record.definition, f"study {self.name!r}")
-        definition.require_training_again("tuner learning-curve")
+        trainer = self._trainer(definition, allow_trainers)
         trial = record.best
         if trial is None or trial.seed is None:
             raise UsageError(f"study {self.name!r}: no trial is complete. Search it first")
-        task = LearningCurveTask(definition, dataset, record.dev_fold, trial.params, trial.seed)
+        task = LearningCurveTask(definition, dataset, record.dev_fold, trial.params, trial.seed, trainer)
         with open_database(parse_url(self._place.storage), create=False) as database:
             networks = measure_learning_curve(
                 task,

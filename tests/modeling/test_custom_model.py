@@ -73,6 +73,26 @@ def searched(workplace: Path) -> Path:
     return workplace
 
 
+@pytest.mark.parametrize("folds", [False, True])
+def test_a_learning_curve_is_measured(searched: Path, folds: bool) -> None:
+    """On subsets of the training rows; the whole set gives the errors of the trial, which draws nothing at random."""
+    if folds:
+        add_folds(searched)
+    study = tuner.load_study("folds" if folds else "own")
+    points = study.learning_curve(seeds=2, sizes=2).points
+    assert [point.n_train for point in points] == ([20, 80] if folds else [20, 90])
+    assert points[-1].each.tolist() == [study.best.dev_error] * 2
+    assert tuner.load_study(study.name).report().learning is not None
+
+
+def test_a_learning_curve_ends_with_the_function(searched: Path) -> None:
+    """One that fails on few rows: one line, and the larger sizes are not measured."""
+    path = searched / f"{NAME.partition(':')[0]}.py"
+    path.write_text(TRAINER.replace("    X, y =", "    assert len(data.train) > 50\n    X, y ="), encoding="utf-8")
+    status, _, errors = command("learning-curve", "own")
+    assert (status, errors.splitlines()[-1].count("AssertionError")) == (2, 1), errors
+
+
 def add_folds(folder: Path) -> None:
     """A study of the same name with three folds."""
     text = STUDY.replace('target = "kind"', 'target = "kind"\nfolds = 3').replace('"own"', '"folds"')

@@ -15,6 +15,7 @@ from tuner.modeling import learning_curve, measure_learning_curve
 from tuner.modeling.learning_curve import LearningCurveTask, _left_out_errors, train_size
 from tuner.storage import open_database, read_study, sqlite_url, write_outcome
 from tuner.study import parse_definition
+from tuner.trainers import OwnNetwork
 from tuner.trial import draw_dev_folds
 
 DEFINITION = """
@@ -54,7 +55,8 @@ def dataset(n: int = 200, folds: int | None = None) -> Dataset:
 def task(data: Dataset, epochs: int = 8) -> LearningCurveTask:
     """The definition's one point on these data."""
     folds = draw_dev_folds(len(data.dev_rows), None, 0)
-    return LearningCurveTask(parse_definition(DEFINITION.format(epochs=epochs), "made"), data, folds, PARAMS, seed=5)
+    definition = parse_definition(DEFINITION.format(epochs=epochs), "made")
+    return LearningCurveTask(definition, data, folds, PARAMS, 5, OwnNetwork(definition))
 
 
 @pytest.mark.parametrize(

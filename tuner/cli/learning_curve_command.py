@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuner.cli.options import JsonOption, StorageOption, StudyArgument
+from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, StudyArgument
 from tuner.cli.printing import print_changes_since_search, print_lines, print_result
 from tuner.formatting import headline, percent
 from tuner.limits import MOST_SEEDS, MOST_SIZES
@@ -27,6 +27,7 @@ def learning_curve(
             "--sizes", metavar="N", min=1, max=MOST_SIZES, help="Training-set sizes, including the whole set."
         ),
     ] = 5,
+    allow_trainer: AllowTrainerOption = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -39,7 +40,9 @@ def learning_curve(
     print_lines(headline(loaded.name, loaded.storage, f"data {loaded.data}"), err=as_json)
     stop = StopSignal()
     with stop.listening():
-        learning = loaded.learning_curve(seeds=seeds, sizes=sizes, on_size=_print_size, should_stop=stop)
+        learning = loaded.learning_curve(
+            seeds=seeds, sizes=sizes, on_size=_print_size, should_stop=stop, allow_trainers=allow_trainer or ()
+        )
     if stop.number is not None:
         print_lines("tuner: stopped; finished sizes are kept. Continue with the same command", err=True)
         raise typer.Exit(128 + stop.number)

@@ -24,12 +24,13 @@ from threadpoolctl import threadpool_limits
 from tuner.analysis import SIZES, LearningNetwork, NetworkRun, epoch_corrected_errors, first_stop, subset_sizes
 from tuner.data import Dataset, Part, Table, random_subset
 from tuner.dev_layout import N_DEV_FOLDS
+from tuner.errors import UsageError
 from tuner.metrics import ERROR, METRICS
 from tuner.nn import Hyperparameters, Stopping, TrainedNetwork
 from tuner.outcomes import StopReason
-from tuner.storage import Database, TrialRecord, write_learning
+from tuner.storage import Database, Outcome, TrialRecord, write_learning
 from tuner.study import StudyDefinition
-from tuner.trainers import OwnNetwork, TrialRequest
+from tuner.trainers import Interrupted, OwnNetwork, Trainer, TrialError, TrialRequest
 from tuner.trial import TrialResult, TrialSettings, dev_layout
 
 SEEDS = 4
@@ -42,13 +43,14 @@ WATCHED = 0  # beside the sizes, which are the next number of the stream
 
 @dataclass(frozen=True)
 class LearningCurveTask:
-    """A trial's hyperparameters (as people read them) and its seed, and the study's data to train them on."""
+    """A trial's hyperparameters (as people read them) and its seed, the data to train them on, and what trains them."""
 
     definition: StudyDefinition
     dataset: Dataset
     dev_folds: np.ndarray
     params: Mapping[str, Any]
     seed: int
+    trainer: Trainer
 
     @property
     def hyperparameters(self) -> Hyperparameters:
@@ -127,7 +129,8 @@ def train_size(
     """Networks on ``n_train`` examples, side by side: ``seeds`` repeats, with folds one a fold in each.
 
     Every repeat and size draws its examples anew, so that the repeats' spread holds what another training set would
-    bring, and what is luck at one size is not at the next. None if ``should_stop()`` interrupted.
+    bring, and what is luck at one size is not at the next. None if ``should_stop()`` interrupted. Raises UsageError if
+    a custom trainer fails.
     """
     dataset, definition = task.dataset, task.definition
     parts = [
@@ -135,23 +138,47 @@ def train_size(
         for repeat in range(seeds)
         for place, part in enumerate(dataset.parts)
     ]
-    settings = TrialSettings(
-        stopping=task.stopping(n_train),
-        seeds=seeds,
-        output=definition.network.output,
-        penalty_per=definition.training.penalty_per,
+    trainer, stopping = task.trainer, definition.training.stopping
+    request = TrialRequest(
+        dataset=replace(dataset, parts=tuple(parts), train_dev=None),
+        values=task.params,
+        settings=TrialSettings(
+            stopping=task.stopping(n_train) if isinstance(trainer, OwnNetwork) else stopping,
+            seeds=seeds,
+            output=definition.network.output,
+            penalty_per=definition.training.penalty_per,
+        ),
+        seed=int(task.rng(n_train).integers(2**63)),
+        dev_folds=np.tile(task.dev_folds, seeds),
+        should_stop=should_stop,
     )
-    result = OwnNetwork(definition).train(
-        TrialRequest(
-            dataset=replace(dataset, parts=tuple(parts), train_dev=None),
-            values=task.params,
-            settings=settings,
-            seed=int(task.rng(n_train).integers(2**63)),
-            dev_folds=np.tile(task.dev_folds, seeds),
-            should_stop=should_stop,
+    if isinstance(trainer, OwnNetwork):
+        result = trainer.train(request)
+        return None if result.stop_reason == StopReason.INTERRUPTED else _networks(task, result, n_train, parts)
+    try:
+        outcome = trainer.run(request)
+    except TrialError as error:
+        raise UsageError(str(error)) from error
+    return None if isinstance(outcome, Interrupted) else _of_custom_trainer(outcome, n_train, len(dataset.parts))
+
+
+def _of_custom_trainer(outcome: Outcome, n_train: int, n_parts: int) -> list[LearningNetwork]:
+    """What a custom trainer's networks have wrong: without a choice of the epoch, and unknown on left-out rows."""
+    return [
+        LearningNetwork(
+            n_train=n_train,
+            repeat=index // n_parts,
+            part=index % n_parts,
+            stop_reason=network.stop_reason,
+            best_epoch=max(network.best_epoch, 1),
+            epochs=network.epochs,
+            train_wrong=network.train_wrong,
+            error=network.dev_wrong / network.n_dev,
+            wrong=network.dev_losses.astype(bool),
+            seconds=outcome.seconds / len(outcome.networks),
         )
-    )
-    return None if result.stop_reason == StopReason.INTERRUPTED else _networks(task, result, n_train, parts)
+        for index, network in enumerate(outcome.networks)
+    ]
 
 
 def _networks(

@@ -88,8 +88,8 @@ class StudyState:
     ``best`` is None without a complete trial; ``curve`` is None unless it was measured at enough sizes. ``classes``:
     the best trial's error on each class. ``metric``: what the search minimizes. ``changed``: keys of the definition
     that an earlier action already changes; ``promised``: an earlier action promises a lower error. ``trainer``: the
-    name of a custom one; ``has_size``: its models have known layers; ``can_train_again``: it trains a trial again, and
-    on fewer examples. ``can_measure_curve``: on so few that there is a learning curve, which was not measured yet.
+    name of a custom one; ``has_size``: its models have known layers; ``can_train_again``: it trains a trial again, on
+    other rows too. ``can_measure_curve``: there are enough examples for a learning curve.
     """
 
     diagnosis: Diagnosis

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -33,6 +34,21 @@ def test_report_writes_its_files_and_prints_the_verdict(small_study: Path, here:
     assert "variance" in result.stdout
     printed = json.loads(here("report", "small", "--json").stdout)
     assert printed == json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+
+
+def test_trials_of_plain_optuna_are_shown_as_unrecorded(small_study: Path, here: Run) -> None:
+    """Their number is the same in every list, and none of them is the best."""
+    here("search", "small")
+    other = optuna.load_study(study_name="small", storage=f"sqlite:///{small_study.parent / 'tuner.db'}")
+    other.optimize(lambda trial: 1e-9 * trial.suggest_float("alpha", 0.01, 1.0, log=True), n_trials=2)
+    report, trials = (json.loads(here(command, "small", "--json").stdout) for command in ("report", "trials"))
+    (line,) = json.loads(here("studies", "--json").stdout)["studies"]
+    assert report["trials"]["unrecorded"] == trials["unrecorded"] == line["unrecorded"] == 2
+    assert line["best"] == report["best"]["dev_error"]
+    for command in (("report", "small"), ("trials", "small")):
+        assert "2 trials of another program" in " ".join(here(*command).stdout.split())
+    assert "unrecorded: 2 trials of another program" in here("studies").stdout
+    assert here("train", "small").returncode == 0
 
 
 def test_colors_follow_force_color_and_no_color(small_study: Path, here: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import optuna
+import pytest
 import sqlalchemy as sa
+from optuna.trial import TrialState
 
 from tests.storage.conftest import DISTRIBUTIONS, make_study, new_study, outcome, take, take_and_draw
 from tuner.storage import (
+    Counts,
     Database,
+    History,
     delete_study,
     enqueue_trial,
     ensure_study,
     find_study,
+    open_studies,
     optuna_internals,
     raise_budget,
+    read_progress,
     read_sampled,
     read_study,
     record_test_evaluation,
+    requeue,
     set_budget,
     study_lines,
     study_names,
@@ -69,6 +77,36 @@ def test_a_line_sums_a_study_up(database: Database) -> None:
     (line,) = study_lines(database)
     assert (line.name, line.budget, line.complete, line.pruned, line.failed) == ("made", 9, 2, 1, 0)
     assert (line.running, line.waiting, line.best) == (1, 1, 0.2)
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_trials_of_another_program_are_unrecorded(database: Database) -> None:
+    """What plain Optuna adds, or runs of the waiting trials, is counted apart and nowhere else, whatever it holds."""
+    study = make_study(database, budget=3)
+    assert write_outcome(database, take_and_draw(database, study), study, outcome(0.2))
+    claim = take_and_draw(database, study)
+    requeue(database, claim)
+    other = optuna.load_study(study_name="made", storage=database.url.render_as_string(hide_password=False))
+    took = other.ask()  # the trial that waited
+    other.tell(took, 0.0)
+    for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING):
+        value = float("-inf") if state is TrialState.COMPLETE else None
+        rungs = {1: float("nan")}
+        other.add_trial(optuna.trial.create_trial(state=state, value=value, intermediate_values=rungs))
+    record = read_study(database, "made")
+    assert ([trial.number for trial in record.trials], record.unrecorded) == ([0], 5)
+    assert record.best is not None
+    assert record.best.value == 0.2
+    progress = read_progress(database, study)
+    assert (progress.counts, progress.running) == (Counts(complete=1, unrecorded=5), 0)
+    assert record.count() == progress.counts
+    (line,) = study_lines(database)
+    assert (line.finished, line.failed, line.running, line.unrecorded, line.best) == (1, 0, 0, 5, 0.2)
+    assert [one.running for one in open_studies(database)] == [0]
+    history = History(database, study, DISTRIBUTIONS)
+    history.refresh()
+    assert ([trial.number for trial in history.finished], history.running) == ([0], [])
+    assert [take(database, study).number for _ in range(2)] == [6, 7]
 
 
 def test_a_deleted_study_leaves_nothing(database: Database) -> None:

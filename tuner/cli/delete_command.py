@@ -23,7 +23,8 @@ def delete(
 
     preview = preview_deletion(study, storage)
     counts = preview.counts
-    trials = f"{counts.finished + counts.failed} trials" if preview.fault is None else "trials that cannot be read"
+    n = counts.finished + counts.failed + counts.unrecorded
+    trials = f"{n} trials" if preview.fault is None else "trials that cannot be read"
     what = f"study {preview.study} with {trials} in {preview.storage}"
     running = f"; {preview.running} are running now" if preview.running else ""
     if not yes:

@@ -27,6 +27,8 @@ def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
         rows.append(
             f"{line.name:{width}}  {done:>11}  {line.failed:>6}  {line.running:>7}  {best:>10}  {line.data_path}"
         )
+        if line.unrecorded:
+            rows.append(f"  unrecorded: {count(line.unrecorded, 'trial')} of another program")
         if line.set_aside is not None:
             rows.append(f"  set aside: {line.set_aside}")
     print_result({"storage": where, "studies": [asdict(line) for line in lines]}, rows, as_json=as_json)

@@ -26,7 +26,7 @@ def trials(
     as_json: JsonOption = False,
 ) -> None:
     """Show the trials in the order of their numbers; in a terminal, the columns that fit."""
-    from tuner.reporting import csv_of_frame, failures_of, trials_frame
+    from tuner.reporting import csv_of_frame, failures_of, trials_frame, unrecorded_sentence
     from tuner.study import parse_definition
     from tuner.workspace import read_record
 
@@ -37,7 +37,8 @@ def trials(
     elif as_json:
         rows = json.loads(frame.to_json(orient="records"))
         failures = [group.to_dict() for group in failures_of(record)]
-        print_json({"study": record.name, "storage": record.storage, "trials": rows, "failures": failures})
+        about = {"study": record.name, "storage": record.storage, "unrecorded": record.unrecorded}
+        print_json({**about, "trials": rows, "failures": failures})
     else:
         definition = parse_definition(record.definition, f"study {record.name!r}")
         order = [*FIRST, *definition.searched_space.searched]
@@ -47,6 +48,8 @@ def trials(
         lines, left_out = _fitted(table, terminal_width(sys.stdout))
         print_lines(headline(record.name, record.storage, count(len(frame), "trial")))
         print_lines(*lines, *(f"failed: {group}" for group in failures_of(record)))
+        if record.unrecorded:
+            print_lines(unrecorded_sentence(record))
         if left_out:
             print_lines(f"not shown: {', '.join(left_out)}; --csv prints all columns")
 

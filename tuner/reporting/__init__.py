@@ -6,7 +6,7 @@ from tuner.reporting.comparing import Comparison
 from tuner.reporting.files import csv_of_frame
 from tuner.reporting.frames import trials_frame
 from tuner.reporting.learning import Learning, learning_of
-from tuner.reporting.notes import failures_of
+from tuner.reporting.notes import failures_of, unrecorded_sentence
 from tuner.reporting.refining import Refinement, refine
 from tuner.reporting.report import Report
 from tuner.reporting.watching import view

@@ -61,6 +61,7 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
         "" if news is None else news.sentence(),
         *_reference_models(findings),
         _progress(record),
+        unrecorded_sentence(record),
         _trainer(definition, findings),
         _tied(findings),
         _resolution(record, findings),
@@ -102,6 +103,17 @@ def _progress(record: StudyRecord) -> str:
         return ""
     return f"The search is not finished: {done:,} of {count(budget, 'trial')} done" + (
         f", {running} running." if running else "."
+    )
+
+
+def unrecorded_sentence(record: StudyRecord) -> str:
+    """Say how many trials another program added; empty if none did."""
+    if not record.unrecorded:
+        return ""
+    are, have = ("is", "it has") if record.unrecorded == 1 else ("are", "they have")
+    return (
+        f"{count(record.unrecorded, 'trial')} of another program, such as plain Optuna, {are} in this study: "
+        f"{have} no errors by set and {are} left out (unrecorded)."
     )
 
 

@@ -50,7 +50,9 @@ def _progress(record: StudyRecord, running: Sequence[RunningTrial]) -> str:
     parts = [f"{record.name}: {done:,} of {count(max(done, record.budget), 'trial')}"]
     if best is not None:
         parts.append(f"best dev error {percent(dev_error(best))} (trial {best.number})")
-    parts += [f"{n:,} {name}" for name in ("pruned", "diverged", "failed") if (n := getattr(counts, name))]
+    parts += [
+        f"{n:,} {name}" for name in ("pruned", "diverged", "failed", "unrecorded") if (n := getattr(counts, name))
+    ]
     seconds = seconds_a_trial(record)
     if running and seconds is not None:
         parts.append(f"{60 / seconds:.3g} trials/min")

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import BadValueError
+from tuner.storage.counting import RECORDED
 from tuner.storage.database import Database
 from tuner.storage.losses import unpack_fold_losses
 
@@ -30,7 +31,7 @@ _FINISHED = (
     .where(_t.study_id == tables.STUDY, _t.finish_order > sa.bindparam("last"))
     .order_by(_t.finish_order)
 )
-_RUNNING = sa.select(*_COLUMNS).where(_o.study_id == tables.STUDY, _o.state == TrialState.RUNNING)
+_RUNNING = sa.select(*_COLUMNS).where(_o.study_id == tables.STUDY, _o.state == TrialState.RUNNING, RECORDED)
 _VALUES = sa.select(_v.trial_id, _v.value).where(_v.trial_id.in_(_IDS))
 _RUNGS = sa.select(_i.trial_id, _i.step, _i.intermediate_value).where(_i.trial_id.in_(_IDS))
 _ATTRIBUTES = sa.select(_s.trial_id, _s.key, _s.value_json).where(_s.trial_id.in_(_IDS))

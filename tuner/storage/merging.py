@@ -133,8 +133,12 @@ def _trials(connection: Connection, study_id: int, states: tuple[TrialState, ...
 
 
 def _sameness(trial: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What two copies of one trial share, whatever their numbers: what it ran with and what came of it."""
-    return trial["tuner_seed"], trial["tuner_hyperparameters"], trial["tuner_value"], trial["state"]
+    """What two copies of one trial share, whatever their numbers: what it ran with and what came of it.
+
+    Of an unrecorded one only its times are known.
+    """
+    times = (trial["datetime_start"], trial["datetime_complete"]) if trial["tuner_seed"] is None else ()
+    return trial["tuner_seed"], trial["tuner_hyperparameters"], trial["tuner_value"], trial["state"], *times
 
 
 def _count_others(out: Connection, study_id: int, wanted: list[dict[str, Any]]) -> int:

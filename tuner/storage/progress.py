@@ -15,7 +15,7 @@ from tuner import outcomes
 from tuner.outcomes import StopReason
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import optional
-from tuner.storage.counting import JUDGED, STATES, Counts, count_states
+from tuner.storage.counting import JUDGED, RECORDED, STATES, Counts, count_states
 from tuner.storage.database import Database
 from tuner.storage.owner import Owner
 
@@ -132,7 +132,7 @@ def _failed(connection: Connection, study_id: int, call: str | None = None) -> S
         .select_from(optuna_internals.trials)
         .outerjoin(tables.trials, t.trial_id == o.trial_id)
         .outerjoin(tables.claims, c.trial_id == o.trial_id)
-        .where(o.study_id == study_id, o.state == TrialState.FAIL)
+        .where(o.study_id == study_id, o.state == TrialState.FAIL, RECORDED)
         .order_by(o.number)
     )
     return connection.execute(query if call is None else query.where(c.call == call)).all()

@@ -6,7 +6,7 @@ import datetime
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from tuner.scales import SCALES
 from tuner.storage import optuna_internals, tables
 from tuner.storage.address import mask
 from tuner.storage.checked import BadValueError, optional
-from tuner.storage.counting import STATES, Counts, StateCounts
+from tuner.storage.counting import RECORDED, STATES, Counts, StateCounts, count_states
 from tuner.storage.database import Database
 from tuner.storage.history import by_trial
 from tuner.storage.learning import read_learning
@@ -92,12 +92,13 @@ class HeldOutEvaluation:
 
 @dataclass(frozen=True)
 class StudyRecord(StoredStudy):
-    """A study with all its trials, in the order of their numbers; ``storage`` is empty once the database is gone.
+    """A study with its trials, in the order of their numbers; ``storage`` is empty once the database is gone.
 
     ``dev_rows``, ``dev_y``, ``dev_groups``, ``dev_fold`` run over the dev examples in the order of every
     ``dev_losses``; with folds the networks of a trial hold consecutive stretches of them, with several seeds each
     network holds them all. ``beside``: the names of all studies of the database. ``earlier``: the judged trials of the
     study that this one began with, and of those before it, where they were judged on the same dev rows.
+    ``unrecorded``: how many trials another program added, which are not among the ``trials``.
     """
 
     storage: str
@@ -110,6 +111,7 @@ class StudyRecord(StoredStudy):
     test_rows: np.ndarray
     test_evaluations: list[HeldOutEvaluation]
     trials: list[TrialRecord]
+    unrecorded: int = 0
     beside: tuple[str, ...] = ()
     earlier: tuple[TrialRecord, ...] = ()
 
@@ -144,7 +146,7 @@ class StudyRecord(StoredStudy):
 
     def count(self) -> Counts:
         """Trials by how they ended."""
-        return count_trials(self.trials)
+        return replace(count_trials(self.trials), unrecorded=self.unrecorded)
 
 
 def count_trials(trials: Sequence[TrialRecord]) -> Counts:
@@ -171,6 +173,7 @@ def read_study(database: Database, name: str) -> StudyRecord:
         ).all()
         _check_dev_set(name, row)
         trials = _read_trials(connection, row.study_id, len(row.dev_rows) // 8)
+        unrecorded = count_states(connection, row.study_id).unrecorded
     groups = row.dev_groups
     return StudyRecord(
         **stored_values(row),
@@ -184,6 +187,7 @@ def read_study(database: Database, name: str) -> StudyRecord:
         test_rows=np.frombuffer(row.test_rows, "<i8"),
         test_evaluations=[HeldOutEvaluation(*look) for look in looks],
         trials=trials,
+        unrecorded=unrecorded,
         beside=tuple(study_names(database)),
     )
 
@@ -250,10 +254,10 @@ def _read_trials(connection: Connection, study_id: int, n_dev: int) -> list[Tria
         .outerjoin(tables.trials, t.trial_id == o.trial_id)
         .outerjoin(tables.claims, c.trial_id == o.trial_id)
         .outerjoin(optuna_internals.values, v.trial_id == o.trial_id)
-        .where(o.study_id == study_id)
+        .where(o.study_id == study_id, RECORDED)
         .order_by(o.number)
     ).all()
-    ids = sa.select(o.trial_id).where(o.study_id == study_id).scalar_subquery()
+    ids = sa.select(o.trial_id).where(o.study_id == study_id, RECORDED).scalar_subquery()
     p, i = optuna_internals.params.c, optuna_internals.intermediate_values.c
     params = sa.select(p.trial_id, p.param_name, p.param_value).where(p.trial_id.in_(ids))
     steps = sa.select(i.trial_id, i.step, i.intermediate_value).where(i.trial_id.in_(ids)).order_by(i.step)

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
-from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
-from tuner import outcomes
 from tuner.arguments import unexpected
 from tuner.errors import UsageError
 from tuner.formatting import quoted, some_of
 from tuner.paths import is_study_name
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import MOST, BadValueError
-from tuner.storage.counting import JUDGED, STATES, Finished, count_states
+from tuner.storage.counting import IN_STATES, JUDGED, Finished, StateCounts, count_states
 from tuner.storage.database import Database, new_key
 from tuner.storage.facts import StudyFacts
 from tuner.storage.leases import lock_study
@@ -102,6 +101,7 @@ class StudyLine(Finished):
     failed: int
     running: int
     waiting: int
+    unrecorded: int
     best: float | None
     created: float
     data_path: str
@@ -309,7 +309,7 @@ def _unreadable(database: Database, study_id: int, fault: str) -> StudyLine:
     return StudyLine(
         name=str(name) if is_study_name(name) else f"({study_id})",
         budget=0,
-        **dict.fromkeys(outcomes.TrialState, 0),
+        **asdict(StateCounts()),
         best=None,
         created=0.0,
         data_path="",
@@ -327,18 +327,16 @@ def _lines(connection: Connection, of: sa.ColumnElement[bool]) -> list[StudyLine
         .where(of)
         .order_by(s.created)
     ).all()
-    counts = {
-        (study_id, STATES[state]): count
-        for study_id, state, count in connection.execute(
-            sa.select(t.study_id, t.state, sa.func.count()).where(t.study_id.in_(ours)).group_by(t.study_id, t.state)
-        )
-    }
+    counts = defaultdict(list)
+    for row in connection.execute(IN_STATES.where(t.study_id.in_(ours))):
+        counts[row.study_id].append(row)
     best = {
         row[0]: row[1]
         for row in connection.execute(
             sa.select(t.study_id, sa.func.min(v.value))
             .join(optuna_internals.values, v.trial_id == t.trial_id)
-            .where(t.state == TrialState.COMPLETE, t.study_id.in_(ours))
+            .join(tables.trials, tables.trials.c.trial_id == t.trial_id)
+            .where(JUDGED, t.study_id.in_(ours))
             .group_by(t.study_id)
         )
     }
@@ -347,7 +345,7 @@ def _lines(connection: Connection, of: sa.ColumnElement[bool]) -> list[StudyLine
         StudyLine(
             name=row.study_name,
             budget=row.budget,
-            **{state: counts.get((row.study_id, state), 0) for state in outcomes.TrialState},
+            **asdict(StateCounts.of(counts[row.study_id])),
             best=best.get(row.study_id),
             created=row.created,
             data_path=row.data_path,

@@ -96,14 +96,15 @@ def test_networks_of_folds_have_each_their_encoding(place: Path) -> None:
 
 
 def test_spellings_of_missing_cells(workplace: Path) -> None:
-    """ "?" and what the definition calls missing count as missing in the graph as in the model; nodes have names."""
+    """What "?" or the definition calls missing is missing in the graph as in the model; nodes have names."""
     frame = mixed_rows(120, seed=7)
     frame.loc[::9, ["width", "color", "day"]] = [-999.0, "unknown", "1900-01-01"]
     frame.loc[4::9, "color"] = "?"
     settings = {"data": {"missing": ["-999", "unknown", "1900-01-01", "-1.5"]}, "network": {"hidden": [4]}}
     model = tuner.search(frame, target="class", trials=1, definition=settings).train()
     raw = onnx_inputs(model, frame)
-    assert np.isnan(raw["numbers"][0, 1]) and raw["categories"][0, 0] == ""
+    assert np.isnan(raw["numbers"][0, 1])
+    assert raw["categories"][0, 0] == ""
     raw["numbers"][::9, [1, 3]] = [-999, pd.Timestamp("1900-01-01").timestamp()]
     raw["categories"][:, 0] = frame["color"].fillna("NA")
     export_onnx(model, workplace / "m.onnx")

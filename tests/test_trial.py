@@ -211,6 +211,7 @@ def test_the_same_trial_twice_is_the_same(dataset: Dataset) -> None:
 
 
 def test_the_layers_are_described_as_training_goes_on(dataset: Dataset) -> None:
-    """After epochs 1, 2, 5 and 10 of twelve, the hidden layer and the output."""
+    """After epochs 1, 2, 5 and 10 of twelve, and after the best one, the hidden layer and the output."""
     (network,) = run(dataset).networks
-    assert [(layer.epoch, layer.layer) for layer in network.layers] == [(e, k) for e in (1, 2, 5, 10) for k in (1, 2)]
+    epochs = sorted({1, 2, 5, 10, network.best_epoch})
+    assert [(layer.epoch, layer.layer) for layer in network.layers] == [(e, k) for e in epochs for k in (1, 2)]

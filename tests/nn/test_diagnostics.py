@@ -21,10 +21,11 @@ def layers_of(hyperparameters: Hyperparameters) -> list[LayerReport]:
 
 
 def test_layers_are_reported_at_the_epochs_asked_for() -> None:
-    """Each network has one report per layer and epoch, from the input on."""
+    """Each network has one report per layer and epoch, from the input on, also of its best epoch."""
     run = trained(DEEP, seeds=(0, 1), epochs=5, report_epochs=[1, 4])
     for network in run.networks:
-        assert [(one.epoch, one.layer) for one in network.layers] == [(e, n) for e in (1, 4) for n in range(1, 8)]
+        epochs = sorted({1, 4, network.best_epoch})
+        assert [(one.epoch, one.layer) for one in network.layers] == [(e, n) for e in epochs for n in range(1, 8)]
     assert run.networks[0].layers != run.networks[1].layers
     assert not trained(DEEP, epochs=2).networks[0].layers
 
@@ -62,6 +63,23 @@ def test_dead_units_are_counted(activation: str, dead: float) -> None:
     assert first.dead == dead
     assert output.dead == 0
     assert (first.epoch, first.layer, output.layer) == (3, 1, 2)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_units_that_begin_alike_stay_alike(activation: str) -> None:
+    """After zeros all hidden units are copies, whatever the activation; after another initializer none is."""
+    for initializer, alike in (("zeros", 1), ("he", 0)):
+        shape = Hyperparameters(hidden=(16, 8), activation=activation, alpha=0.1, initializer=initializer)
+        run = trained(shape, epochs=3, report_epochs=[3])
+        assert [layer.alike for layer in run.networks[0].layers[-3:]] == [alike, alike, 0]
+
+
+def test_weights_are_measured() -> None:
+    """The Frobenius norm of W, and how many of its weights are 0; biases do not count, a single unit is no copy."""
+    architecture = Architecture(2, (1,), 2, "relu")
+    theta = architecture.flatten([(np.array([[3.0], [4.0]]), np.zeros(1)), (np.array([[0.0, 2.0]]), np.ones(2))])
+    layers = LayerProbe(architecture, theta, prepared(blobs(20, n_features=2, n_classes=2))).describe(1)
+    assert [(layer.weight_norm, layer.zeros, layer.alike) for layer in layers] == [(5, 0, 0), (2, 1, 0)]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -1,17 +1,21 @@
 """What the report says of the chosen network's layers."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tests.reporting.building import make_study
+from tuner.nn import LayerReport
 from tuner.reporting.layers import layers_sentence
 
 
-def told(*layers: tuple[int, int, float, float, float]) -> str:
+def told(*layers: tuple[Any, ...], best_epoch: int = 10, initializer: str = "he") -> str:
     """The sentence about a trial of one network with these layers."""
     trial = make_study(2).trials[0]
-    return layers_sentence(replace(trial, networks=[replace(trial.networks[0], layers=list(layers))]))
+    reports = [LayerReport(*layer) for layer in layers]
+    network = replace(trial.networks[0], layers=reports, best_epoch=best_epoch)
+    return layers_sentence(replace(trial, params=trial.params | {"initializer": initializer}, networks=[network]))
 
 
 @pytest.mark.parametrize(
@@ -23,9 +27,24 @@ def told(*layers: tuple[int, int, float, float, float]) -> str:
     ],
 )
 def test_trouble_is_named_with_what_helps(first: float, dead: float, words: str) -> None:
-    """A thousandth of the output layer's gradient, a thousandfold, or most of a layer dead; as last described."""
+    """A thousandth of the output layer's gradient, a thousandfold, or most of a layer dead; at the best epoch."""
     before = [(1, 1, 1.0, 1.0, 0.0), (1, 2, 1.0, 1.0, 0.0)]
-    assert words in told(*before, (10, 1, first, 1.0, dead), (10, 2, 1.0, 1.0, 0.0))
+    after = [(20, 1, 1.0, 1.0, 0.0), (20, 2, 1.0, 1.0, 0.0)]
+    at_best = [(10, 1, first, 1.0, dead), (10, 2, 1.0, 1.0, 0.0)]
+    assert words in told(*before, *at_best, *after)
+    assert words in told(*before, *at_best, best_epoch=13)
+
+
+@pytest.mark.parametrize(
+    ("initializer", "norm", "words"),
+    [("zeros", 0.0, "another initializer than zeros"), ("he", 0.0, "a smaller l1"), ("he", 1.0, "another initializer")],
+)
+def test_units_that_are_copies_are_not_called_dead(initializer: str, norm: float, words: str) -> None:
+    """A layer whose units have the same weights, with the reason."""
+    layers = [(10, 1, 0.0, 0.0, 1.0, norm, 8.0, 1.0), (10, 2, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0)]
+    text = told(*layers, initializer=initializer)
+    assert text.startswith("In the best trial all units of layer 1 have the same weights")
+    assert words in text
 
 
 def test_healthy_layers_are_no_news() -> None:

@@ -12,6 +12,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from tests.databases import KINDS, new_url
 from tuner.analysis import LearningNetwork
+from tuner.nn import LayerReport
 from tuner.storage import (
     Budget,
     Claim,
@@ -109,7 +110,7 @@ def outcome(value: float = 0.2, *, pruned: bool = False, epochs: int = 3, stop_r
         dev_losses=bits,
         curve={**curve, "seconds": np.full(epochs, 0.1)},
         dev_fold_losses=folds,
-        layers=[(1, 1, 0.5, 1.0, 0.25), (1, 2, 0.25, 2.0, 0.0)],
+        layers=[LayerReport(1, 1, 0.5, 1.0, 0.25, 2.0, 3.0, 0.0), LayerReport(1, 2, 0.25, 2.0, 0.0, 1.5, 0.0, 0.0)],
     )
     reason = "pruned" if pruned else stop_reason
     return Outcome(value, reason, {1: 0.5, 2: value}, [network], seconds=0.3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def checkpoint_of(plan: Plan, epoch: int, lanes: list[Lane], cohort: Cohort) -> 
             "losses": np.array([lane.best_on_dev.losses, lane.on_dev.losses]),
             "curve": np.array([lane.curve[name] for name in CURVE]),
             "streams": np.array([state_of(rng) for rng in lane.streams.values()]),
-            "reports": np.array([astuple(layer) for layer in lane.reports]).reshape(-1, 5),
+            "reports": np.array([astuple(layer) for layer in lane.reports]).reshape(-1, len(fields(LayerReport))),
         }
         checkpoint |= {f"{lane.number}.{name}": value for name, value in values.items()}
     for k, lane in enumerate(cohort.lanes):

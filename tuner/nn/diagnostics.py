@@ -1,7 +1,8 @@
-"""Vanishing and exploding gradients: norms of each layer, and the first layer that overflowed."""
+"""Vanishing and exploding gradients: norms of each layer, copies of units, and the first layer that overflowed."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ from tuner.nn.propagation import TrainingPass
 DEAD_SLOPE = 1e-6
 """A unit is dead if the slope of its activation is below this for every example: its weights cannot change."""
 
+ALIKE = 1e-3
+"""Units are alike if their weights differ by no more than this share of them: rounding alone never parts them."""
+
 
 @dataclass(frozen=True, slots=True)
 class LayerReport:
@@ -26,6 +30,9 @@ class LayerReport:
     ``layer`` counts from 1, the last is the output.  ``gradient_norm`` is the Frobenius norm of ∂J/∂W,
     ``activation_norm`` the root mean square of the layer's activations (of the logits, for the output), so that layers
     of different width compare, and ``dead`` the fraction of its units that are dead (0 for the output).
+    ``weight_norm`` is the Frobenius norm of W, ``zeros`` the number of its weights that are exactly 0, and ``alike``
+    the fraction of hidden units that are copies: their weights are the mean of the layer's.  These three are NaN where
+    an earlier version did not record them.
     """
 
     epoch: int
@@ -33,6 +40,9 @@ class LayerReport:
     gradient_norm: float
     activation_norm: float
     dead: float
+    weight_norm: float = math.nan
+    zeros: float = math.nan
+    alike: float = math.nan
 
 
 class LayerProbe:
@@ -41,6 +51,7 @@ class LayerProbe:
     def __init__(self, architecture: Architecture, theta: Array, examples: Prepared) -> None:
         n = len(examples)
         self._architecture = architecture
+        self._layers = architecture.views(theta)
         self._gradient = np.zeros((1, len(theta)), dtype=theta.dtype)
         self._pass = TrainingPass(architecture, theta[None], self._gradient, n)
         targets = np.empty((1, architecture.n_outputs, n), dtype=theta.dtype)
@@ -59,8 +70,21 @@ class LayerProbe:
         run(self._batch.backward)
         views = self._architecture.views(self._gradient[0])
         gradients = [float(np.linalg.norm(W.astype(np.float64))) for W, _ in views]
-        rows = zip(gradients, norms, [*dead, 0.0], strict=True)
+        weights = [float(np.linalg.norm(W.astype(np.float64))) for W, _ in self._layers]
+        zeros = [float(W.size - np.count_nonzero(W)) for W, _ in self._layers]
+        alike = [_alike(W, b) for W, b in self._layers[:-1]]
+        rows = zip(gradients, norms, [*dead, 0.0], weights, zeros, [*alike, 0.0], strict=True)
         return [LayerReport(epoch, layer, *row) for layer, row in enumerate(rows, start=1)]
+
+
+def _alike(W: Array, b: Array) -> float:
+    """Return the fraction of a layer's units whose weights and bias are the mean of all units; 0 for a single unit."""
+    units = np.vstack([W, b[None]]).astype(np.float64)
+    if units.shape[1] < 2:
+        return 0.0
+    mean = units.mean(axis=1, keepdims=True)
+    apart = np.linalg.norm(units - mean, axis=0)
+    return float((apart <= ALIKE * np.linalg.norm(mean)).mean())
 
 
 def first_overflow(architecture: Architecture, activations: Sequence[Array], gradient: Array, theta: Array) -> int:

@@ -104,8 +104,8 @@ def train(
     (``Architecture.flatten`` makes it).  ``order(epoch)``, epochs from 1, gives the order of the examples; without it
     the order is random.  ``augment(rng, X)`` returns the mini-batch to train on.  ``on_epoch`` may return True to end
     training; ``should_stop`` is called before every mini-batch; an interrupted run continues with
-    ``resume=run.checkpoint`` and otherwise the same arguments.  ``report_epochs`` are the epochs in
-    ``TrainedNetwork.layers``.
+    ``resume=run.checkpoint`` and otherwise the same arguments.  With ``report_epochs``,
+    ``TrainedNetwork.layers`` describes the layers after these epochs and after the best one.
     """
     K = len(seeds)
     if not K:
@@ -188,7 +188,17 @@ class TrainingLoop:
                 self._end(StopReason.STOPPED)
             self._drop_stopped()
         self._end(StopReason.MAX_EPOCHS)
+        if self.report_epochs:
+            self._describe_best()
         return TrainingRun([_finished(lane) for lane in self.lanes], checkpoint)
+
+    def _describe_best(self) -> None:
+        """Describe the layers of each network at its best epoch, in the order of the epochs."""
+        for lane in self.lanes:
+            best = lane.stopping.best_epoch
+            if best and all(report.epoch != best for report in lane.reports):
+                probe = LayerProbe(self.plan.architecture, lane.best_theta, self.samples[id(lane.train)])
+                lane.reports = sorted([*lane.reports, *probe.describe(best)], key=lambda report: report.epoch)
 
     def _end(self, reason: StopReason) -> None:
         """Stop every network in training."""

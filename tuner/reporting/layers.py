@@ -1,43 +1,64 @@
-"""Vanishing gradients, exploding gradients and dead units in the best trial."""
+"""Vanishing gradients, exploding gradients, dead units, copies of units and zero weights in the best trial."""
 
 from __future__ import annotations
+
+from dataclasses import astuple
 
 import numpy as np
 
 from tuner.formatting import percent, value
+from tuner.nn import LayerReport
 from tuner.storage import NetworkRecord, TrialRecord
 
 VANISHED = 1e-3  # of the last layer's gradient: with less, the first layers hardly change
 MANY_DEAD = 0.5
 
 
-def layers_sentence(best: TrialRecord | None) -> str:
-    """Say which of these problems the best trial's networks have, on average, at the last recorded epoch.
+def best_layers(trial: TrialRecord) -> list[LayerReport]:
+    """Return each layer at the networks' best epochs, on average over the networks; empty if none was recorded."""
+    described = [_at_best(network) for network in trial.networks if network.layers]
+    means = np.mean(described, axis=0).tolist() if described else []
+    return [LayerReport(round(epoch), round(layer), *rest) for epoch, layer, *rest in means]
 
-    Empty if there is none, or if no layer was recorded.
-    """
-    described = [_last_described(network) for network in best.networks if network.layers] if best else []
-    if not described:
+
+def _at_best(network: NetworkRecord) -> np.ndarray:
+    """Return the rows of the best epoch, or of the last one where it was not recorded, (layers, fields)."""
+    rows = np.array([astuple(layer) for layer in network.layers])
+    epoch = network.best_epoch if network.best_epoch in rows[:, 0] else rows[-1, 0]
+    return np.asarray(rows[rows[:, 0] == epoch])
+
+
+def layers_sentence(best: TrialRecord | None) -> str:
+    """Say which of these problems the best trial's networks have; empty if there is none."""
+    layers = best_layers(best) if best else []
+    if best is None or not layers:
         return ""
-    _, _, gradients, _, dead = np.mean(described, axis=0).T
-    ratio, most_dead = gradients[0] / (gradients[-1] or 1.0), float(dead.max())
-    if VANISHED <= ratio <= 1 / VANISHED and most_dead <= MANY_DEAD:
-        return ""
-    if most_dead > MANY_DEAD:
-        layer = int(dead.argmax()) + 1
+    if copies := next((layer for layer in layers if layer.alike == 1), None):
+        return _copies(copies, best.params.get("initializer"))
+    first, last, deadest = layers[0].gradient_norm, layers[-1].gradient_norm, max(layers, key=lambda layer: layer.dead)
+    if deadest.dead > MANY_DEAD:
         return (
-            f"In the best trial {percent(most_dead)} of the units of layer {layer} are dead (they always output "
-            "0): try a smaller alpha or leaky_relu."
+            f"In the best trial {percent(deadest.dead)} of the units of layer {deadest.layer} are dead (they always "
+            "output 0): try a smaller alpha or leaky_relu."
         )
-    problem = "vanishes" if ratio < VANISHED else "explodes"
+    ratio = first / (last or 1.0)
+    if VANISHED <= ratio <= 1 / VANISHED:
+        return ""
     return (
-        f"In the best trial the gradient {problem} in backpropagation (norm {value(float(f'{gradients[0]:.2g}'))} in "
-        f"the first layer, {value(float(f'{gradients[-1]:.2g}'))} in the last): try fewer layers or another "
-        "initializer."
+        f"In the best trial the gradient {'vanishes' if ratio < VANISHED else 'explodes'} in backpropagation (norm "
+        f"{value(float(f'{first:.2g}'))} in the first layer, {value(float(f'{last:.2g}'))} in the last): try fewer "
+        "layers or another initializer."
     )
 
 
-def _last_described(network: NetworkRecord) -> np.ndarray:
-    """Return the rows of the last recorded epoch, (layers, 5)."""
-    rows = np.array(network.layers, dtype=float)
-    return np.asarray(rows[rows[:, 0] == rows[-1, 0]])
+def _copies(layer: LayerReport, initializer: str | None) -> str:
+    """Say why the units of a layer are copies of each other, and what parts them."""
+    all_zero = "the penalty made all their weights 0: try a smaller l1 or lambda"
+    why = (
+        "they began alike and get the same gradient: try another initializer than zeros"
+        if initializer == "zeros"
+        else all_zero
+        if layer.weight_norm == 0
+        else "try another initializer"
+    )
+    return f"In the best trial all units of layer {layer.layer} have the same weights, as if it were one unit; {why}."

@@ -138,7 +138,9 @@ JSON = json_of("JSON", JsonValue)
 OBJECT = json_of("a JSON object", dict[str, JsonValue])
 VALUES = json_of("hyperparameters in JSON", dict[str, Value])
 OFFERED = json_of("a JSON list of trials", list[tuple[dict[str, Value], FiniteFloat | None]])
-LAYERS = json_of("a JSON list of layers", list[tuple[NaturalNumber, NaturalNumber, float, float, float]])
+_Layer = tuple[NaturalNumber, NaturalNumber, float, float, float]  # of 0.2 and before
+_WholeLayer = tuple[NaturalNumber, NaturalNumber, float, float, float, float | None, float | None, float | None]
+LAYERS = json_of("a JSON list of layers", list[_Layer | _WholeLayer])
 
 
 class _IdentityRow(_Row):

@@ -6,12 +6,13 @@ import json
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
 from tuner.dev_layout import N_DEV_FOLDS
+from tuner.nn import LayerReport
 from tuner.outcomes import StopReason
 from tuner.storage import tables
 from tuner.storage.checked import BadValueError
@@ -29,7 +30,7 @@ class NetworkRecord:
     ``dev_fold_losses`` (epochs, 20): their sums over each of the study's 20 dev folds after every epoch; weighted,
     if the metric weights the classes (not in studies of 0.2 and before).
     ``diverged_layer``: the layer, from 1, in which a diverged network's values stopped being finite first.
-    ``layers``: a row a layer at some epochs: epoch, layer from 1, gradient norm, activation norm, share of dead units.
+    ``layers``: each layer after some epochs, the best among them (not in studies of 0.2 and before).
     Of a network that a custom trainer trained, costs are unknown (NaN, stored as NULL) and so is
     ``dev_fold_losses`` (no rows); where it was pruned, ``dev_losses`` are too (no entries).
     """
@@ -49,7 +50,7 @@ class NetworkRecord:
     dev_fold_losses: np.ndarray = field(default_factory=lambda: np.zeros((0, N_DEV_FOLDS), np.uint16))
     n_train_dev: int | None = None
     train_dev_wrong: int | None = None
-    layers: list[tuple[int, int, float, float, float]] = field(default_factory=list)
+    layers: list[LayerReport] = field(default_factory=list)
     diverged_layer: int | None = None
 
 
@@ -63,18 +64,22 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _cost(value: float | None) -> float:
+def _or_nan(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _layers(text: str | None) -> list[tuple[int, int, float, float, float]]:
-    return [tuple(layer) for layer in json.loads(text or "[]")]
+def _layers_text(layers: Sequence[LayerReport]) -> str:
+    return json.dumps([[_known(entry) for entry in astuple(layer)] for layer in layers])
+
+
+def _layers(text: str | None) -> list[LayerReport]:
+    return [LayerReport(*layer[:2], *map(_or_nan, layer[2:])) for layer in json.loads(text or "[]")]
 
 
 CONVERTED: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "train_cost": (_known, _cost),
-    "dev_cost": (_known, _cost),
-    "layers": (json.dumps, _layers),
+    "train_cost": (_known, _or_nan),
+    "dev_cost": (_known, _or_nan),
+    "layers": (_layers_text, _layers),
 }
 """What its column holds otherwise than its field: to the column, and back."""
 FIELDS = [each.name for each in fields(NetworkRecord) if each.name in tables.networks.c]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 
 from threadpoolctl import threadpool_limits
 
@@ -130,7 +130,7 @@ def _outcome(result: TrialResult, dataset: Dataset) -> Outcome:
                 n_train_dev=None if dataset.train_dev is None else len(dataset.train_dev),
                 train_dev_wrong=None if result.train_dev_wrong is None else result.train_dev_wrong[k],
                 diverged_layer=network.diverged_layer,
-                layers=[astuple(layer) for layer in network.layers],
+                layers=network.layers,
             )
         )
     return Outcome(

@@ -27,7 +27,7 @@ SHORT = Stopping(max_epochs=100, patience=10)
 """Stopping of the logistic regressions, whatever the study's own, so that a search does not wait long."""
 MOST_ROWS = 50_000
 """Training rows of any reference model (with folds: of each fold); of more, a random subset."""
-MOST_PRODUCTS, FEWEST_EPOCHS = 2e10, 10
+MOST_PRODUCTS, PRODUCTS_A_SECOND, FEWEST_EPOCHS = 2e10, 1.5e9, 10
 """Rows × inputs × classes × penalties × epochs of the logistic regressions, about ten seconds: where 100 epochs take
 more, fewer epochs are run, then fewer rows used.
 """
@@ -36,10 +36,12 @@ BOOSTING = {"rounds": 100, "bins": 255}
 SMALLER = {"rounds": 10, "bins": 63}
 """The least it is reduced to where it would take long, before a part of the training rows is left out."""
 LEAVES = 31
-MOST_WORK, REDUCED_WORK = 3e8, 1e8
+MOST_WORK, REDUCED_WORK, WORK_A_SECOND = 3e8, 1e8, 1e8
 """Trees × inputs × (rows + leaves × bins), the most with the defaults, and what is left where that is too much: two
 seconds and one of gradient boosting.
 """
+IMPORTS = 1.0
+"""Seconds of importing scikit-learn's models."""
 FEWEST_ROWS = 1000
 DISTANCES = 2e7
 """Distances between dev and training rows that nearest neighbors may take."""
@@ -69,6 +71,16 @@ def reference_errors(
         errors["gradient_boosting"] = gradient_boosting(definition, dataset, should_stop)
         errors["nearest_neighbors"] = nearest_neighbors(definition, dataset, should_stop)
     return errors
+
+
+def most_seconds(dataset: Dataset) -> float:
+    """About how long all reference models take at most: less where logistic regression stops early."""
+    rows, networks = min(dataset.n_train, MOST_ROWS), len(dataset.parts)
+    of_a_row = dataset.n_features * dataset.n_classes * len(PENALTIES) * networks
+    products = min(of_a_row * rows * SHORT.max_epochs, MOST_PRODUCTS)
+    trees = networks * (1 if dataset.n_classes == 2 else dataset.n_classes) * BOOSTING["rounds"]
+    work = min(trees * dataset.n_features * (rows + LEAVES * BOOSTING["bins"]), MOST_WORK)
+    return IMPORTS + products / PRODUCTS_A_SECOND + work / WORK_A_SECOND
 
 
 def training_rows(dataset: Dataset) -> str:

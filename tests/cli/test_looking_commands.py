@@ -105,7 +105,10 @@ def test_check_estimates_time_and_memory_and_writes_nothing(small_study: Path, h
     assert found["seconds_at_most"] == pytest.approx(4 * 6 * found["epoch_seconds"])
     assert 0 < found["seconds_at_least"] <= found["seconds_at_most"]
     assert found["peak_bytes"] > found["data_bytes"] > 0
-    assert "memory" in here("check", "small").stdout
+    assert 1 < found["reference_seconds_at_most"] < 2
+    text = here("check", "small").stdout
+    assert "memory" in text
+    assert "reference models: at most about 1" in text
     assert not (small_study.parent / "tuner.db").exists()
 
 

@@ -82,6 +82,18 @@ def test_logistic_regression_takes_fewer_epochs_then_fewer_rows_of_large_data(
     assert set(used) == {(20, dataset.n_train), (10, dataset.n_train // 10)}
 
 
+def test_the_time_they_take_is_bounded(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the work that each kind is allowed; a tenth of it takes a tenth of the time."""
+    edit()
+    _, dataset = load_study_data(StudyRequest("small"))
+    assert reference_models.most_seconds(dataset) < 1 + 0.2
+    monkeypatch.setattr(reference_models, "PRODUCTS_A_SECOND", 1.0)
+    monkeypatch.setattr(reference_models, "WORK_A_SECOND", 1.0)
+    monkeypatch.setattr(reference_models, "MOST_PRODUCTS", 300)
+    monkeypatch.setattr(reference_models, "MOST_WORK", 20)
+    assert reference_models.most_seconds(dataset) == 1 + 300 + 20
+
+
 def test_majority_is_the_most_frequent_class_of_the_training_rows() -> None:
     """With 60% of one class and one value everywhere, the line is 40%."""
     frame = pd.DataFrame({"x": [float(n % 7) for n in range(200)], "kind": ["a", "a", "a", "b", "b"] * 40})

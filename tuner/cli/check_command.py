@@ -27,6 +27,7 @@ def check(
 ) -> None:
     """Read study file and data, train one epoch, and estimate time and memory of the search."""
     from tuner.data import check_data_quality
+    from tuner.reference_models import most_seconds
     from tuner.workspace import StudyRequest, load_to_run
 
     request = StudyRequest(study, target, storage, allow_trainers=tuple(allow_trainer or ()))
@@ -34,13 +35,15 @@ def check(
     definition = source.definition
     findings = [finding.to_dict() for finding in check_data_quality(dataset)]
     estimate = trainer.estimate(dataset)
+    references = most_seconds(dataset)
     summary = {"study": definition.name, "trials": definition.search.trials, **estimate.to_dict()}
+    summary |= {"reference_seconds_at_most": references}
     summary |= {"notices": list(dataset.notices), "findings": findings}
-    lines = [*_lines(definition, dataset, estimate), *findings_lines(dataset.notices, findings)]
+    lines = [*_lines(definition, dataset, estimate, references), *findings_lines(dataset.notices, findings)]
     print_result(summary, lines, as_json=as_json)
 
 
-def _lines(definition: StudyDefinition, dataset: Dataset, estimate: Estimate) -> Iterator[str]:
+def _lines(definition: StudyDefinition, dataset: Dataset, estimate: Estimate, references: float) -> Iterator[str]:
     rows = ", ".join(f"{name} {n:,}" for name, n in dataset.sizes.items() if n)
     yield f"study {definition.name} · data {dataset.path or 'arrays'} ({rows})"
     yield f"searched: {', '.join(definition.searched_space.searched) or 'nothing; all hyperparameters are fixed'}"
@@ -48,5 +51,6 @@ def _lines(definition: StudyDefinition, dataset: Dataset, estimate: Estimate) ->
     least, most = rough_duration(estimate.seconds_at_least), rough_duration(estimate.seconds_at_most)
     stops = "(if every trial stops as early, or as late, as possible)"
     yield f"{definition.search.trials} trials: {least} to {most} with one worker {stops}"
+    yield f"reference models: at most about {rough_duration(references)}, once (--references none: not trained)"
     data, peak = estimate.data_bytes / MEGABYTE, estimate.peak_bytes / MEGABYTE
     yield f"memory: {data:,.0f} MB of data, {peak:,.0f} MB in total; workers share the data"

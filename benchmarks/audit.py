@@ -65,6 +65,7 @@ split = {{ test = 0{dev} }}
 {folds}
 [training]
 max_epochs = 50
+monitor = "{metric}"
 [search]
 trials = {trials}
 seed = {search_seed}

@@ -115,6 +115,8 @@ def judge(number: int, folder: Path, seed: int) -> Outcome:
         if action is not None and "learning-curve" in action.command:
             study.learning_curve()
             action = first_action(study)
+        if action is not None and action.action == MORE_DATA and not len(drawn.more):
+            action = None  # the table has no further rows to collect
         followed = None if action is None else follow(drawn, action)  # type: ignore[arg-type]
         after = before if followed is None else drawn.true_error(followed)
     gain = None if action is None or action.gain is None else (action.gain.low, action.gain.high)

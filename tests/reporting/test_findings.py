@@ -238,6 +238,7 @@ def test_the_balanced_error_allows_for_its_epochs_where_it_stopped_by_it() -> No
     assert seen.value > 0.27
     for report, said in ((stopped_by_it, False), (plain_sums, True)):
         assert any("but not the epochs" in note for note in report.notes) == said
+        assert not any("With [training] monitor" in note for note in report.notes)
 
 
 def test_plain_errors_are_not_compared_with_the_balanced_error() -> None:
@@ -263,7 +264,8 @@ def test_the_mean_over_seeds_allows_for_the_epochs() -> None:
     assert report.findings.seeds.value > measured + 0.002
     assert by_cost.findings.seeds.value == pytest.approx(measured)
     assert not any("but not the epochs" in note for note in report.notes)
-    assert any("but not the epochs" in note for note in by_cost.notes)
+    assert any('not recorded for parts of the dev set. With [training] monitor = "error" it is.' in note
+               for note in by_cost.notes)  # fmt: skip
 
 
 def monitored(record: StudyRecord, metric: str) -> str:

@@ -69,7 +69,7 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
         _simplest_tied(findings),
         _seeds(findings),
         _uncertainty(record, findings),
-        _correction(findings),
+        _correction(definition, findings),
         _ensemble(record, definition, findings),
         layers_sentence(findings.best),
         _groups(record, findings),
@@ -180,12 +180,14 @@ def _simplest_tied(findings: Findings) -> str:
     )
 
 
-def _correction(findings: Findings) -> str:
+def _correction(definition: StudyDefinition, findings: Findings) -> str:
     if findings.replayed or not findings.metric.counts_wrong:
         return ""
+    metric = definition.search.metric
+    watch = f' With [training] monitor = "{metric}" it is.' if definition.training.monitor != metric else ""
     return (
         "The selection correction chooses the trial again on bootstrap samples of the dev rows, but not the epochs: "
-        "what early stopping watched is not recorded for parts of the dev set."
+        f"what early stopping watched is not recorded for parts of the dev set.{watch}"
     )
 
 

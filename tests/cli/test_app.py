@@ -10,7 +10,7 @@ from importlib.metadata import version
 import pytest
 
 from tests.conftest import Run
-from tuner.cli.app import COMMANDS
+from tuner.cli.app import COMMANDS, function_name
 from tuner.cli.app import command as app_command
 from tuner.cli.options import seconds_of
 from tuner.errors import UsageError
@@ -19,9 +19,8 @@ from tuner.errors import UsageError
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_a_function_with_help(name: str) -> None:
     """A line of the table leads to a documented function in a module of its own."""
-    function = name.replace("-", "_")
-    module = importlib.import_module(f"tuner.cli.{function}_command")
-    assert inspect.getdoc(getattr(module, function))
+    module = importlib.import_module(f"tuner.cli.{name.replace('-', '_')}_command")
+    assert inspect.getdoc(getattr(module, function_name(name)))
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -11,6 +11,8 @@ from pathlib import Path
 import optuna
 import pytest
 import typer
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from typer.testing import CliRunner
 
 from tests.conftest import Run
@@ -49,6 +51,23 @@ def test_trials_of_plain_optuna_are_shown_as_unrecorded(small_study: Path, here:
         assert "2 trials of another program" in " ".join(here(*command).stdout.split())
     assert "unrecorded: 2 trials of another program" in here("studies").stdout
     assert here("train", "small").returncode == 0
+
+
+def test_a_study_of_plain_optuna_is_imported_and_listed(small_study: Path, here: Run) -> None:
+    """What is skipped is said; lists show it apart, and a report of it is refused in one line."""
+    theirs = optuna.create_study(study_name="their study", storage=JournalStorage(JournalFileBackend("journal.log")))
+    theirs.optimize(lambda trial: trial.suggest_float("lr", 0.01, 1.0), n_trials=2)
+    theirs.ask()
+    assert "Name it with --name" in here("import", "journal.log").stderr
+    done = here("import", "journal.log", "--study", "their study", "--name", "theirs", "--rename", "lr=alpha")
+    assert done.returncode == 0, done.stderr
+    assert "2 trials of plain Optuna\nskipped: 1 trial: not finished\nparameters: alpha\n" in done.stdout
+    assert "theirs  of plain Optuna: 2 trials to begin with (--from)" in here("studies").stdout
+    refused = here("report", "theirs")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "it has no errors, study file or data" in refused.stderr
+    assert here("delete", "theirs", "--yes").returncode == 0
+    assert json.loads(here("studies", "--json").stdout)["studies"] == []
 
 
 def test_colors_follow_force_color_and_no_color(small_study: Path, here: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import tuner
 from tests.cli.conftest import model_bytes, place, searched
 from tests.running.conftest import command
 from tuner import files
-from tuner.cli.app import COMMANDS
+from tuner.cli.app import COMMANDS, function_name
 from tuner.errors import UsageError
 from tuner.files import refuse_overwriting, temporary_beside, whole_file, write_new, write_whole
 from tuner.modeling.archive import pack, unpack
@@ -99,7 +99,7 @@ def test_every_path_of_a_command_is_read_or_in_the_table() -> None:
     found = set()
     for name in COMMANDS:
         module = __import__(f"tuner.cli.{name.replace('-', '_')}_command", fromlist=[""])
-        hints = get_type_hints(getattr(module, name.replace("-", "_")), vars(module) | {"Annotated": Annotated})
+        hints = get_type_hints(getattr(module, function_name(name)), vars(module) | {"Annotated": Annotated})
         found |= {(name, parameter) for parameter, hint in hints.items() if hint is Path or Path in get_args(hint)}
     assert found - READ == set(WRITERS)
 

@@ -86,7 +86,8 @@ def test_trials_of_another_program_are_unrecorded(database: Database) -> None:
     assert write_outcome(database, take_and_draw(database, study), study, outcome(0.2))
     claim = take_and_draw(database, study)
     requeue(database, claim)
-    other = optuna.load_study(study_name="made", storage=database.url.render_as_string(hide_password=False))
+    storage = optuna.storages.RDBStorage(database.address, engine_kwargs={"poolclass": sa.pool.NullPool})
+    other = optuna.load_study(study_name="made", storage=storage)
     took = other.ask()  # the trial that waited
     other.tell(took, 0.0)
     for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING):

@@ -6,15 +6,21 @@ import dataclasses
 import json
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import create_trial
 
 from tests.running.conftest import Edit, fingerprint, finished, opened, rows, search
 from tuner.errors import UsageError
+from tuner.reporting import build_report
 from tuner.running import SearchRequest, run_search
 from tuner.running.sampling import draw
 from tuner.storage import Begun, History, StudyRecord, find_study, open_database, sqlite_url
 from tuner.workspace import PreparedStudy, opening, read_record
-from tuner.workspace.administration import delete
+from tuner.workspace.administration import delete, import_study
 
 
 def history_of(study: PreparedStudy) -> History:
@@ -137,6 +143,35 @@ def test_a_study_to_begin_with_must_be_another_that_exists(edit: Edit, request_:
         opened(**request_)
     assert fingerprint(database) == before
     assert find_study(opened(name="first").database, "small-2") is None
+
+
+def test_a_study_of_plain_optuna_gives_what_both_name(edit: Edit, tmp_path: Path) -> None:
+    """Its best trials that fit run first, the rest of each is drawn; values and other parameters are left out."""
+    edit()
+    theirs = optuna.create_study(
+        study_name="theirs", storage=JournalStorage(JournalFileBackend(str(tmp_path / "log"))), direction="maximize"
+    )
+    ranges = {"alpha": FloatDistribution(0.01, 9.0), "layers": IntDistribution(1, 3)}
+    for alpha, value in ((0.5, 0.1), (0.2, 0.9), (5.0, 1.0), (0.4, 0.5)):
+        params = {"alpha": alpha, "layers": 2}
+        theirs.add_trial(create_trial(params=params, distributions=ranges, value=value))
+    search()
+    import_study(str(tmp_path / "log"), None, None, [], None)
+    import_study(str(tmp_path / "log"), None, "strange", ["alpha=rate"], None)
+    study = opened(name="small-2", from_study="theirs")
+    assert "started with 3 trials of theirs" in study.headline
+    assert history_of(study).offered == []
+    run_search(study, SearchRequest(trials=2))
+    record = read_record("small-2")
+    assert record.trials[0].params["alpha"] == 0.2
+    assert record.earlier == ()
+    assert build_report(record).findings.kept is None
+    assert "small-2" in opened(name="small-2", from_study="theirs").headline
+    with pytest.raises(UsageError, match="none of its 4 complete trials fits: its parameters are layers, rate"):
+        opened(name="small-3", from_study="strange")
+    delete("theirs", None)
+    with pytest.raises(UsageError, match="no study 'theirs'"):
+        opened(name="small-3", from_study="theirs")
 
 
 def test_a_report_knows_the_trials_before_on_the_same_dev_rows(edit: Edit) -> None:

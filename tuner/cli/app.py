@@ -7,6 +7,7 @@ import os
 import select
 import sys
 from collections import UserDict
+from keyword import iskeyword
 from typing import Any, NamedTuple
 
 import typer
@@ -49,6 +50,7 @@ COMMANDS = {
     "export": Entry(USE, "Write a model as one ONNX graph.", "export models/churn.tuner --onnx churn.onnx"),
     "backup": Entry(DATABASE, "Copy the database into a new file while others write.", "backup studies/backup.db"),
     "merge": Entry(DATABASE, "Add the studies and trials of another database.", "merge other/studies/tuner.db"),
+    "import": Entry(DATABASE, "Bring in a study of plain Optuna, to begin with its trials.", "import optuna.db"),
     "delete": Entry(DATABASE, "Delete a study and its trials.", "delete churn"),
     "init": Entry(SET_UP, "Write a commented study file for a data file.", "init churn.csv --target churned"),
     "check": Entry(SET_UP, "Validate a study and estimate time and memory.", "check churn"),
@@ -56,7 +58,14 @@ COMMANDS = {
     "schema": Entry(SET_UP, "Print the JSON schema of a study file, for editors.", "schema > study.schema.json"),
     "doctor": Entry(SET_UP, "Check this machine, its libraries and the database.", "doctor"),
 }
-"""Name -> help; the module is ``tuner.cli.<name>_command`` with a typer function of the same name."""
+"""Name -> help; the module is ``tuner.cli.<name>_command`` with a typer function of that ``function_name``."""
+
+
+def function_name(command: str) -> str:
+    """The name of a command's function in its module; Python has some words to itself."""
+    name = command.replace("-", "_")
+    return f"{name}_" if iskeyword(name) else name
+
 
 FIRST_STEPS = """\
 tuner searches the hyperparameters of a neural network and tells whether its errors come from bias or variance.
@@ -85,7 +94,7 @@ class LazyCommands(UserDict[str, Any]):
             app = typer.Typer(rich_markup_mode=None, add_completion=False)
             about = COMMANDS[name]
             app.command(name, help=about.help, epilog=f"Example: tuner {about.example}")(
-                getattr(module, name.replace("-", "_"))
+                getattr(module, function_name(name))
             )
             self.data[name] = get_command(app)
         return self.data[name]

@@ -22,6 +22,11 @@ def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
         width = max(5, *(len(line.name) for line in lines))
         rows.append(f"{'study':{width}}  {'done':>11}  {'failed':>6}  {'running':>7}  {'best value':>10}  data")
     for line in lines:
+        if line.is_imported:
+            rows.append(
+                f"{line.name:{width}}  of plain Optuna: {count(line.unrecorded, 'trial')} to begin with (--from)"
+            )
+            continue
         done = f"{line.finished}/{max(line.finished, line.budget)}"
         best = metric_text(line.metric, line.best)
         rows.append(

@@ -96,10 +96,11 @@ def kept_trial(
 ) -> TrialRecord | None:
     """Return trial 0, which repeats another study's best, unless choosing among all trials again gives a lower error.
 
-    Both choose their epochs on the same parts of the dev set and are scored on the rest.
+    Both choose their epochs on the same parts of the dev set and are scored on the rest.  A study that began with
+    trials of plain Optuna has none: trial 0 repeats only the parameters that both name.
     """
     begun, first = record.facts.begun, judged[0]
-    if begun is None or not begun.trials or first.number != 0 or first is best:
+    if begun is None or begun.is_imported or not begun.trials or first.number != 0 or first is best:
         return None
     alone, own = (
         replace(competition, trials=competition.trials[:n], losses=competition.losses[:n]) for n in (1, len(judged))

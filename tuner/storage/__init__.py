@@ -10,6 +10,8 @@ from tuner.storage.database import Database
 from tuner.storage.facts import Begun, StudyFacts
 from tuner.storage.health import Check, check_database
 from tuner.storage.history import History, frozen_trial
+from tuner.storage.imported import count_imported, is_imported, only_to_begin_with, read_imported
+from tuner.storage.importing import OptunaStudy, insert_optuna_study, name_for, read_optuna_study
 from tuner.storage.jobs import JobClaim, claim_job, finish_job, requeue_job
 from tuner.storage.learning import write_learning
 from tuner.storage.leases import CLAIM_SECONDS, HEARTBEAT_SECONDS, renew
@@ -50,6 +52,7 @@ from tuner.storage.studies import (
     ensure_study,
     find_study,
     get_study,
+    no_study,
     raise_budget,
     read_dev_set,
     read_points,

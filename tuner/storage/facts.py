@@ -17,11 +17,12 @@ AT_RANDOM = "random"
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The study whose trials this one started with, and their number."""
+    """The study whose trials this one started with, and their number; whether it is of plain Optuna."""
 
     __pydantic_config__ = STRICT
     study: Annotated[str, Field(pattern=f"^{STUDY_NAME}$")]
     trials: Annotated[int, Field(ge=0, lt=2**31)]
+    is_imported: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,8 @@ class StudyFacts:
         }
         if self.begun is not None:
             document["from"] = {"study": self.begun.study, "trials": self.begun.trials}
+            if self.begun.is_imported:
+                document["from"]["is_imported"] = True
         if self.references is not None:
             document["references"] = dict(self.references)
         if self.exploring != AT_RANDOM:

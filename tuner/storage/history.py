@@ -154,16 +154,24 @@ class ParamReader:
         if name not in self._now:
             return False, None
         distribution, text = self._now[name]
-        try:
-            written = distribution if written_as == text else json_to_distribution(written_as)
-            external = written.to_external_repr(value)
-            is_drawn = optuna_internals.contains(written, external)
-        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
-            is_drawn = False
-        if not is_drawn:
-            expected = f"a value of {written_as[:200]}"
-            raise BadValueError(optuna_internals.params.name, "param_value", value, expected, key="trial_id")
+        written, external = written_value(value, written_as, distribution if written_as == text else None)
         return written is distribution or optuna_internals.contains(distribution, external), external
+
+
+def written_value(
+    value: float, written_as: str, written: BaseDistribution | None = None
+) -> tuple[BaseDistribution, Any]:
+    """The distribution and the value of a stored parameter.  Raises BadValueError for a value that is not of it."""
+    try:
+        written = json_to_distribution(written_as) if written is None else written
+        external = written.to_external_repr(value)
+        is_drawn = optuna_internals.contains(written, external)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        is_drawn = False
+    if not is_drawn or written is None:
+        expected = f"a value of {written_as[:200]}"
+        raise BadValueError(optuna_internals.params.name, "param_value", value, expected, key="trial_id")
+    return written, external
 
 
 def by_trial(rows: Iterable[Any]) -> dict[int, dict[Any, Any]]:

@@ -18,6 +18,7 @@ from tuner.storage.claims import next_number
 from tuner.storage.counting import count_states
 from tuner.storage.database import Database
 from tuner.storage.facts import StudyFacts
+from tuner.storage.imported import find_imported
 from tuner.storage.leases import lock_study
 from tuner.storage.studies import insert_name
 
@@ -98,9 +99,8 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
 
 
 def _refuse_foreign(into: Connection, name: str) -> None:
-    o = optuna_internals.studies.c
-    if into.execute(sa.select(o.study_id).where(o.study_name == name)).first() is not None:
-        raise StorageError(f"study {name!r} already exists without tuner's tables; nothing was merged")
+    if find_imported(into, name) is not None:
+        raise StorageError(f"study {name!r} already exists and is of plain Optuna; nothing was merged")
 
 
 def _refuse_another(name: str, study: Mapping[str, Any], existing: Any) -> None:

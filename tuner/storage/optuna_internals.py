@@ -39,6 +39,7 @@ params = metadata.tables["trial_params"]
 values = metadata.tables["trial_values"]
 intermediate_values = metadata.tables["trial_intermediate_values"]
 study_system_attributes = metadata.tables["study_system_attributes"]
+trial_user_attributes = metadata.tables["trial_user_attributes"]
 trial_system_attributes = metadata.tables["trial_system_attributes"]
 
 alembic_version = Table(

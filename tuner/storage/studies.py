@@ -24,6 +24,7 @@ from tuner.storage.checked import MOST, BadValueError
 from tuner.storage.counting import IN_STATES, JUDGED, Finished, StateCounts, count_states
 from tuner.storage.database import Database, new_key
 from tuner.storage.facts import StudyFacts
+from tuner.storage.imported import find_imported, imported_counts, is_imported, only_to_begin_with
 from tuner.storage.leases import lock_study
 from tuner.storage.open_studies import read_set_aside
 from tuner.storage.records import insert_waiting
@@ -92,7 +93,10 @@ def stored_values(row: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class StudyLine(Finished):
-    """One line of ``tuner studies``; ``set_aside``: why the study cannot be read, or a worker could not run it."""
+    """One line of ``tuner studies``; ``set_aside``: why the study cannot be read, or a worker could not run it.
+
+    ``is_imported``: it is of plain Optuna, and no more is known than the number of its trials, all unrecorded.
+    """
 
     name: str
     budget: int
@@ -107,6 +111,7 @@ class StudyLine(Finished):
     data_path: str
     metric: str
     set_aside: str | None
+    is_imported: bool = False
 
 
 def find_study(database: Database, name: str) -> StoredStudy | None:
@@ -125,6 +130,8 @@ def get_study(database: Database, name: str) -> StoredStudy:
 
 def no_study(database: Database, name: str) -> UsageError:
     """The error for a name that no study has, with the names there are."""
+    if is_imported(database, name):
+        return UsageError(only_to_begin_with(name))
     names = study_names(database)
     there = f"it holds {some_of(names)}" if names else "it holds none yet"
     return UsageError(f"no study {quoted(name)} in {database.name}; {there}")
@@ -169,6 +176,8 @@ def ensure_study(database: Database, study: NewStudy) -> tuple[StoredStudy, bool
         stored = _find(connection, study.name)
         if stored is not None:
             return stored, False
+        if find_imported(connection, study.name) is not None:
+            raise UsageError(only_to_begin_with(study.name, "--name", "NEW"))
         _insert(connection, study, database.now(connection))
         made = _find(connection, study.name)
         assert made is not None
@@ -189,12 +198,10 @@ def _find(connection: Connection, name: str) -> StoredStudy | None:
     return None if row is None else StoredStudy(**stored_values(row))
 
 
-def insert_name(connection: Connection, name: str) -> int:
+def insert_name(connection: Connection, name: str, direction: StudyDirection = StudyDirection.MINIMIZE) -> int:
     """A new study in Optuna's tables; its id."""
     study_id = new_key(connection.execute(optuna_internals.studies.insert().values(study_name=name)))
-    connection.execute(
-        optuna_internals.directions.insert().values(study_id=study_id, direction=StudyDirection.MINIMIZE, objective=0)
-    )
+    connection.execute(optuna_internals.directions.insert().values(study_id=study_id, direction=direction, objective=0))
     return study_id
 
 
@@ -285,7 +292,19 @@ def _change_budget(database: Database, study_id: int, change: Callable[[int, int
 
 
 def study_lines(database: Database) -> list[StudyLine]:
-    """List the database's studies, oldest first; one that cannot be read keeps none of the others from being listed."""
+    """List the database's studies, oldest first, then those of plain Optuna.
+
+    One that cannot be read keeps none of the others from being listed.
+    """
+    with database.reading() as connection:
+        imported = [
+            _line_of_unknown(name, unrecorded=trials, is_imported=True)
+            for name, trials in imported_counts(connection).items()
+        ]
+    return _own_lines(database) + imported
+
+
+def _own_lines(database: Database) -> list[StudyLine]:
     with suppress(BadValueError), database.reading() as connection:
         return _lines(connection, sa.true())
     s, lines = tables.studies.c, []
@@ -306,15 +325,24 @@ def _unreadable(database: Database, study_id: int, fault: str) -> StudyLine:
     with database.reading() as connection:
         query = sa.select(sa.type_coerce(o.study_name, sa.String)).where(o.study_id == study_id)
         name = connection.execute(query).scalar_one_or_none()
+    shown = str(name) if is_study_name(name) else f"({study_id})"
+    return _line_of_unknown(shown, set_aside=f"cannot be read: {fault}")
+
+
+def _line_of_unknown(
+    name: str, unrecorded: int = 0, set_aside: str | None = None, *, is_imported: bool = False
+) -> StudyLine:
+    """The line of a study of which little is known."""
     return StudyLine(
-        name=str(name) if is_study_name(name) else f"({study_id})",
+        name=name,
         budget=0,
-        **asdict(StateCounts()),
+        **asdict(StateCounts(unrecorded=unrecorded)),
         best=None,
         created=0.0,
         data_path="",
         metric="error",
-        set_aside=f"cannot be read: {fault}",
+        set_aside=set_aside,
+        is_imported=is_imported,
     )
 
 

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import UsageError
+from tuner.errors import NoDatabaseError, UsageError
 from tuner.storage import (
     URL,
     BadValueError,
     Counts,
     Merged,
+    OptunaStudy,
     Progress,
     back_up,
+    count_imported,
     delete_study,
     enqueue_trial,
+    insert_optuna_study,
     merge_database,
+    name_for,
     open_database,
     parse_url,
     raise_budget,
+    read_optuna_study,
     read_progress,
     shown,
     sqlite_file,
     sqlite_url,
 )
-from tuner.study import FREE, HYPERPARAMETERS, StudyDefinition, nearest_key
-from tuner.workspace.locating import name_of, storage_url
+from tuner.workspace.locating import is_path, name_of, storage_url
 from tuner.workspace.opening import StudyRequest, open_study, open_to_read
+from tuner.workspace.points import check_point
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +75,6 @@ def enqueue(request: StudyRequest, values: Mapping[str, Any]) -> tuple[Submitted
         return Submitted(study.stored.name, study.headline, read_progress(database, study_id)), number
 
 
-def check_point(definition: StudyDefinition, values: Mapping[str, Any]) -> None:
-    """Raise UsageError for the first value that cannot be run in this study."""
-    space = definition.searched_space
-    known = definition.trainer_kind.known(definition.space)
-    for name, value in values.items():
-        if name not in known:
-            raise UsageError(f"unknown hyperparameter {name!r}{nearest_key(name, known)}")
-        hyperparameter = HYPERPARAMETERS.get(name, FREE)
-        expected = hyperparameter.check(value)
-        if expected:
-            raise UsageError(f"{name}: expected {expected}, got {value!r}")
-        if name in space.searched:
-            searched = space.searched[name]
-            if not searched.contains(value):
-                raise UsageError(
-                    f"{name} = {value} is outside the range of {definition.name}: {searched.kind} = "
-                    f"{list(searched.bounds)}"
-                )
-        elif (fixed := space.fixed.get(name, hyperparameter.default)) != value:
-            raise UsageError(
-                f"{name} is fixed at {fixed} in {definition.name}, got {value}. Add it to [space] to search it"
-            )
-
-
 @dataclass(frozen=True, slots=True)
 class DeletionPreview:
     """What deleting a study would remove; ``fault``: why its trials cannot be counted."""
@@ -106,6 +88,9 @@ class DeletionPreview:
 
 def preview_deletion(study: str, storage: str | None) -> DeletionPreview:
     """Read what deleting the study would remove.  Raises UsageError if there is no such study."""
+    imported = _count_imported(study, storage)
+    if imported is not None:
+        return DeletionPreview(study, shown(storage_url(storage)), Counts(unrecorded=imported))
     try:
         database, stored = open_to_read(study, storage)
         with database:
@@ -117,7 +102,9 @@ def preview_deletion(study: str, storage: str | None) -> DeletionPreview:
 
 
 def _named(study: str, storage: str | None) -> tuple[str, URL]:
-    """The name and the database of a study whose rows may be bad."""
+    """The name and the database of a study whose rows may be bad, or that is of plain Optuna."""
+    if _count_imported(study, storage) is not None:
+        return study, storage_url(storage)
     try:
         database, stored = open_to_read(study, storage)
     except BadValueError:
@@ -125,6 +112,15 @@ def _named(study: str, storage: str | None) -> tuple[str, URL]:
         return name_of(study), storage_url(storage, folder)
     database.close()
     return stored.name, database.url
+
+
+def _count_imported(study: str, storage: str | None) -> int | None:
+    """The number of trials of a study of plain Optuna; None if there is none of this name."""
+    if is_path(study):
+        return None
+    with suppress(NoDatabaseError), open_database(storage_url(storage), create=False) as database:
+        return count_imported(database, study)
+    return None
 
 
 def delete(study: str, storage: str | None) -> None:
@@ -163,3 +159,34 @@ def merge(other: str, storage: str | None) -> tuple[str, list[Merged]]:
         raise UsageError(f"{path}: no such file; expected a database of tuner (a tuner.db, or a copy by tuner backup)")
     with open_database(source_url, create=False) as source, open_database(target_url, create=True) as target:
         return target.name, merge_database(source, target)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A study of plain Optuna that was brought in: its name here, the database, and what was read."""
+
+    name: str
+    storage: str
+    study: OptunaStudy
+
+
+def import_study(
+    source: str, study: str | None, name: str | None, renamed: Sequence[str], storage: str | None
+) -> Imported:
+    """Bring in a study of plain Optuna from a URL or file; ``renamed`` are texts like "lr=alpha".
+
+    Raises UsageError if it is not there or its name is taken, StorageError if its storage cannot be read.
+    """
+    names = dict(_renaming(text) for text in renamed)
+    read = read_optuna_study(source, study, names)
+    new = name_for(read, name)
+    with open_database(storage_url(storage), create=True) as target:
+        insert_optuna_study(target, read, new)
+        return Imported(new, target.name, read)
+
+
+def _renaming(text: str) -> tuple[str, str]:
+    old, sign, new = text.partition("=")
+    if not (old and sign and new):
+        raise UsageError(f"--rename: expected OLD=NEW like lr=alpha, got {text!r}")
+    return old, new

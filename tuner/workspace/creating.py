@@ -26,7 +26,8 @@ from tuner.storage import (
     WarmStartTrial,
     ensure_study,
     find_study,
-    get_study,
+    is_imported,
+    no_study,
     read_dev_set,
     shown,
     study_names,
@@ -103,9 +104,11 @@ def prepare(
     """
     definition = source.definition
     identity = definition.identity(dataset.fingerprint)
-    existing, offers = _look_first(located, definition, identity, from_study=from_study, allow_changed=allow_changed)
+    existing, begun, offers = _look_first(
+        located, definition, identity, from_study=from_study, allow_changed=allow_changed
+    )
     findings = [] if existing is not None else check_data_quality(dataset)
-    new = _new_study(source, dataset, offers, findings, from_study)
+    new = _new_study(source, dataset, begun, offers, findings)
     database = located.database(create=True)
     if existing is None:
         write_definition()
@@ -129,11 +132,14 @@ def prepare(
 
 
 def _new_study(
-    source: Source, dataset: Dataset, offers: list[WarmStartTrial], findings: Sequence[Finding], from_study: str | None
+    source: Source,
+    dataset: Dataset,
+    begun: Begun | None,
+    offers: list[WarmStartTrial],
+    findings: Sequence[Finding],
 ) -> NewStudy:
     """The database's record of a new study."""
     definition = source.definition
-    begun = Begun(from_study, len(offers)) if from_study else None
     return NewStudy(
         name=definition.name,
         definition=source.text,
@@ -161,7 +167,7 @@ def _look_first(
     *,
     from_study: str | None,
     allow_changed: bool,
-) -> tuple[StoredStudy | None, list[WarmStartTrial]]:
+) -> tuple[StoredStudy | None, Begun | None, list[WarmStartTrial]]:
     """Make all checks before anything is written; return the study, or the trials a new one begins with."""
     try:
         database = located.database()
@@ -169,16 +175,21 @@ def _look_first(
         if from_study is not None:
             where = shown(located.url)
             raise UsageError(f"--from {from_study}: no such study; the database {where} does not exist yet") from None
-        return None, []
+        return None, None, []
     known = located.stored
     existing = known if known is not None and known.name == definition.name else find_study(database, definition.name)
     if existing is None:
-        return None, offers_from(database, from_study, definition, identity) if from_study else []
+        return None, *(offers_from(database, from_study, definition, identity) if from_study else (None, []))
     if not allow_changed:
         refuse_changed(database, existing, identity)
     if from_study is not None and from_study != _begun_with(existing):
-        get_study(database, from_study)  # an unknown name is an error, although it has no effect
-    return existing, []
+        _require_there(database, from_study)  # an unknown name is an error, although it has no effect
+    return existing, None, []
+
+
+def _require_there(database: Database, name: str) -> None:
+    if find_study(database, name) is None and not is_imported(database, name):
+        raise no_study(database, name)
 
 
 def _begun_with(stored: StoredStudy) -> str | None:

@@ -22,6 +22,8 @@ from tuner.storage import (
     Database,
     StoredStudy,
     find_study,
+    is_imported,
+    only_to_begin_with,
     open_database,
     parse_url,
     shown,
@@ -195,6 +197,8 @@ def _holds(located: Located) -> bool:
 def _not_found(study: str, url: URL) -> str:
     stored: list[str] = []
     with suppress(NoDatabaseError), open_database(url, create=False) as database:
+        if is_imported(database, study):
+            return only_to_begin_with(study)
         stored = study_names(database)
     files = [path.stem for folder in (STUDIES, shipped_studies()) for path in sorted(folder.glob("*.toml"))]
     known = list(dict.fromkeys([*files, *stored]))

@@ -5,8 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from tuner.errors import UsageError
-from tuner.storage import Database, WarmStartTrial, get_study, read_points, require_hyperparameters
+from tuner.formatting import count, some_of
+from tuner.storage import (
+    Begun,
+    Database,
+    WarmStartTrial,
+    find_study,
+    no_study,
+    read_imported,
+    read_points,
+    require_hyperparameters,
+)
 from tuner.study import StudyDefinition, parse_definition
+from tuner.workspace.points import check_point
 
 MOST_OFFERS = 1000
 MOST_REPEATED = 5
@@ -16,19 +27,22 @@ SAME_MEANING = ("data.", "search.metric", "network.trainer")
 
 def offers_from(
     database: Database, old_name: str, definition: StudyDefinition, identity: dict[str, Any]
-) -> list[WarmStartTrial]:
-    """The complete trials of another study within this one's space, best first.
+) -> tuple[Begun, list[WarmStartTrial]]:
+    """Where a new study's trials come from: the complete trials of another study within this one's space, best first.
 
     Their values are kept if both studies use the same metric on the same dev examples.  Raises UsageError if there is
-    no such study.
+    no such study, or if it is of plain Optuna and none of its trials fits.
     """
     if old_name == definition.name:
         raise UsageError(f"--from {old_name}: a study cannot start with its own trials. Name the new study with --name")
-    old = get_study(database, old_name)
+    old = find_study(database, old_name)
+    if old is None:
+        offers = _offers_of_optuna(database, old_name, definition)
+        return Begun(old_name, len(offers), is_imported=True), offers
     is_comparable = same_meaning(old.identity, identity)
     space = definition.searched_space
     defaults = definition.trainer_kind.defaults
-    offers: list[WarmStartTrial] = []
+    offers = []
     old_definition = parse_definition(old.definition, f"study {old_name!r} in {database.name}")
     for number, values, value in read_points(database, old.study_id):
         require_hyperparameters(database, old_name, number, old_definition.misfit(values))
@@ -37,6 +51,36 @@ def offers_from(
             offer = WarmStartTrial(space.sampled(point), value if is_comparable else None)
             if all(offer.sampled != other.sampled for other in offers[:MOST_REPEATED]):
                 offers.append(offer)
+    offers = offers[:MOST_OFFERS]
+    return Begun(old_name, len(offers)), offers
+
+
+def _offers_of_optuna(database: Database, old_name: str, definition: StudyDefinition) -> list[WarmStartTrial]:
+    """The complete trials of a study of plain Optuna, as far as both name the same hyperparameters, best first.
+
+    The rest of each is drawn when it is run.  Their values are not kept: what they measure is not known.
+    """
+    points = read_imported(database, old_name)
+    if points is None:
+        raise no_study(database, old_name)
+    space, known = definition.searched_space, definition.trainer_kind.known(definition.space)
+    offers: list[WarmStartTrial] = []
+    why = None
+    for point in points:
+        values = {name: value for name, value in point.items() if name in known}
+        try:
+            check_point(definition, values)
+        except UsageError as error:
+            why = why or str(error)
+            continue
+        searched = {name: value for name, value in values.items() if name in space.searched}
+        offer = WarmStartTrial(space.sampled(searched), None)
+        if searched and all(offer.sampled != other.sampled for other in offers[:MOST_REPEATED]):
+            offers.append(offer)
+    if points and not offers:
+        names = some_of(sorted({name for point in points for name in point}))
+        why = why or f"its parameters are {names or 'none'}, searched are {', '.join(space.searched) or 'none'}"
+        raise UsageError(f"--from {old_name}: none of its {count(len(points), 'complete trial')} fits: {why}")
     return offers[:MOST_OFFERS]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from tuner.paths import is_study_name
 from tuner.storage import optuna_internals, tables
+from tuner.storage.counting import RECORDED
 from tuner.storage.database import Database
 
 SET_ASIDE = "tuner:set_aside"
@@ -33,14 +34,16 @@ def open_studies(database: Database) -> list[OpenStudy]:
     Only counts are read, so that what is wrong with a study shows where that study is served, not here.  A study with
     a bad name is left out.
     """
-    s, o, t, c = tables.studies.c, optuna_internals.studies.c, tables.trials.c, tables.claims.c
-    name = sa.type_coerce(o.study_name, sa.String)
-    finished = sa.select(sa.func.count(t.finish_order)).where(t.study_id == s.study_id).scalar_subquery()
-    running = sa.select(sa.func.count(c.token)).where(c.study_id == s.study_id).scalar_subquery()
+    s, o, t = tables.studies.c, optuna_internals.studies.c, optuna_internals.trials.c
+    name, state = sa.type_coerce(o.study_name, sa.String), sa.cast(t.state, sa.String)
+    finished = sa.func.count(sa.case((state.in_(("COMPLETE", "PRUNED")) & RECORDED, 1)))
+    running = sa.func.count(sa.case(((state == "RUNNING") & RECORDED, 1)))
     query = (
         sa.select(s.study_id, name, running)
         .join(optuna_internals.studies, o.study_id == s.study_id)
-        .where(finished < s.budget)
+        .outerjoin(optuna_internals.trials, t.study_id == s.study_id)
+        .group_by(s.study_id, o.study_name, s.budget, s.created)
+        .having(finished < s.budget)
         .order_by(s.created)
     )
     rows = database.read(lambda connection: connection.execute(query).all())

@@ -148,7 +148,7 @@ def test_a_study_of_optuna_alone_is_not_mixed_in(database: Database, other: Data
     """The name is taken by something that has no dev set."""
     database.write(lambda connection: connection.execute(optuna_internals.studies.insert().values(study_name="made")))
     make_study(other)
-    with pytest.raises(StorageError, match="already exists without tuner's tables"):
+    with pytest.raises(StorageError, match="already exists and is of plain Optuna"):
         merge_database(other, database)
 
 

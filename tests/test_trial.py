@@ -13,6 +13,8 @@ import pytest
 from tuner.data import Dataset, DataSettings, dataset_from_frame
 from tuner.metrics import METRICS, Measured
 from tuner.nn import Hyperparameters, Stopping
+from tuner.storage import StudyFacts
+from tuner.study import parse_definition
 from tuner.trial import (
     TrialResult,
     TrialSettings,
@@ -21,6 +23,7 @@ from tuner.trial import (
     network_seeds,
     run_trial,
     trial_seed,
+    trial_settings,
 )
 
 HYPERPARAMETERS = Hyperparameters(hidden=(4,), alpha=0.3, keep_prob=0.9, batch_size=16)
@@ -215,3 +218,13 @@ def test_the_layers_are_described_as_training_goes_on(dataset: Dataset) -> None:
     (network,) = run(dataset).networks
     epochs = sorted({1, 2, 5, 10, network.best_epoch})
     assert [(layer.epoch, layer.layer) for layer in network.layers] == [(e, k) for e in epochs for k in (1, 2)]
+
+
+def test_a_study_of_0_2_keeps_its_l1() -> None:
+    """Exact zeros are for studies whose facts say so."""
+    definition = parse_definition(
+        'name = "a"\ndata = { source = "a.csv", target = "y" }\nspace = { l1 = 1.0 }', "a.toml"
+    )
+    facts = StudyFacts(class_names=["a", "b"], sizes={})
+    assert not trial_settings(definition, facts).exact_zeros
+    assert trial_settings(definition, replace(facts, exact_zeros=True)).exact_zeros

@@ -163,7 +163,7 @@ class Study:
         request = FitRequest(
             trial=trial, seeds=seeds, on=on, single=single, ensemble=ensemble, corrected=report.corrected
         )
-        settings = trial_settings(definition, pooled_epoch=record.facts.pooled_epoch)
+        settings = trial_settings(definition, record.facts)
         trainer = self._trainer(definition, allow_trainers)
         if isinstance(trainer, CustomTrainer):
             return fit_custom_model(record, dataset, settings, request, trainer)
@@ -197,7 +197,9 @@ class Study:
         trial = record.best
         if trial is None or trial.seed is None:
             raise UsageError(f"study {self.name!r}: no trial is complete. Search it first")
-        task = LearningCurveTask(definition, dataset, record.dev_fold, trial.params, trial.seed, trainer)
+        task = LearningCurveTask(
+            definition, dataset, record.dev_fold, trial.params, trial.seed, trainer, record.facts.exact_zeros
+        )
         with open_database(parse_url(self._place.storage), create=False) as database:
             networks = measure_learning_curve(
                 task,

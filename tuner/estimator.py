@@ -154,7 +154,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.report_ = build_report(record if self.storage is not None else replace(record, storage=""))
         on_all = opened.definition.data.folds is None
         request = FitRequest(on=TRAIN_DEV if on_all else "train", corrected=self.report_.corrected)
-        of_trials = trial_settings(opened.definition, pooled_epoch=record.facts.pooled_epoch)
+        of_trials = trial_settings(opened.definition, record.facts)
         self.model_ = fit_model(record, opened.dataset, of_trials, request)
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:

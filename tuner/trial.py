@@ -15,6 +15,7 @@ from tuner.dev_layout import N_DEV_FOLDS, DevLayout
 from tuner.metrics import METRICS, Measured
 from tuner.nn import EpochMetrics, Examples, Hyperparameters, Stopping, TrainedNetwork, TrainingRun, train
 from tuner.outcomes import StopReason
+from tuner.storage import StudyFacts
 from tuner.study import StudyDefinition
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
@@ -37,18 +38,20 @@ class TrialSettings:
     seeds: int = 1
     output: str = "softmax"
     penalty_per: str = "train_set"
+    exact_zeros: bool = True
     rungs: tuple[int, ...] = ()
 
 
-def trial_settings(definition: StudyDefinition, *, pooled_epoch: bool = False) -> TrialSettings:
-    """The settings that all trials of a study share; ``pooled_epoch``: as the study's facts say."""
+def trial_settings(definition: StudyDefinition, facts: StudyFacts | None = None) -> TrialSettings:
+    """The settings that all trials of a study share; without its facts, of a study that begins now, without folds."""
     training = definition.training
     return TrialSettings(
-        stopping=replace(training.stopping, pooled=pooled_epoch),
+        stopping=replace(training.stopping, pooled=facts is not None and facts.pooled_epoch),
         metric=definition.search.metric,
         seeds=training.seeds,
         output=definition.network.output,
         penalty_per=training.penalty_per,
+        exact_zeros=facts is None or facts.exact_zeros,
         rungs=definition.rungs,
     )
 
@@ -132,6 +135,7 @@ def run_trial(
         stopping=settings.stopping,
         output=settings.output,
         penalty_per=settings.penalty_per,
+        exact_zeros=settings.exact_zeros,
         augment=augment,
         on_epoch=watch,
         should_stop=should_stop,

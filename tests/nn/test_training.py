@@ -258,10 +258,51 @@ def test_l2_without_momentum_is_weight_decay() -> None:
         np.testing.assert_array_equal(b2, b1)
 
 
-def test_l1_makes_weights_small() -> None:
-    """With L1 more weights come near 0."""
-    plain, sparse = (trained(replace(BASE, l1=l1), epochs=40).networks[0] for l1 in (0.0, 20.0))
-    assert (np.abs(sparse.theta) < 0.02).mean() > 2 * (np.abs(plain.theta) < 0.02).mean()
+def test_l1_is_a_soft_threshold_after_the_step() -> None:
+    """One step of gradient descent by hand: w := sign(w) max(|w| − αλ₁/(2m), 0) afterwards, and biases as without."""
+    base = replace(BASE, optimizer="gradient_descent", alpha=0.1, batch_size="full")
+    plain, sparse = (trained(replace(base, l1=l1), epochs=1, dtype=np.float64).networks[0] for l1 in (0.0, 200.0))
+    threshold = 0.1 * 200.0 / (2 * 200)
+    views = (plain.architecture.views(theta) for theta in (plain.theta, sparse.theta))
+    for (W, b), (sparse_W, sparse_b) in zip(*views, strict=True):
+        np.testing.assert_allclose(sparse_W, np.sign(W) * np.maximum(np.abs(W) - threshold, 0), atol=1e-15)
+        np.testing.assert_array_equal(sparse_b, b)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "alpha", "decay_rate"),
+    [("gradient_descent", 0.5, 0), ("momentum", 0.5, 0), ("rmsprop", 0.05, 0.05), ("adam", 0.02, 0)],
+)
+def test_l1_finds_the_minimum_with_exact_zeros(optimizer: str, alpha: float, decay_rate: float) -> None:
+    """The cost's gradient is −λ₁/(2m) sign w where w is not 0, and not larger than λ₁/(2m) where it is."""
+    data = blobs(200, n_features=12, spread=2.0)
+    schedule = {"schedule": "inverse_time", "decay_rate": decay_rate}
+    settings = Hyperparameters(l1=12.0, optimizer=optimizer, alpha=alpha, batch_size="full", **schedule)
+    run = train(
+        data,
+        None,
+        n_classes=3,
+        hyperparameters=settings,
+        seeds=[0],
+        stopping=Stopping(max_epochs=1000, patience=None),
+        dtype=np.float64,
+    )
+    ((W, b),) = run.networks[0].architecture.views(run.networks[0].theta)
+    z = data.X @ W + b
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    p[np.arange(200), data.y] -= 1
+    gradient, zero, bound = data.X.T @ p / 200, W == 0, 12.0 / 400
+    assert 0.1 < zero.mean() < 0.9
+    assert np.abs(gradient[zero]).max() <= bound * 1.02
+    np.testing.assert_allclose(gradient[~zero], -bound * np.sign(W[~zero]), atol=0.02 * bound)
+
+
+def test_l1_in_the_gradient_makes_weights_small() -> None:
+    """As in versions to 0.2: more weights come near 0, none reaches it."""
+    plain, small = (trained(replace(BASE, l1=l1), epochs=40, exact_zeros=False).networks[0] for l1 in (0.0, 20.0))
+    assert (np.abs(small.theta) < 0.02).mean() > 2 * (np.abs(plain.theta) < 0.02).mean()
+    assert np.count_nonzero(small.theta) == small.theta.size
 
 
 def test_a_batch_larger_than_the_data_is_the_whole_of_it() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.reporting.building import make_study
-from tuner.nn import LayerReport
-from tuner.reporting.layers import layers_sentence
+from tuner.nn import Architecture, LayerReport
+from tuner.reporting.layers import layers_sentence, zeros_sentence
 
 
 def told(*layers: tuple[Any, ...], best_epoch: int = 10, initializer: str = "he") -> str:
@@ -45,6 +45,22 @@ def test_units_that_are_copies_are_not_called_dead(initializer: str, norm: float
     text = told(*layers, initializer=initializer)
     assert text.startswith("In the best trial all units of layer 1 have the same weights")
     assert words in text
+
+
+def test_exact_zeros_are_counted_where_l1_makes_them() -> None:
+    """In all and by layer, at the best epoch; nothing without L1, and of a trial that did not record them."""
+    trial = make_study(2).trials[0]
+    layers = [LayerReport(3, 1, 1.0, 1.0, 0.0, 2.0, 24.0, 0.0), LayerReport(3, 2, 1.0, 1.0, 0.0, 2.0, 2.0, 0.0)]
+    network = replace(trial.networks[0], layers=layers, best_epoch=3)
+    sparse = replace(trial, params=trial.params | {"l1": 0.5}, networks=[network])
+    shape = Architecture(8, (4,), 3)
+    assert zeros_sentence(sparse, shape) == (
+        "The L1 penalty of the best trial (l1 0.5) makes 26 of its 44 weights exactly 0, 59.1% (layer by layer 75.0% "
+        "and 16.7%)."
+    )
+    assert zeros_sentence(replace(sparse, params=trial.params), shape) == ""
+    older = replace(network, layers=[LayerReport(3, 1, 1.0, 1.0, 0.0), LayerReport(3, 2, 1.0, 1.0, 0.0)])
+    assert zeros_sentence(replace(sparse, networks=[older]), shape) == ""
 
 
 def test_healthy_layers_are_no_news() -> None:

@@ -34,6 +34,7 @@ def test_facts_of_the_first_version_are_read_and_written_as_they_were() -> None:
     assert facts.to_json() == json.dumps(WRITTEN)
     assert facts.exploring == "random"
     assert not facts.pooled_epoch
+    assert not facts.exact_zeros
     assert facts.begun == Begun("small", 4)
     assert facts.findings == [
         Finding(
@@ -48,9 +49,9 @@ def test_what_a_study_has_none_of_is_left_out() -> None:
     assert [*written] == ["class_names", "sizes", "n_features", "folder", "notices", "versions", "honesty"]
 
 
-def test_one_epoch_for_all_folds_is_a_fact_of_new_studies() -> None:
-    """It is written where it is so, and read again; studies without the key have an epoch for each fold."""
-    facts = StudyFacts(class_names=["a", "b"], sizes={"dev": 10}, pooled_epoch=True)
+def test_how_networks_are_trained_is_a_fact_of_new_studies() -> None:
+    """It is written where it is so, and read again; without the keys each fold has its epoch and L1 no exact zeros."""
+    facts = StudyFacts(class_names=["a", "b"], sizes={"dev": 10}, pooled_epoch=True, exact_zeros=True)
     assert StudyFacts.from_json(facts.to_json()) == facts
 
 

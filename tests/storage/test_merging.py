@@ -135,12 +135,15 @@ def test_another_identity_refuses_the_whole_merge(database: Database, other: Dat
         assert connection.execute(sa.select(sa.func.count()).select_from(tables.epochs)).scalar_one() == 0
 
 
-def test_trials_with_an_epoch_for_each_fold_are_not_mixed_with_others(database: Database, other: Database) -> None:
-    """The older study's trials were trained otherwise."""
+@pytest.mark.parametrize(("fact", "words"), [("pooled_epoch", "one epoch for all folds"), ("exact_zeros", "L1")])
+def test_trials_that_were_trained_otherwise_are_not_mixed(
+    database: Database, other: Database, fact: str, words: str
+) -> None:
+    """With an epoch for each fold, or L1 without exact zeros: the older study's hyperparameters mean something else."""
     make_study(database, "zeta")
     older = new_study("zeta")
-    ensure_study(other, replace(older, facts=replace(older.facts, pooled_epoch=True)))
-    with pytest.raises(StorageError, match=r"'zeta'.*one epoch for all folds.*nothing was merged"):
+    ensure_study(other, replace(older, facts=replace(older.facts, **{fact: True})))
+    with pytest.raises(StorageError, match=rf"'zeta'.*{words}.*nothing was merged"):
         merge_database(other, database)
 
 

@@ -223,6 +223,7 @@ class _Fit:
             stopping=Stopping(max_epochs=epochs, patience=None, max_updates=updates),
             output=self.settings.output,
             penalty_per=self.settings.penalty_per,
+            exact_zeros=self.settings.exact_zeros,
             augment=self.definition.augment(self.trial.params),
         )
         networks = [network for network in run.networks if network.stop_reason != StopReason.DIVERGED]

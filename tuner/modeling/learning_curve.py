@@ -51,6 +51,7 @@ class LearningCurveTask:
     params: Mapping[str, Any]
     seed: int
     trainer: Trainer
+    exact_zeros: bool = True
 
     @property
     def hyperparameters(self) -> Hyperparameters:
@@ -147,6 +148,7 @@ def train_size(
             seeds=seeds,
             output=definition.network.output,
             penalty_per=definition.training.penalty_per,
+            exact_zeros=task.exact_zeros,
         ),
         seed=int(task.rng(n_train).integers(2**63)),
         dev_folds=np.tile(task.dev_folds, seeds),

@@ -194,6 +194,8 @@ class Cohort:
         same_size = alike and len({len(lane.train) for lane in lanes}) == 1
         in_step = same_size and len({lane.updates for lane in lanes}) == 1
 
+        has_l1 = any(one.l1 for one in settings)
+
         def empty(alike: bool) -> Array:
             return np.ones(() if alike else (len(lanes), 1), dtype=self.plan.dtype)
 
@@ -201,7 +203,8 @@ class Cohort:
             Rates(*(empty(in_step if self.plan.optimizer.corrected else alike) for _ in Rates._fields)),
             Penalty(
                 empty(same_size) if any(one.lambda_ for one in settings) else None,
-                empty(same_size) if any(one.l1 for one in settings) else None,
+                empty(same_size) if has_l1 else None,
+                empty(same_size) if has_l1 and self.plan.exact_zeros else None,
             ),
         )
 
@@ -301,6 +304,9 @@ class Cohort:
             penalty.l2[...] = fitting([hp.lambda_ * one for hp, one in zip(settings, share, strict=True)], penalty.l2)
         if penalty.l1 is not None:
             penalty.l1[...] = fitting([hp.l1 / 2 * one for hp, one in zip(settings, share, strict=True)], penalty.l1)
+        if penalty.threshold is not None:
+            steps = [alpha * hp.l1 / (2 * m) for alpha, hp, m in zip(alphas, settings, per, strict=True)]
+            penalty.threshold[...] = fitting(steps, penalty.threshold)
 
     def _corrections(self) -> Array:
         """Return 1 − βᵗ and 1 − β₂ᵗ of every step of the epoch, (2, steps, K)."""

@@ -53,6 +53,8 @@ class Optimizer(NamedTuple):
     overwritten, g may not.  The gradient is already multiplied by ``scale(alpha, beta)``, which is free where the loss
     is derived and saves passes here.  ``hyperparameters``: those it uses besides α.  ``follows_alpha``: the slots are
     multiples of α and must be rescaled when α changes.  ``corrected``: each step needs its bias corrections.
+    ``divisor(slots, scratch, rates)`` returns calls that leave in ``scratch`` what it divides the step of each entry
+    by; None if by nothing.
     """
 
     n_slots: int
@@ -61,6 +63,16 @@ class Optimizer(NamedTuple):
     hyperparameters: frozenset[str]
     follows_alpha: bool = False
     corrected: bool = False
+    divisor: Callable[[list[Array], Array, Rates], list[Call]] | None = None
+
+    def divide(self, step: Array, slots: list[Array], scratch: Array, rates: Rates) -> list[Call]:
+        """Return the calls that, after an update, leave in ``scratch`` another step, divided as the update's.
+
+        So both balance where the cost has its minimum.  (Yun, Lozano & Yang 2021)
+        """
+        if self.divisor is None:
+            return [partial(np.copyto, scratch, step)]
+        return [*self.divisor(slots, scratch, rates), partial(np.divide, step, scratch, scratch)]
 
 
 def _gradient_descent(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rates) -> list[Call]:
@@ -84,9 +96,14 @@ def _rmsprop(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: 
     return [
         partial(np.multiply, g, g, scratch),
         *_average(s, scratch, rates.beta2, rates.beta2_rest),
-        partial(np.sqrt, s, scratch),
+        *_rmsprop_divisor(slots, scratch, rates),
         *_step(theta, g, scratch, rates.alpha),
     ]
+
+
+def _rmsprop_divisor(slots: list[Array], scratch: Array, rates: Rates) -> list[Call]:
+    """√s + ε"""
+    return [partial(np.sqrt, slots[0], scratch), _add_epsilon(scratch)]
 
 
 def _adam(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rates) -> list[Call]:
@@ -97,10 +114,15 @@ def _adam(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rat
         *_average(s, scratch, rates.beta2, rates.beta2_rest),
         partial(np.copyto, scratch, g),
         *_average(v, scratch, rates.beta, rates.beta_rest),
-        partial(np.divide, s, rates.correction2, scratch),
-        partial(np.sqrt, scratch, scratch),
+        *_adam_divisor(slots, scratch, rates),
         *_step(theta, v, scratch, rates.corrected_alpha),
     ]
+
+
+def _adam_divisor(slots: list[Array], scratch: Array, rates: Rates) -> list[Call]:
+    """√ŝ + ε"""
+    corrected = partial(np.divide, slots[1], rates.correction2, scratch)
+    return [corrected, partial(np.sqrt, scratch, scratch), _add_epsilon(scratch)]
 
 
 def _average(slot: Array, value: Array, beta: Array, rest: Array) -> list[Call]:
@@ -112,13 +134,16 @@ def _average(slot: Array, value: Array, beta: Array, rest: Array) -> list[Call]:
     ]
 
 
-def _step(theta: Array, direction: Array, root: Array, alpha: Array) -> list[Call]:
-    """θ := θ − α direction / (root + ε); overwrites root."""
+def _add_epsilon(root: Array) -> Call:
+    return partial(np.add, root, np.array(EPSILON, dtype=root.dtype), root)
+
+
+def _step(theta: Array, direction: Array, divisor: Array, alpha: Array) -> list[Call]:
+    """θ := θ − α direction / divisor; overwrites the divisor."""
     return [
-        partial(np.add, root, np.array(EPSILON, dtype=theta.dtype), root),
-        partial(np.divide, direction, root, root),
-        partial(np.multiply, root, alpha, root),
-        partial(np.subtract, theta, root, theta),
+        partial(np.divide, direction, divisor, divisor),
+        partial(np.multiply, divisor, alpha, divisor),
+        partial(np.subtract, theta, divisor, theta),
     ]
 
 
@@ -127,6 +152,8 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "momentum": Optimizer(
         1, lambda alpha, beta: alpha * (1 - beta), _momentum, frozenset({"beta"}), follows_alpha=True
     ),
-    "rmsprop": Optimizer(1, lambda alpha, beta: 1.0, _rmsprop, frozenset({"beta2"})),
-    "adam": Optimizer(2, lambda alpha, beta: 1.0, _adam, frozenset({"beta", "beta2"}), corrected=True),
+    "rmsprop": Optimizer(1, lambda alpha, beta: 1.0, _rmsprop, frozenset({"beta2"}), divisor=_rmsprop_divisor),
+    "adam": Optimizer(
+        2, lambda alpha, beta: 1.0, _adam, frozenset({"beta", "beta2"}), corrected=True, divisor=_adam_divisor
+    ),
 }

@@ -1,4 +1,4 @@
-"""L2 and L1 penalties: their cost and their gradient.  Biases are not penalized.
+"""L2 and L1 penalties: cost, gradient, and the step that makes weights exactly 0.  Biases are not penalized.
 
 λ/(2m) Σ w² + λ₁/(2m) Σ |w|, where m is the number of examples of the training set or of the mini-batch.
 """
@@ -19,10 +19,17 @@ class Penalty(NamedTuple):
     """Coefficients of the gradient l2 · w + l1 · sign w that is added for every weight w; None without the penalty.
 
     One number for all networks, (), or a (K, 1) column: arrays that calls are bound to and that are overwritten.
+    ``threshold``: α λ₁/(2m) if L1 is a step of its own after the optimizer's (``shrink``), not part of its gradient.
     """
 
     l2: Array | None
     l1: Array | None
+    threshold: Array | None
+
+    @property
+    def in_step(self) -> Penalty:
+        """The part that the optimizer gets in its gradient."""
+        return self if self.threshold is None else self._replace(l1=None)
 
     def calls(self, theta: Array, gradient: Array, scratch: Array, biases: Sequence[Array]) -> list[Call]:
         """Return the calls that add it to the gradient (K, n) of θ (K, n); ``biases``: the biases in ``scratch``."""
@@ -34,6 +41,21 @@ class Penalty(NamedTuple):
             calls += [partial(np.sign, theta, scratch), partial(np.multiply, scratch, self.l1, scratch)]
             calls += add_but_for_biases
         return calls
+
+
+def shrink(theta: Array, threshold: Array, clipped: Array, biases: Sequence[Array]) -> list[Call]:
+    """Return the calls of L1's own step: w := sign(w) max(|w| − t, 0), exactly 0 where |w| ≤ t.
+
+    It minimizes t |w| + (w − w₀)²/2 (the proximal step; Parikh & Boyd 2014, sec. 6.5.2).  t (K, n) is overwritten, as
+    is ``clipped`` (K, n); ``biases``: those in ``clipped``.
+    """
+    return [
+        partial(np.minimum, theta, threshold, out=clipped),
+        partial(np.negative, threshold, threshold),
+        partial(np.maximum, clipped, threshold, out=clipped),
+        *(partial(bias.fill, 0) for bias in biases),
+        partial(np.subtract, theta, clipped, theta),
+    ]
 
 
 def penalty_cost(weights: Array, *, lambda_: float, l1: float, m: int) -> float:

@@ -35,6 +35,7 @@ class Plan:
     dtype: type[np.floating[Any]]
     augment: Augment | None
     order: Order | None
+    exact_zeros: bool = True
 
     @property
     def optimizer(self) -> Optimizer:

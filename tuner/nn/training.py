@@ -88,6 +88,7 @@ def train(
     stopping: Stopping,
     output: str = "softmax",
     penalty_per: str = "train_set",
+    exact_zeros: bool = True,
     dtype: type[np.floating[Any]] = np.float32,
     augment: Augment | None = None,
     initial: Array | Sequence[Array] | None = None,
@@ -99,13 +100,14 @@ def train(
 ) -> TrainingRun:
     """Train K = len(seeds) networks side by side; each is bit for bit the network it would be alone.
 
-    ``train``, ``dev`` and ``hyperparameters`` are one for all networks, or a sequence of K; hidden layers, activation,
-    optimizer and batch size must agree.  ``initial`` is a flat θ for all networks, or one per network
-    (``Architecture.flatten`` makes it).  ``order(epoch)``, epochs from 1, gives the order of the examples; without it
-    the order is random.  ``augment(rng, X)`` returns the mini-batch to train on.  ``on_epoch`` may return True to end
-    training; ``should_stop`` is called before every mini-batch; an interrupted run continues with
-    ``resume=run.checkpoint`` and otherwise the same arguments.  With ``report_epochs``,
-    ``TrainedNetwork.layers`` describes the layers after these epochs and after the best one.
+    ``train``, ``dev`` and ``hyperparameters`` are one for all networks, or a sequence of K; hidden layers,
+    activation, optimizer and batch size must agree.  ``initial`` is a flat θ for all networks, or one per network
+    (``Architecture.flatten`` makes it).  ``exact_zeros``: L1 is a soft threshold after each step, which makes
+    weights exactly 0; False: its sign is part of the gradient, as in versions to 0.2.  ``order(epoch)``, epochs
+    from 1, gives the order of the examples; without it the order is random.  ``augment(rng, X)`` returns the
+    mini-batch to train on.  ``on_epoch`` may return True to end training; ``should_stop`` is called before every
+    mini-batch; an interrupted run continues with ``resume=run.checkpoint`` and otherwise the same arguments.  With
+    ``report_epochs``, ``TrainedNetwork.layers`` describes the layers after these epochs and after the best one.
     """
     K = len(seeds)
     if not K:
@@ -128,6 +130,7 @@ def train(
         dtype=dtype,
         augment=augment,
         order=order,
+        exact_zeros=exact_zeros,
     )
     check_updates(plan)
     begins = initial_thetas(initial, K, architecture)

@@ -9,7 +9,7 @@ from tuner.nn.arrays import Array
 from tuner.nn.calls import Call
 from tuner.nn.memory import aligned
 from tuner.nn.optimizers import Optimizer, Rates
-from tuner.nn.penalties import Penalty
+from tuner.nn.penalties import Penalty, shrink
 
 BLOCK = 32768
 """Entries per block: θ, gradient, slots and scratch of a block fit in a core's level-2 cache."""
@@ -34,17 +34,22 @@ class Update:
     ) -> None:
         K, size = theta.shape
         width = size if K * size <= 2 * BLOCK else max(1024, BLOCK // K)
-        scratch = aligned((K, min(width, size)), theta.dtype)
+        shape = (K, min(width, size))
+        scratch = aligned(shape, theta.dtype)
+        clipped = None if penalty.threshold is None else aligned(shape, theta.dtype)
         self.rates, self.penalty = rates, penalty
         self.step: list[Call] = []
         self.penalize: list[Call] = []
         for start in range(0, size, width):
             stop = min(start + width, size)
-            within = scratch[:, : stop - start]
+            part, within = np.s_[:, start:stop], np.s_[:, : stop - start]
             ends = [(max(b.start, start), min(b.stop, stop)) for _, b in architecture.slices()]
-            biases = [within[:, low - start : high - start] for low, high in ends if low < high]
-            part = np.s_[:, start:stop]
-            penalized = penalty.calls(theta[part], gradient[part], within, biases)
-            self.penalize += penalized
-            self.step += penalized
-            self.step += optimizer.update(theta[part], [slot[part] for slot in slots], gradient[part], within, rates)
+            biases = [np.s_[:, low - start : high - start] for low, high in ends if low < high]
+            weights, g, temporary, own = theta[part], gradient[part], scratch[within], [slot[part] for slot in slots]
+            in_scratch = [scratch[bias] for bias in biases]
+            self.penalize += penalty.calls(weights, g, temporary, in_scratch)
+            self.step += penalty.in_step.calls(weights, g, temporary, in_scratch)
+            self.step += optimizer.update(weights, own, g, temporary, rates)
+            if clipped is not None and penalty.threshold is not None:
+                self.step += optimizer.divide(penalty.threshold, own, temporary, rates)
+                self.step += shrink(weights, temporary, clipped[within], [clipped[bias] for bias in biases])

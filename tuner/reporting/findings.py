@@ -211,12 +211,15 @@ def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Seque
         return np.zeros(len(hidden), dtype=np.int64)
     sizes: dict[str | None, int] = {}
     for layers in set(hidden):
-        widths = definition.network.hidden if layers is None else HYPERPARAMETERS["hidden"].parse(layers)
-        shape = Architecture(
-            record.facts.n_features or 1, tuple(widths), len(record.class_names), output=definition.network.output
-        )
-        sizes[layers] = shape.n_parameters
+        sizes[layers] = network_shape(record, definition, layers).n_parameters
     return np.array([sizes[layers] for layers in hidden], dtype=np.int64)
+
+
+def network_shape(record: StudyRecord, definition: StudyDefinition, hidden: str | None) -> Architecture:
+    """Return the shape of a network of tuner's own with these hidden layers ("64-32"; None: the definition's)."""
+    widths = definition.network.hidden if hidden is None else HYPERPARAMETERS["hidden"].parse(hidden)
+    n_features, n_classes = record.facts.n_features or 1, len(record.class_names)
+    return Architecture(n_features, tuple(widths), n_classes, output=definition.network.output)
 
 
 def _strengths(trials: Sequence[TrialRecord]) -> NDArray[np.float64]:

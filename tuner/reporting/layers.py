@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import astuple
+from itertools import pairwise
 
 import numpy as np
 
-from tuner.formatting import percent, value
-from tuner.nn import LayerReport
+from tuner.formatting import count, join, percent, value
+from tuner.nn import Architecture, LayerReport
 from tuner.storage import NetworkRecord, TrialRecord
 
 VANISHED = 1e-3  # of the last layer's gradient: with less, the first layers hardly change
@@ -48,6 +50,22 @@ def layers_sentence(best: TrialRecord | None) -> str:
         f"In the best trial the gradient {'vanishes' if ratio < VANISHED else 'explodes'} in backpropagation (norm "
         f"{value(float(f'{first:.2g}'))} in the first layer, {value(float(f'{last:.2g}'))} in the last): try fewer "
         "layers or another initializer."
+    )
+
+
+def zeros_sentence(best: TrialRecord, shape: Architecture) -> str:
+    """Say how many weights of the best trial its L1 penalty made exactly 0, in all and by layer; empty without one."""
+    l1, layers = best.params.get("l1"), best_layers(best)
+    if not l1 or not layers or math.isnan(layers[0].zeros):
+        return ""
+    sizes = [n_in * n_out for n_in, n_out in pairwise(shape.widths)]
+    total = sum(layer.zeros for layer in layers)
+    by_layer = [percent(layer.zeros / size) for layer, size in zip(layers, sizes, strict=True)]
+    mean = "on average " if len(best.networks) > 1 else ""
+    named = f" (layer by layer {join(by_layer)})" if len(by_layer) > 1 else ""
+    return (
+        f"The L1 penalty of the best trial (l1 {value(l1)}) makes {mean}{total:,.0f} of its {count(sum(sizes), 'weight')} "
+        f"exactly 0, {percent(total / sum(sizes))}{named}."
     )
 
 

@@ -7,9 +7,9 @@ from tuner.commands import command_text
 from tuner.formatting import count, join, percent, points, rounded, span, times, value
 from tuner.outcomes import FailureGroup, TrialState, failure_groups
 from tuner.reporting.data_checks import warnings
-from tuner.reporting.findings import Findings
+from tuner.reporting.findings import Findings, network_shape
 from tuner.reporting.frames import dev_error
-from tuner.reporting.layers import layers_sentence
+from tuner.reporting.layers import layers_sentence, zeros_sentence
 from tuner.reporting.news import News
 from tuner.storage import Counts, StudyRecord
 from tuner.study import StudyDefinition
@@ -72,6 +72,7 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
         _correction(definition, findings),
         _ensemble(record, definition, findings),
         layers_sentence(findings.best),
+        _zeros(record, definition, findings),
         _groups(record, findings),
     ]
     return [sentence for sentence in [*notes, *_test_evaluations(record, findings)] if sentence]
@@ -239,6 +240,13 @@ def _ensemble(record: StudyRecord, definition: StudyDefinition, findings: Findin
             "is larger than shown, by what averaging gains."
         )
     return sentence
+
+
+def _zeros(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> str:
+    best = findings.best
+    if best is None or not definition.trainer_kind.has_size:
+        return ""
+    return zeros_sentence(best, network_shape(record, definition, best.params.get("hidden")))
 
 
 def _groups(record: StudyRecord, findings: Findings) -> str:

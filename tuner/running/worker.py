@@ -131,7 +131,7 @@ class Worker:
         self._longest = min(timeout, self.most_seconds)  # seconds of a trial
         self._limit = "trial_timeout" if timeout <= self.most_seconds else "--max-trial-time"
         self._spent: dict[int, float] = {}  # seconds of the earlier turns of trials that gave way
-        self._settings = trial_settings(definition, pooled_epoch=task.facts.pooled_epoch)
+        self._settings = trial_settings(definition, task.facts)
         self.task.trainer.prepare()  # a failing import must not fail trials
 
     def work(self) -> None:

@@ -169,6 +169,7 @@ class _FactsRow(_Row):
     references: dict[str, float | None] | None = None
     exploring: Literal["random", "qmc"] = "random"
     pooled_epoch: bool = False
+    exact_zeros: bool = False
 
 
 OWNER = json_of("the JSON of a process", Owner)

@@ -32,6 +32,8 @@ class StudyFacts:
     ``exploring``: the sampler of its exploring trials; studies of 0.1 have none and used pseudo-random ones.
     ``pooled_epoch``: whether the networks of all folds end at one epoch, the best one on their dev rows together; in
     studies of 0.2 and before each fold chose its own.
+    ``exact_zeros``: whether an L1 penalty makes weights exactly 0, as it does not in studies of 0.2 and before; False
+    without one.
 
     ``sizes``: rows in train, dev, train_dev and test; ``folder``: where the definition's relative paths begin;
     ``versions``: of Python and the libraries.
@@ -48,6 +50,11 @@ class StudyFacts:
     references: Mapping[str, float | None] | None = None
     exploring: str = AT_RANDOM
     pooled_epoch: bool = False
+    exact_zeros: bool = False
+
+    def trains_as(self, other: StudyFacts) -> bool:
+        """Whether the same hyperparameters and seed make the same network in both studies."""
+        return (self.pooled_epoch, self.exact_zeros) == (other.pooled_epoch, other.exact_zeros)
 
     @classmethod
     def from_json(cls, text: str) -> StudyFacts:
@@ -70,6 +77,7 @@ class StudyFacts:
             references=document.get("references"),
             exploring=document.get("exploring", AT_RANDOM),
             pooled_epoch=document.get("pooled_epoch", False),
+            exact_zeros=document.get("exact_zeros", False),
         )
 
     def to_json(self) -> str:
@@ -91,6 +99,5 @@ class StudyFacts:
             document["references"] = dict(self.references)
         if self.exploring != AT_RANDOM:
             document["exploring"] = self.exploring
-        if self.pooled_epoch:
-            document["pooled_epoch"] = True
+        document |= {name: True for name in ("pooled_epoch", "exact_zeros") if getattr(self, name)}
         return json.dumps(document)

@@ -109,6 +109,8 @@ def _refuse_another(name: str, study: Mapping[str, Any], existing: Any) -> None:
     facts = [StudyFacts.from_json(text) for text in (existing.facts, study["facts"])]
     if facts[0].pooled_epoch != facts[1].pooled_epoch:
         changed.append("one epoch for all folds, or one for each")
+    if facts[0].exact_zeros != facts[1].exact_zeros:
+        changed.append("L1 with exact zeros, or without")
     if changed or (existing.dev_rows, existing.dev_classes) != (study["dev_rows"], study["dev_classes"]):
         differs = ", ".join(dict.fromkeys(changed)) or "the dev examples"
         raise StorageError(

@@ -152,7 +152,13 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
         "hidden", _hidden, ("choice",), 'widths of the hidden layers, like "64-32"', parse=parse_hidden
     ),
     "activation": _named("activation", ACTIVATIONS, "activation of the hidden layers"),
-    "l1": HyperparameterSpec("l1", _number(low=0), _SCALES, "L1 penalty, λ₁/(2m) Σ |w|", higher_is_simpler=True),
+    "l1": HyperparameterSpec(
+        "l1",
+        _number(low=0),
+        _SCALES,
+        "L1 penalty, λ₁/(2m) Σ |w|, which makes weights exactly 0",
+        higher_is_simpler=True,
+    ),
     "optimizer": _named("optimizer", OPTIMIZERS, "optimizer"),
     "beta2": HyperparameterSpec(
         "beta2",

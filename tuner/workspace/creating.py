@@ -258,4 +258,5 @@ def facts_of(dataset: Dataset, source: Source) -> StudyFacts:
         versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
         exploring="qmc",
         pooled_epoch=definition.data.folds is not None and definition.trainer_kind.has_dev_folds,
+        exact_zeros="l1" in definition.space and definition.trainer_kind.knows_hyperparameters,
     )

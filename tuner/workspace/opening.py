@@ -189,8 +189,11 @@ def _earlier_trials(database: Database, record: StudyRecord) -> tuple[TrialRecor
         if name in read or name not in record.beside:
             break
         later = _read_alone(database, name)
-        same_epochs = later.facts.pooled_epoch == record.facts.pooled_epoch
-        if not same_epochs or not same_meaning(later.identity, record.identity) or not later.has_dev_rows_of(record):
+        if (
+            not later.facts.trains_as(record.facts)
+            or not same_meaning(later.identity, record.identity)
+            or not later.has_dev_rows_of(record)
+        ):
             break
         trials = (*later.judged, *trials)
         read.add(name)

@@ -64,8 +64,8 @@ def zeros_sentence(best: TrialRecord, shape: Architecture) -> str:
     mean = "on average " if len(best.networks) > 1 else ""
     named = f" (layer by layer {join(by_layer)})" if len(by_layer) > 1 else ""
     return (
-        f"The L1 penalty of the best trial (l1 {value(l1)}) makes {mean}{total:,.0f} of its {count(sum(sizes), 'weight')} "
-        f"exactly 0, {percent(total / sum(sizes))}{named}."
+        f"The L1 penalty of the best trial (l1 {value(l1)}) makes {mean}{total:,.0f} of its "
+        f"{count(sum(sizes), 'weight')} exactly 0, {percent(total / sum(sizes))}{named}."
     )
 
 

@@ -106,7 +106,9 @@ def study_file_page() -> str:
 
 SPACE = (
     "A plain value fixes a hyperparameter, a table with one range searches it. The first six are always shown. A "
-    "hyperparameter that is left out has its default. With a custom trainer the names are those of your function."
+    "hyperparameter that is left out has its default. With a custom trainer the names are those of your function.\n\n"
+    "`keep_prob.1 = { uniform = [0.5, 1.0] }` searches the keep_prob of the first hidden layer alone, and "
+    "`keep_prob.2 = 0.9` fixes that of the second; layers without a key of their own have `keep_prob`."
 )
 
 

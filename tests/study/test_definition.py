@@ -79,6 +79,10 @@ def test_shipped_definitions_have_one_key_per_line(path: Path) -> None:
         ('["he", "xavier", "lecun"]', '["he", "he"]', ["space.initializer", "duplicate value 'he'"]),
         ("{ uniform = [0.5, 1.0] }", "{ uniform = [0.5, 1.0], choice = [1.0] }", ["space.keep_prob", "exactly one of"]),
         ("{ uniform = [0.5, 1.0] }", "{}", ["space.keep_prob", "exactly one of", "got none"]),
+        ("keep_prob =", "keep_prob.3 =", ["space.keep_prob.3", "expected a hidden layer from 1 to 2, got 3"]),
+        ("keep_prob =", "keep_prob.0 =", ["space.keep_prob", "like keep_prob.1 = 0.8", "got '0'"]),
+        ("keep_prob = { uniform = [0.5", "keep_prob.1 = { uniform = [0.0", ["space.keep_prob.1", "> 0 and ≤ 1", "0.0"]),
+        ("keep_prob =", "keep_prob = [0.5, 0.5]\n'keep_prob.1' =", ["space.keep_prob.1", "a list of 2"]),
         ("seed = 0             ", "image = [8]", ["data.image", "8"]),
         (
             "initializer = {",

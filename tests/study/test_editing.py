@@ -46,6 +46,16 @@ def test_a_table_on_one_line_stays_toml(training: str) -> None:
     assert "# longer" in text
 
 
+def test_a_layers_keep_prob_is_changed_in_its_place() -> None:
+    """A dotted key stays one."""
+    text = TEXT + "keep_prob.1 = { uniform = [0.5, 1.0] }\nkeep_prob.2 = 0.5\n"
+    new = edit_definition(text, [Edit("space.keep_prob.1", {"uniform": [0.7, 1.0]}, "narrower")], "next")
+    assert "keep_prob.1 = { uniform = [0.7, 1.0] }" in new
+    assert "narrower" in new
+    assert "keep_prob.2 = 0.5\n" in new
+    assert value_at(new, "space.keep_prob.1") == {"uniform": [0.7, 1.0]}
+
+
 def test_a_reason_stays_on_its_line() -> None:
     """A reason with a line break becomes one line."""
     text = edit_definition(TEXT, [Edit("space.beta", 0.5, "two\nlines")], "next")

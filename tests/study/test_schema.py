@@ -24,8 +24,10 @@ def complaints() -> Complaints:
 
 
 def test_the_shipped_study_fits(complaints: Complaints) -> None:
-    """An included definition has no complaint."""
-    assert complaints(tomllib.loads(DIGITS.read_text(encoding="utf-8"))) == []
+    """An included definition has no complaint, nor has one whose layers have each their keep_prob."""
+    text = DIGITS.read_text(encoding="utf-8")
+    assert complaints(tomllib.loads(text)) == []
+    assert complaints(tomllib.loads(text.replace("keep_prob =", "keep_prob.1 = 0.8\nkeep_prob.2 ="))) == []
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,7 @@ def test_the_shipped_study_fits(complaints: Complaints) -> None:
         ("space", "alpha = { power_of_two = [1, 2] }", "space.alpha"),
         ("space", "alpha = { uniform = [1, 2], choice = [1] }", "space.alpha"),
         ("space", "alpha = {}", "space.alpha"),
+        ("space", "keep_prob.0 = 0.5", "space.keep_prob"),
         ("search", 'sampler = "bayes"', "search.sampler"),
         ("search", "trails = 5", "search"),
         ("training", "max_epochs = 0", "training.max_epochs"),

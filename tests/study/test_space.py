@@ -80,6 +80,18 @@ def test_a_point_outside_is_not_held() -> None:
         assert not SPACE.holds(inside | change)
 
 
+def test_a_layer_may_have_a_keep_prob_of_its_own() -> None:
+    """The other layers have keep_prob; of a network without the layer the hyperparameter is idle."""
+    space = Space({"hidden": "8-4-2", "keep_prob.2": Range(uniform=(0.5, 1.0)), "keep_prob": 0.75, "keep_prob.3": 0.5})
+    values = space.values(space.sampled({"keep_prob.2": 0.625}))
+    assert [*values][1:4] == ["keep_prob", "keep_prob.2", "keep_prob.3"]
+    assert space.hyperparameters(values).keep_prob == (0.75, 0.625, 0.5)
+    assert space.idle({}) == []
+    assert space.idle({"hidden": "8"}) == ["keep_prob.2"]
+    assert space.holds(values)
+    assert not Space({"hidden": "8-4-2", "keep_prob": 0.75}).holds(values)
+
+
 def test_hyperparameters_reach_the_network() -> None:
     """Every value is in the field of its hyperparameter."""
     values = {"lambda": 0.5, "keep_prob": 0.9, "alpha": 0.2, "batch_size": "full", "hidden": "8-4"}

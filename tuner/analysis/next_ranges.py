@@ -18,7 +18,7 @@ def amount(state: HyperparameterState) -> float:
 
 def beyond(state: HyperparameterState, *, upper: bool) -> float | None:
     """The next end of a range on one side: a decade, a doubling, or half its width on; None at a natural limit."""
-    return state.scale.beyond(state.low, state.high, upper=upper, least=LEAST.get(state.name))
+    return state.scale.beyond(state.low, state.high, upper=upper, least=LEAST.get(state.name.partition(".")[0]))
 
 
 def fall(state: HyperparameterState, *, upper: bool) -> tuple[float, float] | None:

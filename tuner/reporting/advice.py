@@ -27,9 +27,10 @@ from tuner.reporting.effects import acting, in_space, searched_hyperparameters
 from tuner.reporting.findings import Findings
 from tuner.reporting.learning import Learning
 from tuner.storage import StudyRecord
-from tuner.study import FREE, HYPERPARAMETERS, StudyDefinition
+from tuner.study import StudyDefinition, spec_of
 
-STRENGTHS = {name: {True: 1, False: -1, None: 0}[spec.higher_is_simpler] for name, spec in HYPERPARAMETERS.items()}
+STRENGTHS = {True: 1, False: -1, None: 0}
+"""Whether more of a hyperparameter is simpler -> whether more of it regularizes more."""
 
 
 def advise(
@@ -80,7 +81,7 @@ def _data(record: StudyRecord, definition: StudyDefinition) -> DataState:
         folds=data.folds,
         can_fold=data.dev is None and data.time is None and data.split_column is None,
         images=data.image is not None and definition.trainer_kind.augments,
-        augmented=any(HYPERPARAMETERS.get(name, FREE).field is None for name in definition.space),
+        augmented=any(spec_of(name).field is None for name in definition.space),
         warnings=tuple(warnings(record)),
     )
 
@@ -121,5 +122,5 @@ def _states(
         np.array([trial.exploring for trial in trials]),
         trials.index(findings.best),
         effects=effects,
-        strengths=STRENGTHS,
+        strengths={name: STRENGTHS[spec_of(name).higher_is_simpler] for name in definition.searched_space.searched},
     )

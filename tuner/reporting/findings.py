@@ -51,7 +51,7 @@ from tuner.reporting.competition import (
 )
 from tuner.reporting.frames import dev_error, train_error
 from tuner.storage import StudyRecord, TrialRecord
-from tuner.study import HYPERPARAMETERS, StudyDefinition
+from tuner.study import HYPERPARAMETERS, StudyDefinition, in_order, spec_of
 
 
 @dataclass(frozen=True)
@@ -225,8 +225,8 @@ def network_shape(record: StudyRecord, definition: StudyDefinition, hidden: str 
 def _strengths(trials: Sequence[TrialRecord]) -> NDArray[np.float64]:
     """Return the regularizing hyperparameters that vary, (trials, hyperparameters); more is more regularized."""
     columns = []
-    for name, spec in HYPERPARAMETERS.items():
-        values = [trial.params.get(name) for trial in trials]
+    for name in in_order({name for trial in trials for name in trial.params}):
+        spec, values = spec_of(name), [trial.params.get(name) for trial in trials]
         if spec.higher_is_simpler is not None and None not in values and len(set(map(str, values))) > 1:
             strength = np.array([float(np.mean(value)) for value in values if value is not None])
             columns.append(strength if spec.higher_is_simpler else -strength)

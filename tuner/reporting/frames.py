@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tuner.outcomes import TrialState
 from tuner.storage import CURVE_COLUMNS, StudyRecord, TrialRecord
-from tuner.study import HYPERPARAMETERS, parse_definition
+from tuner.study import in_order, parse_definition
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 def params_of(record: StudyRecord) -> list[str]:
     """Return the names of the hyperparameters that any trial has, in their order."""
     names = {name for trial in record.trials for name in trial.params}
-    return [name for name in HYPERPARAMETERS if name in names] + sorted(names - set(HYPERPARAMETERS))
+    return in_order(sorted(names))
 
 
 def train_error(trial: TrialRecord) -> float | None:

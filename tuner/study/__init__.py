@@ -3,7 +3,7 @@
 from tuner.study.definition import Source, StudyDefinition, identity_changes
 from tuner.study.editing import Edit, edit_definition, move_definition, rename_definition, toml, value_at
 from tuner.study.formatting import metric_text
-from tuner.study.hyperparameters import FREE, HYPERPARAMETERS
+from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, in_order, spec_of
 from tuner.study.known_names import nearest, nearest_key
 from tuner.study.making import DataShape, make_definition, uses_folds
 from tuner.study.names import next_name
@@ -38,6 +38,7 @@ __all__ = [
     "expected_value",
     "explores",
     "identity_changes",
+    "in_order",
     "make_definition",
     "metric_text",
     "move_definition",
@@ -51,6 +52,7 @@ __all__ = [
     "require_package",
     "rungs",
     "schema_text",
+    "spec_of",
     "toml",
     "uses_folds",
     "validate_definition",

@@ -30,10 +30,19 @@ from tuner.limits import MOST_SEEDS
 from tuner.metrics import METRICS
 from tuner.nn import ACTIVATIONS, Stopping
 from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
-from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, MOST_LAYERS, format_hidden, parse_hidden
+from tuner.study.hyperparameters import (
+    FREE,
+    HYPERPARAMETERS,
+    MOST_LAYERS,
+    format_hidden,
+    in_order,
+    layer_of,
+    parse_hidden,
+    spec_of,
+)
 from tuner.study.known_names import nearest_key, suggest
 from tuner.study.ranges import Range
-from tuner.study.space import Space, in_order
+from tuner.study.space import Space
 from tuner.study.strategies import FOLD_PRUNERS, PRUNERS, SAMPLERS, rungs
 from tuner.study.trainer_kinds import TrainerKind, check_free_name, check_trainer, is_free_name, kind_of, refuse_twins
 
@@ -51,6 +60,22 @@ class Section(BaseModel):
     """A table of the definition: refuses unknown keys and values of another type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def _with_layers(entries: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the entries of [space], those of the table ``keep_prob.LAYER = …`` under their dotted names."""
+    for name, entry in entries.items():
+        is_table = name == "keep_prob" and isinstance(entry, Mapping)
+        if not is_table or not any(str(key).lstrip("-").isdecimal() for key in entry):
+            yield name, entry
+            continue
+        for layer, of_layer in entry.items():
+            if layer_of(f"keep_prob.{layer}") is None:
+                raise ValueError(
+                    f"space.keep_prob: expected hidden layers from 1, like keep_prob.1 = 0.8, got "
+                    f"{shorten(repr(layer), 50)}"
+                )
+            yield f"keep_prob.{layer}", of_layer
 
 
 def _value_or_range(value: Any) -> str:
@@ -212,8 +237,10 @@ class StudyDefinition(BaseModel):
         if not isinstance(entries, dict):
             raise ValueError("expected a table of hyperparameters")
         network = info.data.get("network")  # None if [network] was refused
+        if network is None or kind_of(network.trainer).knows_hyperparameters:
+            entries = dict(_with_layers(entries))
         for name in entries:
-            if name in HYPERPARAMETERS or network is None:
+            if spec_of(name) is not FREE or network is None:
                 continue
             if kind_of(network.trainer).knows_hyperparameters:
                 raise ValueError(f"unknown key {shorten(repr(name), 200)}{nearest_key(name, HYPERPARAMETERS)}")
@@ -235,7 +262,7 @@ class StudyDefinition(BaseModel):
     @model_validator(mode="after")
     def _entries_are_valid(self) -> StudyDefinition:
         for name, entry in self.space.items():
-            spec = HYPERPARAMETERS.get(name, FREE)
+            spec = spec_of(name)
             if isinstance(entry, Range) and entry.kind not in spec.kinds:
                 raise ValueError(f"space.{name}: expected {' or '.join(spec.kinds)}, got {entry.kind}")
             for value in _offered(entry):
@@ -256,7 +283,17 @@ class StudyDefinition(BaseModel):
             return self
         hidden = _offered(self.space.get("hidden", format_hidden(self.network.hidden)))
         depths = {len(parse_hidden(text)) for text in hidden}
+        for name in self.space:
+            if (layer_of(name) or 0) > max(depths):
+                raise ValueError(
+                    f"space.{name}: expected a hidden layer from 1 to {max(depths)}, got {layer_of(name)}"
+                    if max(depths)
+                    else f"space.{name}: expected hidden layers, got none"
+                )
+        of_layers = [name for name in self.space if layer_of(name)]
         for shares in _offered(self.space.get("keep_prob", 1.0)):
+            if isinstance(shares, list | tuple) and of_layers:
+                raise ValueError(f"space.{of_layers[0]}: expected one number in keep_prob, got a list of {len(shares)}")
             if isinstance(shares, list | tuple) and depths != {len(shares)}:
                 layers = " or ".join(map(str, sorted(depths)))
                 raise ValueError(
@@ -321,7 +358,7 @@ class StudyDefinition(BaseModel):
         is_own = self.trainer_kind.knows_hyperparameters
         for name in in_order({*values, *(_IN_EVERY_TRIAL if is_own else ())}):
             value = values.get(name)
-            spec = HYPERPARAMETERS.get(name, FREE)
+            spec = spec_of(name)
             is_known = spec is not FREE or (not is_own and is_free_name(name))
             if expected := spec.check(value) if is_known else "a hyperparameter of the trainer":
                 return name, value, expected

@@ -47,10 +47,12 @@ def edit_definition(text: str, edits: Sequence[Edit], heading: str) -> str:
     """
     document = tomlkit.parse(text)
     for edit in edits:
-        section, _, key = edit.key.rpartition(".")
-        if section not in document:
-            document[section] = tomlkit.table()
-        table: Any = document[section]
+        *sections, key = edit.key.split(".")
+        table: Any = document
+        for section in sections:
+            if section not in table:
+                table[section] = tomlkit.table()
+            table = table[section]
         table[key] = tomlkit.value(toml(edit.value))
         whole_line = table if isinstance(table, InlineTable) else table[key]
         whole_line.comment(visible(one_line(edit.why)))

@@ -6,8 +6,9 @@ To add one, add an entry to ``HYPERPARAMETERS`` and, if the network needs it, a 
 from __future__ import annotations
 
 import math
+import re
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,7 +139,7 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
         "keep_prob",
         _keep_prob,
         _SHARES,
-        "dropout: share of units that are kept; one number or one per layer",
+        "dropout: share of units that are kept; one number, one per layer, or those of some layers, like keep_prob.1",
         True,
         higher_is_simpler=False,
     ),
@@ -184,6 +185,36 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
     },
 }
 """In the order in which trials show them."""
+
+
+KEEP_PROB_OF_A_LAYER = HyperparameterSpec(
+    "keep_prob",
+    _number(above=0, high=1),
+    _SHARES,
+    "keep_prob of one hidden layer, from 1; the others have keep_prob",
+    higher_is_simpler=False,
+)
+"""``keep_prob.1``, ``keep_prob.2``, …: names beside those of ``HYPERPARAMETERS``."""
+_LAYER = re.compile(r"keep_prob\.([1-9]\d{0,3})")
+
+
+def layer_of(name: str) -> int | None:
+    """Return the hidden layer, from 1, whose ``keep_prob.LAYER`` a name is; None for other names."""
+    match = _LAYER.fullmatch(name)
+    return int(match[1]) if match else None
+
+
+def spec_of(name: str) -> HyperparameterSpec:
+    """Return what tuner knows of a hyperparameter; ``FREE`` for a name of a custom trainer."""
+    return HYPERPARAMETERS.get(name) or (FREE if layer_of(name) is None else KEEP_PROB_OF_A_LAYER)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return hyperparameter names in display order: tuner's own first, then the others as given."""
+    place = {name: number for number, name in enumerate(HYPERPARAMETERS)}
+    return sorted(
+        dict.fromkeys(names), key=lambda name: (place.get(name.partition(".")[0], len(place)), layer_of(name) or 0)
+    )
 
 
 def _plain(value: Any) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 from tuner.paths import SCHEMA
 from tuner.scales import SCALES
 from tuner.study.definition import StudyDefinition
-from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, HyperparameterSpec
+from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, KEEP_PROB_OF_A_LAYER, HyperparameterSpec
 
 SCHEMA_LINE = f"#:schema ./{SCHEMA}"
 """The first line of a definition, where editors (Taplo, Even Better TOML, Tombi) find its schema."""
@@ -27,6 +27,15 @@ def definition_schema() -> dict[str, Any]:
         "additionalProperties": _entry(FREE, ranges),
         "properties": {name: _entry(spec, ranges) for name, spec in HYPERPARAMETERS.items()},
     }
+    schema["properties"]["space"]["properties"]["keep_prob"]["anyOf"].append(
+        {
+            "type": "object",
+            "description": KEEP_PROB_OF_A_LAYER.help,
+            "minProperties": 1,
+            "additionalProperties": False,
+            "patternProperties": {"^[1-9][0-9]{0,3}$": _entry(KEEP_PROB_OF_A_LAYER, ranges)},
+        }
+    )
     has_trainer = {"required": ["network"], "properties": {"network": {"required": ["trainer"]}}}
     known = {"properties": {"space": {"propertyNames": {"enum": list(HYPERPARAMETERS)}}}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "if": has_trainer, "else": known}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from optuna.distributions import (
 
 from tuner.data import AUGMENTATIONS
 from tuner.nn import Hyperparameters, idle_hyperparameters
-from tuner.study.hyperparameters import HYPERPARAMETERS
+from tuner.study.hyperparameters import HYPERPARAMETERS, in_order, layer_of, spec_of
 from tuner.study.ranges import Range
 
 Value = Any
@@ -54,12 +54,6 @@ def distribution_of(searched: Range) -> BaseDistribution:
     """Return the Optuna distribution of a range, on its sampling scale."""
     drawn = searched.scale.distribution(searched.bounds)
     return _DISTRIBUTIONS[drawn.kind](*drawn.values)
-
-
-def in_order(names: Iterable[str]) -> list[str]:
-    """Return hyperparameter names in display order: tuner's own first, then the others as given."""
-    given = list(names)
-    return [name for name in HYPERPARAMETERS if name in given] + [name for name in given if name not in HYPERPARAMETERS]
 
 
 class Space:
@@ -114,6 +108,8 @@ class Space:
         for name, fixed in self.fixed.items():
             if name in values and values[name] != fixed:
                 return False
+        if any(layer_of(name) and name not in self.fixed and name not in self.searched for name in values):
+            return False
         return all(name in values and self.searched[name].contains(values[name]) for name in self.searched)
 
     def hyperparameters(self, values: Mapping[str, Value]) -> Hyperparameters:
@@ -123,6 +119,11 @@ class Space:
             for name, spec in HYPERPARAMETERS.items()
             if spec.field and name in values
         }
+        of_layers = {layer: values[name] for name in values if (layer := layer_of(name))}
+        if of_layers:
+            rest = settings.get("keep_prob", 1.0)
+            layers = range(1, len(settings["hidden"]) + 1)
+            settings["keep_prob"] = tuple(of_layers.get(layer, rest) for layer in layers)
         return Hyperparameters(**settings)
 
     def augmentation(self, values: Mapping[str, Value]) -> dict[str, float]:
@@ -134,8 +135,11 @@ class Space:
 
         Only a choice makes others idle. The space is static, so they are sampled anyway; analyses should ignore them.
         """
-        made = {
-            name: of for name, of in {**self.fixed, **choices}.items() if HYPERPARAMETERS[name].kinds == ("choice",)
-        }
-        fields = idle_hyperparameters(self.hyperparameters(made))
-        return [name for name in self.searched if HYPERPARAMETERS[name].field in fields]
+        made = {name: of for name, of in {**self.fixed, **choices}.items() if spec_of(name).kinds == ("choice",)}
+        network = self.hyperparameters(made)
+        fields = idle_hyperparameters(network)
+        return [
+            name
+            for name in self.searched
+            if spec_of(name).field in fields or (layer_of(name) or 0) > len(network.hidden)
+        ]

@@ -59,7 +59,7 @@ class TrainerKind:
 
     def known(self, space: Mapping[str, Any]) -> Collection[str]:
         """Return the possible names of a trial's hyperparameters."""
-        return HYPERPARAMETERS if self.knows_hyperparameters else space
+        return {**HYPERPARAMETERS, **space} if self.knows_hyperparameters else space
 
     def check_keys(self, section: str, given: BaseModel) -> None:
         """Raise ValueError for a key of a section that has no effect on this kind of trainer."""

@@ -14,6 +14,7 @@ from tuner.formatting import shorten
 from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
 from tuner.study.definition import StudyDefinition
 from tuner.study.editing import toml, toml_key
+from tuner.study.hyperparameters import layer_of
 from tuner.study.parsing import explain
 
 SECTIONS = ("data", "network", "training", "space", "search", "diagnosis")
@@ -61,9 +62,13 @@ def complete_definition(given: Mapping[str, Any], made: str) -> dict[str, Any]:
     return {name: given[name] if name in given else others[name] for name in SECTIONS if name in (*given, *taken)}
 
 
+def _key(name: str) -> str:
+    return name if layer_of(name) else toml_key(name)
+
+
 def definition_text(name: str, tables: Mapping[str, Mapping[str, Any]]) -> str:
     """Write the tables of a definition as TOML, one key per line."""
     lines = ["# Made by a call of Python for data in memory.", f"name = {toml(name)}"]
     for section, keys in tables.items():
-        lines += ["", f"[{section}]", *(f"{toml_key(key)} = {toml(value)}" for key, value in keys.items())]
+        lines += ["", f"[{section}]", *(f"{_key(key)} = {toml(value)}" for key, value in keys.items())]
     return "\n".join(lines) + "\n"

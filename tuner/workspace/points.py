@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.errors import UsageError
-from tuner.study import FREE, HYPERPARAMETERS, StudyDefinition, nearest_key
+from tuner.study import StudyDefinition, nearest_key, spec_of
 
 
 def check_point(definition: StudyDefinition, values: Mapping[str, Any]) -> None:
@@ -16,7 +16,7 @@ def check_point(definition: StudyDefinition, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if name not in known:
             raise UsageError(f"unknown hyperparameter {name!r}{nearest_key(name, known)}")
-        hyperparameter = HYPERPARAMETERS.get(name, FREE)
+        hyperparameter = spec_of(name)
         expected = hyperparameter.check(value)
         if expected:
             raise UsageError(f"{name}: expected {expected}, got {value!r}")

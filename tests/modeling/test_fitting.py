@@ -269,8 +269,11 @@ def test_a_study_of_arrays_takes_arrays(workplace: Path) -> None:
 
 def test_a_schedule_is_stretched_to_larger_epochs() -> None:
     """With twice the updates an epoch, everything counted in epochs takes half as many."""
-    given = Hyperparameters(batch_size=32, schedule="exponential", decay_rate=0.1, warmup_epochs=4, decay_epochs=10)
+    given = Hyperparameters(
+        batch_size=32, schedule="exponential", decay_rate=0.1, warmup_epochs=4, decay_epochs=10, decay_start=2
+    )
     found, epochs = stretched(given, 100, before=320, now=640, updates=200)
     assert (found.decay_rate, found.warmup_epochs, found.decay_epochs, epochs) == (0.2, 2, 5, 50)
+    assert found.decay_start == 1
     plain = Hyperparameters(batch_size=32)
     assert stretched(plain, 100, before=320, now=640, updates=205) == (plain, 11)

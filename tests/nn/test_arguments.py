@@ -39,6 +39,7 @@ BASE = Hyperparameters(hidden=(4,))
         ({"schedule": "linear"}, "schedule: expected one of constant, .* got 'linear'"),
         ({"decay_rate": -1}, r"decay_rate: expected a number ≥ 0, got -1"),
         ({"decay_epochs": 0}, "decay_epochs: expected an integer ≥ 1, got 0"),
+        ({"decay_start": -1}, "decay_start: expected an integer ≥ 0, got -1"),
         ({"warmup_epochs": -1}, "warmup_epochs: expected an integer ≥ 0, got -1"),
     ],
     ids=str,

@@ -132,7 +132,13 @@ OPTIMIZERS = {
     "opt2021_gd": {"optimizer": "gradient_descent"},
     "opt2021_momentum": {"optimizer": "momentum"},
     "opt2021_adam": {"optimizer": "adam"},
-    "opt2021_gd_sched": {"optimizer": "gradient_descent", "schedule": "step", "decay_epochs": 1000, "decay_rate": 1.0},
+    "opt2021_gd_sched": {
+        "optimizer": "gradient_descent",
+        "schedule": "step",
+        "decay_epochs": 1000,
+        "decay_rate": 1.0,
+        "decay_start": 1,
+    },
 }
 LONGEST_RUNS = ("opt2017_gd", "opt2017_momentum")
 
@@ -160,9 +166,9 @@ class Replay:
         self.cohort = Cohort(plan, [lane], lane.best_theta[None])
 
     def epoch(self, epoch: int, look: Callable[[], bool] | None = None) -> None:
-        """One epoch, from 0.  The notebooks apply a schedule after an epoch: the learning rate lags one behind."""
+        """One epoch, from 0.  The notebooks apply a schedule after an epoch: ``decay_start`` is 1."""
         self._order = np.random.RandomState(11 + epoch).permutation(300)
-        self.cohort.train_epoch(max(epoch - 1, 0), look)
+        self.cohort.train_epoch(epoch, look)
 
     def batch_costs(self, epoch: int) -> list[tuple[float, int]]:
         """One epoch: the cost of every mini-batch before its update, and its size."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.nn.helpers import FIGURES, prepared
+from tuner.errors import ArgumentError
 from tuner.nn import Architecture, Examples, Hyperparameters, Stopping, train
 from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.arrays import Array
@@ -116,6 +118,50 @@ def test_dropout_forward() -> None:
     training, _, _ = pass_of(figure, masks)
     found = OUTPUTS["sigmoid"].probabilities(training.logits[0])[1:]
     np.testing.assert_allclose(found, figure["expected"]["AL"], atol=figure["tol"])
+
+
+def test_training_with_given_masks() -> None:
+    """The first step of gradient descent with the notebook's masks, against its formulas; other shapes are refused."""
+    figure = UNIT["dropout_forward"]
+    architecture, theta, examples = network_of(figure)
+    data, keep_prob = Examples(examples.inputs[:, :-1], examples.y), figure["keep_prob"]
+    settings = Hyperparameters(
+        hidden=(2, 3), keep_prob=keep_prob, alpha=1.0, batch_size="full", optimizer="gradient_descent"
+    )
+
+    def step(given: Callable[[int, int, int], Array]) -> Array:
+        run = train(
+            data,
+            None,
+            n_classes=2,
+            output="sigmoid",
+            hyperparameters=settings,
+            seeds=[0],
+            initial=theta,
+            masks=given,
+            stopping=Stopping(max_epochs=1),
+            dtype=np.float64,
+        )
+        return theta - run.networks[0].theta
+
+    asked: list[tuple[int, int, int]] = []
+
+    def masks(epoch: int, batch: int, layer: int) -> Array:
+        asked.append((epoch, batch, layer))
+        return np.array(figure[f"D{layer}"]).T
+
+    (W1, b1), (W2, b2), (W3, b3) = parameters_of(figure)
+    D1, D2 = (np.array(figure[name]).T / keep_prob for name in ("D1", "D2"))
+    a1 = np.maximum(data.X @ W1 + b1, 0) * D1
+    a2 = np.maximum(a1 @ W2 + b2, 0) * D2
+    d3 = (1 / (1 + np.exp(-(a2 @ W3 + b3))) - data.y[:, None]) / len(data.y)
+    d2 = d3 @ W3.T * D2 * (a2 > 0)
+    d1 = d2 @ W2.T * D1 * (a1 > 0)
+    expected = [(a.T @ d, d.sum(axis=0)) for a, d in ((data.X, d1), (a1, d2), (a2, d3))]
+    np.testing.assert_allclose(step(masks), architecture.flatten(expected), atol=1e-14)
+    assert asked == [(1, 1, 1), (1, 1, 2)]
+    with pytest.raises(ArgumentError, match=r"masks: expected 0 and 1 in shape \(5, 2\), got shape \(2, 5\)"):
+        step(lambda epoch, batch, layer: masks(epoch, batch, layer).T)
 
 
 def test_dropout_backward() -> None:
@@ -271,6 +317,7 @@ def test_learning_rate_decay(case: dict[str, float]) -> None:
         int(case["epoch"]),
         decay_rate=case["rate"],
         decay_epochs=int(case.get("interval", 1)),
+        decay_start=0,
         warmup_epochs=0,
         max_epochs=1000,
     )

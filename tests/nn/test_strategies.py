@@ -110,7 +110,13 @@ def test_equal_logits_count_as_the_first_class() -> None:
 
 def factors(name: str, **hyperparameters: float) -> list[float]:
     """The factors of α in the first eight epochs of a hundred."""
-    settings = {"decay_rate": 0.5, "decay_epochs": 3, "warmup_epochs": 0, "max_epochs": 100} | hyperparameters
+    settings = {
+        "decay_rate": 0.5,
+        "decay_epochs": 3,
+        "decay_start": 0,
+        "warmup_epochs": 0,
+        "max_epochs": 100,
+    } | hyperparameters
     return [rate_factor(name, epoch, **settings) for epoch in range(8)]  # type: ignore[arg-type]
 
 
@@ -128,6 +134,12 @@ def test_schedules(name: str, expected: list[float]) -> None:
     """Each schedule follows its formula; the first epoch has α itself."""
     assert set(SCHEDULES) == {"constant", "inverse_time", "step", "exponential", "cosine"}
     assert factors(name) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_may_begin_later(name: str) -> None:
+    """With ``decay_start`` 3 the first three epochs have α itself, and the schedule of the others begins there."""
+    assert factors(name, decay_start=3) == pytest.approx([1, 1, 1, *factors(name, max_epochs=97)[:5]])
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -165,8 +177,8 @@ def test_optimizers_go_downhill(name: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, {"beta2", "decay_rate", "decay_epochs"}),
-        ({"optimizer": "gradient_descent"}, {"beta", "beta2", "decay_rate", "decay_epochs"}),
+        ({}, {"beta2", "decay_rate", "decay_epochs", "decay_start"}),
+        ({"optimizer": "gradient_descent"}, {"beta", "beta2", "decay_rate", "decay_epochs", "decay_start"}),
         ({"optimizer": "rmsprop", "schedule": "exponential"}, {"beta", "decay_epochs"}),
         ({"optimizer": "adam", "schedule": "step"}, set()),
         ({"optimizer": "adam", "schedule": "step", "hidden": ()}, {"activation", "keep_prob"}),

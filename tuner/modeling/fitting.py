@@ -346,6 +346,7 @@ def stretched(
             hyperparameters,
             decay_rate=rate if hyperparameters.schedule == "step" else rate / ratio,
             decay_epochs=max(round(hyperparameters.decay_epochs * ratio), 1),
+            decay_start=round(hyperparameters.decay_start * ratio),
             warmup_epochs=round(hyperparameters.warmup_epochs * ratio),
         ),
         max(round(max_epochs * ratio), least),

@@ -17,7 +17,7 @@ from tuner.nn.losses import OUTPUTS
 from tuner.nn.memory import aligned, row_length
 from tuner.nn.optimizers import Rates
 from tuner.nn.penalties import Penalty
-from tuner.nn.plan import Augment, Plan, checked_order
+from tuner.nn.plan import Augment, Masks, Plan, checked_mask, checked_order
 from tuner.nn.propagation import Batch, TrainingPass
 from tuner.nn.updates import Update
 
@@ -224,7 +224,7 @@ class Cohort:
         for block in self._blocks:
             if block.steps[0][0] >= allowed:
                 break
-            self._fill(block, orders)
+            self._fill(block, orders, epoch)
             for number, step in block.steps:
                 if number >= allowed:
                     break
@@ -245,7 +245,7 @@ class Cohort:
         """Return the gradient (K, n_parameters) of the first mini-batch with its penalty, as the optimizer gets it."""
         self._set_alphas(0)
         self._set_coefficients()
-        self._fill(self._blocks[0], [self._order(lane, 0) for lane in self.lanes])
+        self._fill(self._blocks[0], [self._order(lane, 0) for lane in self.lanes], 0)
         step = self.first_step
         run([*step.batch.forward, *step.batch.backward, *step.update.penalize])
         return self.gradient
@@ -321,8 +321,8 @@ class Cohort:
 
     # One block.
 
-    def _fill(self, block: Block, orders: list[Ints | None]) -> None:
-        """Gather and weight the examples of a block, and draw its masks."""
+    def _fill(self, block: Block, orders: list[Ints | None], epoch: int) -> None:
+        """Gather and weight the examples of a block of an epoch, from 0, and draw its masks."""
         targets = OUTPUTS[self.plan.architecture.output].targets
         inputs, weight = self.buffers.inputs, self.buffers.weight
         for k, (lane, (start, stop), share) in enumerate(zip(self.lanes, block.ranges, block.shares, strict=True)):
@@ -335,6 +335,8 @@ class Cohort:
                 weight[k, 0, :rows] *= lane.train.weights[chosen]
             self.buffers.put_targets(k, lane.train.y[chosen], self.plan.batch_rows(lane.number), targets)
             self._draw_masks(k, lane, rows)
+            if self.plan.masks is not None:
+                self._put_masks(self.plan.masks, k, lane, rows, epoch, block.steps[0][0])
         if self.plan.augment is not None:
             self._augment(self.plan.augment, block)
 
@@ -347,6 +349,18 @@ class Cohort:
                 mask[k, :rows, width] = 1
             elif mask is not None:
                 mask[k] = 1
+
+    def _put_masks(self, masks: Masks, k: int, lane: Lane, rows: int, epoch: int, first: int) -> None:
+        """Put given masks in the place of a network's drawn ones; ``first``: the block's first mini-batch, from 0."""
+        keep_probs, size = lane.hyperparameters.keep_probs, self.plan.batch_rows(lane.number)
+        layers = zip(self.buffers.masks, self.plan.architecture.hidden, keep_probs, strict=True)
+        for layer, (mask, width, keep_prob) in enumerate(layers, start=1):
+            if mask is None or keep_prob == 1:
+                continue
+            for batch, start in enumerate(range(0, rows, size), start=first + 1):
+                out = mask[k, start : min(start + size, rows), :width]
+                out[...] = checked_mask(masks(epoch + 1, batch, layer), *out.shape)
+                out /= keep_prob
 
     def _augment(self, augment: Augment, block: Block) -> None:
         """Change the mini-batches of a block, each by its network's own stream."""

@@ -19,8 +19,9 @@ class Hyperparameters:
 
     ``lambda_`` (L2) and ``l1`` act as λ/(2m) Σ w² and λ₁/(2m) Σ |w|.  ``keep_prob`` is one number for all hidden
     layers, or one per hidden layer.  ``alpha`` is the learning rate; ``beta`` the momentum, adam's β₁ too; ``beta2`` is
-    rmsprop's and adam's.  ``batch_size`` is "full" or a power of two (1: stochastic gradient descent).  ``decay_rate``
-    and ``decay_epochs`` belong to the schedule (see ``schedules``); ``warmup_epochs`` precedes any schedule.
+    rmsprop's and adam's.  ``batch_size`` is "full" or a power of two (1: stochastic gradient descent).  ``decay_rate``,
+    ``decay_epochs`` and ``decay_start`` belong to the schedule (see ``schedules``); ``warmup_epochs`` precedes any
+    schedule.
     """
 
     hidden: tuple[int, ...] = ()
@@ -37,6 +38,7 @@ class Hyperparameters:
     schedule: str = "constant"
     decay_rate: float = 1.0
     decay_epochs: int = 10
+    decay_start: int = 0
     warmup_epochs: int = 0
 
     def __post_init__(self) -> None:
@@ -53,6 +55,7 @@ class Hyperparameters:
         number("beta2", self.beta2, low=0, below=1)
         number("decay_rate", self.decay_rate, low=0)
         integer("decay_epochs", self.decay_epochs, low=1)
+        integer("decay_start", self.decay_start, low=0)
         integer("warmup_epochs", self.warmup_epochs, low=0)
         if self.batch_size != "full":
             power_of_two("batch_size", self.batch_size)
@@ -81,4 +84,4 @@ def idle_hyperparameters(hyperparameters: Hyperparameters) -> frozenset[str]:
     """
     used = OPTIMIZERS[hyperparameters.optimizer].hyperparameters | SCHEDULES[hyperparameters.schedule].hyperparameters
     without_hidden = () if hyperparameters.hidden else ("activation", "keep_prob")
-    return frozenset({"beta", "beta2", "decay_rate", "decay_epochs", *without_hidden}) - used
+    return frozenset({"beta", "beta2", "decay_rate", "decay_epochs", "decay_start", *without_hidden}) - used

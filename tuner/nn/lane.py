@@ -57,6 +57,7 @@ class Lane:
             epoch,
             decay_rate=hp.decay_rate,
             decay_epochs=hp.decay_epochs,
+            decay_start=hp.decay_start,
             warmup_epochs=hp.warmup_epochs,
             max_epochs=self.plan.stopping.max_epochs,
         )

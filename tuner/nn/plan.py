@@ -20,6 +20,7 @@ PENALTY_PER = ("train_set", "mini_batch")
 
 Augment = Callable[[np.random.Generator, Array], Array]
 Order = Callable[[int], Ints]
+Masks = Callable[[int, int, int], Array]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Plan:
     augment: Augment | None
     order: Order | None
     exact_zeros: bool = True
+    masks: Masks | None = None
 
     @property
     def optimizer(self) -> Optimizer:
@@ -104,6 +106,14 @@ def initial_thetas(initial: Array | Sequence[Array] | None, K: int, architecture
     if not np.isfinite(theta).all():
         raise ArgumentError(f"initial: expected finite numbers, got {theta[~np.isfinite(theta)][0]}")
     return list(np.broadcast_to(theta, (K, size)))
+
+
+def checked_mask(mask: Array, rows: int, width: int) -> Array:
+    """Check which units of a layer a mini-batch keeps: 0 or 1, or false or true, for each example and unit."""
+    array = np.asarray(mask)
+    if array.shape != (rows, width) or not np.isin(array, (0, 1)).all():
+        raise ArgumentError(f"masks: expected 0 and 1 in shape ({rows}, {width}), got shape {array.shape}")
+    return array
 
 
 def checked_order(order: Ints, n: int) -> Ints:

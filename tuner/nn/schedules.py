@@ -44,20 +44,30 @@ def _cosine(epoch: int, rate: float, interval: int, max_epochs: int) -> float:
 
 SCHEDULES: dict[str, Schedule] = {
     "constant": Schedule(_constant, frozenset()),
-    "inverse_time": Schedule(_inverse_time, frozenset({"decay_rate"})),
-    "step": Schedule(_step, frozenset({"decay_rate", "decay_epochs"})),
-    "exponential": Schedule(_exponential, frozenset({"decay_rate"})),
-    "cosine": Schedule(_cosine, frozenset()),
+    "inverse_time": Schedule(_inverse_time, frozenset({"decay_rate", "decay_start"})),
+    "step": Schedule(_step, frozenset({"decay_rate", "decay_epochs", "decay_start"})),
+    "exponential": Schedule(_exponential, frozenset({"decay_rate", "decay_start"})),
+    "cosine": Schedule(_cosine, frozenset({"decay_start"})),
 }
 
 
 def rate_factor(
-    schedule: str, epoch: int, *, decay_rate: float, decay_epochs: int, warmup_epochs: int, max_epochs: int
+    schedule: str,
+    epoch: int,
+    *,
+    decay_rate: float,
+    decay_epochs: int,
+    decay_start: int,
+    warmup_epochs: int,
+    max_epochs: int,
 ) -> float:
     """Return the factor of α in an epoch (from 0): the schedule's, times a linear warm-up.
 
+    The schedule counts its epochs from ``decay_start`` on; before, its factor is 1.  With 1 an epoch has the rate that
+    the lectures' notebooks compute after the epoch before, whose number they count from 0.
     The warm-up is (epoch + 1) / (warmup_epochs + 1) in the first ``warmup_epochs`` epochs, then 1.
     No factor is below 1e-12: momentum's slot is α v, rescaled when α changes, and would be lost at 0.
     """
     warmup = min(1.0, (epoch + 1) / (warmup_epochs + 1))
-    return max(warmup * SCHEDULES[schedule].factor(epoch, decay_rate, decay_epochs, max_epochs), 1e-12)
+    since, length = max(epoch - decay_start, 0), max(max_epochs - decay_start, 1)
+    return max(warmup * SCHEDULES[schedule].factor(since, decay_rate, decay_epochs, length), 1e-12)

@@ -28,6 +28,7 @@ from tuner.nn.network import TrainedNetwork
 from tuner.nn.plan import (
     PENALTY_PER,
     Augment,
+    Masks,
     Order,
     Plan,
     check_agreement,
@@ -93,6 +94,7 @@ def train(
     augment: Augment | None = None,
     initial: Array | Sequence[Array] | None = None,
     order: Order | None = None,
+    masks: Masks | None = None,
     on_epoch: OnEpoch | None = None,
     should_stop: ShouldStop | None = None,
     report_epochs: Collection[int] = (),
@@ -100,14 +102,16 @@ def train(
 ) -> TrainingRun:
     """Train K = len(seeds) networks side by side; each is bit for bit the network it would be alone.
 
-    ``train``, ``dev`` and ``hyperparameters`` are one for all networks, or a sequence of K; hidden layers,
-    activation, optimizer and batch size must agree.  ``initial`` is a flat θ for all networks, or one per network
-    (``Architecture.flatten`` makes it).  ``exact_zeros``: L1 is a soft threshold after each step, which makes
-    weights exactly 0; False: its sign is part of the gradient, as in versions to 0.2.  ``order(epoch)``, epochs
-    from 1, gives the order of the examples; without it the order is random.  ``augment(rng, X)`` returns the
-    mini-batch to train on.  ``on_epoch`` may return True to end training; ``should_stop`` is called before every
-    mini-batch; an interrupted run continues with ``resume=run.checkpoint`` and otherwise the same arguments.  With
-    ``report_epochs``, ``TrainedNetwork.layers`` describes the layers after these epochs and after the best one.
+    ``train``, ``dev`` and ``hyperparameters`` are one for all networks, or a sequence of K; hidden layers, activation,
+    optimizer and batch size must agree.  ``initial`` is a flat θ for all networks, or one per network
+    (``Architecture.flatten`` makes it).  ``exact_zeros``: L1 is a soft threshold after each step, which makes weights
+    exactly 0; False: its sign is part of the gradient, as in versions to 0.2.  ``order(epoch)``, epochs from 1, gives
+    the order of the examples; without it the order is random.  ``masks(epoch, batch, layer)``, each from 1, gives the
+    units that a mini-batch keeps in a hidden layer with keep_prob below 1, 0 or 1 in (rows, units); without it they are
+    drawn.  ``augment(rng, X)`` returns the mini-batch to train on.  ``on_epoch`` may return True to end training;
+    ``should_stop`` is called before every mini-batch; an interrupted run continues with ``resume=run.checkpoint`` and
+    otherwise the same arguments.  With ``report_epochs``, ``TrainedNetwork.layers`` describes the layers after these
+    epochs and after the best one.
     """
     K = len(seeds)
     if not K:
@@ -131,6 +135,7 @@ def train(
         augment=augment,
         order=order,
         exact_zeros=exact_zeros,
+        masks=masks,
     )
     check_updates(plan)
     begins = initial_thetas(initial, K, architecture)

@@ -174,6 +174,12 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
     "decay_epochs": HyperparameterSpec(
         "decay_epochs", _count(1), ("choice", "power_of_two"), "epochs per step of the schedule"
     ),
+    "decay_start": HyperparameterSpec(
+        "decay_start",
+        _count(0),
+        ("choice",),
+        "epochs with alpha itself before the schedule begins; 1 as in the notebooks of the lectures",
+    ),
     "warmup_epochs": HyperparameterSpec(
         "warmup_epochs", _count(0), ("choice",), "epochs at the start in which the learning rate rises to alpha"
     ),

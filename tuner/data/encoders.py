@@ -273,13 +273,13 @@ class CategoryEncoder(Encoder[TextColumn]):
 
     def encode(self, column: FittedColumn, cells: TextColumn, rows: Ints, X: Floats) -> None:
         """Set the flag of each row's level."""
-        by_level = {feature.level: place for place, feature in enumerate(column.features) if feature.part == LEVEL}
-        shared = {feature.part: place for place, feature in enumerate(column.features) if feature.part != LEVEL}
-        none = len(column.features)
-        slots = [by_level.get(level, shared.get(RARE, none)) for level in cells.levels]
-        slot = np.array([*slots, shared.get(MISSING, none)], dtype=np.int64)[cells.codes[rows]]
-        vectors = np.eye(none + 1, none, dtype=np.float32)  # the last one: no flag at all
-        X[:, slice_or_places(column.features)] = vectors[slot]
+        by_level = {feature.level: feature.position for feature in column.features if feature.part == LEVEL}
+        shared = {feature.part: feature.position for feature in column.features if feature.part != LEVEL}
+        none = -1
+        places = [by_level.get(level, shared.get(RARE, none)) for level in cells.levels]
+        place = np.array([*places, shared.get(MISSING, none)], dtype=np.int64)[cells.codes[rows]]
+        flagged = slice(None) if place.min(initial=0) >= 0 else place >= 0
+        X[np.arange(len(rows))[flagged], place[flagged]] = 1
 
     def feature_name(self, column: str, feature: Feature) -> str:
         """Name a flag: job=clerk, job=(rare), job (missing)."""

@@ -35,10 +35,12 @@ def may_name_groups(values: NDArray[np.generic]) -> bool:
 
     Numbers must be integers.  There must be many values, none may dominate, and nearly all rows must repeat a value.
     """
-    if not _many_and_even(values[:: max(1, len(values) // GLANCE)], LEAST_VALUES // 2, 2 * LARGEST_SHARE):
-        return False
-    if values.dtype.kind == "f" and not np.all(values == np.floor(values)):  # NaN is not a name either
-        return False
+    glance = values[:: max(1, len(values) // GLANCE)]
+    for some in (glance, values):
+        if values.dtype.kind == "f" and not np.all(some == np.floor(some)):  # NaN is not a name either
+            return False
+        if some is glance and not _many_and_even(glance, LEAST_VALUES // 2, 2 * LARGEST_SHARE):
+            return False
     if not _many_and_even(values, LEAST_VALUES, LARGEST_SHARE):
         return False
     counts = np.unique(values, return_counts=True)[1]

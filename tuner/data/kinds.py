@@ -50,9 +50,11 @@ def _decide(table: RawTable, name: str, rows: Ints, chosen: ColumnSettings) -> C
 
 def _lost_digits(table: RawTable, name: str, rows: Ints) -> str:
     """Return what to say of integers that differ, but not as the 64-bit numbers that a network is given."""
-    values = table.raw.frame[name].iloc[rows].dropna()
-    is_integer = getattr(values.dtype, "kind", "") in "iu" and len(values)
-    return _lost_between(Decimal(int(values.min())), Decimal(int(values.max()))) if is_integer else ""
+    column = table.raw.frame[name]
+    if getattr(column.dtype, "kind", "") not in "iu":
+        return ""
+    values = column.iloc[rows].dropna()
+    return _lost_between(Decimal(int(values.min())), Decimal(int(values.max()))) if len(values) else ""
 
 
 def _lost_between(low: Decimal, high: Decimal) -> str:

@@ -18,7 +18,7 @@ from tuner.data.assembling import Assembly, Selection
 from tuner.data.cache import Store, read_entry
 from tuner.data.dataset import ColumnSummary, Dataset, DatasetFacts, Ints, Part, Table
 from tuner.data.encoders import FittedColumn
-from tuner.data.encoding import Encoding, encode
+from tuner.data.encoding import Encoding, chunks, encode
 from tuner.data.reading import RowReader
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
@@ -151,7 +151,9 @@ def summarize(assembly: Assembly, encodings: list[Encoding]) -> tuple[ColumnSumm
     missing: dict[str, int] = {}
     for numbers in typed.numbers:
         if numbers.values.dtype.kind == "f":
-            counts = np.isnan(numbers.values[rows]).sum(axis=0)
+            counts = np.zeros(len(numbers.names), dtype=np.int64)
+            for _, piece in chunks(rows, len(counts)):
+                counts += np.isnan(numbers.values[piece]).sum(axis=0)
             missing |= dict(zip(numbers.names, counts.tolist(), strict=True))
     missing |= {name: int(np.isnan(seconds[rows]).sum()) for name, seconds in typed.values.items()}
     missing |= {name: int((text.codes[rows] < 0).sum()) for name, text in typed.text.items()}

@@ -123,6 +123,18 @@ def test_a_named_database_keeps_the_trials(workplace: Path) -> None:
         tuner.Classifier(trials=1, storage=storage, name="iris").fit(X[:100], Y[:100])
 
 
+def test_classes_weigh_what_is_asked_for() -> None:
+    """By their labels; the definition says so by their names in the data."""
+    y = np.where(Y == 2, "rare", "other")
+    found = tuner.Classifier(
+        trials=1, class_weight={"rare": 500}, definition={"training": {"monitor": "cost"}}, random_state=0
+    ).fit(X, y)
+    assert found.report_.definition.training.class_weight == {"rare": 500}
+    assert (found.predict(X) == "rare").mean() > 0.4
+    balanced = tuner.Classifier(trials=1, class_weight="balanced", random_state=0).fit(X, Y)
+    assert balanced.report_.definition.training.class_weight == "balanced"
+
+
 @pytest.mark.parametrize("n", [4, 7])
 def test_tiny_data_are_learned(n: int) -> None:
     """Two rows of each class are enough: one to learn from and one to be compared on."""
@@ -137,6 +149,9 @@ def test_tiny_data_are_learned(n: int) -> None:
         ({"trials": 2.5}, Y, "trials: expected an integer ≥ 1, got 2.5"),
         ({"workers": "two"}, Y, "workers: expected an integer ≥ 1, got 'two'"),
         ({"timeout": -1}, Y, "timeout: expected a number > 0, got -1"),
+        ({"class_weight": "even"}, Y, "class_weight: expected None, \"balanced\" or a dict of labels, got 'even'"),
+        ({"class_weight": {9: 2}}, Y, "class_weight: expected labels among 0, 1, 2, got 9"),
+        ({"class_weight": {1: 0}}, Y, "class_weight of 1: expected a number > 0 and ≤ 1e\\+06, got 0"),
         ({"name": "a/b"}, Y, "name: expected at most 100 letters"),
         ({}, np.zeros(150), "expected 2 or more classes in y, got 1 class: 0.0"),
         ({}, np.r_[1, np.zeros(149)], "expected 2 or more rows of every class, got 1 of class 1.0"),

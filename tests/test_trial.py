@@ -18,6 +18,7 @@ from tuner.study import parse_definition
 from tuner.trial import (
     TrialResult,
     TrialSettings,
+    class_weights,
     dev_layout,
     draw_dev_folds,
     network_seeds,
@@ -55,10 +56,38 @@ def run(
     dataset: Dataset, *, stopping: Stopping = STOPPING, hyper: Any = HYPERPARAMETERS, **options: Any
 ) -> TrialResult:
     """A trial with the settings that matter to a test."""
-    fields = ("metric", "seeds", "rungs")
+    fields = ("metric", "seeds", "rungs", "class_weight")
     settings = TrialSettings(stopping=stopping, **{name: options.pop(name) for name in fields if name in options})
     folds = draw_dev_folds(len(dataset.dev_rows), None, 0)
     return run_trial(dataset, hyper, settings, seed=7, dev_folds=folds, **options)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("balanced", [2 / 3, 2, 1]), ({"b": 5}, [1, 5, 1]), ({"a": 0.5, "c": 2}, [0.5, 1, 2])],
+)
+def test_class_weights(given: Any, expected: list[float]) -> None:
+    """Of three rows of a, one of b and none of c: n / (classes × rows of the class), here of the two that have rows."""
+    found = class_weights(given, np.array([0, 0, 0, 1]), ["a", "b", "c"])
+    assert found is not None
+    assert found.tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("of", ["dataset", "folded"])
+def test_a_class_that_weighs_more_is_predicted_more_often(of: str, request: pytest.FixtureRequest) -> None:
+    """None of its rows are wrong, and more of the others, whose errors still count; both costs are weighted."""
+    data = request.getfixturevalue(of)
+    by_cost = replace(STOPPING, monitor="cost")
+    plain, weighted = run(data, stopping=by_cost), run(data, stopping=by_cost, class_weight={"class 1": 1000.0})
+    y = np.concatenate([part.dev.y for part in data.parts])
+    of_class, of_others = (
+        [np.concatenate([network.dev_wrong for network in one.networks])[where].mean() for one in (plain, weighted)]
+        for where in (y == 1, y != 1)
+    )
+    assert of_class[0] > of_class[1] == 0
+    assert of_others[0] < of_others[1]
+    for name in ("train_cost", "dev_cost"):
+        assert weighted.networks[0].curve[name][-1] < plain.networks[0].curve[name][-1]
 
 
 def same(one: TrialResult, other: TrialResult) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from tuner.arguments import integer, number, optional_text
+from tuner.arguments import integer, number, optional_text, unexpected
 from tuner.data import as_table, names_of
 from tuner.errors import ArgumentError, DataError, DefinitionError, SearchError
-from tuner.formatting import message_of, shorten
+from tuner.formatting import message_of, shorten, some_of
 from tuner.modeling import TRAIN_DEV, FitRequest, Model, fit_model
 from tuner.reporting import Report, build_report
 from tuner.running import SearchRequest, run_search
@@ -48,6 +48,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     `definition`: a `tuner.Definition`, a dict of the same tables, or a TOML path, whose missing sections are made for
     the data; `trials` and `random_state` override its number of trials and its seed, and it has no test set.
 
+    `class_weight`: the weight of each class in the cost, "balanced" or a dict of labels; errors count rows alike.
+
     The trials are stored in a temporary database unless `storage` names one; there the study is named `name`, or after
     data and settings, and the same fit again continues it.
 
@@ -68,6 +70,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         storage: str | None = None,
         name: str | None = None,
         definition: Definition | Mapping[str, Any] | str | Path | None = None,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         random_state: Any = None,
     ) -> None:
         self.trials = trials
@@ -76,6 +79,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.storage = storage
         self.name = name
         self.definition = definition
+        self.class_weight = class_weight
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
@@ -131,6 +135,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "search.trials": int(self.trials),
             "search.seed": seed,
         }
+        if self.class_weight is not None:
+            settings["training.class_weight"] = self._class_weight()
         if of_data is None and uses_folds(len(labels)):
             settings["data.folds"] = min(FOLDS, len(labels) // 2)
         opened = open_data_in_memory(
@@ -156,6 +162,20 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         request = FitRequest(on=TRAIN_DEV if on_all else "train", corrected=self.report_.corrected)
         of_trials = trial_settings(opened.definition, record.facts)
         self.model_ = fit_model(record, opened.dataset, of_trials, request)
+
+    def _class_weight(self) -> str | dict[str, float]:
+        """The class weights by the classes' names in the data.  Raises ArgumentError."""
+        given = self.class_weight
+        if given == "balanced":
+            return "balanced"
+        if not isinstance(given, Mapping):
+            raise unexpected("Classifier: class_weight", 'None, "balanced" or a dict of labels', given)
+        names = dict(zip(self.classes_.tolist(), names_of(self.classes_), strict=True))
+        for label, weight in given.items():
+            if label not in names:
+                raise unexpected("Classifier: class_weight", f"labels among {some_of([*names.values()])}", label)
+            number(f"Classifier: class_weight of {label}", weight, above=0, high=1e6)
+        return {names[label]: float(weight) for label, weight in given.items()}
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Class probabilities (n, n_classes), columns in the order of `classes_`."""

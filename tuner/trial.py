@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from tuner.data import Dataset
+from tuner.data import Dataset, Table
 from tuner.dev_layout import N_DEV_FOLDS, DevLayout
 from tuner.metrics import METRICS, Measured
 from tuner.nn import EpochMetrics, Examples, Hyperparameters, Stopping, TrainedNetwork, TrainingRun, train
@@ -38,6 +38,7 @@ class TrialSettings:
     seeds: int = 1
     output: str = "softmax"
     penalty_per: str = "train_set"
+    class_weight: str | Mapping[str, float] | None = None
     exact_zeros: bool = True
     rungs: tuple[int, ...] = ()
 
@@ -51,6 +52,7 @@ def trial_settings(definition: StudyDefinition, facts: StudyFacts | None = None)
         seeds=training.seeds,
         output=definition.network.output,
         penalty_per=training.penalty_per,
+        class_weight=training.class_weight,
         exact_zeros=facts is None or facts.exact_zeros,
         rungs=definition.rungs,
     )
@@ -125,7 +127,7 @@ def run_trial(
     layout = dev_layout(dataset, settings.seeds)
     watch = _Watch(dataset, settings, layout, dev_folds, prune, on_epoch)
     resume = None if checkpoint is None else watch.restore(checkpoint)
-    trains, devs = _examples(dataset)
+    trains, devs = _examples(dataset, settings)
     run = train(
         layout.each(trains),
         layout.each(devs),
@@ -150,10 +152,34 @@ def dev_layout(dataset: Dataset, seeds: int) -> DevLayout:
     return DevLayout.planned([len(part.dev) for part in dataset.parts], seeds)
 
 
-def _examples(dataset: Dataset) -> tuple[list[Examples], list[Examples]]:
-    trains = [Examples(part.train.X, part.train.y) for part in dataset.parts]
-    devs = [Examples(part.dev.X, part.dev.y) for part in dataset.parts]
+def _examples(dataset: Dataset, settings: TrialSettings) -> tuple[list[Examples], list[Examples]]:
+    """The examples of each part; those of dev weigh in their cost as those of the training set do."""
+    trains, devs = [], []
+    for part in dataset.parts:
+        of_classes = class_weights(settings.class_weight, part.train.y, dataset.class_names)
+        trains.append(weighted_examples(part.train, of_classes))
+        devs.append(weighted_examples(part.dev, of_classes))
     return trains, devs
+
+
+def class_weights(
+    given: str | Mapping[str, float] | None, y: np.ndarray, class_names: Sequence[str]
+) -> np.ndarray | None:
+    """The weight of each class, (n_classes,), in the cost of training rows with the classes y (n,).
+
+    "balanced": n / (classes with rows × rows of the class), as in scikit-learn; a class without a row weighs 1.
+    """
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        return np.array([given.get(name, 1.0) for name in class_names])
+    counts = np.bincount(y, minlength=len(class_names))
+    return np.where(counts > 0, len(y) / np.count_nonzero(counts) / np.maximum(counts, 1), 1.0)
+
+
+def weighted_examples(table: Table, of_classes: np.ndarray | None) -> Examples:
+    """A table's rows, each with its class's weight."""
+    return Examples(table.X, table.y, None if of_classes is None else of_classes[table.y])
 
 
 @dataclass

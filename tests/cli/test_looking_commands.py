@@ -112,6 +112,17 @@ def test_check_estimates_time_and_memory_and_writes_nothing(small_study: Path, h
     assert not (small_study.parent / "tuner.db").exists()
 
 
+@pytest.mark.parametrize("command", ["check", "search"])
+def test_a_weight_of_no_class_is_refused(command: str, small_study: Path, here: Run) -> None:
+    """With the classes there are, before anything is written."""
+    text = small_study.read_text(encoding="utf-8").replace("[training]", "[training]\nclass_weight = { d = 5 }")
+    small_study.write_text(text, encoding="utf-8")
+    result = here(command, "small")
+    assert result.returncode == 2
+    assert result.stderr == "tuner: training.class_weight: no class 'd'; the classes are a, b, c\n"
+    assert not (small_study.parent / "tuner.db").exists()
+
+
 def test_what_is_to_know_of_the_data_is_told_everywhere(workplace: Path, here: Run) -> None:
     """``init`` passes it on, ``check`` validates it, and the search that makes the study says it once, on stderr."""
     (workplace / "my.csv").write_text(small_table().partition("\n")[2], encoding="utf-8")

@@ -19,12 +19,20 @@ from tuner.metrics import METRICS
 from tuner.modeling.evaluating import USUALLY_BETTER, estimate_error
 from tuner.modeling.metadata import ErrorMetadata, new_metadata
 from tuner.modeling.model import Model, Repetition
-from tuner.nn import Examples, Hyperparameters, Stopping, TrainedNetwork, train
+from tuner.nn import Hyperparameters, Stopping, TrainedNetwork, train
 from tuner.outcomes import StopReason, TrialState
 from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
 from tuner.study import StudyDefinition, parse_definition
 from tuner.trainers import OwnNetwork, TrialRequest
-from tuner.trial import TrialResult, TrialSettings, dev_layout, network_seeds, trial_seed
+from tuner.trial import (
+    TrialResult,
+    TrialSettings,
+    class_weights,
+    dev_layout,
+    network_seeds,
+    trial_seed,
+    weighted_examples,
+)
 
 TRAIN_DEV = "train+dev"
 OUT_OF_FOLD = "the networks of the folds, each on rows it did not see"
@@ -215,7 +223,7 @@ class _Fit:
             self.hyperparameters, self.settings.stopping.max_epochs, before, len(whole), updates
         )
         run = train(
-            Examples(whole.X, whole.y),
+            weighted_examples(whole, class_weights(self.settings.class_weight, whole.y, self.dataset.class_names)),
             None,
             n_classes=self.dataset.n_classes,
             hyperparameters=hyperparameters,

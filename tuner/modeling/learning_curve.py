@@ -148,6 +148,7 @@ def train_size(
             seeds=seeds,
             output=definition.network.output,
             penalty_per=definition.training.penalty_per,
+            class_weight=definition.training.class_weight,
             exact_zeros=task.exact_zeros,
         ),
         seed=int(task.rng(n_train).integers(2**63)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,7 @@ from pydantic import (
 
 from tuner.data import AUGMENTATIONS, DataSettings, make_augment
 from tuner.errors import UsageError
-from tuner.formatting import bounded, shorten
+from tuner.formatting import bounded, shorten, some_of
 from tuner.limits import MOST_SEEDS
 from tuner.metrics import METRICS
 from tuner.nn import ACTIVATIONS, Stopping
@@ -119,6 +119,16 @@ class NetworkSection(Section):
     )
 
 
+def _none(value: Any) -> Any:
+    return None if value == "none" else value
+
+
+ClassWeight = Annotated[
+    Literal["balanced"] | Annotated[dict[str, Annotated[float, Field(gt=0, le=1e6)]], Field(min_length=1)] | None,
+    BeforeValidator(_none, json_schema_input_type=Literal["none", "balanced"] | dict[str, float]),
+]
+
+
 class TrainingSection(Section):
     """[training]: when training stops, and its cost."""
 
@@ -137,6 +147,11 @@ class TrainingSection(Section):
     )
     penalty_per: Literal["train_set", "mini_batch"] = Field(
         default="train_set", description="m in the penalty λ/(2m): rows of the training set, or of the mini-batch"
+    )
+    class_weight: ClassWeight = Field(
+        default=None,
+        description="weight of each class in the cost: none; balanced: such that all classes together weigh the same; "
+        "{ yes = 5 }: others weigh 1",
     )
     seeds: int = Field(
         default=1, ge=1, le=MOST_SEEDS, description="networks per trial, one per seed; the trial's value is their mean"
@@ -336,6 +351,15 @@ class StudyDefinition(BaseModel):
             return Space(self.space, defaults=False)
         network = {"hidden": format_hidden(self.network.hidden), "activation": self.network.activation}
         return Space({**network, **self.space})
+
+    def require_classes(self, class_names: Sequence[str]) -> None:
+        """Raise UsageError if [training] class_weight names a class that the data do not have."""
+        weights = self.training.class_weight
+        for name in weights if isinstance(weights, dict) else ():
+            if name not in class_names:
+                raise UsageError(
+                    f"training.class_weight: no class {shorten(repr(name))}; the classes are {some_of(class_names)}"
+                )
 
     def require_training_again(self, command: str) -> None:
         """Raise UsageError if a trial's training cannot be repeated, as ``command`` needs."""

@@ -85,7 +85,7 @@ CUSTOM_TRAINER = TrainerKind(
     can_train_again=False,
     ignored={
         "network": ("hidden", "activation", "output"),
-        "training": ("patience", "min_updates", "min_improvement", "monitor", "penalty_per"),
+        "training": ("patience", "min_updates", "min_improvement", "monitor", "penalty_per", "class_weight"),
     },
 )
 """A function named by ``[network] trainer``."""

@@ -103,6 +103,7 @@ def prepare(
     Raises StorageError if the study exists with another identity, UsageError if ``from_study`` does not exist.
     """
     definition = source.definition
+    definition.require_classes(dataset.class_names)
     identity = definition.identity(dataset.fingerprint)
     existing, begun, offers = _look_first(
         located, definition, identity, from_study=from_study, allow_changed=allow_changed

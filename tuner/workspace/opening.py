@@ -118,7 +118,9 @@ def load_to_run(request: StudyRequest) -> tuple[Source, Dataset, Trainer]:
     """Load the study's definition, data and trainer, which the request must permit."""
     with locate(request.study, request.storage, target=request.target) as located:
         source, trainer = _source(located, request)
-        return source, dataset_from(located.reader_of(source)), trainer
+        dataset = dataset_from(located.reader_of(source))
+        source.definition.require_classes(dataset.class_names)
+        return source, dataset, trainer
 
 
 def _source(located: Located, request: StudyRequest) -> tuple[Source, Trainer]:

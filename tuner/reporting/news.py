@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from tuner.formatting import join, percent
@@ -58,4 +58,4 @@ def find_news(record: StudyRecord, since: datetime.timedelta, now: datetime.date
     new = [trial for trial in record.trials if trial.finished is not None and trial.finished > moment]
     old = [trial for trial in record.trials if trial.is_judged and trial.finished and trial.finished <= moment]
     before = min(old, key=lambda trial: (trial.value, trial.number), default=None)
-    return News(moment, asdict(count_trials(new)), before, record.best)
+    return News(moment, count_trials(new).to_dict(), before, record.best)

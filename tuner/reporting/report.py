@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +166,7 @@ class Report(Shown):
         """What ``summary.json`` holds and ``tuner report --json`` prints."""
         return {
             "study": self.record.name,
-            "trials": asdict(self.record.count()),
+            "trials": self.record.count().to_dict(),
             "failures": [group.to_dict() for group in self.failures],
             "best": self._best_dict(),
             **self.diagnosis.to_dict(),

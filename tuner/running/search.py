@@ -96,8 +96,8 @@ class SearchResult:
             "study": self.study,
             "storage": self.storage,
             "seconds": round(self.seconds, 3),
-            "run": asdict(self.run),
-            "trials": asdict(self.progress.counts),
+            "run": self.run.to_dict(),
+            "trials": self.progress.counts.to_dict(),
             "failures": [group.to_dict() for group in self.failures],
             "best": None
             if best is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -97,6 +97,10 @@ class Counts(Finished):
     failed: int = 0
     diverged: int = 0
     unrecorded: int = 0
+
+    def to_dict(self) -> dict[str, int]:
+        """Each number, the unrecorded ones only if there are any."""
+        return {name: n for name, n in asdict(self).items() if n or name != "unrecorded"}
 
 
 def count_states(connection: Connection, study_id: int, call: str | None = None) -> StateCounts:

@@ -204,6 +204,7 @@ def run_search(
         deadline=None if request.timeout is None else began + request.timeout,
         facts=stored.facts,
         references=request.references,
+        track=study.track,
     )
     stop = StopSignal()
     watch = _ProgressReporter(database, task, request, on_progress, stop)

@@ -23,6 +23,7 @@ from tuner.running.goal import Goal
 from tuner.running.heartbeat import Heartbeat
 from tuner.running.reference_job import ReferenceJob
 from tuner.running.sampling import Pruning, draw
+from tuner.running.tracking import CLOSE_SECONDS, STOPPED_SECONDS, Tracking
 from tuner.storage import (
     Budget,
     Claim,
@@ -33,6 +34,7 @@ from tuner.storage import (
     StudyFacts,
     claim_trial,
     fail,
+    read_ended,
     read_sampled,
     renew,
     requeue,
@@ -57,7 +59,8 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 class Task:
     """What a worker needs to run a study; ``deadline`` is a `time.monotonic` time.
 
-    ``references``: which reference models to train, of `tuner.reference_models.CHOICES`.
+    ``references``: which reference models to train, of `tuner.reference_models.CHOICES`.  ``track``: the trackers that
+    its trials are logged in, of `tuner.study.TRACKERS`.
     """
 
     study_id: int
@@ -68,6 +71,7 @@ class Task:
     facts: StudyFacts
     deadline: float | None = None
     references: str = ALL
+    track: tuple[str, ...] = ()
 
     @property
     def definition(self) -> StudyDefinition:
@@ -132,6 +136,7 @@ class Worker:
         self._limit = "trial_timeout" if timeout <= self.most_seconds else "--max-trial-time"
         self._spent: dict[int, float] = {}  # seconds of the earlier turns of trials that gave way
         self._settings = trial_settings(definition, task.facts)
+        self.tracking = Tracking(task.track, definition.name)
         self.task.trainer.prepare()  # a failing import must not fail trials
 
     def work(self) -> None:
@@ -140,17 +145,20 @@ class Worker:
         Raises SearchError after three failures in a row.
         """
         pause = SHORTEST_PAUSE
-        with threadpool_limits(limits=1):
-            while not self._must_stop():
-                step = self.step()
-                if step is Step.FINISHED:
-                    return
-                if step is not Step.WAITING:
-                    pause = SHORTEST_PAUSE
-                    self.on_trial()
-                else:
-                    time.sleep(random.uniform(0.5, 1) * pause)
-                    pause = min(2 * pause, LONGEST_PAUSE)
+        try:
+            with threadpool_limits(limits=1):
+                while not self._must_stop():
+                    step = self.step()
+                    if step is Step.FINISHED:
+                        return
+                    if step is not Step.WAITING:
+                        pause = SHORTEST_PAUSE
+                        self.on_trial()
+                    else:
+                        time.sleep(random.uniform(0.5, 1) * pause)
+                        pause = min(2 * pause, LONGEST_PAUSE)
+        finally:
+            self.tracking.close(STOPPED_SECONDS if self.stop() else CLOSE_SECONDS)
 
     def step(self) -> Step:
         """Claim and run one trial, if one is open; trials of dead workers come first."""
@@ -166,6 +174,9 @@ class Worker:
         if claim is None:
             return self._without_a_trial(is_complete=standing.is_complete)
         ran = self._run(claim)
+        if ran and self.tracking.is_on:
+            with suppress(StorageError):
+                self.tracking.send(read_ended(self.database, claim.trial_id))
         return Step.RAN if ran and self.references.advance(self._must_stop) else Step.STOPPED
 
     def _without_a_trial(self, *, is_complete: bool) -> Step:

@@ -27,6 +27,7 @@ from tuner.storage.progress import (
     Progress,
     RunningTrial,
     read_counts,
+    read_ended,
     read_failures,
     read_progress,
     read_running,

@@ -138,6 +138,21 @@ def _failed(connection: Connection, study_id: int, call: str | None = None) -> S
     return connection.execute(query if call is None else query.where(c.call == call)).all()
 
 
+def read_ended(database: Database, trial_id: int) -> EndedTrial:
+    """A trial that ended.  Raises StorageError."""
+    o, t, c, v = optuna_internals.trials.c, tables.trials.c, tables.claims.c, optuna_internals.values.c
+    with database.reading() as connection:
+        row = connection.execute(
+            sa.select(o.number, o.state, c.reason, optional(v.value), *map(optional, t), *_sums(o.trial_id))
+            .select_from(optuna_internals.trials)
+            .outerjoin(tables.trials, t.trial_id == o.trial_id)
+            .outerjoin(tables.claims, c.trial_id == o.trial_id)
+            .outerjoin(optuna_internals.values, v.trial_id == o.trial_id)
+            .where(o.trial_id == trial_id)
+        ).one()
+    return _ended(row, STATES[row.state], row.reason)
+
+
 def read_failures(database: Database, study_id: int, call: str) -> dict[int, str | None]:
     """Why trials of a call of ``search`` failed, by their numbers."""
     with database.reading() as connection:

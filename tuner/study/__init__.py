@@ -12,6 +12,7 @@ from tuner.study.ranges import MakeChoice, MakeRange, Range, range_maker
 from tuner.study.schema import definition_schema, schema_text
 from tuner.study.space import Space
 from tuner.study.strategies import FOLD_PRUNERS, PRUNERS, SAMPLERS, Draw, explores, n_exploring, require_package, rungs
+from tuner.study.trackers import TRACKERS, require_trackers
 from tuner.study.typed import Definition, complete_definition, definition_table, definition_text
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "HYPERPARAMETERS",
     "PRUNERS",
     "SAMPLERS",
+    "TRACKERS",
     "DataShape",
     "Definition",
     "Draw",
@@ -50,6 +52,7 @@ __all__ = [
     "range_maker",
     "rename_definition",
     "require_package",
+    "require_trackers",
     "rungs",
     "schema_text",
     "spec_of",

@@ -44,6 +44,7 @@ from tuner.study.known_names import nearest_key, suggest
 from tuner.study.ranges import Range
 from tuner.study.space import Space
 from tuner.study.strategies import FOLD_PRUNERS, PRUNERS, SAMPLERS, rungs
+from tuner.study.trackers import TRACKERS
 from tuner.study.trainer_kinds import TrainerKind, check_free_name, check_trainer, is_free_name, kind_of, refuse_twins
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
@@ -198,6 +199,14 @@ class SearchSection(Section):
     stop_after_no_progress: int | None = Field(
         default=None, ge=1, description="the study ends after this many finished trials without a better one"
     )
+    track: list[Annotated[str, _known(TRACKERS, "a tracker")]] = Field(
+        default_factory=list, max_length=len(TRACKERS), description="experiment trackers that log every trial"
+    )
+
+    @property
+    def trackers(self) -> tuple[str, ...]:
+        """The trackers, each once."""
+        return tuple(dict.fromkeys(self.track))
 
 
 class DiagnosisSection(Section):

@@ -29,7 +29,7 @@ def never() -> bool:
 
 
 def print_output(line: str) -> None:
-    """Show a line that a custom trainer printed."""
+    """Show a line on stderr: what a custom trainer printed, or a warning."""
     print(visible(line), file=sys.stderr, flush=True)
 
 

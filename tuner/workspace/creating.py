@@ -47,7 +47,7 @@ class PreparedStudy:
     """A study ready to be searched: in the database, its data in memory, its trainer permitted.
 
     ``ignored_from``: the ``--from`` study, if this one existed before and so did not begin with its trials.
-    ``file``: the definition's file, if it has one.
+    ``file``: the definition's file, if it has one.  ``track``: the trackers that the caller's definition names.
     """
 
     database: Database
@@ -59,6 +59,7 @@ class PreparedStudy:
     ignored_from: str | None = None
     is_new: bool = False
     file: Path | None = None
+    track: tuple[str, ...] = ()
 
     @property
     def place(self) -> StudyPlace:

@@ -28,6 +28,7 @@ from tuner.study import (
     make_definition,
     parse_definition,
     require_package,
+    require_trackers,
     validate_definition,
 )
 from tuner.trainers import trainer_of
@@ -97,12 +98,13 @@ def open_data_in_memory(
     runner = trainer_of(source.definition, file_folder=folder, allowed=())
     runner.prepare()
     require_package(source.definition.search.sampler)
+    require_trackers(source.definition.search.trackers)
     with reader.with_settings(rows.reader(source.definition.data).settings) as final:
         with usable_rows("the rows"):
             dataset = dataset_from(final, cache=cache)
         with closing(Located(name, source, storage_url(storage))) as located:
             study = prepare(source, dataset, located, from_study=from_study, allow_changed=allow_changed)
-    return replace(study, trainer=runner)
+    return replace(study, trainer=runner, track=source.definition.search.trackers)
 
 
 def tables_of(definition: Given | None) -> dict[str, Any]:

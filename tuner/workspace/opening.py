@@ -37,6 +37,7 @@ from tuner.study import (
     identity_changes,
     parse_definition,
     require_package,
+    require_trackers,
 )
 from tuner.trainers import Trainer, trainer_of
 from tuner.workspace.creating import PreparedStudy, prepare
@@ -94,7 +95,8 @@ def open_study(request: StudyRequest) -> PreparedStudy:
                 allow_changed=request.allow_changed,
                 write_definition=lambda: _write_made(located.unwritten, source.text),
             )
-    return replace(study, trainer=trainer, file=located.absolute_file)
+        track = () if located.source is None else source.definition.search.trackers  # a database names none
+    return replace(study, trainer=trainer, file=located.absolute_file, track=track)
 
 
 def _write_made(where: Path | None, text: str) -> None:
@@ -133,6 +135,7 @@ def _source(located: Located, request: StudyRequest) -> tuple[Source, Trainer]:
     if request.allow_trainers is not None:
         trainer.prepare()
         require_package(source.definition.search.sampler)
+        require_trackers(() if located.source is None else source.definition.search.trackers)
     return source, trainer
 
 

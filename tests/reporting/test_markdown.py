@@ -1,5 +1,6 @@
 """``report.md`` and the terminal."""
 
+import dataclasses
 import re
 
 import pytest
@@ -64,3 +65,14 @@ def test_the_verdict_comes_last() -> None:
     *_, files, blank, verdict, gaps, last = report.text(width=140, files=["written: page"]).splitlines()
     assert (files, blank, verdict, last) == ("written: page", "", report.sentences[0], f"   {command}")
     assert gaps.startswith("Avoidable bias ")
+
+
+def test_beta_is_shown_with_the_steps_it_averages() -> None:
+    """About 1/(1 − β) steps, in each form of the report; not where the optimizer has no momentum."""
+    record = make_study(3)
+    trials = [dataclasses.replace(trial, params=trial.params | {"beta": 0.98}) for trial in record.trials]
+    report = build_report(dataclasses.replace(record, trials=trials))
+    assert report.shown_params["beta"] == "0.98 (averages over about 50 steps)"
+    assert "| beta | 0.98 (averages over about 50 steps) |" in markdown(report)
+    plain = [dataclasses.replace(trial, params=trial.params | {"optimizer": "gradient_descent"}) for trial in trials]
+    assert build_report(dataclasses.replace(record, trials=plain)).shown_params["beta"] == "0.98"

@@ -1,10 +1,12 @@
-"""How the best trial's networks trained, and whether a network of that size can fit its training set."""
+"""The best trial: its hyperparameters, how its networks trained, whether its size can fit the training set."""
 
 from __future__ import annotations
 
 import math
 
 from tuner.analysis import BestTrialState, Diagnosis, Fit
+from tuner.formatting import count, value
+from tuner.nn import idle_hyperparameters
 from tuner.outcomes import StopReason
 from tuner.reporting.findings import Findings, n_parameters
 from tuner.reporting.frames import mean_curve, train_error
@@ -32,6 +34,18 @@ def best_trial(record: StudyRecord, definition: StudyDefinition, findings: Findi
         still_improving=_still_improving(best, training.max_epochs),
         fit=_find_fit(record, definition, findings.diagnosis, best),
     )
+
+
+def shown_params(definition: StudyDefinition, trial: TrialRecord) -> dict[str, str]:
+    """Return a trial's hyperparameters as people read them: β, where it has an effect, with the steps it averages."""
+    shown = {name: value(of) for name, of in trial.params.items()}
+    if not definition.trainer_kind.knows_hyperparameters:
+        return shown
+    idle = idle_hyperparameters(definition.searched_space.hyperparameters(trial.params))
+    for name in ({"beta", "beta2"} & shown.keys()) - idle:
+        steps = round(1 / (1 - trial.params[name]))
+        shown[name] += f" (averages over about {count(steps, 'step')})"
+    return shown
 
 
 def _size(record: StudyRecord, definition: StudyDefinition, best: TrialRecord) -> tuple[str | None, bool]:

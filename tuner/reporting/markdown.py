@@ -102,8 +102,7 @@ def _tables(report: Report) -> list[str]:
 
 def _best(report: Report) -> list[str]:
     assert report.best is not None
-    rows = [(name, value(of)) for name, of in report.best.params.items()]
-    return [f"Trial {report.best.number}:", table(("hyperparameter", "value"), rows)]
+    return [f"Trial {report.best.number}:", table(("hyperparameter", "value"), report.shown_params.items())]
 
 
 def _learning(report: Report) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.analysis import Action, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects, Uncertainty
 from tuner.outcomes import FailureGroup, Level, Verdict
 from tuner.reporting.advice import advise
+from tuner.reporting.best_trial import shown_params
 from tuner.reporting.effects import Importances, find_effects, find_importances
 from tuner.reporting.faces import Faces, Shown
 from tuner.reporting.findings import Findings
@@ -155,6 +156,11 @@ class Report(Shown):
     def warnings(self) -> list[str]:
         """Failed trials, and warnings of the data checks, which make every number doubtful."""
         return [*filter(None, [failure_sentence(self.record)]), *data_warnings(self.record)]
+
+    @property
+    def shown_params(self) -> dict[str, str]:
+        """The best trial's hyperparameters as people read them; empty without one."""
+        return {} if self.best is None else shown_params(self.definition, self.best)
 
     @cached_property
     def notes(self) -> list[str]:

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from tuner.formatting import span, value
+from tuner.formatting import span
 from tuner.outcomes import Level, TrialState
 from tuner.printable import printable
 from tuner.reporting.faces import Printed
@@ -153,7 +153,7 @@ def _trials_lines(report: Report) -> list[RenderableType]:
     shown = [f"{number:,} {state}" for state, number in counts.items() if number or state == TrialState.COMPLETE]
     lines: list[RenderableType] = [Paragraph(f"{report.record.name}: {', '.join(shown)}")]
     if report.best is not None:
-        params = ", ".join(f"{name} {value(of)}" for name, of in report.best.params.items())
+        params = ", ".join(f"{name} {of}" for name, of in report.shown_params.items())
         lines.append(Paragraph(f"best trial {report.best.number}: {params}", "bold"))
     return lines
 

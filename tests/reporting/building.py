@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tuner.nn import LayerReport
 from tuner.storage import HeldOutEvaluation, NetworkRecord, StudyFacts, StudyRecord, TrialRecord, middle_epoch
 from tuner.trial import draw_dev_folds
 
@@ -162,6 +163,16 @@ def draw_params(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
+def make_layers(best: int, epochs: int) -> list[LayerReport]:
+    """Make the three layers of a healthy network after some epochs and the best one."""
+    described = sorted({best, *(epoch for epoch in (1, 2, 5, 10) if epoch <= epochs)})
+    return [
+        LayerReport(epoch, layer, 0.5 / epoch, 1.0, 0.1, weight_norm=4.0 + epoch / 10, zeros=0.0, alike=0.0)
+        for epoch in described
+        for layer in (1, 2, 3)
+    ]
+
+
 def make_network(
     record: StudyRecord,
     rows: np.ndarray,
@@ -198,6 +209,7 @@ def make_network(
         n_dev=len(rows),
         dev_wrong=int(bits.sum()),
         dev_cost=3 * float(bits.mean()) + 0.01,
+        layers=make_layers(best + 1, epochs),
         dev_losses=bits,
         curve={
             "train_cost": 2 * (train + 0.5 * falling),

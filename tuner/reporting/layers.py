@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import astuple
 from itertools import pairwise
 
@@ -19,15 +20,30 @@ MANY_DEAD = 0.5
 def best_layers(trial: TrialRecord) -> list[LayerReport]:
     """Return each layer at the networks' best epochs, on average over the networks; empty if none was recorded."""
     described = [_at_best(network) for network in trial.networks if network.layers]
-    means = np.mean(described, axis=0).tolist() if described else []
+    return _mean(described) if described else []
+
+
+def layers_by_epoch(trial: TrialRecord) -> dict[int, list[LayerReport]]:
+    """Return each layer after the epochs that all networks recorded, on average over the networks, by epoch."""
+    described = [network.layers for network in trial.networks if network.layers]
+    if not described:
+        return {}
+    epochs = set.intersection(*({layer.epoch for layer in layers} for layers in described))
+    return {
+        epoch: _mean([[layer for layer in layers if layer.epoch == epoch] for layers in described])
+        for epoch in sorted(epochs)
+    }
+
+
+def _mean(networks: Sequence[Sequence[LayerReport]]) -> list[LayerReport]:
+    means = np.mean([[astuple(layer) for layer in layers] for layers in networks], axis=0).tolist()
     return [LayerReport(round(epoch), round(layer), *rest) for epoch, layer, *rest in means]
 
 
-def _at_best(network: NetworkRecord) -> np.ndarray:
-    """Return the rows of the best epoch, or of the last one where it was not recorded, (layers, fields)."""
-    rows = np.array([astuple(layer) for layer in network.layers])
-    epoch = network.best_epoch if network.best_epoch in rows[:, 0] else rows[-1, 0]
-    return np.asarray(rows[rows[:, 0] == epoch])
+def _at_best(network: NetworkRecord) -> list[LayerReport]:
+    """Return the layers after the best epoch, or after the last one where it was not recorded."""
+    at_best = [layer for layer in network.layers if layer.epoch == network.best_epoch]
+    return at_best or [layer for layer in network.layers if layer.epoch == network.layers[-1].epoch]
 
 
 def layers_sentence(best: TrialRecord | None) -> str:

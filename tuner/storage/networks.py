@@ -73,7 +73,12 @@ def _layers_text(layers: Sequence[LayerReport]) -> str:
 
 
 def _layers(text: str | None) -> list[LayerReport]:
-    return [LayerReport(*layer[:2], *map(_or_nan, layer[2:])) for layer in json.loads(text or "[]")]
+    layers = [LayerReport(*layer[:2], *map(_or_nan, layer[2:])) for layer in json.loads(text or "[]")]
+    last = layers[-1].layer if layers else 0
+    if [layer.layer for layer in layers] != [*range(1, last + 1)] * (len(layers) // max(last, 1)):
+        expected = f"the layers 1 to {last} after each epoch"
+        raise BadValueError(tables.networks.name, "layers", text, expected, key="trial_id")
+    return layers
 
 
 CONVERTED: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tuner.reporting.figures.along import along
+from tuner.reporting.figures.batches import batches
 from tuner.reporting.figures.curves import curves, next_curves
 from tuner.reporting.figures.effects import effects
 from tuner.reporting.figures.effort import effort
@@ -16,19 +17,27 @@ from tuner.reporting.figures.failures import failures
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.figures.gaps import gaps
 from tuner.reporting.figures.importance import importance
+from tuner.reporting.figures.layers import layers
 from tuner.reporting.figures.learning import learning
 from tuner.reporting.figures.parallel import parallel
 from tuner.reporting.figures.progress import progress
 from tuner.reporting.figures.scatter import scatter
+from tuner.reporting.figures.weights import weights
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
 FIGURES: dict[str, dict[str, Callable[[Report], Figure | None]]] = {
     "Bias and variance": {"gaps": gaps},
-    "Train and dev error": {"scatter": scatter, "curves": curves, "next_curves": next_curves},
+    "Train and dev error": {"scatter": scatter, "curves": curves, "next_curves": next_curves, "layers": layers},
     "Would more data help?": {"learning": learning},
-    "Hyperparameters": {"effects": effects, "importance": importance, "along": along},
+    "Hyperparameters": {
+        "effects": effects,
+        "importance": importance,
+        "along": along,
+        "weights": weights,
+        "batches": batches,
+    },
     "The search": {"progress": progress, "effort": effort, "failures": failures, "parallel": parallel},
 }
 """Heading -> key -> drawing, in the page's order; those of "Bias and variance" are beside its table."""

@@ -1,0 +1,121 @@
+"""Large data: a CSV file beside pandas.read_csv, and one epoch on a wide array beside scikit-learn's.
+
+    python -m benchmarks.size [--rows 1000000] [--examples 200000] [--rounds 3]
+
+The file has 51 columns: 35 numbers, 3 integers, 12 of categories (some 500 inputs in all) and the classes; loading
+parses, encodes and splits it, into arrays in memory. The array is (examples, 784) of float32; one hidden layer of 100
+units, mini-batches of 256, one trial of one epoch by plain gradient descent, without reference models; what counts is
+the call, after the imports. Each is a process of its own with one BLAS thread, taken in turns; figures are medians.
+Goals: 3 times the processor time and twice the peak memory of read_csv; 1.5 times the processor time of
+MLPClassifier. Exit status 1 if one is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.goals import Goal
+from benchmarks.predict import measured
+
+READ = "import sys, pandas; pandas.read_csv(sys.argv[1])"
+LOAD = """
+import sys
+from pathlib import Path
+from tuner.data import DataSettings, load_dataset
+load_dataset(DataSettings(source=sys.argv[1], target="y"), Path(), cache=False)
+"""
+ARRAY = """
+import sys, time, warnings
+import numpy as np
+rng = np.random.default_rng(0)
+n = int(sys.argv[1])
+X, y = rng.random((n, 784), dtype=np.float32), rng.integers(0, 10, n)
+warnings.simplefilter("ignore")
+"""
+TUNER = """
+import tuner.api
+definition = {"training": {"max_epochs": 1}, "network": {"hidden": [100]}, "space": {
+    "batch_size": 256, "alpha": 0.01, "lambda": 0.1, "keep_prob": 1.0, "beta": 0.0}}
+began = time.process_time()
+tuner.api.search(X, target=y, definition=definition, trials=1, references="none", progress=False)
+print(time.process_time() - began)
+"""
+SKLEARN = """
+from sklearn.neural_network import MLPClassifier
+network = MLPClassifier((100,), solver="sgd", momentum=0, batch_size=256, max_iter=1, early_stopping=True,
+    validation_fraction=0.2)
+began = time.process_time()
+network.fit(X, y)
+print(time.process_time() - began)
+"""
+
+
+def write_table(path: Path, n: int) -> None:
+    """51 columns, written in pieces."""
+    for start in range(0, n, 100_000):
+        rng, rows = np.random.default_rng(start), min(100_000, n - start)
+        columns: dict[str, Any] = {f"number_{k}": np.round(rng.normal(size=rows), 4) for k in range(35)}
+        columns |= {f"integer_{k}": rng.integers(0, 1000, rows) for k in range(3)}
+        for k in range(12):
+            levels = np.array([f"level {level}" for level in range(8 + 6 * k)])
+            columns[f"category_{k}"] = rng.choice(levels, rows)
+        columns["y"] = np.where(columns["number_0"] + rng.normal(size=rows) > 0, "yes", "no")
+        pd.DataFrame(columns).to_csv(path, index=False, mode="a", header=not start)
+
+
+def seconds_of(script: str, examples: int) -> float:
+    """Processor seconds that a script's call took."""
+    command = [sys.executable, "-c", ARRAY + script, str(examples)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def main() -> int:
+    """Take turns, and print every figure beside its goal."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--examples", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd()}
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        os.environ["TUNER_CACHE"] = str(Path(folder) / "cache")
+        write_table(Path("rows.csv"), options.rows)
+        files, arrays = [], []
+        for _ in range(options.rounds):
+            files.append([measured(sys.executable, "-c", script, "rows.csv")[1:] for script in (LOAD, READ)])
+            arrays.append([seconds_of(script, options.examples) for script in (TUNER, SKLEARN)])
+            Path("studies/tuner.db").unlink(missing_ok=True)
+            print("  file: tuner {:.1f} s, {:.0f} MB; pandas {:.1f} s, {:.0f} MB".format(*files[-1][0], *files[-1][1]))
+            print("  array: tuner {:.1f} s; scikit-learn {:.1f} s".format(*arrays[-1]), flush=True)
+    goals = [
+        Goal(
+            name="load a CSV file over read_csv, seconds of the processor",
+            value=statistics.median(ours[0] / theirs[0] for ours, theirs in files),
+            high=3,
+        ),
+        Goal(
+            name="the same, peak memory", value=statistics.median(ours[1] / theirs[1] for ours, theirs in files), high=2
+        ),
+        Goal(
+            name="one epoch of an array over MLPClassifier, seconds of the processor",
+            value=statistics.median(ours / theirs for ours, theirs in arrays),
+            high=1.5,
+        ),
+    ]
+    print(*goals, sep="\n")
+    return 0 if all(goal.kept() for goal in goals) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -31,8 +31,8 @@ class LayerReport:
     ``activation_norm`` the root mean square of the layer's activations (of the logits, for the output), so that layers
     of different width compare, and ``dead`` the fraction of its units that are dead (0 for the output).
     ``weight_norm`` is the Frobenius norm of W, ``zeros`` the number of its weights that are exactly 0, and ``alike``
-    the fraction of hidden units that are copies: their weights are the mean of the layer's.  These three are NaN where
-    an earlier version did not record them.
+    is 1 if all hidden units are copies of each other, with the same weights, else 0.  These three are NaN where an
+    earlier version did not record them.
     """
 
     epoch: int
@@ -78,13 +78,12 @@ class LayerProbe:
 
 
 def _alike(W: Array, b: Array) -> float:
-    """Return the fraction of a layer's units whose weights and bias are the mean of all units; 0 for a single unit."""
-    units = np.vstack([W, b[None]]).astype(np.float64)
-    if units.shape[1] < 2:
+    """Return 1 if all units of a layer have the weights and the bias of the first one, up to rounding, else 0."""
+    units = np.vstack([W, b[None]])
+    apart = np.linalg.norm(units[:, 1:2] - units[:, :1])
+    if units.shape[1] < 2 or apart > ALIKE * np.linalg.norm(units[:, 0]):  # as in nearly every network
         return 0.0
-    mean = units.mean(axis=1, keepdims=True)
-    apart = np.linalg.norm(units - mean, axis=0)
-    return float((apart <= ALIKE * np.linalg.norm(mean)).mean())
+    return float(np.linalg.norm(units - units[:, :1], axis=0).max() <= ALIKE * np.linalg.norm(units[:, 0]))
 
 
 def first_overflow(architecture: Architecture, activations: Sequence[Array], gradient: Array, theta: Array) -> int:

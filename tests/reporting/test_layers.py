@@ -7,6 +7,7 @@ import pytest
 
 from tests.reporting.building import make_study
 from tuner.nn import Architecture, LayerReport
+from tuner.reporting import build_report
 from tuner.reporting.layers import layers_sentence, zeros_sentence
 
 
@@ -61,6 +62,15 @@ def test_exact_zeros_are_counted_where_l1_makes_them() -> None:
     assert zeros_sentence(replace(sparse, params=trial.params), shape) == ""
     older = replace(network, layers=[LayerReport(3, 1, 1.0, 1.0, 0.0), LayerReport(3, 2, 1.0, 1.0, 0.0)])
     assert zeros_sentence(replace(sparse, networks=[older]), shape) == ""
+
+
+def test_a_study_of_0_2_is_not_told_of_zeros_that_its_l1_never_makes() -> None:
+    """The note is for studies whose facts say that L1 makes exact zeros."""
+    record = make_study(3)
+    trials = [replace(trial, params=trial.params | {"l1": 0.5}) for trial in record.trials]
+    for exact in (False, True):
+        study = replace(record, trials=trials, facts=replace(record.facts, exact_zeros=exact))
+        assert any("exactly 0" in note for note in build_report(study).notes) == exact
 
 
 def test_healthy_layers_are_no_news() -> None:

@@ -244,7 +244,7 @@ def _ensemble(record: StudyRecord, definition: StudyDefinition, findings: Findin
 
 def _zeros(record: StudyRecord, definition: StudyDefinition, findings: Findings) -> str:
     best = findings.best
-    if best is None or not definition.trainer_kind.has_size:
+    if best is None or not record.facts.exact_zeros:
         return ""
     return zeros_sentence(best, network_shape(record, definition, best.params.get("hidden")))
 

@@ -84,11 +84,15 @@ def path(name: str, value: Any) -> Path:
 
 def unexpected(name: str, expected: str, value: object) -> ArgumentError:
     """The error for an argument that is not what was expected."""
+    return ArgumentError(f"{name}: expected {expected}, got {shown(value)}")
+
+
+def shown(value: object) -> str:
+    """A value as an error shows it, on one line."""
     try:
-        shown = shorten(one_line(repr(value)), 200)
-    except ValueError:  # an integer of too many digits
-        shown = f"an object of type {type(value).__name__}"
-    return ArgumentError(f"{name}: expected {expected}, got {shown}")
+        return shorten(one_line(repr(value)), 200)
+    except Exception:  # an integer of too many digits, a frame with a cell that cannot be compared
+        return f"an object of type {type(value).__name__}"
 
 
 def texts(name: str, value: Any) -> tuple[str, ...]:

@@ -126,7 +126,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             optional_text(f"Classifier: {name}", getattr(self, name))
 
     def _search(self, X: Any, labels: NDArray[np.intp], groups: Any, seed: int, storage: str) -> None:
-        data, target, column = _with_target(X, np.array(names_of(self.classes_))[labels])
+        with _argument_errors():
+            data, target, column = _with_target(X, np.array(names_of(self.classes_))[labels])
         of_data = tables_of(self.definition).get("data")
         given = of_data or {}
         settings: dict[str, Any] = {

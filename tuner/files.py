@@ -55,6 +55,8 @@ def refusal_of_system(error: BaseException) -> UsageError | None:
             return UsageError(f"{os.fsdecode(error.filename)}: {error.strerror}. Check the path and its rights")
         case UnicodeEncodeError():
             return UsageError(f"{error.object}: is not UTF-8. Rename the file, folder or study")
+        case ValueError() if "embedded null" in str(error):
+            return UsageError("a path with a null character, \\x00: no file has such a name")
     return None
 
 
@@ -63,7 +65,7 @@ def translating_system_errors() -> Iterator[None]:
     """Raise UsageError for what the system refuses: around a whole call of Python."""
     try:
         yield
-    except (OSError, UnicodeEncodeError) as error:
+    except (OSError, ValueError) as error:
         refusal = refusal_of_system(error)
         if refusal is None:
             raise

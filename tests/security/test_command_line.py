@@ -245,6 +245,14 @@ def test_a_link_to_itself_is_no_folder(kept: Path) -> None:
     assert [path.name for path in root.rglob("*.py") if ".resolve()" in path.read_text(encoding="utf-8")] == []
 
 
+@pytest.mark.parametrize("words", ["merge /", f"report mixed --since {'9' * 400}", "report mixed --since 1000000000d"])
+def test_an_odd_word_is_refused(kept: Path, words: str) -> None:
+    """Cases that the fuzzer found: in one line."""
+    next(laid_out(kept))
+    status, _, errors = command(*words.split())
+    assert (status, errors.count("\n")) == (2, 1), errors
+
+
 def test_odd_commands(kept: Path) -> None:
     """The first ones."""
     assert faults(kept, 0, lambda count: count < QUICK) == []

@@ -248,6 +248,37 @@ def test_odd_calls(place: Path, model: Model) -> None:
     assert faults(place, model, 0, lambda count: count < QUICK) == []
 
 
+ODD: dict[str, tuple[Callable[[], object], str]] = {
+    "a path with a null": (lambda: tuner.search(CELLED, target="b", definition=Path("\x00")), "null character"),
+    "a cell that cannot be compared": (lambda: tuner.search(CELLED, target="b", trainer=CELLED), "of type DataFrame"),
+    "a label that is not UTF-8": (
+        lambda: tuner.Classifier(trials=1).fit(pd.DataFrame({"a": range(6)}), ["\ud800", "b"] * 3),
+        "surrogates not allowed",
+    ),
+    "a baseline beyond all floats": (
+        lambda: tuner.load_study("mixed").report(baseline={"wrong": 10**400, "of": 10**400}),
+        "baseline, of: expected a number",
+    ),
+}
+CELLED = pd.DataFrame({"a": pd.Series([Decimal("sNaN"), 1], dtype=object), "b": [0, 1]})
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_an_odd_argument_is_refused(place: Path, what: str) -> None:
+    """Cases that the fuzzer found."""
+    call, message = ODD[what]
+    with pytest.raises((TunerError, ValueError), match=message):
+        call()
+    assert fault_of(call) is None
+
+
+def test_a_fraction_is_a_number(place: Path) -> None:
+    """As a baseline and as a threshold."""
+    report = tuner.load_study("mixed").report(baseline=Fraction(1, 20), material_gap=Fraction(1, 50))
+    assert report.diagnosis.material_gap == 0.02
+    assert "5.0%" in report.text()
+
+
 CROWDS: dict[str, tuple[Callable[[], object], str]] = {
     "processes": (lambda: tuner.search("mixed", workers=10**6), "workers: expected an integer ≥ 1 and ≤ 1000"),
     "networks": (lambda: tuner.load_study("mixed").train(seeds=10**6), "seeds: expected an integer ≥ 1 and ≤ 64"),

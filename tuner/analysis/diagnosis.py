@@ -189,6 +189,7 @@ def diagnose(
     far above ``best_known``, and low only if it is low against 0%. Its value is train − 0, the most that it can be.
     """
     number("material_gap", material_gap, low=0, high=1)
+    material_gap = float(material_gap)  # a fraction cannot be formatted
     errors: dict[str, ErrorEstimate | None] = {
         "baseline": baseline_estimate(baseline),
         "train": train,

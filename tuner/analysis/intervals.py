@@ -54,7 +54,7 @@ class ErrorEstimate:
         """Return the error of ``wrong`` out of ``of`` examples; NaN with the interval (0, 1) without examples."""
         if not 0 <= wrong <= of:
             raise ArgumentError(f"0 <= wrong <= of must hold, got wrong={wrong}, of={of}")
-        return cls(value=wrong / of if of else math.nan, n=int(of), n_effective=n_effective)
+        return cls(value=float(wrong / of) if of else math.nan, n=int(of), n_effective=n_effective)
 
     def interval(self, z: float = Z95) -> tuple[float, float]:
         """Return the lower and upper end at ``z`` standard errors."""

@@ -11,6 +11,7 @@ import typer
 
 from tuner.cli.completion import study_names
 from tuner.errors import UsageError
+from tuner.formatting import shorten
 
 StudyArgument = Annotated[
     str,
@@ -89,6 +90,7 @@ MaterialGapOption = Annotated[
 ABOVE = 4
 """Exit status if the best dev error is above ``--fail-above``."""
 
+LONGEST_DAYS = 36_500
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -96,8 +98,11 @@ def seconds_of(text: str, option: str) -> float:
     """``90``, ``90s``, ``30m``, ``2h``, ``1d`` or ``1h30m`` in seconds.  Raises UsageError naming the option."""
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise UsageError(f"{option}: expected a time like 90s, 30m or 2h, got {text!r}")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+        raise UsageError(f"{option}: expected a time like 90s, 30m or 2h, got {shorten(text)!r}")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds > LONGEST_DAYS * _UNITS["d"]:
+        raise UsageError(f"{option}: expected at most {LONGEST_DAYS:,}d, got {shorten(text)!r}")
+    return seconds
 
 
 def bytes_of(text: str, option: str) -> int:

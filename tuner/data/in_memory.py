@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.arguments import shown
 from tuner.data.reading import FrameReader
 from tuner.data.settings import DataSettings
 from tuner.errors import ArgumentError, DataError
@@ -67,9 +68,7 @@ def rows_in_memory(
         settings["target"] = target
     if isinstance(groups, str):
         if groups not in tables["source"][0].names:
-            raise ArgumentError(
-                f"groups: no column {shorten(repr(groups))}; expected a column, or the group of each row"
-            )
+            raise ArgumentError(f"groups: no column {shown(groups)}; expected a column, or the group of each row")
         settings["group"] = groups
     elif groups is not None:
         if len(tables) > 1:
@@ -112,7 +111,7 @@ def as_values(values: Any, what: str) -> NDArray[Any]:
 
 
 def _shape(values: Any, array: NDArray[Any]) -> str:
-    return f"shape {array.shape}" if array.ndim else shorten(repr(values))
+    return f"shape {array.shape}" if array.ndim else shown(values)
 
 
 def _table(data: Any, target: Any, where: str) -> tuple[Raw, str]:
@@ -121,7 +120,7 @@ def _table(data: Any, target: Any, where: str) -> tuple[Raw, str]:
     if not isinstance(table, np.ndarray):
         return _of_frame(table, target, where)
     if isinstance(target, str):
-        raise ArgumentError(f"target: expected the classes of an array's rows, got the name {shorten(repr(target))}")
+        raise ArgumentError(f"target: expected the classes of an array's rows, got the name {shown(target)}")
     return _of_array(table, as_values(target, "target"), where)
 
 

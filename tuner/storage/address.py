@@ -91,7 +91,7 @@ def refuse_no_file(path: Path) -> None:
 
     SQLite's own files beside the file are opened with it.
     """
-    for each in (path, *(path.with_name(f"{path.name}-{part}") for part in ("wal", "shm", "journal"))):
+    for each in (path, *(Path(f"{path}-{part}") for part in ("wal", "shm", "journal"))):
         try:
             mode = each.stat().st_mode
         except OSError:

@@ -316,7 +316,7 @@ def _has_wal(path: Path) -> bool:
 
 def _log_of(path: Path) -> Path:
     """The file beside a database that holds its latest transactions."""
-    return path.with_name(f"{path.name}-wal")
+    return Path(f"{path}-wal")
 
 
 def _connect_as(path: Path, mode: str) -> sqlite3.Connection:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tuner.arguments import unexpected
 from tuner.data import Dataset, RowsInMemory, dataset_from, rows_in_memory, usable_rows
 from tuner.errors import ArgumentError, DataError
-from tuner.formatting import shorten
 from tuner.paths import resolved
 from tuner.storage import StoredStudy
 from tuner.study import (
@@ -160,7 +160,7 @@ def importable(trainer: str | Callable[..., Any]) -> tuple[str, Path]:
         return trainer, Path.cwd()
     module, name = getattr(trainer, "__module__", None), getattr(trainer, "__qualname__", None)
     if not callable(trainer) or not module or not name:
-        raise ArgumentError(f"trainer: expected a function or 'package.module:function', got {shorten(repr(trainer))}")
+        raise unexpected("trainer", "a function or 'package.module:function'", trainer)
     if isinstance(name, str) and not name.isidentifier():  # made by a function, and bound to a name of some module
         module, name = next(_bindings(trainer), (module, name))
     if module in SCRIPTS:

@@ -87,10 +87,10 @@ def unexpected(name: str, expected: str, value: object) -> ArgumentError:
     return ArgumentError(f"{name}: expected {expected}, got {shown(value)}")
 
 
-def shown(value: object) -> str:
-    """A value as an error shows it, on one line."""
+def shown(value: object, most: int = 200) -> str:
+    """A value as an error shows it, on one line of at most so many characters."""
     try:
-        return shorten(one_line(repr(value)), 200)
+        return shorten(one_line(repr(value)), most)
     except Exception:  # an integer of too many digits, a frame with a cell that cannot be compared
         return f"an object of type {type(value).__name__}"
 

@@ -251,6 +251,7 @@ def test_odd_calls(place: Path, model: Model) -> None:
 ODD: dict[str, tuple[Callable[[], object], str]] = {
     "a path with a null": (lambda: tuner.search(CELLED, target="b", definition=Path("\x00")), "null character"),
     "a cell that cannot be compared": (lambda: tuner.search(CELLED, target="b", trainer=CELLED), "of type DataFrame"),
+    "a definition that is none": (lambda: tuner.search(CELLED, target="b", definition=CELLED), "of type DataFrame"),
     "a label that is not UTF-8": (
         lambda: tuner.Classifier(trials=1).fit(pd.DataFrame({"a": range(6)}), ["\ud800", "b"] * 3),
         "surrogates not allowed",

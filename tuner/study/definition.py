@@ -23,9 +23,10 @@ from pydantic import (
     model_validator,
 )
 
+from tuner.arguments import shown
 from tuner.data import AUGMENTATIONS, DataSettings, make_augment
 from tuner.errors import UsageError
-from tuner.formatting import bounded, shorten, some_of
+from tuner.formatting import bounded, some_of
 from tuner.limits import MOST_SEEDS
 from tuner.metrics import METRICS
 from tuner.nn import ACTIVATIONS, Stopping
@@ -73,8 +74,7 @@ def _with_layers(entries: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for layer, of_layer in entry.items():
             if layer_of(f"keep_prob.{layer}") is None:
                 raise ValueError(
-                    f"space.keep_prob: expected hidden layers from 1, like keep_prob.1 = 0.8, got "
-                    f"{shorten(repr(layer), 50)}"
+                    f"space.keep_prob: expected hidden layers from 1, like keep_prob.1 = 0.8, got {shown(layer, 50)}"
                 )
             yield f"keep_prob.{layer}", of_layer
 
@@ -95,9 +95,7 @@ def _known(table: Collection[str], what: str) -> BeforeValidator:
 
     def check(value: Any) -> Any:
         if not isinstance(value, str) or value not in table:
-            raise ValueError(
-                f"expected {what}: one of {', '.join(table)}{suggest(value, table)}, got {shorten(repr(value))}"
-            )
+            raise ValueError(f"expected {what}: one of {', '.join(table)}{suggest(value, table)}, got {shown(value)}")
         return value
 
     return BeforeValidator(check, json_schema_input_type=Literal[tuple(table)])
@@ -267,7 +265,7 @@ class StudyDefinition(BaseModel):
             if spec_of(name) is not FREE or network is None:
                 continue
             if kind_of(network.trainer).knows_hyperparameters:
-                raise ValueError(f"unknown key {shorten(repr(name), 200)}{nearest_key(name, HYPERPARAMETERS)}")
+                raise ValueError(f"unknown key {shown(name, 200)}{nearest_key(name, HYPERPARAMETERS)}")
             check_free_name(name)
         return entries
 
@@ -292,7 +290,7 @@ class StudyDefinition(BaseModel):
             for value in _offered(entry):
                 expected = spec.check(value)
                 if expected:
-                    raise ValueError(f"space.{name}: expected {expected}, got {shorten(repr(value))}")
+                    raise ValueError(f"space.{name}: expected {expected}, got {shown(value)}")
         if self.data.image is None:
             for name in self.space:
                 if name in AUGMENTATIONS:
@@ -367,7 +365,7 @@ class StudyDefinition(BaseModel):
         for name in weights if isinstance(weights, dict) else ():
             if name not in class_names:
                 raise UsageError(
-                    f"training.class_weight: no class {shorten(repr(name))}; the classes are {some_of(class_names)}"
+                    f"training.class_weight: no class {shown(name)}; the classes are {some_of(class_names)}"
                 )
 
     def require_training_again(self, command: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tuner.arguments import shown
 from tuner.data import ColumnSettings
 from tuner.errors import DefinitionError
 from tuner.formatting import bounded, join, one_line, shorten
@@ -95,9 +96,7 @@ def _entries(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         for name, inner in value.items():
             if not isinstance(name, str):
-                raise DefinitionError(
-                    f"{shorten(key)}: expected keys that are texts, got {shorten(repr(name))}".lstrip(": ")
-                )
+                raise DefinitionError(f"{shorten(key)}: expected keys that are texts, got {shown(name)}".lstrip(": "))
             yield f"{key}.{name}".removeprefix("."), inner
     elif isinstance(value, list | tuple):
         yield from ((key, inner) for inner in value)
@@ -120,7 +119,7 @@ def _sentence(name: str, key: tuple[str, ...], problem: Any) -> str:
         return f"unknown key {name!r}{nearest_key(key[-1], _keys_at(key[:-1]))}"
     if problem["type"] == "missing" and problem["loc"][-1] == key[-1]:  # else a list that is too short
         return f"{name} is missing: expected {expected_value(_schema_at(key))}"
-    got = f", got {shorten(one_line(repr(problem['input'])))}"
+    got = f", got {shown(problem['input'])}"
     if problem["type"] != "value_error":
         return f"{name}: expected {expected_value(_schema_at(key))}{got}"
     message: str = problem["msg"].removeprefix("Value error, ")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError
 
+from tuner.arguments import shown
 from tuner.data import DataSettings
 from tuner.errors import ArgumentError, DefinitionError
-from tuner.formatting import shorten
 from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
 from tuner.study.definition import StudyDefinition
 from tuner.study.editing import toml, toml_key
@@ -46,11 +46,11 @@ def definition_table(definition: StudyDefinition | Mapping[str, Any]) -> dict[st
     if isinstance(definition, Mapping):
         unknown = next((key for key in definition if not isinstance(key, str)), None)
         if unknown is not None:
-            raise DefinitionError(f"definition: expected names of sections, got {shorten(repr(unknown))}")
+            raise DefinitionError(f"definition: expected names of sections, got {shown(unknown)}")
         definition = Definition(**definition)
     if not isinstance(definition, StudyDefinition):
         expected = "a study file, a dict or a tuner.Definition"
-        raise ArgumentError(f"definition: expected {expected}, got {shorten(repr(definition))}")
+        raise ArgumentError(f"definition: expected {expected}, got {shown(definition)}")
     return definition.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 

@@ -265,11 +265,11 @@ def test_ctrl_c_ends_a_trainer_that_never_reports(make: Make, start: Start) -> N
     body = "import time\ndef fit(params, data, seed, report):\n    print('noise')\n    time.sleep(0.5)\n" + " " * 4
     database = make(body + "while True:\n        time.sleep(0.01)\n")
     process = start("search", "own", "--references", "none", "--json")
-    wait_for(lambda: is_training(database))
+    assert process.stderr is not None
+    wait_for(lambda: process.stderr.readline() == "trial 0: noise\n")  # type: ignore[union-attr]
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 130, errors
-    assert "trial 0: noise" in errors.splitlines()
     assert json.loads(out)["run"]["complete"] == 0
     assert states(database) == [(0, "WAITING")]
 

@@ -252,6 +252,10 @@ ODD: dict[str, tuple[Callable[[], object], str]] = {
     "a path with a null": (lambda: tuner.search(CELLED, target="b", definition=Path("\x00")), "null character"),
     "a cell that cannot be compared": (lambda: tuner.search(CELLED, target="b", trainer=CELLED), "of type DataFrame"),
     "a definition that is none": (lambda: tuner.search(CELLED, target="b", definition=CELLED), "of type DataFrame"),
+    "a long name": (
+        lambda: tuner.search(pd.DataFrame({"x" * 3000: [[1], [2]], "b": [0, 1]}), target="b", trials=1),
+        "x" * 50 + "…",
+    ),
     "a label that is not UTF-8": (
         lambda: tuner.Classifier(trials=1).fit(pd.DataFrame({"a": range(6)}), ["\ud800", "b"] * 3),
         "surrogates not allowed",

@@ -24,6 +24,7 @@ from tuner.data.sources.raw import Raw, Wanted, by_row, with_text_names
 from tuner.data.tables import text_of
 from tuner.data.targets import match_labels, read_labels
 from tuner.errors import ArgumentError, DataError
+from tuner.formatting import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +75,7 @@ def read_labeled(
     for raw in read_pieces(path, wanted):
         name = encoding.target if raw.target is None else raw.target
         if raw.labels is None and name not in raw.frame.columns:
-            raise DataError(f"{raw.where}: no target column {name!r}; it is needed to measure errors")
+            raise DataError(f"{raw.where}: no target column {quoted(name)}; it is needed to measure errors")
         labels = read_labels(raw, name, settings.missing)
         yield raw.frame, match_labels(raw, name, labels, class_names)[0]
 

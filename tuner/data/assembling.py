@@ -176,7 +176,7 @@ def refuse_repeated_names(raw: Raw) -> None:
     """Refuse duplicate column names."""
     repeated = raw.frame.columns[raw.frame.columns.duplicated()]
     if len(repeated):
-        raise DataError(f"{raw.where}: duplicate column name {repeated[0]!r}; rename one of the columns")
+        raise DataError(f"{raw.where}: duplicate column name {quoted(repeated[0])}; rename one of the columns")
 
 
 def _target_in(raw: Raw, target: str) -> str:
@@ -257,7 +257,7 @@ def _moments(raw: Raw, name: str) -> NDArray[np.float64]:
     bad = np.flatnonzero(np.isnan(values))
     if len(bad):
         row = int(bad[0])
-        cell = f"{str(series.iloc[row])!r} is not a date or a number"
+        cell = f"{quoted(series.iloc[row])} is not a date or a number"
         raise DataError(f"{raw.at(row, name)}: {cell}. Fix the cell, or choose another [data] time column.")
     return values
 
@@ -273,7 +273,7 @@ def _image(settings: DataSettings, raw: Raw, table: RawTable, columns: dict[str,
         raise DataError(f"{raw.where}: expected {expected}, got {len(table.names)} columns")
     for column in columns.values():
         if not column.encoder.in_blocks:
-            place = f"{raw.where}, column {column.name!r}"
+            place = f"{raw.where}, column {quoted(column.name)}"
             raise DataError(f"{place}: expected numbers in every pixel of an image, got a {column.kind} column")
     return image
 

@@ -177,7 +177,7 @@ def unnamed_groups(assembly: Assembly, model: QuickModel) -> Iterator[Finding]:
             n = len(np.unique(values))
             each = f"{len(values) / n:.2g}" if len(values) < 10 * n else f"{len(values) / n:,.0f}"
             text = (
-                f"column {name!r} may name groups of rows: it has {n:,} values with about {each} rows each, and "
+                f"column {quoted(name)} may name groups of rows: it has {n:,} values with about {each} rows each, and "
                 "(nearly) all rows of one value have the same class. If they are groups, set [data] group = "
                 f"{json.dumps(name, ensure_ascii=False)}; otherwise dev and test errors can be far too low"
             )
@@ -290,7 +290,7 @@ def _compare_classes(both: SetComparison) -> Iterator[Finding]:
         shares = left / left.sum(), right / right.sum()
         most = int(np.abs(shares[0] - shares[1]).argmax())
         each = [f"{percent(share[most])} of the {part} rows" for share, part in zip(shares, both.parts, strict=True)]
-        text = f"class shares differ ({both.different}): class {names[most]!r} is {' and '.join(each)}"
+        text = f"class shares differ ({both.different}): class {quoted(names[most])} is {' and '.join(each)}"
         yield both.finding("class_shares", text, {"p": p, "total_variation": distance})
 
 
@@ -311,7 +311,7 @@ def _compare_columns(both: SetComparison) -> Iterator[Finding]:
         if p < SIGNIFICANT and test.size >= MATERIAL:
             what = "values" if test.kind == "distribution" else "shares of missing cells"
             measured = f"{test.measure} {test.size:.2f}, adjusted p {p:.2g}"
-            text = f"the {what} of column {test.column!r} differ ({both.different}): {measured}"
+            text = f"the {what} of column {quoted(test.column)} differ ({both.different}): {measured}"
             yield both.finding(test.kind, text, {"p_adjusted": p, "size": test.size}, (test.column,))
 
 
@@ -402,9 +402,9 @@ def leaking_columns(assembly: Assembly) -> Iterator[Finding]:
         error = one_column_error(codes, y, majority, ordered=ordered)
         if error <= LEAK * chance:
             text = (
-                f"column {name!r} alone predicts the target almost perfectly: error {percent(error)}, majority class "
-                f'(baseline) {percent(chance)}. Is it known at prediction time? If not, set its kind to "drop" in '
-                "[data.columns]"
+                f"column {quoted(name)} alone predicts the target almost perfectly: error {percent(error)}, majority "
+                f"class (baseline) {percent(chance)}. Is it known at prediction time? If not, set its kind to "
+                '"drop" in [data.columns]'
             )
             yield Finding("leakage", "warning", text, ("train",), (name,), {"error": error, "majority_error": chance})
 
@@ -460,10 +460,10 @@ def unbalanced_classes(assembly: Assembly) -> Iterator[Finding]:
     if shares[most] < UNBALANCED and counts[most] < RATIO * counts[least]:
         return
     text = (
-        f"unbalanced classes: {percent(shares[most])} of the rows are of class {assembly.class_names[most]!r}, "
-        f"{percent(shares[least])} of class {assembly.class_names[least]!r}. The majority class (baseline) has an "
-        f"error of {percent(1 - shares[most])}; to weight all classes equally, set metric in [search] and monitor in "
-        f'[training] to "{BALANCED_ERROR.name}"'
+        f"unbalanced classes: {percent(shares[most])} of the rows are of class {quoted(assembly.class_names[most])}, "
+        f"{percent(shares[least])} of class {quoted(assembly.class_names[least])}. The majority class (baseline) has "
+        f"an error of {percent(1 - shares[most])}; to weight all classes equally, set metric in [search] and monitor "
+        f'in [training] to "{BALANCED_ERROR.name}"'
     )
     severity = "warning" if shares[most] >= UNBALANCED else "note"
     evidence = {"largest": float(shares[most]), "smallest": float(shares[least])}

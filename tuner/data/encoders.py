@@ -113,11 +113,13 @@ class FittedColumn(Column):
     def __post_init__(self) -> None:
         parts = {feature.part for feature in self.features}
         if unknown := parts - set(self.encoder.parts):
-            raise ValueError(f"column {self.name!r} of kind {self.kind} cannot have a feature {min(unknown)!r}")
+            raise ValueError(
+                f"column {quoted(self.name)} of kind {self.kind} cannot have a feature {quoted(min(unknown))}"
+            )
         if self.date_format not in (None, *DATE_FORMATS):
-            raise ValueError(f"column {self.name!r}: unknown date format {quoted(self.date_format)}")
+            raise ValueError(f"column {quoted(self.name)}: unknown date format {quoted(self.date_format)}")
         if parts and self.fill is None and self.encoder.reads is not Reads.TEXT:
-            raise ValueError(f"column {self.name!r}: expected a number in fill, got none")
+            raise ValueError(f"column {quoted(self.name)}: expected a number in fill, got none")
 
     def keyed(self) -> dict[tuple[int, str], Feature]:
         """Return the features by their sort key: the place of their part in the encoder, and their level."""

@@ -39,6 +39,7 @@ from tuner.data.sources.opening import usable_rows
 from tuner.data.sources.raw import Raw, by_row, with_text_names
 from tuner.data.tables import Numbers, TypedTable, raw_table, typed_table, with_columns
 from tuner.errors import DataError
+from tuner.formatting import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -259,7 +260,7 @@ def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list
 
 
 def _reasons(columns: tuple[FittedColumn, ...]) -> str:
-    shown = [f"{column.name!r}: {column.why}" for column in columns[:3]]
+    shown = [f"{quoted(column.name)}: {column.why}" for column in columns[:3]]
     return "; ".join(shown) + ("; …" if len(columns) > 3 else "") or "the target is the only column"
 
 

@@ -13,7 +13,7 @@ from tuner.arguments import shown
 from tuner.data.reading import FrameReader
 from tuner.data.settings import DataSettings
 from tuner.errors import ArgumentError, DataError
-from tuner.formatting import count, message_of, shorten
+from tuner.formatting import count, message_of, quoted, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,7 +146,7 @@ def _of_frame(frame: pd.DataFrame, target: Any, where: str) -> tuple[Raw, str]:
             content.update(pd.util.hash_pandas_object(raw.frame.iloc[:, name], index=False).to_numpy().tobytes())
         except TypeError as error:
             raise DataError(
-                f"{where}, column {raw.frame.columns[name]!r}: expected one value per row ({message_of(error)})"
+                f"{where}, column {quoted(raw.frame.columns[name])}: expected one value per row ({message_of(error)})"
             ) from error
     if isinstance(target, str):
         return raw, content.hexdigest()

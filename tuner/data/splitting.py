@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tuner.data.settings import SplitSettings
 from tuner.errors import DataError
+from tuner.formatting import quoted
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -227,7 +228,7 @@ def read_split(words: tuple[str, ...], codes: Ints, where: str, request: Request
     parts = []
     for word in words:
         if word.lower() not in part_of:
-            raise DataError(f"{where}: expected train, dev or test in each row, got {word!r}")
+            raise DataError(f"{where}: expected train, dev or test in each row, got {quoted(word)}")
         parts.append(part_of[word.lower()])
     part = np.array(parts, dtype=object)[codes]
     train, dev, test = (np.flatnonzero(part == name) for name in ("train", "dev", "test"))

@@ -252,7 +252,7 @@ def _parsed_numbers(table: RawTable, column: Column, notices: list[str]) -> Doub
         if column.words is None:  # 0 and 1 in training, but read as text
             values = np.where(np.isnan(values), level_numbers(text.levels, table.raw.decimal), values)
         if column.overruled:
-            _refuse_or_note(table, column, np.isnan(values), f"{words[0]!r} or {words[1]!r}", notices)
+            _refuse_or_note(table, column, np.isnan(values), f"{quoted(words[0])} or {quoted(words[1])}", notices)
         return _spread(text, values)
     values = level_numbers(text.levels, table.raw.decimal)
     _refuse_or_note(table, column, np.isnan(values), "number", notices)

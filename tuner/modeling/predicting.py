@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from tuner.data import read_rows
 from tuner.errors import DataError, UsageError
 from tuner.files import refuse_overwriting, whole_file
-from tuner.formatting import csv_cell
+from tuner.formatting import csv_cell, quoted
 from tuner.modeling.model import Model
 
 if TYPE_CHECKING:
@@ -73,9 +73,8 @@ def predictions(
         for frame, inputs in read_rows(data, model.encodings, settings, keep=keep):
             absent = next((name for name in keep if name not in frame.columns), None)
             if absent is not None:
-                raise DataError(
-                    f"{data}: no column {absent!r} to keep; expected one of {', '.join(map(str, frame.columns[:8]))}"
-                )
+                some = ", ".join(map(quoted, frame.columns[:8]))
+                raise DataError(f"{data}: no column {quoted(absent)} to keep; expected one of {some}")
             predicted = model.classify_encoded(inputs)
             columns: dict[str, Any] = {name: frame[name].to_numpy() for name in keep}
             columns[PREDICTED] = pd.Categorical.from_codes(predicted.classes, categories=classes)

@@ -16,7 +16,7 @@ from tuner.data.sources.memory import refuse_if_too_large
 from tuner.data.sources.opening import DataFile, read_bytes, refuse_unpacking, unpacked_size
 from tuner.data.sources.raw import Raw, Wanted, by_row
 from tuner.errors import DataError
-from tuner.formatting import message_of
+from tuner.formatting import message_of, quoted
 
 # The third byte of an IDX file: the type of its numbers, big-endian.  (yann.lecun.com/exdb/mnist)
 MOST_DIMENSIONS = 4
@@ -57,17 +57,17 @@ def raw_of_arrays(x: NDArray[Any], y: NDArray[Any] | None, where: str, target: s
 def _member(archive: Any, path: Path, name: str) -> NDArray[Any]:
     member = next((key for key in archive.files if key.lower() == name), None)
     if member is None:
-        raise DataError(f"{path}: no array {name!r}, got {', '.join(archive.files) or 'none'}; expected x and y")
+        raise DataError(f"{path}: no array {quoted(name)}, got {', '.join(archive.files) or 'none'}; expected x and y")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes in the array's header, which is written as Python
             return np.asarray(archive[member])
     except ValueError as error:
         raise DataError(
-            f"{path}: expected numbers in array {member!r}, got Python objects ({message_of(error)})"
+            f"{path}: expected numbers in array {quoted(member)}, got Python objects ({message_of(error)})"
         ) from error
     except Exception as error:  # zipfile and zlib raise many kinds
-        raise DataError(f"{path}: array {member!r} is truncated or damaged ({message_of(error)})") from error
+        raise DataError(f"{path}: array {quoted(member)} is truncated or damaged ({message_of(error)})") from error
 
 
 def read_npz(file: DataFile, wanted: Wanted) -> Raw:

@@ -11,7 +11,7 @@ from tuner.data.sources.memory import refuse_if_too_large
 from tuner.data.sources.opening import DataFile, refuse_unpacking
 from tuner.data.sources.raw import LARGEST_EXACT, Raw, Wanted, by_row, rows_from
 from tuner.errors import DataError
-from tuner.formatting import message_of
+from tuner.formatting import message_of, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +80,7 @@ def _flat(file: DataFile) -> Any:
 
     nested = [field.name for field in table.schema_arrow if pyarrow.types.is_nested(field.type)]
     if nested:
-        raise DataError(f"{file.path}, column {nested[0]!r}: expected one value per row, got lists or structs")
+        raise DataError(f"{file.path}, column {quoted(nested[0])}: expected one value per row, got lists or structs")
     return table
 
 

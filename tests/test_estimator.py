@@ -150,6 +150,7 @@ def test_tiny_data_are_learned(n: int) -> None:
         ({"workers": "two"}, Y, "workers: expected an integer ≥ 1, got 'two'"),
         ({"timeout": -1}, Y, "timeout: expected a number > 0, got -1"),
         ({"class_weight": "even"}, Y, "class_weight: expected None, \"balanced\" or a dict of labels, got 'even'"),
+        ({"class_weight": np.ones(3)}, Y, 'class_weight: expected None, "balanced" or a dict of labels, got array'),
         ({"class_weight": {9: 2}}, Y, "class_weight: expected labels among 0, 1, 2, got 9"),
         ({"class_weight": {1: 0}}, Y, "class_weight of 1: expected a number > 0 and ≤ 1e\\+06, got 0"),
         ({"name": "a/b"}, Y, "name: expected at most 100 letters"),

@@ -167,8 +167,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _class_weight(self) -> str | dict[str, float]:
         """The class weights by the classes' names in the data.  Raises ArgumentError."""
         given = self.class_weight
-        if given == "balanced":
-            return "balanced"
+        if isinstance(given, str) and given == "balanced":  # an array would be compared cell by cell
+            return given
         if not isinstance(given, Mapping):
             raise unexpected("Classifier: class_weight", 'None, "balanced" or a dict of labels', given)
         names = dict(zip(self.classes_.tolist(), names_of(self.classes_), strict=True))

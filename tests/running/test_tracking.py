@@ -11,10 +11,9 @@ import pytest
 from tests.running.conftest import Edit, command, finished, opened
 from tuner.outcomes import TrialState
 from tuner.running import SearchRequest, run_search, tracking
-from tuner.running.tracking import TRACKERS, Tracking
+from tuner.running.tracking import TRACKER_CLASSES, Tracking
 from tuner.storage import EndedTrial
-from tuner.study import TRACKERS as KNOWN
-from tuner.study import parse_definition
+from tuner.study import TRACKERS, parse_definition
 
 TRACKED = {"trials = 4": 'trials = 4\ntrack = ["tensorboard"]'}
 quiet_libraries = pytest.mark.filterwarnings("ignore")  # what other libraries warn of is theirs
@@ -59,7 +58,7 @@ def test_each_trial_of_a_search_is_logged_once(edit: Edit, monkeypatch: pytest.M
     edit()
     run_search(opened(), SearchRequest(trials=1))
     logged = Logged()
-    monkeypatch.setitem(TRACKERS, "tensorboard", lambda: logged)
+    monkeypatch.setitem(TRACKER_CLASSES, "tensorboard", lambda: logged)
     database = edit(TRACKED)
     study = opened()
     run_search(study, SearchRequest())
@@ -75,7 +74,7 @@ def test_a_tracker_that_fails_loses_no_trial(
 ) -> None:
     """One line says so, without a password; the trials are recorded, and the other trials are still offered to it."""
     failing = Logged(error)
-    monkeypatch.setitem(TRACKERS, "tensorboard", lambda: failing)
+    monkeypatch.setitem(TRACKER_CLASSES, "tensorboard", lambda: failing)
     database = edit(TRACKED)
     assert run_search(opened(), SearchRequest(trials=2)).run.failed == 0
     assert (len(failing.trials), finished(database)) == (2, [0, 1])
@@ -93,8 +92,8 @@ def test_a_tracker_that_hangs_is_left_behind(capsys: pytest.CaptureFixture[str],
             answer.wait()
 
     logged = Logged()
-    monkeypatch.setitem(TRACKERS, "mlflow", Hanging)
-    monkeypatch.setitem(TRACKERS, "wandb", lambda: logged)
+    monkeypatch.setitem(TRACKER_CLASSES, "mlflow", Hanging)
+    monkeypatch.setitem(TRACKER_CLASSES, "wandb", lambda: logged)
     one = Tracking(["mlflow", "wandb"], "small")
     one.send(trial())
     one.close(0.5)
@@ -105,7 +104,7 @@ def test_a_tracker_that_hangs_is_left_behind(capsys: pytest.CaptureFixture[str],
 
 def test_a_tracker_must_be_known_and_installed(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line, exit status 2, and no database."""
-    assert KNOWN.keys() == TRACKERS.keys()
+    assert TRACKERS.keys() == TRACKER_CLASSES.keys()
     database = edit({"trials = 4": 'trials = 4\ntrack = ["mlflw"]'})
     status, _, errors = command("search", "small")
     assert (status, errors.count("\n")) == (2, 1)

@@ -31,7 +31,7 @@ from tuner.outcomes import StopReason
 from tuner.storage import Database, Outcome, TrialRecord, write_learning
 from tuner.study import StudyDefinition
 from tuner.trainers import Interrupted, OwnNetwork, Trainer, TrialError, TrialRequest
-from tuner.trial import TrialResult, TrialSettings, dev_layout
+from tuner.trial import TrialResult, dev_layout, trial_settings
 
 SEEDS = 4
 MOST_WATCHED = 10_000  # training rows evaluated where they are left out (kept curves need the number to stay)
@@ -143,12 +143,12 @@ def train_size(
     request = TrialRequest(
         dataset=replace(dataset, parts=tuple(parts), train_dev=None),
         values=task.params,
-        settings=TrialSettings(
+        settings=replace(
+            trial_settings(definition),
             stopping=task.stopping(n_train) if isinstance(trainer, OwnNetwork) else stopping,
+            metric=ERROR.name,
             seeds=seeds,
-            output=definition.network.output,
-            penalty_per=definition.training.penalty_per,
-            class_weight=definition.training.class_weight,
+            rungs=(),
             exact_zeros=task.exact_zeros,
         ),
         seed=int(task.rng(n_train).integers(2**63)),

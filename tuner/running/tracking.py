@@ -126,7 +126,11 @@ class WeightsAndBiases:
         run.finish(exit_code=int(trial.state == TrialState.FAILED))
 
 
-TRACKERS: dict[str, Callable[[], Tracker]] = {"mlflow": MLflow, "tensorboard": TensorBoard, "wandb": WeightsAndBiases}
+TRACKER_CLASSES: dict[str, Callable[[], Tracker]] = {
+    "mlflow": MLflow,
+    "tensorboard": TensorBoard,
+    "wandb": WeightsAndBiases,
+}
 
 
 class Tracking:
@@ -189,9 +193,9 @@ class _TrackerThread:
     def _start(self) -> Tracker:
         """Try twice: of several workers that make a tracker's new database at once, all but one may fail."""
         with suppress(Exception):
-            return TRACKERS[self._name]()
+            return TRACKER_CLASSES[self._name]()
         time.sleep(SECONDS_BEFORE_AGAIN)
-        return TRACKERS[self._name]()
+        return TRACKER_CLASSES[self._name]()
 
     def _warn(self, text: str) -> None:
         """Say once what failed."""

@@ -332,7 +332,7 @@ def _unreadable(database: Database, study_id: int, fault: str) -> StudyLine:
 def _line_of_unknown(
     name: str, unrecorded: int = 0, set_aside: str | None = None, *, is_imported: bool = False
 ) -> StudyLine:
-    """The line of a study of which little is known."""
+    """What is shown of a study whose rows cannot be read, or that is of plain Optuna."""
     return StudyLine(
         name=name,
         budget=0,

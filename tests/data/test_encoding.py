@@ -166,7 +166,7 @@ def test_bad_cells_under_a_percent_are_refused_and_others_are_text() -> None:
         prepare(people(1000).assign(age=few))
     column = summary(prepare(people(1000).assign(age=many)), "age")
     assert column.kind == "categorical"
-    assert "% of its cells are numbers" in column.why
+    assert "training cells are no numbers, like '?!'" in column.why
 
 
 def test_bad_cells_of_a_column_declared_numeric_are_missing() -> None:

@@ -21,7 +21,7 @@ from tuner.storage import Database, Outcome, merge_database, open_database, sqli
 from tuner.study.strategies import PACKAGES
 from tuner.trainers import Interrupted, OwnNetwork, TrialRequest, own
 from tuner.trial import trial_seed
-from tuner.workspace.opening import read_record
+from tuner.workspace.opening import find_searched, load_searched, read_record
 
 
 def test_the_budget_is_completed_once(edit: Edit) -> None:
@@ -221,6 +221,21 @@ def test_other_data_is_refused(edit: Edit) -> None:
     table.write_text(table.read_text(encoding="utf-8").replace("0.", "9.", 1), encoding="utf-8")
     with pytest.raises(StorageError, match="fingerprint"):
         search()
+
+
+def test_data_that_an_earlier_version_read_otherwise_is_refused(edit: Edit) -> None:
+    """Trials on prices as categories are not continued, or trained again, on prices as numbers, unless allowed."""
+    database = edit()
+    search()
+    before = rows(database, "SELECT encoding FROM tuner_studies")[0][0]
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE tuner_studies SET encoding = ?", [before.replace('"numeric"', '"categorical"', 1)])
+    with pytest.raises(StorageError, match=r"read column '\w+' as categorical, now as numeric\. Search the data again"):
+        search()
+    with pytest.raises(StorageError, match="was made by another version of tuner"):
+        load_searched(find_searched("small")[0])
+    opened(allow_changed=True).database.close()
+    assert rows(database, "SELECT encoding FROM tuner_studies")[0][0] == before
 
 
 def test_a_changed_study_goes_on_where_that_is_allowed(edit: Edit) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.data.augmentation import AUGMENTATIONS, make_augment
 from tuner.data.cache import cache_folder
-from tuner.data.dataset import Dataset, Part, Table, describe
+from tuner.data.dataset import Dataset, Part, Table, describe, read_differently
 from tuner.data.dates import CYCLES as DATE_CYCLES
 from tuner.data.dates import DAY
 from tuner.data.encoders import ENCODERS, MISSING, ColumnSettings, Feature, FittedColumn, Reads
@@ -84,6 +84,7 @@ __all__ = [
     "random_subset",
     "raw_columns",
     "raw_names",
+    "read_differently",
     "read_groups",
     "read_labeled",
     "read_parts",

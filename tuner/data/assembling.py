@@ -253,7 +253,7 @@ def _moments(raw: Raw, name: str) -> NDArray[np.float64]:
     else:
         text = _full_text(raw, name, "time")
         detected = detect_format(list(text.levels), np.bincount(text.codes))
-        values = seconds_of(text.levels, detected[0] if detected else "ISO8601")[text.codes]
+        values = seconds_of(text.levels, detected.name if detected else "ISO8601")[text.codes]
     bad = np.flatnonzero(np.isnan(values))
     if len(bad):
         row = int(bad[0])

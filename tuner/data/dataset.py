@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator
 
 from tuner.data.reading import RowReader
+from tuner.formatting import quoted
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -123,6 +124,29 @@ class Dataset(DatasetFacts):
     def dev_y(self) -> Ints:
         """Class indices of the dev rows, in the order of ``dev_rows``."""
         return np.concatenate([part.dev.y for part in self.parts])
+
+
+READING = ("kind", "date_format", "words", "notation")
+"""The keys of a column's encoding that say how its cells are read."""
+
+
+def read_differently(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Say which column two encodings of the same data (``Dataset.encoding``) read differently; empty for none.
+
+    Another version of tuner may know more ways to write a number or a date.
+    """
+    for old, new in zip(before.get("folds", [before]), now.get("folds", [now]), strict=False):
+        columns = {column["name"]: column for column in new["columns"]}
+        for column in old.get("columns", ()):
+            other = columns.get(column["name"], column)
+            if (column["features"] or other["features"]) and any(column.get(key) != other.get(key) for key in READING):
+                return f"column {quoted(column['name'])} as {_read_as(column)}, now as {_read_as(other)}"
+    return ""
+
+
+def _read_as(column: dict[str, Any]) -> str:
+    how = column.get("date_format") or ("numbers in text" if column.get("notation") else "")
+    return f"{column['kind']} ({how})" if how else str(column["kind"])
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:

@@ -23,10 +23,11 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticKnownError
 
-from tuner.data.dates import CYCLES, DATE_FORMATS, DAY, PARTS, date_parts
+from tuner.data.dates import CLOCKS, CYCLES, DATE_FORMATS, DAY, FIRST_TIME, PARTS, date_parts
+from tuner.data.notation import Notation
 from tuner.formatting import quoted
 
 Doubles = NDArray[np.float64]
@@ -77,7 +78,11 @@ class NumberColumn:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its kind, the reason, and how to read it (a date's format, a boolean's words)."""
+    """A column: its kind, the reason, and how to read it (a date's format, a boolean's words, a number's notation).
+
+    ``of``: the column of the file whose cells it flags as limits of detection, if it is not one of the file's own;
+    its second word is that limit's sign.  ``note``: what a person should know of how it is read.
+    """
 
     name: str
     kind: Kind
@@ -85,6 +90,19 @@ class Column:
     date_format: str | None = None
     words: tuple[str, str] | None = None
     overruled: bool = False
+    notation: Notation | None = None
+    of: str = ""
+    note: str = ""
+
+    @property
+    def source(self) -> str:
+        """The column of the file with its cells."""
+        return self.of or self.name
+
+    @property
+    def reading(self) -> tuple[object, ...]:
+        """Whatever decides how its cells are read."""
+        return self.name, self.kind, self.date_format, self.words, self.notation, self.of
 
     @property
     def encoder(self) -> Encoder[Any]:
@@ -341,6 +359,14 @@ class DateEncoder(ValueEncoder):
         """Return the time in days, sines and cosines."""
         return date_parts(values)
 
+    def fit(self, column: FittedColumn, cells: Doubles, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
+        """Keep the parts that vary; of a time without a date those of the day."""
+        fitted = super().fit(column, cells, rows, chosen)
+        if column.date_format not in CLOCKS:
+            return fitted
+        of_day = {"time", "day_sin", "day_cos", MISSING}
+        return replace(fitted, features=tuple(each for each in fitted.features if each.part in of_day))
+
     def fill(self, present: Doubles, chosen: ColumnSettings) -> float:
         """Return the median; a chosen number is not a date."""
         return float(np.median(present))
@@ -353,6 +379,8 @@ class DateEncoder(ValueEncoder):
     def cell(self, fill: float) -> str:
         """Format a date, with the time of day if it is not midnight."""
         moment = np.datetime64(math.floor(fill), "s")
+        if FIRST_TIME <= fill < FIRST_TIME + DAY:  # the day that a time without a date is read as
+            return str(np.datetime_as_string(moment, unit="m"))[-5:]
         return str(np.datetime_as_string(moment, unit="D" if fill % DAY == 0 else "m")).replace("T", " ")
 
 
@@ -368,6 +396,15 @@ ENCODERS: dict[str, Encoder[Any]] = {
 Kind = Annotated[str, BeforeValidator(_known, json_schema_input_type=Literal[tuple(ENCODERS)])]
 
 
+def _date_format(text: Any) -> Any:
+    if text not in DATE_FORMATS:
+        raise PydanticKnownError("literal_error", {"expected": f"a format of dates: {', '.join(DATE_FORMATS)}"})
+    return text
+
+
+DateFormat = Annotated[str, BeforeValidator(_date_format, json_schema_input_type=Literal[tuple(DATE_FORMATS)])]
+
+
 class ColumnSettings(BaseModel):
     """The settings of one column, which override the detected ones."""
 
@@ -375,12 +412,21 @@ class ColumnSettings(BaseModel):
 
     kind: Kind | None = None
     """The kind of the column; "drop" leaves it out."""
+    format: DateFormat | None = None
+    """How dates are written, like "%d/%m/%Y"; by default detected in the training rows."""
     fill: Literal["median", "mean"] | float | None = None
     """The value for missing numbers: the median (default) or mean of the training rows, or a number."""
     indicator: bool | None = None
     """Whether missing cells have their own flag; by default if the training rows have any."""
     rare: Annotated[int, Field(ge=1)] | None = None
     """Training rows a category needs for its own flag; by default rows / 200, at least 2 and at most 10."""
+
+    @field_validator("format")
+    @classmethod
+    def _only_dates_have_a_format(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("kind", "date") != "date":
+            raise ValueError('expected kind = "date" beside it')
+        return value
 
     @property
     def reads(self) -> Reads | None:

@@ -51,7 +51,7 @@ CELLS_AT_ONCE = 1 << 17  # 1 MB of float64: a chunk stays in the processor's cac
 class Encoding:
     """A fitted encoding: ``transform`` makes a network's input of raw rows, ``to_json``/``from_json`` keep it."""
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1
     columns: tuple[FittedColumn, ...]
     n_features: Annotated[int, Field(ge=1)]
     source_columns: tuple[str, ...]
@@ -89,15 +89,29 @@ class Encoding:
 
     def typed(self, raw: Raw) -> TypedTable:
         """Read every used column as its kind."""
-        used = [column.name for column in self.columns if column.features]
-        table = raw_table(with_columns(raw, used, "which the model uses"), frozenset(), self.missing)
+        table = raw_table(with_columns(raw, self.used_columns, "which the model uses"), frozenset(), self.missing)
         return typed_table(table, {column.name: column for column in self.columns})
+
+    @property
+    def used_columns(self) -> list[str]:
+        """The columns of the rows that the inputs are made of."""
+        return list(dict.fromkeys(column.source for column in self.columns if column.features))
 
     @property
     def text_columns(self) -> frozenset[str]:
         """The columns whose cells must be read as text."""
         text = {Reads.TEXT, Reads.SECONDS}
-        return frozenset(column.name for column in self.columns if column.encoder.reads in text or column.words)
+        return frozenset(
+            column.source for column in self.columns if column.encoder.reads in text or column.words or column.notation
+        )
+
+    def reads_as(self, columns: Mapping[str, Column]) -> bool:
+        """Whether its columns are read as these are."""
+        return all(
+            column.name in columns and columns[column.name].reading == column.reading
+            for column in self.columns
+            if column.features
+        )
 
 
 _PLAIN = TypeAdapter(Encoding)
@@ -115,7 +129,7 @@ def encode_raw(encodings: Sequence[Encoding], raw: Raw) -> list[Floats]:
     inputs = []
     for encoding in encodings:
         used = [column for column in encoding.columns if column.features]
-        reading = (encoding.missing, *((column.name, column.kind, column.date_format, column.words) for column in used))
+        reading = (encoding.missing, *(column.reading for column in used))
         if reading not in tables:
             tables[reading] = encoding.typed(raw)
         typed = tables[reading]
@@ -247,6 +261,7 @@ def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list
         )
     return [
         Encoding(
+            version=2 if any(column.notation for column in columns) else 1,  # what reads version 1 knows no notations
             columns=columns,
             n_features=len(names),
             source_columns=assembly.source_columns,

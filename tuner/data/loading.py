@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,8 +113,16 @@ def read_parts(dataset: Dataset, names: Sequence[str], encodings: Sequence[Encod
     Returns the tables by name for each encoding; the rows are read once.  With folds train and dev are all rows outside
     the test set.
     """
-    assembly = assembly_of(dataset)
-    return [_encoded(assembly, names, encoding) for encoding in encodings]
+    with _reader_of(dataset) as reader:
+        assembly = assembly_of(dataset)
+        return [_encoded(_read_by(encoding, assembly, reader), names, encoding) for encoding in encodings]
+
+
+def _read_by(encoding: Encoding, assembly: Assembly, reader: RowReader) -> Assembly:
+    """Return the rows as an encoding reads them; one of an earlier version may know fewer ways to write a number."""
+    if encoding.reads_as(assembly.columns):
+        return assembly
+    return replace(assembly, tables={key: encoding.typed(raw) for key, raw in reader.raws().items()})
 
 
 def _encoded(assembly: Assembly, names: Iterable[str], encoding: Encoding) -> dict[str, Table]:

@@ -164,7 +164,7 @@ def summarize(assembly: Assembly, encodings: list[Encoding]) -> tuple[ColumnSumm
             encoding=encoding_text(same),
             features=len({feature.position for column in same for feature in column.features}),
             missing=missing.get(same[0].name, 0),
-            why=unused_why(same) or same[0].why,
+            why=unused_why(same) or same[0].why or same[0].note,
         )
         for same in zip(*(encoding.columns for encoding in encodings), strict=True)
     )
@@ -184,12 +184,18 @@ def encoding_text(same: tuple[FittedColumn, ...]) -> str:
 
 
 def column_notices(encodings: list[Encoding]) -> list[str]:
-    """List the columns that are not used, by reason."""
-    reasons: dict[str, list[str]] = {}
+    """List what is to be said of columns: first how they are read, then which are not used, each by reason."""
+    notes: dict[str, list[str]] = {}
+    unused: dict[str, list[str]] = {}
     for same in zip(*(encoding.columns for encoding in encodings), strict=True):
         if why := unused_why(same):
-            reasons.setdefault(why, []).append(same[0].name)
-    return [f"columns not used ({why}): {_some(names)}" for why, names in reasons.items()]
+            unused.setdefault(why, []).append(same[0].name)
+        elif note := same[0].note:
+            notes.setdefault(note, []).append(same[0].name)
+    return [
+        *(f"column{'s' if len(names) > 1 else ''} {_some(names)}: {note}" for note, names in notes.items()),
+        *(f"columns not used ({why}): {_some(names)}" for why, names in unused.items()),
+    ]
 
 
 def _some(names: list[str], most: int = 8) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tuner.data.dates import seconds_of
 from tuner.data.encoders import Column, Doubles, Reads, TextColumn
+from tuner.data.notation import limit_of
 from tuner.data.sources.delimited import MISSING, looks_numeric
 from tuner.data.sources.raw import Raw
 from tuner.errors import DataError
@@ -164,14 +165,16 @@ def typed_table(table: RawTable, columns: Mapping[str, Column]) -> TypedTable:
     refuse_infinite(table)
     native = [name for name in table.numbers.names if columns[name].encoder.in_blocks]
     blocks = [_native_block(table, native)] if native else []
-    others = set(table.names) - set(native)
+    numeric = set(native)
     parsed: dict[str, Doubles] = {}
     values: dict[str, Doubles] = {}
     text: dict[str, TextColumn] = {}
     notices: list[str] = []
-    for column in (columns[name] for name in table.names if name in others):
+    for column in (column for name, column in columns.items() if name not in numeric and column.source in table.names):
         reads = column.encoder.reads
-        if reads is Reads.TEXT:
+        if column.of:
+            parsed[column.name] = _limit_flags(table, column)
+        elif reads is Reads.TEXT:
             text[column.name] = as_text(table, column.name)
         elif reads is not Reads.NOTHING:
             read = _dates if reads is Reads.SECONDS else _parsed_numbers
@@ -213,9 +216,9 @@ def level_numbers(levels: tuple[str, ...], decimal: str) -> Doubles:
     return np.asarray(pd.to_numeric(pd.Series(levels, dtype=object), errors="coerce"), dtype=np.float64)
 
 
-def _spread(column: TextColumn, values: Doubles) -> Doubles:
-    """Return each row's value from each level's value; NaN if missing."""
-    spread: Doubles = np.append(values, np.nan)[column.codes]
+def _spread(column: TextColumn, values: Doubles, missing: float = np.nan) -> Doubles:
+    """Return each row's value from each level's value."""
+    spread: Doubles = np.append(values, missing)[column.codes]
     return spread
 
 
@@ -239,6 +242,14 @@ def _refuse_or_note(table: RawTable, column: Column, unread: NDArray[np.bool_], 
     )
 
 
+def _limit_flags(table: RawTable, column: Column) -> Doubles:
+    """Return 1 for each row whose cell is a limit with the column's sign."""
+    if column.of not in table.text:
+        return np.zeros(len(table))
+    text, sign = table.text[column.of], (column.words or ("", ""))[1]
+    return _spread(text, np.array([float(limit_of(level) == sign) for level in text.levels]), missing=0.0)
+
+
 def _parsed_numbers(table: RawTable, column: Column, notices: list[str]) -> Doubles:
     if column.name in table.moments:
         return table.moments[column.name]
@@ -254,8 +265,11 @@ def _parsed_numbers(table: RawTable, column: Column, notices: list[str]) -> Doub
         if column.overruled:
             _refuse_or_note(table, column, np.isnan(values), f"{quoted(words[0])} or {quoted(words[1])}", notices)
         return _spread(text, values)
-    values = level_numbers(text.levels, table.raw.decimal)
-    _refuse_or_note(table, column, np.isnan(values), "number", notices)
+    levels = text.levels
+    notation = column.notation
+    values = notation.numbers(levels) if notation else level_numbers(levels, table.raw.decimal)
+    unit = f" with {notation.unit}" if notation and notation.unit == "%" else ""
+    _refuse_or_note(table, column, np.isnan(values), f"number{unit}", notices)
     spread = _spread(text, values)
     _refuse_large(table, column.name, spread)
     return spread

@@ -100,7 +100,7 @@ class Model:
     @property
     def feature_names_in_(self) -> NDArray[Any]:
         """The columns that the model uses."""
-        return np.array([column.name for column in self.encodings[0].columns if column.features], dtype=object)
+        return np.array(self.encodings[0].used_columns, dtype=object)
 
     def classify(self, frame: pd.DataFrame, where: str = "the rows") -> Predictions:
         """Classes and probabilities of raw rows."""

@@ -30,10 +30,12 @@ from tuner.storage import (
     get_study,
     open_database,
     open_studies,
+    read_encoding,
     set_aside,
 )
 from tuner.trainers import TrialEnded, interruptible, trainer_of
 from tuner.trial import draw_dev_folds
+from tuner.workspace.creating import refuse_read_differently
 from tuner.workspace.locating import storage_url, stored_source
 
 MOST_STUDIES = 8
@@ -247,6 +249,7 @@ class Service:
         dataset = load_dataset(definition.data, source.folder)
         if dataset.fingerprint != stored.fingerprint:
             raise StorageError(f"{dataset.path} is not the file the study was made from. Copy the original file here")
+        refuse_read_differently(stored.name, read_encoding(self.database, stored.study_id), dataset.encoding)
         task = Task(
             study_id=stored.study_id,
             trainer=trainer,

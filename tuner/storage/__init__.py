@@ -56,6 +56,7 @@ from tuner.storage.studies import (
     no_study,
     raise_budget,
     read_dev_set,
+    read_encoding,
     read_points,
     record_test_evaluation,
     set_budget,

@@ -159,6 +159,14 @@ def read_dev_set(database: Database, study_id: int) -> tuple[np.ndarray, np.ndar
     return np.frombuffer(row.dev_rows, "<i8"), np.frombuffer(row.dev_classes, "<i4")
 
 
+def read_encoding(database: Database, study_id: int) -> dict[str, Any]:
+    """How a study's data is encoded, as JSON."""
+    with database.reading() as connection:
+        query = sa.select(tables.studies.c.encoding).where(tables.studies.c.study_id == study_id)
+        encoding: dict[str, Any] = json.loads(connection.execute(query).scalar_one())
+    return encoding
+
+
 def study_names(database: Database) -> list[str]:
     """All studies of ours, oldest first."""
     s, o = tables.studies.c, optuna_internals.studies.c

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tuner.commands import command_text
-from tuner.data import Dataset, check_data_quality
+from tuner.data import Dataset, check_data_quality, read_differently
 from tuner.errors import NoDatabaseError, StorageError, UsageError
 from tuner.formatting import headline
 from tuner.outcomes import Finding
@@ -29,6 +29,7 @@ from tuner.storage import (
     is_imported,
     no_study,
     read_dev_set,
+    read_encoding,
     shown,
     study_names,
     update_study,
@@ -202,11 +203,14 @@ def _begun_with(stored: StoredStudy) -> str | None:
 def _continue(database: Database, stored: StoredStudy, new: NewStudy, *, allow_changed: bool) -> StoredStudy:
     """Update what may change: the definition's text, its budget, [diagnosis]."""
     changed: dict[str, Any] = {}
-    if identity_changes(stored.identity, new.identity):
-        if not allow_changed:
-            refuse_changed(database, stored, new.identity)
+    if not allow_changed:
+        refuse_changed(database, stored, new.identity)
+        refuse_read_differently(stored.name, read_encoding(database, stored.study_id), new.encoding)
+    elif identity_changes(stored.identity, new.identity):
         _refuse_other_dev_set(database, stored, new)
         changed = {"identity": new.identity, "fingerprint": new.fingerprint, "data_path": new.data_path}
+    if allow_changed:
+        update_study(database, stored.study_id, encoding=new.encoding)
     if stored.definition != new.definition:
         changed["definition"] = new.definition
         before = parse_definition(stored.definition, f"study {stored.name!r}").search.trials
@@ -238,6 +242,15 @@ def refuse_changed(database: Database, stored: StoredStudy, identity: dict[str, 
             f"study {stored.name!r} in {database.name} was made from another study file: {'; '.join(changes)}. "
             f"Start a new study with: {command_text('search', stored.name, '--name', new_name, '--from', stored.name)} "
             "(or continue with --allow-changed)"
+        )
+
+
+def refuse_read_differently(name: str, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise StorageError if the study's data was encoded from other readings of the same cells."""
+    if difference := read_differently(before, now):
+        raise StorageError(
+            f"study {name!r} was made by another version of tuner, which read {difference}. Search the data again "
+            "with --name NEW, or set the column's kind in [data.columns] and pass --allow-changed"
         )
 
 

@@ -40,7 +40,7 @@ from tuner.study import (
     require_trackers,
 )
 from tuner.trainers import Trainer, trainer_of
-from tuner.workspace.creating import PreparedStudy, prepare
+from tuner.workspace.creating import PreparedStudy, prepare, refuse_read_differently
 from tuner.workspace.locating import (
     Located,
     StudyPlace,
@@ -268,6 +268,7 @@ def load_searched(place: StudyPlace, dataset: Dataset | None = None) -> tuple[St
             f"{dataset.path or 'the rows'}: changed since study {record.name!r} was searched (fingerprint "
             f"{dataset.fingerprint[:12]}, recorded {record.fingerprint[:12]}). Restore the file"
         )
+    refuse_read_differently(record.name, record.encoding, dataset.encoding)
     return record, dataset
 
 

@@ -15,14 +15,14 @@ from tuner.data.dates import seconds_of
 from tuner.data.encoders import FittedColumn, Reads
 from tuner.data.encoding import Encoding
 from tuner.data.in_memory import as_table
+from tuner.data.missing import MISSING_LABELS, missing_cells
 from tuner.data.settings import DataSettings
 from tuner.data.sources import read_pieces
-from tuner.data.sources.delimited import MISSING as MISSING_CELLS
-from tuner.data.sources.delimited import MISSING_LABELS, looks_numeric
+from tuner.data.sources.delimited import looks_numeric
 from tuner.data.sources.opening import readable
 from tuner.data.sources.raw import Raw, Wanted, by_row, with_text_names
 from tuner.data.tables import text_of
-from tuner.data.targets import match_labels, read_labels
+from tuner.data.targets import labeled_rows, match_labels, read_labels
 from tuner.errors import ArgumentError, DataError
 from tuner.formatting import quoted
 
@@ -76,7 +76,8 @@ def read_labeled(
         name = encoding.target if raw.target is None else raw.target
         if raw.labels is None and name not in raw.frame.columns:
             raise DataError(f"{raw.where}: no target column {quoted(name)}; it is needed to measure errors")
-        labels = read_labels(raw, name, settings.missing)
+        raw = labeled_rows(raw, settings, name, alone=False)
+        labels = read_labels(raw, name, settings)
         yield raw.frame, match_labels(raw, name, labels, class_names)[0]
 
 
@@ -116,10 +117,10 @@ def missing_numbers(column: FittedColumn, missing: Sequence[str]) -> list[float]
     return sorted({float(cell) for cell in missing if looks_numeric(cell) and math.isfinite(float(cell))})
 
 
-def missing_texts(missing: Sequence[str]) -> list[str]:
+def missing_texts(encoding: Encoding) -> list[str]:
     """Return the texts of a category that count as missing: ?, NA and others, and those of the definition."""
-    numbers = [text_of(float(cell)) for cell in missing if looks_numeric(cell)]
-    return sorted({*MISSING_CELLS, *missing, *numbers})
+    numbers = [text_of(float(cell)) for cell in encoding.missing if looks_numeric(cell)]
+    return sorted({*missing_cells(encoding.missing, encoding.keep), *numbers})
 
 
 def _matrix(columns: dict[str, NDArray[Any]], names: list[str], n: int, dtype: Any) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tuner.data.dates import detect_format, seconds_of
 from tuner.data.encoders import Column, TextColumn
 from tuner.data.kinds import decide_kinds
+from tuner.data.missing import missing_cells
 from tuner.data.settings import DataSettings
 from tuner.data.sources.delimited import target_among
 from tuner.data.sources.raw import Raw, by_row, with_text_names
@@ -107,7 +108,8 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     split = _split(source, settings, special, y, groups, raws)
     skip = frozenset({target, *(name for name in special.values() if name not in settings.columns)})
     aligned = {key: with_columns(raw, list(source.names), "which the training file has") for key, raw in raws.items()}
-    tables = {key: raw_table(raw, skip, settings.missing) for key, raw in aligned.items()}
+    absent = missing_cells(settings.missing, settings.keep)
+    tables = {key: raw_table(raw, skip, absent) for key, raw in aligned.items()}
     train = tuple(Selection("source", rows) for rows in split.train)
     seen = split.train[0] if len(train) == 1 else np.sort(np.concatenate(split.dev))
     columns = decide_kinds(tables["source"], seen, settings)
@@ -145,7 +147,7 @@ def _classes(
 ) -> tuple[tuple[str, ...], dict[str, Ints], list[str]]:
     """The training file's classes, each file's rows as their indices (n,), and what is to be noted of the files."""
     notices = [notice for raw in raws.values() for notice in raw.notices]
-    labels = {key: read_labels(raw, _target_in(raw, target), settings.missing) for key, raw in raws.items()}
+    labels = {key: read_labels(raw, _target_in(raw, target), settings) for key, raw in raws.items()}
     class_names, y = find_classes(raws["source"], target, labels["source"], settings)
     every_y = {"source": y}
     for key in labels.keys() - {"source"}:

@@ -34,6 +34,7 @@ from tuner.data.encoders import (
     divisor,
     slice_or_places,
 )
+from tuner.data.missing import missing_cells
 from tuner.data.settings import DataSettings, MissingCells
 from tuner.data.sources.opening import usable_rows
 from tuner.data.sources.raw import Raw, by_row, with_text_names
@@ -49,7 +50,10 @@ CELLS_AT_ONCE = 1 << 17  # 1 MB of float64: a chunk stays in the processor's cac
 
 @dataclass(frozen=True, kw_only=True)
 class Encoding:
-    """A fitted encoding: ``transform`` makes a network's input of raw rows, ``to_json``/``from_json`` keep it."""
+    """A fitted encoding: ``transform`` makes a network's input of raw rows, ``to_json``/``from_json`` keep it.
+
+    ``version``: 2 if it has what readers of version 1 would ignore, a notation of numbers or ``keep``.
+    """
 
     version: Literal[1, 2] = 1
     columns: tuple[FittedColumn, ...]
@@ -58,6 +62,7 @@ class Encoding:
     target: str
     image: tuple[Annotated[int, Field(ge=1)], ...] | None
     missing: MissingCells
+    keep: MissingCells = ()
     feature_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -89,8 +94,13 @@ class Encoding:
 
     def typed(self, raw: Raw) -> TypedTable:
         """Read every used column as its kind."""
-        table = raw_table(with_columns(raw, self.used_columns, "which the model uses"), frozenset(), self.missing)
+        table = raw_table(with_columns(raw, self.used_columns, "which the model uses"), frozenset(), self.absent)
         return typed_table(table, {column.name: column for column in self.columns})
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """The texts that count as missing."""
+        return missing_cells(self.missing, self.keep)
 
     @property
     def used_columns(self) -> list[str]:
@@ -129,7 +139,7 @@ def encode_raw(encodings: Sequence[Encoding], raw: Raw) -> list[Floats]:
     inputs = []
     for encoding in encodings:
         used = [column for column in encoding.columns if column.features]
-        reading = (encoding.missing, *(column.reading for column in used))
+        reading = (encoding.absent, *(column.reading for column in used))
         if reading not in tables:
             tables[reading] = encoding.typed(raw)
         typed = tables[reading]
@@ -261,13 +271,14 @@ def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list
         )
     return [
         Encoding(
-            version=2 if any(column.notation for column in columns) else 1,  # what reads version 1 knows no notations
+            version=2 if assembly.settings.keep or any(column.notation for column in columns) else 1,
             columns=columns,
             n_features=len(names),
             source_columns=assembly.source_columns,
             target=assembly.target,
             image=assembly.image,
             missing=assembly.settings.missing,
+            keep=assembly.settings.keep or (),
             feature_names=names,
         )
         for columns in placed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal, InvalidOperation
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from tuner.data.dates import DetectedFormat, detect_format, seconds_of
 from tuner.data.encoders import ENCODERS, NO_VALUE, NOISE, Column, ColumnSettings, Reads, TextColumn, rare_below
+from tuner.data.missing import MISSING
 from tuner.data.notation import LIMIT_NAMES, Notation, detect_notation, example_of
 from tuner.data.settings import DataSettings
 from tuner.data.tables import BOOLEAN_WORDS, RawTable, as_text, level_numbers, nearest, toml_key
@@ -186,9 +188,29 @@ def _read_text(name: str, table: RawTable, counts: Ints) -> Column:
     column, present = table.text[name], int(counts.sum())
     if not present:
         return Column(name, "drop", NO_VALUE)
-    numeric = ~np.isnan(level_numbers(column.levels, table.raw.decimal))
-    not_numeric = int(counts[~numeric].sum())
+    kept = np.array([level in MISSING for level in column.levels])  # by [data] keep: categories, but no numbers
+    if (other := counts * ~kept).any() and (values := _read_as_values(name, table, other)):
+        return values
     seen, seen_counts = seen_levels(column, counts)
+    lowered = {level.lower() for level in seen}
+    words = next((pair for pair in BOOLEAN_WORDS if lowered == set(pair)), None)
+    if words is not None:
+        return Column(name, "boolean", words=words)
+    if len(seen) == present and present >= DISTINCT_FROM:
+        is_text = np.mean([level.count(" ") + 1 for level in seen]) >= WORDS_OF_TEXT
+        return Column(name, "drop", FREE_TEXT if is_text else "identifier: every value is different")
+    numeric = ~np.isnan(level_numbers(tuple(seen), table.raw.decimal))
+    note = _note_of_categories(seen, seen_counts, numeric)
+    if not note and (column.codes < 0).any() and (spelled := table.raw.spelled(name)):
+        note = f"{spelled!r} is read as missing; if it is a category, set keep = {json.dumps([spelled])} in [data]"
+    return Column(name, "categorical", note=note)
+
+
+def _read_as_values(name: str, table: RawTable, counts: Ints) -> Column | None:
+    """Return a column of numbers or dates, if (nearly) all of its cells are such."""
+    present = int(counts.sum())
+    seen, seen_counts = seen_levels(table.text[name], counts)
+    not_numeric = int(seen_counts[np.isnan(level_numbers(tuple(seen), table.raw.decimal))].sum())
     if not_numeric and (notation := _notation_of_more(table, seen)):
         unread = int(seen_counts[np.isnan(notation.numbers(seen))].sum())
         if not unread or _few_bad(unread, present):
@@ -198,14 +220,7 @@ def _read_text(name: str, table: RawTable, counts: Ints) -> Column:
     detected = detect_format(seen, seen_counts)
     if detected is not None and _few_bad(present - round(detected.share * present), present):
         return Column(name, "date", date_format=detected.name, note=_read_as_date(name, detected, seen))
-    lowered = {level.lower() for level in seen}
-    words = next((pair for pair in BOOLEAN_WORDS if lowered == set(pair)), None)
-    if words is not None:
-        return Column(name, "boolean", words=words)
-    if len(seen) == present and present >= DISTINCT_FROM:
-        is_text = np.mean([level.count(" ") + 1 for level in seen]) >= WORDS_OF_TEXT
-        return Column(name, "drop", FREE_TEXT if is_text else "identifier: every value is different")
-    return Column(name, "categorical", note=_note_of_categories(seen, seen_counts, numeric[counts > 0]))
+    return None
 
 
 def _note_of_categories(seen: list[str], counts: Ints, numeric: NDArray[np.bool_]) -> str:

@@ -190,7 +190,7 @@ class FileReader(RowReader):
             with readable(file.path):
                 raw = format_of(file.path).read(file, wanted)
             file.refuse_changed()
-            raw = replace(raw, frame=with_text_names(raw.frame))
+            raw = _labeled(key, replace(raw, frame=with_text_names(raw.frame)), self.settings)
             yield key, raw
             if key == "source":
                 wanted = replace(wanted, names=tuple(raw.frame.columns), text=wanted.text | _text_columns(raw))
@@ -214,7 +214,18 @@ class FrameReader(RowReader):
 
     def raws(self) -> dict[str, Raw]:
         """Return the rows."""
-        return self._raws
+        return {key: _labeled(key, raw, self.settings) for key, raw in self._raws.items()}
+
+
+def _labeled(key: str, raw: Raw, settings: DataSettings) -> Raw:
+    """Return the rows of a table without those that the definition leaves out for want of a class."""
+    if not settings.drop_unlabeled:
+        return raw
+    from tuner.data.sources.delimited import target_among
+    from tuner.data.targets import labeled_rows
+
+    target = raw.target or target_among(raw.names, settings.target)
+    return labeled_rows(raw, settings, target, alone=key == "source")
 
 
 def _overruled_text(settings: DataSettings) -> frozenset[str]:

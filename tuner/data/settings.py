@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tuner.data.encoders import ColumnSettings, Kind
+from tuner.data.missing import MISSING
 
 # The size of a set: a fraction of the rows if below 1, else a number of rows; 0 for none.
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -69,6 +70,10 @@ class DataSettings(BaseModel):
     """The text encoding; by default UTF-8 or UTF-16, else Windows-1252 (with a note)."""
     missing: MissingCells = ()
     """Cells that count as missing, besides empty cells, ?, NA, NaN, null, None and similar."""
+    keep: MissingCells | None = None
+    """Spellings of these that are values instead: classes, or categories (a number or date is still missing there)."""
+    drop_unlabeled: bool | None = None
+    """Whether rows without a class, and rows of a class with a single example, are left out instead of refused."""
     columns: dict[str, Kind | ColumnSettings] = Field(default_factory=dict)
     """Overrides the detected kind of a column: NAME = "categorical", or NAME = { kind = "categorical", rare = 20 }."""
     image: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, max_length=3)] | None = None
@@ -85,6 +90,14 @@ class DataSettings(BaseModel):
     """Number of cross-validation folds: every row outside the test set is a dev row once."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the split only: it does not depend on the search's seed."""
+
+    @field_validator("keep")
+    @classmethod
+    def _kept_cells_would_be_missing(cls, cells: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        usual = MISSING - {""}
+        if unusual := next((cell for cell in cells or () if cell not in usual), None):
+            raise ValueError(f"expected some of {', '.join(sorted(usual))}, got {unusual!r}, which is a value anyway")
+        return cells
 
     @model_validator(mode="after")
     def _keys_agree(self) -> Self:

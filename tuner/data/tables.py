@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from tuner.data.dates import seconds_of
 from tuner.data.encoders import Column, Doubles, Reads, TextColumn
+from tuner.data.missing import MISSING
 from tuner.data.notation import limit_of
-from tuner.data.sources.delimited import MISSING, looks_numeric
+from tuner.data.sources.delimited import looks_numeric
 from tuner.data.sources.raw import Raw
 from tuner.errors import DataError
 from tuner.formatting import count, did_you_mean, quoted, shorten
@@ -111,12 +112,15 @@ def is_date(series: pd.Series[Any]) -> bool:
     return getattr(series.dtype, "kind", "") == "M"
 
 
-def raw_table(raw: Raw, skip: frozenset[str], missing: tuple[str, ...]) -> RawTable:
-    """Sort a frame's columns by type, without those in ``skip`` (target and columns of the split)."""
+def raw_table(raw: Raw, skip: frozenset[str], absent: frozenset[str]) -> RawTable:
+    """Sort a frame's columns by type, without those in ``skip`` (target and columns of the split).
+
+    ``absent``: the texts that count as missing; numbers among them, like -999, do, too.
+    """
     import pandas as pd
     from pandas.api import types
 
-    frame, absent = raw.frame, MISSING | set(missing)
+    frame = raw.frame
     names = tuple(name for name in raw.names if name not in skip)
     numeric, text, moments, booleans = [], {}, {}, set()
     for name in names:
@@ -133,7 +137,7 @@ def raw_table(raw: Raw, skip: frozenset[str], missing: tuple[str, ...]) -> RawTa
             moments[name] = seconds_of(series)
         else:
             text[name] = text_column(series, where, absent)
-    numbers = without_stand_ins(number_matrix(frame, numeric), missing)
+    numbers = without_stand_ins(number_matrix(frame, numeric), absent - MISSING)
     return RawTable(raw, names, numbers, text, moments, frozenset(booleans))
 
 
@@ -147,7 +151,7 @@ def number_matrix(frame: pd.DataFrame, names: list[str]) -> Numbers:
     return Numbers(tuple(names), picked.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def without_stand_ins(numbers: Numbers, missing: tuple[str, ...]) -> Numbers:
+def without_stand_ins(numbers: Numbers, missing: frozenset[str]) -> Numbers:
     """Set numbers that the definition calls missing (like -999) to NaN."""
     stand_ins = [float(cell) for cell in missing if looks_numeric(cell)]
     if not stand_ins or not numbers.names:
@@ -225,6 +229,9 @@ def _spread(column: TextColumn, values: Doubles, missing: float = np.nan) -> Dou
 def _refuse_or_note(table: RawTable, column: Column, unread: NDArray[np.bool_], what: str, notices: list[str]) -> None:
     """Refuse cells that are not of the column's kind; if the definition sets the kind, they count as missing."""
     text = table.text[column.name]
+    unread = unread & [
+        level not in MISSING for level in text.levels
+    ]  # [data] keep makes categories of them, no numbers
     rows = np.flatnonzero((text.codes >= 0) & np.append(unread, False)[text.codes])
     if not len(rows):
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -10,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.encoders import Reads, TextColumn
+from tuner.data.missing import MISSING_LABELS, missing_labels
 from tuner.data.settings import DataSettings
-from tuner.data.sources.delimited import MISSING_LABELS, looks_numeric, target_among
+from tuner.data.sources.delimited import looks_numeric, target_among
 from tuner.data.sources.raw import Raw
-from tuner.data.tables import nearest, no_column, text_column
+from tuner.data.tables import nearest, no_column, text_column, text_of
 from tuner.errors import DataError
-from tuner.formatting import count, join, quoted, shorten
+from tuner.formatting import count, join, quoted, shorten, some_of
 
 Ints = NDArray[np.int64]
 
@@ -23,6 +25,7 @@ MANY = 20  # distinct numbers up to which a numeric target is always taken as cl
 MOST_INTEGERS = 100  # distinct integers up to which a target with enough rows per class is taken as classes
 ROWS_PER_CLASS = 10
 LONGEST_CLASS = 1000  # characters of its name
+LEAVE_OUT = "--drop-unlabeled (drop_unlabeled = true in [data]) leaves out such rows"
 MOST_NAMES = 40  # columns listed in a message; the target is often the last one
 
 
@@ -45,15 +48,49 @@ def target_name(raw: Raw, settings: DataSettings) -> str:
     raise no_column(raw, settings.target, " ([data] target)", hint)
 
 
-def read_labels(raw: Raw, name: str, missing: Sequence[str]) -> TextColumn:
+def read_labels(raw: Raw, name: str, settings: DataSettings) -> TextColumn:
     """Return the target's cells as text; refuse missing ones."""
-    labels = text_column(raw.cells(name), f"{raw.where}, column {quoted(name)}", MISSING_LABELS | set(missing))
+    labels = _label_cells(raw, name, settings)
     absent = np.flatnonzero(labels.codes < 0)
     if len(absent):
         others = len(absent) - 1
         more = f" (and {others:,} more row{'s' if others > 1 else ''})" if others else ""
-        raise DataError(f"{raw.at(int(absent[0]), name)}: the target is missing{more}; expected a class in every row")
+        spelled = text_of(cell) if isinstance(cell := raw.cells(name).iloc[int(absent[0])], str) else ""
+        is_usual = spelled in MISSING_LABELS and spelled != ""
+        what = f"{quoted(spelled)}, which counts as missing{more}" if spelled else f"missing{more}"
+        keep = f" If it is a class, set keep = {json.dumps([spelled])} in [data]." if is_usual else ""
+        raise DataError(
+            f"{raw.at(int(absent[0]), name)}: the target is {what}; expected a class in every row.{keep} {LEAVE_OUT}"
+        )
     return labels
+
+
+def _label_cells(raw: Raw, name: str, settings: DataSettings) -> TextColumn:
+    absent = missing_labels(settings.missing, settings.keep)
+    return text_column(raw.cells(name), f"{raw.where}, column {quoted(name)}", absent)
+
+
+def labeled_rows(raw: Raw, settings: DataSettings, name: str | None, *, alone: bool) -> Raw:
+    """Return the rows that have a class, if the definition leaves out the others; it is noted how many they are.
+
+    ``alone``: without rows of a class with a single example, too, which could not be in both train and dev.
+    """
+    if not settings.drop_unlabeled or name is None or (raw.labels is None and name not in raw.frame.columns):
+        return raw
+    labels = _label_cells(raw, name, settings)
+    has_class = labels.codes >= 0
+    counts = np.bincount(labels.codes[has_class], minlength=len(labels.levels))
+    single = [level for level, n in zip(labels.levels, counts, strict=True) if n == 1] if alone else []
+    keep = has_class & ~np.append(counts == 1, False)[labels.codes] if single else has_class
+    if keep.all():
+        return raw
+    if not keep.any():
+        raise DataError(f"{raw.where}, column {quoted(name)}: no row has a class")
+    notices = [f"left out {count(int((~has_class).sum()), 'row')} without a class"] if not has_class.all() else []
+    if single:
+        of = f"classes with one example ({some_of(list(map(quoted, single)), 5)})"
+        notices.append(f"left out {count(len(single), 'row')} of {of}")
+    return raw.only(np.flatnonzero(keep), (*raw.notices, *(f"{raw.where}: {notice}" for notice in notices)))
 
 
 def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings) -> tuple[tuple[str, ...], Ints]:
@@ -80,7 +117,7 @@ def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings
         others = f", like {count(len(single) - 1, 'other class', 'other classes')}" if len(single) > 1 else ""
         raise DataError(
             f"{raw.at(row, name)}: class {quoted(labels.levels[level])} has only this example{others}; "
-            "expected at least two examples of each class, one for train and one for dev"
+            f"expected at least two examples of each class, one for train and one for dev. {LEAVE_OUT}"
         )
     if numbers is None:
         return labels.levels, labels.codes

@@ -219,7 +219,7 @@ def _network(nodes: _Nodes, network: Network, X: str, positions: Sequence[int], 
 def _read_missing(nodes: _Nodes, model: Model, place: Mapping[str, int]) -> None:
     """What counts as missing besides NaN and empty texts: the spellings of ``tuner predict``."""
     spelled = model.encodings[0].missing
-    nodes.missing = missing_texts(spelled)
+    nodes.missing = missing_texts(model.encodings[0])
     columns = {column.name: column for encoding in model.encodings for column in encoding.columns if column.features}
     values = {
         place[name]: missing_numbers(column, spelled)

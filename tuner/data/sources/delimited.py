@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuner.data.encoders import NOISE
+from tuner.data.missing import missing_cells
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
 from tuner.data.sources.opening import DataFile, read_bytes, unpacked_size
-from tuner.data.sources.raw import LARGEST_EXACT, Raw, Wanted
+from tuner.data.sources.raw import LARGEST_EXACT, Raw, Wanted, most_spelled
 from tuner.errors import DataError
 from tuner.formatting import message_of, quoted
 
@@ -31,15 +32,10 @@ if TYPE_CHECKING:
 HEAD = 1 << 18  # bytes used to detect the dialect
 SCAN = 1 << 24  # bytes scanned at once for ragged lines
 LONGEST = 1 << 26  # bytes of a record
+FIRST_ROWS = 5000  # rows that show how missing cells are written
 NOT_TEXT = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"})
 DELIMITERS = (";", "\t", "|", ",")  # of two that fit, the comma may be the decimal sign
 QUOTE, NEWLINE = ord('"'), ord("\n")
-
-# Missing values of pandas, and "?" of the UCI repository.
-MISSING = frozenset(
-    {"", "?", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "<NA>", "#N/A", "#NA", "NaT"}
-)
-MISSING_LABELS = MISSING - {"None", "n/a"}  # both can be names of classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,10 +381,9 @@ def parse(where: str, data: bytes, dialect: Dialect, wanted: Wanted, target: str
 
     if not line_is_regular(data, dialect):
         refuse_ragged(where, data, dialect)
-    extra = set(wanted.settings.missing)
-    missing = dict.fromkeys(dialect.names, sorted(MISSING | extra))
+    missing = dict.fromkeys(dialect.names, sorted(missing_cells(wanted.settings.missing, wanted.settings.keep)))
     if target is not None:
-        missing[target] = sorted(MISSING_LABELS | extra)
+        missing[target] = [""]  # a refusal shows how the others are spelled
     buffer = io.BytesIO(data)
     buffer.seek(dialect.start)
     try:
@@ -453,7 +448,29 @@ def read_delimited(file: DataFile, wanted: Wanted) -> Raw:
 def raw_of(path: Path, frame: pd.DataFrame, data: bytes, dialect: Dialect) -> Raw:
     """Return the rows parsed from ``data``, with their line numbers."""
     line_of = partial(line_of_row, data, dialect)
-    return Raw(frame, str(path), line_of, decimal=dialect.decimal, notices=dialect.notices)
+    spelling = partial(_spelling, data, dialect)
+    return Raw(frame, str(path), line_of, decimal=dialect.decimal, spelling=spelling, notices=dialect.notices)
+
+
+def _spelling(data: bytes, dialect: Dialect, name: str) -> str:
+    """Return how the first missing cells of a column are written."""
+    import pandas as pd
+
+    buffer = io.BytesIO(data)
+    buffer.seek(dialect.start)
+    cells = pd.read_csv(
+        buffer,
+        sep=dialect.delimiter,
+        header=None,
+        names=list(dialect.names),
+        usecols=[name],
+        index_col=False,
+        dtype=str,
+        na_filter=False,
+        skipinitialspace=True,
+        nrows=FIRST_ROWS,
+    )
+    return most_spelled(cells[name])
 
 
 def measure_delimited(file: DataFile, settings: DataSettings) -> None:

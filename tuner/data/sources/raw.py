@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tuner.data.missing import MISSING
 from tuner.data.settings import DataSettings
 from tuner.errors import DataError
 from tuner.formatting import quoted
@@ -44,6 +46,7 @@ class Raw:
     ``labels``: the target's cells if the format keeps them apart from the columns, and ``target`` their name; ``group``
     likewise, with its name.
     ``decimal``: the decimal sign in cells read as text.
+    ``spelling``: how missing cells of a column of text are written, if the frame does not show it.
     """
 
     frame: pd.DataFrame
@@ -54,6 +57,7 @@ class Raw:
     group: pd.Series[Any] | None = None
     image: tuple[int, ...] | None = None
     decimal: str = "."
+    spelling: Callable[[str], str] | None = None
     notices: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -72,11 +76,38 @@ class Raw:
         place = f"{self.where}, {self.line_of(row)}"
         return place if column is None else f"{place}, column {quoted(column)}"
 
+    def spelled(self, name: str) -> str:
+        """Return how missing cells of a column of text are written, like NA; empty if they are empty."""
+        if self.spelling is not None:
+            return self.spelling(name)
+        return most_spelled(self.frame[name].astype(object))
+
+    def only(self, rows: NDArray[np.int64], notices: tuple[str, ...]) -> Raw:
+        """Return some of the rows; messages name the same lines as before."""
+
+        def picked(column: pd.Series[Any] | None) -> pd.Series[Any] | None:
+            return None if column is None else column.iloc[rows].reset_index(drop=True)
+
+        return replace(
+            self,
+            frame=self.frame.iloc[rows].reset_index(drop=True),
+            line_of=lambda row: self.line_of(int(rows[row])),
+            labels=picked(self.labels),
+            group=picked(self.group),
+            notices=notices,
+        )
+
     def cells(self, name: str) -> pd.Series[Any]:
         """Return one column, or the labels or groups if they have this name."""
         if self.labels is not None and name == self.target:
             return self.labels
         return self.group if self.group is not None and name == self.group.name else self.frame[name]
+
+
+def most_spelled(cells: pd.Series[Any]) -> str:
+    """Return the most frequent word for a missing cell; empty if there is none."""
+    words = cells[cells.isin(MISSING - {"", "?"})].value_counts()
+    return str(words.index[0]) if len(words) else ""
 
 
 def _is_beyond_dates(cells: pd.Series[Any]) -> bool:

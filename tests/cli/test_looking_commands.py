@@ -41,6 +41,26 @@ def test_init_names_files_far_away_by_their_absolute_path(
     assert read_source(deep / "studies" / "my.toml").definition.data.source == source.format(data.parent)
 
 
+def test_init_keeps_how_a_data_file_is_read_and_split(workplace: Path, here: Run) -> None:
+    """A file in another encoding, without a header, is read by options, which the definition then has as keys."""
+    lines = small_table().replace("red", "r\N{LATIN SMALL LETTER O WITH DIAERESIS}t").splitlines()[1:]
+    (workplace / "my.csv").write_text("\n".join([*lines, "1" + "\t" * lines[0].count(",")]).replace(",", "\t"), "cp850")
+    last = str(lines[0].count(","))
+    options = ["--encoding", "cp850", "--no-header", "--delimiter", "tab", "--missing", "-1", "--keep", "NA"]
+    options += ["--drop-unlabeled", "--folds", "3", "--group", "0"]
+    result = here("init", "my.csv", "--target", last, *options)
+    assert result.returncode == 0, result.stderr
+    assert "left out 1 row without a class" in result.stdout
+    data = read_source(workplace / "studies" / "my.toml").definition.data
+    assert (data.encoding, data.header, data.delimiter, data.missing) == ("cp850", False, "\t", ("-1",))
+    assert (data.keep, data.drop_unlabeled, data.folds, data.group) == (("NA",), True, 3, "0")
+    again = here("data", "my.csv", "--folds", "4")
+    assert again.returncode == 2
+    assert "studies/my.toml already exists and has folds = 3 in [data], unlike --folds 4" in again.stderr
+    assert here("data", "my.csv", *options).returncode == 0
+    assert here("init", "--example", "--folds", "3").returncode == 2
+
+
 def test_init_names_the_schema_that_it_writes(workplace: Path, here: Run) -> None:
     """An editor that opens the definition finds the schema beside it, and finds nothing to complain of."""
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tuner.cli.data_options import takes_data_options
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument, TargetOption
 from tuner.cli.printing import print_result
 
 
+@takes_data_options
 def data(
     study: StudyArgument,
+    of_data: dict[str, Any],
     target: TargetOption = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
@@ -19,7 +22,7 @@ def data(
     from tuner.data import check_data_quality, describe
     from tuner.workspace import StudyRequest, load_study_data
 
-    source, dataset = load_study_data(StudyRequest(study, target, storage))
+    source, dataset = load_study_data(StudyRequest(study, target, storage, data=of_data))
     description = describe(dataset)
     findings = [finding.to_dict() for finding in check_data_quality(dataset)]
     name = source.definition.name

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from tuner.cli.data_options import takes_data_options
 from tuner.cli.printing import print_lines
 from tuner.commands import command_text
 from tuner.errors import UsageError
 
 
+@takes_data_options
 def init(
+    of_data: dict[str, Any],
     data: Annotated[Path | None, typer.Argument(metavar="DATA", help="The data file.", show_default=False)] = None,
     target: Annotated[str | None, typer.Option("--target", metavar="COL", help="The column to predict.")] = None,
     example: Annotated[
@@ -26,8 +29,10 @@ def init(
         raise UsageError(
             "name a data file (tuner init my.csv --target COLUMN), or pass --example for an included study"
         )
+    if example and of_data:
+        raise UsageError("--example copies a study file as it is; the options of a data file have no effect on it")
     name = data or Path("digits")
-    written, notices = (write_example(str(name)), ()) if example else make_definition_file(name, target)
+    written, notices = (write_example(str(name)), ()) if example else make_definition_file(name, target, of_data)
     for notice in notices:
         print_lines(f"note: {notice}")
     print_lines(f"written: {written}. Edit it if you like, then run: {command_text('search', written.stem)}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from tuner import fork_server
+from tuner.cli.data_options import takes_data_options
 from tuner.cli.options import (
     ABOVE,
     AllowTrainerOption,
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
     from tuner.workspace import PreparedStudy
 
 
+@takes_data_options
 def search(
     study: StudyArgument,
+    of_data: dict[str, Any],
     target: TargetOption = None,
     trials: Annotated[
         int | None, typer.Option("--trials", metavar="N", min=1, help="Run exactly N more trials.")
@@ -103,7 +106,7 @@ def search(
     check_executor(executor, scheduler, storage)
     request = SearchRequest(trials, total, workers, limit, scheduler, references)
     trainers = tuple(allow_trainer or ())
-    opened = open_study(StudyRequest(study, target, storage, name, from_study, allow_changed, trainers))
+    opened = open_study(StudyRequest(study, target, storage, name, from_study, allow_changed, trainers, of_data))
     print_lines(opened.headline + ("" if scheduler or workers else _more_cores()), err=as_json)
     if log_format == "json":
         log_json("started", study=opened.stored.name, storage=opened.database.name, data=opened.stored.data_path)

@@ -44,7 +44,7 @@ def target_name(raw: Raw, settings: DataSettings) -> str:
         return target
     hint = ""
     if settings.header and any(looks_numeric(name) for name in names):
-        hint = "; line 1 looks like data, not column names: if it is, set header = false in [data]"
+        hint = "; line 1 looks like data, not column names: if it is, set header = false in [data] (--no-header)"
     raise no_column(raw, settings.target, " ([data] target)", hint)
 
 

@@ -19,6 +19,13 @@ SMALLEST_BATCH = 16
 ALIGN = 44
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 ROWS = {
+    "encoding": "of the text",
+    "delimiter": "between cells",
+    "header": "whether line 1 has the column names",
+    "missing": "cells that count as missing, besides the usual ones",
+    "keep": "cells that are values, not missing",
+    "drop_unlabeled": "leave out rows without a class, and classes with one example",
+    "time": "the latest rows are dev and test",
     "group": "rows of one group are never split between sets",
     "dev": "dev rows of their own",
     "test": "test rows of their own",
@@ -51,8 +58,8 @@ def make_definition(
 ) -> str:
     """Return the TOML text of a definition.
 
-    ``source`` is a data file, absolute or relative to the definition's folder; None for rows in memory, of which
-    ``rows`` says more: keys of [data].
+    ``source`` is a data file, absolute or relative to the definition's folder; None for rows in memory.  ``rows`` says
+    more of the rows: keys of [data].
     """
     hidden = [64, 32] if shape.n_train < 20_000 else [128, 64]
     metric = BALANCED_ERROR if shape.is_imbalanced else ERROR
@@ -68,8 +75,11 @@ def make_definition(
         else None,
         _line("target", target, "the column to predict") if target is not None else None,
         *(_line(key, rows[key], comment) for key, comment in ROWS.items() if key in rows),
-        _line("folds", 5, "small data: cross-validation on the rows outside the test set")
-        if uses_folds(shape.n_rows) and "dev" not in rows
+        _line("folds", rows.get("folds", 5), "cross-validation on the rows outside the test set")
+        if "folds" in rows or (uses_folds(shape.n_rows) and rows.keys().isdisjoint({"dev", "time"}))
+        else None,
+        "# " + _line("split", {"test": 0}, "if you hold a test set of your own: all rows are train and dev")
+        if "test" not in rows
         else None,
         _line("seed", 0, "seed of the split only: it does not depend on the search's seed"),
         "",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from tuner.commands import command_text
-from tuner.data import DataSettings, FileReader, RowReader
+from tuner.data import FileReader, RowReader
 from tuner.errors import NoDatabaseError, UsageError
 from tuner.files import read_small, translated, write_new, write_whole
 from tuner.formatting import message_of, shorten
@@ -38,9 +40,12 @@ from tuner.study import (
     parse_definition,
     rename_definition,
     schema_text,
+    toml,
     uses_folds,
+    validate_definition,
 )
 
+NO_KEYS: Mapping[str, Any] = MappingProxyType({})
 MOST_LEVELS_UP = 2
 """A definition names a data file farther up by its absolute path."""
 
@@ -108,14 +113,21 @@ def storage_url(storage: str | None, beside: Path | None = None) -> URL:
 
 @contextmanager
 def locate(
-    study: str, storage: str | None = None, *, target: str | None = None, name: str | None = None
+    study: str,
+    storage: str | None = None,
+    *,
+    target: str | None = None,
+    name: str | None = None,
+    data: Mapping[str, Any] = NO_KEYS,
 ) -> Iterator[Located]:
     """Find the study, making a definition for a data file that has none.  Raises UsageError if there is no such study.
 
-    ``name``: the name of a data file's study, instead of the file's.
+    ``name``: the name of a data file's study, instead of the file's.  ``data``: what [data] of its definition says
+    besides source and target; that of an existing one must agree.
     """
     with ExitStack() as stack:
-        located = _locate(study, storage, target, name, stack)
+        asked = {**({} if target is None else {"target": target}), **data}
+        located = _locate(study, storage, asked, name, stack)
         stack.callback(located.close)
         yield located
 
@@ -132,46 +144,51 @@ def locate_again(place: StudyPlace) -> Iterator[Located]:
         located.close()
 
 
-def _locate(study: str, storage: str | None, target: str | None, name: str | None, stack: ExitStack) -> Located:
+def _locate(study: str, storage: str | None, asked: Mapping[str, Any], name: str | None, stack: ExitStack) -> Located:
     if os.path.isdir(study) and (is_path(study) or study in (".", "..")):
         raise UsageError(f"{study} is a folder. Name a study file (TOML), a data file, or a study")
     if is_path(study):
         path = Path(study)
         if path.suffix == ".toml":
             source = read_source(path)
-            _refuse_other_target(str(path), source, target)
+            _refuse_other_data(str(path), source, asked)
             return Located(source.definition.name, source, storage_url(storage, path.parent), path)
-        return _locate_data(path, storage_url(storage), target, name, stack)
+        return _locate_data(path, storage_url(storage), asked, name, stack)
     url = storage_url(storage)
     here = STUDIES / f"{study}.toml"
     if os.path.exists(here):
         source = read_source(here)
-        _refuse_other_target(str(here), source, target)
+        _refuse_other_data(str(here), source, asked)
         return Located(source.definition.name, source, url, here)
     stored = Located(study, None, url)
     if _holds(stored):
+        if stored.stored is not None and asked:
+            _refuse_other_data(f"study {study!r}", stored_source(stored.stored, shown(url)), asked)
         return stored
     shipped = shipped_studies() / f"{study}.toml"
     if os.path.exists(shipped):
-        return Located(study, read_source(shipped), url, shipped)
+        source = read_source(shipped)
+        _refuse_other_data(f"the included study {study!r}", source, asked)
+        return Located(study, source, url, shipped)
     raise UsageError(_not_found(study, url))
 
 
-def _locate_data(path: Path, url: URL, target: str | None, name: str | None, stack: ExitStack) -> Located:
+def _locate_data(path: Path, url: URL, asked: Mapping[str, Any], name: str | None, stack: ExitStack) -> Located:
     """Find or make a data file's definition; a new one is not written yet."""
     where = STUDIES / f"{name or study_name_of(path)}.toml"
     if os.path.exists(where):
         source = read_source(where)
-        _check_same_data(where, source, path, target)
+        _check_same_data(where, source, path, asked)
         return Located(source.definition.name, source, url, where)
     other = STUDIES / f"{study_name_of(path)}.toml"
     if os.path.exists(other):  # a study under another name keeps the edits made there
         source = read_source(other)
         with suppress(UsageError):
-            _check_same_data(other, source, path, target)
+            _check_same_data(other, source, path, asked)
             return Located(source.definition.name, source, url, where, unwritten=where)
-    reader = stack.enter_context(data_file_reader(path, target))
-    source = definition_for_data(reader, where)
+    data = {key: value for key, value in asked.items() if key != "target"}
+    reader = stack.enter_context(data_file_reader(path, asked.get("target"), data))
+    source = definition_for_data(reader, where, data)
     return Located(source.definition.name, source, url, where, unwritten=where, reader=reader)
 
 
@@ -237,20 +254,29 @@ def renamed(source: Source, name: str) -> Source:
     return Source(parse_definition(text, f"--name {name}"), text, source.folder)
 
 
-def _check_same_data(where: Path, source: Source, path: Path, target: str | None) -> None:
+def _check_same_data(where: Path, source: Source, path: Path, asked: Mapping[str, Any]) -> None:
     """Raise UsageError if an existing definition is about other data or another target."""
     data = source.definition.data
     named = resolved(source.folder / data.source) if data.source else None
     if named != resolved(path):
         raise UsageError(f"{where} already exists and is about {named}, not {path}. Name the new study with --name NEW")
-    _refuse_other_target(f"{where} already exists and", source, target)
+    _refuse_other_data(f"{where} already exists and", source, asked)
 
 
-def _refuse_other_target(what: str, source: Source, target: str | None) -> None:
-    """Raise UsageError if ``--target`` differs from an existing definition's target."""
-    given = source.definition.data.target
-    if target is not None and str(given) != target:
-        raise UsageError(f"{what} predicts {given!r}, not --target {target!r}. Edit or rename it")
+def _refuse_other_data(what: str, source: Source, asked: Mapping[str, Any]) -> None:
+    """Raise UsageError if ``--target`` or another option differs from an existing definition's [data]."""
+    given = source.definition.data
+    if "target" in asked and str(given.target) != asked["target"]:
+        raise UsageError(f"{what} predicts {given.target!r}, not --target {asked['target']!r}. Edit or rename it")
+    for key, value in asked.items():
+        present = getattr(given, key)
+        if key != "target" and (list(present or ()) if isinstance(value, list) else present) != value:
+            option = f"--no-{key}" if value is False else f"--{key.replace('_', '-')}"
+            option += (
+                "" if isinstance(value, bool) else f" {value if isinstance(value, int | str) else ' '.join(value)}"
+            )
+            has = f"{key} = {toml(present)}" if present not in (None, ()) else f"no {key}"
+            raise UsageError(f"{what} has {has} in [data], unlike {option}. Edit or rename it")
 
 
 def study_name_of(path: Path) -> str:
@@ -262,14 +288,18 @@ def study_name_of(path: Path) -> str:
     return cleaned or "study"
 
 
-def data_file_reader(path: Path, target: str | None) -> FileReader:
-    """A reader for a data file that has no definition yet.  Raises UsageError if the file does not exist."""
+def data_file_reader(path: Path, target: str | None, data: Mapping[str, Any] = NO_KEYS) -> FileReader:
+    """A reader for a data file that has no definition yet, with some keys of [data].
+
+    Raises UsageError if the file does not exist, or for a key with another value than it may have.
+    """
     if not path.exists():
         raise UsageError(f"{path}: no such file; expected a study file (TOML) or a data file")
-    return FileReader(DataSettings(source=str(resolved(path)), target=target), Path.cwd())
+    section = {"source": str(resolved(path)), "target": target, **data}
+    return FileReader(validate_definition({"name": "data", "data": section}, str(path)).data, Path.cwd())
 
 
-def definition_for_data(reader: FileReader, where: Path) -> Source:
+def definition_for_data(reader: FileReader, where: Path, data: Mapping[str, Any] = NO_KEYS) -> Source:
     """Make a definition for a data file, to be written to ``where``.  Raises DataError."""
     path = reader.path
     reader.measure()
@@ -277,7 +307,7 @@ def definition_for_data(reader: FileReader, where: Path) -> Source:
     is_near = relative.split(os.sep).count(os.pardir) <= MOST_LEVELS_UP
     target = reader.settings.target
     named = None if target is None else str(target)
-    text = make_definition(where.stem, relative if is_near else str(path), named, shape_of(reader))
+    text = make_definition(where.stem, relative if is_near else str(path), named, shape_of(reader), data)
     return Source(parse_definition(text, str(where)), text, where.absolute().parent)
 
 

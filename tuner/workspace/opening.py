@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -67,6 +67,7 @@ class StudyRequest:
     """The STUDY argument and the options that locate and name it.
 
     ``allow_trainers``: custom trainers that may be run although only the database names them; None: none will be run.
+    ``data``: keys of [data] of a data file's definition.
     """
 
     study: str
@@ -76,6 +77,7 @@ class StudyRequest:
     from_study: str | None = None
     allow_changed: bool = False
     allow_trainers: tuple[str, ...] | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_study(request: StudyRequest) -> PreparedStudy:
@@ -83,7 +85,7 @@ def open_study(request: StudyRequest) -> PreparedStudy:
 
     All checks are made before a file is written.
     """
-    with locate(request.study, request.storage, target=request.target, name=request.name) as located:
+    with locate(request.study, request.storage, target=request.target, name=request.name, data=request.data) as located:
         source, trainer = _source(located, request)
         old = None if request.from_study is None else name_of(request.from_study)
         with located.reader_of(source) as reader:
@@ -118,7 +120,7 @@ def load_study_data(request: StudyRequest) -> tuple[Source, Dataset]:
 
 def load_to_run(request: StudyRequest) -> tuple[Source, Dataset, Trainer]:
     """Load the study's definition, data and trainer, which the request must permit."""
-    with locate(request.study, request.storage, target=request.target) as located:
+    with locate(request.study, request.storage, target=request.target, data=request.data) as located:
         source, trainer = _source(located, request)
         dataset = dataset_from(located.reader_of(source))
         source.definition.require_classes(dataset.class_names)
@@ -144,15 +146,15 @@ def _stored_source(located: Located) -> Source:
     return stored_source(located.stored, shown(located.url))
 
 
-def make_definition_file(path: Path, target: str | None) -> tuple[Path, tuple[str, ...]]:
-    """Write the definition of a data file; returns its path and the notes on the data.
+def make_definition_file(path: Path, target: str | None, data: Mapping[str, Any]) -> tuple[Path, tuple[str, ...]]:
+    """Write the definition of a data file, with some keys of [data]; returns its path and the notes on the data.
 
     Raises UsageError if the definition already exists.
     """
     where = STUDIES / f"{study_name_of(path)}.toml"
     refuse_defined(where)
-    with data_file_reader(path, target) as reader:
-        source = definition_for_data(reader, where)
+    with data_file_reader(path, target, data) as reader:
+        source = definition_for_data(reader, where, data)
         dataset = dataset_from(reader.with_settings(source.definition.data, source.folder))  # raises DataError
     write_definition(where, source.text)
     return where, dataset.notices

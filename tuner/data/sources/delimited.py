@@ -138,10 +138,10 @@ class Utf8:
             return decoder.decode(data, final).encode()
         except UnicodeDecodeError as error:  # its bytes begin with what was left of the piece before
             line = self._line + error.object.count(b"\n", 0, error.start)
-            why = f"byte 0x{error.object[error.start]:02x} is not {self._encoding}; set [data] encoding"
+            why = f"byte 0x{error.object[error.start]:02x} is not {self._encoding}; set [data] encoding (--encoding)"
             raise DataError(f"{self._path}, line {line}: {why}") from error
         except UnicodeError as error:
-            why = f"the text is not {self._encoding} ({message_of(error)}); set [data] encoding"
+            why = f"the text is not {self._encoding} ({message_of(error)}); set [data] encoding (--encoding)"
             raise DataError(f"{self._path}: {why}") from error
 
 
@@ -203,7 +203,7 @@ def detect_delimiter(path: Path, text: str) -> str:
     if not shares:
         raise DataError(
             f"{path}, line 1: expected a target and at least one more column, got one column (no comma, tab, semicolon "
-            f"or |): {_quoted(text.strip())}. Set [data] delimiter if it is another character"
+            f"or |): {_quoted(text.strip())}. Set [data] delimiter (--delimiter) if it is another character"
         )
     return max(shares, key=shares.__getitem__)
 
@@ -229,7 +229,7 @@ def header_names(path: Path, cells: list[str]) -> tuple[str, ...]:
     first: dict[str, int] = {}
     for position, name in enumerate(names, start=1):
         if first.setdefault(name, position) != position:
-            way_out = ", or set header = false in [data] if line 1 is data" if looks_numeric(name) else ""
+            way_out = ", or set header = false in [data] if line 1 is data (--no-header)" if looks_numeric(name) else ""
             places = f"columns {first[name]} and {position}"
             raise DataError(f"{path}, line 1: duplicate column name {quoted(name)} ({places}); rename one{way_out}")
     return names
@@ -248,13 +248,16 @@ def detect_dialect(path: Path, head: bytes, encoding: str, wanted: Wanted, *, wh
     decimal = settings.decimal or detect_decimal(rows[1:], delimiter)
     notices = [f"{path.name}: numbers are read with a decimal comma"] if decimal == "," else []
     if encoding == "cp1252":
-        notices.append(f"{path.name}: not UTF-8, read as Windows-1252; if that is wrong, set [data] encoding")
+        notices.append(
+            f"{path.name}: not UTF-8, read as Windows-1252; if that is wrong, set [data] encoding (--encoding)"
+        )
     skipped = settings.header  # the first line is not a row
     if settings.header:
         names = header_names(path, rows[0])
         if any(looks_numeric(cell) for cell in rows[0]):
             notices.append(
-                f"{path.name}: line 1 is read as column names, though some are numbers; if it is data: header = false"
+                f"{path.name}: line 1 is read as column names, though some are numbers; if it is data: header = false "
+                "(--no-header)"
             )
     else:
         width = usual_width(rows)[0]
@@ -403,7 +406,7 @@ def parse(where: str, data: bytes, dialect: Dialect, wanted: Wanted, target: str
     except pd.errors.ParserError as error:
         raise DataError(f"{where}: {message_of(error)}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{where}: {error.reason}; set [data] encoding") from error
+        raise DataError(f"{where}: {error.reason}; set [data] encoding (--encoding)") from error
     rounded = frozenset(str(name) for name in frame if may_be_rounded(frame[name]))
     return parse(where, data, dialect, replace(wanted, text=wanted.text | rounded), target) if rounded else frame
 

@@ -8,6 +8,7 @@ import lzma
 import os
 import struct
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 import zstandard
 
 from tests.data.conftest import Load, Write, people
-from tuner.data import Dataset, DataSettings, FileReader
+from tuner.data import Dataset, DataSettings, Encoding, FileReader, dataset_from_frame, encode_frame, read_rows
 from tuner.data.sources import SOURCES, Wanted, delimited, format_of, opening, read_pieces
 from tuner.data.sources.delimited import SCAN
 from tuner.data.sources.opening import DataFile, unpacked_size
@@ -124,7 +125,7 @@ BAD_TEXT: list[tuple[Any, dict[str, Any], str]] = [
     (lines(), {"delimiter": ";"}, "line 1: only one column with delimiter ';'.*Try ','"),
     (changed(7, "1,2,cook,yes,5"), {}, "line 7: expected 4 cells, got 5"),
     (changed(9, "1,2,cook"), {}, "line 9: expected 4 cells, got 3"),
-    (changed(50, '"1,2,cook,yes'), {}, "expected a closing quote"),
+    (changed(50, '"1,2,cook'), {}, "expected a closing quote"),
     (
         changed(1, "age,age,job,rich"),
         {},
@@ -544,3 +545,51 @@ def test_pieces_have_the_encoding_of_the_whole_file(write: Write, load: Load, mo
     whole = FileReader(DataSettings(source="p.csv", target="rich"), path.parent).raws()["source"].frame
     assert pieces["job"].tolist() == whole["job"].tolist()
     assert "kÃ¶chin" in set(pieces["job"])
+
+
+# --- quotes that do not enclose cells, and names with blanks ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("cells", [['"big', '5" pipe', "tube"], ['"big', 'wide"', "tube"], ["tube", '"big']])
+def test_lone_quotes_are_characters(write: Write, load: Load, cells: list[str]) -> None:
+    """A file whose quotes enclose nothing is read as it stands, all rows of it, whole and in pieces."""
+    rows = [f"{k % 7}\t{cells[k % len(cells)]}\t{'yes' if k % 2 else 'no'}" for k in range(60)]
+    path = write("data.tsv", ["x\twhat\trich", *rows])
+    dataset = load("data.tsv")
+    assert sum(dataset.sizes.values()) == 60
+    assert {f"what={cell}" for cell in cells} <= set(dataset.feature_names)
+    assert "data.tsv: quotes are read as characters, since they do not enclose cells" in dataset.notices
+    settings = DataSettings(source="data.tsv", target="rich")
+    pieces = list(read_rows(path, [Encoding.from_json(dataset.encoding)], settings))
+    assert sum(len(frame) for frame, _ in pieces) == 60
+
+
+def test_quoted_cells_with_newlines_stay_one_cell(write: Write, load: Load) -> None:
+    """They are quoted, though one of them spans two lines."""
+    cells = ("very\nbig", "big")
+    rows = [f'{k % 7},"{cells[k % 2]}",{("no", "yes")[k % 2]}' for k in range(60)]
+    write("data.csv", ["x,what,rich", *rows])
+    assert sum(load("data.csv").sizes.values()) == 60
+
+
+def test_outer_blanks_of_names_do_not_matter(write: Write, load: Load) -> None:
+    """A model of a frame with blanks in its names reads a CSV file, and the other way round."""
+    table = people()
+    blanks = table.rename(columns={"age": "age ", "job": " job"})
+    encoding = Encoding.from_json(dataset_from_frame(blanks, "rich", cache=False).encoding)
+    assert encoding.source_columns == ("age", "hours", "job", "rich")
+    assert np.array_equal(encode_frame([encoding], blanks)[0], encode_frame([encoding], table)[0])
+    old = replace(encoding, columns=tuple(replace(column, name=f"{column.name} ") for column in encoding.columns))
+    assert np.array_equal(encode_frame([old], table)[0], encode_frame([encoding], table)[0])
+    write("data.csv", blanks)
+    assert load("data.csv").feature_names == dataset_from_frame(table, "rich", cache=False).feature_names
+
+
+def test_the_index_of_a_parquet_file_is_no_column(tmp_path: Path, load: Load) -> None:
+    """Pandas keeps an index without a name as a column; the rows that a program reads do not have it."""
+    table = people()
+    table[table["hours"] > 5].to_parquet(tmp_path / "data.parquet")
+    dataset = load("data.parquet")
+    encoding = Encoding.from_json(dataset.encoding)
+    assert "__index_level_0__" not in encoding.source_columns
+    assert encode_frame([encoding], table)[0].shape == (200, encoding.n_features)

@@ -138,7 +138,10 @@ def read_differently(before: dict[str, Any], now: dict[str, Any]) -> str:
     for old, new in zip(before.get("folds", [before]), now.get("folds", [now]), strict=False):
         columns = {column["name"]: column for column in new["columns"]}
         for column in old.get("columns", ()):
-            other = columns.get(column["name"], column)
+            other = columns.get(column["name"])
+            if other is None and column["features"]:
+                return f"column {quoted(column['name'])}, which is no longer read or has another name"
+            other = other or column
             if (column["features"] or other["features"]) and any(column.get(key) != other.get(key) for key in READING):
                 return f"column {quoted(column['name'])} as {_read_as(column)}, now as {_read_as(other)}"
     return ""

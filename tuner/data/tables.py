@@ -318,12 +318,19 @@ def toml_key(name: str) -> str:
 
 
 def with_columns(raw: Raw, names: list[str], why: str) -> Raw:
-    """Return the rows with these columns in this order; a missing one is refused, with the reason ``why``."""
+    """Return the rows with these columns in this order; a missing one is refused, with the reason ``why``.
+
+    Outer blanks of names do not matter.
+    """
+    if list(raw.names) == names:
+        return raw
     present = set(raw.names)
-    absent = next((name for name in names if name not in present), None)
+    stripped = {name.strip(): name for name in raw.names}
+    picked = [name if name in present else stripped.get(name.strip(), name) for name in names]
+    absent = next((name for name in picked if name not in present), None)
     if absent is not None:
         raise no_column(raw, absent, f", {why}")
-    return raw if list(raw.names) == names else replace(raw, frame=raw.frame[names])
+    return replace(raw, frame=raw.frame[picked].set_axis(names, axis=1))
 
 
 def no_column(raw: Raw, name: object, why: str, hint: str = "") -> DataError:

@@ -82,7 +82,7 @@ def read_pieces(path: Path, wanted: Wanted) -> Iterator[Raw]:
         if kind is _DELIMITED:
             yield from read_chunks(file, wanted, PIECE)
         elif kind.read is read_parquet:
-            yield from read_parquet_pieces(file, PIECE_ROWS)
+            yield from read_parquet_pieces(file, wanted, PIECE_ROWS)
         else:
             kind.measure(file, wanted.settings)
             yield kind.read(file, wanted)

@@ -7,6 +7,7 @@ import contextlib
 import csv
 import io
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -40,7 +41,10 @@ QUOTE, NEWLINE = ord('"'), ord("\n")
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The format of a file.  ``start`` is the byte where the rows begin, ``first_line`` the number of that line."""
+    """The format of a file.  ``start`` is the byte where the rows begin, ``first_line`` the number of that line.
+
+    ``quoted``: whether quotes enclose cells; if not, they are characters like others.
+    """
 
     encoding: str
     delimiter: str
@@ -49,6 +53,7 @@ class Dialect:
     start: int
     first_line: int
     notices: tuple[str, ...] = ()
+    quoted: bool = True
 
 
 def looks_numeric(cell: str) -> bool:
@@ -320,7 +325,7 @@ def line_is_regular(data: bytes, dialect: Dialect) -> bool:
         block = np.frombuffer(data, dtype=np.uint8, offset=begin, count=min(SCAN, len(data) - begin))
         delimiters, newlines = block == ord(dialect.delimiter), block == NEWLINE
         quotes = block == QUOTE
-        if inside or quotes.any():
+        if dialect.quoted and (inside or quotes.any()):
             outside = (np.bitwise_xor.accumulate(quotes.view(np.uint8)) ^ inside) == 0
             inside = 0 if outside[-1] else 1
             delimiters &= outside
@@ -340,10 +345,37 @@ def line_is_regular(data: bytes, dialect: Dialect) -> bool:
     return inside == 0 and (open_count == expected or length <= 1)
 
 
+def with_lone_quotes(path: Path, data: bytes, dialect: Dialect) -> Dialect:
+    """Take quotes as characters, like the inch in 5" pipe, if no cell is quoted and every line is a row only so."""
+    if b'"' not in data or (line_is_regular(data, dialect) and not _has_long_cells(data, dialect.start)):
+        return dialect
+    sign = re.escape(dialect.delimiter.encode())
+    if re.search(rb'(^|%b)"[^"\n]*"\r?($|%b)' % (sign, sign), data[dialect.start : dialect.start + HEAD], re.MULTILINE):
+        return dialect
+    literal = replace(dialect, quoted=False)
+    if not line_is_regular(data, literal):
+        return dialect
+    notice = f"{path.name}: quotes are read as characters, since they do not enclose cells"
+    return replace(literal, notices=(*dialect.notices, notice))
+
+
+def _has_long_cells(data: bytes, start: int) -> bool:
+    """Whether a quoted cell would have a newline."""
+    inside = 0
+    for begin in range(start, len(data), SCAN):
+        block = np.frombuffer(data, dtype=np.uint8, offset=begin, count=min(SCAN, len(data) - begin))
+        quoted = np.bitwise_xor.accumulate((block == QUOTE).view(np.uint8)) ^ inside
+        if ((block == NEWLINE) & (quoted == 1)).any():
+            return True
+        inside = int(quoted[-1])
+    return False
+
+
 def each_record(data: bytes, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     """Yield each record that is not blank with the number of the line it begins in; slow, for messages."""
     text = io.StringIO(data[dialect.start :].decode("utf-8", errors="replace"), newline="")
-    reader = csv.reader(text, delimiter=dialect.delimiter, skipinitialspace=True, strict=True)
+    quoting: Any = csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE
+    reader = csv.reader(text, delimiter=dialect.delimiter, skipinitialspace=True, strict=True, quoting=quoting)
     line = dialect.first_line
     with long_cells():
         for record in reader:
@@ -402,6 +434,7 @@ def parse(where: str, data: bytes, dialect: Dialect, wanted: Wanted, target: str
             keep_default_na=False,
             skipinitialspace=True,
             low_memory=False,
+            quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
         )
     except pd.errors.ParserError as error:
         raise DataError(f"{where}: {message_of(error)}") from error
@@ -422,8 +455,8 @@ def may_be_rounded(series: pd.Series[Any]) -> bool:
 
 def target_among(names: tuple[str, ...], target: str | int | None) -> str | None:
     """Return the name of a target given as a name or as a position from 0 (negative: from the end)."""
-    if isinstance(target, str) and target in names:
-        return target
+    if isinstance(target, str) and (name := target if target in names else target.strip()) in names:
+        return name
     try:
         position = int(target) if target is not None else len(names)
     except ValueError:
@@ -442,6 +475,7 @@ def read_delimited(file: DataFile, wanted: Wanted) -> Raw:
     data, encoding = to_utf8(path, data, given or detect_encoding(path, head), given=given is not None)
     data = with_newlines(data)
     dialect = detect_dialect(path, data[:HEAD], encoding, wanted, whole=len(data) <= HEAD)
+    dialect = with_lone_quotes(path, data, dialect)
     frame = parse(str(path), data, dialect, wanted, target_among(dialect.names, wanted.settings.target))
     if not len(frame):
         raise DataError(f"{path}: no rows after the header; expected at least two of each class")
@@ -472,6 +506,7 @@ def _spelling(data: bytes, dialect: Dialect, name: str) -> str:
         na_filter=False,
         skipinitialspace=True,
         nrows=FIRST_ROWS,
+        quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
     )
     return most_spelled(cells[name])
 
@@ -505,7 +540,8 @@ def read_chunks(file: DataFile, wanted: Wanted, size: int) -> Iterator[Raw]:
             data = with_newlines(rest + text.convert(packed, final=final))
             if dialect is None:
                 dialect = detect_dialect(path, data[:HEAD], encoding, wanted, whole=len(data) <= HEAD)
-            end = len(data) if final else last_record_end(data)
+                dialect = with_lone_quotes(path, data if final else data[: data.rfind(b"\n") + 1], dialect)
+            end = len(data) if final else last_record_end(data, quoted=dialect.quoted)
             target = target_among(dialect.names, wanted.target) if wanted.labeled else None
             frame = parse(str(path), data[:end], dialect, wanted, target)
             if len(frame):
@@ -519,8 +555,10 @@ def read_chunks(file: DataFile, wanted: Wanted, size: int) -> Iterator[Raw]:
                 )
 
 
-def last_record_end(data: bytes) -> int:
+def last_record_end(data: bytes, *, quoted: bool) -> int:
     """Return the offset after the last newline outside quotes, 0 if there is none."""
+    if not quoted:
+        return data.rfind(b"\n") + 1
     block = np.frombuffer(data, dtype=np.uint8)
     newlines = block == NEWLINE
     quotes = block == QUOTE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,10 @@ from tuner.formatting import message_of, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+INDEX = re.compile(r"__index_level_\d+__")
+"""What pandas calls the columns of an index without a name."""
 
 
 def _parquet(file: DataFile) -> Any:
@@ -37,16 +42,16 @@ def _damage_refused(file: DataFile, what: str) -> Iterator[None]:
 
 
 def read_parquet(file: DataFile, wanted: Wanted) -> Raw:
-    """Read a whole Parquet file; an index kept by pandas is not a column."""
+    """Read a whole Parquet file; an index without a name, kept by pandas, is not a column."""
     table = _flat(file)
     with _damage_refused(file, "damaged Parquet file"):
-        frame = _frame(table.read(use_pandas_metadata=False))
+        frame = _without_index(_frame(table.read(use_pandas_metadata=False)), wanted)
     if not len(frame):
         raise DataError(f"{file.path}: no rows; expected at least two of each class")
     return Raw(frame, str(file.path), by_row)
 
 
-def read_parquet_pieces(file: DataFile, rows: int) -> Iterator[Raw]:
+def read_parquet_pieces(file: DataFile, wanted: Wanted, rows: int) -> Iterator[Raw]:
     """Yield a Parquet file's rows, ``rows`` at a time."""
     first, batches = 0, _flat(file).iter_batches(batch_size=rows)
     while True:
@@ -54,9 +59,15 @@ def read_parquet_pieces(file: DataFile, rows: int) -> Iterator[Raw]:
             batch = next(batches, None)
             if batch is None:
                 return
-            frame = _frame(batch)
+            frame = _without_index(_frame(batch), wanted)
         yield Raw(frame, str(file.path), rows_from(first))
         first += len(frame)
+
+
+def _without_index(frame: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
+    """Leave out the nameless index of pandas, unless a model or study of an earlier version has it as a column."""
+    index = [name for name in frame.columns if INDEX.fullmatch(str(name)) and name not in wanted.names]
+    return frame.drop(columns=index)
 
 
 def _frame(table: Any) -> pd.DataFrame:

@@ -119,8 +119,13 @@ def _is_beyond_dates(cells: pd.Series[Any]) -> bool:
 
 
 def with_text_names(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with each column's name as text: of several levels, as Python writes them."""
-    return frame.set_axis([*map(str, frame.columns)], axis=1)
+    """Return the frame with each column's name as text: of several levels, as Python writes them.
+
+    Outer blanks are removed, as from a header, unless two names would be one.
+    """
+    names = [*map(str, frame.columns)]
+    stripped = [name.strip() or name for name in names]
+    return frame.set_axis(stripped if len(set(stripped)) == len(set(names)) else names, axis=1)
 
 
 def by_row(row: int) -> str:

@@ -116,8 +116,8 @@ ERROR_NAMES = {
 class Finding:
     """One finding of the data checks; ``kind`` is for programs, ``text`` for people.
 
-    kind: same_rows, groups, time_order, class_shares, distribution, missingness, classifier, not_compared, leakage or
-    imbalance.
+    kind: same_rows, groups, time_order, class_shares, distribution, missingness, classifier, mismatch, not_compared,
+    leakage, few_rows or imbalance.
     """
 
     __pydantic_config__ = STRICT

@@ -140,6 +140,23 @@ def test_a_leak_comes_before_everything() -> None:
     assert (last.action, last.why[:4]) == ("evaluate_once", "Once")
 
 
+def test_twins_are_weighed_by_what_they_can_change() -> None:
+    """Duplicates below the threshold are no action; above it, the action says by how much they matter."""
+    twins = {"warnings": ("22 rows have a twin",)}
+    assert "check_data" not in names(case(HEALTHY, **twins, warnings_about=0.014))
+    first = ranked(case(HEALTHY, **twins, warnings_about=0.04))[0]
+    assert first.action == "check_data"
+    assert first.why.endswith("22 rows have a twin. An error changes by at most 4.0 pp without them.")
+
+
+def test_few_rows_of_many_classes_come_first() -> None:
+    """A network of 700 classes with 4 rows each is not advised to become larger."""
+    many = {"bias": "high", "bias_value": 0.95, "train_error": 0.95, "dev_error": 0.99, "n_train": 2800}
+    first = ranked(case(many, n_classes=700))[0]
+    assert first.action == "more_rows_of_classes"
+    assert "700 classes have about 4 training rows each" in first.why
+
+
 UNKNOWN = {"bias": "undecided", "bias_value": 0.15, "train_error": 0.15, "dev_error": 0.16}
 """A train error that no model is known to beat, and no baseline."""
 

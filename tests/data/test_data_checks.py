@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from scipy import stats
 
 from tests.data.conftest import people
-from tuner.data import DataSettings, check_data_quality, dataset_from_frame
+from tuner.data import DataSettings, check_data_quality, dataset_from_frame, load_dataset
 from tuner.data.data_checks import auc_with_limit, chi_square, holm
 from tuner.outcomes import Finding
 
@@ -167,6 +168,7 @@ def test_the_same_row_in_two_parts() -> None:
     assert finding.parts == ("train", "dev")
     assert finding.evidence["rows"] == 30
     assert finding.text.startswith("30 of 200 dev rows (15.0%) are also in train")
+    assert finding.text.endswith("they can change the dev error by at most 15.0 pp")
 
 
 def test_twins_in_different_folds() -> None:
@@ -199,6 +201,31 @@ def test_moved_numbers_are_named() -> None:
     assert [finding.columns for finding in found["distribution"]] == [("age",)]
     assert found["distribution"][0].parts == ("train", "dev")
     assert "different distributions" in found["distribution"][0].text
+
+
+def test_many_moved_columns_are_one_finding() -> None:
+    """The columns of two sets that differ are listed, the one that differs most first, with its size."""
+    other = {f"c{k}": np.random.default_rng(k).normal(k / 3, 1, 800) for k in range(8)}
+    frame = parted(people(800, 1).assign(**{name: values[::-1] * 0 + values[0] for name, values in other.items()}),
+                   people(800, 2).assign(**other))  # fmt: skip
+    [finding] = [each for each in findings(frame, split_column="part")["distribution"] if each.parts[0] == "train"]
+    assert len(finding.columns) == 8
+    assert "8 columns (" in finding.text
+    assert "and 3 more) differ" in finding.text
+
+
+def test_a_dev_file_may_have_another_distribution(tmp_path: Path) -> None:
+    """Between train and dev the train-dev set measures the difference, in one note; dev must be like test."""
+    people(1500, 1).to_csv(tmp_path / "train.csv", index=False)
+    moved = people(600, 2).assign(age=people(600, 2)["age"] + 8, hours=people(600, 2)["hours"] * 2)
+    moved.to_csv(tmp_path / "dev.csv", index=False)
+    people(600, 3).to_csv(tmp_path / "test.csv", index=False)
+    settings = DataSettings(source="train.csv", dev="dev.csv", test="test.csv", target="rich")
+    found = check_data_quality(load_dataset(settings, tmp_path, cache=False))
+    [note] = [finding for finding in found if finding.parts == ("train", "dev")]
+    assert (note.kind, note.severity, set(note.columns)) == ("mismatch", "note", {"age", "hours"})
+    assert "data mismatch in the report" in note.text
+    assert {finding.severity for finding in found if finding.parts == ("dev", "test")} == {"warning"}
 
 
 def test_moved_categories_are_named() -> None:
@@ -295,6 +322,14 @@ def test_a_good_column_is_no_leak() -> None:
     frame["good"] = np.where(flipped, "other", frame["rich"])
     frame["name"] = [f"{word} {k}" for k, word in enumerate(frame["rich"])]
     assert "leakage" not in findings(frame)
+
+
+def test_so_few_rows_of_so_many_classes_are_the_problem() -> None:
+    """Many classes with a handful of rows each are named as the problem; ten rows each are enough to say nothing."""
+    frame = people(400).assign(rich=[f"class {k % 100}" for k in range(400)])
+    [finding] = findings(frame)["few_rows"]
+    assert "100 classes have about 2.4 training rows each: so few rows per class are the problem" in finding.text
+    assert "few_rows" not in findings(people(400).assign(rich=[f"class {k % 20}" for k in range(400)]))
 
 
 def test_imbalance() -> None:

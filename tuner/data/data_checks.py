@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -28,7 +28,7 @@ from tuner.data.loading import assembly_of, check_rows
 from tuner.data.row_order import QuickModel, first_order, other_groups, small_trees
 from tuner.data.splitting import generator
 from tuner.data.tables import TextColumn, TypedTable
-from tuner.formatting import percent, quoted
+from tuner.formatting import count, join, percent, points, quoted, some_of
 from tuner.metrics import BALANCED_ERROR
 from tuner.outcomes import Finding
 
@@ -47,6 +47,10 @@ LEAK_LEAST_ROWS = 50
 LEAK = 0.05  # of the majority class's error: a column with a lower error predicts almost perfectly
 UNBALANCED = 0.9
 RATIO = 10
+MANY_CLASSES, ROWS_OF_A_CLASS = 10, 10  # from so many classes on, and below so many training rows of each
+MOST_NAMED = 5  # columns in a sentence
+WHOLE = {"class_shares": "the shares of the classes", "classifier": "a classifier that tells their rows apart"}
+"""What a finding without columns compares."""
 SAMPLE_STREAM = 3  # of the split's seed
 KEPT = "data_checks.json"  # in a cache entry
 
@@ -72,7 +76,9 @@ def findings(assembly: Assembly) -> Iterator[Finding]:
     yield from dependent_rows(assembly)
     yield from leaking_columns(assembly)
     for comparison in comparisons(assembly):
-        yield from compare(comparison)
+        every = compare(comparison)
+        yield from measured_mismatch(every) if comparison.is_declared else every
+    yield from rare_classes(assembly)
     yield from unbalanced_classes(assembly)
 
 
@@ -130,6 +136,7 @@ def _same_rows(shared: int, n: int, rows: str, where: str, parts: tuple[str, str
     if shared:
         share = shared / n
         text = f"{shared:,} of {n:,} {rows} ({percent(share)}) {where}, identical in every column"
+        text += f": they can change the {parts[1]} error by at most {points(share)} pp"
         severity = "warning" if share >= 0.01 else "note"
         yield Finding("same_rows", severity, text, parts, evidence={"rows": shared, "share": share})
 
@@ -212,6 +219,11 @@ class SetComparison:
     b: Selection
 
     @property
+    def is_declared(self) -> bool:
+        """Whether dev may have another distribution than train: a train-dev set measures what that costs."""
+        return self.parts == ("train", "dev") and self.assembly.train_dev is not None
+
+    @property
     def different(self) -> str:
         """Describe the difference of two sets."""
         return (
@@ -248,6 +260,22 @@ def compare(whole: SetComparison) -> Iterator[Finding]:
     yield from _compare_classes(samples)
     yield from _compare_columns(samples)
     yield from _compare_by_classifier(samples)
+
+
+def measured_mismatch(every: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield one note for all differences of a train and a dev set that may differ."""
+    differences = [finding for finding in every if finding.severity == "warning"]
+    if not differences:
+        return
+    columns = tuple(dict.fromkeys(name for finding in differences for name in finding.columns))
+    what = [name for kind, name in WHOLE.items() if any(finding.kind == kind for finding in differences)]
+    if columns:
+        what.insert(0, f"{count(len(columns), 'column')} ({some_of(list(map(quoted, columns)), MOST_NAMED)})")
+    text = (
+        f"train and dev have different distributions, by {join(what)}. The train-dev set measures what that costs: "
+        "data mismatch in the report"
+    )
+    yield Finding("mismatch", "note", text, ("train", "dev"), columns)
 
 
 def sampled(rng: np.random.Generator, rows: Ints, most: int) -> Ints:
@@ -306,13 +334,19 @@ class Tested:
 
 
 def _compare_columns(both: SetComparison) -> Iterator[Finding]:
+    """Yield one finding for the values and one for the missing cells of all columns that differ, the most first."""
     tests = list(column_tests(both.assembly, both.a, both.b))
-    for test, p in zip(tests, holm([test.p for test in tests]).tolist(), strict=True):
-        if p < SIGNIFICANT and test.size >= MATERIAL:
-            what = "values" if test.kind == "distribution" else "shares of missing cells"
-            measured = f"{test.measure} {test.size:.2f}, adjusted p {p:.2g}"
-            text = f"the {what} of column {quoted(test.column)} differ ({both.different}): {measured}"
-            yield both.finding(test.kind, text, {"p_adjusted": p, "size": test.size}, (test.column,))
+    adjusted = zip(tests, holm([test.p for test in tests]).tolist(), strict=True)
+    differing = [(test, p) for test, p in adjusted if p < SIGNIFICANT and test.size >= MATERIAL]
+    for kind, what in (("distribution", "values"), ("missingness", "shares of missing cells")):
+        of_kind = sorted((each for each in differing if each[0].kind == kind), key=lambda each: -each[0].size)
+        if of_kind:
+            (most, p), columns = of_kind[0], tuple(test.column for test, _ in of_kind)
+            named = some_of([*map(quoted, columns)], MOST_NAMED)
+            of = f"column {named}" if len(columns) == 1 else f"{len(columns):,} columns ({named})"
+            measured = f"{'' if len(columns) == 1 else 'at most '}{most.measure} {most.size:.2f}, adjusted p {p:.2g}"
+            text = f"the {what} of {of} differ ({both.different}): {measured}"
+            yield both.finding(kind, text, {"p_adjusted": p, "size": most.size}, columns)
 
 
 def column_tests(assembly: Assembly, a: Selection, b: Selection) -> Iterator[Tested]:
@@ -449,6 +483,18 @@ def one_column_error(codes: Ints, y: Ints, majority: int, *, ordered: bool) -> f
             answer[1:] = np.where(lower[1:] > 0, answer[lower[1:]], answer[1:])
         wrong += int((answer[codes[score]] != y[score]).sum())
     return wrong / len(y)
+
+
+def rare_classes(assembly: Assembly) -> Iterator[Finding]:
+    """Report many classes of so few rows that no network can learn them."""
+    seen, n_classes = assembly.seen, len(assembly.class_names)
+    each = len(seen) / n_classes
+    if n_classes >= MANY_CLASSES and each < ROWS_OF_A_CLASS:
+        text = (
+            f"{n_classes:,} classes have about {each:.2g} training rows each: so few rows per class are the problem, "
+            "whatever the network. Combine classes, or collect more rows of each"
+        )
+        yield Finding("few_rows", "warning", text, ("train",), evidence={"classes": n_classes, "rows": each})
 
 
 def unbalanced_classes(assembly: Assembly) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from tuner.analysis import (
 from tuner.outcomes import TrialState
 from tuner.reporting.best_trial import best_trial
 from tuner.reporting.commands import command_of
-from tuner.reporting.data_checks import warnings
+from tuner.reporting.data_checks import share_in_doubt, warnings
 from tuner.reporting.effects import acting, in_space, searched_hyperparameters
 from tuner.reporting.findings import Findings
 from tuner.reporting.learning import Learning
@@ -83,6 +83,8 @@ def _data(record: StudyRecord, definition: StudyDefinition) -> DataState:
         images=data.image is not None and definition.trainer_kind.augments,
         augmented=any(spec_of(name).field is None for name in definition.space),
         warnings=tuple(warnings(record)),
+        warnings_about=share_in_doubt(record),
+        n_classes=len(record.class_names),
     )
 
 

@@ -6,21 +6,40 @@ from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.bias import FOLDS
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.diagnosis import IF_UNCHANGED, examples_to_decide
-from tuner.formatting import count, points, rounded
+from tuner.formatting import count, percent, points, rounded
+
+MANY_CLASSES, ROWS_OF_A_CLASS = 10, 10  # from so many classes on, and below so many training rows of each
+WRONG = 0.2  # dev error from which few rows of each class are a problem
 
 
 def check_data(state: StudyState) -> Action | None:
-    """The data checks warn, so every number is doubtful."""
-    if not state.data.warnings:
+    """The data checks warn, so every number is doubtful, or at least some rows are."""
+    most = state.data.warnings_about
+    if not state.data.warnings or (most is not None and most < state.diagnosis.material_gap):
         return None
     first, *more = state.data.warnings
     others = f" There {'is' if len(more) == 1 else 'are'} {count(len(more), 'more warning')}." if more else ""
     end = "" if first.endswith("?") else "."
+    which = f"{first}{end}{others}"
     return Action(
-        why=f"Check the data before anything else: {first}{end}{others} Until this is settled, no error in this report "
-        "is reliable.",
+        why=f"Check the data before anything else: {which} Until this is settled, no error in this report is reliable."
+        if most is None
+        else f"Look at these rows of the data: {which} An error changes by at most {points(most)} pp without them.",
         verb=Verb.DATA,
         evidence={"findings": list(state.data.warnings)},
+    )
+
+
+def more_rows_of_classes(state: StudyState) -> Action | None:
+    """There are so few rows of each of many classes that nothing else matters."""
+    each = state.data.n_train / state.data.n_classes
+    if state.data.n_classes < MANY_CLASSES or each >= ROWS_OF_A_CLASS or state.dev is None or state.dev.value < WRONG:
+        return None
+    return Action(
+        why=f"{state.data.n_classes:,} classes have about {each:.2g} training rows each, and the dev error is "
+        f"{percent(state.dev.value)}: so few rows per class are the problem. Combine classes, or collect more rows of "
+        "each.",
+        evidence={"classes": state.data.n_classes, "rows": each},
     )
 
 

@@ -41,7 +41,7 @@ def _rank(action: Action) -> tuple[int, float]:
     return 1, -action.gain.middle / SEARCHES.get(action.action, 1.0)
 
 
-BEFORE_GAINS = ("run_search", "give_baseline", "check_data", "beat_majority")
+BEFORE_GAINS = ("run_search", "more_rows_of_classes", "give_baseline", "check_data", "beat_majority")
 SEARCHES = {"more_data": 2.0}
 """How many times a search the next one takes, if an action makes its trials longer."""
 
@@ -50,6 +50,7 @@ ACTIONS: dict[str, Callable[[StudyState], Action | None]] = {
     propose.__name__: propose
     for propose in (
         search.run_search,
+        data.more_rows_of_classes,
         simple_models.give_baseline,
         data.check_data,
         simple_models.beat_majority,

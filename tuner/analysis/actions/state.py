@@ -22,7 +22,8 @@ class DataState:
     """The study's examples.
 
     ``can_fold``: dev examples come from the same file as training examples. ``images``: examples can be shifted and
-    rotated; ``augmented``: they are. ``warnings``: those of the data checks, as sentences.
+    rotated; ``augmented``: they are. ``warnings``: those of the data checks, as sentences;
+    ``warnings_about``: the share of rows that they are about, if no more than these rows is in doubt.
     """
 
     n_train: int
@@ -32,6 +33,8 @@ class DataState:
     images: bool = False
     augmented: bool = False
     warnings: tuple[str, ...] = ()
+    warnings_about: float | None = None
+    n_classes: int = 2
 
     @property
     def rows(self) -> int:

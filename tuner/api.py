@@ -16,6 +16,7 @@ from tuner.errors import ArgumentError, UsageError
 from tuner.files import translating_system_errors
 from tuner.limits import MOST_SEEDS, MOST_SIZES
 from tuner.modeling import (
+    ALL,
     SEEDS,
     TRAIN_DEV,
     Evaluation,
@@ -128,7 +129,7 @@ class Study:
         trial: int | None = None,
         one_se: bool = False,
         seeds: int = 1,
-        on: Literal["train", "train+dev"] = "train",
+        on: Literal["train", "train+dev", "all"] = "train",
         single: bool = False,
         ensemble: bool = False,
         allow_trainers: Sequence[str] = (),
@@ -140,11 +141,11 @@ class Study:
         trial statistically tied with the best (one-standard-error rule).  `seeds`: train with several seeds;
         `model.repetition` has their errors, and `ensemble` keeps the networks of all of them.  `on="train+dev"`: one
         network on all rows outside the test set, for as many updates as the trial's best epoch had; with folds the same
-        as `single`.  A custom trainer is called again as in the trial, and its models are kept as they save themselves;
-        `allow_trainers`: such trainers that may run although only the database names them.  Raises a TunerError if the
-        trial cannot be trained again.
+        as `single`; `on="all"`: the same on all rows, those of the test set included.  A custom trainer is called again
+        as in the trial, and its models are kept as they save themselves; `allow_trainers`: such trainers that may
+        run although only the database names them.  Raises a TunerError if the trial cannot be trained again.
         """
-        one_of("on", on, ("train", TRAIN_DEV))
+        one_of("on", on, ("train", TRAIN_DEV, ALL))
         integer("seeds", seeds, low=1, high=MOST_SEEDS)
         for option, value in (("one_se", one_se), ("single", single), ("ensemble", ensemble)):
             flag(option, value)

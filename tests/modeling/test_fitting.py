@@ -131,6 +131,18 @@ def test_on_train_and_dev_the_updates_are_those_of_the_best_epoch(place: Path) -
     assert model.errors["train+dev"]["n"] == model.metadata.n_rows
 
 
+def test_on_all_rows_there_is_no_test_error(place: Path) -> None:
+    """The test rows are training examples, too, so that they cannot show what the network does on new ones."""
+    study = tuner.load_study("mixed")
+    model, record = study.train(on="all"), read_record("mixed")
+    assert model.metadata.n_rows == record.sizes["train"] + record.sizes["dev"] + record.sizes["test"]
+    assert "those of the test set included" in model.metadata.described()
+    [judged] = evaluate(model, load_study_data(StudyRequest("mixed"))[1])
+    assert (judged.name, judged.error.value) == ("all", model.errors["all"]["value"])
+    with pytest.raises(UsageError, match="the test rows are training examples of this model"):
+        evaluate(model, load_study_data(StudyRequest("mixed"))[1], test=True)
+
+
 @pytest.mark.parametrize("how", [{"single": True}, {"on": "train+dev"}], ids=str)
 def test_a_single_network_of_folds_is_fitted_afresh(place: Path, how: dict[str, Any]) -> None:
     """On all rows outside the test set, for the median number of updates at the folds' best epochs."""

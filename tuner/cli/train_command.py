@@ -33,8 +33,12 @@ def train(
         int, typer.Option("--seeds", metavar="K", min=1, max=MOST_SEEDS, help="Train with K seeds and show the spread.")
     ] = 1,
     on: Annotated[
-        Literal["train", "train+dev"],
-        typer.Option("--on", help="train+dev: one network on all rows outside the test set. With folds: --single."),
+        Literal["train", "train+dev", "all"],
+        typer.Option(
+            "--on",
+            help="train+dev: one network on all rows outside the test set. With folds: --single. all: on all rows, "
+            "those of the test set included.",
+        ),
     ] = "train",
     single: Annotated[
         bool,

@@ -90,25 +90,32 @@ def _refuse_changed(dataset: Dataset, fingerprint: str) -> None:
         raise DataError(f"{dataset.path}: changed since it was loaded. Restore the file, or start again")
 
 
-def fit_on_all(dataset: Dataset) -> tuple[Table, Table | None, Encoding]:
+def fit_on_all(dataset: Dataset, name: str = "outside_test") -> tuple[Table, Table | None, Encoding]:
     """Encode all rows outside the test set (train, train-dev, dev) for a final network.
 
-    Returns those rows, the test rows (None without a test set) and the encoding.
+    ``name``: "all" to include the test set.  Returns those rows, the test rows (None without a test set) and the
+    encoding.
     """
     from tuner.data.assembling import Selection
     from tuner.data.encoding import fit_encodings
 
     assembly = assembly_of(dataset)
-    in_source = [each.rows for each in assembly.outside_test if each.table == "source"]
+    in_source = [each.rows for each in _together(assembly)[name] if each.table == "source"]
     # a dev file may have another distribution: fit the encoding on the training file only
     encoding = fit_encodings(assembly, (Selection("source", np.sort(np.concatenate(in_source))),))[0]
-    names = ["outside_test", *(["test"] if assembly.test is not None else [])]
+    names = [name, *(["test"] if assembly.test is not None else [])]
     tables = _encoded(assembly, names, encoding)
-    return tables["outside_test"], tables.get("test"), encoding
+    return tables[name], tables.get("test"), encoding
+
+
+def _together(assembly: Assembly) -> dict[str, Sequence[Selection]]:
+    """Return the rows that train a final network: those outside the test set, and all."""
+    test = () if assembly.test is None else (assembly.test,)
+    return {"outside_test": assembly.outside_test, "all": (*assembly.outside_test, *test)}
 
 
 def read_parts(dataset: Dataset, names: Sequence[str], encodings: Sequence[Encoding]) -> list[dict[str, Table]]:
-    """Encode "train", "dev", "train_dev", "test" or "outside_test", which has all training rows of a final network.
+    """Encode "train", "dev", "train_dev", "test", or "outside_test" or "all", the training rows of a final network.
 
     Returns the tables by name for each encoding; the rows are read once.  With folds train and dev are all rows outside
     the test set.
@@ -129,7 +136,7 @@ def _encoded(assembly: Assembly, names: Iterable[str], encoding: Encoding) -> di
     from tuner.data.preparing import encode_selection
 
     selections: dict[str, Sequence[Selection]] = {name: (part,) for name, part in assembly.parts.items()}
-    selections["outside_test"] = assembly.outside_test
+    selections |= _together(assembly)
     encoded = {}
     for name in names:
         if name not in selections:

@@ -229,9 +229,8 @@ def _spread(column: TextColumn, values: Doubles, missing: float = np.nan) -> Dou
 def _refuse_or_note(table: RawTable, column: Column, unread: NDArray[np.bool_], what: str, notices: list[str]) -> None:
     """Refuse cells that are not of the column's kind; if the definition sets the kind, they count as missing."""
     text = table.text[column.name]
-    unread = unread & [
-        level not in MISSING for level in text.levels
-    ]  # [data] keep makes categories of them, no numbers
+    is_value = np.array([level not in MISSING for level in text.levels], dtype=bool)  # [data] keep makes others levels
+    unread = unread & is_value
     rows = np.flatnonzero((text.codes >= 0) & np.append(unread, False)[text.codes])
     if not len(rows):
         return

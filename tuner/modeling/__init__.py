@@ -2,7 +2,7 @@
 
 from tuner.modeling.custom_fit import fit_custom_model
 from tuner.modeling.evaluating import Evaluation, evaluate, evaluate_file
-from tuner.modeling.fitting import TRAIN_DEV, FitRequest, fit_model
+from tuner.modeling.fitting import ALL, TRAIN_DEV, FitRequest, fit_model
 from tuner.modeling.learning_curve import SEEDS, LearningCurveTask, measure_learning_curve
 from tuner.modeling.model import Model
 from tuner.modeling.onnx_graph import export_onnx, onnx_inputs
@@ -10,6 +10,7 @@ from tuner.modeling.predicting import check_output, predict_file
 from tuner.modeling.reading import load_model, replaced_by
 
 __all__ = [
+    "ALL",
     "SEEDS",
     "TRAIN_DEV",
     "Evaluation",

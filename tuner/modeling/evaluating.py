@@ -21,7 +21,7 @@ from tuner.analysis import (
     effective_examples,
 )
 from tuner.data import Dataset, Table, joined, read_groups, read_labeled, read_parts
-from tuner.errors import DataError
+from tuner.errors import DataError, UsageError
 from tuner.modeling.model import Model, Predictions
 
 Ints = NDArray[np.int64]
@@ -73,6 +73,10 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
             f"{dataset.path}: not the model's training data (fingerprint {dataset.fingerprint[:12]}, "
             f"the model's {model.metadata.fingerprint[:12]}). To evaluate on another file: tuner evaluate MODEL DATA"
         )
+    if test and model.metadata.rows == "all":
+        raise UsageError(
+            "--test: the test rows are training examples of this model (--on all); evaluate it on other data"
+        )
     with threadpool_limits(limits=1):
         names = list(_notes(model, dataset)) if model.metadata.rows != "folds" else []
         evaluations = [] if names else [_out_of_fold(model, dataset)]
@@ -85,7 +89,12 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
             predictions = model.classify_encoded([table.X for table in encoded])
             evaluations.append(
                 _evaluation(
-                    model, "train+dev" if name == "outside_test" else name, note, predictions, encoded[0].y, groups
+                    model,
+                    model.metadata.rows if name in ("outside_test", "all") else name,
+                    note,
+                    predictions,
+                    encoded[0].y,
+                    groups,
                 )
             )
     return evaluations
@@ -107,8 +116,8 @@ def evaluate_file(model: Model, path: Path) -> Evaluation:
 
 def _notes(model: Model, dataset: Dataset) -> dict[str, str]:
     """Return the sets outside the test set, each with its relation to the model."""
-    if model.metadata.rows == "train+dev":
-        return {"outside_test": TRAINING_EXAMPLES}
+    if model.metadata.rows in ("train+dev", "all"):
+        return {"all" if model.metadata.rows == "all" else "outside_test": TRAINING_EXAMPLES}
     notes = {
         "train": TRAINING_EXAMPLES,
         "dev": "trial and epoch were chosen on it",

@@ -34,7 +34,7 @@ from tuner.trial import (
     weighted_examples,
 )
 
-TRAIN_DEV = "train+dev"
+TRAIN_DEV, ALL = "train+dev", "all"
 OUT_OF_FOLD = "the networks of the folds, each on rows it did not see"
 
 
@@ -95,12 +95,13 @@ class _Fit:
     def __post_init__(self) -> None:
         self.definition: StudyDefinition = parse_definition(self.record.definition, f"study {self.record.name!r}")
         self.layout = dev_layout(self.dataset, self.settings.seeds)
-        on_all = self.request.on == TRAIN_DEV
+        on_all = self.request.on in (TRAIN_DEV, ALL)
         if self.request.single and self.request.ensemble:
             raise UsageError("--single (one network) and --ensemble (several) are mutually exclusive")
         if self.layout.has_folds and on_all and self.request.ensemble:
             raise UsageError(
-                "--ensemble (networks of the folds) and --on train+dev (one network on all rows) are mutually exclusive"
+                f"--ensemble (networks of the folds) and --on {self.request.on} (one network on all rows) are mutually "
+                "exclusive"
             )
         self.is_final = on_all or (self.layout.has_folds and self.request.single)
 
@@ -210,13 +211,14 @@ class _Fit:
     # One network on all rows outside the test set.
 
     def _final(self) -> Model:
-        """Train on all rows outside the test set, for the median number of updates at the trial's best epochs.
+        """Train on all rows outside the test set (or all), for the median number of updates at the trial's best epochs.
 
         No dev set shows whether such a network trained badly by chance.  So as many are trained as the trial has
         networks, for the same number of updates, and the one with the lowest train cost is kept; with ``ensemble`` one
         per seed, and all.
         """
-        whole, _, encoding = fit_on_all(self.dataset)
+        rows = ALL if self.request.on == ALL else TRAIN_DEV
+        whole, _, encoding = fit_on_all(self.dataset, "all" if rows == ALL else "outside_test")
         updates = max(round(statistics.median(network.updates for network in self.trial.networks)), 1)
         before = self.dataset.n_train
         hyperparameters, epochs = stretched(
@@ -246,9 +248,9 @@ class _Fit:
             networks,
             [encoding],
             kind="ensemble" if len(networks) > 1 else "final",
-            rows=TRAIN_DEV,
+            rows=rows,
             n_rows=len(whole),
-            errors=self._errors_of_trial() | self._corrected_error() | self._own_train_error(networks, whole),
+            errors=self._errors_of_trial() | self._corrected_error() | self._own_train_error(rows, networks, whole),
         )
 
     def _errors_of_trial(self) -> dict[str, ErrorMetadata]:
@@ -285,10 +287,10 @@ class _Fit:
         n, what = self.layout.n_networks, "folds" if self.layout.has_folds else "seeds"
         return f"trial {self.trial.number}" + (f" ({n} {what})" if n > 1 else "")
 
-    def _own_train_error(self, networks: Sequence[TrainedNetwork], whole: Table) -> dict[str, ErrorMetadata]:
+    def _own_train_error(self, rows: str, networks: Sequence[TrainedNetwork], whole: Table) -> dict[str, ErrorMetadata]:
         wrong = sum(network.train_error for network in networks) / len(networks) * len(whole)
         train = ErrorEstimate.measured(wrong, len(whole))
-        return stored_errors({TRAIN_DEV: (train, "this model, on its training examples")})
+        return stored_errors({rows: (train, "this model, on its training examples")})
 
     def _model(
         self,

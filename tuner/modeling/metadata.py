@@ -58,8 +58,8 @@ class ModelMetadata(MetadataSection):
     """``model.json``.
 
     ``kind``: "trial" (a trial's network again), "final" (a new one on ``rows``), "ensemble" (several, with averaged
-    probabilities).  ``rows``: "train", "train+dev" or, for an ensemble of folds, "folds".  ``architecture``: None for
-    the networks of a custom trainer.
+    probabilities).  ``rows``: "train", "train+dev", "all" (with the test rows) or, for an ensemble of folds, "folds".
+    ``architecture``: None for the networks of a custom trainer.
     """
 
     format: Literal[1]
@@ -73,7 +73,7 @@ class ModelMetadata(MetadataSection):
     params: dict[str, Any]
     seed: Annotated[int, Field(ge=0)]
     kind: Literal["trial", "final", "ensemble"]
-    rows: Literal["train", "train+dev", "folds"]
+    rows: Literal["train", "train+dev", "all", "folds"]
     n_rows: Count
     updates: Annotated[list[Count], Field(min_length=1, max_length=MOST_NETWORKS)]
     repeated: bool | None
@@ -123,9 +123,10 @@ class ModelMetadata(MetadataSection):
         if self.kind == "ensemble" and self.rows == "folds":
             each = "one per fold" if n == self.data_settings.folds else "one per fold and seed"
             return f"{n} networks of trial {self.trial}, {each}, probabilities averaged"
-        rows = (
-            f"fitted on all {self.n_rows:,} rows outside the test set" if self.rows == "train+dev" else "one per seed"
-        )
+        rows = {
+            "train+dev": f"fitted on all {self.n_rows:,} rows outside the test set",
+            "all": f"fitted on all {self.n_rows:,} rows, those of the test set included",
+        }.get(self.rows, "one per seed")
         if self.kind == "ensemble":
             return f"{n} networks of trial {self.trial}, {rows}, probabilities averaged"
         return f"one network with trial {self.trial}'s hyperparameters, {rows}, for {self.updates[0]:,} updates"

@@ -11,6 +11,7 @@ import pytest
 from tests.data.conftest import people
 from tuner.data import Dataset, DataSettings, Encoding, dataset_from_frame, encode_frame, read_parts
 from tuner.data.dataset import read_differently
+from tuner.data.encoders import LATER_KEYS
 from tuner.data.notation import detect_notation
 from tuner.errors import DataError
 
@@ -138,6 +139,18 @@ def test_a_model_of_an_earlier_version_reads_its_data_as_it_did() -> None:
         old.to_json(), dataset.encoding
     )
     assert not read_differently(dataset.encoding, dataset.encoding)
+
+
+def test_an_encoding_without_notations_is_that_of_version_1() -> None:
+    """Its JSON has no later key, so that earlier versions read it, and a complete file of theirs is complete here."""
+    plain = prepare(["a", "b", "c"]).encoding
+    assert plain["version"] == 1
+    assert LATER_KEYS.isdisjoint(plain)
+    assert all(LATER_KEYS.isdisjoint(column) for column in plain["columns"])
+    assert Encoding.from_json(plain).to_json() == plain
+    later = prepare(["<0.5", "0.75", "1", "1.25", "2"]).encoding
+    assert Encoding.from_json(later).to_json() == later
+    assert later["version"] == 2
 
 
 def read_prices(dataset: Dataset) -> Any:

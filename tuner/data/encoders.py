@@ -23,7 +23,16 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
 from pydantic_core import PydanticKnownError
 
 from tuner.data.dates import CLOCKS, CYCLES, DATE_FORMATS, DAY, FIRST_TIME, PARTS, date_parts
@@ -33,6 +42,8 @@ from tuner.formatting import quoted
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+LATER_KEYS = frozenset({"notation", "of", "note", "keep"})
+"""Keys of encodings that version 1 had not."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 NOISE = 1e-14  # relative to the values: a smaller spread is rounding, not variation
@@ -138,6 +149,11 @@ class FittedColumn(Column):
             raise ValueError(f"column {quoted(self.name)}: unknown date format {quoted(self.date_format)}")
         if parts and self.fill is None and self.encoder.reads is not Reads.TEXT:
             raise ValueError(f"column {quoted(self.name)}: expected a number in fill, got none")
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the keys that version 1 had not, if they say nothing, so that files of both versions are alike."""
+        return {key: value for key, value in plain(self).items() if value or key not in LATER_KEYS}
 
     def keyed(self) -> dict[tuple[int, str], Feature]:
         """Return the features by their sort key: the place of their part in the encoder, and their level."""

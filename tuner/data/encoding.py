@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, TypeAdapter, ValidationError, model_serializer
 
 from tuner.data.assembling import Assembly, Selection
 from tuner.data.encoders import (
     LARGEST_INPUT,
+    LATER_KEYS,
     MISSING,
     VALUE,
     Column,
@@ -73,6 +74,10 @@ class Encoding:
             raise ValueError(f"expected {self.n_features} features at different places, got {len(set(places))}")
         if len(self.feature_names) != self.n_features:
             raise ValueError(f"expected {self.n_features} feature_names, got {len(self.feature_names)}")
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in plain(self).items() if value or key not in LATER_KEYS}
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers."""

@@ -6,6 +6,7 @@ A tuned network should beat these clearly; they are computed once per study.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -198,7 +199,8 @@ def _error_of(
     """Return the dev error of a scikit-learn model, fitted on that share of the training rows, or all of them."""
     wrong = 0
     rng = np.random.default_rng(definition.search.seed)
-    with threadpool_limits(limits=1):  # the model's module is loaded: it limits only loaded thread pools
+    # the model's module is loaded: threadpool_limits limits only loaded thread pools
+    with threadpool_limits(limits=1), warnings.catch_warnings(action="ignore", category=UserWarning):  # many classes
         for part in dataset.parts:
             if should_stop():
                 raise TrainingStoppedError

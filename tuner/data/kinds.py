@@ -10,7 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.dates import DetectedFormat, detect_format, seconds_of
-from tuner.data.encoders import ENCODERS, NO_VALUE, NOISE, Column, ColumnSettings, Reads, TextColumn, rare_below
+from tuner.data.encoders import (
+    ENCODERS,
+    NO_VALUE,
+    NOISE,
+    Column,
+    ColumnSettings,
+    Doubles,
+    Reads,
+    TextColumn,
+    rare_below,
+)
 from tuner.data.missing import MISSING
 from tuner.data.notation import LIMIT_NAMES, Notation, detect_notation, example_of
 from tuner.data.settings import DataSettings
@@ -143,7 +153,8 @@ def _as_chosen(table: RawTable, name: str, rows: Ints, kind: str, chosen: Column
     notation = None
     if reads is Reads.NUMBERS and name in table.text:
         levels = table.text[name].levels
-        notation = _notation_of_more(table, seen_levels(table.text[name], counts_of(table.text[name], rows))[0])
+        seen = seen_levels(table.text[name], counts_of(table.text[name], rows))[0]
+        notation = written[0] if (written := _notation_of_more(table, seen)) else None
         values = notation.numbers(levels) if notation else level_numbers(levels, table.raw.decimal)
         _refuse_if_none_fits(table, name, rows, values, "number")
     if reads is Reads.SECONDS and name not in table.moments:
@@ -211,8 +222,9 @@ def _read_as_values(name: str, table: RawTable, counts: Ints) -> Column | None:
     present = int(counts.sum())
     seen, seen_counts = seen_levels(table.text[name], counts)
     not_numeric = int(seen_counts[np.isnan(level_numbers(tuple(seen), table.raw.decimal))].sum())
-    if not_numeric and (notation := _notation_of_more(table, seen)):
-        unread = int(seen_counts[np.isnan(notation.numbers(seen))].sum())
+    if not_numeric and (written := _notation_of_more(table, seen)):
+        notation, numbers = written
+        unread = int(seen_counts[np.isnan(numbers)].sum())
         if not unread or _few_bad(unread, present):
             return Column(name, "numeric", notation=notation, note=example_of(notation, seen))
     if not not_numeric or _few_bad(not_numeric, present):
@@ -242,13 +254,14 @@ def _note_of_categories(seen: list[str], counts: Ints, numeric: NDArray[np.bool_
     return f"{values}, each frequent one an input of its own"
 
 
-def _notation_of_more(table: RawTable, seen: list[str]) -> Notation | None:
-    """Return the notation of a column's numbers, if it reads more of the seen cells than plain numbers are."""
+def _notation_of_more(table: RawTable, seen: list[str]) -> tuple[Notation, Doubles] | None:
+    """Return the notation of a column's numbers and the seen ones, if they are more than those without a notation."""
     notation = detect_notation(seen, table.raw.decimal)
     if notation is None:
         return None
-    plain = int((~np.isnan(level_numbers(tuple(seen), table.raw.decimal))).sum())
-    return notation if int((~np.isnan(notation.numbers(seen))).sum()) > plain else None
+    numbers = notation.numbers(seen)
+    plain = np.isnan(level_numbers(tuple(seen), table.raw.decimal))
+    return (notation, numbers) if np.isnan(numbers).sum() < plain.sum() else None
 
 
 def _read_as_date(name: str, detected: DetectedFormat, seen: list[str]) -> str:

@@ -26,7 +26,7 @@ CELL = re.compile(
     rf"(?P<limit>[<>]=?\s*)?(?P<open>\()?(?P<sign>[{SIGNS}]\s*)?(?P<before>(?:{UNIT})\s*)?(?P<sign2>[{SIGNS}])?"
     rf"(?P<number>(?:\d[\d.,'’\s]*|[.,]\d+)(?<!\s)(?:[eE][-+]?\d+)?)\s*(?P<after>%|{UNIT})?(?P<close>\))?"
 )
-GLANCE = 200  # levels that are enough to see that a column is no numbers
+GLANCE = 1000  # levels that are enough to see what most of them are
 LEAST_NUMBERS = 3  # different plain numbers beside limits: fewer are categories like <18 and >=18
 
 Sign = Literal[".", ","]
@@ -92,16 +92,20 @@ def detect_notation(levels: Sequence[str], decimal: str) -> Notation | None:
 
     ``decimal``: the file's decimal sign, which the column follows unless only the other one reads more of its cells.
     """
-    step = max(1, len(levels) // GLANCE)
-    glance = [CELL.fullmatch(level) for level in levels[::step]]
+    glance = [CELL.fullmatch(level) for level in _spread(levels)]
     if sum(match is not None for match in glance) < 0.5 * len(glance):
         return None
     matches = [match for level in levels if (match := CELL.fullmatch(level))]
     of_file: Sign = "," if decimal == "," else "."
     others: tuple[Sign, ...] = (of_file, "." if of_file == "," else ",")
     fitting = [notation for sign in others if (notation := _with_decimal(matches, sign))]
-    cells = [match.string for match in matches]
+    cells = _spread([match.string for match in matches])
     return max(fitting, key=lambda one: int(np.isfinite(one.numbers(cells)).sum()), default=None)
+
+
+def _spread(levels: Sequence[str]) -> Sequence[str]:
+    """Return some of the levels, evenly spread over all."""
+    return levels[:: max(1, len(levels) // GLANCE)]
 
 
 def _with_decimal(matches: list[re.Match[str]], decimal: Sign) -> Notation | None:
@@ -124,6 +128,8 @@ def _same_length(matches: list[re.Match[str]]) -> bool:
 
 def example_of(notation: Notation, levels: Sequence[str]) -> str:
     """Say how a column is read by one of its cells, the one with the most signs."""
+    limits = [level for level in levels if limit_of(level)] if notation.limits else []
+    levels = [*limits[:1], *_spread(levels)]
     numbers = dict(zip(levels, notation.numbers(levels).tolist(), strict=True))
     cell = max(levels, key=lambda level: (abs(numbers[level]) > 0, len(re.findall(r"[^\d\s]", level))))
     flag = f", with a flag {LIMIT_NAMES[limit]!r}" if (limit := limit_of(cell)) else ""

@@ -347,10 +347,11 @@ def line_is_regular(data: bytes, dialect: Dialect) -> bool:
 
 def with_lone_quotes(path: Path, data: bytes, dialect: Dialect) -> Dialect:
     """Take quotes as characters, like the inch in 5" pipe, if no cell is quoted and every line is a row only so."""
-    if b'"' not in data or (line_is_regular(data, dialect) and not _has_long_cells(data, dialect.start)):
-        return dialect
     sign = re.escape(dialect.delimiter.encode())
-    if re.search(rb'(^|%b)"[^"\n]*"\r?($|%b)' % (sign, sign), data[dialect.start : dialect.start + HEAD], re.MULTILINE):
+    head = data[dialect.start : dialect.start + HEAD]
+    if b'"' not in data or re.search(rb'(^|%b)"[^"\n]*"\r?($|%b)' % (sign, sign), head, re.MULTILINE):
+        return dialect
+    if line_is_regular(data, dialect) and not _has_long_cells(data, dialect.start):
         return dialect
     literal = replace(dialect, quoted=False)
     if not line_is_regular(data, literal):

@@ -76,7 +76,7 @@ def detect_encoding(path: Path, head: bytes) -> str:
         return "utf-16"
     zero = head.find(b"\0")
     if zero >= 0:
-        raise DataError(f"{path}: expected text, got a binary file (byte 0x00 at offset {zero})")
+        raise DataError(f"{path}: expected text, got a binary file (byte 0x00 at offset {zero}); {IF_TEXT}")
     control = sum(head.count(bytes([code])) for code in range(1, 32) if code not in (9, 10, 12, 13))
     if control > len(head) // 100:
         raise DataError(f"{path}: expected text, got a binary file ({control} control characters near its start)")
@@ -150,6 +150,7 @@ class Utf8:
             raise DataError(f"{self._path}: {why}") from error
 
 
+IF_TEXT = "if it is text, name its encoding, like utf-16-le (--encoding)"
 EXPECTED = "expected a name like utf-8"
 
 

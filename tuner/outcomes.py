@@ -112,6 +112,15 @@ ERROR_NAMES = {
 """Key of an error -> its name for people."""
 
 
+MANY_CLASSES, ROWS_OF_A_CLASS = 10, 10
+
+
+def too_few_of_each_class(rows: int, classes: int) -> float | None:
+    """Return the training rows of a class if they are fewer than 10 with at least 10 classes, which is a problem."""
+    each = rows / classes
+    return each if classes >= MANY_CLASSES and each < ROWS_OF_A_CLASS else None
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One finding of the data checks; ``kind`` is for programs, ``text`` for people.

@@ -145,6 +145,14 @@ def test_dates_that_say_nothing_of_later_rows_and_sorted_classes_are_no_time(see
     assert "time_order" not in findings(frame.sort_values("rich"))
 
 
+def test_the_time_of_the_day_puts_no_rows_in_order() -> None:
+    """What is opened after noon is of another class; that says nothing of later days."""
+    rng = np.random.default_rng(0)
+    hours_of = rng.integers(0, 24, 600)
+    frame = people(600, 0).assign(opened=[f"{hour:02}:{rng.integers(60):02}" for hour in hours_of])
+    assert "time_order" not in findings(frame.assign(rich=np.where((hours_of > 12) & (hours_of < 20), "yes", "no")))
+
+
 def test_groups_that_a_column_may_name_are_told_with_the_errors_of_both_splits() -> None:
     """Whoever is seen again is recognized: the error on rows of new patients is far higher."""
     rng = np.random.default_rng(0)

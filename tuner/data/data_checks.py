@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tuner.data.assembling import Assembly, Selection
 from tuner.data.cache import read_beside, write_beside
 from tuner.data.dataset import Dataset
+from tuner.data.dates import CLOCKS
 from tuner.data.encoding import encode, fit_encodings
 from tuner.data.group_detection import class_agreement, may_name_groups
 from tuner.data.kinds import counts_of
@@ -30,7 +31,7 @@ from tuner.data.splitting import generator
 from tuner.data.tables import TextColumn, TypedTable
 from tuner.formatting import count, join, percent, points, quoted, some_of
 from tuner.metrics import BALANCED_ERROR
-from tuner.outcomes import Finding
+from tuner.outcomes import Finding, too_few_of_each_class
 
 Ints = NDArray[np.int64]
 Doubles = NDArray[np.float64]
@@ -47,7 +48,6 @@ LEAK_LEAST_ROWS = 50
 LEAK = 0.05  # of the majority class's error: a column with a lower error predicts almost perfectly
 UNBALANCED = 0.9
 RATIO = 10
-MANY_CLASSES, ROWS_OF_A_CLASS = 10, 10  # from so many classes on, and below so many training rows of each
 MOST_NAMED = 5  # columns in a sentence
 WHOLE = {"class_shares": "the shares of the classes", "classifier": "a classifier that tells their rows apart"}
 """What a finding without columns compares."""
@@ -154,7 +154,11 @@ def dependent_rows(assembly: Assembly) -> Iterator[Finding]:
 
 def rows_in_order(assembly: Assembly, model: QuickModel) -> Iterator[Finding]:
     """Report that later rows, by a date or in the file, are harder to predict than rows drawn at random."""
-    dates = [name for name, column in assembly.columns.items() if column.kind == "date"]
+    dates = [
+        name
+        for name, column in assembly.columns.items()
+        if column.kind == "date" and column.date_format not in CLOCKS  # a time of the day does not order days
+    ]
     order = first_order(model, dates)
     if order is None:
         return
@@ -488,8 +492,7 @@ def one_column_error(codes: Ints, y: Ints, majority: int, *, ordered: bool) -> f
 def rare_classes(assembly: Assembly) -> Iterator[Finding]:
     """Report many classes of so few rows that no network can learn them."""
     seen, n_classes = assembly.seen, len(assembly.class_names)
-    each = len(seen) / n_classes
-    if n_classes >= MANY_CLASSES and each < ROWS_OF_A_CLASS:
+    if each := too_few_of_each_class(len(seen), n_classes):
         text = (
             f"{n_classes:,} classes have about {each:.2g} training rows each: so few rows per class are the problem, "
             "whatever the network. Combine classes, or collect more rows of each"

@@ -213,7 +213,8 @@ def _read_text(name: str, table: RawTable, counts: Ints) -> Column:
     numeric = ~np.isnan(level_numbers(tuple(seen), table.raw.decimal))
     note = _note_of_categories(seen, seen_counts, numeric)
     if not note and (column.codes < 0).any() and (spelled := table.raw.spelled(name)):
-        note = f"{spelled!r} is read as missing; if it is a category, set keep = {json.dumps([spelled])} in [data]"
+        keep = f"set keep = {json.dumps([spelled])} in [data] (--keep)"
+        note = f"{spelled!r} is read as missing; if it is a category, {keep}"
     return Column(name, "categorical", note=note)
 
 

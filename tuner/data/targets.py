@@ -58,7 +58,7 @@ def read_labels(raw: Raw, name: str, settings: DataSettings) -> TextColumn:
         spelled = text_of(cell) if isinstance(cell := raw.cells(name).iloc[int(absent[0])], str) else ""
         is_usual = spelled in MISSING_LABELS and spelled != ""
         what = f"{quoted(spelled)}, which counts as missing{more}" if spelled else f"missing{more}"
-        keep = f" If it is a class, set keep = {json.dumps([spelled])} in [data]." if is_usual else ""
+        keep = f" If it is a class, set keep = {json.dumps([spelled])} in [data] (--keep)." if is_usual else ""
         raise DataError(
             f"{raw.at(int(absent[0]), name)}: the target is {what}; expected a class in every row.{keep} {LEAVE_OUT}"
         )

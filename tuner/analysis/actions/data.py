@@ -7,8 +7,8 @@ from tuner.analysis.actions.bias import FOLDS
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.diagnosis import IF_UNCHANGED, examples_to_decide
 from tuner.formatting import count, percent, points, rounded
+from tuner.outcomes import too_few_of_each_class
 
-MANY_CLASSES, ROWS_OF_A_CLASS = 10, 10  # from so many classes on, and below so many training rows of each
 WRONG = 0.2  # dev error from which few rows of each class are a problem
 
 
@@ -32,8 +32,8 @@ def check_data(state: StudyState) -> Action | None:
 
 def more_rows_of_classes(state: StudyState) -> Action | None:
     """There are so few rows of each of many classes that nothing else matters."""
-    each = state.data.n_train / state.data.n_classes
-    if state.data.n_classes < MANY_CLASSES or each >= ROWS_OF_A_CLASS or state.dev is None or state.dev.value < WRONG:
+    each = too_few_of_each_class(state.data.n_train, state.data.n_classes)
+    if each is None or state.dev is None or state.dev.value < WRONG:
         return None
     return Action(
         why=f"{state.data.n_classes:,} classes have about {each:.2g} training rows each, and the dev error is "

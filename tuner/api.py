@@ -198,9 +198,7 @@ class Study:
         trial = record.best
         if trial is None or trial.seed is None:
             raise UsageError(f"study {self.name!r}: no trial is complete. Search it first")
-        task = LearningCurveTask(
-            definition, dataset, record.dev_fold, trial.params, trial.seed, trainer, record.facts.exact_zeros
-        )
+        task = LearningCurveTask(definition, dataset, record.dev_fold, trial.params, trial.seed, trainer, record.facts)
         with open_database(parse_url(self._place.storage), create=False) as database:
             networks = measure_learning_curve(
                 task,

@@ -13,7 +13,7 @@ from tuner.data import Dataset, DataSettings, SplitSettings, Table, dataset_from
 from tuner.data.subsets import class_shares
 from tuner.modeling import learning_curve, measure_learning_curve
 from tuner.modeling.learning_curve import LearningCurveTask, _left_out_errors, train_size
-from tuner.storage import open_database, read_study, sqlite_url, write_outcome
+from tuner.storage import StudyFacts, open_database, read_study, sqlite_url, write_outcome
 from tuner.study import parse_definition
 from tuner.trainers import OwnNetwork
 from tuner.trial import draw_dev_folds
@@ -158,6 +158,19 @@ def test_every_repeat_is_a_training_of_its_own(folds: int | None) -> None:
         assert sum(len(n.wrong) for n in found if n.repeat == repeat) == len(data.dev_rows)
     assert len({n.wrong.tobytes() + bytes([n.train_wrong]) for n in found}) > parts
     assert all(0 <= n.train_wrong <= 40 and 0 <= n.error <= 1 for n in found)
+
+
+def test_folds_share_an_epoch_where_those_of_the_trials_do() -> None:
+    """Networks of one repeat end at one epoch, other repeats at others; each is as it is trained beside no repeat."""
+    shared = replace(task(dataset(folds=4)), facts=StudyFacts(class_names=(), sizes={}, pooled_epoch=True))
+    networks = train_size(shared, 40, seeds=3)
+    assert [(n.repeat, n.part) for n in networks] == [(r, p) for r in range(3) for p in range(4)]
+    epochs = [{n.best_epoch for n in networks if n.repeat == repeat} for repeat in range(3)]
+    assert all(len(each) == 1 for each in epochs)
+    assert len(set.union(*epochs)) > 1
+    alone = train_size(shared, 40, seeds=1)
+    assert [n.wrong.tolist() for n in alone] == [n.wrong.tolist() for n in networks[:4]]
+    assert [n.error for n in alone] == [n.error for n in networks[:4]]
 
 
 def test_the_largest_subset_is_the_whole_training_set() -> None:

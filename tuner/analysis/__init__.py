@@ -73,6 +73,7 @@ from tuner.analysis.selection import (
     epoch_corrected_errors,
     first_stop,
     held_out_losses,
+    pooled_epoch_corrected_errors,
     rechosen_error,
 )
 from tuner.analysis.smoothing import exponentially_weighted_average
@@ -139,6 +140,7 @@ __all__ = [
     "influential",
     "learning_points",
     "majority_error",
+    "pooled_epoch_corrected_errors",
     "rank_actions",
     "rechosen_error",
     "resolution",

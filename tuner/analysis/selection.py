@@ -42,6 +42,12 @@ class NetworkRun:
     fold_losses: NDArray[Any]
     first_stop: int = 1
 
+    @classmethod
+    def pooled(cls, runs: Sequence[NetworkRun]) -> NetworkRun:
+        """Return the networks of the folds, which ran equally long, as one with all their dev examples."""
+        fold_losses = np.sum([run.fold_losses for run in runs], axis=0)
+        return cls(fold_losses=fold_losses, first_stop=max(run.first_stop for run in runs))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Competition:
@@ -166,6 +172,22 @@ def epoch_corrected_errors(
     losses = np.zeros((1, int(fold_sizes.sum())))
     alone = [Competition(trials=[[run]], fold_sizes=fold_sizes, losses=losses, patience=patience) for run in runs]
     return np.array([rechosen_error(one, rng=rng) for one in alone])
+
+
+def pooled_epoch_corrected_errors(
+    runs: Sequence[NetworkRun], fold_sizes: NDArray[np.integer], *, patience: int | None, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """(K,) dev error of each network of the folds after allowing for the choice of the one epoch that they share.
+
+    ``fold_sizes``: (K, folds) dev examples of each network in each fold.
+    """
+    sizes = fold_sizes.astype(np.float32)
+    chosen_on = _split_folds(sizes.sum(axis=0), SPLITS, rng)
+    _, (epochs,) = _best_epochs([NetworkRun.pooled(runs)], chosen_on, patience)
+    scored_on = 1 - chosen_on
+    losses = [float(np.einsum("sf,fs->", run.fold_losses[epochs], scored_on)) for run in runs]
+    errors: NDArray[np.float64] = np.array(losses) / (sizes @ scored_on).sum(axis=1, dtype=np.float64)
+    return errors
 
 
 def _split_folds(sizes: Array, splits: int, rng: np.random.Generator) -> Array:

@@ -21,14 +21,22 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tuner.analysis import SIZES, LearningNetwork, NetworkRun, epoch_corrected_errors, first_stop, subset_sizes
+from tuner.analysis import (
+    SIZES,
+    LearningNetwork,
+    NetworkRun,
+    epoch_corrected_errors,
+    first_stop,
+    pooled_epoch_corrected_errors,
+    subset_sizes,
+)
 from tuner.data import Dataset, Part, Table, random_subset
 from tuner.dev_layout import N_DEV_FOLDS
 from tuner.errors import UsageError
 from tuner.metrics import ERROR, METRICS
 from tuner.nn import Hyperparameters, Stopping, TrainedNetwork
 from tuner.outcomes import StopReason
-from tuner.storage import Database, Outcome, TrialRecord, write_learning
+from tuner.storage import Database, Outcome, StudyFacts, TrialRecord, write_learning
 from tuner.study import StudyDefinition
 from tuner.trainers import Interrupted, OwnNetwork, Trainer, TrialError, TrialRequest
 from tuner.trial import TrialResult, dev_layout, trial_settings
@@ -51,7 +59,12 @@ class LearningCurveTask:
     params: Mapping[str, Any]
     seed: int
     trainer: Trainer
-    exact_zeros: bool = True
+    facts: StudyFacts | None = None
+
+    @property
+    def pools_epochs(self) -> bool:
+        """Whether the networks of all folds end at one epoch, as in the study's trials."""
+        return self.facts is not None and self.facts.pooled_epoch
 
     @property
     def hyperparameters(self) -> Hyperparameters:
@@ -87,7 +100,7 @@ class LearningCurveTask:
 
     def stopping(self, n_train: int) -> Stopping:
         """The definition's limits, with as many updates as at full size and at most four times the epochs."""
-        usual = self.definition.training.stopping
+        usual = trial_settings(self.definition, self.facts).stopping
         longer = min(self.updates(self.dataset.n_train) / self.updates(n_train), MOST_LONGER)
         patience = None if usual.patience is None else math.ceil(usual.patience * longer)
         return replace(usual, max_epochs=math.ceil(usual.max_epochs * longer), patience=patience)
@@ -133,31 +146,45 @@ def train_size(
     bring, and what is luck at one size is not at the next. None if ``should_stop()`` interrupted. Raises UsageError if
     a custom trainer fails.
     """
+    together = [[repeat] for repeat in range(seeds)] if task.pools_epochs else [range(seeds)]
+    networks: list[LearningNetwork] = []
+    for repeats in together:
+        trained = _train_repeats(task, n_train, repeats, should_stop)
+        if trained is None:
+            return None
+        networks += trained
+    return networks
+
+
+def _train_repeats(
+    task: LearningCurveTask, n_train: int, repeats: Sequence[int], should_stop: Callable[[], bool]
+) -> list[LearningNetwork] | None:
+    """The networks of some repeats side by side, which share what early stopping sees if the study's folds do."""
     dataset, definition = task.dataset, task.definition
     parts = [
         Part(random_subset(part.train, n_train, task.rng(n_train, repeat, place)), part.dev)
-        for repeat in range(seeds)
+        for repeat in repeats
         for place, part in enumerate(dataset.parts)
     ]
     trainer, stopping = task.trainer, definition.training.stopping
+    key = (n_train, *repeats) if task.pools_epochs else (n_train,)
     request = TrialRequest(
         dataset=replace(dataset, parts=tuple(parts), train_dev=None),
         values=task.params,
         settings=replace(
-            trial_settings(definition),
+            trial_settings(definition, task.facts),
             stopping=task.stopping(n_train) if isinstance(trainer, OwnNetwork) else stopping,
             metric=ERROR.name,
-            seeds=seeds,
+            seeds=len(repeats),
             rungs=(),
-            exact_zeros=task.exact_zeros,
         ),
-        seed=int(task.rng(n_train).integers(2**63)),
-        dev_folds=np.tile(task.dev_folds, seeds),
+        seed=int(task.rng(*key).integers(2**63)),
+        dev_folds=np.tile(task.dev_folds, len(repeats)),
         should_stop=should_stop,
     )
     if isinstance(trainer, OwnNetwork):
         result = trainer.train(request)
-        return None if result.stop_reason == StopReason.INTERRUPTED else _networks(task, result, n_train, parts)
+        return None if result.stop_reason == StopReason.INTERRUPTED else _networks(task, result, repeats, parts)
     try:
         outcome = trainer.run(request)
     except TrialError as error:
@@ -185,32 +212,23 @@ def _of_custom_trainer(outcome: Outcome, n_train: int, n_parts: int) -> list[Lea
 
 
 def _networks(
-    task: LearningCurveTask, result: TrialResult, n_train: int, trained_on: Sequence[Part]
+    task: LearningCurveTask, result: TrialResult, repeats: Sequence[int], trained_on: Sequence[Part]
 ) -> list[LearningNetwork]:
-    parts, stopping, watched = task.dataset.parts, task.stopping(n_train), task.watched()
-    layout = dev_layout(task.dataset, 1)
-    fold_sizes = [np.bincount(folds, minlength=N_DEV_FOLDS) for folds in layout.split(task.dev_folds)]
-    first = first_stop(stopping.min_updates, task.updates(n_train))
-    epochs_by_error = METRICS[task.definition.training.monitor].is_shown_by(ERROR)
+    n_parts, n_train, watched = len(task.dataset.parts), len(trained_on[0].train), task.watched()
+    errors = _corrected_errors(task, result, repeats, n_train)
     networks = []
-    for index, network in enumerate(result.networks):
-        repeat, place = divmod(index, len(parts))
-        run = NetworkRun(fold_losses=result.dev_fold_losses[index], first_stop=first)
-        error = float(network.dev_wrong.mean()) if network.best_epoch else 1.0
-        if network.best_epoch and epochs_by_error:
-            rng = task.rng(n_train, repeat, place, 1)
-            (error,) = epoch_corrected_errors([run], fold_sizes[place], patience=stopping.patience, rng=rng)
+    for index, (network, error) in enumerate(zip(result.networks, errors, strict=True)):
         left_out, left_wrong = _left_out_errors(network, watched, trained_on[index].train)
         networks.append(
             LearningNetwork(
                 n_train=n_train,
-                repeat=repeat,
-                part=place,
+                repeat=repeats[index // n_parts],
+                part=index % n_parts,
                 stop_reason=network.stop_reason,
                 best_epoch=network.best_epoch,
                 epochs=network.epochs,
                 train_wrong=round(network.train_error * n_train),
-                error=float(error),
+                error=error,
                 wrong=network.dev_wrong,
                 seconds=result.seconds / len(result.networks),
                 left_out=left_out,
@@ -218,6 +236,32 @@ def _networks(
             )
         )
     return networks
+
+
+def _corrected_errors(
+    task: LearningCurveTask, result: TrialResult, repeats: Sequence[int], n_train: int
+) -> list[float]:
+    """The dev error of each network, which allows for the choice of its epoch if that was made by the error."""
+    errors = [float(network.dev_wrong.mean()) if network.best_epoch else 1.0 for network in result.networks]
+    if not METRICS[task.definition.training.monitor].is_shown_by(ERROR):
+        return errors
+    stopping = task.stopping(n_train)
+    first = first_stop(stopping.min_updates, task.updates(n_train))
+    runs = [NetworkRun(fold_losses=losses, first_stop=first) for losses in result.dev_fold_losses]
+    folds = dev_layout(task.dataset, 1).split(task.dev_folds)
+    sizes = np.array([np.bincount(fold, minlength=N_DEV_FOLDS) for fold in folds])
+    if task.pools_epochs:
+        if not all(network.best_epoch for network in result.networks):
+            return errors
+        rng = task.rng(n_train, repeats[0], len(sizes), 1)
+        return [float(e) for e in pooled_epoch_corrected_errors(runs, sizes, patience=stopping.patience, rng=rng)]
+    for index, network in enumerate(result.networks):
+        if network.best_epoch:
+            repeat, place = divmod(index, len(sizes))
+            rng = task.rng(n_train, repeats[repeat], place, 1)
+            (error,) = epoch_corrected_errors([runs[index]], sizes[place], patience=stopping.patience, rng=rng)
+            errors[index] = float(error)
+    return errors
 
 
 def _left_out_errors(network: TrainedNetwork, watched: Table | None, train: Table) -> tuple[np.ndarray, np.ndarray]:

@@ -132,13 +132,7 @@ def runs_of(trial: TrialRecord, record: StudyRecord, definition: StudyDefinition
             for network, fold in zip(trial.networks, folds, strict=True)
         ]
     runs = [_run(network, definition) for network in trial.networks]
-    return [_pooled(runs)] if record.facts.pooled_epoch else runs
-
-
-def _pooled(runs: Sequence[NetworkRun]) -> NetworkRun:
-    """Return the networks of the folds as one, which ran as long as each of them."""
-    fold_losses = np.sum([run.fold_losses for run in runs], axis=0)
-    return NetworkRun(fold_losses=fold_losses, first_stop=max(run.first_stop for run in runs))
+    return [NetworkRun.pooled(runs)] if record.facts.pooled_epoch else runs
 
 
 def _run(network: NetworkRecord, definition: StudyDefinition) -> NetworkRun:

@@ -131,7 +131,8 @@ class Search:
         self.wrong = [self._curves(draw, s) for draw, s in zip(case.draws, self.seeds, strict=True)]
 
     def _examples(self, rows: Sequence[np.ndarray]) -> list[Examples]:
-        return [Examples(self.case.rows.X[one], self.case.rows.y[one]) for one in rows]
+        X = np.asarray(self.case.rows.X)
+        return [Examples(X[one], self.case.rows.y[one]) for one in rows]
 
     def _curves(self, hyperparameters: Hyperparameters, seed: int) -> list[np.ndarray]:
         """For each network (epochs, its dev rows) bits: wrong."""
@@ -205,12 +206,13 @@ class Search:
     def _truth(self, t: int, epochs: Sequence[int]) -> tuple[float, float, float]:
         """True errors of the networks (their mean), of their ensemble, and of the refit (the mean of some seeds)."""
         case, seeds = self.case, network_seeds(self.seeds[t], FOLDS)
+        X = np.asarray(case.rows.X)
         networks = [
             self._trained(t, rows, seed, Stopping(max_epochs=epoch, patience=None))
             for rows, seed, epoch in zip(self._examples(self.train_rows), seeds, epochs, strict=True)
         ]
         for network, rows, wrong, epoch in zip(networks, self.dev_rows, self.wrong[t], epochs, strict=True):
-            assert np.array_equal(network.predict(case.rows.X[rows]) != case.rows.y[rows], wrong[epoch - 1])
+            assert np.array_equal(network.predict(X[rows]) != case.rows.y[rows], wrong[epoch - 1])
         shares = [network.predict_proba(case.truth.X) for network in networks]
         each = [np.mean(share.argmax(axis=1) != case.truth.y) for share in shares]
         updates = round(np.median(epochs) * self._updates_per_epoch(t))

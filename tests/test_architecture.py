@@ -16,6 +16,7 @@ FLOORS = {
     "files": 0,
     "fork_server": 0,
     "mapped": 0,
+    "inputs": 0,
     "commands": 0,
     "formatting": -1,
     "arguments": 0,

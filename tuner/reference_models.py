@@ -46,6 +46,8 @@ IMPORTS = 1.0
 FEWEST_ROWS = 1000
 DISTANCES = 2e7
 """Distances between dev and training rows that nearest neighbors may take."""
+ROWS_AT_ONCE = 50_000
+"""Dev rows that scikit-learn's models predict at a time; they make float64 of them."""
 STREAM = 10
 """Of the search's seed, for the random splits of the selection correction."""
 
@@ -170,7 +172,7 @@ def gradient_boosting(definition: StudyDefinition, dataset: Dataset, should_stop
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     part = dataset.parts[0].train
-    inputs = len(dataset.parts) * (1 if dataset.n_classes == 2 else dataset.n_classes) * part.X.shape[1]
+    inputs = len(dataset.parts) * (1 if dataset.n_classes == 2 else dataset.n_classes) * part.inputs.n_features
     rows, rounds, bins = len(part), BOOSTING["rounds"], BOOSTING["bins"]
     if inputs * rounds * (rows + LEAVES * bins) > MOST_WORK:
         bins = SMALLER["bins"]
@@ -206,6 +208,9 @@ def _error_of(
                 raise TrainingStoppedError
             m = len(part.train)
             rows = np.arange(m) if share >= 1 else rng.permutation(m)[: max(int(share * m), 1)]
-            fitted = model().fit(part.train.X[rows], part.train.y[rows])
-            wrong += int((fitted.predict(part.dev.X) != part.dev.y).sum())
+            train = part.train.chosen(rows)
+            fitted = model().fit(train.X, train.y)
+            for start in range(0, len(part.dev), ROWS_AT_ONCE):
+                dev = part.dev.chosen(slice(start, start + ROWS_AT_ONCE))
+                wrong += int((fitted.predict(dev.X) != dev.y).sum())
     return wrong / len(dataset.dev_rows)

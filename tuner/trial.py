@@ -179,7 +179,7 @@ def class_weights(
 
 def weighted_examples(table: Table, of_classes: np.ndarray | None) -> Examples:
     """A table's rows, each with its class's weight."""
-    return Examples(table.X, table.y, None if of_classes is None else of_classes[table.y])
+    return Examples(table.inputs, table.y, None if of_classes is None else of_classes[table.y])
 
 
 @dataclass
@@ -265,7 +265,7 @@ class _Watch:
         table = self.dataset.train_dev
         if table is None:
             return None
-        return [int((network.predict(table.X) != table.y).sum()) for network in networks]
+        return [int((network.predict(table.inputs) != table.y).sum()) for network in networks]
 
     def checkpoint(self, arrays: dict[str, np.ndarray]) -> bytes:
         """The trainer's checkpoint with what this watch has seen, as the bytes of an NPZ archive."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.data.conftest import Load, Write, people
 from tuner.data import (
@@ -23,6 +26,7 @@ from tuner.data import (
 from tuner.data.encoders import rare_below
 from tuner.data.encoding import moments_of
 from tuner.errors import DataError
+from tuner.mapped import Parcel
 
 
 def prepare(frame: pd.DataFrame, **settings: Any) -> Dataset:
@@ -374,9 +378,34 @@ def test_the_encoding_survives_json_and_files(write: Write, load: Load, tmp_path
     part = dataset.parts[0]
     X = encoding.transform(pd.read_csv(tmp_path / "m.csv"))
     pieces = list(read_rows(tmp_path / "m.csv", [encoding], DataSettings()))
-    for found in (X, np.concatenate([piece for _, [piece] in pieces])):
+    for found in (X, np.concatenate([piece.array() for _, [piece] in pieces])):
         assert np.array_equal(found[part.train.rows], part.train.X)
         assert np.array_equal(found[part.dev.rows], part.dev.X)
+
+
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 2**32), folds=st.sampled_from([None, 3]))
+def test_flags_of_random_tables(seed: int, folds: int | None) -> None:
+    """Each row has the flag of its category, or of rare and unseen ones, or of missing cells; no flag without them."""
+    rng = np.random.default_rng(seed)
+    cells = {f"c{k}": rng.choice([*"abcdef", None], 90, p=rng.dirichlet(np.full(7, 0.4))) for k in range(3)}
+    frame = people(90).assign(**cells)
+    later = frame.assign(c0=np.where(np.arange(90) % 3, frame["c0"], "never seen"))
+    dataset = prepare(frame, folds=folds, split={"test": 0})
+    for part, plain in zip(dataset.parts, dataset.encodings, strict=True):
+        train, dev = pickle.loads(Parcel((part.train, part.dev)).content)
+        encoding, X = Encoding.from_json(plain), np.zeros((90, dataset.n_features))
+        for table in (train, dev):
+            X[table.rows] = table.X
+        for rows, found in ((frame, X), (later, encoding.transform(later))):
+            for column in encoding.columns:
+                levels = [feature.level for feature in column.features if feature.part == "level"]
+                for feature in column.features if column.kind == "categorical" else ():
+                    of_level, absent = rows[column.name] == feature.level, rows[column.name].isna()
+                    others = ~absent & ~rows[column.name].isin(levels)
+                    expected = {"level": of_level, "rare": others, "missing": absent}[feature.part]
+                    assert np.array_equal(found[:, feature.position], expected)
+        assert np.array_equal(encoding.transform(frame), X)
 
 
 def test_folds_read_raw_rows_once(write: Write, load: Load, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -387,8 +416,8 @@ def test_folds_read_raw_rows_once(write: Write, load: Load, tmp_path: Any, monke
     alone = [encoding.transform(frame) for encoding in encodings]
     read = []
     monkeypatch.setattr(Encoding, "typed", lambda self, raw, typed=Encoding.typed: read.append(raw) or typed(self, raw))
-    for X, expected in zip(encode_frame(encodings, frame), alone, strict=True):
-        assert np.array_equal(X, expected)
+    for inputs, expected in zip(encode_frame(encodings, frame), alone, strict=True):
+        assert np.array_equal(inputs.array(), expected)
     assert len(read) == 1
 
 
@@ -401,7 +430,7 @@ def test_rows_in_small_pieces(write: Write, load: Load, tmp_path: Any, monkeypat
     whole = encoding.transform(pd.read_csv(tmp_path / "m.csv"))
     monkeypatch.setattr("tuner.data.sources.PIECE", 1500)
     frame.drop(columns="rich").to_csv(tmp_path / "new.csv.gz", index=False)
-    pieces = [X for _, [X] in read_rows(tmp_path / "new.csv.gz", [encoding], DataSettings())]
+    pieces = [inputs.array() for _, [inputs] in read_rows(tmp_path / "new.csv.gz", [encoding], DataSettings())]
     assert len(pieces) > 5
     assert np.array_equal(np.concatenate(pieces), whole)
 
@@ -411,9 +440,9 @@ def test_kept_numbers_have_the_files_decimal_comma(write: Write, load: Load, tmp
     write("m.csv", people().to_csv(index=False, sep=";", decimal=","))
     dataset = load("m.csv")
     encoding = Encoding.from_json(dataset.encoding)
-    [(frame, [X])] = read_rows(tmp_path / "m.csv", [encoding], DataSettings(), keep=["age"])
+    [(frame, [inputs])] = read_rows(tmp_path / "m.csv", [encoding], DataSettings(), keep=["age"])
     assert "," in frame["age"][0]
-    assert np.array_equal(X[dataset.parts[0].train.rows], dataset.parts[0].train.X)
+    assert np.array_equal(inputs.array()[dataset.parts[0].train.rows], dataset.parts[0].train.X)
 
 
 def test_bad_cells_among_decimal_commas(write: Write, load: Load) -> None:
@@ -445,8 +474,8 @@ def test_kept_zeros_and_ones_are_what_they_were(write: Write, tmp_path: Any) -> 
     dataset = prepare(frame, columns={"flag": "boolean"})
     write("new.csv", frame)
     encoding = Encoding.from_json(dataset.encoding)
-    [(_, [X])] = read_rows(tmp_path / "new.csv", [encoding], DataSettings(), keep=["flag"])
-    assert np.array_equal(X[dataset.parts[0].train.rows], dataset.parts[0].train.X)
+    [(_, [inputs])] = read_rows(tmp_path / "new.csv", [encoding], DataSettings(), keep=["flag"])
+    assert np.array_equal(inputs.array()[dataset.parts[0].train.rows], dataset.parts[0].train.X)
 
 
 @pytest.mark.parametrize(("kind", "what"), [("numeric", "number"), ("date", "date")])
@@ -477,8 +506,8 @@ def test_headerless_rows_without_their_target(write: Write, load: Load, tmp_path
     dataset = load("t.csv", **settings)
     write("new.csv", frame[["age", "hours", "job"]].to_csv(index=False, header=False))
     encoding = Encoding.from_json(dataset.encoding)
-    [(_, [X])] = read_rows(tmp_path / "new.csv", [encoding], DataSettings(**settings))  # type: ignore[arg-type]
-    assert np.array_equal(X[dataset.parts[0].train.rows], dataset.parts[0].train.X)
+    [(_, [inputs])] = read_rows(tmp_path / "new.csv", [encoding], DataSettings(**settings))  # type: ignore[arg-type]
+    assert np.array_equal(inputs.array()[dataset.parts[0].train.rows], dataset.parts[0].train.X)
 
 
 def test_raw_rows_that_do_not_fit(write: Write, load: Load) -> None:

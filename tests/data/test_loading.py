@@ -191,10 +191,11 @@ def test_the_cache_is_used_and_shared(
     second = load("p.csv", cache=True)
     assert first.stored == second.stored == entries(tmp_path)[0]
     for dataset in (first, second):
-        X = dataset.parts[0].train.X
-        assert np.array_equal(X, first.parts[0].train.X)
-        assert not X.flags.writeable
-        assert isinstance(X.base, np.memmap) or X.base is not None
+        inputs = dataset.parts[0].train.inputs
+        assert np.array_equal(inputs.array(), first.parts[0].train.X)
+        for array in (inputs.numbers, inputs.flags):
+            assert not array.flags.writeable
+            assert isinstance(array.base, np.memmap) or array.base is not None
     assert second.encoding == first.encoding
     assert second.columns == first.columns
 
@@ -245,7 +246,7 @@ def test_a_damaged_entry_is_made_again(write: Write, load: Load, damage: str) ->
     before = load("p.csv", cache=True)
     assert before.stored is not None
     expected = before.parts[0].train.X.copy()
-    victim = before.stored / ("meta.json" if "meta" in damage else "train0.X.npy")
+    victim = before.stored / ("meta.json" if "meta" in damage else "train0.numbers.npy")
     content = victim.read_bytes()
     victim.unlink()
     if damage in ("truncated", "bad meta"):
@@ -263,7 +264,7 @@ def test_arrays_lost_in_a_power_cut_are_made_again(write: Write, load: Load) -> 
     assert before.stored is not None
     expected = before.parts[0].train.X.copy()
     assert load("p.csv", cache=True).stored == before.stored
-    with (before.stored / "train0.X.npy").open("r+b") as file:
+    with (before.stored / "train0.numbers.npy").open("r+b") as file:
         file.seek(-400, os.SEEK_END)
         file.write(bytes(400))
     assert np.array_equal(load("p.csv", cache=True).parts[0].train.X, expected)
@@ -284,7 +285,7 @@ def test_an_entry_of_another_user_is_not_read(
     if altered == "folder mode":
         before.stored.chmod(0o770)
     elif altered == "file mode":
-        (before.stored / "dev0.X.npy").chmod(0o606)
+        (before.stored / "dev0.numbers.npy").chmod(0o606)
     elif altered == "symlink":
         before.stored.rename(before.stored.parent / "moved")
         before.stored.symlink_to(before.stored.parent / "moved")

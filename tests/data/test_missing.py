@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.data.conftest import Load, Write, people
-from tuner.data import DataSettings, Encoding, dataset_from_frame, encode_frame
+from tuner.data import DataSettings, Encoding, dataset_from_frame
 from tuner.errors import DataError
 
 
@@ -23,7 +23,7 @@ def test_a_kept_spelling_is_a_category_but_no_number(write: Write, load: Load) -
     assert not any("'NA'" in notice for notice in kept.notices)
     encoding = Encoding.from_json(kept.encoding)
     assert encoding.version == 2
-    X = encode_frame([encoding], people(2).assign(alley="NA", area=["NA", "5"]))[0]
+    X = encoding.transform(people(2).assign(alley="NA", area=["NA", "5"]))
     assert X[:, kept.feature_names.index("alley=NA")].tolist() == [1, 1]
     assert X[:, kept.feature_names.index("area (missing)")].tolist() == [1, 0]
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.data.conftest import people
-from tuner.data import Dataset, DataSettings, Encoding, dataset_from_frame, encode_frame, read_parts
+from tuner.data import Dataset, DataSettings, Encoding, dataset_from_frame, read_parts
 from tuner.data.dataset import read_differently
 from tuner.data.encoders import LATER_KEYS
 from tuner.data.notation import detect_notation
@@ -64,11 +64,11 @@ def test_limits_of_detection_become_a_number_and_a_flag() -> None:
     dataset = prepare(["<0.5", "0.75", "1", "1.25", "2"])
     assert [name for name in dataset.feature_names if name.startswith("it")] == ["it", "it (below)"]
     encoding = Encoding.from_json(dataset.encoding)
-    X = encode_frame([encoding], people(3).assign(it=["<0.5", "0.5", "<0.7"]))[0]
+    X = encoding.transform(people(3).assign(it=["<0.5", "0.5", "<0.7"]))
     value, below = (X[:, dataset.feature_names.index(name)] for name in ("it", "it (below)"))
     assert below.tolist() == [1, 0, 1]
     assert value[0] == value[1] < value[2]
-    numbers = encode_frame([encoding], people(3).assign(it=[0.5, 1, np.nan]))[0]
+    numbers = encoding.transform(people(3).assign(it=[0.5, 1, np.nan]))
     assert numbers[:, dataset.feature_names.index("it (below)")].tolist() == [0, 0, 0]
     assert "column 'it': its cells are numbers: '<0.5' is read as 0.5, with a flag 'below'" in dataset.notices
 
@@ -77,9 +77,9 @@ def test_a_cell_in_another_notation_is_refused() -> None:
     """A model of percentages refuses a share without the sign, which could be a hundred times smaller."""
     encoding = Encoding.from_json(prepare([f"{k}%" for k in range(7)]).encoding)
     assert encoding.version == 2  # so that an earlier version refuses the model
-    assert encode_frame([encoding], people(1).assign(it="5%"))[0].shape == (1, encoding.n_features)
+    assert encoding.transform(people(1).assign(it="5%")).shape == (1, encoding.n_features)
     with pytest.raises(DataError, match=r"row 0, column 'it': '0\.05' is not a number with %"):
-        encode_frame([encoding], people(1).assign(it="0.05"))
+        encoding.transform(people(1).assign(it="0.05"))
 
 
 @pytest.mark.parametrize(

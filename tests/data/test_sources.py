@@ -18,7 +18,7 @@ import pytest
 import zstandard
 
 from tests.data.conftest import Load, Write, people
-from tuner.data import Dataset, DataSettings, Encoding, FileReader, dataset_from_frame, encode_frame, read_rows
+from tuner.data import Dataset, DataSettings, Encoding, FileReader, dataset_from_frame, read_rows
 from tuner.data.sources import SOURCES, Wanted, delimited, format_of, opening, read_pieces
 from tuner.data.sources.delimited import SCAN
 from tuner.data.sources.opening import DataFile, unpacked_size
@@ -578,9 +578,9 @@ def test_outer_blanks_of_names_do_not_matter(write: Write, load: Load) -> None:
     blanks = table.rename(columns={"age": "age ", "job": " job"})
     encoding = Encoding.from_json(dataset_from_frame(blanks, "rich", cache=False).encoding)
     assert encoding.source_columns == ("age", "hours", "job", "rich")
-    assert np.array_equal(encode_frame([encoding], blanks)[0], encode_frame([encoding], table)[0])
+    assert np.array_equal(encoding.transform(blanks), encoding.transform(table))
     old = replace(encoding, columns=tuple(replace(column, name=f"{column.name} ") for column in encoding.columns))
-    assert np.array_equal(encode_frame([old], table)[0], encode_frame([encoding], table)[0])
+    assert np.array_equal(old.transform(table), encoding.transform(table))
     write("data.csv", blanks)
     assert load("data.csv").feature_names == dataset_from_frame(table, "rich", cache=False).feature_names
 
@@ -592,4 +592,4 @@ def test_the_index_of_a_parquet_file_is_no_column(tmp_path: Path, load: Load) ->
     dataset = load("data.parquet")
     encoding = Encoding.from_json(dataset.encoding)
     assert "__index_level_0__" not in encoding.source_columns
-    assert encode_frame([encoding], table)[0].shape == (200, encoding.n_features)
+    assert encoding.transform(table).shape == (200, encoding.n_features)

@@ -11,6 +11,7 @@ import pytest
 from tests.storage.conftest import make_study, outcome, take_and_draw
 from tuner.data import Dataset, DataSettings, SplitSettings, Table, dataset_from_arrays, random_subset
 from tuner.data.subsets import class_shares
+from tuner.inputs import Inputs
 from tuner.modeling import learning_curve, measure_learning_curve
 from tuner.modeling.learning_curve import LearningCurveTask, _left_out_errors, train_size
 from tuner.storage import StudyFacts, open_database, read_study, sqlite_url, write_outcome
@@ -82,8 +83,8 @@ def test_what_a_network_was_not_trained_on_is_looked_at() -> None:
 def test_the_rows_looked_at_are_those_left_out() -> None:
     """20 of 30 rows are trained on: the network is asked about the other ten, and every third answer is wrong."""
     rng = np.random.default_rng(0)
-    table = Table(rng.normal(size=(30, 3)), np.zeros(30, np.int64), np.arange(100, 130))
-    trained_on = Table(table.X[:20], table.y[:20], table.rows[:20])
+    table = Table(Inputs.of(rng.normal(size=(30, 3))), np.zeros(30, np.int64), np.arange(100, 130))
+    trained_on = table.chosen(slice(20))
     left_out, wrong = _left_out_errors(Says(np.arange(30) % 3 == 0), table, trained_on)
     assert left_out.tolist() == [False] * 20 + [True] * 10
     assert np.flatnonzero(wrong).tolist() == [20, 23, 26, 29]

@@ -12,6 +12,7 @@ import pytest
 
 from tuner.data import Table
 from tuner.errors import UsageError
+from tuner.inputs import Inputs
 from tuner.trainer_child.function import TrainerFunction
 from tuner.trainer_child.messages import Ended, Returned, TrainCall, TrainerData
 from tuner.trainers import TrialError, process
@@ -79,7 +80,7 @@ def trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 def data() -> list[TrainerData]:
     """Two classes."""
     y = np.arange(6) % 2
-    table = Table(np.zeros((6, 2), np.float32), y, np.arange(6))
+    table = Table(Inputs.of(np.zeros((6, 2), np.float32)), y, np.arange(6))
     return [TrainerData(table, table, None, ("a", "b"), ("x", "y"), None)]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tuner.data import Table
+from tuner.inputs import Inputs
 from tuner.trainer_child.messages import TrainerData
 from tuner.trainer_child.report import TrainerError
 from tuner.trainer_child.returned import checked
@@ -20,7 +21,7 @@ RIGHT = np.eye(3)[Y]
 
 def data() -> TrainerData:
     """Three classes, four rows; the last train class is missing among the first two."""
-    train, dev = (Table(np.zeros((n, 2), np.float32), Y[:n], np.arange(n)) for n in (2, 4))
+    train, dev = (Table(Inputs.of(np.zeros((n, 2), np.float32)), Y[:n], np.arange(n)) for n in (2, 4))
     return TrainerData(train, dev, None, ("a", "b", "c"), ("x", "y"), None)
 
 

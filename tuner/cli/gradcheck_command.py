@@ -37,7 +37,7 @@ def gradcheck(
     space = definition.searched_space
     train = dataset.parts[0].train
     check = check_gradients(
-        Examples(train.X, train.y),
+        Examples(train.inputs, train.y),
         n_classes=dataset.n_classes,
         hyperparameters=space.hyperparameters(space.middle()),
         seed=definition.search.seed,

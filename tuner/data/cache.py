@@ -71,16 +71,16 @@ class Store:
 
         (Writing to a mapped file without disk space would end the process with SIGBUS.)
         """
-        if self._folder is not None:
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        if self._folder is not None and size:
             path = self._folder / f"{name}.npy"
             try:
-                size = int(np.prod(shape)) * np.dtype(dtype).itemsize
                 if shutil.disk_usage(self._folder).free < 2 * size:  # a cache must not fill the disk
                     raise OSError("the disk is nearly full")
                 array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
                 with path.open("r+b") as file:
                     os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-            except (OSError, ValueError):  # no space, no posix_fallocate, or an empty array
+            except (OSError, ValueError):  # no space, or no posix_fallocate
                 shutil.rmtree(self._folder, ignore_errors=True)  # mapped arrays stay readable
                 self._folder = None
             else:
@@ -125,8 +125,7 @@ def read_entry(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] |
     arrays = {}
     try:
         for name, described in meta["arrays"].items():
-            with _own_file(folder, f"{name}.npy") as file:
-                arrays[name] = _mapped(file, folder / f"{name}.npy", *described[1:])
+            arrays[name] = _mapped(folder, f"{name}.npy", *described[1:])
             if _described(arrays[name]) != described:
                 return None
         with _own_file(folder, META) as file, contextlib.suppress(OSError):  # a read-only cache is fine
@@ -136,14 +135,17 @@ def read_entry(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] |
     return meta, arrays
 
 
-def _mapped(file: IO[bytes], path: Path, dtype: str, shape: list[int]) -> NDArray[Any]:
-    """Map the array at the end of an NPY file, of a type and shape that are known; it keeps the ``path``."""
+def _mapped(folder: Path, name: str, dtype: str, shape: list[int]) -> NDArray[Any]:
+    """Map the array at the end of an NPY file, of a type and shape that are known; an empty array has no file."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    offset = os.fstat(file.fileno()).st_size - size
-    if offset < 0:
-        raise ValueError("the file is too short")
-    mapped = np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=tuple(shape))
-    mapped.filename = str(path.absolute())
+    if not size:
+        return np.empty(shape, dtype=dtype)
+    with _own_file(folder, name) as file:
+        offset = os.fstat(file.fileno()).st_size - size
+        if offset < 0:
+            raise ValueError("the file is too short")
+        mapped = np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=tuple(shape))
+    mapped.filename = str((folder / name).absolute())
     return mapped.view(np.ndarray)
 
 

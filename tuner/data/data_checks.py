@@ -398,9 +398,7 @@ def _compare_by_classifier(both: SetComparison) -> Iterator[Finding]:
     """Train boosted trees on half of both samples to tell them apart; report their AUC on the other half."""
     assembly, a, b = both.assembly, both.a, both.b
     encoding = fit_encodings(assembly, assembly.train[:1])[0]
-    X = np.zeros((len(a) + len(b), encoding.n_features), dtype=np.float32)
-    encode(encoding, assembly.tables[a.table], a.rows, X[: len(a)])
-    encode(encoding, assembly.tables[b.table], b.rows, X[len(a) :])
+    X = np.concatenate([encode(encoding, assembly.tables[each.table], each.rows).array() for each in (a, b)])
     side = np.repeat([0, 1], [len(a), len(b)])
     order = generator(assembly.settings.seed, SAMPLE_STREAM + 1).permutation(len(X))
     half, other = order[::2], order[1::2]

@@ -12,6 +12,7 @@ from pydantic import PlainSerializer, PlainValidator
 
 from tuner.data.reading import RowReader
 from tuner.formatting import quoted
+from tuner.inputs import Inputs
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -19,14 +20,23 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Examples: X (n, n_features) float32, y (n,) class indices, rows (n,) row numbers in the file, from 0."""
+    """Examples: inputs, y (n,) class indices, rows (n,) row numbers in the file, from 0."""
 
-    X: Floats
+    inputs: Inputs
     y: Ints
     rows: Ints
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def X(self) -> Floats:  # noqa: N802
+        """The inputs as an array (n, n_features) float32, made anew at every call if there are categories."""
+        return self.inputs.array()
+
+    def chosen(self, places: Any) -> Table:
+        """Return some of the examples: their places in the table, a mask or a slice."""
+        return Table(self.inputs.rows(places), self.y[places], self.rows[places])
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,11 @@ class FittedColumn(Column):
         """Leave out the keys that version 1 had not, if they say nothing, so that files of both versions are alike."""
         return {key: value for key, value in plain(self).items() if value or key not in LATER_KEYS}
 
+    def moved(self, places: Ints) -> FittedColumn:
+        """Return the column with its features at other places: ``places`` (n_features,) by their present ones."""
+        moved = (replace(feature, position=int(places[feature.position])) for feature in self.features)
+        return replace(self, features=tuple(moved))
+
     def keyed(self) -> dict[tuple[int, str], Feature]:
         """Return the features by their sort key: the place of their part in the encoder, and their level."""
         return {(self.encoder.parts.index(feature.part), feature.level): feature for feature in self.features}
@@ -199,12 +204,14 @@ class Encoder(Generic[Cells]):
     """A kind of column.  The base class drops the column.
 
     ``parts``: the possible features of a column, in their order in X; the first has the column's name.
-    ``in_blocks``: whether many of its columns are encoded at once.
+    ``in_blocks``: whether many of its columns are encoded at once.  ``one_hot``: whether at most one feature of a row
+    is 1 and all others 0; it then has ``flags`` and no ``encode``.
     """
 
     reads: Reads = Reads.NOTHING
     parts: tuple[str, ...] = ()
     in_blocks: ClassVar[bool] = False
+    one_hot: ClassVar[bool] = False
 
     def fit(self, column: FittedColumn, cells: Cells, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
         """Return the column with its features fitted on the given (training) rows, without places in X."""
@@ -212,6 +219,10 @@ class Encoder(Generic[Cells]):
 
     def encode(self, column: FittedColumn, cells: Cells, rows: Ints, X: Floats) -> None:
         """Write the column's features of the given rows into X (len(rows), n_features), which is zero there."""
+        raise NotImplementedError
+
+    def flags(self, column: FittedColumn, cells: Cells, rows: Ints, none: int) -> NDArray[np.unsignedinteger[Any]]:
+        """Return the place in X of the flag of each given row, (len(rows),); ``none`` without one."""
         raise NotImplementedError
 
     def feature_name(self, column: str, feature: Feature) -> str:
@@ -286,6 +297,7 @@ class CategoryEncoder(Encoder[TextColumn]):
 
     reads = Reads.TEXT
     parts = (LEVEL, RARE, MISSING)
+    one_hot = True
 
     def fit(self, column: FittedColumn, cells: TextColumn, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
         """Return a flag for each level with enough rows, for rare levels and for missing cells."""
@@ -307,15 +319,13 @@ class CategoryEncoder(Encoder[TextColumn]):
             return replace(column, why=scattered)
         return replace(column, features=tuple(features))
 
-    def encode(self, column: FittedColumn, cells: TextColumn, rows: Ints, X: Floats) -> None:
-        """Set the flag of each row's level."""
+    def flags(self, column: FittedColumn, cells: TextColumn, rows: Ints, none: int) -> NDArray[np.unsignedinteger[Any]]:
+        """Return the flag of each row's level."""
         by_level = {feature.level: feature.position for feature in column.features if feature.part == LEVEL}
         shared = {feature.part: feature.position for feature in column.features if feature.part != LEVEL}
-        none = -1
         places = [by_level.get(level, shared.get(RARE, none)) for level in cells.levels]
-        place = np.array([*places, shared.get(MISSING, none)], dtype=np.int64)[cells.codes[rows]]
-        flagged = slice(None) if place.min(initial=0) >= 0 else place >= 0
-        X[np.arange(len(rows))[flagged], place[flagged]] = 1
+        place = np.array([*places, shared.get(MISSING, none)], dtype=np.min_scalar_type(none))
+        return place[cells.codes[rows]]
 
     def feature_name(self, column: str, feature: Feature) -> str:
         """Name a flag: job=clerk, job=(rare), job (missing)."""

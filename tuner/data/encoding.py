@@ -9,7 +9,7 @@ become 100 σ, and a shifted image would not be normalized.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -42,11 +42,20 @@ from tuner.data.sources.raw import Raw, by_row, with_text_names
 from tuner.data.tables import Numbers, TypedTable, raw_table, typed_table, with_columns
 from tuner.errors import DataError
 from tuner.formatting import quoted
+from tuner.inputs import Inputs
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CELLS_AT_ONCE = 1 << 17  # 1 MB of float64: a chunk stays in the processor's cache
+Zeros = Callable[[str, tuple[int, ...], Any], NDArray[Any]]
+"""Returns an array of zeros of that name, shape and type."""
+INPUTS = NUMBERS, PLACES, FLAGS = "numbers", "places", "flags"
+"""The names of the arrays of ``Inputs``."""
+
+
+def _zeros(_: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    return np.zeros(shape, dtype=dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +104,7 @@ class Encoding:
 
     def transform(self, frame: pd.DataFrame, where: str = "the rows") -> Floats:
         """Return X (n, n_features) float32 for raw rows; extra columns are ignored, a missing one is refused."""
-        return encode_frame([self], frame, where)[0]
+        return encode_frame([self], frame, where)[0].array()
 
     def typed(self, raw: Raw) -> TypedTable:
         """Read every used column as its kind."""
@@ -132,14 +141,14 @@ class Encoding:
 _PLAIN = TypeAdapter(Encoding)
 
 
-def encode_frame(encodings: Sequence[Encoding], frame: pd.DataFrame, where: str = "the rows") -> list[Floats]:
-    """Return X (n, n_features) float32 of raw rows for each encoding."""
+def encode_frame(encodings: Sequence[Encoding], frame: pd.DataFrame, where: str = "the rows") -> list[Inputs]:
+    """Return the inputs of raw rows for each encoding."""
     with usable_rows(where):
         return encode_raw(encodings, Raw(with_text_names(frame), where, by_row))
 
 
-def encode_raw(encodings: Sequence[Encoding], raw: Raw) -> list[Floats]:
-    """Return X for each encoding; cells that several encodings read alike are read once."""
+def encode_raw(encodings: Sequence[Encoding], raw: Raw) -> list[Inputs]:
+    """Return the inputs for each encoding; cells that several encodings read alike are read once."""
     tables: dict[Any, TypedTable] = {}
     inputs = []
     for encoding in encodings:
@@ -148,9 +157,7 @@ def encode_raw(encodings: Sequence[Encoding], raw: Raw) -> list[Floats]:
         if reading not in tables:
             tables[reading] = encoding.typed(raw)
         typed = tables[reading]
-        X = np.zeros((typed.n_rows, encoding.n_features), dtype=np.float32)
-        encode(encoding, typed, np.arange(typed.n_rows), X)
-        inputs.append(X)
+        inputs.append(encode(encoding, typed, np.arange(typed.n_rows)))
     return inputs
 
 
@@ -298,14 +305,49 @@ def _reasons(columns: tuple[FittedColumn, ...]) -> str:
 # --- applying ---------------------------------------------------------------------------------------------------------
 
 
-def encode(encoding: Encoding, typed: TypedTable, rows: Ints, X: Floats) -> None:
-    """Write the given rows of a table into X (len(rows), n_features), which must be zeros."""
-    fitted = {column.name: column for column in encoding.columns}
+def encode(encoding: Encoding, typed: TypedTable, rows: Ints, zeros: Zeros = _zeros) -> Inputs:
+    """Encode the given rows of a table, into arrays that ``zeros`` provides."""
+    n, shape = len(rows), _Shape.of(encoding)
+    X = zeros(NUMBERS, (n, len(shape.places)), np.float32)
+    places = zeros(PLACES, shape.places.shape, np.int64)
+    flags = zeros(FLAGS, (n, len(shape.flagged)), shape.of_flags)
+    places[:] = shape.places
+    flags[:] = encoding.n_features
+    place = np.zeros(encoding.n_features, dtype=np.int64)
+    place[places] = np.arange(len(places))
+    fitted = {column.name: column if column.encoder.one_hot else column.moved(place) for column in encoding.columns}
     for numbers in typed.numbers:
         _encode_numbers([fitted[name] for name in numbers.names], numbers.values, rows, X)
     for name, cells in {**typed.values, **typed.text}.items():
-        if fitted[name].features:
-            fitted[name].encoder.encode(fitted[name], cells, rows, X)
+        column = fitted[name]
+        if name in shape.flagged:
+            flags[:, shape.flagged.index(name)] = column.encoder.flags(column, cells, rows, encoding.n_features)
+        elif column.features:
+            column.encoder.encode(column, cells, rows, X)
+    return Inputs(X, places, flags, encoding.n_features)
+
+
+def bytes_of_a_row(encoding: Encoding) -> int:
+    """Return the bytes of a row's inputs."""
+    shape = _Shape.of(encoding)
+    return 4 * len(shape.places) + shape.of_flags.itemsize * len(shape.flagged)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """The layout of an encoding's ``Inputs``: the places of numbers, and the columns that become flags."""
+
+    places: Ints
+    flagged: list[str]
+    of_flags: np.dtype[np.unsignedinteger[Any]]
+
+    @classmethod
+    def of(cls, encoding: Encoding) -> _Shape:
+        one_hot = [column for column in encoding.columns if column.encoder.one_hot and column.features]
+        is_number = np.ones(encoding.n_features, dtype=bool)
+        is_number[[feature.position for column in one_hot for feature in column.features]] = False
+        of_flags = np.min_scalar_type(encoding.n_features)
+        return cls(np.flatnonzero(is_number), [column.name for column in one_hot], of_flags)
 
 
 def _encode_numbers(columns: list[FittedColumn], values: NDArray[Any], rows: Ints, X: Floats) -> None:

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tuner.data.cache import Store, cache_folder, read_entry
-from tuner.data.dataset import Dataset, Floats, Ints, Table
+from tuner.data.dataset import Dataset, Ints, Table
 from tuner.data.in_memory import rows_in_memory
 from tuner.data.reading import FileReader, RowReader
 from tuner.data.settings import DataSettings
 from tuner.errors import DataError
+from tuner.inputs import Inputs, joined_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,13 +160,14 @@ def joined(tables: Sequence[Table]) -> Table:
     """Concatenate tables."""
     if len(tables) == 1:
         return tables[0]
-    return Table(*(np.concatenate([getattr(table, field) for table in tables]) for field in ("X", "y", "rows")))
+    y, rows = (np.concatenate([getattr(table, name) for table in tables]) for name in ("y", "rows"))
+    return Table(joined_inputs([table.inputs for table in tables]), y, rows)
 
 
 def read_rows(
     path: Path, encodings: Sequence[Encoding], settings: DataSettings, *, keep: Iterable[str] = ()
-) -> Iterator[tuple[pd.DataFrame, list[Floats]]]:
-    """Yield raw rows, and X for each encoding, of a file to predict, piece by piece; the target may be missing.
+) -> Iterator[tuple[pd.DataFrame, list[Inputs]]]:
+    """Yield raw rows, and each encoding's inputs, of a file to predict, piece by piece; the target may be missing.
 
     ``settings`` describe the format of the study's files.  Text is read in pieces to save memory.  Columns in ``keep``
     are read as text.

@@ -6,7 +6,8 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from tuner.data.assembling import Assembly, Selection
 from tuner.data.cache import Store, read_entry
 from tuner.data.dataset import ColumnSummary, Dataset, DatasetFacts, Ints, Part, Table
 from tuner.data.encoders import FittedColumn
-from tuner.data.encoding import Encoding, chunks, encode
+from tuner.data.encoding import INPUTS, Encoding, Zeros, bytes_of_a_row, chunks, encode
 from tuner.data.reading import RowReader
 from tuner.data.settings import DataSettings
 from tuner.data.sources.memory import refuse_if_too_large
+from tuner.inputs import Inputs
 
-Zeros = Callable[[str, tuple[int, ...], Any], NDArray[Any]]
 FACTS = TypeAdapter(DatasetFacts)
 
 
@@ -49,11 +50,13 @@ def cache_key(settings: DataSettings, fingerprint: str, path: Path | None) -> st
 
 def encode_selection(assembly: Assembly, encoding: Encoding, name: str, selection: Selection, zeros: Zeros) -> Table:
     """Encode a selection's rows into arrays that ``zeros`` provides."""
-    n = len(selection)
-    X = zeros(f"{name}.X", (n, encoding.n_features), np.float32)
-    encode(encoding, assembly.tables[selection.table], selection.rows, X)
+    inputs = encode(encoding, assembly.tables[selection.table], selection.rows, partial(_named, zeros, name))
     y = _filled(zeros, f"{name}.y", assembly.y[selection.table][selection.rows])
-    return Table(X, y, _filled(zeros, f"{name}.rows", selection.rows))
+    return Table(inputs, y, _filled(zeros, f"{name}.rows", selection.rows))
+
+
+def _named(zeros: Zeros, table: str, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    return zeros(f"{table}.{name}", shape, dtype)
 
 
 def _filled(zeros: Zeros, name: str, values: Ints) -> Ints:
@@ -78,9 +81,9 @@ def named_selections(assembly: Assembly) -> Iterator[tuple[str, int, Selection]]
 
 def prepare(assembly: Assembly, encodings: list[Encoding], reader: RowReader, key: str | None) -> Dataset:
     """Encode all parts, into the cache if ``key`` is given and its folder is writable."""
-    cells = sum(len(selection) for _, _, selection in named_selections(assembly)) * encodings[0].n_features
+    need = sum(len(selection) * bytes_of_a_row(encodings[k]) for _, k, selection in named_selections(assembly))
     what = f"the network's input of {encodings[0].n_features:,} features"
-    refuse_if_too_large(str(assembly.path or "the rows"), 4 * cells, what)
+    refuse_if_too_large(str(assembly.path or "the rows"), need, what)
     with Store(key) as store:
         for name, k, selection in named_selections(assembly):
             encode_selection(assembly, encodings[k], name, selection, store.zeros)
@@ -127,13 +130,14 @@ def dataset_of(
         array.flags.writeable = False
 
     def table(name: str) -> Table:
-        return Table(arrays[f"{name}.X"], arrays[f"{name}.y"], arrays[f"{name}.rows"])
+        numbers, places, flags, y, rows = (arrays[f"{name}.{what}"] for what in (*INPUTS, "y", "rows"))
+        return Table(Inputs(numbers, places, flags, len(meta["feature_names"])), y, rows)
 
     return Dataset(
         **vars(FACTS.validate_python(meta)),
         parts=tuple(Part(table(f"train{k}"), table(f"dev{k}")) for k in range(meta["n_parts"])),
-        train_dev=table("train_dev") if "train_dev.X" in arrays else None,
-        test=table("test") if "test.X" in arrays else None,
+        train_dev=table("train_dev") if "train_dev.y" in arrays else None,
+        test=table("test") if "test.y" in arrays else None,
         dev_groups=arrays.get("dev_groups"),
         test_rows=arrays.get("test.rows", np.empty(0, dtype=np.int64)),
         stored=stored,

@@ -72,8 +72,7 @@ class QuickModel:
     def _error(self, held_out: NDArray[np.bool_]) -> float:
         if self._X is None:
             encoding = fit_encodings(self._assembly, (Selection("source", self.rows),))[0]
-            self._X = np.zeros((len(self.rows), encoding.n_features), dtype=np.float32)
-            encode(encoding, self.table, self.rows, self._X)
+            self._X = encode(encoding, self.table, self.rows).array()
         probabilities = small_trees(self._X[~held_out], self.y[~held_out], self._X[held_out])
         predicted = np.unique(self.y[~held_out])[probabilities.argmax(axis=1)]
         return float((predicted != self.y[held_out]).mean())

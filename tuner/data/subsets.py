@@ -12,7 +12,7 @@ def random_subset(table: Table, n: int, rng: np.random.Generator) -> Table:
     take = class_shares(np.bincount(table.y), n)
     drawn = [rng.permutation(np.flatnonzero(table.y == label))[:count] for label, count in enumerate(take)]
     rows = np.sort(np.concatenate(drawn))
-    return Table(table.X[rows], table.y[rows], table.rows[rows])
+    return table.chosen(rows)
 
 
 def class_shares(counts: np.ndarray, n: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from tuner.arguments import flag
 from tuner.arguments import path as path_of
 from tuner.errors import ModelError, UsageError
 from tuner.files import refuse_overwriting, whole_folder, write_whole
+from tuner.inputs import Inputs
 from tuner.modeling.archive import METADATA
 from tuner.modeling.metadata import ModelMetadata, read_metadata
 from tuner.modeling.model import Floats, Ints, Model, Predictions
@@ -29,7 +30,7 @@ class SavedNetwork:
         self._trainer = trainer
         self._n_classes = n_classes
 
-    def classify(self, X: Floats) -> tuple[Ints, Floats]:
+    def classify(self, X: Inputs) -> tuple[Ints, Floats]:
         """Class indices (n,) and probabilities (n, n_classes) of encoded rows."""
         (probabilities,) = self._trainer.predict([self.path], [X], self._n_classes)
         return probabilities.argmax(axis=1), probabilities
@@ -45,8 +46,8 @@ class CustomModel(Model):
         paths = [folder / str(number) for number in range(len(metadata.updates))]
         self.networks: Sequence[Any] = [SavedNetwork(trainer, path, len(metadata.class_names)) for path in paths]
 
-    def classify_encoded(self, inputs: Sequence[Floats]) -> Predictions:
-        """Classes and probabilities of encoded rows, one X for all networks or one each."""
+    def classify_encoded(self, inputs: Sequence[Inputs]) -> Predictions:
+        """Classes and probabilities of encoded rows, the same for all networks or one each."""
         paths = [network.path for network in self.networks]
         probabilities = self._trainer.predict(paths, inputs, len(self.metadata.class_names))
         mean: Floats = np.mean(probabilities, axis=0, dtype=np.float32)

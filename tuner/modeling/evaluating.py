@@ -20,7 +20,7 @@ from tuner.analysis import (
     class_errors,
     effective_examples,
 )
-from tuner.data import Dataset, Table, joined, read_groups, read_labeled, read_parts
+from tuner.data import Dataset, joined, read_groups, read_labeled, read_parts
 from tuner.errors import DataError, UsageError
 from tuner.modeling.model import Model, Predictions
 
@@ -86,7 +86,7 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
             encoded = [each[name] for each in tables]
             note = {**_notes(model, dataset), "test": "not used for training or choosing"}[name]
             groups = read_groups(dataset, name) if dataset.dev_groups is not None and name in ("dev", "test") else None
-            predictions = model.classify_encoded([table.X for table in encoded])
+            predictions = model.classify_encoded([table.inputs for table in encoded])
             evaluations.append(
                 _evaluation(
                     model,
@@ -133,8 +133,8 @@ def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation:
     for network, table in enumerate(outside):
         of_fold = dataset.parts[network % len(dataset.parts)].dev.rows  # with several seeds the folds repeat
         rows = np.searchsorted(table.rows, of_fold)
-        tables.append(Table(table.X[rows], table.y[rows], of_fold))
-        predictions.append(Predictions(*model.networks[network].classify(tables[-1].X)))
+        tables.append(table.chosen(rows))
+        predictions.append(Predictions(*model.networks[network].classify(tables[-1].inputs)))
     groups = None if dataset.dev_groups is None else np.tile(dataset.dev_groups, len(outside) // len(dataset.parts))
     note = f"each row by the network that was not trained on its fold; {USUALLY_BETTER}"
     return _evaluation(model, "dev", note, Predictions.joined(predictions), joined(tables).y, groups)

@@ -192,7 +192,7 @@ class _Fit:
         estimates = {}
         for name, table in tables.items():
             if table is not None and len(table):
-                wrong = model.classify_encoded([table.X]).classes != table.y
+                wrong = model.classify_encoded([table.inputs]).classes != table.y
                 estimates[name] = (estimate_error(wrong, self.dataset.dev_groups if name == "dev" else None), whose)
         return stored_errors(estimates)
 

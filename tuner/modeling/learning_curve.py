@@ -270,5 +270,5 @@ def _left_out_errors(network: TrainedNetwork, watched: Table | None, train: Tabl
     if watched is None or not left_out.any():
         return np.zeros(0, bool), np.zeros(0, bool)
     wrong = np.zeros(len(watched), bool)
-    wrong[left_out] = network.predict(watched.X[left_out]) != watched.y[left_out]
+    wrong[left_out] = network.predict(watched.inputs.rows(left_out)) != watched.y[left_out]
     return left_out, wrong

@@ -17,6 +17,7 @@ from tuner.arguments import path as path_of
 from tuner.data import Encoding, class_indices, encode_frame, rows_frame
 from tuner.errors import ArgumentError, DataError, ModelError
 from tuner.files import whole_file
+from tuner.inputs import Inputs
 from tuner.modeling.archive import pack, read_archive
 from tuner.modeling.metadata import ModelMetadata
 from tuner.nn import Network, classify_each
@@ -106,8 +107,8 @@ class Model:
         """Classes and probabilities of raw rows."""
         return self.classify_encoded(encode_frame(self.encodings, frame, where))
 
-    def classify_encoded(self, inputs: Sequence[Floats]) -> Predictions:
-        """Classes and probabilities of encoded rows, one X for all networks or one each."""
+    def classify_encoded(self, inputs: Sequence[Inputs]) -> Predictions:
+        """Classes and probabilities of encoded rows, the same for all networks or one each."""
         with np.errstate(over="ignore", invalid="ignore"):
             classes, probabilities = classify_each(self.networks, inputs, self._block)
         if np.isnan(probabilities).any():

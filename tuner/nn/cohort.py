@@ -328,8 +328,7 @@ class Cohort:
         for k, (lane, (start, stop), share) in enumerate(zip(self.lanes, block.ranges, block.shares, strict=True)):
             order, rows = orders[k], stop - start
             chosen = np.arange(start, stop) if order is None else order[start:stop]
-            # With mode "clip" np.take needs no buffer; no index is out of bounds.
-            np.take(lane.train.inputs, chosen, axis=0, out=inputs[k, :rows], mode="clip")
+            lane.train.gather(chosen, inputs[k, :rows])
             np.multiply(share, self.plan.dtype(self._scale(lane, self.alphas[k])), weight[k, 0, :rows])
             if lane.train.weights is not None:
                 weight[k, 0, :rows] *= lane.train.weights[chosen]

@@ -58,7 +58,7 @@ class LayerProbe:
         OUTPUTS[architecture.output].targets(examples.y, targets[0])
         weight = np.full((1, 1, n), 1 / n, dtype=theta.dtype)
         masks = [None] * len(architecture.hidden)
-        self._batch = self._pass.batch(examples.inputs[None], targets * weight, weight, masks)
+        self._batch = self._pass.batch(examples.extended()[None], targets * weight, weight, masks)
 
     def describe(self, epoch: int) -> list[LayerReport]:
         """Describe every layer after ``epoch``, from the input on."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tuner.inputs import Inputs
 from tuner.metrics import Measured
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
@@ -27,11 +28,13 @@ class Evaluator:
         self._K, n = len(theta), len(examples)
         passes = {size: ForwardPass(architecture, theta, size) for size in {min(n, CHUNK), n % CHUNK} - {0}}
         self._chunks = []
+        buffers: dict[int, Array] = {}
         for start in range(0, n, CHUNK):
-            rows = slice(start, min(start + CHUNK, n))
-            labels = self._output.labels(examples.y[rows])
-            forward = passes[len(labels)]
-            self._chunks.append((forward.calls(examples.inputs[None, rows]), labels, forward.logits))
+            stop = min(start + CHUNK, n)
+            forward = passes[stop - start]
+            fill, inputs = examples.block(start, stop, buffers)
+            labels = self._output.labels(examples.y[start:stop])
+            self._chunks.append(([*fill, *forward.calls(inputs[None])], labels, forward.logits))
 
     def measure(self) -> list[Measured]:
         """Measure every network with the present θ."""
@@ -50,10 +53,10 @@ class Evaluator:
         ]
 
 
-def logits_of(architecture: Architecture, theta: Array, inputs: Sequence[Array], block: int | None = None) -> Array:
+def logits_of(architecture: Architecture, theta: Array, inputs: Sequence[Inputs], block: int | None = None) -> Array:
     """Return logits (K, n_outputs, n) of K networks, θ (K, n_parameters), bit for bit as of each alone.
 
-    ``inputs``: X (n, n_features) that all networks share, or K of them.  ``block``: every pass has so many rows, the
+    ``inputs``: those that all networks share, or K of them.  ``block``: every pass has so many rows, the
     last one filled up, so that BLAS takes the same way whatever n is.
     """
     n, step = len(inputs[0]), block or CHUNK
@@ -66,7 +69,7 @@ def logits_of(architecture: Architecture, theta: Array, inputs: Sequence[Array],
         size = block or given
         chunk = np.ones((len(inputs), size, architecture.n_features + 1), dtype=theta.dtype)
         for X, extended in zip(inputs, chunk, strict=True):
-            extended[:given, :-1] = X[rows]
+            X.write(np.arange(start, start + given), extended[:given])
         forward = passes[size]
         run(forward.calls(chunk))
         logits[..., rows] = forward.logits[..., :given]

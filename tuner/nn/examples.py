@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tuner.errors import ArgumentError
+from tuner.inputs import Inputs
 from tuner.nn.arrays import Array, Ints
+from tuner.nn.calls import Call, run
+from tuner.nn.memory import aligned
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Examples:
     Weights are relative: the cost is Σ w·loss / Σ w.  Errors always count examples, whatever their weights.
     """
 
-    X: Array
+    X: Array | Inputs
     y: Ints = field(repr=False)
     weights: Array | None = field(default=None, repr=False)
 
@@ -30,20 +34,23 @@ class Examples:
 
         ``name`` is the set's name in errors.
         """
-        X, y = np.asarray(self.X), np.asarray(self.y)
-        if X.ndim != 2 or y.ndim != 1 or len(X) != len(y):
+        X, y = self.X, np.asarray(self.y)
+        if not (isinstance(X, Inputs) and X.has_flags):
+            X = X.array() if isinstance(X, Inputs) else np.asarray(X)
+        if len(X.shape) != 2 or y.ndim != 1 or len(X) != len(y):
             raise ArgumentError(
                 f"{name}: expected X of shape (n, n_features) and y of shape (n,), got {X.shape} and {y.shape}"
             )
         if not len(y):
             raise ArgumentError(f"{name}: expected at least 1 example, got 0")
-        _finite(name, "X", X)
+        _finite(name, "X", X.numbers if isinstance(X, Inputs) else X)
         if not np.issubdtype(y.dtype, np.integer):
             raise ArgumentError(f"{name}: expected integers in y, got {y.dtype}")
         if y.min() < 0 or y.max() >= n_classes:
             label = y.min() if y.min() < 0 else y.max()
             raise ArgumentError(f"{name}: expected classes 0 to {n_classes - 1} in y, got {label}")
-        return Prepared(with_ones(X, dtype), y.astype(np.int64, copy=False), self._relative_weights(name, dtype))
+        inputs = X if isinstance(X, Inputs) else with_ones(X, dtype)
+        return Prepared(inputs, y.astype(np.int64, copy=False), self._relative_weights(name, dtype), dtype)
 
     def _relative_weights(self, name: str, dtype: type[np.floating]) -> Array | None:
         """Return the weights as multiples of their mean."""
@@ -60,15 +67,17 @@ class Examples:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Checked examples: ``inputs`` (n, n_features + 1) is X with a last column of ones, which the biases multiply.
+    """Checked examples: X with a last column of ones, which the biases multiply.
 
-    Adding a bias and summing its gradient are thus part of the matrix products.  ``weights`` are multiples of their
-    mean.
+    Adding a bias and summing its gradient are thus part of the matrix products.  ``inputs`` is that array
+    (n, n_features + 1), or X with the flags of categories as their places, which are written out for a block of rows at
+    a time.  ``weights`` are multiples of their mean.
     """
 
-    inputs: Array
+    inputs: Array | Inputs
     y: Ints
     weights: Array | None
+    dtype: type[np.floating[Any]]
 
     def __len__(self) -> int:
         return len(self.y)
@@ -76,12 +85,38 @@ class Prepared:
     @property
     def n_features(self) -> int:
         """Number of columns of X."""
-        return int(self.inputs.shape[1]) - 1
+        return self.inputs.n_features if isinstance(self.inputs, Inputs) else int(self.inputs.shape[1]) - 1
 
     def rows(self, chosen: Ints) -> Prepared:
         """Return some of the examples."""
         weights = None if self.weights is None else self.weights[chosen]
-        return Prepared(self.inputs[chosen], self.y[chosen], weights)
+        inputs = self.inputs.rows(chosen) if isinstance(self.inputs, Inputs) else self.inputs[chosen]
+        return Prepared(inputs, self.y[chosen], weights, self.dtype)
+
+    def gather(self, chosen: Ints, out: Array) -> None:
+        """Write some of the examples into ``out`` (rows, n_features + 1)."""
+        if isinstance(self.inputs, Inputs):
+            self.inputs.write(chosen, out)
+        else:
+            # With mode "clip" np.take needs no buffer; no index is out of bounds.
+            np.take(self.inputs, chosen, axis=0, out=out, mode="clip")
+
+    def block(self, start: int, stop: int, buffers: dict[int, Array]) -> tuple[list[Call], Array]:
+        """Return the array (rows, n_features + 1) of the examples start to stop, and the calls that must first fill it.
+
+        ``buffers``: by their number of rows, of blocks that are used one after the other.
+        """
+        if not isinstance(self.inputs, Inputs):
+            return [], self.inputs[start:stop]
+        shape = (stop - start, self.n_features + 1)
+        out = buffers.setdefault(stop - start, aligned(shape, self.dtype))
+        return [partial(self.gather, np.arange(start, stop), out)], out
+
+    def extended(self) -> Array:
+        """Return the array (n, n_features + 1) of all examples."""
+        fill, array = self.block(0, len(self), {})
+        run(fill)
+        return array
 
 
 def with_ones(X: Array, dtype: Any) -> Array:

@@ -178,7 +178,7 @@ class CostFunction:
         self._settings = settings
         self._theta = np.zeros((1, architecture.n_parameters))
         self._forward = ForwardPass(architecture, self._theta, len(examples))
-        self._calls = self._forward.calls(examples.inputs[None])
+        self._calls = self._forward.calls(examples.extended()[None])
 
     def __call__(self, theta: Array) -> float:
         """J(θ)"""

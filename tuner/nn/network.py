@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tuner.errors import ArgumentError
+from tuner.inputs import Inputs
 from tuner.metrics import Measured
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array, Bools, Ints
@@ -24,21 +25,23 @@ class Network:
     architecture: Architecture
     theta: Array = field(repr=False)
 
-    def classify(self, X: Array) -> tuple[Ints, Array]:
+    def classify(self, X: Array | Inputs) -> tuple[Ints, Array]:
         """Return the most probable class of each row, (n,), and class probabilities (n, n_classes)."""
         classes, probabilities = classify_each([self], [X])
         return classes[0], probabilities[0]
 
-    def predict_proba(self, X: Array) -> Array:
+    def predict_proba(self, X: Array | Inputs) -> Array:
         """Return class probabilities (n, n_classes) for X (n, n_features)."""
         return self.classify(X)[1]
 
-    def predict(self, X: Array) -> Ints:
+    def predict(self, X: Array | Inputs) -> Ints:
         """Return the most probable class of each row, (n,)."""
         return OUTPUTS[self.architecture.output].classes(_logits([self], [X])[0])
 
 
-def classify_each(networks: Sequence[Network], inputs: Sequence[Array], block: int | None = None) -> tuple[Ints, Array]:
+def classify_each(
+    networks: Sequence[Network], inputs: Sequence[Array | Inputs], block: int | None = None
+) -> tuple[Ints, Array]:
     """Return the classes (K, n) and probabilities (K, n, n_classes) of K networks of one architecture, side by side.
 
     ``inputs``: X (n, n_features) that all networks share, or K of them.  ``block``: see :func:`logits_of`.
@@ -47,13 +50,15 @@ def classify_each(networks: Sequence[Network], inputs: Sequence[Array], block: i
     return output.classes(logits), np.ascontiguousarray(output.probabilities(logits).swapaxes(1, 2))
 
 
-def _logits(networks: Sequence[Network], inputs: Sequence[Array], block: int | None = None) -> Array:
+def _logits(networks: Sequence[Network], inputs: Sequence[Array | Inputs], block: int | None = None) -> Array:
     """(K, n_outputs, n)"""
-    architecture, arrays = networks[0].architecture, [np.asarray(X) for X in inputs]
-    for X in arrays:
-        if X.ndim != 2 or X.shape[1] != architecture.n_features:
+    architecture, checked = networks[0].architecture, []
+    for given in inputs:
+        X = given if isinstance(given, Inputs) else np.asarray(given)
+        if len(X.shape) != 2 or X.shape[1] != architecture.n_features:
             raise ArgumentError(f"X: expected shape (n, {architecture.n_features}), got {X.shape}")
-    return logits_of(architecture, np.stack([network.theta for network in networks]), arrays, block)
+        checked.append(X if isinstance(X, Inputs) else Inputs.of(X))
+    return logits_of(architecture, np.stack([network.theta for network in networks]), checked, block)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 from tuner.arguments import one_of
 from tuner.dev_layout import DevLayout
 from tuner.errors import ArgumentError
+from tuner.inputs import Inputs
 from tuner.metrics import METRICS, Measured
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array, Bools
@@ -122,7 +123,8 @@ def train(
     settings = each("hyperparameters", hyperparameters, Hyperparameters, K)
     check_agreement(settings)
     trains = each("train", train, Examples, K)
-    n_features = np.shape(trains[0].X)[-1] if np.ndim(trains[0].X) == 2 else 1
+    shape = trains[0].X.shape if isinstance(trains[0].X, Inputs) else np.shape(trains[0].X)
+    n_features = shape[-1] if len(shape) == 2 else 1
     architecture = Architecture(n_features, tuple(settings[0].hidden), n_classes, settings[0].activation, output)
     plan = Plan(
         architecture=architecture,

@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from tuner.errors import UsageError
 from tuner.formatting import error_line
+from tuner.inputs import Inputs
 from tuner.outcomes import FailureCause
 from tuner.trainer_child.function import TrainerFunction
 from tuner.trainer_child.messages import (
@@ -80,18 +82,19 @@ def _serve(connection: Connection) -> None:
         message = connection.recv()
         if isinstance(message, NewData):
             parts = pickle.loads(message.content)
-            _protect(parts)
         elif isinstance(message, PredictCall):
             connection.send(_predict(function, message, models))
         else:
             connection.send(_train(connection, function, call, message, parts[message.part]))
 
 
-def _protect(parts: list[TrainerData]) -> None:
-    """Let no trainer change the rows under the next trial's feet."""
-    for table in (table for part in parts for table in part.tables.values()):
+def _with_arrays(data: TrainerData) -> TrainerData:
+    """Make each table's X once for a trial, and let no trainer change the rows under the next one's feet."""
+    tables: dict[str, Any] = {name: replace(table, inputs=Inputs.of(table.X)) for name, table in data.tables.items()}
+    for table in tables.values():
         for array in (table.X, table.y, table.rows):
             array.flags.writeable = False
+    return replace(data, **tables)
 
 
 def _train(
@@ -105,6 +108,7 @@ def _train(
     report = EpochReport(function.name, task.max_epochs, goes_on)
     try:
         with function.importable(), threadpool_limits(limits=1):
+            data = _with_arrays(data)
             returned = call(dict(task.params), data, task.seed, report)
             if report.has_ended:
                 return Ended()
@@ -128,16 +132,16 @@ def _train(
 
 def _predict(function: TrainerFunction, task: PredictCall, models: dict[str, Any]) -> Predicted | Failed:
     """Predict; ``models`` keeps those that were loaded."""
-    inputs = pickle.loads(task.content)
+    given = pickle.loads(task.content)
     who = f"trainer {function.name}"
     try:
         with function.importable(), threadpool_limits(limits=1):
             models |= {path: function.load_model(path) for path in task.saved if path not in models}
-            each = inputs if len(inputs) == len(task.saved) else inputs * len(task.saved)
+            each = given if len(given) == len(task.saved) else given * len(task.saved)
             return Predicted(
                 [
-                    probabilities_of(who, models[path], X, task.n_classes)
-                    for path, X in zip(task.saved, each, strict=True)
+                    probabilities_of(who, models[path], inputs.array(), task.n_classes)
+                    for path, inputs in zip(task.saved, each, strict=True)
                 ]
             )
     except (TrainerError, UsageError) as error:

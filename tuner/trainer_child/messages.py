@@ -62,7 +62,7 @@ class TrainCall:
 
 @dataclass(frozen=True, slots=True)
 class PredictCall:
-    """To the trainer: predict with models that it saved; ``content`` is a parcel's, a list of X: one, or one each."""
+    """To the trainer: predict with models that it saved; ``content`` is a parcel's: one ``Inputs``, or one each."""
 
     saved: tuple[str, ...]
     content: bytes

@@ -13,6 +13,7 @@ import numpy as np
 from tuner.data import Dataset
 from tuner.data.dataset import Floats
 from tuner.errors import UsageError
+from tuner.inputs import Inputs
 from tuner.metrics import METRICS
 from tuner.outcomes import StopReason
 from tuner.storage import NetworkRecord, Outcome
@@ -53,8 +54,8 @@ class CustomTrainer:
             raise UsageError(f"trainer {self.name}: expected one that was permitted")
         return self._process
 
-    def predict(self, saved: Sequence[Path], inputs: Sequence[Floats], n_classes: int) -> list[Floats]:
-        """Each saved model's class probabilities, (n, n_classes), of one X for all or one each.  Raises UsageError."""
+    def predict(self, saved: Sequence[Path], inputs: Sequence[Inputs], n_classes: int) -> list[Floats]:
+        """Each saved model's class probabilities, (n, n_classes), of inputs: one, or one each.  Raises UsageError."""
         try:
             return self._permitted().predict(saved, inputs, n_classes)
         except TrialError as error:

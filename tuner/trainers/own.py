@@ -51,7 +51,7 @@ class OwnNetwork:
 
     def _refuse_too_large(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
         """Raise TrialError, before anything is allocated, for networks that need more memory than is free."""
-        n, n_features = dataset.parts[0].train.X.shape
+        n, n_features = dataset.parts[0].train.inputs.shape
         output = self.definition.network.output
         shape = Architecture(n_features, tuple(hyperparameters.hidden), dataset.n_classes, output=output)
         need = shape.least_bytes(

@@ -18,6 +18,7 @@ from typing import IO, Any
 from tuner.data.dataset import Floats
 from tuner.data.sources.memory import available_memory, show_bytes
 from tuner.errors import UsageError
+from tuner.inputs import Inputs
 from tuner.mapped import Parcel
 from tuner.outcomes import FailureCause
 from tuner.trainer_child.function import TrainerFunction
@@ -100,8 +101,8 @@ class TrainerProcess:
         assert not isinstance(answer, Predicted)
         return answer
 
-    def predict(self, saved: Sequence[Path], inputs: Sequence[Floats], n_classes: int) -> list[Floats]:
-        """Each saved model's class probabilities, (n, n_classes), of one X for all or one each.  Raises TrialError."""
+    def predict(self, saved: Sequence[Path], inputs: Sequence[Inputs], n_classes: int) -> list[Floats]:
+        """Each saved model's class probabilities, (n, n_classes), of inputs: one, or one each.  Raises TrialError."""
         self.start()
         assert self._running is not None
         parcel = Parcel(list(inputs))

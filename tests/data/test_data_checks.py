@@ -13,7 +13,9 @@ from scipy import stats
 
 from tests.data.conftest import people
 from tuner.data import DataSettings, check_data_quality, dataset_from_frame, load_dataset
-from tuner.data.data_checks import auc_with_limit, chi_square, holm
+from tuner.data.data_checks import auc_with_limit, chi_square, holm, row_hashes
+from tuner.data.encoders import TextColumn
+from tuner.data.tables import Numbers, TypedTable
 from tuner.outcomes import Finding
 
 
@@ -179,6 +181,26 @@ def test_the_same_row_in_two_parts() -> None:
     assert finding.text.endswith("they can change the dev error by at most 15.0 pp")
 
 
+def test_equal_rows_have_equal_hashes() -> None:
+    """Rows of two files are alike in their hashes if they are in every number, every word and the class."""
+    rng = np.random.default_rng(0)
+    numbers, codes, y = (
+        rng.integers(0, 2, (300, 5)).astype(np.float32),
+        rng.integers(-1, 2, 300),
+        rng.integers(0, 2, 300),
+    )
+    numbers[rng.random(300) < 0.2, 3] = np.nan
+    whole = np.column_stack([np.nan_to_num(numbers, nan=-1), codes, y])
+    tables, labels = {}, {}
+    for key, rows in (("source", slice(0, 200)), ("dev", slice(200, 300))):
+        words = {"word": TextColumn(codes[rows], ("a", "b"))}
+        tables[key] = TypedTable(len(y[rows]), (Numbers(tuple("pqrst"), numbers[rows]),), {}, words)
+        labels[key] = y[rows]
+    hashes = np.concatenate(list(row_hashes(tables, labels).values()))
+    alike = np.unique(whole, axis=0, return_inverse=True)[1]
+    assert np.array_equal(hashes[:, None] == hashes, alike[:, None] == alike)
+
+
 def test_twins_in_different_folds() -> None:
     """With folds, rows are counted whose twin is in another fold."""
     frame = pd.concat([people(300, 1)] * 2, ignore_index=True)
@@ -307,12 +329,12 @@ def test_random_splits_are_not_compared() -> None:
 # --- leakage and balance ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("leak", ["number", "category", "missing"])
-def test_leaking_columns(leak: str) -> None:
-    """A column that gives the class away by its value, its category or its absence is named."""
-    frame = people(1000)
+@pytest.mark.parametrize(("leak", "n"), [("number", 1000), ("number", 20_000), ("category", 1000), ("missing", 1000)])
+def test_leaking_columns(leak: str, n: int) -> None:
+    """A column that gives the class away by its value, its category or its absence is named, among many rows, too."""
+    frame = people(n)
     yes = (frame["rich"] == "yes").to_numpy()
-    noise = np.random.default_rng(1).random(1000)
+    noise = np.random.default_rng(1).random(n)
     frame["leak"] = {
         "number": yes + 0.9 * noise,
         "category": np.where(yes, np.where(noise < 0.5, "a", "b"), "c"),

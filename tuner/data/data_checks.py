@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -85,14 +85,35 @@ def findings(assembly: Assembly) -> Iterator[Finding]:
 # --- the same row in two splits ---------------------------------------------------------------------------------------
 
 
-def row_hashes(table: TypedTable, y: Ints) -> NDArray[np.uint64]:
-    """Return a 64-bit hash per row over all used columns and the class; equal rows have equal hashes."""
-    total = _mixed(y.astype(np.uint64), "the class")
-    for name, values in table.measured().items():
-        total += _mixed(_bits(values), name)
-    for name, text in table.text.items():
-        total += _mixed(np.array([*map(_text_hash, text.levels), 0], dtype=np.uint64)[text.codes], name)
-    return total
+def row_hashes(tables: dict[str, TypedTable], y: dict[str, Ints]) -> dict[str, NDArray[np.uint64]]:
+    """Return a 64-bit hash per row of each table, by used columns and class; rows have equal hashes if they are equal.
+
+    Most rows differ from all others in a few columns: only rows whose hash others have, too, are compared further.
+    """
+    import pandas as pd
+
+    hashes = {key: _mixed(y[key].astype(np.uint64), "the class") for key in tables}
+    alike = {key: np.arange(len(y[key])) for key in tables}
+    measured = {key: table.measured() for key, table in tables.items()}
+    source = tables["source"]
+    names = sorted((*measured["source"], *source.text), key=_text_hash)  # neighbors, like pixels, tell the same
+    stops = [0, *(2**power for power in range(len(names).bit_length())), len(names)]
+    for start, stop in pairwise(stops):
+        if not any(map(len, alike.values())):
+            break
+        for key, rows in alike.items():
+            for name in names[start:stop]:
+                text = tables[key].text.get(name)
+                bits = _bits(measured[key][name][rows]) if text is None else _bits_of_text(text, rows)
+                hashes[key][rows] += _mixed(bits, name)
+        shared = pd.Series(np.concatenate([hashes[key][rows] for key, rows in alike.items()])).duplicated(keep=False)
+        parts = np.split(shared.to_numpy(), np.cumsum([len(rows) for rows in alike.values()])[:-1])
+        alike = {key: rows[part] for (key, rows), part in zip(alike.items(), parts, strict=True)}
+    return hashes
+
+
+def _bits_of_text(text: TextColumn, rows: Ints) -> NDArray[np.uint64]:
+    return np.array([*map(_text_hash, text.levels), 0], dtype=np.uint64)[text.codes[rows]]
 
 
 def _text_hash(text: str) -> int:
@@ -114,7 +135,7 @@ def _mixed(bits: NDArray[np.uint64], name: str) -> NDArray[np.uint64]:
 
 def same_rows(assembly: Assembly) -> Iterator[Finding]:
     """Report rows of one set that are also in another one: their error says nothing about new rows."""
-    hashes = {key: row_hashes(table, assembly.y[key]) for key, table in assembly.tables.items()}
+    hashes = row_hashes(assembly.tables, assembly.y)
     parts = {name: hashes[part.table][part.rows] for name, part in assembly.parts.items()}
     if len(assembly.train) > 1:
         yield from _same_rows_in_folds([hashes["source"][dev.rows] for dev in assembly.dev])
@@ -375,9 +396,12 @@ def column_tests(assembly: Assembly, a: Selection, b: Selection) -> Iterator[Tes
 
 
 def _numbers_of(table: TypedTable, rows: Ints) -> Iterator[tuple[str, Doubles]]:
-    """Yield numbers and dates, column by column, as float64."""
-    for name, values in table.measured().items():
-        yield name, values[rows].astype(np.float64)
+    """Yield numbers and dates of a sample of the rows, column by column, as float64."""
+    for block in table.numbers:
+        for name, values in zip(block.names, np.ascontiguousarray(block.values[rows].T), strict=True):
+            yield name, values.astype(np.float64)
+    for name, values in table.values.items():
+        yield name, values[rows]
 
 
 def _missing_test(name: str, n_a: int, present_a: int, n_b: int, present_b: int) -> Iterator[Tested]:
@@ -425,7 +449,11 @@ def auc_with_limit(score: Doubles, positive: NDArray[np.bool_]) -> tuple[float, 
 
 
 def leaking_columns(assembly: Assembly) -> Iterator[Finding]:
-    """Report each column that alone predicts the target almost perfectly, on training rows it was not fitted on."""
+    """Report each column that alone predicts the target almost perfectly, on training rows it was not fitted on.
+
+    A column of numbers that does not even halve the majority class's error on a tenth of the rows is not measured on
+    all of them.
+    """
     seen = assembly.seen
     rng = generator(assembly.settings.seed, SAMPLE_STREAM + 2)
     rows = rng.permutation(sampled(rng, seen.rows, LEAK_ROWS))
@@ -434,7 +462,8 @@ def leaking_columns(assembly: Assembly) -> Iterator[Finding]:
     y = assembly.y[seen.table][rows]
     majority = int(np.bincount(y).argmax())
     chance = float((y != majority).mean())
-    for name, codes, ordered in _coded_columns(assembly.tables[seen.table], rows):
+    table = assembly.tables[seen.table]
+    for name, codes, ordered in _coded_columns(table, rows, _promising(table, rows, y, majority)):
         error = one_column_error(codes, y, majority, ordered=ordered)
         if error <= LEAK * chance:
             text = (
@@ -445,10 +474,21 @@ def leaking_columns(assembly: Assembly) -> Iterator[Finding]:
             yield Finding("leakage", "warning", text, ("train",), (name,), {"error": error, "majority_error": chance})
 
 
-def _coded_columns(table: TypedTable, rows: Ints) -> Iterator[tuple[str, Ints, bool]]:
-    """Yield each column's cells as codes, 0 if missing, and whether they are ordered."""
-    for name, values in _numbers_of(table, rows):
-        yield name, _bins(values), True
+def _promising(table: TypedTable, rows: Ints, y: Ints, majority: int) -> set[str]:
+    """Return the columns of numbers that predict the target somewhat on the first rows, or all if the rows are few."""
+    if len(rows) <= LEAK_ROWS // 2:
+        return set(table.measured())
+    few, y = rows[: LEAK_ROWS // 10], y[: LEAK_ROWS // 10]
+    most = (y != majority).mean() / 2
+    errors = {name: one_column_error(_bins(values), y, majority) for name, values in _numbers_of(table, few)}
+    return {name for name, error in errors.items() if error <= most}
+
+
+def _coded_columns(table: TypedTable, rows: Ints, numbers: set[str]) -> Iterator[tuple[str, Ints, bool]]:
+    """Yield the cells of the ``numbers`` and of each column of text as codes, 0 if missing, and whether in order."""
+    for name, values in table.measured().items():
+        if name in numbers:
+            yield name, _bins(values[rows].astype(np.float64)), True
     for name, text in table.text.items():
         yield name, text.codes[rows] + 1, False
 
@@ -457,18 +497,23 @@ def _bins(values: Doubles) -> Ints:
     """Return codes of numbers, 0 if missing; many distinct numbers are binned by quantiles of every second row."""
     order = np.argsort(values)  # missing ones last
     present = values[order][: len(values) - int(np.isnan(values).sum())]
-    distinct = present[np.append(present[:1] == present[:1], present[1:] != present[:-1])]
+    distinct = _distinct(present)
     most = int(np.clip(len(values) // 8, 8, 256))
     if len(distinct) > most:
         half = present[order[: len(present)] % 2 == 0]
-        distinct = np.unique(np.quantile(half, np.linspace(0, 1, most + 1)[1:-1]))
+        distinct = _distinct(half[np.linspace(0, len(half) - 1, most + 1)[1:-1].astype(np.int64)])
     codes = np.zeros(len(values), dtype=np.int64)
     begins = np.bincount(np.searchsorted(present, distinct), minlength=len(present) + 1)[: len(present)]
     codes[order[: len(present)]] = np.cumsum(begins) + 1  # of sorted numbers: faster than to look each one up
     return codes
 
 
-def one_column_error(codes: Ints, y: Ints, majority: int, *, ordered: bool) -> float:
+def _distinct(ordered: Doubles) -> Doubles:
+    is_new = np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]
+    return np.compress(is_new, ordered)
+
+
+def one_column_error(codes: Ints, y: Ints, majority: int, *, ordered: bool = True) -> float:
     """Return the error of predicting each code's most frequent class, fitted on each half and scored on the other.
 
     A code missing in one half gets the class of the next lower code if codes are ordered, else the majority class.

@@ -205,8 +205,10 @@ class FrameReader(RowReader):
         self._content = content
 
     def with_settings(self, settings: DataSettings) -> FrameReader:
-        """Return a reader of the same rows with other settings."""
-        return FrameReader(settings, self._raws, self._content)
+        """Return a reader of the same rows with other settings; it shares what this one has read."""
+        other = FrameReader(settings, self._raws, self._content)
+        other._kept = self._kept
+        return other
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the contents."""

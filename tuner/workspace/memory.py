@@ -87,20 +87,21 @@ def open_data_in_memory(
     given.pop("name", None)
     data_section = {**of_data, **edited, **rows.settings}
     reader = rows.reader(validate_definition({"name": "data", "data": data_section}, "definition").data)
-    with usable_rows("the rows"), reader:
-        reader.measure()
-        text = make_definition(name, None, rows.settings.get("target"), shape_of(reader), rows.settings)
-    if given:
-        text = definition_text(name, complete_definition(given, text))
-    if edits:
-        text = edit_definition(text, edits, "Made and edited by a call of Python.")
-    source = Source(parse_definition(text, f"study {name!r}"), text, Path.cwd())
-    runner = trainer_of(source.definition, file_folder=folder, allowed=())
-    runner.prepare()
-    require_package(source.definition.search.sampler)
-    require_trackers(source.definition.search.trackers)
-    with reader.with_settings(rows.reader(source.definition.data).settings) as final:
+    with reader:
         with usable_rows("the rows"):
+            reader.measure()
+            text = make_definition(name, None, rows.settings.get("target"), shape_of(reader), rows.settings)
+        if given:
+            text = definition_text(name, complete_definition(given, text))
+        if edits:
+            text = edit_definition(text, edits, "Made and edited by a call of Python.")
+        source = Source(parse_definition(text, f"study {name!r}"), text, Path.cwd())
+        runner = trainer_of(source.definition, file_folder=folder, allowed=())
+        runner.prepare()
+        require_package(source.definition.search.sampler)
+        require_trackers(source.definition.search.trackers)
+        with usable_rows("the rows"):
+            final = reader.with_settings(rows.reader(source.definition.data).settings)
             dataset = dataset_from(final, cache=cache)
         with closing(Located(name, source, storage_url(storage))) as located:
             study = prepare(source, dataset, located, from_study=from_study, allow_changed=allow_changed)

@@ -114,10 +114,10 @@ def _described(array: NDArray[Any]) -> list[Any]:
     return [zlib.crc32(array.data), array.dtype.str, list(array.shape)]
 
 
-def read_entry(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
+def read_entry(folder: Path, *, written_here: bool = False) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
     """Return an entry's metadata and its arrays, mapped read-only; None if it is missing or damaged.
 
-    Arrays are not flushed to disk, so after a power cut their files may hold zeros.
+    Arrays are not flushed to disk, so after a power cut their files may hold zeros; not those just ``written_here``.
     """
     meta = read_beside(folder, META)
     if meta is None or meta["key"] != folder.name:
@@ -126,7 +126,7 @@ def read_entry(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] |
     try:
         for name, described in meta["arrays"].items():
             arrays[name] = _mapped(folder, f"{name}.npy", *described[1:])
-            if _described(arrays[name]) != described:
+            if not written_here and _described(arrays[name]) != described:
                 return None
         with _own_file(folder, META) as file, contextlib.suppress(OSError):  # a read-only cache is fine
             os.utime(file.fileno())

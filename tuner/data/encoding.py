@@ -365,11 +365,10 @@ def _encode_numbers(columns: list[FittedColumn], values: NDArray[Any], rows: Int
         for place, piece in chunks(rows, values.shape[1]):
             raw = values[piece]
             chunk = (raw if whole else raw[:, places]).astype(np.float64)
-            if values.dtype.kind == "f":
-                np.copyto(chunk, fill, where=np.isnan(chunk))
             chunk -= mean
             chunk /= scale
-            if far and np.abs(chunk).max(initial=0) > LARGEST_INPUT:
+            if far and not (chunk.max(initial=0) <= LARGEST_INPUT and chunk.min(initial=0) >= -LARGEST_INPUT):  # or NaN
+                np.copyto(chunk, (fill - mean) / scale, where=np.isnan(chunk))
                 np.clip(chunk, -LARGEST_INPUT, LARGEST_INPUT, out=chunk)
             X[place, into] = chunk
             for source, feature in absent:

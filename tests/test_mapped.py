@@ -55,3 +55,15 @@ def test_an_array_whose_file_is_gone_is_sent_all_the_same(tmp_path: Path) -> Non
     (tmp_path / "numbers.npy").unlink()
     parcel = Parcel(whole.view(np.ndarray))
     np.testing.assert_array_equal(pickle.loads(parcel.content), numbers())
+
+
+def test_an_array_is_mapped_as_a_part_of_one_with_a_column_more(tmp_path: Path) -> None:
+    """Examples are sent with the column of ones that follows them, which makes them the same array there."""
+    np.save(tmp_path / "numbers.npy", numbers())
+    whole = np.load(tmp_path / "numbers.npy", mmap_mode="r").view(np.ndarray)
+    for array, whole_columns in ((whole[:, :-1], True), (whole[:, 1:], False), (whole[:, :3], False)):
+        parcel = Parcel(array)
+        received = pickle.loads(parcel.content)
+        np.testing.assert_array_equal(received, array)
+        assert (getattr(received.base, "shape", None) == whole.shape) == whole_columns
+        assert (len(parcel.content) < 1000) == whole_columns

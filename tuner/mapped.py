@@ -39,9 +39,10 @@ class _Pickler(pickle.Pickler):
         self._files = files
 
     def reducer_override(self, value: Any) -> Any:
-        is_large = type(value) is np.ndarray and value.nbytes >= LARGE and value.flags.c_contiguous
-        if not is_large or value.dtype.hasobject:
+        if type(value) is not np.ndarray or value.nbytes < LARGE or value.dtype.hasobject:
             return NotImplemented
+        if not value.flags.c_contiguous:
+            return (_first_columns, (value.base, value.shape[1])) if _is_first_columns(value) else NotImplemented
         path, offset = _place(value) or (self._written(value), 0)
         return map_array, (path, value.dtype, "c" if value.flags.writeable else "r", offset, value.shape)
 
@@ -51,6 +52,23 @@ class _Pickler(pickle.Pickler):
         with os.fdopen(file, "wb", closefd=False) as stream:
             stream.write(array.reshape(-1).view(np.uint8).data)
         return f"/proc/{os.getpid()}/fd/{file}"
+
+
+def _is_first_columns(array: NDArray[Any]) -> bool:
+    """Whether an array is all but the last column of another one."""
+    whole = array.base
+    return (
+        isinstance(whole, np.ndarray)
+        and array.ndim == 2
+        and whole.shape == (len(array), array.shape[1] + 1)
+        and whole.flags.c_contiguous
+        and array.strides == whole.strides
+        and _address(array) == _address(whole)
+    )
+
+
+def _first_columns(whole: NDArray[Any], n: int) -> NDArray[Any]:
+    return whole[:, :n]
 
 
 def map_array(path: str | Path, dtype: Any, mode: Any, offset: int, shape: tuple[int, ...]) -> NDArray[Any]:

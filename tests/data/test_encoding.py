@@ -205,7 +205,6 @@ def test_normalization_by_the_training_rows() -> None:
         assert table is not None
         assert table.X[:, 0] == pytest.approx((raw[table.rows] - mean) / scale, abs=1e-5)
     assert train.X.dtype == np.float32
-    assert train.X.flags.c_contiguous
 
 
 def test_missing_numbers_take_the_median_and_raise_a_flag() -> None:

@@ -171,3 +171,16 @@ def test_errors_are_input_errors_and_value_errors() -> None:
         Hyperparameters(alpha=-1)
     with pytest.raises(ValueError, match="alpha"):
         Hyperparameters(alpha=-1)
+
+
+def test_examples_beside_a_column_of_ones_are_not_copied() -> None:
+    """They are prepared as the array that they are a part of; any other array is copied."""
+    whole = np.ones((20, 4), dtype=np.float32)
+    y = np.arange(20) % 2
+    assert Examples(whole[:, :-1], y).prepared("train", n_classes=2, dtype=np.float32).inputs is whole
+    for other in (whole[:, :-2], whole[1:, :-1], whole[:, 1:], whole[:, :-1].copy(), 2 * whole[:, :-1]):
+        prepared = Examples(other, y[: len(other)]).prepared("train", n_classes=2, dtype=np.float32)
+        assert not np.shares_memory(prepared.inputs, whole)
+        assert np.array_equal(prepared.inputs, np.column_stack([other, np.ones(len(other))]))
+    whole[3, -1] = 2
+    assert Examples(whole[:, :-1], y).prepared("train", n_classes=2, dtype=np.float32).inputs is not whole

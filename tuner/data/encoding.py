@@ -306,9 +306,15 @@ def _reasons(columns: tuple[FittedColumn, ...]) -> str:
 
 
 def encode(encoding: Encoding, typed: TypedTable, rows: Ints, zeros: Zeros = _zeros) -> Inputs:
-    """Encode the given rows of a table, into arrays that ``zeros`` provides."""
+    """Encode the given rows of a table, into arrays that ``zeros`` provides.
+
+    Without categories the numbers have a column of ones beside them, so that a network trains on them without a copy.
+    """
     n, shape = len(rows), _Shape.of(encoding)
-    X = zeros(NUMBERS, (n, len(shape.places)), np.float32)
+    X = zeros(NUMBERS, (n, len(shape.places) + (not shape.flagged)), np.float32)
+    if not shape.flagged:
+        X[:, -1] = 1
+        X = X[:, :-1]
     places = zeros(PLACES, shape.places.shape, np.int64)
     flags = zeros(FLAGS, (n, len(shape.flagged)), shape.of_flags)
     places[:] = shape.places

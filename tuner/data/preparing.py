@@ -95,7 +95,7 @@ def prepare(assembly: Assembly, encodings: list[Encoding], reader: RowReader, ke
         facts = FACTS.dump_python(facts_of(assembly, encodings), mode="json")
         meta = {**facts, "n_parts": len(assembly.train)}
         stored = store.commit(meta)
-        kept = read_entry(stored) if stored is not None else None
+        kept = read_entry(stored, written_here=True) if stored is not None else None
         return dataset_of(*(kept or (meta, store.arrays)), stored=stored if kept else None, reader=reader)
 
 
@@ -131,7 +131,7 @@ def dataset_of(
 
     def table(name: str) -> Table:
         numbers, places, flags, y, rows = (arrays[f"{name}.{what}"] for what in (*INPUTS, "y", "rows"))
-        return Table(Inputs(numbers, places, flags, len(meta["feature_names"])), y, rows)
+        return Table(Inputs(numbers[:, : len(places)], places, flags, len(meta["feature_names"])), y, rows)
 
     return Dataset(
         **vars(FACTS.validate_python(meta)),
@@ -157,7 +157,9 @@ def summarize(assembly: Assembly, encodings: list[Encoding]) -> tuple[ColumnSumm
         if numbers.values.dtype.kind == "f":
             counts = np.zeros(len(numbers.names), dtype=np.int64)
             for _, piece in chunks(rows, len(counts)):
-                counts += np.isnan(numbers.values[piece]).sum(axis=0)
+                cells = numbers.values[piece]
+                if np.isnan(cells.min()):
+                    counts += np.isnan(cells).sum(axis=0)
             missing |= dict(zip(numbers.names, counts.tolist(), strict=True))
     missing |= {name: int(np.isnan(seconds[rows]).sum()) for name, seconds in typed.values.items()}
     missing |= {name: int((text.codes[rows] < 0).sum()) for name, text in typed.text.items()}

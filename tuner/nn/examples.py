@@ -120,7 +120,13 @@ class Prepared:
 
 
 def with_ones(X: Array, dtype: Any) -> Array:
-    """Return X with a last column of ones, C-contiguous."""
+    """Return X with a last column of ones, C-contiguous: the array that X is a part of, if it is such an array."""
+    n, n_features = X.shape
+    whole = X.base
+    if isinstance(whole, np.ndarray) and (whole.dtype, whole.shape) == (dtype, (n, n_features + 1)):
+        begins_alike = whole.ctypes.data == X.ctypes.data and whole.strides == X.strides
+        if begins_alike and whole.flags.c_contiguous and (whole[:, -1] == 1).all():
+            return whole
     extended = np.empty((X.shape[0], X.shape[1] + 1), dtype=dtype)
     extended[:, :-1] = X
     extended[:, -1] = 1
@@ -129,9 +135,9 @@ def with_ones(X: Array, dtype: Any) -> Array:
 
 def _finite(name: str, what: str, values: Array) -> None:
     """Refuse NaN and infinity, with the first place."""
-    finite = np.isfinite(values)
-    if finite.all():
+    if not values.size or (np.isfinite(values.min()) and np.isfinite(values.max())):  # NaN is the least and the largest
         return
+    finite = np.isfinite(values)
     place = tuple(int(index) for index in np.argwhere(~finite)[0])
     raise ArgumentError(
         f"{name}: expected finite {what}, got {values[place]} at {place if len(place) > 1 else place[0]}"

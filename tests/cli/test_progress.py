@@ -16,8 +16,9 @@ import pytest
 
 from tests.conftest import DEADLINE, Run
 from tuner.cli import progress
-from tuner.cli.progress import JsonLines, TextLines
+from tuner.cli.progress import JsonLines, TextLines, show_reading
 from tuner.cli.search_command import again
+from tuner.data import DataSettings, FileReader, dataset_from
 from tuner.formatting import rough_duration
 from tuner.metrics import METRICS, Metric, cross_entropies
 from tuner.running import SearchProgress
@@ -233,3 +234,22 @@ def test_only_a_share_of_wrong_rows_is_written_in_percent(
     monkeypatch.setitem(METRICS, "log_loss", Metric(name="log_loss", label="log loss", worst=9, losses=cross_entropies))
     assert metric_text(metric, 0.042) == shown
     assert metric_text(metric, None) == "–"
+
+
+@pytest.mark.parametrize(("log_format", "begins"), [("text", "tuner: reading "), ("json", '{"time": ')])
+def test_a_large_file_is_named_before_it_is_read(
+    log_format: str, begins: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line on stderr, however often its rows are used; none if it is small or nothing is to be said."""
+    path = tmp_path / "rows.csv"
+    path.write_text("x,y\n" + "1,a\n2,b\n" * 20)
+    reader = FileReader(DataSettings(source="rows.csv", target="y"), tmp_path)
+    for large, quiet, lines in ((1 << 20, False, 0), (1, True, 0), (1, False, 1)):
+        monkeypatch.setattr("tuner.data.reading.LARGE", large)
+        with show_reading(quiet=quiet, log_format=log_format), reader:
+            dataset_from(reader, cache=False)
+            reader.raws()
+        printed = capsys.readouterr().err
+        assert printed.count("\n") == lines
+    assert printed.startswith(begins)
+    assert str(path) in printed

@@ -22,6 +22,7 @@ from tuner.data import Dataset, DataSettings, Encoding, FileReader, dataset_from
 from tuner.data.sources import SOURCES, Wanted, delimited, format_of, opening, read_pieces
 from tuner.data.sources.delimited import SCAN
 from tuner.data.sources.opening import DataFile, unpacked_size
+from tuner.data.tables import number_matrix
 from tuner.errors import DataError
 
 HEADER = "age,hours,job,rich"
@@ -593,3 +594,15 @@ def test_the_index_of_a_parquet_file_is_no_column(tmp_path: Path, load: Load) ->
     encoding = Encoding.from_json(dataset.encoding)
     assert "__index_level_0__" not in encoding.source_columns
     assert encoding.transform(table).shape == (200, encoding.n_features)
+
+
+@pytest.mark.parametrize("names", ["abc", "ai", "b", "bi", "aibf", "anb", "n", ""])
+def test_a_matrix_of_numbers_has_the_type_of_all(names: str) -> None:
+    """That of NumPy for its own types, but float64 for booleans beside numbers and for what may be missing."""
+    n = np.arange(3)
+    columns = {"a": n / 7, "b": n > 1, "c": n / 3, "i": n, "f": n.astype(np.float32), "n": pd.array([1, None, 3])}
+    frame = pd.DataFrame({**columns, "text": "x"})
+    matrix = number_matrix(frame, list(names))
+    expected = frame[list(names)].to_numpy(dtype=np.float64, na_value=np.nan)
+    assert np.array_equal(matrix.values, expected, equal_nan=True)
+    assert matrix.values.dtype == {"b": np.bool_}.get(names, np.float64)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tuner.cli.data_command import findings_lines
 from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, StudyArgument, TargetOption
 from tuner.cli.printing import print_result
+from tuner.cli.progress import show_reading
 from tuner.formatting import rough_duration
 
 if TYPE_CHECKING:
@@ -26,14 +27,13 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Read study file and data, train one epoch, and estimate time and memory of the search."""
-    from tuner.data import check_data_quality
     from tuner.reference_models import most_seconds
-    from tuner.workspace import StudyRequest, load_to_run
+    from tuner.workspace import StudyRequest, load_checked
 
     request = StudyRequest(study, target, storage, allow_trainers=tuple(allow_trainer or ()))
-    source, dataset, trainer = load_to_run(request)
+    with show_reading():
+        source, dataset, trainer, findings = load_checked(request)
     definition = source.definition
-    findings = [finding.to_dict() for finding in check_data_quality(dataset)]
     estimate = trainer.estimate(dataset)
     references = most_seconds(dataset)
     summary = {"study": definition.name, "trials": definition.search.trials, **estimate.to_dict()}

@@ -8,6 +8,7 @@ from typing import Any
 from tuner.cli.data_options import takes_data_options
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument, TargetOption
 from tuner.cli.printing import print_result
+from tuner.cli.progress import show_reading
 
 
 @takes_data_options
@@ -19,12 +20,12 @@ def data(
     as_json: JsonOption = False,
 ) -> None:
     """Show columns, encoding, splits and data checks."""
-    from tuner.data import check_data_quality, describe
-    from tuner.workspace import StudyRequest, load_study_data
+    from tuner.data import describe
+    from tuner.workspace import StudyRequest, load_checked
 
-    source, dataset = load_study_data(StudyRequest(study, target, storage, data=of_data))
+    with show_reading():
+        source, dataset, _, findings = load_checked(StudyRequest(study, target, storage, data=of_data))
     description = describe(dataset)
-    findings = [finding.to_dict() for finding in check_data_quality(dataset)]
     name = source.definition.name
     first = f"study {name} · data {description['source'] or 'arrays'} · fingerprint {description['fingerprint'][:16]}"
     notes = findings_lines(description["notices"], findings)

@@ -9,6 +9,7 @@ import typer
 
 from tuner.cli.data_options import takes_data_options
 from tuner.cli.printing import print_lines
+from tuner.cli.progress import show_reading
 from tuner.commands import command_text
 from tuner.errors import UsageError
 
@@ -32,7 +33,8 @@ def init(
     if example and of_data:
         raise UsageError("--example copies a study file as it is; the options of a data file have no effect on it")
     name = data or Path("digits")
-    written, notices = (write_example(str(name)), ()) if example else make_definition_file(name, target, of_data)
+    with show_reading():
+        written, notices = (write_example(str(name)), ()) if example else make_definition_file(name, target, of_data)
     for notice in notices:
         print_lines(f"note: {notice}")
     print_lines(f"written: {written}. Edit it if you like, then run: {command_text('search', written.stem)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -57,6 +58,36 @@ def _print_ended(console: Console, report: SearchProgress) -> None:
     for trial in report.ended:
         for line in wrapped(printable(ended_text(trial, report.metric)), console.width):
             console.print(line, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def show_reading(*, quiet: bool = False, log_format: str = "text") -> Iterator[None]:
+    """Say which large file is read, before the search or the result can say more."""
+    logger, handler = logging.getLogger("tuner.data"), _Reading(log_format)
+    level = logger.level
+    if not quiet:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _Reading(logging.Handler):
+    """Prints what the data room logs."""
+
+    def __init__(self, log_format: str) -> None:
+        super().__init__()
+        self._log_format = log_format
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one line."""
+        if self._log_format == "json":
+            log_json("reading", **vars(record)["read"])
+        else:
+            print_log(f"tuner: {record.getMessage()}")
 
 
 class TextLines:

@@ -22,7 +22,7 @@ from tuner.cli.options import (
     seconds_of,
 )
 from tuner.cli.printing import print_json, print_lines, print_report
-from tuner.cli.progress import check_log_format, log_json, show_progress
+from tuner.cli.progress import check_log_format, log_json, show_progress, show_reading
 from tuner.commands import command_text
 from tuner.errors import UsageError
 from tuner.formatting import percent
@@ -106,7 +106,8 @@ def search(
     check_executor(executor, scheduler, storage)
     request = SearchRequest(trials, total, workers, limit, scheduler, references)
     trainers = tuple(allow_trainer or ())
-    opened = open_study(StudyRequest(study, target, storage, name, from_study, allow_changed, trainers, of_data))
+    with show_reading(quiet=quiet, log_format=log_format):
+        opened = open_study(StudyRequest(study, target, storage, name, from_study, allow_changed, trainers, of_data))
     print_lines(opened.headline + ("" if scheduler or workers else _more_cores()), err=as_json)
     if log_format == "json":
         log_json("started", study=opened.stored.name, storage=opened.database.name, data=opened.stored.data_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from tuner.data.encoders import Reads
 from tuner.data.settings import DataSettings
 from tuner.errors import DataError
+from tuner.printable import visible
 
 if TYPE_CHECKING:
     from tuner.data.assembling import Assembly
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from tuner.data.sources import DataFile, Raw
 
 Made = TypeVar("Made")
+LOGGER = logging.getLogger("tuner.data")
+LARGE = 1 << 25
+"""Bytes from which a file takes seconds to read, so that it is said."""
 
 SPLIT_KEYS = frozenset({"source", "split", "split_column", "group", "time", "folds", "seed", "image"})
 """Keys of [data] that do not change how a file is parsed."""
@@ -174,10 +179,14 @@ class FileReader(RowReader):
 
     def _files(self) -> dict[str, DataFile]:
         from tuner.data.sources import open_file
+        from tuner.data.sources.memory import show_bytes
 
         if not self._kept.files:
             for key, path in self.paths().items():
                 file = open_file(path, self.settings.target if key == "source" else None)
+                if file.size >= LARGE:
+                    of_file = {"file": str(path), "bytes": file.size}
+                    LOGGER.info("reading %s (%s)", visible(str(path)), show_bytes(file.size), extra={"read": of_file})
                 self._kept.files[key] = self._kept.stack.enter_context(file)
         return self._kept.files
 

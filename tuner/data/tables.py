@@ -142,13 +142,17 @@ def raw_table(raw: Raw, skip: frozenset[str], absent: frozenset[str]) -> RawTabl
 
 
 def number_matrix(frame: pd.DataFrame, names: list[str]) -> Numbers:
-    """Return columns as one matrix, without a copy if possible; NaN if missing."""
-    picked = frame if len(names) == frame.shape[1] else frame[names]
-    if all(isinstance(dtype, np.dtype) for dtype in picked.dtypes):
-        values = picked.to_numpy()
+    """Return columns as one matrix, without a copy if possible, else with one; NaN if missing."""
+    if len(names) == frame.shape[1] and len(set(frame.dtypes)) == 1:
+        values = frame.to_numpy()
         if values.dtype.kind in "buif":
             return Numbers(tuple(names), values)
-    return Numbers(tuple(names), picked.to_numpy(dtype=np.float64, na_value=np.nan))
+    plain = [dtype for name in names if isinstance(dtype := frame[name].dtype, np.dtype)]
+    is_plain = len(plain) == len(names) and len({dtype.kind == "b" for dtype in plain}) == 1
+    columns = np.empty((len(names), len(frame)), dtype=np.result_type(*plain) if is_plain else np.float64)
+    for column, name in zip(columns, names, strict=True):
+        column[:] = frame[name] if is_plain else frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    return Numbers(tuple(names), columns.T)
 
 
 def without_stand_ins(numbers: Numbers, missing: frozenset[str]) -> Numbers:

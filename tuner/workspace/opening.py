@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tuner.commands import command_text
-from tuner.data import Dataset, dataset_from, load_dataset
+from tuner.data import Dataset, check_data_quality, dataset_from, load_dataset
 from tuner.errors import DataError, NoDatabaseError, UsageError
 from tuner.files import read_small
 from tuner.paths import STUDIES
@@ -114,17 +114,24 @@ def _write_made(where: Path | None, text: str) -> None:
 
 def load_study_data(request: StudyRequest) -> tuple[Source, Dataset]:
     """Load the study's definition and data; nothing is written."""
-    source, dataset, _ = load_to_run(replace(request, allow_trainers=None))
-    return source, dataset
-
-
-def load_to_run(request: StudyRequest) -> tuple[Source, Dataset, Trainer]:
-    """Load the study's definition, data and trainer, which the request must permit."""
     with locate(request.study, request.storage, target=request.target, data=request.data) as located:
-        source, trainer = _source(located, request)
+        source, _ = _source(located, replace(request, allow_trainers=None))
         dataset = dataset_from(located.reader_of(source))
         source.definition.require_classes(dataset.class_names)
-        return source, dataset, trainer
+        return source, dataset
+
+
+def load_checked(request: StudyRequest) -> tuple[Source, Dataset, Trainer, list[dict[str, Any]]]:
+    """Load the study's definition, data and trainer, which the request must permit, and check the data.
+
+    Returns the findings as plain dicts.  The rows are read once.
+    """
+    with locate(request.study, request.storage, target=request.target, data=request.data) as located:
+        source, trainer = _source(located, request)
+        with located.reader_of(source) as reader:
+            dataset = dataset_from(reader)
+            source.definition.require_classes(dataset.class_names)
+            return source, dataset, trainer, [finding.to_dict() for finding in check_data_quality(dataset)]
 
 
 def _source(located: Located, request: StudyRequest) -> tuple[Source, Trainer]:

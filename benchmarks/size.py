@@ -7,9 +7,8 @@ parses, encodes and splits it, into arrays in memory, beside pandas.read_csv and
 is one trial of one epoch with the reference models; its peak is that of the whole process. The array is (examples, 784)
 of float32; one hidden layer of 100 units, mini-batches of 256, one trial of one epoch by plain gradient descent,
 without reference models; what counts is the call, after the imports. Each is a process of its own with one BLAS thread,
-taken in turns; figures are medians. Goals: 3 times the processor time and twice the peak memory of read_csv, and of
-read_parquet, which does not unpack text until it is used; 2 GB for the search; 1.5 times the processor time of
-MLPClassifier. Exit status 1 if one is missed.
+taken in turns; figures are medians. Goals: 3 times the processor time and twice the peak memory of pandas; 2 GB for the
+search; 1.5 times the processor time of MLPClassifier. Exit status 1 if one is missed.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from tuner.analysis import Fit, StudyState
 from tuner.cli.app import COMMANDS
 from tuner.reporting import build_report
 from tuner.reporting.advice import state_of
+from tuner.reporting.markdown import markdown
 from tuner.storage import StudyRecord, TrialRecord
 
 
@@ -64,6 +65,18 @@ def test_a_model_with_a_far_lower_error_shows_bias() -> None:
     names = {action.action for action in report.actions}
     assert "give_baseline" not in names
     assert {"bigger_network", "less_regularization"} & names
+
+
+def test_a_command_is_printed_once_with_all_its_reasons() -> None:
+    """Actions that one refine carries out are one step, at the place of the first."""
+    report = build_report(high_bias(), baseline=0.01)
+    refining = [step for step in report.steps if "tuner refine" in step.command]
+    assert [len(step.actions) for step in refining] == [sum("tuner refine" in a.command for a in report.actions)]
+    assert len(refining[0].reasons) > 1
+    assert markdown(report).count("tuner refine") == 1
+    assert [action for step in report.steps for action in step.actions if not action.command] == [
+        action for action in report.actions if not action.command
+    ]
 
 
 def test_high_variance_wants_data_and_regularization() -> None:

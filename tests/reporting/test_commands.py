@@ -121,6 +121,8 @@ PROPOSED: dict[str, dict[str, Any]] = {
     "fewer_duplicates": {"duplicates": 60},
     "stop_searching": {"since_best": 90},
     "compare_logistic_regression": {"logistic_regression": 0.001},
+    "compare_nearest_neighbors": {"nearest_neighbors": 0.001},
+    "try_linear_model": {"logistic_regression": 0.012},
 }
 
 

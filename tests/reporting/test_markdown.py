@@ -62,7 +62,7 @@ def test_the_verdict_comes_last() -> None:
     """After the next steps and the report's files: verdict, gaps and the first command."""
     report = build_report(make_study(40))
     command = next(action.command for action in report.actions if action.command)
-    *_, files, blank, verdict, gaps, last = report.text(width=140, files=["written: page"]).splitlines()
+    *_, files, blank, verdict, gaps, last = report.text(width=400, files=["written: page"]).splitlines()
     assert (files, blank, verdict, last) == ("written: page", "", report.sentences[0], f"   {command}")
     assert gaps.startswith("Avoidable bias ")
 

@@ -279,9 +279,8 @@ def test_simple_models_that_do_as_well_are_noted() -> None:
     record = make_study(30, facts={"references": lines})
     record.dev_y[:] = np.where(dev_losses(record, build_report(record).best), 1, 0)
     report = build_report(record)
-    assert (
-        "not clearly better than always predicting the majority class (baseline), which has an error of 5.0%."
-        in report.notes[0]
+    assert report.sentences[0].startswith(
+        "Gradient boosting is clearly better than the network: a dev error of 0.10%, compared with "
     )
-    assert report.notes[1] == "Gradient boosting, with an error of 0.10%, is clearly better than the network."
+    assert report.actions[0].action == "compare_gradient_boosting"
     assert "Its error on class '1' is 100.0%" in next(a.why for a in report.actions if a.action == "beat_majority")

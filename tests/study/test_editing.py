@@ -69,12 +69,14 @@ def test_values_are_toml() -> None:
 
 
 def test_data_files_are_found_from_the_new_folder(tmp_path: Path) -> None:
-    """Paths are relative below the new folder's parent, else absolute; in the same folder nothing changes."""
+    """Relative paths stay relative, absolute ones absolute; in the same folder nothing changes."""
     studies = tmp_path / "here" / "studies"
     beside = move_definition(TEXT, tmp_path / "here", studies)
     assert value_at(beside, "data.source") == "../data/mine.csv"
     away = move_definition(TEXT, tmp_path / "there", studies)
-    assert value_at(away, "data.source") == str(tmp_path / "there/data/mine.csv")
+    assert value_at(away, "data.source") == "../../there/data/mine.csv"
+    absolute = TEXT.replace('"data/mine.csv"', '"/data/mine.csv"')
+    assert value_at(move_definition(absolute, tmp_path / "there", studies), "data.source") == "/data/mine.csv"
     assert move_definition(TEXT, studies, studies) == TEXT
 
 

@@ -63,6 +63,7 @@ from tuner.analysis.learning_curve import (
     subset_sizes,
 )
 from tuner.analysis.learning_points import LearningNetwork, LearningPoint, learning_points
+from tuner.analysis.other_models import OtherModel, other_model
 from tuner.analysis.search_health import SearchHealth, count_duplicates, diverging_from
 from tuner.analysis.selection import (
     Competition,

@@ -198,12 +198,14 @@ def diagnose(
         "dev_corrected": dev if dev_corrected is None else dev_corrected,
         "test": test,
     }
+    if baseline is not None:
+        best_known = None
     gaps = {}
     for name, (upper, lower) in (_PAIRS if train_dev is None else _PAIRS_WITH_TRAIN_DEV).items():
         a, b = errors[upper], errors[lower]
         if a is None or b is None:
             continue
-        if name == "avoidable_bias" and baseline is None and best_known is not None:
+        if name == "avoidable_bias" and best_known is not None:
             gaps[name] = _bounded_bias(a, best_known, material_gap)
         else:
             gaps[name] = gap_between(a, b, material_gap)
@@ -213,7 +215,7 @@ def diagnose(
         material_gap=material_gap,
         baseline_given=baseline is not None,
         references=references or {},
-        best_known=None if baseline is not None else best_known,
+        best_known=best_known,
     )
 
 

@@ -9,6 +9,7 @@ CLOSE = 0.75  # of the way to the end: what is left of the range is little
 BETWEEN_QUARTERS = 0.75  # of a range: from the middle of its lower to the middle of its upper quarter
 BEYOND = 0.25  # of a range: the middle of what it gets longer by
 LEAST = {"keep_prob": 0.1}  # a network that drops more of its units learns nothing
+LARGEST_STEP = {"alpha": 3.0}  # times the upper end: ten times the learning rate diverges
 
 
 def amount(state: HyperparameterState) -> float:
@@ -18,7 +19,11 @@ def amount(state: HyperparameterState) -> float:
 
 def beyond(state: HyperparameterState, *, upper: bool) -> float | None:
     """The next end of a range on one side: a decade, a doubling, or half its width on; None at a natural limit."""
-    return state.scale.beyond(state.low, state.high, upper=upper, least=LEAST.get(state.name.partition(".")[0]))
+    name = state.name.partition(".")[0]
+    end = state.scale.beyond(state.low, state.high, upper=upper, least=LEAST.get(name))
+    if end is None or not upper or name not in LARGEST_STEP:
+        return end
+    return min(end, float(f"{LARGEST_STEP[name] * state.high:.3g}"))
 
 
 def fall(state: HyperparameterState, *, upper: bool) -> tuple[float, float] | None:
@@ -46,6 +51,11 @@ def shifted(state: HyperparameterState, *, stronger: bool) -> dict[str, list[flo
     near = state.scale.back_off(state.low, state.high, state.best, upper=upper)
     near = float(f"{min(max(near, state.low), state.high):.3g}")
     return {state.kind: [near, far] if upper else [far, near]}
+
+
+def can_shift(state: HyperparameterState, *, stronger: bool) -> bool:
+    """Return whether :func:`shifted` gives another range than the searched one."""
+    return shifted(state, stronger=stronger) != {state.kind: [state.low, state.high]}
 
 
 def narrowed(state: HyperparameterState) -> dict[str, list[float]] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +32,31 @@ from tuner.study import StudyDefinition, spec_of
 
 STRENGTHS = {True: 1, False: -1, None: 0}
 """Whether more of a hyperparameter is simpler -> whether more of it regularizes more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Actions that one command does; without a command one action."""
+
+    actions: tuple[Action, ...]
+
+    @property
+    def command(self) -> str:
+        """The command of all of them; empty if a person must act."""
+        return self.actions[0].command
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why, with the expected gain of each."""
+        return [f"{action.why} Expected gain: {action.gain}." if action.gain else action.why for action in self.actions]
+
+
+def steps(actions: Sequence[Action]) -> list[Step]:
+    """Group actions by their command, at the place of the first."""
+    groups: dict[str, list[Action]] = {}
+    for place, action in enumerate(actions):
+        groups.setdefault(action.command or str(place), []).append(action)
+    return [Step(tuple(group)) for group in groups.values()]
 
 
 def advise(

@@ -13,7 +13,6 @@ from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.glossary import link_markdown
 from tuner.reporting.provenance import provenance
 from tuner.reporting.rows import MOST_CLASSES, class_rows, error_rows, gap_rows
-from tuner.reporting.sentences import outcome_name
 
 if TYPE_CHECKING:
     from tuner.reporting.comparing import Comparison
@@ -65,12 +64,10 @@ def _actions(report: Report) -> list[str]:
     if not report.actions:
         return []
     lines = []
-    for place, action in enumerate(report.actions, start=1):
-        gain = f" Expected gain: {escape(str(action.gain))}." if action.gain else ""
-        lines.append(
-            f"{place}. {escape(action.why)}{gain}"
-            + (f"\n   ```\n   {visible(action.command)}\n   ```" if action.command else "")
-        )
+    for place, step in enumerate(report.steps, start=1):
+        reasons = "<br>\n   ".join(map(escape, step.reasons))
+        command = f"\n   ```\n   {visible(step.command)}\n   ```" if step.command else ""
+        lines.append(f"{place}. {reasons}{command}")
     return ["## Next steps", "\n".join(lines)]
 
 
@@ -84,7 +81,7 @@ def _tables(report: Report) -> list[str]:
         table(
             ("gap", "pp", "95% interval", "level", "confidence", "from"),
             (
-                (row.name, row.value, row.interval, outcome_name(row.level), row.confidence, row.formula)
+                (row.name, row.value, row.interval, row.level_name, row.confidence, row.formula)
                 for row in gap_rows(report.diagnosis)
             ),
             right=(1,),

@@ -59,7 +59,6 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
     """Return all notes that apply, as sentences."""
     notes = [
         "" if news is None else news.sentence(),
-        *_reference_models(findings),
         _progress(record),
         unrecorded_sentence(record),
         _trainer(definition, findings),
@@ -76,25 +75,6 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
         _groups(record, findings),
     ]
     return [sentence for sentence in [*notes, *_test_evaluations(record, findings)] if sentence]
-
-
-def _reference_models(findings: Findings) -> list[str]:
-    """Say if the majority class or gradient boosting does as well as the network, or better."""
-    corrected, references = findings.diagnosis.errors.get("dev_corrected"), findings.diagnosis.references
-    majority, boosting = references.get("majority"), references.get("gradient_boosting")
-    if corrected is None or findings.weighted is not None:
-        return []
-    sentences = []
-    if majority is not None and corrected.high >= majority:
-        sentences.append(
-            "The network is not clearly better than always predicting the majority class (baseline), which has an "
-            f"error of {percent(majority)}."
-        )
-    if boosting is not None and boosting < min(corrected.low, corrected.value - findings.diagnosis.material_gap):
-        sentences.append(
-            f"Gradient boosting, with an error of {percent(boosting)}, is clearly better than the network."
-        )
-    return sentences
 
 
 def _progress(record: StudyRecord) -> str:

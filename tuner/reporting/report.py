@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.analysis import Action, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects, Uncertainty
 from tuner.outcomes import FailureGroup, Level, Verdict
-from tuner.reporting.advice import advise
+from tuner.reporting.advice import Step, advise, steps
 from tuner.reporting.best_trial import shown_params
 from tuner.reporting.effects import Importances, find_effects, find_importances
 from tuner.reporting.faces import Faces, Shown
@@ -18,7 +18,14 @@ from tuner.reporting.frames import dev_error, epochs_frame, train_error, trial_r
 from tuner.reporting.learning import Learning, find_learning
 from tuner.reporting.news import News
 from tuner.reporting.notes import data_warnings, failure_sentence, failures_of, find_notes, mostly_failed
-from tuner.reporting.sentences import assumption, figures_sentence, gap_sentence, headline, weighted_sentence
+from tuner.reporting.sentences import (
+    assumption,
+    figures_sentence,
+    gap_sentence,
+    headline,
+    other_model_sentence,
+    weighted_sentence,
+)
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition
 
@@ -127,10 +134,14 @@ class Report(Shown):
 
     @property
     def sentences(self) -> list[str]:
-        """The verdict in plain sentences: the headline, the errors, the gaps and the baseline."""
+        """The verdict in plain sentences: the headline, the errors, the gaps and the baseline.
+
+        The headline begins with a simpler model, if one is as good.
+        """
         verdict = headline(self.diagnosis)
         if self.best is not None:
-            verdict = f"{verdict} {mostly_failed(self.record)}".strip()
+            other = other_model_sentence(self.diagnosis) if self.findings.weighted is None else ""
+            verdict = " ".join(filter(None, [other, verdict, mostly_failed(self.record)]))
         sentences = [verdict, figures_sentence(self.diagnosis, len(self.findings.judged))]
         weighted, corrected = self.findings.weighted, self.findings.weighted_corrected
         if weighted is not None and corrected is not None:
@@ -146,6 +157,11 @@ class Report(Shown):
     def actions(self) -> list[Action]:
         """What to do next, the most useful first."""
         return advise(self.record, self.definition, self.findings, self.effects, self.learning)
+
+    @property
+    def steps(self) -> list[Step]:
+        """The actions, those of one command together."""
+        return steps(self.actions)
 
     @property
     def failures(self) -> list[FailureGroup]:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from tuner.analysis import ClassError, Diagnosis
 from tuner.formatting import percent, span, times
 from tuner.outcomes import ERROR_NAMES, Level, Verdict
-from tuner.reporting.sentences import GAP_NAMES, REFERENCE_NAMES, gap_size, probability
+from tuner.reporting.sentences import (
+    GAP_NAMES,
+    REFERENCE_NAMES,
+    best_known_sentence,
+    gap_size,
+    outcome_name,
+    probability,
+)
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -46,6 +53,7 @@ class GapRow:
     value: str
     interval: str
     level: Level
+    level_name: str
     confidence: str
 
 
@@ -86,7 +94,7 @@ def _baseline_row(diagnosis: Diagnosis) -> ErrorRow:
         known = diagnosis.best_known
         if known is None:
             return ErrorRow("baseline", percent(0.0), "", "not given, assumed")
-        return ErrorRow("baseline", "–", f"0% to {percent(known.value)}", "not given")
+        return ErrorRow("baseline", "unknown", "", f"not given; {best_known_sentence(diagnosis)}")
     if baseline.n is None:
         return ErrorRow("baseline", percent(baseline.value), "", "as given")
     interval = span(baseline.low, baseline.high)
@@ -104,9 +112,12 @@ def gap_rows(diagnosis: Diagnosis) -> list[GapRow]:
         if not corrected:
             formula = formula.replace("dev (selection-corrected)", "dev")
         interval = span(gap.low, gap.high)
+        if name == "avoidable_bias" and diagnosis.best_known is not None:
+            formula = "train − baseline, which is unknown"
         unknown = name == "avoidable_bias" and diagnosis.bias_is_unknown
         confidence = "unknown" if unknown else probability(gap.chance_high)
-        rows.append(GapRow(GAP_NAMES[name], formula, gap_size(diagnosis, name), interval, gap.level, confidence))
+        level = "unknown" if unknown else outcome_name(gap.level)
+        rows.append(GapRow(GAP_NAMES[name], formula, gap_size(diagnosis, name), interval, gap.level, level, confidence))
     return rows
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
-from tuner.analysis import IF_UNCHANGED, ClassWeightedError, Diagnosis, ErrorEstimate, examples_to_decide
+from tuner.analysis import (
+    IF_UNCHANGED,
+    ClassWeightedError,
+    Diagnosis,
+    ErrorEstimate,
+    examples_to_decide,
+    other_model,
+)
 from tuner.formatting import count, join, percent, points, rounded, span
 from tuner.metrics import Metric
 from tuner.outcomes import ERROR_NAMES, Level, Verdict
@@ -32,6 +39,12 @@ HEADLINES = {
     Verdict.LOW_BIAS_AND_VARIANCE: "Low bias and low variance: both gaps are below the threshold.",
 }
 
+MODEL_NAMES = REFERENCE_NAMES | {
+    "majority": "always predicting the majority class",
+    "nearest_neighbors": "predicting the class of the nearest training rows",
+}
+"""The reference models as the subject of a sentence."""
+
 UNKNOWN_BIAS = "Avoidable bias is unknown without a baseline"
 NO_TRIAL = "No complete trial yet, so there is nothing to diagnose."
 
@@ -44,14 +57,43 @@ def headline(diagnosis: Diagnosis) -> str:
     why = [f"too few examples to say whether {_named(few)} is high"] if few else []
     if diagnosis.disputed:
         why.append(f"whether {_named(diagnosis.disputed)} is high depends on which of the equally good trials is taken")
-    if diagnosis.bias_is_unknown:
-        why.append("without a baseline avoidable bias is unknown")
-    inconclusive = f"Inconclusive: {'; '.join(why)}."
+    unknown = _unknown_bias(diagnosis)
+    inconclusive = f"Inconclusive: {'; '.join(why)}." if why else ""
     if diagnosis.verdict == Verdict.UNDECIDED:
-        return inconclusive
+        return f"{inconclusive} {unknown}".strip() if why else f"Inconclusive. {unknown}"
     if few and len(why) == 1:
         inconclusive = f"{_named(few).capitalize()} is inconclusive."
-    return f"{HEADLINES[diagnosis.verdict]} {inconclusive}" if why else HEADLINES[diagnosis.verdict]
+    return " ".join(filter(None, [HEADLINES[diagnosis.verdict], inconclusive, unknown]))
+
+
+def _unknown_bias(diagnosis: Diagnosis) -> str:
+    """Say that avoidable bias is unknown without a baseline, and between what; empty with a baseline."""
+    known, bias = diagnosis.best_known, diagnosis.gaps.get("avoidable_bias")
+    if known is None or bias is None or "avoidable_bias" in diagnosis.disputed:
+        return ""
+    train = diagnosis.errors["train"]
+    assert train is not None
+    if bias.level == Level.HIGH:
+        return (
+            f"{UNKNOWN_BIAS}, but at least {points(bias.low)} pp: {_best_model(diagnosis)} has a dev error of "
+            f"{percent(known.value)}."
+        )
+    if bias.level == Level.LOW:
+        return f"{UNKNOWN_BIAS}, but low: train error is only {percent(train.value)}."
+    return f"{UNKNOWN_BIAS}: it is at most the train error of {percent(train.value)}."
+
+
+def other_model_sentence(diagnosis: Diagnosis) -> str:
+    """Say that another model is as good as the network, or better; empty if none is."""
+    other, dev = other_model(diagnosis), diagnosis.errors.get("dev_corrected")
+    if other is None or dev is None:
+        return ""
+    name = MODEL_NAMES[other.name]
+    errors = f"a dev error of {percent(other.error)}, compared with {percent(dev.value)} ({span(dev.low, dev.high)})"
+    if other.name == "majority":
+        return f"The network is not clearly better than {name}: {errors}."
+    better = "clearly better than" if other.is_clear else "as good as"
+    return f"{name[0].upper()}{name[1:]} is {better} the network: {errors}."
 
 
 def _named(gaps: Iterable[str]) -> str:
@@ -149,10 +191,7 @@ def assumption(diagnosis: Diagnosis) -> str:
     baseline = diagnosis.errors["baseline"]
     assert baseline is not None
     if diagnosis.best_known is not None:
-        return (
-            f"No baseline was given: the best possible error is between 0% and {percent(diagnosis.best_known.value)}, "
-            f"the error of {_best_model(diagnosis)} on dev."
-        )
+        return f"No baseline was given: the best possible error is {best_known_sentence(diagnosis)}."
     if not diagnosis.baseline_given:
         return "No baseline was given: 0% is assumed, as if perfect predictions were possible."
     examples = f", measured on {baseline.n:,} examples" if baseline.n is not None else ""
@@ -164,6 +203,13 @@ def _best_model(diagnosis: Diagnosis) -> str:
     assert diagnosis.best_known is not None
     names = [REFERENCE_NAMES[key] for key, error in diagnosis.references.items() if error == diagnosis.best_known.value]
     return names[0].removesuffix(" (baseline)") if names else "this network"
+
+
+def best_known_sentence(diagnosis: Diagnosis) -> str:
+    """Say between what the best possible error is without a baseline, and by which model."""
+    assert diagnosis.best_known is not None
+    most = percent(diagnosis.best_known.value)
+    return f"between 0% and {most}, the error of {_best_model(diagnosis)} on dev"
 
 
 def outcome_name(outcome: Level | Verdict) -> str:

@@ -15,7 +15,7 @@ from tuner.outcomes import Level, TrialState
 from tuner.printable import printable
 from tuner.reporting.faces import Printed
 from tuner.reporting.rows import VERDICT_LEVELS, error_rows, gap_rows
-from tuner.reporting.sentences import GAP_NAMES, gap_size, outcome_name
+from tuner.reporting.sentences import GAP_NAMES, gap_size
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -38,11 +38,11 @@ def printed(report: Report) -> Printed:
     body += [Paragraph(f"· {note}", "dim") for note in report.notes]
     if report.actions:
         body += ["", Text("Next steps", style="bold")]
-    for place, action in enumerate(report.actions, start=1):
-        gain = f" Expected gain: {action.gain}." if action.gain else ""
-        body.append(Paragraph(f"{place}. {action.why}{gain}"))
-        if action.command:
-            body.append(command_line(action.command))
+    for place, step in enumerate(report.steps, start=1):
+        first, *more = step.reasons
+        body += [Paragraph(f"{place}. {first}"), *(Paragraph(f"And: {reason}", indent="   ") for reason in more)]
+        if step.command:
+            body.append(command_line(step.command))
     return Printed(body, _verdict(report))
 
 
@@ -143,7 +143,7 @@ def gap_table(report: Report, *, level_only: bool = False) -> FittedTable:
     shown = 4 if level_only else 6
     table = FittedTable(*headings[:shown], right=1, wrapping=(0,), drop=(5, 4)[: shown - 4])
     for row in gap_rows(report.diagnosis):
-        level = Text(outcome_name(row.level), COLORS[row.level])
+        level = Text(row.level_name, COLORS[row.level])
         table.add_row(*(row.name, row.value, row.interval, level, row.confidence, row.formula)[:shown])
     return table
 

@@ -84,7 +84,9 @@ def progress_text(report: SearchProgress, width: int | None = None) -> str:
     counts, best = report.progress.counts, report.progress.best
     parts = {}
     if best is not None:
-        parts["best"] = f"best dev error {percent(best.dev_error)}, gap {points(best.dev_error - best.train_error)} pp"
+        parts["best"] = (
+            f"best dev error {percent(best.dev_error)}, dev − train {points(best.dev_error - best.train_error)} pp"
+        )
     if report.new:
         parts["speed"] = _speed(report.new / report.seconds)
         if report.allowed > report.done:

@@ -62,16 +62,14 @@ def edit_definition(text: str, edits: Sequence[Edit], heading: str) -> str:
 
 
 def move_definition(text: str, old_folder: Path, new_folder: Path) -> str:
-    """Return the definition with the paths of its data files for another folder: relative if below its parent."""
+    """Return the definition with the paths of its data files for another folder; relative ones stay relative."""
     if resolved(old_folder) == resolved(new_folder):
         return text
     document = tomlkit.parse(text)
     data: Any = document["data"]
     for key in FILES:
-        if key in data:
-            file = resolved(old_folder / data[key])
-            near = file.is_relative_to(resolved(new_folder).parent)
-            data[key] = os.path.relpath(file, resolved(new_folder)) if near else str(file)
+        if key in data and not Path(data[key]).is_absolute():
+            data[key] = os.path.relpath(resolved(old_folder) / data[key], resolved(new_folder))
     return tomlkit.dumps(document)
 
 

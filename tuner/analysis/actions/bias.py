@@ -7,7 +7,7 @@ from typing import Any
 from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.ranges import described, regularize
 from tuner.analysis.actions.state import BestTrialState, StudyState
-from tuner.analysis.next_ranges import amount
+from tuner.analysis.next_ranges import amount, can_shift
 from tuner.formatting import percent
 from tuner.metrics import METRICS
 
@@ -113,7 +113,11 @@ def less_regularization(state: StudyState) -> Action | None:
         return None
     # If variance is high too, reduce only what certainly raises the train error.
     signs = (1,) if state.is_high("variance") else (1, 0, None)
-    eased = [one for one in state.ranges if one.strength and amount(one) > 0.25 and one.stronger_on_bias in signs]
+    eased = [
+        one
+        for one in state.ranges
+        if one.strength and amount(one) > 0.25 and one.stronger_on_bias in signs and can_shift(one, stronger=False)
+    ]
     eased.sort(key=lambda one: (one.effect_on_bias != one.strength, -amount(one)))
     if not eased:
         return None

@@ -14,8 +14,7 @@ from tuner.analysis.actions.state import StudyState
 
 
 def rank_actions(state: StudyState) -> list[Action]:
-    """Return the actions that apply: data and baseline, gains that are certain, then in the order of ``ACTIONS``: bias,
-    variance, mismatch, dev overfit, search.
+    """Return the actions that apply: a model that is as good, baseline and data, certain gains, then by ``ACTIONS``.
 
     No two actions change the same key of the definition; the one ranked higher changes it.
     """
@@ -30,7 +29,7 @@ def rank_actions(state: StudyState) -> list[Action]:
 
 
 def _rank(action: Action) -> tuple[int, float]:
-    """Return the place of an action: first what every number depends on, then certain gains, then the recipe's order.
+    """Return the place of an action: what makes others superfluous, then certain gains, then the recipe's order.
 
     The certain gains are in the order of what they bring for the cost of one search.
     """
@@ -41,7 +40,11 @@ def _rank(action: Action) -> tuple[int, float]:
     return 1, -action.gain.middle / SEARCHES.get(action.action, 1.0)
 
 
-BEFORE_GAINS = ("run_search", "more_rows_of_classes", "give_baseline", "check_data", "beat_majority")
+BEFORE_GAINS = (
+    *("run_search", "more_rows_of_classes"),
+    *("compare_gradient_boosting", "compare_nearest_neighbors", "compare_logistic_regression", "beat_majority"),
+    *("give_baseline", "check_data"),
+)
 SEARCHES = {"more_data": 2.0}
 """How many times a search the next one takes, if an action makes its trials longer."""
 
@@ -51,9 +54,12 @@ ACTIONS: dict[str, Callable[[StudyState], Action | None]] = {
     for propose in (
         search.run_search,
         data.more_rows_of_classes,
+        simple_models.compare_gradient_boosting,
+        simple_models.compare_nearest_neighbors,
+        simple_models.compare_logistic_regression,
+        simple_models.beat_majority,
         simple_models.give_baseline,
         data.check_data,
-        simple_models.beat_majority,
         bias.train_longer,
         bias.steadier_stopping,
         bias.bigger_network,
@@ -61,7 +67,6 @@ ACTIONS: dict[str, Callable[[StudyState], Action | None]] = {
         bias.other_architecture,
         variance.more_data,
         variance.more_regularization,
-        simple_models.compare_gradient_boosting,
         search.widen_range,
         variance.augmentation,
         data.resemble_dev,
@@ -77,7 +82,7 @@ ACTIONS: dict[str, Callable[[StudyState], Action | None]] = {
         search.narrow_range,
         search.fewer_duplicates,
         search.stop_searching,
-        simple_models.compare_logistic_regression,
+        simple_models.try_linear_model,
     )
 }
 """In the order in which they should be done."""

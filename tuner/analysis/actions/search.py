@@ -7,9 +7,9 @@ from typing import Any
 
 from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.ranges import gain_of
-from tuner.analysis.actions.simple_models import compare_gradient_boosting
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.next_ranges import beyond, fall, narrowed
+from tuner.analysis.other_models import other_model
 from tuner.formatting import join, number, share
 
 PRESSED = 0.5  # share of the ten best trials in the outermost tenth of a range, beyond which it is widened
@@ -168,7 +168,7 @@ def more_trials(state: StudyState) -> Action | None:
 
 def nothing_promised(state: StudyState) -> Action | None:
     """No action promises a lower error: say so, and what would change that."""
-    if state.promised or state.dev is None or state.is_low(*GAPS) or compare_gradient_boosting(state):
+    if state.promised or state.dev is None or state.is_low(*GAPS) or _is_clearly_beaten(state):
         return None
     missing = []
     if not state.diagnosis.baseline_given:
@@ -187,6 +187,12 @@ def nothing_promised(state: StudyState) -> Action | None:
         f"{join([*missing, 'other features'], 'or')}.{curve}",
         evidence={"dev_error": state.dev.value, "attainable": state.diagnosis.attainable},
     )
+
+
+def _is_clearly_beaten(state: StudyState) -> bool:
+    """Return whether another model's error shows what is possible."""
+    other = other_model(state.diagnosis)
+    return other is not None and other.is_clear
 
 
 def stop_searching(state: StudyState) -> Action | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tuner.analysis.actions.action import Action
 from tuner.analysis.actions.state import StudyState
+from tuner.analysis.other_models import OtherModel, other_model
 from tuner.formatting import percent, span
 from tuner.metrics import BALANCED_ERROR, METRICS
 
@@ -50,30 +51,40 @@ def beat_majority(state: StudyState) -> Action | None:
 
 
 def compare_gradient_boosting(state: StudyState) -> Action | None:
-    """Gradient boosting is clearly better, so a part of the network's error is avoidable."""
-    references, dev = _comparable(state), state.dev
-    boosting, linear = references.get("gradient_boosting"), references.get("logistic_regression")
-    if boosting is None or dev is None:
-        return None
-    if boosting >= dev.low or (linear is not None and linear <= boosting):
-        return None
-    if dev.value - boosting <= state.diagnosis.material_gap:
-        return None  # better by less than the threshold
-    return Action(
-        why=f"Gradient boosting has a dev error of {percent(boosting)}, clearly below the network's "
-        f"{percent(dev.value)} ({span(dev.low, dev.high)}). Use that model.",
-        evidence={"gradient_boosting": boosting, "dev_error": dev.value, "dev_low": dev.low},
-    )
+    """Gradient boosting is as good as the network, or better."""
+    return _use_instead(state, "gradient_boosting", "Gradient boosting")
+
+
+def compare_nearest_neighbors(state: StudyState) -> Action | None:
+    """Predicting the class of the nearest training rows is as good as the network, or better."""
+    return _use_instead(state, "nearest_neighbors", "Predicting the class of the nearest training rows")
 
 
 def compare_logistic_regression(state: StudyState) -> Action | None:
-    """A linear model does as well, and gradient boosting is not far better."""
-    references, dev = _comparable(state), state.dev
-    linear, boosting = references.get("logistic_regression"), references.get("gradient_boosting")
-    if linear is None or dev is None or dev.high < linear:
+    """A linear model is as good as the network, or better."""
+    return _use_instead(state, "logistic_regression", "Logistic regression")
+
+
+def _use_instead(state: StudyState, name: str, title: str) -> Action | None:
+    other, dev = _instead(state), state.dev
+    if other is None or other.name != name or dev is None:
         return None
-    far_better = boosting is not None and boosting < linear - state.diagnosis.material_gap
-    if far_better or compare_gradient_boosting(state):
+    network = f"the network's {percent(dev.value)} ({span(dev.low, dev.high)})"
+    how = f"clearly below {network}. Use" if other.is_clear else f"no higher than {network}. It is simpler: use"
+    return Action(
+        why=f"{title} has a dev error of {percent(other.error)}, {how} that model.",
+        evidence={name: other.error, "dev_error": dev.value, "dev_low": dev.low, "dev_high": dev.high},
+    )
+
+
+def _instead(state: StudyState) -> OtherModel | None:
+    return other_model(state.diagnosis) if METRICS[state.metric].class_weights is None else None
+
+
+def try_linear_model(state: StudyState) -> Action | None:
+    """A linear model is a little worse than the network, which may be chance."""
+    linear, dev = _comparable(state).get("logistic_regression"), state.dev
+    if linear is None or dev is None or dev.high < linear or _instead(state) is not None:
         return None
     return Action(
         why=f"Logistic regression has a dev error of {percent(linear)}, and the network's {percent(dev.value)} is not "

@@ -132,9 +132,16 @@ class StudyState:
 
     @property
     def bias_gain(self) -> Gain | None:
-        """What a network that fits its training examples can bring: dev error down to the attainable error."""
+        """What a network that fits its training examples can bring: dev error down to the baseline.
+
+        None without a baseline: nothing is known to be avoidable then.
+        """
         dev = self.dev
-        return None if dev is None else Gain(0.0, max(dev.value - self.diagnosis.attainable, 0.0))
+        return (
+            None
+            if dev is None or not self.diagnosis.baseline_given
+            else Gain(0.0, max(dev.value - self.diagnosis.attainable, 0.0))
+        )
 
     @property
     def train_error(self) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuner.analysis.actions.action import Action, Gain, Verb
 from tuner.analysis.actions.ranges import described, regularize
 from tuner.analysis.actions.state import StudyState
-from tuner.analysis.next_ranges import amount, fall
+from tuner.analysis.next_ranges import amount, can_shift, fall
 from tuner.formatting import points
 
 
@@ -40,7 +40,11 @@ def more_regularization(state: StudyState) -> Action | None:
     """More of a regularizing hyperparameter certainly lowers dev error, and it can be increased further."""
     if not state.is_high("variance"):
         return None
-    turned = [one for one in state.open_ranges if one.strength and fall(one, upper=one.strength > 0) is not None]
+    turned = [
+        one
+        for one in state.open_ranges
+        if one.strength and fall(one, upper=one.strength > 0) is not None and can_shift(one, stronger=True)
+    ]
     turned.sort(key=amount)
     if not turned:
         return None

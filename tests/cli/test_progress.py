@@ -87,7 +87,15 @@ def test_a_terminal_shows_a_bar_and_then_the_verdict(small_study: Path) -> None:
     """Trials, best error and gap while it runs; table, verdict and the page's command at the end."""
     terminal = Terminal("search", "small")
     assert terminal.wait() == 0
-    parts = ("4/4", "best dev error", "gap", "trials/s", "avoidable bias", "Next steps", "tuner report small --open")
+    parts = (
+        "4/4",
+        "best dev error",
+        "dev − train",
+        "trials/s",
+        "avoidable bias",
+        "Next steps",
+        "tuner report small --open",
+    )
     for part in parts:
         assert part in terminal.shown, part
 
@@ -135,7 +143,8 @@ def test_a_log_format_that_there_is_not_is_refused(small_study: Path, run: Run) 
 def test_the_line_of_progress_says_all_that_matters() -> None:
     """16 trials in 8 s are 2 a second; 64 more take 32 s."""
     assert progress_text(RUNNING) == (
-        "best dev error 5.0%, gap 4.0 pp · 2 trials/s · 32 s left · 2 running · 6 pruned · 2 diverged · 1 failed"
+        "best dev error 5.0%, dev − train 4.0 pp · 2 trials/s · 32 s left · 2 running · 6 pruned · 2 diverged"
+        " · 1 failed"
     )
 
 
@@ -143,8 +152,8 @@ def test_the_line_of_progress_says_all_that_matters() -> None:
     ("width", "text"),
     [
         (200, progress_text(RUNNING)),
-        (66, "best dev error 5.0%, gap 4.0 pp · 32 s left · 6 pruned · 1 failed"),
-        (60, "best dev error 5.0%, gap 4.0 pp · 32 s left · 1 failed"),
+        (74, "best dev error 5.0%, dev − train 4.0 pp · 32 s left · 6 pruned · 1 failed"),
+        (68, "best dev error 5.0%, dev − train 4.0 pp · 32 s left · 1 failed"),
         (10, "1 failed"),
     ],
 )
@@ -158,7 +167,9 @@ def test_the_count_of_trials_is_whole_at_80_columns(small_study: Path, monkeypat
     monkeypatch.setenv("COLUMNS", "80")
     terminal = Terminal("search", "small", "--trials", "30")
     assert terminal.wait() == 0
-    drawn = [line for line in re.split(r"[\r\n]+", terminal.shown) if "best dev error" in line and "gap" in line]
+    drawn = [
+        line for line in re.split(r"[\r\n]+", terminal.shown) if "best dev error" in line and "dev − train" in line
+    ]
     assert drawn
     assert all(re.search(r"\d/30 ", re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", line)) for line in drawn)
 

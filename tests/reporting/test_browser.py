@@ -1,8 +1,9 @@
 """The page in a real headless Chromium: what is drawn, what a mouse does, what a phone and a printer see."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -13,6 +14,10 @@ from tuner.reporting import build_report, compare
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 # Texts of one drawing that lie on each other by more than a sliver, in any figure.
+FILTER = (
+    "(() => { const i = document.querySelector('#trials input'); i.value = '%s'; "
+    "i.dispatchEvent(new Event('input')); })()"
+)
 OVERLAPS = """
 [...document.querySelectorAll("svg")].flatMap((svg) => {
   const boxes = [...svg.querySelectorAll("text")].map((t) => [t.textContent, t.getBoundingClientRect()]);
@@ -38,7 +43,7 @@ DOT = """
 (() => {
   const figure = document.querySelector("#figure-scatter"), svg = figure.querySelector("svg");
   svg.scrollIntoView({ block: "center" });
-  const dots = JSON.parse(document.getElementById("data").textContent).dots.scatter;
+  const dots = JSON.parse(document.getElementById("data").textContent).dots[svg.id];
   const box = svg.getBoundingClientRect(), scale = box.width / svg.viewBox.baseVal.width;
   return { number: dots[0][7], x: box.left + dots[1][7] * scale, y: box.top + dots[2][7] * scale };
 })()
@@ -127,6 +132,86 @@ def test_the_table_is_searched_by_words_and_conditions(tab: Tab, path: Path) -> 
     assert all(float(text) < 0.1 for text in column(tab, "alpha"))
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "holds"),
+    [
+        ("keep prob<0.7", "keep_prob", lambda cell: float(cell) < 0.7),
+        ("keep_prob < 0.7 ", "keep_prob", lambda cell: float(cell) < 0.7),
+        ("complete dev_error<7%", "dev_error", lambda cell: float(cell.rstrip("%")) < 7),
+        ("dev error < 0.07", "dev_error", lambda cell: float(cell.rstrip("%")) < 7),
+    ],
+)
+def test_conditions_are_read_as_people_write_them(
+    tab: Tab, path: Path, text: str, name: str, holds: Callable[[str], bool]
+) -> None:
+    """A name as the heading has it or with a blank, blanks around the sign, a fraction or a percentage."""
+    tab.open(path)
+    every = len(column(tab, name))
+    tab.run(FILTER % text)
+    cells = column(tab, name)
+    assert 0 < len(cells) < every
+    assert all(map(holds, cells))
+
+
+@pytest.mark.parametrize(("text", "said"), [("aplha<1", "no column “aplha”"), ("alpha<", "a number is expected")])
+def test_a_filter_that_cannot_be_read_says_so(tab: Tab, path: Path, text: str, said: str) -> None:
+    """The rows stay, and the message names what was not understood."""
+    tab.open(path)
+    before = len(column(tab, "alpha"))
+    tab.run(FILTER % text)
+    assert said in tab.run("document.getElementById('shown').textContent")
+    assert tab.run("document.querySelector('#trials input').getAttribute('aria-invalid')") == "true"
+    assert len(column(tab, "alpha")) == before
+
+
+def test_columns_are_chosen(tab: Tab, path: Path) -> None:
+    """Costs are hidden at first; no column repeats another."""
+    tab.open(path)
+    heads = "[...document.querySelectorAll('#trials thead th')].map((th) => th.textContent)"
+    assert not {"dev_cost", "value", "seed", "avoidable_bias"} & set(tab.run(heads))
+    tab.run("[...document.querySelectorAll('.choose label')].find((l) => l.textContent.trim() === 'dev_cost').click()")
+    assert "dev_cost" in tab.run(heads)
+
+
+def test_a_figure_has_a_linear_and_a_logarithmic_scale(tab: Tab, path: Path) -> None:
+    """A button shows the other one; the dots of both name their trials."""
+    tab.open(path)
+    scales = "[...document.querySelectorAll('#figure-scatter [data-scale]')]"
+    shown = f"{scales}.filter((d) => !d.hidden).map((d) => d.dataset.scale)"
+    first = tab.run(shown)
+    tab.run("document.querySelector('#figure-scatter .switch [aria-pressed=false]').click()")
+    assert sorted([*first, *tab.run(shown)]) == ["linear", "log"]
+
+
+def test_a_figure_is_saved_with_its_colors(tab: Tab, path: Path) -> None:
+    """As SVG that needs no style sheet, with title and legend."""
+    tab.open(path)
+    tab.run("HTMLAnchorElement.prototype.click = function () { window.saved = [this.download, this.href]; }")
+    tab.run("document.querySelector('#figure-scatter .save button').click()")
+    name, address = tab.run("window.saved")
+    text = unquote(address.removeprefix("data:image/svg+xml;charset=utf-8,"))
+    assert name == "scatter.svg"
+    assert all(words in text for words in ("Train against dev error", "complete trial", "stroke-width"))
+    assert "var(--" not in text
+    tab.run("document.querySelectorAll('#figure-scatter .save button')[1].click()")
+    tab.run("new Promise((done) => setTimeout(done, 300))")
+    assert tab.run("window.saved[1].slice(0, 21)") == "data:image/png;base64"
+
+
+def test_the_keyboard_reaches_every_dot(tab: Tab, path: Path) -> None:
+    """Arrow keys go from trial to trial and mark it; Escape ends it; nothing scrolls."""
+    tab.open(path)
+    tab.run("document.querySelector('#figure-scatter [data-scale]:not([hidden]) svg').focus()")
+    top = tab.run("scrollY")
+    for key in ("ArrowRight", "ArrowRight"):
+        tab.call("Input.dispatchKeyEvent", type="keyDown", key=key)
+    assert tab.run("document.querySelector('.tip').hidden") is False
+    assert tab.run("document.querySelectorAll('circle.marked').length") >= 1
+    assert tab.run("scrollY") == top
+    tab.call("Input.dispatchKeyEvent", type="keyDown", key="Escape")
+    assert tab.run("document.querySelector('.tip').hidden") is True
+
+
 def test_hovering_over_a_dot_names_its_trial(tab: Tab, path: Path) -> None:
     """The hyperparameters appear beside the mouse, inside the window, and go when it leaves."""
     tab.open(path)
@@ -140,10 +225,13 @@ def test_hovering_over_a_dot_names_its_trial(tab: Tab, path: Path) -> None:
 
 
 def test_a_click_on_a_dot_marks_its_trial(tab: Tab, path: Path) -> None:
-    """In the table, which comes into view, and in every figure."""
+    """In the table and in every figure; the page stays where it is until the table is asked for."""
     tab.open(path)
     dot = tab.run(DOT)
+    top = tab.run("scrollY")
     tab.click(dot["x"], dot["y"])
+    assert tab.run("scrollY") == top
+    tab.run("document.querySelector('.tip button').click()")
     assert tab.run("document.querySelectorAll('#trials tr.marked').length") == 1
     assert tab.run("document.querySelectorAll('circle.marked').length") >= 1
     box = tab.run(
@@ -158,7 +246,7 @@ def test_the_table_without_scripts_shows_the_best(tab: Tab, path: Path) -> None:
     tab.open(path)
     tab.call("Emulation.setScriptExecutionDisabled", value=False)
     assert tab.run("document.querySelectorAll('#trials tbody tr').length") == 25
-    assert tab.run("getComputedStyle(document.querySelector('#trials input').parentElement).display") == "none"
+    assert tab.run("getComputedStyle(document.querySelector('#trials .tools')).display") == "none"
 
 
 @pytest.mark.parametrize("n_trials", [0, 1, 3])

@@ -34,6 +34,7 @@ from tuner.analysis.counting import (
     seeds_error,
 )
 from tuner.analysis.diagnosis import (
+    GAPS,
     IF_UNCHANGED,
     Baseline,
     Diagnosis,

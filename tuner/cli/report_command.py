@@ -59,7 +59,7 @@ def report(
 
     records = [read_record(study, storage) for study in studies]
     judged: dict[str, Any] = {"baseline": baseline, "material_gap": material_gap, "since": age}
-    reports = [build_report(record, **judged) for record in records]
+    reports = [build_report(record, **judged, earlier=output / record.name) for record in records]
     shown = reports[0] if len(reports) == 1 else compare(records, **judged)
     page = shown.write(output, force=force) / "report.html"
     for record in records:

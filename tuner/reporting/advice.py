@@ -35,7 +35,7 @@ STRENGTHS = {True: 1, False: -1, None: 0}
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NextStep:
     """Actions that one command does; without a command one action."""
 
     actions: tuple[Action, ...]
@@ -51,12 +51,12 @@ class Step:
         return [f"{action.why} Expected gain: {action.gain}." if action.gain else action.why for action in self.actions]
 
 
-def steps(actions: Sequence[Action]) -> list[Step]:
+def steps(actions: Sequence[Action]) -> list[NextStep]:
     """Group actions by their command, at the place of the first."""
     groups: dict[str, list[Action]] = {}
     for place, action in enumerate(actions):
         groups.setdefault(action.command or str(place), []).append(action)
-    return [Step(tuple(group)) for group in groups.values()]
+    return [NextStep(tuple(group)) for group in groups.values()]
 
 
 def advise(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from tuner.analysis import Baseline
 from tuner.errors import ArgumentError
 from tuner.formatting import times
+from tuner.reporting.changes import earlier_report
 from tuner.reporting.comparing import Comparison
 from tuner.reporting.faces import Faces, Printed
 from tuner.reporting.files import csv_of_numbers, csv_text, json_text
@@ -78,11 +80,12 @@ def build_report(
     baseline: Baseline = None,
     material_gap: float | None = None,
     since: datetime.timedelta | None = None,
+    earlier: Path | None = None,
 ) -> Report:
     """Build the report of a stored study.
 
     ``baseline`` (an error, or ``{"wrong": 3, "of": 200}``) and ``material_gap`` override its ``[diagnosis]``; ``since``
-    adds what is new in that time.
+    adds what is new in that time; ``earlier`` is the folder of an earlier report, to say why the verdict changed.
     """
     definition = parse_definition(record.definition, f"study {record.name!r}")
     said = definition.diagnosis
@@ -100,6 +103,7 @@ def build_report(
         made=now,
         faces=REPORT_FACES,
         news=None if since is None else find_news(record, since, now),
+        earlier=None if earlier is None else earlier_report(earlier),
     )
 
 

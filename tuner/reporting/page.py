@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -20,13 +20,15 @@ from tuner.formatting import did_you_mean, percent, span, value
 from tuner.outcomes import Level
 from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.figures import FIGURES, Figure
+from tuner.reporting.figures.figure import Positions
 from tuner.reporting.figures.gaps import gaps
 from tuner.reporting.figures.scatter import scatter
-from tuner.reporting.frames import trial_columns
 from tuner.reporting.glossary import link_html
+from tuner.reporting.headline_numbers import headline_numbers
 from tuner.reporting.provenance import about, provenance
 from tuner.reporting.rows import MOST_CLASSES, VERDICT_LEVELS, class_rows, error_rows, gap_rows
 from tuner.reporting.sentences import outcome_name
+from tuner.reporting.trials_table import static_order, trials_table
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -36,24 +38,27 @@ if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
 BESIDE = "Bias and variance"  # its figures are beside the table
-STATIC_ROWS = 25  # trials without script, and in print
 
 
 def page(report: Report) -> str:
     """Write the whole page."""
     script = _resource("script.js")
-    data = _table_data(report)
+    columns = trials_table(report)
+    dots: dict[str, list[list[float]]] = {}
     sections = {
         heading: {key: figure for key, draw in drawings.items() if (figure := draw(report)) is not None}
         for heading, drawings in FIGURES.items()
     }
-    figures = {key: figure for section in sections.values() for key, figure in section.items()}
+    for section in sections.values():
+        for figure in section.values():
+            dots |= {name: _dots(positions) for name, positions in figure.dots.items()}
     return link_html(
         _environment()
         .get_template("report.html")
         .render(
             report=report,
             record=report.record,
+            contents=_contents(report, sections),
             beside=sections.pop(BESIDE),
             sections={heading: section for heading, section in sections.items() if section},
             about=about(report),
@@ -63,9 +68,10 @@ def page(report: Report) -> str:
             style=_resource("style.css"),
             script=script,
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-            data=embedded({**data, "dots": {key: _dots(f.trials) for key, f in figures.items() if f.trials}}),
-            columns=data["columns"],
-            static_rows=_static_rows(report, data["values"]),
+            data=embedded({"columns": [asdict(column) for column in columns], "dots": dots}),
+            columns=columns,
+            static_rows=static_order(report),
+            numbers=headline_numbers(report),
             **_tables(report),
         )
     )
@@ -137,6 +143,20 @@ def unbroken(text: str) -> str:
     return re.sub(r"(?<=\d)–(?=\d)", "–\u2060", re.sub(r"(?<=\d) (?=pp\b)", "\u00a0", text))
 
 
+def anchor(heading: str) -> str:
+    """Return the id of a section, for links to it."""
+    return re.sub(r"[^a-z]+", "-", heading.lower()).strip("-")
+
+
+def _contents(report: Report, sections: Mapping[str, Mapping[str, Figure]]) -> list[tuple[str, str]]:
+    """Return (id, heading) of the sections below the verdict."""
+    first = [("numbers", BESIDE), ("best", "Best trial")] if report.best is not None else []
+    notes = [("notes", "Notes")] if report.notes else []
+    drawn = [(anchor(heading), heading) for heading, figures in sections.items() if figures and heading != BESIDE]
+    checks = [("data-checks", "Data checks")] if found_in_data(report.record) else []
+    return [*first, *notes, *drawn, ("trials", "All trials"), *checks, ("provenance", "Provenance")]
+
+
 def options_whole(command: str) -> Markup:
     """Return a command whose options are not broken at their hyphens; the text is unchanged."""
     from markupsafe import Markup, escape
@@ -154,29 +174,7 @@ def _tables(report: Report) -> dict[str, Any]:
     }
 
 
-def _table_data(report: Report) -> dict[str, Any]:
-    """Return the trials column by column, with rounded numbers."""
-    names = trial_columns(report.record)
-    columns = [name for name in names if name != "seed"]
-    rows = report.trial_rows
-    values = {name: [_plain(row[k]) for row in rows] for k, name in enumerate(names)}
-    return {"columns": columns, "values": [values[name] for name in columns]}
-
-
-def _static_rows(report: Report, values: list[list[Any]]) -> list[list[Any]]:
-    """Return the best trials, complete ones first."""
-    trials = report.record.trials
-    order = sorted(range(len(trials)), key=lambda k: (not trials[k].is_judged, trials[k].value or 0.0, k))
-    return [[column[k] for column in values] for k in order[:STATIC_ROWS]]
-
-
-def _plain(v: Any) -> Any:
-    if isinstance(v, float):
-        return float(f"{v:.4g}") if math.isfinite(v) else None
-    return v if v is None or isinstance(v, bool | int | str) else value(v)
-
-
-def _dots(trials: dict[int, tuple[float, float]]) -> list[list[float]]:
+def _dots(trials: Positions) -> list[list[float]]:
     """Return numbers, xs and ys of the dots."""
     return [list(trials), [round(x, 1) for x, _ in trials.values()], [round(y, 1) for _, y in trials.values()]]
 
@@ -198,6 +196,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "shown": value, "unbroken": unbroken, "options_whole": options_whole}
-    environment.filters["outcome_name"] = outcome_name
+    environment.filters |= {"outcome_name": outcome_name, "anchor": anchor}
     environment.globals |= {"span": span}
     return environment

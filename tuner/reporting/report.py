@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.analysis import Action, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects, Uncertainty
 from tuner.outcomes import FailureGroup, Level, Verdict
-from tuner.reporting.advice import Step, advise, steps
+from tuner.reporting.advice import NextStep, advise, steps
 from tuner.reporting.best_trial import shown_params
+from tuner.reporting.changes import EarlierReport, change_sentence
 from tuner.reporting.effects import Importances, find_effects, find_importances
 from tuner.reporting.faces import Faces, Shown
 from tuner.reporting.findings import Findings
@@ -26,6 +27,7 @@ from tuner.reporting.sentences import (
     other_model_sentence,
     weighted_sentence,
 )
+from tuner.reporting.steps import steps_sentence
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition
 
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
 class Report(Shown):
     """A study and what was found in it; made by ``build_report``.
 
-    ``baseline`` and ``material_gap`` of the findings are those in force; ``made`` is in UTC; ``faces`` show it.
+    ``baseline`` and ``material_gap`` of the findings are those in force; ``made`` is in UTC; ``faces`` show it;
+    ``earlier`` says why the verdict changed.
     """
 
     record: StudyRecord
@@ -46,6 +49,7 @@ class Report(Shown):
     made: datetime.datetime
     faces: Faces[Report]
     news: News | None = None
+    earlier: EarlierReport | None = None
 
     def __repr__(self) -> str:
         return f"Report(study={self.record.name!r}, verdict={self.verdict!r})"
@@ -151,7 +155,10 @@ class Report(Shown):
             for name, gap in self.diagnosis.gaps.items()
             if name in ("avoidable_bias", "variance") or gap.level == Level.HIGH
         ]
-        return [sentence for sentence in [*sentences, assumption(self.diagnosis)] if sentence]
+        best = None if self.best is None else self.best.number
+        changed = "" if self.earlier is None else change_sentence(self.diagnosis, best, self.earlier)
+        last = [assumption(self.diagnosis), steps_sentence(self.diagnosis), changed]
+        return [sentence for sentence in [*sentences, *last] if sentence]
 
     @cached_property
     def actions(self) -> list[Action]:
@@ -159,7 +166,7 @@ class Report(Shown):
         return advise(self.record, self.definition, self.findings, self.effects, self.learning)
 
     @property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[NextStep]:
         """The actions, those of one command together."""
         return steps(self.actions)
 
@@ -195,6 +202,7 @@ class Report(Shown):
             "actions": [action.to_dict() for action in self.actions],
             **({} if self.learning is None else {"learning_curve": self.learning.to_dict()}),
             **({} if self.news is None else {"since": self.news.to_dict()}),
+            "material_gap": self.diagnosis.material_gap,
         }
 
     def _best_dict(self) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from tuner.reporting.sentences import (
     REFERENCE_NAMES,
     best_known_sentence,
     gap_size,
-    outcome_name,
+    level_name,
     probability,
 )
 
@@ -116,7 +116,7 @@ def gap_rows(diagnosis: Diagnosis) -> list[GapRow]:
             formula = "train − baseline, which is unknown"
         unknown = name == "avoidable_bias" and diagnosis.bias_is_unknown
         confidence = "unknown" if unknown else probability(gap.chance_high)
-        level = "unknown" if unknown else outcome_name(gap.level)
+        level = level_name(diagnosis, name)
         rows.append(GapRow(GAP_NAMES[name], formula, gap_size(diagnosis, name), interval, gap.level, level, confidence))
     return rows
 

@@ -212,6 +212,12 @@ def best_known_sentence(diagnosis: Diagnosis) -> str:
     return f"between 0% and {most}, the error of {_best_model(diagnosis)} on dev"
 
 
+def level_name(diagnosis: Diagnosis, name: str) -> str:
+    """Write the level of a gap: ``unknown`` if only a baseline would tell."""
+    unknown = name == "avoidable_bias" and diagnosis.bias_is_unknown
+    return "unknown" if unknown else outcome_name(diagnosis.gaps[name].level)
+
+
 def outcome_name(outcome: Level | Verdict) -> str:
     """Write a level or verdict: ``inconclusive`` for undecided, blanks for underscores."""
     undecided = outcome in (Level.UNDECIDED, Verdict.UNDECIDED)

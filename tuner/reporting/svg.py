@@ -6,7 +6,6 @@ megabytes to every page that people mail to each other.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from html import escape
@@ -26,7 +25,7 @@ LETTER = 7.2  # units that a letter takes at the size of labels
 
 @dataclass(frozen=True, slots=True)
 class AxisScale:
-    """Maps ``low`` … ``high`` to pixels ``start`` … ``end``; ``kind`` linear, sqrt or log."""
+    """Maps ``low`` … ``high`` to pixels ``start`` … ``end``; ``kind`` linear or log."""
 
     low: float
     high: float
@@ -46,29 +45,13 @@ class AxisScale:
         """Round values to label the axis at, about so many."""
         if self.kind == "log":
             return log_ticks(self.low, self.high, about)
-        if self.kind == "sqrt":
-            return _sqrt_ticks(self.low, self.high)
         return linear_ticks(self.low, self.high, about)
 
 
 FORWARD: dict[str, Callable[[Floats], Floats]] = {
     "linear": lambda v: v,
-    "sqrt": lambda v: np.sqrt(np.maximum(v, 0)),
     "log": np.log10,
 }
-
-
-def _sqrt_ticks(low: float, high: float) -> list[float]:
-    """Of 1, 2, 5, 10, … those that keep a distance from each other and from 0 once the root is taken; and 0."""
-    candidates = [m * 10.0**e for e in range(-5, 2) for m in (1, 2, 5)]
-    distance = (math.sqrt(high) - math.sqrt(low)) / 7
-    chosen: list[float] = []
-    for tick in reversed([c for c in candidates if low <= c <= high * 1.0001]):
-        if math.sqrt(tick) - math.sqrt(low) >= distance and (
-            not chosen or math.sqrt(chosen[-1]) - math.sqrt(tick) >= distance
-        ):
-            chosen.append(round(tick, 12))
-    return [low, *sorted(chosen)]
 
 
 def number(value: float) -> str:

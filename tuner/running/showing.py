@@ -77,7 +77,7 @@ def progress_bar(print_ended: Callable[[Console, SearchProgress], None] | None =
 
 
 def progress_text(report: SearchProgress, width: int | None = None) -> str:
-    """Best dev error and its gap, speed, time left, and trials by state, in one line.
+    """Best dev error, how far it is above train error, speed, time left, and trials by state, in one line.
 
     Parts that do not fit ``width`` are left out, the least important first.
     """

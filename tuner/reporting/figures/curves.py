@@ -8,7 +8,8 @@ import numpy as np
 
 from tuner.analysis import exponentially_weighted_average
 from tuner.formatting import count, join, percent
-from tuner.reporting.figures.figure import Figure
+from tuner.reporting.figures.error_axes import ErrorAxis, both_scales, error_axis
+from tuner.reporting.figures.figure import Figure, Positions
 from tuner.reporting.frames import dev_error, mean_curve
 from tuner.reporting.svg import Plot, percent_tick
 from tuner.storage import TrialRecord
@@ -27,8 +28,13 @@ def curves(report: Report) -> Figure | None:
     best = report.best
     if best is None or not len(mean_curve(best)["seconds"]):
         return None
-    plot = Plot(height=400)
-    epochs = _draw(plot, best, _highest([best]))
+    errors = _errors([best])
+
+    def draw(kind: str, key: str) -> tuple[str, Positions]:
+        plot = Plot(height=400)
+        epochs = _draw(plot, best, error_axis(errors, kind))
+        return plot.svg(key, f"Train and dev error of trial {best.number} over {count(epochs, 'epoch')}"), {}
+
     return Figure(
         title=f"Learning curves of the best trial, number {best.number}",
         sentence=(
@@ -36,7 +42,7 @@ def curves(report: Report) -> Figure | None:
             f"at the end, more epochs may help. {_mark_sentence(best)}Thin lines are measured; thick lines are their "
             "bias-corrected exponentially weighted average."
         ),
-        svg=plot.svg("curves", f"Train and dev error of trial {best.number} over {count(epochs, 'epoch')}"),
+        **both_scales(errors, "curves", draw),
         legend=LEGEND,
     )
 
@@ -46,11 +52,11 @@ def next_curves(report: Report) -> Figure | None:
     shown = [trial for trial in report.findings.ranked[1 : NEXT_BEST + 1] if len(mean_curve(trial)["seconds"])]
     if not shown:
         return None
-    highest = _highest(shown)
+    axis = error_axis(_errors(shown), "log")
     drawn = []
     for trial in shown:
         plot = Plot(width=310, height=220, margins=(34, 12, 40, 42))
-        epochs = _draw(plot, trial, highest, title=f"trial {trial.number}, dev error {percent(dev_error(trial))}")
+        epochs = _draw(plot, trial, axis, title=f"trial {trial.number}, dev error {percent(dev_error(trial))}")
         drawn.append(plot.svg(f"curve-{trial.number}", f"Errors of trial {trial.number} over {count(epochs, 'epoch')}"))
     return Figure(
         title="Learning curves of the next best trials",
@@ -64,18 +70,17 @@ def next_curves(report: Report) -> Figure | None:
     )
 
 
-def _highest(trials: list[TrialRecord]) -> float:
-    """Return the end of the error axis; high first epochs of a few trials do not count."""
-    errors = [float(np.max(mean_curve(trial)[name])) for trial in trials for name in ("train_error", "dev_error")]
-    return max(min(max(errors), 2 * float(np.median(errors))) * 1.05, 0.01)
+def _errors(trials: list[TrialRecord]) -> np.ndarray:
+    """Return all errors of the curves of some trials."""
+    return np.concatenate([mean_curve(trial)[name] for trial in trials for name in ("train_error", "dev_error")])
 
 
-def _draw(plot: Plot, trial: TrialRecord, highest: float, title: str = "error") -> int:
+def _draw(plot: Plot, trial: TrialRecord, axis: ErrorAxis, title: str = "error") -> int:
     """Draw axes, curves and the best epochs of its networks; return the number of epochs."""
     curve = mean_curve(trial)
     epochs = np.arange(1, len(curve["seconds"]) + 1)
     x = plot.x_scale(1, max(len(epochs), 2))
-    y = plot.y_scale(0, highest, "sqrt")
+    y = axis.on(plot.y_scale)
     plot.x_axis(x, "epoch", lambda v: f"{v:.0f}", [t for t in x.ticks() if t == int(t)])
     plot.y_axis(y, title, percent_tick)
     beta = 1 - 1 / max(WINDOW * len(epochs), 2)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+Positions = Mapping[int, tuple[float, float]]
+"""Trial number -> the pixel (x, y) of its dot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A drawing with its title, its caption and its legend.
 
-    ``legend`` lists (style, words); ``trials`` maps trial numbers to the pixel (x, y) of their dot, for hovering and
-    clicking; ``wide`` figures are as wide as the page.
+    ``legend`` lists (style, words); ``dots`` maps the ids of drawings to the positions of their trials, for hovering
+    and clicking; ``wide`` figures are as wide as the page. ``scales``: the same drawing on a linear and a logarithmic
+    scale, the one that is shown first; empty where there is one only.
     """
 
     title: str
     sentence: str
     svg: str
     legend: tuple[tuple[str, str], ...] = ()
-    trials: dict[int, tuple[float, float]] = field(default_factory=dict)
+    dots: Mapping[str, Positions] = field(default_factory=dict)
     wide: bool = False
+    scales: Mapping[str, str] = field(default_factory=dict)

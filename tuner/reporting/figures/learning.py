@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuner.formatting import count, percent
-from tuner.reporting.figures.figure import Figure
+from tuner.reporting.figures.error_axes import both_scales, error_axis
+from tuner.reporting.figures.figure import Figure, Positions
 from tuner.reporting.svg import AxisScale, Plot, percent_tick
 
 if TYPE_CHECKING:
@@ -23,17 +24,23 @@ def learning(report: Report) -> Figure | None:
     learning_curve = report.learning
     if learning_curve is None or learning_curve.curve is None:
         return None
-    plot = Plot(width=940, height=360, margins=(32, 30, 44, 48))
-    x, y = _scales(plot, learning_curve.points, learning_curve.curve)
-    plot.x_axis(x, "training examples of one network", lambda v: f"{v:,.0f}", _ticks(x, learning_curve.curve))
-    plot.y_axis(y, "error", percent_tick)
-    _draw_curve(plot, x, y, learning_curve.curve)
-    for point in learning_curve.points:
-        plot.dots(x(np.full(len(point.each), point.n_train)), y(point.each), "dev faint")
-        plot.dots(x(np.full(len(point.left_out_each), point.n_train)), y(point.left_out_each), "left_out faint")
     sizes = [point.n_train for point in learning_curve.points]
-    plot.line(x(sizes), y([point.train_error or 0.0 for point in learning_curve.points]), "smooth train")
-    alt = f"Dev error from {count(sizes[0], 'training example')} to {count(sizes[-1], 'training example')}"
+    curve = learning_curve.curve
+
+    def draw(kind: str, key: str) -> tuple[str, Positions]:
+        plot = Plot(width=940, height=360, margins=(32, 30, 44, 48))
+        x, y = _scales(plot, learning_curve.points, curve, kind)
+        plot.x_axis(x, "training examples of one network", lambda v: f"{v:,.0f}", _ticks(x, curve))
+        plot.y_axis(y, "error", percent_tick)
+        _draw_curve(plot, x, y, curve)
+        for point in learning_curve.points:
+            plot.dots(x(np.full(len(point.each), point.n_train)), y(point.each), "dev faint")
+            plot.dots(x(np.full(len(point.left_out_each), point.n_train)), y(point.left_out_each), "left_out faint")
+        plot.line(x(sizes), y([point.train_error or 0.0 for point in learning_curve.points]), "smooth train")
+        alt = f"Dev error from {count(sizes[0], 'training example')} to {count(sizes[-1], 'training example')}"
+        return plot.svg(key, f"{alt}, and the curve fitted to it, with its 95% band, up to twice the data"), {}
+
+    errors = np.concatenate([point.each for point in learning_curve.points])
     return Figure(
         title=f"Learning curve over training examples, with the hyperparameters of trial {learning_curve.trial}",
         sentence=(
@@ -41,7 +48,7 @@ def learning(report: Report) -> Figure | None:
             f"today's {count(sizes[-1], 'example')}. If dev error still falls there, more data helps; if it has met "
             f"train error, more data does not help.{_left_out(learning_curve)}"
         ),
-        svg=plot.svg("learning", f"{alt}, and the curve fitted to it, with its 95% band, up to twice the data"),
+        **both_scales(errors, "learning", draw),
         legend=(
             ("dev", "dev error, fitted with its 95% band"),
             *((("left_out", "error on training rows left out"),) if learning_curve.uses_left_out else ()),
@@ -59,10 +66,13 @@ def _left_out(learning_curve: Learning) -> str:
     return f" Networks trained on fewer examples are also measured on the rows that they left out (of {rows})."
 
 
-def _scales(plot: Plot, points: tuple[LearningPoint, ...], curve: LearningCurve) -> tuple[AxisScale, AxisScale]:
-    highest = max(float(np.concatenate([point.each, point.left_out_each]).max()) for point in points)
+def _scales(
+    plot: Plot, points: tuple[LearningPoint, ...], curve: LearningCurve, kind: str
+) -> tuple[AxisScale, AxisScale]:
+    errors = np.concatenate([np.concatenate([point.each, point.left_out_each]) for point in points])
+    also = [curve.predictions[-1].low, *(point.train_error or 0.0 for point in points)]
     x = plot.x_scale(points[0].n_train, curve.twice.n_train, "log")
-    return x, plot.y_scale(0, max(highest * 1.05, 0.01), "sqrt")
+    return x, error_axis(errors, kind, also=also).on(plot.y_scale)
 
 
 def _ticks(x: AxisScale, curve: LearningCurve) -> list[float]:

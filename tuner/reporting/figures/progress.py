@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuner.formatting import count, percent
-from tuner.reporting.figures.figure import Figure
+from tuner.reporting.figures.error_axes import both_scales, error_axis
+from tuner.reporting.figures.figure import Figure, Positions
 from tuner.reporting.frames import dev_error
 from tuner.reporting.svg import Plot, percent_tick
 
@@ -23,16 +24,20 @@ def progress(report: Report) -> Figure | None:
     errors = np.array([dev_error(trial) for trial in judged], float)
     explored = np.array([trial.exploring for trial in judged])
     so_far = np.minimum.accumulate(errors)
-    top = max(min(float(errors.max()), 3 * float(np.quantile(errors, 0.75))) * 1.05, 0.01)
-    plot = Plot()
-    x, y = plot.x_scale(0, len(judged)), plot.y_scale(0, top, "sqrt")
     place = np.arange(1, len(judged) + 1)
-    plot.x_axis(x, "complete trials, in the order they ended", lambda v: f"{v:,.0f}")
-    plot.y_axis(y, "dev error", percent_tick)
-    px, py = x(place), y(errors)
-    plot.dots(px[~explored], py[~explored], "complete faint")
-    plot.dots(px[explored], py[explored], "explored faint")
-    plot.line(np.repeat(x(np.append(place, len(judged))), 2)[1:-1], np.repeat(y(so_far), 2), "smooth best")
+
+    def draw(kind: str, key: str) -> tuple[str, Positions]:
+        plot = Plot()
+        x, y = plot.x_scale(0, len(judged)), error_axis(errors, kind).on(plot.y_scale)
+        plot.x_axis(x, "complete trials, in the order they ended", lambda v: f"{v:,.0f}")
+        plot.y_axis(y, "dev error", percent_tick)
+        px, py = x(place), y(errors)
+        plot.dots(px[~explored], py[~explored], "complete faint")
+        plot.dots(px[explored], py[explored], "explored faint")
+        plot.line(np.repeat(x(np.append(place, len(judged))), 2)[1:-1], np.repeat(y(so_far), 2), "smooth best")
+        positions = {t.number: (float(a), float(b)) for t, a, b in zip(judged, px, py, strict=True)}
+        return plot.svg(key, f"Lowest dev error over {count(len(judged), 'complete trial')}"), positions
+
     last = int(np.flatnonzero(so_far == so_far[-1])[0]) + 1
     return Figure(
         title="Best so far",
@@ -41,13 +46,12 @@ def progress(report: Report) -> Figure | None:
             f"{count(len(judged), 'complete trial')}. If the line still falls at the right, more trials may help; if "
             "it has been flat for long, more trials may bring no improvement."
         ),
-        svg=plot.svg("progress", f"Lowest dev error over {count(len(judged), 'complete trial')}"),
+        **both_scales(errors, "progress", draw),
         legend=(
             ("best-line", "lowest so far"),
             ("complete", "sampled trial"),
             *((("explored", "exploring trial"),) if explored.any() else ()),
         ),
-        trials={t.number: (float(a), float(b)) for t, a, b in zip(judged, px, py, strict=True)},
     )
 
 

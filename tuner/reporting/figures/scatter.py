@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tuner.analysis import ErrorEstimate
 from tuner.formatting import count, points
 from tuner.outcomes import TrialState
-from tuner.reporting.figures.figure import Figure
+from tuner.reporting.figures.error_axes import ErrorAxis, both_scales, error_axis
+from tuner.reporting.figures.figure import Figure, Positions
 from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.svg import AxisScale, Plot, percent_tick
 from tuner.storage import TrialRecord
@@ -22,32 +24,53 @@ LEGEND = {"complete": "complete trial", "explored": "exploring trial", "pruned":
 
 
 def scatter(report: Report) -> Figure | None:
-    """Draw every trial that has errors, on square-root axes; the caption counts the diverged ones."""
+    """Draw every trial that has errors; the caption counts the diverged ones."""
     shown = [t for t in report.record.trials if t.networks and not t.has_diverged]
-    if not shown or report.best is None:
+    best, corrected = report.best, report.corrected
+    if not shown or best is None:
         return None
     train = np.array([train_error(trial) for trial in shown], float)
     dev = np.array([dev_error(trial) for trial in shown], float)
-    top = _limit(np.concatenate([train[np.isfinite(train)], dev]))
-    plot = Plot(height=400)
-    x, y = plot.x_scale(0, top, "sqrt"), plot.y_scale(0, top, "sqrt")
-    plot.x_axis(x, "train error", percent_tick)
-    plot.y_axis(y, "dev error", percent_tick)
-    _equal_gaps(plot, x, y, top, report.diagnosis.material_gap)
-    px, py = x(train), y(dev)
     kinds = np.array([_kind(trial) for trial in shown])
-    for kind in ("pruned", "complete", "explored"):
-        plot.dots(px[kinds == kind], py[kinds == kind], kind)
-    place = next(k for k, trial in enumerate(shown) if trial.number == report.best.number)
-    plot.circle(px[place], py[place], 7, "best")
-    beyond = int(np.sum((train > top) | (dev > top)))
+    place = next(k for k, trial in enumerate(shown) if trial.number == best.number)
+    also = [dev[place], *((corrected.low, corrected.high) if corrected else ())]
+
+    def draw(kind: str, key: str) -> tuple[str, Positions]:
+        plot = Plot(height=400)
+        across = error_axis(train, kind, also=train[place])
+        x, y = across.on(plot.x_scale), error_axis(dev, kind, also=also).on(plot.y_scale)
+        plot.x_axis(x, "train error", percent_tick)
+        plot.y_axis(y, "dev error", percent_tick)
+        _equal_gaps(plot, x, y, across, report.diagnosis.material_gap)
+        px, py = x(train), y(dev)
+        for each in ("pruned", "complete", "explored"):
+            plot.dots(px[kinds == each], py[kinds == each], each)
+        plot.circle(px[place], py[place], 7, "best")
+        if corrected is not None:
+            _corrected(plot, float(px[place]), y, corrected)
+        positions = {t.number: (float(a), float(b)) for t, a, b in zip(shown, px, py, strict=True)}
+        return plot.svg(key, f"Train against dev error of {count(len(shown), 'trial')}"), positions
+
+    across, up = error_axis(train, "linear", also=train[place]), error_axis(dev, "linear", also=also)
     return Figure(
         title="Train against dev error",
-        sentence=_sentence(report, beyond),
-        svg=plot.svg("scatter", f"Train against dev error of {count(len(shown), 'trial')}"),
-        legend=(("best", "best trial"), *((kind, LEGEND[kind]) for kind in LEGEND if kind in kinds)),
-        trials={t.number: (float(a), float(b)) for t, a, b in zip(shown, px, py, strict=True)},
+        **both_scales(np.concatenate([train, dev]), "scatter", draw),
+        sentence=_sentence(report, beyond=int(np.sum((train > across.high) | (dev > up.high)))),
+        legend=(
+            ("best", "best trial, measured"),
+            *((("corrected", "best trial, selection-corrected, with its 95% interval"),) if corrected else ()),
+            *((kind, LEGEND[kind]) for kind in LEGEND if kind in kinds),
+        ),
     )
+
+
+def _corrected(plot: Plot, x: float, y: AxisScale, corrected: ErrorEstimate) -> None:
+    """Draw the selection-corrected error of the best trial with its interval."""
+    low, middle, high = y([corrected.low, corrected.value, corrected.high]).tolist()
+    plot.line((x, x), (low, high), "corrected whisker")
+    for end in (low, high):
+        plot.line((x - 5, x + 5), (end, end), "corrected whisker")
+    plot.line((x - 6, x, x + 6, x, x - 6), (middle, middle - 6, middle, middle + 6, middle), "corrected point")
 
 
 def _kind(trial: TrialRecord) -> str:
@@ -56,33 +79,31 @@ def _kind(trial: TrialRecord) -> str:
     return "explored" if trial.exploring else "complete"
 
 
-def _limit(errors: np.ndarray) -> float:
-    """Return the end of the axes, so that a few high errors do not hide the other trials."""
-    highest, most = float(errors.max()), float(np.quantile(errors, 0.9))
-    return min(1.0, max(1.05 * min(highest, 2 * most), 0.01))
-
-
-def _equal_gaps(plot: Plot, x: AxisScale, y: AxisScale, top: float, threshold: float) -> None:
-    """Draw lines of equal dev − train: 0, the threshold and some larger gaps, labeled at their ends."""
-    train = np.linspace(0, 1, 60) ** 2 * top
-    free = plot.right + LABEL_WIDTH
+def _equal_gaps(plot: Plot, x: AxisScale, y: AxisScale, across: ErrorAxis, threshold: float) -> None:
+    """Draw lines of equal dev − train: 0, the threshold and some larger gaps, labeled where they leave the frame."""
+    train, free = across.grid(), plot.right + LABEL_WIDTH
     for gap in [0.0, threshold, *(gap for gap in GAPS if gap > 1.5 * threshold)]:
-        along = np.append(train[train + gap < top], max(top - gap, 0.0))
-        if top - gap <= 0:
+        inside = train[(train + gap >= y.low) & (train + gap <= y.high)]
+        if len(inside) < 2:
             continue
-        plot.line(x(along), y(along + gap), "diagonal" if gap == 0 else "line" if gap == threshold else "gap")
-        end = float(x(along[-1]))
-        if gap and plot.left + LABEL_WIDTH < end < free - LABEL_WIDTH:
+        plot.line(x(inside), y(inside + gap), "diagonal" if gap == 0 else "line" if gap == threshold else "gap")
+        end = float(x(inside[-1]))
+        leaves_above = float(y(inside[-1] + gap)) < plot.top + 12
+        if gap and leaves_above and plot.left + LABEL_WIDTH < end < free - LABEL_WIDTH:
             plot.text(end, plot.top - 5, f"gap {points(gap)} pp", "note", "middle")
             free = end
-    plot.text(float(x(0.5 * top)) + 8, float(y(0.5 * top)) + 14, "dev = train", "note halo")
+        if gap == 0:
+            at = float(x(inside[len(inside) // 2]))
+            anchor = "end" if at > (plot.left + plot.right) / 2 else "start"
+            beside = at + (8 if anchor == "start" else -8)
+            plot.text(beside, float(y(inside[len(inside) // 2])) + 14, "dev = train", "note halo", anchor)
 
 
 def _sentence(report: Report, beyond: int) -> str:
     diverged = report.record.count().diverged
     text = (
         "Further right is more bias; further above the lowest line (dev = train) is more variance. Each line joins "
-        "trials with the same gap, in pp; the red one is the threshold. Both axes are square-root axes."
+        "trials with the same dev − train (uncorrected), in pp; the red one is the threshold."
     )
     if beyond:
         text += f" {count(beyond, 'trial')} beyond the edge {'is' if beyond == 1 else 'are'} drawn on it."

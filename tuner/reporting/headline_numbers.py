@@ -1,0 +1,53 @@
+"""The row of headline numbers at the top of a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuner.formatting import duration, percent, span
+from tuner.reporting.sentences import REFERENCE_NAMES
+
+if TYPE_CHECKING:
+    from tuner.reporting.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class HeadlineNumber:
+    """A number with its name and what it is based on."""
+
+    name: str
+    value: str
+    about: str
+
+
+def headline_numbers(report: Report) -> list[HeadlineNumber]:
+    """Return error, accuracy, baseline, best reference model, trials and time; without a trial only the last two."""
+    diagnosis, findings = report.diagnosis, report.findings
+    dev, baseline = diagnosis.errors.get("dev_corrected"), diagnosis.errors["baseline"]
+    numbers = []
+    if findings.weighted_corrected is not None:
+        error = findings.weighted_corrected
+        interval = f"95%: {span(error.low, error.high)}"
+        numbers.append(HeadlineNumber(findings.metric.label, percent(error.value), interval))
+    if dev is not None:
+        which = "dev error (selection-corrected)" if report.corrected else "dev error"
+        numbers.append(HeadlineNumber(which, percent(dev.value), f"95%: {span(dev.low, dev.high)}"))
+        accuracy = f"95%: {span(1 - dev.high, 1 - dev.low)}"
+        numbers.append(HeadlineNumber("accuracy", percent(1 - dev.value), accuracy))
+    if baseline is not None and diagnosis.baseline_given:
+        interval = "as given" if baseline.n is None else f"95%: {span(baseline.low, baseline.high)}"
+        numbers.append(HeadlineNumber("baseline", percent(baseline.value), interval))
+    elif dev is not None:
+        numbers.append(HeadlineNumber("baseline", "unknown", "--baseline E gives it"))
+    errors = {name: error for name, error in diagnosis.references.items() if error is not None}
+    if errors:
+        name = min(errors, key=lambda one: errors[one])
+        numbers.append(HeadlineNumber("best simple model", percent(errors[name]), REFERENCE_NAMES.get(name, name)))
+    counts = report.record.count()
+    others = {"pruned": counts.pruned, "failed": counts.failed, "diverged": counts.diverged}
+    about = ", ".join(f"{n:,} {state}" for state, n in others.items() if n) or "all complete"
+    numbers.append(HeadlineNumber("trials", f"{len(report.record.trials):,}", about))
+    seconds = sum(trial.seconds or 0.0 for trial in report.record.trials)
+    numbers.append(HeadlineNumber("time", duration(seconds), "of all trials together"))
+    return numbers

@@ -1,0 +1,70 @@
+"""The table of trials on the page: its columns, as numbers for the script and as text."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuner.formatting import percent, points, value
+from tuner.metrics import ERROR
+from tuner.reporting.frames import trial_columns
+
+if TYPE_CHECKING:
+    from tuner.reporting.report import Report
+
+ERRORS = {"train_error", "dev_error"}
+GAPS = {"avoidable_bias": "train_minus_baseline", "variance": "dev_minus_train"}
+"""Columns in pp, and their names on the page: what the report calls variance is selection-corrected, this is not."""
+HIDDEN = {"stop_reason", "train_cost", "dev_cost", "best_epoch", "reason"}
+"""Columns that are shown only when they are chosen."""
+STATIC_ROWS = 25  # trials without script, and in print
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column: its name, its unit ("%", "pp" or ""), its values, and whether it is shown at first."""
+
+    name: str
+    unit: str
+    values: list[Any]
+    shown: bool
+
+    def text(self, row: int) -> str:
+        """Return a cell as people read it."""
+        of = self.values[row]
+        if of is None or not self.unit:
+            return value(of)
+        return percent(of) if self.unit == "%" else points(of)
+
+
+def trials_table(report: Report) -> list[TableColumn]:
+    """Return the columns of ``trials.csv`` without those that repeat others or are empty."""
+    names, rows = trial_columns(report.record), report.trial_rows
+    counts_errors = report.findings.metric is ERROR
+    dropped = {"seed"}
+    if counts_errors:
+        dropped.add("value")  # the dev error
+    if not report.diagnosis.baseline_given:
+        dropped.add("avoidable_bias")  # the train error
+    columns = []
+    for place, name in enumerate(names):
+        values = [_plain(row[place]) for row in rows]
+        if name in dropped or (rows and all(one is None for one in values)):
+            continue
+        unit = "%" if name in ERRORS or (name == "value" and report.findings.metric.counts_wrong) else ""
+        columns.append(TableColumn(GAPS.get(name, name), "pp" if name in GAPS else unit, values, name not in HIDDEN))
+    return columns
+
+
+def static_order(report: Report) -> list[int]:
+    """Return the rows of the best trials, complete ones first."""
+    trials = report.record.trials
+    order = sorted(range(len(trials)), key=lambda k: (not trials[k].is_judged, trials[k].value or 0.0, k))
+    return order[:STATIC_ROWS]
+
+
+def _plain(of: Any) -> Any:
+    if isinstance(of, float):
+        return float(f"{of:.4g}") if math.isfinite(of) else None
+    return of if of is None or isinstance(of, bool | int | str) else value(of)

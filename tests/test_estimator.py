@@ -21,11 +21,14 @@ import tuner
 from tuner.errors import SearchError, StorageError
 
 X, Y = load_iris(return_X_y=True)
+REPEATED = {
+    "check_sample_weight_equivalence_on_dense_data": "a row of weight 2 is in one mini-batch, two copies in two",
+}
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-@parametrize_with_checks([tuner.Classifier()])
+@parametrize_with_checks([tuner.Classifier()], expected_failed_checks=lambda _: REPEATED)
 def test_it_passes_scikit_learns_checks(estimator: Any, check: Any) -> None:
     """All of ``check_estimator``, each as a test."""
     check(estimator)
@@ -133,6 +136,24 @@ def test_classes_weigh_what_is_asked_for() -> None:
     assert (found.predict(X) == "rare").mean() > 0.4
     balanced = tuner.Classifier(trials=1, class_weight="balanced", random_state=0).fit(X, Y)
     assert balanced.report_.definition.training.class_weight == "balanced"
+
+
+def test_rows_count_by_their_sample_weight() -> None:
+    """A row of weight 0 is as if it were not there, with its class; the report's dev error is the weighted one."""
+    labels = np.where(np.arange(150) < 145, Y, 9)
+    weights = np.where(labels == 9, 0.0, 1.0 + np.arange(150) % 3)
+    found = tuner.Classifier(trials=1, random_state=0).fit(X, labels, sample_weight=weights)
+    without = tuner.Classifier(trials=1, random_state=0).fit(X[:145], Y[:145], sample_weight=weights[:145])
+    assert found.classes_.tolist() == [0, 1, 2]
+    assert (found.predict_proba(X) == without.predict_proba(X)).all()
+    dev, best = found.report_.diagnosis.errors["dev"], found.report_.best
+    assert dev is not None
+    assert best is not None
+    assert dev.value == pytest.approx(best.value, abs=1e-9)
+    assert dev.n_effective is not None
+    assert dev.n_effective < 145 == dev.n
+    with pytest.raises(ValueError, match="Negative values in data passed to"):
+        tuner.Classifier(trials=1).fit(X, Y, sample_weight=-weights)
 
 
 @pytest.mark.parametrize("n", [4, 7])

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 import tuner
 from tests.conftest import SMALL_STUDY, small_table
 from tuner.dev_layout import DevLayout
-from tuner.metrics import METRICS, Measured, Metric, cross_entropies
+from tuner.metrics import METRICS, Measured, Metric, cross_entropies, effective_rows, relative
 
 ADDED = '''
 def rare_counts_triple(counts: Array) -> Array:
@@ -50,6 +51,21 @@ def test_weighted_losses_have_the_metric_for_a_mean() -> None:
     for name, value in expected.items():
         assert METRICS[name].mean(losses, Y) == pytest.approx(value)
         assert METRICS[name].weighted(losses, Y).mean() == pytest.approx(value)
+
+
+def test_rows_count_by_their_weights() -> None:
+    """As scikit-learn weights them: the error Σ w·wrong / Σ w, and the balanced error within each class."""
+    rng = np.random.default_rng(0)
+    y, said, weights = rng.integers(0, 3, 60), rng.integers(0, 3, 60), rng.lognormal(size=60)
+    measured = Measured(0, 0, y != said, np.zeros(60))
+    for name, accuracy in (("error", accuracy_score), ("balanced_error", balanced_accuracy_score)):
+        metric, own = METRICS[name], relative(weights)
+        value = metric.of(measured, y, own)
+        assert value == pytest.approx(1 - accuracy(y, said, sample_weight=weights), abs=1e-9)
+        halves = [Measured(0, 0, part, np.zeros(30)) for part in np.split(y != said, 2)]
+        assert metric.value(DevLayout((30, 30), 60), halves, y, own) == pytest.approx(value)
+        assert metric.weighted(measured.wrong * own, y, own).mean() == pytest.approx(value)
+    assert effective_rows(np.array([1, 1, 2])) == pytest.approx(16 / 6)
 
 
 def test_real_losses_are_averaged_over_networks() -> None:

@@ -276,6 +276,7 @@ def search(
     dev: Rows | tuple[Rows, ArrayLike] | None = None,
     test: Rows | tuple[Rows, ArrayLike] | None = None,
     groups: str | ArrayLike | None = None,
+    sample_weight: str | ArrayLike | None = None,
     trainer: str | Callable[..., Any] | None = None,
     trials: int | None = None,
     total: int | None = None,
@@ -299,8 +300,9 @@ def search(
 
     For rows in memory only: `definition` is a `tuner.Definition`, a dict of the same tables, or a TOML path; sections
     that it lacks are made for the data.  `dev` and `test`: rows of their own, a DataFrame or (rows, classes).
-    `groups`: a column, or n groups, never split between sets.  `trainer`: a custom trainer, a function at the top level
-    of a module or "package.module:function".
+    `groups`: a column, or n groups, never split between sets.  `sample_weight`: a column, or n numbers ≥ 0, what each
+    row counts for in the cost and in every error; rows of weight 0 are left out.  `trainer`: a custom trainer, a
+    function at the top level of a module or "package.module:function".
 
     `trials`: run exactly this many more; `total`: as many as make this many in all, which becomes the study's budget;
     neither: complete its budget.  `timeout`: seconds.  `references`: the reference models that a new study trains after
@@ -323,7 +325,8 @@ def search(
     if on_epoch is not None and workers != 1:
         raise unexpected("on_epoch", "workers=1, whose epochs end in this process", workers)
     allowed = texts("allow_trainers", allow_trainers)
-    in_memory = {"definition": definition, "dev": dev, "test": test, "groups": groups, "trainer": trainer}
+    rows = {"dev": dev, "test": test, "groups": groups, "sample_weight": sample_weight}
+    in_memory = {"definition": definition, **rows, "trainer": trainer}
     for option, value in (("storage", storage), ("name", name), ("from_study", from_study)):
         optional_text(option, value)
     if isinstance(study, str | Path):
@@ -334,7 +337,7 @@ def search(
         opened = open_study(StudyRequest(str(study), column, storage, name, from_study, allow_changed, allowed))
     else:
         opened = open_data_in_memory(
-            DataInMemory(data=study, target=target, dev=dev, test=test, groups=groups),
+            DataInMemory(data=study, target=target, **rows),
             name=name,
             storage=storage,
             allow_changed=allow_changed,
@@ -398,16 +401,18 @@ def load_study(
     dev: Rows | tuple[Rows, ArrayLike] | None = None,
     test: Rows | tuple[Rows, ArrayLike] | None = None,
     groups: str | ArrayLike | None = None,
+    sample_weight: str | ArrayLike | None = None,
 ) -> Study:
     """Load a study that was searched before.  Raises UsageError if there is none.
 
-    To train a study that was searched on rows in memory, pass the same `data`, `target`, `dev`, `test` and `groups` as
-    to `tuner.search`.  Raises DataError for other rows.
+    To train a study that was searched on rows in memory, pass the same `data`, `target`, `dev`, `test`, `groups` and
+    `sample_weight` as to `tuner.search`.  Raises DataError for other rows.
     """
     text("study", str(path("study", study)))
     optional_text("storage", storage)
     place, stored = find_searched(str(study), storage)
     dataset = None
     if data is not None:
-        dataset = dataset_again(stored, DataInMemory(data=data, target=target, dev=dev, test=test, groups=groups))
+        rows = DataInMemory(data=data, target=target, dev=dev, test=test, groups=groups, sample_weight=sample_weight)
+        dataset = dataset_again(stored, rows)
     return Study(place, data=stored.data_path, dataset=dataset, changes_since_search=stored.changes_since_search)

@@ -58,6 +58,14 @@ class DevLayout:
             return [rows] * self.n_networks
         return np.split(rows, np.cumsum(self.sizes)[:-1])
 
+    def split_weights(self, weights: Array | None) -> Sequence[Array | None]:
+        """Split the weights of all dev rows, (n_dev,), by network; None for each if all rows are alike."""
+        return [None] * self.n_networks if weights is None else self.split(weights)
+
+    def dev_sizes(self, weights: Array | None) -> list[float]:
+        """Return what each network's dev rows count for together; ``weights``: (n_dev,), None: 1 each."""
+        return list(self.sizes) if weights is None else [float(rows.sum()) for rows in self.split(weights)]
+
     def groups(self, networks: Sequence[T]) -> list[Sequence[T]]:
         """Group networks so that each group covers all dev rows: one group of folds, or one network per group."""
         return [networks] if self.has_folds else [[network] for network in networks]

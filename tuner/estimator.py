@@ -12,8 +12,10 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
+    _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
     check_random_state,
@@ -48,7 +50,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     `definition`: a `tuner.Definition`, a dict of the same tables, or a TOML path, whose missing sections are made for
     the data; `trials` and `random_state` override its number of trials and its seed, and it has no test set.
 
-    `class_weight`: the weight of each class in the cost, "balanced" or a dict of labels; errors count rows alike.
+    `class_weight`: the weight of each class in the cost, "balanced" or a dict of labels; errors do not weigh classes.
 
     The trials are stored in a temporary database unless `storage` names one; there the study is named `name`, or after
     data and settings, and the same fit again continues it.
@@ -87,18 +89,26 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         return tags
 
-    def fit(self, X: Any, y: Any, *, groups: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
         """Search, then train the best trial again.  Raises ValueError if the data cannot be used.
 
-        `groups`: the group of each row, never split between the rows to train and to compare on; scikit-learn routes it
-        here after `set_fit_request(groups=True)`.
+        `sample_weight`: (n,) numbers ≥ 0, what each row counts for in the cost and in every error; rows of weight 0 are
+        left out.  `groups`: the group of each row, never split between the rows to train and to compare on.
+        scikit-learn routes both here after `set_fit_request(sample_weight=True, groups=True)`.
         """
         self._check_parameters()
         with _argument_errors():
             X = self._rows(X, y, reset=True)
             check_classification_targets(y)
-            self.classes_, labels = np.unique(column_or_1d(y, warn=True), return_inverse=True)
-            check_consistent_length(X, labels)
+            y = column_or_1d(y, warn=True)
+            check_consistent_length(X, y)
+            if sample_weight is not None:
+                sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+                every = (X, y, sample_weight, groups)
+                X, y, sample_weight, groups = (
+                    rows if rows is None else _safe_indexing(rows, sample_weight > 0) for rows in every
+                )
+            self.classes_, labels = np.unique(y, return_inverse=True)
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         counts = np.bincount(labels)
         if len(counts) < 2:
@@ -109,10 +119,11 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ArgumentError(f"Classifier: expected 2 or more rows of every class, got 1 of class {label}")
         try:
             if self.storage is not None:
-                self._search(X, labels, groups, seed, self.storage)
+                self._search(X, labels, sample_weight, groups, seed, self.storage)
             else:
                 with tempfile.TemporaryDirectory(prefix="tuner-") as folder:
-                    self._search(X, labels, groups, seed, sqlite_url(Path(folder) / "tuner.db").render_as_string())
+                    temporary = sqlite_url(Path(folder) / "tuner.db").render_as_string()
+                    self._search(X, labels, sample_weight, groups, seed, temporary)
         except (DataError, DefinitionError) as error:
             raise ArgumentError(str(error)) from error
         return self
@@ -125,7 +136,9 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for name in ("storage", "name"):
             optional_text(f"Classifier: {name}", getattr(self, name))
 
-    def _search(self, X: Any, labels: NDArray[np.intp], groups: Any, seed: int, storage: str) -> None:
+    def _search(
+        self, X: Any, labels: NDArray[np.intp], sample_weight: Any, groups: Any, seed: int, storage: str
+    ) -> None:
         with _argument_errors():
             data, target, column = _with_target(X, np.array(names_of(self.classes_))[labels])
         of_data = tables_of(self.definition).get("data")
@@ -141,7 +154,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if of_data is None and uses_folds(len(labels)):
             settings["data.folds"] = min(FOLDS, len(labels) // 2)
         opened = open_data_in_memory(
-            DataInMemory(data=data, target=target, groups=groups),
+            DataInMemory(data=data, target=target, groups=groups, sample_weight=sample_weight),
             name=self.name,
             storage=storage,
             definition=self.definition,

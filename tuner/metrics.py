@@ -1,7 +1,8 @@
 """Metrics that trials and epochs are chosen by: means of a loss over the dev rows.
 
 Definitions, early stopping, trials and reports read the table `METRICS`.  To add a metric, write an entry, and a
-class if its value is not a mean of the rows' losses.
+class if its value is not a mean of the rows' losses.  Rows may have weights: then a row's loss is multiplied by its
+weight, relative to the mean weight, so that the mean of the losses is Σ weight·loss / Σ weight.
 """
 
 from __future__ import annotations
@@ -18,9 +19,20 @@ from tuner.dev_layout import DevLayout
 Array = npt.NDArray[Any]
 
 
+def relative(weights: Array) -> Array:
+    """Return weights (n,) as multiples of their mean, float64."""
+    return np.asarray(weights / np.mean(weights), dtype=np.float64)
+
+
+def effective_rows(weights: Array) -> float:
+    """Return how many rows of one weight say as much of an error as these: (Σ w)² / Σ w².  (Kish 1965)"""
+    scaled = np.asarray(weights, dtype=np.float64) / np.max(weights)  # the square of a large number is infinite
+    return float(scaled.sum() ** 2 / (scaled**2).sum())
+
+
 class Measured(NamedTuple):
-    """One network on n examples: its mean cost, error (share classified wrongly), and of each row whether it is wrong
-    and its cross-entropy, both (n,).
+    """One network on n examples: its mean cost, error (share of the weight classified wrongly), and of each row whether
+    it is wrong and its cross-entropy, both (n,).
     """
 
     cost: float
@@ -75,36 +87,45 @@ class Metric:
             return self is recorded
         return self.losses is recorded.losses and self.is_mean_of_losses and recorded.class_weights is None
 
-    def mean(self, losses: Array, y: Array) -> float:
-        """Return the metric of rows from their losses (n,) and class indices (n,)."""
+    def row_losses(self, measured: Measured, weights: Array | None = None) -> Array:
+        """Return one network's losses (n,), times the rows' relative weights (n,)."""
+        losses = self.losses(measured)
+        return losses if weights is None else losses * weights
+
+    def mean(self, losses: Array, y: Array, weights: Array | None = None) -> float:
+        """Return the metric of rows from their losses (n,), class indices (n,) and relative weights (n,)."""
         if self.class_weights is None:
             total = np.count_nonzero(losses) if losses.dtype == bool else float(np.add.reduce(losses))
             return float(total / len(losses))
-        counts = np.bincount(y)
+        counts, sizes = np.bincount(y), np.bincount(y, weights=weights)
         there = counts > 0
-        of_classes = np.bincount(y, weights=losses)[there] / counts[there]
+        of_classes = np.bincount(y, weights=losses)[there] / sizes[there]
         return float(np.average(of_classes, weights=self.class_weights(counts)[there]))
 
-    def of(self, measured: Measured, y: Array) -> float:
+    def of(self, measured: Measured, y: Array, weights: Array | None = None) -> float:
         """Return the metric of one network's dev rows, for early stopping."""
-        return self.mean(self.losses(measured), y)
+        return self.mean(self.row_losses(measured, weights), y, weights)
 
-    def value(self, layout: DevLayout, networks: Sequence[Measured], y: Array) -> float:
-        """Return a trial's value from its networks on their dev rows; ``y``: (n_dev,) class indices."""
-        return self.of_losses(layout, [self.losses(one) for one in networks], y)
+    def value(self, layout: DevLayout, networks: Sequence[Measured], y: Array, weights: Array | None = None) -> float:
+        """Return a trial's value from its networks on their dev rows.
 
-    def of_losses(self, layout: DevLayout, networks: Sequence[Array], y: Array) -> float:
+        ``y``: (n_dev,) class indices, ``weights``: (n_dev,) relative weights.
+        """
+        of_networks = zip(networks, layout.split_weights(weights), strict=True)
+        losses = [self.row_losses(one, of_rows) for one, of_rows in of_networks]
+        return self.of_losses(layout, losses, y, weights)
+
+    def of_losses(self, layout: DevLayout, networks: Sequence[Array], y: Array, weights: Array | None = None) -> float:
         """Return a trial's value from its networks' losses: the mean over the sets that cover all dev rows."""
-        values = [self.mean(losses, y) for losses in layout.sets(networks)]
+        values = [self.mean(losses, y, weights) for losses in layout.sets(networks)]
         return values[0] if len(values) == 1 else float(np.mean(values))
 
-    def weighted(self, losses: Array, y: Array) -> Array:
-        """Return losses (..., n) whose plain mean is the metric."""
+    def weighted(self, losses: Array, y: Array, weights: Array | None = None) -> Array:
+        """Return losses (..., n) whose plain mean is the metric; ``weights``: those that are in the losses already."""
         if self.class_weights is None:
             return losses
-        counts = np.bincount(y)
-        weights = self.class_weights(counts)
-        return np.asarray(losses * (len(y) * weights[y] / (weights.sum() * counts[y])))
+        of_classes, sizes = self.class_weights(np.bincount(y)), np.bincount(y, weights=weights)
+        return np.asarray(losses * (len(y) * of_classes[y] / (of_classes.sum() * sizes[y])))
 
 
 class Cost(Metric):
@@ -112,13 +133,13 @@ class Cost(Metric):
 
     is_mean_of_losses = False
 
-    def of(self, measured: Measured, y: Array) -> float:
+    def of(self, measured: Measured, y: Array, weights: Array | None = None) -> float:
         """Return the network's mean cost."""
         return measured.cost
 
-    def value(self, layout: DevLayout, networks: Sequence[Measured], y: Array) -> float:
+    def value(self, layout: DevLayout, networks: Sequence[Measured], y: Array, weights: Array | None = None) -> float:
         """Return the mean of the networks' costs, weighted by their dev rows."""
-        return float(np.average([one.cost for one in networks], weights=layout.sizes))
+        return float(np.average([one.cost for one in networks], weights=layout.dev_sizes(weights)))
 
 
 def one_each(counts: Array) -> Array:

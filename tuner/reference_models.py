@@ -107,12 +107,17 @@ def _thinned(dataset: Dataset, rows: int, definition: StudyDefinition) -> Datase
 
 
 def majority(dataset: Dataset) -> float:
-    """Always predict the majority class of the training rows (with folds: of each fold)."""
-    wrong = 0
+    """Always predict the majority class of the training rows, by their weights (with folds: of each fold)."""
+    wrong = []
     for part in dataset.parts:
-        most_frequent = np.bincount(part.train.y, minlength=dataset.n_classes).argmax()
-        wrong += int((part.dev.y != most_frequent).sum())
-    return wrong / len(dataset.dev_rows)
+        most_frequent = np.bincount(part.train.y, part.train.weights, minlength=dataset.n_classes).argmax()
+        wrong.append(part.dev.y != most_frequent)
+    return _dev_error(dataset, wrong)
+
+
+def _dev_error(dataset: Dataset, wrong: list[np.ndarray]) -> float:
+    """The share of the dev rows' weight that is wrong, from which rows of each part are."""
+    return float(np.average(np.concatenate(wrong), weights=dataset.dev_weights))
 
 
 def logistic_regression(
@@ -153,8 +158,9 @@ def logistic_regression(
     layout, first = dev_layout(dataset, settings.seeds), first_stop(SHORT.min_updates, math.ceil(m / batch))
     competition = Competition(
         trials=[[NetworkRun(fold_losses=runs, first_stop=first) for runs in one.dev_fold_losses] for one in results],
-        fold_sizes=np.bincount(folds, minlength=N_DEV_FOLDS),
+        fold_sizes=np.bincount(folds, weights=dataset.dev_weights, minlength=N_DEV_FOLDS),
         losses=np.stack([layout.row_losses(one.dev_losses) for one in results]),
+        row_weights=dataset.dev_weights,
         patience=SHORT.patience,
         groups=dataset.dev_groups,
     )
@@ -188,18 +194,24 @@ def gradient_boosting(definition: StudyDefinition, dataset: Dataset, should_stop
 
 
 def nearest_neighbors(definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False) -> float:
-    """Let the five nearest training rows vote; of a large training set a random part."""
+    """Let the five nearest training rows vote, whatever their weights; of a large training set a random part."""
     from sklearn.neighbors import KNeighborsClassifier
 
     share = DISTANCES / sum(len(part.train) * len(part.dev) for part in dataset.parts)
-    return _error_of(KNeighborsClassifier, definition, dataset, share, should_stop)
+    return _error_of(KNeighborsClassifier, definition, dataset, share, should_stop, weighs=False)
 
 
 def _error_of(
-    model: Callable[[], Any], definition: StudyDefinition, dataset: Dataset, share: float, should_stop: ShouldStop
+    model: Callable[[], Any],
+    definition: StudyDefinition,
+    dataset: Dataset,
+    share: float,
+    should_stop: ShouldStop,
+    *,
+    weighs: bool = True,
 ) -> float:
     """Return the dev error of a scikit-learn model, fitted on that share of the training rows, or all of them."""
-    wrong = 0
+    wrong = []
     rng = np.random.default_rng(definition.search.seed)
     # the model's module is loaded: threadpool_limits limits only loaded thread pools
     with threadpool_limits(limits=1), warnings.catch_warnings(action="ignore", category=UserWarning):  # many classes
@@ -209,8 +221,9 @@ def _error_of(
             m = len(part.train)
             rows = np.arange(m) if share >= 1 else rng.permutation(m)[: max(int(share * m), 1)]
             train = part.train.chosen(rows)
-            fitted = model().fit(train.X, train.y)
+            weighed = {} if train.weights is None or not weighs else {"sample_weight": train.weights}
+            fitted = model().fit(train.X, train.y, **weighed)
             for start in range(0, len(part.dev), ROWS_AT_ONCE):
                 dev = part.dev.chosen(slice(start, start + ROWS_AT_ONCE))
-                wrong += int((fitted.predict(dev.X) != dev.y).sum())
-    return wrong / len(dataset.dev_rows)
+                wrong.append(fitted.predict(dev.X) != dev.y)
+    return _dev_error(dataset, wrong)

@@ -12,7 +12,7 @@ import numpy as np
 
 from tuner.data import Dataset, Table
 from tuner.dev_layout import N_DEV_FOLDS, DevLayout
-from tuner.metrics import METRICS, Measured
+from tuner.metrics import METRICS, Measured, relative
 from tuner.nn import EpochMetrics, Examples, Hyperparameters, Stopping, TrainedNetwork, TrainingRun, train
 from tuner.outcomes import StopReason
 from tuner.storage import StudyFacts
@@ -64,7 +64,8 @@ class TrialResult:
 
     Where the ``stop_reason`` is INTERRUPTED, ``checkpoint`` goes on.
     ``rung_values``: the best value up to each rung; a trial that ended before a rung has its final value there.
-    ``dev_losses``: for each network (n_dev,), its dev examples' losses at its best epoch, as the metric has them.
+    ``dev_losses``: for each network (n_dev,), its dev examples' losses at its best epoch, as the metric has them, times
+    the examples' relative weights.
     ``dev_fold_losses``: for each network (epochs, 20), their sums over each dev fold after every epoch, float64;
     weighted, if the metric weights the classes.
     """
@@ -75,7 +76,7 @@ class TrialResult:
     networks: list[TrainedNetwork]
     dev_losses: list[np.ndarray]
     dev_fold_losses: list[np.ndarray]
-    train_dev_wrong: list[int] | None
+    train_dev_wrong: list[float] | None
     seconds: float
     checkpoint: bytes | None = None
 
@@ -178,8 +179,26 @@ def class_weights(
 
 
 def weighted_examples(table: Table, of_classes: np.ndarray | None) -> Examples:
-    """A table's rows, each with its class's weight."""
-    return Examples(table.inputs, table.y, None if of_classes is None else of_classes[table.y])
+    """A table's rows, each with its own weight and in the cost its class's, too."""
+    in_cost = table.weights
+    if of_classes is not None:
+        in_cost = of_classes[table.y] * (1 if table.weights is None else relative(table.weights))
+    return Examples(table.inputs, table.y, in_cost, table.weights)
+
+
+def wrong_rows_of(table: Table, wrong: np.ndarray) -> float:
+    """How many rows of a table are wrong, from which are (n,): the sum of their relative weights."""
+    return min(wrong_rows(wrong, None if table.weights is None else relative(table.weights)), len(table))
+
+
+def wrong_rows(wrong: np.ndarray, weights: np.ndarray | None) -> float:
+    """How many rows are wrong, from which are (n,) and their relative weights (n,)."""
+    return int(np.count_nonzero(wrong)) if weights is None else float(weights[wrong].sum())
+
+
+def rows_of_error(table: Table, error: float) -> float:
+    """How many rows of a table an error stands for: a whole number, unless rows have weights."""
+    return round(error * len(table)) if table.weights is None else error * len(table)
 
 
 @dataclass
@@ -200,8 +219,11 @@ class _Watch:
     def __post_init__(self) -> None:
         self.metric = METRICS[self.settings.metric]
         self.y = self.dataset.dev_y
+        self.dev_weights = self.dataset.dev_weights
         self.folds = self.layout.split(self.dev_folds)
-        self.weights = self.layout.split(self.metric.weighted(np.ones(len(self.y)), self.y))
+        rows = np.ones(len(self.y)) if self.dev_weights is None else self.dev_weights
+        self._dev_sizes = self.layout.dev_sizes(self.dev_weights)
+        self.weights = self.layout.split(self.metric.weighted(rows, self.y, self.dev_weights))
 
     def __call__(self, metrics: EpochMetrics) -> bool:
         self.fold_losses.append(
@@ -213,7 +235,7 @@ class _Watch:
         value = self._value(metrics.on_dev)
         self.best_value = min(self.best_value, value)
         if self.on_epoch is not None:
-            dev_error = np.average(metrics.dev_error, weights=self.layout.sizes)
+            dev_error = np.average(metrics.dev_error, weights=self._dev_sizes)
             self.on_epoch(metrics.epoch, float(metrics.train_error.mean()), float(dev_error))
         if metrics.epoch in self.settings.rungs and metrics.running.any():
             self.rung_values[metrics.epoch] = self.best_value
@@ -226,7 +248,7 @@ class _Watch:
         return [float(loss) for loss in least / self.layout.sizes]
 
     def _value(self, networks: Sequence[Measured]) -> float:
-        return self.metric.value(self.layout, networks, self.y)
+        return self.metric.value(self.layout, networks, self.y, self.dev_weights)
 
     def result(self, run: TrainingRun, seconds: float) -> TrialResult:
         networks = run.networks
@@ -242,7 +264,10 @@ class _Watch:
             stop_reason=reason,
             rung_values=dict(sorted(self.rung_values.items())),
             networks=networks,
-            dev_losses=[self.metric.losses(network.on_dev) for network in networks],
+            dev_losses=[
+                self.metric.row_losses(network.on_dev, weights)
+                for network, weights in zip(networks, self.layout.split_weights(self.dev_weights), strict=True)
+            ],
             dev_fold_losses=[
                 np.array([epoch[k] for epoch in self.fold_losses[: network.epochs]]).reshape(-1, N_DEV_FOLDS)
                 for k, network in enumerate(networks)
@@ -261,11 +286,11 @@ class _Watch:
             return StopReason.PRUNED
         return StopReason.MAX_EPOCHS if StopReason.MAX_EPOCHS in reasons else StopReason.PATIENCE
 
-    def _train_dev_wrong(self, networks: Sequence[TrainedNetwork]) -> list[int] | None:
+    def _train_dev_wrong(self, networks: Sequence[TrainedNetwork]) -> list[float] | None:
         table = self.dataset.train_dev
         if table is None:
             return None
-        return [int((network.predict(table.inputs) != table.y).sum()) for network in networks]
+        return [wrong_rows_of(table, network.predict(table.inputs) != table.y) for network in networks]
 
     def checkpoint(self, arrays: dict[str, np.ndarray]) -> bytes:
         """The trainer's checkpoint with what this watch has seen, as the bytes of an NPZ archive."""

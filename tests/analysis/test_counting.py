@@ -7,16 +7,18 @@ import pandas as pd
 import pytest
 
 from tuner.analysis import (
+    ErrorEstimate,
     class_errors,
     class_weighted_error,
     diagnose_predictions,
     effective_examples,
+    effective_weighted,
     majority_error,
     seeds_error,
     wilson,
 )
 from tuner.errors import ArgumentError
-from tuner.metrics import BALANCED_ERROR, one_each
+from tuner.metrics import BALANCED_ERROR, effective_rows, one_each, relative
 
 
 def test_every_class_has_its_own_error() -> None:
@@ -47,6 +49,44 @@ def test_groups_without_likeness_cost_little() -> None:
     bits = np.random.default_rng(2).random(2000) < 0.2
     found = effective_examples(bits, np.arange(2000) // 2, rng=np.random.default_rng(3))
     assert found > 1500
+
+
+def test_weights_cost_what_kish_says() -> None:
+    """Equal weights nothing; without an error (Σw)²/Σw²; wrong rows that are heavy cost more than light ones."""
+    wrong, weights = np.arange(200) % 5 == 0, relative(np.linspace(1, 3, 200))
+    assert effective_weighted(wrong, np.ones(200)) == pytest.approx(200)
+    assert effective_weighted(np.zeros(200), weights) == pytest.approx(effective_rows(weights))
+    heavy, light = (np.arange(200) >= 160) * weights, (np.arange(200) < 40) * weights
+    assert effective_weighted(heavy, weights) < effective_weighted(light, weights) <= effective_rows(weights)
+    assert effective_examples(wrong * weights, np.arange(200), weights, rng=np.random.default_rng(0)) == pytest.approx(
+        effective_weighted(wrong * weights, weights), rel=0.2
+    )
+
+
+@pytest.mark.parametrize(("sigma", "harder"), [(0.5, 0.0), (1.0, 0.0), (1.0, 0.5), (1.5, 0.0)])
+def test_a_weighted_error_is_covered(sigma: float, harder: float) -> None:
+    """Of 95% intervals with lognormal weights at least 93% cover the truth, also where heavy rows are harder."""
+    rng = np.random.default_rng(5)
+
+    def share_wrong(weights: np.ndarray) -> np.ndarray:
+        return np.minimum(0.1 * weights ** (harder / sigma), 0.95)
+
+    every = np.exp(sigma * rng.normal(size=200_000))
+    truth = np.average(share_wrong(every), weights=every)
+    covered = 0
+    for drawn in np.split(every[:150_000], 500):
+        wrong, weights = rng.random(300) < share_wrong(drawn), relative(drawn)
+        found = ErrorEstimate.measured(float(wrong @ weights), 300, effective_weighted(wrong * weights, weights))
+        covered += found.low <= truth <= found.high
+    assert covered >= 0.93 * 500
+
+
+def test_a_class_has_the_error_of_its_own_weights() -> None:
+    """A wrong cat that counts for three of four, and a dog that is right; none of a class is unknown."""
+    weights = relative(np.array([3.0, 1.0, 4.0]))
+    found = class_errors(np.array([0, 0, 1]), np.array([1, 0, 0]) * weights, ["cat", "dog", "cow"], weights)
+    assert [one.estimate.value for one in found[:2]] == pytest.approx([0.75, 0.0])
+    assert (found[0].estimate.n_effective, found[2].estimate.n) == (pytest.approx(1.6), 0)
 
 
 def test_without_an_error_each_group_counts_once() -> None:

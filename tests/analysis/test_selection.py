@@ -62,6 +62,25 @@ def test_the_choice_is_made_as_early_stopping_makes_it(patience: int | None, fir
         assert found == pytest.approx(reenacted(given, np.setdiff1d(np.arange(20), held)))
 
 
+def test_a_row_of_weight_two_counts_as_two() -> None:
+    """The correction of weighted rows is that of the same rows as often, in the same folds."""
+    rng = np.random.default_rng(4)
+    bits, folds, often = rng.random((5, 6, 80)) < 0.3, np.arange(80) % 20, rng.integers(1, 4, 80)
+    copies = competition(np.repeat(bits, often, axis=2), np.repeat(folds, often))
+    weights = often / often.mean()
+    onehot = np.eye(20)[folds] * weights[:, None]
+    runs = [[NetworkRun(fold_losses=trial @ onehot)] for trial in bits]
+    at_best = np.array([trial[(trial @ weights).argmin()] for trial in bits]) * weights
+    sizes = np.bincount(folds, weights=weights, minlength=20)
+    given = Competition(trials=runs, fold_sizes=sizes, losses=at_best, row_weights=weights, patience=None)
+    assert given.n == 80
+    found, expected = (rechosen_error(each, rng=np.random.default_rng(0)) for each in (given, copies))
+    assert found == pytest.approx(expected, rel=1e-5)
+    estimate = corrected_dev_error(given, int(at_best.mean(axis=1).argmin()), rng=rng, n_effective=60.0)
+    assert estimate.value == pytest.approx(expected, abs=0.01)
+    assert estimate.low_from is not None
+
+
 def test_the_best_of_many_coins_is_a_coin() -> None:
     """A hundred trials that guess: the best looks like 40%, the corrected error says half."""
     rng = np.random.default_rng(1)

@@ -59,6 +59,9 @@ FORGET_DIVERGED = "ALTER TABLE tuner_networks DROP COLUMN diverged_layer"
 """A network as schema 6 had it."""
 FORGET_JOBS = "DROP TABLE tuner_jobs"
 """Studies as schema 6 had them: their reference models were trained when they were made."""
+FORGET_WEIGHTS = "ALTER TABLE tuner_studies DROP COLUMN dev_weights"
+"""Studies as schema 7 had them."""
+COUNTED = {"tuner_networks": ("train_wrong", "train_dev_wrong", "dev_wrong"), "tuner_test_looks": ("wrong",)}
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -259,6 +262,7 @@ def test_a_database_of_schema_1_gains_learning_curves(tmp_path: Path) -> None:
         FORGET_EFFECTIVE,
         FORGET_DIVERGED,
         FORGET_JOBS,
+        FORGET_WEIGHTS,
         "DROP TABLE tuner_learning",
         "ALTER TABLE tuner_networks DROP COLUMN layers",
         "UPDATE tuner_version SET schema_version = 1",
@@ -283,6 +287,7 @@ def test_a_database_of_schema_3_knows_no_layers_of_its_trials(tmp_path: Path) ->
         FORGET_EFFECTIVE,
         FORGET_DIVERGED,
         FORGET_JOBS,
+        FORGET_WEIGHTS,
         *FORGET_LEFT_OUT,
         "ALTER TABLE tuner_networks DROP COLUMN layers",
         "UPDATE tuner_version SET schema_version = 3",
@@ -351,6 +356,34 @@ def test_the_layer_of_schema_6_leaves_the_text(tmp_path: Path, kind: str) -> Non
         database.write(migrations.upgrade_to_7)
         found = [(each.stop_reason, each.diverged_layer) for each in read_study(database, "made").trials[0].networks]
     assert found == [("diverged", 2), ("patience", None), ("diverged", 11), ("diverged", None)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_study_of_schema_7_may_count_by_weights_now(tmp_path: Path, kind: str) -> None:
+    """Its rows stay whole numbers; what is added may be fractions, and its dev rows have no weights."""
+    with open_database(new_url(kind, tmp_path), create=True) as database:
+        changes = (
+            []
+            if kind == "sqlite"
+            else [
+                f"ALTER TABLE {table} ALTER COLUMN {column} TYPE INTEGER"
+                for table in COUNTED
+                for column in COUNTED[table]
+            ]
+        )
+        for statement in (FORGET_WEIGHTS, *changes):
+            database.write(lambda connection, statement=statement: connection.execute(sa.text(statement)))
+        database.write(migrations.add_weights)
+        study = make_study(database)
+        network = outcome().networks[0]
+        networks = [dataclasses.replace(network, dev_wrong=wrong) for wrong in (2, 1.25)]
+        assert write_outcome(
+            database, take_and_draw(database, study), study, dataclasses.replace(outcome(), networks=networks)
+        )
+        record_test_evaluation(database, study, trial_number=0, wrong=0.5, n=10, n_effective=4.5, model="b")
+        record = read_study(database, "made")
+    assert [repr(each.dev_wrong) for each in record.trials[0].networks] == ["2", "1.25"]
+    assert (record.test_evaluations[0].wrong, record.dev_weights) == (0.5, None)
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

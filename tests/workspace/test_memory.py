@@ -41,6 +41,13 @@ class Model:
         return data.train.y, data.dev.y
 """
 
+WEIGHING = """
+import tuner
+from sklearn.tree import DecisionTreeClassifier
+
+fit = tuner.sklearn_trainer(DecisionTreeClassifier)
+"""
+
 
 def parsed(study: tuner.Study) -> Any:
     """The study's definition."""
@@ -262,3 +269,31 @@ def test_every_range_has_its_function() -> None:
         tuner.log_uniform(0, 1)
     with pytest.raises(DefinitionError, match=r"space\.alpha: expected a number > 0, got 'x'"):
         tuner.Definition(space={"alpha": "x"})
+
+
+def test_weights_are_in_every_error(workplace: Path) -> None:
+    """Of own networks and a custom trainer, in value, report, model and evaluation, as scikit-learn weights them."""
+    weights = np.random.default_rng(1).lognormal(size=150)
+    Path("weighing.py").write_text(WEIGHING, encoding="utf-8")
+    sys.path.insert(0, str(workplace))
+    custom: dict[str, Any] = {"space": {"max_depth": tuner.choice(1, 2, 3)}}
+    try:
+        for name, trainer, definition in (("own", None, QUICK), ("custom", "weighing:fit", custom)):
+            study = tuner.search(
+                FRAME, target="kind", sample_weight=weights, trials=2, name=name, trainer=trainer, definition=definition
+            )
+            model = study.train()
+            sets = study.evaluate(model, test=True)
+            assert model.repetition is not None
+            assert model.repetition.differences == []
+            assert sets["dev"].error.value == pytest.approx(study.best.value, abs=1e-9)
+            assert sets["dev"].error.value == pytest.approx(study.best.dev_error, abs=1e-9)
+            assert study.report().diagnosis.errors["test"] == sets["test"].error
+            rows = study.report().record.test_rows
+            wrong = model.predict(FRAME.iloc[rows]) != Y[rows]
+            assert sets["test"].error.value == pytest.approx(np.average(wrong, weights=weights[rows]), abs=1e-9)
+    finally:
+        sys.path.remove(str(workplace))
+    assert tuner.load_study("own", data=FRAME, target="kind", sample_weight=weights).train().metadata.trial >= 0
+    with pytest.raises(DataError, match="data: not the rows that study 'own' was searched on"):
+        tuner.load_study("own", data=FRAME, target="kind", sample_weight=weights + 1)

@@ -42,18 +42,23 @@ class Calibration:
         return {"log_loss": self.log_loss, "error": self.error, "bins": [asdict(one) for one in self.bins]}
 
 
-def calibration(probabilities: NDArray[np.floating], y: NDArray[np.integer]) -> Calibration:
-    """Calibration of class probabilities (n, n_classes), n > 0, against the true classes y (n,)."""
+def calibration(
+    probabilities: NDArray[np.floating], y: NDArray[np.integer], weights: NDArray[np.floating] | None = None
+) -> Calibration:
+    """Calibration of class probabilities (n, n_classes), n > 0, against the true classes y (n,).
+
+    ``weights``: (n,) of the rows in every mean; None: alike.
+    """
+    w = np.ones(len(y)) if weights is None else weights
     p = np.asarray(probabilities, dtype=np.float64)
     confidence, right = p.max(axis=1), p.argmax(axis=1) == y
     place = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
     bins = []
     for k in np.unique(place):
         inside = place == k
-        n = int(inside.sum())
-        bins.append(
-            ReliabilityBin(k / BINS, (k + 1) / BINS, n, float(confidence[inside].mean()), float(right[inside].mean()))
-        )
-    gaps = [one.n / len(y) * abs(one.accuracy - one.confidence) for one in bins]
+        means = (float(np.average(each[inside], weights=w[inside])) for each in (confidence, right))
+        bins.append(ReliabilityBin(k / BINS, (k + 1) / BINS, int(inside.sum()), *means))
+    shares = np.bincount(place, weights=w)[np.unique(place)] / w.sum()
+    gaps = [share * abs(one.accuracy - one.confidence) for share, one in zip(shares, bins, strict=True)]
     losses = -np.log(np.maximum(p[np.arange(len(y)), y], LEAST))
-    return Calibration(float(losses.mean()), float(sum(gaps)), tuple(bins))
+    return Calibration(float(np.average(losses, weights=w)), float(sum(gaps)), tuple(bins))

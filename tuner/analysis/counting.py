@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tuner.analysis.diagnosis import Baseline, Diagnosis, diagnose
-from tuner.analysis.intervals import Z95, ErrorEstimate
+from tuner.analysis.intervals import ROUNDING, Z95, ErrorEstimate
 from tuner.analysis.labels import comparable_labels, refuse_unknown
 from tuner.errors import ArgumentError
 from tuner.formatting import error_line
+from tuner.metrics import effective_rows
 
 RESAMPLES = 2000
 Weights = Callable[[NDArray[np.integer]], NDArray[np.floating]]
@@ -51,14 +52,32 @@ class SeedsError:
     seeds: int
 
 
-def class_errors(y: NDArray[np.integer], wrong: NDArray[np.generic], class_names: Sequence[str]) -> list[ClassError]:
-    """Return the error of every class; ``y``: (n,) class indices, ``wrong``: (n,) bits or shares of networks."""
+def class_errors(
+    y: NDArray[np.integer],
+    wrong: NDArray[np.generic],
+    class_names: Sequence[str],
+    weights: NDArray[np.floating] | None = None,
+) -> list[ClassError]:
+    """Return the error of every class.
+
+    ``y``: (n,) class indices, ``wrong``: (n,) bits or shares of networks, times the ``weights`` (n,), if rows have any.
+    """
+    if weights is not None:
+        return [_class_error(name, wrong[y == label], weights[y == label]) for label, name in enumerate(class_names)]
     of = np.bincount(y, minlength=len(class_names))
     wrongs = np.bincount(y, weights=np.asarray(wrong, dtype=np.float64), minlength=len(class_names))
     return [
         ClassError(name, ErrorEstimate.measured(float(k), int(n)))
         for name, k, n in zip(class_names, wrongs, of, strict=True)
     ]
+
+
+def _class_error(name: str, wrong: NDArray[np.generic], weights: NDArray[np.floating]) -> ClassError:
+    if not len(wrong):
+        return ClassError(name, ErrorEstimate.measured(0, 0))
+    losses, own = wrong / weights.mean(), weights / weights.mean()
+    effective = effective_weighted(losses, own)
+    return ClassError(name, ErrorEstimate.measured(float(losses.sum()), len(losses), effective))
 
 
 def class_weighted_error(classes: Sequence[ClassError], weights: Weights) -> ClassWeightedError | None:
@@ -79,10 +98,56 @@ def class_weighted_error(classes: Sequence[ClassError], weights: Weights) -> Cla
     return ClassWeightedError(mean, max(0.0, mean - below), min(1.0, mean + above), 1 - float(weight.max()) / total)
 
 
+def independent_examples(
+    wrong: NDArray[np.generic],
+    groups: NDArray[np.integer] | None,
+    weights: NDArray[np.floating] | None,
+    *,
+    rng: np.random.Generator,
+) -> float | None:
+    """Return how many independent examples of one weight the rows are worth; None if each is one.
+
+    ``wrong``: (n,) bits or shares, times the ``weights`` (n,), multiples of their mean, if rows have any.
+    """
+    if groups is not None:
+        return effective_examples(wrong, groups, weights, rng=rng)
+    return None if weights is None else effective_weighted(wrong, weights)
+
+
+def effective_weighted(wrong: NDArray[np.generic], weights: NDArray[np.floating]) -> float:
+    """Return the effective number of independent examples of one weight.
+
+    ``wrong``: (n,) bits or shares, times the ``weights`` (n,), multiples of their mean. At most (Σw)²/Σw² (Kish 1965),
+    which takes errors to be as frequent at every weight; less where heavy examples vary more: p(1 − p) / variance of
+    the error, with the variance Σ(w·(e − p))²/n² of a ratio, less what few wrong (or right) examples of unlike weights
+    leave uncertain about it: Student's t at as many degrees of freedom as they are, over that at as many as they count
+    for. (Korn & Graubard 1998) With equal weights it is n.
+    """
+    from scipy.special import stdtrit
+
+    losses = np.asarray(wrong, dtype=np.float64)
+    n, most = len(losses), effective_rows(weights)
+    p = float(losses.mean())
+    variance = float(((losses - p * weights) ** 2).sum()) / n**2
+    if not 0 < p < 1 or not variance:
+        return most
+    sides = [side[side > ROUNDING * weights] for side in (losses, weights - losses)]
+    plain, counted = min(map(len, sides)), min(map(effective_rows, sides))
+    known = (stdtrit(plain, 0.975) / stdtrit(counted, 0.975)) ** 2
+    return float(min(known * p * (1 - p) / variance, most))
+
+
 def effective_examples(
-    wrong: NDArray[np.generic], groups: NDArray[np.integer], *, rng: np.random.Generator, resamples: int = RESAMPLES
+    wrong: NDArray[np.generic],
+    groups: NDArray[np.integer],
+    weights: NDArray[np.floating] | None = None,
+    *,
+    rng: np.random.Generator,
+    resamples: int = RESAMPLES,
 ) -> float:
     """Return the effective number of independent examples, from resampling whole groups.
+
+    ``wrong``: (n,) bits or shares, times the ``weights`` (n,), multiples of their mean, if rows have any.
 
     n_eff = p(1 − p) / variance of the error over the resamples, less what so few groups leave uncertain about that
     variance: times (1.96 / t)² with Student's t at as many degrees of freedom as groups have an error (or a right one,
@@ -94,7 +159,7 @@ def effective_examples(
 
     bits = np.asarray(wrong, dtype=np.float64)
     unit = np.unique(groups, return_inverse=True)[1]
-    sizes = np.bincount(unit)
+    sizes = np.bincount(unit, weights=weights)
     wrongs = np.bincount(unit, weights=bits)
     p = wrongs.sum() / max(len(bits), 1)
     if len(sizes) < 2 or not 0 < p < 1:
@@ -102,17 +167,20 @@ def effective_examples(
     times = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=resamples)
     variance = float(((times @ wrongs) / (times @ sizes)).var()) * len(sizes) / (len(sizes) - 1)
     least = len(bits) / float((sizes**2).sum() / sizes.sum())
-    telling = int(min((wrongs > 0).sum(), (wrongs < sizes).sum(), len(sizes) - 1))
+    telling = int(min((wrongs > 0).sum(), (sizes - wrongs > ROUNDING * sizes).sum(), len(sizes) - 1))
     known = (Z95 / stdtrit(telling, 0.975)) ** 2
-    return float(np.clip(known * p * (1 - p) / variance if variance else len(bits), least, len(bits)))
+    most = len(bits) if weights is None else effective_rows(weights)
+    return float(np.clip(known * p * (1 - p) / variance if variance else most, min(least, most), most))
 
 
-def seeds_error(wrong: NDArray[np.generic], errors: NDArray[np.floating] | None = None) -> SeedsError | None:
+def seeds_error(
+    wrong: NDArray[np.generic], errors: NDArray[np.floating] | None = None, *, n_effective: float | None = None
+) -> SeedsError | None:
     """Return the mean over seeds; the interval covers examples and seeds; ``wrong``: (K, n) bits; None for one seed.
 
-    ``errors``: (K,) each one's error after allowing for the choice of its epoch; None: as measured. The examples' part
-    is Wilson's at the mean, the seeds' part t(K − 1)·s/√K; lengths are added in quadrature, as for a difference of two
-    independent errors.
+    ``errors``: (K,) each one's error after allowing for the choice of its epoch; None: as measured. ``n_effective``:
+    for how many independent examples the n count. The examples' part is Wilson's at the mean, the seeds' part t(K −
+    1)·s/√K; lengths are added in quadrature, as for a difference of two independent errors.
     """
     from scipy.special import stdtrit
 
@@ -122,7 +190,7 @@ def seeds_error(wrong: NDArray[np.generic], errors: NDArray[np.floating] | None 
         return None
     each = rows.mean(axis=1) if errors is None else errors
     mean = float(each.mean())
-    low, high = ErrorEstimate.measured(mean * n, n).interval()
+    low, high = ErrorEstimate.measured(mean * n, n, n_effective).interval()
     seeds = float(stdtrit(k - 1, 0.975) * each.std(ddof=1) / math.sqrt(k))
     return SeedsError(
         mean, max(0.0, mean - math.hypot(mean - low, seeds)), min(1.0, mean + math.hypot(high - mean, seeds)), k

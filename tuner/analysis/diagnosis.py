@@ -348,6 +348,8 @@ def _chance_above(a: ErrorEstimate, b: ErrorEstimate, threshold: float) -> float
 def _estimate_dict(estimate: ErrorEstimate, *, with_n: bool) -> dict[str, Any]:
     low, high = estimate.interval()
     document = {"value": _number(estimate.value), "low": low, "high": high}
+    if estimate.n_effective is not None:
+        document["n_effective"] = estimate.n_effective
     return document | {"n": estimate.n} if with_n else document
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tuner.errors import ArgumentError
 
 Z95 = 1.959963984540054  # the standard normal's 97.5% point: two-sided 95%
+ROUNDING = 1e-6  # by which a sum of weights may exceed the number of examples
 Z_POWER = 0.8416212335729143  # its 80% point: a test finds what is so far beyond its end in four of five samples
 
 
@@ -32,9 +33,9 @@ def wilson(wrong: float, n: float, z: float = Z95) -> tuple[float, float]:
 class ErrorEstimate:
     """An error (fraction wrong), what it is based on, and its 95% interval.
 
-    ``n``: its examples (None: the value is exact); ``n_effective``: the number of independent ones, if they come in
-    groups. ``low_from`` is a second value: the lower end is then the smaller of the two Wilson ends, as for a
-    selection-corrected dev error.
+    ``n``: its examples (None: the value is exact); ``n_effective``: the number of independent ones of one weight, if
+    they come in groups or have weights. ``low_from`` is a second value: the lower end is then the smaller of the two
+    Wilson ends, as for a selection-corrected dev error.
     """
 
     value: float
@@ -51,10 +52,13 @@ class ErrorEstimate:
 
     @classmethod
     def measured(cls, wrong: float, of: int, n_effective: float | None = None) -> ErrorEstimate:
-        """Return the error of ``wrong`` out of ``of`` examples; NaN with the interval (0, 1) without examples."""
-        if not 0 <= wrong <= of:
+        """Return the error of ``wrong`` out of ``of`` examples; NaN with the interval (0, 1) without examples.
+
+        ``wrong`` may be a mean over several networks, or a sum of weights whose mean is 1.
+        """
+        if not 0 <= wrong <= of * (1 + ROUNDING):
             raise ArgumentError(f"0 <= wrong <= of must hold, got wrong={wrong}, of={of}")
-        return cls(value=float(wrong / of) if of else math.nan, n=int(of), n_effective=n_effective)
+        return cls(value=min(float(wrong / of), 1.0) if of else math.nan, n=int(of), n_effective=n_effective)
 
     def interval(self, z: float = Z95) -> tuple[float, float]:
         """Return the lower and upper end at ``z`` standard errors."""

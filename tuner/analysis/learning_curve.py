@@ -165,7 +165,7 @@ def fit_learning_curve(points: Sequence[LearningPoint], material_gap: float = 0.
     learned = [point for point in given if point is given[-1] or not _failed_to_learn(point, given[-1])]
     sizes = np.array([point.n_train for point in learned], dtype=np.float64)
     fits = [
-        _Posterior(sizes, *size_errors(learned), train_error, shared_luck(learned))
+        _Posterior(sizes, *size_errors(learned), train_error, shared_luck(learned), learned[-1].independent_share)
         for train_error in dict.fromkeys((learned[-1].train_error, None))
     ]
     ahead = np.unique(np.round(np.geomspace(sizes[0], FURTHEST * sizes[-1], STEPS)).astype(int))
@@ -186,9 +186,10 @@ def _failed_to_learn(point: LearningPoint, largest: LearningPoint) -> bool:
     """Whether the train error of a size is clearly above the dev error of the largest."""
     if point.train_error is None:
         return False
+    share, error = largest.independent_share, float(largest.each.mean())
+    train = ErrorEstimate(value=point.train_error, n=point.n_train, n_effective=share * point.n_train)
     n_dev = largest.wrong.shape[1]
-    train = ErrorEstimate.measured(point.train_error * point.n_train, point.n_train)
-    return difference_interval(train, ErrorEstimate.measured(float(largest.each.mean()) * n_dev, n_dev))[0] > 0
+    return difference_interval(train, ErrorEstimate(value=error, n=n_dev, n_effective=share * n_dev))[0] > 0
 
 
 Estimate = TypeVar("Estimate", Prediction, Effect)
@@ -220,13 +221,14 @@ class _Posterior:
         covariance: Floats,
         train_error: float | None,
         luck: float,
+        share: float = 1.0,
     ) -> None:
         self.largest = sizes[-1]
         self.luck = luck
         sd = math.sqrt(covariance[-1, -1])
         low, high = max(errors[-1] - G_SPAN * sd, 0.0), min(errors[-1] + G_SPAN * sd, 1.0)
-        trains, train_sd = _expected_train_errors(train_error, int(self.largest))
-        self.g, t, share, self.c = (
+        trains, train_sd = _expected_train_errors(train_error, round(share * self.largest))
+        self.g, t, of_gap, self.c = (
             grid.ravel()
             for grid in np.meshgrid(
                 np.linspace(low, high, G_GRID),
@@ -237,7 +239,7 @@ class _Posterior:
             )
         )
         gap = np.maximum(self.g - t, 0.0)
-        self.a = self.g - (1 - share) * gap
+        self.a = self.g - (1 - of_gap) * gap
         misfit = np.array([self.at(n) for n in sizes]) - errors[:, None]
         log = -0.5 * (misfit * np.linalg.solve(covariance, misfit)).sum(axis=0)
         log -= 0.5 * ((self.c - EXPONENT_MEAN) / EXPONENT_SD) ** 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from tuner.outcomes import StopReason
 
 Floats = NDArray[np.float64]
-Bits = NDArray[np.bool_]
+Bits = NDArray[Any]
+"""Whether something holds of each example, times the examples' relative weights, if they have any."""
 
 LUCK_EXPONENT = 0.75  # 16 times the examples, an eighth of the trainings' variance, as on made problems
 SHARED_LUCK = 0.5  # of a training's variance at the largest size; without it intervals cover too little
@@ -44,6 +46,12 @@ class LearningPoint:
         """Dev error of every network."""
         errors: Floats = self.wrong.mean(axis=1) if self.errors is None else np.asarray(self.errors, dtype=np.float64)
         return errors
+
+    @property
+    def independent_share(self) -> float:
+        """What an example is worth of one whose weight all have: 1 without weights."""
+        p, variance = float(self.wrong.mean()), float(self.wrong.var(axis=1).mean())
+        return min(p * (1 - p) / variance, 1.0) if variance and 0 < p < 1 else 1.0
 
     @property
     def left_out_each(self) -> Floats:
@@ -94,7 +102,7 @@ class LearningNetwork:
     stop_reason: StopReason
     best_epoch: int
     epochs: int
-    train_wrong: int
+    train_wrong: float
     error: float
     wrong: Bits
     seconds: float

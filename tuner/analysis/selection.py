@@ -54,17 +54,19 @@ class Competition:
     """Everything that was looked at on one dev set before one network was chosen.
 
     ``trials``: the networks of every complete trial, one each, or K with folds or seeds. ``fold_sizes``: (folds,) dev
-    examples in each fold. ``losses``: (trials, n_dev) loss of each dev example at the trial's best epoch (with seeds:
-    the mean over its networks). ``looks``: networks of a trial that judge one dev example: K
-    with seeds, otherwise 1. ``folds``: whether each dev example was judged by a network trained on other folds.
+    examples in each fold, or the sums of their weights. ``row_weights``: (n_dev,) of the examples, mean 1, which the
+    losses are multiplied by; None: alike. ``losses``: (trials, n_dev) loss of each dev example at the trial's best
+    epoch (with seeds: the mean over its networks). ``looks``: networks of a trial that judge one dev example: K with
+    seeds, otherwise 1. ``folds``: whether each dev example was judged by a network trained on other folds.
     ``patience``: epochs without a better error that end training, None: never. ``groups``: (n_dev,) numbers of examples
     that stay together. ``weights``: (n_dev,) of the losses where trials were chosen, mean 1; None: alike.
     ``epochs_by_loss``: whether epochs were chosen by these losses, not by the cost, for example.
     """
 
     trials: Sequence[Sequence[NetworkRun]]
-    fold_sizes: NDArray[np.integer]
+    fold_sizes: NDArray[Any]
     losses: NDArray[Any]
+    row_weights: NDArray[np.floating] | None = None
     patience: int | None = 10
     looks: int = 1
     folds: bool = False
@@ -85,7 +87,7 @@ class Competition:
     @property
     def n(self) -> int:
         """Dev examples."""
-        return int(np.sum(self.fold_sizes))
+        return round(float(np.sum(self.fold_sizes)))
 
     @property
     def has_own_epochs(self) -> bool:
@@ -127,7 +129,10 @@ def corrected_dev_error(
     rechosen = min(rechosen_error(competition, rng=rng) + more, 1.0)
     if competition.has_own_epochs:
         return ErrorEstimate(value=rechosen, n=competition.n, n_effective=n_effective)
-    bootstrapped = min(bootstrap_corrected_error(competition.losses, competition.groups, rng=rng) + more, 1.0)
+    bootstrapped = bootstrap_corrected_error(
+        competition.losses, competition.groups, row_weights=competition.row_weights, rng=rng
+    )
+    bootstrapped = min(bootstrapped + more, 1.0)
     return ErrorEstimate(value=rechosen, n=competition.n, n_effective=n_effective, low_from=bootstrapped)
 
 
@@ -164,18 +169,18 @@ def rechosen_error(competition: Competition, *, rng: np.random.Generator, splits
 
 
 def epoch_corrected_errors(
-    runs: Sequence[NetworkRun], fold_sizes: NDArray[np.integer], *, patience: int | None, rng: np.random.Generator
+    runs: Sequence[NetworkRun], fold_sizes: NDArray[Any], *, patience: int | None, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """(K,) dev error of each network after allowing for the choice of its own epoch, and of nothing else."""
     if all(len(run.fold_losses) == 1 for run in runs):
         return np.array([run.fold_losses.sum() / fold_sizes.sum() for run in runs])
-    losses = np.zeros((1, int(fold_sizes.sum())))
+    losses = np.zeros((1, round(float(fold_sizes.sum()))))
     alone = [Competition(trials=[[run]], fold_sizes=fold_sizes, losses=losses, patience=patience) for run in runs]
     return np.array([rechosen_error(one, rng=rng) for one in alone])
 
 
 def pooled_epoch_corrected_errors(
-    runs: Sequence[NetworkRun], fold_sizes: NDArray[np.integer], *, patience: int | None, rng: np.random.Generator
+    runs: Sequence[NetworkRun], fold_sizes: NDArray[Any], *, patience: int | None, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """(K,) dev error of each network of the folds after allowing for the choice of the one epoch that they share.
 
@@ -237,13 +242,15 @@ def bootstrap_corrected_error(
     losses: NDArray[Any],
     groups: NDArray[np.integer] | None = None,
     *,
+    row_weights: NDArray[np.floating] | None = None,
     rng: np.random.Generator,
     resamples: int = RESAMPLES,
 ) -> float:
     """Choose the trial with the least loss on a bootstrap sample of the dev set, score it on the examples left out.
 
-    ``losses``: (trials, n_dev) at each trial's best epoch. Resamples whole groups where ``groups`` are given. Loss over
-    left-out examples, both summed over the resamples. (BBC-CV: Tsamardinos, Greasidou & Borboudakis 2018)
+    ``losses``: (trials, n_dev) at each trial's best epoch, times the ``row_weights`` (n_dev,), if there are any.
+    Resamples whole groups where ``groups`` are given. Loss over left-out examples, both summed over the resamples.
+    (BBC-CV: Tsamardinos, Greasidou & Borboudakis 2018)
     """
     rows = np.asarray(losses)
     winners, left_out = _choose_on_resamples(rows, groups, rng, resamples)
@@ -251,7 +258,8 @@ def bootstrap_corrected_error(
     if not scored.any():
         return float(rows.mean(axis=1).min())
     held_loss = np.einsum("ij,ji->i", rows[winners].astype(np.float32), left_out)
-    return float(held_loss[scored].sum() / left_out.sum())
+    of = left_out.sum() if row_weights is None else row_weights @ left_out.sum(axis=1)
+    return float(held_loss[scored].sum() / of)
 
 
 def held_out_losses(

@@ -50,6 +50,10 @@ def _options(
         str | None,
         typer.Option("--time", metavar="COL", help="A column of dates or numbers: the latest rows are dev and test."),
     ] = None,
+    weight: Annotated[
+        str | None,
+        typer.Option("--weight", metavar="COL", help="A column of weights: what each row counts for; 0 leaves it out."),
+    ] = None,
     folds: Annotated[
         int | None,
         typer.Option("--folds", metavar="K", min=2, max=20, help="Folds of the rows outside the test set."),
@@ -65,6 +69,7 @@ def _options(
         "drop_unlabeled": drop_unlabeled,
         "group": group,
         "time": time,
+        "weight": weight,
         "folds": folds,
     }
     return {key: value for key, value in given.items() if value not in (None, [])}

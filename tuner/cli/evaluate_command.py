@@ -10,7 +10,7 @@ import typer
 from tuner.cli.options import AllowTrainerOption, JsonOption, ModelArgument, StorageOption
 from tuner.cli.printing import print_lines, print_result
 from tuner.errors import UsageError
-from tuner.formatting import headline, percent, times
+from tuner.formatting import headline, percent, quoted, times
 from tuner.outcomes import ERROR_NAMES
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ def _lines(model: Model, judged: list[Evaluation]) -> list[str]:
     ]
     if references:
         lines.append(f"reference models, on dev: {', '.join(references)}")
+    if judged[-1].weighted:
+        lines.append(f"rows are weighted by {quoted(model.metadata.data_settings.weight)} in every error and mean")
     return [*lines, *_detail(judged[-1])]
 
 

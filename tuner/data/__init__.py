@@ -31,6 +31,7 @@ from tuner.data.subsets import random_subset
 
 if TYPE_CHECKING:
     from tuner.data.applying import (
+        LabeledRows,
         class_indices,
         missing_numbers,
         missing_texts,
@@ -58,6 +59,7 @@ __all__ = [
     "Feature",
     "FileReader",
     "FittedColumn",
+    "LabeledRows",
     "Part",
     "Reads",
     "RowReader",

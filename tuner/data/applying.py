@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.dates import seconds_of
-from tuner.data.encoders import FittedColumn, Reads
+from tuner.data.encoders import Doubles, FittedColumn, Reads
 from tuner.data.encoding import Encoding
 from tuner.data.in_memory import as_table
 from tuner.data.missing import MISSING_LABELS, missing_cells
@@ -23,6 +23,7 @@ from tuner.data.sources.opening import readable
 from tuner.data.sources.raw import Raw, Wanted, by_row, with_text_names
 from tuner.data.tables import text_of
 from tuner.data.targets import labeled_rows, match_labels, read_labels
+from tuner.data.weights import read_weights, weight_column, weighted_rows
 from tuner.errors import ArgumentError, DataError
 from tuner.formatting import quoted
 
@@ -67,18 +68,44 @@ def names_of(labels: Iterable[Any]) -> list[str]:
     return names
 
 
+@dataclass(frozen=True, slots=True)
+class LabeledRows:
+    """Raw rows, their class indices y (n,) and weights (n,); None: all alike."""
+
+    frame: pd.DataFrame
+    y: Ints
+    weights: Doubles | None
+
+    @classmethod
+    def joined(cls, pieces: Sequence[LabeledRows]) -> LabeledRows:
+        """Return all pieces of a file, without the frames."""
+        weights = [piece.weights for piece in pieces if piece.weights is not None]
+        y = np.concatenate([piece.y for piece in pieces])
+        return cls(pieces[0].frame, y, np.concatenate(weights) if weights else None)
+
+
 def read_labeled(
     path: Path, encoding: Encoding, settings: DataSettings, class_names: tuple[str, ...]
-) -> Iterator[tuple[pd.DataFrame, Ints]]:
-    """Yield raw rows and class indices of a labeled file, piece by piece.  Raises DataError without a target."""
+) -> Iterator[LabeledRows]:
+    """Yield the rows of a labeled file, piece by piece, without those of weight 0.
+
+    Raises DataError without a target, or without the column of weights.
+    """
     wanted = Wanted(settings, encoding.source_columns, encoding.text_columns, encoding.target)
     for raw in read_pieces(path, wanted):
         name = encoding.target if raw.target is None else raw.target
         if raw.labels is None and name not in raw.frame.columns:
             raise DataError(f"{raw.where}: no target column {quoted(name)}; it is needed to measure errors")
-        raw = labeled_rows(raw, settings, name, alone=False)
+        raw = labeled_rows(weighted_rows(raw, settings, whole=False), settings, name, alone=False)
+        if not len(raw.frame):
+            continue
         labels = read_labels(raw, name, settings)
-        yield raw.frame, match_labels(raw, name, labels, class_names)[0]
+        weights = weight_column(raw, settings)
+        yield LabeledRows(
+            raw.frame,
+            match_labels(raw, name, labels, class_names)[0],
+            None if weights is None else read_weights(raw, weights),
+        )
 
 
 def raw_names(encodings: Sequence[Encoding]) -> tuple[list[str], list[str]]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.dates import detect_format, seconds_of
-from tuner.data.encoders import Column, TextColumn
+from tuner.data.encoders import Column, Doubles, TextColumn
 from tuner.data.kinds import decide_kinds
 from tuner.data.missing import missing_cells
 from tuner.data.settings import DataSettings
@@ -29,8 +29,10 @@ from tuner.data.tables import (
     with_columns,
 )
 from tuner.data.targets import alike_classes, find_classes, match_labels, read_labels, target_name
+from tuner.data.weights import read_weights
 from tuner.errors import DataError
-from tuner.formatting import quoted
+from tuner.formatting import count, quoted
+from tuner.metrics import effective_rows
 
 Ints = NDArray[np.int64]
 
@@ -50,12 +52,14 @@ class Selection:
 class Assembly:
     """The data before encoding.
 
-    tables, y: by table; y are class indices.  train, dev: one selection per network.
+    tables, y, weights: by table; y are class indices, and without weights there are none.  train, dev: one selection
+    per network.
     """
 
     settings: DataSettings
     tables: dict[str, TypedTable]
     y: dict[str, Ints]
+    weights: dict[str, Doubles]
     class_names: tuple[str, ...]
     target: str
     source_columns: tuple[str, ...]
@@ -104,6 +108,7 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     class_names, every_y, notices = _classes(raws, target, settings)
     y = every_y["source"]
     special = _special_columns(source, settings)
+    weights = _weights(raws, special.get("weight"))
     groups = _groups(raws, special.get("group"))
     split = _split(source, settings, special, y, groups, raws)
     skip = frozenset({target, *(name for name in special.values() if name not in settings.columns)})
@@ -111,10 +116,12 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     absent = missing_cells(settings.missing, settings.keep)
     tables = {key: raw_table(raw, skip, absent) for key, raw in aligned.items()}
     train = tuple(Selection("source", rows) for rows in split.train)
+    dev = tuple(Selection("source", rows) for rows in split.dev) or (_all_rows("dev", every_y),)
     seen = split.train[0] if len(train) == 1 else np.sort(np.concatenate(split.dev))
     columns = decide_kinds(tables["source"], seen, settings)
     notices += alike_classes(class_names)
     notices += missing_classes(class_names, [y[rows] for rows in split.train])
+    notices += _weights_note(settings, [weights[each.table][each.rows] for each in dev] if weights else [])
     if settings.folds and settings.split.dev is not None:
         notices.append(f"split.dev = {settings.split.dev:g} has no effect: with folds every row is a dev row once")
     image = _image(settings, source, tables["source"], columns)
@@ -123,12 +130,13 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
         settings=settings,
         tables=typed,
         y=every_y,
+        weights=weights,
         class_names=class_names,
         target=target,
         source_columns=source.names,
         columns=columns,
         train=train,
-        dev=tuple(Selection("source", rows) for rows in split.dev) or (_all_rows("dev", every_y),),
+        dev=dev,
         train_dev=Selection("source", split.train_dev) if len(split.train_dev) else None,
         test=_all_rows("test", every_y)
         if "test" in raws
@@ -190,15 +198,30 @@ def _target_in(raw: Raw, target: str) -> str:
 def _special_columns(raw: Raw, settings: DataSettings) -> dict[str, str]:
     """Return the columns that the split goes by: {"group": name} and the like."""
     special = {}
-    for key in ("split_column", "group", "time"):
+    for key in ("split_column", "group", "time", "weight"):
         wanted = getattr(settings, key)
         if wanted is not None:
-            apart = () if raw.group is None else (str(raw.group.name),)
-            column = target_among((*raw.names, *apart), wanted)
+            column = target_among(raw.names_with_apart, wanted)
             if column is None:
                 raise no_column(raw, wanted, f" ([data] {key})")
             special[key] = column
     return special
+
+
+def _weights(raws: dict[str, Raw], name: str | None) -> dict[str, Doubles]:
+    if name is None:
+        return {}
+    return {key: read_weights(raw, name) for key, raw in raws.items()}
+
+
+def _weights_note(settings: DataSettings, of_dev: list[Doubles]) -> list[str]:
+    if not of_dev:
+        return []
+    weights = np.concatenate(of_dev)
+    return [
+        f"rows are weighted by {quoted(str(settings.weight))}: the {count(len(weights), 'dev row')} say as much of an "
+        f"error as {effective_rows(weights):,.0f} of one weight"
+    ]
 
 
 def _full_text(raw: Raw, name: str, what: str) -> TextColumn:

@@ -13,18 +13,24 @@ from pydantic import PlainSerializer, PlainValidator
 from tuner.data.reading import RowReader
 from tuner.formatting import quoted
 from tuner.inputs import Inputs
+from tuner.metrics import relative
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Examples: inputs, y (n,) class indices, rows (n,) row numbers in the file, from 0."""
+    """Examples: inputs, y (n,) class indices, rows (n,) row numbers in the file, from 0.
+
+    weights: (n,) > 0, what each row counts for; None: all alike.
+    """
 
     inputs: Inputs
     y: Ints
     rows: Ints
+    weights: Doubles | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -36,7 +42,8 @@ class Table:
 
     def chosen(self, places: Any) -> Table:
         """Return some of the examples: their places in the table, a mask or a slice."""
-        return Table(self.inputs.rows(places), self.y[places], self.rows[places])
+        weights = None if self.weights is None else self.weights[places]
+        return Table(self.inputs.rows(places), self.y[places], self.rows[places], weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +141,12 @@ class Dataset(DatasetFacts):
     def dev_y(self) -> Ints:
         """Class indices of the dev rows, in the order of ``dev_rows``."""
         return np.concatenate([part.dev.y for part in self.parts])
+
+    @property
+    def dev_weights(self) -> Doubles | None:
+        """Weights of the dev rows, in the order of ``dev_rows``, as multiples of their mean; None if all are alike."""
+        weights = [part.dev.weights for part in self.parts if part.dev.weights is not None]
+        return relative(np.concatenate(weights)) if weights else None
 
 
 READING = ("kind", "date_format", "words", "notation")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,12 +47,13 @@ class RowsInMemory:
 
 
 def rows_in_memory(
-    data: Any, target: Any, *, dev: Any = None, test: Any = None, groups: Any = None, where: str | None = None
+    data: Any, target: Any, *, dev: Any = None, test: Any = None, groups: Any = None, sample_weight: Any = None
 ) -> RowsInMemory:
     """Take rows as a study's tables.  Raises ArgumentError or DataError for what is not a table of rows with classes.
 
     ``target``: a column of the table, or the class of each row.  ``dev``, ``test``: rows of their own, a table with the
-    column of the target, or (rows, classes).  ``groups``: a column, or the group of each row.
+    column of the target, or (rows, classes).  ``groups``: a column, or the group of each row.  ``sample_weight``: a
+    column, or the weight of each row.
     """
     if target is None:
         raise ArgumentError("target: expected a column of the DataFrame, or the classes of the rows, got None")
@@ -66,15 +67,12 @@ def rows_in_memory(
     settings: dict[str, Any] = {key: IN_MEMORY for key in tables if key != "source"}
     if isinstance(target, str):
         settings["target"] = target
-    if isinstance(groups, str):
-        if groups not in tables["source"][0].names:
-            raise ArgumentError(f"groups: no column {shown(groups)}; expected a column, or the group of each row")
-        settings["group"] = groups
-    elif groups is not None:
-        if len(tables) > 1:
-            raise ArgumentError("groups: with dev or test rows, expected a column that all have, got one group per row")
-        settings["group"] = _unused("group", tables["source"][0])
-        tables["source"] = _with_groups(tables["source"], groups, settings["group"])
+    apart: tuple[tuple[str, Literal["group", "weight"], Any], ...]
+    apart = (("groups", "group", groups), ("sample_weight", "weight", sample_weight))
+    for option, key, values in apart:
+        if values is not None:
+            source = tables["source"]
+            tables["source"], settings[key] = _with_column(source, option, key, values, alone=len(tables) == 1)
     contents = [content for _, content in tables.values()]
     content = contents[0] if len(contents) == 1 else hashlib.sha256("".join(contents).encode()).hexdigest()
     return RowsInMemory({key: raw for key, (raw, _) in tables.items()}, content, settings)
@@ -155,13 +153,23 @@ def _of_frame(frame: pd.DataFrame, target: Any, where: str) -> tuple[Raw, str]:
     return replace(raw, labels=pd.Series(labels), target=_unused("y", raw)), content.hexdigest()
 
 
-def _with_groups(table: tuple[Raw, str], groups: Any, name: str) -> tuple[Raw, str]:
+def _with_column(
+    table: tuple[Raw, str], option: str, key: Literal["group", "weight"], values: Any, *, alone: bool
+) -> tuple[tuple[Raw, str], str]:
+    """The table with the groups or weights of its rows, apart unless they are a column, and the name of that."""
     import pandas as pd
 
     raw, content = table
-    values = _one_per_row(groups, raw, "groups")
-    together = hashlib.sha256((content + repr(values.tolist())).encode()).hexdigest()
-    return replace(raw, group=pd.Series(values, name=name)), together
+    if isinstance(values, str):
+        if values not in raw.names:
+            raise ArgumentError(f"{option}: no column {shown(values)}; expected a column, or the {key} of each row")
+        return table, values
+    if not alone:
+        raise ArgumentError(f"{option}: with dev or test rows, expected a column that all have, got one {key} per row")
+    array, name = _one_per_row(values, raw, option), _unused(key, raw)
+    column = pd.Series(array, name=name)
+    raw = replace(raw, group=column) if key == "group" else replace(raw, weight=column)
+    return (raw, hashlib.sha256((content + repr(array.tolist())).encode()).hexdigest()), name
 
 
 def _one_per_row(values: Any, raw: Raw, what: str) -> NDArray[Any]:
@@ -173,6 +181,6 @@ def _one_per_row(values: Any, raw: Raw, what: str) -> NDArray[Any]:
 
 def _unused(name: str, raw: Raw) -> str:
     """A name that no column has."""
-    while name in (*raw.names, raw.target):
+    while name in (*raw.names_with_apart, raw.target):
         name += "_"
     return name

@@ -161,7 +161,9 @@ def joined(tables: Sequence[Table]) -> Table:
     if len(tables) == 1:
         return tables[0]
     y, rows = (np.concatenate([getattr(table, name) for table in tables]) for name in ("y", "rows"))
-    return Table(joined_inputs([table.inputs for table in tables]), y, rows)
+    weights = [table.weights for table in tables if table.weights is not None]
+    inputs = joined_inputs([table.inputs for table in tables])
+    return Table(inputs, y, rows, np.concatenate(weights) if weights else None)
 
 
 def read_rows(

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from tuner.data.assembling import Assembly, Selection
 from tuner.data.cache import Store, read_entry
-from tuner.data.dataset import ColumnSummary, Dataset, DatasetFacts, Ints, Part, Table
+from tuner.data.dataset import ColumnSummary, Dataset, DatasetFacts, Part, Table
 from tuner.data.encoders import FittedColumn
 from tuner.data.encoding import INPUTS, Encoding, Zeros, bytes_of_a_row, chunks, encode
 from tuner.data.reading import RowReader
@@ -52,15 +52,18 @@ def encode_selection(assembly: Assembly, encoding: Encoding, name: str, selectio
     """Encode a selection's rows into arrays that ``zeros`` provides."""
     inputs = encode(encoding, assembly.tables[selection.table], selection.rows, partial(_named, zeros, name))
     y = _filled(zeros, f"{name}.y", assembly.y[selection.table][selection.rows])
-    return Table(inputs, y, _filled(zeros, f"{name}.rows", selection.rows))
+    rows = _filled(zeros, f"{name}.rows", selection.rows)
+    weights = assembly.weights.get(selection.table)
+    of_rows = None if weights is None else _filled(zeros, f"{name}.weights", weights[selection.rows])
+    return Table(inputs, y, rows, of_rows)
 
 
 def _named(zeros: Zeros, table: str, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     return zeros(f"{table}.{name}", shape, dtype)
 
 
-def _filled(zeros: Zeros, name: str, values: Ints) -> Ints:
-    array = zeros(name, values.shape, np.int64)
+def _filled(zeros: Zeros, name: str, values: NDArray[Any]) -> NDArray[Any]:
+    array = zeros(name, values.shape, values.dtype)
     array[:] = values
     return array
 
@@ -131,7 +134,8 @@ def dataset_of(
 
     def table(name: str) -> Table:
         numbers, places, flags, y, rows = (arrays[f"{name}.{what}"] for what in (*INPUTS, "y", "rows"))
-        return Table(Inputs(numbers[:, : len(places)], places, flags, len(meta["feature_names"])), y, rows)
+        inputs = Inputs(numbers[:, : len(places)], places, flags, len(meta["feature_names"]))
+        return Table(inputs, y, rows, arrays.get(f"{name}.weights"))
 
     return Dataset(
         **vars(FACTS.validate_python(meta)),

@@ -193,13 +193,18 @@ class FileReader(RowReader):
     def _parsed(self) -> Iterator[tuple[str, Raw]]:
         from tuner.data.sources import Wanted, format_of, readable
         from tuner.data.sources.raw import with_text_names
+        from tuner.data.weights import weight_column
 
-        wanted = Wanted(self.settings, text=_overruled_text(self.settings))
+        settings = self.settings
+        wanted = Wanted(settings, text=_overruled_text(settings))
         for key, file in self._files().items():
             with readable(file.path):
                 raw = format_of(file.path).read(file, wanted)
             file.refuse_changed()
-            raw = _labeled(key, replace(raw, frame=with_text_names(raw.frame)), self.settings)
+            raw = replace(raw, frame=with_text_names(raw.frame))
+            if key == "source":
+                settings = settings.model_copy(update={"weight": weight_column(raw, settings)})
+            raw = _counting(key, raw, settings)
             yield key, raw
             if key == "source":
                 wanted = replace(wanted, names=tuple(raw.frame.columns), text=wanted.text | _text_columns(raw))
@@ -225,11 +230,15 @@ class FrameReader(RowReader):
 
     def raws(self) -> dict[str, Raw]:
         """Return the rows."""
-        return {key: _labeled(key, raw, self.settings) for key, raw in self._raws.items()}
+        return {key: _counting(key, raw, self.settings) for key, raw in self._raws.items()}
 
 
-def _labeled(key: str, raw: Raw, settings: DataSettings) -> Raw:
-    """Return the rows of a table without those that the definition leaves out for want of a class."""
+def _counting(key: str, raw: Raw, settings: DataSettings) -> Raw:
+    """Return the rows of a table without those of weight 0, and those that are left out for want of a class."""
+    if settings.weight is not None:
+        from tuner.data.weights import weighted_rows
+
+        raw = weighted_rows(raw, settings)
     if not settings.drop_unlabeled:
         return raw
     from tuner.data.sources.delimited import target_among

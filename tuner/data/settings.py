@@ -86,6 +86,8 @@ class DataSettings(BaseModel):
     """A column of groups: rows of one group (visits of one patient) are never split between sets."""
     time: str | int | None = None
     """A date or number column: the latest rows become test, the rows before them dev."""
+    weight: str | int | None = None
+    """A column of numbers ≥ 0: what each row counts for in the cost and in every error; 0 leaves it out."""
     folds: Annotated[int, Field(ge=2, le=20)] | None = None
     """Number of cross-validation folds: every row outside the test set is a dev row once."""
     seed: Annotated[int, Field(ge=0)] = 0

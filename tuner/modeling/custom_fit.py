@@ -10,12 +10,11 @@ from tempfile import mkdtemp
 
 import numpy as np
 
-from tuner.analysis import ErrorEstimate
 from tuner.data import Dataset, Encoding
 from tuner.errors import UsageError
 from tuner.modeling.custom_model import CustomModel
 from tuner.modeling.evaluating import estimate_error
-from tuner.modeling.fitting import OUT_OF_FOLD, FitRequest, stored_errors
+from tuner.modeling.fitting import OUT_OF_FOLD, FitRequest, stored_errors, train_estimate
 from tuner.modeling.metadata import new_metadata
 from tuner.modeling.model import Repetition
 from tuner.outcomes import TrialState
@@ -72,11 +71,12 @@ def _model(
     networks, layout = outcome.networks, dev_layout(dataset, len(outcome.networks))
     whose = OUT_OF_FOLD if layout.has_folds else "the networks of the seeds, on average"
     whose = "this model" if len(networks) == 1 else whose
-    train = layout.train_loss([n.train_wrong for n in networks], [n.n_train for n in networks])
+    sizes = [network.n_train for network in networks]
+    train = train_estimate(dataset, layout, [network.train_wrong for network in networks], sizes)
     dev_wrong = np.mean(layout.sets([n.dev_losses for n in networks]), axis=0)
     estimates = {
-        "train": (ErrorEstimate.measured(*train), whose),
-        "dev": (estimate_error(dev_wrong, dataset.dev_groups), whose),
+        "train": (train, whose),
+        "dev": (estimate_error(dev_wrong, dataset.dev_groups, dataset.dev_weights), whose),
     }
     if request.corrected is not None and trial is record.best:
         estimates["dev_corrected"] = (request.corrected, f"{whose}, allowing for the choice of trial")

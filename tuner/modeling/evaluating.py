@@ -18,10 +18,11 @@ from tuner.analysis import (
     ErrorEstimate,
     calibration,
     class_errors,
-    effective_examples,
+    independent_examples,
 )
-from tuner.data import Dataset, joined, read_groups, read_labeled, read_parts
+from tuner.data import Dataset, LabeledRows, Table, joined, read_groups, read_labeled, read_parts
 from tuner.errors import DataError, UsageError
+from tuner.metrics import relative
 from tuner.modeling.model import Model, Predictions
 
 Ints = NDArray[np.int64]
@@ -34,7 +35,8 @@ USUALLY_BETTER = "their ensemble is usually somewhat better"
 class Evaluation:
     """A model's errors on one set.  ``note`` relates the set to the model.
 
-    ``confusion`` (n_classes, n_classes): numbers of rows, rows are true classes, columns predicted ones.
+    ``weighted``: rows have weights, which errors and calibration take into account.  ``confusion`` (n_classes,
+    n_classes): numbers of rows, rows are true classes, columns predicted ones.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Evaluation:
     classes: list[ClassError]
     confusion: Ints
     calibration: Calibration
+    weighted: bool = False
 
     @property
     def wrong(self) -> int:
@@ -51,8 +54,13 @@ class Evaluation:
 
     @property
     def counts(self) -> dict[str, Any]:
-        """What is recorded of a test-set evaluation: wrong rows, rows, and how many independent ones they are worth."""
-        return {"wrong": self.wrong, "n": int(self.confusion.sum()), "n_effective": self.error.n_effective}
+        """What is recorded of a test-set evaluation: wrong rows, rows, and how many independent ones they are worth.
+
+        Wrong rows are counted by their relative weights, if they have any.
+        """
+        n = int(self.confusion.sum())
+        wrong = self.error.value * n if self.weighted else self.wrong
+        return {"wrong": wrong, "n": n, "n_effective": self.error.n_effective}
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers; an error on no rows is null."""
@@ -93,7 +101,7 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
                     model.metadata.rows if name in ("outside_test", "all") else name,
                     note,
                     predictions,
-                    encoded[0].y,
+                    encoded[0],
                     groups,
                 )
             )
@@ -105,13 +113,14 @@ def evaluate_file(model: Model, path: Path) -> Evaluation:
     metadata = model.metadata
     with threadpool_limits(limits=1):
         pieces = [
-            (model.classify(frame, where=str(path)), y)
-            for frame, y in read_labeled(path, model.encodings[0], metadata.data_settings, tuple(metadata.class_names))
+            (model.classify(rows.frame, where=str(path)), rows)
+            for rows in read_labeled(path, model.encodings[0], metadata.data_settings, tuple(metadata.class_names))
         ]
     if not pieces:
         raise DataError(f"{path}: no rows; expected at least one")
     predictions = Predictions.joined([predictions for predictions, _ in pieces])
-    return _evaluation(model, path.name, "another file", predictions, np.concatenate([y for _, y in pieces]), None)
+    labeled = LabeledRows.joined([rows for _, rows in pieces])
+    return _evaluation(model, path.name, "another file", predictions, labeled, None)
 
 
 def _notes(model: Model, dataset: Dataset) -> dict[str, str]:
@@ -137,35 +146,47 @@ def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation:
         predictions.append(Predictions(*model.networks[network].classify(tables[-1].inputs)))
     groups = None if dataset.dev_groups is None else np.tile(dataset.dev_groups, len(outside) // len(dataset.parts))
     note = f"each row by the network that was not trained on its fold; {USUALLY_BETTER}"
-    return _evaluation(model, "dev", note, Predictions.joined(predictions), joined(tables).y, groups)
+    return _evaluation(model, "dev", note, Predictions.joined(predictions), joined(tables), groups)
 
 
 def _evaluation(
-    model: Model, name: str, note: str, predictions: Predictions, y: Ints, groups: NDArray[np.integer] | None
+    model: Model,
+    name: str,
+    note: str,
+    predictions: Predictions,
+    rows: Table | LabeledRows,
+    groups: NDArray[np.integer] | None,
 ) -> Evaluation:
     from sklearn.metrics import confusion_matrix
 
-    wrong = predictions.classes != y
+    wrong, y = predictions.classes != rows.y, rows.y
+    weights = None if rows.weights is None else relative(rows.weights)
+    losses = wrong if weights is None else wrong * weights
     names: Sequence[str] = model.metadata.class_names
     return Evaluation(
         name=name,
         note=note,
-        error=estimate_error(wrong, groups),
-        classes=class_errors(y, wrong, names),
+        error=estimate_error(losses, groups, weights),
+        classes=class_errors(y, losses, names, weights),
         confusion=confusion_matrix(y, predictions.classes, labels=range(len(names))),
-        calibration=calibration(predictions.probabilities, y),
+        calibration=calibration(predictions.probabilities, y, weights),
+        weighted=weights is not None,
     )
 
 
-def estimate_error(wrong: NDArray[Any], groups: NDArray[np.integer] | None) -> ErrorEstimate:
-    """Estimate the error from which rows are wrong (n,), or how often each is; groups of rows (n,) are dependent."""
-    effective = None
-    if groups is not None:
-        effective = effective_examples(wrong, groups, rng=np.random.default_rng(0))
+def estimate_error(
+    wrong: NDArray[Any], groups: NDArray[np.integer] | None, weights: NDArray[np.floating] | None = None
+) -> ErrorEstimate:
+    """Estimate the error from which rows are wrong (n,), or how often each is, times their weights, if they have any.
+
+    ``groups``: of rows (n,), which are dependent.  ``weights``: (n,) multiples of their mean.
+    """
+    effective = independent_examples(wrong, groups, weights, rng=np.random.default_rng(0))
     return ErrorEstimate.measured(float(wrong.sum()), len(wrong), effective)
 
 
 def _plain(error: ErrorEstimate) -> dict[str, Any] | None:
     if math.isnan(error.value):
         return None
-    return {"value": error.value, "low": error.low, "high": error.high, "n": error.n}
+    plain = {"value": error.value, "low": error.low, "high": error.high, "n": error.n}
+    return plain if error.n_effective is None else {**plain, "n_effective": error.n_effective}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,8 +15,9 @@ from threadpoolctl import threadpool_limits
 from tuner.analysis import ErrorEstimate, seeds_error
 from tuner.commands import command_text
 from tuner.data import Dataset, Encoding, Table, fit_on_all
+from tuner.dev_layout import DevLayout
 from tuner.errors import UsageError
-from tuner.metrics import METRICS
+from tuner.metrics import METRICS, effective_rows, relative
 from tuner.modeling.evaluating import USUALLY_BETTER, estimate_error
 from tuner.modeling.metadata import ErrorMetadata, new_metadata
 from tuner.modeling.model import Model, Repetition
@@ -30,8 +32,10 @@ from tuner.trial import (
     class_weights,
     dev_layout,
     network_seeds,
+    rows_of_error,
     trial_seed,
     weighted_examples,
+    wrong_rows,
 )
 
 TRAIN_DEV, ALL = "train+dev", "all"
@@ -136,8 +140,8 @@ class _Fit:
         return Repetition(
             train_errors=[_train_estimate(group, self.dataset).value for group in self._groups(self.results)],
             dev_errors=[float(row.mean()) for row in wrong],
-            differences=differences(self.trial.networks, self.results[0]),
-            spread=seeds_error(wrong),
+            differences=differences(self.trial.networks, self.results[0], self.dataset),
+            spread=seeds_error(wrong, n_effective=self._dev_estimate(wrong).n_effective),
         )
 
     def _run(self, seed: int, n_networks: int) -> TrialResult:
@@ -161,9 +165,14 @@ class _Fit:
             for group in dev_layout(self.dataset, len(result.networks)).groups(result.networks)
         ]
 
-    def _dev_wrong(self, results: Sequence[TrialResult]) -> NDArray[np.bool_]:
-        """(seeds, n_dev)"""
-        return np.array([np.concatenate([network.dev_wrong for network in group]) for group in self._groups(results)])
+    def _dev_wrong(self, results: Sequence[TrialResult]) -> NDArray[Any]:
+        """(seeds, n_dev) which rows are wrong, times their weights, if they have any."""
+        wrong = np.array([np.concatenate([network.dev_wrong for network in group]) for group in self._groups(results)])
+        return wrong if self.dataset.dev_weights is None else wrong * self.dataset.dev_weights
+
+    def _dev_estimate(self, wrong: NDArray[Any]) -> ErrorEstimate:
+        """The mean over seeds, from what :meth:`_dev_wrong` returns."""
+        return estimate_error(wrong.mean(axis=0), self.dataset.dev_groups, self.dataset.dev_weights)
 
     def _kept(self) -> Model:
         """Keep the trial's networks; with ``ensemble`` those of all seeds, with ``single`` the first."""
@@ -193,14 +202,13 @@ class _Fit:
         for name, table in tables.items():
             if table is not None and len(table):
                 wrong = model.classify_encoded([table.inputs]).classes != table.y
-                estimates[name] = (estimate_error(wrong, self.dataset.dev_groups if name == "dev" else None), whose)
+                estimates[name] = (table_error(table, wrong, self.dataset.dev_groups if name == "dev" else None), whose)
         return stored_errors(estimates)
 
     def _errors_of_folds(self, results: Sequence[TrialResult]) -> dict[str, ErrorMetadata]:
         """Measure each network by itself: every row outside the test set trained some network of the ensemble."""
-        wrong = self._dev_wrong(results).mean(axis=0)
         train = _train_estimate(results[0].networks, self.dataset)
-        dev = estimate_error(wrong, self.dataset.dev_groups)
+        dev = self._dev_estimate(self._dev_wrong(results))
         return stored_errors(
             {
                 "train": (train, "the networks of the folds, each on its training examples"),
@@ -258,14 +266,14 @@ class _Fit:
         networks, layout, whose = self.trial.networks, self.record.dev_layout(self.trial), self._trial_and_networks()
         if METRICS[self.definition.search.metric].counts_wrong:
             wrong = np.mean(layout.sets([network.dev_losses for network in networks]), axis=0)
-            dev = estimate_error(wrong, self.record.dev_groups)
+            dev = estimate_error(wrong, self.record.dev_groups, self.record.dev_weights)
         else:  # which rows are wrong is not stored, so nothing shows that rows of a group differ
-            groups = self.record.dev_groups
+            groups, weights = self.record.dev_groups, self.record.dev_weights
             n_wrong = sum(network.dev_wrong for network in networks) / layout.networks_per_row
-            dev = ErrorEstimate.measured(n_wrong, layout.n_dev, None if groups is None else len(np.unique(groups)))
-        train = ErrorEstimate.measured(
-            *layout.train_loss([n.train_wrong for n in networks], [n.n_train for n in networks])
-        )
+            sizes = [math.inf if groups is None else len(np.unique(groups)), alike_rows(weights) or math.inf]
+            dev = ErrorEstimate.measured(n_wrong, layout.n_dev, None if math.isinf(min(sizes)) else min(sizes))
+        wrong_train = [network.train_wrong for network in networks]
+        train = train_estimate(self.dataset, layout, wrong_train, [network.n_train for network in networks])
         return stored_errors({"train": (train, whose), "dev": (dev, whose)})
 
     def _corrected_error(self) -> dict[str, ErrorMetadata]:
@@ -289,7 +297,7 @@ class _Fit:
 
     def _own_train_error(self, rows: str, networks: Sequence[TrainedNetwork], whole: Table) -> dict[str, ErrorMetadata]:
         wrong = sum(network.train_error for network in networks) / len(networks) * len(whole)
-        train = ErrorEstimate.measured(wrong, len(whole))
+        train = ErrorEstimate.measured(wrong, len(whole), alike_rows(whole.weights))
         return stored_errors({rows: (train, "this model, on its training examples")})
 
     def _model(
@@ -318,15 +326,17 @@ class _Fit:
         return Model(metadata, [network.theta for network in networks])
 
 
-def differences(stored: Sequence[NetworkRecord], now: TrialResult) -> list[str]:
+def differences(stored: Sequence[NetworkRecord], now: TrialResult, dataset: Dataset) -> list[str]:
     """Say what of a trial's record was not repeated bit for bit, network by network."""
     sentences = []
+    layout = dev_layout(dataset, len(now.networks))
+    parts, weights = layout.each(dataset.parts), layout.split_weights(dataset.dev_weights)
     for k, (before, network, losses) in enumerate(zip(stored, now.networks, now.dev_losses, strict=False)):
         which = f"network {k}: " if len(stored) > 1 else ""
         pairs = {
             "best epoch": (before.best_epoch, network.best_epoch),
-            "train errors": (before.train_wrong, round(network.train_error * before.n_train)),
-            "dev errors": (before.dev_wrong, int(network.dev_wrong.sum())),
+            "train errors": (before.train_wrong, rows_of_error(parts[k].train, network.train_error)),
+            "dev errors": (before.dev_wrong, wrong_rows(network.dev_wrong, weights[k])),
             "train cost": (before.train_cost, network.train_cost),
             "dev cost": (before.dev_cost, network.dev_cost),
         }
@@ -364,9 +374,28 @@ def stretched(
 
 
 def _train_estimate(networks: Sequence[TrainedNetwork], dataset: Dataset) -> ErrorEstimate:
-    sizes = [len(part.train) for part in dataset.parts]
-    wrong = [round(n.train_error * size) for n, size in zip(networks, sizes, strict=True)]
-    return ErrorEstimate.measured(*dev_layout(dataset, 1).train_loss(wrong, sizes))
+    trains = [part.train for part in dataset.parts]
+    wrong = [rows_of_error(train, network.train_error) for network, train in zip(networks, trains, strict=True)]
+    return train_estimate(dataset, dev_layout(dataset, 1), wrong, [len(train) for train in trains])
+
+
+def train_estimate(dataset: Dataset, layout: DevLayout, wrong: Sequence[float], sizes: Sequence[int]) -> ErrorEstimate:
+    """The train error of a trial's networks, from the wrong rows of each and its training rows."""
+    total, n = layout.train_loss(wrong, sizes)
+    train = dataset.parts[0].train
+    share = None if train.weights is None else effective_rows(train.weights) / len(train)
+    return ErrorEstimate.measured(total, n, None if share is None else share * n)
+
+
+def table_error(table: Table, wrong: NDArray[np.bool_], groups: NDArray[np.integer] | None) -> ErrorEstimate:
+    """The error on a table, from which of its rows are wrong (n,)."""
+    weights = None if table.weights is None else relative(table.weights)
+    return estimate_error(wrong if weights is None else wrong * weights, groups, weights)
+
+
+def alike_rows(weights: NDArray[np.floating] | None) -> float | None:
+    """How many rows of one weight these are worth; None without weights."""
+    return None if weights is None else effective_rows(weights)
 
 
 def stored_errors(estimates: dict[str, tuple[ErrorEstimate, str]]) -> dict[str, ErrorMetadata]:

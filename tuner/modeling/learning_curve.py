@@ -33,13 +33,13 @@ from tuner.analysis import (
 from tuner.data import Dataset, Part, Table, random_subset
 from tuner.dev_layout import N_DEV_FOLDS
 from tuner.errors import UsageError
-from tuner.metrics import ERROR, METRICS
+from tuner.metrics import ERROR, METRICS, relative
 from tuner.nn import Hyperparameters, Stopping, TrainedNetwork
 from tuner.outcomes import StopReason
 from tuner.storage import Database, Outcome, StudyFacts, TrialRecord, write_learning
 from tuner.study import StudyDefinition
 from tuner.trainers import Interrupted, OwnNetwork, Trainer, TrialError, TrialRequest
-from tuner.trial import TrialResult, dev_layout, trial_settings
+from tuner.trial import TrialResult, dev_layout, rows_of_error, trial_settings
 
 SEEDS = 4
 MOST_WATCHED = 10_000  # training rows evaluated where they are left out (kept curves need the number to stay)
@@ -204,7 +204,7 @@ def _of_custom_trainer(outcome: Outcome, n_train: int, n_parts: int) -> list[Lea
             epochs=network.epochs,
             train_wrong=network.train_wrong,
             error=network.dev_wrong / network.n_dev,
-            wrong=network.dev_losses.astype(bool),
+            wrong=network.dev_losses,
             seconds=outcome.seconds / len(outcome.networks),
         )
         for index, network in enumerate(outcome.networks)
@@ -215,7 +215,9 @@ def _networks(
     task: LearningCurveTask, result: TrialResult, repeats: Sequence[int], trained_on: Sequence[Part]
 ) -> list[LearningNetwork]:
     n_parts, n_train, watched = len(task.dataset.parts), len(trained_on[0].train), task.watched()
-    errors = _corrected_errors(task, result, repeats, n_train)
+    weights = dev_layout(task.dataset, 1).split_weights(task.dataset.dev_weights)
+    wrongs = [_times(network.dev_wrong, weights[k % n_parts]) for k, network in enumerate(result.networks)]
+    errors = _corrected_errors(task, result, wrongs, repeats, n_train)
     networks = []
     for index, (network, error) in enumerate(zip(result.networks, errors, strict=True)):
         left_out, left_wrong = _left_out_errors(network, watched, trained_on[index].train)
@@ -227,9 +229,9 @@ def _networks(
                 stop_reason=network.stop_reason,
                 best_epoch=network.best_epoch,
                 epochs=network.epochs,
-                train_wrong=round(network.train_error * n_train),
+                train_wrong=rows_of_error(trained_on[index].train, network.train_error),
                 error=error,
-                wrong=network.dev_wrong,
+                wrong=wrongs[index],
                 seconds=result.seconds / len(result.networks),
                 left_out=left_out,
                 left_wrong=left_wrong,
@@ -238,37 +240,55 @@ def _networks(
     return networks
 
 
+def _times(rows: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    return rows if weights is None else rows * weights
+
+
 def _corrected_errors(
-    task: LearningCurveTask, result: TrialResult, repeats: Sequence[int], n_train: int
+    task: LearningCurveTask, result: TrialResult, wrong: Sequence[np.ndarray], repeats: Sequence[int], n_train: int
 ) -> list[float]:
-    """The dev error of each network, which allows for the choice of its epoch if that was made by the error."""
-    errors = [float(network.dev_wrong.mean()) if network.best_epoch else 1.0 for network in result.networks]
+    """The dev error of each network, which allows for the choice of its epoch if that was made by the error.
+
+    ``wrong``: for each network (n_dev,), times the rows' weights.  A fold's error is times its rows' mean weight, so
+    that the mean over all rows is that of the folds together.
+    """
+    errors = [
+        float(of_rows.mean()) if network.best_epoch else 1.0
+        for network, of_rows in zip(result.networks, wrong, strict=True)
+    ]
     if not METRICS[task.definition.training.monitor].is_shown_by(ERROR):
         return errors
     stopping = task.stopping(n_train)
     first = first_stop(stopping.min_updates, task.updates(n_train))
     runs = [NetworkRun(fold_losses=losses, first_stop=first) for losses in result.dev_fold_losses]
-    folds = dev_layout(task.dataset, 1).split(task.dev_folds)
-    sizes = np.array([np.bincount(fold, minlength=N_DEV_FOLDS) for fold in folds])
+    layout, weights = dev_layout(task.dataset, 1), task.dataset.dev_weights
+    of_rows = zip(layout.split(task.dev_folds), layout.split_weights(weights), strict=True)
+    sizes = np.array([np.bincount(fold, weights=each, minlength=N_DEV_FOLDS) for fold, each in of_rows])
+    shares = np.array(layout.dev_sizes(weights)) / layout.sizes
     if task.pools_epochs:
         if not all(network.best_epoch for network in result.networks):
             return errors
         rng = task.rng(n_train, repeats[0], len(sizes), 1)
-        return [float(e) for e in pooled_epoch_corrected_errors(runs, sizes, patience=stopping.patience, rng=rng)]
+        pooled = pooled_epoch_corrected_errors(runs, sizes, patience=stopping.patience, rng=rng)
+        return [float(error) for error in pooled * shares]
     for index, network in enumerate(result.networks):
         if network.best_epoch:
             repeat, place = divmod(index, len(sizes))
             rng = task.rng(n_train, repeats[repeat], place, 1)
             (error,) = epoch_corrected_errors([runs[index]], sizes[place], patience=stopping.patience, rng=rng)
-            errors[index] = float(error)
+            errors[index] = float(error * shares[place])
     return errors
 
 
 def _left_out_errors(network: TrainedNetwork, watched: Table | None, train: Table) -> tuple[np.ndarray, np.ndarray]:
-    """(n_watched,) which rows the network was not trained on, and which of these it has wrong; empty if none."""
+    """(n_watched,) which rows the network was not trained on, and which of these it has wrong; empty if none.
+
+    Both are times the rows' weights, if they have any.
+    """
     left_out = np.zeros(0, bool) if watched is None else ~np.isin(watched.rows, train.rows)
     if watched is None or not left_out.any():
         return np.zeros(0, bool), np.zeros(0, bool)
     wrong = np.zeros(len(watched), bool)
     wrong[left_out] = network.predict(watched.inputs.rows(left_out)) != watched.y[left_out]
-    return left_out, wrong
+    weights = None if watched.weights is None else relative(watched.weights)
+    return _times(left_out, weights), _times(wrong, weights)

@@ -35,6 +35,7 @@ class Evaluator:
             fill, inputs = examples.block(start, stop, buffers)
             labels = self._output.labels(examples.y[start:stop])
             self._chunks.append(([*fill, *forward.calls(inputs[None])], labels, forward.logits))
+        self._error_weights = examples.relative_error_weights
 
     def measure(self) -> list[Measured]:
         """Measure every network with the present θ."""
@@ -48,9 +49,15 @@ class Evaluator:
             losses = losses * (weights / (weights.mean() or 1))
         # One network at a time, so that the number of networks does not change the bits of a sum.
         return [
-            Measured(float(np.add.reduce(losses[k])) / n, int(np.count_nonzero(wrong[k])) / n, wrong[k], losses[k])
+            Measured(float(np.add.reduce(losses[k])) / n, self._wrong(wrong[k]) / n, wrong[k], losses[k])
             for k in range(self._K)
         ]
+
+    def _wrong(self, wrong: Array) -> float:
+        weights = self._error_weights
+        if weights is None:
+            return int(np.count_nonzero(wrong))
+        return min(float(np.add.reduce(wrong * weights)), len(wrong))  # the sum of all weights may be rounded up
 
 
 def logits_of(architecture: Architecture, theta: Array, inputs: Sequence[Inputs], block: int | None = None) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tuner.errors import ArgumentError
 from tuner.inputs import Inputs
+from tuner.metrics import relative
 from tuner.nn.arrays import Array, Ints
 from tuner.nn.calls import Call, run
 from tuner.nn.memory import aligned
@@ -19,12 +20,14 @@ from tuner.nn.memory import aligned
 class Examples:
     """X (n, n_features) of floats, y (n,) of class numbers from 0, and optional weights (n,) ≥ 0.
 
-    Weights are relative: the cost is Σ w·loss / Σ w.  Errors always count examples, whatever their weights.
+    ``weights`` are relative: the cost is Σ w·loss / Σ w.  Errors count examples alike, unless ``error_weights``,
+    relative too, say what each counts for: the two differ where classes have weights in the cost.
     """
 
     X: Array | Inputs
     y: Ints = field(repr=False)
     weights: Array | None = field(default=None, repr=False)
+    error_weights: Array | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -50,19 +53,21 @@ class Examples:
             label = y.min() if y.min() < 0 else y.max()
             raise ArgumentError(f"{name}: expected classes 0 to {n_classes - 1} in y, got {label}")
         inputs = X if isinstance(X, Inputs) else with_ones(X, dtype)
-        return Prepared(inputs, y.astype(np.int64, copy=False), self._relative_weights(name, dtype), dtype)
+        in_cost, in_errors = (self._checked_weights(name, key) for key in ("weights", "error_weights"))
+        of_rows = None if in_cost is None else relative(in_cost).astype(dtype)
+        return Prepared(inputs, y.astype(np.int64, copy=False), of_rows, dtype, in_errors)
 
-    def _relative_weights(self, name: str, dtype: type[np.floating]) -> Array | None:
-        """Return the weights as multiples of their mean."""
-        if self.weights is None:
+    def _checked_weights(self, name: str, key: str) -> Array | None:
+        given = getattr(self, key)
+        if given is None:
             return None
-        weights = np.asarray(self.weights, dtype=np.float64)
+        weights = np.asarray(given, dtype=np.float64)
         if weights.shape != (len(self.y),):
-            raise ArgumentError(f"{name}: expected weights of shape ({len(self.y)},), got {weights.shape}")
-        _finite(name, "weights", weights)
+            raise ArgumentError(f"{name}: expected {key} of shape ({len(self.y)},), got {weights.shape}")
+        _finite(name, key, weights)
         if weights.min() < 0 or not weights.sum() > 0:
-            raise ArgumentError(f"{name}: expected weights ≥ 0, not all 0, got {weights.min():g}")
-        return np.asarray(weights / weights.mean(), dtype=dtype)
+            raise ArgumentError(f"{name}: expected {key} ≥ 0, not all 0, got {weights.min():g}")
+        return weights
 
 
 @dataclass(frozen=True)
@@ -71,13 +76,14 @@ class Prepared:
 
     Adding a bias and summing its gradient are thus part of the matrix products.  ``inputs`` is that array
     (n, n_features + 1), or X with the flags of categories as their places, which are written out for a block of rows at
-    a time.  ``weights`` are multiples of their mean.
+    a time.  ``weights`` are multiples of their mean, ``error_weights`` as given.
     """
 
     inputs: Array | Inputs
     y: Ints
     weights: Array | None
     dtype: type[np.floating[Any]]
+    error_weights: Array | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -89,9 +95,14 @@ class Prepared:
 
     def rows(self, chosen: Ints) -> Prepared:
         """Return some of the examples."""
-        weights = None if self.weights is None else self.weights[chosen]
+        weights, in_errors = (None if each is None else each[chosen] for each in (self.weights, self.error_weights))
         inputs = self.inputs.rows(chosen) if isinstance(self.inputs, Inputs) else self.inputs[chosen]
-        return Prepared(inputs, self.y[chosen], weights, self.dtype)
+        return Prepared(inputs, self.y[chosen], weights, self.dtype, in_errors)
+
+    @property
+    def relative_error_weights(self) -> Array | None:
+        """The weights in the error as multiples of their mean; None if all are alike."""
+        return None if self.error_weights is None else relative(self.error_weights)
 
     def gather(self, chosen: Ints, out: Array) -> None:
         """Write some of the examples into ``out`` (rows, n_features + 1)."""

@@ -31,6 +31,7 @@ class Lane:
         self.hyperparameters = plan.hyperparameters[number]
         self.train = plan.trains[number]
         self.dev = None if plan.devs is None else plan.devs[number]
+        self.dev_weights = None if self.dev is None else self.dev.relative_error_weights
         self.streams = streams(seed)
         if initial is None:
             initial = plan.architecture.initial(self.streams["initialization"], self.hyperparameters.initializer)
@@ -69,7 +70,8 @@ class Lane:
         else:
             self._append(train.cost, train.error, dev.cost, dev.error)
             self.on_dev = dev
-            self.monitored = METRICS[self.plan.stopping.monitor].of(dev, self.dev.y)
+            monitor = METRICS[self.plan.stopping.monitor]
+            self.monitored = monitor.of(dev, self.dev.y, self.dev_weights)
 
     def judge(self, epoch: int, theta: Array, updates: int) -> None:
         """Is a recorded epoch (from 1) the best, is it the last?  ``updates``: those that ``min_updates`` asks for."""

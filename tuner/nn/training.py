@@ -14,7 +14,7 @@ from tuner.arguments import one_of
 from tuner.dev_layout import DevLayout
 from tuner.errors import ArgumentError
 from tuner.inputs import Inputs
-from tuner.metrics import METRICS, Measured
+from tuner.metrics import METRICS, Measured, relative
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array, Bools
 from tuner.nn.checkpoint import Start, checkpoint_of, restore
@@ -252,8 +252,11 @@ class TrainingLoop:
             self._end(StopReason.STOPPED)
             return
         monitor, sizes = METRICS[self.plan.stopping.monitor], tuple(len(lane.on_dev.wrong) for lane in lanes)
-        y = np.concatenate([lane.dev.y for lane in lanes if lane.dev is not None])
-        value = monitor.value(DevLayout(sizes, len(y)), [lane.on_dev for lane in lanes], y)
+        devs = [lane.dev for lane in lanes if lane.dev is not None]
+        y = np.concatenate([dev.y for dev in devs])
+        of_rows = [dev.error_weights for dev in devs if dev.error_weights is not None]
+        weights = relative(np.concatenate(of_rows)) if of_rows else None
+        value = monitor.value(DevLayout(sizes, len(y)), [lane.on_dev for lane in lanes], y, weights)
         for lane in lanes:
             lane.monitored = value
 

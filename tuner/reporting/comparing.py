@@ -16,6 +16,7 @@ from tuner.reporting.faces import Faces, Shown
 from tuner.reporting.report import Report
 from tuner.reporting.rows import error_rows, gap_rows
 from tuner.reporting.sentences import outcome_name, probability
+from tuner.storage import StudyRecord
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def pair(first: Report, other: Report) -> Pairing | None:
         _count_wrong(first, other)
         and a.fingerprint == b.fingerprint
         and np.array_equal(np.sort(a.dev_rows), np.sort(b.dev_rows))
+        and _same_weights(a, b)
     )
     if not same or old is None or new is None:
         return None
@@ -122,6 +124,13 @@ def _in_row_order(report: Report) -> np.ndarray:
     return wrong[np.argsort(report.record.dev_rows, kind="stable")]
 
 
+def _same_weights(a: StudyRecord, b: StudyRecord) -> bool:
+    if a.dev_weights is None or b.dev_weights is None:
+        return a.dev_weights is b.dev_weights
+    one, other = a.dev_weights[np.argsort(a.dev_rows)], b.dev_weights[np.argsort(b.dev_rows)]
+    return np.array_equal(one, other)
+
+
 def _against(first: Report, other: Report) -> str:
     names = f"{other.record.name} compared with {first.record.name}"
     a, b = (report.diagnosis.errors.get("dev_corrected") for report in (first, other))
@@ -135,10 +144,12 @@ def _against(first: Report, other: Report) -> str:
         difference = f"{points(b.value - a.value)} percentage points (pp) ({span(low, high)})"
         unlike = "dev rows differ" if _count_wrong(first, other) else "metrics do not both count wrong rows"
         return f"{errors}, a difference of {difference}{apart}. Their {unlike}."
+    by_weight = "" if first.record.dev_weights is None else ", by their weights,"
     return (
-        f"{errors}. On the same {count(len(first.record.dev_y), 'dev row')}, {paired.only_first:,.0f} are wrong only "
-        f"in the best trial of {first.record.name} and {paired.only_other:,.0f} only in that of {other.record.name}. "
-        "Allowing for the choice of both, the probability of so large a difference, if they were equally good, is "
+        f"{errors}. On the same {count(len(first.record.dev_y), 'dev row')},{by_weight} {paired.only_first:,.0f} are "
+        f"wrong only in the best trial of {first.record.name} and {paired.only_other:,.0f} only in that of "
+        f"{other.record.name}. Allowing for the choice of both, the probability of so large a difference, if they were "
+        "equally good, is "
         f"{probability(paired.chance_equal)}."
     )
 

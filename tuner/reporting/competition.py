@@ -38,15 +38,21 @@ def competition_of(
     earlier = [trial for trial in record.earlier if trial.networks and record.dev_layout(trial) == layout]
     return Competition(
         trials=[runs_of(trial, record, definition) for trial in (*judged, *earlier)],
-        fold_sizes=np.bincount(record.dev_fold, minlength=N_DEV_FOLDS),
+        fold_sizes=fold_sizes(record),
         losses=np.stack([*losses, *(dev_losses(record, trial) for trial in earlier)]),
+        row_weights=record.dev_weights,
         patience=definition.training.patience,
         looks=layout.networks_per_row,
         folds=layout.has_folds,
         groups=record.dev_groups,
-        weights=None if metric.class_weights is None else metric.weighted(alike, record.dev_y),
+        weights=None if metric.class_weights is None else metric.weighted(alike, record.dev_y, record.dev_weights),
         epochs_by_loss=epochs_by_loss(definition),
     )
+
+
+def fold_sizes(record: StudyRecord) -> NDArray[Any]:
+    """Return the dev rows of each fold, or the sum of their weights, (20,)."""
+    return np.bincount(record.dev_fold, weights=record.dev_weights, minlength=N_DEV_FOLDS)
 
 
 def epochs_by_loss(definition: StudyDefinition) -> bool:
@@ -61,7 +67,8 @@ def by_weighted_losses(
     """Return the competition by the weighted losses, (trials, n_dev), if their sums over the folds were recorded."""
     if not epochs_by_loss(definition) or not definition.trainer_kind.has_dev_folds:
         return competition
-    weights = METRICS[definition.search.metric].weighted(np.ones(len(record.dev_y)), record.dev_y)
+    metric = METRICS[definition.search.metric]
+    weights = metric.weighted(np.ones(len(record.dev_y)), record.dev_y, record.dev_weights)
     for trial in (*record.judged, *record.earlier):
         rows = record.dev_layout(trial).split(weights)
         for network, of_rows in zip(trial.networks, rows, strict=True):
@@ -82,9 +89,10 @@ def corrected_classes(
     losses = held_out_losses(competition, rng=random_stream(definition, CORRECTING))
     if weighted.can_replay:
         rechosen = rechosen_error(weighted, rng=random_stream(definition, CORRECTING))
-        without_epochs = METRICS[definition.search.metric].mean(losses, record.dev_y)
-        losses = np.minimum(losses * (rechosen / without_epochs if without_epochs else 1.0), 1.0)
-    return class_errors(record.dev_y, losses, record.class_names)
+        without_epochs = METRICS[definition.search.metric].mean(losses, record.dev_y, record.dev_weights)
+        most = 1.0 if record.dev_weights is None else record.dev_weights
+        losses = np.minimum(losses * (rechosen / without_epochs if without_epochs else 1.0), most)
+    return class_errors(record.dev_y, losses, record.class_names, record.dev_weights)
 
 
 def kept_trial(

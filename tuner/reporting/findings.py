@@ -25,8 +25,9 @@ from tuner.analysis import (
     corrected_dev_error,
     diagnose,
     disputed_by,
-    effective_examples,
+    effective_weighted,
     epoch_corrected_errors,
+    independent_examples,
     resolution,
     seeds_error,
     simplest_tied,
@@ -35,8 +36,8 @@ from tuner.analysis import (
     tied_with_best,
     within_one_standard_error,
 )
-from tuner.dev_layout import N_DEV_FOLDS, DevLayout
-from tuner.metrics import ERROR, METRICS, Metric
+from tuner.dev_layout import DevLayout
+from tuner.metrics import ERROR, METRICS, Metric, effective_rows
 from tuner.nn import Architecture
 from tuner.reporting.competition import (
     CORRECTING,
@@ -45,6 +46,7 @@ from tuner.reporting.competition import (
     corrected_classes,
     dev_losses,
     epochs_by_loss,
+    fold_sizes,
     kept_trial,
     random_stream,
     runs_of,
@@ -99,8 +101,9 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     place = judged.index(best)
     metric = METRICS[definition.search.metric]
     losses = np.stack([dev_losses(record, trial) for trial in judged])
-    classes = class_errors(record.dev_y, losses[place], record.class_names) if metric.counts_wrong else []
-    weighted = metric.weighted(losses, record.dev_y)
+    weights = record.dev_weights
+    classes = class_errors(record.dev_y, losses[place], record.class_names, weights) if metric.counts_wrong else []
+    weighted = metric.weighted(losses, record.dev_y, weights)
     members = tied_with_best(weighted, place, record.dev_groups)
     sizes = n_parameters(record, definition, [trial.params.get("hidden") for trial in judged])
     strengths = _strengths(judged)
@@ -145,23 +148,23 @@ def _diagnosis(
 ) -> Diagnosis:
     """Diagnose the error, selection-corrected if trials were chosen by the error."""
     layout, n_dev = record.dev_layout(best), len(record.dev_y)
-    counts_wrong, groups = METRICS[definition.search.metric].counts_wrong, record.dev_groups
+    counts_wrong = METRICS[definition.search.metric].counts_wrong
     wrong = sum(one.dev_wrong for one in best.networks) / layout.networks_per_row
     rng = random_stream(definition, CORRECTING)
-    effective = None
-    if groups is not None:  # without knowing which rows are wrong, each group counts once
-        effective = (
-            effective_examples(competition.losses[place], groups, rng=rng) if counts_wrong else len(np.unique(groups))
-        )
+    effective = dev_examples(record, competition.losses[place] if counts_wrong else None, rng)
     corrected = None
     if competition.had_a_choice and counts_wrong:
         corrected = corrected_dev_error(competition, place, rng=rng, n_effective=effective)
     dev = ErrorEstimate.measured(wrong, n_dev, effective)
+    share = None
+    if record.dev_weights is not None:  # those of the training rows are like them, and which are wrong is not stored
+        losses = competition.losses[place] if counts_wrong else None
+        share = weighted_examples(record.dev_weights, losses) / n_dev
     return diagnose(
-        train=_train_estimate(best, layout),
+        train=_train_estimate(best, layout, share),
         dev=dev,
         dev_corrected=corrected,
-        train_dev=train_dev_estimate(best),
+        train_dev=train_dev_estimate(best, share),
         test=test_estimate(record, best),
         baseline=baseline,
         material_gap=material_gap,
@@ -170,23 +173,46 @@ def _diagnosis(
     )
 
 
+def dev_examples(record: StudyRecord, losses: NDArray[Any] | None, rng: np.random.Generator) -> float | None:
+    """Return how many independent dev rows of one weight there are; None if each row is one.
+
+    ``losses``: (n_dev,) of the rows' errors; None where it is not known which are wrong: then each group counts once.
+    """
+    groups, weights = record.dev_groups, record.dev_weights
+    if losses is not None:
+        return independent_examples(losses, groups, weights, rng=rng)
+    alike = None if weights is None else effective_rows(weights)
+    return alike if groups is None else min(len(np.unique(groups)), alike or math.inf)
+
+
+def weighted_examples(weights: NDArray[Any], losses: NDArray[Any] | None) -> float:
+    """Return how many rows of one weight the dev rows say as much as; ``losses`` as for :func:`dev_examples`."""
+    return effective_rows(weights) if losses is None else effective_weighted(losses, weights)
+
+
 def _best_known(dev: ErrorEstimate, references: Mapping[str, float | None]) -> ErrorEstimate:
     """Return the lowest dev error of the network and the reference models, all of them on the same rows."""
     errors = [error for error in references.values() if error is not None]
     return min([dev, *(replace(dev, value=error, low_from=None) for error in errors)], key=lambda one: one.value)
 
 
-def _train_estimate(trial: TrialRecord, layout: DevLayout) -> ErrorEstimate:
-    """Return the train error of a trial's networks; rows that several of them trained on count once."""
+def _train_estimate(trial: TrialRecord, layout: DevLayout, share: float | None) -> ErrorEstimate:
+    """Return the train error of a trial's networks; rows that several of them trained on count once.
+
+    ``share``: the part of the rows that they are worth, having weights.
+    """
     wrong = [network.train_wrong for network in trial.networks]
-    return ErrorEstimate.measured(*layout.train_loss(wrong, [network.n_train for network in trial.networks]))
+    total, n = layout.train_loss(wrong, [network.n_train for network in trial.networks])
+    return ErrorEstimate.measured(total, n, None if share is None else share * n)
 
 
-def train_dev_estimate(trial: TrialRecord) -> ErrorEstimate | None:
+def train_dev_estimate(trial: TrialRecord, share: float | None) -> ErrorEstimate | None:
     """Return the train-dev error, the mean over networks; None without a train-dev set."""
     counts = [network.train_dev_wrong for network in trial.networks if network.train_dev_wrong is not None]
     of = trial.networks[0].n_train_dev
-    return ErrorEstimate.measured(sum(counts) / len(counts), of) if counts and of else None
+    if not counts or not of:
+        return None
+    return ErrorEstimate.measured(sum(counts) / len(counts), of, None if share is None else share * of)
 
 
 def test_estimate(record: StudyRecord, best: TrialRecord) -> ErrorEstimate | None:
@@ -197,7 +223,7 @@ def test_estimate(record: StudyRecord, best: TrialRecord) -> ErrorEstimate | Non
 
 def references(record: StudyRecord) -> dict[str, float | None]:
     """Return the dev errors of the reference models; None for what is unknown."""
-    counts = np.bincount(record.dev_y)
+    counts = np.bincount(record.dev_y, weights=record.dev_weights)
     majority = float(1 - counts.max() / counts.sum()) if counts.sum() else None
     return {"majority": majority, "logistic_regression": None, **(record.facts.references or {})}
 
@@ -240,14 +266,17 @@ def _uncertainty(
     dev = diagnosis.errors["dev_corrected"]
     if dev is None or not dev.n:
         return None
-    layout, independent = record.dev_layout(best), dev.n_effective
+    layout = record.dev_layout(best)
+    weights = layout.split(np.ones(len(record.dev_y)) if record.dev_weights is None else record.dev_weights)
     losses = [network.dev_losses for network in best.networks]
+    independent = None if record.dev_groups is None else dev.n_effective  # the spread of losses shows the weights
     if layout.has_folds:
-        sizes = np.array([len(each) for each in losses])
-        training = spread_beyond_folds(np.array([each.mean() for each in losses]), sizes)
+        sizes = np.array([effective_rows(of_rows) for of_rows in weights])
+        errors = [each.sum() / of_rows.sum() for each, of_rows in zip(losses, weights, strict=True)]
+        training = spread_beyond_folds(np.array(errors), sizes)
     else:
         training = spread_beyond_rows(np.stack(layout.sets(losses)), independent)
-    rows = math.sqrt(dev.value * (1 - dev.value) / (independent or dev.n))
+    rows = math.sqrt(dev.value * (1 - dev.value) / (dev.n_effective or dev.n))
     return Uncertainty(rows=rows, training=training, choice=spread_beyond_rows(tied, independent))
 
 
@@ -257,10 +286,11 @@ def _seeds_error(record: StudyRecord, definition: StudyDefinition, best: TrialRe
     if layout.has_folds:
         return None
     wrong = np.stack(layout.sets([network.dev_losses for network in best.networks]))
+    weights = record.dev_weights
+    effective = None if weights is None else weighted_examples(weights, wrong.mean(axis=0))
     if not epochs_by_loss(definition) or METRICS[definition.search.metric].class_weights is not None:
-        return seeds_error(wrong)
-    sizes = np.bincount(record.dev_fold, minlength=N_DEV_FOLDS)
+        return seeds_error(wrong, n_effective=effective)
     patience, rng = definition.training.patience, random_stream(definition, CORRECTING)
-    return seeds_error(
-        wrong, epoch_corrected_errors(runs_of(best, record, definition), sizes, patience=patience, rng=rng)
-    )
+    runs, sizes = runs_of(best, record, definition), fold_sizes(record)
+    errors = epoch_corrected_errors(runs, sizes, patience=patience, rng=rng)
+    return seeds_error(wrong, errors, n_effective=effective)

@@ -42,7 +42,7 @@ def dev_error(trial: TrialRecord) -> float | None:
     return _share((network.dev_wrong, network.n_dev) for network in trial.networks)
 
 
-def _share(counts: Iterable[tuple[int, int]]) -> float | None:
+def _share(counts: Iterable[tuple[float, int]]) -> float | None:
     """Return all wrong over all examples; None without examples."""
     wrong, of = (sum(column) for column in zip((0, 0), *counts, strict=True))
     return wrong / of if of else None

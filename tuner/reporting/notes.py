@@ -231,12 +231,14 @@ def _zeros(record: StudyRecord, definition: StudyDefinition, findings: Findings)
 
 def _groups(record: StudyRecord, findings: Findings) -> str:
     dev = findings.diagnosis.errors.get("dev")
-    if record.dev_groups is None or dev is None or dev.n_effective is None:
+    if dev is None or dev.n_effective is None:
         return ""
-    return (
-        f"Dev rows come in groups whose errors are correlated: {count(len(record.dev_y), 'row')} count as "
-        f"{dev.n_effective:,.0f} independent rows."
-    )
+    have = [
+        "come in groups whose errors are correlated" if record.dev_groups is not None else "",
+        "have weights" if record.dev_weights is not None else "",
+    ]
+    rows = f"{dev.n_effective:,.0f} independent rows" + (" of one weight" if record.dev_weights is not None else "")
+    return f"Dev rows {join(list(filter(None, have)))}: {count(len(record.dev_y), 'row')} count as {rows}."
 
 
 def _test_evaluations(record: StudyRecord, findings: Findings) -> list[str]:
@@ -249,7 +251,7 @@ def _test_evaluations(record: StudyRecord, findings: Findings) -> list[str]:
         )
     others = [one for one in evaluations if best is None or one.trial_number != best.number]
     for one in others[-1:]:
-        error = ErrorEstimate.measured(one.wrong, one.n)
+        error = ErrorEstimate.measured(one.wrong, one.n, one.n_effective)
         trial = "" if one.trial_number is None else f" of trial {one.trial_number}"
         sentences.append(f"Test error of the model{trial}: {percent(error.value)} ({span(error.low, error.high)}).")
     return sentences

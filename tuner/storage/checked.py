@@ -128,6 +128,10 @@ FLAG = Kind("true or false", lambda value: type(value) is bool or (type(value) i
 FINITE = Kind("a finite number", lambda value: type(value) in (float, int) and math.isfinite(value))
 NUMBER = Kind("a number", lambda value: type(value) in (float, int) and not math.isnan(value))
 POSITIVE = Kind("a finite number ≥ 0", lambda value: type(value) in (float, int) and 0 <= value < math.inf)
+ROWS = Kind(
+    f"a number of rows, at most {MOST}",
+    lambda value: type(value) in (int, float) and 0 <= value <= MOST,
+)
 MOMENT = Kind(
     "a time in seconds since 1970", lambda value: type(value) in (float, int) and 0 <= value <= LATEST_SECONDS
 )

@@ -56,6 +56,25 @@ def upgrade_to_7(connection: Connection) -> None:
     _add_jobs(connection)
 
 
+def add_weights(connection: Connection) -> None:
+    """Weights of dev rows, none in earlier studies; wrong rows may be counted by them.
+
+    A column of SQLite takes any number, whatever its type says.
+    """
+    dialect = connection.dialect
+    bits, double = (kind().compile(dialect=dialect) for kind in (sa.LargeBinary, sa.Double))
+    connection.execute(sa.text(f"ALTER TABLE tuner_studies ADD COLUMN dev_weights {bits}"))
+    if dialect.name == "sqlite":
+        return
+    for table, columns in (
+        ("tuner_networks", ("train_wrong", "train_dev_wrong", "dev_wrong")),
+        ("tuner_learning", ("train_wrong",)),
+        ("tuner_test_looks", ("wrong",)),
+    ):
+        changes = ", ".join(f"ALTER COLUMN {column} TYPE {double}" for column in columns)
+        connection.execute(sa.text(f"ALTER TABLE {table} {changes}"))
+
+
 def _add_jobs(connection: Connection) -> None:
     """The reference models of a new study, to be trained once; earlier studies have theirs."""
     sa.Table(

@@ -178,7 +178,7 @@ def _sums(trial_id: Any) -> list[Any]:
     """The wrong and all examples of a trial's networks together."""
     n = tables.networks.c
     return [
-        sa.select(sa.func.sum(n[name], type_=sa.Integer)).where(n.trial_id == trial_id).scalar_subquery().label(name)
+        sa.select(sa.func.sum(n[name], type_=sa.Double)).where(n.trial_id == trial_id).scalar_subquery().label(name)
         for name in ("train_wrong", "n_train", "dev_wrong", "n_dev")
     ]
 

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from tuner.analysis import LearningNetwork
 
 
+ROUNDING = 1e-6
+"""By which sums of relative weights may miss."""
+
+
 @dataclass(frozen=True)
 class TrialRecord:
     """One trial as it lies in the database; ``params`` are named and scaled as people read them.
@@ -79,7 +83,8 @@ class TrialRecord:
 class HeldOutEvaluation:
     """A trial's model, evaluated on the test set: when (seconds since 1970), and the wrong of ``n`` examples.
 
-    ``n_effective``: for how many independent rows the ``n`` count; None where each is.
+    ``wrong`` is a sum of relative weights, if rows have any.  ``n_effective``: for how many independent rows the ``n``
+    count; None where each is.
     """
 
     trial_number: int | None
@@ -94,11 +99,12 @@ class HeldOutEvaluation:
 class StudyRecord(StoredStudy):
     """A study with its trials, in the order of their numbers; ``storage`` is empty once the database is gone.
 
-    ``dev_rows``, ``dev_y``, ``dev_groups``, ``dev_fold`` run over the dev examples in the order of every
-    ``dev_losses``; with folds the networks of a trial hold consecutive stretches of them, with several seeds each
-    network holds them all. ``beside``: the names of all studies of the database. ``earlier``: the judged trials of the
-    study that this one began with, and of those before it, where they were judged on the same dev rows.
-    ``unrecorded``: how many trials another program added, which are not among the ``trials``.
+    ``dev_rows``, ``dev_y``, ``dev_groups``, ``dev_weights`` (multiples of their mean, None: all alike), ``dev_fold``
+    run over the dev examples in the order of every ``dev_losses``; with folds the networks of a trial hold consecutive
+    stretches of them, with several seeds each network holds them all. ``beside``: the names of all studies of the
+    database. ``earlier``: the judged trials of the study that this one began with, and of those before it, where they
+    were judged on the same dev rows. ``unrecorded``: how many trials another program added, which are not among the
+    ``trials``.
     """
 
     storage: str
@@ -111,6 +117,7 @@ class StudyRecord(StoredStudy):
     test_rows: np.ndarray
     test_evaluations: list[HeldOutEvaluation]
     trials: list[TrialRecord]
+    dev_weights: np.ndarray | None = None
     unrecorded: int = 0
     beside: tuple[str, ...] = ()
     earlier: tuple[TrialRecord, ...] = ()
@@ -121,7 +128,7 @@ class StudyRecord(StoredStudy):
 
     def has_dev_rows_of(self, other: StudyRecord) -> bool:
         """Whether both studies judge their trials on the same dev rows, in the same order."""
-        names = ("dev_rows", "dev_y", "dev_fold")
+        names = ("dev_rows", "dev_y", "dev_weights", "dev_fold")
         return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
 
     @property
@@ -174,7 +181,7 @@ def read_study(database: Database, name: str) -> StudyRecord:
         _check_dev_set(name, row)
         trials = _read_trials(connection, row.study_id, len(row.dev_rows) // 8)
         unrecorded = count_states(connection, row.study_id).unrecorded
-    groups = row.dev_groups
+    groups, weights = row.dev_groups, row.dev_weights
     return StudyRecord(
         **stored_values(row),
         storage=mask(database.url),
@@ -183,6 +190,7 @@ def read_study(database: Database, name: str) -> StudyRecord:
         dev_rows=np.frombuffer(row.dev_rows, "<i8"),
         dev_y=np.frombuffer(row.dev_classes, "<i4").astype(np.int64),
         dev_groups=None if groups is None else np.frombuffer(groups, "<i8"),
+        dev_weights=None if weights is None else np.frombuffer(weights, "<f8"),
         dev_fold=np.frombuffer(row.dev_folds, "u1"),
         test_rows=np.frombuffer(row.test_rows, "<i8"),
         test_evaluations=[HeldOutEvaluation(*look) for look in looks],
@@ -208,12 +216,19 @@ def _check_dev_set(name: str, row: Any) -> None:
             len(folds) == n and bool((folds < N_DEV_FOLDS).all()),
             f"the folds of {n} dev rows, from 0 to {N_DEV_FOLDS - 1}",
         ),
+        "dev_weights": (row.dev_weights is None or _are_weights(row.dev_weights, n), f"the weights of {n} dev rows"),
         "dev_groups": (row.dev_groups is None or len(row.dev_groups) == 8 * n, f"the groups of {n} dev rows"),
         "test_rows": (bool((test_rows >= 0).all()), "the numbers of rows"),
     }
     for column, (is_right, what) in expected.items():
         if not is_right:
             raise BadValueError(tables.studies.name, column, getattr(row, column), what, where=f"study {name!r}, ")
+
+
+def _are_weights(packed: bytes, n: int) -> bool:
+    """Whether these are n weights, multiples of their mean."""
+    weights = np.frombuffer(packed, "<f8")
+    return len(weights) == n and bool((weights >= 0).all()) and bool(abs(weights.mean() - 1) < ROUNDING)
 
 
 def _check_trial(study_id: int, n_dev: int, row: Any, sampled: Collection[str], networks: list[NetworkRecord]) -> None:
@@ -238,6 +253,9 @@ def _check_trial(study_id: int, n_dev: int, row: Any, sampled: Collection[str], 
     if not (sizes.covers_once or all(size == n_dev for size in sizes.sizes)) or not networks:
         expected = f"the {n_dev} dev rows of the study, all or shared"
         raise BadValueError(tables.networks.name, "n_dev", list(sizes.sizes), expected, where=where)
+    wrong = sum(network.dev_wrong for network in networks)
+    if wrong > sum(sizes.sizes) * (1 + ROUNDING):
+        raise BadValueError(tables.networks.name, "dev_wrong", wrong, f"at most {sum(sizes.sizes)} in all", where=where)
     if row.state is OptunaState.COMPLETE and any(len(network.dev_losses) != network.n_dev for network in networks):
         raise BadValueError(tables.networks.name, "dev_bits", b"", "what every complete trial has", where=where)
 

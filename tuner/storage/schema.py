@@ -41,6 +41,7 @@ from tuner.storage.migrations import (
     add_layers,
     add_learning,
     add_left_out,
+    add_weights,
     allow_unknown_costs,
     upgrade_to_7,
 )
@@ -52,6 +53,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_left_out,
     add_effective_looks,
     upgrade_to_7,
+    add_weights,
 ]
 """``MIGRATIONS[n]`` brings our tables from schema version n + 1 to n + 2; to change a table, append one function."""
 

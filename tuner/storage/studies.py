@@ -62,6 +62,7 @@ class NewStudy:
     budget: int
     facts: StudyFacts
     encoding: dict[str, Any] = field(default_factory=dict)
+    dev_weights: np.ndarray | None = None
     offers: Sequence[WarmStartTrial] = ()
     n_repeated: int = 0
     distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
@@ -151,12 +152,14 @@ def read_points(database: Database, study_id: int) -> list[tuple[int, dict[str, 
         return [(number, json.loads(text), value) for number, text, value in connection.execute(query)]
 
 
-def read_dev_set(database: Database, study_id: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers and class indices of a study's dev examples."""
+def read_dev_set(database: Database, study_id: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Row numbers, class indices and weights of a study's dev examples."""
     s = tables.studies.c
     with database.reading() as connection:
-        row = connection.execute(sa.select(s.dev_rows, s.dev_classes).where(s.study_id == study_id)).one()
-    return np.frombuffer(row.dev_rows, "<i8"), np.frombuffer(row.dev_classes, "<i4")
+        query = sa.select(s.dev_rows, s.dev_classes, s.dev_weights).where(s.study_id == study_id)
+        row = connection.execute(query).one()
+    weights = None if row.dev_weights is None else np.frombuffer(row.dev_weights, "<f8")
+    return np.frombuffer(row.dev_rows, "<i8"), np.frombuffer(row.dev_classes, "<i4"), weights
 
 
 def read_encoding(database: Database, study_id: int) -> dict[str, Any]:
@@ -216,7 +219,7 @@ def insert_name(connection: Connection, name: str, direction: StudyDirection = S
 def _insert(connection: Connection, study: NewStudy, now: float) -> None:
     study_id = insert_name(connection, study.name)
     connection.execute(tables.jobs.insert().values(study_id=study_id, attempts=0))
-    groups = study.dev_groups
+    groups, weights = study.dev_groups, study.dev_weights
     for offer in study.offers[: study.n_repeated]:
         insert_waiting(connection, study_id, offer.sampled, study.distributions)
     connection.execute(
@@ -231,6 +234,7 @@ def _insert(connection: Connection, study: NewStudy, now: float) -> None:
             dev_rows=study.dev_rows.astype("<i8").tobytes(),
             dev_classes=study.dev_classes.astype("<i4").tobytes(),
             dev_groups=None if groups is None else groups.astype("<i8").tobytes(),
+            dev_weights=None if weights is None else weights.astype("<f8").tobytes(),
             dev_folds=study.dev_folds.astype("u1").tobytes(),
             test_rows=study.test_rows.astype("<i8").tobytes(),
             offered=json.dumps([[o.sampled, o.value] for o in study.offers]) if study.offers else None,
@@ -255,7 +259,7 @@ def record_test_evaluation(
     study_id: int,
     *,
     trial_number: int,
-    wrong: int,
+    wrong: float,
     n: int,
     n_effective: float | None,
     model: str,

@@ -5,7 +5,8 @@ place for.  Byte columns are little-endian NumPy arrays; ``*_bits`` are packed, 
 NULL, and ``dev_fold_wrong`` empty, where a custom trainer does not tell; ``dev_bits`` are empty where such a
 trial was pruned.  ``left_out_bits`` and ``left_wrong_bits`` are of ``n_watched`` training rows, the same for a whole
 learning curve; NULL where a network left out none, or where they do not stand for dev rows.  ``n_effective`` are the
-independent rows that ``n`` count for; NULL where each is.
+independent rows that ``n`` count for; NULL where each is.  ``dev_weights`` are multiples of their mean; NULL where all
+rows count alike.  Rows that are wrong are counted by such weights, too.
 """
 
 from __future__ import annotations
@@ -44,13 +45,14 @@ from tuner.storage.checked import (
     PATH,
     POSITIVE,
     REASON,
+    ROWS,
     VALUES,
     array_of,
     check_columns,
     integer,
 )
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 
 class StopReasonText(TypeDecorator[StopReason]):
@@ -66,6 +68,17 @@ class StopReasonText(TypeDecorator[StopReason]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> StopReason | None:
         """As the rest of the package compares it."""
         return None if value is None else StopReason(value)
+
+
+class Rows(TypeDecorator[float]):
+    """How many rows, or where rows have weights the sum of their relative weights; a whole number is an int."""
+
+    impl = Double
+    cache_ok = True
+
+    def process_result_value(self, value: float | None, dialect: Dialect) -> float | None:
+        """As the rest of the package uses it."""
+        return int(value) if value is not None and float(value).is_integer() else value
 
 
 metadata = MetaData()
@@ -90,6 +103,7 @@ studies = Table(
     Column("dev_rows", LargeBinary, nullable=False),
     Column("dev_classes", LargeBinary, nullable=False),
     Column("dev_groups", LargeBinary),
+    Column("dev_weights", LargeBinary),
     Column("dev_folds", LargeBinary, nullable=False),
     Column("test_rows", LargeBinary, nullable=False),
     Column("offered", Text),
@@ -154,12 +168,12 @@ networks = Table(
     Column("epochs", Integer, nullable=False),
     Column("updates", Integer, nullable=False),
     Column("n_train", Integer, nullable=False),
-    Column("train_wrong", Integer, nullable=False),
+    Column("train_wrong", Rows, nullable=False),
     Column("train_cost", Double),
     Column("n_train_dev", Integer),
-    Column("train_dev_wrong", Integer),
+    Column("train_dev_wrong", Rows),
     Column("n_dev", Integer, nullable=False),
-    Column("dev_wrong", Integer, nullable=False),
+    Column("dev_wrong", Rows, nullable=False),
     Column("dev_cost", Double),
     Column("dev_bits", LargeBinary, nullable=False),
     Column("layers", Text),
@@ -190,7 +204,7 @@ learning = Table(
     Column("stop_reason", StopReasonText, nullable=False),
     Column("best_epoch", Integer, nullable=False),
     Column("epochs", Integer, nullable=False),
-    Column("train_wrong", Integer, nullable=False),
+    Column("train_wrong", Rows, nullable=False),
     Column("error", Double, nullable=False),
     Column("n_dev", Integer, nullable=False),
     Column("dev_bits", LargeBinary, nullable=False),
@@ -207,7 +221,7 @@ test_evaluations = Table(
     Column("study_id", Integer, nullable=False, index=True),
     Column("trial_number", Integer),
     Column("looked", Double, nullable=False),
-    Column("wrong", Integer, nullable=False),
+    Column("wrong", Rows, nullable=False),
     Column("n", Integer, nullable=False),
     Column("n_effective", Double),
     Column("model", Text, nullable=False),
@@ -228,6 +242,7 @@ check_columns(
         "dev_rows": array_of(8),
         "dev_classes": array_of(4),
         "dev_groups": array_of(8),
+        "dev_weights": array_of(8),
         "test_rows": array_of(8),
         "schema_version": integer(1, MOST),
         "seed": integer(0, 2**63 - 1),
@@ -243,6 +258,10 @@ check_columns(
         "dev_error": POSITIVE,
         "error": POSITIVE,
         "n_effective": POSITIVE,
+        "train_wrong": ROWS,
+        "train_dev_wrong": ROWS,
+        "dev_wrong": ROWS,
+        "wrong": ROWS,
     },
 )
 

@@ -27,6 +27,7 @@ ROWS = {
     "drop_unlabeled": "leave out rows without a class, and classes with one example",
     "time": "the latest rows are dev and test",
     "group": "rows of one group are never split between sets",
+    "weight": "what each row counts for, in the cost and in every error",
     "dev": "dev rows of their own",
     "test": "test rows of their own",
 }

@@ -92,8 +92,9 @@ def _with_arrays(data: TrainerData) -> TrainerData:
     """Make each table's X once for a trial, and let no trainer change the rows under the next one's feet."""
     tables: dict[str, Any] = {name: replace(table, inputs=Inputs.of(table.X)) for name, table in data.tables.items()}
     for table in tables.values():
-        for array in (table.X, table.y, table.rows):
-            array.flags.writeable = False
+        for array in (table.X, table.y, table.rows, table.weights):
+            if array is not None:
+                array.flags.writeable = False
     return replace(data, **tables)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.data.dataset import Floats
+from tuner.metrics import relative
 from tuner.trainer_child.messages import TrainerData
 from tuner.trainer_child.report import EpochReport
 
@@ -29,14 +30,15 @@ def sklearn_trainer(make_estimator: Callable[..., Any]) -> TrainerCallable:
     """Return a custom trainer that fits an estimator of scikit-learn's kind.
 
     `make_estimator(**params)` makes it: a class of scikit-learn, LightGBM or XGBoost, or a function.  An estimator with
-    a `random_state` gets the trial's seed.
+    a `random_state` gets the trial's seed; rows with weights are fitted with `sample_weight`.
     """
 
     def fit(params: Mapping[str, Any], data: TrainerData, seed: int, report: EpochReport) -> Any:
         estimator = make_estimator(**params)
         if "random_state" in estimator.get_params():
             estimator.set_params(random_state=seed % 2**31)  # LightGBM takes 32 bits with a sign
-        return _Estimator(estimator.fit(data.train.X, data.train.y))
+        weighed = {} if data.train.weights is None else {"sample_weight": data.train.weights}
+        return _Estimator(estimator.fit(data.train.X, data.train.y, **weighed))
 
     fit.load = _Estimator.load  # type: ignore[attr-defined]
     return fit
@@ -52,8 +54,9 @@ def torch_trainer(
 
     `make_module(params, data)` makes the module, from rows (n, n_features) to scores (n, n_classes);
     `make_optimizer(params, parameters)` makes its optimizer.  `params["batch_size"]` is the number of rows of a
-    mini-batch, if it is in [space].  Every epoch is reported; training ends after max_epochs, or `patience` epochs
-    without a better dev error, and the weights of the best epoch are taken.
+    mini-batch, if it is in [space].  Rows with weights are weighted in the loss and in both errors.  Every epoch is
+    reported; training ends after max_epochs, or `patience` epochs without a better dev error, and the parameters of the
+    best epoch are taken.
     """
 
     def fit(params: Mapping[str, Any], data: TrainerData, seed: int, report: EpochReport) -> _Module:
@@ -64,14 +67,18 @@ def torch_trainer(
         model = _Module(make_module(params, data))
         optimizer = make_optimizer(params, model.module.parameters())
         X, y = torch.tensor(data.train.X), torch.tensor(data.train.y)
+        w = None if data.train.weights is None else torch.tensor(relative(data.train.weights), dtype=torch.float32)
         least, best_epoch, best = 2.0, 0, None
         for epoch in range(1, report.max_epochs + 1):
             model.module.train()
             for rows in torch.randperm(len(X)).split(int(params.get("batch_size", BATCH_SIZE))):
                 optimizer.zero_grad()
-                torch.nn.functional.cross_entropy(model.module(X[rows]), y[rows]).backward()
+                loss = torch.nn.functional.cross_entropy(model.module(X[rows]), y[rows], reduction="none")
+                (loss if w is None else loss * w[rows]).mean().backward()
                 optimizer.step()
-            train_error, dev_error = (float((model.predict(t.X) != t.y).mean()) for t in (data.train, data.dev))
+            train_error, dev_error = (
+                float(np.average(model.predict(t.X) != t.y, weights=t.weights)) for t in (data.train, data.dev)
+            )
             if dev_error < least:
                 least, best_epoch, best = dev_error, epoch, copy.deepcopy(model.module.state_dict())
             report(epoch, train_error, dev_error)

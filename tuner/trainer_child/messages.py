@@ -19,8 +19,8 @@ class TrainerData:
     """What a trainer may see: train and dev examples, and train-dev ones where the study has them; never the test set.
 
     Each is a table: X (n, n_features) float32, encoded and normalized, y (n,) class indices, rows (n,) row numbers in
-    the file.  The arrays are shared by all trials and cannot be written to.  ``image``: height and width, where rows
-    are pixels.
+    the file, and weights (n,), what each row counts for, or None.  The arrays are shared by all trials and cannot be
+    written to.  ``image``: height and width, where rows are pixels.
     """
 
     train: Table

@@ -152,5 +152,5 @@ def _cross_entropies(answers: Sequence[Answer], data: TrainerData) -> tuple[floa
             costs.append(math.nan)
             continue
         of_class = np.clip(probabilities[np.arange(len(table)), table.y], LEAST_PROBABILITY, 1)
-        costs.append(float(-np.log(of_class.astype(np.float64)).mean()))
+        costs.append(float(np.average(-np.log(of_class.astype(np.float64)), weights=table.weights)))
     return costs[0], costs[1]

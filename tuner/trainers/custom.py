@@ -22,7 +22,17 @@ from tuner.trainer_child.function import TrainerFunction
 from tuner.trainer_child.messages import Ended, EpochErrors, Returned, TrainCall, TrainerData
 from tuner.trainers.process import TrainerProcess
 from tuner.trainers.trainer import Estimate, Interrupted, TrialError, TrialRequest, memory_used
-from tuner.trial import OnEpochErrors, Prune, TrialSettings, dev_layout, network_seeds, trial_settings
+from tuner.trial import (
+    OnEpochErrors,
+    Prune,
+    TrialSettings,
+    dev_layout,
+    network_seeds,
+    rows_of_error,
+    trial_settings,
+    wrong_rows,
+    wrong_rows_of,
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,7 @@ class CustomTrainer:
         process = self._permitted()
         dataset, settings = request.dataset, request.settings
         layout = dev_layout(dataset, settings.seeds)
-        parts = self._data_of(dataset)
+        parts, dev_weights = self._data_of(dataset), layout.split_weights(dataset.dev_weights)
         networks: list[NetworkRecord] = []
         rung_values: dict[int, float] = {}
         for k, stream in enumerate(network_seeds(request.seed, layout.n_networks)):
@@ -94,11 +104,12 @@ class CustomTrainer:
             if isinstance(returned, Ended):
                 networks.append(_pruned(epochs, parts[part]))
                 return _outcome(networks, epochs.best_dev_error, StopReason.PRUNED, epochs.rung_values, began)
-            networks.append(_finished(epochs, parts[part], returned))
+            networks.append(_finished(epochs, parts[part], returned, dev_weights[k]))
             if k == 0:
                 own = networks[0].dev_wrong / max(networks[0].n_dev, 1)
                 rung_values = {rung: epochs.rung_values.get(rung, own) for rung in settings.rungs}
-        value = METRICS[settings.metric].of_losses(layout, [network.dev_losses for network in networks], dataset.dev_y)
+        losses = [network.dev_losses for network in networks]
+        value = METRICS[settings.metric].of_losses(layout, losses, dataset.dev_y, dataset.dev_weights)
         reasons = {network.stop_reason for network in networks}
         reason = StopReason.MAX_EPOCHS if StopReason.MAX_EPOCHS in reasons else StopReason.RETURNED
         return _outcome(networks, value, reason, rung_values, began)
@@ -178,11 +189,14 @@ class _Epochs:
         return self.prune is None or not self.prune(dict(self.rung_values), ())
 
 
-def _finished(epochs: _Epochs, data: TrainerData, returned: Returned) -> NetworkRecord:
-    """The record of a network whose labels are known; its updates and errors by dev fold are not."""
+def _finished(epochs: _Epochs, data: TrainerData, returned: Returned, dev_weights: np.ndarray | None) -> NetworkRecord:
+    """The record of a network whose labels are known; its updates and errors by dev fold are not.
+
+    ``dev_weights``: (n_dev,) of its dev rows, relative to those of all.
+    """
     labels = returned.labels
     wrong = labels[1] != data.dev.y
-    dev_error = float(wrong.mean()) if len(wrong) else 0.0
+    dev_error = float(np.average(wrong, weights=data.dev.weights)) if len(wrong) else 0.0
     train_dev = data.train_dev
     return NetworkRecord(
         stop_reason=StopReason.MAX_EPOCHS if len(epochs.curve) >= epochs.most else StopReason.RETURNED,
@@ -190,15 +204,15 @@ def _finished(epochs: _Epochs, data: TrainerData, returned: Returned) -> Network
         epochs=len(epochs.curve),
         updates=0,
         n_train=len(data.train),
-        train_wrong=int((labels[0] != data.train.y).sum()),
+        train_wrong=wrong_rows_of(data.train, labels[0] != data.train.y),
         train_cost=returned.costs[0],
         n_dev=len(wrong),
-        dev_wrong=int(wrong.sum()),
+        dev_wrong=wrong_rows(wrong, dev_weights),
         dev_cost=returned.costs[1],
-        dev_losses=wrong,
+        dev_losses=wrong if dev_weights is None else wrong * dev_weights,
         curve=_curve(epochs),
         n_train_dev=None if train_dev is None else len(train_dev),
-        train_dev_wrong=None if train_dev is None else int((labels[2] != train_dev.y).sum()),
+        train_dev_wrong=None if train_dev is None else wrong_rows_of(train_dev, labels[2] != train_dev.y),
     )
 
 
@@ -221,10 +235,10 @@ def _pruned(epochs: _Epochs, data: TrainerData) -> NetworkRecord:
         epochs=len(epochs.curve),
         updates=0,
         n_train=n_train,
-        train_wrong=round(train_error * n_train),
+        train_wrong=rows_of_error(data.train, train_error),
         train_cost=math.nan,
         n_dev=n_dev,
-        dev_wrong=round(dev_error * n_dev),
+        dev_wrong=rows_of_error(data.dev, dev_error),
         dev_cost=math.nan,
         dev_losses=np.zeros(0, bool),
         curve=_curve(epochs),

@@ -13,7 +13,15 @@ from tuner.outcomes import FailureCause, StopReason
 from tuner.storage import NetworkRecord, Outcome
 from tuner.study import StudyDefinition
 from tuner.trainers.trainer import ALWAYS_FREE, Estimate, Interrupted, TrialError, TrialRequest, memory_used
-from tuner.trial import TrialResult, dev_layout, draw_dev_folds, run_trial, trial_settings
+from tuner.trial import (
+    TrialResult,
+    dev_layout,
+    draw_dev_folds,
+    rows_of_error,
+    run_trial,
+    trial_settings,
+    wrong_rows,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,8 @@ class OwnNetwork:
 def _outcome(result: TrialResult, dataset: Dataset) -> Outcome:
     """A trial's result as it is recorded."""
     networks = []
-    parts = dev_layout(dataset, len(result.networks)).each(dataset.parts)
+    layout = dev_layout(dataset, len(result.networks))
+    parts, dev_weights = layout.each(dataset.parts), layout.split_weights(dataset.dev_weights)
     for k, (network, part) in enumerate(zip(result.networks, parts, strict=True)):
         n_train, n_dev = len(part.train), len(part.dev)
         networks.append(
@@ -119,10 +128,10 @@ def _outcome(result: TrialResult, dataset: Dataset) -> Outcome:
                 epochs=network.epochs,
                 updates=network.updates,
                 n_train=n_train,
-                train_wrong=round(network.train_error * n_train),
+                train_wrong=rows_of_error(part.train, network.train_error),
                 train_cost=network.train_cost,
                 n_dev=n_dev,
-                dev_wrong=int(network.dev_wrong.sum()),
+                dev_wrong=wrong_rows(network.dev_wrong, dev_weights[k]),
                 dev_cost=network.dev_cost,
                 dev_losses=result.dev_losses[k],
                 curve=network.curve,

@@ -152,6 +152,7 @@ def _new_study(
         dev_rows=dataset.dev_rows,
         dev_classes=dataset.dev_y,
         dev_groups=dataset.dev_groups,
+        dev_weights=dataset.dev_weights,
         dev_folds=draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed),
         test_rows=dataset.test_rows,
         budget=definition.search.trials,
@@ -224,13 +225,18 @@ def _continue(database: Database, stored: StoredStudy, new: NewStudy, *, allow_c
 
 def _refuse_other_dev_set(database: Database, stored: StoredStudy, new: NewStudy) -> None:
     """Trials are compared example by example, which needs the same dev examples throughout."""
-    rows, classes = read_dev_set(database, stored.study_id)
-    if not (np.array_equal(rows, new.dev_rows) and np.array_equal(classes, new.dev_classes)):
+    rows, classes, weights = read_dev_set(database, stored.study_id)
+    same = np.array_equal(rows, new.dev_rows) and np.array_equal(classes, new.dev_classes)
+    if not same or not _same_weights(weights, new.dev_weights):
         raise StorageError(
             f"study {stored.name!r} in {database.name} was evaluated on other dev examples ({len(rows):,} rows, now "
             f"{len(new.dev_rows):,}), which --allow-changed cannot mix. Start a new study with --name "
             f"{_free_name(database, stored)}"
         )
+
+
+def _same_weights(before: np.ndarray | None, now: np.ndarray | None) -> bool:
+    return before is now if before is None or now is None else np.array_equal(before, now)
 
 
 def refuse_changed(database: Database, stored: StoredStudy, identity: dict[str, Any]) -> None:

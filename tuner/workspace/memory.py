@@ -45,7 +45,7 @@ class DataInMemory:
     """Rows with their classes: a DataFrame or an array, and a column of it or the class of each row.
 
     ``dev``, ``test``: rows of their own, a DataFrame or (rows, classes).  ``groups``: a column, or the group of each
-    row.
+    row.  ``sample_weight``: a column, or the weight of each row.
     """
 
     data: Any
@@ -53,11 +53,19 @@ class DataInMemory:
     dev: Any = None
     test: Any = None
     groups: Any = None
+    sample_weight: Any = None
 
     def rows(self, column: Any) -> RowsInMemory:
         """Return the rows; ``column`` is the target where none is given."""
         target = column if self.target is None else self.target
-        return rows_in_memory(self.data, target, dev=self.dev, test=self.test, groups=self.groups)
+        return rows_in_memory(
+            self.data,
+            target,
+            dev=self.dev,
+            test=self.test,
+            groups=self.groups,
+            sample_weight=self.sample_weight,
+        )
 
 
 def open_data_in_memory(
@@ -196,6 +204,8 @@ def dataset_again(stored: StoredStudy, data: DataInMemory) -> Dataset:
         raise ArgumentError(f"data: study {stored.name!r} reads its data from {settings.source}; leave data out")
     if settings.group is not None and data.groups is None:
         data = replace(data, groups=settings.group)
+    if settings.weight is not None and data.sample_weight is None:
+        data = replace(data, sample_weight=settings.weight)
     with usable_rows("the rows"):
         dataset = dataset_from(data.rows(settings.target).reader(settings))
     if dataset.fingerprint != stored.fingerprint:

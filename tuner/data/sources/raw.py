@@ -44,7 +44,7 @@ class Raw:
     """The rows and columns of a file; ``line_of`` turns a row number into "line 17" for messages.
 
     ``labels``: the target's cells if the format keeps them apart from the columns, and ``target`` their name; ``group``
-    likewise, with its name.
+    and ``weight`` likewise, with their names.
     ``decimal``: the decimal sign in cells read as text.
     ``spelling``: how missing cells of a column of text are written, if the frame does not show it.
     """
@@ -55,6 +55,7 @@ class Raw:
     target: str | None = None
     labels: pd.Series[Any] | None = None
     group: pd.Series[Any] | None = None
+    weight: pd.Series[Any] | None = None
     image: tuple[int, ...] | None = None
     decimal: str = "."
     spelling: Callable[[str], str] | None = None
@@ -70,6 +71,11 @@ class Raw:
     def names(self) -> tuple[str, ...]:
         """Return the names of the columns."""
         return tuple(map(str, self.frame.columns))
+
+    @property
+    def names_with_apart(self) -> tuple[str, ...]:
+        """Return the names of the columns, then those of groups and weights that are kept apart."""
+        return (*self.names, *(str(apart.name) for apart in (self.group, self.weight) if apart is not None))
 
     def at(self, row: int, column: str | None = None) -> str:
         """Name one cell: "file, line 17, column 'age'"."""
@@ -94,14 +100,16 @@ class Raw:
             line_of=lambda row: self.line_of(int(rows[row])),
             labels=picked(self.labels),
             group=picked(self.group),
+            weight=picked(self.weight),
             notices=notices,
         )
 
     def cells(self, name: str) -> pd.Series[Any]:
-        """Return one column, or the labels or groups if they have this name."""
+        """Return one column, or the labels, groups or weights if they have this name."""
         if self.labels is not None and name == self.target:
             return self.labels
-        return self.group if self.group is not None and name == self.group.name else self.frame[name]
+        apart = next((each for each in (self.group, self.weight) if each is not None and each.name == name), None)
+        return self.frame[name] if apart is None else apart
 
 
 def most_spelled(cells: pd.Series[Any]) -> str:

@@ -197,7 +197,7 @@ def wrong_rows(wrong: np.ndarray, weights: np.ndarray | None) -> float:
 
 
 def rows_of_error(table: Table, error: float) -> float:
-    """How many rows of a table an error stands for: a whole number, unless rows have weights."""
+    """How many rows of a table an error stands for: an integer, unless rows have weights."""
     return round(error * len(table)) if table.weights is None else error * len(table)
 
 

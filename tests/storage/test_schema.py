@@ -360,7 +360,7 @@ def test_the_layer_of_schema_6_leaves_the_text(tmp_path: Path, kind: str) -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_study_of_schema_7_may_count_by_weights_now(tmp_path: Path, kind: str) -> None:
-    """Its rows stay whole numbers; what is added may be fractions, and its dev rows have no weights."""
+    """Its counts stay integers; what is added may be fractions, and its dev rows have no weights."""
     with open_database(new_url(kind, tmp_path), create=True) as database:
         changes = (
             []

@@ -132,8 +132,8 @@ def effective_weighted(wrong: NDArray[np.generic], weights: NDArray[np.floating]
     if not 0 < p < 1 or not variance:
         return most
     sides = [side[side > ROUNDING * weights] for side in (losses, weights - losses)]
-    plain, counted = min(map(len, sides)), min(map(effective_rows, sides))
-    known = (stdtrit(plain, 0.975) / stdtrit(counted, 0.975)) ** 2
+    plain, alike = min(map(len, sides)), min(map(effective_rows, sides))
+    known = (stdtrit(plain, 0.975) / stdtrit(alike, 0.975)) ** 2
     return float(min(known * p * (1 - p) / variance, most))
 
 

@@ -121,7 +121,8 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     columns = decide_kinds(tables["source"], seen, settings)
     notices += alike_classes(class_names)
     notices += missing_classes(class_names, [y[rows] for rows in split.train])
-    notices += _weights_note(settings, [weights[each.table][each.rows] for each in dev] if weights else [])
+    if weights:
+        notices.append(_weights_note(special["weight"], [weights[each.table][each.rows] for each in dev]))
     if settings.folds and settings.split.dev is not None:
         notices.append(f"split.dev = {settings.split.dev:g} has no effect: with folds every row is a dev row once")
     image = _image(settings, source, tables["source"], columns)
@@ -214,14 +215,12 @@ def _weights(raws: dict[str, Raw], name: str | None) -> dict[str, Doubles]:
     return {key: read_weights(raw, name) for key, raw in raws.items()}
 
 
-def _weights_note(settings: DataSettings, of_dev: list[Doubles]) -> list[str]:
-    if not of_dev:
-        return []
+def _weights_note(name: str, of_dev: list[Doubles]) -> str:
     weights = np.concatenate(of_dev)
-    return [
-        f"rows are weighted by {quoted(str(settings.weight))}: the {count(len(weights), 'dev row')} say as much of an "
-        f"error as {effective_rows(weights):,.0f} of one weight"
-    ]
+    return (
+        f"rows are weighted by {quoted(name)}: the {count(len(weights), 'dev row')} say as much of an error as "
+        f"{effective_rows(weights):,.0f} of one weight"
+    )
 
 
 def _full_text(raw: Raw, name: str, what: str) -> TextColumn:

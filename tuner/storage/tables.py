@@ -71,7 +71,7 @@ class StopReasonText(TypeDecorator[StopReason]):
 
 
 class Rows(TypeDecorator[float]):
-    """How many rows, or where rows have weights the sum of their relative weights; a whole number is an int."""
+    """How many rows, or the sum of their relative weights, where they have any; an integer is read as an int."""
 
     impl = Double
     cache_ok = True

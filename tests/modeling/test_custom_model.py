@@ -133,6 +133,42 @@ def test_the_networks_of_folds_are_kept_and_averaged(searched: Path) -> None:
     assert json.loads(out)["sets"]["dev"]["error"]["value"] == pytest.approx(best.value)
 
 
+def test_seeds_and_folds_are_kept_as_asked_for(searched: Path) -> None:
+    """The spread over seeds; the networks of all of them, of the trial alone, or the first."""
+    add_folds(searched)
+    own, folds = tuner.load_study("own"), tuner.load_study("folds")
+    models = {
+        "seeds": own.train(seeds=2),
+        "all seeds": own.train(seeds=2, ensemble=True),
+        "all folds": folds.train(seeds=2, ensemble=True),
+    }
+    assert {name: len(model.networks) for name, model in models.items()} == {"seeds": 1, "all seeds": 2, "all folds": 6}
+    rows = pd.read_csv(searched / "studies" / "small.csv")
+    for model in models.values():
+        assert model.repetition is not None
+        assert model.repetition.spread is not None
+        assert (model.repetition.spread.seeds, model.repetition.differences) == (2, [])
+        assert model.score(rows, rows["kind"]) > 0.6
+
+
+def test_a_network_on_all_rows_is_the_trainers(searched: Path) -> None:
+    """With --on or, of folds, --single; it has the trial's errors and its own on its training rows."""
+    add_folds(searched)
+    own, folds = tuner.load_study("own"), tuner.load_study("folds")
+    for study, options, n_rows in (
+        (own, {"on": "train+dev"}, 120),
+        (own, {"on": "all", "seeds": 2, "ensemble": True}, 150),
+        (folds, {"single": True}, 120),
+    ):
+        model = study.train(**options)
+        assert (model.metadata.n_rows, model.metadata.errors["dev"].value) == (n_rows, study.best.dev_error)
+        assert model.metadata.errors[model.metadata.rows].n == n_rows
+        assert [*study.evaluate(model)] == [model.metadata.rows]
+        assert "updates" not in model.metadata.described()
+    with pytest.raises(UsageError, match=r"--ensemble .* and --on all .* are mutually exclusive"):
+        folds.train(on="all", ensemble=True)
+
+
 def test_a_model_permits_no_code(searched: Path) -> None:
     """Neither does a study that only the database has."""
     assert command("train", "own")[0] == 0
@@ -174,9 +210,6 @@ def test_a_trainer_whose_models_cannot_be_kept_says_so(searched: Path) -> None:
     status, _, errors = command("train", "own")
     assert (status, errors.count("\n")) == (2, 1)
     assert f"trainer {NAME} returned no model with save(path)" in errors
-    assert (
-        "--seeds, --single, --ensemble and --on are not for a custom trainer" in command("train", "own", "--single")[2]
-    )
 
 
 def test_the_usual_loop_can_be_kept(searched: Path) -> None:

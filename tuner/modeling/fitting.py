@@ -84,6 +84,18 @@ def chosen_trial(record: StudyRecord, number: int | None) -> TrialRecord:
     return trial
 
 
+def trains_on_all(request: FitRequest, layout: DevLayout) -> bool:
+    """Whether one network is to be trained on dev rows, too.  Raises UsageError for options that exclude each other."""
+    on_all = request.on in (TRAIN_DEV, ALL)
+    if request.single and request.ensemble:
+        raise UsageError("--single (one network) and --ensemble (several) are mutually exclusive")
+    if layout.has_folds and on_all and request.ensemble:
+        raise UsageError(
+            f"--ensemble (networks of the folds) and --on {request.on} (one network on all rows) are mutually exclusive"
+        )
+    return on_all or (layout.has_folds and request.single)
+
+
 @dataclass
 class _Fit:
     """One call of :func:`fit_model`, step by step."""
@@ -99,15 +111,7 @@ class _Fit:
     def __post_init__(self) -> None:
         self.definition: StudyDefinition = parse_definition(self.record.definition, f"study {self.record.name!r}")
         self.layout = dev_layout(self.dataset, self.settings.seeds)
-        on_all = self.request.on in (TRAIN_DEV, ALL)
-        if self.request.single and self.request.ensemble:
-            raise UsageError("--single (one network) and --ensemble (several) are mutually exclusive")
-        if self.layout.has_folds and on_all and self.request.ensemble:
-            raise UsageError(
-                f"--ensemble (networks of the folds) and --on {self.request.on} (one network on all rows) are mutually "
-                "exclusive"
-            )
-        self.is_final = on_all or (self.layout.has_folds and self.request.single)
+        self.is_final = trains_on_all(self.request, self.layout)
 
     @property
     def hyperparameters(self) -> Hyperparameters:

@@ -129,7 +129,8 @@ class ModelMetadata(MetadataSection):
         }.get(self.rows, "one per seed")
         if self.kind == "ensemble":
             return f"{n} networks of trial {self.trial}, {rows}, probabilities averaged"
-        return f"one network with trial {self.trial}'s hyperparameters, {rows}, for {self.updates[0]:,} updates"
+        updates = f", for {self.updates[0]:,} updates" if self.updates[0] else ""
+        return f"one network with trial {self.trial}'s hyperparameters, {rows}{updates}"
 
 
 def new_metadata(record: StudyRecord, dataset: Dataset, trial: TrialRecord, **values: Any) -> ModelMetadata:

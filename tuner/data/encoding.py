@@ -319,9 +319,11 @@ def encode(encoding: Encoding, typed: TypedTable, rows: Ints, zeros: Zeros = _ze
     flags = zeros(FLAGS, (n, len(shape.flagged)), shape.of_flags)
     places[:] = shape.places
     flags[:] = encoding.n_features
-    place = np.zeros(encoding.n_features, dtype=np.int64)
-    place[places] = np.arange(len(places))
-    fitted = {column.name: column if column.encoder.one_hot else column.moved(place) for column in encoding.columns}
+    fitted = {column.name: column for column in encoding.columns}
+    if shape.flagged:
+        place = np.zeros(encoding.n_features, dtype=np.int64)
+        place[places] = np.arange(len(places))
+        fitted |= {name: column.moved(place) for name, column in fitted.items() if not column.encoder.one_hot}
     for numbers in typed.numbers:
         _encode_numbers([fitted[name] for name in numbers.names], numbers.values, rows, X)
     for name, cells in {**typed.values, **typed.text}.items():

@@ -4,5 +4,7 @@ MOST_SEEDS = 64
 """Networks of one trial, one per seed."""
 MOST_SIZES = 20
 """Sizes of the training set on a learning curve."""
+MOST_THREADS = 256
+"""Threads of one worker."""
 MOST_PROCESSES = 1000
 """Worker processes on one machine."""

@@ -15,9 +15,10 @@ from tests.conftest import SMALL_STUDY
 from tests.running.conftest import ENDLESS, Edit, fingerprint, finished, opened, rows, search, states
 from tests.running.test_sampling import Trials
 from tuner.errors import SearchError, StorageError, UsageError
-from tuner.running import SearchRequest, run_search
+from tuner.running import SearchRequest, run_search, worker
 from tuner.running.sampling import draw
 from tuner.storage import Database, Outcome, merge_database, open_database, sqlite_url
+from tuner.study import StudyDefinition
 from tuner.study.strategies import PACKAGES
 from tuner.trainers import Interrupted, OwnNetwork, TrialRequest, own
 from tuner.trial import trial_seed
@@ -84,6 +85,20 @@ def test_the_same_search_gives_the_same_trials(edit: Edit, workplace: Path) -> N
     search(trials=5)
     search()
     assert fingerprint(database) == first
+
+
+@pytest.mark.parametrize(
+    ("threads", "workers", "each"),
+    [(1, 2, 1), (3, 2, 3), ("auto", 1, 8), ("auto", 3, 2), ("auto", 16, 1), ("auto", None, 1)],
+)
+def test_workers_share_the_cores(
+    threads: int | str, workers: int | None, each: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 8 cores "auto" gives each worker its share; one thread where it is not known how many workers there are."""
+    monkeypatch.setattr(worker, "usable_cores", lambda: 8)
+    data = {"source": "x.csv", "target": "y"}
+    definition = StudyDefinition.model_validate({"name": "n", "data": data, "search": {"threads": threads}})
+    assert worker.threads_of(definition, workers) == each
 
 
 def test_a_timeout_ends_in_time_and_is_done(edit: Edit) -> None:

@@ -91,6 +91,11 @@ def test_shipped_definitions_have_one_key_per_line(path: Path) -> None:
         ),
         ("[network]", "[network", ["not valid TOML", "line"]),
         ("max_epochs = 100", "seeds = 3", ["training.seeds", "data.folds", "3"]),
+        (
+            "[search]",
+            '[search]\nthreads = "many"',
+            ["search.threads: expected an integer ≥ 1 and ≤ 256 or auto, got 'many'"],
+        ),
         ("max_epochs = 100", 'class_weight = "even"', ["training.class_weight", "balanced", "even"]),
         ("max_epochs = 100", "class_weight = { yes = 0 }", ["training.class_weight", "yes", "0"]),
         ("max_epochs = 100", "class_weight = {}", ["training.class_weight"]),

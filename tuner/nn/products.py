@@ -4,23 +4,27 @@ OpenBLAS copies ("packs") its operands before it multiplies.  With AVX-512 it ha
 multiply-adds, that need no copy and reach 95% of the core's peak instead of 75 to 90%.  NumPy multiplies stacks of
 matrices one by one, so viewing an array as a stack of blocks uses these kernels.  The blocks depend only on the shapes
 and the kind of machine, and each of K networks is cut as it would be alone.
+
+The threads of this process share a large product or stack (``threads``).
 """
 
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tuner.nn.arrays import Array
 from tuner.nn.calls import Call
 from tuner.nn.memory import aligned
+from tuner.nn.threads import team
 
 SMALL_PRODUCT = 1_000_000
 """Multiply-adds up to which OpenBLAS uses its small kernels."""
 
 BLOCK_COLUMNS = 64
+COLUMNS_OF_A_VECTOR = 16
 BLOCK_WIDTHS = (64, 32, 16)
 """Columns of a block of ∂J/∂W: whole vectors of 16."""
 FEWEST_ROWS = 8
@@ -28,6 +32,10 @@ CACHED_WEIGHTS = 1 << 20
 """Bytes of W that stay in a core's level-2 cache while blocks of rows read it again and again."""
 GRADIENT_ROWS = 256
 """Rows over which one product of ∂J/∂W sums; more are added up in parts."""
+LARGE = 1 << 25
+"""Multiply-adds of a product that is worth a second thread: half a millisecond."""
+MOST_TRIED = 1 << 25
+"""Entries of a product's operands up to which it is tried whether its columns can be cut."""
 GRADIENT_BLOCK = (1 << 14, 1 << 13)
 """Entries of x and of d that a block of ∂J/∂W reads: few enough for d to stay in the level-1 cache."""
 
@@ -62,12 +70,67 @@ def _tiles(rows: int, inner: int, columns: int) -> tuple[int, int]:
     return (down, across) if down and rows // down >= FEWEST_ROWS else (1, 1)
 
 
+def shared_call(a: Array, b: Array, out: Array) -> Call | None:
+    """Return the call out := a @ b for stacks of matrices, in parts that the threads of this process share.
+
+    None if it is too small to be worth it, or if its parts would have other bits.
+    """
+    threads, (*stacks, rows, columns), inner = team().threads, out.shape, a.shape[-1]
+    if threads == 1 or out.size * inner < LARGE:
+        return None
+    axis = int(np.argmax(stacks))
+    if stacks[axis] >= threads:
+        cuts = [
+            (_cut(a, axis, part), _cut(b, axis, part), _cut(out, axis, part)) for part in _shares(stacks[axis], threads)
+        ]
+    elif _columns_can_be_cut(rows, inner, columns, *map(_is_transposed, (a, b)), a.dtype, threads):
+        cuts = [(a, b[..., part], out[..., part]) for part in _shares(columns, threads, COLUMNS_OF_A_VECTOR)]
+    else:
+        return None
+    return partial(team().run, [partial(np.matmul, *operands) for operands in cuts])
+
+
+def _shares(size: int, parts: int, multiple: int = 1) -> list[slice]:
+    """Cut a range into parts of about the same size, whose bounds are multiples."""
+    bounds = [size * part // parts // multiple * multiple for part in range(parts)]
+    return [slice(start, stop) for start, stop in zip(bounds, [*bounds[1:], size], strict=True)]
+
+
+def _cut(array: Array, axis: int, part: slice) -> Array:
+    """Return a part of an array along an axis, along which it may be broadcast."""
+    return array if array.shape[axis] == 1 else array[(slice(None),) * axis + (part,)]
+
+
+def _is_transposed(array: Array) -> bool:
+    return array.strides[-1] != array.itemsize
+
+
+@cache
+def _columns_can_be_cut(
+    rows: int, inner: int, columns: int, a_transposed: bool, b_transposed: bool, dtype: Any, threads: int
+) -> bool:
+    """Whether blocks of columns have the bits of the whole product: try it once with random numbers."""
+    if rows * inner + inner * columns > MOST_TRIED:
+        return False
+    rng = np.random.default_rng(0)
+    a, b = (
+        rng.standard_normal(shape[::-1], dtype).T if transposed else rng.standard_normal(shape, dtype)
+        for shape, transposed in (((rows, inner), a_transposed), ((inner, columns), b_transposed))
+    )
+    whole = a @ b
+    return all(
+        np.array_equal(a @ b[:, part], whole[:, part]) for part in _shares(columns, threads, COLUMNS_OF_A_VECTOR)
+    )
+
+
 def product_call(a: Array, b: Array, out: Array) -> Call:
     """Return the call out := a @ b for K networks, uncut: a (K, n, m), b (K, m, l), out (K, n, l).
 
     For a single network, where no operand is copied, np.dot calls the same BLAS function with half of np.matmul's
     overhead.
     """
+    if (shared := shared_call(a, b, out)) is not None:
+        return shared
     if len(out) == 1 and out.flags.c_contiguous and a[0].flags.forc and b[0].flags.forc:
         return partial(np.dot, a[0], b[0], out[0])
     return partial(np.matmul, a, b, out)
@@ -96,7 +159,8 @@ class Forward:
 
     def calls(self, x: Array) -> list[Call]:
         """Return the calls for this x."""
-        return [partial(np.matmul, x.reshape(self._shape), self._W, self._z)]
+        operands = x.reshape(self._shape), self._W, self._z
+        return [shared_call(*operands) or partial(np.matmul, *operands)]
 
 
 class _Cut(NamedTuple):
@@ -164,7 +228,8 @@ class WeightGradient:
             return [product_call(x.swapaxes(1, 2), self._d, self._g)]
         x_blocks = x[:, :, : self._n].reshape(K, cut.parts, rows // cut.parts, cut.down, self._n // cut.down)
         seen = x_blocks.transpose(0, 1, 3, 4, 2)[:, :, :, None]
-        return [partial(np.matmul, seen, self._d_blocks, self._blocks), *self._rest]
+        operands = seen, self._d_blocks, self._blocks
+        return [shared_call(*operands) or partial(np.matmul, *operands), *self._rest]
 
 
 def backward_calls(d: Array, W: Array, e: Array) -> list[Call]:

@@ -23,7 +23,7 @@ from tuner.running.cluster import run_on_cluster
 from tuner.running.goal import Goal
 from tuner.running.processes import run_processes
 from tuner.running.signals import StopSignal
-from tuner.running.worker import EndedEpoch, Task, Worker
+from tuner.running.worker import EndedEpoch, Task, Worker, threads_of
 from tuner.storage import (
     Budget,
     Counts,
@@ -205,6 +205,7 @@ def run_search(
         facts=stored.facts,
         references=request.references,
         track=study.track,
+        threads=threads_of(study.definition, None if request.scheduler else request.workers or 1),
     )
     stop = StopSignal()
     watch = _ProgressReporter(database, task, request, on_progress, stop)

@@ -21,7 +21,7 @@ from tuner.errors import DataError, InputError, SearchError, StorageError, Tuner
 from tuner.formatting import error_line, one_line, shorten
 from tuner.outcomes import FailureCause
 from tuner.running.signals import StopSignal
-from tuner.running.worker import LONGEST_PAUSE, Step, Task, Worker
+from tuner.running.worker import LONGEST_PAUSE, Step, Task, Worker, threads_of
 from tuner.storage import (
     Budget,
     Database,
@@ -257,6 +257,7 @@ class Service:
             dev_folds=draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed),
             budget=Budget(self._call),
             facts=stored.facts,
+            threads=threads_of(definition, None),
         )
         return Worker(
             self.database,

@@ -17,6 +17,7 @@ from tuner.commands import command_text
 from tuner.data import Dataset
 from tuner.errors import SearchError, StorageError
 from tuner.formatting import error_line
+from tuner.nn.threads import shared_by
 from tuner.outcomes import FailureCause
 from tuner.reference_models import ALL
 from tuner.running.goal import Goal
@@ -45,6 +46,7 @@ from tuner.storage import (
 from tuner.study import StudyDefinition
 from tuner.trainers import Interrupted, Trainer, TrialError, TrialRequest, print_output
 from tuner.trial import OnEpochErrors, trial_settings
+from tuner.workspace.machine import usable_cores
 
 FAILURES_IN_A_ROW = 3
 CHECKPOINT_SECONDS = 60.0
@@ -60,7 +62,7 @@ class Task:
     """What a worker needs to run a study; ``deadline`` is a `time.monotonic` time.
 
     ``references``: which reference models to train, of `tuner.reference_models.CHOICES`.  ``track``: the trackers that
-    its trials are logged in, of `tuner.study.TRACKERS`.
+    its trials are logged in, of `tuner.study.TRACKERS`.  ``threads``: those of one worker.
     """
 
     study_id: int
@@ -72,11 +74,22 @@ class Task:
     deadline: float | None = None
     references: str = ALL
     track: tuple[str, ...] = ()
+    threads: int = 1
 
     @property
     def definition(self) -> StudyDefinition:
         """The study's definition, for which the trainer was permitted."""
         return self.trainer.definition
+
+
+def threads_of(definition: StudyDefinition, workers: int | None) -> int:
+    """Return the threads of each worker.
+
+    "auto" shares this machine's cores among its ``workers``; if they are not known, each has one thread.
+    """
+    if definition.search.threads != "auto":
+        return definition.search.threads
+    return max(usable_cores() // workers, 1) if workers else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +237,8 @@ class Worker:
             on_output=lambda line: print_output(f"trial {claim.number}: {line}"),
         )
         try:
-            outcome = self.task.trainer.run(request)
+            with shared_by(self.task.threads):
+                outcome = self.task.trainer.run(request)
         except StorageError:
             raise  # from the pruner, not from the trial
         except MemoryError:

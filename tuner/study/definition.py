@@ -27,7 +27,7 @@ from tuner.arguments import shown
 from tuner.data import AUGMENTATIONS, DataSettings, make_augment
 from tuner.errors import UsageError
 from tuner.formatting import bounded, some_of
-from tuner.limits import MOST_SEEDS
+from tuner.limits import MOST_SEEDS, MOST_THREADS
 from tuner.metrics import METRICS
 from tuner.nn import ACTIVATIONS, Stopping
 from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
@@ -196,6 +196,10 @@ class SearchSection(Section):
     )
     stop_after_no_progress: int | None = Field(
         default=None, ge=1, description="the study ends after this many finished trials without a better one"
+    )
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | Literal["auto"] = Field(
+        default=1,
+        description="threads of a worker, if layers are wide; auto shares the cores among the workers of a search",
     )
     track: list[Annotated[str, _known(TRACKERS, "a tracker")]] = Field(
         default_factory=list, max_length=len(TRACKERS), description="experiment trackers that log every trial"

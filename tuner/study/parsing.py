@@ -134,7 +134,8 @@ def _key_of(location: Iterable[str | int]) -> tuple[str, ...]:
     """Return the key of a problem, without the kinds of value that pydantic tried."""
     names = [part for part in location if isinstance(part, str)]  # without positions: a list is refused as a whole
     parts = [name for name in names if name not in ("value", "range", ColumnSettings.__name__)]
-    while len(parts) > 2 and (parts[-1] in ("str", "int", "float", "bool") or "[" in parts[-1]):
+    kinds = ("str", "int", "float", "bool", "constrained-int")
+    while len(parts) > 2 and (parts[-1] in kinds or "[" in parts[-1]):
         parts.pop()
     return tuple(parts)
 
@@ -177,8 +178,9 @@ def expected_value(schema: Schema) -> str:
 
 def _kind(schema: Schema) -> str:
     """Describe one kind of value: "an integer ≥ 1", "one of relu, tanh", "a list of 2 numbers"."""
-    if "enum" in schema:
-        names = [str(name) if str(name).isidentifier() else repr(name) for name in schema["enum"]]
+    if "const" in schema or "enum" in schema:
+        values = schema.get("enum") or [schema["const"]]
+        names = [str(name) if str(name).isidentifier() else repr(name) for name in values]
         return ("one of " if len(names) > 1 else "") + ", ".join(names)
     if "pattern" in schema:
         return f"at most {schema['maxLength']} {schema['description']}"

@@ -30,8 +30,8 @@ from tuner.modeling import (
     measure_learning_curve,
 )
 from tuner.reporting import Learning, Report, build_report, learning_of, trials_frame
+from tuner.reporting.drawn import DrawnFigure
 from tuner.reporting.frames import dev_error, train_error
-from tuner.reporting.page import DrawnFigure, draw_figure
 from tuner.running import (
     LOGGER,
     EndedEpoch,
@@ -261,7 +261,7 @@ class Study:
         Raises ArgumentError for an unknown one, and UsageError if there is nothing to draw yet.
         """
         text("key", key)
-        return draw_figure(self.report(), key)
+        return self.report().figure(key)
 
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()

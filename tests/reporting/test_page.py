@@ -128,16 +128,17 @@ def test_very_many_classes_are_cut_to_the_worst() -> None:
 
 
 def test_the_page_does_not_grow_with_epochs_or_lines() -> None:
-    """The example that is kept and mailed stays well under 400 KiB, data of all trials included."""
-    assert len(page(build_report(make_study(300, epochs=30))).encode()) < 300 * 1024
+    """The example that is kept and mailed stays under 400 KiB with 300 trials, data of all trials included."""
+    assert len(page(build_report(make_study(300, epochs=30))).encode()) < 400 * 1024
 
 
 def test_a_notebook_sees_the_verdict_without_script() -> None:
-    """``report`` as the last line of a cell shows verdict and tables."""
+    """``report`` as the last line of a cell shows verdict, tables and figures."""
     html = build_report(make_study())._repr_html_()
     read(html)
     assert "<script" not in html
     assert "avoidable bias" in html
+    assert 'data-figure="scatter"' in html
 
 
 def test_a_study_with_everything() -> None:

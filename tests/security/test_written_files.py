@@ -32,6 +32,7 @@ WRITERS = {
     ("refine", "output"): ("refine", "mixed", "--output", "{}"),
     ("backup", "file"): ("backup", "{}"),
     ("report", "output"): ("report", "mixed", "--output", "{}"),
+    ("report", "figures"): ("report", "mixed", "--figures", "{}"),
 }
 """Every command with an option or argument that names what it writes."""
 READ = {("evaluate", "data"), ("predict", "data"), ("init", "data"), *((name, "model") for name in COMMANDS)}

@@ -53,6 +53,7 @@ from tuner.analysis.effects import (
     diverged_shares,
     hyperparameter_effects,
 )
+from tuner.analysis.expected_best import ExpectedBest, expected_best
 from tuner.analysis.hyperparameter_states import HyperparameterState, hyperparameter_states
 from tuner.analysis.hyperparameters import Idle, SearchedHyperparameter
 from tuner.analysis.influence import influential

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,10 +22,19 @@ from tuner.cli.options import (
     seconds_of,
 )
 from tuner.cli.printing import print_changes_since_search, print_json, print_lines, print_report
-from tuner.formatting import percent
+from tuner.errors import UsageError
+from tuner.formatting import count, percent
 
 if TYPE_CHECKING:
     from tuner.reporting import Report
+
+
+class FigureFormat(StrEnum):
+    """The kinds of files that a figure can be written as."""
+
+    SVG = "svg"
+    PNG = "png"
+    PDF = "pdf"
 
 
 def report(
@@ -45,6 +55,12 @@ def report(
     since: Annotated[
         str | None, typer.Option("--since", metavar="TIME", help="Also show what is new since 24h, 7d, …")
     ] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", metavar="DIR", help="Also write each figure as a file of its own.")
+    ] = None,
+    figure_format: Annotated[
+        FigureFormat, typer.Option("--format", help="With --figures: svg, or png and pdf (extra figures).")
+    ] = FigureFormat.SVG,
     fail_above: FailAboveOption = None,
     force: ForceOption = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
@@ -52,22 +68,29 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write report.html, report.md, trials.csv, epochs.csv and summary.json, and print the table and the verdict."""
+    if figures is not None and len(studies) > 1:
+        raise UsageError("--figures: expected one study, got a comparison")
     age = None if since is None else datetime.timedelta(seconds=seconds_of(since, "--since"))
 
     from tuner.reporting import build_report, compare
+    from tuner.reporting.page import write_figures
     from tuner.workspace import read_record
 
     records = [read_record(study, storage) for study in studies]
     judged: dict[str, Any] = {"baseline": baseline, "material_gap": material_gap, "since": age}
     reports = [build_report(record, **judged, earlier=output / record.name) for record in records]
     shown = reports[0] if len(reports) == 1 else compare(records, **judged)
+    drawn = [] if figures is None else write_figures(reports[0], figures, figure_format, force=force)
     page = shown.write(output, force=force) / "report.html"
+    written = [f"written: {page}"]
+    if figures is not None:
+        written.append(f"written: {count(len(drawn), 'figure')} in {figures}")
     for record in records:
         print_changes_since_search(record.name, record.changes_since_search)
     if as_json:
         print_json(shown.summary)
     else:
-        print_report(shown, f"written: {page}")
+        print_report(shown, *written)
     if open_page:
         typer.launch(str(page))
     above = [report for report in reports if is_above(_best_error(report), fail_above)]

@@ -6,6 +6,7 @@ import datetime
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuner.analysis import Baseline
 from tuner.errors import ArgumentError
@@ -20,6 +21,9 @@ from tuner.reporting.news import find_news
 from tuner.reporting.report import Report
 from tuner.storage import StudyRecord
 from tuner.study import parse_definition
+
+if TYPE_CHECKING:
+    from tuner.reporting.drawn import DrawnFigure
 
 
 def _report_files(report: Report) -> dict[str, Callable[[], str]]:
@@ -70,7 +74,13 @@ def _print_comparison(comparison: Comparison) -> Printed:
     return printed_comparison(comparison)
 
 
-REPORT_FACES = Faces[Report](_report_files, _print_report, _report_fragment)
+def _report_figure(report: Report, key: str) -> DrawnFigure:
+    from tuner.reporting.page import draw_figure
+
+    return draw_figure(report, key)
+
+
+REPORT_FACES = Faces[Report](_report_files, _print_report, _report_fragment, _report_figure)
 COMPARISON_FACES = Faces[Comparison](_comparison_files, _print_comparison, _comparison_fragment)
 
 

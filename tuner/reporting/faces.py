@@ -28,11 +28,15 @@ class Printed:
 
 @dataclass(frozen=True)
 class Faces(Generic[T]):
-    """``files``: name -> text, made when it is written; ``terminal``: for rich; ``notebook``: an HTML fragment."""
+    """``files``: name -> text, made when it is written; ``terminal``: for rich; ``notebook``: an HTML fragment.
+
+    ``figure``: draws the figure with a key; None without figures.
+    """
 
     files: Callable[[T], Mapping[str, Callable[[], str]]]
     terminal: Callable[[T], Printed]
     notebook: Callable[[T], str]
+    figure: Callable[[T, str], Any] | None = None
 
 
 class Shown(ABC):

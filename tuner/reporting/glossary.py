@@ -42,7 +42,7 @@ ANCHORS = {
 """Term, in lower case -> its anchor in the glossary."""
 _ORDERED = sorted(ANCHORS, key=len, reverse=True)
 TERM = re.compile(rf"(?<![\w%-])(?<!% )({'|'.join(map(re.escape, _ORDERED))})(?![\w-])", re.IGNORECASE)
-NOT_LINKED = "head|script|style|svg|pre|code|button|h1|h2|h3|strong|td|dd|summary"
+NOT_LINKED = "head|nav|script|style|svg|pre|code|button|h1|h2|h3|strong|td|dd|summary"
 HTML = re.compile(rf'(<(?P<tag>{NOT_LINKED})\b(?! class="quiet").*?</(?P=tag)>|<[^>]*>)', re.DOTALL)
 MARKDOWN = re.compile(r"(^#[^\n]*|^\*\*[^\n]*|^ *```.*?^ *```$|\[[^\]]*\]\([^)]*\))", re.DOTALL | re.MULTILINE)
 

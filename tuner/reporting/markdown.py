@@ -11,6 +11,7 @@ from tuner.printable import visible
 from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.glossary import link_markdown
+from tuner.reporting.headline_numbers import headline_numbers
 from tuner.reporting.provenance import provenance
 from tuner.reporting.rows import MOST_CLASSES, class_rows, error_rows, gap_rows
 
@@ -25,7 +26,8 @@ def markdown(report: Report) -> str:
     """Write the whole report as GitHub-flavored Markdown."""
     record = report.record
     verdict, *rest = map(escape, report.sentences)
-    parts = [f"# {escape(record.name)}", f"**{verdict}**", " ".join(rest)]
+    numbers = [f"{one.name} **{one.value}** ({one.about})" for one in headline_numbers(report)]
+    parts = [f"# {escape(record.name)}", " · ".join(numbers), f"**{verdict}**", " ".join(rest)]
     parts += [f"**{escape(warning)}**" for warning in report.warnings]
     parts += _actions(report)
     if report.notes:

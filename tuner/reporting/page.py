@@ -5,20 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.resources import files
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.arguments import path as path_of
 from tuner.errors import ArgumentError, UsageError
-from tuner.files import whole_file
-from tuner.formatting import did_you_mean, percent, span, value
+from tuner.files import translated
+from tuner.formatting import did_you_mean
 from tuner.outcomes import Level
 from tuner.reporting.data_checks import found_in_data
+from tuner.reporting.drawn import DrawnFigure
 from tuner.reporting.figures import FIGURES, Figure
 from tuner.reporting.figures.figure import Positions
 from tuner.reporting.figures.gaps import gaps
@@ -26,14 +23,11 @@ from tuner.reporting.figures.scatter import scatter
 from tuner.reporting.glossary import link_html
 from tuner.reporting.headline_numbers import headline_numbers
 from tuner.reporting.provenance import about, provenance
+from tuner.reporting.rendering import anchor, environment, resource
 from tuner.reporting.rows import MOST_CLASSES, VERDICT_LEVELS, class_rows, error_rows, gap_rows
-from tuner.reporting.sentences import outcome_name
 from tuner.reporting.trials_table import static_order, trials_table
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-    from markupsafe import Markup
-
     from tuner.reporting.comparing import Comparison
     from tuner.reporting.report import Report
 
@@ -42,7 +36,7 @@ BESIDE = "Bias and variance"  # its figures are beside the table
 
 def page(report: Report) -> str:
     """Write the whole page."""
-    script = _resource("script.js")
+    script = resource("script.js")
     columns = trials_table(report)
     dots: dict[str, list[list[float]]] = {}
     sections = {
@@ -53,7 +47,7 @@ def page(report: Report) -> str:
         for figure in section.values():
             dots |= {name: _dots(positions) for name, positions in figure.dots.items()}
     return link_html(
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             report=report,
@@ -65,7 +59,7 @@ def page(report: Report) -> str:
             most_classes=MOST_CLASSES,
             data_checks=found_in_data(report.record),
             provenance=provenance(report),
-            style=_resource("style.css"),
+            style=resource("style.css"),
             script=script,
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
             data=embedded({"columns": [asdict(column) for column in columns], "dots": dots}),
@@ -78,34 +72,19 @@ def page(report: Report) -> str:
 
 
 def fragment(report: Report) -> str:
-    """Write the verdict and the tables for a notebook, without script."""
+    """Write the verdict, the tables and the figures for a notebook, without script."""
+    drawings = {key: draw(report) for section in FIGURES.values() for key, draw in section.items()}
     return link_html(
-        _environment()
+        environment()
         .get_template("fragment.html")
-        .render(report=report, record=report.record, style=_resource("style.css"), **_tables(report))
+        .render(
+            report=report,
+            record=report.record,
+            style=resource("style.css"),
+            figures={key: figure for key, figure in drawings.items() if figure is not None},
+            **_tables(report),
+        )
     )
-
-
-@dataclass(frozen=True, repr=False)
-class DrawnFigure:
-    """One figure of the page; a notebook shows it."""
-
-    key: str
-    figure: Figure
-
-    def __repr__(self) -> str:
-        return f"DrawnFigure({self.key!r}: {self.figure.sentence!r})"
-
-    def _repr_html_(self) -> str:
-        template = _environment().get_template("figure.html")
-        return template.render(key=self.key, figure=self.figure, style=_resource("style.css"))
-
-    def write(self, path: str | Path, *, force: bool = False) -> Path:
-        """Write the figure as an HTML file, whole or not at all; replaces a file only with `force`."""
-        path = path_of("path", path)
-        with whole_file(path, force=force, is_ours=lambda _: False) as file:
-            file.write(f'<!doctype html>\n<meta charset="utf-8">\n{self._repr_html_()}\n'.encode())
-        return path
 
 
 def draw_figure(report: Report, key: str) -> DrawnFigure:
@@ -119,33 +98,31 @@ def draw_figure(report: Report, key: str) -> DrawnFigure:
     return DrawnFigure(key, figure)
 
 
+def write_figures(report: Report, folder: Path, kind: str, *, force: bool = False) -> list[Path]:
+    """Write every figure that has something to draw as ``folder/KEY.kind``; return the files."""
+    keys = [key for section in FIGURES.values() for key, draw in section.items() if draw(report) is not None]
+    with translated(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return [draw_figure(report, key).write(folder / f"{key}.{kind}", force=force) for key in keys]
+
+
 def comparison_page(comparison: Comparison) -> str:
     """Write the page that compares studies."""
     figures = [{"gaps": gaps(report), "scatter": scatter(report)} for report in comparison.reports]
-    template = _environment().get_template("comparison.html")
-    return link_html(template.render(comparison=comparison, figures=figures, style=_resource("style.css"), whole=True))
+    template = environment().get_template("comparison.html")
+    return link_html(template.render(comparison=comparison, figures=figures, style=resource("style.css"), whole=True))
 
 
 def comparison_fragment(comparison: Comparison) -> str:
     """Write the table and the sentences for a notebook."""
-    template = _environment().get_template("comparison.html")
-    return link_html(template.render(comparison=comparison, figures=[], style=_resource("style.css"), whole=False))
+    template = environment().get_template("comparison.html")
+    return link_html(template.render(comparison=comparison, figures=[], style=resource("style.css"), whole=False))
 
 
 def embedded(data: Any) -> str:
     """Return JSON for a script element, without a ``<`` that could end it."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def unbroken(text: str) -> str:
-    """Keep a number and its unit, and the two ends of an interval, on one line."""
-    return re.sub(r"(?<=\d)–(?=\d)", "–\u2060", re.sub(r"(?<=\d) (?=pp\b)", "\u00a0", text))
-
-
-def anchor(heading: str) -> str:
-    """Return the id of a section, for links to it."""
-    return re.sub(r"[^a-z]+", "-", heading.lower()).strip("-")
 
 
 def _contents(report: Report, sections: Mapping[str, Mapping[str, Figure]]) -> list[tuple[str, str]]:
@@ -155,14 +132,6 @@ def _contents(report: Report, sections: Mapping[str, Mapping[str, Figure]]) -> l
     drawn = [(anchor(heading), heading) for heading, figures in sections.items() if figures and heading != BESIDE]
     checks = [("data-checks", "Data checks")] if found_in_data(report.record) else []
     return [*first, *notes, *drawn, ("trials", "All trials"), *checks, ("provenance", "Provenance")]
-
-
-def options_whole(command: str) -> Markup:
-    """Return a command whose options are not broken at their hyphens; the text is unchanged."""
-    from markupsafe import Markup, escape
-
-    words = (f'<span class="word">{escape(w)}</span>' if w.startswith("-") else escape(w) for w in command.split(" "))
-    return Markup(" ".join(map(str, words)))
 
 
 def _tables(report: Report) -> dict[str, Any]:
@@ -177,25 +146,3 @@ def _tables(report: Report) -> dict[str, Any]:
 def _dots(trials: Positions) -> list[list[float]]:
     """Return numbers, xs and ys of the dots."""
     return [list(trials), [round(x, 1) for x, _ in trials.values()], [round(y, 1) for _, y in trials.values()]]
-
-
-@cache
-def _resource(name: str) -> str:
-    return (files("tuner.reporting") / "templates" / name).read_text(encoding="utf-8")
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("tuner.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "shown": value, "unbroken": unbroken, "options_whole": options_whole}
-    environment.filters |= {"outcome_name": outcome_name, "anchor": anchor}
-    environment.globals |= {"span": span}
-    return environment

@@ -34,6 +34,8 @@ from tuner.study import StudyDefinition
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tuner.reporting.drawn import DrawnFigure
+
 
 @dataclass(frozen=True, repr=False)
 class Report(Shown):
@@ -169,6 +171,15 @@ class Report(Shown):
     def steps(self) -> list[NextStep]:
         """The actions, those of one command together."""
         return steps(self.actions)
+
+    def figure(self, key: str) -> DrawnFigure:
+        """Draw a figure of the page, which a notebook shows: "gaps", "scatter", "validation", "best_of", ….
+
+        Raises ArgumentError for an unknown one, and UsageError if there is nothing to draw yet.
+        """
+        assert self.faces.figure is not None
+        drawn: DrawnFigure = self.faces.figure(self, key)
+        return drawn
 
     @property
     def failures(self) -> list[FailureGroup]:

@@ -1,7 +1,7 @@
 """A small drawing board: scales, axes, lines, bands and dots as SVG text, colored by the page's style sheet.
 
-Static SVG shows without a script, prints, and costs a page some ten bytes a point; a plotting library would add four
-megabytes to every page that people mail to each other.
+Static SVG shows without a script, prints, and costs a page some ten bytes a point. docs/explanation/drawing.md compares
+it with plotting libraries.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from tuner.reporting.figures.along import along
 from tuner.reporting.figures.batches import batches
+from tuner.reporting.figures.best_of import best_of
+from tuner.reporting.figures.contours import contours
 from tuner.reporting.figures.curves import curves, next_curves
 from tuner.reporting.figures.effects import effects
 from tuner.reporting.figures.effort import effort
@@ -21,7 +23,10 @@ from tuner.reporting.figures.layers import layers
 from tuner.reporting.figures.learning import learning
 from tuner.reporting.figures.parallel import parallel
 from tuner.reporting.figures.progress import progress
+from tuner.reporting.figures.sampled import sampled
 from tuner.reporting.figures.scatter import scatter
+from tuner.reporting.figures.timeline import timeline
+from tuner.reporting.figures.validation import validation
 from tuner.reporting.figures.weights import weights
 
 if TYPE_CHECKING:
@@ -35,10 +40,20 @@ FIGURES: dict[str, dict[str, Callable[[Report], Figure | None]]] = {
         "effects": effects,
         "importance": importance,
         "along": along,
+        "validation": validation,
+        "contours": contours,
         "weights": weights,
         "batches": batches,
     },
-    "The search": {"progress": progress, "effort": effort, "failures": failures, "parallel": parallel},
+    "The search": {
+        "progress": progress,
+        "best_of": best_of,
+        "sampled": sampled,
+        "effort": effort,
+        "failures": failures,
+        "parallel": parallel,
+        "timeline": timeline,
+    },
 }
 """Heading -> key -> drawing, in the page's order; those of "Bias and variance" are beside its table."""
 

@@ -51,14 +51,18 @@ def error_axis(errors: ArrayLike, kind: str, *, also: ArrayLike = ()) -> ErrorAx
     return ErrorAxis(max(low, 0.0), min(high + max(margin, 0.02 * high), 1.0), kind)
 
 
-def both_scales(errors: ArrayLike, key: str, draw: Callable[[str, str], tuple[str, Positions]]) -> dict[str, Any]:
-    """Draw on both scales, with ``draw(kind, id)``; return the fields ``svg``, ``scales`` and ``dots`` of a figure."""
+def better_scale(errors: ArrayLike) -> str:
+    """Return the scale that shows errors better: "log" if they are spread over about a decade."""
     known = np.asarray(errors, float)
     positive = known[np.isfinite(known) & (known > 0)]
-    wide = len(positive) > 0 and np.quantile(positive, 0.9) > WIDE * positive.min()
+    return "log" if len(positive) and np.quantile(positive, 0.9) > WIDE * positive.min() else "linear"
+
+
+def both_scales(errors: ArrayLike, key: str, draw: Callable[[str, str], tuple[str, Positions]]) -> dict[str, Any]:
+    """Draw on both scales, with ``draw(kind, id)``; return the fields ``svg``, ``scales`` and ``dots`` of a figure."""
     scales: dict[str, str] = {}
     dots: dict[str, Positions] = {}
-    for kind in ("log", "linear") if wide else ("linear", "log"):
+    for kind in ("log", "linear") if better_scale(errors) == "log" else ("linear", "log"):
         name = key if not scales else f"{key}-{kind}"
         scales[kind], dots[name] = draw(kind, name)
     return {

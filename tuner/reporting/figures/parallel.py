@@ -26,7 +26,7 @@ def parallel(report: Report) -> Figure | None:
     judged = report.findings.ranked
     if len(judged) < 2 or not axes:
         return None
-    shown = _sample(judged)
+    shown = sample(judged)
     errors = np.array([dev_error(trial) for trial in shown], float)
     top = max(min(float(errors.max()), 3 * float(np.quantile(errors, 0.75))), float(errors.min()) + 1e-9)
     plot = Plot(width=960, height=340, margins=(34, 46, 26, 46))
@@ -55,7 +55,7 @@ def parallel(report: Report) -> Figure | None:
     )
 
 
-def _sample(judged: list[TrialRecord]) -> list[TrialRecord]:
+def sample(judged: list[TrialRecord]) -> list[TrialRecord]:
     """Return all trials, or the best and an even sample of the rest, half of the lines each."""
     if len(judged) <= MOST_LINES:
         return judged

@@ -357,6 +357,16 @@
   }, { rootMargin: "-10% 0px -80% 0px" });
   document.querySelectorAll(".sections > [id]").forEach((section) => watcher.observe(section));
 
+  /* what scrolls sideways can be scrolled with the keyboard */
+  const focusable = () => {
+    document.querySelectorAll(".scroll").forEach((box) => {
+      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+      else if (!box.classList.contains("cue")) box.removeAttribute("tabindex");
+    });
+  };
+  addEventListener("resize", focusable);
+  focusable();
+
   document.querySelectorAll("button.copy").forEach((button) => {
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(button.previousElementSibling.textContent);

@@ -1,0 +1,101 @@
+"""Dev error over the two most important hyperparameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tuner.formatting import count, percent
+from tuner.reporting.axes import HyperparameterAxis, hyperparameter_axes
+from tuner.reporting.figures.figure import Figure
+from tuner.reporting.figures.parallel import sample
+from tuner.reporting.frames import dev_error
+from tuner.reporting.svg import Plot, number, tag
+
+if TYPE_CHECKING:
+    from tuner.reporting.report import Report
+
+FEWEST = 12  # trials
+CELLS, SHADES = 28, 5
+WIDTH = 0.09  # of the range: the standard deviation of the kernel
+NEAR = 0.6  # weights that a cell needs, a trial in the cell being 1
+
+
+def contours(report: Report) -> Figure | None:
+    """Draw the average dev error near each point, where trials are, and the trials."""
+    axes = _two_axes(report)
+    if axes is None:
+        return None
+    ranked = report.findings.ranked
+    trials = [trial for trial in ranked if all(_at(axis, trial.params) is not None for axis in axes)]
+    if len(trials) < FEWEST:
+        return None
+    places = np.array([[_at(axis, trial.params) for axis in axes] for trial in trials], float)
+    dev = np.array([dev_error(trial) for trial in trials], float)
+    middle = (np.arange(CELLS) + 0.5) / CELLS
+    mean, weight = _smoothed(places, dev, middle)
+    known = weight >= NEAR
+    levels = np.quantile(mean[known], np.linspace(0, 1, SHADES + 1))
+    plot = Plot(width=460, height=400, margins=(32, 14, 44, 60))
+    x, y = plot.x_scale(0, 1), plot.y_scale(0, 1)
+    step_x, step_y = (plot.right - plot.left) / CELLS, (plot.bottom - plot.top) / CELLS
+    for shade in range(SHADES):
+        inside = known & (mean <= levels[shade + 1]) & ((mean > levels[shade]) | (shade == 0))
+        path = "".join(
+            f"M{number(float(x(middle[i])) - step_x / 2)} {number(float(y(middle[j])) - step_y / 2)}"
+            f"h{step_x:.2f}v{step_y:.2f}h{-step_x:.2f}z"
+            for i, j in np.argwhere(inside)
+        )
+        if path:
+            plot.parts.append(tag("path", d=path, class_=f"cell level{shade}"))
+    for axis, scale, is_x in ((axes[0], x, True), (axes[1], y, False)):
+        for position, label in axis.ticks(4):
+            at = float(scale(position))
+            if is_x:
+                plot.text(at, plot.bottom + 16, label, "tick", "middle")
+            else:
+                plot.text(plot.left - 7, at + 4, label, "tick", "end")
+    plot.text((plot.left + plot.right) / 2, plot.height - 8, axes[0].name, "axis", "middle")
+    plot.text(2, plot.top - 12, axes[1].name, "axis")
+    shown = sample(trials)
+    px, py = x(places[:, 0]), y(places[:, 1])
+    drawn = {trial.number for trial in shown}
+    dots = {t.number: (float(a), float(b)) for t, a, b in zip(trials, px, py, strict=True) if t.number in drawn}
+    for a, b in dots.values():
+        plot.circle(a, b, 2.2, "trial-dot")
+    plot.circle(float(px[0]), float(py[0]), 7, "best")
+    return Figure(
+        title=f"Dev error over {axes[0].name} and {axes[1].name}",
+        sentence=(
+            "The two most important hyperparameters: the dev error (measured) of the trials near each point, on "
+            "average over all other hyperparameters; nothing where there are no trials. The ring is the best trial. "
+            "Slanted bands mean that the two must be chosen together."
+        ),
+        svg=plot.svg("contours", f"Dev error of {count(len(trials), 'trial')} over {axes[0].name} and {axes[1].name}"),
+        legend=(
+            ("best", "best trial"),
+            *((f"level{k}", f"{percent(float(levels[k]))} to {percent(float(levels[k + 1]))}") for k in range(SHADES)),
+        ),
+        dots={"contours": dots},
+    )
+
+
+def _two_axes(report: Report) -> tuple[HyperparameterAxis, HyperparameterAxis] | None:
+    """Return the axes of the two most important ranges; None with fewer than two."""
+    if report.importances is None:
+        return None
+    axes = {axis.name: axis for axis in hyperparameter_axes(report.definition) if axis.searched.scale.is_numeric}
+    names = [name for name in report.importances.shares if name in axes]
+    return (axes[names[0]], axes[names[1]]) if len(names) > 1 else None
+
+
+def _at(axis: HyperparameterAxis, params: dict[str, object]) -> float | None:
+    return axis.position(params.get(axis.name))
+
+
+def _smoothed(places: np.ndarray, dev: np.ndarray, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the kernel mean of the dev error at each cell, (CELLS, CELLS), and the sum of the kernel there."""
+    near = [np.exp(-0.5 * ((middle[:, None] - places[:, k]) / WIDTH) ** 2) for k in (0, 1)]
+    weight = near[0] @ near[1].T
+    return (near[0] * dev) @ near[1].T / np.maximum(weight, 1e-12), weight

@@ -13,6 +13,7 @@ from tuner.analysis import expected_best
 from tuner.reporting import build_report
 from tuner.reporting.figures.best_of import best_of
 from tuner.reporting.figures.contours import contours
+from tuner.reporting.figures.effects import effects
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.figures.sampled import sampled
 from tuner.reporting.figures.timeline import timeline
@@ -50,6 +51,15 @@ def test_contours_are_of_the_two_most_important_ranges(report: Report) -> None:
     assert figure.title == f"Dev error over {names[0]} and {names[1]}"
     assert len(re.findall('class="cell level', figure.svg)) == 5
     assert figure.svg.count("h13.79v11.57") < 28 * 28
+
+
+def test_effects_and_importance_are_in_one_figure(report: Report) -> None:
+    """Each hyperparameter has its share once, beside its first row."""
+    figure = effects(report)
+    assert figure is not None
+    assert report.importances is not None
+    assert len(re.findall(r">\d+%</text>", figure.svg)) == len(report.importances.shares)
+    assert "PED-ANOVA" in figure.sentence
 
 
 def test_exploring_and_sampled_trials_are_apart(report: Report) -> None:

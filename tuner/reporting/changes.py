@@ -96,6 +96,7 @@ def _moved(diagnosis: Diagnosis, number: int | None, earlier: Mapping[str, Any])
         )
     elif baseline is not None and errors["baseline"]["value"] != baseline.value:
         moved.append(f"the baseline from {percent(errors['baseline']['value'])} to {percent(baseline.value)}")
-    if earlier["material_gap"] != diagnosis.material_gap:
-        moved.append(f"the threshold from {points(earlier['material_gap'])} to {points(diagnosis.material_gap)} pp")
+    threshold = earlier.get("material_gap", diagnosis.material_gap)  # 0.2 and before did not write it
+    if threshold != diagnosis.material_gap:
+        moved.append(f"the threshold from {points(threshold)} to {points(diagnosis.material_gap)} pp")
     return f"What moved: {join(moved)}." if moved else "No error moved."

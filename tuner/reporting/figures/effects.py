@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tuner.analysis import Effect, HyperparameterEffect, HyperparameterEffects
-from tuner.formatting import count, join, points, span
+from tuner.formatting import count, join, points, share, span
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.svg import AxisScale, Plot, cut, label_width
 
@@ -24,7 +25,8 @@ def effects(report: Report) -> Figure | None:
         return None
     rows = summary.effects
     room = label_width(row.label for row in rows)
-    plot = Plot(height=ROW * len(rows) + 92, margins=(46, 12, 46, room))
+    shares = {} if report.importances is None else report.importances.shares
+    plot = Plot(height=ROW * len(rows) + 92, margins=(46, 92 if shares else 12, 46, room))
     middle = (plot.left + plot.right) / 2
     reach = max(
         0.002, *(abs(end) for row in rows for end in (row.train.low, row.train.high, row.gap.low, row.gap.high))
@@ -41,10 +43,12 @@ def effects(report: Report) -> Figure | None:
         plot.text(plot.left - 8, y + 4, cut(row.label, room), "name", "end")
         for scale, effect, css in zip(panels, (row.train, row.gap), ("train", "dev"), strict=True):
             _effect(plot, scale, effect, y, css)
+    _importances(plot, [row.hyperparameter for row in rows], shares)
     plot.text(middle, plot.height - 6, "change in pp", "axis", "middle")
     return Figure(
         title="Effect of each hyperparameter on bias and variance",
-        sentence=_sentence(summary),
+        sentence=_sentence(summary)
+        + (" On the right: the importance, its share in what makes good trials good (PED-ANOVA)." if shares else ""),
         svg=plot.svg("effects", _alt(rows)),
         legend=(("train", "raises or lowers bias"), ("dev", "raises or lowers variance")),
     )
@@ -59,6 +63,16 @@ def _frame(plot: Plot, scale: AxisScale, title: str) -> None:
         x = float(scale(tick))
         plot.upright(x, "pole" if tick == 0 else "grid")
         plot.text(x, plot.bottom + 16, f"{100 * tick:g}".replace("-", "−"), "tick", "middle")
+
+
+def _importances(plot: Plot, names: list[str], shares: Mapping[str, float]) -> None:
+    """Write the importance of each hyperparameter beside its first row."""
+    if not shares:
+        return
+    plot.text(plot.width - 4, plot.top - 26, "importance", "axis", "end")
+    for place, name in enumerate(names):
+        if name in shares and name not in names[:place]:
+            plot.text(plot.width - 4, plot.top + ROW * (place + 0.5) + 4, share(shares[name]), "name", "end")
 
 
 def _effect(plot: Plot, scale: AxisScale, effect: Effect, y: float, css: str) -> None:

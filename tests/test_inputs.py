@@ -30,7 +30,7 @@ def pairs(draw: st.DrawFn) -> tuple[Inputs, np.ndarray]:
     return Inputs(numbers, places, flags, n_features), X
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(pair=pairs(), rows_at_once=st.integers(1, 4))
 def test_inputs_are_their_array(pair: tuple[Inputs, np.ndarray], rows_at_once: int) -> None:
     """Whole, in blocks, in part and put together again, whatever the order of numbers and flags."""

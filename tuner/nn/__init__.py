@@ -1,4 +1,4 @@
-"""The network and its training, NumPy only: no Optuna, pandas, SQL or files."""
+"""The network and its training, NumPy and SciPy's sparse products only: no Optuna, pandas, SQL or files."""
 
 from tuner.nn.activations import ACTIVATIONS, LEAK
 from tuner.nn.architecture import Architecture

@@ -12,6 +12,7 @@ from tuner.errors import ArgumentError
 from tuner.nn.arrays import Array, Ints
 from tuner.nn.calls import Call, run
 from tuner.nn.dropout import draw_mask
+from tuner.nn.flags import FlagRows
 from tuner.nn.lane import Lane
 from tuner.nn.losses import OUTPUTS
 from tuner.nn.memory import aligned, row_length
@@ -64,7 +65,9 @@ class Buffers:
 
     def __init__(self, plan: Plan, lanes: Sequence[Lane], rows: int) -> None:
         K, shape = len(lanes), plan.architecture
-        self.inputs = aligned((K, rows, shape.n_features + 1), plan.dtype)
+        rooms = [lane.train.room(rows) for lane in lanes] if plan.is_wide else []
+        self._flags = [room for room in rooms if isinstance(room, FlagRows)]
+        self._inputs = aligned((K, 0 if plan.is_wide else rows, shape.n_features + 1), plan.dtype)
         self._n_outputs = shape.n_outputs
         self.targets = aligned((K, rows * shape.n_outputs), plan.dtype)
         self.weight = aligned((K, 1, rows), plan.dtype)
@@ -77,9 +80,13 @@ class Buffers:
         """Return X and the views of a group's mini-batch that begins at this row."""
         part, rows = slice(group.first, group.stop), slice(start, start + group.rows)
         masks = [None if mask is None else mask[part, rows] for mask in self.masks]
-        inputs = self.inputs[part, rows]
+        inputs, flags = self._inputs[part, rows], [of_lane.part(rows) for of_lane in self._flags[part]]
         targets = self._targets(self.targets[part], start, start + group.rows, group.rows)[:, 0]
-        return inputs[..., :-1], training.batch(inputs, targets, self.weight[part, :, rows], masks)
+        return inputs[..., :-1], training.batch(flags or inputs, targets, self.weight[part, :, rows], masks)
+
+    def inputs_of(self, k: int, rows: int) -> Array | FlagRows:
+        """Return where the inputs of a network's first rows are written."""
+        return self._flags[k] if self._flags else self._inputs[k, :rows]
 
     def put_targets(self, k: int, y: Ints, batch_rows: int, targets: Callable[[Ints, Array], object]) -> None:
         """Write the weighted targets of a network's examples: mini-batches of ``batch_rows``, then the remainder."""
@@ -324,11 +331,11 @@ class Cohort:
     def _fill(self, block: Block, orders: list[Ints | None], epoch: int) -> None:
         """Gather and weight the examples of a block of an epoch, from 0, and draw its masks."""
         targets = OUTPUTS[self.plan.architecture.output].targets
-        inputs, weight = self.buffers.inputs, self.buffers.weight
+        weight = self.buffers.weight
         for k, (lane, (start, stop), share) in enumerate(zip(self.lanes, block.ranges, block.shares, strict=True)):
             order, rows = orders[k], stop - start
             chosen = np.arange(start, stop) if order is None else order[start:stop]
-            lane.train.gather(chosen, inputs[k, :rows])
+            lane.train.gather(chosen, self.buffers.inputs_of(k, rows))
             np.multiply(share, self.plan.dtype(self._scale(lane, self.alphas[k])), weight[k, 0, :rows])
             if lane.train.weights is not None:
                 weight[k, 0, :rows] *= lane.train.weights[chosen]

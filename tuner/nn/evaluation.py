@@ -12,6 +12,7 @@ from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
 from tuner.nn.calls import run
 from tuner.nn.examples import Prepared
+from tuner.nn.flags import FlagRows
 from tuner.nn.losses import OUTPUTS
 from tuner.nn.propagation import ForwardPass
 
@@ -28,13 +29,13 @@ class Evaluator:
         self._K, n = len(theta), len(examples)
         passes = {size: ForwardPass(architecture, theta, size) for size in {min(n, CHUNK), n % CHUNK} - {0}}
         self._chunks = []
-        buffers: dict[int, Array] = {}
+        rooms: dict[int, Array | FlagRows] = {}
         for start in range(0, n, CHUNK):
             stop = min(start + CHUNK, n)
             forward = passes[stop - start]
-            fill, inputs = examples.block(start, stop, buffers)
+            fill, inputs = examples.block(start, stop, rooms)
             labels = self._output.labels(examples.y[start:stop])
-            self._chunks.append(([*fill, *forward.calls(inputs[None])], labels, forward.logits))
+            self._chunks.append(([*fill, *forward.calls(inputs)], labels, forward.logits))
         self._error_weights = examples.relative_error_weights
 
     def measure(self) -> list[Measured]:

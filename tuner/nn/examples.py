@@ -12,7 +12,8 @@ from tuner.errors import ArgumentError
 from tuner.inputs import Inputs
 from tuner.metrics import relative
 from tuner.nn.arrays import Array, Ints
-from tuner.nn.calls import Call, run
+from tuner.nn.calls import Call
+from tuner.nn.flags import FlagRows, is_wide
 from tuner.nn.memory import aligned
 
 
@@ -104,29 +105,48 @@ class Prepared:
         """The weights in the error as multiples of their mean; None if all are alike."""
         return None if self.error_weights is None else relative(self.error_weights)
 
-    def gather(self, chosen: Ints, out: Array) -> None:
-        """Write some of the examples into ``out`` (rows, n_features + 1)."""
-        if isinstance(self.inputs, Inputs):
+    @property
+    def is_wide(self) -> bool:
+        """Whether the first layer is to take flags by their places."""
+        return isinstance(self.inputs, Inputs) and is_wide(self.inputs)
+
+    def room(self, rows: int) -> Array | FlagRows:
+        """Return room for so many examples, as the first layer takes them."""
+        if isinstance(self.inputs, Inputs) and is_wide(self.inputs):
+            return FlagRows.empty(self.inputs, rows, self.dtype)
+        return aligned((rows, self.n_features + 1), self.dtype)
+
+    def gather(self, chosen: Ints, out: Array | FlagRows) -> None:
+        """Write some of the examples into ``out``: (rows, n_features + 1), or the first rows for flags."""
+        if isinstance(out, FlagRows):
+            assert isinstance(self.inputs, Inputs)  # or it were no room for them
+            out.fill(self.inputs, chosen)
+        elif isinstance(self.inputs, Inputs):
             self.inputs.write(chosen, out)
         else:
             # With mode "clip" np.take needs no buffer; no index is out of bounds.
             np.take(self.inputs, chosen, axis=0, out=out, mode="clip")
 
-    def block(self, start: int, stop: int, buffers: dict[int, Array]) -> tuple[list[Call], Array]:
-        """Return the array (rows, n_features + 1) of the examples start to stop, and the calls that must first fill it.
+    def block(
+        self, start: int, stop: int, rooms: dict[int, Array | FlagRows]
+    ) -> tuple[list[Call], Array | list[FlagRows]]:
+        """Return the examples start to stop for a forward pass of any networks, and the calls that must first run.
 
-        ``buffers``: by their number of rows, of blocks that are used one after the other.
+        ``rooms``: by their number of rows, of blocks that are used one after the other.
         """
         if not isinstance(self.inputs, Inputs):
-            return [], self.inputs[start:stop]
-        shape = (stop - start, self.n_features + 1)
-        out = buffers.setdefault(stop - start, aligned(shape, self.dtype))
-        return [partial(self.gather, np.arange(start, stop), out)], out
+            return [], self.inputs[None, start:stop]
+        if stop - start not in rooms:
+            rooms[stop - start] = self.room(stop - start)
+        out = rooms[stop - start]
+        return [partial(self.gather, np.arange(start, stop), out)], [out] if isinstance(out, FlagRows) else out[None]
 
     def extended(self) -> Array:
         """Return the array (n, n_features + 1) of all examples."""
-        fill, array = self.block(0, len(self), {})
-        run(fill)
+        if not isinstance(self.inputs, Inputs):
+            return self.inputs
+        array = aligned((len(self), self.n_features + 1), self.dtype)
+        self.inputs.write(np.arange(len(self)), array)
         return array
 
 

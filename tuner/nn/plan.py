@@ -44,6 +44,11 @@ class Plan:
         """The optimizer of all networks."""
         return OPTIMIZERS[self.hyperparameters[0].optimizer]
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether the first layer takes the flags of categories by their places; augmentation needs the whole X."""
+        return self.augment is None and all(examples.is_wide for examples in self.trains)
+
     def batch_rows(self, number: int) -> int:
         """Rows of a full mini-batch of a network."""
         size = self.hyperparameters[number].batch_size

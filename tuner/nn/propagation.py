@@ -7,9 +7,9 @@ matrix whose last row is the bias.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -17,9 +17,13 @@ from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
 from tuner.nn.calls import Call, run
+from tuner.nn.flags import FlagRows
 from tuner.nn.losses import OUTPUTS, SUMMED_BY_PRODUCT
 from tuner.nn.memory import aligned, row_length
 from tuner.nn.products import Forward, WeightGradient, backward_calls, product_call
+
+FirstInputs: TypeAlias = Array | Sequence[FlagRows]
+"""An array with a leading axis of networks, or rows with flags by their places for each network."""
 
 
 class ForwardPass:
@@ -39,13 +43,16 @@ class ForwardPass:
         self.logits = aligned((K, architecture.n_outputs, rows), theta.dtype)
         products = [Forward(matrix, z) for matrix, z in zip(hidden, self.activations, strict=True)]
         self._first = products[0] if products else None
+        self._first_matrix = [*hidden, output][0]
         self._later = [product.calls(a) for product, a in zip(products[1:], self._extended, strict=False)]
         self._activation = ACTIVATIONS[architecture.activation]
         self._output = output.swapaxes(1, 2)
 
-    def calls(self, inputs: Array) -> list[Call]:
+    def calls(self, inputs: FirstInputs) -> list[Call]:
         """Return the calls that fill the logits from inputs (K or, shared by all networks, 1, rows, n_features + 1)."""
-        if self._first is not None:
+        if not isinstance(inputs, np.ndarray):
+            inputs = [*inputs] * (len(self.logits) // len(inputs))
+        elif self._first is not None:
             inputs = np.broadcast_to(inputs, (len(self.logits), *inputs.shape[1:]))
         return self._layers(inputs, self._values)
 
@@ -54,16 +61,33 @@ class ForwardPass:
         """The calls of every layer's activation, for a forward pass only."""
         return [self._activation.value(full) for full in self._full]
 
-    def _layers(self, inputs: Array, activate: Sequence[list[Call]]) -> list[Call]:
+    def _layers(self, inputs: FirstInputs, activate: Sequence[list[Call]]) -> list[Call]:
         """Return the calls of all layers from the input on, each with its activation."""
-        products = [] if self._first is None else [self._first.calls(inputs), *self._later]
+        products = [] if self._first is None else [self._first_product(inputs), *self._later]
         calls: list[Call] = []
         for product, activated, ones in zip(products, activate, self._ones, strict=True):
             calls += [*product, *activated]
             if not self._activation.keeps_one:
                 calls.append(ones)
-        last = [inputs, *self._extended][-1]
+        if self._first is None and not isinstance(inputs, np.ndarray):
+            return self._first_product(inputs)
+        last: Any = [inputs, *self._extended][-1]
         return [*calls, product_call(self._output, last.swapaxes(1, 2), self.logits)]
+
+    def _first_product(self, inputs: FirstInputs) -> list[Call]:
+        """Return the calls of the layer that takes the inputs, the output layer if it is the only one."""
+        if isinstance(inputs, np.ndarray):
+            assert self._first is not None
+            return self._first.calls(inputs)
+        z = [*self.activations, self.logits.swapaxes(1, 2)][0]
+        return _of_each(inputs, self._first_matrix, z, FlagRows.forward_calls)
+
+
+def _of_each(
+    inputs: Sequence[FlagRows], a: Array, b: Array, calls: Callable[[FlagRows, Array, Array], list[Call]]
+) -> list[Call]:
+    """Return the calls of every network, one after the other; arrays have a leading axis of K."""
+    return [call for rows, *arrays in zip(inputs, a, b, strict=True) for call in calls(rows, *arrays)]
 
 
 class Batch(NamedTuple):
@@ -97,6 +121,8 @@ class TrainingPass(ForwardPass):
         self._deltas = [aligned(full.shape, full.dtype) for full in self._full]
         deltas = [full[..., :width] for full, width in zip(self._deltas, architecture.hidden, strict=True)]
         self._slopes = [aligned(full.shape, full.dtype) for full in self._full]
+        self._first_gradient = [*gradients, self._output_gradient][0]
+        self._first_delta = [*deltas, self.logits.swapaxes(1, 2)][0]
         weights = [WeightGradient(delta, g) for delta, g in zip(deltas, gradients, strict=True)]
         self._first_weights = weights[0] if weights else None
         self._later_weights = [product.calls(a) for product, a in zip(weights[1:], self._extended, strict=False)]
@@ -111,20 +137,28 @@ class TrainingPass(ForwardPass):
             most = np.finfo(self._inverse.dtype).max  # a weight may be 0; avoids 0 · ∞
             self._inverse[...] = [[[min(1 / weight, most) if weight else most]] for weight in weights]
 
-    def batch(self, inputs: Array, targets: Array, weight: Array, masks: Sequence[Array | None]) -> Batch:
-        """Bind the pass to a mini-batch (K, rows, n_features + 1) in a buffer.
+    def batch(self, inputs: FirstInputs, targets: Array, weight: Array, masks: Sequence[Array | None]) -> Batch:
+        """Bind the pass to a mini-batch (K, rows, n_features + 1) in a buffer, or the rows of each network.
 
         ``targets`` and ``weight`` are those of ``losses.Output.delta``.  A mask (K, rows, row_length(width)) holds 0 or
         1/keep_prob for each hidden unit, then a 1; None without dropout.
         """
         buffers = zip(self._full, self._slopes, self._deltas, masks, strict=True)
         bound = [self._activation.bind(*buffer) for buffer in buffers]
-        last = [inputs, *self._extended][-1]
-        backward: list[Call] = [
-            *self._delta(targets, weight),
-            product_call(last.swapaxes(1, 2), self._errors, self._output_gradient),
-        ]
-        weights = [] if self._first_weights is None else [self._first_weights.calls(inputs), *self._later_weights]
+        weights = [] if self._first_weights is None else [self._first_weight_calls(inputs), *self._later_weights]
+        backward: list[Call] = [*self._delta(targets, weight)]
+        if self._first_weights is None and not isinstance(inputs, np.ndarray):
+            backward += self._first_weight_calls(inputs)
+        else:
+            last: Any = [inputs, *self._extended][-1]
+            backward.append(product_call(last.swapaxes(1, 2), self._errors, self._output_gradient))
         for back, (_, through), weight_gradient in reversed(list(zip(self._back, bound, weights, strict=True))):
             backward += [*back, *through, *weight_gradient]
         return Batch(self._layers(inputs, [activate for activate, _ in bound]), backward)
+
+    def _first_weight_calls(self, inputs: FirstInputs) -> list[Call]:
+        """Return the calls of the gradient of the layer that takes the inputs."""
+        if isinstance(inputs, np.ndarray):
+            assert self._first_weights is not None
+            return self._first_weights.calls(inputs)
+        return _of_each(inputs, self._first_delta, self._first_gradient, FlagRows.gradient_calls)

@@ -388,6 +388,20 @@ def test_a_process_started_later_with_the_same_number_is_another() -> None:
     assert Owner.from_json(here.to_json()) == here
 
 
+def test_a_hidden_process_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``/proc`` may show nothing of it (hidepid=2): one that can be signalled lives, and its claim expires or not."""
+    process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    living = dataclasses.replace(Owner.this_process(), pid=process.pid)
+
+    def hidden(pid: int) -> None:
+        raise psutil.NoSuchProcess(pid)
+
+    monkeypatch.setattr(psutil, "Process", hidden)
+    assert not living.is_gone()
+    process.communicate()
+    assert living.is_gone()
+
+
 def test_a_process_that_ended_is_gone_even_while_its_parent_has_not_noticed() -> None:
     """A zombie still has its number and its start, but runs nothing."""
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -101,4 +101,17 @@ def _started(pid: int) -> str | None:
     except psutil.AccessDenied:
         return UNKNOWN
     except psutil.NoSuchProcess:
-        return None
+        return UNKNOWN if _is_hidden(pid) else None
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether there is a process of which nothing is shown, as with hidepid=2 in /proc of those of other users."""
+    if os.name == "nt":  # where a signal of 0 is one, and nothing is hidden
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

@@ -6,9 +6,11 @@ TunerError                    1   something failed
 │   ├── DefinitionError           a study definition (file, key, value, what was expected)
 │   ├── DataError                 a data file or table (file, row, column)
 │   ├── StorageError              a database that cannot be opened, read or continued
+│   │   └── UnavailableError  1   one that is locked, full or away: another start may succeed
 │   ├── ModelError                a model file
 │   └── ArgumentError             an argument of a Python function; a ValueError and a TypeError too
-└── SearchError               1   a search that had to stop (three failures in a row)
+├── SearchError               1   a search that had to stop (three failures in a row)
+└── StoppedError        130, 143   SIGINT or SIGTERM, while the database was away
 
 A message is one line: what is wrong, where, what was found, what to do.
 """
@@ -51,6 +53,16 @@ class NoDatabaseError(StorageError):
     """The database does not exist yet, or has no tables of tuner."""
 
 
+class UnavailableError(StorageError):
+    """The database is locked or full, or its server away: the same may succeed later."""
+
+    exit_status = 1
+
+
+class NoRoomError(UnavailableError):
+    """The disk of the database is full: to wait does not help."""
+
+
 class ModelError(InputError):
     """A model file is damaged, unsafe, or does not fit the data."""
 
@@ -61,6 +73,17 @@ class ArgumentError(InputError, ValueError, TypeError):
 
 class SearchError(TunerError):
     """A search ended before its budget was complete."""
+
+
+class StoppedError(TunerError):
+    """A signal ended the command before its trials could be re-queued, as the database could not be reached."""
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message, signal)
+        self.exit_status = 128 + signal
+
+    def __str__(self) -> str:
+        return visible(str(self.args[0]))
 
 
 class Stop(Exception):  # noqa: N818

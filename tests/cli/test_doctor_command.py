@@ -62,7 +62,7 @@ def test_a_damaged_database_is_wrong(small_study: Path, here: Run, place: int) -
     assert result.returncode == 1
     assert "FAILED  database" in result.stdout
     assert "is damaged" in result.stdout
-    assert "tuner backup" in result.stdout
+    assert "tuner restore" in result.stdout
 
 
 def test_a_database_that_lost_its_mode_is_wrong(tmp_path: Path) -> None:

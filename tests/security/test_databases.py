@@ -364,7 +364,7 @@ def test_a_bad_value_is_named_with_its_place(first: Path, sql: str, words: str, 
     if "first.db" in words:
         shutil.copy(first.parent / "studies" / "tuner.db", first)
     status, _, errors = command(*words.split())
-    assert (status, errors.count("\n"), told in errors, "tuner backup" in errors) == (2, 1, True, True), errors
+    assert (status, errors.count("\n"), told in errors, "tuner restore" in errors) == (2, 1, True, True), errors
     assert first.with_name("studies").joinpath("tuner.db").read_bytes() == before
 
 

@@ -35,7 +35,13 @@ WRITERS = {
     ("report", "figures"): ("report", "mixed", "--figures", "{}"),
 }
 """Every command with an option or argument that names what it writes."""
-READ = {("evaluate", "data"), ("predict", "data"), ("init", "data"), *((name, "model") for name in COMMANDS)}
+READ = {
+    ("restore", "file"),
+    ("evaluate", "data"),
+    ("predict", "data"),
+    ("init", "data"),
+    *((name, "model") for name in COMMANDS),
+}
 """Paths that are only read."""
 
 
@@ -309,6 +315,7 @@ OWNERS = {
     "tuner/files.py",
     "tuner/data/cache.py",  # its own folder
     "tuner/modeling/custom_fit.py",  # a temporary folder
+    "tuner/storage/restoring.py",  # the database and what is beside it
     "tuner/trainer_child/child.py",  # /proc
     "tuner/trainer_child/loops.py",  # in the folder that a model is saved in
 }

@@ -389,7 +389,7 @@ def test_a_process_started_later_with_the_same_number_is_another() -> None:
 
 
 def test_a_hidden_process_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``/proc`` may show nothing of it (hidepid=2): one that can be signalled lives, and its claim expires or not."""
+    """``/proc`` may show nothing of it (hidepid=2): one that takes a signal lives, and its claim expires or not."""
     process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
     living = dataclasses.replace(Owner.this_process(), pid=process.pid)
 

@@ -28,7 +28,7 @@ import sqlalchemy as sa
 from tests.conftest import DEADLINE
 from tests.databases import KINDS, new_postgresql, new_url
 from tests.storage.conftest import learning_network, make_study, outcome, take_and_draw
-from tuner.errors import NoDatabaseError, StorageError
+from tuner.errors import NoDatabaseError, StorageError, UnavailableError
 from tuner.storage import (
     back_up,
     migrations,
@@ -46,7 +46,8 @@ from tuner.storage import (
     write_learning,
     write_outcome,
 )
-from tuner.storage.database import verify_whole
+from tuner.storage.database import Database, verify_whole
+from tuner.storage.failures import Patience, waiting_for_database
 
 FORGET_LEFT_OUT = [
     f"ALTER TABLE tuner_learning DROP COLUMN {column}" for column in ("n_watched", "left_out_bits", "left_wrong_bits")
@@ -488,7 +489,7 @@ def test_a_server_without_our_tables_is_refused_to_readers() -> None:
 def test_a_server_that_is_not_there_is_one_line() -> None:
     """The reason, and no password."""
     pytest.importorskip("psycopg")
-    with pytest.raises(StorageError, match="cannot be opened") as refused:
+    with waiting_for_database(Patience(0.0)), pytest.raises(UnavailableError, match="is not available") as refused:
         open_database(parse_url("postgresql://me:secret@127.0.0.1:1/name"), create=True)
     assert "secret" not in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -585,3 +586,26 @@ def test_a_file_that_is_deleted_while_it_is_open_is_an_error_and_rescued(
     (rescued,) = tmp_path.glob("tuner.db.rescued-*")
     with open_database(sqlite_url(rescued), create=False) as database:
         assert read_study(database, "made").budget == 14
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_number_is_there_twice(tmp_path: Path, kind: str) -> None:
+    """The database itself refuses it; of those that schema 7 let through, the later trial gets the next number."""
+    with open_database(new_url(kind, tmp_path), create=True) as database:
+        study = make_study(database, budget=9)
+        for _ in range(3):
+            assert write_outcome(database, take_and_draw(database, study), study, outcome())
+
+        def repeat(connection: sa.Connection) -> None:
+            connection.execute(sa.text("UPDATE trials SET number = 0 WHERE number = 1"))
+            connection.execute(sa.text("UPDATE tuner_trials SET finish_order = 1 WHERE finish_order = 2"))
+
+        with Database(database.url, Patience(0.0)) as other, pytest.raises(StorageError, match=r"(?i)unique"):
+            other.write(repeat)
+        for index in ("tuner_trials_by_number", "ix_tuner_trials_finish"):
+            database.write(lambda connection, index=index: connection.execute(sa.text(f"DROP INDEX {index}")))
+        database.write(repeat)
+        database.write(migrations.make_numbers_unique)
+        query = sa.text("SELECT number, finish_order FROM trials JOIN tuner_trials USING (trial_id) ORDER BY trial_id")
+        assert [*database.read(lambda connection: connection.execute(query).all())] == [(0, 1), (3, 4), (2, 3)]
+        assert take_and_draw(database, study).number == 4

@@ -6,7 +6,9 @@ import atexit
 import errno
 import gc
 import os
+import signal
 import sys
+import threading
 from contextlib import suppress
 from typing import NoReturn
 
@@ -29,6 +31,8 @@ RESUMABLE = ("search", "learning-curve")
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run ``tuner``; print errors as one line on stderr."""
     gc.set_threshold(ALLOCATIONS)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
     atexit.register(gc.freeze)  # collecting garbage at exit would cost a third of a second
 
     from tuner.printable import protect, show_safely
@@ -45,6 +49,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except OSError as error:
         status = _output_is_full(error)
     sys.exit(status)
+
+
+def _terminate(number: int, _: object) -> NoReturn:
+    """End with the exit status of the signal, wherever the command is; a search has its own way."""
+    raise SystemExit(128 + number)
 
 
 def _run(given: list[str], show_traceback: bool) -> int:

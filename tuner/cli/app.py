@@ -49,6 +49,7 @@ COMMANDS = {
     "predict": Entry(USE, "Predict the rows of a file.", "predict models/churn.tuner new.csv --output predicted.csv"),
     "export": Entry(USE, "Write a model as one ONNX graph.", "export models/churn.tuner --onnx churn.onnx"),
     "backup": Entry(DATABASE, "Copy the database into a new file while others write.", "backup studies/backup.db"),
+    "restore": Entry(DATABASE, "Put a backup in the place of the database.", "restore studies/backup.db"),
     "merge": Entry(DATABASE, "Add the studies and trials of another database.", "merge other/studies/tuner.db"),
     "import": Entry(DATABASE, "Bring in a study of plain Optuna, to begin with its trials.", "import optuna.db"),
     "delete": Entry(DATABASE, "Delete a study and its trials.", "delete churn"),

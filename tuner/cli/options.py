@@ -53,6 +53,14 @@ ForceOption = Annotated[
     bool,
     typer.Option("--force", help="Replace an existing file, but never a database, model, data file or study file."),
 ]
+WaitOption = Annotated[
+    str,
+    typer.Option(
+        "--wait-for-database",
+        metavar="TIME",
+        help="How long to wait for a database that is locked or whose server is away, like 30s or 5m.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
 
 

@@ -152,6 +152,13 @@ def _fields(report: SearchProgress) -> dict[str, Any]:
     }
 
 
+def tell_of_wait(log_format: str = "text") -> Callable[[str], None]:
+    """Return what prints that the database is waited for."""
+    if log_format == "json":
+        return lambda text: log_json("waiting", reason=text)
+    return lambda text: print_log(f"tuner: {text}")
+
+
 def log_json(event: str, **fields: Any) -> None:
     """Print a JSON line: ``time`` (UTC), ``event`` and its fields."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

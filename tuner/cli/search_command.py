@@ -18,11 +18,12 @@ from tuner.cli.options import (
     StorageOption,
     StudyArgument,
     TargetOption,
+    WaitOption,
     is_above,
     seconds_of,
 )
 from tuner.cli.printing import print_json, print_lines, print_report
-from tuner.cli.progress import check_log_format, log_json, show_progress, show_reading
+from tuner.cli.progress import check_log_format, log_json, show_progress, show_reading, tell_of_wait
 from tuner.commands import command_text
 from tuner.errors import UsageError
 from tuner.formatting import percent
@@ -84,6 +85,7 @@ def search(
     ] = None,
     allow_trainer: AllowTrainerOption = None,
     storage: StorageOption = None,
+    wait_for_database: WaitOption = "5m",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no verdict, only the result.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Also print one line per trial.")] = False,
     log_format: Annotated[
@@ -100,14 +102,19 @@ def search(
     if workers is not None and workers > 1 and scheduler is None:
         fork_server.start()  # it imports what workers need while this process does, too
 
+    wait = seconds_of(wait_for_database, "--wait-for-database")
+
     from tuner.running import SearchRequest, check_executor, run_search
+    from tuner.storage import Patience
     from tuner.workspace import StudyRequest, open_study
 
     check_executor(executor, scheduler, storage)
     request = SearchRequest(trials, total, workers, limit, scheduler, references)
     trainers = tuple(allow_trainer or ())
+    patience = Patience(wait, tell_of_wait(log_format))
+    asked = StudyRequest(study, target, storage, name, from_study, allow_changed, trainers, of_data, patience)
     with show_reading(quiet=quiet, log_format=log_format):
-        opened = open_study(StudyRequest(study, target, storage, name, from_study, allow_changed, trainers, of_data))
+        opened = open_study(asked)
     print_lines(opened.headline + ("" if scheduler or workers else _more_cores()), err=as_json)
     if log_format == "json":
         log_json("started", study=opened.stored.name, storage=opened.database.name, data=opened.stored.data_path)

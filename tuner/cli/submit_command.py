@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from tuner.cli.options import JsonOption, StorageOption, StudyArgument, TargetOption
+from tuner.cli.options import JsonOption, StorageOption, StudyArgument, TargetOption, WaitOption, seconds_of
 from tuner.cli.printing import print_result
+from tuner.cli.progress import tell_of_wait
 
 
 def submit(
@@ -20,13 +21,17 @@ def submit(
         ),
     ] = None,
     storage: StorageOption = None,
+    wait_for_database: WaitOption = "5m",
     as_json: JsonOption = False,
 ) -> None:
     """Create the study if needed and raise its budget by --trials; any available worker runs the trials."""
+    wait = seconds_of(wait_for_database, "--wait-for-database")
+
+    from tuner.storage import Patience
     from tuner.workspace import StudyRequest
     from tuner.workspace.administration import submit as submit_study
 
-    submitted = submit_study(StudyRequest(study, target, storage), trials)
+    submitted = submit_study(StudyRequest(study, target, storage, patience=Patience(wait, tell_of_wait())), trials)
     budget, left = submitted.progress.budget, submitted.open_trials
     raised = "" if trials is None else f" (a budget of {budget - trials}, raised by {trials})"
     state = f"all {budget} trials are done; --trials N adds N more"

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from tuner.cli.options import AllowTrainerOption, StorageOption, bytes_of, seconds_of
+from tuner.cli.options import AllowTrainerOption, StorageOption, WaitOption, bytes_of, seconds_of
 from tuner.cli.printing import print_lines
+from tuner.cli.progress import tell_of_wait
 
 
 def worker(
@@ -29,12 +30,16 @@ def worker(
         typer.Option("--max-trial-time", metavar="TIME", help="A trial that takes longer than 90s, 30m, 2h, … fails."),
     ] = None,
     storage: StorageOption = None,
+    wait_for_database: WaitOption = "5m",
 ) -> None:
     """Run open trials of every study, fairly, until none are left; a study that cannot be run is set aside."""
     memory = None if max_memory is None else bytes_of(max_memory, "--max-memory")
     seconds = math.inf if max_trial_time is None else seconds_of(max_trial_time, "--max-trial-time")
 
+    wait = seconds_of(wait_for_database, "--wait-for-database")
+
     from tuner.running.service import ServiceLimits, run_service
+    from tuner.storage import Patience
 
     result = run_service(
         storage,
@@ -42,6 +47,7 @@ def worker(
         on_event=lambda text: print_lines(text, err=True),
         allow_trainers=tuple(allow_trainer or ()),
         limits=ServiceLimits(memory=memory, trial_seconds=seconds),
+        patience=Patience(wait, tell_of_wait()),
     )
     done = ", ".join(f"{study} {n}" for study, n in result.served.items() if n)
     print_lines(f"database {result.storage}: {sum(result.served.values())} trials{f' ({done})' if done else ''}")

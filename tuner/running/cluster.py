@@ -12,7 +12,7 @@ from typing import Any
 from tuner.errors import SearchError, StorageError, TunerError, UsageError
 from tuner.formatting import error_line, message_of, one_line
 from tuner.running.worker import Task, Worker
-from tuner.storage import Database, parse_url, read_progress, shown, sqlite_file
+from tuner.storage import PATIENTLY, Database, parse_url, read_progress, shown, sqlite_file
 from tuner.workspace.locating import storage_url
 
 EXECUTORS = ("processes", "dask")
@@ -183,5 +183,6 @@ def _work(task: Task, address: str) -> None:
         state = dask_worker.state.tasks.get(key)
         return state is None or state.state not in ("executing", "long-running")
 
-    with Database(parse_url(address)) as database:
+    with Database(parse_url(address), PATIENTLY) as database:
+        database.stop = is_unwanted
         Worker(database, task, is_unwanted).work()

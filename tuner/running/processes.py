@@ -20,7 +20,7 @@ from tuner.mapped import Parcel
 from tuner.printable import show_safely
 from tuner.running.signals import StopSignal
 from tuner.running.worker import Task, Worker
-from tuner.storage import Database, parse_url, read_counts
+from tuner.storage import Database, Patience, parse_url, read_counts
 
 DEATHS_IN_A_ROW = 3
 SENT_ITS_ERROR = 70
@@ -39,9 +39,10 @@ def run_processes(
     processes.start(workers)
     while processes.running:
         time.sleep(POLL_SECONDS)
-        on_progress()
         if stop() or processes.has_failed:
             processes.dismiss()
+        else:
+            on_progress()
         processes.look_after()
     processes.raise_error()
 
@@ -69,7 +70,9 @@ class _WorkerProcesses:
     def start(self, workers: int) -> None:
         for _ in range(workers):
             receiver, sender = multiprocessing.Pipe(duplex=False)
-            process = fork_server.fork(_work, self.database.address, self.parcel.content, sender)
+            process = fork_server.fork(
+                _work, self.database.address, self.database.patience.seconds, self.parcel.content, sender
+            )
             sender.close()
             self.running.append((process, receiver))
 
@@ -111,11 +114,15 @@ class _WorkerProcesses:
             )
 
 
-def _work(address: str, task: bytes, messages: Connection) -> None:
+def _work(address: str, patience: float, task: bytes, messages: Connection) -> None:
     """A worker process: errors go to the parent, which shows them once."""
     show_safely()
     try:
-        with StopSignal(multiprocessing.parent_process()).listening() as stop, Database(parse_url(address)) as database:
+        with (
+            StopSignal(multiprocessing.parent_process()).listening() as stop,
+            Database(parse_url(address), Patience(patience)) as database,
+        ):
+            database.stop = stop
             Worker(database, pickle.loads(task), stop).work()
     except TunerError as error:
         messages.send(error)

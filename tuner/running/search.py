@@ -14,7 +14,7 @@ from signal import SIGINT
 from typing import Any, TypeVar
 
 from tuner.arguments import integer, number, one_of
-from tuner.errors import ArgumentError, SearchError, Stop, StorageError
+from tuner.errors import ArgumentError, SearchError, Stop, StorageError, UnavailableError
 from tuner.formatting import count, duration, percent, value
 from tuner.limits import MOST_PROCESSES
 from tuner.outcomes import FailureGroup, TrialState, failure_groups
@@ -208,6 +208,7 @@ def run_search(
         threads=threads_of(study.definition, None if request.scheduler else request.workers or 1),
     )
     stop = StopSignal()
+    database.stop = stop
     watch = _ProgressReporter(database, task, request, on_progress, stop)
     watch.look(always=True)
     try:
@@ -232,6 +233,8 @@ def run_search(
             ended_early=_reason_to_end(database, task),
             failures=failure_groups(read_failures(database, stored.study_id, call)),
         )
+    except UnavailableError as error:
+        raise stop.stopped(error) or SearchError(str(error)) from error
     except StorageError as error:  # it was opened before, so the request is not at fault
         raise SearchError(str(error)) from error
     finally:

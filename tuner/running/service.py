@@ -16,22 +16,26 @@ from dataclasses import dataclass, field
 
 from threadpoolctl import threadpool_limits
 
+from tuner.commands import command_text
 from tuner.data import FileReader, load_dataset
-from tuner.errors import DataError, InputError, SearchError, StorageError, TunerError
+from tuner.errors import DataError, InputError, SearchError, StorageError, TunerError, UnavailableError
 from tuner.formatting import error_line, one_line, shorten
 from tuner.outcomes import FailureCause
 from tuner.running.signals import StopSignal
 from tuner.running.worker import LONGEST_PAUSE, Step, Task, Worker, threads_of
 from tuner.storage import (
+    PATIENTLY,
     Budget,
     Database,
     OpenStudy,
+    Patience,
     StoredStudy,
     get_study,
     open_database,
     open_studies,
     read_encoding,
     set_aside,
+    waiting_for_database,
 )
 from tuner.trainers import TrialEnded, interruptible, trainer_of
 from tuner.trial import draw_dev_folds
@@ -81,18 +85,23 @@ def run_service(
     on_event: Callable[[str], None],
     allow_trainers: tuple[str, ...] = (),
     limits: ServiceLimits = ServiceLimits(),
+    patience: Patience = PATIENTLY,
 ) -> ServiceResult:
     """Run the open trials of a database; with ``forever``, the database is created if it does not exist.
 
     Studies with a custom trainer are run only if ``allow_trainers`` has it.
     """
-    database = open_database(storage_url(storage), create=forever)
+    with waiting_for_database(patience):
+        database = open_database(storage_url(storage), create=forever)
     stop = StopSignal()
+    database.stop = stop
     service = Service(database, stop, on_event, allow_trainers, limits)
     on_event(f"worker on database {database.name}")
     try:
         with stop.listening(), _memory_limit(limits.memory):
             service.work(forever=forever)
+    except UnavailableError as error:
+        raise stop.stopped(error) or SearchError(str(error)) from error
     except StorageError as error:
         raise SearchError(str(error)) from error
     finally:
@@ -154,6 +163,7 @@ class Service:
         self._set_aside: dict[int, _SetAside] = {}
         self._noted: dict[int, str | None] = {}
         self._heard = time.monotonic()
+        self._was_idle = False
 
     def work(self, *, forever: bool) -> None:
         """Until no study is open, or for ever; trials running elsewhere are waited for, dead ones taken over.
@@ -164,11 +174,20 @@ class Service:
             while not self.stop():
                 steps = self._serve_one()
                 if Step.RAN in steps or Step.STOPPED in steps:
+                    self._was_idle = False
                     continue
                 if not forever and Step.WAITING not in steps:
                     self._complain_of_set_aside()
                     return
+                self._tell_if_idle(steps)
                 self._sleep(LONGEST_PAUSE)
+
+    def _tell_if_idle(self, steps: set[Step]) -> None:
+        """Say once that there is nothing to do, so that a silent log does not look like a fault."""
+        is_idle = Step.WAITING not in steps and not self._set_aside
+        if is_idle and not self._was_idle:
+            self.on_event(f"no open trials; waiting for more (add some with: {command_text('submit', 'STUDY')})")
+        self._was_idle = is_idle
 
     def _serve_one(self) -> set[Step]:
         """Run one trial of the study whose turn it is; the results of the attempts."""
@@ -177,6 +196,8 @@ class Service:
             began = time.monotonic()
             try:
                 step = self._serve(study)
+            except UnavailableError:
+                raise  # of the database, which all studies share
             except (Exception, SystemExit, TrialEnded) as error:  # whatever a study does is its own failure
                 if self.stop():
                     return {Step.STOPPED}

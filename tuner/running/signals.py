@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
+from tuner.errors import StoppedError
+
 
 @dataclass
 class StopSignal:
@@ -22,6 +24,16 @@ class StopSignal:
     def __call__(self) -> bool:
         """Whether to stop."""
         return self.requested or self.number is not None or (self.parent is not None and not self.parent.is_alive())
+
+    def stopped(self, error: Exception) -> StoppedError | None:
+        """The error to end with where a signal came while the database could not be reached."""
+        if self.number is None:
+            return None
+        name = signal.Signals(self.number).name
+        return StoppedError(
+            f"stopped by {name} while the database was away; the next worker re-queues the running trials ({error})",
+            self.number,
+        )
 
     @contextmanager
     def listening(self) -> Iterator[StopSignal]:

@@ -8,6 +8,7 @@ from tuner.storage.claims import Budget, Claim, claim_trial, fail, requeue
 from tuner.storage.counting import Counts
 from tuner.storage.database import Database
 from tuner.storage.facts import Begun, StudyFacts
+from tuner.storage.failures import PATIENTLY, Patience, waiting_for_database
 from tuner.storage.health import Check, check_database
 from tuner.storage.history import History, frozen_trial
 from tuner.storage.imported import count_imported, is_imported, only_to_begin_with, read_imported
@@ -43,6 +44,7 @@ from tuner.storage.records import (
     write_outcome,
     write_sampled,
 )
+from tuner.storage.restoring import restore
 from tuner.storage.schema import back_up, open_database, optuna_storage
 from tuner.storage.studies import (
     NewStudy,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError as SQLAlchemyArgumentError
@@ -35,6 +36,9 @@ NETWORK_FILE_SYSTEMS = frozenset(
         "smbfs",
     ]
 )
+
+PREPARE = "prepare_threshold"
+"""Of a URL: after how many executions the driver prepares a statement."""
 
 KINDS_OF_FILE = (
     (stat.S_ISDIR, "a folder"),
@@ -67,6 +71,8 @@ def parse_url(text: str) -> URL:
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise StorageError(f"{mask(url)}: expected a SQLite or PostgreSQL database, got {url.get_backend_name()!r}")
+    if not str(url.query.get(PREPARE, "0")).isdecimal():
+        raise StorageError(f"{mask(url)}: {PREPARE}: expected an integer ≥ 0 (0: no prepared statements)")
     if url.get_backend_name() == "sqlite":
         if url.database in (None, "", ":memory:"):
             raise StorageError(
@@ -74,6 +80,25 @@ def parse_url(text: str) -> URL:
             )
         url = url.set(database=os.path.abspath(str(url.database)))
     return url
+
+
+def library_url(url: URL) -> URL:
+    """The URL for the libraries that connect; what their driver takes as values of Python is in `connect_arguments`."""
+    return url.difference_update_query([PREPARE])
+
+
+def connect_arguments(url: URL) -> dict[str, Any]:
+    """How the driver of a server connects, besides its URL.
+
+    A dead server is noticed within a minute, an attempt to connect ends after two seconds: it is repeated.  ``PREPARE``
+    of 0 turns prepared statements off, which poolers share between connections.
+    """
+    wanted: dict[str, Any] = {"application_name": "tuner", "connect_timeout": 2, "tcp_user_timeout": 30_000}
+    wanted |= {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
+    given = {name: value for name, value in wanted.items() if name not in url.query}
+    if PREPARE in url.query:
+        given[PREPARE] = int(str(url.query[PREPARE])) or None
+    return given
 
 
 def sqlite_url(path: Path) -> URL:

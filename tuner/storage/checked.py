@@ -25,7 +25,7 @@ MOST = 2**31 - 1
 EARLIEST, LATEST = datetime.datetime(1970, 1, 1), datetime.datetime(2200, 1, 1)
 LATEST_SECONDS = 2200 * 365.25 * 86400
 LONGEST_SHOWN = 60
-ADVICE = ". Put a copy by tuner backup in its place, or delete the study"
+ADVICE = ". Restore a backup with tuner restore FILE, or delete the study"
 
 
 class BadValueError(StorageError):

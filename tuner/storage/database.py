@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -13,43 +12,49 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
+from tuner.commands import command_text
 from tuner.errors import StorageError
 from tuner.files import temporary_beside
 from tuner.formatting import one_line
-from tuner.printable import without_passwords
-from tuner.storage.address import shown, sqlite_file
+from tuner.storage.address import connect_arguments, library_url, shown, sqlite_file
 from tuner.storage.checked import BadValueError
+from tuner.storage.failures import (
+    Patience,
+    may_have_taken_effect,
+    never,
+    present_patience,
+    retrying,
+    translating,
+)
 
 T = TypeVar("T")
 
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 0.5
 """How long one attempt waits for SQLite's lock; short, so that a signal is heard in between."""
-PATIENCE_SECONDS = 120.0
-"""How long a transaction is tried again while the database is busy."""
+WAIT_FOR_THREAD_SECONDS = 30.0
+"""How long a thread waits for the one connection; transactions are short."""
 LOG = "log"
 """Of a connection: device and inode of the log that it writes to."""
-FULL = ("disk is full", "no space left", "disk i/o error")
-READ_ONLY = ("readonly database", "read-only")
-BUSY = ("locked", "busy", "too many clients", "too many connections", "remaining connection slots", "deadlock detected")
-DAMAGED = ("malformed",)
-LACKING = ("no such table", "no such column", "duplicate column name")
-GONE = ("connection refused", "starting up", "shutting down", "terminating connection", "consuming input failed")
 
 
 class Database:
     """One database, opened by one process.
 
-    SQLite is put in WAL mode with a long busy timeout; a transaction that writes begins IMMEDIATE, so that
-    it has its turn before it looks, and one that reads never blocks a writer.  On PostgreSQL one connection is kept
-    for the work, and a second one is made for as long as a heartbeat meets it: never more than two.
+    SQLite is put in WAL mode; a transaction that writes begins IMMEDIATE, so that it has its turn before it looks, and
+    one that reads never blocks a writer.  On PostgreSQL there is one connection, for the work and the heartbeats; each
+    transaction names its isolation, so that no setting of the server or a pooler matters.
+
+    ``stop``: a wait for the database ends soon after it is true.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, patience: Patience | None = None) -> None:
         self.url = url
+        self.patience = present_patience() if patience is None else patience
+        self.stop: Callable[[], bool] = never
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url, lambda: self.stop())
         self._path = sqlite_file(url)
         self._file = None if self._path is None else _file_at(self._path)
 
@@ -70,18 +75,18 @@ class Database:
             with self._view() as connection:
                 return work(connection)
 
-        with self._translating_errors():
-            return retrying(read_once)
+        with self._locating_bad_values():
+            return self.retrying(read_once)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that only reads: one consistent view, no lock that a writer would wait for."""
-        with self._translating_errors(), self._view() as connection:
+        with self._locating_bad_values(), translating(self.name), self._view() as connection:
             yield connection
 
     @contextmanager
     def _view(self) -> Iterator[Connection]:
-        with retrying(self.engine.connect, server_may_be_away=False) as connection:
+        with self.engine.connect() as connection:
             if not self.is_sqlite:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
@@ -94,13 +99,21 @@ class Database:
         Tried again, with jitter, as long as the database is busy or its server away; ``work`` may therefore run more
         than once, but takes effect once: a transaction whose commit was asked for is repeated only where ``work`` is
         ``repeatable``: it finds out itself whether it took effect before the server's answer was lost.
+
+        Raises StorageError; UnavailableError once the patience is at an end.
         """
-        with self._translating_errors():
-            return retrying(lambda: self._write_once(work, repeatable))
+        with self._locating_bad_values():
+            return self.retrying(lambda: self._write_once(work, repeatable))
+
+    def retrying(self, action: Callable[[], T]) -> T:
+        """Call ``action`` again while the database is busy or away.  Raises StorageError."""
+        return retrying(action, self.name, self.patience, self.stop)
 
     def _write_once(self, work: Callable[[Connection], T], repeatable: bool) -> T:
         with self.engine.connect() as connection:
-            connection = connection.execution_options(tuner_begin="IMMEDIATE")
+            connection = connection.execution_options(
+                **({"tuner_begin": "IMMEDIATE"} if self.is_sqlite else {"isolation_level": "READ COMMITTED"})
+            )
             transaction = connection.begin()
             try:
                 result = work(connection)
@@ -109,10 +122,13 @@ class Database:
                 raise
             try:
                 transaction.commit()
-            except OperationalError as error:
-                if repeatable:
+            except DBAPIError as error:
+                if repeatable or not may_have_taken_effect(error):
                     raise
-                raise _CommitError(error) from error
+                raise StorageError(
+                    f"{self.name}: the connection was lost before the server answered; look whether the change was "
+                    "made before you start the same command again"
+                ) from error
             self._require_same_file(connection)
             return result
 
@@ -140,7 +156,7 @@ class Database:
         except (sqlite3.Error, OSError) as error:
             kept = f"its trials could not be saved ({one_line(error)})"
         else:
-            kept = f"its trials are in {rescued}. Move that file back to continue, or add them with tuner merge"
+            kept = f"its trials are in {rescued}. To continue: {command_text('restore', str(rescued))}"
         raise StorageError(f"{self.name}: was deleted or replaced while it was open; {kept}")
 
     def now(self, connection: Connection) -> float:
@@ -160,17 +176,13 @@ class Database:
         self.close()
 
     @contextmanager
-    def _translating_errors(self) -> Iterator[None]:
+    def _locating_bad_values(self) -> Iterator[None]:
         try:
             yield
-        except _CommitError as error:
-            raise StorageError(f"{self.name}: {_explain(error.cause)}") from error.cause
         except BadValueError as error:
             if error.is_located:
                 raise
             raise error.at(f"{self.name}, {self._place_of(error)}") from None
-        except DBAPIError as error:
-            raise StorageError(f"{self.name}: {_explain(error)}") from error
 
     def _place_of(self, bad: BadValueError) -> str:
         """The study and the trial of a bad value, as far as they can be found."""
@@ -193,61 +205,10 @@ class Database:
         return ""
 
 
-class _CommitError(Exception):
-    """A commit that failed: whether it took effect may be unknown, so that it must not be tried again."""
-
-    def __init__(self, cause: OperationalError) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
-
-
-def _explain(error: DBAPIError) -> str:
-    text = one_line(error.orig)
-    if _is_one_of(FULL, error):
-        return f"cannot be written ({text}); make room on its disk and start the same command again: nothing is lost"
-    if _is_one_of(READ_ONLY, error):
-        return f"cannot be written ({text}); expected a file and folder this user may write to"
-    if _is_one_of(BUSY, error):
-        return f"was busy for {PATIENCE_SECONDS:.0f} s ({text}); start the same command again: nothing is lost"
-    if text.startswith(LACKING):
-        return f"is not as tuner made it ({text}); put a copy by tuner backup in its place"
-    return damage(text) if is_damage(text) else without_passwords(text)
-
-
-def is_damage(text: str) -> bool:
-    """Whether SQLite says that a file is not whole any more."""
-    return any(sign in text.lower() for sign in DAMAGED)
-
-
-def damage(text: str) -> str:
-    """What to do about it."""
-    return f"is damaged ({text}); put a copy by tuner backup in its place, or save what is left: sqlite3 FILE .recover"
-
-
-def _is_one_of(signs: tuple[str, ...], error: DBAPIError) -> bool:
-    text = str(error.orig).lower()
-    return any(sign in text for sign in signs)
-
-
 def new_key(result: sa.CursorResult[Any]) -> int:
     """The primary key of the row just inserted."""
     assert result.inserted_primary_key is not None
     return int(result.inserted_primary_key[0])
-
-
-def retrying(action: Callable[[], T], *, server_may_be_away: bool = True) -> T:
-    """Call ``action`` again, after ever longer pauses, while the database is busy (or its server restarts)."""
-    began = time.monotonic()
-    pause = 0.05
-    while True:
-        try:
-            return action()
-        except OperationalError as error:
-            is_away = server_may_be_away and (error.connection_invalidated or _is_one_of(GONE, error))
-            if not (is_away or _is_one_of(BUSY, error)) or time.monotonic() - began > PATIENCE_SECONDS:
-                raise
-        time.sleep(random.uniform(0.5, 1) * pause)
-        pause = min(2 * pause, 2.0)
 
 
 def _file_at(path: Path) -> tuple[int, int] | None:
@@ -373,17 +334,25 @@ def verify_whole(path: Path) -> None:
         raise sqlite3.DatabaseError(f"{size:,} bytes were written, expected {expected:,} ({fault})")
 
 
-def _server_engine(url: URL) -> Engine:
+def _server_engine(url: URL, should_stop: Callable[[], bool]) -> Engine:
     try:
-        return sa.create_engine(
-            url,
+        engine = sa.create_engine(
+            library_url(url),
             pool_size=1,
-            max_overflow=1,
-            pool_timeout=PATIENCE_SECONDS,
+            max_overflow=0,
+            pool_timeout=WAIT_FOR_THREAD_SECONDS,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": 10, "application_name": "tuner"},
+            connect_args=connect_arguments(url),
         )
     except ModuleNotFoundError as error:
         raise StorageError(
             f'{shown(url)}: the driver {error.name!r} is missing; install it with pip install "tuner-search[postgres]"'
         ) from None
+
+    @sa.event.listens_for(engine, "do_connect")
+    def _connect(_: object, __: object, arguments: list[Any], named: dict[str, Any]) -> object:
+        from tuner.storage.server_connection import connect
+
+        return connect(should_stop, *arguments, **named)
+
+    return engine

@@ -14,7 +14,7 @@ from tuner.errors import NoDatabaseError, StorageError
 from tuner.formatting import count, one_line
 from tuner.paths import resolved
 from tuner.storage.address import file_system_of, refuse_network_file_system, shown, sqlite_file, sqlite_url
-from tuner.storage.database import damage
+from tuner.storage.failures import damage
 from tuner.storage.schema import open_database
 from tuner.storage.studies import study_names
 

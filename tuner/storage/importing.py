@@ -15,7 +15,7 @@ from typing import Any
 import optuna
 import sqlalchemy as sa
 from optuna.distributions import distribution_to_json
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection, StudySummary
 from optuna.trial import FrozenTrial, TrialState
@@ -30,7 +30,7 @@ from tuner.storage import optuna_internals
 from tuner.storage.address import parse_url, refuse_no_file, shown, sqlite_file, sqlite_url
 from tuner.storage.checked import EARLIEST, JSON, LATEST
 from tuner.storage.database import Database, connect_to_read
-from tuner.storage.schema import SQLITE_MAGIC, with_password
+from tuner.storage.schema import SQLITE_MAGIC, rdb_storage
 from tuner.storage.studies import insert_name
 
 CHUNK = 500
@@ -99,13 +99,12 @@ def _opened(source: str, url: URL | None) -> Iterator[BaseStorage]:
             return
         url = sqlite_url(path)
     file = sqlite_file(url)
-    options: dict[str, Any] = {"poolclass": sa.pool.NullPool}
     if file is None:
-        options["connect_args"] = {"options": "-c default_transaction_read_only=on"}
+        how: dict[str, Any] = {"connect_args": {"options": "-c default_transaction_read_only=on"}}
     else:
         _first_bytes(file)
-        options["creator"] = lambda: connect_to_read(file)
-    storage = RDBStorage(with_password(url), engine_kwargs=options, skip_table_creation=True)
+        how = {"creator": lambda: connect_to_read(file)}
+    storage = rdb_storage(url, how, skip_table_creation=True)
     try:
         yield storage
     finally:

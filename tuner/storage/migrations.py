@@ -75,6 +75,29 @@ def add_weights(connection: Connection) -> None:
         connection.execute(sa.text(f"ALTER TABLE {table} {changes}"))
 
 
+def make_numbers_unique(connection: Connection) -> None:
+    """A study's numbers and its order of finishing are unique; of what is there twice, the later trial comes last."""
+    for table, column, index in (
+        ("trials", "number", "tuner_trials_by_number"),
+        ("tuner_trials", "finish_order", "ix_tuner_trials_finish"),
+    ):
+        _move_repeated(connection, table, column)
+        connection.execute(sa.text(f"DROP INDEX IF EXISTS {index}"))
+        connection.execute(sa.text(f"CREATE UNIQUE INDEX {index} ON {table} (study_id, {column})"))
+
+
+def _move_repeated(connection: Connection, table: str, column: str) -> None:
+    repeated = sa.text(
+        f"SELECT DISTINCT a.trial_id, a.study_id FROM {table} a JOIN {table} b "
+        f"ON a.study_id = b.study_id AND a.{column} = b.{column} AND a.trial_id > b.trial_id ORDER BY a.trial_id"
+    )
+    for trial_id, study_id in connection.execute(repeated).all():
+        last = sa.text(f"SELECT max({column}) FROM {table} WHERE study_id = :study")
+        new = connection.execute(last, {"study": study_id}).scalar_one() + 1
+        change = sa.text(f"UPDATE {table} SET {column} = :new WHERE trial_id = :trial")
+        connection.execute(change, {"new": new, "trial": trial_id})
+
+
 def _add_jobs(connection: Connection) -> None:
     """The reference models of a new study, to be trained once; earlier studies have theirs."""
     sa.Table(

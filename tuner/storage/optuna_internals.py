@@ -59,12 +59,16 @@ REVISIONS = re.compile(r'^revision = "(.+)"\ndown_revision = (?:"(.+)"|None)$', 
 """Which of Optuna's migrations a file is, and which comes before it."""
 
 
-def newest_revision() -> str | None:
-    """The one of Optuna's migrations that none follows; None where their files are not as they are known here."""
+def newest_revision() -> str:
+    """The one of Optuna's migrations that none follows; Alembic is asked where their files are in another form."""
     matches = [REVISIONS.search(path.read_text(encoding="utf-8")) for path in MIGRATIONS.glob("*.py")]
     ways = [each.groups() for each in matches if each is not None]
     newest = {revision for revision, _ in ways} - {before for _, before in ways}
-    return newest.pop() if len(ways) == len(matches) and len(newest) == 1 else None
+    if len(ways) == len(matches) and len(newest) == 1:
+        return str(newest.pop())
+    from alembic.script import ScriptDirectory
+
+    return str(ScriptDirectory(str(MIGRATIONS.parent)).get_current_head())
 
 
 def id_of(trial: FrozenTrial) -> int:

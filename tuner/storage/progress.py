@@ -103,9 +103,10 @@ class EndedTrials:
 
     def new(self) -> list[EndedTrial]:
         """Trials not yet returned, in the order they ended; failed ones last."""
-        with self._database.reading() as connection:
-            finished = self._finished(connection)
-            failed = [row for row in _failed(connection, self._study_id) if row.number not in self._failed]
+        finished, ended = self._database.read(
+            lambda connection: (self._finished(connection), _failed(connection, self._study_id))
+        )
+        failed = [row for row in ended if row.number not in self._failed]
         self._failed |= {row.number for row in failed}
         if finished:
             self._last = finished[-1].finish_order
@@ -141,22 +142,22 @@ def _failed(connection: Connection, study_id: int, call: str | None = None) -> S
 def read_ended(database: Database, trial_id: int) -> EndedTrial:
     """A trial that ended.  Raises StorageError."""
     o, t, c, v = optuna_internals.trials.c, tables.trials.c, tables.claims.c, optuna_internals.values.c
-    with database.reading() as connection:
-        row = connection.execute(
-            sa.select(o.number, o.state, c.reason, optional(v.value), *map(optional, t), *_sums(o.trial_id))
-            .select_from(optuna_internals.trials)
-            .outerjoin(tables.trials, t.trial_id == o.trial_id)
-            .outerjoin(tables.claims, c.trial_id == o.trial_id)
-            .outerjoin(optuna_internals.values, v.trial_id == o.trial_id)
-            .where(o.trial_id == trial_id)
-        ).one()
+    query = (
+        sa.select(o.number, o.state, c.reason, optional(v.value), *map(optional, t), *_sums(o.trial_id))
+        .select_from(optuna_internals.trials)
+        .outerjoin(tables.trials, t.trial_id == o.trial_id)
+        .outerjoin(tables.claims, c.trial_id == o.trial_id)
+        .outerjoin(optuna_internals.values, v.trial_id == o.trial_id)
+        .where(o.trial_id == trial_id)
+    )
+    row = database.read(lambda connection: connection.execute(query).one())
     return _ended(row, STATES[row.state], row.reason)
 
 
 def read_failures(database: Database, study_id: int, call: str) -> dict[int, str | None]:
     """Why trials of a call of ``search`` failed, by their numbers."""
-    with database.reading() as connection:
-        return {row.number: row.reason for row in _failed(connection, study_id, call)}
+    rows = database.read(lambda connection: _failed(connection, study_id, call))
+    return {row.number: row.reason for row in rows}
 
 
 def _ended(row: Any, state: outcomes.TrialState, reason: str | None = None) -> EndedTrial:
@@ -185,7 +186,8 @@ def _sums(trial_id: Any) -> list[Any]:
 
 def read_progress(database: Database, study_id: int) -> Progress:
     """Count the study's trials and find its best one."""
-    with database.reading() as connection:
+
+    def work(connection: Connection) -> Progress:
         states = count_states(connection, study_id)
         query = sa.select(tables.studies.c.budget).where(tables.studies.c.study_id == study_id)
         return Progress(
@@ -195,11 +197,14 @@ def read_progress(database: Database, study_id: int) -> Progress:
             best=_best(connection, study_id),
         )
 
+    return database.read(work)
+
 
 def read_counts(database: Database, study_id: int, call: str) -> Counts:
     """Count the trials that one call of ``search`` ended."""
-    with database.reading() as connection:
-        return count_states(connection, study_id, call).ended(_diverged(connection, study_id, call))
+    return database.read(
+        lambda connection: count_states(connection, study_id, call).ended(_diverged(connection, study_id, call))
+    )
 
 
 def _diverged(connection: Connection, study_id: int, call: str | None = None) -> int:

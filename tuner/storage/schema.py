@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import optuna
@@ -16,9 +17,10 @@ from sqlalchemy.engine import URL, Connection
 from tuner.errors import NoDatabaseError, StorageError
 from tuner.files import move_new
 from tuner.formatting import one_line
-from tuner.printable import without_passwords
 from tuner.storage import optuna_internals, tables
 from tuner.storage.address import (
+    connect_arguments,
+    library_url,
     refuse_network_file_system,
     refuse_no_file,
     shown,
@@ -30,12 +32,10 @@ from tuner.storage.database import (
     alone_in,
     connect_to_read,
     copy_whole,
-    damage,
     database_beside,
-    is_damage,
-    retrying,
     verify_whole,
 )
+from tuner.storage.failures import RESTORE, is_damage, passes, retrying
 from tuner.storage.migrations import (
     add_effective_looks,
     add_layers,
@@ -43,6 +43,7 @@ from tuner.storage.migrations import (
     add_left_out,
     add_weights,
     allow_unknown_costs,
+    make_numbers_unique,
     upgrade_to_7,
 )
 
@@ -54,18 +55,26 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_effective_looks,
     upgrade_to_7,
     add_weights,
+    make_numbers_unique,
 ]
 """``MIGRATIONS[n]`` brings our tables from schema version n + 1 to n + 2; to change a table, append one function."""
 
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 SQLITE_MAGIC = b"SQLite format 3\x00"
-SCHEMA_LOCK = 0x74756E6572  # "tuner": the key of the advisory lock that creation and upgrade hold on a server
+_SCHEMA_LOCK = sa.text(f"SELECT pg_advisory_xact_lock({0x74756E6572})")  # "tuner"
+"""What creation and upgrade on a server begin with."""
 
 
 def open_database(url: URL, *, create: bool) -> Database:
     """Open the database of a URL; with ``create`` it is made, with its folder, where there is none.
 
-    Raises StorageError, leaving what lies there untouched, for anything that is not a tuner database of this version.
+    One that is locked or away is waited for.  Raises StorageError, leaving what lies there untouched, for anything that
+    is not a tuner database of this version.
     """
+    return retrying(lambda: _open(url, create=create), shown(url))
+
+
+def _open(url: URL, *, create: bool) -> Database:
     path = sqlite_file(url)
     if path is None:
         return _open_server(url, create=create)
@@ -75,7 +84,7 @@ def open_database(url: URL, *, create: bool) -> Database:
         if not create:
             raise NoDatabaseError(f"{path}: no such database; `tuner search STUDY` makes one")
         _create_file(path)
-    if _is_behind(url, *_look(path)):
+    if _is_behind(url, *require_ours(path)):
         _upgrade_file(url, path)
     return Database(url)
 
@@ -90,6 +99,8 @@ def _create_file(path: Path) -> None:
     except OSError as error:
         raise StorageError(f"{path}: cannot be created: {error.strerror}; expected a folder one can write to") from None
     except (sqlite3.Error, sa.exc.DBAPIError) as error:
+        if passes(error):
+            raise
         reason = one_line(getattr(error, "orig", error))
         raise StorageError(f"{path}: cannot be created: {reason}; expected a disk with room for it") from None
 
@@ -105,42 +116,33 @@ def _make_file(path: Path) -> None:
 
 
 def _make_tables(url: URL) -> None:
-    """Our tables and Optuna's in an empty database, or what is missing of them where this was interrupted.
-
-    Ours come first, and the row of versions last: on a server others can look in between, and must take what they see
-    neither for a database of Optuna's own nor for a finished one.
-    """
-    options: dict[str, Any] = {"poolclass": sa.pool.NullPool}
+    """Our tables and Optuna's in an empty file that nobody sees before it is whole: it need not be synced."""
     path = sqlite_file(url)
-    if path is not None:  # nobody sees the file before it is whole, so it need not be synced statement by statement
-        options["creator"] = lambda: _unsynced(path)
-    engine = sa.create_engine(with_password(url), **options)
-    tables.metadata.create_all(engine)
-    revision = None if path is None else optuna_internals.newest_revision()
-    if revision is None:
-        storage = optuna.storages.RDBStorage(with_password(url), engine_kwargs=options)
-        storage.remove_session()
-        storage.engine.dispose()
+    assert path is not None
+    engine = sa.create_engine(library_url(url), poolclass=sa.pool.NullPool, creator=lambda: _unsynced(path))
     with engine.begin() as connection:
-        if revision is not None:
-            _make_optuna_tables(connection, revision)
-        connection.execute(sa.text(tables.TRIALS_BY_STATE))
-        connection.execute(
-            tables.versions.insert().values(schema_version=tables.SCHEMA_VERSION, optuna_version=optuna.__version__)
-        )
+        _make_tables_in(connection)
     engine.dispose()
 
 
-def _make_optuna_tables(connection: Connection, revision: str) -> None:
-    """The same as Optuna makes in an empty file, without Alembic: to load it takes longer than all else here."""
+def _make_tables_in(connection: Connection) -> None:
+    """The same in a transaction, or what is missing of it: Optuna's tables as it makes them, without Alembic.
+
+    To load that takes longer than all else here.
+    """
+    tables.metadata.create_all(connection)
     optuna_internals.made.create_all(connection)
-    optuna_internals.alembic_version.create(connection)
-    connection.execute(optuna_internals.alembic_version.insert().values(version_num=revision))
-    connection.execute(
-        optuna_internals.versions.insert().values(
-            schema_version=optuna_internals.SCHEMA_VERSION, library_version=optuna.__version__
-        )
-    )
+    optuna_internals.alembic_version.create(connection, checkfirst=True)
+    connection.execute(sa.text(tables.TRIALS_BY_STATE))
+    connection.execute(sa.text(tables.TRIALS_BY_NUMBER))
+    schema = {"schema_version": optuna_internals.SCHEMA_VERSION, "library_version": optuna.__version__}
+    for table, row in (
+        (optuna_internals.alembic_version, {"version_num": optuna_internals.newest_revision()}),
+        (optuna_internals.versions, schema),
+        (tables.versions, {"schema_version": tables.SCHEMA_VERSION, "optuna_version": optuna.__version__}),
+    ):
+        connection.execute(table.delete())
+        connection.execute(table.insert().values(**row))
 
 
 def _unsynced(path: Path) -> sqlite3.Connection:
@@ -149,13 +151,20 @@ def _unsynced(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def with_password(url: URL) -> str:
-    """The URL with its password, for the libraries that connect; never for printing."""
-    return url.render_as_string(hide_password=False)
+def rdb_storage(url: URL, how: Mapping[str, Any] = NO_OPTIONS, **options: Any) -> optuna.storages.RDBStorage:
+    """Optuna's own storage on a database, connected as ``how`` says; the caller disposes of its engine."""
+    engine: dict[str, Any] = {"poolclass": sa.pool.NullPool, **how}
+    if sqlite_file(url) is None:
+        engine["connect_args"] = connect_arguments(url) | dict(how.get("connect_args", {}))
+    address = library_url(url).render_as_string(hide_password=False)
+    return optuna.storages.RDBStorage(address, engine_kwargs=engine, **options)
 
 
-def _look(path: Path) -> tuple[int, str]:
-    """(our schema version, Optuna's version) of a file, read without writing a byte.  Raises StorageError."""
+def require_ours(path: Path) -> tuple[int, str]:
+    """(our schema version, Optuna's version) of a file, read without writing a byte.
+
+    Raises StorageError for what is not a database of tuner, or of a newer one.
+    """
     try:
         with path.open("rb") as file:
             magic = file.read(len(SQLITE_MAGIC))
@@ -168,9 +177,9 @@ def _look(path: Path) -> tuple[int, str]:
         with closing(connect_to_read(path)) as connection:
             versions = _versions_in(path, connection)
     except sqlite3.Error as error:
-        text = str(error)
-        reason = damage(text) if is_damage(text) else f"cannot be read: {text}; expected a database made by tuner"
-        raise StorageError(f"{path}: {reason}") from None
+        if passes(error) or is_damage(error):
+            raise
+        raise StorageError(f"{path}: cannot be read: {error}; expected a database made by tuner") from None
     _refuse_newer(str(path), versions[0])
     return versions
 
@@ -186,7 +195,7 @@ def _versions_in(path: Path, connection: sqlite3.Connection) -> tuple[int, str]:
             return version, optuna_version
     raise StorageError(
         f"{path}: table tuner_version: {str(rows)[:100]} is not one row of two versions. "
-        "Put a copy by tuner backup in its place"
+        f"{RESTORE[0].upper()}{RESTORE[1:]}"
     )
 
 
@@ -210,9 +219,11 @@ def _is_behind(url: URL, version: int, optuna_version: str) -> bool:
             try:
                 current = storage.get_current_version()
             except (AssertionError, CommandError, sa.exc.SQLAlchemyError) as error:
+                if passes(error):
+                    raise
                 raise StorageError(
                     f"{shown(url)}: table alembic_version: not the version of Optuna's tables "
-                    f"({one_line(error)[:100]}). Put a copy by tuner backup in its place"
+                    f"({one_line(error)[:100]}). {RESTORE[0].upper()}{RESTORE[1:]}"
                 ) from None
             if current not in storage.get_all_versions():
                 raise StorageError(
@@ -226,8 +237,7 @@ def _is_behind(url: URL, version: int, optuna_version: str) -> bool:
 
 @contextmanager
 def _optuna_storage(url: URL) -> Iterator[optuna.storages.RDBStorage]:
-    options = {"poolclass": sa.pool.NullPool}
-    storage = optuna.storages.RDBStorage(with_password(url), engine_kwargs=options, skip_compatibility_check=True)
+    storage = rdb_storage(url, skip_compatibility_check=True)
     try:
         yield storage
     finally:
@@ -238,7 +248,7 @@ def _optuna_storage(url: URL) -> Iterator[optuna.storages.RDBStorage]:
 def optuna_storage(url: URL) -> optuna.storages.RDBStorage:
     """Optuna's own view of a database of ours, for its tools; the caller disposes of its engine.  Nothing is made."""
     open_database(url, create=False).close()
-    return optuna.storages.RDBStorage(with_password(url), skip_compatibility_check=True, skip_table_creation=True)
+    return rdb_storage(url, skip_compatibility_check=True, skip_table_creation=True)
 
 
 def back_up(path: Path, target: Path) -> None:
@@ -259,7 +269,7 @@ def back_up(path: Path, target: Path) -> None:
 def _upgrade_file(url: URL, path: Path) -> None:
     """Copy the file aside, then upgrade it; of several that would, one does."""
     with alone_in(path.parent):
-        if not _is_behind(url, *_look(path)):
+        if not _is_behind(url, *require_ours(path)):
             return
         back_up(path, path.with_name(f"{path.name}.before-{time.strftime('%Y%m%d-%H%M%S')}"))
         with Database(url) as database:
@@ -271,48 +281,64 @@ def _upgrade(database: Database) -> None:
     with _optuna_storage(database.url) as storage:
         if storage.get_current_version() != storage.get_head_version():
             storage.upgrade()
+    database.write(_migrate)
 
-    def upgrade(connection: Connection) -> None:
-        version = connection.execute(sa.select(tables.versions.c.schema_version)).scalar_one()
-        for migration in MIGRATIONS[version - 1 :]:
-            migration(connection)
-        connection.execute(
-            tables.versions.update().values(schema_version=tables.SCHEMA_VERSION, optuna_version=optuna.__version__)
-        )
 
-    database.write(upgrade)
+def _migrate(connection: Connection) -> None:
+    version = connection.execute(sa.select(tables.versions.c.schema_version)).scalar_one()
+    for migration in MIGRATIONS[version - 1 :]:
+        migration(connection)
+    connection.execute(
+        tables.versions.update().values(schema_version=tables.SCHEMA_VERSION, optuna_version=optuna.__version__)
+    )
 
 
 def _open_server(url: URL, *, create: bool) -> Database:
-    """The same on PostgreSQL: creation and upgrade hold an advisory lock, and with it the one other connection."""
+    """The same on PostgreSQL.
+
+    Creation is one transaction, and an upgrade another one: each begins with a lock that ends with it, so that of
+    many processes one makes the tables, on its one connection, also behind a pooler.
+    """
     database = Database(url)
+
+    def look(connection: Connection) -> tuple[int, str] | None:
+        return _server_versions(database, connection)
+
+    def make(connection: Connection) -> None:
+        connection.execute(_SCHEMA_LOCK)
+        if look(connection) is None:
+            _make_tables_in(connection)
+
     try:
-        with retrying(database.engine.connect, server_may_be_away=False) as connection:
-            versions = _server_versions(database, connection)
-            if versions is None and not create:
+        versions = database.read(look)
+        if versions is None:
+            if not create:
                 raise NoDatabaseError(
                     f"{database.name}: holds no tuner studies; `tuner search STUDY --storage URL` makes the tables"
                 )
-            if versions is not None and not _is_behind(url, *versions):
-                return database
-            connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": SCHEMA_LOCK})
-            try:
-                versions = _server_versions(database, connection)
-                connection.commit()  # an open transaction would hold up the changes of tables below
-                if versions is None:
-                    _make_tables(url)
-                elif _is_behind(url, *versions):
-                    _upgrade(database)
-            finally:
-                connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": SCHEMA_LOCK})
-    except sa.exc.DBAPIError as error:
-        database.close()
-        reason = without_passwords(one_line(error.orig))
-        raise StorageError(f"{shown(url)}: cannot be opened: {reason[:300]}") from None
-    except StorageError:
+            database.write(make, repeatable=True)
+            versions = database.read(look)
+            assert versions is not None
+        if _is_behind(url, *versions):
+            _upgrade_server(database)
+    except BaseException:
         database.close()
         raise
     return database
+
+
+def _upgrade_server(database: Database) -> None:
+    """Upgrade Optuna's tables, then ours; a process that comes later finds nothing to do."""
+    with _optuna_storage(database.url) as storage, database.engine.connect() as connection, connection.begin():
+        connection.execute(_SCHEMA_LOCK)
+        if storage.get_current_version() != storage.get_head_version():
+            storage.upgrade()  # on its own connection; this one has locked no table
+
+    def upgrade(connection: Connection) -> None:
+        connection.execute(_SCHEMA_LOCK)
+        _migrate(connection)
+
+    database.write(upgrade, repeatable=True)
 
 
 def _server_versions(database: Database, connection: Connection) -> tuple[int, str] | None:

@@ -117,8 +117,7 @@ class StudyLine(Finished):
 
 def find_study(database: Database, name: str) -> StoredStudy | None:
     """The study of this name, or None."""
-    with database.reading() as connection:
-        return _find(connection, name)
+    return database.read(lambda connection: _find(connection, name))
 
 
 def get_study(database: Database, name: str) -> StoredStudy:
@@ -164,9 +163,8 @@ def read_dev_set(database: Database, study_id: int) -> tuple[np.ndarray, np.ndar
 
 def read_encoding(database: Database, study_id: int) -> dict[str, Any]:
     """How a study's data is encoded, as JSON."""
-    with database.reading() as connection:
-        query = sa.select(tables.studies.c.encoding).where(tables.studies.c.study_id == study_id)
-        encoding: dict[str, Any] = json.loads(connection.execute(query).scalar_one())
+    query = sa.select(tables.studies.c.encoding).where(tables.studies.c.study_id == study_id)
+    encoding: dict[str, Any] = json.loads(database.read(lambda connection: connection.execute(query).scalar_one()))
     return encoding
 
 
@@ -408,6 +406,9 @@ def delete_study(database: Database, name: str) -> None:
         raise no_study(database, name)
 
     def work(connection: Connection) -> None:
+        for table in (tables.studies, optuna_internals.studies):  # nobody begins a trial from here on
+            connection.execute(sa.select(table.c.study_id).where(table.c.study_id == study_id).with_for_update())
+        connection.execute(tables.claims.delete().where(tables.claims.c.study_id == study_id))  # nor writes to one
         ours = sa.select(optuna_internals.trials.c.trial_id).where(optuna_internals.trials.c.study_id == study_id)
         for table in [*reversed(optuna_internals.metadata.sorted_tables), *reversed(tables.metadata.sorted_tables)]:
             if "trial_id" in table.c and table is not optuna_internals.trials:
@@ -418,4 +419,4 @@ def delete_study(database: Database, name: str) -> None:
                 connection.execute(table.delete().where(table.c.study_id == study_id))
         connection.execute(optuna_internals.studies.delete().where(optuna_internals.studies.c.study_id == study_id))
 
-    database.write(work)
+    database.write(work, repeatable=True)

@@ -52,7 +52,7 @@ from tuner.storage.checked import (
     integer,
 )
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 
 
 class StopReasonText(TypeDecorator[StopReason]):
@@ -155,7 +155,7 @@ trials = Table(
     Column("best_epoch", Integer),
     Column("epochs", Integer),
     Column("seconds", Double),
-    Index("ix_tuner_trials_finish", "study_id", "finish_order"),
+    Index("ix_tuner_trials_finish", "study_id", "finish_order", unique=True),
 )
 
 networks = Table(
@@ -265,8 +265,11 @@ check_columns(
     },
 )
 
-TRIALS_BY_STATE = "CREATE INDEX tuner_trials_by_state ON trials (study_id, state, number)"
+TRIALS_BY_STATE = "CREATE INDEX IF NOT EXISTS tuner_trials_by_state ON trials (study_id, state, number)"
 """Optuna has no index that finds the trials of a study in one state, or the last number, without reading them all."""
+
+TRIALS_BY_NUMBER = "CREATE UNIQUE INDEX IF NOT EXISTS tuner_trials_by_number ON trials (study_id, number)"
+"""Optuna leaves it to locks that no number is there twice; a server's settings can undo those."""
 
 STUDY: BindParameter[int] = bindparam("study")
 TRIAL: BindParameter[int] = bindparam("trial")

@@ -32,6 +32,10 @@ from tuner.storage import (
     shown,
     sqlite_file,
     sqlite_url,
+    study_names,
+)
+from tuner.storage import (
+    restore as restore_file,
 )
 from tuner.workspace.locating import is_path, name_of, storage_url
 from tuner.workspace.opening import StudyRequest, open_study, open_to_read
@@ -146,6 +150,35 @@ def backup(file: Path, storage: str | None) -> tuple[str, int]:
     open_database(url, create=False).close()
     back_up(path, file.absolute())
     return shown(url), file.stat().st_size
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A restored database, the number of its studies, and where the one before it is kept, if there was one."""
+
+    storage: str
+    studies: int
+    kept: Path | None
+
+
+def restore(file: Path, storage: str | None) -> Restored:
+    """Put a copy of a backup in the place of the database.
+
+    Raises UsageError and StorageError; then nothing is changed.
+    """
+    url = storage_url(storage)
+    path = sqlite_file(url)
+    if path is None:
+        raise UsageError(f"{shown(url)}: is a server. Restore it with pg_restore or psql")
+    if not file.exists():
+        raise UsageError(f"{file}: no such file; expected a copy by tuner backup")
+    if path.exists() and file.samefile(path):
+        raise UsageError(f"{file}: is the database itself. Name a copy by tuner backup")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: no such folder {path.parent}")
+    kept = restore_file(file.absolute(), path)
+    with open_database(url, create=False) as database:
+        return Restored(shown(url), len(study_names(database)), kept)
 
 
 def merge(other: str, storage: str | None) -> tuple[str, list[Merged]]:

@@ -15,7 +15,9 @@ from tuner.errors import DataError, NoDatabaseError, UsageError
 from tuner.files import read_small
 from tuner.paths import STUDIES
 from tuner.storage import (
+    PATIENTLY,
     Database,
+    Patience,
     RunningTrial,
     StoredStudy,
     StudyLine,
@@ -30,6 +32,7 @@ from tuner.storage import (
     shown,
     sqlite_file,
     study_lines,
+    waiting_for_database,
 )
 from tuner.study import (
     Source,
@@ -67,7 +70,8 @@ class StudyRequest:
     """The STUDY argument and the options that locate and name it.
 
     ``allow_trainers``: custom trainers that may be run although only the database names them; None: none will be run.
-    ``data``: keys of [data] of a data file's definition.
+    ``data``: keys of [data] of a data file's definition.  ``patience``: how long `open_study`, and work in what it
+    opened, waits for the database.
     """
 
     study: str
@@ -78,6 +82,7 @@ class StudyRequest:
     allow_changed: bool = False
     allow_trainers: tuple[str, ...] | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    patience: Patience = PATIENTLY
 
 
 def open_study(request: StudyRequest) -> PreparedStudy:
@@ -85,7 +90,10 @@ def open_study(request: StudyRequest) -> PreparedStudy:
 
     All checks are made before a file is written.
     """
-    with locate(request.study, request.storage, target=request.target, name=request.name, data=request.data) as located:
+    with (
+        waiting_for_database(request.patience),
+        locate(request.study, request.storage, target=request.target, name=request.name, data=request.data) as located,
+    ):
         source, trainer = _source(located, request)
         old = None if request.from_study is None else name_of(request.from_study)
         with located.reader_of(source) as reader:

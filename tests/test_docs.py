@@ -271,7 +271,9 @@ def test_the_cron_job_is_one_that_kubernetes_knows() -> None:
     pod = spec["template"]["spec"]
     assert pod["restartPolicy"] == "Never"  # what podFailurePolicy asks for
     (container,) = pod["containers"]
-    rule = spec["podFailurePolicy"]["rules"][0]["onExitCodes"]
+    drained, wrong = spec["podFailurePolicy"]["rules"]  # the first rule that fits counts
+    assert (drained["action"], drained["onPodConditions"]) == ("Ignore", [{"type": "DisruptionTarget"}])
+    rule = wrong["onExitCodes"]
     assert (rule["containerName"], rule["values"]) == (container["name"], [2])
     assert container["command"][0] == "tuner"
     assert container["command"][1] in COMMANDS

@@ -75,15 +75,17 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 reference_job.reference_errors = lambda *_: {}  # reference models are no cost of a trial
 
 
-def make_study(folder: Path, name: str, *, sampler: str = "tpe", pruner: str = "median", trials: int) -> PreparedStudy:
-    """Make a study of 1,800 rows, 360 of them dev, in ``folder/tuner.db``."""
+def make_study(
+    folder: Path, name: str, *, sampler: str = "tpe", pruner: str = "median", trials: int, rows: int = 1800
+) -> PreparedStudy:
+    """Make a study of so many rows, a fifth of them dev, in ``folder/tuner.db``."""
     table = folder / "made.csv"
     if not table.exists():
         rng = np.random.default_rng(0)
-        y = np.arange(1800) % 3
-        X = rng.normal(size=(1800, 8)) + y[:, None]
-        rows = [",".join(f"{value:.3f}" for value in row) + f",class {k}" for row, k in zip(X, y, strict=True)]
-        table.write_text("\n".join([",".join([*"abcdefgh", "kind"]), *rows]) + "\n", encoding="utf-8")
+        y = np.arange(rows) % 3
+        X = rng.normal(size=(rows, 8)) + y[:, None]
+        lines = [",".join(f"{value:.3f}" for value in row) + f",class {k}" for row, k in zip(X, y, strict=True)]
+        table.write_text("\n".join([",".join([*"abcdefgh", "kind"]), *lines]) + "\n", encoding="utf-8")
     path = folder / f"{name}.toml"
     text = DEFINITION.format(name=name, trials=trials, sampler=sampler, pruner=pruner)
     path.write_text(text, encoding="utf-8")

@@ -39,6 +39,11 @@ def test_a_searched_database_is_read_written_and_in_wal_mode(small_study: Path, 
     assert result.returncode == 0, result.stdout
     assert "can be read and written; 1 study" in result.stdout
     assert "WAL mode" in result.stdout
+    with closing(sqlite3.connect(small_study.parent / "tuner.db")) as connection, connection:
+        connection.execute("UPDATE tuner_counts SET pruned = 7")
+    passed, text = found(small_study.parent / "tuner.db")["counts"]
+    assert not passed
+    assert "study 1, table tuner_counts: pruned is 7, not 0" in text
 
 
 def test_what_is_no_database_is_wrong(workplace: Path, here: Run) -> None:

@@ -132,7 +132,7 @@ def finished(database: Path) -> list[int]:
 
 
 def fingerprint(database: Path) -> Rows:
-    """Every trial bit for bit: number, state, parameters, seed, value, errors, costs, epochs, curves."""
+    """Every trial bit for bit: number, state, parameters, seed, value, errors, costs, epochs, curves; and counts."""
     trials = rows(
         database,
         "SELECT number, state, seed, exploring, hyperparameters, finish_order, t.stop_reason, t.best_epoch, t.epochs, "
@@ -154,7 +154,8 @@ def fingerprint(database: Path) -> Rows:
         "SELECT number, step, intermediate_value FROM trials JOIN trial_intermediate_values USING (trial_id) "
         "ORDER BY 1, 2",
     )
-    return [*trials, *params, *epochs, *rungs]
+    best = "SELECT pruned, diverged, number FROM tuner_counts LEFT JOIN trials ON trial_id = best_trial_id"
+    return [*trials, *params, *epochs, *rungs, *rows(database, best)]
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = DEADLINE) -> Any:

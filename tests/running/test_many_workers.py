@@ -19,6 +19,8 @@ def check_exact(file: Path, budget: int) -> None:
     assert rows(file, "SELECT count(*) FROM studies") == [(1,)]
     order = [n for (n,) in rows(file, "SELECT finish_order FROM tuner_trials ORDER BY finish_order")]
     assert order == list(range(1, budget + 1))
+    pruned = rows(file, "SELECT count(*) FROM trials WHERE state = 'PRUNED'")
+    assert rows(file, "SELECT pruned FROM tuner_counts") == pruned
     assert rows(file, "SELECT count(*) FROM tuner_claims WHERE token IS NOT NULL OR attempts != 1") == [(0,)]
 
 

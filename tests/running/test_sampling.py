@@ -39,6 +39,11 @@ class Trials:
     running: list[FrozenTrial] = field(default_factory=list)
     offered: list[FrozenTrial] = field(default_factory=list)
 
+    @property
+    def newest(self) -> list[FrozenTrial]:
+        """All of these few."""
+        return self.finished
+
     def refresh(self) -> None:
         """Nothing is read."""
 

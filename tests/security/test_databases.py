@@ -406,6 +406,8 @@ def test_a_queued_trial_with_a_bad_value_sets_its_study_aside(first: Path) -> No
         trial, text = connection.execute("SELECT trial_id, hyperparameters FROM tuner_trials LIMIT 1").fetchone()
     assert alter(database, altered_trial(trial, text, "alpha", "[1]"))
     assert alter(database, f"UPDATE trials SET state = 'WAITING' WHERE trial_id = {trial}")
+    study = f"(SELECT study_id FROM trials WHERE trial_id = {trial})"
+    assert alter(database, f"UPDATE tuner_trials SET finish_order = finish_order - 1 WHERE study_id = {study}")
     status, _, errors = command("worker")
     refusal = "study 'mixed', trial 0, table tuner_trials, column hyperparameters, 'alpha': [1] is not a number > 0"
     assert (status, "internal error" in errors, refusal in errors) == (1, False, True)

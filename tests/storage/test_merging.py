@@ -18,11 +18,13 @@ from tuner.storage import (
     SampledTrial,
     StudyRecord,
     TrialRecord,
+    counting,
     ensure_study,
     fail,
     merge_database,
     open_database,
     optuna_internals,
+    read_progress,
     read_sampled,
     read_study,
     requeue,
@@ -101,6 +103,7 @@ def test_a_merged_study_goes_on(database: Database, other: Database) -> None:
     history = History(database, here, DISTRIBUTIONS)
     history.refresh()
     assert [trial.number for trial in history.finished] == [0]
+    assert read_progress(database, here).best.number == 0
 
 
 def test_the_same_study_gains_the_trials_it_lacks(database: Database, other: Database) -> None:
@@ -120,6 +123,8 @@ def test_the_same_study_gains_the_trials_it_lacks(database: Database, other: Dat
     history = History(database, here, DISTRIBUTIONS)
     history.refresh()
     assert [trial.number for trial in history.finished] == [0, 1, 2, 3]
+    assert read_progress(database, here).best.number == 3
+    assert database.read(counting.miscounted) == []
     assert take(database, here).number == 4
 
 

@@ -31,6 +31,7 @@ from tuner.storage import (
     write_outcome,
     write_sampled,
 )
+from tuner.storage import history as history_module
 
 
 def count(database: Database, table: sa.Table) -> int:
@@ -102,6 +103,25 @@ def test_history_reads_only_what_is_new(database: Database) -> None:
     first = history.finished[0]
     history.refresh()
     assert history.finished[0] is first
+
+
+def test_history_keeps_the_newest_and_the_best_of_the_older(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read one by one or all at once; a trial that falls out of the newest stays if it is among the best."""
+    for name, n in {"SEEN_NEWEST": 2, "SEEN_BEST": 2, "COMPARED": 4}.items():
+        monkeypatch.setattr(history_module, name, n)
+    study = make_study(sqlite, budget=20)
+    one_by_one, seen = History(sqlite, study, DISTRIBUTIONS), []
+    for value in (0.4, 0.2, 0.5, 0.1, 0.2, 0.6):
+        assert write_outcome(sqlite, take_and_draw(sqlite, study), study, outcome(value))
+        one_by_one.refresh()
+        seen.append([trial.number for trial in one_by_one.finished])
+    at_once = History(sqlite, study, DISTRIBUTIONS)
+    at_once.refresh()
+    assert seen == [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [0, 1, 3, 4], [1, 3, 4, 5]]
+    for history in (one_by_one, at_once):
+        assert [trial.number for trial in history.finished] == [1, 3, 4, 5]
+        assert [trial.number for trial in history.newest] == [2, 3, 4, 5]
+        assert (history.lowest, history.since_lowest) == (0.1, 2)
 
 
 def test_history_translates_what_was_drawn_from_another_list_of_choices(database: Database) -> None:

@@ -30,12 +30,14 @@ from tests.databases import KINDS, new_postgresql, new_url
 from tests.storage.conftest import learning_network, make_study, outcome, take_and_draw
 from tuner.errors import NoDatabaseError, StorageError, UnavailableError
 from tuner.storage import (
+    Counts,
     back_up,
     migrations,
     open_database,
     optuna_internals,
     parse_url,
     raise_budget,
+    read_progress,
     read_study,
     record_test_evaluation,
     schema,
@@ -63,6 +65,8 @@ FORGET_JOBS = "DROP TABLE tuner_jobs"
 FORGET_WEIGHTS = "ALTER TABLE tuner_studies DROP COLUMN dev_weights"
 """Studies as schema 7 had them."""
 COUNTED = {"tuner_networks": ("train_wrong", "train_dev_wrong", "dev_wrong"), "tuner_test_looks": ("wrong",)}
+FORGET_COUNTS = "DROP TABLE tuner_counts"
+"""Studies as schema 9 had them: their trials were counted whenever somebody asked."""
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -264,6 +268,7 @@ def test_a_database_of_schema_1_gains_learning_curves(tmp_path: Path) -> None:
         FORGET_DIVERGED,
         FORGET_JOBS,
         FORGET_WEIGHTS,
+        FORGET_COUNTS,
         "DROP TABLE tuner_learning",
         "ALTER TABLE tuner_networks DROP COLUMN layers",
         "UPDATE tuner_version SET schema_version = 1",
@@ -289,6 +294,7 @@ def test_a_database_of_schema_3_knows_no_layers_of_its_trials(tmp_path: Path) ->
         FORGET_DIVERGED,
         FORGET_JOBS,
         FORGET_WEIGHTS,
+        FORGET_COUNTS,
         *FORGET_LEFT_OUT,
         "ALTER TABLE tuner_networks DROP COLUMN layers",
         "UPDATE tuner_version SET schema_version = 3",
@@ -385,6 +391,30 @@ def test_a_study_of_schema_7_may_count_by_weights_now(tmp_path: Path, kind: str)
         record = read_study(database, "made")
     assert [repr(each.dev_wrong) for each in record.trials[0].networks] == ["2", "1.25"]
     assert (record.test_evaluations[0].wrong, record.dev_weights) == (0.5, None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_trials_of_schema_9_are_counted(tmp_path: Path, kind: str) -> None:
+    """The counts of a study, and its best trial, are those that its trials left as they ended."""
+    with open_database(new_url(kind, tmp_path), create=True) as database:
+        study, _ = make_study(database, budget=9), make_study(database, "empty")
+        for value, reason in (
+            (0.3, "patience"),
+            (0.1, "diverged"),
+            (0.2, "patience"),
+            (0.2, "patience"),
+            (0, "pruned"),
+        ):
+            ended = outcome(value, pruned=reason == "pruned", stop_reason=reason)
+            assert write_outcome(database, take_and_draw(database, study), study, ended)
+        counts = sa.select(tables.counts).order_by(tables.counts.c.study_id)
+        before = database.read(lambda connection: connection.execute(counts).all())
+        database.write(lambda connection: connection.execute(sa.text(FORGET_COUNTS)))
+        database.write(migrations.add_counts)
+        assert database.read(lambda connection: connection.execute(counts).all()) == before
+        progress = read_progress(database, study)
+    assert [row[1:] for row in before] == [(1, 1, 3), (0, 0, None)]
+    assert (progress.counts, progress.best.number) == (Counts(complete=4, pruned=1, diverged=1), 2)
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

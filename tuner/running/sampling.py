@@ -19,9 +19,6 @@ from tuner.trial import trial_seed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # each draw makes a study in memory, and Optuna tells of each
 
-SEEN_BEST = 1000
-SEEN_NEWEST = 1000
-
 
 class TrialsInMemory(InMemoryStorage):
     """A study of trials that are in memory under their own numbers and ids, for Optuna's samplers and pruners.
@@ -67,7 +64,7 @@ def draw(
         sampler = SAMPLERS[exploring_with](replace(made_from, number=n_exploring(number, definition.search.explore)))
     now = frozen_trial(number, TrialState.RUNNING, {}, space.distributions, trial_id=-1)
     others = [trial for trial in history.running if trial.number != number and trial.params]
-    study = _study(definition, [*history.offered, *_seen(history.finished), *others, now], sampler=sampler)
+    study = _study(definition, [*history.offered, *history.finished, *others, now], sampler=sampler)
     wanted = {name: d for name, d in space.distributions.items() if name not in given and not d.single()}
     sampled = {**only_values(space.distributions), **given}
     if wanted:
@@ -89,17 +86,6 @@ def only_values(distributions: Mapping[str, BaseDistribution]) -> dict[str, Any]
     }
 
 
-def _seen(finished: list[FrozenTrial]) -> list[FrozenTrial]:
-    """What the sampler sees of a large study: its cost grows with the trials, the good of the middling old ones does
-    not.
-    """
-    if len(finished) <= SEEN_BEST + SEEN_NEWEST:
-        return finished
-    old, new = finished[:-SEEN_NEWEST], finished[-SEEN_NEWEST:]
-    best = sorted(old, key=lambda trial: (trial.value, trial.number))[:SEEN_BEST]
-    return sorted(best, key=lambda trial: trial.number) + new
-
-
 class Pruning:
     """Whether a trial is hopeless beside the others, asked at its rungs; ``attributes`` is what the pruner noted."""
 
@@ -116,7 +102,7 @@ class Pruning:
         if self._drawn.exploring:
             return False
         self._history.refresh()
-        others = self._history.finished
+        others = self._history.newest
         if self._definition.search.pruner in FOLD_PRUNERS:
             others, rung_values = self._best(max(rung_values)), dict(enumerate(network_losses))
         now = frozen_trial(

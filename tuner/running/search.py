@@ -266,7 +266,7 @@ def _reason_to_end(database: Database, task: Task) -> str | None:
         return None
     history = History(database, task.study_id, task.definition.searched_space.distributions)
     history.refresh()
-    return goal.reached(history.finished)
+    return goal.reached(history)
 
 
 class _ProgressReporter:

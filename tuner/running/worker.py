@@ -203,7 +203,7 @@ class Worker:
         if not self._goal.is_set or self.task.budget.extra is not None:
             return False
         self._history.refresh()
-        return self._goal.reached(self._history.finished) is not None
+        return self._goal.reached(self._history) is not None
 
     def _run(self, claim: Claim) -> bool:
         """Sample, run and record one trial; its claim always ends.

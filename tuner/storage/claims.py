@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from tuner.outcomes import FailureCause, StopReason
 from tuner.storage import optuna_internals, tables
-from tuner.storage.counting import count_states
+from tuner.storage.counting import finished_and_running
 from tuner.storage.database import Database, new_key
 from tuner.storage.leases import Lease, LeasedRows, lock_study, terms, write_held
 from tuner.storage.owner import Owner
@@ -126,10 +126,8 @@ def _end_dead_claims(connection: Connection, study_id: int, now: float, max_atte
 
 def _budget_status(connection: Connection, study_id: int, budget: Budget, allowed: int) -> BudgetStatus:
     if budget.extra is None:
-        states = count_states(connection, study_id)
-        return BudgetStatus(states.finished, states.running, allowed)
-    states = count_states(connection, study_id, budget.call)
-    return BudgetStatus(states.finished, states.running, budget.extra)
+        return BudgetStatus(*finished_and_running(connection, study_id), allowed)
+    return BudgetStatus(*finished_and_running(connection, study_id, budget.call), budget.extra)
 
 
 def _take(connection: Connection, study_id: int, call: str, token: str, owner: Owner, now: float) -> Claim:

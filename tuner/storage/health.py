@@ -14,6 +14,7 @@ from tuner.errors import NoDatabaseError, StorageError
 from tuner.formatting import count, one_line
 from tuner.paths import resolved
 from tuner.storage.address import file_system_of, refuse_network_file_system, shown, sqlite_file, sqlite_url
+from tuner.storage.counting import miscounted
 from tuner.storage.failures import damage
 from tuner.storage.schema import open_database
 from tuner.storage.studies import study_names
@@ -37,11 +38,12 @@ def check_database(url: URL) -> list[Check]:
     """Check the database of a URL, which need not exist yet; nothing is created."""
     path = sqlite_file(url)
     if path is None:
-        return [_check_server(url)]
+        checks = [_check_server(url)]
+        return [*checks, _check_counts(url)] if checks[0].passed else checks
     folder = path.parent if path.parent.exists() else path.parent.parent
     checks = [_check_place(folder), _check_file(path, folder)]
     if path.exists() and checks[1].passed:
-        checks.append(_check_mode(path))
+        checks += [_check_mode(path), _check_counts(url)]
     return [*checks, _check_disk(folder)]
 
 
@@ -68,6 +70,20 @@ def _check_file(path: Path, folder: Path) -> Check:
     except StorageError as error:
         return Check("database", False, str(error))
     return Check("database", True, f"{path} can be read and written; {count(n_studies, 'study', 'studies')}")
+
+
+def _check_counts(url: URL) -> Check:
+    """Check that the counts kept of each study are those of its trials."""
+    try:
+        with open_database(url, create=False) as database:
+            wrong = database.read(miscounted)
+    except NoDatabaseError:
+        return Check("counts", True, "no studies yet")
+    except StorageError as error:
+        return Check("counts", False, str(error))
+    if not wrong:
+        return Check("counts", True, "those kept of each study are those of its trials")
+    return Check("counts", False, f"{'; '.join(wrong[:3])}. Only what is shown is wrong, no budget")
 
 
 def _check_mode(path: Path) -> Check:

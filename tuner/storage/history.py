@@ -1,10 +1,14 @@
-"""What a sampler and a pruner look at: a study's finished and running trials as Optuna's frozen trials."""
+"""What a sampler and a pruner look at: trials of a study as Optuna's frozen trials."""
 
 from __future__ import annotations
 
+import heapq
 import json
-from collections import defaultdict
+import math
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,26 +17,32 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import Connection
 
 from tuner.storage import optuna_internals, tables
-from tuner.storage.checked import BadValueError
+from tuner.storage.checked import BadValueError, optional
 from tuner.storage.counting import RECORDED
 from tuner.storage.database import Database
 from tuner.storage.losses import unpack_fold_losses
 
 CHUNK = 500
+SEEN_BEST = 1000
+SEEN_NEWEST = 1000
+COMPARED = SEEN_BEST + SEEN_NEWEST
 _IDS: sa.BindParameter[list[int]] = sa.bindparam("ids", expanding=True)
 
 _t, _o, _p = tables.trials.c, optuna_internals.trials.c, optuna_internals.params.c
 _v, _i = optuna_internals.values.c, optuna_internals.intermediate_values.c
 _s = optuna_internals.trial_system_attributes.c
-_COLUMNS = (_o.trial_id, _o.number, _o.state, _o.datetime_start, _o.datetime_complete)
+_COLUMNS = (_o.trial_id, _o.number, _o.state)
 _FINISHED = (
-    sa.select(*_COLUMNS, _t.finish_order)
-    .join(tables.trials, _t.trial_id == _o.trial_id)
+    sa.select(*_COLUMNS, _t.finish_order, optional(_v.value))
+    .select_from(tables.trials)
+    .join(optuna_internals.trials, _t.trial_id == _o.trial_id)
+    .outerjoin(optuna_internals.values, _v.trial_id == _t.trial_id)
     .where(_t.study_id == tables.STUDY, _t.finish_order > sa.bindparam("last"))
     .order_by(_t.finish_order)
 )
-_RUNNING = sa.select(*_COLUMNS).where(_o.study_id == tables.STUDY, _o.state == TrialState.RUNNING, RECORDED)
-_VALUES = sa.select(_v.trial_id, _v.value).where(_v.trial_id.in_(_IDS))
+_RUNNING = sa.select(*_COLUMNS, sa.null().label("value")).where(
+    _o.study_id == tables.STUDY, _o.state == TrialState.RUNNING, RECORDED
+)
 _RUNGS = sa.select(_i.trial_id, _i.step, _i.intermediate_value).where(_i.trial_id.in_(_IDS))
 _ATTRIBUTES = sa.select(_s.trial_id, _s.key, _s.value_json).where(_s.trial_id.in_(_IDS))
 _e, _n = tables.epochs.c, tables.networks.c
@@ -45,10 +55,57 @@ _LOSSES = (
 _PARAMS = sa.select(_p.trial_id, _p.param_name, _p.param_value, _p.distribution_json).where(_p.trial_id.in_(_IDS))
 
 
-class History:
-    """A study's finished trials, in the order they finished, and those that run; ``refresh`` reads only what is new.
+@dataclass(slots=True)
+class _Seen:
+    """Which finished trials are kept, and how the lowest value came down; rows are added in the order they finished.
 
-    ``offered``: another study's trials that this one began with (``--from``), as if they had been finished before.
+    ``newest``: the rows of the last 2,000. ``best``: a heap, the worst first, of the best 1,000 before the last 1,000.
+    ``lowest``: of the complete trials; ``since_lowest``: how many trials finished after the first that had it.
+    """
+
+    last: int = 0
+    newest: deque[Any] = field(default_factory=lambda: deque(maxlen=COMPARED))
+    best: list[tuple[float, int, Any]] = field(default_factory=list)
+    lowest: float = math.inf
+    since_lowest: int = 0
+
+    def with_rows(self, rows: Iterable[Any]) -> _Seen:
+        """The same with later rows."""
+        seen = _Seen(self.last, copy(self.newest), copy(self.best), self.lowest, self.since_lowest)
+        for row in rows:
+            seen._add(row)
+        return seen
+
+    def _add(self, row: Any) -> None:
+        if row.value is None:
+            where = f"trial {row.number}, "
+            raise BadValueError(optuna_internals.values.name, "value", None, "a finite number", where=where)
+        self.last = row.finish_order
+        self.newest.append(row)
+        if len(self.newest) > SEEN_NEWEST:
+            older = self.newest[-1 - SEEN_NEWEST]
+            push = heapq.heappush if len(self.best) < SEEN_BEST else heapq.heappushpop
+            push(self.best, (-older.value, -older.number, older))
+        if row.state is TrialState.COMPLETE and row.value < self.lowest:
+            self.lowest, self.since_lowest = row.value, 0
+        else:
+            self.since_lowest += 1
+
+    @property
+    def by_sampler(self) -> list[Any]:
+        """Rows of the trials that a sampler sees, in the order they finished."""
+        older = sorted((row for *_, row in self.best), key=lambda row: row.finish_order)
+        return older + list(self.newest)[-SEEN_NEWEST:]
+
+
+class History:
+    """What there is to learn from of a study's finished trials, in the order they finished, and of those that run.
+
+    ``finished``: what a sampler sees: the last 1,000 to finish, and the best 1,000 of those before; all of up to 2,000.
+    Its cost grows with the trials, the good of the middling old ones does not. ``newest``: what a pruner compares with,
+    the last 2,000. ``lowest``: the lowest value of all complete trials; ``since_lowest``: how many trials finished
+    since it was first reached. ``offered``: another study's trials that this one began with (``--from``), as if they
+    had been finished before.
     """
 
     def __init__(self, database: Database, study_id: int, distributions: Mapping[str, BaseDistribution]) -> None:
@@ -56,10 +113,22 @@ class History:
         self._study_id = study_id
         self._distributions = distributions
         self._reader = ParamReader(distributions)
-        self._last = 0
+        self._seen = _Seen()
+        self._kept: dict[int, FrozenTrial] = {}
         self._offered: list[FrozenTrial] | None = None
         self.finished: list[FrozenTrial] = []
+        self.newest: list[FrozenTrial] = []
         self.running: list[FrozenTrial] = []
+
+    @property
+    def lowest(self) -> float:
+        """Infinite before the first complete trial."""
+        return self._seen.lowest
+
+    @property
+    def since_lowest(self) -> int:
+        """All finished trials before the first complete one."""
+        return self._seen.since_lowest
 
     @property
     def offered(self) -> list[FrozenTrial]:
@@ -80,17 +149,22 @@ class History:
         ]
 
     def refresh(self) -> None:
-        """Bring the trials up to date."""
+        """Bring the trials up to date; reads only what is new, and of many new ones only those that are kept."""
 
-        def work(connection: Connection) -> tuple[int, list[FrozenTrial], list[FrozenTrial]]:
-            new = connection.execute(_FINISHED, {"study": self._study_id, "last": self._last}).all()
+        def work(connection: Connection) -> tuple[_Seen, dict[int, FrozenTrial], list[FrozenTrial]]:
+            new = connection.execute(_FINISHED, {"study": self._study_id, "last": self._seen.last}).all()
             running = connection.execute(_RUNNING, {"study": self._study_id}).all()
-            last = new[-1].finish_order if new else self._last
-            trials = self._frozen(connection, [*new, *running])
-            return last, trials[: len(new)], trials[len(new) :]
+            seen = self._seen.with_rows(new)
+            wanted = {row.trial_id: row for row in (*seen.newest, *seen.by_sampler)}
+            missing = [row for trial_id, row in wanted.items() if trial_id not in self._kept]
+            trials = self._frozen(connection, [*missing, *running])
+            read = {row.trial_id: trial for row, trial in zip(missing, trials, strict=False)}
+            kept = {trial_id: read.get(trial_id) or self._kept[trial_id] for trial_id in wanted}
+            return seen, kept, trials[len(missing) :]
 
-        self._last, finished, self.running = self._database.read(work)
-        self.finished += finished
+        self._seen, self._kept, self.running = self._database.read(work)
+        self.finished = [self._kept[row.trial_id] for row in self._seen.by_sampler]
+        self.newest = [self._kept[row.trial_id] for row in self._seen.newest]
 
     def network_losses(self, trial_id: int, epochs: int) -> list[float]:
         """Each network's mean dev loss at its best one of a finished trial's first so many epochs."""
@@ -105,15 +179,9 @@ class History:
     def _frozen(self, connection: Connection, rows: Any) -> list[FrozenTrial]:
         ids = [row.trial_id for row in rows]
         params = self._params(connection, ids)
-        values = dict(_in_chunks(connection, _VALUES, ids))
         rungs = by_trial(_in_chunks(connection, _RUNGS, ids))
         noted = _in_chunks(connection, _ATTRIBUTES, ids)
         attributes = by_trial((trial_id, key, json.loads(text)) for trial_id, key, text in noted)
-        for row in rows:
-            if row.state in (TrialState.COMPLETE, TrialState.PRUNED) and row.trial_id not in values:
-                raise BadValueError(
-                    optuna_internals.values.name, "value", None, "a finite number", where=f"trial {row.number}, "
-                )
         return [
             frozen_trial(
                 row.number,
@@ -121,11 +189,9 @@ class History:
                 params[row.trial_id],
                 self._distributions,
                 trial_id=row.trial_id,
-                value=values.get(row.trial_id),
+                value=row.value,
                 rung_values=rungs[row.trial_id],
                 system_attributes=attributes[row.trial_id],
-                started=row.datetime_start,
-                finished=row.datetime_complete,
             )
             for row in rows
         ]
@@ -198,16 +264,14 @@ def frozen_trial(
     value: float | None = None,
     rung_values: Mapping[int, float] | None = None,
     system_attributes: Mapping[str, Any] | None = None,
-    started: Any = None,
-    finished: Any = None,
 ) -> FrozenTrial:
     """Optuna's form of a trial; its distributions are the study's own (the space is static)."""
     return FrozenTrial(
         number=number,
         state=state,
         value=value,
-        datetime_start=started,
-        datetime_complete=finished,
+        datetime_start=None,
+        datetime_complete=None,
         params=dict(params),
         distributions={name: distributions[name] for name in params},
         user_attrs={},

@@ -15,7 +15,7 @@ from tuner.errors import StorageError
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import optional
 from tuner.storage.claims import next_number
-from tuner.storage.counting import count_states
+from tuner.storage.counting import recount
 from tuner.storage.database import Database
 from tuner.storage.facts import StudyFacts
 from tuner.storage.imported import find_imported
@@ -30,6 +30,9 @@ _OPTUNA_ROWS = tuple(
     table
     for table in optuna_internals.metadata.sorted_tables
     if "trial_id" in table.c and table.name not in ("trials", "trial_heartbeats")
+)
+_STATES = (
+    sa.select(optuna_internals.trials.c.state).where(optuna_internals.trials.c.study_id == tables.STUDY).distinct()
 )
 _OUR_ROWS = (tables.networks, tables.epochs, tables.learning)
 
@@ -74,7 +77,7 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
         .where(optuna_internals.studies.c.study_name == name)
     ).one_or_none()
     old_id = study["study_id"]
-    count_states(out, old_id)  # a trial in a state that there is not would be left behind without a word
+    out.execute(_STATES, {"study": old_id}).all()  # one that there is not would be left behind without a word
     if existing is None:
         _refuse_foreign(into, name)
         new_id = insert_name(into, name)
@@ -84,6 +87,8 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
         ids = {old_id: new_id}
         _copy_changed(out, into, tables.test_evaluations, "study_id", ids, without=["look_id"])
         _copy_changed(out, into, tables.jobs, "study_id", ids, token=None)  # unfinished, it is done here
+        into.execute(tables.counts.insert().values(study_id=new_id, pruned=0, diverged=0))
+        recount(into, new_id)
         return Merged(name, True, len(wanted), 0, _count_others(out, old_id, wanted))
     _refuse_another(name, study, existing)
     lock_study(into, existing.study_id)
@@ -93,6 +98,7 @@ def _merge_study(out: Connection, into: Connection, study: dict[str, Any]) -> Me
     first = next_number(into, existing.study_id)
     renumbered = [dict(trial, number=first + k) for k, trial in enumerate(wanted)]
     _copy(out, into, existing.study_id, renumbered)
+    recount(into, existing.study_id)
     _add_learning(out, into, {trial["trial_id"]: there[s] for trial in offered if (s := _sameness(trial)) in there})
     known = len(offered) - len(wanted)
     return Merged(name, False, len(wanted), known, _count_others(out, old_id, offered))

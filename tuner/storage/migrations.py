@@ -125,6 +125,32 @@ def _add_diverged_layer(connection: Connection) -> None:
     )
 
 
+def add_counts(connection: Connection) -> None:
+    """What is counted of each study as its trials end."""
+    integers = [sa.Column(name, sa.Integer, nullable=False) for name in ("pruned", "diverged")]
+    sa.Table(
+        "tuner_counts",
+        sa.MetaData(),
+        sa.Column("study_id", sa.Integer, primary_key=True, autoincrement=False),
+        *integers,
+        sa.Column("best_trial_id", sa.Integer),
+    ).create(connection)
+    finished = (
+        "FROM tuner_trials t JOIN trials o ON o.trial_id = t.trial_id "
+        "WHERE t.study_id = s.study_id AND t.finish_order IS NOT NULL AND o.state"
+    )
+    best = finished.replace("WHERE", "JOIN trial_values v ON v.trial_id = t.trial_id WHERE")
+    connection.execute(
+        sa.text(
+            "INSERT INTO tuner_counts (study_id, pruned, diverged, best_trial_id) SELECT s.study_id, "
+            f"(SELECT count(*) {finished} = 'PRUNED'), "
+            f"(SELECT count(*) {finished} = 'COMPLETE' AND t.stop_reason = 'diverged'), "
+            f"(SELECT t.trial_id {best} = 'COMPLETE' AND t.stop_reason <> 'diverged' "
+            "ORDER BY v.value, o.number LIMIT 1) FROM tuner_studies s"
+        )
+    )
+
+
 def _allow_null(connection: Connection, table: str, columns: tuple[str, ...]) -> None:
     """Drop NOT NULL of columns; SQLite can only do so by making the table anew and copying its rows."""
     if connection.dialect.name != "sqlite":

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from tuner.paths import is_study_name
 from tuner.storage import optuna_internals, tables
-from tuner.storage.counting import RECORDED
+from tuner.storage.counting import FINISHED, RUNNING
 from tuner.storage.database import Database
 
 SET_ASIDE = "tuner:set_aside"
@@ -34,16 +34,12 @@ def open_studies(database: Database) -> list[OpenStudy]:
     Only counts are read, so that what is wrong with a study shows where that study is served, not here.  A study with
     a bad name is left out.
     """
-    s, o, t = tables.studies.c, optuna_internals.studies.c, optuna_internals.trials.c
-    name, state = sa.type_coerce(o.study_name, sa.String), sa.cast(t.state, sa.String)
-    finished = sa.func.count(sa.case((state.in_(("COMPLETE", "PRUNED")) & RECORDED, 1)))
-    running = sa.func.count(sa.case(((state == "RUNNING") & RECORDED, 1)))
+    s, o = tables.studies.c, optuna_internals.studies.c
     query = (
-        sa.select(s.study_id, name, running)
+        sa.select(s.study_id, sa.type_coerce(o.study_name, sa.String), RUNNING)
+        .select_from(tables.studies)
         .join(optuna_internals.studies, o.study_id == s.study_id)
-        .outerjoin(optuna_internals.trials, t.study_id == s.study_id)
-        .group_by(s.study_id, o.study_name, s.budget, s.created)
-        .having(finished < s.budget)
+        .where(s.budget > FINISHED)
         .order_by(s.created)
     )
     rows = database.read(lambda connection: connection.execute(query).all())

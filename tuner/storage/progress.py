@@ -15,7 +15,7 @@ from tuner import outcomes
 from tuner.outcomes import StopReason
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import optional
-from tuner.storage.counting import JUDGED, RECORDED, STATES, Counts, count_states
+from tuner.storage.counting import RECORDED, STATES, Counts, StateCounts, count_ended, read_study_counts
 from tuner.storage.database import Database
 from tuner.storage.owner import Owner
 
@@ -188,13 +188,13 @@ def read_progress(database: Database, study_id: int) -> Progress:
     """Count the study's trials and find its best one."""
 
     def work(connection: Connection) -> Progress:
-        states = count_states(connection, study_id)
+        row = read_study_counts(connection, study_id)
         query = sa.select(tables.studies.c.budget).where(tables.studies.c.study_id == study_id)
         return Progress(
-            counts=states.ended(_diverged(connection, study_id)),
-            running=states.running,
+            counts=StateCounts.of(row).ended(row.diverged),
+            running=row.running,
             budget=connection.execute(query).scalar_one(),
-            best=_best(connection, study_id),
+            best=None if row.best_trial_id is None else _best(connection, row.best_trial_id),
         )
 
     return database.read(work)
@@ -202,40 +202,21 @@ def read_progress(database: Database, study_id: int) -> Progress:
 
 def read_counts(database: Database, study_id: int, call: str) -> Counts:
     """Count the trials that one call of ``search`` ended."""
-    return database.read(
-        lambda connection: count_states(connection, study_id, call).ended(_diverged(connection, study_id, call))
-    )
+    return database.read(lambda connection: count_ended(connection, study_id, call))
 
 
-def _diverged(connection: Connection, study_id: int, call: str | None = None) -> int:
-    """Complete trials that diverged."""
-    o, t, c = optuna_internals.trials.c, tables.trials.c, tables.claims.c
-    query = (
-        sa.select(sa.func.count())
-        .join_from(optuna_internals.trials, tables.trials, t.trial_id == o.trial_id)
-        .where(o.study_id == study_id, o.state == TrialState.COMPLETE, t.stop_reason == StopReason.DIVERGED)
-    )
-    if call is not None:
-        query = query.join(tables.claims, c.trial_id == o.trial_id).where(c.call == call)
-    return int(connection.execute(query).scalar_one())
-
-
-def _best(connection: Connection, study_id: int) -> BestTrial | None:
+def _best(connection: Connection, trial_id: int) -> BestTrial | None:
     o, t, v, n = optuna_internals.trials.c, tables.trials.c, optuna_internals.values.c, tables.networks.c
     row = connection.execute(
-        sa.select(o.trial_id, o.number, v.value, t.hyperparameters)
+        sa.select(o.number, v.value, t.hyperparameters)
         .join(optuna_internals.values, v.trial_id == o.trial_id)
         .join(tables.trials, t.trial_id == o.trial_id)
-        .where(o.study_id == study_id, JUDGED)
-        .order_by(v.value, o.number)
-        .limit(1)
+        .where(o.trial_id == trial_id)
     ).one_or_none()
     if row is None:
         return None
     sums = (sa.func.sum(n.dev_wrong), sa.func.sum(n.n_dev), sa.func.sum(n.train_wrong), sa.func.sum(n.n_train))
-    dev_wrong, n_dev, train_wrong, n_train = connection.execute(
-        sa.select(*sums).where(n.trial_id == row.trial_id)
-    ).one()
+    dev_wrong, n_dev, train_wrong, n_train = connection.execute(sa.select(*sums).where(n.trial_id == trial_id)).one()
     return BestTrial(
         row.number, row.value, float(dev_wrong) / float(n_dev), float(train_wrong) / float(n_train), row.hyperparameters
     )

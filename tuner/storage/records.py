@@ -17,6 +17,7 @@ from tuner.outcomes import StopReason
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import BadValueError
 from tuner.storage.claims import Claim, insert_trial, next_number, set_state
+from tuner.storage.counting import count_finished
 from tuner.storage.database import Database
 from tuner.storage.history import ParamReader
 from tuner.storage.leases import lock_study, write_held
@@ -192,6 +193,7 @@ def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outc
             "seconds": outcome.seconds,
         }
         connection.execute(_CHANGE_TRIAL, changed)
+        count_finished(connection, study_id, claim.trial_id, claim.number, outcome.value, outcome.stop_reason)
         if network_rows:
             connection.execute(tables.networks.insert(), network_rows)
         if epoch_rows:

@@ -37,6 +37,7 @@ from tuner.storage.database import (
 )
 from tuner.storage.failures import RESTORE, is_damage, passes, retrying
 from tuner.storage.migrations import (
+    add_counts,
     add_effective_looks,
     add_layers,
     add_learning,
@@ -56,6 +57,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     upgrade_to_7,
     add_weights,
     make_numbers_unique,
+    add_counts,
 ]
 """``MIGRATIONS[n]`` brings our tables from schema version n + 1 to n + 2; to change a table, append one function."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
@@ -21,7 +20,7 @@ from tuner.formatting import quoted, some_of
 from tuner.paths import is_study_name
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import MOST, BadValueError
-from tuner.storage.counting import IN_STATES, JUDGED, Finished, StateCounts, count_states
+from tuner.storage.counting import JUDGED, STUDY_COUNTS, Finished, StateCounts, count_states
 from tuner.storage.database import Database, new_key
 from tuner.storage.facts import StudyFacts
 from tuner.storage.imported import find_imported, imported_counts, is_imported, only_to_begin_with
@@ -217,6 +216,7 @@ def insert_name(connection: Connection, name: str, direction: StudyDirection = S
 def _insert(connection: Connection, study: NewStudy, now: float) -> None:
     study_id = insert_name(connection, study.name)
     connection.execute(tables.jobs.insert().values(study_id=study_id, attempts=0))
+    connection.execute(tables.counts.insert().values(study_id=study_id, pruned=0, diverged=0))
     groups, weights = study.dev_groups, study.dev_weights
     for offer in study.offers[: study.n_repeated]:
         insert_waiting(connection, study_id, offer.sampled, study.distributions)
@@ -357,25 +357,21 @@ def _line_of_unknown(
 
 
 def _lines(connection: Connection, of: sa.ColumnElement[bool]) -> list[StudyLine]:
-    s, o, t, v = tables.studies.c, optuna_internals.studies.c, optuna_internals.trials.c, optuna_internals.values.c
-    ours = sa.select(s.study_id).where(of)
+    s, o, v = tables.studies.c, optuna_internals.studies.c, optuna_internals.values.c
     rows = connection.execute(
         sa.select(s.study_id, o.study_name, s.budget, s.created, s.data_path, s.identity)
         .join(optuna_internals.studies, s.study_id == o.study_id)
         .where(of)
         .order_by(s.created)
     ).all()
-    counts = defaultdict(list)
-    for row in connection.execute(IN_STATES.where(t.study_id.in_(ours))):
-        counts[row.study_id].append(row)
-    best = {
-        row[0]: row[1]
+    counts = {row.study_id: StateCounts.of(row) for row in connection.execute(STUDY_COUNTS.where(of))}
+    best: dict[int, float] = {
+        row.study_id: row.value
         for row in connection.execute(
-            sa.select(t.study_id, sa.func.min(v.value))
-            .join(optuna_internals.values, v.trial_id == t.trial_id)
-            .join(tables.trials, tables.trials.c.trial_id == t.trial_id)
-            .where(JUDGED, t.study_id.in_(ours))
-            .group_by(t.study_id)
+            sa.select(s.study_id, v.value)
+            .join(tables.counts, tables.counts.c.study_id == s.study_id)
+            .join(optuna_internals.values, v.trial_id == tables.counts.c.best_trial_id)
+            .where(of)
         )
     }
     set_aside = read_set_aside(connection)
@@ -383,7 +379,7 @@ def _lines(connection: Connection, of: sa.ColumnElement[bool]) -> list[StudyLine
         StudyLine(
             name=row.study_name,
             budget=row.budget,
-            **asdict(StateCounts.of(counts[row.study_id])),
+            **asdict(counts[row.study_id]),
             best=best.get(row.study_id),
             created=row.created,
             data_path=row.data_path,

@@ -52,7 +52,7 @@ from tuner.storage.checked import (
     integer,
 )
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 
 
 class StopReasonText(TypeDecorator[StopReason]):
@@ -157,6 +157,16 @@ trials = Table(
     Column("seconds", Double),
     Index("ix_tuner_trials_finish", "study_id", "finish_order", unique=True),
 )
+
+counts = Table(
+    "tuner_counts",
+    metadata,
+    Column("study_id", Integer, primary_key=True, autoincrement=False),
+    Column("pruned", Integer, nullable=False),
+    Column("diverged", Integer, nullable=False),
+    Column("best_trial_id", Integer),
+)
+"""What no index tells of a study's finished trials, kept in the transaction in which each of them ends."""
 
 networks = Table(
     "tuner_networks",

@@ -176,6 +176,28 @@ def test_trials_are_the_rows_of_trials_csv(small_study: Path, here: Run) -> None
     assert "initializer" in here("trials", "small").stdout
 
 
+def test_trials_are_picked_by_conditions_and_a_number(small_study: Path, here: Run) -> None:
+    """All conditions hold; a limit counts what is shown; how many there are in all is said."""
+    here("search", "small")
+
+    def numbers(*options: object) -> list[int]:
+        return [trial["number"] for trial in json.loads(here("trials", "small", "--json", *options).stdout)["trials"]]
+
+    assert numbers("--limit", 2) == [0, 1]
+    assert numbers("--where", "number >= 1", "--where", "number<300%") == [1, 2]
+    assert numbers("--where", "state = pruned") + numbers("--where", "state!=pruned", "--limit", 1) == [0]
+    assert here("trials", "small", "--where", "number=3").stdout.splitlines()[-1] == "shown: 1 of 4 trials"
+    for condition, part in {
+        "alpha": "expected a column, one of <= >= != < > =, and a value",
+        "alhpa < 1": "no column 'alhpa'",
+        "state < pruned": "< compares numbers, got 'pruned'",
+    }.items():
+        refused = here("trials", "small", "--where", condition)
+        assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+        assert f"--where '{condition}': " in refused.stderr
+        assert part in refused.stderr
+
+
 def test_a_study_is_found_by_name_from_the_database_alone(small_study: Path, here: Run) -> None:
     """Where its definition file is gone, the database still knows the study."""
     here("search", "small")

@@ -16,15 +16,22 @@ from tests.conftest import DEADLINE, Run
 from tests.reporting.building import make_study
 from tuner.errors import TunerError
 from tuner.reporting import build_report, view
+from tuner.reporting.frames import dev_error
 from tuner.reporting.watching import best_curve, seconds_a_trial
-from tuner.storage import RunningTrial
+from tuner.storage import BestTrial, Progress, RunningTrial, StudyLook
 from tuner.workspace import StudyView
 
 
-def shown(n_trials: int, running: list[RunningTrial]) -> str:
+def shown(n_trials: int, running: list[RunningTrial], *, large: bool = False) -> str:
     """A made-up study as a terminal of 100 columns shows it."""
-    out = io.StringIO()
-    Console(file=out, width=100).print(view(build_report(make_study(n_trials)), running))
+    out, record = io.StringIO(), make_study(n_trials)
+    best = record.best
+    errors = [dev_error(trial) or 0.0 for trial in record.judged]
+    top = None if best is None else BestTrial(best.number, best.value or 0.0, min(errors), 0.0, "{}")
+    progress = Progress(record.count(), len(running), record.budget, top)
+    ends = [trial.finished for trial in record.trials if trial.finished is not None]
+    look = StudyLook(record.name, progress, running, errors, ends)
+    Console(file=out, width=100).print(view(look, None if large else build_report(record)))
     return out.getvalue()
 
 
@@ -67,7 +74,7 @@ def hold_in_a_trial(search: subprocess.Popen[bytes]) -> None:
         assert search.poll() is None, "the search ended before a trial of it was seen"
         search.send_signal(signal.SIGSTOP)
         with suppress(TunerError), closing(StudyView("small")) as viewed:  # there may be no study yet
-            if viewed.look()[1]:
+            if viewed.look()[0].running:
                 return
         search.send_signal(signal.SIGCONT)
         time.sleep(0.05)
@@ -92,12 +99,19 @@ def test_workers_and_time_left_are_told_while_it_runs() -> None:
     assert re.search(r"24\s+big-machine, process 4711\s+0:01:15\s+2", told)
 
 
+def test_a_large_study_is_shown_without_its_verdict() -> None:
+    """With the command that tells it."""
+    told = shown(24, [], large=True)
+    assert "lowest dev error so far" in told
+    assert told.rstrip().splitlines()[-1] == "verdict: tuner report made"
+
+
 def test_before_the_first_trial_there_is_only_the_progress() -> None:
     """No curve, no gaps, no speed."""
     told = shown(0, [])
     assert "0 of 0 trials" in told
     assert "lowest dev error" not in told
-    assert seconds_a_trial(make_study(1)) is None
+    assert seconds_a_trial([]) is None
 
 
 def test_the_curve_falls_from_its_top_to_the_best() -> None:

@@ -133,7 +133,6 @@ def make_trial(
         state="pruned" if pruned else "complete",
         stop_reason="pruned" if pruned else "patience",
         params=params,
-        sampled={},
         value=wrong / of,
         seed=1000 + number,
         exploring=number < 10,
@@ -144,7 +143,6 @@ def make_trial(
         finished=began + datetime.timedelta(seconds=0.1 * ran),
         attempts=1,
         reason=None,
-        rung_values={},
         networks=networks,
     )
 

@@ -59,7 +59,7 @@ def essence(trial: TrialRecord) -> tuple[object, ...]:
     network = trial.networks[0] if trial.networks else None
     bits = None if network is None else (network.dev_losses.tobytes(), network.dev_fold_losses.tobytes())
     curve = None if network is None else {name: values.tobytes() for name, values in network.curve.items()}
-    return trial.state, trial.params, trial.sampled, trial.value, trial.seed, trial.rung_values, bits, curve
+    return trial.state, trial.params, trial.value, trial.seed, bits, curve
 
 
 def finished(record: StudyRecord) -> list[tuple[object, ...]]:
@@ -123,6 +123,7 @@ def test_the_same_study_gains_the_trials_it_lacks(database: Database, other: Dat
     history = History(database, here, DISTRIBUTIONS)
     history.refresh()
     assert [trial.number for trial in history.finished] == [0, 1, 2, 3]
+    assert history.finished[3].intermediate_values == {1: 0.5, 2: 0.2}
     assert read_progress(database, here).best.number == 3
     assert database.read(counting.miscounted) == []
     assert take(database, here).number == 4

@@ -26,12 +26,14 @@ from tuner.storage import (
     read_progress,
     read_sampled,
     read_study,
+    reading,
     record_test_evaluation,
     tables,
     write_outcome,
     write_sampled,
 )
 from tuner.storage import history as history_module
+from tuner.storage.reading import list_trials
 
 
 def count(database: Database, table: sa.Table) -> int:
@@ -49,7 +51,7 @@ def test_everything_about_a_trial_comes_back(database: Database) -> None:
     trial = read_study(database, "made").trials[0]
     assert (trial.number, trial.state, trial.stop_reason, trial.value) == (0, "complete", "patience", 0.3)
     assert (trial.params, trial.seed, trial.exploring) == (drawn().hyperparameters, 1000, True)
-    assert (trial.best_epoch, trial.epochs, trial.seconds, trial.rung_values) == (3, 3, 0.3, {1: 0.5, 2: 0.3})
+    assert (trial.best_epoch, trial.epochs, trial.seconds) == (3, 3, 0.3)
     expected, found = written.networks[0], trial.networks[0]
     for field in dataclasses.fields(expected):
         if field.name != "curve":
@@ -67,7 +69,7 @@ def test_a_record_is_written_whole_or_not_at_all(database: Database) -> None:
     with pytest.raises(StorageError):
         write_outcome(database, claim, study, bad)
     trial = read_study(database, "made").trials[0]
-    assert (trial.state, trial.value, trial.rung_values, trial.networks) == ("running", None, {}, [])
+    assert (trial.state, trial.value, trial.networks) == ("running", None, [])
     assert write_outcome(database, claim, study, good)
 
 
@@ -103,6 +105,26 @@ def test_history_reads_only_what_is_new(database: Database) -> None:
     first = history.finished[0]
     history.refresh()
     assert history.finished[0] is first
+
+
+def test_of_a_large_study_the_best_trials_have_all_epochs(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others come with the losses at their best epoch; a list has neither, and any number of trials."""
+    for name, n in {"CHUNK": 2, "MANY": 4, "WHOLE": 1}.items():
+        monkeypatch.setattr(reading, name, n)
+    monkeypatch.setattr(reading, "_TRIALS", reading._TRIALS.limit(2))
+    monkeypatch.setattr(reading, "_BEST", reading._BEST.limit(1))
+    study = make_study(sqlite, budget=20)
+    for value in (0.4, 0.2, 0.5, 0.3):
+        assert write_outcome(sqlite, take_and_draw(sqlite, study), study, outcome(value))
+    whole = read_study(sqlite, "made").trials
+    assert write_outcome(sqlite, take_and_draw(sqlite, study), study, outcome(0.6))
+    trials = read_study(sqlite, "made").trials
+    assert [len(trial.networks[0].dev_fold_losses) for trial in trials] == [1, 3, 1, 1, 1]
+    assert [bool(trial.networks[0].curve) for trial in trials] == [False, True, False, False, False]
+    for full, thin in zip(whole, trials, strict=False):
+        assert (full.networks[0].dev_fold_losses[2] == thin.networks[0].dev_fold_losses[-1]).all()
+    listed = list(list_trials(sqlite, study, 10))
+    assert [(trial.number, trial.value) for trial in listed] == [(trial.number, trial.value) for trial in trials]
 
 
 def test_history_keeps_the_newest_and_the_best_of_the_older(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:

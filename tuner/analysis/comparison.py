@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -14,6 +15,22 @@ from tuner.analysis.intervals import Z_POWER
 
 LEVEL = 0.05
 """Of all tests of one best trial together; each has ``LEVEL / (N - 1)``."""
+
+
+BLOCK = 4_000_000
+"""Losses that are converted at once: a large study's fit into memory as bits alone."""
+
+
+def in_blocks(rows: NDArray[Any], dtype: type[np.floating[Any]] = np.float32) -> Iterator[NDArray[Any]]:
+    """Some (trials, n_dev) rows after the other, as floating-point numbers."""
+    step = max(1, BLOCK // max(rows.shape[1], 1))
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step].astype(dtype)
+
+
+def _apart(rows: NDArray[Any], of_best: NDArray[Any]) -> NDArray[Any]:
+    """The mean squared difference of each row from the best trial's."""
+    return np.asarray(np.square(rows - of_best).mean(axis=-1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +57,12 @@ def chance_as_good(losses: NDArray[Any], best: int, groups: NDArray[np.integer] 
 
     rows = np.asarray(losses)
     if groups is None and (rows.dtype == bool or bool(np.isin(rows, (0, 1)).all())):
-        bits = rows.astype(np.float32)
-        both = bits @ bits[best]
-        b, c = (bits.sum(axis=1) - both).astype(np.float64), (bits[best].sum() - both).astype(np.float64)
+        of_best = rows[best].astype(np.float32)
+        both, each = (
+            np.concatenate(parts)
+            for parts in zip(*((bits @ of_best, bits.sum(axis=1)) for bits in in_blocks(rows)), strict=True)
+        )
+        b, c = (each - both).astype(np.float64), (of_best.sum() - both).astype(np.float64)
         # P(Bin(n, ½) ≥ b) is the incomplete beta function I_½(b, n − b + 1), and 1 at b = 0.
         return np.where(b > 0, betainc(np.maximum(b, 1), c + 1, 0.5), 1.0)
     more = rows.astype(np.float64) - rows[best]
@@ -79,18 +99,20 @@ def resolution(losses: NDArray[Any], best: int, members: NDArray[np.intp]) -> Re
     second-best trial if there is no other member). Weighted examples count with the square of their weight, as in the
     variance of the difference.
     """
-    rows = np.asarray(losses, dtype=np.float32)
+    rows = np.asarray(losses)
     n = rows.shape[1]
     if len(rows) < 2 or n == 0:
         return None
-    errors = rows.mean(axis=1)
+    of_best = rows[best].astype(np.float32)
+    errors = np.concatenate([block.mean(axis=1) for block in in_blocks(rows)])
     errors[best] = np.inf
     runner_up = int(errors.argmin())
     others = members[members != best]
-    differ = np.square(rows[others if len(others) else [runner_up]] - rows[best]).mean(axis=1)
-    discordant = float(np.median(differ))
-    behind = float(rows[runner_up].mean() - rows[best].mean())
-    apart = float(np.square(rows[runner_up] - rows[best]).mean())
+    compared = rows[others if len(others) else [runner_up]]
+    discordant = float(np.median(np.concatenate([_apart(block, of_best) for block in in_blocks(compared)])))
+    of_next = rows[runner_up].astype(np.float32)
+    behind = float(of_next.mean() - of_best.mean())
+    apart = float(_apart(of_next, of_best))
     detectable = NormalDist().inv_cdf(1 - _level_of_one(len(rows))) + Z_POWER
     examples = None if behind <= 0 else max(n, math.ceil(detectable**2 * apart / behind**2))
     return Resolution(detectable * math.sqrt(discordant / n), examples)
@@ -98,11 +120,11 @@ def resolution(losses: NDArray[Any], best: int, members: NDArray[np.intp]) -> Re
 
 def within_one_standard_error(losses: NDArray[Any], best: int) -> NDArray[np.intp]:
     """Return the trials whose error is at most one paired standard error above that of ``best``, itself included."""
-    rows = np.asarray(losses, dtype=np.float64)
+    rows = np.asarray(losses)
     if rows.shape[1] == 0:
         return np.array([best])
-    more = rows - rows[best]
-    within = more.mean(axis=1) <= more.std(axis=1) / math.sqrt(rows.shape[1])
+    differences = (block - rows[best] for block in in_blocks(rows, np.float64))
+    within = np.concatenate([more.mean(axis=1) <= more.std(axis=1) / math.sqrt(rows.shape[1]) for more in differences])
     within[best] = True
     return np.flatnonzero(within)
 
@@ -118,10 +140,10 @@ def simplest_tied(
     near = within_one_standard_error(losses, best)
     if len(near) == 1:
         return best
-    behind = np.asarray(losses, dtype=np.float64).mean(axis=1)
+    behind = np.asarray(losses).mean(axis=1, dtype=np.float64)
     near = near[n_parameters[near] == n_parameters[near].min()]
     strength = np.zeros(len(near))
     if regularization.shape[1]:
-        weaker = regularization[near][:, None] > regularization[near][None]
-        strength = weaker.sum(axis=1).mean(axis=1)
+        weaker = [np.searchsorted(np.sort(column), column) for column in regularization[near].T]
+        strength = np.mean(weaker, axis=0)
     return int(near[np.lexsort((near, behind[near], -strength))[0]])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.analysis.comparison import in_blocks
 from tuner.analysis.intervals import ErrorEstimate
 
 Array = NDArray[np.float32]
@@ -205,11 +206,11 @@ def _split_folds(sizes: Array, splits: int, rng: np.random.Generator) -> Array:
     return chosen_on
 
 
-def _best_epochs(runs: Sequence[NetworkRun], chosen_on: Array, patience: int | None) -> tuple[Array, NDArray[np.intp]]:
+def _best_epochs(runs: Sequence[NetworkRun], chosen_on: Array, patience: int | None) -> tuple[Array, NDArray[np.int32]]:
     """(networks, splits) least loss on the choosing folds, and the epoch (from 0) it comes from."""
     splits = chosen_on.shape[1]
     least = np.empty((len(runs), splits), dtype=np.float32)
-    epochs = np.empty((len(runs), splits), dtype=np.intp)
+    epochs = np.empty((len(runs), splits), dtype=np.int32)
     # Networks of similar length are followed together, so that little of the padding is computed.
     order = np.argsort([len(run.fold_losses) for run in runs], kind="stable")
     for start in range(0, len(order), CHUNK):
@@ -218,7 +219,7 @@ def _best_epochs(runs: Sequence[NetworkRun], chosen_on: Array, patience: int | N
     return least, epochs
 
 
-def _follow(runs: Sequence[NetworkRun], chosen_on: Array, patience: int | None) -> tuple[Array, NDArray[np.intp]]:
+def _follow(runs: Sequence[NetworkRun], chosen_on: Array, patience: int | None) -> tuple[Array, NDArray[np.int32]]:
     """Early stopping, epoch by epoch, for some networks and all splits at once."""
     longest = max(len(run.fold_losses) for run in runs)
     padded = np.full((len(runs), longest, len(chosen_on)), NEVER_BETTER, dtype=np.float32)
@@ -235,7 +236,7 @@ def _follow(runs: Sequence[NetworkRun], chosen_on: Array, patience: int | None) 
         better = (losses[:, epoch] < least) & training
         np.copyto(least, losses[:, epoch], where=better)
         best[better] = epoch
-    return least, best.astype(np.intp)
+    return least, best
 
 
 def bootstrap_corrected_error(
@@ -286,14 +287,15 @@ def _choose_on_resamples(
     n_units = int(unit.max()) + 1
     contenders = _contenders(losses, np.bincount(unit))
     times = rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=resamples)[:, unit].T
-    winners = (losses[contenders].astype(np.float32) @ times.astype(np.float32)).argmin(axis=0)
+    drawn = times.astype(np.float32)
+    winners = np.concatenate([block @ drawn for block in in_blocks(losses[contenders])]).argmin(axis=0)
     return contenders[winners], (times == 0).astype(np.float32)
 
 
 def _contenders(losses: NDArray[Any], sizes: NDArray[np.integer]) -> NDArray[np.intp]:
     """Trials that a resample of groups of these sizes could choose, in their order."""
     total = losses.sum(axis=1, dtype=np.float64)
-    squares = np.square(losses, dtype=np.float64).sum(axis=1)
+    squares = np.concatenate([np.square(block).sum(axis=1) for block in in_blocks(losses, np.float64)])
     best = total.argmin()
     alike = float((sizes**2).sum() / sizes.sum())
     return np.flatnonzero(total - total[best] <= CONTENDING * np.sqrt(alike * (squares + squares[best] + 1)))

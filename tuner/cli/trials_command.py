@@ -2,64 +2,104 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
-from tuner.cli.printing import print_file, print_json, print_lines, terminal_width
+from tuner.cli.printing import FileOutput, print_json, print_lines, terminal_width
 from tuner.formatting import count, headline, percent, points, value
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from tuner.workspace import TrialList
 
 FIRST = ("number", "state", "value", "dev_error", "train_error")
 GAP = "  "
+AT_ONCE = 500
+"""Rows that are printed at once; the first ones set how wide the columns are."""
 
 
 def trials(
     study: StudyArgument,
     csv: Annotated[bool, typer.Option("--csv", help="All columns as CSV on stdout.")] = False,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where", metavar="CONDITION", help='Only trials like "dev_error < 5%"; may be given repeatedly.'
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many of them.")] = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the trials in the order of their numbers; in a terminal, the columns that fit."""
-    from tuner.reporting import csv_of_frame, failures_of, trials_frame, unrecorded_sentence
-    from tuner.study import parse_definition
-    from tuner.workspace import read_record
+    from tuner.outcomes import failure_groups
+    from tuner.reporting import Condition, trial_columns, trial_row, write_csv
+    from tuner.study import in_order
+    from tuner.workspace import open_trials
 
-    record = read_record(study, storage)
-    frame = trials_frame(record)
-    if csv:
-        print_file(csv_of_frame(frame))
-    elif as_json:
-        rows = json.loads(frame.to_json(orient="records"))
-        failures = [group.to_dict() for group in failures_of(record)]
-        about = {"study": record.name, "storage": record.storage, "unrecorded": record.unrecorded}
-        print_json({**about, "trials": rows, "failures": failures})
-    else:
-        definition = parse_definition(record.definition, f"study {record.name!r}")
-        order = [*FIRST, *definition.searched_space.searched]
-        columns = list(map(str, frame))
-        names = [name for name in order if name in columns] + [name for name in columns if name not in order]
-        table = {name: _column(frame, name, definition.search.metric) for name in names}
-        lines, left_out = _fitted(table, terminal_width(sys.stdout))
-        print_lines(headline(record.name, record.storage, count(len(frame), "trial")))
-        print_lines(*lines, *(f"failed: {group}" for group in failures_of(record)))
-        if record.unrecorded:
-            print_lines(unrecorded_sentence(record))
-        if left_out:
-            print_lines(f"not shown: {', '.join(left_out)}; --csv prints all columns")
+    with open_trials(study, storage) as found:
+        names = in_order(sorted(found.hyperparameters))
+        columns = trial_columns(names)
+        conditions = [Condition.parse(text, columns) for text in where or ()]
+        baseline = found.definition.diagnosis.baseline or 0.0
+        every = (trial_row(trial, names, baseline) for trial in found)
+        rows = islice((row for row in every if all(condition.holds(row) for condition in conditions)), limit)
+        failures = failure_groups(found.failures())
+        if csv:
+            write_csv(FileOutput(sys.stdout), columns, rows)
+        elif as_json:
+            _, unrecorded = found.count()
+            about = {"study": found.stored.name, "storage": found.storage, "unrecorded": unrecorded}
+            shown = [dict(zip(columns, row, strict=True)) for row in rows]
+            print_json({**about, "trials": shown, "failures": [group.to_dict() for group in failures]})
+        else:
+            left_out = _print_table(found, columns, rows)
+            if after := [*(f"failed: {group}" for group in failures), *left_out]:
+                print_lines(*after)
 
 
-def _column(frame: pd.DataFrame, name: str, metric: str) -> list[str]:
-    """The heading and the cells of a column, all equally wide."""
-    values = zip(frame[name].astype(object), frame[name].isna(), strict=True)
-    cells = [name, *(_cell(name, None if is_missing else of, metric) for of, is_missing in values)]
-    width = max(map(len, cells))
-    return [cell.rjust(width) for cell in cells]
+def _print_table(found: TrialList, columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> list[str]:
+    """Print the columns that fit, some rows at a time; returns lines about what was left out."""
+    from tuner.reporting import unrecorded_sentence
+
+    order = [*FIRST, *found.definition.searched_space.searched]
+    names = [name for name in order if name in columns] + [name for name in columns if name not in order]
+    places, metric = [columns.index(name) for name in names], found.definition.search.metric
+
+    def some() -> list[list[str]]:
+        return [
+            [_cell(name, row[place], metric) for name, place in zip(names, places, strict=True)]
+            for row in islice(rows, AT_ONCE)
+        ]
+
+    of, unrecorded = found.count()
+    print_lines(headline(found.stored.name, found.storage, count(of, "trial")))
+    cells, shown = [names, *some()], -1
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    fitting = _fitting(widths, terminal_width(sys.stdout))
+    while cells:
+        print_lines(*(GAP.join(row[k].rjust(widths[k]) for k in fitting) for row in cells))
+        shown += len(cells)
+        cells = some()
+    left_out = ", ".join(name for k, name in enumerate(names) if k not in fitting)
+    return [
+        *([f"shown: {shown:,} of {count(of, 'trial')}"] if shown < of else []),
+        *([unrecorded_sentence(unrecorded)] if unrecorded else []),
+        *([f"not shown: {left_out}; --csv prints all columns"] if left_out else []),
+    ]
+
+
+def _fitting(widths: Sequence[int], width: int | None) -> list[int]:
+    """The places of the columns that fit a terminal, from the first on."""
+    fitting: list[int] = []
+    for place, needed in enumerate(widths):
+        if width is None or sum(widths[k] + len(GAP) for k in fitting) + needed <= width:
+            fitting.append(place)
+    return fitting
 
 
 def _cell(name: str, of: Any, metric: str) -> str:
@@ -75,15 +115,3 @@ def _cell(name: str, of: Any, metric: str) -> str:
     if name in ("avoidable_bias", "variance"):
         return f"{points(of)} pp"
     return value(of)
-
-
-def _fitted(table: dict[str, list[str]], width: int | None) -> tuple[list[str], list[str]]:
-    """The lines of the columns that fit, and the names of the others."""
-    shown: list[list[str]] = []
-    left_out = []
-    for name, cells in table.items():
-        if width is None or len(GAP.join([*(column[0] for column in shown), cells[0]])) <= width:
-            shown.append(cells)
-        else:
-            left_out.append(name)
-    return [GAP.join(row) for row in zip(*shown, strict=True)], left_out

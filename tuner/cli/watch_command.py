@@ -62,6 +62,6 @@ def _frame(viewed: StudyView) -> tuple[RenderableType, bool]:
     """The current view, and whether the study is finished."""
     from tuner.reporting import build_report, view
 
-    record, running = viewed.look()
-    is_finished = not running and record.count().finished >= record.budget
-    return view(build_report(record), running), is_finished
+    look, record = viewed.look()
+    is_finished = not look.running and look.progress.counts.finished >= look.progress.budget
+    return view(look, None if record is None else build_report(record)), is_finished

@@ -16,7 +16,7 @@ from tuner.reporting.comparing import Comparison
 from tuner.reporting.faces import Faces, Printed
 from tuner.reporting.files import csv_of_numbers, csv_text, json_text
 from tuner.reporting.findings import find
-from tuner.reporting.frames import epoch_columns, trial_columns
+from tuner.reporting.frames import epoch_columns, params_of, trial_columns
 from tuner.reporting.news import find_news
 from tuner.reporting.report import Report
 from tuner.storage import StudyRecord
@@ -33,7 +33,7 @@ def _report_files(report: Report) -> dict[str, Callable[[], str]]:
     return {
         "report.html": lambda: page(report),
         "report.md": lambda: markdown(report),
-        "trials.csv": lambda: csv_text(trial_columns(report.record), report.trial_rows),
+        "trials.csv": lambda: csv_text(trial_columns(params_of(report.record)), report.trial_rows),
         "epochs.csv": lambda: csv_of_numbers(epoch_columns(report.record)),
         "summary.json": lambda: json_text(report.summary),
     }

@@ -77,7 +77,8 @@ def by_weighted_losses(
     for trial in (*record.judged, *record.earlier):
         rows = record.dev_layout(trial).split(weights)
         for network, of_rows in zip(trial.networks, rows, strict=True):
-            recorded = network.dev_fold_losses[network.best_epoch - 1].sum()
+            epoch = network.best_epoch - 1 if len(network.dev_fold_losses) > 1 else 0
+            recorded = network.dev_fold_losses[epoch].sum()
             if not np.isclose(recorded, network.dev_losses @ of_rows, rtol=SINGLE_PRECISION):
                 return competition  # of 0.2 or before, which recorded the plain losses
     return replace(competition, losses=competition.chosen_by, weights=None)

@@ -6,15 +6,12 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from tuner.files import open_regular, refuse_overwriting, translated, write_whole
 from tuner.formatting import csv_cell
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LINES = 2000  # rows that are formatted at once
 BEGINS = {
@@ -25,6 +22,13 @@ BEGINS = {
     "summary.json": b'{\n  "stud',
 }
 """How the files of a report begin, in every version."""
+
+
+class SupportsWrite(Protocol):
+    """What a text can be written to."""
+
+    def write(self, text: str, /) -> object:
+        """Write a text."""
 
 
 def write_files(folder: Path, contents: Mapping[str, Callable[[], str]], *, force: bool = False) -> None:
@@ -59,16 +63,15 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     Without pandas, whose import takes longer than this.
     """
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(map(csv_cell, columns))
-    writer.writerows(map(csv_cell, row) for row in rows)
+    write_csv(out, columns, rows)
     return out.getvalue()
 
 
-def csv_of_frame(frame: pd.DataFrame) -> str:
-    """Write a data frame as :func:`csv_text` does."""
-    cells = frame.astype(object).where(frame.notna(), None)
-    return csv_text(list(map(str, frame)), cells.itertuples(index=False, name=None))
+def write_csv(out: SupportsWrite, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write the text of :func:`csv_text`, row by row."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(map(csv_cell, columns))
+    writer.writerows(map(csv_cell, row) for row in rows)
 
 
 def csv_of_numbers(columns: Mapping[str, np.ndarray]) -> str:

@@ -82,10 +82,10 @@ def mean_curve(trial: TrialRecord) -> dict[str, Array]:
     return means
 
 
-def trial_columns(record: StudyRecord) -> list[str]:
+def trial_columns(hyperparameters: Sequence[str]) -> list[str]:
     """Name the columns of ``trials.csv``."""
     return [
-        *("number", "state", "stop_reason", *params_of(record)),
+        *("number", "state", "stop_reason", *hyperparameters),
         *("value", "train_error", "dev_error", "train_cost", "dev_cost", "avoidable_bias", "variance"),
         *("best_epoch", "epochs", "seed", "seconds", "reason"),
     ]
@@ -94,10 +94,11 @@ def trial_columns(record: StudyRecord) -> list[str]:
 def trial_rows(record: StudyRecord, baseline: float) -> list[tuple[Any, ...]]:
     """Return one row per trial of any state, in the order of :func:`trial_columns`; None for what is unknown."""
     names = params_of(record)
-    return [_trial_row(trial, names, baseline) for trial in record.trials]
+    return [trial_row(trial, names, baseline) for trial in record.trials]
 
 
-def _trial_row(trial: TrialRecord, names: list[str], baseline: float) -> tuple[Any, ...]:
+def trial_row(trial: TrialRecord, names: Sequence[str], baseline: float) -> tuple[Any, ...]:
+    """Return a trial as a row of :func:`trial_columns`; None for what is unknown."""
     networks = trial.networks
     train, dev, train_dev = train_error(trial), dev_error(trial), train_dev_error(trial)
     upper = dev if train_dev is None else train_dev
@@ -118,7 +119,7 @@ def trials_frame(record: StudyRecord, baseline: float | None = None) -> pd.DataF
 
     if baseline is None:
         baseline = parse_definition(record.definition, f"study {record.name!r}").diagnosis.baseline or 0.0
-    frame = pd.DataFrame.from_records(trial_rows(record, baseline), columns=trial_columns(record))
+    frame = pd.DataFrame.from_records(trial_rows(record, baseline), columns=trial_columns(params_of(record)))
     return frame.astype({**dict.fromkeys(("number", "best_epoch", "epochs", "seed"), "Int64"), "reason": "str"})
 
 

@@ -60,7 +60,7 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
     notes = [
         "" if news is None else news.sentence(),
         _progress(record),
-        unrecorded_sentence(record),
+        unrecorded_sentence(record.unrecorded),
         _trainer(definition, findings),
         _tied(findings),
         _resolution(record, findings),
@@ -87,13 +87,13 @@ def _progress(record: StudyRecord) -> str:
     )
 
 
-def unrecorded_sentence(record: StudyRecord) -> str:
+def unrecorded_sentence(unrecorded: int) -> str:
     """Say how many trials another program added; empty if none did."""
-    if not record.unrecorded:
+    if not unrecorded:
         return ""
-    are, have = ("is", "it has") if record.unrecorded == 1 else ("are", "they have")
+    are, have = ("is", "it has") if unrecorded == 1 else ("are", "they have")
     return (
-        f"{count(record.unrecorded, 'trial')} of another program, such as plain Optuna, {are} in this study: "
+        f"{count(unrecorded, 'trial')} of another program, such as plain Optuna, {are} in this study: "
         f"{have} no errors by set and {are} left out (unrecorded)."
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.formatting import percent, points, value
 from tuner.metrics import ERROR
-from tuner.reporting.frames import trial_columns
+from tuner.reporting.frames import params_of, trial_columns
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -40,7 +40,7 @@ class TableColumn:
 
 def trials_table(report: Report) -> list[TableColumn]:
     """Return the columns of ``trials.csv`` without those that repeat others or are empty."""
-    names, rows = trial_columns(report.record), report.trial_rows
+    names, rows = trial_columns(params_of(report.record)), report.trial_rows
     counts_errors = report.findings.metric is ERROR
     dropped = {"seed"}
     if counts_errors:

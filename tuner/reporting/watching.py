@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tuner.commands import command_text
 from tuner.formatting import count, percent
-from tuner.reporting.frames import dev_error
 from tuner.reporting.report import Report
-from tuner.storage import RunningTrial, StudyRecord
+from tuner.storage import RunningTrial, StudyLook
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -20,51 +21,48 @@ BLOCKS = " ▁▂▃▄▅▆▇█"
 WIDTH, HEIGHT = 60, 6
 BESIDE = 20
 """Columns beside the blocks, for labels."""
-RECENT = 20
-"""Finished trials that the speed is based on."""
 
 
-def view(report: Report, running: Sequence[RunningTrial]) -> RenderableType:
-    """Return everything as one rich renderable."""
+def view(look: StudyLook, report: Report | None) -> RenderableType:
+    """Return everything as one rich renderable; ``report`` is None for a large study, whose verdict takes too long."""
     from rich.console import Group
     from rich.text import Text
 
     from tuner.reporting.terminal import Paragraph, gap_table
 
-    record = report.record
-    parts: list[RenderableType] = [Paragraph(_progress(record, running), "bold")]
-    judged = sorted(report.findings.judged, key=lambda trial: (trial.finished or report.made, trial.number))
-    errors = np.array([dev_error(trial) for trial in judged], float)
-    if len(errors) > 1:
-        parts += ["", Text("lowest dev error so far"), BestCurve(errors)]
-    if running:
-        parts += ["", _workers(running)]
+    parts: list[RenderableType] = [Paragraph(_progress(look), "bold")]
+    if len(look.errors) > 1:
+        parts += ["", Text("lowest dev error so far"), BestCurve(np.array(look.errors))]
+    if look.running:
+        parts += ["", _workers(look.running)]
+    if report is None:
+        return Group(*parts, "", Paragraph(f"verdict: {command_text('report', look.name)}", "bold"))
     if report.best is not None:
         parts += ["", gap_table(report, level_only=True)]
     return Group(*parts, "", Paragraph(report.sentences[0], "bold"))
 
 
-def _progress(record: StudyRecord, running: Sequence[RunningTrial]) -> str:
-    counts, best = record.count(), record.best
+def _progress(look: StudyLook) -> str:
+    counts, best, budget = look.progress.counts, look.progress.best, look.progress.budget
     done = counts.finished
-    parts = [f"{record.name}: {done:,} of {count(max(done, record.budget), 'trial')}"]
+    parts = [f"{look.name}: {done:,} of {count(max(done, budget), 'trial')}"]
     if best is not None:
-        parts.append(f"best dev error {percent(dev_error(best))} (trial {best.number})")
+        parts.append(f"best dev error {percent(best.dev_error)} (trial {best.number})")
     parts += [
         f"{n:,} {name}" for name in ("pruned", "diverged", "failed", "unrecorded") if (n := getattr(counts, name))
     ]
-    seconds = seconds_a_trial(record)
-    if running and seconds is not None:
+    seconds = seconds_a_trial(look.ends)
+    if look.running and seconds is not None:
         parts.append(f"{60 / seconds:.3g} trials/min")
-        if done < record.budget:
-            parts.append(f"about {datetime.timedelta(seconds=round(seconds * (record.budget - done)))} left")
-    return " · ".join([*parts, f"{len(running)} running"])
+        if done < budget:
+            parts.append(f"about {datetime.timedelta(seconds=round(seconds * (budget - done)))} left")
+    return " · ".join([*parts, f"{len(look.running)} running"])
 
 
-def seconds_a_trial(record: StudyRecord) -> float | None:
-    """Return the median time between the ends of the latest trials; None with fewer than two."""
-    ends = sorted(trial.finished.timestamp() for trial in record.trials if trial.finished is not None)[-RECENT:]
-    return max(float(np.median(np.diff(ends))), 1e-3) if len(ends) > 1 else None
+def seconds_a_trial(ends: Sequence[datetime.datetime]) -> float | None:
+    """Return the median time between the ends of trials; None with fewer than two."""
+    between = [(after - before).total_seconds() for before, after in pairwise(ends)]
+    return max(float(np.median(between)), 1e-3) if between else None
 
 
 class BestCurve:

@@ -27,13 +27,25 @@ from tuner.storage.progress import (
     EndedTrials,
     Progress,
     RunningTrial,
+    StudyLook,
     read_counts,
     read_ended,
+    read_errors,
     read_failures,
+    read_last_ends,
     read_progress,
     read_running,
+    read_state_counts,
 )
-from tuner.storage.reading import HeldOutEvaluation, StudyRecord, TrialRecord, count_trials, read_study
+from tuner.storage.reading import (
+    HeldOutEvaluation,
+    StudyRecord,
+    TrialRecord,
+    count_trials,
+    list_trials,
+    read_hyperparameter_names,
+    read_study,
+)
 from tuner.storage.records import (
     Outcome,
     SampledTrial,

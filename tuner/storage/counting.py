@@ -146,6 +146,11 @@ class StateCounts(Finished):
     waiting: int = 0
     unrecorded: int = 0
 
+    @property
+    def recorded(self) -> int:
+        """All that tuner ran, runs or will run."""
+        return self.finished + self.failed + self.running + self.waiting
+
     def ended(self, diverged: int) -> Counts:
         """Those that ended."""
         return Counts(self.complete, self.pruned, self.failed, diverged, self.unrecorded)

@@ -21,7 +21,7 @@ from tuner.storage.losses import pack_fold_losses, pack_losses, unpack_fold_loss
 CURVE_COLUMNS = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NetworkRecord:
     """One network of a trial, as of its best epoch.
 
@@ -29,7 +29,8 @@ class NetworkRecord:
     weights, each loss is multiplied by the relative weight, and wrong examples are counted by it.
     ``curve`` name -> (epochs,) float64;
     ``dev_fold_losses`` (epochs, 20): their sums over each of the study's 20 dev folds after every epoch; weighted,
-    if the metric weights the classes (not in studies of 0.2 and before).
+    if the metric weights the classes (not in studies of 0.2 and before).  Where only the best epoch is left of a
+    network's history, or was read, ``curve`` is empty and ``dev_fold_losses`` (1, 20) those of that epoch.
     ``diverged_layer``: the layer, from 1, in which a diverged network's values stopped being finite first.
     ``layers``: each layer after some epochs, the best among them (not in studies of 0.2 and before).
     Of a network that a custom trainer trained, costs are unknown (NaN, stored as NULL) and so is
@@ -110,7 +111,7 @@ def rows_of_networks(
     return network_rows, epoch_rows
 
 
-def _check(row: Any, epochs: Sequence[Any]) -> None:
+def _check(row: Any, epochs: Sequence[Any], is_thinned: bool) -> None:
     """Raise BadValueError for what cannot all be true of one network."""
     sizes = {len(each[-1]) for each in epochs}
     wrong = {
@@ -129,7 +130,7 @@ def _check(row: Any, epochs: Sequence[Any]) -> None:
             f"the losses of n_dev = {row.n_dev} rows",
         ),
     }
-    if len(epochs) != row.epochs and (epochs or row.best_epoch):
+    if len(epochs) != row.epochs and (epochs or row.best_epoch) and not is_thinned:
         expected = f"the number of the network's rows in {tables.epochs.name}, {len(epochs)}"
         raise BadValueError(tables.networks.name, "epochs", row.epochs, expected, key="trial_id")
     for column, (value, is_right, expected) in wrong.items():
@@ -141,15 +142,23 @@ def _check(row: Any, epochs: Sequence[Any]) -> None:
         raise BadValueError(tables.epochs.name, "dev_fold_wrong", odd, expected, key="trial_id")
 
 
-def network_of(row: Any, epochs: Sequence[Any]) -> NetworkRecord:
-    """The network of a row, and of its epochs' rows in order: CURVE_COLUMNS, then the losses by dev fold."""
-    _check(row, epochs)
-    *curves, losses = list(zip(*epochs, strict=True)) or [()] * (len(CURVE_COLUMNS) + 1)
+def network_of(row: Any, epochs: Sequence[Any] | None) -> NetworkRecord:
+    """The network of a row, and of its epochs' rows in order: number, CURVE_COLUMNS, then the losses by dev fold.
+
+    There may be the best epoch alone; None: they were not read.
+    """
+    is_thinned = epochs is None or [epoch[0] for epoch in epochs] == [row.best_epoch]
+    _check(row, epochs or (), is_thinned)
+    _, *curves, losses = list(zip(*epochs or (), strict=True)) or [()] * (len(CURVE_COLUMNS) + 2)
     field_values = {name: getattr(row, name) for name in FIELDS}
     field_values |= {name: from_column(field_values[name]) for name, (_, from_column) in CONVERTED.items()}
     return NetworkRecord(
         **field_values,
         dev_losses=unpack_losses(row.dev_bits, row.n_dev),
-        curve={name: np.array(values, float) for name, values in zip(CURVE_COLUMNS, curves, strict=True)},
+        curve=_curve(curves) if not is_thinned or row.epochs == 1 else {},
         dev_fold_losses=unpack_fold_losses(losses),
     )
+
+
+def _curve(columns: Sequence[Sequence[float]]) -> dict[str, np.ndarray]:
+    return {name: np.array(values, float) for name, values in zip(CURVE_COLUMNS, columns, strict=True)}

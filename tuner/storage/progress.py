@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +16,42 @@ from tuner import outcomes
 from tuner.outcomes import StopReason
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import optional
-from tuner.storage.counting import RECORDED, STATES, Counts, StateCounts, count_ended, read_study_counts
+from tuner.storage.counting import (
+    JUDGED,
+    RECORDED,
+    STATES,
+    Counts,
+    StateCounts,
+    count_ended,
+    count_states,
+    read_study_counts,
+)
 from tuner.storage.database import Database
 from tuner.storage.owner import Owner
+
+RECENT = 20
+"""Finished trials that the speed is based on."""
+_o, _t, _n = optuna_internals.trials.c, tables.trials.c, tables.networks.c
+_ERRORS = (
+    sa.select(
+        _t.finish_order,
+        sa.func.max(sa.case((JUDGED, 1), else_=0)).label("is_judged"),
+        sa.func.sum(_n.dev_wrong).label("wrong"),
+        sa.func.sum(_n.n_dev).label("of"),
+    )
+    .join_from(tables.trials, optuna_internals.trials, _o.trial_id == _t.trial_id)
+    .outerjoin(tables.networks, _n.trial_id == _t.trial_id)
+    .where(_t.study_id == tables.STUDY, _t.finish_order > sa.bindparam("last"))
+    .group_by(_t.finish_order)
+    .order_by(_t.finish_order)
+)
+_ENDS = (
+    sa.select(_o.datetime_complete)
+    .join(tables.trials, _t.trial_id == _o.trial_id)
+    .where(_t.study_id == tables.STUDY, _t.finish_order.is_not(None))
+    .order_by(_t.finish_order.desc())
+    .limit(RECENT)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +84,21 @@ class RunningTrial:
     pid: int
     seconds: float
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudyLook:
+    """A study as it is now.
+
+    ``errors``: dev errors of the complete trials that did not diverge, in the order they finished.  ``ends``: when the
+    latest trials finished, the first of them first.
+    """
+
+    name: str
+    progress: Progress
+    running: Sequence[RunningTrial]
+    errors: Sequence[float]
+    ends: Sequence[datetime.datetime]
 
 
 def read_running(database: Database, study_id: int) -> list[RunningTrial]:
@@ -154,8 +203,8 @@ def read_ended(database: Database, trial_id: int) -> EndedTrial:
     return _ended(row, STATES[row.state], row.reason)
 
 
-def read_failures(database: Database, study_id: int, call: str) -> dict[int, str | None]:
-    """Why trials of a call of ``search`` failed, by their numbers."""
+def read_failures(database: Database, study_id: int, call: str | None = None) -> dict[int, str | None]:
+    """Why trials of a study, or of a call of ``search``, failed, by their numbers."""
     rows = database.read(lambda connection: _failed(connection, study_id, call))
     return {row.number: row.reason for row in rows}
 
@@ -198,6 +247,30 @@ def read_progress(database: Database, study_id: int) -> Progress:
         )
 
     return database.read(work)
+
+
+def read_state_counts(database: Database, study_id: int) -> StateCounts:
+    """Count the study's trials in each state."""
+    with database.reading() as connection:
+        return count_states(connection, study_id)
+
+
+def read_errors(database: Database, study_id: int, after: int = 0) -> tuple[int, list[float]]:
+    """The dev errors of the complete trials that did not diverge, in the order they finished, after that place in it.
+
+    Returns also the place of the last trial to finish.
+    """
+    with database.reading() as connection:
+        rows = connection.execute(_ERRORS, {"study": study_id, "last": after}).all()
+    errors = [float(row.wrong) / float(row.of) for row in rows if row.is_judged and row.of]
+    return (rows[-1].finish_order if rows else after), errors
+
+
+def read_last_ends(database: Database, study_id: int) -> list[datetime.datetime]:
+    """When the latest trials finished, the first of them first."""
+    with database.reading() as connection:
+        ends = connection.execute(_ENDS, {"study": study_id}).scalars().all()
+    return sorted(end for end in ends if end is not None)
 
 
 def read_counts(database: Database, study_id: int, call: str) -> Counts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,16 @@ from tuner.scales import SCALES
 from tuner.storage import optuna_internals, tables
 from tuner.storage.address import mask
 from tuner.storage.checked import BadValueError, optional
-from tuner.storage.counting import RECORDED, STATES, Counts, StateCounts, count_states
+from tuner.storage.counting import (
+    JUDGED,
+    RECORDED,
+    STATES,
+    Counts,
+    StateCounts,
+    count_states,
+    finished_and_running,
+)
 from tuner.storage.database import Database
-from tuner.storage.history import by_trial
 from tuner.storage.learning import read_learning
 from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch, network_of
 from tuner.storage.studies import StoredStudy, no_study, stored_values, study_names
@@ -33,9 +40,51 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-6
 """By which sums of relative weights may miss."""
+CHUNK = 500
+"""Trials read at a time."""
+MANY, WHOLE = 10_000, 1000
+"""Of more finished trials than ``MANY``, the ``WHOLE`` best are read with all epochs, the others with the best one."""
+
+_o, _t, _c, _v = optuna_internals.trials.c, tables.trials.c, tables.claims.c, optuna_internals.values.c
+_p = optuna_internals.params.c
+_n, _e = tables.networks.c, tables.epochs.c
+_IDS: sa.BindParameter[list[int]] = sa.bindparam("ids", expanding=True)
+_PLACE = sa.tuple_(sa.bindparam("number", type_=sa.Integer), sa.bindparam("after", type_=sa.Integer))
+_TRIALS = (
+    sa.select(
+        *(_o.trial_id, _o.number, _o.state, _o.datetime_start, _o.datetime_complete),
+        *map(optional, (_t.hyperparameters, _t.seed, _t.exploring, _t.stop_reason)),
+        *map(optional, (_t.best_epoch, _t.epochs, _t.seconds, _t.study_id, _c.attempts, _c.reason, _v.value)),
+    )
+    .select_from(optuna_internals.trials)
+    .outerjoin(tables.trials, _t.trial_id == _o.trial_id)
+    .outerjoin(tables.claims, _c.trial_id == _o.trial_id)
+    .outerjoin(optuna_internals.values, _v.trial_id == _o.trial_id)
+    .where(_o.study_id == tables.STUDY, RECORDED, sa.tuple_(_o.number, _o.trial_id) > _PLACE)
+    .order_by(_o.number, _o.trial_id)
+    .limit(CHUNK)
+)
+_SAMPLED = sa.select(_p.trial_id, _p.param_name).where(_p.trial_id.in_(_IDS))
+_NETWORKS = sa.select(tables.networks).where(_n.trial_id.in_(_IDS)).order_by(_n.trial_id, _n.network)
+_EPOCHS = (
+    sa.select(_e.trial_id, _e.network, _e.epoch, *(_e[name] for name in CURVE_COLUMNS), _e.dev_fold_wrong)
+    .where(_e.trial_id.in_(_IDS))
+    .order_by(_e.trial_id, _e.network, _e.epoch)
+)
+_BEST_EPOCHS = _EPOCHS.join(
+    tables.networks, (_n.trial_id == _e.trial_id) & (_n.network == _e.network) & (_n.best_epoch == _e.epoch)
+)
+_ALL = sa.select(_o.trial_id).where(_o.study_id == tables.STUDY)
+_BEST = (
+    _ALL.join(tables.trials, _t.trial_id == _o.trial_id)
+    .join(optuna_internals.values, _v.trial_id == _o.trial_id)
+    .where(JUDGED)
+    .order_by(_v.value, _o.number)
+    .limit(WHOLE)
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrialRecord:
     """One trial as it lies in the database; ``params`` are named and scaled as people read them.
 
@@ -48,7 +97,6 @@ class TrialRecord:
     state: TrialState
     stop_reason: StopReason | None
     params: dict[str, Any]
-    sampled: dict[str, float]
     value: float | None
     seed: int | None
     exploring: bool
@@ -59,7 +107,6 @@ class TrialRecord:
     finished: datetime.datetime | None
     attempts: int
     reason: str | None
-    rung_values: dict[int, float]
     networks: list[NetworkRecord] = field(default_factory=list)
     learning: list[LearningNetwork] = field(default_factory=list)
 
@@ -260,39 +307,67 @@ def _check_trial(study_id: int, n_dev: int, row: Any, sampled: Collection[str], 
         raise BadValueError(tables.networks.name, "dev_bits", b"", "what every complete trial has", where=where)
 
 
+def list_trials(database: Database, study_id: int, n_dev: int) -> Iterator[TrialRecord]:
+    """The recorded trials of a study by their numbers, without epochs and learning curves.
+
+    Some are read at a time, each time in a transaction of its own: a slow reader does not hold up the log.
+    """
+    after: tuple[int, int] | None = (-1, -1)
+    while after is not None:
+        with database.reading() as connection:
+            trials, after = _read_some(connection, study_id, n_dev, after, epochs_of=None)
+        yield from trials
+
+
+def read_hyperparameter_names(database: Database, study_id: int) -> set[str]:
+    """The names of the hyperparameters that any trial of a study has."""
+    query = sa.select(tables.trials.c.hyperparameters).where(tables.trials.c.study_id == study_id)
+    with database.reading() as connection:
+        return {name for text in connection.execute(query).scalars() for name in json.loads(text)}
+
+
 def _read_trials(connection: Connection, study_id: int, n_dev: int) -> list[TrialRecord]:
-    o, t, c, v = optuna_internals.trials.c, tables.trials.c, tables.claims.c, optuna_internals.values.c
-    rows = connection.execute(
-        sa.select(
-            *(o.trial_id, o.number, o.state, o.datetime_start, o.datetime_complete),
-            *map(optional, (t.hyperparameters, t.seed, t.exploring, t.stop_reason, t.best_epoch, t.epochs, t.seconds)),
-            *map(optional, (t.study_id, c.attempts, c.reason, v.value)),
-        )
-        .select_from(optuna_internals.trials)
-        .outerjoin(tables.trials, t.trial_id == o.trial_id)
-        .outerjoin(tables.claims, c.trial_id == o.trial_id)
-        .outerjoin(optuna_internals.values, v.trial_id == o.trial_id)
-        .where(o.study_id == study_id, RECORDED)
-        .order_by(o.number)
-    ).all()
-    ids = sa.select(o.trial_id).where(o.study_id == study_id, RECORDED).scalar_subquery()
-    p, i = optuna_internals.params.c, optuna_internals.intermediate_values.c
-    params = sa.select(p.trial_id, p.param_name, p.param_value).where(p.trial_id.in_(ids))
-    steps = sa.select(i.trial_id, i.step, i.intermediate_value).where(i.trial_id.in_(ids)).order_by(i.step)
-    sampled, rungs = by_trial(connection.execute(params)), by_trial(connection.execute(steps))
-    networks, learning = _read_networks(connection, ids), read_learning(connection, study_id)
+    finished, _ = finished_and_running(connection, study_id)
+    query = _BEST if finished > MANY else _ALL
+    whole = frozenset(connection.execute(query, {"study": study_id}).scalars())
+    learning = read_learning(connection, study_id)
+    trials: list[TrialRecord] = []
+    after: tuple[int, int] | None = (-1, -1)
+    while after is not None:
+        some, after = _read_some(connection, study_id, n_dev, after, epochs_of=whole, learning=learning)
+        trials += some
+    return trials
+
+
+def _read_some(
+    connection: Connection,
+    study_id: int,
+    n_dev: int,
+    after: tuple[int, int],
+    *,
+    epochs_of: Collection[int] | None,
+    learning: Mapping[int, list[LearningNetwork]] | None = None,
+) -> tuple[list[TrialRecord], tuple[int, int] | None]:
+    """The next trials after a number and id, and the last one's number and id; None after the last trial.
+
+    ``epochs_of``: ids of the trials that come with all their epochs, the others with the best one alone; None: without
+    any.
+    """
+    number, trial_id = after
+    rows = connection.execute(_TRIALS, {"study": study_id, "number": number, "after": trial_id}).all()
+    ids = [row.trial_id for row in rows]
+    sampled: dict[int, list[str]] = defaultdict(list)
+    for trial_id, name in connection.execute(_SAMPLED, {"ids": ids}):
+        sampled[trial_id].append(name)
+    networks = _read_networks(connection, ids, epochs_of)
     for row in rows:
         _check_trial(study_id, n_dev, row, sampled[row.trial_id], networks[row.trial_id])
-    return [
-        _trial(row, sampled[row.trial_id], rungs[row.trial_id], networks[row.trial_id], learning.get(row.trial_id, []))
-        for row in rows
-    ]
+    trials = [_trial(row, networks[row.trial_id], (learning or {}).get(row.trial_id, [])) for row in rows]
+    return trials, (rows[-1].number, rows[-1].trial_id) if len(rows) == CHUNK else None
 
 
 def _trial(
     row: Any,
-    sampled: dict[str, float],
-    rungs: dict[int, float],
     networks: list[NetworkRecord],
     learning: list[LearningNetwork],
 ) -> TrialRecord:
@@ -301,7 +376,6 @@ def _trial(
         state=STATES[row.state],
         stop_reason=row.stop_reason,
         params=json.loads(row.hyperparameters) if row.hyperparameters else {},
-        sampled=sampled,
         value=row.value,
         seed=row.seed,
         exploring=bool(row.exploring),
@@ -312,7 +386,6 @@ def _trial(
         finished=_aware(row.datetime_complete),
         attempts=row.attempts or 0,
         reason=row.reason,
-        rung_values=rungs,
         networks=networks,
         learning=learning,
     )
@@ -322,19 +395,17 @@ def _aware(naive: datetime.datetime | None) -> datetime.datetime | None:
     return None if naive is None else naive.replace(tzinfo=datetime.UTC)
 
 
-def _read_networks(connection: Connection, ids: Any) -> dict[int, list[NetworkRecord]]:
-    n, e = tables.networks.c, tables.epochs.c
+def _read_networks(
+    connection: Connection, ids: Sequence[int], epochs_of: Collection[int] | None
+) -> dict[int, list[NetworkRecord]]:
     curves: dict[tuple[int, int], list[Any]] = defaultdict(list)
-    query = (
-        sa.select(e.trial_id, e.network, *(e[name] for name in CURVE_COLUMNS), e.dev_fold_wrong)
-        .where(e.trial_id.in_(ids))
-        .order_by(e.trial_id, e.network, e.epoch)
-    )
-    for row in connection.execute(query):
-        curves[row[0], row[1]].append(row[2:])
+    if epochs_of is not None:
+        whole, other = ([k for k in ids if (k in epochs_of) is is_whole] for is_whole in (True, False))
+        for query, some in ((_EPOCHS, whole), (_BEST_EPOCHS, other)):
+            for row in connection.execute(query, {"ids": some}) if some else ():
+                curves[row[0], row[1]].append(row[2:])
     networks: dict[int, list[NetworkRecord]] = defaultdict(list)
-    for row in connection.execute(
-        sa.select(tables.networks).where(n.trial_id.in_(ids)).order_by(n.trial_id, n.network)
-    ):
-        networks[row.trial_id].append(network_of(row, curves[row.trial_id, row.network]))
+    for row in connection.execute(_NETWORKS, {"ids": ids}):
+        epochs = None if epochs_of is None else curves.get((row.trial_id, row.network), [])
+        networks[row.trial_id].append(network_of(row, epochs))
     return networks

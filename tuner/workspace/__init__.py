@@ -1,11 +1,11 @@
 """Locate, create, open and administer studies in folders and databases; nothing here runs a trial."""
 
 from tuner.workspace.creating import PreparedStudy
+from tuner.workspace.listing import TrialList, open_trials
 from tuner.workspace.locating import StudyPlace, write_definition, write_example
 from tuner.workspace.memory import DataInMemory, dataset_again, open_data_in_memory, tables_of
 from tuner.workspace.opening import (
     StudyRequest,
-    StudyView,
     find_searched,
     list_studies,
     load_checked,
@@ -20,3 +20,4 @@ from tuner.workspace.opening import (
     read_to_refine,
     trainer_to_train,
 )
+from tuner.workspace.viewing import StudyView

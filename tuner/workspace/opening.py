@@ -18,14 +18,12 @@ from tuner.storage import (
     PATIENTLY,
     Database,
     Patience,
-    RunningTrial,
     StoredStudy,
     StudyLine,
     StudyRecord,
     TrialRecord,
     get_study,
     open_database,
-    read_running,
     read_study,
     require_definition,
     require_hyperparameters,
@@ -184,7 +182,7 @@ def read_record(study: str, storage: str | None = None) -> StudyRecord:
         return _read_record(located, study)
 
 
-def _read_checked(database: Database, name: str) -> StudyRecord:
+def read_checked(database: Database, name: str) -> StudyRecord:
     """Read a study, with the trials that it began with.  Raises StorageError for what cannot be one."""
     record = _read_alone(database, name)
     return replace(record, earlier=_earlier_trials(database, record))
@@ -193,13 +191,19 @@ def _read_checked(database: Database, name: str) -> StudyRecord:
 def _read_alone(database: Database, name: str) -> StudyRecord:
     """Read a study whose definition is that of its identity, and allows its trials.  Raises StorageError."""
     record = read_study(database, name)
-    definition = parse_definition(record.definition, f"study {name!r} in {database.name}")
-    changes = identity_changes(record.identity, definition.identity(record.fingerprint))
-    require_definition(database, name, record.definition, changes)
+    definition = searched_definition(database, record)
     for trial in record.trials:
         if trial.params or trial.has_result:
             require_hyperparameters(database, name, trial.number, definition.misfit(trial.params))
     return record
+
+
+def searched_definition(database: Database, stored: StoredStudy) -> StudyDefinition:
+    """The stored definition of a study.  Raises StorageError if it is not that of the study's identity."""
+    definition = parse_definition(stored.definition, f"study {stored.name!r} in {database.name}")
+    changes = identity_changes(stored.identity, definition.identity(stored.fingerprint))
+    require_definition(database, stored.name, stored.definition, changes)
+    return definition
 
 
 def _earlier_trials(database: Database, record: StudyRecord) -> tuple[TrialRecord, ...]:
@@ -223,13 +227,13 @@ def _earlier_trials(database: Database, record: StudyRecord) -> tuple[TrialRecor
 
 
 def _read_record(located: Located, study: str) -> StudyRecord:
-    record = _compared(_read_checked(_searched_database(located, study), located.name), located.source)
+    record = compared(read_checked(searched_database(located, study), located.name), located.source)
     if located.source is None or record.changes_since_search:
         return record
     return replace(record, definition=located.source.text)
 
 
-def _compared(stored: AnyStudy, source: Source | None) -> AnyStudy:
+def compared(stored: AnyStudy, source: Source | None) -> AnyStudy:
     """Note what the user's study file says otherwise than the one that was searched."""
     if source is None:
         return stored
@@ -240,7 +244,7 @@ def _compared(stored: AnyStudy, source: Source | None) -> AnyStudy:
 def read_prepared(study: PreparedStudy) -> StudyRecord:
     """Read a study that was just searched."""
     try:
-        return _read_checked(study.database, study.stored.name)
+        return read_checked(study.database, study.stored.name)
     finally:
         study.database.close()
 
@@ -301,21 +305,22 @@ def trainer_to_train(place: StudyPlace, definition: StudyDefinition, allowed: Co
 def find_searched(study: str, storage: str | None = None) -> tuple[StudyPlace, StoredStudy]:
     """Find a study that was searched before.  Raises UsageError if there is none."""
     with locate(study, storage) as located:
-        database = _searched_database(located, study)
-        stored = _compared(located.stored or get_study(database, located.name), located.source)
+        database = searched_database(located, study)
+        stored = compared(located.stored or get_study(database, located.name), located.source)
         return StudyPlace(stored.name, database.address, located.absolute_file), stored
 
 
 def open_to_read(study: str, storage: str | None = None) -> tuple[Database, StoredStudy]:
     """Open a study's database; returns it with the study; nothing is created."""
     with locate(study, storage) as located:
-        database = _searched_database(located, study)
+        database = searched_database(located, study)
         stored = located.stored or get_study(database, located.name)
         located.keep_open()
         return database, stored
 
 
-def _searched_database(located: Located, study: str) -> Database:
+def searched_database(located: Located, study: str) -> Database:
+    """The database of a study.  Raises UsageError if there is none, for the study was never searched."""
     if located.unwritten is not None:
         start = command_text("search", study, "--target", "COLUMN")
         raise UsageError(f"{study} was never searched. Start with: {start}")
@@ -326,23 +331,6 @@ def _searched_database(located: Located, study: str) -> Database:
         raise UsageError(
             f"study {located.name!r} was never searched: no database {where}. Start with: {start}"
         ) from None
-
-
-class StudyView:
-    """A study that is read repeatedly while it runs."""
-
-    def __init__(self, study: str, storage: str | None = None) -> None:
-        self._database, stored = open_to_read(study, storage)
-        self._name = stored.name
-
-    def look(self) -> tuple[StudyRecord, list[RunningTrial]]:
-        """Read the study's record and its running trials."""
-        record = _read_checked(self._database, self._name)
-        return record, read_running(self._database, record.study_id)
-
-    def close(self) -> None:
-        """Close the database."""
-        self._database.close()
 
 
 def list_studies(storage: str | None = None) -> tuple[str, list[StudyLine]]:

@@ -1,12 +1,12 @@
 """Measure what grows with the trials of a study: claims, asks, lists, views and reports at 1,000 to 100,000 trials.
 
-    python -m benchmarks.growth                               # about twenty minutes, 2 GB of disk
+    python -m benchmarks.growth                               # about half an hour, 3 GB of disk
     python -m benchmarks.growth --trials 1000 10000           # smaller studies alone
-    python -m benchmarks.growth --only claim ask              # some of: claim, ask, neighbor, commands
 
 The studies are made: valid rows in bulk, with hyperparameters that have effects, a tenth of the trials pruned, some
-and diverged.  Claims and asks take turns with plain Optuna (SQLite in WAL mode), which has the same trials in the
-same file's copy.  Commands run in processes of their own, start-up included.  Exit status 1 if a goal is missed.
+failed and diverged.  Claims and asks take turns with plain Optuna (SQLite in WAL mode) on a copy of the file.
+Commands run in processes of their own, start-up included; all times are processor seconds.  Exit status 1 if a goal is
+missed.
 """
 
 from __future__ import annotations
@@ -16,8 +16,14 @@ import os
 for _variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
+import argparse
 import json
 import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,15 +31,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 from optuna.distributions import distribution_to_json
+from optuna.trial import TrialState
 
-from tuner.storage import Owner
+from benchmarks.database import Plain, make_study, task_of
+from benchmarks.goals import Goal
+from tuner.running import worker
+from tuner.storage import Budget, Owner, claim_trial, counting, fail
 from tuner.workspace import PreparedStudy
 
 SIZES = (1000, 10_000, 100_000)
 EPOCHS = 50
 CHUNK = 1000  # trials written at once
 ROUNDS = 20
+ROWS = 5000  # of the made data, a fifth of them dev
+COMMANDS = ("studies", "watch made", "trials made --limit 20", "trials made --csv", "report made")
+RUN = """
+import resource, subprocess, sys
+subprocess.run([sys.executable, "-m", "tuner", *sys.argv[1:]], stdout=subprocess.DEVNULL, check=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
+"""Runs a command from a small process: its memory counts for that of the command."""
+MOST_ASK, MOST_REPORT, MOST_MEGABYTES = 60.0, 30.0, 700.0
+"""Goals at 100,000 trials: milliseconds of an ask, seconds and memory of a report."""
+MOST_GROWTH = 1.5
+"""Of what should not grow with the trials, the largest size over the smallest."""
 BEGAN = "2026-01-01 00:00:00.000000"
 FAILED, DIVERGED, PRUNED = 0.01, 0.01, 0.1
 INITIALIZERS = ("he", "xavier", "lecun")
@@ -54,6 +78,7 @@ def fill(file: Path, study: PreparedStudy, n: int, *, epochs: int = EPOCHS, seed
                 connection.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
                 finished += len(rows) if table.startswith("trial_values") else 0
         connection.commit()
+    study.database.write(lambda connection: counting.recount(connection, study.stored.study_id))
 
 
 @dataclass
@@ -193,3 +218,79 @@ class Chunk:
             packed, size = wrong.astype("<u2").tobytes(), 40
             for epoch, row in enumerate(curves[: ran[k]].tolist()):
                 yield (ids[k], 0, epoch + 1, *row, 0.02, packed[size * epoch : size * (epoch + 1)])
+
+
+def asks(folder: Path, study: PreparedStudy) -> tuple[float, float, float]:
+    """Median processor milliseconds of a claim, of an ask (claim and draw), and of an ask of plain Optuna."""
+    copy = folder / "plain.db"
+    with closing(sqlite3.connect(folder / "tuner.db")) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    plain = Plain(copy, optuna.samplers.TPESampler(seed=0), "made")
+    ours, owner = worker.Worker(study.database, task_of(study), lambda: False), Owner.this_process()
+    distributions = study.definition.searched_space.distributions
+    times = []
+    for _ in range(ROUNDS + 1):  # the first one reads the study
+        began = time.process_time()
+        claim, _ = claim_trial(study.database, study.stored.study_id, Budget("a"), max_attempts=3, owner=owner)
+        assert claim is not None
+        claimed = time.process_time()
+        ours._draw(claim)
+        drawn = time.process_time()
+        asked = plain.study.ask(distributions)
+        times.append((claimed - began, drawn - began, time.process_time() - drawn))
+        fail(study.database, claim, "benchmark")
+        plain.study.tell(asked, state=TrialState.FAIL)
+    copy.unlink()
+    claims, own, other = (1000 * statistics.median(column) for column in zip(*times[1:], strict=True))
+    return claims, own, other
+
+
+def command(folder: Path, words: str) -> tuple[float, float]:
+    """Processor seconds and peak megabytes of a command in a process of its own."""
+    arguments = [*words.split(), "--storage", f"sqlite:///{folder / 'tuner.db'}"]
+    ran = subprocess.run(
+        [sys.executable, "-c", RUN, *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    seconds, kilobytes = map(float, ran.stdout.split())
+    return seconds, kilobytes / 1024
+
+
+def measure(n: int) -> dict[str, float]:
+    """Measure everything in a study of n trials."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["TUNER_STORAGE"] = f"sqlite:///{folder / 'tuner.db'}"
+        study = make_study(folder, "made", trials=10**6, rows=ROWS)
+        fill(folder / "tuner.db", study, n)
+        found = dict(zip(("claim", "ask", "plain ask"), asks(folder, study), strict=True))
+        print(f"{n:>7,} trials: " + ", ".join(f"{name} {value:.1f} ms" for name, value in found.items()), flush=True)
+        study.database.close()
+        for words in COMMANDS:
+            seconds, megabytes = command(folder, words)
+            found |= {words: seconds, f"{words}, MB": megabytes}
+            print(f"{'':16}tuner {words}: {seconds:.1f} s, {megabytes:.0f} MB", flush=True)
+        return found
+
+
+def main() -> None:
+    """Measure every size, and compare with the goals."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, nargs="+", default=SIZES)
+    given = parser.parse_args()
+    found = [measure(n) for n in sorted(given.trials)]
+    least, most = found[0], found[-1]
+    goals = [
+        Goal(name=f"{name}: largest over smallest study", value=most[name] / least[name], high=MOST_GROWTH)
+        for name in ("claim", "studies", "watch made")
+    ]
+    goals += [
+        Goal(name="an ask, milliseconds", value=most["ask"], high=MOST_ASK),
+        Goal(name="a report, seconds", value=most["report made"], high=MOST_REPORT),
+        Goal(name="a report, MB", value=most["report made, MB"], high=MOST_MEGABYTES),
+    ]
+    print(*goals, sep="\n")
+    raise SystemExit(int(not all(goal.kept() for goal in goals)))
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tuner.analysis.comparison import in_blocks
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uncertainty:
@@ -33,12 +35,13 @@ def spread_beyond_rows(losses: ArrayLike, n_effective: float | None = None) -> f
     ``losses``: (k, n). The variance of their mean losses, less what n rows (or fewer independent ones) bring into the
     difference of two models; 0 where these explain all of it.
     """
-    rows = np.asarray(losses, dtype=np.float64)
+    rows = np.asarray(losses)
     k, n = rows.shape
     if k < 2 or n < 2:
         return None
-    between = float(rows.mean(axis=1).var(ddof=1))
-    by_rows = (float(rows.var(axis=0, ddof=1).mean()) - between) / ((n_effective or n) - 1)
+    between = float(rows.mean(axis=1, dtype=np.float64).var(ddof=1))
+    of_rows = np.concatenate([block.var(axis=1, ddof=1) for block in in_blocks(rows.T, np.float64)])
+    by_rows = (float(of_rows.mean()) - between) / ((n_effective or n) - 1)
     return math.sqrt(max(between - by_rows, 0.0))
 
 

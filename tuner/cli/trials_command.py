@@ -41,34 +41,34 @@ def trials(
     from tuner.study import in_order
     from tuner.workspace import open_trials
 
-    with open_trials(study, storage) as found:
-        names = in_order(sorted(found.hyperparameters))
+    with open_trials(study, storage) as listed:
+        names = in_order(sorted(listed.hyperparameters))
         columns = trial_columns(names)
         conditions = [Condition.parse(text, columns) for text in where or ()]
-        baseline = found.definition.diagnosis.baseline or 0.0
-        every = (trial_row(trial, names, baseline) for trial in found)
+        baseline = listed.definition.diagnosis.baseline or 0.0
+        every = (trial_row(trial, names, baseline) for trial in listed)
         rows = islice((row for row in every if all(condition.holds(row) for condition in conditions)), limit)
-        failures = failure_groups(found.failures())
+        failures = failure_groups(listed.failures())
         if csv:
             write_csv(FileOutput(sys.stdout), columns, rows)
         elif as_json:
-            _, unrecorded = found.count()
-            about = {"study": found.stored.name, "storage": found.storage, "unrecorded": unrecorded}
+            _, unrecorded = listed.count()
+            about = {"study": listed.stored.name, "storage": listed.storage, "unrecorded": unrecorded}
             shown = [dict(zip(columns, row, strict=True)) for row in rows]
             print_json({**about, "trials": shown, "failures": [group.to_dict() for group in failures]})
         else:
-            left_out = _print_table(found, columns, rows)
+            left_out = _print_table(listed, columns, rows)
             if after := [*(f"failed: {group}" for group in failures), *left_out]:
                 print_lines(*after)
 
 
-def _print_table(found: TrialList, columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> list[str]:
+def _print_table(listed: TrialList, columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> list[str]:
     """Print the columns that fit, some rows at a time; returns lines about what was left out."""
     from tuner.reporting import unrecorded_sentence
 
-    order = [*FIRST, *found.definition.searched_space.searched]
+    order = [*FIRST, *listed.definition.searched_space.searched]
     names = [name for name in order if name in columns] + [name for name in columns if name not in order]
-    places, metric = [columns.index(name) for name in names], found.definition.search.metric
+    places, metric = [columns.index(name) for name in names], listed.definition.search.metric
 
     def some() -> list[list[str]]:
         return [
@@ -76,8 +76,8 @@ def _print_table(found: TrialList, columns: Sequence[str], rows: Iterator[Sequen
             for row in islice(rows, AT_ONCE)
         ]
 
-    of, unrecorded = found.count()
-    print_lines(headline(found.stored.name, found.storage, count(of, "trial")))
+    of, unrecorded = listed.count()
+    print_lines(headline(listed.stored.name, listed.storage, count(of, "trial")))
     cells, shown = [names, *some()], -1
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     fitting = _fitting(widths, terminal_width(sys.stdout))

@@ -41,6 +41,11 @@ def test_a_searched_database_is_read_written_and_in_wal_mode(small_study: Path, 
     assert "WAL mode" in result.stdout
     with closing(sqlite3.connect(small_study.parent / "tuner.db")) as connection, connection:
         connection.execute("UPDATE tuner_counts SET pruned = 7")
+    with open(small_study.parent / "tuner.db-wal", "wb") as log:
+        log.truncate(health.MOST_LOG + 1)  # as after a reader of many hours
+    check = health._check_log(small_study.parent / "tuner.db")
+    assert (check.passed, "1,000 MB beside the database: a program has long been" in check.detail) == (False, True)
+    Path(log.name).unlink()
     passed, text = found(small_study.parent / "tuner.db")["counts"]
     assert not passed
     assert "study 1, table tuner_counts: pruned is 7, not 0" in text

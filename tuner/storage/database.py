@@ -140,7 +140,7 @@ class Database:
         """
         if self._path is None or self._file is None:
             return
-        log = _file_at(_log_of(self._path))
+        log = _file_at(log_of(self._path))
         if log is not None:
             connection.info.setdefault(LOG, log)
         if _file_at(self._path) == self._file and log == connection.info.get(LOG):
@@ -272,10 +272,10 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
 
 
 def _has_wal(path: Path) -> bool:
-    return _log_of(path).exists()
+    return log_of(path).exists()
 
 
-def _log_of(path: Path) -> Path:
+def log_of(path: Path) -> Path:
     """The file beside a database that holds its latest transactions."""
     return Path(f"{path}-wal")
 
@@ -323,7 +323,7 @@ def verify_whole(path: Path) -> None:
     """
     with closing(sqlite3.connect(path)) as connection:
         is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    log = _log_of(path)
+    log = log_of(path)
     left = log.stat().st_size if log.exists() else 0
     with closing(_connect_as(path, "mode=ro&immutable=1")) as connection:
         query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"

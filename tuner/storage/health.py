@@ -15,12 +15,16 @@ from tuner.formatting import count, one_line
 from tuner.paths import resolved
 from tuner.storage.address import file_system_of, refuse_network_file_system, shown, sqlite_file, sqlite_url
 from tuner.storage.counting import miscounted
+from tuner.storage.database import log_of
 from tuner.storage.failures import damage
 from tuner.storage.schema import open_database
 from tuner.storage.studies import study_names
 
 LEAST_FREE = 200_000_000
 """Bytes of free space a search needs; a thousand trials with their curves take about 20 MB."""
+
+MOST_LOG = 1_000_000_000
+"""Bytes of a log that no reader holds up: SQLite begins it anew every 4 MB."""
 
 WAL = b"\x02\x02"
 
@@ -43,7 +47,7 @@ def check_database(url: URL) -> list[Check]:
     folder = path.parent if path.parent.exists() else path.parent.parent
     checks = [_check_place(folder), _check_file(path, folder)]
     if path.exists() and checks[1].passed:
-        checks += [_check_mode(path), _check_counts(url)]
+        checks += [_check_mode(path), _check_log(path), _check_counts(url)]
     return [*checks, _check_disk(folder)]
 
 
@@ -70,6 +74,16 @@ def _check_file(path: Path, folder: Path) -> Check:
     except StorageError as error:
         return Check("database", False, str(error))
     return Check("database", True, f"{path} can be read and written; {count(n_studies, 'study', 'studies')}")
+
+
+def _check_log(path: Path) -> Check:
+    """Check that SQLite's log does not grow: it cannot be brought into the file while somebody reads an older state."""
+    log = log_of(path)
+    size = log.stat().st_size if log.exists() else 0
+    detail = f"{size / 1e6:,.0f} MB beside the database"
+    if size <= MOST_LOG:
+        return Check("log", True, detail)
+    return Check("log", False, f"{detail}: a program has long been reading it. Find it with: fuser {path}, and end it")
 
 
 def _check_counts(url: URL) -> Check:

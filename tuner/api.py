@@ -14,17 +14,19 @@ from tuner.arguments import flag, integer, one_of, optional_text, path, text, te
 from tuner.data import Dataset
 from tuner.errors import ArgumentError, UsageError
 from tuner.files import translating_system_errors
-from tuner.limits import MOST_SEEDS, MOST_SIZES
+from tuner.limits import MOST_SEEDS, MOST_SIZES, MOST_TRIALS
 from tuner.modeling import (
     ALL,
     SEEDS,
     TRAIN_DEV,
+    USUAL_SIZE,
     Evaluation,
     FitRequest,
     LearningCurveTask,
     Model,
     evaluate,
     fit_custom_model,
+    fit_ensemble,
     fit_model,
     load_model,
     measure_learning_curve,
@@ -132,6 +134,7 @@ class Study:
         on: Literal["train", "train+dev", "all"] = "train",
         single: bool = False,
         ensemble: bool = False,
+        ensemble_of: int | Literal["auto"] | None = None,
         allow_trainers: Sequence[str] = (),
     ) -> Model:
         """Train a trial again, bit for bit, and return its network or networks as a model; the best trial by default.
@@ -144,6 +147,9 @@ class Study:
         as `single`; `on="all"`: the same on all rows, those of the test set included.  A custom trainer is called again
         as in the trial, and its models are kept as they save themselves; `allow_trainers`: such trainers that may
         run although only the database names them.  Raises a TunerError if the trial cannot be trained again.
+
+        `ensemble_of`: the average of so many of the best trials ("auto": 10), each with all its networks, instead of
+        one trial.  Twice as many are trained, to allow for their choice in the dev error.
         """
         one_of("on", on, ("train", TRAIN_DEV, ALL))
         integer("seeds", seeds, low=1, high=MOST_SEEDS)
@@ -153,6 +159,12 @@ class Study:
             integer("trial", trial, low=0)
         if one_se and trial is not None:
             raise ArgumentError(f"one_se and trial are mutually exclusive, got trial={trial}")
+        if ensemble_of is not None:
+            of_one = {"trial": trial is not None, "one_se": one_se, "single": single, "ensemble": ensemble}
+            of_one |= {"seeds": seeds > 1, "on": on != "train"}
+            if given := next((name for name, is_given in of_one.items() if is_given), None):
+                raise ArgumentError(f"ensemble_of (several trials) and {given} (of one trial) are mutually exclusive")
+            return self._ensemble(ensemble_of, allow_trainers)
         record, dataset = load_searched(self._place, self._dataset)
         definition = parse_definition(record.definition, f"study {self.name!r}")
         report = build_report(record)
@@ -169,6 +181,17 @@ class Study:
         if isinstance(trainer, CustomTrainer):
             return fit_custom_model(record, dataset, settings, request, trainer)
         return fit_model(record, dataset, settings, request)
+
+    def _ensemble(self, size: int | Literal["auto"], allow_trainers: Sequence[str]) -> Model:
+        if size != "auto":
+            integer("ensemble_of", size, low=2, high=MOST_TRIALS)
+        record, dataset = load_searched(self._place, self._dataset)
+        definition = parse_definition(record.definition, f"study {self.name!r}")
+        if isinstance(self._trainer(definition, allow_trainers), CustomTrainer):
+            raise UsageError("an ensemble of trials is made of tuner's own networks, not of a custom trainer's models")
+        return fit_ensemble(
+            record, dataset, trial_settings(definition, record.facts), USUAL_SIZE if size == "auto" else size
+        )
 
     def _trainer(self, definition: StudyDefinition, allowed: Sequence[str]) -> Trainer:
         return trainer_to_train(self._place, definition, (*texts("allow_trainers", allowed), *self._allowed))
@@ -251,7 +274,7 @@ class Study:
         log = TestSetLog(self.name, self._place.storage, self.storage, model.metadata.fingerprint) if test else None
         evaluations = evaluate(model, dataset, test=test)
         if log is not None:
-            log.record(trial=model.metadata.trial, **evaluations[-1].counts, model=model.metadata.described())
+            log.record(trial=model.metadata.only_trial, **evaluations[-1].counts, model=model.metadata.described())
         return {evaluation.name: evaluation for evaluation in evaluations}
 
     @translating_system_errors()

@@ -8,3 +8,5 @@ MOST_THREADS = 256
 """Threads of one worker."""
 MOST_PROCESSES = 1000
 """Worker processes on one machine."""
+MOST_TRIALS = 100
+"""In an ensemble of trials."""

@@ -77,10 +77,10 @@ def test_every_encoder_has_its_graph() -> None:
 @pytest.mark.parametrize(
     "shape",
     [
-        {"hidden": [7, 5]},
-        {"hidden": [7], "networks": 3},
-        {"hidden": [7], "output": "sigmoid", "n_classes": 2},
-        {"hidden": [], "output": "sigmoid", "n_classes": 2, "networks": 2},
+        {"hidden": (7, 5)},
+        {"hidden": (7,), "networks": 3},
+        {"hidden": (7,), "output": "sigmoid", "n_classes": 2},
+        {"hidden": (), "output": "sigmoid", "n_classes": 2, "networks": 2},
     ],
     ids=str,
 )

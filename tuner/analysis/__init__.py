@@ -53,6 +53,7 @@ from tuner.analysis.effects import (
     diverged_shares,
     hyperparameter_effects,
 )
+from tuner.analysis.ensembling import rechosen_average_error
 from tuner.analysis.expected_best import ExpectedBest, expected_best
 from tuner.analysis.hyperparameter_states import HyperparameterState, hyperparameter_states
 from tuner.analysis.hyperparameters import Idle, SearchedHyperparameter
@@ -149,6 +150,7 @@ __all__ = [
     "majority_error",
     "pooled_epoch_corrected_errors",
     "rank_actions",
+    "rechosen_average_error",
     "rechosen_error",
     "resolution",
     "seeds_error",

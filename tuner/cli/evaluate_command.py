@@ -73,7 +73,9 @@ def _judge(
     judged = judge(model, load_models_data(metadata.parsed_definition, metadata.folder), test=test)
     if log is None:
         return judged, None
-    evaluations = log.record(trial=metadata.trial, **judged[-1].counts, model=f"{file.name}: {metadata.described()}")
+    evaluations = log.record(
+        trial=metadata.only_trial, **judged[-1].counts, model=f"{file.name}: {metadata.described()}"
+    )
     return judged, evaluations
 
 

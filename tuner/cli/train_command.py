@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from tuner.arguments import shown
 from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, StudyArgument
 from tuner.cli.printing import print_changes_since_search, print_lines, print_result
 from tuner.errors import UsageError
 from tuner.formatting import headline, percent
-from tuner.limits import MOST_SEEDS
+from tuner.limits import MOST_SEEDS, MOST_TRIALS
 from tuner.outcomes import ERROR_NAMES
 
 if TYPE_CHECKING:
@@ -55,6 +56,14 @@ def train(
             help="Keep the networks of all --seeds. Not needed without --seeds: the trial's networks are kept anyway.",
         ),
     ] = False,
+    ensemble_of: Annotated[
+        str | None,
+        typer.Option(
+            "--ensemble-of",
+            metavar="N|auto",
+            help="The average of the N best trials instead of one trial (auto: 10). Trains 2 N of them.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -98,6 +107,7 @@ def train(
         on=on,
         single=single,
         ensemble=ensemble,
+        ensemble_of=None if ensemble_of is None else _size(ensemble_of),
         allow_trainers=allow_trainer or (),
     )
     if is_new_folder:
@@ -107,6 +117,15 @@ def train(
     print_result(_dict(model, file), [*_lines(model), written], as_json=as_json)
     if model.repetition is not None and not model.repetition.is_exact:
         print_lines(f"tuner: {_not_exact(model)}", err=True)
+
+
+def _size(text: str) -> int | Literal["auto"]:
+    """Read --ensemble-of."""
+    if text == "auto":
+        return "auto"
+    if text.isdecimal() and 2 <= int(text) <= MOST_TRIALS:
+        return int(text)
+    raise UsageError(f"--ensemble-of: expected 2 to {MOST_TRIALS} trials or auto, got {shown(text)}")
 
 
 def _dict(model: Model, file: Path) -> dict[str, Any]:
@@ -120,6 +139,9 @@ def _dict(model: Model, file: Path) -> dict[str, Any]:
         "storage": metadata.storage,
         "trial": metadata.trial,
         "params": metadata.params,
+        "members": None
+        if metadata.members is None
+        else [{"trial": member.trial, "params": member.params} for member in metadata.members],
         "model": str(file.absolute()),
         "kind": metadata.kind,
         "rows": metadata.rows,
@@ -135,7 +157,10 @@ def _dict(model: Model, file: Path) -> dict[str, Any]:
 def _lines(model: Model) -> list[str]:
     metadata, again = model.metadata, model.repetition
     lines = [f"model: {metadata.described()}"]
-    if metadata.architecture is not None:
+    if metadata.members is not None:
+        n_parameters = sum(shape.n_parameters for shape in metadata.architectures)
+        lines = [f"{lines[0]} ({n_parameters:,} parameters in all)"]
+    elif metadata.architecture is not None:
         each = " each" if len(model.networks) > 1 else ""
         lines = [f"{lines[0]} ({metadata.architecture.n_parameters:,} parameters{each})"]
     if again is not None and again.is_exact:

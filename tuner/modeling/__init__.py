@@ -1,6 +1,7 @@
 """The chosen network: fit, save, evaluate, predict, export, and measure its learning curve."""
 
 from tuner.modeling.custom_fit import fit_custom_model
+from tuner.modeling.ensembling import USUAL_SIZE, fit_ensemble
 from tuner.modeling.evaluating import Evaluation, evaluate, evaluate_file
 from tuner.modeling.fitting import ALL, TRAIN_DEV, FitRequest, fit_model
 from tuner.modeling.learning_curve import SEEDS, LearningCurveTask, measure_learning_curve
@@ -13,6 +14,7 @@ __all__ = [
     "ALL",
     "SEEDS",
     "TRAIN_DEV",
+    "USUAL_SIZE",
     "Evaluation",
     "FitRequest",
     "LearningCurveTask",
@@ -22,6 +24,7 @@ __all__ = [
     "evaluate_file",
     "export_onnx",
     "fit_custom_model",
+    "fit_ensemble",
     "fit_model",
     "load_model",
     "measure_learning_curve",

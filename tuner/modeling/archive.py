@@ -13,6 +13,7 @@ import json
 import os
 import zipfile
 from collections.abc import Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,15 @@ NPY_1_0 = b"\x93NUMPY\x01\x00"
 Floats = NDArray[np.float32]
 
 
-def weight_names(architecture: Architecture, n_networks: int) -> list[tuple[str, tuple[int, ...]]]:
-    """The members that hold weights, with their shapes, in the order of θ."""
-    layers = [(n, m) for n, m in zip(architecture.widths, architecture.widths[1:], strict=False)]
+def weight_names(architectures: Sequence[Architecture]) -> list[list[tuple[str, tuple[int, ...]]]]:
+    """The members that hold each network's weights, with their shapes, in the order of θ."""
     return [
-        (f"{network}/{letter}{layer}.npy", shape)
-        for network in range(n_networks)
-        for layer, (n_in, n_out) in enumerate(layers, start=1)
-        for letter, shape in (("W", (n_in, n_out)), ("b", (n_out,)))
+        [
+            (f"{network}/{letter}{layer}.npy", shape)
+            for layer, (n_in, n_out) in enumerate(pairwise(architecture.widths), start=1)
+            for letter, shape in (("W", (n_in, n_out)), ("b", (n_out,)))
+        ]
+        for network, architecture in enumerate(architectures)
     ]
 
 
@@ -55,12 +57,12 @@ def pack(metadata: ModelMetadata, thetas: Sequence[Floats]) -> bytes:
     """The bytes of a model file."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        text = json.dumps(metadata.model_dump(), ensure_ascii=False, allow_nan=False, indent=1)
+        text = json.dumps(metadata.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
         archive.writestr(zipfile.ZipInfo(METADATA, EPOCH), text.encode())
-        architecture = metadata.architecture
-        assert architecture is not None
-        arrays = [part for theta in thetas for pair in architecture.views(theta) for part in pair]
-        for (name, _), array in zip(weight_names(architecture, len(thetas)), arrays, strict=True):
+        shapes = metadata.architectures
+        views = [shape.views(theta) for shape, theta in zip(shapes, thetas, strict=True)]
+        arrays = [part for pairs in views for pair in pairs for part in pair]
+        for (name, _), array in zip(chain.from_iterable(weight_names(shapes)), arrays, strict=True):
             member = io.BytesIO()
             np.lib.format.write_array(member, np.ascontiguousarray(array, dtype=DTYPE), allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(name, EPOCH), member.getvalue())
@@ -95,22 +97,23 @@ def unpack(content: bytes, where: str) -> tuple[ModelMetadata, list[Floats]]:
     if METADATA not in members:
         raise ModelError(f"{where}: no {METADATA} in it; expected a model written by tuner train")
     metadata = read_metadata(_parse(members.pop(METADATA), where), where)
-    architecture = metadata.architecture
-    if architecture is None:
+    if metadata.architecture is None:
         raise ModelError(f"{where}: no architecture in {METADATA}; expected a model of tuner's own network")
-    n_networks = len(metadata.updates)
-    if 4 * n_networks * architecture.n_parameters > len(content):
+    shapes = metadata.architectures
+    n_weights = sum(shape.n_parameters for shape in shapes)
+    if 4 * n_weights > len(content):
         raise ModelError(
-            f"{where}: too small for {n_networks} networks of {shorten(f'{architecture.n_parameters:,}')} weights, "
+            f"{where}: too small for {len(shapes)} networks of {shorten(f'{n_weights:,}')} weights in all, "
             f"got {len(content):,} bytes"
         )
-    expected = weight_names(architecture, n_networks)
-    unknown = sorted(set(members) - {name for name, _ in expected})
+    expected = weight_names(shapes)
+    unknown = sorted(set(members) - {name for names in expected for name, _ in names})
     if unknown:
         raise ModelError(f"{where}: unexpected member {_shown(unknown[0])}")
-    parts = [_array(members.get(name), shape, f"{where}: {name}") for name, shape in expected]
-    flat = np.concatenate([part.ravel() for part in parts])
-    return metadata, list(flat.reshape(n_networks, architecture.n_parameters))
+    return metadata, [
+        np.concatenate([_array(members.get(name), shape, f"{where}: {name}").ravel() for name, shape in names])
+        for names in expected
+    ]
 
 
 def check_digest(content: bytes, where: str) -> None:

@@ -46,9 +46,9 @@ class CustomModel(Model):
         paths = [folder / str(number) for number in range(len(metadata.updates))]
         self.networks: Sequence[Any] = [SavedNetwork(trainer, path, len(metadata.class_names)) for path in paths]
 
-    def classify_encoded(self, inputs: Sequence[Inputs]) -> Predictions:
-        """Classes and probabilities of encoded rows, the same for all networks or one each."""
-        paths = [network.path for network in self.networks]
+    def average(self, places: Sequence[int], inputs: Sequence[Inputs]) -> Predictions:
+        """Classes and mean probabilities of some of the networks, on the same inputs or on one's own each."""
+        paths = [self.networks[k].path for k in places]
         probabilities = self._trainer.predict(paths, inputs, len(self.metadata.class_names))
         mean: Floats = np.mean(probabilities, axis=0, dtype=np.float32)
         return Predictions(mean.argmax(axis=1), mean)
@@ -67,7 +67,7 @@ class CustomModel(Model):
             for network in self.networks:
                 copy = shutil.copytree if network.path.is_dir() else shutil.copyfile
                 copy(network.path, whole / network.path.name)
-            text = json.dumps(self.metadata.model_dump(mode="json"), ensure_ascii=False, allow_nan=False, indent=1)
+            text = json.dumps(self.metadata.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
             write_whole(whole / METADATA, text)
         return path
 

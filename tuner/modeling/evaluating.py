@@ -136,16 +136,24 @@ def _notes(model: Model, dataset: Dataset) -> dict[str, str]:
 
 
 def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation:
-    """Evaluate each row outside the test set with the network that was not trained on it."""
+    """Evaluate each row outside the test set with the networks that were not trained on it.
+
+    Those of an ensemble of trials answer together, those of several seeds of one trial one by one.
+    """
     outside = [tables["dev"] for tables in read_parts(dataset, ["dev"], model.encodings)]
+    n_folds, n = len(dataset.parts), len(model.networks)
+    together = model.metadata.members is not None
+    asked = [range(fold, n, n_folds) for fold in range(n_folds)] if together else [range(k, k + 1) for k in range(n)]
     predictions, tables = [], []
-    for network, table in enumerate(outside):
-        of_fold = dataset.parts[network % len(dataset.parts)].dev.rows  # with several seeds the folds repeat
-        rows = np.searchsorted(table.rows, of_fold)
-        tables.append(table.chosen(rows))
-        predictions.append(Predictions(*model.networks[network].classify(tables[-1].inputs)))
-    groups = None if dataset.dev_groups is None else np.tile(dataset.dev_groups, len(outside) // len(dataset.parts))
-    note = f"each row by the network that was not trained on its fold; {USUALLY_BETTER}"
+    for places in asked:
+        table = outside[places[0] % len(outside)]
+        of_fold = dataset.parts[places[0] % n_folds].dev.rows
+        tables.append(table.chosen(np.searchsorted(table.rows, of_fold)))
+        predictions.append(model.average(places, [tables[-1].inputs]))
+    groups = None if dataset.dev_groups is None else np.tile(dataset.dev_groups, len(asked) // n_folds)
+    note = "each row by the networks that were not trained on its fold"
+    if not together:
+        note = f"each row by the network that was not trained on its fold; {USUALLY_BETTER}"
     return _evaluation(model, "dev", note, Predictions.joined(predictions), joined(tables), groups)
 
 

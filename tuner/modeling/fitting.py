@@ -149,17 +149,7 @@ class _Fit:
         )
 
     def _run(self, seed: int, n_networks: int) -> TrialResult:
-        pruned_at = self.trial.epochs if self.trial.state == TrialState.PRUNED and seed == self.seed else None
-        return OwnNetwork(self.definition).train(
-            TrialRequest(
-                dataset=self.dataset,
-                values=self.trial.params,
-                settings=replace(self.settings, seeds=n_networks),
-                seed=seed,
-                dev_folds=self.record.dev_fold,
-                prune=None if pruned_at is None else lambda rungs, _: max(rungs) >= pruned_at,
-            )
-        )
+        return repeated(self.record, self.dataset, replace(self.settings, seeds=n_networks), self.trial, seed)
 
     def _groups(self, results: Sequence[TrialResult]) -> list[Sequence[TrainedNetwork]]:
         """The networks of each seed."""
@@ -184,7 +174,7 @@ class _Fit:
         networks = [network for result in results for network in result.networks]
         if not self.request.ensemble:
             networks = networks[: 1 if self.request.single else self.layout.n_networks]
-        encodings = [Encoding.from_json(each) for each in self.dataset.encodings] * len(results)
+        encodings = [Encoding.from_json(each) for each in self.dataset.encodings]
         several = len(networks) > 1
         model = self._model(
             networks,
@@ -328,6 +318,23 @@ class _Fit:
             errors=errors,
         )
         return Model(metadata, [network.theta for network in networks])
+
+
+def repeated(
+    record: StudyRecord, dataset: Dataset, settings: TrialSettings, trial: TrialRecord, seed: int
+) -> TrialResult:
+    """Train a trial's hyperparameters with a seed; with its own seed, the trial again."""
+    pruned_at = trial.epochs if trial.state == TrialState.PRUNED and seed == trial.seed else None
+    return OwnNetwork(parse_definition(record.definition, f"study {record.name!r}")).train(
+        TrialRequest(
+            dataset=dataset,
+            values=trial.params,
+            settings=settings,
+            seed=seed,
+            dev_folds=record.dev_fold,
+            prune=None if pruned_at is None else lambda rungs, _: max(rungs) >= pruned_at,
+        )
+    )
 
 
 def differences(stored: Sequence[NetworkRecord], now: TrialResult, dataset: Dataset) -> list[str]:

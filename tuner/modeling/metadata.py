@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from tuner.analysis import ErrorEstimate
 from tuner.data import Dataset, DataSettings, Encoding
 from tuner.errors import ModelError, TunerError
-from tuner.formatting import one_line, quoted, shorten
+from tuner.formatting import join, one_line, quoted, shorten
 from tuner.nn import Architecture
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition, parse_definition
@@ -54,12 +54,23 @@ class ErrorMetadata(MetadataSection):
         return cls(value=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n, of=of)
 
 
+class Member(MetadataSection):
+    """A trial of an ensemble of trials."""
+
+    trial: Count
+    params: dict[str, Any]
+    seed: Annotated[int, Field(ge=0)]
+    architecture: Architecture
+
+
 class ModelMetadata(MetadataSection):
     """``model.json``.
 
     ``kind``: "trial" (a trial's network again), "final" (a new one on ``rows``), "ensemble" (several, with averaged
     probabilities).  ``rows``: "train", "train+dev", "all" (with the test rows) or, for an ensemble of folds, "folds".
-    ``architecture``: None for the networks of a custom trainer.
+    ``updates``: of each network.  ``encodings``: E of them; network i reads that of place i modulo E.
+    ``architecture``: None for the networks of a custom trainer.  ``members``: the trials of an ensemble of several, the
+    best first, which have equally many networks each, one after the other; only such a model's file has this key.
     """
 
     format: Literal[1]
@@ -83,6 +94,7 @@ class ModelMetadata(MetadataSection):
     errors: dict[str, ErrorMetadata]
     references: dict[str, Finite | None]
     versions: dict[str, str]
+    members: Annotated[list[Member], Field(min_length=1, max_length=MOST_NETWORKS)] | None = None
 
     @field_validator("class_names")
     @classmethod
@@ -93,11 +105,15 @@ class ModelMetadata(MetadataSection):
 
     @model_validator(mode="after")
     def _the_parts_fit(self) -> Self:
-        shape = self.architecture
-        if len(self.encodings) not in (1, len(self.updates)):
-            raise ValueError(f"{len(self.encodings)} encodings for {len(self.updates)} networks")
+        shape, members = self.architecture, self.members or []
+        for name, parts in (("encodings", self.encodings), ("members", members)):
+            if parts and len(self.updates) % len(parts):
+                raise ValueError(f"{len(parts)} {name} for {len(self.updates)} networks")
         if shape is None:
             return self
+        for member in members:
+            if member.architecture.ends != shape.ends:
+                raise ValueError(f"member {member.trial} has other inputs or outputs than the model's architecture")
         if len(self.class_names) != shape.n_classes:
             raise ValueError(f"{len(self.class_names)} class_names for a network of {shape.n_classes} classes")
         for encoding in self.encodings:
@@ -115,9 +131,31 @@ class ModelMetadata(MetadataSection):
         """The study's [data] settings."""
         return self.parsed_definition.data
 
+    @property
+    def architectures(self) -> list[Architecture]:
+        """The architecture of each network.  Raises ValueError for the networks of a custom trainer."""
+        if self.architecture is None:
+            raise ValueError("a custom trainer's networks have no architecture")
+        if self.members is None:
+            return [self.architecture] * len(self.updates)
+        each = len(self.updates) // len(self.members)
+        return [member.architecture for member in self.members for _ in range(each)]
+
+    @property
+    def only_trial(self) -> int | None:
+        """The trial whose networks these are; None of several trials."""
+        return self.trial if self.members is None else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON; without ``members`` it can be read by versions that do not know them."""
+        return self.model_dump(mode="json", exclude={"members"} if self.members is None else None)
+
     def described(self) -> str:
         """Describe the model in a few words."""
         n = len(self.updates)
+        if self.members is not None:
+            trials = join([str(member.trial) for member in self.members])
+            return f"{n} networks of trials {trials}, probabilities averaged"
         if self.kind == "trial":
             return f"the network of trial {self.trial}"
         if self.kind == "ensemble" and self.rows == "folds":
@@ -168,7 +206,7 @@ def read_metadata(plain: Any, where: str) -> ModelMetadata:
         raise ModelError(f"{where}: invalid model.json: {_sentence(error.errors()[0])}") from None
     except TunerError as error:
         raise ModelError(f"{where}: invalid model.json: {shorten(one_line(error), 300)}") from None
-    if missing := _missing_key(metadata.model_dump(mode="json"), plain):
+    if missing := _missing_key(metadata.to_dict(), plain):
         raise ModelError(f"{where}: invalid model.json: {missing} is missing")
     return metadata
 

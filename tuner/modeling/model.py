@@ -74,10 +74,11 @@ class Model:
     repetition: Repetition | None = None
 
     def __init__(self, metadata: ModelMetadata, thetas: Sequence[Floats], *, block: int | None = None) -> None:
-        assert metadata.architecture is not None  # whoever has weights knows their shapes
         self.metadata = metadata
         self._block = block
-        self.networks: Sequence[Any] = [Network(metadata.architecture, theta) for theta in thetas]
+        self.networks: Sequence[Any] = [
+            Network(shape, theta) for shape, theta in zip(metadata.architectures, thetas, strict=True)
+        ]
         self.encodings: list[Encoding] = metadata.encodings
 
     def __repr__(self) -> str:
@@ -108,12 +109,17 @@ class Model:
         return self.classify_encoded(encode_frame(self.encodings, frame, where))
 
     def classify_encoded(self, inputs: Sequence[Inputs]) -> Predictions:
-        """Classes and probabilities of encoded rows, the same for all networks or one each."""
+        """Classes and probabilities of encoded rows: inputs for each encoding."""
+        each = inputs if len(inputs) == 1 else [inputs[k % len(inputs)] for k in range(len(self.networks))]
+        return self.average(range(len(self.networks)), each)
+
+    def average(self, places: Sequence[int], inputs: Sequence[Inputs]) -> Predictions:
+        """Classes and mean probabilities of some of the networks, on the same inputs or on one's own each."""
         with np.errstate(over="ignore", invalid="ignore"):
-            classes, probabilities = classify_each(self.networks, inputs, self._block)
+            classes, probabilities = classify_each([self.networks[k] for k in places], inputs, self._block)
         if np.isnan(probabilities).any():
             raise DataError("the model: a probability is not a number; its weights or a row's numbers are too large")
-        if len(self.networks) == 1:
+        if len(places) == 1:
             return Predictions(classes[0], probabilities[0])
         mean: Floats = probabilities.mean(axis=0, dtype=probabilities.dtype)
         return Predictions(mean.argmax(axis=1), mean)

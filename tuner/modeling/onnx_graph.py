@@ -174,7 +174,7 @@ def _answer(nodes: _Nodes, model: Model) -> None:
     for encoding in model.encodings:
         with nodes.part("inputs"):
             encoded.append(_encode(nodes, encoding, place))
-    every = encoded * len(model.networks) if len(encoded) == 1 else encoded
+    every = encoded * (len(model.networks) // len(encoded))
     alone = len(model.networks) == 1
     outputs = []
     for number, (network, inputs) in enumerate(zip(model.networks, every, strict=True), start=1):

@@ -51,6 +51,11 @@ class Architecture:
         return (self.n_features, *self.hidden, self.n_outputs)
 
     @property
+    def ends(self) -> tuple[int, int, str]:
+        """What networks that answer together have in common: inputs, classes and output."""
+        return self.n_features, self.n_classes, self.output
+
+    @property
     def n_layers(self) -> int:
         """Layers with weights: the hidden ones and the output."""
         return len(self.hidden) + 1

@@ -42,12 +42,21 @@ class Network:
 def classify_each(
     networks: Sequence[Network], inputs: Sequence[Array | Inputs], block: int | None = None
 ) -> tuple[Ints, Array]:
-    """Return the classes (K, n) and probabilities (K, n, n_classes) of K networks of one architecture, side by side.
+    """Return the classes (K, n) and probabilities (K, n, n_classes) of K networks, those of one architecture together.
 
     ``inputs``: X (n, n_features) that all networks share, or K of them.  ``block``: see :func:`logits_of`.
     """
-    output, logits = OUTPUTS[networks[0].architecture.output], _logits(networks, inputs, block)
-    return output.classes(logits), np.ascontiguousarray(output.probabilities(logits).swapaxes(1, 2))
+    alike: dict[Architecture, list[int]] = {}
+    for place, network in enumerate(networks):
+        alike.setdefault(network.architecture, []).append(place)
+    parts = []
+    for architecture, places in alike.items():
+        own = inputs if len(inputs) == 1 else [inputs[k] for k in places]
+        output, logits = OUTPUTS[architecture.output], _logits([networks[k] for k in places], own, block)
+        parts.append((output.classes(logits), output.probabilities(logits).swapaxes(1, 2)))
+    classes, probabilities = (np.concatenate(part) for part in zip(*parts, strict=True))
+    order = np.argsort(np.concatenate(list(alike.values())))
+    return classes[order], np.ascontiguousarray(probabilities[order])
 
 
 def _logits(networks: Sequence[Network], inputs: Sequence[Array | Inputs], block: int | None = None) -> Array:

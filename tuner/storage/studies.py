@@ -256,7 +256,7 @@ def record_test_evaluation(
     database: Database,
     study_id: int,
     *,
-    trial_number: int,
+    trial_number: int | None,
     wrong: float,
     n: int,
     n_effective: float | None,

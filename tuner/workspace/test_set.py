@@ -33,7 +33,7 @@ class TestSetLog:
             raise
         self._study_id = stored.study_id
 
-    def record(self, *, trial: int, wrong: float, n: int, n_effective: float | None, model: str) -> int:
+    def record(self, *, trial: int | None, wrong: float, n: int, n_effective: float | None, model: str) -> int:
         """Record an evaluation; returns how many there are, this one included."""
         with self._database as database:
             return record_test_evaluation(

@@ -1,0 +1,32 @@
+"""The error of an average of trials, allowing for their choice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tuner.analysis import rechosen_average_error
+
+
+def test_the_choice_of_the_trials_is_allowed_for() -> None:
+    """Twenty trials that guess: the average of the five that guessed best looks better than a half, and is not."""
+    rng = np.random.default_rng(3)
+    y, folds = rng.integers(2, size=400), np.arange(400) % 20
+    measured, corrected = [], []
+    for _ in range(20):
+        right = rng.random((20, 400))
+        probabilities = np.stack([np.where(y, 1 - right, right), np.where(y, right, 1 - right)], axis=2)
+        best = np.argsort((probabilities.argmax(axis=2) != y).mean(axis=1))[:5]
+        measured.append((probabilities[best].mean(axis=0).argmax(axis=1) != y).mean())
+        corrected.append(rechosen_average_error(probabilities, y, folds, 5, rng=rng))
+    assert np.mean(measured) < 0.46
+    assert np.mean(corrected) == pytest.approx(0.5, abs=0.015)
+
+
+def test_trials_that_agree_have_the_error_of_each() -> None:
+    """Nothing is gained by a choice among equals: the corrected error is what all of them have."""
+    y, folds = np.zeros(200, dtype=np.int64), np.arange(200) % 20
+    wrong = np.arange(200) % 5 == 0
+    one = np.stack([~wrong, wrong], axis=1).astype(np.float32)
+    found = rechosen_average_error(np.stack([one] * 4), y, folds, 2, rng=np.random.default_rng(0))
+    assert found == pytest.approx(0.2, abs=0.02)

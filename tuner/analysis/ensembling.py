@@ -1,0 +1,38 @@
+"""The error of the average of the best trials when their choice is allowed for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+HELD_OUT = 0.25  # of the dev folds, as where one trial is chosen
+SPLITS = 200
+
+
+def rechosen_average_error(
+    probabilities: NDArray[np.floating[Any]],
+    y: NDArray[np.integer[Any]],
+    folds: NDArray[np.integer[Any]],
+    size: int,
+    *,
+    rng: np.random.Generator,
+) -> float:
+    """Return the error, on dev folds that did not choose, of the average of the ``size`` trials best on the others.
+
+    ``probabilities``: (trials, n, n_classes) for dev rows that a trial's network was not trained on, at least twice as
+    many trials as ``size``, the best ones.  ``y``, ``folds``: (n,) class indices, and the dev fold of each row.  Wrong
+    rows over scored rows, both summed over 200 random splits of the folds.
+    """
+    wrong = probabilities.argmax(axis=2) != y
+    filled = np.unique(folds)
+    held = max(1, round(HELD_OUT * len(filled)))
+    n_wrong = n_scored = 0
+    for _ in range(SPLITS):
+        scored = np.isin(folds, rng.permutation(filled)[:held])
+        best = np.argsort(wrong[:, ~scored].sum(axis=1), kind="stable")[:size]
+        mean = probabilities[best][:, scored].mean(axis=0)
+        n_wrong += int((mean.argmax(axis=1) != y[scored]).sum())
+        n_scored += int(scored.sum())
+    return n_wrong / n_scored

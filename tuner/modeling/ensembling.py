@@ -1,0 +1,143 @@
+"""``tuner train --ensemble-of``: train the best trials again, and average their probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from tuner.analysis import ErrorEstimate, rechosen_average_error
+from tuner.commands import command_text
+from tuner.data import Dataset, Encoding, Table
+from tuner.errors import UsageError
+from tuner.metrics import ERROR
+from tuner.modeling.evaluating import estimate_error
+from tuner.modeling.fitting import repeated, stored_errors
+from tuner.modeling.metadata import ErrorMetadata, Member, new_metadata
+from tuner.modeling.model import Model
+from tuner.storage import StudyRecord, TrialRecord
+from tuner.study import parse_definition
+from tuner.trial import TrialResult, TrialSettings, dev_layout
+
+USUAL_SIZE = 10
+"""Trials of an ensemble: in benchmarks/README.md, more lower the error no further."""
+STREAM = 10  # of the study's seed
+MOST_BYTES = 1 << 30
+"""Of the trials' probabilities of all dev rows, beyond which no more than the ensemble's own are kept."""
+
+
+@dataclass(frozen=True)
+class TrainedTrial:
+    """A trial that was trained again; its probabilities (n_dev, n_classes) of rows it was not trained on."""
+
+    trial: TrialRecord
+    result: TrialResult
+    probabilities: NDArray[np.float32]
+
+
+def fit_ensemble(record: StudyRecord, dataset: Dataset, settings: TrialSettings, size: int = USUAL_SIZE) -> Model:
+    """Train the ensemble of the ``size`` best trials, or of all if they are fewer.  Raises UsageError below 2.
+
+    Twice as many are trained: the others show what choosing the best did to the dev error.
+    """
+    usable = [trial for trial in record.judged if trial.networks and all(one.best_epoch for one in trial.networks)]
+    best = sorted(usable, key=lambda trial: (trial.value, trial.number))
+    if len(best) < 2:
+        raise UsageError(
+            f"study {record.name!r}: an ensemble needs at least 2 complete trials, got {len(best)}. Run: "
+            f"{command_text('search', record.name)}"
+        )
+    fitting = MOST_BYTES // (4 * len(dataset.dev_rows) * dataset.n_classes)
+    with threadpool_limits(limits=1):
+        trained = [_train_again(record, dataset, settings, one) for one in best[: max(size, min(2 * size, fitting))]]
+        return _Ensemble(record, dataset, trained, size).model()
+
+
+def _train_again(record: StudyRecord, dataset: Dataset, settings: TrialSettings, trial: TrialRecord) -> TrainedTrial:
+    assert trial.seed is not None
+    result = repeated(record, dataset, settings, trial, trial.seed)
+    layout = dev_layout(dataset, settings.seeds)
+    each = [
+        network.predict_proba(part.dev.inputs)
+        for network, part in zip(result.networks, layout.each(dataset.parts), strict=True)
+    ]
+    probabilities: NDArray[np.float32] = np.concatenate(each) if layout.has_folds else np.stack(each).mean(axis=0)
+    return TrainedTrial(trial, result, probabilities)
+
+
+class _Ensemble:
+    """The first ``size`` of the trained trials, and the model that they make."""
+
+    def __init__(self, record: StudyRecord, dataset: Dataset, trained: Sequence[TrainedTrial], size: int) -> None:
+        self.record, self.dataset, self.trained = record, dataset, trained
+        self.members = trained[:size]
+        self.folds = len(dataset.parts)
+
+    def model(self) -> Model:
+        """Return the model with its errors."""
+        networks = [network for member in self.members for network in member.result.networks]
+        metadata = new_metadata(
+            self.record,
+            self.dataset,
+            self.members[0].trial,
+            kind="ensemble",
+            rows="folds" if self.folds > 1 else "train",
+            n_rows=self.dataset.sizes["train"],
+            updates=[network.updates for network in networks],
+            repeated=None,
+            architecture=networks[0].architecture,
+            encodings=[Encoding.from_json(each) for each in self.dataset.encodings],
+            errors={},
+            members=[
+                Member(
+                    trial=member.trial.number,
+                    params=dict(member.trial.params),
+                    seed=member.trial.seed or 0,
+                    architecture=member.result.networks[0].architecture,
+                )
+                for member in self.members
+            ],
+        )
+        thetas = [network.theta for network in networks]
+        errors = self._errors(Model(metadata, thetas))
+        return Model(metadata.model_copy(update={"errors": errors}), thetas)
+
+    def _errors(self, model: Model) -> dict[str, ErrorMetadata]:
+        """Measure the errors; with folds each row by the networks that were, or were not, trained on it."""
+        wrong = [
+            self._wrong(model, range(fold, len(model.networks), self.folds), part.train)
+            for fold, part in enumerate(self.dataset.parts)
+        ]
+        layout = dev_layout(self.dataset, 1)
+        train = ErrorEstimate.measured(*layout.train_loss([one.sum() for one in wrong], [len(one) for one in wrong]))
+        mean = np.mean([member.probabilities for member in self.members], axis=0)
+        dev = estimate_error(mean.argmax(axis=1) != self.dataset.dev_y, self.dataset.dev_groups)
+        of = "this ensemble"
+        errors = {"train": (train, f"{of}, on its training examples")}
+        if self.folds > 1:
+            of += ", each row by the networks that were not trained on it"
+        errors["dev"] = (dev, of)
+        definition = parse_definition(self.record.definition, f"study {self.record.name!r}")
+        if definition.search.metric == ERROR.name and len(self.trained) > len(self.members):
+            rng = np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,)))
+            value = rechosen_average_error(
+                np.stack([one.probabilities for one in self.trained]),
+                self.dataset.dev_y,
+                self.record.dev_fold,
+                len(self.members),
+                rng=rng,
+            )
+            corrected = replace(dev, value=max(value, dev.value))
+            errors["dev_corrected"] = (corrected, f"{of}, allowing for the choice of its trials")
+        if self.dataset.train_dev is not None:
+            seen = self._wrong(model, range(len(model.networks)), self.dataset.train_dev)
+            errors["train_dev"] = (estimate_error(seen, None), "this ensemble")
+        return stored_errors(errors)
+
+    @staticmethod
+    def _wrong(model: Model, places: Sequence[int], table: Table) -> NDArray[np.bool_]:
+        wrong: NDArray[np.bool_] = model.average(places, [table.inputs]).classes != table.y
+        return wrong

@@ -102,9 +102,9 @@ class Record:
     """What a search reported, and what is true: ``networks``, the mean of the best trial's; ``delivered``, the model.
 
     ``incumbents``: true errors of the models of the trials that were the best so far, in their order; ``tied``: of the
-    simplest statistically tied trial. ``average``: of the average of the ten best trials, its measured, its corrected and
-    its true error. ``effects``: hyperparameters whose effect on dev error near
-    the best trial is called certain; ``influential``: those that certainly matter, whose range may be narrowed.
+    simplest statistically tied trial. ``average``: the measured, the corrected and the true error of the average of the
+    ten best trials. ``effects``: hyperparameters whose effect on dev error near the best trial is called certain;
+    ``influential``: those that certainly matter, whose range may be narrowed.
     """
 
     case: Case
@@ -382,7 +382,7 @@ def overtuning_goals(records: Sequence[Record]) -> list[Goal]:
 
 
 def average_goals(records: Sequence[Record]) -> list[Goal]:
-    """The average of the ten best trials: its true error beside the best trial's, and its estimates beside the truth."""
+    """The average of the ten best trials: its error beside the best trial's, and its estimates beside the truth."""
     goals = []
     for folds, what in ((0, "one split"), (5, "five folds")):
         some = [one for one in records if one.case.folds == folds]

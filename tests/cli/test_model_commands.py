@@ -85,6 +85,8 @@ def test_the_ensemble_of_folds_is_written_predicts_and_gives_way_to_a_single_net
     [
         (["mixed", "--one-se", "--trial", "0"], "--one-se and --trial are mutually exclusive"),
         (["folded", "--single", "--ensemble"], "are mutually exclusive"),
+        (["mixed", "--ensemble-of", "ten"], "--ensemble-of: expected 2 to 100 trials or auto, got 'ten'"),
+        (["mixed", "--ensemble-of", "2", "--trial", "0"], "are mutually exclusive"),
         (["mixed", "--trial", "77"], "study 'mixed' has no trial 77; it has 0 to 3"),
         (["nothing"], "no study 'nothing'"),
         (["mixed", "--output", "studies/mixed.csv", "--force"], "is a data file, which is never overwritten"),

@@ -89,9 +89,10 @@ def test_every_shape(model: Model, tmp_path: Path, activation: str, shape: dict[
     check(reshaped(model, activation=activation, **shape), tmp_path / "m.onnx", rows())
 
 
-def test_networks_of_folds_have_each_their_encoding(place: Path) -> None:
-    """Averaged as the model averages them."""
-    model = tuner.load_study("folded").train()
+@pytest.mark.parametrize("options", [{}, {"ensemble_of": 2}])
+def test_networks_of_folds_have_each_their_encoding(place: Path, options: dict[str, Any]) -> None:
+    """Averaged as the model averages them, of one trial or of several."""
+    model = tuner.load_study("folded").train(**options)
     check(model, place / "m.onnx", rows())
 
 

@@ -24,7 +24,7 @@ folds = 3
 max_epochs = 4
 min_updates = 10
 [space]
-hidden = ["4", "6", "5-3"]
+hidden = { choice = ["4", "6", "5-3"] }
 batch_size = 16
 [search]
 trials = 6
@@ -77,7 +77,7 @@ def test_networks_of_other_shapes_answer_together(place: Path) -> None:
         ({"trial": 0}, r"ensemble_of \(several trials\) and trial \(of one trial\) are mutually exclusive"),
         ({"seeds": 2}, "and seeds"),
         ({"on": "all"}, "and on"),
-        ({"ensemble_of": 1}, "ensemble_of: expected an integer from 2 to 100, got 1"),
+        ({"ensemble_of": 1}, "ensemble_of: expected an integer ≥ 2 and ≤ 100, got 1"),
         ({"ensemble_of": "ten"}, "ensemble_of: expected"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 from pathlib import Path
 
@@ -98,3 +99,32 @@ def shorter(path: Path, changes: dict[str, str]) -> None:
         assert old in text
         text = text.replace(old, new)
     path.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("trainer", "study", "script", "lines"),
+    [
+        ("sklearn_trainer", "sklearn-digits", "sklearn_digits", (15, 21)),
+        ("lightgbm_trainer", "lightgbm-churn", "lightgbm_churn", (18, 27)),
+        ("torch_cnn", "torch-cnn", "torch_cnn", (32, 55)),
+    ],
+)
+def test_an_example_is_shorter_than_in_plain_optuna(
+    trainer: str, study: str, script: str, lines: tuple[int, int]
+) -> None:
+    """The lines that the page on custom trainers states, without blank ones, comments and docstrings."""
+    folder = HERE / "examples"
+    ours = lines_of(folder / f"{trainer}.py") + lines_of(folder / f"{study}.toml")
+    assert (ours, lines_of(folder / "plain_optuna" / f"{script}.py")) == lines
+
+
+def lines_of(path: Path) -> int:
+    """The lines of a file that say something."""
+    text = path.read_text(encoding="utf-8")
+    skipped: set[int] = set()
+    if path.suffix == ".py":
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node) is not None:
+                skipped |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+    numbered = enumerate(text.splitlines(), start=1)
+    return sum(bool(line.strip()) and not line.lstrip().startswith("#") and n not in skipped for n, line in numbered)

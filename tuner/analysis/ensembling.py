@@ -17,22 +17,25 @@ def rechosen_average_error(
     folds: NDArray[np.integer[Any]],
     size: int,
     *,
+    weights: NDArray[np.floating[Any]] | None = None,
     rng: np.random.Generator,
 ) -> float:
     """Return the error, on dev folds that did not choose, of the average of the ``size`` trials best on the others.
 
     ``probabilities``: (trials, n, n_classes) for dev rows that a trial's network was not trained on, at least twice as
-    many trials as ``size``, the best ones.  ``y``, ``folds``: (n,) class indices, and the dev fold of each row.  Wrong
-    rows over scored rows, both summed over 200 random splits of the folds.
+    many trials as ``size``, the best ones.  ``y``, ``folds``: (n,) class indices, and the dev fold of each row;
+    ``weights``: (n,) what each row counts for.  Wrong rows over scored rows, both summed over 200 random splits of the
+    folds.
     """
-    wrong = probabilities.argmax(axis=2) != y
+    counts = np.ones(len(y)) if weights is None else weights
+    losses = (probabilities.argmax(axis=2) != y) * counts
     filled = np.unique(folds)
     held = max(1, round(HELD_OUT * len(filled)))
-    n_wrong = n_scored = 0
+    lost = of = 0.0
     for _ in range(SPLITS):
         scored = np.isin(folds, rng.permutation(filled)[:held])
-        best = np.argsort(wrong[:, ~scored].sum(axis=1), kind="stable")[:size]
+        best = np.argsort(losses[:, ~scored].sum(axis=1), kind="stable")[:size]
         mean = probabilities[best][:, scored].mean(axis=0)
-        n_wrong += int((mean.argmax(axis=1) != y[scored]).sum())
-        n_scored += int(scored.sum())
-    return n_wrong / n_scored
+        lost += float((mean.argmax(axis=1) != y[scored]) @ counts[scored])
+        of += float(counts[scored].sum())
+    return lost / of

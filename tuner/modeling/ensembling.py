@@ -15,7 +15,7 @@ from tuner.data import Dataset, Encoding, Table
 from tuner.errors import UsageError
 from tuner.metrics import ERROR
 from tuner.modeling.evaluating import estimate_error
-from tuner.modeling.fitting import repeated, stored_errors
+from tuner.modeling.fitting import repeated, stored_errors, table_error, train_estimate
 from tuner.modeling.metadata import ErrorMetadata, Member, new_metadata
 from tuner.modeling.model import Model
 from tuner.storage import StudyRecord, TrialRecord
@@ -107,14 +107,16 @@ class _Ensemble:
 
     def _errors(self, model: Model) -> dict[str, ErrorMetadata]:
         """Measure the errors; with folds each row by the networks that were, or were not, trained on it."""
+        trains = [part.train for part in self.dataset.parts]
         wrong = [
-            self._wrong(model, range(fold, len(model.networks), self.folds), part.train)
-            for fold, part in enumerate(self.dataset.parts)
+            self._error(model, range(fold, len(model.networks), self.folds), train).value * len(train)
+            for fold, train in enumerate(trains)
         ]
-        layout = dev_layout(self.dataset, 1)
-        train = ErrorEstimate.measured(*layout.train_loss([one.sum() for one in wrong], [len(one) for one in wrong]))
+        train = train_estimate(self.dataset, dev_layout(self.dataset, 1), wrong, [len(one) for one in trains])
         mean = np.mean([member.probabilities for member in self.members], axis=0)
-        dev = estimate_error(mean.argmax(axis=1) != self.dataset.dev_y, self.dataset.dev_groups)
+        weights = self.dataset.dev_weights
+        losses = (mean.argmax(axis=1) != self.dataset.dev_y) * (1.0 if weights is None else weights)
+        dev = estimate_error(losses, self.dataset.dev_groups, weights)
         of = "this ensemble"
         errors = {"train": (train, f"{of}, on its training examples")}
         if self.folds > 1:
@@ -128,16 +130,17 @@ class _Ensemble:
                 self.dataset.dev_y,
                 self.record.dev_fold,
                 len(self.members),
+                weights=weights,
                 rng=rng,
             )
             corrected = replace(dev, value=max(value, dev.value))
             errors["dev_corrected"] = (corrected, f"{of}, allowing for the choice of its trials")
         if self.dataset.train_dev is not None:
-            seen = self._wrong(model, range(len(model.networks)), self.dataset.train_dev)
-            errors["train_dev"] = (estimate_error(seen, None), "this ensemble")
+            every = range(len(model.networks))
+            errors["train_dev"] = (self._error(model, every, self.dataset.train_dev), "this ensemble")
         return stored_errors(errors)
 
     @staticmethod
-    def _wrong(model: Model, places: Sequence[int], table: Table) -> NDArray[np.bool_]:
-        wrong: NDArray[np.bool_] = model.average(places, [table.inputs]).classes != table.y
-        return wrong
+    def _error(model: Model, places: Sequence[int], table: Table) -> ErrorEstimate:
+        """Of some of the networks together."""
+        return table_error(table, model.average(places, [table.inputs]).classes != table.y, None)

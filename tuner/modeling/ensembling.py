@@ -9,11 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tuner.analysis import ErrorEstimate, rechosen_average_error
+from tuner.analysis import (
+    ErrorEstimate,
+    NetworkRun,
+    epoch_corrected_errors,
+    first_stop,
+    pooled_epoch_corrected_errors,
+    rechosen_average_error,
+)
 from tuner.commands import command_text
 from tuner.data import Dataset, Encoding, Table
+from tuner.dev_layout import N_DEV_FOLDS
 from tuner.errors import UsageError
-from tuner.metrics import ERROR
+from tuner.metrics import ERROR, METRICS
 from tuner.modeling.evaluating import estimate_error
 from tuner.modeling.fitting import repeated, stored_errors, table_error, train_estimate
 from tuner.modeling.metadata import ErrorMetadata, Member, new_metadata
@@ -53,7 +61,7 @@ def fit_ensemble(record: StudyRecord, dataset: Dataset, settings: TrialSettings,
     fitting = MOST_BYTES // (4 * len(dataset.dev_rows) * dataset.n_classes)
     with threadpool_limits(limits=1):
         trained = [_train_again(record, dataset, settings, one) for one in best[: max(size, min(2 * size, fitting))]]
-        return _Ensemble(record, dataset, trained, size).model()
+        return _Ensemble(record, dataset, settings, trained, size).model()
 
 
 def _train_again(record: StudyRecord, dataset: Dataset, settings: TrialSettings, trial: TrialRecord) -> TrainedTrial:
@@ -71,8 +79,16 @@ def _train_again(record: StudyRecord, dataset: Dataset, settings: TrialSettings,
 class _Ensemble:
     """The first ``size`` of the trained trials, and the model that they make."""
 
-    def __init__(self, record: StudyRecord, dataset: Dataset, trained: Sequence[TrainedTrial], size: int) -> None:
-        self.record, self.dataset, self.trained = record, dataset, trained
+    def __init__(
+        self,
+        record: StudyRecord,
+        dataset: Dataset,
+        settings: TrialSettings,
+        trained: Sequence[TrainedTrial],
+        size: int,
+    ) -> None:
+        self.record, self.dataset, self.settings, self.trained = record, dataset, settings, trained
+        self.definition = parse_definition(record.definition, f"study {record.name!r}")
         self.members = trained[:size]
         self.folds = len(dataset.parts)
 
@@ -122,23 +138,52 @@ class _Ensemble:
         if self.folds > 1:
             of += ", each row by the networks that were not trained on it"
         errors["dev"] = (dev, of)
-        definition = parse_definition(self.record.definition, f"study {self.record.name!r}")
-        if definition.search.metric == ERROR.name and len(self.trained) > len(self.members):
-            rng = np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,)))
-            value = rechosen_average_error(
-                np.stack([one.probabilities for one in self.trained]),
-                self.dataset.dev_y,
-                self.record.dev_fold,
-                len(self.members),
-                weights=weights,
-                rng=rng,
-            )
-            corrected = replace(dev, value=max(value, dev.value))
-            errors["dev_corrected"] = (corrected, f"{of}, allowing for the choice of its trials")
+        if self.definition.search.metric == ERROR.name and len(self.trained) > len(self.members):
+            allowing = f"{of}, allowing for the choice of its trials and their epochs"
+            errors["dev_corrected"] = (replace(dev, value=max(self._corrected_error(), dev.value)), allowing)
         if self.dataset.train_dev is not None:
             every = range(len(model.networks))
             errors["train_dev"] = (self._error(model, every, self.dataset.train_dev), "this ensemble")
         return stored_errors(errors)
+
+    def _corrected_error(self) -> float:
+        """The error of the average on rows that did not choose its trials, and what the choice of epochs adds."""
+        rng = np.random.default_rng(np.random.SeedSequence(self.definition.search.seed, spawn_key=(STREAM,)))
+        rechosen = rechosen_average_error(
+            np.stack([one.probabilities for one in self.trained]),
+            self.dataset.dev_y,
+            self.record.dev_fold,
+            len(self.members),
+            weights=self.dataset.dev_weights,
+            rng=rng,
+        )
+        if not METRICS[self.definition.training.monitor].is_shown_by(ERROR):
+            return rechosen
+        added = float(np.mean([self._epochs_add(one.result, rng) for one in self.members]))
+        return min(rechosen + max(added, 0.0), 1.0)
+
+    def _epochs_add(self, result: TrialResult, rng: np.random.Generator) -> float:
+        """What choosing the epochs on other rows than it is measured on adds to a trial's dev error."""
+        layout, weights = dev_layout(self.dataset, self.settings.seeds), self.dataset.dev_weights
+        of_rows = zip(layout.split(self.record.dev_fold), layout.split_weights(weights), strict=True)
+        sizes = np.array([np.bincount(fold, weights=each, minlength=N_DEV_FOLDS) for fold, each in of_rows])
+        patience, least = self.settings.stopping.patience, self.settings.stopping.min_updates
+        runs = [
+            NetworkRun(fold_losses=losses, first_stop=first_stop(least, network.updates / network.best_epoch))
+            for network, losses in zip(result.networks, result.dev_fold_losses, strict=True)
+        ]
+        if self.settings.stopping.pooled:
+            corrected = pooled_epoch_corrected_errors(runs, sizes, patience=patience, rng=rng)
+        else:
+            alone = zip(runs, sizes, strict=True)
+            each = [epoch_corrected_errors([run], size, patience=patience, rng=rng) for run, size in alone]
+            corrected = np.concatenate(each)
+        rows = sizes.sum(axis=1)
+        measured = [
+            losses[network.best_epoch - 1].sum() / n
+            for network, losses, n in zip(result.networks, result.dev_fold_losses, rows, strict=True)
+        ]
+        return float(np.average(corrected - measured, weights=rows))
 
     @staticmethod
     def _error(model: Model, places: Sequence[int], table: Table) -> ErrorEstimate:

@@ -75,12 +75,11 @@ def test_a_search_is_the_same_as_on_sqlite(edit: Edit, url: URL) -> None:
     trials = read_study(here, "small").trials
     assert len(trials) == 16
     for one, other in zip(trials, read_study(there, "small").trials, strict=True):
-        assert (one.number, one.state, one.params, one.value, one.rung_values) == (
+        assert (one.number, one.state, one.params, one.value) == (
             other.number,
             other.state,
             other.params,
             other.value,
-            other.rung_values,
         )
     here.close()
     there.close()

@@ -71,6 +71,7 @@ from tuner.analysis.learning_points import LearningNetwork, LearningPoint, learn
 from tuner.analysis.other_models import OtherModel, other_model
 from tuner.analysis.search_health import SearchHealth, count_duplicates, diverging_from
 from tuner.analysis.selection import (
+    FOLD_ROWS,
     Competition,
     NetworkRun,
     bootstrap_corrected_error,
@@ -87,6 +88,7 @@ from tuner.analysis.uncertainty import Uncertainty, spread_beyond_folds, spread_
 
 __all__ = [
     "ACTIONS",
+    "FOLD_ROWS",
     "IF_UNCHANGED",
     "SIZES",
     "Action",

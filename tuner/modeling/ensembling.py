@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tuner.analysis import (
+    FOLD_ROWS,
     ErrorEstimate,
     NetworkRun,
     epoch_corrected_errors,
@@ -140,7 +141,9 @@ class _Ensemble:
         errors["dev"] = (dev, of)
         if self.definition.search.metric == ERROR.name and len(self.trained) > len(self.members):
             allowing = f"{of}, allowing for the choice of its trials and their epochs"
-            errors["dev_corrected"] = (replace(dev, value=max(self._corrected_error(), dev.value)), allowing)
+            independent = (dev.n_effective or len(losses)) / FOLD_ROWS if self.folds > 1 else dev.n_effective
+            corrected = replace(dev, value=max(self._corrected_error(), dev.value), n_effective=independent)
+            errors["dev_corrected"] = (corrected, allowing)
         if self.dataset.train_dev is not None:
             every = range(len(model.networks))
             errors["train_dev"] = (self._error(model, every, self.dataset.train_dev), "this ensemble")

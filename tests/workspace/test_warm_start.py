@@ -203,5 +203,5 @@ def test_a_long_chain_of_studies_is_read_as_far_as_ten_back(edit: Edit, monkeypa
 
     monkeypatch.setattr(opening, "_read_alone", read)
     with open_database(sqlite_url(Path("studies/tuner.db")), create=False) as database:
-        last = opening._read_checked(database, names[-1])
+        last = opening.read_checked(database, names[-1])
     assert len(last.earlier) == 10 * len(one.judged)

@@ -13,7 +13,7 @@ from typing import Any
 from tuner.analysis import GAPS, Diagnosis
 from tuner.files import open_regular
 from tuner.formatting import join, percent, points, span
-from tuner.outcomes import Level, Verdict
+from tuner.outcomes import Level, TrialState, Verdict
 from tuner.reporting.sentences import GAP_NAMES, outcome_name, probability, when
 
 MOST_BYTES = 10_000_000
@@ -60,7 +60,7 @@ def _change(diagnosis: Diagnosis, best: int | None, earlier: EarlierReport) -> s
     ]
     if not changed:
         return ""
-    trials = sum(int(n) for name, n in summary["trials"].items() if name in ("complete", "pruned"))
+    trials = sum(int(n) for name, n in summary["trials"].items() if name in (TrialState.COMPLETE, TrialState.PRUNED))
     was, now = outcome_name(Verdict(summary["verdict"])), outcome_name(diagnosis.verdict)
     verdict = f"the verdict was {was} and is {now}" if was != now else f"the verdict is still {now}"
     parts = [_gap(diagnosis, name, before[name]) for name in changed]

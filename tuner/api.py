@@ -370,7 +370,8 @@ def search(
         )
     _log_start(opened)
     result = _run(opened, request, Hooks(on_trial, on_best), on_epoch, progress=progress)
-    LOGGER.info("%s", result.headline)
+    for line in result.headlines:
+        LOGGER.info("%s", line)
     result.raise_signal()
     if isinstance(study, str | Path):
         return Study(opened.place, data=opened.stored.data_path, allow_trainers=allowed)

@@ -409,7 +409,7 @@ def test_a_trainer_serves_several_processes(make: Make) -> None:
     (reason,) = rows(file, "SELECT reason FROM tuner_claims WHERE reason IS NOT NULL")[0]
     assert reason.startswith("crashed: trainer own_trainer_")
     assert reason.endswith("ended its process with exit status 0, expected it to return")
-    assert f"failed: 1 × {reason}" in result.headline
+    assert f"failed: 1 × {reason}" in result.lines()
     assert result.to_dict()["failures"] == [{"reason": reason, "trials": [result.failures[0].trials[0]]}]
     status, out, _ = command("trials", "own")
     assert (status, out.splitlines()[-1].startswith(f"failed: 1 × {reason[:40]}")) == (0, True)

@@ -129,7 +129,7 @@ def search(
     elif quiet or result.signal is not None:
         print_lines(*result.lines())
     else:
-        print_lines(result.headline, "")
+        print_lines(*result.headlines, "")
         _print_verdict(opened)
     if result.signal is not None:
         _exit_stopped(result, trials)

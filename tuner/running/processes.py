@@ -13,7 +13,6 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from tuner import fork_server
-from tuner.commands import command_text
 from tuner.errors import SearchError, TunerError
 from tuner.formatting import error_line
 from tuner.mapped import Parcel
@@ -110,7 +109,7 @@ class _WorkerProcesses:
         if len(self.deaths) >= DEATHS_IN_A_ROW:
             raise SearchError(
                 f"{len(self.deaths)} workers in a row died, the last one {self.deaths[-1]}. Use fewer workers or less "
-                f"memory, then continue with: {command_text('search', self.task.definition.name)}"
+                "memory, then continue with the same command"
             )
 
 

@@ -117,30 +117,31 @@ class SearchResult:
             raise SystemExit(128 + self.signal)
 
     @property
-    def headline(self) -> str:
-        """What this call did, and the study's progress."""
+    def headlines(self) -> list[str]:
+        """What this call did, and the study's progress; then why it ended early, and why trials failed."""
         run, counts = self.run, self.progress.counts
         done, total = run.finished, counts.finished
         if done == run.failed == 0 and self.signal is None and not self.timed_out:
             why = self.ended_early or count(total, "trial")
-            first = f"nothing to do: the study is finished ({why}); --trials N adds N more"
+            lines = [f"nothing to do: the study is finished ({why}); --trials N adds N more"]
         else:
             first = f"{count(done, 'trial')} in {duration(self.seconds)}{_details(run)}; "
             first += f"{total:,} of {max(total, self.progress.budget):,} in total"
             if self.timed_out and total < self.progress.budget:
                 first += "; stopped by --timeout, the same command continues"
+            lines = [first]
             if self.ended_early and total < self.progress.budget:
-                first += f"\nended early: {self.ended_early}"
-        return "\n".join([first, *(f"failed: {group}" for group in self.failures)])
+                lines.append(f"ended early: {self.ended_early}")
+        return [*lines, *(f"failed: {group}" for group in self.failures)]
 
     def lines(self) -> list[str]:
         """The result in a few lines, for a person."""
         best = self.progress.best
         if best is None:
-            return [self.headline, "no trial has a usable result yet"]
+            return [*self.headlines, "no trial has a usable result yet"]
         params = ", ".join(f"{name} {value(of)}" for name, of in json.loads(best.hyperparameters).items())
         return [
-            self.headline,
+            *self.headlines,
             f"best: trial {best.number}, dev error {percent(best.dev_error)}, train error {percent(best.train_error)}",
             f"      {params}",
         ]

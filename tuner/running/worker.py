@@ -13,7 +13,6 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from tuner.commands import command_text
 from tuner.data import Dataset
 from tuner.errors import SearchError, StorageError
 from tuner.formatting import error_line
@@ -311,6 +310,6 @@ class Worker:
         if len(self.failures) >= FAILURES_IN_A_ROW:
             raise SearchError(
                 f"{FAILURES_IN_A_ROW} trials in a row failed, the last one (trial {claim.number}) with {reason}; "
-                f"fix the cause, then continue with: {command_text('search', self.task.definition.name)}"
+                "fix the cause, then continue with the same command"
             )
         return was_ours

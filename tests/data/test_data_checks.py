@@ -256,6 +256,9 @@ def test_a_dev_file_may_have_another_distribution(tmp_path: Path) -> None:
     assert (note.kind, note.severity, set(note.columns)) == ("mismatch", "note", {"age", "hours"})
     assert "data mismatch in the report" in note.text
     assert {finding.severity for finding in found if finding.parts == ("dev", "test")} == {"warning"}
+    moved[:150].to_csv(tmp_path / "dev.csv", index=False)
+    found = check_data_quality(load_dataset(settings, tmp_path, cache=False))
+    assert [finding.kind for finding in found if finding.parts == ("train", "dev")] == ["not_compared"]
 
 
 def test_moved_categories_are_named() -> None:

@@ -91,5 +91,8 @@ def test_a_baseline_that_was_not_given_is_owned_up_to() -> None:
     assert sentences.gap_sentence(bounded, "avoidable_bias").startswith(
         "Avoidable bias is unknown without a baseline: it is between 0.0 and 17.3 percentage points"
     )
+    easier = ErrorEstimate.measured(20, 1000)
+    apart = diagnose(train=easier, dev=easier, train_dev=easier, best_known=easier)
+    assert sentences.assumption(apart).endswith("is between 0% and 2.0%, the error of this network on train-dev.")
     given = diagnose(train=None, dev=None, baseline={"wrong": 3, "of": 200})
     assert sentences.assumption(given) == "Baseline: 1.5%, measured on 200 examples."

@@ -288,8 +288,10 @@ def compare(whole: SetComparison) -> Iterator[Finding]:
 
 
 def measured_mismatch(every: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield one note for all differences of a train and a dev set that may differ."""
-    differences = [finding for finding in every if finding.severity == "warning"]
+    """Yield one note for all differences of a train and a dev set that may differ, and what could not be compared."""
+    all_findings = list(every)
+    yield from (finding for finding in all_findings if finding.severity == "note")
+    differences = [finding for finding in all_findings if finding.severity == "warning"]
     if not differences:
         return
     columns = tuple(dict.fromkeys(name for finding in differences for name in finding.columns))

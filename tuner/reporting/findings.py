@@ -160,16 +160,17 @@ def _diagnosis(
     if record.dev_weights is not None:  # those of the training rows are like them, and which are wrong is not stored
         losses = competition.losses[place] if counts_wrong else None
         share = weighted_examples(record.dev_weights, losses) / n_dev
+    train_dev = train_dev_estimate(best, share)
     return diagnose(
         train=_train_estimate(best, layout, share),
         dev=dev,
         dev_corrected=corrected,
-        train_dev=train_dev_estimate(best, share),
+        train_dev=train_dev,
         test=test_estimate(record, best),
         baseline=baseline,
         material_gap=material_gap,
         references=references(record),
-        best_known=_best_known(dev if corrected is None else corrected, references(record)),
+        best_known=_best_known(dev if corrected is None else corrected, train_dev, references(record)),
     )
 
 
@@ -190,8 +191,16 @@ def weighted_examples(weights: NDArray[Any], losses: NDArray[Any] | None) -> flo
     return effective_rows(weights) if losses is None else effective_weighted(losses, weights)
 
 
-def _best_known(dev: ErrorEstimate, references: Mapping[str, float | None]) -> ErrorEstimate:
-    """Return the lowest dev error of the network and the reference models, all of them on the same rows."""
+def _best_known(
+    dev: ErrorEstimate, train_dev: ErrorEstimate | None, references: Mapping[str, float | None]
+) -> ErrorEstimate:
+    """Return the lowest error that some model is known to reach on rows like the training rows.
+
+    With a train-dev set that is the network's error there, as the dev rows may be easier than the training rows;
+    otherwise the lowest dev error of the network and the reference models, all of them on the same rows.
+    """
+    if train_dev is not None:
+        return train_dev
     errors = [error for error in references.values() if error is not None]
     return min([dev, *(replace(dev, value=error, low_from=None) for error in errors)], key=lambda one: one.value)
 

@@ -199,17 +199,19 @@ def assumption(diagnosis: Diagnosis) -> str:
 
 
 def _best_model(diagnosis: Diagnosis) -> str:
-    """Name the model with the lowest dev error."""
+    """Name the model with the lowest known error, and where it has it."""
     assert diagnosis.best_known is not None
+    if diagnosis.errors.get("train_dev") is not None:
+        return "this network on train-dev"
     names = [REFERENCE_NAMES[key] for key, error in diagnosis.references.items() if error == diagnosis.best_known.value]
-    return names[0].removesuffix(" (baseline)") if names else "this network"
+    return f"{names[0].removesuffix(' (baseline)') if names else 'this network'} on dev"
 
 
 def best_known_sentence(diagnosis: Diagnosis) -> str:
     """Say between what the best possible error is without a baseline, and by which model."""
     assert diagnosis.best_known is not None
     most = percent(diagnosis.best_known.value)
-    return f"between 0% and {most}, the error of {_best_model(diagnosis)} on dev"
+    return f"between 0% and {most}, the error of {_best_model(diagnosis)}"
 
 
 def level_name(diagnosis: Diagnosis, name: str) -> str:

@@ -127,15 +127,17 @@ def test_a_named_database_keeps_the_trials(workplace: Path) -> None:
 
 
 def test_classes_weigh_what_is_asked_for() -> None:
-    """By their labels; the definition says so by their names in the data."""
+    """By their labels, also where trials and epochs are chosen, unless the definition says otherwise."""
     y = np.where(Y == 2, "rare", "other")
-    found = tuner.Classifier(
-        trials=1, class_weight={"rare": 500}, definition={"training": {"monitor": "cost"}}, random_state=0
-    ).fit(X, y)
-    assert found.report_.definition.training.class_weight == {"rare": 500}
+    found = tuner.Classifier(trials=1, class_weight={"rare": 500}, random_state=0).fit(X, y)
+    given = found.report_.definition
+    assert (given.training.class_weight, given.training.monitor, given.search.metric) == ({"rare": 500}, "cost", "cost")
     assert (found.predict(X) == "rare").mean() > 0.4
-    balanced = tuner.Classifier(trials=1, class_weight="balanced", random_state=0).fit(X, Y)
-    assert balanced.report_.definition.training.class_weight == "balanced"
+    own = {"training": {"monitor": "error"}}
+    balanced = tuner.Classifier(trials=1, class_weight="balanced", definition=own, random_state=0).fit(X, Y)
+    given = balanced.report_.definition
+    assert (given.training.class_weight, given.training.monitor) == ("balanced", "error")
+    assert given.search.metric == "balanced_error"
 
 
 def test_rows_count_by_their_sample_weight() -> None:

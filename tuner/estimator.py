@@ -27,6 +27,7 @@ from tuner.arguments import integer, number, optional_text, unexpected
 from tuner.data import as_table, names_of
 from tuner.errors import ArgumentError, DataError, DefinitionError, SearchError
 from tuner.formatting import message_of, shorten, some_of
+from tuner.metrics import BALANCED_ERROR, COST
 from tuner.modeling import TRAIN_DEV, FitRequest, Model, fit_model
 from tuner.reporting import Report, build_report
 from tuner.running import SearchRequest, run_search
@@ -51,6 +52,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     the data; `trials` and `random_state` override its number of trials and its seed, and it has no test set.
 
     `class_weight`: the weight of each class in the cost, "balanced" or a dict of labels; errors do not weigh classes.
+    Trials and epochs are then chosen by the balanced error ("balanced") or the cost, unless the definition has a metric
+    and `monitor` of its own.
 
     The trials are stored in a temporary database unless `storage` names one; there the study is named `name`, or after
     data and settings, and the same fit again continues it.
@@ -141,7 +144,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         with _argument_errors():
             data, target, column = _with_target(X, np.array(names_of(self.classes_))[labels])
-        of_data = tables_of(self.definition).get("data")
+        tables = tables_of(self.definition)
+        of_data = tables.get("data")
         given = of_data or {}
         settings: dict[str, Any] = {
             "data.columns": {**given.get("columns", {}), column: "categorical"},  # numeric labels are classes, too
@@ -150,7 +154,12 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "search.seed": seed,
         }
         if self.class_weight is not None:
-            settings["training.class_weight"] = self._class_weight()
+            weights = self._class_weight()
+            settings["training.class_weight"] = weights
+            metric = BALANCED_ERROR if weights == "balanced" else COST
+            for section, key in (("search", "metric"), ("training", "monitor")):
+                if key not in tables.get(section, {}):
+                    settings[f"{section}.{key}"] = metric.name
         if of_data is None and uses_folds(len(labels)):
             settings["data.folds"] = min(FOLDS, len(labels) // 2)
         opened = open_data_in_memory(

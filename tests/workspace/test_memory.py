@@ -91,6 +91,10 @@ def test_a_dict_and_a_file_say_the_same(workplace: Path) -> None:
     again = tuner.search(FRAME, definition="small.toml", trials=1)
     assert (from_dict.name, again.name) == ("small", "small")
     assert len(again.trials()) == 3
+    Path("part.toml").write_text("[training]\nmax_epochs = 6\n", encoding="utf-8")
+    part = {"training": {"max_epochs": 6}}
+    made = [parsed(tuner.search(FRAME, target="kind", definition=of, trials=1)) for of in ("part.toml", part)]
+    assert made[0] == made[1]
 
 
 def test_a_definition_names_its_study_or_is_part_of_the_name(workplace: Path) -> None:
@@ -175,7 +179,8 @@ def test_a_trainer_is_a_function(trainers: Any) -> None:
 
 def test_a_trainer_that_a_function_made_is_trained_again(trainers: Any) -> None:
     """It is known by its name in the module, and permitted to the study that was searched with it."""
-    study = tuner.search(X, target=Y, trainer=trainers.neighbors, definition={"space": {"n_neighbors": 5}}, trials=1)
+    Path("space.toml").write_text("[space]\nn_neighbors = 5\n", encoding="utf-8")
+    study = tuner.search(X, target=Y, trainer=trainers.neighbors, definition="space.toml", trials=1)
     assert parsed(study).network.trainer == "my_memory_trainers:neighbors"
     assert study.train().score(X, Y) > 0.5
 
@@ -224,6 +229,7 @@ def test_a_trainer_of_a_script_is_refused(workplace: Path, monkeypatch: pytest.M
         ({"definition": {3: 3}}, DefinitionError, "expected names of sections, got 3"),
         ({"definition": 5}, ArgumentError, "expected a study file, a dict or a tuner.Definition, got 5"),
         ({"definition": "none.toml"}, InputError, "none.toml: no such file"),
+        ({"definition": "trails.toml"}, DefinitionError, "^trails.toml: unknown key 'search.trails'; did you mean"),
         ({"definition": {"data": {"dev": "x.csv"}}}, ArgumentError, "data.dev names a file, but the data are in mem"),
         ({"definition": {"data": {"folds": 3}}, "dev": (X, Y)}, DefinitionError, "dev and folds are mutually exclu"),
         ({"dev": X}, ArgumentError, r"dev: expected \(rows, classes\)"),
@@ -243,6 +249,7 @@ def test_what_cannot_be_read_is_refused(
     workplace: Path, arguments: dict[str, Any], error: type[Exception], expected: str
 ) -> None:
     """In tuner's own words, with the argument, before anything is written."""
+    Path("trails.toml").write_text("[search]\ntrails = 3\n", encoding="utf-8")
     with pytest.raises(error, match=expected):
         tuner.search(**{"study": X, "target": Y, **arguments})
     assert not Path("studies").exists()
@@ -267,6 +274,9 @@ def test_every_range_has_its_function() -> None:
         assert made.kind == kind
     with pytest.raises(ArgumentError, match=r"tuner.log_uniform\(0, 1\): expected low > 0"):
         tuner.log_uniform(0, 1)
+    layers: Any = [8, 4]
+    with pytest.raises(ArgumentError, match=r"expected numbers, booleans, or texts like '64-32', got \[8, 4\]"):
+        tuner.choice(layers, "8")
     with pytest.raises(DefinitionError, match=r"space\.alpha: expected a number > 0, got 'x'"):
         tuner.Definition(space={"alpha": "x"})
 

@@ -7,7 +7,7 @@ from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, in_order, spec_of
 from tuner.study.known_names import nearest, nearest_key
 from tuner.study.making import DataShape, make_definition, uses_folds
 from tuner.study.names import next_name
-from tuner.study.parsing import expected_value, parse_definition, validate_definition
+from tuner.study.parsing import expected_value, parse_definition, parse_tables, validate_definition
 from tuner.study.ranges import MakeChoice, MakeRange, Range, range_maker
 from tuner.study.schema import definition_schema, schema_text
 from tuner.study.space import Space
@@ -49,6 +49,7 @@ __all__ = [
     "nearest_key",
     "next_name",
     "parse_definition",
+    "parse_tables",
     "range_maker",
     "rename_definition",
     "require_package",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import Any
 
@@ -42,18 +43,45 @@ _BOUNDS = {"exclusiveMinimum": "above", "minimum": "low", "exclusiveMaximum": "b
 
 def parse_definition(text: str, where: str) -> StudyDefinition:
     """Validate the text of a definition; ``where`` is its name in messages.  Raises DefinitionError."""
-    if not isinstance(text, str) or len(text) > LONGEST_TEXT:
-        given = f"{len(text):,} characters" if isinstance(text, str) else type(text).__name__
-        raise DefinitionError(f"{where}: expected a text of at most {LONGEST_TEXT:,} characters, got {given}")
-    try:
+    with _named(where):
+        _check_length(text)
         return _parsed(text)
+
+
+def parse_tables(text: str, where: str) -> dict[str, Any]:
+    """Return the tables of a text that may be a part of a definition, not validated.  Raises DefinitionError."""
+    with _named(where):
+        _check_length(text)
+        return _tables(text)
+
+
+def validate_definition(table: Mapping[str, Any], where: str) -> StudyDefinition:
+    """Validate a parsed definition; ``where`` is its name in messages.  Raises DefinitionError."""
+    with _named(where):
+        return _validated(table)
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    try:
+        yield
     except DefinitionError as error:
         raise DefinitionError(f"{where}: {shorten(str(error), LONGEST_MESSAGE)}") from None
+
+
+def _check_length(text: str) -> None:
+    if not isinstance(text, str) or len(text) > LONGEST_TEXT:
+        given = f"{len(text):,} characters" if isinstance(text, str) else type(text).__name__
+        raise DefinitionError(f"expected a text of at most {LONGEST_TEXT:,} characters, got {given}")
 
 
 @lru_cache(maxsize=8)
 def _parsed(text: str) -> StudyDefinition:
     """Parse each text once; a definition is immutable."""
+    return _validated(_tables(text))
+
+
+def _tables(text: str) -> dict[str, Any]:
     try:
         table = tomllib.loads(text) if DOTTED.search(text) is None else None
     except RecursionError:
@@ -62,15 +90,7 @@ def _parsed(text: str) -> StudyDefinition:
         raise DefinitionError(f"not valid TOML: {shorten(one_line(error), 200)}") from None
     if table is None:
         raise DefinitionError(TOO_DEEP)
-    return _validated(table)
-
-
-def validate_definition(table: Mapping[str, Any], where: str) -> StudyDefinition:
-    """Validate a parsed definition; ``where`` is its name in messages.  Raises DefinitionError."""
-    try:
-        return _validated(table)
-    except DefinitionError as error:
-        raise DefinitionError(f"{where}: {shorten(str(error), LONGEST_MESSAGE)}") from None
+    return table
 
 
 def _validated(table: Mapping[str, Any]) -> StudyDefinition:

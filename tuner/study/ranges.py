@@ -6,6 +6,7 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
+from tuner.arguments import shown
 from tuner.errors import ArgumentError
 from tuner.scales import SCALES, Scale
 
@@ -79,6 +80,9 @@ def range_maker(kind: str) -> MakeRange | MakeChoice:
         except ValidationError as error:
             problem = error.errors()[0]
             why = problem["msg"].removeprefix("Value error, ")
+            if problem["type"] != "value_error":
+                expected = "two numbers" if SCALES[kind].is_numeric else "numbers, booleans, or texts like '64-32'"
+                why = f"expected {expected}, got {shown(problem['input'])}"
             name = f"tuner.{kind}({', '.join(map(repr, bounds))})"
             raise ArgumentError(f"{name}: {why.removeprefix(f'{kind}: ')}") from None
 

@@ -41,13 +41,19 @@ class Definition(StudyDefinition):
                 raise DefinitionError(f"definition: {explain(error)}") from None
 
 
-def definition_table(definition: StudyDefinition | Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tables of a definition in Python as a study file has them.  Raises InputError."""
+def definition_table(definition: StudyDefinition | Mapping[str, Any], where: str = "definition") -> dict[str, Any]:
+    """Return the tables of a definition as a study file has them.
+
+    ``where``: its name in messages.  Raises InputError.
+    """
     if isinstance(definition, Mapping):
         unknown = next((key for key in definition if not isinstance(key, str)), None)
         if unknown is not None:
-            raise DefinitionError(f"definition: expected names of sections, got {shown(unknown)}")
-        definition = Definition(**definition)
+            raise DefinitionError(f"{where}: expected names of sections, got {shown(unknown)}")
+        try:
+            definition = Definition(**definition)
+        except DefinitionError as error:
+            raise DefinitionError(f"{where}: {str(error).removeprefix('definition: ')}") from None
     if not isinstance(definition, StudyDefinition):
         expected = "a study file, a dict or a tuner.Definition"
         raise ArgumentError(f"definition: expected {expected}, got {shown(definition)}")

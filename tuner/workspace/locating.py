@@ -38,6 +38,7 @@ from tuner.study import (
     make_definition,
     nearest,
     parse_definition,
+    parse_tables,
     rename_definition,
     schema_text,
     toml,
@@ -231,6 +232,11 @@ def read_source(path: Path) -> Source:
     """Read a definition file."""
     text = _read_text(path)
     return Source(parse_definition(text, str(path)), text, resolved(path).parent)
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """Read the tables of a definition file for data in memory, which may lack some and needs no name; not validated."""
+    return parse_tables(_read_text(path), str(path))
 
 
 def _read_text(path: Path) -> str:

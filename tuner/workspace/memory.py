@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -33,7 +32,7 @@ from tuner.study import (
 )
 from tuner.trainers import trainer_of
 from tuner.workspace.creating import PreparedStudy, prepare
-from tuner.workspace.locating import Located, read_source, shape_of, storage_url
+from tuner.workspace.locating import Located, read_tables, shape_of, storage_url
 
 SCRIPTS = ("__main__", "__mp_main__")
 """What Python calls the running script."""
@@ -123,17 +122,17 @@ def tables_of(definition: Given | None) -> dict[str, Any]:
 
 def _given(definition: Given | None, trainer: str | Callable[..., Any] | None) -> tuple[dict[str, Any], Path]:
     """The tables of the definition with its trainer, and the folder where a module of the trainer is looked for."""
-    folder = Path.cwd()
+    folder, where = Path.cwd(), "definition"
     if isinstance(definition, str | Path):
-        source = read_source(Path(definition))
-        definition, folder = tomllib.loads(source.text), source.folder
+        folder, where = resolved(Path(definition)).parent, str(definition)
+        definition = read_tables(Path(definition))
     if trainer is None:
-        return {} if definition is None else definition_table(definition), folder
+        return {} if definition is None else definition_table(definition, where), folder
     name, folder = importable(trainer)
     tables = (
         {} if definition is None else definition if isinstance(definition, Mapping) else definition_table(definition)
     )
-    return definition_table({**tables, "network": {**tables.get("network", {}), "trainer": name}}), folder
+    return definition_table({**tables, "network": {**tables.get("network", {}), "trainer": name}}, where), folder
 
 
 def _rows(data: DataInMemory, given: dict[str, Any]) -> tuple[RowsInMemory, dict[str, Any]]:

@@ -38,7 +38,7 @@ def raw_of_arrays(x: NDArray[Any], y: NDArray[Any] | None, where: str, target: s
         expected = "(rows, columns) or (rows, height, width[, channels])"
         raise DataError(f"{where}: expected x of shape {expected}, got {x.shape}")
     if x.dtype.kind not in "buif":
-        raise DataError(f"{where}: expected numbers in x, got {x.dtype}")
+        raise DataError(f"{where}: expected numbers in x, got {x.dtype}; a table (DataFrame, CSV) may hold text, too")
     if y is not None and y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y is not None and (y.ndim != 1 or len(y) != len(x)):

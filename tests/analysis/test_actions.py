@@ -547,6 +547,7 @@ def test_a_small_budget_is_said_to_be_small() -> None:
     """Ten trials for six hyperparameters."""
     found = action(case(HEALTHY, trials=10, pruned=0, budget=10, since_best=5), "more_trials")
     assert (found.verb, found.options) == (Verb.SEARCH, {"trials": 50})
+    assert "more_trials" not in names(case(HEALTHY, trials=3, pruned=0, budget=3, searched=0))
 
 
 def test_a_late_best_asks_for_more_and_a_plateau_for_an_end() -> None:

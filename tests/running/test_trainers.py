@@ -364,6 +364,10 @@ def test_a_module_that_cannot_be_imported_is_refused_before_anything_is_made(mak
         ("import no_such_library", "no module 'no_such_library'"),
         ("1 / 0", "failed with ZeroDivisionError: division by zero"),
         ("def fti(): pass", r"no function 'fit' in .*did you mean 'fti'"),
+        (
+            "def fit(params, data): pass",
+            r"a function of \(params, data, seed, report\), got \(params, data\)",
+        ),
     ):
         database = make(body)
         with pytest.raises(UsageError, match=expected):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,8 @@ from typing import Any
 
 from tuner.errors import UsageError
 from tuner.formatting import did_you_mean, error_line
+
+PARAMETERS = ("params", "data", "seed", "report")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,20 @@ class TrainerFunction:
                 f"trainer {self.name}: no function {function_name!r} in {getattr(module, '__file__', module_name)}"
                 f"{there}"
             )
+        self._check_parameters(function)
         return function
+
+    def _check_parameters(self, function: Callable[..., Any]) -> None:
+        """Refuse a function that cannot be called with a trial."""
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):  # some callables written in C have none
+            return
+        try:
+            signature.bind(*PARAMETERS)
+        except TypeError as error:
+            expected = f"a function of ({', '.join(PARAMETERS)})"
+            raise UsageError(f"trainer {self.name}: expected {expected}, got {signature}: {error}") from None
 
     def load_model(self, path: str) -> Any:
         """Load a model that the function returned and that was saved: by its ``load``, or that of its module."""

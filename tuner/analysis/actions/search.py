@@ -10,7 +10,7 @@ from tuner.analysis.actions.ranges import gain_of
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.next_ranges import beyond, fall, narrowed
 from tuner.analysis.other_models import other_model
-from tuner.formatting import join, number, share
+from tuner.formatting import count, join, number, share
 
 PRESSED = 0.5  # share of the ten best trials in the outermost tenth of a range, beyond which it is widened
 GAPS = ("avoidable_bias", "variance")
@@ -152,12 +152,12 @@ def more_trials(state: StudyState) -> Action | None:
     if search.done < search.budget:
         why = f"{search.done:,} of {search.budget:,} trials are done."
         return Action(why=why, verb=Verb.SEARCH, evidence=evidence)
-    too_few = search.informative < search.wanted
+    too_few = search.searched and search.informative < search.wanted
     if not too_few and not search.improved_late:
         return None
     lost = f" that did not diverge ({search.diverged:,} did)" if search.diverged else ""
     why = (
-        f"{search.informative:,} trials{lost} are few for {search.searched} searched hyperparameters; about "
+        f"{search.informative:,} trials{lost} are few for {count(search.searched, 'searched hyperparameter')}; about "
         f"{search.wanted:,} are enough."
         if too_few
         else f"The best trial is one of the last {search.since_best + 1:,} of {search.done:,}: more trials may help."

@@ -11,7 +11,7 @@ from tuner.reporting.axes import HyperparameterAxis, hyperparameter_axes
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.figures.parallel import sample
 from tuner.reporting.frames import dev_error
-from tuner.reporting.svg import Plot, number, tag
+from tuner.reporting.svg import AxisScale, Plot, number, tag
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -39,28 +39,12 @@ def contours(report: Report) -> Figure | None:
     levels = np.quantile(mean[known], np.linspace(0, 1, SHADES + 1))
     plot = Plot(width=460, height=400, margins=(32, 14, 44, 60))
     x, y = plot.x_scale(0, 1), plot.y_scale(0, 1)
-    step_x, step_y = (plot.right - plot.left) / CELLS, (plot.bottom - plot.top) / CELLS
     for shade in range(SHADES):
         inside = known & (mean <= levels[shade + 1]) & ((mean > levels[shade]) | (shade == 0))
-        path = "".join(
-            f"M{number(float(x(middle[i])) - step_x / 2)} {number(float(y(middle[j])) - step_y / 2)}"
-            f"h{step_x:.2f}v{step_y:.2f}h{-step_x:.2f}z"
-            for i, j in np.argwhere(inside)
-        )
-        if path:
-            plot.parts.append(tag("path", d=path, class_=f"cell level{shade}"))
-    for axis, scale, is_x in ((axes[0], x, True), (axes[1], y, False)):
-        for position, label in axis.ticks(4):
-            at = float(scale(position))
-            if is_x:
-                plot.text(at, plot.bottom + 16, label, "tick", "middle")
-            else:
-                plot.text(plot.left - 7, at + 4, label, "tick", "end")
-    plot.text((plot.left + plot.right) / 2, plot.height - 8, axes[0].name, "axis", "middle")
-    plot.text(2, plot.top - 12, axes[1].name, "axis")
-    shown = sample(trials)
+        _draw_cells(plot, x(middle), y(middle), inside, f"level{shade}")
+    _label_axes(plot, axes, x, y)
     px, py = x(places[:, 0]), y(places[:, 1])
-    drawn = {trial.number for trial in shown}
+    drawn = {trial.number for trial in sample(trials)}
     dots = {t.number: (float(a), float(b)) for t, a, b in zip(trials, px, py, strict=True) if t.number in drawn}
     for a, b in dots.values():
         plot.circle(a, b, 2.2, "trial-dot")
@@ -79,6 +63,27 @@ def contours(report: Report) -> Figure | None:
         ),
         dots={"contours": dots},
     )
+
+
+def _draw_cells(plot: Plot, xs: np.ndarray, ys: np.ndarray, inside: np.ndarray, shade: str) -> None:
+    """Draw the cells (CELLS, CELLS) with these middles that are inside, as one path."""
+    width, height = (plot.right - plot.left) / CELLS, (plot.bottom - plot.top) / CELLS
+    path = "".join(
+        f"M{number(float(xs[i]) - width / 2)} {number(float(ys[j]) - height / 2)}"
+        f"h{width:.2f}v{height:.2f}h{-width:.2f}z"
+        for i, j in np.argwhere(inside)
+    )
+    if path:
+        plot.parts.append(tag("path", d=path, class_=f"cell {shade}"))
+
+
+def _label_axes(plot: Plot, axes: tuple[HyperparameterAxis, HyperparameterAxis], x: AxisScale, y: AxisScale) -> None:
+    for position, label in axes[0].ticks(4):
+        plot.text(float(x(position)), plot.bottom + 16, label, "tick", "middle")
+    for position, label in axes[1].ticks(4):
+        plot.text(plot.left - 7, float(y(position)) + 4, label, "tick", "end")
+    plot.text((plot.left + plot.right) / 2, plot.height - 8, axes[0].name, "axis", "middle")
+    plot.text(2, plot.top - 12, axes[1].name, "axis")
 
 
 def _two_axes(report: Report) -> tuple[HyperparameterAxis, HyperparameterAxis] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuner.formatting import count, duration, share
+from tuner.outcomes import StopReason, TrialState
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.svg import Plot, number, tag
 from tuner.storage import TrialRecord
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 LANE, MOST_LANES = 18, 24
 UNITS = (("days", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
-STATES = {"complete": "complete", "pruned": "pruned", "diverged": "diverged", "failed": "failed"}
+STATES = (TrialState.COMPLETE, TrialState.PRUNED, StopReason.DIVERGED, TrialState.FAILED)
 
 
 def timeline(report: Report) -> Figure | None:
@@ -57,7 +58,7 @@ def timeline(report: Report) -> Figure | None:
             f"long bars at the end keep the others waiting.{more}"
         ),
         svg=plot.svg("timeline", f"{count(len(ran), 'trial')} in {n_lanes} lanes over {duration(end - begin)}"),
-        legend=tuple((state, words) for state, words in STATES.items() if state in paths),
+        legend=tuple((str(state), str(state)) for state in STATES if str(state) in paths),
         wide=True,
     )
 
@@ -69,7 +70,7 @@ def _seconds(trial: TrialRecord) -> tuple[float, float]:
 
 
 def _state(trial: TrialRecord) -> str:
-    return "diverged" if trial.has_diverged else str(trial.state)
+    return str(StopReason.DIVERGED if trial.has_diverged else trial.state)
 
 
 def _lanes(ran: list[TrialRecord]) -> dict[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import tuner
@@ -51,6 +52,22 @@ def test_the_networks_of_folds_are_judged_on_their_own_folds(place: Path, seeds:
     assert f"{3 * seeds} networks" in repr(model)
     assert ("one per fold and seed" in repr(model)) == (seeds > 1)
     assert test.error.n == len(dataset.test_rows)
+
+
+def test_folds_may_have_inputs_of_their_own(place: Path) -> None:
+    """A number and a category that not all folds know: each row is judged by its own fold's inputs."""
+    frame = pd.read_csv("studies/mixed.csv")
+    frame["once"] = (np.arange(len(frame)) == 40).astype(float)
+    frame["where"] = np.where(np.arange(len(frame)) == 7, "alone", None)
+    frame.to_csv("own.csv", index=False)
+    study = tuner.search("own.csv", target="class", trials=3, references="none")
+    _, dataset = load_study_data(StudyRequest("own"))
+    assert len({table.train.inputs.numbers.shape[1] for table in dataset.parts}) > 1
+    for options in ({}, {"ensemble_of": 2}):
+        model = study.train(**options)
+        [found] = evaluate(model, dataset)
+        assert found.error.value == model.metadata.errors["dev"].value
+        assert found.error.n == len(dataset.dev_y)
 
 
 def test_any_labeled_file(place: Path) -> None:

@@ -143,7 +143,7 @@ def _encoded(assembly: Assembly, names: Iterable[str], encoding: Encoding) -> di
         if name not in selections:
             raise DataError(f"the data: no {name} set; expected one of {', '.join(selections)}")
         tables = [encode_selection(assembly, encoding, name, each, Store(None).zeros) for each in selections[name]]
-        encoded[name] = joined(tables)
+        encoded[name] = _joined(tables)
     return encoded
 
 
@@ -156,8 +156,8 @@ def read_groups(dataset: Dataset, name: str) -> Ints | None:
     return assembly.groups[selection.table].codes[selection.rows]
 
 
-def joined(tables: Sequence[Table]) -> Table:
-    """Concatenate tables."""
+def _joined(tables: Sequence[Table]) -> Table:
+    """Concatenate tables of one encoding."""
     if len(tables) == 1:
         return tables[0]
     y, rows = (np.concatenate([getattr(table, name) for table in tables]) for name in ("y", "rows"))

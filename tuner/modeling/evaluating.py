@@ -20,7 +20,7 @@ from tuner.analysis import (
     class_errors,
     independent_examples,
 )
-from tuner.data import Dataset, LabeledRows, Table, joined, read_groups, read_labeled, read_parts
+from tuner.data import Dataset, LabeledRows, read_groups, read_labeled, read_parts
 from tuner.errors import DataError, UsageError
 from tuner.metrics import relative
 from tuner.modeling.model import Model, Predictions
@@ -101,7 +101,8 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
                     model.metadata.rows if name in ("outside_test", "all") else name,
                     note,
                     predictions,
-                    encoded[0],
+                    encoded[0].y,
+                    encoded[0].weights,
                     groups,
                 )
             )
@@ -120,7 +121,7 @@ def evaluate_file(model: Model, path: Path) -> Evaluation:
         raise DataError(f"{path}: no rows; expected at least one")
     predictions = Predictions.joined([predictions for predictions, _ in pieces])
     labeled = LabeledRows.joined([rows for _, rows in pieces])
-    return _evaluation(model, path.name, "another file", predictions, labeled, None)
+    return _evaluation(model, path.name, "another file", predictions, labeled.y, labeled.weights, None)
 
 
 def _notes(model: Model, dataset: Dataset) -> dict[str, str]:
@@ -144,17 +145,19 @@ def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation:
     n_folds, n = len(dataset.parts), len(model.networks)
     together = model.metadata.members is not None
     asked = [range(fold, n, n_folds) for fold in range(n_folds)] if together else [range(k, k + 1) for k in range(n)]
-    predictions, tables = [], []
+    predictions = []
     for places in asked:
-        table = outside[places[0] % len(outside)]
-        of_fold = dataset.parts[places[0] % n_folds].dev.rows
-        tables.append(table.chosen(np.searchsorted(table.rows, of_fold)))
-        predictions.append(model.average(places, [tables[-1].inputs]))
-    groups = None if dataset.dev_groups is None else np.tile(dataset.dev_groups, len(asked) // n_folds)
+        table, of_fold = outside[places[0] % len(outside)], dataset.parts[places[0] % n_folds].dev.rows
+        inputs = table.inputs.rows(np.searchsorted(table.rows, of_fold))
+        predictions.append(model.average(places, [inputs]))
+    times = len(asked) // n_folds
+    y = np.tile(dataset.dev_y, times)
+    weights = None if dataset.dev_weights is None else np.tile(dataset.dev_weights, times)
+    groups = None if dataset.dev_groups is None else np.tile(dataset.dev_groups, times)
     note = "each row by the networks that were not trained on its fold"
     if not together:
         note = f"each row by the network that was not trained on its fold; {USUALLY_BETTER}"
-    return _evaluation(model, "dev", note, Predictions.joined(predictions), joined(tables), groups)
+    return _evaluation(model, "dev", note, Predictions.joined(predictions), y, weights, groups)
 
 
 def _evaluation(
@@ -162,13 +165,14 @@ def _evaluation(
     name: str,
     note: str,
     predictions: Predictions,
-    rows: Table | LabeledRows,
+    y: Ints,
+    weights: NDArray[np.floating] | None,
     groups: NDArray[np.integer] | None,
 ) -> Evaluation:
     from sklearn.metrics import confusion_matrix
 
-    wrong, y = predictions.classes != rows.y, rows.y
-    weights = None if rows.weights is None else relative(rows.weights)
+    wrong = predictions.classes != y
+    weights = None if weights is None else relative(weights)
     losses = wrong if weights is None else wrong * weights
     names: Sequence[str] = model.metadata.class_names
     return Evaluation(

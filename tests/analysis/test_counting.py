@@ -81,6 +81,18 @@ def test_a_weighted_error_is_covered(sigma: float, harder: float) -> None:
     assert covered >= 0.93 * 500
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_where_all_or_none_are_wrong_nothing_shows(seed: int) -> None:
+    """Every row of a class may be wrong: then it counts by its weights alone, however their mean is rounded."""
+    rng = np.random.default_rng(seed)
+    weights = rng.lognormal(size=rng.integers(1, 40))
+    weights /= weights.mean()
+    groups = np.arange(len(weights)) // 2
+    for wrong in (weights, np.zeros(len(weights))):
+        assert effective_weighted(wrong, weights) == effective_rows(weights)
+        assert effective_examples(wrong, groups, weights, rng=rng) == len(np.unique(groups))
+
+
 def test_a_class_has_the_error_of_its_own_weights() -> None:
     """A wrong cat that counts for three of four, and a dog that is right; none of a class is unknown."""
     weights = relative(np.array([3.0, 1.0, 4.0]))

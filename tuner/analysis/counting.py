@@ -127,12 +127,14 @@ def effective_weighted(wrong: NDArray[np.generic], weights: NDArray[np.floating]
 
     losses = np.asarray(wrong, dtype=np.float64)
     n, most = len(losses), effective_rows(weights)
-    p = float(losses.mean())
-    variance = float(((losses - p * weights) ** 2).sum()) / n**2
-    if not 0 < p < 1 or not variance:
-        return most
     sides = [side[side > ROUNDING * weights] for side in (losses, weights - losses)]
-    plain, alike = min(map(len, sides)), min(map(effective_rows, sides))
+    plain = min(map(len, sides))
+    if not plain:  # the mean of the losses would not tell: that of weights with mean 1 may be rounded to less
+        return most
+    p, alike = float(losses.mean()), min(map(effective_rows, sides))
+    variance = float(((losses - p * weights) ** 2).sum()) / n**2
+    if not variance:
+        return most
     known = (stdtrit(plain, 0.975) / stdtrit(alike, 0.975)) ** 2
     return float(min(known * p * (1 - p) / variance, most))
 
@@ -161,13 +163,13 @@ def effective_examples(
     unit = np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(unit, weights=weights)
     wrongs = np.bincount(unit, weights=bits)
-    p = wrongs.sum() / max(len(bits), 1)
-    if len(sizes) < 2 or not 0 < p < 1:
+    telling = int(min((wrongs > 0).sum(), (sizes - wrongs > ROUNDING * sizes).sum(), len(sizes) - 1))
+    if telling < 1:
         return float(len(sizes))
+    p = wrongs.sum() / len(bits)
     times = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=resamples)
     variance = float(((times @ wrongs) / (times @ sizes)).var()) * len(sizes) / (len(sizes) - 1)
     least = len(bits) / float((sizes**2).sum() / sizes.sum())
-    telling = int(min((wrongs > 0).sum(), (sizes - wrongs > ROUNDING * sizes).sum(), len(sizes) - 1))
     known = (Z95 / stdtrit(telling, 0.975)) ** 2
     most = len(bits) if weights is None else effective_rows(weights)
     return float(np.clip(known * p * (1 - p) / variance if variance else most, min(least, most), most))

@@ -37,7 +37,9 @@ REPOSITORY = "https://github.com/tuner-search/tuner"
 RAW = "https://raw.githubusercontent.com/tuner-search/tuner/main"
 SITE = "https://tuner-search.github.io/tuner/"
 BLOCK = re.compile(r"^(?:<!-- ([^\n]*) -->\n)?```([a-z]+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-CHURN = re.sub(r"width,height,kind", "hours,charge,churned", small_table()).replace(",c\n", ",b\n")
+CHURN = (
+    re.sub(r"width,height,kind", "hours,charge,churned", small_table()).replace(",c\n", ",b\n").replace(",-", ",")
+)  # no charge is negative
 
 
 def blocks(page: Path, language: str) -> list[tuple[str, str]]:

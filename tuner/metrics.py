@@ -31,18 +31,20 @@ def effective_rows(weights: Array) -> float:
 
 
 class Measured(NamedTuple):
-    """One network on n examples: its mean cost, error (share of the weight classified wrongly), and of each row whether
-    it is wrong and its cross-entropy, both (n,).
+    """One network on n examples: its mean cost, its error, and of each row what the two are means of, both (n,).
+
+    ``wrong``: whether a row is wrong, and of numbers its squared error; ``losses``: its cross-entropy, or the loss of
+    numbers that the network is trained by.
     """
 
     cost: float
     error: float
-    wrong: npt.NDArray[np.bool_]
+    wrong: Array
     losses: Array
 
 
 def wrong_rows(measured: Measured) -> Array:
-    """The 0/1 loss of each row, (n,) bool."""
+    """The 0/1 loss of each row, (n,) bool, or its squared error, floats."""
     return measured.wrong
 
 

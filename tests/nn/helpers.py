@@ -23,6 +23,14 @@ def blobs(n: int = 200, *, n_features: int = 6, n_classes: int = 3, seed: int = 
     return Examples(X.astype(np.float32), y)
 
 
+def numbers(n: int = 200, *, n_features: int = 6, seed: int = 0, noise: float = 0.3) -> Examples:
+    """Numbers to predict, about of mean 0 and standard deviation 1: a product and a sum of features, and noise."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, n_features))
+    y = (X[:, 0] * X[:, 1] + X[:, 2]) / 1.5 + noise * rng.standard_normal(n)
+    return Examples(X.astype(np.float32), y)
+
+
 def prepared(examples: Examples, *, n_classes: int = 3, dtype: Any = np.float64) -> Prepared:
     """Return the examples prepared for a network."""
     return examples.prepared("examples", n_classes=n_classes, dtype=dtype)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.nn.helpers import blobs
+from tests.nn.helpers import blobs, numbers
 from tuner.errors import ArgumentError
-from tuner.nn import ACTIVATIONS, Examples, Hyperparameters
+from tuner.nn import ACTIVATIONS, OUTPUTS, Examples, Hyperparameters
 from tuner.nn.gradient_check import check_gradients
 
 PENALTIES = {"none": {}, "l2": {"lambda_": 0.7}, "l1": {"l1": 0.3}, "both": {"lambda_": 0.7, "l1": 0.3}}
@@ -16,12 +16,12 @@ HIDDEN = {1: (), 2: (7,), 3: (7, 5), 4: (7, 5, 4)}
 
 @pytest.mark.parametrize("depth", HIDDEN)
 @pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_gradients_are_exact(activation: str, output: str, penalty: str, depth: int) -> None:
     """The difference is below 1e-7 at initialization and after training, in every combination and with any weights."""
-    n_classes = 2 if output == "sigmoid" else 3
-    data = blobs(40, n_classes=n_classes)
+    n_classes = 1 if OUTPUTS[output].is_numeric else 2 if output == "sigmoid" else 3
+    data = numbers(40) if OUTPUTS[output].is_numeric else blobs(40, n_classes=n_classes)
     weights = np.random.default_rng(5).uniform(0, 2, len(data))
     result = check_gradients(
         Examples(data.X, data.y, weights),

@@ -183,7 +183,8 @@ def test_what_must_agree(change: dict[str, Any]) -> None:
 def test_predicting(output: str, hidden: tuple[int, ...], n_inputs: int) -> None:
     """On rows that all share or on rows of their own, in several chunks."""
     rng = np.random.default_rng(0)
-    shape = Architecture(n_features=5, hidden=hidden, n_classes=2, activation="relu", output=output)
+    n_classes = 1 if OUTPUTS[output].is_numeric else 2
+    shape = Architecture(n_features=5, hidden=hidden, n_classes=n_classes, activation="relu", output=output)
     networks = [Network(shape, rng.normal(size=shape.n_parameters).astype(np.float32)) for _ in range(3)]
     inputs = [rng.normal(size=(1100, 5)).astype(np.float32) for _ in range(n_inputs)]
     classes, probabilities = classify_each(networks, inputs)

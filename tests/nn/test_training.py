@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.nn.helpers import blobs, trained
+from tests.nn.helpers import blobs, numbers, trained
 from tuner.errors import ArgumentError
 from tuner.nn import (
     ACTIVATIONS,
@@ -372,3 +372,24 @@ def test_updates_must_agree_side_by_side() -> None:
     """max_updates is refused for networks with different numbers of updates per epoch."""
     with pytest.raises(ArgumentError, match="got 2 to 7"):
         trained(BASE, data=[blobs(200), blobs(64)], seeds=(0, 1), stopping=Stopping(max_updates=3))
+
+
+@pytest.mark.parametrize("output", ["linear", "huber", "absolute"])
+def test_numbers_are_learned(output: str) -> None:
+    """A network for numbers learns a product that no sum fits; its error is their mean squared error."""
+    data, dev = numbers(), numbers(100, seed=1)
+    (network,) = trained(BASE, data=data, dev=dev, n_classes=1, output=output, epochs=40).networks
+    squares = np.square(network.predict(dev.X) - dev.y)
+    assert network.dev_error == pytest.approx(squares.mean(), rel=1e-4)
+    np.testing.assert_allclose(network.dev_wrong, squares, rtol=1e-2, atol=1e-5)
+    assert network.dev_error < 0.5 * np.var(dev.y)
+    assert network.classify(dev.X)[1].shape == (100, 1)
+
+
+def test_numbers_that_diverge_are_a_result() -> None:
+    """A network for numbers that diverges has the worst error and cost, and finite ones."""
+    (network,) = trained(
+        replace(BASE, alpha=1e30), data=numbers(), dev=numbers(60), n_classes=1, output="linear"
+    ).networks
+    assert network.stop_reason == "diverged"
+    assert (network.dev_error, network.train_error, network.curve["train_error"][-1]) == (WORST_COST,) * 3

@@ -20,8 +20,10 @@ from tuner.nn.losses import OUTPUTS
 class Architecture:
     """Layer widths, activation and output of a fully connected network.
 
-    Without hidden layers it is softmax or logistic regression.  The output "softmax" has one unit per class; "sigmoid"
-    has a single unit, the probability of class 1, and needs exactly two classes.
+    Without hidden layers it is softmax, logistic or linear regression.  The output "softmax" has one unit per class;
+    "sigmoid" has a single unit, the probability of class 1, and needs exactly two classes.  "linear" (trained by
+    squared error), "huber" and "absolute" (by the losses of these names) have a single unit, a number, and
+    ``n_classes`` is 1.
     """
 
     n_features: int
@@ -32,13 +34,21 @@ class Architecture:
 
     def __post_init__(self) -> None:
         integer("n_features", self.n_features, low=1)
-        integer("n_classes", self.n_classes, low=2)
         one_of("activation", self.activation, ACTIVATIONS)
         one_of("output", self.output, OUTPUTS)
+        if not self.is_numeric:
+            integer("n_classes", self.n_classes, low=2)
+        elif self.n_classes != 1:
+            raise ArgumentError(f'n_classes: expected 1 with output "{self.output}", got {self.n_classes}')
         for width in self.hidden:
             integer("hidden", width, low=1)
         if self.output == "sigmoid" and self.n_classes != 2:
             raise ArgumentError(f'output: "sigmoid" is for 2 classes, got {self.n_classes}; use "softmax"')
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the network predicts a number, not a class."""
+        return OUTPUTS[self.output].is_numeric
 
     @property
     def n_outputs(self) -> int:

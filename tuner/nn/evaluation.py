@@ -56,6 +56,8 @@ class Evaluator:
 
     def _wrong(self, wrong: Array) -> float:
         weights = self._error_weights
+        if wrong.dtype != bool:
+            return float(np.add.reduce(wrong if weights is None else wrong * weights))
         if weights is None:
             return int(np.count_nonzero(wrong))
         return min(float(np.add.reduce(wrong * weights)), len(wrong))  # the sum of all weights may be rounded up

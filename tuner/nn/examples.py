@@ -19,22 +19,24 @@ from tuner.nn.memory import aligned
 
 @dataclass(frozen=True)
 class Examples:
-    """X (n, n_features) of floats, y (n,) of class numbers from 0, and optional weights (n,) ≥ 0.
+    """X (n, n_features) of floats, y (n,) of class numbers from 0 or of floats, and optional weights (n,) ≥ 0.
+
+    Numbers to predict train best if they have mean 0 and standard deviation 1.
 
     ``weights`` are relative: the cost is Σ w·loss / Σ w.  Errors count examples alike, unless ``error_weights``,
     relative too, say what each counts for: the two differ where classes have weights in the cost.
     """
 
     X: Array | Inputs
-    y: Ints = field(repr=False)
+    y: Array = field(repr=False)
     weights: Array | None = field(default=None, repr=False)
     error_weights: Array | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.y)
 
-    def prepared(self, name: str, *, n_classes: int, dtype: type[np.floating]) -> Prepared:
-        """Check the examples and convert them for a network.
+    def prepared(self, name: str, *, n_classes: int, dtype: type[np.floating], is_numeric: bool = False) -> Prepared:
+        """Check the examples and convert them for a network; ``is_numeric``: it predicts numbers.
 
         ``name`` is the set's name in errors.
         """
@@ -48,15 +50,11 @@ class Examples:
         if not len(y):
             raise ArgumentError(f"{name}: expected at least 1 example, got 0")
         _finite(name, "X", X.numbers if isinstance(X, Inputs) else X)
-        if not np.issubdtype(y.dtype, np.integer):
-            raise ArgumentError(f"{name}: expected integers in y, got {y.dtype}")
-        if y.min() < 0 or y.max() >= n_classes:
-            label = y.min() if y.min() < 0 else y.max()
-            raise ArgumentError(f"{name}: expected classes 0 to {n_classes - 1} in y, got {label}")
+        y = _checked_numbers(name, y).astype(dtype, copy=False) if is_numeric else _checked_classes(name, y, n_classes)
         inputs = X if isinstance(X, Inputs) else with_ones(X, dtype)
         in_cost, in_errors = (self._checked_weights(name, key) for key in ("weights", "error_weights"))
         of_rows = None if in_cost is None else relative(in_cost).astype(dtype)
-        return Prepared(inputs, y.astype(np.int64, copy=False), of_rows, dtype, in_errors)
+        return Prepared(inputs, y, of_rows, dtype, in_errors)
 
     def _checked_weights(self, name: str, key: str) -> Array | None:
         given = getattr(self, key)
@@ -81,7 +79,7 @@ class Prepared:
     """
 
     inputs: Array | Inputs
-    y: Ints
+    y: Array
     weights: Array | None
     dtype: type[np.floating[Any]]
     error_weights: Array | None = None
@@ -162,6 +160,22 @@ def with_ones(X: Array, dtype: Any) -> Array:
     extended[:, :-1] = X
     extended[:, -1] = 1
     return extended
+
+
+def _checked_classes(name: str, y: Array, n_classes: int) -> Array:
+    if not np.issubdtype(y.dtype, np.integer):
+        raise ArgumentError(f"{name}: expected integers in y, got {y.dtype}")
+    if y.min() < 0 or y.max() >= n_classes:
+        label = y.min() if y.min() < 0 else y.max()
+        raise ArgumentError(f"{name}: expected classes 0 to {n_classes - 1} in y, got {label}")
+    return y.astype(np.int64, copy=False)
+
+
+def _checked_numbers(name: str, y: Array) -> Array:
+    if y.dtype.kind not in "fiu":
+        raise ArgumentError(f"{name}: expected numbers in y, got {y.dtype}")
+    _finite(name, "y", y)
+    return y
 
 
 def _finite(name: str, what: str, values: Array) -> None:

@@ -130,7 +130,8 @@ def check_gradients(
     integer("entries", entries, low=1)
     integer("examples_used", examples_used, low=1)
     settings = replace(hyperparameters, keep_prob=1.0)
-    known = examples.prepared("examples", n_classes=n_classes, dtype=np.float64)
+    is_numeric = OUTPUTS[output].is_numeric
+    known = examples.prepared("examples", n_classes=n_classes, dtype=np.float64, is_numeric=is_numeric)
     some = known.rows(np.linspace(0, len(known) - 1, min(examples_used, len(known))).astype(np.int64))
     architecture = Architecture(known.n_features, settings.hidden, n_classes, settings.activation, output)
     whole = replace(settings, optimizer="gradient_descent", alpha=1.0, batch_size="full", schedule="constant")

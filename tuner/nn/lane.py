@@ -92,7 +92,7 @@ class Lane:
         self.stop_reason = StopReason.DIVERGED
         self.diverged_layer = layer
         self.on_dev = worst_measured(self.dev)
-        self._append(WORST_COST, 1.0, self.on_dev.cost, self.on_dev.error)
+        self._append(WORST_COST, worst_measured(self.train).error, self.on_dev.cost, self.on_dev.error)
         if self.dev is not None:
             self.monitored = METRICS[self.plan.stopping.monitor].worst
 
@@ -102,8 +102,13 @@ class Lane:
 
 
 def worst_measured(examples: Prepared | None) -> Measured:
-    """Return the measurement of a network without finite costs: every example wrong; NaN without examples."""
+    """Return the measurement of a network without finite costs: every example wrong, or the worst squared error.
+
+    NaN without examples.
+    """
     if examples is None:
         return Measured(math.nan, math.nan, np.zeros(0, dtype=bool), np.zeros(0))
-    n = len(examples)
-    return Measured(WORST_COST, 1.0, np.ones(n, dtype=bool), np.full(n, WORST_COST))
+    losses = np.full(len(examples), WORST_COST)
+    if examples.y.dtype.kind == "f":
+        return Measured(WORST_COST, WORST_COST, losses, losses)
+    return Measured(WORST_COST, 1.0, np.ones(len(examples), dtype=bool), losses)

@@ -1,8 +1,8 @@
-"""Output layers: from logits to probabilities, classes, losses and the gradient of the loss.
+"""Output layers: from logits to probabilities and classes, or to numbers, to losses and the gradient of the loss.
 
 Logits are (..., n_outputs, n): with the examples on the last axis, NumPy sums over the classes ten times faster than
-along a short last axis.  Losses are cross-entropy computed from the logits, so a probability that rounds to 0 or 1
-still has a finite loss.
+along a short last axis.  The loss of a class is cross-entropy computed from the logits, so a probability that rounds to
+0 or 1 still has a finite loss.
 """
 
 from __future__ import annotations
@@ -28,23 +28,25 @@ Delta: TypeAlias = Callable[[Array, Array], list[Call]]
 
 
 class Output(NamedTuple):
-    """The functions of an output layer; y (n,) are class numbers.
+    """The functions of an output layer; y (n,) are class numbers, or numbers to predict if it ``is_numeric``.
 
-    ``classes(logits)`` returns (..., n), ``probabilities(logits)`` (..., n_classes, n).
-    ``assess(logits, labels)`` returns the losses and which examples are wrong, (..., n), and overwrites the logits;
-    ``labels(y)`` is computed once per set of examples.
+    ``classes(logits)`` returns (..., n), ``probabilities(logits)`` (..., n_classes, n): of numbers, they are the
+    predicted ones and the logits.
+    ``assess(logits, labels)`` returns the losses and which examples are wrong (of numbers, the squared errors),
+    (..., n), and overwrites the logits; ``labels(y)`` is computed once per set of examples.
     ``targets(y, out)`` writes the target probabilities to ``out`` (..., n_outputs, n), for y (..., n).
     ``delta(logits, inverse)(targets, weight)`` returns the calls that turn logits into the gradient of Σ weight · loss,
     in place; ``targets`` are already multiplied by weight.  ``inverse`` (..., n_outputs, n_outputs) holds 1 / weight
     everywhere; None if examples have different weights or the product exceeds ``SUMMED_BY_PRODUCT``.
     """
 
-    classes: Callable[[Array], Ints]
+    classes: Callable[[Array], Array]
     probabilities: Callable[[Array], Array]
-    labels: Callable[[Ints], Ints]
-    assess: Callable[[Array, Ints], tuple[Array, Bools]]
-    targets: Callable[[Ints, Array], object]
+    labels: Callable[[Array], Array]
+    assess: Callable[[Array, Array], tuple[Array, Array]]
+    targets: Callable[[Array, Array], object]
     delta: Callable[[Array, Array | None], Delta]
+    is_numeric: bool = False
 
 
 def _softmax_labels(y: Ints) -> Ints:
@@ -147,6 +149,62 @@ def _sigmoid_delta(logits: Array, inverse: Array | None) -> Delta:
     ]
 
 
+def _numbers(loss: Callable[[Array], Array], slope: Callable[[Array, Array], list[Call]]) -> Output:
+    """Return the output of one number, the logit itself.
+
+    ``loss(residuals)``: (..., n), of z − y.  ``slope(product, weight)`` returns the calls that turn weight · (z − y)
+    into weight times the loss's slope, in place.
+    """
+
+    def values(logits: Array) -> Array:
+        return logits[..., 0, :]
+
+    def unchanged(array: Array) -> Array:
+        return array
+
+    def assess(logits: Array, y: Array) -> tuple[Array, Array]:
+        residuals = logits[..., 0, :] - y
+        return loss(residuals), np.square(residuals)
+
+    def targets(y: Array, out: Array) -> None:
+        out[..., 0, :] = y
+
+    def delta(logits: Array, inverse: Array | None) -> Delta:
+        return lambda targets, weight: [
+            partial(np.multiply, logits, weight, logits),
+            partial(np.subtract, logits, targets, logits),
+            *slope(logits, weight),
+        ]
+
+    return Output(values, unchanged, unchanged, assess, targets, delta, is_numeric=True)
+
+
+def _half_squares(residuals: Array) -> Array:
+    """r²/2, whose slope is r, as that of cross-entropy is p − y"""
+    return np.asarray(0.5 * np.square(residuals))
+
+
+def _huber(residuals: Array) -> Array:
+    """r²/2 to |r| = 1, from there on |r| − ½  (Huber 1964)"""
+    size = np.abs(residuals)
+    return np.where(size <= 1, 0.5 * np.square(residuals), size - 0.5)
+
+
+def _clipped(product: Array, weight: Array) -> list[Call]:
+    """Weight times r, at most weight times ±1"""
+    return [
+        partial(np.minimum, product, weight, out=product),
+        partial(np.negative, product, product),
+        partial(np.minimum, product, weight, out=product),
+        partial(np.negative, product, product),
+    ]
+
+
+def _signs(product: Array, weight: Array) -> list[Call]:
+    """Weight times the sign of r, 0 at r = 0"""
+    return [partial(np.sign, product, product), partial(np.multiply, product, weight, product)]
+
+
 OUTPUTS: dict[str, Output] = {
     "softmax": Output(
         _softmax_classes, _softmax_probabilities, _softmax_labels, _softmax_assess, _softmax_targets, _softmax_delta
@@ -154,4 +212,7 @@ OUTPUTS: dict[str, Output] = {
     "sigmoid": Output(
         _sigmoid_classes, _sigmoid_probabilities, _sigmoid_labels, _sigmoid_assess, _sigmoid_targets, _sigmoid_delta
     ),
+    "linear": _numbers(_half_squares, lambda product, weight: []),
+    "huber": _numbers(_huber, _clipped),
+    "absolute": _numbers(np.abs, _signs),
 }

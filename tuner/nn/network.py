@@ -11,7 +11,7 @@ from tuner.errors import ArgumentError
 from tuner.inputs import Inputs
 from tuner.metrics import Measured
 from tuner.nn.architecture import Architecture
-from tuner.nn.arrays import Array, Bools, Ints
+from tuner.nn.arrays import Array
 from tuner.nn.diagnostics import LayerReport
 from tuner.nn.evaluation import logits_of
 from tuner.nn.losses import OUTPUTS
@@ -25,8 +25,11 @@ class Network:
     architecture: Architecture
     theta: Array = field(repr=False)
 
-    def classify(self, X: Array | Inputs) -> tuple[Ints, Array]:
-        """Return the most probable class of each row, (n,), and class probabilities (n, n_classes)."""
+    def classify(self, X: Array | Inputs) -> tuple[Array, Array]:
+        """Return the most probable class of each row, (n,), and class probabilities (n, n_classes).
+
+        Of a network for numbers: the predicted number of each row, (n,), and the same as (n, 1).
+        """
         classes, probabilities = classify_each([self], [X])
         return classes[0], probabilities[0]
 
@@ -34,15 +37,17 @@ class Network:
         """Return class probabilities (n, n_classes) for X (n, n_features)."""
         return self.classify(X)[1]
 
-    def predict(self, X: Array | Inputs) -> Ints:
-        """Return the most probable class of each row, (n,)."""
+    def predict(self, X: Array | Inputs) -> Array:
+        """Return the most probable class of each row, or the predicted number, (n,)."""
         return OUTPUTS[self.architecture.output].classes(_logits([self], [X])[0])
 
 
 def classify_each(
     networks: Sequence[Network], inputs: Sequence[Array | Inputs], block: int | None = None
-) -> tuple[Ints, Array]:
+) -> tuple[Array, Array]:
     """Return the classes (K, n) and probabilities (K, n, n_classes) of K networks, those of one architecture together.
+
+    Of networks for numbers: the predicted numbers (K, n) and (K, n, 1).
 
     ``inputs``: X (n, n_features) that all networks share, or K of them.  ``block``: see :func:`logits_of`.
     """
@@ -78,7 +83,8 @@ class TrainedNetwork(Network):
     the train error over every training example.  Without a dev set the last epoch is the best one, the dev values are
     NaN and ``dev_wrong`` is empty.  ``curve`` holds one value per epoch: train_cost and train_error (of an evenly
     spaced sample of the training set), dev_cost, dev_error, seconds.  ``updates`` counts those up to the best epoch.
-    A network that diverged in the first epoch has ``best_epoch`` 0, its initial θ, error 1 and cost 1e6.
+    A network that diverged in the first epoch has ``best_epoch`` 0, its initial θ, cost 1e6 and error 1, or 1e6 if it
+    predicts numbers.
     """
 
     best_epoch: int
@@ -99,10 +105,10 @@ class TrainedNetwork(Network):
 
     @property
     def dev_error(self) -> float:
-        """Share of the dev set that is classified wrongly."""
+        """Share of the dev set that is classified wrongly, or mean squared error."""
         return self.on_dev.error
 
     @property
-    def dev_wrong(self) -> Bools:
-        """Which dev examples are classified wrongly, (n_dev,)."""
+    def dev_wrong(self) -> Array:
+        """Which dev examples are classified wrongly, or the squared error of each, (n_dev,)."""
         return self.on_dev.wrong

@@ -75,7 +75,9 @@ def prepared_sets(
     """Check and convert each set once, even if several networks share it."""
     done: dict[int, Prepared] = {}
     for key, examples in {id(examples): examples for examples in sets}.items():
-        done[key] = examples.prepared(name, n_classes=architecture.n_classes, dtype=dtype)
+        done[key] = examples.prepared(
+            name, n_classes=architecture.n_classes, dtype=dtype, is_numeric=architecture.is_numeric
+        )
         n_features = done[key].n_features
         if n_features != architecture.n_features:
             raise ArgumentError(f"{name}: expected X with {architecture.n_features} columns, got {n_features}")

@@ -230,8 +230,8 @@ class TrainingLoop:
         devs: list[Measured | None] = [one for evaluation in self._dev for one in evaluation.measure()]
         for k, (lane, on_train) in enumerate(zip(self.cohort.lanes, trains, strict=True)):
             on_dev = devs[k] if devs else None
-            costs = [on_train.cost] if on_dev is None else [on_train.cost, on_dev.cost]
-            if all(map(math.isfinite, costs)) and np.isfinite(self.cohort.theta[k]).all():
+            losses = [*on_train[:2], *([] if on_dev is None else on_dev[:2])]
+            if all(map(math.isfinite, losses)) and np.isfinite(self.cohort.theta[k]).all():
                 lane.record(on_train, on_dev)
             else:
                 lane.diverge(self._broken_layer(k, start))

@@ -17,6 +17,7 @@ from tuner.storage import (
     Budget,
     Claim,
     Database,
+    DevPredictions,
     NetworkRecord,
     NewStudy,
     Outcome,
@@ -113,7 +114,10 @@ def outcome(value: float = 0.2, *, pruned: bool = False, epochs: int = 3, stop_r
         layers=[LayerReport(1, 1, 0.5, 1.0, 0.25, 2.0, 3.0, 0.0), LayerReport(1, 2, 0.25, 2.0, 0.0, 1.5, 0.0, 0.0)],
     )
     reason = "pruned" if pruned else stop_reason
-    return Outcome(value, reason, {1: 0.5, 2: value}, [network], seconds=0.3)
+    predictions = DevPredictions(np.arange(N_DEV) % 2 ^ bits, np.full((N_DEV, 2), 0.5))
+    return Outcome(
+        value, reason, {1: 0.5, 2: value}, [network], seconds=0.3, predictions=None if pruned else predictions
+    )
 
 
 def learning_network(n_train: int = 20, repeat: int = 0, error: float = 0.3, **left_out: np.ndarray) -> LearningNetwork:

@@ -67,6 +67,8 @@ FORGET_WEIGHTS = "ALTER TABLE tuner_studies DROP COLUMN dev_weights"
 COUNTED = {"tuner_networks": ("train_wrong", "train_dev_wrong", "dev_wrong"), "tuner_test_looks": ("wrong",)}
 FORGET_COUNTS = "DROP TABLE tuner_counts"
 """Studies as schema 9 had them: their trials were counted whenever somebody asked."""
+FORGET_PREDICTIONS = "DROP TABLE tuner_predictions"
+"""Trials as schema 10 had them."""
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -269,6 +271,7 @@ def test_a_database_of_schema_1_gains_learning_curves(tmp_path: Path) -> None:
         FORGET_JOBS,
         FORGET_WEIGHTS,
         FORGET_COUNTS,
+        FORGET_PREDICTIONS,
         "DROP TABLE tuner_learning",
         "ALTER TABLE tuner_networks DROP COLUMN layers",
         "UPDATE tuner_version SET schema_version = 1",
@@ -295,6 +298,7 @@ def test_a_database_of_schema_3_knows_no_layers_of_its_trials(tmp_path: Path) ->
         FORGET_JOBS,
         FORGET_WEIGHTS,
         FORGET_COUNTS,
+        FORGET_PREDICTIONS,
         *FORGET_LEFT_OUT,
         "ALTER TABLE tuner_networks DROP COLUMN layers",
         "UPDATE tuner_version SET schema_version = 3",

@@ -138,6 +138,18 @@ def test_the_same_trial_has_the_same_outcome(case: Case) -> None:
     assert set(one.rung_values) == {2}
 
 
+def test_the_predictions_are_wrong_where_the_losses_say_so(case: Case) -> None:
+    """Of a trainer that tells them."""
+    outcome = case.trainer.run(case.request())
+    assert isinstance(outcome, Outcome)
+    if isinstance(case.trainer, Constant):
+        assert outcome.predictions is None
+        return
+    assert outcome.predictions is not None
+    wrong = outcome.predictions.classes != case.dataset.dev_y
+    np.testing.assert_array_equal(wrong, outcome.networks[0].dev_losses)
+
+
 def test_a_hopeless_trial_is_pruned(case: Case) -> None:
     """The rung's value is asked about; what was trained until then is recorded."""
     asked: list[dict[int, float]] = []

@@ -41,7 +41,10 @@ def test_probabilities_are_labels_and_a_cost() -> None:
     returned = checked("t", (RIGHT[:2], half), data())
     assert returned.labels[0].tolist() == [0, 1]
     np.testing.assert_allclose(returned.costs, (0, math.log(2)), atol=1e-12)
-    assert math.isnan(checked("t", (Y[:2], RIGHT), data()).costs[0])
+    np.testing.assert_array_equal(returned.dev_probabilities, half)
+    only_labels = checked("t", (Y[:2], Y), data())
+    assert only_labels.dev_probabilities is None
+    assert math.isnan(only_labels.costs[0])
 
 
 def test_a_class_without_a_probability_costs_much_but_not_everything() -> None:

@@ -21,6 +21,7 @@ from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch
 from tuner.storage.open_studies import OpenStudy, open_studies, set_aside
 from tuner.storage.optuna_internals import id_of
 from tuner.storage.owner import Owner
+from tuner.storage.predictions import DevPredictions
 from tuner.storage.progress import (
     BestTrial,
     EndedTrial,

@@ -20,6 +20,7 @@ from tuner.storage.database import Database
 from tuner.storage.facts import StudyFacts
 from tuner.storage.imported import find_imported
 from tuner.storage.leases import lock_study
+from tuner.storage.predictions import forget_predictions
 from tuner.storage.studies import insert_name
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -168,6 +169,8 @@ def _copy(out: Connection, into: Connection, new_id: int, trials: list[dict[str,
         ids = _insert_trials(into, new_id, chunk, orders)
         for table in (*_OPTUNA_ROWS, *_OUR_ROWS):
             _copy_rows(out, into, table, ids)
+        _copy_changed(out, into, tables.predictions, "trial_id", ids, study_id=new_id)
+        forget_predictions(into, new_id)
         # nobody holds or asked for a trial that was brought in
         _copy_changed(out, into, tables.claims, "trial_id", ids, study_id=new_id, token=None, call=None)
 

@@ -151,6 +151,18 @@ def add_counts(connection: Connection) -> None:
     )
 
 
+def add_predictions(connection: Connection) -> None:
+    """What the best trials predict of the dev rows; unknown of earlier ones."""
+    sa.Table(
+        "tuner_predictions",
+        sa.MetaData(),
+        sa.Column("trial_id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("study_id", sa.Integer, nullable=False, index=True),
+        sa.Column("classes", sa.LargeBinary, nullable=False),
+        sa.Column("log_probabilities", sa.LargeBinary),
+    ).create(connection)
+
+
 def _allow_null(connection: Connection, table: str, columns: tuple[str, ...]) -> None:
     """Drop NOT NULL of columns; SQLite can only do so by making the table anew and copying its rows."""
     if connection.dialect.name != "sqlite":

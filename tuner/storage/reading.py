@@ -32,6 +32,7 @@ from tuner.storage.counting import (
 from tuner.storage.database import Database
 from tuner.storage.learning import read_learning
 from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch, network_of
+from tuner.storage.predictions import DevPredictions, read_predictions
 from tuner.storage.studies import StoredStudy, no_study, stored_values, study_names
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class TrialRecord:
 
     ``best_epoch``: with several networks (folds, seeds) the median of theirs.
 
-    ``learning``: the networks of its learning curve, as far as it was measured.
+    ``learning``: the networks of its learning curve, as far as it was measured.  ``predictions``: what its networks
+    predict of the dev rows; None if it is not among the best, or of 0.2 and before.
     """
 
     number: int
@@ -109,6 +111,7 @@ class TrialRecord:
     reason: str | None
     networks: list[NetworkRecord] = field(default_factory=list)
     learning: list[LearningNetwork] = field(default_factory=list)
+    predictions: DevPredictions | None = None
 
     @property
     def has_diverged(self) -> bool:
@@ -226,7 +229,8 @@ def read_study(database: Database, name: str) -> StudyRecord:
             .order_by(look.looked, look.look_id)
         ).all()
         _check_dev_set(name, row)
-        trials = _read_trials(connection, row.study_id, len(row.dev_rows) // 8)
+        n_classes = len(json.loads(row.facts)["class_names"])
+        trials = _read_trials(connection, row.study_id, len(row.dev_rows) // 8, n_classes)
         unrecorded = count_states(connection, row.study_id).unrecorded
     groups, weights = row.dev_groups, row.dev_weights
     return StudyRecord(
@@ -326,15 +330,15 @@ def read_hyperparameter_names(database: Database, study_id: int) -> set[str]:
         return {name for text in connection.execute(query).scalars() for name in json.loads(text)}
 
 
-def _read_trials(connection: Connection, study_id: int, n_dev: int) -> list[TrialRecord]:
+def _read_trials(connection: Connection, study_id: int, n_dev: int, n_classes: int) -> list[TrialRecord]:
     finished, _ = finished_and_running(connection, study_id)
     query = _BEST if finished > MANY else _ALL
     whole = frozenset(connection.execute(query, {"study": study_id}).scalars())
-    learning = read_learning(connection, study_id)
+    of_trials = (read_learning(connection, study_id), read_predictions(connection, study_id, n_dev, n_classes))
     trials: list[TrialRecord] = []
     after: tuple[int, int] | None = (-1, -1)
     while after is not None:
-        some, after = _read_some(connection, study_id, n_dev, after, epochs_of=whole, learning=learning)
+        some, after = _read_some(connection, study_id, n_dev, after, epochs_of=whole, of_trials=of_trials)
         trials += some
     return trials
 
@@ -346,14 +350,15 @@ def _read_some(
     after: tuple[int, int],
     *,
     epochs_of: Collection[int] | None,
-    learning: Mapping[int, list[LearningNetwork]] | None = None,
+    of_trials: tuple[Mapping[int, list[LearningNetwork]], Mapping[int, DevPredictions]] = ({}, {}),
 ) -> tuple[list[TrialRecord], tuple[int, int] | None]:
     """The next trials after a number and id, and the last one's number and id; None after the last trial.
 
     ``epochs_of``: ids of the trials that come with all their epochs, the others with the best one alone; None: without
-    any.
+    any.  ``of_trials``: learning curves and predictions by the trials' ids.
     """
     number, trial_id = after
+    learning, predictions = of_trials
     rows = connection.execute(_TRIALS, {"study": study_id, "number": number, "after": trial_id}).all()
     ids = [row.trial_id for row in rows]
     sampled: dict[int, list[str]] = defaultdict(list)
@@ -362,7 +367,10 @@ def _read_some(
     networks = _read_networks(connection, ids, epochs_of)
     for row in rows:
         _check_trial(study_id, n_dev, row, sampled[row.trial_id], networks[row.trial_id])
-    trials = [_trial(row, networks[row.trial_id], (learning or {}).get(row.trial_id, [])) for row in rows]
+    trials = [
+        _trial(row, networks[row.trial_id], learning.get(row.trial_id, []), predictions.get(row.trial_id))
+        for row in rows
+    ]
     return trials, (rows[-1].number, rows[-1].trial_id) if len(rows) == CHUNK else None
 
 
@@ -370,6 +378,7 @@ def _trial(
     row: Any,
     networks: list[NetworkRecord],
     learning: list[LearningNetwork],
+    predictions: DevPredictions | None,
 ) -> TrialRecord:
     return TrialRecord(
         number=row.number,
@@ -388,6 +397,7 @@ def _trial(
         reason=row.reason,
         networks=networks,
         learning=learning,
+        predictions=predictions,
     )
 
 

@@ -22,6 +22,7 @@ from tuner.storage.database import Database
 from tuner.storage.history import ParamReader
 from tuner.storage.leases import lock_study, write_held
 from tuner.storage.networks import NetworkRecord, middle_epoch, rows_of_networks
+from tuner.storage.predictions import DevPredictions, keep_predictions
 
 _t, _p = tables.trials.c, optuna_internals.params.c
 _NOTED = sa.select(_t.hyperparameters, _t.seed, _t.exploring).where(_t.trial_id == tables.TRIAL)
@@ -46,7 +47,10 @@ class SampledTrial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished trial tells: its value, the values at the rungs it passed, its networks."""
+    """What a finished trial tells: its value, the values at the rungs it passed, its networks.
+
+    ``predictions``: what these predict of the dev rows; None if it was pruned or diverged.
+    """
 
     value: float
     stop_reason: StopReason
@@ -54,6 +58,7 @@ class Outcome:
     networks: Sequence[NetworkRecord]
     seconds: float
     system_attributes: dict[str, Any] = field(default_factory=dict)
+    predictions: DevPredictions | None = None
 
     @property
     def pruned(self) -> bool:
@@ -198,6 +203,9 @@ def write_outcome(database: Database, claim: Claim, study_id: int, outcome: Outc
             connection.execute(tables.networks.insert(), network_rows)
         if epoch_rows:
             connection.execute(tables.epochs.insert(), epoch_rows)
+        if outcome.predictions is not None:
+            place = (outcome.value, claim.number)
+            keep_predictions(connection, study_id, claim.trial_id, place, outcome.predictions)
         claim.rows.end(connection, claim.trial_id, None, checkpoint=None)
 
     return write_held(database, claim, work, study_id=study_id)  # finishing is counted per study, one at a time

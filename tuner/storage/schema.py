@@ -42,6 +42,7 @@ from tuner.storage.migrations import (
     add_layers,
     add_learning,
     add_left_out,
+    add_predictions,
     add_weights,
     allow_unknown_costs,
     make_numbers_unique,
@@ -58,6 +59,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_weights,
     make_numbers_unique,
     add_counts,
+    add_predictions,
 ]
 """``MIGRATIONS[n]`` brings our tables from schema version n + 1 to n + 2; to change a table, append one function."""
 

@@ -52,7 +52,7 @@ from tuner.storage.checked import (
     integer,
 )
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 
 
 class StopReasonText(TypeDecorator[StopReason]):
@@ -224,6 +224,16 @@ learning = Table(
     Column("seconds", Double, nullable=False),
 )
 
+predictions = Table(
+    "tuner_predictions",
+    metadata,
+    Column("trial_id", Integer, primary_key=True, autoincrement=False),
+    Column("study_id", Integer, nullable=False, index=True),
+    Column("classes", LargeBinary, nullable=False),
+    Column("log_probabilities", LargeBinary),
+)
+"""What the best trials of each study predict of the dev rows."""
+
 test_evaluations = Table(
     "tuner_test_looks",
     metadata,
@@ -254,6 +264,8 @@ check_columns(
         "dev_groups": array_of(8),
         "dev_weights": array_of(8),
         "test_rows": array_of(8),
+        "classes": array_of(2),
+        "log_probabilities": array_of(2),
         "schema_version": integer(1, MOST),
         "seed": integer(0, 2**63 - 1),
         "created": MOMENT,

@@ -93,10 +93,14 @@ class EpochErrors(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """From the trainer: the class indices of each table's rows; costs of the train and dev rows, NaN if unknown."""
+    """From the trainer: the class indices of each table's rows; costs of the train and dev rows, NaN if unknown.
+
+    ``dev_probabilities`` (n_dev, n_classes): if it returned them.
+    """
 
     labels: list[Ints]
     costs: tuple[float, float]
+    dev_probabilities: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)

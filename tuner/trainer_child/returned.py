@@ -41,7 +41,12 @@ def checked(trainer: str, returned: Any, data: TrainerData) -> Returned:
         predictions = _of_model(who, model, data)
     answers = _answers(who, predictions, data)
     labels = [label for label, _ in answers]
-    return Returned(labels, _costs(who, costs) if costs is not None else _cross_entropies(answers, data))
+    dev = answers[1][1]
+    return Returned(
+        labels,
+        _costs(who, costs) if costs is not None else _cross_entropies(answers, data),
+        None if dev is None else dev.astype(np.float32),
+    )
 
 
 def _of_model(who: str, model: Any, data: TrainerData) -> list[Any]:

@@ -16,7 +16,7 @@ from tuner.errors import UsageError
 from tuner.inputs import Inputs
 from tuner.metrics import METRICS
 from tuner.outcomes import StopReason
-from tuner.storage import NetworkRecord, Outcome
+from tuner.storage import DevPredictions, NetworkRecord, Outcome
 from tuner.study import StudyDefinition
 from tuner.trainer_child.function import TrainerFunction
 from tuner.trainer_child.messages import Ended, EpochErrors, Returned, TrainCall, TrainerData
@@ -85,6 +85,7 @@ class CustomTrainer:
         layout = dev_layout(dataset, settings.seeds)
         parts, dev_weights = self._data_of(dataset), layout.split_weights(dataset.dev_weights)
         networks: list[NetworkRecord] = []
+        predicted: list[tuple[np.ndarray, np.ndarray | None]] = []
         rung_values: dict[int, float] = {}
         for k, stream in enumerate(network_seeds(request.seed, layout.n_networks)):
             part = k % len(parts)
@@ -105,6 +106,7 @@ class CustomTrainer:
                 networks.append(_pruned(epochs, parts[part]))
                 return _outcome(networks, epochs.best_dev_error, StopReason.PRUNED, epochs.rung_values, began)
             networks.append(_finished(epochs, parts[part], returned, dev_weights[k]))
+            predicted.append((returned.labels[1], returned.dev_probabilities))
             if k == 0:
                 own = networks[0].dev_wrong / max(networks[0].n_dev, 1)
                 rung_values = {rung: epochs.rung_values.get(rung, own) for rung in settings.rungs}
@@ -112,7 +114,8 @@ class CustomTrainer:
         value = METRICS[settings.metric].of_losses(layout, losses, dataset.dev_y, dataset.dev_weights)
         reasons = {network.stop_reason for network in networks}
         reason = StopReason.MAX_EPOCHS if StopReason.MAX_EPOCHS in reasons else StopReason.RETURNED
-        return _outcome(networks, value, reason, rung_values, began)
+        predictions = DevPredictions.joined(*zip(*predicted, strict=True))
+        return replace(_outcome(networks, value, reason, rung_values, began), predictions=predictions)
 
     def _data_of(self, dataset: Dataset) -> list[TrainerData]:
         """What the function sees of each part: the same list for the same data, which are sent once."""

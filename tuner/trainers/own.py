@@ -10,7 +10,7 @@ from tuner.data import Dataset
 from tuner.errors import UsageError
 from tuner.nn import OPTIMIZERS, Architecture, Hyperparameters
 from tuner.outcomes import FailureCause, StopReason
-from tuner.storage import NetworkRecord, Outcome
+from tuner.storage import DevPredictions, NetworkRecord, Outcome
 from tuner.study import StudyDefinition
 from tuner.trainers.trainer import ALWAYS_FREE, Estimate, Interrupted, TrialError, TrialRequest, memory_used
 from tuner.trial import (
@@ -148,4 +148,13 @@ def _outcome(result: TrialResult, dataset: Dataset) -> Outcome:
         rung_values=result.rung_values,
         networks=networks,
         seconds=result.seconds,
+        predictions=_predictions(result, dataset),
     )
+
+
+def _predictions(result: TrialResult, dataset: Dataset) -> DevPredictions | None:
+    if result.stop_reason in (StopReason.PRUNED, StopReason.DIVERGED):
+        return None
+    parts = dev_layout(dataset, len(result.networks)).each(dataset.parts)
+    each = [network.classify(part.dev.inputs) for network, part in zip(result.networks, parts, strict=True)]
+    return DevPredictions.joined(*zip(*each, strict=True))

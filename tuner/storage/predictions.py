@@ -1,0 +1,122 @@
+"""What a study's best trials predict of the dev rows, in a few bytes per row; of the others it is not kept.
+
+Confusions, calibration, ensembles and suspected labels need probabilities of good trials alone, and those of 100,000
+trials would be most of a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from tuner.storage import optuna_internals, tables
+from tuner.storage.checked import BadValueError
+
+KEPT = 20
+"""Trials of a study: twice those of an ensemble, whose other half shows what the choice did to its error."""
+MOST = 1 << 20
+"""Probabilities of a trial, 2 bytes each; of more, only those of the predicted classes are kept."""
+MISSED = 0.02
+"""By which the probabilities of a row may miss 1, each of them being rounded."""
+
+_o, _v, _p = optuna_internals.trials.c, optuna_internals.values.c, tables.predictions.c
+_RANKED = (
+    sa.select(_v.value, _o.number, _p.trial_id)
+    .select_from(tables.predictions)
+    .join(optuna_internals.trials, _o.trial_id == _p.trial_id)
+    .join(optuna_internals.values, _v.trial_id == _p.trial_id)
+    .where(_p.study_id == tables.STUDY)
+    .order_by(_v.value, _o.number)
+)
+_OF_STUDY = sa.select(tables.predictions).where(_p.study_id == tables.STUDY)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DevPredictions:
+    """What a trial's networks predict of their dev rows, one network after the other: n rows, those of all networks.
+
+    ``classes`` (n,): indices.  ``probabilities`` (n, n_classes); (n, 1) where only those of the predicted classes are
+    kept; None of a custom trainer that returned classes.
+    """
+
+    classes: np.ndarray
+    probabilities: np.ndarray | None
+
+    @classmethod
+    def joined(cls, classes: Sequence[np.ndarray], probabilities: Sequence[np.ndarray | None]) -> DevPredictions:
+        """The predictions of a trial from those of its networks, (n_dev,) and (n_dev, n_classes)."""
+        known = [each for each in probabilities if each is not None]
+        return cls(np.concatenate(classes), np.concatenate(known) if len(known) == len(classes) else None)
+
+
+def keep_predictions(
+    connection: Connection, study_id: int, trial_id: int, place: tuple[float, int], predictions: DevPredictions
+) -> None:
+    """Keep a trial's predictions if it is among the study's best by ``place``, (value, number); the study is locked."""
+    ranked = connection.execute(_RANKED, {"study": study_id}).all()
+    if len(ranked) >= KEPT and place > tuple(ranked[KEPT - 1][:2]):
+        return
+    row = {"trial_id": trial_id, "study_id": study_id, **_packed(predictions)}
+    connection.execute(tables.predictions.insert(), row)
+    forget_predictions(connection, study_id)
+
+
+def forget_predictions(connection: Connection, study_id: int) -> None:
+    """Forget the predictions of all but the study's best trials."""
+    ranked = connection.execute(_RANKED, {"study": study_id}).all()
+    if others := [row.trial_id for row in ranked[KEPT:]]:
+        connection.execute(tables.predictions.delete().where(_p.trial_id.in_(others)))
+
+
+def _packed(predictions: DevPredictions) -> dict[str, Any]:
+    classes, probabilities = predictions.classes, predictions.probabilities
+    if probabilities is not None and probabilities.size > MOST:
+        probabilities = np.take_along_axis(probabilities, classes[:, None], axis=1)
+    return {
+        "classes": classes.astype("<u2").tobytes(),
+        "log_probabilities": None if probabilities is None else _logarithms(probabilities).tobytes(),
+    }
+
+
+def _logarithms(probabilities: np.ndarray) -> np.ndarray:
+    """As float16, log p: of 0.5 it keeps four digits, and 1e-9 and 1 − 1e-6 apart from 0 and 1.
+
+    A trainer's probabilities may miss [0, 1] a little.
+    """
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(np.clip(probabilities, 0, 1)), "<f2")
+
+
+def read_predictions(connection: Connection, study_id: int, n_dev: int, n_classes: int) -> dict[int, DevPredictions]:
+    """The predictions that are kept of a study's trials, by the trial's id.  Raises BadValueError."""
+    return {
+        row.trial_id: _unpacked(row, n_dev, n_classes) for row in connection.execute(_OF_STUDY, {"study": study_id})
+    }
+
+
+def _unpacked(row: Any, n_dev: int, n_classes: int) -> DevPredictions:
+    classes = np.frombuffer(row.classes, "<u2").astype(np.int64)
+    n = len(classes)
+    if not n or n % n_dev or (classes >= n_classes).any():
+        raise _bad(row, "classes", f"the classes of {n_dev} dev rows, once or more, from 0 to {n_classes - 1}")
+    if row.log_probabilities is None:
+        return DevPredictions(classes, None)
+    logarithms = np.frombuffer(row.log_probabilities, "<f2").astype(np.float64)
+    if len(logarithms) not in (n, n * n_classes) or not (logarithms <= 0).all():
+        raise _bad(row, "log_probabilities", f"logarithms of the probabilities of {n} dev rows and {n_classes} classes")
+    probabilities = np.exp(logarithms.reshape(n, -1))
+    if probabilities.shape[1] > 1:
+        total = probabilities.sum(axis=1, keepdims=True)
+        if (abs(total - 1) > MISSED).any():
+            raise _bad(row, "log_probabilities", f"logarithms of probabilities of {n_classes} classes that sum to 1")
+        probabilities /= total
+    return DevPredictions(classes, probabilities)
+
+
+def _bad(row: Any, column: str, expected: str) -> BadValueError:
+    return BadValueError(tables.predictions.name, column, getattr(row, column), expected, key="trial_id")

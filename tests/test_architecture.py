@@ -36,6 +36,7 @@ FLOORS = {
     "reporting": 5,
     "modeling": 5,
     "running": 6,
+    "serving": 6,
     "api": 7,
     "estimator": 7,
     "cli": 7,

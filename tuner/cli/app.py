@@ -41,6 +41,7 @@ COMMANDS = {
     "data": Entry(UNDERSTAND, "Show columns, encoding, splits and data checks.", "data churn.csv --target churned"),
     "trials": Entry(UNDERSTAND, "List the trials of a study, as a table or CSV.", "trials churn --csv"),
     "studies": Entry(UNDERSTAND, "List the studies of the database.", "studies"),
+    "serve": Entry(UNDERSTAND, "Serve studies and reports that follow the search, JSON and metrics.", "serve"),
     "dashboard": Entry(UNDERSTAND, "Open Optuna's dashboard on the same database.", "dashboard"),
     "train": Entry(USE, "Train the model of a trial, and save it.", "train churn"),
     "evaluate": Entry(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +21,7 @@ from tuner.reporting.figures.scatter import scatter
 from tuner.reporting.glossary import link_html
 from tuner.reporting.headline_numbers import headline_numbers
 from tuner.reporting.provenance import about, provenance
-from tuner.reporting.rendering import anchor, environment, resource
+from tuner.reporting.rendering import anchor, content_policy, environment, resource
 from tuner.reporting.rows import MOST_CLASSES, VERDICT_LEVELS, class_rows, error_rows, gap_rows
 from tuner.reporting.trials_table import static_order, trials_table
 
@@ -34,9 +32,19 @@ if TYPE_CHECKING:
 BESIDE = "Bias and variance"  # its figures are beside the table
 
 
-def page(report: Report) -> str:
-    """Write the whole page."""
+@dataclass(frozen=True, slots=True)
+class LivePage:
+    """What a served page follows: a study in this ``version``; ``links``: (address, text) of pages beside it."""
+
+    study: str
+    version: str
+    links: Sequence[tuple[str, str]]
+
+
+def page(report: Report, live: LivePage | None = None) -> str:
+    """Write the whole page; one that is ``live`` shows the study's progress and loads itself again."""
     script = resource("script.js")
+    live_script = "" if live is None else resource("live.js")
     columns = trials_table(report)
     dots: dict[str, list[list[float]]] = {}
     sections = {
@@ -61,7 +69,9 @@ def page(report: Report) -> str:
             provenance=provenance(report),
             style=resource("style.css"),
             script=script,
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            live=live,
+            live_script=live_script,
+            policy=content_policy(resource("style.css"), script, live_script, is_live=live is not None),
             data=embedded({"columns": [asdict(column) for column in columns], "dots": dots}),
             columns=columns,
             static_rows=static_order(report),

@@ -19,7 +19,7 @@ from tuner.outcomes import StopReason, TrialState
 from tuner.scales import SCALES
 from tuner.storage import optuna_internals, tables
 from tuner.storage.address import mask
-from tuner.storage.checked import BadValueError, optional
+from tuner.storage.checked import MOST, BadValueError, optional
 from tuner.storage.counting import (
     JUDGED,
     RECORDED,
@@ -311,12 +311,12 @@ def _check_trial(study_id: int, n_dev: int, row: Any, sampled: Collection[str], 
         raise BadValueError(tables.networks.name, "dev_bits", b"", "what every complete trial has", where=where)
 
 
-def list_trials(database: Database, study_id: int, n_dev: int) -> Iterator[TrialRecord]:
-    """The recorded trials of a study by their numbers, without epochs and learning curves.
+def list_trials(database: Database, study_id: int, n_dev: int, *, above: int = -1) -> Iterator[TrialRecord]:
+    """The recorded trials of a study with numbers ``above`` one, in order, without epochs and learning curves.
 
     Some are read at a time, each time in a transaction of its own: a slow reader does not hold up the log.
     """
-    after: tuple[int, int] | None = (-1, -1)
+    after: tuple[int, int] | None = (above, MOST)
     while after is not None:
         with database.reading() as connection:
             trials, after = _read_some(connection, study_id, n_dev, after, epochs_of=None)

@@ -38,8 +38,12 @@ class TrialList:
 
     def __iter__(self) -> Iterator[TrialRecord]:
         """The recorded trials by their numbers, without epochs.  Raises StorageError for what cannot be one."""
+        return self.above(-1)
+
+    def above(self, number: int) -> Iterator[TrialRecord]:
+        """The same, of the trials with higher numbers only."""
         name, n_dev = self.stored.name, len(read_dev_set(self.database, self.stored.study_id)[0])
-        for trial in list_trials(self.database, self.stored.study_id, n_dev):
+        for trial in list_trials(self.database, self.stored.study_id, n_dev, above=number):
             if trial.params or trial.has_result:
                 require_hyperparameters(self.database, name, trial.number, self.searched.misfit(trial.params))
             yield trial

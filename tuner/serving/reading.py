@@ -1,0 +1,195 @@
+"""What the server reads: each time anew, so that it recovers with the database, and waits only a moment."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import NoDatabaseError, UsageError
+from tuner.formatting import quoted
+from tuner.paths import STUDIES, is_study_name
+from tuner.reporting import build_report, trial_columns, trial_row
+from tuner.reporting.page import LivePage, page
+from tuner.storage import (
+    URL,
+    Database,
+    LiveClaim,
+    Patience,
+    StoredStudy,
+    StudyLine,
+    get_study,
+    mask,
+    open_database,
+    read_live_claims,
+    read_progress,
+    read_version,
+    shown,
+    study_lines,
+    waiting_for_database,
+)
+from tuner.study import in_order
+from tuner.workspace import StudyPlace, read_again
+from tuner.workspace.listing import TrialList
+from tuner.workspace.opening import searched_definition
+
+PATIENCE = Patience(1.0)
+"""A reader learns soon that the database is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyList:
+    """The studies of the database, oldest first, then those of plain Optuna; and who runs their trials."""
+
+    storage: str
+    studies: list[StudyLine]
+    workers: list[LiveClaim]
+
+
+@dataclass(frozen=True, slots=True)
+class BestSoFar:
+    """The complete trial with the lowest value; the errors are shares."""
+
+    number: int
+    value: float | None
+    dev_error: float | None
+    train_error: float | None
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyProgress:
+    """The progress of a study; ``version`` changes whenever its report would."""
+
+    study: str
+    storage: str
+    version: str
+    budget: int
+    finished: int
+    trials: dict[str, int]
+    best: BestSoFar | None
+    workers: list[LiveClaim]
+    is_running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrialPage:
+    """Trials in the order of their numbers; ``next`` is the ``above`` of the next page, null on the last one."""
+
+    study: str
+    trials: list[dict[str, Any]]
+    next: int | None
+
+
+class Reader:
+    """Reads one database."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    @property
+    def name(self) -> str:
+        """What names the database to a person."""
+        return shown(self._url)
+
+    @contextmanager
+    def _open(self) -> Iterator[Database]:
+        with waiting_for_database(PATIENCE):
+            database = open_database(self._url, create=False)
+        with database:
+            yield database
+
+    @contextmanager
+    def _open_study(self, name: str) -> Iterator[tuple[Database, StoredStudy]]:
+        """Raises UsageError for a name that no study has."""
+        if not is_study_name(name):
+            raise UsageError(f"no study {quoted(name)}")
+        with self._open() as database:
+            yield database, get_study(database, name)
+
+    def studies(self) -> StudyList:
+        """What ``/api/studies`` answers; a database that is not made yet has none."""
+        try:
+            with self._open() as database:
+                lines, workers = study_lines(database), read_live_claims(database)
+        except NoDatabaseError:
+            lines, workers = [], []
+        return StudyList(mask(self._url), lines, workers)
+
+    def check(self) -> None:
+        """Raise StorageError unless the studies can be read."""
+        with self._open() as database:
+            study_lines(database)
+
+    def state(self, name: str) -> StudyProgress:
+        """What ``/api/studies/NAME`` answers."""
+        with self._open_study(name) as (database, stored):
+            progress, version = read_progress(database, stored.study_id), read_version(database, stored.study_id)
+            workers = [claim for claim in read_live_claims(database) if claim.study == name]
+        best = progress.best
+        return StudyProgress(
+            study=name,
+            storage=mask(self._url),
+            version=version,
+            budget=progress.budget,
+            finished=progress.counts.finished,
+            trials=progress.counts.to_dict(),
+            best=None
+            if best is None
+            else BestSoFar(
+                best.number,
+                finite(best.value),
+                finite(best.dev_error),
+                finite(best.train_error),
+                json.loads(best.hyperparameters),
+            ),
+            workers=workers,
+            is_running=bool(workers),
+        )
+
+    def trials(self, name: str, above: int, limit: int) -> Iterator[str]:
+        """The text of a :class:`TrialPage`, piece by piece, each trial read when its piece is asked for."""
+        with self._open_study(name) as (database, stored):
+            definition = searched_definition(database, stored)
+            listed = TrialList(database, stored, definition, definition)
+            names = in_order(sorted(listed.hyperparameters))
+            columns, baseline = trial_columns(names), definition.diagnosis.baseline or 0.0
+            yield f'{{"study": {json.dumps(name)}, "trials": ['
+            number, n = above, 0
+            for trial in islice(listed.above(above), limit):
+                cells = map(finite, trial_row(trial, names, baseline))
+                text = json.dumps(dict(zip(columns, cells, strict=True)), allow_nan=False)
+                yield f"{',' if n else ''}\n{text}"
+                number, n = trial.number, n + 1
+            yield f'\n], "next": {number if n == limit else "null"}}}\n'
+
+    def version(self, name: str) -> str:
+        """What the study's report depends on: the database, and what a study file of this name says."""
+        with self._open_study(name) as (database, stored):
+            version = read_version(database, stored.study_id)
+        try:
+            file = _file_of(name).stat()
+        except OSError:
+            return version
+        return f"{version}-{file.st_mtime_ns:x}-{file.st_size:x}"
+
+    def report(self, name: str, version: str, links: Sequence[tuple[str, str]]) -> str:
+        """The report's page, which follows the search; ``links``: (address, text) of pages beside it."""
+        with waiting_for_database(PATIENCE):
+            place = StudyPlace(name, self._url.render_as_string(hide_password=False), _file_of(name))
+            return page(build_report(read_again(place)), LivePage(name, version, links))
+
+
+def _file_of(name: str) -> Path:
+    """The study file that ``tuner report NAME`` would read, too."""
+    return STUDIES / f"{name}.toml"
+
+
+def finite(value: Any) -> Any:
+    """The same, None for a number that JSON does not have."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

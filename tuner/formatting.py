@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -93,6 +94,11 @@ def rough_duration(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def moment(seconds: float) -> str:
+    """Write seconds since 1970 as a local time: ``2026-11-27 08:15``."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def join(words: Sequence[str], last: str = "and") -> str:

@@ -10,3 +10,5 @@ MOST_PROCESSES = 1000
 """Worker processes on one machine."""
 MOST_TRIALS = 100
 """In an ensemble of trials."""
+LOWEST_PRIORITY, HIGHEST_PRIORITY = -1000, 1000
+"""Of a study among those that workers serve."""

@@ -52,6 +52,7 @@ class FailureCause(_Outcome):
     CRASHED = "crashed"
     OUT_OF_MEMORY = "out of memory"
     WALL_LIMIT = "wall limit"
+    CANCELED = "canceled"
 
 
 _NUMBER = re.compile(r"\d[\d,.]*")

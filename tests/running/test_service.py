@@ -8,11 +8,27 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DEADLINE
-from tests.running.conftest import ENDLESS, LASTING, Edit, Start, finished, is_training, rows, search, states, wait_for
+from tests.running.conftest import (
+    ENDLESS,
+    LASTING,
+    Edit,
+    Start,
+    command,
+    finished,
+    is_training,
+    opened,
+    rows,
+    search,
+    states,
+    wait_for,
+)
 from tuner.errors import SearchError, StorageError
-from tuner.running.service import ServiceResult, run_service
-from tuner.workspace import StudyRequest
-from tuner.workspace.administration import submit
+from tuner.running.heartbeat import Heartbeat
+from tuner.running.service import Service, ServiceResult, run_service
+from tuner.storage import open_database, sqlite_url
+from tuner.storage.holds import user_and_host
+from tuner.workspace import StudyRequest, list_studies
+from tuner.workspace.administration import QueueChange, pause, resume, submit
 
 SECOND = StudyRequest("small", name="second")
 
@@ -44,6 +60,53 @@ def test_a_worker_serves_studies_in_turn(edit: Edit) -> None:
     serve()
     query = "SELECT study_name FROM trials JOIN studies USING (study_id) ORDER BY trial_id LIMIT 8"
     assert [name for (name,) in rows(database, query)] == ["small", "second"] * 4
+
+
+def test_a_worker_serves_the_highest_priority_first(edit: Edit) -> None:
+    """Until its budget is complete; the priority may be changed at any time."""
+    database = edit()
+    submit(StudyRequest("small"), None)
+    submit(SECOND, None, priority=3)
+    submit(StudyRequest("small", name="third"), None, priority=9)
+    submit(StudyRequest("third"), None, priority=-1)
+    serve()
+    query = "SELECT study_name FROM trials JOIN studies USING (study_id) ORDER BY trial_id"
+    names = [name for (name,) in rows(database, query)]
+    assert names == ["second"] * 4 + ["small"] * 4 + ["third"] * 4
+
+
+def test_a_long_trial_gives_way_only_to_its_equals_and_betters(edit: Edit) -> None:
+    """A study of a lower priority waits until it ends."""
+    edit()
+    submit(StudyRequest("small"), None)
+    submit(SECOND, None, priority=1)
+    with open_database(sqlite_url(Path("studies/tuner.db")), create=False) as database:
+        service = Service(database, lambda: False)
+        assert [service._gives_way(study_id) for study_id in (1, 2)] == [True, False]
+
+
+def test_a_paused_study_is_left_until_it_is_resumed(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its running trial waits with its checkpoint, a search of it ends at once, and all lists name who paused it."""
+    monkeypatch.setattr("tuner.running.worker.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(Heartbeat.__init__, "__defaults__", (0.02,))
+    path = edit(ENDLESS)
+    opened().database.close()
+
+    def pause_once() -> bool:
+        if is_training(path) and list_studies()[1][0].hold is None:
+            assert pause("sm*", None)[1] == [QueueChange("small")]
+        return False
+
+    with open_database(sqlite_url(path), create=False) as database:
+        Service(database, pause_once).work(forever=False)
+    assert rows(path, "SELECT length(checkpoint) > 0, attempts FROM tuner_claims") == [(1, 0)]
+    result = search()
+    assert (result.run.finished, str(result.hold)) == (0, f"paused by {user_and_host()}")
+    assert "to go on: tuner resume small" in result.lines()[1]
+    status, output, _ = command("workers")
+    assert (status, "small is paused by" in output) == (0, True)
+    assert str(resume("small", None)[1][0].before) == str(result.hold)
+    assert list_studies()[1][0].hold is None
 
 
 def test_a_study_whose_data_are_not_here_is_left(edit: Edit, workplace: Path) -> None:

@@ -160,7 +160,10 @@ def finished(name: str) -> int:
 
 def reasons() -> dict[str, str]:
     """Why studies were set aside, as the database keeps it."""
-    query = "SELECT study_name, value_json FROM study_system_attributes JOIN studies USING (study_id)"
+    query = (
+        "SELECT study_name, json_extract(hold, '$.reason') FROM tuner_studies JOIN studies USING (study_id) "
+        "WHERE hold IS NOT NULL"
+    )
     return dict(rows(Path("studies/tuner.db"), query))
 
 

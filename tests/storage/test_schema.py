@@ -43,6 +43,7 @@ from tuner.storage import (
     schema,
     set_budget,
     sqlite_url,
+    study_lines,
     study_names,
     tables,
     write_learning,
@@ -69,6 +70,8 @@ FORGET_COUNTS = "DROP TABLE tuner_counts"
 """Studies as schema 9 had them: their trials were counted whenever somebody asked."""
 FORGET_PREDICTIONS = "DROP TABLE tuner_predictions"
 """Trials as schema 10 had them."""
+FORGET_QUEUE = [f"ALTER TABLE tuner_studies DROP COLUMN {column}" for column in ("priority", "hold", "resumed")]
+"""Studies as schema 11 had them."""
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -272,6 +275,7 @@ def test_a_database_of_schema_1_gains_learning_curves(tmp_path: Path) -> None:
         FORGET_WEIGHTS,
         FORGET_COUNTS,
         FORGET_PREDICTIONS,
+        *FORGET_QUEUE,
         "DROP TABLE tuner_learning",
         "ALTER TABLE tuner_networks DROP COLUMN layers",
         "UPDATE tuner_version SET schema_version = 1",
@@ -299,6 +303,7 @@ def test_a_database_of_schema_3_knows_no_layers_of_its_trials(tmp_path: Path) ->
         FORGET_WEIGHTS,
         FORGET_COUNTS,
         FORGET_PREDICTIONS,
+        *FORGET_QUEUE,
         *FORGET_LEFT_OUT,
         "ALTER TABLE tuner_networks DROP COLUMN layers",
         "UPDATE tuner_version SET schema_version = 3",
@@ -419,6 +424,24 @@ def test_the_trials_of_schema_9_are_counted(tmp_path: Path, kind: str) -> None:
         progress = read_progress(database, study)
     assert [row[1:] for row in before] == [(1, 1, 3), (0, 0, None)]
     assert (progress.counts, progress.best.number) == (Counts(complete=4, pruned=1, diverged=1), 2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_study_of_schema_11_is_not_held(tmp_path: Path, kind: str) -> None:
+    """It has the usual priority; why a worker set it aside was kept elsewhere, and is found out anew."""
+    with open_database(new_url(kind, tmp_path), create=True) as database:
+        study = make_study(database)
+        attribute = f"VALUES ({study}, 'tuner:set_aside', '\"no data\"')"
+        for text in (
+            *FORGET_QUEUE,
+            f"INSERT INTO study_system_attributes (study_id, key, value_json) {attribute}",
+        ):
+            database.write(lambda connection, text=text: connection.execute(sa.text(text)))
+        database.write(migrations.add_queue)
+        (line,) = study_lines(database)
+        left = sa.select(sa.func.count()).select_from(optuna_internals.study_system_attributes)
+        assert database.read(lambda connection: connection.execute(left).scalar_one()) == 0
+    assert (line.priority, line.hold, line.set_aside) == (0, None, None)
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

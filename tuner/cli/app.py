@@ -34,7 +34,11 @@ COMMANDS = {
     "submit": Entry(
         SEARCH, "Raise a study's budget; any available worker runs the trials.", "submit churn --trials 50"
     ),
+    "pause": Entry(SEARCH, "Keep workers from a study; resume lifts it.", "pause churn"),
+    "resume": Entry(SEARCH, "Let workers serve a study that was paused or set aside.", "resume 'churn-*'"),
+    "cancel": Entry(SEARCH, "End a study's running trials, and its budget.", "cancel churn"),
     "worker": Entry(SEARCH, "Run open trials of every study; --forever runs as a service.", "worker --forever"),
+    "workers": Entry(SEARCH, "Show who runs which trials, across studies.", "workers"),
     "watch": Entry(SEARCH, "Follow a running study.", "watch churn"),
     "report": Entry(UNDERSTAND, "Report bias, variance, and what to do next.", "report churn --baseline 5%"),
     "learning-curve": Entry(UNDERSTAND, "Estimate what more training data would bring.", "learning-curve churn"),

@@ -22,6 +22,15 @@ StudyArgument = Annotated[
         autocompletion=study_names,
     ),
 ]
+QueuedArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY",
+        help="A study file (TOML), the name of a study, or a pattern like 'churn-*'.",
+        show_default=False,
+        autocompletion=study_names,
+    ),
+]
 ModelArgument = Annotated[
     Path,
     typer.Argument(metavar="MODEL", help="Written by tuner train.", show_default=False),

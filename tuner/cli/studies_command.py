@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from tuner.cli.options import JsonOption, StorageOption
 from tuner.cli.printing import print_result
-from tuner.formatting import count
+from tuner.formatting import count, moment
 
 
 def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
@@ -34,6 +34,10 @@ def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
         )
         if line.unrecorded:
             rows.append(f"  unrecorded: {count(line.unrecorded, 'trial')} of another program")
-        if line.set_aside is not None:
+        if line.priority:
+            rows.append(f"  priority {line.priority}")
+        if line.hold is not None:
+            rows.append(f"  {line.hold} ({moment(line.hold.since)})")
+        elif line.set_aside is not None:
             rows.append(f"  set aside: {line.set_aside}")
     print_result({"storage": where, "studies": [asdict(line) for line in lines]}, rows, as_json=as_json)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuner.commands import command_text
-from tuner.formatting import count, percent
+from tuner.formatting import count, moment, percent
 from tuner.reporting.report import Report
 from tuner.storage import RunningTrial, StudyLook
 
@@ -31,6 +31,8 @@ def view(look: StudyLook, report: Report | None) -> RenderableType:
     from tuner.reporting.terminal import Paragraph, gap_table
 
     parts: list[RenderableType] = [Paragraph(_progress(look), "bold")]
+    if look.hold is not None:
+        parts.append(Paragraph(f"{look.hold} ({moment(look.hold.since)})"))
     if len(look.errors) > 1:
         parts += ["", Text("lowest dev error so far"), BestCurve(np.array(look.errors))]
     if look.running:
@@ -99,5 +101,5 @@ def _workers(running: Sequence[RunningTrial]) -> RenderableType:
     table = FittedTable("trial", "worker", "for", "attempt", right=0, wrapping=(1,), drop=(3,))
     for trial in running:
         lasted = str(datetime.timedelta(seconds=round(max(trial.seconds, 0))))
-        table.add_row(str(trial.number), f"{trial.host}, process {trial.pid}", lasted, str(trial.attempt))
+        table.add_row(str(trial.number), trial.worker, lasted, str(trial.attempt))
     return table

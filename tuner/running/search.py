@@ -14,6 +14,7 @@ from signal import SIGINT
 from typing import Any, TypeVar
 
 from tuner.arguments import integer, number, one_of
+from tuner.commands import command_text
 from tuner.errors import ArgumentError, SearchError, Stop, StorageError, UnavailableError
 from tuner.formatting import count, duration, percent, value
 from tuner.limits import MOST_PROCESSES
@@ -31,10 +32,13 @@ from tuner.storage import (
     EndedTrial,
     EndedTrials,
     History,
+    Hold,
+    HoldKind,
     Progress,
     mask,
     read_counts,
     read_failures,
+    read_hold,
     read_progress,
     set_budget,
 )
@@ -76,7 +80,7 @@ class SearchRequest:
 class SearchResult:
     """What a search did (``run``), and the state of its study; ``signal``: the signal that stopped it, if any.
 
-    ``failures``: why trials of this call failed.
+    ``failures``: why trials of this call failed.  ``hold``: who paused or canceled the study.
     """
 
     study: str
@@ -88,6 +92,7 @@ class SearchResult:
     timed_out: bool = False
     ended_early: str | None = None
     failures: Sequence[FailureGroup] = ()
+    hold: Hold | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As ``tuner search --json`` prints it."""
@@ -98,6 +103,7 @@ class SearchResult:
             "seconds": round(self.seconds, 3),
             "run": self.run.to_dict(),
             "trials": self.progress.counts.to_dict(),
+            "hold": None if self.hold is None else asdict(self.hold),
             "failures": [group.to_dict() for group in self.failures],
             "best": None
             if best is None
@@ -121,7 +127,9 @@ class SearchResult:
         """What this call did, and the study's progress; then why it ended early, and why trials failed."""
         run, counts = self.run, self.progress.counts
         done, total = run.finished, counts.finished
-        if done == run.failed == 0 and self.signal is None and not self.timed_out:
+        if done == run.failed == 0 and self.hold is not None:
+            lines = [f"nothing was run; {count(total, 'trial')} of {self.progress.budget:,}"]
+        elif done == run.failed == 0 and self.signal is None and not self.timed_out:
             why = self.ended_early or count(total, "trial")
             lines = [f"nothing to do: the study is finished ({why}); --trials N adds N more"]
         else:
@@ -132,6 +140,9 @@ class SearchResult:
             lines = [first]
             if self.ended_early and total < self.progress.budget:
                 lines.append(f"ended early: {self.ended_early}")
+        if self.hold is not None:
+            more = ["resume", self.study] if self.hold.stops_claims else ["search", self.study, "--trials", "N"]
+            lines.append(f"the study is {self.hold}; to go on: {command_text(*more)}")
         return [*lines, *(f"failed: {group}" for group in self.failures)]
 
     def lines(self) -> list[str]:
@@ -201,7 +212,7 @@ def run_search(
         trainer=study.trainer,
         dataset=study.dataset,
         dev_folds=study.dev_folds,
-        budget=Budget(call, request.trials),
+        budget=Budget(call, request.trials, database.read(database.now)),
         deadline=None if request.timeout is None else began + request.timeout,
         facts=stored.facts,
         references=request.references,
@@ -223,6 +234,9 @@ def run_search(
         watch.look(always=True)
         if watch.error is not None:
             raise watch.error
+        hold = read_hold(database, stored.study_id)
+        if hold is not None and hold.kind is HoldKind.FAILING:
+            raise SearchError(f"{hold}. Fix the cause, then: {command_text('resume', stored.name)}")
         return SearchResult(
             study=stored.name,
             storage=mask(database.url),
@@ -233,6 +247,7 @@ def run_search(
             timed_out=task.deadline is not None and time.monotonic() >= task.deadline,
             ended_early=_reason_to_end(database, task),
             failures=failure_groups(read_failures(database, stored.study_id, call)),
+            hold=hold if task.budget.stopped_by(hold) else None,
         )
     except UnavailableError as error:
         raise stop.stopped(error) or SearchError(str(error)) from error

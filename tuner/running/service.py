@@ -131,13 +131,17 @@ def _memory_limit(more: int | None) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _SetAside:
-    """Why a study is not run now, until when (`time.monotonic`), and whether more than its input is at fault."""
+    """Why a study is not run now, until when (`time.monotonic`), and whether more than its input is at fault.
+
+    ``resumed``: when somebody had last resumed it.
+    """
 
     study: str
     reason: str
     rest: float
     until: float
     is_failure: bool
+    resumed: float | None
 
 
 @dataclass
@@ -212,24 +216,39 @@ class Service:
         return steps
 
     def _open_studies(self) -> list[OpenStudy]:
-        """Studies with budget left, in turn: fewest workers, then least of this worker's time, then longest ago."""
-        now = time.monotonic()
-        studies = [
-            study
-            for study in open_studies(self.database)
-            if study.study_id not in self._set_aside or self._set_aside[study.study_id].until <= now
-        ]
+        """The studies that may be served now, in turn.
+
+        Highest priority first, then fewest workers, least of this worker's time, longest ago.
+        """
+        studies = [study for study in open_studies(self.database) if not study.is_held and not self._rests(study)]
         least = min((self._seconds[one.study_id] for one in studies if one.study_id in self._seconds), default=0.0)
         for study in studies:
             self._seconds.setdefault(study.study_id, least)
         return sorted(
             studies,
             key=lambda study: (
+                -study.priority,
                 study.running,
                 self._seconds[study.study_id] // SHARE_SECONDS,
                 self._last_served.get(study.study_id, 0.0),
             ),
         )
+
+    def _rests(self, study: OpenStudy) -> bool:
+        """Whether this worker has set a study aside; not after somebody resumed it."""
+        aside = self._set_aside.get(study.study_id)
+        if aside is not None and aside.resumed != study.resumed:
+            del self._set_aside[study.study_id]
+            self._failures.get(study.study_id, []).clear()
+            self._noted.pop(study.study_id, None)
+            return False
+        return aside is not None and aside.until > time.monotonic()
+
+    def _gives_way(self, study_id: int) -> bool:
+        """Whether another study waits that comes before this one or has the same priority."""
+        studies = self._open_studies()
+        priority = max((study.priority for study in studies if study.study_id == study_id), default=-math.inf)
+        return any(study.study_id != study_id and study.priority >= priority for study in studies)
 
     def _serve(self, study: OpenStudy) -> Step:
         """Run one trial of a study.  Raises TrialEnded if it keeps the worker from stopping, or is silent for long."""
@@ -285,7 +304,7 @@ class Service:
             task,
             self._should_stop,
             most_seconds=self.limits.trial_seconds,
-            gives_way=lambda: any(study.study_id != stored.study_id for study in self._open_studies()),
+            gives_way=lambda: self._gives_way(stored.study_id),
             failures=self._failures.setdefault(stored.study_id, []),
         )
 
@@ -309,7 +328,9 @@ class Service:
         rest = FIRST_REST if before is None else min(2 * before.rest, LONGEST_REST)
         rest = max(rest, REST_PER_SECOND * seconds)
         until = time.monotonic() + rest
-        self._set_aside[study.study_id] = _SetAside(study.name, reason, rest, until, not isinstance(error, InputError))
+        self._set_aside[study.study_id] = _SetAside(
+            study.name, reason, rest, until, not isinstance(error, InputError), study.resumed
+        )
         if before is None or before.reason != reason:
             self.on_event(f"study {study.name} cannot be run here: {reason}")
         self._note(study, reason)

@@ -35,6 +35,7 @@ from tuner.storage import (
     claim_trial,
     fail,
     read_ended,
+    read_hold,
     read_sampled,
     renew,
     requeue,
@@ -112,6 +113,7 @@ class Step(enum.Enum):
     STOPPED = "re-queued a trial, was stopped, or lost its claim"
     WAITING = "other workers run the remaining trials"
     FINISHED = "nothing is left to do"
+    HELD = "the study is paused, canceled or set aside"
 
 
 @dataclass
@@ -161,7 +163,7 @@ class Worker:
             with threadpool_limits(limits=1):
                 while not self._must_stop():
                     step = self.step()
-                    if step is Step.FINISHED:
+                    if step in (Step.FINISHED, Step.HELD):
                         return
                     if step is not Step.WAITING:
                         pause = SHORTEST_PAUSE
@@ -183,6 +185,8 @@ class Worker:
             max_attempts=self.task.definition.search.max_attempts,
             owner=self._owner,
         )
+        if standing.is_held:
+            return Step.HELD
         if claim is None:
             return self._without_a_trial(is_complete=standing.is_complete)
         ran = self._run(claim)
@@ -210,7 +214,8 @@ class Worker:
         False if the trial did not end here.
         """
         began = time.monotonic()
-        with Heartbeat(lambda: renew(self.database, claim)) as heartbeat:
+        self._is_held = False
+        with Heartbeat(lambda: self._renew(claim)) as heartbeat:
             try:
                 drawn = self._draw(claim)
                 return drawn is not None and self._train(claim, drawn, heartbeat, began)
@@ -220,6 +225,12 @@ class Worker:
                 with suppress(StorageError):
                     requeue(self.database, claim, claim.checkpoint)
                 raise
+
+    def _renew(self, claim: Claim) -> bool:
+        """Extend the claim, and see whether the study was paused in the meantime."""
+        hold = read_hold(self.database, self.task.study_id)
+        self._is_held = hold is not None and hold.stops_claims
+        return renew(self.database, claim)
 
     def _train(self, claim: Claim, drawn: SampledTrial, heartbeat: Heartbeat, began: float) -> bool:
         pruning = Pruning(self.task.definition, self._history, claim.number, drawn)
@@ -270,7 +281,7 @@ class Worker:
                 if self.gives_way():
                     return True
                 turn_ends = now + TURN_SECONDS
-            return heartbeat.lost or now >= ends or self.stop()
+            return heartbeat.lost or (self._is_held and continues) or now >= ends or self.stop()
 
         return should_stop
 

@@ -11,6 +11,7 @@ from tuner.storage.facts import Begun, StudyFacts
 from tuner.storage.failures import PATIENTLY, Patience, waiting_for_database
 from tuner.storage.health import Check, check_database
 from tuner.storage.history import History, frozen_trial
+from tuner.storage.holds import Hold, HoldKind
 from tuner.storage.imported import count_imported, is_imported, only_to_begin_with, read_imported
 from tuner.storage.importing import OptunaStudy, insert_optuna_study, name_for, read_optuna_study
 from tuner.storage.jobs import JobClaim, claim_job, finish_job, requeue_job
@@ -19,7 +20,6 @@ from tuner.storage.leases import CLAIM_SECONDS, HEARTBEAT_SECONDS, renew
 from tuner.storage.live import LiveClaim, read_live_claims, read_version
 from tuner.storage.merging import Merged, merge_database
 from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch
-from tuner.storage.open_studies import OpenStudy, open_studies, set_aside
 from tuner.storage.optuna_internals import id_of
 from tuner.storage.owner import Owner
 from tuner.storage.predictions import DevPredictions
@@ -38,6 +38,15 @@ from tuner.storage.progress import (
     read_progress,
     read_running,
     read_state_counts,
+)
+from tuner.storage.queueing import (
+    OpenStudy,
+    cancel_study,
+    open_studies,
+    pause_study,
+    read_hold,
+    resume_study,
+    set_aside,
 )
 from tuner.storage.reading import (
     HeldOutEvaluation,
@@ -76,6 +85,7 @@ from tuner.storage.studies import (
     read_points,
     record_test_evaluation,
     set_budget,
+    study_ids,
     study_lines,
     study_names,
     update_study,

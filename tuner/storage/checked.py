@@ -19,6 +19,7 @@ from tuner.outcomes import Finding, StopReason
 from tuner.paths import STUDY_NAME, is_study_name
 from tuner.printable import is_unicode
 from tuner.storage.facts import Begun
+from tuner.storage.holds import Hold
 from tuner.storage.owner import Owner
 
 MOST = 2**31 - 1
@@ -177,6 +178,7 @@ class _FactsRow(_Row):
 
 
 OWNER = json_of("the JSON of a process", Owner)
+HOLD = json_of("the JSON of a hold", Hold)
 IDENTITY = json_of("the JSON of a study's identity", _IdentityRow)
 FACTS = json_of("the JSON of a study's facts", _FactsRow)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import uuid
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,11 +12,13 @@ import sqlalchemy as sa
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
+from tuner.formatting import shorten
 from tuner.outcomes import FailureCause, StopReason
 from tuner.storage import optuna_internals, tables
 from tuner.storage.counting import finished_and_running
 from tuner.storage.database import Database, new_key
-from tuner.storage.leases import Lease, LeasedRows, lock_study, terms, write_held
+from tuner.storage.holds import LONGEST_REASON, Hold, HoldKind, user_and_host
+from tuner.storage.leases import Lease, LeasedRows, LockedStudy, lock_study, terms, write_held
 from tuner.storage.owner import Owner
 
 _o, _c = optuna_internals.trials.c, tables.claims.c
@@ -32,6 +35,21 @@ _FIRST_WAITING = (
 _ATTEMPTS = sa.select(_c.attempts, _c.checkpoint).where(_c.trial_id == tables.TRIAL)
 _CHANGE_TRIAL = optuna_internals.trials.update().where(_o.trial_id == tables.TRIAL)
 """The changed columns are passed as parameters."""
+_LAST_FINISH = (
+    sa.select(_o.datetime_complete)
+    .join(tables.trials, tables.trials.c.trial_id == _o.trial_id)
+    .where(tables.trials.c.study_id == tables.STUDY, tables.trials.c.finish_order.is_not(None))
+    .order_by(tables.trials.c.finish_order.desc())
+    .limit(1)
+)
+_FAILED_SINCE = (
+    sa.select(sa.func.count())
+    .join_from(optuna_internals.trials, tables.claims, _c.trial_id == _o.trial_id)
+    .where(_o.study_id == tables.STUDY, _o.state == TrialState.FAIL, _o.datetime_complete > sa.bindparam("since"))
+)
+_CHANGE_STUDY = tables.studies.update().where(tables.studies.c.study_id == tables.STUDY)
+MOST_FAILURES = 20
+"""A study of which so many trials in a row failed, on whatever machines, waits for somebody to resume it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +57,7 @@ class Claim(Lease):
     """The right to run one trial, whose id is the key."""
 
     rows: ClassVar[LeasedRows] = LeasedRows(tables.claims.c.trial_id)
+    study_id: int
     number: int
     checkpoint: bytes | None
 
@@ -53,20 +72,29 @@ class Budget:
     """The limit for claims of the search ``call``.
 
     ``extra`` None: the study's budget, for its complete, pruned and running trials.  Otherwise: this many trials of
-    this call, whatever the study's budget.
+    this call, whatever the study's budget.  A call that ``began`` (seconds since 1970) before the study was canceled
+    gets no more trials.
     """
 
     call: str
     extra: int | None = None
+    began: float = math.inf
+
+    def stopped_by(self, hold: Hold | None) -> bool:
+        """Whether nothing is claimed because of a hold on the study."""
+        if hold is None or hold.stops_claims:
+            return hold is not None
+        return hold.kind is HoldKind.CANCELED and hold.since >= self.began
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetStatus:
-    """Progress of a study or a call: trials counted, running, and allowed in total."""
+    """Progress of a study or a call: trials counted, running, and allowed in total; ``is_held``: none is claimed."""
 
     counted: int
     running: int
     allowed: int
+    is_held: bool = False
 
     @property
     def is_complete(self) -> bool:
@@ -77,7 +105,7 @@ class BudgetStatus:
 def claim_trial(
     database: Database, study_id: int, budget: Budget, *, max_attempts: int, owner: Owner
 ) -> tuple[Claim | None, BudgetStatus]:
-    """Claim the next trial if the budget allows: a waiting one first (lowest number), else a new one.
+    """Claim the next trial if budget and holds allow: a waiting one first (lowest number), else a new one.
 
     One transaction: it ends dead owners' claims, checks the budget, and claims the trial.
     """
@@ -87,13 +115,13 @@ def claim_trial(
         nonlocal is_again
         before, is_again = is_again, True
         now = database.now(connection)
-        allowed = lock_study(connection, study_id)
+        study = lock_study(connection, study_id)
         taken = _claimed_as(connection, token) if before else None  # by this very call: its commit was not answered
         if taken is not None:
-            return taken, _budget_status(connection, study_id, budget, allowed)
+            return taken, _budget_status(connection, study_id, budget, study)
         _end_dead_claims(connection, study_id, now, max_attempts)
-        standing = _budget_status(connection, study_id, budget, allowed)
-        if standing.counted + standing.running >= standing.allowed:
+        standing = _budget_status(connection, study_id, budget, study)
+        if standing.is_held or standing.counted + standing.running >= standing.allowed:
             return None, standing
         return _take(connection, study_id, budget.call, token, owner, now), standing
 
@@ -103,11 +131,11 @@ def claim_trial(
 def _claimed_as(connection: Connection, token: str) -> Claim | None:
     t, c = optuna_internals.trials.c, tables.claims.c
     row = connection.execute(
-        sa.select(t.trial_id, t.number, c.attempts, c.checkpoint)
+        sa.select(t.trial_id, t.study_id, t.number, c.attempts, c.checkpoint)
         .join(tables.claims, c.trial_id == t.trial_id)
         .where(c.token == token)
     ).one_or_none()
-    return None if row is None else Claim(row.trial_id, token, row.attempts, row.number, row.checkpoint)
+    return None if row is None else Claim(row.trial_id, token, row.attempts, row.study_id, row.number, row.checkpoint)
 
 
 def _end_dead_claims(connection: Connection, study_id: int, now: float, max_attempts: int) -> None:
@@ -119,15 +147,16 @@ def _end_dead_claims(connection: Connection, study_id: int, now: float, max_atte
             continue
         reason = f"{FailureCause.CRASHED}: {death}"
         if claim.attempts >= max_attempts:
-            _fail(connection, claim.trial_id, reason, now)
+            _fail(connection, study_id, claim.trial_id, reason, now)
         else:
             _free_claim(connection, claim.trial_id, reason)
 
 
-def _budget_status(connection: Connection, study_id: int, budget: Budget, allowed: int) -> BudgetStatus:
+def _budget_status(connection: Connection, study_id: int, budget: Budget, study: LockedStudy) -> BudgetStatus:
+    is_held = budget.stopped_by(study.hold)
     if budget.extra is None:
-        return BudgetStatus(*finished_and_running(connection, study_id), allowed)
-    return BudgetStatus(*finished_and_running(connection, study_id, budget.call), budget.extra)
+        return BudgetStatus(*finished_and_running(connection, study_id), study.budget, is_held)
+    return BudgetStatus(*finished_and_running(connection, study_id, budget.call), budget.extra, is_held)
 
 
 def _take(connection: Connection, study_id: int, call: str, token: str, owner: Owner, now: float) -> Claim:
@@ -142,10 +171,10 @@ def _take(connection: Connection, study_id: int, call: str, token: str, owner: O
     before = connection.execute(_ATTEMPTS, {"trial": trial_id}).one_or_none()
     if before is None:
         connection.execute(tables.claims.insert(), {"trial_id": trial_id, "study_id": study_id, "attempts": 1, **held})
-        return Claim(trial_id, token, 1, number, None)
+        return Claim(trial_id, token, 1, study_id, number, None)
     attempt = before.attempts + 1
     Claim.rows.change(connection, trial_id, attempts=attempt, **held)
-    return Claim(trial_id, token, attempt, number, before.checkpoint)
+    return Claim(trial_id, token, attempt, study_id, number, before.checkpoint)
 
 
 def requeue(database: Database, claim: Claim, checkpoint: bytes | None = None) -> bool:
@@ -159,8 +188,19 @@ def requeue(database: Database, claim: Claim, checkpoint: bytes | None = None) -
 def fail(database: Database, claim: Claim, reason: str) -> bool:
     """Mark the trial as failed for this reason; False if the claim was lost."""
     return write_held(
-        database, claim, lambda connection: _fail(connection, claim.trial_id, reason, database.now(connection))
+        database,
+        claim,
+        lambda connection: _fail(connection, claim.study_id, claim.trial_id, reason, database.now(connection)),
+        study_id=claim.study_id,
     )
+
+
+def cancel_running(connection: Connection, study_id: int, by: str, now: float) -> int:
+    """End the running trials of a locked study as failed; returns how many there were."""
+    running = connection.execute(_LIVE_CLAIMS, {"study": study_id}).all()
+    for claim in running:
+        _end_failed(connection, claim.trial_id, f"{FailureCause.CANCELED} by {by}", now)
+    return len(running)
 
 
 def _free_claim(connection: Connection, trial_id: int, reason: str, **values: Any) -> None:
@@ -169,7 +209,21 @@ def _free_claim(connection: Connection, trial_id: int, reason: str, **values: An
     connection.execute(_CHANGE_TRIAL, {"trial": trial_id, "state": TrialState.WAITING, "datetime_start": None})
 
 
-def _fail(connection: Connection, trial_id: int, reason: str, now: float) -> None:
+def _fail(connection: Connection, study_id: int, trial_id: int, reason: str, now: float) -> None:
+    """Fail a trial, and hold the locked study if too many of it failed since one finished or somebody resumed it."""
+    _end_failed(connection, trial_id, reason, now)
+    study = lock_study(connection, study_id)
+    last = connection.execute(_LAST_FINISH, {"study": study_id}).scalar_one_or_none()
+    since = max(utc(study.resumed or 0.0), last or utc(0.0))
+    failures = connection.execute(_FAILED_SINCE, {"study": study_id, "since": since}).scalar_one()
+    if failures >= MOST_FAILURES and (study.hold is None or not study.hold.stops_claims):
+        what = shorten(f"{failures} trials in a row failed, the last one with {reason}", LONGEST_REASON)
+        hold = Hold(HoldKind.FAILING, now, user_and_host(), what)
+        connection.execute(_CHANGE_STUDY, {"study": study_id, "hold": hold.to_json()})
+
+
+def _end_failed(connection: Connection, trial_id: int, reason: str, now: float) -> None:
+    """Mark a trial as failed for this reason, whoever has its claim."""
     Claim.rows.end(connection, trial_id, reason, checkpoint=None)
     set_state(connection, trial_id, TrialState.FAIL, now)
     ours = tables.trials.c.trial_id == trial_id

@@ -13,13 +13,15 @@ from sqlalchemy.engine import Connection
 from tuner.errors import StorageError
 from tuner.storage import tables
 from tuner.storage.database import Database
+from tuner.storage.holds import Hold
 from tuner.storage.owner import Owner
 
 CLAIM_SECONDS = float(os.environ.get("TUNER_CLAIM_SECONDS", "60"))
 """How long a lease lasts without a heartbeat; the variable is for tests, which cannot wait a minute."""
 HEARTBEAT_SECONDS = CLAIM_SECONDS / 4
 
-_BUDGET = sa.select(tables.studies.c.budget).where(tables.studies.c.study_id == tables.STUDY).with_for_update()
+_s = tables.studies.c
+_STUDY = sa.select(_s.budget, _s.hold, _s.resumed).where(_s.study_id == tables.STUDY).with_for_update()
 
 
 class LeasedRows:
@@ -104,12 +106,21 @@ def write_held(
     return database.write(work_if_held, repeatable=True)
 
 
-def lock_study(connection: Connection, study_id: int) -> int:
-    """The study's budget, its row held until the transaction ends (SQLite: the whole file already is).
+@dataclass(frozen=True, slots=True)
+class LockedStudy:
+    """What decides whether a study's trials are claimed; ``resumed``: since when its failures count."""
+
+    budget: int
+    hold: Hold | None
+    resumed: float | None
+
+
+def lock_study(connection: Connection, study_id: int) -> LockedStudy:
+    """The study's row, held until the transaction ends (SQLite: the whole file already is).
 
     Take this lock before changing a study's trials; this prevents deadlocks.
     """
-    budget = connection.execute(_BUDGET, {"study": study_id}).scalar_one_or_none()
-    if budget is None:
+    row = connection.execute(_STUDY, {"study": study_id}).one_or_none()
+    if row is None:
         raise StorageError("the study was deleted while it was searched")
-    return int(budget)
+    return LockedStudy(row.budget, Hold.from_json(row.hold), row.resumed)

@@ -163,6 +163,14 @@ def add_predictions(connection: Connection) -> None:
     ).create(connection)
 
 
+def add_queue(connection: Connection) -> None:
+    """A study's priority and what holds it; why a worker set one aside was an attribute in Optuna's table."""
+    double = sa.Double().compile(dialect=connection.dialect)
+    for column in ("priority INTEGER NOT NULL DEFAULT 0", "hold TEXT", f"resumed {double}"):
+        connection.execute(sa.text(f"ALTER TABLE tuner_studies ADD COLUMN {column}"))
+    connection.execute(sa.text("DELETE FROM study_system_attributes WHERE key = 'tuner:set_aside'"))
+
+
 def _allow_null(connection: Connection, table: str, columns: tuple[str, ...]) -> None:
     """Drop NOT NULL of columns; SQLite can only do so by making the table anew and copying its rows."""
     if connection.dialect.name != "sqlite":

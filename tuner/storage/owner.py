@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tuner.outcomes import STRICT
+from tuner.storage.holds import LONGEST_NAME, user_name
 
 UNKNOWN = "unknown"
 TICKS = 100
@@ -23,7 +24,7 @@ SAME_START = 2 * TICKS
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A process: its host, that host's boot, its name space of process numbers, its number and its start."""
+    """A process: its host, that host's boot, its name space of process numbers, its number, its start and its user."""
 
     __pydantic_config__ = STRICT
     host: str
@@ -31,12 +32,13 @@ class Owner:
     namespace: str
     pid: Annotated[int, Field(ge=0, lt=2**31)]
     started: Annotated[str, Field(pattern=r"^([0-9]{1,18}|unknown)$")]
+    user: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
 
     @classmethod
     def this_process(cls) -> Owner:
         """The calling process (after a fork: the child)."""
         pid = os.getpid()
-        return cls(socket.gethostname(), _boot(), _namespace(), pid, _started(pid) or UNKNOWN)
+        return cls(socket.gethostname(), _boot(), _namespace(), pid, _started(pid) or UNKNOWN, user_name())
 
     def to_json(self) -> str:
         """As the claim's column holds it."""

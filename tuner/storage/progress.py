@@ -27,6 +27,7 @@ from tuner.storage.counting import (
     read_study_counts,
 )
 from tuner.storage.database import Database
+from tuner.storage.holds import Hold
 from tuner.storage.owner import Owner
 
 RECENT = 20
@@ -77,13 +78,20 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class RunningTrial:
-    """A running trial: its worker, its seconds so far, and its attempt."""
+    """A running trial: its worker, its seconds so far, its attempt, its worker's user, and its study."""
 
     number: int
     host: str
     pid: int
     seconds: float
     attempt: int
+    user: str = ""
+    study: str = ""
+
+    @property
+    def worker(self) -> str:
+        """Whose process runs it, and where."""
+        return f"{f'{self.user}@' if self.user else ''}{self.host}, process {self.pid}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +107,36 @@ class StudyLook:
     running: Sequence[RunningTrial]
     errors: Sequence[float]
     ends: Sequence[datetime.datetime]
+    hold: Hold | None = None
 
 
-def read_running(database: Database, study_id: int) -> list[RunningTrial]:
-    """The running trials of a study, by number; expired claims do not count."""
-    o, c = optuna_internals.trials.c, tables.claims.c
+def read_running(database: Database, study_id: int | None = None) -> list[RunningTrial]:
+    """The running trials of a study, or of all studies, by study and number; expired claims do not count."""
+    c, names = tables.claims.c, optuna_internals.studies.c
+    query = (
+        sa.select(names.study_name, _o.number, c.owner, c.claimed, c.attempts)
+        .join(tables.claims, c.trial_id == _o.trial_id)
+        .join(optuna_internals.studies, names.study_id == c.study_id)
+        .where(c.token.is_not(None))
+        .order_by(names.study_name, _o.number)
+    )
+    if study_id is not None:
+        query = query.where(c.study_id == study_id)
     with database.reading() as connection:
         now = database.now(connection)
-        rows = connection.execute(
-            sa.select(o.number, c.owner, c.claimed, c.attempts)
-            .join(tables.claims, c.trial_id == o.trial_id)
-            .where(c.study_id == study_id, c.token.is_not(None), c.expires >= now)
-            .order_by(o.number)
-        ).all()
-    owners = [Owner.from_json(row.owner) for row in rows]
+        rows = connection.execute(query.where(c.expires >= now)).all()
+    owned = [(row, Owner.from_json(row.owner)) for row in rows]
     return [
-        RunningTrial(row.number, owner.host, owner.pid, now - row.claimed, row.attempts)
-        for row, owner in zip(rows, owners, strict=True)
+        RunningTrial(
+            number=row.number,
+            host=owner.host,
+            pid=owner.pid,
+            seconds=now - row.claimed,
+            attempt=row.attempts,
+            user=owner.user,
+            study=row.study_name,
+        )
+        for row, owner in owned
         if not owner.is_gone()
     ]
 

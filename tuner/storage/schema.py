@@ -43,6 +43,7 @@ from tuner.storage.migrations import (
     add_learning,
     add_left_out,
     add_predictions,
+    add_queue,
     add_weights,
     allow_unknown_costs,
     make_numbers_unique,
@@ -60,6 +61,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     make_numbers_unique,
     add_counts,
     add_predictions,
+    add_queue,
 ]
 """``MIGRATIONS[n]`` brings our tables from schema version n + 1 to n + 2; to change a table, append one function."""
 

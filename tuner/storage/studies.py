@@ -23,9 +23,9 @@ from tuner.storage.checked import MOST, BadValueError
 from tuner.storage.counting import JUDGED, STUDY_COUNTS, Finished, StateCounts, count_states
 from tuner.storage.database import Database, new_key
 from tuner.storage.facts import StudyFacts
+from tuner.storage.holds import Hold, HoldKind
 from tuner.storage.imported import find_imported, imported_counts, is_imported, only_to_begin_with
 from tuner.storage.leases import lock_study
-from tuner.storage.open_studies import read_set_aside
 from tuner.storage.records import insert_waiting
 
 
@@ -93,7 +93,9 @@ def stored_values(row: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class StudyLine(Finished):
-    """One line of ``tuner studies``; ``set_aside``: why the study cannot be read, or a worker could not run it.
+    """One line of ``tuner studies``; ``set_aside``: why the study cannot be read, or workers could not run it.
+
+    ``hold``: what keeps workers from it, or a worker.
 
     ``is_imported``: it is of plain Optuna, and no more is known than the number of its trials, all unrecorded.
     """
@@ -112,6 +114,8 @@ class StudyLine(Finished):
     metric: str
     set_aside: str | None
     is_imported: bool = False
+    priority: int = 0
+    hold: Hold | None = None
 
 
 def find_study(database: Database, name: str) -> StoredStudy | None:
@@ -173,6 +177,18 @@ def study_names(database: Database) -> list[str]:
     with database.reading() as connection:
         query = sa.select(o.study_name).join(tables.studies, s.study_id == o.study_id).order_by(s.created)
         return list(connection.execute(query).scalars())
+
+
+def study_ids(database: Database) -> dict[str, int]:
+    """The ids of all studies of ours by name, oldest first, whatever else their rows hold; bad names are left out."""
+    s, o = tables.studies.c, optuna_internals.studies.c
+    query = (
+        sa.select(sa.type_coerce(o.study_name, sa.String), s.study_id)
+        .join(tables.studies, s.study_id == o.study_id)
+        .order_by(s.created)
+    )
+    with database.reading() as connection:
+        return {name: study_id for name, study_id in connection.execute(query) if is_study_name(name)}
 
 
 def ensure_study(database: Database, study: NewStudy) -> tuple[StoredStudy, bool]:
@@ -238,6 +254,7 @@ def _insert(connection: Connection, study: NewStudy, now: float) -> None:
             offered=json.dumps([[o.sampled, o.value] for o in study.offers]) if study.offers else None,
             budget=study.budget,
             created=now,
+            priority=0,
         )
     )
 
@@ -292,7 +309,7 @@ def _change_budget(database: Database, study_id: int, change: Callable[[int, int
     """Set the budget to ``change(budget, finished trials)``, and return it."""
 
     def work(connection: Connection) -> int:
-        budget = change(lock_study(connection, study_id), count_states(connection, study_id).finished)
+        budget = change(lock_study(connection, study_id).budget, count_states(connection, study_id).finished)
         if budget > MOST:
             raise unexpected("trials", f"a budget of at most {MOST:,}", budget)
         connection.execute(tables.studies.update().where(tables.studies.c.study_id == study_id).values(budget=budget))
@@ -359,7 +376,7 @@ def _line_of_unknown(
 def _lines(connection: Connection, of: sa.ColumnElement[bool]) -> list[StudyLine]:
     s, o, v = tables.studies.c, optuna_internals.studies.c, optuna_internals.values.c
     rows = connection.execute(
-        sa.select(s.study_id, o.study_name, s.budget, s.created, s.data_path, s.identity)
+        sa.select(s.study_id, o.study_name, s.budget, s.created, s.data_path, s.identity, s.priority, s.hold)
         .join(optuna_internals.studies, s.study_id == o.study_id)
         .where(of)
         .order_by(s.created)
@@ -374,7 +391,9 @@ def _lines(connection: Connection, of: sa.ColumnElement[bool]) -> list[StudyLine
             .where(of)
         )
     }
-    set_aside = read_set_aside(connection)
+    holds = {
+        row.study_id: Hold.present(row.hold, has_budget=counts[row.study_id].finished < row.budget) for row in rows
+    }
     return [
         StudyLine(
             name=row.study_name,
@@ -384,10 +403,16 @@ def _lines(connection: Connection, of: sa.ColumnElement[bool]) -> list[StudyLine
             created=row.created,
             data_path=row.data_path,
             metric=json.loads(row.identity).get("search.metric", "error"),
-            set_aside=set_aside.get(row.study_id),
+            set_aside=_reason_to_set_aside(holds[row.study_id]),
+            priority=row.priority,
+            hold=holds[row.study_id],
         )
         for row in rows
     ]
+
+
+def _reason_to_set_aside(hold: Hold | None) -> str | None:
+    return hold.reason if hold is not None and hold.kind in (HoldKind.FAILING, HoldKind.SET_ASIDE) else None
 
 
 def delete_study(database: Database, name: str) -> None:

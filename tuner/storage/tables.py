@@ -31,9 +31,11 @@ from sqlalchemy import (
     event,
 )
 
+from tuner.limits import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from tuner.outcomes import StopReason
 from tuner.storage.checked import (
     FACTS,
+    HOLD,
     IDENTITY,
     LAYERS,
     MOMENT,
@@ -52,7 +54,7 @@ from tuner.storage.checked import (
     integer,
 )
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 
 
 class StopReasonText(TypeDecorator[StopReason]):
@@ -109,6 +111,9 @@ studies = Table(
     Column("offered", Text),
     Column("budget", Integer, nullable=False),
     Column("created", Double, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("hold", Text),
+    Column("resumed", Double),
 )
 
 claims = Table(
@@ -256,6 +261,8 @@ check_columns(
         "encoding": OBJECT,
         "offered": OFFERED,
         "owner": OWNER,
+        "hold": HOLD,
+        "priority": integer(LOWEST_PRIORITY, HIGHEST_PRIORITY),
         "hyperparameters": VALUES,
         "layers": LAYERS,
         "stop_reason": REASON,
@@ -269,6 +276,7 @@ check_columns(
         "schema_version": integer(1, MOST),
         "seed": integer(0, 2**63 - 1),
         "created": MOMENT,
+        "resumed": MOMENT,
         "claimed": MOMENT,
         "expires": MOMENT,
         "finished": MOMENT,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +15,37 @@ from tuner.storage import (
     URL,
     BadValueError,
     Counts,
+    Database,
+    Hold,
     Merged,
     OptunaStudy,
     Progress,
+    RunningTrial,
     back_up,
+    cancel_study,
     count_imported,
     delete_study,
     enqueue_trial,
     insert_optuna_study,
     merge_database,
     name_for,
+    no_study,
     open_database,
     parse_url,
+    pause_study,
     raise_budget,
+    read_hold,
     read_optuna_study,
     read_progress,
+    read_running,
+    resume_study,
     shown,
     sqlite_file,
     sqlite_url,
+    study_ids,
+    study_lines,
     study_names,
+    update_study,
 )
 from tuner.storage import (
     restore as restore_file,
@@ -44,11 +57,12 @@ from tuner.workspace.points import check_point
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A study's state after a change; ``headline`` names study, database and data."""
+    """A study's state after a change; ``headline`` names study, database and data, ``hold`` what keeps workers off."""
 
     study: str
     headline: str
     progress: Progress
+    hold: Hold | None = None
 
     @property
     def open_trials(self) -> int:
@@ -56,13 +70,82 @@ class Submitted:
         return max(0, self.progress.budget - self.progress.counts.finished)
 
 
-def submit(request: StudyRequest, trials: int | None) -> Submitted:
-    """Create the study if needed, and raise its budget by ``trials``; nothing is run."""
+def submit(request: StudyRequest, trials: int | None, priority: int | None = None) -> Submitted:
+    """Create the study if needed, raise its budget by ``trials``, and set its priority; nothing is run."""
     study = open_study(request)
     with study.database as database:
+        study_id = study.stored.study_id
+        if priority is not None:
+            update_study(database, study_id, priority=priority)
         if trials is not None:
-            raise_budget(database, study.stored.study_id, trials)
-        return Submitted(study.stored.name, study.headline, read_progress(database, study.stored.study_id))
+            raise_budget(database, study_id, trials)
+        progress, hold = read_progress(database, study_id), read_hold(database, study_id)
+        return Submitted(study.stored.name, study.headline, progress, hold)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueChange:
+    """What became of a study in the queue; ``before``: what held it until then, ``ended``: trials that were ended."""
+
+    study: str
+    before: Hold | None = None
+    ended: int = 0
+
+
+def pause(study: str, storage: str | None) -> tuple[str, list[QueueChange]]:
+    """Let no worker claim trials of a study, or of those that match a pattern; returns the database's name, too."""
+
+    def change(database: Database, name: str, study_id: int) -> QueueChange:
+        pause_study(database, study_id)
+        return QueueChange(name)
+
+    return _change_queue(study, storage, change)
+
+
+def resume(study: str, storage: str | None) -> tuple[str, list[QueueChange]]:
+    """Lift what holds a study, or those that match a pattern."""
+    return _change_queue(
+        study, storage, lambda database, name, study_id: QueueChange(name, resume_study(database, study_id))
+    )
+
+
+def cancel(study: str, storage: str | None) -> tuple[str, list[QueueChange]]:
+    """End the running trials of a study, or of those that match a pattern, and its budget."""
+    return _change_queue(
+        study, storage, lambda database, name, study_id: QueueChange(name, ended=cancel_study(database, study_id))
+    )
+
+
+def _change_queue(
+    study: str, storage: str | None, change: Callable[[Database, str, int], QueueChange]
+) -> tuple[str, list[QueueChange]]:
+    """Change a study, whatever else its row holds.  Raises UsageError if none has this name or matches the pattern."""
+    is_pattern = not is_path(study) and any(sign in study for sign in "*?[")
+    name, url = (study, storage_url(storage)) if is_pattern else _named(study, storage)
+    with open_database(url, create=False) as database:
+        matching = {each: of for each, of in study_ids(database).items() if fnmatchcase(each, name)}
+        if not matching:
+            raise no_study(database, name)
+        return database.name, [change(database, each, study_id) for each, study_id in matching.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The trials that run in a database, and the studies that have budget left and no worker may claim from."""
+
+    storage: str
+    running: Sequence[RunningTrial]
+    held: Mapping[str, Hold]
+    open_trials: int
+
+
+def read_workers(storage: str | None) -> Workers:
+    """Read who runs what, across the studies of a database."""
+    with open_database(storage_url(storage), create=False) as database:
+        lines = [line for line in study_lines(database) if line.finished < line.budget]
+        held = {line.name: line.hold for line in lines if line.hold is not None and line.hold.stops_claims}
+        free = (line.budget - line.finished - line.running for line in lines if line.name not in held)
+        return Workers(database.name, read_running(database), held, sum(max(n, 0) for n in free))
 
 
 def enqueue(request: StudyRequest, values: Mapping[str, Any]) -> tuple[Submitted, int]:

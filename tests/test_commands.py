@@ -1,6 +1,7 @@
 """Commands that are printed can be typed: every name in them is quoted where a shell needs it."""
 
 import ast
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 
 import tuner
 from tuner.cli.app import COMMANDS
-from tuner.commands import STORAGE_FROM_ENVIRONMENT, command_text
+from tuner.commands import STORAGE_FROM_ENVIRONMENT, command_text, study_words
 from tuner.workspace import read_record
 
 TREES = {path: ast.parse(path.read_text("utf-8")) for path in sorted(Path(tuner.__path__[0]).rglob("*.py"))}
@@ -77,6 +78,29 @@ def test_a_shell_reads_each_word_as_it_was_given(name: str) -> None:
 def test_the_storage_of_the_environment_is_left_to_the_shell() -> None:
     """It stands for an address with a password, which nothing prints."""
     assert command_text("report", "digits", "--storage", STORAGE_FROM_ENVIRONMENT).endswith('"$TUNER_STORAGE"')
+
+
+@pytest.mark.parametrize(
+    ("file", "database", "words"),
+    [
+        (None, "studies/tuner.db", ["churn"]),
+        ("studies/churn.toml", "studies/tuner.db", ["churn"]),
+        ("mine/a.toml", "mine/tuner.db", ["mine/a.toml"]),
+        ("mine/a.toml", "studies/tuner.db", ["mine/a.toml", "--storage", "sqlite:///{here}/studies/tuner.db"]),
+        (None, "mine/tuner.db", ["churn", "--storage", "sqlite:///{here}/mine/tuner.db"]),
+        ("../a.toml", "../tuner.db", ["{above}/a.toml"]),
+    ],
+)
+def test_a_study_is_named_so_that_a_command_finds_it(
+    file: str | None, database: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name in the folder of studies, by its file elsewhere; with its database unless it is beside."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    path = None if file is None else Path(os.path.normpath(here / file))
+    named = study_words("churn", f"sqlite:///{os.path.normpath(here / database)}", path)
+    assert named == [word.format(here=here, above=tmp_path) for word in words]
 
 
 def test_an_error_names_a_command_that_works_with_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

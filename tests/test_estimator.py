@@ -122,7 +122,10 @@ def test_a_named_database_keeps_the_trials(workplace: Path) -> None:
     assert [len(each.report_.record.trials) for each in (first, again, more)] == [2, 2, 3]
     named = tuner.Classifier(trials=1, storage=storage, name="iris", random_state=0).fit(X, Y)
     assert len(tuner.load_study("iris", storage=storage).trials()) == len(named.report_.record.trials)
-    with pytest.raises(StorageError, match=r"study 'iris' in .* was made from another study file"):
+    with pytest.raises(
+        StorageError,
+        match=r"another definition or data.* Start a new study with: name='iris-2'",
+    ):
         tuner.Classifier(trials=1, storage=storage, name="iris").fit(X[:100], Y[:100])
 
 
@@ -252,3 +255,19 @@ def test_bits_do_not_depend_on_the_other_rows(fitted: tuple[tuner.Classifier, pd
     assert (classifier.predict_proba(frame.iloc[order]) == together[order]).all()
     assert all((classifier.predict_proba(frame[k : k + 1]) == together[k]).all() for k in (0, 7, 119))
     assert (classifier.predict_proba(pd.concat([frame] * 9))[-120:] == together).all()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.where(np.arange(150) == 3, None, np.array(Y, dtype=object)),
+        np.where(np.arange(150) == 3, np.nan, Y),
+        ["a" if row != 3 else None for row in range(150)],
+        pd.Series(["a" if row != 3 else pd.NA for row in range(150)], dtype="string"),
+    ],
+    ids=["objects", "numbers", "list", "pandas"],
+)
+def test_a_missing_label_is_named_by_its_row(labels: Any) -> None:
+    """In place of what comparing it with other labels would end in."""
+    with pytest.raises(ValueError, match="the label of row 3 is missing; expected a class for every row"):
+        tuner.Classifier(trials=1).fit(X, labels)

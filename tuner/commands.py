@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+from pathlib import Path
 
+from tuner.paths import DATABASE, STUDIES, resolved, shipped_studies
 from tuner.printable import shell_escaped, visible
 
 STORAGE_FROM_ENVIRONMENT = '"$TUNER_STORAGE"'
@@ -14,6 +17,25 @@ def command_text(*words: object) -> str:
     """Return ``tuner`` and these words, quoted for a shell."""
     parts = [str(word) for word in words]
     return " ".join(["tuner", *(part if part == STORAGE_FROM_ENVIRONMENT else _quoted(part) for part in parts)])
+
+
+def study_words(name: str, storage: str, file: Path | None = None) -> list[str]:
+    """Return how a command names a study from the current folder, and ``--storage`` unless it looks there by itself.
+
+    ``storage``: the database's address, with any password masked; ``file``: the study file, if it says this name.
+    """
+    by_name = file is None or resolved(file.parent) in (resolved(STUDIES), resolved(shipped_studies()))
+    study, folder = (name, STUDIES) if by_name or file is None else (_from_here(file), file.parent)
+    database = Path(storage.removeprefix("sqlite:///").split("?")[0])
+    if resolved(database) == resolved(folder / DATABASE):
+        return [study]
+    return [study, "--storage", STORAGE_FROM_ENVIRONMENT if "***" in storage else storage]
+
+
+def _from_here(path: Path) -> str:
+    """Return a path relative to the current folder, if it is below."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith(os.pardir) else relative
 
 
 def _quoted(word: str) -> str:

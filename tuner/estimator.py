@@ -101,6 +101,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         self._check_parameters()
         with _argument_errors():
+            _refuse_missing(y)
             X = self._rows(X, y, reset=True)
             check_classification_targets(y)
             y = column_or_1d(y, warn=True)
@@ -233,6 +234,16 @@ def _argument_errors() -> Iterator[None]:
         yield
     except Exception as error:
         raise ArgumentError(f"Classifier: {message_of(error)}") from error
+
+
+def _refuse_missing(y: Any) -> None:
+    """Raise ArgumentError for a label that is missing, as None, NaN or pandas' NA."""
+    from pandas import isna
+
+    absent = np.flatnonzero(isna(np.asarray(y, dtype=object).ravel()))
+    if len(absent):
+        more = f" (and {len(absent) - 1:,} more)" if len(absent) > 1 else ""
+        raise ArgumentError(f"y: the label of row {absent[0]}{more} is missing; expected a class for every row")
 
 
 def _with_target(X: Any, labels: NDArray[np.str_]) -> tuple[Any, Any, str]:

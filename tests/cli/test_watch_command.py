@@ -30,7 +30,7 @@ def shown(n_trials: int, running: list[RunningTrial], *, large: bool = False) ->
     top = None if best is None else BestTrial(best.number, best.value or 0.0, min(errors), 0.0, "{}")
     progress = Progress(record.count(), len(running), record.budget, top)
     ends = [trial.finished for trial in record.trials if trial.finished is not None]
-    look = StudyLook(record.name, progress, running, errors, ends)
+    look = StudyLook(record.name, record.storage, progress, running, errors, ends)
     Console(file=out, width=100).print(view(look, None if large else build_report(record)))
     return out.getvalue()
 

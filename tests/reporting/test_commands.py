@@ -53,13 +53,11 @@ def test_refining_is_two_commands() -> None:
     """The next definition, and the search of it that begins with the trials of this one; spaces are quoted."""
     storage = "--storage 'sqlite:////data/my studies.db'"
     assert command(SPACES, Verb.REFINE) == (
-        f"tuner refine made --material-gap 0.03 --output studies/made-2.toml {storage}"
+        f"tuner refine made {storage} --material-gap 0.03 --output studies/made-2.toml"
         f" && tuner search studies/made-2.toml --from made {storage}"
     )
     named = dataclasses.replace(SPACES, name="my study")
-    assert "tuner refine 'my study' --material-gap 0.03 --output 'studies/my study-2.toml'" in command(
-        named, Verb.REFINE
-    )
+    assert "--material-gap 0.03 --output 'studies/my study-2.toml'" in command(named, Verb.REFINE)
     assert "tuner search 'studies/my study-2.toml' --from 'my study'" in command(named, Verb.REFINE)
 
 

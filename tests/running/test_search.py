@@ -223,9 +223,24 @@ def test_another_definition_is_refused(edit: Edit, old: str, new: str, change: s
         search()
     assert change in str(refused.value)
     assert "tuner search small --name small-2 --from small" in str(refused.value)
-    assert "--allow-changed" in str(refused.value)
+    assert "(or continue with --allow-changed)" in str(refused.value)
     assert "\n" not in str(refused.value)
     assert fingerprint(database) == before
+
+
+def test_commands_name_a_study_file_elsewhere_as_it_was_typed(edit: Edit) -> None:
+    """A refusal and a report name the file; a study that it was renamed to is named by its database."""
+    mine = edit().parent.rename("mine") / "small.toml"
+    search("mine/small.toml")
+    assert read_record("mine/small.toml").words == ["mine/small.toml"]
+    run_search(opened("mine/small.toml", name="again"), SearchRequest(trials=1))
+    assert read_record("again", "sqlite:///mine/tuner.db").words[::2] == [
+        "again",
+        f"sqlite:///{mine.parent.absolute()}/tuner.db",
+    ]
+    mine.write_text(mine.read_text("utf-8").replace("hidden = [4]", "hidden = [5]"), "utf-8")
+    with pytest.raises(StorageError, match=r"with: tuner search mine/small\.toml --name small-2 --from small \("):
+        search("mine/small.toml")
 
 
 def test_other_data_is_refused(edit: Edit) -> None:

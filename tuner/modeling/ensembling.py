@@ -57,7 +57,7 @@ def fit_ensemble(record: StudyRecord, dataset: Dataset, settings: TrialSettings,
     if len(best) < 2:
         raise UsageError(
             f"study {record.name!r}: an ensemble needs at least 2 complete trials, got {len(best)}. Run: "
-            f"{command_text('search', record.name)}"
+            f"{command_text('search', *record.words)}"
         )
     fitting = MOST_BYTES // (4 * len(dataset.dev_rows) * dataset.n_classes)
     with threadpool_limits(limits=1):

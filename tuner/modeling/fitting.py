@@ -71,7 +71,7 @@ def chosen_trial(record: StudyRecord, number: int | None) -> TrialRecord:
     """The trial of this number, or the best.  Raises UsageError where it left no network."""
     if number is None:
         if record.best is None:
-            search = command_text("search", record.name)
+            search = command_text("search", *record.words)
             raise UsageError(f"study {record.name!r} has no complete trial. Run: {search}")
         return record.best
     trial = next((trial for trial in record.trials if trial.number == number), None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tuner.analysis import Action, Diagnosis, Verb
-from tuner.commands import STORAGE_FROM_ENVIRONMENT, command_text
-from tuner.paths import DATABASE, STUDIES, defined_studies, resolved
+from tuner.commands import command_text, study_words
+from tuner.paths import STUDIES, defined_studies
 from tuner.storage import StudyRecord
 from tuner.study import StudyDefinition, next_name
 
@@ -20,23 +20,23 @@ def command_of(action: Action, record: StudyRecord, definition: StudyDefinition,
     """
     if action.verb is None or not record.storage or definition.data.source is None:
         return ""
-    storage = storage_options(record)
     if action.verb is Verb.REFINE:
         following = next_definition(record)
-        how = [*_judged_options(definition, judged), "--output", following, *storage]
-        return f"{command_text('refine', record.name, *how)} && {search_next_command(record, following)}"
+        how = [*_judged_options(definition, judged), "--output", following]
+        return f"{command_text('refine', *record.words, *how)} && {search_next_command(record, following)}"
     options = [word for name, given in action.options.items() for word in (f"--{name}", str(given))]
-    return command_text(action.verb, record.name, *options, *storage)
+    return command_text(action.verb, *record.words, *options)
 
 
 def report_command(record: StudyRecord, *options: str) -> str:
     """Return the command that writes a study's page, from the current folder."""
-    return command_text("report", record.name, *storage_options(record), *options)
+    return command_text("report", *record.words, *options)
 
 
 def search_next_command(record: StudyRecord, definition: Path) -> str:
     """Return the command that searches the next definition, beginning with the study's trials."""
-    return command_text("search", definition, "--from", record.name, *storage_options(record))
+    _, *storage = study_words(record.name, record.storage)
+    return command_text("search", definition, "--from", record.name, *storage)
 
 
 def again_commands(record: StudyRecord) -> str:
@@ -64,10 +64,3 @@ def judged_by(definition: StudyDefinition, judged: Diagnosis) -> dict[str, float
 
 def _judged_options(definition: StudyDefinition, judged: Diagnosis) -> list[str]:
     return [word for name, value in judged_by(definition, judged).items() for word in (f"--{name}", f"{value:.6g}")]
-
-
-def storage_options(record: StudyRecord) -> list[str]:
-    """Return ``--storage URL`` if the study is not in the current folder's database."""
-    if resolved(Path(record.storage.removeprefix("sqlite:///").split("?")[0])) == resolved(STUDIES / DATABASE):
-        return []
-    return ["--storage", STORAGE_FROM_ENVIRONMENT if "***" in record.storage else record.storage]

@@ -142,7 +142,7 @@ def _kept(record: StudyRecord, findings: Findings) -> str:
     return (
         f"Trial {kept.number} repeats the best trial of study {begun.study}. Allowing for the choice among "
         f"{count(len(findings.judged), 'trial')}, trial {best.number} is not better, so that "
-        f"{command_text('train', record.name)} uses trial {kept.number}."
+        f"{command_text('train', *record.words)} uses trial {kept.number}."
     )
 
 

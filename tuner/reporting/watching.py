@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuner.commands import command_text
+from tuner.commands import command_text, study_words
 from tuner.formatting import count, moment, percent
 from tuner.reporting.report import Report
 from tuner.storage import RunningTrial, StudyLook
@@ -38,7 +38,9 @@ def view(look: StudyLook, report: Report | None) -> RenderableType:
     if look.running:
         parts += ["", _workers(look.running)]
     if report is None:
-        return Group(*parts, "", Paragraph(f"verdict: {command_text('report', look.name)}", "bold"))
+        return Group(
+            *parts, "", Paragraph(f"verdict: {command_text('report', *study_words(look.name, look.storage))}", "bold")
+        )
     if report.best is not None:
         parts += ["", gap_table(report, level_only=True)]
     return Group(*parts, "", Paragraph(report.sentences[0], "bold"))

@@ -103,6 +103,7 @@ class StudyLook:
     """
 
     name: str
+    storage: str
     progress: Progress
     running: Sequence[RunningTrial]
     errors: Sequence[float]

@@ -7,6 +7,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from optuna.trial import TrialState as OptunaState
 from sqlalchemy.engine import Connection
 
+from tuner.commands import study_words
 from tuner.dev_layout import N_DEV_FOLDS, DevLayout
 from tuner.outcomes import StopReason, TrialState
 from tuner.scales import SCALES
@@ -154,7 +156,7 @@ class StudyRecord(StoredStudy):
     stretches of them, with several seeds each network holds them all. ``beside``: the names of all studies of the
     database. ``earlier``: the judged trials of the study that this one began with, and of those before it, where they
     were judged on the same dev rows. ``unrecorded``: how many trials another program added, which are not among the
-    ``trials``.
+    ``trials``. ``file``: the study file, if it says the study's name.
     """
 
     storage: str
@@ -169,8 +171,14 @@ class StudyRecord(StoredStudy):
     trials: list[TrialRecord]
     dev_weights: np.ndarray | None = None
     unrecorded: int = 0
+    file: Path | None = None
     beside: tuple[str, ...] = ()
     earlier: tuple[TrialRecord, ...] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """How a command names the study from the current folder."""
+        return study_words(self.name, self.storage, self.file)
 
     def dev_layout(self, trial: TrialRecord) -> DevLayout:
         """How a trial's networks share the dev rows."""

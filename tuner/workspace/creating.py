@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.commands import command_text
+from tuner.commands import command_text, study_words
 from tuner.data import Dataset, check_data_quality, read_differently
 from tuner.errors import NoDatabaseError, StorageError, UsageError
 from tuner.formatting import headline
@@ -27,6 +27,7 @@ from tuner.storage import (
     ensure_study,
     find_study,
     is_imported,
+    mask,
     no_study,
     read_dev_set,
     read_encoding,
@@ -117,7 +118,7 @@ def prepare(
         write_definition()
     stored, is_new = ensure_study(database, new) if existing is None else (existing, False)
     if not is_new:
-        stored = _continue(database, stored, new, allow_changed=allow_changed)
+        stored = _continue(located, stored, new, allow_changed=allow_changed)
     if existing is not None:
         write_definition()
     located.keep_open()
@@ -185,7 +186,7 @@ def _look_first(
     if existing is None:
         return None, *(offers_from(database, from_study, definition, identity) if from_study else (None, []))
     if not allow_changed:
-        refuse_changed(database, existing, identity)
+        _refuse_changed(located, existing, identity)
     if from_study is not None and from_study != _begun_with(existing):
         _require_there(database, from_study)  # an unknown name is an error, although it has no effect
     return existing, None, []
@@ -201,14 +202,15 @@ def _begun_with(stored: StoredStudy) -> str | None:
     return None if stored.facts.begun is None else stored.facts.begun.study
 
 
-def _continue(database: Database, stored: StoredStudy, new: NewStudy, *, allow_changed: bool) -> StoredStudy:
+def _continue(located: Located, stored: StoredStudy, new: NewStudy, *, allow_changed: bool) -> StoredStudy:
     """Update what may change: the definition's text, its budget, [diagnosis]."""
+    database = located.database()
     changed: dict[str, Any] = {}
     if not allow_changed:
-        refuse_changed(database, stored, new.identity)
+        _refuse_changed(located, stored, new.identity)
         refuse_read_differently(stored.name, read_encoding(database, stored.study_id), new.encoding)
     elif identity_changes(stored.identity, new.identity):
-        _refuse_other_dev_set(database, stored, new)
+        _refuse_other_dev_set(located, stored, new)
         changed = {"identity": new.identity, "fingerprint": new.fingerprint, "data_path": new.data_path}
     if allow_changed:
         update_study(database, stored.study_id, encoding=new.encoding)
@@ -223,15 +225,16 @@ def _continue(database: Database, stored: StoredStudy, new: NewStudy, *, allow_c
     return replace(stored, **changed)
 
 
-def _refuse_other_dev_set(database: Database, stored: StoredStudy, new: NewStudy) -> None:
+def _refuse_other_dev_set(located: Located, stored: StoredStudy, new: NewStudy) -> None:
     """Trials are compared example by example, which needs the same dev examples throughout."""
+    database = located.database()
     rows, classes, weights = read_dev_set(database, stored.study_id)
     same = np.array_equal(rows, new.dev_rows) and np.array_equal(classes, new.dev_classes)
     if not same or not _same_weights(weights, new.dev_weights):
         raise StorageError(
             f"study {stored.name!r} in {database.name} was evaluated on other dev examples ({len(rows):,} rows, now "
-            f"{len(new.dev_rows):,}), which --allow-changed cannot mix. Start a new study with --name "
-            f"{_free_name(database, stored)}"
+            f"{len(new.dev_rows):,}), whose trials cannot be compared. Start a new study: "
+            f"{_new_study_command(located, stored)}"
         )
 
 
@@ -239,15 +242,15 @@ def _same_weights(before: np.ndarray | None, now: np.ndarray | None) -> bool:
     return before is now if before is None or now is None else np.array_equal(before, now)
 
 
-def refuse_changed(database: Database, stored: StoredStudy, identity: dict[str, Any]) -> None:
+def _refuse_changed(located: Located, stored: StoredStudy, identity: dict[str, Any]) -> None:
     """Raise StorageError if the definition or data changed, naming the changes and what to do."""
     changes = identity_changes(stored.identity, identity)
     if changes:
-        new_name = _free_name(database, stored)
+        what = "definition or data" if located.is_in_memory else "study file"
+        going_on = "allow_changed=True" if located.is_in_memory else "--allow-changed"
         raise StorageError(
-            f"study {stored.name!r} in {database.name} was made from another study file: {'; '.join(changes)}. "
-            f"Start a new study with: {command_text('search', stored.name, '--name', new_name, '--from', stored.name)} "
-            "(or continue with --allow-changed)"
+            f"study {stored.name!r} in {located.database().name} was made from another {what}: {'; '.join(changes)}. "
+            f"Start a new study with: {_new_study_command(located, stored)} (or continue with {going_on})"
         )
 
 
@@ -260,11 +263,15 @@ def refuse_read_differently(name: str, before: dict[str, Any], now: dict[str, An
         )
 
 
-def _free_name(database: Database, stored: StoredStudy) -> str:
-    """The next name that no study of the database and no definition here has."""
+def _new_study_command(located: Located, stored: StoredStudy) -> str:
+    """What searches the changed definition as a study whose name no other one has, beginning with the stored trials."""
     from tuner.study import next_name
 
-    return next_name(stored.name, {*study_names(database), *defined_studies()})
+    name = next_name(stored.name, {*study_names(located.database()), *defined_studies()})
+    if located.is_in_memory:
+        return f"name={name!r}, from_study={stored.name!r}"
+    words = study_words(located.name, mask(located.url), located.file)
+    return command_text("search", *words, "--name", name, "--from", stored.name)
 
 
 def facts_of(dataset: Dataset, source: Source) -> StudyFacts:

@@ -78,6 +78,11 @@ class Located:
     _database: Database | None = None
 
     @property
+    def is_in_memory(self) -> bool:
+        """Whether the rows have no file."""
+        return self.source is not None and self.source.definition.data.source is None
+
+    @property
     def absolute_file(self) -> Path | None:
         """The definition's file, wherever the current folder will be."""
         return None if self.file is None else self.file.absolute()
@@ -137,8 +142,10 @@ def locate(
 def locate_again(place: StudyPlace) -> Iterator[Located]:
     """Find a searched study again, with what its definition file says now."""
     file = place.file if place.file is not None and place.file.is_file() else None
-    source = None if file is None else renamed(read_source(file), place.name)
-    located = Located(place.name, source, parse_url(place.storage), file)
+    own = None if file is None else read_source(file)
+    source = None if own is None else renamed(own, place.name)
+    says_name = own is not None and own.definition.name == place.name
+    located = Located(place.name, source, parse_url(place.storage), file if says_name else None)
     try:
         yield located
     finally:

@@ -227,7 +227,8 @@ def _earlier_trials(database: Database, record: StudyRecord) -> tuple[TrialRecor
 
 
 def _read_record(located: Located, study: str) -> StudyRecord:
-    record = compared(read_checked(searched_database(located, study), located.name), located.source)
+    record = read_checked(searched_database(located, study), located.name)
+    record = replace(compared(record, located.source), file=located.absolute_file)
     if located.source is None or record.changes_since_search:
         return record
     return replace(record, definition=located.source.text)
@@ -243,10 +244,8 @@ def compared(stored: AnyStudy, source: Source | None) -> AnyStudy:
 
 def read_prepared(study: PreparedStudy) -> StudyRecord:
     """Read a study that was just searched."""
-    try:
-        return read_checked(study.database, study.stored.name)
-    finally:
-        study.database.close()
+    study.database.close()
+    return read_again(study.place)
 
 
 def read_to_refine(study: str, storage: str | None, allowed: Collection[str]) -> StudyRecord:

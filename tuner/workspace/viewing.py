@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tuner.storage import StudyLook, StudyRecord, read_errors, read_hold, read_last_ends, read_progress, read_running
+from tuner.storage import (
+    StudyLook,
+    StudyRecord,
+    mask,
+    read_errors,
+    read_hold,
+    read_last_ends,
+    read_progress,
+    read_running,
+)
 from tuner.workspace.opening import open_to_read, read_checked
 
 MOST_WHOLE = 2000
@@ -27,7 +36,8 @@ class StudyView:
         self._errors += new
         running, ends = read_running(database, study_id), read_last_ends(database, study_id)
         hold = read_hold(database, study_id)
-        return StudyLook(self._stored.name, progress, running, tuple(self._errors), ends, hold), record
+        storage = mask(database.url)
+        return StudyLook(self._stored.name, storage, progress, running, tuple(self._errors), ends, hold), record
 
     def close(self) -> None:
         """Close the database."""

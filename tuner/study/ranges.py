@@ -81,7 +81,11 @@ def range_maker(kind: str) -> MakeRange | MakeChoice:
             problem = error.errors()[0]
             why = problem["msg"].removeprefix("Value error, ")
             if problem["type"] != "value_error":
-                expected = "two numbers" if SCALES[kind].is_numeric else "numbers, booleans, or texts like '64-32'"
+                expected = (
+                    "two numbers"
+                    if SCALES[kind].is_numeric
+                    else "numbers, booleans, or texts like '64-32', each an argument"
+                )
                 why = f"expected {expected}, got {shown(problem['input'])}"
             name = f"tuner.{kind}({', '.join(map(repr, bounds))})"
             raise ArgumentError(f"{name}: {why.removeprefix(f'{kind}: ')}") from None

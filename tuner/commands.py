@@ -24,18 +24,20 @@ def study_words(name: str, storage: str, file: Path | None = None) -> list[str]:
 
     ``storage``: the database's address, with any password masked; ``file``: the study file, if it says this name.
     """
-    by_name = file is None or resolved(file.parent) in (resolved(STUDIES), resolved(shipped_studies()))
-    study, folder = (name, STUDIES) if by_name or file is None else (_from_here(file), file.parent)
+    folder = study_folder(file)
+    study = name if file is None or folder == STUDIES else str(folder / file.name)
     database = Path(storage.removeprefix("sqlite:///").split("?")[0])
     if resolved(database) == resolved(folder / DATABASE):
         return [study]
     return [study, "--storage", STORAGE_FROM_ENVIRONMENT if "***" in storage else storage]
 
 
-def _from_here(path: Path) -> str:
-    """Return a path relative to the current folder, if it is below."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith(os.pardir) else relative
+def study_folder(file: Path | None) -> Path:
+    """Return where a study file lies, relative to the current folder if it is below; else where names are looked up."""
+    if file is None or resolved(file.parent) in (resolved(STUDIES), resolved(shipped_studies())):
+        return STUDIES
+    relative = os.path.relpath(file.parent)
+    return file.parent if relative.startswith(os.pardir) else Path(relative)
 
 
 def _quoted(word: str) -> str:

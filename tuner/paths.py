@@ -36,6 +36,6 @@ def shipped_studies() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parents[1] / "studies"
 
 
-def defined_studies() -> list[str]:
-    """Return the names of the definitions in the current folder's ``studies/``."""
-    return sorted(path.stem for path in STUDIES.glob("*.toml"))
+def defined_studies(folder: Path = STUDIES) -> list[str]:
+    """Return the names of the definitions in a folder."""
+    return sorted(path.stem for path in folder.glob("*.toml"))

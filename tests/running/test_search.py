@@ -15,6 +15,7 @@ from tests.conftest import SMALL_STUDY
 from tests.running.conftest import ENDLESS, Edit, fingerprint, finished, opened, rows, search, states
 from tests.running.test_sampling import Trials
 from tuner.errors import SearchError, StorageError, UsageError
+from tuner.reporting.commands import next_definition, search_next_command
 from tuner.running import SearchRequest, run_search, worker
 from tuner.running.sampling import draw
 from tuner.storage import Database, Outcome, merge_database, open_database, sqlite_url
@@ -232,7 +233,10 @@ def test_commands_name_a_study_file_elsewhere_as_it_was_typed(edit: Edit) -> Non
     """A refusal and a report name the file; a study that it was renamed to is named by its database."""
     mine = edit().parent.rename("mine") / "small.toml"
     search("mine/small.toml")
-    assert read_record("mine/small.toml").words == ["mine/small.toml"]
+    record = read_record("mine/small.toml")
+    assert record.words == ["mine/small.toml"]
+    assert next_definition(record) == Path("mine/small-2.toml")
+    assert search_next_command(record, Path("mine/small-2.toml")) == "tuner search mine/small-2.toml --from small"
     run_search(opened("mine/small.toml", name="again"), SearchRequest(trials=1))
     assert read_record("again", "sqlite:///mine/tuner.db").words[::2] == [
         "again",

@@ -275,7 +275,9 @@ def test_every_range_has_its_function() -> None:
     with pytest.raises(ArgumentError, match=r"tuner.log_uniform\(0, 1\): expected low > 0"):
         tuner.log_uniform(0, 1)
     layers: Any = [8, 4]
-    with pytest.raises(ArgumentError, match=r"expected numbers, booleans, or texts like '64-32', each an argument, got \[8, 4\]"):
+    with pytest.raises(
+        ArgumentError, match=r"expected numbers, booleans, or texts like '64-32', each an argument, got \[8, 4\]"
+    ):
         tuner.choice(layers, "8")
     with pytest.raises(DefinitionError, match=r"space\.alpha: expected a number > 0, got 'x'"):
         tuner.Definition(space={"alpha": "x"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tuner.analysis import Action, Diagnosis, Verb
-from tuner.commands import command_text, study_words
-from tuner.paths import STUDIES, defined_studies
+from tuner.commands import command_text, study_folder, study_words
+from tuner.paths import defined_studies
 from tuner.storage import StudyRecord
 from tuner.study import StudyDefinition, next_name
 
@@ -35,7 +35,7 @@ def report_command(record: StudyRecord, *options: str) -> str:
 
 def search_next_command(record: StudyRecord, definition: Path) -> str:
     """Return the command that searches the next definition, beginning with the study's trials."""
-    _, *storage = study_words(record.name, record.storage)
+    _, *storage = study_words(definition.stem, record.storage, definition)
     return command_text("search", definition, "--from", record.name, *storage)
 
 
@@ -47,8 +47,9 @@ def again_commands(record: StudyRecord) -> str:
 
 
 def next_definition(record: StudyRecord) -> Path:
-    """Return the file of the next definition, whose name is not taken here or in the study's database."""
-    return STUDIES / f"{next_name(record.name, {*defined_studies(), *record.beside})}.toml"
+    """Return the file of the next definition, beside the study's; its name is not taken there or in the database."""
+    folder = study_folder(record.file)
+    return folder / f"{next_name(record.name, {*defined_studies(folder), *record.beside})}.toml"
 
 
 def judged_by(definition: StudyDefinition, judged: Diagnosis) -> dict[str, float]:

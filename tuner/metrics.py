@@ -3,12 +3,15 @@
 Definitions, early stopping, trials and reports read the table `METRICS`.  To add a metric, write an entry, and a
 class if its value is not a mean of the rows' losses.  Rows may have weights: then a row's loss is multiplied by its
 weight, relative to the mean weight, so that the mean of the losses is Σ weight·loss / Σ weight.
+
+A metric that weights the classes makes weights of them, too (``row_weights``): the balanced error is the error of rows
+that weigh so much that all classes weigh the same.  With these weights every error of a study is of its metric.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +20,8 @@ import numpy.typing as npt
 from tuner.dev_layout import DevLayout
 
 Array = npt.NDArray[Any]
+LEAST_OF_CLASS = 1e-6
+"""Of the heaviest class, so that it shows which rows of a class without weight are wrong."""
 
 
 def relative(weights: Array) -> Array:
@@ -73,6 +78,10 @@ class Metric:
     from_labels: bool = True
     less_noisy: str | None = None
 
+    def __reduce__(self) -> Any:
+        """Pickle the name: functions of an entry may be defined in place."""
+        return _named, (self.name, self.class_weights is None)
+
     @property
     def counts_wrong(self) -> bool:
         """Whether a row's loss is 1 if it is wrong and 0 otherwise."""
@@ -86,8 +95,30 @@ class Metric:
     def is_shown_by(self, recorded: Metric) -> bool:
         """Whether sums of another metric's weighted losses over parts of the rows show this metric there."""
         if self.class_weights is not None:
-            return self is recorded
+            return self == recorded
         return self.losses is recorded.losses and self.is_mean_of_losses and recorded.class_weights is None
+
+    def on_rows_of(self, counted_by: Metric) -> Metric:
+        """Return the same metric of rows that have the class weights of ``counted_by``: their mean, if it has these."""
+        return replace(self, class_weights=None) if self == counted_by and self.class_weights is not None else self
+
+    def row_weights(self, y: Array, weights: Array | None = None) -> Array | None:
+        """Return what each row counts for in this metric, (n,), multiples of their mean; None if all count alike.
+
+        ``y``: (n,) class indices, ``weights``: (n,) the rows' own, if they have any.
+        """
+        if not len(y):
+            return weights
+        own = None if weights is None else relative(weights)
+        if self.class_weights is None:
+            return own
+        of_classes, sizes = self.class_weights(np.bincount(y)), np.bincount(y, weights=own)
+        in_class = np.maximum(of_classes, LEAST_OF_CLASS * of_classes.max())[y] / sizes[y]
+        return relative(in_class if own is None else in_class * own)
+
+    def strata(self, y: Array) -> Array | None:
+        """Return the classes (n,) if each one's share of the weight is fixed; None if the rows decide."""
+        return None if self.class_weights is None else y
 
     def row_losses(self, measured: Measured, weights: Array | None = None) -> Array:
         """Return one network's losses (n,), times the rows' relative weights (n,)."""
@@ -161,3 +192,9 @@ BALANCED_ERROR = Metric(
 COST = Cost(name="cost", label="cost", worst=1e6, from_labels=False)
 
 METRICS = {metric.name: metric for metric in (ERROR, BALANCED_ERROR, COST)}
+
+
+def _named(name: str, is_mean: bool) -> Metric:
+    """Return an entry of the table, or what it is on rows with its class weights."""
+    metric = METRICS[name]
+    return metric.on_rows_of(metric) if is_mean else metric

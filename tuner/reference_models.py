@@ -1,6 +1,7 @@
 """Reference models: the dev errors of the majority class, logistic regression, nearest neighbors, gradient boosting.
 
-A tuned network should beat these clearly; they are computed once per study.
+A tuned network should beat these clearly; they are computed once per study.  Rows weigh in their training what they
+weigh in the errors: where these are balanced errors, all classes weigh the same.
 """
 
 from __future__ import annotations
@@ -107,7 +108,10 @@ def _thinned(dataset: Dataset, rows: int, definition: StudyDefinition) -> Datase
 
 
 def majority(dataset: Dataset) -> float:
-    """Always predict the majority class of the training rows, by their weights (with folds: of each fold)."""
+    """Always predict the majority class of the training rows, by their weights (with folds: of each fold).
+
+    Where all classes weigh the same, it is the largest.
+    """
     wrong = []
     for part in dataset.parts:
         most_frequent = np.bincount(part.train.y, part.train.weights, minlength=dataset.n_classes).argmax()
@@ -132,6 +136,8 @@ def logistic_regression(
     dataset = _thinned(dataset, max(int(MOST_PRODUCTS / of_a_row / epochs), FEWEST_ROWS), definition)
     stopping = replace(SHORT, max_epochs=epochs)
     settings = replace(trial_settings(definition), metric="error", seeds=1, rungs=(), stopping=stopping)
+    if dataset.dev_strata is not None and settings.class_weight is None:
+        settings = replace(settings, class_weight="balanced")
     m = len(dataset.parts[0].train)
     folds = draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed)
     batch = int(2 ** np.clip(np.round(np.log2(max(m / 64, 1))), 5, 9))
@@ -221,7 +227,8 @@ def _error_of(
             m = len(part.train)
             rows = np.arange(m) if share >= 1 else rng.permutation(m)[: max(int(share * m), 1)]
             train = part.train.chosen(rows)
-            weighed = {} if train.weights is None or not weighs else {"sample_weight": train.weights}
+            in_errors = train.error_weights if weighs else None
+            weighed = {} if in_errors is None else {"sample_weight": in_errors}
             fitted = model().fit(train.X, train.y, **weighed)
             for start in range(0, len(part.dev), ROWS_AT_ONCE):
                 dev = part.dev.chosen(slice(start, start + ROWS_AT_ONCE))

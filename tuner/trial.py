@@ -154,12 +154,16 @@ def dev_layout(dataset: Dataset, seeds: int) -> DevLayout:
 
 
 def _examples(dataset: Dataset, settings: TrialSettings) -> tuple[list[Examples], list[Examples]]:
-    """The examples of each part; those of dev weigh in their cost as those of the training set do."""
+    """The examples of each part; those of dev weigh in their cost as those of the training set do.
+
+    In errors, the dev rows of folds count for what they count for among all dev rows.
+    """
     trains, devs = [], []
-    for part in dataset.parts:
+    in_errors = dev_layout(dataset, 1).split_weights(dataset.dev_weights)
+    for part, of_dev in zip(dataset.parts, in_errors, strict=True):
         of_classes = class_weights(settings.class_weight, part.train.y, dataset.class_names)
         trains.append(weighted_examples(part.train, of_classes))
-        devs.append(weighted_examples(part.dev, of_classes))
+        devs.append(replace(weighted_examples(part.dev, of_classes), error_weights=of_dev))
     return trains, devs
 
 
@@ -183,12 +187,12 @@ def weighted_examples(table: Table, of_classes: np.ndarray | None) -> Examples:
     in_cost = table.weights
     if of_classes is not None:
         in_cost = of_classes[table.y] * (1 if table.weights is None else relative(table.weights))
-    return Examples(table.inputs, table.y, in_cost, table.weights)
+    return Examples(table.inputs, table.y, in_cost, table.error_weights)
 
 
 def wrong_rows_of(table: Table, wrong: np.ndarray) -> float:
     """How many rows of a table are wrong, from which are (n,): the sum of their relative weights."""
-    return min(wrong_rows(wrong, None if table.weights is None else relative(table.weights)), len(table))
+    return min(wrong_rows(wrong, table.error_weights), len(table))
 
 
 def wrong_rows(wrong: np.ndarray, weights: np.ndarray | None) -> float:
@@ -198,7 +202,7 @@ def wrong_rows(wrong: np.ndarray, weights: np.ndarray | None) -> float:
 
 def rows_of_error(table: Table, error: float) -> float:
     """How many rows of a table an error stands for: an integer, unless rows have weights."""
-    return round(error * len(table)) if table.weights is None else error * len(table)
+    return round(error * len(table)) if table.error_weights is None else error * len(table)
 
 
 @dataclass

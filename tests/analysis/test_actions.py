@@ -36,6 +36,7 @@ from tuner.analysis import (
 )
 from tuner.analysis.hyperparameter_states import good_region
 from tuner.analysis.next_ranges import fall, narrowed
+from tuner.metrics import BALANCED_ERROR
 
 LAMBDA = HyperparameterState(
     name="lambda", kind="log_uniform", bounds=(1e-3, 10.0), best=1.0, position=0.75, near_low=0, near_high=0, strength=1
@@ -228,7 +229,7 @@ def test_a_network_no_better_than_the_majority_class_is_told_so() -> None:
     assert "Its error on class 'yes' is 84.0%" in found.why
     assert '"balanced_error" as metric in [search] and monitor in [training]' in found.why
     assert "balanced" not in action(case(churn, classes=classes[:1]), "beat_majority").why
-    assert "beat_majority" not in names(case(churn, metric="balanced_error"))
+    assert "beat_majority" not in names(case(churn, metric=BALANCED_ERROR))
     assert "beat_majority" not in names(case(churn, dev_error=0.09, dev_examples=10_000))
 
 

@@ -81,6 +81,25 @@ def test_a_weighted_error_is_covered(sigma: float, harder: float) -> None:
     assert covered >= 0.93 * 500
 
 
+@pytest.mark.parametrize("rare", [0.02, 0.5, 0.9])
+@pytest.mark.parametrize("own", [False, True])
+def test_a_balanced_error_is_covered(rare: float, own: bool) -> None:
+    """With 20 rows of a rare class and 380 others, and where rows have weights of their own; not by much wider ends."""
+    rng, y = np.random.default_rng(2), np.repeat([0, 1], [20, 380])
+    truth, covered, effective = (rare + 0.02) / 2, 0, []
+    for _ in range(400):
+        wrong = rng.random(400) < np.where(y == 0, rare, 0.02)
+        weights = BALANCED_ERROR.row_weights(y, rng.choice([1.0, 3.0], 400) if own else None)
+        assert weights is not None
+        effective.append(effective_weighted(wrong * weights, weights, y))
+        found = ErrorEstimate.measured(float(wrong @ weights), 400, effective[-1])
+        covered += found.low <= truth <= found.high
+    assert covered >= 0.92 * 400
+    if not own:
+        exact = truth * (1 - truth) / ((rare * (1 - rare) / 20 + 0.02 * 0.98 / 380) / 4)
+        assert np.mean(effective) > 0.6 * min(exact, 200)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_where_all_or_none_are_wrong_nothing_shows(seed: int) -> None:
     """Every row of a class may be wrong: then it counts by its weights alone, however their mean is rounded."""

@@ -10,6 +10,7 @@ from tests.data.conftest import Load, Write, people
 from tuner.data import DataSettings, dataset_from, fit_on_all, read_parts, rows_in_memory
 from tuner.data.encoding import Encoding
 from tuner.errors import ArgumentError, DataError
+from tuner.metrics import BALANCED_ERROR
 
 
 def weighed(n: int = 0) -> pd.DataFrame:
@@ -34,6 +35,26 @@ def test_weights_stay_with_their_rows(write: Write, load: Load) -> None:
     assert dataset.dev_weights is not None
     assert dataset.dev_weights.mean() == pytest.approx(1)
     assert any("rows are weighted by 'weight': the" in notice for notice in dataset.notices)
+
+
+@pytest.mark.parametrize("weight", [None, "weight"])
+def test_a_metric_of_classes_weighs_them_in_every_error(write: Write, load: Load, weight: str | None) -> None:
+    """In each set and fold by its own rows, among all dev rows together; rows weigh in training what they did."""
+    write("a.csv", weighed())
+    plain = load("a.csv", weight=weight, folds=3)
+    dataset = plain.counting(BALANCED_ERROR)
+    encodings = [Encoding.from_json(dataset.encodings[0])]
+    tables = [part.train for part in dataset.parts] + [fit_on_all(dataset)[0]]
+    tables.append(read_parts(dataset, ["test"], encodings)[0]["test"])
+    for table in tables:
+        assert table.error_weights is not None
+        assert np.bincount(table.y, table.error_weights) == pytest.approx(len(table) / 2)
+        assert (table.weights is None) == (weight is None)
+    assert dataset.dev_weights is not None
+    assert np.bincount(dataset.dev_y, dataset.dev_weights) == pytest.approx(len(dataset.dev_y) / 2)
+    assert dataset.dev_strata is not None
+    assert plain.dev_strata is None
+    assert (plain.dev_weights is None) == (weight is None)
 
 
 def test_rows_of_weight_0_are_as_if_they_were_not_there(write: Write, load: Load) -> None:

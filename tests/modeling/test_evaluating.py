@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import balanced_accuracy_score
 
 import tuner
 from tests.modeling.conftest import mixed_rows
@@ -32,6 +33,38 @@ def test_the_errors_of_a_repeated_trial_are_the_recorded_ones(place: Path) -> No
     assert opened.error.n == len(dataset.test_rows)
     assert opened.confusion.sum() == len(dataset.test_rows)
     assert sum(one.estimate.n or 0 for one in opened.classes) == len(dataset.test_rows)
+
+
+@pytest.mark.parametrize("data", ["", "folds = 3\n", 'weight = "length"\n'])
+def test_every_error_of_a_search_for_the_balanced_error_is_one(place: Path, data: str) -> None:
+    """The study's and the model's, of each set, as scikit-learn has them on the same predictions; then it goes on."""
+    text = Path("studies/mixed.toml").read_text(encoding="utf-8").replace('"mixed"', '"balanced"')
+    text = text.replace("[data]\n", f"[data]\n{data}").replace("[search]\n", '[search]\nmetric = "balanced_error"\n')
+    Path("studies/balanced.toml").write_text(text, encoding="utf-8")
+    study = tuner.search("balanced", references="none")
+    errors, model = study.report().diagnosis.errors, study.train()
+    dataset = load_study_data(StudyRequest("balanced"))[1]
+    judged = {one.name: one for one in evaluate(model, dataset, test=True)}
+    assert errors["dev"] is not None
+    assert judged["dev"].error.interval() == pytest.approx(errors["dev"].interval(), abs=1e-6)
+    tables = {"dev": [part.dev for part in dataset.parts], "train": [part.train for part in dataset.parts]}
+    for name, parts in tables.items():
+        said = [model.average([k], [part.inputs]).classes for k, part in enumerate(parts)]
+        y, own = (
+            np.concatenate([part.y for part in parts]),
+            [part.weights for part in parts if part.weights is not None],
+        )
+        found = errors[name]
+        assert found is not None
+        if name == "dev" or len(parts) == 1:
+            truth = balanced_accuracy_score(y, np.concatenate(said), sample_weight=np.concatenate(own) if own else None)
+            assert found.value == pytest.approx(1 - truth, abs=1e-9)
+    assert judged["test"].rows_wrong == judged["test"].wrong / len(dataset.test_rows)
+    assert (judged["test"].counts["n_effective"] or 0) > 0
+    again = tuner.search("balanced", trials=1, references="none")
+    assert len(again.trials()) == 5
+    assert model.repetition is not None
+    assert model.repetition.is_exact
 
 
 def test_a_model_on_all_rows_has_no_dev_error_of_its_own(place: Path) -> None:

@@ -77,7 +77,7 @@ def make_study(
         name=name,
         storage="sqlite:///studies/tuner.db",
         definition=definition,
-        identity={},
+        identity={"search.metric": metric},
         fingerprint="0f" * 32,
         data_path="made.csv",
         facts=StudyFacts.from_dict(

@@ -241,6 +241,46 @@ def test_the_balanced_error_allows_for_its_epochs_where_it_stopped_by_it() -> No
         assert not any("With [training] monitor" in note for note in report.notes)
 
 
+@pytest.mark.parametrize("folds", [0, 4])
+def test_every_error_of_a_new_study_is_its_balanced_error(folds: int) -> None:
+    """Errors, gaps, verdict, tied trials and reference models; the words and the JSON say so."""
+    found = rare_class_study()
+    weights = BALANCED_ERROR.row_weights(found.dev_y)
+    assert weights is not None
+    trials = []
+    for trial in found.trials:
+        (network,) = trial.networks
+        losses = np.array_split(network.dev_losses * weights, folds or 1)
+        epochs = dataclasses.replace(
+            network, dev_fold_losses=np.bincount(found.dev_fold, network.dev_losses * weights)[None]
+        )
+        of_folds = [
+            dataclasses.replace(epochs, n_dev=len(of), dev_losses=of, dev_wrong=float(of.sum()), train_wrong=50.0)
+            for of in losses
+        ]
+        trials.append(dataclasses.replace(trial, networks=of_folds))
+    facts = dataclasses.replace(found.facts, weighs_classes=True, references={"gradient_boosting": 0.1})
+    report = build_report(dataclasses.replace(found, trials=trials, facts=facts, dev_weights=weights))
+    assert report.best is not None
+    dev, corrected = report.diagnosis.errors["dev"], report.diagnosis.errors["dev_corrected"]
+    assert dev is not None
+    assert corrected is not None
+    assert dev.value == pytest.approx(report.best.value)
+    assert dev.value < corrected.value < corrected.high
+    assert dev.n_effective is not None
+    assert dev.n_effective < 200
+    assert report.findings.tied_with_best == (0, 1)
+    assert report.diagnosis.references["majority"] == pytest.approx(0.5)
+    assert report.sentences[0].startswith("Gradient boosting is clearly better")
+    assert (report.summary["metric"], report.error_name) == ("balanced_error", "balanced error")
+    assert report.summary["best"]["balanced_error_corrected"]["value"] == pytest.approx(corrected.value)
+    text = " ".join(report.text().split())
+    assert "The best trial has 9.0% of all dev rows wrong" in text
+    assert "all classes count the same" in text
+    assert "minimized the" not in text
+    assert "not the epochs" not in text
+
+
 def test_plain_errors_are_not_compared_with_the_balanced_error() -> None:
     """The majority class and gradient boosting have less plain error than a network that finds the rare class."""
     record = rare_class_study()
@@ -249,7 +289,8 @@ def test_plain_errors_are_not_compared_with_the_balanced_error() -> None:
     balanced = build_report(record)
     assert not [action for action in balanced.actions if action.action in SIMPLE]
     assert "than the network" not in balanced.sentences[0]
-    plain = build_report(dataclasses.replace(record, definition=record.definition.replace("balanced_error", "error")))
+    by_error = record.definition.replace("balanced_error", "error")
+    plain = build_report(dataclasses.replace(record, definition=by_error, identity={"search.metric": "error"}))
     assert [action for action in plain.actions if action.action in SIMPLE]
     assert "balanced_error" not in plain.summary["best"]
 

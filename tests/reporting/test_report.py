@@ -127,7 +127,7 @@ def test_the_summary_has_the_house_plans_keys() -> None:
     summary = build_report(make_study()).summary
     assert list(summary) == [
         *("study", "trials", "failures", "best", "errors", "gaps", "verdict", "undecided", "larger_gap", "actions"),
-        "material_gap",
+        *("material_gap", "metric"),
     ]
     assert summary["trials"] == {"complete": 22, "pruned": 2, "failed": 0, "diverged": 0}
     assert list(summary["best"]) == ["number", "dev_error", "train_error", "params"]

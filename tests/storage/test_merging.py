@@ -141,7 +141,10 @@ def test_another_identity_refuses_the_whole_merge(database: Database, other: Dat
         assert connection.execute(sa.select(sa.func.count()).select_from(tables.epochs)).scalar_one() == 0
 
 
-@pytest.mark.parametrize(("fact", "words"), [("pooled_epoch", "one epoch for all folds"), ("exact_zeros", "L1")])
+@pytest.mark.parametrize(
+    ("fact", "words"),
+    [("pooled_epoch", "one epoch for all folds"), ("exact_zeros", "L1"), ("weighs_classes", "classes weighted")],
+)
 def test_trials_that_were_trained_otherwise_are_not_mixed(
     database: Database, other: Database, fact: str, words: str
 ) -> None:

@@ -102,28 +102,36 @@ def independent_examples(
     wrong: NDArray[np.generic],
     groups: NDArray[np.integer] | None,
     weights: NDArray[np.floating] | None,
+    strata: NDArray[np.integer] | None = None,
     *,
     rng: np.random.Generator,
 ) -> float | None:
     """Return how many independent examples of one weight the rows are worth; None if each is one.
 
-    ``wrong``: (n,) bits or shares, times the ``weights`` (n,), multiples of their mean, if rows have any.
+    ``wrong``: (n,) bits or shares, times the ``weights`` (n,), multiples of their mean, if rows have any. ``strata``:
+    (n,) classes whose shares of the weight are fixed, as in a balanced error; with groups they count as if they were
+    not, which is less.
     """
     if groups is not None:
         return effective_examples(wrong, groups, weights, rng=rng)
-    return None if weights is None else effective_weighted(wrong, weights)
+    return None if weights is None else effective_weighted(wrong, weights, strata)
 
 
-def effective_weighted(wrong: NDArray[np.generic], weights: NDArray[np.floating]) -> float:
+def effective_weighted(
+    wrong: NDArray[np.generic], weights: NDArray[np.floating], strata: NDArray[np.integer] | None = None
+) -> float:
     """Return the effective number of independent examples of one weight.
 
     ``wrong``: (n,) bits or shares, times the ``weights`` (n,), multiples of their mean. At most (Σw)²/Σw² (Kish 1965),
     which takes errors to be as frequent at every weight; less where heavy examples vary more: p(1 − p) / variance of
     the error, with the variance Σ(w·(e − p))²/n² of a ratio, less what few wrong (or right) examples of unlike weights
     leave uncertain about it: Student's t at as many degrees of freedom as they are, over that at as many as they count
-    for. (Korn & Graubard 1998) With equal weights it is n.
+    for. (Korn & Graubard 1998) With equal weights it is n. With ``strata``: see :func:`_effective_in_strata`.
     """
     from scipy.special import stdtrit
+
+    if strata is not None:
+        return _effective_in_strata(wrong, weights, strata)
 
     losses = np.asarray(wrong, dtype=np.float64)
     n, most = len(losses), effective_rows(weights)
@@ -137,6 +145,26 @@ def effective_weighted(wrong: NDArray[np.generic], weights: NDArray[np.floating]
         return most
     known = (stdtrit(plain, 0.975) / stdtrit(alike, 0.975)) ** 2
     return float(min(known * p * (1 - p) / variance, most))
+
+
+def _effective_in_strata(
+    wrong: NDArray[np.generic], weights: NDArray[np.floating], strata: NDArray[np.integer]
+) -> float:
+    """Return the effective number if each class's share s of the weight is fixed: p(1 − p) / Σ s²·p_c(1 − p_c)/n_c.
+
+    What another sample would change are the classes' errors p_c alone, each of its n_c rows (or what these are worth,
+    having weights). For the variances a class has 2 wrong and 2 right rows more, since few rows may show no error by
+    chance. (Agresti & Coull 1998)
+    """
+    mean = variance = 0.0
+    for label in np.unique(strata):
+        own = weights[strata == label]
+        share, losses = float(own.sum() / weights.sum()), np.asarray(wrong)[strata == label] / own.mean()
+        n = effective_weighted(losses, own / own.mean())
+        p = (losses.mean() * n + 2) / (n + 4)
+        mean += share * p
+        variance += share**2 * p * (1 - p) / n
+    return float(mean * (1 - mean) / variance)
 
 
 def effective_examples(

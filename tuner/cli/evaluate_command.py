@@ -87,6 +87,7 @@ def _dict(model: Model, file: Path, judged: list[Evaluation], evaluations: int |
         "trial": metadata.trial,
         "kind": metadata.kind,
         "class_names": metadata.class_names,
+        "metric": metadata.counted_by.name,
         "sets": {one.name: one.to_dict() for one in judged},
         "errors_on_file": model.errors,
         "references": metadata.references,
@@ -107,13 +108,19 @@ def _lines(model: Model, judged: list[Evaluation]) -> list[str]:
     for name, error in model.metadata.errors.items():
         if not error.of.startswith("this model"):
             shown = f"{percent(error.value)} ({percent(error.low)} to {percent(error.high)})"
-            lines.append(f"stored in the model: {ERROR_NAMES.get(name, name)} error {shown} of {error.of}")
+            of_metric = model.metadata.counted_by.label
+            lines.append(f"stored in the model: {ERROR_NAMES.get(name, name)} {of_metric} {shown} of {error.of}")
     references = [
         f"{name.replace('_', ' ')} {percent(of)}" for name, of in model.metadata.references.items() if of is not None
     ]
     if references:
         lines.append(f"reference models, on dev: {', '.join(references)}")
-    if judged[-1].weighted:
+    counted_by, last = model.metadata.counted_by, judged[-1]
+    if counted_by.class_weights is not None:
+        lines.append(
+            f"every error is the {counted_by.label}: {counted_by.meaning}; rows wrong: {percent(last.rows_wrong)}"
+        )
+    if last.weighted and model.metadata.data_settings.weight is not None:
         lines.append(f"rows are weighted by {quoted(model.metadata.data_settings.weight)} in every error and mean")
     return [*lines, *_detail(judged[-1])]
 

@@ -174,7 +174,7 @@ def _lines(model: Model) -> list[str]:
         )
     for name, error in metadata.errors.items():
         shown = f"{percent(error.value)} ({percent(error.low)} to {percent(error.high)}, {error.n:,} rows)"
-        lines.append(f"{ERROR_NAMES.get(name, name)} error {shown}: of {error.of}")
+        lines.append(f"{ERROR_NAMES.get(name, name)} {metadata.counted_by.label} {shown}: of {error.of}")
     return lines
 
 

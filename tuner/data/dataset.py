@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from pydantic import PlainSerializer, PlainValidator
 from tuner.data.reading import RowReader
 from tuner.formatting import quoted
 from tuner.inputs import Inputs
-from tuner.metrics import relative
+from tuner.metrics import ERROR, Metric
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -25,15 +25,27 @@ class Table:
     """Examples: inputs, y (n,) class indices, rows (n,) row numbers in the file, from 0.
 
     weights: (n,) > 0, what each row counts for; None: all alike.
+    counted_by: the metric whose class weights every error has, beside them.
     """
 
     inputs: Inputs
     y: Ints
     rows: Ints
     weights: Doubles | None = None
+    counted_by: Metric = ERROR
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def error_weights(self) -> Doubles | None:
+        """What each row counts for in an error, (n,), multiples of their mean; None: all alike."""
+        return self.counted_by.row_weights(self.y, self.weights)
+
+    @property
+    def strata(self) -> Ints | None:
+        """The classes (n,) if each one's share of an error is fixed."""
+        return self.counted_by.strata(self.y)
 
     @property
     def X(self) -> Floats:  # noqa: N802
@@ -43,7 +55,7 @@ class Table:
     def chosen(self, places: Any) -> Table:
         """Return some of the examples: their places in the table, a mask or a slice."""
         weights = None if self.weights is None else self.weights[places]
-        return Table(self.inputs.rows(places), self.y[places], self.rows[places], weights)
+        return Table(self.inputs.rows(places), self.y[places], self.rows[places], weights, self.counted_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +114,7 @@ class Dataset(DatasetFacts):
     dev_groups: (n_dev,) group codes in the order of ``dev_rows``, None without a group column.
     stored: the cache entry's folder; None if nothing is cached.
     reader: reads the raw rows again.
+    counted_by: see Table; that of all tables.
     """
 
     parts: tuple[Part, ...]
@@ -111,6 +124,16 @@ class Dataset(DatasetFacts):
     test_rows: Ints
     stored: Path | None = None
     reader: RowReader | None = field(default=None, repr=False, compare=False)
+    counted_by: Metric = ERROR
+
+    def counting(self, metric: Metric) -> Dataset:
+        """Return the same data with the class weights of a metric in every error."""
+
+        def of(table: Table | None) -> Any:
+            return None if table is None else replace(table, counted_by=metric)
+
+        parts = tuple(Part(of(part.train), of(part.dev)) for part in self.parts)
+        return replace(self, parts=parts, train_dev=of(self.train_dev), test=of(self.test), counted_by=metric)
 
     @property
     def n_classes(self) -> int:
@@ -144,9 +167,17 @@ class Dataset(DatasetFacts):
 
     @property
     def dev_weights(self) -> Doubles | None:
-        """Weights of the dev rows, in the order of ``dev_rows``, as multiples of their mean; None if all are alike."""
+        """What the dev rows count for in an error, in the order of ``dev_rows``, as multiples of their mean.
+
+        None if all are alike.
+        """
         weights = [part.dev.weights for part in self.parts if part.dev.weights is not None]
-        return relative(np.concatenate(weights)) if weights else None
+        return self.counted_by.row_weights(self.dev_y, np.concatenate(weights) if weights else None)
+
+    @property
+    def dev_strata(self) -> Ints | None:
+        """The classes of the dev rows, in their order, if each one's share of an error is fixed."""
+        return self.counted_by.strata(self.dev_y)
 
 
 READING = ("kind", "date_format", "words", "notation")

@@ -17,6 +17,7 @@ from tuner.data.reading import FileReader, RowReader
 from tuner.data.settings import DataSettings
 from tuner.errors import DataError
 from tuner.inputs import Inputs, joined_inputs
+from tuner.metrics import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +106,7 @@ def fit_on_all(dataset: Dataset, name: str = "outside_test") -> tuple[Table, Tab
     # a dev file may have another distribution: fit the encoding on the training file only
     encoding = fit_encodings(assembly, (Selection("source", np.sort(np.concatenate(in_source))),))[0]
     names = [name, *(["test"] if assembly.test is not None else [])]
-    tables = _encoded(assembly, names, encoding)
+    tables = _encoded(assembly, names, encoding, dataset.counted_by)
     return tables[name], tables.get("test"), encoding
 
 
@@ -123,7 +124,8 @@ def read_parts(dataset: Dataset, names: Sequence[str], encodings: Sequence[Encod
     """
     with _reader_of(dataset) as reader:
         assembly = assembly_of(dataset)
-        return [_encoded(_read_by(encoding, assembly, reader), names, encoding) for encoding in encodings]
+        counted_by = dataset.counted_by
+        return [_encoded(_read_by(encoding, assembly, reader), names, encoding, counted_by) for encoding in encodings]
 
 
 def _read_by(encoding: Encoding, assembly: Assembly, reader: RowReader) -> Assembly:
@@ -133,7 +135,7 @@ def _read_by(encoding: Encoding, assembly: Assembly, reader: RowReader) -> Assem
     return replace(assembly, tables={key: encoding.typed(raw) for key, raw in reader.raws().items()})
 
 
-def _encoded(assembly: Assembly, names: Iterable[str], encoding: Encoding) -> dict[str, Table]:
+def _encoded(assembly: Assembly, names: Iterable[str], encoding: Encoding, counted_by: Metric) -> dict[str, Table]:
     from tuner.data.preparing import encode_selection
 
     selections: dict[str, Sequence[Selection]] = {name: (part,) for name, part in assembly.parts.items()}
@@ -143,7 +145,7 @@ def _encoded(assembly: Assembly, names: Iterable[str], encoding: Encoding) -> di
         if name not in selections:
             raise DataError(f"the data: no {name} set; expected one of {', '.join(selections)}")
         tables = [encode_selection(assembly, encoding, name, each, Store(None).zeros) for each in selections[name]]
-        encoded[name] = _joined(tables)
+        encoded[name] = replace(_joined(tables), counted_by=counted_by)
     return encoded
 
 

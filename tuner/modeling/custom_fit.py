@@ -17,13 +17,13 @@ from tuner.analysis import ErrorEstimate, seeds_error
 from tuner.data import Dataset, Encoding, Part, fit_on_all
 from tuner.errors import UsageError
 from tuner.modeling.custom_model import CustomModel
-from tuner.modeling.evaluating import estimate_error
 from tuner.modeling.fitting import (
     ALL,
     OUT_OF_FOLD,
     TRAIN_DEV,
     FitRequest,
     alike_rows,
+    dev_estimate,
     stored_errors,
     train_estimate,
     trains_on_all,
@@ -128,7 +128,7 @@ class _CustomFit:
 
     def _dev_error(self, losses: Sequence[np.ndarray]) -> ErrorEstimate:
         """The mean over seeds; ``losses``: for each (n_dev,) which rows are wrong, times their weights."""
-        return estimate_error(np.mean(losses, axis=0), self.dataset.dev_groups, self.dataset.dev_weights)
+        return dev_estimate(self.dataset, losses)
 
     def _kept(self, outcomes: Sequence[Outcome], repetition: Repetition | None) -> CustomModel:
         """Keep the trial's networks; with ``ensemble`` those of all seeds, with ``single`` the first."""
@@ -174,7 +174,7 @@ class _CustomFit:
         train = self._train_error(self.trial.networks)
         estimates = {"train": (train, whose), "dev": (self._dev_error(losses), whose)}
         wrong = float(np.mean([network.train_wrong for network in outcome.networks]))
-        own = ErrorEstimate.measured(wrong, len(whole), alike_rows(whole.weights))
+        own = ErrorEstimate.measured(wrong, len(whole), alike_rows(whole.error_weights))
         estimates[rows] = (own, "this model, on its training examples")
         return self._model(
             repetition,

@@ -23,8 +23,7 @@ from tuner.data import Dataset, Encoding, Table
 from tuner.dev_layout import N_DEV_FOLDS
 from tuner.errors import UsageError
 from tuner.metrics import ERROR, METRICS
-from tuner.modeling.evaluating import estimate_error
-from tuner.modeling.fitting import repeated, stored_errors, table_error, train_estimate
+from tuner.modeling.fitting import dev_estimate, repeated, stored_errors, table_error, train_estimate
 from tuner.modeling.metadata import ErrorMetadata, Member, new_metadata
 from tuner.modeling.model import Model
 from tuner.storage import StudyRecord, TrialRecord
@@ -133,13 +132,13 @@ class _Ensemble:
         mean = np.mean([member.probabilities for member in self.members], axis=0)
         weights = self.dataset.dev_weights
         losses = (mean.argmax(axis=1) != self.dataset.dev_y) * (1.0 if weights is None else weights)
-        dev = estimate_error(losses, self.dataset.dev_groups, weights)
+        dev = dev_estimate(self.dataset, [losses])
         of = "this ensemble"
         errors = {"train": (train, f"{of}, on its training examples")}
         if self.folds > 1:
             of += ", each row by the networks that were not trained on it"
         errors["dev"] = (dev, of)
-        if self.definition.search.metric == ERROR.name and len(self.trained) > len(self.members):
+        if ERROR.is_shown_by(self.record.metric) and len(self.trained) > len(self.members):
             allowing = f"{of}, allowing for the choice of its trials and their epochs"
             independent = (dev.n_effective or len(losses)) / FOLD_ROWS if self.folds > 1 else dev.n_effective
             corrected = replace(dev, value=max(self._corrected_error(), dev.value), n_effective=independent)
@@ -160,7 +159,7 @@ class _Ensemble:
             weights=self.dataset.dev_weights,
             rng=rng,
         )
-        if not METRICS[self.definition.training.monitor].is_shown_by(ERROR):
+        if not METRICS[self.definition.training.monitor].on_rows_of(self.dataset.counted_by).is_shown_by(ERROR):
             return rechosen
         added = float(np.mean([self._epochs_add(one.result, rng) for one in self.members]))
         return min(rechosen + max(added, 0.0), 1.0)

@@ -35,8 +35,8 @@ USUALLY_BETTER = "their ensemble is usually somewhat better"
 class Evaluation:
     """A model's errors on one set.  ``note`` relates the set to the model.
 
-    ``weighted``: rows have weights, which errors and calibration take into account.  ``confusion`` (n_classes,
-    n_classes): numbers of rows, rows are true classes, columns predicted ones.
+    ``weighted``: rows have weights in errors, their own or their class's; calibration takes their own into account.
+    ``confusion`` (n_classes, n_classes): numbers of rows, rows are true classes, columns predicted ones.
     """
 
     name: str
@@ -53,6 +53,11 @@ class Evaluation:
         return int(self.confusion.sum() - np.trace(self.confusion))
 
     @property
+    def rows_wrong(self) -> float:
+        """Share of the rows that are wrong, whatever they weigh."""
+        return self.wrong / max(int(self.confusion.sum()), 1)
+
+    @property
     def counts(self) -> dict[str, Any]:
         """What is recorded of a test-set evaluation: wrong rows, rows, and how many independent ones they are worth.
 
@@ -67,6 +72,7 @@ class Evaluation:
         return {
             "note": self.note,
             "error": _plain(self.error),
+            "rows_wrong": self.rows_wrong,
             "classes": {one.name: _plain(one.estimate) for one in self.classes},
             "confusion": self.confusion.tolist(),
             "log_loss": self.calibration.log_loss,
@@ -85,6 +91,7 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
         raise UsageError(
             "--test: the test rows are training examples of this model (--on all); evaluate it on other data"
         )
+    dataset = dataset.counting(model.metadata.counted_by)
     with threadpool_limits(limits=1):
         names = list(_notes(model, dataset)) if model.metadata.rows != "folds" else []
         evaluations = [] if names else [_out_of_fold(model, dataset)]
@@ -152,7 +159,8 @@ def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation:
         predictions.append(model.average(places, [inputs]))
     times = len(asked) // n_folds
     y = np.tile(dataset.dev_y, times)
-    weights = None if dataset.dev_weights is None else np.tile(dataset.dev_weights, times)
+    own = [part.dev.weights for part in dataset.parts if part.dev.weights is not None]
+    weights = np.tile(np.concatenate(own), times) if own else None
     groups = None if dataset.dev_groups is None else np.tile(dataset.dev_groups, times)
     note = "each row by the networks that were not trained on its fold"
     if not together:
@@ -171,29 +179,33 @@ def _evaluation(
 ) -> Evaluation:
     from sklearn.metrics import confusion_matrix
 
-    wrong = predictions.classes != y
-    weights = None if weights is None else relative(weights)
-    losses = wrong if weights is None else wrong * weights
+    wrong, counted_by = predictions.classes != y, model.metadata.counted_by
+    in_errors, strata = counted_by.row_weights(y, weights), counted_by.strata(y)
+    losses = wrong if in_errors is None else wrong * in_errors
     names: Sequence[str] = model.metadata.class_names
     return Evaluation(
         name=name,
         note=note,
-        error=estimate_error(losses, groups, weights),
-        classes=class_errors(y, losses, names, weights),
+        error=estimate_error(losses, groups, in_errors, strata),
+        classes=class_errors(y, losses, names, in_errors),
         confusion=confusion_matrix(y, predictions.classes, labels=range(len(names))),
-        calibration=calibration(predictions.probabilities, y, weights),
-        weighted=weights is not None,
+        calibration=calibration(predictions.probabilities, y, None if weights is None else relative(weights)),
+        weighted=in_errors is not None,
     )
 
 
 def estimate_error(
-    wrong: NDArray[Any], groups: NDArray[np.integer] | None, weights: NDArray[np.floating] | None = None
+    wrong: NDArray[Any],
+    groups: NDArray[np.integer] | None,
+    weights: NDArray[np.floating] | None = None,
+    strata: NDArray[np.integer] | None = None,
 ) -> ErrorEstimate:
     """Estimate the error from which rows are wrong (n,), or how often each is, times their weights, if they have any.
 
-    ``groups``: of rows (n,), which are dependent.  ``weights``: (n,) multiples of their mean.
+    ``groups``: of rows (n,), which are dependent.  ``weights``: (n,) multiples of their mean.  ``strata``: (n,) classes
+    whose shares of the weight are fixed.
     """
-    effective = independent_examples(wrong, groups, weights, rng=np.random.default_rng(0))
+    effective = independent_examples(wrong, groups, weights, strata, rng=np.random.default_rng(0))
     return ErrorEstimate.measured(float(wrong.sum()), len(wrong), effective)
 
 

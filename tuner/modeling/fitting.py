@@ -17,7 +17,7 @@ from tuner.commands import command_text
 from tuner.data import Dataset, Encoding, Table, fit_on_all
 from tuner.dev_layout import DevLayout
 from tuner.errors import UsageError
-from tuner.metrics import METRICS, effective_rows, relative
+from tuner.metrics import effective_rows
 from tuner.modeling.evaluating import USUALLY_BETTER, estimate_error
 from tuner.modeling.metadata import ErrorMetadata, new_metadata
 from tuner.modeling.model import Model, Repetition
@@ -166,7 +166,7 @@ class _Fit:
 
     def _dev_estimate(self, wrong: NDArray[Any]) -> ErrorEstimate:
         """The mean over seeds, from what :meth:`_dev_wrong` returns."""
-        return estimate_error(wrong.mean(axis=0), self.dataset.dev_groups, self.dataset.dev_weights)
+        return dev_estimate(self.dataset, wrong)
 
     def _kept(self) -> Model:
         """Keep the trial's networks; with ``ensemble`` those of all seeds, with ``single`` the first."""
@@ -258,9 +258,9 @@ class _Fit:
     def _errors_of_trial(self) -> dict[str, ErrorMetadata]:
         """Take the recorded errors: a network trained on the dev rows has no dev error of its own."""
         networks, layout, whose = self.trial.networks, self.record.dev_layout(self.trial), self._trial_and_networks()
-        if METRICS[self.definition.search.metric].counts_wrong:
+        if self.record.metric.counts_wrong:
             wrong = np.mean(layout.sets([network.dev_losses for network in networks]), axis=0)
-            dev = estimate_error(wrong, self.record.dev_groups, self.record.dev_weights)
+            dev = estimate_error(wrong, self.record.dev_groups, self.record.dev_weights, self.record.dev_strata)
         else:  # which rows are wrong is not stored, so nothing shows that rows of a group differ
             groups, weights = self.record.dev_groups, self.record.dev_weights
             n_wrong = sum(network.dev_wrong for network in networks) / layout.networks_per_row
@@ -291,7 +291,7 @@ class _Fit:
 
     def _own_train_error(self, rows: str, networks: Sequence[TrainedNetwork], whole: Table) -> dict[str, ErrorMetadata]:
         wrong = sum(network.train_error for network in networks) / len(networks) * len(whole)
-        train = ErrorEstimate.measured(wrong, len(whole), alike_rows(whole.weights))
+        train = ErrorEstimate.measured(wrong, len(whole), alike_rows(whole.error_weights))
         return stored_errors({rows: (train, "this model, on its training examples")})
 
     def _model(
@@ -394,14 +394,20 @@ def train_estimate(dataset: Dataset, layout: DevLayout, wrong: Sequence[float], 
     """The train error of a trial's networks, from the wrong rows of each and its training rows."""
     total, n = layout.train_loss(wrong, sizes)
     train = dataset.parts[0].train
-    share = None if train.weights is None else effective_rows(train.weights) / len(train)
+    weights = train.error_weights
+    share = None if weights is None else effective_rows(weights) / len(train)
     return ErrorEstimate.measured(total, n, None if share is None else share * n)
+
+
+def dev_estimate(dataset: Dataset, losses: Any) -> ErrorEstimate:
+    """The mean over seeds, from which dev rows are wrong, times their weights, (seeds, n_dev)."""
+    return estimate_error(np.mean(losses, axis=0), dataset.dev_groups, dataset.dev_weights, dataset.dev_strata)
 
 
 def table_error(table: Table, wrong: NDArray[np.bool_], groups: NDArray[np.integer] | None) -> ErrorEstimate:
     """The error on a table, from which of its rows are wrong (n,)."""
-    weights = None if table.weights is None else relative(table.weights)
-    return estimate_error(wrong if weights is None else wrong * weights, groups, weights)
+    weights = table.error_weights
+    return estimate_error(wrong if weights is None else wrong * weights, groups, weights, table.strata)
 
 
 def alike_rows(weights: NDArray[np.floating] | None) -> float | None:

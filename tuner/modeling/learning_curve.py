@@ -33,7 +33,7 @@ from tuner.analysis import (
 from tuner.data import Dataset, Part, Table, random_subset
 from tuner.dev_layout import N_DEV_FOLDS
 from tuner.errors import UsageError
-from tuner.metrics import ERROR, METRICS, relative
+from tuner.metrics import ERROR, METRICS
 from tuner.nn import Hyperparameters, Stopping, TrainedNetwork
 from tuner.outcomes import StopReason
 from tuner.storage import Database, Outcome, StudyFacts, TrialRecord, write_learning
@@ -256,7 +256,7 @@ def _corrected_errors(
         float(of_rows.mean()) if network.best_epoch else 1.0
         for network, of_rows in zip(result.networks, wrong, strict=True)
     ]
-    if not METRICS[task.definition.training.monitor].is_shown_by(ERROR):
+    if not METRICS[task.definition.training.monitor].on_rows_of(task.dataset.counted_by).is_shown_by(ERROR):
         return errors
     stopping = task.stopping(n_train)
     first = first_stop(stopping.min_updates, task.updates(n_train))
@@ -290,5 +290,5 @@ def _left_out_errors(network: TrainedNetwork, watched: Table | None, train: Tabl
         return np.zeros(0, bool), np.zeros(0, bool)
     wrong = np.zeros(len(watched), bool)
     wrong[left_out] = network.predict(watched.inputs.rows(left_out)) != watched.y[left_out]
-    weights = None if watched.weights is None else relative(watched.weights)
+    weights = watched.error_weights
     return _times(left_out, weights), _times(wrong, weights)

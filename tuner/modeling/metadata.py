@@ -16,6 +16,7 @@ from tuner.analysis import ErrorEstimate
 from tuner.data import Dataset, DataSettings, Encoding
 from tuner.errors import ModelError, TunerError
 from tuner.formatting import join, one_line, quoted, shorten
+from tuner.metrics import ERROR, METRICS, Metric
 from tuner.nn import Architecture
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition, parse_definition
@@ -70,7 +71,8 @@ class ModelMetadata(MetadataSection):
     probabilities).  ``rows``: "train", "train+dev", "all" (with the test rows) or, for an ensemble of folds, "folds".
     ``updates``: of each network.  ``encodings``: E of them; network i reads that of place i modulo E.
     ``architecture``: None for the networks of a custom trainer.  ``members``: the trials of an ensemble of several, the
-    best first, which have equally many networks each, one after the other; only such a model's file has this key.
+    best first, which have equally many networks each, one after the other; ``weighs_classes``: whether every error has
+    the class weights of the study's metric.  Only a model's file that needs these two keys has them.
     """
 
     format: Literal[1]
@@ -95,6 +97,7 @@ class ModelMetadata(MetadataSection):
     references: dict[str, Finite | None]
     versions: dict[str, str]
     members: Annotated[list[Member], Field(min_length=1, max_length=MOST_NETWORKS)] | None = None
+    weighs_classes: bool = False
 
     @field_validator("class_names")
     @classmethod
@@ -127,6 +130,11 @@ class ModelMetadata(MetadataSection):
         return parse_definition(self.definition, f"study {self.study!r}")
 
     @property
+    def counted_by(self) -> Metric:
+        """The metric whose class weights every error has."""
+        return METRICS[self.parsed_definition.search.metric] if self.weighs_classes else ERROR
+
+    @property
     def data_settings(self) -> DataSettings:
         """The study's [data] settings."""
         return self.parsed_definition.data
@@ -147,8 +155,9 @@ class ModelMetadata(MetadataSection):
         return self.trial if self.members is None else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON; without ``members`` it can be read by versions that do not know them."""
-        return self.model_dump(mode="json", exclude={"members"} if self.members is None else None)
+        """Return plain JSON; without what few models need it can be read by versions that do not know it."""
+        not_needed = {name for name in ("members", "weighs_classes") if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude=not_needed)
 
     def described(self) -> str:
         """Describe the model in a few words."""
@@ -184,6 +193,7 @@ def new_metadata(record: StudyRecord, dataset: Dataset, trial: TrialRecord, **va
         "params": trial.params,
         "seed": trial.seed,
         "class_names": list(dataset.class_names),
+        "weighs_classes": record.facts.weighs_classes,
         "references": dict(record.facts.references or {}),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
     }

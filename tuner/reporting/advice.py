@@ -89,7 +89,7 @@ def state_of(
         search=_search_health(record, definition, findings),
         best=best_trial(record, definition, findings),
         classes=tuple(row for row in findings.classes if row.estimate.n),
-        metric=definition.search.metric,
+        metric=record.metric,
         hyperparameters=_states(definition, findings, effects),
         curve=learning.curve if learning is not None and measured else None,
         trainer=definition.network.trainer or "",

@@ -37,7 +37,7 @@ def competition_of(
     record: StudyRecord, definition: StudyDefinition, judged: Sequence[TrialRecord], losses: NDArray[Any]
 ) -> Competition:
     """Return everything that was looked at on the dev set, the study's own trials first."""
-    metric = METRICS[definition.search.metric]
+    metric = record.metric
     alike = np.ones(len(record.dev_y))
     layout = record.dev_layout(judged[0])
     earlier = [trial for trial in record.earlier if trial.networks and record.dev_layout(trial) == layout]
@@ -51,7 +51,7 @@ def competition_of(
         folds=layout.has_folds,
         groups=record.dev_groups,
         weights=None if metric.class_weights is None else metric.weighted(alike, record.dev_y, record.dev_weights),
-        epochs_by_loss=epochs_by_loss(definition),
+        epochs_by_loss=epochs_by_loss(record, definition),
     )
 
 
@@ -60,19 +60,19 @@ def fold_sizes(record: StudyRecord) -> NDArray[Any]:
     return np.bincount(record.dev_fold, weights=record.dev_weights, minlength=N_DEV_FOLDS)
 
 
-def epochs_by_loss(definition: StudyDefinition) -> bool:
+def epochs_by_loss(record: StudyRecord, definition: StudyDefinition) -> bool:
     """Return whether early stopping watched the mean loss whose folds are recorded, or chose no epoch."""
-    watched, recorded = METRICS[definition.training.monitor], METRICS[definition.search.metric]
-    return watched.is_shown_by(recorded) or not definition.trainer_kind.has_dev_folds
+    watched = METRICS[definition.training.monitor].on_rows_of(record.counted_by)
+    return watched.is_shown_by(record.metric) or not definition.trainer_kind.has_dev_folds
 
 
 def by_weighted_losses(
     record: StudyRecord, definition: StudyDefinition, competition: Competition, weighted: NDArray[Any]
 ) -> Competition:
     """Return the competition by the weighted losses, (trials, n_dev), if their sums over the folds were recorded."""
-    if not epochs_by_loss(definition) or not definition.trainer_kind.has_dev_folds:
+    if not epochs_by_loss(record, definition) or not definition.trainer_kind.has_dev_folds:
         return competition
-    metric = METRICS[definition.search.metric]
+    metric = record.metric
     weights = metric.weighted(np.ones(len(record.dev_y)), record.dev_y, record.dev_weights)
     for trial in (*record.judged, *record.earlier):
         rows = record.dev_layout(trial).split(weights)
@@ -95,7 +95,7 @@ def corrected_classes(
     losses = held_out_losses(competition, rng=random_stream(definition, CORRECTING))
     if weighted.can_replay:
         rechosen = rechosen_error(weighted, rng=random_stream(definition, CORRECTING))
-        without_epochs = METRICS[definition.search.metric].mean(losses, record.dev_y, record.dev_weights)
+        without_epochs = record.metric.mean(losses, record.dev_y, record.dev_weights)
         most = 1.0 if record.dev_weights is None else record.dev_weights
         losses = np.minimum(losses * (rechosen / without_epochs if without_epochs else 1.0), most)
     return class_errors(record.dev_y, losses, record.class_names, record.dev_weights)

@@ -37,7 +37,7 @@ from tuner.analysis import (
     within_one_standard_error,
 )
 from tuner.dev_layout import DevLayout
-from tuner.metrics import ERROR, METRICS, Metric, effective_rows
+from tuner.metrics import ERROR, Metric, effective_rows
 from tuner.nn import Architecture
 from tuner.reporting.competition import (
     CORRECTING,
@@ -62,8 +62,10 @@ class Findings:
 
     ``judged``: complete trials that did not diverge, by number. ``tied_with_best``: numbers of those
     statistically tied with the best, including the best. ``seeds``: the mean over several seeds. ``metric``: what the
-    search minimizes. ``weighted``: the best trial's value, if the metric weights the classes;
-    ``weighted_corrected``: the same, selection-corrected. ``replayed``: the correction chooses epochs again, too.
+    search minimizes. ``weighted``: the best trial's value, if the metric weights the classes and the errors do not, as
+    in studies of 0.2 and before; ``weighted_corrected``: the same, selection-corrected.
+    ``rows_wrong``: the share of the dev rows that the best trial has wrong, if the errors weight the classes.
+    ``replayed``: the correction chooses epochs again, too.
     ``kept``: the trial that repeats the best of the study that this one began with, if this study's best is not better
     by a fair comparison. ``uncertainty``: where that of the best trial's error comes from.
     """
@@ -79,6 +81,7 @@ class Findings:
     seeds: SeedsError | None = None
     weighted: ClassWeightedError | None = None
     weighted_corrected: ClassWeightedError | None = None
+    rows_wrong: float | None = None
     replayed: bool = True
     kept: TrialRecord | None = None
     uncertainty: Uncertainty | None = None
@@ -99,7 +102,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         )
         return Findings(None, judged, diagnosis)
     place = judged.index(best)
-    metric = METRICS[definition.search.metric]
+    metric = record.metric
     losses = np.stack([dev_losses(record, trial) for trial in judged])
     weights = record.dev_weights
     classes = class_errors(record.dev_y, losses[place], record.class_names, weights) if metric.counts_wrong else []
@@ -127,6 +130,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         weighted_corrected=None
         if weigh is None
         else class_weighted_error(corrected_classes(record, definition, competition, of_metric), weigh),
+        rows_wrong=None if record.dev_strata is None else float(np.mean(losses[place] / record.dev_weights)),
         replayed=of_metric.can_replay,
         kept=kept_trial(record, definition, judged, of_metric, best) if metric.counts_wrong else None,
         uncertainty=_uncertainty(record, best, diagnosis, losses[members]) if metric.counts_wrong else None,
@@ -148,7 +152,7 @@ def _diagnosis(
 ) -> Diagnosis:
     """Diagnose the error, selection-corrected if trials were chosen by the error."""
     layout, n_dev = record.dev_layout(best), len(record.dev_y)
-    counts_wrong = METRICS[definition.search.metric].counts_wrong
+    counts_wrong = record.metric.counts_wrong
     wrong = sum(one.dev_wrong for one in best.networks) / layout.networks_per_row
     rng = random_stream(definition, CORRECTING)
     effective = dev_examples(record, competition.losses[place] if counts_wrong else None, rng)
@@ -159,7 +163,7 @@ def _diagnosis(
     share = None
     if record.dev_weights is not None:  # those of the training rows are like them, and which are wrong is not stored
         losses = competition.losses[place] if counts_wrong else None
-        share = weighted_examples(record.dev_weights, losses) / n_dev
+        share = weighted_examples(record.dev_weights, losses, record.dev_strata) / n_dev
     train_dev = train_dev_estimate(best, share)
     return diagnose(
         train=_train_estimate(best, layout, share),
@@ -181,14 +185,17 @@ def dev_examples(record: StudyRecord, losses: NDArray[Any] | None, rng: np.rando
     """
     groups, weights = record.dev_groups, record.dev_weights
     if losses is not None:
-        return independent_examples(losses, groups, weights, rng=rng)
+        return independent_examples(losses, groups, weights, record.dev_strata, rng=rng)
     alike = None if weights is None else effective_rows(weights)
     return alike if groups is None else min(len(np.unique(groups)), alike or math.inf)
 
 
-def weighted_examples(weights: NDArray[Any], losses: NDArray[Any] | None) -> float:
-    """Return how many rows of one weight the dev rows say as much as; ``losses`` as for :func:`dev_examples`."""
-    return effective_rows(weights) if losses is None else effective_weighted(losses, weights)
+def weighted_examples(weights: NDArray[Any], losses: NDArray[Any] | None, strata: NDArray[Any] | None) -> float:
+    """Return how many rows of one weight the dev rows say as much as.
+
+    ``losses`` as for :func:`dev_examples`, ``strata`` as for :func:`~tuner.analysis.independent_examples`.
+    """
+    return effective_rows(weights) if losses is None else effective_weighted(losses, weights, strata)
 
 
 def _best_known(
@@ -296,8 +303,8 @@ def _seeds_error(record: StudyRecord, definition: StudyDefinition, best: TrialRe
         return None
     wrong = np.stack(layout.sets([network.dev_losses for network in best.networks]))
     weights = record.dev_weights
-    effective = None if weights is None else weighted_examples(weights, wrong.mean(axis=0))
-    if not epochs_by_loss(definition) or METRICS[definition.search.metric].class_weights is not None:
+    effective = None if weights is None else weighted_examples(weights, wrong.mean(axis=0), record.dev_strata)
+    if not epochs_by_loss(record, definition) or record.metric.class_weights is not None:
         return seeds_error(wrong, n_effective=effective)
     patience, rng = definition.training.patience, random_stream(definition, CORRECTING)
     runs, sizes = runs_of(best, record, definition), fold_sizes(record)

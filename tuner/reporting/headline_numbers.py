@@ -31,10 +31,11 @@ def headline_numbers(report: Report) -> list[HeadlineNumber]:
         interval = f"95%: {span(error.low, error.high)}"
         numbers.append(HeadlineNumber(findings.metric.label, percent(error.value), interval))
     if dev is not None:
-        which = "dev error (selection-corrected)" if report.corrected else "dev error"
+        which = f"dev {report.error_name}" + (" (selection-corrected)" if report.corrected else "")
         numbers.append(HeadlineNumber(which, percent(dev.value), f"95%: {span(dev.low, dev.high)}"))
         accuracy = f"95%: {span(1 - dev.high, 1 - dev.low)}"
-        numbers.append(HeadlineNumber("accuracy", percent(1 - dev.value), accuracy))
+        of_accuracy = report.error_name.replace("error", "accuracy")
+        numbers.append(HeadlineNumber(of_accuracy, percent(1 - dev.value), accuracy))
     if baseline is not None and diagnosis.baseline_given:
         interval = "as given" if baseline.n is None else f"95%: {span(baseline.low, baseline.high)}"
         numbers.append(HeadlineNumber("baseline", percent(baseline.value), interval))

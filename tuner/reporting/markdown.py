@@ -76,7 +76,7 @@ def _actions(report: Report) -> list[str]:
 def _tables(report: Report) -> list[str]:
     return [
         table(
-            ("error", "", "95% interval", "based on"),
+            (report.error_name, "", "95% interval", "based on"),
             ((row.name, row.value, row.interval, row.based_on) for row in error_rows(report)),
             right=(1,),
         ),

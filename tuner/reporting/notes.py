@@ -235,7 +235,8 @@ def _groups(record: StudyRecord, findings: Findings) -> str:
         return ""
     have = [
         "come in groups whose errors are correlated" if record.dev_groups is not None else "",
-        "have weights" if record.dev_weights is not None else "",
+        "have weights" if record.dev_weights is not None and record.dev_strata is None else "",
+        "weigh so much that all classes count the same" if record.dev_strata is not None else "",
     ]
     rows = f"{dev.n_effective:,.0f} independent rows" + (" of one weight" if record.dev_weights is not None else "")
     return f"Dev rows {join(list(filter(None, have)))}: {count(len(record.dev_y), 'row')} count as {rows}."

@@ -21,6 +21,7 @@ from tuner.reporting.news import News
 from tuner.reporting.notes import data_warnings, failure_sentence, failures_of, find_notes, mostly_failed
 from tuner.reporting.sentences import (
     assumption,
+    counting_sentence,
     figures_sentence,
     gap_sentence,
     headline,
@@ -93,6 +94,11 @@ class Report(Shown):
         return None if errors.get("dev_corrected") is errors.get("dev") else errors["dev_corrected"]
 
     @property
+    def error_name(self) -> str:
+        """What every error is: "error", or the metric whose class weights it has."""
+        return self.record.counted_by.label
+
+    @property
     def uncertainty(self) -> Uncertainty | None:
         """Where the dev error's uncertainty comes from; None if no trial is complete yet."""
         return self.findings.uncertainty
@@ -148,7 +154,10 @@ class Report(Shown):
         if self.best is not None:
             other = other_model_sentence(self.diagnosis) if self.findings.weighted is None else ""
             verdict = " ".join(filter(None, [other, verdict, mostly_failed(self.record)]))
-        sentences = [verdict, figures_sentence(self.diagnosis, len(self.findings.judged))]
+        sentences = [verdict, figures_sentence(self.diagnosis, len(self.findings.judged), self.error_name)]
+        if self.findings.rows_wrong is not None:
+            majority = self.diagnosis.references["majority"]
+            sentences.append(counting_sentence(self.record.counted_by, majority, self.findings.rows_wrong))
         weighted, corrected = self.findings.weighted, self.findings.weighted_corrected
         if weighted is not None and corrected is not None:
             sentences.append(weighted_sentence(self.findings.metric, corrected, weighted.value))
@@ -214,6 +223,7 @@ class Report(Shown):
             **({} if self.learning is None else {"learning_curve": self.learning.to_dict()}),
             **({} if self.news is None else {"since": self.news.to_dict()}),
             "material_gap": self.diagnosis.material_gap,
+            "metric": self.record.metric.name,
         }
 
     def _best_dict(self) -> dict[str, Any] | None:
@@ -222,7 +232,10 @@ class Report(Shown):
             return None
         errors: dict[str, Any] = {"dev_error": dev_error(best), "train_error": train_error(best)}
         name, findings = self.findings.metric.name, self.findings
-        for key, error in ((name, findings.weighted), (f"{name}_corrected", findings.weighted_corrected)):
+        of_metric: tuple[Any, Any] = findings.weighted, findings.weighted_corrected
+        if findings.rows_wrong is not None:
+            of_metric = self.diagnosis.errors["dev"], self.diagnosis.errors["dev_corrected"]
+        for key, error in zip((name, f"{name}_corrected"), of_metric, strict=True):
             if error is not None:
                 errors[key] = {end: getattr(error, end) for end in ("value", "low", "high")}
         return {"number": best.number, **errors, "params": best.params}

@@ -14,7 +14,7 @@ from tuner.analysis import (
     other_model,
 )
 from tuner.formatting import count, join, percent, points, rounded, span
-from tuner.metrics import Metric
+from tuner.metrics import ERROR, Metric
 from tuner.outcomes import ERROR_NAMES, Level, Verdict
 
 GAP_NAMES = {
@@ -100,27 +100,36 @@ def _named(gaps: Iterable[str]) -> str:
     return join([GAP_NAMES[name] for name in gaps], "or")
 
 
-def figures_sentence(diagnosis: Diagnosis, n_trials: int) -> str:
-    """State the error on new examples, and those of the reference models."""
+def figures_sentence(diagnosis: Diagnosis, n_trials: int, error: str = ERROR.label) -> str:
+    """State the error on new examples, and those of the reference models; ``error``: its name."""
     dev, corrected = diagnosis.errors.get("dev"), diagnosis.errors.get("dev_corrected")
     if dev is None or corrected is None:
         return ""
     if corrected is dev:
-        sentence = f"Dev error: {_with_interval(dev)}."
+        sentence = f"Dev {error}: {_with_interval(dev)}."
     else:
         sentence = (
-            f"Dev error (selection-corrected): {_with_interval(corrected)}, which allows for picking the best of "
+            f"Dev {error} (selection-corrected): {_with_interval(corrected)}, which allows for picking the best of "
             f"{count(n_trials, 'trial')}; measured: {percent(dev.value)}."
         )
     return sentence + _reference_models(diagnosis)
 
 
 def weighted_sentence(metric: Metric, corrected: ClassWeightedError, measured: float) -> str:
-    """State what a search minimized that weights the classes."""
+    """State what a search minimized that weights the classes, while the errors do not."""
     return (
         f"The search minimized the {metric.label} ({metric.meaning}). Selection-corrected: {percent(corrected.value)} "
         f"({span(corrected.low, corrected.high)}); measured: {percent(measured)}; always predicting one class gives "
         f"{percent(corrected.guess)}."
+    )
+
+
+def counting_sentence(metric: Metric, majority: float | None, rows_wrong: float) -> str:
+    """State that each error is of a metric that weights the classes; ``rows_wrong``: the share of all rows."""
+    guess = "" if majority is None else f", of which always predicting one class has {percent(majority)}"
+    return (
+        f"Every error here is the {metric.label} ({metric.meaning}){guess}. The best trial has {percent(rows_wrong)} "
+        "of all dev rows wrong."
     )
 
 

@@ -159,7 +159,7 @@ def _trials_lines(report: Report) -> list[RenderableType]:
 
 
 def _error_table(report: Report) -> FittedTable:
-    table = FittedTable("error", "", "95% interval", "based on", right=1, wrapping=(0, 3))
+    table = FittedTable(report.error_name, "", "95% interval", "based on", right=1, wrapping=(0, 3))
     for row in error_rows(report):
         table.add_row(row.name, row.value, row.interval, row.based_on)
     return table

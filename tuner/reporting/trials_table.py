@@ -41,9 +41,8 @@ class TableColumn:
 def trials_table(report: Report) -> list[TableColumn]:
     """Return the columns of ``trials.csv`` without those that repeat others or are empty."""
     names, rows = trial_columns(params_of(report.record)), report.trial_rows
-    counts_errors = report.findings.metric is ERROR
     dropped = {"seed"}
-    if counts_errors:
+    if ERROR.is_shown_by(report.record.metric):
         dropped.add("value")  # the dev error
     if not report.diagnosis.baseline_given:
         dropped.add("avoidable_bias")  # the train error

@@ -293,7 +293,7 @@ class Service:
         task = Task(
             study_id=stored.study_id,
             trainer=trainer,
-            dataset=dataset,
+            dataset=dataset.counting(stored.counted_by),
             dev_folds=draw_dev_folds(len(dataset.dev_rows), dataset.dev_groups, definition.data.seed),
             budget=Budget(self._call),
             facts=stored.facts,

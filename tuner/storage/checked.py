@@ -175,6 +175,7 @@ class _FactsRow(_Row):
     exploring: Literal["random", "qmc"] = "random"
     pooled_epoch: bool = False
     exact_zeros: bool = False
+    weighs_classes: bool = False
 
 
 OWNER = json_of("the JSON of a process", Owner)

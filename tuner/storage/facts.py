@@ -13,6 +13,7 @@ from tuner.outcomes import STRICT, Finding
 from tuner.paths import STUDY_NAME
 
 AT_RANDOM = "random"
+_OF_TRAINING = ("pooled_epoch", "exact_zeros", "weighs_classes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class StudyFacts:
     studies of 0.2 and before each fold chose its own.
     ``exact_zeros``: whether an L1 penalty makes weights exactly 0, as it does not in studies of 0.2 and before; False
     without one.
+    ``weighs_classes``: whether the metric's class weights are in every error, of training rows, too; in studies of 0.2
+    and before trials alone were chosen by them.  False without class weights.
 
     ``sizes``: rows in train, dev, train_dev and test; ``folder``: where the definition's relative paths begin;
     ``versions``: of Python and the libraries.
@@ -51,10 +54,11 @@ class StudyFacts:
     exploring: str = AT_RANDOM
     pooled_epoch: bool = False
     exact_zeros: bool = False
+    weighs_classes: bool = False
 
     def trains_as(self, other: StudyFacts) -> bool:
         """Whether the same hyperparameters and seed make the same network in both studies."""
-        return (self.pooled_epoch, self.exact_zeros) == (other.pooled_epoch, other.exact_zeros)
+        return all(getattr(self, name) == getattr(other, name) for name in _OF_TRAINING)
 
     @classmethod
     def from_json(cls, text: str) -> StudyFacts:
@@ -78,6 +82,7 @@ class StudyFacts:
             exploring=document.get("exploring", AT_RANDOM),
             pooled_epoch=document.get("pooled_epoch", False),
             exact_zeros=document.get("exact_zeros", False),
+            weighs_classes=document.get("weighs_classes", False),
         )
 
     def to_json(self) -> str:
@@ -99,5 +104,5 @@ class StudyFacts:
             document["references"] = dict(self.references)
         if self.exploring != AT_RANDOM:
             document["exploring"] = self.exploring
-        document |= {name: True for name in ("pooled_epoch", "exact_zeros") if getattr(self, name)}
+        document |= {name: True for name in _OF_TRAINING if getattr(self, name)}
         return json.dumps(document)

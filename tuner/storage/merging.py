@@ -118,6 +118,8 @@ def _refuse_another(name: str, study: Mapping[str, Any], existing: Any) -> None:
         changed.append("one epoch for all folds, or one for each")
     if facts[0].exact_zeros != facts[1].exact_zeros:
         changed.append("L1 with exact zeros, or without")
+    if facts[0].weighs_classes != facts[1].weighs_classes:
+        changed.append("classes weighted in every error, or in the metric alone")
     if changed or (existing.dev_rows, existing.dev_classes) != (study["dev_rows"], study["dev_classes"]):
         differs = ", ".join(dict.fromkeys(changed)) or "the dev examples"
         raise StorageError(

@@ -190,6 +190,11 @@ class StudyRecord(StoredStudy):
         return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
 
     @property
+    def dev_strata(self) -> np.ndarray | None:
+        """The dev rows' classes if each one's share of an error is fixed."""
+        return self.counted_by.strata(self.dev_y)
+
+    @property
     def class_names(self) -> list[str]:
         """The classes, in the order of their indices."""
         return self.facts.class_names

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from tuner.arguments import unexpected
 from tuner.errors import UsageError
 from tuner.formatting import quoted, some_of
+from tuner.metrics import ERROR, METRICS, Metric
 from tuner.paths import is_study_name
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import MOST, BadValueError
@@ -83,6 +84,16 @@ class StoredStudy:
     facts: StudyFacts
     budget: int
     changes_since_search: tuple[str, ...] = field(default=(), kw_only=True)
+
+    @property
+    def counted_by(self) -> Metric:
+        """The metric whose class weights every error has."""
+        return METRICS[self.identity.get("search.metric", ERROR.name)] if self.facts.weighs_classes else ERROR
+
+    @property
+    def metric(self) -> Metric:
+        """What trials are chosen by, of rows with the weights that the study's errors have."""
+        return METRICS[self.identity.get("search.metric", ERROR.name)].on_rows_of(self.counted_by)
 
 
 def stored_values(row: Any) -> dict[str, Any]:

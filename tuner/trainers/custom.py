@@ -108,7 +108,7 @@ class CustomTrainer:
             networks.append(_finished(epochs, parts[part], returned, dev_weights[k]))
             predicted.append((returned.labels[1], returned.dev_probabilities))
             if k == 0:
-                own = networks[0].dev_wrong / max(networks[0].n_dev, 1)
+                own = epochs.best_dev_error if epochs.curve else networks[0].dev_wrong / max(networks[0].n_dev, 1)
                 rung_values = {rung: epochs.rung_values.get(rung, own) for rung in settings.rungs}
         losses = [network.dev_losses for network in networks]
         value = METRICS[settings.metric].of_losses(layout, losses, dataset.dev_y, dataset.dev_weights)

@@ -15,6 +15,7 @@ from tuner.commands import command_text, study_words
 from tuner.data import Dataset, check_data_quality, read_differently
 from tuner.errors import NoDatabaseError, StorageError, UsageError
 from tuner.formatting import headline
+from tuner.metrics import METRICS
 from tuner.outcomes import Finding
 from tuner.paths import defined_studies
 from tuner.storage import (
@@ -112,6 +113,7 @@ def prepare(
         located, definition, identity, from_study=from_study, allow_changed=allow_changed
     )
     findings = [] if existing is not None else check_data_quality(dataset)
+    dataset = dataset.counting(METRICS[definition.search.metric] if existing is None else existing.counted_by)
     new = _new_study(source, dataset, begun, offers, findings)
     database = located.database(create=True)
     if existing is None:
@@ -287,4 +289,5 @@ def facts_of(dataset: Dataset, source: Source) -> StudyFacts:
         exploring="qmc",
         pooled_epoch=definition.data.folds is not None and definition.trainer_kind.has_dev_folds,
         exact_zeros="l1" in definition.space and definition.trainer_kind.knows_hyperparameters,
+        weighs_classes=METRICS[definition.search.metric].class_weights is not None,
     )

@@ -289,7 +289,7 @@ def load_searched(place: StudyPlace, dataset: Dataset | None = None) -> tuple[St
             f"{dataset.fingerprint[:12]}, recorded {record.fingerprint[:12]}). Restore the file"
         )
     refuse_read_differently(record.name, record.encoding, dataset.encoding)
-    return record, dataset
+    return record, dataset.counting(record.counted_by)
 
 
 def trainer_to_train(place: StudyPlace, definition: StudyDefinition, allowed: Collection[str]) -> Trainer:

@@ -8,7 +8,7 @@ from tuner.analysis.actions.action import Action
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.other_models import OtherModel, other_model
 from tuner.formatting import percent, span
-from tuner.metrics import BALANCED_ERROR, METRICS
+from tuner.metrics import BALANCED_ERROR, ERROR
 
 
 def give_baseline(state: StudyState) -> Action | None:
@@ -25,7 +25,7 @@ def give_baseline(state: StudyState) -> Action | None:
 
 def _comparable(state: StudyState) -> Mapping[str, float | None]:
     """Return the errors of the reference models; none if the search minimizes another error."""
-    return state.diagnosis.references if METRICS[state.metric].class_weights is None else {}
+    return state.diagnosis.references if state.metric.class_weights is None else {}
 
 
 def beat_majority(state: StudyState) -> Action | None:
@@ -35,7 +35,7 @@ def beat_majority(state: StudyState) -> Action | None:
         return None
     frequent = max(state.classes, key=lambda row: row.estimate.n or 0, default=None)
     missed = max(state.classes, key=lambda row: row.estimate.value, default=None)
-    if missed is None or missed is frequent or missed.estimate.value <= 0.5:
+    if missed is None or missed is frequent or missed.estimate.value <= 0.5 or state.metric != ERROR:
         rest = ": the network hardly generalizes."
     else:
         rest = (
@@ -78,7 +78,7 @@ def _use_instead(state: StudyState, name: str, title: str) -> Action | None:
 
 
 def _instead(state: StudyState) -> OtherModel | None:
-    return other_model(state.diagnosis) if METRICS[state.metric].class_weights is None else None
+    return other_model(state.diagnosis) if state.metric.class_weights is None else None
 
 
 def try_linear_model(state: StudyState) -> Action | None:

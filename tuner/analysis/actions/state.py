@@ -12,6 +12,7 @@ from tuner.analysis.hyperparameter_states import HyperparameterState
 from tuner.analysis.intervals import ErrorEstimate
 from tuner.analysis.learning_curve import LearningCurve
 from tuner.analysis.search_health import SearchHealth
+from tuner.metrics import ERROR, Metric
 from tuner.outcomes import Level
 
 MOST_ROWS_FOR_FOLDS = 50_000  # folds multiply the training time; with more rows a larger dev set is cheaper
@@ -100,7 +101,7 @@ class StudyState:
     search: SearchHealth = field(default_factory=SearchHealth)
     best: BestTrialState | None = None
     classes: tuple[ClassError, ...] = ()
-    metric: str = "error"
+    metric: Metric = ERROR
     hyperparameters: tuple[HyperparameterState, ...] = ()
     curve: LearningCurve | None = None
     trainer: str = ""

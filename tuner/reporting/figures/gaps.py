@@ -32,7 +32,7 @@ def gaps(report: Report) -> Figure | None:
     reach += [starts[name] + diagnosis.material_gap for name in diagnosis.gaps]
     plot = Plot(height=ROW * len(steps) + 84, margins=(16, 20, 44, 20))
     x = plot.x_scale(min(0.0, *reach), max(*reach, *(step.end for step in steps)) * 1.06)
-    plot.x_axis(x, "error", percent_tick)
+    plot.x_axis(x, report.error_name, percent_tick)
     for row, step in enumerate(steps):
         top = plot.top + ROW * row
         _step(plot, x, diagnosis, step, shown.get(step.key), top)

@@ -31,7 +31,7 @@ def learning(report: Report) -> Figure | None:
         plot = Plot(width=940, height=360, margins=(32, 30, 44, 48))
         x, y = _scales(plot, learning_curve.points, curve, kind)
         plot.x_axis(x, "training examples of one network", lambda v: f"{v:,.0f}", _ticks(x, curve))
-        plot.y_axis(y, "error", percent_tick)
+        plot.y_axis(y, report.error_name, percent_tick)
         _draw_curve(plot, x, y, curve)
         for point in learning_curve.points:
             plot.dots(x(np.full(len(point.each), point.n_train)), y(point.each), "dev faint")

@@ -88,8 +88,9 @@ def study_file_page() -> str:
         "key is refused, with the nearest known one.",
         EXAMPLE,
         "These make a study the same study: its name, the parsed `[data]`, `[network]`, `[training]` and `[space]`, "
-        "metric, sampler, pruner and seed of `[search]`, and the data's fingerprint. Comments, the budget and "
-        "`[diagnosis]` may change. For anything else, `--name NEW --from OLD` starts a new study with what is known.",
+        "metric, sampler, pruner and seed of `[search]`, and the data's fingerprint. Comments, the budget, "
+        "`[diagnosis]` and `[notify]` may change. For anything else, `--name NEW --from OLD` starts a new study with "
+        "what is known.",
         "## name",
         _sentence(schema["properties"]["name"]["description"]),
     ]
@@ -99,7 +100,7 @@ def study_file_page() -> str:
             parts += ["### split", _table(definitions["SplitSettings"]["properties"])]
             parts += ["### columns", _table(definitions["ColumnSettings"]["properties"])]
     parts += ["## [space]", SPACE, _hyperparameters(), "### Ranges", _ranges()]
-    for section, title in (("search", "SearchSection"), ("diagnosis", "DiagnosisSection")):
+    for section, title in (("search", "SearchSection"), ("diagnosis", "DiagnosisSection"), ("notify", "NotifySection")):
         parts += [f"## [{section}]", _table(definitions[title]["properties"])]
     return "\n\n".join(parts) + "\n"
 

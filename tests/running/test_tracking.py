@@ -11,6 +11,7 @@ import pytest
 from tests.running.conftest import Edit, command, finished, opened
 from tuner.outcomes import TrialState
 from tuner.running import SearchRequest, run_search, tracking
+from tuner.running.outbox import close
 from tuner.running.tracking import TRACKER_CLASSES, Tracking
 from tuner.storage import EndedTrial
 from tuner.study import TRACKERS, parse_definition
@@ -96,7 +97,7 @@ def test_a_tracker_that_hangs_is_left_behind(capsys: pytest.CaptureFixture[str],
     monkeypatch.setitem(TRACKER_CLASSES, "wandb", lambda: logged)
     one = Tracking(["mlflow", "wandb"], "small")
     one.send(trial())
-    one.close(0.5)
+    close(one.outboxes, 0.5)
     answer.set()
     assert len(logged.trials) == 1
     assert "mlflow: it still has not answered, so that it may lack the last trials" in capsys.readouterr().err

@@ -28,7 +28,8 @@ from tests.running.conftest import command
 pytest.importorskip("fastapi")
 from prometheus_client.parser import text_string_to_metric_families
 
-from tuner.serving.server import TOKEN_VARIABLE, Server
+from tuner.serving.server import TOKEN_VARIABLE, Server, serve_beside
+from tuner.storage import open_database, parse_url, set_aside
 
 HOSTILE = 'plain "Optuna"\\\n</script><b>'
 TOKEN = "a-token-of-the-tests"
@@ -73,8 +74,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         assert command("search", "small", "--quiet", "--references", "none")[0] == 0
         with closing(sqlite3.connect("studies/tuner.db")) as connection, connection:
             connection.executemany("INSERT INTO studies (study_name) VALUES (?)", [["plain"], [HOSTILE]])
-            reason = "INSERT INTO study_system_attributes (study_id, key, value_json) VALUES (1, 'tuner:set_aside', ?)"
-            connection.execute(reason, [json.dumps(HOSTILE)])
+        with open_database(parse_url("sqlite:///studies/tuner.db"), create=False) as database:
+            set_aside(database, 1, HOSTILE)
         server = serve(folder)
     yield server
     server.process.terminate()
@@ -172,7 +173,8 @@ def test_metrics_are_those_of_the_studies(served: Served) -> None:
     assert samples["tuner_budget", "small"] == 4
     assert samples["tuner_trials", "failed", "small"] == 0
     assert samples["tuner_trials", "plain", "unrecorded"] == 0
-    assert (samples["tuner_set_aside", "plain"], samples["tuner_set_aside", "small"]) == (0, 1)
+    assert samples["tuner_held", "set_aside", "small"] == 1
+    assert ("tuner_held", "set_aside", "plain") not in samples
     assert 0 < samples["tuner_best_value", "error", "small"] < 1
     assert samples["tuner_database_seconds",] > 0
 
@@ -181,7 +183,7 @@ def test_pages_load_nothing_from_elsewhere(served: Served) -> None:
     """The list links to the study and shows a bad reason as text; the list of endpoints has every one of them."""
     index, endpoints = ask(served.url), ask(f"{served.url}api")
     assert 'href="studies/small"' in index.text
-    assert "set aside: plain &#34;Optuna" in index.text
+    assert ": plain &#34;Optuna" in index.text
     assert "<b>" not in index.text
     for path in asked_json(f"{served.url}openapi.json")["paths"]:
         assert f"GET {path}<" in endpoints.text
@@ -252,6 +254,27 @@ def test_with_a_token_nothing_is_shown_without_it(
         server.end()
         thread.join()
     assert (log, *capfd.readouterr()) == ([], "", "")
+
+
+def test_workers_and_searches_answer_while_they_run(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON, metrics and health, without pages; the line that names the port comes first."""
+    monkeypatch.chdir(served.folder)
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    log: list[str] = []
+    with serve_beside(None, "0", log.append, "--metrics-port"):
+        (url,) = re.findall(r"http://127.0.0.1:\d+/", log[0])[:1]
+        assert 'tuner_budget{study="small"} 4.0' in ask(f"{url}metrics").text
+        assert ask(f"{url}healthz").text == "ok\n"
+        assert asked_json(f"{url}api/studies/small")["finished"] == 4
+        assert ask(f"{url}studies/small").status == 404
+    for words in (("worker",), ("search", "small", "--log-format", "json")):
+        status, _, errors = command(*words, "--metrics-port", "0")
+        assert status == 0
+        assert "metrics at http://127.0.0.1:" in errors
+    for port in ("x", "", "99999", "localhost:"):
+        status, _, errors = command("worker", "--metrics-port", port)
+        assert (status, errors.count("\n")) == (2, 1)
+        assert "--metrics-port: expected PORT or HOST:PORT" in errors
 
 
 def test_addresses_that_cannot_be_served_are_refused(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,14 @@ WaitOption = Annotated[
         help="How long to wait for a database that is locked or whose server is away, like 30s or 5m.",
     ),
 ]
+MetricsPortOption = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics-port",
+        metavar="[HOST:]PORT",
+        help="While it runs, answer /metrics, /healthz and /api there, as tuner serve does (extra: serve).",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
 
 

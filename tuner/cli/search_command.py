@@ -15,6 +15,7 @@ from tuner.cli.options import (
     AllowTrainerOption,
     FailAboveOption,
     JsonOption,
+    MetricsPortOption,
     StorageOption,
     StudyArgument,
     TargetOption,
@@ -22,7 +23,7 @@ from tuner.cli.options import (
     is_above,
     seconds_of,
 )
-from tuner.cli.printing import print_json, print_lines, print_report
+from tuner.cli.printing import print_json, print_lines, print_log, print_report
 from tuner.cli.progress import check_log_format, log_json, show_progress, show_reading, tell_of_wait
 from tuner.commands import command_text
 from tuner.errors import UsageError
@@ -84,6 +85,7 @@ def search(
         str | None, typer.Option("--scheduler", metavar="ADDRESS", help="The Dask scheduler, like tcp://host:8786.")
     ] = None,
     allow_trainer: AllowTrainerOption = None,
+    metrics_port: MetricsPortOption = None,
     storage: StorageOption = None,
     wait_for_database: WaitOption = "5m",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no verdict, only the result.")] = False,
@@ -105,6 +107,7 @@ def search(
     wait = seconds_of(wait_for_database, "--wait-for-database")
 
     from tuner.running import SearchRequest, check_executor, run_search
+    from tuner.serving import serve_beside
     from tuner.storage import Patience
     from tuner.workspace import StudyRequest, open_study
 
@@ -120,7 +123,11 @@ def search(
         log_json("started", study=opened.stored.name, storage=opened.database.name, data=opened.stored.data_path)
     else:
         _print_notes(opened, quiet=quiet)
-    with show_progress(quiet=quiet or as_json, verbose=verbose, log_format=log_format) as on_progress:
+    tell = print_log if log_format == "text" else (lambda text: log_json("serving", message=text))
+    with (
+        serve_beside(opened.database.address, metrics_port, tell, "--metrics-port"),
+        show_progress(quiet=quiet or as_json, verbose=verbose, log_format=log_format) as on_progress,
+    ):
         result = run_search(opened, request, on_progress)
     if log_format == "json":
         log_json("ended", **result.to_dict(), signal=result.signal)

@@ -8,8 +8,15 @@ from typing import Annotated
 
 import typer
 
-from tuner.cli.options import AllowTrainerOption, StorageOption, WaitOption, bytes_of, seconds_of
-from tuner.cli.printing import print_lines
+from tuner.cli.options import (
+    AllowTrainerOption,
+    MetricsPortOption,
+    StorageOption,
+    WaitOption,
+    bytes_of,
+    seconds_of,
+)
+from tuner.cli.printing import print_lines, print_log
 from tuner.cli.progress import tell_of_wait
 
 
@@ -29,6 +36,7 @@ def worker(
         str | None,
         typer.Option("--max-trial-time", metavar="TIME", help="A trial that takes longer than 90s, 30m, 2h, … fails."),
     ] = None,
+    metrics_port: MetricsPortOption = None,
     storage: StorageOption = None,
     wait_for_database: WaitOption = "5m",
 ) -> None:
@@ -39,16 +47,18 @@ def worker(
     wait = seconds_of(wait_for_database, "--wait-for-database")
 
     from tuner.running.service import ServiceLimits, run_service
+    from tuner.serving import serve_beside
     from tuner.storage import Patience
 
-    result = run_service(
-        storage,
-        forever=forever,
-        on_event=lambda text: print_lines(text, err=True),
-        allow_trainers=tuple(allow_trainer or ()),
-        limits=ServiceLimits(memory=memory, trial_seconds=seconds),
-        patience=Patience(wait, tell_of_wait()),
-    )
+    with serve_beside(storage, metrics_port, print_log, "--metrics-port"):
+        result = run_service(
+            storage,
+            forever=forever,
+            on_event=lambda text: print_lines(text, err=True),
+            allow_trainers=tuple(allow_trainer or ()),
+            limits=ServiceLimits(memory=memory, trial_seconds=seconds),
+            patience=Patience(wait, tell_of_wait()),
+        )
     done = ", ".join(f"{study} {n}" for study, n in result.served.items() if n)
     print_lines(f"database {result.storage}: {sum(result.served.values())} trials{f' ({done})' if done else ''}")
     if result.signal is not None:

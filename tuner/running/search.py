@@ -217,6 +217,7 @@ def run_search(
         facts=stored.facts,
         references=request.references,
         track=study.track,
+        hooks=study.hooks,
         threads=threads_of(study.definition, None if request.scheduler else request.workers or 1),
     )
     stop = StopSignal()

@@ -21,6 +21,8 @@ from tuner.data import FileReader, load_dataset
 from tuner.errors import DataError, InputError, SearchError, StorageError, TunerError, UnavailableError
 from tuner.formatting import error_line, one_line, shorten
 from tuner.outcomes import FailureCause
+from tuner.running.notices import Notice, Notices
+from tuner.running.outbox import CLOSE_SECONDS, STOPPED_SECONDS, close
 from tuner.running.signals import StopSignal
 from tuner.running.worker import LONGEST_PAUSE, Step, Task, Worker, threads_of
 from tuner.storage import (
@@ -37,6 +39,7 @@ from tuner.storage import (
     set_aside,
     waiting_for_database,
 )
+from tuner.study import hooks_in_force
 from tuner.trainers import TrialEnded, interruptible, trainer_of
 from tuner.trial import draw_dev_folds
 from tuner.workspace.creating import refuse_read_differently
@@ -91,11 +94,12 @@ def run_service(
 
     Studies with a custom trainer are run only if ``allow_trainers`` has it.
     """
+    notices = Notices(hooks_in_force({}))  # of the environment: what a database names is not run
     with waiting_for_database(patience):
         database = open_database(storage_url(storage), create=forever)
     stop = StopSignal()
     database.stop = stop
-    service = Service(database, stop, on_event, allow_trainers, limits)
+    service = Service(database, stop, on_event, allow_trainers, limits, notices)
     on_event(f"worker on database {database.name}")
     try:
         with stop.listening(), _memory_limit(limits.memory):
@@ -105,6 +109,7 @@ def run_service(
     except StorageError as error:
         raise SearchError(str(error)) from error
     finally:
+        close(notices.outboxes, STOPPED_SECONDS if stop() else CLOSE_SECONDS)
         database.close()
     return ServiceResult(database.name, service.served, stop.number)
 
@@ -156,6 +161,7 @@ class Service:
     on_event: Callable[[str], None] = lambda text: None
     allow_trainers: tuple[str, ...] = ()
     limits: ServiceLimits = ServiceLimits()
+    notices: Notices = field(default_factory=lambda: Notices({}))
     served: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -306,6 +312,7 @@ class Service:
             most_seconds=self.limits.trial_seconds,
             gives_way=lambda: self._gives_way(stored.study_id),
             failures=self._failures.setdefault(stored.study_id, []),
+            notices=self.notices,
         )
 
     def _forget_idle(self) -> None:
@@ -333,6 +340,7 @@ class Service:
         )
         if before is None or before.reason != reason:
             self.on_event(f"study {study.name} cannot be run here: {reason}")
+            self.notices.send(Notice("on_failure", study.name, f"{study.name} cannot be run here: {reason}"))
         self._note(study, reason)
 
     def _note(self, study: OpenStudy, reason: str | None) -> None:

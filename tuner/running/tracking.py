@@ -1,31 +1,20 @@
-"""What `[search] track` names: every trial that ended is logged in experiment trackers, beside the database.
-
-A tracker may be slow or fail (its server is gone): it runs in a thread of its own, and neither holds up a trial nor
-loses one.
-"""
+"""What `[search] track` names: every trial that ended is logged in experiment trackers, beside the database."""
 
 from __future__ import annotations
 
 import math
-import queue
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from tuner.formatting import error_line, shorten
 from tuner.outcomes import TrialState
-from tuner.printable import without_passwords
+from tuner.running.outbox import Outbox
 from tuner.storage import EndedTrial
-from tuner.trainers import print_output
 
-CLOSE_SECONDS = 30.0
-"""How long the end of a search waits for its trackers."""
-STOPPED_SECONDS = 2.0
-"""The same after a signal."""
 SECONDS_BEFORE_AGAIN = 2.0
 RUNS = Path("runs")
 """Where TensorBoard looks by convention, in the current folder."""
@@ -137,68 +126,20 @@ class Tracking:
     """Logs the trials of one worker in the trackers of these ``names``, each in its own time."""
 
     def __init__(self, names: Sequence[str], study: str) -> None:
-        self._threads = [_TrackerThread(name, study) for name in names]
-
-    @property
-    def is_on(self) -> bool:
-        """Whether there is a tracker."""
-        return bool(self._threads)
+        self.outboxes = [
+            Outbox(name, partial(_connected, name, study), lambda trial: f"trial {trial.number} was not logged")
+            for name in names
+        ]
 
     def send(self, trial: EndedTrial) -> None:
         """Log a trial, soon."""
-        for thread in self._threads:
-            thread.send(trial)
-
-    def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Wait until all is logged, but no longer than so many seconds."""
-        end = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.trials.put(None)
-        for thread in self._threads:
-            thread.wait(max(0.0, end - time.monotonic()))
+        for outbox in self.outboxes:
+            outbox.put(trial)
 
 
-class _TrackerThread:
-    """Logs trials in one tracker; the thread is started by the first trial, and does not keep a process from ending."""
-
-    def __init__(self, name: str, study: str) -> None:
-        self.trials: queue.SimpleQueue[EndedTrial | None] = queue.SimpleQueue()
-        self._name = name
-        self._study = study
-        self._thread: threading.Thread | None = None
-        self._has_warned = False
-
-    def send(self, trial: EndedTrial) -> None:
-        self.trials.put(trial)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=f"tuner-{self._name}", daemon=True)
-            self._thread.start()
-
-    def wait(self, seconds: float) -> None:
-        if self._thread is None:
-            return
-        self._thread.join(seconds)
-        if self._thread.is_alive():
-            self._warn("it still has not answered, so that it may lack the last trials")
-
-    def _work(self) -> None:
-        tracker = None
-        while (trial := self.trials.get()) is not None:
-            try:
-                tracker = tracker or self._start()
-                tracker.send(self._study, trial)
-            except BaseException as error:  # SystemExit, too: no library may end a search
-                self._warn(f"trial {trial.number} was not logged: {without_passwords(error_line(error))}")
-
-    def _start(self) -> Tracker:
-        """Try twice: of several workers that make a tracker's new database at once, all but one may fail."""
-        with suppress(Exception):
-            return TRACKER_CLASSES[self._name]()
-        time.sleep(SECONDS_BEFORE_AGAIN)
-        return TRACKER_CLASSES[self._name]()
-
-    def _warn(self, text: str) -> None:
-        """Say once what failed."""
-        if not self._has_warned:
-            self._has_warned = True
-            print_output(f"tuner: warning: {self._name}: {shorten(text, 300)}; no trial is lost")
+def _connected(name: str, study: str) -> Callable[[EndedTrial], None]:
+    """Try twice: of several workers that make a tracker's new database at once, all but one may fail."""
+    with suppress(Exception):
+        return partial(TRACKER_CLASSES[name]().send, study)
+    time.sleep(SECONDS_BEFORE_AGAIN)
+    return partial(TRACKER_CLASSES[name]().send, study)

@@ -6,7 +6,7 @@ import enum
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,9 +21,11 @@ from tuner.outcomes import FailureCause
 from tuner.reference_models import ALL
 from tuner.running.goal import Goal
 from tuner.running.heartbeat import Heartbeat
+from tuner.running.notices import Notices, notices_of
+from tuner.running.outbox import CLOSE_SECONDS, STOPPED_SECONDS, Outbox, close
 from tuner.running.reference_job import ReferenceJob
 from tuner.running.sampling import Pruning, draw
-from tuner.running.tracking import CLOSE_SECONDS, STOPPED_SECONDS, Tracking
+from tuner.running.tracking import Tracking
 from tuner.storage import (
     Budget,
     Claim,
@@ -62,7 +64,8 @@ class Task:
     """What a worker needs to run a study; ``deadline`` is a `time.monotonic` time.
 
     ``references``: which reference models to train, of `tuner.reference_models.CHOICES`.  ``track``: the trackers that
-    its trials are logged in, of `tuner.study.TRACKERS`.  ``threads``: those of one worker.
+    its trials are logged in, of `tuner.study.TRACKERS`.  ``hooks``: who is told of which event.  ``threads``: those of
+    one worker.
     """
 
     study_id: int
@@ -74,6 +77,7 @@ class Task:
     deadline: float | None = None
     references: str = ALL
     track: tuple[str, ...] = ()
+    hooks: Mapping[str, str] = field(default_factory=dict)
     threads: int = 1
 
     @property
@@ -122,7 +126,8 @@ class Worker:
 
     ``on_trial()`` is called after each, ``on_epoch`` after each epoch of one; once ``stop()`` is true the work ends,
     and the running trial is re-queued.  ``most_seconds``: a trial that takes longer fails.  ``gives_way()`` is asked
-    after each turn of a long trial: if true, the trial is re-queued and continues later.
+    after each turn of a long trial: if true, the trial is re-queued and continues later.  ``notices``: instead of its
+    own, closed by the caller.
     """
 
     database: Database
@@ -133,6 +138,7 @@ class Worker:
     gives_way: Callable[[], bool] = lambda: False
     on_epoch: Callable[[EndedEpoch], None] | None = None
     failures: list[str] = field(default_factory=list)
+    notices: Notices | None = None
 
     def __post_init__(self) -> None:
         definition = self.task.definition
@@ -151,6 +157,7 @@ class Worker:
         self._spent: dict[int, float] = {}  # seconds of the earlier turns of trials that gave way
         self._settings = trial_settings(definition, task.facts)
         self.tracking = Tracking(task.track, definition.name)
+        self._notices = Notices(task.hooks) if self.notices is None else self.notices
         self.task.trainer.prepare()  # a failing import must not fail trials
 
     def work(self) -> None:
@@ -172,7 +179,8 @@ class Worker:
                         time.sleep(random.uniform(0.5, 1) * pause)
                         pause = min(2 * pause, LONGEST_PAUSE)
         finally:
-            self.tracking.close(STOPPED_SECONDS if self.stop() else CLOSE_SECONDS)
+            outboxes: list[Outbox[Any]] = [*self.tracking.outboxes, *self._notices.outboxes]
+            close(outboxes, STOPPED_SECONDS if self.stop() else CLOSE_SECONDS)
 
     def step(self) -> Step:
         """Claim and run one trial, if one is open; trials of dead workers come first."""
@@ -190,10 +198,21 @@ class Worker:
         if claim is None:
             return self._without_a_trial(is_complete=standing.is_complete)
         ran = self._run(claim)
-        if ran and self.tracking.is_on:
-            with suppress(StorageError):
-                self.tracking.send(read_ended(self.database, claim.trial_id))
+        if ran:
+            self._tell_of(claim)
         return Step.RAN if ran and self.references.advance(self._must_stop) else Step.STOPPED
+
+    def _tell_of(self, claim: Claim) -> None:
+        """Tell trackers and hooks of a trial that ended here."""
+        with suppress(StorageError):
+            if self.tracking.outboxes:
+                self.tracking.send(read_ended(self.database, claim.trial_id))
+            if self._notices.outboxes:
+                task, goal = self.task, self._goal_is_reached
+                for notice in notices_of(
+                    self.database, task.definition, task.study_id, task.budget, claim.trial_id, goal
+                ):
+                    self._notices.send(notice)
 
     def _without_a_trial(self, *, is_complete: bool) -> Step:
         """FINISHED once the reference models are trained, too, by this or another worker."""

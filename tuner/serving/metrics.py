@@ -24,13 +24,12 @@ GAUGES = {
     "tuner_trials": ("Trials of a study by state.", ("study", "state")),
     "tuner_budget": ("Complete and pruned trials that a study may have.", ("study",)),
     "tuner_best_value": ("Lowest value of a study's metric; of metric error it is the dev error.", ("study", "metric")),
-    "tuner_set_aside": ("1 for a study that cannot be read, or that a worker could not run.", ("study",)),
+    "tuner_held": (
+        "1 for a study that workers leave: paused, canceled, failing, set_aside (by one worker) or unreadable.",
+        ("study", "kind"),
+    ),
     "tuner_workers": ("Processes that run trials of a study.", ("study",)),
     "tuner_claim_age_seconds": ("How long the oldest running trial of a study has run.", ("study",)),
-    "tuner_claim_lease_seconds": (
-        "When the first lease of a study's running trials ends, unless renewed; below 0 its worker is silent.",
-        ("study",),
-    ),
     "tuner_database_seconds": ("How long reading these numbers took.", ()),
 }
 """Name -> what it is, and its labels."""
@@ -57,12 +56,12 @@ class _Studies(Collector):
             for state in STATES:
                 yield "tuner_trials", [*study, state], getattr(line, state)
             yield "tuner_budget", study, line.budget
-            yield "tuner_set_aside", study, line.set_aside is not None
+            if line.hold is not None or line.set_aside is not None:
+                yield "tuner_held", [*study, "unreadable" if line.hold is None else str(line.hold.kind)], 1
             if finite(line.best) is not None:
                 yield "tuner_best_value", [*study, line.metric], finite(line.best)
             claims = [claim for claim in self._studies.workers if claim.study == line.name]
             yield "tuner_workers", study, len({(claim.host, claim.pid) for claim in claims})
             if claims:
                 yield "tuner_claim_age_seconds", study, max(claim.seconds for claim in claims)
-                yield "tuner_claim_lease_seconds", study, min(claim.lease_seconds for claim in claims)
         yield "tuner_database_seconds", [], self._seconds

@@ -19,15 +19,17 @@ from tuner.reporting.page import LivePage, page
 from tuner.storage import (
     URL,
     Database,
-    LiveClaim,
+    Hold,
     Patience,
+    RunningTrial,
     StoredStudy,
     StudyLine,
     get_study,
     mask,
     open_database,
-    read_live_claims,
+    read_hold,
     read_progress,
+    read_running,
     read_version,
     shown,
     study_lines,
@@ -48,7 +50,7 @@ class StudyList:
 
     storage: str
     studies: list[StudyLine]
-    workers: list[LiveClaim]
+    workers: list[RunningTrial]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class BestSoFar:
 
 @dataclass(frozen=True, slots=True)
 class StudyProgress:
-    """The progress of a study; ``version`` changes whenever its report would."""
+    """The progress of a study; ``version`` changes whenever its report would, ``hold`` keeps workers from it."""
 
     study: str
     storage: str
@@ -73,8 +75,9 @@ class StudyProgress:
     finished: int
     trials: dict[str, int]
     best: BestSoFar | None
-    workers: list[LiveClaim]
+    workers: list[RunningTrial]
     is_running: bool
+    hold: Hold | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ class Reader:
         """What ``/api/studies`` answers; a database that is not made yet has none."""
         try:
             with self._open() as database:
-                lines, workers = study_lines(database), read_live_claims(database)
+                lines, workers = study_lines(database), read_running(database)
         except NoDatabaseError:
             lines, workers = [], []
         return StudyList(mask(self._url), lines, workers)
@@ -130,7 +133,7 @@ class Reader:
         """What ``/api/studies/NAME`` answers."""
         with self._open_study(name) as (database, stored):
             progress, version = read_progress(database, stored.study_id), read_version(database, stored.study_id)
-            workers = [claim for claim in read_live_claims(database) if claim.study == name]
+            workers, hold = read_running(database, stored.study_id), read_hold(database, stored.study_id)
         best = progress.best
         return StudyProgress(
             study=name,
@@ -150,6 +153,7 @@ class Reader:
             ),
             workers=workers,
             is_running=bool(workers),
+            hold=hold,
         )
 
     def trials(self, name: str, above: int, limit: int) -> Iterator[str]:

@@ -7,6 +7,7 @@ from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, in_order, spec_of
 from tuner.study.known_names import nearest, nearest_key
 from tuner.study.making import DataShape, make_definition, uses_folds
 from tuner.study.names import next_name
+from tuner.study.notify import hooks_in_force, is_address, without_notify
 from tuner.study.parsing import expected_value, parse_definition, parse_tables, validate_definition
 from tuner.study.ranges import MakeChoice, MakeRange, Range, range_maker
 from tuner.study.schema import definition_schema, schema_text
@@ -39,8 +40,10 @@ __all__ = [
     "edit_definition",
     "expected_value",
     "explores",
+    "hooks_in_force",
     "identity_changes",
     "in_order",
+    "is_address",
     "make_definition",
     "metric_text",
     "move_definition",
@@ -61,4 +64,5 @@ __all__ = [
     "uses_folds",
     "validate_definition",
     "value_at",
+    "without_notify",
 ]

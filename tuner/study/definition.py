@@ -42,6 +42,7 @@ from tuner.study.hyperparameters import (
     spec_of,
 )
 from tuner.study.known_names import nearest_key, suggest
+from tuner.study.notify import check_hook
 from tuner.study.ranges import Range
 from tuner.study.space import Space
 from tuner.study.strategies import FOLD_PRUNERS, PRUNERS, SAMPLERS, rungs
@@ -238,6 +239,26 @@ class DiagnosisSection(Section):
         return given["wrong"] / given["of"] if isinstance(given, dict) else given
 
 
+Hook = Annotated[str, AfterValidator(check_hook)]
+
+
+class NotifySection(Section):
+    """[notify]: who is told of events; kept out of the database, and may be changed at any time."""
+
+    on_best: Hook | None = Field(
+        default=None, description="web address or command, told when a trial is better than all before it"
+    )
+    on_done: Hook | None = Field(default=None, description="the same, told when the last trial of the budget has ended")
+    on_failure: Hook | None = Field(
+        default=None, description="the same, told when a trial failed, or a worker set the study aside"
+    )
+
+    @property
+    def hooks(self) -> dict[str, str]:
+        """The hooks by the names of their keys."""
+        return self.model_dump(exclude_none=True)
+
+
 class StudyDefinition(BaseModel):
     """The parsed form of one TOML file."""
 
@@ -256,6 +277,7 @@ class StudyDefinition(BaseModel):
     )
     search: SearchSection = SearchSection()
     diagnosis: DiagnosisSection = DiagnosisSection()
+    notify: NotifySection = NotifySection()
 
     @field_validator("space", mode="before")
     @classmethod

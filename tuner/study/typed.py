@@ -65,7 +65,8 @@ def complete_definition(given: Mapping[str, Any], made: str) -> dict[str, Any]:
     others = tomllib.loads(made)
     is_own = "trainer" not in given.get("network", {})
     taken = SECTIONS if is_own else MADE_FOR_ALL
-    return {name: given[name] if name in given else others[name] for name in SECTIONS if name in (*given, *taken)}
+    names = [name for name in (*SECTIONS, "notify") if name in (*given, *taken)]
+    return {name: given[name] if name in given else others[name] for name in names}
 
 
 def _key(name: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class PreparedStudy:
 
     ``ignored_from``: the ``--from`` study, if this one existed before and so did not begin with its trials.
     ``file``: the definition's file, if it has one.  ``track``: the trackers that the caller's definition names.
+    ``hooks``: who is told of which event, of `tuner.study.notify`.
     """
 
     database: Database
@@ -63,6 +64,7 @@ class PreparedStudy:
     is_new: bool = False
     file: Path | None = None
     track: tuple[str, ...] = ()
+    hooks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def place(self) -> StudyPlace:

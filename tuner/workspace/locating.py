@@ -44,6 +44,7 @@ from tuner.study import (
     toml,
     uses_folds,
     validate_definition,
+    without_notify,
 )
 
 NO_KEYS: Mapping[str, Any] = MappingProxyType({})
@@ -238,7 +239,7 @@ def _not_found(study: str, url: URL) -> str:
 def read_source(path: Path) -> Source:
     """Read a definition file."""
     text = _read_text(path)
-    return Source(parse_definition(text, str(path)), text, resolved(path).parent)
+    return Source(parse_definition(text, str(path)), without_notify(text), resolved(path).parent)
 
 
 def read_tables(path: Path) -> dict[str, Any]:
@@ -264,7 +265,8 @@ def stored_source(stored: StoredStudy, database: str) -> Source:
 def renamed(source: Source, name: str) -> Source:
     """Rename a definition."""
     text = rename_definition(source.text, source.definition, name)
-    return Source(parse_definition(text, f"--name {name}"), text, source.folder)
+    definition = parse_definition(text, f"--name {name}").model_copy(update={"notify": source.definition.notify})
+    return Source(definition, text, source.folder)
 
 
 def _check_same_data(where: Path, source: Source, path: Path, asked: Mapping[str, Any]) -> None:

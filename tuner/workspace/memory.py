@@ -24,11 +24,13 @@ from tuner.study import (
     definition_table,
     definition_text,
     edit_definition,
+    hooks_in_force,
     make_definition,
     parse_definition,
     require_package,
     require_trackers,
     validate_definition,
+    without_notify,
 )
 from tuner.trainers import trainer_of
 from tuner.workspace.creating import PreparedStudy, prepare
@@ -102,17 +104,18 @@ def open_data_in_memory(
             text = definition_text(name, complete_definition(given, text))
         if edits:
             text = edit_definition(text, edits, "Made and edited by a call of Python.")
-        source = Source(parse_definition(text, f"study {name!r}"), text, Path.cwd())
+        source = Source(parse_definition(text, f"study {name!r}"), without_notify(text), Path.cwd())
         runner = trainer_of(source.definition, file_folder=folder, allowed=())
         runner.prepare()
         require_package(source.definition.search.sampler)
         require_trackers(source.definition.search.trackers)
+        hooks = hooks_in_force(source.definition.notify.hooks)
         with usable_rows("the rows"):
             final = reader.with_settings(rows.reader(source.definition.data).settings)
             dataset = dataset_from(final, cache=cache)
         with closing(Located(name, source, storage_url(storage))) as located:
             study = prepare(source, dataset, located, from_study=from_study, allow_changed=allow_changed)
-    return replace(study, trainer=runner, track=source.definition.search.trackers)
+    return replace(study, trainer=runner, track=source.definition.search.trackers, hooks=hooks)
 
 
 def tables_of(definition: Given | None) -> dict[str, Any]:

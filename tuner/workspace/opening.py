@@ -35,10 +35,12 @@ from tuner.storage import (
 from tuner.study import (
     Source,
     StudyDefinition,
+    hooks_in_force,
     identity_changes,
     parse_definition,
     require_package,
     require_trackers,
+    without_notify,
 )
 from tuner.trainers import Trainer, trainer_of
 from tuner.workspace.creating import PreparedStudy, prepare, refuse_read_differently
@@ -93,6 +95,9 @@ def open_study(request: StudyRequest) -> PreparedStudy:
         locate(request.study, request.storage, target=request.target, name=request.name, data=request.data) as located,
     ):
         source, trainer = _source(located, request)
+        is_local = located.source is not None  # a database names no trackers and no hooks
+        track = source.definition.search.trackers if is_local else ()
+        hooks = hooks_in_force(source.definition.notify.hooks if is_local else {})
         old = None if request.from_study is None else name_of(request.from_study)
         with located.reader_of(source) as reader:
             study = prepare(
@@ -103,8 +108,7 @@ def open_study(request: StudyRequest) -> PreparedStudy:
                 allow_changed=request.allow_changed,
                 write_definition=lambda: _write_made(located.unwritten, source.text),
             )
-        track = () if located.source is None else source.definition.search.trackers  # a database names none
-    return replace(study, trainer=trainer, file=located.absolute_file, track=track)
+    return replace(study, trainer=trainer, file=located.absolute_file, track=track, hooks=hooks)
 
 
 def _write_made(where: Path | None, text: str) -> None:
@@ -256,6 +260,7 @@ def read_to_refine(study: str, storage: str | None, allowed: Collection[str]) ->
     """
     with locate(study, storage) as located:
         record = _read_record(located, study)
+        record = replace(record, definition=without_notify(record.definition))
         source = located.source
         own = None if source is None else source.definition.network.trainer
         trainer_of(

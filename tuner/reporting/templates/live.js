@@ -78,6 +78,7 @@
   const describe = (state) => {
     const parts = [`${state.finished.toLocaleString("en-US")} of ${many(Math.max(state.finished, state.budget), "trial")}`];
     parts.push(state.workers.length ? `${state.workers.length} running` : "nothing runs");
+    if (state.hold) parts.push(state.hold.kind.replace("_", " "));
     return parts.join(" · ");
   };
   const follow_study = async () => {

@@ -5,7 +5,8 @@ tuner search digits && tuner learning-curve digits && tuner report digits
 sed -e 's/"digits"/"wide"/' -e 's/^alpha .*/alpha = { log_uniform = [0.01, 100.0] }/' \
     studies/digits.toml > studies/wide.toml
 tuner search wide --trials 40 && tuner report wide
-PYTHONPATH=. python docs/make_images.py reports/digits reports/wide
+tuner init --example churn && tuner search churn && tuner report churn
+PYTHONPATH=. python docs/make_images.py reports/digits reports/wide reports/churn
 """
 
 from __future__ import annotations

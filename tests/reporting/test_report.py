@@ -130,7 +130,7 @@ def test_the_summary_has_the_house_plans_keys() -> None:
         *("material_gap", "metric"),
     ]
     assert summary["trials"] == {"complete": 22, "pruned": 2, "failed": 0, "diverged": 0}
-    assert list(summary["best"]) == ["number", "dev_error", "train_error", "params"]
+    assert list(summary["best"]) == ["number", "dev_error", "train_error", "params", "predictions"]
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
 

@@ -13,7 +13,8 @@ from tuner.analysis.actions import (
     Verb,
     rank_actions,
 )
-from tuner.analysis.calibration import Calibration, calibration
+from tuner.analysis.calibration import Calibration, Reliability, calibration, reliability
+from tuner.analysis.classification import ClassScores, Ranking, Share, class_scores, confusion_matrix, ranking
 from tuner.analysis.comparison import (
     Resolution,
     chance_as_good,
@@ -96,6 +97,7 @@ __all__ = [
     "BestTrialState",
     "Calibration",
     "ClassError",
+    "ClassScores",
     "ClassWeightedError",
     "Competition",
     "DataState",
@@ -114,10 +116,13 @@ __all__ = [
     "LearningPoint",
     "NetworkRun",
     "Prediction",
+    "Ranking",
+    "Reliability",
     "Resolution",
     "SearchHealth",
     "SearchedHyperparameter",
     "SeedsError",
+    "Share",
     "StudyState",
     "Uncertainty",
     "Verb",
@@ -127,7 +132,9 @@ __all__ = [
     "chance_as_good",
     "chosen_error",
     "class_errors",
+    "class_scores",
     "class_weighted_error",
+    "confusion_matrix",
     "corrected_dev_error",
     "count_duplicates",
     "diagnose",
@@ -152,8 +159,10 @@ __all__ = [
     "majority_error",
     "pooled_epoch_corrected_errors",
     "rank_actions",
+    "ranking",
     "rechosen_average_error",
     "rechosen_error",
+    "reliability",
     "resolution",
     "seeds_error",
     "simplest_tied",

@@ -18,6 +18,7 @@ from tuner.analysis import (
     ErrorEstimate,
     calibration,
     class_errors,
+    confusion_matrix,
     independent_examples,
 )
 from tuner.data import Dataset, LabeledRows, read_groups, read_labeled, read_parts
@@ -177,8 +178,6 @@ def _evaluation(
     weights: NDArray[np.floating] | None,
     groups: NDArray[np.integer] | None,
 ) -> Evaluation:
-    from sklearn.metrics import confusion_matrix
-
     wrong, counted_by = predictions.classes != y, model.metadata.counted_by
     in_errors, strata = counted_by.row_weights(y, weights), counted_by.strata(y)
     losses = wrong if in_errors is None else wrong * in_errors
@@ -188,7 +187,7 @@ def _evaluation(
         note=note,
         error=estimate_error(losses, groups, in_errors, strata),
         classes=class_errors(y, losses, names, in_errors),
-        confusion=confusion_matrix(y, predictions.classes, labels=range(len(names))),
+        confusion=confusion_matrix(y, predictions.classes, len(names)).astype(np.int64),
         calibration=calibration(predictions.probabilities, y, None if weights is None else relative(weights)),
         weighted=in_errors is not None,
     )

@@ -18,6 +18,7 @@ ANCHORS = {
     "dev error (selection-corrected)": "dev-selection-corrected",
     "dev rows": "dev-set",
     "dev set": "dev-set",
+    "expected calibration error": "expected-calibration-error",
     "exploring trials": "explore",
     "folds": "fold",
     "held out, not evaluated": "test-set-evaluation",

@@ -12,8 +12,9 @@ from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.glossary import link_markdown
 from tuner.reporting.headline_numbers import headline_numbers
+from tuner.reporting.predictions import predictions_sentence
 from tuner.reporting.provenance import provenance
-from tuner.reporting.rows import MOST_CLASSES, class_rows, error_rows, gap_rows
+from tuner.reporting.rows import class_table, error_rows, gap_rows
 
 if TYPE_CHECKING:
     from tuner.reporting.comparing import Comparison
@@ -88,20 +89,18 @@ def _tables(report: Report) -> list[str]:
             ),
             right=(1,),
         ),
-        table(
-            ("class", "dev error", "95% interval", "dev rows"),
-            (
-                (row.name, percent(row.estimate.value), span(row.estimate.low, row.estimate.high), row.estimate.n)
-                for row in class_rows(report.findings.classes)[:MOST_CLASSES]
-            ),
-            right=(1, 3),
-        ),
     ]
 
 
 def _best(report: Report) -> list[str]:
     assert report.best is not None
-    return [f"Trial {report.best.number}:", table(("hyperparameter", "value"), report.shown_params.items())]
+    classes = class_table(report)
+    return [
+        f"Trial {report.best.number}:",
+        table(("hyperparameter", "value"), report.shown_params.items()),
+        table(classes.headings, classes.rows, right=range(1, len(classes.headings), 2)) if classes.rows else "",
+        escape(predictions_sentence(report.findings, report.error_name, report.chosen)),
+    ]
 
 
 def _learning(report: Report) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +14,16 @@ from tuner.formatting import did_you_mean
 from tuner.outcomes import Level
 from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.drawn import DrawnFigure
-from tuner.reporting.figures import FIGURES, Figure
+from tuner.reporting.figures import FIGURES
 from tuner.reporting.figures.figure import Positions
 from tuner.reporting.figures.gaps import gaps
 from tuner.reporting.figures.scatter import scatter
 from tuner.reporting.glossary import link_html
 from tuner.reporting.headline_numbers import headline_numbers
+from tuner.reporting.predictions import HEADING, predictions_sentence
 from tuner.reporting.provenance import about, provenance
 from tuner.reporting.rendering import anchor, content_policy, environment, resource
-from tuner.reporting.rows import MOST_CLASSES, VERDICT_LEVELS, class_rows, error_rows, gap_rows
+from tuner.reporting.rows import VERDICT_LEVELS, class_table, error_rows, gap_rows
 from tuner.reporting.trials_table import static_order, trials_table
 
 if TYPE_CHECKING:
@@ -46,12 +47,15 @@ def page(report: Report, live: LivePage | None = None) -> str:
     script = resource("script.js")
     live_script = "" if live is None else resource("live.js")
     columns = trials_table(report)
+    leads = {HEADING: lead} if (lead := predictions_sentence(report.findings, report.error_name, report.chosen)) else {}
     dots: dict[str, list[list[float]]] = {}
-    sections = {
+    drawings = {
         heading: {key: figure for key, draw in drawings.items() if (figure := draw(report)) is not None}
         for heading, drawings in FIGURES.items()
     }
-    for section in sections.values():
+    beside = drawings.pop(BESIDE)
+    sections = {heading: figures for heading, figures in drawings.items() if figures or heading in leads}
+    for section in (beside, *sections.values()):
         for figure in section.values():
             dots |= {name: _dots(positions) for name, positions in figure.dots.items()}
     return link_html(
@@ -61,10 +65,10 @@ def page(report: Report, live: LivePage | None = None) -> str:
             report=report,
             record=report.record,
             contents=_contents(report, sections),
-            beside=sections.pop(BESIDE),
-            sections={heading: section for heading, section in sections.items() if section},
+            beside=beside,
+            sections=sections,
+            leads=leads,
             about=about(report),
-            most_classes=MOST_CLASSES,
             data_checks=found_in_data(report.record),
             provenance=provenance(report),
             style=resource("style.css"),
@@ -135,11 +139,11 @@ def embedded(data: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _contents(report: Report, sections: Mapping[str, Mapping[str, Figure]]) -> list[tuple[str, str]]:
+def _contents(report: Report, headings: Iterable[str]) -> list[tuple[str, str]]:
     """Return (id, heading) of the sections below the verdict."""
     first = [("numbers", BESIDE), ("best", "Best trial")] if report.best is not None else []
     notes = [("notes", "Notes")] if report.notes else []
-    drawn = [(anchor(heading), heading) for heading, figures in sections.items() if figures and heading != BESIDE]
+    drawn = [(anchor(heading), heading) for heading in headings]
     checks = [("data-checks", "Data checks")] if found_in_data(report.record) else []
     return [*first, *notes, *drawn, ("trials", "All trials"), *checks, ("provenance", "Provenance")]
 
@@ -149,7 +153,7 @@ def _tables(report: Report) -> dict[str, Any]:
         "color": VERDICT_LEVELS.get(report.verdict, Level.HIGH),
         "error_rows": error_rows(report),
         "gap_rows": gap_rows(report.diagnosis),
-        "class_rows": class_rows(report.findings.classes),
+        "class_table": class_table(report),
     }
 
 

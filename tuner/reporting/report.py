@@ -19,6 +19,7 @@ from tuner.reporting.frames import dev_error, epochs_frame, train_error, trial_r
 from tuner.reporting.learning import Learning, find_learning
 from tuner.reporting.news import News
 from tuner.reporting.notes import data_warnings, failure_sentence, failures_of, find_notes, mostly_failed
+from tuner.reporting.predictions import ClassPredictions, find_predictions
 from tuner.reporting.sentences import (
     assumption,
     counting_sentence,
@@ -112,6 +113,11 @@ class Report(Shown):
     def effects(self) -> HyperparameterEffects | None:
         """Each hyperparameter's effect on bias and on variance; None with too few trials."""
         return find_effects(self.definition, self.findings)
+
+    @cached_property
+    def predictions(self) -> ClassPredictions | None:
+        """How the classes that the best trial predicts of the dev rows are wrong; None if they were not kept."""
+        return find_predictions(self.record, self.findings)
 
     @cached_property
     def learning(self) -> Learning | None:
@@ -238,4 +244,5 @@ class Report(Shown):
         for key, error in zip((name, f"{name}_corrected"), of_metric, strict=True):
             if error is not None:
                 errors[key] = {end: getattr(error, end) for end in ("value", "low", "high")}
-        return {"number": best.number, **errors, "params": best.params}
+        predictions = {} if self.predictions is None else {"predictions": self.predictions.to_dict()}
+        return {"number": best.number, **errors, "params": best.params, **predictions}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuner.analysis import ClassError, Diagnosis
+import numpy as np
+
+from tuner.analysis import Diagnosis, ErrorEstimate, Share
 from tuner.formatting import percent, span, times
 from tuner.outcomes import ERROR_NAMES, Level, Verdict
 from tuner.reporting.sentences import (
@@ -123,8 +124,41 @@ def gap_rows(diagnosis: Diagnosis) -> list[GapRow]:
     return rows
 
 
-def class_rows(classes: Sequence[ClassError]) -> list[ClassError]:
-    """Return the classes in their order; more than a table shows are sorted by error, the highest first."""
-    if len(classes) <= MOST_CLASSES:
-        return list(classes)
-    return sorted(classes, key=lambda row: -row.estimate.value if row.estimate.n else 1.0)
+@dataclass(frozen=True, slots=True)
+class ClassTable:
+    """The table of the classes, as text: a name, numbers of rows, and shares with their intervals.
+
+    ``left_out``: classes that it does not show.
+    """
+
+    headings: list[str]
+    rows: list[list[str]]
+    left_out: int
+
+
+def class_table(report: Report) -> ClassTable:
+    """Return recall, precision and F1 of every class, or its dev error where predictions were not kept.
+
+    Classes are in their order; of more than a table shows, those with the highest errors are there.
+    """
+    predictions, names = report.predictions, report.record.class_names
+    shares: dict[str, list[Share] | list[ErrorEstimate]] = {}
+    if predictions is not None:
+        shares["recall"] = [one.recall for one in predictions.classes]
+        shares["precision"] = [one.precision for one in predictions.classes]
+        shares["F1"] = [one.f1 for one in predictions.classes]
+        errors = [1 - one.recall.value for one in predictions.classes]
+    else:
+        shares["dev error"] = [one.estimate for one in report.findings.classes]
+        errors = [one.estimate.value for one in report.findings.classes]
+    n_rows = np.bincount(report.record.dev_y, minlength=len(names)).tolist()
+    order = list(range(len(errors)))
+    if len(order) > MOST_CLASSES:
+        order.sort(key=lambda k: -errors[k] if n_rows[k] else 1.0)
+    rows = [
+        [names[k], f"{n_rows[k]:,}"]
+        + [cell for of in shares.values() for cell in (percent(of[k].value), span(of[k].low, of[k].high))]
+        for k in order[:MOST_CLASSES]
+    ]
+    headings = ["class", "dev rows", *(cell for name in shares for cell in (name, "95%"))]
+    return ClassTable(headings, rows, max(0, len(order) - MOST_CLASSES))

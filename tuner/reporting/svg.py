@@ -6,6 +6,7 @@ it with plotting libraries.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from html import escape
@@ -173,6 +174,11 @@ class Plot:
         """Write a line of text that starts, ends or has its middle at a pixel."""
         self.parts.append(tag("text", escape(text), x=float(x), y=float(y), class_=css, text_anchor=anchor))
 
+    def upright_text(self, x: float, y: float, text: str, css: str) -> None:
+        """Write a line of text upwards from a pixel."""
+        turned = f"rotate(-90 {number(x)} {number(y)})"
+        self.parts.append(tag("text", escape(text), x=float(x), y=float(y), class_=css, transform=turned))
+
     def svg(self, key: str, alt: str) -> str:
         """Return the drawing as an SVG element whose alternative text is ``alt``."""
         described = tag("title", escape(alt))
@@ -184,7 +190,7 @@ class Plot:
 
 def label_width(labels: Iterable[str], most: int = 170) -> int:
     """Room that the longest of some labels needs beside a drawing; longer ones are cut by :func:`cut`."""
-    return min(most, 16 + round(LETTER * max((len(text) for text in labels), default=0)))
+    return min(most, 16 + math.ceil(LETTER * max((len(text) for text in labels), default=0)))
 
 
 def cut(text: str, width: float) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tuner.reporting.figures.along import along
 from tuner.reporting.figures.batches import batches
 from tuner.reporting.figures.best_of import best_of
+from tuner.reporting.figures.confusion import confusion
 from tuner.reporting.figures.contours import contours
 from tuner.reporting.figures.curves import curves, next_curves
 from tuner.reporting.figures.effects import effects
@@ -23,17 +24,26 @@ from tuner.reporting.figures.layers import layers
 from tuner.reporting.figures.learning import learning
 from tuner.reporting.figures.parallel import parallel
 from tuner.reporting.figures.progress import progress
+from tuner.reporting.figures.ranking import precision_recall, roc
+from tuner.reporting.figures.reliability import reliability
 from tuner.reporting.figures.sampled import sampled
 from tuner.reporting.figures.scatter import scatter
 from tuner.reporting.figures.timeline import timeline
 from tuner.reporting.figures.validation import validation
 from tuner.reporting.figures.weights import weights
+from tuner.reporting.predictions import HEADING
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
 FIGURES: dict[str, dict[str, Callable[[Report], Figure | None]]] = {
     "Bias and variance": {"gaps": gaps},
+    HEADING: {
+        "confusion": confusion,
+        "reliability": reliability,
+        "roc": roc,
+        "precision_recall": precision_recall,
+    },
     "Train and dev error": {"scatter": scatter, "curves": curves, "next_curves": next_curves, "layers": layers},
     "Would more data help?": {"learning": learning},
     "Hyperparameters": {

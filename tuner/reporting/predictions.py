@@ -1,0 +1,112 @@
+"""What the best trial predicts of the dev rows, if its predictions were kept: confusions, scores, calibration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.analysis import (
+    ClassScores,
+    Ranking,
+    Reliability,
+    class_scores,
+    confusion_matrix,
+    independent_examples,
+    ranking,
+    reliability,
+)
+from tuner.formatting import percent
+from tuner.reporting.findings import Findings
+from tuner.storage import StudyRecord
+
+HEADING = "Predictions of the best trial"
+MOST_CLASSES_IN_JSON = 100
+
+
+@dataclass(frozen=True)
+class ClassPredictions:
+    """How the classes that a trial predicts of the dev rows are wrong.
+
+    ``confusion`` (n_classes, n_classes): rows by true class (rows) and predicted class (columns); with seeds the mean
+    of the networks, with weights the sums of weights.  ``reliability``: None without probabilities.  ``ranking``: by
+    the probability of the ``positive`` class, the rarer of two; None with more, or without probabilities.
+    """
+
+    class_names: list[str]
+    confusion: NDArray[np.float64]
+    classes: list[ClassScores]
+    reliability: Reliability | None
+    ranking: Ranking | None
+    positive: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON; the confusions of more than 100 classes are null."""
+        ranked = self.ranking
+        return {
+            "classes": [one.to_dict() for one in self.classes],
+            "confusion": self.confusion.tolist() if len(self.classes) <= MOST_CLASSES_IN_JSON else None,
+            "calibration": None if self.reliability is None else self.reliability.to_dict(),
+            "positive_class": None if ranked is None else self.class_names[self.positive],
+            "roc_auc": None if ranked is None else ranked.area.to_dict(),
+            "average_precision": None if ranked is None else ranked.average_precision.to_dict(),
+        }
+
+
+def find_predictions(record: StudyRecord, findings: Findings) -> ClassPredictions | None:
+    """Judge the best trial's predictions of the dev rows; None if there are none."""
+    best = findings.best
+    if best is None or best.predictions is None:
+        return None
+    predicted, probabilities = best.predictions.classes, best.predictions.probabilities
+    n_dev, n_classes = len(record.dev_y), len(record.class_names)
+    times = len(predicted) // n_dev
+    y, of_rows = np.tile(record.dev_y, times), _row_weights(record)
+    weights = None if of_rows is None else np.tile(of_rows, times)
+    shares = (predicted != y).reshape(times, n_dev).mean(axis=0) * (1.0 if of_rows is None else of_rows)
+    independent = independent_examples(shares, record.dev_groups, of_rows, rng=np.random.default_rng(0))
+    effective = 1.0 if independent is None else independent / n_dev
+    confusion = confusion_matrix(y, predicted, n_classes, weights) / times
+    positive = 0 if confusion[0].sum() < confusion[1].sum() else 1
+    of_predicted, ranked = None, None
+    if probabilities is not None:
+        alone = probabilities.shape[1] == 1
+        confidence = probabilities[:, 0] if alone else probabilities[np.arange(len(y)), predicted]
+        of_predicted = reliability(confidence, predicted == y, weights, effective=effective / times)
+        if n_classes == 2 and not alone:
+            ranked = ranking(probabilities[:, positive], y == positive, weights, effective=effective / times)
+    scores = class_scores(confusion, record.class_names, effective=effective)
+    return ClassPredictions(record.class_names, confusion, scores, of_predicted, ranked, positive)
+
+
+def _row_weights(record: StudyRecord) -> NDArray[np.float64] | None:
+    """Return the dev rows' own weights (n_dev,), without those of the classes; None if all count alike."""
+    weights = record.dev_weights
+    if weights is None or record.dev_strata is None:
+        return weights
+    of_classes = np.bincount(record.dev_y, weights=weights) / np.maximum(np.bincount(record.dev_y), 1)
+    own = weights / of_classes[record.dev_y]
+    return None if np.allclose(own, 1) else own
+
+
+def predictions_sentence(findings: Findings, error: str, chosen: str) -> str:
+    """Say what the section is based on, or why it has nothing to show; empty without a best trial.
+
+    ``error``: the name of the study's error; ``chosen``: what the dev rows served to choose.
+    """
+    best, errors = findings.best, findings.diagnosis.errors
+    dev, corrected = errors.get("dev"), errors.get("dev_corrected")
+    if best is None or dev is None:
+        return ""
+    if best.predictions is None:
+        return (
+            f"No predictions of trial {best.number} are kept, because tuner 0.2 or before recorded it. Later trials "
+            "have theirs; tuner train and tuner evaluate show confusions and calibration of this one."
+        )
+    allowing = f", and {percent(corrected.value)} after allowing for the choice" if corrected not in (None, dev) else ""
+    return (
+        f"Trial {best.number} on the {dev.n:,} dev rows that also served to choose {chosen}: its {error} there is "
+        f"{percent(dev.value)}{allowing}. What follows is as measured, and too good in the same way."
+    )

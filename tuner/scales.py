@@ -7,7 +7,7 @@ of range: checks, sampling, positions, ticks, and how a range is widened, shifte
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
@@ -55,7 +55,7 @@ class Scale:
 
     def contains(self, bounds: Bounds, value: Any) -> bool:
         """Whether a value can be drawn from the range (to rounding)."""
-        if isinstance(value, bool) or not isinstance(value, Real):
+        if isinstance(value, bool) or not isinstance(value, int | float | Real):  # the first two are looked up faster
             return False
         low, high = bounds
         dust = 1e-12 * max(abs(low), abs(high))
@@ -87,8 +87,13 @@ class Scale:
 
     def position(self, bounds: Bounds, value: Any) -> float:
         """Return the position of a value: 0 at the lower end, 1 at the upper end."""
+        return self.positions(bounds, [value])[0]
+
+    def positions(self, bounds: Bounds, values: Iterable[Any]) -> list[float]:
+        """Return the positions of many values."""
         low, high = map(self.forward, bounds)
-        return (self.forward(value) - low) / ((high - low) or 1.0)
+        width = (high - low) or 1.0
+        return [(self.forward(value) - low) / width for value in values]
 
     def value_at(self, bounds: Bounds, position: float) -> Any:
         """Return the value at a position; the inverse of :meth:`position`."""
@@ -325,9 +330,9 @@ class Choice(Scale):
         """Return the number of choices."""
         return len(bounds)
 
-    def position(self, bounds: Bounds, value: Any) -> float:
-        """Return its place in the list."""
-        return list(bounds).index(value) / max(len(bounds) - 1, 1)
+    def positions(self, bounds: Bounds, values: Iterable[Any]) -> list[float]:
+        """Return their places in the list."""
+        return [list(bounds).index(value) / max(len(bounds) - 1, 1) for value in values]
 
     def value_at(self, bounds: Bounds, position: float) -> Any:
         """Return the nearest choice."""

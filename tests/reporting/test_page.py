@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import tuner.reporting.report as report_module
 from tests.reporting.building import make_evaluation, make_study
 from tuner.reporting import build_report
 from tuner.reporting.figures.curves import curves
@@ -192,3 +193,17 @@ def test_terms_are_links_to_the_glossary() -> None:
     assert link_markdown("## Variance\n\nvariance, variance\n") == (
         f"## Variance\n\n[variance]({GLOSSARY}#variance), variance\n"
     )
+
+
+def test_the_table_of_very_many_trials_has_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows and the dots that can be pointed at are of the best trials; the page names the file with all."""
+    monkeypatch.setattr(report_module, "MOST_LISTED", 50)
+    monkeypatch.setattr(report_module, "BEST_LISTED", 20)
+    report = build_report(make_study(60, epochs=2))
+    best = {trial.number for trial in report.findings.ranked[:20]}
+    text = page(report)
+    data = json.loads(text.split('id="data">')[1].split("</script>")[0])
+    assert set(data["columns"][0]["values"]) == best
+    assert all(set(dots[0]) <= best for dots in data["dots"].values())
+    assert set(data["dots"]["progress"][0]) == best
+    assert "The 20 best of 60 trials; trials.csv has all of them." in text

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import re
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -77,6 +78,17 @@ def test_the_expected_best_is_that_of_draws_with_replacement() -> None:
     assert found.value.tolist() == pytest.approx([0.15, 0.125])
     assert (found.low <= found.value).all()
     assert (found.value <= found.high).all()
+
+
+def test_the_expected_best_of_very_many_trials_is_computed_for_some_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have the same values, and the half of the trials is among them."""
+    errors = np.random.default_rng(1).random(90)
+    every = expected_best(errors, rng=np.random.default_rng(0))
+    monkeypatch.setattr(sys.modules[expected_best.__module__], "MANY", 80)
+    some = expected_best(errors, rng=np.random.default_rng(0))
+    assert len(some.k) < 20
+    assert {1, 45, 90} <= set(some.k.tolist())
+    assert some.low == pytest.approx(every.low[some.k - 1])
 
 
 def test_the_expected_best_is_drawn_of_exploring_trials(report: Report) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tuner.reporting.svg import AxisScale, Plot, tag
+from tuner.reporting.svg import CROWDED, AxisScale, Plot, tag
 
 
 @pytest.mark.parametrize("kind", ["linear", "log"])
@@ -41,7 +41,17 @@ def test_texts_and_attributes_are_escaped() -> None:
 
 
 def test_dots_are_one_path() -> None:
-    """Ten thousand dots must not be ten thousand elements."""
+    """Thousands of dots must not be thousands of elements."""
     plot = Plot()
-    plot.dots(range(10_000), range(10_000), "complete")
+    plot.dots(range(CROWDED), range(CROWDED), "complete")
     assert len(plot.parts) == 1
+
+
+def test_a_crowd_of_dots_is_cells_by_how_many_are_in_them() -> None:
+    """Ten thousand dots at one place are one cell of the strongest shade, and a single dot elsewhere is still seen."""
+    plot = Plot()
+    plot.dots([100.0] * 10_000 + [201.0], [50.0] * 10_000 + [50.0], "complete")
+    assert plot.parts == [
+        '<path d="M200 48h4v4h-4z" class="crowd0 complete"/>',
+        '<path d="M100 48h4v4h-4z" class="crowd4 complete"/>',
+    ]

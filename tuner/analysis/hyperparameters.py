@@ -53,7 +53,7 @@ class SearchedHyperparameter:
         """Values as positions from 0 to 1 on the sampled scale; the number of the choice where they are categorical."""
         if self.categorical:
             return np.array([list(self.bounds).index(value) for value in values], dtype=np.float64)
-        return np.array([self.scale.position(self.bounds, value) for value in values], dtype=np.float64)
+        return np.array(self.scale.positions(self.bounds, values), dtype=np.float64)
 
     def from_unit(self, position: float) -> Any:
         """Inverse of :meth:`to_unit` for one position."""

@@ -24,6 +24,7 @@ MANY_NETWORKS = 1000  # beyond them fewer splits, so that it takes no longer tha
 HELD_OUT = 0.25  # of the folds: 5 of 20 score what the other 15 choose
 RESAMPLES = 200
 FOLD_ROWS = 1.25  # dev examples in folds that are worth one independent example: their networks share training rows
+TRIALS_AT_ONCE = 5000  # whose networks are followed before the best so far are kept: bounds the memory
 CHUNK = 64  # networks whose epochs are followed at once: what fits a processor's cache
 NEVER_BETTER = 1e6  # a fold's losses after training ended; with float32 counts stay exact up to 1.6e7
 CONTENDING = (
@@ -117,7 +118,7 @@ def corrected_dev_error(
     error, both values are shifted by what it has more. Where the choice cannot be replayed on the folds, the value is
     the mean of :func:`held_out_losses`, which does not see the choice of the epochs. Raw where nothing competed.
     """
-    errors = np.asarray(competition.losses, dtype=np.float64).mean(axis=1) if competition.n else np.zeros(1)
+    errors = np.asarray(competition.losses).mean(axis=1, dtype=np.float64) if competition.n else np.zeros(1)
     raw = float(errors[best])
     if not competition.had_a_choice or not competition.n:
         return ErrorEstimate(value=raw, n=competition.n, n_effective=n_effective)
@@ -156,17 +157,31 @@ def rechosen_error(competition: Competition, *, rng: np.random.Generator, splits
     sizes = competition.fold_sizes.astype(np.float32)
     networks = sum(map(len, competition.trials))
     chosen_on = _split_folds(sizes, splits or (SPLITS if networks <= MANY_NETWORKS else FEWER_SPLITS), rng)
-    owner = np.repeat(np.arange(len(competition.trials)), [len(networks) for networks in competition.trials])
-    runs = [run for networks in competition.trials for run in networks]
-    least, epochs = _best_epochs(runs, chosen_on, competition.patience)
-    of_trial = np.zeros((len(competition.trials), chosen_on.shape[1]), dtype=np.float32)
-    np.add.at(of_trial, owner, least)
     scored_on = 1 - chosen_on
     held_loss = 0.0
-    for split, winner in enumerate(of_trial.argmin(axis=0)):
-        for network in np.flatnonzero(owner == winner):
-            held_loss += float(runs[network].fold_losses[epochs[network, split]] @ scored_on[:, split])
+    for split, chosen in enumerate(_chosen_networks(competition, chosen_on)):
+        for run, epoch in chosen:
+            held_loss += float(run.fold_losses[epoch] @ scored_on[:, split])
     return held_loss / (competition.looks * float((sizes @ scored_on).sum()))
+
+
+def _chosen_networks(competition: Competition, chosen_on: Array) -> list[list[tuple[NetworkRun, int]]]:
+    """The networks of the trial that each split chooses, each with its epoch (from 0)."""
+    chosen: list[list[tuple[NetworkRun, int]]] = [[] for _ in chosen_on.T]
+    lowest = np.full(len(chosen), np.inf, dtype=np.float32)
+    for start in range(0, len(competition.trials), TRIALS_AT_ONCE):
+        trials = competition.trials[start : start + TRIALS_AT_ONCE]
+        owner = np.repeat(np.arange(len(trials)), list(map(len, trials)))
+        runs = [run for networks in trials for run in networks]
+        least, epochs = _best_epochs(runs, chosen_on, competition.patience)
+        of_trial = np.zeros((len(trials), len(chosen)), dtype=np.float32)
+        np.add.at(of_trial, owner, least)
+        winners, losses = of_trial.argmin(axis=0), of_trial.min(axis=0)
+        for split in np.flatnonzero(losses < lowest):
+            networks = np.flatnonzero(owner == winners[split])
+            chosen[split] = [(runs[network], int(epochs[network, split])) for network in networks]
+        lowest = np.minimum(lowest, losses)
+    return chosen
 
 
 def epoch_corrected_errors(

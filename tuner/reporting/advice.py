@@ -24,7 +24,7 @@ from tuner.outcomes import TrialState
 from tuner.reporting.best_trial import best_trial
 from tuner.reporting.commands import command_of
 from tuner.reporting.data_checks import share_in_doubt, warnings
-from tuner.reporting.effects import acting, in_space, searched_hyperparameters
+from tuner.reporting.effects import acting, searched_hyperparameters
 from tuner.reporting.findings import Findings
 from tuner.reporting.learning import Learning
 from tuner.storage import StudyRecord
@@ -140,7 +140,7 @@ def _diverged_above(record: StudyRecord) -> float | None:
 def _states(
     definition: StudyDefinition, findings: Findings, effects: HyperparameterEffects | None
 ) -> tuple[HyperparameterState, ...]:
-    trials = in_space(definition, findings.judged)
+    trials = findings.inside
     if findings.best not in trials:
         return ()
     return hyperparameter_states(

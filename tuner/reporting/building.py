@@ -33,7 +33,7 @@ def _report_files(report: Report) -> dict[str, Callable[[], str]]:
     return {
         "report.html": lambda: page(report),
         "report.md": lambda: markdown(report),
-        "trials.csv": lambda: csv_text(trial_columns(params_of(report.record)), report.trial_rows),
+        "trials.csv": lambda: csv_text(trial_columns(params_of(report.record)), report.trial_rows()),
         "epochs.csv": lambda: csv_of_numbers(epoch_columns(report.record)),
         "summary.json": lambda: json_text(report.summary),
     }

@@ -44,7 +44,7 @@ def competition_of(
     return Competition(
         trials=[runs_of(trial, record, definition) for trial in (*judged, *earlier)],
         fold_sizes=fold_sizes(record),
-        losses=np.stack([*losses, *(dev_losses(record, trial) for trial in earlier)]),
+        losses=np.concatenate([losses, [dev_losses(record, trial) for trial in earlier]]) if earlier else losses,
         row_weights=record.dev_weights,
         patience=definition.training.patience,
         looks=layout.networks_per_row,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,20 +60,10 @@ def _bounds(name: str, searched: Range) -> dict[str, Any]:
     return {"bounds": list(bounds)}
 
 
-def in_space(definition: StudyDefinition, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Return the trials in the searched ranges; hand-picked ones, or ones of an earlier definition, may be outside."""
-    searched = definition.searched_space.searched
-    return [
-        trial
-        for trial in trials
-        if all(name in trial.params and entry.contains(trial.params[name]) for name, entry in searched.items())
-    ]
-
-
 def find_effects(definition: StudyDefinition, findings: Findings) -> HyperparameterEffects | None:
     """Return the effects of every searched hyperparameter, from the complete trials; None if there are too few."""
     hyperparameters = searched_hyperparameters(definition)
-    trials = in_space(definition, findings.judged)
+    trials = findings.inside
     if findings.best not in trials or not hyperparameters:
         return None
     train = np.array([train_error(trial) for trial in trials], float)
@@ -99,7 +89,10 @@ def acting(definition: StudyDefinition, trials: Iterable[TrialRecord]) -> list[d
     """Return each trial's hyperparameters without those that its choices make idle, which show nothing there."""
     idle = idle_of(definition)
     idle_names = ((trial.params, idle(trial.params)) for trial in trials)
-    return [{name: value for name, value in params.items() if name not in names} for params, names in idle_names]
+    return [
+        {name: value for name, value in params.items() if name not in names} if names else params
+        for params, names in idle_names
+    ]
 
 
 def find_importances(definition: StudyDefinition, findings: Findings) -> Importances | None:
@@ -111,7 +104,7 @@ def find_importances(definition: StudyDefinition, findings: Findings) -> Importa
     (Watanabe, Bansal & Hutter 2023; conditional: 2026, arXiv:2601.20800)
     """
     searched = definition.searched_space.searched
-    inside = in_space(definition, findings.judged)
+    inside = findings.inside
     exploring = _some([trial for trial in inside if trial.exploring])
     of_the_space = len(exploring) >= ENOUGH_EXPLORING
     trials = exploring if of_the_space else _some(inside)
@@ -132,12 +125,12 @@ def find_importances(definition: StudyDefinition, findings: Findings) -> Importa
     return Importances({name: share / total for name, share in ranked}, len(trials), of_the_space, certain)
 
 
-def _some(trials: list[TrialRecord]) -> list[TrialRecord]:
+def _some(trials: Sequence[TrialRecord]) -> Sequence[TrialRecord]:
     """Return at most ``MOST_TRIALS`` of the trials, evenly spread: more would make the shares no surer, only slower."""
     return trials[:: -(-len(trials) // MOST_TRIALS)] if trials else trials
 
 
-def _ped_anova(definition: StudyDefinition, trials: list[TrialRecord]) -> dict[str, float]:
+def _ped_anova(definition: StudyDefinition, trials: Sequence[TrialRecord]) -> dict[str, float]:
     """Return the importance of every sampled parameter for being in the best tenth, or the best five."""
     import optuna
 

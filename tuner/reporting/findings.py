@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,12 +60,12 @@ from tuner.study import HYPERPARAMETERS, StudyDefinition, in_order, spec_of
 class Findings:
     """Results of the analysis of a study's best trial and its competitors.
 
-    ``judged``: complete trials that did not diverge, by number. ``tied_with_best``: numbers of those
-    statistically tied with the best, including the best. ``seeds``: the mean over several seeds. ``metric``: what the
-    search minimizes. ``weighted``: the best trial's value, if the metric weights the classes and the errors do not, as
-    in studies of 0.2 and before; ``weighted_corrected``: the same, selection-corrected.
-    ``rows_wrong``: the share of the dev rows that the best trial has wrong, if the errors weight the classes.
-    ``replayed``: the correction chooses epochs again, too.
+    ``judged``: complete trials that did not diverge, by number; ``inside``: those of them in the searched ranges.
+    ``tied_with_best``: numbers of those statistically tied with the best, including the best. ``seeds``: the mean over
+    several seeds. ``metric``: what the search minimizes. ``weighted``: the best trial's value, if the metric weights
+    the classes and the errors do not, as in studies of 0.2 and before; ``weighted_corrected``: the same,
+    selection-corrected. ``rows_wrong``: the share of the dev rows that the best trial has wrong, if the errors weight
+    the classes. ``replayed``: the correction chooses epochs again, too.
     ``kept``: the trial that repeats the best of the study that this one began with, if this study's best is not better
     by a fair comparison. ``uncertainty``: where that of the best trial's error comes from.
     """
@@ -73,6 +73,7 @@ class Findings:
     best: TrialRecord | None
     judged: tuple[TrialRecord, ...]
     diagnosis: Diagnosis
+    inside: tuple[TrialRecord, ...] = ()
     metric: Metric = ERROR
     classes: tuple[ClassError, ...] = ()
     tied_with_best: tuple[int, ...] = ()
@@ -119,6 +120,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     return Findings(
         best=best,
         judged=judged,
+        inside=in_space(definition, judged),
         diagnosis=disputed_by(diagnosis, {"train": _errors(near, train_error), "dev": _errors(near, dev_error)}),
         metric=metric,
         classes=tuple(classes),
@@ -134,6 +136,17 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         replayed=of_metric.can_replay,
         kept=kept_trial(record, definition, judged, of_metric, best) if metric.counts_wrong else None,
         uncertainty=_uncertainty(record, best, diagnosis, losses[members]) if metric.counts_wrong else None,
+    )
+
+
+def in_space(definition: StudyDefinition, trials: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
+    """Return the trials in the searched ranges; hand-picked ones, or ones of an earlier definition, may be outside."""
+    searched = definition.searched_space.searched.items()
+    ranges = [(name, entry.scale.contains, entry.bounds) for name, entry in searched]
+    return tuple(
+        trial
+        for trial in trials
+        if all(name in trial.params and contains(bounds, trial.params[name]) for name, contains, bounds in ranges)
     )
 
 
@@ -270,9 +283,13 @@ def _strengths(trials: Sequence[TrialRecord]) -> NDArray[np.float64]:
     for name in in_order({name for trial in trials for name in trial.params}):
         spec, values = spec_of(name), [trial.params.get(name) for trial in trials]
         if spec.higher_is_simpler is not None and None not in values and len(set(map(str, values))) > 1:
-            strength = np.array([float(np.mean(value)) for value in values if value is not None])
+            strength = np.array([_mean(value) for value in values if value is not None])
             columns.append(strength if spec.higher_is_simpler else -strength)
     return np.stack(columns, axis=1) if columns else np.zeros((len(trials), 0))
+
+
+def _mean(value: float | Sequence[float]) -> float:
+    return float(value) if isinstance(value, int | float) else float(np.mean(value))
 
 
 def _uncertainty(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +49,8 @@ def _share(counts: Iterable[tuple[float, int]]) -> float | None:
 
 
 def _cost(costs: Sequence[float], sizes: Sequence[int]) -> float | None:
+    if len(costs) == 1:
+        return None if math.isnan(costs[0]) else costs[0]
     mean = float(np.average(costs, weights=sizes)) if sum(sizes) else math.nan
     return None if math.isnan(mean) else mean
 
@@ -91,10 +93,11 @@ def trial_columns(hyperparameters: Sequence[str]) -> list[str]:
     ]
 
 
-def trial_rows(record: StudyRecord, baseline: float) -> list[tuple[Any, ...]]:
-    """Return one row per trial of any state, in the order of :func:`trial_columns`; None for what is unknown."""
+def trial_rows(record: StudyRecord, baseline: float, places: Iterable[int] | None = None) -> Iterator[tuple[Any, ...]]:
+    """Yield the trials, or those at some places, as rows of :func:`trial_columns`."""
     names = params_of(record)
-    return [trial_row(trial, names, baseline) for trial in record.trials]
+    trials = record.trials if places is None else (record.trials[place] for place in places)
+    return (trial_row(trial, names, baseline) for trial in trials)
 
 
 def trial_row(trial: TrialRecord, names: Sequence[str], baseline: float) -> tuple[Any, ...]:

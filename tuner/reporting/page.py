@@ -80,6 +80,7 @@ def page(report: Report, live: LivePage | None = None) -> str:
             columns=columns,
             static_rows=static_order(report),
             numbers=headline_numbers(report),
+            trials_heading=_trials_heading(report),
             **_tables(report),
         )
     )
@@ -145,7 +146,11 @@ def _contents(report: Report, headings: Iterable[str]) -> list[tuple[str, str]]:
     notes = [("notes", "Notes")] if report.notes else []
     drawn = [(anchor(heading), heading) for heading in headings]
     checks = [("data-checks", "Data checks")] if found_in_data(report.record) else []
-    return [*first, *notes, *drawn, ("trials", "All trials"), *checks, ("provenance", "Provenance")]
+    return [*first, *notes, *drawn, ("trials", _trials_heading(report)), *checks, ("provenance", "Provenance")]
+
+
+def _trials_heading(report: Report) -> str:
+    return "All trials" if len(report.listed) == len(report.record.trials) else "Best trials"
 
 
 def _tables(report: Report) -> dict[str, Any]:

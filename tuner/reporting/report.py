@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tuner.reporting.drawn import DrawnFigure
+
+MOST_LISTED, BEST_LISTED = 10_000, 1000
+"""Of more trials than the first, the page's table has as many as the second."""
+
+
+def best_first(trials: Sequence[TrialRecord]) -> list[int]:
+    """Return the places of trials, the best first, complete ones before the others."""
+    return sorted(range(len(trials)), key=lambda k: (not trials[k].is_judged, trials[k].value or 0.0, k))
 
 
 @dataclass(frozen=True, repr=False)
@@ -134,10 +143,16 @@ class Report(Shown):
         """One row per trial: the columns of ``trials.csv``."""
         return trials_frame(self.record, self._baseline)
 
+    def trial_rows(self, places: Iterable[int] | None = None) -> Iterator[tuple[Any, ...]]:
+        """Yield the same as plain tuples, of all trials or of those at some places in the record."""
+        return trial_rows(self.record, self._baseline, places)
+
     @cached_property
-    def trial_rows(self) -> list[tuple[Any, ...]]:
-        """The same as plain tuples."""
-        return trial_rows(self.record, self._baseline)
+    def listed(self) -> dict[int, int]:
+        """The trials of the page's table, all or of very many the best: number -> place in the record, in order."""
+        trials = self.record.trials
+        places = range(len(trials)) if len(trials) <= MOST_LISTED else sorted(best_first(trials)[:BEST_LISTED])
+        return {trials[place].number: place for place in places}
 
     @property
     def _baseline(self) -> float:

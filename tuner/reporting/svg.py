@@ -20,6 +20,8 @@ from tuner.scales import linear_ticks, log_ticks
 Floats = NDArray[np.float64]
 
 MANY = 1000  # dots beyond which they are drawn smaller
+CROWDED = 3000  # dots beyond which cells are shaded by how many are in them
+CELL, SHADES = 4, 5  # side of such a cell, in units, and shades of it
 BAR_ROW = 26  # units that a bar with its label takes
 LETTER = 7.2  # units that a letter takes at the size of labels
 
@@ -149,10 +151,23 @@ class Plot:
         self.parts.append(tag("polygon", points=outline, class_=css))
 
     def dots(self, xs: ArrayLike, ys: ArrayLike, css: str) -> None:
-        """Many dots as one path: strokes without length whose round ends are the dots (their width is the style's)."""
-        if count := np.size(xs):
+        """Many dots as one path: strokes without length whose round ends are the dots (their width is the style's).
+
+        More than can be told apart are drawn as cells, the darker the more dots are in each.
+        """
+        if (count := np.size(xs)) > CROWDED:
+            self._crowd(np.asarray(xs, float), np.asarray(ys, float), css)
+        elif count:
             path = "".join(f"M{at.replace(',', ' ')}h0" for at in points(xs, ys).split())
             self.parts.append(tag("path", d=path, class_=f"dots {css}{' many' if count > MANY else ''}"))
+
+    def _crowd(self, xs: Floats, ys: Floats, css: str) -> None:
+        """Draw cells, one path per shade; the shades are steps of the logarithm, so that single dots are seen, too."""
+        cells, counts = np.unique(np.floor(np.column_stack([xs, ys]) / CELL).astype(int), axis=0, return_counts=True)
+        shades = np.minimum(SHADES * np.log1p(counts) / np.log1p(counts.max()), SHADES - 1).astype(int)
+        for shade in np.unique(shades):
+            path = "".join(f"M{x} {y}h{CELL}v{CELL}h-{CELL}z" for x, y in (CELL * cells[shades == shade]).tolist())
+            self.parts.append(tag("path", d=path, class_=f"crowd{shade} {css}"))
 
     def circle(self, x: float, y: float, radius: float, css: str) -> None:
         """Draw a circle around a pixel."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tuner.formatting import percent, points, value
 from tuner.metrics import ERROR
 from tuner.reporting.frames import params_of, trial_columns
-
-if TYPE_CHECKING:
-    from tuner.reporting.report import Report
+from tuner.reporting.report import Report, best_first
 
 ERRORS = {"train_error", "dev_error"}
 GAPS = {"avoidable_bias": "train_minus_baseline", "variance": "dev_minus_train"}
@@ -40,7 +38,8 @@ class TableColumn:
 
 def trials_table(report: Report) -> list[TableColumn]:
     """Return the columns of ``trials.csv`` without those that repeat others or are empty."""
-    names, rows = trial_columns(params_of(report.record)), report.trial_rows
+    names = trial_columns(params_of(report.record))
+    rows = list(report.trial_rows(report.listed.values()))
     dropped = {"seed"}
     if ERROR.is_shown_by(report.record.metric):
         dropped.add("value")  # the dev error
@@ -57,10 +56,8 @@ def trials_table(report: Report) -> list[TableColumn]:
 
 
 def static_order(report: Report) -> list[int]:
-    """Return the rows of the best trials, complete ones first."""
-    trials = report.record.trials
-    order = sorted(range(len(trials)), key=lambda k: (not trials[k].is_judged, trials[k].value or 0.0, k))
-    return order[:STATIC_ROWS]
+    """Return the table's rows of the best trials, complete ones first."""
+    return best_first([report.record.trials[place] for place in report.listed.values()])[:STATIC_ROWS]
 
 
 def _plain(of: Any) -> Any:

@@ -58,6 +58,8 @@ class NetworkRecord:
 
 def middle_epoch(networks: Sequence[NetworkRecord]) -> int:
     """A trial's best epoch: the median of its networks' (of two in the middle the earlier); 0 without any."""
+    if len(networks) == 1:
+        return networks[0].best_epoch
     return statistics.median_low(network.best_epoch for network in networks) if networks else 0
 
 
@@ -75,7 +77,9 @@ def _layers_text(layers: Sequence[LayerReport]) -> str:
 
 
 def _layers(text: str | None) -> list[LayerReport]:
-    layers = [LayerReport(*layer[:2], *map(_or_nan, layer[2:])) for layer in json.loads(text or "[]")]
+    if text is None:
+        return []
+    layers = [LayerReport(*layer[:2], *map(_or_nan, layer[2:])) for layer in json.loads(text)]
     last = layers[-1].layer if layers else 0
     if [layer.layer for layer in layers] != [*range(1, last + 1)] * (len(layers) // max(last, 1)):
         expected = f"the layers 1 to {last} after each epoch"
@@ -111,31 +115,33 @@ def rows_of_networks(
     return network_rows, epoch_rows
 
 
+def _misfit(row: Any) -> tuple[str, str] | None:
+    """The first column of a network's row that cannot hold its value beside the others, and what was expected."""
+    if row.train_wrong > row.n_train:
+        return "train_wrong", f"at most n_train = {row.n_train}"
+    n_bytes = len(row.dev_bits)
+    if row.dev_wrong > row.n_dev and n_bytes != 4 * row.n_dev:  # with weights a fold may have the heavy rows
+        return "dev_wrong", f"at most n_dev = {row.n_dev}"
+    if row.n_dev <= 0:
+        return "n_dev", "at least 1"
+    if row.n_train <= 0:
+        return "n_train", "at least 1"
+    if row.best_epoch > row.epochs:
+        return "best_epoch", f"at most epochs = {row.epochs}"
+    if n_bytes not in (0, -(-row.n_dev // 8), 4 * row.n_dev):
+        return "dev_bits", f"the losses of n_dev = {row.n_dev} rows"
+    return None
+
+
 def _check(row: Any, epochs: Sequence[Any], is_thinned: bool) -> None:
     """Raise BadValueError for what cannot all be true of one network."""
-    sizes = {len(each[-1]) for each in epochs}
-    wrong = {
-        "train_wrong": (row.train_wrong, row.train_wrong <= row.n_train, f"at most n_train = {row.n_train}"),
-        "dev_wrong": (
-            row.dev_wrong,
-            row.dev_wrong <= row.n_dev or len(row.dev_bits) == 4 * row.n_dev,  # a fold may have the heavy rows
-            f"at most n_dev = {row.n_dev}",
-        ),
-        "n_dev": (row.n_dev, row.n_dev > 0, "at least 1"),
-        "n_train": (row.n_train, row.n_train > 0, "at least 1"),
-        "best_epoch": (row.best_epoch, row.best_epoch <= row.epochs, f"at most epochs = {row.epochs}"),
-        "dev_bits": (
-            row.dev_bits,
-            len(row.dev_bits) in (0, -(-row.n_dev // 8), 4 * row.n_dev),
-            f"the losses of n_dev = {row.n_dev} rows",
-        ),
-    }
     if len(epochs) != row.epochs and (epochs or row.best_epoch) and not is_thinned:
         expected = f"the number of the network's rows in {tables.epochs.name}, {len(epochs)}"
         raise BadValueError(tables.networks.name, "epochs", row.epochs, expected, key="trial_id")
-    for column, (value, is_right, expected) in wrong.items():
-        if not is_right:
-            raise BadValueError(tables.networks.name, column, value, expected, key="trial_id")
+    if misfit := _misfit(row):
+        column, expected = misfit
+        raise BadValueError(tables.networks.name, column, getattr(row, column), expected, key="trial_id")
+    sizes = {len(each[-1]) for each in epochs}
     if not (sizes <= {0} or sizes <= {2 * N_DEV_FOLDS} or sizes <= {4 * N_DEV_FOLDS}):
         odd = min((each[-1] for each in epochs), key=len)
         expected = f"the losses of {N_DEV_FOLDS} dev folds, as long in every epoch"
@@ -145,17 +151,17 @@ def _check(row: Any, epochs: Sequence[Any], is_thinned: bool) -> None:
 def network_of(row: Any, epochs: Sequence[Any] | None) -> NetworkRecord:
     """The network of a row, and of its epochs' rows in order: number, CURVE_COLUMNS, then the losses by dev fold.
 
-    There may be the best epoch alone; None: they were not read.
+    There may be the best epoch alone, without CURVE_COLUMNS; None: they were not read.
     """
     is_thinned = epochs is None or [epoch[0] for epoch in epochs] == [row.best_epoch]
     _check(row, epochs or (), is_thinned)
-    _, *curves, losses = list(zip(*epochs or (), strict=True)) or [()] * (len(CURVE_COLUMNS) + 2)
+    _, *curves, losses = list(zip(*epochs, strict=True)) if epochs else [(), *[()] * len(CURVE_COLUMNS), ()]
     field_values = {name: getattr(row, name) for name in FIELDS}
     field_values |= {name: from_column(field_values[name]) for name, (_, from_column) in CONVERTED.items()}
     return NetworkRecord(
         **field_values,
         dev_losses=unpack_losses(row.dev_bits, row.n_dev),
-        curve=_curve(curves) if not is_thinned or row.epochs == 1 else {},
+        curve=_curve(curves) if curves and (not is_thinned or row.epochs == 1) else {},
         dev_fold_losses=unpack_fold_losses(losses),
     )
 

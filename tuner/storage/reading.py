@@ -7,6 +7,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,16 +68,21 @@ _TRIALS = (
     .order_by(_o.number, _o.trial_id)
     .limit(CHUNK)
 )
-_SAMPLED = sa.select(_p.trial_id, _p.param_name).where(_p.trial_id.in_(_IDS))
+_OTHER_PARAMS = sa.select(_p.trial_id, _p.param_name).where(
+    _p.trial_id.in_(_IDS), _p.param_name.is_(None) | _p.param_name.not_in(sa.bindparam("known", expanding=True))
+)
 _NETWORKS = sa.select(tables.networks).where(_n.trial_id.in_(_IDS)).order_by(_n.trial_id, _n.network)
 _EPOCHS = (
     sa.select(_e.trial_id, _e.network, _e.epoch, *(_e[name] for name in CURVE_COLUMNS), _e.dev_fold_wrong)
     .where(_e.trial_id.in_(_IDS))
     .order_by(_e.trial_id, _e.network, _e.epoch)
 )
-_BEST_EPOCHS = _EPOCHS.join(
-    tables.networks, (_n.trial_id == _e.trial_id) & (_n.network == _e.network) & (_n.best_epoch == _e.epoch)
+_BEST_EPOCHS = (
+    sa.select(_e.trial_id, _e.network, _e.epoch, _e.dev_fold_wrong)
+    .join(tables.networks, (_n.trial_id == _e.trial_id) & (_n.network == _e.network) & (_n.best_epoch == _e.epoch))
+    .where(_n.trial_id.in_(_IDS))
 )
+_IN_EVERY_TRIAL = ("hyperparameters", "seed", "stop_reason", "epochs", "seconds", "value")
 _ALL = sa.select(_o.trial_id).where(_o.study_id == tables.STUDY)
 _BEST = (
     _ALL.join(tables.trials, _t.trial_id == _o.trial_id)
@@ -295,23 +301,22 @@ def _are_weights(packed: bytes, n: int) -> bool:
     return len(weights) == n and bool((weights >= 0).all()) and bool(abs(weights.mean() - 1) < ROUNDING)
 
 
-def _check_trial(study_id: int, n_dev: int, row: Any, sampled: Collection[str], networks: list[NetworkRecord]) -> None:
-    """Raise BadValueError if a trial lacks what every trial of its state has, or its parts are not of one study."""
+def _check_trial(study_id: int, n_dev: int, row: Any, unnamed: Sequence[str], networks: list[NetworkRecord]) -> None:
+    """Raise BadValueError if a trial lacks what every trial of its state has, or its parts are not of one study.
+
+    ``unnamed``: parameters that were sampled and are none of its hyperparameters.
+    """
     where = f"trial {row.number}, "
     if row.study_id not in (None, study_id):
         raise BadValueError(tables.trials.name, "study_id", row.study_id, f"its study's {study_id}", where=where)
     if row.state not in (OptunaState.COMPLETE, OptunaState.PRUNED):
         return
-    for table, column in (
-        *((tables.trials.name, name) for name in ("hyperparameters", "seed", "stop_reason", "epochs", "seconds")),
-        (optuna_internals.values.name, "value"),
-    ):
-        if getattr(row, column) is None:
-            expected = f"what every {row.state.name.lower()} trial has"
-            raise BadValueError(table, column, None, expected, where=where)
-    names = {scale.prefix + name for name in json.loads(row.hyperparameters) for scale in SCALES.values()}
-    if not names.issuperset(sampled):
-        expected = f"the values of all {len(sampled)} that were sampled"
+    if None in (row.hyperparameters, row.seed, row.stop_reason, row.epochs, row.seconds, row.value):
+        column = next(name for name in _IN_EVERY_TRIAL if getattr(row, name) is None)
+        table = optuna_internals.values if column == "value" else tables.trials
+        raise BadValueError(table.name, column, None, f"what every {row.state.name.lower()} trial has", where=where)
+    if unnamed:
+        expected = f"the values of all that were sampled, as {unnamed[0]} was"
         raise BadValueError(tables.trials.name, "hyperparameters", row.hyperparameters, expected, where=where)
     sizes = DevLayout(tuple(network.n_dev for network in networks), n_dev)
     if not (sizes.covers_once or all(size == n_dev for size in sizes.sizes)) or not networks:
@@ -374,21 +379,45 @@ def _read_some(
     learning, predictions = of_trials
     rows = connection.execute(_TRIALS, {"study": study_id, "number": number, "after": trial_id}).all()
     ids = [row.trial_id for row in rows]
-    sampled: dict[int, list[str]] = defaultdict(list)
-    for trial_id, name in connection.execute(_SAMPLED, {"ids": ids}):
-        sampled[trial_id].append(name)
+    values = [json.loads(row.hyperparameters) if row.hyperparameters else {} for row in rows]
+    unnamed = _unnamed(connection, rows, values)
     networks = _read_networks(connection, ids, epochs_of)
     for row in rows:
-        _check_trial(study_id, n_dev, row, sampled[row.trial_id], networks[row.trial_id])
+        _check_trial(study_id, n_dev, row, unnamed[row.trial_id], networks[row.trial_id])
     trials = [
-        _trial(row, networks[row.trial_id], learning.get(row.trial_id, []), predictions.get(row.trial_id))
-        for row in rows
+        _trial(row, params, networks[row.trial_id], learning.get(row.trial_id, []), predictions.get(row.trial_id))
+        for row, params in zip(rows, values, strict=True)
     ]
     return trials, (rows[-1].number, rows[-1].trial_id) if len(rows) == CHUNK else None
 
 
+@lru_cache(maxsize=100)
+def _optuna_names(names: tuple[str, ...]) -> frozenset[str]:
+    """What hyperparameters of these names may be called in Optuna's tables."""
+    return frozenset(scale.prefix + name for name in names for scale in SCALES.values())
+
+
+def _unnamed(connection: Connection, rows: Sequence[Any], values: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
+    """The sampled parameters of each trial that are none of its hyperparameters.
+
+    Nearly all trials of a study have the same, which need not be read.
+    """
+    names = {
+        row.trial_id: _optuna_names(tuple(params))
+        for row, params in zip(rows, values, strict=True)
+        if row.hyperparameters
+    }
+    known = frozenset.intersection(*names.values()) if names else frozenset()
+    unnamed: dict[int, list[str]] = defaultdict(list)
+    for trial_id, name in connection.execute(_OTHER_PARAMS, {"ids": list(names), "known": sorted(known)}):
+        if name not in names[trial_id]:
+            unnamed[trial_id].append(name)
+    return unnamed
+
+
 def _trial(
     row: Any,
+    params: dict[str, Any],
     networks: list[NetworkRecord],
     learning: list[LearningNetwork],
     predictions: DevPredictions | None,
@@ -397,7 +426,7 @@ def _trial(
         number=row.number,
         state=STATES[row.state],
         stop_reason=row.stop_reason,
-        params=json.loads(row.hyperparameters) if row.hyperparameters else {},
+        params=params,
         value=row.value,
         seed=row.seed,
         exploring=bool(row.exploring),

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tuner.data import AUGMENTATIONS
@@ -210,6 +211,7 @@ def layer_of(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
+@lru_cache(maxsize=1000)
 def spec_of(name: str) -> HyperparameterSpec:
     """Return what tuner knows of a hyperparameter; ``FREE`` for a name of a custom trainer."""
     return HYPERPARAMETERS.get(name) or (FREE if layer_of(name) is None else KEEP_PROB_OF_A_LAYER)
@@ -217,6 +219,12 @@ def spec_of(name: str) -> HyperparameterSpec:
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Return hyperparameter names in display order: tuner's own first, then the others as given."""
+    return list(_in_order(tuple(names)))
+
+
+@lru_cache(maxsize=1000)
+def _in_order(names: tuple[str, ...]) -> list[str]:
+    """The order of a study's names, which is asked for with every trial."""
     place = {name: number for number, name in enumerate(HYPERPARAMETERS)}
     return sorted(
         dict.fromkeys(names), key=lambda name: (place.get(name.partition(".")[0], len(place)), layer_of(name) or 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
@@ -37,17 +38,17 @@ class Range(_Kinds):
         self.scale.check(self.bounds)
         return self
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """The key that is set."""
         return next(name for name in SCALES if getattr(self, name) is not None)
 
-    @property
+    @cached_property
     def scale(self) -> Scale:
         """The scale of this kind of range."""
         return SCALES[self.kind]
 
-    @property
+    @cached_property
     def bounds(self) -> Any:
         """(low, high), or the list of choices."""
         return getattr(self, self.kind)

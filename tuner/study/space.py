@@ -67,6 +67,7 @@ class Space:
     def __init__(self, entries: Mapping[str, Value | Range], *, defaults: bool = True) -> None:
         self.fixed: dict[str, Value] = {}
         self.searched: dict[str, Range] = {}
+        self._idle: dict[tuple[tuple[str, Value], ...], list[str]] = {}
         if defaults:
             entries = {name: spec.default for name, spec in HYPERPARAMETERS.items() if spec.always_shown} | dict(
                 entries
@@ -135,11 +136,14 @@ class Space:
 
         Only a choice makes others idle. The space is static, so they are sampled anyway; analyses should ignore them.
         """
-        made = {name: of for name, of in {**self.fixed, **choices}.items() if spec_of(name).kinds == ("choice",)}
-        network = self.hyperparameters(made)
-        fields = idle_hyperparameters(network)
-        return [
-            name
-            for name in self.searched
-            if spec_of(name).field in fields or (layer_of(name) or 0) > len(network.hidden)
-        ]
+        every = {**self.fixed, **choices}.items()
+        made = tuple((name, of) for name, of in every if spec_of(name).kinds == ("choice",))
+        if made not in self._idle:
+            network = self.hyperparameters(dict(made))
+            fields = idle_hyperparameters(network)
+            self._idle[made] = [
+                name
+                for name in self.searched
+                if spec_of(name).field in fields or (layer_of(name) or 0) > len(network.hidden)
+            ]
+        return self._idle[made]

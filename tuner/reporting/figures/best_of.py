@@ -30,16 +30,15 @@ def best_of(report: Report) -> Figure | None:
     kind = "exploring trial" if trials is exploring else "trial"
     errors = np.array([dev_error(trial) for trial in trials], float)
     best = expected_best(errors, rng=random_stream(report.definition, EXPECTED_BEST))
-    k = np.arange(1, len(errors) + 1)
     plot = Plot()
     axis = error_axis(np.concatenate([best.low, best.high]), better_scale(best.value))
     x, y = plot.x_scale(1, len(errors), "log"), axis.on(plot.y_scale)
     plot.x_axis(x, f"k, number of {kind}s", lambda v: f"{v:,.0f}")
     plot.y_axis(y, "expected lowest dev error", percent_tick)
-    plot.band(x(k), y(best.low), y(best.high), "dev")
-    plot.line(x(k), y(best.value), "smooth dev")
+    plot.band(x(best.k), y(best.low), y(best.high), "dev")
+    plot.line(x(best.k), y(best.value), "smooth dev")
     value, low, high = (float(line[-1]) for line in (best.value, best.low, best.high))
-    brought = float(best.value[len(errors) // 2 - 1]) - value
+    brought = float(best.value[np.searchsorted(best.k, len(errors) // 2)]) - value
     return Figure(
         title="Were the trials enough?",
         sentence=(

@@ -8,7 +8,7 @@ import numpy as np
 
 from tuner.formatting import count, percent
 from tuner.reporting.axes import HyperparameterAxis, hyperparameter_axes
-from tuner.reporting.figures.figure import Figure
+from tuner.reporting.figures.figure import Figure, positions
 from tuner.reporting.figures.parallel import sample
 from tuner.reporting.frames import dev_error
 from tuner.reporting.svg import AxisScale, Plot, number, tag
@@ -28,10 +28,11 @@ def contours(report: Report) -> Figure | None:
     if axes is None:
         return None
     ranked = report.findings.ranked
-    trials = [trial for trial in ranked if all(_at(axis, trial.params) is not None for axis in axes)]
-    if len(trials) < FEWEST:
+    every = np.array([[axis.position(trial.params.get(axis.name)) for axis in axes] for trial in ranked], float)
+    placed = np.flatnonzero(np.isfinite(every).all(axis=1))
+    if len(placed) < FEWEST:
         return None
-    places = np.array([[_at(axis, trial.params) for axis in axes] for trial in trials], float)
+    places, trials = every[placed], [ranked[k] for k in placed]
     dev = np.array([dev_error(trial) for trial in trials], float)
     middle = (np.arange(CELLS) + 0.5) / CELLS
     mean, weight = _smoothed(places, dev, middle)
@@ -44,10 +45,9 @@ def contours(report: Report) -> Figure | None:
         _draw_cells(plot, x(middle), y(middle), inside, f"level{shade}")
     _label_axes(plot, axes, x, y)
     px, py = x(places[:, 0]), y(places[:, 1])
-    drawn = {trial.number for trial in sample(trials)}
-    dots = {t.number: (float(a), float(b)) for t, a, b in zip(trials, px, py, strict=True) if t.number in drawn}
-    for a, b in dots.values():
-        plot.circle(a, b, 2.2, "trial-dot")
+    drawn = np.array(sample(range(len(trials))))
+    for a, b in zip(px[drawn], py[drawn], strict=True):
+        plot.circle(float(a), float(b), 2.2, "trial-dot")
     plot.circle(float(px[0]), float(py[0]), 7, "best")
     return Figure(
         title=f"Dev error over {axes[0].name} and {axes[1].name}",
@@ -61,7 +61,7 @@ def contours(report: Report) -> Figure | None:
             ("best", "best trial"),
             *((f"level{k}", f"{percent(float(levels[k]))} to {percent(float(levels[k + 1]))}") for k in range(SHADES)),
         ),
-        dots={"contours": dots},
+        dots={"contours": positions(report.listed, [trials[k] for k in drawn], px[drawn], py[drawn])},
     )
 
 
@@ -93,10 +93,6 @@ def _two_axes(report: Report) -> tuple[HyperparameterAxis, HyperparameterAxis] |
     axes = {axis.name: axis for axis in hyperparameter_axes(report.definition) if axis.searched.scale.is_numeric}
     names = [name for name in report.importances.shares if name in axes]
     return (axes[names[0]], axes[names[1]]) if len(names) > 1 else None
-
-
-def _at(axis: HyperparameterAxis, params: dict[str, object]) -> float | None:
-    return axis.position(params.get(axis.name))
 
 
 def _smoothed(places: np.ndarray, dev: np.ndarray, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

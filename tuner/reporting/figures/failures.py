@@ -8,8 +8,9 @@ import numpy as np
 
 from tuner.analysis import diverged_shares
 from tuner.formatting import count, value
-from tuner.reporting.effects import acting, in_space, searched_hyperparameters
+from tuner.reporting.effects import acting, searched_hyperparameters
 from tuner.reporting.figures.figure import Figure
+from tuner.reporting.findings import in_space
 from tuner.reporting.svg import BAR_ROW, Plot, label_width
 
 if TYPE_CHECKING:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
+
+from tuner.storage import TrialRecord
 
 Positions = Mapping[int, tuple[float, float]]
 """Trial number -> the pixel (x, y) of its dot."""
+
+
+def positions(listed: Container[int], trials: Sequence[TrialRecord], xs: np.ndarray, ys: np.ndarray) -> Positions:
+    """Return where those trials are drawn whose numbers the page's table has, for hovering and clicking."""
+    return {
+        trial.number: (float(x), float(y)) for trial, x, y in zip(trials, xs, ys, strict=True) if trial.number in listed
+    }
 
 
 @dataclass(frozen=True, slots=True)

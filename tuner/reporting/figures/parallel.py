@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from tuner.storage import TrialRecord
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
 
+T = TypeVar("T")
 MOST_LINES = 240  # more would hide each other and make the page larger
 SHADES = 5
 
@@ -55,13 +57,13 @@ def parallel(report: Report) -> Figure | None:
     )
 
 
-def sample(judged: list[TrialRecord]) -> list[TrialRecord]:
+def sample(judged: Sequence[T]) -> list[T]:
     """Return all trials, or the best and an even sample of the rest, half of the lines each."""
     if len(judged) <= MOST_LINES:
-        return judged
+        return list(judged)
     half = MOST_LINES // 2
     rest = np.linspace(half, len(judged) - 1, MOST_LINES - half).astype(int)
-    return judged[:half] + [judged[k] for k in rest]
+    return [*judged[:half], *(judged[k] for k in rest)]
 
 
 def _trial_line(

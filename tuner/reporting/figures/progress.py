@@ -8,7 +8,7 @@ import numpy as np
 
 from tuner.formatting import count, percent
 from tuner.reporting.figures.error_axes import both_scales, error_axis
-from tuner.reporting.figures.figure import Figure, Positions
+from tuner.reporting.figures.figure import Figure, Positions, positions
 from tuner.reporting.frames import dev_error
 from tuner.reporting.svg import Plot, percent_tick
 
@@ -24,6 +24,7 @@ def progress(report: Report) -> Figure | None:
     errors = np.array([dev_error(trial) for trial in judged], float)
     explored = np.array([trial.exploring for trial in judged])
     so_far = np.minimum.accumulate(errors)
+    fell = np.flatnonzero(np.diff(so_far, prepend=np.inf))
     place = np.arange(1, len(judged) + 1)
 
     def draw(kind: str, key: str) -> tuple[str, Positions]:
@@ -34,9 +35,11 @@ def progress(report: Report) -> Figure | None:
         px, py = x(place), y(errors)
         plot.dots(px[~explored], py[~explored], "complete faint")
         plot.dots(px[explored], py[explored], "explored faint")
-        plot.line(np.repeat(x(np.append(place, len(judged))), 2)[1:-1], np.repeat(y(so_far), 2), "smooth best")
-        positions = {t.number: (float(a), float(b)) for t, a, b in zip(judged, px, py, strict=True)}
-        return plot.svg(key, f"Lowest dev error over {count(len(judged), 'complete trial')}"), positions
+        plot.line(
+            np.repeat(x(np.append(place[fell], len(judged))), 2)[1:-1], np.repeat(y(so_far[fell]), 2), "smooth best"
+        )
+        alt = f"Lowest dev error over {count(len(judged), 'complete trial')}"
+        return plot.svg(key, alt), positions(report.listed, judged, px, py)
 
     last = int(np.flatnonzero(so_far == so_far[-1])[0]) + 1
     return Figure(

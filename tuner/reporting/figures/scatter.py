@@ -10,7 +10,7 @@ from tuner.analysis import ErrorEstimate
 from tuner.formatting import count, points
 from tuner.outcomes import TrialState
 from tuner.reporting.figures.error_axes import ErrorAxis, both_scales, error_axis
-from tuner.reporting.figures.figure import Figure, Positions
+from tuner.reporting.figures.figure import Figure, Positions, positions
 from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.svg import AxisScale, Plot, percent_tick
 from tuner.storage import TrialRecord
@@ -48,8 +48,8 @@ def scatter(report: Report) -> Figure | None:
         plot.circle(px[place], py[place], 7, "best")
         if corrected is not None:
             _corrected(plot, float(px[place]), y, corrected)
-        positions = {t.number: (float(a), float(b)) for t, a, b in zip(shown, px, py, strict=True)}
-        return plot.svg(key, f"Train against dev error of {count(len(shown), 'trial')}"), positions
+        alt = f"Train against dev error of {count(len(shown), 'trial')}"
+        return plot.svg(key, alt), positions(report.listed, shown, px, py)
 
     across, up = error_axis(train, "linear", also=train[place]), error_axis(dev, "linear", also=also)
     return Figure(

@@ -9,7 +9,7 @@ import numpy as np
 from tuner.formatting import count
 from tuner.reporting.axes import HyperparameterAxis, hyperparameter_axes
 from tuner.reporting.figures.error_axes import ErrorAxis, better_scale, error_axis
-from tuner.reporting.figures.figure import Figure, Positions
+from tuner.reporting.figures.figure import Figure, Positions, positions
 from tuner.reporting.figures.parallel import sample
 from tuner.reporting.frames import dev_error, train_error
 from tuner.reporting.svg import Plot, percent_tick
@@ -35,7 +35,7 @@ def validation(report: Report) -> Figure | None:
     svgs, dots = [], {}
     for place, axis in enumerate(axes):
         key = f"validation-{place}"
-        svg, dots[key] = _panel(key, axis, scale, shown, train, dev)
+        svg, dots[key] = _panel(report, key, axis, scale, shown, train, dev)
         svgs.append(svg)
     sampled = (
         "" if len(shown) == len(ranked) else f" The best and a sample of the rest, {len(shown)} of {len(ranked):,}."
@@ -56,7 +56,13 @@ def validation(report: Report) -> Figure | None:
 
 
 def _panel(
-    key: str, axis: HyperparameterAxis, errors: ErrorAxis, shown: list[TrialRecord], train: np.ndarray, dev: np.ndarray
+    report: Report,
+    key: str,
+    axis: HyperparameterAxis,
+    errors: ErrorAxis,
+    shown: list[TrialRecord],
+    train: np.ndarray,
+    dev: np.ndarray,
 ) -> tuple[str, Positions]:
     places = [axis.position(trial.params.get(axis.name)) for trial in shown]
     has = np.array([place is not None for place in places])
@@ -73,9 +79,9 @@ def _panel(
     plot.dots(px, py, "dev faint")
     middles, lowest = _isolated(at, dev[has])
     plot.line(x(middles), y(lowest), "smooth best")
-    numbers = [trial.number for trial, known in zip(shown, has, strict=True) if known]
-    positions = {n: (float(a), float(b)) for n, a, b in zip(numbers, px, py, strict=True)}
-    return plot.svg(key, f"Train and dev error of {count(len(numbers), 'trial')} along {axis.name}"), positions
+    trials = [trial for trial, known in zip(shown, has, strict=True) if known]
+    alt = f"Train and dev error of {count(len(trials), 'trial')} along {axis.name}"
+    return plot.svg(key, alt), positions(report.listed, trials, px, py)
 
 
 def _isolated(at: np.ndarray, dev: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

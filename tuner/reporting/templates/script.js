@@ -245,6 +245,7 @@
   });
   document.querySelectorAll("[data-trial]").forEach((line) => {
     const row = place.get(Number(line.dataset.trial));
+    if (row === undefined) return; /* the table of a very large study has the best trials alone */
     line.style.cursor = "pointer";
     line.addEventListener("pointermove", (event) => { if (!pinned) tell(row, event); });
     line.addEventListener("pointerleave", () => { if (!pinned) tip.hidden = true; });

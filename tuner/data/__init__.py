@@ -24,6 +24,7 @@ from tuner.data.loading import (
     read_parts,
     read_rows,
 )
+from tuner.data.number_forms import ROBUST_LIMIT
 from tuner.data.reading import FileReader, RowReader, fingerprint_of
 from tuner.data.settings import DataSettings, SplitSettings
 from tuner.data.subsets import random_subset
@@ -51,6 +52,7 @@ __all__ = [
     "ENCODERS",
     "LARGEST_INPUT",
     "MISSING",
+    "ROBUST_LIMIT",
     "ColumnSettings",
     "DataSettings",
     "Dataset",

@@ -2,8 +2,9 @@
 
 A column becomes one or more features:
 
-- numeric: the value, normalized by the training rows' mean μ and standard deviation σ (σ = 0 becomes 1); missing
-  cells get the training median (mean, or a given number) and, if the training rows have any, a flag;
+- numeric: the value, normalized by the training rows' mean μ and standard deviation σ (σ = 0 becomes 1), or in another
+  form (``number_forms.py``); missing cells get the training median (mean, or a given number) and, if the training rows
+  have any, a flag;
 - boolean: 0 or 1, missing cells likewise;
 - categorical: one flag per category with enough training rows; rarer and unseen categories share one (without it
   they are all zeros); missing is a separate category;
@@ -37,12 +38,13 @@ from pydantic_core import PydanticKnownError
 
 from tuner.data.dates import CLOCKS, CYCLES, DATE_FORMATS, DAY, FIRST_TIME, PARTS, date_parts
 from tuner.data.notation import Notation
+from tuner.data.number_forms import STANDARDIZE, FittedForm, NumberForm, NumericForm, fit_form
 from tuner.formatting import quoted
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-LATER_KEYS = frozenset({"notation", "of", "note", "keep"})
+LATER_KEYS = frozenset({"notation", "of", "note", "keep", "form"})
 """Keys of encodings that version 1 had not."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -51,7 +53,7 @@ LEAST_SPREAD = 1e-9  # of a part of a date
 MOST_LEVELS = 256
 LARGEST_INPUT = 1e30  # float32 holds 3.4e38; a dev value this many σ away is an error anyway
 NO_VALUE, ONE_VALUE = "no value in the training rows", "the same value in every training row"
-VALUE, LEVEL, RARE, MISSING = "value", "level", "rare", "missing"
+VALUE, BIN, LEVEL, RARE, MISSING = "value", "bin", "level", "rare", "missing"
 
 
 class Reads(Enum):
@@ -138,6 +140,7 @@ class FittedColumn(Column):
 
     fill: Finite | None = None
     features: tuple[Feature, ...] = ()
+    form: FittedForm | None = None
 
     def __post_init__(self) -> None:
         parts = {feature.part for feature in self.features}
@@ -149,11 +152,28 @@ class FittedColumn(Column):
             raise ValueError(f"column {quoted(self.name)}: unknown date format {quoted(self.date_format)}")
         if parts and self.fill is None and self.encoder.reads is not Reads.TEXT:
             raise ValueError(f"column {quoted(self.name)}: expected a number in fill, got none")
+        if self.form is not None and len(self.formed) != self.form.n_inputs:
+            raise ValueError(
+                f"column {quoted(self.name)}: expected {self.form.n_inputs} inputs of {self.form.name}, "
+                f"got {len(self.formed)}"
+            )
 
     @model_serializer(mode="wrap")
     def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out the keys that version 1 had not, if they say nothing, so that files of both versions are alike."""
         return {key: value for key, value in plain(self).items() if value or key not in LATER_KEYS}
+
+    @property
+    def formed(self) -> tuple[Feature, ...]:
+        """The inputs that its form makes, in their order; none without a form."""
+        return tuple(each for each in self.features if each.part != MISSING) if self.form is not None else ()
+
+    def in_form(self, values: Doubles) -> Doubles:
+        """Return the inputs that its form makes of numbers (n,), NaN where missing: (n, len(formed))."""
+        assert self.form is not None
+        first = self.formed[0]
+        filled = np.where(np.isnan(values), self.fill or 0.0, values)
+        return self.form.of((filled - first.mean) / first.scale)
 
     def moved(self, places: Ints) -> FittedColumn:
         """Return the column with its features at other places: ``places`` (n_features,) by their present ones."""
@@ -232,10 +252,10 @@ class Encoder(Generic[Cells]):
     def describe(self, column: FittedColumn, parts: list[str]) -> str:
         """Describe the encoding of a column with features of these parts."""
         if MISSING not in parts or column.fill is None:
-            return self.shown(parts)
-        return f"{self.shown(parts)}, missing: {self.cell(column.fill)} and an indicator"
+            return self.shown(column, parts)
+        return f"{self.shown(column, parts)}, missing: {self.cell(column.fill)} and an indicator"
 
-    def shown(self, parts: list[str]) -> str:
+    def shown(self, column: FittedColumn, parts: list[str]) -> str:
         """Describe the encoding of cells that are not missing."""
         return "normalized"
 
@@ -265,7 +285,7 @@ def with_fill(mean: float, scale: float, fill: float, count: int, n: int) -> tup
 class NumberEncoder(Encoder[NumberColumn]):
     """A number, normalized, or a boolean as 0 or 1; ``encoding`` writes blocks of such columns into X."""
 
-    parts = (VALUE, MISSING)
+    parts = (VALUE, BIN, MISSING)
     in_blocks = True
 
     def __init__(self, reads: Reads) -> None:
@@ -285,11 +305,31 @@ class NumberEncoder(Encoder[NumberColumn]):
         varies = scale > NOISE * max(abs(cells.low), abs(cells.high))
         mean, scale = (0.0, 1.0) if self.reads is Reads.BOOLEANS else with_fill(mean, scale, fill, count, n)
         features = [Feature(VALUE, mean, divisor(scale))] if varies or column.overruled else []
-        return _with_features(column, features, fill, chosen, absent=count < n)
+        fitted = _with_features(column, features, fill, chosen, absent=count < n)
+        if not varies or self.reads is Reads.BOOLEANS or chosen.numeric in (None, STANDARDIZE):
+            return fitted
+        return _in_form(fitted, chosen.numeric, cells.values[rows], fill)
 
-    def shown(self, parts: list[str]) -> str:
+    def feature_name(self, column: str, feature: Feature) -> str:
+        """Name an input: age, age (bin 03), age (missing)."""
+        return f"{column} ({BIN} {feature.level})" if feature.part == BIN else super().feature_name(column, feature)
+
+    def shown(self, column: FittedColumn, parts: list[str]) -> str:
         """Describe the values."""
-        return "0 or 1" if self.reads is Reads.BOOLEANS else "normalized"
+        if self.reads is Reads.BOOLEANS:
+            return "0 or 1"
+        return "normalized" if column.form is None else column.form.shown
+
+
+def _in_form(column: FittedColumn, name: NumberForm, values: NDArray[Any], fill: float) -> FittedColumn:
+    """Return the column with inputs in a form that is fitted on the values, NaN where missing."""
+    numbers = values.astype(np.float64)
+    form, mean, scale = fit_form(name, np.where(np.isnan(numbers), fill, numbers))
+    inputs = [Feature(VALUE, mean, divisor(scale))]
+    if name == "piecewise_linear":
+        inputs = [flag(BIN, f"{place:02d}") for place in range(1, form.n_inputs + 1)]
+    flags = [feature for feature in column.features if feature.part == MISSING]
+    return replace(column, form=form, features=(*inputs, *flags))
 
 
 class CategoryEncoder(Encoder[TextColumn]):
@@ -397,7 +437,7 @@ class DateEncoder(ValueEncoder):
         """Return the median; a chosen number is not a date."""
         return float(np.median(present))
 
-    def shown(self, parts: list[str]) -> str:
+    def shown(self, column: FittedColumn, parts: list[str]) -> str:
         """Name the cycles."""
         periods = [period for period in CYCLES if f"{period}_sin" in parts or f"{period}_cos" in parts]
         return "time" + (", place in the " + ", ".join(periods) if periods else "")
@@ -444,6 +484,8 @@ class ColumnSettings(BaseModel):
     """The value for missing numbers: the median (default) or mean of the training rows, or a number."""
     indicator: bool | None = None
     """Whether missing cells have their own flag; by default if the training rows have any."""
+    numeric: NumericForm | None = None
+    """The form in which numbers are inputs, if not that of [data] numeric."""
     rare: Annotated[int, Field(ge=1)] | None = None
     """Training rows a category needs for its own flag; by default rows / 200, at least 2 and at most 10."""
 

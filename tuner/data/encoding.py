@@ -62,10 +62,11 @@ def _zeros(_: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 class Encoding:
     """A fitted encoding: ``transform`` makes a network's input of raw rows, ``to_json``/``from_json`` keep it.
 
-    ``version``: 2 if it has what readers of version 1 would ignore, a notation of numbers or ``keep``.
+    ``version``: 2 if it has what readers of version 1 would ignore, a notation of numbers or ``keep``; 3 if it has what
+    readers of version 2 would ignore, forms of numbers.
     """
 
-    version: Literal[1, 2] = 1
+    version: Literal[1, 2, 3] = 1
     columns: tuple[FittedColumn, ...]
     n_features: Annotated[int, Field(ge=1)]
     source_columns: tuple[str, ...]
@@ -283,7 +284,7 @@ def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list
         )
     return [
         Encoding(
-            version=2 if assembly.settings.keep or any(column.notation for column in columns) else 1,
+            version=_version(columns, assembly.settings),
             columns=columns,
             n_features=len(names),
             source_columns=assembly.source_columns,
@@ -295,6 +296,12 @@ def fit_encodings(assembly: Assembly, selections: tuple[Selection, ...]) -> list
         )
         for columns in placed
     ]
+
+
+def _version(columns: tuple[FittedColumn, ...], settings: DataSettings) -> Literal[1, 2, 3]:
+    if any(column.form for column in columns):
+        return 3
+    return 2 if settings.keep or any(column.notation for column in columns) else 1
 
 
 def _reasons(columns: tuple[FittedColumn, ...]) -> str:
@@ -359,7 +366,13 @@ class _Shape:
 
 
 def _encode_numbers(columns: list[FittedColumn], values: NDArray[Any], rows: Ints, X: Floats) -> None:
-    every = [(place, feature) for place, column in enumerate(columns) for feature in column.features]
+    every = [
+        (place, feature)
+        for place, column in enumerate(columns)
+        for feature in column.features
+        if column.form is None or feature.part == MISSING
+    ]
+    formed = [(place, column) for place, column in enumerate(columns) if column.form is not None]
     value, absent = ([each for each in every if each[1].part == part] for part in (VALUE, MISSING))
     places = np.array([place for place, _ in value], dtype=np.int64)
     mean = np.array([feature.mean for _, feature in value])
@@ -381,3 +394,5 @@ def _encode_numbers(columns: list[FittedColumn], values: NDArray[Any], rows: Int
             X[place, into] = chunk
             for source, feature in absent:
                 X[place, feature.position] = np.isnan(raw[:, source])
+            for source, column in formed:
+                X[place, slice_or_places(column.formed)] = column.in_form(raw[:, source].astype(np.float64))

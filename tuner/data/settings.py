@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from tuner.data.encoders import ColumnSettings, Kind
 from tuner.data.missing import MISSING
+from tuner.data.number_forms import NumericForm
 
 # The size of a set: a fraction of the rows if below 1, else a number of rows; 0 for none.
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -74,6 +75,8 @@ class DataSettings(BaseModel):
     """Spellings of these that are values instead: classes, or categories (a number or date is still missing there)."""
     drop_unlabeled: bool | None = None
     """Whether rows without a class, and rows of a class with a single example, are left out instead of refused."""
+    numeric: NumericForm | None = None
+    """The form in which numbers are inputs: normalized, robust, quantile or piecewise_linear."""
     columns: dict[str, Kind | ColumnSettings] = Field(default_factory=dict)
     """Overrides the detected kind of a column: NAME = "categorical", or NAME = { kind = "categorical", rare = 20 }."""
     image: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, max_length=3)] | None = None
@@ -111,6 +114,7 @@ class DataSettings(BaseModel):
             ("split_column", "group", "the column already defines the split"),
             ("split_column", "dev", "the column already defines the split"),
             ("split_column", "test", "the column already defines the split"),
+            ("image", "numeric", "the pixels of an image are normalized alike"),
         ):
             if getattr(self, given) is not None and getattr(self, other) is not None:
                 raise ValueError(f"{given} and {other} are mutually exclusive: {why}")
@@ -130,6 +134,6 @@ class DataSettings(BaseModel):
     def column(self, name: str) -> ColumnSettings:
         """Return the overrides of a column; all None if the definition has none."""
         chosen = self.columns.get(name)
-        if isinstance(chosen, ColumnSettings):
-            return chosen
-        return ColumnSettings(kind=chosen)
+        if not isinstance(chosen, ColumnSettings):
+            return ColumnSettings(kind=chosen, numeric=self.numeric)
+        return chosen if chosen.numeric is not None else chosen.model_copy(update={"numeric": self.numeric})

@@ -31,6 +31,7 @@ from tuner.data import (
     DAY,
     LARGEST_INPUT,
     MISSING,
+    ROBUST_LIMIT,
     Encoding,
     Feature,
     FittedColumn,
@@ -240,7 +241,7 @@ def _encode(nodes: _Nodes, encoding: Encoding, place: Mapping[str, int]) -> Piec
     absent: list[tuple[int, FittedColumn, Feature]] = []
     for column in encoding.columns:
         for feature in column.features:
-            if column.encoder.in_blocks and feature.part != MISSING:
+            if column.encoder.in_blocks and feature.part != MISSING and column.form is None:
                 values.append((place[column.name], column, feature))
             elif column.encoder.reads is not Reads.TEXT and feature.part == MISSING:
                 absent.append((place[column.name], column, feature))
@@ -253,7 +254,10 @@ def _encode(nodes: _Nodes, encoding: Encoding, place: Mapping[str, int]) -> Piec
             flags = nodes.cast(nodes.add("IsNaN", picked), "FLOAT")
         pieces.append((flags, [feature.position for _, _, feature in absent]))
     for column in encoding.columns:
-        if column.features and not column.encoder.in_blocks:
+        if column.formed:
+            with nodes.part(f"column {column.name}"):
+                pieces.append(_formed(nodes, column, place[column.name]))
+        elif column.features and not column.encoder.in_blocks:
             with nodes.part(f"column {column.name}"):
                 pieces += GRAPHS[column.kind](nodes, column, place[column.name])
     joined = pieces[0][0] if len(pieces) == 1 else nodes.add("Concat", *(name for name, _ in pieces), axis=1)
@@ -276,6 +280,33 @@ def _normalized(nodes: _Nodes, raw: str, features: Sequence[Feature]) -> str:
     return nodes.add("Div", nodes.add("Sub", raw, nodes.constant(mean)), nodes.constant(scale))
 
 
+def _formed(nodes: _Nodes, column: FittedColumn, place: int) -> Piece:
+    """The inputs that the form of a number makes, in float64 until they are done."""
+    form = column.form
+    assert form is not None
+    z = _normalized(nodes, _filled(nodes, column, place), column.formed[:1])
+    if form.name == "robust":
+        ends = (nodes.constant(sign * LARGEST_INPUT, np.float64) for sign in (-1, 1))  # whose squares are finite
+        share = nodes.add("Div", nodes.add("Clip", z, *ends), nodes.constant(ROBUST_LIMIT, np.float64))
+        length = nodes.add("Sqrt", nodes.add("Add", nodes.add("Mul", share, share), nodes.constant(1, np.float64)))
+        made = nodes.add("Mul", nodes.add("Div", share, length), nodes.constant(ROBUST_LIMIT, np.float64))
+    else:
+        knots = np.array(form.knots)
+        above = nodes.add("Sub", z, nodes.constant(knots[:-1]))
+        ends = (nodes.constant(end, np.float64) for end in (0, 1))
+        made = nodes.add("Clip", nodes.add("Div", above, nodes.constant(np.diff(knots))), *ends)
+        if form.name == "quantile":
+            rises = nodes.add("MatMul", made, nodes.constant(np.diff(form.values)[:, None]))
+            made = nodes.add("Add", rises, nodes.constant(form.values[0], np.float64))
+    return nodes.cast(made, "FLOAT"), [feature.position for feature in column.formed]
+
+
+def _filled(nodes: _Nodes, column: FittedColumn, place: int) -> str:
+    """A column of numbers or times, float64 (n, 1), without missing cells."""
+    raw = nodes.add("Gather", nodes.numbers, nodes.constant([place], np.int64), axis=1)
+    return nodes.add("Where", nodes.add("IsNaN", raw), nodes.constant(column.fill, np.float64), raw)
+
+
 def _by_part(
     parts_of: Callable[[_Nodes, str], dict[str, str]], nodes: _Nodes, column: FittedColumn, place: int
 ) -> Iterator[Piece]:
@@ -283,9 +314,7 @@ def _by_part(
     features = [feature for feature in column.features if feature.part != MISSING]
     if not features:
         return
-    raw = nodes.add("Gather", nodes.numbers, nodes.constant([place], np.int64), axis=1)
-    fill = nodes.constant(column.fill, np.float64)
-    parts = parts_of(nodes, nodes.add("Where", nodes.add("IsNaN", raw), fill, raw))
+    parts = parts_of(nodes, _filled(nodes, column, place))
     joined = nodes.add("Concat", *(parts[feature.part] for feature in features), axis=1)
     normalized = nodes.cast(_normalized(nodes, joined, features), "FLOAT")
     yield normalized, [feature.position for feature in features]

@@ -1,0 +1,98 @@
+"""Forms of a number as inputs, other than itself normalized: ``[data] numeric``.
+
+Each is fitted on the training rows, after missing cells were filled, and bounded, so that a number far outside of what
+was seen counts no more than the largest one that was.  Knots t₀ < … < t_K cut the numbers into bins, and a number x has
+the shares h_k(x) = clip((x − t_k) / (t_{k+1} − t_k), 0, 1) of them.
+
+- robust: z / √(1 + (z/3)²) with z = (x − median) / (q₇₅ − q₂₅), within ±3 (RealMLP: Holzmüller et al. 2024);
+- quantile: the normal quantile of the share of rows below x, linear between knots;
+- piecewise_linear: every h_k, an input for each bin of about as many rows (Gorishniy et al. 2022).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from tuner.formatting import count
+from tuner.outcomes import STRICT
+
+Doubles = NDArray[np.float64]
+NumberForm = Literal["robust", "quantile", "piecewise_linear"]
+STANDARDIZE: Literal["standardize"] = "standardize"
+NumericForm = NumberForm | Literal["standardize"]
+"""What a definition may say: one of these, or itself normalized."""
+
+ROBUST_LIMIT = 3.0
+BINS = 16
+ROWS_OF_A_BIN = 10
+KNOTS = 100
+"""Of quantile, at most."""
+FARTHEST = 3.0
+"""Standard deviations from the middle at which quantile puts the smallest and the largest number."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedForm:
+    """A form, with what it learned of the training rows: knots (K + 1,), and quantile's value at each of them."""
+
+    __pydantic_config__ = STRICT
+    name: NumberForm
+    knots: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = ()
+    values: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = ()
+
+    def __post_init__(self) -> None:
+        rising = all(low < high for low, high in zip(self.knots, self.knots[1:], strict=False))
+        if not rising or (len(self.knots) < 2) != (self.name == "robust"):
+            raise ValueError(f"knots of {self.name}: expected rising numbers, two or more, got {len(self.knots)}")
+        if len(self.values) != (len(self.knots) if self.name == "quantile" else 0):
+            raise ValueError(f"values of {self.name}: expected one for each knot of quantile, got {len(self.values)}")
+
+    @property
+    def n_inputs(self) -> int:
+        """How many inputs it makes of a number."""
+        return len(self.knots) - 1 if self.name == "piecewise_linear" else 1
+
+    @property
+    def shown(self) -> str:
+        """What `tuner data` says of it."""
+        bins = f", {count(self.n_inputs, 'bin')}" if self.name == "piecewise_linear" else ""
+        return self.name.replace("_", " ") + bins
+
+    def of(self, z: Doubles) -> Doubles:
+        """Return the inputs (n, n_inputs) of numbers (n,); for robust they are normalized already."""
+        if self.name == "robust":
+            with np.errstate(over="ignore"):  # the limit of a huge z is right
+                return np.asarray(z / np.hypot(1, z / ROBUST_LIMIT))[:, None]
+        if self.name == "quantile":
+            return np.interp(z, self.knots, self.values)[:, None]
+        knots = np.array(self.knots)
+        return np.asarray(np.clip((z[:, None] - knots[:-1]) / np.diff(knots), 0, 1))
+
+
+def fit_form(name: NumberForm, x: Doubles) -> tuple[FittedForm, float, float]:
+    """Fit a form on numbers (n,) that are not all equal; returns it with the μ and σ to normalize by before."""
+    if name == "robust":
+        low, middle, high = np.quantile(x, (0.25, 0.5, 0.75)).tolist()
+        spread = high - low or (float(x.max()) - float(x.min())) / 2  # RealMLP's, where half of the rows are alike
+        return FittedForm(name), middle, spread
+    if name == "piecewise_linear":
+        bins = int(np.clip(len(x) // ROWS_OF_A_BIN, 1, BINS))
+        return FittedForm(name, _knots(x, bins)), 0.0, 1.0
+    knots = _knots(x, min(KNOTS, len(x)) - 1)
+    ordered = np.sort(x)
+    below, upto = (np.searchsorted(ordered, knots, side=side) / len(x) for side in ("left", "right"))
+    normal = NormalDist()
+    ends = normal.cdf(-FARTHEST), normal.cdf(FARTHEST)
+    middle_ranks = np.clip((below + upto) / 2, *ends)
+    return FittedForm(name, knots, tuple(normal.inv_cdf(rank) for rank in middle_ranks.tolist())), 0.0, 1.0
+
+
+def _knots(x: Doubles, bins: int) -> tuple[float, ...]:
+    """Return the ends of bins of about as many numbers; fewer, where a number is frequent."""
+    return tuple(np.unique(np.quantile(x, np.linspace(0, 1, bins + 1))).tolist())

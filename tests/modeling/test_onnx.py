@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ import pytest
 import tuner
 from tests.modeling.conftest import mixed_rows
 from tuner.data import ENCODERS
+from tuner.data.number_forms import NumberForm
 from tuner.errors import UsageError
 from tuner.modeling import Model, export_onnx, onnx_inputs
 from tuner.modeling.archive import unpack
@@ -124,6 +125,17 @@ def test_a_column_that_some_folds_do_not_use(workplace: Path) -> None:
     model = tuner.search(frame, target="class", trials=1, definition=settings).train()
     used = [{column.name for column in encoding.columns if column.features} for encoding in model.encodings]
     assert sum("once" in names for names in used) == 2
+    check(model, workplace / "m.onnx", frame)
+
+
+@pytest.mark.parametrize("form", get_args(NumberForm))
+def test_forms_of_numbers(form: str, workplace: Path) -> None:
+    """Of each fold its own, beside numbers that are only normalized, with cells that are missing or far out."""
+    frame = mixed_rows(120, seed=7)
+    columns = {"width": {"numeric": "standardize"}} if form == "robust" else {}
+    settings = {"data": {"numeric": form, "folds": 3, "columns": columns}, "training": {"max_epochs": 2}}
+    model = tuner.search(frame, target="class", trials=1, definition=settings).train()
+    frame.loc[:4, "length"] = [1e60, -1e60, 40, np.nan, 0]
     check(model, workplace / "m.onnx", frame)
 
 

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from tuner.formatting import count
-from tuner.outcomes import STRICT
 
 Doubles = NDArray[np.float64]
 NumberForm = Literal["robust", "quantile", "piecewise_linear"]
@@ -41,7 +40,6 @@ FARTHEST = 3.0
 class FittedForm:
     """A form, with what it learned of the training rows: knots (K + 1,), and quantile's value at each of them."""
 
-    __pydantic_config__ = STRICT
     name: NumberForm
     knots: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = ()
     values: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = ()

@@ -76,7 +76,7 @@ class DataSettings(BaseModel):
     drop_unlabeled: bool | None = None
     """Whether rows without a class, and rows of a class with a single example, are left out instead of refused."""
     numeric: NumericForm | None = None
-    """The form in which numbers are inputs: normalized, robust, quantile or piecewise_linear."""
+    """The form in which numbers are inputs: by default "standardize", mean 0 and standard deviation 1."""
     columns: dict[str, Kind | ColumnSettings] = Field(default_factory=dict)
     """Overrides the detected kind of a column: NAME = "categorical", or NAME = { kind = "categorical", rare = 20 }."""
     image: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2, max_length=3)] | None = None

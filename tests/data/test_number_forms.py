@@ -1,0 +1,131 @@
+"""Forms of numbers as inputs: hand-worked cases, bounds, and the same from a stored encoding."""
+
+from __future__ import annotations
+
+import json
+from statistics import NormalDist
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuner.data import DataSettings, Encoding, dataset_from_frame
+from tuner.data.number_forms import BINS, FARTHEST, ROBUST_LIMIT, FittedForm, NumberForm, fit_form
+from tuner.errors import DataError
+
+FORMS: tuple[NumberForm, ...] = get_args(NumberForm)
+NUMBERS = st.lists(st.floats(-1e6, 1e6).map(lambda x: round(x, 3)), min_size=5, max_size=60).filter(
+    lambda numbers: len(set(numbers)) > 1
+)
+
+
+def frame(x: Any, n_dev: int = 2) -> pd.DataFrame:
+    """A table of one number, its last rows for dev."""
+    n = len(x)
+    return pd.DataFrame({"x": x, "part": ["train"] * (n - n_dev) + ["dev"] * n_dev, "y": ["a", "b"] * (n // 2)})
+
+
+def encoded(x: Any, **settings: Any) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """The inputs of train and dev rows, and their names."""
+    dataset = dataset_from_frame(frame(x), "y", DataSettings(split_column="part", **settings), cache=False)
+    part = dataset.parts[0]
+    return part.train.X, part.dev.X, dataset.feature_names
+
+
+def test_piecewise_linear_by_hand() -> None:
+    """Of 0 to 20 in 2 bins the knots are 0, 10.5 and 20: 5 fills a part of the first, 15 it and a part of the other."""
+    train, dev, names = encoded([*range(20), 20, 20, 5, 15], numeric="piecewise_linear")
+    assert names == ("x (bin 01)", "x (bin 02)")
+    middle = np.median([*range(20), 20, 20])
+    expected = [[5 / middle, 0], [1, (15 - middle) / (20 - middle)]]
+    np.testing.assert_allclose(dev, expected, rtol=1e-6)
+    assert train.min() == 0
+    assert train.max() == 1
+
+
+def test_quantile_by_hand() -> None:
+    """Of 1, 2, 2, 4 the middle ranks are 1/8, 1/2 and 7/8; between knots it is linear."""
+    form, mean, scale = fit_form("quantile", np.array([1.0, 2.0, 2.0, 4.0]))
+    normal = NormalDist()
+    assert (mean, scale) == (0, 1)
+    ends = form.of(np.array([-9.0, 4.0, 99.0]))[:, 0]
+    assert ends == pytest.approx([normal.inv_cdf(1 / 8), normal.inv_cdf(7 / 8), normal.inv_cdf(7 / 8)])
+    assert form.of(np.array([2.0]))[0, 0] == pytest.approx(0)
+
+
+def test_robust_by_hand() -> None:
+    """Of 0 to 4 the median is 2 and the quartiles 1 and 3: 6 is z = 2, and 2 / √(1 + 4/9)."""
+    form, mean, scale = fit_form("robust", np.arange(5.0))
+    assert (mean, scale) == (2, 2)
+    assert form.of(np.array([2.0]))[0, 0] == pytest.approx(2 / np.sqrt(1 + 4 / 9))
+    assert form.of(np.array([1e300]))[0, 0] == pytest.approx(ROBUST_LIMIT)
+
+
+@pytest.mark.parametrize("name", FORMS)
+@given(numbers=NUMBERS)
+def test_forms_rise_within_bounds(name: NumberForm, numbers: list[float]) -> None:
+    """A larger number has no smaller input, and none is beyond what the form allows, whatever the number."""
+    x = np.array(numbers)
+    form, mean, scale = fit_form(name, x)
+    asked = np.sort(np.concatenate([x, [-1e30, 1e30, 0.5]]))
+    made = form.of((asked - mean) / scale)
+    assert made.shape == (len(asked), form.n_inputs)
+    assert (np.diff(made, axis=0) >= -1e-9).all()
+    assert np.abs(made).max() <= {"robust": ROBUST_LIMIT, "quantile": FARTHEST, "piecewise_linear": 1}[name] + 1e-9
+    assert form.n_inputs <= BINS
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_stored_encoding_gives_the_same_bits(name: NumberForm) -> None:
+    """Missing cells, too; a column of its own may have another form, and an image has none."""
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"a": rng.exponential(size=400), "b": rng.normal(size=400), "y": rng.integers(0, 2, 400)})
+    rows.loc[::7, "a"] = np.nan
+    settings = DataSettings(numeric=name, folds=3, columns={"b": {"numeric": "standardize"}})
+    dataset = dataset_from_frame(rows, "y", settings, cache=False)
+    for part, plain in zip(dataset.parts, dataset.encodings, strict=True):
+        X = Encoding.from_json(json.loads(json.dumps(plain))).transform(rows)
+        assert np.array_equal(X[part.dev.rows], part.dev.X)
+        assert plain["version"] == 3
+    flag = dataset.feature_names.index("a (missing)")
+    assert np.array_equal(dataset.parts[0].train.X[:, flag], rows["a"].isna()[dataset.parts[0].train.rows])
+    assert "b" in dataset.feature_names
+    shown = {column.name: column.encoding for column in dataset.columns}
+    assert shown["b"] == "normalized"
+    assert shown["a"].startswith(name.replace("_", " "))
+
+
+def test_columns_that_cannot_have_a_form_keep_theirs() -> None:
+    """A number with one value is left out, a boolean stays 0 or 1, and an image is refused."""
+    x = [0.0, 1.0] * 12
+    assert encoded(x, numeric="quantile", columns={"x": "boolean"})[0].max() == 1
+    with pytest.raises(DataError, match="no usable column"):
+        encoded([1.0] * 24, numeric="quantile")
+    with pytest.raises(ValueError, match="image and numeric are mutually exclusive"):
+        DataSettings(image=(2, 2), numeric="robust")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "none"}, "robust"),
+        ({"knots": [2.0, 1.0], "values": [0.0, 1.0]}, "expected rising numbers"),
+        ({"knots": [1.0], "values": [0.0]}, "two or more"),
+        ({"values": [0.0]}, "expected one for each knot"),
+        ({"knots": [0.0, float("nan")]}, "finite"),
+        ({"name": "piecewise_linear", "values": []}, "expected 99 inputs"),
+    ],
+)
+def test_a_form_that_others_wrote_is_checked(change: dict[str, Any], message: str) -> None:
+    """What an encoding's JSON may not say is refused in one line."""
+    dataset = dataset_from_frame(
+        frame(np.arange(400.0)), "y", DataSettings(numeric="quantile", split_column="part"), cache=False
+    )
+    plain = json.loads(json.dumps(dataset.encodings[0]))
+    assert isinstance(Encoding.from_json(plain).columns[0].form, FittedForm)
+    plain["columns"][0]["form"] |= change
+    with pytest.raises(DataError, match=message):
+        Encoding.from_json(plain)

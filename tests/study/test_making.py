@@ -37,10 +37,11 @@ def test_long_momentum_needs_many_updates_an_epoch() -> None:
 
 
 def test_a_rare_class_asks_for_the_balanced_error() -> None:
-    """At 95:5 the metric and the monitor are balanced_error: the error would reward ignoring the rare class."""
-    for classes, expected in {(950, 50): "balanced_error", (900, 100): "error"}.items():
+    """At 95:5 metric and monitor are balanced_error, and classes weigh the same: else ignoring the rare class pays."""
+    for classes, expected, weight in (((950, 50), "balanced_error", "balanced"), ((900, 100), "error", None)):
         definition = parse_definition(made(1000, classes=classes), "made.toml")
         assert (definition.search.metric, definition.training.stopping.monitor) == (expected, expected)
+        assert definition.training.class_weight == weight
 
 
 def test_every_key_is_explained() -> None:

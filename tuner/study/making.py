@@ -91,7 +91,10 @@ def make_definition(
         "[training]",
         _line("max_epochs", 100, "maximum number of passes over the training set"),
         _line("patience", 10, "stop after this many epochs without a better dev error"),
-        _line("monitor", metric.name, "early stopping follows the same metric") if metric is not ERROR else None,
+        _line("monitor", metric.name, "early stopping follows the same metric") if shape.is_imbalanced else None,
+        _line("class_weight", "balanced", "in the cost all classes together weigh the same")
+        if shape.is_imbalanced
+        else None,
         "",
         *_space(shape.n_train),
         "",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 from pathlib import Path
 
@@ -23,12 +25,13 @@ from tests.running.conftest import (
     wait_for,
 )
 from tuner.errors import SearchError, StorageError
+from tuner.running.events import Event
 from tuner.running.heartbeat import Heartbeat
-from tuner.running.service import Service, ServiceResult, run_service
-from tuner.storage import open_database, sqlite_url
+from tuner.running.service import Service, ServiceLimits, ServiceResult, run_service
+from tuner.storage import Budget, Owner, claim_trial, fail, open_database, sqlite_url
 from tuner.storage.holds import user_and_host
 from tuner.workspace import StudyRequest, list_studies
-from tuner.workspace.administration import QueueChange, pause, resume, submit
+from tuner.workspace.administration import QueueChange, cancel, pause, resume, submit
 
 SECOND = StudyRequest("small", name="second")
 
@@ -36,7 +39,7 @@ SECOND = StudyRequest("small", name="second")
 def serve() -> tuple[ServiceResult, list[str]]:
     """A worker in this process, and what it said."""
     heard: list[str] = []
-    return run_service(None, forever=False, on_event=heard.append), heard
+    return run_service(None, forever=False, on_event=lambda event: heard.append(event.text)), heard
 
 
 def test_a_worker_completes_every_budget(edit: Edit) -> None:
@@ -48,7 +51,7 @@ def test_a_worker_completes_every_budget(edit: Edit) -> None:
     assert result.served == {"small": 4, "second": 6}
     assert result.signal is None
     assert heard[0] == f"worker on database {database}"
-    assert [line.split(":")[0] for line in heard[1:]] == ["study small", "study second"]
+    assert [line.split(":")[0] for line in heard if line.startswith("study ")] == ["study small", "study second"]
     assert serve()[0].served == {}
 
 
@@ -64,7 +67,7 @@ def test_a_worker_serves_studies_in_turn(edit: Edit) -> None:
 
 def test_a_worker_serves_the_highest_priority_first(edit: Edit) -> None:
     """Until its budget is complete; the priority may be changed at any time."""
-    database = edit()
+    database = edit({"trials = 4": "trials = 2"})
     submit(StudyRequest("small"), None)
     submit(SECOND, None, priority=3)
     submit(StudyRequest("small", name="third"), None, priority=9)
@@ -72,7 +75,7 @@ def test_a_worker_serves_the_highest_priority_first(edit: Edit) -> None:
     serve()
     query = "SELECT study_name FROM trials JOIN studies USING (study_id) ORDER BY trial_id"
     names = [name for (name,) in rows(database, query)]
-    assert names == ["second"] * 4 + ["small"] * 4 + ["third"] * 4
+    assert names == ["second"] * 2 + ["small"] * 2 + ["third"] * 2
 
 
 def test_a_long_trial_gives_way_only_to_its_equals_and_betters(edit: Edit) -> None:
@@ -107,6 +110,66 @@ def test_a_paused_study_is_left_until_it_is_resumed(edit: Edit, monkeypatch: pyt
     assert (status, "small is paused by" in output) == (0, True)
     assert str(resume("small", None)[1][0].before) == str(result.hold)
     assert list_studies()[1][0].hold is None
+
+
+def test_workers_share_a_number_of_trials(edit: Edit) -> None:
+    """Of the studies whose names match; each process tells of what it ran."""
+    edit()
+    for request in (StudyRequest("small"), SECOND):
+        opened(request.study, name=request.name).database.close()
+    heard: list[Event] = []
+    limits = ServiceLimits(patterns=("nosuch", "sec*"), trials=3)
+    result = run_service(None, forever=False, on_event=heard.append, limits=limits, workers=2)
+    assert result.served == {"second": 3}
+    trials = [event for event in heard if event.kind == "trial"]
+    assert {event.fields["number"] for event in trials} == {0, 1, 2}
+    assert os.getpid() not in {event.pid for event in trials}
+    assert trials[0].text.startswith(f"second: trial {trials[0].fields['number']} complete, value ")
+
+
+def test_the_log_names_trials_that_failed_or_were_requeued_and_why(edit: Edit) -> None:
+    """One JSON object per line; the time is up."""
+    edit(ENDLESS)
+    opened().database.close()
+    edit()
+    opened(name="second").database.close()
+    status, _, log = command(
+        "worker", "--log-format", "json", "--max-trial-time", "0.2s", "--max-trials", 2, "--studies", "small"
+    )
+    events = [json.loads(line) for line in log.splitlines()]
+    assert status == 0
+    assert [event["event"] for event in events] == ["started", "study", "trial", "trial"]
+    for event in events[2:]:
+        assert (event["study"], event["state"]) == ("small", "failed")
+        assert event["reason"] == "wall limit: longer than --max-trial-time = 0.2 s"
+    status, _, log = command("worker", "--timeout", "0.5s", "--studies", "sm?ll")
+    assert status == 0
+    assert "small: trial 2 waiting: the worker stops, 0." in log
+
+
+def test_an_idle_worker_says_what_it_waits_for(edit: Edit) -> None:
+    """Once for each reason: a held study, trials of others, studies it could not run, or new ones."""
+    path = edit()
+    for name in ("small", "second"):
+        opened(name=name).database.close()
+    pause("second", None)
+    heard: list[Event] = []
+    with open_database(sqlite_url(path), create=False) as database:
+        claims = [
+            claim_trial(database, 1, Budget("elsewhere"), max_attempts=3, owner=Owner.this_process()) for _ in range(4)
+        ]
+        service = Service(database, lambda: False, heard.append)
+        for _ in range(2):
+            service._tell_why_idle(service._serve_one())
+        for claim, _ in claims:
+            assert claim is not None
+            fail(database, claim, "x")
+        cancel("*", None)
+        service._tell_why_idle(service._serve_one())
+    assert [event.text for event in heard if event.kind == "waiting"] == [
+        f"waiting for trials of small that run elsewhere, second, which is paused by {user_and_host()}",
+        "waiting for new trials (add some with: tuner submit STUDY --trials N)",
+    ]
 
 
 def test_a_study_whose_data_are_not_here_is_left(edit: Edit, workplace: Path) -> None:
@@ -148,7 +211,7 @@ def test_a_service_waits_for_work(edit: Edit, start: Start) -> None:
     output, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 143, errors
     assert "4 trials (small 4)" in output
-    assert "stopped by SIGTERM; its trial was re-queued" in errors
+    assert "stopped by SIGTERM; running trials were re-queued" in errors
     assert (0, "WAITING") in states(database)
 
 

@@ -327,18 +327,20 @@ def test_a_worker_leaves_trainers_it_was_not_allowed(make: Make, workplace: Path
     (module,) = (workplace / "studies").glob("own_trainer_*.py")
     heard: list[str] = []
     with pytest.raises(SearchError, match=r"no open study can be run here; own: .*--allow-trainer"):
-        run_service(None, forever=False, on_event=heard.append)
+        run_service(None, forever=False, on_event=lambda event: heard.append(event.text))
     text = (workplace / "studies" / "own.toml").read_text(encoding="utf-8")
     text = text.replace(f'trainer = "{module.stem}:fit"', "hidden = [4]").replace('"own"', '"ours"')
     text = "\n".join(line for line in text.splitlines() if not line.startswith(("shrink", "depth")))
     (workplace / "studies" / "ours.toml").write_text(text, encoding="utf-8")
     submit(StudyRequest("ours"), None)
     heard.clear()
-    assert run_service(None, forever=False, on_event=heard.append).served == {"ours": 4}
+    assert run_service(None, forever=False, on_event=lambda event: heard.append(event.text)).served == {"ours": 4}
     assert any(line.startswith("study own cannot be run here") for line in heard)
     module.rename(workplace / module.name)
     name = f"{module.stem}:fit"
-    assert run_service(None, forever=False, on_event=heard.append, allow_trainers=(name,)).served == {"own": 4}
+    assert run_service(
+        None, forever=False, on_event=lambda event: heard.append(event.text), allow_trainers=(name,)
+    ).served == {"own": 4}
 
 
 def test_merging_and_warm_start_run_nothing(make: Make, workplace: Path) -> None:

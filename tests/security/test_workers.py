@@ -145,7 +145,7 @@ def serve(limits: ServiceLimits = SHORT) -> tuple[ServiceResult | SearchError, l
     """A worker in this process, and what it said."""
     heard: list[str] = []
     try:
-        return run_service(None, forever=False, on_event=heard.append, limits=limits), heard
+        return run_service(None, forever=False, on_event=lambda event: heard.append(event.text), limits=limits), heard
     except SearchError as error:
         return error, heard
 

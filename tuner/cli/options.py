@@ -78,6 +78,9 @@ MetricsPortOption = Annotated[
         help="While it runs, answer /metrics, /healthz and /api there, as tuner serve does (extra: serve).",
     ),
 ]
+LogFormatOption = Annotated[
+    str, typer.Option("--log-format", metavar="NAME", help="Logs on stderr: text, or json (one object per line).")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else.")]
 
 

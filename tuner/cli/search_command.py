@@ -15,6 +15,7 @@ from tuner.cli.options import (
     AllowTrainerOption,
     FailAboveOption,
     JsonOption,
+    LogFormatOption,
     MetricsPortOption,
     StorageOption,
     StudyArgument,
@@ -90,10 +91,7 @@ def search(
     wait_for_database: WaitOption = "5m",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no verdict, only the result.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Also print one line per trial.")] = False,
-    log_format: Annotated[
-        str,
-        typer.Option("--log-format", metavar="NAME", help="Logs on stderr: text, or json (one object per line)."),
-    ] = "text",
+    log_format: LogFormatOption = "text",
     as_json: JsonOption = False,
 ) -> None:
     """Run trials until the study's budget is complete; the same command continues an interrupted search."""

@@ -7,10 +7,12 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 from tuner import fork_server
 from tuner.errors import SearchError, TunerError
@@ -34,101 +36,132 @@ def run_processes(
 
     A worker's error ends them all and is raised here; one that dies is replaced, unless three die in a row.
     """
-    processes = _WorkerProcesses(database, task)
-    processes.start(workers)
-    while processes.running:
-        time.sleep(POLL_SECONDS)
-        if stop() or processes.has_failed:
-            processes.dismiss()
-        else:
-            on_progress()
-        processes.look_after()
-    processes.raise_error()
+    parcel = Parcel(replace(task, dataset=replace(task.dataset, reader=None)))  # no worker reads the rows again
+    processes = WorkerProcesses(
+        lambda sender: fork_server.fork(_work, database.address, database.patience.seconds, parcel.content, sender),
+        lambda: read_counts(database, task.study_id, task.budget.call).finished,
+    )
+    processes.run(workers, stop, on_progress)
 
 
 @dataclass
-class _WorkerProcesses:
-    """The worker processes of one search."""
+class WorkerProcesses:
+    """Worker processes, and what they send.
 
-    database: Database
-    task: Task
+    ``fork(sender)`` starts one, which sends its error, if any, as the last message; ``on_message`` is called with all
+    others, ``on_death`` with how one died.  ``read_finished()``: trials finished so far.  ``one_ends_all``: an error of
+    one worker ends the others.
+    """
+
+    fork: Callable[[Connection], BaseProcess]
+    read_finished: Callable[[], int]
+    on_message: Callable[[Any], object] = lambda message: None
+    on_death: Callable[[str], object] = lambda text: None
+    one_ends_all: bool = True
     running: list[tuple[BaseProcess, Connection]] = field(default_factory=list)
     deaths: list[str] = field(default_factory=list)
     error: TunerError | None = None
     is_dismissed: bool = False
     finished_at_last_death: int = -1
+    looked: float = field(default_factory=time.monotonic)
+
+    def run(self, workers: int, stop: Callable[[], bool], on_progress: Callable[[], None] = lambda: None) -> None:
+        """Start so many, and look after them until all have ended.  Raises the first one's error, or SearchError."""
+        self._start(workers)
+        while self.running:
+            time.sleep(POLL_SECONDS)
+            self.looked = time.monotonic()
+            if stop() or self._has_died_too_often or (self.error is not None and self.one_ends_all):
+                self._dismiss()
+            else:
+                on_progress()
+            self._look_after()
+        self._raise_error()
 
     @property
-    def has_failed(self) -> bool:
-        return self.error is not None or len(self.deaths) >= DEATHS_IN_A_ROW
+    def _has_died_too_often(self) -> bool:
+        return len(self.deaths) >= DEATHS_IN_A_ROW
 
-    def __post_init__(self) -> None:
-        dataset = replace(self.task.dataset, reader=None)  # no worker reads the rows again
-        self.parcel = Parcel(replace(self.task, dataset=dataset))
-
-    def start(self, workers: int) -> None:
+    def _start(self, workers: int) -> None:
         for _ in range(workers):
             receiver, sender = multiprocessing.Pipe(duplex=False)
-            process = fork_server.fork(
-                _work, self.database.address, self.database.patience.seconds, self.parcel.content, sender
-            )
+            process = self.fork(sender)
             sender.close()
             self.running.append((process, receiver))
 
-    def dismiss(self) -> None:
+    def _dismiss(self) -> None:
         """Make all workers re-queue their trials and end."""
         if not self.is_dismissed:
             self.is_dismissed = True
             for process, _ in self.running:
                 process.terminate()
 
-    def look_after(self) -> None:
-        """Collect the workers that ended, and replace those that died."""
-        for entry in [entry for entry in self.running if not entry[0].is_alive()]:
+    def _look_after(self) -> None:
+        """Read what workers sent, collect those that ended, and replace those that died."""
+        for entry in list(self.running):
             process, messages = entry
+            is_alive = process.is_alive()  # asked first: what it sent before it ended is read below
+            self._read(messages)
+            if is_alive:
+                continue
             self.running.remove(entry)
             process.join()
-            if process.exitcode == SENT_ITS_ERROR:
-                self.error = self.error or messages.recv()
-            elif process.exitcode != 0 and not self.is_dismissed:
+            if process.exitcode not in (0, SENT_ITS_ERROR) and not self.is_dismissed:
                 self._record_death(process.exitcode or 0)
             messages.close()
 
+    def _read(self, messages: Connection) -> None:
+        with suppress(EOFError, OSError):
+            while messages.poll():
+                message = messages.recv()
+                if isinstance(message, TunerError):
+                    self.error = self.error or message
+                else:
+                    self.on_message(message)
+
     def _record_death(self, exit_code: int) -> None:
-        finished = read_counts(self.database, self.task.study_id, self.task.budget.call).finished
+        finished = self.read_finished()
         if finished > self.finished_at_last_death:
             self.deaths.clear()
         self.finished_at_last_death = finished
         self.deaths.append(_death(exit_code))
-        if not self.has_failed:
-            self.start(1)
+        self.on_death(self.deaths[-1])
+        if not self._has_died_too_often and (self.error is None or not self.one_ends_all):
+            self._start(1)
 
-    def raise_error(self) -> None:
+    def _raise_error(self) -> None:
         if self.error is not None:
             raise self.error
-        if len(self.deaths) >= DEATHS_IN_A_ROW:
+        if self._has_died_too_often:
             raise SearchError(
                 f"{len(self.deaths)} workers in a row died, the last one {self.deaths[-1]}. Use fewer workers or less "
                 "memory, then continue with the same command"
             )
 
 
-def _work(address: str, patience: float, task: bytes, messages: Connection) -> None:
-    """A worker process: errors go to the parent, which shows them once."""
+@contextmanager
+def sending_errors(messages: Connection) -> Iterator[None]:
+    """Send an error of the block to the parent, which shows it once, and end this process."""
     show_safely()
     try:
-        with (
-            StopSignal(multiprocessing.parent_process()).listening() as stop,
-            Database(parse_url(address), Patience(patience)) as database,
-        ):
-            database.stop = stop
-            Worker(database, pickle.loads(task), stop).work()
+        yield
     except TunerError as error:
         messages.send(error)
         sys.exit(SENT_ITS_ERROR)
     except Exception as error:
         messages.send(SearchError(f"internal error: {error_line(error)}"))
         sys.exit(SENT_ITS_ERROR)
+
+
+def _work(address: str, patience: float, task: bytes, messages: Connection) -> None:
+    """A worker process."""
+    with (
+        sending_errors(messages),
+        StopSignal(multiprocessing.parent_process()).listening() as stop,
+        Database(parse_url(address), Patience(patience)) as database,
+    ):
+        database.stop = stop
+        Worker(database, pickle.loads(task), stop).work()
 
 
 def _death(exit_code: int) -> str:

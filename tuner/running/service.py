@@ -7,23 +7,31 @@ its reason and tried again after a pause, and the others go on.
 from __future__ import annotations
 
 import math
+import multiprocessing
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from multiprocessing.connection import Connection
+from typing import Protocol
 
 from threadpoolctl import threadpool_limits
 
+from tuner import fork_server
 from tuner.commands import command_text
 from tuner.data import FileReader, load_dataset
 from tuner.errors import DataError, InputError, SearchError, StorageError, TunerError, UnavailableError
-from tuner.formatting import error_line, one_line, shorten
+from tuner.formatting import error_line, one_line, shorten, some_of
 from tuner.outcomes import FailureCause
+from tuner.running.events import Event, OnEvent, trial_event
 from tuner.running.notices import Notice, Notices
 from tuner.running.outbox import CLOSE_SECONDS, STOPPED_SECONDS, close
+from tuner.running.processes import WorkerProcesses, sending_errors
 from tuner.running.signals import StopSignal
+from tuner.running.systemd import Watchdog, notify, notify_status
 from tuner.running.worker import LONGEST_PAUSE, Step, Task, Worker, threads_of
 from tuner.storage import (
     PATIENTLY,
@@ -35,6 +43,7 @@ from tuner.storage import (
     get_study,
     open_database,
     open_studies,
+    parse_url,
     read_encoding,
     set_aside,
     waiting_for_database,
@@ -58,6 +67,8 @@ SILENCE_SECONDS = 600.0
 SILENCE_AFTER_SIGNAL = 3.0
 """The same once the worker was told to stop."""
 LONGEST_REASON = 500
+MOST_REASONS = 5
+"""Things that are waited for, named in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,47 +82,139 @@ class ServiceResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceLimits:
-    """What a worker allows each study, whatever its definition says.
+    """What a worker allows each study, whatever its definition says, and which it serves for how long.
 
     ``memory``: bytes beyond those of an idle worker; None: what is free.  ``trial_seconds``: a trial that takes longer
-    fails.
+    fails.  ``patterns``: of the names of studies it serves; none: all.  ``seconds``: until it ends.  ``trials``: so
+    many are run in all.
     """
 
     memory: int | None = None
     trial_seconds: float = math.inf
+    patterns: tuple[str, ...] = ()
+    seconds: float = math.inf
+    trials: int | None = None
+
+
+class Quota(Protocol):
+    """The trials that workers may still run: a semaphore of threads or processes."""
+
+    def acquire(self, wait: bool, /) -> bool:
+        """Take one; False if none is left."""
+
+    def release(self) -> None:
+        """Give one back that was not run."""
 
 
 def run_service(
     storage: str | None,
     *,
     forever: bool,
-    on_event: Callable[[str], None],
+    on_event: OnEvent,
     allow_trainers: tuple[str, ...] = (),
     limits: ServiceLimits = ServiceLimits(),
     patience: Patience = PATIENTLY,
+    workers: int = 1,
 ) -> ServiceResult:
     """Run the open trials of a database; with ``forever``, the database is created if it does not exist.
 
-    Studies with a custom trainer are run only if ``allow_trainers`` has it.
+    Studies with a custom trainer are run only if ``allow_trainers`` has it.  If there are several ``workers``, each is
+    a process, to which the limits of memory and of a trial's time apply.
     """
-    notices = Notices(hooks_in_force({}))  # of the environment: what a database names is not run
+    hooks = hooks_in_force({})  # of the environment: what a database names is not run
     with waiting_for_database(patience):
         database = open_database(storage_url(storage), create=forever)
     stop = StopSignal()
     database.stop = stop
-    service = Service(database, stop, on_event, allow_trainers, limits, notices)
-    on_event(f"worker on database {database.name}")
+    duty = Duty(forever, allow_trainers, limits, hooks, time.monotonic() + limits.seconds)
+    served: dict[str, int] = {}
+
+    def tell(event: Event) -> None:
+        if event.is_end_of_trial:
+            served[event.fields["study"]] = served.get(event.fields["study"], 0) + 1
+        notify_status(event.text)
+        on_event(event)
+
+    notify("READY=1")
+    tell(Event("started", f"worker on database {database.name}", {"storage": database.name}))
     try:
-        with stop.listening(), _memory_limit(limits.memory):
-            service.work(forever=forever)
+        with stop.listening():
+            if workers == 1:
+                duty.do(database, stop, tell)
+            else:
+                _run_processes(database, duty, workers, stop, tell, lambda: sum(served.values()))
     except UnavailableError as error:
         raise stop.stopped(error) or SearchError(str(error)) from error
     except StorageError as error:
         raise SearchError(str(error)) from error
     finally:
-        close(notices.outboxes, STOPPED_SECONDS if stop() else CLOSE_SECONDS)
+        notify("STOPPING=1")
         database.close()
-    return ServiceResult(database.name, service.served, stop.number)
+    return ServiceResult(database.name, served, stop.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What each worker of one service does, until ``ends`` (`time.monotonic`, one clock for all processes)."""
+
+    forever: bool
+    allow_trainers: tuple[str, ...]
+    limits: ServiceLimits
+    hooks: Mapping[str, str]
+    ends: float
+
+    def do(self, database: Database, stop: Callable[[], bool], on_event: OnEvent, quota: Quota | None = None) -> None:
+        """Serve the database; ``quota``: what the workers of a service may still run together."""
+        if quota is None and self.limits.trials is not None:
+            quota = threading.Semaphore(self.limits.trials)
+        notices = Notices(self.hooks)
+        service = Service(
+            database,
+            lambda: stop() or time.monotonic() >= self.ends,
+            on_event,
+            self.allow_trainers,
+            self.limits,
+            notices,
+            quota,
+        )
+        try:
+            with Watchdog(service.is_alive), _memory_limit(self.limits.memory):
+                service.work(forever=self.forever)
+        finally:
+            close(notices.outboxes, STOPPED_SECONDS if stop() else CLOSE_SECONDS)
+
+
+def _run_processes(
+    database: Database,
+    duty: Duty,
+    workers: int,
+    stop: StopSignal,
+    on_event: OnEvent,
+    read_finished: Callable[[], int],
+) -> None:
+    """Run a service's workers as processes; systemd's watchdog hears of this one, which looks after them."""
+    most = duty.limits.trials
+    quota = None if most is None else multiprocessing.get_context("forkserver").Semaphore(most)
+    processes = WorkerProcesses(
+        lambda sender: fork_server.fork(_serve, database.address, database.patience.seconds, duty, quota, sender),
+        read_finished,
+        on_event,
+        lambda death: on_event(Event("died", f"a worker died {death}")),
+        one_ends_all=False,
+    )
+    with Watchdog(lambda: time.monotonic() - processes.looked < SILENCE_SECONDS):
+        processes.run(workers, stop)
+
+
+def _serve(address: str, patience: float, duty: Duty, quota: Quota | None, messages: Connection) -> None:
+    """A worker process of a service."""
+    with (
+        sending_errors(messages),
+        StopSignal(multiprocessing.parent_process()).listening() as stop,
+        Database(parse_url(address), Patience(patience)) as database,
+    ):
+        database.stop = stop
+        duty.do(database, stop, messages.send, quota)
 
 
 @contextmanager
@@ -153,15 +256,16 @@ class _SetAside:
 class Service:
     """Runs trials of all studies of a database that have budget left.
 
-    ``on_event(text)`` is called for each study that is started or cannot be run; ``served``: trials run, by study.
+    ``on_event`` is called with all that it does; ``served``: trials run, by study.
     """
 
     database: Database
     stop: Callable[[], bool]
-    on_event: Callable[[str], None] = lambda text: None
+    on_event: OnEvent = lambda event: None
     allow_trainers: tuple[str, ...] = ()
     limits: ServiceLimits = ServiceLimits()
     notices: Notices = field(default_factory=lambda: Notices({}))
+    quota: Quota | None = None
     served: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -173,7 +277,7 @@ class Service:
         self._set_aside: dict[int, _SetAside] = {}
         self._noted: dict[int, str | None] = {}
         self._heard = time.monotonic()
-        self._was_idle = False
+        self._waits_for: list[str] = []
 
     def work(self, *, forever: bool) -> None:
         """Until no study is open, or for ever; trials running elsewhere are waited for, dead ones taken over.
@@ -181,27 +285,38 @@ class Service:
         Raises SearchError at the end if a study failed, or if no open study can be run here.
         """
         with threadpool_limits(limits=1):
-            while not self.stop():
+            while not self.stop() and (self.quota is None or self.quota.acquire(False)):
                 steps = self._serve_one()
-                if Step.RAN in steps or Step.STOPPED in steps:
-                    self._was_idle = False
+                if self.quota is not None and Step.RAN not in steps.values():
+                    self.quota.release()
+                if Step.RAN in steps.values() or Step.STOPPED in steps.values():
+                    self._waits_for = []
                     continue
-                if not forever and Step.WAITING not in steps:
+                self._tell_why_idle(steps)
+                if not forever and Step.WAITING not in steps.values():
                     self._complain_of_set_aside()
                     return
-                self._tell_if_idle(steps)
                 self._sleep(LONGEST_PAUSE)
 
-    def _tell_if_idle(self, steps: set[Step]) -> None:
-        """Say once that there is nothing to do, so that a silent log does not look like a fault."""
-        is_idle = Step.WAITING not in steps and not self._set_aside
-        if is_idle and not self._was_idle:
-            self.on_event(f"no open trials; waiting for more (add some with: {command_text('submit', 'STUDY')})")
-        self._was_idle = is_idle
+    def is_alive(self) -> bool:
+        """Whether it did something in a time in which a silent study would have been interrupted."""
+        return time.monotonic() - self._heard < 2 * SILENCE_SECONDS
 
-    def _serve_one(self) -> set[Step]:
-        """Run one trial of the study whose turn it is; the results of the attempts."""
-        steps = set()
+    def _tell_why_idle(self, steps: Mapping[str, Step]) -> None:
+        """Say what is waited for, once, so that a silent log does not look like a fault."""
+        reasons = [f"trials of {study} that run elsewhere" for study, step in steps.items() if step is Step.WAITING]
+        reasons += [f"{one.name}, which is {one.hold}" for one in self._matching_studies() if one.is_held]
+        reasons += [f"{one.study}, which cannot be run here ({one.reason})" for one in self._set_aside.values()]
+        if not reasons:
+            reasons = [f"new trials (add some with: {command_text('submit', 'STUDY', '--trials', 'N')})"]
+        if reasons != self._waits_for:
+            self._waits_for = reasons
+            self.on_event(Event("waiting", f"waiting for {some_of(reasons, MOST_REASONS)}", {"for": reasons}))
+
+    def _serve_one(self) -> dict[str, Step]:
+        """Run one trial of the study whose turn it is; the results of the attempts by study."""
+        self._heard = time.monotonic()
+        steps = {}
         for study in self._open_studies():
             began = time.monotonic()
             try:
@@ -210,12 +325,12 @@ class Service:
                 raise  # of the database, which all studies share
             except (Exception, SystemExit, TrialEnded) as error:  # whatever a study does is its own failure
                 if self.stop():
-                    return {Step.STOPPED}
+                    return {study.name: Step.STOPPED}
                 self._put_aside(study, error, time.monotonic() - began)
                 continue
             finally:
                 self._seconds[study.study_id] += time.monotonic() - began
-            steps.add(step)
+            steps[study.name] = step
             if step in (Step.RAN, Step.STOPPED):
                 self._note_served(study, has_run=step is Step.RAN)
                 break
@@ -226,7 +341,7 @@ class Service:
 
         Highest priority first, then fewest workers, least of this worker's time, longest ago.
         """
-        studies = [study for study in open_studies(self.database) if not study.is_held and not self._rests(study)]
+        studies = [study for study in self._matching_studies() if not study.is_held and not self._rests(study)]
         least = min((self._seconds[one.study_id] for one in studies if one.study_id in self._seconds), default=0.0)
         for study in studies:
             self._seconds.setdefault(study.study_id, least)
@@ -239,6 +354,12 @@ class Service:
                 self._last_served.get(study.study_id, 0.0),
             ),
         )
+
+    def _matching_studies(self) -> list[OpenStudy]:
+        """The studies with budget left that this worker is to serve."""
+        patterns = self.limits.patterns or ("*",)
+        studies = open_studies(self.database)
+        return [study for study in studies if any(fnmatchcase(study.name, pattern) for pattern in patterns)]
 
     def _rests(self, study: OpenStudy) -> bool:
         """Whether this worker has set a study aside; not after somebody resumed it."""
@@ -281,7 +402,8 @@ class Service:
         worker = self._make_worker(stored)
         self._forget_idle()
         self._workers[study.study_id] = (version, worker)
-        self.on_event(f"study {study.name}: data {stored.data_path}")
+        about = {"study": study.name, "data": stored.data_path}
+        self.on_event(Event("study", f"study {study.name}: data {stored.data_path}", about))
         return worker
 
     def _make_worker(self, stored: StoredStudy) -> Worker:
@@ -313,6 +435,7 @@ class Service:
             gives_way=lambda: self._gives_way(stored.study_id),
             failures=self._failures.setdefault(stored.study_id, []),
             notices=self.notices,
+            on_ended=lambda trial: self.on_event(trial_event(stored.name, trial, definition.search.metric)),
         )
 
     def _forget_idle(self) -> None:
@@ -339,8 +462,9 @@ class Service:
             study.name, reason, rest, until, not isinstance(error, InputError), study.resumed
         )
         if before is None or before.reason != reason:
-            self.on_event(f"study {study.name} cannot be run here: {reason}")
-            self.notices.send(Notice("on_failure", study.name, f"{study.name} cannot be run here: {reason}"))
+            text = f"study {study.name} cannot be run here: {reason}"
+            self.on_event(Event("set_aside", text, {"study": study.name, "reason": reason}))
+            self.notices.send(Notice("on_failure", study.name, text.removeprefix("study ")))
         self._note(study, reason)
 
     def _note(self, study: OpenStudy, reason: str | None) -> None:

@@ -17,7 +17,7 @@ from tuner.data import Dataset
 from tuner.errors import SearchError, StorageError
 from tuner.formatting import error_line
 from tuner.nn.threads import shared_by
-from tuner.outcomes import FailureCause
+from tuner.outcomes import FailureCause, TrialState
 from tuner.reference_models import ALL
 from tuner.running.goal import Goal
 from tuner.running.heartbeat import Heartbeat
@@ -30,6 +30,7 @@ from tuner.storage import (
     Budget,
     Claim,
     Database,
+    EndedTrial,
     History,
     Owner,
     SampledTrial,
@@ -127,7 +128,7 @@ class Worker:
     ``on_trial()`` is called after each, ``on_epoch`` after each epoch of one; once ``stop()`` is true the work ends,
     and the running trial is re-queued.  ``most_seconds``: a trial that takes longer fails.  ``gives_way()`` is asked
     after each turn of a long trial: if true, the trial is re-queued and continues later.  ``notices``: instead of its
-    own, closed by the caller.
+    own, closed by the caller.  ``on_ended`` is called with each trial that ended or was re-queued.
     """
 
     database: Database
@@ -139,6 +140,7 @@ class Worker:
     on_epoch: Callable[[EndedEpoch], None] | None = None
     failures: list[str] = field(default_factory=list)
     notices: Notices | None = None
+    on_ended: Callable[[EndedTrial], object] | None = None
 
     def __post_init__(self) -> None:
         definition = self.task.definition
@@ -155,6 +157,7 @@ class Worker:
         self._longest = min(timeout, self.most_seconds)  # seconds of a trial
         self._limit = "trial_timeout" if timeout <= self.most_seconds else "--max-trial-time"
         self._spent: dict[int, float] = {}  # seconds of the earlier turns of trials that gave way
+        self._is_held = False
         self._settings = trial_settings(definition, task.facts)
         self.tracking = Tracking(task.track, definition.name)
         self._notices = Notices(task.hooks) if self.notices is None else self.notices
@@ -197,13 +200,20 @@ class Worker:
             return Step.HELD
         if claim is None:
             return self._without_a_trial(is_complete=standing.is_complete)
+        failed_before = len(self.failures)
         ran = self._run(claim)
         if ran:
             self._tell_of(claim)
+        if max(failed_before + 1, FAILURES_IN_A_ROW) <= len(self.failures):
+            raise SearchError(
+                f"{FAILURES_IN_A_ROW} trials in a row failed, the last one (trial {claim.number}) with "
+                f"{self.failures[-1]}; fix the cause, then continue with the same command"
+            )
         return Step.RAN if ran and self.references.advance(self._must_stop) else Step.STOPPED
 
     def _tell_of(self, claim: Claim) -> None:
-        """Tell trackers and hooks of a trial that ended here."""
+        """Tell the log, trackers and hooks of a trial that ended here."""
+        self._log_ended(claim)
         with suppress(StorageError):
             if self.tracking.outboxes:
                 self.tracking.send(read_ended(self.database, claim.trial_id))
@@ -213,6 +223,11 @@ class Worker:
                     self.database, task.definition, task.study_id, task.budget, claim.trial_id, goal
                 ):
                     self._notices.send(notice)
+
+    def _log_ended(self, claim: Claim) -> None:
+        with suppress(StorageError):
+            if self.on_ended is not None:
+                self.on_ended(read_ended(self.database, claim.trial_id))
 
     def _without_a_trial(self, *, is_complete: bool) -> Step:
         """FINISHED once the reference models are trained, too, by this or another worker."""
@@ -277,7 +292,7 @@ class Worker:
         except Exception as error:
             return self._failed(claim, error_line(error))
         if isinstance(outcome, Interrupted):
-            return self._interrupted(claim, outcome, time.monotonic() - began)
+            return self._interrupted(claim, outcome, time.monotonic() - began, is_lost=heartbeat.lost)
         self.failures.clear()
         return write_outcome(
             self.database, claim, self.task.study_id, replace(outcome, system_attributes=pruning.attributes)
@@ -309,14 +324,24 @@ class Worker:
         tell = self.on_epoch
         return None if tell is None else lambda *errors: tell(EndedEpoch(number, *errors))
 
-    def _interrupted(self, claim: Claim, interrupted: Interrupted, lasted: float) -> bool:
+    def _interrupted(self, claim: Claim, interrupted: Interrupted, lasted: float, *, is_lost: bool) -> bool:
         """Re-queue the trial; no effect if another worker has taken it over."""
         spent = self._spent.pop(claim.trial_id, 0.0) + lasted
         if spent >= self._longest and not self._must_stop():
             return self._failed(claim, f"{FailureCause.WALL_LIMIT}: longer than {self._limit} = {self._longest:g} s")
         self._spent[claim.trial_id] = spent
         requeue(self.database, claim, interrupted.checkpoint if lasted > CHECKPOINT_SECONDS else claim.checkpoint)
+        if is_lost:
+            self._log_ended(claim)
+        elif self.on_ended is not None:
+            waiting = EndedTrial(claim.number, TrialState.WAITING, None, None, None, lasted, {}, self._why_requeued())
+            self.on_ended(waiting)
         return False
+
+    def _why_requeued(self) -> str:
+        if self._is_held:
+            return "the study is paused"
+        return "the worker stops" if self._must_stop() else "other studies have their turn"
 
     def _must_stop(self) -> bool:
         return self.stop() or time.monotonic() >= self.deadline
@@ -337,9 +362,4 @@ class Worker:
     def _failed(self, claim: Claim, reason: str) -> bool:
         was_ours = fail(self.database, claim, reason)
         self.failures.append(reason)
-        if len(self.failures) >= FAILURES_IN_A_ROW:
-            raise SearchError(
-                f"{FAILURES_IN_A_ROW} trials in a row failed, the last one (trial {claim.number}) with {reason}; "
-                "fix the cause, then continue with the same command"
-            )
         return was_ours

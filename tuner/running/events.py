@@ -1,0 +1,38 @@
+"""What a worker of a database does, for its log: a line for people, fields for programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tuner.outcomes import TrialState
+from tuner.running.showing import ended_text
+from tuner.storage import EndedTrial
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of the process ``pid``; ``kind``: started, study, trial, set_aside, waiting or died."""
+
+    kind: str
+    text: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    pid: int = field(default_factory=os.getpid)
+
+    @property
+    def is_end_of_trial(self) -> bool:
+        """Whether a trial ended, and was not re-queued."""
+        return self.kind == "trial" and self.fields["state"] not in (TrialState.WAITING, TrialState.RUNNING)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+OnEvent = Callable[[Event], object]
+
+
+def trial_event(study: str, trial: EndedTrial, metric: str) -> Event:
+    """A trial that ended or was re-queued, which its reason explains."""
+    return Event("trial", f"{study}: {ended_text(trial, metric)}", {"study": study, **asdict(trial)})

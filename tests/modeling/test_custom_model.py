@@ -39,6 +39,9 @@ def fit(params, data, seed, report):
     X, y = data.train.X, data.train.y
     return Means([(1 - params["shrink"]) * X[y == k].mean(axis=0) for k in range(data.n_classes)])
 """
+AS_CLASSES = """
+Means.predict = lambda self, X: self._near(X).argmax(axis=1)
+"""
 NAME = "trainer_that_saves:fit"
 STUDY = f"""\
 name = "own"
@@ -119,6 +122,21 @@ def test_a_trial_is_trained_again_and_used(searched: Path) -> None:
     assert status == 0
     assert json.loads(out)["sets"]["dev"]["error"]["value"] == pytest.approx(best.value)
     assert "trainer_that_saves" not in sys.modules
+
+
+def test_a_model_that_predicts_classes_alone_has_no_log_loss(searched: Path) -> None:
+    """Nothing is made up from its classes: null in JSON, and a dash and a sentence for people."""
+    trainer = searched / f"{NAME.partition(':')[0]}.py"
+    trainer.write_text(TRAINER.replace("def predict_proba", "def _near") + AS_CLASSES, encoding="utf-8")
+    assert command("search", "own", "--name", "classes", "--quiet")[0] == 0
+    assert command("train", "classes", "--allow-trainer", NAME)[0] == 0
+    status, out, _ = command("evaluate", "models/classes.tuner", "--allow-trainer", NAME, "--json")
+    assert status == 0
+    dev = json.loads(out)["sets"]["dev"]
+    assert (dev["log_loss"], dev["calibration"]) == (None, None)
+    assert dev["error"]["value"] < 0.5
+    _, out, _ = command("evaluate", "models/classes.tuner", "--allow-trainer", NAME)
+    assert "predicts classes without probabilities" in out
 
 
 def test_the_networks_of_folds_are_kept_and_averaged(searched: Path) -> None:

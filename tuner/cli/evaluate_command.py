@@ -103,7 +103,7 @@ def _lines(model: Model, judged: list[Evaluation]) -> list[str]:
         ends = f"{percent(one.error.low)} to {percent(one.error.high)}"
         lines.append(
             f"{one.name:{width}} {percent(one.error.value):>7}  {ends:18} {one.error.n:>9,}  "
-            f"{one.calibration.log_loss:>8.4f}  {percent(one.calibration.error):>7}  {one.note}"
+            f"{_calibration(one):17}  {one.note}"
         )
     for name, error in model.metadata.errors.items():
         if not error.of.startswith("this model"):
@@ -139,10 +139,17 @@ def _detail(one: Evaluation) -> list[str]:
         lines.append(f"  {each.name:{width}} {shown}  of {estimate.n:,} rows")
     if len(one.classes) <= MOST_CLASSES:
         lines += ["", f"{one.name}: true class (rows), predicted class (columns)", *_confusion(one)]
+    if one.calibration is None:
+        return [*lines, "", "the model predicts classes without probabilities: no log loss and no calibration"]
     lines += ["", f"{one.name}: predicted probability and share correct"]
     for part in one.calibration.bins:
         lines.append(f"  {part.low:.0%} to {part.high:.0%}: {percent(part.accuracy)} correct of {part.n:,} rows")
     return lines
+
+
+def _calibration(one: Evaluation) -> str:
+    found = one.calibration
+    return f"{'–':>8}  {'–':>7}" if found is None else f"{found.log_loss:>8.4f}  {percent(found.error):>7}"
 
 
 def _confusion(one: Evaluation) -> list[str]:

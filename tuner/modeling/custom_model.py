@@ -32,7 +32,7 @@ class SavedNetwork:
 
     def classify(self, X: Inputs) -> tuple[Ints, Floats]:
         """Class indices (n,) and probabilities (n, n_classes) of encoded rows."""
-        (probabilities,) = self._trainer.predict([self.path], [X], self._n_classes)
+        (probabilities,) = self._trainer.predict([self.path], [X], self._n_classes).probabilities
         return probabilities.argmax(axis=1), probabilities
 
 
@@ -49,9 +49,9 @@ class CustomModel(Model):
     def average(self, places: Sequence[int], inputs: Sequence[Inputs]) -> Predictions:
         """Classes and mean probabilities of some of the networks, on the same inputs or on one's own each."""
         paths = [self.networks[k].path for k in places]
-        probabilities = self._trainer.predict(paths, inputs, len(self.metadata.class_names))
-        mean: Floats = np.mean(probabilities, axis=0, dtype=np.float32)
-        return Predictions(mean.argmax(axis=1), mean)
+        predicted = self._trainer.predict(paths, inputs, len(self.metadata.class_names))
+        mean: Floats = np.mean(predicted.probabilities, axis=0, dtype=np.float32)
+        return Predictions(mean.argmax(axis=1), mean, predicted.has_probabilities)
 
     @property
     def in_double_precision(self) -> Model:

@@ -36,8 +36,9 @@ USUALLY_BETTER = "their ensemble is usually somewhat better"
 class Evaluation:
     """A model's errors on one set.  ``note`` relates the set to the model.
 
-    ``weighted``: rows have weights in errors, their own or their class's; calibration takes their own into account.
-    ``confusion`` (n_classes, n_classes): numbers of rows, rows are true classes, columns predicted ones.
+    ``weighted``: rows have weights in errors, their own or their class's.  ``calibration``: with the rows' own; None
+    for a model that only predicts classes.  ``confusion`` (n_classes, n_classes): numbers of rows; rows are true
+    classes, columns predicted ones.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Evaluation:
     error: ErrorEstimate
     classes: list[ClassError]
     confusion: Ints
-    calibration: Calibration
+    calibration: Calibration | None
     weighted: bool = False
 
     @property
@@ -76,8 +77,8 @@ class Evaluation:
             "rows_wrong": self.rows_wrong,
             "classes": {one.name: _plain(one.estimate) for one in self.classes},
             "confusion": self.confusion.tolist(),
-            "log_loss": self.calibration.log_loss,
-            "calibration": self.calibration.to_dict(),
+            "log_loss": None if self.calibration is None else self.calibration.log_loss,
+            "calibration": None if self.calibration is None else self.calibration.to_dict(),
         }
 
 
@@ -188,7 +189,9 @@ def _evaluation(
         error=estimate_error(losses, groups, in_errors, strata),
         classes=class_errors(y, losses, names, in_errors),
         confusion=confusion_matrix(y, predictions.classes, len(names)).astype(np.int64),
-        calibration=calibration(predictions.probabilities, y, None if weights is None else relative(weights)),
+        calibration=calibration(predictions.probabilities, y, None if weights is None else relative(weights))
+        if predictions.has_probabilities
+        else None,
         weighted=in_errors is not None,
     )
 

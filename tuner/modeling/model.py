@@ -33,16 +33,21 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Predictions:
-    """Class indices (n,) and class probabilities (n, n_classes) of n rows."""
+    """Class indices (n,) and class probabilities (n, n_classes) of n rows.
+
+    ``has_probabilities``: False for networks that only predict classes, whose probabilities are their shares of votes.
+    """
 
     classes: Ints
     probabilities: Floats
+    has_probabilities: bool = True
 
     @classmethod
     def joined(cls, parts: Sequence[Predictions]) -> Predictions:
         """Concatenate the predictions of several sets of rows."""
         classes = np.concatenate([part.classes for part in parts])
-        return cls(classes, np.concatenate([part.probabilities for part in parts]))
+        probabilities = np.concatenate([part.probabilities for part in parts])
+        return cls(classes, probabilities, all(part.has_probabilities for part in parts))
 
 
 @dataclass(frozen=True)

@@ -139,12 +139,11 @@ def _predict(function: TrainerFunction, task: PredictCall, models: dict[str, Any
         with function.importable(), threadpool_limits(limits=1):
             models |= {path: function.load_model(path) for path in task.saved if path not in models}
             each = given if len(given) == len(task.saved) else given * len(task.saved)
-            return Predicted(
-                [
-                    probabilities_of(who, models[path], inputs.array(), task.n_classes)
-                    for path, inputs in zip(task.saved, each, strict=True)
-                ]
-            )
+            answers = [
+                probabilities_of(who, models[path], inputs.array(), task.n_classes)
+                for path, inputs in zip(task.saved, each, strict=True)
+            ]
+            return Predicted([own for own, _ in answers], all(known for _, known in answers))
     except (TrainerError, UsageError) as error:
         return Failed(str(error))
     except MemoryError:

@@ -71,9 +71,13 @@ class PredictCall:
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """From the trainer: each model's class probabilities, (n, n_classes); 0 and 1 where it only predicts classes."""
+    """From the trainer: each model's class probabilities, (n, n_classes); 0 and 1 where it only predicts classes.
+
+    ``has_probabilities``: no model only predicts classes.
+    """
 
     probabilities: list[Floats]
+    has_probabilities: bool
 
 
 @dataclass(frozen=True, slots=True)

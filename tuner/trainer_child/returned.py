@@ -69,12 +69,12 @@ def _predictions(who: str, model: Any, X: Floats, n_classes: int) -> Any:
     return all_classes
 
 
-def probabilities_of(who: str, model: Any, X: Floats, n_classes: int) -> Floats:
-    """The class probabilities (n, n_classes) of a model, checked; 0 and 1 of one that predicts classes."""
+def probabilities_of(who: str, model: Any, X: Floats, n_classes: int) -> tuple[Floats, bool]:
+    """The class probabilities (n, n_classes) of a model, checked, and whether it has any: else they are 0 and 1."""
     labels, probabilities = _answer(f"{who} predicted ", _predictions(who, model, X, n_classes), len(X), n_classes)
     if probabilities is None:
-        return np.eye(n_classes, dtype=np.float32)[labels]
-    return probabilities.astype(np.float32)
+        return np.eye(n_classes, dtype=np.float32)[labels], False
+    return probabilities.astype(np.float32), True
 
 
 def save(trainer: str, returned: Any, path: str) -> None:

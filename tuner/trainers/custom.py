@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from tuner.data import Dataset
-from tuner.data.dataset import Floats
 from tuner.errors import UsageError
 from tuner.inputs import Inputs
 from tuner.metrics import METRICS
@@ -19,7 +18,7 @@ from tuner.outcomes import StopReason
 from tuner.storage import DevPredictions, NetworkRecord, Outcome
 from tuner.study import StudyDefinition
 from tuner.trainer_child.function import TrainerFunction
-from tuner.trainer_child.messages import Ended, EpochErrors, Returned, TrainCall, TrainerData
+from tuner.trainer_child.messages import Ended, EpochErrors, Predicted, Returned, TrainCall, TrainerData
 from tuner.trainers.process import TrainerProcess
 from tuner.trainers.trainer import Estimate, Interrupted, TrialError, TrialRequest, memory_used
 from tuner.trial import (
@@ -64,7 +63,7 @@ class CustomTrainer:
             raise UsageError(f"trainer {self.name}: expected one that was permitted")
         return self._process
 
-    def predict(self, saved: Sequence[Path], inputs: Sequence[Inputs], n_classes: int) -> list[Floats]:
+    def predict(self, saved: Sequence[Path], inputs: Sequence[Inputs], n_classes: int) -> Predicted:
         """Each saved model's class probabilities, (n, n_classes), of inputs: one, or one each.  Raises UsageError."""
         try:
             return self._permitted().predict(saved, inputs, n_classes)

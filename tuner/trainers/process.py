@@ -15,7 +15,6 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import IO, Any
 
-from tuner.data.dataset import Floats
 from tuner.data.sources.memory import available_memory, show_bytes
 from tuner.errors import UsageError
 from tuner.inputs import Inputs
@@ -101,7 +100,7 @@ class TrainerProcess:
         assert not isinstance(answer, Predicted)
         return answer
 
-    def predict(self, saved: Sequence[Path], inputs: Sequence[Inputs], n_classes: int) -> list[Floats]:
+    def predict(self, saved: Sequence[Path], inputs: Sequence[Inputs], n_classes: int) -> Predicted:
         """Each saved model's class probabilities, (n, n_classes), of inputs: one, or one each.  Raises TrialError."""
         self.start()
         assert self._running is not None
@@ -111,7 +110,7 @@ class TrainerProcess:
         if isinstance(answer, Failed):
             raise TrialError(answer.reason)
         assert isinstance(answer, Predicted)
-        return answer.probabilities
+        return answer
 
     @property
     def memory(self) -> int:

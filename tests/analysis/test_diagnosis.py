@@ -227,6 +227,16 @@ def test_no_number_of_examples_decides_a_gap_on_the_line() -> None:
     assert examples_to_decide(lecture(15, 17), "variance") is None
 
 
+def test_more_examples_tell_more_of_the_choice() -> None:
+    """A variance of 7.9 pp of 60 dev rows, whose lower end is that of another correction, is far from the threshold."""
+    corrected = ErrorEstimate(value=0.129, n=60, low_from=0.06)
+    found = diagnose(train=ErrorEstimate.measured(50, 1000), dev=ErrorEstimate.measured(4, 60), dev_corrected=corrected)
+    needed = examples_to_decide(found, "variance")
+    assert needed is not None
+    assert needed[0] == "dev"
+    assert 60 < needed[1] < 2000
+
+
 def test_a_train_error_too_uncertain_by_itself_needs_more_of_both() -> None:
     """With 100 training examples no dev set is large enough; the multiple of all data that is named decides it."""
     needed = examples_to_decide(lecture(10, 13, n_train=100), "variance")

@@ -321,10 +321,12 @@ def _least(n: int, decided: Callable[[int], bool]) -> int | None:
 
 
 def _as_if(estimate: ErrorEstimate, n: int) -> ErrorEstimate:
-    """Return the same error as if measured on ``n`` examples."""
+    """Return the same error as if measured on ``n`` examples, which tell more of what the choice did, too."""
     assert estimate.n is not None
     effective = None if estimate.n_effective is None else estimate.n_effective * n / estimate.n
-    return replace(estimate, n=n, n_effective=effective)
+    below = 0.0 if estimate.low_from is None else estimate.value - estimate.low_from
+    low_from = None if estimate.low_from is None else estimate.value - below * math.sqrt(estimate.n / n)
+    return replace(estimate, n=n, n_effective=effective, low_from=low_from)
 
 
 def _chance_above(a: ErrorEstimate, b: ErrorEstimate, threshold: float) -> float:

@@ -45,6 +45,16 @@ def test_the_epochs_have_the_house_plans_columns() -> None:
     assert len(epochs) == sum(trial.epochs or 0 for trial in record.trials)
 
 
+def test_the_curves_of_folds_count_their_rows_by_weight() -> None:
+    """A fold with half of the weight counts for half of the dev curve, whatever its rows."""
+    record = make_study(2, n_train=100, folds=4)
+    weights = np.repeat([2.0, 2 / 3], [25, 75])
+    found = build_report(dataclasses.replace(record, dev_weights=weights)).epochs
+    curves = [network.curve["dev_error"] for network in record.trials[0].networks]
+    expected = np.average(curves, axis=0, weights=[3, 1, 1, 1])
+    assert found["dev_error"][: len(expected)].to_numpy() == pytest.approx(expected)
+
+
 def test_bias_and_variance_of_a_trial_are_differences_of_its_errors() -> None:
     """Avoidable bias counts from the baseline in force, variance is dev less train."""
     row = build_report(make_study(), baseline=0.005).trials.iloc[3]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.dev_layout import DevLayout
 from tuner.outcomes import TrialState
 from tuner.storage import CURVE_COLUMNS, StudyRecord, TrialRecord
 from tuner.study import in_order, parse_definition
@@ -60,9 +61,10 @@ def failed_for(trial: TrialRecord) -> str | None:
     return trial.reason if trial.state == TrialState.FAILED else None
 
 
-def mean_curve(trial: TrialRecord) -> dict[str, Array]:
+def mean_curve(trial: TrialRecord, dev_weights: Array | None = None) -> dict[str, Array]:
     """Return ``name -> (epochs,)``, the mean over the trial's networks, weighted by their examples.
 
+    ``dev_weights``: (n_dev,) what the study's dev rows count for, by which the dev curves of folds are weighted.
     A network that has stopped keeps its last values, so that the mean does not jump. ``seconds`` are those of all
     networks together, which train side by side.
     """
@@ -72,15 +74,17 @@ def mean_curve(trial: TrialRecord) -> dict[str, Array]:
     if len(networks) == 1:
         return dict(networks[0].curve)
     length = max(len(network.curve["seconds"]) for network in networks)
+    sizes = {"train": [float(network.n_train) for network in networks], "dev": [float(n.n_dev) for n in networks]}
+    if dev_weights is not None and len(networks) == len(trial.networks):
+        sizes["dev"] = DevLayout(tuple(n.n_dev for n in networks), len(dev_weights)).dev_sizes(dev_weights)
     means = {}
     for name in CURVE_COLUMNS:
         curves = [network.curve[name] for network in networks]
         if name == "seconds":
             means[name] = np.max([np.pad(curve, (0, length - len(curve))) for curve in curves], axis=0)
             continue
-        weights = [network.n_dev if name.startswith("dev") else network.n_train for network in networks]
         held = [np.pad(curve, (0, length - len(curve)), mode="edge") for curve in curves]
-        means[name] = np.average(held, axis=0, weights=weights)
+        means[name] = np.average(held, axis=0, weights=sizes[name.split("_")[0]])
     return means
 
 
@@ -128,7 +132,7 @@ def trials_frame(record: StudyRecord, baseline: float | None = None) -> pd.DataF
 
 def epoch_columns(record: StudyRecord) -> dict[str, NDArray[Any]]:
     """Return name -> column of ``epochs.csv``, one row per epoch of a trial, from :func:`mean_curve`."""
-    curves = [mean_curve(trial) for trial in record.trials]
+    curves = [mean_curve(trial, record.dev_weights) for trial in record.trials]
     lengths = [len(curve["seconds"]) for curve in curves]
     columns: dict[str, NDArray[Any]] = {
         "number": np.repeat([trial.number for trial in record.trials], lengths).astype(np.int64),

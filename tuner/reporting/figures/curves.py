@@ -25,14 +25,14 @@ LEGEND = (("train", "train error"), ("dev", "dev error"))
 
 def curves(report: Report) -> Figure | None:
     """Draw train and dev error of the best trial over its epochs."""
-    best = report.best
+    best, weights = report.best, report.record.dev_weights
     if best is None or not len(mean_curve(best)["seconds"]):
         return None
-    errors = _errors([best])
+    errors = _errors([best], weights)
 
     def draw(kind: str, key: str) -> tuple[str, Positions]:
         plot = Plot(height=400)
-        epochs = _draw(plot, best, error_axis(errors, kind))
+        epochs = _draw(plot, best, error_axis(errors, kind), weights, report.error_name)
         return plot.svg(key, f"Train and dev error of trial {best.number} over {count(epochs, 'epoch')}"), {}
 
     return Figure(
@@ -52,11 +52,12 @@ def next_curves(report: Report) -> Figure | None:
     shown = [trial for trial in report.findings.ranked[1 : NEXT_BEST + 1] if len(mean_curve(trial)["seconds"])]
     if not shown:
         return None
-    axis = error_axis(_errors(shown), "log")
+    weights = report.record.dev_weights
+    axis = error_axis(_errors(shown, weights), "log")
     drawn = []
     for trial in shown:
         plot = Plot(width=310, height=220, margins=(34, 12, 40, 42))
-        epochs = _draw(plot, trial, axis, title=f"trial {trial.number}, dev error {percent(dev_error(trial))}")
+        epochs = _draw(plot, trial, axis, weights, f"trial {trial.number}, dev error {percent(dev_error(trial))}")
         drawn.append(plot.svg(f"curve-{trial.number}", f"Errors of trial {trial.number} over {count(epochs, 'epoch')}"))
     return Figure(
         title="Learning curves of the next best trials",
@@ -70,14 +71,15 @@ def next_curves(report: Report) -> Figure | None:
     )
 
 
-def _errors(trials: list[TrialRecord]) -> np.ndarray:
+def _errors(trials: list[TrialRecord], weights: np.ndarray | None) -> np.ndarray:
     """Return all errors of the curves of some trials."""
-    return np.concatenate([mean_curve(trial)[name] for trial in trials for name in ("train_error", "dev_error")])
+    curves = [mean_curve(trial, weights) for trial in trials]
+    return np.concatenate([curve[name] for curve in curves for name in ("train_error", "dev_error")])
 
 
-def _draw(plot: Plot, trial: TrialRecord, axis: ErrorAxis, title: str = "error") -> int:
+def _draw(plot: Plot, trial: TrialRecord, axis: ErrorAxis, weights: np.ndarray | None, title: str) -> int:
     """Draw axes, curves and the best epochs of its networks; return the number of epochs."""
-    curve = mean_curve(trial)
+    curve = mean_curve(trial, weights)
     epochs = np.arange(1, len(curve["seconds"]) + 1)
     x = plot.x_scale(1, max(len(epochs), 2))
     y = axis.on(plot.y_scale)

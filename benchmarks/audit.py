@@ -101,10 +101,12 @@ class Case:
 class Record:
     """What a search reported, and what is true: ``networks``, the mean of the best trial's; ``delivered``, the model.
 
-    ``incumbents``: true errors of the models of the trials that were the best so far, in their order; ``tied``: of the
-    simplest statistically tied trial. ``average``: the measured, the corrected and the true error of the average of the
-    ten best trials. ``effects``: hyperparameters whose effect on dev error near the best trial is called certain;
-    ``influential``: those that certainly matter, whose range may be narrowed.
+    ``train`` and ``dev`` are measured errors, of the metric. ``incumbents``: true errors of the models of the trials
+    that were the best so far, in their order, or of the best alone; ``tied``: of the simplest statistically tied trial,
+    or of the best. ``n_effective``: what the dev rows are worth in its interval. ``average``: the measured, the
+    corrected and the true error of the average of the ten best trials. ``effects``: hyperparameters whose effect on dev
+    error near the best trial is called certain; ``influential``: those that certainly matter, whose range may be
+    narrowed.
     """
 
     case: Case
@@ -124,6 +126,7 @@ class Record:
     classes: int
     effects: list[str]
     influential: list[str]
+    n_effective: float | None = None
 
     @property
     def overtuning(self) -> float:
@@ -230,10 +233,6 @@ def _record(case: Case, study: tuner.Study, truth: Truth) -> Record:
     assert train is not None
     assert corrected is not None
     assert best is not None
-    measured, estimate = dev.value, (corrected.value, *corrected.interval())
-    weighted = report.findings.weighted_corrected
-    if weighted is not None and report.findings.weighted is not None:
-        measured, estimate = report.findings.weighted.value, (weighted.value, weighted.low, weighted.high)
     model = study.train(trial=best.number)
     simplest = report.findings.simplest_tied
     first = {best.number: truth.error(model)}
@@ -243,28 +242,34 @@ def _record(case: Case, study: tuner.Study, truth: Truth) -> Record:
             first[number] = truth.error(study.train(trial=number))
         return first[number]
 
-    ten = study.train(ensemble_of="auto")
-    of_ten = ten.metadata.errors
-    average = (of_ten["dev"].value, of_ten.get("dev_corrected", of_ten["dev"]).value, truth.error(ten))
+    choices, average = [best.number], (dev.value, corrected.value, true_error(best.number))
+    if case.protocol == "overtuning":
+        ten = study.train(ensemble_of="auto")
+        of_ten = ten.metadata.errors
+        average = (of_ten["dev"].value, of_ten.get("dev_corrected", of_ten["dev"]).value, truth.error(ten))
+        choices = incumbents(study)
+    else:
+        simplest = None
     effects, importances = report.effects, report.importances
     return Record(
         case=case,
         n_dev=dev.n,
         n_truth=len(truth.y),
         train=train.value,
-        dev=measured,
-        corrected=estimate,
+        dev=dev.value,
+        corrected=(corrected.value, *corrected.interval()),
         variance=(gaps["variance"].low, gaps["variance"].high),
         levels=(str(gaps["avoidable_bias"].level), str(gaps["variance"].level)),
         verdict=str(report.verdict),
         networks=truth.networks(model),
         delivered=true_error(best.number),
-        incumbents=[true_error(number) for number in incumbents(study)],
+        incumbents=[true_error(number) for number in choices],
         tied=true_error(best.number if simplest is None else simplest.number),
         average=average,
         classes=len(np.unique(truth.y)),
         effects=[] if effects is None else [one.label for one in effects.effects if one.dev_near_best.decided],
         influential=[] if importances is None else sorted(importances.certain),
+        n_effective=dev.n_effective,
     )
 
 
@@ -330,15 +335,12 @@ PROTOCOLS: dict[str, Callable[[int, Sequence[int]], Iterator[Case]]] = {
 
 
 def error_goals(records: Sequence[Record], what: str) -> list[Goal]:
-    """Whether dev error and its interval are right, in standard errors; all records are of one metric."""
+    """Whether dev error, its interval and the variance are right, in standard errors; all records are of one metric."""
     truth = np.array([one.networks for one in records])
     measured, value = np.array([one.dev for one in records]), np.array([one.corrected[0] for one in records])
     ends = np.array([one.corrected[1:] for one in records])
-    plain = records[0].case.metric == "error"
-    if plain:
-        se = np.sqrt(np.maximum(truth * (1 - truth), 1e-9) / np.array([one.n_dev for one in records]))
-    else:  # a mean over classes has no count of its own: the unit is the corrected interval's
-        se = np.diff(ends)[:, 0] / 2 / 1.96
+    rows = [one.n_effective or one.n_dev for one in records]
+    se = np.sqrt(np.maximum(truth * (1 - truth), 1e-9) / np.array(rows))
     inside = (ends[:, 0] - 1e-12 <= truth) & (truth <= ends[:, 1] + 1e-12)
     places = np.arange(len(records))
     raw, bias = (measured - truth) / se, (value - truth) / se
@@ -347,16 +349,17 @@ def error_goals(records: Sequence[Record], what: str) -> list[Goal]:
         Goal(name=f"{what}: selection-corrected, bias in standard errors", value=float(bias.mean()),
             low=-0.3, high=0.3, error=float(bias.std() / np.sqrt(len(records)))),
         rate_goal(f"{what}: true error of the networks in the 95% interval", inside, places, low=0.93),
+        rate_goal(f"{what}: true error of the delivered model above it",
+            [one.delivered > one.corrected[2] for one in records], places, high=0.04),
+        rate_goal(f"{what}: true variance in its 95% interval",
+            [one.variance[0] <= one.networks - one.train <= one.variance[1] for one in records], places, low=0.93),
+        Goal(name=f"{what}: width over that of the measured error's interval", high=1.4,
+            value=float(np.diff(ends)[:, 0].mean() / np.mean(list(map(width, measured, rows))))),
     ]  # fmt: skip
-    if plain:
-        wide = np.diff(ends)[:, 0].mean() / np.mean([width(one.dev, one.n_dev) for one in records])
-        goals.append(
-            Goal(name=f"{what}: width over that of the measured error's interval", value=float(wide), high=1.4)
-        )
-    return goals
+    return [*goals, *rule_goals(records, what)[:2]]
 
 
-def width(share: float, n: int) -> float:
+def width(share: float, n: float) -> float:
     """Width of a share's Wilson interval."""
     low, high = wilson(share * n, n)
     return high - low
@@ -378,7 +381,7 @@ def overtuning_goals(records: Sequence[Record]) -> list[Goal]:
     goals += average_goals(records)
     for folds, some in groupby(sorted(records, key=lambda one: one.case.folds), key=lambda one: one.case.folds):
         goals += error_goals(list(some), "five folds" if folds else "one split")
-    return goals + rule_goals(records)
+    return goals + rule_goals(records, "all")
 
 
 def average_goals(records: Sequence[Record]) -> list[Goal]:
@@ -398,14 +401,15 @@ def average_goals(records: Sequence[Record]) -> list[Goal]:
     return goals
 
 
-def rule_goals(records: Sequence[Record]) -> list[Goal]:
+def rule_goals(records: Sequence[Record], of: str) -> list[Goal]:
     """How often each rule's verdict on variance is wrong, by its own threshold, and how often it is left open."""
     goals = []
     for what, rule in RULES.items():
         verdicts = [rule(one) for one in records]
         wrong = [said is not None and said != true for said, true in verdicts]
-        goals.append(Goal(name=f"{what}: wrong", value=float(np.mean(wrong))))
-        goals.append(Goal(name=f"{what}: undecided", value=float(np.mean([said is None for said, _ in verdicts]))))
+        goals.append(Goal(name=f"{of}: {what}: wrong", value=float(np.mean(wrong))))
+        left_open = float(np.mean([said is None for said, _ in verdicts]))
+        goals.append(Goal(name=f"{of}: {what}: undecided", value=left_open))
     return goals
 
 

@@ -148,8 +148,8 @@ def _detail(one: Evaluation) -> list[str]:
 
 
 def _calibration(one: Evaluation) -> str:
-    found = one.calibration
-    return f"{'–':>8}  {'–':>7}" if found is None else f"{found.log_loss:>8.4f}  {percent(found.error):>7}"
+    of_set = one.calibration
+    return f"{'–':>8}  {'–':>7}" if of_set is None else f"{of_set.log_loss:>8.4f}  {percent(of_set.error):>7}"
 
 
 def _confusion(one: Evaluation) -> list[str]:

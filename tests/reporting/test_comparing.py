@@ -68,6 +68,16 @@ def test_other_dev_rows_are_compared_as_two_samples() -> None:
     assert "Their dev rows differ" in found.sentences[0]
 
 
+def test_errors_of_different_kinds_are_not_subtracted() -> None:
+    """A plain error and a balanced one have a row each, and no difference."""
+    balanced = make_study(3, name="b", metric="balanced_error", facts={"weighs_classes": True})
+    weights = balanced.counted_by.row_weights(balanced.dev_y)
+    found = compare([make_study(3, name="a"), dataclasses.replace(balanced, dev_weights=weights)])
+    assert "which cannot be compared" in found.sentences[0]
+    assert "dev_corrected" not in found.summary["differences"][0]
+    assert {"train error", "train balanced error"} <= {row.name for row in found.rows}
+
+
 def test_a_comparison_is_written_and_read(tmp_path: Path) -> None:
     """Page, Markdown and JSON in a folder named after both."""
     folder = compare([make_study(12, name="a"), make_study(12, name="b", seed=1)]).write(tmp_path)

@@ -136,7 +136,12 @@ def _against(first: Report, other: Report) -> str:
     a, b = (report.diagnosis.errors.get("dev_corrected") for report in (first, other))
     if a is None or b is None:
         return f"{names}: no complete trial in {first.record.name if a is None else other.record.name} yet."
-    errors = f"{names}: dev error (selection-corrected) {percent(b.value)} instead of {percent(a.value)}"
+    if first.error_name != other.error_name:
+        return (
+            f"{names}: the {other.error_name} (dev, selection-corrected) is {percent(b.value)} and the "
+            f"{first.error_name} {percent(a.value)}, which cannot be compared."
+        )
+    errors = f"{names}: dev {first.error_name} (selection-corrected) {percent(b.value)} instead of {percent(a.value)}"
     paired = pair(first, other)
     if paired is None:
         low, high = difference_interval(b, a)
@@ -144,7 +149,7 @@ def _against(first: Report, other: Report) -> str:
         difference = f"{points(b.value - a.value)} percentage points (pp) ({span(low, high)})"
         unlike = "dev rows differ" if _count_wrong(first, other) else "metrics do not both count wrong rows"
         return f"{errors}, a difference of {difference}{apart}. Their {unlike}."
-    by_weight = "" if first.record.dev_weights is None else ", by their weights,"
+    by_weight = "" if first.record.dev_weights is None else " by their weights,"
     return (
         f"{errors}. On the same {count(len(first.record.dev_y), 'dev row')},{by_weight} {paired.only_first:,.0f} are "
         f"wrong only in the best trial of {first.record.name} and {paired.only_other:,.0f} only in that of "
@@ -158,7 +163,7 @@ def _difference_dict(first: Report, other: Report) -> dict[str, Any]:
     difference: dict[str, Any] = {"study": other.record.name, "against": first.record.name}
     a, b = (report.diagnosis.errors.get("dev_corrected") for report in (first, other))
     paired = pair(first, other)
-    if a is not None and b is not None:
+    if a is not None and b is not None and first.error_name == other.error_name:
         low, high = (paired.difference.low, paired.difference.high) if paired else difference_interval(b, a)
         difference["dev_corrected"] = {"value": b.value - a.value, "low": low, "high": high}
     difference["paired"] = paired and {
@@ -177,7 +182,7 @@ def _column(report: Report) -> dict[str, str]:
         "trials": ", ".join(f"{number} {state}" for state, number in counts.items() if number),
     }
     for error in error_rows(report):
-        column[f"{error.name} error"] = error.value + (f" ({error.interval})" if error.interval else "")
+        column[f"{error.name} {report.error_name}"] = error.value + (f" ({error.interval})" if error.interval else "")
     for gap in gap_rows(report.diagnosis):
         column[gap.name] = f"{gap.value} pp ({gap.interval}), {outcome_name(gap.level)}"
     if report.best is not None:

@@ -20,6 +20,7 @@ from tuner.reporting.figures.sampled import sampled
 from tuner.reporting.figures.timeline import timeline
 from tuner.reporting.figures.validation import validation
 from tuner.reporting.report import Report
+from tuner.storage import Owner
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +115,15 @@ def test_trials_at_the_same_time_are_in_lanes_of_their_own() -> None:
     figure = timeline(build_report(record))
     assert figure is not None
     assert "3 trials in 30 s, up to 2 at the same time; the lanes were busy 75% of the time." in figure.sentence
+
+
+def test_each_worker_has_its_lane() -> None:
+    """With its name: the process, and the machine if there are several."""
+    record = make_study(3)
+    for hosts, names in ((("a", "a", "a"), ("process 7", "process 8")), (("a", "b", "a"), ("7 on a", "8 on b"))):
+        workers = [Owner(host, "", "", pid, "unknown") for host, pid in zip(hosts, (7, 8, 7), strict=True)]
+        trials = [dataclasses.replace(t, worker=one) for t, one in zip(record.trials, workers, strict=True)]
+        figure = timeline(build_report(dataclasses.replace(record, trials=trials)))
+        assert figure is not None
+        assert all(f">{name}</text>" in figure.svg for name in names)
+        assert "3 trials by 2 workers" in figure.sentence

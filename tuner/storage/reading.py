@@ -35,6 +35,7 @@ from tuner.storage.counting import (
 from tuner.storage.database import Database
 from tuner.storage.learning import read_learning
 from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch, network_of
+from tuner.storage.owner import Owner
 from tuner.storage.predictions import DevPredictions, read_predictions
 from tuner.storage.studies import StoredStudy, no_study, stored_values, study_names
 
@@ -58,7 +59,8 @@ _TRIALS = (
     sa.select(
         *(_o.trial_id, _o.number, _o.state, _o.datetime_start, _o.datetime_complete),
         *map(optional, (_t.hyperparameters, _t.seed, _t.exploring, _t.stop_reason)),
-        *map(optional, (_t.best_epoch, _t.epochs, _t.seconds, _t.study_id, _c.attempts, _c.reason, _v.value)),
+        *map(optional, (_t.best_epoch, _t.epochs, _t.seconds, _t.study_id, _v.value)),
+        *map(optional, (_c.attempts, _c.reason, _c.owner)),
     )
     .select_from(optuna_internals.trials)
     .outerjoin(tables.trials, _t.trial_id == _o.trial_id)
@@ -100,7 +102,8 @@ class TrialRecord:
     ``best_epoch``: with several networks (folds, seeds) the median of theirs.
 
     ``learning``: the networks of its learning curve, as far as it was measured.  ``predictions``: what its networks
-    predict of the dev rows; None if it is not among the best, or of 0.2 and before.
+    predict of the dev rows; None if it is not among the best, or of 0.2 and before.  ``worker``: the process that ran
+    it, None if it waits.
     """
 
     number: int
@@ -120,6 +123,7 @@ class TrialRecord:
     networks: list[NetworkRecord] = field(default_factory=list)
     learning: list[LearningNetwork] = field(default_factory=list)
     predictions: DevPredictions | None = None
+    worker: Owner | None = None
 
     @property
     def has_diverged(self) -> bool:
@@ -440,7 +444,14 @@ def _trial(
         networks=networks,
         learning=learning,
         predictions=predictions,
+        worker=None if row.owner is None else _worker(row.owner),
     )
+
+
+@lru_cache(maxsize=1000)
+def _worker(owner: str) -> Owner:
+    """The process that a claim names: a few, for very many claims."""
+    return Owner.from_json(owner)
 
 
 def _aware(naive: datetime.datetime | None) -> datetime.datetime | None:

@@ -39,6 +39,10 @@ OUTSIDE = """
   }).map((t) => `${svg.id}: ${t.textContent}`);
 })
 """
+VIOLATIONS = """
+axe.run(document, { resultTypes: ["violations"] }).then((found) => found.violations.flatMap(
+  (rule) => rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 100)}: ${node.failureSummary}`)))
+"""
 DOT = """
 (() => {
   const figure = document.querySelector("#figure-scatter"), svg = figure.querySelector("svg");
@@ -273,3 +277,21 @@ def test_a_phone_shows_the_gap_table_and_options_whole(tab: Tab, tmp_path: Path)
     tab.open(folder / "report.html", width=390)
     assert tab.run("(({scrollWidth: w, clientWidth: c}) => w - c)(document.querySelector('.gaps').parentElement)") <= 0
     assert tab.run("[...document.querySelectorAll('pre .word')].every((w) => w.getClientRects().length === 1)")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (1200, True), (390, False)])
+def test_axe_finds_nothing_to_object_to(tab: Tab, path: Path, tmp_path: Path, width: int, dark: bool) -> None:
+    """Names, roles, contrast of texts, order of headings: of a page, of one without trials, of two studies."""
+    axe = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed (extra dev)")
+    script = Path(axe.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+    pages = [
+        path,
+        build_report(make_study(12, class_names=("no", "yes"))).write(tmp_path) / "report.html",
+        build_report(make_study(0, name="empty")).write(tmp_path) / "report.html",
+        compare([make_study(12, name="a"), make_study(12, name="b", seed=1)]).write(tmp_path) / "report.html",
+    ]
+    for each in pages:
+        tab.open(each, width=width, dark=dark)
+        tab.run(f"{script}; 0")
+        assert tab.run(VIOLATIONS) == [], each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from tuner.formatting import did_you_mean
 from tuner.outcomes import Level
 from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.drawn import DrawnFigure
-from tuner.reporting.figures import FIGURES
+from tuner.reporting.figures import FIGURES, Figure
 from tuner.reporting.figures.figure import Positions
 from tuner.reporting.figures.gaps import gaps
 from tuner.reporting.figures.scatter import scatter
@@ -123,7 +123,14 @@ def write_figures(report: Report, folder: Path, kind: str, *, force: bool = Fals
 
 def comparison_page(comparison: Comparison) -> str:
     """Write the page that compares studies."""
-    figures = [{"gaps": gaps(report), "scatter": scatter(report)} for report in comparison.reports]
+    figures = [
+        {
+            f"{key}-{place}": _with_ids(figure, place)
+            for key, draw in (("gaps", gaps), ("scatter", scatter))
+            if (figure := draw(report)) is not None
+        }
+        for place, report in enumerate(comparison.reports, start=1)
+    ]
     template = environment().get_template("comparison.html")
     return link_html(template.render(comparison=comparison, figures=figures, style=resource("style.css"), whole=True))
 
@@ -132,6 +139,12 @@ def comparison_fragment(comparison: Comparison) -> str:
     """Write the table and the sentences for a notebook."""
     template = environment().get_template("comparison.html")
     return link_html(template.render(comparison=comparison, figures=[], style=resource("style.css"), whole=False))
+
+
+def _with_ids(figure: Figure, place: int) -> Figure:
+    """Return a figure whose drawings have ids of their own on a page that draws it of several studies."""
+    scales = {kind: svg.replace('<svg id="', f'<svg id="{place}-') for kind, svg in figure.scales.items()}
+    return replace(figure, svg=figure.svg.replace('<svg id="', f'<svg id="{place}-'), scales=scales)
 
 
 def embedded(data: Any) -> str:

@@ -105,8 +105,11 @@ def predictions_sentence(findings: Findings, error: str, chosen: str) -> str:
             f"No predictions of trial {best.number} are kept, because tuner 0.2 or before recorded it. Later trials "
             "have theirs; tuner train and tuner evaluate show confusions and calibration of this one."
         )
-    allowing = f", and {percent(corrected.value)} after allowing for the choice" if corrected not in (None, dev) else ""
-    return (
+    text = (
         f"Trial {best.number} on the {dev.n:,} dev rows that also served to choose {chosen}: its {error} there is "
-        f"{percent(dev.value)}{allowing}. What follows is as measured, and too good in the same way."
+        f"{percent(dev.value)}"
     )
+    if corrected is None or percent(corrected.value) == percent(dev.value):
+        return f"{text}. What follows is as measured, too."
+    allowing = f"and {percent(corrected.value)} after allowing for the choice"
+    return f"{text}, {allowing}. What follows is as measured, and too good in the same way."

@@ -157,7 +157,8 @@ def more_trials(state: StudyState) -> Action | None:
         return None
     lost = f" that did not diverge ({search.diverged:,} did)" if search.diverged else ""
     why = (
-        f"{search.informative:,} trials{lost} are few for {count(search.searched, 'searched hyperparameter')}; about "
+        f"{count(search.informative, 'trial')}{lost} {'is' if search.informative == 1 else 'are'} few for "
+        f"{count(search.searched, 'searched hyperparameter')}; about "
         f"{search.wanted:,} are enough."
         if too_few
         else f"The best trial is one of the last {search.since_best + 1:,} of {search.done:,}: more trials may help."

@@ -34,12 +34,15 @@ def confusion(report: Report) -> Figure | None:
     sentence = _sentence(counts, names)
     if len(names) > MOST_CLASSES:
         bars = _bars(counts, names).svg("confusion", alt)
-        return Figure(title="Most frequent confusions", sentence=sentence, svg=bars)
+        return Figure(title="Most frequent confusions", sentence=sentence, svg=bars, wide=True)
+    svg = _matrix(counts, names).svg("confusion", alt)
     return Figure(
         title="Confusion matrix",
         sentence=f"Dev rows by their true class (rows) and the predicted one (columns). {sentence}",
-        svg=_matrix(counts, names).svg("confusion", alt),
-        legend=tuple((f"level{shade}", _words(k)) for k, (_, shade) in enumerate(SHADES)),
+        svg=svg,
+        legend=tuple(
+            (f"level{shade}", _words(k)) for k, (_, shade) in enumerate(SHADES) if f"cell level{shade}" in svg
+        ),
         wide=len(names) > NARROW,
     )
 
@@ -74,8 +77,8 @@ def _confusions(counts: NDArray[np.float64]) -> list[tuple[int, int]]:
 def _bars(counts: NDArray[np.float64], names: list[str]) -> Plot:
     shown = _confusions(counts)[:MOST_BARS]
     labels = [f"{names[true]} → {names[predicted]}" for true, predicted in shown]
-    width = label_width(labels, most=230)
-    plot = Plot(height=BAR_ROW * max(len(shown), 1) + 26, margins=(8, 60, 18, width))
+    width = label_width(labels, most=460)
+    plot = Plot(width=960, height=BAR_ROW * max(len(shown), 1) + 26, margins=(8, 60, 18, width))
     x = plot.x_scale(0, max((counts[of] for of in shown), default=1.0))
     for place, (label, of) in enumerate(zip(labels, shown, strict=True)):
         plot.bar(place, cut(label, width), float(x(counts[of])), _count(counts[of]), "dev")

@@ -48,7 +48,7 @@ def precision_recall(report: Report) -> Figure | None:
     plot, x, y = _plot(f"rows of {name} found (recall)", "of those predicted, right (precision)")
     share = predictions.confusion[predictions.positive].sum() / predictions.confusion.sum()
     plot.line(x([0, 1]), y([share, share]), "gap")
-    _curve(plot, x(ranked.hits), y(ranked.precision))
+    _curve(plot, x(np.append(0, ranked.hits)), y(np.append(ranked.precision[0], ranked.precision)))
     scores = predictions.classes[predictions.positive]
     legend: tuple[tuple[str, str], ...] = (("dev", "dev rows"),)
     if not np.isnan(scores.precision.value):

@@ -31,9 +31,9 @@ from tuner.modeling import (
     load_model,
     measure_learning_curve,
 )
-from tuner.reporting import Learning, Report, build_report, learning_of, trials_frame
+from tuner.reporting import Condition, Learning, Report, build_report, chosen_rows, learning_of, trial_columns
 from tuner.reporting.drawn import DrawnFigure
-from tuner.reporting.frames import dev_error, train_error
+from tuner.reporting.frames import dev_error, frame_of, train_error
 from tuner.running import (
     LOGGER,
     EndedEpoch,
@@ -46,7 +46,7 @@ from tuner.running import (
     show_where_seen,
 )
 from tuner.storage import EndedTrial, mask, open_database, parse_url
-from tuner.study import Definition, StudyDefinition, parse_definition
+from tuner.study import Definition, StudyDefinition, in_order, parse_definition
 from tuner.trainers import CustomTrainer, Trainer
 from tuner.trial import trial_settings
 from tuner.workspace import (
@@ -59,6 +59,7 @@ from tuner.workspace import (
     load_searched,
     open_data_in_memory,
     open_study,
+    open_trials_again,
     read_again,
     trainer_to_train,
 )
@@ -111,9 +112,20 @@ class Study:
         return f"Study(name={self.name!r}, storage={self.storage!r})"
 
     @translating_system_errors()
-    def trials(self) -> pd.DataFrame:
-        """All trials, one row each, with the columns of `trials.csv`."""
-        return trials_frame(read_again(self._place))
+    def trials(self, *, where: str | Sequence[str] = (), limit: int | None = None) -> pd.DataFrame:
+        """The trials in the order of their numbers, one row each, with the columns of `trials.csv`.
+
+        `where`: only those of which this is true, like "dev_error < 5%", or several such conditions; `limit`: at most
+        so many.  Trials are read some at a time, without their epochs.
+        """
+        if limit is not None:
+            integer("limit", limit, low=1)
+        conditions = [where] if isinstance(where, str) else texts("where", where)
+        with open_trials_again(self._place) as listed:
+            names = in_order(sorted(listed.hyperparameters))
+            columns, baseline = trial_columns(names), listed.definition.diagnosis.baseline or 0.0
+            chosen = [Condition.parse(each, columns, "where") for each in conditions]
+            return frame_of(chosen_rows(listed, names, baseline, chosen, limit), names)
 
     @translating_system_errors()
     def report(self, *, baseline: Baseline = None, material_gap: float | None = None) -> Report:

@@ -57,6 +57,9 @@ COMMANDS = {
     "restore": Entry(DATABASE, "Put a backup in the place of the database.", "restore studies/backup.db"),
     "merge": Entry(DATABASE, "Add the studies and trials of another database.", "merge other/studies/tuner.db"),
     "import": Entry(DATABASE, "Bring in a study of plain Optuna, to begin with its trials.", "import optuna.db"),
+    "prune-history": Entry(
+        DATABASE, "Remove the epochs of old trials that are not among the best.", "prune-history --dry-run"
+    ),
     "delete": Entry(DATABASE, "Delete a study and its trials.", "delete churn"),
     "init": Entry(SET_UP, "Write a commented study file for a data file.", "init churn.csv --target churned"),
     "check": Entry(SET_UP, "Validate a study and estimate time and memory.", "check churn"),

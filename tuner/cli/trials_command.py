@@ -37,7 +37,7 @@ def trials(
 ) -> None:
     """Show the trials in the order of their numbers; in a terminal, the columns that fit."""
     from tuner.outcomes import failure_groups
-    from tuner.reporting import Condition, trial_columns, trial_row, write_csv
+    from tuner.reporting import Condition, chosen_rows, trial_columns, write_csv
     from tuner.study import in_order
     from tuner.workspace import open_trials
 
@@ -46,8 +46,7 @@ def trials(
         columns = trial_columns(names)
         conditions = [Condition.parse(text, columns) for text in where or ()]
         baseline = listed.definition.diagnosis.baseline or 0.0
-        every = (trial_row(trial, names, baseline) for trial in listed)
-        rows = islice((row for row in every if all(condition.holds(row) for condition in conditions)), limit)
+        rows = chosen_rows(listed, names, baseline, conditions, limit)
         failures = failure_groups(listed.failures())
         if csv:
             write_csv(FileOutput(sys.stdout), columns, rows)

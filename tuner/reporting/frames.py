@@ -122,11 +122,16 @@ def trial_row(trial: TrialRecord, names: Sequence[str], baseline: float) -> tupl
 
 def trials_frame(record: StudyRecord, baseline: float | None = None) -> pd.DataFrame:
     """Return one row per trial of any state; ``baseline`` None: the definition's, or 0."""
-    import pandas as pd
-
     if baseline is None:
         baseline = parse_definition(record.definition, f"study {record.name!r}").diagnosis.baseline or 0.0
-    frame = pd.DataFrame.from_records(trial_rows(record, baseline), columns=trial_columns(params_of(record)))
+    return frame_of(trial_rows(record, baseline), params_of(record))
+
+
+def frame_of(rows: Iterable[tuple[Any, ...]], names: Sequence[str]) -> pd.DataFrame:
+    """Return rows of :func:`trial_columns` as a frame; ``names``: of the hyperparameters."""
+    import pandas as pd
+
+    frame = pd.DataFrame.from_records(list(rows), columns=trial_columns(names))
     return frame.astype({**dict.fromkeys(("number", "best_epoch", "epochs", "seed"), "Int64"), "reason": "str"})
 
 

@@ -39,6 +39,7 @@ from tuner.storage.progress import (
     read_running,
     read_state_counts,
 )
+from tuner.storage.pruning import HistoryLimits, PrunedHistory, prune_study
 from tuner.storage.queueing import (
     OpenStudy,
     cancel_study,

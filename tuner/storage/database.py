@@ -165,6 +165,27 @@ class Database:
             return time.time()
         return float(connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
 
+    def vacuum(self) -> int | None:
+        """Give the space of removed rows back: to the system, of which the bytes are returned; a server's, to itself.
+
+        Raises StorageError, on a full disk too: SQLite writes the file anew.
+        """
+        if self._path is None:
+            with translating(self.name), self.engine.connect() as connection:
+                alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+                alone.execute(sa.text("VACUUM (ANALYZE)"))
+            return None
+        path = self._path
+        before = path.stat().st_size
+
+        def work() -> None:
+            with closing(_connect(path)) as connection:
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+        self.retrying(work)
+        return before - path.stat().st_size
+
     def close(self) -> None:
         """Give all connections back (before a fork, and at the end); the next use makes new ones."""
         self.engine.dispose()

@@ -441,14 +441,22 @@ def delete_study(database: Database, name: str) -> None:
         for table in (tables.studies, optuna_internals.studies):  # nobody begins a trial from here on
             connection.execute(sa.select(table.c.study_id).where(table.c.study_id == study_id).with_for_update())
         connection.execute(tables.claims.delete().where(tables.claims.c.study_id == study_id))  # nor writes to one
-        ours = sa.select(optuna_internals.trials.c.trial_id).where(optuna_internals.trials.c.study_id == study_id)
-        for table in [*reversed(optuna_internals.metadata.sorted_tables), *reversed(tables.metadata.sorted_tables)]:
-            if "trial_id" in table.c and table is not optuna_internals.trials:
-                connection.execute(table.delete().where(table.c.trial_id.in_(ours)))
-        connection.execute(optuna_internals.trials.delete().where(optuna_internals.trials.c.study_id == study_id))
+        delete_trials(
+            connection,
+            sa.select(optuna_internals.trials.c.trial_id).where(optuna_internals.trials.c.study_id == study_id),
+        )
         for table in [*reversed(optuna_internals.metadata.sorted_tables), *reversed(tables.metadata.sorted_tables)]:
             if "study_id" in table.c and table is not optuna_internals.studies:
                 connection.execute(table.delete().where(table.c.study_id == study_id))
         connection.execute(optuna_internals.studies.delete().where(optuna_internals.studies.c.study_id == study_id))
 
     database.write(work, repeatable=True)
+
+
+def delete_trials(connection: Connection, ids: sa.Select[tuple[int]] | Sequence[int]) -> None:
+    """Remove trials with all that is recorded of them, from Optuna's tables and ours."""
+    trials = optuna_internals.trials
+    for table in [*reversed(optuna_internals.metadata.sorted_tables), *reversed(tables.metadata.sorted_tables)]:
+        if "trial_id" in table.c and table is not trials:
+            connection.execute(table.delete().where(table.c.trial_id.in_(ids)))
+    connection.execute(trials.delete().where(trials.c.trial_id.in_(ids)))

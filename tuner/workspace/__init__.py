@@ -1,7 +1,7 @@
 """Locate, create, open and administer studies in folders and databases; nothing here runs a trial."""
 
 from tuner.workspace.creating import PreparedStudy
-from tuner.workspace.listing import TrialList, open_trials
+from tuner.workspace.listing import TrialList, open_trials, open_trials_again
 from tuner.workspace.locating import StudyPlace, write_definition, write_example
 from tuner.workspace.memory import DataInMemory, dataset_again, open_data_in_memory, tables_of
 from tuner.workspace.opening import (

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tuner.errors import NoDatabaseError, UsageError
 from tuner.storage import (
@@ -16,10 +16,12 @@ from tuner.storage import (
     BadValueError,
     Counts,
     Database,
+    HistoryLimits,
     Hold,
     Merged,
     OptunaStudy,
     Progress,
+    PrunedHistory,
     RunningTrial,
     back_up,
     cancel_study,
@@ -33,6 +35,7 @@ from tuner.storage import (
     open_database,
     parse_url,
     pause_study,
+    prune_study,
     raise_budget,
     read_hold,
     read_optuna_study,
@@ -53,6 +56,8 @@ from tuner.storage import (
 from tuner.workspace.locating import is_path, name_of, storage_url
 from tuner.workspace.opening import StudyRequest, open_study, open_to_read
 from tuner.workspace.points import check_point
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +121,24 @@ def cancel(study: str, storage: str | None) -> tuple[str, list[QueueChange]]:
     )
 
 
-def _change_queue(
-    study: str, storage: str | None, change: Callable[[Database, str, int], QueueChange]
-) -> tuple[str, list[QueueChange]]:
+def prune_history(
+    study: str, storage: str | None, limits: HistoryLimits, *, dry_run: bool
+) -> tuple[str, list[PrunedHistory]]:
+    """Remove what the limits say of a study, or of those that match a pattern; with ``dry_run`` only say what."""
+    return _change_queue(
+        study,
+        storage,
+        lambda database, name, study_id: prune_study(database, study_id, name, limits, dry_run=dry_run),
+    )
+
+
+def vacuum(storage: str | None) -> int | None:
+    """Give the space of removed rows back; returns the bytes of a file."""
+    with open_database(storage_url(storage), create=False) as database:
+        return database.vacuum()
+
+
+def _change_queue(study: str, storage: str | None, change: Callable[[Database, str, int], T]) -> tuple[str, list[T]]:
     """Change a study, whatever else its row holds.  Raises UsageError if none has this name or matches the pattern."""
     is_pattern = not is_path(study) and any(sign in study for sign in "*?[")
     name, url = (study, storage_url(storage)) if is_pattern else _named(study, storage)

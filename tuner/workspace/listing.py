@@ -20,7 +20,7 @@ from tuner.storage import (
     require_hyperparameters,
 )
 from tuner.study import StudyDefinition
-from tuner.workspace.locating import locate
+from tuner.workspace.locating import Located, StudyPlace, locate, locate_again
 from tuner.workspace.opening import compared, searched_database, searched_definition
 
 
@@ -72,8 +72,19 @@ class TrialList:
 def open_trials(study: str, storage: str | None = None) -> Iterator[TrialList]:
     """Open a study that was searched.  Raises UsageError if it was not, StorageError for what cannot be one."""
     with locate(study, storage) as located:
-        database = searched_database(located, study)
-        stored = compared(located.stored or get_study(database, located.name), located.source)
-        searched = searched_definition(database, stored)
-        own = located.source.definition if located.source is not None and not stored.changes_since_search else searched
-        yield TrialList(database, stored, own, searched)
+        yield _list(located, study)
+
+
+@contextmanager
+def open_trials_again(place: StudyPlace) -> Iterator[TrialList]:
+    """Open a searched study as it is now."""
+    with locate_again(place) as located:
+        yield _list(located, place.name)
+
+
+def _list(located: Located, study: str) -> TrialList:
+    database = searched_database(located, study)
+    stored = compared(located.stored or get_study(database, located.name), located.source)
+    searched = searched_definition(database, stored)
+    own = located.source.definition if located.source is not None and not stored.changes_since_search else searched
+    return TrialList(database, stored, own, searched)

@@ -31,6 +31,24 @@ def test_a_study_is_found_again(small_study: Path) -> None:
         assert found.trials().equals(searched.trials())
 
 
+def test_trials_are_picked_and_limited(small_study: Path) -> None:
+    """By conditions as ``tuner trials --where`` has them, in the order of their numbers; no such column is named."""
+    study = tuner.search("small")
+    every = study.trials()
+    assert study.trials(limit=2).equals(every.head(2))
+    least = every["dev_error"].min()
+    assert (
+        list(study.trials(where=[f"dev_error <= {least}", "epochs > 0"])["dev_error"])
+        == [least] * (every["dev_error"] == least).sum()
+    )
+    assert list(study.trials(where="number = 3", limit=5)["number"]) == [3]
+    assert study.trials(where="dev_error > 1").empty
+    with pytest.raises(tuner.TunerError, match=r"^where 'nope < 1': no column 'nope'"):
+        study.trials(where="nope < 1")
+    with pytest.raises(tuner.TunerError, match="limit: expected an integer ≥ 1, got 0"):
+        study.trials(limit=0)
+
+
 def test_report_carries_the_verdict_and_writes_its_files(small_study: Path) -> None:
     """A report has its verdict, gaps and actions at hand, and writes the same files as ``tuner report``."""
     report = tuner.search("small").report(baseline=0.05)

@@ -149,6 +149,23 @@ def test_the_commands_say_what_they_did(edit: Edit) -> None:
     assert "1 study" in command("studies")[1]
 
 
+def test_history_is_pruned_once_somebody_agreed(edit: Edit) -> None:
+    """--dry-run says what would go; without --yes somebody must be there to ask; --vacuum says what it gave back."""
+    database = edit()
+    search()
+    everything = ("prune-history", "smal*", "--studies-older-than", "0s")
+    assert command(*everything, "--dry-run")[1] == "would go: small: the whole study\n"
+    status, _, errors = command(*everything)
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "pass --yes" in errors
+    assert "nothing to remove in" in command("prune-history", "--yes")[1]
+    assert finished(database) == [0, 1, 2, 3]
+    done = json.loads(command(*everything, "--yes", "--vacuum", "--json")[1])
+    assert done["studies"] == [{"study": "small", "epochs": 0, "failed": 0, "whole": True}]
+    assert done["freed"] >= 0
+    assert rows(database, "SELECT count(*) FROM studies") == [(0,)]
+
+
 def test_nothing_is_deleted_unasked(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody can be asked, --yes is needed; who is asked and says no keeps the study."""
     database = edit()

@@ -54,27 +54,27 @@ def prune_history(
         None if failed is None else now - seconds_of(failed, "--failed-older-than"),
         None if studies is None else now - seconds_of(studies, "--studies-older-than"),
     )
-    where, found = prune_history(study, storage, limits, dry_run=True)
-    if not (dry_run or yes) and (lines := _lines(found)):
+    where, pruned = prune_history(study, storage, limits, dry_run=True)
+    if not (dry_run or yes) and (lines := _lines(pruned)):
         what = f"in {where} would go: {'; '.join(lines)}"
         if not sys.stdin.isatty():
             raise UsageError(f"{what}. Not a terminal; pass --yes")
         confirm(f"{what}. Remove it?")
     if not dry_run:
-        where, found = prune_history(study, storage, limits, dry_run=False)
+        where, pruned = prune_history(study, storage, limits, dry_run=False)
     freed = give_back(storage) if vacuum and not dry_run else None
-    lines = [f"{'would go' if dry_run else 'removed'}: {line}" for line in _lines(found)]
+    lines = [f"{'would go' if dry_run else 'removed'}: {line}" for line in _lines(pruned)]
     lines = lines or [f"nothing to remove in {where}"]
     lines += [] if freed is None else [f"given back: {freed / 1e6:,.0f} MB"]
-    document = {"storage": where, "dry_run": dry_run, "studies": [asdict(each) for each in found], "freed": freed}
+    document = {"storage": where, "dry_run": dry_run, "studies": [asdict(each) for each in pruned], "freed": freed}
     print_result(document, lines, as_json=as_json)
 
 
-def _lines(found: Sequence[PrunedHistory]) -> list[str]:
+def _lines(pruned: Sequence[PrunedHistory]) -> list[str]:
     """What goes, one line per study."""
     return [
         f"{each.study}: "
         + ("the whole study" if each.whole else f"{count(each.epochs, 'epoch')}, {count(each.failed, 'failed trial')}")
-        for each in found
+        for each in pruned
         if each.epochs or each.failed or each.whole
     ]

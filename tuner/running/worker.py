@@ -21,6 +21,7 @@ from tuner.outcomes import FailureCause, TrialState
 from tuner.reference_models import ALL
 from tuner.running.goal import Goal
 from tuner.running.heartbeat import Heartbeat
+from tuner.running.log_keeper import LogKeeper
 from tuner.running.notices import Notices, notices_of
 from tuner.running.outbox import CLOSE_SECONDS, STOPPED_SECONDS, Outbox, close
 from tuner.running.reference_job import ReferenceJob
@@ -159,6 +160,7 @@ class Worker:
         self._spent: dict[int, float] = {}  # seconds of the earlier turns of trials that gave way
         self._is_held = False
         self._settings = trial_settings(definition, task.facts)
+        self._log_keeper = LogKeeper(self.database)
         self.tracking = Tracking(task.track, definition.name)
         self._notices = Notices(task.hooks) if self.notices is None else self.notices
         self.task.trainer.prepare()  # a failing import must not fail trials
@@ -177,6 +179,7 @@ class Worker:
                         return
                     if step is not Step.WAITING:
                         pause = SHORTEST_PAUSE
+                        self._log_keeper.look()
                         self.on_trial()
                     else:
                         time.sleep(random.uniform(0.5, 1) * pause)

@@ -6,7 +6,7 @@ from tuner.storage.address import mask, parse_url, shown, sqlite_file, sqlite_ur
 from tuner.storage.checked import BadValueError
 from tuner.storage.claims import Budget, Claim, claim_trial, fail, requeue
 from tuner.storage.counting import Counts
-from tuner.storage.database import Database
+from tuner.storage.database import MOST_LOG, Database
 from tuner.storage.facts import Begun, StudyFacts
 from tuner.storage.failures import PATIENTLY, Patience, waiting_for_database
 from tuner.storage.health import Check, check_database

@@ -35,6 +35,10 @@ BUSY_SECONDS = 0.5
 """How long one attempt waits for SQLite's lock; short, so that a signal is heard in between."""
 WAIT_FOR_THREAD_SECONDS = 30.0
 """How long a thread waits for the one connection; transactions are short."""
+LONG_LOG = 64_000_000
+"""Bytes of a log beyond which SQLite's own checkpoints, every 4 MB, were held up for some time."""
+MOST_LOG = 1_000_000_000
+"""Bytes of a log of which people are told: it grows as long as a reader holds it up."""
 LOG = "log"
 """Of a connection: device and inode of the log that it writes to."""
 
@@ -165,6 +169,26 @@ class Database:
             return time.time()
         return float(connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
 
+    def shorten_log(self) -> int:
+        """Bring a long log of SQLite into the file, and empty it; returns its bytes.
+
+        As long as somebody reads an older state, the log is left, and no writer waits for that.
+        """
+        if self._path is None:
+            return 0
+        size = _size(log_of(self._path))
+        if size > LONG_LOG:
+            with suppress(sqlite3.Error), closing(_connect(self._path)) as connection:
+                for kind in ("PASSIVE", "TRUNCATE"):  # the second waits for readers: only once nobody holds the log up
+                    is_busy, frames, done = connection.execute(f"PRAGMA wal_checkpoint({kind})").fetchone()
+                    if is_busy or done < frames:
+                        break
+        return _size(log_of(self._path))
+
+    def long_log(self, size: int) -> str:
+        """What to tell of a log that a reader holds up."""
+        return f"{size / 1e6:,.0f} MB of log beside {self.name}: {held_up(self.name)}"
+
     def vacuum(self) -> int | None:
         """Give the space of removed rows back: to the system, of which the bytes are returned; a server's, to itself.
 
@@ -176,7 +200,7 @@ class Database:
                 alone.execute(sa.text("VACUUM (ANALYZE)"))
             return None
         path = self._path
-        before = path.stat().st_size
+        before = _size(path) + _size(log_of(path))
 
         def work() -> None:
             with closing(_connect(path)) as connection:
@@ -184,7 +208,7 @@ class Database:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
         self.retrying(work)
-        return before - path.stat().st_size
+        return before - _size(path) - _size(log_of(path))
 
     def close(self) -> None:
         """Give all connections back (before a fork, and at the end); the next use makes new ones."""
@@ -239,6 +263,14 @@ def _file_at(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _size(path: Path) -> int:
+    """The bytes of a file; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 @contextmanager
@@ -312,6 +344,11 @@ def _connect_as(path: Path, mode: str) -> sqlite3.Connection:
 def _text(stored: bytes) -> str:
     """What is no UTF-8 becomes lone surrogates, which the column's check refuses by name."""
     return stored.decode("utf-8", "surrogateescape")
+
+
+def held_up(path: object) -> str:
+    """Why a log grows, and what to do."""
+    return f"a program has long been reading it. Find it with: fuser {path}, and end it"
 
 
 @contextmanager

@@ -15,16 +15,13 @@ from tuner.formatting import count, one_line
 from tuner.paths import resolved
 from tuner.storage.address import file_system_of, refuse_network_file_system, shown, sqlite_file, sqlite_url
 from tuner.storage.counting import miscounted
-from tuner.storage.database import log_of
+from tuner.storage.database import MOST_LOG, held_up, log_of
 from tuner.storage.failures import damage
 from tuner.storage.schema import open_database
 from tuner.storage.studies import study_names
 
 LEAST_FREE = 200_000_000
 """Bytes of free space a search needs; a thousand trials with their curves take about 20 MB."""
-
-MOST_LOG = 1_000_000_000
-"""Bytes of a log that no reader holds up: SQLite begins it anew every 4 MB."""
 
 WAL = b"\x02\x02"
 
@@ -83,7 +80,7 @@ def _check_log(path: Path) -> Check:
     detail = f"{size / 1e6:,.0f} MB beside the database"
     if size <= MOST_LOG:
         return Check("log", True, detail)
-    return Check("log", False, f"{detail}: a program has long been reading it. Find it with: fuser {path}, and end it")
+    return Check("log", False, f"{detail}: {held_up(path)}")
 
 
 def _check_counts(url: URL) -> Check:

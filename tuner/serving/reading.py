@@ -40,6 +40,8 @@ from tuner.workspace import StudyPlace, read_again
 from tuner.workspace.listing import TrialList
 from tuner.workspace.opening import searched_definition
 
+AT_ONCE = 100
+"""Trials that are sent at once."""
 PATIENCE = Patience(1.0)
 """A reader learns soon that the database is away."""
 
@@ -161,16 +163,13 @@ class Reader:
         with self._open_study(name) as (database, stored):
             definition = searched_definition(database, stored)
             listed = TrialList(database, stored, definition, definition)
-            names = in_order(sorted(listed.hyperparameters))
-            columns, baseline = trial_columns(names), definition.diagnosis.baseline or 0.0
+            rows = islice(_rows(listed, above), limit)
             yield f'{{"study": {json.dumps(name)}, "trials": ['
-            number, n = above, 0
-            for trial in islice(listed.above(above), limit):
-                cells = map(finite, trial_row(trial, names, baseline))
-                text = json.dumps(dict(zip(columns, cells, strict=True)), allow_nan=False)
-                yield f"{',' if n else ''}\n{text}"
-                number, n = trial.number, n + 1
-            yield f'\n], "next": {number if n == limit else "null"}}}\n'
+            n, last, separator = 0, above, "\n"
+            while some := list(islice(rows, AT_ONCE)):
+                yield separator + ",\n".join(text for _, text in some)
+                n, last, separator = n + len(some), some[-1][0], ",\n"
+            yield f'\n], "next": {last if n == limit else "null"}}}\n'
 
     def version(self, name: str) -> str:
         """What the study's report depends on: the database, and what a study file of this name says."""
@@ -192,6 +191,15 @@ class Reader:
 def _file_of(name: str) -> Path:
     """The study file that ``tuner report NAME`` would read, too."""
     return STUDIES / f"{name}.toml"
+
+
+def _rows(listed: TrialList, above: int) -> Iterator[tuple[int, str]]:
+    """Yield the number of each trial above one, and its JSON, with the columns of ``trials.csv``."""
+    space, baseline = listed.definition.searched_space, listed.definition.diagnosis.baseline or 0.0
+    for trial in listed.above(above):
+        names = in_order({*space.fixed, *space.searched, *trial.params})  # an older trial may have others
+        cells = map(finite, trial_row(trial, names, baseline))
+        yield trial.number, json.dumps(dict(zip(trial_columns(names), cells, strict=True)), allow_nan=False)
 
 
 def finite(value: Any) -> Any:

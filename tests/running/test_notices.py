@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from tuner.outcomes import TrialState
 from tuner.running import SearchRequest, notices, run_search
 from tuner.running.notices import Notice, Notices
 from tuner.running.outbox import close
-from tuner.storage import Budget, EndedTrial, read_standing
+from tuner.storage import Budget, EndedTrial, Owner, claim_trial, read_standing
 from tuner.study import parse_definition, without_notify
 
 Notify = Callable[..., Path]
@@ -121,6 +122,21 @@ def test_one_trial_is_the_last_and_one_the_best(edit: Edit) -> None:
     assert all(one.is_complete for one in standings)
 
 
+def test_a_trial_whose_workers_died_is_told_of(notify: Notify, listener: Listener) -> None:
+    """By the worker that gives it up."""
+    database = notify(on_failure=listener.address)
+    study = opened()
+    dead = Owner("elsewhere", "boot", "namespace", 1, "0")
+    claim, _ = claim_trial(study.database, 1, Budget("x"), max_attempts=3, owner=dead)
+    assert claim is not None
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE tuner_claims SET attempts = 3, expires = 0")
+    connection.close()
+    run_search(study, SearchRequest(trials=1))
+    (failure,) = listener.bodies
+    assert failure["text"].startswith("small: trial 0 failed: crashed: ")
+
+
 def test_hooks_stay_out_of_the_database(notify: Notify, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing in it names one, nor does a file made of it; a definition there that names a command runs none."""
     database = notify(on_done=listener.address)
@@ -130,8 +146,6 @@ def test_hooks_stay_out_of_the_database(notify: Notify, listener: Listener, monk
     assert "secret" not in database.read_bytes().decode("latin-1")
     listener.bodies.clear()
     (database.parent / "small.toml").unlink()
-    import sqlite3
-
     with sqlite3.connect(database) as connection:
         hostile = f'{stored}\n[notify]\non_best = "touch ran"\non_done = "{listener.address}"\n'
         connection.execute("UPDATE tuner_studies SET definition = ?, budget = 6", [hostile])

@@ -199,6 +199,8 @@ class Worker:
             max_attempts=self.task.definition.search.max_attempts,
             owner=self._owner,
         )
+        for trial_id in standing.given_up:
+            self._tell_of(trial_id)
         if standing.is_held:
             return Step.HELD
         if claim is None:
@@ -206,7 +208,7 @@ class Worker:
         failed_before = len(self.failures)
         ran = self._run(claim)
         if ran:
-            self._tell_of(claim)
+            self._tell_of(claim.trial_id)
         if max(failed_before + 1, FAILURES_IN_A_ROW) <= len(self.failures):
             raise SearchError(
                 f"{FAILURES_IN_A_ROW} trials in a row failed, the last one (trial {claim.number}) with "
@@ -214,23 +216,21 @@ class Worker:
             )
         return Step.RAN if ran and self.references.advance(self._must_stop) else Step.STOPPED
 
-    def _tell_of(self, claim: Claim) -> None:
-        """Tell the log, trackers and hooks of a trial that ended here."""
-        self._log_ended(claim)
+    def _tell_of(self, trial_id: int) -> None:
+        """Tell the log, trackers and hooks of a trial that ended here, or was given up."""
+        self._log_ended(trial_id)
         with suppress(StorageError):
             if self.tracking.outboxes:
-                self.tracking.send(read_ended(self.database, claim.trial_id))
+                self.tracking.send(read_ended(self.database, trial_id))
             if self._notices.outboxes:
                 task, goal = self.task, self._goal_is_reached
-                for notice in notices_of(
-                    self.database, task.definition, task.study_id, task.budget, claim.trial_id, goal
-                ):
+                for notice in notices_of(self.database, task.definition, task.study_id, task.budget, trial_id, goal):
                     self._notices.send(notice)
 
-    def _log_ended(self, claim: Claim) -> None:
+    def _log_ended(self, trial_id: int) -> None:
         with suppress(StorageError):
             if self.on_ended is not None:
-                self.on_ended(read_ended(self.database, claim.trial_id))
+                self.on_ended(read_ended(self.database, trial_id))
 
     def _without_a_trial(self, *, is_complete: bool) -> Step:
         """FINISHED once the reference models are trained, too, by this or another worker."""
@@ -335,7 +335,7 @@ class Worker:
         self._spent[claim.trial_id] = spent
         requeue(self.database, claim, interrupted.checkpoint if lasted > CHECKPOINT_SECONDS else claim.checkpoint)
         if is_lost:
-            self._log_ended(claim)
+            self._log_ended(claim.trial_id)
         elif self.on_ended is not None:
             waiting = EndedTrial(claim.number, TrialState.WAITING, None, None, None, lasted, {}, self._why_requeued())
             self.on_ended(waiting)

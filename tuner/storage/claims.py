@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import math
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -89,12 +90,16 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class BudgetStatus:
-    """Progress of a study or a call: trials counted, running, and allowed in total; ``is_held``: none is claimed."""
+    """Progress of a study or a call: trials counted, running, and allowed in total; ``is_held``: none is claimed.
+
+    ``given_up``: ids of trials that failed just now, since too many of their workers died.
+    """
 
     counted: int
     running: int
     allowed: int
     is_held: bool = False
+    given_up: Sequence[int] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -119,8 +124,8 @@ def claim_trial(
         taken = _claimed_as(connection, token) if before else None  # by this very call: its commit was not answered
         if taken is not None:
             return taken, _budget_status(connection, study_id, budget, study)
-        _end_dead_claims(connection, study_id, now, max_attempts)
-        standing = _budget_status(connection, study_id, budget, study)
+        given_up = _end_dead_claims(connection, study_id, now, max_attempts)
+        standing = replace(_budget_status(connection, study_id, budget, study), given_up=given_up)
         if standing.is_held or standing.counted + standing.running >= standing.allowed:
             return None, standing
         return _take(connection, study_id, budget.call, token, owner, now), standing
@@ -138,8 +143,9 @@ def _claimed_as(connection: Connection, token: str) -> Claim | None:
     return None if row is None else Claim(row.trial_id, token, row.attempts, row.study_id, row.number, row.checkpoint)
 
 
-def _end_dead_claims(connection: Connection, study_id: int, now: float, max_attempts: int) -> None:
-    """Re-queue the trials of dead owners, or fail those with too many attempts."""
+def _end_dead_claims(connection: Connection, study_id: int, now: float, max_attempts: int) -> list[int]:
+    """Re-queue the trials of dead owners, or fail those with too many attempts, and return the ids of these."""
+    given_up = []
     live = connection.execute(_LIVE_CLAIMS, {"study": study_id}).all()
     for claim in live:
         death = Claim.rows.death(connection, claim.trial_id, claim, now)
@@ -148,8 +154,10 @@ def _end_dead_claims(connection: Connection, study_id: int, now: float, max_atte
         reason = f"{FailureCause.CRASHED}: {death}"
         if claim.attempts >= max_attempts:
             _fail(connection, study_id, claim.trial_id, reason, now)
+            given_up.append(claim.trial_id)
         else:
             _free_claim(connection, claim.trial_id, reason)
+    return given_up
 
 
 def _budget_status(connection: Connection, study_id: int, budget: Budget, study: LockedStudy) -> BudgetStatus:

@@ -202,18 +202,24 @@ def test_a_figure_is_saved_with_its_colors(tab: Tab, path: Path) -> None:
     assert tab.run("window.saved[1].slice(0, 21)") == "data:image/png;base64"
 
 
-def test_the_keyboard_reaches_every_dot(tab: Tab, path: Path) -> None:
-    """Arrow keys go from trial to trial and mark it; Escape ends it; nothing scrolls."""
+@pytest.mark.parametrize(
+    ("figure", "marks"), [("scatter", "circle.marked"), ("parallel", "#figure-parallel polyline.marked")]
+)
+def test_the_keyboard_reaches_every_trial(tab: Tab, path: Path, figure: str, marks: str) -> None:
+    """Arrow keys go from trial to trial and mark it, nothing scrolls; Enter shows it in the table, Escape ends it."""
     tab.open(path)
-    tab.run("document.querySelector('#figure-scatter [data-scale]:not([hidden]) svg').focus()")
+    tab.run(f"[...document.querySelectorAll('#figure-{figure} svg')].find((s) => s.getClientRects().length).focus()")
     top = tab.run("scrollY")
     for key in ("ArrowRight", "ArrowRight"):
         tab.call("Input.dispatchKeyEvent", type="keyDown", key=key)
     assert tab.run("document.querySelector('.tip').hidden") is False
-    assert tab.run("document.querySelectorAll('circle.marked').length") >= 1
+    assert tab.run(f"document.querySelectorAll('{marks}').length") >= 1
     assert tab.run("scrollY") == top
     tab.call("Input.dispatchKeyEvent", type="keyDown", key="Escape")
     assert tab.run("document.querySelector('.tip').hidden") is True
+    for key in ("ArrowRight", "Enter"):
+        tab.call("Input.dispatchKeyEvent", type="keyDown", key=key)
+    assert tab.run("document.activeElement.matches('#trials tr.marked')")
 
 
 def test_hovering_over_a_dot_names_its_trial(tab: Tab, path: Path) -> None:

@@ -213,16 +213,28 @@
   document.addEventListener("click", (event) => {
     if (pinned && !event.target.closest(".tip, svg")) hide();
   });
+  /* arrow keys go through the trials of a drawing, Enter shows one in the table; the tip stays as long as the drawing or its button has the focus */
+  const by_keys = (svg, rows, at) => {
+    let current = -1;
+    svg.tabIndex = 0;
+    svg.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
+      if (event.key === "Enter" && pinned && current >= 0) { hide(); show_row(rows[current]); }
+      if (!step) return;
+      event.preventDefault();
+      current = current < 0 && step < 0 ? rows.length - 1 : (current + step + rows.length) % rows.length;
+      pin(rows[current], at(current));
+    });
+    svg.addEventListener("blur", () => { if (!tip.matches(":hover")) setTimeout(() => { if (!tip.contains(document.activeElement)) hide(); }); });
+  };
   Object.entries(data.dots).forEach(([id, dots]) => {
     const svg = document.getElementById(id);
     const across = dots[0].map((_, k) => k).sort((a, b) => dots[1][a] - dots[1][b] || dots[2][a] - dots[2][b]);
-    let current = -1;
     const at = (k) => {
       const box = svg.getBoundingClientRect();
       const scale = box.width / svg.viewBox.baseVal.width;
       return { clientX: box.left + dots[1][k] * scale, clientY: box.top + dots[2][k] * scale };
     };
-    svg.tabIndex = 0;
     svg.addEventListener("pointermove", (event) => {
       if (pinned) return;
       const row = nearest(dots, svg, event);
@@ -234,14 +246,7 @@
       const row = nearest(dots, svg, event);
       if (row === null) hide(); else pin(row, event);
     });
-    svg.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
-      if (!step) return;
-      event.preventDefault();
-      current = (current + step + across.length) % across.length;
-      pin(place.get(dots[0][across[current]]), at(across[current]));
-    });
-    svg.addEventListener("blur", () => { if (!tip.matches(":hover")) setTimeout(() => { if (!tip.contains(document.activeElement)) hide(); }); });
+    by_keys(svg, across.map((k) => place.get(dots[0][k])), (k) => at(across[k]));
   });
   document.querySelectorAll("[data-trial]").forEach((line) => {
     const row = place.get(Number(line.dataset.trial));
@@ -250,6 +255,11 @@
     line.addEventListener("pointermove", (event) => { if (!pinned) tell(row, event); });
     line.addEventListener("pointerleave", () => { if (!pinned) tip.hidden = true; });
     line.addEventListener("click", (event) => { event.stopPropagation(); pin(row, event); });
+  });
+  new Set([...document.querySelectorAll("[data-trial]")].map((line) => line.ownerSVGElement)).forEach((svg) => {
+    const lines = [...svg.querySelectorAll("[data-trial]")].reverse();
+    const end = (k) => { const box = lines[k].getBoundingClientRect(); return { clientX: box.right, clientY: box.top }; };
+    by_keys(svg, lines.map((line) => place.get(Number(line.dataset.trial))), end);
   });
 
   /* linear or logarithmic */

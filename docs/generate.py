@@ -1,14 +1,35 @@
-"""Write docs/reference/commands.md from the help and docs/reference/study-file.md from the schema."""
+"""Write docs/reference/commands.md from the help, docs/reference/study-file.md from the schema, and examples/deploy."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tuner.cli.app import COMMANDS, command
 from tuner.study import HYPERPARAMETERS, Range, definition_schema, expected_value
+from tuner.workspace.deploying import JobFile
+
+DEPLOY = Path(__file__).parents[1] / "examples" / "deploy"
+DEPLOYED = {"churn.slurm": "slurm", "churn.yaml": "kubernetes", "tuner-churn.service": "systemd", "churn.cron": "cron"}
+"""Name of an example of a job file -> its kind."""
+JOB = JobFile(
+    kind="",
+    study="churn",
+    source="studies/churn.toml",
+    storage="postgresql://tuner@db.example/tuner",
+    folder="/srv/churn",
+    tuner="/srv/churn/.venv/bin/tuner",
+    user="tuner",
+    image="registry.example/churn:latest",
+    workers=4,
+    jobs=4,
+    minutes=300,
+    megabytes=1024,
+    measured="tuner check: 246 MB for 4 at a time. The limit allows for a report, too.",
+)
 
 REFERENCE = Path(__file__).parent / "reference"
 WIDTH = 100
@@ -151,3 +172,5 @@ def _sentence(text: str) -> str:
 if __name__ == "__main__":
     for page, content in pages().items():
         (REFERENCE / page).write_text(content, encoding="utf-8")
+    for name, kind in DEPLOYED.items():
+        (DEPLOY / name).write_text(replace(JOB, kind=kind).text, encoding="utf-8")

@@ -241,7 +241,7 @@ def units() -> dict[str, str]:
 
 def test_the_units_have_what_they_need() -> None:
     """A service has a command, a timer a calendar."""
-    assert set(units()) == {"tuner-churn.service", "tuner-churn.timer", "tuner-worker.service"}
+    assert set(units()) == {"tuner-churn.service", "tuner-churn.timer"}
     for name, text in units().items():
         parser = configparser.ConfigParser(strict=False, interpolation=None)
         parser.optionxform = str  # type: ignore[assignment, method-assign]
@@ -260,22 +260,3 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     result = subprocess.run(["systemd-analyze", "verify", *files], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert not [line for line in result.stderr.splitlines() if "tuner-" in line], result.stderr
-
-
-def test_the_cron_job_is_one_that_kubernetes_knows() -> None:
-    """Its kind, its schedule and the rules that a pod failure policy must keep to."""
-    yaml = pytest.importorskip("yaml")
-    (_, text), *_ = blocks(NIGHTLY, "yaml")
-    job = yaml.safe_load(text)
-    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "CronJob")
-    assert len(job["spec"]["schedule"].split()) == 5
-    spec = job["spec"]["jobTemplate"]["spec"]
-    pod = spec["template"]["spec"]
-    assert pod["restartPolicy"] == "Never"  # what podFailurePolicy asks for
-    (container,) = pod["containers"]
-    drained, wrong = spec["podFailurePolicy"]["rules"]  # the first rule that fits counts
-    assert (drained["action"], drained["onPodConditions"]) == ("Ignore", [{"type": "DisruptionTarget"}])
-    rule = wrong["onExitCodes"]
-    assert (rule["containerName"], rule["values"]) == (container["name"], [2])
-    assert container["command"][0] == "tuner"
-    assert container["command"][1] in COMMANDS

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import shlex
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +18,7 @@ from typing import Any
 import pytest
 
 import tuner
+from tests.conftest import DEADLINE
 from tests.modeling.conftest import model_bytes, searched
 from tests.running.conftest import command
 from tests.security import SECONDS, SEED
@@ -263,3 +268,16 @@ def test_many_odd_commands(kept: Path) -> None:
     """As many others as there is time for."""
     end = time.monotonic() + SECONDS
     assert faults(kept, SEED, lambda count: time.monotonic() < end) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no ulimit")
+def test_too_little_address_space_is_one_line() -> None:
+    """Libraries that crash, or never return, when they are imported are not."""
+    limited = f"ulimit -v 200000; exec {shlex.quote(sys.executable)} -m tuner studies"
+    ended = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert re.fullmatch(
+        r"tuner: ulimit -v: the address space is limited to 200,000 kB; expected at least [\d,]+\. "
+        r"Raise it with: ulimit -v unlimited\n",
+        ended.stderr,
+    )

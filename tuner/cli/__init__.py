@@ -24,6 +24,9 @@ ALLOCATIONS = 200_000
 OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 """Why writing on stdout fails, in errors that name no file."""
 
+LEAST_ADDRESS_SPACE, OF_EACH_THREAD = 320 * 2**20, 64 * 2**20
+"""Bytes that NumPy and the other libraries need: with less, some crash or never return when they are imported."""
+
 RESUMABLE = ("search", "learning-curve")
 """Commands that keep finished work; the same command continues."""
 
@@ -43,12 +46,33 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             setattr(sys, name, os.fdopen(os.open(os.devnull, mode), "w", encoding="utf-8"))
     protect([*given, os.environ.get("TUNER_STORAGE", "")])
     show_safely()
+    lack = _lack_of_address_space()
+    if lack is not None:
+        sys.exit(_complain(lack, 2))
     status = _run([argument for argument in given if argument != "--traceback"], "--traceback" in given)
     try:
         sys.stdout.flush()
     except OSError as error:
         status = _output_is_full(error)
     sys.exit(status)
+
+
+def _lack_of_address_space() -> str | None:
+    """Why the libraries could not be imported, where ``ulimit -v`` leaves them too little."""
+    try:
+        import resource
+    except ImportError:  # on Windows, which has no such limit
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    threads = os.environ["OPENBLAS_NUM_THREADS"]
+    others = min(int(threads) if threads.isdecimal() else 1, os.cpu_count() or 1) - 1
+    least = LEAST_ADDRESS_SPACE + max(others, 0) * OF_EACH_THREAD
+    if limit == resource.RLIM_INFINITY or limit >= least:
+        return None
+    return (
+        f"ulimit -v: the address space is limited to {limit // 2**10:,} kB; expected at least {least // 2**10:,}. "
+        "Raise it with: ulimit -v unlimited"
+    )
 
 
 def _terminate(number: int, _: object) -> NoReturn:

@@ -63,6 +63,9 @@ COMMANDS = {
     "delete": Entry(DATABASE, "Delete a study and its trials.", "delete churn"),
     "init": Entry(SET_UP, "Write a commented study file for a data file.", "init churn.csv --target churned"),
     "check": Entry(SET_UP, "Validate a study and estimate time and memory.", "check churn"),
+    "deploy": Entry(
+        SET_UP, "Print a job file for Slurm, Kubernetes, systemd or cron.", "deploy systemd churn > tuner-churn.service"
+    ),
     "gradcheck": Entry(SET_UP, "Check the network's gradients, layer by layer.", "gradcheck churn"),
     "schema": Entry(SET_UP, "Print the JSON schema of a study file, for editors.", "schema > study.schema.json"),
     "doctor": Entry(SET_UP, "Check this machine, its libraries and the database.", "doctor"),

@@ -2,7 +2,7 @@
 
 from sqlalchemy.engine import URL
 
-from tuner.storage.address import mask, parse_url, shown, sqlite_file, sqlite_url
+from tuner.storage.address import mask, parse_url, shown, sqlite_file, sqlite_url, without_password
 from tuner.storage.checked import BadValueError
 from tuner.storage.claims import Budget, Claim, claim_trial, fail, requeue
 from tuner.storage.counting import Counts

@@ -131,6 +131,12 @@ def mask(url: URL) -> str:
     return mask_word(url.render_as_string(hide_password=True))
 
 
+def without_password(url: URL) -> str:
+    """The URL for a file that others may read; a password in its query becomes ``***``."""
+    kept = URL.create(url.get_backend_name(), url.username, None, url.host, url.port, url.database, url.query)
+    return mask(kept)
+
+
 def shown(url: URL) -> str:
     """What names the database to a person: the file's absolute path, or the masked URL."""
     return str(sqlite_file(url) or mask(url))

@@ -296,20 +296,20 @@ def _uncertainty(
     record: StudyRecord, best: TrialRecord, diagnosis: Diagnosis, tied: NDArray[Any]
 ) -> Uncertainty | None:
     """Return the parts of the best trial's uncertainty; ``tied``: (trials, n_dev) losses of those tied with it."""
-    dev = diagnosis.errors["dev_corrected"]
-    if dev is None or not dev.n:
+    dev, corrected = diagnosis.errors["dev"], diagnosis.errors["dev_corrected"]
+    if dev is None or corrected is None or not dev.n:
         return None
-    layout = record.dev_layout(best)
+    layout, n_effective = record.dev_layout(best), dev.n_effective or float(dev.n)
     weights = layout.split(np.ones(len(record.dev_y)) if record.dev_weights is None else record.dev_weights)
     losses = [network.dev_losses for network in best.networks]
     independent = None if record.dev_groups is None else dev.n_effective  # the spread of losses shows the weights
     if layout.has_folds:
-        sizes = np.array([effective_rows(of_rows) for of_rows in weights])
+        sizes = np.array(layout.sizes) * n_effective / dev.n
         errors = [each.sum() / of_rows.sum() for each, of_rows in zip(losses, weights, strict=True)]
         training = spread_beyond_folds(np.array(errors), sizes)
     else:
         training = spread_beyond_rows(np.stack(layout.sets(losses)), independent)
-    rows = math.sqrt(dev.value * (1 - dev.value) / (dev.n_effective or dev.n))
+    rows = math.sqrt(corrected.value * (1 - corrected.value) / n_effective)
     return Uncertainty(rows=rows, training=training, choice=spread_beyond_rows(tied, independent))
 
 

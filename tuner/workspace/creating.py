@@ -73,9 +73,10 @@ class PreparedStudy:
 
     @property
     def notices(self) -> list[str]:
-        """Notes on the data, then warnings of the data checks."""
-        facts = self.stored.facts
-        return [*facts.notices, *(finding.text for finding in facts.findings if finding.severity != "note")]
+        """Which error every error is, if not the plain one; notes on the data, then warnings of the data checks."""
+        facts, metric = self.stored.facts, self.stored.counted_by
+        errors = [] if metric.class_weights is None else [f"every error is the {metric.label}: {metric.meaning}"]
+        return [*errors, *facts.notices, *(finding.text for finding in facts.findings if finding.severity != "note")]
 
     @property
     def headline(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import optuna
 import pytest
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from tuner.storage import (
     Counts,
     Database,
     History,
+    StudyFacts,
     delete_study,
     enqueue_trial,
     ensure_study,
@@ -30,6 +32,7 @@ from tuner.storage import (
     tables,
     write_outcome,
 )
+from tuner.storage.checked import BadValueError
 
 
 def test_a_study_is_made_once(database: Database) -> None:
@@ -144,3 +147,12 @@ def test_evaluations_on_the_test_set_are_counted(database: Database) -> None:
     looks = read_study(database, "made").test_evaluations
     assert [(one.trial_number, one.wrong, one.n) for one in looks] == [(3, 2, 10), (3, 4, 10)]
     assert looks[0].looked <= looks[1].looked
+
+
+@pytest.mark.parametrize("weights", [None, np.zeros(10), np.full(10, 2.0)])
+def test_dev_rows_without_weights_of_their_classes_are_refused(sqlite: Database, weights: np.ndarray | None) -> None:
+    """A study whose errors weigh the classes has a weight above 0 for each dev row, 1 on average."""
+    facts = StudyFacts(class_names=["a", "b"], sizes={"train": 40, "dev": 10}, weighs_classes=True)
+    ensure_study(sqlite, new_study(facts=facts, dev_weights=weights))
+    with pytest.raises(BadValueError, match=r"column dev_weights: .* the weights of 10 dev rows"):
+        read_study(sqlite, "made")

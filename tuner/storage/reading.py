@@ -277,7 +277,8 @@ def read_study(database: Database, name: str) -> StudyRecord:
 def _check_dev_set(name: str, row: Any) -> None:
     """Raise BadValueError unless the dev examples have as many classes, folds and groups as rows."""
     n = len(row.dev_rows) // 8
-    n_classes = len(json.loads(row.facts)["class_names"])
+    facts = json.loads(row.facts)
+    n_classes = len(facts["class_names"])
     rows, test_rows = np.frombuffer(row.dev_rows, "<i8"), np.frombuffer(row.test_rows, "<i8")
     classes, folds = np.frombuffer(row.dev_classes, "<i4"), np.frombuffer(row.dev_folds, "u1")
     expected = {
@@ -290,7 +291,10 @@ def _check_dev_set(name: str, row: Any) -> None:
             len(folds) == n and bool((folds < N_DEV_FOLDS).all()),
             f"the folds of {n} dev rows, from 0 to {N_DEV_FOLDS - 1}",
         ),
-        "dev_weights": (row.dev_weights is None or _are_weights(row.dev_weights, n), f"the weights of {n} dev rows"),
+        "dev_weights": (
+            not facts.get("weighs_classes") if row.dev_weights is None else _are_weights(row.dev_weights, n),
+            f"the weights of {n} dev rows",
+        ),
         "dev_groups": (row.dev_groups is None or len(row.dev_groups) == 8 * n, f"the groups of {n} dev rows"),
         "test_rows": (bool((test_rows >= 0).all()), "the numbers of rows"),
     }
@@ -302,7 +306,7 @@ def _check_dev_set(name: str, row: Any) -> None:
 def _are_weights(packed: bytes, n: int) -> bool:
     """Whether these are n weights, multiples of their mean."""
     weights = np.frombuffer(packed, "<f8")
-    return len(weights) == n and bool((weights >= 0).all()) and bool(abs(weights.mean() - 1) < ROUNDING)
+    return len(weights) == n and bool((weights > 0).all()) and bool(abs(weights.mean() - 1) < ROUNDING)
 
 
 def _check_trial(study_id: int, n_dev: int, row: Any, unnamed: Sequence[str], networks: list[NetworkRecord]) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from tuner.running.systemd import Watchdog, notify, notify_status
 
+pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="systemd is of Linux")
+
 
 @pytest.fixture
 def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:

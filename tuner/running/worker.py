@@ -297,9 +297,11 @@ class Worker:
         if isinstance(outcome, Interrupted):
             return self._interrupted(claim, outcome, time.monotonic() - began, is_lost=heartbeat.lost)
         self.failures.clear()
-        return write_outcome(
-            self.database, claim, self.task.study_id, replace(outcome, system_attributes=pruning.attributes)
-        )
+        outcome = replace(outcome, system_attributes=pruning.attributes)
+        held = write_outcome(self.database, claim, self.task.study_id, outcome)
+        if not held:
+            self._log_ended(claim.trial_id)  # canceled, or taken over
+        return held
 
     def _end_of_trial(self, claim: Claim, heartbeat: Heartbeat, began: float) -> Callable[[], bool]:
         """What says whether a trial must stop now: its time or turn is over, its claim lost, or the worker stopped."""

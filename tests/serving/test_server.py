@@ -287,6 +287,8 @@ def test_addresses_that_cannot_be_served_are_refused(served: Served, monkeypatch
         (("--host", "0.0.0.0"), "short", "at least 16"),
         (("--port", port), None, f"--port {port}: Address already in use"),
         (("--host", "no.such.host.invalid"), TOKEN, "--host no.such.host.invalid"),
+        (("--storage", "sqlite:///missing.db"), None, "missing.db"),
+        (("--storage", "sqlite:///studies/small.csv"), None, "small.csv"),
     ):
         if token is not None:
             monkeypatch.setenv(TOKEN_VARIABLE, token)

@@ -9,6 +9,7 @@ import typer
 
 from tuner.cli.options import StorageOption
 from tuner.cli.printing import print_lines, print_log
+from tuner.errors import UnavailableError
 
 
 def serve(
@@ -24,10 +25,15 @@ def serve(
     TUNER_SERVE_TOKEN: a token that every request needs; required on an address that others reach.
     """
     from tuner.serving import Server
+    from tuner.workspace import list_studies
 
+    try:
+        list_studies(storage)  # one that is misspelled is refused at once
+    except UnavailableError as error:
+        print_lines(f"tuner: {error}", err=True)
     server = Server(storage, host, port, print_log)
-    print_lines(f"database {server.database} · {server.url} · stop with Ctrl-C")
-    if open_page:
-        typer.launch(server.url)
     with suppress(KeyboardInterrupt):
+        print_lines(f"database {server.database} · {server.url} · stop with Ctrl-C")
+        if open_page:
+            typer.launch(server.url)
         server.serve()

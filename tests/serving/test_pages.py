@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("fastapi")
 from tuner.errors import UsageError
 from tuner.serving import pages
 from tuner.serving.pages import ReportPages

@@ -11,7 +11,6 @@ Both sides take turns, so that whatever else the machine does meets both.  Exit 
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 
@@ -34,13 +33,12 @@ from typing import Any
 import numpy as np
 import optuna
 import sqlalchemy as sa
-from optuna.distributions import distribution_to_json
 from optuna.trial import TrialState
 
 from benchmarks.goals import Goal
 from tuner.outcomes import StopReason
 from tuner.running import reference_job, worker
-from tuner.storage import Budget, Database, Owner, claim_trial, fail, optuna_internals, tables
+from tuner.storage import Budget, Database, Owner, claim_trial, fail
 from tuner.trainers import OwnNetwork, TrialRequest
 from tuner.trial import TrialResult
 from tuner.workspace import PreparedStudy, StudyRequest, open_study
@@ -185,61 +183,6 @@ def cost_of_a_trial(folder: Path, rounds: int) -> list[Goal]:
     return goals
 
 
-def fill(study: PreparedStudy, n: int) -> None:
-    """Give a study n finished trials, in bulk."""
-    rng = np.random.default_rng(1)
-    distributions, study_id = study.definition.searched_space.distributions, study.stored.study_id
-    sampled = [draw_point(distributions, rng) for _ in range(n)]
-    now = "2026-01-01 00:00:00.000000"
-    texts = {name: distribution_to_json(d) for name, d in distributions.items()}
-
-    def work(connection: sa.Connection) -> None:
-        execute = connection.exec_driver_sql
-        rows = [(k + 1, k, study_id, now, now) for k in range(n)]
-        execute("INSERT INTO trials VALUES (?, ?, ?, 'COMPLETE', ?, ?)", rows)
-        params = [
-            {
-                "trial_id": k + 1,
-                "param_name": name,
-                "param_value": distributions[name].to_internal_repr(value),
-                "distribution_json": texts[name],
-            }
-            for k, point in enumerate(sampled)
-            for name, value in point.items()
-        ]
-        connection.execute(optuna_internals.params.insert(), params)
-        values = [
-            {
-                "trial_id": k + 1,
-                "objective": 0,
-                "value": float(rng.uniform(0, 1)),
-                "value_type": optuna_internals.FINITE,
-            }
-            for k in range(n)
-        ]
-        connection.execute(optuna_internals.values.insert(), values)
-        ours = [
-            {
-                "trial_id": k + 1,
-                "study_id": study_id,
-                "seed": k,
-                "exploring": False,
-                "hyperparameters": json.dumps(point),
-                "finish_order": k + 1,
-                "stop_reason": "patience",
-            }
-            for k, point in enumerate(sampled)
-        ]
-        connection.execute(tables.trials.insert(), ours)
-        claims = [
-            {"trial_id": k + 1, "study_id": study_id, "owner": "", "claimed": 0, "expires": 0, "attempts": 1}
-            for k in range(n)
-        ]
-        connection.execute(tables.claims.insert(), claims)
-
-    study.database.write(work)
-
-
 def draw_point(distributions: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     """Draw parameters for a made trial."""
     point = {}
@@ -255,8 +198,10 @@ def draw_point(distributions: dict[str, Any], rng: np.random.Generator) -> dict[
 
 def ask_in_a_large_study(folder: Path, rounds: int) -> list[Goal]:
     """Compare an ask (claim, draw, parameters stored) in a study of 10,000 trials, once both know the study."""
+    from benchmarks.growth import fill  # which makes its studies here
+
     study = make_study(folder, "large", trials=10**6)
-    fill(study, LARGE)
+    fill(folder / "tuner.db", study, LARGE, epochs=1)
     copy = folder / "large-copy.db"
     with closing(sqlite3.connect(folder / "tuner.db")) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)

@@ -56,6 +56,7 @@ print(used.ru_utime + used.ru_stime, used.ru_maxrss)
 """Runs a command from a small process: its memory counts for that of the command."""
 MOST_ASK, MOST_REPORT, MOST_MEGABYTES = 60.0, 30.0, 700.0
 """Goals at 100,000 trials: milliseconds of an ask, seconds and memory of a report."""
+MOST_NEIGHBOR = 1.2
 MOST_GROWTH = 1.5
 """Of what should not grow with the trials, the largest size over the smallest."""
 BEGAN = "2026-01-01 00:00:00.000000"
@@ -245,6 +246,18 @@ def asks(folder: Path, study: PreparedStudy) -> tuple[float, float, float]:
     return claims, own, other
 
 
+def neighbor(folder: Path) -> float:
+    """Processor milliseconds of a trial of a tiny study beside the other, without its training."""
+    study = make_study(folder, "tiny", trials=10**6)
+    ours, times = worker.Worker(study.database, task_of(study), lambda: False), []
+    for _ in range(3 * ROUNDS):
+        began = time.process_time()
+        ours.step()
+        times.append(time.process_time() - began)
+    study.database.close()
+    return 1000 * statistics.median(times[ROUNDS:])
+
+
 def command(folder: Path, words: str) -> tuple[float, float]:
     """Processor seconds and peak megabytes of a command in a process of its own."""
     arguments = [*words.split(), "--storage", f"sqlite:///{folder / 'tuner.db'}"]
@@ -265,6 +278,8 @@ def measure(n: int) -> dict[str, float]:
         found = dict(zip(("claim", "ask", "plain ask"), asks(folder, study), strict=True))
         print(f"{n:>7,} trials: " + ", ".join(f"{name} {value:.1f} ms" for name, value in found.items()), flush=True)
         study.database.close()
+        found["a trial beside it"] = neighbor(folder)
+        print(f"{'':16}a trial of a tiny study beside it {found['a trial beside it']:.1f} ms", flush=True)
         for words in COMMANDS:
             seconds, megabytes = command(folder, words)
             found |= {words: seconds, f"{words}, MB": megabytes}
@@ -282,6 +297,11 @@ def main() -> None:
     goals = [
         Goal(name=f"{name}: largest over smallest study", value=most[name] / least[name], high=MOST_GROWTH)
         for name in ("claim", "studies", "watch made")
+    ]
+    beside = most["a trial beside it"] / least["a trial beside it"]
+    goals += [
+        Goal(name="a trial of a tiny study beside it: largest over smallest", value=beside, high=MOST_NEIGHBOR),
+        Goal(name="an ask over plain Optuna's", value=most["ask"] / most["plain ask"], high=0.5),
     ]
     goals += [
         Goal(name="an ask, milliseconds", value=most["ask"], high=MOST_ASK),

@@ -58,6 +58,17 @@ def owned(database: Database, claim: Claim, owner: Owner, expires_in: float = CL
     database.write(work)
 
 
+def test_a_claim_looks_at_no_live_claims_elsewhere(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of other machines only those whose time is up, or whose clock was ahead; so a thousand workers cost no more."""
+    study = make_study(database, budget=99)
+    for expires_in in (CLAIM_SECONDS / 2, CLAIM_SECONDS / 2, 10 * CLAIM_SECONDS):
+        owned(database, take(database, study), ELSEWHERE, expires_in)
+    looked_at = []
+    monkeypatch.setattr(leases, "death_of", lambda *claim: looked_at.append(claim))
+    take(database, study)
+    assert len(looked_at) == 1
+
+
 def claim_or_none(database: Database, study_id: int, attempts: int = 3) -> Claim | None:
     """What a worker of this process gets."""
     return claim_trial(database, study_id, Budget("b"), max_attempts=attempts, owner=Owner.this_process())[0]

@@ -19,13 +19,23 @@ from tuner.storage import optuna_internals, tables
 from tuner.storage.counting import finished_and_running
 from tuner.storage.database import Database, new_key
 from tuner.storage.holds import LONGEST_REASON, Hold, HoldKind, user_and_host
-from tuner.storage.leases import Lease, LeasedRows, LockedStudy, lock_study, terms, write_held
+from tuner.storage.leases import CLAIM_SECONDS, Lease, LeasedRows, LockedStudy, lock_study, terms, write_held
 from tuner.storage.owner import Owner
 
 _o, _c = optuna_internals.trials.c, tables.claims.c
 _LIVE_CLAIMS = sa.select(_c.trial_id, _c.owner, _c.expires, _c.attempts).where(
     _c.study_id == tables.STUDY, _c.token.is_not(None)
 )
+_now: sa.BindParameter[float] = sa.bindparam("now", type_=sa.Double)
+_DOUBTFUL_CLAIMS = _LIVE_CLAIMS.where(
+    (_c.expires < _now)
+    | (_c.expires > _now + CLAIM_SECONDS)
+    | sa.type_coerce(_c.owner, sa.Text).like(sa.bindparam("here", type_=sa.Text), escape="/")
+)
+"""Live claims that may have to be ended or shortened: of the owners elsewhere only those whose time is up.
+
+A study with 1,000 workers has as many live claims, and whoever claims the next trial holds up all others.
+"""
 _NEXT_NUMBER = sa.select(sa.func.coalesce(sa.func.max(_o.number), -1) + 1).where(_o.study_id == tables.STUDY)
 _FIRST_WAITING = (
     sa.select(_o.trial_id, _o.number)
@@ -146,8 +156,8 @@ def _claimed_as(connection: Connection, token: str) -> Claim | None:
 def _end_dead_claims(connection: Connection, study_id: int, now: float, max_attempts: int) -> list[int]:
     """Re-queue the trials of dead owners, or fail those with too many attempts, and return the ids of these."""
     given_up = []
-    live = connection.execute(_LIVE_CLAIMS, {"study": study_id}).all()
-    for claim in live:
+    doubtful = connection.execute(_DOUBTFUL_CLAIMS, {"study": study_id, "now": now, "here": Owner.here()}).all()
+    for claim in doubtful:
         death = Claim.rows.death(connection, claim.trial_id, claim, now)
         if death is None:
             continue

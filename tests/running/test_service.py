@@ -166,9 +166,14 @@ def test_an_idle_worker_says_what_it_waits_for(edit: Edit) -> None:
             fail(database, claim, "x")
         cancel("*", None)
         service._tell_why_idle(service._serve_one())
-    assert [event.text for event in heard if event.kind == "waiting"] == [
+        resume("second", None)
+        submit(SECOND, 1)
+        pause("second", None)
+        service.work(forever=False)
+    assert [event.text for event in heard if event.kind in ("waiting", "left")] == [
         f"waiting for trials of small that run elsewhere, second, which is paused by {user_and_host()}",
         "waiting for new trials (add some with: tuner submit STUDY --trials N)",
+        f"not run: second, which is paused by {user_and_host()}",
     ]
 
 

@@ -14,7 +14,7 @@ from tuner.storage import EndedTrial
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of the process ``pid``; ``kind``: started, study, trial, set_aside, waiting or died."""
+    """One event of the process ``pid``; ``kind``: started, study, trial, set_aside, waiting, left or died."""
 
     kind: str
     text: str

@@ -292,8 +292,9 @@ class Service:
                 if Step.RAN in steps.values() or Step.STOPPED in steps.values():
                     self._waits_for = []
                     continue
-                self._tell_why_idle(steps)
-                if not forever and Step.WAITING not in steps.values():
+                is_done = not forever and Step.WAITING not in steps.values()
+                self._tell_why_idle(steps, is_done=is_done)
+                if is_done:
                     self._complain_of_set_aside()
                     return
                 self._sleep(LONGEST_PAUSE)
@@ -302,16 +303,18 @@ class Service:
         """Whether it did something in a time in which a silent study would have been interrupted."""
         return time.monotonic() - self._heard < 2 * SILENCE_SECONDS
 
-    def _tell_why_idle(self, steps: Mapping[str, Step]) -> None:
-        """Say what is waited for, once, so that a silent log does not look like a fault."""
+    def _tell_why_idle(self, steps: Mapping[str, Step], *, is_done: bool = False) -> None:
+        """Say what is waited for, or was not run, once, so that a silent log does not look like a fault."""
         reasons = [f"trials of {study} that run elsewhere" for study, step in steps.items() if step is Step.WAITING]
         reasons += [f"{one.name}, which is {one.hold}" for one in self._matching_studies() if one.is_held]
-        reasons += [f"{one.study}, which cannot be run here ({one.reason})" for one in self._set_aside.values()]
-        if not reasons:
+        if not is_done:
+            reasons += [f"{one.study}, which cannot be run here ({one.reason})" for one in self._set_aside.values()]
+        if not reasons and not is_done:
             reasons = [f"new trials (add some with: {command_text('submit', 'STUDY', '--trials', 'N')})"]
         if reasons != self._waits_for:
             self._waits_for = reasons
-            self.on_event(Event("waiting", f"waiting for {some_of(reasons, MOST_REASONS)}", {"for": reasons}))
+            text = f"{'not run:' if is_done else 'waiting for'} {some_of(reasons, MOST_REASONS)}"
+            self.on_event(Event("left" if is_done else "waiting", text, {"for": reasons}))
 
     def _serve_one(self) -> dict[str, Step]:
         """Run one trial of the study whose turn it is; the results of the attempts by study."""

@@ -215,7 +215,7 @@ def test_an_address_that_fails_costs_one_line(
     sent(listener.address, NOTICE, NOTICE)
     assert len(listener.bodies) == attempts + 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("tuner: warning: notify.on_best: not sent: 'small: trial 3 is the best so far': ")
+    assert line.startswith("tuner: warning: notify.on_best: not sent: 'small: trial 3 is the best so far': the ")
     assert message in line
     assert "secret" not in line
 

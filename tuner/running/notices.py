@@ -21,6 +21,7 @@ from http.client import HTTPException
 from math import isfinite
 from typing import Any
 
+from tuner.errors import TunerError
 from tuner.formatting import count, one_line, shorten
 from tuner.outcomes import TrialState
 from tuner.printable import visible
@@ -139,7 +140,7 @@ def _result(definition: StudyDefinition, trial: EndedTrial) -> str:
     return f"dev {metric.replace('_', ' ')} {metric_text(metric, trial.value)}"
 
 
-class HookError(Exception):
+class HookError(TunerError):
     """A hook that did not do its work; ``is_final``: nor would it at the next attempt."""
 
     def __init__(self, message: str, *, is_final: bool = False) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+from tuner.errors import TunerError
 from tuner.formatting import error_line, shorten
 from tuner.printable import without_passwords
 from tuner.trainers import print_output
@@ -61,7 +62,8 @@ class Outbox(Generic[Item]):
                 send = send or self._connect()
                 send(item)
             except BaseException as error:  # SystemExit, too: no library may end a search
-                self._warn(f"{self._what(item)}: {without_passwords(error_line(error))}")
+                text = str(error) if isinstance(error, TunerError) else error_line(error)
+                self._warn(f"{self._what(item)}: {without_passwords(text)}")
 
     def _warn(self, text: str) -> None:
         """Say once what failed."""

@@ -156,12 +156,13 @@ def more_trials(state: StudyState) -> Action | None:
     if not too_few and not search.improved_late:
         return None
     lost = f" that did not diverge ({search.diverged:,} did)" if search.diverged else ""
+    late = f"one of the last {search.since_best + 1:,}" if search.since_best else "the last"
     why = (
         f"{count(search.informative, 'trial')}{lost} {'is' if search.informative == 1 else 'are'} few for "
         f"{count(search.searched, 'searched hyperparameter')}; about "
         f"{search.wanted:,} are enough."
         if too_few
-        else f"The best trial is one of the last {search.since_best + 1:,} of {search.done:,}: more trials may help."
+        else f"The best trial is {late} of {search.done:,}: more trials may help."
     )
     more = max(search.wanted - search.informative, math.ceil(search.done / 2))
     return Action(why=why, verb=Verb.SEARCH, options={"trials": more}, evidence=evidence)

@@ -12,3 +12,5 @@ MOST_TRIALS = 100
 """In an ensemble of trials."""
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -1000, 1000
 """Of a study among those that workers serve."""
+LATEST_SECONDS = 2200 * 365.25 * 86400
+"""A time in a database, since 1970: what is later was not written by tuner."""

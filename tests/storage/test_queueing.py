@@ -115,11 +115,12 @@ def test_one_worker_sets_a_study_aside_for_itself(database: Database) -> None:
 def test_a_hold_that_tuner_did_not_write_is_refused_where_the_study_is_served(sqlite: Database) -> None:
     """It keeps no other study from being served, and can be replaced."""
     bad, good = make_study(sqlite), make_study(sqlite, "good")
-    sqlite.write(
-        lambda connection: connection.execute(
-            sa.text("UPDATE tuner_studies SET hold = '{}', priority = 'x' WHERE study_id = 1")
-        )
-    )
+    late = '{"kind": "paused", "since": 1e300, "by": "ann", "reason": null}'
+    alter = sa.text("UPDATE tuner_studies SET hold = :hold WHERE study_id = 1")
+    sqlite.write(lambda connection: connection.execute(alter, {"hold": late}))
+    assert "is not the JSON of a hold" in str(study_lines(sqlite)[0].set_aside)
+    alter = sa.text("UPDATE tuner_studies SET priority = 'x' WHERE study_id = 1")
+    sqlite.write(lambda connection: connection.execute(alter))
     assert [(each.study_id, each.priority, each.is_held) for each in open_studies(sqlite)] == [
         (bad, 0, False),
         (good, 0, False),

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from tuner.errors import StorageError
+from tuner.limits import LATEST_SECONDS
 from tuner.metrics import METRICS
 from tuner.outcomes import Finding, StopReason
 from tuner.paths import STUDY_NAME, is_study_name
@@ -24,7 +25,6 @@ from tuner.storage.owner import Owner
 
 MOST = 2**31 - 1
 EARLIEST, LATEST = datetime.datetime(1970, 1, 1), datetime.datetime(2200, 1, 1)
-LATEST_SECONDS = 2200 * 365.25 * 86400
 LONGEST_SHOWN = 60
 ADVICE = ". Restore a backup with tuner restore FILE, or delete the study"
 

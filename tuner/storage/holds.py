@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tuner.limits import LATEST_SECONDS
 from tuner.outcomes import STRICT
 
 LONGEST_NAME, LONGEST_REASON = 200, 1000
@@ -35,7 +36,7 @@ class Hold:
 
     __pydantic_config__ = STRICT
     kind: HoldKind
-    since: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    since: Annotated[float, Field(ge=0, le=LATEST_SECONDS)]
     by: Annotated[str, Field(max_length=LONGEST_NAME)]
     reason: Annotated[str, Field(max_length=LONGEST_REASON)] | None = None
 

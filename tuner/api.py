@@ -31,7 +31,16 @@ from tuner.modeling import (
     load_model,
     measure_learning_curve,
 )
-from tuner.reporting import Condition, Learning, Report, build_report, chosen_rows, learning_of, trial_columns
+from tuner.reporting import (
+    Condition,
+    Learning,
+    Report,
+    build_report,
+    chosen_rows,
+    find_wrong_rows,
+    learning_of,
+    trial_columns,
+)
 from tuner.reporting.drawn import DrawnFigure
 from tuner.reporting.frames import dev_error, frame_of, train_error
 from tuner.running import (
@@ -288,6 +297,18 @@ class Study:
         if log is not None:
             log.record(trial=model.metadata.only_trial, **evaluations[-1].counts, model=model.metadata.described())
         return {evaluation.name: evaluation for evaluation in evaluations}
+
+    @translating_system_errors()
+    def errors(self, *, trial: int | None = None) -> pd.DataFrame:
+        """The dev rows that a trial, by default the best, has wrong, and those whose label looks wrong.
+
+        Columns: `place` ("line 17"), `given`, `predicted`, `confidence`, `wrong_in` (the share of the best trials that
+        have it wrong), `suspected` (the class that a label which looks wrong should be, else empty), then the data's.
+        Raises a TunerError if no predictions of the trial are kept, or the data changed.
+        """
+        if trial is not None:
+            integer("trial", trial, low=0)
+        return find_wrong_rows(*load_searched(self._place, self._dataset), trial).frame
 
     @translating_system_errors()
     def figure(self, key: str) -> DrawnFigure:

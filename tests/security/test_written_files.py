@@ -32,6 +32,7 @@ WRITERS = {
     ("refine", "output"): ("refine", "mixed", "--output", "{}"),
     ("backup", "file"): ("backup", "{}"),
     ("report", "output"): ("report", "mixed", "--output", "{}"),
+    ("errors", "csv"): ("errors", "mixed", "--csv", "{}"),
     ("report", "figures"): ("report", "mixed", "--figures", "{}"),
 }
 """Every command with an option or argument that names what it writes."""

@@ -85,6 +85,7 @@ from tuner.analysis.selection import (
     rechosen_error,
 )
 from tuner.analysis.smoothing import exponentially_weighted_average
+from tuner.analysis.suspects import Suspects, suspected_labels
 from tuner.analysis.uncertainty import Uncertainty, spread_beyond_folds, spread_beyond_rows
 
 __all__ = [
@@ -124,6 +125,7 @@ __all__ = [
     "SeedsError",
     "Share",
     "StudyState",
+    "Suspects",
     "Uncertainty",
     "Verb",
     "bootstrap_corrected_error",
@@ -169,6 +171,7 @@ __all__ = [
     "spread_beyond_folds",
     "spread_beyond_rows",
     "subset_sizes",
+    "suspected_labels",
     "tied_with_best",
     "wilson",
     "within_one_standard_error",

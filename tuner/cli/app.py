@@ -42,6 +42,11 @@ COMMANDS = {
     "watch": Entry(SEARCH, "Follow a running study.", "watch churn"),
     "report": Entry(UNDERSTAND, "Report bias, variance, and what to do next.", "report churn --baseline 5%"),
     "learning-curve": Entry(UNDERSTAND, "Estimate what more training data would bring.", "learning-curve churn"),
+    "errors": Entry(
+        UNDERSTAND,
+        "Show which dev rows are wrong, and labels that look wrong.",
+        "errors churn --suspects --csv fix.csv",
+    ),
     "data": Entry(UNDERSTAND, "Show columns, encoding, splits and data checks.", "data churn.csv --target churned"),
     "trials": Entry(UNDERSTAND, "List the trials of a study, as a table or CSV.", "trials churn --csv"),
     "studies": Entry(UNDERSTAND, "List the studies of the database.", "studies"),

@@ -37,6 +37,15 @@ def terminal_width(stream: TextIO) -> int | None:
     return int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(stream.fileno()).columns or USUAL_WIDTH
 
 
+def fitting_columns(widths: Sequence[int], gap: int, width: int | None) -> list[int]:
+    """The places of the columns of a table that fit a terminal, from the first on."""
+    fitting: list[int] = []
+    for place, needed in enumerate(widths):
+        if width is None or sum(widths[k] + gap for k in fitting) + needed <= width:
+            fitting.append(place)
+    return fitting
+
+
 def wrapped(line: str, width: int | None) -> list[str]:
     """Break a line at blanks, not within a command, so that it fits the width; the rest is indented."""
     if width is None or len(line) <= width:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
-from tuner.cli.printing import FileOutput, print_json, print_lines, terminal_width
+from tuner.cli.printing import FileOutput, fitting_columns, print_json, print_lines, terminal_width
 from tuner.formatting import count, headline, percent, points, value
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _print_table(listed: TrialList, columns: Sequence[str], rows: Iterator[Seque
     print_lines(headline(listed.stored.name, listed.storage, count(of, "trial")))
     cells, shown = [names, *some()], -1
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    fitting = _fitting(widths, terminal_width(sys.stdout))
+    fitting = fitting_columns(widths, len(GAP), terminal_width(sys.stdout))
     while cells:
         print_lines(*(GAP.join(row[k].rjust(widths[k]) for k in fitting) for row in cells))
         shown += len(cells)
@@ -90,15 +90,6 @@ def _print_table(listed: TrialList, columns: Sequence[str], rows: Iterator[Seque
         *([unrecorded_sentence(unrecorded)] if unrecorded else []),
         *([f"not shown: {left_out}; --csv prints all columns"] if left_out else []),
     ]
-
-
-def _fitting(widths: Sequence[int], width: int | None) -> list[int]:
-    """The places of the columns that fit a terminal, from the first on."""
-    fitting: list[int] = []
-    for place, needed in enumerate(widths):
-        if width is None or sum(widths[k] + len(GAP) for k in fitting) + needed <= width:
-            fitting.append(place)
-    return fitting
 
 
 def _cell(name: str, of: Any, metric: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -156,6 +156,27 @@ def read_groups(dataset: Dataset, name: str) -> Ints | None:
     if selection is None or not assembly.groups:
         return None
     return assembly.groups[selection.table].codes[selection.rows]
+
+
+def read_dev_rows(dataset: Dataset, places: Ints, fixed: Mapping[str, Any]) -> pd.DataFrame:
+    """Return some dev rows as the file has them; ``places``: where among the dev rows they are.
+
+    Columns: ``place`` ("line 17"), those of ``fixed``, then the file's own but for the target; an own one with the name
+    of another before it gets underscores.  Raises DataError if the rows have changed.
+    """
+    import pandas as pd
+
+    from tuner.data.kinds import unused_name
+
+    with _reader_of(dataset) as reader:
+        _refuse_changed(dataset, reader.fingerprint())
+        raw = reader.raws()["dev" if reader.settings.dev is not None else "source"]
+    rows = dataset.dev_rows[places]
+    columns = {"place": np.array([raw.line_of(row) for row in rows.tolist()], dtype=object), **fixed}
+    own = raw.frame.iloc[rows].drop(columns=dataset.target, errors="ignore")
+    for name in own.columns:
+        columns[unused_name(str(name), tuple(columns))] = own[name].to_numpy()
+    return pd.DataFrame(columns)
 
 
 def _joined(tables: Sequence[Table]) -> Table:

@@ -7,7 +7,7 @@ from tuner.modeling.fitting import ALL, TRAIN_DEV, FitRequest, fit_model
 from tuner.modeling.learning_curve import SEEDS, LearningCurveTask, measure_learning_curve
 from tuner.modeling.model import Model
 from tuner.modeling.onnx_graph import export_onnx, onnx_inputs
-from tuner.modeling.predicting import check_output, predict_file
+from tuner.modeling.predicting import check_output, is_predictions, predict_file
 from tuner.modeling.reading import load_model, replaced_by
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "fit_custom_model",
     "fit_ensemble",
     "fit_model",
+    "is_predictions",
     "load_model",
     "measure_learning_curve",
     "onnx_inputs",

@@ -97,10 +97,10 @@ def check_output(output: Path, *inputs: Path, force: bool = False) -> None:
     for path in inputs:
         if output.exists() and path.exists() and output.samefile(path):
             raise UsageError(f"--output {output}: would overwrite the input {path}; expected another file")
-    refuse_overwriting(output, force=force, is_ours=_is_predictions)
+    refuse_overwriting(output, force=force, is_ours=is_predictions)
 
 
-def _is_predictions(path: Path) -> bool:
+def is_predictions(path: Path) -> bool:
     """Whether a file has the column of predictions."""
     try:
         if path.suffix == ".parquet":
@@ -118,7 +118,7 @@ def _writer(output: Path | None, stdout: TextOutput, *, force: bool) -> Iterator
     if output is None:
         yield _csv_to(stdout)
         return
-    with whole_file(output, force=force, is_ours=_is_predictions) as file:
+    with whole_file(output, force=force, is_ours=is_predictions) as file:
         if output.suffix == ".parquet":
             with _parquet_to(file, output) as write:
                 yield write

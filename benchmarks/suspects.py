@@ -1,0 +1,94 @@
+"""Labels that look wrong, where some were changed: by the mean of the best trials, beside cleanlab if installed.
+
+    python -m benchmarks.suspects FOLDER [--tables digits adult] [--rows 1200] [--trials 24] [--seed 0]
+
+``FOLDER``: see real_tables.py.  2, 5 and 10% of a table's labels are changed to another class at random, and it is
+searched with five folds.  Precision is the share of changed labels among the suspected ones, recall that of suspected
+labels among the changed ones; cleanlab (``find_label_issues``, its defaults) gets the same probabilities, and those of
+the best trial alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import importlib.util
+import tempfile
+from contextlib import chdir
+from pathlib import Path
+
+import numpy as np
+
+import tuner
+from benchmarks.real_tables import Table, tables
+from tuner.analysis import suspected_labels
+from tuner.workspace import read_record
+
+SHARES = (0.02, 0.05, 0.1)
+
+
+def out_of_fold(table: Table, changed: np.ndarray, trials: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Search a table with changed labels; returns the dev rows, their labels and the best trials' probabilities."""
+    X, y = table
+    n_classes = int(y.max()) + 1
+    labels = y.copy()
+    labels[changed] = (y[changed] + rng.integers(1, n_classes, changed.sum())) % n_classes
+    definition = {"data": {"folds": 5, "split": {"test": 0}}, "search": {"trials": trials}}
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        tuner.search(
+            X.assign(label_=[f"class {label}" for label in labels]),
+            target="label_",
+            definition=definition,
+            references="none",
+            progress=False,
+            name="table",
+            storage="sqlite:///tuner.db",
+        )
+        record = read_record("table", "sqlite:///tuner.db")
+    best = sorted(
+        (trial for trial in record.judged if trial.predictions is not None),
+        key=lambda trial: (trial.value, trial.number),
+    )
+    probabilities = [trial.predictions.probabilities for trial in best if trial.predictions is not None]
+    return record.dev_rows, record.dev_y, np.array(probabilities)
+
+
+def shown(rows: np.ndarray, changed: np.ndarray) -> str:
+    """Return precision and recall."""
+    return f"{changed[rows].mean() if len(rows) else 1:.2f} and {changed[rows].sum() / changed.sum():.2f}"
+
+
+def main() -> None:
+    """Print precision and recall for each table and share of changed labels."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--tables", nargs="+", default=["digits", "adult"])
+    parser.add_argument("--rows", type=int, default=1200)
+    parser.add_argument("--trials", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    every = tables(asked.folder.resolve())
+    for name in asked.tables:
+        X, y = every[name]()
+        for share in SHARES:
+            rng = np.random.default_rng([asked.seed, int(100 * share)])
+            rows = rng.permutation(len(X))[: asked.rows]
+            changed = rng.random(len(rows)) < share
+            table = X.iloc[rows].reset_index(drop=True), y[rows].astype(int)
+            dev, labels, probabilities = out_of_fold(table, changed, asked.trials, rng)
+            mean, truth = probabilities.mean(axis=0), changed[dev]
+            lines = {"tuner": suspected_labels(labels, mean).rows}
+            if importlib.util.find_spec("cleanlab"):
+                from cleanlab.filter import find_label_issues
+
+                lines["cleanlab, the same probabilities"] = np.flatnonzero(find_label_issues(labels, mean))
+                lines["cleanlab, the best trial's"] = np.flatnonzero(find_label_issues(labels, probabilities[0]))
+            found = "; ".join(f"{who} {shown(rows, truth)}" for who, rows in lines.items())
+            print(f"{name}, {share:.0%} changed: precision and recall of {found}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

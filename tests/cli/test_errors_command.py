@@ -1,0 +1,99 @@
+"""``tuner errors``: the wrong dev rows with their lines, confusions, and labels that look wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tuner
+from tests.cli.conftest import place
+from tests.modeling.conftest import searched
+from tests.running.conftest import command
+from tuner.errors import DataError, UsageError
+
+__all__ = ["place", "searched"]
+
+
+def found(*arguments: object) -> dict[str, object]:
+    """The JSON of ``tuner errors mixed ARGUMENTS``."""
+    status, output, _ = command("errors", "mixed", *arguments, "--json")
+    assert status == 0
+    document: dict[str, object] = json.loads(output)
+    return document
+
+
+def test_wrong_rows_have_their_line_and_cells(place: Path) -> None:
+    """What stands on the named line of the file is shown, its class is what is given, and no wrong row is left out."""
+    document = found("--rows", "1000")
+    lines = (place / "studies" / "mixed.csv").read_text("utf-8").splitlines()
+    rows = [row for row in document["rows"] if row["given"] != row["predicted"]]  # type: ignore[attr-defined]
+    for row in rows:
+        cells = lines[int(row["place"].removeprefix("line ")) - 1].split(",")
+        assert cells[-1] == row["given"]
+        assert float(cells[0]) == row["length"]
+        assert 0 < row["confidence"] <= 1
+        assert 0 < row["wrong_in"] <= 1
+    best = tuner.load_study("mixed").report().best
+    assert best is not None
+    assert document["wrong"] == len(rows) == best.networks[0].dev_wrong
+    assert sum(pair["rows"] for pair in document["confusions"]) == len(rows)  # type: ignore[attr-defined]
+
+
+def test_folds_and_memory(place: Path) -> None:
+    """With folds every row outside the test set is judged; from Python the same is a frame, in memory too."""
+    frame = tuner.load_study("folded").errors()
+    assert list(frame.columns[:6]) == ["place", "given", "predicted", "confidence", "wrong_in", "suspected"]
+    assert frame["place"].is_unique
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(size=120), "given": rng.normal(size=120)})
+    study = tuner.search(
+        X, target=(X["a"] + rng.normal(size=120) > 0).to_numpy(), trials=2, references="none", progress=False
+    )
+    own = study.errors()
+    assert len(own)
+    assert (own["place"].str.removeprefix("row ").astype(int).map(X["a"]) == own["a"]).all()
+    assert "given_" in own.columns
+
+
+def test_suspects_are_written_with_all_columns(place: Path) -> None:
+    """A CSV file has the rows whose label looks wrong, each with the class it looks like; nothing is replaced."""
+    status, output, _ = command("errors", "mixed", "--suspects", "--csv", "fix.csv")
+    assert status == 0
+    with (place / "fix.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert f"written: fix.csv ({len(rows)} row" in output
+    assert len(rows) == found()["suspected"]
+    assert all(row["suspected"] not in ("", row["given"]) for row in rows)
+    assert command("errors", "mixed", "--suspects", "--csv", "fix.csv", "--force")[0] == 0
+    status, _, errors = command("errors", "mixed", "--csv", "fix.csv")
+    assert status == 2
+    assert "fix.csv: already exists" in errors
+
+
+def test_a_person_reads_confusions_first(place: Path) -> None:
+    """Then the rows, as many as were asked for."""
+    _, output, _ = command("errors", "mixed", "--rows", "1")
+    assert output.index("given  predicted  rows") < output.index("shown: 1 of ")
+    assert "look" in output
+
+
+def test_what_cannot_be_shown_is_said(place: Path) -> None:
+    """A trial that is not there or kept, and data that changed since."""
+    with pytest.raises(UsageError, match="no predictions of trial 99 are kept, but of the best: 0, 1"):
+        tuner.load_study("mixed").errors(trial=99)
+    with closing(sqlite3.connect(place / "studies" / "tuner.db")) as connection, connection:
+        connection.execute("DELETE FROM tuner_predictions")
+    status, _, errors = command("errors", "mixed")
+    assert status == 2
+    assert "no predictions of the dev rows are kept" in errors
+    table = place / "studies" / "mixed.csv"
+    table.write_text(table.read_text("utf-8").replace("red", "blue"), "utf-8")
+    with pytest.raises(DataError, match="changed since study 'mixed' was searched"):
+        tuner.load_study("mixed").errors()

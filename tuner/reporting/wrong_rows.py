@@ -1,0 +1,154 @@
+"""The dev rows that a trial has wrong, each with its line in the file, and those whose label looks wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.analysis import suspected_labels
+from tuner.data import Dataset, read_dev_rows
+from tuner.errors import UsageError
+from tuner.formatting import count, percent, some_of
+from tuner.storage import StudyRecord, TrialRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIXED = ("place", "given", "predicted", "confidence", "wrong_in", "suspected")
+"""Columns before those of the data: where the row is ("line 17"), its label, what the trial predicts and with which
+probability (empty if unknown), the share of the best trials that have it wrong, and the class that it looks like.
+"""
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """So many rows of one class that are predicted as another."""
+
+    given: str
+    predicted: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class WrongRows:
+    """What a trial has wrong of n dev rows, by the predictions of it and of the best trials.
+
+    ``frame``: the wrong rows, first those that most of the ``trials`` have wrong, of these the most confident ones;
+    then rows that the trial has right, but whose label looks wrong.  Columns: ``FIXED``, then the data's own.
+    ``suspects``: how many labels look wrong; None without probabilities.
+    """
+
+    trial: int
+    trials: int
+    n: int
+    wrong: int
+    confusions: list[Confusion]
+    suspects: int | None
+    frame: pd.DataFrame
+
+    @property
+    def suspected(self) -> pd.DataFrame:
+        """The rows whose label looks wrong."""
+        return self.frame[self.frame["suspected"] != ""]
+
+    def sentence(self) -> str:
+        """Say how many labels look wrong; empty if that is unknown."""
+        if self.suspects is None:
+            return ""
+        looks = "looks" if self.suspects == 1 else "look"
+        return (
+            f"{count(self.suspects, 'dev label')} {looks} wrong ({percent(self.suspects / self.n)}): networks that did "
+            "not learn from these rows expect another class. Look before you change any, since rows where the classes "
+            "overlap are among them."
+        )
+
+    def to_dict(self, rows: pd.DataFrame) -> dict[str, Any]:
+        """Return plain JSON with some rows of the frame."""
+        cells = [{str(key): _plain(of) for key, of in row.items()} for row in rows.to_dict("records")]
+        return {
+            "trial": self.trial,
+            "trials": self.trials,
+            "dev_rows": self.n,
+            "wrong": self.wrong,
+            "suspected": self.suspects,
+            "confusions": [{"given": c.given, "predicted": c.predicted, "rows": c.rows} for c in self.confusions],
+            "rows": cells,
+        }
+
+
+def find_wrong_rows(record: StudyRecord, dataset: Dataset, number: int | None = None) -> WrongRows:
+    """Find what a trial, by default the best, has wrong.
+
+    Raises UsageError if no predictions of it are kept, DataError if the data changed.
+    """
+    trial = _trial(record, number)
+    y, names = record.dev_y, record.class_names
+    others = [each for each in record.trials if each.predictions is not None]
+    wrong_in = np.mean([_of_row(each, len(y), names)[0] != y for each in others], axis=0)
+    predicted, probabilities = _of_row(trial, len(y), names)
+    confidence = np.full(len(y), np.nan) if probabilities is None else probabilities[np.arange(len(y)), predicted]
+    known = [of for each in others if (of := _of_row(each, len(y), names)[1]) is not None]
+    looks_like = np.full(len(y), "", dtype=object)
+    if known:
+        suspects = suspected_labels(y, np.mean(known, axis=0))
+        looks_like[suspects.rows] = [names[k] for k in suspects.classes]
+    wrong = predicted != y
+    shown = np.flatnonzero(wrong | (looks_like != ""))
+    order = shown[np.lexsort((-np.nan_to_num(confidence[shown]), -wrong_in[shown], ~wrong[shown]))]
+    pairs = Counter(zip(y[wrong].tolist(), predicted[wrong].tolist(), strict=True))
+    fixed = {
+        "given": [names[k] for k in y[order]],
+        "predicted": [names[k] for k in predicted[order]],
+        "confidence": confidence[order],
+        "wrong_in": wrong_in[order],
+        "suspected": looks_like[order],
+    }
+    return WrongRows(
+        trial.number,
+        len(others),
+        len(y),
+        int(wrong.sum()),
+        [Confusion(names[a], names[b], rows) for (a, b), rows in pairs.most_common()],
+        int((looks_like != "").sum()) if known else None,
+        read_dev_rows(dataset, order, fixed),
+    )
+
+
+def _trial(record: StudyRecord, number: int | None) -> TrialRecord:
+    kept = [trial for trial in record.trials if trial.predictions is not None]
+    trial = record.best if number is None else next((each for each in record.trials if each.number == number), None)
+    if trial is not None and trial.predictions is not None:
+        return trial
+    if not kept:
+        raise UsageError(
+            f"study {record.name!r}: no predictions of the dev rows are kept, because no trial is complete or an "
+            "earlier version of tuner recorded them all. Later trials have theirs: search more"
+        )
+    numbers = some_of([str(each.number) for each in kept])
+    raise UsageError(f"study {record.name!r}: no predictions of trial {number} are kept, but of the best: {numbers}")
+
+
+def _of_row(trial: TrialRecord, n: int, names: list[str]) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
+    """Return the class (n,) and the probabilities (n, n_classes) of each dev row, over the networks of all seeds."""
+    assert trial.predictions is not None
+    classes = trial.predictions.classes.reshape(-1, n)
+    probabilities = trial.predictions.probabilities
+    if probabilities is None or probabilities.shape[1] < len(names):
+        votes = np.stack([(classes == k).sum(axis=0) for k in range(len(names))])
+        return votes.argmax(axis=0), None
+    mean = probabilities.reshape(len(classes), n, -1).mean(axis=0)
+    return mean.argmax(axis=1), mean
+
+
+def _plain(cell: Any) -> Any:
+    """Return a cell as JSON has it: missing ones as null, dates as text."""
+    import pandas as pd
+
+    if pd.isna(cell):
+        return None
+    value = cell.item() if isinstance(cell, np.generic) else cell
+    return value if isinstance(value, bool | int | float | str) else str(value)

@@ -301,11 +301,14 @@ def test_addresses_that_cannot_be_served_are_refused(served: Served, monkeypatch
 
 @pytest.mark.slow  # a report is made again only after a pause of ten times what it took
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-def test_the_report_follows_the_search_and_keeps_the_place(served: Served, tmp_path: Path) -> None:
+def test_the_report_follows_the_search_and_keeps_the_place(
+    served: Served, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """A trial more is shown without a touch; the open section, the filter, the scale and the place are kept."""
     folder = tmp_path / "here"
     shutil.copytree(served.folder, folder)
     server = serve(folder)
+    request.addfinalizer(lambda: (server.process.kill(), server.process.communicate()))
     with chromium(tmp_path / "profile") as tab:
 
         def until(expression: str) -> None:
@@ -339,5 +342,3 @@ def test_the_report_follows_the_search_and_keeps_the_place(served: Served, tmp_p
         assert tab.run("[...document.querySelectorAll('.switch button')].pop()?.ariaPressed ?? 'true'") == "true"
         assert abs(tab.run(place) - before) <= 2
         assert tab.errors == []
-    server.process.terminate()
-    server.process.communicate(timeout=DEADLINE)

@@ -333,6 +333,11 @@ def is_document(text: str) -> bool:
             "trial 0, table tuner_networks, column dev_bits",
         ),
         (
+            "UPDATE tuner_predictions SET classes = x'ffff'",
+            "report mixed",
+            "table tuner_predictions, column classes",
+        ),
+        (
             "DELETE FROM tuner_epochs WHERE rowid = (SELECT max(rowid) FROM tuner_epochs)",
             "report folded",
             "table tuner_networks, column epochs: 5 is not the number of the network's rows",

@@ -12,6 +12,7 @@ from tuner.analysis import (
     ClassScores,
     Ranking,
     Reliability,
+    Share,
     class_scores,
     confusion_matrix,
     independent_examples,
@@ -50,9 +51,14 @@ class ClassPredictions:
             "confusion": self.confusion.tolist() if len(self.classes) <= MOST_CLASSES_IN_JSON else None,
             "calibration": None if self.reliability is None else self.reliability.to_dict(),
             "positive_class": None if ranked is None else self.class_names[self.positive],
-            "roc_auc": None if ranked is None else ranked.area.to_dict(),
-            "average_precision": None if ranked is None else ranked.average_precision.to_dict(),
+            "roc_auc": None if ranked is None else _ends(ranked.area),
+            "average_precision": None if ranked is None else _ends(ranked.average_precision),
         }
+
+
+def _ends(share: Share) -> dict[str, float]:
+    """Return a number with its interval, which is of no rows in particular."""
+    return {"value": share.value, "low": share.low, "high": share.high}
 
 
 def find_predictions(record: StudyRecord, findings: Findings) -> ClassPredictions | None:

@@ -21,6 +21,7 @@ FLOORS = {
     "formatting": -1,
     "arguments": 0,
     "metrics": 0,
+    "units": 0,
     "outcomes": 0,
     "scales": 0,
     "nn": 1,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tuner.data import DataSettings, SplitSettings
     from tuner.errors import Stop, TunerError
     from tuner.estimator import Classifier
-    from tuner.modeling import Evaluation
+    from tuner.modeling import Evaluation, NumberEvaluation
     from tuner.running import EndedEpoch
     from tuner.storage import EndedTrial
     from tuner.study.definition import DiagnosisSection, NetworkSection, SearchSection, TrainingSection
@@ -43,6 +43,7 @@ __all__ = [
     "Gap",
     "Model",
     "NetworkSection",
+    "NumberEvaluation",
     "Range",
     "Report",
     "SearchSection",
@@ -74,6 +75,7 @@ _HOMES = {
     "EndedEpoch": ("tuner.running", "EndedEpoch"),
     "EndedTrial": ("tuner.storage", "EndedTrial"),
     "Evaluation": ("tuner.modeling", "Evaluation"),
+    "NumberEvaluation": ("tuner.modeling", "NumberEvaluation"),
     "ErrorEstimate": ("tuner.analysis", "ErrorEstimate"),
     "Gap": ("tuner.analysis", "Gap"),
     "Model": ("tuner.api", "Model"),

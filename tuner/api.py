@@ -24,6 +24,7 @@ from tuner.modeling import (
     FitRequest,
     LearningCurveTask,
     Model,
+    NumberEvaluation,
     evaluate,
     fit_custom_model,
     fit_ensemble,
@@ -240,6 +241,11 @@ class Study:
         definition = parse_definition(record.definition, f"study {self.name!r}")
         trainer = self._trainer(definition, allow_trainers)
         trial = record.best
+        if not record.unit.is_share:
+            raise UsageError(
+                f"study {self.name!r}: learning curves are measured of classifiers only, and this study predicts "
+                "numbers. Compare it with a study of fewer rows: tuner report A B"
+            )
         if trial is None or trial.seed is None:
             raise UsageError(f"study {self.name!r}: no trial is complete. Search it first")
         task = LearningCurveTask(definition, dataset, record.dev_fold, trial.params, trial.seed, trainer, record.facts)
@@ -254,7 +260,7 @@ class Study:
                 on_size=lambda networks: on_size(next(iter(learning_points(networks)), None)),
                 should_stop=should_stop,
             )
-        return learning_of(trial.number, networks, definition.diagnosis.material_gap)
+        return learning_of(trial.number, networks, definition.diagnosis.threshold(record.unit))
 
     @property
     @translating_system_errors()
@@ -282,7 +288,7 @@ class Study:
         return self.best.params
 
     @translating_system_errors()
-    def evaluate(self, model: Model | None = None, *, test: bool = False) -> dict[str, Evaluation]:
+    def evaluate(self, model: Model | None = None, *, test: bool = False) -> dict[str, Evaluation | NumberEvaluation]:
         """Evaluate a model of this study, by default of the best trial, on the sets it may use: name -> evaluation.
 
         `test`: on the test set too, which is recorded in the database.  Raises a TunerError if the data changed.

@@ -23,6 +23,9 @@ Array = npt.NDArray[Any]
 LEAST_OF_CLASS = 1e-6
 """Of the heaviest class, so that it shows which rows of a class without weight are wrong."""
 
+WORST_LOSS = 1e6
+"""The cost of a network that diverged, and its squared error: finite, so that it can be stored and ranked."""
+
 
 def relative(weights: Array) -> Array:
     """Return weights (n,) as multiples of their mean, float64."""
@@ -84,8 +87,12 @@ class Metric:
 
     @property
     def counts_wrong(self) -> bool:
-        """Whether a row's loss is 1 if it is wrong and 0 otherwise."""
+        """Whether a row's loss is that of the error: 1 if it is wrong and 0 otherwise, or its squared error."""
         return self.losses is wrong_rows
+
+    def worst_loss(self, *, is_numeric: bool) -> float:
+        """Return the worst mean of losses: that of a network that diverged."""
+        return WORST_LOSS if is_numeric else self.worst
 
     @property
     def is_mean_of_losses(self) -> bool:
@@ -181,6 +188,7 @@ def one_each(counts: Array) -> Array:
 
 
 ERROR = Metric(name="error", label="error", worst=1.0, less_noisy="cost")
+"""The share of wrong rows, or of numbers the root mean squared error (RMSE)."""
 BALANCED_ERROR = Metric(
     name="balanced_error",
     label="balanced error",
@@ -189,7 +197,7 @@ BALANCED_ERROR = Metric(
     worst=1.0,
     class_weights=one_each,
 )
-COST = Cost(name="cost", label="cost", worst=1e6, from_labels=False)
+COST = Cost(name="cost", label="cost", worst=WORST_LOSS, from_labels=False)
 
 METRICS = {metric.name: metric for metric in (ERROR, BALANCED_ERROR, COST)}
 

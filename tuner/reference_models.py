@@ -1,5 +1,7 @@
 """Reference models: the dev errors of the majority class, logistic regression, nearest neighbors, gradient boosting.
 
+Of numbers to predict: of their mean, ridge regression, nearest neighbors and gradient boosting.
+
 A tuned network should beat these clearly; they are computed once per study.  Rows weigh in their training what they
 weigh in the errors: where these are balanced errors, all classes weigh the same.
 """
@@ -21,7 +23,7 @@ from tuner.dev_layout import N_DEV_FOLDS
 from tuner.nn import Hyperparameters, Stopping
 from tuner.outcomes import StopReason
 from tuner.study import StudyDefinition
-from tuner.trial import dev_layout, draw_dev_folds, run_trial, trial_settings
+from tuner.trial import dev_layout, draw_dev_folds, run_trial, trial_settings, wrong_of
 
 PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 """λ/m of the logistic regressions, of which the one with the lowest dev error is chosen."""
@@ -69,6 +71,12 @@ def reference_errors(
     Raises TrainingStoppedError.
     """
     dataset = _thinned(dataset, MOST_ROWS, definition)
+    if not dataset.unit.is_share:
+        errors = {"mean": mean(dataset), "ridge": ridge(definition, dataset, should_stop)}
+        if which == ALL:
+            errors["gradient_boosting"] = gradient_boosting(definition, dataset, should_stop)
+            errors["nearest_neighbors"] = nearest_neighbors(definition, dataset, should_stop)
+        return {name: float(dataset.unit.error(loss)) for name, loss in errors.items()}
     errors = {"majority": majority(dataset)}
     errors["logistic_regression"] = logistic_regression(definition, dataset, should_stop)
     if which == ALL:
@@ -82,7 +90,7 @@ def most_seconds(dataset: Dataset) -> float:
     rows, networks = min(dataset.n_train, MOST_ROWS), len(dataset.parts)
     of_a_row = dataset.n_features * dataset.n_classes * len(PENALTIES) * networks
     products = min(of_a_row * rows * SHORT.max_epochs, MOST_PRODUCTS)
-    trees = networks * (1 if dataset.n_classes == 2 else dataset.n_classes) * BOOSTING["rounds"]
+    trees = networks * (1 if dataset.n_classes <= 2 else dataset.n_classes) * BOOSTING["rounds"]
     work = min(trees * dataset.n_features * (rows + LEAVES * BOOSTING["bins"]), MOST_WORK)
     return IMPORTS + products / PRODUCTS_A_SECOND + work / WORK_A_SECOND
 
@@ -119,8 +127,23 @@ def majority(dataset: Dataset) -> float:
     return _dev_error(dataset, wrong)
 
 
+def mean(dataset: Dataset) -> float:
+    """Always predict the mean of the training rows, by their weights (with folds: of each fold); mean squared error."""
+    squares = [np.square(part.dev.y - np.average(part.train.y, weights=part.train.weights)) for part in dataset.parts]
+    return _dev_error(dataset, squares)
+
+
+def ridge(definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False) -> float:
+    """Fit linear regression, with the L2 penalty of the least leave-one-out error; mean squared error on dev."""
+    from sklearn.linear_model import RidgeCV
+
+    penalties = [penalty * len(dataset.parts[0].train) for penalty in PENALTIES]
+    share = MOST_PRODUCTS / dataset.n_features**2 / dataset.n_train / len(dataset.parts)
+    return _error_of(lambda: RidgeCV(penalties), definition, dataset, share, should_stop)
+
+
 def _dev_error(dataset: Dataset, wrong: list[np.ndarray]) -> float:
-    """The share of the dev rows' weight that is wrong, from which rows of each part are."""
+    """The share of the dev rows' weight that is wrong, from which rows of each part are, or the mean squared error."""
     return float(np.average(np.concatenate(wrong), weights=dataset.dev_weights))
 
 
@@ -181,10 +204,11 @@ def gradient_boosting(definition: StudyDefinition, dataset: Dataset, should_stop
     With its defaults; where that would take long (many classes, rows or inputs) with fewer bins, then fewer rounds at a
     higher learning rate, then on a random part of the training rows.
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+    kind = HistGradientBoostingClassifier if dataset.unit.is_share else HistGradientBoostingRegressor
     part = dataset.parts[0].train
-    inputs = len(dataset.parts) * (1 if dataset.n_classes == 2 else dataset.n_classes) * part.inputs.n_features
+    inputs = len(dataset.parts) * (1 if dataset.n_classes <= 2 else dataset.n_classes) * part.inputs.n_features
     rows, rounds, bins = len(part), BOOSTING["rounds"], BOOSTING["bins"]
     if inputs * rounds * (rows + LEAVES * bins) > MOST_WORK:
         bins = SMALLER["bins"]
@@ -194,17 +218,18 @@ def gradient_boosting(definition: StudyDefinition, dataset: Dataset, should_stop
     def model() -> Any:
         rate = 0.1 * (BOOSTING["rounds"] / rounds) ** 0.5
         seed = definition.search.seed % 2**32
-        return HistGradientBoostingClassifier(max_iter=rounds, learning_rate=rate, max_bins=bins, random_state=seed)
+        return kind(max_iter=rounds, learning_rate=rate, max_bins=bins, random_state=seed)
 
     return _error_of(model, definition, dataset, rows / len(part), should_stop)
 
 
 def nearest_neighbors(definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False) -> float:
     """Let the five nearest training rows vote, whatever their weights; of a large training set a random part."""
-    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
+    kind = KNeighborsClassifier if dataset.unit.is_share else KNeighborsRegressor
     share = DISTANCES / sum(len(part.train) * len(part.dev) for part in dataset.parts)
-    return _error_of(KNeighborsClassifier, definition, dataset, share, should_stop, weighs=False)
+    return _error_of(kind, definition, dataset, share, should_stop, weighs=False)
 
 
 def _error_of(
@@ -232,5 +257,5 @@ def _error_of(
             fitted = model().fit(train.X, train.y, **weighed)
             for start in range(0, len(part.dev), ROWS_AT_ONCE):
                 dev = part.dev.chosen(slice(start, start + ROWS_AT_ONCE))
-                wrong.append(fitted.predict(dev.X) != dev.y)
+                wrong.append(wrong_of(fitted.predict(dev.X), dev.y))
     return _dev_error(dataset, wrong)

@@ -13,7 +13,7 @@ import numpy as np
 from tuner.data import Dataset, Table
 from tuner.dev_layout import N_DEV_FOLDS, DevLayout
 from tuner.metrics import METRICS, Measured, relative
-from tuner.nn import EpochMetrics, Examples, Hyperparameters, Stopping, TrainedNetwork, TrainingRun, train
+from tuner.nn import EpochMetrics, Examples, Hyperparameters, Stopping, TrainedNetwork, TrainingRun, output_for, train
 from tuner.outcomes import StopReason
 from tuner.storage import StudyFacts
 from tuner.study import StudyDefinition
@@ -136,7 +136,7 @@ def run_trial(
         hyperparameters=hyperparameters,
         seeds=network_seeds(seed, layout.n_networks),
         stopping=settings.stopping,
-        output=settings.output,
+        output=output_for(settings.output, is_numeric=not dataset.unit.is_share),
         penalty_per=settings.penalty_per,
         exact_zeros=settings.exact_zeros,
         augment=augment,
@@ -190,19 +190,34 @@ def weighted_examples(table: Table, of_classes: np.ndarray | None) -> Examples:
     return Examples(table.inputs, table.y, in_cost, table.error_weights)
 
 
+def wrong_of(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Which of the predicted classes are wrong, or the squared errors of predicted numbers, (n,)."""
+    return np.asarray(predicted != y if y.dtype.kind == "i" else np.square(predicted - y))
+
+
 def wrong_rows_of(table: Table, wrong: np.ndarray) -> float:
-    """How many rows of a table are wrong, from which are (n,): the sum of their relative weights."""
-    return min(wrong_rows(wrong, table.error_weights), len(table))
+    """How many rows of a table are wrong, from which are (n,): the sum of their relative weights.
+
+    Of squared errors (n,): their sum, times the weights.
+    """
+    total = wrong_rows(wrong, table.error_weights)
+    return min(total, len(table)) if wrong.dtype == bool else total
 
 
 def wrong_rows(wrong: np.ndarray, weights: np.ndarray | None) -> float:
-    """How many rows are wrong, from which are (n,) and their relative weights (n,)."""
+    """How many rows are wrong, from which are (n,) and their relative weights (n,); of squared errors their sum."""
+    if wrong.dtype != bool:
+        return float((wrong if weights is None else wrong * weights).sum(dtype=np.float64))
     return int(np.count_nonzero(wrong)) if weights is None else float(weights[wrong].sum())
 
 
 def rows_of_error(table: Table, error: float) -> float:
-    """How many rows of a table an error stands for: an integer, unless rows have weights."""
-    return round(error * len(table)) if table.error_weights is None else error * len(table)
+    """How many rows of a table an error stands for: an integer, unless rows have weights.
+
+    Of numbers: the sum of the squared errors.
+    """
+    is_count = table.error_weights is None and table.y.dtype.kind == "i"
+    return round(error * len(table)) if is_count else error * len(table)
 
 
 @dataclass
@@ -239,8 +254,9 @@ class _Watch:
         value = self._value(metrics.on_dev)
         self.best_value = min(self.best_value, value)
         if self.on_epoch is not None:
+            error = self.dataset.unit.error
             dev_error = np.average(metrics.dev_error, weights=self._dev_sizes)
-            self.on_epoch(metrics.epoch, float(metrics.train_error.mean()), float(dev_error))
+            self.on_epoch(metrics.epoch, float(error(metrics.train_error.mean())), float(error(dev_error)))
         if metrics.epoch in self.settings.rungs and metrics.running.any():
             self.rung_values[metrics.epoch] = self.best_value
             self.pruned = self.prune is not None and self.prune(dict(self.rung_values), self._network_losses())
@@ -252,14 +268,18 @@ class _Watch:
         return [float(loss) for loss in least / self.layout.sizes]
 
     def _value(self, networks: Sequence[Measured]) -> float:
-        return self.metric.value(self.layout, networks, self.y, self.dev_weights)
+        return self._shown(self.metric.value(self.layout, networks, self.y, self.dev_weights))
+
+    def _shown(self, mean: float) -> float:
+        """A mean of losses as a trial's value: of squared errors the RMSE in the target's unit."""
+        return float(self.dataset.unit.error(mean)) if self.metric.counts_wrong else mean
 
     def result(self, run: TrainingRun, seconds: float) -> TrialResult:
         networks = run.networks
         value = self._value([network.on_dev for network in networks])
         reason = self._stop_reason(networks)
         if reason == StopReason.DIVERGED:
-            value = self.metric.worst
+            value = self._shown(self.metric.worst_loss(is_numeric=not self.dataset.unit.is_share))
         if reason not in (StopReason.PRUNED, StopReason.INTERRUPTED):
             for rung in self.settings.rungs:
                 self.rung_values.setdefault(rung, value)
@@ -294,7 +314,7 @@ class _Watch:
         table = self.dataset.train_dev
         if table is None:
             return None
-        return [wrong_rows_of(table, network.predict(table.inputs) != table.y) for network in networks]
+        return [wrong_rows_of(table, wrong_of(network.predict(table.inputs), table.y)) for network in networks]
 
     def checkpoint(self, arrays: dict[str, np.ndarray]) -> bytes:
         """The trainer's checkpoint with what this watch has seen, as the bytes of an NPZ archive."""

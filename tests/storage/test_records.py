@@ -34,6 +34,7 @@ from tuner.storage import (
 )
 from tuner.storage import history as history_module
 from tuner.storage.reading import list_trials
+from tuner.units import SHARE
 
 
 def count(database: Database, table: sa.Table) -> int:
@@ -123,7 +124,7 @@ def test_of_a_large_study_the_best_trials_have_all_epochs(sqlite: Database, monk
     assert [bool(trial.networks[0].curve) for trial in trials] == [False, True, False, False, False]
     for full, thin in zip(whole, trials, strict=False):
         assert (full.networks[0].dev_fold_losses[2] == thin.networks[0].dev_fold_losses[-1]).all()
-    listed = list(list_trials(sqlite, study, 10))
+    listed = list(list_trials(sqlite, study, 10, SHARE))
     assert [(trial.number, trial.value) for trial in listed] == [(trial.number, trial.value) for trial in trials]
 
 

@@ -59,7 +59,7 @@ from tuner.analysis.expected_best import ExpectedBest, expected_best
 from tuner.analysis.hyperparameter_states import HyperparameterState, hyperparameter_states
 from tuner.analysis.hyperparameters import Idle, SearchedHyperparameter
 from tuner.analysis.influence import influential
-from tuner.analysis.intervals import ErrorEstimate, difference_interval, wilson
+from tuner.analysis.intervals import ErrorEstimate, Spread, difference_interval, wilson
 from tuner.analysis.learning_curve import (
     SIZES,
     LearningCurve,
@@ -124,6 +124,7 @@ __all__ = [
     "SearchedHyperparameter",
     "SeedsError",
     "Share",
+    "Spread",
     "StudyState",
     "Suspects",
     "Uncertainty",

@@ -16,6 +16,7 @@ from tuner.analysis.intervals import Z95, Z_POWER, ErrorEstimate, difference_int
 from tuner.arguments import number, unexpected
 from tuner.errors import UsageError
 from tuner.outcomes import Level, Verdict
+from tuner.units import SHARE, Unit
 
 Baseline = float | Mapping[str, int] | ErrorEstimate | None
 """What a person, or the best possible model, reaches: an error, ``{"wrong": 3, "of": 200}``, or None if unknown."""
@@ -68,7 +69,8 @@ class Diagnosis:
     ``errors`` maps "baseline", "train", "train_dev", "dev", "dev_corrected", "test" to an estimate, None if there is
     none; ``references`` maps the reference models, such as "majority", to their dev errors. ``best_known``: the lowest
     error that some model is known to reach, if there is no baseline: see :func:`diagnose`. ``disputed``: gaps that are
-    inconclusive since trials as good as the best have other levels, and their lowest and highest value.
+    inconclusive since trials as good as the best have other levels, and their lowest and highest value. ``unit``: of
+    all errors and gaps.
     """
 
     errors: Mapping[str, ErrorEstimate | None]
@@ -78,6 +80,7 @@ class Diagnosis:
     references: Mapping[str, float | None] = field(default_factory=dict)
     best_known: ErrorEstimate | None = None
     disputed: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    unit: Unit = SHARE
 
     @property
     def attainable(self) -> float:
@@ -176,6 +179,7 @@ def diagnose(
     material_gap: float = 0.02,
     references: Mapping[str, float | None] | None = None,
     best_known: ErrorEstimate | None = None,
+    unit: Unit = SHARE,
 ) -> Diagnosis:
     """Build the bias/variance table of one network from its measured errors.
 
@@ -188,10 +192,10 @@ def diagnose(
     known to reach. The best possible error is then between 0 and that: avoidable bias is high only if train error is
     far above ``best_known``, and low only if it is low against 0%. Its value is train − 0, the most that it can be.
     """
-    number("material_gap", material_gap, low=0, high=1)
+    number("material_gap", material_gap, low=0, high=1 if unit.is_share else math.inf)
     material_gap = float(material_gap)  # a fraction cannot be formatted
     errors: dict[str, ErrorEstimate | None] = {
-        "baseline": baseline_estimate(baseline),
+        "baseline": baseline_estimate(baseline, unit),
         "train": train,
         "train_dev": train_dev,
         "dev": dev,
@@ -216,6 +220,7 @@ def diagnose(
         baseline_given=baseline is not None,
         references=references or {},
         best_known=best_known,
+        unit=unit,
     )
 
 
@@ -242,10 +247,12 @@ def disputed_by(diagnosis: Diagnosis, errors: Mapping[str, NDArray[np.floating]]
     return replace(diagnosis, gaps=gaps, disputed=disputed)
 
 
-def baseline_estimate(baseline: Baseline) -> ErrorEstimate:
+def baseline_estimate(baseline: Baseline, unit: Unit = SHARE) -> ErrorEstimate:
     """Return a baseline as an estimate: exact for a number, measured for ``{"wrong", "of"}``, exactly 0 for None."""
     if isinstance(baseline, ErrorEstimate):
         return baseline
+    if not unit.is_share and baseline is not None and not isinstance(baseline, Real):
+        raise unexpected("baseline", "an RMSE in the unit of the target", baseline)
     if isinstance(baseline, Mapping):
         if set(baseline) != {"wrong", "of"}:
             raise unexpected("baseline", "{wrong = 3, of = 200}", dict(baseline))
@@ -254,7 +261,7 @@ def baseline_estimate(baseline: Baseline) -> ErrorEstimate:
         return ErrorEstimate.measured(baseline["wrong"], baseline["of"])
     if baseline is not None and not isinstance(baseline, Real):
         raise unexpected("baseline", "an error in [0, 1] or {wrong = 3, of = 200}", baseline)
-    return ErrorEstimate.exact(0.0 if baseline is None else baseline)
+    return ErrorEstimate.exact(0.0 if baseline is None else baseline, unit)
 
 
 def gap_between(a: ErrorEstimate, b: ErrorEstimate, material_gap: float) -> Gap:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tuner.errors import ArgumentError
+from tuner.units import SHARE, Unit
 
 Z95 = 1.959963984540054  # the standard normal's 97.5% point: two-sided 95%
+MOST = 300.0  # of a logarithm: no end of an interval is infinite
 ROUNDING = 1e-6  # by which a sum of weights may exceed the number of examples
 Z_POWER = 0.8416212335729143  # its 80% point: a test finds what is so far beyond its end in four of five samples
 
@@ -29,26 +35,92 @@ def wilson(wrong: float, n: float, z: float = Z95) -> tuple[float, float]:
     return min(low, p), max(high, p)
 
 
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How much the squared errors of examples differ, which decides how well their root mean square is known.
+
+    ``deviation``: √n times the relative standard error of the mean of n. ``skewness``: of the examples' squared errors,
+    or of their sums in groups; ``units``: such examples or groups per example. ``share``: as many examples of one and
+    the same squared error, per example, would have the same sum and sum of squares.
+    """
+
+    deviation: float
+    skewness: float
+    share: float
+    units: float = 1.0
+
+    @classmethod
+    def of(
+        cls,
+        squares: NDArray[np.floating],
+        groups: NDArray[np.integer] | None = None,
+        weights: NDArray[np.floating] | None = None,
+    ) -> Spread:
+        """Return the spread of squared errors (n,), times the ``weights`` (n,), multiples of their mean, if any.
+
+        Examples of one of the ``groups`` (n,) stay together.
+        """
+        losses = np.asarray(squares, dtype=np.float64)
+        n, mean = len(losses), float(losses.mean())
+        if not mean:
+            return cls(0.0, 0.0, 1.0)
+        apart = losses - mean * (1.0 if weights is None else weights)
+        if groups is not None:
+            unit = np.unique(groups, return_inverse=True)[1]
+            losses, apart = (np.bincount(unit, each).astype(np.float64) for each in (losses, apart))
+        n_units = len(losses)
+        variance = float(np.square(apart).sum()) * n_units / max(n_units - 1, 1)
+        deviation = math.sqrt(variance / n) / mean if n_units > 1 else math.sqrt(n)
+        typical = float(apart.std())
+        skewness = float(((apart - apart.mean()) ** 3).mean()) / typical**3 if typical else 0.0
+        return cls(deviation, skewness, float(losses.sum() ** 2 / np.square(losses).sum()) / n, n_units / n)
+
+    def factors(self, n: float, z: float) -> tuple[float, float]:
+        """Return by what the root mean square of n examples is to be multiplied for its lower and upper end.
+
+        The logarithm of the mean ± Student's t of its standard errors, at as many degrees of freedom as examples count
+        in it; the upper end is raised by the skewness of the studentized logarithm, of which a sample shows too little
+        rather than too much.  (Hall 1992: its Edgeworth expansion, log m having the skewness of m less √n·σ/m.)
+        """
+        from scipy.special import stdtrit
+
+        if n <= 0:
+            return 0.0, math.inf
+        error = self.deviation / math.sqrt(n)
+        t = float(stdtrit(max(self.share * n, 1.0), NormalDist().cdf(z)))
+        skewed = (2 * z * z + 1) * self.skewness / 6 - self.deviation * z * z / 2
+        more = max(skewed, 0.0) / math.sqrt(self.units * n)
+        return math.exp(-min(t * error / 2, MOST)), math.exp(min((t + more) * error / 2, MOST))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorEstimate:
-    """An error (fraction wrong), what it is based on, and its 95% interval.
+    """An error (fraction wrong, or RMSE), what it is based on, and its 95% interval.
 
     ``n``: its examples (None: the value is exact); ``n_effective``: the number of independent ones of one weight, if
     they come in groups or have weights. ``low_from`` is a second value: the lower end is then the smaller of the two
-    Wilson ends, as for a selection-corrected dev error.
+    Wilson ends, as for a selection-corrected dev error. ``spread``: of the squared errors, for an RMSE.
     """
 
     value: float
     n: int | None = None
     n_effective: float | None = None
     low_from: float | None = None
+    spread: Spread | None = None
 
     @classmethod
-    def exact(cls, value: float) -> ErrorEstimate:
+    def exact(cls, value: float, unit: Unit = SHARE) -> ErrorEstimate:
         """Return an exact error, whose interval is the value itself."""
-        if not 0 <= value <= 1:
+        if unit.is_share and not 0 <= value <= 1:
             raise ArgumentError(f"an error is a fraction in [0, 1], got {value}")
+        if not 0 <= value < math.inf:
+            raise ArgumentError(f"an RMSE is a number ≥ 0, got {value}")
         return cls(value=float(value))
+
+    @classmethod
+    def of_squares(cls, total: float, of: int, unit: Unit, spread: Spread) -> ErrorEstimate:
+        """Return the RMSE of a sum of standardized squared errors of ``of`` examples; NaN without examples."""
+        return cls(value=float(unit.error(total / of)) if of else math.nan, n=int(of), spread=spread)
 
     @classmethod
     def measured(cls, wrong: float, of: int, n_effective: float | None = None) -> ErrorEstimate:
@@ -65,6 +137,10 @@ class ErrorEstimate:
         if self.n is None:
             return self.value, self.value
         n = self.n if self.n_effective is None else self.n_effective
+        if self.spread is not None:
+            down, up = self.spread.factors(n, z)
+            least = self.value if self.low_from is None else min(self.value, self.low_from)
+            return least * down, self.value * up
         if n <= 0 or math.isnan(self.value):
             return 0.0, 1.0
         low, high = wilson(self.value * n, n, z)

@@ -26,7 +26,7 @@ RESAMPLES = 200
 FOLD_ROWS = 1.25  # dev examples in folds that are worth one independent example: their networks share training rows
 TRIALS_AT_ONCE = 5000  # whose networks are followed before the best so far are kept: bounds the memory
 CHUNK = 64  # networks whose epochs are followed at once: what fits a processor's cache
-NEVER_BETTER = 1e6  # a fold's losses after training ended; with float32 counts stay exact up to 1.6e7
+NEVER_BETTER = 1e30  # a fold's losses after training ended; the sum of 20 is a float32
 CONTENDING = (
     5.0  # the difference of two trials in a resample has at most √(sum of their losses²) for a standard deviation
 )
@@ -62,7 +62,8 @@ class Competition:
     seeds, otherwise 1. ``folds``: whether each dev example was judged by a network trained on other folds.
     ``patience``: epochs without a better error that end training, None: never. ``groups``: (n_dev,) numbers of examples
     that stay together. ``weights``: (n_dev,) of the losses where trials were chosen, mean 1; None: alike.
-    ``epochs_by_loss``: whether epochs were chosen by these losses, not by the cost, for example.
+    ``epochs_by_loss``: whether epochs were chosen by these losses, not by the cost, for example. ``most``: that a mean
+    loss can be.
     """
 
     trials: Sequence[Sequence[NetworkRun]]
@@ -75,6 +76,7 @@ class Competition:
     groups: NDArray[np.integer] | None = None
     weights: NDArray[np.floating] | None = None
     epochs_by_loss: bool = True
+    most: float = 1.0
 
     @property
     def can_replay(self) -> bool:
@@ -126,15 +128,15 @@ def corrected_dev_error(
     if competition.folds:
         n_effective = (competition.n if n_effective is None else n_effective) / FOLD_ROWS
     if not competition.can_replay:
-        value = float(np.clip(held_out_losses(competition, rng=rng).mean() + more, 0.0, 1.0))
+        value = float(np.clip(held_out_losses(competition, rng=rng).mean() + more, 0.0, competition.most))
         return ErrorEstimate(value=value, n=competition.n, n_effective=n_effective)
-    rechosen = min(rechosen_error(competition, rng=rng) + more, 1.0)
+    rechosen = min(rechosen_error(competition, rng=rng) + more, competition.most)
     if competition.has_own_epochs:
         return ErrorEstimate(value=rechosen, n=competition.n, n_effective=n_effective)
     bootstrapped = bootstrap_corrected_error(
         competition.losses, competition.groups, row_weights=competition.row_weights, rng=rng
     )
-    bootstrapped = min(bootstrapped + more, 1.0)
+    bootstrapped = min(bootstrapped + more, competition.most)
     return ErrorEstimate(value=rechosen, n=competition.n, n_effective=n_effective, low_from=bootstrapped)
 
 

@@ -35,12 +35,16 @@ def data(
 
 def _sizes(description: dict[str, Any]) -> list[str]:
     sizes = ", ".join(f"{name} {n:,}" for name, n in description["sizes"].items() if n)
+    numbers = description["numbers"]
     classes = ", ".join(f"{entry['name']} {entry['rows']:,}" for entry in description["classes"][:12])
     more = f", … ({len(description['classes'])} classes)" if len(description["classes"]) > 12 else ""
     folds = f" in {description['folds']} folds" if description["folds"] else ""
     return [
         f"rows: {sizes}{folds} ({description['split']})",
-        f"target {description['target']}: {classes}{more}",
+        f"target {description['target']}: {classes}{more}"
+        if numbers is None
+        else f"target {description['target']}: a number, {numbers['mean']:,.6g} ± {numbers['deviation']:,.6g} in "
+        "training (regression; --task classification predicts classes)",
         f"network inputs: {description['features']:,}",
     ]
 

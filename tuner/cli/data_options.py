@@ -42,6 +42,12 @@ def _options(
         bool | None,
         typer.Option("--drop-unlabeled", help="Leave out rows without a class, and classes with a single example."),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task", metavar="TASK", help="classification or regression; by default the target's cells decide."
+        ),
+    ] = None,
     group: Annotated[
         str | None,
         typer.Option("--group", metavar="COL", help="A column of groups, whose rows are never split between sets."),
@@ -67,6 +73,7 @@ def _options(
         "missing": missing,
         "keep": keep,
         "drop_unlabeled": drop_unlabeled,
+        "task": task,
         "group": group,
         "time": time,
         "weight": weight,

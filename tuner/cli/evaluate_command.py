@@ -14,7 +14,8 @@ from tuner.formatting import headline, percent, quoted, times
 from tuner.outcomes import ERROR_NAMES
 
 if TYPE_CHECKING:
-    from tuner.modeling import Evaluation, Model
+    from tuner.modeling import Evaluation, Model, NumberEvaluation
+    from tuner.units import Unit
 
 MOST_CLASSES = 20  # a larger confusion matrix is only in --json
 
@@ -52,7 +53,7 @@ def evaluate(
 
 def _judge(
     model: Model, file: Path, data: Path | None, test: bool, storage: str | None
-) -> tuple[list[Evaluation], int | None]:
+) -> tuple[list[Evaluation | NumberEvaluation], int | None]:
     """The evaluations, and the number of test-set evaluations; each is recorded before it is shown."""
     from tuner.modeling import evaluate as judge
     from tuner.modeling import evaluate_file
@@ -79,7 +80,9 @@ def _judge(
     return judged, evaluations
 
 
-def _dict(model: Model, file: Path, judged: list[Evaluation], evaluations: int | None) -> dict[str, Any]:
+def _dict(
+    model: Model, file: Path, judged: list[Evaluation | NumberEvaluation], evaluations: int | None
+) -> dict[str, Any]:
     metadata = model.metadata
     return {
         "study": metadata.study,
@@ -95,38 +98,67 @@ def _dict(model: Model, file: Path, judged: list[Evaluation], evaluations: int |
     }
 
 
-def _lines(model: Model, judged: list[Evaluation]) -> list[str]:
-    lines = [f"model: {model.metadata.described()}", ""]
-    width = max(len(one.name) for one in judged)
-    lines.append(f"{'':{width}}   error  95% interval           rows  log loss  calibration error")
-    for one in judged:
-        ends = f"{percent(one.error.low)} to {percent(one.error.high)}"
-        lines.append(
-            f"{one.name:{width}} {percent(one.error.value):>7}  {ends:18} {one.error.n:>9,}  "
-            f"{_calibration(one):17}  {one.note}"
-        )
+def _lines(model: Model, judged: list[Evaluation | NumberEvaluation]) -> list[str]:
+    unit = model.metadata.unit
+    lines = [f"model: {model.metadata.described()}", "", *_table(judged, unit)]
     for name, error in model.metadata.errors.items():
         if not error.of.startswith("this model"):
-            shown = f"{percent(error.value)} ({percent(error.low)} to {percent(error.high)})"
-            of_metric = model.metadata.counted_by.label
+            shown = f"{unit.text(error.value)} ({unit.text(error.low)} to {unit.text(error.high)})"
+            of_metric = model.metadata.counted_by.label if unit.is_share else unit.name
             lines.append(f"stored in the model: {ERROR_NAMES.get(name, name)} {of_metric} {shown} of {error.of}")
     references = [
-        f"{name.replace('_', ' ')} {percent(of)}" for name, of in model.metadata.references.items() if of is not None
+        f"{name.replace('_', ' ')} {unit.text(of)}" for name, of in model.metadata.references.items() if of is not None
     ]
     if references:
         lines.append(f"reference models, on dev: {', '.join(references)}")
+    from tuner.modeling import NumberEvaluation
+
     counted_by, last = model.metadata.counted_by, judged[-1]
-    if counted_by.class_weights is not None:
+    if counted_by.class_weights is not None and not isinstance(last, NumberEvaluation):
         lines.append(
             f"every error is the {counted_by.label}: {counted_by.meaning}; rows wrong: {percent(last.rows_wrong)}"
         )
     if last.weighted and model.metadata.data_settings.weight is not None:
         lines.append(f"rows are weighted by {quoted(model.metadata.data_settings.weight)} in every error and mean")
-    return [*lines, *_detail(judged[-1])]
+    return [*lines, *_detail(judged[-1], unit)]
 
 
-def _detail(one: Evaluation) -> list[str]:
-    """Errors by class, confusion matrix and calibration of one set."""
+def _table(judged: list[Evaluation | NumberEvaluation], unit: Unit) -> list[str]:
+    """The errors of all sets."""
+    from tuner.modeling import Evaluation
+
+    width = max(len(one.name) for one in judged)
+    ends = {one.name: f"{unit.text(one.error.low)} to {unit.text(one.error.high)}" for one in judged}
+    if unit.is_share:
+        lines = [f"{'':{width}}   error  95% interval           rows  log loss  calibration error"]
+    else:
+        columns = f"{'RMSE':>10}  {'95% interval':22} {'rows':>9}  {'mean absolute error':>19}      R²"
+        lines = ["errors in the unit of the target:", f"{'':{width}} {columns}"]
+    for one in judged:
+        if isinstance(one, Evaluation):
+            lines.append(
+                f"{one.name:{width}} {percent(one.error.value):>7}  {ends[one.name]:18} {one.error.n:>9,}  "
+                f"{_calibration(one):17}  {one.note}"
+            )
+        else:
+            lines.append(
+                f"{one.name:{width}} {unit.text(one.error.value):>10}  {ends[one.name]:22} {one.error.n:>9,}  "
+                f"{unit.text(one.mean_absolute_error):>19}  {one.r2:>6.3f}  {one.note}"
+            )
+    return lines
+
+
+def _detail(one: Evaluation | NumberEvaluation, unit: Unit) -> list[str]:
+    """Errors by class, confusion matrix and calibration of one set, or errors by tenth of the target."""
+    from tuner.modeling import NumberEvaluation
+
+    if isinstance(one, NumberEvaluation):
+        lines = ["", f"{one.name}: by tenth of the target", f"  {'from':>10} {'to':>10} {'rows':>7} {'RMSE':>10}  "]
+        lines[-1] += "mean residual (predicted − true)"
+        for tenth in one.tenths:
+            ends = f"{unit.text(tenth.low):>10} {unit.text(tenth.high):>10}"
+            lines.append(f"  {ends} {tenth.n:>7,} {unit.text(tenth.error):>10}  {unit.gap(tenth.residual):>10}")
+        return lines
     lines = ["", f"{one.name}: errors by class"]
     width = max(len(each.name) for each in one.classes)
     for each in one.classes:

@@ -31,7 +31,10 @@ def export(
     if categories:
         print_lines(f"input categories: text (n, {len(categories)}), missing cells empty: {_some(categories)}")
     classes = loaded.metadata.class_names
-    print_lines(f"outputs: predicted (n,), probabilities float32 (n, {len(classes)}): {_some(classes)}")
+    if not loaded.metadata.unit.is_share:
+        print_lines("output: predicted float64 (n,), in the unit of the target")
+    else:
+        print_lines(f"outputs: predicted (n,), probabilities float32 (n, {len(classes)}): {_some(classes)}")
     print_lines(f"written: {onnx} ({size:,} bytes)")
 
 

@@ -27,7 +27,7 @@ def gradcheck(
     as_json: JsonOption = False,
 ) -> None:
     """Compare gradients with central differences, layer by layer, in the middle of the study's space."""
-    from tuner.nn import Examples
+    from tuner.nn import Examples, output_for
     from tuner.nn.gradient_check import check_gradients
     from tuner.workspace import StudyRequest, load_study_data
 
@@ -41,7 +41,7 @@ def gradcheck(
         n_classes=dataset.n_classes,
         hyperparameters=space.hyperparameters(space.middle()),
         seed=definition.search.seed,
-        output=definition.network.output,
+        output=output_for(definition.network.output, is_numeric=not dataset.unit.is_share),
         penalty_per=definition.training.penalty_per,
         entries=entries,
     )

@@ -12,6 +12,7 @@ import typer
 from tuner.cli.completion import study_names
 from tuner.errors import UsageError
 from tuner.formatting import shorten
+from tuner.units import Unit
 
 StudyArgument = Annotated[
     str,
@@ -85,14 +86,29 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 
 def share(text: str) -> float:
-    """``0.05`` or ``5%`` as a share between 0 and 1."""
+    """``0.05`` or ``5%`` as a share between 0 and 1; ``5`` for an error that is in the unit of the target."""
+    is_percent = text.strip().endswith("%")
     try:
-        value = float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
+        value = float(text.strip().removesuffix("%"))
     except ValueError:
         value = math.nan
-    if not 0 <= value <= 1:
+    if not 0 <= value < math.inf or (is_percent and value > 100):
         raise typer.BadParameter(f"expected a share between 0 and 1, like 0.05 or 5%, got {text!r}")
-    return value
+    return Percent(value / 100) if is_percent else value
+
+
+class Percent(float):
+    """A share that was typed as a percentage."""
+
+
+def check_unit(unit: Unit, **options: float | None) -> None:
+    """Raise UsageError for an error above 1 of classes, or for a percentage that should be in the target's unit."""
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is not None and unit.is_share and value > 1:
+            raise UsageError(f"{option}: expected a share between 0 and 1, like 0.05 or 5%, got '{value:g}'")
+        if isinstance(value, Percent) and not unit.is_share:
+            raise UsageError(f"{option}: expected a number in the unit of the target (RMSE), got '{100 * value:g}%'")
 
 
 FailAboveOption = Annotated[

@@ -56,7 +56,7 @@ def _print_ended(console: Console, report: SearchProgress) -> None:
     from tuner.running.showing import ended_text
 
     for trial in report.ended:
-        for line in wrapped(printable(ended_text(trial, report.metric)), console.width):
+        for line in wrapped(printable(ended_text(trial, report.metric, report.progress.unit)), console.width):
             console.print(line, markup=False, soft_wrap=True)
 
 
@@ -101,17 +101,17 @@ class TextLines:
         """Print the lines that are due."""
         if self._verbose:
             for trial in report.ended:
-                self.say_ended(trial, report.metric)
+                self.say_ended(trial, report)
         now = time.monotonic()
         if now - self._last >= SECONDS_BETWEEN_LINES:
             self._last = now
             self.say_progress(report)
 
-    def say_ended(self, trial: EndedTrial, metric: str) -> None:
+    def say_ended(self, trial: EndedTrial, report: SearchProgress) -> None:
         """Print a trial that ended."""
         from tuner.running.showing import ended_text
 
-        say(ended_text(trial, metric))
+        say(ended_text(trial, report.metric, report.progress.unit))
 
     def say_progress(self, report: SearchProgress) -> None:
         """Print the progress of the search."""
@@ -123,7 +123,7 @@ class TextLines:
 class JsonLines(TextLines):
     """The same as JSON, one object per line."""
 
-    def say_ended(self, trial: EndedTrial, metric: str) -> None:
+    def say_ended(self, trial: EndedTrial, report: SearchProgress) -> None:
         """Print a trial that ended."""
         log_json("trial", **asdict(trial))
 

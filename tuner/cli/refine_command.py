@@ -15,6 +15,7 @@ from tuner.cli.options import (
     MaterialGapOption,
     StorageOption,
     StudyArgument,
+    check_unit,
 )
 from tuner.cli.printing import print_changes_since_search, print_result
 from tuner.formatting import headline
@@ -46,6 +47,7 @@ def refine(
     from tuner.workspace import read_to_refine, write_definition
 
     record = read_to_refine(study, storage, allow_trainer or ())
+    check_unit(record.unit, baseline=baseline, material_gap=material_gap)
     report = build_report(record, baseline=baseline, material_gap=material_gap)
     path = output or next_definition(report.record)
     refinement = refined(report, path)

@@ -18,12 +18,13 @@ from tuner.cli.options import (
     JsonOption,
     MaterialGapOption,
     StorageOption,
+    check_unit,
     is_above,
     seconds_of,
 )
 from tuner.cli.printing import print_changes_since_search, print_json, print_lines, print_report
 from tuner.errors import UsageError
-from tuner.formatting import count, percent
+from tuner.formatting import count
 
 if TYPE_CHECKING:
     from tuner.reporting import Report
@@ -77,6 +78,8 @@ def report(
     from tuner.workspace import read_record
 
     records = [read_record(study, storage) for study in studies]
+    for record in records:
+        check_unit(record.unit, baseline=baseline, material_gap=material_gap, fail_above=fail_above)
     judged: dict[str, Any] = {"baseline": baseline, "material_gap": material_gap, "since": age}
     reports = [build_report(record, **judged, earlier=output / record.name) for record in records]
     shown = reports[0] if len(reports) == 1 else compare(records, **judged)
@@ -96,7 +99,8 @@ def report(
     above = [report for report in reports if is_above(_best_error(report), fail_above)]
     if above:
         names = ", ".join(report.record.name for report in above)
-        print_lines(f"tuner: the best dev error of {names} is above --fail-above {percent(fail_above)}", err=True)
+        limit = above[0].diagnosis.unit.text(fail_above)
+        print_lines(f"tuner: the best dev error of {names} is above --fail-above {limit}", err=True)
         raise typer.Exit(ABOVE)
 
 

@@ -21,6 +21,7 @@ from tuner.cli.options import (
     StudyArgument,
     TargetOption,
     WaitOption,
+    check_unit,
     is_above,
     seconds_of,
 )
@@ -28,7 +29,6 @@ from tuner.cli.printing import print_json, print_lines, print_log, print_report
 from tuner.cli.progress import check_log_format, log_json, show_progress, show_reading, tell_of_wait
 from tuner.commands import command_text
 from tuner.errors import UsageError
-from tuner.formatting import percent
 from tuner.limits import MOST_PROCESSES
 from tuner.printable import mask_word
 
@@ -116,6 +116,7 @@ def search(
     asked = StudyRequest(study, target, storage, name, from_study, allow_changed, trainers, of_data, patience)
     with show_reading(quiet=quiet, log_format=log_format):
         opened = open_study(asked)
+    check_unit(opened.dataset.unit, fail_above=fail_above)
     print_lines(opened.headline + ("" if scheduler or workers else _more_cores()), err=as_json)
     if log_format == "json":
         log_json("started", study=opened.stored.name, storage=opened.database.name, data=opened.stored.data_path)
@@ -138,10 +139,10 @@ def search(
         _print_verdict(opened)
     if result.signal is not None:
         _exit_stopped(result, trials)
-    best = result.progress.best
+    best, unit = result.progress.best, result.progress.unit
     if is_above(best.dev_error if best else None, fail_above):
-        reason = f"the best dev error is {percent(best.dev_error)}, above" if best else "no complete trial yet for"
-        print_lines(f"tuner: {reason} --fail-above {percent(fail_above)}", err=True)
+        reason = f"the best dev error is {unit.text(best.dev_error)}, above" if best else "no complete trial yet for"
+        print_lines(f"tuner: {reason} --fail-above {unit.text(fail_above)}", err=True)
         raise typer.Exit(ABOVE)
 
 

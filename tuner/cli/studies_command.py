@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from tuner.cli.options import JsonOption, StorageOption
 from tuner.cli.printing import print_result
 from tuner.formatting import count, moment
+
+if TYPE_CHECKING:
+    from tuner.storage import StudyLine
 
 
 def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
@@ -28,7 +32,7 @@ def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
             )
             continue
         done = f"{line.finished}/{max(line.finished, line.budget)}"
-        best = metric_text(line.metric, line.best)
+        best = metric_text(line.metric, line.best, line.unit)
         rows.append(
             f"{line.name:{width}}  {done:>11}  {line.failed:>6}  {line.running:>7}  {best:>10}  {line.data_path}"
         )
@@ -40,4 +44,10 @@ def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
             rows.append(f"  {line.hold} ({moment(line.hold.since)})")
         elif line.set_aside is not None:
             rows.append(f"  set aside: {line.set_aside}")
-    print_result({"storage": where, "studies": [asdict(line) for line in lines]}, rows, as_json=as_json)
+    print_result({"storage": where, "studies": [_plain(line) for line in lines]}, rows, as_json=as_json)
+
+
+def _plain(line: StudyLine) -> dict[str, Any]:
+    document = asdict(line)
+    document.pop("unit")
+    return document

@@ -155,7 +155,7 @@ def _dict(model: Model, file: Path) -> dict[str, Any]:
 
 
 def _lines(model: Model) -> list[str]:
-    metadata, again = model.metadata, model.repetition
+    metadata, again, unit = model.metadata, model.repetition, model.metadata.unit
     lines = [f"model: {metadata.described()}"]
     if metadata.members is not None:
         n_parameters = sum(shape.n_parameters for shape in metadata.architectures)
@@ -165,6 +165,9 @@ def _lines(model: Model) -> list[str]:
         lines = [f"{lines[0]} ({metadata.architecture.n_parameters:,} parameters{each})"]
     if again is not None and again.is_exact:
         lines.append(f"trial {metadata.trial} repeated bit for bit")
+    if again is not None and not unit.is_share and len(again.dev_errors) > 1:
+        errors = ", ".join(unit.text(error) for error in again.dev_errors)
+        lines.append(f"dev RMSE over {len(again.dev_errors)} seeds: {errors}")
     if again is not None and again.spread is not None:
         spread = again.spread
         errors = ", ".join(percent(error) for error in again.dev_errors)
@@ -173,8 +176,9 @@ def _lines(model: Model) -> list[str]:
             f"  mean {percent(spread.value)} ({percent(spread.low)} to {percent(spread.high)}, from examples and seeds)"
         )
     for name, error in metadata.errors.items():
-        shown = f"{percent(error.value)} ({percent(error.low)} to {percent(error.high)}, {error.n:,} rows)"
-        lines.append(f"{ERROR_NAMES.get(name, name)} {metadata.counted_by.label} {shown}: of {error.of}")
+        shown = f"{unit.text(error.value)} ({unit.text(error.low)} to {unit.text(error.high)}, {error.n:,} rows)"
+        of_metric = metadata.counted_by.label if unit.is_share else unit.name
+        lines.append(f"{ERROR_NAMES.get(name, name)} {of_metric} {shown}: of {error.of}")
     return lines
 
 

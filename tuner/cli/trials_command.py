@@ -11,7 +11,8 @@ import typer
 
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
 from tuner.cli.printing import FileOutput, fitting_columns, print_json, print_lines, terminal_width
-from tuner.formatting import count, headline, percent, points, value
+from tuner.formatting import count, headline, value
+from tuner.units import Unit
 
 if TYPE_CHECKING:
     from tuner.workspace import TrialList
@@ -67,11 +68,12 @@ def _print_table(listed: TrialList, columns: Sequence[str], rows: Iterator[Seque
 
     order = [*FIRST, *listed.definition.searched_space.searched]
     names = [name for name in order if name in columns] + [name for name in columns if name not in order]
+    unit = listed.stored.facts.unit
     places, metric = [columns.index(name) for name in names], listed.definition.search.metric
 
     def some() -> list[list[str]]:
         return [
-            [_cell(name, row[place], metric) for name, place in zip(names, places, strict=True)]
+            [_cell(name, row[place], metric, unit) for name, place in zip(names, places, strict=True)]
             for row in islice(rows, AT_ONCE)
         ]
 
@@ -92,16 +94,16 @@ def _print_table(listed: TrialList, columns: Sequence[str], rows: Iterator[Seque
     ]
 
 
-def _cell(name: str, of: Any, metric: str) -> str:
-    """A cell as people read it: errors in percent, gaps in pp."""
+def _cell(name: str, of: Any, metric: str, unit: Unit) -> str:
+    """A cell as people read it: errors and gaps in their unit."""
     if of is None:
         return "–"
     if name == "value":
         from tuner.study import metric_text
 
-        return metric_text(metric, of)
+        return metric_text(metric, of, unit)
     if name in ("dev_error", "train_error"):
-        return percent(of)
+        return unit.text(of)
     if name in ("avoidable_bias", "variance"):
-        return f"{points(of)} pp"
+        return f"{unit.gap(of)}{unit.of_gaps}"
     return value(of)

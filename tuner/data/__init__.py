@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.data.augmentation import AUGMENTATIONS, make_augment
 from tuner.data.cache import cache_folder
-from tuner.data.dataset import Dataset, Part, Table, describe, read_differently
+from tuner.data.dataset import Dataset, Part, Table, chosen_task, describe, read_differently
 from tuner.data.dates import CYCLES as DATE_CYCLES
 from tuner.data.dates import DAY
 from tuner.data.encoders import ENCODERS, MISSING, ColumnSettings, Feature, FittedColumn, Reads
@@ -71,6 +71,7 @@ __all__ = [
     "as_table",
     "cache_folder",
     "check_data_quality",
+    "chosen_task",
     "class_indices",
     "dataset_from",
     "dataset_from_arrays",

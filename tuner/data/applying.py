@@ -22,7 +22,7 @@ from tuner.data.sources.delimited import looks_numeric
 from tuner.data.sources.opening import readable
 from tuner.data.sources.raw import Raw, Wanted, by_row, with_text_names
 from tuner.data.tables import text_of
-from tuner.data.targets import labeled_rows, match_labels, read_labels
+from tuner.data.targets import find_numbers, labeled_rows, match_labels, read_labels
 from tuner.data.weights import read_weights, weight_column, weighted_rows
 from tuner.errors import ArgumentError, DataError
 from tuner.formatting import quoted
@@ -70,10 +70,10 @@ def names_of(labels: Iterable[Any]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class LabeledRows:
-    """Raw rows, their class indices y (n,) and weights (n,); None: all alike."""
+    """Raw rows, their class indices or numbers y (n,) and weights (n,); None: all alike."""
 
     frame: pd.DataFrame
-    y: Ints
+    y: NDArray[Any]
     weights: Doubles | None
 
     @classmethod
@@ -87,7 +87,7 @@ class LabeledRows:
 def read_labeled(
     path: Path, encoding: Encoding, settings: DataSettings, class_names: tuple[str, ...]
 ) -> Iterator[LabeledRows]:
-    """Yield the rows of a labeled file, piece by piece, without those of weight 0.
+    """Yield the rows of a labeled file, piece by piece, without those of weight 0; without classes it has numbers.
 
     Raises DataError without a target, or without the column of weights.
     """
@@ -103,7 +103,7 @@ def read_labeled(
         weights = weight_column(raw, settings)
         yield LabeledRows(
             raw.frame,
-            match_labels(raw, name, labels, class_names)[0],
+            match_labels(raw, name, labels, class_names)[0] if class_names else find_numbers(raw, name, labels),
             None if weights is None else read_weights(raw, weights),
         )
 

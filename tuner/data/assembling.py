@@ -28,11 +28,22 @@ from tuner.data.tables import (
     typed_table,
     with_columns,
 )
-from tuner.data.targets import alike_classes, find_classes, match_labels, read_labels, target_name
+from tuner.data.targets import (
+    alike_classes,
+    find_classes,
+    find_numbers,
+    is_regression,
+    match_labels,
+    read_labels,
+    strata_of,
+    target_name,
+    unit_of,
+)
 from tuner.data.weights import read_weights
 from tuner.errors import DataError
 from tuner.formatting import count, quoted
 from tuner.metrics import effective_rows
+from tuner.units import SHARE, Unit
 
 Ints = NDArray[np.int64]
 
@@ -52,13 +63,14 @@ class Selection:
 class Assembly:
     """The data before encoding.
 
-    tables, y, weights: by table; y are class indices, and without weights there are none.  train, dev: one selection
-    per network.
+    tables, y, weights: by table; y are class indices or numbers, and without weights there are none.  train, dev: one
+    selection per network.  unit: that of the target; of numbers it is fitted on the training rows, of all folds
+    together.
     """
 
     settings: DataSettings
     tables: dict[str, TypedTable]
-    y: dict[str, Ints]
+    y: dict[str, NDArray[Any]]
     weights: dict[str, Doubles]
     class_names: tuple[str, ...]
     target: str
@@ -74,6 +86,7 @@ class Assembly:
     path: Path | None
     split_text: str
     notices: tuple[str, ...] = field(default=())
+    unit: Unit = SHARE
 
     @property
     def outside_test(self) -> tuple[Selection, ...]:
@@ -105,8 +118,8 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     source = raws["source"]
     refuse_repeated_names(source)
     target = target_name(source, settings)
-    class_names, every_y, notices = _classes(raws, target, settings)
-    y = every_y["source"]
+    class_names, every_y, notices = _targets(raws, target, settings)
+    y = every_y["source"] if class_names else strata_of(every_y["source"])
     special = _special_columns(source, settings)
     weights = _weights(raws, special.get("weight"))
     groups = _groups(raws, special.get("group"))
@@ -119,8 +132,12 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     dev = tuple(Selection("source", rows) for rows in split.dev) or (_all_rows("dev", every_y),)
     seen = split.train[0] if len(train) == 1 else np.sort(np.concatenate(split.dev))
     columns = decide_kinds(tables["source"], seen, settings)
-    notices += alike_classes(class_names)
-    notices += missing_classes(class_names, [y[rows] for rows in split.train])
+    unit = SHARE
+    if class_names:
+        notices += alike_classes(class_names)
+        notices += missing_classes(class_names, [y[rows] for rows in split.train])
+    else:
+        unit = unit_of(f"{source.where}, column {quoted(target)}", every_y["source"][seen])
     if weights:
         notices.append(_weights_note(special["weight"], [weights[each.table][each.rows] for each in dev]))
     if settings.folds and settings.split.dev is not None:
@@ -146,19 +163,26 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
         image=image,
         fingerprint=fingerprint,
         path=path,
-        split_text=describe_split(settings, special),
+        split_text=describe_split(settings, special, "class" if class_names else "tenths of the target"),
         notices=(*notices, *(notice for table in typed.values() for notice in table.notices)),
+        unit=unit,
     )
 
 
-def _classes(
+def _targets(
     raws: dict[str, Raw], target: str, settings: DataSettings
-) -> tuple[tuple[str, ...], dict[str, Ints], list[str]]:
-    """The training file's classes, each file's rows as their indices (n,), and what is to be noted of the files."""
+) -> tuple[tuple[str, ...], dict[str, NDArray[Any]], list[str]]:
+    """The training file's classes, each file's rows as their indices (n,), and what is to be noted of the files.
+
+    Without classes the target is a number, and the rows are their numbers.
+    """
     notices = [notice for raw in raws.values() for notice in raw.notices]
     labels = {key: read_labels(raw, _target_in(raw, target), settings) for key, raw in raws.items()}
+    if is_regression(raws["source"], target, labels["source"], settings):
+        numbers = {key: find_numbers(raw, _target_in(raw, target), labels[key]) for key, raw in raws.items()}
+        return (), numbers, notices
     class_names, y = find_classes(raws["source"], target, labels["source"], settings)
-    every_y = {"source": y}
+    every_y: dict[str, NDArray[Any]] = {"source": y}
     for key in labels.keys() - {"source"}:
         every_y[key], label_notices = match_labels(raws[key], target, labels[key], class_names)
         notices += label_notices
@@ -179,7 +203,7 @@ def missing_classes(class_names: tuple[str, ...], training: list[Ints]) -> list[
     return list(dict.fromkeys(notices))
 
 
-def _all_rows(key: str, y: dict[str, Ints]) -> Selection:
+def _all_rows(key: str, y: dict[str, NDArray[Any]]) -> Selection:
     return Selection(key, np.arange(len(y[key])))
 
 
@@ -302,7 +326,7 @@ def _image(settings: DataSettings, raw: Raw, table: RawTable, columns: dict[str,
     return image
 
 
-def describe_split(settings: DataSettings, special: dict[str, str]) -> str:
+def describe_split(settings: DataSettings, special: dict[str, str], strata: str = "class") -> str:
     """Describe in a few words how the rows were split."""
     if "split_column" in special:
         how = f"by column {quoted(special['split_column'])}"
@@ -311,7 +335,7 @@ def describe_split(settings: DataSettings, special: dict[str, str]) -> str:
     elif "group" in special:
         how = f"drawn by groups of {quoted(special['group'])}, seed {settings.seed}"
     else:
-        how = f"drawn at random, stratified by class, seed {settings.seed}"
+        how = f"drawn at random, stratified by {strata}, seed {settings.seed}"
     own = [key for key in ("dev", "test") if getattr(settings, key) is not None]
     files = f"; {' and '.join(own)} from separate files" if own else ""
     folds = f"; {settings.folds} folds, every row outside the test set is a dev row once" if settings.folds else ""

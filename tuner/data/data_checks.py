@@ -46,6 +46,7 @@ Z = 1.959963984540054  # the normal distribution's 97.5% point
 LEAK_ROWS = 20_000
 LEAK_LEAST_ROWS = 50
 LEAK = 0.05  # of the majority class's error: a column with a lower error predicts almost perfectly
+TELLING = 0.98  # of the variance of a number to predict: a column that explains more tells it almost exactly
 UNBALANCED = 0.9
 RATIO = 10
 MOST_NAMED = 5  # columns in a sentence
@@ -73,26 +74,33 @@ def check_data_quality(dataset: Dataset) -> tuple[Finding, ...]:
 def findings(assembly: Assembly) -> Iterator[Finding]:
     """Yield every finding, the most serious kinds first."""
     yield from same_rows(assembly)
-    yield from dependent_rows(assembly)
-    yield from leaking_columns(assembly)
+    if assembly.class_names:
+        yield from dependent_rows(assembly)
+        yield from leaking_columns(assembly)
+    else:
+        yield from telling_columns(assembly)
     for comparison in comparisons(assembly):
         every = compare(comparison)
         yield from measured_mismatch(every) if comparison.is_declared else every
-    yield from rare_classes(assembly)
-    yield from unbalanced_classes(assembly)
+    if assembly.class_names:
+        yield from rare_classes(assembly)
+        yield from unbalanced_classes(assembly)
 
 
 # --- the same row in two splits ---------------------------------------------------------------------------------------
 
 
-def row_hashes(tables: dict[str, TypedTable], y: dict[str, Ints]) -> dict[str, NDArray[np.uint64]]:
+def row_hashes(tables: dict[str, TypedTable], y: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.uint64]]:
     """Return a 64-bit hash per row of each table, by used columns and class; rows have equal hashes if they are equal.
 
     Most rows differ from all others in a few columns: only rows whose hash others have, too, are compared further.
     """
     import pandas as pd
 
-    hashes = {key: _mixed(y[key].astype(np.uint64), "the class") for key in tables}
+    hashes = {
+        key: _mixed(_bits(y[key]) if y[key].dtype.kind == "f" else y[key].astype(np.uint64), "the class")
+        for key in tables
+    }
     alike = {key: np.arange(len(y[key])) for key in tables}
     measured = {key: table.measured() for key, table in tables.items()}
     source = tables["source"]
@@ -135,29 +143,36 @@ def _mixed(bits: NDArray[np.uint64], name: str) -> NDArray[np.uint64]:
 
 def same_rows(assembly: Assembly) -> Iterator[Finding]:
     """Report rows of one set that are also in another one: their error says nothing about new rows."""
-    hashes = row_hashes(assembly.tables, assembly.y)
+    hashes, is_numeric = row_hashes(assembly.tables, assembly.y), not assembly.class_names
     parts = {name: hashes[part.table][part.rows] for name, part in assembly.parts.items()}
     if len(assembly.train) > 1:
-        yield from _same_rows_in_folds([hashes["source"][dev.rows] for dev in assembly.dev])
+        yield from _same_rows_in_folds([hashes["source"][dev.rows] for dev in assembly.dev], is_numeric=is_numeric)
         parts.pop("train")
     for left, right in combinations(parts, 2):
         shared, text = int(np.isin(parts[right], parts[left]).sum()), f"are also in {left}"
-        yield from _same_rows(shared, len(parts[right]), f"{right} rows", text, (left, right))
+        yield from _same_rows(shared, len(parts[right]), f"{right} rows", text, (left, right), is_numeric=is_numeric)
 
 
-def _same_rows_in_folds(folds: list[NDArray[np.uint64]]) -> Iterator[Finding]:
+def _same_rows_in_folds(folds: list[NDArray[np.uint64]], *, is_numeric: bool) -> Iterator[Finding]:
     import pandas as pd
 
     fold = pd.Series(np.repeat(np.arange(len(folds)), [len(each) for each in folds]))
     shared = int((fold.groupby(np.concatenate(folds)).transform("nunique") > 1).sum())
-    yield from _same_rows(shared, len(fold), "rows", "are also in another fold", ("train", "dev"))
+    yield from _same_rows(
+        shared, len(fold), "rows", "are also in another fold", ("train", "dev"), is_numeric=is_numeric
+    )
 
 
-def _same_rows(shared: int, n: int, rows: str, where: str, parts: tuple[str, str]) -> Iterator[Finding]:
+def _same_rows(
+    shared: int, n: int, rows: str, where: str, parts: tuple[str, str], *, is_numeric: bool
+) -> Iterator[Finding]:
     if shared:
         share = shared / n
         text = f"{shared:,} of {n:,} {rows} ({percent(share)}) {where}, identical in every column"
-        text += f": they can change the {parts[1]} error by at most {points(share)} pp"
+        if is_numeric:
+            text += f": they make the {parts[1]} error too low"
+        else:
+            text += f": they can change the {parts[1]} error by at most {points(share)} pp"
         severity = "warning" if share >= 0.01 else "note"
         yield Finding("same_rows", severity, text, parts, evidence={"rows": shared, "share": share})
 
@@ -282,7 +297,8 @@ def compare(whole: SetComparison) -> Iterator[Finding]:
     rng = generator(whole.assembly.settings.seed, SAMPLE_STREAM)
     a, b = (Selection(part.table, sampled(rng, part.rows, MOST_ROWS)) for part in (whole.a, whole.b))
     samples = replace(whole, a=a, b=b)
-    yield from _compare_classes(samples)
+    if whole.assembly.class_names:
+        yield from _compare_classes(samples)
     yield from _compare_columns(samples)
     yield from _compare_by_classifier(samples)
 
@@ -474,6 +490,35 @@ def leaking_columns(assembly: Assembly) -> Iterator[Finding]:
                 '"drop" in [data.columns]'
             )
             yield Finding("leakage", "warning", text, ("train",), (name,), {"error": error, "majority_error": chance})
+
+
+def telling_columns(assembly: Assembly) -> Iterator[Finding]:
+    """Report each column that alone tells the number to predict almost exactly, on rows it was not fitted on."""
+    seen = assembly.seen
+    rng = generator(assembly.settings.seed, SAMPLE_STREAM + 2)
+    rows = rng.permutation(sampled(rng, seen.rows, LEAK_ROWS))
+    if len(rows) < LEAK_LEAST_ROWS:
+        return
+    y, table = assembly.y[seen.table][rows], assembly.tables[seen.table]
+    for name, codes, _ in _coded_columns(table, rows, set(table.measured())):
+        explained = 1 - one_column_variance(codes, y)
+        if explained >= TELLING:
+            text = (
+                f"column {quoted(name)} alone explains {percent(explained)} of the target's variance. Is it known at "
+                'prediction time? If not, set its kind to "drop" in [data.columns]'
+            )
+            yield Finding("leakage", "warning", text, ("train",), (name,), {"explained": explained})
+
+
+def one_column_variance(codes: Ints, y: Doubles) -> float:
+    """Return the share of the variance of y (n,) that each code's mean leaves: of one half, scored on the other."""
+    total = 0.0
+    for first in (0, 1):
+        fit, score = slice(first, None, 2), slice(1 - first, None, 2)
+        counts, sums = (np.bincount(codes[fit], weights, minlength=int(codes.max()) + 1) for weights in (None, y[fit]))
+        mean = np.where(counts > 0, sums / np.maximum(counts, 1), y[fit].mean())
+        total += float(np.square(y[score] - mean[codes[score]]).sum())
+    return total / (len(y) * float(y.var()) or 1.0)
 
 
 def _promising(table: TypedTable, rows: Ints, y: Ints, majority: int) -> set[str]:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator
 
 from tuner.data.reading import RowReader
+from tuner.data.sources.delimited import looks_numeric
 from tuner.formatting import quoted
 from tuner.inputs import Inputs
 from tuner.metrics import ERROR, Metric
+from tuner.units import SHARE, Unit
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -22,14 +24,14 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Examples: inputs, y (n,) class indices, rows (n,) row numbers in the file, from 0.
+    """Examples: inputs, y (n,) class indices or standardized numbers, rows (n,) row numbers in the file, from 0.
 
     weights: (n,) > 0, what each row counts for; None: all alike.
     counted_by: the metric whose class weights every error has, beside them.
     """
 
     inputs: Inputs
-    y: Ints
+    y: NDArray[Any]
     rows: Ints
     weights: Doubles | None = None
     counted_by: Metric = ERROR
@@ -87,6 +89,7 @@ class DatasetFacts:
 
     sizes: rows in train, dev, train_dev, test; with folds train = dev = all rows outside the test set.
     class_counts: (n_classes,) rows of each class outside the test set.
+    unit: that of the errors; of numbers to predict, for which there are no classes, with their mean and scale.
     fingerprint: SHA-256 over the contents of the data files; settings are not part of it.
     encodings: one encoding as plain JSON per part.
     """
@@ -103,6 +106,7 @@ class DatasetFacts:
     split_text: str
     image: tuple[int, ...] | None = None
     notices: tuple[str, ...] = ()
+    unit: Unit = SHARE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +141,8 @@ class Dataset(DatasetFacts):
 
     @property
     def n_classes(self) -> int:
-        """Number of classes."""
-        return len(self.class_names)
+        """Number of classes; 1 if there are numbers to predict."""
+        return len(self.class_names) or 1
 
     @property
     def n_features(self) -> int:
@@ -161,8 +165,8 @@ class Dataset(DatasetFacts):
         return np.concatenate([part.dev.rows for part in self.parts])
 
     @property
-    def dev_y(self) -> Ints:
-        """Class indices of the dev rows, in the order of ``dev_rows``."""
+    def dev_y(self) -> NDArray[Any]:
+        """Class indices or standardized numbers of the dev rows, in the order of ``dev_rows``."""
         return np.concatenate([part.dev.y for part in self.parts])
 
     @property
@@ -178,6 +182,17 @@ class Dataset(DatasetFacts):
     def dev_strata(self) -> Ints | None:
         """The classes of the dev rows, in their order, if each one's share of an error is fixed."""
         return self.counted_by.strata(self.dev_y)
+
+
+def chosen_task(dataset: Dataset) -> list[str]:
+    """Say whether a target of numbers is predicted as a number or as classes, and how to choose the other."""
+    target = quoted(dataset.target)
+    if not dataset.unit.is_share:
+        return [f"{target} is predicted as a number (regression); --task classification predicts it as classes"]
+    if dataset.n_classes > 2 and all(map(looks_numeric, dataset.class_names)):
+        classes = f"{dataset.n_classes:,} classes (classification)"
+        return [f"{target} is predicted as {classes}; --task regression predicts it as a number"]
+    return []
 
 
 READING = ("kind", "date_format", "words", "notation")
@@ -212,6 +227,8 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "source": None if dataset.path is None else str(dataset.path),
         "fingerprint": dataset.fingerprint,
         "target": dataset.target,
+        "task": "classification" if dataset.unit.is_share else "regression",
+        "numbers": None if dataset.unit.is_share else {"mean": dataset.unit.mean, "deviation": dataset.unit.scale},
         "classes": [
             {"name": name, "rows": int(count)}
             for name, count in zip(dataset.class_names, dataset.class_counts, strict=True)

@@ -39,9 +39,7 @@ def code_digest() -> str:
 
 def cache_key(settings: DataSettings, fingerprint: str, path: Path | None) -> str:
     """Return the name of a cache entry: a hash of the data's contents, settings and path, of the code and the user."""
-    text = json.dumps(
-        [os.geteuid(), code_digest(), settings.model_dump(mode="json"), fingerprint, str(path)], sort_keys=True
-    )
+    text = json.dumps([os.geteuid(), code_digest(), settings.described(), fingerprint, str(path)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
@@ -51,7 +49,8 @@ def cache_key(settings: DataSettings, fingerprint: str, path: Path | None) -> st
 def encode_selection(assembly: Assembly, encoding: Encoding, name: str, selection: Selection, zeros: Zeros) -> Table:
     """Encode a selection's rows into arrays that ``zeros`` provides."""
     inputs = encode(encoding, assembly.tables[selection.table], selection.rows, partial(_named, zeros, name))
-    y = _filled(zeros, f"{name}.y", assembly.y[selection.table][selection.rows])
+    y = assembly.y[selection.table][selection.rows]
+    y = _filled(zeros, f"{name}.y", y if assembly.class_names else assembly.unit.standardized(y))
     rows = _filled(zeros, f"{name}.rows", selection.rows)
     weights = assembly.weights.get(selection.table)
     of_rows = None if weights is None else _filled(zeros, f"{name}.weights", weights[selection.rows])
@@ -105,8 +104,9 @@ def prepare(assembly: Assembly, encodings: list[Encoding], reader: RowReader, ke
 def facts_of(assembly: Assembly, encodings: list[Encoding]) -> DatasetFacts:
     """Return the facts of a dataset."""
     parts = assembly.parts
+    n_classes = len(assembly.class_names)
     counts = sum(
-        np.bincount(assembly.y[each.table][each.rows], minlength=len(assembly.class_names))
+        np.bincount(assembly.y[each.table][each.rows], minlength=n_classes) if n_classes else np.zeros(0, np.int64)
         for each in assembly.outside_test
     )
     return DatasetFacts(
@@ -114,6 +114,7 @@ def facts_of(assembly: Assembly, encodings: list[Encoding]) -> DatasetFacts:
         feature_names=encodings[0].feature_names,
         sizes={name: len(parts.get(name, ())) for name in ("train", "dev", "train_dev", "test")},
         class_counts=np.asarray(counts),
+        unit=assembly.unit,
         fingerprint=assembly.fingerprint,
         path=assembly.path,
         target=assembly.target,

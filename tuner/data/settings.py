@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from tuner.data.encoders import ColumnSettings, Kind
 from tuner.data.missing import MISSING
@@ -15,6 +15,8 @@ from tuner.data.number_forms import NumericForm
 
 # The size of a set: a fraction of the rows if below 1, else a number of rows; 0 for none.
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+Task = Literal["classification", "regression"]
 
 MissingCells = Annotated[tuple[str, ...], Field(max_length=1000)]
 
@@ -130,6 +132,21 @@ class DataSettings(BaseModel):
                 "split.train_dev needs dev to be a file: dev rows drawn from source are like the training rows"
             )
         return self
+
+    _task: Task | None = PrivateAttr(default=None)
+
+    @property
+    def task(self) -> Task | None:
+        """[network] task: whether the target has classes or numbers; None: the target's cells decide."""
+        return self._task
+
+    def set_task(self, task: Task | None) -> None:
+        """Note [network] task, when the definition is made."""
+        self._task = task
+
+    def described(self) -> dict[str, Any]:
+        """Return everything that decides how rows are read and split, as JSON."""
+        return {**self.model_dump(mode="json"), **({} if self.task is None else {"task": self.task})}
 
     def column(self, name: str) -> ColumnSettings:
         """Return the overrides of a column; all None if the definition has none."""

@@ -1,16 +1,18 @@
-"""Random subsets of a table, each class in its share."""
+"""Random subsets of a table, each class, or each tenth of the numbers, in its share."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from tuner.data.dataset import Table
+from tuner.data.targets import strata_of
 
 
 def random_subset(table: Table, n: int, rng: np.random.Generator) -> Table:
-    """``n`` random rows of a table, each class in its share."""
-    take = class_shares(np.bincount(table.y), n)
-    drawn = [rng.permutation(np.flatnonzero(table.y == label))[:count] for label, count in enumerate(take)]
+    """``n`` random rows of a table, each class, or each tenth of the numbers, in its share."""
+    y = table.y if table.y.dtype.kind == "i" else strata_of(table.y)
+    take = class_shares(np.bincount(y), n)
+    drawn = [rng.permutation(np.flatnonzero(y == label))[:count] for label, count in enumerate(take)]
     rows = np.sort(np.concatenate(drawn))
     return table.chosen(rows)
 

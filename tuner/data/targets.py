@@ -1,29 +1,32 @@
-"""The target column: its classes, and checks that it has classes."""
+"""The target column: its classes or its numbers, and which of the two it has."""
 
 from __future__ import annotations
 
 import json
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.encoders import Reads, TextColumn
+from tuner.data.encoders import Doubles, Reads, TextColumn
 from tuner.data.missing import MISSING_LABELS, missing_labels
+from tuner.data.notation import detect_notation
 from tuner.data.settings import DataSettings
 from tuner.data.sources.delimited import looks_numeric, target_among
 from tuner.data.sources.raw import Raw
-from tuner.data.tables import nearest, no_column, text_column, text_of
+from tuner.data.tables import LARGEST, level_numbers, nearest, no_column, text_column, text_of
 from tuner.errors import DataError
 from tuner.formatting import count, join, quoted, shorten, some_of
+from tuner.units import Unit
 
 Ints = NDArray[np.int64]
 
 MANY = 20  # distinct numbers up to which a numeric target is always taken as classes
-MOST_INTEGERS = 100  # distinct integers up to which a target with enough rows per class is taken as classes
-ROWS_PER_CLASS = 10
+MOST_INTEGERS = 50  # the same, if all are integers
+BINS = 10  # of the numbers to predict: rows are drawn from each in its share
+AS_NUMBERS = '--task regression (task = "regression" in [network]) predicts it as a number'
+AS_CLASSES = '--task classification (task = "classification" in [network]) predicts it as classes'
 LONGEST_CLASS = 1000  # characters of its name
 LEAVE_OUT = "--drop-unlabeled (drop_unlabeled = true in [data]) leaves out such rows"
 MOST_NAMES = 40  # columns listed in a message; the target is often the last one
@@ -59,8 +62,9 @@ def read_labels(raw: Raw, name: str, settings: DataSettings) -> TextColumn:
         is_usual = spelled in MISSING_LABELS and spelled != ""
         what = f"{quoted(spelled)}, which counts as missing{more}" if spelled else f"missing{more}"
         keep = f" If it is a class, set keep = {json.dumps([spelled])} in [data] (--keep)." if is_usual else ""
+        wanted = "a number" if settings.task == "regression" else "a class"
         raise DataError(
-            f"{raw.at(int(absent[0]), name)}: the target is {what}; expected a class in every row.{keep} {LEAVE_OUT}"
+            f"{raw.at(int(absent[0]), name)}: the target is {what}; expected {wanted} in every row.{keep} {LEAVE_OUT}"
         )
     return labels
 
@@ -80,17 +84,68 @@ def labeled_rows(raw: Raw, settings: DataSettings, name: str | None, *, alone: b
     labels = _label_cells(raw, name, settings)
     has_class = labels.codes >= 0
     counts = np.bincount(labels.codes[has_class], minlength=len(labels.levels))
+    alone = alone and not is_regression(raw, name, labels, settings)
     single = [level for level, n in zip(labels.levels, counts, strict=True) if n == 1] if alone else []
     keep = has_class & ~np.append(counts == 1, False)[labels.codes] if single else has_class
     if keep.all():
         return raw
     if not keep.any():
         raise DataError(f"{raw.where}, column {quoted(name)}: no row has a class")
-    notices = [f"left out {count(int((~has_class).sum()), 'row')} without a class"] if not has_class.all() else []
+    what = "class" if len(single) or not is_regression(raw, name, labels, settings) else "number"
+    notices = [f"left out {count(int((~has_class).sum()), 'row')} without a {what}"] if not has_class.all() else []
     if single:
         of = f"classes with one example ({some_of(list(map(quoted, single)), 5)})"
         notices.append(f"left out {count(len(single), 'row')} of {of}")
     return raw.only(np.flatnonzero(keep), (*raw.notices, *(f"{raw.where}: {notice}" for notice in notices)))
+
+
+def is_regression(raw: Raw, name: str, labels: TextColumn, settings: DataSettings) -> bool:
+    """Return whether a target has numbers to predict: as the definition says, or by its different cells.
+
+    It has if all of them are numbers, and more than 20, not all integers, or more than 50.
+    """
+    if settings.task is not None:
+        return settings.task == "regression"
+    if settings.column(name).reads is Reads.TEXT:
+        return False
+    numbers = np.unique(_numbers_of(raw, labels.levels))
+    whole = bool(np.all(numbers == np.round(numbers)))
+    return not np.isnan(numbers).any() and len(numbers) > (MOST_INTEGERS if whole else MANY)
+
+
+def _numbers_of(raw: Raw, levels: tuple[str, ...]) -> Doubles:
+    """Return the number of each of a target's different cells; NaN if it has none."""
+    numbers = level_numbers(levels, raw.decimal)
+    if np.isnan(numbers).any() and (notation := detect_notation(levels, raw.decimal)):
+        written = notation.numbers(levels)
+        return written if np.isnan(written).sum() < np.isnan(numbers).sum() else numbers
+    return numbers
+
+
+def find_numbers(raw: Raw, name: str, labels: TextColumn) -> Doubles:
+    """Return each row's number to predict, (n,).  Raises DataError for a cell that is none."""
+    numbers = _numbers_of(raw, labels.levels)
+    bad = np.flatnonzero(~(np.abs(numbers) <= LARGEST))
+    if len(bad):
+        row = int(np.flatnonzero(labels.codes == bad[0])[0])
+        cell = quoted(labels.levels[int(bad[0])])
+        wanted = "a number in every row"
+        raise DataError(f"{raw.at(row, name)}: the target is {cell}; expected {wanted}, or {AS_CLASSES}")
+    return np.asarray(numbers[labels.codes])
+
+
+def unit_of(where: str, numbers: Doubles) -> Unit:
+    """Return the unit of numbers to predict from those of the training rows, (n,)."""
+    scale = float(numbers.std())
+    if not scale > 0:
+        raise DataError(f"{where}: all training rows have the number {numbers[0]:g}; expected different ones")
+    return Unit(scale=scale, mean=float(numbers.mean()))
+
+
+def strata_of(numbers: Doubles) -> Ints:
+    """Return codes of tenths of the numbers (n,), from 0: what a split is stratified by."""
+    ends = np.quantile(numbers, np.linspace(0, 1, BINS + 1)[1:-1])
+    return np.unique(np.searchsorted(ends, numbers, side="right"), return_inverse=True)[1].astype(np.int64)
 
 
 def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings) -> tuple[tuple[str, ...], Ints]:
@@ -101,10 +156,11 @@ def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings
         raise DataError(f"{where}: every row is of class {quoted(labels.levels[0])}; expected at least two classes")
     named = not all(map(looks_numeric, labels.levels))
     numbers = None if named else np.array([float(level) for level in labels.levels])
-    if numbers is not None and settings.column(name).reads is not Reads.TEXT:
-        _refuse_regression(where, numbers, len(labels.codes))
+    other = f", or {AS_NUMBERS}" if numbers is not None and settings.task is None else ""
     if len(labels.levels) == len(labels.codes):
-        raise DataError(f"{where}: as many classes as rows ({len(labels.codes)}); expected several rows per class")
+        raise DataError(
+            f"{where}: as many classes as rows ({len(labels.codes)}); expected several rows per class{other}"
+        )
     longest = max(labels.levels, key=len)
     if len(longest) > LONGEST_CLASS:
         raise DataError(
@@ -117,7 +173,7 @@ def find_classes(raw: Raw, name: str, labels: TextColumn, settings: DataSettings
         others = f", like {count(len(single) - 1, 'other class', 'other classes')}" if len(single) > 1 else ""
         raise DataError(
             f"{raw.at(row, name)}: class {quoted(labels.levels[level])} has only this example{others}; "
-            f"expected at least two examples of each class, one for train and one for dev. {LEAVE_OUT}"
+            f"expected at least two examples of each class, one for train and one for dev{other}. {LEAVE_OUT}"
         )
     if numbers is None:
         return labels.levels, labels.codes
@@ -136,18 +192,6 @@ def alike_classes(class_names: Sequence[str]) -> list[str]:
         for names in alike.values()
         if len(names) > 1
     ]
-
-
-def _refuse_regression(where: str, numbers: NDArray[Any], n: int) -> None:
-    """Refuse a target of measurements: many different numbers, fractions, or too many for the rows."""
-    distinct = len(numbers)
-    whole = bool(np.all(numbers == np.round(numbers)))
-    if distinct <= MANY or (whole and distinct <= MOST_INTEGERS and n >= ROWS_PER_CLASS * distinct):
-        return
-    raise DataError(
-        f"{where}: the target has {distinct:,} different numbers in {n:,} rows, but only classification is supported. "
-        'If these numbers are classes, set the column to "categorical" in [data.columns]'
-    )
 
 
 def match_labels(raw: Raw, name: str, labels: TextColumn, class_names: tuple[str, ...]) -> tuple[Ints, tuple[str, ...]]:

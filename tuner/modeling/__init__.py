@@ -2,7 +2,7 @@
 
 from tuner.modeling.custom_fit import fit_custom_model
 from tuner.modeling.ensembling import USUAL_SIZE, fit_ensemble
-from tuner.modeling.evaluating import Evaluation, evaluate, evaluate_file
+from tuner.modeling.evaluating import Evaluation, NumberEvaluation, evaluate, evaluate_file
 from tuner.modeling.fitting import ALL, TRAIN_DEV, FitRequest, fit_model
 from tuner.modeling.learning_curve import SEEDS, LearningCurveTask, measure_learning_curve
 from tuner.modeling.model import Model
@@ -19,6 +19,7 @@ __all__ = [
     "FitRequest",
     "LearningCurveTask",
     "Model",
+    "NumberEvaluation",
     "check_output",
     "evaluate",
     "evaluate_file",

@@ -51,6 +51,11 @@ def fit_ensemble(record: StudyRecord, dataset: Dataset, settings: TrialSettings,
 
     Twice as many are trained: the others show what choosing the best did to the dev error.
     """
+    if not record.unit.is_share:
+        raise UsageError(
+            f"study {record.name!r}: an ensemble of trials averages probabilities of classes, and this study predicts "
+            f"numbers. The networks of one trial are averaged by: {command_text('train', record.name)}"
+        )
     usable = [trial for trial in record.judged if trial.networks and all(one.best_epoch for one in trial.networks)]
     best = sorted(usable, key=lambda trial: (trial.value, trial.number))
     if len(best) < 2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tuner.analysis import (
     Calibration,
     ClassError,
     ErrorEstimate,
+    Spread,
     calibration,
     class_errors,
     confusion_matrix,
@@ -25,10 +26,12 @@ from tuner.data import Dataset, LabeledRows, read_groups, read_labeled, read_par
 from tuner.errors import DataError, UsageError
 from tuner.metrics import relative
 from tuner.modeling.model import Model, Predictions
+from tuner.units import SHARE, Unit
 
 Ints = NDArray[np.int64]
 
 TRAINING_EXAMPLES = "its training examples"
+TENTHS = 10
 USUALLY_BETTER = "their ensemble is usually somewhat better"
 
 
@@ -82,7 +85,54 @@ class Evaluation:
         }
 
 
-def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Evaluation]:
+@dataclass(frozen=True)
+class Tenth:
+    """The rows of a tenth of the target: the range of their numbers, how many they are, RMSE and mean residual.
+
+    A residual is the predicted number less the true one.
+    """
+
+    low: float
+    high: float
+    n: int
+    error: float
+    residual: float
+
+
+@dataclass(frozen=True)
+class NumberEvaluation:
+    """The errors on one set of a model that predicts numbers, in their unit.  ``note`` relates the set to the model.
+
+    ``error``: RMSE.  ``mean_absolute_error``; ``r2``: the share of the variance that is explained.  ``squares``: the
+    sum of the squared errors in multiples of the target's variance in training.  ``tenths``: by the true number.
+    """
+
+    name: str
+    note: str
+    error: ErrorEstimate
+    mean_absolute_error: float
+    r2: float
+    squares: float
+    tenths: list[Tenth]
+    weighted: bool = False
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """What is recorded of a test-set evaluation."""
+        return {"wrong": self.squares, "n": self.error.n, "n_effective": None}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers."""
+        return {
+            "note": self.note,
+            "error": _plain(self.error),
+            "mean_absolute_error": self.mean_absolute_error,
+            "r2": self.r2,
+            "tenths": [asdict(tenth) for tenth in self.tenths],
+        }
+
+
+def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Evaluation | NumberEvaluation]:
     """Evaluate a model on the sets of its study, on the test set only with ``test``.  Raises DataError."""
     if dataset.fingerprint != model.metadata.fingerprint:
         raise DataError(
@@ -96,7 +146,7 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
     dataset = dataset.counting(model.metadata.counted_by)
     with threadpool_limits(limits=1):
         names = list(_notes(model, dataset)) if model.metadata.rows != "folds" else []
-        evaluations = [] if names else [_out_of_fold(model, dataset)]
+        evaluations: list[Evaluation | NumberEvaluation] = [] if names else [_out_of_fold(model, dataset)]
         names += ["test"] if test else []
         tables = read_parts(dataset, names, model.encodings) if names else []
         for name in names:
@@ -110,7 +160,7 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
                     model.metadata.rows if name in ("outside_test", "all") else name,
                     note,
                     predictions,
-                    encoded[0].y,
+                    _true(model, encoded[0].y),
                     encoded[0].weights,
                     groups,
                 )
@@ -118,7 +168,7 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
     return evaluations
 
 
-def evaluate_file(model: Model, path: Path) -> Evaluation:
+def evaluate_file(model: Model, path: Path) -> Evaluation | NumberEvaluation:
     """Evaluate a model on the rows of a labeled file.  Raises DataError."""
     metadata = model.metadata
     with threadpool_limits(limits=1):
@@ -145,7 +195,7 @@ def _notes(model: Model, dataset: Dataset) -> dict[str, str]:
     return {name: note for name, note in notes.items() if dataset.sizes.get(name)}
 
 
-def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation:
+def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation | NumberEvaluation:
     """Evaluate each row outside the test set with the networks that were not trained on it.
 
     Those of an ensemble of trials answer together, those of several seeds of one trial one by one.
@@ -160,7 +210,7 @@ def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation:
         inputs = table.inputs.rows(np.searchsorted(table.rows, of_fold))
         predictions.append(model.average(places, [inputs]))
     times = len(asked) // n_folds
-    y = np.tile(dataset.dev_y, times)
+    y = np.tile(_true(model, dataset.dev_y), times)
     own = [part.dev.weights for part in dataset.parts if part.dev.weights is not None]
     weights = np.tile(np.concatenate(own), times) if own else None
     groups = None if dataset.dev_groups is None else np.tile(dataset.dev_groups, times)
@@ -175,10 +225,13 @@ def _evaluation(
     name: str,
     note: str,
     predictions: Predictions,
-    y: Ints,
+    y: NDArray[Any],
     weights: NDArray[np.floating] | None,
     groups: NDArray[np.integer] | None,
-) -> Evaluation:
+) -> Evaluation | NumberEvaluation:
+    """``y``: (n,) class indices, or numbers in their own unit."""
+    if not model.metadata.unit.is_share:
+        return _of_numbers(model.metadata.unit, name, note, predictions.classes, y, weights, groups)
     wrong, counted_by = predictions.classes != y, model.metadata.counted_by
     in_errors, strata = counted_by.row_weights(y, weights), counted_by.strata(y)
     losses = wrong if in_errors is None else wrong * in_errors
@@ -196,17 +249,62 @@ def _evaluation(
     )
 
 
+def _true(model: Model, y: NDArray[Any]) -> NDArray[Any]:
+    """The targets of a dataset's rows as :func:`_evaluation` takes them."""
+    unit = model.metadata.unit
+    return y if unit.is_share else np.asarray(unit.restored(y))
+
+
+def _of_numbers(
+    unit: Unit,
+    name: str,
+    note: str,
+    predicted: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weights: NDArray[np.floating] | None,
+    groups: NDArray[np.integer] | None,
+) -> NumberEvaluation:
+    relatives = None if weights is None else relative(weights)
+    residuals = predicted - y
+    squares = np.square(residuals / (unit.scale or 1.0)) * (1.0 if relatives is None else relatives)
+    apart = np.square(y - np.average(y, weights=weights))
+    unexplained = float(np.average(np.square(residuals), weights=weights))
+    variance = float(np.average(apart, weights=weights))
+    ends = np.unique(np.quantile(y, np.linspace(0, 1, TENTHS + 1)[1:-1]))
+    tenths, place = [], np.searchsorted(ends, y, side="right")
+    for tenth in np.unique(place):
+        rows = place == tenth
+        of_rows = None if weights is None else weights[rows]
+        error = math.sqrt(np.average(np.square(residuals[rows]), weights=of_rows))
+        mean = float(np.average(residuals[rows], weights=of_rows))
+        tenths.append(Tenth(float(y[rows].min()), float(y[rows].max()), int(rows.sum()), error, mean))
+    return NumberEvaluation(
+        name=name,
+        note=note,
+        error=estimate_error(squares, groups, relatives, unit=unit),
+        mean_absolute_error=float(np.average(np.abs(residuals), weights=weights)),
+        r2=1 - unexplained / variance if variance else math.nan,
+        squares=float(squares.sum()),
+        tenths=tenths,
+        weighted=weights is not None,
+    )
+
+
 def estimate_error(
     wrong: NDArray[Any],
     groups: NDArray[np.integer] | None,
     weights: NDArray[np.floating] | None = None,
     strata: NDArray[np.integer] | None = None,
+    unit: Unit = SHARE,
 ) -> ErrorEstimate:
     """Estimate the error from which rows are wrong (n,), or how often each is, times their weights, if they have any.
 
     ``groups``: of rows (n,), which are dependent.  ``weights``: (n,) multiples of their mean.  ``strata``: (n,) classes
-    whose shares of the weight are fixed.
+    whose shares of the weight are fixed.  ``unit``: if it is one of numbers, ``wrong`` are standardized squared errors.
     """
+    if not unit.is_share:
+        total = float(wrong.sum(dtype=np.float64))
+        return ErrorEstimate.of_squares(total, len(wrong), unit, Spread.of(wrong, groups, weights))
     effective = independent_examples(wrong, groups, weights, strata, rng=np.random.default_rng(0))
     return ErrorEstimate.measured(float(wrong.sum()), len(wrong), effective)
 

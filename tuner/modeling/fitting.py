@@ -6,13 +6,14 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tuner.analysis import ErrorEstimate, seeds_error
+from tuner.analysis import ErrorEstimate, Spread, seeds_error
 from tuner.commands import command_text
 from tuner.data import Dataset, Encoding, Table, fit_on_all
 from tuner.dev_layout import DevLayout
@@ -21,7 +22,7 @@ from tuner.metrics import effective_rows
 from tuner.modeling.evaluating import USUALLY_BETTER, estimate_error
 from tuner.modeling.metadata import ErrorMetadata, new_metadata
 from tuner.modeling.model import Model, Repetition
-from tuner.nn import Hyperparameters, Stopping, TrainedNetwork, train
+from tuner.nn import Hyperparameters, Stopping, TrainedNetwork, output_for, train
 from tuner.outcomes import StopReason, TrialState
 from tuner.storage import NetworkRecord, StudyRecord, TrialRecord
 from tuner.study import StudyDefinition, parse_definition
@@ -35,8 +36,10 @@ from tuner.trial import (
     rows_of_error,
     trial_seed,
     weighted_examples,
+    wrong_of,
     wrong_rows,
 )
+from tuner.units import SHARE, Unit
 
 TRAIN_DEV, ALL = "train+dev", "all"
 OUT_OF_FOLD = "the networks of the folds, each on rows it did not see"
@@ -142,10 +145,12 @@ class _Fit:
             self.results = [self._run(self.seed, max(seeds, self.settings.seeds))]
         wrong = self._dev_wrong(self.results)
         return Repetition(
-            train_errors=[_train_estimate(group, self.dataset).value for group in self._groups(self.results)],
-            dev_errors=[float(row.mean()) for row in wrong],
+            train_errors=[self._train_estimate(group).value for group in self._groups(self.results)],
+            dev_errors=[float(self.dataset.unit.error(row.mean())) for row in wrong],
             differences=differences(self.trial.networks, self.results[0], self.dataset),
-            spread=seeds_error(wrong, n_effective=self._dev_estimate(wrong).n_effective),
+            spread=seeds_error(wrong, n_effective=self._dev_estimate(wrong).n_effective)
+            if self.dataset.unit.is_share
+            else None,
         )
 
     def _run(self, seed: int, n_networks: int) -> TrialResult:
@@ -195,13 +200,14 @@ class _Fit:
         estimates = {}
         for name, table in tables.items():
             if table is not None and len(table):
-                wrong = model.classify_encoded([table.inputs]).classes != table.y
-                estimates[name] = (table_error(table, wrong, self.dataset.dev_groups if name == "dev" else None), whose)
+                wrong = wrong_of(_as_trained(model, model.classify_encoded([table.inputs]).classes), table.y)
+                groups = self.dataset.dev_groups if name == "dev" else None
+                estimates[name] = (table_error(table, wrong, groups, self.dataset.unit), whose)
         return stored_errors(estimates)
 
     def _errors_of_folds(self, results: Sequence[TrialResult]) -> dict[str, ErrorMetadata]:
         """Measure each network by itself: every row outside the test set trained some network of the ensemble."""
-        train = _train_estimate(results[0].networks, self.dataset)
+        train = self._train_estimate(results[0].networks)
         dev = self._dev_estimate(self._dev_wrong(results))
         return stored_errors(
             {
@@ -209,6 +215,21 @@ class _Fit:
                 "dev": (dev, f"{OUT_OF_FOLD}; {USUALLY_BETTER}"),
             }
         )
+
+    def _train_estimate(self, networks: Sequence[TrainedNetwork]) -> ErrorEstimate:
+        trains = [part.train for part in self.dataset.parts]
+        wrong = [rows_of_error(train, network.train_error) for network, train in zip(networks, trains, strict=True)]
+        return train_estimate(
+            self.dataset, dev_layout(self.dataset, 1), wrong, [len(train) for train in trains], self._spread
+        )
+
+    @cached_property
+    def _spread(self) -> Spread | None:
+        """How much the squared errors of the dev rows differ, as those of training rows may; None of classes."""
+        if self.dataset.unit.is_share:
+            return None
+        losses = self.record.dev_layout(self.trial).row_losses([one.dev_losses for one in self.trial.networks])
+        return Spread.of(losses, self.record.dev_groups, self.record.dev_weights)
 
     # One network on all rows outside the test set.
 
@@ -233,7 +254,7 @@ class _Fit:
             hyperparameters=hyperparameters,
             seeds=network_seeds(self.seed, self.request.seeds if self.request.ensemble else self.layout.n_networks),
             stopping=Stopping(max_epochs=epochs, patience=None, max_updates=updates),
-            output=self.settings.output,
+            output=output_for(self.settings.output, is_numeric=not self.dataset.unit.is_share),
             penalty_per=self.settings.penalty_per,
             exact_zeros=self.settings.exact_zeros,
             augment=self.definition.augment(self.trial.params),
@@ -258,16 +279,18 @@ class _Fit:
     def _errors_of_trial(self) -> dict[str, ErrorMetadata]:
         """Take the recorded errors: a network trained on the dev rows has no dev error of its own."""
         networks, layout, whose = self.trial.networks, self.record.dev_layout(self.trial), self._trial_and_networks()
-        if self.record.metric.counts_wrong:
+        if self.record.metric.counts_wrong or not self.dataset.unit.is_share:
             wrong = np.mean(layout.sets([network.dev_losses for network in networks]), axis=0)
-            dev = estimate_error(wrong, self.record.dev_groups, self.record.dev_weights, self.record.dev_strata)
+            record = self.record
+            dev = estimate_error(wrong, record.dev_groups, record.dev_weights, record.dev_strata, record.unit)
         else:  # which rows are wrong is not stored, so nothing shows that rows of a group differ
             groups, weights = self.record.dev_groups, self.record.dev_weights
             n_wrong = sum(network.dev_wrong for network in networks) / layout.networks_per_row
             sizes = [math.inf if groups is None else len(np.unique(groups)), alike_rows(weights) or math.inf]
             dev = ErrorEstimate.measured(n_wrong, layout.n_dev, None if math.isinf(min(sizes)) else min(sizes))
         wrong_train = [network.train_wrong for network in networks]
-        train = train_estimate(self.dataset, layout, wrong_train, [network.n_train for network in networks])
+        rows = [network.n_train for network in networks]
+        train = train_estimate(self.dataset, layout, wrong_train, rows, self._spread)
         return stored_errors({"train": (train, whose), "dev": (dev, whose)})
 
     def _corrected_error(self) -> dict[str, ErrorMetadata]:
@@ -291,7 +314,10 @@ class _Fit:
 
     def _own_train_error(self, rows: str, networks: Sequence[TrainedNetwork], whole: Table) -> dict[str, ErrorMetadata]:
         wrong = sum(network.train_error for network in networks) / len(networks) * len(whole)
-        train = ErrorEstimate.measured(wrong, len(whole), alike_rows(whole.error_weights))
+        if self._spread is not None:
+            train = ErrorEstimate.of_squares(wrong, len(whole), self.dataset.unit, self._spread)
+        else:
+            train = ErrorEstimate.measured(wrong, len(whole), alike_rows(whole.error_weights))
         return stored_errors({rows: (train, "this model, on its training examples")})
 
     def _model(
@@ -384,15 +410,26 @@ def stretched(
     )
 
 
-def _train_estimate(networks: Sequence[TrainedNetwork], dataset: Dataset) -> ErrorEstimate:
-    trains = [part.train for part in dataset.parts]
-    wrong = [rows_of_error(train, network.train_error) for network, train in zip(networks, trains, strict=True)]
-    return train_estimate(dataset, dev_layout(dataset, 1), wrong, [len(train) for train in trains])
+def _as_trained(model: Model, predicted: NDArray[Any]) -> NDArray[Any]:
+    """Class indices as they are, numbers standardized."""
+    unit = model.metadata.unit
+    return predicted if unit.is_share else np.asarray(unit.standardized(predicted))
 
 
-def train_estimate(dataset: Dataset, layout: DevLayout, wrong: Sequence[float], sizes: Sequence[int]) -> ErrorEstimate:
-    """The train error of a trial's networks, from the wrong rows of each and its training rows."""
+def train_estimate(
+    dataset: Dataset,
+    layout: DevLayout,
+    wrong: Sequence[float],
+    sizes: Sequence[int],
+    spread: Spread | None = None,
+) -> ErrorEstimate:
+    """The train error of a trial's networks, from the wrong rows of each and its training rows.
+
+    ``spread``: of numbers, how much their squared errors differ.
+    """
     total, n = layout.train_loss(wrong, sizes)
+    if spread is not None:
+        return ErrorEstimate.of_squares(total, n, dataset.unit, spread)
     train = dataset.parts[0].train
     weights = train.error_weights
     share = None if weights is None else effective_rows(weights) / len(train)
@@ -401,13 +438,16 @@ def train_estimate(dataset: Dataset, layout: DevLayout, wrong: Sequence[float], 
 
 def dev_estimate(dataset: Dataset, losses: Any) -> ErrorEstimate:
     """The mean over seeds, from which dev rows are wrong, times their weights, (seeds, n_dev)."""
-    return estimate_error(np.mean(losses, axis=0), dataset.dev_groups, dataset.dev_weights, dataset.dev_strata)
+    mean = np.mean(losses, axis=0)
+    return estimate_error(mean, dataset.dev_groups, dataset.dev_weights, dataset.dev_strata, dataset.unit)
 
 
-def table_error(table: Table, wrong: NDArray[np.bool_], groups: NDArray[np.integer] | None) -> ErrorEstimate:
-    """The error on a table, from which of its rows are wrong (n,)."""
+def table_error(
+    table: Table, wrong: NDArray[Any], groups: NDArray[np.integer] | None, unit: Unit = SHARE
+) -> ErrorEstimate:
+    """The error on a table, from which of its rows are wrong (n,), or from their squared errors."""
     weights = table.error_weights
-    return estimate_error(wrong if weights is None else wrong * weights, groups, weights, table.strata)
+    return estimate_error(wrong if weights is None else wrong * weights, groups, weights, table.strata, unit)
 
 
 def alike_rows(weights: NDArray[np.floating] | None) -> float | None:

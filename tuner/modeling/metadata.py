@@ -6,6 +6,7 @@ import json
 import math
 import platform
 from collections.abc import Iterable
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Annotated, Any, Literal, Self
 
@@ -20,12 +21,13 @@ from tuner.metrics import ERROR, METRICS, Metric
 from tuner.nn import Architecture
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition, parse_definition
+from tuner.units import SHARE, Unit
 
 FORMAT = 1
 VERSIONS = ("tuner-search", "numpy")
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Error = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 ClassName = Annotated[str, Field(max_length=1000)]
 Line = Annotated[str, Field(max_length=5000)]
@@ -41,9 +43,9 @@ class MetadataSection(BaseModel):
 class ErrorMetadata(MetadataSection):
     """A measured error with its 95% interval; ``of`` describes the networks it was measured on."""
 
-    value: Share
-    low: Share
-    high: Share
+    value: Error
+    low: Error
+    high: Error
     n: Count
     of: str
 
@@ -53,6 +55,13 @@ class ErrorMetadata(MetadataSection):
         if not estimate.n or math.isnan(estimate.value):
             return None
         return cls(value=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n, of=of)
+
+
+class NumbersMetadata(MetadataSection):
+    """The numbers that a model predicts: their mean and standard deviation in training."""
+
+    mean: Finite
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Member(MetadataSection):
@@ -72,7 +81,8 @@ class ModelMetadata(MetadataSection):
     ``updates``: of each network.  ``encodings``: E of them; network i reads that of place i modulo E.
     ``architecture``: None for the networks of a custom trainer.  ``members``: the trials of an ensemble of several, the
     best first, which have equally many networks each, one after the other; ``weighs_classes``: whether every error has
-    the class weights of the study's metric.  Only a model's file that needs these two keys has them.
+    the class weights of the study's metric.  ``numbers``: those that it predicts, instead of classes.  Only a model's
+    file that needs these three keys has them.
     """
 
     format: Literal[1]
@@ -91,13 +101,14 @@ class ModelMetadata(MetadataSection):
     updates: Annotated[list[Count], Field(min_length=1, max_length=MOST_NETWORKS)]
     repeated: bool | None
     architecture: Architecture | None
-    class_names: Annotated[list[ClassName], Field(min_length=2)]
+    class_names: list[ClassName]
     encodings: Annotated[list[Encoding], Field(min_length=1)]
     errors: dict[str, ErrorMetadata]
     references: dict[str, Finite | None]
     versions: dict[str, str]
     members: Annotated[list[Member], Field(min_length=1, max_length=MOST_NETWORKS)] | None = None
     weighs_classes: bool = False
+    numbers: NumbersMetadata | None = None
 
     @field_validator("class_names")
     @classmethod
@@ -109,6 +120,7 @@ class ModelMetadata(MetadataSection):
     @model_validator(mode="after")
     def _the_parts_fit(self) -> Self:
         shape, members = self.architecture, self.members or []
+        self._check_target()
         for name, parts in (("encodings", self.encodings), ("members", members)):
             if parts and len(self.updates) % len(parts):
                 raise ValueError(f"{len(parts)} {name} for {len(self.updates)} networks")
@@ -117,12 +129,25 @@ class ModelMetadata(MetadataSection):
         for member in members:
             if member.architecture.ends != shape.ends:
                 raise ValueError(f"member {member.trial} has other inputs or outputs than the model's architecture")
-        if len(self.class_names) != shape.n_classes:
+        if shape.is_numeric != (self.numbers is not None):
+            raise ValueError(
+                f"output {shape.output!r} for a model {'without' if self.numbers is None else 'with'} numbers"
+            )
+        if (len(self.class_names) or 1) != shape.n_classes:
             raise ValueError(f"{len(self.class_names)} class_names for a network of {shape.n_classes} classes")
         for encoding in self.encodings:
             if encoding.n_features != shape.n_features:
                 raise ValueError(f"an encoding of {encoding.n_features} features for {shape.n_features} inputs")
         return self
+
+    def _check_target(self) -> None:
+        if (self.numbers is None) != (len(self.class_names) > 1) or (self.numbers and self.class_names):
+            raise ValueError(f"{len(self.class_names)} class_names; expected 2 or more, or numbers instead")
+        if self.numbers is None and any(error.high > 1 for error in self.errors.values()):
+            raise ValueError("errors: expected a number ≤ 1 for a model of classes")
+        if self.architecture is not None and self.architecture.is_numeric != (self.numbers is not None):
+            what = "classes" if self.numbers is None else "numbers"
+            raise ValueError(f"output {self.architecture.output!r} for a model of {what}")
 
     @property
     def parsed_definition(self) -> StudyDefinition:
@@ -136,8 +161,15 @@ class ModelMetadata(MetadataSection):
 
     @property
     def data_settings(self) -> DataSettings:
-        """The study's [data] settings."""
-        return self.parsed_definition.data
+        """The study's [data] settings, with the task of this model."""
+        settings = self.parsed_definition.data
+        settings.set_task("classification" if self.numbers is None else "regression")
+        return settings
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of the errors, and of predicted numbers."""
+        return SHARE if self.numbers is None else Unit(self.numbers.scale, self.numbers.mean)
 
     @property
     def architectures(self) -> list[Architecture]:
@@ -156,26 +188,26 @@ class ModelMetadata(MetadataSection):
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON; without what few models need it can be read by versions that do not know it."""
-        not_needed = {name for name in ("members", "weighs_classes") if not getattr(self, name)}
+        not_needed = {name for name in ("members", "weighs_classes", "numbers") if not getattr(self, name)}
         return self.model_dump(mode="json", exclude=not_needed)
 
     def described(self) -> str:
         """Describe the model in a few words."""
-        n = len(self.updates)
+        n, averaged = len(self.updates), "probabilities averaged" if self.numbers is None else "predictions averaged"
         if self.members is not None:
             trials = join([str(member.trial) for member in self.members])
-            return f"{n} networks of trials {trials}, probabilities averaged"
+            return f"{n} networks of trials {trials}, {averaged}"
         if self.kind == "trial":
             return f"the network of trial {self.trial}"
         if self.kind == "ensemble" and self.rows == "folds":
             each = "one per fold" if n == self.data_settings.folds else "one per fold and seed"
-            return f"{n} networks of trial {self.trial}, {each}, probabilities averaged"
+            return f"{n} networks of trial {self.trial}, {each}, {averaged}"
         rows = {
             "train+dev": f"fitted on all {self.n_rows:,} rows outside the test set",
             "all": f"fitted on all {self.n_rows:,} rows, those of the test set included",
         }.get(self.rows, "one per seed")
         if self.kind == "ensemble":
-            return f"{n} networks of trial {self.trial}, {rows}, probabilities averaged"
+            return f"{n} networks of trial {self.trial}, {rows}, {averaged}"
         updates = f", for {self.updates[0]:,} updates" if self.updates[0] else ""
         return f"one network with trial {self.trial}'s hyperparameters, {rows}{updates}"
 
@@ -195,6 +227,7 @@ def new_metadata(record: StudyRecord, dataset: Dataset, trial: TrialRecord, **va
         "class_names": list(dataset.class_names),
         "weighs_classes": record.facts.weighs_classes,
         "references": dict(record.facts.references or {}),
+        "numbers": None if dataset.unit.scale is None else NumbersMetadata(**asdict(dataset.unit)),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
     }
     try:

@@ -1,4 +1,4 @@
-"""The model: networks with the way from raw rows to them, used like a classifier of scikit-learn."""
+"""The model: networks with the way from raw rows to them, used like a classifier or regressor of scikit-learn."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ class Predictions:
     """Class indices (n,) and class probabilities (n, n_classes) of n rows.
 
     ``has_probabilities``: False for networks that only predict classes, whose probabilities are their shares of votes.
+    Of a model for numbers: the predicted numbers (n,) in their own unit, and the same as (n, 1).
     """
 
-    classes: Ints
-    probabilities: Floats
+    classes: NDArray[Any]
+    probabilities: NDArray[Any]
     has_probabilities: bool = True
 
     @classmethod
@@ -71,8 +72,10 @@ class Repetition:
 class Model:
     """A trained model: ``predict``, ``predict_proba``, ``score``, ``classes_`` and ``save``.
 
+    A model for numbers has ``predict``, ``score`` and ``save``.
+
     Rows are raw, as in training: a DataFrame with the columns of the data (more are ignored, the target may be absent),
-    or an array with these columns in their order.  The probabilities of several networks are averaged.
+    or an array with these columns in their order.  The probabilities, or numbers, of several networks are averaged.
     ``repetition``, in the process that trained it: the errors of the repeated trial, None where none was repeated.
     """
 
@@ -92,6 +95,7 @@ class Model:
     @cached_property
     def classes_(self) -> NDArray[Any]:
         """The classes in the order of the probabilities' columns: integers, booleans or text, as in training."""
+        self._require_classes("classes_")
         names = self.metadata.class_names
         if all(name.removeprefix("-").isdecimal() and len(name) < DIGITS and str(int(name)) == name for name in names):
             return np.array([int(name) for name in names])
@@ -123,7 +127,11 @@ class Model:
         with np.errstate(over="ignore", invalid="ignore"):
             classes, probabilities = classify_each([self.networks[k] for k in places], inputs, self._block)
         if np.isnan(probabilities).any():
-            raise DataError("the model: a probability is not a number; its weights or a row's numbers are too large")
+            what = "probability" if self.metadata.unit.is_share else "prediction"
+            raise DataError(f"the model: a {what} is not a number; its weights or a row's numbers are too large")
+        if not self.metadata.unit.is_share:
+            numbers = self.metadata.unit.restored(classes.mean(axis=0, dtype=np.float64))
+            return Predictions(numbers, numbers[:, None])
         if len(places) == 1:
             return Predictions(classes[0], probabilities[0])
         mean: Floats = probabilities.mean(axis=0, dtype=probabilities.dtype)
@@ -138,21 +146,38 @@ class Model:
         return Model(self.metadata, [network.theta.astype(np.float64) for network in self.networks], block=BLOCK)
 
     def predict_proba(self, X: Any) -> Floats:
-        """Class probabilities (n, n_classes), columns in the order of ``classes_``.  Raises DataError."""
+        """Class probabilities (n, n_classes), columns in the order of ``classes_``.  Raises DataError.
+
+        Raises AttributeError for a model for numbers.
+        """
+        self._require_classes("predict_proba")
         return self.classify(rows_frame(X, self.encodings[0])).probabilities
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable class of each row, (n,)."""
+        """The most probable class of each row, or the predicted number, (n,)."""
+        if not self.metadata.unit.is_share:
+            return self.classify(rows_frame(X, self.encodings[0])).classes
         labels: NDArray[Any] = self.classes_[self.classify(rows_frame(X, self.encodings[0])).classes]
         return labels
 
     def score(self, X: Any, y: Any) -> float:
-        """Accuracy: the share of rows whose class is predicted; a label that is not a class is wrong."""
+        """Accuracy: the share of rows whose class is predicted; a label that is not a class is wrong.
+
+        Of numbers: R², the share of their variance that is explained.
+        """
+        if not self.metadata.unit.is_share:
+            from sklearn.metrics import r2_score
+
+            return float(r2_score(np.asarray(y, dtype=np.float64), self.predict(X)))
         predicted = self.classify(rows_frame(X, self.encodings[0])).classes
         labels = class_indices(y, self.metadata.class_names)
         if len(labels) != len(predicted):
             raise ArgumentError(f"y: expected {len(predicted)} labels, one per row of X, got {len(labels)}")
         return float(np.mean(labels == predicted))
+
+    def _require_classes(self, name: str) -> None:
+        if not self.metadata.unit.is_share:
+            raise AttributeError(f"{name}: this model predicts numbers, not classes")
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the model to a file, whole or not at all.

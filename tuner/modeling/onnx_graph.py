@@ -1,4 +1,4 @@
-"""A model as one ONNX graph: raw numbers and categories in, classes and probabilities out.
+"""A model as one ONNX graph: raw numbers and categories in, classes and probabilities, or predicted numbers, out.
 
 Inputs (the names of their columns, in order, stand in the file's metadata as JSON lists):
 
@@ -8,8 +8,9 @@ Inputs (the names of their columns, in order, stand in the file's metadata as JS
   cell is the empty text, or one of the spellings of ``tuner predict``: ?, NA, and those of ``[data] missing``.
 
 An input that the model has no columns for is left out.  Outputs: ``predicted`` (n,), ``probabilities`` float32 (n,
-n_classes) in the order of the classes.  float64 keeps what matters of large numbers that vary little (years, dates);
-everything after the normalization is float32, as in training.  ``onnx_inputs`` makes the inputs of raw rows.
+n_classes) in the order of the classes; of a model for numbers only ``predicted``, float64 in their own unit.  float64
+keeps what matters of large numbers that vary little (years, dates); everything after the normalization is float32, as
+in training.  ``onnx_inputs`` makes the inputs of raw rows.
 """
 
 from __future__ import annotations
@@ -90,16 +91,19 @@ def build_graph(model: Model) -> Any:
     types = {NUMBERS: TensorProto.DOUBLE, CATEGORIES: TensorProto.STRING}
     nodes = _Nodes()
     _answer(nodes, model)
-    classes = model.classes_
-    label = {"i": TensorProto.INT64, "b": TensorProto.BOOL}.get(classes.dtype.kind, TensorProto.STRING)
+    if model.metadata.unit.is_share:
+        kinds = {"i": TensorProto.INT64, "b": TensorProto.BOOL}
+        outputs: dict[str, tuple[int, list[str | int]]] = {
+            PREDICTED: (kinds.get(model.classes_.dtype.kind, TensorProto.STRING), ["n"]),
+            PROBABILITIES: (TensorProto.FLOAT, ["n", len(model.classes_)]),
+        }
+    else:
+        outputs = {PREDICTED: (TensorProto.DOUBLE, ["n"])}
     graph = helper.make_graph(
         nodes.nodes,
         "tuner",
         [helper.make_tensor_value_info(name, types[name], ["n", len(of)]) for name, of in names.items() if of],
-        [
-            helper.make_tensor_value_info(PREDICTED, label, ["n"]),
-            helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["n", len(classes)]),
-        ],
+        [helper.make_tensor_value_info(name, *of) for name, of in outputs.items()],
         initializer=nodes.constants,
         doc_string=(__doc__ or "").strip(),
     )
@@ -168,7 +172,7 @@ class _Nodes:
 
 
 def _answer(nodes: _Nodes, model: Model) -> None:
-    """From the inputs to the outputs; several networks answer with their mean probabilities."""
+    """From the inputs to the outputs; several networks answer with their mean probabilities, or the mean number."""
     place = {name: k for names in raw_names(model.encodings) for k, name in enumerate(names)}
     _read_missing(nodes, model, place)
     encoded: list[Piece] = []
@@ -176,7 +180,17 @@ def _answer(nodes: _Nodes, model: Model) -> None:
         with nodes.part("inputs"):
             encoded.append(_encode(nodes, encoding, place))
     every = encoded * (len(model.networks) // len(encoded))
-    alone = len(model.networks) == 1
+    unit, alone = model.metadata.unit, len(model.networks) == 1
+    if unit.scale is not None:
+        numbers = []
+        for number, (network, (X, positions)) in enumerate(zip(model.networks, every, strict=True), start=1):
+            with nodes.part(f"network {number}"):
+                numbers.append(nodes.cast(_logits(nodes, network, X, positions), "DOUBLE"))
+        mean = numbers[0] if alone else nodes.add("Mean", *numbers)
+        flat = nodes.add("Squeeze", mean, nodes.constant([1], np.int64))
+        scaled = nodes.add("Mul", flat, nodes.constant(unit.scale, np.float64))
+        nodes.add("Add", scaled, nodes.constant(unit.mean, np.float64), output=PREDICTED)
+        return
     outputs = []
     for number, (network, inputs) in enumerate(zip(model.networks, every, strict=True), start=1):
         with nodes.part(f"network {number}"):
@@ -190,6 +204,18 @@ def _answer(nodes: _Nodes, model: Model) -> None:
 
 def _network(nodes: _Nodes, network: Network, X: str, positions: Sequence[int], output: str | None) -> tuple[str, str]:
     """Class indices and probabilities of one network; ``positions`` are the rows of W1 that X has columns for."""
+    a = _logits(nodes, network, X, positions)
+    if network.architecture.output == "softmax":
+        return nodes.add("ArgMax", a, axis=1, keepdims=0), nodes.add("Softmax", a, axis=1, output=output)
+    p = nodes.add("Sigmoid", a)
+    both = nodes.add("Concat", nodes.add("Sub", nodes.constant(1, np.float32), p), p, axis=1, output=output)
+    flat = nodes.add("Squeeze", a, nodes.constant([1], np.int64))
+    above = nodes.add("Greater", flat, nodes.constant(0, np.float32))
+    return nodes.cast(above, "INT64"), both
+
+
+def _logits(nodes: _Nodes, network: Network, X: str, positions: Sequence[int]) -> str:
+    """The logits of one network (n, n_outputs)."""
     shape, a = network.architecture, X
     activation: dict[str, tuple[str, dict[str, Any]]] = {
         "relu": ("Relu", {}),
@@ -205,13 +231,7 @@ def _network(nodes: _Nodes, network: Network, X: str, positions: Sequence[int], 
             if number < len(layers):
                 operator, attributes = activation[shape.activation]
                 a = nodes.add(operator, a, **attributes)
-    if shape.output == "softmax":
-        return nodes.add("ArgMax", a, axis=1, keepdims=0), nodes.add("Softmax", a, axis=1, output=output)
-    p = nodes.add("Sigmoid", a)
-    both = nodes.add("Concat", nodes.add("Sub", nodes.constant(1, np.float32), p), p, axis=1, output=output)
-    flat = nodes.add("Squeeze", a, nodes.constant([1], np.int64))
-    above = nodes.add("Greater", flat, nodes.constant(0, np.float32))
-    return nodes.cast(above, "INT64"), both
+    return a
 
 
 # --- the encoding -----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tuner.data import read_rows
@@ -68,7 +69,10 @@ def predictions(
     rows = 0
     taken = (*keep, PREDICTED)
     names = [f"{name} (probability)" if name in taken else name for name in model.metadata.class_names]
-    settings, classes = model.metadata.data_settings, pd.Index(model.classes_)
+    settings, unit = model.metadata.data_settings, model.metadata.unit
+    classes = pd.Index(model.classes_ if unit.is_share else [])
+    if probabilities and not unit.is_share:
+        raise UsageError("--probabilities: this model predicts numbers, which have no probabilities; leave it out")
     with threadpool_limits(limits=1):
         for frame, inputs in read_rows(data, model.encodings, settings, keep=keep):
             absent = next((name for name in keep if name not in frame.columns), None)
@@ -77,14 +81,16 @@ def predictions(
                 raise DataError(f"{data}: no column {quoted(absent)} to keep; expected one of {some}")
             predicted = model.classify_encoded(inputs)
             columns: dict[str, Any] = {name: frame[name].to_numpy() for name in keep}
-            columns[PREDICTED] = pd.Categorical.from_codes(predicted.classes, categories=classes)
+            columns[PREDICTED] = (
+                pd.Categorical.from_codes(predicted.classes, categories=classes) if unit.is_share else predicted.classes
+            )
             if probabilities:
                 columns |= dict(zip(names, predicted.probabilities.T, strict=True))
             rows += len(frame)
             yield pd.DataFrame(columns, copy=False)
     if not rows:  # a table without rows has its columns all the same
         none = pd.DataFrame({name: [] for name in (*taken, *(names if probabilities else ()))})
-        yield none.astype({PREDICTED: pd.CategoricalDtype(classes)})
+        yield none.astype({PREDICTED: pd.CategoricalDtype(classes) if unit.is_share else np.float64})
 
 
 # --- where predictions go ---------------------------------------------------------------------------------------------
@@ -146,7 +152,6 @@ def _csv_to(file: TextOutput) -> Write:
 
 def _without_formulas(table: pd.DataFrame) -> pd.DataFrame:
     """The table with text that no spreadsheet calculates."""
-    import numpy as np
     import pandas as pd
 
     cleaned = table.copy(deep=False)
@@ -161,6 +166,8 @@ def _without_formulas(table: pd.DataFrame) -> pd.DataFrame:
 
 @contextmanager
 def _parquet_to(file: IO[bytes], path: Path) -> Iterator[Write]:
+    import pandas as pd
+
     try:
         import pyarrow
         from pyarrow import parquet
@@ -170,7 +177,9 @@ def _parquet_to(file: IO[bytes], path: Path) -> Iterator[Write]:
 
     def write(table: pd.DataFrame) -> None:
         nonlocal writer
-        plain = table.assign(**{PREDICTED: table[PREDICTED].astype(table[PREDICTED].cat.categories.dtype)})
+        column, plain = table[PREDICTED], table
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            plain = table.assign(**{PREDICTED: column.astype(column.cat.categories.dtype)})
         arrow = pyarrow.Table.from_pandas(plain, preserve_index=False).replace_schema_metadata(None)
         writer = writer or parquet.ParquetWriter(file, arrow.schema)
         writer.write_table(arrow.cast(writer.schema))

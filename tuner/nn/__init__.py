@@ -6,7 +6,7 @@ from tuner.nn.diagnostics import LayerReport
 from tuner.nn.examples import Examples
 from tuner.nn.hyperparameters import Hyperparameters, idle_hyperparameters
 from tuner.nn.initializers import INITIALIZERS
-from tuner.nn.losses import OUTPUTS
+from tuner.nn.losses import OUTPUTS, output_for
 from tuner.nn.network import Network, TrainedNetwork, classify_each
 from tuner.nn.optimizers import OPTIMIZERS
 from tuner.nn.plan import PENALTY_PER
@@ -33,5 +33,6 @@ __all__ = [
     "TrainingRun",
     "classify_each",
     "idle_hyperparameters",
+    "output_for",
     "train",
 ]

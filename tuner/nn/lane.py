@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tuner.metrics import METRICS, Measured
+from tuner.metrics import METRICS, WORST_LOSS, Measured
 from tuner.nn.arrays import Array
 from tuner.nn.diagnostics import LayerReport
 from tuner.nn.examples import Prepared
@@ -18,8 +18,7 @@ from tuner.outcomes import StopReason
 
 CURVE = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds")
 
-WORST_COST = 1e6
-"""The cost of a network that diverged: finite, so that it can be stored and ranked."""
+WORST_COST = WORST_LOSS
 
 
 class Lane:
@@ -94,7 +93,8 @@ class Lane:
         self.on_dev = worst_measured(self.dev)
         self._append(WORST_COST, worst_measured(self.train).error, self.on_dev.cost, self.on_dev.error)
         if self.dev is not None:
-            self.monitored = METRICS[self.plan.stopping.monitor].worst
+            monitor = METRICS[self.plan.stopping.monitor]
+            self.monitored = monitor.worst_loss(is_numeric=self.plan.architecture.is_numeric)
 
     def _append(self, train_cost: float, train_error: float, dev_cost: float, dev_error: float) -> None:
         for name, value in zip(CURVE, (train_cost, train_error, dev_cost, dev_error), strict=False):

@@ -205,6 +205,11 @@ def _signs(product: Array, weight: Array) -> list[Call]:
     return [partial(np.sign, product, product), partial(np.multiply, product, weight, product)]
 
 
+def output_for(name: str, *, is_numeric: bool) -> str:
+    """Return the output of a network for numbers or classes: "linear" for numbers in place of one for classes."""
+    return "linear" if is_numeric and not OUTPUTS[name].is_numeric else name
+
+
 OUTPUTS: dict[str, Output] = {
     "softmax": Output(
         _softmax_classes, _softmax_probabilities, _softmax_labels, _softmax_assess, _softmax_targets, _softmax_delta

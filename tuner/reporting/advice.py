@@ -95,7 +95,7 @@ def state_of(
         trainer=definition.network.trainer or "",
         has_size=definition.trainer_kind.has_size,
         can_train_again=definition.trainer_kind.can_train_again,
-        can_measure_curve=can_fit(data.n_train_of_a_network, len(findings.classes)),
+        can_measure_curve=record.unit.is_share and can_fit(data.n_train_of_a_network, len(findings.classes)),
     )
 
 
@@ -110,7 +110,7 @@ def _data(record: StudyRecord, definition: StudyDefinition) -> DataState:
         augmented=any(spec_of(name).field is None for name in definition.space),
         warnings=tuple(warnings(record)),
         warnings_about=share_in_doubt(record),
-        n_classes=len(record.class_names),
+        n_classes=max(len(record.class_names), 1),
     )
 
 

@@ -103,7 +103,7 @@ def build_report(
         record,
         definition,
         said.baseline_error if baseline is None else baseline,  # type: ignore[arg-type]
-        said.material_gap if material_gap is None else material_gap,
+        said.threshold(record.unit) if material_gap is None else material_gap,
     )
     now = datetime.datetime.now(datetime.UTC)
     return Report(

@@ -12,7 +12,7 @@ from typing import Any
 
 from tuner.analysis import GAPS, Diagnosis
 from tuner.files import open_regular
-from tuner.formatting import join, percent, points, span
+from tuner.formatting import join
 from tuner.outcomes import Level, TrialState, Verdict
 from tuner.reporting.sentences import GAP_NAMES, outcome_name, probability, when
 
@@ -69,24 +69,26 @@ def _change(diagnosis: Diagnosis, best: int | None, earlier: EarlierReport) -> s
 
 
 def _gap(diagnosis: Diagnosis, name: str, before: Mapping[str, Any]) -> str:
+    unit = diagnosis.unit
     gap = diagnosis.gaps[name]
     return (
         f"{GAP_NAMES[name].capitalize()} was {outcome_name(Level(before['level']))} and is {outcome_name(gap.level)}: "
-        f"the confidence that it is above the threshold of {points(diagnosis.material_gap)} pp was "
+        f"the confidence that it is above the threshold of {unit.gap(diagnosis.material_gap)}{unit.of_gaps} was "
         f"{probability(before['chance_high'])} and is {probability(gap.chance_high)} ({CERTAIN}). It was "
-        f"{points(before['value'])} pp ({span(before['low'], before['high'])}) and is {points(gap.value)} pp "
-        f"({span(gap.low, gap.high)})."
+        f"{unit.gap(before['value'])}{unit.of_gaps} ({unit.span(before['low'], before['high'])}) and is "
+        f"{unit.gap(gap.value)}{unit.of_gaps} ({unit.span(gap.low, gap.high)})."
     )
 
 
 def _moved(diagnosis: Diagnosis, number: int | None, earlier: Mapping[str, Any]) -> str:
     """Say what the errors, the best trial, the baseline and the threshold were and are."""
+    unit = diagnosis.unit
     errors, best = earlier["errors"], earlier["best"]
     moved = []
     for key, name in (("train", "train error"), ("dev_corrected", "dev error (selection-corrected)")):
         now = diagnosis.errors[key]
-        if now is not None and errors[key] is not None and percent(errors[key]["value"]) != percent(now.value):
-            moved.append(f"{name} from {percent(errors[key]['value'])} to {percent(now.value)}")
+        if now is not None and errors[key] is not None and unit.text(errors[key]["value"]) != unit.text(now.value):
+            moved.append(f"{name} from {unit.text(errors[key]['value'])} to {unit.text(now.value)}")
     if best is not None and number is not None and best["number"] != number:
         moved.append(f"the best trial from {best['number']} to {number}")
     baseline = diagnosis.errors["baseline"]
@@ -95,8 +97,8 @@ def _moved(diagnosis: Diagnosis, number: int | None, earlier: Mapping[str, Any])
             "the baseline, which was not given" if diagnosis.baseline_given else "the baseline, which was given"
         )
     elif baseline is not None and errors["baseline"]["value"] != baseline.value:
-        moved.append(f"the baseline from {percent(errors['baseline']['value'])} to {percent(baseline.value)}")
+        moved.append(f"the baseline from {unit.text(errors['baseline']['value'])} to {unit.text(baseline.value)}")
     threshold = earlier.get("material_gap", diagnosis.material_gap)  # 0.2 and before did not write it
     if threshold != diagnosis.material_gap:
-        moved.append(f"the threshold from {points(threshold)} to {points(diagnosis.material_gap)} pp")
+        moved.append(f"the threshold from {unit.gap(threshold)} to {unit.gap(diagnosis.material_gap)}{unit.of_gaps}")
     return f"What moved: {join(moved)}." if moved else "No error moved."

@@ -58,7 +58,7 @@ def judged_by(definition: StudyDefinition, judged: Diagnosis) -> dict[str, float
     others = {}
     if judged.baseline_given and baseline is not None and given.baseline != baseline.value:
         others["baseline"] = baseline.value
-    if judged.material_gap != given.material_gap:
+    if judged.material_gap != given.threshold(judged.unit):
         others["material-gap"] = judged.material_gap
     return others
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tuner.analysis import Effect, ErrorEstimate, difference_interval
 from tuner.analysis.intervals import Z95
-from tuner.formatting import count, percent, points, span, value
+from tuner.formatting import count, value
 from tuner.reporting.competition import dev_losses
 from tuner.reporting.faces import Faces, Shown
 from tuner.reporting.report import Report
@@ -115,7 +115,7 @@ def _bootstrapped(error: ErrorEstimate) -> float:
 
 
 def _count_wrong(*reports: Report) -> bool:
-    return all(report.findings.metric.counts_wrong for report in reports)
+    return all(report.findings.metric.counts_wrong and report.diagnosis.unit.is_share for report in reports)
 
 
 def _in_row_order(report: Report) -> np.ndarray:
@@ -136,18 +136,28 @@ def _against(first: Report, other: Report) -> str:
     a, b = (report.diagnosis.errors.get("dev_corrected") for report in (first, other))
     if a is None or b is None:
         return f"{names}: no complete trial in {first.record.name if a is None else other.record.name} yet."
+    unit = first.diagnosis.unit
+    if unit.is_share != other.diagnosis.unit.is_share:
+        return f"{names}: one predicts classes and the other numbers, so that their errors cannot be compared."
     if first.error_name != other.error_name:
         return (
-            f"{names}: the {other.error_name} (dev, selection-corrected) is {percent(b.value)} and the "
-            f"{first.error_name} {percent(a.value)}, which cannot be compared."
+            f"{names}: the {other.error_name} (dev, selection-corrected) is {unit.text(b.value)} and the "
+            f"{first.error_name} {unit.text(a.value)}, which cannot be compared."
         )
-    errors = f"{names}: dev {first.error_name} (selection-corrected) {percent(b.value)} instead of {percent(a.value)}"
+    instead = f"{unit.text(b.value)} instead of {unit.text(a.value)}"
+    errors = f"{names}: dev {first.error_name} (selection-corrected) {instead}"
     paired = pair(first, other)
     if paired is None:
         low, high = difference_interval(b, a)
         apart = "" if low > 0 or high < 0 else ", which may be chance"
-        difference = f"{points(b.value - a.value)} percentage points (pp) ({span(low, high)})"
-        unlike = "dev rows differ" if _count_wrong(first, other) else "metrics do not both count wrong rows"
+        difference = f"{unit.gap(b.value - a.value)}{unit.of_gaps_in_full} ({unit.span(low, high)})"
+        unlike = (
+            "dev rows are not compared one by one"
+            if not unit.is_share
+            else "dev rows differ"
+            if _count_wrong(first, other)
+            else "metrics do not both count wrong rows"
+        )
         return f"{errors}, a difference of {difference}{apart}. Their {unlike}."
     by_weight = "" if first.record.dev_weights is None else " by their weights,"
     return (
@@ -184,7 +194,7 @@ def _column(report: Report) -> dict[str, str]:
     for error in error_rows(report):
         column[f"{error.name} {report.error_name}"] = error.value + (f" ({error.interval})" if error.interval else "")
     for gap in gap_rows(report.diagnosis):
-        column[gap.name] = f"{gap.value} pp ({gap.interval}), {outcome_name(gap.level)}"
+        column[gap.name] = f"{gap.value}{report.diagnosis.unit.of_gaps} ({gap.interval}), {outcome_name(gap.level)}"
     if report.best is not None:
         column["best trial"] = str(report.best.number)
         column |= {name: value(of) for name, of in report.best.params.items()}

@@ -19,6 +19,7 @@ from tuner.analysis import (
     ErrorEstimate,
     Resolution,
     SeedsError,
+    Spread,
     Uncertainty,
     class_errors,
     class_weighted_error,
@@ -38,7 +39,7 @@ from tuner.analysis import (
 )
 from tuner.dev_layout import DevLayout
 from tuner.metrics import ERROR, Metric, effective_rows
-from tuner.nn import Architecture
+from tuner.nn import Architecture, output_for
 from tuner.reporting.competition import (
     CORRECTING,
     by_weighted_losses,
@@ -54,6 +55,7 @@ from tuner.reporting.competition import (
 from tuner.reporting.frames import dev_error, train_error
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import HYPERPARAMETERS, StudyDefinition, in_order, spec_of
+from tuner.units import Unit
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,20 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     best = min(judged, key=lambda trial: (trial.value, trial.number), default=None)
     if best is None:
         diagnosis = diagnose(
-            train=None, dev=None, baseline=baseline, material_gap=material_gap, references=references(record)
+            train=None,
+            dev=None,
+            baseline=baseline,
+            material_gap=material_gap,
+            references=references(record),
+            unit=record.unit,
         )
         return Findings(None, judged, diagnosis)
     place = judged.index(best)
     metric = record.metric
     losses = np.stack([dev_losses(record, trial) for trial in judged])
     weights = record.dev_weights
-    classes = class_errors(record.dev_y, losses[place], record.class_names, weights) if metric.counts_wrong else []
+    has_classes = metric.counts_wrong and record.unit.is_share
+    classes = class_errors(record.dev_y, losses[place], record.class_names, weights) if has_classes else []
     weighted = metric.weighted(losses, record.dev_y, weights)
     members = tied_with_best(weighted, place, record.dev_groups)
     sizes = n_parameters(record, definition, [trial.params.get("hidden") for trial in judged])
@@ -126,8 +134,8 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         classes=tuple(classes),
         tied_with_best=tuple(judged[k].number for k in members),
         simplest_tied=judged[simplest_tied(weighted, place, sizes, strengths)] if has_complexity else None,
-        resolution=resolution(weighted, place, members),
-        seeds=_seeds_error(record, definition, best) if metric.counts_wrong else None,
+        resolution=_resolution(record.unit, weighted, place, members),
+        seeds=_seeds_error(record, definition, best) if has_classes else None,
         weighted=None if weigh is None else class_weighted_error(classes, weigh),
         weighted_corrected=None
         if weigh is None
@@ -135,7 +143,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         rows_wrong=None if record.dev_strata is None else float(np.mean(losses[place] / record.dev_weights)),
         replayed=of_metric.can_replay,
         kept=kept_trial(record, definition, judged, of_metric, best) if metric.counts_wrong else None,
-        uncertainty=_uncertainty(record, best, diagnosis, losses[members]) if metric.counts_wrong else None,
+        uncertainty=_uncertainty(record, best, diagnosis, losses[members]) if has_classes else None,
     )
 
 
@@ -148,6 +156,15 @@ def in_space(definition: StudyDefinition, trials: Iterable[TrialRecord]) -> tupl
         for trial in trials
         if all(name in trial.params and contains(bounds, trial.params[name]) for name, contains, bounds in ranges)
     )
+
+
+def _resolution(unit: Unit, losses: NDArray[Any], best: int, members: NDArray[np.intp]) -> Resolution | None:
+    """Return what the dev set resolves, in the unit of the errors."""
+    found = resolution(losses, best, members)
+    if found is None or unit.is_share:
+        return found
+    mean = float(losses[best].mean())
+    return replace(found, difference=unit.error(mean + found.difference) - unit.error(mean))
 
 
 def _errors(trials: Sequence[TrialRecord], error: Callable[[TrialRecord], float | None]) -> NDArray[np.float64]:
@@ -164,6 +181,8 @@ def _diagnosis(
     material_gap: float,
 ) -> Diagnosis:
     """Diagnose the error, selection-corrected if trials were chosen by the error."""
+    if not record.unit.is_share:
+        return _diagnosis_of_numbers(record, definition, best, competition, place, baseline, material_gap)
     layout, n_dev = record.dev_layout(best), len(record.dev_y)
     counts_wrong = record.metric.counts_wrong
     wrong = sum(one.dev_wrong for one in best.networks) / layout.networks_per_row
@@ -189,6 +208,53 @@ def _diagnosis(
         references=references(record),
         best_known=_best_known(dev if corrected is None else corrected, train_dev, references(record)),
     )
+
+
+def _diagnosis_of_numbers(
+    record: StudyRecord,
+    definition: StudyDefinition,
+    best: TrialRecord,
+    competition: Competition,
+    place: int,
+    baseline: Baseline,
+    material_gap: float,
+) -> Diagnosis:
+    """Diagnose the RMSE; how much squared errors differ is known of the dev rows, and taken to be alike elsewhere."""
+    unit, layout = record.unit, record.dev_layout(best)
+    by_error = record.metric.counts_wrong
+    spread = dev_spread(record, competition.losses[place])
+
+    def estimate(total: float, of: int) -> ErrorEstimate:
+        return ErrorEstimate.of_squares(total, of, unit, spread)
+
+    total, n = layout.train_loss([one.train_wrong for one in best.networks], [one.n_train for one in best.networks])
+    dev = estimate(sum(one.dev_wrong for one in best.networks) / layout.networks_per_row, len(record.dev_y))
+    corrected = None
+    if competition.had_a_choice and by_error:
+        means = corrected_dev_error(competition, place, rng=random_stream(definition, CORRECTING))
+        low_from = None if means.low_from is None else float(unit.error(means.low_from))
+        corrected = replace(means, value=float(unit.error(means.value)), low_from=low_from, spread=spread)
+    parts = [one.train_dev_wrong for one in best.networks if one.train_dev_wrong is not None]
+    of_train_dev = best.networks[0].n_train_dev
+    train_dev = estimate(sum(parts) / len(parts), of_train_dev) if parts and of_train_dev else None
+    evaluated = [one for one in record.test_evaluations if one.trial_number == best.number]
+    return diagnose(
+        train=estimate(total, n),
+        dev=dev,
+        dev_corrected=corrected,
+        train_dev=train_dev,
+        test=estimate(evaluated[-1].wrong, evaluated[-1].n) if evaluated else None,
+        baseline=baseline,
+        material_gap=material_gap,
+        references=references(record),
+        best_known=_best_known(dev if corrected is None else corrected, train_dev, references(record)),
+        unit=unit,
+    )
+
+
+def dev_spread(record: StudyRecord, losses: NDArray[Any]) -> Spread:
+    """Return how much the squared errors of the dev rows differ, (n_dev,), times their weights, if they have any."""
+    return Spread.of(losses, record.dev_groups, record.dev_weights)
 
 
 def dev_examples(record: StudyRecord, losses: NDArray[Any] | None, rng: np.random.Generator) -> float | None:
@@ -252,6 +318,10 @@ def test_estimate(record: StudyRecord, best: TrialRecord) -> ErrorEstimate | Non
 
 def references(record: StudyRecord) -> dict[str, float | None]:
     """Return the dev errors of the reference models; None for what is unknown."""
+    if not record.unit.is_share:
+        squares = np.square(record.dev_y)  # the mean of the training rows is 0
+        alone = float(record.unit.error(np.average(squares, weights=record.dev_weights)))
+        return {"mean": alone, **(record.facts.references or {})}
     counts = np.bincount(record.dev_y, weights=record.dev_weights)
     majority = float(1 - counts.max() / counts.sum()) if counts.sum() else None
     return {"majority": majority, "logistic_regression": None, **(record.facts.references or {})}
@@ -273,8 +343,9 @@ def n_parameters(record: StudyRecord, definition: StudyDefinition, hidden: Seque
 def network_shape(record: StudyRecord, definition: StudyDefinition, hidden: str | None) -> Architecture:
     """Return the shape of a network of tuner's own with these hidden layers ("64-32"; None: the definition's)."""
     widths = definition.network.hidden if hidden is None else HYPERPARAMETERS["hidden"].parse(hidden)
-    n_features, n_classes = record.facts.n_features or 1, len(record.class_names)
-    return Architecture(n_features, tuple(widths), n_classes, output=definition.network.output)
+    n_features, n_classes = record.facts.n_features or 1, len(record.class_names) or 1
+    output = output_for(definition.network.output, is_numeric=not record.unit.is_share)
+    return Architecture(n_features, tuple(widths), n_classes, output=output)
 
 
 def _strengths(trials: Sequence[TrialRecord]) -> NDArray[np.float64]:

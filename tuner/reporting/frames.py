@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
+ERRORS = ("train_error", "dev_error")
 
 
 def params_of(record: StudyRecord) -> list[str]:
@@ -28,25 +29,25 @@ def params_of(record: StudyRecord) -> list[str]:
 
 def train_error(trial: TrialRecord) -> float | None:
     """Return the train error at the best epochs, all networks together; None without networks."""
-    return _share((network.train_wrong, network.n_train) for network in trial.networks)
+    return _error(trial, ((network.train_wrong, network.n_train) for network in trial.networks))
 
 
 def train_dev_error(trial: TrialRecord) -> float | None:
     """Return the train-dev error; None without a train-dev set."""
     if any(network.n_train_dev is None for network in trial.networks):
         return None
-    return _share((network.train_dev_wrong or 0, network.n_train_dev or 0) for network in trial.networks)
+    return _error(trial, ((network.train_dev_wrong or 0, network.n_train_dev or 0) for network in trial.networks))
 
 
 def dev_error(trial: TrialRecord) -> float | None:
     """Return the dev error: over all folds, or the mean over seeds."""
-    return _share((network.dev_wrong, network.n_dev) for network in trial.networks)
+    return _error(trial, ((network.dev_wrong, network.n_dev) for network in trial.networks))
 
 
-def _share(counts: Iterable[tuple[float, int]]) -> float | None:
-    """Return all wrong over all examples; None without examples."""
+def _error(trial: TrialRecord, counts: Iterable[tuple[float, int]]) -> float | None:
+    """Return the error of all wrong, or squared errors, over all examples; None without examples."""
     wrong, of = (sum(column) for column in zip((0, 0), *counts, strict=True))
-    return wrong / of if of else None
+    return trial.unit.error(wrong / of) if of else None
 
 
 def _cost(costs: Sequence[float], sizes: Sequence[int]) -> float | None:
@@ -72,7 +73,7 @@ def mean_curve(trial: TrialRecord, dev_weights: Array | None = None) -> dict[str
     if not networks:
         return {name: np.zeros(0) for name in CURVE_COLUMNS}
     if len(networks) == 1:
-        return dict(networks[0].curve)
+        return _in_unit(trial, networks[0].curve)
     length = max(len(network.curve["seconds"]) for network in networks)
     sizes = {"train": [float(network.n_train) for network in networks], "dev": [float(n.n_dev) for n in networks]}
     if dev_weights is not None and len(networks) == len(trial.networks):
@@ -85,7 +86,11 @@ def mean_curve(trial: TrialRecord, dev_weights: Array | None = None) -> dict[str
             continue
         held = [np.pad(curve, (0, length - len(curve)), mode="edge") for curve in curves]
         means[name] = np.average(held, axis=0, weights=sizes[name.split("_")[0]])
-    return means
+    return _in_unit(trial, means)
+
+
+def _in_unit(trial: TrialRecord, curve: dict[str, Array]) -> dict[str, Array]:
+    return {name: trial.unit.error(values) if name in ERRORS else values for name, values in curve.items()}
 
 
 def trial_columns(hyperparameters: Sequence[str]) -> list[str]:

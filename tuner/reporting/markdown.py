@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from tuner.formatting import one_line, percent, points, span, value
+from tuner.formatting import one_line, value
 from tuner.printable import visible
 from tuner.reporting.data_checks import found_in_data
 from tuner.reporting.frames import dev_error, train_error
@@ -82,7 +82,7 @@ def _tables(report: Report) -> list[str]:
             right=(1,),
         ),
         table(
-            ("gap", "pp", "95% interval", "level", "confidence", "from"),
+            ("gap", report.diagnosis.unit.of_gaps.strip(), "95% interval", "level", "confidence", "from"),
             (
                 (row.name, row.value, row.interval, row.level_name, row.confidence, row.formula)
                 for row in gap_rows(report.diagnosis)
@@ -104,46 +104,46 @@ def _best(report: Report) -> list[str]:
 
 
 def _learning(report: Report) -> list[str]:
-    learning = report.learning
+    learning, unit = report.learning, report.diagnosis.unit
     if learning is None:
         return []
     rows: list[tuple[object, ...]] = [
-        (f"{point.n_train:,}", percent(point.train_error), percent(float(point.each.mean())), len(point.wrong))
+        (f"{point.n_train:,}", unit.text(point.train_error), unit.text(float(point.each.mean())), len(point.wrong))
         for point in learning.points
     ]
     headings: tuple[str, ...] = ("training examples", "train error", "dev error", "trainings")
     if learning.uses_left_out:
-        rows = [(*row, percent(point.left_out_error)) for row, point in zip(rows, learning.points, strict=True)]
+        rows = [(*row, unit.text(point.left_out_error)) for row, point in zip(rows, learning.points, strict=True)]
         headings = (*headings, "error on rows left out")
     return ["## Would more data help?", escape(learning.sentence), table(headings, rows, right=range(len(headings)))]
 
 
 def _effects(report: Report) -> list[str]:
-    effects = report.effects
+    effects, unit = report.effects, report.diagnosis.unit
     if effects is None:
         return []
     rows = [
         (
             row.label,
-            *(points(row.train.value), span(row.train.low, row.train.high)),
-            *(points(row.gap.value), span(row.gap.low, row.gap.high)),
+            *(unit.gap(row.train.value), unit.span(row.train.low, row.train.high)),
+            *(unit.gap(row.gap.value), unit.span(row.gap.low, row.gap.high)),
         )
         for row in effects.effects
     ]
     about = (
-        "Change in pp from the lower to the upper quarter of each range (for a choice: compared with the others), with "
-        f"95% intervals, based on {effects.trials:,} complete trials."
+        f"Change{' in pp' if unit.is_share else ''} from the lower to the upper quarter of each range (for a choice: "
+        f"compared with the others), with 95% intervals, based on {effects.trials:,} complete trials."
     )
     headings = ("", "train error (bias)", "95% interval", "gap (variance)", "95% interval")
     return ["## Effect of each hyperparameter on bias and variance", about, table(headings, rows, right=(1, 3))]
 
 
 def _top_trials(report: Report) -> list[str]:
-    ranked = report.findings.ranked[:TOP_TRIALS]
+    ranked, unit = report.findings.ranked[:TOP_TRIALS], report.diagnosis.unit
     names = [name for name in ranked[0].params if len({str(trial.params.get(name)) for trial in ranked}) > 1]
     rows = [
         (
-            *(trial.number, percent(dev_error(trial)), percent(train_error(trial))),
+            *(trial.number, unit.text(dev_error(trial)), unit.text(train_error(trial))),
             *(value(trial.params.get(name)) for name in names),
         )
         for trial in ranked

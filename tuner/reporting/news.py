@@ -6,10 +6,11 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.formatting import join, percent
+from tuner.formatting import join
 from tuner.reporting.frames import dev_error
 from tuner.reporting.sentences import when
 from tuner.storage import StudyRecord, TrialRecord, count_trials
+from tuner.units import SHARE, Unit
 
 
 @dataclass(frozen=True)
@@ -36,19 +37,25 @@ class News:
             "best_before": before,
         }
 
+    @property
+    def unit(self) -> Unit:
+        """The unit of the errors."""
+        return SHARE if self.now is None else self.now.unit
+
     def sentence(self) -> str:
         """Say what is new, and whether the best changed."""
+        unit = self.unit
         kinds = [f"{n:,} {state}" for state, n in self.trials.items() if n]
         ended = f"Trials that ended since {when(self.since)}: {join(kinds) if kinds else 'none'}."
         if self.now is None:
             return ended
-        now = f"trial {self.now.number} at {percent(dev_error(self.now))}"
+        now = f"trial {self.now.number} at {unit.text(dev_error(self.now))}"
         if self.before is None:
             return f"{ended} The first best trial is {now}."
         if not self.best_changed:
             return f"{ended} The best is still {now}."
         return (
-            f"{ended} The best changed from trial {self.before.number} at {percent(dev_error(self.before))} to {now}."
+            f"{ended} The best changed from trial {self.before.number} at {unit.text(dev_error(self.before))} to {now}."
         )
 
 

@@ -121,10 +121,11 @@ def _tied(findings: Findings) -> str:
 
 
 def _resolution(record: StudyRecord, findings: Findings) -> str:
-    resolution = findings.resolution
+    resolution, unit = findings.resolution, record.unit
     if resolution is None:
         return ""
-    detectable = f"This dev set can show differences between trials of about {points(resolution.difference)} pp or more"
+    least = f"{unit.gap(resolution.difference)}{unit.of_gaps}"
+    detectable = f"This dev set can show differences between trials of about {least} or more"
     if resolution.examples is None:
         return f"{detectable}. The best and the second-best trial have the same error."
     if resolution.examples > MOST_ROWS:
@@ -150,11 +151,12 @@ def _simplest_tied(findings: Findings) -> str:
     simplest, best = findings.simplest_tied, findings.best
     if simplest is None or best is None or simplest.number == best.number:
         return ""
+    unit = findings.diagnosis.unit
     differing = {name: of for name, of in simplest.params.items() if of != best.params.get(name)}
     shown = ", ".join(f"{name} {value(of)}" for name, of in differing.items())
-    error = f"dev error {percent(dev_error(simplest))}"
+    error = f"dev error {unit.text(dev_error(simplest))}"
     if findings.weighted is not None and simplest.value is not None:
-        error = f"{findings.metric.label} {percent(simplest.value)}"
+        error = f"{findings.metric.label} {unit.text(simplest.value)}"
     return (
         f"The simplest tied trial (one-standard-error rule) is trial {simplest.number}, the simplest and most "
         f"regularized within one standard error of the best: {error}; {shown}."
@@ -243,7 +245,7 @@ def _groups(record: StudyRecord, findings: Findings) -> str:
 
 
 def _test_evaluations(record: StudyRecord, findings: Findings) -> list[str]:
-    evaluations, best = record.test_evaluations, findings.best
+    evaluations, best, unit = record.test_evaluations, findings.best, record.unit
     sentences = []
     if len(evaluations) > 1:
         sentences.append(
@@ -252,7 +254,12 @@ def _test_evaluations(record: StudyRecord, findings: Findings) -> list[str]:
         )
     others = [one for one in evaluations if best is None or one.trial_number != best.number]
     for one in others[-1:]:
-        error = ErrorEstimate.measured(one.wrong, one.n, one.n_effective)
         trial = "" if one.trial_number is None else f" of trial {one.trial_number}"
-        sentences.append(f"Test error of the model{trial}: {percent(error.value)} ({span(error.low, error.high)}).")
+        if not unit.is_share:
+            sentences.append(f"Test RMSE of the model{trial}: {unit.text(unit.error(one.wrong / one.n))}.")
+            continue
+        error = ErrorEstimate.measured(one.wrong, one.n, one.n_effective)
+        sentences.append(
+            f"Test error of the model{trial}: {unit.text(error.value)} ({unit.span(error.low, error.high)})."
+        )
     return sentences

@@ -19,7 +19,6 @@ from tuner.analysis import (
     ranking,
     reliability,
 )
-from tuner.formatting import percent
 from tuner.reporting.findings import Findings
 from tuner.storage import StudyRecord
 
@@ -64,7 +63,7 @@ def _ends(share: Share) -> dict[str, float]:
 def find_predictions(record: StudyRecord, findings: Findings) -> ClassPredictions | None:
     """Judge the best trial's predictions of the dev rows; None if there are none."""
     best = findings.best
-    if best is None or best.predictions is None:
+    if best is None or best.predictions is None or not record.unit.is_share:
         return None
     predicted, probabilities = best.predictions.classes, best.predictions.probabilities
     n_dev, n_classes = len(record.dev_y), len(record.class_names)
@@ -102,7 +101,7 @@ def predictions_sentence(findings: Findings, error: str, chosen: str) -> str:
 
     ``error``: the name of the study's error; ``chosen``: what the dev rows served to choose.
     """
-    best, errors = findings.best, findings.diagnosis.errors
+    best, errors, unit = findings.best, findings.diagnosis.errors, findings.diagnosis.unit
     dev, corrected = errors.get("dev"), errors.get("dev_corrected")
     if best is None or dev is None:
         return ""
@@ -113,9 +112,9 @@ def predictions_sentence(findings: Findings, error: str, chosen: str) -> str:
         )
     text = (
         f"Trial {best.number} on the {dev.n:,} dev rows that also served to choose {chosen}: its {error} there is "
-        f"{percent(dev.value)}"
+        f"{unit.text(dev.value)}"
     )
-    if corrected is None or percent(corrected.value) == percent(dev.value):
+    if corrected is None or unit.text(corrected.value) == unit.text(dev.value):
         return f"{text}. What follows is as measured, too."
-    allowing = f"and {percent(corrected.value)} after allowing for the choice"
+    allowing = f"and {unit.text(corrected.value)} after allowing for the choice"
     return f"{text}, {allowing}. What follows is as measured, and too good in the same way."

@@ -54,7 +54,8 @@ def _file_name(path: str) -> str:
 def _data(report: Report) -> str:
     record = report.record
     features = record.facts.n_features
-    text = f"{_file_name(record.data_path)}, {count(len(record.class_names), 'class', 'classes')}"
+    predicted = count(len(record.class_names), "class", "classes") if record.class_names else "a number to predict"
+    text = f"{_file_name(record.data_path)}, {predicted}"
     return text + (f", {count(features, 'input')}" if features else "")
 
 

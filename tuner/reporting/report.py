@@ -105,8 +105,9 @@ class Report(Shown):
 
     @property
     def error_name(self) -> str:
-        """What every error is: "error", or the metric whose class weights it has."""
-        return self.record.counted_by.label
+        """What every error is: "error", the metric whose class weights it has, or RMSE."""
+        unit = self.diagnosis.unit
+        return self.record.counted_by.label if unit.is_share else unit.name
 
     @property
     def uncertainty(self) -> Uncertainty | None:

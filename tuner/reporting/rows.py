@@ -61,6 +61,7 @@ class GapRow:
 def error_rows(report: Report) -> list[ErrorRow]:
     """Return baseline, train, train-dev, dev, dev (selection-corrected), test and reference models, if they exist."""
     diagnosis, n_evaluations = report.diagnosis, len(report.record.test_evaluations)
+    unit = diagnosis.unit
     rows = []
     for key, name in ERROR_NAMES.items():
         estimate = diagnosis.errors.get(key)
@@ -74,12 +75,12 @@ def error_rows(report: Report) -> list[ErrorRow]:
                 based_on += f", like {estimate.n_effective:,.0f} of one weight"
             if key == "test":
                 based_on += f", evaluated {times(n_evaluations)}"
-            rows.append(ErrorRow(name, percent(estimate.value), span(estimate.low, estimate.high), based_on))
+            rows.append(ErrorRow(name, unit.text(estimate.value), unit.span(estimate.low, estimate.high), based_on))
         elif key == "test" and len(report.record.test_rows):
             rows.append(ErrorRow(name, *_not_evaluated(n_evaluations)))
     for key, name in REFERENCE_NAMES.items():
         if (error := diagnosis.references.get(key)) is not None:
-            rows.append(ErrorRow(name, percent(error), "", "reference model, on dev"))
+            rows.append(ErrorRow(name, unit.text(error), "", "reference model, on dev"))
     return rows
 
 
@@ -91,22 +92,22 @@ def _not_evaluated(n_evaluations: int) -> tuple[str, str, str]:
 
 
 def _baseline_row(diagnosis: Diagnosis) -> ErrorRow:
-    baseline = diagnosis.errors["baseline"]
+    baseline, unit = diagnosis.errors["baseline"], diagnosis.unit
     assert baseline is not None
     if not diagnosis.baseline_given:
         known = diagnosis.best_known
         if known is None:
-            return ErrorRow("baseline", percent(0.0), "", "not given, assumed")
+            return ErrorRow("baseline", unit.text(0.0), "", "not given, assumed")
         return ErrorRow("baseline", "unknown", "", f"not given; {best_known_sentence(diagnosis)}")
     if baseline.n is None:
-        return ErrorRow("baseline", percent(baseline.value), "", "as given")
-    interval = span(baseline.low, baseline.high)
-    return ErrorRow("baseline", percent(baseline.value), interval, f"{baseline.n:,} examples, as given")
+        return ErrorRow("baseline", unit.text(baseline.value), "", "as given")
+    interval = unit.span(baseline.low, baseline.high)
+    return ErrorRow("baseline", unit.text(baseline.value), interval, f"{baseline.n:,} examples, as given")
 
 
 def gap_rows(diagnosis: Diagnosis) -> list[GapRow]:
     """Return avoidable bias, variance and, if they exist, data mismatch and overfitting to dev."""
-    corrected = diagnosis.errors.get("dev_corrected") is not diagnosis.errors.get("dev")
+    corrected, unit = diagnosis.errors.get("dev_corrected") is not diagnosis.errors.get("dev"), diagnosis.unit
     rows = []
     for name, gap in diagnosis.gaps.items():
         formula = GAP_FORMULAS[name]
@@ -114,7 +115,7 @@ def gap_rows(diagnosis: Diagnosis) -> list[GapRow]:
             formula = "train-dev − train"
         if not corrected:
             formula = formula.replace("dev (selection-corrected)", "dev")
-        interval = span(gap.low, gap.high)
+        interval = unit.span(gap.low, gap.high)
         if name == "avoidable_bias" and diagnosis.best_known is not None:
             formula = "train − baseline, which is unknown"
         unknown = name == "avoidable_bias" and diagnosis.bias_is_unknown
@@ -151,7 +152,7 @@ def class_table(report: Report) -> ClassTable:
     else:
         shares["dev error"] = [one.estimate for one in report.findings.classes]
         errors = [one.estimate.value for one in report.findings.classes]
-    n_rows = np.bincount(report.record.dev_y, minlength=len(names)).tolist()
+    n_rows = np.bincount(report.record.dev_y, minlength=len(names)).tolist() if names else []
     order = list(range(len(errors)))
     if len(order) > MOST_CLASSES:
         order.sort(key=lambda k: -errors[k] if n_rows[k] else 1.0)

@@ -13,7 +13,7 @@ from tuner.analysis import (
     examples_to_decide,
     other_model,
 )
-from tuner.formatting import count, join, percent, points, rounded, span
+from tuner.formatting import count, join, percent, rounded, span
 from tuner.metrics import ERROR, Metric
 from tuner.outcomes import ERROR_NAMES, Level, Verdict
 
@@ -26,7 +26,9 @@ GAP_NAMES = {
 
 REFERENCE_NAMES = {
     "majority": "majority class (baseline)",
+    "mean": "mean of the target (baseline)",
     "logistic_regression": "logistic regression",
+    "ridge": "ridge regression",
     "gradient_boosting": "gradient boosting",
     "nearest_neighbors": "nearest neighbors",
 }
@@ -41,9 +43,11 @@ HEADLINES = {
 
 MODEL_NAMES = REFERENCE_NAMES | {
     "majority": "always predicting the majority class",
+    "mean": "always predicting the mean",
     "nearest_neighbors": "predicting the class of the nearest training rows",
 }
 """The reference models as the subject of a sentence."""
+TRIVIAL = ("majority", "mean")
 
 UNKNOWN_BIAS = "Avoidable bias is unknown without a baseline"
 NO_TRIAL = "No complete trial yet, so there is nothing to diagnose."
@@ -68,6 +72,7 @@ def headline(diagnosis: Diagnosis) -> str:
 
 def _unknown_bias(diagnosis: Diagnosis) -> str:
     """Say that avoidable bias is unknown without a baseline, and between what; empty with a baseline."""
+    unit = diagnosis.unit
     known, bias = diagnosis.best_known, diagnosis.gaps.get("avoidable_bias")
     if known is None or bias is None or "avoidable_bias" in diagnosis.disputed:
         return ""
@@ -75,22 +80,26 @@ def _unknown_bias(diagnosis: Diagnosis) -> str:
     assert train is not None
     if bias.level == Level.HIGH:
         return (
-            f"{UNKNOWN_BIAS}, but at least {points(bias.low)} pp: {_best_model(diagnosis)} has a dev error of "
-            f"{percent(known.value)}."
+            f"{UNKNOWN_BIAS}, but at least {unit.gap(bias.low)}{unit.of_gaps}: {_best_model(diagnosis)} has a dev "
+            f"error of {unit.text(known.value)}."
         )
     if bias.level == Level.LOW:
-        return f"{UNKNOWN_BIAS}, but low: train error is only {percent(train.value)}."
-    return f"{UNKNOWN_BIAS}: it is at most the train error of {percent(train.value)}."
+        return f"{UNKNOWN_BIAS}, but low: train error is only {unit.text(train.value)}."
+    return f"{UNKNOWN_BIAS}: it is at most the train error of {unit.text(train.value)}."
 
 
 def other_model_sentence(diagnosis: Diagnosis) -> str:
     """Say that another model is as good as the network, or better; empty if none is."""
+    unit = diagnosis.unit
     other, dev = other_model(diagnosis), diagnosis.errors.get("dev_corrected")
     if other is None or dev is None:
         return ""
     name = MODEL_NAMES[other.name]
-    errors = f"a dev error of {percent(other.error)}, compared with {percent(dev.value)} ({span(dev.low, dev.high)})"
-    if other.name == "majority":
+    if not unit.is_share:
+        name = name.replace("the class of", "the mean of")
+    network = f"{unit.text(dev.value)} ({unit.span(dev.low, dev.high)})"
+    errors = f"a dev error of {unit.text(other.error)}, compared with {network}"
+    if other.name in TRIVIAL:
         return f"The network is not clearly better than {name}: {errors}."
     better = "clearly better than" if other.is_clear else "as good as"
     return f"{name[0].upper()}{name[1:]} is {better} the network: {errors}."
@@ -102,15 +111,17 @@ def _named(gaps: Iterable[str]) -> str:
 
 def figures_sentence(diagnosis: Diagnosis, n_trials: int, error: str = ERROR.label) -> str:
     """State the error on new examples, and those of the reference models; ``error``: its name."""
+    unit = diagnosis.unit
+    error = error if unit.is_share else f"{error} (in the unit of the target)"
     dev, corrected = diagnosis.errors.get("dev"), diagnosis.errors.get("dev_corrected")
     if dev is None or corrected is None:
         return ""
     if corrected is dev:
-        sentence = f"Dev {error}: {_with_interval(dev)}."
+        sentence = f"Dev {error}: {_with_interval(diagnosis, dev)}."
     else:
         sentence = (
-            f"Dev {error} (selection-corrected): {_with_interval(corrected)}, which allows for picking the best of "
-            f"{count(n_trials, 'trial')}; measured: {percent(dev.value)}."
+            f"Dev {error} (selection-corrected): {_with_interval(diagnosis, corrected)}, which allows for picking the "
+            f"best of {count(n_trials, 'trial')}; measured: {unit.text(dev.value)}."
         )
     return sentence + _reference_models(diagnosis)
 
@@ -133,13 +144,14 @@ def counting_sentence(metric: Metric, majority: float | None, rows_wrong: float)
     )
 
 
-def _with_interval(estimate: ErrorEstimate) -> str:
-    return f"{percent(estimate.value)} (95% interval {span(estimate.low, estimate.high)})"
+def _with_interval(diagnosis: Diagnosis, estimate: ErrorEstimate) -> str:
+    unit = diagnosis.unit
+    return f"{unit.text(estimate.value)} (95% interval {unit.span(estimate.low, estimate.high)})"
 
 
 def _reference_models(diagnosis: Diagnosis) -> str:
     parts = [
-        f"{name} {percent(error)}"
+        f"{name} {diagnosis.unit.text(error)}"
         for key, name in REFERENCE_NAMES.items()
         if (error := diagnosis.references.get(key)) is not None
     ]
@@ -151,19 +163,21 @@ def gap_sentence(diagnosis: Diagnosis, name: str) -> str:
 
     The first gap spells out the unit and names the key of the threshold.
     """
-    gap, first = diagnosis.gaps[name], name == next(iter(diagnosis.gaps))
+    gap, first, unit = diagnosis.gaps[name], name == next(iter(diagnosis.gaps)), diagnosis.unit
     if name == "avoidable_bias" and diagnosis.bias_is_unknown:
-        return f"{UNKNOWN_BIAS}: it is between {points(gap.low)} and {points(gap.high)} percentage points (pp)."
-    unit, key = ("percentage points (pp)", " (material_gap)") if first else ("pp", "")
-    threshold = f"the threshold{key} of {points(diagnosis.material_gap)} pp"
-    size = f"{GAP_NAMES[name].capitalize()} is {points(gap.value)} {unit} ({span(gap.low, gap.high)})"
+        ends = f"{unit.gap(gap.low)} and {unit.gap(gap.high)}{unit.of_gaps_in_full}"
+        return f"{UNKNOWN_BIAS}: it is between {ends}."
+    written = unit.of_gaps_in_full if first else unit.of_gaps
+    key = " (material_gap)" if first else ""
+    threshold = f"the threshold{key} of {unit.gap(diagnosis.material_gap)}{unit.of_gaps}"
+    size = f"{GAP_NAMES[name].capitalize()} is {unit.gap(gap.value)}{written} ({unit.span(gap.low, gap.high)})"
     if name == "avoidable_bias" and diagnosis.best_known is not None:
-        size = f"Avoidable bias is between {points(gap.low)} and {points(gap.high)} {unit}"
+        size = f"Avoidable bias is between {unit.gap(gap.low)} and {unit.gap(gap.high)}{written}"
     if name in diagnosis.disputed:
         least, most = diagnosis.disputed[name]
         return (
-            f"{size} in the best trial, and between {points(least)} and {points(most)} pp in the trials within one "
-            f"standard error of it: whether it is above {threshold} depends on which of them is taken."
+            f"{size} in the best trial, and between {unit.gap(least)} and {unit.gap(most)}{unit.of_gaps} in the trials "
+            f"within one standard error of it: whether it is above {threshold} depends on which of them is taken."
         )
     if gap.level != Level.UNDECIDED:
         return f"{size}, {'above' if gap.level == Level.HIGH else 'below'} {threshold}."
@@ -176,7 +190,7 @@ def gap_sentence(diagnosis: Diagnosis, name: str) -> str:
 def gap_size(diagnosis: Diagnosis, name: str) -> str:
     """Write a gap in percentage points; without a baseline the value of avoidable bias is the most it can be."""
     bounded = name == "avoidable_bias" and diagnosis.best_known is not None
-    return ("at most " if bounded else "") + points(diagnosis.gaps[name].value)
+    return ("at most " if bounded else "") + diagnosis.unit.gap(diagnosis.gaps[name].value)
 
 
 def _what_decides(diagnosis: Diagnosis, name: str) -> str:
@@ -197,14 +211,15 @@ def probability(of: float) -> str:
 
 def assumption(diagnosis: Diagnosis) -> str:
     """State the baseline."""
+    unit = diagnosis.unit
     baseline = diagnosis.errors["baseline"]
     assert baseline is not None
     if diagnosis.best_known is not None:
         return f"No baseline was given: the best possible error is {best_known_sentence(diagnosis)}."
     if not diagnosis.baseline_given:
-        return "No baseline was given: 0% is assumed, as if perfect predictions were possible."
+        return f"No baseline was given: {unit.zero} is assumed, as if perfect predictions were possible."
     examples = f", measured on {baseline.n:,} examples" if baseline.n is not None else ""
-    return f"Baseline: {percent(baseline.value)}{examples}."
+    return f"Baseline: {unit.text(baseline.value)}{examples}."
 
 
 def _best_model(diagnosis: Diagnosis) -> str:
@@ -218,9 +233,10 @@ def _best_model(diagnosis: Diagnosis) -> str:
 
 def best_known_sentence(diagnosis: Diagnosis) -> str:
     """Say between what the best possible error is without a baseline, and by which model."""
+    unit = diagnosis.unit
     assert diagnosis.best_known is not None
-    most = percent(diagnosis.best_known.value)
-    return f"between 0% and {most}, the error of {_best_model(diagnosis)}"
+    most = unit.text(diagnosis.best_known.value)
+    return f"between {unit.zero} and {most}, the error of {_best_model(diagnosis)}"
 
 
 def level_name(diagnosis: Diagnosis, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tuner.analysis import Diagnosis
-from tuner.formatting import join, percent
+from tuner.formatting import join
 
 FIRST, LAST = "baseline", ("dev_corrected", "test")
 NAMES = {
@@ -29,7 +29,7 @@ class ErrorStep:
     start: float
     end: float
     size: str
-    """In pp, rounded so that the written sizes add up to the written errors."""
+    """In pp, or in the unit of the target, rounded so that the written sizes add up to the written errors."""
 
 
 def error_steps(diagnosis: Diagnosis) -> list[ErrorStep]:
@@ -37,6 +37,7 @@ def error_steps(diagnosis: Diagnosis) -> list[ErrorStep]:
 
     Empty without a trial. Without a baseline the first step begins at 0%.
     """
+    unit = diagnosis.unit
     baseline = diagnosis.errors["baseline"]
     assert baseline is not None
     known = {key: estimate.value for key in NAMES if (estimate := diagnosis.errors.get(key)) is not None}
@@ -44,27 +45,30 @@ def error_steps(diagnosis: Diagnosis) -> list[ErrorStep]:
         known.pop("dev_corrected", None)
     if "train" not in known:
         return []
-    decimals = 1 if max(known.values()) >= 0.0095 else 2
+    written = unit.rounded(max(known.values()))
     steps, at = [], baseline.value
     for key, value in known.items():
-        size = round(100 * value, decimals) - round(100 * at, decimals)
+        size = written.number(value) - written.number(at)
         name = NAMES[key]
         if key == "train" and not diagnosis.baseline_given:
-            name = "train (from 0%)"
+            name = f"train (from {unit.zero})"
         elif key == "dev" and "train_dev" in known:
             name = "dev − train-dev"
         elif key == "test" and "dev_corrected" not in known:
             name = "test − dev"
-        steps.append(ErrorStep(key, name, at, value, f"{size:+.{decimals}f}".replace("-", "−")))
+        steps.append(ErrorStep(key, name, at, value, f"{size:+,.{written.decimals}f}".replace("-", "−")))
         at = value
     return steps
 
 
 def steps_sentence(diagnosis: Diagnosis) -> str:
     """Write the steps as a sum; empty without a trial."""
+    unit = diagnosis.unit
     steps = error_steps(diagnosis)
     if not steps:
         return ""
-    begin = f"from the baseline, {percent(steps[0].start)}," if diagnosis.baseline_given else "from 0%"
-    parts = [f"{step.size} pp {step.name.replace(' (from 0%)', ' error')}" for step in steps]
-    return f"Step by step {begin}: {join(parts)}. This is the {ENDS[steps[-1].key]} error of {percent(steps[-1].end)}."
+    begin = f"from the baseline, {unit.text(steps[0].start)}," if diagnosis.baseline_given else f"from {unit.zero}"
+    parts = [f"{step.size}{unit.of_gaps} {step.name.replace(f' (from {unit.zero})', ' error')}" for step in steps]
+    return (
+        f"Step by step {begin}: {join(parts)}. This is the {ENDS[steps[-1].key]} error of {unit.text(steps[-1].end)}."
+    )

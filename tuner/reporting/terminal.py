@@ -10,7 +10,6 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from tuner.formatting import span
 from tuner.outcomes import Level, TrialState
 from tuner.printable import printable
 from tuner.reporting.faces import Printed
@@ -139,7 +138,7 @@ class FittedTable:
 
 def gap_table(report: Report, *, level_only: bool = False) -> FittedTable:
     """One row per gap; ``level_only``: without the confidence and what the gap is calculated from."""
-    headings = ("gap", "pp", "95% interval", "level", "confidence", "from")
+    headings = ("gap", report.diagnosis.unit.of_gaps.strip(), "95% interval", "level", "confidence", "from")
     shown = 4 if level_only else 6
     table = FittedTable(*headings[:shown], right=1, wrapping=(0,), drop=(5, 4)[: shown - 4])
     for row in gap_rows(report.diagnosis):
@@ -167,10 +166,11 @@ def _error_table(report: Report) -> FittedTable:
 
 def _verdict(report: Report) -> list[RenderableType]:
     """The verdict, the gaps it is based on, and the first command."""
+    unit = report.diagnosis.unit
     style = COLORS[VERDICT_LEVELS.get(report.verdict, Level.HIGH)]
     lines: list[RenderableType] = [Paragraph(report.sentences[0], f"bold {style.removeprefix('bold ')}")]
     known = [
-        f"{GAP_NAMES[name]} {gap_size(report.diagnosis, name)} pp ({span(gap.low, gap.high)})"
+        f"{GAP_NAMES[name]} {gap_size(report.diagnosis, name)}{unit.of_gaps} ({unit.span(gap.low, gap.high)})"
         for name, gap in report.diagnosis.gaps.items()
         if name in ("avoidable_bias", "variance")
     ]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuner.commands import command_text, study_words
-from tuner.formatting import count, moment, percent
+from tuner.formatting import count, moment
 from tuner.reporting.report import Report
 from tuner.storage import RunningTrial, StudyLook
+from tuner.units import SHARE, Unit
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -34,7 +35,7 @@ def view(look: StudyLook, report: Report | None) -> RenderableType:
     if look.hold is not None:
         parts.append(Paragraph(f"{look.hold} ({moment(look.hold.since)})"))
     if len(look.errors) > 1:
-        parts += ["", Text("lowest dev error so far"), BestCurve(np.array(look.errors))]
+        parts += ["", Text("lowest dev error so far"), BestCurve(np.array(look.errors), look.progress.unit)]
     if look.running:
         parts += ["", _workers(look.running)]
     if report is None:
@@ -51,7 +52,7 @@ def _progress(look: StudyLook) -> str:
     done = counts.finished
     parts = [f"{look.name}: {done:,} of {count(max(done, budget), 'trial')}"]
     if best is not None:
-        parts.append(f"best dev error {percent(best.dev_error)} (trial {best.number})")
+        parts.append(f"best dev error {look.progress.unit.text(best.dev_error)} (trial {best.number})")
     parts += [
         f"{n:,} {name}" for name in ("pruned", "diverged", "failed", "unrecorded") if (n := getattr(counts, name))
     ]
@@ -72,17 +73,17 @@ def seconds_a_trial(ends: Sequence[datetime.datetime]) -> float | None:
 class BestCurve:
     """The curve of :func:`best_curve`, as wide as the terminal allows."""
 
-    def __init__(self, errors: np.ndarray) -> None:
-        self.errors = errors
+    def __init__(self, errors: np.ndarray, unit: Unit = SHARE) -> None:
+        self.errors, self.unit = errors, unit
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
 
         width = max(1, min(WIDTH, options.max_width - BESIDE))
-        yield Text("\n".join(best_curve(self.errors, width)), style="cyan")
+        yield Text("\n".join(best_curve(self.errors, width, self.unit)), style="cyan")
 
 
-def best_curve(errors: np.ndarray, width: int = WIDTH) -> list[str]:
+def best_curve(errors: np.ndarray, width: int = WIDTH, unit: Unit = SHARE) -> list[str]:
     """Return the lowest error up to each trial as lines of blocks, at most ``width`` wide."""
     so_far = np.minimum.accumulate(errors)
     top = max(float(np.quantile(so_far, 0.95)), float(so_far[-1]), 1e-9)
@@ -91,9 +92,9 @@ def best_curve(errors: np.ndarray, width: int = WIDTH) -> list[str]:
     rows = []
     for row in range(HEIGHT - 1, -1, -1):
         filled = np.clip(heights - 8 * row, 0, 8)
-        label = {HEIGHT - 1: percent(top), 0: percent(0.0)}.get(row, "")
+        label = {HEIGHT - 1: unit.text(top), 0: unit.text(0.0)}.get(row, "")
         rows.append(f"{label:>7} │{''.join(BLOCKS[level] for level in filled)}")
-    rows[0] += f"  now {percent(float(so_far[-1]))}"
+    rows[0] += f"  now {unit.text(float(so_far[-1]))}"
     return rows
 
 

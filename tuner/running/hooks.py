@@ -42,7 +42,7 @@ class Hooks:
             return
         for trial in report.ended:
             failed = trial.state == TrialState.FAILED
-            text = visible(ended_text(trial, report.metric))
+            text = visible(ended_text(trial, report.metric, report.progress.unit))
             LOGGER.log(logging.WARNING if failed else logging.INFO, "%s", text)
             if self.on_trial is not None:
                 self.on_trial(trial)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from tuner.arguments import integer, number, one_of
 from tuner.commands import command_text
 from tuner.errors import ArgumentError, SearchError, Stop, StorageError, UnavailableError
-from tuner.formatting import count, duration, percent, value
+from tuner.formatting import count, duration, value
 from tuner.limits import MOST_PROCESSES
 from tuner.outcomes import FailureGroup, TrialState, failure_groups
 from tuner.reference_models import ALL, CHOICES
@@ -147,13 +147,14 @@ class SearchResult:
 
     def lines(self) -> list[str]:
         """The result in a few lines, for a person."""
-        best = self.progress.best
+        best, unit = self.progress.best, self.progress.unit
         if best is None:
             return [*self.headlines, "no trial has a usable result yet"]
         params = ", ".join(f"{name} {value(of)}" for name, of in json.loads(best.hyperparameters).items())
         return [
             *self.headlines,
-            f"best: trial {best.number}, dev error {percent(best.dev_error)}, train error {percent(best.train_error)}",
+            f"best: trial {best.number}, dev {unit.name} {unit.text(best.dev_error)}, "
+            f"train {unit.name} {unit.text(best.train_error)}",
             f"      {params}",
         ]
 

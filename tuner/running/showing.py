@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tuner.formatting import percent, points, rough_duration, value
+from tuner.formatting import rough_duration, value
 from tuner.running.search import OnProgress, SearchProgress
 from tuner.storage import EndedTrial
 from tuner.study import metric_text
+from tuner.units import SHARE, Unit
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,11 +82,12 @@ def progress_text(report: SearchProgress, width: int | None = None) -> str:
 
     Parts that do not fit ``width`` are left out, the least important first.
     """
-    counts, best = report.progress.counts, report.progress.best
+    counts, best, unit = report.progress.counts, report.progress.best, report.progress.unit
     parts = {}
     if best is not None:
         parts["best"] = (
-            f"best dev error {percent(best.dev_error)}, dev − train {points(best.dev_error - best.train_error)} pp"
+            f"best dev {unit.name} {unit.text(best.dev_error)}, "
+            f"dev − train {unit.gap(best.dev_error - best.train_error)}{unit.of_gaps}"
         )
     if report.new:
         parts["speed"] = _speed(report.new / report.seconds)
@@ -103,11 +105,11 @@ def _speed(per_second: float) -> str:
     return f"{per_second:.3g} trials/s" if per_second >= 0.1 else f"{60 * per_second:.2g} trials/min"
 
 
-def ended_text(trial: EndedTrial, metric: str) -> str:
+def ended_text(trial: EndedTrial, metric: str, unit: Unit = SHARE) -> str:
     """Describe a trial that ended, in one line."""
     parts = [trial.state if trial.reason is None else f"{trial.state}: {trial.reason}"]
     if trial.value is not None:
-        parts.append(f"value {metric_text(metric, trial.value)}")
+        parts.append(f"value {metric_text(metric, trial.value, unit)}")
     if trial.epochs is not None:
         parts.append(f"{trial.epochs} epochs ({trial.stop_reason})")
     if trial.seconds is not None:

@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from tuner.errors import StorageError
 from tuner.limits import LATEST_SECONDS
-from tuner.metrics import METRICS
+from tuner.metrics import METRICS, WORST_LOSS
 from tuner.outcomes import Finding, StopReason
 from tuner.paths import STUDY_NAME, is_study_name
 from tuner.printable import is_unicode
@@ -130,8 +130,8 @@ FINITE = Kind("a finite number", lambda value: type(value) in (float, int) and m
 NUMBER = Kind("a number", lambda value: type(value) in (float, int) and not math.isnan(value))
 POSITIVE = Kind("a finite number ≥ 0", lambda value: type(value) in (float, int) and 0 <= value < math.inf)
 ROWS = Kind(
-    f"a number of rows, at most {MOST}",
-    lambda value: type(value) in (int, float) and 0 <= value <= MOST,
+    f"a number of rows, at most {MOST}, or a sum of their losses",
+    lambda value: type(value) in (int, float) and 0 <= value <= MOST * WORST_LOSS,
 )
 MOMENT = Kind(
     "a time in seconds since 1970", lambda value: type(value) in (float, int) and 0 <= value <= LATEST_SECONDS
@@ -162,6 +162,12 @@ class _SizesRow(_Row):
     test: NaturalNumber = 0
 
 
+class _NumbersRow(_Row):
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+    scale: float = Field(gt=0)
+    mean: float
+
+
 class _FactsRow(_Row):
     class_names: list[str]
     sizes: _SizesRow
@@ -176,6 +182,7 @@ class _FactsRow(_Row):
     pooled_epoch: bool = False
     exact_zeros: bool = False
     weighs_classes: bool = False
+    numbers: _NumbersRow | None = None
 
 
 OWNER = json_of("the JSON of a process", Owner)

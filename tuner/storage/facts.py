@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from tuner.outcomes import STRICT, Finding
 from tuner.paths import STUDY_NAME
+from tuner.units import SHARE, Unit
 
 AT_RANDOM = "random"
 _OF_TRAINING = ("pooled_epoch", "exact_zeros", "weighs_classes")
@@ -38,6 +39,8 @@ class StudyFacts:
     ``weighs_classes``: whether the metric's class weights are in every error, of training rows, too; in studies of 0.2
     and before trials alone were chosen by them.  False without class weights.
 
+    ``unit``: that of the errors; of numbers to predict, for which there are no classes, with their mean and scale.
+
     ``sizes``: rows in train, dev, train_dev and test; ``folder``: where the definition's relative paths begin;
     ``versions``: of Python and the libraries.
     """
@@ -55,6 +58,12 @@ class StudyFacts:
     pooled_epoch: bool = False
     exact_zeros: bool = False
     weighs_classes: bool = False
+    unit: Unit = SHARE
+
+    @property
+    def targets_type(self) -> str:
+        """The type of the dev rows' targets in the database: class indices, or standardized numbers."""
+        return "<i4" if self.unit.is_share else "<f4"
 
     def trains_as(self, other: StudyFacts) -> bool:
         """Whether the same hyperparameters and seed make the same network in both studies."""
@@ -83,6 +92,7 @@ class StudyFacts:
             pooled_epoch=document.get("pooled_epoch", False),
             exact_zeros=document.get("exact_zeros", False),
             weighs_classes=document.get("weighs_classes", False),
+            unit=Unit(**document.get("numbers", {})),
         )
 
     def to_json(self) -> str:
@@ -104,5 +114,7 @@ class StudyFacts:
             document["references"] = dict(self.references)
         if self.exploring != AT_RANDOM:
             document["exploring"] = self.exploring
+        if not self.unit.is_share:
+            document["numbers"] = asdict(self.unit)
         document |= {name: True for name in _OF_TRAINING if getattr(self, name)}
         return json.dumps(document)

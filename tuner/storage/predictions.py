@@ -40,8 +40,9 @@ _OF_STUDY = sa.select(tables.predictions).where(_p.study_id == tables.STUDY)
 class DevPredictions:
     """What a trial's networks predict of their dev rows, one network after the other: n rows, those of all networks.
 
-    ``classes`` (n,): indices.  ``probabilities`` (n, n_classes); (n, 1) where only those of the predicted classes are
-    kept; None of a custom trainer that returned classes.
+    ``classes`` (n,): indices, or the standardized numbers that are predicted, which have no probabilities.
+    ``probabilities`` (n, n_classes); (n, 1) where only those of the predicted classes are kept; None of a custom
+    trainer that returned classes.
     """
 
     classes: np.ndarray
@@ -78,7 +79,7 @@ def _packed(predictions: DevPredictions) -> dict[str, Any]:
     if probabilities is not None and probabilities.size > MOST:
         probabilities = np.take_along_axis(probabilities, classes[:, None], axis=1)
     return {
-        "classes": classes.astype("<u2").tobytes(),
+        "classes": classes.astype("<u2" if classes.dtype.kind in "iu" else "<f4").tobytes(),
         "log_probabilities": None if probabilities is None else _logarithms(probabilities).tobytes(),
     }
 
@@ -93,13 +94,18 @@ def _logarithms(probabilities: np.ndarray) -> np.ndarray:
 
 
 def read_predictions(connection: Connection, study_id: int, n_dev: int, n_classes: int) -> dict[int, DevPredictions]:
-    """The predictions that are kept of a study's trials, by the trial's id.  Raises BadValueError."""
+    """The predictions that are kept of a study's trials, by the trial's id; numbers without classes.
+
+    Raises BadValueError.
+    """
     return {
         row.trial_id: _unpacked(row, n_dev, n_classes) for row in connection.execute(_OF_STUDY, {"study": study_id})
     }
 
 
 def _unpacked(row: Any, n_dev: int, n_classes: int) -> DevPredictions:
+    if not n_classes:
+        return _unpacked_numbers(row, n_dev)
     classes = np.frombuffer(row.classes, "<u2").astype(np.int64)
     n = len(classes)
     if not n or n % n_dev or (classes >= n_classes).any():
@@ -116,6 +122,13 @@ def _unpacked(row: Any, n_dev: int, n_classes: int) -> DevPredictions:
             raise _bad(row, "log_probabilities", f"logarithms of probabilities of {n_classes} classes that sum to 1")
         probabilities /= total
     return DevPredictions(classes, probabilities)
+
+
+def _unpacked_numbers(row: Any, n_dev: int) -> DevPredictions:
+    numbers = np.frombuffer(row.classes, "<f4").astype(np.float64) if len(row.classes) % 4 == 0 else np.zeros(0)
+    if not len(numbers) or len(numbers) % n_dev or not np.isfinite(numbers).all():
+        raise _bad(row, "classes", f"the predicted numbers of {n_dev} dev rows, once or more")
+    return DevPredictions(numbers, None)
 
 
 def _bad(row: Any, column: str, expected: str) -> BadValueError:

@@ -27,8 +27,10 @@ from tuner.storage.counting import (
     read_study_counts,
 )
 from tuner.storage.database import Database
+from tuner.storage.facts import StudyFacts
 from tuner.storage.holds import Hold
 from tuner.storage.owner import Owner
+from tuner.units import SHARE, Unit
 
 RECENT = 20
 """Finished trials that the speed is based on."""
@@ -74,6 +76,7 @@ class Progress:
     running: int
     budget: int
     best: BestTrial | None
+    unit: Unit = SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ class EndedTrial:
     """A trial that ended.
 
     ``state``: complete, pruned or failed, which ``reason`` explains.  ``value``: the metric that trials are compared
-    by, lower is better.  The errors are shares, over all networks of the trial.
+    by, lower is better.  The errors are shares, or RMSE, over all networks of the trial.
     """
 
     number: int
@@ -170,6 +173,7 @@ class EndedTrials:
         self._study_id = study_id
         self._last = 0
         self._failed: set[int] = set()
+        self._unit = read_unit(database, study_id)
         self.new()
 
     def new(self) -> list[EndedTrial]:
@@ -181,8 +185,8 @@ class EndedTrials:
         self._failed |= {row.number for row in failed}
         if finished:
             self._last = finished[-1].finish_order
-        return [_ended(row, STATES[row.state]) for row in finished] + [
-            _ended(row, outcomes.TrialState.FAILED, row.reason) for row in failed
+        return [_ended(row, STATES[row.state], self._unit) for row in finished] + [
+            _ended(row, outcomes.TrialState.FAILED, self._unit, row.reason) for row in failed
         ]
 
     def _finished(self, connection: Connection) -> Any:
@@ -222,7 +226,7 @@ def read_ended(database: Database, trial_id: int) -> EndedTrial:
         .where(o.trial_id == trial_id)
     )
     row = database.read(lambda connection: connection.execute(query).one())
-    return _ended(row, STATES[row.state], row.reason)
+    return _ended(row, STATES[row.state], read_unit(database, row.study_id), row.reason)
 
 
 def read_failures(database: Database, study_id: int, call: str | None = None) -> dict[int, str | None]:
@@ -231,7 +235,18 @@ def read_failures(database: Database, study_id: int, call: str | None = None) ->
     return {row.number: row.reason for row in rows}
 
 
-def _ended(row: Any, state: outcomes.TrialState, reason: str | None = None) -> EndedTrial:
+def read_unit(database: Database, study_id: int) -> Unit:
+    """The unit of a study's errors."""
+    return database.read(lambda connection: _unit_of(connection, study_id))
+
+
+def _unit_of(connection: Connection, study_id: int | None) -> Unit:
+    query = sa.select(tables.studies.c.facts).where(tables.studies.c.study_id == study_id)
+    facts = connection.execute(query).scalar_one_or_none()
+    return SHARE if facts is None else StudyFacts.from_json(facts).unit
+
+
+def _ended(row: Any, state: outcomes.TrialState, unit: Unit, reason: str | None = None) -> EndedTrial:
     return EndedTrial(
         number=row.number,
         state=state,
@@ -241,8 +256,8 @@ def _ended(row: Any, state: outcomes.TrialState, reason: str | None = None) -> E
         seconds=row.seconds,
         params=json.loads(row.hyperparameters) if row.hyperparameters else {},
         reason=reason,
-        train_error=row.train_wrong / row.n_train if row.n_train else None,
-        dev_error=row.dev_wrong / row.n_dev if row.n_dev else None,
+        train_error=unit.error(row.train_wrong / row.n_train) if row.n_train else None,
+        dev_error=unit.error(row.dev_wrong / row.n_dev) if row.n_dev else None,
     )
 
 
@@ -261,11 +276,13 @@ def read_progress(database: Database, study_id: int) -> Progress:
     def work(connection: Connection) -> Progress:
         row = read_study_counts(connection, study_id)
         query = sa.select(tables.studies.c.budget).where(tables.studies.c.study_id == study_id)
+        unit = _unit_of(connection, study_id)
         return Progress(
             counts=StateCounts.of(row).ended(row.diverged),
             running=row.running,
             budget=connection.execute(query).scalar_one(),
-            best=None if row.best_trial_id is None else _best(connection, row.best_trial_id),
+            best=None if row.best_trial_id is None else _best(connection, row.best_trial_id, unit),
+            unit=unit,
         )
 
     return database.read(work)
@@ -283,8 +300,9 @@ def read_errors(database: Database, study_id: int, after: int = 0) -> tuple[int,
     Returns also the place of the last trial to finish.
     """
     with database.reading() as connection:
+        unit = _unit_of(connection, study_id)
         rows = connection.execute(_ERRORS, {"study": study_id, "last": after}).all()
-    errors = [float(row.wrong) / float(row.of) for row in rows if row.is_judged and row.of]
+    errors = [float(unit.error(float(row.wrong) / float(row.of))) for row in rows if row.is_judged and row.of]
     return (rows[-1].finish_order if rows else after), errors
 
 
@@ -300,7 +318,7 @@ def read_counts(database: Database, study_id: int, call: str) -> Counts:
     return database.read(lambda connection: count_ended(connection, study_id, call))
 
 
-def _best(connection: Connection, trial_id: int) -> BestTrial | None:
+def _best(connection: Connection, trial_id: int, unit: Unit) -> BestTrial | None:
     o, t, v, n = optuna_internals.trials.c, tables.trials.c, optuna_internals.values.c, tables.networks.c
     row = connection.execute(
         sa.select(o.number, v.value, t.hyperparameters)
@@ -312,6 +330,5 @@ def _best(connection: Connection, trial_id: int) -> BestTrial | None:
         return None
     sums = (sa.func.sum(n.dev_wrong), sa.func.sum(n.n_dev), sa.func.sum(n.train_wrong), sa.func.sum(n.n_train))
     dev_wrong, n_dev, train_wrong, n_train = connection.execute(sa.select(*sums).where(n.trial_id == trial_id)).one()
-    return BestTrial(
-        row.number, row.value, float(dev_wrong) / float(n_dev), float(train_wrong) / float(n_train), row.hyperparameters
-    )
+    dev, train = (unit.error(float(of) / float(n)) for of, n in ((dev_wrong, n_dev), (train_wrong, n_train)))
+    return BestTrial(row.number, row.value, dev, train, row.hyperparameters)

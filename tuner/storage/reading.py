@@ -33,11 +33,13 @@ from tuner.storage.counting import (
     finished_and_running,
 )
 from tuner.storage.database import Database
+from tuner.storage.facts import StudyFacts
 from tuner.storage.learning import read_learning
 from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch, network_of
 from tuner.storage.owner import Owner
 from tuner.storage.predictions import DevPredictions, read_predictions
 from tuner.storage.studies import StoredStudy, no_study, stored_values, study_names
+from tuner.units import SHARE, Unit
 
 if TYPE_CHECKING:
     from tuner.analysis import LearningNetwork
@@ -103,7 +105,7 @@ class TrialRecord:
 
     ``learning``: the networks of its learning curve, as far as it was measured.  ``predictions``: what its networks
     predict of the dev rows; None if it is not among the best, or of 0.2 and before.  ``worker``: the process that ran
-    it, None if it waits.
+    it, None if it waits.  ``unit``: of its errors.
     """
 
     number: int
@@ -124,6 +126,7 @@ class TrialRecord:
     learning: list[LearningNetwork] = field(default_factory=list)
     predictions: DevPredictions | None = None
     worker: Owner | None = None
+    unit: Unit = SHARE
 
     @property
     def has_diverged(self) -> bool:
@@ -206,8 +209,13 @@ class StudyRecord(StoredStudy):
 
     @property
     def class_names(self) -> list[str]:
-        """The classes, in the order of their indices."""
+        """The classes, in the order of their indices; none if there are numbers to predict."""
         return self.facts.class_names
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of the errors."""
+        return self.facts.unit
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -252,8 +260,8 @@ def read_study(database: Database, name: str) -> StudyRecord:
             .order_by(look.looked, look.look_id)
         ).all()
         _check_dev_set(name, row)
-        n_classes = len(json.loads(row.facts)["class_names"])
-        trials = _read_trials(connection, row.study_id, len(row.dev_rows) // 8, n_classes)
+        facts = StudyFacts.from_json(row.facts)
+        trials = _read_trials(connection, row.study_id, len(row.dev_rows) // 8, facts)
         unrecorded = count_states(connection, row.study_id).unrecorded
     groups, weights = row.dev_groups, row.dev_weights
     return StudyRecord(
@@ -262,7 +270,9 @@ def read_study(database: Database, name: str) -> StudyRecord:
         encoding=json.loads(row.encoding),
         created=datetime.datetime.fromtimestamp(row.created, datetime.UTC),
         dev_rows=np.frombuffer(row.dev_rows, "<i8"),
-        dev_y=np.frombuffer(row.dev_classes, "<i4").astype(np.int64),
+        dev_y=np.frombuffer(row.dev_classes, facts.targets_type).astype(
+            np.int64 if facts.unit.is_share else np.float64
+        ),
         dev_groups=None if groups is None else np.frombuffer(groups, "<i8"),
         dev_weights=None if weights is None else np.frombuffer(weights, "<f8"),
         dev_fold=np.frombuffer(row.dev_folds, "u1"),
@@ -277,22 +287,26 @@ def read_study(database: Database, name: str) -> StudyRecord:
 def _check_dev_set(name: str, row: Any) -> None:
     """Raise BadValueError unless the dev examples have as many classes, folds and groups as rows."""
     n = len(row.dev_rows) // 8
-    facts = json.loads(row.facts)
-    n_classes = len(facts["class_names"])
+    facts = StudyFacts.from_json(row.facts)
+    n_classes = len(facts.class_names)
     rows, test_rows = np.frombuffer(row.dev_rows, "<i8"), np.frombuffer(row.test_rows, "<i8")
-    classes, folds = np.frombuffer(row.dev_classes, "<i4"), np.frombuffer(row.dev_folds, "u1")
+    classes, folds = np.frombuffer(row.dev_classes, facts.targets_type), np.frombuffer(row.dev_folds, "u1")
+    fits = (classes >= 0) & (classes < n_classes) if facts.unit.is_share else np.isfinite(classes)
+    targets = (
+        f"classes of {n} dev rows, from 0 to {n_classes - 1}" if facts.unit.is_share else f"numbers of {n} dev rows"
+    )
     expected = {
         "dev_rows": (n > 0 and bool((rows >= 0).all()), "the numbers of one row or more"),
         "dev_classes": (
-            len(classes) == n and bool(((classes >= 0) & (classes < n_classes)).all()),
-            f"the classes of {n} dev rows, from 0 to {n_classes - 1}",
+            len(classes) == n and bool(fits.all()),
+            f"the {targets}",
         ),
         "dev_folds": (
             len(folds) == n and bool((folds < N_DEV_FOLDS).all()),
             f"the folds of {n} dev rows, from 0 to {N_DEV_FOLDS - 1}",
         ),
         "dev_weights": (
-            not facts.get("weighs_classes") if row.dev_weights is None else _are_weights(row.dev_weights, n),
+            not facts.weighs_classes if row.dev_weights is None else _are_weights(row.dev_weights, n),
             f"the weights of {n} dev rows",
         ),
         "dev_groups": (row.dev_groups is None or len(row.dev_groups) == 8 * n, f"the groups of {n} dev rows"),
@@ -309,7 +323,9 @@ def _are_weights(packed: bytes, n: int) -> bool:
     return len(weights) == n and bool((weights > 0).all()) and bool(abs(weights.mean() - 1) < ROUNDING)
 
 
-def _check_trial(study_id: int, n_dev: int, row: Any, unnamed: Sequence[str], networks: list[NetworkRecord]) -> None:
+def _check_trial(
+    study_id: int, n_dev: int, unit: Unit, row: Any, unnamed: Sequence[str], networks: list[NetworkRecord]
+) -> None:
     """Raise BadValueError if a trial lacks what every trial of its state has, or its parts are not of one study.
 
     ``unnamed``: parameters that were sampled and are none of its hyperparameters.
@@ -331,13 +347,13 @@ def _check_trial(study_id: int, n_dev: int, row: Any, unnamed: Sequence[str], ne
         expected = f"the {n_dev} dev rows of the study, all or shared"
         raise BadValueError(tables.networks.name, "n_dev", list(sizes.sizes), expected, where=where)
     wrong = sum(network.dev_wrong for network in networks)
-    if wrong > sum(sizes.sizes) * (1 + ROUNDING):
+    if unit.is_share and wrong > sum(sizes.sizes) * (1 + ROUNDING):
         raise BadValueError(tables.networks.name, "dev_wrong", wrong, f"at most {sum(sizes.sizes)} in all", where=where)
     if row.state is OptunaState.COMPLETE and any(len(network.dev_losses) != network.n_dev for network in networks):
         raise BadValueError(tables.networks.name, "dev_bits", b"", "what every complete trial has", where=where)
 
 
-def list_trials(database: Database, study_id: int, n_dev: int, *, above: int = -1) -> Iterator[TrialRecord]:
+def list_trials(database: Database, study_id: int, n_dev: int, unit: Unit, *, above: int = -1) -> Iterator[TrialRecord]:
     """The recorded trials of a study with numbers ``above`` one, in order, without epochs and learning curves.
 
     Some are read at a time, each time in a transaction of its own: a slow reader does not hold up the log.
@@ -345,7 +361,7 @@ def list_trials(database: Database, study_id: int, n_dev: int, *, above: int = -
     after: tuple[int, int] | None = (above, MOST)
     while after is not None:
         with database.reading() as connection:
-            trials, after = _read_some(connection, study_id, n_dev, after, epochs_of=None)
+            trials, after = _read_some(connection, study_id, n_dev, unit, after, epochs_of=None)
         yield from trials
 
 
@@ -356,15 +372,18 @@ def read_hyperparameter_names(database: Database, study_id: int) -> set[str]:
         return {name for text in connection.execute(query).scalars() for name in json.loads(text)}
 
 
-def _read_trials(connection: Connection, study_id: int, n_dev: int, n_classes: int) -> list[TrialRecord]:
+def _read_trials(connection: Connection, study_id: int, n_dev: int, facts: StudyFacts) -> list[TrialRecord]:
     finished, _ = finished_and_running(connection, study_id)
     query = _BEST if finished > MANY else _ALL
     whole = frozenset(connection.execute(query, {"study": study_id}).scalars())
-    of_trials = (read_learning(connection, study_id), read_predictions(connection, study_id, n_dev, n_classes))
+    of_trials = (
+        read_learning(connection, study_id),
+        read_predictions(connection, study_id, n_dev, len(facts.class_names)),
+    )
     trials: list[TrialRecord] = []
     after: tuple[int, int] | None = (-1, -1)
     while after is not None:
-        some, after = _read_some(connection, study_id, n_dev, after, epochs_of=whole, of_trials=of_trials)
+        some, after = _read_some(connection, study_id, n_dev, facts.unit, after, epochs_of=whole, of_trials=of_trials)
         trials += some
     return trials
 
@@ -373,6 +392,7 @@ def _read_some(
     connection: Connection,
     study_id: int,
     n_dev: int,
+    unit: Unit,
     after: tuple[int, int],
     *,
     epochs_of: Collection[int] | None,
@@ -391,9 +411,9 @@ def _read_some(
     unnamed = _unnamed(connection, rows, values)
     networks = _read_networks(connection, ids, epochs_of)
     for row in rows:
-        _check_trial(study_id, n_dev, row, unnamed[row.trial_id], networks[row.trial_id])
+        _check_trial(study_id, n_dev, unit, row, unnamed[row.trial_id], networks[row.trial_id])
     trials = [
-        _trial(row, params, networks[row.trial_id], learning.get(row.trial_id, []), predictions.get(row.trial_id))
+        _trial(row, unit, params, networks[row.trial_id], learning.get(row.trial_id, []), predictions.get(row.trial_id))
         for row, params in zip(rows, values, strict=True)
     ]
     return trials, (rows[-1].number, rows[-1].trial_id) if len(rows) == CHUNK else None
@@ -425,6 +445,7 @@ def _unnamed(connection: Connection, rows: Sequence[Any], values: Sequence[Mappi
 
 def _trial(
     row: Any,
+    unit: Unit,
     params: dict[str, Any],
     networks: list[NetworkRecord],
     learning: list[LearningNetwork],
@@ -449,6 +470,7 @@ def _trial(
         learning=learning,
         predictions=predictions,
         worker=None if row.owner is None else _worker(row.owner),
+        unit=unit,
     )
 
 

@@ -28,6 +28,7 @@ from tuner.storage.holds import Hold, HoldKind
 from tuner.storage.imported import find_imported, imported_counts, is_imported, only_to_begin_with
 from tuner.storage.leases import lock_study
 from tuner.storage.records import insert_waiting
+from tuner.units import SHARE, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ class StudyLine(Finished):
     is_imported: bool = False
     priority: int = 0
     hold: Hold | None = None
+    unit: Unit = SHARE
 
 
 def find_study(database: Database, name: str) -> StoredStudy | None:
@@ -166,13 +168,14 @@ def read_points(database: Database, study_id: int) -> list[tuple[int, dict[str, 
 
 
 def read_dev_set(database: Database, study_id: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Row numbers, class indices and weights of a study's dev examples."""
+    """Row numbers, class indices or standardized numbers, and weights of a study's dev examples."""
     s = tables.studies.c
     with database.reading() as connection:
-        query = sa.select(s.dev_rows, s.dev_classes, s.dev_weights).where(s.study_id == study_id)
+        query = sa.select(s.dev_rows, s.dev_classes, s.dev_weights, s.facts).where(s.study_id == study_id)
         row = connection.execute(query).one()
     weights = None if row.dev_weights is None else np.frombuffer(row.dev_weights, "<f8")
-    return np.frombuffer(row.dev_rows, "<i8"), np.frombuffer(row.dev_classes, "<i4"), weights
+    targets = np.frombuffer(row.dev_classes, StudyFacts.from_json(row.facts).targets_type)
+    return np.frombuffer(row.dev_rows, "<i8"), targets, weights
 
 
 def read_encoding(database: Database, study_id: int) -> dict[str, Any]:
@@ -257,7 +260,7 @@ def _insert(connection: Connection, study: NewStudy, now: float) -> None:
             facts=study.facts.to_json(),
             encoding=json.dumps(study.encoding),
             dev_rows=study.dev_rows.astype("<i8").tobytes(),
-            dev_classes=study.dev_classes.astype("<i4").tobytes(),
+            dev_classes=study.dev_classes.astype(study.facts.targets_type).tobytes(),
             dev_groups=None if groups is None else groups.astype("<i8").tobytes(),
             dev_weights=None if weights is None else weights.astype("<f8").tobytes(),
             dev_folds=study.dev_folds.astype("u1").tobytes(),
@@ -387,7 +390,9 @@ def _line_of_unknown(
 def _lines(connection: Connection, of: sa.ColumnElement[bool]) -> list[StudyLine]:
     s, o, v = tables.studies.c, optuna_internals.studies.c, optuna_internals.values.c
     rows = connection.execute(
-        sa.select(s.study_id, o.study_name, s.budget, s.created, s.data_path, s.identity, s.priority, s.hold)
+        sa.select(
+            *(s.study_id, o.study_name, s.budget, s.created, s.data_path, s.identity, s.priority, s.hold, s.facts)
+        )
         .join(optuna_internals.studies, s.study_id == o.study_id)
         .where(of)
         .order_by(s.created)
@@ -417,6 +422,7 @@ def _lines(connection: Connection, of: sa.ColumnElement[bool]) -> list[StudyLine
             set_aside=_reason_to_set_aside(holds[row.study_id]),
             priority=row.priority,
             hold=holds[row.study_id],
+            unit=StudyFacts.from_json(row.facts).unit,
         )
         for row in rows
     ]

@@ -29,7 +29,7 @@ from tuner.errors import UsageError
 from tuner.formatting import bounded, some_of
 from tuner.limits import MOST_SEEDS, MOST_THREADS
 from tuner.metrics import METRICS
-from tuner.nn import ACTIVATIONS, Stopping
+from tuner.nn import ACTIVATIONS, OUTPUTS, Stopping
 from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
 from tuner.study.hyperparameters import (
     FREE,
@@ -48,6 +48,7 @@ from tuner.study.space import Space
 from tuner.study.strategies import FOLD_PRUNERS, PRUNERS, SAMPLERS, rungs
 from tuner.study.trackers import TRACKERS
 from tuner.study.trainer_kinds import TrainerKind, check_free_name, check_trainer, is_free_name, kind_of, refuse_twins
+from tuner.units import Unit
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 _IN_EVERY_TRIAL = tuple(Space({"hidden": "none", "activation": "relu"}).fixed)
@@ -111,8 +112,15 @@ class NetworkSection(Section):
     activation: Annotated[str, _known(ACTIVATIONS, "an activation")] = Field(
         default="relu", description="activation of the hidden layers"
     )
-    output: Literal["softmax", "sigmoid"] = Field(
-        default="softmax", description="softmax for any number of classes, sigmoid for two classes"
+    task: Literal["classification", "regression"] | None = Field(
+        default=None,
+        description="whether the target has classes or is a number; by default a column of more than 20 numbers that "
+        "are not all integers, or of more than 50 that are, is a number",
+    )
+    output: Literal["softmax", "sigmoid", "linear", "huber", "absolute"] = Field(
+        default="softmax",
+        description="softmax for any number of classes, sigmoid for two classes; a number has linear (squared error), "
+        "huber or absolute (their losses give outliers less weight)",
     )
     trainer: Annotated[str, AfterValidator(check_trainer)] | None = Field(
         default=None, description="custom trainer, package.module:function, instead of tuner's own network"
@@ -192,9 +200,7 @@ class SearchSection(Section):
     seed: int = Field(default=0, ge=0, lt=2**63, description="seed of every random draw of the search")
     max_attempts: int = Field(default=3, ge=1, description="number of attempts at a trial before it counts as failed")
     trial_timeout: float | None = Field(default=None, gt=0, description="maximum seconds per trial")
-    target_error: float | None = Field(
-        default=None, ge=0, le=1, description="the study ends when the best value is this low"
-    )
+    target_error: float | None = Field(default=None, ge=0, description="the study ends when the best value is this low")
     stop_after_no_progress: int | None = Field(
         default=None, ge=1, description="the study ends after this many finished trials without a better one"
     )
@@ -219,8 +225,15 @@ class DiagnosisSection(Section):
         default=None, description="human-level or Bayes error: a number, or { wrong = 3, of = 200 }"
     )
     material_gap: float = Field(
-        default=0.02, gt=0, lt=1, description="threshold: a gap smaller than this does not matter"
+        default=0.02,
+        gt=0,
+        description="threshold: a gap smaller than this does not matter; of a number to predict it is in its unit, by "
+        "default 2% of the RMSE of always predicting the mean",
     )
+
+    def threshold(self, unit: Unit) -> float:
+        """Return the threshold in the unit of the target."""
+        return self.material_gap if "material_gap" in self.model_fields_set else unit.material_gap
 
     @field_validator("baseline_error")
     @classmethod
@@ -228,8 +241,8 @@ class DiagnosisSection(Section):
         if isinstance(value, dict):
             if set(value) != {"wrong", "of"} or not 0 <= value["wrong"] <= value["of"] or value["of"] < 1:
                 raise ValueError("expected { wrong = W, of = N } with 0 ≤ W ≤ N and N ≥ 1")
-        elif value is not None and not 0 <= value < 1:
-            raise ValueError(f"expected {bounded('an error', low=0, below=1)}")
+        elif value is not None and not value >= 0:
+            raise ValueError(f"expected {bounded('an error', low=0)}")
         return value
 
     @property
@@ -294,6 +307,38 @@ class StudyDefinition(BaseModel):
                 raise ValueError(f"unknown key {shown(name, 200)}{nearest_key(name, HYPERPARAMETERS)}")
             check_free_name(name)
         return entries
+
+    @model_validator(mode="after")
+    def _keys_suit_the_task(self) -> StudyDefinition:
+        self.data.set_task(self.network.task)
+        if self.network.task is not None and (misfit := self._task_misfit(self.network.task)):
+            raise ValueError(misfit)
+        if self.network.task != "regression":
+            for key in ("baseline_error", "material_gap"):
+                value = getattr(self.diagnosis, key)
+                if isinstance(value, float | int) and not value < 1:
+                    unless = 'of classes; with task = "regression" in [network] it is in the unit of the target'
+                    raise ValueError(
+                        f"diagnosis.{key}: expected {bounded('an error', low=0, below=1)} {unless}, got {value:g}"
+                    )
+        return self
+
+    def _task_misfit(self, task: str) -> str | None:
+        """Return what is wrong with a key that does not suit the task."""
+        is_numeric = task == "regression"
+        if "output" in self.network.model_fields_set and OUTPUTS[self.network.output].is_numeric != is_numeric:
+            possible = " or ".join(name for name, output in OUTPUTS.items() if output.is_numeric == is_numeric)
+            return f"network.output: expected {possible} for {task}, got {self.network.output!r}"
+        if not is_numeric:
+            return None
+        for key, name in (("search.metric", self.search.metric), ("training.monitor", self.training.monitor)):
+            if METRICS[name].class_weights is not None:
+                return f"{key}: expected error (RMSE) or cost for regression, got {name!r}"
+        if self.training.class_weight is not None:
+            return "training.class_weight: expected none, as regression has no classes"
+        if self.network.trainer is not None:
+            return "network.trainer: custom trainers train classifiers only; leave it out for regression"
+        return None
 
     @model_validator(mode="after")
     def _keys_suit_the_trainer(self) -> StudyDefinition:
@@ -385,8 +430,10 @@ class StudyDefinition(BaseModel):
         network = {"hidden": format_hidden(self.network.hidden), "activation": self.network.activation}
         return Space({**network, **self.space})
 
-    def require_classes(self, class_names: Sequence[str]) -> None:
-        """Raise UsageError if [training] class_weight names a class that the data do not have."""
+    def require_target(self, class_names: Sequence[str]) -> None:
+        """Raise UsageError for keys that do not suit the target, which is a number without classes."""
+        if misfit := self._task_misfit("classification" if class_names else "regression"):
+            raise UsageError(f"{misfit} (the task is that of the target's cells)" if not self.network.task else misfit)
         weights = self.training.class_weight
         for name in weights if isinstance(weights, dict) else ():
             if name not in class_names:

@@ -12,6 +12,7 @@ from tuner.metrics import BALANCED_ERROR, ERROR, METRICS, Metric
 from tuner.printable import visible
 from tuner.study.editing import toml
 from tuner.study.schema import SCHEMA_LINE
+from tuner.units import SHARE, Unit
 
 FOLDS_BELOW = 5000
 IMBALANCED = 0.05
@@ -35,16 +36,22 @@ ROWS = {
 
 @dataclass(frozen=True, slots=True)
 class DataShape:
-    """The data's shape: rows outside the test set, training rows per network, inputs, and rows of each class."""
+    """The data's shape: rows outside the test set, training rows per network, inputs, and rows of each class.
+
+    ``unit``: that of numbers to predict, for which there are no classes.
+    """
 
     n_rows: int
     n_train: int
     n_features: int
     class_counts: Sequence[int]
+    unit: Unit = SHARE
 
     @property
     def is_imbalanced(self) -> bool:
         """Whether the rarest class has at most a tenth of an even share of the rows: 5% of two classes."""
+        if not self.class_counts:
+            return False
         total, k = sum(self.class_counts), len(self.class_counts)
         return min(self.class_counts) / total <= IMBALANCED * 2 / k
 
@@ -64,10 +71,11 @@ def make_definition(
     """
     hidden = [64, 32] if shape.n_train < 20_000 else [128, 64]
     metric = BALANCED_ERROR if shape.is_imbalanced else ERROR
+    unit, is_share = shape.unit, shape.unit.is_share
     lines = [
         SCHEMA_LINE if source is not None else None,
         f"# Made for {visible(source or 'data in memory')}: {shape.n_rows:,} rows outside the test set, "
-        f"{shape.n_features} inputs, {len(shape.class_counts)} classes.",
+        f"{shape.n_features} inputs, {f'{len(shape.class_counts)} classes' if is_share else 'a number to predict'}.",
         f"name = {toml(name)}",
         "",
         "[data]",
@@ -85,7 +93,12 @@ def make_definition(
         _line("seed", 0, "seed of the split only: it does not depend on the search's seed"),
         "",
         "[network]",
-        _line("hidden", hidden, "units per hidden layer; [] is logistic regression"),
+        _line("task", "regression", 'predicts numbers; "classification" predicts classes')
+        if not is_share
+        else _line("task", rows["task"], 'predicts classes; "regression" predicts numbers')
+        if "task" in rows
+        else None,
+        _line("hidden", hidden, f"units per hidden layer; [] is {'logistic' if is_share else 'linear'} regression"),
         _line("activation", "relu", "relu, leaky_relu, tanh or sigmoid"),
         "",
         "[training]",
@@ -100,15 +113,19 @@ def make_definition(
         "",
         "[search]",
         _line("trials", 100, "the study's budget: complete + pruned trials"),
-        _line("metric", metric.name, metric.why or _other_metrics(metric)),
+        _line("metric", metric.name, metric.why or _other_metrics(metric) if is_share else "RMSE in the target's unit"),
         _line("sampler", "tpe", "or random, qmc, gp, cmaes, grid, nsgaii"),
         _line("explore", 0.25, "share of trials spread evenly over the space, never pruned"),
         _line("pruner", "median", "or hyperband, none; wilcoxon with folds"),
         _line("seed", 0, "seed of every random draw of the search"),
         "",
         "[diagnosis]" + " " * (ALIGN - 11) + "# may be changed at any time",
-        "# " + _line("baseline_error", 0.05, "human-level or Bayes error, if known"),
-        _line("material_gap", 0.02, "threshold: a gap smaller than this does not matter"),
+        "# " + _line("baseline_error", 0.05, "human-level or Bayes error, if known")
+        if is_share
+        else "# " + _line("baseline_error", two_digits(unit.material_gap), "RMSE of people or of noise, if known"),
+        _line("material_gap", unit.material_gap, "threshold: a gap smaller than this does not matter")
+        if is_share
+        else _line("material_gap", two_digits(unit.material_gap), "threshold: 2% of the RMSE of predicting the mean"),
     ]
     return "\n".join(line for line in lines if line is not None) + "\n"
 
@@ -138,7 +155,12 @@ def _line(key: str, value: Any, comment: str) -> str:
 
 def _ends(low: float, high: float) -> list[float]:
     """Round the ends of a range to two digits."""
-    return [float(f"{end:.2g}") for end in (low, high)]
+    return [two_digits(end) for end in (low, high)]
+
+
+def two_digits(number: float) -> float:
+    """Round a number to two digits."""
+    return float(f"{number:.2g}")
 
 
 def _other_metrics(chosen: Metric) -> str:

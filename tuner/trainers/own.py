@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset
 from tuner.errors import UsageError
-from tuner.nn import OPTIMIZERS, Architecture, Hyperparameters
+from tuner.nn import OPTIMIZERS, Architecture, Hyperparameters, output_for
 from tuner.outcomes import FailureCause, StopReason
 from tuner.storage import DevPredictions, NetworkRecord, Outcome
 from tuner.study import StudyDefinition
@@ -60,7 +60,7 @@ class OwnNetwork:
     def _refuse_too_large(self, dataset: Dataset, hyperparameters: Hyperparameters) -> None:
         """Raise TrialError, before anything is allocated, for networks that need more memory than is free."""
         n, n_features = dataset.parts[0].train.inputs.shape
-        output = self.definition.network.output
+        output = output_for(self.definition.network.output, is_numeric=not dataset.unit.is_share)
         shape = Architecture(n_features, tuple(hyperparameters.hidden), dataset.n_classes, output=output)
         need = shape.least_bytes(
             networks=dev_layout(dataset, self.definition.training.seeds).n_networks,
@@ -157,4 +157,5 @@ def _predictions(result: TrialResult, dataset: Dataset) -> DevPredictions | None
         return None
     parts = dev_layout(dataset, len(result.networks)).each(dataset.parts)
     each = [network.classify(part.dev.inputs) for network, part in zip(result.networks, parts, strict=True)]
-    return DevPredictions.joined(*zip(*each, strict=True))
+    classes, probabilities = zip(*each, strict=True)
+    return DevPredictions.joined(classes, probabilities if dataset.unit.is_share else [None] * len(classes))

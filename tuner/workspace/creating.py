@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tuner.commands import command_text, study_words
-from tuner.data import Dataset, check_data_quality, read_differently
+from tuner.data import Dataset, check_data_quality, chosen_task, read_differently
 from tuner.errors import NoDatabaseError, StorageError, UsageError
 from tuner.formatting import headline
 from tuner.metrics import METRICS
@@ -80,11 +80,11 @@ class PreparedStudy:
 
     @property
     def headline(self) -> str:
-        """The study, its database and its data, in one line."""
+        """The study, its database and its data, in one line; of a new one how its target is predicted, too."""
         sizes = self.dataset.sizes
         rows = ", ".join(f"{name} {n:,}" for name, n in sizes.items() if n)
         data = self.stored.data_path or "arrays"
-        parts = [f"data {data} ({rows})"]
+        parts = [f"data {data} ({rows})", *(chosen_task(self.dataset) if self.is_new else [])]
         begun = self.stored.facts.begun
         if begun is not None:
             parts.append(f"started with {begun.trials} trials of {begun.study}")
@@ -110,7 +110,7 @@ def prepare(
     Raises StorageError if the study exists with another identity, UsageError if ``from_study`` does not exist.
     """
     definition = source.definition
-    definition.require_classes(dataset.class_names)
+    definition.require_target(dataset.class_names)
     identity = definition.identity(dataset.fingerprint)
     existing, begun, offers = _look_first(
         located, definition, identity, from_study=from_study, allow_changed=allow_changed
@@ -234,7 +234,8 @@ def _refuse_other_dev_set(located: Located, stored: StoredStudy, new: NewStudy) 
     """Trials are compared example by example, which needs the same dev examples throughout."""
     database = located.database()
     rows, classes, weights = read_dev_set(database, stored.study_id)
-    same = np.array_equal(rows, new.dev_rows) and np.array_equal(classes, new.dev_classes)
+    now = new.dev_classes.astype(new.facts.targets_type)
+    same = np.array_equal(rows, new.dev_rows) and np.array_equal(classes, now)
     if not same or not _same_weights(weights, new.dev_weights):
         raise StorageError(
             f"study {stored.name!r} in {database.name} was evaluated on other dev examples ({len(rows):,} rows, now "
@@ -293,4 +294,5 @@ def facts_of(dataset: Dataset, source: Source) -> StudyFacts:
         pooled_epoch=definition.data.folds is not None and definition.trainer_kind.has_dev_folds,
         exact_zeros="l1" in definition.space and definition.trainer_kind.knows_hyperparameters,
         weighs_classes=METRICS[definition.search.metric].class_weights is not None,
+        unit=dataset.unit,
     )

@@ -43,7 +43,7 @@ class TrialList:
     def above(self, number: int) -> Iterator[TrialRecord]:
         """The same, of the trials with higher numbers only."""
         name, n_dev = self.stored.name, len(read_dev_set(self.database, self.stored.study_id)[0])
-        for trial in list_trials(self.database, self.stored.study_id, n_dev, above=number):
+        for trial in list_trials(self.database, self.stored.study_id, n_dev, self.stored.facts.unit, above=number):
             if trial.params or trial.has_result:
                 require_hyperparameters(self.database, name, trial.number, self.searched.misfit(trial.params))
             yield trial

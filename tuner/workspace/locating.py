@@ -291,7 +291,8 @@ def _refuse_other_data(what: str, source: Source, asked: Mapping[str, Any]) -> N
                 "" if isinstance(value, bool) else f" {value if isinstance(value, int | str) else ' '.join(value)}"
             )
             has = f"{key} = {toml(present)}" if present not in (None, ()) else f"no {key}"
-            raise UsageError(f"{what} has {has} in [data], unlike {option}. Edit or rename it")
+            section = "[network]" if key == "task" else "[data]"
+            raise UsageError(f"{what} has {has} in {section}, unlike {option}. Edit or rename it")
 
 
 def study_name_of(path: Path) -> str:
@@ -311,7 +312,9 @@ def data_file_reader(path: Path, target: str | None, data: Mapping[str, Any] = N
     if not path.exists():
         raise UsageError(f"{path}: no such file; expected a study file (TOML) or a data file")
     section = {"source": str(resolved(path)), "target": target, **data}
-    return FileReader(validate_definition({"name": "data", "data": section}, str(path)).data, Path.cwd())
+    network = {"task": section.pop("task")} if "task" in section else {}
+    definition = validate_definition({"name": "data", "data": section, "network": network}, str(path))
+    return FileReader(definition.data, Path.cwd())
 
 
 def definition_for_data(reader: FileReader, where: Path, data: Mapping[str, Any] = NO_KEYS) -> Source:
@@ -332,8 +335,9 @@ def shape_of(reader: RowReader) -> DataShape:
     train, dev = assembly.train[0], assembly.dev[0]
     n_rows = len(train) + len(dev)
     n_train = n_rows * 4 // 5 if uses_folds(n_rows) else len(train)
-    counts = np.bincount(assembly.y[train.table][train.rows], minlength=len(assembly.class_names))
-    return DataShape(n_rows, n_train, encoding.n_features, counts.tolist())
+    y, n_classes = assembly.y[train.table][train.rows], len(assembly.class_names)
+    counts = np.bincount(y, minlength=n_classes).tolist() if n_classes else []
+    return DataShape(n_rows, n_train, encoding.n_features, counts, assembly.unit)
 
 
 SCHEMA_BEGINS = b'{\n  "$schema"'

@@ -95,7 +95,9 @@ def open_data_in_memory(
     name = name or given.pop("name", None) or f"data-{_content(rows, given, settings or {})[:8]}"
     given.pop("name", None)
     data_section = {**of_data, **edited, **rows.settings}
-    reader = rows.reader(validate_definition({"name": "data", "data": data_section}, "definition").data)
+    network = {"task": task} if (task := given.get("network", {}).get("task")) else {}
+    table = {"name": "data", "data": data_section, "network": network}
+    reader = rows.reader(validate_definition(table, "definition").data)
     with reader:
         with usable_rows("the rows"):
             reader.measure()

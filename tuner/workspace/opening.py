@@ -127,7 +127,7 @@ def load_study_data(request: StudyRequest) -> tuple[Source, Dataset]:
     with locate(request.study, request.storage, target=request.target, data=request.data) as located:
         source, _ = _source(located, replace(request, allow_trainers=None))
         dataset = dataset_from(located.reader_of(source))
-        source.definition.require_classes(dataset.class_names)
+        source.definition.require_target(dataset.class_names)
         return source, dataset
 
 
@@ -140,7 +140,7 @@ def load_checked(request: StudyRequest) -> tuple[Source, Dataset, Trainer, list[
         source, trainer = _source(located, request)
         with located.reader_of(source) as reader:
             dataset = dataset_from(reader)
-            source.definition.require_classes(dataset.class_names)
+            source.definition.require_target(dataset.class_names)
             return source, dataset, trainer, [finding.to_dict() for finding in check_data_quality(dataset)]
 
 

@@ -8,7 +8,6 @@ from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.ranges import described, regularize
 from tuner.analysis.actions.state import BestTrialState, StudyState
 from tuner.analysis.next_ranges import amount, can_shift
-from tuner.formatting import percent
 from tuner.metrics import METRICS
 
 FOLDS = 5
@@ -34,6 +33,7 @@ def train_longer(state: StudyState) -> Action | None:
 
 def steadier_stopping(state: StudyState) -> Action | None:
     """The best trial fits its training set in later epochs, but early stopping chose an earlier one."""
+    unit = state.unit
     best, fit = state.best, state.fit
     if not state.is_high(BIAS) or best is None or fit is None or fit.epoch is None:
         return None
@@ -41,8 +41,8 @@ def steadier_stopping(state: StudyState) -> Action | None:
     chosen = f"epoch {first}" if first == last else f"epochs {first} to {last}"
     changes = _steadier_choice(state, best)
     return Action(
-        why=f"The network is large enough: at epoch {fit.epoch} the best trial's train error is {percent(fit.error)}. "
-        f"Early stopping keeps the train error up: {_why_it_stopped(best, chosen)}",
+        why=f"The network is large enough: at epoch {fit.epoch} the best trial's train error is "
+        f"{unit.text(fit.error)}. Early stopping keeps the train error up: {_why_it_stopped(best, chosen)}",
         verb=Verb.REFINE if changes else None,
         evidence={
             "train_error": state.train_error,
@@ -88,7 +88,7 @@ def bigger_network(state: StudyState) -> Action | None:
     if not state.is_high(BIAS) or best is None or best.hidden is None or not best.is_largest or best.fit is not None:
         return None
     larger = [_scaled(best.hidden, factor) for factor in (2, 4)]
-    missed = percent(state.train_error or 0.0)
+    missed = state.unit.text(state.train_error or 0.0)
     largest = "one without a hidden layer" if best.hidden == "none" else f"{best.hidden} units"
     return Action(
         why=f"The train error is {missed}, and no network larger than {largest} was tried. Try larger ones.",
@@ -137,6 +137,7 @@ def other_architecture(state: StudyState) -> Action | None:
 
 
 def _what_is_left(state: StudyState) -> str:
+    unit = state.unit
     if not state.has_size:
         return (
             f"No trial lets the models of {state.trainer} fit their training examples. Try larger or other models, "
@@ -145,8 +146,8 @@ def _what_is_left(state: StudyState) -> str:
     if state.fit is not None and state.fit.trial is not None:
         return (
             f"The network is large enough: in trial {state.fit.trial}, with a network no larger, the train error falls "
-            f"to {percent(state.fit.error)}, but dev error is higher than in the best trial. A larger network or less "
-            "regularization would not help. Try other features, cleaner labels or more data."
+            f"to {unit.text(state.fit.error)}, but dev error is higher than in the best trial. A larger network or "
+            "less regularization would not help. Try other features, cleaner labels or more data."
         )
     return (
         "The network is large enough, trained long enough and hardly regularized, and still does not fit its training "

@@ -6,7 +6,7 @@ from tuner.analysis.actions.action import Action, Verb
 from tuner.analysis.actions.bias import FOLDS
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.diagnosis import IF_UNCHANGED, examples_to_decide
-from tuner.formatting import count, percent, points, rounded
+from tuner.formatting import count, points, rounded
 from tuner.outcomes import too_few_of_each_class
 
 WRONG = 0.2  # dev error from which few rows of each class are a problem
@@ -32,50 +32,54 @@ def check_data(state: StudyState) -> Action | None:
 
 def more_rows_of_classes(state: StudyState) -> Action | None:
     """There are so few rows of each of many classes that nothing else matters."""
+    unit = state.unit
     each = too_few_of_each_class(state.data.n_train, state.data.n_classes)
-    if each is None or state.dev is None or state.dev.value < WRONG:
+    if each is None or state.dev is None or state.dev.value < WRONG or not unit.is_share:
         return None
     return Action(
         why=f"{state.data.n_classes:,} classes have about {each:.2g} training rows each, and the dev error is "
-        f"{percent(state.dev.value)}: so few rows per class are the problem. Combine classes, or collect more rows of "
-        "each.",
+        f"{unit.text(state.dev.value)}: so few rows per class are the problem. Combine classes, or collect more rows "
+        "of each.",
         evidence={"classes": state.data.n_classes, "rows": each},
     )
 
 
 def resemble_dev(state: StudyState) -> Action | None:
     """Dev examples differ from training examples."""
+    unit = state.unit
     if not state.is_high("data_mismatch"):
         return None
     mismatch = state.size("data_mismatch")
     return Action(
-        why=f"Dev error is {points(mismatch or 0.0)} pp above train-dev error. Look at the dev examples that "
-        "are wrong, and collect or make training examples like them.",
+        why=f"Dev error is {unit.gap(mismatch or 0.0)}{unit.of_gaps} above train-dev error. Look at the dev examples "
+        f"that {'are wrong' if unit.is_share else 'are far off'}, and collect or make training examples like them.",
         evidence={"data_mismatch": mismatch},
     )
 
 
 def bigger_dev_set(state: StudyState) -> Action | None:
     """The best trial was chosen by chance differences on the dev set."""
+    unit = state.unit
     if not state.is_high("dev_overfit"):
         return None
     overfit, n_dev, trials = state.size("dev_overfit"), state.data.n_dev, state.search.trials
     return Action(
-        why=f"Test error is {points(overfit or 0.0)} pp above the dev error by which the trial was chosen. "
-        f"{n_dev:,} dev examples are too few for {trials:,} trials: use a larger dev set.",
+        why=f"Test error is {unit.gap(overfit or 0.0)}{unit.of_gaps} above the dev error by which the trial was "
+        f"chosen. {n_dev:,} dev examples are too few for {trials:,} trials: use a larger dev set.",
         evidence={"dev_overfit": overfit, "n_dev": n_dev, "trials": trials},
     )
 
 
 def use_folds(state: StudyState) -> Action | None:
     """Every row outside the test set could serve as dev once."""
+    unit = state.unit
     if not state.folds_would_serve or "data.folds" in state.changed:
         return None
     rows, n_dev = state.data.rows, state.data.n_dev
     return Action(
         why=f"With {n_dev:,} dev examples the variance is inconclusive (threshold "
-        f"{points(state.diagnosis.material_gap)} pp). With {FOLDS} folds all {rows:,} rows outside the test set are "
-        f"dev examples once{_whether_that_decides(state)}.",
+        f"{unit.gap(state.diagnosis.material_gap)}{unit.of_gaps}). With {FOLDS} folds all {rows:,} rows outside the "
+        f"test set are dev examples once{_whether_that_decides(state)}.",
         verb=Verb.REFINE,
         evidence={"n_dev": n_dev, "rows": rows, "needed": state.dev_needed},
         changes={"data.folds": FOLDS},
@@ -106,6 +110,7 @@ def more_dev_examples(state: StudyState) -> Action | None:
 
 def more_examples(state: StudyState) -> Action | None:
     """A gap is inconclusive, and neither folds nor a larger dev set alone would decide it."""
+    unit = state.unit
     gaps = state.diagnosis.too_few_examples
     is_high = state.is_high("avoidable_bias", "variance")
     if not gaps or is_high or state.folds_would_serve or more_dev_examples(state):
@@ -114,7 +119,7 @@ def more_examples(state: StudyState) -> Action | None:
     curve = state.can_measure_curve and state.curve is None
     return Action(
         why=f"With {state.data.n_dev:,} dev and {state.data.n_train:,} training examples the report is inconclusive "
-        f"(threshold {points(state.diagnosis.material_gap)} pp): {'; '.join(needed)}. Add examples"
+        f"(threshold {unit.gap(state.diagnosis.material_gap)}{unit.of_gaps}): {'; '.join(needed)}. Add examples"
         + (" (the learning curve shows what they would bring)" if curve else "")
         + ", or raise the threshold (--material-gap) if a larger gap is acceptable.",
         verb=Verb.LEARNING_CURVE if curve else None,

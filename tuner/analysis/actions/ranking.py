@@ -43,6 +43,7 @@ def _rank(action: Action) -> tuple[int, float]:
 BEFORE_GAINS = (
     *("run_search", "more_rows_of_classes"),
     *("compare_gradient_boosting", "compare_nearest_neighbors", "compare_logistic_regression", "beat_majority"),
+    *("compare_ridge", "beat_mean"),
     *("give_baseline", "check_data"),
 )
 SEARCHES = {"more_data": 2.0}
@@ -57,7 +58,9 @@ ACTIONS: dict[str, Callable[[StudyState], Action | None]] = {
         simple_models.compare_gradient_boosting,
         simple_models.compare_nearest_neighbors,
         simple_models.compare_logistic_regression,
+        simple_models.compare_ridge,
         simple_models.beat_majority,
+        simple_models.beat_mean,
         simple_models.give_baseline,
         data.check_data,
         bias.train_longer,

@@ -14,6 +14,7 @@ from tuner.analysis.learning_curve import LearningCurve
 from tuner.analysis.search_health import SearchHealth
 from tuner.metrics import ERROR, Metric
 from tuner.outcomes import Level
+from tuner.units import Unit
 
 MOST_ROWS_FOR_FOLDS = 50_000  # folds multiply the training time; with more rows a larger dev set is cheaper
 
@@ -110,6 +111,11 @@ class StudyState:
     can_measure_curve: bool = True
     changed: frozenset[str] = frozenset()
     promised: bool = False
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of errors and gaps."""
+        return self.diagnosis.unit
 
     def level(self, gap: str) -> Level | None:
         """Return the level of a gap; None if it was not measured."""

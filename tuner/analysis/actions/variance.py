@@ -6,7 +6,6 @@ from tuner.analysis.actions.action import Action, Gain, Verb
 from tuner.analysis.actions.ranges import described, regularize
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.next_ranges import amount, can_shift, fall
-from tuner.formatting import points
 
 
 def more_data(state: StudyState) -> Action | None:
@@ -27,10 +26,11 @@ def more_data(state: StudyState) -> Action | None:
 
 def _measure_curve(state: StudyState) -> Action:
     """Advise more data, with the command that measures what it would bring, if the trainer can train again."""
+    unit = state.unit
     variance, curve = state.size("variance"), state.can_measure_curve
     return Action(
-        why=f"Dev error is {points(variance or 0.0)} pp above train error with {state.data.n_train:,} training "
-        "examples" + (": measure how much more data would help." if curve else "."),
+        why=f"Dev error is {unit.gap(variance or 0.0)}{unit.of_gaps} above train error with {state.data.n_train:,} "
+        "training examples" + (": measure how much more data would help." if curve else "."),
         verb=Verb.LEARNING_CURVE if curve else None,
         evidence={"n_train": state.data.n_train, "variance": variance},
     )

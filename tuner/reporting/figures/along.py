@@ -10,7 +10,8 @@ from tuner.analysis import HyperparameterCurve
 from tuner.formatting import value
 from tuner.reporting.axes import HyperparameterAxis, hyperparameter_axes
 from tuner.reporting.figures.figure import Figure
-from tuner.reporting.svg import AxisScale, Plot, percent_tick
+from tuner.reporting.svg import AxisScale, Plot
+from tuner.units import Unit
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -27,8 +28,9 @@ def along(report: Report) -> Figure | None:
         return None
     middle = np.concatenate([np.concatenate([curve.train[:, 0], curve.gap[:, 0]]) for curve in shown])
     upper = np.concatenate([np.concatenate([curve.train[:, 2], curve.gap[:, 2]]) for curve in shown])
-    top = max(min(float(upper.max()), 2 * float(middle.max())) * 1.05, 0.005)
-    drawn = "".join(_panel(axes[curve.hyperparameter], curve, top, place) for place, curve in enumerate(shown))
+    unit = report.diagnosis.unit
+    top = max(min(float(upper.max()), 2 * float(middle.max())) * 1.05, 0.005 * (unit.scale or 1.0))
+    drawn = "".join(_panel(axes[curve.hyperparameter], curve, top, place, unit) for place, curve in enumerate(shown))
     return Figure(
         title="Bias and variance along each hyperparameter",
         sentence=(
@@ -42,14 +44,14 @@ def along(report: Report) -> Figure | None:
     )
 
 
-def _panel(axis: HyperparameterAxis, curve: HyperparameterCurve, top: float, place: int) -> str:
+def _panel(axis: HyperparameterAxis, curve: HyperparameterCurve, top: float, place: int, unit: Unit) -> str:
     plot = Plot(width=310, height=196, margins=(30, 12, 26, 42))
     x, y = plot.x_scale(0, 1), plot.y_scale(0, top)
     plot.text(plot.left, plot.top - 12, axis.name, "axis name")
     for tick in y.ticks(3):
         at = float(y(tick))
         plot.line((plot.left, plot.right), (at, at), "grid")
-        plot.text(plot.left - 6, at + 4, percent_tick(tick), "tick", "end")
+        plot.text(plot.left - 6, at + 4, unit.tick(tick), "tick", "end")
     for position, label in axis.ticks(3):
         anchor = "middle" if 0.08 < position < 0.92 else "start" if position < 0.5 else "end"
         plot.text(float(x(position)), plot.bottom + 16, label, "tick", anchor)

@@ -29,7 +29,9 @@ def batches(report: Report) -> Figure | None:
         return None
     drawn = [
         _panel(axis, trials, "seconds", "seconds per epoch", _seconds),
-        _panel(axis, trials, "noise", "noise of train error, pp", _noise),
+        _panel(
+            axis, trials, "noise", f"noise of train error{', pp' if report.diagnosis.unit.is_share else ''}", _noise
+        ),
     ]
     if not all(drawn):
         return None
@@ -52,12 +54,12 @@ def _seconds(trial: TrialRecord) -> float | None:
 
 
 def _noise(trial: TrialRecord) -> float | None:
-    """Return the standard deviation of an epoch's train error in pp around the line through its two neighbors."""
+    """Return the standard deviation of a train error, in pp or its unit, around the line through its neighbors."""
     errors = mean_curve(trial)["train_error"]
     if len(errors) < FEWEST:
         return None
     bends = np.diff(errors[len(errors) // 2 :], n=2)  # of independent errors, six times their variance
-    return float(100 * np.sqrt(np.mean(bends**2) / 6))
+    return float((100 if trial.unit.is_share else 1) * np.sqrt(np.mean(bends**2) / 6))
 
 
 def _panel(

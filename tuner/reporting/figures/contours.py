@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuner.formatting import count, percent
+from tuner.formatting import count
 from tuner.reporting.axes import HyperparameterAxis, hyperparameter_axes
 from tuner.reporting.figures.figure import Figure, positions
 from tuner.reporting.figures.parallel import sample
@@ -24,6 +24,7 @@ NEAR = 0.6  # weights that a cell needs, a trial in the cell being 1
 
 def contours(report: Report) -> Figure | None:
     """Draw the average dev error near each point, where trials are, and the trials."""
+    unit = report.diagnosis.unit
     axes = _two_axes(report)
     if axes is None:
         return None
@@ -59,7 +60,10 @@ def contours(report: Report) -> Figure | None:
         svg=plot.svg("contours", f"Dev error of {count(len(trials), 'trial')} over {axes[0].name} and {axes[1].name}"),
         legend=(
             ("best", "best trial"),
-            *((f"level{k}", f"{percent(float(levels[k]))} to {percent(float(levels[k + 1]))}") for k in range(SHADES)),
+            *(
+                (f"level{k}", f"{unit.text(float(levels[k]))} to {unit.text(float(levels[k + 1]))}")
+                for k in range(SHADES)
+            ),
         ),
         dots={"contours": positions(report.listed, [trials[k] for k in drawn], px[drawn], py[drawn])},
     )

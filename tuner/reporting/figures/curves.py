@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuner.analysis import exponentially_weighted_average
-from tuner.formatting import count, join, percent
+from tuner.formatting import count, join
 from tuner.reporting.figures.error_axes import ErrorAxis, both_scales, error_axis
 from tuner.reporting.figures.figure import Figure, Positions
 from tuner.reporting.frames import dev_error, mean_curve
-from tuner.reporting.svg import Plot, percent_tick
+from tuner.reporting.svg import Plot
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def curves(report: Report) -> Figure | None:
 
     def draw(kind: str, key: str) -> tuple[str, Positions]:
         plot = Plot(height=400)
-        epochs = _draw(plot, best, error_axis(errors, kind), weights, report.error_name)
+        epochs = _draw(plot, best, error_axis(errors, kind, best.unit), weights, report.error_name)
         return plot.svg(key, f"Train and dev error of trial {best.number} over {count(epochs, 'epoch')}"), {}
 
     return Figure(
@@ -53,11 +53,12 @@ def next_curves(report: Report) -> Figure | None:
     if not shown:
         return None
     weights = report.record.dev_weights
-    axis = error_axis(_errors(shown, weights), "log")
+    axis = error_axis(_errors(shown, weights), "log", shown[0].unit)
     drawn = []
     for trial in shown:
         plot = Plot(width=310, height=220, margins=(34, 12, 40, 42))
-        epochs = _draw(plot, trial, axis, weights, f"trial {trial.number}, dev error {percent(dev_error(trial))}")
+        title = f"trial {trial.number}, dev error {trial.unit.text(dev_error(trial))}"
+        epochs = _draw(plot, trial, axis, weights, title)
         drawn.append(plot.svg(f"curve-{trial.number}", f"Errors of trial {trial.number} over {count(epochs, 'epoch')}"))
     return Figure(
         title="Learning curves of the next best trials",
@@ -84,7 +85,7 @@ def _draw(plot: Plot, trial: TrialRecord, axis: ErrorAxis, weights: np.ndarray |
     x = plot.x_scale(1, max(len(epochs), 2))
     y = axis.on(plot.y_scale)
     plot.x_axis(x, "epoch", lambda v: f"{v:.0f}", [t for t in x.ticks() if t == int(t)])
-    plot.y_axis(y, title, percent_tick)
+    plot.y_axis(y, title, trial.unit.tick)
     beta = 1 - 1 / max(WINDOW * len(epochs), 2)
     for name in ("train", "dev"):
         values = curve[f"{name}_error"]

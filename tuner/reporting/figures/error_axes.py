@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from tuner.reporting.figures.figure import Positions
 from tuner.reporting.svg import AxisScale
+from tuner.units import Unit
 
 WIDE = 8.0  # times the lowest error: a wider spread is shown on a logarithmic scale first
 DECADES = 1000.0  # times lower than the highest error: what is below is drawn at the edge
@@ -35,20 +37,21 @@ class ErrorAxis:
         return (np.geomspace if self.kind == "log" else np.linspace)(self.low, self.high, 80)
 
 
-def error_axis(errors: ArrayLike, kind: str, *, also: ArrayLike = ()) -> ErrorAxis:
+def error_axis(errors: ArrayLike, kind: str, unit: Unit, *, also: ArrayLike = ()) -> ErrorAxis:
     """Fit an axis to errors: a few that are far above the others do not stretch it, those of ``also`` always do."""
+    least, most = (LEAST, 1.0) if unit.scale is None else (LEAST * unit.scale, math.inf)
     known = np.asarray(errors, float)
     known = known[np.isfinite(known)]
-    high = max(min(float(known.max()), 2 * float(np.quantile(known, 0.9))), *np.ravel(also).tolist(), LEAST)
+    high = max(min(float(known.max()), 2 * float(np.quantile(known, 0.9))), *np.ravel(also).tolist(), least)
     every = np.append(known, also)
     low = float(every.min())
     if kind == "log":
         positive = every[every > 0]
         low = max(float(positive.min()) if len(positive) else high, high / DECADES)
-        return ErrorAxis(min(low, high / 2) / 1.2, min(high * 1.15, 1.0), kind)
+        return ErrorAxis(min(low, high / 2) / 1.2, min(high * 1.15, most), kind)
     margin = 0.06 * max(high - low, 0.2 * high)
     low = 0.0 if low < FROM_ZERO * high else min(low, high) - margin
-    return ErrorAxis(max(low, 0.0), min(high + max(margin, 0.02 * high), 1.0), kind)
+    return ErrorAxis(max(low, 0.0), min(high + max(margin, 0.02 * high), most), kind)
 
 
 def better_scale(errors: ArrayLike) -> str:

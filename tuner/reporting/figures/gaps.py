@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuner.analysis import Diagnosis
-from tuner.formatting import percent, points, span
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.sentences import GAP_NAMES, gap_size, level_name
 from tuner.reporting.steps import ENDS, ErrorStep, error_steps
-from tuner.reporting.svg import AxisScale, Plot, percent_tick
+from tuner.reporting.svg import AxisScale, Plot
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -24,6 +23,7 @@ STYLES |= {"test": "dev_overfit"}
 def gaps(report: Report) -> Figure | None:
     """Draw one bar per step, each from the end of the one before, with the interval and threshold of the gaps."""
     diagnosis, steps = report.diagnosis, error_steps(report.diagnosis)
+    unit = diagnosis.unit
     if not steps:
         return None
     shown = {_ends_with(diagnosis, name, steps): name for name in diagnosis.gaps}
@@ -32,7 +32,7 @@ def gaps(report: Report) -> Figure | None:
     reach += [starts[name] + diagnosis.material_gap for name in diagnosis.gaps]
     plot = Plot(height=ROW * len(steps) + 84, margins=(16, 20, 44, 20))
     x = plot.x_scale(min(0.0, *reach), max(*reach, *(step.end for step in steps)) * 1.06)
-    plot.x_axis(x, report.error_name, percent_tick)
+    plot.x_axis(x, report.error_name, unit.tick)
     for row, step in enumerate(steps):
         top = plot.top + ROW * row
         _step(plot, x, diagnosis, step, shown.get(step.key), top)
@@ -43,10 +43,10 @@ def gaps(report: Report) -> Figure | None:
             at = float(x(step.end))
             plot.line((at, at), (top + 29, top + ROW + 29), "gap")
     last = steps[-1]
-    plot.text(plot.left, plot.bottom - 8, f"= {ENDS[last.key]} {percent(last.end)}", "name")
-    alt = [f"{step.name} {step.size} pp" for step in steps]
+    plot.text(plot.left, plot.bottom - 8, f"= {ENDS[last.key]} {unit.text(last.end)}", "name")
+    alt = [f"{step.name} {step.size}{unit.of_gaps}" for step in steps]
     alt += [
-        f"{GAP_NAMES[name]} {gap_size(diagnosis, name)} pp ({span(gap.low, gap.high)})"
+        f"{GAP_NAMES[name]} {gap_size(diagnosis, name)}{unit.of_gaps} ({unit.span(gap.low, gap.high)})"
         for name, gap in diagnosis.gaps.items()
     ]
     return Figure(
@@ -54,7 +54,7 @@ def gaps(report: Report) -> Figure | None:
         sentence=(
             "Each bar is a step from one error to the next, and the steps add up to the last error. A whisker is the "
             f"95% interval of a gap. A gap is high if the whole whisker is right of its red tick (the threshold, "
-            f"{points(diagnosis.material_gap)} pp), and low if it is left of it."
+            f"{unit.gap(diagnosis.material_gap)}{unit.of_gaps}), and low if it is left of it."
         ),
         svg=plot.svg("gaps", "; ".join(alt)),
     )
@@ -78,9 +78,10 @@ def _ends_with(diagnosis: Diagnosis, name: str, steps: list[ErrorStep]) -> str:
 
 
 def _step(plot: Plot, x: AxisScale, diagnosis: Diagnosis, step: ErrorStep, gap: str | None, top: float) -> None:
-    text = f"{step.name} {step.size} pp"
+    unit = diagnosis.unit
+    text = f"{step.name} {step.size}{unit.of_gaps}"
     if gap is not None:
-        size = f"{GAP_NAMES[gap]} {gap_size(diagnosis, gap)} pp, {level_name(diagnosis, gap)}"
+        size = f"{GAP_NAMES[gap]} {gap_size(diagnosis, gap)}{unit.of_gaps}, {level_name(diagnosis, gap)}"
         text = f"{text}: {size}" if step.name != GAP_NAMES[gap] else size
     plot.text(plot.left, top + 13, text, "name")
     left, right = sorted((float(x(step.start)), float(x(step.end))))

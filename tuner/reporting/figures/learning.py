@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuner.formatting import count, percent
+from tuner.formatting import count
 from tuner.reporting.figures.error_axes import both_scales, error_axis
 from tuner.reporting.figures.figure import Figure, Positions
-from tuner.reporting.svg import AxisScale, Plot, percent_tick
+from tuner.reporting.svg import AxisScale, Plot
+from tuner.units import Unit
 
 if TYPE_CHECKING:
     from tuner.analysis import LearningCurve, LearningPoint
@@ -24,15 +25,16 @@ def learning(report: Report) -> Figure | None:
     learning_curve = report.learning
     if learning_curve is None or learning_curve.curve is None:
         return None
+    unit = report.diagnosis.unit
     sizes = [point.n_train for point in learning_curve.points]
     curve = learning_curve.curve
 
     def draw(kind: str, key: str) -> tuple[str, Positions]:
         plot = Plot(width=940, height=360, margins=(32, 30, 44, 48))
-        x, y = _scales(plot, learning_curve.points, curve, kind)
+        x, y = _scales(plot, learning_curve.points, curve, kind, unit)
         plot.x_axis(x, "training examples of one network", lambda v: f"{v:,.0f}", _ticks(x, curve))
-        plot.y_axis(y, report.error_name, percent_tick)
-        _draw_curve(plot, x, y, curve)
+        plot.y_axis(y, report.error_name, unit.tick)
+        _draw_curve(plot, x, y, curve, unit)
         for point in learning_curve.points:
             plot.dots(x(np.full(len(point.each), point.n_train)), y(point.each), "dev faint")
             plot.dots(x(np.full(len(point.left_out_each), point.n_train)), y(point.left_out_each), "left_out faint")
@@ -67,12 +69,12 @@ def _left_out(learning_curve: Learning) -> str:
 
 
 def _scales(
-    plot: Plot, points: tuple[LearningPoint, ...], curve: LearningCurve, kind: str
+    plot: Plot, points: tuple[LearningPoint, ...], curve: LearningCurve, kind: str, unit: Unit
 ) -> tuple[AxisScale, AxisScale]:
     errors = np.concatenate([np.concatenate([point.each, point.left_out_each]) for point in points])
     also = [curve.predictions[-1].low, *(point.train_error or 0.0 for point in points)]
     x = plot.x_scale(points[0].n_train, curve.twice.n_train, "log")
-    return x, error_axis(errors, kind, also=also).on(plot.y_scale)
+    return x, error_axis(errors, kind, unit, also=also).on(plot.y_scale)
 
 
 def _ticks(x: AxisScale, curve: LearningCurve) -> list[float]:
@@ -84,7 +86,7 @@ def _ticks(x: AxisScale, curve: LearningCurve) -> list[float]:
     return ticks
 
 
-def _draw_curve(plot: Plot, x: AxisScale, y: AxisScale, curve: LearningCurve) -> None:
+def _draw_curve(plot: Plot, x: AxisScale, y: AxisScale, curve: LearningCurve, unit: Unit) -> None:
     """Draw the fitted curve and its band, dashed beyond the measured sizes."""
     n = np.array([at.n_train for at in curve.predictions], float)
     low, value, high = (np.array([getattr(at, end) for at in curve.predictions]) for end in ("low", "value", "high"))
@@ -95,4 +97,4 @@ def _draw_curve(plot: Plot, x: AxisScale, y: AxisScale, curve: LearningCurve) ->
     ahead = np.concatenate([ahead[:1] - 1, ahead]) if len(ahead) else ahead
     plot.line(x(n[ahead]), y(value[ahead]), "smooth dev ahead")
     plot.upright(float(x(curve.sizes[-1])), "mark")
-    plot.text(float(x(n[-1])), float(y(value[-1])) - 10, percent(curve.twice.value), "label", "end")
+    plot.text(float(x(n[-1])), float(y(value[-1])) - 10, unit.text(curve.twice.value), "label", "end")

@@ -11,7 +11,7 @@ from tuner.formatting import count
 from tuner.reporting.axes import HyperparameterAxis, hyperparameter_axes
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error
-from tuner.reporting.svg import AxisScale, Plot, percent_tick
+from tuner.reporting.svg import AxisScale, Plot
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def parallel(report: Report) -> Figure | None:
     for x, axis in zip(xs, axes, strict=False):
         _axis(plot, float(x), axis.name, [(plot.bottom - at * (plot.bottom - plot.top), of) for at, of in axis.ticks()])
     errors_at = AxisScale(y.high, y.low, 0, 1).ticks(5)
-    _axis(plot, float(xs[-1]), "dev error", [(float(y(tick)), percent_tick(tick)) for tick in errors_at])
+    _axis(plot, float(xs[-1]), "dev error", [(float(y(tick)), report.diagnosis.unit.tick(tick)) for tick in errors_at])
     all_ = count(len(judged), "complete trial")
     which = f"The {all_}" if len(shown) == len(judged) else f"The best and a sample of the rest, {len(shown)} of {all_}"
     return Figure(

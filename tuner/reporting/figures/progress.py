@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuner.formatting import count, percent
+from tuner.formatting import count
 from tuner.reporting.figures.error_axes import both_scales, error_axis
 from tuner.reporting.figures.figure import Figure, Positions, positions
 from tuner.reporting.frames import dev_error
-from tuner.reporting.svg import Plot, percent_tick
+from tuner.reporting.svg import Plot
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def progress(report: Report) -> Figure | None:
     """Draw complete trials in the order in which they ended, and the lowest dev error so far."""
+    unit = report.diagnosis.unit
     judged = sorted(report.findings.judged, key=lambda t: (t.finished.timestamp() if t.finished else 0.0, t.number))
     if len(judged) < 2:
         return None
@@ -29,9 +30,9 @@ def progress(report: Report) -> Figure | None:
 
     def draw(kind: str, key: str) -> tuple[str, Positions]:
         plot = Plot()
-        x, y = plot.x_scale(0, len(judged)), error_axis(errors, kind).on(plot.y_scale)
+        x, y = plot.x_scale(0, len(judged)), error_axis(errors, kind, report.diagnosis.unit).on(plot.y_scale)
         plot.x_axis(x, "complete trials, in the order they ended", lambda v: f"{v:,.0f}")
-        plot.y_axis(y, "dev error", percent_tick)
+        plot.y_axis(y, "dev error", unit.tick)
         px, py = x(place), y(errors)
         plot.dots(px[~explored], py[~explored], "complete faint")
         plot.dots(px[explored], py[explored], "explored faint")
@@ -45,7 +46,7 @@ def progress(report: Report) -> Figure | None:
     return Figure(
         title="Best so far",
         sentence=(
-            f"The lowest dev error, {percent(float(so_far[-1]))}, was first reached by the {_ordinal(last)} of "
+            f"The lowest dev error, {unit.text(float(so_far[-1]))}, was first reached by the {_ordinal(last)} of "
             f"{count(len(judged), 'complete trial')}. If the line still falls at the right, more trials may help; if "
             "it has been flat for long, more trials may bring no improvement."
         ),

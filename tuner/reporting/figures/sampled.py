@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuner.formatting import count, percent
+from tuner.formatting import count
 from tuner.reporting.figures.error_axes import error_axis
 from tuner.reporting.figures.figure import Figure
 from tuner.reporting.frames import dev_error
-from tuner.reporting.svg import Plot, percent_tick
+from tuner.reporting.svg import Plot
 
 if TYPE_CHECKING:
     from tuner.reporting.report import Report
@@ -21,18 +21,19 @@ KINDS = {"explored": "exploring (random)", "complete": "sampled"}
 
 def sampled(report: Report) -> Figure | None:
     """Draw two histograms on one axis, as shares of their trials."""
+    unit = report.diagnosis.unit
     judged = report.findings.judged
     errors = {
         kind: np.array([dev_error(t) for t in judged if t.exploring == (kind == "explored")], float) for kind in KINDS
     }
     if min(map(len, errors.values())) < FEWEST:
         return None
-    axis = error_axis(np.concatenate([*errors.values()]), "linear")
+    axis = error_axis(np.concatenate([*errors.values()]), "linear", report.diagnosis.unit)
     edges = np.linspace(axis.low, axis.high, BARS + 1)
     shares = {kind: np.histogram(np.clip(of, axis.low, axis.high), edges)[0] / len(of) for kind, of in errors.items()}
     plot = Plot(height=360)
     x = axis.on(plot.x_scale)
-    plot.x_axis(x, "dev error", percent_tick)
+    plot.x_axis(x, "dev error", unit.tick)
     half = (plot.bottom - plot.top) / 2
     tallest = max(float(of.max()) for of in shares.values())
     for place, (kind, heights) in enumerate(shares.items()):
@@ -45,7 +46,7 @@ def sampled(report: Report) -> Figure | None:
         plot.line((plot.left, plot.right), (floor, floor), "pole")
         middle = float(x(float(np.median(errors[kind]))))
         plot.line((middle, middle), (floor - half + 22, floor), "mark")
-    medians = {kind: percent(float(np.median(of))) for kind, of in errors.items()}
+    medians = {kind: unit.text(float(np.median(of))) for kind, of in errors.items()}
     return Figure(
         title="Random against sampled trials",
         sentence=(

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuner.analysis import ErrorEstimate
-from tuner.formatting import count, points
+from tuner.analysis import Diagnosis, ErrorEstimate
+from tuner.formatting import count
 from tuner.outcomes import TrialState
 from tuner.reporting.figures.error_axes import ErrorAxis, both_scales, error_axis
 from tuner.reporting.figures.figure import Figure, Positions, positions
 from tuner.reporting.frames import dev_error, train_error
-from tuner.reporting.svg import AxisScale, Plot, percent_tick
+from tuner.reporting.svg import AxisScale, Plot
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ LEGEND = {"complete": "complete trial", "explored": "exploring trial", "pruned":
 
 def scatter(report: Report) -> Figure | None:
     """Draw every trial that has errors; the caption counts the diverged ones."""
+    unit = report.diagnosis.unit
     shown = [t for t in report.record.trials if t.networks and not t.has_diverged]
     best, corrected = report.best, report.corrected
     if not shown or best is None:
@@ -37,11 +38,11 @@ def scatter(report: Report) -> Figure | None:
 
     def draw(kind: str, key: str) -> tuple[str, Positions]:
         plot = Plot(height=400)
-        across = error_axis(train, kind, also=train[place])
-        x, y = across.on(plot.x_scale), error_axis(dev, kind, also=also).on(plot.y_scale)
-        plot.x_axis(x, "train error", percent_tick)
-        plot.y_axis(y, "dev error", percent_tick)
-        _equal_gaps(plot, x, y, across, report.diagnosis.material_gap)
+        across = error_axis(train, kind, report.diagnosis.unit, also=train[place])
+        x, y = across.on(plot.x_scale), error_axis(dev, kind, report.diagnosis.unit, also=also).on(plot.y_scale)
+        plot.x_axis(x, "train error", unit.tick)
+        plot.y_axis(y, "dev error", unit.tick)
+        _equal_gaps(plot, x, y, across, report.diagnosis)
         px, py = x(train), y(dev)
         for each in ("pruned", "complete", "explored"):
             plot.dots(px[kinds == each], py[kinds == each], each)
@@ -51,7 +52,10 @@ def scatter(report: Report) -> Figure | None:
         alt = f"Train against dev error of {count(len(shown), 'trial')}"
         return plot.svg(key, alt), positions(report.listed, shown, px, py)
 
-    across, up = error_axis(train, "linear", also=train[place]), error_axis(dev, "linear", also=also)
+    across, up = (
+        error_axis(train, "linear", report.diagnosis.unit, also=train[place]),
+        error_axis(dev, "linear", report.diagnosis.unit, also=also),
+    )
     return Figure(
         title="Train against dev error",
         **both_scales(np.concatenate([train, dev]), "scatter", draw),
@@ -79,10 +83,11 @@ def _kind(trial: TrialRecord) -> str:
     return "explored" if trial.exploring else "complete"
 
 
-def _equal_gaps(plot: Plot, x: AxisScale, y: AxisScale, across: ErrorAxis, threshold: float) -> None:
+def _equal_gaps(plot: Plot, x: AxisScale, y: AxisScale, across: ErrorAxis, diagnosis: Diagnosis) -> None:
     """Draw lines of equal dev − train: 0, the threshold and some larger gaps, labeled where they leave the frame."""
+    threshold, unit = diagnosis.material_gap, diagnosis.unit
     train, free = across.grid(), plot.right + LABEL_WIDTH
-    for gap in [0.0, threshold, *(gap for gap in GAPS if gap > 1.5 * threshold)]:
+    for gap in [0.0, threshold, *(gap for gap in unit.scaled(GAPS) if gap > 1.5 * threshold)]:
         inside = train[(train + gap >= y.low) & (train + gap <= y.high)]
         if len(inside) < 2:
             continue
@@ -90,7 +95,7 @@ def _equal_gaps(plot: Plot, x: AxisScale, y: AxisScale, across: ErrorAxis, thres
         end = float(x(inside[-1]))
         leaves_above = float(y(inside[-1] + gap)) < plot.top + 12
         if gap and leaves_above and plot.left + LABEL_WIDTH < end < free - LABEL_WIDTH:
-            plot.text(end, plot.top - 5, f"gap {points(gap)} pp", "note", "middle")
+            plot.text(end, plot.top - 5, f"gap {unit.gap(gap)}{unit.of_gaps}", "note", "middle")
             free = end
         if gap == 0:
             at = float(x(inside[len(inside) // 2]))
@@ -100,10 +105,12 @@ def _equal_gaps(plot: Plot, x: AxisScale, y: AxisScale, across: ErrorAxis, thres
 
 
 def _sentence(report: Report, beyond: int) -> str:
+    unit = report.diagnosis.unit
     diverged = report.record.count().diverged
     text = (
         "Further right is more bias; further above the lowest line (dev = train) is more variance. Each line joins "
-        "trials with the same dev − train (uncorrected), in pp; the red one is the threshold."
+        f"trials with the same dev − train (uncorrected){', in pp' if unit.is_share else ''}; the red "
+        "one is the threshold."
     )
     if beyond:
         text += f" {count(beyond, 'trial')} beyond the edge {'is' if beyond == 1 else 'are'} drawn on it."

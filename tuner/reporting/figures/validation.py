@@ -12,7 +12,7 @@ from tuner.reporting.figures.error_axes import ErrorAxis, better_scale, error_ax
 from tuner.reporting.figures.figure import Figure, Positions, positions
 from tuner.reporting.figures.parallel import sample
 from tuner.reporting.frames import dev_error, train_error
-from tuner.reporting.svg import Plot, percent_tick
+from tuner.reporting.svg import Plot
 from tuner.storage import TrialRecord
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def validation(report: Report) -> Figure | None:
     dev = np.array([dev_error(trial) for trial in shown], float)
     train = np.array([train_error(trial) for trial in shown], float)
     errors = np.concatenate([train, dev])
-    scale = error_axis(errors, better_scale(errors))
+    scale = error_axis(errors, better_scale(errors), report.diagnosis.unit)
     svgs, dots = [], {}
     for place, axis in enumerate(axes):
         key = f"validation-{place}"
@@ -69,7 +69,7 @@ def _panel(
     at = np.array([place for place in places if place is not None], float)
     plot = Plot(width=310, height=220, margins=(34, 12, 40, 42))
     x, y = plot.x_scale(0, 1), errors.on(plot.y_scale)
-    plot.y_axis(y, "error", percent_tick, y.ticks(4))
+    plot.y_axis(y, "error", shown[0].unit.tick, y.ticks(4))
     for position, label in axis.ticks(3):
         anchor = "middle" if 0.08 < position < 0.92 else "start" if position < 0.5 else "end"
         plot.text(float(x(position)), plot.bottom + 16, label, "tick", anchor)

@@ -1,0 +1,132 @@
+"""The unit of an error: a share of wrong rows, or the root mean squared error (RMSE) of numbers in their own unit.
+
+Networks predict numbers that are standardized by the training rows: (number − mean) / scale.  What is computed,
+summed and stored of them are squared errors in multiples of scale²; what a person reads is scale · √(their mean).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tuner.formatting import percent, points, span
+
+DIGITS = 4  # of an error as large as the scale
+LARGEST, SMALLEST = 1e9, 1e-4  # of a scale whose errors are written without an exponent
+
+
+class Rounding(NamedTuple):
+    """How an error is rounded: times ``factor``, to ``decimals``."""
+
+    factor: float
+    decimals: int
+
+    def number(self, error: float) -> float:
+        """Return the error, rounded."""
+        return round(self.factor * error, self.decimals)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Of classes without ``scale``; otherwise of numbers, with their mean and standard deviation in training."""
+
+    scale: float | None = None
+    mean: float = 0.0
+
+    @property
+    def is_share(self) -> bool:
+        """Whether errors are shares of wrong rows."""
+        return self.scale is None
+
+    def error(self, loss: Any) -> Any:
+        """Return the error of a mean loss, or of an array of them: a share as it is, the RMSE of a mean of squares."""
+        if self.scale is None:
+            return loss
+        return self.scale * (np.sqrt(loss) if isinstance(loss, np.ndarray) else math.sqrt(loss))
+
+    def loss(self, error: float) -> float:
+        """Return the mean loss of an error."""
+        return error if self.scale is None else (error / self.scale) ** 2
+
+    def scaled(self, shares: Sequence[float]) -> list[float]:
+        """Return lengths on an axis of shares as ones of this unit: 1 is the standard deviation of the numbers."""
+        return [(self.scale or 1.0) * share for share in shares]
+
+    def standardized(self, numbers: Any) -> Any:
+        """Return numbers as the networks predict them."""
+        return (numbers - self.mean) / (self.scale or 1.0)
+
+    def restored(self, standardized: Any) -> Any:
+        """Return what the networks predict in the unit of the numbers, float64."""
+        return self.mean + (self.scale or 1.0) * np.asarray(standardized, dtype=np.float64)
+
+    @property
+    def material_gap(self) -> float:
+        """The threshold of a gap that matters, if none is given: 2 pp, or 2% of the RMSE of predicting the mean."""
+        return 0.02 * (self.scale or 1.0)
+
+    @property
+    def name(self) -> str:
+        """What the error is called, where "error" alone would not tell."""
+        return "error" if self.scale is None else "RMSE"
+
+    @property
+    def zero(self) -> str:
+        """No error at all."""
+        return "0%" if self.scale is None else "0"
+
+    @property
+    def of_gaps(self) -> str:
+        """What follows a gap: "pp" for shares."""
+        return " pp" if self.scale is None else ""
+
+    @property
+    def of_gaps_in_full(self) -> str:
+        """The same where it is first named on a page."""
+        return " percentage points (pp)" if self.scale is None else ""
+
+    def text(self, error: float | None) -> str:
+        """Write an error: ``2.4%``, or ``49,512`` in the unit of the numbers; a dash if unknown."""
+        if error is None or math.isnan(error):
+            return "–"
+        return percent(error) if self.scale is None else self._number(error)
+
+    def gap(self, difference: float) -> str:
+        """Write a difference of errors, without "pp": ``1.4``, ``−0.3``."""
+        if self.scale is None or math.isnan(difference):
+            return points(difference)
+        return self._number(difference)
+
+    def span(self, low: float, high: float) -> str:
+        """Write an interval of errors or gaps: ``1.9–2.9``, or ``−0.3 to 0.2`` with a negative end."""
+        if self.scale is None:
+            return span(low, high)
+        return f"{self._number(low)}{' to ' if low < 0 else '–'}{self._number(high)}"
+
+    def rounded(self, largest: float) -> Rounding:
+        """Return how errors up to the largest one are rounded, so that their differences are, too."""
+        if self.scale is None:
+            return Rounding(100.0, 1 if largest >= 0.0095 else 2)
+        return Rounding(1.0, self._decimals)
+
+    def tick(self, error: float) -> str:
+        """Write an error on an axis."""
+        return f"{100 * error:g}%" if self.scale is None else f"{error:,.12g}"
+
+    @property
+    def _decimals(self) -> int:
+        return max(0, DIGITS - 1 - math.floor(math.log10(self.scale or 1.0)))
+
+    def _number(self, number: float) -> str:
+        if math.isinf(number) or not SMALLEST < (self.scale or 1.0) < LARGEST:
+            return f"{number:.{DIGITS}g}".replace("-", "−")
+        text = f"{number:,.{self._decimals}f}"
+        return text.removeprefix("-") if not float(text.replace(",", "")) else text.replace("-", "−")
+
+
+SHARE = Unit()
+"""The unit of classes."""

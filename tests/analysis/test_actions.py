@@ -61,7 +61,7 @@ def diagnosis(given: dict[str, Any]) -> Diagnosis:
     levels |= {name: given.pop(name, None) for name in ("mismatch", "dev_overfit")}
     values = {"bias": train, "variance": dev - train, "mismatch": 0.0, "dev_overfit": 0.0}
     values |= {name: given.pop(f"{name}_value") for name in levels if f"{name}_value" in given}
-    names = ("majority", "logistic_regression", "gradient_boosting", "nearest_neighbors")
+    names = ("majority", "mean", "logistic_regression", "ridge", "gradient_boosting", "nearest_neighbors")
     best_known = min([dev, *(given[name] for name in names if name in given)])
     return Diagnosis(
         errors={

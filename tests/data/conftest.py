@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from tuner.data import Dataset, DataSettings, load_dataset
+from tuner.data.settings import Task
 
 Load = Callable[..., Dataset]
 Write = Callable[..., Path]
@@ -54,10 +55,12 @@ def write(tmp_path: Path) -> Write:
 
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
-    """Load a file of the test's folder; settings are keywords, the target is "rich" unless said."""
+    """Load a file of the test's folder; settings are keywords, the target is "rich" unless said; ``task`` of it."""
 
-    def load_it(source: str, *, cache: bool = False, **settings: Any) -> Dataset:
+    def load_it(source: str, *, cache: bool = False, task: Task | None = None, **settings: Any) -> Dataset:
         settings.setdefault("target", "rich")
-        return load_dataset(DataSettings(source=source, **settings), tmp_path, cache=cache)
+        of_data = DataSettings(source=source, **settings)
+        of_data.set_task(task)
+        return load_dataset(of_data, tmp_path, cache=cache)
 
     return load_it

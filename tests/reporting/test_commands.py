@@ -120,6 +120,8 @@ PROPOSED: dict[str, dict[str, Any]] = {
     "stop_searching": {"since_best": 90},
     "compare_logistic_regression": {"logistic_regression": 0.001},
     "compare_nearest_neighbors": {"nearest_neighbors": 0.001},
+    "compare_ridge": {"ridge": 0.001},
+    "beat_mean": {"mean": 0.001},
     "try_linear_model": {"logistic_regression": 0.012},
 }
 

@@ -500,14 +500,25 @@ def telling_columns(assembly: Assembly) -> Iterator[Finding]:
     if len(rows) < LEAK_LEAST_ROWS:
         return
     y, table = assembly.y[seen.table][rows], assembly.tables[seen.table]
-    for name, codes, _ in _coded_columns(table, rows, set(table.measured())):
+    numbers = table.measured()
+    for name, codes, _ in _coded_columns(table, rows, set(numbers)):
         explained = 1 - one_column_variance(codes, y)
+        if name in numbers:
+            explained = max(explained, _linear_share(numbers[name][rows].astype(np.float64), y))
         if explained >= TELLING:
             text = (
                 f"column {quoted(name)} alone explains {percent(explained)} of the target's variance. Is it known at "
                 'prediction time? If not, set its kind to "drop" in [data.columns]'
             )
             yield Finding("leakage", "warning", text, ("train",), (name,), {"explained": explained})
+
+
+def _linear_share(values: Doubles, y: Doubles) -> float:
+    """Return the share of the variance of y (n,) that a line of the values explains, where these are not missing."""
+    known = ~np.isnan(values)
+    if known.sum() < LEAK_LEAST_ROWS or not values[known].std() or not y[known].std():
+        return 0.0
+    return float(np.corrcoef(values[known], y[known])[0, 1] ** 2 * known.mean())
 
 
 def one_column_variance(codes: Ints, y: Doubles) -> float:

@@ -20,7 +20,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,9 +186,9 @@ def _answer(nodes: _Nodes, model: Model) -> None:
         for number, (network, (X, positions)) in enumerate(zip(model.networks, every, strict=True), start=1):
             with nodes.part(f"network {number}"):
                 numbers.append(nodes.cast(_logits(nodes, network, X, positions), "DOUBLE"))
-        mean = numbers[0] if alone else nodes.add("Mean", *numbers)
-        flat = nodes.add("Squeeze", mean, nodes.constant([1], np.int64))
-        scaled = nodes.add("Mul", flat, nodes.constant(unit.scale, np.float64))
+        total = reduce(partial(nodes.add, "Add"), numbers)  # many versions of onnxruntime have no Mean of float64
+        flat = nodes.add("Squeeze", total, nodes.constant([1], np.int64))
+        scaled = nodes.add("Mul", flat, nodes.constant(unit.scale / len(numbers), np.float64))
         nodes.add("Add", scaled, nodes.constant(unit.mean, np.float64), output=PREDICTED)
         return
     outputs = []

@@ -160,11 +160,11 @@ def in_space(definition: StudyDefinition, trials: Iterable[TrialRecord]) -> tupl
 
 def _resolution(unit: Unit, losses: NDArray[Any], best: int, members: NDArray[np.intp]) -> Resolution | None:
     """Return what the dev set resolves, in the unit of the errors."""
-    found = resolution(losses, best, members)
-    if found is None or unit.is_share:
-        return found
+    resolved = resolution(losses, best, members)
+    if resolved is None or unit.is_share:
+        return resolved
     mean = float(losses[best].mean())
-    return replace(found, difference=unit.error(mean + found.difference) - unit.error(mean))
+    return replace(resolved, difference=unit.error(mean + resolved.difference) - unit.error(mean))
 
 
 def _errors(trials: Sequence[TrialRecord], error: Callable[[TrialRecord], float | None]) -> NDArray[np.float64]:

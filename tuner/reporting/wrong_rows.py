@@ -85,6 +85,11 @@ def find_wrong_rows(record: StudyRecord, dataset: Dataset, number: int | None = 
 
     Raises UsageError if no predictions of it are kept, DataError if the data changed.
     """
+    if not record.unit.is_share:
+        raise UsageError(
+            f"study {record.name!r} predicts numbers, of which none is right or wrong. tuner evaluate shows where they "
+            "are far off, and tuner predict --keep COLUMN each row"
+        )
     trial = _trial(record, number)
     y, names = record.dev_y, record.class_names
     others = [each for each in record.trials if each.predictions is not None]

@@ -23,6 +23,7 @@ from tuner.reporting.figures.importance import importance
 from tuner.reporting.figures.layers import layers
 from tuner.reporting.figures.learning import learning
 from tuner.reporting.figures.parallel import parallel
+from tuner.reporting.figures.predicted import predicted
 from tuner.reporting.figures.progress import progress
 from tuner.reporting.figures.ranking import precision_recall, roc
 from tuner.reporting.figures.reliability import reliability
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 FIGURES: dict[str, dict[str, Callable[[Report], Figure | None]]] = {
     "Bias and variance": {"gaps": gaps},
     HEADING: {
+        "predicted": predicted,
         "confusion": confusion,
         "reliability": reliability,
         "roc": roc,

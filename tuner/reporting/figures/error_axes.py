@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from tuner.reporting.figures.figure import Positions
 from tuner.reporting.svg import AxisScale
-from tuner.units import Unit
+from tuner.units import SHARE, Unit
 
 WIDE = 8.0  # times the lowest error: a wider spread is shown on a logarithmic scale first
 DECADES = 1000.0  # times lower than the highest error: what is below is drawn at the edge
@@ -37,7 +37,7 @@ class ErrorAxis:
         return (np.geomspace if self.kind == "log" else np.linspace)(self.low, self.high, 80)
 
 
-def error_axis(errors: ArrayLike, kind: str, unit: Unit, *, also: ArrayLike = ()) -> ErrorAxis:
+def error_axis(errors: ArrayLike, kind: str, unit: Unit = SHARE, *, also: ArrayLike = ()) -> ErrorAxis:
     """Fit an axis to errors: a few that are far above the others do not stretch it, those of ``also`` always do."""
     least, most = (LEAST, 1.0) if unit.scale is None else (LEAST * unit.scale, math.inf)
     known = np.asarray(errors, float)

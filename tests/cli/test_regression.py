@@ -1,0 +1,164 @@
+"""A table of prices from end to end: search, report, train, evaluate, predict and export."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+from tests.running.conftest import command
+from tuner.modeling import load_model
+
+OPTIONS = ("--target", "price")
+
+
+def houses(n: int = 300, seed: int = 0) -> pd.DataFrame:
+    """Houses with a price in dollars that area and place nearly decide."""
+    rng = np.random.default_rng(seed)
+    area, place = rng.uniform(40, 200, n).round(1), rng.choice(["town", "lake", "wood"], n)
+    worth = 2000 * area + 90_000 * (place == "lake") + rng.normal(0, 15_000, n)
+    frame = pd.DataFrame({"area": area, "place": place, "price": worth.round()})
+    frame.loc[rng.random(n) < 0.1, "area"] = np.nan
+    return frame
+
+
+def tuner(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process."""
+    return subprocess.CompletedProcess(list(map(str, arguments)), *command(*arguments))
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the houses were searched and reported, and a model was trained."""
+    folder = tmp_path_factory.mktemp("houses")
+    houses().to_csv(folder / "houses.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("TUNER_CACHE", str(folder / "cache"))
+        for arguments in (
+            ("init", "houses.csv", *OPTIONS),
+            ("search", "houses", "--trials", 3, "--references", "fast"),
+            ("report", "houses"),
+            ("train", "houses"),
+        ):
+            if arguments[0] == "search":
+                definition = folder / "studies" / "houses.toml"
+                text = definition.read_text().replace("max_epochs = 100", "max_epochs = 8").replace("[64, 32]", "[8]")
+                definition.write_text(text.replace("folds = 5", "folds = 2"))
+            code, out, err = command(*arguments)
+            assert code == 0, err
+            (folder / f"{arguments[0]}.txt").write_text(out)
+    return folder
+
+
+@pytest.fixture
+def place(searched: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder, which the test changes into."""
+    monkeypatch.chdir(searched)
+    monkeypatch.setenv("TUNER_CACHE", str(searched / "cache"))
+    return searched
+
+
+def test_the_choice_is_said_and_written(place: Path) -> None:
+    """The first line says regression and how to choose classes; the study file has the task and the threshold."""
+    assert "'price' is predicted as a number (regression); --task classification" in (place / "search.txt").read_text()
+    definition = (place / "studies" / "houses.toml").read_text()
+    assert 'task = "regression"' in definition
+    gap = float(re.search(r"^material_gap = (\S+)", definition, re.M)[1])  # type: ignore[index]
+    assert gap == pytest.approx(0.02 * houses()["price"].std(), rel=0.1)
+
+
+def test_the_report_speaks_of_numbers(place: Path) -> None:
+    """Errors in dollars with intervals, reference models for numbers, and no word of classes."""
+    summary = json.loads((place / "reports" / "houses" / "summary.json").read_text())
+    errors = summary["errors"]
+    assert 1000 < errors["dev"]["low"] < errors["dev"]["value"] < errors["dev"]["high"] < 200_000
+    assert errors["mean"]["value"] == pytest.approx(houses()["price"].std(), rel=0.1)
+    assert errors["ridge"]["value"] < errors["mean"]["value"]
+    assert {"majority", "logistic_regression"}.isdisjoint(errors)
+    text = (place / "reports" / "houses" / "report.html").read_text()
+    text = re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", text, flags=re.S) + (place / "report.txt").read_text()
+    text += (place / "reports" / "houses" / "report.md").read_text()
+    assert not re.findall(r".{30}\b(?:wrong|class|classes|accuracy|percentage points|pp)\b.{20}", text)
+    assert not re.findall(r"(?:error|RMSE|bias|[Vv]ariance) (?:of |is )?[\d.]+%", text)
+    assert "Predicted against true numbers" in text
+    assert "RMSE" in text
+
+
+def test_evaluation_is_that_of_scikit_learn(place: Path) -> None:
+    """RMSE, mean absolute error and R² of a file's rows, from the predictions of ``tuner predict``."""
+    rows = houses(80, seed=5)
+    rows.to_csv("new.csv", index=False)
+    assert tuner("predict", "models/houses.tuner", "new.csv", "--output", "said.csv", "--force").returncode == 0
+    said = pd.read_csv("said.csv")["predicted"]
+    result = tuner("evaluate", "models/houses.tuner", "new.csv", "--json")
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)["sets"]["new.csv"]
+    assert found["error"]["value"] == pytest.approx(root_mean_squared_error(rows["price"], said), rel=1e-9)
+    assert found["mean_absolute_error"] == pytest.approx(mean_absolute_error(rows["price"], said), rel=1e-9)
+    assert found["r2"] == pytest.approx(r2_score(rows["price"], said), rel=1e-9)
+    model = load_model("models/houses.tuner")
+    np.testing.assert_allclose(model.predict(rows), said, rtol=1e-6)
+    assert model.score(rows, rows["price"]) == pytest.approx(found["r2"], rel=1e-6)
+    assert not hasattr(model, "classes_")
+
+
+def test_the_test_set_is_evaluated_once_and_reported(place: Path) -> None:
+    """In the unit of the target, by tenth of it; the report then has its row."""
+    result = tuner("evaluate", "models/houses.tuner", "--test")
+    assert result.returncode == 0, result.stderr
+    assert "by tenth of the target" in result.stdout
+    assert "mean absolute error" in result.stdout
+    test = json.loads(tuner("report", "houses", "--json").stdout)["errors"]["test"]
+    assert test["low"] < test["value"] < test["high"]
+
+
+def test_the_graph_predicts_as_the_model(place: Path) -> None:
+    """The ONNX graph has one output, in the unit of the target."""
+    runtime = pytest.importorskip("onnxruntime")
+    from tuner.modeling import onnx_inputs
+
+    result = tuner("export", "models/houses.tuner", "--onnx", "houses.onnx", "--force")
+    assert result.returncode == 0, result.stderr
+    model, rows = load_model("models/houses.tuner"), houses(50, seed=6)
+    (said,) = runtime.InferenceSession("houses.onnx").run(None, onnx_inputs(model, rows))
+    np.testing.assert_allclose(said, model.predict(rows), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("report", "houses", "--baseline", "5%"), "--baseline: expected a number in the unit of the target"),
+        (("errors", "houses"), "predicts numbers, of which none is right or wrong"),
+        (("learning-curve", "houses"), "learning curves are measured of classifiers only"),
+        (("train", "houses", "--ensemble-of", "2", "--output", "e.tuner"), "averages probabilities of classes"),
+        (("predict", "models/houses.tuner", "houses.csv", "--probabilities"), "predicts numbers"),
+        (("search", "houses.csv", *OPTIONS, "--task", "classification"), "no task|task = 'regression'|unlike --task"),
+    ],
+)
+def test_what_numbers_do_not_have_is_refused(place: Path, arguments: tuple[str, ...], message: str) -> None:
+    """In one line, with exit status 2."""
+    result = tuner(*arguments)
+    assert result.returncode == 2
+    assert re.search(message, result.stderr), result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_other_commands_take_such_a_study(place: Path) -> None:
+    """They print errors in the unit of the target."""
+    for arguments in (
+        ("trials", "houses"),
+        ("studies",),
+        ("check", "houses"),
+        ("gradcheck", "houses"),
+        ("refine", "houses"),
+    ):
+        result = tuner(*arguments)
+        assert result.returncode == 0, result.stderr
+        assert not re.search(r"\d%|\d pp", result.stdout.replace("95%", "")), result.stdout

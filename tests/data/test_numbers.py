@@ -1,0 +1,95 @@
+"""Targets of numbers: when a target is one, how it is read, split and checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.data.conftest import Load, Write, people
+from tuner.data import check_data_quality, chosen_task, random_subset
+from tuner.data.targets import strata_of
+from tuner.errors import DataError
+
+
+def numbers(n: int = 200, seed: int = 0) -> pd.DataFrame:
+    """The people, and a number that is somewhat higher for the older ones."""
+    rng = np.random.default_rng(seed)
+    table = people(n, seed)
+    return table.assign(rich=(1000 * table["age"] + rng.normal(0, 5000, n)).round(2))
+
+
+@pytest.mark.parametrize(
+    ("target", "is_regression"),
+    [
+        (np.arange(200) % 20 + 0.5, False),
+        (np.arange(200) % 21 + 0.5, True),
+        (np.arange(200) % 50, False),
+        (np.arange(200) % 51 - 25, True),
+        ([f"c{k % 60}" for k in range(200)], False),
+        ([f"$1,{k % 60:03}.50" for k in range(200)], True),
+    ],
+)
+def test_many_different_numbers_are_regression(write: Write, load: Load, target: Any, is_regression: bool) -> None:
+    """More than 20 that are not all integers, or more than 50 that are, however they are written."""
+    write("p.csv", people().assign(rich=target))
+    dataset = load("p.csv")
+    assert (not dataset.unit.is_share, dataset.class_names == ()) == (is_regression,) * 2
+    assert chosen_task(dataset)[:1] == [] or ("--task" in chosen_task(dataset)[0])
+
+
+def test_the_definition_decides_otherwise(write: Write, load: Load) -> None:
+    """[network] task reads three integers as numbers, and many as classes."""
+    write("p.csv", people().assign(rich=np.arange(200) % 3))
+    assert load("p.csv", task="regression").unit.scale == pytest.approx(np.std(np.arange(120) % 3), rel=0.1)
+    write("p.csv", people().assign(rich=np.arange(200) % 60))
+    assert load("p.csv", task="classification").n_classes == 60
+
+
+def test_numbers_are_standardized_by_the_training_rows(write: Write, load: Load) -> None:
+    """Mean 0 and deviation 1 there, of all parts in one unit; tenths of the numbers are in every set."""
+    table = numbers()
+    write("p.csv", table)
+    dataset = load("p.csv")
+    part = dataset.parts[0]
+    assert (part.train.y.mean(), part.train.y.std()) == (pytest.approx(0, abs=1e-9), pytest.approx(1))
+    np.testing.assert_allclose(dataset.unit.restored(part.dev.y), table["rich"].to_numpy()[part.dev.rows])
+    tenths = strata_of(table["rich"].to_numpy())
+    assert set(np.bincount(tenths[part.dev.rows])) == {4}
+    assert dataset.n_classes == 1
+    folded = load("p.csv", folds=4)
+    assert len(folded.parts) == 4
+    assert random_subset(part.train, 30, np.random.default_rng(0)).y.std() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [("", "the target is missing; expected a number in every row"), ("inf", "the target is 'inf'")],
+)
+def test_a_cell_that_is_no_number_is_refused(write: Write, load: Load, cell: str, message: str) -> None:
+    """With the line, the cell and what was expected."""
+    table = numbers().astype({"rich": object})
+    table.loc[3, "rich"] = cell
+    write("p.csv", table)
+    with pytest.raises(DataError, match=f"line 5, column 'rich': {message}"):
+        load("p.csv", task="regression")
+
+
+def test_one_number_is_refused(write: Write, load: Load) -> None:
+    """There is nothing to predict."""
+    write("p.csv", people().assign(rich=7))
+    with pytest.raises(DataError, match="all training rows have the number 7; expected different ones"):
+        load("p.csv", task="regression")
+
+
+def test_a_column_that_tells_the_number_is_found(write: Write, load: Load) -> None:
+    """And rows of one set that are in another; nothing is said of classes."""
+    table = numbers(400)
+    write("p.csv", pd.concat([table, table[:60]]).assign(code=lambda rows: rows["rich"] * 2))
+    findings = check_data_quality(load("p.csv"))
+    kinds = {finding.kind: finding for finding in findings}
+    assert kinds["leakage"].columns == ("code",)
+    assert "same_rows" in kinds
+    assert not any("class" in finding.text or "wrong" in finding.text for finding in findings)

@@ -1,0 +1,44 @@
+"""Errors of classes and of numbers, as they are computed and written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tuner.units import SHARE, Unit
+
+
+def test_a_share_is_its_own_loss_and_written_in_percent() -> None:
+    """Nothing changes for classes."""
+    assert SHARE.error(0.024) == SHARE.loss(0.024) == 0.024
+    assert (SHARE.text(0.024), SHARE.gap(-0.003), SHARE.span(0.019, 0.029)) == ("2.4%", "−0.30", "1.9–2.9")
+    assert (SHARE.text(None), SHARE.zero, SHARE.tick(0.1)) == ("–", "0%", "10%")
+
+
+@pytest.mark.parametrize(
+    ("scale", "error", "text"),
+    [
+        (115_375.2, 49_512.4, "49,512"),
+        (16.654, 5.229, "5.23"),
+        (0.264, 0.0791, "0.0791"),
+        (1e12, 3.21e11, "3.21e+11"),
+        (16.654, -0.0001, "0.00"),
+    ],
+)
+def test_an_rmse_has_digits_that_suit_the_numbers(scale: float, error: float, text: str) -> None:
+    """One precision for all errors of a study, by the deviation of its target."""
+    assert Unit(scale).text(error) == text
+
+
+def test_numbers_are_standardized_and_restored() -> None:
+    """The RMSE is the deviation times the root of the mean of the standardized squares."""
+    numbers = np.array([1.0, 5.0, 9.0])
+    unit = Unit(scale=float(numbers.std()), mean=5.0)
+    assert unit.standardized(numbers).std() == pytest.approx(1)
+    np.testing.assert_allclose(unit.restored(unit.standardized(numbers)), numbers)
+    predicted = np.array([2.0, 5.0, 7.0])
+    squares = np.square(unit.standardized(predicted) - unit.standardized(numbers))
+    assert unit.error(squares.mean()) == pytest.approx(np.sqrt(np.square(predicted - numbers).mean()))
+    assert unit.loss(unit.error(0.3)) == pytest.approx(0.3)
+    assert unit.material_gap == pytest.approx(0.02 * numbers.std())
+    assert unit.span(-1.0, 2.0) == "−1.000 to 2.000"

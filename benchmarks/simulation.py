@@ -44,6 +44,7 @@ from tuner.storage import (
     Owner,
     SampledTrial,
     claim_trial,
+    pack_losses,
     parse_url,
     renew,
     write_outcome,
@@ -79,7 +80,7 @@ def outcome_of(study: PreparedStudy, rng: np.random.Generator) -> Outcome:
         n_dev=n_dev,
         dev_wrong=int(wrong.sum()),
         dev_cost=0.3,
-        dev_losses=wrong,
+        dev_bits=pack_losses(wrong),
         curve={name: np.full(EPOCHS, 0.1) for name in CURVE_COLUMNS},
         dev_fold_losses=np.zeros((EPOCHS, 20), np.uint16),
     )

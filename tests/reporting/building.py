@@ -16,6 +16,7 @@ from tuner.storage import (
     StudyRecord,
     TrialRecord,
     middle_epoch,
+    pack_losses,
 )
 from tuner.trial import draw_dev_folds
 
@@ -228,7 +229,7 @@ def make_network(
         dev_wrong=int(bits.sum()),
         dev_cost=3 * float(bits.mean()) + 0.01,
         layers=make_layers(best + 1, epochs),
-        dev_losses=bits,
+        dev_bits=pack_losses(bits),
         curve={
             "train_cost": 2 * (train + 0.5 * falling),
             "train_error": np.clip(train + 0.5 * falling * (1 + noise), 0, 1),

@@ -12,7 +12,7 @@ from tuner.errors import ArgumentError
 from tuner.reporting import build_report, compare
 from tuner.reporting.comparing import pair
 from tuner.reporting.news import find_news
-from tuner.storage import StudyRecord
+from tuner.storage import StudyRecord, pack_losses
 
 
 def test_the_same_dev_rows_are_compared_one_by_one() -> None:
@@ -54,7 +54,7 @@ def as_good(n: int, name: str, rng: np.random.Generator) -> StudyRecord:
         wrong = rng.random(400) < 0.15
         folds = np.bincount(record.dev_fold, weights=wrong, minlength=20)[None].astype(np.int64)
         network = dataclasses.replace(
-            trial.networks[0], dev_losses=wrong, dev_wrong=int(wrong.sum()), dev_fold_losses=folds
+            trial.networks[0], dev_bits=pack_losses(wrong), dev_wrong=int(wrong.sum()), dev_fold_losses=folds
         )
         trials.append(dataclasses.replace(trial, value=wrong.mean(), networks=[network], state="complete"))
     return dataclasses.replace(record, trials=trials)

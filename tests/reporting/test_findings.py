@@ -11,7 +11,7 @@ from tuner.metrics import BALANCED_ERROR
 from tuner.reporting import build_report
 from tuner.reporting.competition import dev_losses
 from tuner.reporting.figures.importance import importance
-from tuner.storage import Begun, StudyRecord
+from tuner.storage import Begun, StudyRecord, pack_losses
 
 SIMPLE = {"beat_majority", "compare_gradient_boosting", "compare_logistic_regression"}
 
@@ -181,7 +181,7 @@ def rare_class_study() -> StudyRecord:
             trial,
             value=float(BALANCED_ERROR.weighted(wrong, y).mean()),
             params=trial.params | {"lambda": 10.0**place, "keep_prob": 0.9 - place / 10},
-            networks=[dataclasses.replace(trial.networks[0], dev_losses=wrong, dev_wrong=int(wrong.sum()))],
+            networks=[dataclasses.replace(trial.networks[0], dev_bits=pack_losses(wrong), dev_wrong=int(wrong.sum()))],
         )
         for place, (trial, wrong) in enumerate(zip(record.trials, wrongs, strict=True))
     ]
@@ -223,7 +223,7 @@ def test_the_balanced_error_allows_for_its_epochs_where_it_stopped_by_it() -> No
         )
         best = int((epochs @ weights).argmin())
         network = dataclasses.replace(
-            trial.networks[0], dev_losses=epochs[best], dev_fold_losses=sums, best_epoch=best + 1, epochs=30
+            trial.networks[0], dev_bits=pack_losses(epochs[best]), dev_fold_losses=sums, best_epoch=best + 1, epochs=30
         )
         value = float((epochs[best] * weights).mean())
         trials.append(dataclasses.replace(trial, value=value, networks=[network]))
@@ -255,7 +255,9 @@ def test_every_error_of_a_new_study_is_its_balanced_error(folds: int) -> None:
             network, dev_fold_losses=np.bincount(found.dev_fold, network.dev_losses * weights)[None]
         )
         of_folds = [
-            dataclasses.replace(epochs, n_dev=len(of), dev_losses=of, dev_wrong=float(of.sum()), train_wrong=50.0)
+            dataclasses.replace(
+                epochs, n_dev=len(of), dev_bits=pack_losses(of), dev_wrong=float(of.sum()), train_wrong=50.0
+            )
             for of in losses
         ]
         trials.append(dataclasses.replace(trial, networks=of_folds))
@@ -322,7 +324,7 @@ def begun(record: StudyRecord, wrong: Sequence[int]) -> StudyRecord:
         folds = np.bincount(record.dev_fold, weights=bits, minlength=20)
         network = trial.networks[0]
         losses = np.tile(folds.astype(np.int64), (len(network.dev_fold_losses), 1))
-        network = dataclasses.replace(network, dev_losses=bits, dev_wrong=count, dev_fold_losses=losses)
+        network = dataclasses.replace(network, dev_bits=pack_losses(bits), dev_wrong=count, dev_fold_losses=losses)
         trials.append(dataclasses.replace(trial, value=count / len(bits), networks=[network], state="complete"))
     facts = dataclasses.replace(record.facts, begun=Begun("old", 5))
     return dataclasses.replace(record, trials=trials, facts=facts)
@@ -340,7 +342,7 @@ def test_the_best_of_the_study_before_is_kept_unless_the_new_choice_is_better() 
     record = begun(make_study(31), [60] * 31)
     for trial in record.trials[1:]:
         bits = rng.random(len(record.dev_y)) < 0.15
-        network = dataclasses.replace(trial.networks[0], dev_losses=bits, dev_wrong=int(bits.sum()))
+        network = dataclasses.replace(trial.networks[0], dev_bits=pack_losses(bits), dev_wrong=int(bits.sum()))
         losses = np.bincount(record.dev_fold, weights=bits, minlength=20).astype(np.int64)
         network = dataclasses.replace(network, dev_fold_losses=np.tile(losses, (len(network.dev_fold_losses), 1)))
         record.trials[trial.number] = dataclasses.replace(trial, value=float(bits.mean()), networks=[network])
@@ -367,7 +369,7 @@ def test_the_correction_counts_the_trials_that_a_study_began_with() -> None:
             networks=[
                 dataclasses.replace(
                     trial.networks[0],
-                    dev_losses=wrong,
+                    dev_bits=pack_losses(wrong),
                     dev_wrong=int(wrong.sum()),
                     dev_fold_losses=np.bincount(record.dev_fold, weights=wrong, minlength=20).astype(np.int64)[None],
                 )

@@ -27,6 +27,7 @@ from tuner.storage import (
     claim_trial,
     ensure_study,
     open_database,
+    pack_losses,
     write_sampled,
 )
 
@@ -108,7 +109,7 @@ def outcome(value: float = 0.2, *, pruned: bool = False, epochs: int = 3, stop_r
         n_dev=N_DEV,
         dev_wrong=int(bits.sum()),
         dev_cost=0.4,
-        dev_losses=bits,
+        dev_bits=pack_losses(bits),
         curve={**curve, "seconds": np.full(epochs, 0.1)},
         dev_fold_losses=folds,
         layers=[LayerReport(1, 1, 0.5, 1.0, 0.25, 2.0, 3.0, 0.0), LayerReport(1, 2, 0.25, 2.0, 0.0, 1.5, 0.0, 0.0)],

@@ -18,7 +18,7 @@ from tuner.errors import SearchError
 from tuner.outcomes import StopReason
 from tuner.reporting import build_report
 from tuner.running import SearchRequest, SearchResult, run_search
-from tuner.storage import CURVE_COLUMNS, NetworkRecord, Outcome
+from tuner.storage import CURVE_COLUMNS, NetworkRecord, Outcome, pack_losses
 from tuner.study import StudyDefinition, parse_definition
 from tuner.trainers import CustomTrainer, Estimate, Interrupted, OwnNetwork, Trainer, TrainerFunction, TrialRequest
 from tuner.trainers.trainer import memory_used
@@ -58,7 +58,7 @@ class Constant:
         reason = StopReason.PRUNED if pruned else StopReason.MAX_EPOCHS
         network = NetworkRecord(
             reason, 1, 1, 1, len(part.train), int((part.train.y != 0).sum()), math.nan, len(wrong), int(wrong.sum()),
-            math.nan, np.zeros(0, bool) if pruned else wrong, dict.fromkeys(CURVE_COLUMNS, np.array([value])),
+            math.nan, b"" if pruned else pack_losses(wrong), dict.fromkeys(CURVE_COLUMNS, np.array([value])),
         )  # fmt: skip
         return Outcome(value, reason, dict.fromkeys(request.settings.rungs, value), [network], 0.001)
 

@@ -135,6 +135,17 @@ def dev_losses(record: StudyRecord, trial: TrialRecord) -> NDArray[Any]:
     return record.dev_layout(trial).row_losses([network.dev_losses for network in trial.networks])
 
 
+def all_dev_losses(record: StudyRecord, trials: Sequence[TrialRecord]) -> NDArray[Any]:
+    """Return all trials' losses of the dev rows, (trials, n_dev), of which there is no second copy meanwhile."""
+    losses: NDArray[Any] = np.zeros((len(trials), len(record.dev_y)), dtype=bool)
+    for place, trial in enumerate(trials):
+        row = dev_losses(record, trial)
+        if losses.dtype == bool and row.dtype != bool:
+            losses = losses.astype(row.dtype)
+        losses[place] = row
+    return losses
+
+
 def runs_of(trial: TrialRecord, record: StudyRecord, definition: StudyDefinition) -> list[NetworkRun]:
     """Return a trial's networks, epoch by epoch, and the first epoch after which patience could end each.
 

@@ -42,10 +42,10 @@ from tuner.metrics import ERROR, Metric, effective_rows
 from tuner.nn import Architecture, output_for
 from tuner.reporting.competition import (
     CORRECTING,
+    all_dev_losses,
     by_weighted_losses,
     competition_of,
     corrected_classes,
-    dev_losses,
     epochs_by_loss,
     fold_sizes,
     kept_trial,
@@ -111,7 +111,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
         return Findings(None, judged, diagnosis)
     place = judged.index(best)
     metric = record.metric
-    losses = np.stack([dev_losses(record, trial) for trial in judged])
+    losses = all_dev_losses(record, judged)
     weights = record.dev_weights
     has_classes = metric.counts_wrong and record.unit.is_share
     classes = class_errors(record.dev_y, losses[place], record.class_names, weights) if has_classes else []

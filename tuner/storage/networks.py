@@ -16,7 +16,7 @@ from tuner.nn import LayerReport
 from tuner.outcomes import StopReason
 from tuner.storage import tables
 from tuner.storage.checked import BadValueError
-from tuner.storage.losses import pack_fold_losses, pack_losses, unpack_fold_losses, unpack_losses
+from tuner.storage.losses import pack_fold_losses, unpack_fold_losses, unpack_losses
 
 CURVE_COLUMNS = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds")
 
@@ -25,8 +25,9 @@ CURVE_COLUMNS = ("train_cost", "train_error", "dev_cost", "dev_error", "seconds"
 class NetworkRecord:
     """One network of a trial, as of its best epoch.
 
-    ``dev_losses`` (n_dev,): its dev examples' losses, bool where all are 0 or 1, else float32.  Where examples have
-    weights, each loss is multiplied by the relative weight, and wrong examples are counted by it.
+    ``dev_bits``: its dev examples' losses as they are stored; ``dev_losses`` (n_dev,) the same as an array, made at
+    each use: bool where all are 0 or 1, else float32.  Where examples have weights, each loss is multiplied by the
+    relative weight, and wrong examples are counted by it.
     ``curve`` name -> (epochs,) float64;
     ``dev_fold_losses`` (epochs, 20): their sums over each of the study's 20 dev folds after every epoch; weighted,
     if the metric weights the classes (not in studies of 0.2 and before).  Where only the best epoch is left of a
@@ -34,7 +35,7 @@ class NetworkRecord:
     ``diverged_layer``: the layer, from 1, in which a diverged network's values stopped being finite first.
     ``layers``: each layer after some epochs, the best among them (not in studies of 0.2 and before).
     Of a network that a custom trainer trained, costs are unknown (NaN, stored as NULL) and so is
-    ``dev_fold_losses`` (no rows); where it was pruned, ``dev_losses`` are too (no entries).
+    ``dev_fold_losses`` (no rows); where it was pruned, ``dev_bits`` are too (empty).
     """
 
     stop_reason: StopReason
@@ -47,13 +48,18 @@ class NetworkRecord:
     n_dev: int
     dev_wrong: float
     dev_cost: float
-    dev_losses: np.ndarray
+    dev_bits: bytes
     curve: dict[str, np.ndarray] = field(default_factory=dict)
     dev_fold_losses: np.ndarray = field(default_factory=lambda: np.zeros((0, N_DEV_FOLDS), np.uint16))
     n_train_dev: int | None = None
     train_dev_wrong: float | None = None
     layers: list[LayerReport] = field(default_factory=list)
     diverged_layer: int | None = None
+
+    @property
+    def dev_losses(self) -> np.ndarray:
+        """The losses of its dev rows, (n_dev,), read-only or new."""
+        return unpack_losses(self.dev_bits, self.n_dev)
 
 
 def middle_epoch(networks: Sequence[NetworkRecord]) -> int:
@@ -105,7 +111,7 @@ def rows_of_networks(
         key = {"trial_id": trial_id, "network": index}
         field_values = {name: getattr(network, name) for name in FIELDS}
         field_values |= {name: to_column(field_values[name]) for name, (to_column, _) in CONVERTED.items()}
-        network_rows.append({**key, **field_values, "dev_bits": pack_losses(network.dev_losses)})
+        network_rows.append({**key, **field_values})
         folds = pack_fold_losses(network.dev_fold_losses)
         columns = [network.curve[name].tolist() for name in CURVE_COLUMNS]
         for epoch, values in enumerate(zip(*columns, strict=True)):
@@ -161,7 +167,6 @@ def network_of(row: Any, epochs: Sequence[Any] | None) -> NetworkRecord:
     field_values |= {name: from_column(field_values[name]) for name, (_, from_column) in CONVERTED.items()}
     return NetworkRecord(
         **field_values,
-        dev_losses=unpack_losses(row.dev_bits, row.n_dev),
         curve=_curve(curves) if curves and (not is_thinned or row.epochs == 1) else {},
         dev_fold_losses=unpack_fold_losses(losses),
     )

@@ -349,7 +349,7 @@ def _check_trial(
     wrong = sum(network.dev_wrong for network in networks)
     if unit.is_share and wrong > sum(sizes.sizes) * (1 + ROUNDING):
         raise BadValueError(tables.networks.name, "dev_wrong", wrong, f"at most {sum(sizes.sizes)} in all", where=where)
-    if row.state is OptunaState.COMPLETE and any(len(network.dev_losses) != network.n_dev for network in networks):
+    if row.state is OptunaState.COMPLETE and not all(network.dev_bits for network in networks):
         raise BadValueError(tables.networks.name, "dev_bits", b"", "what every complete trial has", where=where)
 
 

@@ -15,7 +15,7 @@ from tuner.errors import UsageError
 from tuner.inputs import Inputs
 from tuner.metrics import METRICS
 from tuner.outcomes import StopReason
-from tuner.storage import DevPredictions, NetworkRecord, Outcome
+from tuner.storage import DevPredictions, NetworkRecord, Outcome, pack_losses
 from tuner.study import StudyDefinition
 from tuner.trainer_child.function import TrainerFunction
 from tuner.trainer_child.messages import Ended, EpochErrors, Predicted, Returned, TrainCall, TrainerData
@@ -211,7 +211,7 @@ def _finished(epochs: _Epochs, data: TrainerData, returned: Returned, dev_weight
         n_dev=len(wrong),
         dev_wrong=wrong_rows(wrong, dev_weights),
         dev_cost=returned.costs[1],
-        dev_losses=wrong if dev_weights is None else wrong * dev_weights,
+        dev_bits=pack_losses(wrong if dev_weights is None else wrong * dev_weights),
         curve=_curve(epochs),
         n_train_dev=None if train_dev is None else len(train_dev),
         train_dev_wrong=None if train_dev is None else wrong_rows_of(train_dev, labels[2] != train_dev.y),
@@ -242,7 +242,7 @@ def _pruned(epochs: _Epochs, data: TrainerData) -> NetworkRecord:
         n_dev=n_dev,
         dev_wrong=rows_of_error(data.dev, dev_error),
         dev_cost=math.nan,
-        dev_losses=np.zeros(0, bool),
+        dev_bits=b"",
         curve=_curve(epochs),
     )
 

@@ -10,7 +10,7 @@ from tuner.data import Dataset
 from tuner.errors import UsageError
 from tuner.nn import OPTIMIZERS, Architecture, Hyperparameters, output_for
 from tuner.outcomes import FailureCause, StopReason
-from tuner.storage import DevPredictions, NetworkRecord, Outcome
+from tuner.storage import DevPredictions, NetworkRecord, Outcome, pack_losses
 from tuner.study import StudyDefinition
 from tuner.trainers.trainer import ALWAYS_FREE, Estimate, Interrupted, TrialError, TrialRequest, memory_used
 from tuner.trial import (
@@ -133,7 +133,7 @@ def _outcome(result: TrialResult, dataset: Dataset) -> Outcome:
                 n_dev=n_dev,
                 dev_wrong=wrong_rows(network.dev_wrong, dev_weights[k]),
                 dev_cost=network.dev_cost,
-                dev_losses=result.dev_losses[k],
+                dev_bits=pack_losses(result.dev_losses[k]),
                 curve=network.curve,
                 dev_fold_losses=result.dev_fold_losses[k],
                 n_train_dev=None if dataset.train_dev is None else len(dataset.train_dev),

@@ -82,7 +82,7 @@ def draw(table: Callable[[], tuple[pd.DataFrame, np.ndarray]], rare: bool, rows:
     if rare:
         positive = order[y[order] == 1]
         left_out = positive[int(RARE * (y == 0).sum()) :]
-        order = order[~np.isin(order, left_out)]
+        order = rng.permutation(order[~np.isin(order, left_out)])
     n = min(rows, len(order) // 2)
     ours, truth = order[:n], order[n : n + TRUTH]
     return X.iloc[ours].reset_index(drop=True), y[ours].astype(int), X.iloc[truth], y[truth].astype(int)

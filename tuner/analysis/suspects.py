@@ -41,15 +41,24 @@ def suspected_labels(y: NDArray[np.integer], probabilities: NDArray[np.floating]
     joint = np.zeros((n_classes, n_classes))
     np.add.at(joint, (y[has_claim], claimed[has_claim]), 1)
     joint *= (counts / np.maximum(joint.sum(axis=1), 1))[:, None]
+    suspected = _rounded(joint)
     margins = probabilities - own[:, None]
     most_probable, is_beaten = probabilities.argmax(axis=1), (margins > 0).any(axis=1)
     wrong: dict[int, int] = {}
-    for given, other in zip(*np.nonzero(joint), strict=True):
+    for given, other in zip(*np.nonzero(suspected), strict=True):
         if given == other:
             continue
         rows = np.flatnonzero((y == given) & is_beaten)
         ordered = rows[np.argsort(-margins[rows, other], kind="stable")]
-        wrong |= {int(row): int(most_probable[row]) for row in ordered[: round(joint[given, other])]}
+        wrong |= {int(row): int(most_probable[row]) for row in ordered[: suspected[given, other]]}
     rows = np.array(sorted(wrong, key=lambda row: (-margins[row, wrong[row]], row)), dtype=np.int64)
     classes = np.array([wrong[row] for row in rows.tolist()], dtype=np.int64)
     return Suspects(rows, classes, margins[rows, classes])
+
+
+def _rounded(counts: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return counts as integers with the same sums of rows: the largest fractions are rounded up."""
+    whole = np.floor(counts).astype(np.int64)
+    ranks = np.argsort(np.argsort(whole - counts, axis=1, kind="stable"), axis=1, kind="stable")
+    missing = np.round(counts.sum(axis=1)).astype(np.int64) - whole.sum(axis=1)
+    return np.asarray(whole + (ranks < missing[:, None]))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -225,6 +227,13 @@ def test_an_address_that_fails_costs_one_line(
     [
         (python("import sys; print('first'); print('no \\x1b[2J route'); sys.exit(3)"), r"status 3: no \x1b[2J route"),
         (python("import time; time.sleep(60)"), "took longer than 0.2 s"),
+        (
+            python(
+                "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (9999, 9999)); "
+                "print('x' * 99999); print('no disk is filled'); sys.exit(3)"
+            ),
+            "status 3: no disk is filled",
+        ),
         ("/no/such/program", "cannot be run: No such file or directory"),
         ("http://127.0.0.1:1/", "Connection refused"),
     ],
@@ -248,6 +257,21 @@ def test_no_trial_waits_for_a_hook(notify: Notify, listener: Listener, monkeypat
     run_search(opened(), SearchRequest())
     assert time.monotonic() - began < 30
     assert len(finished(database)) == 4
+
+
+def test_a_command_does_not_outlive_a_search(workplace: Path) -> None:
+    """It is killed when nobody waits for it any longer."""
+    sender = Notices({"on_best": python("import os, time; os.symlink(str(os.getpid()), 'pid'); time.sleep(60)")})
+    sender.send(NOTICE)
+    soon = time.monotonic() + 20
+    while not Path("pid").is_symlink() and time.monotonic() < soon:
+        time.sleep(0.01)
+    close(sender.outboxes, 0.0)
+    with suppress(ProcessLookupError):
+        while time.monotonic() < soon:
+            os.kill(int(os.readlink("pid")), 0)
+            time.sleep(0.01)
+    assert time.monotonic() < soon
 
 
 @pytest.mark.parametrize(

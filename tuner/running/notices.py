@@ -9,11 +9,11 @@ import shlex
 import signal
 import socket
 import subprocess
-import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -38,6 +38,8 @@ PASSING = (408, 425, 429)
 LONGEST_REASON = 300
 LONGEST_OUTPUT = 4096
 """Bytes at the end of what a command writes, of which a warning has the last line."""
+OUTPUT_SECONDS = 1.0
+"""How long to wait for that once the command has ended: what it began may write on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,7 @@ class Notices:
     """Sends notices to the ``hooks`` of their events, each in its own time."""
 
     def __init__(self, hooks: Mapping[str, str]) -> None:
-        self._outboxes = {
-            event: Outbox[Notice](
-                f"notify.{event}", partial(_sender, hook), lambda notice: f"not sent: {notice.text!r}"
-            )
-            for event, hook in hooks.items()
-        }
+        self._outboxes = {event: _outbox(event, hook) for event, hook in hooks.items()}
 
     @property
     def outboxes(self) -> list[Outbox[Notice]]:
@@ -148,9 +145,18 @@ class HookError(TunerError):
         self.is_final = is_final
 
 
-def _sender(hook: str) -> Callable[[Notice], None]:
+def _outbox(event: str, hook: str) -> Outbox[Notice]:
+    command = None if is_address(hook) else _Command(hook)
+    return Outbox[Notice](
+        f"notify.{event}",
+        lambda: _sender(command or partial(_post, hook)),
+        lambda notice: f"not sent: {notice.text!r}",
+        give_up=None if command is None else command.end,
+    )
+
+
+def _sender(tell: Callable[[Notice], None]) -> Callable[[Notice], None]:
     """What tells a hook of a notice, in a few attempts.  Raises HookError, whose text does not repeat the address."""
-    tell = partial(_post, hook) if is_address(hook) else partial(_run, shlex.split(hook))
 
     def send(notice: Notice) -> None:
         for pause in PAUSES:
@@ -188,28 +194,62 @@ def _post(address: str, notice: Notice) -> None:
         raise HookError(type(error).__name__) from None
 
 
-def _run(words: Sequence[str], notice: Notice) -> None:
-    body = json.dumps(notice.to_dict(), allow_nan=False).encode()
-    with tempfile.TemporaryFile() as output:
+class _Command:
+    """A command that is told of one notice at a time; what it says is not kept, but for the end."""
+
+    def __init__(self, hook: str) -> None:
+        self._words = shlex.split(hook)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_over = False
+
+    def __call__(self, notice: Notice) -> None:
+        """Run it.  Raises HookError."""
+        if self._is_over:
+            raise HookError("the search ended first", is_final=True)
+        body = json.dumps(notice.to_dict(), allow_nan=False).encode()
+        reading, writing = os.pipe()
+        said = bytearray()
+        reader = threading.Thread(target=_read_end, args=(reading, said), name="tuner-notify-output", daemon=True)
+        reader.start()
         try:
-            process = subprocess.Popen(
-                words,
+            self._process = process = subprocess.Popen(
+                self._words,
                 stdin=subprocess.PIPE,
-                stdout=output,
+                stdout=writing,
                 stderr=subprocess.STDOUT,
                 env=os.environ | notice.variables(),
                 start_new_session=True,
             )
         except OSError as error:
             raise HookError(f"the command cannot be run: {error.strerror}", is_final=True) from None
+        finally:
+            os.close(writing)
         with process:
             try:
                 process.communicate(body, timeout=SECONDS)
             except subprocess.TimeoutExpired:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                self._kill()
                 raise HookError(f"the command took longer than {SECONDS:g} s") from None
-        output.seek(-min(output.tell(), LONGEST_OUTPUT), os.SEEK_END)
-        said = output.read().decode(errors="replace").strip().splitlines()[-1:]
-    if process.returncode:
-        raise HookError(f"the command ended with status {process.returncode}" + "".join(f": {line}" for line in said))
+        if process.returncode:
+            reader.join(OUTPUT_SECONDS)
+            last = bytes(said).decode(errors="replace").strip().splitlines()[-1:]
+            raise HookError(
+                f"the command ended with status {process.returncode}" + "".join(f": {line}" for line in last)
+            )
+
+    def end(self) -> None:
+        """Kill it where it runs, and run it no more: it would outlive this process."""
+        self._is_over = True
+        self._kill()
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _read_end(descriptor: int, end: bytearray) -> None:
+    """Read a pipe until all who write to it have ended, and keep the end."""
+    with open(descriptor, "rb", buffering=0) as file:
+        while piece := file.read(1 << 16):
+            end[:] = (end + piece)[-LONGEST_OUTPUT:]

@@ -25,14 +25,21 @@ class Outbox(Generic[Item]):
     """Sends items one after the other to ``name``.
 
     ``connect()`` returns what sends one; ``what`` names one that was not sent.  The first item starts the thread, which
-    does not keep a process from ending.
+    does not keep a process from ending.  ``give_up()`` ends what is still being sent when nobody waits any longer.
     """
 
-    def __init__(self, name: str, connect: Callable[[], Callable[[Item], object]], what: Callable[[Item], str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], Callable[[Item], object]],
+        what: Callable[[Item], str],
+        give_up: Callable[[], object] | None = None,
+    ) -> None:
         self._items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._name = name
         self._connect = connect
         self._what = what
+        self._give_up = give_up
         self._thread: threading.Thread | None = None
         self._has_warned = False
 
@@ -54,6 +61,8 @@ class Outbox(Generic[Item]):
         self._thread.join(seconds)
         if self._thread.is_alive():
             self._warn("it still has not answered, so that it may lack the last trials")
+            if self._give_up is not None:
+                self._give_up()
 
     def _work(self) -> None:
         send = None

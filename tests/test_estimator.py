@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import sklearn
 from sklearn.base import clone
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -28,7 +29,7 @@ REPEATED = {
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-@parametrize_with_checks([tuner.Classifier()], expected_failed_checks=lambda _: REPEATED)
+@parametrize_with_checks([tuner.Classifier(), tuner.Regressor(trials=1)], expected_failed_checks=lambda _: REPEATED)
 def test_it_passes_scikit_learns_checks(estimator: Any, check: Any) -> None:
     """All of ``check_estimator``, each as a test."""
     check(estimator)
@@ -271,3 +272,25 @@ def test_a_missing_label_is_named_by_its_row(labels: Any) -> None:
     """In place of what comparing it with other labels would end in."""
     with pytest.raises(ValueError, match="the label of row 3 is missing; expected a class for every row"):
         tuner.Classifier(trials=1).fit(X, labels)
+
+
+def test_a_regressor_is_a_member_of_a_pipeline() -> None:
+    """It predicts numbers in the unit of y, of a few different ones, too; scores by R² and reports an RMSE."""
+    X, y = load_diabetes(return_X_y=True)
+    rows = slice(0, 120)
+    definition = {"network": {"hidden": [8]}, "training": {"max_epochs": 12}, "data": {"folds": 2}}
+    regressor = tuner.Regressor(trials=1, random_state=0, definition=definition)
+    made = make_pipeline(StandardScaler(), regressor).fit(X[rows], y[rows])
+    assert made.score(X[rows], y[rows]) == pytest.approx(r2_score(y[rows], made.predict(X[rows])))
+    assert made.predict(X[rows]).mean() == pytest.approx(y[rows].mean(), rel=0.2)
+    assert 10 < made[-1].report_.diagnosis.errors["dev"].value < 100
+    few = tuner.Regressor(trials=1, random_state=0, definition=definition).fit(X[rows], y[rows] > 150)
+    assert len(np.unique(few.predict(X[rows]))) > 2
+
+
+def test_a_regressor_refuses_what_is_no_number() -> None:
+    """In one line, as a ValueError."""
+    with pytest.raises(ValueError, match="Regressor: expected 2 or more different numbers in y, got 120 rows of one"):
+        tuner.Regressor(trials=1).fit(np.zeros((120, 2)), np.ones(120))
+    with pytest.raises(ValueError, match="Regressor: "):
+        tuner.Regressor(trials=1).fit(np.zeros((3, 2)), ["a", "b", "c"])

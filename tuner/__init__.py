@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tuner.api import Model, Report, Study, load_model, load_study, search
     from tuner.data import DataSettings, SplitSettings
     from tuner.errors import Stop, TunerError
-    from tuner.estimator import Classifier
+    from tuner.estimator import Classifier, Regressor
     from tuner.modeling import Evaluation, NumberEvaluation
     from tuner.running import EndedEpoch
     from tuner.storage import EndedTrial
@@ -45,6 +45,7 @@ __all__ = [
     "NetworkSection",
     "NumberEvaluation",
     "Range",
+    "Regressor",
     "Report",
     "SearchSection",
     "SplitSettings",
@@ -68,6 +69,7 @@ __all__ = [
 _HOMES = {
     "Action": ("tuner.analysis", "Action"),
     "Classifier": ("tuner.estimator", "Classifier"),
+    "Regressor": ("tuner.estimator", "Regressor"),
     "DataSettings": ("tuner.data", "DataSettings"),
     "Definition": ("tuner.study", "Definition"),
     "Diagnosis": ("tuner.analysis", "Diagnosis"),

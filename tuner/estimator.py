@@ -1,4 +1,4 @@
-"""`Classifier`: a search as a scikit-learn estimator."""
+"""`Classifier` and `Regressor`: a search as a scikit-learn estimator."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
+    _check_y,
     check_consistent_length,
     check_is_fitted,
     check_random_state,
@@ -39,7 +40,106 @@ from tuner.workspace import DataInMemory, open_data_in_memory, read_prepared, ta
 FOLDS = 5
 
 
-class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class _SearchEstimator(BaseEstimator):  # type: ignore[misc]
+    """What the estimators have in common: parameters, checks of rows, and the search."""
+
+    model_: Model
+    report_: Report
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _check_parameters(self) -> None:
+        for name in ("trials", "workers"):
+            integer(f"{type(self).__name__}: {name}", getattr(self, name), low=1)
+        if self.timeout is not None:
+            number(f"{type(self).__name__}: timeout", self.timeout, above=0)
+        for name in ("storage", "name"):
+            optional_text(f"{type(self).__name__}: {name}", getattr(self, name))
+
+    def _search_in(self, X: Any, y: NDArray[Any], sample_weight: Any, groups: Any, seed: int) -> None:
+        """Search and train in the storage, or in a temporary one."""
+        try:
+            if self.storage is not None:
+                self._search(X, y, sample_weight, groups, seed, self.storage)
+            else:
+                with tempfile.TemporaryDirectory(prefix="tuner-") as folder:
+                    temporary = sqlite_url(Path(folder) / "tuner.db").render_as_string()
+                    self._search(X, y, sample_weight, groups, seed, temporary)
+        except (DataError, DefinitionError) as error:
+            raise ArgumentError(str(error)) from error
+
+    def _checked(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> tuple[Any, Any, Any, Any]:
+        """X, y, weights and groups as scikit-learn requires them, without rows of weight 0."""
+        X = self._rows(X, y, reset=True)
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        if sample_weight is None:
+            return X, y, None, groups
+        sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        every = (X, y, sample_weight, groups)
+        X, y, sample_weight, groups = (
+            rows if rows is None else _safe_indexing(rows, sample_weight > 0) for rows in every
+        )
+        return X, y, sample_weight, groups
+
+    def _search(self, X: Any, y: NDArray[Any], sample_weight: Any, groups: Any, seed: int, storage: str) -> None:
+        with _argument_errors(type(self).__name__):
+            data, target, column = _with_target(X, y)
+        tables = tables_of(self.definition)
+        of_data = tables.get("data")
+        given = of_data or {}
+        definition, of_target = self._of_target(tables, column)
+        settings: dict[str, Any] = {
+            **of_target,
+            "data.split": {**given.get("split", {}), "test": 0},
+            "search.trials": int(self.trials),
+            "search.seed": seed,
+        }
+        if of_data is None and uses_folds(len(y)):
+            settings["data.folds"] = min(FOLDS, len(y) // 2)
+        opened = open_data_in_memory(
+            DataInMemory(data=data, target=target, groups=groups, sample_weight=sample_weight),
+            name=self.name,
+            storage=storage,
+            definition=definition,
+            settings=settings,
+            cache=False,
+        )
+        opened.definition.require_training_again(type(self).__name__)
+        result = run_search(
+            opened, SearchRequest(total=int(self.trials), workers=int(self.workers), timeout=self.timeout)
+        )
+        result.raise_signal()
+        record = read_prepared(opened)
+        if record.best is None:
+            diverged = record.count().diverged
+            why = f"all {diverged} trials diverged" if diverged else f"none was complete within {self.timeout} s"
+            raise SearchError(f"{type(self).__name__}: no usable trial: {why}")
+        self.report_ = build_report(record if self.storage is not None else replace(record, storage=""))
+        on_all = opened.definition.data.folds is None
+        request = FitRequest(on=TRAIN_DEV if on_all else "train", corrected=self.report_.corrected)
+        of_trials = trial_settings(opened.definition, record.facts)
+        self.model_ = fit_model(record, opened.dataset, of_trials, request)
+
+    def _of_target(self, tables: Mapping[str, Any], column: str) -> tuple[Any, dict[str, Any]]:
+        """The definition, and settings for the column of the target."""
+        raise NotImplementedError
+
+    def _rows(self, X: Any, *y: Any, reset: bool) -> Any:
+        """X, validated as scikit-learn requires: numbers are checked, a DataFrame only for its columns."""
+        if hasattr(X, "to_pandas"):
+            X = as_table(X, "X")
+        if hasattr(X, "columns") and hasattr(X, "iloc"):
+            validate_data(self, X, *y, reset=reset, skip_check_array=True)
+            return X
+        validated = validate_data(self, X, *y, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
+        return validated[0] if y else validated
+
+
+class Classifier(ClassifierMixin, _SearchEstimator):  # type: ignore[misc]
     """A scikit-learn estimator whose `fit` searches the network's hyperparameters.
 
     `fit` runs `trials` trials (or as many as end within `timeout` seconds) on `workers` processes; hold out test rows
@@ -87,11 +187,6 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.class_weight = class_weight
         self.random_state = random_state
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
-
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
         """Search, then train the best trial again.  Raises ValueError if the data cannot be used.
 
@@ -100,18 +195,10 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         scikit-learn routes both here after `set_fit_request(sample_weight=True, groups=True)`.
         """
         self._check_parameters()
-        with _argument_errors():
+        with _argument_errors("Classifier"):
             _refuse_missing(y)
-            X = self._rows(X, y, reset=True)
             check_classification_targets(y)
-            y = column_or_1d(y, warn=True)
-            check_consistent_length(X, y)
-            if sample_weight is not None:
-                sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-                every = (X, y, sample_weight, groups)
-                X, y, sample_weight, groups = (
-                    rows if rows is None else _safe_indexing(rows, sample_weight > 0) for rows in every
-                )
+            X, y, sample_weight, groups = self._checked(X, y, sample_weight, groups)
             self.classes_, labels = np.unique(y, return_inverse=True)
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         counts = np.bincount(labels)
@@ -121,39 +208,12 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if counts.min() < 2:
             label = self.classes_[counts.argmin()]
             raise ArgumentError(f"Classifier: expected 2 or more rows of every class, got 1 of class {label}")
-        try:
-            if self.storage is not None:
-                self._search(X, labels, sample_weight, groups, seed, self.storage)
-            else:
-                with tempfile.TemporaryDirectory(prefix="tuner-") as folder:
-                    temporary = sqlite_url(Path(folder) / "tuner.db").render_as_string()
-                    self._search(X, labels, sample_weight, groups, seed, temporary)
-        except (DataError, DefinitionError) as error:
-            raise ArgumentError(str(error)) from error
+        self._search_in(X, np.array(names_of(self.classes_))[labels], sample_weight, groups, seed)
         return self
 
-    def _check_parameters(self) -> None:
-        for name in ("trials", "workers"):
-            integer(f"Classifier: {name}", getattr(self, name), low=1)
-        if self.timeout is not None:
-            number("Classifier: timeout", self.timeout, above=0)
-        for name in ("storage", "name"):
-            optional_text(f"Classifier: {name}", getattr(self, name))
-
-    def _search(
-        self, X: Any, labels: NDArray[np.intp], sample_weight: Any, groups: Any, seed: int, storage: str
-    ) -> None:
-        with _argument_errors():
-            data, target, column = _with_target(X, np.array(names_of(self.classes_))[labels])
-        tables = tables_of(self.definition)
-        of_data = tables.get("data")
-        given = of_data or {}
-        settings: dict[str, Any] = {
-            "data.columns": {**given.get("columns", {}), column: "categorical"},  # numeric labels are classes, too
-            "data.split": {**given.get("split", {}), "test": 0},
-            "search.trials": int(self.trials),
-            "search.seed": seed,
-        }
+    def _of_target(self, tables: Mapping[str, Any], column: str) -> tuple[Any, dict[str, Any]]:
+        kinds = tables.get("data", {}).get("columns", {})
+        settings: dict[str, Any] = {"data.columns": {**kinds, column: "categorical"}}  # numeric labels are classes, too
         if self.class_weight is not None:
             weights = self._class_weight()
             settings["training.class_weight"] = weights
@@ -161,31 +221,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for section, key in (("search", "metric"), ("training", "monitor")):
                 if key not in tables.get(section, {}):
                     settings[f"{section}.{key}"] = metric.name
-        if of_data is None and uses_folds(len(labels)):
-            settings["data.folds"] = min(FOLDS, len(labels) // 2)
-        opened = open_data_in_memory(
-            DataInMemory(data=data, target=target, groups=groups, sample_weight=sample_weight),
-            name=self.name,
-            storage=storage,
-            definition=self.definition,
-            settings=settings,
-            cache=False,
-        )
-        opened.definition.require_training_again("Classifier")
-        result = run_search(
-            opened, SearchRequest(total=int(self.trials), workers=int(self.workers), timeout=self.timeout)
-        )
-        result.raise_signal()
-        record = read_prepared(opened)
-        if record.best is None:
-            diverged = record.count().diverged
-            why = f"all {diverged} trials diverged" if diverged else f"none was complete within {self.timeout} s"
-            raise SearchError(f"Classifier: no usable trial: {why}")
-        self.report_ = build_report(record if self.storage is not None else replace(record, storage=""))
-        on_all = opened.definition.data.folds is None
-        request = FitRequest(on=TRAIN_DEV if on_all else "train", corrected=self.report_.corrected)
-        of_trials = trial_settings(opened.definition, record.facts)
-        self.model_ = fit_model(record, opened.dataset, of_trials, request)
+        return self.definition, settings
 
     def _class_weight(self) -> str | dict[str, float]:
         """The class weights by the classes' names in the data.  Raises ArgumentError."""
@@ -205,7 +241,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Class probabilities (n, n_classes), columns in the order of `classes_`."""
         check_is_fitted(self)
         columns = [self.model_.metadata.class_names.index(name) for name in names_of(self.classes_)]
-        with _argument_errors():
+        with _argument_errors("Classifier"):
             X = self._rows(X, reset=False)
         precise = self.model_.in_double_precision.predict_proba(X)
         return precise[:, columns].astype(np.float32)
@@ -216,24 +252,71 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes: NDArray[Any] = self.classes_[places]
         return classes
 
-    def _rows(self, X: Any, *y: Any, reset: bool) -> Any:
-        """X, validated as scikit-learn requires: numbers are checked, a DataFrame only for its columns."""
-        if hasattr(X, "to_pandas"):
-            X = as_table(X, "X")
-        if hasattr(X, "columns") and hasattr(X, "iloc"):
-            validate_data(self, X, *y, reset=reset, skip_check_array=True)
-            return X
-        validated = validate_data(self, X, *y, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
-        return validated[0] if y else validated
+
+class Regressor(RegressorMixin, _SearchEstimator):  # type: ignore[misc]
+    """A scikit-learn estimator of numbers whose `fit` searches the network's hyperparameters.
+
+    All parameters, folds, storage and rows are those of `Classifier`, which has no number to predict.  Trials are
+    compared by their root mean squared error; `score` is R².
+
+    Attributes: `n_features_in_`, `feature_names_in_` (of a DataFrame), `model_` (a `tuner.Model`) and `report_` (a
+    `tuner.Report`: bias, variance, what to do next, in the unit of y).
+    """
+
+    def __init__(
+        self,
+        trials: int = 10,
+        *,
+        timeout: float | None = None,
+        workers: int = 1,
+        storage: str | None = None,
+        name: str | None = None,
+        definition: Definition | Mapping[str, Any] | str | Path | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.trials = trials
+        self.timeout = timeout
+        self.workers = workers
+        self.storage = storage
+        self.name = name
+        self.definition = definition
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
+        """Search, then train the best trial again.  Raises ValueError if the data cannot be used.
+
+        `sample_weight` and `groups` as of `Classifier.fit`.
+        """
+        self._check_parameters()
+        with _argument_errors("Regressor"):
+            X, y, sample_weight, groups = self._checked(X, y, sample_weight, groups)
+            numbers = _check_y(y, y_numeric=True, estimator=self).astype(np.float64)
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        if len(np.unique(numbers)) < 2:
+            rows = "1 sample" if len(numbers) == 1 else f"{len(numbers)} rows of one number"
+            raise ArgumentError(f"Regressor: expected 2 or more different numbers in y, got {rows}")
+        self._search_in(X, numbers, sample_weight, groups, seed)
+        return self
+
+    def _of_target(self, tables: Mapping[str, Any], column: str) -> tuple[Any, dict[str, Any]]:
+        return {**tables, "network": {**tables.get("network", {}), "task": "regression"}}, {}
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """The predicted number of each row, (n,)."""
+        check_is_fitted(self)
+        with _argument_errors("Regressor"):
+            X = self._rows(X, reset=False)
+        numbers: NDArray[np.float64] = self.model_.in_double_precision.predict(X)
+        return numbers
 
 
 @contextmanager
-def _argument_errors() -> Iterator[None]:
+def _argument_errors(estimator: str) -> Iterator[None]:
     """Say in one line what scikit-learn, or the library of an odd cell, says in several."""
     try:
         yield
     except Exception as error:
-        raise ArgumentError(f"Classifier: {message_of(error)}") from error
+        raise ArgumentError(f"{estimator}: {message_of(error)}") from error
 
 
 def _refuse_missing(y: Any) -> None:
@@ -246,11 +329,11 @@ def _refuse_missing(y: Any) -> None:
         raise ArgumentError(f"y: the label of row {absent[0]}{more} is missing; expected a class for every row")
 
 
-def _with_target(X: Any, labels: NDArray[np.str_]) -> tuple[Any, Any, str]:
+def _with_target(X: Any, labels: NDArray[Any]) -> tuple[Any, Any, str]:
     """The rows and their classes as a study takes them, a DataFrame with one more column or two arrays; its name."""
     if not hasattr(X, "columns"):
         return X, labels, "y"
-    target = "class"
+    target = "class" if labels.dtype.kind == "U" else "y"
     while target in X.columns:
         target += "_"
     return X.assign(**{target: labels}), target, target

@@ -107,12 +107,20 @@ def test_an_error_may_be_given_in_percent(text: str, small_study: Path, here: Ru
 
 
 @pytest.mark.parametrize("option", ["--baseline", "--fail-above", "--material-gap"])
-@pytest.mark.parametrize("text", ["5", "101%", "-1%", "nan", "five", "%", ""])
+@pytest.mark.parametrize("text", ["101%", "-1%", "nan", "five", "%", ""])
 def test_an_error_that_is_no_share_is_refused(option: str, text: str, here: Run) -> None:
     """Most often 5 is meant as percent: the message shows both ways to write it."""
     result = here("report", "small", option, text)
     assert result.returncode == 2
     assert f"'{option}': expected a share between 0 and 1, like 0.05 or 5%, got {text!r}" in result.stderr
+
+
+def test_an_error_above_1_is_refused_for_classes(small_study: Path, here: Run) -> None:
+    """Only an error in the unit of a number to predict may be."""
+    here("search", "small", "--trials", 1, "--quiet")
+    result = here("report", "small", "--baseline", 5)
+    assert result.returncode == 2
+    assert "--baseline: expected a share between 0 and 1, like 0.05 or 5%, got '5'" in result.stderr
 
 
 def test_a_study_is_not_compared_with_itself(small_study: Path, here: Run) -> None:

@@ -56,7 +56,7 @@ def test_json_is_one_object_with_the_keys_of_the_plan(small_study: Path, run: Ru
     """``--json`` prints one object on stdout, and nothing else there."""
     result = run("search", "small", "--json")
     found = json.loads(result.stdout)
-    assert list(found) == ["study", "storage", "seconds", "run", "trials", "failures", "best"]
+    assert list(found) == ["study", "storage", "seconds", "run", "trials", "hold", "failures", "best"]
     assert found["study"] == "small"
     assert found["run"] == found["trials"]
     assert found["run"]["complete"] + found["run"]["pruned"] == 4
@@ -144,12 +144,6 @@ def test_a_data_file_needs_a_target(workplace: Path, here: Run) -> None:
     """Without --target nobody knows what is to be predicted."""
     (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
     assert_refused(here("search", "my.csv"), "my.csv", "--target COLUMN", "width, height, kind")
-
-
-def test_a_numeric_target_is_refused(workplace: Path, here: Run) -> None:
-    """Very many numeric values are no classes."""
-    (workplace / "my.csv").write_text(small_table(), encoding="utf-8")
-    assert_refused(here("search", "my.csv", "--target", "width"), "my.csv", "width", "only classification is supported")
 
 
 @pytest.mark.parametrize(

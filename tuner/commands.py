@@ -22,14 +22,16 @@ def command_text(*words: object) -> str:
 def study_words(name: str, storage: str, file: Path | None = None) -> list[str]:
     """Return how a command names a study from the current folder, and ``--storage`` unless it looks there by itself.
 
-    ``storage``: the database's address, with any password masked; ``file``: the study file, if it says this name.
+    ``storage``: the database's file, or its address with any password masked; ``file``: the study file, if it says
+    this name.
     """
     folder = study_folder(file)
     study = name if file is None or folder == STUDIES else str(folder / file.name)
     database = Path(storage.removeprefix("sqlite:///").split("?")[0])
     if resolved(database) == resolved(folder / DATABASE):
         return [study]
-    return [study, "--storage", STORAGE_FROM_ENVIRONMENT if "***" in storage else storage]
+    address = storage if "://" in storage else f"sqlite:///{storage}"
+    return [study, "--storage", STORAGE_FROM_ENVIRONMENT if "***" in address else address]
 
 
 def study_folder(file: Path | None) -> Path:

@@ -75,3 +75,19 @@ def test_what_matches_no_study_is_refused(queue: Path, name: str) -> None:
     assert (status, errors) == (2, f"tuner: no study 'x*' in {queue}; it holds churn-1, churn-2, digits\n")
     status, _, errors = command(name, "studies/nosuch.toml")
     assert (status, errors.count("\n")) == (2, 1)
+
+
+def test_printed_commands_reach_a_study_outside_studies(queue: Path, workplace: Path) -> None:
+    """Those of enqueue, submit, pause and cancel name its file, or its database."""
+    folder = workplace / "elsewhere"
+    folder.mkdir()
+    queue.parent.joinpath("small.csv").rename(folder / "small.csv")
+    queue.parent.joinpath("small.toml").rename(folder / "mine.toml")
+    address = f"--storage sqlite:///{(folder / 'tuner.db').resolve()}"
+    assert "Run it with: tuner search elsewhere/mine.toml" in command("enqueue", "elsewhere/mine.toml", "alpha=0.5")[1]
+    assert f"`tuner worker {address}` runs them" in command("submit", "elsewhere/mine.toml", "--trials", 1)[1]
+    assert f"tuner resume small {address}" in command("pause", "elsewhere/mine.toml")[1]
+    assert "to go on: tuner resume elsewhere/mine.toml" in command("search", "elsewhere/mine.toml")[1]
+    assert command("resume", "small", *address.split())[0] == 0
+    assert f"tuner submit small {address} --trials N" in command("cancel", "small", *address.split())[1]
+    assert command("submit", "small", *address.split(), "--trials", 1)[0] == 0

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from tuner.cli.options import JsonOption, QueuedArgument, StorageOption
 from tuner.cli.printing import print_result
-from tuner.commands import command_text
+from tuner.commands import command_text, study_words
 from tuner.formatting import count
 
 
@@ -17,7 +17,7 @@ def cancel(study: QueuedArgument, storage: StorageOption = None, as_json: JsonOp
     where, changes = cancel_studies(study, storage)
     lines = [
         f"canceled: {each.study}; {count(each.ended, 'running trial')} ended. "
-        f"To run more: {command_text('submit', each.study, '--trials', 'N')}"
+        f"To run more: {command_text('submit', *study_words(each.study, where), '--trials', 'N')}"
         for each in changes
     ]
     print_result({"storage": where, "studies": [asdict(each) for each in changes]}, lines, as_json=as_json)

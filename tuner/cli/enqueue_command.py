@@ -38,7 +38,7 @@ def enqueue(
     )
     shown = ", ".join(f"{name} {value}" for name, value in picked.items())
     more = [] if submitted.open_trials else ["--trials", 1]
-    run = f"Run it with: {command_text('search', submitted.study, *more)}"
+    run = f"Run it with: {command_text('search', *submitted.words, *more)}"
     lines = [submitted.headline, f"trial {number} is next: {shown}. {run}"]
     print_result({"study": submitted.study, "number": number, "params": picked}, lines, as_json=as_json)
 

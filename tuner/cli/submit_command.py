@@ -50,10 +50,11 @@ def submit(
     raised = "" if trials is None else f" (a budget of {budget - trials}, raised by {trials})"
     state = f"all {budget} trials are done; --trials N adds N more"
     if left:
-        state = f"{left} of {budget} trials are open{raised}; `tuner worker` runs them"
+        worker = command_text("worker", *submitted.storage_words)
+        state = f"{left} of {budget} trials are open{raised}; `{worker}` runs them"
     lines = [submitted.headline, state]
     hold = submitted.hold
     if hold is not None and hold.stops_claims:
-        lines.append(f"the study is {hold}; to let workers run it: {command_text('resume', submitted.study)}")
+        lines.append(f"the study is {hold}; to let workers run it: {command_text('resume', *submitted.words)}")
     summary = {"study": submitted.study, "budget": budget, "open": left, "hold": None if hold is None else asdict(hold)}
     print_result(summary, lines, as_json=as_json)

@@ -84,6 +84,7 @@ class SearchResult:
     """
 
     study: str
+    words: list[str]
     storage: str
     seconds: float
     run: Counts
@@ -141,7 +142,7 @@ class SearchResult:
             if self.ended_early and total < self.progress.budget:
                 lines.append(f"ended early: {self.ended_early}")
         if self.hold is not None:
-            more = ["resume", self.study] if self.hold.stops_claims else ["search", self.study, "--trials", "N"]
+            more = ["resume", *self.words] if self.hold.stops_claims else ["search", *self.words, "--trials", "N"]
             lines.append(f"the study is {self.hold}; to go on: {command_text(*more)}")
         return [*lines, *(f"failed: {group}" for group in self.failures)]
 
@@ -238,9 +239,10 @@ def run_search(
             raise watch.error
         hold = read_hold(database, stored.study_id)
         if hold is not None and hold.kind is HoldKind.FAILING:
-            raise SearchError(f"{hold}. Fix the cause, then: {command_text('resume', stored.name)}")
+            raise SearchError(f"{hold}. Fix the cause, then: {command_text('resume', *study.words)}")
         return SearchResult(
             study=stored.name,
+            words=study.words,
             storage=mask(database.url),
             seconds=time.monotonic() - began,
             run=read_counts(database, stored.study_id, call),

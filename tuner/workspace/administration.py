@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tuner.commands import study_words
 from tuner.errors import NoDatabaseError, UsageError
 from tuner.storage import (
     URL,
@@ -29,6 +30,7 @@ from tuner.storage import (
     delete_study,
     enqueue_trial,
     insert_optuna_study,
+    mask,
     merge_database,
     name_for,
     no_study,
@@ -53,6 +55,7 @@ from tuner.storage import (
 from tuner.storage import (
     restore as restore_file,
 )
+from tuner.workspace.creating import PreparedStudy
 from tuner.workspace.locating import is_path, name_of, storage_url
 from tuner.workspace.opening import StudyRequest, open_study, open_to_read
 from tuner.workspace.points import check_point
@@ -62,10 +65,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A study's state after a change; ``headline`` names study, database and data, ``hold`` what keeps workers off."""
+    """A study's state after a change; ``headline`` names study, database and data, ``hold`` what keeps workers off.
+
+    ``words``: how a command names the study from the current folder; ``storage_words``: its database, for ``worker``.
+    """
 
     study: str
     headline: str
+    words: list[str]
+    storage_words: list[str]
     progress: Progress
     hold: Hold | None = None
 
@@ -73,6 +81,12 @@ class Submitted:
     def open_trials(self) -> int:
         """Trials not yet finished."""
         return max(0, self.progress.budget - self.progress.counts.finished)
+
+
+def _submitted(study: PreparedStudy, progress: Progress, hold: Hold | None = None) -> Submitted:
+    name, storage = study.stored.name, mask(study.database.url)
+    _, *storage_words = study_words(name, storage)
+    return Submitted(name, study.headline, study.words, storage_words, progress, hold)
 
 
 def submit(request: StudyRequest, trials: int | None, priority: int | None = None) -> Submitted:
@@ -85,7 +99,7 @@ def submit(request: StudyRequest, trials: int | None, priority: int | None = Non
         if trials is not None:
             raise_budget(database, study_id, trials)
         progress, hold = read_progress(database, study_id), read_hold(database, study_id)
-        return Submitted(study.stored.name, study.headline, progress, hold)
+        return _submitted(study, progress, hold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +193,7 @@ def enqueue(request: StudyRequest, values: Mapping[str, Any]) -> tuple[Submitted
         space, study_id = study.definition.searched_space, study.stored.study_id
         searched = {name: value for name, value in values.items() if name in space.searched}
         number = enqueue_trial(database, study_id, space.sampled(searched), space.distributions)
-        return Submitted(study.stored.name, study.headline, read_progress(database, study_id)), number
+        return _submitted(study, read_progress(database, study_id)), number
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,11 @@ class PreparedStudy:
         return StudyPlace(self.stored.name, self.database.address, self.file)
 
     @property
+    def words(self) -> list[str]:
+        """How a command names the study from the current folder."""
+        return study_words(self.stored.name, mask(self.database.url), self.file)
+
+    @property
     def notices(self) -> list[str]:
         """Which error every error is, if not the plain one; notes on the data, then warnings of the data checks."""
         facts, metric = self.stored.facts, self.stored.counted_by

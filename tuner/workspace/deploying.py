@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from tuner.commands import command_text
 from tuner.errors import UsageError
 from tuner.printable import visible
 from tuner.storage import mask, sqlite_file, without_password
@@ -63,7 +64,7 @@ class JobFile:
         hours, rest = divmod(self.minutes, 60)
         timeout = f"{self.minutes}m" if rest else f"{hours}h"
         template = (files("tuner.workspace") / "templates" / self.kind).read_text(encoding="utf-8")
-        made = f"Made by: tuner deploy {self.kind} {shlex.quote(self.source)}"
+        made = f"Made by: {command_text('deploy', self.kind, self.source)}"
         return environment.from_string(template).render(
             asdict(self), made=made, label=_label(self.study), timeout=timeout
         )

@@ -65,6 +65,16 @@ def test_robust_by_hand() -> None:
 
 
 @pytest.mark.parametrize("name", FORMS)
+def test_numbers_too_close_to_divide_by_stay_finite(name: NumberForm) -> None:
+    """Most differ by less than 1e-308, so that a number over their distance is infinite."""
+    x = np.concatenate([np.linspace(0, 1e-309, 40), [1.0] * 8])
+    form, mean, scale = fit_form(name, x)
+    with np.errstate(over="ignore"):
+        made = form.of((np.append(x, [5.1e-310, 1e30, -1e30]) - mean) / scale)
+    assert np.abs(made).max() <= ROBUST_LIMIT
+
+
+@pytest.mark.parametrize("name", FORMS)
 @given(numbers=NUMBERS)
 def test_forms_rise_within_bounds(name: NumberForm, numbers: list[float]) -> None:
     """A larger number has no smaller input, and none is beyond what the form allows, whatever the number."""

@@ -28,6 +28,8 @@ NumericForm = NumberForm | Literal["standardize"]
 """What a definition may say: one of these, or itself normalized."""
 
 ROBUST_LIMIT = 3.0
+HUGE = 1e100
+"""A z that is ±3 as a robust input, to the last digit, like all that are farther away."""
 BINS = 16
 ROWS_OF_A_BIN = 10
 KNOTS = 100
@@ -65,12 +67,14 @@ class FittedForm:
     def of(self, z: Doubles) -> Doubles:
         """Return the inputs (n, n_inputs) of numbers (n,); for robust they are normalized already."""
         if self.name == "robust":
-            with np.errstate(over="ignore"):  # the limit of a huge z is right
-                return np.asarray(z / np.hypot(1, z / ROBUST_LIMIT))[:, None]
+            z = np.clip(z, -HUGE, HUGE)  # infinite where the spread is below 1e-308
+            return np.asarray(z / np.hypot(1, z / ROBUST_LIMIT))[:, None]
         if self.name == "quantile":
-            return np.interp(z, self.knots, self.values)[:, None]
+            made = np.interp(z, self.knots, self.values)  # infinite between knots less than 1e-308 apart
+            return np.clip(made, self.values[0], self.values[-1])[:, None]
         knots = np.array(self.knots)
-        return np.asarray(np.clip((z[:, None] - knots[:-1]) / np.diff(knots), 0, 1))
+        with np.errstate(over="ignore"):  # the same: their bin is a step
+            return np.asarray(np.clip((z[:, None] - knots[:-1]) / np.diff(knots), 0, 1))
 
 
 def fit_form(name: NumberForm, x: Doubles) -> tuple[FittedForm, float, float]:

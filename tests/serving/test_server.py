@@ -271,7 +271,7 @@ def test_workers_and_searches_answer_while_they_run(served: Served, monkeypatch:
         status, _, errors = command(*words, "--metrics-port", "0")
         assert status == 0
         assert "metrics at http://127.0.0.1:" in errors
-    for port in ("x", "", "99999", "localhost:"):
+    for port in ("x", "", "99999", "1" * 5000, "localhost:"):
         status, _, errors = command("worker", "--metrics-port", port)
         assert (status, errors.count("\n")) == (2, 1)
         assert "--metrics-port: expected PORT or HOST:PORT" in errors

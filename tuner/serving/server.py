@@ -89,7 +89,7 @@ def serve_beside(
         yield
         return
     host, _, port = address.rpartition(":")
-    if not (port.isascii() and port.isdecimal() and int(port) < 2**16):
+    if not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) < 2**16):
         raise UsageError(f"{option}: expected PORT or HOST:PORT, like 9100 or 0.0.0.0:9100, got {address!r}")
     server = Server(
         storage, host.strip("[]") or "127.0.0.1", int(port), on_event, pages=False, option=f"{option} {address}"

@@ -289,8 +289,9 @@ def load_searched(place: StudyPlace, dataset: Dataset | None = None) -> tuple[St
         )
     dataset = load_dataset(definition.data, folder) if dataset is None else dataset
     if dataset.fingerprint != record.fingerprint or not np.array_equal(dataset.dev_rows, record.dev_rows):
+        files = " or ".join(str(file) for file in (dataset.path, definition.data.dev, definition.data.test) if file)
         raise DataError(
-            f"{dataset.path or 'the rows'}: changed since study {record.name!r} was searched (fingerprint "
+            f"{files or 'the rows'}: changed since study {record.name!r} was searched (fingerprint "
             f"{dataset.fingerprint[:12]}, recorded {record.fingerprint[:12]}). Restore the file"
         )
     refuse_read_differently(record.name, record.encoding, dataset.encoding)

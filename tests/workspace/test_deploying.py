@@ -111,7 +111,9 @@ def test_kubernetes_knows_the_cron_job(job: JobFile) -> None:
     )
     assert (wrong["onExitCodes"]["containerName"], wrong["onExitCodes"]["values"]) == (container["name"], [2])
     program, name, source, *_ = container["command"]
-    assert (program, name in COMMANDS, source, container["image"]) == ("tuner", True, job.source, job.image)
+    assert not re.search(r"(?<!\$)\$\(", source)  # $(NAME) is a variable there
+    assert source.replace("$$", "$") == job.source
+    assert (program, name in COMMANDS, container["image"]) == ("tuner", True, job.image)
     assert container["resources"]["limits"]["memory"] == f"{job.megabytes}M"
     pytest.importorskip("kubernetes_validate").validate(document, "1.31", strict=True)
 
@@ -129,6 +131,14 @@ def test_a_job_file_has_what_check_measured(small_study: Path) -> None:
     for part in ("--array=1-7", "--cpus-per-task=3", "--time=100", "studies/small.toml", "--timeout 90m"):
         assert part in output
     assert re.search(r"tuner check: [\d,]+ MB for 3 at a time", output)
+
+
+def test_a_study_file_is_no_option(small_study: Path) -> None:
+    """Even if its name begins as one."""
+    (small_study.parent / "small.toml").rename("-small.toml")
+    (small_study.parent / "small.csv").rename("small.csv")
+    status, output, errors = command("deploy", "cron", "--", "-small.toml")
+    assert (status, "search ./-small.toml --workers" in output) == (0, True), errors
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -112,7 +112,7 @@ def make_job_file(
     job = JobFile(
         kind=kind,
         study=name,
-        source=name if file is None else os.path.relpath(file),
+        source=name if file is None else _argument(file),
         storage=without_password(url),
         folder=str(Path.cwd()),
         tuner=shutil.which("tuner", path=str(Path(sys.executable).parent)) or shutil.which("tuner") or "tuner",
@@ -127,6 +127,12 @@ def make_job_file(
     )
     _refuse_line_ends([job.source, job.storage, job.folder, job.tuner, job.user, job.image])
     return job
+
+
+def _argument(file: Path) -> str:
+    """The path of a file from here, which no command takes for an option."""
+    path = os.path.relpath(file)
+    return os.path.join(os.curdir, path) if path.startswith("-") else path
 
 
 def _refuse_line_ends(texts: Sequence[str]) -> None:

@@ -97,7 +97,11 @@ def test_shipped_definitions_have_one_key_per_line(path: Path) -> None:
             ["search.threads: expected an integer ≥ 1 and ≤ 256 or auto, got 'many'"],
         ),
         ("max_epochs = 100", 'class_weight = "even"', ["training.class_weight", "balanced", "even"]),
-        ("max_epochs = 100", "class_weight = { yes = 0 }", ["training.class_weight", "yes", "0"]),
+        (
+            "max_epochs = 100",
+            "class_weight = { yes = 0 }",
+            ["training.class_weight.yes: expected a number > 0"],
+        ),
         ("max_epochs = 100", "class_weight = {}", ["training.class_weight"]),
         (
             "seed = 0             ",

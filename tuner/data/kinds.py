@@ -57,7 +57,19 @@ def decide_kinds(table: RawTable, rows: Ints, settings: DataSettings) -> dict[st
         for sign in column.notation.limits if column.notation else ():
             flag = unused_name(f"{name} ({LIMIT_NAMES[sign]})", table.names)
             decided[flag] = Column(flag, "boolean", words=("", sign), of=name)
+    for name, given in settings.columns.items():
+        if isinstance(given, ColumnSettings) and given.numeric and name in decided:
+            _refuse_form_of_others(table, decided[name], given.numeric)
     return decided
+
+
+def _refuse_form_of_others(table: RawTable, column: Column, form: str) -> None:
+    """Refuse a form of numbers that [data.columns] names for another kind of column."""
+    if column.kind not in ("numeric", "drop"):
+        raise DataError(
+            f"{table.raw.where}, column {quoted(column.name)}: is {column.kind}, which numeric = {json.dumps(form)} in "
+            '[data.columns] has no effect on; remove it, or set kind = "numeric" beside it'
+        )
 
 
 def _decide(table: RawTable, name: str, rows: Ints, chosen: ColumnSettings) -> Column:

@@ -131,9 +131,10 @@ def _none(value: Any) -> Any:
     return None if value == "none" else value
 
 
+WeightOfClass = Annotated[float, Field(gt=0, le=1e6)]
 ClassWeight = Annotated[
-    Literal["balanced"] | Annotated[dict[str, Annotated[float, Field(gt=0, le=1e6)]], Field(min_length=1)] | None,
-    BeforeValidator(_none, json_schema_input_type=Literal["none", "balanced"] | dict[str, float]),
+    Literal["balanced"] | Annotated[dict[str, WeightOfClass], Field(min_length=1)] | None,
+    BeforeValidator(_none, json_schema_input_type=Literal["none", "balanced"] | dict[str, WeightOfClass]),
 ]
 
 

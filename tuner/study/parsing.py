@@ -154,6 +154,7 @@ def _key_of(location: Iterable[str | int]) -> tuple[str, ...]:
     """Return the key of a problem, without the kinds of value that pydantic tried."""
     names = [part for part in location if isinstance(part, str)]  # without positions: a list is refused as a whole
     parts = [name for name in names if name not in ("value", "range", ColumnSettings.__name__)]
+    parts = [name for name in parts if not name.startswith("dict[str,")]
     kinds = ("str", "int", "float", "bool", "constrained-int")
     while len(parts) > 2 and (parts[-1] in kinds or "[" in parts[-1]):
         parts.pop()

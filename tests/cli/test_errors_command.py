@@ -88,8 +88,16 @@ def test_what_cannot_be_shown_is_said(place: Path) -> None:
     """A trial that is not there or kept, and data that changed since."""
     with pytest.raises(UsageError, match="no predictions of trial 99 are kept, but of the best: 0, 1"):
         tuner.load_study("mixed").errors(trial=99)
-    with closing(sqlite3.connect(place / "studies" / "tuner.db")) as connection, connection:
+    best = tuner.load_study("mixed").best.number
+    with closing(sqlite3.connect(place / "studies" / "tuner.db")) as connection:
+        connection.execute(
+            "DELETE FROM tuner_predictions WHERE trial_id = (SELECT trial_id FROM trials WHERE number = ?)", [best]
+        )
+        connection.commit()
+        with pytest.raises(UsageError, match=f"no predictions of trial {best} are kept, but of the best: {1 - best}"):
+            tuner.load_study("mixed").errors()
         connection.execute("DELETE FROM tuner_predictions")
+        connection.commit()
     status, _, errors = command("errors", "mixed")
     assert status == 2
     assert "no predictions of the dev rows are kept" in errors

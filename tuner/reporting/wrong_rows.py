@@ -134,7 +134,8 @@ def _trial(record: StudyRecord, number: int | None) -> TrialRecord:
             "earlier version of tuner recorded them all. Later trials have theirs: search more"
         )
     numbers = some_of([str(each.number) for each in kept])
-    raise UsageError(f"study {record.name!r}: no predictions of trial {number} are kept, but of the best: {numbers}")
+    asked = number if trial is None else trial.number
+    raise UsageError(f"study {record.name!r}: no predictions of trial {asked} are kept, but of the best: {numbers}")
 
 
 def _of_row(trial: TrialRecord, n: int, names: list[str]) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:

@@ -26,7 +26,7 @@ def completed(line: str) -> list[str]:
 
 def test_commands_and_options_are_completed(workplace: Path) -> None:
     """By what was typed of them."""
-    assert completed("tuner se") == ["search"]
+    assert completed("tuner sea") == ["search"]
     assert "--workers" in completed("tuner search --w")
 
 

@@ -203,7 +203,8 @@ def test_gradcheck_exits_1_on_a_wrong_gradient(small_study: Path, monkeypatch: p
 def test_schema_knows_the_sections_and_keys(here: Run) -> None:
     """What is printed is a JSON schema with every section of a definition."""
     schema = json.loads(here("schema").stdout)
-    assert set(schema["properties"]) == {"name", "data", "network", "training", "space", "search", "diagnosis"}
+    sections = {"data", "network", "training", "space", "search", "diagnosis", "notify"}
+    assert set(schema["properties"]) == {"name", *sections}
     assert "patience" in json.dumps(schema)
 
 

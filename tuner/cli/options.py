@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuner.cli.completion import study_names
 from tuner.errors import UsageError
 from tuner.formatting import shorten
-from tuner.units import Unit
+
+if TYPE_CHECKING:
+    from tuner.units import Unit
 
 StudyArgument = Annotated[
     str,

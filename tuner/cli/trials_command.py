@@ -12,9 +12,9 @@ import typer
 from tuner.cli.options import JsonOption, StorageOption, StudyArgument
 from tuner.cli.printing import FileOutput, fitting_columns, print_json, print_lines, terminal_width
 from tuner.formatting import count, headline, value
-from tuner.units import Unit
 
 if TYPE_CHECKING:
+    from tuner.units import Unit
     from tuner.workspace import TrialList
 
 FIRST = ("number", "state", "value", "dev_error", "train_error")

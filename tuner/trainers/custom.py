@@ -109,7 +109,8 @@ class CustomTrainer:
             if k == 0:
                 own = epochs.best_dev_error if epochs.curve else networks[0].dev_wrong / max(networks[0].n_dev, 1)
                 rung_values = {rung: epochs.rung_values.get(rung, own) for rung in settings.rungs}
-        losses = [network.dev_losses for network in networks]
+        wrong = [labels != parts[k % len(parts)].dev.y for k, (labels, _) in enumerate(predicted)]
+        losses = [of if w is None else of * w for of, w in zip(wrong, dev_weights, strict=True)]
         value = METRICS[settings.metric].of_losses(layout, losses, dataset.dev_y, dataset.dev_weights)
         reasons = {network.stop_reason for network in networks}
         reason = StopReason.MAX_EPOCHS if StopReason.MAX_EPOCHS in reasons else StopReason.RETURNED

@@ -256,6 +256,8 @@ def test_labels_of_other_classes_are_refused(others: list[Any]) -> None:
     """Codes against names are not an error of 100%; a classifier that is always wrong is."""
     with pytest.raises(ArgumentError, match=r"predicted_dev: expected classes of y, .*, got only others, .*"):
         tuner.diagnose(ZEROS_AND_ONES, ZEROS_AND_ONES, ZEROS_AND_ONES, others)
+    with pytest.raises(ArgumentError, match=r"y_dev: expected classes of y_train, .*, got only others, .*"):
+        tuner.diagnose(others, others, ZEROS_AND_ONES, ZEROS_AND_ONES)
     wrong = [1 - label for label in ZEROS_AND_ONES]
     assert tuner.diagnose(ZEROS_AND_ONES, ZEROS_AND_ONES, ZEROS_AND_ONES, wrong).variance.value == 1
     with pytest.raises(ArgumentError, match="predicted_dev must be class labels, got None at 0"):

@@ -249,13 +249,12 @@ def diagnose_predictions(
 
     Class labels of any type, (n_train,) and (n_dev,). The dev set must not have chosen the classifier: its error is
     taken as it is.  Labels of different types are the same class if they read the same: 1, 1.0, "1" and "1.0".  Raises
-    ArgumentError if no predicted label is a class of ``y_train`` or ``y_dev``.
+    ArgumentError if ``y_dev`` has no class of ``y_train``, or no predicted label is a class of either.
     """
     given = {"y_train": y_train, "predicted_train": predicted_train, "y_dev": y_dev, "predicted_dev": predicted_dev}
     try:
         labels = comparable_labels(given)
-        for name in ("train", "dev"):
-            refuse_unknown(labels, name)
+        refuse_unknown(labels)
         train, dev = (_count_wrong(name, labels[f"y_{name}"], labels[f"predicted_{name}"]) for name in ("train", "dev"))
         majority = majority_error(labels["y_train"], labels["y_dev"])
     except ArgumentError:

@@ -29,15 +29,18 @@ def comparable_labels(given: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]
         return {name: _as_text(values) for name, values in labels.items()}
 
 
-def refuse_unknown(labels: Mapping[str, NDArray[Any]], name: str) -> None:
-    """Raise ArgumentError if no label of ``predicted_NAME`` is one of ``y_train`` or ``y_dev``."""
-    said = labels[f"predicted_{name}"]
-    known = np.concatenate([labels["y_train"].ravel(), labels["y_dev"].ravel()])
-    if len(said) and len(known) and not np.isin(said, known).any():
-        raise ArgumentError(
-            f"predicted_{name}: expected classes of y, {_some(known)}, got only others, {_some(said)}. "
-            "Give both the same names"
-        )
+def refuse_unknown(labels: Mapping[str, NDArray[Any]]) -> None:
+    """Raise ArgumentError if ``y_dev`` has no label of ``y_train``, or predictions have none of either."""
+    known = labels["y_train"].ravel()
+    for name in ("y_dev", "predicted_train", "predicted_dev"):
+        given = labels[name].ravel()
+        if len(given) and len(known) and not np.isin(given, known).any():
+            of = "y" if name != "y_dev" else "y_train"
+            raise ArgumentError(
+                f"{name}: expected classes of {of}, {_some(known)}, got only others, {_some(given)}. "
+                "Give both the same names"
+            )
+        known = np.concatenate([known, given]) if name == "y_dev" else known
 
 
 def _plain(name: str, values: ArrayLike) -> NDArray[Any]:

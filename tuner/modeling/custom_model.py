@@ -94,7 +94,7 @@ def load_custom_model(folder: Path, allowed: Collection[str]) -> CustomModel:
     if name not in allowed:
         raise UsageError(
             f"{folder}: the model of a custom trainer, {name}, whose code runs to use it. To run it, pass "
-            f"--allow-trainer {name}"
+            f"--allow-trainer {name} (in Python: allow_trainers=[{name!r}])"
         )
     trainer = trainer_of(definition, allowed=allowed)
     assert isinstance(trainer, CustomTrainer)

@@ -35,7 +35,7 @@ def trainer_of(
     if file_folder is None and name not in allowed:
         raise UsageError(
             f"study {definition.name!r} has a custom trainer, {name}, that only the database names. To run it, pass "
-            f"--allow-trainer {name} or the study file"
+            f"--allow-trainer {name} (in Python: allow_trainers=[{name!r}]) or the study file"
         )
     here = Path.cwd()
     folders = tuple(dict.fromkeys([here] if file_folder is None else [file_folder, here]))

@@ -324,7 +324,7 @@ def _refuse_missing(y: Any) -> None:
     from pandas import isna
 
     absent = np.flatnonzero(isna(np.asarray(y, dtype=object).ravel()))
-    if len(absent):
+    if len(absent) and y is not None:
         more = f" (and {len(absent) - 1:,} more)" if len(absent) > 1 else ""
         raise ArgumentError(f"y: the label of row {absent[0]}{more} is missing; expected a class for every row")
 

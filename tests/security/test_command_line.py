@@ -61,11 +61,12 @@ NUMBERS = (
 )  # fmt: skip
 SKIPPED = {
     "dashboard": (),
-    "worker": ("forever",),
+    "serve": (),
+    "worker": ("forever", "workers"),
     "report": ("open_page",),
     "search": ("scheduler", "executor", "workers"),
 }
-"""What serves without end, opens a browser, or asks other machines; of the dashboard all."""
+"""What serves without end, opens a browser, or asks other machines; of the dashboard and serve all."""
 
 
 BOUNDED = {"search": ("--timeout", "1s"), "learning-curve": ("--seeds", "2", "--sizes", "2")}

@@ -46,6 +46,25 @@ class _SearchEstimator(BaseEstimator):  # type: ignore[misc]
     model_: Model
     report_: Report
 
+    def __init__(
+        self,
+        trials: int = 10,
+        *,
+        timeout: float | None = None,
+        workers: int = 1,
+        storage: str | None = None,
+        name: str | None = None,
+        definition: Definition | Mapping[str, Any] | str | Path | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.trials = trials
+        self.timeout = timeout
+        self.workers = workers
+        self.storage = storage
+        self.name = name
+        self.definition = definition
+        self.random_state = random_state
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -178,14 +197,16 @@ class Classifier(ClassifierMixin, _SearchEstimator):  # type: ignore[misc]
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         random_state: Any = None,
     ) -> None:
-        self.trials = trials
-        self.timeout = timeout
-        self.workers = workers
-        self.storage = storage
-        self.name = name
-        self.definition = definition
+        super().__init__(
+            trials,
+            timeout=timeout,
+            workers=workers,
+            storage=storage,
+            name=name,
+            definition=definition,
+            random_state=random_state,
+        )
         self.class_weight = class_weight
-        self.random_state = random_state
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
         """Search, then train the best trial again.  Raises ValueError if the data cannot be used.
@@ -262,25 +283,6 @@ class Regressor(RegressorMixin, _SearchEstimator):  # type: ignore[misc]
     Attributes: `n_features_in_`, `feature_names_in_` (of a DataFrame), `model_` (a `tuner.Model`) and `report_` (a
     `tuner.Report`: bias, variance, what to do next, in the unit of y).
     """
-
-    def __init__(
-        self,
-        trials: int = 10,
-        *,
-        timeout: float | None = None,
-        workers: int = 1,
-        storage: str | None = None,
-        name: str | None = None,
-        definition: Definition | Mapping[str, Any] | str | Path | None = None,
-        random_state: Any = None,
-    ) -> None:
-        self.trials = trials
-        self.timeout = timeout
-        self.workers = workers
-        self.storage = storage
-        self.name = name
-        self.definition = definition
-        self.random_state = random_state
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
         """Search, then train the best trial again.  Raises ValueError if the data cannot be used.

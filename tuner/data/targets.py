@@ -62,7 +62,7 @@ def read_labels(raw: Raw, name: str, settings: DataSettings) -> TextColumn:
         is_usual = spelled in MISSING_LABELS and spelled != ""
         what = f"{quoted(spelled)}, which counts as missing{more}" if spelled else f"missing{more}"
         keep = f" If it is a class, set keep = {json.dumps([spelled])} in [data] (--keep)." if is_usual else ""
-        wanted = "a number" if settings.task == "regression" else "a class"
+        wanted = {"regression": "a number", "classification": "a class"}.get(settings.task or "", "a class or number")
         raise DataError(
             f"{raw.at(int(absent[0]), name)}: the target is {what}; expected {wanted} in every row.{keep} {LEAVE_OUT}"
         )

@@ -93,10 +93,11 @@ def find_wrong_rows(record: StudyRecord, dataset: Dataset, number: int | None = 
     trial = _trial(record, number)
     y, names = record.dev_y, record.class_names
     others = [each for each in record.trials if each.predictions is not None]
-    wrong_in = np.mean([_of_row(each, len(y), names)[0] != y for each in others], axis=0)
-    predicted, probabilities = _of_row(trial, len(y), names)
+    of_trials = {each.number: _of_row(each, len(y), names) for each in others}
+    wrong_in = np.mean([classes != y for classes, _ in of_trials.values()], axis=0)
+    predicted, probabilities = of_trials[trial.number]
     confidence = np.full(len(y), np.nan) if probabilities is None else probabilities[np.arange(len(y)), predicted]
-    known = [of for each in others if (of := _of_row(each, len(y), names)[1]) is not None]
+    known = [of for _, of in of_trials.values() if of is not None]
     looks_like = np.full(len(y), "", dtype=object)
     if known:
         suspects = suspected_labels(y, np.mean(known, axis=0))

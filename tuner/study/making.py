@@ -55,6 +55,11 @@ class DataShape:
         total, k = sum(self.class_counts), len(self.class_counts)
         return min(self.class_counts) / total <= IMBALANCED * 2 / k
 
+    @property
+    def metric(self) -> Metric:
+        """What trials are compared by: the balanced error if a class is rare."""
+        return BALANCED_ERROR if self.is_imbalanced else ERROR
+
 
 def uses_folds(n_rows: int) -> bool:
     """Whether the data is too small for a single dev set."""
@@ -69,65 +74,72 @@ def make_definition(
     ``source`` is a data file, absolute or relative to the definition's folder; None for rows in memory.  ``rows`` says
     more of the rows: keys of [data].
     """
-    hidden = [64, 32] if shape.n_train < 20_000 else [128, 64]
-    metric = BALANCED_ERROR if shape.is_imbalanced else ERROR
-    unit, is_share = shape.unit, shape.unit.is_share
+    classes = f"{len(shape.class_counts)} classes" if shape.unit.is_share else "a number to predict"
     lines = [
         SCHEMA_LINE if source is not None else None,
         f"# Made for {visible(source or 'data in memory')}: {shape.n_rows:,} rows outside the test set, "
-        f"{shape.n_features} inputs, {f'{len(shape.class_counts)} classes' if is_share else 'a number to predict'}.",
+        f"{shape.n_features} inputs, {classes}.",
         f"name = {toml(name)}",
         "",
+        *_data(source, target, shape, rows),
+        "",
+        *_network(shape, rows),
+        "",
+        *_training(shape),
+        "",
+        *_space(shape.n_train),
+        "",
+        *_search(shape),
+        "",
+        *_diagnosis(shape.unit),
+    ]
+    return "\n".join(line for line in lines if line is not None) + "\n"
+
+
+def _data(source: str | None, target: str | None, shape: DataShape, rows: Mapping[str, Any]) -> list[str | None]:
+    of_folds = "folds" in rows or (uses_folds(shape.n_rows) and rows.keys().isdisjoint({"dev", "time"}))
+    return [
         "[data]",
         _line("source", source, "absolute path" if source.startswith("/") else "relative to this file")
         if source is not None
         else None,
         _line("target", target, "the column to predict") if target is not None else None,
         *(_line(key, rows[key], comment) for key, comment in ROWS.items() if key in rows),
-        _line("folds", rows.get("folds", 5), "cross-validation on the rows outside the test set")
-        if "folds" in rows or (uses_folds(shape.n_rows) and rows.keys().isdisjoint({"dev", "time"}))
-        else None,
+        _line("folds", rows.get("folds", 5), "cross-validation on the rows outside the test set") if of_folds else None,
         "# " + _line("split", {"test": 0}, "if you hold a test set of your own: all rows are train and dev")
         if "test" not in rows
         else None,
         _line("seed", 0, "seed of the split only: it does not depend on the search's seed"),
-        "",
+    ]
+
+
+def _network(shape: DataShape, rows: Mapping[str, Any]) -> list[str]:
+    is_share = shape.unit.is_share
+    task = []
+    if not is_share:
+        task = [_line("task", "regression", 'predicts numbers; "classification" predicts classes')]
+    elif "task" in rows:
+        task = [_line("task", rows["task"], 'predicts classes; "regression" predicts numbers')]
+    hidden = [64, 32] if shape.n_train < 20_000 else [128, 64]
+    return [
         "[network]",
-        _line("task", "regression", 'predicts numbers; "classification" predicts classes')
-        if not is_share
-        else _line("task", rows["task"], 'predicts classes; "regression" predicts numbers')
-        if "task" in rows
-        else None,
+        *task,
         _line("hidden", hidden, f"units per hidden layer; [] is {'logistic' if is_share else 'linear'} regression"),
         _line("activation", "relu", "relu, leaky_relu, tanh or sigmoid"),
-        "",
+    ]
+
+
+def _training(shape: DataShape) -> list[str]:
+    of_rare = [
+        _line("monitor", shape.metric.name, "early stopping follows the same metric"),
+        _line("class_weight", "balanced", "in the cost all classes together weigh the same"),
+    ]
+    return [
         "[training]",
         _line("max_epochs", 100, "maximum number of passes over the training set"),
         _line("patience", 10, "stop after this many epochs without a better dev error"),
-        _line("monitor", metric.name, "early stopping follows the same metric") if shape.is_imbalanced else None,
-        _line("class_weight", "balanced", "in the cost all classes together weigh the same")
-        if shape.is_imbalanced
-        else None,
-        "",
-        *_space(shape.n_train),
-        "",
-        "[search]",
-        _line("trials", 100, "the study's budget: complete + pruned trials"),
-        _line("metric", metric.name, metric.why or _other_metrics(metric) if is_share else "RMSE in the target's unit"),
-        _line("sampler", "tpe", "or random, qmc, gp, cmaes, grid, nsgaii"),
-        _line("explore", 0.25, "share of trials spread evenly over the space, never pruned"),
-        _line("pruner", "median", "or hyperband, none; wilcoxon with folds"),
-        _line("seed", 0, "seed of every random draw of the search"),
-        "",
-        "[diagnosis]" + " " * (ALIGN - 11) + "# may be changed at any time",
-        "# " + _line("baseline_error", 0.05, "human-level or Bayes error, if known")
-        if is_share
-        else "# " + _line("baseline_error", two_digits(unit.material_gap), "RMSE of people or of noise, if known"),
-        _line("material_gap", unit.material_gap, "threshold: a gap smaller than this does not matter")
-        if is_share
-        else _line("material_gap", two_digits(unit.material_gap), "threshold: 2% of the RMSE of predicting the mean"),
+        *(of_rare if shape.is_imbalanced else []),
     ]
-    return "\n".join(line for line in lines if line is not None) + "\n"
 
 
 def _space(m: int) -> list[str]:
@@ -146,6 +158,34 @@ def _space(m: int) -> list[str]:
         _line("beta", {"one_minus_log_uniform": [0.8, longest_memory]}, "momentum: averages about 1/(1 - beta) steps"),
         _line("batch_size", {"power_of_two": [SMALLEST_BATCH, largest]}, "examples per mini-batch"),
         _line("initializer", {"choice": ["he", "xavier", "lecun"]}, "how the weights are initialized"),
+    ]
+
+
+def _search(shape: DataShape) -> list[str]:
+    metric = shape.metric
+    of_metric = metric.why or _other_metrics(metric) if shape.unit.is_share else "RMSE in the target's unit"
+    return [
+        "[search]",
+        _line("trials", 100, "the study's budget: complete + pruned trials"),
+        _line("metric", metric.name, of_metric),
+        _line("sampler", "tpe", "or random, qmc, gp, cmaes, grid, nsgaii"),
+        _line("explore", 0.25, "share of trials spread evenly over the space, never pruned"),
+        _line("pruner", "median", "or hyperband, none; wilcoxon with folds"),
+        _line("seed", 0, "seed of every random draw of the search"),
+    ]
+
+
+def _diagnosis(unit: Unit) -> list[str]:
+    baseline, gap = 0.05, unit.material_gap
+    of_baseline, of_gap = "human-level or Bayes error, if known", "threshold: a gap smaller than this does not matter"
+    if not unit.is_share:
+        baseline = gap = two_digits(gap)
+        of_baseline = "RMSE of people or of noise, if known"
+        of_gap = "threshold: 2% of the RMSE of predicting the mean"
+    return [
+        "[diagnosis]" + " " * (ALIGN - 11) + "# may be changed at any time",
+        "# " + _line("baseline_error", baseline, of_baseline),
+        _line("material_gap", gap, of_gap),
     ]
 
 

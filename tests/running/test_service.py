@@ -55,8 +55,9 @@ def test_a_worker_completes_every_budget(edit: Edit) -> None:
     assert serve()[0].served == {}
 
 
-def test_a_worker_serves_studies_in_turn(edit: Edit) -> None:
-    """A large study does not keep a small one waiting."""
+def test_a_worker_serves_studies_in_turn(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large study does not keep a small one waiting, as long as neither takes more of the worker's time."""
+    monkeypatch.setattr("tuner.running.service.SHARE_SECONDS", 1e6)
     database = edit({"trials = 4": "trials = 12"})
     submit(StudyRequest("small"), None)
     submit(StudyRequest("small", name="second"), None)

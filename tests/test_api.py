@@ -260,5 +260,5 @@ def test_labels_of_other_classes_are_refused(others: list[Any]) -> None:
         tuner.diagnose(others, others, ZEROS_AND_ONES, ZEROS_AND_ONES)
     wrong = [1 - label for label in ZEROS_AND_ONES]
     assert tuner.diagnose(ZEROS_AND_ONES, ZEROS_AND_ONES, ZEROS_AND_ONES, wrong).variance.value == 1
-    with pytest.raises(ArgumentError, match="predicted_dev must be class labels, got None at 0"):
+    with pytest.raises(ArgumentError, match="predicted_dev must be class labels or numbers, got None at 0"):
         tuner.diagnose(ZEROS_AND_ONES, ZEROS_AND_ONES, ZEROS_AND_ONES, [None, *ZEROS_AND_ONES[1:]])

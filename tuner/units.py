@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuner.formatting import percent, points, span
 
+MANY = 20  # distinct numbers up to which a target of numbers is always taken as classes
+MOST_INTEGERS = 50  # the same, if all are integers
 DIGITS = 4  # of an error as large as the scale
 LARGEST, SMALLEST = 1e9, 1e-4  # of a scale whose errors are written without an exponent
 
@@ -130,3 +133,13 @@ class Unit:
 
 SHARE = Unit()
 """The unit of classes."""
+
+
+def are_to_predict(numbers: NDArray[np.floating]) -> bool:
+    """Return whether a target of these numbers is taken as numbers, not as classes, if nobody says which it is.
+
+    It is if more than 20 are different and not all integers, or more than 50.  NaN: cells that are no numbers.
+    """
+    distinct = np.unique(numbers)
+    whole = bool(np.all(distinct == np.round(distinct)))
+    return not np.isnan(distinct).any() and len(distinct) > (MOST_INTEGERS if whole else MANY)

@@ -1,23 +1,20 @@
-"""Errors by class, group, fold and seed, and the verdict on anyone's predictions."""
+"""Errors by class, group, fold and seed."""
 
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from tuner.analysis import (
     ErrorEstimate,
     class_errors,
     class_weighted_error,
-    diagnose_predictions,
     effective_examples,
     effective_weighted,
     majority_error,
     seeds_error,
     wilson,
 )
-from tuner.errors import ArgumentError
 from tuner.metrics import BALANCED_ERROR, effective_rows, one_each, relative
 
 
@@ -156,40 +153,6 @@ def test_errors_that_allow_for_the_epochs_take_the_place_of_the_counts() -> None
 def test_one_seed_has_no_second_line() -> None:
     """Its spread is not known."""
     assert seeds_error(np.zeros((1, 10), dtype=bool)) is None
-
-
-def test_predictions_of_any_type_are_diagnosed() -> None:
-    """Labels may be words, and columns of a table; the majority line comes along."""
-    y_train, y_dev = pd.Series(["cat"] * 600 + ["dog"] * 400), pd.Series(["cat"] * 500 + ["dog"] * 500)
-    said = y_dev.where(np.arange(1000) >= 200, "dog")
-    found = diagnose_predictions(y_train, y_train, y_dev, said, baseline=0.0)
-    assert found.verdict == "high_variance"
-    assert found.to_dict()["errors"]["majority"] == {"value": 0.5}
-    assert found.to_dict()["errors"]["baseline"] == {"value": 0.0, "given": True}
-
-
-def test_labels_and_probabilities_are_not_mixed_up() -> None:
-    """A table of probabilities is refused with both shapes."""
-    with pytest.raises(ArgumentError, match=r"\(4,\) and \(4, 2\)"):
-        diagnose_predictions(np.zeros(4), np.zeros((4, 2)), np.zeros(4), np.zeros(4))
-
-
-def test_predictions_of_nothing_are_undecided() -> None:
-    """Empty lists are no error, and no verdict."""
-    assert diagnose_predictions([], [], [], []).verdict == "undecided"
-
-
-def test_a_missing_label_is_refused_not_counted_as_wrong() -> None:
-    """NaN is no class: an error made of it would be a number about nothing."""
-    with pytest.raises(ArgumentError, match="predicted_dev must be class labels, got nan at 1"):
-        diagnose_predictions([0, 1], [0, 1], [0, 1], [0, np.nan])
-
-
-@pytest.mark.parametrize("baseline", ["a", "0.1", [0.1]])
-def test_a_baseline_that_is_no_number_is_refused(baseline: object) -> None:
-    """With what it may be."""
-    with pytest.raises(ArgumentError, match=r"baseline: expected an error in \[0, 1\] or"):
-        diagnose_predictions([0, 1], [0, 1], [0, 1], [0, 1], baseline=baseline)  # type: ignore[arg-type]
 
 
 def test_majority_of_training_may_be_absent_from_dev() -> None:

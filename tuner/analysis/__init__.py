@@ -29,7 +29,6 @@ from tuner.analysis.counting import (
     SeedsError,
     class_errors,
     class_weighted_error,
-    diagnose_predictions,
     effective_examples,
     effective_weighted,
     independent_examples,
@@ -70,6 +69,7 @@ from tuner.analysis.learning_curve import (
 )
 from tuner.analysis.learning_points import LearningNetwork, LearningPoint, learning_points
 from tuner.analysis.other_models import OtherModel, other_model
+from tuner.analysis.predictions import diagnose_predictions
 from tuner.analysis.search_health import SearchHealth, count_duplicates, diverging_from
 from tuner.analysis.selection import (
     FOLD_ROWS,

@@ -5,16 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tuner.analysis.diagnosis import Baseline, Diagnosis, diagnose
 from tuner.analysis.intervals import ROUNDING, Z95, ErrorEstimate
-from tuner.analysis.labels import comparable_labels, refuse_unknown
-from tuner.errors import ArgumentError
-from tuner.formatting import error_line
 from tuner.metrics import effective_rows
 
 RESAMPLES = 2000
@@ -234,48 +229,3 @@ def majority_error(y_train: ArrayLike, y: ArrayLike) -> float | None:
         return None
     classes, counts = np.unique(seen, return_counts=True)
     return float(np.mean(asked != classes[counts.argmax()]))
-
-
-def diagnose_predictions(
-    y_train: ArrayLike,
-    predicted_train: ArrayLike,
-    y_dev: ArrayLike,
-    predicted_dev: ArrayLike,
-    *,
-    baseline: Baseline = None,
-    material_gap: float = 0.02,
-) -> Diagnosis:
-    """Bias and variance of anyone's classifier, from its labels on the training and on the dev set.
-
-    Class labels of any type, (n_train,) and (n_dev,). The dev set must not have chosen the classifier: its error is
-    taken as it is.  Labels of different types are the same class if they read the same: 1, 1.0, "1" and "1.0".  Raises
-    ArgumentError if ``y_dev`` has no class of ``y_train``, or no predicted label is a class of either.
-    """
-    given = {"y_train": y_train, "predicted_train": predicted_train, "y_dev": y_dev, "predicted_dev": predicted_dev}
-    try:
-        labels = comparable_labels(given)
-        refuse_unknown(labels)
-        train, dev = (_count_wrong(name, labels[f"y_{name}"], labels[f"predicted_{name}"]) for name in ("train", "dev"))
-        majority = majority_error(labels["y_train"], labels["y_dev"])
-    except ArgumentError:
-        raise
-    except Exception as error:  # cells of any type may raise any kind when they are compared
-        raise ArgumentError(
-            f"y and predictions must be class labels that can be compared ({error_line(error)})"
-        ) from error
-    return diagnose(
-        train=train,
-        dev=dev,
-        baseline=baseline,
-        material_gap=material_gap,
-        references={"majority": majority, "logistic_regression": None},
-    )
-
-
-def _count_wrong(name: str, truth: NDArray[Any], said: NDArray[Any]) -> ErrorEstimate:
-    if truth.ndim != 1 or said.shape != truth.shape:
-        raise ArgumentError(
-            f"y_{name} and predicted_{name} must be class labels of one length, "
-            f"got shapes {truth.shape} and {said.shape}"
-        )
-    return ErrorEstimate.measured(int(np.count_nonzero(truth != said)), len(truth))

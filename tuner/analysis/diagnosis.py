@@ -176,7 +176,7 @@ def diagnose(
     train_dev: ErrorEstimate | None = None,
     test: ErrorEstimate | None = None,
     baseline: Baseline = None,
-    material_gap: float = 0.02,
+    material_gap: float | None = None,
     references: Mapping[str, float | None] | None = None,
     best_known: ErrorEstimate | None = None,
     unit: Unit = SHARE,
@@ -192,6 +192,7 @@ def diagnose(
     known to reach. The best possible error is then between 0 and that: avoidable bias is high only if train error is
     far above ``best_known``, and low only if it is low against 0%. Its value is train − 0, the most that it can be.
     """
+    material_gap = unit.material_gap if material_gap is None else material_gap
     number("material_gap", material_gap, low=0, high=1 if unit.is_share else math.inf)
     material_gap = float(material_gap)  # a fraction cannot be formatted
     errors: dict[str, ErrorEstimate | None] = {

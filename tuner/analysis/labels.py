@@ -1,4 +1,4 @@
-"""Class labels of any types, made comparable."""
+"""Class labels of any types, made comparable; numbers that are predicted."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SHOWN = 3
 def comparable_labels(given: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
     """Return arrays of labels as arrays of one type: all numbers, or all text.
 
-    Numbers and text are compared as numbers if all the text reads as numbers, else as text.  Raises ArgumentError for a
-    missing label.
+    Numbers and text are compared as numbers if all the text reads as numbers, else as text.  Raises ArgumentError for
+    a missing label.
     """
     labels = {name: _plain(name, values) for name, values in given.items()}
     if len({values.dtype.kind == "U" for values in labels.values()}) == 1:
@@ -38,9 +38,17 @@ def refuse_unknown(labels: Mapping[str, NDArray[Any]]) -> None:
             of = "y" if name != "y_dev" else "y_train"
             raise ArgumentError(
                 f"{name}: expected classes of {of}, {_some(known)}, got only others, {_some(given)}. "
-                "Give both the same names"
+                "Give both the same names, or set task='regression' if they are numbers to predict"
             )
         known = np.concatenate([known, given]) if name == "y_dev" else known
+
+
+def numbers_of(labels: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]] | None:
+    """Return comparable labels as the numbers that they are or read as; None if some are none."""
+    try:
+        return {name: values.astype(np.float64) for name, values in labels.items()}
+    except ValueError:
+        return None
 
 
 def _plain(name: str, values: ArrayLike) -> NDArray[Any]:
@@ -61,7 +69,7 @@ def _plain(name: str, values: ArrayLike) -> NDArray[Any]:
 def _refuse_missing(name: str, values: NDArray[Any], missing: NDArray[np.bool_]) -> None:
     places = np.flatnonzero(missing)
     if len(places):
-        raise ArgumentError(f"{name} must be class labels, got {values.ravel()[places[0]]} at {places[0]}")
+        raise ArgumentError(f"{name} must be class labels or numbers, got {values.ravel()[places[0]]} at {places[0]}")
 
 
 def _as_text(values: NDArray[Any]) -> NDArray[np.str_]:

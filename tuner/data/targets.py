@@ -18,12 +18,10 @@ from tuner.data.sources.raw import Raw
 from tuner.data.tables import LARGEST, level_numbers, nearest, no_column, text_column, text_of
 from tuner.errors import DataError
 from tuner.formatting import count, join, quoted, shorten, some_of
-from tuner.units import Unit
+from tuner.units import Unit, are_to_predict
 
 Ints = NDArray[np.int64]
 
-MANY = 20  # distinct numbers up to which a numeric target is always taken as classes
-MOST_INTEGERS = 50  # the same, if all are integers
 BINS = 10  # of the numbers to predict: rows are drawn from each in its share
 AS_NUMBERS = '--task regression (task = "regression" in [network]) predicts it as a number'
 AS_CLASSES = '--task classification (task = "classification" in [network]) predicts it as classes'
@@ -100,17 +98,12 @@ def labeled_rows(raw: Raw, settings: DataSettings, name: str | None, *, alone: b
 
 
 def is_regression(raw: Raw, name: str, labels: TextColumn, settings: DataSettings) -> bool:
-    """Return whether a target has numbers to predict: as the definition says, or by its different cells.
-
-    It has if all of them are numbers, and more than 20, not all integers, or more than 50.
-    """
+    """Return whether a target has numbers to predict: as the definition says, or by its different cells."""
     if settings.task is not None:
         return settings.task == "regression"
     if settings.column(name).reads is Reads.TEXT:
         return False
-    numbers = np.unique(_numbers_of(raw, labels.levels))
-    whole = bool(np.all(numbers == np.round(numbers)))
-    return not np.isnan(numbers).any() and len(numbers) > (MOST_INTEGERS if whole else MANY)
+    return are_to_predict(_numbers_of(raw, labels.levels))
 
 
 def _numbers_of(raw: Raw, levels: tuple[str, ...]) -> Doubles:

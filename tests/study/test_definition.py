@@ -70,6 +70,8 @@ def test_shipped_definitions_have_one_key_per_line(path: Path) -> None:
         ('name = "digits"', 'name = "my digits"', ["name", "'my digits'"]),
         ('name = "digits"', "", ["name is missing"]),
         ("material_gap = 0.01", "material_gap = 2", ["diagnosis.material_gap", "2"]),
+        ("material_gap = 0.01", 'cost = { "0->1" = -1 }', ["diagnosis.cost.0->1: expected a number ≥ 0", "-1"]),
+        ("material_gap = 0.01", 'cost = { "0->1" = inf }', ["diagnosis.cost.0->1", "inf"]),
         ("material_gap = 0.01", "baseline_error = { wrong = 3, of = 2 }", ["diagnosis.baseline_error", "W ≤ N"]),
         (
             "material_gap = 0.01",

@@ -31,6 +31,7 @@ from tuner.limits import MOST_SEEDS, MOST_THREADS
 from tuner.metrics import METRICS
 from tuner.nn import ACTIVATIONS, OUTPUTS, Stopping
 from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
+from tuner.study.costs import cost_matrix
 from tuner.study.hyperparameters import (
     FREE,
     HYPERPARAMETERS,
@@ -219,8 +220,11 @@ class SearchSection(Section):
         return tuple(dict.fromkeys(self.track))
 
 
+CostOfMistake = Annotated[float, Field(ge=0, le=1e6)]
+
+
 class DiagnosisSection(Section):
-    """[diagnosis]: baseline and threshold of the report; may be changed at any time."""
+    """[diagnosis]: baseline, threshold and costs of the report; may be changed at any time."""
 
     baseline_error: float | dict[Literal["wrong", "of"], int] | None = Field(
         default=None, description="human-level or Bayes error: a number, or { wrong = 3, of = 200 }"
@@ -230,6 +234,12 @@ class DiagnosisSection(Section):
         gt=0,
         description="threshold: a gap smaller than this does not matter; of a number to predict it is in its unit, by "
         "default 2% of the RMSE of always predicting the mean",
+    )
+
+    cost: Annotated[dict[str, CostOfMistake], Field(min_length=1)] | None = Field(
+        default=None,
+        description='what mistakes cost, as { "yes->no" = 10, "no->yes" = 1 } (true class -> predicted class); others '
+        "cost 1; of the metric cost_of_errors, for which it may not be changed",
     )
 
     def threshold(self, unit: Unit) -> float:
@@ -337,6 +347,8 @@ class StudyDefinition(BaseModel):
                 return f"{key}: expected error (RMSE) or cost for regression, got {name!r}"
         if self.training.class_weight is not None:
             return "training.class_weight: expected none, as regression has no classes"
+        if self.diagnosis.cost is not None:
+            return "diagnosis.cost: expected none, as regression has no classes"
         if self.network.trainer is not None:
             return "network.trainer: custom trainers train classifiers only; leave it out for regression"
         return None
@@ -441,6 +453,15 @@ class StudyDefinition(BaseModel):
                 raise UsageError(
                     f"training.class_weight: no class {shown(name)}; the classes are {some_of(class_names)}"
                 )
+        self.cost_matrix(class_names)
+
+    def cost_matrix(self, class_names: Sequence[str]) -> np.ndarray | None:
+        """Return the costs of mistakes, (n_classes, n_classes), by true and predicted class; None if none are given.
+
+        Raises UsageError for a pair that is not of two of the classes.
+        """
+        costs = self.diagnosis.cost
+        return None if costs is None else cost_matrix(costs, class_names)
 
     def require_training_again(self, command: str) -> None:
         """Raise UsageError if a trial's training cannot be repeated, as ``command`` needs."""

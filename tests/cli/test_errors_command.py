@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -82,6 +83,17 @@ def test_a_person_reads_confusions_first(place: Path) -> None:
     _, output, _ = command("errors", "mixed", "--rows", "1")
     assert output.index("given  predicted  rows") < output.index("shown: 1 of ")
     assert "look" in output
+
+
+def test_a_page_has_the_rows(place: Path) -> None:
+    """One file, replaced by the next, that loads nothing; cells of the data are text in it."""
+    assert command("errors", "mixed", "--html", "--rows", "2")[0] == 0
+    _, output, _ = command("errors", "mixed", "--html", "--output", "mine", "--json")
+    assert json.loads(output)["html"] == "mine/mixed/errors.html"
+    page = (place / "mine" / "mixed" / "errors.html").read_text("utf-8")
+    assert len(page) > len((place / "reports" / "mixed" / "errors.html").read_text("utf-8"))
+    assert not re.search(r"(src|href)=\"(?!https://tuner-search)|<script|<img", page)
+    assert "mixed.csv" in page
 
 
 def test_what_cannot_be_shown_is_said(place: Path) -> None:

@@ -119,6 +119,21 @@ def test_the_test_set_is_evaluated_once_and_reported(place: Path) -> None:
     assert test["low"] < test["value"] < test["high"]
 
 
+def test_the_largest_residuals_come_first(place: Path) -> None:
+    """Every row that is missed by more than the RMSE, with its line, and in how many trials it is."""
+    assert tuner("errors", "houses", "--csv", "far.csv", "--html").returncode == 0
+    found = json.loads(tuner("errors", "houses", "--rows", 2, "--json").stdout)
+    rows, lines = pd.read_csv("far.csv"), Path("houses.csv").read_text().splitlines()
+    assert len(rows) == found["wrong"] < found["dev_rows"] / 2
+    assert (rows["residual"].abs() > found["rmse"]).all()
+    assert (rows["residual"].abs().diff().dropna() <= 0).all()
+    np.testing.assert_allclose(rows["given"] - rows["predicted"], rows["residual"], atol=0.1)
+    assert [float(lines[int(at.split()[1]) - 1].split(",")[-1]) for at in rows["place"]] == rows["given"].tolist()
+    assert rows["wrong_in"].between(0.3, 1).all()
+    assert len(found["rows"]) == 2
+    assert rows["place"][0] in Path("reports/houses/errors.html").read_text()
+
+
 def test_the_graph_predicts_as_the_model(place: Path) -> None:
     """The ONNX graph has one output, in the unit of the target."""
     runtime = pytest.importorskip("onnxruntime")
@@ -135,7 +150,7 @@ def test_the_graph_predicts_as_the_model(place: Path) -> None:
     ("arguments", "message"),
     [
         (("report", "houses", "--baseline", "5%"), "--baseline: expected a number in the unit of the target"),
-        (("errors", "houses"), "predicts numbers, of which none is right or wrong"),
+        (("errors", "houses", "--suspects"), "predicts numbers, and only classes are suspected"),
         (("learning-curve", "houses"), "learning curves are measured of classifiers only"),
         (("train", "houses", "--ensemble-of", "2", "--output", "e.tuner"), "averages probabilities of classes"),
         (("predict", "models/houses.tuner", "houses.csv", "--probabilities"), "predicts numbers"),

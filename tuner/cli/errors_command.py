@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuner.cli.options import ForceOption, JsonOption, StorageOption, StudyArgument
 from tuner.cli.printing import fitting_columns, print_result, terminal_width
-from tuner.formatting import count, headline, percent, shorten, value
+from tuner.errors import UsageError
+from tuner.formatting import count, headline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
     from tuner.reporting import WrongRows
 
 MOST_CONFUSIONS = 10
-PERCENT = ("confidence", "wrong_in")
+ROWS, ROWS_OF_PAGE = 20, 100
 GAP = "  "
-LONGEST_CELL = 30
 
 
 def errors(
@@ -30,11 +30,19 @@ def errors(
         int | None, typer.Option("--trial", min=0, help="The trial; by default the best.", show_default=False)
     ] = None,
     suspects: Annotated[bool, typer.Option("--suspects", help="Only rows whose label looks wrong.")] = False,
-    rows: Annotated[int, typer.Option("--rows", min=1, help="At most so many rows.")] = 20,
+    rows: Annotated[
+        int | None, typer.Option("--rows", min=1, help="At most so many rows; by default 20, on a page 100.")
+    ] = None,
     csv: Annotated[
         Path | None,
         typer.Option("--csv", metavar="FILE", help="Write all of them, with all columns, to a CSV file."),
     ] = None,
+    html: Annotated[
+        bool, typer.Option("--html", help="Also write the page DIR/STUDY/errors.html, with pictures of rows of pixels.")
+    ] = False,
+    output: Annotated[
+        Path, typer.Option("--output", metavar="DIR", help="With --html: where the study's folder is written.")
+    ] = Path("reports"),
     force: ForceOption = False,
     storage: StorageOption = None,
     as_json: JsonOption = False,
@@ -42,7 +50,7 @@ def errors(
     """Show the dev rows that are wrong, first those that most of the best trials have wrong."""
     from tuner.files import refuse_overwriting, whole_file
     from tuner.modeling import is_predictions
-    from tuner.reporting import csv_text, find_wrong_rows
+    from tuner.reporting import csv_text, find_wrong_rows, write_errors_page
     from tuner.workspace import find_searched, load_searched
 
     if csv is not None:
@@ -50,23 +58,30 @@ def errors(
     place, _ = find_searched(study, storage)
     record, dataset = load_searched(place)
     wrong = find_wrong_rows(record, dataset, trial)
+    if suspects and wrong.rmse is not None:
+        raise UsageError(f"--suspects: study {record.name!r} predicts numbers, and only classes are suspected")
     frame = wrong.suspected if suspects else wrong.frame
     if csv is not None:
         cells = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
         with whole_file(csv, force=force, is_ours=is_predictions) as file:
             file.write(csv_text(list(frame.columns), cells).encode())
-    about = {"study": record.name, "storage": record.storage, "csv": None if csv is None else str(csv)}
+    page = None
+    if html:
+        page = write_errors_page(record, wrong, frame.head(rows or ROWS_OF_PAGE), output, force=force)
+    shown = frame.head(rows or ROWS)
+    written = {"csv": None if csv is None else str(csv), "html": None if page is None else str(page)}
     lines = [
         headline(record.name, record.storage, f"data {record.data_path or 'arrays'}"),
-        *_lines(wrong, frame, rows),
+        *_lines(wrong, frame, shown),
         *([] if csv is None else ["", f"written: {csv} ({count(len(frame), 'row')})"]),
+        *([] if page is None else ["", f"written: {page}"]),
     ]
-    print_result({**about, **wrong.to_dict(frame.head(rows))}, lines, as_json=as_json)
+    about = {"study": record.name, "storage": record.storage, **written}
+    print_result({**about, **wrong.to_dict(shown)}, lines, as_json=as_json)
 
 
-def _lines(wrong: WrongRows, frame: pd.DataFrame, rows: int) -> Iterator[str]:
-    of_rows = f"{wrong.wrong:,} of {count(wrong.n, 'dev row')} wrong"
-    yield f"trial {wrong.trial}: {of_rows} ({percent(wrong.wrong / wrong.n)})"
+def _lines(wrong: WrongRows, frame: pd.DataFrame, shown: pd.DataFrame) -> Iterator[str]:
+    yield wrong.headline
     if sentence := wrong.sentence():
         yield sentence
     if wrong.confusions:
@@ -74,14 +89,14 @@ def _lines(wrong: WrongRows, frame: pd.DataFrame, rows: int) -> Iterator[str]:
         yield from ["", *_table([("given", "predicted", "rows"), *pairs], None)]
         if more := len(wrong.confusions) - MOST_CONFUSIONS:
             yield from [f"and {count(more, 'other pair')}"] if more > 0 else []
-    if len(frame):
-        names, cells = [*map(str, frame.columns)], frame.head(rows).to_numpy()
-        shown = [[_cell(name, of) for name, of in zip(names, row, strict=True)] for row in cells]
-        yield from ["", *_table([names, *shown], terminal_width(sys.stdout))]
-    if len(frame) > rows:
-        yield f"shown: {rows:,} of {count(len(frame), 'row')}; --rows N shows more, --csv FILE writes all"
-    if wrong.trials > 1:
-        yield f"wrong_in: the share of the {wrong.trials} best trials that have the row wrong"
+    if len(shown):
+        names = [*map(str, shown.columns)]
+        cells = [[wrong.text(name, of) for name, of in zip(names, row, strict=True)] for row in shown.to_numpy()]
+        yield from ["", *_table([names, *cells], terminal_width(sys.stdout))]
+    if len(frame) > len(shown):
+        yield f"shown: {len(shown):,} of {count(len(frame), 'row')}; --rows N shows more, --csv FILE writes all"
+    if len(shown) and wrong.footnote:
+        yield wrong.footnote
 
 
 def _table(rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
@@ -90,11 +105,3 @@ def _table(rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
     fitting = fitting_columns(widths, len(GAP), width)
     for row in rows:
         yield GAP.join(row[k].rjust(widths[k]) for k in fitting)
-
-
-def _cell(name: str, of: Any) -> str:
-    if of is None or of != of:  # missing
-        return "–"
-    if name in PERCENT:
-        return percent(of)
-    return shorten(str(value(of) if isinstance(of, float) else of), LONGEST_CELL)

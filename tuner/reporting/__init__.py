@@ -4,6 +4,7 @@ from tuner.reporting.building import build_report, compare
 from tuner.reporting.commands import next_definition, report_command, search_next_command
 from tuner.reporting.comparing import Comparison
 from tuner.reporting.conditions import Condition, chosen_rows
+from tuner.reporting.errors_page import write_errors_page
 from tuner.reporting.files import csv_text, write_csv
 from tuner.reporting.frames import trial_columns, trial_row, trials_frame
 from tuner.reporting.learning import Learning, learning_of

@@ -16,6 +16,7 @@ from tuner.formatting import csv_cell
 LINES = 2000  # rows that are formatted at once
 BEGINS = {
     "report.html": b'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport"',
+    "errors.html": b'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport"',
     "report.md": b"# ",
     "trials.csv": b"number,state,",
     "epochs.csv": b"number,epoch,",

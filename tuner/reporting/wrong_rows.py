@@ -1,8 +1,10 @@
-"""The dev rows that a trial has wrong, each with its line in the file, and those whose label looks wrong."""
+"""The dev rows that a trial has wrong or far off, each with its line in the file, and those whose label looks wrong."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +14,10 @@ from numpy.typing import NDArray
 from tuner.analysis import suspected_labels
 from tuner.data import Dataset, read_dev_rows
 from tuner.errors import UsageError
-from tuner.formatting import count, percent, some_of
+from tuner.formatting import count, percent, shorten, some_of, value
+from tuner.reporting.pictures import Pictures, find_pictures
 from tuner.storage import StudyRecord, TrialRecord
+from tuner.units import SHARE, Unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +26,13 @@ FIXED = ("place", "given", "predicted", "confidence", "wrong_in", "suspected")
 """Columns before those of the data: where the row is ("line 17"), its label, what the trial predicts and with which
 probability (empty if unknown), the share of the best trials that have it wrong, and the class that it looks like.
 """
+FIXED_OF_NUMBERS = ("place", "given", "predicted", "residual", "wrong_in")
+"""The same where numbers are predicted: the residual is given − predicted, and a trial has a row wrong if it misses it
+by more than its own RMSE.
+"""
+DIGITS = 7  # of numbers that are predicted, which networks compute in single precision
+PERCENT = ("confidence", "wrong_in")
+LONGEST_CELL = 30
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,8 @@ class WrongRows:
     ``frame``: the wrong rows, first those that most of the ``trials`` have wrong, of these the most confident ones;
     then rows that the trial has right, but whose label looks wrong.  Columns: ``FIXED``, then the data's own.
     ``suspects``: how many labels look wrong; None without probabilities.
+    Where numbers are predicted, the rows that the trial misses by more than its ``rmse``, the largest residuals first,
+    with the columns ``FIXED_OF_NUMBERS``.  ``pictures``: of rows that are pixels.
     """
 
     trial: int
@@ -49,11 +62,44 @@ class WrongRows:
     confusions: list[Confusion]
     suspects: int | None
     frame: pd.DataFrame
+    unit: Unit = SHARE
+    rmse: float | None = None
+    pictures: Pictures | None = None
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """The columns before those of the data."""
+        return FIXED if self.unit.is_share else FIXED_OF_NUMBERS
+
+    @property
+    def headline(self) -> str:
+        """How many of the dev rows are wrong, or far off."""
+        if self.rmse is None:
+            of_rows = f"{self.wrong:,} of {count(self.n, 'dev row')} wrong"
+            return f"trial {self.trial}: {of_rows} ({percent(self.wrong / self.n)})"
+        missed = f"{self.wrong:,} of {count(self.n, 'dev row')} missed by more than that"
+        return f"trial {self.trial}: RMSE {self.unit.text(self.rmse)}, {missed} ({percent(self.wrong / self.n)})"
+
+    @property
+    def footnote(self) -> str:
+        """What ``wrong_in`` is."""
+        what = "have the row wrong" if self.rmse is None else "miss the row by more than their RMSE"
+        return f"wrong_in: the share of the {self.trials} best trials that {what}" if self.trials > 1 else ""
+
+    def text(self, name: str, of: Any) -> str:
+        """Write a cell of a column of the frame for a person."""
+        if of is None or of != of:  # missing
+            return "–"
+        if name in PERCENT:
+            return percent(of)
+        if name in self.fixed and isinstance(of, float):
+            return self.unit.text(of)
+        return shorten(str(value(of) if isinstance(of, float) else of), LONGEST_CELL)
 
     @property
     def suspected(self) -> pd.DataFrame:
         """The rows whose label looks wrong."""
-        return self.frame[self.frame["suspected"] != ""]
+        return self.frame[self.frame["suspected"] != ""] if self.rmse is None else self.frame[:0]
 
     def sentence(self) -> str:
         """Say how many labels look wrong; empty if that is unknown."""
@@ -74,6 +120,7 @@ class WrongRows:
             "trials": self.trials,
             "dev_rows": self.n,
             "wrong": self.wrong,
+            "rmse": self.rmse,
             "suspected": self.suspects,
             "confusions": [{"given": c.given, "predicted": c.predicted, "rows": c.rows} for c in self.confusions],
             "rows": cells,
@@ -85,14 +132,16 @@ def find_wrong_rows(record: StudyRecord, dataset: Dataset, number: int | None = 
 
     Raises UsageError if no predictions of it are kept, DataError if the data changed.
     """
-    if not record.unit.is_share:
-        raise UsageError(
-            f"study {record.name!r} predicts numbers, of which none is right or wrong. tuner evaluate shows where they "
-            "are far off, and tuner predict --keep COLUMN each row"
-        )
     trial = _trial(record, number)
-    y, names = record.dev_y, record.class_names
     others = [each for each in record.trials if each.predictions is not None]
+    find = _wrong_classes if record.unit.is_share else _missed_numbers
+    return find(record, dataset, trial, others)
+
+
+def _wrong_classes(
+    record: StudyRecord, dataset: Dataset, trial: TrialRecord, others: Sequence[TrialRecord]
+) -> WrongRows:
+    y, names = record.dev_y, record.class_names
     of_trials = {each.number: _of_row(each, len(y), names) for each in others}
     wrong_in = np.mean([classes != y for classes, _ in of_trials.values()], axis=0)
     predicted, probabilities = of_trials[trial.number]
@@ -113,6 +162,7 @@ def find_wrong_rows(record: StudyRecord, dataset: Dataset, number: int | None = 
         "wrong_in": wrong_in[order],
         "suspected": looks_like[order],
     }
+    frame = read_dev_rows(dataset, order, fixed)
     return WrongRows(
         trial.number,
         len(others),
@@ -120,8 +170,42 @@ def find_wrong_rows(record: StudyRecord, dataset: Dataset, number: int | None = 
         int(wrong.sum()),
         [Confusion(names[a], names[b], rows) for (a, b), rows in pairs.most_common()],
         int((looks_like != "").sum()) if known else None,
-        read_dev_rows(dataset, order, fixed),
+        frame,
+        pictures=_pictures(frame, dataset),
     )
+
+
+def _missed_numbers(
+    record: StudyRecord, dataset: Dataset, trial: TrialRecord, others: Sequence[TrialRecord]
+) -> WrongRows:
+    y, unit = record.dev_y, record.unit
+    predicted = {each.number: _number_of_row(each, len(y)) for each in others}
+    weights = np.ones(len(y)) if record.dev_weights is None else record.dev_weights
+    typical = {each: math.sqrt(np.average(np.square(of - y), weights=weights)) for each, of in predicted.items()}
+    wrong_in = np.mean([np.abs(of - y) > typical[each] for each, of in predicted.items()], axis=0)
+    missed = np.abs(predicted[trial.number] - y)
+    order = np.argsort(-missed, kind="stable")[: int((missed > typical[trial.number]).sum())]
+    given, of_trial = unit.restored(y[order]), unit.restored(predicted[trial.number][order])
+    numbers = {"given": given, "predicted": of_trial, "residual": given - of_trial}
+    fixed: dict[str, Any] = {name: [float(f"{of:.{DIGITS}g}") for of in each] for name, each in numbers.items()}
+    fixed["wrong_in"] = wrong_in[order]
+    frame = read_dev_rows(dataset, order, fixed)
+    return WrongRows(
+        trial.number,
+        len(others),
+        len(y),
+        len(order),
+        [],
+        None,
+        frame,
+        unit,
+        rmse=float(unit.error(typical[trial.number] ** 2)),
+        pictures=_pictures(frame, dataset),
+    )
+
+
+def _pictures(frame: pd.DataFrame, dataset: Dataset) -> Pictures | None:
+    return find_pictures(frame, [column.name for column in dataset.columns], dataset.image)
 
 
 def _trial(record: StudyRecord, number: int | None) -> TrialRecord:
@@ -149,6 +233,12 @@ def _of_row(trial: TrialRecord, n: int, names: list[str]) -> tuple[NDArray[np.in
         return votes.argmax(axis=0), None
     mean = probabilities.reshape(len(classes), n, -1).mean(axis=0)
     return mean.argmax(axis=1), mean
+
+
+def _number_of_row(trial: TrialRecord, n: int) -> NDArray[np.float64]:
+    """Return the standardized number (n,) that the networks of all seeds predict of each dev row on the mean."""
+    assert trial.predictions is not None
+    return np.asarray(trial.predictions.classes.reshape(-1, n).mean(axis=0, dtype=np.float64))
 
 
 def _plain(cell: Any) -> Any:

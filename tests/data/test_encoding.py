@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,23 @@ def test_overrides(override: Any, features: list[str]) -> None:
     code = np.repeat([0, 1, 2, 3], [90, 90, 10, 10])
     dataset = prepare(people().assign(code=code), columns={"code": override})
     assert [name for name in dataset.feature_names if name.startswith("code")] == features
+
+
+@pytest.mark.parametrize(
+    ("column", "chosen", "kinds"),
+    [
+        ("job", {"numeric": "quantile"}, '"numeric"'),
+        ("job", {"fill": 3.0}, '"numeric" or "boolean"'),
+        ("age", {"rare": 5}, '"categorical"'),
+        ("since", {"fill": "mean"}, '"numeric" or "boolean"'),
+    ],
+)
+def test_a_setting_of_another_kind_of_column_is_named(column: str, chosen: dict[str, Any], kinds: str) -> None:
+    """It has no effect; a study that began with it goes on."""
+    frame = people().assign(since=pd.date_range("2020-01-01", periods=200))
+    ((key, value),) = chosen.items()
+    text = rf"column '{column}': {key} = {json.dumps(value)} has no effect on a \w+ column; it needs kind = {kinds}"
+    assert any(re.fullmatch(text, notice) for notice in prepare(frame, columns={column: chosen}).notices)
 
 
 @pytest.mark.parametrize(

@@ -109,13 +109,11 @@ def test_a_stored_encoding_gives_the_same_bits(name: NumberForm) -> None:
 
 
 def test_columns_that_cannot_have_a_form_keep_theirs() -> None:
-    """A number with one value is left out, a boolean stays 0 or 1; a form of a category or an image is refused."""
+    """A number with one value is left out, a boolean stays 0 or 1; a form of an image is refused."""
     x = [0.0, 1.0] * 12
     assert encoded(x, numeric="quantile", columns={"x": "boolean"})[0].max() == 1
     with pytest.raises(DataError, match="no usable column"):
         encoded([1.0] * 24, numeric="quantile")
-    with pytest.raises(DataError, match="column 'x': is categorical, which numeric = \"quantile\""):
-        encoded(["a", "b"] * 12, columns={"x": {"numeric": "quantile"}})
     with pytest.raises(ValueError, match="image and numeric are mutually exclusive"):
         DataSettings(image=(2, 2), numeric="robust")
 

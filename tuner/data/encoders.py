@@ -225,13 +225,15 @@ class Encoder(Generic[Cells]):
 
     ``parts``: the possible features of a column, in their order in X; the first has the column's name.
     ``in_blocks``: whether many of its columns are encoded at once.  ``one_hot``: whether at most one feature of a row
-    is 1 and all others 0; it then has ``flags`` and no ``encode``.
+    is 1 and all others 0; it then has ``flags`` and no ``encode``.  ``settings``: what it heeds of
+    [data.columns].
     """
 
     reads: Reads = Reads.NOTHING
     parts: tuple[str, ...] = ()
     in_blocks: ClassVar[bool] = False
     one_hot: ClassVar[bool] = False
+    settings: tuple[str, ...] = ()
 
     def fit(self, column: FittedColumn, cells: Cells, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
         """Return the column with its features fitted on the given (training) rows, without places in X."""
@@ -290,6 +292,7 @@ class NumberEncoder(Encoder[NumberColumn]):
 
     def __init__(self, reads: Reads) -> None:
         self.reads = reads
+        self.settings = ("fill", "indicator") if reads is Reads.BOOLEANS else ("fill", "indicator", "numeric")
 
     def fit(self, column: FittedColumn, cells: NumberColumn, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
         """Normalize by μ and σ of the rows after filling missing cells."""
@@ -338,6 +341,7 @@ class CategoryEncoder(Encoder[TextColumn]):
     reads = Reads.TEXT
     parts = (LEVEL, RARE, MISSING)
     one_hot = True
+    settings = ("indicator", "rare")
 
     def fit(self, column: FittedColumn, cells: TextColumn, rows: Ints, chosen: ColumnSettings) -> FittedColumn:
         """Return a flag for each level with enough rows, for rare levels and for missing cells."""
@@ -420,6 +424,7 @@ class DateEncoder(ValueEncoder):
 
     reads = Reads.SECONDS
     parts = (*PARTS, MISSING)
+    settings = ("format", "indicator")
 
     def parts_of(self, values: Doubles) -> Doubles:
         """Return the time in days, sines and cosines."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 
 import numpy as np
@@ -58,18 +60,19 @@ def decide_kinds(table: RawTable, rows: Ints, settings: DataSettings) -> dict[st
             flag = unused_name(f"{name} ({LIMIT_NAMES[sign]})", table.names)
             decided[flag] = Column(flag, "boolean", words=("", sign), of=name)
     for name, given in settings.columns.items():
-        if isinstance(given, ColumnSettings) and given.numeric and name in decided:
-            _refuse_form_of_others(table, decided[name], given.numeric)
+        if isinstance(given, ColumnSettings) and name in decided:
+            unheeded = _unheeded(decided[name], given)
+            decided[name] = replace(decided[name], note="; ".join(filter(None, (decided[name].note, *unheeded))))
     return decided
 
 
-def _refuse_form_of_others(table: RawTable, column: Column, form: str) -> None:
-    """Refuse a form of numbers that [data.columns] names for another kind of column."""
-    if column.kind not in ("numeric", "drop"):
-        raise DataError(
-            f"{table.raw.where}, column {quoted(column.name)}: is {column.kind}, which numeric = {json.dumps(form)} in "
-            '[data.columns] has no effect on; remove it, or set kind = "numeric" beside it'
-        )
+def _unheeded(column: Column, given: ColumnSettings) -> Iterator[str]:
+    """Say what of [data.columns] only columns of other kinds heed: no error, as it changes nothing."""
+    for key, value in given.model_dump(exclude_none=True).items():
+        if key == "kind" or key in ENCODERS[column.kind].settings:
+            continue
+        kinds = " or ".join(f'"{kind}"' for kind, encoder in ENCODERS.items() if key in encoder.settings)
+        yield f"{key} = {json.dumps(value)} has no effect on a {column.kind} column; it needs kind = {kinds}"
 
 
 def _decide(table: RawTable, name: str, rows: Ints, chosen: ColumnSettings) -> Column:

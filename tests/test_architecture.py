@@ -22,6 +22,7 @@ FLOORS = {
     "formatting": -1,
     "arguments": 0,
     "metrics": 0,
+    "target_transforms": -1,
     "units": 0,
     "outcomes": 0,
     "scales": 0,

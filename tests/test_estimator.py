@@ -279,6 +279,7 @@ def test_a_regressor_is_a_member_of_a_pipeline() -> None:
     X, y = load_diabetes(return_X_y=True)
     rows = slice(0, 120)
     definition = {"network": {"hidden": [8]}, "training": {"max_epochs": 12}, "data": {"folds": 2}}
+    definition["data"]["target_transform"] = "log"
     regressor = tuner.Regressor(trials=1, random_state=0, definition=definition)
     made = make_pipeline(StandardScaler(), regressor).fit(X[rows], y[rows])
     assert made.score(X[rows], y[rows]) == pytest.approx(r2_score(y[rows], made.predict(X[rows])))

@@ -23,7 +23,7 @@ from tuner.dev_layout import N_DEV_FOLDS
 from tuner.nn import Hyperparameters, Stopping
 from tuner.outcomes import StopReason
 from tuner.study import StudyDefinition
-from tuner.trial import dev_layout, draw_dev_folds, run_trial, trial_settings, wrong_of
+from tuner.trial import dev_layout, draw_dev_folds, run_trial, trial_settings
 
 PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 """λ/m of the logistic regressions, of which the one with the lowest dev error is chosen."""
@@ -129,8 +129,11 @@ def majority(dataset: Dataset) -> float:
 
 def mean(dataset: Dataset) -> float:
     """Always predict the mean of the training rows, by their weights (with folds: of each fold); mean squared error."""
-    squares = [np.square(part.dev.y - np.average(part.train.y, weights=part.train.weights)) for part in dataset.parts]
-    return _dev_error(dataset, squares)
+    unit, losses = dataset.unit, []
+    for part in dataset.parts:
+        of_train = np.average(unit.restored(part.train.y), weights=part.train.weights)
+        losses.append(unit.row_losses(unit.standardized(of_train), part.dev.y))
+    return _dev_error(dataset, losses)
 
 
 def ridge(definition: StudyDefinition, dataset: Dataset, should_stop: ShouldStop = lambda: False) -> float:
@@ -257,5 +260,5 @@ def _error_of(
             fitted = model().fit(train.X, train.y, **weighed)
             for start in range(0, len(part.dev), ROWS_AT_ONCE):
                 dev = part.dev.chosen(slice(start, start + ROWS_AT_ONCE))
-                wrong.append(wrong_of(fitted.predict(dev.X), dev.y))
+                wrong.append(dataset.unit.row_losses(fitted.predict(dev.X), dev.y))
     return _dev_error(dataset, wrong)

@@ -17,6 +17,7 @@ from tuner.nn import EpochMetrics, Examples, Hyperparameters, Stopping, TrainedN
 from tuner.outcomes import StopReason
 from tuner.storage import StudyFacts
 from tuner.study import StudyDefinition
+from tuner.units import Unit
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 OnEpochErrors = Callable[[int, float, float], object]
@@ -162,8 +163,8 @@ def _examples(dataset: Dataset, settings: TrialSettings) -> tuple[list[Examples]
     in_errors = dev_layout(dataset, 1).split_weights(dataset.dev_weights)
     for part, of_dev in zip(dataset.parts, in_errors, strict=True):
         of_classes = class_weights(settings.class_weight, part.train.y, dataset.class_names)
-        trains.append(weighted_examples(part.train, of_classes))
-        devs.append(replace(weighted_examples(part.dev, of_classes), error_weights=of_dev))
+        trains.append(weighted_examples(part.train, of_classes, dataset.unit))
+        devs.append(replace(weighted_examples(part.dev, of_classes, dataset.unit), error_weights=of_dev))
     return trains, devs
 
 
@@ -182,17 +183,13 @@ def class_weights(
     return np.where(counts > 0, len(y) / np.count_nonzero(counts) / np.maximum(counts, 1), 1.0)
 
 
-def weighted_examples(table: Table, of_classes: np.ndarray | None) -> Examples:
-    """A table's rows, each with its own weight and in the cost its class's, too."""
+def weighted_examples(table: Table, of_classes: np.ndarray | None, unit: Unit) -> Examples:
+    """A table's rows, each with its own weight and in the cost its class's, too; ``unit``: that of the errors."""
     in_cost = table.weights
     if of_classes is not None:
         in_cost = of_classes[table.y] * (1 if table.weights is None else relative(table.weights))
-    return Examples(table.inputs, table.y, in_cost, table.error_weights)
-
-
-def wrong_of(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Which of the predicted classes are wrong, or the squared errors of predicted numbers, (n,)."""
-    return np.asarray(predicted != y if y.dtype.kind == "i" else np.square(predicted - y))
+    row_losses = None if unit.is_share else unit.row_losses
+    return Examples(table.inputs, table.y, in_cost, table.error_weights, row_losses)
 
 
 def wrong_rows_of(table: Table, wrong: np.ndarray) -> float:
@@ -314,7 +311,8 @@ class _Watch:
         table = self.dataset.train_dev
         if table is None:
             return None
-        return [wrong_rows_of(table, wrong_of(network.predict(table.inputs), table.y)) for network in networks]
+        row_losses = self.dataset.unit.row_losses
+        return [wrong_rows_of(table, row_losses(network.predict(table.inputs), table.y)) for network in networks]
 
     def checkpoint(self, arrays: dict[str, np.ndarray]) -> bytes:
         """The trainer's checkpoint with what this watch has seen, as the bytes of an NPZ archive."""

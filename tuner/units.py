@@ -1,20 +1,22 @@
 """The unit of an error: a share of wrong rows, or the root mean squared error (RMSE) of numbers in their own unit.
 
-Networks predict numbers that are standardized by the training rows: (number − mean) / scale.  What is computed,
-summed and stored of them are squared errors in multiples of scale²; what a person reads is scale · √(their mean).
+Networks predict numbers that are standardized by the training rows: (number − mean) / scale, or a transform of them.
+What is computed, summed and stored are squared errors of the numbers in multiples of scale²; what a person reads is
+scale · √(their mean).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuner.formatting import percent, points, span
+from tuner.target_transforms import TargetTransform
 
 MANY = 20  # distinct numbers up to which a target of numbers is always taken as classes
 MOST_INTEGERS = 50  # the same, if all are integers
@@ -35,10 +37,27 @@ class Rounding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Of classes without ``scale``; otherwise of numbers, with their mean and standard deviation in training."""
+    """Of classes without ``scale``; otherwise of numbers, with their mean and standard deviation in training.
+
+    ``transform``: what the networks predict in place of (number − mean) / scale.
+    """
 
     scale: float | None = None
     mean: float = 0.0
+    transform: TargetTransform | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, without what few units have."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Unit:
+        """Return what ``to_dict`` wrote."""
+        transform = document.get("transform")
+        if transform is None:
+            return cls(**document)
+        lists = {key: tuple(transform[key]) for key in ("knots", "values")}
+        return cls(**{**document, "transform": TargetTransform(**{**transform, **lists})})
 
     @property
     def is_share(self) -> bool:
@@ -61,11 +80,29 @@ class Unit:
 
     def standardized(self, numbers: Any) -> Any:
         """Return numbers as the networks predict them."""
+        if self.transform is not None:
+            return self.transform.of(numbers)
         return (numbers - self.mean) / (self.scale or 1.0)
 
     def restored(self, standardized: Any) -> Any:
-        """Return what the networks predict in the unit of the numbers, float64."""
+        """Return standardized numbers in their unit, float64."""
+        if self.transform is not None:
+            return self.transform.undone(standardized)
         return self.mean + (self.scale or 1.0) * np.asarray(standardized, dtype=np.float64)
+
+    def predicted(self, standardized: Any) -> Any:
+        """Return what networks predict in the unit of the numbers, float64, within the limits of the transform."""
+        if self.transform is not None:
+            standardized = np.clip(standardized, self.transform.low, self.transform.high)
+        return self.restored(standardized)
+
+    def row_losses(self, predicted: Any, y: Any) -> Any:
+        """Return which of the predicted classes are wrong; of standardized numbers, their squared errors."""
+        if self.scale is None:
+            return predicted != y
+        if self.transform is None:
+            return np.square(predicted - y)
+        return np.square((self.predicted(predicted) - self.restored(y)) / self.scale)
 
     @property
     def material_gap(self) -> float:

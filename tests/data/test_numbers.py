@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,42 @@ def test_one_number_is_refused(write: Write, load: Load) -> None:
     write("p.csv", people().assign(rich=7))
     with pytest.raises(DataError, match="all training rows have the number 7; expected different ones"):
         load("p.csv", task="regression")
+
+
+@pytest.mark.parametrize(
+    ("skew", "taken", "why"),
+    [
+        (lambda x: x, None, "skewness of the training rows is -?0.[0-9], within ±1"),
+        (lambda x: np.exp(2 * x), "log", r"is \d.\d, that of their logarithms -?0.\d"),
+        (lambda x: np.exp(np.exp(1.5 * x)), "quantile", r"that of their logarithms [1-9]"),
+        (lambda x: x**5, "quantile", "and they have both signs"),
+    ],
+)
+def test_auto_transforms_a_skewed_target_and_says_so(
+    write: Write, load: Load, skew: Any, taken: str | None, why: str
+) -> None:
+    """By the skewness of the training rows, and that of their logarithms."""
+    write("p.csv", people().assign(rich=skew(np.random.default_rng(3).normal(size=200))))
+    dataset = load("p.csv", target_transform="auto")
+    transform = dataset.unit.transform
+    assert (None if transform is None else transform.name) == taken
+    assert any(re.search(f'target_transform = "auto" takes "{taken or "none"}": .*{why}', n) for n in dataset.notices)
+
+
+def test_a_transform_is_fitted_on_the_training_rows(write: Write, load: Load) -> None:
+    """And undone of every row; it is also read from the cache.  Classes have none."""
+    table = people().assign(rich=np.exp(np.random.default_rng(3).normal(size=200)))
+    write("p.csv", table)
+    for _ in range(2):
+        dataset = load("p.csv", target_transform="quantile", cache=True)
+        part, transform = dataset.parts[0], dataset.unit.transform
+        assert transform is not None
+        of_train = table["rich"].to_numpy()[part.train.rows]
+        assert (transform.knots[0], transform.knots[-1]) == (of_train.min(), of_train.max())
+        np.testing.assert_allclose(dataset.unit.restored(part.dev.y), table["rich"].to_numpy()[part.dev.rows])
+    write("p.csv", people().assign(rich=np.arange(200) % 3))
+    with pytest.raises(DataError, match="the target has classes; leave it out, or --task regression"):
+        load("p.csv", target_transform="log")
 
 
 def test_a_column_that_tells_the_number_is_found(write: Write, load: Load) -> None:

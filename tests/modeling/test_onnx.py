@@ -18,8 +18,10 @@ from tuner.data.number_forms import NumberForm
 from tuner.errors import UsageError
 from tuner.modeling import Model, export_onnx, onnx_inputs
 from tuner.modeling.archive import unpack
+from tuner.modeling.metadata import NumbersMetadata
 from tuner.modeling.onnx_graph import GRAPHS
 from tuner.nn import ACTIVATIONS
+from tuner.target_transforms import TargetTransform, fit_log, fit_quantile
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -167,3 +169,27 @@ def test_without_onnx_the_export_says_what_to_install(
     with pytest.raises(UsageError, match=r"pip install 'tuner-search\[onnx\]'"):
         export_onnx(model, tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        fit_log(np.array([1.0, 20.0, 3e5, 2e4])),
+        fit_quantile((-10.0, 100.0, 5e4, 1e6), (-3.0, -1.0, 0.5, 3.0)),
+        TargetTransform("ratio", -1.0, 30.0, width=1e5),
+        None,
+    ],
+    ids=["log", "quantile", "ratio", "none"],
+)
+def test_numbers_are_restored_as_by_the_model(model: Model, tmp_path: Path, transform: TargetTransform | None) -> None:
+    """From what one network predicts, or the mean of two, with the limits of the transform."""
+    for networks in (1, 2):
+        other = reshaped(model, networks=networks, n_classes=1, output="linear")
+        numbers = NumbersMetadata(mean=5.0, scale=3e4, transform=transform)
+        metadata = other.metadata.model_copy(update={"class_names": [], "numbers": numbers})
+        numeric = Model(metadata, [0.2 * network.theta for network in other.networks])
+        export_onnx(numeric, tmp_path / "m.onnx", force=True)
+        session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+        (said,) = session.run(None, onnx_inputs(numeric, rows()))
+        np.testing.assert_allclose(said, numeric.predict(rows()), rtol=1e-3, atol=0.1)
+        assert len(np.unique(said)) > 30

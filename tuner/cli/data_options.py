@@ -60,6 +60,10 @@ def _options(
         str | None,
         typer.Option("--weight", metavar="COL", help="A column of weights: what each row counts for; 0 leaves it out."),
     ] = None,
+    target_transform: Annotated[
+        str | None,
+        typer.Option("--target-transform", metavar="FORM", help="Of a skewed number: log, quantile, auto or none."),
+    ] = None,
     folds: Annotated[
         int | None,
         typer.Option("--folds", metavar="K", min=2, max=20, help="Folds of the rows outside the test set."),
@@ -77,6 +81,7 @@ def _options(
         "group": group,
         "time": time,
         "weight": weight,
+        "target_transform": target_transform,
         "folds": folds,
     }
     return {key: value for key, value in given.items() if value not in (None, [])}

@@ -29,6 +29,7 @@ from tuner.data.tables import (
     with_columns,
 )
 from tuner.data.targets import (
+    AS_NUMBERS,
     alike_classes,
     find_classes,
     find_numbers,
@@ -136,8 +137,14 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     if class_names:
         notices += alike_classes(class_names)
         notices += missing_classes(class_names, [y[rows] for rows in split.train])
+        if settings.target_transform not in (None, "none"):
+            raise DataError(
+                f"{source.where}, column {quoted(target)}: [data] target_transform is of numbers to predict, and the "
+                f"target has classes; leave it out{'' if settings.task else f', or {AS_NUMBERS}'}"
+            )
     else:
-        unit = unit_of(f"{source.where}, column {quoted(target)}", every_y["source"][seen])
+        unit, of_unit = unit_of(f"{source.where}, column {quoted(target)}", every_y["source"][seen], settings)
+        notices += of_unit
     if weights:
         notices.append(_weights_note(special["weight"], [weights[each.table][each.rows] for each in dev]))
     if settings.folds and settings.split.dev is not None:

@@ -93,6 +93,10 @@ class DataSettings(BaseModel):
     """A date or number column: the latest rows become test, the rows before them dev."""
     weight: str | int | None = None
     """A column of numbers ≥ 0: what each row counts for in the cost and in every error; 0 leaves it out."""
+    target_transform: Literal["none", "log", "quantile", "auto"] | None = None
+    """What the network predicts in place of a skewed number: "log" its signed logarithm, "quantile" its normal quantile
+    in the training rows, "auto" one of the two if their skewness is beyond ±1.  By default "none".  Errors stay in the
+    unit of the target."""
     folds: Annotated[int, Field(ge=2, le=20)] | None = None
     """Number of cross-validation folds: every row outside the test set is a dev row once."""
     seed: Annotated[int, Field(ge=0)] = 0

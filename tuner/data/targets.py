@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 from tuner.data.encoders import Doubles, Reads, TextColumn
 from tuner.data.missing import MISSING_LABELS, missing_labels
 from tuner.data.notation import detect_notation
+from tuner.data.number_forms import fit_form
 from tuner.data.settings import DataSettings
 from tuner.data.sources.delimited import looks_numeric, target_among
 from tuner.data.sources.raw import Raw
 from tuner.data.tables import LARGEST, level_numbers, nearest, no_column, text_column, text_of
 from tuner.errors import DataError
 from tuner.formatting import count, join, quoted, shorten, some_of
+from tuner.target_transforms import TargetTransform, fit_log, fit_quantile, skewness
 from tuner.units import Unit, are_to_predict
 
 Ints = NDArray[np.int64]
 
+SKEWED = 1.0  # skewness, without its sign, above which "auto" transforms the target
 BINS = 10  # of the numbers to predict: rows are drawn from each in its share
 AS_NUMBERS = '--task regression (task = "regression" in [network]) predicts it as a number'
 AS_CLASSES = '--task classification (task = "classification" in [network]) predicts it as classes'
@@ -127,12 +130,46 @@ def find_numbers(raw: Raw, name: str, labels: TextColumn) -> Doubles:
     return np.asarray(numbers[labels.codes])
 
 
-def unit_of(where: str, numbers: Doubles) -> Unit:
-    """Return the unit of numbers to predict from those of the training rows, (n,)."""
+def unit_of(where: str, numbers: Doubles, settings: DataSettings) -> tuple[Unit, list[str]]:
+    """Return the unit of numbers to predict from those of the training rows, (n,), and what is to be noted of it."""
     scale = float(numbers.std())
-    if not scale > 0:
+    if not scale > 0 or numbers.min() == numbers.max():
         raise DataError(f"{where}: all training rows have the number {numbers[0]:g}; expected different ones")
-    return Unit(scale=scale, mean=float(numbers.mean()))
+    transform, notices = _transform(where, numbers, settings.target_transform or "none")
+    return Unit(scale=scale, mean=float(numbers.mean()), transform=transform), notices
+
+
+def _transform(where: str, numbers: Doubles, name: str) -> tuple[TargetTransform | None, list[str]]:
+    """Fit the target's transform on the training rows; say what "auto" took.
+
+    It takes none up to a skewness of ±1; else the logarithm if all numbers have one sign and its skewness is at most
+    that; else the quantile.
+    """
+    if name == "log":
+        return fit_log(numbers), []
+    if name == "quantile":
+        return _fit_quantile(numbers), []
+    if name == "none":
+        return None, []
+    before = skewness(numbers)
+    measured = f"the skewness of the training rows is {before:.1f}"
+    transform, taken, why = None, "none", f"{measured}, within ±{SKEWED:g}"
+    if abs(before) > SKEWED:
+        transform, taken = _fit_quantile(numbers), "quantile"
+        if numbers.min() < 0 < numbers.max():
+            why = f"{measured}, and they have both signs"
+        else:
+            logs = fit_log(numbers)
+            after = skewness(logs.of(numbers))
+            why = f"{measured}, that of their logarithms {after:.1f}"
+            if abs(after) <= SKEWED:
+                transform, taken = logs, "log"
+    return transform, [f'{where}: target_transform = "auto" takes "{taken}": {why}']
+
+
+def _fit_quantile(numbers: Doubles) -> TargetTransform:
+    form, _, _ = fit_form("quantile", numbers)
+    return fit_quantile(form.knots, form.values)
 
 
 def strata_of(numbers: Doubles) -> Ints:

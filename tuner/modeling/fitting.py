@@ -36,7 +36,6 @@ from tuner.trial import (
     rows_of_error,
     trial_seed,
     weighted_examples,
-    wrong_of,
     wrong_rows,
 )
 from tuner.units import SHARE, Unit
@@ -200,7 +199,8 @@ class _Fit:
         estimates = {}
         for name, table in tables.items():
             if table is not None and len(table):
-                wrong = wrong_of(_as_trained(model, model.classify_encoded([table.inputs]).classes), table.y)
+                predicted = _as_trained(model, model.classify_encoded([table.inputs]).classes)
+                wrong = self.dataset.unit.row_losses(predicted, table.y)
                 groups = self.dataset.dev_groups if name == "dev" else None
                 estimates[name] = (table_error(table, wrong, groups, self.dataset.unit), whose)
         return stored_errors(estimates)
@@ -248,7 +248,11 @@ class _Fit:
             self.hyperparameters, self.settings.stopping.max_epochs, before, len(whole), updates
         )
         run = train(
-            weighted_examples(whole, class_weights(self.settings.class_weight, whole.y, self.dataset.class_names)),
+            weighted_examples(
+                whole,
+                class_weights(self.settings.class_weight, whole.y, self.dataset.class_names),
+                self.dataset.unit,
+            ),
             None,
             n_classes=self.dataset.n_classes,
             hyperparameters=hyperparameters,

@@ -6,7 +6,6 @@ import json
 import math
 import platform
 from collections.abc import Iterable
-from dataclasses import asdict
 from importlib.metadata import version
 from typing import Annotated, Any, Literal, Self
 
@@ -21,6 +20,7 @@ from tuner.metrics import ERROR, METRICS, Metric
 from tuner.nn import Architecture
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition, parse_definition
+from tuner.target_transforms import TargetTransform
 from tuner.units import SHARE, Unit
 
 FORMAT = 1
@@ -58,10 +58,24 @@ class ErrorMetadata(MetadataSection):
 
 
 class NumbersMetadata(MetadataSection):
-    """The numbers that a model predicts: their mean and standard deviation in training."""
+    """The numbers that a model predicts: their mean and standard deviation in training.
+
+    ``transform``: what its networks predict instead; left out if there is none.
+    """
 
     mean: Finite
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    transform: TargetTransform | None = None
+
+    @classmethod
+    def of(cls, unit: Unit) -> Self | None:
+        """Make the metadata of a unit; None of classes."""
+        return None if unit.scale is None else cls(mean=unit.mean, scale=unit.scale, transform=unit.transform)
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of the errors, and of predicted numbers."""
+        return Unit(self.scale, self.mean, self.transform)
 
 
 class Member(MetadataSection):
@@ -169,7 +183,7 @@ class ModelMetadata(MetadataSection):
     @property
     def unit(self) -> Unit:
         """The unit of the errors, and of predicted numbers."""
-        return SHARE if self.numbers is None else Unit(self.numbers.scale, self.numbers.mean)
+        return SHARE if self.numbers is None else self.numbers.unit
 
     @property
     def architectures(self) -> list[Architecture]:
@@ -189,7 +203,8 @@ class ModelMetadata(MetadataSection):
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON; without what few models need it can be read by versions that do not know it."""
         not_needed = {name for name in ("members", "weighs_classes", "numbers") if not getattr(self, name)}
-        return self.model_dump(mode="json", exclude=not_needed)
+        plain = self.model_dump(mode="json", exclude=not_needed)
+        return plain if self.numbers is None else {**plain, "numbers": self.numbers.unit.to_dict()}
 
     def described(self) -> str:
         """Describe the model in a few words."""
@@ -227,7 +242,7 @@ def new_metadata(record: StudyRecord, dataset: Dataset, trial: TrialRecord, **va
         "class_names": list(dataset.class_names),
         "weighs_classes": record.facts.weighs_classes,
         "references": dict(record.facts.references or {}),
-        "numbers": None if dataset.unit.scale is None else NumbersMetadata(**asdict(dataset.unit)),
+        "numbers": NumbersMetadata.of(dataset.unit),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
     }
     try:

@@ -130,7 +130,7 @@ class Model:
             what = "probability" if self.metadata.unit.is_share else "prediction"
             raise DataError(f"the model: a {what} is not a number; its weights or a row's numbers are too large")
         if not self.metadata.unit.is_share:
-            numbers = self.metadata.unit.restored(classes.mean(axis=0, dtype=np.float64))
+            numbers = self.metadata.unit.predicted(classes.mean(axis=0, dtype=np.float64))
             return Predictions(numbers, numbers[:, None])
         if len(places) == 1:
             return Predictions(classes[0], probabilities[0])

@@ -46,6 +46,7 @@ from tuner.errors import UsageError
 from tuner.files import whole_file
 from tuner.modeling.model import Model
 from tuner.nn import LEAK, Network
+from tuner.target_transforms import TargetTransform
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,6 +189,10 @@ def _answer(nodes: _Nodes, model: Model) -> None:
                 numbers.append(nodes.cast(_logits(nodes, network, X, positions), "DOUBLE"))
         total = reduce(partial(nodes.add, "Add"), numbers)  # many versions of onnxruntime have no Mean of float64
         flat = nodes.add("Squeeze", total, nodes.constant([1], np.int64))
+        if unit.transform is not None:
+            z = flat if alone else nodes.add("Div", flat, nodes.constant(len(numbers), np.float64))
+            _undone(nodes, unit.transform, z, output=PREDICTED)
+            return
         scaled = nodes.add("Mul", flat, nodes.constant(unit.scale / len(numbers), np.float64))
         nodes.add("Add", scaled, nodes.constant(unit.mean, np.float64), output=PREDICTED)
         return
@@ -292,6 +297,30 @@ def _values(nodes: _Nodes, values: Sequence[tuple[int, FittedColumn, Feature]]) 
     normalized = _normalized(nodes, filled, [feature for _, _, feature in values])
     ends = (nodes.constant(sign * LARGEST_INPUT, np.float64) for sign in (-1, 1))
     return nodes.cast(nodes.add("Clip", normalized, *ends), "FLOAT")
+
+
+def _undone(nodes: _Nodes, transform: TargetTransform, z: str, *, output: str) -> None:
+    """From what the networks predict, float64 (n,), to the numbers."""
+
+    def constant(value: float) -> str:
+        return nodes.constant(value, np.float64)
+
+    z = nodes.add("Clip", z, constant(transform.low), constant(transform.high))
+    if transform.name == "quantile":  # the first line, and from each knot on the change of the slope
+        values = np.array(transform.values)
+        slopes = np.diff(transform.knots) / np.diff(values)
+        changes = np.diff(slopes, prepend=0)
+        axis = nodes.constant([1], np.int64)
+        beyond = nodes.add("Sub", nodes.add("Unsqueeze", z, axis), nodes.constant(values[:-1]))
+        positive = nodes.add("Max", beyond, constant(0.0))
+        risen = nodes.add("Squeeze", nodes.add("MatMul", positive, nodes.constant(changes[:, None])), axis)
+        nodes.add("Add", risen, constant(transform.knots[0]), output=output)
+        return
+    scaled = nodes.add("Add", nodes.add("Mul", z, constant(transform.width)), constant(transform.center))
+    if transform.name == "log":
+        size = nodes.add("Sub", nodes.add("Exp", nodes.add("Abs", scaled)), constant(1.0))
+        scaled = nodes.add("Mul", nodes.add("Mul", nodes.add("Sign", scaled), size), constant(transform.toe))
+    nodes.add("Identity", scaled, output=output)
 
 
 def _normalized(nodes: _Nodes, raw: str, features: Sequence[Feature]) -> str:

@@ -37,6 +37,7 @@ class Evaluator:
             labels = self._output.labels(examples.y[start:stop])
             self._chunks.append(([*fill, *forward.calls(inputs)], labels, forward.logits))
         self._error_weights = examples.relative_error_weights
+        self._row_losses = examples.row_losses
 
     def measure(self) -> list[Measured]:
         """Measure every network with the present θ."""
@@ -44,7 +45,10 @@ class Evaluator:
         parts = []
         for calls, labels, logits in self._chunks:
             run(calls)
-            parts.append(self._output.assess(logits, labels))
+            losses, wrong = self._output.assess(logits, labels)
+            if self._row_losses is not None:
+                wrong = self._row_losses(self._output.classes(logits), labels)
+            parts.append((losses, wrong))
         losses, wrong = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         if weights is not None:
             losses = losses * (weights / (weights.mean() or 1))

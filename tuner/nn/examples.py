@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,6 +17,8 @@ from tuner.nn.calls import Call
 from tuner.nn.flags import FlagRows, is_wide
 from tuner.nn.memory import aligned
 
+RowLosses = Callable[[Array, Array], Array]
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -25,12 +28,16 @@ class Examples:
 
     ``weights`` are relative: the cost is Σ w·loss / Σ w.  Errors count examples alike, unless ``error_weights``,
     relative too, say what each counts for: the two differ where classes have weights in the cost.
+
+    ``row_losses(predicted, y)`` returns what the error of predicted numbers is the mean of, (…, n); by default their
+    squared errors.
     """
 
     X: Array | Inputs
     y: Array = field(repr=False)
     weights: Array | None = field(default=None, repr=False)
     error_weights: Array | None = field(default=None, repr=False)
+    row_losses: RowLosses | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -54,7 +61,7 @@ class Examples:
         inputs = X if isinstance(X, Inputs) else with_ones(X, dtype)
         in_cost, in_errors = (self._checked_weights(name, key) for key in ("weights", "error_weights"))
         of_rows = None if in_cost is None else relative(in_cost).astype(dtype)
-        return Prepared(inputs, y, of_rows, dtype, in_errors)
+        return Prepared(inputs, y, of_rows, dtype, in_errors, self.row_losses)
 
     def _checked_weights(self, name: str, key: str) -> Array | None:
         given = getattr(self, key)
@@ -75,7 +82,7 @@ class Prepared:
 
     Adding a bias and summing its gradient are thus part of the matrix products.  ``inputs`` is that array
     (n, n_features + 1), or X with the flags of categories as their places, which are written out for a block of rows at
-    a time.  ``weights`` are multiples of their mean, ``error_weights`` as given.
+    a time.  ``weights`` are multiples of their mean, ``error_weights`` and ``row_losses`` as given.
     """
 
     inputs: Array | Inputs
@@ -83,6 +90,7 @@ class Prepared:
     weights: Array | None
     dtype: type[np.floating[Any]]
     error_weights: Array | None = None
+    row_losses: RowLosses | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -96,7 +104,7 @@ class Prepared:
         """Return some of the examples."""
         weights, in_errors = (None if each is None else each[chosen] for each in (self.weights, self.error_weights))
         inputs = self.inputs.rows(chosen) if isinstance(self.inputs, Inputs) else self.inputs[chosen]
-        return Prepared(inputs, self.y[chosen], weights, self.dtype, in_errors)
+        return Prepared(inputs, self.y[chosen], weights, self.dtype, in_errors, self.row_losses)
 
     @property
     def relative_error_weights(self) -> Array | None:

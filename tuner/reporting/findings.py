@@ -319,8 +319,8 @@ def test_estimate(record: StudyRecord, best: TrialRecord) -> ErrorEstimate | Non
 def references(record: StudyRecord) -> dict[str, float | None]:
     """Return the dev errors of the reference models; None for what is unknown."""
     if not record.unit.is_share:
-        squares = np.square(record.dev_y)  # the mean of the training rows is 0
-        alone = float(record.unit.error(np.average(squares, weights=record.dev_weights)))
+        losses = record.unit.row_losses(record.unit.standardized(record.unit.mean), record.dev_y)
+        alone = float(record.unit.error(np.average(losses, weights=record.dev_weights)))
         return {"mean": alone, **(record.facts.references or {})}
     counts = np.bincount(record.dev_y, weights=record.dev_weights)
     majority = float(1 - counts.max() / counts.sum()) if counts.sum() else None

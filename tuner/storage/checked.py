@@ -22,6 +22,7 @@ from tuner.printable import is_unicode
 from tuner.storage.facts import Begun
 from tuner.storage.holds import Hold
 from tuner.storage.owner import Owner
+from tuner.target_transforms import TargetTransform
 
 MOST = 2**31 - 1
 EARLIEST, LATEST = datetime.datetime(1970, 1, 1), datetime.datetime(2200, 1, 1)
@@ -166,6 +167,7 @@ class _NumbersRow(_Row):
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
     scale: float = Field(gt=0)
     mean: float
+    transform: TargetTransform | None = None
 
 
 class _FactsRow(_Row):

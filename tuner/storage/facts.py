@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -92,7 +92,7 @@ class StudyFacts:
             pooled_epoch=document.get("pooled_epoch", False),
             exact_zeros=document.get("exact_zeros", False),
             weighs_classes=document.get("weighs_classes", False),
-            unit=Unit(**document.get("numbers", {})),
+            unit=Unit.from_dict(document.get("numbers", {})),
         )
 
     def to_json(self) -> str:
@@ -115,6 +115,6 @@ class StudyFacts:
         if self.exploring != AT_RANDOM:
             document["exploring"] = self.exploring
         if not self.unit.is_share:
-            document["numbers"] = asdict(self.unit)
+            document["numbers"] = self.unit.to_dict()
         document |= {name: True for name in _OF_TRAINING if getattr(self, name)}
         return json.dumps(document)

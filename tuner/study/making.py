@@ -29,6 +29,7 @@ ROWS = {
     "time": "the latest rows are dev and test",
     "group": "rows of one group are never split between sets",
     "weight": "what each row counts for, in the cost and in every error",
+    "target_transform": "of a skewed number: log, quantile, auto or none",
     "dev": "dev rows of their own",
     "test": "test rows of their own",
 }
@@ -108,6 +109,9 @@ def _data(source: str | None, target: str | None, shape: DataShape, rows: Mappin
         _line("folds", rows.get("folds", 5), "cross-validation on the rows outside the test set") if of_folds else None,
         "# " + _line("split", {"test": 0}, "if you hold a test set of your own: all rows are train and dev")
         if "test" not in rows
+        else None,
+        "# " + _line("target_transform", "auto", "the network predicts the logarithm of a skewed number")
+        if not shape.unit.is_share and "target_transform" not in rows
         else None,
         _line("seed", 0, "seed of the split only: it does not depend on the search's seed"),
     ]

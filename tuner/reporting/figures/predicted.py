@@ -21,7 +21,7 @@ def predicted(report: Report) -> Figure | None:
     if best is None or best.predictions is None or unit.is_share:
         return None
     numbers = best.predictions.classes  # one network after the other: those of folds have the rows once, seeds each
-    said = unit.restored(numbers.reshape(-1, len(record.dev_y)).mean(axis=0))
+    said = unit.predicted(numbers.reshape(-1, len(record.dev_y)).mean(axis=0))
     true = unit.restored(record.dev_y)
     some = np.linspace(0, len(true) - 1, min(len(true), MOST_DOTS)).astype(int)
     residuals = said - true

@@ -178,14 +178,15 @@ def _wrong_classes(
 def _missed_numbers(
     record: StudyRecord, dataset: Dataset, trial: TrialRecord, others: Sequence[TrialRecord]
 ) -> WrongRows:
-    y, unit = record.dev_y, record.unit
-    predicted = {each.number: _number_of_row(each, len(y)) for each in others}
+    unit = record.unit
+    y = unit.restored(record.dev_y)
+    predicted = {each.number: unit.predicted(_number_of_row(each, len(y))) for each in others}
     weights = np.ones(len(y)) if record.dev_weights is None else record.dev_weights
     typical = {each: math.sqrt(np.average(np.square(of - y), weights=weights)) for each, of in predicted.items()}
     wrong_in = np.mean([np.abs(of - y) > typical[each] for each, of in predicted.items()], axis=0)
     missed = np.abs(predicted[trial.number] - y)
     order = np.argsort(-missed, kind="stable")[: int((missed > typical[trial.number]).sum())]
-    given, of_trial = unit.restored(y[order]), unit.restored(predicted[trial.number][order])
+    given, of_trial = y[order], predicted[trial.number][order]
     numbers = {"given": given, "predicted": of_trial, "residual": given - of_trial}
     fixed: dict[str, Any] = {name: [float(f"{of:.{DIGITS}g}") for of in each] for name, each in numbers.items()}
     fixed["wrong_in"] = wrong_in[order]
@@ -199,7 +200,7 @@ def _missed_numbers(
         None,
         frame,
         unit,
-        rmse=float(unit.error(typical[trial.number] ** 2)),
+        rmse=typical[trial.number],
         pictures=_pictures(frame, dataset),
     )
 

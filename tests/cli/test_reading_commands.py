@@ -4,8 +4,11 @@ import csv
 import io
 import json
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -16,6 +19,7 @@ from optuna.storages.journal import JournalFileBackend
 from typer.testing import CliRunner
 
 from tests.conftest import Run
+from tests.running.conftest import rows, states
 from tuner.cli.app import app
 
 
@@ -260,3 +264,56 @@ def test_open_opens_the_page(small_study: Path, here: Run, monkeypatch: pytest.M
     assert result.exit_code == 0, result.output
     assert opened == [str(Path("reports/small/report.html"))]
     assert Path(opened[0]).exists()
+
+
+ASKS = """
+import os, signal, sys, optuna
+trial = optuna.load_study(study_name="small", storage=sys.argv[1]).ask()
+trial.suggest_float("alpha", 0.01, 1.0, log=True)
+trial.suggest_int("theirs", 1, 9)
+trial.set_user_attr("whose", "theirs")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def set_row(file: Path, statement: str) -> None:
+    """Change a database by hand."""
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(statement)
+
+
+def test_a_trial_that_a_killed_optuna_left_running_is_named_and_taken_over(small_study: Path, here: Run) -> None:
+    """It is neither counted nor waited for; after trial_timeout it has ended, and its parameters are run again."""
+    here("search", "small", "--trials", 1)
+    file = small_study.parent / "tuner.db"
+    died = subprocess.run([sys.executable, "-c", ASKS, f"sqlite:///{file}"], check=False)
+    assert died.returncode == -signal.SIGKILL
+    set_row(file, "UPDATE trials SET datetime_start = datetime(datetime_start, '-3 hours') WHERE number = 1")
+    named = "run by another program: trial 1 for 3 h; a worker takes over after"
+    for command in (["report", "small"], ["watch", "small"], ["studies"], ["trials", "small"]):
+        assert named in " ".join(here(*command).stdout.lower().split()), command
+    assert json.loads(here("studies", "--json").stdout)["studies"][0]["unclaimed"][0]["number"] == 1
+    here("search", "small", "--total", 1)
+    assert states(file) == [(0, "COMPLETE"), (1, "RUNNING")]  # a day is not over
+    small_study.write_text(small_study.read_text(encoding="utf-8") + "trial_timeout = 3600\n", encoding="utf-8")
+    assert here("search", "small", "--trials", 2).returncode == 0
+    assert states(file) == [(0, "COMPLETE"), (1, "FAIL"), (2, "COMPLETE"), (3, "COMPLETE")]
+    alpha = "SELECT param_value FROM trial_params JOIN trials USING (trial_id) WHERE param_name = 'alpha' AND number ="
+    assert rows(file, f"{alpha} 1") == rows(file, f"{alpha} 2")
+    (line,) = json.loads(here("studies", "--json").stdout)["studies"]
+    assert (line["complete"], line["running"], line["unrecorded"], line["unclaimed"]) == (3, 0, 1, [])
+    assert named not in here("studies").stdout
+
+
+def test_a_trial_with_a_heartbeat_is_left_to_optuna(small_study: Path, here: Run) -> None:
+    """Plain Optuna itself ends such a trial once its heartbeat stops."""
+    here("search", "small", "--trials", 1)
+    file = small_study.parent / "tuner.db"
+    other = optuna.load_study(study_name="small", storage=f"sqlite:///{file}")
+    asked = other.ask()
+    set_row(file, "UPDATE trials SET datetime_start = '2020-01-01 00:00:00' WHERE number = 1")
+    set_row(
+        file, f"INSERT INTO trial_heartbeats (trial_id, heartbeat) VALUES ({asked._trial_id}, '2020-01-01 00:00:00')"
+    )
+    here("search", "small", "--trials", 1)
+    assert states(file) == [(0, "COMPLETE"), (1, "RUNNING"), (2, "COMPLETE")]

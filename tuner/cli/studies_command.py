@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
     """List the studies of the database, oldest first."""
+    from tuner.storage import unclaimed_text
     from tuner.study import metric_text
     from tuner.workspace import list_studies
 
@@ -38,6 +39,8 @@ def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
         )
         if line.unrecorded:
             rows.append(f"  unrecorded: {count(line.unrecorded, 'trial')} of another program")
+        if line.unclaimed:
+            rows.append(f"  {unclaimed_text(line.unclaimed)}")
         if line.priority:
             rows.append(f"  priority {line.priority}")
         if line.hold is not None:

@@ -52,7 +52,7 @@ def trials(
         if csv:
             write_csv(FileOutput(sys.stdout), columns, rows)
         elif as_json:
-            _, unrecorded = listed.count()
+            _, unrecorded, _ = listed.count()
             about = {"study": listed.stored.name, "storage": listed.storage, "unrecorded": unrecorded}
             shown = [dict(zip(columns, row, strict=True)) for row in rows]
             print_json({**about, "trials": shown, "failures": [group.to_dict() for group in failures]})
@@ -77,7 +77,7 @@ def _print_table(listed: TrialList, columns: Sequence[str], rows: Iterator[Seque
             for row in islice(rows, AT_ONCE)
         ]
 
-    of, unrecorded = listed.count()
+    of, unrecorded, unclaimed = listed.count()
     print_lines(headline(listed.stored.name, listed.storage, count(of, "trial")))
     cells, shown = [names, *some()], -1
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -89,7 +89,7 @@ def _print_table(listed: TrialList, columns: Sequence[str], rows: Iterator[Seque
     left_out = ", ".join(name for k, name in enumerate(names) if k not in fitting)
     return [
         *([f"shown: {shown:,} of {count(of, 'trial')}"] if shown < of else []),
-        *([unrecorded_sentence(unrecorded)] if unrecorded else []),
+        *([unrecorded_sentence(unrecorded, unclaimed)] if unrecorded else []),
         *([f"not shown: {left_out}; --csv prints all columns"] if left_out else []),
     ]
 

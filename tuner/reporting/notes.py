@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tuner.analysis import ErrorEstimate
 from tuner.commands import command_text
 from tuner.formatting import count, join, percent, points, rounded, span, times, value
@@ -11,7 +13,7 @@ from tuner.reporting.findings import Findings, network_shape
 from tuner.reporting.frames import dev_error
 from tuner.reporting.layers import layers_sentence, zeros_sentence
 from tuner.reporting.news import News
-from tuner.storage import Counts, StudyRecord
+from tuner.storage import Counts, StudyRecord, UnclaimedTrial, unclaimed_text
 from tuner.study import StudyDefinition
 
 MOST_ROWS = 1_000_000  # a difference that takes more dev rows to see is none
@@ -60,7 +62,7 @@ def find_notes(record: StudyRecord, definition: StudyDefinition, findings: Findi
     notes = [
         "" if news is None else news.sentence(),
         _progress(record),
-        unrecorded_sentence(record.unrecorded),
+        unrecorded_sentence(record.unrecorded, record.unclaimed),
         _trainer(definition, findings),
         _tied(findings),
         _resolution(record, findings),
@@ -87,14 +89,15 @@ def _progress(record: StudyRecord) -> str:
     )
 
 
-def unrecorded_sentence(unrecorded: int) -> str:
-    """Say how many trials another program added; empty if none did."""
+def unrecorded_sentence(unrecorded: int, unclaimed: Sequence[UnclaimedTrial]) -> str:
+    """Say how many trials another program added, and which of them it still runs; empty if it added none."""
     if not unrecorded:
         return ""
     are, have = ("is", "it has") if unrecorded == 1 else ("are", "they have")
     return (
         f"{count(unrecorded, 'trial')} of another program, such as plain Optuna, {are} in this study: "
         f"{have} no errors by set and {are} left out (unrecorded)."
+        + (f" {unclaimed_text(unclaimed).capitalize()}." if unclaimed else "")
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from tuner.commands import command_text, study_words
 from tuner.formatting import count, moment
 from tuner.reporting.report import Report
-from tuner.storage import RunningTrial, StudyLook
+from tuner.storage import RunningTrial, StudyLook, unclaimed_text
 from tuner.units import SHARE, Unit
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def view(look: StudyLook, report: Report | None) -> RenderableType:
     from tuner.reporting.terminal import Paragraph, gap_table
 
     parts: list[RenderableType] = [Paragraph(_progress(look), "bold")]
+    if look.progress.unclaimed:
+        parts.append(Paragraph(unclaimed_text(look.progress.unclaimed)))
     if look.hold is not None:
         parts.append(Paragraph(f"{look.hold} ({moment(look.hold.since)})"))
     if len(look.errors) > 1:

@@ -28,6 +28,8 @@ from tuner.running.reference_job import ReferenceJob
 from tuner.running.sampling import Pruning, draw
 from tuner.running.tracking import Tracking
 from tuner.storage import (
+    CLAIM_SECONDS,
+    TAKE_OVER_SECONDS,
     Budget,
     Claim,
     Database,
@@ -44,6 +46,7 @@ from tuner.storage import (
     renew,
     requeue,
     require_hyperparameters,
+    take_over_unclaimed,
     write_outcome,
     write_sampled,
 )
@@ -159,6 +162,7 @@ class Worker:
         self._limit = "trial_timeout" if timeout <= self.most_seconds else "--max-trial-time"
         self._spent: dict[int, float] = {}  # seconds of the earlier turns of trials that gave way
         self._is_held = False
+        self._looks_again = -math.inf
         self._settings = trial_settings(definition, task.facts)
         self._log_keeper = LogKeeper(self.database)
         self.tracking = Tracking(task.track, definition.name)
@@ -190,6 +194,7 @@ class Worker:
 
     def step(self) -> Step:
         """Claim and run one trial, if one is open; trials of dead workers come first."""
+        self._take_over_unclaimed()
         if self._goal_is_reached():
             return self._without_a_trial(is_complete=True)
         claim, standing = claim_trial(
@@ -215,6 +220,15 @@ class Worker:
                 f"{self.failures[-1]}; fix the cause, then continue with the same command"
             )
         return Step.RAN if ran and self.references.advance(self._must_stop) else Step.STOPPED
+
+    def _take_over_unclaimed(self) -> None:
+        """Look for trials that another program runs no more, as often as a claim may expire."""
+        if time.monotonic() < self._looks_again:
+            return
+        self._looks_again = time.monotonic() + CLAIM_SECONDS
+        after = self.task.definition.search.trial_timeout or TAKE_OVER_SECONDS
+        for trial_id in take_over_unclaimed(self.database, self.task.study_id, self._distributions, after):
+            self._tell_of(trial_id)
 
     def _tell_of(self, trial_id: int) -> None:
         """Tell the log, trackers and hooks of a trial that ended here, or was given up."""

@@ -92,3 +92,4 @@ from tuner.storage.studies import (
     study_names,
     update_study,
 )
+from tuner.storage.unclaimed import TAKE_OVER_SECONDS, UnclaimedTrial, take_over_unclaimed, unclaimed_text

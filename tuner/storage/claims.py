@@ -217,7 +217,7 @@ def cancel_running(connection: Connection, study_id: int, by: str, now: float) -
     """End the running trials of a locked study as failed; returns how many there were."""
     running = connection.execute(_LIVE_CLAIMS, {"study": study_id}).all()
     for claim in running:
-        _end_failed(connection, claim.trial_id, f"{FailureCause.CANCELED} by {by}", now)
+        end_failed(connection, claim.trial_id, f"{FailureCause.CANCELED} by {by}", now)
     return len(running)
 
 
@@ -229,7 +229,7 @@ def _free_claim(connection: Connection, trial_id: int, reason: str, **values: An
 
 def _fail(connection: Connection, study_id: int, trial_id: int, reason: str, now: float) -> None:
     """Fail a trial, and hold the locked study if too many of it failed since one finished or somebody resumed it."""
-    _end_failed(connection, trial_id, reason, now)
+    end_failed(connection, trial_id, reason, now)
     study = lock_study(connection, study_id)
     last = connection.execute(_LAST_FINISH, {"study": study_id}).scalar_one_or_none()
     since = max(utc(study.resumed or 0.0), last or utc(0.0))
@@ -240,7 +240,7 @@ def _fail(connection: Connection, study_id: int, trial_id: int, reason: str, now
         connection.execute(_CHANGE_STUDY, {"study": study_id, "hold": hold.to_json()})
 
 
-def _end_failed(connection: Connection, trial_id: int, reason: str, now: float) -> None:
+def end_failed(connection: Connection, trial_id: int, reason: str, now: float) -> None:
     """Mark a trial as failed for this reason, whoever has its claim."""
     Claim.rows.end(connection, trial_id, reason, checkpoint=None)
     set_state(connection, trial_id, TrialState.FAIL, now)

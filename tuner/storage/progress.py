@@ -30,6 +30,7 @@ from tuner.storage.database import Database
 from tuner.storage.facts import StudyFacts
 from tuner.storage.holds import Hold
 from tuner.storage.owner import Owner
+from tuner.storage.unclaimed import UnclaimedTrial, read_unclaimed
 from tuner.units import SHARE, Unit
 
 RECENT = 20
@@ -70,13 +71,14 @@ class BestTrial:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A study's progress; ``budget`` is the study's own."""
+    """A study's progress; ``budget`` is the study's own.  ``unclaimed``: trials that another program runs."""
 
     counts: Counts
     running: int
     budget: int
     best: BestTrial | None
     unit: Unit = SHARE
+    unclaimed: tuple[UnclaimedTrial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,21 +279,24 @@ def read_progress(database: Database, study_id: int) -> Progress:
         row = read_study_counts(connection, study_id)
         query = sa.select(tables.studies.c.budget).where(tables.studies.c.study_id == study_id)
         unit = _unit_of(connection, study_id)
+        counts = StateCounts.of(row).ended(row.diverged)
         return Progress(
-            counts=StateCounts.of(row).ended(row.diverged),
+            counts=counts,
             running=row.running,
             budget=connection.execute(query).scalar_one(),
             best=None if row.best_trial_id is None else _best(connection, row.best_trial_id, unit),
             unit=unit,
+            unclaimed=read_unclaimed(connection, study_id) if counts.unrecorded else (),
         )
 
     return database.read(work)
 
 
-def read_state_counts(database: Database, study_id: int) -> StateCounts:
-    """Count the study's trials in each state."""
+def read_state_counts(database: Database, study_id: int) -> tuple[StateCounts, tuple[UnclaimedTrial, ...]]:
+    """Count the study's trials in each state, and find those that another program runs."""
     with database.reading() as connection:
-        return count_states(connection, study_id)
+        counts = count_states(connection, study_id)
+        return counts, read_unclaimed(connection, study_id) if counts.unrecorded else ()
 
 
 def read_errors(database: Database, study_id: int, after: int = 0) -> tuple[int, list[float]]:

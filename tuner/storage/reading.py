@@ -39,6 +39,7 @@ from tuner.storage.networks import CURVE_COLUMNS, NetworkRecord, middle_epoch, n
 from tuner.storage.owner import Owner
 from tuner.storage.predictions import DevPredictions, read_predictions
 from tuner.storage.studies import StoredStudy, no_study, stored_values, study_names
+from tuner.storage.unclaimed import UnclaimedTrial, read_unclaimed
 from tuner.units import SHARE, Unit
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class StudyRecord(StoredStudy):
     stretches of them, with several seeds each network holds them all. ``beside``: the names of all studies of the
     database. ``earlier``: the judged trials of the study that this one began with, and of those before it, where they
     were judged on the same dev rows. ``unrecorded``: how many trials another program added, which are not among the
-    ``trials``. ``file``: the study file, if it says the study's name.
+    ``trials``, and ``unclaimed`` those that it still runs. ``file``: the study file, if it says the study's name.
     """
 
     storage: str
@@ -184,6 +185,7 @@ class StudyRecord(StoredStudy):
     trials: list[TrialRecord]
     dev_weights: np.ndarray | None = None
     unrecorded: int = 0
+    unclaimed: tuple[UnclaimedTrial, ...] = ()
     file: Path | None = None
     beside: tuple[str, ...] = ()
     earlier: tuple[TrialRecord, ...] = ()
@@ -263,6 +265,7 @@ def read_study(database: Database, name: str) -> StudyRecord:
         facts = StudyFacts.from_json(row.facts)
         trials = _read_trials(connection, row.study_id, len(row.dev_rows) // 8, facts)
         unrecorded = count_states(connection, row.study_id).unrecorded
+        unclaimed = read_unclaimed(connection, row.study_id) if unrecorded else ()
     groups, weights = row.dev_groups, row.dev_weights
     return StudyRecord(
         **stored_values(row),
@@ -280,6 +283,7 @@ def read_study(database: Database, name: str) -> StudyRecord:
         test_evaluations=[HeldOutEvaluation(*look) for look in looks],
         trials=trials,
         unrecorded=unrecorded,
+        unclaimed=unclaimed,
         beside=tuple(study_names(database)),
     )
 

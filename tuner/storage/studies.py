@@ -28,6 +28,7 @@ from tuner.storage.holds import Hold, HoldKind
 from tuner.storage.imported import find_imported, imported_counts, is_imported, only_to_begin_with
 from tuner.storage.leases import lock_study
 from tuner.storage.records import insert_waiting
+from tuner.storage.unclaimed import UnclaimedTrial, read_unclaimed
 from tuner.units import SHARE, Unit
 
 
@@ -107,7 +108,7 @@ def stored_values(row: Any) -> dict[str, Any]:
 class StudyLine(Finished):
     """One line of ``tuner studies``; ``set_aside``: why the study cannot be read, or workers could not run it.
 
-    ``hold``: what keeps workers from it, or a worker.
+    ``hold``: what keeps workers from it, or a worker.  ``unclaimed``: trials that another program runs.
 
     ``is_imported``: it is of plain Optuna, and no more is known than the number of its trials, all unrecorded.
     """
@@ -129,6 +130,7 @@ class StudyLine(Finished):
     priority: int = 0
     hold: Hold | None = None
     unit: Unit = SHARE
+    unclaimed: tuple[UnclaimedTrial, ...] = ()
 
 
 def find_study(database: Database, name: str) -> StoredStudy | None:
@@ -423,6 +425,7 @@ def _lines(connection: Connection, of: sa.ColumnElement[bool]) -> list[StudyLine
             priority=row.priority,
             hold=holds[row.study_id],
             unit=StudyFacts.from_json(row.facts).unit,
+            unclaimed=read_unclaimed(connection, row.study_id) if counts[row.study_id].unrecorded else (),
         )
         for row in rows
     ]

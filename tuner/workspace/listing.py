@@ -10,6 +10,7 @@ from tuner.storage import (
     Database,
     StoredStudy,
     TrialRecord,
+    UnclaimedTrial,
     get_study,
     list_trials,
     mask,
@@ -58,10 +59,10 @@ class TrialList:
         """The names of the hyperparameters that any trial has."""
         return read_hyperparameter_names(self.database, self.stored.study_id)
 
-    def count(self) -> tuple[int, int]:
-        """The number of its trials, and how many more another program added."""
-        counts = read_state_counts(self.database, self.stored.study_id)
-        return counts.recorded, counts.unrecorded
+    def count(self) -> tuple[int, int, tuple[UnclaimedTrial, ...]]:
+        """The number of its trials, how many more another program added, and which of these it still runs."""
+        counts, unclaimed = read_state_counts(self.database, self.stored.study_id)
+        return counts.recorded, counts.unrecorded, unclaimed
 
     def failures(self) -> dict[int, str | None]:
         """Why trials failed, by their numbers."""

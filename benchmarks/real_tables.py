@@ -1,12 +1,13 @@
 """Real tables, each a frame of inputs and an array of classes.
 
 A folder has adult-train.csv, digits.csv.gz, mnist/ and regression/*.csv, whose number to predict is cut into classes;
-breast cancer, wine and iris come with scikit-learn.
+breast cancer, wine and iris come with scikit-learn.  Tables called "... number" and diabetes have the number itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,30 @@ Table = tuple[pd.DataFrame, np.ndarray]
 def classes_of(numbers: pd.Series, quantiles: tuple[float, ...]) -> np.ndarray:
     """Cut a number to predict into classes."""
     return np.searchsorted(numbers.quantile(quantiles).to_numpy(), numbers.to_numpy())
+
+
+NUMBERS = ("california_housing", "concrete", "kin8nm", "power_plant")
+
+
+def numbers(folder: Path, name: str) -> tuple[pd.DataFrame, pd.Series]:
+    """Read a table with a number to predict."""
+    frame = pd.read_csv(folder / "regression" / f"{name}.csv")
+    target = "median_house_value" if name == "california_housing" else "target"
+    return frame.drop(columns=target), frame[target]
+
+
+def number_tables(folder: Path) -> dict[str, Callable[[], Table]]:
+    """Return how each table with a number to predict is read: its inputs, and the numbers as floats."""
+
+    def read(name: str) -> Table:
+        X, y = numbers(folder, name)
+        return X, y.to_numpy(float)
+
+    def diabetes() -> Table:
+        X, y = datasets.load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+        return X, y.to_numpy(float)
+
+    return {**{f"{name} number": partial(read, name) for name in NUMBERS}, "diabetes": diabetes}
 
 
 def tables(folder: Path) -> dict[str, Callable[[], Table]]:
@@ -41,9 +66,8 @@ def tables(folder: Path) -> dict[str, Callable[[], Table]]:
 
     def number(name: str, quantiles: tuple[float, ...]) -> Callable[[], Table]:
         def read() -> Table:
-            frame = pd.read_csv(folder / "regression" / f"{name}.csv")
-            target = "median_house_value" if name == "california_housing" else "target"
-            return frame.drop(columns=target), classes_of(frame[target], quantiles)
+            X, y = numbers(folder, name)
+            return X, classes_of(y, quantiles)
 
         return read
 
@@ -54,9 +78,9 @@ def tables(folder: Path) -> dict[str, Callable[[], Table]]:
 
         return read
 
-    numbers = {
+    cut_numbers = {
         f"{name} {cut}": number(name, quantiles)
-        for name in ("california_housing", "concrete", "kin8nm", "power_plant")
+        for name in NUMBERS
         for cut, quantiles in (("2", (0.5,)), ("3", (1 / 3, 2 / 3)), ("rare", (0.85,)))
     }
     shipped = {"breast cancer": datasets.load_breast_cancer, "wine": datasets.load_wine, "iris": datasets.load_iris}
@@ -64,6 +88,6 @@ def tables(folder: Path) -> dict[str, Callable[[], Table]]:
         "adult": adult,
         "digits": digits,
         "mnist": mnist,
-        **numbers,
+        **cut_numbers,
         **{name: bundled(load) for name, load in shipped.items()},
     }

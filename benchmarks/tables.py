@@ -1,13 +1,13 @@
-"""What lines of the study file do to the true error of the delivered model, beside gradient boosting's.
+"""What lines of the study file do to the true error of the delivered model, beside simple models and boosting.
 
-    python -m benchmarks.tables FOLDER [--variants standard quantile ...] [--tables adult ...] [--rows 1000] [--seeds 1]
-        [--trials 30] [--records FILE]
+    python -m benchmarks.tables FOLDER [--variants standard patient ...] [--tables choosing | judging | adult ...]
+        [--rows 600] [--seeds 1] [--trials 20] [--records FILE]
 
 ``FOLDER``: see real_tables.py.  Each table is cut to ``--rows``, which are searched with the definition made for them
-and one change; the truth is the error of the model that ``tuner train`` delivers on up to 5,000 of the other rows.
-``gradient_boosting`` is scikit-learn's HistGradientBoostingClassifier with its defaults, on the same rows.  Tables
-whose rare class makes the balanced error the metric are judged by it.  A record per search is kept in ``--records``;
-searches that it holds are not repeated.
+and the changes of a variant; the truth is the error of the model that ``tuner train`` delivers on up to 5,000 of the
+other rows: the balanced one if the metric says so, and of numbers the RMSE.  Peers are scikit-learn's with their
+defaults.  The defaults are chosen on the tables ``choosing``, and judged on ``judging``; no data are in both.  A record
+per search is kept in ``--records``; searches that it holds are not repeated.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ import argparse
 import json
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+for library in ("OPENBLAS", "OMP"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 import tempfile
+import time
 import tomllib
+import warnings
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import chdir
@@ -29,32 +32,55 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_selector, make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import balanced_accuracy_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import tuner
-from benchmarks.real_tables import tables
+from benchmarks.made_tables import MADE
+from benchmarks.real_tables import Table, number_tables, tables
 from tuner.workspace import make_definition_file
 
 TRUTH = 5000
-GRADIENT_BOOSTING = "gradient_boosting"
+PEERS = ("gradient_boosting", "linear", "scikit_mlp")
+EARLIER: dict[str, Any] = {"max_epochs": 100, "patience": 10, "monitor": "error"}
+PATIENT: dict[str, Any] = {"max_epochs": 300, "patience": 40}
+WIDTHS: dict[str, Any] = {"hidden": {"choice": ["64-32", "128", "256", "256-128"]}}
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "standard": {},
+    "narrow": {"training": EARLIER},
     "robust": {"data": {"numeric": "robust"}},
     "quantile": {"data": {"numeric": "quantile"}},
     "piecewise_linear": {"data": {"numeric": "piecewise_linear"}},
-    "patient": {"training": {"max_epochs": 300, "patience": 40}},
-    "patient_cost": {"training": {"max_epochs": 300, "patience": 40, "monitor": "cost"}},
-    "cost": {"training": {"monitor": "cost"}},
-    "wide": {"network": {"hidden": [256]}},
-    "widths": {"space": {"hidden": {"choice": ["64-32", "128", "256", "256-128"]}}},
+    "patient": {"training": PATIENT},
+    "patient_cost": {"training": {**PATIENT, "monitor": "cost"}},
+    "widths": {"space": WIDTHS},
+    "patient_widths": {"training": PATIENT, "space": WIDTHS},
+    "patient_widths_cost": {"training": {**PATIENT, "monitor": "cost"}, "space": WIDTHS},
+    "piecewise_patient_widths_cost": {
+        "training": {**PATIENT, "monitor": "cost"},
+        "space": WIDTHS,
+        "data": {"numeric": "piecewise_linear"},
+    },
     "plain_classes": {"training": {"class_weight": None}},
 }
 """Name -> what it changes in the tables of the definition; None takes a key away."""
 RARE = 1 / 40
 """Positive rows in each of the others, in tables called "... rare"."""
+CHOOSING = (
+    *("concrete 3", "moons noise", "kin8nm 2", "friedman 1", "shops", "steps", "breast cancer", "concrete number"),
+    *("waves", "clusters", "kin8nm rare", "digits"),
+)
+JUDGING = (
+    *("adult", "california_housing 2", "wine", "circles", "diabetes", "power_plant 3", "shops interacting", "iris"),
+    *("friedman 2", "california_housing number", "clusters missing", "power_plant rare", "hastie", "shells", "wide"),
+    *("friedman 3", "mnist"),
+)
 
 
 class Case(NamedTuple):
@@ -68,14 +94,15 @@ class Case(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """The true error of one model: the balanced one, if the metric says so."""
+    """The true error of one model by its metric, and the processor time that its search took."""
 
     metric: str
     error: float
+    seconds: float
 
 
-def draw(table: Callable[[], tuple[pd.DataFrame, np.ndarray]], rare: bool, rows: int, seed: int) -> Any:
-    """Return rows and classes to search, and those of the truth."""
+def draw(table: Callable[[], Table], rare: bool, rows: int, seed: int) -> Any:
+    """Return rows and targets to search, and those of the truth."""
     X, y = table()
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(X))
@@ -85,7 +112,7 @@ def draw(table: Callable[[], tuple[pd.DataFrame, np.ndarray]], rare: bool, rows:
         order = rng.permutation(order[~np.isin(order, left_out)])
     n = min(rows, len(order) // 2)
     ours, truth = order[:n], order[n : n + TRUTH]
-    return X.iloc[ours].reset_index(drop=True), y[ours].astype(int), X.iloc[truth], y[truth].astype(int)
+    return X.iloc[ours].reset_index(drop=True), y[ours], X.iloc[truth], y[truth]
 
 
 def changed(text: str, changes: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -100,8 +127,9 @@ def changed(text: str, changes: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def search(X: pd.DataFrame, y: np.ndarray, variant: str, trials: int) -> tuple[tuner.Model, str]:
     """Search a table in an empty folder; returns the delivered model and the metric."""
+    task = {"task": "regression" if y.dtype.kind == "f" else "classification"}
     X.assign(target_=y).to_csv("table.csv", index=False)
-    file, _ = make_definition_file(Path("table.csv"), "target_", {})
+    file, _ = make_definition_file(Path("table.csv"), "target_", task)
     document = changed(file.read_text("utf-8"), VARIANTS[variant])
     data = {key: of for key, of in document.pop("data").items() if key not in ("source", "target")}
     study = tuner.search(
@@ -115,66 +143,98 @@ def search(X: pd.DataFrame, y: np.ndarray, variant: str, trials: int) -> tuple[t
     return study.train(), document["search"]["metric"]
 
 
-def judge(metric: str, truth: np.ndarray, predicted: np.ndarray) -> Judged:
-    """Return the true error."""
+def peer(name: str, is_number: bool, is_rare: bool, seed: int) -> Pipeline:
+    """Return a model of scikit-learn with its defaults, and what its inputs need."""
+    texts = make_column_selector(dtype_exclude="number")
+    balanced = {"class_weight": "balanced"} if is_rare else {}
+    if name == "gradient_boosting":
+        codes = (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), texts)
+        of_numbers, of_classes = HistGradientBoostingRegressor, HistGradientBoostingClassifier
+        model = of_numbers(random_state=seed) if is_number else of_classes(random_state=seed, **balanced)
+        return make_pipeline(make_column_transformer(codes, remainder="passthrough"), model)
+    numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+    encoded = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), texts), remainder=numbers)
+    if name == "linear":
+        model = RidgeCV(np.logspace(-3, 3, 13)) if is_number else LogisticRegression(max_iter=2000, **balanced)
+    else:
+        model = MLPRegressor(random_state=seed) if is_number else MLPClassifier(random_state=seed)
+    return make_pipeline(encoded, model)
+
+
+def true_error(metric: str, truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the error on the rows of the truth; of numbers the RMSE."""
+    if truth.dtype.kind == "f":
+        return float(np.sqrt(np.mean(np.square(truth - predicted))))
+    predicted = predicted.astype(int)
     if metric == "balanced_error":
-        return Judged(metric, 1 - float(balanced_accuracy_score(truth, predicted)))
-    return Judged(metric, float(np.mean(truth != predicted)))
+        return 1 - float(balanced_accuracy_score(truth, predicted))
+    return float(np.mean(truth != predicted))
 
 
-def measure(case: Case, table: Callable[[], tuple[pd.DataFrame, np.ndarray]]) -> Judged:
+def measure(case: Case, table: Callable[[], Table]) -> Judged:
     """Search or fit one case."""
     is_rare = case.table.endswith("rare")
     X, y, X_true, y_true = draw(table, is_rare, case.rows, case.seed)
-    if case.variant == GRADIENT_BOOSTING:
-        codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-        texts = (codes, make_column_selector(dtype_exclude="number"))
-        model = HistGradientBoostingClassifier(random_state=case.seed, class_weight="balanced" if is_rare else None)
-        fitted = make_pipeline(make_column_transformer(texts, remainder="passthrough"), model).fit(X, y)
-        return judge("balanced_error" if is_rare else "error", y_true, fitted.predict(X_true))
+    began = time.process_time()
+    if case.variant in PEERS:
+        metric = "balanced_error" if is_rare else "error"
+        predicted = peer(case.variant, y.dtype.kind == "f", is_rare, case.seed).fit(X, y).predict(X_true)
+        return Judged(metric, true_error(metric, y_true, predicted), time.process_time() - began)
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         found, metric = search(X, y, case.variant, case.trials)
-        return judge(metric, y_true, found.predict(X_true).astype(int))
+        seconds = time.process_time() - began
+        return Judged(metric, true_error(metric, y_true, found.predict(X_true)), seconds)
 
 
 def kept(file: Path) -> dict[Case, Judged]:
     """Return the records of a file."""
     lines = file.read_text("utf-8").splitlines() if file.exists() else []
     records = map(json.loads, lines)
-    return {Case(*(of[key] for key in Case._fields)): Judged(of["metric"], of["error"]) for of in records}
+    return {Case(*(of[key] for key in Case._fields)): Judged(*(of[key] for key in Judged._fields)) for of in records}
 
 
 def main() -> None:
-    """Measure what the records lack, and print a line for each table and the mean relative errors."""
+    """Measure what the records lack, and print a line for each table and what each variant is beside the first."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--variants", nargs="+", default=[*VARIANTS], choices=[*VARIANTS])
-    parser.add_argument("--tables", nargs="+")
-    parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--variants", nargs="+", default=["standard"], choices=[*VARIANTS])
+    parser.add_argument("--tables", nargs="+", default=["judging"])
+    parser.add_argument("--rows", type=int, default=600)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--trials", type=int, default=30)
+    parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--records", type=Path, default=Path("tables.jsonl"))
     asked = parser.parse_args()
-    every = tables(asked.folder.resolve())
-    file = asked.records.resolve()
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    folder, file = asked.folder.resolve(), asked.records.resolve()
+    every = {**tables(folder), **number_tables(folder), **MADE}
     records = kept(file)
-    variants = [GRADIENT_BOOSTING, *asked.variants]
-    relative = defaultdict(list)
-    for name in asked.tables or every:
+    groups = {"choosing": CHOOSING, "judging": JUDGING}
+    names = [name for given in asked.tables for name in groups.get(given, (given,))]
+    errors: dict[str, list[float]] = defaultdict(list)
+    for name in names:
         for seed in range(asked.seeds):
-            errors = {}
-            for variant in variants:
-                case = Case(name, variant, asked.rows, seed, asked.trials)
+            for variant in (*PEERS, *asked.variants):
+                case = Case(name, variant, asked.rows, seed, 0 if variant in PEERS else asked.trials)
                 if case not in records:
                     records[case] = measure(case, every[name])
                     with file.open("a", encoding="utf-8") as lines:
                         lines.write(json.dumps({**case._asdict(), **records[case]._asdict()}) + "\n")
-                errors[variant] = records[case].error
-                relative[variant].append(errors[variant] / errors.get("standard", errors[variant]))
-            shown = " ".join(f"{variant} {100 * error:.1f}" for variant, error in errors.items())
+                errors[variant].append(records[case].error)
+            shown = " ".join(f"{variant} {each[-1]:.4g}" for variant, each in errors.items())
             print(f"{name} ({seed}): {shown}", flush=True)
-    for variant, each in relative.items():
-        print(f"{variant}: {np.exp(np.mean(np.log(each))):.3f} of the standard's error, {len(each)} searches")
+    ranks = pd.DataFrame(errors).rank(axis=1).mean()
+    for variant, each in errors.items():
+        beside = [
+            _beside(np.array(each), np.array(errors[other])) for other in ("gradient_boosting", asked.variants[0])
+        ]
+        print(f"{variant}: mean rank {ranks[variant]:.2f}; {'; '.join(beside)}")
+
+
+def _beside(errors: np.ndarray, others: np.ndarray) -> str:
+    """Return the geometric mean of the ratios; a model without an error has half of the least that one can count."""
+    least = 1 / (2 * TRUTH)
+    ratio = np.exp(np.mean(np.log(np.maximum(errors, least) / np.maximum(others, least))))
+    return f"{ratio:.3f}, better on {np.sum(errors < others)} of {len(errors)}, as good on {np.sum(errors == others)}"
 
 
 if __name__ == "__main__":

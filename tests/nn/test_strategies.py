@@ -40,7 +40,7 @@ def test_variance_of_initial_weights(name: str) -> None:
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_slopes_are_derivatives(name: str) -> None:
-    """The slope of a forward step, the one computed from the activation, and the difference quotient agree."""
+    """The slope of a forward step is the difference quotient, and its activation the one of an evaluation."""
     activation = ACTIVATIONS[name]
     z = np.array([-3.0, -0.7, -1e-3, 1e-3, 0.4, 2.5])
     ends = [z + 1e-6, z - 1e-6]
@@ -51,7 +51,6 @@ def test_slopes_are_derivatives(name: str) -> None:
     forward, backward = activation.bind(a, slope, delta, None)
     run([*forward, *backward])
     np.testing.assert_allclose(delta, expected, atol=1e-8)
-    np.testing.assert_allclose(activation.slope(a), expected, atol=1e-8)
     value = z.copy()
     run(activation.value(value))
     np.testing.assert_array_equal(a, value)
@@ -68,7 +67,7 @@ def test_relu_is_flat_at_0(dtype: type) -> None:
     assert list(z) == [0, 0, 1]
 
 
-@pytest.mark.parametrize("name", ["relu", "leaky_relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("name", set(ACTIVATIONS) - {"selu"})
 def test_activations_take_any_number(name: str) -> None:
     """Large numbers of both signs neither overflow nor become NaN."""
     z = np.array([-3e38, -100, 100, 3e38], dtype=np.float32)
@@ -150,15 +149,30 @@ def factors(name: str, **hyperparameters: float) -> list[float]:
         ("step", [1, 1, 1, 1 / 1.5, 1 / 1.5, 1 / 1.5, 1 / 2, 1 / 2]),
         ("exponential", [math.exp(-0.5 * e) for e in range(8)]),
         ("cosine", [(1 + math.cos(math.pi * e / 100)) / 2 for e in range(8)]),
+        ("one_cycle", [0.04 + 0.96 * (1 - math.cos(math.pi * (e + 0.5) / 30)) / 2 for e in range(8)]),
+        ("coslog4", [(1 - math.cos(2 * math.pi * math.log2(1 + 0.15 * (e + 0.5)))) / 2 for e in range(8)]),
+        ("flat_cosine", [1] * 8),
     ],
 )
 def test_schedules(name: str, expected: list[float]) -> None:
-    """Each schedule follows its formula; the first epoch has α itself."""
-    assert set(SCHEDULES) == {"constant", "inverse_time", "step", "exponential", "cosine"}
+    """Each schedule follows its formula."""
     assert factors(name) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_that_end_at_0() -> None:
+    """In 8 epochs one_cycle is highest in the third, flat_cosine falls from the fifth on, coslog4 has four waves."""
+    assert factors("one_cycle", max_epochs=8)[2] == max(factors("one_cycle", max_epochs=8))
+    flat = [(1 + math.cos(math.pi * way)) / 2 for way in (1 / 8, 3 / 8, 5 / 8, 7 / 8)]
+    assert factors("flat_cosine", max_epochs=8) == pytest.approx([1, 1, 1, 1, *flat])
+    waves = [rate_factor("coslog4", epoch, **LONG) for epoch in range(1500)]  # type: ignore[arg-type]
+    tops = [e for e in range(1, 1499) if waves[e - 1] < waves[e] > waves[e + 1]]
+    assert tops == pytest.approx([100 * (2 ** (half / 2) - 1) for half in (1, 3, 5, 7)], abs=1)
+
+
+LONG = {"decay_rate": 0.0, "decay_epochs": 1, "decay_start": 0, "warmup_epochs": 0, "max_epochs": 1500}
+
+
+@pytest.mark.parametrize("name", [name for name, of in SCHEDULES.items() if "decay_start" in of.hyperparameters])
 def test_a_schedule_may_begin_later(name: str) -> None:
     """With ``decay_start`` 3 the first three epochs have α itself, and the schedule of the others begins there."""
     assert factors(name, decay_start=3) == pytest.approx([1, 1, 1, *factors(name, max_epochs=97)[:5]])
@@ -194,6 +208,18 @@ def test_optimizers_go_downhill(name: str) -> None:
         g[...] = c * theta * scale
         run(calls)
     assert np.abs(theta).max() < 0.06
+
+
+def test_nesterov_looks_one_step_ahead() -> None:
+    """Two steps by hand, α = 1 and β = ½: v is ½ and 3/4 of the gradient 1, θ falls by β v + (1−β) g."""
+    theta, g, v = np.zeros((1, 1)), np.array([[0.5]]), np.zeros((1, 1))
+    rates = Rates(*(np.ones(()) for _ in Rates._fields))
+    rates.set(1.0, 0.5, 0.0)
+    calls = OPTIMIZERS["nesterov"].update(theta, [v], g, np.zeros((1, 1)), rates)
+    run(calls)
+    assert (v[0, 0], theta[0, 0]) == (0.5, -0.75)
+    run(calls)
+    assert (v[0, 0], theta[0, 0]) == (0.75, -0.75 - 0.875)
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,19 @@ def test_l2_without_momentum_is_weight_decay() -> None:
         np.testing.assert_array_equal(b2, b1)
 
 
+def test_adamw_shrinks_weights_apart_from_its_gradient() -> None:
+    """One step is the step of adam without a penalty, and every weight, but no bias, loses αλ/m of itself."""
+    one = Hyperparameters(hidden=(5,), batch_size="full", alpha=0.1)
+    start = Architecture(6, (5,), 3).initial(np.random.default_rng(0), "he")
+    others: dict[str, Any] = {"epochs": 1, "dtype": np.float64, "initial": start}
+    plain = trained(replace(one, optimizer="adam"), **others).networks[0]
+    decayed = trained(replace(one, optimizer="adamw", lambda_=8.0), **others).networks[0]
+    views = (plain.architecture.views(theta) for theta in (start, plain.theta, decayed.theta))
+    for (W0, _), (W1, b1), (W2, b2) in zip(*views, strict=True):
+        np.testing.assert_allclose(W2, W1 - 0.1 * 8.0 / 200 * W0, atol=1e-12)
+        np.testing.assert_array_equal(b2, b1)
+
+
 def test_l1_is_a_soft_threshold_after_the_step() -> None:
     """One step of gradient descent by hand: w := sign(w) max(|w| − αλ₁/(2m), 0) afterwards, and biases as without."""
     base = replace(BASE, optimizer="gradient_descent", alpha=0.1, batch_size="full")

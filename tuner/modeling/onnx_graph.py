@@ -45,7 +45,7 @@ from tuner.data import (
 from tuner.errors import UsageError
 from tuner.files import whole_file
 from tuner.modeling.model import Model
-from tuner.nn import LEAK, Network
+from tuner.nn import GELU, LEAK, SELU, Network
 from tuner.target_transforms import TargetTransform
 
 if TYPE_CHECKING:
@@ -222,21 +222,35 @@ def _network(nodes: _Nodes, network: Network, X: str, positions: Sequence[int], 
 def _logits(nodes: _Nodes, network: Network, X: str, positions: Sequence[int]) -> str:
     """The logits of one network (n, n_outputs)."""
     shape, a = network.architecture, X
-    activation: dict[str, tuple[str, dict[str, Any]]] = {
-        "relu": ("Relu", {}),
-        "leaky_relu": ("LeakyRelu", {"alpha": LEAK}),
-        "tanh": ("Tanh", {}),
-        "sigmoid": ("Sigmoid", {}),
-    }
     layers = shape.views(network.theta)
     for number, (W, b) in enumerate(layers, start=1):
         weights = W[list(positions)] if number == 1 else W
         with nodes.part(f"layer {number}"):
             a = nodes.add("Add", nodes.add("MatMul", a, nodes.constant(weights)), nodes.constant(b))
             if number < len(layers):
-                operator, attributes = activation[shape.activation]
-                a = nodes.add(operator, a, **attributes)
+                a = _ACTIVATIONS[shape.activation](nodes, a)
     return a
+
+
+def _gelu(nodes: _Nodes, z: str) -> str:
+    """Z (1 + tanh(c (z + k z³))) / 2"""
+    c, k = (nodes.constant(x, np.float32) for x in GELU)
+    half = nodes.constant(0.5, np.float32)
+    inner = nodes.add("Add", z, nodes.add("Mul", k, nodes.add("Mul", z, nodes.add("Mul", z, z))))
+    tanh = nodes.add("Tanh", nodes.add("Mul", c, inner))
+    return nodes.add("Mul", z, nodes.add("Add", half, nodes.add("Mul", half, tanh)))
+
+
+_ACTIVATIONS: dict[str, Callable[[_Nodes, str], str]] = {
+    "relu": lambda nodes, z: nodes.add("Relu", z),
+    "leaky_relu": lambda nodes, z: nodes.add("LeakyRelu", z, alpha=LEAK),
+    "tanh": lambda nodes, z: nodes.add("Tanh", z),
+    "sigmoid": lambda nodes, z: nodes.add("Sigmoid", z),
+    "selu": lambda nodes, z: nodes.add("Selu", z, gamma=SELU[0], alpha=SELU[1]),
+    "silu": lambda nodes, z: nodes.add("Mul", z, nodes.add("Sigmoid", z)),
+    "gelu": _gelu,
+    "mish": lambda nodes, z: nodes.add("Mul", z, nodes.add("Tanh", nodes.add("Softplus", z))),
+}
 
 
 # --- the encoding -----------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The network and its training, NumPy and SciPy's sparse products only: no Optuna, pandas, SQL or files."""
 
-from tuner.nn.activations import ACTIVATIONS, LEAK
+from tuner.nn.activations import ACTIVATIONS, GELU, LEAK, SELU
 from tuner.nn.architecture import Architecture
 from tuner.nn.diagnostics import LayerReport
 from tuner.nn.examples import Examples
@@ -16,12 +16,14 @@ from tuner.nn.training import EpochMetrics, TrainingRun, train
 
 __all__ = [
     "ACTIVATIONS",
+    "GELU",
     "INITIALIZERS",
     "LEAK",
     "OPTIMIZERS",
     "OUTPUTS",
     "PENALTY_PER",
     "SCHEDULES",
+    "SELU",
     "Architecture",
     "EpochMetrics",
     "Examples",

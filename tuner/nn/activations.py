@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, TypeAlias
@@ -14,6 +15,14 @@ from tuner.nn.memory import aligned
 
 LEAK = 0.01
 """Slope of leaky_relu left of 0.  (Maas et al. 2013)"""
+SELU = (1.0507009873554805, 1.6732632423543772)
+"""λ and α of selu."""
+GELU = (math.sqrt(2 / math.pi), 0.044715)
+"""c and k of gelu."""
+GELU_ENDS = 10.0
+"""From here on the gate of gelu is 0 or 1 in float64, too; the cube of a larger number might overflow."""
+MISH_END = 20.0
+"""From here on the gate of mish is 1."""
 
 Steps: TypeAlias = tuple[list[Call], list[Call]]
 """Forward and backward."""
@@ -22,16 +31,16 @@ Steps: TypeAlias = tuple[list[Call], list[Call]]
 class Activation(NamedTuple):
     """g and its derivative, both in place.
 
-    ``value(z)`` returns the calls that turn z into a = g(z); ``slope(a)`` is g'(z), computed from a.  ``bind(z, slope,
-    delta, mask)`` returns the calls of the forward and backward step on these buffers of one shape: forward turns z
-    into g(z) and writes g'(z) to ``slope``, both multiplied by the dropout mask if there is one; backward multiplies
-    ``delta`` by ``slope``.  ``keeps_one``: g(1) = 1, so that a column of ones need not be written again.
+    ``value(z)`` returns the calls that turn z into a = g(z).  ``bind(z, slope, delta, mask)`` returns the calls of the
+    forward and backward step on these buffers of one shape: forward turns z into g(z) and writes g'(z) to ``slope``,
+    both multiplied by the dropout mask if there is one; backward multiplies ``delta`` by ``slope``.  ``keeps_one``:
+    g(1) = 1, so that a column of ones need not be written again.  ``has_kink``: at 0.
     """
 
     value: Callable[[Array], list[Call]]
-    slope: Callable[[Array], Array]
     bind: Callable[[Array, Array, Array, Array | None], Steps]
     keeps_one: bool = False
+    has_kink: bool = False
 
 
 def _relu(z: Array) -> list[Call]:
@@ -121,11 +130,124 @@ def _times(a: Array, b: Array | None) -> list[Call]:
     return [] if b is None else [partial(np.multiply, a, b, a)]
 
 
+def _selu(z: Array, slope: Array | None = None) -> list[Call]:
+    """g(z) = λ z right of 0, else λ α (e^z − 1): means and variances tend to 0 and 1.  (Klambauer et al. 2017)"""
+    left, positive = aligned(z.shape, z.dtype), np.zeros(z.shape, dtype=bool)
+    zero, scale, depth = (np.array(x, dtype=z.dtype) for x in (0, SELU[0], SELU[0] * SELU[1]))
+    slopes: list[Call] = []
+    if slope is not None:
+        slopes = [partial(np.copyto, slope, left), partial(np.copyto, slope, scale, where=positive)]
+    return [
+        partial(np.greater, z, zero, positive),
+        partial(np.minimum, z, zero, out=left),
+        partial(np.exp, left, left),
+        partial(np.multiply, left, depth, left),
+        *slopes,
+        partial(np.subtract, left, depth, left),
+        partial(np.multiply, z, scale, z),
+        partial(np.maximum, z, zero, out=z),
+        partial(np.add, z, left, z),
+    ]
+
+
+def _bind_selu(z: Array, slope: Array, delta: Array, mask: Array | None) -> Steps:
+    """g'(z) = λ right of 0, else λ α e^z"""
+    return [*_selu(z, slope), *_times(slope, mask), *_times(z, mask)], _times(delta, slope)
+
+
+Gate: TypeAlias = Callable[[Array, Array, Array | None], list[Call]]
+"""Takes z, G and D, returns the calls that write a gate G(z) and, unless D is None, its derivative."""
+
+
+def _gated(gate: Gate) -> Activation:
+    """g(z) = z G(z), whose slope is G + z G'."""
+
+    def value(z: Array) -> list[Call]:
+        G = aligned(z.shape, z.dtype)
+        return [*gate(z, G, None), partial(np.multiply, z, G, z)]
+
+    def bind(z: Array, slope: Array, delta: Array, mask: Array | None) -> Steps:
+        G = aligned(z.shape, z.dtype)
+        forward: list[Call] = [
+            *gate(z, G, slope),
+            partial(np.multiply, slope, z, slope),
+            partial(np.add, slope, G, slope),
+            partial(np.multiply, z, G, z),
+        ]
+        return [*forward, *_times(slope, mask), *_times(z, mask)], _times(delta, slope)
+
+    return Activation(value, bind)
+
+
+def _silu_gate(z: Array, G: Array, D: Array | None) -> list[Call]:
+    """1 / (1 + e^−z)  (Ramachandran, Zoph & Le 2017)"""
+    one = np.ones((), dtype=z.dtype)
+    slopes = [] if D is None else [partial(np.subtract, one, G, D), partial(np.multiply, D, G, D)]
+    return [partial(np.copyto, G, z), *_sigmoid(G), *slopes]
+
+
+def _gelu_gate(z: Array, G: Array, D: Array | None) -> list[Call]:
+    """(1 + tanh(c (z + k z³))) / 2, nearly the normal distribution's Φ(z).  (Hendrycks & Gimpel 2016)"""
+    (c, k), u = GELU, aligned(z.shape, z.dtype)
+    low, high, one, half, square, cube, linear = (
+        np.array(x, dtype=z.dtype) for x in (-GELU_ENDS, GELU_ENDS, 1, 0.5, 3 * k * c, k * c, c)
+    )
+    slopes: list[Call] = []
+    inner: list[Call] = []
+    if D is not None:
+        inner = [partial(np.multiply, G, square, D), partial(np.add, D, linear, D)]
+        slopes = [
+            partial(np.multiply, G, G, u),
+            partial(np.subtract, one, u, u),
+            partial(np.multiply, D, u, D),
+            partial(np.multiply, D, half, D),
+        ]
+    return [
+        partial(np.minimum, z, high, out=u),
+        partial(np.maximum, u, low, out=u),
+        partial(np.multiply, u, u, G),
+        *inner,
+        partial(np.multiply, G, cube, G),
+        partial(np.add, G, linear, G),
+        partial(np.multiply, G, u, G),
+        partial(np.tanh, G, G),
+        *slopes,
+        partial(np.multiply, G, half, G),
+        partial(np.add, G, half, G),
+    ]
+
+
+def _mish_gate(z: Array, G: Array, D: Array | None) -> list[Call]:
+    """tanh(ln(1 + e^z)) = n / (n + 2), n = e^z (e^z + 2); its derivative: 4 e^z (e^z + 1) / (n + 2)².  (Misra 2019)"""
+    n, above = aligned(z.shape, z.dtype), aligned(z.shape, z.dtype)
+    end, one, two, four = (np.array(x, dtype=z.dtype) for x in (MISH_END, 1, 2, 4))
+    slopes: list[Call] = []
+    if D is not None:
+        slopes = [
+            partial(np.add, G, one, D),
+            partial(np.multiply, D, G, D),
+            partial(np.multiply, D, four, D),
+            partial(np.divide, D, above, D),
+            partial(np.divide, D, above, D),
+        ]
+    return [
+        partial(np.minimum, z, end, out=G),
+        partial(np.exp, G, G),
+        partial(np.add, G, two, n),
+        partial(np.multiply, n, G, n),
+        partial(np.add, n, two, above),
+        *slopes,
+        partial(np.divide, n, above, G),
+    ]
+
+
 ACTIVATIONS: dict[str, Activation] = {
-    "relu": Activation(_relu, lambda a: np.asarray(a > 0, dtype=a.dtype), _bind_relu, keeps_one=True),
-    "leaky_relu": Activation(
-        _leaky_relu, lambda a: np.where(a > 0, a.dtype.type(1), a.dtype.type(LEAK)), _bind_leaky_relu, keeps_one=True
-    ),
-    "tanh": Activation(_tanh, lambda a: 1 - a * a, _bind_tanh),
-    "sigmoid": Activation(_sigmoid, lambda a: a * (1 - a), _bind_sigmoid),
+    "relu": Activation(_relu, _bind_relu, keeps_one=True, has_kink=True),
+    "leaky_relu": Activation(_leaky_relu, _bind_leaky_relu, keeps_one=True, has_kink=True),
+    "tanh": Activation(_tanh, _bind_tanh),
+    "sigmoid": Activation(_sigmoid, _bind_sigmoid),
+    "selu": Activation(_selu, _bind_selu, has_kink=True),
+    "silu": _gated(_silu_gate),
+    "gelu": _gated(_gelu_gate),
+    "mish": _gated(_mish_gate),
 }

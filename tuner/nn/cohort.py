@@ -201,7 +201,7 @@ class Cohort:
         same_size = alike and len({len(lane.train) for lane in lanes}) == 1
         in_step = same_size and len({lane.updates for lane in lanes}) == 1
 
-        has_l1 = any(one.l1 for one in settings)
+        has_l2, has_l1 = any(one.lambda_ for one in settings), any(one.l1 for one in settings)
 
         def empty(alike: bool) -> Array:
             return np.ones(() if alike else (len(lanes), 1), dtype=self.plan.dtype)
@@ -209,9 +209,10 @@ class Cohort:
         return (
             Rates(*(empty(in_step if self.plan.optimizer.corrected else alike) for _ in Rates._fields)),
             Penalty(
-                empty(same_size) if any(one.lambda_ for one in settings) else None,
+                empty(same_size) if has_l2 else None,
                 empty(same_size) if has_l1 else None,
                 empty(same_size) if has_l1 and self.plan.exact_zeros else None,
+                empty(same_size) if has_l2 and self.plan.optimizer.decoupled else None,
             ),
         )
 
@@ -314,6 +315,9 @@ class Cohort:
         if penalty.threshold is not None:
             steps = [alpha * hp.l1 / (2 * m) for alpha, hp, m in zip(alphas, settings, per, strict=True)]
             penalty.threshold[...] = fitting(steps, penalty.threshold)
+        if penalty.decay is not None:
+            steps = [alpha * hp.lambda_ / m for alpha, hp, m in zip(alphas, settings, per, strict=True)]
+            penalty.decay[...] = fitting(steps, penalty.decay)
 
     def _corrections(self) -> Array:
         """Return 1 − βᵗ and 1 − β₂ᵗ of every step of the epoch, (2, steps, K)."""

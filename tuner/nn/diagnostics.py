@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
 from tuner.nn.calls import run
@@ -64,8 +63,8 @@ class LayerProbe:
         """Describe every layer after ``epoch``, from the input on."""
         run(self._batch.forward)
         activations = [a[0] for a in self._pass.activations]
-        slope = ACTIVATIONS[self._architecture.activation].slope
-        dead = [float((slope(a) < DEAD_SLOPE).all(axis=0).mean()) for a in activations]
+        slopes = [slope[0] for slope in self._pass.slopes]  # relu's of 1 is NaN: all bits are set
+        dead = [float((np.abs(slope) < DEAD_SLOPE).all(axis=0).mean()) for slope in slopes]
         norms = [float(np.sqrt(np.square(a, dtype=np.float64).mean())) for a in [*activations, self._pass.logits]]
         run(self._batch.backward)
         views = self._architecture.views(self._gradient[0])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tuner.arguments import integer, number
+from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array, Ints
 from tuner.nn.calls import run
@@ -54,7 +55,8 @@ class EntryCheck:
 class PartCheck:
     """A layer's W or b: ``checked`` of its ``size`` entries were compared; ``worst`` are those that differ most.
 
-    Entries whose step crosses the kink of a ReLU, or of a weight's L1 penalty, have no derivative and are ``skipped``.
+    Entries whose step crosses the kink of an activation, or of a weight's L1 penalty, have no derivative and are
+    ``skipped``.
     """
 
     layer: int
@@ -194,7 +196,7 @@ class CostFunction:
 
     def sides(self) -> Array:
         """Return on which side of its kink every unit was in the last call."""
-        if self._architecture.activation not in ("relu", "leaky_relu") or not self._forward.activations:
+        if not ACTIVATIONS[self._architecture.activation].has_kink or not self._forward.activations:
             return np.zeros(0, dtype=bool)
         return np.concatenate([(a > 0).ravel() for a in self._forward.activations])
 

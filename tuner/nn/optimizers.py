@@ -54,7 +54,8 @@ class Optimizer(NamedTuple):
     is derived and saves passes here.  ``hyperparameters``: those it uses besides α.  ``follows_alpha``: the slots are
     multiples of α and must be rescaled when α changes.  ``corrected``: each step needs its bias corrections.
     ``divisor(slots, scratch, rates)`` returns calls that leave in ``scratch`` what it divides the step of each entry
-    by; None if by nothing.
+    by; None if by nothing.  ``decoupled``: the L2 penalty is no part of g; weights shrink by α λ/m of themselves before
+    the update.
     """
 
     n_slots: int
@@ -64,6 +65,7 @@ class Optimizer(NamedTuple):
     follows_alpha: bool = False
     corrected: bool = False
     divisor: Callable[[list[Array], Array, Rates], list[Call]] | None = None
+    decoupled: bool = False
 
     def divide(self, step: Array, slots: list[Array], scratch: Array, rates: Rates) -> list[Call]:
         """Return the calls that, after an update, leave in ``scratch`` another step, divided as the update's.
@@ -88,6 +90,18 @@ def _momentum(theta: Array, slots: list[Array], g: Array, scratch: Array, rates:
     """
     (v,) = slots
     return [partial(np.multiply, v, rates.beta, v), partial(np.add, v, g, v), partial(np.subtract, theta, v, theta)]
+
+
+def _nesterov(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rates) -> list[Call]:
+    """θ := θ − α (β v + (1−β) g), v as in momentum: the gradient's weight in the next step.  (Nesterov 1983)"""
+    (v,) = slots
+    return [
+        partial(np.multiply, v, rates.beta, v),
+        partial(np.add, v, g, v),
+        partial(np.multiply, v, rates.beta, scratch),
+        partial(np.add, scratch, g, scratch),
+        partial(np.subtract, theta, scratch, theta),
+    ]
 
 
 def _rmsprop(theta: Array, slots: list[Array], g: Array, scratch: Array, rates: Rates) -> list[Call]:
@@ -147,13 +161,17 @@ def _step(theta: Array, direction: Array, divisor: Array, alpha: Array) -> list[
     ]
 
 
+ADAM = Optimizer(2, lambda alpha, beta: 1.0, _adam, frozenset({"beta", "beta2"}), corrected=True, divisor=_adam_divisor)
+
 OPTIMIZERS: dict[str, Optimizer] = {
     "gradient_descent": Optimizer(0, lambda alpha, beta: alpha, _gradient_descent, frozenset()),
     "momentum": Optimizer(
         1, lambda alpha, beta: alpha * (1 - beta), _momentum, frozenset({"beta"}), follows_alpha=True
     ),
-    "rmsprop": Optimizer(1, lambda alpha, beta: 1.0, _rmsprop, frozenset({"beta2"}), divisor=_rmsprop_divisor),
-    "adam": Optimizer(
-        2, lambda alpha, beta: 1.0, _adam, frozenset({"beta", "beta2"}), corrected=True, divisor=_adam_divisor
+    "nesterov": Optimizer(
+        1, lambda alpha, beta: alpha * (1 - beta), _nesterov, frozenset({"beta"}), follows_alpha=True
     ),
+    "rmsprop": Optimizer(1, lambda alpha, beta: 1.0, _rmsprop, frozenset({"beta2"}), divisor=_rmsprop_divisor),
+    "adam": ADAM,
+    "adamw": ADAM._replace(decoupled=True),  # (Loshchilov & Hutter 2019)
 }

@@ -20,16 +20,20 @@ class Penalty(NamedTuple):
 
     One number for all networks, (), or a (K, 1) column: arrays that calls are bound to and that are overwritten.
     ``threshold``: α λ₁/(2m) if L1 is a step of its own after the optimizer's (``shrink``), not part of its gradient.
+    ``decay``: α λ/m if L2 is a step of its own before it (``decay_calls``).
     """
 
     l2: Array | None
     l1: Array | None
     threshold: Array | None
+    decay: Array | None = None
 
     @property
     def in_step(self) -> Penalty:
         """The part that the optimizer gets in its gradient."""
-        return self if self.threshold is None else self._replace(l1=None)
+        return Penalty(
+            None if self.decay is not None else self.l2, None if self.threshold is not None else self.l1, None
+        )
 
     def calls(self, theta: Array, gradient: Array, scratch: Array, biases: Sequence[Array]) -> list[Call]:
         """Return the calls that add it to the gradient (K, n) of θ (K, n); ``biases``: the biases in ``scratch``."""
@@ -41,6 +45,15 @@ class Penalty(NamedTuple):
             calls += [partial(np.sign, theta, scratch), partial(np.multiply, scratch, self.l1, scratch)]
             calls += add_but_for_biases
         return calls
+
+
+def decay_calls(theta: Array, decay: Array, scratch: Array, biases: Sequence[Array]) -> list[Call]:
+    """Return the calls of a decoupled L2 penalty: w := w − decay · w; ``biases``: those in ``scratch``."""
+    return [
+        partial(np.multiply, theta, decay, scratch),
+        *(partial(bias.fill, 0) for bias in biases),
+        partial(np.subtract, theta, scratch, theta),
+    ]
 
 
 def shrink(theta: Array, threshold: Array, clipped: Array, biases: Sequence[Array]) -> list[Call]:

@@ -121,6 +121,7 @@ class TrainingPass(ForwardPass):
         self._deltas = [aligned(full.shape, full.dtype) for full in self._full]
         deltas = [full[..., :width] for full, width in zip(self._deltas, architecture.hidden, strict=True)]
         self._slopes = [aligned(full.shape, full.dtype) for full in self._full]
+        self.slopes = [full[..., :width] for full, width in zip(self._slopes, architecture.hidden, strict=True)]
         self._first_gradient = [*gradients, self._output_gradient][0]
         self._first_delta = [*deltas, self.logits.swapaxes(1, 2)][0]
         weights = [WeightGradient(delta, g) for delta, g in zip(deltas, gradients, strict=True)]

@@ -9,7 +9,7 @@ from tuner.nn.arrays import Array
 from tuner.nn.calls import Call
 from tuner.nn.memory import aligned
 from tuner.nn.optimizers import Optimizer, Rates
-from tuner.nn.penalties import Penalty, shrink
+from tuner.nn.penalties import Penalty, decay_calls, shrink
 
 BLOCK = 32768
 """Entries per block: θ, gradient, slots and scratch of a block fit in a core's level-2 cache."""
@@ -49,6 +49,8 @@ class Update:
             in_scratch = [scratch[bias] for bias in biases]
             self.penalize += penalty.calls(weights, g, temporary, in_scratch)
             self.step += penalty.in_step.calls(weights, g, temporary, in_scratch)
+            if penalty.decay is not None:
+                self.step += decay_calls(weights, penalty.decay, temporary, in_scratch)
             self.step += optimizer.update(weights, own, g, temporary, rates)
             if clipped is not None and penalty.threshold is not None:
                 self.step += optimizer.divide(penalty.threshold, own, temporary, rates)

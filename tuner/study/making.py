@@ -129,7 +129,7 @@ def _network(shape: DataShape, rows: Mapping[str, Any]) -> list[str]:
         "[network]",
         *task,
         _line("hidden", hidden, f"units per hidden layer; [] is {'logistic' if is_share else 'linear'} regression"),
-        _line("activation", "relu", "relu, leaky_relu, tanh or sigmoid"),
+        _line("activation", "relu", "or leaky_relu, tanh, sigmoid, selu, silu, gelu, mish"),
     ]
 
 

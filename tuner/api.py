@@ -241,11 +241,6 @@ class Study:
         definition = parse_definition(record.definition, f"study {self.name!r}")
         trainer = self._trainer(definition, allow_trainers)
         trial = record.best
-        if not record.unit.is_share:
-            raise UsageError(
-                f"study {self.name!r}: learning curves are measured of classifiers only, and this study predicts "
-                "numbers. Compare it with a study of fewer rows: tuner report A B"
-            )
         if trial is None or trial.seed is None:
             raise UsageError(f"study {self.name!r}: no trial is complete. Search it first")
         task = LearningCurveTask(definition, dataset, record.dev_fold, trial.params, trial.seed, trainer, record.facts)
@@ -257,10 +252,10 @@ class Study:
                 record.study_id,
                 sizes=sizes,
                 seeds=seeds,
-                on_size=lambda networks: on_size(next(iter(learning_points(networks)), None)),
+                on_size=lambda networks: on_size(next(iter(learning_points(networks, record.unit)), None)),
                 should_stop=should_stop,
             )
-        return learning_of(trial.number, networks, definition.diagnosis.threshold(record.unit))
+        return learning_of(trial.number, networks, definition.diagnosis.threshold(record.unit), record.unit)
 
     @property
     @translating_system_errors()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tuner.analysis import rechosen_average_error
+from tuner.units import Unit
 
 
 def test_the_choice_of_the_trials_is_allowed_for() -> None:
@@ -30,3 +31,13 @@ def test_trials_that_agree_have_the_error_of_each() -> None:
     one = np.stack([~wrong, wrong], axis=1).astype(np.float32)
     found = rechosen_average_error(np.stack([one] * 4), y, folds, 2, rng=np.random.default_rng(0))
     assert found == pytest.approx(0.2, abs=0.02)
+
+
+def test_the_choice_of_trials_for_numbers_is_allowed_for_too() -> None:
+    """Twenty trials with noise of variance 1: the average of five has the squared error 1/5 on rows that chose none."""
+    rng = np.random.default_rng(3)
+    y, folds = rng.normal(size=400), np.arange(400) % 20
+    found = [
+        rechosen_average_error(y + rng.normal(size=(20, 400)), y, folds, 5, unit=Unit(2.0), rng=rng) for _ in range(20)
+    ]
+    assert np.mean(found) == pytest.approx(0.2, abs=0.01)

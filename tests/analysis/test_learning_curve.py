@@ -23,8 +23,9 @@ from tuner.analysis import (
     subset_sizes,
 )
 from tuner.analysis.learning_curve import _Posterior
-from tuner.analysis.learning_points import _luck_covariance, shared_luck, size_errors
+from tuner.analysis.learning_points import BITS, _luck_covariance, shared_luck, size_errors
 from tuner.errors import ArgumentError
+from tuner.units import Unit
 
 SIZES = [125, 250, 500, 1000, 2000]
 
@@ -358,7 +359,7 @@ def test_trainings_on_few_examples_are_lucky_more_often() -> None:
     given = [replace(looked_at(200, 2000, 1, 10, seeds=2, n_train=n), errors=luck) for n in (100, 1600)]
     one = 0.0002 * (1 + 1 / 8) / 2
     expected = np.array([[8 * one / 2 + one / 2, one / 2], [one / 2, one / 2 + one / 2]])
-    assert _luck_covariance(given) == pytest.approx(expected, rel=0.03)
+    assert _luck_covariance(given, BITS) == pytest.approx(expected, rel=0.03)
 
 
 def with_left_out(points: list[LearningPoint], *, n_rows: int = 4000, shift: float = 0.0) -> list[LearningPoint]:
@@ -509,3 +510,38 @@ def test_an_error_that_is_not_expected_to_fall_is_said_to_stay() -> None:
         "0.0 pp (0.0–1.0)"
     )
     assert better.startswith("Twice the data would lower dev error from 10.5%")
+
+
+def squares(a: float, b: float, *, n_dev: int = 4000, seeds: int = 3) -> list[LearningPoint]:
+    """Networks whose squared errors are on average a + b·(n/2000)^−½ in units of 16: noise, and errors of their own."""
+    rng = np.random.default_rng(0)
+    noise, unit = a**0.5 * rng.normal(size=n_dev), Unit(4.0)
+    own = {n: (b * (n / 2000) ** -0.5) ** 0.5 * rng.normal(size=(seeds, n_dev)) for n in SIZES}
+    return [LearningPoint(n_train=n, wrong=np.square(noise + own[n]), unit=unit) for n in SIZES]
+
+
+def test_numbers_have_a_curve_of_their_rmse() -> None:
+    """It is fitted to the mean squares and given in the unit of the numbers: 4·√(0.5 + 0.5/√2) with twice the data."""
+    found = fit_learning_curve(squares(0.5, 0.5), material_gap=0.1)
+    assert found.errors == pytest.approx([4 * (0.5 + 0.5 * (n / 2000) ** -0.5) ** 0.5 for n in SIZES], rel=0.02)
+    expected = 4 * (0.5 + 0.5 / 2**0.5) ** 0.5
+    assert found.twice.low < expected < found.twice.high
+    assert found.twice.value == pytest.approx(expected, rel=0.05)
+    assert found.gain.low < 4 - expected < found.gain.high
+    assert found.helps
+    assert re.match(r"Twice the data would lower dev error from \S*.* to about 3\.\d{3} ", found.sentence())
+    assert fit_learning_curve(squares(1.0, 0.0), material_gap=0.5).is_flat
+
+
+def test_networks_that_predict_exactly_have_a_flat_curve() -> None:
+    """Squares of zero everywhere are no fault, and nothing is left to gain."""
+    perfect = [replace(point, wrong=np.zeros((2, 50)), train_error=0.0) for point in squares(1, 0)]
+    found = fit_learning_curve(perfect, material_gap=0.1)
+    assert (found.today, found.is_flat) == (0, True)
+
+
+def test_sizes_that_did_not_learn_their_numbers_are_left_out() -> None:
+    """A train error far above the dev error of the largest size is that of failed trainings."""
+    given = squares(0.5, 0.5)
+    failed = [replace(given[0], train_error=9.0), *(replace(point, train_error=0.4) for point in given[1:])]
+    assert fit_learning_curve(failed).not_learned == (125,)

@@ -146,13 +146,43 @@ def test_the_graph_predicts_as_the_model(place: Path) -> None:
     np.testing.assert_allclose(said, model.predict(rows), rtol=1e-5)
 
 
+def test_more_data_lower_the_rmse_along_a_curve(place: Path) -> None:
+    """The learning curve is in dollars: in the terminal, in JSON and in the report, which draws it."""
+    result = tuner("learning-curve", "houses", "--seeds", 2, "--sizes", 2, "--json")
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    small, large = found["points"]
+    assert all(1000 < point[error] < 200_000 for point in (small, large) for error in ("dev_error", "train_error"))
+    assert found["twice"]["low"] <= found["twice"]["value"] <= found["today_estimate"]["value"]
+    assert found["gain"]["low"] < found["gain"]["high"]
+    assert re.search(r"examples: dev error \d+,\d{3}$", result.stderr, re.M), result.stderr
+    assert not re.search(r"\d%|\d pp", found["sentence"])
+    shown = tuner("learning-curve", "houses", "--seeds", 2, "--sizes", 2)
+    assert not re.search(r"\d%|\d pp", shown.stdout), shown.stdout
+    assert tuner("report", "houses", "--output", "curved").returncode == 0
+    assert "training examples of one network" in (place / "curved" / "houses" / "report.html").read_text()
+
+
+def test_the_best_trials_answer_together(place: Path) -> None:
+    """Their mean is the prediction; the dev RMSE is that of rows no network was trained on, and has a correction."""
+    result = tuner("train", "houses", "--ensemble-of", "2", "--output", "e.tuner", "--json")
+    assert result.returncode == 0, result.stderr
+    errors, model, rows = json.loads(result.stdout)["errors"], load_model("e.tuner"), houses(50, seed=6)
+    assert errors["dev"]["value"] <= errors["dev_corrected"]["value"]
+    alone = []
+    for member in model.metadata.members or []:
+        assert tuner("train", "houses", "--trial", member.trial, "--output", "one.tuner", "--force").returncode == 0
+        alone.append(load_model("one.tuner").predict(rows))
+    np.testing.assert_allclose(model.predict(rows), np.mean(alone, axis=0), rtol=1e-5)
+    shown = json.loads(tuner("evaluate", "e.tuner", "--json").stdout)["sets"]
+    assert shown["dev"]["error"]["value"] == pytest.approx(errors["dev"]["value"], rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("report", "houses", "--baseline", "5%"), "--baseline: expected a number in the unit of the target"),
         (("errors", "houses", "--suspects"), "predicts numbers, and only classes are suspected"),
-        (("learning-curve", "houses"), "learning curves are measured of classifiers only"),
-        (("train", "houses", "--ensemble-of", "2", "--output", "e.tuner"), "averages probabilities of classes"),
         (("predict", "models/houses.tuner", "houses.csv", "--probabilities"), "predicts numbers"),
         (("search", "houses.csv", *OPTIONS, "--task", "classification"), "no task|task = 'regression'|unlike --task"),
     ],

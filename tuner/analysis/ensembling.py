@@ -7,35 +7,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.units import SHARE, Unit
+
 HELD_OUT = 0.25  # of the dev folds, as where one trial is chosen
 SPLITS = 200
 
 
 def rechosen_average_error(
-    probabilities: NDArray[np.floating[Any]],
-    y: NDArray[np.integer[Any]],
+    predictions: NDArray[np.floating[Any]],
+    y: NDArray[Any],
     folds: NDArray[np.integer[Any]],
     size: int,
     *,
     weights: NDArray[np.floating[Any]] | None = None,
+    unit: Unit = SHARE,
     rng: np.random.Generator,
 ) -> float:
     """Return the error, on dev folds that did not choose, of the average of the ``size`` trials best on the others.
 
-    ``probabilities``: (trials, n, n_classes) for dev rows that a trial's network was not trained on, at least twice as
-    many trials as ``size``, the best ones.  ``y``, ``folds``: (n,) class indices, and the dev fold of each row;
-    ``weights``: (n,) what each row counts for.  Wrong rows over scored rows, both summed over 200 random splits of the
-    folds.
+    ``predictions``: (trials, n, n_classes) probabilities, or (trials, n) standardized numbers, for dev rows that a
+    trial's network was not trained on, at least twice as many trials as ``size``, the best ones.  ``y``, ``folds``:
+    (n,) class indices or numbers, and the dev fold of each row; ``weights``: (n,) what each row counts for.  Wrong
+    rows, or squared errors, over scored rows, both summed over 200 random splits of the folds.
     """
     counts = np.ones(len(y)) if weights is None else weights
-    losses = (probabilities.argmax(axis=2) != y) * counts
+
+    def row_losses(of: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(unit.row_losses(of.argmax(axis=-1) if unit.is_share else of, y))
+
+    losses = row_losses(predictions, y) * counts
     filled = np.unique(folds)
     held = max(1, round(HELD_OUT * len(filled)))
     lost = of = 0.0
     for _ in range(SPLITS):
         scored = np.isin(folds, rng.permutation(filled)[:held])
         best = np.argsort(losses[:, ~scored].sum(axis=1), kind="stable")[:size]
-        mean = probabilities[best][:, scored].mean(axis=0)
-        lost += float((mean.argmax(axis=1) != y[scored]) @ counts[scored])
+        mean = predictions[best][:, scored].mean(axis=0)
+        lost += float(row_losses(mean, y[scored]) @ counts[scored])
         of += float(counts[scored].sum())
     return lost / of

@@ -12,17 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis.effects import Effect
-from tuner.analysis.intervals import ErrorEstimate, difference_interval
+from tuner.analysis.intervals import ErrorEstimate, Spread, difference_interval
 from tuner.analysis.learning_points import (
+    BITS,
     LUCK_EXPONENT,
+    TINY,
     LearningPoint,
-    inside,
+    RowVariance,
     left_out_rows,
     shared_luck,
     size_errors,
 )
 from tuner.errors import ArgumentError
-from tuner.formatting import join, percent, points, span
+from tuner.formatting import join
+from tuner.units import SHARE, Unit
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +59,8 @@ class LearningCurve:
 
     ``now``: its prediction at the largest size. ``gain``: the fall of the error from there to twice the data.
     ``left_out``: how many training rows, left out at smaller sizes, it is based on in addition to the dev set.
-    ``not_learned``: sizes with networks that did not learn their training examples, and were left out.
+    ``not_learned``: sizes with networks that did not learn their training examples, and were left out. ``unit``: of all
+    errors.
     """
 
     sizes: tuple[int, ...]
@@ -68,6 +72,7 @@ class LearningCurve:
     material_gap: float = 0.02
     left_out: int = 0
     not_learned: tuple[int, ...] = ()
+    unit: Unit = SHARE
 
     @property
     def today(self) -> float:
@@ -101,12 +106,13 @@ class LearningCurve:
 
     def promise(self) -> str:
         """Say what twice the data would bring; today's estimate and dev error are both given if they differ."""
-        twice, begin = self.twice, percent(self.today)
-        if percent(self.estimate) != begin:
-            begin = f"about {percent(self.estimate)} ({begin} on this dev set)"
-        then = f"about {percent(twice.value)} ({span(twice.low, twice.high)})"
-        fall = f"by {points(self.gain.value)} pp ({span(self.gain.low, self.gain.high)})"
-        if percent(twice.value) == percent(self.estimate):
+        unit, twice = self.unit, self.twice
+        begin, now, end = (unit.text(error) for error in (self.today, self.estimate, twice.value))
+        if now != begin:
+            begin = f"about {now} ({begin} on this dev set)"
+        then = f"about {end} ({unit.span(twice.low, twice.high)})"
+        fall = f"by {unit.gap(self.gain.value)}{unit.of_gaps} ({unit.span(self.gain.low, self.gain.high)})"
+        if end == now:
             return f"Twice the data is hardly expected to lower dev error: {begin} today, {then} then, lower {fall}"
         return f"Twice the data would lower dev error from {begin} to {then}, {fall}"
 
@@ -115,7 +121,7 @@ class LearningCurve:
         return f"{self.promise()}{self._certainty()}.{self._not_learned()}"
 
     def _certainty(self) -> str:
-        threshold = f"the threshold of {points(self.material_gap)} pp"
+        threshold = f"the threshold of {self.unit.gap(self.material_gap)}{self.unit.of_gaps}"
         if not self.enough_sizes:
             return f"; {len(self.sizes)} sizes are too few to trust the curve, which needs {ENOUGH_SIZES}"
         if self.is_flat:
@@ -158,20 +164,33 @@ def fit_learning_curve(points: Sequence[LearningPoint], material_gap: float = 0.
     The train error rises with the examples and stays below what the dev error falls to. So a smaller size whose
     networks have more of their own examples wrong than the largest size's have dev examples did not learn, and is left
     out.
+
+    Of numbers f is the mean squared error, whose variance is not p(1 − p) (see :class:`RowVariance`); the curve has
+    RMSEs, in the unit of the points.
     """
     given = sorted(points, key=lambda point: point.n_train)
     if not given or given[-1].wrong.size == 0:
         raise ArgumentError("a learning curve needs at least one size with a dev set, got none")
+    unit = given[-1].unit
     learned = [point for point in given if point is given[-1] or not _failed_to_learn(point, given[-1])]
+    rows = BITS if unit.is_share else RowVariance.of_squares(given[-1].wrong.mean(axis=0))
     sizes = np.array([point.n_train for point in learned], dtype=np.float64)
     fits = [
-        _Posterior(sizes, *size_errors(learned), train_error, shared_luck(learned), learned[-1].independent_share)
+        _Posterior(
+            sizes,
+            *size_errors(learned, rows),
+            train_error,
+            shared_luck(learned, rows),
+            learned[-1].independent_share if unit.is_share else 1.0,
+            rows,
+            unit,
+        )
         for train_error in dict.fromkeys((learned[-1].train_error, None))
     ]
     ahead = np.unique(np.round(np.geomspace(sizes[0], FURTHEST * sizes[-1], STEPS)).astype(int))
     return LearningCurve(
         sizes=tuple(int(n) for n in sizes),
-        errors=tuple(float(point.each.mean()) for point in learned),
+        errors=tuple(point.dev_error for point in learned),
         seeds=min(len(point.wrong) for point in learned),
         predictions=tuple(_all_fits([fit.predict(int(n)) for fit in fits]) for n in ahead),
         now=_all_fits([fit.predict(int(sizes[-1])) for fit in fits]),
@@ -179,6 +198,7 @@ def fit_learning_curve(points: Sequence[LearningPoint], material_gap: float = 0.
         material_gap=material_gap,
         left_out=left_out_rows(learned),
         not_learned=tuple(point.n_train for point in given if point.n_train not in sizes),
+        unit=unit,
     )
 
 
@@ -186,6 +206,12 @@ def _failed_to_learn(point: LearningPoint, largest: LearningPoint) -> bool:
     """Whether the train error of a size is clearly above the dev error of the largest."""
     if point.train_error is None:
         return False
+    if not (unit := largest.unit).is_share:
+        squares = largest.wrong.mean(axis=0)
+        spread = Spread.of(squares)
+        of_train = ErrorEstimate.of_squares(point.train_error * point.n_train, point.n_train, unit, spread)
+        of_dev = ErrorEstimate.of_squares(float(squares.sum(dtype=np.float64)), len(squares), unit, spread)
+        return difference_interval(of_train, of_dev)[0] > 0
     share, error = largest.independent_share, float(largest.each.mean())
     train = ErrorEstimate(value=point.train_error, n=point.n_train, n_effective=share * point.n_train)
     n_dev = largest.wrong.shape[1]
@@ -222,12 +248,14 @@ class _Posterior:
         train_error: float | None,
         luck: float,
         share: float = 1.0,
+        rows: RowVariance = BITS,
+        unit: Unit = SHARE,
     ) -> None:
         self.largest = sizes[-1]
-        self.luck = luck
+        self.luck, self.rows, self.unit = luck, rows, unit
         sd = math.sqrt(covariance[-1, -1])
-        low, high = max(errors[-1] - G_SPAN * sd, 0.0), min(errors[-1] + G_SPAN * sd, 1.0)
-        trains, train_sd = _expected_train_errors(train_error, round(share * self.largest))
+        low, high = max(errors[-1] - G_SPAN * sd, 0.0), min(errors[-1] + G_SPAN * sd, rows.most)
+        trains, train_sd = _expected_train_errors(train_error, round(share * self.largest), rows)
         self.g, t, of_gap, self.c = (
             grid.ravel()
             for grid in np.meshgrid(
@@ -252,7 +280,7 @@ class _Posterior:
 
     def at(self, n: float) -> Floats:
         """f(n) at every point of the grid."""
-        f: Floats = np.minimum(self.a + (self.g - self.a) * (n / self.largest) ** -self.c, 1.0)
+        f: Floats = np.minimum(self.a + (self.g - self.a) * (n / self.largest) ** -self.c, self.rows.most)
         return f
 
     def predict(self, n: int) -> Prediction:
@@ -262,18 +290,22 @@ class _Posterior:
         """
         f = self.at(n)
         likely = self._likely(f)
-        sd = np.sqrt(self.luck * max(n / self.largest, 1.0) ** -LUCK_EXPONENT * likely * (1 - likely))
-        low, high = np.quantile(np.clip(_moved(likely, sd), 0.0, 1.0), [0.025, 0.975])
-        return Prediction(n, float(self.weights @ f), float(low), float(high))
+        sd = np.sqrt(self.luck * max(n / self.largest, 1.0) ** -LUCK_EXPONENT * self.rows.at(likely))
+        ends = np.quantile(np.clip(_moved(likely, sd), 0.0, self.rows.most), [0.025, 0.975])
+        value, low, high = self.unit.error(np.array([self.weights @ f, *ends]))
+        return Prediction(n, float(value), float(low), float(high))
 
     def gain(self) -> Effect:
         """Mean of f(largest) − f(twice), both at the same point of the grid, and the 2.5% and 97.5% points of the fall.
 
         Twice the data contain today's and share their luck, so that the fall has the variance that the luck loses.
         """
-        expected = self.at(self.largest) - self.at(FURTHEST * self.largest)
-        today = float(self.weights @ self.at(self.largest))
-        sd = math.sqrt(self.luck * (1 - FURTHEST**-LUCK_EXPONENT) * today * (1 - today))
+        now, then = self.at(self.largest), self.at(FURTHEST * self.largest)
+        expected = self.unit.error(now) - self.unit.error(then)
+        today = float(self.weights @ now)
+        sd = math.sqrt(self.luck * (1 - FURTHEST**-LUCK_EXPONENT) * self.rows.at(today))
+        if self.unit.scale is not None:  # the slope of scale·√mean
+            sd *= self.unit.scale / (2 * math.sqrt(max(today, TINY)))
         low, high = np.quantile(_moved(self._likely(expected), sd), [0.025, 0.975])
         return Effect(float(self.weights @ expected), float(low), float(high))
 
@@ -290,12 +322,11 @@ def _moved(likely: Floats, sd: Floats | float) -> Floats:
     return moved
 
 
-def _expected_train_errors(train_error: float | None, n: int) -> tuple[Floats, float]:
+def _expected_train_errors(train_error: float | None, n: int, rows: RowVariance) -> tuple[Floats, float]:
     """Equally likely values of the train error that n examples are expected to have, and its standard error."""
     if train_error is None:
         return np.zeros(1), 0.0
-    p = inside(train_error, n)
-    sd = math.sqrt(p * (1 - p) / n)
+    sd = math.sqrt(rows.measured(train_error, n) / n)
     return np.maximum(train_error + sd * _normal_points(TRAIN_GRID), 0.0), sd
 
 

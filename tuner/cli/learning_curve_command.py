@@ -8,7 +8,7 @@ import typer
 
 from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, StudyArgument
 from tuner.cli.printing import print_changes_since_search, print_lines, print_result
-from tuner.formatting import headline, percent
+from tuner.formatting import headline
 from tuner.limits import MOST_SEEDS, MOST_SIZES
 
 if TYPE_CHECKING:
@@ -51,18 +51,19 @@ def learning_curve(
 
 def _print_size(point: LearningPoint | None) -> None:
     if point is not None:
-        print_lines(f"{point.n_train:,} examples: dev error {percent(point.each.mean())}", err=True)
+        print_lines(f"{point.n_train:,} examples: dev error {point.unit.text(point.dev_error)}", err=True)
 
 
 def _lines(learning: Learning) -> list[str]:
     lines = ["examples   train error   dev error   trainings"]
+    points = learning.to_dict()["points"]
+    text = learning.points[0].unit.text if learning.points else str
     lines += [
-        f"{point.n_train:>8,}   {percent(point.train_error):>11}   {percent(point.each.mean()):>9}   "
-        f"{len(point.wrong):>9}"
-        for point in learning.points
+        f"{point['n_train']:>8,}   {text(point['train_error']):>11}   {text(point['dev_error']):>9}   "
+        f"{point['seeds']:>9}"
+        for point in points
     ]
     if learning.uses_left_out:
-        errors = [point.left_out_error for point in learning.points]
-        beside = ["error on rows left out", *(percent(error) for error in errors)]
+        beside = ["error on rows left out", *(text(point["left_out_error"]) for point in points)]
         lines = [f"{line}   {one:>22}" for line, one in zip(lines, beside, strict=True)]
     return ["", f"trial {learning.trial}, trained again", *lines, "", learning.sentence]

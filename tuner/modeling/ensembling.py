@@ -1,9 +1,10 @@
-"""``tuner train --ensemble-of``: train the best trials again, and average their probabilities."""
+"""``tuner train --ensemble-of``: train the best trials again, and average their probabilities, or numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,6 @@ from threadpoolctl import threadpool_limits
 
 from tuner.analysis import (
     FOLD_ROWS,
-    ErrorEstimate,
     NetworkRun,
     epoch_corrected_errors,
     first_stop,
@@ -23,27 +23,30 @@ from tuner.data import Dataset, Encoding, Table
 from tuner.dev_layout import N_DEV_FOLDS
 from tuner.errors import UsageError
 from tuner.metrics import ERROR, METRICS
-from tuner.modeling.fitting import dev_estimate, repeated, stored_errors, table_error, train_estimate
+from tuner.modeling.fitting import as_trained, dev_estimate, repeated, stored_errors, table_error, train_estimate
 from tuner.modeling.metadata import ErrorMetadata, Member, new_metadata
 from tuner.modeling.model import Model
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import parse_definition
-from tuner.trial import TrialResult, TrialSettings, dev_layout
+from tuner.trial import TrialResult, TrialSettings, dev_layout, wrong_rows
 
 USUAL_SIZE = 10
 """Trials of an ensemble: in benchmarks/README.md, more lower the error no further."""
 STREAM = 10  # of the study's seed
 MOST_BYTES = 1 << 30
-"""Of the trials' probabilities of all dev rows, beyond which no more than the ensemble's own are kept."""
+"""Of the trials' predictions of all dev rows, beyond which no more than the ensemble's own are kept."""
 
 
 @dataclass(frozen=True)
 class TrainedTrial:
-    """A trial that was trained again; its probabilities (n_dev, n_classes) of rows it was not trained on."""
+    """A trial that was trained again, and its predictions of rows it was not trained on.
+
+    Probabilities (n_dev, n_classes), or standardized numbers (n_dev,).
+    """
 
     trial: TrialRecord
     result: TrialResult
-    probabilities: NDArray[np.float32]
+    predictions: NDArray[np.float32]
 
 
 def fit_ensemble(record: StudyRecord, dataset: Dataset, settings: TrialSettings, size: int = USUAL_SIZE) -> Model:
@@ -51,11 +54,6 @@ def fit_ensemble(record: StudyRecord, dataset: Dataset, settings: TrialSettings,
 
     Twice as many are trained: the others show what choosing the best did to the dev error.
     """
-    if not record.unit.is_share:
-        raise UsageError(
-            f"study {record.name!r}: an ensemble of trials averages probabilities of classes, and this study predicts "
-            f"numbers. The networks of one trial are averaged by: {command_text('train', record.name)}"
-        )
     usable = [trial for trial in record.judged if trial.networks and all(one.best_epoch for one in trial.networks)]
     best = sorted(usable, key=lambda trial: (trial.value, trial.number))
     if len(best) < 2:
@@ -74,11 +72,11 @@ def _train_again(record: StudyRecord, dataset: Dataset, settings: TrialSettings,
     result = repeated(record, dataset, settings, trial, trial.seed)
     layout = dev_layout(dataset, settings.seeds)
     each = [
-        network.predict_proba(part.dev.inputs)
+        network.predict_proba(part.dev.inputs) if record.unit.is_share else network.predict(part.dev.inputs)
         for network, part in zip(result.networks, layout.each(dataset.parts), strict=True)
     ]
-    probabilities: NDArray[np.float32] = np.concatenate(each) if layout.has_folds else np.stack(each).mean(axis=0)
-    return TrainedTrial(trial, result, probabilities)
+    predictions: NDArray[np.float32] = np.concatenate(each) if layout.has_folds else np.stack(each).mean(axis=0)
+    return TrainedTrial(trial, result, predictions)
 
 
 class _Ensemble:
@@ -129,15 +127,17 @@ class _Ensemble:
     def _errors(self, model: Model) -> dict[str, ErrorMetadata]:
         """Measure the errors; with folds each row by the networks that were, or were not, trained on it."""
         trains = [part.train for part in self.dataset.parts]
+        unit, weights = self.dataset.unit, self.dataset.dev_weights
+        mean = np.mean([member.predictions for member in self.members], axis=0)
+        losses = unit.row_losses(mean.argmax(axis=1) if unit.is_share else mean, self.dataset.dev_y)
+        losses = losses * (1.0 if weights is None else weights)
+        dev = dev_estimate(self.dataset, [losses])
         wrong = [
-            self._error(model, range(fold, len(model.networks), self.folds), train).value * len(train)
+            wrong_rows(self._wrong(model, range(fold, len(model.networks), self.folds), train), train.error_weights)
             for fold, train in enumerate(trains)
         ]
-        train = train_estimate(self.dataset, dev_layout(self.dataset, 1), wrong, [len(one) for one in trains])
-        mean = np.mean([member.probabilities for member in self.members], axis=0)
-        weights = self.dataset.dev_weights
-        losses = (mean.argmax(axis=1) != self.dataset.dev_y) * (1.0 if weights is None else weights)
-        dev = dev_estimate(self.dataset, [losses])
+        layout, sizes = dev_layout(self.dataset, 1), [len(one) for one in trains]
+        train = train_estimate(self.dataset, layout, wrong, sizes, None if unit.is_share else dev.spread)
         of = "this ensemble"
         errors = {"train": (train, f"{of}, on its training examples")}
         if self.folds > 1:
@@ -150,27 +150,31 @@ class _Ensemble:
             errors["dev_corrected"] = (corrected, allowing)
         if self.dataset.train_dev is not None:
             every = range(len(model.networks))
-            errors["train_dev"] = (self._error(model, every, self.dataset.train_dev), "this ensemble")
+            table = self.dataset.train_dev
+            errors["train_dev"] = (table_error(table, self._wrong(model, every, table), None, unit), "this ensemble")
         return stored_errors(errors)
 
     def _corrected_error(self) -> float:
         """The error of the average on rows that did not choose its trials, and what the choice of epochs adds."""
+        unit = self.dataset.unit
         rng = np.random.default_rng(np.random.SeedSequence(self.definition.search.seed, spawn_key=(STREAM,)))
         rechosen = rechosen_average_error(
-            np.stack([one.probabilities for one in self.trained]),
+            np.stack([one.predictions for one in self.trained]),
             self.dataset.dev_y,
             self.record.dev_fold,
             len(self.members),
             weights=self.dataset.dev_weights,
+            unit=unit,
             rng=rng,
         )
         if not METRICS[self.definition.training.monitor].on_rows_of(self.dataset.counted_by).is_shown_by(ERROR):
-            return rechosen
+            return float(unit.error(rechosen))
         added = float(np.mean([self._epochs_add(one.result, rng) for one in self.members]))
-        return min(rechosen + max(added, 0.0), 1.0)
+        raised = rechosen + max(added, 0.0)
+        return float(unit.error(min(raised, 1.0) if unit.is_share else raised))
 
     def _epochs_add(self, result: TrialResult, rng: np.random.Generator) -> float:
-        """What choosing the epochs on other rows than it is measured on adds to a trial's dev error."""
+        """What choosing the epochs on other rows than it is measured on adds to a trial's mean dev loss."""
         layout, weights = dev_layout(self.dataset, self.settings.seeds), self.dataset.dev_weights
         of_rows = zip(layout.split(self.record.dev_fold), layout.split_weights(weights), strict=True)
         sizes = np.array([np.bincount(fold, weights=each, minlength=N_DEV_FOLDS) for fold, each in of_rows])
@@ -193,6 +197,7 @@ class _Ensemble:
         return float(np.average(corrected - measured, weights=rows))
 
     @staticmethod
-    def _error(model: Model, places: Sequence[int], table: Table) -> ErrorEstimate:
-        """Of some of the networks together."""
-        return table_error(table, model.average(places, [table.inputs]).classes != table.y, None)
+    def _wrong(model: Model, places: Sequence[int], table: Table) -> NDArray[Any]:
+        """Which rows some of the networks together have wrong, or the squared errors, (n,)."""
+        predicted = as_trained(model, model.average(places, [table.inputs]).classes)
+        return np.asarray(model.metadata.unit.row_losses(predicted, table.y))

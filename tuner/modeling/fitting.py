@@ -199,7 +199,7 @@ class _Fit:
         estimates = {}
         for name, table in tables.items():
             if table is not None and len(table):
-                predicted = _as_trained(model, model.classify_encoded([table.inputs]).classes)
+                predicted = as_trained(model, model.classify_encoded([table.inputs]).classes)
                 wrong = self.dataset.unit.row_losses(predicted, table.y)
                 groups = self.dataset.dev_groups if name == "dev" else None
                 estimates[name] = (table_error(table, wrong, groups, self.dataset.unit), whose)
@@ -414,7 +414,7 @@ def stretched(
     )
 
 
-def _as_trained(model: Model, predicted: NDArray[Any]) -> NDArray[Any]:
+def as_trained(model: Model, predicted: NDArray[Any]) -> NDArray[Any]:
     """Class indices as they are, numbers standardized."""
     unit = model.metadata.unit
     return predicted if unit.is_share else np.asarray(unit.standardized(predicted))

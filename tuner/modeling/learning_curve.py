@@ -40,6 +40,7 @@ from tuner.storage import Database, Outcome, StudyFacts, TrialRecord, write_lear
 from tuner.study import StudyDefinition
 from tuner.trainers import Interrupted, OwnNetwork, Trainer, TrialError, TrialRequest
 from tuner.trial import TrialResult, dev_layout, rows_of_error, trial_settings
+from tuner.units import SHARE, Unit
 
 SEEDS = 4
 MOST_WATCHED = 10_000  # training rows evaluated where they are left out (kept curves need the number to stay)
@@ -220,7 +221,7 @@ def _networks(
     errors = _corrected_errors(task, result, wrongs, repeats, n_train)
     networks = []
     for index, (network, error) in enumerate(zip(result.networks, errors, strict=True)):
-        left_out, left_wrong = _left_out_errors(network, watched, trained_on[index].train)
+        left_out, left_wrong = _left_out_errors(network, watched, trained_on[index].train, task.dataset.unit)
         networks.append(
             LearningNetwork(
                 n_train=n_train,
@@ -280,15 +281,18 @@ def _corrected_errors(
     return errors
 
 
-def _left_out_errors(network: TrainedNetwork, watched: Table | None, train: Table) -> tuple[np.ndarray, np.ndarray]:
+def _left_out_errors(
+    network: TrainedNetwork, watched: Table | None, train: Table, unit: Unit = SHARE
+) -> tuple[np.ndarray, np.ndarray]:
     """(n_watched,) which rows the network was not trained on, and which of these it has wrong; empty if none.
 
-    Both are times the rows' weights, if they have any.
+    Of numbers the second has squared errors. Both are times the rows' weights, if they have any.
     """
     left_out = np.zeros(0, bool) if watched is None else ~np.isin(watched.rows, train.rows)
     if watched is None or not left_out.any():
         return np.zeros(0, bool), np.zeros(0, bool)
-    wrong = np.zeros(len(watched), bool)
-    wrong[left_out] = network.predict(watched.inputs.rows(left_out)) != watched.y[left_out]
+    of_rows = unit.row_losses(network.predict(watched.inputs.rows(left_out)), watched.y[left_out])
+    wrong = np.zeros(len(watched), of_rows.dtype)
+    wrong[left_out] = of_rows
     weights = watched.error_weights
     return _times(left_out, weights), _times(wrong, weights)

@@ -95,7 +95,7 @@ def state_of(
         trainer=definition.network.trainer or "",
         has_size=definition.trainer_kind.has_size,
         can_train_again=definition.trainer_kind.can_train_again,
-        can_measure_curve=record.unit.is_share and can_fit(data.n_train_of_a_network, len(findings.classes)),
+        can_measure_curve=can_fit(data.n_train_of_a_network, len(findings.classes)),
     )
 
 

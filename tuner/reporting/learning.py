@@ -14,6 +14,7 @@ from tuner.analysis import (
     learning_points,
 )
 from tuner.storage import StudyRecord
+from tuner.units import Unit
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ class Learning:
             "points": [
                 {
                     "n_train": point.n_train,
-                    "train_error": point.train_error,
-                    "dev_error": float(point.each.mean()),
-                    "left_out_error": point.left_out_error,
+                    "train_error": _error(point.unit, point.train_error),
+                    "dev_error": point.dev_error,
+                    "left_out_error": _error(point.unit, point.left_out_error),
                     "left_out": point.n_left_out,
                     "seeds": len(point.wrong),
                 }
@@ -69,11 +70,15 @@ class Learning:
         }
 
 
+def _error(unit: Unit, loss: float | None) -> float | None:
+    return None if loss is None else float(unit.error(loss))
+
+
 def learning_of(
-    trial: int, networks: Sequence[LearningNetwork], material_gap: float, *, is_best: bool = True
+    trial: int, networks: Sequence[LearningNetwork], material_gap: float, unit: Unit, *, is_best: bool = True
 ) -> Learning:
     """Fit the learning curve of one trial's networks."""
-    points = learning_points(networks)
+    points = learning_points(networks, unit)
     curve = fit_learning_curve(points, material_gap) if points else None
     return Learning(trial=trial, is_best=is_best, points=tuple(points), curve=curve)
 
@@ -84,4 +89,4 @@ def find_learning(record: StudyRecord, material_gap: float) -> Learning | None:
     if not measured:
         return None
     best = min(measured, key=lambda trial: (not trial.is_judged, trial.value, trial.number))
-    return learning_of(best.number, best.learning, material_gap, is_best=best == record.best)
+    return learning_of(best.number, best.learning, material_gap, record.unit, is_best=best == record.best)

@@ -107,13 +107,14 @@ def _learning(report: Report) -> list[str]:
     learning, unit = report.learning, report.diagnosis.unit
     if learning is None:
         return []
+    points = learning.to_dict()["points"]
     rows: list[tuple[object, ...]] = [
-        (f"{point.n_train:,}", unit.text(point.train_error), unit.text(float(point.each.mean())), len(point.wrong))
-        for point in learning.points
+        (f"{point['n_train']:,}", unit.text(point["train_error"]), unit.text(point["dev_error"]), point["seeds"])
+        for point in points
     ]
     headings: tuple[str, ...] = ("training examples", "train error", "dev error", "trainings")
     if learning.uses_left_out:
-        rows = [(*row, unit.text(point.left_out_error)) for row, point in zip(rows, learning.points, strict=True)]
+        rows = [(*row, unit.text(point["left_out_error"])) for row, point in zip(rows, points, strict=True)]
         headings = (*headings, "error on rows left out")
     return ["## Would more data help?", escape(learning.sentence), table(headings, rows, right=range(len(headings)))]
 

@@ -36,13 +36,14 @@ def learning(report: Report) -> Figure | None:
         plot.y_axis(y, report.error_name, unit.tick)
         _draw_curve(plot, x, y, curve, unit)
         for point in learning_curve.points:
-            plot.dots(x(np.full(len(point.each), point.n_train)), y(point.each), "dev faint")
-            plot.dots(x(np.full(len(point.left_out_each), point.n_train)), y(point.left_out_each), "left_out faint")
-        plot.line(x(sizes), y([point.train_error or 0.0 for point in learning_curve.points]), "smooth train")
+            for css, errors in (("dev", unit.error(point.each)), ("left_out", unit.error(point.left_out_each))):
+                plot.dots(x(np.full(len(errors), point.n_train)), y(errors), f"{css} faint")
+        trains = [unit.error(point.train_error or 0.0) for point in learning_curve.points]
+        plot.line(x(sizes), y(trains), "smooth train")
         alt = f"Dev error from {count(sizes[0], 'training example')} to {count(sizes[-1], 'training example')}"
         return plot.svg(key, f"{alt}, and the curve fitted to it, with its 95% band, up to twice the data"), {}
 
-    errors = np.concatenate([point.each for point in learning_curve.points])
+    errors = unit.error(np.concatenate([point.each for point in learning_curve.points]))
     return Figure(
         title=f"Learning curve over training examples, with the hyperparameters of trial {learning_curve.trial}",
         sentence=(
@@ -71,8 +72,8 @@ def _left_out(learning_curve: Learning) -> str:
 def _scales(
     plot: Plot, points: tuple[LearningPoint, ...], curve: LearningCurve, kind: str, unit: Unit
 ) -> tuple[AxisScale, AxisScale]:
-    errors = np.concatenate([np.concatenate([point.each, point.left_out_each]) for point in points])
-    also = [curve.predictions[-1].low, *(point.train_error or 0.0 for point in points)]
+    errors = unit.error(np.concatenate([np.append(point.each, point.left_out_each) for point in points]))
+    also = [curve.predictions[-1].low, *(unit.error(point.train_error or 0.0) for point in points)]
     x = plot.x_scale(points[0].n_train, curve.twice.n_train, "log")
     return x, error_axis(errors, kind, unit, also=also).on(plot.y_scale)
 

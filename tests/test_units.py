@@ -41,4 +41,9 @@ def test_numbers_are_standardized_and_restored() -> None:
     assert unit.error(squares.mean()) == pytest.approx(np.sqrt(np.square(predicted - numbers).mean()))
     assert unit.loss(unit.error(0.3)) == pytest.approx(0.3)
     assert unit.material_gap == pytest.approx(0.02 * numbers.std())
+    absolute = Unit(scale=unit.scale, mean=5.0, absolute=8 / 3)
+    losses = absolute.row_losses(absolute.standardized(predicted), absolute.standardized(numbers))
+    assert absolute.error(losses.mean()) == pytest.approx(np.abs(predicted - numbers).mean())
+    assert absolute.loss(absolute.error(0.3)) == pytest.approx(0.3)
+    assert (absolute.name, absolute.material_gap) == ("MAE", pytest.approx(0.02 * np.abs(numbers - 5).mean()))
     assert unit.span(-1.0, 2.0) == "−1.000 to 2.000"

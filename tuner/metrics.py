@@ -68,6 +68,7 @@ class Metric:
     ``label``: its name in a sentence; ``meaning``: a definition; ``why``: why a study file uses it.  ``worst``: the
     value of a trial that diverged, finite so that the sampler avoids it.  ``losses``: (n,) losses of the rows, by which
     trials are compared.  ``class_weights``: from the rows of each class, (n_classes,), to its relative weight.
+    ``of_numbers``: whether it is of numbers to predict, whose unit has its losses.
     ``from_labels``: whether predicted labels are enough.  ``less_noisy``: the metric to stop by with few dev rows.
     """
 
@@ -80,6 +81,7 @@ class Metric:
     class_weights: Callable[[Array], Array] | None = None
     from_labels: bool = True
     less_noisy: str | None = None
+    of_numbers: bool = False
 
     def __reduce__(self) -> Any:
         """Pickle the name: functions of an entry may be defined in place."""
@@ -197,9 +199,17 @@ BALANCED_ERROR = Metric(
     worst=1.0,
     class_weights=one_each,
 )
+ABSOLUTE_ERROR = Metric(
+    name="absolute_error",
+    label="mean absolute error",
+    meaning="of numbers to predict",
+    worst=1.0,
+    less_noisy="cost",
+    of_numbers=True,
+)
 COST = Cost(name="cost", label="cost", worst=WORST_LOSS, from_labels=False)
 
-METRICS = {metric.name: metric for metric in (ERROR, BALANCED_ERROR, COST)}
+METRICS = {metric.name: metric for metric in (ERROR, BALANCED_ERROR, ABSOLUTE_ERROR, COST)}
 
 
 def _named(name: str, is_mean: bool) -> Metric:

@@ -209,7 +209,8 @@ def gradient_boosting(definition: StudyDefinition, dataset: Dataset, should_stop
     """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    kind = HistGradientBoostingClassifier if dataset.unit.is_share else HistGradientBoostingRegressor
+    kind: Any = HistGradientBoostingClassifier if dataset.unit.is_share else HistGradientBoostingRegressor
+    loss = {"loss": "absolute_error"} if dataset.unit.is_absolute else {}
     part = dataset.parts[0].train
     inputs = len(dataset.parts) * (1 if dataset.n_classes <= 2 else dataset.n_classes) * part.inputs.n_features
     rows, rounds, bins = len(part), BOOSTING["rounds"], BOOSTING["bins"]
@@ -221,7 +222,7 @@ def gradient_boosting(definition: StudyDefinition, dataset: Dataset, should_stop
     def model() -> Any:
         rate = 0.1 * (BOOSTING["rounds"] / rounds) ** 0.5
         seed = definition.search.seed % 2**32
-        return kind(max_iter=rounds, learning_rate=rate, max_bins=bins, random_state=seed)
+        return kind(max_iter=rounds, learning_rate=rate, max_bins=bins, random_state=seed, **loss)
 
     return _error_of(model, definition, dataset, rows / len(part), should_stop)
 

@@ -1,8 +1,8 @@
-"""The unit of an error: a share of wrong rows, or the root mean squared error (RMSE) of numbers in their own unit.
+"""The unit of an error: a share of wrong rows, or the RMSE or mean absolute error (MAE) of numbers in their own unit.
 
 Networks predict numbers that are standardized by the training rows: (number − mean) / scale, or a transform of them.
 What is computed, summed and stored are squared errors of the numbers in multiples of scale²; what a person reads is
-scale · √(their mean).
+scale · √(their mean).  Of the mean absolute error they are absolute errors in multiples of scale.
 """
 
 from __future__ import annotations
@@ -39,12 +39,14 @@ class Rounding(NamedTuple):
 class Unit:
     """Of classes without ``scale``; otherwise of numbers, with their mean and standard deviation in training.
 
-    ``transform``: what the networks predict in place of (number − mean) / scale.
+    ``transform``: what the networks predict in place of (number − mean) / scale.  ``absolute``: if errors are mean
+    absolute errors, that of predicting the mean in training.
     """
 
     scale: float | None = None
     mean: float = 0.0
     transform: TargetTransform | None = None
+    absolute: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, without what few units have."""
@@ -64,15 +66,22 @@ class Unit:
         """Whether errors are shares of wrong rows."""
         return self.scale is None
 
+    @property
+    def is_absolute(self) -> bool:
+        """Whether errors are mean absolute errors of numbers."""
+        return self.absolute is not None
+
     def error(self, loss: Any) -> Any:
         """Return the error of a mean loss, or of an array of them: a share as it is, the RMSE of a mean of squares."""
         if self.scale is None:
             return loss
+        if self.is_absolute:
+            return self.scale * loss
         return self.scale * (np.sqrt(loss) if isinstance(loss, np.ndarray) else math.sqrt(loss))
 
     def loss(self, error: float) -> float:
         """Return the mean loss of an error."""
-        return error if self.scale is None else (error / self.scale) ** 2
+        return error if self.scale is None else (error / self.scale) ** (1 if self.is_absolute else 2)
 
     def scaled(self, shares: Sequence[float]) -> list[float]:
         """Return lengths on an axis of shares as ones of this unit: 1 is the standard deviation of the numbers."""
@@ -97,22 +106,26 @@ class Unit:
         return self.restored(standardized)
 
     def row_losses(self, predicted: Any, y: Any) -> Any:
-        """Return which of the predicted classes are wrong; of standardized numbers, their squared errors."""
+        """Return which predicted classes are wrong; of standardized numbers the squared or absolute errors."""
         if self.scale is None:
             return predicted != y
         if self.transform is None:
-            return np.square(predicted - y)
-        return np.square((self.predicted(predicted) - self.restored(y)) / self.scale)
+            return self.losses_of(predicted - y)
+        return self.losses_of((self.predicted(predicted) - self.restored(y)) / self.scale)
+
+    def losses_of(self, residuals: Any) -> Any:
+        """Return the losses of residuals in multiples of the scale."""
+        return np.abs(residuals) if self.is_absolute else np.square(residuals)
 
     @property
     def material_gap(self) -> float:
-        """The threshold of a gap that matters, if none is given: 2 pp, or 2% of the RMSE of predicting the mean."""
-        return 0.02 * (self.scale or 1.0)
+        """The threshold of a gap that matters, if none is given: 2 pp, or 2% of the error of predicting the mean."""
+        return 0.02 * (self.absolute or self.scale or 1.0)
 
     @property
     def name(self) -> str:
         """What the error is called, where "error" alone would not tell."""
-        return "error" if self.scale is None else "RMSE"
+        return "error" if self.scale is None else "MAE" if self.is_absolute else "RMSE"
 
     @property
     def zero(self) -> str:

@@ -295,3 +295,30 @@ def test_identity_holds_the_fingerprint() -> None:
     assert identity_changes(definition.identity("a"), definition.identity("b")) == [
         'data.fingerprint: "a" -> "b" (the data changed)',
     ]
+
+
+@pytest.mark.parametrize(
+    ("tables", "found"),
+    [
+        ({"search": {"metric": "absolute_error"}}, "search.metric: expected error, balanced_error or cost for class"),
+        ({"training": {"monitor": "absolute_error"}}, "training.monitor: expected error, balanced_error or cost for"),
+        (
+            {"network": {"task": "regression"}, "training": {"monitor": "absolute_error"}},
+            "training.monitor: expected error .that of search.metric = 'error'. or cost, got 'absolute_error'",
+        ),
+        (
+            {"network": {"task": "regression"}, "search": {"metric": "balanced_error"}},
+            r"search.metric: expected error \(RMSE\), absolute_error or cost for regression",
+        ),
+    ],
+)
+def test_a_metric_suits_the_task(tables: dict[str, dict[str, str]], found: str) -> None:
+    """The mean absolute error is of numbers, the balanced error of classes."""
+    network = {"task": "classification", **tables.get("network", {})}
+    document = {"data": {"source": "a.csv", "target": "y"}, **tables, "network": network}
+    text = "name = 'a'\n" + "\n".join(
+        f"[{name}]\n" + "\n".join(f"{key} = '{value}'" for key, value in table.items())
+        for name, table in document.items()
+    )
+    with pytest.raises(DefinitionError, match=found):
+        parse_definition(text, "a.toml")

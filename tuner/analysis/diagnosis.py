@@ -253,7 +253,7 @@ def baseline_estimate(baseline: Baseline, unit: Unit = SHARE) -> ErrorEstimate:
     if isinstance(baseline, ErrorEstimate):
         return baseline
     if not unit.is_share and baseline is not None and not isinstance(baseline, Real):
-        raise unexpected("baseline", "an RMSE in the unit of the target", baseline)
+        raise unexpected("baseline", f"an {unit.name} in the unit of the target", baseline)
     if isinstance(baseline, Mapping):
         if set(baseline) != {"wrong", "of"}:
             raise unexpected("baseline", "{wrong = 3, of = 200}", dict(baseline))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -41,13 +41,15 @@ class Spread:
 
     ``deviation``: √n times the relative standard error of the mean of n. ``skewness``: of the examples' squared errors,
     or of their sums in groups; ``units``: such examples or groups per example. ``share``: as many examples of one and
-    the same squared error, per example, would have the same sum and sum of squares.
+    the same squared error, per example, would have the same sum and sum of squares.  ``power``: the error is the mean
+    to this power, 1 for the absolute errors of a mean absolute error.
     """
 
     deviation: float
     skewness: float
     share: float
     units: float = 1.0
+    power: float = 0.5
 
     @classmethod
     def of(
@@ -90,7 +92,7 @@ class Spread:
         t = float(stdtrit(max(self.share * n, 1.0), NormalDist().cdf(z)))
         skewed = (2 * z * z + 1) * self.skewness / 6 - self.deviation * z * z / 2
         more = max(skewed, 0.0) / math.sqrt(self.units * n)
-        return math.exp(-min(t * error / 2, MOST)), math.exp(min((t + more) * error / 2, MOST))
+        return math.exp(-min(t * error * self.power, MOST)), math.exp(min((t + more) * error * self.power, MOST))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +116,16 @@ class ErrorEstimate:
         if unit.is_share and not 0 <= value <= 1:
             raise ArgumentError(f"an error is a fraction in [0, 1], got {value}")
         if not 0 <= value < math.inf:
-            raise ArgumentError(f"an RMSE is a number ≥ 0, got {value}")
+            raise ArgumentError(f"an error is a number ≥ 0, got {value}")
         return cls(value=float(value))
 
     @classmethod
     def of_squares(cls, total: float, of: int, unit: Unit, spread: Spread) -> ErrorEstimate:
-        """Return the RMSE of a sum of standardized squared errors of ``of`` examples; NaN without examples."""
+        """Return the RMSE of a sum of standardized squared errors of ``of`` examples; NaN without examples.
+
+        Where the unit's error is the mean absolute error, that of absolute errors.
+        """
+        spread = replace(spread, power=1.0 if unit.is_absolute else 0.5)
         return cls(value=float(unit.error(total / of)) if of else math.nan, n=int(of), spread=spread)
 
     @classmethod

@@ -11,6 +11,7 @@ from tuner.cli.options import AllowTrainerOption, JsonOption, ModelArgument, Sto
 from tuner.cli.printing import print_lines, print_result
 from tuner.errors import UsageError
 from tuner.formatting import headline, percent, quoted, times
+from tuner.metrics import ABSOLUTE_ERROR
 from tuner.outcomes import ERROR_NAMES
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _dict(
         "trial": metadata.trial,
         "kind": metadata.kind,
         "class_names": metadata.class_names,
-        "metric": metadata.counted_by.name,
+        "metric": ABSOLUTE_ERROR.name if metadata.unit.is_absolute else metadata.counted_by.name,
         "sets": {one.name: one.to_dict() for one in judged},
         "errors_on_file": model.errors,
         "references": metadata.references,
@@ -132,7 +133,8 @@ def _table(judged: list[Evaluation | NumberEvaluation], unit: Unit) -> list[str]
     if unit.is_share:
         lines = [f"{'':{width}}   error  95% interval           rows  log loss  calibration error"]
     else:
-        columns = f"{'RMSE':>10}  {'95% interval':22} {'rows':>9}  {'mean absolute error':>19}      R²"
+        other = "RMSE" if unit.is_absolute else "mean absolute error"
+        columns = f"{unit.name:>10}  {'95% interval':22} {'rows':>9}  {other:>19}      R²"
         lines = ["errors in the unit of the target:", f"{'':{width}} {columns}"]
     for one in judged:
         if isinstance(one, Evaluation):
@@ -141,9 +143,10 @@ def _table(judged: list[Evaluation | NumberEvaluation], unit: Unit) -> list[str]
                 f"{_calibration(one):17}  {one.note}"
             )
         else:
+            of_other = one.root_mean_squared_error if unit.is_absolute else one.mean_absolute_error
             lines.append(
                 f"{one.name:{width}} {unit.text(one.error.value):>10}  {ends[one.name]:22} {one.error.n:>9,}  "
-                f"{unit.text(one.mean_absolute_error):>19}  {one.r2:>6.3f}  {one.note}"
+                f"{unit.text(of_other):>19}  {one.r2:>6.3f}  {one.note}"
             )
     return lines
 
@@ -153,7 +156,7 @@ def _detail(one: Evaluation | NumberEvaluation, unit: Unit) -> list[str]:
     from tuner.modeling import NumberEvaluation
 
     if isinstance(one, NumberEvaluation):
-        lines = ["", f"{one.name}: by tenth of the target", f"  {'from':>10} {'to':>10} {'rows':>7} {'RMSE':>10}  "]
+        lines = ["", f"{one.name}: by tenth of the target", f"  {'from':>10} {'to':>10} {'rows':>7} {unit.name:>10}  "]
         lines[-1] += "mean residual (predicted − true)"
         for tenth in one.tenths:
             ends = f"{unit.text(tenth.low):>10} {unit.text(tenth.high):>10}"

@@ -110,7 +110,9 @@ def check_unit(unit: Unit, **options: float | None) -> None:
         if value is not None and unit.is_share and value > 1:
             raise UsageError(f"{option}: expected a share between 0 and 1, like 0.05 or 5%, got '{value:g}'")
         if isinstance(value, Percent) and not unit.is_share:
-            raise UsageError(f"{option}: expected a number in the unit of the target (RMSE), got '{100 * value:g}%'")
+            raise UsageError(
+                f"{option}: expected a number in the unit of the target ({unit.name}), got '{100 * value:g}%'"
+            )
 
 
 FailAboveOption = Annotated[

@@ -167,7 +167,7 @@ def _lines(model: Model) -> list[str]:
         lines.append(f"trial {metadata.trial} repeated bit for bit")
     if again is not None and not unit.is_share and len(again.dev_errors) > 1:
         errors = ", ".join(unit.text(error) for error in again.dev_errors)
-        lines.append(f"dev RMSE over {len(again.dev_errors)} seeds: {errors}")
+        lines.append(f"dev {unit.name} over {len(again.dev_errors)} seeds: {errors}")
     if again is not None and again.spread is not None:
         spread = again.spread
         errors = ", ".join(percent(error) for error in again.dev_errors)

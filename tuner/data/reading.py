@@ -117,7 +117,7 @@ class RowReader:
 
     def _once(self, kept: dict[str, Made], make: Callable[[], Made]) -> Made:
         """Return what was made with these settings, or make it; inside ``with`` it is kept."""
-        key = repr(self.settings.model_copy(update={"source": None}))
+        key = repr(self.settings.model_copy(update={"source": None}).described())
         with self:
             if key not in kept:
                 kept[key] = make()

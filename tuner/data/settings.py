@@ -138,6 +138,7 @@ class DataSettings(BaseModel):
         return self
 
     _task: Task | None = PrivateAttr(default=None)
+    _by_absolute: bool = PrivateAttr(default=False)
 
     @property
     def task(self) -> Task | None:
@@ -148,9 +149,19 @@ class DataSettings(BaseModel):
         """Note [network] task, when the definition is made."""
         self._task = task
 
+    @property
+    def by_absolute(self) -> bool:
+        """[search] metric: whether the error of numbers is the mean absolute error."""
+        return self._by_absolute
+
+    def set_metric(self, *, by_absolute: bool) -> None:
+        """Note [search] metric, when the definition is made."""
+        self._by_absolute = by_absolute
+
     def described(self) -> dict[str, Any]:
-        """Return everything that decides how rows are read and split, as JSON."""
-        return {**self.model_dump(mode="json"), **({} if self.task is None else {"task": self.task})}
+        """Return everything that decides how rows are read and split, and their errors counted, as JSON."""
+        noted = {"task": self.task, "by_absolute": self.by_absolute or None}
+        return self.model_dump(mode="json") | {key: value for key, value in noted.items() if value is not None}
 
     def column(self, name: str) -> ColumnSettings:
         """Return the overrides of a column; all None if the definition has none."""

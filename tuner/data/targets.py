@@ -136,7 +136,9 @@ def unit_of(where: str, numbers: Doubles, settings: DataSettings) -> tuple[Unit,
     if not scale > 0 or numbers.min() == numbers.max():
         raise DataError(f"{where}: all training rows have the number {numbers[0]:g}; expected different ones")
     transform, notices = _transform(where, numbers, settings.target_transform or "none")
-    return Unit(scale=scale, mean=float(numbers.mean()), transform=transform), notices
+    mean = float(numbers.mean())
+    absolute = float(np.abs(numbers - mean).mean()) if settings.by_absolute else None
+    return Unit(scale=scale, mean=mean, transform=transform, absolute=absolute), notices
 
 
 def _transform(where: str, numbers: Doubles, name: str) -> tuple[TargetTransform | None, list[str]]:

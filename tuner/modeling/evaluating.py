@@ -87,7 +87,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Tenth:
-    """The rows of a tenth of the target: the range of their numbers, how many they are, RMSE and mean residual.
+    """The rows of a tenth of the target: the range of their numbers, how many they are, error and mean residual.
 
     A residual is the predicted number less the true one.
     """
@@ -103,29 +103,31 @@ class Tenth:
 class NumberEvaluation:
     """The errors on one set of a model that predicts numbers, in their unit.  ``note`` relates the set to the model.
 
-    ``error``: RMSE.  ``mean_absolute_error``; ``r2``: the share of the variance that is explained.  ``squares``: the
-    sum of the squared errors in multiples of the target's variance in training.  ``tenths``: by the true number.
+    ``error``: RMSE or MAE, by the study's metric; both are there, too.  ``r2``: the share of the variance that is
+    explained.  ``losses``: the sum of the losses that the error is based on.  ``tenths``: by the true number.
     """
 
     name: str
     note: str
     error: ErrorEstimate
+    root_mean_squared_error: float
     mean_absolute_error: float
     r2: float
-    squares: float
+    losses: float
     tenths: list[Tenth]
     weighted: bool = False
 
     @property
     def counts(self) -> dict[str, Any]:
         """What is recorded of a test-set evaluation."""
-        return {"wrong": self.squares, "n": self.error.n, "n_effective": None}
+        return {"wrong": self.losses, "n": self.error.n, "n_effective": None}
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers."""
         return {
             "note": self.note,
             "error": _plain(self.error),
+            "root_mean_squared_error": self.root_mean_squared_error,
             "mean_absolute_error": self.mean_absolute_error,
             "r2": self.r2,
             "tenths": [asdict(tenth) for tenth in self.tenths],
@@ -266,7 +268,7 @@ def _of_numbers(
 ) -> NumberEvaluation:
     relatives = None if weights is None else relative(weights)
     residuals = predicted - y
-    squares = np.square(residuals / (unit.scale or 1.0)) * (1.0 if relatives is None else relatives)
+    losses = unit.losses_of(residuals / (unit.scale or 1.0))
     apart = np.square(y - np.average(y, weights=weights))
     unexplained = float(np.average(np.square(residuals), weights=weights))
     variance = float(np.average(apart, weights=weights))
@@ -275,16 +277,18 @@ def _of_numbers(
     for tenth in np.unique(place):
         rows = place == tenth
         of_rows = None if weights is None else weights[rows]
-        error = math.sqrt(np.average(np.square(residuals[rows]), weights=of_rows))
+        error = float(unit.error(np.average(losses[rows], weights=of_rows)))
         mean = float(np.average(residuals[rows], weights=of_rows))
         tenths.append(Tenth(float(y[rows].min()), float(y[rows].max()), int(rows.sum()), error, mean))
+    losses = losses * (1.0 if relatives is None else relatives)
     return NumberEvaluation(
         name=name,
         note=note,
-        error=estimate_error(squares, groups, relatives, unit=unit),
+        error=estimate_error(losses, groups, relatives, unit=unit),
+        root_mean_squared_error=math.sqrt(unexplained),
         mean_absolute_error=float(np.average(np.abs(residuals), weights=weights)),
         r2=1 - unexplained / variance if variance else math.nan,
-        squares=float(squares.sum()),
+        losses=float(losses.sum()),
         tenths=tenths,
         weighted=weights is not None,
     )
@@ -300,7 +304,7 @@ def estimate_error(
     """Estimate the error from which rows are wrong (n,), or how often each is, times their weights, if they have any.
 
     ``groups``: of rows (n,), which are dependent.  ``weights``: (n,) multiples of their mean.  ``strata``: (n,) classes
-    whose shares of the weight are fixed.  ``unit``: if it is one of numbers, ``wrong`` are standardized squared errors.
+    whose shares of the weight are fixed.  ``unit``: if it is one of numbers, ``wrong`` are its losses.
     """
     if not unit.is_share:
         total = float(wrong.sum(dtype=np.float64))

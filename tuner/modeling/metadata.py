@@ -6,6 +6,7 @@ import json
 import math
 import platform
 from collections.abc import Iterable
+from dataclasses import fields
 from importlib.metadata import version
 from typing import Annotated, Any, Literal, Self
 
@@ -60,22 +61,24 @@ class ErrorMetadata(MetadataSection):
 class NumbersMetadata(MetadataSection):
     """The numbers that a model predicts: their mean and standard deviation in training.
 
-    ``transform``: what its networks predict instead; left out if there is none.
+    ``transform``: what its networks predict instead.  ``absolute``: if errors are mean absolute errors, that of the
+    mean.  Both are left out if there are none.
     """
 
     mean: Finite
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     transform: TargetTransform | None = None
+    absolute: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @classmethod
     def of(cls, unit: Unit) -> Self | None:
         """Make the metadata of a unit; None of classes."""
-        return None if unit.scale is None else cls(mean=unit.mean, scale=unit.scale, transform=unit.transform)
+        return None if unit.scale is None else cls(**{each.name: getattr(unit, each.name) for each in fields(unit)})
 
     @property
     def unit(self) -> Unit:
         """The unit of the errors, and of predicted numbers."""
-        return Unit(self.scale, self.mean, self.transform)
+        return Unit(self.scale, self.mean, self.transform, self.absolute)
 
 
 class Member(MetadataSection):

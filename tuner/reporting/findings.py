@@ -219,7 +219,7 @@ def _diagnosis_of_numbers(
     baseline: Baseline,
     material_gap: float,
 ) -> Diagnosis:
-    """Diagnose the RMSE; how much squared errors differ is known of the dev rows, and taken to be alike elsewhere."""
+    """Diagnose the RMSE or MAE; how much losses differ is known of the dev rows, and taken to be alike elsewhere."""
     unit, layout = record.unit, record.dev_layout(best)
     by_error = record.metric.counts_wrong
     spread = dev_spread(record, competition.losses[place])
@@ -233,7 +233,7 @@ def _diagnosis_of_numbers(
     if competition.had_a_choice and by_error:
         means = corrected_dev_error(competition, place, rng=random_stream(definition, CORRECTING))
         low_from = None if means.low_from is None else float(unit.error(means.low_from))
-        corrected = replace(means, value=float(unit.error(means.value)), low_from=low_from, spread=spread)
+        corrected = replace(means, value=float(unit.error(means.value)), low_from=low_from, spread=dev.spread)
     parts = [one.train_dev_wrong for one in best.networks if one.train_dev_wrong is not None]
     of_train_dev = best.networks[0].n_train_dev
     train_dev = estimate(sum(parts) / len(parts), of_train_dev) if parts and of_train_dev else None

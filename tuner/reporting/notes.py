@@ -259,7 +259,7 @@ def _test_evaluations(record: StudyRecord, findings: Findings) -> list[str]:
     for one in others[-1:]:
         trial = "" if one.trial_number is None else f" of trial {one.trial_number}"
         if not unit.is_share:
-            sentences.append(f"Test RMSE of the model{trial}: {unit.text(unit.error(one.wrong / one.n))}.")
+            sentences.append(f"Test {unit.name} of the model{trial}: {unit.text(unit.error(one.wrong / one.n))}.")
             continue
         error = ErrorEstimate.measured(one.wrong, one.n, one.n_effective)
         sentences.append(

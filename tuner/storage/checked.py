@@ -168,6 +168,7 @@ class _NumbersRow(_Row):
     scale: float = Field(gt=0)
     mean: float
     transform: TargetTransform | None = None
+    absolute: float | None = Field(default=None, gt=0)
 
 
 class _FactsRow(_Row):

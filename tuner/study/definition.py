@@ -322,6 +322,7 @@ class StudyDefinition(BaseModel):
     @model_validator(mode="after")
     def _keys_suit_the_task(self) -> StudyDefinition:
         self.data.set_task(self.network.task)
+        self.data.set_metric(by_absolute=METRICS[self.search.metric].of_numbers)
         if self.network.task is not None and (misfit := self._task_misfit(self.network.task)):
             raise ValueError(misfit)
         if self.network.task != "regression":
@@ -340,11 +341,18 @@ class StudyDefinition(BaseModel):
         if "output" in self.network.model_fields_set and OUTPUTS[self.network.output].is_numeric != is_numeric:
             possible = " or ".join(name for name, output in OUTPUTS.items() if output.is_numeric == is_numeric)
             return f"network.output: expected {possible} for {task}, got {self.network.output!r}"
+        for key, name in (("search.metric", self.search.metric), ("training.monitor", self.training.monitor)):
+            if METRICS[name].of_numbers and not is_numeric:
+                return f"{key}: expected error, balanced_error or cost for classification, got {name!r}"
+            if METRICS[name].class_weights is not None and is_numeric:
+                return f"{key}: expected error (RMSE), absolute_error or cost for regression, got {name!r}"
+        if METRICS[self.training.monitor].of_numbers and self.training.monitor != self.search.metric:
+            return (
+                f"training.monitor: expected error (that of search.metric = {self.search.metric!r}) or cost, "
+                f"got {self.training.monitor!r}"
+            )
         if not is_numeric:
             return None
-        for key, name in (("search.metric", self.search.metric), ("training.monitor", self.training.monitor)):
-            if METRICS[name].class_weights is not None:
-                return f"{key}: expected error (RMSE) or cost for regression, got {name!r}"
         if self.training.class_weight is not None:
             return "training.class_weight: expected none, as regression has no classes"
         if self.diagnosis.cost is not None:

@@ -167,7 +167,7 @@ def _space(m: int) -> list[str]:
 
 def _search(shape: DataShape) -> list[str]:
     metric = shape.metric
-    of_metric = metric.why or _other_metrics(metric) if shape.unit.is_share else "RMSE in the target's unit"
+    of_metric = metric.why or _other_metrics(metric) if shape.unit.is_share else "RMSE; or absolute_error"
     return [
         "[search]",
         _line("trials", 100, "the study's budget: complete + pruned trials"),
@@ -180,12 +180,12 @@ def _search(shape: DataShape) -> list[str]:
 
 
 def _diagnosis(unit: Unit) -> list[str]:
-    baseline, gap = 0.05, unit.material_gap
+    baseline, gap, name = 0.05, unit.material_gap, unit.name
     of_baseline, of_gap = "human-level or Bayes error, if known", "threshold: a gap smaller than this does not matter"
     if not unit.is_share:
         baseline = gap = two_digits(gap)
-        of_baseline = "RMSE of people or of noise, if known"
-        of_gap = "threshold: 2% of the RMSE of predicting the mean"
+        of_baseline = f"{name} of people or of noise, if known"
+        of_gap = f"threshold: 2% of the {name} of predicting the mean"
     return [
         "[diagnosis]" + " " * (ALIGN - 11) + "# may be changed at any time",
         "# " + _line("baseline_error", baseline, of_baseline),
@@ -208,5 +208,5 @@ def two_digits(number: float) -> float:
 
 
 def _other_metrics(chosen: Metric) -> str:
-    others = [metric for metric in METRICS.values() if metric is not chosen]
+    others = [metric for metric in METRICS.values() if metric is not chosen and not metric.of_numbers]
     return "or " + ", ".join(f"{one.name} ({one.meaning})" if one.meaning else one.name for one in others)

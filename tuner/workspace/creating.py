@@ -240,6 +240,11 @@ def _refuse_other_dev_set(located: Located, stored: StoredStudy, new: NewStudy) 
     database = located.database()
     rows, classes, weights = read_dev_set(database, stored.study_id)
     now = new.dev_classes.astype(new.facts.targets_type)
+    if stored.facts.unit.is_absolute != new.facts.unit.is_absolute:
+        raise StorageError(
+            f"study {stored.name!r} in {database.name}: its errors are {stored.facts.unit.name}, and with this metric "
+            f"they would be {new.facts.unit.name}. Start a new study: {_new_study_command(located, stored)}"
+        )
     same = np.array_equal(rows, new.dev_rows) and np.array_equal(classes, now)
     if not same or not _same_weights(weights, new.dev_weights):
         raise StorageError(

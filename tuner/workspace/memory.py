@@ -95,8 +95,10 @@ def open_data_in_memory(
     name = name or given.pop("name", None) or f"data-{_content(rows, given, settings or {})[:8]}"
     given.pop("name", None)
     data_section = {**of_data, **edited, **rows.settings}
-    network = {"task": task} if (task := given.get("network", {}).get("task")) else {}
-    table = {"name": "data", "data": data_section, "network": network}
+    table = {"name": "data", "data": data_section}
+    for section, key in (("network", "task"), ("search", "metric")):  # they say what the target is, and its errors
+        if key in given.get(section, {}):
+            table[section] = {key: given[section][key]}
     reader = rows.reader(validate_definition(table, "definition").data)
     with reader:
         with usable_rows("the rows"):

@@ -19,7 +19,7 @@ def give_baseline(state: StudyState) -> Action | None:
     return Action(
         why=f"Whether the train error of {unit.text(state.train_error)} is avoidable bias is unknown without a "
         "baseline. Which error does a person, or the best other model, reach on these examples? Give it with "
-        f"--baseline {'5%' if unit.is_share else 'E, an RMSE in the unit of the target'}.",
+        f"--baseline {'5%' if unit.is_share else f'E, an {unit.name} in the unit of the target'}.",
         evidence={"train_error": state.train_error, "attainable": attainable},
     )
 

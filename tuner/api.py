@@ -20,13 +20,16 @@ from tuner.modeling import (
     SEEDS,
     TRAIN_DEV,
     USUAL_SIZE,
+    DecisionRequest,
     Evaluation,
     FitRequest,
     LearningCurveTask,
     Model,
     NumberEvaluation,
+    decide,
     evaluate,
     fit_custom_model,
+    fit_deciding,
     fit_ensemble,
     fit_model,
     load_model,
@@ -157,6 +160,8 @@ class Study:
         single: bool = False,
         ensemble: bool = False,
         ensemble_of: int | Literal["auto"] | None = None,
+        threshold_for: str | None = None,
+        calibrate: Literal["temperature", "isotonic", "none"] | None = None,
         allow_trainers: Sequence[str] = (),
     ) -> Model:
         """Train a trial again, bit for bit, and return its network or networks as a model; the best trial by default.
@@ -172,7 +177,13 @@ class Study:
 
         `ensemble_of`: the average of so many of the best trials ("auto": 10), each with all its networks, instead of
         one trial.  Twice as many are trained, to allow for their choice in the dev error.
+
+        `threshold_for`: of two classes, the probability from which the rarer one is predicted is chosen on the dev
+        rows: for the best "f1", "balanced_error" or "cost", or for at least "precision>=0.9" or "recall>=0.8".
+        `calibrate`: the probabilities are calibrated on the dev rows, by "temperature" or "isotonic" regression.
+        `model.metadata.decision` has what was chosen, and how good it is on dev rows that did not choose it.
         """
+        wanted = DecisionRequest.parse(threshold_for, calibrate)
         one_of("on", on, ("train", TRAIN_DEV, ALL))
         integer("seeds", seeds, low=1, high=MOST_SEEDS)
         for option, value in (("one_se", one_se), ("single", single), ("ensemble", ensemble)):
@@ -186,7 +197,7 @@ class Study:
             of_one |= {"seeds": seeds > 1, "on": on != "train"}
             if given := next((name for name, is_given in of_one.items() if is_given), None):
                 raise ArgumentError(f"ensemble_of (several trials) and {given} (of one trial) are mutually exclusive")
-            return self._ensemble(ensemble_of, allow_trainers)
+            return self._ensemble(ensemble_of, wanted, allow_trainers)
         record, dataset = load_searched(self._place, self._dataset)
         definition = parse_definition(record.definition, f"study {self.name!r}")
         report = build_report(record)
@@ -200,20 +211,31 @@ class Study:
         )
         settings = trial_settings(definition, record.facts)
         trainer = self._trainer(definition, allow_trainers)
-        if isinstance(trainer, CustomTrainer):
-            return fit_custom_model(record, dataset, settings, request, trainer)
-        return fit_model(record, dataset, settings, request)
 
-    def _ensemble(self, size: int | Literal["auto"], allow_trainers: Sequence[str]) -> Model:
+        def fit(request: FitRequest) -> Model:
+            if isinstance(trainer, CustomTrainer):
+                return fit_custom_model(record, dataset, settings, request, trainer)
+            return fit_model(record, dataset, settings, request)
+
+        return fit(request) if wanted is None else fit_deciding(fit, request, wanted, record, dataset, settings)
+
+    def _ensemble(
+        self, size: int | Literal["auto"], wanted: DecisionRequest | None, allow_trainers: Sequence[str]
+    ) -> Model:
         if size != "auto":
             integer("ensemble_of", size, low=2, high=MOST_TRIALS)
         record, dataset = load_searched(self._place, self._dataset)
         definition = parse_definition(record.definition, f"study {self.name!r}")
         if isinstance(self._trainer(definition, allow_trainers), CustomTrainer):
             raise UsageError("an ensemble of trials is made of tuner's own networks, not of a custom trainer's models")
-        return fit_ensemble(
+        if wanted is not None:
+            wanted.refuse_data(dataset)
+        model = fit_ensemble(
             record, dataset, trial_settings(definition, record.facts), USUAL_SIZE if size == "auto" else size
         )
+        if wanted is not None:
+            decide(model, wanted, record, dataset)
+        return model
 
     def _trainer(self, definition: StudyDefinition, allowed: Sequence[str]) -> Trainer:
         return trainer_to_train(self._place, definition, (*texts("allow_trainers", allowed), *self._allowed))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuner.cli.decision import decision_lines
 from tuner.cli.options import AllowTrainerOption, JsonOption, ModelArgument, StorageOption
 from tuner.cli.printing import print_lines, print_result
 from tuner.errors import UsageError
@@ -92,6 +93,7 @@ def _dict(
         "kind": metadata.kind,
         "class_names": metadata.class_names,
         "metric": ABSOLUTE_ERROR.name if metadata.unit.is_absolute else metadata.counted_by.name,
+        "decision": None if metadata.decision is None else metadata.decision.model_dump(),
         "sets": {one.name: one.to_dict() for one in judged},
         "errors_on_file": model.errors,
         "references": metadata.references,
@@ -121,6 +123,7 @@ def _lines(model: Model, judged: list[Evaluation | NumberEvaluation]) -> list[st
         )
     if last.weighted and model.metadata.data_settings.weight is not None:
         lines.append(f"rows are weighted by {quoted(model.metadata.data_settings.weight)} in every error and mean")
+    lines += decision_lines(model, with_curve=False)
     return [*lines, *_detail(judged[-1], unit)]
 
 
@@ -172,6 +175,11 @@ def _detail(one: Evaluation | NumberEvaluation, unit: Unit) -> list[str]:
             else "      –"
         )
         lines.append(f"  {each.name:{width}} {shown}  of {estimate.n:,} rows")
+    if one.positive is not None:
+        scores = one.positive
+        parts = {"precision": scores.precision, "recall": scores.recall, "F1": scores.f1}
+        texts = [f"{name} {percent(of.value)} ({percent(of.low)} to {percent(of.high)})" for name, of in parts.items()]
+        lines += ["", f"{one.name}: class {scores.name}: {', '.join(texts)}"]
     if len(one.classes) <= MOST_CLASSES:
         lines += ["", f"{one.name}: true class (rows), predicted class (columns)", *_confusion(one)]
     if one.calibration is None:

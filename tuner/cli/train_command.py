@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tuner.arguments import shown
+from tuner.cli.decision import decision_lines
 from tuner.cli.options import AllowTrainerOption, JsonOption, StorageOption, StudyArgument
 from tuner.cli.printing import print_changes_since_search, print_lines, print_result
 from tuner.errors import UsageError
@@ -64,6 +65,19 @@ def train(
             help="The average of the N best trials instead of one trial (auto: 10). Trains 2 N of them.",
         ),
     ] = None,
+    threshold_for: Annotated[
+        str | None,
+        typer.Option(
+            "--threshold-for",
+            metavar="GOAL",
+            help="Of two classes: choose on dev from which probability on the rarer one is predicted, for f1, "
+            "balanced_error, cost, 'precision>=0.9' or 'recall>=0.8' (in quotes).",
+        ),
+    ] = None,
+    calibrate: Annotated[
+        Literal["temperature", "isotonic", "none"],
+        typer.Option("--calibrate", help="Calibrate the probabilities on dev."),
+    ] = "none",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -91,7 +105,9 @@ def train(
         raise UsageError("--one-se and --trial are mutually exclusive")
 
     import tuner
-    from tuner.modeling import replaced_by
+    from tuner.modeling import DecisionRequest, replaced_by
+
+    DecisionRequest.parse(threshold_for, calibrate)
 
     loaded = tuner.load_study(study, storage=storage)
     file = output or MODELS / f"{loaded.name}.tuner"
@@ -108,6 +124,8 @@ def train(
         single=single,
         ensemble=ensemble,
         ensemble_of=None if ensemble_of is None else _size(ensemble_of),
+        threshold_for=threshold_for,
+        calibrate=calibrate,
         allow_trainers=allow_trainer or (),
     )
     if is_new_folder:
@@ -151,6 +169,7 @@ def _dict(model: Model, file: Path) -> dict[str, Any]:
         "differences": [] if again is None else again.differences,
         "seeds": seeds,
         "errors": model.errors,
+        "decision": None if metadata.decision is None else metadata.decision.model_dump(),
     }
 
 
@@ -179,7 +198,7 @@ def _lines(model: Model) -> list[str]:
         shown = f"{unit.text(error.value)} ({unit.text(error.low)} to {unit.text(error.high)}, {error.n:,} rows)"
         of_metric = metadata.counted_by.label if unit.is_share else unit.name
         lines.append(f"{ERROR_NAMES.get(name, name)} {of_metric} {shown}: of {error.of}")
-    return lines
+    return [*lines, *decision_lines(model, with_curve=True)]
 
 
 def _not_exact(model: Model) -> str:

@@ -1,6 +1,7 @@
 """The chosen network: fit, save, evaluate, predict, export, and measure its learning curve."""
 
 from tuner.modeling.custom_fit import fit_custom_model
+from tuner.modeling.deciding import DecisionRequest, decide, fit_deciding
 from tuner.modeling.ensembling import USUAL_SIZE, fit_ensemble
 from tuner.modeling.evaluating import Evaluation, NumberEvaluation, evaluate, evaluate_file
 from tuner.modeling.fitting import ALL, TRAIN_DEV, FitRequest, fit_model
@@ -15,16 +16,19 @@ __all__ = [
     "SEEDS",
     "TRAIN_DEV",
     "USUAL_SIZE",
+    "DecisionRequest",
     "Evaluation",
     "FitRequest",
     "LearningCurveTask",
     "Model",
     "NumberEvaluation",
     "check_output",
+    "decide",
     "evaluate",
     "evaluate_file",
     "export_onnx",
     "fit_custom_model",
+    "fit_deciding",
     "fit_ensemble",
     "fit_model",
     "is_predictions",

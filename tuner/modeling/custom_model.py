@@ -51,7 +51,7 @@ class CustomModel(Model):
         paths = [self.networks[k].path for k in places]
         predicted = self._trainer.predict(paths, inputs, len(self.metadata.class_names))
         mean: Floats = np.mean(predicted.probabilities, axis=0, dtype=np.float32)
-        return Predictions(mean.argmax(axis=1), mean, predicted.has_probabilities)
+        return self._decided(mean, has_probabilities=predicted.has_probabilities)
 
     @property
     def in_double_precision(self) -> Model:

@@ -15,10 +15,12 @@ from threadpoolctl import threadpool_limits
 from tuner.analysis import (
     Calibration,
     ClassError,
+    ClassScores,
     ErrorEstimate,
     Spread,
     calibration,
     class_errors,
+    class_scores,
     confusion_matrix,
     independent_examples,
 )
@@ -40,8 +42,9 @@ class Evaluation:
     """A model's errors on one set.  ``note`` relates the set to the model.
 
     ``weighted``: rows have weights in errors, their own or their class's.  ``calibration``: with the rows' own; None
-    for a model that only predicts classes.  ``confusion`` (n_classes, n_classes): numbers of rows; rows are true
-    classes, columns predicted ones.
+    for a model that only predicts classes.  ``positive``: scores of the class that the model has a threshold for, with
+    the rows' own weights; None without a threshold.  ``confusion`` (n_classes, n_classes): numbers of rows; rows are
+    true classes, columns predicted ones.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Evaluation:
     confusion: Ints
     calibration: Calibration | None
     weighted: bool = False
+    positive: ClassScores | None = None
 
     @property
     def wrong(self) -> int:
@@ -80,6 +84,7 @@ class Evaluation:
             "rows_wrong": self.rows_wrong,
             "classes": {one.name: _plain(one.estimate) for one in self.classes},
             "confusion": self.confusion.tolist(),
+            "positive": None if self.positive is None else self.positive.to_dict(),
             "log_loss": None if self.calibration is None else self.calibration.log_loss,
             "calibration": None if self.calibration is None else self.calibration.to_dict(),
         }
@@ -148,7 +153,7 @@ def evaluate(model: Model, dataset: Dataset, *, test: bool = False) -> list[Eval
     dataset = dataset.counting(model.metadata.counted_by)
     with threadpool_limits(limits=1):
         names = list(_notes(model, dataset)) if model.metadata.rows != "folds" else []
-        evaluations: list[Evaluation | NumberEvaluation] = [] if names else [_out_of_fold(model, dataset)]
+        evaluations: list[Evaluation | NumberEvaluation] = [] if names else [_of_folds(model, dataset)]
         names += ["test"] if test else []
         tables = read_parts(dataset, names, model.encodings) if names else []
         for name in names:
@@ -191,27 +196,38 @@ def _notes(model: Model, dataset: Dataset) -> dict[str, str]:
         return {"all" if model.metadata.rows == "all" else "outside_test": TRAINING_EXAMPLES}
     notes = {
         "train": TRAINING_EXAMPLES,
-        "dev": "trial and epoch were chosen on it",
+        "dev": f"trial and epoch were chosen on it{_chosen_there(model)}",
         "train_dev": "like the training examples, but not trained on",
     }
     return {name: note for name, note in notes.items() if dataset.sizes.get(name)}
 
 
-def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation | NumberEvaluation:
-    """Evaluate each row outside the test set with the networks that were not trained on it.
+def out_of_fold(model: Model, dataset: Dataset, *, together: bool) -> Predictions:
+    """Predict each row outside the test set with the networks that were not trained on it.
 
-    Those of an ensemble of trials answer together, those of several seeds of one trial one by one.
+    ``together``: they answer with one average; otherwise one by one, for all rows with the networks of the first seed,
+    then with those of the next.
     """
     outside = [tables["dev"] for tables in read_parts(dataset, ["dev"], model.encodings)]
     n_folds, n = len(dataset.parts), len(model.networks)
-    together = model.metadata.members is not None
     asked = [range(fold, n, n_folds) for fold in range(n_folds)] if together else [range(k, k + 1) for k in range(n)]
     predictions = []
     for places in asked:
         table, of_fold = outside[places[0] % len(outside)], dataset.parts[places[0] % n_folds].dev.rows
         inputs = table.inputs.rows(np.searchsorted(table.rows, of_fold))
         predictions.append(model.average(places, [inputs]))
-    times = len(asked) // n_folds
+    return Predictions.joined(predictions)
+
+
+def _of_folds(model: Model, dataset: Dataset) -> Evaluation | NumberEvaluation:
+    """Evaluate each row outside the test set with the networks that were not trained on it.
+
+    Those of an ensemble of trials answer together, and those that share a threshold or a calibration; those of several
+    seeds of one trial one by one.
+    """
+    together = model.metadata.members is not None or model.metadata.decision is not None
+    predictions = out_of_fold(model, dataset, together=together)
+    times = len(predictions.classes) // len(dataset.dev_rows)
     y = np.tile(_true(model, dataset.dev_y), times)
     own = [part.dev.weights for part in dataset.parts if part.dev.weights is not None]
     weights = np.tile(np.concatenate(own), times) if own else None
@@ -219,7 +235,13 @@ def _out_of_fold(model: Model, dataset: Dataset) -> Evaluation | NumberEvaluatio
     note = "each row by the networks that were not trained on its fold"
     if not together:
         note = f"each row by the network that was not trained on its fold; {USUALLY_BETTER}"
-    return _evaluation(model, "dev", note, Predictions.joined(predictions), y, weights, groups)
+    return _evaluation(model, "dev", note + _chosen_there(model), predictions, y, weights, groups)
+
+
+def _chosen_there(model: Model) -> str:
+    """What else was chosen on the dev rows."""
+    decision = model.metadata.decision
+    return "" if decision is None else f"; {decision.chosen} chosen on it, too"
 
 
 def _evaluation(
@@ -248,7 +270,37 @@ def _evaluation(
         if predictions.has_probabilities
         else None,
         weighted=in_errors is not None,
+        positive=_positive_scores(model, predictions.classes, y, weights, groups),
     )
+
+
+def _positive_scores(
+    model: Model,
+    predicted: NDArray[np.integer],
+    y: NDArray[np.integer],
+    weights: NDArray[np.floating] | None,
+    groups: NDArray[np.integer] | None,
+) -> ClassScores | None:
+    """Scores of the class that the model has a threshold for."""
+    decision = model.metadata.decision
+    if decision is None or decision.threshold is None:
+        return None
+    own = None if weights is None else relative(weights)
+    return scores_of(predicted, y, own, groups, model.metadata.class_names)[decision.threshold.positive]
+
+
+def scores_of(
+    predicted: NDArray[np.integer],
+    y: NDArray[np.integer],
+    weights: NDArray[np.float64] | None,
+    groups: NDArray[np.integer] | None,
+    names: Sequence[str],
+) -> list[ClassScores]:
+    """Precision, recall and F1 of each class; rows have ``weights`` (n,), multiples of their mean, and ``groups``."""
+    wrong = (predicted != y) * (1.0 if weights is None else weights)
+    independent = independent_examples(wrong, groups, weights, rng=np.random.default_rng(0))
+    effective = 1.0 if independent is None else independent / len(y)
+    return class_scores(confusion_matrix(y, predicted, len(names), weights), names, effective=effective)
 
 
 def _true(model: Model, y: NDArray[Any]) -> NDArray[Any]:

@@ -7,13 +7,16 @@ import math
 import platform
 from collections.abc import Iterable
 from dataclasses import fields
+from functools import cached_property
 from importlib.metadata import version
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from tuner.analysis import ErrorEstimate
+from tuner.analysis import Decision, ErrorEstimate, Isotonic, Temperature, Threshold, ThresholdCurve
 from tuner.data import Dataset, DataSettings, Encoding
 from tuner.errors import ModelError, TunerError
 from tuner.formatting import join, one_line, quoted, shorten
@@ -29,6 +32,7 @@ VERSIONS = ("tuner-search", "numpy")
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Error = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 ClassName = Annotated[str, Field(max_length=1000)]
 Line = Annotated[str, Field(max_length=5000)]
@@ -90,6 +94,148 @@ class Member(MetadataSection):
     architecture: Architecture
 
 
+class MeasureMetadata(MetadataSection):
+    """A measure with its 95% interval; None where it is not defined: precision where no row is predicted."""
+
+    value: Finite | None
+    low: Finite
+    high: Finite
+
+    @classmethod
+    def measured(cls, value: float, low: float, high: float) -> Self:
+        """Make the metadata of a measure, NaN where it is not defined."""
+        return cls(value=None if math.isnan(value) else value, low=low, high=high)
+
+
+class CurveMetadata(MetadataSection):
+    """How good some thresholds are on the dev rows, the highest first; each list has one value per threshold."""
+
+    thresholds: list[Probability]
+    predicted: list[Probability]
+    precision: list[Probability | None]
+    recall: list[Probability]
+    f1: list[Probability]
+    balanced_error: list[Probability]
+    cost: list[Error] | None
+
+    @classmethod
+    def of(cls, curve: ThresholdCurve) -> Self:
+        """Make the metadata of a curve."""
+        arrays = {name: getattr(curve, name) for name in cls.model_fields}
+        shares = {name: np.clip(array, 0, 1) for name, array in arrays.items() if name != "cost"}
+        lists: dict[str, Any] = {
+            name: [None if math.isnan(of) else of for of in array.tolist()] for name, array in shares.items()
+        }
+        return cls(**lists, cost=None if curve.cost is None else curve.cost.tolist())
+
+
+class ThresholdMetadata(MetadataSection):
+    """A row is of class ``positive``, an index, if its probability, after any calibration, is ``value`` or more.
+
+    ``rows``: dev rows of that class.  ``goal``: what the threshold was chosen for.  ``dev``: measures by name, each
+    fold of the dev rows with the threshold that the others choose; ``before``: those of the classes of highest
+    probability.
+    """
+
+    positive: Annotated[int, Field(ge=0, le=1)]
+    rows: Count
+    value: Probability
+    goal: Line
+    before: dict[str, MeasureMetadata]
+    dev: dict[str, MeasureMetadata]
+    curve: CurveMetadata
+
+
+class QualityMetadata(MetadataSection):
+    """Calibration of probabilities on the dev rows: log loss, expected calibration error, and the most by chance."""
+
+    log_loss: Error
+    error: Error
+    error_by_chance_95: Error
+
+
+class MapMetadata(MetadataSection):
+    """Knots of a rising function of a class's probability, linear between them."""
+
+    inputs: Annotated[list[Probability], Field(min_length=1)]
+    outputs: list[Probability]
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if len(self.outputs) != len(self.inputs):
+            raise ValueError(f"{len(self.outputs)} outputs for {len(self.inputs)} inputs")
+        if any(b <= a for a, b in pairwise(self.inputs)) or any(b < a for a, b in pairwise(self.outputs)):
+            raise ValueError("expected knots that rise")
+        return self
+
+
+class CalibrationMetadata(MetadataSection):
+    """``temperature`` divides the logarithms of the probabilities, or ``maps`` has a function for each class.
+
+    Of two classes there is one, of class 1.  ``dev``: measured on each fold of the dev rows with what the others fit;
+    ``before``: without.
+    """
+
+    method: Literal["temperature", "isotonic"]
+    temperature: Annotated[float, Field(ge=1e-3, le=1e3)] | None
+    maps: list[MapMetadata] | None
+    before: QualityMetadata
+    dev: QualityMetadata
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Self:
+        if (self.method == "temperature") != (self.temperature is not None) or (self.maps is None) == (
+            self.temperature is None
+        ):
+            raise ValueError("expected a temperature or maps, as the method needs")
+        return self
+
+    @classmethod
+    def of(cls, calibration: Temperature | Isotonic, **quality: QualityMetadata) -> Self:
+        """Make the metadata of a fitted calibration."""
+        if isinstance(calibration, Temperature):
+            return cls(method="temperature", temperature=calibration.value, maps=None, **quality)
+        maps = [MapMetadata(inputs=list(inputs), outputs=list(outputs)) for inputs, outputs in calibration.maps]
+        return cls(method="isotonic", temperature=None, maps=maps, **quality)
+
+    @property
+    def rule(self) -> Temperature | Isotonic:
+        """What makes calibrated probabilities."""
+        if self.temperature is not None:
+            return Temperature(self.temperature)
+        return Isotonic(tuple((tuple(one.inputs), tuple(one.outputs)) for one in self.maps or []))
+
+
+class DecisionMetadata(MetadataSection):
+    """What a model makes of its probabilities, as chosen on ``rows`` dev rows with those of ``of``."""
+
+    of: Line
+    rows: Count
+    calibration: CalibrationMetadata | None
+    threshold: ThresholdMetadata | None
+
+    @cached_property
+    def rule(self) -> Decision:
+        """What makes classes of probabilities."""
+        at = self.threshold
+        return Decision(
+            None if self.calibration is None else self.calibration.rule,
+            None if at is None else Threshold(at.positive, at.value),
+        )
+
+    @property
+    def moves_classes(self) -> bool:
+        """Whether other classes than those of the highest probability are predicted."""
+        return self.threshold is not None or (self.calibration is not None and self.calibration.maps is not None)
+
+    @property
+    def chosen(self) -> str:
+        """What was chosen, in words."""
+        parts = [(self.threshold, "the threshold"), (self.calibration, "the calibration")]
+        names = [name for part, name in parts if part is not None]
+        return f"{' and '.join(names)} {'was' if len(names) == 1 else 'were'}"
+
+
 class ModelMetadata(MetadataSection):
     """``model.json``.
 
@@ -98,8 +244,8 @@ class ModelMetadata(MetadataSection):
     ``updates``: of each network.  ``encodings``: E of them; network i reads that of place i modulo E.
     ``architecture``: None for the networks of a custom trainer.  ``members``: the trials of an ensemble of several, the
     best first, which have equally many networks each, one after the other; ``weighs_classes``: whether every error has
-    the class weights of the study's metric.  ``numbers``: those that it predicts, instead of classes.  Only a model's
-    file that needs these three keys has them.
+    the class weights of the study's metric.  ``numbers``: those that it predicts, instead of classes;
+    ``decision``: threshold and calibration.  Only a model's file that needs these four keys has them.
     """
 
     format: Literal[1]
@@ -126,6 +272,7 @@ class ModelMetadata(MetadataSection):
     members: Annotated[list[Member], Field(min_length=1, max_length=MOST_NETWORKS)] | None = None
     weighs_classes: bool = False
     numbers: NumbersMetadata | None = None
+    decision: DecisionMetadata | None = None
 
     @field_validator("class_names")
     @classmethod
@@ -162,9 +309,21 @@ class ModelMetadata(MetadataSection):
             raise ValueError(f"{len(self.class_names)} class_names; expected 2 or more, or numbers instead")
         if self.numbers is None and any(error.high > 1 for error in self.errors.values()):
             raise ValueError("errors: expected a number ≤ 1 for a model of classes")
+        if self.decision is not None:
+            self._check_decision(self.decision)
         if self.architecture is not None and self.architecture.is_numeric != (self.numbers is not None):
             what = "classes" if self.numbers is None else "numbers"
             raise ValueError(f"output {self.architecture.output!r} for a model of {what}")
+
+    def _check_decision(self, decision: DecisionMetadata) -> None:
+        n = len(self.class_names)
+        if decision.threshold is not None and n != 2:
+            raise ValueError(f"a threshold for {n} classes; expected 2")
+        maps = None if decision.calibration is None else decision.calibration.maps
+        if maps is not None and len(maps) != (1 if n == 2 else n):
+            raise ValueError(f"{len(maps)} maps of probabilities for {n} classes")
+        if not n:
+            raise ValueError("a calibration of a model of numbers")
 
     @property
     def parsed_definition(self) -> StudyDefinition:
@@ -205,7 +364,7 @@ class ModelMetadata(MetadataSection):
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON; without what few models need it can be read by versions that do not know it."""
-        not_needed = {name for name in ("members", "weighs_classes", "numbers") if not getattr(self, name)}
+        not_needed = {name for name in ("members", "weighs_classes", "numbers", "decision") if not getattr(self, name)}
         plain = self.model_dump(mode="json", exclude=not_needed)
         return plain if self.numbers is None else {**plain, "numbers": self.numbers.unit.to_dict()}
 

@@ -109,6 +109,14 @@ class Model:
         return {name: error.model_dump() for name, error in self.metadata.errors.items()}
 
     @property
+    def threshold(self) -> tuple[Any, float] | None:
+        """The class that is predicted from a probability on, and this probability; None without a threshold."""
+        decision = self.metadata.decision
+        if decision is None or decision.threshold is None:
+            return None
+        return self.classes_[decision.threshold.positive], decision.threshold.value
+
+    @property
     def feature_names_in_(self) -> NDArray[Any]:
         """The columns that the model uses."""
         return np.array(self.encodings[0].used_columns, dtype=object)
@@ -132,10 +140,17 @@ class Model:
         if not self.metadata.unit.is_share:
             numbers = self.metadata.unit.predicted(classes.mean(axis=0, dtype=np.float64))
             return Predictions(numbers, numbers[:, None])
-        if len(places) == 1:
+        if self.metadata.decision is None and len(places) == 1:
             return Predictions(classes[0], probabilities[0])
-        mean: Floats = probabilities.mean(axis=0, dtype=probabilities.dtype)
-        return Predictions(mean.argmax(axis=1), mean)
+        return self._decided(probabilities.mean(axis=0, dtype=probabilities.dtype))
+
+    def _decided(self, mean: Floats, *, has_probabilities: bool = True) -> Predictions:
+        """Classes and probabilities from the mean probabilities (n, n_classes) of the networks."""
+        if self.metadata.decision is None:
+            return Predictions(mean.argmax(axis=1), mean, has_probabilities)
+        decision = self.metadata.decision.rule
+        calibrated = decision.probabilities(mean)
+        return Predictions(decision.classes(calibrated), calibrated.astype(mean.dtype), has_probabilities)
 
     @cached_property
     def in_double_precision(self) -> Model:
@@ -154,7 +169,7 @@ class Model:
         return self.classify(rows_frame(X, self.encodings[0])).probabilities
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable class of each row, or the predicted number, (n,)."""
+        """The most probable class of each row, or by the model's threshold; or the predicted number; (n,)."""
         if not self.metadata.unit.is_share:
             return self.classify(rows_frame(X, self.encodings[0])).classes
         labels: NDArray[Any] = self.classes_[self.classify(rows_frame(X, self.encodings[0])).classes]

@@ -7,10 +7,11 @@ Inputs (the names of their columns, in order, stand in the file's metadata as JS
 - ``categories``: text (n, q), one column for each category, without outer spaces, integers without a point; a missing
   cell is the empty text, or one of the spellings of ``tuner predict``: ?, NA, and those of ``[data] missing``.
 
-An input that the model has no columns for is left out.  Outputs: ``predicted`` (n,), ``probabilities`` float32 (n,
-n_classes) in the order of the classes; of a model for numbers only ``predicted``, float64 in their own unit.  float64
-keeps what matters of large numbers that vary little (years, dates); everything after the normalization is float32, as
-in training.  ``onnx_inputs`` makes the inputs of raw rows.
+An input that the model has no columns for is left out.  Outputs: ``predicted`` (n,), by the model's threshold if it has
+one; ``probabilities`` float32 (n, n_classes) in the order of the classes, calibrated if the model is; of a model for
+numbers only ``predicted``, float64 in their own unit.  float64 keeps what matters of large numbers that vary little
+(years, dates); everything after the normalization is float32, as in training, but for threshold and calibration.
+``onnx_inputs`` makes the inputs of raw rows.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuner.analysis import LEAST, Decision, Isotonic, Temperature
 from tuner.data import (
     DATE_CYCLES,
     DAY,
@@ -157,9 +159,7 @@ class _Nodes:
 
     def cast(self, name: str, to: str) -> str:
         """The same in another of ONNX's types."""
-        from onnx import TensorProto
-
-        return self.add("Cast", name, to=TensorProto.DataType.Value(to))
+        return self.add("Cast", name, to=_type(to))
 
     def constant(self, value: Any, dtype: Any = None) -> str:
         """A constant tensor; its name."""
@@ -170,6 +170,13 @@ class _Nodes:
         text = array.astype(object) if array.dtype.kind == "U" else array
         self.constants.append(numpy_helper.from_array(text, name))
         return name
+
+
+def _type(name: str) -> int:
+    """ONNX's number of one of its types."""
+    from onnx import TensorProto
+
+    return int(TensorProto.DataType.Value(name))
 
 
 def _answer(nodes: _Nodes, model: Model) -> None:
@@ -196,15 +203,60 @@ def _answer(nodes: _Nodes, model: Model) -> None:
         scaled = nodes.add("Mul", flat, nodes.constant(unit.scale / len(numbers), np.float64))
         nodes.add("Add", scaled, nodes.constant(unit.mean, np.float64), output=PREDICTED)
         return
+    decision = model.metadata.decision
     outputs = []
     for number, (network, inputs) in enumerate(zip(model.networks, every, strict=True), start=1):
         with nodes.part(f"network {number}"):
-            outputs.append(_network(nodes, network, *inputs, output=PROBABILITIES if alone else None))
-    index = outputs[0][0]
+            named = PROBABILITIES if alone and decision is None else None
+            outputs.append(_network(nodes, network, *inputs, output=named))
+    index, mean = outputs[0]
     if not alone:
-        mean = nodes.add("Mean", *(probabilities for _, probabilities in outputs), output=PROBABILITIES)
+        named = PROBABILITIES if decision is None else None
+        mean = nodes.add("Mean", *(probabilities for _, probabilities in outputs), output=named)
+    if decision is not None:
+        with nodes.part("decision"):
+            index = _decide(nodes, decision.rule, mean, len(model.classes_))
+    elif not alone:
         index = nodes.add("ArgMax", mean, axis=1, keepdims=0)
     nodes.add("Gather", nodes.constant(model.classes_), index, axis=0, output=PREDICTED)
+
+
+def _decide(nodes: _Nodes, decision: Decision, mean: str, n_classes: int) -> str:
+    """The classes' indices, by calibration and threshold, in float64; yields the calibrated probabilities, too."""
+    p, calibration = nodes.cast(mean, "DOUBLE"), decision.calibration
+    if isinstance(calibration, Temperature):
+        logits = nodes.add("Log", nodes.add("Max", p, nodes.constant(LEAST, np.float64)))
+        p = nodes.add("Softmax", nodes.add("Div", logits, nodes.constant(calibration.value, np.float64)), axis=1)
+    elif calibration is not None:
+        p = _isotonic(nodes, calibration, p, n_classes)
+    nodes.add("Cast", p, to=_type("FLOAT"), output=PROBABILITIES)
+    if decision.threshold is None:
+        return nodes.add("ArgMax", p, axis=1, keepdims=0)
+    positive = decision.threshold.positive
+    of_class = nodes.add("Gather", p, nodes.constant(positive, np.int64), axis=1)
+    reached = nodes.add("GreaterOrEqual", of_class, nodes.constant(decision.threshold.value, np.float64))
+    return nodes.cast(reached if positive else nodes.add("Not", reached), "INT64")
+
+
+def _isotonic(nodes: _Nodes, calibration: Isotonic, p: str, n_classes: int) -> str:
+    """Functions that are linear between knots; those of more than two classes divided by their sum."""
+    two, each = len(calibration.maps) == 1, []
+    for k, (inputs, outputs) in enumerate(calibration.maps, start=int(two)):
+        x = nodes.add("Gather", p, nodes.constant([k], np.int64), axis=1)
+        first = nodes.constant(outputs[0], np.float64)
+        if len(inputs) == 1:
+            each.append(nodes.add("Add", nodes.add("Mul", x, nodes.constant(0, np.float64)), first))
+            continue
+        above = nodes.add("Div", nodes.add("Sub", x, nodes.constant(inputs[:-1])), nodes.constant(np.diff(inputs)))
+        share = nodes.add("Clip", above, *(nodes.constant(end, np.float64) for end in (0, 1)))
+        each.append(nodes.add("Add", nodes.add("MatMul", share, nodes.constant(np.diff(outputs)[:, None])), first))
+    if two:
+        return nodes.add("Concat", nodes.add("Sub", nodes.constant(1, np.float64), each[0]), each[0], axis=1)
+    joined = nodes.add("Concat", *each, axis=1)
+    total = nodes.add("ReduceSum", joined, nodes.constant([1], np.int64), keepdims=1)
+    is_some = nodes.add("Greater", total, nodes.constant(0, np.float64))
+    safe = nodes.add("Where", is_some, total, nodes.constant(1, np.float64))
+    return nodes.add("Where", is_some, nodes.add("Div", joined, safe), nodes.constant(1 / n_classes, np.float64))
 
 
 def _network(nodes: _Nodes, network: Network, X: str, positions: Sequence[int], output: str | None) -> tuple[str, str]:

@@ -229,7 +229,7 @@ class Study:
         if isinstance(self._trainer(definition, allow_trainers), CustomTrainer):
             raise UsageError("an ensemble of trials is made of tuner's own networks, not of a custom trainer's models")
         if wanted is not None:
-            wanted.refuse_data(dataset)
+            wanted.refuse_study(record, dataset)
         model = fit_ensemble(
             record, dataset, trial_settings(definition, record.facts), USUAL_SIZE if size == "auto" else size
         )

@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, recall_score
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 
-from tuner.analysis import Decision, DecisionTask, Goal, Threshold, ThresholdCurve, cross_fitted
+from tuner.analysis import Decision, DecisionTask, Threshold, ThresholdCurve, ThresholdGoal, cross_fitted
 from tuner.errors import ArgumentError, DataError
 
 
@@ -97,7 +97,7 @@ def test_the_chosen_threshold_is_the_best_on_these_rows() -> None:
         ("f1", "f1", f1_score),
         ("balanced_error", "balanced_accuracy", balanced_accuracy_score),
     ):
-        ours = DecisionTask(goal=Goal(goal)).choose(p, y).classes(p)
+        ours = DecisionTask(goal=ThresholdGoal(goal)).choose(p, y).classes(p)
         tuned = TunedThresholdClassifierCV(frozen(p, y), scoring=scoring, cv="prefit", refit=False, thresholds=60)
         assert score(y, ours) >= score(y, tuned.fit(p, y).predict(p))
 
@@ -117,7 +117,7 @@ def test_a_goal_is_reached_with_one_more_row_wrong(goal: str, predicted: int) ->
     """Hand-worked: ten rows by falling score, of which the 1st, 2nd, 4th and 8th are positive."""
     scores = np.linspace(0.95, 0.05, 10)
     y = np.isin(np.arange(10), [0, 1, 3, 7]).astype(int)
-    task = DecisionTask(goal=Goal.parse(goal, "goal"), costs=(5, 1))
+    task = DecisionTask(goal=ThresholdGoal.parse(goal, "goal"), costs=(5, 1))
     p = np.column_stack([1 - scores, scores])
     assert task.choose(p, y).classes(p).sum() == predicted
 
@@ -126,7 +126,7 @@ def test_each_fold_is_decided_by_the_others() -> None:
     """A row's own class does not move its decision."""
     p, y = rows(100)
     folds = np.arange(100) % 5
-    task = DecisionTask(method="isotonic", goal=Goal("f1"))
+    task = DecisionTask(method="isotonic", goal=ThresholdGoal("f1"))
     classes, calibrated = cross_fitted(task, p, y, folds)
     others = task.choose(p[folds != 2], y[folds != 2])
     np.testing.assert_array_equal(calibrated[folds == 2], others.probabilities(p[folds == 2]))
@@ -139,7 +139,7 @@ def test_the_promised_value_is_not_optimistic() -> None:
     """On average over made rows F1 and recall hold on new ones; the F1 of the rows that chose does not."""
     new, classes = rows(10_000, seed=10**6)
     promised, real, own = [], [], []
-    task = DecisionTask(goal=Goal("f1"))
+    task = DecisionTask(goal=ThresholdGoal("f1"))
     for seed in range(40):
         p, y = rows(100, seed=seed)
         promised.append(f1_score(y, cross_fitted(task, p, y, np.arange(100) % 10)[0]))
@@ -155,11 +155,11 @@ def test_the_promised_value_is_not_optimistic() -> None:
 def test_an_unknown_goal_is_refused(text: object) -> None:
     """In one line that names the goals, and the quotes where a shell took the rest."""
     with pytest.raises(ArgumentError, match="threshold_for: expected one of f1, balanced_error") as caught:
-        Goal.parse(text, "threshold_for")
+        ThresholdGoal.parse(text, "threshold_for")
     assert ("a shell takes" in str(caught.value)) == (text == "precision")
 
 
 def test_goals_are_read_as_people_write_them() -> None:
     """Shares and percentages, blanks and the other sign."""
-    written = [str(Goal.parse(text, "goal")) for text in ("recall >= .8", "recall≥80%", "recall>=0.80")]
+    written = [str(ThresholdGoal.parse(text, "goal")) for text in ("recall >= .8", "recall≥80%", "recall>=0.80")]
     assert all(one == other for one, other in pairwise([*written, "recall>=0.8"]))

@@ -195,6 +195,30 @@ def test_what_cannot_be_chosen_is_refused(pair: Path, searched: Path) -> None:
         tuner.load_study("mixed").train(threshold_for="f1")
 
 
+def test_a_threshold_for_costs_has_the_lowest_on_dev(pair: Path) -> None:
+    """By [diagnosis] cost of the study file, which may be given after the search; without it they are asked for."""
+    with pytest.raises(UsageError, match=r"does not say what mistakes cost\. Add cost = \{ \"other->good\" = 10 \} to"):
+        tuner.load_study("pair").train(threshold_for="cost")
+    file = Path("studies/pair.toml")
+    file.write_text(file.read_text(encoding="utf-8") + '[diagnosis]\ncost = { "good->other" = 7 }\n', encoding="utf-8")
+    model, plain, data = (
+        tuner.load_study("pair").train(threshold_for="cost"),
+        tuner.load_study("pair").train(),
+        data_of("pair"),
+    )
+    p, y = plain.classify_encoded([data.parts[0].dev.inputs]).probabilities[:, 0], data.dev_y
+    assert model.threshold is not None
+    each = {
+        t: 7 * ((p < t) & (y == 0)).mean() + ((p >= t) & (y == 1)).mean() for t in (model.threshold[1], *p.tolist())
+    }
+    assert each[model.threshold[1]] <= min(each.values()) + 1e-12
+    assert model.metadata.decision is not None
+    assert model.metadata.decision.threshold is not None
+    assert model.metadata.decision.threshold.curve.cost is not None
+    before = model.metadata.decision.threshold.before["cost"]
+    assert before.value == pytest.approx(7 * ((p < 0.5) & (y == 0)).mean() + ((p >= 0.5) & (y == 1)).mean())
+
+
 def test_train_shows_the_curve_and_evaluate_the_promise(pair: Path) -> None:
     """The chosen threshold is marked, and JSON has all of it."""
     status, out, err = command("train", "pair", "--threshold-for", "f1", "--calibrate", "isotonic")

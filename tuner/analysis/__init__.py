@@ -39,12 +39,12 @@ from tuner.analysis.deciding import (
     METHODS,
     Decision,
     DecisionTask,
-    Goal,
     Isotonic,
     Method,
     Temperature,
     Threshold,
     ThresholdCurve,
+    ThresholdGoal,
     cross_fitted,
 )
 from tuner.analysis.diagnosis import (
@@ -70,7 +70,7 @@ from tuner.analysis.expected_best import ExpectedBest, expected_best
 from tuner.analysis.hyperparameter_states import HyperparameterState, hyperparameter_states
 from tuner.analysis.hyperparameters import Idle, SearchedHyperparameter
 from tuner.analysis.influence import influential
-from tuner.analysis.intervals import ErrorEstimate, Spread, difference_interval, wilson
+from tuner.analysis.intervals import Z95, ErrorEstimate, Spread, difference_interval, wilson
 from tuner.analysis.learning_curve import (
     SIZES,
     LearningCurve,
@@ -107,6 +107,7 @@ __all__ = [
     "LEAST",
     "METHODS",
     "SIZES",
+    "Z95",
     "Action",
     "Baseline",
     "BestTrialState",
@@ -123,7 +124,6 @@ __all__ = [
     "ErrorEstimate",
     "Fit",
     "Gap",
-    "Goal",
     "HyperparameterCurve",
     "HyperparameterEffect",
     "HyperparameterEffects",
@@ -149,6 +149,7 @@ __all__ = [
     "Temperature",
     "Threshold",
     "ThresholdCurve",
+    "ThresholdGoal",
     "Uncertainty",
     "Verb",
     "bootstrap_corrected_error",

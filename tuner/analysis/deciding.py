@@ -102,14 +102,14 @@ FITTED: dict[Method, Callable[[Floats, Ints, Floats | None], Temperature | Isoto
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class ThresholdGoal:
     """What a threshold is chosen for: the best value of a measure, or ``least`` of precision or recall."""
 
     name: str
     least: float | None = None
 
     @classmethod
-    def parse(cls, text: Any, name: str) -> Goal:
+    def parse(cls, text: Any, name: str) -> ThresholdGoal:
         """Read "f1", "balanced_error", "cost", "precision>=0.9" or "recall>=80%".  Raises ArgumentError."""
         written = text.strip() if isinstance(text, str) else ""
         if written in BEST:
@@ -197,7 +197,7 @@ class ThresholdCurve:
         chosen: dict[str, Any] = {name: None if array is None else array[places] for name, array in arrays.items()}
         return ThresholdCurve(**chosen, n=self.n, n_positive=self.n_positive)
 
-    def reached(self, goal: Goal) -> Floats:
+    def reached(self, goal: ThresholdGoal) -> Floats:
         """Return how good each threshold is for a goal, (k,): higher is better.
 
         For a least precision or recall one more row counts as wrong, since the threshold is the last at which these
@@ -211,7 +211,7 @@ class ThresholdCurve:
         values = np.asarray(getattr(self, goal.name))
         return -values if goal.name in LOWER_IS_BETTER else values
 
-    def place(self, goal: Goal) -> int:
+    def place(self, goal: ThresholdGoal) -> int:
         """Return the place of the threshold for a goal; where none reaches the least value, of the one next to it."""
         reached = self.reached(goal)
         if goal.least is not None and (enough := np.flatnonzero(reached >= goal.least - SAME)).size:
@@ -260,7 +260,7 @@ class DecisionTask:
     """
 
     method: Method | None = None
-    goal: Goal | None = None
+    goal: ThresholdGoal | None = None
     positive: int = 1
     costs: tuple[float, float] | None = None
 

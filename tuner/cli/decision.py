@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuner.formatting import percent
+from tuner.formatting import percent, value
 
 if TYPE_CHECKING:
     from tuner.modeling import Model
@@ -18,7 +18,7 @@ NAMES = {
     "f1": "F1",
     "balanced_error": "balanced error",
     "error": "error",
-    "cost": "cost",
+    "cost": "cost per row",
 }
 """Measure of a threshold -> its name for people."""
 
@@ -64,12 +64,14 @@ def _curve_lines(curve: CurveMetadata, chosen: float, goal: str) -> list[str]:
     values = getattr(curve, goal)
     most = max((of for of in values if of is not None), default=0.0)
     lines = [f"  {'threshold':>9}  predicted  precision   recall       F1  balanced error"]
+    lines[0] += "" if curve.cost is None else f"  {'cost':>7}"
     columns: list[Sequence[float | None]] = [
         *(curve.predicted, curve.precision, curve.recall, curve.f1, curve.balanced_error)
     ]
     widths = (9, 9, 7, 7, 14)
     for k, threshold in enumerate(curve.thresholds):
         cells = "  ".join(f"{percent(column[k]):>{width}}" for column, width in zip(columns, widths, strict=True))
+        cells += "" if curve.cost is None else f"  {value(curve.cost[k]):>7}"
         bar = "█" * round(BAR * (values[k] or 0.0) / most) if most else ""
         mark = "→" if threshold == chosen else " "
         lines.append(f"{mark} {threshold:>9.4g}  {cells}  {bar}".rstrip())
@@ -81,10 +83,11 @@ def _measure_lines(
 ) -> list[str]:
     head = ("on dev rows that did not choose it", "by the threshold")
     lines = [f"  {head[0]:36} {head[1]:26} by the highest probability"]
-    lines += [f"  {NAMES[name]:36} {_measure(of):26} {_measure(before[name])}" for name, of in dev.items()]
+    lines += [f"  {NAMES[name]:36} {_measure(name, of):26} {_measure(name, before[name])}" for name, of in dev.items()]
     whose = "" if decision.of == "this model" else f" of {decision.of},"
     return [*lines, f"  measured{whose} without allowing for the choice of trial and epoch on the same rows"]
 
 
-def _measure(of: MeasureMetadata) -> str:
-    return "–" if of.value is None else f"{percent(of.value)} ({percent(of.low)} to {percent(of.high)})"
+def _measure(name: str, of: MeasureMetadata) -> str:
+    text = value if name == "cost" else percent
+    return "–" if of.value is None else f"{text(of.value)} ({text(of.low)} to {text(of.high)})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,13 +14,15 @@ from threadpoolctl import threadpool_limits
 
 from tuner.analysis import (
     METHODS,
+    Z95,
     Calibration,
     DecisionTask,
-    Goal,
     Method,
     ThresholdCurve,
+    ThresholdGoal,
     calibration,
     cross_fitted,
+    independent_examples,
 )
 from tuner.arguments import one_of
 from tuner.data import Dataset
@@ -37,6 +41,7 @@ from tuner.modeling.metadata import (
 )
 from tuner.modeling.model import Model
 from tuner.storage import StudyRecord
+from tuner.study import parse_definition
 from tuner.trial import TrialSettings, dev_layout
 
 NONE = "none"
@@ -47,7 +52,7 @@ BY_HIGHEST = "; classes of the highest probability"
 class DecisionRequest:
     """What is to be chosen for a model: a threshold for a goal, a method of calibration, or both."""
 
-    goal: Goal | None = None
+    goal: ThresholdGoal | None = None
     method: Method | None = None
 
     @classmethod
@@ -55,12 +60,12 @@ class DecisionRequest:
         """Read the two options; None if they ask for nothing.  Raises ArgumentError."""
         if calibrate is not None:
             one_of("calibrate", calibrate, (*METHODS, NONE))
-        goal = None if threshold_for is None else Goal.parse(threshold_for, "threshold_for")
+        goal = None if threshold_for is None else ThresholdGoal.parse(threshold_for, "threshold_for")
         method = None if calibrate in (None, NONE) else calibrate
         return None if goal is None and method is None else cls(goal, method)
 
-    def refuse_data(self, dataset: Dataset) -> None:
-        """Raise UsageError for data without classes, or of which one threshold cannot decide."""
+    def refuse_study(self, record: StudyRecord, dataset: Dataset) -> None:
+        """Raise UsageError for a study without classes, of which one threshold cannot decide, or without its costs."""
         names = dataset.class_names
         if not dataset.unit.is_share:
             option = "--threshold-for" if self.goal is not None else "--calibrate"
@@ -69,6 +74,13 @@ class DecisionRequest:
             raise UsageError(
                 f"--threshold-for: one threshold decides between two classes; this study has {len(names)} "
                 f"({some_of(names)}). To treat classes alike, search with class_weight and metric balanced"
+            )
+        definition = parse_definition(record.definition, f"study {record.name!r}")
+        if self.goal is not None and self.goal.name == "cost" and definition.diagnosis.cost is None:
+            pair = f"{names[1]}->{names[0]}"
+            raise UsageError(
+                f"--threshold-for cost: study {record.name!r} does not say what mistakes cost. Add cost = "
+                f"{{ {json.dumps(pair, ensure_ascii=False)} = 10 }} to [diagnosis] of its file"
             )
 
 
@@ -88,7 +100,7 @@ def fit_deciding(
     a row, and its probabilities are further apart than an average's: a threshold chosen on them would be too far from
     0.5.  With seeds each row has the average of several.
     """
-    wanted.refuse_data(dataset)
+    wanted.refuse_study(record, dataset)
     layout = dev_layout(dataset, settings.seeds)
     is_final = trains_on_all(request, layout)
     if layout.has_folds and not is_final:
@@ -133,7 +145,14 @@ class _Choice:
         self.weights = relative(np.concatenate(own)) if own else None
         counts = np.bincount(self.y, self.weights, minlength=len(self.names))
         self.positive = 0 if counts[0] < counts[1] else 1
-        self.task = DecisionTask(request.method, request.goal, self.positive)
+        self.costs = parse_definition(record.definition, f"study {record.name!r}").cost_matrix(self.names)
+        of_two = None
+        if self.costs is not None and len(self.names) == 2:
+            of_two = (
+                float(self.costs[self.positive, 1 - self.positive]),
+                float(self.costs[1 - self.positive, self.positive]),
+            )
+        self.task = DecisionTask(request.method, request.goal, self.positive, of_two)
 
     def metadata(self, whose: str) -> DecisionMetadata:
         """Choose, and measure on each fold what the others choose."""
@@ -189,7 +208,19 @@ class _Choice:
         balanced = estimate_error(wrong * in_errors, self.groups, in_errors, BALANCED_ERROR.strata(self.y))
         errors = {"error": estimate_error(lost, self.groups, self.weights), "balanced_error": balanced}
         shares = {"precision": scores.precision, "recall": scores.recall, "f1": scores.f1}
-        return {name: MeasureMetadata.measured(of.value, of.low, of.high) for name, of in (shares | errors).items()}
+        measures = {name: MeasureMetadata.measured(of.value, of.low, of.high) for name, of in (shares | errors).items()}
+        return measures | ({} if self.costs is None else {"cost": self._cost(self.costs[self.y, classes])})
+
+    def _cost(self, costs: NDArray[np.float64]) -> MeasureMetadata:
+        """The mean cost per row, from those of the rows (n,), with a normal interval."""
+        most = float(costs.max()) or 1.0
+        weights = np.ones(len(costs)) if self.weights is None else self.weights
+        mean = float(np.average(costs, weights=weights))
+        independent = independent_examples(
+            costs / most * weights, self.groups, self.weights, rng=np.random.default_rng(0)
+        )
+        spread = math.sqrt(float(np.average((costs - mean) ** 2, weights=weights)) / (independent or len(costs)))
+        return MeasureMetadata.measured(mean, max(mean - Z95 * spread, 0.0), mean + Z95 * spread)
 
 
 def _quality(of: Calibration) -> QualityMetadata:

@@ -385,7 +385,7 @@ def test_check_runs_a_trainer_for_a_moment(make: Make) -> None:
     assert "own_trainer_" in out
     assert "one epoch in" in out
     make("def fit(params, data, seed, report):\n    return data.train.y, data.dev.y\n")
-    assert "its labels are as they should be" in command("check", "own")[1]
+    assert "its predictions are as they should be" in command("check", "own")[1]
     make("def fit(params, data, seed, report):\n    return 1\n")
     status, _, errors = command("check", "own")
     assert (status, errors.count("\n")) == (2, 1)

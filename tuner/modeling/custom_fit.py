@@ -24,6 +24,7 @@ from tuner.modeling.fitting import (
     FitRequest,
     alike_rows,
     dev_estimate,
+    dev_spread,
     stored_errors,
     train_estimate,
     trains_on_all,
@@ -84,9 +85,11 @@ class _CustomFit:
         if groups:
             repetition = Repetition(
                 train_errors=[self._train_error(group).value for group in groups],
-                dev_errors=[float(losses.mean()) for losses in wrong],
+                dev_errors=[float(self.dataset.unit.error(losses.mean())) for losses in wrong],
                 differences=_differences(self.trial, outcomes[0]),
-                spread=seeds_error(np.stack(wrong), n_effective=self._dev_error(wrong).n_effective),
+                spread=seeds_error(np.stack(wrong), n_effective=self._dev_error(wrong).n_effective)
+                if self.dataset.unit.is_share
+                else None,
             )
         model = self._final(repetition) if is_final else self._kept(outcomes, repetition)
         model.repetition = repetition
@@ -124,7 +127,8 @@ class _CustomFit:
 
     def _train_error(self, group: Sequence[NetworkRecord]) -> ErrorEstimate:
         layout = dev_layout(self.dataset, len(group))
-        return train_estimate(self.dataset, layout, [n.train_wrong for n in group], [n.n_train for n in group])
+        wrong, sizes = [n.train_wrong for n in group], [n.n_train for n in group]
+        return train_estimate(self.dataset, layout, wrong, sizes, dev_spread(self.record, self.trial))
 
     def _dev_error(self, losses: Sequence[np.ndarray]) -> ErrorEstimate:
         """The mean over seeds; ``losses``: for each (n_dev,) which rows are wrong, times their weights."""
@@ -174,7 +178,11 @@ class _CustomFit:
         train = self._train_error(self.trial.networks)
         estimates = {"train": (train, whose), "dev": (self._dev_error(losses), whose)}
         wrong = float(np.mean([network.train_wrong for network in outcome.networks]))
-        own = ErrorEstimate.measured(wrong, len(whole), alike_rows(whole.error_weights))
+        spread = dev_spread(self.record, self.trial)
+        if spread is not None:
+            own = ErrorEstimate.of_squares(wrong, len(whole), self.dataset.unit, spread)
+        else:
+            own = ErrorEstimate.measured(wrong, len(whole), alike_rows(whole.error_weights))
         estimates[rows] = (own, "this model, on its training examples")
         return self._model(
             repetition,

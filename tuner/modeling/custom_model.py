@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuner.arguments import flag
 from tuner.arguments import path as path_of
@@ -18,7 +19,7 @@ from tuner.files import refuse_overwriting, whole_folder, write_whole
 from tuner.inputs import Inputs
 from tuner.modeling.archive import METADATA
 from tuner.modeling.metadata import ModelMetadata, read_metadata
-from tuner.modeling.model import Floats, Ints, Model, Predictions
+from tuner.modeling.model import Floats, Model, Predictions
 from tuner.trainers import CustomTrainer, trainer_of
 
 
@@ -30,10 +31,10 @@ class SavedNetwork:
         self._trainer = trainer
         self._n_classes = n_classes
 
-    def classify(self, X: Inputs) -> tuple[Ints, Floats]:
-        """Class indices (n,) and probabilities (n, n_classes) of encoded rows."""
+    def classify(self, X: Inputs) -> tuple[NDArray[Any], Floats]:
+        """Class indices (n,) and probabilities (n, n_classes) of encoded rows; of numbers (n,) and (n, 1)."""
         (probabilities,) = self._trainer.predict([self.path], [X], self._n_classes).probabilities
-        return probabilities.argmax(axis=1), probabilities
+        return (probabilities.argmax(axis=1) if self._n_classes else probabilities[:, 0]), probabilities
 
 
 class CustomModel(Model):
@@ -50,6 +51,10 @@ class CustomModel(Model):
         """Classes and mean probabilities of some of the networks, on the same inputs or on one's own each."""
         paths = [self.networks[k].path for k in places]
         predicted = self._trainer.predict(paths, inputs, len(self.metadata.class_names))
+        if not self.metadata.unit.is_share:
+            standardized = np.hstack(predicted.probabilities).mean(axis=1, dtype=np.float64)
+            numbers = self.metadata.unit.predicted(standardized)
+            return Predictions(numbers, numbers[:, None])
         mean: Floats = np.mean(predicted.probabilities, axis=0, dtype=np.float32)
         return self._decided(mean, has_probabilities=predicted.has_probabilities)
 

@@ -225,11 +225,7 @@ class _Fit:
 
     @cached_property
     def _spread(self) -> Spread | None:
-        """How much the squared errors of the dev rows differ, as those of training rows may; None of classes."""
-        if self.dataset.unit.is_share:
-            return None
-        losses = self.record.dev_layout(self.trial).row_losses([one.dev_losses for one in self.trial.networks])
-        return Spread.of(losses, self.record.dev_groups, self.record.dev_weights)
+        return dev_spread(self.record, self.trial)
 
     # One network on all rows outside the test set.
 
@@ -418,6 +414,14 @@ def as_trained(model: Model, predicted: NDArray[Any]) -> NDArray[Any]:
     """Class indices as they are, numbers standardized."""
     unit = model.metadata.unit
     return predicted if unit.is_share else np.asarray(unit.standardized(predicted))
+
+
+def dev_spread(record: StudyRecord, trial: TrialRecord) -> Spread | None:
+    """How much a trial's squared errors of the dev rows differ, as those of training rows may; None of classes."""
+    if record.unit.is_share:
+        return None
+    losses = record.dev_layout(trial).row_losses([one.dev_losses for one in trial.networks])
+    return Spread.of(losses, record.dev_groups, record.dev_weights)
 
 
 def train_estimate(

@@ -357,13 +357,12 @@ class StudyDefinition(BaseModel):
             return "training.class_weight: expected none, as regression has no classes"
         if self.diagnosis.cost is not None:
             return "diagnosis.cost: expected none, as regression has no classes"
-        if self.network.trainer is not None:
-            return "network.trainer: custom trainers train classifiers only; leave it out for regression"
         return None
 
     @model_validator(mode="after")
     def _keys_suit_the_trainer(self) -> StudyDefinition:
         kind = self.trainer_kind
+        kind.check_keys("data", self.data)
         kind.check_keys("network", self.network)
         kind.check_keys("training", self.training)
         if not kind.knows_hyperparameters:

@@ -84,6 +84,7 @@ CUSTOM_TRAINER = TrainerKind(
     augments=False,
     can_train_again=False,
     ignored={
+        "data": ("target_transform",),
         "network": ("hidden", "activation", "output"),
         "training": ("patience", "min_updates", "min_improvement", "monitor", "penalty_per", "class_weight"),
     },

@@ -106,7 +106,7 @@ def _train(
         answer: bool = connection.recv()
         return answer
 
-    report = EpochReport(function.name, task.max_epochs, goes_on)
+    report = EpochReport(function.name, task.max_epochs, goes_on, is_regression=data.is_regression)
     try:
         with function.importable(), threadpool_limits(limits=1):
             data = _with_arrays(data)

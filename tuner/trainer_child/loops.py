@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Floats
+from tuner.data.dataset import Floats, Table
 from tuner.metrics import relative
 from tuner.trainer_child.messages import TrainerData
 from tuner.trainer_child.report import EpochReport
@@ -22,6 +23,9 @@ BATCH_SIZE = 64
 """Of PyTorch's loop, where the trial has no ``batch_size``."""
 ROWS_AT_ONCE = 4096
 """Rows of which PyTorch's loop predicts the classes at a time."""
+
+REGRESSION = "tuner_is_regression"
+"""Attribute of a saved module of PyTorch's."""
 
 TrainerCallable = Callable[[Mapping[str, Any], TrainerData, int, EpochReport], Any]
 
@@ -52,6 +56,7 @@ def torch_trainer(
 ) -> TrainerCallable:
     """Return a custom trainer that trains a module of PyTorch's by mini-batches, with cross-entropy.
 
+    For regression it is the squared error of one output, (n, 1).
     `make_module(params, data)` makes the module, from rows (n, n_features) to scores (n, n_classes);
     `make_optimizer(params, parameters)` makes its optimizer.  `params["batch_size"]` is the number of rows of a
     mini-batch, if it is in [space].  Rows with weights are weighted in the loss and in both errors.  Every epoch is
@@ -64,21 +69,20 @@ def torch_trainer(
 
         torch.manual_seed(seed)
         torch.set_num_threads(1)
-        model = _Module(make_module(params, data))
+        model = _Module(make_module(params, data), is_regression=data.is_regression)
         optimizer = make_optimizer(params, model.module.parameters())
         X, y = torch.tensor(data.train.X), torch.tensor(data.train.y)
+        y = y.float() if data.is_regression else y
         w = None if data.train.weights is None else torch.tensor(relative(data.train.weights), dtype=torch.float32)
-        least, best_epoch, best = 2.0, 0, None
+        least, best_epoch, best = math.inf, 0, None
         for epoch in range(1, report.max_epochs + 1):
             model.module.train()
             for rows in torch.randperm(len(X)).split(int(params.get("batch_size", BATCH_SIZE))):
                 optimizer.zero_grad()
-                loss = torch.nn.functional.cross_entropy(model.module(X[rows]), y[rows], reduction="none")
+                loss = model.losses(X[rows], y[rows])
                 (loss if w is None else loss * w[rows]).mean().backward()
                 optimizer.step()
-            train_error, dev_error = (
-                float(np.average(model.predict(t.X) != t.y, weights=t.weights)) for t in (data.train, data.dev)
-            )
+            train_error, dev_error = (model.error(table) for table in (data.train, data.dev))
             if dev_error < least:
                 least, best_epoch, best = dev_error, epoch, copy.deepcopy(model.module.state_dict())
             report(epoch, train_error, dev_error)
@@ -111,23 +115,43 @@ class _Estimator:
 
 
 class _Module:
-    """A module of PyTorch's as a classifier."""
+    """A module of PyTorch's as a classifier, or as a regressor."""
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, *, is_regression: bool = False) -> None:
         self.module = module
+        self._is_regression = is_regression
+
+    def losses(self, X: Any, y: Any) -> Any:
+        """The loss of each row of tensors, (n,)."""
+        import torch
+
+        scores = self.module(X)
+        if self._is_regression:
+            return (scores[:, 0] - y) ** 2
+        return torch.nn.functional.cross_entropy(scores, y, reduction="none")
+
+    def error(self, table: Table) -> float:
+        """The share of a table's rows that are wrong, or the root mean squared error."""
+        predicted = self.predict(table.X)
+        losses = np.square(predicted - table.y) if self._is_regression else predicted != table.y
+        mean = float(np.average(losses, weights=table.weights))
+        return math.sqrt(mean) if self._is_regression else mean
 
     def predict_proba(self, X: Floats) -> Floats:
         """Class probabilities (n, n_classes)."""
+        return np.concatenate([scores.softmax(dim=1).numpy() for scores in self._scores(X)])
+
+    def _scores(self, X: Floats) -> list[Any]:
         import torch
 
         self.module.eval()
         with torch.no_grad():
-            parts = torch.tensor(X).split(ROWS_AT_ONCE)
-            scores = [self.module(part).softmax(dim=1).numpy() for part in parts]
-        return np.concatenate(scores)
+            return [self.module(part) for part in torch.tensor(X).split(ROWS_AT_ONCE)]
 
-    def predict(self, X: Floats) -> NDArray[np.int64]:
-        """Class indices (n,)."""
+    def predict(self, X: Floats) -> NDArray[Any]:
+        """Class indices (n,), or numbers (n,)."""
+        if self._is_regression:
+            return np.concatenate([scores[:, 0].numpy() for scores in self._scores(X)])
         classes: NDArray[np.int64] = self.predict_proba(X).argmax(axis=1)
         return classes
 
@@ -135,6 +159,7 @@ class _Module:
         """Save the module with its weights."""
         import torch
 
+        setattr(self.module, REGRESSION, self._is_regression)
         torch.save(self.module, path)
 
     @classmethod
@@ -142,4 +167,5 @@ class _Module:
         """Load what was saved."""
         import torch
 
-        return cls(torch.load(path, weights_only=False))
+        module = torch.load(path, weights_only=False)
+        return cls(module, is_regression=getattr(module, REGRESSION, False))

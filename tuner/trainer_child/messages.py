@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tuner.data import Table
 from tuner.data.dataset import Floats, Ints
 
@@ -20,7 +23,8 @@ class TrainerData:
 
     Each is a table: X (n, n_features) float32, encoded and normalized, y (n,) class indices, rows (n,) row numbers in
     the file, and weights (n,), what each row counts for, or None.  The arrays are shared by all trials and cannot be
-    written to.  ``image``: height and width, where rows are pixels.
+    written to.  ``image``: height and width, where rows are pixels.  For regression y is (n,) numbers less their mean,
+    in standard deviations, both of the training rows.
     """
 
     train: Table
@@ -32,8 +36,13 @@ class TrainerData:
 
     @property
     def n_classes(self) -> int:
-        """Number of classes: y is 0 to n_classes - 1."""
-        return len(self.class_names)
+        """Number of classes: y is 0 to n_classes - 1; 1 for regression."""
+        return len(self.class_names) or 1
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether y has numbers to predict."""
+        return not self.class_names
 
     @property
     def tables(self) -> dict[str, Table]:
@@ -62,7 +71,10 @@ class TrainCall:
 
 @dataclass(frozen=True, slots=True)
 class PredictCall:
-    """To the trainer: predict with models that it saved; ``content`` is a parcel's: one ``Inputs``, or one each."""
+    """To the trainer: predict with models that it saved; ``content`` is a parcel's: one ``Inputs``, or one each.
+
+    ``n_classes``: 0 for regression.
+    """
 
     saved: tuple[str, ...]
     content: bytes
@@ -73,7 +85,7 @@ class PredictCall:
 class Predicted:
     """From the trainer: each model's class probabilities, (n, n_classes); 0 and 1 where it only predicts classes.
 
-    ``has_probabilities``: no model only predicts classes.
+    For regression the predicted numbers, (n, 1).  ``has_probabilities``: no model only predicts classes.
     """
 
     probabilities: list[Floats]
@@ -99,10 +111,11 @@ class EpochErrors(NamedTuple):
 class Returned:
     """From the trainer: the class indices of each table's rows; costs of the train and dev rows, NaN if unknown.
 
+    For regression the predicted numbers, float64.
     ``dev_probabilities`` (n_dev, n_classes): if it returned them.
     """
 
-    labels: list[Ints]
+    labels: list[Ints] | list[NDArray[np.float64]]
     costs: tuple[float, float]
     dev_probabilities: Floats | None = None
 

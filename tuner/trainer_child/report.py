@@ -18,13 +18,16 @@ class EpochReport:
     """What a trainer calls after an epoch: ``report(epoch, train_error, dev_error)``, errors between 0 and 1.
 
     Epochs count from 1.  Raises within the trainer where the trial is to end.  ``max_epochs`` is what [training]
-    allows.
+    allows.  For regression errors are root mean squared errors, in standard deviations as y is.
     """
 
-    def __init__(self, trainer: str, max_epochs: int, goes_on: Callable[[EpochErrors], bool]) -> None:
+    def __init__(
+        self, trainer: str, max_epochs: int, goes_on: Callable[[EpochErrors], bool], *, is_regression: bool = False
+    ) -> None:
         self.max_epochs = max_epochs
         self.has_ended = False
         self._trainer = trainer
+        self._most = math.inf if is_regression else 1.0
         self._goes_on = goes_on
         self._epochs = 0
         self._last = time.perf_counter()
@@ -49,9 +52,11 @@ class EpochReport:
             value = float(error)
         except (TypeError, ValueError):
             value = math.nan
-        if not 0 <= value <= 1:
+        if not 0 <= value <= self._most or math.isinf(value):
+            share = "the share that is wrong, between 0 and 1"
+            expected = share if self._most == 1 else "a root mean squared error, a number ≥ 0"
             raise TrainerError(
                 f"trainer {self._trainer} reported a {name} error of {error!r} in epoch {self._epochs + 1}, expected "
-                "the share that is wrong, between 0 and 1"
+                f"{expected}"
             )
         return value

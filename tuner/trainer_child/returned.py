@@ -20,13 +20,16 @@ LEAST_PROBABILITY = 1e-7
 """Of a class, in the cost: one that a trainer gives no probability would make it infinite."""
 TOLERANCE = 1e-3
 """By which the probabilities of a row may miss 1."""
+LARGEST = 1e15
+"""Of a predicted number, in standard deviations: float32 holds its square."""
 
 
 def checked(trainer: str, returned: Any, data: TrainerData) -> Returned:
     """The class indices of train, dev and train-dev, and costs, that a trainer returned.  Raises TrainerError.
 
     A trainer returns the predictions of these tables, or a model whose ``predict_proba(X)`` or ``predict(X)`` is called
-    for them, or a dict of "predictions" or "model", and "costs" of the train and dev rows.
+    for them, or a dict of "predictions" or "model", and "costs" of the train and dev rows.  For regression predictions
+    are numbers like y.
     """
     who = f"trainer {trainer}"
     if isinstance(returned, Mapping):
@@ -44,21 +47,21 @@ def checked(trainer: str, returned: Any, data: TrainerData) -> Returned:
     dev = answers[1][1]
     return Returned(
         labels,
-        _costs(who, costs) if costs is not None else _cross_entropies(answers, data),
+        _costs(who, costs) if costs is not None else _usual_costs(answers, data),
         None if dev is None else dev.astype(np.float32),
     )
 
 
 def _of_model(who: str, model: Any, data: TrainerData) -> list[Any]:
-    return [_predictions(who, model, table.X, data.n_classes) for table in data.tables.values()]
+    return [_predictions(who, model, table.X, len(data.class_names)) for table in data.tables.values()]
 
 
 def _predictions(who: str, model: Any, X: Floats, n_classes: int) -> Any:
-    """The predictions of a model; it may not know classes that no training row has."""
-    if not hasattr(model, "predict_proba"):
+    """The predictions of a model; it may not know classes that no training row has.  ``n_classes``: 0 for numbers."""
+    if not n_classes or not hasattr(model, "predict_proba"):
         if not hasattr(model, "predict"):
-            kind = type(model).__name__
-            raise TrainerError(f"{who} returned a model of {kind}, expected predict_proba(X) or predict(X)")
+            kind, expected = type(model).__name__, "predict_proba(X) or predict(X)" if n_classes else "predict(X)"
+            raise TrainerError(f"{who} returned a model of {kind}, expected {expected}")
         return model.predict(X)
     classes = getattr(model, "classes_", None)
     probabilities = np.asarray(model.predict_proba(X))
@@ -70,8 +73,13 @@ def _predictions(who: str, model: Any, X: Floats, n_classes: int) -> Any:
 
 
 def probabilities_of(who: str, model: Any, X: Floats, n_classes: int) -> tuple[Floats, bool]:
-    """The class probabilities (n, n_classes) of a model, checked, and whether it has any: else they are 0 and 1."""
+    """The class probabilities (n, n_classes) of a model, checked, and whether it has any: else they are 0 and 1.
+
+    ``n_classes``: 0 for numbers, (n, 1).
+    """
     labels, probabilities = _answer(f"{who} predicted ", _predictions(who, model, X, n_classes), len(X), n_classes)
+    if not n_classes:
+        return labels[:, None].astype(np.float32), False
     if probabilities is None:
         return np.eye(n_classes, dtype=np.float32)[labels], False
     return probabilities.astype(np.float32), True
@@ -87,20 +95,21 @@ def save(trainer: str, returned: Any, path: str) -> None:
         raise TrainerError(f"trainer {trainer} returned a model whose save({path!r}) wrote nothing there")
 
 
-Answer = tuple[Ints, NDArray[Any] | None]
-"""Class indices (n,), and probabilities (n, n_classes) if the trainer returned them."""
+Answer = tuple[NDArray[Any], NDArray[Any] | None]
+"""Class indices (n,) or numbers (n,), and probabilities (n, n_classes) if the trainer returned them."""
 
 
 def _answers(who: str, predictions: Any, data: TrainerData) -> list[Answer]:
     tables = data.tables
-    several = f"a tuple of {len(tables)} arrays of labels or probabilities"
+    what = "numbers" if data.is_regression else "labels or probabilities"
+    several = f"a tuple of {len(tables)} arrays of {what}"
     expected = f"expected predictions of {', '.join(tables)}, as {several}, or a model"
     if not isinstance(predictions, tuple | list):
         raise TrainerError(f"{who} returned {type(predictions).__name__}, {expected}")
     if len(predictions) != len(tables):
         raise TrainerError(f"{who} returned {len(predictions)} things, {expected}")
     return [
-        _answer(f"{who} returned {name} ", given, len(table), data.n_classes)
+        _answer(f"{who} returned {name} ", given, len(table), len(data.class_names))
         for (name, table), given in zip(tables.items(), predictions, strict=True)
     ]
 
@@ -110,6 +119,8 @@ def _answer(what: str, given: Any, n: int, n_classes: int) -> Answer:
         array = np.asarray(given)
     except Exception as error:
         raise TrainerError(f"{what}predictions that are no array ({error_line(error)})") from error
+    if not n_classes:
+        return _numbers(f"{what}numbers", array, n), None
     if array.shape == (n, n_classes) and array.dtype.kind == "f":
         _check_probabilities(f"{what}probabilities", array)
         return array.argmax(axis=1), array
@@ -139,6 +150,19 @@ def _labels(what: str, array: NDArray[Any], n: int, n_classes: int) -> Ints:
     return array.astype(np.int64)
 
 
+def _numbers(what: str, array: NDArray[Any], n: int) -> NDArray[np.float64]:
+    expected = f"expected ({n},) finite numbers, in standard deviations as y is"
+    if array.shape not in ((n,), (n, 1)):
+        raise TrainerError(f"{what} of shape {array.shape}, {expected}")
+    if array.dtype.kind not in "iuf":
+        raise TrainerError(f"{what} like {array.ravel().tolist()[0]!r}, {expected}")
+    numbers = array.ravel().astype(np.float64)
+    wrong = np.flatnonzero(~(np.abs(numbers) <= LARGEST))
+    if len(wrong):
+        raise TrainerError(f"{what} with {numbers[wrong[0]]} at row {wrong[0]}, {expected}")
+    return numbers
+
+
 def _costs(who: str, costs: Any) -> tuple[float, float]:
     try:
         train, dev = (float(cost) for cost in costs)
@@ -149,10 +173,13 @@ def _costs(who: str, costs: Any) -> tuple[float, float]:
     return train, dev
 
 
-def _cross_entropies(answers: Sequence[Answer], data: TrainerData) -> tuple[float, float]:
-    """The mean cross-entropy of the train and dev rows; NaN where there are no probabilities."""
+def _usual_costs(answers: Sequence[Answer], data: TrainerData) -> tuple[float, float]:
+    """The mean cross-entropy of the train and dev rows, NaN where there are no probabilities; of numbers of squares."""
     costs = []
-    for (_, probabilities), table in zip(answers, (data.train, data.dev), strict=False):
+    for (numbers, probabilities), table in zip(answers, (data.train, data.dev), strict=False):
+        if data.is_regression and len(table):
+            costs.append(float(np.average(np.square(numbers - table.y), weights=table.weights)))
+            continue
         if probabilities is None or not len(table):
             costs.append(math.nan)
             continue

@@ -13,7 +13,7 @@ import numpy as np
 from tuner.data import Dataset
 from tuner.errors import UsageError
 from tuner.inputs import Inputs
-from tuner.metrics import METRICS
+from tuner.metrics import METRICS, WORST_LOSS
 from tuner.outcomes import StopReason
 from tuner.storage import DevPredictions, NetworkRecord, Outcome, pack_losses
 from tuner.study import StudyDefinition
@@ -32,6 +32,10 @@ from tuner.trial import (
     wrong_rows,
     wrong_rows_of,
 )
+from tuner.units import Unit
+
+TINY = 1e-12
+"""Mean squared errors closer than this, of standardized numbers, are the same."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,10 @@ class CustomTrainer:
         return self._process
 
     def predict(self, saved: Sequence[Path], inputs: Sequence[Inputs], n_classes: int) -> Predicted:
-        """Each saved model's class probabilities, (n, n_classes), of inputs: one, or one each.  Raises UsageError."""
+        """Each saved model's class probabilities, (n, n_classes), of inputs: one, or one each.  Raises UsageError.
+
+        ``n_classes``: 0 for regression, and the predicted numbers, (n, 1).
+        """
         try:
             return self._permitted().predict(saved, inputs, n_classes)
         except TrialError as error:
@@ -80,7 +87,7 @@ class CustomTrainer:
         """
         began = time.perf_counter()
         process = self._permitted()
-        dataset, settings = request.dataset, request.settings
+        dataset, settings, unit = request.dataset, request.settings, request.dataset.unit
         layout = dev_layout(dataset, settings.seeds)
         parts, dev_weights = self._data_of(dataset), layout.split_weights(dataset.dev_weights)
         networks: list[NetworkRecord] = []
@@ -88,7 +95,7 @@ class CustomTrainer:
         rung_values: dict[int, float] = {}
         for k, stream in enumerate(network_seeds(request.seed, layout.n_networks)):
             part = k % len(parts)
-            epochs = _Epochs(settings, *((request.prune, request.on_epoch) if k == 0 else (None, None)))
+            epochs = _Epochs(settings, unit, *((request.prune, request.on_epoch) if k == 0 else (None, None)))
             seed = int(stream.generate_state(1, np.uint32)[0])
             returned = process.train(
                 TrainCall(
@@ -103,19 +110,21 @@ class CustomTrainer:
                 return Interrupted()
             if isinstance(returned, Ended):
                 networks.append(_pruned(epochs, parts[part]))
-                return _outcome(networks, epochs.best_dev_error, StopReason.PRUNED, epochs.rung_values, began)
-            networks.append(_finished(epochs, parts[part], returned, dev_weights[k]))
+                value = float(unit.error(epochs.best_dev_loss))
+                return _outcome(networks, value, StopReason.PRUNED, epochs.rung_values, began)
+            networks.append(_finished(epochs, parts[part], returned, dev_weights[k], unit))
             predicted.append((returned.labels[1], returned.dev_probabilities))
             if k == 0:
-                own = epochs.best_dev_error if epochs.curve else networks[0].dev_wrong / max(networks[0].n_dev, 1)
-                rung_values = {rung: epochs.rung_values.get(rung, own) for rung in settings.rungs}
-        wrong = [labels != parts[k % len(parts)].dev.y for k, (labels, _) in enumerate(predicted)]
+                own = epochs.best_dev_loss if epochs.curve else networks[0].dev_wrong / max(networks[0].n_dev, 1)
+                rung_values = {rung: epochs.rung_values.get(rung, float(unit.error(own))) for rung in settings.rungs}
+        wrong = [unit.row_losses(labels, parts[k % len(parts)].dev.y) for k, (labels, _) in enumerate(predicted)]
         losses = [of if w is None else of * w for of, w in zip(wrong, dev_weights, strict=True)]
-        value = METRICS[settings.metric].of_losses(layout, losses, dataset.dev_y, dataset.dev_weights)
+        mean = METRICS[settings.metric].of_losses(layout, losses, dataset.dev_y, dataset.dev_weights)
         reasons = {network.stop_reason for network in networks}
         reason = StopReason.MAX_EPOCHS if StopReason.MAX_EPOCHS in reasons else StopReason.RETURNED
         predictions = DevPredictions.joined(*zip(*predicted, strict=True))
-        return replace(_outcome(networks, value, reason, rung_values, began), predictions=predictions)
+        outcome = _outcome(networks, float(unit.error(mean)), reason, rung_values, began)
+        return replace(outcome, predictions=predictions)
 
     def _data_of(self, dataset: Dataset) -> list[TrainerData]:
         """What the function sees of each part: the same list for the same data, which are sent once."""
@@ -142,13 +151,13 @@ class CustomTrainer:
             raise UsageError(str(error)) from error
         assert isinstance(outcome, Outcome)  # nothing stops it
         n_networks = dev_layout(dataset, settings.seeds).n_networks
-        ran, epoch_seconds = "ran to its end, and its labels are as they should be", None
+        ran, epoch_seconds = "ran to its end, and its predictions are as they should be", None
         least = most = outcome.seconds
         if outcome.pruned:  # what comes before the first epoch is done once, however many follow
             seconds = outcome.networks[0].curve["seconds"].tolist()
             first, epoch_seconds = seconds[0], seconds[-1]
             least, most = least * n_networks, (first + epoch_seconds * (epochs - 1)) * n_networks
-            ran = f"one epoch in {epoch_seconds:.2g} s; it was ended there, before it returned labels"
+            ran = f"one epoch in {epoch_seconds:.2g} s; it was ended there, before it returned predictions"
         calls = f"; a trial calls it {n_networks} times" if n_networks > 1 else ""
         trials, memory = definition.search.trials, memory_used(dataset)
         memory["peak_bytes"] += self._permitted().memory
@@ -166,12 +175,13 @@ class CustomTrainer:
 
 @dataclass
 class _Epochs:
-    """The epochs that a trainer reported of one network; asks ``prune`` at the rungs."""
+    """The epochs that a trainer reported of one network, with mean losses; asks ``prune`` at the rungs."""
 
     settings: TrialSettings
+    unit: Unit
     prune: Prune | None
     on_epoch: OnEpochErrors | None
-    best_dev_error: float = 1.0
+    best_dev_loss: float = WORST_LOSS
     rung_values: dict[int, float] = field(default_factory=dict)
     curve: list[EpochErrors] = field(default_factory=list)
 
@@ -182,32 +192,39 @@ class _Epochs:
 
     def note(self, epoch: EpochErrors) -> bool:
         """Note an epoch; whether to go on."""
-        self.curve.append(epoch)
-        self.best_dev_error = min(self.best_dev_error, epoch.dev_error)
+        train, dev = (self._loss(error) for error in (epoch.train_error, epoch.dev_error))
+        self.curve.append(EpochErrors(train, dev, epoch.seconds))
+        self.best_dev_loss = min(self.best_dev_loss, dev)
         if self.on_epoch is not None:
-            self.on_epoch(len(self.curve), epoch.train_error, epoch.dev_error)
+            self.on_epoch(len(self.curve), *(float(self.unit.error(loss)) for loss in (train, dev)))
         if len(self.curve) not in self.settings.rungs:
             return True
-        self.rung_values[len(self.curve)] = self.best_dev_error
+        self.rung_values[len(self.curve)] = float(self.unit.error(self.best_dev_loss))
         return self.prune is None or not self.prune(dict(self.rung_values), ())
 
+    def _loss(self, error: float) -> float:
+        """A reported share as it is, the square of a root mean squared error in standard deviations."""
+        return error if self.unit.is_share else min(error, WORST_LOSS**0.5) ** 2
 
-def _finished(epochs: _Epochs, data: TrainerData, returned: Returned, dev_weights: np.ndarray | None) -> NetworkRecord:
+
+def _finished(
+    epochs: _Epochs, data: TrainerData, returned: Returned, dev_weights: np.ndarray | None, unit: Unit
+) -> NetworkRecord:
     """The record of a network whose labels are known; its updates and errors by dev fold are not.
 
     ``dev_weights``: (n_dev,) of its dev rows, relative to those of all.
     """
     labels = returned.labels
-    wrong = labels[1] != data.dev.y
-    dev_error = float(np.average(wrong, weights=data.dev.weights)) if len(wrong) else 0.0
+    wrong = unit.row_losses(labels[1], data.dev.y)
+    dev_loss = float(np.average(wrong, weights=data.dev.weights)) if len(wrong) else 0.0
     train_dev = data.train_dev
     return NetworkRecord(
         stop_reason=StopReason.MAX_EPOCHS if len(epochs.curve) >= epochs.most else StopReason.RETURNED,
-        best_epoch=_epoch_of(dev_error, epochs, len(wrong)),
+        best_epoch=_epoch_of(dev_loss, epochs, len(wrong)),
         epochs=len(epochs.curve),
         updates=0,
         n_train=len(data.train),
-        train_wrong=wrong_rows_of(data.train, labels[0] != data.train.y),
+        train_wrong=wrong_rows_of(data.train, unit.row_losses(labels[0], data.train.y)),
         train_cost=returned.costs[0],
         n_dev=len(wrong),
         dev_wrong=wrong_rows(wrong, dev_weights),
@@ -215,14 +232,17 @@ def _finished(epochs: _Epochs, data: TrainerData, returned: Returned, dev_weight
         dev_bits=pack_losses(wrong if dev_weights is None else wrong * dev_weights),
         curve=_curve(epochs),
         n_train_dev=None if train_dev is None else len(train_dev),
-        train_dev_wrong=None if train_dev is None else wrong_rows_of(train_dev, labels[2] != train_dev.y),
+        train_dev_wrong=None
+        if train_dev is None
+        else wrong_rows_of(train_dev, unit.row_losses(labels[2], train_dev.y)),
     )
 
 
-def _epoch_of(dev_error: float, epochs: _Epochs, n_dev: int) -> int:
-    """The first epoch whose reported dev error is that of the labels; 0 if none is."""
+def _epoch_of(dev_loss: float, epochs: _Epochs, n_dev: int) -> int:
+    """The first epoch whose reported dev error is that of the labels, or numbers to 0.01%; 0 if none is."""
+    apart = 0.5 / max(n_dev, 1) if epochs.unit.is_share else 2e-4 * dev_loss + TINY
     for epoch, (_, reported, _) in enumerate(epochs.curve, start=1):
-        if abs(reported - dev_error) < 0.5 / max(n_dev, 1):
+        if abs(reported - dev_loss) < apart:
             return epoch
     return 0
 

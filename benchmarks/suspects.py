@@ -2,10 +2,10 @@
 
     python -m benchmarks.suspects FOLDER [--tables digits adult] [--rows 1200] [--trials 24] [--seed 0]
 
-``FOLDER``: see real_tables.py.  2, 5 and 10% of a table's labels are changed to another class at random, and it is
-searched with five folds.  Precision is the share of changed labels among the suspected ones, recall that of suspected
-labels among the changed ones; cleanlab (``find_label_issues``, its defaults) gets the same probabilities, and those of
-the best trial alone.
+``FOLDER``: see real_tables.py.  0, 2, 5 and 10% of a table's labels are changed to another class at random, and it
+is searched with five folds.  The share of changed labels stands beside the one that the report estimates.  Precision is
+the share of changed labels among the suspected ones, recall that of suspected labels among the changed ones; cleanlab
+(``find_label_issues``, its defaults) gets the same probabilities, and those of the best trial alone.
 """
 
 from __future__ import annotations
@@ -25,20 +25,23 @@ import numpy as np
 import tuner
 from benchmarks.real_tables import Table, tables
 from tuner.analysis import suspected_labels
+from tuner.reporting.label_noise import LabelNoise
 from tuner.workspace import read_record
 
-SHARES = (0.02, 0.05, 0.1)
+SHARES = (0.0, 0.02, 0.05, 0.1)
 
 
-def out_of_fold(table: Table, changed: np.ndarray, trials: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Search a table with changed labels; returns the dev rows, their labels and the best trials' probabilities."""
+def out_of_fold(
+    table: Table, changed: np.ndarray, trials: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, LabelNoise | None]:
+    """Search a table with changed labels; returns dev rows, labels, the best trials' probabilities and the noise."""
     X, y = table
     n_classes = int(y.max()) + 1
     labels = y.copy()
     labels[changed] = (y[changed] + rng.integers(1, n_classes, changed.sum())) % n_classes
     definition = {"data": {"folds": 5, "split": {"test": 0}}, "search": {"trials": trials}}
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        tuner.search(
+        study = tuner.search(
             X.assign(label_=[f"class {label}" for label in labels]),
             target="label_",
             definition=definition,
@@ -48,17 +51,18 @@ def out_of_fold(table: Table, changed: np.ndarray, trials: int, rng: np.random.G
             storage="sqlite:///tuner.db",
         )
         record = read_record("table", "sqlite:///tuner.db")
+        noise = study.report().label_noise
     best = sorted(
         (trial for trial in record.judged if trial.predictions is not None),
         key=lambda trial: (trial.value, trial.number),
     )
     probabilities = [trial.predictions.probabilities for trial in best if trial.predictions is not None]
-    return record.dev_rows, record.dev_y, np.array(probabilities)
+    return record.dev_rows, record.dev_y, np.array(probabilities), noise
 
 
 def shown(rows: np.ndarray, changed: np.ndarray) -> str:
     """Return precision and recall."""
-    return f"{changed[rows].mean() if len(rows) else 1:.2f} and {changed[rows].sum() / changed.sum():.2f}"
+    return f"{changed[rows].mean() if len(rows) else 1:.2f} and {changed[rows].sum() / max(changed.sum(), 1):.2f}"
 
 
 def main() -> None:
@@ -78,7 +82,7 @@ def main() -> None:
             rows = rng.permutation(len(X))[: asked.rows]
             changed = rng.random(len(rows)) < share
             table = X.iloc[rows].reset_index(drop=True), y[rows].astype(int)
-            dev, labels, probabilities = out_of_fold(table, changed, asked.trials, rng)
+            dev, labels, probabilities, noise = out_of_fold(table, changed, asked.trials, rng)
             mean, truth = probabilities.mean(axis=0), changed[dev]
             lines = {"tuner": suspected_labels(labels, mean).rows}
             if importlib.util.find_spec("cleanlab"):
@@ -87,6 +91,9 @@ def main() -> None:
                 lines["cleanlab, the same probabilities"] = np.flatnonzero(find_label_issues(labels, mean))
                 lines["cleanlab, the best trial's"] = np.flatnonzero(find_label_issues(labels, probabilities[0]))
             found = "; ".join(f"{who} {shown(rows, truth)}" for who, rows in lines.items())
+            if noise is not None:
+                of = noise.share
+                print(f"{name}, {truth.mean():.1%} changed: {of.value:.1%} ({of.low:.1%} to {of.high:.1%})", flush=True)
             print(f"{name}, {share:.0%} changed: precision and recall of {found}", flush=True)
 
 

@@ -74,6 +74,7 @@ from tuner.workspace import (
     open_study,
     open_trials_again,
     read_again,
+    read_again_with_data,
     trainer_to_train,
 )
 from tuner.workspace.test_set import TestSetLog
@@ -147,7 +148,9 @@ class Study:
         `baseline`: human-level or Bayes error, a number or `{"wrong": 3, "of": 200}`; `material_gap`: the threshold
         below which a gap does not matter.  Both override [diagnosis] of the definition.
         """
-        return build_report(read_again(self._place), baseline=baseline, material_gap=material_gap)
+        record, data = read_again_with_data(self._place, self._dataset)
+        dataset = None if isinstance(data, str) else data
+        return build_report(record, baseline=baseline, material_gap=material_gap, dataset=dataset)
 
     @translating_system_errors()
     def train(

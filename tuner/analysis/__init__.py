@@ -71,6 +71,7 @@ from tuner.analysis.hyperparameter_states import HyperparameterState, hyperparam
 from tuner.analysis.hyperparameters import Idle, SearchedHyperparameter
 from tuner.analysis.influence import influential
 from tuner.analysis.intervals import Z95, ErrorEstimate, Spread, difference_interval, wilson
+from tuner.analysis.label_noise import wrong_label_share
 from tuner.analysis.learning_curve import (
     SIZES,
     LearningCurve,
@@ -200,4 +201,5 @@ __all__ = [
     "tied_with_best",
     "wilson",
     "within_one_standard_error",
+    "wrong_label_share",
 ]

@@ -75,13 +75,17 @@ def report(
 
     from tuner.reporting import build_report, compare
     from tuner.reporting.page import write_figures
-    from tuner.workspace import read_record
+    from tuner.workspace import read_with_data
 
-    records = [read_record(study, storage) for study in studies]
+    read = [read_with_data(study, storage) for study in studies]
+    records = [record for record, _ in read]
     for record in records:
         check_unit(record.unit, baseline=baseline, material_gap=material_gap, fail_above=fail_above)
     judged: dict[str, Any] = {"baseline": baseline, "material_gap": material_gap, "since": age}
-    reports = [build_report(record, **judged, earlier=output / record.name) for record in records]
+    reports = [
+        build_report(record, **judged, earlier=output / record.name, dataset=None if isinstance(data, str) else data)
+        for record, data in read
+    ]
     shown = reports[0] if len(reports) == 1 else compare(records, **judged)
     drawn = [] if figures is None else write_figures(reports[0], figures, figure_format, force=force)
     page = shown.write(output, force=force) / "report.html"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.analysis import Baseline
+from tuner.data import Dataset
 from tuner.errors import ArgumentError
 from tuner.formatting import times
 from tuner.reporting.changes import earlier_report
@@ -91,11 +92,13 @@ def build_report(
     material_gap: float | None = None,
     since: datetime.timedelta | None = None,
     earlier: Path | None = None,
+    dataset: Dataset | None = None,
 ) -> Report:
     """Build the report of a stored study.
 
     ``baseline`` (an error, or ``{"wrong": 3, "of": 200}``) and ``material_gap`` override its ``[diagnosis]``; ``since``
-    adds what is new in that time; ``earlier`` is the folder of an earlier report, to say why the verdict changed.
+    adds what is new in that time; ``earlier`` is the folder of an earlier report, to say why the verdict changed;
+    ``dataset`` has the rows, of which otherwise only what the database keeps is known.
     """
     definition = parse_definition(record.definition, f"study {record.name!r}")
     said = definition.diagnosis
@@ -114,6 +117,7 @@ def build_report(
         faces=REPORT_FACES,
         news=None if since is None else find_news(record, since, now),
         earlier=None if earlier is None else earlier_report(earlier),
+        dataset=dataset,
     )
 
 

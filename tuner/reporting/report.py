@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tuner.analysis import Action, Diagnosis, ErrorEstimate, Gap, HyperparameterEffects, Uncertainty
+from tuner.data import Dataset
 from tuner.outcomes import FailureGroup, Level, Verdict
 from tuner.reporting.advice import NextStep, advise, steps
 from tuner.reporting.best_trial import shown_params
@@ -17,6 +18,7 @@ from tuner.reporting.effects import Importances, find_effects, find_importances
 from tuner.reporting.faces import Faces, Shown
 from tuner.reporting.findings import Findings
 from tuner.reporting.frames import dev_error, epochs_frame, train_error, trial_rows, trials_frame
+from tuner.reporting.label_noise import LabelNoise, find_label_noise
 from tuner.reporting.learning import Learning, find_learning
 from tuner.reporting.news import News
 from tuner.reporting.notes import data_warnings, failure_sentence, failures_of, find_notes, mostly_failed
@@ -53,7 +55,7 @@ class Report(Shown):
     """A study and what was found in it; made by ``build_report``.
 
     ``baseline`` and ``material_gap`` of the findings are those in force; ``made`` is in UTC; ``faces`` show it;
-    ``earlier`` says why the verdict changed.
+    ``earlier`` says why the verdict changed; without ``dataset`` nothing is found that needs the rows.
     """
 
     record: StudyRecord
@@ -63,6 +65,7 @@ class Report(Shown):
     faces: Faces[Report]
     news: News | None = None
     earlier: EarlierReport | None = None
+    dataset: Dataset | None = None
 
     def __repr__(self) -> str:
         return f"Report(study={self.record.name!r}, verdict={self.verdict!r})"
@@ -130,6 +133,11 @@ class Report(Shown):
         return find_predictions(self.record, self.findings)
 
     @cached_property
+    def label_noise(self) -> LabelNoise | None:
+        """The share of dev labels that look wrong; None if it is unknown."""
+        return None if self.dataset is None else find_label_noise(self.record, self.dataset)
+
+    @cached_property
     def learning(self) -> Learning | None:
         """What ``tuner learning-curve`` measured; None if it was not run."""
         return find_learning(self.record, self.findings.diagnosis.material_gap)
@@ -190,7 +198,8 @@ class Report(Shown):
         ]
         best = None if self.best is None else self.best.number
         changed = "" if self.earlier is None else change_sentence(self.diagnosis, best, self.earlier)
-        last = [assumption(self.diagnosis), steps_sentence(self.diagnosis), changed]
+        noise = "" if self.label_noise is None else self.label_noise.sentence(self.diagnosis, self.record)
+        last = [assumption(self.diagnosis), noise, steps_sentence(self.diagnosis), changed]
         return [sentence for sentence in [*sentences, *last] if sentence]
 
     @cached_property
@@ -243,6 +252,7 @@ class Report(Shown):
             **self.diagnosis.to_dict(),
             "actions": [action.to_dict() for action in self.actions],
             **({} if self.learning is None else {"learning_curve": self.learning.to_dict()}),
+            **({} if self.label_noise is None else {"wrong_labels": self.label_noise.to_dict()}),
             **({} if self.news is None else {"since": self.news.to_dict()}),
             "material_gap": self.diagnosis.material_gap,
             "metric": self.record.metric.name,

@@ -142,7 +142,7 @@ def _wrong_classes(
     record: StudyRecord, dataset: Dataset, trial: TrialRecord, others: Sequence[TrialRecord]
 ) -> WrongRows:
     y, names = record.dev_y, record.class_names
-    of_trials = {each.number: _of_row(each, len(y), names) for each in others}
+    of_trials = {each.number: row_predictions(each, len(y), names) for each in others}
     wrong_in = np.mean([classes != y for classes, _ in of_trials.values()], axis=0)
     predicted, probabilities = of_trials[trial.number]
     confidence = np.full(len(y), np.nan) if probabilities is None else probabilities[np.arange(len(y)), predicted]
@@ -224,7 +224,9 @@ def _trial(record: StudyRecord, number: int | None) -> TrialRecord:
     raise UsageError(f"study {record.name!r}: no predictions of trial {asked} are kept, but of the best: {numbers}")
 
 
-def _of_row(trial: TrialRecord, n: int, names: list[str]) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
+def row_predictions(
+    trial: TrialRecord, n: int, names: list[str]
+) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
     """Return the class (n,) and the probabilities (n, n_classes) of each dev row, over the networks of all seeds."""
     assert trial.predictions is not None
     classes = trial.predictions.classes.reshape(-1, n)

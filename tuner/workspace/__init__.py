@@ -15,9 +15,11 @@ from tuner.workspace.opening import (
     open_study,
     open_to_read,
     read_again,
+    read_again_with_data,
     read_prepared,
     read_record,
     read_to_refine,
+    read_with_data,
     trainer_to_train,
 )
 from tuner.workspace.viewing import StudyView

@@ -11,7 +11,7 @@ import numpy as np
 
 from tuner.commands import command_text
 from tuner.data import Dataset, check_data_quality, dataset_from, load_dataset
-from tuner.errors import DataError, NoDatabaseError, UsageError
+from tuner.errors import DataError, NoDatabaseError, TunerError, UsageError
 from tuner.files import read_small
 from tuner.paths import STUDIES
 from tuner.storage import (
@@ -280,6 +280,31 @@ def load_searched(place: StudyPlace, dataset: Dataset | None = None) -> tuple[St
     """Load a searched study and its data (``dataset``, if in memory).  Raises DataError if the data changed."""
     with locate_again(place) as located:
         record, source = _read_record(located, place.name), located.source
+    return record, _data_of(record, source, dataset)
+
+
+def read_with_data(study: str, storage: str | None = None) -> tuple[StudyRecord, Dataset | str]:
+    """Read a study as :func:`read_record`, and its data; the reason as a sentence if they are gone or changed."""
+    with locate(study, storage) as located:
+        return _with_data(_read_record(located, study), located.source)
+
+
+def read_again_with_data(place: StudyPlace, dataset: Dataset | None = None) -> tuple[StudyRecord, Dataset | str]:
+    """Read a searched study as it is now, and its data (``dataset``, if in memory), as :func:`read_with_data`."""
+    with locate_again(place) as located:
+        return _with_data(_read_record(located, place.name), located.source, dataset)
+
+
+def _with_data(
+    record: StudyRecord, source: Source | None, dataset: Dataset | None = None
+) -> tuple[StudyRecord, Dataset | str]:
+    try:
+        return record, _data_of(record, source, dataset)
+    except TunerError as error:
+        return record, str(error)
+
+
+def _data_of(record: StudyRecord, source: Source | None, dataset: Dataset | None = None) -> Dataset:
     folder = Path(record.facts.folder) if source is None else source.folder
     definition = parse_definition(record.definition, f"study {record.name!r}")
     if dataset is None and definition.data.source is None:
@@ -295,7 +320,7 @@ def load_searched(place: StudyPlace, dataset: Dataset | None = None) -> tuple[St
             f"{dataset.fingerprint[:12]}, recorded {record.fingerprint[:12]}). Restore the file"
         )
     refuse_read_differently(record.name, record.encoding, dataset.encoding)
-    return record, dataset.counting(record.counted_by)
+    return dataset.counting(record.counted_by)
 
 
 def trainer_to_train(place: StudyPlace, definition: StudyDefinition, allowed: Collection[str]) -> Trainer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,11 +29,16 @@ def after(calls: int) -> Callable[[], bool]:
     return should_stop
 
 
+MORE = {"normalization": "batch", "weight_average": 0.9, "clip_norm": 1.0}
+
+
 @pytest.mark.parametrize("calls", [1, 10, 22])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_resumed_training_ends_with_the_same_bits(optimizer: str, calls: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("optimizer", "more"), [*((name, {}) for name in OPTIMIZERS), ("momentum", MORE)])
+def test_resumed_training_ends_with_the_same_bits(
+    optimizer: str, more: dict[str, Any], calls: int, tmp_path: Path
+) -> None:
     """Training stopped in the first, second and fourth epoch, saved to a file, and continued."""
-    one = replace(BASE, optimizer=optimizer, schedule="exponential", decay_rate=0.2)
+    one = replace(BASE, optimizer=optimizer, schedule="exponential", decay_rate=0.2, **more)
     settings, seeds = [one, replace(one, beta=0.5, keep_prob=1.0)], (1, 2)
     whole = trained(settings, seeds=seeds, epochs=6, report_epochs=(1, 3, 5))
     first = trained(settings, seeds=seeds, epochs=6, report_epochs=(1, 3, 5), should_stop=after(calls))

@@ -57,6 +57,32 @@ def test_gradients_of_cut_products_are_exact(rows: int) -> None:
     assert result.relative_difference < 1e-7
 
 
+@pytest.mark.parametrize("output", ["softmax", "sigmoid", "linear"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "silu"])
+def test_gradients_of_normalized_layers_are_exact(activation: str, output: str) -> None:
+    """With batch normalization W, b and γ have the right gradient, with smooth targets and weights of rows, too."""
+    n_classes = 1 if output == "linear" else 2 if output == "sigmoid" else 3
+    data = numbers(40) if output == "linear" else blobs(40, n_classes=n_classes)
+    settings = Hyperparameters(
+        hidden=(7, 5),
+        activation=activation,
+        normalization="batch",
+        label_smoothing=0.0 if output == "linear" else 0.2,
+        lambda_=0.7,
+        clip_norm=1.0,
+        weight_average=0.9,
+        batch_size=16,
+    )
+    weighted = Examples(data.X, data.y, np.random.default_rng(5).uniform(0, 2, len(data)))
+    result = check_gradients(
+        weighted, n_classes=n_classes, hyperparameters=settings, seed=0, output=output, entries=10_000
+    )
+    parts = result.points[1].parts
+    assert [f"{part.name}{part.layer}" for part in parts] == ["W1", "b1", "γ1", "W2", "b2", "γ2", "W3", "b3"]
+    assert sum(part.checked + part.skipped for part in parts) == result.n_parameters
+    assert result.relative_difference < 1e-7
+
+
 def test_keep_prob_is_forced_to_1_and_said() -> None:
     """A network with dropout is checked without it, and the result records it."""
     dropped = check_gradients(

@@ -58,6 +58,21 @@ def test_seeds(activation: str, optimizer: str, keep_prob: float) -> None:
     assert not np.array_equal(together[0].theta, together[1].theta)
 
 
+def test_normalized_clipped_and_averaged_networks() -> None:
+    """Clipping, averages and smooth targets may differ from network to network, also with folds of different sizes."""
+    base = replace(BASE, normalization="batch", keep_prob=0.8)
+    settings = [
+        base,
+        replace(base, clip_norm=0.3, label_smoothing=0.1),
+        replace(base, weight_average=0.9),
+        replace(base, weight_average=0.5, clip_norm=5.0, alpha=0.05),
+    ]
+    trains = [blobs(130 - k // 2, seed=k) for k in range(4)]  # the last mini-batch has 2 rows or 1
+    seeds = (1, 2, 3, 4)
+    together = trained(settings, seeds=seeds, data=trains).networks
+    assert all(same(a, b) for a, b in zip(together, alone(settings, seeds, data=trains), strict=True))
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_hyperparameters_of_their_own(optimizer: str) -> None:
     """λ, L1, α, β, β₂, keep_prob, initializer and schedule may differ from network to network."""

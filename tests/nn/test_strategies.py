@@ -229,7 +229,7 @@ def test_nesterov_looks_one_step_ahead() -> None:
         ({"optimizer": "gradient_descent"}, {"beta", "beta2", "decay_rate", "decay_epochs", "decay_start"}),
         ({"optimizer": "rmsprop", "schedule": "exponential"}, {"beta", "decay_epochs"}),
         ({"optimizer": "adam", "schedule": "step"}, set()),
-        ({"optimizer": "adam", "schedule": "step", "hidden": ()}, {"activation", "keep_prob"}),
+        ({"optimizer": "adam", "schedule": "step", "hidden": ()}, {"activation", "keep_prob", "normalization"}),
     ],
 )
 def test_idle_hyperparameters(settings: dict[str, object], expected: set[str]) -> None:

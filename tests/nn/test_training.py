@@ -21,6 +21,7 @@ from tuner.nn import (
     Examples,
     Hyperparameters,
     Stopping,
+    TrainedNetwork,
     train,
 )
 from tuner.nn.arrays import Array
@@ -269,6 +270,61 @@ def test_adamw_shrinks_weights_apart_from_its_gradient() -> None:
     for (W0, _), (W1, b1), (W2, b2) in zip(*views, strict=True):
         np.testing.assert_allclose(W2, W1 - 0.1 * 8.0 / 200 * W0, atol=1e-12)
         np.testing.assert_array_equal(b2, b1)
+
+
+def last(hyperparameters: Hyperparameters, epochs: int, data: Examples | None = None, **others: Any) -> TrainedNetwork:
+    """The network after these epochs, in float64, without a dev set."""
+    return train(
+        data or blobs(40),
+        None,
+        n_classes=3,
+        hyperparameters=hyperparameters,
+        seeds=[0],
+        stopping=Stopping(max_epochs=epochs, patience=None),
+        dtype=np.float64,
+        **others,
+    ).networks[0]
+
+
+STEP = Hyperparameters(hidden=(5,), optimizer="gradient_descent", batch_size="full", alpha=0.1)
+
+
+def test_weights_are_averaged() -> None:
+    """After t updates the network is Σ (1−β) β^(t−i) θᵢ / (1 − βᵗ), and training goes on from θ itself."""
+    averaged = last(replace(STEP, weight_average=0.8), 3).theta
+    expected = sum(0.2 * 0.8 ** (3 - t) * last(STEP, t).theta for t in (1, 2, 3)) / (1 - 0.8**3)
+    np.testing.assert_allclose(averaged, expected, atol=1e-12)
+
+
+def test_gradients_are_clipped() -> None:
+    """A step of gradient descent is at most α times the largest norm long, in the direction of the gradient."""
+    start = Architecture(6, (5,), 3).initial(np.random.default_rng(0), "he")
+    plain, clipped, loose = (
+        last(replace(STEP, clip_norm=limit), 1, initial=start).theta - start for limit in (0.0, 0.01, 100.0)
+    )
+    np.testing.assert_allclose(clipped, plain * 0.001 / np.linalg.norm(plain), atol=1e-12)
+    np.testing.assert_array_equal(loose, plain)
+
+
+def test_smooth_targets_pull_to_every_class() -> None:
+    """A step is (1 − s) times that of the targets plus s times the mean step of each class as everyone's target."""
+    rows, one = blobs(40), replace(STEP, hidden=(), initializer="zeros")
+    each = [last(one, 1, replace(rows, y=np.full_like(rows.y, k))).theta for k in range(3)]
+    expected = 0.7 * last(one, 1).theta + 0.3 * np.mean(each, axis=0)
+    np.testing.assert_allclose(last(replace(one, label_smoothing=0.3), 1).theta, expected, atol=1e-12)
+
+
+def test_normalization_is_folded_into_the_weights() -> None:
+    """After one full mini-batch the plain network normalizes with the mean and unbiased variance of its rows."""
+    start, rows = Architecture(6, (5,), 3).initial(np.random.default_rng(0), "he"), blobs(40)
+    network = last(replace(STEP, normalization="batch", alpha=1e-12), 1, initial=start)
+    (W, _), (V, c) = network.architecture.views(start)
+    z = rows.X.astype(np.float64) @ W
+    a = np.maximum((z - z.mean(axis=0)) / np.sqrt(z.var(axis=0, ddof=1) + 1e-5), 0)
+    p = np.exp(a @ V + c)
+    np.testing.assert_allclose(network.predict_proba(rows.X), p / p.sum(axis=1, keepdims=True), atol=1e-5)
+    with pytest.raises(ArgumentError, match='normalization: expected "none" with batch_size 1'):
+        replace(STEP, normalization="batch", batch_size=1)
 
 
 def test_l1_is_a_soft_threshold_after_the_step() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tuner.errors import DefinitionError, UsageError
 from tuner.metrics import METRICS
-from tuner.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
+from tuner.nn import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
 from tuner.study import PRUNERS, SAMPLERS, definition_schema, identity_changes, parse_definition, validate_definition
 from tuner.study.known_names import KEYS, VALUES
 from tuner.workspace.locating import read_source
@@ -222,7 +222,7 @@ def test_a_key_of_another_library_is_answered_with_one_there_is(sentence: str) -
         ("hidden =", "hidden_layer_sizes =", "network.hidden = [64, 32]"),
         ("max_epochs =", "epochs =", "training.max_epochs"),
         ("initializer = {", 'optimizer = "SGD"\ninitializer = {', "did you mean 'gradient_descent'?"),
-        ("initializer = {", 'optimizer = "AdamW"\ninitializer = {', "did you mean 'adam'?"),
+        ("initializer = {", 'optimizer = "AdaMax"\ninitializer = {', "did you mean 'adam'?"),
         ('activation = "relu"', 'activation = "LeakyReLU"', "did you mean 'leaky_relu'?"),
         ('"xavier", ', '"GlorotUniform", ', "did you mean 'xavier_uniform'?"),
         ('sampler = "tpe"', 'sampler = "TPESampler"', "did you mean 'tpe'?"),
@@ -236,7 +236,7 @@ def test_names_of_other_libraries_are_understood(old: str, new: str, hint: str) 
 
 def test_every_suggested_value_is_one_there_is() -> None:
     """The values suggested for those of other libraries exist."""
-    tables = (OPTIMIZERS, ACTIVATIONS, INITIALIZERS, SCHEDULES, METRICS, SAMPLERS, PRUNERS)
+    tables = (OPTIMIZERS, ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, SCHEDULES, METRICS, SAMPLERS, PRUNERS)
     assert set(VALUES.values()) <= {name for table in tables for name in table}
 
 

@@ -8,6 +8,7 @@ from tuner.nn.hyperparameters import Hyperparameters, idle_hyperparameters
 from tuner.nn.initializers import INITIALIZERS
 from tuner.nn.losses import OUTPUTS, output_for
 from tuner.nn.network import Network, TrainedNetwork, classify_each
+from tuner.nn.normalization import NORMALIZATIONS
 from tuner.nn.optimizers import OPTIMIZERS
 from tuner.nn.plan import PENALTY_PER
 from tuner.nn.schedules import SCHEDULES
@@ -19,6 +20,7 @@ __all__ = [
     "GELU",
     "INITIALIZERS",
     "LEAK",
+    "NORMALIZATIONS",
     "OPTIMIZERS",
     "OUTPUTS",
     "PENALTY_PER",

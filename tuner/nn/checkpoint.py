@@ -64,7 +64,7 @@ class Start:
 
 def checkpoint_of(plan: Plan, epoch: int, lanes: list[Lane], cohort: Cohort) -> dict[str, Array]:
     """Return what the next epochs and the result depend on, as arrays."""
-    checkpoint = {"epoch": np.array(epoch), "shape": np.array([len(lanes), plan.architecture.n_parameters])}
+    checkpoint = {"epoch": np.array(epoch), "shape": np.array([len(lanes), plan.n_trained])}
     for lane in lanes:
         best = lane.stopping
         values = {
@@ -96,7 +96,7 @@ def _measured(lane: Lane, epoch: int, wrong: Bools, losses: Array) -> Measured:
 
 def restore(plan: Plan, lanes: list[Lane], checkpoint: dict[str, Array]) -> tuple[int, Cohort]:
     """Restore fresh lanes from a checkpoint; return the epochs done and the cohort that goes on training."""
-    shape = [len(lanes), plan.architecture.n_parameters]
+    shape = [len(lanes), plan.n_trained]
     if "shape" not in checkpoint or list(checkpoint["shape"]) != shape:
         kept = (
             "something else"
@@ -125,10 +125,7 @@ def restore(plan: Plan, lanes: list[Lane], checkpoint: dict[str, Array]) -> tupl
             set_state(rng, words)
     running = [lane for lane in lanes if lane.running]
     theta = np.array([checkpoint[f"{lane.number}.theta"] for lane in running]).reshape(len(running), shape[1])
-    slots = [
-        np.array([checkpoint[f"{lane.number}.slots"][slot] for lane in running])
-        for slot in range(plan.optimizer.n_slots)
-    ]
+    slots = [np.array([checkpoint[f"{lane.number}.slots"][slot] for lane in running]) for slot in range(plan.n_slots)]
     cohort = Cohort(plan, running, theta, slots)
     cohort.alphas = [float(checkpoint[f"{lane.number}.alpha"]) for lane in running]
     return int(checkpoint["epoch"]), cohort

@@ -16,11 +16,12 @@ from tuner.nn.flags import FlagRows
 from tuner.nn.lane import Lane
 from tuner.nn.losses import OUTPUTS
 from tuner.nn.memory import aligned, row_length
+from tuner.nn.normalization import Normalized, Statistics, fold
 from tuner.nn.optimizers import Rates
 from tuner.nn.penalties import Penalty
 from tuner.nn.plan import Augment, Masks, Plan, checked_mask, checked_order
 from tuner.nn.propagation import Batch, TrainingPass
-from tuner.nn.updates import Update
+from tuner.nn.updates import Averaging, Clipping, Update
 
 BLOCK_BYTES = 1 << 20
 """Bytes of examples and masks in one block of mini-batches, gathered at once: half of a level-2 cache."""
@@ -68,7 +69,7 @@ class Buffers:
         rooms = [lane.train.room(rows) for lane in lanes] if plan.is_wide else []
         self._flags = [room for room in rooms if isinstance(room, FlagRows)]
         self._inputs = aligned((K, 0 if plan.is_wide else rows, shape.n_features + 1), plan.dtype)
-        self._n_outputs = shape.n_outputs
+        self._n_outputs, self._n_classes = shape.n_outputs, shape.n_classes
         self.targets = aligned((K, rows * shape.n_outputs), plan.dtype)
         self.weight = aligned((K, 1, rows), plan.dtype)
         self.masks: list[Array | None] = []
@@ -88,13 +89,21 @@ class Buffers:
         """Return where the inputs of a network's first rows are written."""
         return self._flags[k] if self._flags else self._inputs[k, :rows]
 
-    def put_targets(self, k: int, y: Ints, batch_rows: int, targets: Callable[[Ints, Array], object]) -> None:
-        """Write the weighted targets of a network's examples: mini-batches of ``batch_rows``, then the remainder."""
+    def put_targets(
+        self, k: int, y: Ints, batch_rows: int, targets: Callable[[Ints, Array], object], smoothing: float
+    ) -> None:
+        """Write the weighted targets of a network's examples: mini-batches of ``batch_rows``, then the remainder.
+
+        ``smoothing``: the share of a target that is spread evenly over all classes.
+        """
         whole = len(y) - len(y) % batch_rows
         for start, stop, rows in ((0, whole, batch_rows), (whole, len(y), len(y) - whole)):
             if start < stop:
                 out = self._targets(self.targets[k], start, stop, rows)
                 targets(y[start:stop].reshape(-1, rows), out)
+                if smoothing:
+                    np.multiply(out, out.dtype.type(1 - smoothing), out)
+                    np.add(out, out.dtype.type(smoothing / self._n_classes), out)
                 np.multiply(out, self.weight[k, 0, start:stop].reshape(-1, 1, rows), out)
 
     def _targets(self, targets: Array, start: int, stop: int, rows: int) -> Array:
@@ -104,17 +113,27 @@ class Buffers:
 
 
 class Cohort:
-    """K networks in arrays with a leading axis: θ, gradient and slots are (K, n_parameters)."""
+    """K networks in arrays with a leading axis: θ, gradient and slots are (K, n_trained).
+
+    ``shown`` (K, n_parameters) is what is evaluated after an epoch: θ itself, its average, or either with the
+    normalization folded in.
+    """
 
     def __init__(self, plan: Plan, lanes: Sequence[Lane], theta: Array, slots: Sequence[Array] | None = None) -> None:
         self.plan = plan
         self.lanes = list(lanes)
-        shape = (len(lanes), plan.architecture.n_parameters)
+        shape = (len(lanes), plan.n_trained)
         self.theta, self.gradient = aligned(shape, plan.dtype), aligned(shape, plan.dtype)
-        self.slots = [aligned(shape, plan.dtype) for _ in range(plan.optimizer.n_slots)]
+        self.slots = [aligned(shape, plan.dtype) for _ in range(plan.n_slots)]
         self.theta[...] = theta
         for slot, given in zip(self.slots, slots or (), strict=False):
             slot[...] = given
+        self._average = self.slots[plan.optimizer.n_slots] if plan.averages else None
+        self._statistics = Statistics.of(self.slots[-1], plan.architecture) if plan.normalizes else None
+        self._averaged = self.theta if self._average is None else self._average
+        self.shown = self._averaged
+        if plan.normalizes:
+            self.shown = aligned((len(lanes), plan.architecture.n_parameters), plan.dtype)
         self.alphas = [0.0] * len(lanes)
         self.last: TrainingStep | None = None
         self._alphas_set: list[float] = []
@@ -182,20 +201,42 @@ class Cohort:
         """Return the pass and the update of a group, made once."""
         if group not in self._groups:
             part = slice(group.first, group.stop)
-            theta, gradient, slots = self.theta[part], self.gradient[part], [slot[part] for slot in self.slots]
-            architecture = self.plan.architecture
-            coefficients = self._empty_coefficients(self.lanes[part])
-            self._groups[group] = (
-                TrainingPass(architecture, theta, gradient, group.rows, even=self._even),
-                Update(self.plan.optimizer, architecture, theta, gradient, slots, *coefficients),
+            plan, architecture = self.plan, self.plan.architecture
+            theta, gradient = self.theta[part], self.gradient[part]
+            slots = [slot[part] for slot in self.slots[: plan.optimizer.n_slots]]
+            rates, penalty, averaging = self._empty_coefficients(group)
+            clips = any(lane.hyperparameters.clip_norm for lane in self.lanes[part])
+            n = architecture.n_parameters
+            training = TrainingPass(
+                architecture,
+                theta[:, :n],
+                gradient[:, :n],
+                group.rows,
+                even=self._even,
+                normalized=self._normalized(group),
             )
+            clipping = Clipping(gradient) if clips else None
+            update = Update(plan.optimizer, architecture, theta, gradient, slots, rates, penalty, clipping, averaging)
+            self._groups[group] = training, update
         return self._groups[group]
 
-    def _empty_coefficients(self, lanes: Sequence[Lane]) -> tuple[Rates, Penalty]:
-        """Return rates and penalty of a group, to be set each epoch.
+    def _normalized(self, group: Group) -> Normalized | None:
+        """Return what a group's hidden layers are normalized with."""
+        if self._statistics is None:
+            return None
+        part, n = slice(group.first, group.stop), self.plan.architecture.n_parameters
+        size = self.lanes[group.first].hyperparameters.batch_size  # the same in every lane: check_agreement
+        running = Statistics(*(one[part] for one in self._statistics))
+        share = 1.0 if size == "full" else group.rows / size
+        return Normalized(self.theta[part, n:], self.gradient[part, n:], running, share)
+
+    def _empty_coefficients(self, group: Group) -> tuple[Rates, Penalty, Averaging | None]:
+        """Return rates, penalty and averaging of a group, to be set each epoch or step.
 
         Scalars where all its networks share the value, which is faster in NumPy, else columns.
         """
+        part = slice(group.first, group.stop)
+        lanes = self.lanes[part]
         settings = [lane.hyperparameters for lane in lanes]
         alike = all(one == settings[0] for one in settings)
         same_size = alike and len({len(lane.train) for lane in lanes}) == 1
@@ -214,6 +255,7 @@ class Cohort:
                 empty(same_size) if has_l1 and self.plan.exact_zeros else None,
                 empty(same_size) if has_l2 and self.plan.optimizer.decoupled else None,
             ),
+            None if self._average is None else Averaging(self._average[part], empty(in_step), empty(in_step)),
         )
 
     # One epoch.
@@ -228,7 +270,7 @@ class Cohort:
         self._set_alphas(epoch)
         orders = [self._order(lane, epoch) for lane in self.lanes]
         self._set_coefficients()
-        corrections = self._corrections() if self.plan.optimizer.corrected else None
+        set_step = self._step_setter()
         for block in self._blocks:
             if block.steps[0][0] >= allowed:
                 break
@@ -239,12 +281,14 @@ class Cohort:
                 if should_stop is not None and should_stop():
                     return False
                 self.last = step
-                if corrections is not None:
-                    _correct(step, corrections[:, number])
+                if set_step is not None:
+                    set_step(step, number)
                 run(step.calls)
             # The gradient of the last bias sums over all logits, so it is not finite if anything before it is not.
-            if not np.isfinite(self.gradient[:, -1]).any():
+            if not np.isfinite(self.gradient[:, self.plan.architecture.n_parameters - 1]).any():
                 break
+        if self._statistics is not None:
+            fold(self.plan.architecture, self._averaged, self._statistics, self.shown)
         for lane in self.lanes:
             lane.updates += int(min(self.plan.updates_per_epoch(lane.number), allowed))
         return True
@@ -269,7 +313,7 @@ class Cohort:
         if self.plan.optimizer.follows_alpha:
             for k, (old, new) in enumerate(zip(self.alphas, alphas, strict=True)):
                 if old not in (0.0, new):
-                    for slot in self.slots:
+                    for slot in self.slots[: self.plan.optimizer.n_slots]:
                         slot[k] *= self.plan.dtype(new / old)
         self.alphas = alphas
 
@@ -306,6 +350,8 @@ class Cohort:
         )
         scales = [self._scale(lane, alpha) for lane, alpha in zip(lanes, alphas, strict=True)]
         training.weigh([scale / group.rows for scale in scales])
+        if update.clipping is not None:
+            update.clipping.set([hp.clip_norm * scale for hp, scale in zip(settings, scales, strict=True)])
         per = [group.rows if self.plan.penalty_per == "mini_batch" else len(lane.train) for lane in lanes]
         share = [scale / m for scale, m in zip(scales, per, strict=True)]
         if penalty.l2 is not None:
@@ -319,12 +365,37 @@ class Cohort:
             steps = [alpha * hp.lambda_ / m for alpha, hp, m in zip(alphas, settings, per, strict=True)]
             penalty.decay[...] = fitting(steps, penalty.decay)
 
+    def _step_setter(self) -> Callable[[TrainingStep, int], None] | None:
+        """Return what sets the coefficients of a step, by its number in the epoch; None if none change."""
+        corrections = self._corrections() if self.plan.optimizer.corrected else None
+        averages = self._average_rates() if self._average is not None else None
+        if corrections is None and averages is None:
+            return None
+
+        def set_step(step: TrainingStep, number: int) -> None:
+            rates, averaging = step.update.rates, step.update.averaging
+            if corrections is not None:
+                rates.correct(*(_own(step, of_all, rates.alpha) for of_all in corrections[:, number]))
+            if averages is not None and averaging is not None:
+                averaging.set(_own(step, averages[number], averaging.rate))
+
+        return set_step
+
     def _corrections(self) -> Array:
         """Return 1 − βᵗ and 1 − β₂ᵗ of every step of the epoch, (2, steps, K)."""
         betas = np.array([(lane.hyperparameters.beta, lane.hyperparameters.beta2) for lane in self.lanes]).T
+        return np.asarray(1 - betas[:, None] ** self._step_numbers, dtype=self.plan.dtype)
+
+    def _average_rates(self) -> Array:
+        """Return the share of θ in its average after every step of the epoch, (1 − β) / (1 − βᵗ), (steps, K)."""
+        betas = np.array([lane.hyperparameters.weight_average for lane in self.lanes])
+        return np.asarray((1 - betas) / (1 - betas**self._step_numbers), dtype=self.plan.dtype)
+
+    @property
+    def _step_numbers(self) -> Ints:
+        """The number t of every step of the epoch since the start of training, from 1, (steps, K)."""
         steps = 1 + np.arange(self._blocks[-1].steps[-1][0] + 1)
-        numbers = steps[:, None] + np.array([lane.updates for lane in self.lanes])
-        return np.asarray(1 - betas[:, None] ** numbers, dtype=self.plan.dtype)
+        return np.asarray(steps[:, None] + np.array([lane.updates for lane in self.lanes]))
 
     def _scale(self, lane: Lane, alpha: float) -> float:
         """Return the factor by which the optimizer expects a network's gradient to be multiplied."""
@@ -343,7 +414,8 @@ class Cohort:
             np.multiply(share, self.plan.dtype(self._scale(lane, self.alphas[k])), weight[k, 0, :rows])
             if lane.train.weights is not None:
                 weight[k, 0, :rows] *= lane.train.weights[chosen]
-            self.buffers.put_targets(k, lane.train.y[chosen], self.plan.batch_rows(lane.number), targets)
+            smoothing = lane.hyperparameters.label_smoothing
+            self.buffers.put_targets(k, lane.train.y[chosen], self.plan.batch_rows(lane.number), targets, smoothing)
             self._draw_masks(k, lane, rows)
             if self.plan.masks is not None:
                 self._put_masks(self.plan.masks, k, lane, rows, epoch, block.steps[0][0])
@@ -383,11 +455,10 @@ class Cohort:
                 X[...] = changed
 
 
-def _correct(step: TrainingStep, corrections: Array) -> None:
-    """Set the bias corrections (2, K) of a step."""
-    rates, group = step.update.rates, step.group
-    own = corrections[:, group.first : group.stop, None] if rates.alpha.ndim else corrections[:, group.first]
-    rates.correct(*own)
+def _own(step: TrainingStep, of_all: Array, where: Array) -> Array:
+    """Return a step's part of a number of each network (K,): a column, or one for all where that is a scalar."""
+    group = step.group
+    return np.asarray(of_all[group.first : group.stop, None] if where.ndim else of_all[group.first])
 
 
 def _batch_sizes(n: int, rows: int) -> list[int]:

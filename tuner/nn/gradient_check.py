@@ -21,15 +21,17 @@ from tuner.nn.examples import Examples, Prepared
 from tuner.nn.hyperparameters import Hyperparameters
 from tuner.nn.lane import Lane
 from tuner.nn.losses import OUTPUTS
+from tuner.nn.normalization import Normalized, Statistics, scale_slices
 from tuner.nn.penalties import penalty_cost
 from tuner.nn.plan import Plan
-from tuner.nn.propagation import ForwardPass
+from tuner.nn.propagation import ForwardPass, TrainingPass
 from tuner.nn.stopping import Stopping
 from tuner.nn.streams import Seed
-from tuner.nn.training import train
 
 GREAT, LOOK, WRONG = 1e-7, 1e-5, 1e-3
 SHOWN = 3
+NAMES = "Wbγ"
+"""A layer's parts: weights, biases and scales."""
 UPDATES = 50
 
 
@@ -53,10 +55,10 @@ class EntryCheck:
 
 @dataclass(frozen=True, slots=True)
 class PartCheck:
-    """A layer's W or b: ``checked`` of its ``size`` entries were compared; ``worst`` are those that differ most.
+    """A layer's W, b or, with normalization, γ: ``checked`` of its ``size`` entries were compared.
 
-    Entries whose step crosses the kink of an activation, or of a weight's L1 penalty, have no derivative and are
-    ``skipped``.
+    ``worst`` are those that differ most.  Entries whose step crosses the kink of an activation, or of a weight's L1
+    penalty, have no derivative and are ``skipped``.
     """
 
     layer: int
@@ -141,26 +143,20 @@ def check_gradients(
     plan = Plan(architecture, [some], None, [whole], Stopping(), penalty_per, np.float64, None, None)
     lane = Lane(0, plan, seed, None)
     steps = 1 if settings.batch_size == "full" else -(-len(known) // settings.batch_size)
-    (trained,) = train(
-        examples,
-        None,
-        n_classes=n_classes,
-        hyperparameters=settings,
-        seeds=[seed],
-        stopping=Stopping(max_epochs=-(-UPDATES // steps), patience=None),
-        output=output,
-        penalty_per=penalty_per,
-        dtype=np.float64,
-    ).networks
+    stopping = Stopping(max_epochs=-(-UPDATES // steps), patience=None)
+    begin = plan.in_training(lane.best_theta[None])[0]
     points = []
-    for theta, updates in ((lane.best_theta, 0), (trained.theta, trained.updates)):
+    for theta, updates in (
+        (begin, 0),
+        _trained(replace(plan, trains=[known], hyperparameters=[settings], stopping=stopping), begin, seed),
+    ):
         analytic = Cohort(plan, [lane], theta[None]).first_gradient()[0]
-        chosen = _stratified(architecture, lane.streams["shuffles"], entries)
+        chosen = _stratified(_places(architecture, theta), lane.streams["shuffles"], entries)
         cost = CostFunction(architecture, some, whole, epsilon)
         points.append(compare_gradients(architecture, theta, analytic, cost, chosen, updates=updates))
     return GradientCheck(
         points,
-        architecture.n_parameters,
+        plan.n_trained,
         len(some),
         epsilon,
         settings.lambda_,
@@ -169,8 +165,24 @@ def check_gradients(
     )
 
 
+def _trained(plan: Plan, theta: Array, seed: Seed) -> tuple[Array, int]:
+    """Train one network from θ (n_trained,) and return its θ after the last epoch that is finite, and its updates."""
+    lane = Lane(0, plan, seed, None)
+    cohort = Cohort(plan, [lane], theta[None])
+    with np.errstate(all="ignore"):
+        for epoch in range(plan.stopping.max_epochs):
+            before, updates = cohort.theta[0].copy(), lane.updates
+            cohort.train_epoch(epoch)
+            if not np.isfinite(cohort.theta).all():
+                return before, updates
+    return cohort.theta[0], lane.updates
+
+
 class CostFunction:
-    """J(θ) on a few examples, with the penalty, and the side of every kink on which θ is."""
+    """J(θ) on a few examples, with the penalty, and the side of every kink on which θ is.
+
+    Layers are normalized over these examples, if they are, and targets as smooth as in training.
+    """
 
     def __init__(
         self, architecture: Architecture, examples: Prepared, settings: Hyperparameters, epsilon: float
@@ -179,20 +191,40 @@ class CostFunction:
         self._architecture = architecture
         self._examples = examples
         self._settings = settings
-        self._theta = np.zeros((1, architecture.n_parameters))
-        self._forward = ForwardPass(architecture, self._theta, len(examples))
-        self._calls = self._forward.calls(examples.extended()[None])
+        n, rows = architecture.n_parameters, len(examples)
+        if settings.normalizes:
+            self._theta = np.zeros((1, n + sum(architecture.hidden)))
+            gradient, slot = np.zeros_like(self._theta), np.zeros_like(self._theta)
+            running = Statistics.of(slot, architecture)
+            normalized = Normalized(self._theta[:, n:], gradient[:, n:], running, 1.0)
+            forward = TrainingPass(architecture, self._theta[:, :n], gradient[:, :n], rows, normalized=normalized)
+            targets, weight = np.zeros((1, architecture.n_outputs, rows)), np.zeros((1, 1, rows))
+            batch = forward.batch(examples.extended()[None], targets, weight, [None] * len(architecture.hidden))
+            self._forward: ForwardPass = forward
+            self._calls = batch.forward
+        else:
+            self._theta = np.zeros((1, n))
+            self._forward = ForwardPass(architecture, self._theta, rows)
+            self._calls = self._forward.calls(examples.extended()[None])
 
     def __call__(self, theta: Array) -> float:
         """J(θ)"""
         self._theta[0] = theta
         weights, m = self._examples.weights, len(self._examples)
         run(self._calls)
-        output = OUTPUTS[self._architecture.output]
-        losses, _ = output.assess(self._forward.logits[0], output.labels(self._examples.y))
-        w = np.concatenate([W.ravel() for W, _ in self._architecture.views(theta)])
+        y, smoothing = self._examples.y, self._settings.label_smoothing
+        losses = (1 - smoothing) * self._losses(y)
+        if smoothing:
+            each = [self._losses(np.full_like(y, one)) for one in range(self._architecture.n_classes)]
+            losses += smoothing * np.mean(each, axis=0)
+        w = np.concatenate([W.ravel() for W, _ in self._architecture.views(theta[: self._architecture.n_parameters])])
         penalty = penalty_cost(w, lambda_=self._settings.lambda_, l1=self._settings.l1, m=m)
         return float((losses if weights is None else losses * weights).mean()) + penalty
+
+    def _losses(self, y: Array) -> Array:
+        """Return the loss of each example if its target were y."""
+        output = OUTPUTS[self._architecture.output]
+        return output.assess(self._forward.logits[0].copy(), output.labels(y))[0]
 
     def sides(self) -> Array:
         """Return on which side of its kink every unit was in the last call."""
@@ -217,9 +249,10 @@ def compare_gradients(
     """Compare an analytic gradient (n_parameters,) with differences of the cost at chosen entries of each W and b."""
     theta = theta.astype(np.float64)
     parts, compared = [], []
-    for layer, (slices, entries) in enumerate(zip(architecture.slices(), chosen, strict=True), start=1):
-        shapes = architecture.widths[layer - 1 : layer + 1], architecture.widths[layer : layer + 1]
-        for name, place, some, shape in zip("Wb", slices, entries, shapes, strict=True):
+    for layer, (slices, entries) in enumerate(zip(_places(architecture, theta), chosen, strict=True), start=1):
+        n_in, n_out = architecture.widths[layer - 1 : layer + 1]
+        shapes = [(n_in, n_out), (n_out,), (n_out,)][: len(slices)]
+        for name, place, some, shape in zip(NAMES[: len(slices)], slices, entries, shapes, strict=True):
             pairs = {int(entry): _numeric(cost, theta, place.start + int(entry), name) for entry in some}
             kept = {entry: value for entry, value in pairs.items() if value is not None}
             a = analytic[place][list(kept)]
@@ -256,7 +289,16 @@ def _numeric(cost: CostFunction, theta: Array, entry: int, name: str) -> float |
     return (above - below) / (2 * cost.epsilon) if np.array_equal(sides, other) else None
 
 
-def _stratified(architecture: Architecture, rng: np.random.Generator, entries: int) -> list[list[Ints]]:
-    """Draw the entries of each W and b to compare: at most ``entries`` each."""
-    sizes = [[part.stop - part.start for part in parts] for parts in architecture.slices()]
-    return [[np.sort(rng.choice(size, size=min(entries, size), replace=False)) for size in pair] for pair in sizes]
+def _places(architecture: Architecture, theta: Array) -> list[list[slice]]:
+    """Return the places of each layer's W, b and, if θ in training has them, γ."""
+    places = [list(pair) for pair in architecture.slices()]
+    if len(theta) > architecture.n_parameters:
+        for own, scales in zip(places, scale_slices(architecture), strict=False):  # the output layer has none
+            own.append(scales)
+    return places
+
+
+def _stratified(places: list[list[slice]], rng: np.random.Generator, entries: int) -> list[list[Ints]]:
+    """Draw the entries of each part to compare: at most ``entries`` each."""
+    sizes = [[part.stop - part.start for part in parts] for parts in places]
+    return [[np.sort(rng.choice(size, size=min(entries, size), replace=False)) for size in each] for each in sizes]

@@ -9,6 +9,7 @@ from tuner.arguments import integer, number, one_of, power_of_two
 from tuner.errors import ArgumentError
 from tuner.nn.activations import ACTIVATIONS
 from tuner.nn.initializers import INITIALIZERS
+from tuner.nn.normalization import NORMALIZATIONS
 from tuner.nn.optimizers import OPTIMIZERS
 from tuner.nn.schedules import SCHEDULES
 
@@ -21,7 +22,9 @@ class Hyperparameters:
     layers, or one per hidden layer.  ``alpha`` is the learning rate; ``beta`` the momentum, adam's β₁ too; ``beta2`` is
     rmsprop's and adam's.  ``batch_size`` is "full" or a power of two (1: stochastic gradient descent).  ``decay_rate``,
     ``decay_epochs`` and ``decay_start`` belong to the schedule (see ``schedules``); ``warmup_epochs`` precedes any
-    schedule.
+    schedule.  ``label_smoothing`` is the share of each target that is spread evenly over all classes, and no use with
+    numbers.  ``clip_norm`` is the largest norm of the loss's gradient, 0 for any.  ``weight_average`` is the decay rate
+    of the average of θ over the updates that is evaluated in the place of θ, 0 for θ itself.
     """
 
     hidden: tuple[int, ...] = ()
@@ -40,6 +43,10 @@ class Hyperparameters:
     decay_epochs: int = 10
     decay_start: int = 0
     warmup_epochs: int = 0
+    label_smoothing: float = 0.0
+    clip_norm: float = 0.0
+    weight_average: float = 0.0
+    normalization: str = "none"
 
     def __post_init__(self) -> None:
         for width in self.hidden:
@@ -57,6 +64,12 @@ class Hyperparameters:
         integer("decay_epochs", self.decay_epochs, low=1)
         integer("decay_start", self.decay_start, low=0)
         integer("warmup_epochs", self.warmup_epochs, low=0)
+        number("label_smoothing", self.label_smoothing, low=0, below=1)
+        number("clip_norm", self.clip_norm, low=0)
+        number("weight_average", self.weight_average, low=0, below=1)
+        one_of("normalization", self.normalization, NORMALIZATIONS)
+        if self.batch_size == 1 and self.normalizes:
+            raise ArgumentError('normalization: expected "none" with batch_size 1, as one row has no variance')
         if self.batch_size != "full":
             power_of_two("batch_size", self.batch_size)
         self._check_keep_prob()
@@ -72,6 +85,16 @@ class Hyperparameters:
             )
 
     @property
+    def normalizes(self) -> bool:
+        """Whether hidden layers are normalized over the mini-batch."""
+        return self.normalization == "batch" and bool(self.hidden)
+
+    @property
+    def n_slots(self) -> int:
+        """Arrays like θ that training keeps: the optimizer's, the average of θ, and the statistics of mini-batches."""
+        return OPTIMIZERS[self.optimizer].n_slots + bool(self.weight_average) + self.normalizes
+
+    @property
     def keep_probs(self) -> tuple[float, ...]:
         """Return keep_prob of every hidden layer."""
         return self.keep_prob if isinstance(self.keep_prob, tuple) else (self.keep_prob,) * len(self.hidden)
@@ -83,5 +106,5 @@ def idle_hyperparameters(hyperparameters: Hyperparameters) -> frozenset[str]:
     The search space is static, so they are sampled anyway; an analysis of the trials should ignore them.
     """
     used = OPTIMIZERS[hyperparameters.optimizer].hyperparameters | SCHEDULES[hyperparameters.schedule].hyperparameters
-    without_hidden = () if hyperparameters.hidden else ("activation", "keep_prob")
+    without_hidden = () if hyperparameters.hidden else ("activation", "keep_prob", "normalization")
     return frozenset({"beta", "beta2", "decay_rate", "decay_epochs", "decay_start", *without_hidden}) - used

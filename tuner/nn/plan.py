@@ -45,6 +45,30 @@ class Plan:
         return OPTIMIZERS[self.hyperparameters[0].optimizer]
 
     @property
+    def averages(self) -> bool:
+        """Whether an average of θ is evaluated in the place of θ, in any network."""
+        return any(one.weight_average for one in self.hyperparameters)
+
+    @property
+    def normalizes(self) -> bool:
+        """Whether hidden layers are normalized over the mini-batch, in all networks."""
+        return self.hyperparameters[0].normalizes
+
+    @property
+    def n_slots(self) -> int:
+        """Arrays like θ that training keeps: the optimizer's, then the average, then the statistics of mini-batches."""
+        return self.optimizer.n_slots + self.averages + self.normalizes
+
+    @property
+    def n_trained(self) -> int:
+        """Entries of θ in training: with normalization, the scales are behind W and b."""
+        return self.architecture.n_parameters + sum(self.architecture.hidden) * self.normalizes
+
+    def in_training(self, theta: Array) -> Array:
+        """Return the θ (K, n_trained) that training begins with, from (K, n_parameters): scales are 1."""
+        return np.pad(theta, ((0, 0), (0, self.n_trained - theta.shape[1])), constant_values=1)
+
+    @property
     def is_wide(self) -> bool:
         """Whether the first layer takes the flags of categories by their places; augmentation needs the whole X."""
         return self.augment is None and all(examples.is_wide for examples in self.trains)
@@ -86,7 +110,7 @@ def prepared_sets(
 
 def check_agreement(settings: Sequence[Hyperparameters]) -> None:
     """Refuse networks that cannot share their arrays and calls."""
-    for name in ("hidden", "activation", "optimizer", "batch_size"):
+    for name in ("hidden", "activation", "optimizer", "batch_size", "normalization"):
         values = {getattr(one, name) for one in settings}
         if len(values) > 1:
             text = " and ".join(sorted(map(str, values)))

@@ -20,6 +20,7 @@ from tuner.nn.calls import Call, run
 from tuner.nn.flags import FlagRows
 from tuner.nn.losses import OUTPUTS, SUMMED_BY_PRODUCT
 from tuner.nn.memory import aligned, row_length
+from tuner.nn.normalization import LayerNormalization, Normalized
 from tuner.nn.products import Forward, WeightGradient, backward_calls, product_call
 
 FirstInputs: TypeAlias = Array | Sequence[FlagRows]
@@ -31,6 +32,7 @@ class ForwardPass:
 
     def __init__(self, architecture: Architecture, theta: Array, rows: int) -> None:
         K = len(theta)
+        self._architecture = architecture
         *hidden, output = architecture.matrices(theta)
         widths = architecture.hidden
         self._full = [aligned((K, rows, row_length(width)), theta.dtype) for width in widths]
@@ -104,11 +106,19 @@ class Batch(NamedTuple):
 class TrainingPass(ForwardPass):
     """Gradients of K networks for mini-batches of a fixed number of rows; they are written to ``gradient``.
 
-    ``even``: all examples of a network have the same weight, set by ``weigh``.
+    ``even``: all examples of a network have the same weight, set by ``weigh``.  ``normalized``: hidden layers are
+    normalized over the mini-batch.
     """
 
     def __init__(
-        self, architecture: Architecture, theta: Array, gradient: Array, rows: int, *, even: bool = False
+        self,
+        architecture: Architecture,
+        theta: Array,
+        gradient: Array,
+        rows: int,
+        *,
+        even: bool = False,
+        normalized: Normalized | None = None,
     ) -> None:
         super().__init__(architecture, theta, rows)
         *hidden, output = architecture.matrices(theta)
@@ -130,7 +140,15 @@ class TrainingPass(ForwardPass):
         self._errors = self.logits.swapaxes(1, 2)
         above = [*deltas[1:], self._errors]
         matrices = [*hidden[1:], output]
+        self._normalizations = self._normalize(deltas, hidden, gradients, normalized) if normalized else []
         self._back = [backward_calls(d, W[:, :-1], e) for d, W, e in zip(above, matrices, deltas, strict=False)]
+
+    def _normalize(
+        self, deltas: list[Array], hidden: list[Array], gradients: list[Array], normalized: Normalized
+    ) -> list[LayerNormalization]:
+        """Return the normalization of each hidden layer."""
+        layers = zip(self.activations, deltas, hidden, gradients, normalized.of_layers(self._architecture), strict=True)
+        return [LayerNormalization(z, delta, W[:, -1], g[:, -1], own) for z, delta, W, g, own in layers]
 
     def weigh(self, weights: Sequence[float]) -> None:
         """Set the weight (K,) of each network's examples, if they share one."""
@@ -146,6 +164,11 @@ class TrainingPass(ForwardPass):
         """
         buffers = zip(self._full, self._slopes, self._deltas, masks, strict=True)
         bound = [self._activation.bind(*buffer) for buffer in buffers]
+        if self._normalizations:
+            bound = [
+                ([*of.forward, *up], [*down, *of.backward])
+                for (up, down), of in zip(bound, self._normalizations, strict=True)
+            ]
         weights = [] if self._first_weights is None else [self._first_weight_calls(inputs), *self._later_weights]
         backward: list[Call] = [*self._delta(targets, weight)]
         if self._first_weights is None and not isinstance(inputs, np.ndarray):
@@ -155,6 +178,8 @@ class TrainingPass(ForwardPass):
             backward.append(product_call(last.swapaxes(1, 2), self._errors, self._output_gradient))
         for back, (_, through), weight_gradient in reversed(list(zip(self._back, bound, weights, strict=True))):
             backward += [*back, *through, *weight_gradient]
+        for normalization in self._normalizations:
+            backward += normalization.finish
         return Batch(self._layers(inputs, [activate for activate, _ in bound]), backward)
 
     def _first_weight_calls(self, inputs: FirstInputs) -> list[Call]:

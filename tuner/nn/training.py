@@ -161,7 +161,7 @@ class TrainingLoop:
     def __post_init__(self, resume: dict[str, Array] | None) -> None:
         self.samples = {id(lane.train): curve_sample(lane.train) for lane in self.lanes}
         if resume is None:
-            thetas = np.array([lane.best_theta for lane in self.lanes])
+            thetas = self.plan.in_training(np.array([lane.best_theta for lane in self.lanes]))
             self.epoch, self.cohort = 0, Cohort(self.plan, self.lanes, thetas)
         else:
             self.epoch, self.cohort = restore(self.plan, self.lanes, resume)
@@ -176,7 +176,7 @@ class TrainingLoop:
 
     def _evaluations(self, sets: Sequence[Prepared]) -> list[Evaluator]:
         """Return one evaluator if all networks share the examples, else one per network."""
-        architecture, theta = self.plan.architecture, self.cohort.theta
+        architecture, theta = self.plan.architecture, self.cohort.shown
         if len({id(examples) for examples in sets}) == 1:
             return [Evaluator(architecture, theta, sets[0])]
         return [Evaluator(architecture, theta[k : k + 1], examples) for k, examples in enumerate(sets)]
@@ -241,7 +241,7 @@ class TrainingLoop:
         for k, lane in enumerate(self.cohort.lanes):
             if not lane.running:
                 continue
-            lane.judge(self.epoch, self.cohort.theta[k], self._fewest_updates if pooled else lane.updates)
+            lane.judge(self.epoch, self.cohort.shown[k], self._fewest_updates if pooled else lane.updates)
             if self.epoch in self.report_epochs:
                 lane.reports += self._probe(k).describe(self.epoch)
 
@@ -269,7 +269,7 @@ class TrainingLoop:
         """Return the probe of the k-th network's layers, made once."""
         if k not in self._probes:
             sample = self.samples[id(self.cohort.lanes[k].train)]
-            self._probes[k] = LayerProbe(self.plan.architecture, self.cohort.theta[k], sample)
+            self._probes[k] = LayerProbe(self.plan.architecture, self.cohort.shown[k], sample)
         return self._probes[k]
 
     def _broken_layer(self, k: int, start: Start) -> int:
@@ -281,7 +281,8 @@ class TrainingLoop:
         alone.train_epoch(self.epoch - 1, lambda: not np.isfinite(alone.theta).all())
         assert alone.last is not None
         activations = [a[0] for a in alone.last.training.activations]
-        return first_overflow(self.plan.architecture, activations, alone.gradient[0], alone.theta[0])
+        n = self.plan.architecture.n_parameters
+        return first_overflow(self.plan.architecture, activations, alone.gradient[0, :n], alone.theta[0, :n])
 
     def _report_epoch(self, seconds: float) -> object:
         """Record the epoch and return what ``on_epoch`` returns for it."""

@@ -353,10 +353,14 @@ class StudyDefinition(BaseModel):
             )
         if not is_numeric:
             return None
-        if self.training.class_weight is not None:
-            return "training.class_weight: expected none, as regression has no classes"
-        if self.diagnosis.cost is not None:
-            return "diagnosis.cost: expected none, as regression has no classes"
+        of_classes = {
+            "training.class_weight": self.training.class_weight is not None,
+            "diagnosis.cost": self.diagnosis.cost is not None,
+            "space.label_smoothing": any(_offered(self.space.get("label_smoothing", 0.0))),
+        }
+        for key, is_given in of_classes.items():
+            if is_given:
+                return f"{key}: expected none, as regression has no classes"
         return None
 
     @model_validator(mode="after")
@@ -413,6 +417,15 @@ class StudyDefinition(BaseModel):
                     f"space.keep_prob: expected one number, or a list of {layers}, one per hidden layer, "
                     f"got a list of {len(shares)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _mini_batches_can_be_normalized(self) -> StudyDefinition:
+        sizes, kinds = (_offered(self.space.get(name, None)) for name in ("batch_size", "normalization"))
+        if "batch" in kinds and 1 in sizes:
+            raise ValueError(
+                "space.batch_size: expected at least 2 with normalization, as one row has no variance, got 1"
+            )
         return self
 
     @model_validator(mode="after")

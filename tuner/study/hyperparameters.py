@@ -15,7 +15,7 @@ from typing import Any
 
 from tuner.data import AUGMENTATIONS
 from tuner.formatting import bounded
-from tuner.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, Hyperparameters
+from tuner.nn import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES, Hyperparameters
 from tuner.scales import SCALES, is_power_of_two
 from tuner.study.known_names import suggest
 
@@ -132,7 +132,7 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
         "lambda_",
         _number(low=0),
         _SCALES,
-        "L2 penalty, λ/(2m) Σ w²",
+        "L2 penalty, λ/(2m) Σ w²; with adamw each step takes α λ/m of every weight",
         True,
         higher_is_simpler=True,
     ),
@@ -166,7 +166,7 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
         "beta2",
         _number(low=0, below=1),
         _MEMORIES,
-        "decay rate of the squared gradient's average (RMSprop, Adam)",
+        "decay rate of the squared gradient's average (RMSprop, Adam, AdamW)",
     ),
     "schedule": _named("schedule", SCHEDULES, "learning-rate schedule"),
     "decay_rate": HyperparameterSpec(
@@ -183,6 +183,24 @@ HYPERPARAMETERS: dict[str, HyperparameterSpec] = {
     ),
     "warmup_epochs": HyperparameterSpec(
         "warmup_epochs", _count(0), ("choice",), "epochs at the start in which the learning rate rises to alpha"
+    ),
+    "label_smoothing": HyperparameterSpec(
+        "label_smoothing",
+        _number(low=0, below=1),
+        _SHARES,
+        "share of each target that is spread evenly over all classes, in the cost of training",
+    ),
+    "clip_norm": HyperparameterSpec(
+        "clip_norm", _number(low=0), _SCALES, "largest norm of the cost's gradient, without the penalty; 0: any"
+    ),
+    "weight_average": HyperparameterSpec(
+        "weight_average",
+        _number(low=0, below=1),
+        _MEMORIES,
+        "decay rate of the average of the weights over the updates, evaluated and kept in their place; 0: none",
+    ),
+    "normalization": _named(
+        "normalization", NORMALIZATIONS, "normalization of each hidden layer before its activation, over a mini-batch"
     ),
     **{
         name: HyperparameterSpec(

@@ -64,6 +64,14 @@ KEYS = {
     "lrscheduler": _SCHEDULE,
     "scheduler": _SCHEDULE,
     "learningrateschedule": _SCHEDULE,
+    "ema": "the average of the weights is space.weight_average",
+    "emadecay": "the average of the weights is space.weight_average",
+    "swa": "the average of the weights is space.weight_average",
+    "batchnorm": 'batch normalization is space.normalization = "batch"',
+    "batchnormalization": 'batch normalization is space.normalization = "batch"',
+    "gradclip": "the largest norm of the gradient is space.clip_norm",
+    "clipnorm": "the largest norm of the gradient is space.clip_norm",
+    "maxgradnorm": "the largest norm of the gradient is space.clip_norm",
     "solver": "the optimizer is space.optimizer",
     "cv": _FOLDS,
     "kfolds": _FOLDS,
@@ -135,6 +143,8 @@ VALUES = {
     "onecyclelr": "one_cycle",
     "exponentialdecay": "exponential",
     "steplr": "step",
+    "batchnorm": "batch",
+    "batchnormalization": "batch",
     "asha": "hyperband",
 }
 """Values of other libraries -> the nearest value of the same key here."""

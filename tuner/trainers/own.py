@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from tuner.data import Dataset
 from tuner.errors import UsageError
-from tuner.nn import OPTIMIZERS, Architecture, Hyperparameters, output_for
+from tuner.nn import Architecture, Hyperparameters, output_for
 from tuner.outcomes import FailureCause, StopReason
 from tuner.storage import DevPredictions, NetworkRecord, Outcome, pack_losses
 from tuner.study import StudyDefinition
@@ -65,7 +65,7 @@ class OwnNetwork:
         need = shape.least_bytes(
             networks=dev_layout(dataset, self.definition.training.seeds).n_networks,
             rows=n if hyperparameters.batch_size == "full" else min(n, int(hyperparameters.batch_size)),
-            slots=OPTIMIZERS[hyperparameters.optimizer].n_slots,
+            slots=hyperparameters.n_slots,
         )
         if need <= ALWAYS_FREE:
             return

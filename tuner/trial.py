@@ -48,7 +48,11 @@ def trial_settings(definition: StudyDefinition, facts: StudyFacts | None = None)
     """The settings that all trials of a study share; without its facts, of a study that begins now, without folds."""
     training = definition.training
     return TrialSettings(
-        stopping=replace(training.stopping, pooled=facts is not None and facts.pooled_epoch),
+        stopping=replace(
+            training.stopping,
+            pooled=facts is not None and facts.pooled_epoch,
+            ties_by_cost=facts is None or facts.ties_by_cost,
+        ),
         metric=definition.search.metric,
         seeds=training.seeds,
         output=definition.network.output,

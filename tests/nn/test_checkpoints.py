@@ -55,7 +55,7 @@ def test_resumed_training_ends_with_the_same_bits(
 def test_networks_that_had_stopped_stay_stopped() -> None:
     """A checkpoint keeps networks that have diverged or run out of patience."""
     settings = [BASE, replace(BASE, alpha=1e30), replace(BASE, alpha=1e-9)]
-    stopping = Stopping(max_epochs=9, patience=2, min_updates=0)
+    stopping = Stopping(max_epochs=9, patience=2, min_updates=0, ties_by_cost=True)
     whole = trained(settings, seeds=(0, 1, 2), stopping=stopping)
     first = trained(settings, seeds=(0, 1, 2), stopping=stopping, should_stop=after(7 * 4 + 2))
     second = trained(settings, seeds=(0, 1, 2), stopping=stopping, resume=first.checkpoint)

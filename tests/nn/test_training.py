@@ -155,6 +155,21 @@ def test_min_improvement() -> None:
     assert trained(slow, stopping=replace(stopping, min_improvement=0.5)).networks[0].epochs == 3
 
 
+def test_of_equal_epochs_the_one_with_the_lowest_cost_is_kept() -> None:
+    """Patience goes on from the first of them, and without the setting that one is kept."""
+    data, dev = blobs(spread=0.1), blobs(40, seed=1, spread=0.1)
+    runs = [
+        trained(
+            BASE, data=data, dev=dev, stopping=Stopping(max_epochs=99, patience=4, min_updates=0, ties_by_cost=ties)
+        )
+        for ties in (False, True)
+    ]
+    first, kept = (run.networks[0] for run in runs)
+    assert first.epochs == kept.epochs == first.best_epoch + 4
+    costs = np.where(kept.curve["dev_error"] == kept.curve["dev_error"].min(), kept.curve["dev_cost"], np.inf)
+    assert kept.best_epoch == costs.argmin() + 1 > first.best_epoch
+
+
 @pytest.mark.parametrize("monitor", ["error", "cost", "balanced_error"])
 def test_monitor(monitor: str) -> None:
     """The best epoch is that of the monitored metric, which on_epoch receives."""

@@ -36,6 +36,7 @@ def test_facts_of_the_first_version_are_read_and_written_as_they_were() -> None:
     assert not facts.pooled_epoch
     assert not facts.exact_zeros
     assert not facts.weighs_classes
+    assert not facts.ties_by_cost
     assert facts.begun == Begun("small", 4)
     assert facts.findings == [
         Finding(
@@ -52,9 +53,8 @@ def test_what_a_study_has_none_of_is_left_out() -> None:
 
 def test_how_networks_are_trained_is_a_fact_of_new_studies() -> None:
     """It is written where it is so, and read again; without the keys each fold has its epoch and L1 no exact zeros."""
-    facts = StudyFacts(
-        class_names=["a", "b"], sizes={"dev": 10}, pooled_epoch=True, exact_zeros=True, weighs_classes=True
-    )
+    names = ("pooled_epoch", "exact_zeros", "weighs_classes", "ties_by_cost")
+    facts = StudyFacts(class_names=["a", "b"], sizes={"dev": 10}, **dict.fromkeys(names, True))
     assert StudyFacts.from_json(facts.to_json()) == facts
 
 

@@ -143,7 +143,12 @@ def test_another_identity_refuses_the_whole_merge(database: Database, other: Dat
 
 @pytest.mark.parametrize(
     ("fact", "words"),
-    [("pooled_epoch", "one epoch for all folds"), ("exact_zeros", "L1"), ("weighs_classes", "classes weighted")],
+    [
+        ("pooled_epoch", "one epoch for all folds"),
+        ("exact_zeros", "L1"),
+        ("weighs_classes", "classes weighted"),
+        ("ties_by_cost", "lowest cost"),
+    ],
 )
 def test_trials_that_were_trained_otherwise_are_not_mixed(
     database: Database, other: Database, fact: str, words: str

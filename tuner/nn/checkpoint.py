@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
@@ -69,8 +70,10 @@ def checkpoint_of(plan: Plan, epoch: int, lanes: list[Lane], cohort: Cohort) -> 
         best = lane.stopping
         values = {
             "stop_reason": np.array(lane.stop_reason or ""),
-            "numbers": np.array([best.best_epoch, best.best_updates, lane.updates, lane.diverged_layer or 0]),
-            "values": np.array([best.best_value, lane.monitored]),
+            "numbers": np.array(
+                [best.best_epoch, best.best_updates, lane.updates, lane.diverged_layer or 0, best.better_epoch]
+            ),
+            "values": np.array([best.best_value, lane.monitored, best.best_cost]),
             "best_theta": lane.best_theta,
             "wrong": np.array([lane.best_on_dev.wrong, lane.on_dev.wrong]),
             "losses": np.array([lane.best_on_dev.losses, lane.on_dev.losses]),
@@ -108,9 +111,11 @@ def restore(plan: Plan, lanes: list[Lane], checkpoint: dict[str, Array]) -> tupl
         )
     for lane in lanes:
         own = {key.partition(".")[2]: value for key, value in checkpoint.items() if key.startswith(f"{lane.number}.")}
-        best_epoch, best_updates, lane.updates, layer = (int(value) for value in own["numbers"])
+        best_epoch, best_updates, lane.updates, layer, *better = (int(value) for value in own["numbers"])
         lane.stopping.best_epoch, lane.stopping.best_updates = best_epoch, best_updates
-        lane.stopping.best_value, lane.monitored = (float(value) for value in own["values"])
+        lane.stopping.best_value, lane.monitored, *cost = (float(value) for value in own["values"])
+        # Versions to 0.2 broke no ties.
+        (lane.stopping.better_epoch,), (lane.stopping.best_cost,) = better or [best_epoch], cost or [math.inf]
         reason = str(own["stop_reason"])
         lane.stop_reason, lane.diverged_layer = StopReason(reason) if reason else None, layer or None
         lane.best_theta = own["best_theta"].astype(plan.dtype)

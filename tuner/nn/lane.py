@@ -37,7 +37,7 @@ class Lane:
         self.best_theta = initial.astype(plan.dtype)
         self.stopping = EarlyStopping(plan.stopping)
         self.curve: dict[str, list[float]] = {name: [] for name in CURVE}
-        self.monitored = math.nan
+        self.monitored = self.monitored_cost = math.nan
         self.on_dev = self.best_on_dev = worst_measured(self.dev)
         self.updates = 0
         self.stop_reason: StopReason | None = None
@@ -71,6 +71,7 @@ class Lane:
             self.on_dev = dev
             monitor = METRICS[self.plan.stopping.monitor]
             self.monitored = monitor.of(dev, self.dev.y, self.dev_weights)
+            self.monitored_cost = dev.cost
 
     def judge(self, epoch: int, theta: Array, updates: int) -> None:
         """Is a recorded epoch (from 1) the best, is it the last?  ``updates``: those that ``min_updates`` asks for."""
@@ -78,7 +79,7 @@ class Lane:
             self.stopping.latest(epoch=epoch, updates=self.updates)
             self.best_theta = theta.copy()
         else:
-            if self.stopping.better(self.monitored, epoch=epoch, updates=self.updates):
+            if self.stopping.better(self.monitored, epoch=epoch, updates=self.updates, cost=self.monitored_cost):
                 self.best_theta, self.best_on_dev = theta.copy(), self.on_dev
             if self.stopping.exhausted(epoch=epoch, updates=updates):
                 self.stop_reason = StopReason.PATIENCE

@@ -17,7 +17,8 @@ class Stopping:
     ``patience`` epochs in a row that are not better and at least ``min_updates`` updates (an epoch may have very few);
     ``patience=None`` disables early stopping.  ``max_updates`` ends it after that many updates, even within an epoch.
     ``monitor`` is the metric of the dev set to follow; with ``pooled``, that of the dev sets of all networks together,
-    which then stop together and share the best epoch.
+    which then stop together and share the best epoch.  With ``ties_by_cost`` an epoch with the lowest value so far is
+    the best one if its dev cost is lower, too, but patience goes on from the first of them.
     """
 
     max_epochs: int = 100
@@ -27,6 +28,7 @@ class Stopping:
     monitor: str = "error"
     max_updates: int | None = None
     pooled: bool = False
+    ties_by_cost: bool = False
 
     def __post_init__(self) -> None:
         integer("max_epochs", self.max_epochs, low=1)
@@ -44,15 +46,19 @@ class EarlyStopping:
 
     def __init__(self, stopping: Stopping) -> None:
         self._stopping = stopping
-        self.best_value = math.inf
+        self.best_value = self.best_cost = math.inf
         self.best_epoch = 0
         self.best_updates = 0
+        self.better_epoch = 0
+        """The last epoch with a lower value than all before, from which patience counts."""
 
-    def better(self, value: float, *, epoch: int, updates: int) -> bool:
-        """Whether this epoch (from 1) is the best so far; if so, record it."""
-        if self.best_epoch and not value < self.best_value - self._stopping.min_improvement:
+    def better(self, value: float, *, epoch: int, updates: int, cost: float = math.inf) -> bool:
+        """Whether this epoch (from 1) is the best so far; if so, record it.  ``cost``: the cost on dev."""
+        if not self.best_epoch or value < self.best_value - self._stopping.min_improvement:
+            self.better_epoch = epoch
+        elif not (self._stopping.ties_by_cost and value == self.best_value and cost < self.best_cost):
             return False
-        self.best_value, self.best_epoch, self.best_updates = value, epoch, updates
+        self.best_value, self.best_cost, self.best_epoch, self.best_updates = value, cost, epoch, updates
         return True
 
     def latest(self, *, epoch: int, updates: int) -> None:
@@ -62,4 +68,4 @@ class EarlyStopping:
     def exhausted(self, *, epoch: int, updates: int) -> bool:
         """Whether patience has run out after this epoch."""
         patience = self._stopping.patience
-        return patience is not None and epoch - self.best_epoch >= patience and updates >= self._stopping.min_updates
+        return patience is not None and epoch - self.better_epoch >= patience and updates >= self._stopping.min_updates

@@ -256,9 +256,12 @@ class TrainingLoop:
         y = np.concatenate([dev.y for dev in devs])
         of_rows = [dev.error_weights for dev in devs if dev.error_weights is not None]
         weights = relative(np.concatenate(of_rows)) if of_rows else None
-        value = monitor.value(DevLayout(sizes, len(y)), [lane.on_dev for lane in lanes], y, weights)
+        value, cost = (
+            metric.value(DevLayout(sizes, len(y)), [lane.on_dev for lane in lanes], y, weights)
+            for metric in (monitor, METRICS["cost"])
+        )
         for lane in lanes:
-            lane.monitored = value
+            lane.monitored, lane.monitored_cost = value, cost
 
     @property
     def _fewest_updates(self) -> int:

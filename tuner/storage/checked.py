@@ -185,6 +185,7 @@ class _FactsRow(_Row):
     pooled_epoch: bool = False
     exact_zeros: bool = False
     weighs_classes: bool = False
+    ties_by_cost: bool = False
     numbers: _NumbersRow | None = None
 
 

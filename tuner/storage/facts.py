@@ -14,7 +14,7 @@ from tuner.paths import STUDY_NAME
 from tuner.units import SHARE, Unit
 
 AT_RANDOM = "random"
-_OF_TRAINING = ("pooled_epoch", "exact_zeros", "weighs_classes")
+_OF_TRAINING = ("pooled_epoch", "exact_zeros", "weighs_classes", "ties_by_cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class StudyFacts:
     without one.
     ``weighs_classes``: whether the metric's class weights are in every error, of training rows, too; in studies of 0.2
     and before trials alone were chosen by them.  False without class weights.
+    ``ties_by_cost``: whether of epochs that are as good the one with the lowest cost on dev counts, not the first, as
+    in studies of 0.2 and before.
 
     ``unit``: that of the errors; of numbers to predict, for which there are no classes, with their mean and scale.
 
@@ -58,6 +60,7 @@ class StudyFacts:
     pooled_epoch: bool = False
     exact_zeros: bool = False
     weighs_classes: bool = False
+    ties_by_cost: bool = False
     unit: Unit = SHARE
 
     @property
@@ -92,6 +95,7 @@ class StudyFacts:
             pooled_epoch=document.get("pooled_epoch", False),
             exact_zeros=document.get("exact_zeros", False),
             weighs_classes=document.get("weighs_classes", False),
+            ties_by_cost=document.get("ties_by_cost", False),
             unit=Unit.from_dict(document.get("numbers", {})),
         )
 

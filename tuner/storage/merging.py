@@ -120,6 +120,8 @@ def _refuse_another(name: str, study: Mapping[str, Any], existing: Any) -> None:
         changed.append("L1 with exact zeros, or without")
     if facts[0].weighs_classes != facts[1].weighs_classes:
         changed.append("classes weighted in every error, or in the metric alone")
+    if facts[0].ties_by_cost != facts[1].ties_by_cost:
+        changed.append("of equal epochs the one with the lowest cost, or the first")
     if changed or (existing.dev_rows, existing.dev_classes) != (study["dev_rows"], study["dev_classes"]):
         differs = ", ".join(dict.fromkeys(changed)) or "the dev examples"
         raise StorageError(

@@ -304,5 +304,6 @@ def facts_of(dataset: Dataset, source: Source) -> StudyFacts:
         pooled_epoch=definition.data.folds is not None and definition.trainer_kind.has_dev_folds,
         exact_zeros="l1" in definition.space and definition.trainer_kind.knows_hyperparameters,
         weighs_classes=METRICS[definition.search.metric].class_weights is not None,
+        ties_by_cost=definition.trainer_kind.knows_hyperparameters,
         unit=dataset.unit,
     )

@@ -177,8 +177,8 @@ def train_networks(
     packed = np.empty((problem.trials, problem.max_epochs, (len(pool_y) + 7) // 8), dtype=np.uint8)
 
     def keep(metrics: EpochMetrics) -> None:
-        for trial, (_, _, wrong, _) in enumerate(metrics.on_dev):
-            packed[trial, metrics.epoch - 1] = np.packbits(wrong)
+        for trial, measured in enumerate(metrics.on_dev):
+            packed[trial, metrics.epoch - 1] = np.packbits(measured.wrong)
 
     run = train(
         Examples(X, y),

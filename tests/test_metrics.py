@@ -27,8 +27,8 @@ METRICS["rare_error"] = Metric(
     name="rare_error", label="rare error", meaning="error with its weight on the rarest class", worst=1.0,
     class_weights=rare_counts_triple,
 )
-METRICS["log_loss"] = Metric(
-    name="log_loss", label="log loss", worst=1e6, losses=cross_entropies, from_labels=False
+METRICS["surprise"] = Metric(
+    name="surprise", label="surprise", worst=1e6, losses=cross_entropies, from_labels=False
 )
 '''
 
@@ -39,7 +39,8 @@ Y = np.array([0, 0, 0, 1])
 def test_an_entry_says_all_that_is_asked_of_it(name: str) -> None:
     """Its own name, and a finite worst value above that of the worst network's rows."""
     metric, n = METRICS[name], len(Y)
-    worst = Measured(1e6, 1.0, np.ones(n, dtype=bool), np.full(n, 1e6))
+    wrong = np.ones(n, dtype=bool) if metric.of_rows is None else np.full(n, metric.worst)
+    worst = Measured(1e6, 1.0, wrong, np.full(n, 1e6))
     assert metric.name == name
     assert metric.of(worst, Y) == metric.value(DevLayout.planned([n], 1), [worst], Y) == metric.worst
     assert np.isfinite(metric.worst)
@@ -76,10 +77,10 @@ def test_rows_count_by_their_weights() -> None:
 
 def test_real_losses_are_averaged_over_networks() -> None:
     """Of folds over all rows, of seeds over each network's own mean."""
-    log_loss = Metric(name="log_loss", label="log loss", worst=1e6, losses=cross_entropies)
+    surprise = Metric(name="surprise", label="surprise", worst=1e6, losses=cross_entropies)
     halves = [Measured(0, 0, np.zeros(2, dtype=bool), np.array(own)) for own in ([0.5, 1.5], [2.0, 4.0])]
-    assert log_loss.value(DevLayout((2, 2), 4), halves, Y) == 2
-    assert log_loss.value(DevLayout((2, 2), 2), halves, Y[:2]) == 2
+    assert surprise.value(DevLayout((2, 2), 4), halves, Y) == 2
+    assert surprise.value(DevLayout((2, 2), 2), halves, Y[:2]) == 2
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("name", "layout"),
-    [("rare_error", ""), ("rare_error", "folds = 3\n"), ("log_loss", "folds = 3\n"), ("log_loss", "seeds = 2\n")],
+    [("rare_error", ""), ("rare_error", "folds = 3\n"), ("surprise", "folds = 3\n"), ("surprise", "seeds = 2\n")],
     ids=["counts-holdout", "counts-folds", "losses-folds", "losses-seeds"],
 )
 def test_a_new_metric_is_searched_stopped_by_and_reported(

@@ -14,7 +14,7 @@ from tuner.data import Dataset, DataSettings, dataset_from_frame
 from tuner.metrics import METRICS, Measured
 from tuner.nn import Hyperparameters, Stopping
 from tuner.storage import StudyFacts
-from tuner.study import parse_definition
+from tuner.study import cost_matrix, parse_definition
 from tuner.trial import (
     TrialResult,
     TrialSettings,
@@ -56,7 +56,7 @@ def run(
     dataset: Dataset, *, stopping: Stopping = STOPPING, hyper: Any = HYPERPARAMETERS, **options: Any
 ) -> TrialResult:
     """A trial with the settings that matter to a test."""
-    fields = ("metric", "seeds", "rungs", "class_weight")
+    fields = ("metric", "costs", "seeds", "rungs", "class_weight")
     settings = TrialSettings(stopping=stopping, **{name: options.pop(name) for name in fields if name in options})
     folds = draw_dev_folds(len(dataset.dev_rows), None, 0)
     return run_trial(dataset, hyper, settings, seed=7, dev_folds=folds, **options)
@@ -88,6 +88,31 @@ def test_a_class_that_weighs_more_is_predicted_more_often(of: str, request: pyte
     assert of_others[0] < of_others[1]
     for name in ("train_cost", "dev_cost"):
         assert weighted.networks[0].curve[name][-1] < plain.networks[0].curve[name][-1]
+
+
+@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.of_rows is not None])
+@pytest.mark.parametrize("of", ["dataset", "folded"])
+def test_a_trial_by_a_metric_of_probabilities(of: str, name: str, request: pytest.FixtureRequest) -> None:
+    """Value, errors and curves are its losses of the networks' dev rows; another monitor's losses are its own."""
+    plain = request.getfixturevalue(of)
+    costs = {"class 0->class 1": 4.0}
+    metric = METRICS[name].of_study(plain.class_counts, cost_matrix(costs, plain.class_names))
+    data = plain.counting(metric)
+    result = run(data, stopping=replace(STOPPING, max_epochs=4), metric=name, costs=costs)
+    layout = dev_layout(data, 1)
+    losses = [
+        metric.losses_of(network.predict_proba(part.dev.X), part.dev.y)
+        for network, part in zip(result.networks, data.parts, strict=True)
+    ]
+    assert result.value == pytest.approx(metric.of_losses(layout, losses, data.dev_y), abs=1e-6)
+    assert result.networks[0].dev_error == pytest.approx(losses[0].mean(), abs=1e-6)
+    pairs = zip(result.dev_fold_losses, result.networks, strict=True)
+    best = [folds[network.best_epoch - 1].sum() for folds, network in pairs]
+    assert best == pytest.approx([own.sum() for own in losses], abs=1e-4)
+    by_error = run(plain, stopping=replace(STOPPING, monitor=name, max_epochs=4), costs=costs)
+    watched = metric.losses_of(by_error.networks[0].predict_proba(plain.parts[0].dev.X), plain.parts[0].dev.y).mean()
+    assert by_error.networks[0].dev_error == pytest.approx(by_error.networks[0].dev_wrong.mean())
+    assert by_error.networks[0].on_dev.watched.mean() == pytest.approx(watched, abs=1e-6)
 
 
 def same(one: TrialResult, other: TrialResult) -> None:
@@ -155,7 +180,8 @@ def test_each_metric_is_what_it_says(dataset: Dataset) -> None:
     wrong[np.flatnonzero(dataset.dev_y == 1)[:5]] = True
     n = np.bincount(dataset.dev_y)
     layout, measured = dev_layout(dataset, 1), Measured(0.4, 5 / 30, wrong, np.full(30, 0.4))
-    values = {name: metric.value(layout, [measured], dataset.dev_y) for name, metric in METRICS.items()}
+    own = {name: metric for name, metric in METRICS.items() if metric.of_rows is None}
+    values = {name: metric.value(layout, [measured], dataset.dev_y) for name, metric in own.items()}
     assert values == {"error": 5 / 30, "balanced_error": pytest.approx(5 / n[1] / 3), "cost": 0.4}
 
 

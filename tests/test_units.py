@@ -10,7 +10,7 @@ from tuner.units import SHARE, Unit
 
 def test_a_share_is_its_own_loss_and_written_in_percent() -> None:
     """Nothing changes for classes."""
-    assert SHARE.error(0.024) == SHARE.loss(0.024) == 0.024
+    assert SHARE.error(0.024) == SHARE.mean_loss(0.024) == 0.024
     assert (SHARE.text(0.024), SHARE.gap(-0.003), SHARE.span(0.019, 0.029)) == ("2.4%", "−0.30", "1.9–2.9")
     assert (SHARE.text(None), SHARE.zero, SHARE.tick(0.1)) == ("–", "0%", "10%")
 
@@ -39,7 +39,7 @@ def test_numbers_are_standardized_and_restored() -> None:
     predicted = np.array([2.0, 5.0, 7.0])
     squares = np.square(unit.standardized(predicted) - unit.standardized(numbers))
     assert unit.error(squares.mean()) == pytest.approx(np.sqrt(np.square(predicted - numbers).mean()))
-    assert unit.loss(unit.error(0.3)) == pytest.approx(0.3)
+    assert unit.mean_loss(unit.error(0.3)) == pytest.approx(0.3)
     assert unit.material_gap == pytest.approx(0.02 * numbers.std())
     absolute = Unit(scale=unit.scale, mean=5.0, absolute=8 / 3)
     losses = absolute.row_losses(absolute.standardized(predicted), absolute.standardized(numbers))

@@ -261,17 +261,24 @@ class Classifier(ClassifierMixin, _SearchEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Class probabilities (n, n_classes), columns in the order of `classes_`."""
         check_is_fitted(self)
-        columns = [self.model_.metadata.class_names.index(name) for name in names_of(self.classes_)]
+        columns = self._columns()
         with _argument_errors("Classifier"):
             X = self._rows(X, reset=False)
         precise = self.model_.in_double_precision.predict_proba(X)
         return precise[:, columns].astype(np.float32)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable class of each row, (n,)."""
-        places = self.predict_proba(X).argmax(axis=1)
-        classes: NDArray[Any] = self.classes_[places]
+        """The most probable class of each row, (n,); with costs the one of the lowest expected cost."""
+        given, columns = self.predict_proba(X), self._columns()
+        probabilities = np.empty_like(given)
+        probabilities[:, columns] = given
+        places = self.model_.metadata.counted_by.decide(probabilities)
+        classes: NDArray[Any] = self.classes_[np.argsort(columns)[places]]
         return classes
+
+    def _columns(self) -> list[int]:
+        """The columns of the model's probabilities in the order of `classes_`."""
+        return [self.model_.metadata.class_names.index(name) for name in names_of(self.classes_)]
 
 
 class Regressor(RegressorMixin, _SearchEstimator):  # type: ignore[misc]

@@ -6,6 +6,9 @@ weight, relative to the mean weight, so that the mean of the losses is Σ weight
 
 A metric that weights the classes makes weights of them, too (``row_weights``): the balanced error is the error of rows
 that weigh so much that all classes weigh the same.  With these weights every error of a study is of its metric.
+
+A metric of probabilities has losses of its own (``of_rows``), which take the place of "wrong or not" everywhere in a
+study that chooses by it.  What they need to know of the study is its :class:`~tuner.row_losses.Loss`.
 """
 
 from __future__ import annotations
@@ -17,7 +20,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tuner.decisions import least_cost
 from tuner.dev_layout import DevLayout
+from tuner.row_losses import (
+    MOST_LOG_LOSS,
+    Loss,
+    RowLosses,
+    costs_of_errors,
+    log_losses,
+    squared_differences,
+    wrong_classes,
+)
 
 Array = npt.NDArray[Any]
 LEAST_OF_CLASS = 1e-6
@@ -42,23 +55,31 @@ class Measured(NamedTuple):
     """One network on n examples: its mean cost, its error, and of each row what the two are means of, both (n,).
 
     ``wrong``: whether a row is wrong, and of numbers its squared error; ``losses``: its cross-entropy, or the loss of
-    numbers that the network is trained by.
+    numbers that the network is trained by.  ``watched``: its losses by the metric that early stopping follows, if these
+    are neither of the two.
     """
 
     cost: float
     error: float
     wrong: Array
     losses: Array
+    watched: Array | None = None
 
 
 def wrong_rows(measured: Measured) -> Array:
-    """The 0/1 loss of each row, (n,) bool, or its squared error, floats."""
+    """The loss of each row that the study's error is the mean of, (n,): whether it is wrong, its squared error, …"""
     return measured.wrong
 
 
 def cross_entropies(measured: Measured) -> Array:
     """The cross-entropy −log p_y of each row, (n,) floats."""
     return measured.losses
+
+
+def watched_losses(measured: Measured) -> Array:
+    """The losses (n,) of a metric that early stopping alone follows."""
+    assert measured.watched is not None
+    return measured.watched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +91,10 @@ class Metric:
     trials are compared.  ``class_weights``: from the rows of each class, (n_classes,), to its relative weight.
     ``of_numbers``: whether it is of numbers to predict, whose unit has its losses.
     ``from_labels``: whether predicted labels are enough.  ``less_noisy``: the metric to stop by with few dev rows.
+
+    ``of_rows``: the losses of its rows from their probabilities, if these are not "wrong or not".  ``most``: the
+    largest; None: that of the study.  ``is_share``: whether it is written as a percentage.  ``is_linearized``: whether
+    a row's loss depends on the other rows, and shows what it does to the metric.  ``loss``: what it needs of the study.
     """
 
     name: str
@@ -82,10 +107,59 @@ class Metric:
     from_labels: bool = True
     less_noisy: str | None = None
     of_numbers: bool = False
+    of_rows: RowLosses | None = None
+    is_share: bool = True
+    is_linearized: bool = False
+    loss: Loss | None = None
 
     def __reduce__(self) -> Any:
         """Pickle the name: functions of an entry may be defined in place."""
-        return _named, (self.name, self.class_weights is None)
+        return _named, (self.name, self.class_weights is None, self.loss)
+
+    def of_study(self, counts: Array, costs: Array | None) -> Metric:
+        """Return the metric with what it needs to know of a study.
+
+        ``counts``: (n_classes,) rows of each class, ``costs``: (n_classes, n_classes) by true and predicted class.
+        """
+        if self.of_rows is None:
+            return self
+        rows = np.maximum(np.asarray(counts, dtype=np.float64), 0)
+        given, most = None, self.worst
+        if self.of_rows is costs_of_errors and costs is not None:
+            given, most = tuple(tuple(map(float, row)) for row in costs), float(np.max(costs))
+        positive = int(rows.argmin()) if len(rows) == 2 and rows[0] != rows[1] else 1
+        loss = Loss(metric=self.name, typical=1.0, most=most, costs=given, positive=positive)
+        if not self.is_share:
+            y = np.flatnonzero(rows)
+            guess = np.tile(rows / (rows.sum() or 1), (len(y), 1))
+            typical = float(np.average(self.of_rows(guess, y, None, loss), weights=rows[y])) if len(y) else 1.0
+            loss = replace(loss, typical=typical or 1.0)
+        return replace(self, loss=loss, worst=most)
+
+    def losses_of(self, probabilities: Array, y: Array, weights: Array | None = None) -> Array:
+        """Return the losses (n,) of rows from their probabilities (n, n_classes), class indices and weights (n,)."""
+        if self.of_rows is None:
+            return np.asarray(self.decide(probabilities) != y)
+        assert self.loss is not None
+        return self.of_rows(probabilities, y, weights, self.loss)
+
+    def decide(self, probabilities: Array) -> Array:
+        """Return the predicted classes (n,) from probabilities (n, n_classes): the most probable, or the cheapest."""
+        if self.of_rows is costs_of_errors and self.loss is not None:
+            return least_cost(probabilities, np.array(self.loss.costs))
+        return np.asarray(probabilities.argmax(axis=-1))
+
+    def as_counted(self, counted_by: Metric) -> Metric:
+        """Return the metric with what it needs of a study whose errors are of ``counted_by``."""
+        return counted_by if self.name == counted_by.name else self
+
+    def watching(self, counted_by: Metric) -> Metric:
+        """Return the metric as early stopping follows it in a study whose errors are of another."""
+        if self.name in (ERROR.name, counted_by.name):
+            return ERROR if counted_by.of_rows is not None else self
+        if self.of_rows is None and (counted_by.of_rows is None or self.losses is not wrong_rows):
+            return self
+        return replace(self, of_rows=self.of_rows or wrong_classes, losses=watched_losses)
 
     @property
     def counts_wrong(self) -> bool:
@@ -97,6 +171,11 @@ class Metric:
         return WORST_LOSS if is_numeric else self.worst
 
     @property
+    def of_classes(self) -> bool:
+        """Whether it needs classes to predict."""
+        return self.class_weights is not None or self.of_rows is not None
+
+    @property
     def is_mean_of_losses(self) -> bool:
         """Whether every row has the same weight."""
         return self.class_weights is None
@@ -105,11 +184,13 @@ class Metric:
         """Whether sums of another metric's weighted losses over parts of the rows show this metric there."""
         if self.class_weights is not None:
             return self == recorded
+        if self.of_rows is not None:
+            return self.name == recorded.name
         return self.losses is recorded.losses and self.is_mean_of_losses and recorded.class_weights is None
 
     def on_rows_of(self, counted_by: Metric) -> Metric:
         """Return the same metric of rows that have the class weights of ``counted_by``: their mean, if it has these."""
-        return replace(self, class_weights=None) if self == counted_by and self.class_weights is not None else self
+        return replace(counted_by, class_weights=None) if self.name == counted_by.name else self
 
     def row_weights(self, y: Array, weights: Array | None = None) -> Array | None:
         """Return what each row counts for in this metric, (n,), multiples of their mean; None if all count alike.
@@ -209,10 +290,48 @@ ABSOLUTE_ERROR = Metric(
 )
 COST = Cost(name="cost", label="cost", worst=WORST_LOSS, from_labels=False)
 
-METRICS = {metric.name: metric for metric in (ERROR, BALANCED_ERROR, ABSOLUTE_ERROR, COST)}
+LOG_LOSS = Metric(
+    name="log_loss",
+    label="log loss",
+    meaning="mean of −log p of each row's own class",
+    why="probabilities are used as such",
+    worst=MOST_LOG_LOSS,
+    from_labels=False,
+    of_rows=log_losses,
+    is_share=False,
+)
+BRIER = Metric(
+    name="brier",
+    label="Brier score",
+    meaning="mean of Σ (p − 1 for the row's own class, p for others)² over the classes, of two classes half of it",
+    why="probabilities are used as such, and a single confident mistake should not decide",
+    worst=2.0,
+    from_labels=False,
+    of_rows=squared_differences,
+    is_share=False,
+)
+COST_OF_ERRORS = Metric(
+    name="cost_of_errors",
+    label="cost of errors",
+    meaning="mean cost per row by [diagnosis] cost, of the class with the lowest expected cost",
+    why="mistakes differ in cost",
+    worst=1.0,
+    of_rows=costs_of_errors,
+    is_share=False,
+)
+
+_ENTRIES = (ERROR, BALANCED_ERROR, ABSOLUTE_ERROR, COST, LOG_LOSS, BRIER, COST_OF_ERRORS)
+METRICS = {metric.name: metric for metric in _ENTRIES}
 
 
-def _named(name: str, is_mean: bool) -> Metric:
+def counting(name: str, *, weighs_classes: bool, loss: Loss | None) -> Metric:
+    """Return the metric that every error of a study is of; ``name``: of what trials are chosen by."""
+    if loss is not None:
+        return replace(METRICS[loss.metric], loss=loss, worst=loss.most)
+    return METRICS[name] if weighs_classes else ERROR
+
+
+def _named(name: str, is_mean: bool, loss: Loss | None) -> Metric:
     """Return an entry of the table, or what it is on rows with its class weights."""
-    metric = METRICS[name]
+    metric = counting(name, weighs_classes=True, loss=loss)
     return metric.on_rows_of(metric) if is_mean else metric

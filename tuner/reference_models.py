@@ -23,7 +23,7 @@ from tuner.dev_layout import N_DEV_FOLDS
 from tuner.nn import Hyperparameters, Stopping
 from tuner.outcomes import StopReason
 from tuner.study import StudyDefinition
-from tuner.trial import dev_layout, draw_dev_folds, run_trial, trial_settings
+from tuner.trial import dev_layout, draw_dev_folds, losses_of, run_trial, trial_settings
 
 PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 """λ/m of the logistic regressions, of which the one with the lowest dev error is chosen."""
@@ -118,12 +118,13 @@ def _thinned(dataset: Dataset, rows: int, definition: StudyDefinition) -> Datase
 def majority(dataset: Dataset) -> float:
     """Always predict the majority class of the training rows, by their weights (with folds: of each fold).
 
-    Where all classes weigh the same, it is the largest.
+    Where all classes weigh the same, it is the largest.  The probabilities are the classes' shares.
     """
     wrong = []
     for part in dataset.parts:
-        most_frequent = np.bincount(part.train.y, part.train.weights, minlength=dataset.n_classes).argmax()
-        wrong.append(part.dev.y != most_frequent)
+        rows = np.bincount(part.train.y, part.train.weights, minlength=dataset.n_classes)
+        shares = np.tile(rows / rows.sum(), (len(part.dev), 1))
+        wrong.append(losses_of(part.dev, dataset.unit, np.asarray(rows.argmax()), shares))
     return _dev_error(dataset, wrong)
 
 
@@ -186,7 +187,7 @@ def logistic_regression(
             if result.stop_reason != StopReason.DIVERGED:
                 results.append(result)
     if not results:
-        return 1.0
+        return dataset.counted_by.worst
     layout, first = dev_layout(dataset, settings.seeds), first_stop(SHORT.min_updates, math.ceil(m / batch))
     competition = Competition(
         trials=[[NetworkRun(fold_losses=runs, first_stop=first) for runs in one.dev_fold_losses] for one in results],
@@ -195,6 +196,7 @@ def logistic_regression(
         row_weights=dataset.dev_weights,
         patience=SHORT.patience,
         groups=dataset.dev_groups,
+        most=dataset.unit.most,
     )
     best = int(np.argmin([one.value for one in results]))
     rng = np.random.default_rng(np.random.SeedSequence(definition.search.seed, spawn_key=(STREAM,)))
@@ -259,7 +261,20 @@ def _error_of(
             in_errors = train.error_weights if weighs else None
             weighed = {} if in_errors is None else {"sample_weight": in_errors}
             fitted = model().fit(train.X, train.y, **weighed)
-            for start in range(0, len(part.dev), ROWS_AT_ONCE):
-                dev = part.dev.chosen(slice(start, start + ROWS_AT_ONCE))
-                wrong.append(dataset.unit.row_losses(fitted.predict(dev.X), dev.y))
+            starts = range(0, len(part.dev), ROWS_AT_ONCE)
+            blocks = [part.dev.chosen(slice(start, start + ROWS_AT_ONCE)).X for start in starts]
+            if dataset.unit.loss is None:
+                predicted = np.concatenate([fitted.predict(X) for X in blocks])
+                wrong.append(dataset.unit.row_losses(predicted, part.dev.y))
+            else:
+                known = np.concatenate([fitted.predict_proba(X) for X in blocks])
+                probabilities = _of_all_classes(known, fitted.classes_, dataset)
+                wrong.append(dataset.counted_by.losses_of(probabilities, part.dev.y, part.dev.error_weights))
     return _dev_error(dataset, wrong)
+
+
+def _of_all_classes(known: np.ndarray, classes: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """Probabilities (n, n_classes) from those of the classes that training rows have, (n, len(classes))."""
+    probabilities = np.zeros((len(known), dataset.n_classes))
+    probabilities[:, classes] = known
+    return probabilities

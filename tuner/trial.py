@@ -16,7 +16,7 @@ from tuner.metrics import METRICS, Measured, relative
 from tuner.nn import EpochMetrics, Examples, Hyperparameters, Stopping, TrainedNetwork, TrainingRun, output_for, train
 from tuner.outcomes import StopReason
 from tuner.storage import StudyFacts
-from tuner.study import StudyDefinition
+from tuner.study import StudyDefinition, cost_matrix
 from tuner.units import Unit
 
 Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
@@ -36,6 +36,7 @@ class TrialSettings:
 
     stopping: Stopping
     metric: str = "error"
+    costs: Mapping[str, float] | None = None
     seeds: int = 1
     output: str = "softmax"
     penalty_per: str = "train_set"
@@ -48,6 +49,7 @@ def trial_settings(definition: StudyDefinition, facts: StudyFacts | None = None)
     """The settings that all trials of a study share; without its facts, of a study that begins now, without folds."""
     training = definition.training
     return TrialSettings(
+        costs=definition.diagnosis.cost,
         stopping=replace(
             training.stopping,
             pooled=facts is not None and facts.pooled_epoch,
@@ -140,7 +142,7 @@ def run_trial(
         n_classes=dataset.n_classes,
         hyperparameters=hyperparameters,
         seeds=network_seeds(seed, layout.n_networks),
-        stopping=settings.stopping,
+        stopping=_stopping(dataset, settings),
         output=output_for(settings.output, is_numeric=not dataset.unit.is_share),
         penalty_per=settings.penalty_per,
         exact_zeros=settings.exact_zeros,
@@ -151,6 +153,13 @@ def run_trial(
         resume=resume,
     )
     return watch.result(run, time.perf_counter() - began)
+
+
+def _stopping(dataset: Dataset, settings: TrialSettings) -> Stopping:
+    """When training stops, with the monitor as it is followed in a study whose errors are of a certain metric."""
+    costs = None if settings.costs is None else cost_matrix(settings.costs, dataset.class_names)
+    monitor = settings.stopping.metric.of_study(dataset.class_counts, costs)
+    return replace(settings.stopping, monitor=monitor.watching(dataset.counted_by))
 
 
 def dev_layout(dataset: Dataset, seeds: int) -> DevLayout:
@@ -193,7 +202,17 @@ def weighted_examples(table: Table, of_classes: np.ndarray | None, unit: Unit) -
     if of_classes is not None:
         in_cost = of_classes[table.y] * (1 if table.weights is None else relative(table.weights))
     row_losses = None if unit.is_share else unit.row_losses
-    return Examples(table.inputs, table.y, in_cost, table.error_weights, row_losses)
+    return Examples(table.inputs, table.y, in_cost, table.error_weights, row_losses, table.counted_by)
+
+
+def losses_of(table: Table, unit: Unit, predicted: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """What the error of a table is the mean of, (n,), from its predicted classes or numbers and its probabilities.
+
+    ``unit``: that of the errors.
+    """
+    if unit.loss is None:
+        return np.asarray(unit.row_losses(predicted, table.y))
+    return table.counted_by.losses_of(probabilities, table.y, table.error_weights)
 
 
 def wrong_rows_of(table: Table, wrong: np.ndarray) -> float:
@@ -217,7 +236,7 @@ def rows_of_error(table: Table, error: float) -> float:
 
     Of numbers: the sum of the squared errors.
     """
-    is_count = table.error_weights is None and table.y.dtype.kind == "i"
+    is_count = table.error_weights is None and table.y.dtype.kind == "i" and table.counted_by.of_rows is None
     return round(error * len(table)) if is_count else error * len(table)
 
 
@@ -237,7 +256,7 @@ class _Watch:
     fold_losses: list[list[np.ndarray]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.metric = METRICS[self.settings.metric]
+        self.metric = METRICS[self.settings.metric].as_counted(self.dataset.counted_by)
         self.y = self.dataset.dev_y
         self.dev_weights = self.dataset.dev_weights
         self.folds = self.layout.split(self.dev_folds)
@@ -315,8 +334,8 @@ class _Watch:
         table = self.dataset.train_dev
         if table is None:
             return None
-        row_losses = self.dataset.unit.row_losses
-        return [wrong_rows_of(table, row_losses(network.predict(table.inputs), table.y)) for network in networks]
+        unit = self.dataset.unit
+        return [wrong_rows_of(table, losses_of(table, unit, *network.classify(table.inputs))) for network in networks]
 
     def checkpoint(self, arrays: dict[str, np.ndarray]) -> bytes:
         """The trainer's checkpoint with what this watch has seen, as the bytes of an NPZ archive."""

@@ -1,4 +1,4 @@
-"""The unit of an error: a share of wrong rows, or the RMSE or mean absolute error (MAE) of numbers in their own unit.
+"""The unit of an error: a share, the mean of another loss of rows, or RMSE or MAE of numbers in their own unit.
 
 Networks predict numbers that are standardized by the training rows: (number − mean) / scale, or a transform of them.
 What is computed, summed and stored are squared errors of the numbers in multiples of scale²; what a person reads is
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.formatting import percent, points, span
+from tuner.row_losses import Loss
 from tuner.target_transforms import TargetTransform
 
 MANY = 20  # distinct numbers up to which a target of numbers is always taken as classes
@@ -40,16 +41,18 @@ class Unit:
     """Of classes without ``scale``; otherwise of numbers, with their mean and standard deviation in training.
 
     ``transform``: what the networks predict in place of (number − mean) / scale.  ``absolute``: if errors are mean
-    absolute errors, that of predicting the mean in training.
+    absolute errors, that of predicting the mean in training.  ``loss``: what errors of classes are means of, if they
+    are no shares of wrong rows.
     """
 
     scale: float | None = None
     mean: float = 0.0
     transform: TargetTransform | None = None
     absolute: float | None = None
+    loss: Loss | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, without what few units have."""
+        """Return plain JSON values of a unit of numbers, without what few units have."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
     @classmethod
@@ -63,13 +66,28 @@ class Unit:
 
     @property
     def is_share(self) -> bool:
-        """Whether errors are shares of wrong rows."""
+        """Whether errors are of classes: a mean of losses as they are, of shares unless there is a ``loss``."""
         return self.scale is None
 
     @property
     def is_absolute(self) -> bool:
         """Whether errors are mean absolute errors of numbers."""
         return self.absolute is not None
+
+    @property
+    def is_percent(self) -> bool:
+        """Whether errors are written in percent, and gaps in percentage points."""
+        return self.scale is None and self.loss is None
+
+    @property
+    def most(self) -> float:
+        """The largest loss of a row."""
+        return math.inf if self.scale is not None else 1.0 if self.loss is None else self.loss.most
+
+    @property
+    def size(self) -> float:
+        """An error that models without skill have: of numbers that of their mean, of shares 1."""
+        return self.scale or (1.0 if self.loss is None else self.loss.typical)
 
     def error(self, loss: Any) -> Any:
         """Return the error of a mean loss, or of an array of them: a share as it is, the RMSE of a mean of squares."""
@@ -79,25 +97,25 @@ class Unit:
             return self.scale * loss
         return self.scale * (np.sqrt(loss) if isinstance(loss, np.ndarray) else math.sqrt(loss))
 
-    def loss(self, error: float) -> float:
+    def mean_loss(self, error: float) -> float:
         """Return the mean loss of an error."""
         return error if self.scale is None else (error / self.scale) ** (1 if self.is_absolute else 2)
 
     def scaled(self, shares: Sequence[float]) -> list[float]:
         """Return lengths on an axis of shares as ones of this unit: 1 is the standard deviation of the numbers."""
-        return [(self.scale or 1.0) * share for share in shares]
+        return [self.size * share for share in shares]
 
     def standardized(self, numbers: Any) -> Any:
         """Return numbers as the networks predict them."""
         if self.transform is not None:
             return self.transform.of(numbers)
-        return (numbers - self.mean) / (self.scale or 1.0)
+        return (numbers - self.mean) / self.size
 
     def restored(self, standardized: Any) -> Any:
         """Return standardized numbers in their unit, float64."""
         if self.transform is not None:
             return self.transform.undone(standardized)
-        return self.mean + (self.scale or 1.0) * np.asarray(standardized, dtype=np.float64)
+        return self.mean + self.size * np.asarray(standardized, dtype=np.float64)
 
     def predicted(self, standardized: Any) -> Any:
         """Return what networks predict in the unit of the numbers, float64, within the limits of the transform."""
@@ -119,8 +137,8 @@ class Unit:
 
     @property
     def material_gap(self) -> float:
-        """The threshold of a gap that matters, if none is given: 2 pp, or 2% of the error of predicting the mean."""
-        return 0.02 * (self.absolute or self.scale or 1.0)
+        """The threshold of a gap that matters, if none is given: 2 pp, or 2% of the error of models without skill."""
+        return 0.02 * (self.absolute or self.size)
 
     @property
     def name(self) -> str:
@@ -130,52 +148,50 @@ class Unit:
     @property
     def zero(self) -> str:
         """No error at all."""
-        return "0%" if self.scale is None else "0"
+        return "0%" if self.is_percent else "0"
 
     @property
     def of_gaps(self) -> str:
         """What follows a gap: "pp" for shares."""
-        return " pp" if self.scale is None else ""
+        return " pp" if self.is_percent else ""
 
     @property
     def of_gaps_in_full(self) -> str:
         """The same where it is first named on a page."""
-        return " percentage points (pp)" if self.scale is None else ""
+        return " percentage points (pp)" if self.is_percent else ""
 
     def text(self, error: float | None) -> str:
         """Write an error: ``2.4%``, or ``49,512`` in the unit of the numbers; a dash if unknown."""
         if error is None or math.isnan(error):
             return "–"
-        return percent(error) if self.scale is None else self._number(error)
+        return percent(error) if self.is_percent else self._number(error)
 
     def gap(self, difference: float) -> str:
         """Write a difference of errors, without "pp": ``1.4``, ``−0.3``."""
-        if self.scale is None or math.isnan(difference):
-            return points(difference)
-        return self._number(difference)
+        return points(difference) if self.is_percent or math.isnan(difference) else self._number(difference)
 
     def span(self, low: float, high: float) -> str:
         """Write an interval of errors or gaps: ``1.9–2.9``, or ``−0.3 to 0.2`` with a negative end."""
-        if self.scale is None:
+        if self.is_percent:
             return span(low, high)
         return f"{self._number(low)}{' to ' if low < 0 else '–'}{self._number(high)}"
 
     def rounded(self, largest: float) -> Rounding:
         """Return how errors up to the largest one are rounded, so that their differences are, too."""
-        if self.scale is None:
+        if self.is_percent:
             return Rounding(100.0, 1 if largest >= 0.0095 else 2)
         return Rounding(1.0, self._decimals)
 
     def tick(self, error: float) -> str:
         """Write an error on an axis."""
-        return f"{100 * error:g}%" if self.scale is None else f"{error:,.12g}"
+        return f"{100 * error:g}%" if self.is_percent else f"{error:,.12g}"
 
     @property
     def _decimals(self) -> int:
-        return max(0, DIGITS - 1 - math.floor(math.log10(self.scale or 1.0)))
+        return max(0, DIGITS - 1 - math.floor(math.log10(self.size)))
 
     def _number(self, number: float) -> str:
-        if math.isinf(number) or not SMALLEST < (self.scale or 1.0) < LARGEST:
+        if math.isinf(number) or not SMALLEST < self.size < LARGEST:
             return f"{number:.{DIGITS}g}".replace("-", "−")
         text = f"{number:,.{self._decimals}f}"
         return text.removeprefix("-") if not float(text.replace(",", "")) else text.replace("-", "−")

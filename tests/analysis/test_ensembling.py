@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tuner.analysis import rechosen_average_error
-from tuner.units import Unit
 
 
 def test_the_choice_of_the_trials_is_allowed_for() -> None:
@@ -37,7 +36,12 @@ def test_the_choice_of_trials_for_numbers_is_allowed_for_too() -> None:
     """Twenty trials with noise of variance 1: the average of five has the squared error 1/5 on rows that chose none."""
     rng = np.random.default_rng(3)
     y, folds = rng.normal(size=400), np.arange(400) % 20
+
+    def squares(predicted: np.ndarray, true: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+        return np.square(predicted - true)
+
     found = [
-        rechosen_average_error(y + rng.normal(size=(20, 400)), y, folds, 5, unit=Unit(2.0), rng=rng) for _ in range(20)
+        rechosen_average_error(y + rng.normal(size=(20, 400)), y, folds, 5, losses_of=squares, rng=rng)
+        for _ in range(20)
     ]
     assert np.mean(found) == pytest.approx(0.2, abs=0.01)

@@ -266,6 +266,16 @@ def test_identity_leaves_out_comments_budget_and_diagnosis() -> None:
     assert identity_changes(before, after) == []
 
 
+def test_a_cost_of_errors_needs_costs_which_are_part_of_the_identity() -> None:
+    """With another metric they may be changed at any time."""
+    by_cost = DIGITS.replace('metric = "error" ', 'metric = "cost_of_errors" ')
+    with pytest.raises(DefinitionError, match="cost_of_errors expects diagnosis"):
+        parse_definition(by_cost, "x")
+    with_costs = [text + '\ncost = { "1->7" = 2 }\n' for text in (by_cost, DIGITS)]
+    keys = [set(parse_definition(text, "x").identity("f")) for text in with_costs]
+    assert keys[0] - keys[1] == {"diagnosis.cost.1->7"}
+
+
 def test_identity_leaves_out_the_path_of_the_data() -> None:
     """The fingerprint identifies the data; its path may differ between machines."""
     edited = DIGITS.replace("data/digits.csv.gz", "/mnt/elsewhere/digits.csv.gz")
@@ -300,8 +310,8 @@ def test_identity_holds_the_fingerprint() -> None:
 @pytest.mark.parametrize(
     ("tables", "found"),
     [
-        ({"search": {"metric": "absolute_error"}}, "search.metric: expected error, balanced_error or cost for class"),
-        ({"training": {"monitor": "absolute_error"}}, "training.monitor: expected error, balanced_error or cost for"),
+        ({"search": {"metric": "absolute_error"}}, "search.metric: expected a metric of classes, like error"),
+        ({"training": {"monitor": "absolute_error"}}, "training.monitor: expected a metric of classes"),
         (
             {"network": {"task": "regression"}, "training": {"monitor": "absolute_error"}},
             "training.monitor: expected error .that of search.metric = 'error'. or cost, got 'absolute_error'",

@@ -100,16 +100,48 @@ def independent_examples(
     strata: NDArray[np.integer] | None = None,
     *,
     rng: np.random.Generator,
+    most: float | None = None,
 ) -> float | None:
     """Return how many independent examples of one weight the rows are worth; None if each is one.
 
     ``wrong``: (n,) bits or shares, times the ``weights`` (n,), multiples of their mean, if rows have any. ``strata``:
     (n,) classes whose shares of the weight are fixed, as in a balanced error; with groups they count as if they were
-    not, which is less.
+    not, which is less. ``most``: of other losses than wrong or right, the largest.
     """
+    if most is not None:
+        return effective_losses(np.asarray(wrong) / most, groups, weights)
     if groups is not None:
         return effective_examples(wrong, groups, weights, rng=rng)
     return None if weights is None else effective_weighted(wrong, weights, strata)
+
+
+def effective_losses(
+    shares: NDArray[np.floating], groups: NDArray[np.integer] | None, weights: NDArray[np.floating] | None
+) -> float:
+    """Return how many examples, wrong or right, tell as much of a share as these losses of their mean.
+
+    ``shares``: (n,) losses as parts of the largest, times the ``weights`` (n,), multiples of their mean, if rows have
+    any; linearized ones may be below 0. p(1 − p) / variance of the mean, times (1.96 / t)² with Student's t at as many
+    degrees of freedom as the squares that make up the variance count for; if all losses are the same, as many as there
+    are examples. Examples of one of the ``groups`` (n,) stay together.
+    """
+    from scipy.special import stdtrit
+
+    losses = np.asarray(shares, dtype=np.float64)
+    n, p = len(losses), float(np.clip(losses.mean(), 0.0, 1.0))
+    apart = losses - p * (1.0 if weights is None else weights)
+    alike = float(n) if weights is None else effective_rows(weights)
+    if groups is not None:
+        apart = np.bincount(np.unique(groups, return_inverse=True)[1], weights=apart)
+        alike = min(alike, float(len(apart)))
+    squares = np.square(apart)
+    total, units = float(squares.sum()), len(squares)
+    if units < 2 or not 0 < p < 1 or not total > 0:
+        return alike
+    freedom = max(2 * total**2 / max(float(np.square(squares).sum()) - total**2 / units, total**2 / units**2), 1.0)
+    known = (Z95 / stdtrit(min(freedom, units - 1), 0.975)) ** 2
+    variance = total / n**2 * units / (units - 1)
+    return float(known * p * (1 - p) / variance)
 
 
 def effective_weighted(

@@ -193,7 +193,7 @@ def diagnose(
     far above ``best_known``, and low only if it is low against 0%. Its value is train − 0, the most that it can be.
     """
     material_gap = unit.material_gap if material_gap is None else material_gap
-    number("material_gap", material_gap, low=0, high=1 if unit.is_share else math.inf)
+    number("material_gap", material_gap, low=0, high=1 if unit.is_percent else math.inf)
     material_gap = float(material_gap)  # a fraction cannot be formatted
     errors: dict[str, ErrorEstimate | None] = {
         "baseline": baseline_estimate(baseline, unit),
@@ -252,8 +252,9 @@ def baseline_estimate(baseline: Baseline, unit: Unit = SHARE) -> ErrorEstimate:
     """Return a baseline as an estimate: exact for a number, measured for ``{"wrong", "of"}``, exactly 0 for None."""
     if isinstance(baseline, ErrorEstimate):
         return baseline
-    if not unit.is_share and baseline is not None and not isinstance(baseline, Real):
-        raise unexpected("baseline", f"an {unit.name} in the unit of the target", baseline)
+    if not unit.is_percent and baseline is not None and not isinstance(baseline, Real):
+        what = "a number" if unit.is_share else f"an {unit.name} in the unit of the target"
+        raise unexpected("baseline", what, baseline)
     if isinstance(baseline, Mapping):
         if set(baseline) != {"wrong", "of"}:
             raise unexpected("baseline", "{wrong = 3, of = 200}", dict(baseline))

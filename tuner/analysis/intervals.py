@@ -101,7 +101,8 @@ class ErrorEstimate:
 
     ``n``: its examples (None: the value is exact); ``n_effective``: the number of independent ones of one weight, if
     they come in groups or have weights. ``low_from`` is a second value: the lower end is then the smaller of the two
-    Wilson ends, as for a selection-corrected dev error. ``spread``: of the squared errors, for an RMSE.
+    Wilson ends, as for a selection-corrected dev error. ``spread``: of the squared errors, for an RMSE. ``most``: the
+    largest loss of an example, 1 where it is wrong or not.
     """
 
     value: float
@@ -109,11 +110,12 @@ class ErrorEstimate:
     n_effective: float | None = None
     low_from: float | None = None
     spread: Spread | None = None
+    most: float = 1.0
 
     @classmethod
     def exact(cls, value: float, unit: Unit = SHARE) -> ErrorEstimate:
         """Return an exact error, whose interval is the value itself."""
-        if unit.is_share and not 0 <= value <= 1:
+        if unit.is_percent and not 0 <= value <= 1:
             raise ArgumentError(f"an error is a fraction in [0, 1], got {value}")
         if not 0 <= value < math.inf:
             raise ArgumentError(f"an error is a number ≥ 0, got {value}")
@@ -129,14 +131,16 @@ class ErrorEstimate:
         return cls(value=float(unit.error(total / of)) if of else math.nan, n=int(of), spread=spread)
 
     @classmethod
-    def measured(cls, wrong: float, of: int, n_effective: float | None = None) -> ErrorEstimate:
-        """Return the error of ``wrong`` out of ``of`` examples; NaN with the interval (0, 1) without examples.
+    def measured(cls, wrong: float, of: int, n_effective: float | None = None, *, most: float = 1.0) -> ErrorEstimate:
+        """Return the error of ``wrong`` out of ``of`` examples; NaN with the interval (0, most) without examples.
 
-        ``wrong`` may be a mean over several networks, or a sum of weights whose mean is 1.
+        ``wrong`` may be a mean over several networks, a sum of weights whose mean is 1, or one of losses up to
+        ``most``.
         """
-        if not 0 <= wrong <= of * (1 + ROUNDING):
+        if not -ROUNDING * of <= wrong <= of * most * (1 + ROUNDING):
             raise ArgumentError(f"0 <= wrong <= of must hold, got wrong={wrong}, of={of}")
-        return cls(value=min(float(wrong / of), 1.0) if of else math.nan, n=int(of), n_effective=n_effective)
+        value = min(max(float(wrong / of), 0.0), most) if of else math.nan
+        return cls(value=value, n=int(of), n_effective=n_effective, most=most)
 
     def interval(self, z: float = Z95) -> tuple[float, float]:
         """Return the lower and upper end at ``z`` standard errors."""
@@ -148,11 +152,11 @@ class ErrorEstimate:
             least = self.value if self.low_from is None else min(self.value, self.low_from)
             return least * down, self.value * up
         if n <= 0 or math.isnan(self.value):
-            return 0.0, 1.0
-        low, high = wilson(self.value * n, n, z)
+            return 0.0, self.most
+        low, high = wilson(self.value / self.most * n, n, z)
         if self.low_from is not None:
-            low = min(low, wilson(self.low_from * n, n, z)[0])
-        return low, high
+            low = min(low, wilson(self.low_from / self.most * n, n, z)[0])
+        return self.most * low, self.most * high
 
     @property
     def low(self) -> float:

@@ -121,23 +121,23 @@ def corrected_dev_error(
     the mean of :func:`held_out_losses`, which does not see the choice of the epochs. Raw where nothing competed.
     """
     errors = np.asarray(competition.losses).mean(axis=1, dtype=np.float64) if competition.n else np.zeros(1)
-    raw = float(errors[best])
+    raw, most = float(errors[best]), competition.most
     if not competition.had_a_choice or not competition.n:
-        return ErrorEstimate(value=raw, n=competition.n, n_effective=n_effective)
+        return ErrorEstimate(value=raw, n=competition.n, n_effective=n_effective, most=most)
     more = raw - float(errors[competition.chosen_by.mean(axis=1).argmin()])
     if competition.folds:
         n_effective = (competition.n if n_effective is None else n_effective) / FOLD_ROWS
     if not competition.can_replay:
         value = float(np.clip(held_out_losses(competition, rng=rng).mean() + more, 0.0, competition.most))
-        return ErrorEstimate(value=value, n=competition.n, n_effective=n_effective)
+        return ErrorEstimate(value=value, n=competition.n, n_effective=n_effective, most=most)
     rechosen = min(rechosen_error(competition, rng=rng) + more, competition.most)
     if competition.has_own_epochs:
-        return ErrorEstimate(value=rechosen, n=competition.n, n_effective=n_effective)
+        return ErrorEstimate(value=rechosen, n=competition.n, n_effective=n_effective, most=most)
     bootstrapped = bootstrap_corrected_error(
         competition.losses, competition.groups, row_weights=competition.row_weights, rng=rng
     )
     bootstrapped = min(bootstrapped + more, competition.most)
-    return ErrorEstimate(value=rechosen, n=competition.n, n_effective=n_effective, low_from=bootstrapped)
+    return ErrorEstimate(value=rechosen, n=competition.n, n_effective=n_effective, low_from=bootstrapped, most=most)
 
 
 def chosen_error(competition: Competition, *, rng: np.random.Generator) -> float:

@@ -12,7 +12,7 @@ from tuner.cli.options import AllowTrainerOption, JsonOption, ModelArgument, Sto
 from tuner.cli.printing import print_lines, print_result
 from tuner.errors import UsageError
 from tuner.formatting import headline, percent, quoted, times
-from tuner.metrics import ABSOLUTE_ERROR
+from tuner.metrics import ABSOLUTE_ERROR, ERROR, METRICS
 from tuner.outcomes import ERROR_NAMES
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _lines(model: Model, judged: list[Evaluation | NumberEvaluation]) -> list[st
     from tuner.modeling import NumberEvaluation
 
     counted_by, last = model.metadata.counted_by, judged[-1]
-    if counted_by.class_weights is not None and not isinstance(last, NumberEvaluation):
+    if counted_by != ERROR and not isinstance(last, NumberEvaluation):
         lines.append(
             f"every error is the {counted_by.label}: {counted_by.meaning}; rows wrong: {percent(last.rows_wrong)}"
         )
@@ -134,7 +134,9 @@ def _table(judged: list[Evaluation | NumberEvaluation], unit: Unit) -> list[str]
     width = max(len(one.name) for one in judged)
     ends = {one.name: f"{unit.text(one.error.low)} to {unit.text(one.error.high)}" for one in judged}
     if unit.is_share:
-        lines = [f"{'':{width}}   error  95% interval           rows  log loss  calibration error"]
+        what = "error" if unit.loss is None else METRICS[unit.loss.metric].label
+        size = max(len(what), 7)
+        lines = [f"{'':{width}} {what:>{size}}  95% interval           rows  log loss  calibration error"]
     else:
         other = "RMSE" if unit.is_absolute else "mean absolute error"
         columns = f"{unit.name:>10}  {'95% interval':22} {'rows':>9}  {other:>19}      R²"
@@ -142,7 +144,7 @@ def _table(judged: list[Evaluation | NumberEvaluation], unit: Unit) -> list[str]
     for one in judged:
         if isinstance(one, Evaluation):
             lines.append(
-                f"{one.name:{width}} {percent(one.error.value):>7}  {ends[one.name]:18} {one.error.n:>9,}  "
+                f"{one.name:{width}} {unit.text(one.error.value):>{size}}  {ends[one.name]:18} {one.error.n:>9,}  "
                 f"{_calibration(one):17}  {one.note}"
             )
         else:

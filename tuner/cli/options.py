@@ -107,12 +107,11 @@ def check_unit(unit: Unit, **options: float | None) -> None:
     """Raise UsageError for an error above 1 of classes, or for a percentage that should be in the target's unit."""
     for name, value in options.items():
         option = f"--{name.replace('_', '-')}"
-        if value is not None and unit.is_share and value > 1:
+        if value is not None and unit.is_percent and value > 1:
             raise UsageError(f"{option}: expected a share between 0 and 1, like 0.05 or 5%, got '{value:g}'")
-        if isinstance(value, Percent) and not unit.is_share:
-            raise UsageError(
-                f"{option}: expected a number in the unit of the target ({unit.name}), got '{100 * value:g}%'"
-            )
+        if isinstance(value, Percent) and not unit.is_percent:
+            what = "like the metric" if unit.is_share else f"in the unit of the target ({unit.name})"
+            raise UsageError(f"{option}: expected a number {what}, got '{100 * value:g}%'")
 
 
 FailAboveOption = Annotated[

@@ -27,7 +27,7 @@ class Table:
     """Examples: inputs, y (n,) class indices or standardized numbers, rows (n,) row numbers in the file, from 0.
 
     weights: (n,) > 0, what each row counts for; None: all alike.
-    counted_by: the metric whose class weights every error has, beside them.
+    counted_by: the metric that every error is of: its class weights are beside them, its losses in place of "wrong".
     """
 
     inputs: Inputs
@@ -131,13 +131,16 @@ class Dataset(DatasetFacts):
     counted_by: Metric = ERROR
 
     def counting(self, metric: Metric) -> Dataset:
-        """Return the same data with the class weights of a metric in every error."""
+        """Return the same data with every error that of a metric: its class weights, or its losses of rows."""
 
         def of(table: Table | None) -> Any:
             return None if table is None else replace(table, counted_by=metric)
 
         parts = tuple(Part(of(part.train), of(part.dev)) for part in self.parts)
-        return replace(self, parts=parts, train_dev=of(self.train_dev), test=of(self.test), counted_by=metric)
+        unit = replace(self.unit, loss=metric.loss)
+        return replace(
+            self, parts=parts, train_dev=of(self.train_dev), test=of(self.test), counted_by=metric, unit=unit
+        )
 
     @property
     def n_classes(self) -> int:

@@ -25,6 +25,7 @@ from tuner.modeling.fitting import (
     alike_rows,
     dev_estimate,
     dev_spread,
+    share_of_rows,
     stored_errors,
     train_estimate,
     trains_on_all,
@@ -88,7 +89,7 @@ class _CustomFit:
                 dev_errors=[float(self.dataset.unit.error(losses.mean())) for losses in wrong],
                 differences=_differences(self.trial, outcomes[0]),
                 spread=seeds_error(np.stack(wrong), n_effective=self._dev_error(wrong).n_effective)
-                if self.dataset.unit.is_share
+                if self.dataset.unit.is_percent
                 else None,
             )
         model = self._final(repetition) if is_final else self._kept(outcomes, repetition)
@@ -128,7 +129,8 @@ class _CustomFit:
     def _train_error(self, group: Sequence[NetworkRecord]) -> ErrorEstimate:
         layout = dev_layout(self.dataset, len(group))
         wrong, sizes = [n.train_wrong for n in group], [n.n_train for n in group]
-        return train_estimate(self.dataset, layout, wrong, sizes, dev_spread(self.record, self.trial))
+        spread, share = dev_spread(self.record, self.trial), share_of_rows(self.record, self.trial)
+        return train_estimate(self.dataset, layout, wrong, sizes, spread, share)
 
     def _dev_error(self, losses: Sequence[np.ndarray]) -> ErrorEstimate:
         """The mean over seeds; ``losses``: for each (n_dev,) which rows are wrong, times their weights."""
@@ -178,11 +180,12 @@ class _CustomFit:
         train = self._train_error(self.trial.networks)
         estimates = {"train": (train, whose), "dev": (self._dev_error(losses), whose)}
         wrong = float(np.mean([network.train_wrong for network in outcome.networks]))
-        spread = dev_spread(self.record, self.trial)
+        spread, share = dev_spread(self.record, self.trial), share_of_rows(self.record, self.trial)
         if spread is not None:
             own = ErrorEstimate.of_squares(wrong, len(whole), self.dataset.unit, spread)
         else:
-            own = ErrorEstimate.measured(wrong, len(whole), alike_rows(whole.error_weights))
+            alike = alike_rows(whole.error_weights) if share is None else share * len(whole)
+            own = ErrorEstimate.measured(wrong, len(whole), alike, most=self.dataset.unit.most)
         estimates[rows] = (own, "this model, on its training examples")
         return self._model(
             repetition,

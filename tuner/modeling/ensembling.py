@@ -28,7 +28,7 @@ from tuner.modeling.metadata import ErrorMetadata, Member, new_metadata
 from tuner.modeling.model import Model
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import parse_definition
-from tuner.trial import TrialResult, TrialSettings, dev_layout, wrong_rows
+from tuner.trial import TrialResult, TrialSettings, dev_layout, losses_of, wrong_rows
 
 USUAL_SIZE = 10
 """Trials of an ensemble: in benchmarks/README.md, more lower the error no further."""
@@ -129,15 +129,15 @@ class _Ensemble:
         trains = [part.train for part in self.dataset.parts]
         unit, weights = self.dataset.unit, self.dataset.dev_weights
         mean = np.mean([member.predictions for member in self.members], axis=0)
-        losses = unit.row_losses(mean.argmax(axis=1) if unit.is_share else mean, self.dataset.dev_y)
-        losses = losses * (1.0 if weights is None else weights)
+        losses = self._losses(mean, self.dataset.dev_y, weights) * (1.0 if weights is None else weights)
         dev = dev_estimate(self.dataset, [losses])
         wrong = [
             wrong_rows(self._wrong(model, range(fold, len(model.networks), self.folds), train), train.error_weights)
             for fold, train in enumerate(trains)
         ]
         layout, sizes = dev_layout(self.dataset, 1), [len(one) for one in trains]
-        train = train_estimate(self.dataset, layout, wrong, sizes, None if unit.is_share else dev.spread)
+        share = None if unit.loss is None or dev.n_effective is None else dev.n_effective / len(losses)
+        train = train_estimate(self.dataset, layout, wrong, sizes, None if unit.is_share else dev.spread, share)
         of = "this ensemble"
         errors = {"train": (train, f"{of}, on its training examples")}
         if self.folds > 1:
@@ -164,14 +164,20 @@ class _Ensemble:
             self.record.dev_fold,
             len(self.members),
             weights=self.dataset.dev_weights,
-            unit=unit,
+            losses_of=self._losses,
             rng=rng,
         )
-        if not METRICS[self.definition.training.monitor].on_rows_of(self.dataset.counted_by).is_shown_by(ERROR):
+        watched = METRICS[self.definition.training.monitor].on_rows_of(self.dataset.counted_by)
+        if not watched.is_shown_by(self.record.metric):
             return float(unit.error(rechosen))
         added = float(np.mean([self._epochs_add(one.result, rng) for one in self.members]))
-        raised = rechosen + max(added, 0.0)
-        return float(unit.error(min(raised, 1.0) if unit.is_share else raised))
+        return float(unit.error(min(rechosen + max(added, 0.0), unit.most)))
+
+    def _losses(self, predictions: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[Any]:
+        """Rows' losses (n,) of averaged probabilities (n, n_classes), or of averaged numbers (n,)."""
+        if not self.dataset.unit.is_share:
+            return np.asarray(self.dataset.unit.row_losses(predictions, y))
+        return self.dataset.counted_by.losses_of(predictions, y, weights)
 
     def _epochs_add(self, result: TrialResult, rng: np.random.Generator) -> float:
         """What choosing the epochs on other rows than it is measured on adds to a trial's mean dev loss."""
@@ -196,8 +202,7 @@ class _Ensemble:
         ]
         return float(np.average(corrected - measured, weights=rows))
 
-    @staticmethod
-    def _wrong(model: Model, places: Sequence[int], table: Table) -> NDArray[Any]:
-        """Which rows some of the networks together have wrong, or the squared errors, (n,)."""
-        predicted = as_trained(model, model.average(places, [table.inputs]).classes)
-        return np.asarray(model.metadata.unit.row_losses(predicted, table.y))
+    def _wrong(self, model: Model, places: Sequence[int], table: Table) -> NDArray[Any]:
+        """Which rows some of the networks together have wrong, or their losses, (n,)."""
+        predictions = model.average(places, [table.inputs])
+        return losses_of(table, self.dataset.unit, as_trained(model, predictions.classes), predictions.probabilities)

@@ -41,10 +41,11 @@ USUALLY_BETTER = "their ensemble is usually somewhat better"
 class Evaluation:
     """A model's errors on one set.  ``note`` relates the set to the model.
 
-    ``weighted``: rows have weights in errors, their own or their class's.  ``calibration``: with the rows' own; None
-    for a model that only predicts classes.  ``positive``: scores of the class that the model has a threshold for, with
-    the rows' own weights; None without a threshold.  ``confusion`` (n_classes, n_classes): numbers of rows; rows are
-    true classes, columns predicted ones.
+    ``error``: of the study's metric; ``classes``: shares of wrong rows.  ``weighted``: whether the error is no share of
+    rows that all count alike.  ``calibration``: with the rows' own weights; None for a model that only predicts
+    classes.  ``positive``: scores of the class that the model has a threshold for, with the rows' own weights; None
+    without a threshold.  ``confusion`` (n_classes, n_classes): numbers of rows; rows are true classes, columns
+    predicted ones.
     """
 
     name: str
@@ -254,22 +255,25 @@ def _evaluation(
     groups: NDArray[np.integer] | None,
 ) -> Evaluation | NumberEvaluation:
     """``y``: (n,) class indices, or numbers in their own unit."""
-    if not model.metadata.unit.is_share:
-        return _of_numbers(model.metadata.unit, name, note, predictions.classes, y, weights, groups)
-    wrong, counted_by = predictions.classes != y, model.metadata.counted_by
+    unit = model.metadata.unit
+    if not unit.is_share:
+        return _of_numbers(unit, name, note, predictions.classes, y, weights, groups)
+    counted_by = model.metadata.counted_by
     in_errors, strata = counted_by.row_weights(y, weights), counted_by.strata(y)
-    losses = wrong if in_errors is None else wrong * in_errors
+    wrong = predictions.classes != y
+    of_rows = wrong if unit.loss is None else _losses(model, predictions, y, in_errors)
+    losses, wrong = (each if in_errors is None else each * in_errors for each in (of_rows, wrong))
     names: Sequence[str] = model.metadata.class_names
     return Evaluation(
         name=name,
         note=note,
-        error=estimate_error(losses, groups, in_errors, strata),
-        classes=class_errors(y, losses, names, in_errors),
+        error=estimate_error(losses, groups, in_errors, strata, unit),
+        classes=class_errors(y, wrong, names, in_errors),
         confusion=confusion_matrix(y, predictions.classes, len(names)).astype(np.int64),
         calibration=calibration(predictions.probabilities, y, None if weights is None else relative(weights))
         if predictions.has_probabilities
         else None,
-        weighted=in_errors is not None,
+        weighted=in_errors is not None or unit.loss is not None,
         positive=_positive_scores(model, predictions.classes, y, weights, groups),
     )
 
@@ -301,6 +305,17 @@ def scores_of(
     independent = independent_examples(wrong, groups, weights, rng=np.random.default_rng(0))
     effective = 1.0 if independent is None else independent / len(y)
     return class_scores(confusion_matrix(y, predicted, len(names), weights), names, effective=effective)
+
+
+def _losses(
+    model: Model, predictions: Predictions, y: NDArray[Any], weights: NDArray[np.floating] | None
+) -> NDArray[Any]:
+    """The rows' losses (n,) by the study's metric; of a model with a threshold those of its predicted classes."""
+    metadata, probabilities = model.metadata, predictions.probabilities
+    has_threshold = metadata.decision is not None and metadata.decision.threshold is not None
+    if has_threshold and metadata.counted_by.from_labels:
+        probabilities = np.eye(len(metadata.class_names))[predictions.classes]
+    return metadata.counted_by.losses_of(probabilities, y, weights)
 
 
 def _true(model: Model, y: NDArray[Any]) -> NDArray[Any]:
@@ -361,8 +376,9 @@ def estimate_error(
     if not unit.is_share:
         total = float(wrong.sum(dtype=np.float64))
         return ErrorEstimate.of_squares(total, len(wrong), unit, Spread.of(wrong, groups, weights))
-    effective = independent_examples(wrong, groups, weights, strata, rng=np.random.default_rng(0))
-    return ErrorEstimate.measured(float(wrong.sum()), len(wrong), effective)
+    most = None if unit.loss is None else unit.most
+    effective = independent_examples(wrong, groups, weights, strata, rng=np.random.default_rng(0), most=most)
+    return ErrorEstimate.measured(float(wrong.sum()), len(wrong), effective, most=unit.most)
 
 
 def _plain(error: ErrorEstimate) -> dict[str, Any] | None:

@@ -32,6 +32,7 @@ from tuner.trial import (
     TrialSettings,
     class_weights,
     dev_layout,
+    losses_of,
     network_seeds,
     rows_of_error,
     trial_seed,
@@ -148,7 +149,7 @@ class _Fit:
             dev_errors=[float(self.dataset.unit.error(row.mean())) for row in wrong],
             differences=differences(self.trial.networks, self.results[0], self.dataset),
             spread=seeds_error(wrong, n_effective=self._dev_estimate(wrong).n_effective)
-            if self.dataset.unit.is_share
+            if self.dataset.unit.is_percent
             else None,
         )
 
@@ -199,8 +200,9 @@ class _Fit:
         estimates = {}
         for name, table in tables.items():
             if table is not None and len(table):
-                predicted = as_trained(model, model.classify_encoded([table.inputs]).classes)
-                wrong = self.dataset.unit.row_losses(predicted, table.y)
+                predictions = model.classify_encoded([table.inputs])
+                predicted = as_trained(model, predictions.classes)
+                wrong = losses_of(table, self.dataset.unit, predicted, predictions.probabilities)
                 groups = self.dataset.dev_groups if name == "dev" else None
                 estimates[name] = (table_error(table, wrong, groups, self.dataset.unit), whose)
         return stored_errors(estimates)
@@ -220,7 +222,12 @@ class _Fit:
         trains = [part.train for part in self.dataset.parts]
         wrong = [rows_of_error(train, network.train_error) for network, train in zip(networks, trains, strict=True)]
         return train_estimate(
-            self.dataset, dev_layout(self.dataset, 1), wrong, [len(train) for train in trains], self._spread
+            self.dataset,
+            dev_layout(self.dataset, 1),
+            wrong,
+            [len(train) for train in trains],
+            self._spread,
+            share_of_rows(self.record, self.trial),
         )
 
     @cached_property
@@ -287,10 +294,13 @@ class _Fit:
             groups, weights = self.record.dev_groups, self.record.dev_weights
             n_wrong = sum(network.dev_wrong for network in networks) / layout.networks_per_row
             sizes = [math.inf if groups is None else len(np.unique(groups)), alike_rows(weights) or math.inf]
-            dev = ErrorEstimate.measured(n_wrong, layout.n_dev, None if math.isinf(min(sizes)) else min(sizes))
+            dev = ErrorEstimate.measured(
+                n_wrong, layout.n_dev, None if math.isinf(min(sizes)) else min(sizes), most=self.dataset.unit.most
+            )
         wrong_train = [network.train_wrong for network in networks]
         rows = [network.n_train for network in networks]
-        train = train_estimate(self.dataset, layout, wrong_train, rows, self._spread)
+        share = share_of_rows(self.record, self.trial)
+        train = train_estimate(self.dataset, layout, wrong_train, rows, self._spread, share)
         return stored_errors({"train": (train, whose), "dev": (dev, whose)})
 
     def _corrected_error(self) -> dict[str, ErrorMetadata]:
@@ -317,7 +327,9 @@ class _Fit:
         if self._spread is not None:
             train = ErrorEstimate.of_squares(wrong, len(whole), self.dataset.unit, self._spread)
         else:
-            train = ErrorEstimate.measured(wrong, len(whole), alike_rows(whole.error_weights))
+            share = share_of_rows(self.record, self.trial)
+            alike = alike_rows(whole.error_weights) if share is None else share * len(whole)
+            train = ErrorEstimate.measured(wrong, len(whole), alike, most=self.dataset.unit.most)
         return stored_errors({rows: (train, "this model, on its training examples")})
 
     def _model(
@@ -430,18 +442,29 @@ def train_estimate(
     wrong: Sequence[float],
     sizes: Sequence[int],
     spread: Spread | None = None,
+    share: float | None = None,
 ) -> ErrorEstimate:
     """The train error of a trial's networks, from the wrong rows of each and its training rows.
 
-    ``spread``: of numbers, how much their squared errors differ.
+    ``spread``: of numbers, how much their squared errors differ.  ``share``: see :func:`share_of_rows`.
     """
     total, n = layout.train_loss(wrong, sizes)
     if spread is not None:
         return ErrorEstimate.of_squares(total, n, dataset.unit, spread)
     train = dataset.parts[0].train
     weights = train.error_weights
-    share = None if weights is None else effective_rows(weights) / len(train)
-    return ErrorEstimate.measured(total, n, None if share is None else share * n)
+    if share is None and weights is not None:
+        share = effective_rows(weights) / len(train)
+    return ErrorEstimate.measured(total, n, None if share is None else share * n, most=dataset.unit.most)
+
+
+def share_of_rows(record: StudyRecord, trial: TrialRecord) -> float | None:
+    """How many rows, wrong or right, tell as much as a row of other losses, as on the dev rows; None without these."""
+    if record.unit.loss is None:
+        return None
+    losses = record.dev_layout(trial).row_losses([network.dev_losses for network in trial.networks])
+    dev = estimate_error(losses, record.dev_groups, record.dev_weights, record.dev_strata, record.unit)
+    return None if dev.n_effective is None else dev.n_effective / len(losses)
 
 
 def dev_estimate(dataset: Dataset, losses: Any) -> ErrorEstimate:

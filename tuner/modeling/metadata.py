@@ -20,8 +20,9 @@ from tuner.analysis import Decision, ErrorEstimate, Isotonic, Temperature, Thres
 from tuner.data import Dataset, DataSettings, Encoding
 from tuner.errors import ModelError, TunerError
 from tuner.formatting import join, one_line, quoted, shorten
-from tuner.metrics import ERROR, METRICS, Metric
+from tuner.metrics import COST_OF_ERRORS, ERROR, METRICS, Metric, counting
 from tuner.nn import Architecture
+from tuner.row_losses import Loss
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import StudyDefinition, parse_definition
 from tuner.target_transforms import TargetTransform
@@ -83,6 +84,16 @@ class NumbersMetadata(MetadataSection):
     def unit(self) -> Unit:
         """The unit of the errors, and of predicted numbers."""
         return Unit(self.scale, self.mean, self.transform, self.absolute)
+
+
+class LossMetadata(MetadataSection):
+    """What the errors of a model of classes are means of: the fields of :class:`~tuner.row_losses.Loss`."""
+
+    metric: Literal[tuple(metric.name for metric in METRICS.values() if metric.of_rows)]  # type: ignore[valid-type]
+    typical: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    most: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    costs: list[list[Annotated[float, Field(ge=0, allow_inf_nan=False)]]] | None = None
+    positive: Literal[0, 1] = 1
 
 
 class Member(MetadataSection):
@@ -245,7 +256,8 @@ class ModelMetadata(MetadataSection):
     ``architecture``: None for the networks of a custom trainer.  ``members``: the trials of an ensemble of several, the
     best first, which have equally many networks each, one after the other; ``weighs_classes``: whether every error has
     the class weights of the study's metric.  ``numbers``: those that it predicts, instead of classes;
-    ``decision``: threshold and calibration.  Only a model's file that needs these four keys has them.
+    ``decision``: threshold and calibration.  ``loss``: what its errors are means of, if classes are not just wrong or
+    right.  Only a model's file that needs these five keys has them.
     """
 
     format: Literal[1]
@@ -273,6 +285,7 @@ class ModelMetadata(MetadataSection):
     weighs_classes: bool = False
     numbers: NumbersMetadata | None = None
     decision: DecisionMetadata | None = None
+    loss: LossMetadata | None = None
 
     @field_validator("class_names")
     @classmethod
@@ -307,8 +320,13 @@ class ModelMetadata(MetadataSection):
     def _check_target(self) -> None:
         if (self.numbers is None) != (len(self.class_names) > 1) or (self.numbers and self.class_names):
             raise ValueError(f"{len(self.class_names)} class_names; expected 2 or more, or numbers instead")
-        if self.numbers is None and any(error.high > 1 for error in self.errors.values()):
-            raise ValueError("errors: expected a number ≤ 1 for a model of classes")
+        if self.numbers is None and any(error.high > self.unit.most * (1 + 1e-9) for error in self.errors.values()):
+            raise ValueError(f"errors: expected a number ≤ {self.unit.most:g} for a model of classes")
+        costs = None if self.loss is None else self.loss.costs
+        if costs is not None and {len(self.class_names)} != {len(costs), *map(len, costs)}:
+            raise ValueError(f"loss.costs: expected those of {len(self.class_names)} classes")
+        if self.loss is not None and (costs is None) != (self.loss.metric != COST_OF_ERRORS.name):
+            raise ValueError(f"loss.costs: expected them for {COST_OF_ERRORS.name} alone")
         if self.decision is not None:
             self._check_decision(self.decision)
         if self.architecture is not None and self.architecture.is_numeric != (self.numbers is not None):
@@ -332,8 +350,9 @@ class ModelMetadata(MetadataSection):
 
     @property
     def counted_by(self) -> Metric:
-        """The metric whose class weights every error has."""
-        return METRICS[self.parsed_definition.search.metric] if self.weighs_classes else ERROR
+        """The metric that every error is of."""
+        name = self.parsed_definition.search.metric if self.weighs_classes else ERROR.name
+        return counting(name, weighs_classes=self.weighs_classes, loss=self.unit.loss)
 
     @property
     def data_settings(self) -> DataSettings:
@@ -345,7 +364,9 @@ class ModelMetadata(MetadataSection):
     @property
     def unit(self) -> Unit:
         """The unit of the errors, and of predicted numbers."""
-        return SHARE if self.numbers is None else self.numbers.unit
+        if self.numbers is not None:
+            return self.numbers.unit
+        return SHARE if self.loss is None else Unit(loss=Loss.from_dict(self.loss.model_dump()))
 
     @property
     def architectures(self) -> list[Architecture]:
@@ -364,7 +385,8 @@ class ModelMetadata(MetadataSection):
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON; without what few models need it can be read by versions that do not know it."""
-        not_needed = {name for name in ("members", "weighs_classes", "numbers", "decision") if not getattr(self, name)}
+        rarely = ("members", "weighs_classes", "numbers", "decision", "loss")
+        not_needed = {name for name in rarely if not getattr(self, name)}
         plain = self.model_dump(mode="json", exclude=not_needed)
         return plain if self.numbers is None else {**plain, "numbers": self.numbers.unit.to_dict()}
 
@@ -405,6 +427,7 @@ def new_metadata(record: StudyRecord, dataset: Dataset, trial: TrialRecord, **va
         "weighs_classes": record.facts.weighs_classes,
         "references": dict(record.facts.references or {}),
         "numbers": NumbersMetadata.of(dataset.unit),
+        "loss": None if dataset.unit.loss is None else LossMetadata(**dataset.unit.loss.to_dict()),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
     }
     try:

@@ -18,6 +18,7 @@ from tuner.data import Encoding, class_indices, encode_frame, rows_frame
 from tuner.errors import ArgumentError, DataError, ModelError
 from tuner.files import whole_file
 from tuner.inputs import Inputs
+from tuner.metrics import Metric
 from tuner.modeling.archive import pack, read_archive
 from tuner.modeling.metadata import ModelMetadata
 from tuner.nn import Network, classify_each
@@ -140,17 +141,23 @@ class Model:
         if not self.metadata.unit.is_share:
             numbers = self.metadata.unit.predicted(classes.mean(axis=0, dtype=np.float64))
             return Predictions(numbers, numbers[:, None])
-        if self.metadata.decision is None and len(places) == 1:
+        if self.metadata.decision is None and self.metadata.loss is None and len(places) == 1:
             return Predictions(classes[0], probabilities[0])
         return self._decided(probabilities.mean(axis=0, dtype=probabilities.dtype))
 
     def _decided(self, mean: Floats, *, has_probabilities: bool = True) -> Predictions:
         """Classes and probabilities from the mean probabilities (n, n_classes) of the networks."""
         if self.metadata.decision is None:
-            return Predictions(mean.argmax(axis=1), mean, has_probabilities)
+            return Predictions(self._counted_by.decide(mean), mean, has_probabilities)
         decision = self.metadata.decision.rule
         calibrated = decision.probabilities(mean)
-        return Predictions(decision.classes(calibrated), calibrated.astype(mean.dtype), has_probabilities)
+        rule = self._counted_by.decide if decision.threshold is None else decision.classes
+        return Predictions(rule(calibrated), calibrated.astype(mean.dtype), has_probabilities)
+
+    @cached_property
+    def _counted_by(self) -> Metric:
+        """The metric whose rule decides, unless there is a threshold."""
+        return self.metadata.counted_by
 
     @cached_property
     def in_double_precision(self) -> Model:
@@ -169,7 +176,7 @@ class Model:
         return self.classify(rows_frame(X, self.encodings[0])).probabilities
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable class of each row, or by the model's threshold; or the predicted number; (n,)."""
+        """The most probable class of each row, by costs or threshold if it has them; or the predicted number; (n,)."""
         if not self.metadata.unit.is_share:
             return self.classify(rows_frame(X, self.encodings[0])).classes
         labels: NDArray[Any] = self.classes_[self.classify(rows_frame(X, self.encodings[0])).classes]

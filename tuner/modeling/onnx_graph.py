@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial, reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,7 +203,8 @@ def _answer(nodes: _Nodes, model: Model) -> None:
         scaled = nodes.add("Mul", flat, nodes.constant(unit.scale / len(numbers), np.float64))
         nodes.add("Add", scaled, nodes.constant(unit.mean, np.float64), output=PREDICTED)
         return
-    decision = model.metadata.decision
+    decision, loss = model.metadata.decision, unit.loss
+    costs = None if loss is None else loss.costs
     outputs = []
     for number, (network, inputs) in enumerate(zip(model.networks, every, strict=True), start=1):
         with nodes.part(f"network {number}"):
@@ -215,13 +216,25 @@ def _answer(nodes: _Nodes, model: Model) -> None:
         mean = nodes.add("Mean", *(probabilities for _, probabilities in outputs), output=named)
     if decision is not None:
         with nodes.part("decision"):
-            index = _decide(nodes, decision.rule, mean, len(model.classes_))
+            index = _decide(nodes, decision.rule, mean, len(model.classes_), costs)
+    elif costs is not None:
+        index = _most_probable(nodes, nodes.cast(mean, "DOUBLE"), costs)
     elif not alone:
-        index = nodes.add("ArgMax", mean, axis=1, keepdims=0)
+        index = _most_probable(nodes, mean)
     nodes.add("Gather", nodes.constant(model.classes_), index, axis=0, output=PREDICTED)
 
 
-def _decide(nodes: _Nodes, decision: Decision, mean: str, n_classes: int) -> str:
+Costs: TypeAlias = tuple[tuple[float, ...], ...] | None
+
+
+def _most_probable(nodes: _Nodes, p: str, costs: Costs = None) -> str:
+    """The classes' indices: the most probable, or those of the lowest expected cost."""
+    if costs is None:
+        return nodes.add("ArgMax", p, axis=1, keepdims=0)
+    return nodes.add("ArgMin", nodes.add("MatMul", p, nodes.constant(costs, np.float64)), axis=1, keepdims=0)
+
+
+def _decide(nodes: _Nodes, decision: Decision, mean: str, n_classes: int, costs: Costs) -> str:
     """The classes' indices, by calibration and threshold, in float64; yields the calibrated probabilities, too."""
     p, calibration = nodes.cast(mean, "DOUBLE"), decision.calibration
     if isinstance(calibration, Temperature):
@@ -231,7 +244,7 @@ def _decide(nodes: _Nodes, decision: Decision, mean: str, n_classes: int) -> str
         p = _isotonic(nodes, calibration, p, n_classes)
     nodes.add("Cast", p, to=_type("FLOAT"), output=PROBABILITIES)
     if decision.threshold is None:
-        return nodes.add("ArgMax", p, axis=1, keepdims=0)
+        return _most_probable(nodes, p, costs)
     positive = decision.threshold.positive
     of_class = nodes.add("Gather", p, nodes.constant(positive, np.int64), axis=1)
     reached = nodes.add("GreaterOrEqual", of_class, nodes.constant(decision.threshold.value, np.float64))

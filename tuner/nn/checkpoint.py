@@ -10,7 +10,7 @@ import numpy as np
 
 from tuner.errors import ArgumentError
 from tuner.metrics import Measured
-from tuner.nn.arrays import Array, Bools
+from tuner.nn.arrays import Array
 from tuner.nn.cohort import Cohort
 from tuner.nn.diagnostics import LayerReport
 from tuner.nn.lane import CURVE, Lane, worst_measured
@@ -89,7 +89,7 @@ def checkpoint_of(plan: Plan, epoch: int, lanes: list[Lane], cohort: Cohort) -> 
     return checkpoint
 
 
-def _measured(lane: Lane, epoch: int, wrong: Bools, losses: Array) -> Measured:
+def _measured(lane: Lane, epoch: int, wrong: Array, losses: Array) -> Measured:
     """Return the dev set as measured after an epoch, from 1; epoch 0 is before training."""
     epoch = min(epoch, len(lane.curve["dev_cost"]))
     if not epoch:
@@ -123,7 +123,7 @@ def restore(plan: Plan, lanes: list[Lane], checkpoint: dict[str, Array]) -> tupl
         losses = own.get("losses", np.full(own["wrong"].shape, np.nan))  # those of 0.1 do not need them
         epochs = (best_epoch, int(checkpoint["epoch"]))
         lane.best_on_dev, lane.on_dev = (
-            _measured(lane, *rows) for rows in zip(epochs, own["wrong"].astype(bool), losses, strict=True)
+            _measured(lane, *rows) for rows in zip(epochs, own["wrong"], losses, strict=True)
         )
         lane.reports = [LayerReport(int(epoch), int(layer), *rest) for epoch, layer, *rest in own["reports"].tolist()]
         for rng, words in zip(lane.streams.values(), own["streams"], strict=True):

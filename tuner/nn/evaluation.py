@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tuner.inputs import Inputs
-from tuner.metrics import Measured
+from tuner.metrics import Measured, Metric, watched_losses
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array
 from tuner.nn.calls import run
@@ -21,9 +21,16 @@ CHUNK = 512
 
 
 class Evaluator:
-    """Evaluates K networks on one set of examples while θ (K, n_parameters) changes."""
+    """Evaluates K networks on one set of examples while θ (K, n_parameters) changes.
 
-    def __init__(self, architecture: Architecture, theta: Array, examples: Prepared) -> None:
+    ``watched``: the metric that early stopping follows, whose losses are measured if they are not those of the errors.
+    """
+
+    def __init__(
+        self, architecture: Architecture, theta: Array, examples: Prepared, watched: Metric | None = None
+    ) -> None:
+        self._watched = watched if watched is not None and watched.losses is watched_losses else None
+        self._has_losses = examples.counted_by.of_rows is not None
         self._output = OUTPUTS[architecture.output]
         self._examples = examples
         self._K, n = len(theta), len(examples)
@@ -42,9 +49,11 @@ class Evaluator:
     def measure(self) -> list[Measured]:
         """Measure every network with the present θ."""
         n, weights = len(self._examples), self._examples.weights
-        parts = []
+        parts, probabilities = [], []
         for calls, labels, logits in self._chunks:
             run(calls)
+            if self._has_losses or self._watched is not None:
+                probabilities.append(self._output.probabilities(logits))
             losses, wrong = self._output.assess(logits, labels)
             if self._row_losses is not None:
                 wrong = self._row_losses(self._output.classes(logits), labels)
@@ -52,11 +61,22 @@ class Evaluator:
         losses, wrong = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         if weights is not None:
             losses = losses * (weights / (weights.mean() or 1))
+        each: list[Array] = [*wrong]
+        watched: list[Array | None] = [None] * self._K
+        if probabilities:
+            of_networks = np.concatenate(probabilities, axis=-1).swapaxes(1, 2)
+            if self._has_losses:
+                each = [self._losses(self._examples.counted_by, of_network) for of_network in of_networks]
+            if self._watched is not None:
+                watched = [self._losses(self._watched, of_network) for of_network in of_networks]
         # One network at a time, so that the number of networks does not change the bits of a sum.
         return [
-            Measured(float(np.add.reduce(losses[k])) / n, self._wrong(wrong[k]) / n, wrong[k], losses[k])
+            Measured(float(np.add.reduce(losses[k])) / n, self._wrong(each[k]) / n, each[k], losses[k], watched[k])
             for k in range(self._K)
         ]
+
+    def _losses(self, metric: Metric, probabilities: Array) -> Array:
+        return metric.losses_of(probabilities, self._examples.y, self._error_weights)
 
     def _wrong(self, wrong: Array) -> float:
         weights = self._error_weights

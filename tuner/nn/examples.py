@@ -11,7 +11,7 @@ import numpy as np
 
 from tuner.errors import ArgumentError
 from tuner.inputs import Inputs
-from tuner.metrics import relative
+from tuner.metrics import ERROR, Metric, relative
 from tuner.nn.arrays import Array, Ints
 from tuner.nn.calls import Call
 from tuner.nn.flags import FlagRows, is_wide
@@ -30,7 +30,8 @@ class Examples:
     relative too, say what each counts for: the two differ where classes have weights in the cost.
 
     ``row_losses(predicted, y)`` returns what the error of predicted numbers is the mean of, (…, n); by default their
-    squared errors.
+    squared errors.  ``counted_by``: the metric whose losses of rows the errors of classes are means of, if these are
+    not just wrong or right.
     """
 
     X: Array | Inputs
@@ -38,6 +39,7 @@ class Examples:
     weights: Array | None = field(default=None, repr=False)
     error_weights: Array | None = field(default=None, repr=False)
     row_losses: RowLosses | None = field(default=None, repr=False)
+    counted_by: Metric = ERROR
 
     def __len__(self) -> int:
         return len(self.y)
@@ -61,7 +63,7 @@ class Examples:
         inputs = X if isinstance(X, Inputs) else with_ones(X, dtype)
         in_cost, in_errors = (self._checked_weights(name, key) for key in ("weights", "error_weights"))
         of_rows = None if in_cost is None else relative(in_cost).astype(dtype)
-        return Prepared(inputs, y, of_rows, dtype, in_errors, self.row_losses)
+        return Prepared(inputs, y, of_rows, dtype, in_errors, self.row_losses, self.counted_by)
 
     def _checked_weights(self, name: str, key: str) -> Array | None:
         given = getattr(self, key)
@@ -82,7 +84,7 @@ class Prepared:
 
     Adding a bias and summing its gradient are thus part of the matrix products.  ``inputs`` is that array
     (n, n_features + 1), or X with the flags of categories as their places, which are written out for a block of rows at
-    a time.  ``weights`` are multiples of their mean, ``error_weights`` and ``row_losses`` as given.
+    a time.  ``weights`` are multiples of their mean; ``error_weights``, ``row_losses`` and ``counted_by`` as given.
     """
 
     inputs: Array | Inputs
@@ -91,6 +93,7 @@ class Prepared:
     dtype: type[np.floating[Any]]
     error_weights: Array | None = None
     row_losses: RowLosses | None = None
+    counted_by: Metric = ERROR
 
     def __len__(self) -> int:
         return len(self.y)
@@ -104,7 +107,7 @@ class Prepared:
         """Return some of the examples."""
         weights, in_errors = (None if each is None else each[chosen] for each in (self.weights, self.error_weights))
         inputs = self.inputs.rows(chosen) if isinstance(self.inputs, Inputs) else self.inputs[chosen]
-        return Prepared(inputs, self.y[chosen], weights, self.dtype, in_errors, self.row_losses)
+        return Prepared(inputs, self.y[chosen], weights, self.dtype, in_errors, self.row_losses, self.counted_by)
 
     @property
     def relative_error_weights(self) -> Array | None:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tuner.metrics import METRICS, WORST_LOSS, Measured
+from tuner.metrics import WORST_LOSS, Measured
 from tuner.nn.arrays import Array
 from tuner.nn.diagnostics import LayerReport
 from tuner.nn.examples import Prepared
@@ -69,7 +69,7 @@ class Lane:
         else:
             self._append(train.cost, train.error, dev.cost, dev.error)
             self.on_dev = dev
-            monitor = METRICS[self.plan.stopping.monitor]
+            monitor = self.plan.stopping.metric
             self.monitored = monitor.of(dev, self.dev.y, self.dev_weights)
             self.monitored_cost = dev.cost
 
@@ -94,7 +94,7 @@ class Lane:
         self.on_dev = worst_measured(self.dev)
         self._append(WORST_COST, worst_measured(self.train).error, self.on_dev.cost, self.on_dev.error)
         if self.dev is not None:
-            monitor = METRICS[self.plan.stopping.monitor]
+            monitor = self.plan.stopping.metric
             self.monitored = monitor.worst_loss(is_numeric=self.plan.architecture.is_numeric)
 
     def _append(self, train_cost: float, train_error: float, dev_cost: float, dev_error: float) -> None:
@@ -103,7 +103,7 @@ class Lane:
 
 
 def worst_measured(examples: Prepared | None) -> Measured:
-    """Return the measurement of a network without finite costs: every example wrong, or the worst squared error.
+    """Return the measurement of a network without finite costs: every example wrong, or of the worst loss.
 
     NaN without examples.
     """
@@ -112,4 +112,7 @@ def worst_measured(examples: Prepared | None) -> Measured:
     losses = np.full(len(examples), WORST_COST)
     if examples.y.dtype.kind == "f":
         return Measured(WORST_COST, WORST_COST, losses, losses)
+    if examples.counted_by.of_rows is not None:
+        worst = examples.counted_by.worst
+        return Measured(WORST_COST, worst, np.full(len(examples), worst), losses)
     return Measured(WORST_COST, 1.0, np.ones(len(examples), dtype=bool), losses)

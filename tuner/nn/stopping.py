@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from tuner.arguments import integer, number, one_of
-from tuner.metrics import METRICS
+from tuner.metrics import METRICS, Metric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,16 +16,16 @@ class Stopping:
     An epoch is better if it lowers the monitored dev value by more than ``min_improvement``.  Training stops after
     ``patience`` epochs in a row that are not better and at least ``min_updates`` updates (an epoch may have very few);
     ``patience=None`` disables early stopping.  ``max_updates`` ends it after that many updates, even within an epoch.
-    ``monitor`` is the metric of the dev set to follow; with ``pooled``, that of the dev sets of all networks together,
-    which then stop together and share the best epoch.  With ``ties_by_cost`` an epoch with the lowest value so far is
-    the best one if its dev cost is lower, too, but patience goes on from the first of them.
+    ``monitor`` is the metric of the dev set to follow, or its name; with ``pooled``, that of the dev sets of all
+    networks together, which then stop together and share the best epoch.  With ``ties_by_cost`` an epoch with the
+    lowest value so far is the best one if its dev cost is lower, too, but patience goes on from the first of them.
     """
 
     max_epochs: int = 100
     patience: int | None = 10
     min_updates: int = 500
     min_improvement: float = 0.0
-    monitor: str = "error"
+    monitor: str | Metric = "error"
     max_updates: int | None = None
     pooled: bool = False
     ties_by_cost: bool = False
@@ -38,7 +38,13 @@ class Stopping:
             integer("patience", self.patience, low=1)
         integer("min_updates", self.min_updates, low=0)
         number("min_improvement", self.min_improvement, low=0)
-        one_of("monitor", self.monitor, METRICS)
+        if not isinstance(self.monitor, Metric):
+            one_of("monitor", self.monitor, METRICS)
+
+    @property
+    def metric(self) -> Metric:
+        """The metric to follow."""
+        return self.monitor if isinstance(self.monitor, Metric) else METRICS[self.monitor]
 
 
 class EarlyStopping:

@@ -14,7 +14,7 @@ from tuner.arguments import one_of
 from tuner.dev_layout import DevLayout
 from tuner.errors import ArgumentError
 from tuner.inputs import Inputs
-from tuner.metrics import METRICS, Measured, relative
+from tuner.metrics import METRICS, Measured, Metric, relative
 from tuner.nn.architecture import Architecture
 from tuner.nn.arrays import Array, Bools
 from tuner.nn.checkpoint import Start, checkpoint_of, restore
@@ -171,15 +171,16 @@ class TrainingLoop:
         """Bind the evaluations to the networks in training."""
         lanes = self.cohort.lanes
         self._train = self._evaluations([self.samples[id(lane.train)] for lane in lanes])
-        self._dev = self._evaluations([lane.dev for lane in lanes if lane.dev is not None])
+        devs = [lane.dev for lane in lanes if lane.dev is not None]
+        self._dev = self._evaluations(devs, self.plan.stopping.metric)
         self._probes: dict[int, LayerProbe] = {}
 
-    def _evaluations(self, sets: Sequence[Prepared]) -> list[Evaluator]:
+    def _evaluations(self, sets: Sequence[Prepared], watched: Metric | None = None) -> list[Evaluator]:
         """Return one evaluator if all networks share the examples, else one per network."""
         architecture, theta = self.plan.architecture, self.cohort.shown
         if len({id(examples) for examples in sets}) == 1:
-            return [Evaluator(architecture, theta, sets[0])]
-        return [Evaluator(architecture, theta[k : k + 1], examples) for k, examples in enumerate(sets)]
+            return [Evaluator(architecture, theta, sets[0], watched)]
+        return [Evaluator(architecture, theta[k : k + 1], examples, watched) for k, examples in enumerate(sets)]
 
     def run(self) -> TrainingRun:
         """Train to the end."""
@@ -251,7 +252,7 @@ class TrainingLoop:
         if not all(lane.running for lane in lanes):
             self._end(StopReason.STOPPED)
             return
-        monitor, sizes = METRICS[self.plan.stopping.monitor], tuple(len(lane.on_dev.wrong) for lane in lanes)
+        monitor, sizes = self.plan.stopping.metric, tuple(len(lane.on_dev.wrong) for lane in lanes)
         devs = [lane.dev for lane in lanes if lane.dev is not None]
         y = np.concatenate([dev.y for dev in devs])
         of_rows = [dev.error_weights for dev in devs if dev.error_weights is not None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -53,7 +52,7 @@ def competition_of(
         groups=record.dev_groups,
         weights=None if metric.class_weights is None else metric.weighted(alike, record.dev_y, record.dev_weights),
         epochs_by_loss=epochs_by_loss(record, definition),
-        most=1.0 if record.unit.is_share else math.inf,
+        most=record.unit.most,
     )
 
 

@@ -55,7 +55,7 @@ from tuner.reporting.competition import (
 from tuner.reporting.frames import dev_error, train_error
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.study import HYPERPARAMETERS, StudyDefinition, in_order, spec_of
-from tuner.units import Unit
+from tuner.units import SHARE, Unit
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def find(record: StudyRecord, definition: StudyDefinition, baseline: Baseline, m
     metric = record.metric
     losses = all_dev_losses(record, judged)
     weights = record.dev_weights
-    has_classes = metric.counts_wrong and record.unit.is_share
+    has_classes = metric.counts_wrong and record.unit.is_share and record.unit.loss is None
     classes = class_errors(record.dev_y, losses[place], record.class_names, weights) if has_classes else []
     weighted = metric.weighted(losses, record.dev_y, weights)
     members = tied_with_best(weighted, place, record.dev_groups)
@@ -191,14 +191,17 @@ def _diagnosis(
     corrected = None
     if competition.had_a_choice and counts_wrong:
         corrected = corrected_dev_error(competition, place, rng=rng, n_effective=effective)
-    dev = ErrorEstimate.measured(wrong, n_dev, effective)
+    unit = record.unit
+    dev = ErrorEstimate.measured(wrong, n_dev, effective, most=unit.most)
     share = None
-    if record.dev_weights is not None:  # those of the training rows are like them, and which are wrong is not stored
+    if unit.loss is not None:  # how much the losses of training rows differ is not stored, either
+        share = None if effective is None else effective / n_dev
+    elif record.dev_weights is not None:  # those of the training rows are like them, and which are wrong is not stored
         losses = competition.losses[place] if counts_wrong else None
         share = weighted_examples(record.dev_weights, losses, record.dev_strata) / n_dev
-    train_dev = train_dev_estimate(best, share)
+    train_dev = train_dev_estimate(best, share, unit)
     return diagnose(
-        train=_train_estimate(best, layout, share),
+        train=_train_estimate(best, layout, share, unit),
         dev=dev,
         dev_corrected=corrected,
         train_dev=train_dev,
@@ -207,6 +210,7 @@ def _diagnosis(
         material_gap=material_gap,
         references=references(record),
         best_known=_best_known(dev if corrected is None else corrected, train_dev, references(record)),
+        unit=unit,
     )
 
 
@@ -264,7 +268,8 @@ def dev_examples(record: StudyRecord, losses: NDArray[Any] | None, rng: np.rando
     """
     groups, weights = record.dev_groups, record.dev_weights
     if losses is not None:
-        return independent_examples(losses, groups, weights, record.dev_strata, rng=rng)
+        most = None if record.unit.loss is None else record.unit.most
+        return independent_examples(losses, groups, weights, record.dev_strata, rng=rng, most=most)
     alike = None if weights is None else effective_rows(weights)
     return alike if groups is None else min(len(np.unique(groups)), alike or math.inf)
 
@@ -291,29 +296,32 @@ def _best_known(
     return min([dev, *(replace(dev, value=error, low_from=None) for error in errors)], key=lambda one: one.value)
 
 
-def _train_estimate(trial: TrialRecord, layout: DevLayout, share: float | None) -> ErrorEstimate:
+def _train_estimate(trial: TrialRecord, layout: DevLayout, share: float | None, unit: Unit) -> ErrorEstimate:
     """Return the train error of a trial's networks; rows that several of them trained on count once.
 
     ``share``: the part of the rows that they are worth, having weights.
     """
     wrong = [network.train_wrong for network in trial.networks]
     total, n = layout.train_loss(wrong, [network.n_train for network in trial.networks])
-    return ErrorEstimate.measured(total, n, None if share is None else share * n)
+    return ErrorEstimate.measured(total, n, None if share is None else share * n, most=unit.most)
 
 
-def train_dev_estimate(trial: TrialRecord, share: float | None) -> ErrorEstimate | None:
+def train_dev_estimate(trial: TrialRecord, share: float | None, unit: Unit = SHARE) -> ErrorEstimate | None:
     """Return the train-dev error, the mean over networks; None without a train-dev set."""
     counts = [network.train_dev_wrong for network in trial.networks if network.train_dev_wrong is not None]
     of = trial.networks[0].n_train_dev
     if not counts or not of:
         return None
-    return ErrorEstimate.measured(sum(counts) / len(counts), of, None if share is None else share * of)
+    return ErrorEstimate.measured(sum(counts) / len(counts), of, None if share is None else share * of, most=unit.most)
 
 
 def test_estimate(record: StudyRecord, best: TrialRecord) -> ErrorEstimate | None:
     """Return the last test-set evaluation of the best trial; None if there is none."""
     of_best = [one for one in record.test_evaluations if one.trial_number == best.number]
-    return ErrorEstimate.measured(of_best[-1].wrong, of_best[-1].n, of_best[-1].n_effective) if of_best else None
+    if not of_best:
+        return None
+    last = of_best[-1]
+    return ErrorEstimate.measured(last.wrong, last.n, last.n_effective, most=record.unit.most)
 
 
 def references(record: StudyRecord) -> dict[str, float | None]:
@@ -322,8 +330,12 @@ def references(record: StudyRecord) -> dict[str, float | None]:
         losses = record.unit.row_losses(record.unit.standardized(record.unit.mean), record.dev_y)
         alone = float(record.unit.error(np.average(losses, weights=record.dev_weights)))
         return {"mean": alone, **(record.facts.references or {})}
-    counts = np.bincount(record.dev_y, weights=record.dev_weights)
+    counts = np.bincount(record.dev_y, weights=record.dev_weights, minlength=len(record.class_names))
     majority = float(1 - counts.max() / counts.sum()) if counts.sum() else None
+    if record.unit.loss is not None:
+        shares = np.tile(counts / counts.sum(), (len(record.dev_y), 1))
+        losses = record.counted_by.losses_of(shares, record.dev_y, record.dev_weights)
+        majority = float(np.average(losses, weights=record.dev_weights))
     return {"majority": majority, "logistic_regression": None, **(record.facts.references or {})}
 
 

@@ -33,7 +33,7 @@ def headline_numbers(report: Report) -> list[HeadlineNumber]:
     if dev is not None:
         which = f"dev {report.error_name}" + (" (selection-corrected)" if report.corrected else "")
         numbers.append(HeadlineNumber(which, unit.text(dev.value), f"95%: {unit.span(dev.low, dev.high)}"))
-        if unit.is_share:
+        if unit.is_percent:
             accuracy = f"95%: {unit.span(1 - dev.high, 1 - dev.low)}"
             of_accuracy = report.error_name.replace("error", "accuracy")
             numbers.append(HeadlineNumber(of_accuracy, unit.text(1 - dev.value), accuracy))

@@ -53,7 +53,11 @@ def find_label_noise(record: StudyRecord, dataset: Dataset) -> LabelNoise | None
     y, names = record.dev_y, record.class_names
     if not record.unit.is_share or len(y) < FEWEST_ROWS:
         return None
-    predicted = (row_predictions(each, len(y), names)[1] for each in record.trials if each.predictions is not None)
+    predicted = (
+        row_predictions(each, len(y), names, record.counted_by)[1]
+        for each in record.trials
+        if each.predictions is not None
+    )
     known = [probabilities for probabilities in predicted if probabilities is not None]
     if not known:
         return None

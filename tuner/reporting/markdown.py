@@ -132,7 +132,7 @@ def _effects(report: Report) -> list[str]:
         for row in effects.effects
     ]
     about = (
-        f"Change{' in pp' if unit.is_share else ''} from the lower to the upper quarter of each range (for a choice: "
+        f"Change{' in pp' if unit.is_percent else ''} from the lower to the upper quarter of each range (for a choice: "
         f"compared with the others), with 95% intervals, based on {effects.trials:,} complete trials."
     )
     headings = ("", "train error (bias)", "95% interval", "gap (variance)", "95% interval")

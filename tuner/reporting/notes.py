@@ -236,7 +236,7 @@ def _zeros(record: StudyRecord, definition: StudyDefinition, findings: Findings)
 
 def _groups(record: StudyRecord, findings: Findings) -> str:
     dev = findings.diagnosis.errors.get("dev")
-    if dev is None or dev.n_effective is None:
+    if dev is None or dev.n_effective is None or findings.diagnosis.unit.loss is not None:
         return ""
     have = [
         "come in groups whose errors are correlated" if record.dev_groups is not None else "",
@@ -261,7 +261,7 @@ def _test_evaluations(record: StudyRecord, findings: Findings) -> list[str]:
         if not unit.is_share:
             sentences.append(f"Test {unit.name} of the model{trial}: {unit.text(unit.error(one.wrong / one.n))}.")
             continue
-        error = ErrorEstimate.measured(one.wrong, one.n, one.n_effective)
+        error = ErrorEstimate.measured(one.wrong, one.n, one.n_effective, most=unit.most)
         sentences.append(
             f"Test error of the model{trial}: {unit.text(error.value)} ({unit.span(error.low, error.high)})."
         )

@@ -71,7 +71,12 @@ def error_rows(report: Report) -> list[ErrorRow]:
             based_on = (
                 f"dev, allowing for the choice of {report.chosen}" if key == "dev_corrected" else f"{estimate.n:,} rows"
             )
-            if key != "dev_corrected" and report.record.dev_weights is not None and estimate.n_effective is not None:
+            if (
+                key != "dev_corrected"
+                and report.record.dev_weights is not None
+                and report.record.unit.loss is None
+                and estimate.n_effective is not None
+            ):
                 based_on += f", like {estimate.n_effective:,.0f} of one weight"
             if key == "test":
                 based_on += f", evaluated {times(n_evaluations)}"

@@ -50,7 +50,7 @@ def trials_table(report: Report) -> list[TableColumn]:
         values = [_plain(row[place]) for row in rows]
         if name in dropped or (rows and all(one is None for one in values)):
             continue
-        is_share = report.diagnosis.unit.is_share  # otherwise errors and gaps are plain numbers
+        is_share = report.diagnosis.unit.is_percent  # otherwise errors and gaps are plain numbers
         unit = "%" if name in ERRORS or (name == "value" and report.findings.metric.counts_wrong) else ""
         columns.append(
             TableColumn(

@@ -15,6 +15,7 @@ from tuner.analysis import suspected_labels
 from tuner.data import Dataset, read_dev_rows
 from tuner.errors import UsageError
 from tuner.formatting import count, percent, shorten, some_of, value
+from tuner.metrics import Metric
 from tuner.reporting.pictures import Pictures, find_pictures
 from tuner.storage import StudyRecord, TrialRecord
 from tuner.units import SHARE, Unit
@@ -142,7 +143,7 @@ def _wrong_classes(
     record: StudyRecord, dataset: Dataset, trial: TrialRecord, others: Sequence[TrialRecord]
 ) -> WrongRows:
     y, names = record.dev_y, record.class_names
-    of_trials = {each.number: row_predictions(each, len(y), names) for each in others}
+    of_trials = {each.number: row_predictions(each, len(y), names, record.counted_by) for each in others}
     wrong_in = np.mean([classes != y for classes, _ in of_trials.values()], axis=0)
     predicted, probabilities = of_trials[trial.number]
     confidence = np.full(len(y), np.nan) if probabilities is None else probabilities[np.arange(len(y)), predicted]
@@ -225,7 +226,7 @@ def _trial(record: StudyRecord, number: int | None) -> TrialRecord:
 
 
 def row_predictions(
-    trial: TrialRecord, n: int, names: list[str]
+    trial: TrialRecord, n: int, names: list[str], counted_by: Metric
 ) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
     """Return the class (n,) and the probabilities (n, n_classes) of each dev row, over the networks of all seeds."""
     assert trial.predictions is not None
@@ -235,7 +236,7 @@ def row_predictions(
         votes = np.stack([(classes == k).sum(axis=0) for k in range(len(names))])
         return votes.argmax(axis=0), None
     mean = probabilities.reshape(len(classes), n, -1).mean(axis=0)
-    return mean.argmax(axis=1), mean
+    return counted_by.decide(mean), mean
 
 
 def _number_of_row(trial: TrialRecord, n: int) -> NDArray[np.float64]:

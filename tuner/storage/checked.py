@@ -171,6 +171,15 @@ class _NumbersRow(_Row):
     absolute: float | None = Field(default=None, gt=0)
 
 
+class _LossRow(_Row):
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+    metric: Literal[tuple(metric.name for metric in METRICS.values() if metric.of_rows)]  # type: ignore[valid-type]
+    typical: float = Field(gt=0)
+    most: float = Field(gt=0)
+    costs: list[list[Annotated[float, Field(ge=0)]]] | None = None
+    positive: Literal[0, 1] = 1
+
+
 class _FactsRow(_Row):
     class_names: list[str]
     sizes: _SizesRow
@@ -187,6 +196,7 @@ class _FactsRow(_Row):
     weighs_classes: bool = False
     ties_by_cost: bool = False
     numbers: _NumbersRow | None = None
+    loss: _LossRow | None = None
 
 
 OWNER = json_of("the JSON of a process", Owner)

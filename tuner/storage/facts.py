@@ -11,6 +11,7 @@ from pydantic import Field
 
 from tuner.outcomes import STRICT, Finding
 from tuner.paths import STUDY_NAME
+from tuner.row_losses import Loss
 from tuner.units import SHARE, Unit
 
 AT_RANDOM = "random"
@@ -96,7 +97,7 @@ class StudyFacts:
             exact_zeros=document.get("exact_zeros", False),
             weighs_classes=document.get("weighs_classes", False),
             ties_by_cost=document.get("ties_by_cost", False),
-            unit=Unit.from_dict(document.get("numbers", {})),
+            unit=_unit_of(document),
         )
 
     def to_json(self) -> str:
@@ -120,5 +121,12 @@ class StudyFacts:
             document["exploring"] = self.exploring
         if not self.unit.is_share:
             document["numbers"] = self.unit.to_dict()
+        if self.unit.loss is not None:
+            document["loss"] = self.unit.loss.to_dict()
         document |= {name: True for name in _OF_TRAINING if getattr(self, name)}
         return json.dumps(document)
+
+
+def _unit_of(document: Mapping[str, Any]) -> Unit:
+    loss = document.get("loss")
+    return Unit.from_dict(document.get("numbers", {})) if loss is None else Unit(loss=Loss.from_dict(loss))

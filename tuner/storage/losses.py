@@ -1,4 +1,4 @@
-"""The losses of dev rows as bytes: packed bits and 16-bit counts where all are 0 or 1, little-endian float32 otherwise.
+"""The losses of dev rows as bytes: of rows that are wrong or not packed bits and 16-bit counts, else float32.
 
 How they are written shows in their length, so that databases without anything but bits are read as ever.
 """
@@ -14,7 +14,7 @@ from tuner.dev_layout import N_DEV_FOLDS
 
 def pack_losses(losses: np.ndarray) -> bytes:
     """Losses (n,), or any bits, as bytes; of bits the most significant first."""
-    if losses.dtype == bool or np.isin(losses, (0, 1)).all():
+    if losses.dtype.kind != "f":
         return np.packbits(losses.astype(bool)).tobytes()
     return losses.astype("<f4").tobytes()
 
@@ -33,7 +33,8 @@ def unpack_losses(packed: bytes | None, n: int | None) -> np.ndarray:
 
 def pack_fold_losses(sums: np.ndarray) -> list[bytes]:
     """A network's sums over each dev fold, (epochs, 20), as bytes for every epoch."""
-    counts = sums.astype("<u2")
+    with np.errstate(invalid="ignore"):
+        counts = sums.astype("<u2")
     return [row.tobytes() for row in (counts if np.array_equal(counts, sums) else sums.astype("<f4"))]
 
 

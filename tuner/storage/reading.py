@@ -350,9 +350,9 @@ def _check_trial(
     if not (sizes.covers_once or all(size == n_dev for size in sizes.sizes)) or not networks:
         expected = f"the {n_dev} dev rows of the study, all or shared"
         raise BadValueError(tables.networks.name, "n_dev", list(sizes.sizes), expected, where=where)
-    wrong = sum(network.dev_wrong for network in networks)
-    if unit.is_share and wrong > sum(sizes.sizes) * (1 + ROUNDING):
-        raise BadValueError(tables.networks.name, "dev_wrong", wrong, f"at most {sum(sizes.sizes)} in all", where=where)
+    wrong, most = sum(network.dev_wrong for network in networks), sum(sizes.sizes) * unit.most
+    if wrong > most * (1 + ROUNDING):
+        raise BadValueError(tables.networks.name, "dev_wrong", wrong, f"at most {most:g} in all", where=where)
     if row.state is OptunaState.COMPLETE and not all(network.dev_bits for network in networks):
         raise BadValueError(tables.networks.name, "dev_bits", b"", "what every complete trial has", where=where)
 

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from tuner.arguments import unexpected
 from tuner.errors import UsageError
 from tuner.formatting import quoted, some_of
-from tuner.metrics import ERROR, METRICS, Metric
+from tuner.metrics import ERROR, METRICS, Metric, counting
 from tuner.paths import is_study_name
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import MOST, BadValueError
@@ -89,8 +89,9 @@ class StoredStudy:
 
     @property
     def counted_by(self) -> Metric:
-        """The metric whose class weights every error has."""
-        return METRICS[self.identity.get("search.metric", ERROR.name)] if self.facts.weighs_classes else ERROR
+        """The metric that every error is of."""
+        name = self.identity.get("search.metric", ERROR.name)
+        return counting(name, weighs_classes=self.facts.weighs_classes, loss=self.facts.unit.loss)
 
     @property
     def metric(self) -> Metric:

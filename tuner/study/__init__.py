@@ -1,5 +1,6 @@
 """A study: its definition (TOML), search space, samplers and pruners."""
 
+from tuner.study.costs import cost_matrix
 from tuner.study.definition import Source, StudyDefinition, identity_changes
 from tuner.study.editing import Edit, edit_definition, move_definition, rename_definition, toml, value_at
 from tuner.study.formatting import metric_text
@@ -34,6 +35,7 @@ __all__ = [
     "Space",
     "StudyDefinition",
     "complete_definition",
+    "cost_matrix",
     "definition_schema",
     "definition_table",
     "definition_text",

@@ -28,7 +28,7 @@ from tuner.data import AUGMENTATIONS, DataSettings, make_augment
 from tuner.errors import UsageError
 from tuner.formatting import bounded, some_of
 from tuner.limits import MOST_SEEDS, MOST_THREADS
-from tuner.metrics import METRICS
+from tuner.metrics import COST, COST_OF_ERRORS, METRICS, Metric
 from tuner.nn import ACTIVATIONS, OUTPUTS, Stopping
 from tuner.paths import LONGEST_STUDY_NAME, STUDY_NAME
 from tuner.study.costs import cost_matrix
@@ -325,7 +325,7 @@ class StudyDefinition(BaseModel):
         self.data.set_metric(by_absolute=METRICS[self.search.metric].of_numbers)
         if self.network.task is not None and (misfit := self._task_misfit(self.network.task)):
             raise ValueError(misfit)
-        if self.network.task != "regression":
+        if self.network.task != "regression" and METRICS[self.search.metric].is_share:
             for key in ("baseline_error", "material_gap"):
                 value = getattr(self.diagnosis, key)
                 if isinstance(value, float | int) and not value < 1:
@@ -343,8 +343,8 @@ class StudyDefinition(BaseModel):
             return f"network.output: expected {possible} for {task}, got {self.network.output!r}"
         for key, name in (("search.metric", self.search.metric), ("training.monitor", self.training.monitor)):
             if METRICS[name].of_numbers and not is_numeric:
-                return f"{key}: expected error, balanced_error or cost for classification, got {name!r}"
-            if METRICS[name].class_weights is not None and is_numeric:
+                return f"{key}: expected a metric of classes, like error, for classification, got {name!r}"
+            if METRICS[name].of_classes and is_numeric:
                 return f"{key}: expected error (RMSE), absolute_error or cost for regression, got {name!r}"
         if METRICS[self.training.monitor].of_numbers and self.training.monitor != self.search.metric:
             return (
@@ -371,9 +371,17 @@ class StudyDefinition(BaseModel):
         kind.check_keys("training", self.training)
         if not kind.knows_hyperparameters:
             refuse_twins(self.space)
-        if not kind.has_cost and not METRICS[self.search.metric].from_labels:
-            possible = " or ".join(metric.name for metric in METRICS.values() if metric.from_labels)
+        if not kind.has_cost and self.search.metric == COST.name:
+            possible = " or ".join(metric.name for metric in METRICS.values() if metric is not COST)
             raise ValueError(f"search.metric: expected {possible} with a custom trainer, got {self.search.metric!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _costs_are_given(self) -> StudyDefinition:
+        keys = {"search.metric": self.search.metric, "training.monitor": self.training.monitor}
+        for key, name in keys.items():
+            if name == COST_OF_ERRORS.name and self.diagnosis.cost is None:
+                raise ValueError(f'{key}: {name} expects diagnosis.cost, like {{ "yes->no" = 10, "no->yes" = 1 }}')
         return self
 
     @model_validator(mode="after")
@@ -530,7 +538,13 @@ class StudyDefinition(BaseModel):
         parsed = self.model_dump(mode="json", exclude_none=True, exclude={"data": {"source", "dev", "test"}})
         sections = {key: parsed[key] for key in ("data", "network", "training", "space")}
         search = {key: parsed["search"][key] for key in ("metric", "sampler", "pruner", "seed")}
+        if COST_OF_ERRORS.name in (self.search.metric, self.training.monitor):
+            sections["diagnosis"] = {"cost": parsed["diagnosis"]["cost"]}
         return dict(flatten({"name": self.name, **sections, "search": search, "data.fingerprint": fingerprint}))
+
+    def metric(self, class_names: Sequence[str], class_counts: np.ndarray) -> Metric:
+        """Return what trials are compared by, with what it needs of the study: rows of each class, (n_classes,)."""
+        return METRICS[self.search.metric].of_study(class_counts, self.cost_matrix(class_names))
 
 
 @dataclass(frozen=True)

@@ -208,5 +208,4 @@ def two_digits(number: float) -> float:
 
 
 def _other_metrics(chosen: Metric) -> str:
-    others = [metric for metric in METRICS.values() if metric is not chosen and not metric.of_numbers]
-    return "or " + ", ".join(f"{one.name} ({one.meaning})" if one.meaning else one.name for one in others)
+    return "or " + ", ".join(name for name, metric in METRICS.items() if metric is not chosen and not metric.of_numbers)

@@ -109,13 +109,15 @@ class EpochErrors(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """From the trainer: the class indices of each table's rows; costs of the train and dev rows, NaN if unknown.
+    """From the trainer: the predicted class of each table's rows; costs of the train and dev rows, NaN if unknown.
 
     For regression the predicted numbers, float64.
+    ``losses``: by a metric of probabilities, what the error of each table is the mean of, (n,).
     ``dev_probabilities`` (n_dev, n_classes): if it returned them.
     """
 
     labels: list[Ints] | list[NDArray[np.float64]]
+    losses: list[NDArray[np.float64]] | None
     costs: tuple[float, float]
     dev_probabilities: Floats | None = None
 

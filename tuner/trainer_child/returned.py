@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.data.dataset import Floats, Ints
+from tuner.data.dataset import Floats, Ints, Table
 from tuner.formatting import error_line
 from tuner.trainer_child.messages import Returned, TrainerData
 from tuner.trainer_child.report import TrainerError
@@ -22,6 +22,9 @@ TOLERANCE = 1e-3
 """By which the probabilities of a row may miss 1."""
 LARGEST = 1e15
 """Of a predicted number, in standard deviations: float32 holds its square."""
+
+Answer = tuple[NDArray[Any], NDArray[Any] | None]
+"""Class indices (n,) or numbers (n,), and probabilities (n, n_classes) if the trainer returned them."""
 
 
 def checked(trainer: str, returned: Any, data: TrainerData) -> Returned:
@@ -43,13 +46,30 @@ def checked(trainer: str, returned: Any, data: TrainerData) -> Returned:
     if predictions is None and model is not None:
         predictions = _of_model(who, model, data)
     answers = _answers(who, predictions, data)
-    labels = [label for label, _ in answers]
+    labels: list[Any] = [label for label, _ in answers]
+    losses = None
+    if data.train.counted_by.of_rows is not None:
+        pairs = zip(answers, data.tables.values(), strict=True)
+        decided = [_decided(who, answer, table, data.n_classes) for answer, table in pairs]
+        labels, losses = (list(each) for each in zip(*decided, strict=True))
     dev = answers[1][1]
     return Returned(
         labels,
+        losses,
         _costs(who, costs) if costs is not None else _usual_costs(answers, data),
         None if dev is None else dev.astype(np.float32),
     )
+
+
+def _decided(who: str, answer: Answer, table: Table, n_classes: int) -> tuple[Ints, NDArray[Any]]:
+    """The predicted classes (n,) of a table's rows, and their losses (n,) by a metric of probabilities."""
+    labels, probabilities = answer
+    metric = table.counted_by
+    if probabilities is None:
+        if not metric.from_labels:
+            raise TrainerError(f"{who} returned labels, expected probabilities: the metric is {metric.name}")
+        return labels, metric.losses_of(np.eye(n_classes)[labels], table.y, table.error_weights)
+    return metric.decide(probabilities), metric.losses_of(probabilities, table.y, table.error_weights)
 
 
 def _of_model(who: str, model: Any, data: TrainerData) -> list[Any]:
@@ -93,10 +113,6 @@ def save(trainer: str, returned: Any, path: str) -> None:
     model.save(path)
     if not os.path.exists(path):
         raise TrainerError(f"trainer {trainer} returned a model whose save({path!r}) wrote nothing there")
-
-
-Answer = tuple[NDArray[Any], NDArray[Any] | None]
-"""Class indices (n,) or numbers (n,), and probabilities (n, n_classes) if the trainer returned them."""
 
 
 def _answers(who: str, predictions: Any, data: TrainerData) -> list[Answer]:

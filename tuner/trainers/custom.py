@@ -92,6 +92,7 @@ class CustomTrainer:
         parts, dev_weights = self._data_of(dataset), layout.split_weights(dataset.dev_weights)
         networks: list[NetworkRecord] = []
         predicted: list[tuple[np.ndarray, np.ndarray | None]] = []
+        wrong: list[np.ndarray] = []
         rung_values: dict[int, float] = {}
         for k, stream in enumerate(network_seeds(request.seed, layout.n_networks)):
             part = k % len(parts)
@@ -114,12 +115,13 @@ class CustomTrainer:
                 return _outcome(networks, value, StopReason.PRUNED, epochs.rung_values, began)
             networks.append(_finished(epochs, parts[part], returned, dev_weights[k], unit))
             predicted.append((returned.labels[1], returned.dev_probabilities))
+            wrong.append(_losses(returned, parts[part], unit)[1])
             if k == 0:
                 own = epochs.best_dev_loss if epochs.curve else networks[0].dev_wrong / max(networks[0].n_dev, 1)
                 rung_values = {rung: epochs.rung_values.get(rung, float(unit.error(own))) for rung in settings.rungs}
-        wrong = [unit.row_losses(labels, parts[k % len(parts)].dev.y) for k, (labels, _) in enumerate(predicted)]
         losses = [of if w is None else of * w for of, w in zip(wrong, dev_weights, strict=True)]
-        mean = METRICS[settings.metric].of_losses(layout, losses, dataset.dev_y, dataset.dev_weights)
+        metric = METRICS[settings.metric].as_counted(dataset.counted_by)
+        mean = metric.of_losses(layout, losses, dataset.dev_y, dataset.dev_weights)
         reasons = {network.stop_reason for network in networks}
         reason = StopReason.MAX_EPOCHS if StopReason.MAX_EPOCHS in reasons else StopReason.RETURNED
         predictions = DevPredictions.joined(*zip(*predicted, strict=True))
@@ -207,6 +209,12 @@ class _Epochs:
         return error if self.unit.is_share else min(error, WORST_LOSS**0.5) ** 2
 
 
+def _losses(returned: Returned, data: TrainerData, unit: Unit) -> list[np.ndarray]:
+    """What the error of each table is the mean of, (n,)."""
+    tables = zip(returned.labels, data.tables.values(), strict=True)
+    return returned.losses or [np.asarray(unit.row_losses(predicted, table.y)) for predicted, table in tables]
+
+
 def _finished(
     epochs: _Epochs, data: TrainerData, returned: Returned, dev_weights: np.ndarray | None, unit: Unit
 ) -> NetworkRecord:
@@ -214,8 +222,8 @@ def _finished(
 
     ``dev_weights``: (n_dev,) of its dev rows, relative to those of all.
     """
-    labels = returned.labels
-    wrong = unit.row_losses(labels[1], data.dev.y)
+    losses = _losses(returned, data, unit)
+    wrong = losses[1]
     dev_loss = float(np.average(wrong, weights=data.dev.weights)) if len(wrong) else 0.0
     train_dev = data.train_dev
     return NetworkRecord(
@@ -224,7 +232,7 @@ def _finished(
         epochs=len(epochs.curve),
         updates=0,
         n_train=len(data.train),
-        train_wrong=wrong_rows_of(data.train, unit.row_losses(labels[0], data.train.y)),
+        train_wrong=wrong_rows_of(data.train, losses[0]),
         train_cost=returned.costs[0],
         n_dev=len(wrong),
         dev_wrong=wrong_rows(wrong, dev_weights),
@@ -232,9 +240,7 @@ def _finished(
         dev_bits=pack_losses(wrong if dev_weights is None else wrong * dev_weights),
         curve=_curve(epochs),
         n_train_dev=None if train_dev is None else len(train_dev),
-        train_dev_wrong=None
-        if train_dev is None
-        else wrong_rows_of(train_dev, unit.row_losses(labels[2], train_dev.y)),
+        train_dev_wrong=None if train_dev is None else wrong_rows_of(train_dev, losses[2]),
     )
 
 

@@ -158,4 +158,6 @@ def _predictions(result: TrialResult, dataset: Dataset) -> DevPredictions | None
     parts = dev_layout(dataset, len(result.networks)).each(dataset.parts)
     each = [network.classify(part.dev.inputs) for network, part in zip(result.networks, parts, strict=True)]
     classes, probabilities = zip(*each, strict=True)
+    if dataset.unit.loss is not None:
+        classes = tuple(map(dataset.counted_by.decide, probabilities))
     return DevPredictions.joined(classes, probabilities if dataset.unit.is_share else [None] * len(classes))

@@ -15,7 +15,7 @@ from tuner.commands import command_text, study_words
 from tuner.data import Dataset, check_data_quality, chosen_task, read_differently
 from tuner.errors import NoDatabaseError, StorageError, UsageError
 from tuner.formatting import headline
-from tuner.metrics import METRICS
+from tuner.metrics import ERROR, METRICS, Metric
 from tuner.outcomes import Finding
 from tuner.paths import defined_studies
 from tuner.storage import (
@@ -80,7 +80,7 @@ class PreparedStudy:
     def notices(self) -> list[str]:
         """Which error every error is, if not the plain one; notes on the data, then warnings of the data checks."""
         facts, metric = self.stored.facts, self.stored.counted_by
-        errors = [] if metric.class_weights is None else [f"every error is the {metric.label}: {metric.meaning}"]
+        errors = [] if metric == ERROR else [f"every error is the {metric.label}: {metric.meaning}"]
         return [*errors, *facts.notices, *(finding.text for finding in facts.findings if finding.severity != "note")]
 
     @property
@@ -121,7 +121,7 @@ def prepare(
         located, definition, identity, from_study=from_study, allow_changed=allow_changed
     )
     findings = [] if existing is not None else check_data_quality(dataset)
-    dataset = dataset.counting(METRICS[definition.search.metric] if existing is None else existing.counted_by)
+    dataset = dataset.counting(_metric_of(definition, dataset) if existing is None else existing.counted_by)
     new = _new_study(source, dataset, begun, offers, findings)
     database = located.database(create=True)
     if existing is None:
@@ -288,6 +288,12 @@ def _new_study_command(located: Located, stored: StoredStudy) -> str:
         return f"name={name!r}, from_study={stored.name!r}"
     words = study_words(located.name, mask(located.url), located.file)
     return command_text("search", *words, "--name", name, "--from", stored.name)
+
+
+def _metric_of(definition: StudyDefinition, dataset: Dataset) -> Metric:
+    """What every error of a new study is of: the metric of the search, if it weights classes or has its own losses."""
+    metric = definition.metric(dataset.class_names, dataset.class_counts)
+    return metric if metric.class_weights is not None or metric.loss is not None else ERROR
 
 
 def facts_of(dataset: Dataset, source: Source) -> StudyFacts:

@@ -29,7 +29,7 @@ def along(report: Report) -> Figure | None:
     middle = np.concatenate([np.concatenate([curve.train[:, 0], curve.gap[:, 0]]) for curve in shown])
     upper = np.concatenate([np.concatenate([curve.train[:, 2], curve.gap[:, 2]]) for curve in shown])
     unit = report.diagnosis.unit
-    top = max(min(float(upper.max()), 2 * float(middle.max())) * 1.05, 0.005 * (unit.scale or 1.0))
+    top = max(min(float(upper.max()), 2 * float(middle.max())) * 1.05, 0.005 * unit.size)
     drawn = "".join(_panel(axes[curve.hyperparameter], curve, top, place, unit) for place, curve in enumerate(shown))
     return Figure(
         title="Bias and variance along each hyperparameter",

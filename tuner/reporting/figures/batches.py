@@ -30,7 +30,7 @@ def batches(report: Report) -> Figure | None:
     drawn = [
         _panel(axis, trials, "seconds", "seconds per epoch", _seconds),
         _panel(
-            axis, trials, "noise", f"noise of train error{', pp' if report.diagnosis.unit.is_share else ''}", _noise
+            axis, trials, "noise", f"noise of train error{', pp' if report.diagnosis.unit.is_percent else ''}", _noise
         ),
     ]
     if not all(drawn):
@@ -59,7 +59,7 @@ def _noise(trial: TrialRecord) -> float | None:
     if len(errors) < FEWEST:
         return None
     bends = np.diff(errors[len(errors) // 2 :], n=2)  # of independent errors, six times their variance
-    return float((100 if trial.unit.is_share else 1) * np.sqrt(np.mean(bends**2) / 6))
+    return float((100 if trial.unit.is_percent else 1) * np.sqrt(np.mean(bends**2) / 6))
 
 
 def _panel(

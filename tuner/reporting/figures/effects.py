@@ -29,7 +29,7 @@ def effects(report: Report) -> Figure | None:
     shares = {} if report.importances is None else report.importances.shares
     plot = Plot(height=ROW * len(rows) + 92, margins=(46, 92 if shares else 12, 46, room))
     middle = (plot.left + plot.right) / 2
-    unit, least = report.diagnosis.unit, 0.002 * (report.diagnosis.unit.scale or 1.0)
+    unit, least = report.diagnosis.unit, 0.002 * report.diagnosis.unit.size
     reach = max(
         least, *(abs(end) for row in rows for end in (row.train.low, row.train.high, row.gap.low, row.gap.high))
     )
@@ -46,7 +46,7 @@ def effects(report: Report) -> Figure | None:
         for scale, effect, css in zip(panels, (row.train, row.gap), ("train", "dev"), strict=True):
             _effect(plot, scale, effect, y, css)
     _importances(plot, [row.hyperparameter for row in rows], shares)
-    plot.text(middle, plot.height - 6, f"change{' in pp' if unit.is_share else ''}", "axis", "middle")
+    plot.text(middle, plot.height - 6, f"change{' in pp' if unit.is_percent else ''}", "axis", "middle")
     return Figure(
         title="Effect of each hyperparameter on bias and variance",
         sentence=_sentence(summary, unit)

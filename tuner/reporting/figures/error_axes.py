@@ -39,7 +39,7 @@ class ErrorAxis:
 
 def error_axis(errors: ArrayLike, kind: str, unit: Unit = SHARE, *, also: ArrayLike = ()) -> ErrorAxis:
     """Fit an axis to errors: a few that are far above the others do not stretch it, those of ``also`` always do."""
-    least, most = (LEAST, 1.0) if unit.scale is None else (LEAST * unit.scale, math.inf)
+    least, most = (LEAST, 1.0) if unit.is_percent else (LEAST * unit.size, math.inf)
     known = np.asarray(errors, float)
     known = known[np.isfinite(known)]
     high = max(min(float(known.max()), 2 * float(np.quantile(known, 0.9))), *np.ravel(also).tolist(), least)

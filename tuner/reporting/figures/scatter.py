@@ -109,7 +109,7 @@ def _sentence(report: Report, beyond: int) -> str:
     diverged = report.record.count().diverged
     text = (
         "Further right is more bias; further above the lowest line (dev = train) is more variance. Each line joins "
-        f"trials with the same dev − train (uncorrected){', in pp' if unit.is_share else ''}; the red "
+        f"trials with the same dev − train (uncorrected){', in pp' if unit.is_percent else ''}; the red "
         "one is the threshold."
     )
     if beyond:

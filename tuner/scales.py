@@ -87,7 +87,8 @@ class Scale:
 
     def position(self, bounds: Bounds, value: Any) -> float:
         """Return the position of a value: 0 at the lower end, 1 at the upper end."""
-        return self.positions(bounds, [value])[0]
+        low, high = map(self.forward, bounds)
+        return (self.forward(value) - low) / ((high - low) or 1.0)
 
     def positions(self, bounds: Bounds, values: Iterable[Any]) -> list[float]:
         """Return the positions of many values."""
@@ -332,7 +333,11 @@ class Choice(Scale):
 
     def positions(self, bounds: Bounds, values: Iterable[Any]) -> list[float]:
         """Return their places in the list."""
-        return [list(bounds).index(value) / max(len(bounds) - 1, 1) for value in values]
+        return [self.position(bounds, value) for value in values]
+
+    def position(self, bounds: Bounds, value: Any) -> float:
+        """Return the place in the list: 0 for the first choice, 1 for the last."""
+        return list(bounds).index(value) / max(len(bounds) - 1, 1)
 
     def value_at(self, bounds: Bounds, position: float) -> Any:
         """Return the nearest choice."""

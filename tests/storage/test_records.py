@@ -33,6 +33,7 @@ from tuner.storage import (
     write_sampled,
 )
 from tuner.storage import history as history_module
+from tuner.storage.checked import CheckedQuery
 from tuner.storage.reading import list_trials
 from tuner.units import SHARE
 
@@ -112,7 +113,7 @@ def test_of_a_large_study_the_best_trials_have_all_epochs(sqlite: Database, monk
     """The others come with the losses at their best epoch; a list has neither, and any number of trials."""
     for name, n in {"CHUNK": 2, "MANY": 4, "WHOLE": 1}.items():
         monkeypatch.setattr(reading, name, n)
-    monkeypatch.setattr(reading, "_TRIALS", reading._TRIALS.limit(2))
+    monkeypatch.setattr(reading, "_TRIALS", CheckedQuery(reading._TRIALS.query.limit(2)))
     monkeypatch.setattr(reading, "_BEST", reading._BEST.limit(1))
     study = make_study(sqlite, budget=20)
     for value in (0.4, 0.2, 0.5, 0.3):

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 SAMPLES = 500
 MANY = 1000  # trials beyond which only some k are computed
 AT_ONCE = 50  # samples whose errors are in memory
+PARTS = 8  # of the k, whose minima are sought at a time
+REACH = 40  # the minimum of k is beyond the first n · REACH / k with a chance of e^-REACH
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,15 @@ def expected_best(errors: NDArray[np.floating], *, rng: np.random.Generator) -> 
     above = (np.arange(n, -1, -1) / n)[None, :] ** k[:, None]  # P(minimum is the i-th or later)
     weights = above[:, :-1] - above[:, 1:]  # (k, i)
     rank, ascending = errors.argsort().argsort(), np.sort(errors)
+    parts = [
+        (weights[some], min(n, -(-n * REACH // int(k[some[0]]))))
+        for some in np.array_split(np.arange(len(k)), PARTS)
+        if len(some)
+    ]
     lowest = []
     for _ in range(0, SAMPLES, AT_ONCE):
         drawn = [np.bincount(rank[rng.integers(0, n, n)], minlength=n) for _ in range(AT_ONCE)]
-        lowest.append(np.stack([np.repeat(ascending, times) for times in drawn]) @ weights.T)  # in ascending order
+        sample = np.stack([np.repeat(ascending, times) for times in drawn])  # in ascending order
+        lowest.append(np.hstack([sample[:, :ends] @ some[:, :ends].T for some, ends in parts]))
     low, high = np.quantile(np.concatenate(lowest), (0.025, 0.975), axis=0)
     return ExpectedBest(k, weights @ ascending, low, high)

@@ -97,4 +97,4 @@ def diverging_from(alphas: Sequence[float], diverged: NDArray[np.bool_]) -> floa
 
 def count_duplicates(params: Sequence[Mapping[str, Any]]) -> int:
     """How many trials repeat the hyperparameters of an earlier one."""
-    return len(params) - len({tuple(sorted((name, str(value)) for name, value in trial.items())) for trial in params})
+    return len(params) - len({repr(sorted(trial.items())) for trial in params})

@@ -20,7 +20,7 @@ from tuner.study.space import optuna_name
 
 ENOUGH_EXPLORING = 20  # with fewer exploring trials, importances are those where the search looked
 LEAST_TRIALS = 10
-MOST_TRIALS = 10_000
+MOST_TRIALS = 2000
 BEST = 5  # at least so many trials count as good
 
 

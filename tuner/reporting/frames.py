@@ -29,24 +29,24 @@ def params_of(record: StudyRecord) -> list[str]:
 
 def train_error(trial: TrialRecord) -> float | None:
     """Return the train error at the best epochs, all networks together; None without networks."""
-    return _error(trial, ((network.train_wrong, network.n_train) for network in trial.networks))
+    return _error(trial, [(network.train_wrong, network.n_train) for network in trial.networks])
 
 
 def train_dev_error(trial: TrialRecord) -> float | None:
     """Return the train-dev error; None without a train-dev set."""
     if any(network.n_train_dev is None for network in trial.networks):
         return None
-    return _error(trial, ((network.train_dev_wrong or 0, network.n_train_dev or 0) for network in trial.networks))
+    return _error(trial, [(network.train_dev_wrong or 0, network.n_train_dev or 0) for network in trial.networks])
 
 
 def dev_error(trial: TrialRecord) -> float | None:
     """Return the dev error: over all folds, or the mean over seeds."""
-    return _error(trial, ((network.dev_wrong, network.n_dev) for network in trial.networks))
+    return _error(trial, [(network.dev_wrong, network.n_dev) for network in trial.networks])
 
 
-def _error(trial: TrialRecord, counts: Iterable[tuple[float, int]]) -> float | None:
+def _error(trial: TrialRecord, counts: Sequence[tuple[float, int]]) -> float | None:
     """Return the error of all wrong, or squared errors, over all examples; None without examples."""
-    wrong, of = (sum(column) for column in zip((0, 0), *counts, strict=True))
+    wrong, of = counts[0] if len(counts) == 1 else (sum(column) for column in zip((0, 0), *counts, strict=True))
     return trial.unit.error(wrong / of) if of else None
 
 

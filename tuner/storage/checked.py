@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable, Collection, Mapping
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -58,10 +60,18 @@ def _shown(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a column may hold: ``fits`` is asked of the value as the database's driver returns it."""
+    """What a column may hold: ``fits`` is asked of the value as the database's driver returns it.
+
+    ``fit``: the same of all values of several rows, where that is faster than one by one.
+    """
 
     expected: str
     fits: Callable[[Any], bool]
+    fit: Callable[[Collection[Any]], bool] | None = None
+
+    def fits_all(self, values: Collection[Any]) -> bool:
+        """Whether a column may hold each of these."""
+        return all(map(self.fits, set(values))) if self.fit is None else self.fit(values)
 
 
 def _is_text(value: Any) -> bool:
@@ -78,7 +88,25 @@ def _is_date(value: Any) -> bool:
 
 def integer(low: int, high: int) -> Kind:
     """Integers of a range, both ends included."""
-    return Kind(f"an integer from {low} to {high}", lambda value: type(value) is int and low <= value <= high)
+    return Kind(
+        f"an integer from {low} to {high}",
+        lambda value: type(value) is int and low <= value <= high,
+        lambda values: set(map(type, values)) == {int} and low <= min(values) and max(values) <= high,
+    )
+
+
+def number(expected: str, low: float, high: float) -> Kind:
+    """Numbers of a range, both ends included, but not NaN."""
+    return Kind(
+        expected,
+        lambda value: type(value) in (float, int) and low <= value <= high,
+        lambda values: (
+            set(map(type, values)) <= {float, int}
+            and low <= min(values)
+            and max(values) <= high
+            and not any(map(math.isnan, values))
+        ),
+    )
 
 
 def json_of(expected: str, model: Any) -> Kind:
@@ -127,16 +155,11 @@ BYTES = Kind("bytes", lambda value: isinstance(value, bytes | memoryview))
 COUNT = integer(0, MOST)
 LONG = integer(-(2**63), 2**63 - 1)
 FLAG = Kind("true or false", lambda value: type(value) is bool or (type(value) is int and value in (0, 1)))
-FINITE = Kind("a finite number", lambda value: type(value) in (float, int) and math.isfinite(value))
-NUMBER = Kind("a number", lambda value: type(value) in (float, int) and not math.isnan(value))
-POSITIVE = Kind("a finite number ≥ 0", lambda value: type(value) in (float, int) and 0 <= value < math.inf)
-ROWS = Kind(
-    f"a number of rows, at most {MOST}, or a sum of their losses",
-    lambda value: type(value) in (int, float) and 0 <= value <= MOST * WORST_LOSS,
-)
-MOMENT = Kind(
-    "a time in seconds since 1970", lambda value: type(value) in (float, int) and 0 <= value <= LATEST_SECONDS
-)
+FINITE = number("a finite number", -sys.float_info.max, sys.float_info.max)
+NUMBER = number("a number", -math.inf, math.inf)
+POSITIVE = number("a finite number ≥ 0", 0, sys.float_info.max)
+ROWS = number(f"a number of rows, at most {MOST}, or a sum of their losses", 0, MOST * WORST_LOSS)
+MOMENT = number("a time in seconds since 1970", 0, LATEST_SECONDS)
 DATE = Kind("a date from 1970 on", _is_date)
 NAME = Kind(f"a study's name ({STUDY_NAME})", is_study_name)
 REASON = one_of(*StopReason)
@@ -256,9 +279,42 @@ class Checked(TypeDecorator[Any]):
 
         return process
 
+    @property
+    def unconverted(self) -> TypeEngine[Any]:
+        """The plain type, but flags as they are stored: converted, any value would be one."""
+        return sa.types.NullType() if isinstance(self.plain, sa.Boolean) else self.plain
+
+    def fits_all(self, values: Sequence[Any]) -> bool:
+        """Whether the column may hold each of these values, converted as the plain type does."""
+        some = [value for value in values if value is not None] if None in values else values
+        is_whole = self.nullable or len(some) == len(values)
+        return is_whole and (not some or isinstance(self.plain, sa.Enum) or self.kind.fits_all(some))
+
     def optional(self) -> Checked:
         """The same with NULL, for a row that an outer join may not find."""
         return Checked(self.plain, self.table, self.column, self.kind, True, self.key)
+
+
+class CheckedQuery:
+    """A query whose values are checked column by column, several times as fast as each as it is read."""
+
+    def __init__(self, query: sa.Select[Any]) -> None:
+        self.query = query
+        self._types: list[Any] = [column.type for column in query.selected_columns]
+        self._all = query.with_only_columns(
+            *(
+                sa.type_coerce(getattr(column, "element", column), of.unconverted).label(column.name)
+                for column, of in zip(query.selected_columns, self._types, strict=True)
+            ),
+        )
+
+    def rows(self, connection: sa.Connection, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        """All rows.  Raises BadValueError for the first value that its column may not hold."""
+        with suppress(ArithmeticError, LookupError, TypeError, ValueError):
+            rows = connection.execute(self._all, parameters).all()
+            if all(of.fits_all(column) for of, column in zip(self._types, zip(*rows, strict=True), strict=False)):
+                return rows
+        return connection.execute(self.query, parameters).all()
 
 
 def optional(column: sa.Column[Any]) -> sa.Label[Any]:

@@ -28,7 +28,7 @@ def unpack_losses(packed: bytes | None, n: int | None) -> np.ndarray:
         return np.frombuffer(packed, "<f4")
     if packed and len(packed) != (n or 0) // 8 + ((n or 0) % 8 > 0):
         raise ValueError(f"{len(packed)} bytes for {n} losses")
-    return np.unpackbits(np.frombuffer(packed or b"", np.uint8), count=n if packed else 0).astype(bool)
+    return np.unpackbits(np.frombuffer(packed or b"", np.uint8), count=n if packed else 0).view(bool)
 
 
 def pack_fold_losses(sums: np.ndarray) -> list[bytes]:

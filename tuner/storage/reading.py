@@ -7,7 +7,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from tuner.outcomes import StopReason, TrialState
 from tuner.scales import SCALES
 from tuner.storage import optuna_internals, tables
 from tuner.storage.address import mask
-from tuner.storage.checked import MOST, BadValueError, optional
+from tuner.storage.checked import MOST, BadValueError, CheckedQuery, optional
 from tuner.storage.counting import (
     JUDGED,
     RECORDED,
@@ -58,7 +58,7 @@ _p = optuna_internals.params.c
 _n, _e = tables.networks.c, tables.epochs.c
 _IDS: sa.BindParameter[list[int]] = sa.bindparam("ids", expanding=True)
 _PLACE = sa.tuple_(sa.bindparam("number", type_=sa.Integer), sa.bindparam("after", type_=sa.Integer))
-_TRIALS = (
+_TRIALS = CheckedQuery(
     sa.select(
         *(_o.trial_id, _o.number, _o.state, _o.datetime_start, _o.datetime_complete),
         *map(optional, (_t.hyperparameters, _t.seed, _t.exploring, _t.stop_reason)),
@@ -76,17 +76,20 @@ _TRIALS = (
 _OTHER_PARAMS = sa.select(_p.trial_id, _p.param_name).where(
     _p.trial_id.in_(_IDS), _p.param_name.is_(None) | _p.param_name.not_in(sa.bindparam("known", expanding=True))
 )
-_NETWORKS = sa.select(tables.networks).where(_n.trial_id.in_(_IDS)).order_by(_n.trial_id, _n.network)
-_EPOCHS = (
+_NETWORKS = CheckedQuery(sa.select(tables.networks).where(_n.trial_id.in_(_IDS)).order_by(_n.trial_id, _n.network))
+_EPOCHS = CheckedQuery(
     sa.select(_e.trial_id, _e.network, _e.epoch, *(_e[name] for name in CURVE_COLUMNS), _e.dev_fold_wrong)
     .where(_e.trial_id.in_(_IDS))
     .order_by(_e.trial_id, _e.network, _e.epoch)
 )
-_BEST_EPOCHS = (
-    sa.select(_e.trial_id, _e.network, _e.epoch, _e.dev_fold_wrong)
-    .join(tables.networks, (_n.trial_id == _e.trial_id) & (_n.network == _e.network) & (_n.best_epoch == _e.epoch))
-    .where(_n.trial_id.in_(_IDS))
+_BEST_EPOCHS = CheckedQuery(
+    sa.select(_e.trial_id, _e.network, _e.epoch, _e.dev_fold_wrong).where(
+        sa.tuple_(_e.trial_id, _e.network, _e.epoch).in_(
+            sa.select(_n.trial_id, _n.network, _n.best_epoch).where(_n.trial_id.in_(_IDS))
+        )
+    )
 )
+"""Not as a join, for which SQLite reads all epochs of the trials."""
 _IN_EVERY_TRIAL = ("hyperparameters", "seed", "stop_reason", "epochs", "seconds", "value")
 _ALL = sa.select(_o.trial_id).where(_o.study_id == tables.STUDY)
 _BEST = (
@@ -224,7 +227,7 @@ class StudyRecord(StoredStudy):
         """Rows in train, dev, train_dev and test."""
         return self.facts.sizes
 
-    @property
+    @cached_property
     def judged(self) -> tuple[TrialRecord, ...]:
         """The complete trials that did not diverge, by number."""
         return tuple(trial for trial in self.trials if trial.is_judged)
@@ -236,6 +239,10 @@ class StudyRecord(StoredStudy):
 
     def count(self) -> Counts:
         """Trials by how they ended."""
+        return self._counts
+
+    @cached_property
+    def _counts(self) -> Counts:
         return replace(count_trials(self.trials), unrecorded=self.unrecorded)
 
 
@@ -409,7 +416,7 @@ def _read_some(
     """
     number, trial_id = after
     learning, predictions = of_trials
-    rows = connection.execute(_TRIALS, {"study": study_id, "number": number, "after": trial_id}).all()
+    rows = _TRIALS.rows(connection, {"study": study_id, "number": number, "after": trial_id})
     ids = [row.trial_id for row in rows]
     values = [json.loads(row.hyperparameters) if row.hyperparameters else {} for row in rows]
     unnamed = _unnamed(connection, rows, values)
@@ -495,10 +502,10 @@ def _read_networks(
     if epochs_of is not None:
         whole, other = ([k for k in ids if (k in epochs_of) is is_whole] for is_whole in (True, False))
         for query, some in ((_EPOCHS, whole), (_BEST_EPOCHS, other)):
-            for row in connection.execute(query, {"ids": some}) if some else ():
+            for row in query.rows(connection, {"ids": some}) if some else ():
                 curves[row[0], row[1]].append(row[2:])
     networks: dict[int, list[NetworkRecord]] = defaultdict(list)
-    for row in connection.execute(_NETWORKS, {"ids": ids}):
+    for row in _NETWORKS.rows(connection, {"ids": ids}):
         epochs = None if epochs_of is None else curves.get((row.trial_id, row.network), [])
         networks[row.trial_id].append(network_of(row, epochs))
     return networks

@@ -41,6 +41,7 @@ from tuner.reporting import (
     Report,
     build_report,
     chosen_rows,
+    find_odd_rows,
     find_wrong_rows,
     learning_of,
     trial_columns,
@@ -335,6 +336,17 @@ class Study:
         if trial is not None:
             integer("trial", trial, low=0)
         return find_wrong_rows(*load_searched(self._place, self._dataset), trial).frame
+
+    @translating_system_errors()
+    def odd_rows(self, kind: Literal["duplicates", "outliers"]) -> pd.DataFrame:
+        """The dev rows that are equal but for their class, or whose cells are far outside of the training rows.
+
+        Columns: `place` ("line 17"), `given`, of duplicates `group`, of outliers `column`, `usual` (its 1st to 99th
+        percentile in training rows) and `times` (as far from the median as these; missing for a category that no
+        training row has), then the data's.  Raises a TunerError if the data changed.
+        """
+        one_of("kind", kind, ("duplicates", "outliers"))
+        return find_odd_rows(*load_searched(self._place, self._dataset), kind).frame
 
     @translating_system_errors()
     def figure(self, key: str) -> DrawnFigure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,11 +18,19 @@ from tuner.formatting import count, headline
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tuner.reporting import WrongRows
+    from tuner.reporting import OddRows, WrongRows
+    from tuner.storage import StudyRecord
 
 MOST_CONFUSIONS = 10
 ROWS, ROWS_OF_PAGE = 20, 100
 GAP = "  "
+
+
+class Odd(StrEnum):
+    """Kinds of odd rows."""
+
+    DUPLICATES = "duplicates"
+    OUTLIERS = "outliers"
 
 
 def errors(
@@ -30,6 +39,14 @@ def errors(
         int | None, typer.Option("--trial", min=0, help="The trial; by default the best.", show_default=False)
     ] = None,
     suspects: Annotated[bool, typer.Option("--suspects", help="Only rows whose label looks wrong.")] = False,
+    odd: Annotated[
+        Odd | None,
+        typer.Option(
+            "--odd",
+            help="Instead: rows equal but for their class, or with cells far outside of the training rows.",
+            show_default=False,
+        ),
+    ] = None,
     rows: Annotated[
         int | None, typer.Option("--rows", min=1, help="At most so many rows; by default 20, on a page 100.")
     ] = None,
@@ -48,23 +65,24 @@ def errors(
     as_json: JsonOption = False,
 ) -> None:
     """Show the dev rows that are wrong, first those that most of the best trials have wrong."""
-    from tuner.files import refuse_overwriting, whole_file
+    from tuner.files import refuse_overwriting
     from tuner.modeling import is_predictions
-    from tuner.reporting import csv_text, find_wrong_rows, write_errors_page
+    from tuner.reporting import find_odd_rows, find_wrong_rows, write_errors_page
     from tuner.workspace import find_searched, load_searched
 
     if csv is not None:
         refuse_overwriting(csv, force=force, is_ours=is_predictions)
     place, _ = find_searched(study, storage)
     record, dataset = load_searched(place)
+    if odd is not None:
+        _print_odd(find_odd_rows(record, dataset, odd), record, rows or ROWS, csv, force=force, as_json=as_json)
+        return
     wrong = find_wrong_rows(record, dataset, trial)
     if suspects and wrong.rmse is not None:
         raise UsageError(f"--suspects: study {record.name!r} predicts numbers, and only classes are suspected")
     frame = wrong.suspected if suspects else wrong.frame
     if csv is not None:
-        cells = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
-        with whole_file(csv, force=force, is_ours=is_predictions) as file:
-            file.write(csv_text(list(frame.columns), cells).encode())
+        _write(frame, csv, force=force)
     page = None
     if html:
         page = write_errors_page(record, wrong, frame.head(rows or ROWS_OF_PAGE), output, force=force)
@@ -78,6 +96,32 @@ def errors(
     ]
     about = {"study": record.name, "storage": record.storage, **written}
     print_result({**about, **wrong.to_dict(shown)}, lines, as_json=as_json)
+
+
+def _write(frame: pd.DataFrame, csv: Path, *, force: bool) -> None:
+    from tuner.files import whole_file
+    from tuner.modeling import is_predictions
+    from tuner.reporting import csv_text
+
+    cells = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
+    with whole_file(csv, force=force, is_ours=is_predictions) as file:
+        file.write(csv_text(list(frame.columns), cells).encode())
+
+
+def _print_odd(odd: OddRows, record: StudyRecord, rows: int, csv: Path | None, *, force: bool, as_json: bool) -> None:
+    """Print odd rows, and write all of them."""
+    shown = odd.frame.head(rows)
+    lines = [headline(record.name, record.storage, f"data {record.data_path or 'arrays'}"), odd.sentence]
+    if len(shown):
+        cells = [[odd.text(of) for of in row] for row in shown.to_numpy()]
+        lines += ["", *_table([[*map(str, shown.columns)], *cells], terminal_width(sys.stdout))]
+    if len(odd.frame) > rows:
+        lines.append(f"shown: {rows:,} of {count(len(odd.frame), 'row')}; --rows N shows more, --csv FILE writes all")
+    if csv is not None:
+        _write(odd.frame, csv, force=force)
+        lines += ["", f"written: {csv} ({count(len(odd.frame), 'row')})"]
+    about = {"study": record.name, "storage": record.storage, "csv": None if csv is None else str(csv)}
+    print_result({**about, **odd.to_dict(shown)}, lines, as_json=as_json)
 
 
 def _lines(wrong: WrongRows, frame: pd.DataFrame, shown: pd.DataFrame) -> Iterator[str]:

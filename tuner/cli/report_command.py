@@ -79,14 +79,15 @@ def report(
 
     read = [read_with_data(study, storage) for study in studies]
     records = [record for record, _ in read]
+    datasets = [None if isinstance(data, str) else data for _, data in read]
     for record in records:
         check_unit(record.unit, baseline=baseline, material_gap=material_gap, fail_above=fail_above)
     judged: dict[str, Any] = {"baseline": baseline, "material_gap": material_gap, "since": age}
     reports = [
-        build_report(record, **judged, earlier=output / record.name, dataset=None if isinstance(data, str) else data)
-        for record, data in read
+        build_report(record, **judged, earlier=output / record.name, dataset=dataset)
+        for record, dataset in zip(records, datasets, strict=True)
     ]
-    shown = reports[0] if len(reports) == 1 else compare(records, **judged)
+    shown = reports[0] if len(reports) == 1 else compare(records, **judged, datasets=datasets)
     drawn = [] if figures is None else write_figures(reports[0], figures, figure_format, force=force)
     page = shown.write(output, force=force) / "report.html"
     written = [f"written: {page}"]

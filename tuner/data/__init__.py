@@ -43,7 +43,9 @@ if TYPE_CHECKING:
         rows_frame,
     )
     from tuner.data.data_checks import check_data_quality
+    from tuner.data.drift import find_drift
     from tuner.data.encoding import LARGEST_INPUT, Encoding, encode_frame
+    from tuner.data.odd_rows import OddCell, contradicting_rows, odd_cells
     from tuner.data.sources import readable, usable_rows
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "FileReader",
     "FittedColumn",
     "LabeledRows",
+    "OddCell",
     "Part",
     "Reads",
     "RowReader",
@@ -73,11 +76,13 @@ __all__ = [
     "check_data_quality",
     "chosen_task",
     "class_indices",
+    "contradicting_rows",
     "dataset_from",
     "dataset_from_arrays",
     "dataset_from_frame",
     "describe",
     "encode_frame",
+    "find_drift",
     "fingerprint_of",
     "fit_on_all",
     "load_dataset",
@@ -85,6 +90,7 @@ __all__ = [
     "missing_numbers",
     "missing_texts",
     "names_of",
+    "odd_cells",
     "random_subset",
     "raw_columns",
     "raw_names",
@@ -102,7 +108,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    for module in ("sources", "encoding", "applying", "data_checks") if name in __all__ else ():
+    for module in ("sources", "encoding", "applying", "data_checks", "drift", "odd_rows") if name in __all__ else ():
         if hasattr(imported := import_module(f"tuner.data.{module}"), name):
             return getattr(imported, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

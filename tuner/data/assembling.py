@@ -121,7 +121,7 @@ def assemble(raws: dict[str, Raw], settings: DataSettings, fingerprint: str, pat
     target = target_name(source, settings)
     class_names, every_y, notices = _targets(raws, target, settings)
     y = every_y["source"] if class_names else strata_of(every_y["source"])
-    special = _special_columns(source, settings)
+    special = special_columns(source, settings)
     weights = _weights(raws, special.get("weight"))
     groups = _groups(raws, special.get("group"))
     split = _split(source, settings, special, y, groups, raws)
@@ -227,7 +227,7 @@ def _target_in(raw: Raw, target: str) -> str:
     return target
 
 
-def _special_columns(raw: Raw, settings: DataSettings) -> dict[str, str]:
+def special_columns(raw: Raw, settings: DataSettings) -> dict[str, str]:
     """Return the columns that the split goes by: {"group": name} and the like."""
     special = {}
     for key in ("split_column", "group", "time", "weight"):

@@ -71,17 +71,18 @@ def dataset_from_arrays(
 
 def assembly_of(dataset: Dataset) -> Assembly:
     """Read a dataset's rows again; refuse them if they have changed."""
-    assembly = _reader_of(dataset).assemble()
+    assembly = reader_of(dataset).assemble()
     _refuse_changed(dataset, assembly.fingerprint)
     return assembly
 
 
 def check_rows(dataset: Dataset) -> None:
     """Refuse a dataset whose rows are gone or have changed, without parsing them."""
-    _refuse_changed(dataset, _reader_of(dataset).fingerprint())
+    _refuse_changed(dataset, reader_of(dataset).fingerprint())
 
 
-def _reader_of(dataset: Dataset) -> RowReader:
+def reader_of(dataset: Dataset) -> RowReader:
+    """Return what reads a dataset's rows again.  Raises DataError where they are gone."""
     if dataset.reader is None:
         raise DataError("the data: the rows are not available in this process; load the dataset here")
     return dataset.reader
@@ -122,7 +123,7 @@ def read_parts(dataset: Dataset, names: Sequence[str], encodings: Sequence[Encod
     Returns the tables by name for each encoding; the rows are read once.  With folds train and dev are all rows outside
     the test set.
     """
-    with _reader_of(dataset) as reader:
+    with reader_of(dataset) as reader:
         assembly = assembly_of(dataset)
         counted_by = dataset.counted_by
         return [_encoded(_read_by(encoding, assembly, reader), names, encoding, counted_by) for encoding in encodings]
@@ -168,7 +169,7 @@ def read_dev_rows(dataset: Dataset, places: Ints, fixed: Mapping[str, Any]) -> p
 
     from tuner.data.kinds import unused_name
 
-    with _reader_of(dataset) as reader:
+    with reader_of(dataset) as reader:
         _refuse_changed(dataset, reader.fingerprint())
         raw = reader.raws()["dev" if reader.settings.dev is not None else "source"]
     rows = dataset.dev_rows[places]

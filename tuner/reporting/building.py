@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from tuner.data import Dataset
 from tuner.errors import ArgumentError
 from tuner.formatting import times
 from tuner.reporting.changes import earlier_report
-from tuner.reporting.comparing import Comparison
+from tuner.reporting.comparing import Comparison, drift_between
 from tuner.reporting.faces import Faces, Printed
 from tuner.reporting.files import csv_of_numbers, csv_text, json_text
 from tuner.reporting.findings import find
@@ -127,15 +128,17 @@ def compare(
     baseline: Baseline = None,
     material_gap: float | None = None,
     since: datetime.timedelta | None = None,
+    datasets: Sequence[Dataset | None] = (),
 ) -> Comparison:
-    """Compare two or more studies, row by row if their dev rows are the same."""
+    """Compare two or more studies, row by row if their dev rows are the same; ``datasets``: of each, if known."""
     if len(records) < 2:
         raise ArgumentError(f"a comparison needs at least two studies, got {len(records)}")
     names = [(record.storage, record.name) for record in records]
     for (_, name), n in Counter(names).items():
         if n > 1:
             raise ArgumentError(f"a comparison needs different studies, got {name!r} {times(n)}")
-    return Comparison(
-        tuple(build_report(record, baseline=baseline, material_gap=material_gap, since=since) for record in records),
-        COMPARISON_FACES,
+    reports = tuple(
+        build_report(record, baseline=baseline, material_gap=material_gap, since=since, dataset=dataset)
+        for record, dataset in zip_longest(records, datasets)
     )
+    return Comparison(reports, COMPARISON_FACES, tuple(drift_between(reports[0], other) for other in reports[1:]))

@@ -10,7 +10,10 @@ import numpy as np
 
 from tuner.analysis import Effect, ErrorEstimate, difference_interval
 from tuner.analysis.intervals import Z95
+from tuner.data import find_drift
+from tuner.errors import TunerError
 from tuner.formatting import count, value
+from tuner.outcomes import Finding
 from tuner.reporting.competition import dev_losses
 from tuner.reporting.faces import Faces, Shown
 from tuner.reporting.report import Report
@@ -52,6 +55,8 @@ class Comparison(Shown):
 
     reports: tuple[Report, ...]
     faces: Faces[Comparison]
+    drifts: tuple[tuple[Finding, ...] | None, ...]
+    """Of each study but the first, how its rows differ from those of the first; None where that is unknown."""
 
     @property
     def name(self) -> str:
@@ -60,8 +65,11 @@ class Comparison(Shown):
 
     @property
     def sentences(self) -> list[str]:
-        """One sentence per study that compares it with the first."""
-        return [_against(self.reports[0], other) for other in self.reports[1:]]
+        """How each study compares with the first, and in what its rows differ."""
+        first, sentences = self.reports[0], []
+        for other, drift in zip(self.reports[1:], self.drifts, strict=True):
+            sentences += [_against(first, other), *_drift_sentences(first.record, other.record, drift)]
+        return sentences
 
     @property
     def rows(self) -> list[ComparedRow]:
@@ -75,7 +83,11 @@ class Comparison(Shown):
         """The studies' summaries, and how the others differ from the first."""
         return {
             "studies": [report.summary for report in self.reports],
-            "differences": [_difference_dict(self.reports[0], other) for other in self.reports[1:]],
+            "differences": [
+                _difference_dict(self.reports[0], other)
+                | {"drift": None if drift is None else [finding.to_dict() for finding in drift]}
+                for other, drift in zip(self.reports[1:], self.drifts, strict=True)
+            ],
         }
 
 
@@ -167,6 +179,24 @@ def _against(first: Report, other: Report) -> str:
         "equally good, is "
         f"{probability(paired.chance_equal)}."
     )
+
+
+def drift_between(first: Report, other: Report) -> tuple[Finding, ...] | None:
+    """Say in what the rows of two studies differ; None if not both have theirs, or one lacks a column."""
+    if first.dataset is None or other.dataset is None:
+        return None
+    try:
+        return find_drift(first.dataset, other.dataset, (first.record.name, other.record.name))
+    except TunerError:
+        return None
+
+
+def _drift_sentences(first: StudyRecord, other: StudyRecord, drift: tuple[Finding, ...] | None) -> list[str]:
+    if drift is None or first.fingerprint == other.fingerprint:
+        return []
+    if not drift:
+        return [f"No column, class or combination of columns of {other.name} clearly differs from {first.name}."]
+    return [f"{finding.text[0].upper()}{finding.text[1:]}." for finding in drift]
 
 
 def _difference_dict(first: Report, other: Report) -> dict[str, Any]:

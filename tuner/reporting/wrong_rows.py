@@ -115,7 +115,7 @@ class WrongRows:
 
     def to_dict(self, rows: pd.DataFrame) -> dict[str, Any]:
         """Return plain JSON with some rows of the frame."""
-        cells = [{str(key): _plain(of) for key, of in row.items()} for row in rows.to_dict("records")]
+        cells = [{str(key): plain_cell(of) for key, of in row.items()} for row in rows.to_dict("records")]
         return {
             "trial": self.trial,
             "trials": self.trials,
@@ -245,7 +245,7 @@ def _number_of_row(trial: TrialRecord, n: int) -> NDArray[np.float64]:
     return np.asarray(trial.predictions.classes.reshape(-1, n).mean(axis=0, dtype=np.float64))
 
 
-def _plain(cell: Any) -> Any:
+def plain_cell(cell: Any) -> Any:
     """Return a cell as JSON has it: missing ones as null, dates as text."""
     import pandas as pd
 

@@ -304,8 +304,8 @@ class _Posterior:
         expected = self.unit.error(now) - self.unit.error(then)
         today = float(self.weights @ now)
         sd = math.sqrt(self.luck * (1 - FURTHEST**-LUCK_EXPONENT) * self.rows.at(today))
-        if self.unit.scale is not None:  # the slope of scale·√mean
-            sd *= self.unit.scale / (2 * math.sqrt(max(today, TINY)))
+        if not self.unit.is_share:  # by the slope of the error, scale·√mean or scale·mean
+            sd *= self.unit.error(today) * (1.0 if self.unit.is_absolute else 0.5) / max(today, TINY)
         low, high = np.quantile(_moved(self._likely(expected), sd), [0.025, 0.975])
         return Effect(float(self.weights @ expected), float(low), float(high))
 

@@ -6,8 +6,7 @@ sed -e 's/"digits"/"wide"/' -e 's/^alpha .*/alpha = { log_uniform = [0.01, 100.0
     studies/digits.toml > studies/wide.toml
 tuner search wide --trials 40 && tuner report wide
 tuner init --example churn && tuner search churn && tuner report churn
-python -c "from sklearn.datasets import load_diabetes as d; d(as_frame=True).frame.to_csv('diabetes.csv', index=False)"
-tuner search diabetes.csv --target target --trials 20 && tuner report diabetes
+tuner init --example diabetes && tuner search diabetes && tuner report diabetes
 PYTHONPATH=. python docs/make_images.py reports/digits reports/wide reports/churn reports/diabetes
 """
 

@@ -189,11 +189,12 @@ def test_a_tour_ends_in_a_better_model(page: Path, empty_folder: Path) -> None:
     assert len(pd.read_csv("predicted.csv")) == len(pd.read_csv(CUSTOMERS))
 
 
-def test_the_customers_of_the_tour_are_those_that_their_script_makes() -> None:
+@pytest.mark.parametrize("name", ["churn", "diabetes"])
+def test_the_included_tables_are_those_that_their_scripts_make(name: str) -> None:
     """``python examples/make_churn.py`` prints the file that is included, byte for byte."""
-    script = ROOT / "examples" / "make_churn.py"
+    script = ROOT / "examples" / f"make_{name}.py"
     made = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
-    assert made == CUSTOMERS.read_text("utf-8")
+    assert made == CUSTOMERS.with_name(f"{name}.csv").read_text("utf-8")
 
 
 def test_the_readme_has_no_relative_link() -> None:

@@ -43,6 +43,13 @@ def test_the_lightgbm_example_is_searched(examples: Path, run: Run) -> None:
     assert trials["dev_cost"].notna().all()
 
 
+def test_the_example_of_numbers_is_searched(examples: Path, run: Run) -> None:
+    """Random forests are nearer than the mean, whose RMSE is 77."""
+    result = run("search", "--references", "none", "examples/forest-diabetes.toml", "--trials", 1)
+    assert result.returncode == 0, result.stderr
+    assert tuner.load_study("examples/forest-diabetes.toml").trials()["dev_error"].max() < 65
+
+
 @pytest.mark.slow
 def test_the_convolutional_example_is_searched(examples: Path, run: Run) -> None:
     """It reports its epochs, and knows its costs."""

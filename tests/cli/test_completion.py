@@ -48,7 +48,7 @@ def test_completion_imports_nothing_that_takes_time(small_study: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-c", script], env=os.environ | asked, capture_output=True, text=True, check=True
     )
-    assert result.stdout.split()[:3] == ["small", "churn", "digits"]
+    assert result.stdout.split()[:4] == ["small", "churn", "diabetes", "digits"]
     assert result.stdout.splitlines()[-1] == "[]"
 
 
@@ -58,7 +58,7 @@ def test_a_database_that_cannot_be_read_completes_nothing(
 ) -> None:
     """A server is not asked; a file that is missing or no database is no error."""
     monkeypatch.setenv("TUNER_STORAGE", storage)
-    assert study_names("") == ["small", "churn", "digits"]
+    assert study_names("") == ["small", "churn", "diabetes", "digits"]
 
 
 def test_the_completion_script_is_shown() -> None:
@@ -79,4 +79,4 @@ def test_a_name_that_no_study_may_have_is_not_offered(small_study: Path, name: s
         connection.commit()
     if name and name.isprintable():
         small_study.with_name(f"{name}.toml").write_text("", encoding="utf-8")
-    assert study_names("") == ["small", "churn", "digits", "sm-2"]
+    assert study_names("") == ["small", "churn", "diabetes", "digits", "sm-2"]

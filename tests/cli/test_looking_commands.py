@@ -95,7 +95,7 @@ def test_init_example_takes_the_name_of_an_included_study(workplace: Path, here:
     assert "tuner search churn" in result.stdout
     result = here("init", "--example", "my.csv")
     assert result.returncode == 2
-    assert "no example is named 'my.csv': expected churn or digits" in result.stderr
+    assert "no example is named 'my.csv': expected churn, diabetes or digits" in result.stderr
 
 
 def test_init_takes_data_or_the_example(here: Run) -> None:

@@ -20,7 +20,10 @@ def init(
     data: Annotated[Path | None, typer.Argument(metavar="DATA", help="The data file.", show_default=False)] = None,
     target: Annotated[str | None, typer.Option("--target", metavar="COL", help="The column to predict.")] = None,
     example: Annotated[
-        bool, typer.Option("--example", help="Instead: copy an included study here; DATA is digits (default) or churn.")
+        bool,
+        typer.Option(
+            "--example", help="Instead: copy an included study here; DATA is digits (default), churn or diabetes."
+        ),
     ] = False,
 ) -> None:
     """Write studies/NAME.toml, with ranges that suit the data; never overwrite."""

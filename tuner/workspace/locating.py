@@ -17,7 +17,7 @@ from tuner.commands import command_text
 from tuner.data import FileReader, RowReader
 from tuner.errors import NoDatabaseError, UsageError
 from tuner.files import read_small, translated, write_new, write_whole
-from tuner.formatting import message_of, shorten
+from tuner.formatting import join, message_of, shorten
 from tuner.paths import DATA_SUFFIXES, DATABASE, SCHEMA, STORAGE_VARIABLE, STUDIES, resolved, shipped_studies
 from tuner.storage import (
     URL,
@@ -370,7 +370,7 @@ def write_example(name: str) -> Path:
     shipped = shipped_studies()
     names = sorted(path.stem for path in shipped.glob("*.toml"))
     if name not in names:
-        raise UsageError(f"no example is named {name!r}: expected {' or '.join(names)}")
+        raise UsageError(f"no example is named {name!r}: expected {join(names, 'or')}")
     where = STUDIES / f"{name}.toml"
     refuse_defined(where)
     (source,) = (shipped / "data").glob(f"{name}.csv*")

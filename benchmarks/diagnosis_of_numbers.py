@@ -1,6 +1,6 @@
 """How far the diagnosis of an RMSE can be trusted: made regression problems, trained networks, and the truth beside it.
 
-    python -m benchmarks.diagnosis_of_numbers [--problems 60] [--draws 20] [--seed N]
+    python -m benchmarks.diagnosis_of_numbers [--problems 60] [--draws 12] [--seed N]
 
 As benchmarks.diagnosis: a problem's trials are trained once, and judged on so many fresh dev sets of 50 to 800 rows.
 The noise of a problem is normal, of Student's t with 3 degrees of freedom, or normal with 2% outliers ten times as far
@@ -87,9 +87,9 @@ class Trained:
 
     problem: Problem
     unit: Unit
-    train: Floats
-    dev: Floats
-    truth: Floats
+    train: NDArray[Any]
+    dev: NDArray[Any]
+    truth: NDArray[Any]
     weights: dict[str, Floats]
 
 
@@ -156,7 +156,7 @@ def judge_problem(number: int, *, seed: int, draws: int) -> list[dict[str, Any]]
     weighted = problem.kind == "weights"
     w_truth = pool.weights["truth"]
     noise = float(np.sqrt(np.average(problem.deviations(w_truth) ** 2, weights=w_truth)))
-    truths = np.average(pool.truth, axis=2, weights=w_truth) + pool.unit.loss(noise)
+    truths = np.average(pool.truth, axis=2, weights=w_truth) + (noise / (pool.unit.scale or 1.0)) ** 2
     rows, line, baseline = [], None, noise if rng.random() < 0.5 else None
     for draw in range(draws):
         part = slice(draw * problem.n_dev, (draw + 1) * problem.n_dev)
@@ -187,8 +187,8 @@ def judge_problem(number: int, *, seed: int, draws: int) -> list[dict[str, Any]]
         truth = float(pool.unit.error(truths[best, epochs[best]]))
         variance = truth - of_train.value
         if line is None:  # laid 0 to 4 widths of the first draw's interval from its true variance
-            found = diagnose(train=of_train, dev=of_dev, dev_corrected=corrected, unit=pool.unit).variance
-            line = max(variance + rng.uniform(-4, 4) * (found.high - found.low), 0.0)
+            gap = diagnose(train=of_train, dev=of_dev, dev_corrected=corrected, unit=pool.unit).variance
+            line = max(variance + rng.uniform(-4, 4) * (gap.high - gap.low), 0.0)
         found = diagnose(
             train=of_train, dev=of_dev, dev_corrected=corrected, baseline=baseline, material_gap=line, unit=pool.unit
         )
@@ -237,7 +237,7 @@ def main() -> int:
     """Measure, print every figure beside its goal, and say whether all were reached."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", type=int, default=60)
-    parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--draws", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     rows = pd.DataFrame(

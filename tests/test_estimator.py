@@ -144,6 +144,27 @@ def test_classes_weigh_what_is_asked_for() -> None:
     assert given.search.metric == "balanced_error"
 
 
+def test_a_threshold_and_a_calibration_decide(workplace: Path) -> None:
+    """Those of `Study.train`, for labels of any order; a goal out of reach and an unknown one are errors of a value."""
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(120) < 0.2, "a", "b")
+    X = rng.normal(0, 1, (120, 2)) + (y == "a")[:, None]
+    options: dict[str, Any] = {
+        "definition": {"network": {"hidden": []}, "training": {"max_epochs": 3}, "data": {"split": {"dev": 0.5}}},
+        "random_state": 0,
+        "storage": "sqlite:///trials.db",
+    }
+    chosen = tuner.Classifier(1, threshold_for="recall>=0.8", calibrate="isotonic", **options).fit(X, y)
+    assert chosen.model_.threshold is not None
+    p = chosen.predict_proba(X)[:, 0]
+    assert chosen.predict(X).tolist() == np.where(p >= chosen.model_.threshold[1], "a", "b").tolist()
+    assert (chosen.predict(X[y == "a"]) == "a").mean() > 0.7
+    with pytest.raises(ValueError, match="threshold_for: expected one of f1"):
+        tuner.Classifier(1, threshold_for="recall", **options).fit(X, y)
+    with pytest.raises(ValueError, match="no threshold reaches it"):
+        tuner.Classifier(1, threshold_for="precision>=0.9999", **options).fit(X, y)
+
+
 def test_rows_count_by_their_sample_weight() -> None:
     """A row of weight 0 is as if it were not there, with its class; the report's dev error is the weighted one."""
     labels = np.where(np.arange(150) < 145, Y, 9)

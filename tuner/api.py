@@ -221,7 +221,7 @@ class Study:
                 return fit_custom_model(record, dataset, settings, request, trainer)
             return fit_model(record, dataset, settings, request)
 
-        return fit(request) if wanted is None else fit_deciding(fit, request, wanted, record, dataset, settings)
+        return fit_deciding(fit, request, wanted, record, dataset, settings)
 
     def _ensemble(
         self, size: int | Literal["auto"], wanted: DecisionRequest | None, allow_trainers: Sequence[str]

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -26,10 +27,10 @@ from sklearn.utils.validation import (
 
 from tuner.arguments import integer, number, optional_text, unexpected
 from tuner.data import as_table, names_of
-from tuner.errors import ArgumentError, DataError, DefinitionError, SearchError
+from tuner.errors import ArgumentError, DataError, DefinitionError, SearchError, UsageError
 from tuner.formatting import message_of, shorten, some_of
 from tuner.metrics import BALANCED_ERROR, COST
-from tuner.modeling import TRAIN_DEV, FitRequest, Model, fit_model
+from tuner.modeling import TRAIN_DEV, DecisionRequest, FitRequest, Model, fit_deciding, fit_model
 from tuner.reporting import Report, build_report
 from tuner.running import SearchRequest, run_search
 from tuner.storage import sqlite_url
@@ -87,7 +88,7 @@ class _SearchEstimator(BaseEstimator):  # type: ignore[misc]
                 with tempfile.TemporaryDirectory(prefix="tuner-") as folder:
                     temporary = sqlite_url(Path(folder) / "tuner.db").render_as_string()
                     self._search(X, y, sample_weight, groups, seed, temporary)
-        except (DataError, DefinitionError) as error:
+        except (DataError, DefinitionError, UsageError) as error:
             raise ArgumentError(str(error)) from error
 
     def _checked(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> tuple[Any, Any, Any, Any]:
@@ -141,7 +142,12 @@ class _SearchEstimator(BaseEstimator):  # type: ignore[misc]
         on_all = opened.definition.data.folds is None
         request = FitRequest(on=TRAIN_DEV if on_all else "train", corrected=self.report_.corrected)
         of_trials = trial_settings(opened.definition, record.facts)
-        self.model_ = fit_model(record, opened.dataset, of_trials, request)
+        fit = partial(fit_model, record, opened.dataset, of_trials)
+        self.model_ = fit_deciding(fit, request, self._wanted(), record, opened.dataset, of_trials)
+
+    def _wanted(self) -> DecisionRequest | None:
+        """What the model makes of its probabilities, besides predicting the most probable class."""
+        return None
 
     def _of_target(self, tables: Mapping[str, Any], column: str) -> tuple[Any, dict[str, Any]]:
         """The definition, and settings for the column of the target."""
@@ -174,6 +180,10 @@ class Classifier(ClassifierMixin, _SearchEstimator):  # type: ignore[misc]
     Trials and epochs are then chosen by the balanced error ("balanced") or the cost, unless the definition has a metric
     and `monitor` of its own.
 
+    `threshold_for`: of two classes, choose the probability from which the rarer one is predicted, on the rows that
+    trials are compared on: for "f1", "balanced_error", "cost", "precision>=0.9" or "recall>=0.8".  `calibrate`:
+    calibrate the probabilities there, by "temperature" or "isotonic" regression.
+
     The trials are stored in a temporary database unless `storage` names one; there the study is named `name`, or after
     data and settings, and the same fit again continues it.
 
@@ -195,6 +205,8 @@ class Classifier(ClassifierMixin, _SearchEstimator):  # type: ignore[misc]
         name: str | None = None,
         definition: Definition | Mapping[str, Any] | str | Path | None = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        threshold_for: str | None = None,
+        calibrate: Literal["temperature", "isotonic"] | None = None,
         random_state: Any = None,
     ) -> None:
         super().__init__(
@@ -207,6 +219,8 @@ class Classifier(ClassifierMixin, _SearchEstimator):  # type: ignore[misc]
             random_state=random_state,
         )
         self.class_weight = class_weight
+        self.threshold_for = threshold_for
+        self.calibrate = calibrate
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
         """Search, then train the best trial again.  Raises ValueError if the data cannot be used.
@@ -244,6 +258,14 @@ class Classifier(ClassifierMixin, _SearchEstimator):  # type: ignore[misc]
                     settings[f"{section}.{key}"] = metric.name
         return self.definition, settings
 
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        with _argument_errors("Classifier"):
+            self._wanted()
+
+    def _wanted(self) -> DecisionRequest | None:
+        return DecisionRequest.parse(self.threshold_for, self.calibrate)
+
     def _class_weight(self) -> str | dict[str, float]:
         """The class weights by the classes' names in the data.  Raises ArgumentError."""
         given = self.class_weight
@@ -268,11 +290,11 @@ class Classifier(ClassifierMixin, _SearchEstimator):  # type: ignore[misc]
         return precise[:, columns].astype(np.float32)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable class of each row, (n,); with costs the one of the lowest expected cost."""
+        """The most probable class of each row, (n,); that of a threshold, or with costs of the lowest expected cost."""
         given, columns = self.predict_proba(X), self._columns()
         probabilities = np.empty_like(given)
         probabilities[:, columns] = given
-        places = self.model_.metadata.counted_by.decide(probabilities)
+        places = self.model_.decide(probabilities)
         classes: NDArray[Any] = self.classes_[np.argsort(columns)[places]]
         return classes
 

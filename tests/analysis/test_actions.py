@@ -27,6 +27,7 @@ from tuner.analysis import (
     SearchedHyperparameter,
     SearchHealth,
     StudyState,
+    ThresholdGain,
     Verb,
     count_duplicates,
     diagnose,
@@ -571,6 +572,19 @@ def test_diverged_trials_are_spent_but_tell_little() -> None:
     found = action(case(spent, searched=8), "more_trials")
     assert found.why.startswith("70 trials that did not diverge (30 did) are few for 8 searched")
     assert (found.verb, found.options) == (Verb.SEARCH, {"trials": 50})
+
+
+def test_a_threshold_is_advised_where_it_certainly_helps() -> None:
+    """With its gain where the balanced error is what counts, with its price where it is not."""
+    gain = ThresholdGain("yes", 0.3, 0.2, 0.05, 0.15, 0.02, 0.09)
+    found = action(case(HEALTHY, threshold=gain), "choose_threshold")
+    assert "'yes', chosen on other dev rows, lowers the balanced error from 30.0% to 20.0% on those" in found.why
+    assert "moves the error from 2.0% to 9.0%: use it if every class matters as much" in found.why
+    assert (found.verb, found.options, found.gain) == (Verb.TRAIN, {"threshold-for": "balanced_error"}, None)
+    of_metric = action(case(HEALTHY, threshold=gain, metric=BALANCED_ERROR), "choose_threshold")
+    assert of_metric.gain is not None
+    assert (of_metric.gain.low, of_metric.gain.high) == (0.05, 0.15)
+    assert "choose_threshold" not in names(case(HEALTHY, threshold=replace(gain, low=-0.01)))
 
 
 def test_other_ills_of_a_search_are_named() -> None:

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from tests.analysis.test_actions import ALPHA, DOWN, LAMBDA, state
 from tests.reporting.building import make_study
-from tuner.analysis import ACTIONS, Action, Fit, Verb, diagnose
+from tuner.analysis import ACTIONS, Action, Fit, ThresholdGain, Verb, diagnose
 from tuner.cli.app import COMMANDS, app
 from tuner.reporting.commands import command_of, next_definition
 from tuner.storage import StudyRecord
@@ -110,6 +110,7 @@ PROPOSED: dict[str, dict[str, Any]] = {
     "use_folds": {"variance": "undecided"},
     "more_dev_examples": {"variance": "undecided", "dev_error": 0.0116, "folds": 5},
     "more_examples": {"variance": "undecided", "train_error": 0.0181, "dev_error": 0.0381, "folds": 5},
+    "choose_threshold": {"threshold": ThresholdGain("yes", 0.3, 0.2, 0.05, 0.15, 0.02, 0.09)},
     "evaluate_once": {},
     "fewer_diverged": {"diverged": 40, "diverged_above": 0.5, "hyperparameters": (ALPHA,)},
     "widen_range": {"hyperparameters": (replace(ALPHA, near_high=1.0, position=1.0, effect_on_dev=DOWN),)},

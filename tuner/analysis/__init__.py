@@ -44,8 +44,10 @@ from tuner.analysis.deciding import (
     Temperature,
     Threshold,
     ThresholdCurve,
+    ThresholdGain,
     ThresholdGoal,
     cross_fitted,
+    threshold_gain,
 )
 from tuner.analysis.diagnosis import (
     GAPS,
@@ -150,6 +152,7 @@ __all__ = [
     "Temperature",
     "Threshold",
     "ThresholdCurve",
+    "ThresholdGain",
     "ThresholdGoal",
     "Uncertainty",
     "Verb",
@@ -198,6 +201,7 @@ __all__ = [
     "spread_beyond_rows",
     "subset_sizes",
     "suspected_labels",
+    "threshold_gain",
     "tied_with_best",
     "wilson",
     "within_one_standard_error",

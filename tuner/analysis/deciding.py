@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tuner.analysis.calibration import LEAST
 from tuner.analysis.classification import ranking
+from tuner.analysis.intervals import Z95
 from tuner.arguments import unexpected
 from tuner.errors import DataError
 
@@ -243,7 +244,7 @@ class Decision:
         exact = np.asarray(p, dtype=np.float64)
         return exact if self.calibration is None else self.calibration(exact)
 
-    def classes(self, calibrated: Floats) -> Ints:
+    def classes(self, calibrated: NDArray[np.floating]) -> Ints:
         """Return class indices (n,) from what :meth:`probabilities` returns."""
         if self.threshold is None:
             return np.asarray(calibrated.argmax(axis=1))
@@ -299,3 +300,53 @@ def cross_fitted(
         calibrated[held] = decision.probabilities(p[held])
         classes[held] = decision.classes(calibrated[held])
     return classes, calibrated
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdGain:
+    """What a threshold for the balanced error would do to the class ``name``, on dev rows that did not choose it.
+
+    ``low``, ``high``: the 95% interval of what it takes off the balanced error.  ``before`` and ``after``: balanced
+    error; ``error_before`` and ``error_after``: error.
+    """
+
+    name: str
+    before: float
+    after: float
+    low: float
+    high: float
+    error_before: float
+    error_after: float
+
+
+def threshold_gain(
+    p: NDArray[np.floating],
+    y: Ints,
+    folds: Ints,
+    names: Sequence[str],
+    *,
+    weights: Floats | None = None,
+    groups: Ints | None = None,
+) -> ThresholdGain | None:
+    """Measure what a threshold would bring to rows with probabilities (n, 2); None unless both classes have rows.
+
+    ``weights``: (n,) of the rows, multiples of their mean; ``groups``: (n,), whose rows are dependent.
+    """
+    sizes = np.bincount(y, weights, minlength=2)
+    if not sizes.all() or len(np.unique(folds)) < 2:
+        return None
+    positive = 0 if sizes[0] < sizes[1] else 1
+    classes, _ = cross_fitted(
+        DecisionTask(goal=ThresholdGoal("balanced_error"), positive=positive), p, y, folds, weights
+    )
+    own = np.ones(len(y)) if weights is None else weights
+    wrong = np.stack([p.argmax(axis=1) != y, classes != y]) * own
+    before, after = wrong / (2 * sizes[y])  # shares of the balanced error
+    fewer = before - after
+    apart = fewer - np.where(y == 1, fewer[y == 1].mean(), fewer[y == 0].mean())
+    sums = apart if groups is None else np.bincount(np.unique(groups, return_inverse=True)[1], apart)
+    gain, noise = float(fewer.sum()), Z95 * math.sqrt(float((sums**2).sum()))
+    errors = wrong.sum(axis=1) / own.sum()
+    return ThresholdGain(
+        names[positive], float(before.sum()), float(after.sum()), gain - noise, gain + noise, *errors.tolist()
+    )

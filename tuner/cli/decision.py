@@ -82,7 +82,7 @@ def _measure_lines(
     decision: DecisionMetadata, before: dict[str, MeasureMetadata], dev: dict[str, MeasureMetadata]
 ) -> list[str]:
     head = ("on dev rows that did not choose it", "by the threshold")
-    lines = [f"  {head[0]:36} {head[1]:26} by the highest probability"]
+    lines = [f"  {head[0]:36} {head[1]:26} without it"]
     lines += [f"  {NAMES[name]:36} {_measure(name, of):26} {_measure(name, before[name])}" for name, of in dev.items()]
     whose = "" if decision.of == "this model" else f" of {decision.of},"
     return [*lines, f"  measured{whose} without allowing for the choice of trial and epoch on the same rows"]

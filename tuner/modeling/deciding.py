@@ -87,12 +87,12 @@ class DecisionRequest:
 def fit_deciding(
     fit: Callable[[FitRequest], Model],
     request: FitRequest,
-    wanted: DecisionRequest,
+    wanted: DecisionRequest | None,
     record: StudyRecord,
     dataset: Dataset,
     settings: TrialSettings,
 ) -> Model:
-    """Train a model with ``fit``, and choose its threshold and calibration.
+    """Train a model with ``fit``, and choose its threshold and calibration if they are ``wanted``.
 
     The dev rows are asked of the model itself, or where it was trained on them of the trial's networks.
 
@@ -100,6 +100,8 @@ def fit_deciding(
     a row, and its probabilities are further apart than an average's: a threshold chosen on them would be too far from
     0.5.  With seeds each row has the average of several.
     """
+    if wanted is None:
+        return fit(request)
     wanted.refuse_study(record, dataset)
     layout = dev_layout(dataset, settings.seeds)
     is_final = trains_on_all(request, layout)
@@ -141,6 +143,7 @@ class _Choice:
         if not predicted.has_probabilities:
             raise UsageError("--threshold-for and --calibrate: the model predicts classes without probabilities")
         self.p, self.y, self.groups = predicted.probabilities, dataset.dev_y, dataset.dev_groups
+        self.before = predicted.classes
         own = [part.dev.weights for part in dataset.parts if part.dev.weights is not None]
         self.weights = relative(np.concatenate(own)) if own else None
         counts = np.bincount(self.y, self.weights, minlength=len(self.names))
@@ -175,7 +178,7 @@ class _Choice:
                 rows=int((self.y == self.positive).sum()),
                 value=chosen.threshold.value,
                 goal=str(self.request.goal),
-                before=self._measures(np.asarray(self.p.argmax(axis=1))),
+                before=self._measures(self.before),
                 dev=self._measures(classes),
                 curve=CurveMetadata.of(curve.shown(curve.place(self.request.goal))),
             ),

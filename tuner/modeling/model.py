@@ -147,12 +147,16 @@ class Model:
 
     def _decided(self, mean: Floats, *, has_probabilities: bool = True) -> Predictions:
         """Classes and probabilities from the mean probabilities (n, n_classes) of the networks."""
-        if self.metadata.decision is None:
-            return Predictions(self._counted_by.decide(mean), mean, has_probabilities)
-        decision = self.metadata.decision.rule
-        calibrated = decision.probabilities(mean)
-        rule = self._counted_by.decide if decision.threshold is None else decision.classes
-        return Predictions(rule(calibrated), calibrated.astype(mean.dtype), has_probabilities)
+        decision = self.metadata.decision
+        calibrated = mean if decision is None else decision.rule.probabilities(mean)
+        return Predictions(self.decide(calibrated), calibrated.astype(mean.dtype, copy=False), has_probabilities)
+
+    def decide(self, probabilities: NDArray[Any]) -> Ints:
+        """Class indices (n,) from the model's probabilities (n, n_classes): by its threshold, if it has one."""
+        decision = self.metadata.decision
+        if decision is None or decision.threshold is None:
+            return self._counted_by.decide(probabilities)
+        return decision.rule.classes(probabilities)
 
     @cached_property
     def _counted_by(self) -> Metric:

@@ -14,12 +14,15 @@ from tuner.analysis import (
     HyperparameterState,
     SearchHealth,
     StudyState,
+    ThresholdGain,
     can_fit,
     count_duplicates,
     diverging_from,
     hyperparameter_states,
     rank_actions,
+    threshold_gain,
 )
+from tuner.metrics import BALANCED_ERROR
 from tuner.outcomes import TrialState
 from tuner.reporting.best_trial import best_trial
 from tuner.reporting.commands import command_of
@@ -27,8 +30,9 @@ from tuner.reporting.data_checks import share_in_doubt, warnings
 from tuner.reporting.effects import acting, searched_hyperparameters
 from tuner.reporting.findings import Findings
 from tuner.reporting.learning import Learning
+from tuner.reporting.predictions import own_weights
 from tuner.storage import StudyRecord
-from tuner.study import StudyDefinition, spec_of
+from tuner.study import IMBALANCED, StudyDefinition, spec_of
 
 STRENGTHS = {True: 1, False: -1, None: 0}
 """Whether more of a hyperparameter is simpler -> whether more of it regularizes more."""
@@ -95,8 +99,23 @@ def state_of(
         trainer=definition.network.trainer or "",
         has_size=definition.trainer_kind.has_size,
         can_train_again=definition.trainer_kind.can_train_again,
+        threshold=_threshold_gain(record, findings),
         can_measure_curve=can_fit(data.n_train_of_a_network, len(findings.classes)),
     )
+
+
+def _threshold_gain(record: StudyRecord, findings: Findings) -> ThresholdGain | None:
+    """Return what a threshold would bring, if the balanced error counts or a class is rare."""
+    best = findings.best
+    predictions = None if best is None else best.predictions
+    if predictions is None or predictions.probabilities is None or predictions.probabilities.shape[1] != 2:
+        return None
+    counts = np.bincount(record.dev_y, minlength=2)
+    if record.metric != BALANCED_ERROR and counts.min() > IMBALANCED * counts.sum():
+        return None
+    p = predictions.probabilities.reshape(-1, len(record.dev_y), 2).mean(axis=0)
+    weights, names = own_weights(record), record.class_names
+    return threshold_gain(p, record.dev_y, record.dev_fold, names, weights=weights, groups=record.dev_groups)
 
 
 def _data(record: StudyRecord, definition: StudyDefinition) -> DataState:

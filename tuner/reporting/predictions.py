@@ -68,7 +68,7 @@ def find_predictions(record: StudyRecord, findings: Findings) -> ClassPrediction
     predicted, probabilities = best.predictions.classes, best.predictions.probabilities
     n_dev, n_classes = len(record.dev_y), len(record.class_names)
     times = len(predicted) // n_dev
-    y, of_rows = np.tile(record.dev_y, times), _row_weights(record)
+    y, of_rows = np.tile(record.dev_y, times), own_weights(record)
     weights = None if of_rows is None else np.tile(of_rows, times)
     shares = (predicted != y).reshape(times, n_dev).mean(axis=0) * (1.0 if of_rows is None else of_rows)
     independent = independent_examples(shares, record.dev_groups, of_rows, rng=np.random.default_rng(0))
@@ -86,7 +86,7 @@ def find_predictions(record: StudyRecord, findings: Findings) -> ClassPrediction
     return ClassPredictions(record.class_names, confusion, scores, of_predicted, ranked, positive)
 
 
-def _row_weights(record: StudyRecord) -> NDArray[np.float64] | None:
+def own_weights(record: StudyRecord) -> NDArray[np.float64] | None:
     """Return the dev rows' own weights (n_dev,), without those of the classes; None if all count alike."""
     weights = record.dev_weights
     if weights is None or record.dev_strata is None:

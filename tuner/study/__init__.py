@@ -6,7 +6,7 @@ from tuner.study.editing import Edit, edit_definition, move_definition, rename_d
 from tuner.study.formatting import metric_text
 from tuner.study.hyperparameters import FREE, HYPERPARAMETERS, in_order, spec_of
 from tuner.study.known_names import nearest, nearest_key
-from tuner.study.making import DataShape, make_definition, uses_folds
+from tuner.study.making import IMBALANCED, DataShape, make_definition, uses_folds
 from tuner.study.names import next_name
 from tuner.study.notify import hooks_in_force, is_address, without_notify
 from tuner.study.parsing import expected_value, parse_definition, parse_tables, validate_definition
@@ -21,6 +21,7 @@ __all__ = [
     "FOLD_PRUNERS",
     "FREE",
     "HYPERPARAMETERS",
+    "IMBALANCED",
     "PRUNERS",
     "SAMPLERS",
     "TRACKERS",

@@ -51,7 +51,7 @@ class Action:
     action: str = ""
     why: str
     verb: Verb | None = None
-    options: Mapping[str, int] = field(default_factory=dict)
+    options: Mapping[str, int | str] = field(default_factory=dict)
     command: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     gain: Gain | None = None

@@ -78,6 +78,7 @@ ACTIONS: dict[str, Callable[[StudyState], Action | None]] = {
         data.more_dev_examples,
         data.more_examples,
         search.nothing_promised,
+        search.choose_threshold,
         search.evaluate_once,
         search.fewer_diverged,
         search.gentler_pruning,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tuner.analysis.actions.action import Action, Verb
+from tuner.analysis.actions.action import Action, Gain, Verb
 from tuner.analysis.actions.ranges import gain_of
 from tuner.analysis.actions.state import StudyState
 from tuner.analysis.next_ranges import beyond, fall, narrowed
 from tuner.analysis.other_models import other_model
 from tuner.formatting import count, join, number, share
+from tuner.metrics import BALANCED_ERROR
 
 PRESSED = 0.5  # share of the ten best trials in the outermost tenth of a range, beyond which it is widened
 GAPS = ("avoidable_bias", "variance")
@@ -37,6 +38,24 @@ def evaluate_once(state: StudyState) -> Action | None:
         + ": train the best trial's network and evaluate it once on the test set.",
         verb=Verb.TRAIN if state.can_train_again else None,
         evidence={gap: state.size(gap) for gap in GAPS},
+    )
+
+
+def choose_threshold(state: StudyState) -> Action | None:
+    """A threshold other than 0.5 certainly lowers the balanced error."""
+    gained = state.threshold
+    if gained is None or gained.low <= 0 or not state.can_train_again:
+        return None
+    is_metric, unit = state.metric == BALANCED_ERROR, state.unit
+    balanced = f"the balanced error from {unit.text(gained.before)} to {unit.text(gained.after)}"
+    price = f", and moves the error from {unit.text(gained.error_before)} to {unit.text(gained.error_after)}"
+    return Action(
+        why=f"A threshold for class {gained.name!r}, chosen on other dev rows, lowers {balanced} on those that did not "
+        + ("choose it." if is_metric else f"choose it{price}: use it if every class matters as much."),
+        verb=Verb.TRAIN,
+        options={"threshold-for": BALANCED_ERROR.name},
+        evidence={"balanced_error": gained.before, "with_threshold": gained.after},
+        gain=Gain(gained.low, gained.high) if is_metric else None,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tuner.analysis.actions.action import Gain
 from tuner.analysis.counting import ClassError
+from tuner.analysis.deciding import ThresholdGain
 from tuner.analysis.diagnosis import Diagnosis, examples_to_decide
 from tuner.analysis.hyperparameter_states import HyperparameterState
 from tuner.analysis.intervals import ErrorEstimate
@@ -94,7 +95,8 @@ class StudyState:
     the best trial's error on each class. ``metric``: what the search minimizes. ``changed``: keys of the definition
     that an earlier action already changes; ``promised``: an earlier action promises a lower error. ``trainer``: the
     name of a custom one; ``has_size``: its models have known layers; ``can_train_again``: it trains a trial again, on
-    other rows too. ``can_measure_curve``: there are enough examples for a learning curve.
+    other rows too. ``can_measure_curve``: there are enough examples for a learning curve. ``threshold``: what one for
+    the balanced error would bring, None unless that is the metric or a class is rare.
     """
 
     diagnosis: Diagnosis
@@ -111,6 +113,7 @@ class StudyState:
     can_measure_curve: bool = True
     changed: frozenset[str] = frozenset()
     promised: bool = False
+    threshold: ThresholdGain | None = None
 
     @property
     def unit(self) -> Unit:

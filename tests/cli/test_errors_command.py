@@ -85,6 +85,35 @@ def test_a_person_reads_confusions_first(place: Path) -> None:
     assert "look" in output
 
 
+@pytest.mark.parametrize("name", ["mixed", "folded"])
+def test_segments_that_are_named_add_up(place: Path, name: str) -> None:
+    """Each dev row is in one, and so is each training row of a network; their errors are those of the trial."""
+    file = place / "studies" / f"{name}.toml"
+    file.write_text(file.read_text("utf-8") + '\n[diagnosis]\nsegments = ["color"]\n', "utf-8")
+    named = json.loads(command("errors", name, "--json")[1])["segments"]["named"]
+    assert named[-1]["segment"] == "color missing"
+    best = tuner.load_study(name).report().best
+    assert best is not None
+    networks = best.networks
+    dev, train = (
+        sum(one[f"{kind}_error"]["value"] * one[f"{kind}_rows"] for one in named) for kind in ("dev", "train")
+    )
+    assert dev == pytest.approx(sum(one.dev_wrong for one in networks))
+    assert train == pytest.approx(np.mean([one.train_wrong for one in networks]), abs=1)
+    assert sum(one["train_rows"] for one in named) == pytest.approx(networks[0].n_train, abs=2)
+    assert sum(one["share_of_error"] for one in named) == pytest.approx(1)
+    assert "color = red" in command("errors", name)[1]
+
+
+def test_a_segment_of_no_column_is_refused(place: Path) -> None:
+    """With the nearest name."""
+    file = place / "studies" / "mixed.toml"
+    file.write_text(file.read_text("utf-8") + '\n[diagnosis]\nsegments = ["colors"]\n', "utf-8")
+    status, _, errors = command("errors", "mixed")
+    assert status == 2
+    assert "segments: no column 'colors' in the data; did you mean 'color'?" in errors
+
+
 def test_a_page_has_the_rows(place: Path) -> None:
     """One file, replaced by the next, that loads nothing; cells of the data are text in it."""
     assert command("errors", "mixed", "--html", "--rows", "2")[0] == 0

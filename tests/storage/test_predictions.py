@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -63,6 +64,22 @@ def test_classes_may_be_all_that_is_known(database: Database) -> None:
     assert (found.classes.tolist(), found.probabilities) == (CLASSES.tolist(), None)
 
 
+@pytest.mark.parametrize(
+    "losses", [[np.arange(30) % 7 == 0], [np.array([0.5, 0.0, 7.25])], [np.ones(9, bool), np.arange(17) % 2 == 0]]
+)
+def test_losses_of_training_rows_come_back(sqlite: Database, losses: list[np.ndarray]) -> None:
+    """Bits of each network, or squared errors; as many as it has training rows."""
+    packed = predictions._packed_losses(losses)
+    sizes, are_bits = [len(each) for each in losses], losses[0].dtype == bool
+    row = SimpleNamespace(trial_id=1, train_losses=packed)
+    found = predictions._unpacked_losses(row, sizes, are_bits=are_bits)
+    assert found is not None
+    for one, other in zip(found, losses, strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(BadValueError, match="training rows"):
+        predictions._unpacked_losses(row, [*sizes[:-1], sizes[-1] + 9], are_bits=are_bits)
+
+
 def test_of_too_many_probabilities_those_of_the_predicted_classes_are_kept(
     sqlite: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +133,7 @@ def test_trials_of_schema_10_have_none(tmp_path: Path, kind: str) -> None:
         finish(database, study, 0.2)
         database.write(lambda connection: connection.execute(sa.text("DROP TABLE tuner_predictions")))
         database.write(migrations.add_predictions)
+        database.write(migrations.add_train_losses)
         finish(database, study, 0.3)
         assert kept(database) == [0.3]
 

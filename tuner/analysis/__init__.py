@@ -58,6 +58,7 @@ from tuner.analysis.diagnosis import (
     diagnose,
     disputed_by,
     examples_to_decide,
+    gap_between,
 )
 from tuner.analysis.effects import (
     Effect,
@@ -86,6 +87,7 @@ from tuner.analysis.learning_points import LearningNetwork, LearningPoint, learn
 from tuner.analysis.other_models import OtherModel, other_model
 from tuner.analysis.predictions import diagnose_predictions
 from tuner.analysis.search_health import SearchHealth, count_duplicates, diverging_from
+from tuner.analysis.segments import Segment, find_segments
 from tuner.analysis.selection import (
     FOLD_ROWS,
     Competition,
@@ -145,6 +147,7 @@ __all__ = [
     "SearchHealth",
     "SearchedHyperparameter",
     "SeedsError",
+    "Segment",
     "Share",
     "Spread",
     "StudyState",
@@ -179,8 +182,10 @@ __all__ = [
     "epoch_corrected_errors",
     "examples_to_decide",
     "exponentially_weighted_average",
+    "find_segments",
     "first_stop",
     "fit_learning_curve",
+    "gap_between",
     "held_out_losses",
     "hyperparameter_effects",
     "hyperparameter_states",

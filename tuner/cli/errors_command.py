@@ -141,6 +141,10 @@ def _lines(wrong: WrongRows, frame: pd.DataFrame, shown: pd.DataFrame) -> Iterat
         yield f"shown: {len(shown):,} of {count(len(frame), 'row')}; --rows N shows more, --csv FILE writes all"
     if len(shown) and wrong.footnote:
         yield wrong.footnote
+    if wrong.segments is not None and wrong.segments.compared:
+        yield from ["", wrong.segments.sentence, *wrong.segments.high_variance]
+        if table := wrong.segments.rows():
+            yield from ["", *_table([wrong.segments.columns, *table], terminal_width(sys.stdout))]
 
 
 def _table(rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:

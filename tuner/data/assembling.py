@@ -286,7 +286,7 @@ def _split(
         seed=settings.seed,
         folds=settings.folds,
         groups=groups["source"].codes if groups else None,
-        moments=_moments(source, special["time"]) if "time" in special else None,
+        moments=moments_of(source, special["time"]) if "time" in special else None,
         own_dev=len(raws["dev"].frame) if "dev" in raws else None,
         own_test=len(raws["test"].frame) if "test" in raws else None,
     )
@@ -298,7 +298,7 @@ def _split(
     return draw_split(request)
 
 
-def _moments(raw: Raw, name: str) -> NDArray[np.float64]:
+def moments_of(raw: Raw, name: str) -> NDArray[np.float64]:
     """Return a time column as numbers that increase with time."""
     series = raw.frame[name]
     if is_date(series):

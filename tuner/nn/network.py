@@ -82,7 +82,8 @@ class TrainedNetwork(Network):
     θ, ``train_*`` and ``dev_*`` are those of the best epoch: keep_prob 1, no augmentation, costs without the penalty,
     the train error over every training example.  Without a dev set the last epoch is the best one, the dev values are
     NaN and ``dev_wrong`` is empty.  ``curve`` holds one value per epoch: train_cost and train_error (of an evenly
-    spaced sample of the training set), dev_cost, dev_error, seconds.  ``updates`` counts those up to the best epoch.
+    spaced sample of the training set), dev_cost, dev_error, seconds.  ``train_wrong``: which training examples are
+    classified wrongly, or the squared error of each, (n_train,).  ``updates`` counts those up to the best epoch.
     A network that diverged in the first epoch has ``best_epoch`` 0, its initial θ, cost 1e6 and error 1, or 1e6 if it
     predicts numbers.
     """
@@ -95,6 +96,7 @@ class TrainedNetwork(Network):
     curve: dict[str, Array] = field(repr=False)
     train_cost: float
     train_error: float
+    train_wrong: Array = field(repr=False)
     on_dev: Measured = field(repr=False)
     layers: list[LayerReport] = field(repr=False)
 

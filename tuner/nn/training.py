@@ -333,6 +333,7 @@ def _finished(lane: Lane) -> TrainedNetwork:
         curve=curve,
         train_cost=train.cost,
         train_error=train.error,
+        train_wrong=train.wrong,
         on_dev=dev,
         layers=lane.reports,
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,9 @@ from tuner.errors import UsageError
 from tuner.formatting import count, percent, shorten, some_of, value
 from tuner.metrics import Metric
 from tuner.reporting.pictures import Pictures, find_pictures
+from tuner.reporting.segments import Segments, find_errors_by_segment
 from tuner.storage import StudyRecord, TrialRecord
+from tuner.study import StudyDefinition, parse_definition
 from tuner.units import SHARE, Unit
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ probability (empty if unknown), the share of the best trials that have it wrong,
 """
 FIXED_OF_NUMBERS = ("place", "given", "predicted", "residual", "wrong_in")
 """The same where numbers are predicted: the residual is given − predicted, and a trial has a row wrong if it misses it
-by more than its own RMSE.
+by more than its own error, an RMSE or MAE.
 """
 DIGITS = 7  # of numbers that are predicted, which networks compute in single precision
 PERCENT = ("confidence", "wrong_in")
@@ -52,8 +53,9 @@ class WrongRows:
     ``frame``: the wrong rows, first those that most of the ``trials`` have wrong, of these the most confident ones;
     then rows that the trial has right, but whose label looks wrong.  Columns: ``FIXED``, then the data's own.
     ``suspects``: how many labels look wrong; None without probabilities.
-    Where numbers are predicted, the rows that the trial misses by more than its ``rmse``, the largest residuals first,
-    with the columns ``FIXED_OF_NUMBERS``.  ``pictures``: of rows that are pixels.
+    Where numbers are predicted, the rows that the trial misses by more than its error ``rmse``, the largest residuals
+    first, with the columns ``FIXED_OF_NUMBERS``.  ``pictures``: of rows that are pixels.
+    ``segments``: where errors are more frequent, or larger.
     """
 
     trial: int
@@ -66,6 +68,7 @@ class WrongRows:
     unit: Unit = SHARE
     rmse: float | None = None
     pictures: Pictures | None = None
+    segments: Segments | None = None
 
     @property
     def fixed(self) -> tuple[str, ...]:
@@ -79,12 +82,13 @@ class WrongRows:
             of_rows = f"{self.wrong:,} of {count(self.n, 'dev row')} wrong"
             return f"trial {self.trial}: {of_rows} ({percent(self.wrong / self.n)})"
         missed = f"{self.wrong:,} of {count(self.n, 'dev row')} missed by more than that"
-        return f"trial {self.trial}: RMSE {self.unit.text(self.rmse)}, {missed} ({percent(self.wrong / self.n)})"
+        error = f"{self.unit.name} {self.unit.text(self.rmse)}"
+        return f"trial {self.trial}: {error}, {missed} ({percent(self.wrong / self.n)})"
 
     @property
     def footnote(self) -> str:
         """What ``wrong_in`` is."""
-        what = "have the row wrong" if self.rmse is None else "miss the row by more than their RMSE"
+        what = "have the row wrong" if self.rmse is None else f"miss the row by more than their {self.unit.name}"
         return f"wrong_in: the share of the {self.trials} best trials that {what}" if self.trials > 1 else ""
 
     def text(self, name: str, of: Any) -> str:
@@ -125,6 +129,7 @@ class WrongRows:
             "suspected": self.suspects,
             "confusions": [{"given": c.given, "predicted": c.predicted, "rows": c.rows} for c in self.confusions],
             "rows": cells,
+            "segments": None if self.segments is None else self.segments.to_dict(),
         }
 
 
@@ -136,7 +141,31 @@ def find_wrong_rows(record: StudyRecord, dataset: Dataset, number: int | None = 
     trial = _trial(record, number)
     others = [each for each in record.trials if each.predictions is not None]
     find = _wrong_classes if record.unit.is_share else _missed_numbers
-    return find(record, dataset, trial, others)
+    definition = parse_definition(record.definition, f"study {record.name!r}")
+    segments = find_errors_by_segment(
+        record,
+        dataset,
+        trial,
+        dev_losses(record, trial),
+        definition.diagnosis.segments,
+        _threshold(record.unit, definition),
+    )
+    return replace(find(record, dataset, trial, others), segments=segments)
+
+
+def _threshold(unit: Unit, definition: StudyDefinition) -> float:
+    """Return the threshold of a gap between shares of wrong rows, or between errors of numbers."""
+    return definition.diagnosis.threshold(unit) if unit.is_percent or not unit.is_share else SHARE.material_gap
+
+
+def dev_losses(record: StudyRecord, trial: TrialRecord) -> NDArray[np.float64]:
+    """Return what a trial loses on each dev row, (n_dev,), all alike: whether it is wrong, or how far off.
+
+    With seeds the share of the networks that have it wrong, or their mean.
+    """
+    assert trial.predictions is not None
+    predicted = trial.predictions.classes.reshape(-1, len(record.dev_y))
+    return np.asarray(record.unit.row_losses(predicted, record.dev_y).mean(axis=0))
 
 
 def _wrong_classes(
@@ -183,7 +212,8 @@ def _missed_numbers(
     y = unit.restored(record.dev_y)
     predicted = {each.number: unit.predicted(_number_of_row(each, len(y))) for each in others}
     weights = np.ones(len(y)) if record.dev_weights is None else record.dev_weights
-    typical = {each: math.sqrt(np.average(np.square(of - y), weights=weights)) for each, of in predicted.items()}
+    mean = {each: np.average(unit.losses_of((of - y) / unit.scale), weights=weights) for each, of in predicted.items()}
+    typical = {each: float(unit.error(of)) for each, of in mean.items()}
     wrong_in = np.mean([np.abs(of - y) > typical[each] for each, of in predicted.items()], axis=0)
     missed = np.abs(predicted[trial.number] - y)
     order = np.argsort(-missed, kind="stable")[: int((missed > typical[trial.number]).sum())]

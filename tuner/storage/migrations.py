@@ -171,6 +171,12 @@ def add_queue(connection: Connection) -> None:
     connection.execute(sa.text("DELETE FROM study_system_attributes WHERE key = 'tuner:set_aside'"))
 
 
+def add_train_losses(connection: Connection) -> None:
+    """Which training rows the best trials have wrong; unknown of earlier ones."""
+    blob = sa.LargeBinary().compile(dialect=connection.dialect)
+    connection.execute(sa.text(f"ALTER TABLE tuner_predictions ADD COLUMN train_losses {blob}"))
+
+
 def _allow_null(connection: Connection, table: str, columns: tuple[str, ...]) -> None:
     """Drop NOT NULL of columns; SQLite can only do so by making the table anew and copying its rows."""
     if connection.dialect.name != "sqlite":

@@ -6,8 +6,9 @@ trials would be most of a database.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,13 @@ from sqlalchemy.engine import Connection
 
 from tuner.storage import optuna_internals, tables
 from tuner.storage.checked import BadValueError
+from tuner.storage.losses import pack_losses, unpack_losses
 
 KEPT = 20
 """Trials of a study: twice those of an ensemble, whose other half shows what the choice did to its error."""
 MOST = 1 << 20
 """Probabilities of a trial, 2 bytes each; of more, only those of the predicted classes are kept."""
+MOST_SQUARED = float(np.finfo(np.float16).max)
 MISSED = 0.02
 """By which the probabilities of a row may miss 1, each of them being rounded."""
 
@@ -33,6 +36,12 @@ _RANKED = (
     .where(_p.study_id == tables.STUDY)
     .order_by(_v.value, _o.number)
 )
+_SIZES = (
+    sa.select(tables.networks.c.trial_id, tables.networks.c.n_train)
+    .join(tables.predictions, _p.trial_id == tables.networks.c.trial_id)
+    .where(_p.study_id == tables.STUDY)
+    .order_by(tables.networks.c.trial_id, tables.networks.c.network)
+)
 _OF_STUDY = sa.select(tables.predictions).where(_p.study_id == tables.STUDY)
 
 
@@ -43,16 +52,24 @@ class DevPredictions:
     ``classes`` (n,): indices, or the standardized numbers that are predicted, which have no probabilities.
     ``probabilities`` (n, n_classes); (n, 1) where only those of the predicted classes are kept; None of a custom
     trainer that returned classes.
+    ``train_losses``: of each network, which of its training rows are wrong, or their squared errors, (n_train,); None
+    if they were not kept, as by version 0.3 and before.
     """
 
     classes: np.ndarray
     probabilities: np.ndarray | None
+    train_losses: Sequence[np.ndarray] | None = None
 
     @classmethod
-    def joined(cls, classes: Sequence[np.ndarray], probabilities: Sequence[np.ndarray | None]) -> DevPredictions:
+    def joined(
+        cls,
+        classes: Sequence[np.ndarray],
+        probabilities: Sequence[np.ndarray | None],
+        train_losses: Sequence[np.ndarray] | None,
+    ) -> DevPredictions:
         """The predictions of a trial from those of its networks, (n_dev,) and (n_dev, n_classes)."""
         known = [each for each in probabilities if each is not None]
-        return cls(np.concatenate(classes), np.concatenate(known) if len(known) == len(classes) else None)
+        return cls(np.concatenate(classes), np.concatenate(known) if len(known) == len(classes) else None, train_losses)
 
 
 def keep_predictions(
@@ -81,7 +98,16 @@ def _packed(predictions: DevPredictions) -> dict[str, Any]:
     return {
         "classes": classes.astype("<u2" if classes.dtype.kind in "iu" else "<f4").tobytes(),
         "log_probabilities": None if probabilities is None else _logarithms(probabilities).tobytes(),
+        "train_losses": None if predictions.train_losses is None else _packed_losses(predictions.train_losses),
     }
+
+
+def _packed_losses(losses: Sequence[np.ndarray]) -> bytes:
+    """As packed bits, each network's from a byte of its own; of squared errors as float16, two bytes each."""
+    if losses[0].dtype == bool:
+        return b"".join(map(pack_losses, losses))
+    squared: np.ndarray = np.minimum(np.concatenate(losses), MOST_SQUARED).astype("<f2")
+    return squared.tobytes()
 
 
 def _logarithms(probabilities: np.ndarray) -> np.ndarray:
@@ -98,9 +124,14 @@ def read_predictions(connection: Connection, study_id: int, n_dev: int, n_classe
 
     Raises BadValueError.
     """
-    return {
-        row.trial_id: _unpacked(row, n_dev, n_classes) for row in connection.execute(_OF_STUDY, {"study": study_id})
-    }
+    kept = {}
+    sizes: dict[int, list[int]] = {}
+    for trial_id, n_train in connection.execute(_SIZES, {"study": study_id}):
+        sizes.setdefault(trial_id, []).append(n_train)
+    for row in connection.execute(_OF_STUDY, {"study": study_id}):
+        losses = _unpacked_losses(row, sizes.get(row.trial_id, []), are_bits=n_classes > 0)
+        kept[row.trial_id] = replace(_unpacked(row, n_dev, n_classes), train_losses=losses)
+    return kept
 
 
 def _unpacked(row: Any, n_dev: int, n_classes: int) -> DevPredictions:
@@ -122,6 +153,21 @@ def _unpacked(row: Any, n_dev: int, n_classes: int) -> DevPredictions:
             raise _bad(row, "log_probabilities", f"logarithms of probabilities of {n_classes} classes that sum to 1")
         probabilities /= total
     return DevPredictions(classes, probabilities)
+
+
+def _unpacked_losses(row: Any, sizes: Sequence[int], *, are_bits: bool) -> list[np.ndarray] | None:
+    """The losses of the training rows of each network, which has so many."""
+    packed = row.train_losses
+    if packed is None:
+        return None
+    lengths = [-(-n // 8) if are_bits else 2 * n for n in sizes]
+    if len(packed) != sum(lengths):
+        raise _bad(row, "train_losses", f"losses of its networks' {' and '.join(map(str, sizes))} training rows")
+    ends = itertools.accumulate(lengths)
+    parts = [packed[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+    if are_bits:
+        return [unpack_losses(part, n) for part, n in zip(parts, sizes, strict=True)]
+    return [np.frombuffer(part, "<f2").astype(np.float64) for part in parts]
 
 
 def _unpacked_numbers(row: Any, n_dev: int) -> DevPredictions:

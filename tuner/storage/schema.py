@@ -44,6 +44,7 @@ from tuner.storage.migrations import (
     add_left_out,
     add_predictions,
     add_queue,
+    add_train_losses,
     add_weights,
     allow_unknown_costs,
     make_numbers_unique,
@@ -62,6 +63,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     add_counts,
     add_predictions,
     add_queue,
+    add_train_losses,
 ]
 """``MIGRATIONS[n]`` brings our tables from schema version n + 1 to n + 2; to change a table, append one function."""
 

@@ -54,7 +54,7 @@ from tuner.storage.checked import (
     integer,
 )
 
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 
 
 class StopReasonText(TypeDecorator[StopReason]):
@@ -236,6 +236,7 @@ predictions = Table(
     Column("study_id", Integer, nullable=False, index=True),
     Column("classes", LargeBinary, nullable=False),
     Column("log_probabilities", LargeBinary),
+    Column("train_losses", LargeBinary),
 )
 """What the best trials of each study predict of the dev rows."""
 

@@ -236,6 +236,9 @@ class DiagnosisSection(Section):
         "default 2% of the RMSE of always predicting the mean",
     )
 
+    segments: list[str] = Field(
+        default=[], description="columns by which the report splits errors, as each one's are of interest"
+    )
     cost: Annotated[dict[str, CostOfMistake], Field(min_length=1)] | None = Field(
         default=None,
         description='what mistakes cost, as { "yes->no" = 10, "no->yes" = 1 } (true class -> predicted class); others '

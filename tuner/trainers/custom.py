@@ -91,7 +91,7 @@ class CustomTrainer:
         layout = dev_layout(dataset, settings.seeds)
         parts, dev_weights = self._data_of(dataset), layout.split_weights(dataset.dev_weights)
         networks: list[NetworkRecord] = []
-        predicted: list[tuple[np.ndarray, np.ndarray | None]] = []
+        predicted: list[tuple[np.ndarray, np.ndarray | None, np.ndarray]] = []
         wrong: list[np.ndarray] = []
         rung_values: dict[int, float] = {}
         for k, stream in enumerate(network_seeds(request.seed, layout.n_networks)):
@@ -114,7 +114,8 @@ class CustomTrainer:
                 value = float(unit.error(epochs.best_dev_loss))
                 return _outcome(networks, value, StopReason.PRUNED, epochs.rung_values, began)
             networks.append(_finished(epochs, parts[part], returned, dev_weights[k], unit))
-            predicted.append((returned.labels[1], returned.dev_probabilities))
+            train_losses = np.asarray(unit.row_losses(returned.labels[0], parts[part].train.y))
+            predicted.append((returned.labels[1], returned.dev_probabilities, train_losses))
             wrong.append(_losses(returned, parts[part], unit)[1])
             if k == 0:
                 own = epochs.best_dev_loss if epochs.curve else networks[0].dev_wrong / max(networks[0].n_dev, 1)

@@ -160,4 +160,7 @@ def _predictions(result: TrialResult, dataset: Dataset) -> DevPredictions | None
     classes, probabilities = zip(*each, strict=True)
     if dataset.unit.loss is not None:
         classes = tuple(map(dataset.counted_by.decide, probabilities))
-    return DevPredictions.joined(classes, probabilities if dataset.unit.is_share else [None] * len(classes))
+    is_share = dataset.unit.is_share
+    losses = [network.train_wrong for network in result.networks]
+    known = losses if not is_share or losses[0].dtype == bool else None  # of other errors of classes
+    return DevPredictions.joined(classes, probabilities if is_share else [None] * len(classes), known)
